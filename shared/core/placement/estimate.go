@@ -1,0 +1,70 @@
+package placement
+
+import "time"
+
+// Estimate follows the strict work ahead in a pool between two views of it:
+// what was sent since adds to it, and the runners work it off. The zero value
+// knows of no runners. It is not safe for concurrent use.
+type Estimate struct {
+	view    Pool
+	aheadMS float64
+	at      time.Time
+	sent    []sent // since the view was taken, oldest first
+}
+
+type sent struct {
+	at time.Time
+	ms float64
+}
+
+// keepSent bounds the memory of what was sent since a view that stopped
+// coming: the oldest entries are folded into the work ahead anyway.
+const keepSent = 4096
+
+// See takes a newer view. What was sent after the view was taken is not in it
+// and is counted on top. An older view changes nothing.
+func (e *Estimate) See(v Pool) {
+	if v.At.Before(e.view.At) {
+		return
+	}
+	e.view, e.aheadMS, e.at = v, v.StrictMS, v.At
+	keep := e.sent[:0]
+	for _, s := range e.sent {
+		if s.at.After(v.At) {
+			e.workOff(s.at)
+			e.aheadMS += s.ms
+			keep = append(keep, s)
+		}
+	}
+	e.sent = keep
+}
+
+// Runners returns how many runners the pool had at the last view.
+func (e *Estimate) Runners() int { return e.view.Runners }
+
+// View returns the last view.
+func (e *Estimate) View() Pool { return e.view }
+
+// AheadMS returns the strict work ahead of a query that arrives now, in
+// milliseconds of one runner.
+func (e *Estimate) AheadMS(now time.Time) float64 {
+	e.workOff(now)
+	return e.aheadMS
+}
+
+// Sent counts a strict query of that service time as ahead of later ones.
+func (e *Estimate) Sent(now time.Time, serviceMS float64) {
+	e.workOff(now)
+	e.aheadMS += serviceMS
+	if len(e.sent) == keepSent {
+		e.sent = e.sent[:copy(e.sent, e.sent[keepSent/2:])]
+	}
+	e.sent = append(e.sent, sent{at: now, ms: serviceMS})
+}
+
+func (e *Estimate) workOff(now time.Time) {
+	if passed := now.Sub(e.at); passed > 0 {
+		e.aheadMS = max(0, e.aheadMS-float64(e.view.Runners)*passed.Seconds()*1000)
+		e.at = now
+	}
+}

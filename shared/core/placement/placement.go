@@ -1,0 +1,114 @@
+// Package placement decides where a query goes: to a pool's work queue, to an
+// inference function, or nowhere. The same rules run in the API, in the
+// workers and in the simulator. It is pure: the fleet view and the time are
+// passed in.
+package placement
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// Route is where a query goes.
+type Route string
+
+// The routes. Strict and relaxed queries have a work queue each.
+const (
+	ToWork     Route = "work"     // a worker is expected to start it in time
+	ToOverflow Route = "overflow" // no slot is free in time: an inference function
+	ToWait     Route = "wait"     // the work queue, though no worker is expected in time
+)
+
+// Reason says why a route was taken. Reasons are part of explanations and
+// metrics: programs switch on them.
+type Reason string
+
+// The reasons.
+const (
+	SlotInTime     Reason = "slot_in_time"
+	NoSlotInTime   Reason = "no_slot_in_time"
+	NoWorkers      Reason = "no_workers"
+	RelaxedWaits   Reason = "relaxed_waits"
+	OverflowIsOff  Reason = "overflow_off"
+	NoFunctionFits Reason = "no_function_fits"
+)
+
+// Pool is the view of one pool's workers at a time. It may be stale: a worker
+// that cannot start a strict query in time bounces it.
+type Pool struct {
+	Name         string    `json:"name"`
+	InstanceType string    `json:"instance_type"`
+	Workers      int       `json:"workers"` // ready
+	Runners      int       `json:"runners"` // of the ready workers
+	StrictMS     float64   `json:"strict_queued_ms"`
+	RelaxedMS    float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
+	At           time.Time `json:"at"`
+}
+
+// Ask is what placement needs to know of a query.
+type Ask struct {
+	Class query.Class
+	// BudgetMS is what is left of the latency bound after the route's own
+	// time (path_ms).
+	BudgetMS float64
+	// ServiceMS is the p99 service time on a worker of the pool.
+	ServiceMS float64
+	// OverflowAllowed tells whether some inference function may answer it.
+	OverflowAllowed bool
+}
+
+// Choice is where a query goes and why.
+type Choice struct {
+	Route       Route
+	Reason      Reason
+	PredictedMS float64 // wait and service on the pool, when it has runners
+}
+
+// Place chooses the route of a query over a pool whose strict work ahead of it
+// is aheadMS, in milliseconds of one runner.
+func Place(a Ask, runners int, aheadMS float64) Choice {
+	if a.Class == query.Relaxed {
+		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: predicted(a, runners, aheadMS)}
+	}
+	if runners > 0 {
+		ms := predicted(a, runners, aheadMS)
+		if ms <= a.BudgetMS {
+			return Choice{Route: ToWork, Reason: SlotInTime, PredictedMS: ms}
+		}
+		return overflow(a, NoSlotInTime, ms)
+	}
+	return overflow(a, NoWorkers, 0)
+}
+
+func overflow(a Ask, why Reason, ms float64) Choice {
+	if a.OverflowAllowed {
+		return Choice{Route: ToOverflow, Reason: why, PredictedMS: ms}
+	}
+	return Choice{Route: ToWait, Reason: OverflowIsOff, PredictedMS: ms}
+}
+
+func predicted(a Ask, runners int, aheadMS float64) float64 {
+	if runners <= 0 {
+		return 0
+	}
+	return aheadMS/float64(runners) + a.ServiceMS
+}
+
+// String tells the choice in words.
+func (c Choice) String() string {
+	switch c.Reason {
+	case SlotInTime:
+		return fmt.Sprintf("a worker answers in about %.0f ms", c.PredictedMS)
+	case NoSlotInTime:
+		return fmt.Sprintf("a worker would take about %.0f ms", c.PredictedMS)
+	case NoWorkers:
+		return "no worker is ready"
+	case RelaxedWaits:
+		return "relaxed queries wait for a worker"
+	case OverflowIsOff:
+		return "overflow is off: it waits for a worker"
+	}
+	return string(c.Reason)
+}

@@ -1,0 +1,67 @@
+package profile
+
+// reference names the machine whose figures others scale from.
+const reference = "reference"
+
+// OnVM returns the service time of a model on one vCPU of an instance type,
+// one thread and batch 1: a figure for that type if there is one, else the
+// reference figure divided by the type's speed. It is false when neither is known.
+func (c *Catalogue) OnVM(m *Model, instanceType string) (ServiceTime, bool) {
+	if l, ok := m.find(instanceType, 0); ok {
+		return ServiceTime{MS: l.MS, Source: l.Source}, true
+	}
+	in, ok := c.Instance(instanceType)
+	l, have := m.find(reference, 0)
+	if !ok || !have || in.Speed <= 0 {
+		return ServiceTime{}, false
+	}
+	src := l.Source
+	src.Kind = "derived"
+	return ServiceTime{MS: l.MS.Scaled(1 / in.Speed), Source: src}, true
+}
+
+// OnFunction returns the service time of a model on an inference function of
+// an architecture and memory size: a figure for that size if there is one,
+// else the reference figure at the share of a vCPU that the memory buys. More
+// than one vCPU does not help one thread.
+func (c *Catalogue) OnFunction(m *Model, arch string, memoryMB int) (ServiceTime, bool) {
+	if l, ok := m.find("lambda-"+arch, memoryMB); ok {
+		return ServiceTime{MS: l.MS, ColdMS: cold(l), Source: l.Source}, true
+	}
+	fs, ok := c.FunctionSizes(arch)
+	l, have := m.find(reference, 0)
+	if !ok || !have || fs.Speed <= 0 || fs.MBPerVCPU <= 0 {
+		return ServiceTime{}, false
+	}
+	slow := max(1, float64(fs.MBPerVCPU)/float64(memoryMB)) / fs.Speed
+	src := l.Source
+	src.Kind = "derived"
+	return ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Source: src}, true
+}
+
+// FunctionSizes returns the function sizes of an architecture.
+func (c *Catalogue) FunctionSizes(arch string) (FunctionSizes, bool) {
+	for _, f := range c.Functions {
+		if f.Arch == arch {
+			return f, true
+		}
+	}
+	return FunctionSizes{}, false
+}
+
+// find returns the single-thread, batch-1 figure for a resource.
+func (m *Model) find(resource string, memoryMB int) (Latency, bool) {
+	for _, l := range m.Latency {
+		if l.Resource == resource && l.MemoryMB == memoryMB && l.Batch == 1 && l.Threads == 1 {
+			return l, true
+		}
+	}
+	return Latency{}, false
+}
+
+func cold(l Latency) Percentiles {
+	if l.ColdMS == nil {
+		return Percentiles{}
+	}
+	return *l.ColdMS
+}

@@ -1,0 +1,193 @@
+// Package profile holds what is known of models and resources before a query
+// arrives: accuracy, latency on every resource, memory, cold starts and
+// prices. The paper calls it the offline model cache. It is pure: callers hand
+// it the files' bytes.
+package profile
+
+import "time"
+
+// Percentiles of a duration, in milliseconds.
+type Percentiles struct {
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+	P99 float64 `json:"p99"`
+}
+
+// Scaled returns the percentiles multiplied by a factor.
+func (p Percentiles) Scaled(factor float64) Percentiles {
+	return Percentiles{P50: p.P50 * factor, P95: p.P95 * factor, P99: p.P99 * factor}
+}
+
+// Input says how a picture becomes the model's input tensor. It belongs to
+// the model, as another preprocessing is another accuracy.
+type Input struct {
+	Width    int    `json:"width"`
+	Height   int    `json:"height"`
+	Channels int    `json:"channels"` // 1 grey, 3 RGB
+	Layout   string `json:"layout"`   // "nchw"
+	// Divisor turns an 8-bit pixel into the model's range: float32(pixel)/Divisor.
+	Divisor float32 `json:"divisor"`
+	// Mean and Std are subtracted and divided by afterwards, one a channel; empty means neither.
+	Mean   []float32 `json:"mean,omitempty"`
+	Std    []float32 `json:"std,omitempty"`
+	Resize string    `json:"resize"` // "exact" stretches, "cover" cuts the centre out
+}
+
+// Source says where a figure comes from, so that a reader can check it.
+type Source struct {
+	Kind     string `json:"kind"`               // "measured", "published" or "derived"
+	File     string `json:"file,omitempty"`     // file in the repository or of the published set
+	Row      string `json:"row,omitempty"`      // row in it
+	Hardware string `json:"hardware,omitempty"` // what it was measured on
+	Samples  int    `json:"samples,omitempty"`
+	Date     string `json:"date,omitempty"` // ISO 8601 day
+	Note     string `json:"note,omitempty"` // versions, scaling rule
+}
+
+// Accuracy is a model's share of right answers.
+type Accuracy struct {
+	Top1Percent float64 `json:"top1_percent"`
+	Correct     int     `json:"correct,omitempty"` // of Total, when measured here
+	Total       int     `json:"total,omitempty"`
+	Source      Source  `json:"source"`
+}
+
+// Model is one trained network.
+type Model struct {
+	Name     string   `json:"name"`
+	Task     string   `json:"task"`
+	File     string   `json:"file,omitempty"` // ONNX file beside the catalogue; empty when only figures are known
+	SHA256   string   `json:"sha256,omitempty"`
+	Labels   []string `json:"labels,omitempty"` // of its classes; empty means the task's
+	Input    *Input   `json:"input,omitempty"`
+	Accuracy Accuracy `json:"accuracy"`
+	// MemoryMB is the resident memory that one loaded copy takes, runtime included.
+	MemoryMB int `json:"memory_mb"`
+	// Latency holds every measurement of it: preprocessing and one inference.
+	Latency []Latency `json:"latency"`
+}
+
+// Latency is the service time of a model on one resource.
+type Latency struct {
+	// Resource is an instance type ("c5.large"), a function architecture
+	// ("lambda-x86_64") or "reference" for the machine that others scale from.
+	Resource string      `json:"resource"`
+	MemoryMB int         `json:"memory_mb,omitempty"` // of a function
+	Threads  int         `json:"threads"`
+	Batch    int         `json:"batch"`
+	MS       Percentiles `json:"ms"`
+	// ColdMS is what a cold start adds: process, library, model.
+	ColdMS *Percentiles `json:"cold_ms,omitempty"`
+	Source Source       `json:"source"`
+}
+
+// Task is what a set of interchangeable models does.
+type Task struct {
+	Name   string   `json:"name"`
+	Labels []string `json:"labels"`
+}
+
+// Instance is an EC2 instance type.
+type Instance struct {
+	Type       string  `json:"type"`
+	VCPUs      int     `json:"vcpus"`
+	MemoryMB   int     `json:"memory_mb"`
+	Arch       string  `json:"arch"` // "x86_64" or "arm64"
+	USDPerHour float64 `json:"usd_per_hour"`
+	// Speed is how fast one vCPU runs a single-thread inference beside the
+	// reference machine of the measurements: 2 halves the service time.
+	Speed  float64 `json:"speed"`
+	Source Source  `json:"source"`
+}
+
+// FunctionSizes are the inference functions of one architecture.
+type FunctionSizes struct {
+	Arch      string  `json:"arch"`
+	MemoryMB  []int   `json:"memory_mb"`   // the sizes on offer, rising
+	MBPerVCPU int     `json:"mb_per_vcpu"` // memory that buys one vCPU; less buys that share of one
+	Speed     float64 `json:"speed"`       // of one vCPU, as Instance.Speed
+	Source    Source  `json:"source"`
+}
+
+// Prices of everything that is paid by use, in US dollars.
+type Prices struct {
+	Region                     string  `json:"region"`
+	LambdaGBSecondX86          float64 `json:"lambda_gb_second_x86_usd"`
+	LambdaGBSecondARM          float64 `json:"lambda_gb_second_arm_usd"`
+	LambdaPerRequest           float64 `json:"lambda_per_request_usd"`
+	LambdaGrainMS              float64 `json:"lambda_grain_ms"` // 1 today, 100 until December 2020
+	EC2MinimumSeconds          float64 `json:"ec2_minimum_seconds"`
+	SQSPerRequest              float64 `json:"sqs_per_request_usd"`
+	HTTPAPIPerRequest          float64 `json:"http_api_per_request_usd"`
+	DynamoDBPerWrite           float64 `json:"dynamodb_per_write_usd"`
+	DynamoDBPerRead            float64 `json:"dynamodb_per_read_usd"`
+	CloudWatchMetricPerMonth   float64 `json:"cloudwatch_metric_month_usd"`
+	CloudWatchGetPerMetricRead float64 `json:"cloudwatch_get_metric_usd"`
+	Source                     Source  `json:"source"`
+}
+
+// Catalogue is one consistent set of profiles: catalogues are never mixed in
+// one claim.
+type Catalogue struct {
+	Name      string          `json:"name"`
+	Tasks     []Task          `json:"tasks"`
+	Models    []Model         `json:"models"`
+	Instances []Instance      `json:"instances"`
+	Functions []FunctionSizes `json:"functions"`
+	Prices    Prices          `json:"prices"`
+}
+
+// ServiceTime is how long a model runs on one resource, and how that is known.
+type ServiceTime struct {
+	MS     Percentiles
+	ColdMS Percentiles // zero on a VM, which keeps its models loaded
+	Source Source
+}
+
+// Task returns a task by name.
+func (c *Catalogue) Task(name string) (Task, bool) {
+	for _, t := range c.Tasks {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Task{}, false
+}
+
+// Model returns a model by name.
+func (c *Catalogue) Model(name string) (*Model, bool) {
+	for i := range c.Models {
+		if c.Models[i].Name == name {
+			return &c.Models[i], true
+		}
+	}
+	return nil, false
+}
+
+// Instance returns an instance type.
+func (c *Catalogue) Instance(typ string) (Instance, bool) {
+	for _, in := range c.Instances {
+		if in.Type == typ {
+			return in, true
+		}
+	}
+	return Instance{}, false
+}
+
+// LabelsOf returns the labels of a model's classes: its own, else its task's.
+func (c *Catalogue) LabelsOf(m *Model) []string {
+	if len(m.Labels) > 0 {
+		return m.Labels
+	}
+	t, _ := c.Task(m.Task)
+	return t.Labels
+}
+
+// Age returns how old a figure is, and false when it has no date.
+func (s Source) Age(now time.Time) (time.Duration, bool) {
+	at, err := time.Parse(time.DateOnly, s.Date)
+	if err != nil {
+		return 0, false
+	}
+	return now.Sub(at), true
+}

@@ -1,0 +1,173 @@
+// Package query holds what a caller asks and what became of it: the
+// constraints, the SLO class, the message that travels through the queues, the
+// stored record, and the state machine between them. It is pure: time is
+// passed in, and nothing here touches a store or a queue.
+package query
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+)
+
+// Class is the SLO class of a query.
+type Class string
+
+// The two SLO classes. A strict query may overflow to an inference function; a
+// relaxed one waits for a worker.
+const (
+	Strict  Class = "strict"
+	Relaxed Class = "relaxed"
+)
+
+// Dimension is one of the three things a caller bounds or optimises.
+type Dimension string
+
+// The three dimensions of a choice.
+const (
+	Latency  Dimension = "latency"
+	Accuracy Dimension = "accuracy"
+	Cost     Dimension = "cost"
+)
+
+// Constraints bound the choice of model and resource. Zero means unbounded.
+type Constraints struct {
+	// LatencyMS is the most milliseconds from acceptance to the durable result.
+	LatencyMS float64 `json:"latency_ms,omitempty"`
+	// Accuracy is the least share of right answers, in percent (top-1).
+	Accuracy float64 `json:"accuracy,omitempty"`
+	// CostUSDPerMillion is the most that a million such queries may cost, in US dollars.
+	CostUSDPerMillion float64 `json:"cost_usd_per_million,omitempty"`
+}
+
+// Weights make a linear combination of the three dimensions the objective.
+// They are shares of a whole; zero means that the dimension does not count.
+type Weights struct {
+	Latency  float64 `json:"latency,omitempty"`
+	Accuracy float64 `json:"accuracy,omitempty"`
+	Cost     float64 `json:"cost,omitempty"`
+}
+
+// Need is all that selection knows of a query: a task, bounds and an objective.
+type Need struct {
+	Task        string      `json:"task"`
+	Model       string      `json:"model,omitempty"` // set when the caller insists on one
+	Constraints Constraints `json:"constraints,omitzero"`
+	Optimize    Dimension   `json:"optimize,omitempty"`
+	Weights     Weights     `json:"weights,omitzero"` // used when Optimize is empty
+	Class       Class       `json:"class,omitempty"`  // set when the caller insists on one
+}
+
+// ClassOf returns the SLO class of a need: what the caller insists on, else
+// strict when its latency bound is below strictBelowMS.
+func (n Need) ClassOf(strictBelowMS float64) Class {
+	if n.Class != "" {
+		return n.Class
+	}
+	if n.Constraints.LatencyMS > 0 && n.Constraints.LatencyMS < strictBelowMS {
+		return Strict
+	}
+	return Relaxed
+}
+
+// Input is the caller's data, inline or by reference to an upload.
+type Input struct {
+	ContentType string `json:"content_type"`
+	Data        []byte `json:"data,omitempty"`
+	URI         string `json:"uri,omitempty"`
+}
+
+// Event names what happened to a query at one step of its way.
+type Event string
+
+// The events of a trail, in the order in which they can first occur.
+const (
+	StepPlaced   Event = "placed"   // intake chose a route
+	StepBounced  Event = "bounced"  // a worker handed it over: it would start too late here
+	StepFellBack Event = "fellback" // a function threw it back: throttle or fault
+	StepRetried  Event = "retried"  // a run failed and another is tried
+	StepRedriven Event = "redriven" // a person put it back from the dead letters
+	StepRan      Event = "ran"      // it was answered here
+)
+
+// Step is one step of a query's way, for the explanation.
+type Step struct {
+	At    time.Time `json:"at"`
+	Event Event     `json:"event"`
+	Where string    `json:"where"` // queue, worker or function
+	Why   string    `json:"why,omitempty"`
+}
+
+// maxTrail and maxWhy keep the explanation below about 1 KB a query, as it
+// rides in every message and terminal record.
+const (
+	maxTrail = 8
+	maxWhy   = 96
+)
+
+// Trail is the way a query went, oldest step first.
+type Trail []Step
+
+// Add returns the trail with one more step. A full trail keeps its first step
+// and forgets the second oldest, as where it was placed and what happened last
+// explain the most. The receiver is not changed.
+func (t Trail) Add(s Step) Trail {
+	if len(s.Why) > maxWhy {
+		s.Why = strings.ToValidUTF8(s.Why[:maxWhy-3], "") + "..."
+	}
+	out := make(Trail, 0, len(t)+1)
+	out = append(out, t...)
+	if len(out) == maxTrail {
+		out = append(out[:1], out[2:]...)
+	}
+	return append(out, s)
+}
+
+// Count returns how many steps of the trail are of one event.
+func (t Trail) Count(e Event) int {
+	n := 0
+	for _, s := range t {
+		if s.Event == e {
+			n++
+		}
+	}
+	return n
+}
+
+// Message is what travels through the queues. It carries all that a worker or
+// the dispatcher needs, so that neither reads the store to start.
+type Message struct {
+	ID         string    `json:"id"`
+	Task       string    `json:"task"`
+	Model      string    `json:"model"`
+	Class      Class     `json:"class"`
+	AcceptedAt time.Time `json:"accepted_at"`
+	DeadlineAt time.Time `json:"deadline_at"` // acceptance plus the latency bound
+	ExpiresAt  time.Time `json:"expires_at"`  // the sweep ends it after this
+	Input      Input     `json:"input"`
+	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
+	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
+	Trail      Trail     `json:"trail,omitempty"`
+}
+
+// KeyedID returns the id of an owner's query with an idempotency key. It is
+// the same for the same owner and key, so that one conditional write both
+// stores the query and finds its repeat.
+func KeyedID(owner, key string) string {
+	sum := sha256.Sum256([]byte(owner + "\x00" + key))
+	return "k" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
+}
+
+// ExpiresAt returns when the sweep may end a query accepted at that time: the
+// larger of a minute and three times its latency bound later.
+func ExpiresAt(acceptedAt time.Time, latencyMS float64) time.Time {
+	wait := max(time.Minute, 3*Duration(latencyMS))
+	return acceptedAt.Add(wait)
+}
+
+// Duration turns milliseconds into a time.Duration.
+func Duration(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
+
+// Milliseconds turns a time.Duration into milliseconds.
+func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,156 @@
+package query
+
+import (
+	"fmt"
+	"time"
+)
+
+// State is where a query stands.
+type State string
+
+// The states of a query. The store is written on acceptance (placed: the
+// placement is part of that write) and once more at the end; accepted lies
+// before the first write, and running is known to the worker alone until the
+// terminal record tells when it began.
+const (
+	Accepted  State = "accepted"
+	Placed    State = "placed"
+	Running   State = "running"
+	Succeeded State = "succeeded"
+	Failed    State = "failed"
+	Expired   State = "expired"
+	Cancelled State = "cancelled"
+)
+
+// States lists every state, in the order of a query's life.
+func States() []State {
+	return []State{Accepted, Placed, Running, Succeeded, Failed, Expired, Cancelled}
+}
+
+// Terminal tells whether a state is final.
+func (s State) Terminal() bool {
+	return s == Succeeded || s == Failed || s == Expired || s == Cancelled
+}
+
+// CanBecome tells whether a query may go from one state to another. A query
+// may be cancelled or expire from any state before its end, and a running one
+// whose worker died is placed again.
+func (s State) CanBecome(next State) bool {
+	switch s {
+	case Accepted:
+		return next == Placed || next.Terminal() && next != Succeeded
+	case Placed:
+		return next == Running || next.Terminal()
+	case Running:
+		return next == Placed || next.Terminal()
+	}
+	return false
+}
+
+// RunnerKind says what answered a query.
+type RunnerKind string
+
+// The two kinds of resource that answer queries.
+const (
+	OnWorker   RunnerKind = "worker"
+	OnFunction RunnerKind = "function"
+)
+
+// Runner names the resource that answered a query.
+type Runner struct {
+	Kind     RunnerKind `json:"kind"`
+	Name     string     `json:"name"` // worker id or function name
+	Resource string     `json:"resource,omitempty"`
+	MemoryMB int        `json:"memory_mb,omitempty"`
+	Paced    bool       `json:"paced,omitempty"` // held to its profile's service time
+	Cold     bool       `json:"cold,omitempty"`  // paid a cold start
+}
+
+// Result is an answer: the scores of every class and the best of them.
+type Result struct {
+	Label  string    `json:"label"`
+	Index  int       `json:"index"`
+	Scores []float32 `json:"scores"`
+}
+
+// FailureCode says why a query ended without an answer. Codes are part of the
+// API: programs switch on them.
+type FailureCode string
+
+// Every failure code.
+const (
+	BadInput    FailureCode = "bad_input"    // the input cannot be decoded for the model
+	TooOften    FailureCode = "max_attempts" // every attempt failed
+	NoCapacity  FailureCode = "no_capacity"  // throttled everywhere
+	ModelFault  FailureCode = "model_fault"  // the model cannot be loaded or run
+	TimedOut    FailureCode = "expired"      // not answered before it expired
+	CallerGone  FailureCode = "cancelled"    // the caller cancelled it
+	InputIsGone FailureCode = "input_gone"   // the upload is missing or unreadable
+)
+
+// Failure is why a query ended without an answer.
+type Failure struct {
+	Code   FailureCode `json:"code"`
+	Detail string      `json:"detail"`
+}
+
+// Outcome is the terminal write of a query.
+type Outcome struct {
+	State       State     `json:"state"`
+	FinishedAt  time.Time `json:"finished_at"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	RanOn       Runner    `json:"ran_on,omitzero"`
+	Result      *Result   `json:"result,omitempty"`
+	Failure     *Failure  `json:"failure,omitempty"`
+	ComputeMS   float64   `json:"compute_ms,omitempty"` // preprocessing and inference, paced if RanOn.Paced
+	ColdStartMS float64   `json:"cold_start_ms,omitempty"`
+	CostUSD     float64   `json:"cost_usd,omitempty"`
+	Attempts    int       `json:"attempts,omitempty"`
+	Trail       Trail     `json:"trail,omitempty"`
+}
+
+// Record is a query as the store keeps it. The input is not part of it: it
+// rides in the message.
+type Record struct {
+	ID          string    `json:"id"`
+	Owner       string    `json:"owner"`
+	BodyHash    string    `json:"body_hash,omitempty"` // set with an idempotency key: another body under the same key is refused
+	State       State     `json:"state"`
+	Need        Need      `json:"need"`
+	Model       string    `json:"model"`
+	Class       Class     `json:"class"`
+	AcceptedAt  time.Time `json:"accepted_at"`
+	DeadlineAt  time.Time `json:"deadline_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	ForgetAt    time.Time `json:"forget_at"` // the record and its key may be deleted after this
+	Placement   string    `json:"placement"` // the queue it was sent to first
+	PredictedMS float64   `json:"predicted_ms,omitempty"`
+	Choice      string    `json:"choice,omitempty"` // why this model and resource, in a sentence
+	Outcome     *Outcome  `json:"outcome,omitempty"`
+	Trail       Trail     `json:"trail,omitempty"`
+}
+
+// Met tells whether a finished query kept its bound: it succeeded no later
+// than its deadline.
+func (r Record) Met() bool {
+	return r.State == Succeeded && r.Outcome != nil && !r.Outcome.FinishedAt.After(r.DeadlineAt)
+}
+
+// Finish returns the record with its terminal outcome. It fails when the
+// record already has one, or when the outcome's state is not terminal: the
+// first terminal write wins.
+func (r Record) Finish(o Outcome) (Record, error) {
+	if !o.State.Terminal() {
+		return r, fmt.Errorf("finish query %s: state %q is not terminal", r.ID, o.State)
+	}
+	if !r.State.CanBecome(o.State) {
+		return r, fmt.Errorf("finish query %s as %s: it is already %s", r.ID, o.State, r.State)
+	}
+	r.State = o.State
+	if len(o.Trail) > 0 {
+		r.Trail = o.Trail
+		o.Trail = nil // kept once, on the record
+	}
+	r.Outcome = &o
+	return r, nil
+}

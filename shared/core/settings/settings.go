@@ -1,0 +1,146 @@
+// Package settings holds the tunables: one struct, each field with its
+// default, unit, range and meaning, from which validation and the reference
+// page are made. It is pure: homes load the raw values and hand them in.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Settings are the tunables of a stage. The tags are the one place where a
+// default, a unit, a range and a meaning are written.
+type Settings struct {
+	StrictBelowMS          float64 `name:"strict_below_ms" default:"2000" min:"1" max:"60000" unit:"ms" doc:"A query whose latency bound is below this is strict, unless it says what it is."`
+	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the way to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
+	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the way through the overflow queue and the dispatcher."`
+	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that this home can keep; a bound below it is refused with it."`
+	InlineLimitKB          int     `name:"inline_limit_kb" default:"200" min:"1" max:"700" unit:"KB" doc:"Inputs up to this size ride in the message; larger ones come by reference to an upload."`
+	UploadLimitKB          int     `name:"upload_limit_kb" default:"10240" min:"1" max:"102400" unit:"KB" doc:"The most that an upload may hold."`
+	MaxPixels              int     `name:"max_pixels" default:"16777216" min:"1" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded."`
+	IdempotencyHours       float64 `name:"idempotency_hours" default:"24" min:"1" max:"168" unit:"h" doc:"How long an idempotency key, and a finished query, are kept."`
+	MaxAttempts            int     `name:"max_attempts" default:"3" min:"1" max:"10" unit:"runs" doc:"A query whose run failed so often ends as failed and its message goes to the dead letters."`
+	LeaseSeconds           float64 `name:"lease_seconds" default:"15" min:"1" max:"600" unit:"s" doc:"A message that a worker holds comes back after this, unless the lease is renewed."`
+	HeartbeatSeconds       float64 `name:"heartbeat_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"Workers report this often and on a change of state; one that missed three reports counts as gone."`
+	LookAheadMS            float64 `name:"look_ahead_ms" default:"50" min:"0" max:"10000" unit:"ms" doc:"A worker holds what its runners can start within this time and stops receiving beyond it."`
+	BouncePollMS           float64 `name:"bounce_poll_ms" default:"50" min:"5" max:"10000" unit:"ms" doc:"A full worker looks this often for strict queries that it must hand over in time."`
+	MaxBatch               int     `name:"max_batch" default:"8" min:"1" max:"64" unit:"queries" doc:"The most queries of one model that a runner answers in one inference, where the profile says that batching pays."`
+	MaxOverflowConcurrency int     `name:"max_overflow_concurrency" default:"8" min:"0" max:"10000" unit:"queries" doc:"The most queries on inference functions at once; 0 turns overflow off."`
+	MaxWaiters             int     `name:"max_waiters" default:"1000" min:"0" max:"100000" unit:"requests" doc:"The most requests that wait for a result at once; beyond it they get 202."`
+	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
+	SweepSeconds           float64 `name:"sweep_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"How often the sweep ends what has expired."`
+	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
+}
+
+// Field describes one setting.
+type Field struct {
+	Name    string
+	Default string
+	Min     string
+	Max     string
+	Unit    string
+	Doc     string
+	index   int
+}
+
+// Fields lists every setting in the order of the struct.
+func Fields() []Field {
+	t := reflect.TypeFor[Settings]()
+	out := make([]Field, t.NumField())
+	for i := range out {
+		tag := t.Field(i).Tag
+		out[i] = Field{
+			Name: tag.Get("name"), Default: tag.Get("default"), Min: tag.Get("min"), Max: tag.Get("max"),
+			Unit: tag.Get("unit"), Doc: tag.Get("doc"), index: i,
+		}
+	}
+	return out
+}
+
+// Defaults returns the settings with every default.
+func Defaults() Settings {
+	s, err := Parse(nil)
+	if err != nil {
+		panic("settings: a default does not keep its own range: " + err.Error()) // held by a test
+	}
+	return s
+}
+
+// Parse makes settings from raw values by name; what is not named keeps its
+// default. Every fault is reported, each naming the setting and its bound, and
+// a faulty value falls back to the default: callers that have a last good
+// value use Apply.
+func Parse(raw map[string]string) (Settings, error) { return apply(Settings{}, true, raw) }
+
+// Apply changes settings by raw values and reports every fault; a faulty
+// value leaves the last good one in force.
+func Apply(last Settings, raw map[string]string) (Settings, error) { return apply(last, false, raw) }
+
+func apply(s Settings, fresh bool, raw map[string]string) (Settings, error) {
+	var errs []error
+	known := map[string]bool{}
+	v := reflect.ValueOf(&s).Elem()
+	for _, f := range Fields() {
+		known[f.Name] = true
+		if fresh {
+			if err := f.set(v.Field(f.index), f.Default); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if text, ok := raw[f.Name]; ok {
+			if err := f.set(v.Field(f.index), text); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	for name := range raw {
+		if !known[name] {
+			errs = append(errs, fmt.Errorf("setting %q does not exist", name))
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+// set parses a value, checks its range and stores it; on a fault the target is
+// left alone.
+func (f Field) set(target reflect.Value, text string) error {
+	text = strings.TrimSpace(text)
+	low, high := bound(f.Min), bound(f.Max)
+	var n float64
+	switch target.Kind() {
+	case reflect.Int:
+		i, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("setting %s: %q is not a whole number (%s to %s %s)", f.Name, text, f.Min, f.Max, f.Unit)
+		}
+		n = float64(i)
+	default:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(x) {
+			return fmt.Errorf("setting %s: %q is not a number (%s to %s %s)", f.Name, text, f.Min, f.Max, f.Unit)
+		}
+		n = x
+	}
+	if n < low || n > high {
+		return fmt.Errorf("setting %s: %s is outside %s to %s %s", f.Name, text, f.Min, f.Max, f.Unit)
+	}
+	if target.Kind() == reflect.Int {
+		target.SetInt(int64(n))
+	} else {
+		target.SetFloat(n)
+	}
+	return nil
+}
+
+// bound reads a range tag; a test holds that each one parses.
+func bound(text string) float64 {
+	x, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		panic("settings: bad range tag " + text)
+	}
+	return x
+}
