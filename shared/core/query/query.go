@@ -139,6 +139,7 @@ func (t Trail) Count(e Event) int {
 // the dispatcher needs, so that neither reads the store to start.
 type Message struct {
 	ID         string    `json:"id"`
+	Owner      string    `json:"owner"` // whose uploads it may name
 	Task       string    `json:"task"`
 	Model      string    `json:"model"`
 	Class      Class     `json:"class"`
