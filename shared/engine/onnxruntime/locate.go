@@ -1,0 +1,71 @@
+package onnxruntime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Locate returns the path of the library. If PARAGON_ORT_LIB is set it is
+// that file or an error; otherwise the first that exists of: beside the
+// executable, /var/task/lib and /opt/lib (a function's package and its
+// layers), paragon/ in the user's cache, and node_modules of the working
+// folder and of each of its parents. The error lists where it looked and says
+// what to do. The file's content is checked by Open, not here.
+func Locate() (string, error) {
+	if path := os.Getenv(EnvLibrary); path != "" {
+		if err := regularFile(path); err != nil {
+			return "", fmt.Errorf("%s: %w", EnvLibrary, err)
+		}
+		return path, nil
+	}
+	b, err := thisBuild()
+	if err != nil {
+		return "", err
+	}
+	candidates := b.candidates()
+	for _, path := range candidates {
+		if regularFile(path) == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no ONNX Runtime library: run `make deps`, or set %s to its path; looked for\n\t%s",
+		EnvLibrary, strings.Join(candidates, "\n\t"))
+}
+
+// candidates are the paths that Locate tries, in order. A folder that the
+// system cannot name is left out.
+func (b build) candidates() []string {
+	var paths []string
+	if executable, err := os.Executable(); err == nil {
+		paths = append(paths, filepath.Join(filepath.Dir(executable), b.fileName))
+	}
+	paths = append(paths, filepath.Join("/var/task/lib", b.fileName), filepath.Join("/opt/lib", b.fileName))
+	if cache, err := os.UserCacheDir(); err == nil {
+		paths = append(paths, filepath.Join(cache, "paragon", b.fileName))
+	}
+	if folder, err := os.Getwd(); err == nil {
+		for {
+			paths = append(paths, filepath.Join(folder, "node_modules", "onnxruntime-node", "bin", "napi-v6", b.npmDir, b.fileName))
+			parent := filepath.Dir(folder)
+			if parent == folder {
+				break
+			}
+			folder = parent
+		}
+	}
+	return paths
+}
+
+// regularFile tells whether path leads to a file, through links if need be.
+func regularFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
+	}
+	return nil
+}

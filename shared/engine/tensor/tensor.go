@@ -1,0 +1,88 @@
+// Package tensor holds the one value that models take and give, a dense
+// float32 array with a shape, and the error that says what is wrong with a
+// caller's input. It stands alone so that preprocessing and the engine can
+// share both without importing each other.
+package tensor
+
+import (
+	"fmt"
+	"math"
+)
+
+// Tensor is a dense row-major float32 tensor: the last dimension varies
+// fastest, and len(Data) is the product of Shape.
+type Tensor struct {
+	Shape []int64
+	Data  []float32
+}
+
+// InputError says that an input cannot be used and why; it is the caller's
+// mistake, so that an API answers it with a 4xx. Field is the path of the
+// offending part of the request ("input.data"), Reason is written for the
+// caller to read.
+type InputError struct {
+	Field  string
+	Reason string
+}
+
+func (e *InputError) Error() string { return e.Field + ": " + e.Reason }
+
+// maxElements bounds a tensor to 8 GiB, so that a product of dimensions can
+// neither overflow nor ask for more memory than any machine here has.
+const maxElements = 1 << 31
+
+// Elements returns the product of shape. It fails if a dimension is below one
+// (an empty tensor has nothing to infer) or the product is beyond 2^31.
+func Elements(shape []int64) (int, error) {
+	n := int64(1)
+	for i, d := range shape {
+		if d < 1 {
+			return 0, fmt.Errorf("dimension %d of shape %v is %d, below 1", i, shape, d)
+		}
+		if d > maxElements/n {
+			return 0, fmt.Errorf("shape %v has more than %d elements", shape, maxElements)
+		}
+		n *= d
+	}
+	return int(n), nil
+}
+
+// CheckLength tells whether Data has as many elements as Shape says.
+func (t Tensor) CheckLength() error {
+	n, err := Elements(t.Shape)
+	if err != nil {
+		return err
+	}
+	if n != len(t.Data) {
+		return fmt.Errorf("shape %v has %d elements, but there are %d", t.Shape, n, len(t.Data))
+	}
+	return nil
+}
+
+// exponent masks the exponent bits of a float32; all of them set means an
+// infinity or not a number.
+const exponent = 0x7f800000
+
+// CheckFinite fails on the first NaN or infinity and names its index. A
+// network turns a single one into an answer that is wrong without looking so.
+func (t Tensor) CheckFinite() error {
+	for i, v := range t.Data {
+		if math.Float32bits(v)&exponent == exponent {
+			return fmt.Errorf("element %d is %v, not a finite number", i, v)
+		}
+	}
+	return nil
+}
+
+// CheckShape tells whether shape fits want, in which -1 stands for any size.
+func CheckShape(shape, want []int64) error {
+	if len(shape) != len(want) {
+		return fmt.Errorf("shape %v has %d dimensions, the model takes %d: %v", shape, len(shape), len(want), want)
+	}
+	for i, d := range shape {
+		if want[i] >= 0 && d != want[i] {
+			return fmt.Errorf("dimension %d of shape %v is %d, the model takes %d: %v", i, shape, d, want[i], want)
+		}
+	}
+	return nil
+}
