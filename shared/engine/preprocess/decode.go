@@ -1,0 +1,117 @@
+// Package preprocess turns what a caller sends into the tensor that a model
+// takes.
+//
+// A caller sends a PNG or JPEG picture, or the tensor itself as raw numbers.
+// Pictures are decoded by the standard library, brought to the model's size if
+// they have another, and turned into numbers as the model's Spec says. Sizes
+// are bounded before anything is decoded, so that a small file that unpacks to
+// gigabytes costs nothing.
+//
+// What a picture's file says beside its pixels is ignored: bytes after its
+// end, the orientation in EXIF (a photograph taken upright may arrive lying on
+// its side: turn it before sending), colour profiles and gamma. Transparent
+// pixels are blended with black; 16-bit channels keep their upper 8 bits.
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+
+	"paragon/shared/engine/tensor"
+)
+
+// InputError says what is wrong with a caller's input, in which field.
+type InputError = tensor.InputError
+
+// Fields of a request that an InputError names.
+const (
+	fieldType = "input.content_type"
+	fieldData = "input.data"
+)
+
+// Content types that Decode takes.
+const (
+	PNG  = "image/png"
+	JPEG = "image/jpeg"
+	// RawTensor is the model's input as it goes in, nothing scaled: little-
+	// endian float32 in the order of the Spec's layout, one picture, no header.
+	RawTensor = "application/vnd.paragon.tensor+float32"
+)
+
+// Limits bound what is decoded.
+type Limits struct {
+	MaxPixels int // width times height of a picture; 0 means DefaultMaxPixels
+	MaxBytes  int // of the encoded input; 0 means DefaultMaxBytes
+}
+
+// What Limits are unless they say otherwise. A decoded pixel takes 1 to 8
+// bytes, so that a picture at the limit takes 128 MiB at most.
+const (
+	DefaultMaxPixels = 1 << 24
+	DefaultMaxBytes  = 16 << 20
+)
+
+func (l Limits) orDefaults() Limits {
+	if l.MaxPixels == 0 {
+		l.MaxPixels = DefaultMaxPixels
+	}
+	if l.MaxBytes == 0 {
+		l.MaxBytes = DefaultMaxBytes
+	}
+	return l
+}
+
+// Decode turns data of a content type into the tensor that s describes, of one
+// picture. Parameters of the content type ("; charset=binary") are ignored.
+// An *InputError says what is wrong with the input: a content type that is not
+// taken or does not match the bytes, a size above the limits, a broken
+// picture, a tensor of another length or with a number that is not finite. Any
+// other error is the spec's.
+func Decode(contentType string, data []byte, s Spec, lim Limits) (tensor.Tensor, error) {
+	if err := s.Validate(); err != nil {
+		return tensor.Tensor{}, fmt.Errorf("input spec of the model: %w", err)
+	}
+	lim = lim.orDefaults()
+	if len(data) > lim.MaxBytes {
+		return tensor.Tensor{}, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)
+	}
+	name, _, _ := strings.Cut(contentType, ";")
+	name = strings.ToLower(strings.TrimSpace(name))
+	if name == RawTensor {
+		return decodeRaw(data, s)
+	}
+	for _, f := range formats {
+		if f.contentType == name {
+			return f.decodePicture(data, s, lim)
+		}
+	}
+	return tensor.Tensor{}, inputError(fieldType, "%q is not taken, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
+}
+
+// decodeRaw reads a raw tensor.
+func decodeRaw(data []byte, s Spec) (tensor.Tensor, error) {
+	if want := 4 * s.elements(); len(data) != want {
+		return tensor.Tensor{}, inputError(fieldData, "%d bytes, not the %d of a float32 tensor of shape %v", len(data), want, s.Shape())
+	}
+	for _, f := range formats {
+		// A picture that happens to have the tensor's length.
+		if bytes.HasPrefix(data, f.signature) {
+			return tensor.Tensor{}, inputError(fieldType, "is %s, but the data is a %s picture", RawTensor, f.name)
+		}
+	}
+	t := s.newTensor()
+	for i := range t.Data {
+		t.Data[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	if err := t.CheckFinite(); err != nil {
+		return tensor.Tensor{}, inputError(fieldData, "%v", err)
+	}
+	return t, nil
+}
+
+func inputError(field, format string, args ...any) error {
+	return &InputError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}

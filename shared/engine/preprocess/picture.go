@@ -1,0 +1,91 @@
+package preprocess
+
+import (
+	"bytes"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+
+	"paragon/shared/engine/tensor"
+)
+
+// format is an encoding of pictures.
+type format struct {
+	contentType string
+	name        string
+	signature   []byte // what every file of it begins with
+	config      func(io.Reader) (image.Config, error)
+	decode      func(io.Reader) (image.Image, error)
+}
+
+var formats = []format{
+	{PNG, "PNG", []byte("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode},
+	{JPEG, "JPEG", []byte("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode},
+}
+
+// decodePicture reads a picture of the format, within limits.
+func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, error) {
+	if err := f.checkSignature(data); err != nil {
+		return tensor.Tensor{}, err
+	}
+	config, err := f.config(bytes.NewReader(data))
+	if err != nil {
+		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
+	}
+	w, h := config.Width, config.Height
+	if w < 1 || h < 1 {
+		return tensor.Tensor{}, inputError(fieldData, "picture of %dx%d pixels is empty", w, h)
+	}
+	if w > lim.MaxPixels/h {
+		return tensor.Tensor{}, inputError(fieldData, "picture of %dx%d pixels is above the limit of %d", w, h, lim.MaxPixels)
+	}
+	picture, err := f.decode(bytes.NewReader(data))
+	if err != nil {
+		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
+	}
+	return s.fill(resize(picture, s)), nil
+}
+
+// checkSignature finds out whether data is of another format than it is
+// declared to be, which says more than that it is not of this one.
+func (f format) checkSignature(data []byte) error {
+	if bytes.HasPrefix(data, f.signature) {
+		return nil
+	}
+	for _, other := range formats {
+		if bytes.HasPrefix(data, other.signature) {
+			return inputError(fieldType, "is %s, but the data is a %s picture", f.contentType, other.name)
+		}
+	}
+	return inputError(fieldData, "not a %s picture: it does not begin like one", f.name)
+}
+
+// fill turns a picture of the model's size into the model's tensor.
+func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
+	t := s.newTensor()
+	if s.Channels == 1 {
+		table := s.table(0)
+		for i := range t.Data {
+			t.Data[i] = table[luma(picture.Pix[4*i:4*i+3])]
+		}
+		return t
+	}
+	pixelStep, channelStep := 1, s.Width*s.Height
+	if s.Layout == NHWC {
+		pixelStep, channelStep = s.Channels, 1
+	}
+	for c := range s.Channels {
+		table := s.table(c)
+		for i := range s.Width * s.Height {
+			t.Data[i*pixelStep+c*channelStep] = table[picture.Pix[4*i+c]]
+		}
+	}
+	return t
+}
+
+// luma is the brightness of an RGB pixel by ITU-R BT.601, rounded to nearest;
+// grey stays what it is.
+func luma(rgb []byte) byte {
+	return byte((19595*uint32(rgb[0]) + 38470*uint32(rgb[1]) + 7471*uint32(rgb[2]) + 1<<15) >> 16)
+}
