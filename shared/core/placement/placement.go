@@ -27,12 +27,11 @@ type Reason string
 
 // The reasons.
 const (
-	SlotInTime     Reason = "slot_in_time"
-	NoSlotInTime   Reason = "no_slot_in_time"
-	NoWorkers      Reason = "no_workers"
-	RelaxedWaits   Reason = "relaxed_waits"
-	OverflowIsOff  Reason = "overflow_off"
-	NoFunctionFits Reason = "no_function_fits"
+	SlotInTime    Reason = "slot_in_time"
+	NoSlotInTime  Reason = "no_slot_in_time"
+	NoWorkers     Reason = "no_workers"
+	RelaxedWaits  Reason = "relaxed_waits"
+	OverflowIsOff Reason = "overflow_off"
 )
 
 // Pool is the view of one pool's workers at a time. It may be stale: a worker

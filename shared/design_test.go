@@ -1,0 +1,145 @@
+// Package shared_test holds the rules of the repository that no compiler
+// checks: who may import whom, that every package says what it is for, and
+// that no package is named for nothing.
+package shared_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+type pkg struct {
+	ImportPath string
+	Name       string
+	Doc        string
+	Imports    []string
+	GoFiles    []string
+	Deps       []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps=false", "-json=ImportPath,Name,Doc,Imports,GoFiles,Deps", "paragon/...").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 20 {
+		t.Fatalf("go list found %d packages: the rules would hold of nothing", len(all))
+	}
+	return all
+}
+
+func under(path string, roots ...string) bool {
+	return slices.ContainsFunc(roots, func(root string) bool {
+		return path == "paragon/"+root || strings.HasPrefix(path, "paragon/"+root+"/")
+	})
+}
+
+// layers says what each part may import of this module. A part that is not
+// named may import what it likes.
+var layers = []struct {
+	part    string
+	imports []string
+}{
+	{"shared/core", []string{"shared/core"}},
+	{"shared/engine", []string{"shared/core", "shared/engine"}},
+	{"shared/cloud", []string{"shared/core", "shared/cloud"}},
+	{"shared/simulate", []string{"shared/core", "shared/simulate"}},
+	{"shared/intake", []string{"shared/core", "shared/cloud", "shared/engine", "shared/intake"}},
+	{"shared/serving", []string{"shared/core", "shared/cloud", "shared/engine", "shared/serving"}},
+	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/dispatch"}},
+	{"shared/control", []string{"shared/core", "shared/cloud", "shared/control"}},
+	{"profiles", []string{"shared/core", "profiles"}},
+}
+
+func TestImportsPointInward(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, l := range layers {
+			if !under(p.ImportPath, l.part) {
+				continue
+			}
+			for _, imp := range p.Imports {
+				if strings.HasPrefix(imp, "paragon/") && !under(imp, l.imports...) {
+					t.Errorf("%s imports %s: %s may import only %v", p.ImportPath, imp, l.part, l.imports)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyTheEdgeKnowsWhichCloudItIsOn(t *testing.T) {
+	for _, p := range packages(t) {
+		if under(p.ImportPath, "functions", "workers", "cmd", "shared/cloud") {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if under(imp, "shared/cloud/local", "shared/cloud/aws") {
+				t.Errorf("%s imports %s", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
+func TestCoreIsPure(t *testing.T) {
+	impure := []string{"os", "os/exec", "net", "net/http", "database/sql", "log", "log/slog", "syscall", "math/rand"}
+	for _, p := range packages(t) {
+		if !under(p.ImportPath, "shared/core") {
+			continue
+		}
+		for _, imp := range p.Imports {
+			outside := strings.Contains(strings.SplitN(imp, "/", 2)[0], ".")
+			if slices.Contains(impure, imp) || outside && !strings.HasPrefix(imp, "gonum.org/") {
+				t.Errorf("%s imports %s: core is pure", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
+// The CDK is heavy and only infra needs it; the API must start without the
+// inference library.
+func TestFunctionsStayLight(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, dep := range p.Deps {
+			if strings.HasPrefix(dep, "github.com/aws/aws-cdk-go") && !under(p.ImportPath, "infra") {
+				t.Errorf("%s depends on the CDK", p.ImportPath)
+			}
+			if dep == "github.com/ebitengine/purego" && under(p.ImportPath, "functions/api", "functions/dispatcher") {
+				t.Errorf("%s depends on the inference library", p.ImportPath)
+			}
+			if strings.HasPrefix(dep, "paragon/shared/cloud") && under(p.ImportPath, "functions/inference") {
+				t.Errorf("%s depends on %s: an inference function is pure request to response", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	banned := []string{"util", "utils", "common", "helpers", "lib", "misc"}
+	for _, p := range packages(t) {
+		if len(p.GoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+		if slices.Contains(banned, p.Name) {
+			t.Errorf("%s is named for nothing", p.ImportPath)
+		}
+	}
+}
