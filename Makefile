@@ -1,0 +1,80 @@
+# Every target with a ## comment shows in `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# What `make run` brings up: make run ADDR=127.0.0.1:9000 WORKERS=4 DATA=/tmp/p ARGS=--unpaced
+ADDR    ?= 127.0.0.1:8080
+DATA    ?= data
+WORKERS ?= 2
+ARGS    ?=
+
+# Deployed binaries and local ones are built alike: no cgo, no paths, the same bytes each time.
+GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -tags lambda.norpc
+
+.PHONY: help
+help: ## Show what can be made
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Bring the whole of Paragon up on this machine and answer a first picture
+	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --sample $(ARGS)
+
+.PHONY: test
+test: prereqs browser build ## Run every test, with the race detector
+	@mkdir -p bin
+	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race -timeout 15m ./...
+	@! grep -E '"Action":"skip".*"Test":' bin/test.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
+
+.PHONY: accuracy
+accuracy: build ## Put all 10,000 test pictures through the API for every model and compare with profiles/
+	@dpkg -s dataset-fashion-mnist >/dev/null 2>&1 || $(call apt,dataset-fashion-mnist)
+	go test -count=1 -timeout 30m -tags accuracy -run TestFullAccuracy -v ./cmd/paragon
+
+.PHONY: bench
+bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, then the Go benchmarks
+	go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }
+	go vet ./...
+	go vet -tags accuracy,bench ./cmd/...
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
+	go tool staticcheck ./...
+
+.PHONY: build
+build: prereqs deps ## Build the command line, the worker and the functions into bin/
+	@mkdir -p bin
+	$(GOBUILD) -o bin/paragon ./cmd/paragon
+	$(GOBUILD) -o bin/worker ./workers
+	$(GOBUILD) -o bin/inference ./functions/inference
+	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
+	$(GOBUILD) -o bin/api ./functions/api
+
+.PHONY: deps
+deps: node_modules/.package-lock.json ## Fetch the ONNX Runtime library and the tools that come from npm
+
+# By the lock file, with its integrity, and without running any package's scripts.
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove what was built and fetched; the data folder stays
+	rm -rf bin dist cdk.out node_modules
+
+# --- prerequisites -----------------------------------------------------------
+
+apt = { command -v apt-get >/dev/null && [[ $$(id -u) = 0 ]] && { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; } || { echo 'please install: $(1)'; exit 1; }; }
+
+.PHONY: prereqs
+prereqs:
+	@command -v go >/dev/null || { echo 'Go 1.26 or newer is needed: https://go.dev/dl/'; exit 1; }
+	@command -v npm >/dev/null || { echo 'Node 20 or newer with npm is needed: https://nodejs.org/ or apt-get install nodejs npm'; exit 1; }
+
+.PHONY: browser
+browser:
+	@command -v gcc >/dev/null || $(call apt,gcc libc6-dev)
+	@command -v chromium >/dev/null || $(call apt,chromium)
