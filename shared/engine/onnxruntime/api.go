@@ -17,7 +17,7 @@ const apiVersion = 17
 type function int
 
 // The functions that are used, by their place in OrtApi as
-// onnxruntime_c_api.h lists them. TestFunctionPlaces proves each by what it does.
+// onnxruntime_c_api.h lists them.
 const (
 	getErrorMessage                  function = 2
 	createEnv                        function = 3

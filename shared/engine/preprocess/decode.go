@@ -47,8 +47,9 @@ type Limits struct {
 	MaxBytes  int // of the encoded input; 0 means DefaultMaxBytes
 }
 
-// What Limits are unless they say otherwise. A decoded pixel takes 1 to 8
-// bytes, so that a picture at the limit takes 128 MiB at most.
+// What Limits are unless they say otherwise. Decoding takes 1 to 8 bytes a
+// pixel, and up to 20 for a progressive JPEG of four colours, so that a picture
+// at the limit takes 16 to 320 MiB: lower it where memory is short.
 const (
 	DefaultMaxPixels = 1 << 24
 	DefaultMaxBytes  = 16 << 20

@@ -75,16 +75,16 @@ func averageRow(row []byte, strip *image.RGBA, rows, fx int) {
 		if x == len(row)/4-1 {
 			right = strip.Rect.Dx()
 		}
-		var sum [4]uint32
+		var sum [3]uint64
 		for y := range rows {
 			line := strip.Pix[y*strip.Stride+4*left : y*strip.Stride+4*right]
 			for i := 0; i < len(line); i += 4 {
-				sum[0] += uint32(line[i])
-				sum[1] += uint32(line[i+1])
-				sum[2] += uint32(line[i+2])
+				sum[0] += uint64(line[i])
+				sum[1] += uint64(line[i+1])
+				sum[2] += uint64(line[i+2])
 			}
 		}
-		n := uint32(rows * (right - left))
+		n := uint64(rows * (right - left))
 		for c := range 3 {
 			row[4*x+c] = byte((sum[c] + n/2) / n)
 		}

@@ -1,0 +1,47 @@
+package preprocess
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	nan := float32(math.NaN())
+	for want, s := range map[string]Spec{
+		"width is 0, not within 1 to 4096":             {Height: 1, Channels: 1},
+		"height is 4097, not within 1 to 4096":         {Width: 1, Height: 4097, Channels: 1},
+		"channels is 4, neither 1 (grey) nor 3 (RGB)":  {Width: 1, Height: 1, Channels: 4},
+		`layout is "hwc", neither "nchw" nor "nhwc"`:   {Width: 1, Height: 1, Channels: 1, Layout: "hwc"},
+		`resize is "fit", neither "exact" nor "cover"`: {Width: 1, Height: 1, Channels: 1, Resize: "fit"},
+		"scale is -1, not a positive number":           {Width: 1, Height: 1, Channels: 1, Scale: -1},
+		"mean has 1 numbers, not one for each of 3":    {Width: 1, Height: 1, Channels: 3, Mean: []float32{1}},
+		"mean[0] is NaN, which cannot be used":         {Width: 1, Height: 1, Channels: 1, Mean: []float32{nan}},
+		"std[1] is 0, which cannot be used":            {Width: 1, Height: 1, Channels: 3, Std: []float32{1, 0, 1}},
+	} {
+		err := s.Validate()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %s", s, err, want)
+		}
+		var in *InputError
+		if _, err := Decode(PNG, nil, s, Limits{}); err == nil || errors.As(err, &in) {
+			t.Errorf("a bad spec is not the caller's mistake: %v", err)
+		}
+	}
+}
+
+// A profile that writes the default scale out gets the same numbers.
+func TestScaleOfAProfile(t *testing.T) {
+	var s Spec
+	if err := json.Unmarshal([]byte(`{"width":28,"height":28,"channels":1,"scale":0.00392156862745098}`), &s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if *s.table(0) != *grey.table(0) {
+		t.Error("0.00392156862745098 differs from 1/255")
+	}
+}
