@@ -70,31 +70,36 @@ func Defaults() Settings {
 	return s
 }
 
-// Parse makes settings from raw values by name; what is not named keeps its
-// default. Every fault is reported, each naming the setting and its bound, and
-// a faulty value falls back to the default: callers that have a last good
-// value use Apply.
-func Parse(raw map[string]string) (Settings, error) { return apply(Settings{}, true, raw) }
-
-// Apply changes settings by raw values and reports every fault; a faulty
-// value leaves the last good one in force.
-func Apply(last Settings, raw map[string]string) (Settings, error) { return apply(last, false, raw) }
-
-func apply(s Settings, fresh bool, raw map[string]string) (Settings, error) {
-	var errs []error
-	known := map[string]bool{}
+// Parse makes settings from raw values by name; what is not named, and what
+// is faulty, has its default. Every fault is reported, each naming the setting
+// and its bound.
+func Parse(raw map[string]string) (Settings, error) {
+	var s Settings
 	v := reflect.ValueOf(&s).Elem()
 	for _, f := range Fields() {
-		known[f.Name] = true
-		if fresh {
-			if err := f.set(v.Field(f.index), f.Default); err != nil {
-				errs = append(errs, err)
-			}
+		if err := f.set(v.Field(f.index), f.Default); err != nil {
+			return s, err
 		}
-		if text, ok := raw[f.Name]; ok {
-			if err := f.set(v.Field(f.index), text); err != nil {
-				errs = append(errs, err)
-			}
+	}
+	return Update(s, raw)
+}
+
+// Update returns the settings that raw values by name give: what is not named
+// has its default, and a faulty value leaves the one of last in force. Every
+// fault is reported, each naming the setting and its bound.
+func Update(last Settings, raw map[string]string) (Settings, error) {
+	var errs []error
+	next := last
+	v := reflect.ValueOf(&next).Elem()
+	known := map[string]bool{}
+	for _, f := range Fields() {
+		known[f.Name] = true
+		text, ok := raw[f.Name]
+		if !ok {
+			text = f.Default
+		}
+		if err := f.set(v.Field(f.index), text); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	for name := range raw {
@@ -102,7 +107,7 @@ func apply(s Settings, fresh bool, raw map[string]string) (Settings, error) {
 			errs = append(errs, fmt.Errorf("setting %q does not exist", name))
 		}
 	}
-	return s, errors.Join(errs...)
+	return next, errors.Join(errs...)
 }
 
 // set parses a value, checks its range and stores it; on a fault the target is

@@ -41,9 +41,19 @@ func TestABadValueLeavesTheLastGoodOneAndItsNeighbours(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Apply(last, map[string]string{"max_attempts": "99", "lease_seconds": "7.5"})
+	got, err := Update(last, map[string]string{"max_attempts": "99", "lease_seconds": "7.5"})
 	if err == nil || got.MaxAttempts != 5 || got.LeaseSeconds != 7.5 {
 		t.Errorf("attempts %d, lease %v, error %v", got.MaxAttempts, got.LeaseSeconds, err)
+	}
+}
+
+func TestAValueTakenBackFallsToItsDefault(t *testing.T) {
+	last, err := Parse(map[string]string{"max_attempts": "5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Update(last, nil); err != nil || got != Defaults() {
+		t.Errorf("got %+v, error %v", got, err)
 	}
 }
 
