@@ -18,19 +18,18 @@ func (p Percentiles) Scaled(factor float64) Percentiles {
 	return Percentiles{P50: p.P50 * factor, P95: p.P95 * factor, P99: p.P99 * factor}
 }
 
-// Input says how a picture becomes the model's input tensor. It belongs to
-// the model, as another preprocessing is another accuracy.
+// Input says how a picture becomes the model's input tensor: the engine's
+// preprocess.Spec, field by field, so that one converts to the other. It
+// belongs to the model, as another preprocessing is another accuracy.
 type Input struct {
-	Width    int    `json:"width"`
-	Height   int    `json:"height"`
-	Channels int    `json:"channels"` // 1 grey, 3 RGB
-	Layout   string `json:"layout"`   // "nchw"
-	// Divisor turns an 8-bit pixel into the model's range: float32(pixel)/Divisor.
-	Divisor float32 `json:"divisor"`
-	// Mean and Std are subtracted and divided by afterwards, one a channel; empty means neither.
-	Mean   []float32 `json:"mean,omitempty"`
-	Std    []float32 `json:"std,omitempty"`
-	Resize string    `json:"resize"` // "exact" stretches, "cover" cuts the centre out
+	Width    int       `json:"width"`
+	Height   int       `json:"height"`
+	Channels int       `json:"channels"`         // 1 grey, 3 RGB
+	Layout   string    `json:"layout,omitempty"` // "nchw", the default, or "nhwc"
+	Scale    float64   `json:"scale,omitempty"`  // of an 8-bit pixel; 0 means 1/255
+	Mean     []float32 `json:"mean,omitempty"`   // after Scale, one a channel; empty means 0
+	Std      []float32 `json:"std,omitempty"`    // likewise; empty means 1
+	Resize   string    `json:"resize,omitempty"` // "exact" stretches, "cover" cuts the centre out
 }
 
 // Source says where a figure comes from, so that a reader can check it.
