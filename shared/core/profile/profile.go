@@ -34,13 +34,15 @@ type Input struct {
 
 // Source says where a figure comes from, so that a reader can check it.
 type Source struct {
-	Kind     string `json:"kind"`               // "measured", "published" or "derived"
-	File     string `json:"file,omitempty"`     // file in the repository or of the published set
-	Row      string `json:"row,omitempty"`      // row in it
-	Hardware string `json:"hardware,omitempty"` // what it was measured on
-	Samples  int    `json:"samples,omitempty"`
-	Date     string `json:"date,omitempty"` // ISO 8601 day
-	Note     string `json:"note,omitempty"` // versions, scaling rule
+	Kind     string  `json:"kind"`               // "measured", "published" or "derived"
+	File     string  `json:"file,omitempty"`     // path below the profiles folder
+	Row      string  `json:"row,omitempty"`      // row in it, as "column=value,column=value"
+	Column   string  `json:"column,omitempty"`   // of the figure, or of the first of three percentiles
+	Factor   float64 `json:"factor,omitempty"`   // the figure is the file's times this; 0 means 1
+	Hardware string  `json:"hardware,omitempty"` // what it was measured on
+	Samples  int     `json:"samples,omitempty"`
+	Date     string  `json:"date,omitempty"` // ISO 8601 day
+	Note     string  `json:"note,omitempty"` // versions, scaling rule
 }
 
 // Accuracy is a model's share of right answers.
@@ -110,6 +112,7 @@ type FunctionSizes struct {
 
 // Prices of everything that is paid by use, in US dollars.
 type Prices struct {
+	Name                       string  `json:"name"` // such as "us-east-1-2026"
 	Region                     string  `json:"region"`
 	LambdaGBSecondX86          float64 `json:"lambda_gb_second_x86_usd"`
 	LambdaGBSecondARM          float64 `json:"lambda_gb_second_arm_usd"`
@@ -125,10 +128,20 @@ type Prices struct {
 	Source                     Source  `json:"source"`
 }
 
+// Reference is the machine whose figures others scale from.
+type Reference struct {
+	Hardware string `json:"hardware"`
+	// Speed of one of its vCPUs in the unit of the instance types' file,
+	// where a vCPU of a c5 is 1.
+	Speed  float64 `json:"speed"`
+	Source Source  `json:"source"`
+}
+
 // Catalogue is one consistent set of profiles: catalogues are never mixed in
 // one claim.
 type Catalogue struct {
 	Name      string          `json:"name"`
+	Reference Reference       `json:"reference"`
 	Tasks     []Task          `json:"tasks"`
 	Models    []Model         `json:"models"`
 	Instances []Instance      `json:"instances"`
