@@ -16,6 +16,7 @@ import (
 // default, a unit, a range and a meaning are written.
 type Settings struct {
 	StrictBelowMS          float64 `name:"strict_below_ms" default:"2000" min:"1" max:"60000" unit:"ms" doc:"A query whose latency bound is below this is strict, unless it says what it is."`
+	DefaultLatencyMS       float64 `name:"default_latency_ms" default:"10000" min:"1" max:"3600000" unit:"ms" doc:"The latency bound of a relaxed query that names none; a strict one without a bound gets strict_below_ms."`
 	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the way to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
 	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the way through the overflow queue and the dispatcher."`
 	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that this home can keep; a bound below it is refused with it."`
@@ -30,7 +31,7 @@ type Settings struct {
 	BouncePollMS           float64 `name:"bounce_poll_ms" default:"50" min:"5" max:"10000" unit:"ms" doc:"A full worker looks this often for strict queries that it must hand over in time."`
 	MaxBatch               int     `name:"max_batch" default:"8" min:"1" max:"64" unit:"queries" doc:"The most queries of one model that a runner answers in one inference, where the profile says that batching pays."`
 	MaxOverflowConcurrency int     `name:"max_overflow_concurrency" default:"8" min:"0" max:"10000" unit:"queries" doc:"The most queries on inference functions at once; 0 turns overflow off."`
-	MaxWaiters             int     `name:"max_waiters" default:"1000" min:"0" max:"100000" unit:"requests" doc:"The most requests that wait for a result at once; beyond it they get 202."`
+	MaxWaiters             int     `name:"max_waiters" default:"1000" min:"0" max:"100000" unit:"requests" doc:"The most requests that wait for a result at once, three quarters of them of one caller; beyond it they get 202."`
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
 	SweepSeconds           float64 `name:"sweep_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"How often the sweep ends what has expired."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
