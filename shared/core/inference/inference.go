@@ -1,0 +1,42 @@
+// Package inference is the contract between the dispatcher and the inference
+// functions: a function's name, what it is asked and what it answers. A
+// function answers a bad input with a typed failure and not with a fault of its
+// own, so that nobody tries it again.
+package inference
+
+import (
+	"fmt"
+
+	"paragon/shared/core/query"
+)
+
+// FunctionName names the inference function of a model at a memory size.
+func FunctionName(model string, memoryMB int) string {
+	return fmt.Sprintf("inference-%s-%d", model, memoryMB)
+}
+
+// MaxInputBytes is the largest input that a function takes: a synchronous
+// invocation carries 6 MB, the input travels in base64, and the rest of the
+// request needs some room.
+const MaxInputBytes = 4 << 20
+
+// Request asks a function for one answer. Its input is always inline.
+type Request struct {
+	Model string      `json:"model"`
+	Input query.Input `json:"input"`
+}
+
+// Response is an answer, or the failure that no other try mends for a bad
+// input and that another try may mend for a model fault.
+type Response struct {
+	Index     int            `json:"index"`
+	Label     string         `json:"label"`
+	Scores    []float32      `json:"scores,omitempty"`
+	ComputeMS float64        `json:"compute_ms"` // preprocessing and inference
+	Error     *query.Failure `json:"error,omitempty"`
+}
+
+// Result returns the answer without what belongs to the call.
+func (r Response) Result() query.Result {
+	return query.Result{Label: r.Label, Index: r.Index, Scores: r.Scores}
+}
