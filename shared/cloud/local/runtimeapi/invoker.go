@@ -1,0 +1,219 @@
+// Package runtimeapi is a Lambda on one machine: it starts function
+// environments as child processes of the very binary that deploys, speaks the
+// Lambda Runtime API to them over loopback, and keeps Lambda's rules: a true
+// cold start, one event at a time, environments kept warm for a while, a bound
+// on their number, a fault for the one event during which a process died.
+package runtimeapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local/process"
+)
+
+// MaxPayload is the most bytes of an event or of a response, as on Lambda.
+const MaxPayload = 6 << 20
+
+// initAllowance is what a cold start may take on top of the function's
+// timeout. Lambda gives the first try so long and repeats it within the timeout.
+const initAllowance = 10 * time.Second
+
+// inherited are the variables of this process that functions see: what a
+// binary needs to run, and no credentials.
+var inherited = []string{"PATH", "HOME", "TMPDIR", "PARAGON_ORT_LIB*", "GOTRACEBACK"}
+
+// Function is one inference function.
+type Function struct {
+	Name      string
+	Bootstrap string // the binary to run
+	MemoryMB  int    // told to the function; not enforced
+	Env       []string
+	Timeout   time.Duration // of one event, without the cold start
+}
+
+// Options say what to run and how much of it.
+type Options struct {
+	Functions []Function
+	// MaxConcurrency bounds the environments of all functions together.
+	MaxConcurrency int
+	// KeepAlive is how long an environment without an event stays warm.
+	KeepAlive time.Duration
+	// Pace tells the least time that an event, and its cold start, takes: the
+	// environment and its caller are held so long, so that a small machine
+	// shows the service time of the profile it stands for. Nil holds nothing.
+	Pace   func(function string, payload []byte, cold bool) time.Duration
+	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger     // nil drops what functions print
+}
+
+// Stats is what one function did so far.
+type Stats struct {
+	Function    string `json:"function"`
+	MemoryMB    int    `json:"memory_mb"`
+	Warm        int    `json:"warm"` // environments that wait for an event
+	Busy        int    `json:"busy"` // environments that start or run one
+	Invocations int64  `json:"invocations"`
+	ColdStarts  int64  `json:"cold_starts"`
+	Throttles   int64  `json:"throttles"`
+	Faults      int64  `json:"faults"`
+}
+
+// Invoker runs functions. It implements cloud.Invoker.
+type Invoker struct {
+	opts      Options
+	parentEnv []string
+	functions map[string]*function
+	order     []*function
+	spawner   *process.Spawner
+	server    *http.Server
+	addr      string
+	after     func(time.Duration) <-chan time.Time // of pacing
+
+	mu           sync.Mutex // guards what follows and what the functions count
+	environments map[string]*environment
+	closed       bool
+
+	quit    chan struct{}  // closed with closed
+	running sync.WaitGroup // every goroutine of ours
+	close   sync.Once
+}
+
+var _ cloud.Invoker = (*Invoker)(nil)
+
+// New returns an invoker that listens on loopback; no environment is started
+// before its first event. Close ends it.
+func New(opts Options) (*Invoker, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	in := &Invoker{
+		opts: opts, parentEnv: process.Inherit(os.Environ(), inherited...), after: time.After,
+		functions: map[string]*function{}, environments: map[string]*environment{}, quit: make(chan struct{}),
+	}
+	if err := in.register(); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for functions: %w", err)
+	}
+	in.addr, in.server, in.spawner = l.Addr().String(), in.newServer(), process.NewSpawner()
+	in.running.Go(func() { _ = in.server.Serve(l) }) // always ErrServerClosed: nothing else ends it
+	in.running.Go(in.expireForever)
+	return in, nil
+}
+
+func (in *Invoker) register() error {
+	if in.opts.MaxConcurrency <= 0 || in.opts.KeepAlive <= 0 {
+		return errors.New("functions need a concurrency and a keep-alive above zero")
+	}
+	for _, f := range in.opts.Functions {
+		if f.Name == "" || f.MemoryMB <= 0 || f.Timeout <= 0 {
+			return fmt.Errorf("function %q needs a name, memory and a timeout", f.Name)
+		}
+		if in.functions[f.Name] != nil {
+			return fmt.Errorf("function %q is there twice", f.Name)
+		}
+		path, err := filepath.Abs(f.Bootstrap)
+		if err != nil {
+			return fmt.Errorf("find bootstrap of function %q: %w", f.Name, err)
+		}
+		f.Bootstrap = path
+		added := &function{Function: f}
+		in.functions[f.Name] = added
+		in.order = append(in.order, added)
+	}
+	return nil
+}
+
+// Invoke runs a function. When ctx ends the caller is freed and the
+// environment finishes its event. A fault's error is a *FunctionError; what it
+// cost is in the Invocation all the same.
+func (in *Invoker) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+	f := in.functions[name]
+	if f == nil {
+		return cloud.Invocation{}, fmt.Errorf("invoke function %q: %w", name, cloud.ErrNotFound)
+	}
+	if len(payload) > MaxPayload {
+		return cloud.Invocation{}, fmt.Errorf("invoke function %s with %d bytes: %w", name, len(payload), cloud.ErrTooLarge)
+	}
+	if err := ctx.Err(); err != nil {
+		return cloud.Invocation{}, fmt.Errorf("invoke function %s: %w", name, err)
+	}
+	e, evicted, err := in.acquire(f)
+	if err != nil {
+		return cloud.Invocation{}, fmt.Errorf("invoke function %s: %w", name, err)
+	}
+	type outcome struct {
+		invocation cloud.Invocation
+		err        error
+	}
+	result := make(chan outcome, 1)
+	payload = bytes.Clone(payload) // a caller that left may change its own
+	go func() {
+		defer in.running.Done() // added by acquire
+		inv, err := in.run(e, evicted, payload)
+		result <- outcome{inv, err}
+	}()
+	select {
+	case o := <-result:
+		return o.invocation, o.err
+	case <-ctx.Done():
+		return cloud.Invocation{}, fmt.Errorf("invoke function %s: %w", name, ctx.Err())
+	}
+}
+
+// Stats returns what every function did, in the order of their registration.
+func (in *Invoker) Stats() []Stats {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	all := make([]Stats, len(in.order))
+	for i, f := range in.order {
+		all[i] = f.stats
+		all[i].Function, all[i].MemoryMB, all[i].Warm = f.Name, f.MemoryMB, len(f.warm)
+	}
+	return all
+}
+
+// Close stops every environment, by SIGTERM and, once ctx has ended, by
+// SIGKILL, and returns when none is left. An event that still runs is a fault
+// for its caller.
+func (in *Invoker) Close(ctx context.Context) error {
+	in.close.Do(func() {
+		var stopping sync.WaitGroup
+		for _, child := range in.shut() {
+			stopping.Go(func() { child.Stop(ctx) })
+		}
+		stopping.Wait()
+		_ = in.server.Close() // of the listener: nobody is left to tell
+		in.running.Wait()
+		in.spawner.Close()
+	})
+	return nil
+}
+
+// shut refuses further events and returns the processes there are.
+func (in *Invoker) shut() []*process.Child {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+	close(in.quit)
+	var children []*process.Child
+	for _, e := range in.environments {
+		if e.child != nil { // one that is not there yet is killed as it comes
+			children = append(children, e.child)
+		}
+	}
+	return children
+}
