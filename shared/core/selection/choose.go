@@ -1,0 +1,236 @@
+package selection
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+)
+
+// Errors of a need that no load and no resource can mend.
+var (
+	ErrInvalid      = errors.New("invalid constraint")
+	ErrUnknownTask  = errors.New("unknown task")
+	ErrUnknownModel = errors.New("unknown model")
+)
+
+// Pick returns the winner of Choose, without the reasons of the others.
+//
+// A bound is kept under the load of this moment where that can be. Where an
+// idle pool would keep it and the load does not, the query is taken all the
+// same and waits (Candidate.Waits): load passes, and is no ground to refuse.
+// It fails with *Unsatisfiable when no resource keeps the bounds even idle,
+// and with ErrInvalid, ErrUnknownTask or ErrUnknownModel.
+func Pick(n query.Need, o Offer) (Candidate, query.Class, error) {
+	s, err := newScan(n, &o)
+	if err != nil {
+		return Candidate{}, "", err
+	}
+	best, found := s.settle()
+	if !found {
+		return Candidate{}, s.class, s.unsatisfiable()
+	}
+	c := s.candidate(best)
+	c.Feasible = true
+	c.Reason = s.wonBecause()
+	return c, s.class, nil
+}
+
+// figures are what is predicted of one row.
+type figures struct {
+	row       *row
+	latencyMS float64
+	accuracy  float64
+	costUSD   float64
+	priceUSD  float64
+	verdict   verdict
+}
+
+// verdict says whether a row is feasible, and why not.
+type verdict uint8
+
+const (
+	feasible verdict = iota
+	notOffered
+	noWorker
+	relaxedWaits
+	tooSlow
+	tooInaccurate
+	tooDear
+)
+
+// scan is one choice: the need, the bounds made absolute, the load and the rows.
+type scan struct {
+	need      query.Need
+	offer     *Offer
+	table     *Table
+	rows      []row
+	class     query.Class
+	objective query.Dimension // empty for weights
+	latencyMS float64         // bounds; infinite when there is none
+	priceUSD  float64
+	accuracy  float64
+	loads     []load
+	functions bool // may be chosen
+	idle      bool // judge the pools as if they were idle and there
+	few       [4]load
+
+	model         *profile.Model // whose accuracy was looked up last
+	modelAccuracy float64
+}
+
+func newScan(n query.Need, o *Offer) (*scan, error) {
+	if err := check(n); err != nil {
+		return nil, err
+	}
+	s := &scan{need: n, offer: o, table: o.table(), class: n.ClassOf(o.StrictBelowMS), objective: objective(n)}
+	s.rows = s.table.tasks[n.Task]
+	if _, ok := o.Catalogue.Task(n.Task); !ok {
+		return nil, fmt.Errorf("%w %q", ErrUnknownTask, n.Task)
+	}
+	if n.Model != "" {
+		if m, ok := o.Catalogue.Model(n.Model); !ok || m.Task != n.Task {
+			return nil, fmt.Errorf("%w %q of task %q", ErrUnknownModel, n.Model, n.Task)
+		}
+	}
+	s.latencyMS, s.priceUSD, s.accuracy = bounds(n.Constraints)
+	s.loads = o.loads(s.table, s.few[:0])
+	s.functions = o.Arch != "" && o.Arch == s.table.arch
+	if s.class == query.Relaxed && !o.Planned && s.served() {
+		s.functions = false
+	}
+	return s, nil
+}
+
+// served tells whether some pool serves the task.
+func (s *scan) served() bool {
+	for _, l := range s.loads {
+		if l.served {
+			return true
+		}
+	}
+	return false
+}
+
+func bounds(c query.Constraints) (latencyMS, priceUSD, accuracy float64) {
+	latencyMS, priceUSD = math.Inf(1), math.Inf(1)
+	if c.LatencyMS > 0 {
+		latencyMS = c.LatencyMS
+	}
+	if c.CostUSDPerMillion > 0 {
+		priceUSD = c.CostUSDPerMillion / 1e6
+	}
+	return latencyMS, priceUSD, c.Accuracy
+}
+
+// objective is what is optimised: what the need names; without a name and
+// without weights the third where two are bounded, else cost.
+func objective(n query.Need) query.Dimension {
+	c := n.Constraints
+	switch {
+	case n.Optimize != "":
+		return n.Optimize
+	case n.Weights != query.Weights{}:
+		return ""
+	case c.LatencyMS > 0 && c.CostUSDPerMillion > 0 && c.Accuracy == 0:
+		return query.Accuracy
+	case c.Accuracy > 0 && c.CostUSDPerMillion > 0 && c.LatencyMS == 0:
+		return query.Latency
+	}
+	return query.Cost
+}
+
+func check(n query.Need) error {
+	c, w := n.Constraints, n.Weights
+	for _, x := range []struct {
+		field string
+		value float64
+	}{
+		{"latency_ms", c.LatencyMS}, {"accuracy", c.Accuracy}, {"cost_usd_per_million", c.CostUSDPerMillion},
+		{"weights.latency", w.Latency}, {"weights.accuracy", w.Accuracy}, {"weights.cost", w.Cost},
+	} {
+		if !(x.value >= 0) || math.IsInf(x.value, 0) {
+			return fmt.Errorf("%w: %s is %v, not a number of 0 or more", ErrInvalid, x.field, x.value)
+		}
+	}
+	if c.Accuracy > 100 {
+		return fmt.Errorf("%w: accuracy is %v, above 100 percent", ErrInvalid, c.Accuracy)
+	}
+	switch n.Optimize {
+	case "", query.Latency, query.Accuracy, query.Cost:
+		return nil
+	}
+	return fmt.Errorf("%w: optimize is %q, not latency, accuracy or cost", ErrInvalid, n.Optimize)
+}
+
+// judge predicts a row under the scan's load and says whether it keeps the bounds.
+func (s *scan) judge(r *row) figures {
+	f := figures{row: r, accuracy: s.accuracyOf(r.model), priceUSD: r.priceUSD}
+	if s.need.Model != "" && r.model.Name != s.need.Model {
+		f.verdict = notOffered
+		return f
+	}
+	if r.pool < 0 {
+		s.onFunction(&f)
+	} else {
+		s.onWorker(&f)
+	}
+	switch {
+	case f.verdict != feasible:
+	case f.latencyMS > s.latencyMS:
+		f.verdict = tooSlow
+	case f.accuracy < s.accuracy:
+		f.verdict = tooInaccurate
+	case f.priceUSD > s.priceUSD:
+		f.verdict = tooDear
+	}
+	return f
+}
+
+func (s *scan) onFunction(f *figures) {
+	r := f.row
+	f.latencyMS = s.offer.OverflowPathMS + r.service.P95
+	if s.offer.ColdShare >= coldShows {
+		f.latencyMS += r.coldP95
+	}
+	f.priceUSD += min(s.offer.ColdShare, 1) * r.coldExtra
+	f.costUSD = f.priceUSD
+	if !s.functions {
+		f.verdict = notOffered
+		if s.offer.Arch == s.table.arch {
+			f.verdict = relaxedWaits
+		}
+	}
+}
+
+func (s *scan) onWorker(f *figures) {
+	l := s.loads[f.row.pool]
+	f.latencyMS = s.offer.PathMS + f.row.service.P99
+	f.costUSD = f.priceUSD
+	switch {
+	case !l.served:
+		f.verdict = notOffered
+	case s.idle:
+	case l.ready:
+		f.latencyMS += l.waitMS
+		if !s.offer.Planned && f.latencyMS <= s.latencyMS {
+			f.costUSD = 0 // a slot that is paid for and free in time
+		}
+	case s.class == query.Strict:
+		f.verdict = noWorker
+	}
+}
+
+// accuracyOf looks a model's accuracy up; rows of one model follow each other.
+func (s *scan) accuracyOf(m *profile.Model) float64 {
+	if m == s.model {
+		return s.modelAccuracy
+	}
+	s.model, s.modelAccuracy = m, m.Accuracy.Top1Percent
+	if learnt, ok := s.offer.Accuracy[m.Name]; ok {
+		s.modelAccuracy = learnt
+	}
+	return s.modelAccuracy
+}

@@ -1,0 +1,226 @@
+package selection
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"paragon/shared/core/query"
+)
+
+// settle finds the winner under the load, else, with s.idle set, on idle pools.
+func (s *scan) settle() (figures, bool) {
+	if s.latencyMS < s.offer.FloorMS {
+		return figures{}, false
+	}
+	if f, found := s.best(); found {
+		return f, true
+	}
+	s.idle = true
+	return s.best()
+}
+
+// best returns the feasible row that wins.
+func (s *scan) best() (figures, bool) {
+	if s.objective == "" {
+		return s.bestByWeights()
+	}
+	var best figures
+	found := false
+	for i := range s.rows {
+		f := s.judge(&s.rows[i])
+		if f.verdict == feasible && (!found || s.less(&f, &best, nil)) {
+			best, found = f, true
+		}
+	}
+	return best, found
+}
+
+func (s *scan) bestByWeights() (figures, bool) {
+	spans := newSpans()
+	for i := range s.rows {
+		if f := s.judge(&s.rows[i]); f.verdict == feasible {
+			spans.see(&f)
+		}
+	}
+	var best figures
+	found := false
+	for i := range s.rows {
+		f := s.judge(&s.rows[i])
+		if f.verdict == feasible && (!found || s.less(&f, &best, &spans)) {
+			best, found = f, true
+		}
+	}
+	return best, found
+}
+
+// less tells whether a beats b: by the objective first, then by everything
+// else, so that the winner is dominated by nobody.
+func (s *scan) less(a, b *figures, spans *spans) bool {
+	return s.compare(a, b, spans) < 0
+}
+
+func (s *scan) compare(a, b *figures, spans *spans) int {
+	order := 0
+	switch s.objective {
+	case query.Latency:
+		order = cmp.Compare(a.latencyMS, b.latencyMS)
+	case query.Accuracy:
+		order = cmp.Compare(b.accuracy, a.accuracy)
+	case query.Cost:
+		order = cmp.Compare(a.costUSD, b.costUSD)
+	default:
+		order = cmp.Compare(spans.score(a, s.need.Weights), spans.score(b, s.need.Weights))
+	}
+	if order != 0 {
+		return order
+	}
+	return cmp.Or(
+		cmp.Compare(a.costUSD, b.costUSD),
+		cmp.Compare(a.priceUSD, b.priceUSD),
+		cmp.Compare(b.accuracy, a.accuracy),
+		cmp.Compare(a.latencyMS, b.latencyMS),
+		cmp.Compare(a.row.model.Name, b.row.model.Name),
+		cmp.Compare(a.row.resource.Name, b.row.resource.Name),
+		cmp.Compare(a.row.resource.MemoryMB, b.row.resource.MemoryMB),
+	)
+}
+
+// span is the range of one dimension over the feasible candidates.
+type span struct{ low, high float64 }
+
+func (p *span) see(x float64) { p.low, p.high = min(p.low, x), max(p.high, x) }
+
+// share is where x lies in the span, 0 at its low end and 1 at its high end.
+func (p span) share(x float64) float64 {
+	if p.high <= p.low {
+		return 0
+	}
+	return (x - p.low) / (p.high - p.low)
+}
+
+// spans normalise the three dimensions, so that weights compare like with like.
+type spans struct{ latency, inaccuracy, cost span }
+
+func newSpans() spans {
+	none := span{low: math.Inf(1), high: math.Inf(-1)}
+	return spans{none, none, none}
+}
+
+func (p *spans) see(f *figures) {
+	p.latency.see(f.latencyMS)
+	p.inaccuracy.see(-f.accuracy)
+	p.cost.see(f.costUSD)
+}
+
+func (p *spans) score(f *figures, w query.Weights) float64 {
+	return w.Latency*p.latency.share(f.latencyMS) + w.Accuracy*p.inaccuracy.share(-f.accuracy) + w.Cost*p.cost.share(f.costUSD)
+}
+
+// Choose ranks every candidate, each with the reason it won or lost. The first
+// is Pick's, and so are the errors.
+func Choose(n query.Need, o Offer) (Ranked, error) {
+	s, err := newScan(n, &o)
+	if err != nil {
+		return Ranked{}, err
+	}
+	if _, found := s.settle(); !found {
+		return Ranked{Class: s.class}, s.unsatisfiable()
+	}
+	all := make([]figures, 0, len(s.rows))
+	spans := newSpans()
+	for i := range s.rows {
+		f := s.judge(&s.rows[i])
+		if f.verdict == notOffered {
+			continue
+		}
+		if f.verdict == feasible {
+			spans.see(&f)
+		}
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b figures) int {
+		return cmp.Or(cmp.Compare(min(a.verdict, 1), min(b.verdict, 1)), s.compare(&a, &b, &spans))
+	})
+	return s.ranked(all), nil
+}
+
+func (s *scan) ranked(all []figures) Ranked {
+	r := Ranked{Class: s.class, Objective: string(s.objective), Candidates: make([]Candidate, len(all))}
+	if s.objective == "" {
+		r.Objective = "weights"
+	}
+	for i := range all {
+		c := s.candidate(all[i])
+		if c.Reason = s.lostBecause(&all[i], &all[0]); i == 0 {
+			c.Reason = s.wonBecause()
+		}
+		r.Candidates[i] = c
+	}
+	return r
+}
+
+// candidate tells a row's figures. In the idle view the latency is that of the
+// load all the same, where there are runners to tell it.
+func (s *scan) candidate(f figures) Candidate {
+	c := Candidate{
+		Model: f.row.model.Name, Resource: f.row.resource, Service: f.row.service,
+		LatencyMS: f.latencyMS, Accuracy: f.accuracy, CostUSD: f.costUSD, PriceUSD: f.priceUSD,
+		Feasible: f.verdict == feasible,
+	}
+	if s.idle && f.row.pool >= 0 {
+		c.LatencyMS += s.loads[f.row.pool].waitMS
+		c.Waits = c.Feasible
+	}
+	return c
+}
+
+func (s *scan) wonBecause() string {
+	why := "best by the weights, within the bounds"
+	switch s.objective {
+	case query.Latency:
+		why = "fastest within the bounds"
+	case query.Accuracy:
+		why = "most accurate within the bounds"
+	case query.Cost:
+		why = "cheapest within the bounds"
+	}
+	if s.idle {
+		why += "; it waits for a worker, as the load now would make it late"
+	}
+	return why
+}
+
+// lostBecause says why f lost against the winner.
+func (s *scan) lostBecause(f, won *figures) string {
+	switch f.verdict {
+	case noWorker:
+		return "no worker is ready"
+	case relaxedWaits:
+		return "a relaxed query waits for a worker"
+	case tooSlow:
+		return fmt.Sprintf("%.1f ms, above the bound of %.1f ms", f.latencyMS, s.latencyMS)
+	case tooInaccurate:
+		return fmt.Sprintf("%.2f %%, below the bound of %.2f %%", f.accuracy, s.accuracy)
+	case tooDear:
+		return fmt.Sprintf("$%.4f a million, above the bound of $%.4f", f.priceUSD*1e6, s.priceUSD*1e6)
+	}
+	return s.worseBy(f, won)
+}
+
+func (s *scan) worseBy(f, won *figures) string {
+	switch {
+	case s.objective == query.Latency && f.latencyMS > won.latencyMS:
+		return fmt.Sprintf("%.1f ms slower", f.latencyMS-won.latencyMS)
+	case s.objective == query.Accuracy && f.accuracy < won.accuracy:
+		return fmt.Sprintf("%.2f points less accurate", won.accuracy-f.accuracy)
+	case s.objective == "":
+		return "a worse sum of the weighted shares"
+	case f.costUSD > won.costUSD:
+		return fmt.Sprintf("$%.4f a million dearer", (f.costUSD-won.costUSD)*1e6)
+	case f.priceUSD > won.priceUSD:
+		return fmt.Sprintf("as good now, and takes $%.4f a million more of a worker", (f.priceUSD-won.priceUSD)*1e6)
+	}
+	return "as good, and no better in anything else"
+}
