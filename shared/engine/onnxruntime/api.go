@@ -58,7 +58,7 @@ const (
 
 // Values of the C API's enumerations.
 const (
-	logError          = 3  // ORT_LOGGING_LEVEL_ERROR
+	logFatal          = 4  // ORT_LOGGING_LEVEL_FATAL
 	optimizeAll       = 99 // ORT_ENABLE_ALL
 	arenaAllocator    = 1  // OrtArenaAllocator
 	defaultMemory     = 0  // OrtMemTypeDefault

@@ -74,8 +74,9 @@ func (l *Library) bind(getAPIBase uintptr) error {
 
 // start creates what all sessions share.
 func (l *Library) start() error {
+	// Errors come back to the caller; the library must not print them as well.
 	name := cString("paragon")
-	if err := l.api.do(createEnv, logError, uintptr(unsafe.Pointer(unsafe.SliceData(name))),
+	if err := l.api.do(createEnv, logFatal, uintptr(unsafe.Pointer(unsafe.SliceData(name))),
 		uintptr(unsafe.Pointer(&l.env))); err != nil {
 		return fmt.Errorf("create environment: %w", err)
 	}

@@ -40,6 +40,9 @@ func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, e
 	if w > lim.MaxPixels/h {
 		return tensor.Tensor{}, inputError(fieldData, "picture of %dx%d pixels is above the limit of %d", w, h, lim.MaxPixels)
 	}
+	if n := countScans(data); f.contentType == JPEG && n > maxScans {
+		return tensor.Tensor{}, inputError(fieldData, "picture of %d scans is above the limit of %d", n, maxScans)
+	}
 	picture, err := f.decode(bytes.NewReader(data))
 	if err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)

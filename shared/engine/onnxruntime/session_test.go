@@ -1,0 +1,186 @@
+package onnxruntime
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"paragon/shared/engine/enginetest"
+	"paragon/shared/engine/tensor"
+)
+
+// library opens the library that Locate finds.
+func library(t testing.TB) *Library {
+	t.Helper()
+	path, err := Locate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(lib.Close)
+	return lib
+}
+
+func session(t testing.TB, lib *Library, model []byte) *Session {
+	t.Helper()
+	s, err := lib.NewSession(model, SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestLibraryDescribesItself(t *testing.T) {
+	lib := library(t)
+	if lib.Version() != "1.24.3" || !filepath.IsAbs(lib.Path()) {
+		t.Errorf("version %q at %q", lib.Version(), lib.Path())
+	}
+}
+
+func TestSession(t *testing.T) {
+	s := session(t, library(t), enginetest.Affine(3, -1, -1, 2, -1))
+	if got := s.Input(); got.Name != "x" || !slices.Equal(got.Shape, []int64{-1, 2, -1}) {
+		t.Errorf("input %+v", got)
+	}
+	if got := s.Output(); got.Name != "y" || !slices.Equal(got.Shape, []int64{-1, 2, -1}) {
+		t.Errorf("output %+v", got)
+	}
+	for _, shape := range [][]int64{{1, 2, 1}, {3, 2, 2}, {2, 2, 5}} {
+		n, err := tensor.Elements(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := tensor.Tensor{Shape: shape, Data: make([]float32, n)}
+		for i := range in.Data {
+			in.Data[i] = float32(i)
+		}
+		out, err := s.Run(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(out.Shape, shape) {
+			t.Fatalf("shape %v, want %v", out.Shape, shape)
+		}
+		for i, v := range out.Data {
+			if v != 3*float32(i)-1 {
+				t.Errorf("shape %v: element %d is %v", shape, i, v)
+			}
+		}
+	}
+}
+
+// Two libraries and two sessions at once do not know of each other.
+func TestSessionsAreApart(t *testing.T) {
+	a := session(t, library(t), enginetest.Affine(2, 0, 1))
+	b := session(t, library(t), enginetest.Affine(5, 0, 1))
+	in := tensor.Tensor{Shape: []int64{1}, Data: []float32{1}}
+	for range 3 {
+		x, errA := a.Run(in)
+		y, errB := b.Run(in)
+		if errA != nil || errB != nil || x.Data[0] != 2 || y.Data[0] != 5 {
+			t.Fatal(x, errA, y, errB)
+		}
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	s := session(t, library(t), enginetest.Affine(1, 0, -1, 3))
+	for want, in := range map[string]tensor.Tensor{
+		"Got invalid dimensions for input": {Shape: []int64{1, 4}, Data: make([]float32, 4)},
+		"Invalid rank for input":           {Shape: []int64{3}, Data: make([]float32, 3)},
+		"has 3 elements, but there are 2":  {Shape: []int64{1, 3}, Data: make([]float32, 2)},
+		"more than 8 dimensions":           {Shape: slices.Repeat([]int64{1}, 9), Data: make([]float32, 1)},
+	} {
+		if _, err := s.Run(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// identity is a graph that passes its inputs through, of a type and shape.
+func identity(inputs int, element enginetest.ElementType, shape ...int64) []byte {
+	var g enginetest.Graph
+	for i := range inputs {
+		in, out := "in"+strconv.Itoa(i), "out"+strconv.Itoa(i)
+		g.Inputs = append(g.Inputs, enginetest.Value{Name: in, Type: element, Shape: shape})
+		g.Outputs = append(g.Outputs, enginetest.Value{Name: out, Type: element, Shape: shape})
+		g.Nodes = append(g.Nodes, enginetest.Node{Op: "Identity", Inputs: []string{in}, Outputs: []string{out}})
+	}
+	return g.Bytes()
+}
+
+func TestModelsThatAreRefused(t *testing.T) {
+	lib := library(t)
+	nonsense := enginetest.Graph{
+		Inputs:  []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{1}}},
+		Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{1}}},
+		Nodes:   []enginetest.Node{{Op: "Nonsense", Inputs: []string{"x"}, Outputs: []string{"y"}}},
+	}
+	for want, model := range map[string][]byte{
+		"the model is empty":                        {},
+		"create session: Failed to load model":      []byte("junk"),
+		"the model has 2 inputs":                    identity(2, enginetest.Float32, 1),
+		`input "in0": it holds int64, only float32`: identity(1, enginetest.Int64, 1),
+		`input "in0": it has 9 dimensions, above 8`: identity(1, enginetest.Float32, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+		"No Op registered for Nonsense":             nonsense.Bytes(),
+	} {
+		if _, err := lib.NewSession(model, SessionOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// residentBytes is how much memory the process holds.
+func residentBytes(t *testing.T) int {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(data))[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// What C allocates is released: outputs of a run, whole sessions.
+func TestNothingLeaks(t *testing.T) {
+	lib := library(t)
+	s := session(t, lib, enginetest.Affine(2, 0, -1, 1<<16))
+	in := tensor.Tensor{Shape: []int64{1, 1 << 16}, Data: make([]float32, 1<<16)}
+	weights := enginetest.Linear([][]float32{make([]float32, 1<<18)}, 1<<18)
+	for name, once := range map[string]func() error{
+		"runs of 256 KiB": func() error {
+			_, err := s.Run(in)
+			return err
+		},
+		"sessions of 1 MiB": func() error {
+			s, err := lib.NewSession(weights, SessionOptions{})
+			if err == nil {
+				s.Close()
+			}
+			return err
+		},
+	} {
+		before := 0
+		for i := range 600 {
+			if i == 100 { // arenas and caches have their size by now
+				before = residentBytes(t)
+			}
+			if err := once(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if grown := residentBytes(t) - before; grown > 64<<20 {
+			t.Errorf("500 %s left %d MiB behind", name, grown>>20)
+		}
+	}
+}
