@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -152,7 +153,7 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 		return nil, &Fault{query.ModelFault, err}
 	}
 	for i, at := range from {
-		out[at].Result = best(scores.Data[i*each:(i+1)*each], labels)
+		out[at] = read(model, scores.Data[i*each:(i+1)*each], labels)
 	}
 	return out, nil
 }
@@ -188,13 +189,17 @@ func stack(ts []engine.Tensor) engine.Tensor {
 	return out
 }
 
-// best names the class of the highest score; of equals the first.
-func best(scores []float32, labels []string) query.Result {
+// read names the class of the highest score; of equals the first. A score that
+// is not a number is a fault of the model's.
+func read(model string, scores []float32, labels []string) Answered {
 	at := 0
 	for i, s := range scores {
+		if f := float64(s); math.IsNaN(f) || math.IsInf(f, 0) {
+			return Answered{Err: &Fault{query.ModelFault, fmt.Errorf("model %s: score %d is %v", model, i, s)}}
+		}
 		if s > scores[at] {
 			at = i
 		}
 	}
-	return query.Result{Label: labels[at], Index: at, Scores: slices.Clone(scores)}
+	return Answered{Result: query.Result{Label: labels[at], Index: at, Scores: slices.Clone(scores)}}
 }
