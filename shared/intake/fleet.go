@@ -1,0 +1,117 @@
+package intake
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+)
+
+// fleetView is the cached view of the pools, with an estimate a pool of the
+// strict work ahead that follows what was sent since.
+type fleetView struct {
+	reading sync.Mutex // held by the one request that reads the view anew
+
+	mu        sync.Mutex
+	readAt    time.Time // zero until the first read
+	view      cloud.View
+	estimates map[string]*placement.Estimate
+}
+
+func newFleetView(pools []Pool) *fleetView {
+	f := &fleetView{estimates: make(map[string]*placement.Estimate, len(pools))}
+	for _, p := range pools {
+		f.estimates[p.Name] = new(placement.Estimate)
+	}
+	return f
+}
+
+// refreshView reads the view anew when the cached one is older than
+// view_seconds. One request reads; the others go on with what is cached, save
+// at the very start, when there is nothing to go on with.
+func (s *Service) refreshView(ctx context.Context, set settings.Settings) {
+	f := s.fleet
+	never, due := f.due(s.Now(), set)
+	if !due {
+		return
+	}
+	if never {
+		f.reading.Lock()
+	} else if !f.reading.TryLock() {
+		return
+	}
+	defer f.reading.Unlock()
+	if _, due := f.due(s.Now(), set); !due {
+		return
+	}
+	v, err := s.Fleet.View(ctx)
+	if err != nil {
+		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
+		f.see(s.Now(), nil)
+		return
+	}
+	f.see(s.Now(), &v)
+}
+
+func (f *fleetView) due(now time.Time, set settings.Settings) (never, due bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	never = f.readAt.IsZero()
+	return never, never || now.Sub(f.readAt) >= query.Duration(set.ViewSeconds*1000)
+}
+
+// see takes a view; nil when it could not be read, which is tried again after
+// view_seconds and not by every request.
+func (f *fleetView) see(now time.Time, v *cloud.View) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readAt = now
+	if v == nil {
+		return
+	}
+	f.view = *v
+	for _, p := range v.Pools {
+		if e := f.estimates[p.Name]; e != nil {
+			e.See(p)
+		}
+	}
+}
+
+// missedReports is how many heartbeats old a view may be before its workers
+// count as gone: nobody looks after the fleet then, and a strict query that
+// waited for it might wait for nothing.
+const missedReports = 3
+
+// load returns the ready runners of a pool and the strict work ahead of a
+// query that arrives now.
+func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (runners int, aheadMS float64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.loadLocked(pool, now, set)
+}
+
+func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
+	e := f.estimates[pool]
+	oldest := query.Duration(missedReports * set.HeartbeatSeconds * 1000)
+	if now.Sub(e.View().At) > oldest {
+		return 0, 0
+	}
+	return e.Runners(), e.AheadMS(now)
+}
+
+// place chooses the route and, in the same breath, counts a strict query sent
+// to the pool as ahead of later ones, so that a burst sees itself.
+func (f *fleetView) place(pool string, a placement.Ask, now time.Time, set settings.Settings) placement.Choice {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	runners, aheadMS := f.loadLocked(pool, now, set)
+	c := placement.Place(a, runners, aheadMS)
+	if a.Class == query.Strict && c.Route != placement.ToOverflow {
+		f.estimates[pool].Sent(now, a.ServiceMS)
+	}
+	return c
+}

@@ -1,0 +1,108 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/engine/preprocess"
+)
+
+// ContentTypes are what an input may be.
+func ContentTypes() []string {
+	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor}
+}
+
+// InlineLimit is the most bytes of an input that rides in the message.
+func InlineLimit(set settings.Settings) int { return set.InlineLimitKB << 10 }
+
+// checkInput holds an input to the limits and to what the model takes.
+func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, m *profile.Model, set settings.Settings) error {
+	data, limit, field := in.Data, InlineLimit(set), "input.data"
+	if err := checkShape(in); err != nil {
+		return err
+	}
+	if in.URI != "" {
+		var err error
+		limit, field = set.UploadLimitKB<<10, "input.uri"
+		if data, err = s.upload(ctx, owner, in.URI, limit); err != nil {
+			return err
+		}
+	}
+	if len(data) > limit {
+		return refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
+			withBound(float64(limit))
+	}
+	err := preprocess.Check(in.ContentType, data, preprocess.Spec(*m.Input), preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
+	var bad *preprocess.InputError
+	if errors.As(err, &bad) {
+		return refuse(BadInput, bad.Field, "%s", bad.Reason)
+	}
+	if err != nil {
+		return fmt.Errorf("check the input for model %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// checkShape wants a content type that is taken and the data in one place.
+func checkShape(in query.Input) error {
+	if in.ContentType == "" {
+		return refuse(UnsupportedInput, "input.content_type", "is missing; it is one of: %s", strings.Join(ContentTypes(), ", "))
+	}
+	if !Supported(in.ContentType) {
+		return refuse(UnsupportedInput, "input.content_type", "%q is not taken, only: %s",
+			clip(in.ContentType), strings.Join(ContentTypes(), ", "))
+	}
+	switch {
+	case len(in.Data) > 0 && in.URI != "":
+		return refuse(BadInput, "input", "has both data and uri: send one")
+	case len(in.Data) == 0 && in.URI == "":
+		return refuse(BadInput, "input", "has neither data nor uri: send one")
+	}
+	return nil
+}
+
+// Supported tells whether inputs of a content type are taken; parameters and
+// the case of letters do not matter.
+func Supported(contentType string) bool {
+	name, _, _ := strings.Cut(contentType, ";")
+	name = strings.ToLower(strings.TrimSpace(name))
+	for _, t := range ContentTypes() {
+		if t == name {
+			return true
+		}
+	}
+	return false
+}
+
+// upload returns what an owner put at a URI before.
+func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
+	data, err := s.Blobs.Blob(ctx, owner, uri, limit)
+	switch {
+	case errors.Is(err, cloud.ErrNotFound):
+		return nil, refuse(UnknownUpload, "input.uri", "there is no such upload of yours; POST /v1/uploads makes a place, PUT fills it")
+	case errors.Is(err, cloud.ErrTooLarge):
+		return nil, refuse(InputTooLarge, "input.uri", "is above the limit of an upload").withBound(float64(limit))
+	case err != nil:
+		return nil, fmt.Errorf("read the upload: %w", err)
+	}
+	return data, nil
+}
+
+// NewUpload makes a place for an input that is too large for a message.
+func (s *Service) NewUpload(ctx context.Context, owner, contentType string) (cloud.Upload, error) {
+	if !Supported(contentType) {
+		return cloud.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",
+			clip(contentType), strings.Join(ContentTypes(), ", "))
+	}
+	u, err := s.Blobs.NewUpload(ctx, owner, contentType, s.Settings().UploadLimitKB<<10)
+	if err != nil {
+		return u, fmt.Errorf("make a place for an upload: %w", err)
+	}
+	return u, nil
+}

@@ -1,0 +1,80 @@
+package intake
+
+import (
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/selection"
+)
+
+// Model is a model that queries may be answered by, with what is known of it
+// where it may run.
+type Model struct {
+	Name      string           `json:"name"`
+	Task      string           `json:"task"`
+	Accuracy  profile.Accuracy `json:"accuracy"`
+	MemoryMB  int              `json:"memory_mb"`
+	Input     *profile.Input   `json:"input"`
+	Labels    []string         `json:"labels"`
+	Resources []Resource       `json:"resources"`
+}
+
+// Resource is the service time of a model on one resource.
+type Resource struct {
+	selection.Resource
+	MS     profile.Percentiles `json:"service_ms"`
+	ColdMS profile.Percentiles `json:"cold_ms,omitzero"`
+	Source profile.Source      `json:"source"`
+}
+
+// Models lists what can be served here, in the catalogue's order.
+func (s *Service) Models() []Model {
+	out := []Model{}
+	for i := range s.Catalogue.Models {
+		m := &s.Catalogue.Models[i]
+		if pool, ok := s.poolFor(m.Task); ok {
+			out = append(out, Model{
+				Name: m.Name, Task: m.Task, Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
+				Input: m.Input, Labels: s.Catalogue.LabelsOf(m), Resources: s.resources(m, pool),
+			})
+		}
+	}
+	return out
+}
+
+// resources lists where a model may run: the pool's instances and every size
+// of inference function that holds it.
+func (s *Service) resources(m *profile.Model, pool Pool) []Resource {
+	out := []Resource{}
+	if t, ok := s.Catalogue.OnVM(m, pool.InstanceType); ok {
+		out = append(out, Resource{
+			Resource: selection.Resource{Kind: query.OnWorker, Name: pool.InstanceType}, MS: t.MS, Source: t.Source,
+		})
+	}
+	sizes, _ := s.Catalogue.FunctionSizes(s.Arch)
+	for _, mb := range sizes.MemoryMB {
+		t, ok := s.Catalogue.OnFunction(m, s.Arch, mb)
+		if !ok || mb < m.MemoryMB {
+			continue
+		}
+		out = append(out, Resource{
+			Resource: selection.Resource{Kind: query.OnFunction, Name: "lambda-" + s.Arch, MemoryMB: mb},
+			MS:       t.MS, ColdMS: t.ColdMS, Source: t.Source,
+		})
+	}
+	return out
+}
+
+// ModelsFor returns the models that a name stands for: the model of that name,
+// else those of the task of that name; none when it is neither.
+func (s *Service) ModelsFor(name string) []Model {
+	var out []Model
+	for _, m := range s.Models() {
+		if m.Name == name {
+			return []Model{m}
+		}
+		if m.Task == name {
+			out = append(out, m)
+		}
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"paragon/shared/core/placement"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/selection"
+	"paragon/shared/core/settings"
+)
+
+// plan is what was chosen for a query before anything is stored of it.
+type plan struct {
+	need      query.Need // as asked, with its class
+	class     query.Class
+	latencyMS float64 // the bound, or the default one
+	pool      Pool
+	model     *profile.Model
+	chosen    selection.Candidate
+}
+
+// plan validates a request and selects the model for it.
+func (s *Service) plan(r Request, now time.Time, set settings.Settings) (plan, error) {
+	need, err := s.need(r, set)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{need: need, class: need.ClassOf(set.StrictBelowMS)}
+	p.latencyMS = latencyBound(need, p.class, set)
+	p.pool, _ = s.poolFor(need.Task)
+	p.chosen, _, err = s.Chooser.Pick(p.effective(), s.offer(p.pool, now, set))
+	if err != nil {
+		return plan{}, unsatisfiable(err)
+	}
+	var ok bool
+	if p.model, ok = s.Catalogue.Model(p.chosen.Model); !ok {
+		return plan{}, fmt.Errorf("selection chose model %q, which is not in the catalogue", p.chosen.Model)
+	}
+	return p, nil
+}
+
+// effective is the need that selection works with: the class decided and the
+// default latency filled in.
+func (p plan) effective() query.Need {
+	n := p.need
+	n.Class = p.class
+	n.Constraints.LatencyMS = p.latencyMS
+	return n
+}
+
+// latencyBound is what the deadline is made of: what the caller asks, else the
+// most that its class stands for.
+func latencyBound(n query.Need, c query.Class, set settings.Settings) float64 {
+	switch {
+	case n.Constraints.LatencyMS > 0:
+		return n.Constraints.LatencyMS
+	case c == query.Strict:
+		return set.StrictBelowMS
+	}
+	return set.DefaultLatencyMS
+}
+
+func (s *Service) offer(p Pool, now time.Time, set settings.Settings) selection.Offer {
+	runners, aheadMS := s.fleet.load(p.Name, now, set)
+	o := selection.Offer{
+		Catalogue: s.Catalogue, Table: s.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
+		PathMS: set.PathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS,
+	}
+	if set.MaxOverflowConcurrency > 0 {
+		o.Arch = s.Arch
+	}
+	return o
+}
+
+// ask puts a plan in the terms of placement.
+func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
+	a := placement.Ask{
+		Class: p.class, BudgetMS: p.latencyMS - set.PathMS,
+		OverflowAllowed: set.MaxOverflowConcurrency > 0 && s.fitsFunction(p.model),
+	}
+	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
+		a.ServiceMS = t.MS.P99
+	} else {
+		a.ServiceMS = p.latencyMS // nothing is known of it there: it fills its bound
+	}
+	return a
+}
+
+// fitsFunction tells whether some inference function has the memory for a model.
+func (s *Service) fitsFunction(m *profile.Model) bool {
+	sizes, ok := s.Catalogue.FunctionSizes(s.Arch)
+	if !ok {
+		return false
+	}
+	for _, mb := range sizes.MemoryMB {
+		if mb >= m.MemoryMB {
+			return true
+		}
+	}
+	return false
+}
+
+// unsatisfiable turns selection's answer that nothing keeps the bounds into a
+// refusal with the nearest thing that can be had.
+func unsatisfiable(err error) error {
+	var u *selection.Unsatisfiable
+	if !errors.As(err, &u) {
+		return fmt.Errorf("select a model: %w", err)
+	}
+	field, bound := missed(u.Need.Constraints, u.Possible)
+	r := refuse(Unsatisfiable, field, "%s", u.Error())
+	r.Nearest = u.Nearest
+	if u.Nearest != nil {
+		r.Possible = &u.Possible
+	}
+	if bound > 0 {
+		r.Bound = &bound
+	}
+	return r
+}
+
+// missed names the first bound that nothing keeps, and what would be kept.
+func missed(want, can query.Constraints) (field string, bound float64) {
+	switch {
+	case can.LatencyMS != want.LatencyMS:
+		return "constraints.latency_ms", can.LatencyMS
+	case can.Accuracy != want.Accuracy:
+		return "constraints.accuracy", can.Accuracy
+	case can.CostUSDPerMillion != want.CostUSDPerMillion:
+		return "constraints.cost_usd_per_million", can.CostUSDPerMillion
+	}
+	return "constraints", 0
+}

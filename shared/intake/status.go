@@ -1,0 +1,184 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// Status is the stage at one moment, for people and their scripts. It holds
+// nothing of any one caller.
+type Status struct {
+	At       time.Time                   `json:"at"`
+	Pools    []PoolStatus                `json:"pools"`
+	Queues   map[string]QueueStatus      `json:"queues"`
+	Classes  map[query.Class]ClassStatus `json:"classes"`
+	Overflow OverflowStatus              `json:"overflow"`
+	HomeStatus
+}
+
+// HomeStatus is what only the home's composition knows.
+type HomeStatus struct {
+	Desired map[string]int `json:"desired,omitempty"` // workers asked for, by pool
+	// CostUSD is what workers and functions have cost since CostSince, as priced by the profiles.
+	CostUSD         float64           `json:"cost_usd"`
+	CostSince       time.Time         `json:"cost_since,omitzero"`
+	SettingsVersion int64             `json:"settings_version"`
+	SettingsFaults  []string          `json:"settings_faults,omitempty"`
+	Paced           bool              `json:"paced"` // runners are held to their profiles' service times
+	Versions        map[string]string `json:"versions,omitempty"`
+}
+
+// PoolStatus is the workers of one pool.
+type PoolStatus struct {
+	Name         string   `json:"name"`
+	InstanceType string   `json:"instance_type"`
+	Tasks        []string `json:"tasks,omitempty"` // absent means every task
+	Booting      int      `json:"booting"`
+	Ready        int      `json:"ready"`
+	Draining     int      `json:"draining"`
+	Runners      int      `json:"runners"` // of the ready workers
+	Busy         int      `json:"busy"`
+	Held         int      `json:"held"` // queries that the workers hold and do not run yet
+	Answered     int64    `json:"answered"`
+	Bounced      int64    `json:"bounced"`
+}
+
+// QueueStatus is what a queue holds.
+type QueueStatus struct {
+	Visible  int     `json:"visible"`
+	InFlight int     `json:"in_flight"`
+	OldestMS float64 `json:"oldest_ms"` // age of the oldest visible message
+}
+
+// ClassStatus is one SLO class over the newest queries.
+type ClassStatus struct {
+	ArrivalsPerSecond float64 `json:"arrivals_per_second"` // over the last minute
+	Recent            int     `json:"recent"`              // of the newest queries, those that finished and were not cancelled
+	Met               int     `json:"met"`                 // of them, in their bound
+	// Attainment is Met of Recent, in percent; absent while there is none.
+	Attainment *float64 `json:"attainment_percent,omitempty"`
+}
+
+// OverflowStatus is the part of inference functions in the newest queries.
+type OverflowStatus struct {
+	Answered    int     `json:"answered"`     // newest queries with an answer
+	OnFunctions int     `json:"on_functions"` // of them, by an inference function
+	Share       float64 `json:"share"`        // OnFunctions of Answered, 0 to 1
+}
+
+// recentQueries is over how many of the newest queries the status looks back.
+const recentQueries = 500
+
+// Status gathers the state of the stage.
+func (s *Service) Status(ctx context.Context) (Status, error) {
+	st := Status{At: s.Now(), Queues: map[string]QueueStatus{}}
+	if s.Config.Status != nil {
+		st.HomeStatus = s.Config.Status(ctx)
+	}
+	for _, q := range s.queues() {
+		d, err := s.Queues.Depth(ctx, q)
+		if err != nil {
+			return st, fmt.Errorf("status: depth of queue %s: %w", q, err)
+		}
+		st.Queues[string(q)] = QueueStatus{d.Visible, d.InFlight, query.Milliseconds(d.Oldest)}
+	}
+	for _, p := range s.Pools {
+		ws, err := s.Fleet.Workers(ctx, p.Name)
+		if err != nil {
+			return st, fmt.Errorf("status: workers of pool %s: %w", p.Name, err)
+		}
+		st.Pools = append(st.Pools, poolStatus(p, ws))
+	}
+	rs, err := s.Store.Recent(ctx, "", recentQueries)
+	if err != nil {
+		return st, fmt.Errorf("status: recent queries: %w", err)
+	}
+	st.Overflow, st.Classes = overflowStatus(rs), classStatus(rs)
+	return st, s.addRates(ctx, st)
+}
+
+// queues lists every queue of the stage.
+func (s *Service) queues() []cloud.QueueName {
+	qs := []cloud.QueueName{cloud.Overflow, cloud.DeadLetters}
+	for _, p := range s.Pools {
+		qs = append(qs, cloud.WorkQueue(p.Name, query.Strict), cloud.WorkQueue(p.Name, query.Relaxed))
+	}
+	return qs
+}
+
+func poolStatus(p Pool, ws []cloud.WorkerReport) PoolStatus {
+	out := PoolStatus{Name: p.Name, InstanceType: p.InstanceType, Tasks: p.Tasks}
+	for _, w := range ws {
+		switch w.State {
+		case cloud.Booting:
+			out.Booting++
+		case cloud.Ready:
+			out.Ready++
+			out.Runners += w.Runners
+		case cloud.Draining:
+			out.Draining++
+		}
+		out.Busy += w.Busy
+		out.Held += w.HeldStrict + w.HeldRelaxed
+		out.Answered += w.Answered
+		out.Bounced += w.Bounced
+	}
+	return out
+}
+
+func overflowStatus(rs []query.Record) OverflowStatus {
+	var o OverflowStatus
+	for _, r := range rs {
+		if r.State == query.Succeeded && r.Outcome != nil {
+			o.Answered++
+			if r.Outcome.RanOn.Kind == query.OnFunction {
+				o.OnFunctions++
+			}
+		}
+	}
+	if o.Answered > 0 {
+		o.Share = float64(o.OnFunctions) / float64(o.Answered)
+	}
+	return o
+}
+
+func classStatus(rs []query.Record) map[query.Class]ClassStatus {
+	out := map[query.Class]ClassStatus{query.Strict: {}, query.Relaxed: {}}
+	for _, r := range rs {
+		if !r.State.Terminal() || r.State == query.Cancelled {
+			continue
+		}
+		c := out[r.Class]
+		c.Recent++
+		if r.Met() {
+			c.Met++
+		}
+		percent := 100 * float64(c.Met) / float64(c.Recent)
+		c.Attainment = &percent
+		out[r.Class] = c
+	}
+	return out
+}
+
+// addRates fills in the arrivals of the last minute, from the metrics.
+func (s *Service) addRates(ctx context.Context, st Status) error {
+	const window = time.Minute
+	to := st.At.Truncate(time.Second)
+	for class, c := range st.Classes {
+		for _, t := range s.Catalogue.Tasks {
+			series, err := s.Metrics.Series(ctx, MetricArrivals, ArrivalDimensions(t.Name, class), to.Add(-window), to, time.Second)
+			if err != nil {
+				return fmt.Errorf("status: arrivals of %s: %w", t.Name, err)
+			}
+			for _, p := range series {
+				c.ArrivalsPerSecond += p.Sum / window.Seconds()
+			}
+		}
+		st.Classes[class] = c
+	}
+	return nil
+}

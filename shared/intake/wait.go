@@ -1,0 +1,71 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// waiters counts the requests that wait for a result.
+type waiters struct {
+	mu    sync.Mutex
+	total int
+	of    map[string]int // by owner
+}
+
+// enter takes a place for an owner if there is one. One owner holds at most
+// three quarters of the places (at least one), so that the others find some.
+func (w *waiters) enter(owner string, most int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.total >= most || w.of[owner] >= most-most/4 {
+		return false
+	}
+	if w.of == nil {
+		w.of = map[string]int{}
+	}
+	w.total++
+	w.of[owner]++
+	return true
+}
+
+func (w *waiters) leave(owner string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.total--
+	if w.of[owner]--; w.of[owner] == 0 {
+		delete(w.of, owner)
+	}
+}
+
+// Wait returns an owner's query once it is terminal, or as it is after the
+// given time, at most max_wait_seconds. When too many wait already, and it is
+// then false, the query is returned as it is.
+func (s *Service) Wait(ctx context.Context, r query.Record, wait time.Duration) (query.Record, bool, error) {
+	set := s.Settings()
+	wait = min(wait, query.Duration(set.MaxWaitSeconds*1000))
+	if r.State.Terminal() || wait <= 0 {
+		return r, true, nil
+	}
+	if !s.waiters.enter(r.Owner, set.MaxWaiters) {
+		return r, false, nil
+	}
+	defer s.waiters.leave(r.Owner)
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	last, err := s.Store.Wait(ctx, r.ID)
+	switch {
+	case errors.Is(err, cloud.ErrNotFound): // forgotten while we waited
+		return r, true, refuse(NotFound, "", "there is no such query")
+	case err != nil && ctx.Err() != nil:
+		return r, true, nil
+	case err != nil:
+		return r, true, fmt.Errorf("wait for query %s: %w", r.ID, err)
+	}
+	return last, true, nil
+}
