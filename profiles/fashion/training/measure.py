@@ -87,6 +87,7 @@ def training_facts(name, state, before):
         "shifts": [list(shift) for shift in MIXTURES[name].shifts],
         "mirrored": True,
         "training_seconds": round(sum(fact["training_seconds"] for fact in facts), 1),
+        "training_cpu_seconds": round(sum(fact["training_cpu_seconds"] for fact in facts), 1),
         "epochs": [fact["epochs"] for fact in facts],
         "seed": [fact["seed"] for fact in facts],
         "torch": facts[0]["torch"],
@@ -172,13 +173,21 @@ def report(rows):
 def parse():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME",
-                        help=f"measure only these, keep other rows: {', '.join(NAMES)}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=NAMES,
+        default=NAMES,
+        metavar="NAME",
+        help=f"measure only these, keep other rows: {', '.join(NAMES)}",
+    )
     parser.add_argument("--models", type=Path, default=HERE.parent, help="where the ONNX files are")
-    parser.add_argument("--state", type=Path, default=HERE / "state",
-                        help="where train.py kept its facts")
-    parser.add_argument("--data", type=Path, default=data.DEFAULT_FOLDER,
-                        help="folder with the four IDX files")
+    parser.add_argument(
+        "--state", type=Path, default=HERE / "state", help="where train.py kept its facts"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=data.DEFAULT_FOLDER, help="folder with the four IDX files"
+    )
     parser.add_argument("--seconds", type=float, default=10, help="of latency samples per model")
     return parser.parse_args()
 

@@ -192,7 +192,9 @@ class Ensemble(nn.Module):
         self.shifts = shifts
 
     def forward(self, pictures):
-        views = [pictures if shift == (0, 0) else shifted(pictures, *shift) for shift in self.shifts]
+        views = [
+            pictures if shift == (0, 0) else shifted(pictures, *shift) for shift in self.shifts
+        ]
         views = torch.cat([*views, *(view.flip(3) for view in views)])
         opinions = [functional.softmax(network(views), dim=1) for network in self.networks]
         mean = torch.stack(opinions).mean(0)

@@ -18,7 +18,9 @@ def write(pictures, folder):
     with (folder / "labels.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", "label", "name"))
-        for number, (pixels, label) in enumerate(zip(pictures.pixels, pictures.labels)):
+        for number, (pixels, label) in enumerate(
+            zip(pictures.pixels, pictures.labels, strict=True)
+        ):
             name = f"{number:04d}-{data.LABELS[label]}.png"
             Image.fromarray(pixels).save(folder / name, optimize=True)
             table.writerow((name, int(label), data.LABELS[label]))
