@@ -11,7 +11,9 @@
 package onnxruntime
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"unsafe"
 
@@ -34,6 +36,12 @@ type Library struct {
 // VerifyDigest) and loads it. The code stays mapped until the process ends,
 // Close or not: libraries with threads do not survive being unloaded.
 func Open(path string) (*Library, error) {
+	// A bare file name would be looked up in the system's folders, and another
+	// file loaded than the one that was checked.
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find ONNX Runtime library: %w", err)
+	}
 	if err := VerifyDigest(path); err != nil {
 		return nil, err
 	}
@@ -61,7 +69,7 @@ func Open(path string) (*Library, error) {
 func (l *Library) bind(getAPIBase uintptr) error {
 	base := (*struct{ getAPI, getVersionString uintptr })(pointer(call(getAPIBase)))
 	if base == nil {
-		return fmt.Errorf("OrtGetApiBase gives nothing")
+		return errors.New("OrtGetApiBase gives nothing")
 	}
 	l.version = goString(call(base.getVersionString), maxIdentifierSize)
 	table := call(base.getAPI, apiVersion)

@@ -132,3 +132,21 @@ func TestOwnDigest(t *testing.T) {
 		t.Errorf("a malformed digest: %v", err)
 	}
 }
+
+// A file name without a folder means the one in the working folder, the very
+// file that is checked, and not one of the system's.
+func TestOpenBareFileName(t *testing.T) {
+	path, err := Locate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(path))
+	lib, err := Open(filepath.Base(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lib.Close()
+	if lib.Path() != path {
+		t.Errorf("opened %s, not %s", lib.Path(), path)
+	}
+}

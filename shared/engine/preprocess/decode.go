@@ -55,16 +55,6 @@ const (
 	DefaultMaxBytes  = 16 << 20
 )
 
-func (l Limits) orDefaults() Limits {
-	if l.MaxPixels == 0 {
-		l.MaxPixels = DefaultMaxPixels
-	}
-	if l.MaxBytes == 0 {
-		l.MaxBytes = DefaultMaxBytes
-	}
-	return l
-}
-
 // Decode turns data of a content type into the tensor that s describes, of one
 // picture. Parameters of the content type ("; charset=binary") are ignored.
 // An *InputError says what is wrong with the input: a content type that is not
@@ -72,24 +62,37 @@ func (l Limits) orDefaults() Limits {
 // picture, a tensor of another length or with a number that is not finite. Any
 // other error is the spec's.
 func Decode(contentType string, data []byte, s Spec, lim Limits) (tensor.Tensor, error) {
-	if err := s.Validate(); err != nil {
-		return tensor.Tensor{}, fmt.Errorf("input spec of the model: %w", err)
+	name, lim, err := admit(contentType, data, s, lim)
+	if err != nil {
+		return tensor.Tensor{}, err
 	}
-	lim = lim.orDefaults()
+	if f, ok := formatOf(name); ok {
+		return f.decodePicture(data, s, lim)
+	}
+	return decodeRaw(data, s)
+}
+
+// admit checks what can be checked without a look at the data, and returns the
+// bare content type, which is one that is taken, and the limits that hold.
+func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits, error) {
+	if err := s.Validate(); err != nil {
+		return "", lim, fmt.Errorf("input spec of the model: %w", err)
+	}
+	if lim.MaxPixels == 0 {
+		lim.MaxPixels = DefaultMaxPixels
+	}
+	if lim.MaxBytes == 0 {
+		lim.MaxBytes = DefaultMaxBytes
+	}
 	if len(data) > lim.MaxBytes {
-		return tensor.Tensor{}, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)
+		return "", lim, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)
 	}
 	name, _, _ := strings.Cut(contentType, ";")
 	name = strings.ToLower(strings.TrimSpace(name))
-	if name == RawTensor {
-		return decodeRaw(data, s)
+	if _, ok := formatOf(name); !ok && name != RawTensor {
+		return "", lim, inputError(fieldType, "%q is not taken, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
 	}
-	for _, f := range formats {
-		if f.contentType == name {
-			return f.decodePicture(data, s, lim)
-		}
-	}
-	return tensor.Tensor{}, inputError(fieldType, "%q is not taken, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
+	return name, lim, nil
 }
 
 // decodeRaw reads a raw tensor.

@@ -24,30 +24,51 @@ var formats = []format{
 	{JPEG, "JPEG", []byte("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode},
 }
 
-// decodePicture reads a picture of the format, within limits.
-func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, error) {
+// inspect holds a picture of the format to the limits by what stands before
+// its pixels, without decoding them, and returns how many there are.
+func (f format) inspect(data []byte, lim Limits) (pixels int, err error) {
 	if err := f.checkSignature(data); err != nil {
-		return tensor.Tensor{}, err
+		return 0, err
 	}
 	config, err := f.config(bytes.NewReader(data))
 	if err != nil {
-		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
+		return 0, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
 	w, h := config.Width, config.Height
 	if w < 1 || h < 1 {
-		return tensor.Tensor{}, inputError(fieldData, "picture of %dx%d pixels is empty", w, h)
+		return 0, inputError(fieldData, "picture of %dx%d pixels is empty", w, h)
 	}
 	if w > lim.MaxPixels/h {
-		return tensor.Tensor{}, inputError(fieldData, "picture of %dx%d pixels is above the limit of %d", w, h, lim.MaxPixels)
+		return 0, inputError(fieldData, "picture of %dx%d pixels is above the limit of %d", w, h, lim.MaxPixels)
 	}
-	if n := countScans(data); f.contentType == JPEG && n > maxScans {
-		return tensor.Tensor{}, inputError(fieldData, "picture of %d scans is above the limit of %d", n, maxScans)
+	if f.contentType == JPEG {
+		if n := countScans(data); n > maxScans {
+			return 0, inputError(fieldData, "picture of %d scans is above the limit of %d", n, maxScans)
+		}
+	}
+	return w * h, nil
+}
+
+// decodePicture reads a picture of the format, within limits.
+func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, error) {
+	if _, err := f.inspect(data, lim); err != nil {
+		return tensor.Tensor{}, err
 	}
 	picture, err := f.decode(bytes.NewReader(data))
 	if err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
 	return s.fill(resize(picture, s)), nil
+}
+
+// formatOf is the format of pictures that a content type means, if it is one.
+func formatOf(contentType string) (format, bool) {
+	for _, f := range formats {
+		if f.contentType == contentType {
+			return f, true
+		}
+	}
+	return format{}, false
 }
 
 // checkSignature finds out whether data is of another format than it is
