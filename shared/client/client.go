@@ -75,7 +75,7 @@ func NewHTTP(conns int) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxConnsPerHost, t.MaxIdleConnsPerHost, t.MaxIdleConns = conns, conns, conns
 	t.ResponseHeaderTimeout = time.Minute // above the longest wait for a result
-	t.DisableCompression = true // small JSON answers: not worth the processor
+	t.DisableCompression = true           // small JSON answers: not worth the processor
 	return &http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

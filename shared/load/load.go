@@ -1,0 +1,152 @@
+// Package load drives a server with an open loop of queries: each is sent when
+// the arrival process says so, whether or not earlier ones were answered.
+// Latency counts from the intended time of sending, so that a server that
+// stalls pays for every query that it held up (no coordinated omission).
+package load
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/query"
+)
+
+// Plan is what to send and when.
+type Plan struct {
+	Times          arrivals.Times
+	StrictShare    float64       // share of the queries that are strict, 0 to 1
+	StrictMS       float64       // latency bound of a strict query, in milliseconds
+	RelaxedMS      float64       // and of a relaxed one
+	Inputs         int           // how many inputs there are to draw from
+	MaxOutstanding int           // queries without an answer beyond which sending waits
+	Grace          time.Duration // how long unanswered queries are waited for after the last was sent
+	Seed           uint64
+}
+
+// Shot is one query to send.
+type Shot struct {
+	Class     query.Class
+	LatencyMS float64 // the bound
+	Input     int     // which of the plan's inputs
+}
+
+// Answer is what became of a query.
+type Answer struct {
+	ID       string
+	State    query.State
+	ServedBy query.RunnerKind // empty when nothing answered it
+	Cold     bool
+	Paced    bool
+	MetSLO   bool // as the server counts: from acceptance
+	CostUSD  float64
+	Fault    string // why there is no answer; empty when it succeeded
+}
+
+// Send submits a query and waits until it is finished, or the context ends.
+type Send func(ctx context.Context, s Shot) Answer
+
+// Clock is the time of a run; tests pass a fake one.
+type Clock struct {
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+// Row is one query of a run. Times count from the start of the run.
+type Row struct {
+	Intended time.Duration
+	Sent     time.Duration
+	Done     time.Duration
+	Shot     Shot
+	Answer   Answer
+}
+
+// Latency is how long the caller waited: from the intended time of sending.
+func (r Row) Latency() time.Duration { return r.Done - r.Intended }
+
+// Met tells whether the query was answered within its bound, as the caller
+// sees it: from the intended time of sending.
+func (r Row) Met() bool {
+	return r.Answer.State == query.Succeeded && r.Latency() <= query.Duration(r.Shot.LatencyMS)
+}
+
+// Run sends the plan and hands each finished query to took, one at a time and
+// in the order in which they finish. When the context ends it sends no more
+// and gives up on what is out; each query that was sent is still handed over.
+func Run(ctx context.Context, p Plan, clock Clock, send Send, took func(Row)) {
+	out, stop := context.WithCancel(ctx)
+	defer stop()
+	r := &run{clock: clock, start: clock.Now(), send: send, rows: make(chan Row, 256), slots: make(chan struct{}, p.MaxOutstanding)}
+	var collected sync.WaitGroup
+	collected.Go(func() {
+		for row := range r.rows {
+			took(row)
+		}
+	})
+	r.all(ctx, out, p)
+	answered := make(chan struct{})
+	go func() { r.outstanding.Wait(); close(answered) }()
+	go func() {
+		if clock.Sleep(out, p.Grace) == nil {
+			stop() // what is out gives up now
+		}
+	}()
+	<-answered
+	close(r.rows)
+	collected.Wait()
+}
+
+type run struct {
+	clock       Clock
+	start       time.Time
+	send        Send
+	rows        chan Row
+	slots       chan struct{} // one taken a query without an answer
+	outstanding sync.WaitGroup
+}
+
+// all sends every query of the plan at its time, or as soon after it as a
+// place among the outstanding is free.
+func (r *run) all(ctx, out context.Context, p Plan) {
+	random := rand.New(rand.NewPCG(p.Seed, classStream))
+	for at := range p.Times {
+		shot := p.draw(random)
+		if ahead := at - r.since(); ahead > 0 && r.clock.Sleep(ctx, ahead) != nil {
+			return
+		}
+		select {
+		case r.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		r.outstanding.Go(func() { r.one(out, at, shot) })
+	}
+}
+
+func (r *run) one(ctx context.Context, intended time.Duration, s Shot) {
+	row := Row{Intended: intended, Sent: r.since(), Shot: s}
+	row.Answer = r.send(ctx, s)
+	row.Done = r.since()
+	<-r.slots
+	r.rows <- row
+}
+
+func (r *run) since() time.Duration { return r.clock.Now().Sub(r.start) }
+
+// The random streams of a run, one a concern, so that changing one leaves the
+// others as they were.
+const (
+	ArrivalStream = 1
+	classStream   = 2
+)
+
+func (p Plan) draw(random *rand.Rand) Shot {
+	s := Shot{Class: query.Relaxed, LatencyMS: p.RelaxedMS}
+	if random.Float64() < p.StrictShare {
+		s = Shot{Class: query.Strict, LatencyMS: p.StrictMS}
+	}
+	s.Input = random.IntN(max(1, p.Inputs))
+	return s
+}
