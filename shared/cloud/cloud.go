@@ -176,6 +176,10 @@ type Sample struct {
 	Max   float64   `json:"max"`
 }
 
+// LateWrites is the metric in which a home's store counts terminal writes that
+// came after the first and were dropped.
+const LateWrites = "late_writes"
+
 // Metrics keeps measured values by time.
 type Metrics interface {
 	Put(ctx context.Context, points ...Point) error

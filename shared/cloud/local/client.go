@@ -1,0 +1,250 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// URLVariable is the environment variable that tells a child the URL of the
+// home it reaches, secret included.
+const URLVariable = "PARAGON_LOCAL_URL"
+
+// goodbye bounds the calls that follow on a caller's context that has ended.
+const goodbye = time.Second
+
+// remote is a home reached over loopback.
+type remote struct {
+	base string
+	http *http.Client
+}
+
+// Dial returns the home at a base URL that holds a secret of Register's. It
+// connects when first called. Calls fail with ErrUnavailable while the home
+// cannot be reached, and with ErrRevoked once the secret is dead. Its Invoker
+// is nil.
+func Dial(baseURL string) (cloud.Home, error) {
+	return dial(baseURL, &http.Transport{
+		MaxIdleConnsPerHost: 256, // a connection a waiting call
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	})
+}
+
+func dial(baseURL string, t http.RoundTripper) (cloud.Home, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil || u.Scheme != "http" || u.Host == "" || len(u.Path) < 2 {
+		return cloud.Home{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
+	}
+	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
+	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r}, nil
+}
+
+// call makes one call: req as JSON there, Resp as JSON back.
+func call[Resp, Req any](ctx context.Context, r *remote, name string, req Req) (resp Resp, err error) {
+	text, err := json.Marshal(req)
+	if err != nil {
+		return resp, fmt.Errorf("%s: encode the call: %w", name, err)
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+name, bytes.NewReader(text))
+	if err != nil {
+		return resp, fmt.Errorf("%s: make the call", name) // the cause would tell the secret
+	}
+	answer, err := r.http.Do(q)
+	if err != nil {
+		return resp, callFault(ctx, name, err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return resp, callFault(ctx, name, err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return resp, refusal(name, answer.StatusCode, body)
+	}
+	if err := json.Unmarshal(body, &resp); err != nil {
+		return resp, fmt.Errorf("%s: decode the answer: %w", name, err)
+	}
+	return resp, nil
+}
+
+// callFault is a call that got no answer: the caller's context ended, or the
+// home is not there. The URL, which holds the secret, is left out.
+func callFault(ctx context.Context, name string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", name, ctx.Err())
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return fmt.Errorf("%s: reach the local home: %w: %w", name, cloud.ErrUnavailable, err)
+}
+
+// refusal is an answer that is an error.
+func refusal(name string, status int, body []byte) error {
+	if status == http.StatusNotFound {
+		return fmt.Errorf("%s: the local home knows this process no more: %w", name, cloud.ErrRevoked)
+	}
+	var f fault
+	if err := json.Unmarshal(body, &f); err != nil || f.Text == "" {
+		return fmt.Errorf("%s: the local home answered %d", name, status)
+	}
+	return &remoteError{f}
+}
+
+func (r *remote) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) error {
+	_, err := call[none](ctx, r, "send", sendCall{q, msgs})
+	return err
+}
+
+// Receive gives back what may have been on its way when ctx ended.
+func (r *remote) Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
+	c := receiveCall{Queue: q, Limit: limit, Lease: lease, Wait: wait, Number: rand.Int64() | 1<<62} // never 0, and none of the parent's
+	ds, err := call[[]cloud.Delivery](ctx, r, "receive", c)
+	if err != nil && ctx.Err() != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		_, _ = call[none](late, r, "abandon", c) // failing that, the lease runs out
+	}
+	return ds, err
+}
+
+func (r *remote) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
+	_, err := call[none](ctx, r, "extend", extendCall{receipts(d)[0], lease})
+	return err
+}
+
+func (r *remote) Delete(ctx context.Context, ds ...cloud.Delivery) error {
+	_, err := call[none](ctx, r, "delete", receipts(ds...))
+	return err
+}
+
+func (r *remote) Release(ctx context.Context, ds ...cloud.Delivery) error {
+	_, err := call[none](ctx, r, "release", receipts(ds...))
+	return err
+}
+
+func (r *remote) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, m query.Message) error {
+	_, err := call[none](ctx, r, "move", moveCall{receipts(d)[0], to, m})
+	return err
+}
+
+// receipts strips deliveries of their messages' content, which the home has.
+func receipts(ds ...cloud.Delivery) []cloud.Delivery {
+	out := make([]cloud.Delivery, len(ds))
+	for i, d := range ds {
+		out[i] = cloud.Delivery{Message: query.Message{ID: d.Message.ID}, Receipt: d.Receipt, Queue: d.Queue}
+	}
+	return out
+}
+
+func (r *remote) Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error) {
+	return call[cloud.Depth](ctx, r, "depth", q)
+}
+
+func (r *remote) Accept(ctx context.Context, rec query.Record, to cloud.QueueName, m query.Message) (query.Record, bool, error) {
+	s, err := call[settled](ctx, r, "accept", acceptCall{rec, to, m})
+	return s.Record, s.First, err
+}
+
+func (r *remote) Get(ctx context.Context, id string) (query.Record, error) {
+	return call[query.Record](ctx, r, "get", id)
+}
+
+func (r *remote) States(ctx context.Context, ids ...string) (map[string]query.State, error) {
+	return call[map[string]query.State](ctx, r, "states", ids)
+}
+
+func (r *remote) Finish(ctx context.Context, id string, o query.Outcome) (query.Record, bool, error) {
+	s, err := call[settled](ctx, r, "finish", finishCall{id, o})
+	return s.Record, s.First, err
+}
+
+// Wait looks once more when ctx has ended, as its promise is the record.
+func (r *remote) Wait(ctx context.Context, id string) (query.Record, error) {
+	rec, err := call[query.Record](ctx, r, "wait", id)
+	if err != nil && ctx.Err() != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		return r.Get(late, id)
+	}
+	return rec, err
+}
+
+func (r *remote) Expired(ctx context.Context, now time.Time, limit int) ([]query.Record, error) {
+	return call[[]query.Record](ctx, r, "expired", timeCall{now, limit})
+}
+
+func (r *remote) Forget(ctx context.Context, now time.Time) (int, error) {
+	return call[int](ctx, r, "forget", now)
+}
+
+func (r *remote) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
+	return call[[]query.Record](ctx, r, "recent", recentCall{owner, limit})
+}
+
+func (r *remote) SetDesired(ctx context.Context, pool string, workers int) error {
+	_, err := call[none](ctx, r, "set-desired", desireCall{pool, workers})
+	return err
+}
+
+func (r *remote) Workers(ctx context.Context, pool string) ([]cloud.WorkerReport, error) {
+	return call[[]cloud.WorkerReport](ctx, r, "workers", pool)
+}
+
+func (r *remote) Drain(ctx context.Context, pool string, ids ...string) error {
+	_, err := call[none](ctx, r, "drain", drainCall{pool, ids})
+	return err
+}
+
+func (r *remote) Report(ctx context.Context, w cloud.WorkerReport) (cloud.Orders, error) {
+	return call[cloud.Orders](ctx, r, "report", w)
+}
+
+func (r *remote) PublishView(ctx context.Context, v cloud.View) error {
+	_, err := call[none](ctx, r, "publish-view", v)
+	return err
+}
+
+func (r *remote) View(ctx context.Context) (cloud.View, error) {
+	return call[cloud.View](ctx, r, "view", none{})
+}
+
+func (r *remote) Put(ctx context.Context, points ...cloud.Point) error {
+	_, err := call[none](ctx, r, "put", points)
+	return err
+}
+
+func (r *remote) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]cloud.Sample, error) {
+	return call[[]cloud.Sample](ctx, r, "series", seriesCall{metric, dims, from, to, period})
+}
+
+func (r *remote) Raw(ctx context.Context) (map[string]string, int64, error) {
+	a, err := call[rawAnswer](ctx, r, "raw", none{})
+	return a.Values, a.Version, err
+}
+
+func (r *remote) Set(ctx context.Context, name, value string) error {
+	_, err := call[none](ctx, r, "set", setCall{name, value})
+	return err
+}
+
+func (r *remote) NewUpload(ctx context.Context, owner, contentType string, limit int) (cloud.Upload, error) {
+	return call[cloud.Upload](ctx, r, "new-upload", uploadCall{owner, contentType, limit})
+}
+
+func (r *remote) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
+	return call[[]byte](ctx, r, "blob", blobCall{owner, uri, limit})
+}

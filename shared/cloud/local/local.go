@@ -1,0 +1,169 @@
+// Package local is the home of a stage on one machine: queues, store, fleet,
+// metrics, settings and blobs over one SQLite file, with uploads beside it.
+//
+// One process, the parent, owns the file: a lock keeps every other one out.
+// Its children reach the home over loopback HTTP (NewServer, Dial). Nothing
+// polls: a send hands its message to a waiting receive within one transaction.
+package local
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+)
+
+// Durability says what a committed write survives.
+type Durability string
+
+// The two durabilities. Both keep the file consistent whatever happens.
+const (
+	// SurvivesKill keeps every acknowledged write when processes are killed;
+	// a power cut or a crash of the kernel may lose the newest ones (SQLite's
+	// synchronous NORMAL).
+	SurvivesKill Durability = "NORMAL"
+	// SurvivesPowerCut waits for the disk before a write is acknowledged
+	// (SQLite's synchronous FULL).
+	SurvivesPowerCut Durability = "FULL"
+)
+
+// Options of a home. The zero value is what production uses.
+type Options struct {
+	// Now is the clock; nil means time.Now. Waiting is done with Go's timers.
+	Now func() time.Time
+	// Durability of acknowledged writes; empty means SurvivesKill.
+	Durability Durability
+	// Chaos makes the queues misbehave as far as their contract allows; nil means no chaos.
+	Chaos *Chaos
+}
+
+// Home is one machine's cloud. Its methods are for the process that owns it;
+// what functions and workers need is behind Cloud and As.
+type Home struct {
+	now       func() time.Time
+	dir       string // of the file, and of the blobs
+	lock      *os.File
+	writes    *writer
+	reads     *statements
+	readDB    *sql.DB
+	chaos     *dice
+	waits     waiters
+	consumers consumers
+	changed   broadcast
+	closing   sync.Once
+}
+
+// Open opens the home in an SQLite file, which is made when it is not there,
+// and takes what a former process left: its leases are released and its
+// workers are gone. It fails when another process has the file open, or when a
+// newer Paragon wrote it. ctx bounds the opening alone.
+func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Durability == "" {
+		o.Durability = SurvivesKill
+	}
+	h := &Home{now: o.Now, dir: filepath.Dir(path), chaos: newDice(o.Chaos)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}()
+	if err := os.MkdirAll(filepath.Join(h.dir, blobFolder), 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	if h.lock, err = lockFile(path + ".lock"); err != nil {
+		return nil, err
+	}
+	if h.writes, err = openWriter(ctx, path, o); err != nil {
+		return nil, err
+	}
+	if h.readDB, err = openReaders(ctx, path); err != nil {
+		return nil, err
+	}
+	h.reads = &statements{from: h.readDB}
+	if err := h.takeOver(ctx); err != nil {
+		return nil, fmt.Errorf("take over from the former run: %w", err)
+	}
+	return h, nil
+}
+
+// takeOver releases what processes of the former run held: they died with
+// their parent.
+func (h *Home) takeOver(ctx context.Context) error {
+	return h.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`UPDATE messages SET visible_at = sent_at, lease = 0, holder = '' WHERE lease <> 0`); err != nil {
+			return err
+		}
+		_, err := t.exec(`UPDATE workers SET state = ? WHERE state <> ?`, cloud.Gone, cloud.Gone)
+		return err
+	})
+}
+
+// Close ends every call under way with ErrUnavailable, closes the file and
+// lets another process have it. Writes that were acknowledged are kept.
+func (h *Home) Close() error {
+	var errs []error
+	if h.writes != nil {
+		errs = append(errs, h.writes.close())
+	}
+	if h.reads != nil {
+		errs = append(errs, h.reads.close())
+	}
+	if h.readDB != nil {
+		errs = append(errs, h.readDB.Close())
+	}
+	if h.lock != nil {
+		errs = append(errs, h.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Cloud returns the home as the parent itself uses it. Its Invoker is nil:
+// processes are not this package's job.
+func (h *Home) Cloud() cloud.Home { return h.As("parent") }
+
+// As returns the home as a consumer of that name uses it. The name is what
+// MarkGone releases leases by: a worker's id.
+func (h *Home) As(name string) cloud.Home {
+	c := &consumer{Home: h, name: name}
+	return cloud.Home{Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c}
+}
+
+// consumer is the home in the hands of one named consumer.
+type consumer struct {
+	*Home
+	name string
+}
+
+// broadcast tells any number of listeners that something changed.
+type broadcast struct {
+	mu sync.Mutex
+	c  chan struct{}
+}
+
+// next returns a channel that is closed by the next call of tell.
+func (b *broadcast) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c == nil {
+		b.c = make(chan struct{})
+	}
+	return b.c
+}
+
+func (b *broadcast) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.c != nil {
+		close(b.c)
+		b.c = nil
+	}
+}

@@ -1,0 +1,105 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// migrations make the schema, one step a version. A step that was released is
+// never changed: a new one is added. Times are Unix nanoseconds.
+var migrations = []string{
+	`
+	CREATE TABLE messages (
+		seq        INTEGER PRIMARY KEY,
+		queue      TEXT    NOT NULL,
+		visible_at INTEGER NOT NULL,            -- leased or delayed until then
+		sent_at    INTEGER NOT NULL,
+		receives   INTEGER NOT NULL DEFAULT 0,
+		lease      INTEGER NOT NULL DEFAULT 0,  -- 0: never leased, or given back
+		holder     TEXT    NOT NULL DEFAULT '', -- the consumer that has the lease
+		message    BLOB    NOT NULL,            -- JSON, without the input's data
+		data       BLOB                         -- the input's data
+	);
+	CREATE INDEX messages_by_queue ON messages (queue, visible_at, sent_at);
+	CREATE INDEX messages_by_holder ON messages (holder) WHERE holder <> '';
+
+	CREATE TABLE queries (
+		id          TEXT    PRIMARY KEY,
+		owner       TEXT    NOT NULL,
+		state       TEXT    NOT NULL,
+		done        INTEGER NOT NULL,           -- 1 once the state is terminal
+		accepted_at INTEGER NOT NULL,
+		expires_at  INTEGER NOT NULL,
+		forget_at   INTEGER NOT NULL,
+		record      BLOB    NOT NULL            -- JSON
+	);
+	CREATE INDEX queries_by_owner ON queries (owner, accepted_at);
+	CREATE INDEX queries_by_time ON queries (accepted_at);
+	CREATE INDEX queries_open ON queries (expires_at) WHERE done = 0;
+	CREATE INDEX queries_by_forget ON queries (forget_at);
+
+	CREATE TABLE pools (
+		pool    TEXT PRIMARY KEY,
+		desired INTEGER NOT NULL
+	);
+	CREATE TABLE workers (
+		launched INTEGER PRIMARY KEY AUTOINCREMENT,
+		id       TEXT    NOT NULL UNIQUE,
+		pool     TEXT    NOT NULL,
+		state    TEXT    NOT NULL,
+		drain    INTEGER NOT NULL DEFAULT 0,
+		report   BLOB    NOT NULL
+	);
+	CREATE TABLE views (
+		one  INTEGER PRIMARY KEY CHECK (one = 1),
+		view BLOB NOT NULL
+	);
+
+	CREATE TABLE points (
+		metric     TEXT    NOT NULL,
+		dimensions TEXT    NOT NULL,
+		second     INTEGER NOT NULL,
+		sum        REAL    NOT NULL,
+		count      INTEGER NOT NULL,
+		max        REAL    NOT NULL,
+		PRIMARY KEY (metric, dimensions, second)
+	) WITHOUT ROWID;
+	CREATE INDEX points_by_second ON points (second);
+
+	CREATE TABLE settings (                     -- every value ever set; the newest of a name is in force
+		version INTEGER PRIMARY KEY AUTOINCREMENT,
+		name    TEXT    NOT NULL,
+		value   TEXT    NOT NULL,
+		set_at  INTEGER NOT NULL
+	);
+	CREATE INDEX settings_by_name ON settings (name, version);
+
+	CREATE TABLE blobs (
+		id           TEXT    PRIMARY KEY,
+		owner        TEXT    NOT NULL,
+		content_type TEXT    NOT NULL,
+		max_bytes    INTEGER NOT NULL,
+		expires_at   INTEGER NOT NULL
+	);
+	`,
+}
+
+// migrate brings the file to this version's schema, each step in a
+// transaction of its own, and refuses a file of a newer version.
+func migrate(ctx context.Context, conn *sql.Conn) error {
+	var have int
+	if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&have); err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if have > len(migrations) {
+		return fmt.Errorf("the file has schema version %d and this Paragon knows %d: a newer one wrote it; use that one, or another data folder", have, len(migrations))
+	}
+	for v := have; v < len(migrations); v++ {
+		step := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
+		if _, err := conn.ExecContext(ctx, step); err != nil {
+			return fmt.Errorf("bring the schema to version %d: %w", v+1, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// NewServer returns the handler through which children reach the home, at
+// /<secret>/<call>. It must be served on loopback alone. A path without a
+// living secret is not found, whatever else it says.
+func NewServer(h *Home) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secret, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		v, ok := h.consumers.visitor(secret)
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		serve, ok := calls[name]
+		if !ok || r.Method != http.MethodPost {
+			answer(w, http.StatusBadRequest, faultOf(fmt.Errorf("there is no call %s %q", r.Method, name)))
+			return
+		}
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		defer context.AfterFunc(v.ctx, func() { cancel(cloud.ErrRevoked) })()
+		serve(ctx, &consumer{Home: h, name: v.name}, w, http.MaxBytesReader(w, r.Body, maxBody))
+	})
+}
+
+func answer(w http.ResponseWriter, status int, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err = w.Write(text)
+	return err
+}
+
+// handler answers one kind of call.
+type handler func(ctx context.Context, c *consumer, w http.ResponseWriter, body requestBody)
+
+type requestBody interface{ Read([]byte) (int, error) }
+
+// on makes a handler of a function from request to response. undo, if any,
+// takes the response back when the client went away before it had it.
+func on[Req, Resp any](f func(context.Context, *consumer, Req) (Resp, error), undo ...func(*consumer, Resp)) handler {
+	return func(ctx context.Context, c *consumer, w http.ResponseWriter, body requestBody) {
+		var req Req
+		if err := json.NewDecoder(body).Decode(&req); err != nil {
+			answer(w, http.StatusBadRequest, decodeFault(err))
+			return
+		}
+		resp, err := f(ctx, c, req)
+		if gone := context.Cause(ctx); gone != nil {
+			answer(w, http.StatusUnprocessableEntity, faultOf(gone))
+		} else if err != nil {
+			answer(w, http.StatusUnprocessableEntity, faultOf(err))
+			return
+		} else if gone = answer(w, http.StatusOK, resp); gone == nil {
+			return
+		}
+		for _, u := range undo {
+			u(c, resp)
+		}
+	}
+}
+
+func decodeFault(err error) fault {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		err = cloud.ErrTooLarge
+	}
+	return faultOf(fmt.Errorf("read the call: %w", err))
+}
+
+// calls are all that a client can ask, by name.
+var calls = map[string]handler{
+	"send": on(func(ctx context.Context, c *consumer, q sendCall) (none, error) {
+		return none{}, c.Send(ctx, q.Queue, q.Messages...)
+	}),
+	"receive": on(func(ctx context.Context, c *consumer, q receiveCall) ([]cloud.Delivery, error) {
+		return c.receive(ctx, q.Queue, q.Limit, q.Lease, q.Wait, q.Number)
+	}, func(c *consumer, ds []cloud.Delivery) { _ = c.Release(context.Background(), ds...) }),
+	"abandon": on(func(ctx context.Context, c *consumer, q receiveCall) (none, error) {
+		return none{}, c.abandon(ctx, q.Number)
+	}),
+	"extend": on(func(ctx context.Context, c *consumer, q extendCall) (none, error) {
+		return none{}, c.Extend(ctx, q.Delivery, q.Lease)
+	}),
+	"delete": on(func(ctx context.Context, c *consumer, ds []cloud.Delivery) (none, error) {
+		return none{}, c.Delete(ctx, ds...)
+	}),
+	"release": on(func(ctx context.Context, c *consumer, ds []cloud.Delivery) (none, error) {
+		return none{}, c.Release(ctx, ds...)
+	}),
+	"move": on(func(ctx context.Context, c *consumer, q moveCall) (none, error) {
+		return none{}, c.Move(ctx, q.Delivery, q.To, q.Message)
+	}),
+	"depth": on(func(ctx context.Context, c *consumer, q cloud.QueueName) (cloud.Depth, error) {
+		return c.Depth(ctx, q)
+	}),
+
+	"accept": on(func(ctx context.Context, c *consumer, q acceptCall) (settled, error) {
+		r, fresh, err := c.Accept(ctx, q.Record, q.To, q.Message)
+		return settled{r, fresh}, err
+	}),
+	"get": on(func(ctx context.Context, c *consumer, id string) (query.Record, error) {
+		return c.Get(ctx, id)
+	}),
+	"states": on(func(ctx context.Context, c *consumer, ids []string) (map[string]query.State, error) {
+		return c.States(ctx, ids...)
+	}),
+	"finish": on(func(ctx context.Context, c *consumer, q finishCall) (settled, error) {
+		r, won, err := c.Finish(ctx, q.ID, q.Outcome)
+		return settled{r, won}, err
+	}),
+	"wait": on(func(ctx context.Context, c *consumer, id string) (query.Record, error) {
+		return c.Wait(ctx, id)
+	}),
+	"expired": on(func(ctx context.Context, c *consumer, q timeCall) ([]query.Record, error) {
+		return c.Expired(ctx, q.Now, q.Limit)
+	}),
+	"forget": on(func(ctx context.Context, c *consumer, now time.Time) (int, error) {
+		return c.Forget(ctx, now)
+	}),
+	"recent": on(func(ctx context.Context, c *consumer, q recentCall) ([]query.Record, error) {
+		return c.Recent(ctx, q.Owner, q.Limit)
+	}),
+
+	"set-desired": on(func(ctx context.Context, c *consumer, q desireCall) (none, error) {
+		return none{}, c.SetDesired(ctx, q.Pool, q.Workers)
+	}),
+	"workers": on(func(ctx context.Context, c *consumer, pool string) ([]cloud.WorkerReport, error) {
+		return c.Workers(ctx, pool)
+	}),
+	"drain": on(func(ctx context.Context, c *consumer, q drainCall) (none, error) {
+		return none{}, c.Drain(ctx, q.Pool, q.IDs...)
+	}),
+	"report": on(func(ctx context.Context, c *consumer, r cloud.WorkerReport) (cloud.Orders, error) {
+		return c.Report(ctx, r)
+	}),
+	"publish-view": on(func(ctx context.Context, c *consumer, v cloud.View) (none, error) {
+		return none{}, c.PublishView(ctx, v)
+	}),
+	"view": on(func(ctx context.Context, c *consumer, _ none) (cloud.View, error) {
+		return c.View(ctx)
+	}),
+
+	"put": on(func(ctx context.Context, c *consumer, ps []cloud.Point) (none, error) {
+		return none{}, c.Put(ctx, ps...)
+	}),
+	"series": on(func(ctx context.Context, c *consumer, q seriesCall) ([]cloud.Sample, error) {
+		return c.Series(ctx, q.Metric, q.Dimensions, q.From, q.To, q.Period)
+	}),
+	"raw": on(func(ctx context.Context, c *consumer, _ none) (rawAnswer, error) {
+		values, version, err := c.Raw(ctx)
+		return rawAnswer{values, version}, err
+	}),
+	"set": on(func(ctx context.Context, c *consumer, q setCall) (none, error) {
+		return none{}, c.Set(ctx, q.Name, q.Value)
+	}),
+	"new-upload": on(func(ctx context.Context, c *consumer, q uploadCall) (cloud.Upload, error) {
+		return c.NewUpload(ctx, q.Owner, q.ContentType, q.Limit)
+	}),
+	"blob": on(func(ctx context.Context, c *consumer, q blobCall) ([]byte, error) {
+		return c.Blob(ctx, q.Owner, q.URI, q.Limit)
+	}),
+}
