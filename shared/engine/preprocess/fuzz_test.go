@@ -7,7 +7,8 @@ import (
 )
 
 // FuzzDecode: whatever the bytes, Decode gives a finite tensor of the model's
-// shape or says what is wrong with the input.
+// shape or says what is wrong with the input, and Check refuses nothing that
+// Decode takes.
 func FuzzDecode(f *testing.F) {
 	cmyk, err := os.ReadFile("testdata/red-cmyk.jpg")
 	if err != nil {
@@ -30,6 +31,9 @@ func FuzzDecode(f *testing.F) {
 					t.Fatalf("not an input error: %v", err)
 				}
 				continue
+			}
+			if err := Check(contentType, data, s, Limits{MaxPixels: 1 << 16}); err != nil {
+				t.Fatalf("decodes, but the check says %v", err)
 			}
 			if err := errors.Join(got.CheckLength(), got.CheckFinite()); err != nil || len(got.Data) != s.elements() {
 				t.Fatalf("shape %v: %v", got.Shape, err)
