@@ -1,0 +1,52 @@
+package main
+
+import (
+	"encoding/json"
+
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// atOnce bounds the queries of one command that are in progress together.
+const atOnce = 16
+
+// submitted is what became of one file or id; --json prints it of a file.
+type submitted struct {
+	File string `json:"file"`
+	*client.Query
+	Problem json.RawMessage `json:"problem,omitempty"`
+	err     error
+}
+
+// inOrder does something for several files or ids at once and prints what
+// became of them in the order given. One that fails does not keep the others
+// from being done. It returns the first error, else that some had no answer.
+func inOrder(names []string, work func(name string) submitted, print func(submitted)) error {
+	done := make([]chan submitted, len(names))
+	places := make(chan struct{}, atOnce)
+	for i := range names {
+		done[i] = make(chan submitted, 1)
+	}
+	go func() {
+		for i, name := range names {
+			places <- struct{}{}
+			go func() { done[i] <- work(name); <-places }()
+		}
+	}()
+	var first error
+	none := 0 // ended without an answer
+	for i := range names {
+		s := <-done[i]
+		print(s)
+		if first == nil {
+			first = s.err
+		}
+		if s.err == nil && s.State.Terminal() && s.State != query.Succeeded {
+			none++
+		}
+	}
+	if first == nil && none > 0 {
+		return &noAnswerError{queries: none, of: len(names)}
+	}
+	return first
+}

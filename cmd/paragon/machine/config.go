@@ -1,0 +1,108 @@
+// Package machine is the whole of Paragon on one machine: it wires the API,
+// the dispatcher and the sweep in this process, workers and inference
+// functions as child processes, and one SQLite file under them all.
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// Pool names the one pool of workers that a machine runs.
+const Pool = "general"
+
+// Config says what to bring up.
+type Config struct {
+	Addr         string // of the API; a port of 0 takes a free one
+	DataDir      string // holds everything that outlives the process
+	Workers      int    // how many, each a child process
+	InstanceType string // what a worker stands for: its vCPUs are its runners
+	// Boot is how long a worker takes to appear. A real VM takes 60 to 120 s.
+	Boot time.Duration
+	// Paced holds every runner to the service time of the profile it stands
+	// for, so that a small machine shows a full fleet.
+	Paced       bool
+	ProfilesDir string // empty means the embedded profiles
+	Catalogue   string // whose models are served
+	// MaxFunctions bounds the environments of inference functions, as a Lambda
+	// account's concurrency does; KeepAlive is how long an idle one stays warm.
+	MaxFunctions int
+	KeepAlive    time.Duration
+	// BinDir holds the worker and inference binaries; empty means beside this one.
+	BinDir string
+	Log    *slog.Logger
+}
+
+// Defaults are what `paragon up` starts from.
+func Defaults() Config {
+	return Config{
+		Addr: "127.0.0.1:8080", DataDir: "data", Workers: 2, InstanceType: "c5.large",
+		Boot: 20 * time.Second, Paced: true, Catalogue: "fashion",
+		MaxFunctions: 16, KeepAlive: 5 * time.Minute,
+	}
+}
+
+// maxWorkers bounds the child processes of one machine.
+const maxWorkers = 64
+
+// check names the field that cannot be used, with its bound.
+func (c Config) check() error {
+	switch {
+	case c.Workers < 0 || c.Workers > maxWorkers:
+		return fmt.Errorf("workers is %d, not within 0 to %d", c.Workers, maxWorkers)
+	case c.Boot < 0 || c.Boot > time.Hour:
+		return fmt.Errorf("boot-seconds is %v, not within 0 s to 1 h", c.Boot)
+	case c.MaxFunctions < 0 || c.MaxFunctions > 1000:
+		return fmt.Errorf("max-functions is %d, not within 0 to 1000", c.MaxFunctions)
+	case c.DataDir == "":
+		return errors.New("data is empty: name a folder")
+	}
+	return checkLoopback(c.Addr)
+}
+
+// checkLoopback refuses an address that other machines could reach: there is
+// no authorisation on one machine.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("addr %q is no HOST:PORT: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("addr %q is not a loopback address, such as 127.0.0.1:8080: the API on one machine has no authorisation", addr)
+	}
+	return nil
+}
+
+// binary returns the path of one of the binaries that this one starts.
+func (c Config) binary(name string) (string, error) {
+	dir := c.BinDir
+	if dir == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", fmt.Errorf("find the binaries: %w", err)
+		}
+		dir = filepath.Dir(self)
+	}
+	path, err := filepath.Abs(filepath.Join(dir, name))
+	if err != nil {
+		return "", fmt.Errorf("find the %s binary: %w", name, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find the %s binary: %w; build it with `make build`", name, err)
+	}
+	return path, nil
+}
+
+// arch is this machine's architecture as Lambda names it.
+func arch() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}

@@ -1,0 +1,58 @@
+package machine
+
+import (
+	"time"
+
+	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+)
+
+// functionTimeout ends an event that hangs: far above any profile's p99.
+const functionTimeout = time.Minute
+
+// functions lists an inference function for every model with a network and
+// every memory size on offer. None is started before its first query.
+func functions(c *profile.Catalogue, bootstrap, profilesDir string) []runtimeapi.Function {
+	sizes, ok := c.FunctionSizes(arch())
+	if !ok {
+		return nil
+	}
+	var out []runtimeapi.Function
+	for _, m := range c.Models {
+		if m.File == "" {
+			continue
+		}
+		for _, mb := range sizes.MemoryMB {
+			out = append(out, runtimeapi.Function{
+				Name: inference.FunctionName(m.Name, mb), Bootstrap: bootstrap, MemoryMB: mb,
+				Timeout: functionTimeout,
+				Env:     []string{"PARAGON_MODEL=" + m.Name, "PARAGON_PROFILES=" + profilesDir, "PARAGON_CATALOGUE=" + c.Name},
+			})
+		}
+	}
+	return out
+}
+
+// pace tells how long a function's event takes by its profile: the p50 of the
+// model at that memory size, and of its cold start.
+func pace(c *profile.Catalogue) func(function string, payload []byte, cold bool) time.Duration {
+	known := map[string]profile.ServiceTime{}
+	sizes, _ := c.FunctionSizes(arch())
+	for i := range c.Models {
+		for _, mb := range sizes.MemoryMB {
+			if t, ok := c.OnFunction(&c.Models[i], arch(), mb); ok {
+				known[inference.FunctionName(c.Models[i].Name, mb)] = t
+			}
+		}
+	}
+	return func(function string, _ []byte, cold bool) time.Duration {
+		t := known[function]
+		ms := t.MS.P50
+		if cold {
+			ms += t.ColdMS.P50
+		}
+		return query.Duration(ms)
+	}
+}

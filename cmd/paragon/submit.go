@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// longestWait is the most that one request asks the server to wait; the
+// gateway in front of it gives up at 30 s.
+const longestWait = 25 * time.Second
+
+// submitFlags are what `paragon submit` was told.
+type submitFlags struct {
+	task, model, class, optimize, key string
+	latencyMS, accuracy, cost, wait   float64
+}
+
+func (a *app) submitCommand() *cobra.Command {
+	f := &submitFlags{}
+	c := &cobra.Command{
+		Use:   "submit [flags] FILE...",
+		Short: "Submit pictures and print their answers",
+		Long: `Submit pictures (PNG, JPEG) or raw tensors (NAME.f32: little-endian float32) and
+print what they are, in the order given; "-" reads one from standard input. Bound any two of latency,
+accuracy and cost; --optimize names the third.
+
+With --json each query is one line: the query as the server tells it, with its
+"file", or {"file", "problem"} when it was refused.`,
+		Example: `  paragon submit --task fashion shirt.png
+  paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
+  paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
+  curl -s https://example.org/boot.png | paragon submit --task fashion -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error { return a.submit(c.Context(), f, files) },
+	}
+	fs := c.Flags()
+	fs.StringVarP(&f.task, "task", "t", "", "what to do, as listed by `paragon models`")
+	fs.StringVarP(&f.model, "model", "m", "", "insist on a model")
+	fs.Float64Var(&f.latencyMS, "latency-ms", 0, "latency bound in milliseconds")
+	fs.Float64Var(&f.accuracy, "accuracy", 0, "least accuracy in percent")
+	fs.Float64Var(&f.cost, "cost", 0, "most that a million such queries may cost, in US dollars")
+	fs.StringVar(&f.optimize, "optimize", "", "latency, accuracy or cost")
+	fs.StringVar(&f.class, "class", "", "strict or relaxed (default by the latency bound)")
+	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0 returns at once")
+	fs.StringVar(&f.key, "key", "", "idempotency key: a repeat with it is the same query (one FILE only)")
+	a.completeNames(c)
+	return a.clientCommand(c)
+}
+
+// check refuses what needs no server to be refused.
+func (f *submitFlags) check(files []string) error {
+	stdin := 0
+	for _, name := range files {
+		if name == "-" {
+			stdin++
+		}
+	}
+	switch {
+	case f.task == "" && f.model == "":
+		return usagef("name a task with --task; `paragon models` lists them")
+	case f.key != "" && len(files) > 1:
+		return usagef("--key names one query, and there are %d files", len(files))
+	case stdin > 1:
+		return usagef("standard input can be read once: give - once")
+	case !(f.wait >= 0):
+		return usagef("--wait is in seconds, from 0 on")
+	}
+	return nil
+}
+
+func (a *app) submit(ctx context.Context, f *submitFlags, files []string) error {
+	if err := f.check(files); err != nil {
+		return err
+	}
+	cl, err := a.connect(client.Config{})
+	if err != nil {
+		return err
+	}
+	return inOrder(files,
+		func(name string) submitted { return a.submitOne(ctx, cl, f, name) },
+		func(s submitted) { a.printSubmitted(s, len(files) > 1) })
+}
+
+func (a *app) submitOne(ctx context.Context, cl *client.Client, f *submitFlags, name string) submitted {
+	in, err := a.readInput(name)
+	if err != nil {
+		return submitted{File: name, Problem: problemOf(err), err: err}
+	}
+	wait := time.Duration(f.wait * float64(time.Second))
+	end := a.now().Add(wait)
+	q, err := cl.Submit(ctx, f.submission(in), client.Options{Key: f.key, Wait: min(wait, longestWait)})
+	if left := end.Sub(a.now()); err == nil && left > 0 {
+		q, err = await(ctx, cl, q, left)
+	}
+	if err != nil {
+		return submitted{File: name, Problem: problemOf(err), err: err}
+	}
+	return submitted{File: name, Query: &q}
+}
+
+// await waits for a query to finish, and gives it back as it is when the time is over.
+func await(ctx context.Context, cl *client.Client, q client.Query, wait time.Duration) (client.Query, error) {
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	q, err := cl.Await(limited, q, min(wait, longestWait))
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return q, nil
+	}
+	return q, err
+}
+
+func (f *submitFlags) submission(in query.Input) client.Submission {
+	return client.Submission{
+		Task: f.task, Model: f.model, Input: in,
+		Class: query.Class(f.class), Optimize: query.Dimension(f.optimize),
+		Constraints: query.Constraints{LatencyMS: f.latencyMS, Accuracy: f.accuracy, CostUSDPerMillion: f.cost},
+	}
+}
+
+func (a *app) printSubmitted(s submitted, several bool) {
+	switch {
+	case a.json:
+		a.printJSON(s)
+	case s.err != nil:
+		a.printf("%s: %s\n", filepath.Base(s.File), oneLine(s.err.Error()))
+	case several:
+		a.printf("%s: %s\n", filepath.Base(s.File), summary(*s.Query))
+	default:
+		a.printf("%s\n", summary(*s.Query))
+	}
+}

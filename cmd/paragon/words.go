@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// printJSON prints a value as one line of JSON.
+func (a *app) printJSON(v any) {
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		fmt.Fprintf(a.err, "paragon: encode the answer: %v\n", err)
+	}
+}
+
+// summary tells a query in one line: what it is, how sure, which model, where
+// it ran, how long it took and what it cost.
+func summary(q client.Query) string {
+	switch {
+	case q.Result != nil:
+		parts := []string{
+			answer(q.Result), q.Model, "on " + ranOn(q.ServedBy), took(q), dollars(q.CostUSD*1e6) + " a million", q.ID,
+		}
+		return oneLine(strings.Join(parts, " · "))
+	case q.Failure != nil:
+		return oneLine(fmt.Sprintf("%s: %s (%s) · %s", q.State, q.Failure.Detail, q.Failure.Code, q.ID))
+	case q.State.Terminal():
+		return fmt.Sprintf("%s · %s", q.State, q.ID)
+	}
+	return oneLine(fmt.Sprintf("%s, not answered yet · `paragon get --wait 60 %s` waits for it", q.State, q.ID))
+}
+
+// answer is the best label and its score in percent.
+func answer(r *query.Result) string {
+	label := cmp.Or(r.Label, fmt.Sprintf("class %d", r.Index))
+	if r.Index < 0 || r.Index >= len(r.Scores) {
+		return label
+	}
+	return fmt.Sprintf("%s %.1f %%", label, 100*r.Scores[r.Index])
+}
+
+// ranOn tells where a query was answered.
+func ranOn(r *query.Runner) string {
+	if r == nil {
+		return "nothing"
+	}
+	text := string(r.Kind) + " " + r.Name
+	var notes []string
+	if r.Kind == query.OnWorker && r.Resource != "" {
+		notes = append(notes, r.Resource)
+	}
+	if r.MemoryMB > 0 {
+		notes = append(notes, fmt.Sprintf("%d MB", r.MemoryMB))
+	}
+	if r.Cold {
+		notes = append(notes, "cold start")
+	}
+	if r.Paced {
+		notes = append(notes, "paced")
+	}
+	if len(notes) > 0 {
+		text += " (" + strings.Join(notes, ", ") + ")"
+	}
+	return text
+}
+
+// took is the latency, and whether it kept the bound.
+func took(q client.Query) string {
+	text := milliseconds(q.LatencyMS)
+	if q.MetSLO != nil && !*q.MetSLO {
+		text += ", late: bound " + milliseconds(query.Milliseconds(q.DeadlineAt.Sub(q.AcceptedAt)))
+	}
+	return text
+}
+
+// milliseconds writes a duration with three digits that matter.
+func milliseconds(ms float64) string {
+	switch {
+	case ms < 10:
+		return fmt.Sprintf("%.2f ms", ms)
+	case ms < 100:
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", ms)
+}
+
+// dollars writes an amount with at least two digits that matter.
+func dollars(usd float64) string {
+	switch {
+	case usd == 0:
+		return "$0"
+	case usd < 0.01:
+		return fmt.Sprintf("$%.2g", usd)
+	}
+	return fmt.Sprintf("$%.2f", usd)
+}
+
+// events says in words what a step of a trail is.
+var events = map[query.Event]string{
+	query.StepPlaced:   "sent to",
+	query.StepBounced:  "bounced by",
+	query.StepFellBack: "thrown back by",
+	query.StepRetried:  "tried again on",
+	query.StepRedriven: "put back on",
+	query.StepRan:      "ran on",
+}
+
+// story tells a trail in words, a line a step, with the time since acceptance.
+func story(q client.Query) string {
+	var b strings.Builder
+	for _, s := range q.Trail {
+		ms := query.Milliseconds(s.At.Sub(q.AcceptedAt))
+		event := cmp.Or(events[s.Event], string(s.Event))
+		fmt.Fprintf(&b, "  %10s  %s %s", fmt.Sprintf("+%.1f ms", ms), event, path.Base(s.Where))
+		if s.Why != "" {
+			fmt.Fprintf(&b, ": %s", s.Why)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
