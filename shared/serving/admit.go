@@ -1,0 +1,129 @@
+package serving
+
+import (
+	"context"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+)
+
+// admit takes deliveries in hand: finished and expired ones are ended, the
+// others go on the bench, from which what is too late is bounced and what
+// cannot start soon is given back. It returns how many were bounced.
+func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
+	taken, fresh := w.take(ds)
+	if len(fresh) > 0 {
+		call, cancel := context.WithTimeout(w.life, w.leaseTime())
+		run, err := w.settler.Runnable(call, fresh)
+		cancel()
+		if err != nil {
+			w.Log.Warn("gave messages back", "worker", w.ID, "messages", len(fresh), "error", err)
+			w.release(taken)
+			pause(ctx, nil, errorPause)
+			return 0
+		}
+		w.sit(taken, run)
+	}
+	bounced := w.relieve()
+	w.start()
+	return bounced
+}
+
+// take leases deliveries, each query once.
+func (w *Worker) take(ds []cloud.Delivery) (taken []*lease, fresh []cloud.Delivery) {
+	now, length := w.Now(), w.leaseTime()
+	for _, d := range ds {
+		if l := w.leases.add(w.life, d, now, length); l != nil {
+			taken, fresh = append(taken, l), append(fresh, d)
+		}
+	}
+	return taken, fresh
+}
+
+// sit puts those leases on the bench that are to be run, and drops the others.
+func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
+	runnable := make(map[string]bool, len(run))
+	for _, d := range run {
+		runnable[d.Message.ID] = true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range taken {
+		if !runnable[l.d.Message.ID] {
+			w.leases.drop(l)
+			continue
+		}
+		w.bench.Add(w.workOf(l.d.Message), l)
+	}
+	w.notifyLocked()
+}
+
+// workOf says what a message is to the bench. A model without a service time
+// here counts as immediate.
+func (w *Worker) workOf(m query.Message) placement.Work {
+	work := placement.Work{Class: m.Class, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
+	p, ok := w.Catalogue.Model(m.Model)
+	if !ok {
+		return work
+	}
+	if st, ok := w.Catalogue.OnVM(p, w.InstanceType); ok {
+		work.P50MS, work.P99MS = st.MS.P50, st.MS.P99
+	}
+	if b, ok := w.Catalogue.BatchOnVM(p, w.InstanceType, w.Settings().MaxBatch); ok {
+		work.BatchMax, work.BatchEachMS = b.Max, b.PerQueryMS
+	}
+	return work
+}
+
+// relieve hands over what would be late here and gives back what cannot start
+// within the look-ahead. It returns how many it hands over.
+func (w *Worker) relieve() int {
+	s, now := w.Settings(), w.Now()
+	w.mu.Lock()
+	var late []placement.Late[*lease]
+	if s.MaxOverflowConcurrency > 0 {
+		late = w.bench.TakeLate(now)
+	}
+	surplus := w.bench.TakeSurplus(now, query.Duration(s.LookAheadMS))
+	w.bounced += int64(len(late))
+	for _, l := range late {
+		w.work.Go(func() { w.bounce(l) })
+	}
+	if len(surplus) > 0 {
+		w.work.Go(func() { w.release(surplus) })
+	}
+	w.mu.Unlock()
+	return len(late)
+}
+
+// bounce hands a strict query over to the inference functions.
+func (w *Worker) bounce(late placement.Late[*lease]) {
+	l := late.Item
+	defer w.leases.drop(l)
+	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
+	if err := w.settler.Pass(l.ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step); err != nil {
+		w.Log.Warn("could not bounce", "worker", w.ID, "query", l.d.Message.ID, "error", err)
+	}
+}
+
+// release gives messages back at once. Should that fail, their leases' end
+// does it.
+func (w *Worker) release(ls []*lease) {
+	if len(ls) == 0 {
+		return
+	}
+	ds := make([]cloud.Delivery, len(ls))
+	for i, l := range ls {
+		ds[i] = l.d
+	}
+	call, cancel := context.WithTimeout(w.life, w.leaseTime())
+	defer cancel()
+	if err := w.Queues.Release(call, ds...); err != nil {
+		w.Log.Warn("could not release", "worker", w.ID, "messages", len(ds), "error", err)
+	}
+	for _, l := range ls {
+		w.leases.drop(l)
+	}
+}

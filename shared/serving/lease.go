@@ -1,0 +1,125 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+)
+
+// lease is a message in hand.
+type lease struct {
+	d      cloud.Delivery
+	endsAt time.Time // as granted last; only the renewer changes it
+	until  time.Time // it is never renewed beyond this
+	// ctx ends when the lease is lost: somebody else may have the message.
+	ctx  context.Context
+	lose context.CancelFunc
+}
+
+// leases are the messages in hand, by query.
+type leases struct {
+	mu   sync.Mutex
+	held map[string]*lease
+}
+
+// add takes a delivery in hand. It is nil for a second message of a query that
+// is in hand already: that one is left to its lease's end, by when the query
+// is finished, as giving it back would bring it again at once.
+func (ls *leases) add(life context.Context, d cloud.Delivery, now time.Time, length time.Duration) *lease {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.held[d.Message.ID] != nil {
+		return nil
+	}
+	l := &lease{d: d, endsAt: now.Add(length), until: d.Message.ExpiresAt.Add(length)}
+	l.ctx, l.lose = context.WithCancel(life)
+	ls.held[d.Message.ID] = l
+	return l
+}
+
+// drop takes a message out of hand.
+func (ls *leases) drop(l *lease) {
+	l.lose()
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.held[l.d.Message.ID] == l {
+		delete(ls.held, l.d.Message.ID)
+	}
+}
+
+func (ls *leases) all() []*lease {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	out := make([]*lease, 0, len(ls.held))
+	for _, l := range ls.held {
+		out = append(out, l)
+	}
+	return out
+}
+
+func (ls *leases) len() int {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return len(ls.held)
+}
+
+// leaseTime is how long messages are leased for.
+func (w *Worker) leaseTime() time.Duration { return seconds(w.Settings().LeaseSeconds) }
+
+// renew keeps the leases of what is in hand until ctx ends.
+func (w *Worker) renew(ctx context.Context) {
+	for {
+		length := w.leaseTime()
+		if settle.Sleep(ctx, length/3) != nil {
+			return
+		}
+		for _, l := range w.leases.all() {
+			if l.ctx.Err() == nil {
+				w.renewOne(ctx, l, length)
+			}
+		}
+	}
+}
+
+// renewOne renews a lease that has used up a third of its time. One that can
+// neither be renewed nor can have time left is lost.
+func (w *Worker) renewOne(ctx context.Context, l *lease, length time.Duration) {
+	now := w.Now()
+	if l.endsAt.Sub(now) > length*2/3 {
+		return
+	}
+	grant := min(length, l.until.Sub(now))
+	if grant <= 0 {
+		w.lost(l, "its query expired long ago")
+		return
+	}
+	call, cancel := context.WithTimeout(ctx, length/3)
+	defer cancel()
+	err := w.Queues.Extend(call, l.d, grant)
+	switch {
+	case err == nil:
+		l.endsAt = now.Add(grant)
+	case errors.Is(err, cloud.ErrLeaseLost):
+		w.lost(l, "another has it")
+	case !w.Now().Before(l.endsAt):
+		w.lost(l, "it could not be renewed in time")
+	}
+}
+
+// lost drops a query that waits; one that runs goes on, and its late outcome
+// is refused if another's was stored.
+func (w *Worker) lost(l *lease, why string) {
+	l.lose()
+	w.mu.Lock()
+	waiting := w.bench.Take(func(o *lease) bool { return o == l })
+	w.mu.Unlock()
+	if len(waiting) > 0 {
+		w.leases.drop(l)
+		w.notify()
+	}
+	w.Log.Warn("lost a lease", "worker", w.ID, "query", l.d.Message.ID, "why", why, "waiting", len(waiting) > 0)
+}

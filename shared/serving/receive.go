@@ -1,0 +1,113 @@
+package serving
+
+import (
+	"context"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+const (
+	mostReceived = 10 // messages at once, as the queues allow
+	errorPause   = 250 * time.Millisecond
+)
+
+// room returns how many queries of a class may be received now, and how long
+// until there is room for one.
+func (w *Worker) room(class query.Class) (int, time.Duration) {
+	inHand := w.leases.len()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if class == query.Relaxed && (!w.strictEmpty || w.bench.Len(query.Strict) > 0) {
+		return 0, time.Hour // strict ones first; a change tells
+	}
+	n, in := w.bench.Room(class, w.Now(), query.Duration(w.Settings().LookAheadMS), w.largestMS)
+	if left := heldPerRunner*w.Runners - inHand; left < n {
+		return max(0, left), errorPause
+	}
+	return n, in
+}
+
+// receiveStrict receives strict queries while there is room. While there is
+// none it looks every bounce_poll_ms for those that would start too late here.
+func (w *Worker) receiveStrict(ctx context.Context) {
+	var looked time.Time
+	for ctx.Err() == nil {
+		changed := w.changes()
+		n, in := w.room(query.Strict)
+		if n > 0 {
+			w.pollStrict(ctx, n)
+			continue
+		}
+		if s := w.Settings(); s.MaxOverflowConcurrency > 0 {
+			next := looked.Add(query.Duration(s.BouncePollMS)).Sub(w.Now())
+			if next <= 0 {
+				looked = w.Now()
+				w.look(ctx)
+				continue
+			}
+			in = min(in, next)
+		}
+		pause(ctx, changed, in)
+	}
+}
+
+// pollStrict asks for what is there, and only then waits: the relaxed queue is
+// open while the strict one is known to be empty.
+func (w *Worker) pollStrict(ctx context.Context, n int) {
+	ds := w.receive(ctx, query.Strict, n, 0)
+	w.setStrictEmpty(len(ds) == 0)
+	if len(ds) == 0 {
+		ds = w.receive(ctx, query.Strict, n, w.PollWait)
+		w.setStrictEmpty(len(ds) == 0)
+	}
+	w.admit(ctx, ds)
+}
+
+func (w *Worker) setStrictEmpty(empty bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.strictEmpty != empty {
+		w.strictEmpty = empty
+		w.notifyLocked()
+	}
+}
+
+// receiveRelaxed receives relaxed queries while there is room and no strict
+// one waits.
+func (w *Worker) receiveRelaxed(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := w.changes()
+		n, in := w.room(query.Relaxed)
+		if n == 0 {
+			pause(ctx, changed, in)
+			continue
+		}
+		w.admit(ctx, w.receive(ctx, query.Relaxed, n, w.PollWait))
+	}
+}
+
+// look is a full worker's look at the strict queue: it takes what is there,
+// hands over what would be late, and gives the rest back for others to take.
+// It looks again at once while that brings late ones to light.
+func (w *Worker) look(ctx context.Context) {
+	for ctx.Err() == nil {
+		ds := w.receive(ctx, query.Strict, mostReceived, 0)
+		if bounced := w.admit(ctx, ds); bounced == 0 || len(ds) < mostReceived {
+			return
+		}
+	}
+}
+
+// receive asks a work queue once. After an error it waits a little, so that
+// callers may ask again at once.
+func (w *Worker) receive(ctx context.Context, class query.Class, n int, wait time.Duration) []cloud.Delivery {
+	q := cloud.WorkQueue(w.Pool, class)
+	ds, err := w.Queues.Receive(ctx, q, min(n, mostReceived), w.leaseTime(), wait)
+	if err != nil && ctx.Err() == nil {
+		w.Log.Warn("could not receive", "worker", w.ID, "queue", q, "error", err)
+		pause(ctx, nil, errorPause)
+	}
+	return ds
+}

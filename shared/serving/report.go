@@ -1,0 +1,55 @@
+package serving
+
+import (
+	"context"
+	"errors"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/query"
+)
+
+// reportAll reports at every heartbeat and after every change, until ctx ends;
+// twice a view at most, as nobody reads more. It fences the worker when the
+// fleet orders a drain, and kills it when the fleet declared it dead. open
+// ends when the worker is fenced.
+func (w *Worker) reportAll(ctx, open context.Context, fence func(), kill context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		changed, s := w.changes(), w.Settings()
+		orders, err := w.Fleet.Report(ctx, w.state(open))
+		switch {
+		case errors.Is(err, cloud.ErrRevoked):
+			kill(cloud.ErrRevoked)
+			return
+		case err != nil && ctx.Err() == nil:
+			w.Log.Warn("could not report", "worker", w.ID, "error", err)
+		case orders.Drain:
+			fence()
+		}
+		least := seconds(s.ViewSeconds / 2)
+		if settle.Sleep(ctx, least) != nil {
+			return
+		}
+		if beat := seconds(s.HeartbeatSeconds) - least; beat > 0 && err == nil {
+			pause(ctx, changed, beat)
+		}
+	}
+}
+
+// state is the worker's report of now.
+func (w *Worker) state(open context.Context) cloud.WorkerReport {
+	state := cloud.Ready
+	if open.Err() != nil {
+		state = cloud.Draining
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.Now()
+	return cloud.WorkerReport{
+		ID: w.ID, Pool: w.Pool, InstanceType: w.InstanceType, State: state, At: now,
+		Runners: w.Runners, Busy: w.bench.Busy(), Paced: w.Paced,
+		HeldStrict: w.bench.Len(query.Strict), HeldRelaxed: w.bench.Len(query.Relaxed),
+		StrictMS: w.bench.WorkMS(query.Strict, now), RelaxedMS: w.bench.WorkMS(query.Relaxed, now),
+		Answered: w.answered, Bounced: w.bounced,
+	}
+}

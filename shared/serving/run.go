@@ -1,0 +1,169 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/query"
+	"paragon/shared/engine/answer"
+)
+
+// start starts what the free runners can.
+func (w *Worker) start() {
+	maxBatch := w.Settings().MaxBatch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !w.fenced {
+		r, ok := w.bench.Start(w.Now(), maxBatch)
+		if !ok {
+			return
+		}
+		w.work.Go(func() { w.run(r) })
+	}
+}
+
+// run answers a batch on a runner. The runner is free again before the
+// outcomes are stored.
+func (w *Worker) run(r placement.Run[*lease]) {
+	startedAt := w.Now()
+	answers := w.answer(r)
+	w.pace(r, startedAt, answers)
+	took := query.Milliseconds(w.Now().Sub(startedAt))
+
+	w.mu.Lock()
+	w.bench.Done(r.Ticket)
+	w.notifyLocked()
+	if w.life.Err() == nil {
+		for i, l := range r.Items {
+			w.work.Go(func() { w.settle(l, answers[i], ran{startedAt, took, len(r.Items)}) })
+		}
+	}
+	w.mu.Unlock()
+	w.relieve()
+	w.start()
+}
+
+// ran is what a run took.
+type ran struct {
+	startedAt time.Time
+	ms        float64
+	batch     int // queries in it
+}
+
+// answer runs the model over the inputs that can be had.
+func (w *Worker) answer(r placement.Run[*lease]) []answer.Answered {
+	out := make([]answer.Answered, len(r.Items))
+	var inputs []query.Input
+	var from []int
+	for i, l := range r.Items {
+		in, err := w.input(l)
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		inputs, from = append(inputs, in), append(from, i)
+	}
+	if len(inputs) == 0 {
+		return out
+	}
+	got, err := w.Answerer.Answer(w.life, r.Works[0].Model, inputs)
+	for i, at := range from {
+		if err != nil {
+			out[at].Err = err
+		} else {
+			out[at] = got[i]
+		}
+	}
+	return out
+}
+
+// input returns a query's input, fetched if it came by reference.
+func (w *Worker) input(l *lease) (query.Input, error) {
+	in := l.d.Message.Input
+	if in.URI == "" {
+		return in, nil
+	}
+	data, err := w.Blobs.Blob(w.life, l.d.Message.Owner, in.URI, w.Settings().UploadLimitKB<<10)
+	if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
+		return in, &answer.Fault{Code: query.InputIsGone, Err: fmt.Errorf("get the upload: %w", err)}
+	}
+	if err != nil {
+		return in, fmt.Errorf("get the upload: %w", err)
+	}
+	in.Data, in.URI = data, ""
+	return in, nil
+}
+
+// pace holds the runner until its profile's median service time is over, if
+// the worker is paced and anything was answered.
+func (w *Worker) pace(r placement.Run[*lease], startedAt time.Time, answers []answer.Answered) {
+	any := false
+	for _, a := range answers {
+		any = any || a.Err == nil
+	}
+	if !w.Paced || !any {
+		return
+	}
+	ms := r.Works[0].P50MS
+	if n := len(r.Works); n > 1 {
+		ms = float64(n) * r.Works[0].BatchEachMS
+	}
+	_ = settle.Sleep(w.life, startedAt.Add(query.Duration(ms)).Sub(w.Now())) // the end of life is seen by the caller
+}
+
+// settle stores what became of a query and ends its message: answered, failed
+// for good, or back on its queue for another attempt.
+func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
+	defer w.notify() // there may be room for one more
+	defer w.leases.drop(l)
+	var err error
+	if a.Err == nil {
+		err = w.succeed(l, a.Result, r)
+	} else if l.ctx.Err() == nil { // else whoever has it now decides
+		err = w.fail(l, a.Err)
+	}
+	if err != nil {
+		w.Log.Warn("left a query to its lease", "worker", w.ID, "query", l.d.Message.ID, "error", err)
+	}
+}
+
+func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
+	w.mu.Lock()
+	w.answered++
+	w.mu.Unlock()
+	now, m := w.Now(), l.d.Message
+	o := query.Outcome{
+		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &res,
+		RanOn:     query.Runner{Kind: query.OnWorker, Name: w.ID, Resource: w.InstanceType, Paced: w.Paced},
+		ComputeMS: r.ms, CostUSD: pricing.WorkerQueryUSD(w.instance, r.ms/float64(r.batch)), Attempts: settle.Attempts(l.d),
+		Trail: m.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: w.ID}),
+	}
+	ctx := l.ctx
+	if ctx.Err() != nil { // lost while it ran: offer the outcome once
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(w.life, w.leaseTime())
+		defer cancel()
+	}
+	return w.settler.End(ctx, l.d, o)
+}
+
+func (w *Worker) fail(l *lease, cause error) error {
+	f, attempts := answer.Failure(cause), settle.Attempts(l.d)+1
+	w.Log.Info("a run failed", "worker", w.ID, "query", l.d.Message.ID, "code", f.Code, "attempts", attempts)
+	if f.Code == query.BadInput || f.Code == query.InputIsGone {
+		return w.settler.Fail(l.ctx, l.d, attempts, f)
+	}
+	if attempts >= w.Settings().MaxAttempts {
+		f.Detail = fmt.Sprintf("%d runs failed, the last: %s", attempts, f.Detail)
+		f.Code = query.TooOften
+		return w.settler.Fail(l.ctx, l.d, attempts, f)
+	}
+	step := query.Step{At: w.Now(), Event: query.StepRetried, Where: w.ID, Why: f.Detail}
+	return w.settler.Pass(l.ctx, l.d, l.d.Queue, attempts, step)
+}

@@ -1,0 +1,179 @@
+// Package serving is the worker: it receives queries from its pool's work
+// queues, answers them on its runners in the order of their deadlines, hands
+// strict ones that would start too late over to the inference functions, and
+// says how it is doing. It may die at any line: what it holds comes back by its
+// leases, and an outcome is stored once, whoever gets there first.
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/engine/answer"
+)
+
+// Answerer runs a model over inputs, as one batch; answers come in the order
+// of the inputs.
+type Answerer interface {
+	Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error)
+}
+
+// Fleet is where a worker reports.
+type Fleet interface {
+	Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error)
+}
+
+// Blobs gives the inputs that are too large for a message.
+type Blobs interface {
+	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
+}
+
+// Options are what a worker is made of. All but Paced must be set.
+type Options struct {
+	ID           string
+	Pool         string
+	InstanceType string // what it is, or stands for when paced
+	Runners      int
+	// Paced holds each runner to the profile's median service time on the
+	// instance type, after really inferring.
+	Paced     bool
+	Catalogue *profile.Catalogue
+	Answerer  Answerer
+	Queues    cloud.Queues
+	Store     settle.Store
+	Fleet     Fleet
+	Blobs     Blobs
+	Settings  func() settings.Settings // in force now
+	PollWait  time.Duration            // how long an idle worker waits for a message at once; SQS allows 20 s
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// heldPerRunner bounds the messages in hand, results on their way to the store
+// included, whatever the profile says of their service times.
+const heldPerRunner = 32
+
+// Worker serves one pool until it is told to stop.
+type Worker struct {
+	Options
+	instance  profile.Instance
+	largestMS float64 // the longest median service time of any model
+	settler   *settle.Settler
+	leases    leases
+
+	life context.Context // ends when the worker must not write any more
+	work sync.WaitGroup  // runs, and what settles them
+
+	mu          sync.Mutex // guards what follows
+	bench       *placement.Bench[*lease]
+	fenced      bool          // nothing starts any more
+	strictEmpty bool          // the strict queue had nothing when last asked
+	changed     chan struct{} // closed, and replaced, when something changed
+	answered    int64
+	bounced     int64
+}
+
+// New makes a worker. It fails for an instance type that the catalogue does
+// not know, and without runners.
+func New(o Options) (*Worker, error) {
+	in, ok := o.Catalogue.Instance(o.InstanceType)
+	if !ok {
+		return nil, fmt.Errorf("worker %s: catalogue %s has no instance type %q", o.ID, o.Catalogue.Name, o.InstanceType)
+	}
+	if o.Runners < 1 {
+		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
+	}
+	w := &Worker{Options: o, instance: in, bench: placement.NewBench[*lease](o.Runners), changed: make(chan struct{})}
+	w.leases.held = map[string]*lease{}
+	w.settler = &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,
+		MaxAttempts: func() int { return o.Settings().MaxAttempts }}
+	for i := range o.Catalogue.Models {
+		if m := &o.Catalogue.Models[i]; m.File != "" {
+			st, _ := o.Catalogue.OnVM(m, o.InstanceType)
+			w.largestMS = max(w.largestMS, st.MS.P50)
+		}
+	}
+	return w, nil
+}
+
+// Run serves until ctx ends or the fleet orders a drain; then it finishes what
+// runs, gives back what it holds and returns nil. When the fleet has declared
+// it dead it stops at once, writing nothing more, and returns
+// cloud.ErrRevoked. A worker runs once.
+func (w *Worker) Run(ctx context.Context) error {
+	life, kill := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer kill(nil)
+	w.life = life
+	open, fence := context.WithCancel(ctx)
+	defer fence()
+	context.AfterFunc(life, fence)
+
+	reporting, silence := context.WithCancel(life)
+	var loops, keepers, reporter sync.WaitGroup
+	loops.Go(func() { w.receiveStrict(open) })
+	loops.Go(func() { w.receiveRelaxed(open) })
+	keepers.Go(func() { w.renew(life) })
+	reporter.Go(func() { w.reportAll(reporting, open, fence, kill) })
+
+	<-open.Done()
+	loops.Wait()
+	w.drain()
+	silence()
+	reporter.Wait()
+	err := context.Cause(life)
+	if err == nil {
+		w.farewell()
+	}
+	kill(nil)
+	keepers.Wait()
+	if errors.Is(err, cloud.ErrRevoked) {
+		return fmt.Errorf("worker %s: %w", w.ID, err)
+	}
+	return nil
+}
+
+// LateWrites returns how many outcomes came after another had been stored.
+func (w *Worker) LateWrites() int64 { return w.settler.LateWrites() }
+
+// notify wakes whoever waits for a change.
+func (w *Worker) notify() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notifyLocked()
+}
+
+func (w *Worker) notifyLocked() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// changes returns a channel that closes at the next change. Take it before
+// reading the state that the change is awaited of.
+func (w *Worker) changes() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
+// pause waits for a change, for d at most, or until ctx ends.
+func pause(ctx context.Context, changed <-chan struct{}, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-changed:
+	case <-t.C:
+	}
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
