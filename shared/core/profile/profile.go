@@ -41,7 +41,7 @@ type Source struct {
 	Factor   float64 `json:"factor,omitempty"`   // the figure is the file's times this; 0 means 1
 	Hardware string  `json:"hardware,omitempty"` // what it was measured on
 	Samples  int     `json:"samples,omitempty"`
-	Date     string  `json:"date,omitempty"` // ISO 8601 day
+	Date     string  `json:"date,omitempty"` // ISO 8601 day; of a published figure, the day it was taken over
 	Note     string  `json:"note,omitempty"` // versions, scaling rule
 }
 
@@ -63,7 +63,8 @@ type Model struct {
 	Input    *Input   `json:"input,omitempty"`
 	Accuracy Accuracy `json:"accuracy"`
 	// MemoryMB is the resident memory that one loaded copy takes, runtime included.
-	MemoryMB int `json:"memory_mb"`
+	MemoryMB     int    `json:"memory_mb"`
+	MemorySource Source `json:"memory_source"`
 	// Latency holds every measurement of it: preprocessing and one inference.
 	Latency []Latency `json:"latency"`
 }
@@ -98,7 +99,9 @@ type Instance struct {
 	// Speed is how fast one vCPU runs a single-thread inference beside the
 	// reference machine of the measurements: 2 halves the service time.
 	Speed  float64 `json:"speed"`
-	Source Source  `json:"source"`
+	Source Source  `json:"source"` // of vCPUs, memory and speed
+	// PriceSource is where USDPerHour comes from.
+	PriceSource Source `json:"price_source"`
 }
 
 // FunctionSizes are the inference functions of one architecture.

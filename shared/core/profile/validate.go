@@ -51,7 +51,7 @@ func (c *Catalogue) validateTasks(f *faults) {
 	for _, t := range c.Tasks {
 		what := "task " + t.Name
 		f.check(t.Name != "" && !seen[t.Name], what, "name", "is empty or there twice")
-		f.check(unique(t.Labels), what, "labels", "are empty or there twice")
+		f.check(len(t.Labels) == 0 || unique(t.Labels), what, "labels", "are empty or there twice")
 		seen[t.Name] = true
 	}
 	f.check(len(c.Tasks) > 0, "catalogue", "tasks", "is empty")
@@ -105,10 +105,12 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 	f.check(known, what, "task", fmt.Sprintf("%q is not a task of the catalogue", m.Task))
 	f.check(len(m.Labels) == 0 || unique(m.Labels), what, "labels", "are empty or there twice")
 	f.check(m.MemoryMB > 0, what, "memory_mb", "must be above 0")
+	validateSource(what, "memory", m.MemorySource, f)
 	if m.File != "" {
 		f.check(fileName.MatchString(m.File), what, "file", fmt.Sprintf("%q is not the name of an .onnx file beside the catalogue", m.File))
 		f.check(digest.MatchString(m.SHA256), what, "sha256", "must be 64 hex digits")
 		f.check(m.Input != nil, what, "input", "is missing")
+		f.check(len(c.LabelsOf(m)) > 0, what, "labels", "are neither its own nor its task's")
 	}
 	if m.Input != nil {
 		validateInput(what, m.Input, f)

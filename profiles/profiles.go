@@ -1,0 +1,241 @@
+// Package profiles holds what is known of the models and resources that ship
+// with Paragon, embedded in the binary: one catalogue a folder, with the
+// instance types, function sizes and prices that all of them share. A folder
+// of the same layout stands in for the whole of it.
+package profiles
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"paragon/shared/core/profile"
+)
+
+//go:generate go run ./gen
+
+//go:embed *.json */catalogue.json fashion/*.onnx fashion/testdata
+var embedded embed.FS
+
+// The most that is read of a file. The largest network that is in use, VGG19,
+// takes 575 MB.
+const (
+	maxJSONBytes = 16 << 20
+	maxONNXBytes = 1 << 30
+)
+
+// ErrNotFound is returned for a catalogue, model or model file that is not there.
+var ErrNotFound = errors.New("not found")
+
+// Set is all the catalogues of one folder, or those embedded. It may be used
+// from many goroutines.
+type Set struct {
+	files fs.FS
+	// validated says that the files are known to keep the schema: a test holds
+	// it for the embedded ones, so that a cold start need not.
+	validated bool
+
+	mu    sync.Mutex // guards known
+	known map[string]*profile.Catalogue
+}
+
+// Load opens the embedded profiles, or a folder that stands in for the whole of
+// them. A folder is validated at once, every catalogue and file; links that
+// lead out of it are refused.
+func Load(dir string) (*Set, error) {
+	if dir == "" {
+		return &Set{files: embedded, validated: true, known: map[string]*profile.Catalogue{}}, nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open profiles: %w", err)
+	}
+	s := &Set{files: root.FS(), known: map[string]*profile.Catalogue{}}
+	if err := s.validate(); err != nil {
+		return nil, errors.Join(fmt.Errorf("profiles in %s: %w", dir, err), root.Close())
+	}
+	return s, nil
+}
+
+// validate reads every catalogue.
+func (s *Set) validate() error {
+	names, err := s.Names()
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("no folder with a catalogue.json: %w", ErrNotFound)
+	}
+	for _, name := range names {
+		if _, err := s.Catalogue(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Names lists the catalogues.
+func (s *Set) Names() ([]string, error) {
+	found, err := fs.Glob(s.files, "*/catalogue.json")
+	if err != nil {
+		return nil, fmt.Errorf("list catalogues: %w", err)
+	}
+	for i, file := range found {
+		found[i] = path.Dir(file)
+	}
+	return found, nil
+}
+
+// Catalogue returns a catalogue by its folder's name, read once; it is shared
+// and must not be changed. Errors name the file, the model and the field.
+func (s *Set) Catalogue(name string) (*profile.Catalogue, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.known[name]; ok {
+		return c, nil
+	}
+	c, err := s.readCatalogue(name)
+	if err == nil {
+		s.known[name] = c
+	}
+	return c, err
+}
+
+func (s *Set) readCatalogue(name string) (*profile.Catalogue, error) {
+	if strings.Contains(name, "/") || !fs.ValidPath(name) {
+		return nil, fmt.Errorf("catalogue %q: %w", name, ErrNotFound)
+	}
+	var f profile.File
+	file := path.Join(name, "catalogue.json")
+	if err := s.read(file, &f); err != nil {
+		return nil, err
+	}
+	r, err := s.resources()
+	if err != nil {
+		return nil, err
+	}
+	c, err := profile.Assemble(f, r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if c.Name != name {
+		return nil, fmt.Errorf("%s: name is %q, not its folder's", file, c.Name)
+	}
+	return c, nil
+}
+
+func (s *Set) resources() (r profile.Resources, err error) {
+	var instances struct{ Instances []profile.Instance }
+	var functions struct{ Functions []profile.FunctionSizes }
+	var prices struct{ Prices []profile.Prices }
+	err = errors.Join(s.read("instances.json", &instances), s.read("functions.json", &functions), s.read("prices.json", &prices))
+	return profile.Resources{Instances: instances.Instances, Functions: functions.Functions, Prices: prices.Prices}, err
+}
+
+// Prices returns a price set by name, such as "us-east-1-2020". A copy of a
+// catalogue with other prices tells what it would have cost then.
+func (s *Set) Prices(name string) (profile.Prices, error) {
+	r, err := s.resources()
+	if err != nil {
+		return profile.Prices{}, err
+	}
+	i := slices.IndexFunc(r.Prices, func(p profile.Prices) bool { return p.Name == name })
+	if i < 0 {
+		return profile.Prices{}, fmt.Errorf("prices.json: set %q: %w", name, ErrNotFound)
+	}
+	return r.Prices[i], nil
+}
+
+// read decodes a JSON file that keeps the schema.
+func (s *Set) read(file string, into any) error {
+	raw, err := s.bytes(file, maxJSONBytes)
+	if err != nil {
+		return err
+	}
+	if !s.validated {
+		if err := checkSchema(file, raw); err != nil {
+			return err
+		}
+	}
+	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+// bytes reads a whole file of at most limit bytes.
+func (s *Set) bytes(file string, limit int64) ([]byte, error) {
+	f, err := s.files.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", file, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open profile: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	if int64(len(raw)) > limit {
+		return nil, fmt.Errorf("%s: larger than %d bytes", file, limit)
+	}
+	return raw, nil
+}
+
+// ONNX returns a model's network, from the file beside its catalogue, checked
+// against the catalogue's SHA-256. The model is found by name in every
+// catalogue; ErrNotFound when none has it with a file.
+func (s *Set) ONNX(model string) ([]byte, error) {
+	names, err := s.Names()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		c, err := s.Catalogue(name)
+		if err != nil {
+			return nil, err
+		}
+		if m, ok := c.Model(model); ok && m.File != "" {
+			return s.NetworkOf(name, m)
+		}
+	}
+	return nil, fmt.Errorf("network of model %q: %w", model, ErrNotFound)
+}
+
+// NetworkOf is ONNX for a model whose catalogue is known.
+func (s *Set) NetworkOf(catalogue string, m *profile.Model) ([]byte, error) {
+	if m.File == "" {
+		return nil, fmt.Errorf("network of model %q: only figures are known: %w", m.Name, ErrNotFound)
+	}
+	file := path.Join(catalogue, m.File)
+	raw, err := s.bytes(file, maxONNXBytes)
+	if err != nil {
+		return nil, fmt.Errorf("network of model %q: %w", m.Name, err)
+	}
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, fmt.Errorf("network of model %q: %s has SHA-256 %x, not the catalogue's %s", m.Name, file, sum, m.SHA256)
+	}
+	return raw, nil
+}
+
+// Samples holds a few hundred labelled test pictures of the fashion task, with
+// labels.csv beside them.
+func (s *Set) Samples() fs.FS {
+	sub, err := fs.Sub(s.files, "fashion/testdata")
+	if err != nil {
+		panic("profiles: " + err.Error()) // the path is a constant, and valid
+	}
+	return sub
+}

@@ -1,0 +1,193 @@
+package profiles
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"paragon/shared/core/profile"
+)
+
+func embeddedSet(t testing.TB) *Set {
+	t.Helper()
+	s, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The embedded files are not validated at load: this test is what holds them
+// to the schema.
+func TestEmbeddedFilesKeepTheSchema(t *testing.T) {
+	s := &Set{files: embedded, known: map[string]*profile.Catalogue{}}
+	names, err := s.Names()
+	if err != nil || len(names) < 2 {
+		t.Fatalf("catalogues %v: %v", names, err)
+	}
+	for _, name := range names {
+		if _, err := s.Catalogue(name); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestEveryNetworkHasItsDigest(t *testing.T) {
+	s := embeddedSet(t)
+	names, err := s.Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		c, err := s.Catalogue(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range c.Models {
+			if m.File == "" {
+				continue
+			}
+			if onnx, err := s.ONNX(m.Name); err != nil || len(onnx) == 0 {
+				t.Errorf("network of %s: %d bytes, %v", m.Name, len(onnx), err)
+			}
+		}
+	}
+}
+
+func TestSamplesAreThere(t *testing.T) {
+	s := embeddedSet(t)
+	if labels, err := fs.ReadFile(s.Samples(), "labels.csv"); err != nil || len(labels) == 0 {
+		t.Errorf("labels.csv: %d bytes, %v", len(labels), err)
+	}
+	pictures, err := fs.Glob(s.Samples(), "*.png")
+	if err != nil || len(pictures) < 100 {
+		t.Errorf("%d pictures, %v", len(pictures), err)
+	}
+}
+
+// copyTo writes the embedded profiles to a folder, as an override starts.
+func copyTo(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, embedded); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// edit replaces a text in a file of the folder.
+func edit(t *testing.T, dir, file, old, new string) {
+	t.Helper()
+	file = filepath.Join(dir, file)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), old) {
+		t.Fatalf("%s does not contain %q", file, old)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(raw), old, new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFolderStandsInForTheWhole(t *testing.T) {
+	dir := copyTo(t)
+	if err := os.RemoveAll(filepath.Join(dir, "imagenet")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Catalogue("imagenet"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("imagenet, which the folder lacks: %v", err)
+	}
+	if _, err := s.ONNX("logistic"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFaultsAreNamed(t *testing.T) {
+	const c = "fashion/catalogue.json"
+	for _, tt := range []struct{ name, file, old, new, want string }{
+		{"unknown field", c, `"name": "mlp"`, `"colour": 1, "name": "mlp"`, "colour"},
+		{"wrong type", c, `"top1_percent": `, `"top1_percent": "x", "y": `, "models/0/accuracy"},
+		{"task", c, `"task": "fashion"`, `"task": "shoes"`, `model logistic: task "shoes"`},
+		{"file leads out", c, `"file": "mlp.onnx"`, `"file": "../mlp.onnx"`, "models/1/file"},
+		{"twice", c, `"name": "mlp"`, `"name": "logistic"`, "logistic: name is there twice"},
+		{"accuracy disagrees", c, `"correct": 8453`, `"correct": 8454`, "model logistic: accuracy"},
+		{"price set", c, `"us-east-1-2026"`, `"mars"`, `"mars" is not known`},
+		{"no price", "instances.json", `"usd_per_hour": 0.085`, `"usd_per_hour": 0`, "usd_per_hour"},
+		{"not JSON", "prices.json", `{`, `[`, "prices.json"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := copyTo(t)
+			edit(t, dir, tt.file, tt.old, tt.new)
+			_, err := Load(dir)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), tt.file) {
+				t.Errorf("error %v, which lacks %q or %q", err, tt.want, tt.file)
+			}
+		})
+	}
+}
+
+func TestAnAlteredNetworkIsRefused(t *testing.T) {
+	dir := copyTo(t)
+	if err := os.WriteFile(filepath.Join(dir, "fashion/mlp.onnx"), []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ONNX("mlp"); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestALinkOutOfTheFolderIsRefused(t *testing.T) {
+	dir := copyTo(t)
+	outside := filepath.Join(t.TempDir(), "prices.json")
+	inside := filepath.Join(dir, "prices.json")
+	raw, err := os.ReadFile(inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(outside, raw, 0o600), os.Remove(inside), os.Symlink(outside, inside)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(dir); err == nil {
+		t.Error("a link out of the folder was followed")
+	}
+}
+
+func BenchmarkEmbeddedCatalogue(b *testing.B) {
+	s := embeddedSet(b)
+	for b.Loop() {
+		if _, err := s.readCatalogue("fashion"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEmbeddedNetwork(b *testing.B) {
+	s := embeddedSet(b)
+	for b.Loop() {
+		if _, err := s.ONNX("cnn-small"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkValidatedCatalogue(b *testing.B) {
+	s := &Set{files: embedded, known: map[string]*profile.Catalogue{}}
+	for b.Loop() {
+		if _, err := s.readCatalogue("fashion"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
