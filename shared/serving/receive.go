@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"paragon/shared/cloud"
@@ -105,7 +106,10 @@ func (w *Worker) look(ctx context.Context) {
 func (w *Worker) receive(ctx context.Context, class query.Class, n int, wait time.Duration) []cloud.Delivery {
 	q := cloud.WorkQueue(w.Pool, class)
 	ds, err := w.Queues.Receive(ctx, q, min(n, mostReceived), w.leaseTime(), wait)
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case errors.Is(err, cloud.ErrRevoked):
+		w.kill(cloud.ErrRevoked)
+	case err != nil && ctx.Err() == nil:
 		w.Log.Warn("could not receive", "worker", w.ID, "queue", q, "error", err)
 		pause(ctx, nil, errorPause)
 	}

@@ -13,13 +13,13 @@ import (
 // twice a view at most, as nobody reads more. It fences the worker when the
 // fleet orders a drain, and kills it when the fleet declared it dead. open
 // ends when the worker is fenced.
-func (w *Worker) reportAll(ctx, open context.Context, fence func(), kill context.CancelCauseFunc) {
+func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
 	for ctx.Err() == nil {
 		changed, s := w.changes(), w.Settings()
 		orders, err := w.Fleet.Report(ctx, w.state(open))
 		switch {
 		case errors.Is(err, cloud.ErrRevoked):
-			kill(cloud.ErrRevoked)
+			w.kill(cloud.ErrRevoked)
 			return
 		case err != nil && ctx.Err() == nil:
 			w.Log.Warn("could not report", "worker", w.ID, "error", err)

@@ -71,8 +71,9 @@ type Worker struct {
 	settler   *settle.Settler
 	leases    leases
 
-	life context.Context // ends when the worker must not write any more
-	work sync.WaitGroup  // runs, and what settles them
+	life context.Context         // ends when the worker must not write any more
+	kill context.CancelCauseFunc // ends life
+	work sync.WaitGroup          // runs, and what settles them
 
 	mu          sync.Mutex // guards what follows
 	bench       *placement.Bench[*lease]
@@ -113,7 +114,7 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) Run(ctx context.Context) error {
 	life, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
-	w.life = life
+	w.life, w.kill = life, kill
 	open, fence := context.WithCancel(ctx)
 	defer fence()
 	context.AfterFunc(life, fence)
@@ -123,7 +124,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	loops.Go(func() { w.receiveStrict(open) })
 	loops.Go(func() { w.receiveRelaxed(open) })
 	keepers.Go(func() { w.renew(life) })
-	reporter.Go(func() { w.reportAll(reporting, open, fence, kill) })
+	reporter.Go(func() { w.reportAll(reporting, open, fence) })
 
 	<-open.Done()
 	loops.Wait()

@@ -1,0 +1,242 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"paragon/shared/core/query"
+
+	"pgregory.net/rapid"
+)
+
+var t0 = time.Unix(1000, 0)
+
+func after(ms float64) time.Time { return t0.Add(query.Duration(ms)) }
+
+func strictWork(deadlineMS, p50, p99 float64) Work {
+	return Work{Class: query.Strict, DeadlineAt: after(deadlineMS), P50MS: p50, P99MS: p99}
+}
+
+func drawWork(rt *rapid.T) Work {
+	p50 := rapid.Float64Range(0, 200).Draw(rt, "p50")
+	return Work{
+		Class:      rapid.SampledFrom([]query.Class{query.Strict, query.Relaxed}).Draw(rt, "class"),
+		Model:      rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "model"),
+		DeadlineAt: after(rapid.Float64Range(-100, 1500).Draw(rt, "deadline")),
+		Pinned:     rapid.Bool().Draw(rt, "pinned"),
+		P50MS:      p50,
+		P99MS:      p50 * 1.5,
+	}
+}
+
+// drawBench is a bench in use: some runners run, some queries wait.
+func drawBench(rt *rapid.T) (*Bench[int], map[int]Work) {
+	b := NewBench[int](rapid.IntRange(1, 4).Draw(rt, "runners"))
+	works := map[int]Work{}
+	for i := range rapid.IntRange(0, 4).Draw(rt, "running") {
+		b.Add(drawWork(rt), -1-i)
+		b.Start(t0.Add(-query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ago"))), 1)
+	}
+	b.Take(func(int) bool { return true })
+	for i := range rapid.IntRange(0, 12).Draw(rt, "held") {
+		works[i] = drawWork(rt)
+		b.Add(works[i], i)
+	}
+	return b, works
+}
+
+// Strict before relaxed, the earliest deadline first, equals as they came.
+func TestStartOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b, works := drawBench(rt)
+		clear(b.running)
+		last := -1
+		for {
+			r, ok := b.Start(t0, 1)
+			if !ok {
+				break
+			}
+			b.Done(r.Ticket)
+			if last >= 0 && works[r.Items[0]].before(works[last]) {
+				rt.Fatalf("%+v started after %+v", works[r.Items[0]], works[last])
+			}
+			last = r.Items[0]
+			delete(works, last)
+			works[last] = r.Works[0]
+		}
+		if b.Len(query.Strict)+b.Len(query.Relaxed) != 0 {
+			rt.Fatal("something never started")
+		}
+	})
+}
+
+// play runs what is left on a bench, everything taking its p50, and returns
+// when each query starts.
+func play(b *Bench[int], works map[int]Work) map[int]time.Time {
+	starts := map[int]time.Time{}
+	w := b.runway(t0)
+	for _, e := range b.held {
+		slices.SortFunc(w, time.Time.Compare)
+		starts[e.item] = w[0]
+		w[0] = w[0].Add(query.Duration(works[e.item].P50MS))
+	}
+	return starts
+}
+
+// After TakeSurplus nothing is held that would start beyond the look-ahead, and
+// what was taken would have.
+func TestNeverHoldsBeyondTheLookAhead(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b, works := drawBench(rt)
+		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
+		taken := b.TakeSurplus(t0, ahead)
+		starts := play(b, works)
+		for item, at := range starts {
+			if at.Sub(t0) > ahead {
+				rt.Fatalf("query %d starts in %v, beyond %v", item, at.Sub(t0), ahead)
+			}
+		}
+		if len(taken)+len(starts) != len(works) {
+			rt.Fatalf("%d taken and %d kept of %d", len(taken), len(starts), len(works))
+		}
+		if len(taken) > 0 && len(b.running)+len(starts) < b.runners {
+			rt.Fatal("gave a query back with a runner free")
+		}
+	})
+}
+
+// What fits into the room starts within the look-ahead.
+func TestRoomKeepsTheLookAhead(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b, works := drawBench(rt)
+		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
+		b.TakeSurplus(t0, ahead)
+		const largest = 200.0
+		n, wait := b.Room(query.Relaxed, t0, ahead, largest)
+		if (n == 0) != (wait > 0) {
+			rt.Fatalf("room for %d, wait %v", n, wait)
+		}
+		for i := range n {
+			works[1000+i] = Work{Class: query.Relaxed, DeadlineAt: after(1e6), P50MS: largest}
+			b.Add(works[1000+i], 1000+i)
+		}
+		if over := b.TakeSurplus(t0, ahead); len(over) > 0 {
+			rt.Fatalf("room for %d, but %v cannot start in time", n, over)
+		}
+	})
+}
+
+// TakeLate never takes a query that would be in time, one that may not be
+// bounced, or one that could start at once; and leaves none that is late.
+func TestBouncesExactlyWhatIsLate(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b, works := drawBench(rt)
+		free := b.runners - len(b.running)
+		late := b.TakeLate(t0)
+		starts := play(b, works)
+		for _, l := range late {
+			w := works[l.Item]
+			if w.Class != query.Strict || w.Pinned || l.LateBy <= 0 || len(starts) < free {
+				rt.Fatalf("bounced %+v: %s", w, l.Why())
+			}
+			if end := t0.Add(l.StartsIn).Add(query.Duration(w.P99MS)); end.Sub(w.DeadlineAt) != l.LateBy {
+				rt.Fatalf("late by %v, not %v", l.LateBy, end.Sub(w.DeadlineAt))
+			}
+			// Put back, it would really be late.
+			b.Add(w, l.Item)
+			again := play(b, works)[l.Item].Add(query.Duration(w.P99MS))
+			b.Take(func(i int) bool { return i == l.Item })
+			if !again.After(w.DeadlineAt) {
+				rt.Fatalf("bounced %+v, which would be done at %v", w, again)
+			}
+		}
+		if again := b.TakeLate(t0); len(again) > 0 {
+			rt.Fatalf("left %v", again)
+		}
+	})
+}
+
+func TestLateInWords(t *testing.T) {
+	b := NewBench[string](1)
+	b.Add(strictWork(5000, 900, 900), "runs")
+	b.Start(t0, 1)
+	b.Add(strictWork(600, 100, 100), "late")
+	late := b.TakeLate(t0)
+	if len(late) != 1 || late[0].Why() != "would start in 900 ms, 400 ms too late" {
+		t.Errorf("got %+v", late)
+	}
+}
+
+// A run that takes longer than its median is expected to end after its p99,
+// and then at any moment.
+func TestOverdueRuns(t *testing.T) {
+	b := NewBench[int](1)
+	b.Add(strictWork(5000, 100, 300), 0)
+	b.Start(t0, 1)
+	for _, tc := range []struct{ now, work float64 }{{0, 100}, {40, 60}, {100, 200}, {250, 50}, {400, 0}} {
+		if got := b.WorkMS(query.Strict, after(tc.now)); got != tc.work {
+			t.Errorf("after %v ms: %v ms of work left, want %v", tc.now, got, tc.work)
+		}
+	}
+}
+
+func TestStrictHasRoomBeforeRelaxed(t *testing.T) {
+	b := NewBench[int](1)
+	b.Add(Work{Class: query.Relaxed, DeadlineAt: after(9000), P50MS: 100}, 0)
+	if n, _ := b.Room(query.Relaxed, t0, 50*time.Millisecond, 100); n != 0 {
+		t.Errorf("room for %d relaxed behind 100 ms", n)
+	}
+	if n, _ := b.Room(query.Strict, t0, 50*time.Millisecond, 100); n != 1 {
+		t.Errorf("room for %d strict, want 1", n)
+	}
+}
+
+func TestBatchJoinsNeighboursInTime(t *testing.T) {
+	pays := func(model string, deadline float64) Work {
+		return Work{Class: query.Strict, Model: model, DeadlineAt: after(deadline), P50MS: 10, P99MS: 12, BatchMax: 4, BatchEachMS: 5}
+	}
+	for _, tc := range []struct {
+		name    string
+		runners int
+		most    int
+		works   []Work
+		want    int
+	}{
+		{"four of six", 1, 8, []Work{pays("a", 90), pays("a", 91), pays("a", 92), pays("a", 93), pays("a", 94), pays("a", 95)}, 4},
+		{"bounded by the setting", 1, 2, []Work{pays("a", 90), pays("a", 91), pays("a", 92)}, 2},
+		{"not past another model", 1, 8, []Work{pays("a", 90), pays("b", 91), pays("a", 92)}, 1},
+		{"not past a deadline", 1, 8, []Work{pays("a", 12), pays("a", 90), pays("a", 92)}, 2},
+		{"free runners share", 2, 8, []Work{pays("a", 90), pays("a", 91), pays("a", 92), pays("a", 93)}, 2},
+		{"off", 1, 1, []Work{pays("a", 90), pays("a", 91)}, 1},
+		{"does not pay", 1, 8, []Work{strictWork(90, 1, 1), strictWork(91, 1, 1)}, 1},
+	} {
+		b := NewBench[int](tc.runners)
+		for i, w := range tc.works {
+			b.Add(w, i)
+		}
+		if r, ok := b.Start(t0, tc.most); !ok || len(r.Items) != tc.want {
+			t.Errorf("%s: started %v, want %d", tc.name, r.Items, tc.want)
+		}
+	}
+}
+
+func BenchmarkBench(b *testing.B) {
+	for _, held := range []int{4, 64} {
+		b.Run(fmt.Sprintf("held=%d", held), func(b *testing.B) {
+			bench := NewBench[int](2)
+			for i := range held {
+				bench.Add(strictWork(float64(1000+i), 5, 7), i)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				bench.Add(strictWork(float64(1000+i%100), 5, 7), i)
+				bench.Room(query.Strict, t0, 50*time.Millisecond, 5)
+				bench.TakeLate(t0)
+				r, _ := bench.Start(t0, 8)
+				bench.Done(r.Ticket)
+			}
+		})
+	}
+}
