@@ -154,13 +154,16 @@ func (c *Child) Stop(ctx context.Context) {
 	}
 }
 
-// Inherit picks variables from an environment (os.Environ) by name; a name
-// that ends in * picks by prefix.
-func Inherit(environ []string, names ...string) []string {
+// basics are the variables that any child may see: what a binary needs to
+// run and to find its libraries, and no credentials. One that ends in * is a prefix.
+var basics = []string{"PATH", "HOME", "TMPDIR", "PARAGON_ORT_LIB*", "GOTRACEBACK"}
+
+// Basics picks from an environment (os.Environ) what any child may see.
+func Basics(environ []string) []string {
 	var picked []string
 	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
-		if slices.ContainsFunc(names, func(n string) bool { return matches(name, n) }) {
+		if slices.ContainsFunc(basics, func(b string) bool { return matches(name, b) }) {
 			picked = append(picked, kv)
 		}
 	}

@@ -29,10 +29,6 @@ const MaxPayload = 6 << 20
 // timeout. Lambda gives the first try so long and repeats it within the timeout.
 const initAllowance = 10 * time.Second
 
-// inherited are the variables of this process that functions see: what a
-// binary needs to run, and no credentials.
-var inherited = []string{"PATH", "HOME", "TMPDIR", "PARAGON_ORT_LIB*", "GOTRACEBACK"}
-
 // Function is one inference function.
 type Function struct {
 	Name      string
@@ -45,7 +41,8 @@ type Function struct {
 // Options say what to run and how much of it.
 type Options struct {
 	Functions []Function
-	// MaxConcurrency bounds the environments of all functions together.
+	// MaxConcurrency bounds the environments of all functions together; 0
+	// throttles every event.
 	MaxConcurrency int
 	// KeepAlive is how long an environment without an event stays warm.
 	KeepAlive time.Duration
@@ -98,7 +95,7 @@ func New(opts Options) (*Invoker, error) {
 		opts.Now = time.Now
 	}
 	in := &Invoker{
-		opts: opts, parentEnv: process.Inherit(os.Environ(), inherited...), after: time.After,
+		opts: opts, parentEnv: process.Basics(os.Environ()), after: time.After,
 		functions: map[string]*function{}, environments: map[string]*environment{}, quit: make(chan struct{}),
 	}
 	if err := in.register(); err != nil {
@@ -115,8 +112,8 @@ func New(opts Options) (*Invoker, error) {
 }
 
 func (in *Invoker) register() error {
-	if in.opts.MaxConcurrency <= 0 || in.opts.KeepAlive <= 0 {
-		return errors.New("functions need a concurrency and a keep-alive above zero")
+	if in.opts.MaxConcurrency < 0 || in.opts.KeepAlive <= 0 {
+		return errors.New("functions need a concurrency not below zero and a keep-alive above it")
 	}
 	for _, f := range in.opts.Functions {
 		if f.Name == "" || f.MemoryMB <= 0 || f.Timeout <= 0 {

@@ -325,11 +325,11 @@ func TestUnknownFunction(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for name, o := range map[string]Options{
-		"no concurrency": {KeepAlive: 1},
-		"no keep-alive":  {MaxConcurrency: 1},
-		"twice":          {MaxConcurrency: 1, KeepAlive: 1, Functions: []Function{self("f"), self("f")}},
-		"no timeout":     {MaxConcurrency: 1, KeepAlive: 1, Functions: []Function{{Name: "f", MemoryMB: 1}}},
-		"no name":        {MaxConcurrency: 1, KeepAlive: 1, Functions: []Function{self("")}},
+		"a concurrency below zero": {KeepAlive: 1, MaxConcurrency: -1},
+		"no keep-alive":            {MaxConcurrency: 1},
+		"twice":                    {MaxConcurrency: 1, KeepAlive: 1, Functions: []Function{self("f"), self("f")}},
+		"no timeout":               {MaxConcurrency: 1, KeepAlive: 1, Functions: []Function{{Name: "f", MemoryMB: 1}}},
+		"no name":                  {MaxConcurrency: 1, KeepAlive: 1, Functions: []Function{self("")}},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: no error", name)
