@@ -1,0 +1,175 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"paragon/shared/core/query"
+	"paragon/shared/intake"
+)
+
+// slackBytes is what a JSON body may hold beside its base64 data.
+const slackBytes = 64 << 10
+
+// request reads a query out of an HTTP request: a JSON body, or the picture
+// itself with the rest in the URL's parameters.
+func (a *api) request(w http.ResponseWriter, r *http.Request) (intake.Request, error) {
+	kind, err := contentType(r)
+	if err != nil {
+		return intake.Request{}, err
+	}
+	inline := intake.InlineLimit(a.svc.Settings())
+	if kind == "application/json" {
+		body, err := readBody(w, r, base64.StdEncoding.EncodedLen(inline)+slackBytes)
+		if err != nil {
+			return intake.Request{}, err
+		}
+		return decodeRequest(body)
+	}
+	if !intake.Supported(kind) {
+		return intake.Request{}, refuse(wrongType, "Content-Type",
+			"%q is not taken; send application/json, or the input itself as %s", clip(kind), strings.Join(intake.ContentTypes(), ", "))
+	}
+	body, err := readBody(w, r, inline)
+	if err != nil {
+		return intake.Request{}, err
+	}
+	req, err := requestFromURL(r.URL.RawQuery)
+	req.Input = query.Input{ContentType: kind, Data: body}
+	return req, err
+}
+
+// contentType returns the request's media type without parameters.
+func contentType(r *http.Request) (string, error) {
+	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return "", refuse(wrongType, "Content-Encoding", "%q is not taken: send the body as it is", clip(e))
+	}
+	header := r.Header.Get("Content-Type")
+	if header == "" {
+		return "", refuse(wrongType, "Content-Type", "is missing")
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return "", refuse(wrongType, "Content-Type", "%q is no media type", clip(header))
+	}
+	return kind, nil
+}
+
+// readBody reads a body of at most limit bytes, and not of none.
+func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, err
+	case err != nil:
+		return nil, refuse(brokenBody, "", "the body ends too early")
+	case len(body) == 0:
+		return nil, refuse(noBody, "", "send a query")
+	}
+	return body, nil
+}
+
+// decodeRequest reads a query from JSON.
+func decodeRequest(body []byte) (intake.Request, error) {
+	var r intake.Request
+	if err := checkDepth(body, maxDepth); err != nil {
+		return r, err
+	}
+	err := decodeObject(body, "", fields{
+		"task":        text("task", &r.Task),
+		"model":       text("model", &r.Model),
+		"class":       text("class", &r.Class),
+		"input":       func(raw json.RawMessage) error { return decodeInput(raw, &r.Input) },
+		"constraints": func(raw json.RawMessage) error { return decodeBounds(raw, &r.Bounds) },
+		"optimize":    func(raw json.RawMessage) error { return decodeObjective(raw, &r) },
+	})
+	return r, err
+}
+
+func decodeInput(raw json.RawMessage, in *query.Input) error {
+	var data string
+	err := decodeObject(raw, "input", fields{
+		"content_type": text("input.content_type", &in.ContentType),
+		"uri":          text("input.uri", &in.URI),
+		"data":         text("input.data", &data),
+	})
+	if err != nil {
+		return err
+	}
+	if in.Data, err = base64.StdEncoding.DecodeString(data); err != nil {
+		return refuse(badBase64, "input.data", "is not standard base64 with padding: %v", err)
+	}
+	return nil
+}
+
+func decodeBounds(raw json.RawMessage, b *intake.Bounds) error {
+	return decodeObject(raw, "constraints", fields{
+		"latency_ms":           number("constraints.latency_ms", intake.BadBound, &b.LatencyMS),
+		"accuracy":             number("constraints.accuracy", intake.BadBound, &b.Accuracy),
+		"cost_usd_per_million": number("constraints.cost_usd_per_million", intake.BadBound, &b.CostUSDPerMillion),
+	})
+}
+
+// decodeObjective takes the name of a dimension, or weights by dimension.
+func decodeObjective(raw json.RawMessage, r *intake.Request) error {
+	if len(raw) > 0 && raw[0] == '"' {
+		return text("optimize", &r.Optimize)(raw)
+	}
+	var latency, accuracy, cost *float64
+	err := decodeObject(raw, "optimize", fields{
+		"latency":  number("optimize.latency", intake.BadObjective, &latency),
+		"accuracy": number("optimize.accuracy", intake.BadObjective, &accuracy),
+		"cost":     number("optimize.cost", intake.BadObjective, &cost),
+	})
+	r.Weights = &query.Weights{Latency: orZero(latency), Accuracy: orZero(accuracy), Cost: orZero(cost)}
+	return err
+}
+
+func orZero(x *float64) float64 {
+	if x == nil {
+		return 0
+	}
+	return *x
+}
+
+// requestFromURL reads all but the input from the URL's parameters.
+func requestFromURL(rawQuery string) (intake.Request, error) {
+	var r intake.Request
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return r, refuse(badField, "", "the URL's parameters cannot be read: %v", err)
+	}
+	words := map[string]*string{"task": &r.Task, "model": &r.Model, "class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize)}
+	bounds := map[string]**float64{
+		"latency_ms": &r.Bounds.LatencyMS, "accuracy": &r.Bounds.Accuracy, "cost_usd_per_million": &r.Bounds.CostUSDPerMillion,
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		given := values[name]
+		word, bound := words[name], bounds[name]
+		switch {
+		case word == nil && bound == nil:
+			return r, refuse(unknownField, clip(name), "there is no such parameter")
+		case len(given) > 1:
+			return r, refuse(duplicateField, name, "comes twice")
+		case word != nil:
+			*word = given[0]
+		default:
+			x, err := strconv.ParseFloat(given[0], 64)
+			if err != nil {
+				return r, refuse(intake.BadBound, "constraints."+name, "%q is not a number", clip(given[0]))
+			}
+			*bound = &x
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,124 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"paragon/shared/intake"
+)
+
+// maxDepth is how deeply a request may nest; no request needs more than four.
+const maxDepth = 8
+
+// fields maps the names of a JSON object's fields to what takes their values.
+type fields map[string]func(value json.RawMessage) error
+
+// decodeObject decodes one JSON object by a table of its fields. Unlike
+// encoding/json it refuses a field that comes twice and names written in other
+// letters, and every error names the field by its whole path. The depth of raw
+// must have been checked.
+func decodeObject(raw []byte, path string, f fields) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil {
+		return syntax(err)
+	} else if t != json.Delim('{') {
+		return refuse(badField, path, "is not a JSON object")
+	}
+	seen := make(map[string]bool, len(f))
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return syntax(err)
+		}
+		name, _ := t.(string)
+		take, known := f[name]
+		switch {
+		case !known:
+			return refuse(unknownField, join(path, clip(name)), "there is no such field")
+		case seen[name]:
+			return refuse(duplicateField, join(path, name), "comes twice")
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return syntax(err)
+		}
+		if err := take(value); err != nil {
+			return err
+		}
+	}
+	return closed(d)
+}
+
+// closed reads the end of an object, and wants nothing behind it.
+func closed(d *json.Decoder) error {
+	if _, err := d.Token(); err != nil {
+		return syntax(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return refuse(badJSON, "", "something follows the JSON value")
+	}
+	return nil
+}
+
+func syntax(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return refuse(badJSON, "", "the JSON ends too early")
+	}
+	return refuse(badJSON, "", "%v", err)
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// text takes a string.
+func text[S ~string](path string, to *S) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		var s *string
+		if err := json.Unmarshal(raw, &s); err != nil || s == nil {
+			return refuse(badField, path, "is not a string")
+		}
+		*to = S(*s)
+		return nil
+	}
+}
+
+// number takes a number that float64 can hold.
+func number(path string, kind intake.Kind, to **float64) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		var x *float64
+		if err := json.Unmarshal(raw, &x); err != nil || x == nil {
+			return refuse(kind, path, "is not a number")
+		}
+		*to = x
+		return nil
+	}
+}
+
+// checkDepth refuses JSON that nests too deeply, before any of it is parsed.
+func checkDepth(raw []byte, most int) error {
+	depth, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > most {
+				bound := float64(most)
+				return &intake.Refusal{Kind: tooDeep, Detail: "the JSON nests too deeply", Bound: &bound}
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"paragon/shared/intake"
+)
+
+// LocalOwner tells callers on one machine apart: by their bearer token, of
+// which only a hash is kept, and "local" for all without one.
+func LocalOwner(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "local"
+	}
+	sum := sha256.Sum256([]byte(token))
+	return "key-" + hex.EncodeToString(sum[:12])
+}
+
+// guard stands before every route.
+func (a *api) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		if !a.AnyHost && !loopback(r.Host) {
+			a.fail(w, r, refuse(wrongHost, "Host", "only loopback names reach this service"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// loopback tells whether a Host header names this machine for itself.
+func loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// serve picks the handler of the method. HEAD is GET without the body, which
+// the server leaves out.
+func (a *api) serve(byMethod route) http.HandlerFunc {
+	allowed := slices.Sorted(maps.Keys(byMethod))
+	return func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		h, ok := byMethod[method]
+		switch {
+		case len(byMethod) == 0:
+			a.fail(w, r, refuse(intake.NotFound, "", "there is nothing at this path; GET /v1/openapi.yaml tells what is"))
+		case !ok:
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			a.fail(w, r, refuse(wrongMethod, "", "%s is not done here, only %s", clip(r.Method), strings.Join(allowed, ", ")))
+		default:
+			if err := h(w, r); err != nil {
+				a.fail(w, r, err)
+			}
+		}
+	}
+}
+
+// owner tells whose a request is.
+func (a *api) owner(r *http.Request) (string, error) {
+	if o := a.Owner(r); o != "" {
+		return o, nil
+	}
+	return "", refuse(noOwner, "Authorization", "the request does not tell whose it is")
+}

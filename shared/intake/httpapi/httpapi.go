@@ -1,0 +1,98 @@
+// Package httpapi is Paragon's HTTP API over the intake: queries as JSON or as
+// the picture itself, problems by RFC 9457, waiting by RFC 7240, and the Open
+// Inference Protocol version 2. docs/openapi.yaml describes it, and a test
+// holds the two together.
+//
+// The handler speaks for one home and knows no cloud: the same one runs behind
+// API Gateway and on loopback.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"paragon/shared/intake"
+)
+
+// Options of the handler. The zero value serves one machine, with every caller
+// its own owner by token.
+type Options struct {
+	// Owner tells whose a request is; empty refuses it. nil means LocalOwner.
+	Owner func(*http.Request) string
+	// AnyHost takes requests whatever host they name. Without it only loopback
+	// names are taken, so that no web page can reach a service on loopback by
+	// pointing its own name there (DNS rebinding).
+	AnyHost bool
+	// OpenAPI is the document to serve as /v1/openapi.yaml.
+	OpenAPI []byte
+	// Uploads takes what is PUT to /v1/uploads/{id}; nil where uploads go elsewhere.
+	Uploads BlobPutter
+	// Version is the server's, told by /v2.
+	Version string
+	Log     *slog.Logger // defaults to slog.Default
+}
+
+// BlobPutter fills the places that a home's NewUpload made. The id is what
+// entitles to one.
+type BlobPutter interface {
+	// PutBlob stores what body holds. cloud.ErrNotFound when there is no such
+	// place, cloud.ErrTooLarge when the body is above the place's limit.
+	PutBlob(ctx context.Context, id string, body io.Reader) error
+}
+
+// api is the handlers with what they work on.
+type api struct {
+	svc *intake.Service
+	Options
+}
+
+// New returns the handler of the whole API.
+func New(svc *intake.Service, o Options) (http.Handler, error) {
+	if svc == nil || len(o.OpenAPI) == 0 {
+		return nil, errors.New("httpapi: the service or the OpenAPI document is missing")
+	}
+	if o.Owner == nil {
+		o.Owner = LocalOwner
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	a := &api{svc: svc, Options: o}
+	mux := http.NewServeMux()
+	for path, byMethod := range a.routes() {
+		mux.HandleFunc(path, a.serve(byMethod))
+	}
+	mux.HandleFunc("/", a.serve(nil))
+	return a.guard(mux), nil
+}
+
+// handler does one request; what it returns is answered as a problem.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is the handlers of one path, by method.
+type route map[string]handler
+
+// routes is every path that the API answers.
+func (a *api) routes() map[string]route {
+	get := func(h handler) route { return route{http.MethodGet: h} }
+	return map[string]route{
+		"/v1/queries":              {http.MethodPost: a.submit, http.MethodGet: a.list},
+		"/v1/queries/{id}":         {http.MethodGet: a.get, http.MethodDelete: a.cancel},
+		"/v1/queries/{id}/explain": get(a.explain),
+		"/v1/models":               get(a.models),
+		"/v1/status":               get(a.status),
+		"/v1/uploads":              {http.MethodPost: a.newUpload},
+		"/v1/uploads/{id}":         {http.MethodPut: a.putUpload},
+		"/v1/openapi.yaml":         get(a.openAPI),
+		"/healthz":                 get(a.health),
+		"/v2":                      get(a.oipServer),
+		"/v2/health/live":          get(a.oipLive),
+		"/v2/health/ready":         get(a.oipReady),
+		"/v2/models/{model}":       get(a.oipModel),
+		"/v2/models/{model}/ready": get(a.oipModelReady),
+		"/v2/models/{model}/infer": {http.MethodPost: a.oipInfer},
+	}
+}

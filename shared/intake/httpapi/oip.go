@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/engine/preprocess"
+	"paragon/shared/intake"
+)
+
+// The names of the tensors. Every model here takes one picture and gives its
+// scores, and for convenience the best class by name and by index.
+const (
+	inputName  = "input"
+	scoresName = "scores"
+	labelName  = "label"
+	indexName  = "index"
+)
+
+// binaryExtension is the name of the protocol's extension for binary tensors.
+const binaryExtension = "binary_tensor_data"
+
+// failOIP answers an error as the Open Inference Protocol has it. An unknown
+// model is a path that does not exist there.
+func (a *api) failOIP(w http.ResponseWriter, status int, ref *intake.Refusal) {
+	if ref.Kind == intake.UnknownModel && ref.Field == "" {
+		status = http.StatusNotFound
+	}
+	detail := ref.Detail
+	if ref.Field != "" {
+		detail = ref.Field + ": " + detail
+	}
+	w.Header().Set("Content-Type", "application/json")
+	a.write(w, status, oipError{detail})
+}
+
+type oipError struct {
+	Error string `json:"error"`
+}
+
+type oipServer struct {
+	Name       string   `json:"name"`
+	Version    string   `json:"version"`
+	Extensions []string `json:"extensions"`
+}
+
+// oipServer is GET /v2.
+func (a *api) oipServer(w http.ResponseWriter, _ *http.Request) error {
+	version := a.Version
+	if version == "" {
+		version = "unknown"
+	}
+	a.write(w, http.StatusOK, oipServer{"paragon", version, []string{binaryExtension}})
+	return nil
+}
+
+// oipLive is GET /v2/health/live.
+func (a *api) oipLive(w http.ResponseWriter, _ *http.Request) error {
+	a.write(w, http.StatusOK, map[string]bool{"live": true})
+	return nil
+}
+
+// oipReady is GET /v2/health/ready: every task has something to answer it.
+func (a *api) oipReady(w http.ResponseWriter, r *http.Request) error {
+	status, ready := http.StatusOK, true
+	for _, m := range a.svc.Models() {
+		ready = ready && a.svc.Ready(r.Context(), m.Task)
+	}
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	a.write(w, status, map[string]bool{"ready": ready})
+	return nil
+}
+
+// named returns the models that the path's name stands for.
+func (a *api) named(r *http.Request) ([]intake.Model, error) {
+	name := r.PathValue("model")
+	ms := a.svc.ModelsFor(name)
+	if len(ms) == 0 {
+		return nil, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists them", clip(name))
+	}
+	return ms, nil
+}
+
+// oipModelReady is GET /v2/models/{model}/ready.
+func (a *api) oipModelReady(w http.ResponseWriter, r *http.Request) error {
+	ms, err := a.named(r)
+	if err != nil {
+		return err
+	}
+	status, ready := http.StatusOK, a.svc.Ready(r.Context(), ms[0].Task)
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	a.write(w, status, struct {
+		Name  string `json:"name"`
+		Ready bool   `json:"ready"`
+	}{r.PathValue("model"), ready})
+	return nil
+}
+
+type oipMetadata struct {
+	Name     string          `json:"name"`
+	Versions []string        `json:"versions"`
+	Platform string          `json:"platform"`
+	Inputs   []oipTensorSpec `json:"inputs"`
+	Outputs  []oipTensorSpec `json:"outputs"`
+}
+
+type oipTensorSpec struct {
+	Name     string  `json:"name"`
+	Datatype string  `json:"datatype"`
+	Shape    []int64 `json:"shape"`
+}
+
+// oipModel is GET /v2/models/{model}.
+func (a *api) oipModel(w http.ResponseWriter, r *http.Request) error {
+	ms, err := a.named(r)
+	if err != nil {
+		return err
+	}
+	classes := int64(len(ms[0].Labels))
+	a.write(w, http.StatusOK, oipMetadata{
+		Name: r.PathValue("model"), Versions: []string{}, Platform: "onnx_onnxv1",
+		Inputs: []oipTensorSpec{{inputName, "FP32", inputShape(ms)}},
+		Outputs: []oipTensorSpec{
+			{scoresName, "FP32", []int64{1, classes}}, {labelName, "BYTES", []int64{1}}, {indexName, "INT64", []int64{1}},
+		},
+	})
+	return nil
+}
+
+// inputShape is the shape that all models take, with -1 where they differ.
+func inputShape(ms []intake.Model) []int64 {
+	shape := specShape(ms[0].Input)
+	for _, m := range ms[1:] {
+		for i, d := range specShape(m.Input) {
+			if shape[i] != d {
+				shape[i] = -1
+			}
+		}
+	}
+	return shape
+}
+
+func specShape(in *profile.Input) []int64 { return preprocess.Spec(*in).Shape() }
+
+// ignored tells whether a parameter is meant for other servers: Triton's
+// reserved names and MLServer's content type.
+func ignored(name string) bool {
+	return slices.Contains([]string{"priority", "timeout", "headers", "content_type"}, name) ||
+		strings.HasPrefix(name, "sequence_") || strings.HasPrefix(name, "triton_")
+}

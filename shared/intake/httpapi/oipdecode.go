@@ -1,0 +1,170 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"paragon/shared/intake"
+)
+
+const (
+	// headerLength is the header that says where the JSON ends and the binary
+	// tensors begin.
+	headerLength = "Inference-Header-Content-Length"
+	// inferDepth is how deeply an inference request may nest: a tensor of four
+	// dimensions lies three levels down.
+	inferDepth = 12
+	// maxTensors bounds the inputs and the outputs of a request.
+	maxTensors = 16
+	// jsonGrowth is how much longer than its bytes a float32 is as JSON.
+	jsonGrowth = 6
+)
+
+// inferCall reads an inference request: JSON, and behind it binary tensors
+// when the header says so.
+func (a *api) inferCall(w http.ResponseWriter, r *http.Request) (inferCall, error) {
+	kind, err := contentType(r)
+	if err != nil {
+		return inferCall{}, err
+	}
+	length := r.Header.Get(headerLength)
+	if kind != "application/json" && (length == "" || kind != "application/octet-stream") {
+		return inferCall{}, refuse(wrongType, "Content-Type",
+			"%q is not taken, only application/json, and application/octet-stream with %s", clip(kind), headerLength)
+	}
+	body, err := readBody(w, r, jsonGrowth*intake.InlineLimit(a.svc.Settings())+slackBytes)
+	if err != nil {
+		return inferCall{}, err
+	}
+	head, binary, err := splitBody(body, length)
+	if err != nil {
+		return inferCall{}, err
+	}
+	return decodeInfer(head, binary)
+}
+
+// splitBody parts the JSON from the binary tensors behind it.
+func splitBody(body []byte, length string) (head, binary []byte, err error) {
+	if length == "" {
+		return body, nil, nil
+	}
+	n, err := strconv.Atoi(length)
+	if err != nil || n < 0 || n > len(body) {
+		return nil, nil, refuse(badField, headerLength, "%q is not a length within the body of %d bytes", clip(length), len(body))
+	}
+	return body[:n], body[n:], nil
+}
+
+func decodeInfer(head, binary []byte) (inferCall, error) {
+	var c inferCall
+	if err := checkDepth(head, inferDepth); err != nil {
+		return c, err
+	}
+	var inputs []json.RawMessage
+	err := decodeObject(head, "", fields{
+		"id":         text("id", &c.id),
+		"parameters": c.takeParameters,
+		"inputs":     array("inputs", &inputs),
+		"outputs":    c.takeOutputs,
+	})
+	if err != nil {
+		return c, err
+	}
+	if len(inputs) != 1 {
+		return c, refuse(intake.BadInput, "inputs", "has %d tensors: a model here takes one, %q", len(inputs), inputName)
+	}
+	rest, err := c.input.decode(inputs[0], binary)
+	if err == nil && len(rest) > 0 {
+		err = refuse(intake.BadInput, "inputs", "%d bytes follow the last binary tensor", len(rest))
+	}
+	return c, err
+}
+
+// takeParameters reads what the protocol leaves to the server: the constraints.
+func (c *inferCall) takeParameters(raw json.RawMessage) error {
+	const at = "parameters."
+	r, b := &c.request, &c.request.Bounds
+	known := fields{
+		"latency_ms":           number(at+"latency_ms", intake.BadBound, &b.LatencyMS),
+		"accuracy":             number(at+"accuracy", intake.BadBound, &b.Accuracy),
+		"cost_usd_per_million": number(at+"cost_usd_per_million", intake.BadBound, &b.CostUSDPerMillion),
+		"optimize":             text(at+"optimize", &r.Optimize),
+		"class":                text(at+"class", &r.Class),
+		"binary_data_output":   flag(at+"binary_data_output", &c.binaryDefault),
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return refuse(badField, "parameters", "is not a JSON object")
+	}
+	for name := range all {
+		if _, ok := known[name]; !ok && ignored(name) {
+			known[name] = func(json.RawMessage) error { return nil }
+		}
+	}
+	return decodeObject(raw, "parameters", known)
+}
+
+func (c *inferCall) takeOutputs(raw json.RawMessage) error {
+	var outputs []json.RawMessage
+	if err := array("outputs", &outputs)(raw); err != nil {
+		return err
+	}
+	for _, o := range outputs {
+		want, err := decodeWanted(o)
+		if err != nil {
+			return err
+		}
+		c.outputs = append(c.outputs, want)
+	}
+	return nil
+}
+
+func decodeWanted(raw json.RawMessage) (oipWanted, error) {
+	var want oipWanted
+	err := decodeObject(raw, "outputs", fields{
+		"name": text("outputs.name", &want.name),
+		"parameters": func(raw json.RawMessage) error {
+			var p struct {
+				Binary *bool `json:"binary_data"`
+			}
+			if err := json.Unmarshal(raw, &p); err != nil {
+				return refuse(badField, "outputs.parameters", "binary_data is not true or false")
+			}
+			want.binary = p.Binary
+			return nil
+		},
+	})
+	if err != nil {
+		return want, err
+	}
+	switch want.name {
+	case scoresName, labelName, indexName:
+		return want, nil
+	}
+	return want, refuse(intake.BadInput, "outputs", "there is no output %q, only %s, %s and %s",
+		clip(want.name), scoresName, labelName, indexName)
+}
+
+// array takes a list of a few values.
+func array(path string, to *[]json.RawMessage) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		if err := json.Unmarshal(raw, to); err != nil || *to == nil {
+			return refuse(badField, path, "is not a list")
+		}
+		if len(*to) > maxTensors {
+			return refuse(badField, path, "has %d entries, above %d", len(*to), maxTensors)
+		}
+		return nil
+	}
+}
+
+// flag takes true or false.
+func flag(path string, to *bool) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		if err := json.Unmarshal(raw, to); err != nil {
+			return refuse(badField, path, "is not true or false")
+		}
+		return nil
+	}
+}

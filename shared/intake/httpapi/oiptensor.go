@@ -1,0 +1,153 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+
+	"paragon/shared/core/query"
+	"paragon/shared/engine/preprocess"
+	"paragon/shared/engine/tensor"
+	"paragon/shared/intake"
+)
+
+// bytesType is the protocol's datatype of byte strings: an encoded picture here.
+const bytesType = "BYTES"
+
+// oipInput is the input tensor of a request: numbers, or the bytes of a picture.
+type oipInput struct {
+	name     string
+	datatype string
+	shape    []int64
+	values   []float32
+	bytes    []byte
+}
+
+// decode reads the tensor from its JSON, and its data from there or from the
+// binary part, of which it returns what is left.
+func (in *oipInput) decode(raw json.RawMessage, binaryPart []byte) (rest []byte, err error) {
+	var data json.RawMessage
+	size := -1
+	err = decodeObject(raw, "inputs[0]", fields{
+		"name":     text("inputs[0].name", &in.name),
+		"datatype": text("inputs[0].datatype", &in.datatype),
+		"shape": func(raw json.RawMessage) error {
+			if err := json.Unmarshal(raw, &in.shape); err != nil {
+				return refuse(badField, "inputs[0].shape", "is not a list of whole numbers")
+			}
+			return nil
+		},
+		"data":       func(raw json.RawMessage) error { data = raw; return nil },
+		"parameters": func(raw json.RawMessage) error { return binarySize(raw, &size) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	count, err := in.check()
+	switch {
+	case err != nil:
+		return nil, err
+	case (data == nil) == (size < 0):
+		return nil, refuse(intake.BadInput, "inputs[0]", "wants data or binary_data_size, one of the two")
+	case data != nil:
+		return binaryPart, in.fromJSON(data, count)
+	case size > len(binaryPart):
+		return nil, refuse(intake.BadInput, "inputs[0].parameters.binary_data_size", "is %d, and %d bytes follow the JSON", size, len(binaryPart))
+	}
+	return binaryPart[size:], in.fromBinary(binaryPart[:size], count)
+}
+
+func binarySize(raw json.RawMessage, size *int) error {
+	var p struct {
+		Size *int `json:"binary_data_size"`
+	}
+	if err := json.Unmarshal(raw, &p); err != nil || p.Size != nil && *p.Size < 0 {
+		return refuse(badField, "inputs[0].parameters.binary_data_size", "is not a number of bytes")
+	}
+	if p.Size != nil {
+		*size = *p.Size
+	}
+	return nil
+}
+
+// maxRank bounds the dimensions of a tensor.
+const maxRank = 8
+
+// check holds name, datatype and shape to what can be, and counts the elements.
+func (in *oipInput) check() (int, error) {
+	if in.name != inputName {
+		return 0, refuse(intake.BadInput, "inputs[0].name", "there is no input %q, only %q", clip(in.name), inputName)
+	}
+	if _, ok := datatypes[in.datatype]; !ok && in.datatype != bytesType {
+		return 0, refuse(intake.BadInput, "inputs[0].datatype", "%q is no datatype of the protocol", clip(in.datatype))
+	}
+	if len(in.shape) == 0 || len(in.shape) > maxRank {
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "has %d dimensions", len(in.shape))
+	}
+	n, err := tensor.Elements(in.shape)
+	if err != nil {
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "%v", err)
+	}
+	if in.datatype == bytesType && n != 1 {
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "names %d pictures: send one a request", n)
+	}
+	return n, nil
+}
+
+// fromJSON reads the data of the tensor from JSON, flat or nested.
+func (in *oipInput) fromJSON(data json.RawMessage, count int) (err error) {
+	if in.datatype == bytesType {
+		var texts []string
+		if json.Unmarshal(data, &texts) != nil || len(texts) != 1 {
+			return refuse(intake.BadInput, "inputs[0].data", "is not a list of one string")
+		}
+		if in.bytes, err = base64.StdEncoding.DecodeString(texts[0]); err != nil {
+			return refuse(badBase64, "inputs[0].data", "a picture in JSON is base64: %v", err)
+		}
+		return nil
+	}
+	in.values, err = flatten(data, in.shape, count, datatypes[in.datatype])
+	return err
+}
+
+// fromBinary reads the data of the tensor from its bytes, little-endian.
+func (in *oipInput) fromBinary(data []byte, count int) error {
+	if in.datatype == bytesType {
+		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) != uint64(len(data)-4) {
+			return refuse(intake.BadInput, "inputs[0]", "is not one string behind its length in four bytes")
+		}
+		in.bytes = data[4:]
+		return nil
+	}
+	t := datatypes[in.datatype]
+	if len(data) != count*t.size {
+		return refuse(intake.BadInput, "inputs[0]", "has %d bytes, and shape %v of %s takes %d", len(data), in.shape, in.datatype, count*t.size)
+	}
+	in.values = make([]float32, count)
+	for i := range in.values {
+		in.values[i] = t.read(data[i*t.size:])
+	}
+	return nil
+}
+
+// picture is the input of a query for the bytes of a picture.
+func (in oipInput) picture() (query.Input, error) {
+	switch {
+	case bytes.HasPrefix(in.bytes, []byte("\x89PNG")):
+		return query.Input{ContentType: preprocess.PNG, Data: in.bytes}, nil
+	case bytes.HasPrefix(in.bytes, []byte("\xff\xd8\xff")):
+		return query.Input{ContentType: preprocess.JPEG, Data: in.bytes}, nil
+	}
+	return query.Input{}, refuse(intake.BadInput, "inputs[0].data", "is neither a PNG nor a JPEG picture")
+}
+
+// rawTensor is the input of a query for numbers.
+func (in oipInput) rawTensor() (query.Input, error) {
+	data := make([]byte, 0, 4*len(in.values))
+	for _, v := range in.values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
+}

@@ -1,0 +1,45 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// preferWait reads how long a caller prefers to wait for a result (RFC 7240).
+// Preferences that are not known, or make no sense, are passed over.
+func preferWait(h http.Header) (time.Duration, bool) {
+	for _, line := range h.Values("Prefer") {
+		for preference := range strings.SplitSeq(line, ",") {
+			token, _, _ := strings.Cut(preference, ";")
+			name, value, _ := strings.Cut(token, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+				continue
+			}
+			n, err := strconv.Atoi(strings.Trim(strings.TrimSpace(value), `"`))
+			if err != nil || n < 0 {
+				return 0, false
+			}
+			return time.Duration(min(n, 3600)) * time.Second, true
+		}
+	}
+	return 0, false
+}
+
+// wait holds the answer back for the result as long as the caller prefers and
+// the settings allow, and says what was applied.
+func (a *api) wait(w http.ResponseWriter, r *http.Request, rec query.Record) (query.Record, error) {
+	wait, asked := preferWait(r.Header)
+	if !asked {
+		return rec, nil
+	}
+	wait = min(wait, query.Duration(a.svc.Settings().MaxWaitSeconds*1000))
+	rec, waited, err := a.svc.Wait(r.Context(), rec, wait)
+	if waited && err == nil {
+		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
+	}
+	return rec, err
+}

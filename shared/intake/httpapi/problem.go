@@ -1,0 +1,157 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/selection"
+	"paragon/shared/intake"
+)
+
+// The kinds of problem that HTTP adds to the intake's own.
+const (
+	noBody         intake.Kind = "no-body"
+	bodyTooLarge   intake.Kind = "body-too-large"
+	badJSON        intake.Kind = "bad-json"
+	tooDeep        intake.Kind = "json-too-deep"
+	unknownField   intake.Kind = "unknown-field"
+	duplicateField intake.Kind = "duplicate-field"
+	badField       intake.Kind = "bad-field"
+	badBase64      intake.Kind = "bad-base64"
+	wrongType      intake.Kind = "wrong-content-type"
+	wrongMethod    intake.Kind = "method-not-allowed"
+	wrongHost      intake.Kind = "wrong-host"
+	noOwner        intake.Kind = "unauthenticated"
+	brokenBody     intake.Kind = "broken-body"
+	busy           intake.Kind = "busy"
+	internal       intake.Kind = "internal"
+)
+
+// kinds gives each kind its status and title.
+var kinds = map[intake.Kind]struct {
+	status int
+	title  string
+}{
+	noBody:                  {http.StatusBadRequest, "The request has no body"},
+	brokenBody:              {http.StatusBadRequest, "The body cannot be read"},
+	badJSON:                 {http.StatusBadRequest, "The body is not JSON"},
+	tooDeep:                 {http.StatusBadRequest, "The JSON is nested too deeply"},
+	unknownField:            {http.StatusBadRequest, "A field does not exist"},
+	duplicateField:          {http.StatusBadRequest, "A field comes twice"},
+	badField:                {http.StatusBadRequest, "A field has the wrong type"},
+	badBase64:               {http.StatusBadRequest, "The data is not base64"},
+	intake.BadKey:           {http.StatusBadRequest, "The idempotency key cannot be used"},
+	noOwner:                 {http.StatusUnauthorized, "The caller is not known"},
+	wrongHost:               {http.StatusForbidden, "The host is not served"},
+	intake.NotFound:         {http.StatusNotFound, "Not found"},
+	wrongMethod:             {http.StatusMethodNotAllowed, "The method is not allowed"},
+	intake.Finished:         {http.StatusConflict, "The query is finished"},
+	bodyTooLarge:            {http.StatusRequestEntityTooLarge, "The body is too large"},
+	intake.InputTooLarge:    {http.StatusRequestEntityTooLarge, "The input is too large"},
+	wrongType:               {http.StatusUnsupportedMediaType, "The content type is not taken"},
+	intake.UnsupportedInput: {http.StatusUnsupportedMediaType, "The input's content type is not taken"},
+	intake.UnknownTask:      {http.StatusUnprocessableEntity, "The task does not exist"},
+	intake.UnknownModel:     {http.StatusUnprocessableEntity, "The model does not exist"},
+	intake.BadClass:         {http.StatusUnprocessableEntity, "The SLO class does not exist"},
+	intake.BadBound:         {http.StatusUnprocessableEntity, "A bound makes no sense"},
+	intake.BelowFloor:       {http.StatusUnprocessableEntity, "The latency bound is below this home's floor"},
+	intake.Unsatisfiable:    {http.StatusUnprocessableEntity, "Nothing keeps these bounds"},
+	intake.BadObjective:     {http.StatusUnprocessableEntity, "The objective makes no sense"},
+	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
+	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
+	intake.KeyReused:        {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
+	internal:                {http.StatusInternalServerError, "Something went wrong here"},
+	busy:                    {http.StatusServiceUnavailable, "Come again in a moment"},
+}
+
+// problemBase is what every problem's type begins with. The last part is the kind.
+const problemBase = "urn:paragon:problem:"
+
+// problem is the body of an error (RFC 9457).
+type problem struct {
+	Type     string               `json:"type"`
+	Title    string               `json:"title"`
+	Status   int                  `json:"status"`
+	Detail   string               `json:"detail,omitempty"`
+	Instance string               `json:"instance,omitempty"`
+	Field    string               `json:"field,omitempty"`
+	Bound    *float64             `json:"bound,omitempty"`
+	Nearest  *selection.Candidate `json:"nearest,omitempty"`
+	Possible *query.Constraints   `json:"possible,omitempty"`
+}
+
+func refuse(k intake.Kind, field, format string, args ...any) *intake.Refusal {
+	return &intake.Refusal{Kind: k, Field: field, Detail: fmt.Sprintf(format, args...)}
+}
+
+// fail answers a request with why it was not done: as a problem, or as the
+// Open Inference Protocol has it below /v2.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		return // nobody listens any more
+	}
+	ref := a.refusal(r, err)
+	k := kinds[ref.Kind]
+	if k.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	if r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") {
+		a.failOIP(w, k.status, ref)
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	a.write(w, k.status, problem{
+		Type: problemBase + string(ref.Kind), Title: k.title, Status: k.status, Detail: ref.Detail,
+		Instance: r.URL.Path, Field: ref.Field, Bound: ref.Bound, Nearest: ref.Nearest, Possible: ref.Possible,
+	})
+}
+
+// refusal finds out what an error means to the caller. What is no refusal is
+// ours: it is logged, and the caller learns no more than whether to come again.
+func (a *api) refusal(r *http.Request, err error) *intake.Refusal {
+	var ref *intake.Refusal
+	if errors.As(err, &ref) {
+		return ref
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		bound := float64(large.Limit)
+		return &intake.Refusal{Kind: bodyTooLarge, Bound: &bound,
+			Detail: fmt.Sprintf("the body is above %d bytes; POST /v1/uploads makes a place for a large input", large.Limit)}
+	}
+	a.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	if errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		return refuse(busy, "", "the store is not to be had at this moment")
+	}
+	return refuse(internal, "", "the server's log tells more")
+}
+
+// write sends a JSON value. The content type is application/json unless it was set.
+func (a *api) write(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		a.Log.Error("an answer cannot be encoded", "error", err)
+		http.Error(w, "the answer cannot be encoded", http.StatusInternalServerError)
+		return
+	}
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a caller that went away cannot be told
+}
+
+// clip bounds what is echoed of a caller's own words.
+func clip(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}

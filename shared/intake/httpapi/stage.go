@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"paragon/shared/cloud"
+	"paragon/shared/intake"
+)
+
+// models is GET /v1/models.
+func (a *api) models(w http.ResponseWriter, _ *http.Request) error {
+	a.write(w, http.StatusOK, struct {
+		Models []intake.Model `json:"models"`
+	}{a.svc.Models()})
+	return nil
+}
+
+// status is GET /v1/status.
+func (a *api) status(w http.ResponseWriter, r *http.Request) error {
+	st, err := a.svc.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	a.write(w, http.StatusOK, st)
+	return nil
+}
+
+// openAPI is GET /v1/openapi.yaml.
+func (a *api) openAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(a.OpenAPI) // a caller that went away cannot be told
+	return nil
+}
+
+// health is GET /healthz: the process answers. Whether queries can be had is
+// what /v2/health/ready tells.
+func (a *api) health(w http.ResponseWriter, _ *http.Request) error {
+	a.write(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// newUpload is POST /v1/uploads.
+func (a *api) newUpload(w http.ResponseWriter, r *http.Request) error {
+	owner, err := a.owner(r)
+	if err != nil {
+		return err
+	}
+	kind, err := contentType(r)
+	if err != nil {
+		return err
+	}
+	if kind != "application/json" {
+		return refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
+	}
+	body, err := readBody(w, r, slackBytes)
+	if err != nil {
+		return err
+	}
+	if err := checkDepth(body, maxDepth); err != nil {
+		return err
+	}
+	var of string
+	if err := decodeObject(body, "", map[string]func(json.RawMessage) error{"content_type": text("content_type", &of)}); err != nil {
+		return err
+	}
+	up, err := a.svc.NewUpload(r.Context(), owner, of)
+	if err != nil {
+		return err
+	}
+	a.write(w, http.StatusCreated, up)
+	return nil
+}
+
+// putUpload is PUT /v1/uploads/{id}, where the home keeps uploads itself. Like
+// a presigned address, the id alone entitles to it.
+func (a *api) putUpload(w http.ResponseWriter, r *http.Request) error {
+	gone := refuse(intake.NotFound, "", "there is no such upload, or its time is over")
+	if a.Uploads == nil {
+		return gone
+	}
+	limit := a.svc.Settings().UploadLimitKB << 10
+	err := a.Uploads.PutBlob(r.Context(), r.PathValue("id"), http.MaxBytesReader(w, r.Body, int64(limit)))
+	switch {
+	case errors.Is(err, cloud.ErrNotFound):
+		return gone
+	case errors.Is(err, cloud.ErrTooLarge):
+		bound := float64(limit)
+		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its limit", Bound: &bound}
+	case err != nil:
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
