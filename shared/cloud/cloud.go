@@ -149,7 +149,8 @@ type Fleet interface {
 	// Report stores a worker's report and returns its orders. ErrRevoked when
 	// the worker was declared dead.
 	Report(ctx context.Context, r WorkerReport) (Orders, error)
-	// PublishView stores the fleet view, and View returns the last one.
+	// PublishView stores the fleet view, and View returns the last one;
+	// ErrNotFound before the first.
 	PublishView(ctx context.Context, v View) error
 	View(ctx context.Context) (View, error)
 }

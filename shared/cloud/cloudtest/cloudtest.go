@@ -1,0 +1,160 @@
+// Package cloudtest is the contract that every home keeps, as one suite of
+// tests. It knows package cloud alone, so that the home on one machine and the
+// one in an account are held to the same words.
+package cloudtest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// Features say what a home promises beyond the contract, and how to test it.
+type Features struct {
+	// Bubble runs each case in a synctest bubble: time passes when all wait.
+	// For homes that talk to nothing outside the process.
+	Bubble bool
+	// Lease is the shortest lease that the home keeps; 0 means two seconds.
+	Lease time.Duration
+	// Disordered homes hand out messages twice, late and out of order, often:
+	// cases that need a quiet queue are left out.
+	Disordered bool
+	// ExactDepth homes count their queues exactly at any moment.
+	ExactDepth bool
+}
+
+// Subject is one fresh home under test.
+type Subject struct {
+	Home cloud.Home
+	// Revoke declares a worker dead; nil leaves its cases out.
+	Revoke func(ctx context.Context, worker string) error
+	// Upload does what a caller does with an upload; nil leaves its cases out.
+	Upload func(ctx context.Context, u cloud.Upload, data []byte) error
+}
+
+// suite is what a case works with.
+type suite struct {
+	Subject
+	Features
+}
+
+// contractCase is one clause of the contract.
+type contractCase struct {
+	name  string
+	quiet bool // needs a home that is not disordered
+	run   func(t *testing.T, s *suite)
+}
+
+// Run holds a home to the contract. open makes a fresh, empty home for each
+// case and cleans up with t.Cleanup.
+func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
+	if f.Lease == 0 {
+		f.Lease = 2 * time.Second
+	}
+	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases}
+	for _, cases := range groups {
+		for _, c := range cases {
+			if c.quiet && f.Disordered {
+				continue
+			}
+			t.Run(c.name, func(t *testing.T) {
+				body := func(t *testing.T) { c.run(t, &suite{open(t), f}) }
+				if f.Bubble {
+					synctest.Test(t, body)
+				} else {
+					body(t)
+				}
+			})
+		}
+	}
+}
+
+// The queues that the cases use.
+var (
+	strictQueue  = cloud.WorkQueue("contract", query.Strict)
+	relaxedQueue = cloud.WorkQueue("contract", query.Relaxed)
+)
+
+// pass lets time go by: in a bubble at once.
+func pass(d time.Duration) { <-time.After(d) }
+
+// message makes a small message.
+func message(id string) query.Message {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return query.Message{
+		ID: id, Owner: "ann", Task: "fashion", Model: "mlp", Class: query.Strict,
+		AcceptedAt: now, DeadlineAt: now.Add(time.Second), ExpiresAt: now.Add(time.Minute),
+		Input: query.Input{ContentType: "image/png", Data: []byte(id)},
+	}
+}
+
+func messages(n int) []query.Message {
+	out := make([]query.Message, n)
+	for i := range out {
+		out[i] = message(fmt.Sprintf("m%03d", i))
+	}
+	return out
+}
+
+// record makes the record of a query that message makes too.
+func record(id string) query.Record {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return query.Record{
+		ID: id, Owner: "ann", State: query.Placed, Model: "mlp", Class: query.Strict,
+		Need:       query.Need{Task: "fashion", Constraints: query.Constraints{LatencyMS: 100}},
+		AcceptedAt: now, DeadlineAt: now.Add(time.Second), ExpiresAt: now.Add(time.Minute),
+		ForgetAt: now.Add(24 * time.Hour), Placement: string(strictQueue),
+	}
+}
+
+func succeeded(label string) query.Outcome {
+	return query.Outcome{
+		State: query.Succeeded, FinishedAt: time.Now().UTC().Truncate(time.Millisecond),
+		RanOn:  query.Runner{Kind: query.OnWorker, Name: "w1"},
+		Result: &query.Result{Label: label, Index: 7, Scores: []float32{0.1, 0.9}},
+	}
+}
+
+// must ends a case whose ground is gone.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// accept stores a query and sends its message.
+func (s *suite) accept(t *testing.T, r query.Record) {
+	t.Helper()
+	_, fresh, err := s.Home.Store.Accept(t.Context(), r, strictQueue, message(r.ID))
+	must(t, err)
+	if !fresh {
+		t.Fatalf("query %s was there before", r.ID)
+	}
+}
+
+// take receives exactly one message, which must come.
+func (s *suite) take(t *testing.T, q cloud.QueueName) cloud.Delivery {
+	t.Helper()
+	ds, err := s.Home.Queues.Receive(t.Context(), q, 1, s.Lease, 10*s.Lease)
+	must(t, err)
+	if len(ds) != 1 {
+		t.Fatalf("%d messages came from %s, want 1", len(ds), q)
+	}
+	return ds[0]
+}
+
+// empty holds that nothing is visible on a queue.
+func (s *suite) empty(t *testing.T, q cloud.QueueName) {
+	t.Helper()
+	ds, err := s.Home.Queues.Receive(t.Context(), q, 10, s.Lease, 0)
+	must(t, err)
+	for _, d := range ds {
+		t.Errorf("%s came from %s, want nothing", d.Message.ID, q)
+	}
+}

@@ -1,0 +1,164 @@
+package cloudtest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+var waitCases = []contractCase{
+	{"a receive waits as long as told", true, receiveGivesUp},
+	{"a receive ends with its context", true, receiveEnds},
+	{"a waiting receive gets what is sent", true, receiveWakes},
+	{"every waiting receive gets its message", true, receivesShare},
+	{"a receive that gave up holds nothing", true, gaveUpHoldsNothing},
+	{"a wait gets the end", false, waitGetsEnd},
+	{"a wait gets the query as it is when its context ends", false, waitGivesUp},
+	{"a wait for nothing is not found", false, waitNotFound},
+}
+
+// prompt holds that something took no time, where time stands still meanwhile.
+func (s *suite) prompt(t *testing.T, what string, since time.Time) {
+	t.Helper()
+	if took := time.Since(since); s.Bubble && took != 0 {
+		t.Errorf("%s took %v, want it at once", what, took)
+	}
+}
+
+func receiveGivesUp(t *testing.T, s *suite) {
+	start := time.Now()
+	ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 10, s.Lease, s.Lease)
+	must(t, err)
+	if took := time.Since(start); len(ds) != 0 || took < s.Lease {
+		t.Errorf("%d messages came after %v, want none after %v", len(ds), took, s.Lease)
+	}
+}
+
+func receiveEnds(t *testing.T, s *suite) {
+	ctx, cancel := context.WithTimeout(t.Context(), s.Lease)
+	defer cancel()
+	ds, err := s.Home.Queues.Receive(ctx, strictQueue, 10, s.Lease, time.Hour)
+	if len(ds) != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("came %d messages and %v, want the context's error", len(ds), err)
+	}
+}
+
+// answer is what a receive in the background brought.
+type answer struct {
+	ds  []cloud.Delivery
+	err error
+}
+
+// receiveSoon starts a receive of one message.
+func (s *suite) receiveSoon(ctx context.Context, q cloud.QueueName, wait time.Duration) <-chan answer {
+	c := make(chan answer, 1)
+	go func() {
+		ds, err := s.Home.Queues.Receive(ctx, q, 1, 10*s.Lease, wait)
+		c <- answer{ds, err}
+	}()
+	return c
+}
+
+func receiveWakes(t *testing.T, s *suite) {
+	c := s.receiveSoon(t.Context(), strictQueue, 10*s.Lease)
+	pass(s.Lease)
+	start := time.Now()
+	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	a := <-c
+	must(t, a.err)
+	s.prompt(t, "the handover", start)
+	if len(a.ds) != 1 || a.ds[0].Message.ID != "a" {
+		t.Errorf("came %+v, want a", a.ds)
+	}
+}
+
+func receivesShare(t *testing.T, s *suite) {
+	const n = 5
+	var waiting []<-chan answer
+	for range n {
+		waiting = append(waiting, s.receiveSoon(t.Context(), strictQueue, 10*s.Lease))
+	}
+	pass(s.Lease / 2)
+	start := time.Now()
+	must(t, s.Home.Queues.Send(t.Context(), strictQueue, messages(n)...))
+	seen := map[string]bool{}
+	for _, c := range waiting {
+		a := <-c
+		must(t, a.err)
+		for _, d := range a.ds {
+			seen[d.Message.ID] = true
+		}
+	}
+	s.prompt(t, "the handover to all", start)
+	if len(seen) != n {
+		t.Errorf("%d different messages came to %d receives", len(seen), n)
+	}
+}
+
+// gaveUpHoldsNothing holds that a message never goes to a caller that left.
+func gaveUpHoldsNothing(t *testing.T, s *suite) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := s.receiveSoon(ctx, strictQueue, time.Hour)
+	pass(s.Lease)
+	cancel()
+	if a := <-c; len(a.ds) != 0 || !errors.Is(a.err, context.Canceled) {
+		t.Errorf("came %d messages and %v, want the context's error", len(a.ds), a.err)
+	}
+	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	start := time.Now()
+	s.take(t, strictQueue)
+	s.prompt(t, "the receive after it", start)
+}
+
+func waitGetsEnd(t *testing.T, s *suite) {
+	s.accept(t, record("a"))
+	type end struct {
+		r   query.Record
+		err error
+	}
+	c := make(chan end, 2)
+	for range 2 {
+		go func() {
+			r, err := s.Home.Store.Wait(t.Context(), "a")
+			c <- end{r, err}
+		}()
+	}
+	pass(s.Lease)
+	start := time.Now()
+	_, _, err := s.Home.Store.Finish(t.Context(), "a", succeeded("Coat"))
+	must(t, err)
+	for range 2 {
+		e := <-c
+		must(t, e.err)
+		if e.r.State != query.Succeeded || e.r.Outcome == nil || e.r.Outcome.Result.Label != "Coat" {
+			t.Errorf("the wait got %+v", e.r)
+		}
+	}
+	s.prompt(t, "the end of the wait", start)
+	r, err := s.Home.Store.Wait(t.Context(), "a") // and one that comes late
+	must(t, err)
+	if r.State != query.Succeeded {
+		t.Errorf("a late wait got state %s", r.State)
+	}
+}
+
+func waitGivesUp(t *testing.T, s *suite) {
+	s.accept(t, record("a"))
+	ctx, cancel := context.WithTimeout(t.Context(), s.Lease)
+	defer cancel()
+	r, err := s.Home.Store.Wait(ctx, "a")
+	must(t, err)
+	if r.ID != "a" || r.State != query.Placed {
+		t.Errorf("the wait got %s in state %s, want a as it is", r.ID, r.State)
+	}
+}
+
+func waitNotFound(t *testing.T, s *suite) {
+	if _, err := s.Home.Store.Wait(t.Context(), "nothing"); !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("waiting for an unknown query: %v, want ErrNotFound", err)
+	}
+}

@@ -1,0 +1,130 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/cloudtest"
+)
+
+func TestContract(t *testing.T) {
+	quiet := cloudtest.Features{Bubble: true, ExactDepth: true}
+	t.Run("direct", func(t *testing.T) {
+		cloudtest.Run(t, quiet, func(t *testing.T) cloudtest.Subject {
+			h := open(t, Options{})
+			return subject(h, h.Cloud())
+		})
+	})
+	t.Run("loopback", func(t *testing.T) {
+		cloudtest.Run(t, quiet, func(t *testing.T) cloudtest.Subject {
+			h := open(t, Options{})
+			return subject(h, serve(t, h).dial(t, "child"))
+		})
+	})
+	for _, seed := range []uint64{1, 2, 3} {
+		chaos := &Chaos{Seed: seed, Duplicate: 0.3, Delay: 0.3, Late: 5 * time.Second, Reorder: true}
+		t.Run("chaos", func(t *testing.T) {
+			cloudtest.Run(t, cloudtest.Features{Bubble: true, Disordered: true}, func(t *testing.T) cloudtest.Subject {
+				h := open(t, Options{Chaos: chaos})
+				return subject(h, serve(t, h).dial(t, "child"))
+			})
+		})
+	}
+}
+
+func open(t testing.TB, o Options) *Home {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "paragon.db"), o)
+}
+
+func openAt(t testing.TB, path string, o Options) *Home {
+	t.Helper()
+	h, err := Open(context.Background(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func subject(h *Home, c cloud.Home) cloudtest.Subject {
+	return cloudtest.Subject{
+		Home:   c,
+		Revoke: h.MarkGone,
+		Upload: func(ctx context.Context, u cloud.Upload, data []byte) error {
+			return h.PutBlob(ctx, strings.TrimPrefix(u.URL, uploadPath), bytes.NewReader(data))
+		},
+	}
+}
+
+// pipes is a loopback server without a network, so that it works in a bubble.
+type pipes struct {
+	home  *Home
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func serve(t testing.TB, h *Home) *pipes {
+	p := &pipes{home: h, conns: make(chan net.Conn), done: make(chan struct{})}
+	s := &http.Server{Handler: NewServer(h)}
+	ended := make(chan error)
+	go func() { ended <- s.Serve(p) }()
+	t.Cleanup(func() {
+		s.Close()
+		<-ended
+	})
+	return p
+}
+
+// dial connects a child by name.
+func (p *pipes) dial(t testing.TB, consumer string) cloud.Home {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		here, there := net.Pipe()
+		select {
+		case p.conns <- there:
+			return here, nil
+		case <-p.done:
+			return nil, net.ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := dial("http://home/"+p.home.Register(consumer), transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	select {
+	case <-p.done:
+	default:
+		close(p.done)
+	}
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
