@@ -24,9 +24,25 @@ var magics = []struct{ first, contentType string }{
 // readInput reads a picture or a raw tensor from a file, or from stdin when it
 // is named "-".
 func (a *app) readInput(name string) (query.Input, error) {
-	data, err := a.readBounded(name)
+	if name == "-" {
+		return inputOf("standard input", a.in)
+	}
+	f, err := os.Open(name)
 	if err != nil {
-		return query.Input{}, err
+		return query.Input{}, err // names the file and what was attempted
+	}
+	defer f.Close()
+	return inputOf(name, f)
+}
+
+// inputOf reads an input and finds out what it is.
+func inputOf(name string, r io.Reader) (query.Input, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return query.Input{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > maxInput {
+		return query.Input{}, fmt.Errorf("%s is larger than %d MB", name, maxInput>>20)
 	}
 	if strings.EqualFold(filepath.Ext(name), ".f32") {
 		return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
@@ -37,24 +53,4 @@ func (a *app) readInput(name string) (query.Input, error) {
 		}
 	}
 	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a raw tensor (NAME.f32: little-endian float32)", name)
-}
-
-func (a *app) readBounded(name string) ([]byte, error) {
-	in := a.in
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err // names the file and what was attempted
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if len(data) > maxInput {
-		return nil, fmt.Errorf("%s is larger than %d MB", name, maxInput>>20)
-	}
-	return data, nil
 }

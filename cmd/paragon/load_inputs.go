@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
+	"slices"
+	"strings"
 
+	"paragon/profiles"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 	"paragon/shared/load"
@@ -15,8 +18,8 @@ import (
 // maxLoadInputs bounds the pictures that a load keeps in memory, encoded.
 const maxLoadInputs = 200
 
-// samplesFolder is where pictures are drawn from unless --files says otherwise.
-const samplesFolder = "profiles/fashion/testdata"
+// inputSuffixes are the files of a folder that are taken for inputs.
+var inputSuffixes = []string{".png", ".jpg", ".jpeg", ".f32"}
 
 // bodies are the requests of a load, encoded once: one a class and picture.
 type bodies struct{ strict, relaxed [][]byte }
@@ -54,26 +57,23 @@ func (a *app) bodies(f *loadFlags) (bodies, error) {
 	return b, nil
 }
 
-// pictures reads the inputs of a folder, in order of name.
+// pictures reads the inputs of a folder, in order of name; without a folder,
+// the samples in the binary.
 func (a *app) pictures(folder string) ([]query.Input, error) {
-	if folder == "" {
-		folder = samplesFolder
-		if _, err := os.Stat(folder); err != nil {
-			return nil, usagef("name a folder of pictures with --files: the samples in %s are not here", samplesFolder)
-		}
+	files, err := samples(folder)
+	if err != nil {
+		return nil, err
 	}
-	entries, err := fs.ReadDir(os.DirFS(folder), ".")
+	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
 		return nil, fmt.Errorf("read the pictures in %s: %w", folder, err)
 	}
 	var out []query.Input
 	for _, e := range entries {
-		switch filepath.Ext(e.Name()) {
-		case ".png", ".jpg", ".jpeg", ".f32":
-		default:
+		if e.IsDir() || !slices.Contains(inputSuffixes, path.Ext(e.Name())) {
 			continue
 		}
-		in, err := a.readInput(filepath.Join(folder, e.Name()))
+		in, err := pictureIn(files, e.Name())
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,27 @@ func (a *app) pictures(folder string) ([]query.Input, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, usagef("there is no picture (.png, .jpg, .f32) in %s", folder)
+		return nil, usagef("there is no picture (%s) in %s", strings.Join(inputSuffixes, ", "), folder)
 	}
 	return out, nil
+}
+
+func samples(folder string) (fs.FS, error) {
+	if folder != "" {
+		return os.DirFS(folder), nil
+	}
+	set, err := profiles.Load("")
+	if err != nil {
+		return nil, fmt.Errorf("open the sample pictures: %w", err)
+	}
+	return set.Samples(), nil
+}
+
+func pictureIn(files fs.FS, name string) (query.Input, error) {
+	f, err := files.Open(name)
+	if err != nil {
+		return query.Input{}, fmt.Errorf("open a picture: %w", err)
+	}
+	defer f.Close()
+	return inputOf(name, f)
 }

@@ -128,6 +128,7 @@ func (a *app) printSubmitted(s submitted, several bool) {
 	switch {
 	case a.json:
 		a.printJSON(s)
+	case s.err != nil && !several: // told at the end
 	case s.err != nil:
 		a.printf("%s: %s\n", filepath.Base(s.File), oneLine(s.err.Error()))
 	case several:

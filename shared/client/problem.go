@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"paragon/shared/core/query"
 )
 
 // Problem is an error that the server told (RFC 9457). Programs switch on Type.
@@ -22,6 +24,8 @@ type Problem struct {
 	Detail string   `json:"detail,omitempty"`
 	Field  string   `json:"field,omitempty"` // path of the offending part of the request
 	Bound  *float64 `json:"bound,omitempty"` // the bound that was crossed, in the field's unit
+	// Possible is what could be had instead of bounds that nothing keeps.
+	Possible *query.Constraints `json:"possible,omitempty"`
 	// RetryAfter is how long the server asks to stay away; 0 when it does not.
 	RetryAfter time.Duration `json:"-"`
 }

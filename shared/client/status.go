@@ -82,6 +82,8 @@ type ClassStatus struct {
 	Recent            int      `json:"recent"`              // of the newest queries, those that finished and were not cancelled
 	Met               int      `json:"met"`                 // of them, in their bound
 	Attainment        *float64 `json:"attainment_percent,omitempty"`
+	// LastMinute is the arrivals of each second of the last minute, oldest first.
+	LastMinute []float64 `json:"arrivals_last_minute,omitempty"`
 }
 
 // OverflowStatus is the part of inference functions in the newest queries.

@@ -57,8 +57,11 @@ type QueueStatus struct {
 // ClassStatus is one SLO class over the newest queries.
 type ClassStatus struct {
 	ArrivalsPerSecond float64 `json:"arrivals_per_second"` // over the last minute
-	Recent            int     `json:"recent"`              // of the newest queries, those that finished and were not cancelled
-	Met               int     `json:"met"`                 // of them, in their bound
+	// LastMinute is the arrivals of each of 60 seconds, oldest first. It leaves
+	// out the newest settleSeconds, which are not all written yet.
+	LastMinute []float64 `json:"arrivals_last_minute"`
+	Recent     int       `json:"recent"` // of the newest queries, those that finished and were not cancelled
+	Met        int       `json:"met"`    // of them, in their bound
 	// Attainment is Met of Recent, in percent; absent while there is none.
 	Attainment *float64 `json:"attainment_percent,omitempty"`
 }
@@ -164,18 +167,27 @@ func classStatus(rs []query.Record) map[query.Class]ClassStatus {
 	return out
 }
 
+// settleSeconds is how long the arrivals of a second take to be written: they
+// are flushed every second.
+const settleSeconds = 2
+
 // addRates fills in the arrivals of the last minute, from the metrics.
 func (s *Service) addRates(ctx context.Context, st Status) error {
-	const window = time.Minute
-	to := st.At.Truncate(time.Second)
+	const seconds = 60
+	to := st.At.Truncate(time.Second).Add(-settleSeconds * time.Second)
+	from := to.Add(-seconds * time.Second)
 	for class, c := range st.Classes {
+		c.LastMinute = make([]float64, seconds)
 		for _, t := range s.Catalogue.Tasks {
-			series, err := s.Metrics.Series(ctx, MetricArrivals, ArrivalDimensions(t.Name, class), to.Add(-window), to, time.Second)
+			series, err := s.Metrics.Series(ctx, MetricArrivals, ArrivalDimensions(t.Name, class), from, to, time.Second)
 			if err != nil {
 				return fmt.Errorf("status: arrivals of %s: %w", t.Name, err)
 			}
 			for _, p := range series {
-				c.ArrivalsPerSecond += p.Sum / window.Seconds()
+				c.ArrivalsPerSecond += p.Sum / seconds
+				if at := int(p.At.Sub(from) / time.Second); at >= 0 && at < seconds {
+					c.LastMinute[at] += p.Sum
+				}
 			}
 		}
 		st.Classes[class] = c

@@ -56,7 +56,7 @@ func up(t testing.TB, dataDir string, args ...string) *stage {
 // start runs the binary and reads the one line that it prints when it is ready.
 func (s *stage) start(addr string) {
 	s.t.Helper()
-	s.cmd = exec.Command(binary(s.t, "paragon"), append(s.args, "--addr", addr)...)
+	s.cmd = exec.Command(built(s.t, "paragon"), append(s.args, "--addr", addr)...)
 	s.log = &lockedBuffer{}
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
@@ -180,8 +180,8 @@ func (s *stage) finish(q client.Query) client.Query {
 	return done
 }
 
-// binary returns the path of a built binary.
-func binary(t testing.TB, name string) string {
+// built returns the path of a built binary.
+func built(t testing.TB, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join(root, "bin", name))
 	if err != nil {

@@ -36,7 +36,9 @@ type Config struct {
 	KeepAlive    time.Duration
 	// BinDir holds the worker and inference binaries; empty means beside this one.
 	BinDir string
-	Log    *slog.Logger
+	// Set holds settings to store before anything starts, by name.
+	Set map[string]string
+	Log *slog.Logger
 }
 
 // Defaults are what `paragon up` starts from.

@@ -1,0 +1,223 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/local/children"
+	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/profile"
+)
+
+// stopGrace is how long children and requests under way get to end in order.
+const stopGrace = 10 * time.Second
+
+// refreshEvery is how often the settings are read again.
+const refreshEvery = time.Second
+
+// Machine is a running Paragon. Close it in order with Close; killed at any
+// line, the next Start on the same folder goes on where it stopped.
+type Machine struct {
+	cfg       Config
+	log       *slog.Logger
+	set       *profiles.Set
+	catalogue *profile.Catalogue
+	instance  profile.Instance
+	settings  *tuning.Source
+	home      cloud.Home
+	meter     *meter
+
+	listener net.Listener // of the API
+	stop     context.CancelFunc
+	jobs     sync.WaitGroup
+	closers  []func() // in order of starting
+}
+
+// Start brings everything up and returns once the API answers. What was
+// accepted before and not finished goes on at once.
+func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	m := &Machine{cfg: cfg, log: cfg.Log}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m.stop = stop
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	if err := m.loadProfiles(); err != nil {
+		return nil, err
+	}
+	owner, err := m.openHome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.startFunctions(); err != nil {
+		return nil, err
+	}
+	if err := m.startWorkers(ctx, owner); err != nil {
+		return nil, err
+	}
+	if err := m.startJobs(run); err != nil {
+		return nil, err
+	}
+	return m, m.serveAPI(run, owner)
+}
+
+// URL is where the API answers.
+func (m *Machine) URL() string { return "http://" + m.listener.Addr().String() }
+
+// Samples returns the set of profiles, for the pictures that it ships.
+func (m *Machine) Samples() *profiles.Set { return m.set }
+
+// Close stops what was started, the last first.
+func (m *Machine) Close() {
+	for i := len(m.closers) - 1; i >= 0; i-- {
+		m.closers[i]()
+	}
+	m.closers = nil
+	m.stop()
+}
+
+func (m *Machine) onClose(f func()) { m.closers = append(m.closers, f) }
+
+// loadProfiles reads what is known of models, machines and prices.
+func (m *Machine) loadProfiles() (err error) {
+	if m.set, err = profiles.Load(m.cfg.ProfilesDir); err != nil {
+		return fmt.Errorf("load profiles: %w", err)
+	}
+	if m.catalogue, err = m.set.Catalogue(m.cfg.Catalogue); err != nil {
+		return fmt.Errorf("load profiles: %w", err)
+	}
+	in, ok := m.catalogue.Instance(m.cfg.InstanceType)
+	if !ok {
+		return fmt.Errorf("instance type %q is not in the profiles", m.cfg.InstanceType)
+	}
+	m.instance = in
+	m.meter = newMeter(m.catalogue, in, time.Now)
+	return nil
+}
+
+// openHome opens the data folder and reads the settings.
+func (m *Machine) openHome(ctx context.Context) (*local.Home, error) {
+	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	owner, err := local.Open(ctx, filepath.Join(m.cfg.DataDir, "paragon.db"), local.Options{})
+	if err != nil {
+		return nil, err
+	}
+	m.onClose(func() {
+		if err := owner.Close(); err != nil {
+			m.log.Error("close the data file", "error", err)
+		}
+	})
+	m.home = owner.Cloud()
+	for name, value := range m.cfg.Set {
+		if err := m.home.Settings.Set(ctx, name, value); err != nil {
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	m.settings = tuning.New(m.home.Settings)
+	if err := m.settings.Refresh(ctx); err != nil {
+		m.log.Warn("a setting is faulty and has its default", "error", err)
+	}
+	return owner, nil
+}
+
+// startFunctions makes the inference functions callable; the first query
+// starts one.
+func (m *Machine) startFunctions() error {
+	path, err := m.cfg.binary("inference")
+	if err != nil {
+		return err
+	}
+	fs := functions(m.catalogue, path, m.cfg.ProfilesDir)
+	opts := runtimeapi.Options{
+		Functions: fs, MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
+	}
+	if m.cfg.Paced {
+		opts.Pace = pace(m.catalogue)
+	}
+	in, err := runtimeapi.New(opts)
+	if err != nil {
+		return fmt.Errorf("start the function runtime: %w", err)
+	}
+	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
+	memoryMB := map[string]int{}
+	for _, f := range fs {
+		memoryMB[f.Name] = f.MemoryMB
+	}
+	m.home.Invoker = metered{Invoker: in, meter: m.meter, memoryMB: memoryMB}
+	return nil
+}
+
+// startWorkers starts the fleet and the loopback door by which workers reach
+// the home.
+func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
+	path, err := m.cfg.binary("worker")
+	if err != nil {
+		return err
+	}
+	door, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for workers: %w", err)
+	}
+	m.serve("the workers' door", door, local.NewServer(owner))
+	if err := m.home.Fleet.SetDesired(ctx, Pool, m.cfg.Workers); err != nil {
+		return fmt.Errorf("set the number of workers: %w", err)
+	}
+	fleet, err := children.Start(children.Options{
+		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
+		Path:  path, BaseURL: "http://" + door.Addr().String(),
+		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
+		Env:    []string{"PARAGON_CATALOGUE=" + m.catalogue.Name},
+		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Logger: m.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the fleet: %w", err)
+	}
+	m.onClose(func() { within(stopGrace, fleet.Stop) })
+	return nil
+}
+
+// serve answers HTTP on a listener until Close.
+func (m *Machine) serve(what string, l net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	m.jobs.Go(func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			m.log.Error("stopped serving", "what", what, "error", err)
+		}
+	})
+	m.onClose(func() {
+		within(stopGrace, func(ctx context.Context) {
+			if srv.Shutdown(ctx) != nil {
+				_ = srv.Close()
+			}
+		})
+	})
+}
+
+// within runs f with a context that ends after d.
+func within(d time.Duration, f func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	f(ctx)
+}

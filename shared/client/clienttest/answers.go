@@ -1,0 +1,159 @@
+package clienttest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"net/http"
+	"time"
+
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/selection"
+)
+
+// Labels are those of the task that the fake serves.
+var Labels = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
+
+// run makes what becomes of a submission.
+func (a *API) run(id string, s client.Submission) client.Query {
+	now := Instant
+	if a.Now != nil {
+		now = a.Now()
+	}
+	bound := s.Constraints.LatencyMS
+	if bound == 0 {
+		bound = 10000
+	}
+	q := client.Query{
+		ID: id, State: query.Placed, Task: "fashion", Model: "cnn-small", Class: s.Class,
+		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(bound)), Placement: "work-relaxed-main",
+	}
+	if s.Model != "" {
+		q.Model = s.Model
+	}
+	if q.Class == "" {
+		q.Class = query.Need{Constraints: s.Constraints}.ClassOf(2000)
+	}
+	switch {
+	case bytes.Contains(s.Input.Data, []byte(Pends)):
+		q.Trail = query.Trail{{At: now, Event: query.StepPlaced, Where: q.Placement, Why: "relaxed queries wait for a worker"}}
+		return q
+	case bytes.Contains(s.Input.Data, []byte(Fails)):
+		return fail(q)
+	}
+	return succeed(q, s)
+}
+
+func fail(q client.Query) client.Query {
+	q = finish(q, query.Failed, 4)
+	q.Failure = &query.Failure{Code: query.ModelFault, Detail: "the model cannot be run"}
+	q.Trail = query.Trail{{At: q.AcceptedAt, Event: query.StepPlaced, Where: q.Placement, Why: "relaxed queries wait for a worker"}}
+	return q
+}
+
+func finish(q client.Query, s query.State, latencyMS float64) client.Query {
+	at := q.AcceptedAt.Add(query.Duration(latencyMS))
+	met := s == query.Succeeded && !at.After(q.DeadlineAt)
+	q.State, q.FinishedAt, q.MetSLO, q.LatencyMS = s, &at, &met, latencyMS
+	return q
+}
+
+// succeed answers on a worker, and strict queries on a function.
+func succeed(q client.Query, s client.Submission) client.Query {
+	sum := sha256.Sum256(s.Input.Data)
+	best := int(sum[0]) % len(Labels)
+	scores := make([]float32, len(Labels))
+	for i := range scores {
+		scores[i] = 0.01
+	}
+	scores[best] = 0.91
+	q = finish(q, query.Succeeded, 12.5)
+	q.Result = &query.Result{Label: Labels[best], Index: best, Scores: scores}
+	q.QueueMS, q.ComputeMS, q.CostUSD = 3.25, 8.5, 2.4e-7
+	q.ServedBy = &query.Runner{Kind: query.OnWorker, Name: "worker-1", Resource: "c5.large", Paced: true}
+	where, why := q.Placement, "relaxed queries wait for a worker"
+	if q.Class == query.Strict {
+		q.Placement, where, why = "overflow", "overflow", "a worker would take about 1210 ms"
+		q.CostUSD = 1.9e-6
+		q.ServedBy = &query.Runner{Kind: query.OnFunction, Name: "inference-1024", Resource: "lambda-x86_64", MemoryMB: 1024, Cold: true}
+	}
+	q.Trail = query.Trail{{At: q.AcceptedAt, Event: query.StepPlaced, Where: where, Why: why}}
+	if bytes.Contains(s.Input.Data, []byte(Bounced)) {
+		q.Trail[0].Where, q.Trail[0].Why = "work-strict-main", "a worker answers in about 40 ms"
+		q.Trail = q.Trail.Add(query.Step{At: q.AcceptedAt.Add(2 * time.Millisecond), Event: query.StepBounced, Where: "worker-1",
+			Why: "it would start 130 ms too late here"})
+	}
+	q.Trail = q.Trail.Add(query.Step{At: q.AcceptedAt.Add(3250 * time.Microsecond), Event: query.StepRan, Where: q.ServedBy.Name})
+	return q
+}
+
+// unfinished is a query as it was before it ran.
+func unfinished(q client.Query) client.Query {
+	return client.Query{
+		ID: q.ID, State: query.Placed, Task: q.Task, Model: q.Model, Class: q.Class,
+		AcceptedAt: q.AcceptedAt, DeadlineAt: q.DeadlineAt, Placement: q.Placement, Trail: q.Trail[:1],
+	}
+}
+
+func models(w http.ResponseWriter, _ *http.Request) {
+	model := func(name string, accuracy float64, mb int, ms float64) client.Model {
+		at := func(kind query.RunnerKind, name string, mb int, ms float64) client.Resource {
+			return client.Resource{
+				Resource: selection.Resource{Kind: kind, Name: name, MemoryMB: mb},
+				MS:       profile.Percentiles{P50: ms, P95: ms * 1.2, P99: ms * 1.5},
+			}
+		}
+		return client.Model{
+			Name: name, Task: "fashion", Accuracy: profile.Accuracy{Top1Percent: accuracy}, MemoryMB: mb, Labels: Labels,
+			Resources: []client.Resource{
+				at(query.OnWorker, "c5.large", 0, ms),
+				at(query.OnFunction, "lambda-x86_64", 512, 3*ms), at(query.OnFunction, "lambda-x86_64", 1769, ms),
+			},
+		}
+	}
+	write(w, http.StatusOK, map[string]any{"models": []client.Model{
+		model("logistic", 84.39, 60, 0.2), model("mlp", 89.71, 62, 0.8), model("cnn-small", 92.5, 70, 8),
+	}})
+}
+
+// status moves a little with every poll, as a live one does, and the same way
+// in every run.
+func (a *API) status(w http.ResponseWriter, _ *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.polls++
+	now := Instant.Add(time.Duration(a.polls) * time.Second)
+	if a.Now != nil {
+		now = a.Now()
+	}
+	strict, relaxed := 98.7, 100.0
+	write(w, http.StatusOK, client.Status{
+		At: now,
+		Pools: []client.PoolStatus{{
+			Name: "main", InstanceType: "c5.large", Booting: 1, Ready: 2, Draining: 1,
+			Runners: 4, Busy: a.polls % 5, Held: 3, Answered: int64(12000 + 40*a.polls), Bounced: 17,
+		}},
+		Queues: map[string]client.QueueStatus{
+			"work-strict-main": {Visible: 2, InFlight: 4, OldestMS: 18.4}, "work-relaxed-main": {Visible: 140 + 3*a.polls, InFlight: 6, OldestMS: 4200},
+			"overflow": {Visible: 0, InFlight: 5}, "dead-letters": {},
+		},
+		Classes: map[query.Class]client.ClassStatus{
+			query.Strict:  {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, LastMinute: wave(a.polls, 21, 9)},
+			query.Relaxed: {ArrivalsPerSecond: 18.2, Recent: 190, Met: 190, Attainment: &relaxed, LastMinute: wave(a.polls+20, 18, 6)},
+		},
+		Overflow: client.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},
+		Desired:  map[string]int{"main": 3}, CostUSD: 0.0412 + 0.0003*float64(a.polls), CostSince: Instant, Paced: true,
+		SettingsVersion: 4,
+	})
+}
+
+// wave is a minute of counts around a mean.
+func wave(shift int, mean, swing float64) []float64 {
+	out := make([]float64, 60)
+	for i := range out {
+		k := (i + shift) % 24
+		out[i] = mean + swing*float64(min(k, 24-k)-6)/6
+	}
+	return out
+}

@@ -1,0 +1,200 @@
+// Package clienttest is a fake of Paragon's HTTP API for the tests of what
+// speaks to it: the client, the command line and the live page. What an input
+// holds decides what becomes of it, so that a test reads without knowing the
+// fake.
+package clienttest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// An input that contains one of these words meets that fate; every other one
+// is answered.
+const (
+	Fails   = "FAILS"   // ends as failed
+	Pends   = "PENDS"   // is never finished
+	Refused = "REFUSED" // is refused as no picture
+	Busy    = "BUSY"    // meets a 503 on its first try
+	Bounced = "BOUNCED" // goes to a worker first and then to a function
+)
+
+// API is the fake. Its zero value is ready; it is safe for concurrent use.
+type API struct {
+	// Now is the time of acceptance; nil means a fixed instant.
+	Now func() time.Time
+	// Token is asked of every caller when it is set.
+	Token string
+
+	mu      sync.Mutex
+	queries map[string]client.Query
+	order   []string // ids, oldest first
+	bodies  map[string]string
+	tries   map[string]int
+	polls   int
+}
+
+// Instant is the time that the fake lives at unless it is told another.
+var Instant = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+// ServeHTTP answers as the API would.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.Token != "" && r.Header.Get("Authorization") != "Bearer "+a.Token {
+		refuse(w, http.StatusUnauthorized, "unauthenticated", "Authorization", "the request does not tell whose it is")
+		return
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/queries", a.submit)
+	mux.HandleFunc("GET /v1/queries", a.recent)
+	mux.HandleFunc("GET /v1/queries/{id}", a.get)
+	mux.HandleFunc("DELETE /v1/queries/{id}", a.cancel)
+	mux.HandleFunc("GET /v1/models", models)
+	mux.HandleFunc("GET /v1/status", a.status)
+	mux.ServeHTTP(w, r)
+}
+
+func (a *API) submit(w http.ResponseWriter, r *http.Request) {
+	var s client.Submission
+	body := new(bytes.Buffer)
+	if _, err := body.ReadFrom(r.Body); err != nil || json.Unmarshal(body.Bytes(), &s) != nil {
+		refuse(w, http.StatusBadRequest, "bad-json", "", "the body is not JSON")
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.admit(w, s, body.Bytes()) {
+		return
+	}
+	id := identify(r.Header.Get("Idempotency-Key"), s)
+	if earlier, ok := a.bodies[id]; ok && earlier != body.String() {
+		refuse(w, http.StatusUnprocessableEntity, "idempotency-key-reused", "Idempotency-Key", "the key was used for another request")
+		return
+	}
+	if _, ok := a.queries[id]; !ok {
+		a.store(id, body.String(), a.run(id, s))
+	}
+	q := a.queries[id]
+	status := http.StatusOK
+	if !q.State.Terminal() || r.Header.Get("Prefer") == "" {
+		status = http.StatusAccepted
+		q = unfinished(q)
+	}
+	w.Header().Set("Location", "/v1/queries/"+id)
+	write(w, status, q)
+}
+
+// admit refuses what the API would refuse.
+func (a *API) admit(w http.ResponseWriter, s client.Submission, body []byte) bool {
+	switch {
+	case s.Task != "" && s.Task != "fashion":
+		refuse(w, http.StatusUnprocessableEntity, "unknown-task", "task", fmt.Sprintf("there is no task %q, only: fashion", s.Task))
+	case bytes.Contains(s.Input.Data, []byte(Refused)):
+		refuse(w, http.StatusUnprocessableEntity, "bad-input", "input.data", "is not a PNG picture: unexpected EOF")
+	case s.Constraints.LatencyMS > 0 && s.Constraints.LatencyMS < 5:
+		refuse(w, http.StatusUnprocessableEntity, "below-floor", "constraints.latency_ms",
+			fmt.Sprintf("is %g ms, below the 5 ms that this home can keep", s.Constraints.LatencyMS))
+	case bytes.Contains(s.Input.Data, []byte(Busy)) && a.try(string(body)) == 1:
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "busy", "", "the store is not to be had at this moment")
+	default:
+		return true
+	}
+	return false
+}
+
+func (a *API) try(what string) int {
+	if a.tries == nil {
+		a.tries = map[string]int{}
+	}
+	a.tries[what]++
+	return a.tries[what]
+}
+
+// identify gives a query an id that depends on its data alone unless a test
+// chose the key, as the client's own random keys are long.
+func identify(key string, s client.Submission) string {
+	seed := string(s.Input.Data) + string(s.Class)
+	if len(key) > 0 && len(key) < 20 {
+		seed = key
+	}
+	sum := sha256.Sum256([]byte(seed))
+	return "q" + hex.EncodeToString(sum[:3])
+}
+
+func (a *API) store(id, body string, q client.Query) {
+	if a.queries == nil {
+		a.queries, a.bodies = map[string]client.Query{}, map[string]string{}
+	}
+	a.queries[id], a.bodies[id] = q, body
+	a.order = append(a.order, id)
+}
+
+func (a *API) get(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q, ok := a.queries[r.PathValue("id")]
+	if !ok {
+		refuse(w, http.StatusNotFound, "not-found", "", "there is no such query")
+		return
+	}
+	write(w, http.StatusOK, q)
+}
+
+func (a *API) cancel(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id := r.PathValue("id")
+	q, ok := a.queries[id]
+	switch {
+	case !ok:
+		refuse(w, http.StatusNotFound, "not-found", "", "there is no such query")
+		return
+	case q.State.Terminal() && q.State != query.Cancelled:
+		refuse(w, http.StatusConflict, "already-finished", "", "the query has already "+string(q.State))
+		return
+	}
+	q.State = query.Cancelled
+	a.queries[id] = q
+	write(w, http.StatusOK, q)
+}
+
+func (a *API) recent(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
+	if err != nil {
+		limit = 20
+	}
+	page := struct {
+		Queries []client.Query `json:"queries"`
+	}{[]client.Query{}}
+	for i := len(a.order) - 1; i >= 0 && len(page.Queries) < limit; i-- {
+		page.Queries = append(page.Queries, a.queries[a.order[i]])
+	}
+	write(w, http.StatusOK, page)
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a caller that went away cannot be told
+}
+
+func refuse(w http.ResponseWriter, status int, kind, field, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(client.Problem{
+		Type: "urn:paragon:problem:" + kind, Title: strings.ReplaceAll(kind, "-", " "), Status: status, Field: field, Detail: detail,
+	})
+}
