@@ -101,7 +101,8 @@ func (w *Worker) relieve() int {
 // bounce hands a strict query over to the inference functions.
 func (w *Worker) bounce(late placement.Late[*lease]) {
 	l := late.Item
-	defer w.leases.drop(l)
+	w.leases.pass(l)
+	defer l.lose()
 	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
 	if err := w.settler.Pass(l.ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step); err != nil {
 		w.Log.Warn("could not bounce", "worker", w.ID, "query", l.d.Message.ID, "error", err)
@@ -117,13 +118,11 @@ func (w *Worker) release(ls []*lease) {
 	ds := make([]cloud.Delivery, len(ls))
 	for i, l := range ls {
 		ds[i] = l.d
+		w.leases.drop(l)
 	}
 	call, cancel := context.WithTimeout(w.life, w.leaseTime())
 	defer cancel()
 	if err := w.Queues.Release(call, ds...); err != nil {
 		w.Log.Warn("could not release", "worker", w.ID, "messages", len(ds), "error", err)
-	}
-	for _, l := range ls {
-		w.leases.drop(l)
 	}
 }

@@ -41,9 +41,16 @@ func (ls *leases) add(life context.Context, d cloud.Delivery, now time.Time, len
 	return l
 }
 
-// drop takes a message out of hand.
+// drop takes a message out of hand for good.
 func (ls *leases) drop(l *lease) {
 	l.lose()
+	ls.pass(l)
+}
+
+// pass takes a message out of hand that is about to go to a queue, from which
+// it may come back before the call that puts it there returns. Its lease is not
+// renewed any more, and holds for that call.
+func (ls *leases) pass(l *lease) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.held[l.d.Message.ID] == l {

@@ -164,6 +164,7 @@ func (w *Worker) fail(l *lease, cause error) error {
 		f.Code = query.TooOften
 		return w.settler.Fail(l.ctx, l.d, attempts, f)
 	}
+	w.leases.pass(l)
 	step := query.Step{At: w.Now(), Event: query.StepRetried, Where: w.ID, Why: f.Detail}
 	return w.settler.Pass(l.ctx, l.d, l.d.Queue, attempts, step)
 }

@@ -1,0 +1,351 @@
+package serving_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/engine/answer"
+	"paragon/shared/serving"
+)
+
+const pool = "main"
+
+// catalogue has a quick and a slow model, and one for which batching pays.
+func catalogue() *profile.Catalogue {
+	model := func(name string, p50, p99 float64) profile.Model {
+		return profile.Model{Name: name, Task: "t", File: name + ".onnx", Latency: []profile.Latency{
+			{Resource: "c5.large", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: p50, P95: p99, P99: p99}},
+		}}
+	}
+	batched := model("batched", 100, 110)
+	batched.Latency = append(batched.Latency, profile.Latency{Resource: "c5.large", Threads: 1, Batch: 4,
+		MS: profile.Percentiles{P50: 200, P95: 220, P99: 220}})
+	return &profile.Catalogue{
+		Name: "test", Models: []profile.Model{model("quick", 20, 25), model("slow", 100, 110), batched},
+		Instances: []profile.Instance{{Type: "c5.large", VCPUs: 2, USDPerHour: 0.072, Speed: 1}},
+	}
+}
+
+// rig is a home with one pool, in a synctest bubble.
+type rig struct {
+	*testing.T
+	home *local.Home
+	cloud.Home
+	settings settings.Settings
+	answers  *answers
+	wins     *wins
+	workers  sync.WaitGroup
+}
+
+func newRig(t *testing.T, chaos *local.Chaos) *rig {
+	t.Helper()
+	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Chaos: chaos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), answers: &answers{runs: map[string]int{}}}
+	r.wins = &wins{won: map[string]int{}}
+	return r
+}
+
+// close must be called at the end of the bubble, with every worker stopped.
+func (r *rig) close() {
+	r.Helper()
+	r.workers.Wait()
+	if err := r.home.Close(); err != nil {
+		r.Error(err)
+	}
+}
+
+// answers is an Answerer that knows its inputs by their text.
+type answers struct {
+	mu      sync.Mutex
+	runs    map[string]int // by input
+	order   []string
+	batches []int
+	cold    chan struct{} // when set, a run waits until it is closed
+	started chan string   // when set, gets every input that starts
+}
+
+func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error) {
+	a.mu.Lock()
+	a.batches = append(a.batches, len(in))
+	for _, i := range in {
+		a.runs[string(i.Data)]++
+		a.order = append(a.order, string(i.Data))
+	}
+	a.mu.Unlock()
+	if a.started != nil {
+		a.started <- string(in[0].Data)
+	}
+	if a.cold != nil {
+		select {
+		case <-a.cold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	out := make([]answer.Answered, len(in))
+	for i := range in {
+		switch text := string(in[i].Data); text {
+		case "poison":
+			out[i].Err = &answer.Fault{Code: query.BadInput, Err: errors.New("not a picture")}
+		case "faulty":
+			return nil, &answer.Fault{Code: query.ModelFault, Err: errors.New("the model is broken")}
+		default:
+			out[i].Result = query.Result{Label: text, Scores: []float32{1}}
+		}
+	}
+	return out, nil
+}
+
+func (a *answers) ran(text string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.runs[text]
+}
+
+// wins counts the terminal writes that won, by query.
+type wins struct {
+	mu  sync.Mutex
+	won map[string]int
+}
+
+// mortal is a worker's way to its home, which is cut at one call: nothing
+// reaches the home any more, as if the process had died there.
+type mortal struct {
+	cloud.Queues
+	cloud.Store
+	cloud.Fleet
+	wins *wins
+	cut  string // where it dies, such as "before finish"; empty means never
+	dead atomic.Bool
+}
+
+var errDead = fmt.Errorf("the process is dead: %w", cloud.ErrUnavailable)
+
+// call makes a call unless the process is dead, or dies of it.
+func (m *mortal) call(name string, f func() error) error {
+	if m.cut == "before "+name {
+		m.dead.Store(true)
+	}
+	if m.dead.Load() {
+		return errDead
+	}
+	err := f()
+	if m.cut == "after "+name {
+		m.dead.Store(true)
+		return errDead
+	}
+	return err
+}
+
+func (m *mortal) Receive(ctx context.Context, q cloud.QueueName, n int, lease, wait time.Duration) (ds []cloud.Delivery, err error) {
+	err = m.call("receive", func() error {
+		ds, err = m.Queues.Receive(ctx, q, n, lease, wait)
+		if len(ds) == 0 && m.cut == "after receive" {
+			m.cut = "" // nothing came: die of the next
+			defer func() { m.cut = "after receive" }()
+		}
+		return err
+	})
+	if err != nil {
+		ds = nil
+	}
+	return ds, err
+}
+
+func (m *mortal) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
+	return m.call("extend", func() error { return m.Queues.Extend(ctx, d, lease) })
+}
+
+func (m *mortal) Delete(ctx context.Context, ds ...cloud.Delivery) error {
+	return m.call("delete", func() error { return m.Queues.Delete(ctx, ds...) })
+}
+
+func (m *mortal) Release(ctx context.Context, ds ...cloud.Delivery) error {
+	return m.call("release", func() error { return m.Queues.Release(ctx, ds...) })
+}
+
+func (m *mortal) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, msg query.Message) error {
+	return m.call("move", func() error {
+		if m.cut == "amid move" { // sent there, and not yet gone from here
+			defer m.dead.Store(true)
+			return errors.Join(m.Send(ctx, to, msg), errDead)
+		}
+		return m.Queues.Move(ctx, d, to, msg)
+	})
+}
+
+func (m *mortal) Finish(ctx context.Context, id string, o query.Outcome) (rec query.Record, won bool, err error) {
+	err = m.call("finish", func() error {
+		rec, won, err = m.Store.Finish(ctx, id, o)
+		if won {
+			m.wins.mu.Lock()
+			m.wins.won[id]++
+			m.wins.mu.Unlock()
+		}
+		return err
+	})
+	return rec, won, err
+}
+
+func (m *mortal) States(ctx context.Context, ids ...string) (out map[string]query.State, err error) {
+	err = m.call("states", func() error { out, err = m.Store.States(ctx, ids...); return err })
+	return out, err
+}
+
+func (m *mortal) Report(ctx context.Context, r cloud.WorkerReport) (o cloud.Orders, err error) {
+	if m.dead.Load() {
+		return o, errDead
+	}
+	return m.Fleet.Report(ctx, r)
+}
+
+// worker is a running worker.
+type worker struct {
+	*serving.Worker
+	way  *mortal
+	stop context.CancelFunc
+	done chan error
+}
+
+// start starts a worker; change may set its options and its way to the home.
+func (r *rig) start(id string, change func(*serving.Options, *mortal)) *worker {
+	r.Helper()
+	c := r.home.As(id)
+	way := &mortal{Queues: c.Queues, Store: c.Store, Fleet: c.Fleet, wins: r.wins}
+	o := serving.Options{
+		ID: id, Pool: pool, InstanceType: "c5.large", Runners: 1, Paced: true, Catalogue: catalogue(),
+		Answerer: r.answers, Queues: way, Store: way, Fleet: way, Blobs: c.Blobs, PollWait: time.Second,
+		Settings: func() settings.Settings { return r.settings }, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	if change != nil {
+		change(&o, way)
+	}
+	w, err := serving.New(o)
+	if err != nil {
+		r.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(r.Context())
+	out := &worker{Worker: w, way: way, stop: stop, done: make(chan error, 1)}
+	r.workers.Go(func() { out.done <- w.Run(ctx) })
+	return out
+}
+
+// end drains a worker and expects it to leave in peace.
+func (r *rig) end(ws ...*worker) {
+	r.Helper()
+	for _, w := range ws {
+		w.stop()
+		if err := <-w.done; err != nil {
+			r.Errorf("worker %s: %v", w.ID, err)
+		}
+	}
+}
+
+// ask is a query to submit.
+type ask struct {
+	id, model, input string
+	class            query.Class
+	boundMS          float64
+	message          func(*query.Message)
+}
+
+func (r *rig) submit(as ...ask) {
+	r.Helper()
+	for _, a := range as {
+		if a.input == "" {
+			a.input = "input of " + a.id
+		}
+		now := time.Now()
+		m := query.Message{ID: a.id, Owner: "owner", Task: "t", Model: a.model, Class: a.class, AcceptedAt: now,
+			DeadlineAt: now.Add(query.Duration(a.boundMS)), ExpiresAt: query.ExpiresAt(now, a.boundMS),
+			Input: query.Input{ContentType: "text/plain", Data: []byte(a.input)}}
+		if a.message != nil {
+			a.message(&m)
+		}
+		rec := query.Record{ID: a.id, Owner: "owner", State: query.Placed, Model: a.model, Class: a.class, AcceptedAt: m.AcceptedAt,
+			DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: now.Add(24 * time.Hour)}
+		if _, _, err := r.Store.Accept(r.Context(), rec, cloud.WorkQueue(pool, a.class), m); err != nil {
+			r.Fatal(err)
+		}
+	}
+}
+
+// result waits for a query's end, two minutes at most.
+func (r *rig) result(id string) query.Record {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Minute)
+	defer cancel()
+	rec, err := r.Store.Wait(ctx, id)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if !rec.State.Terminal() {
+		r.Fatalf("query %s is still %s", id, rec.State)
+	}
+	return rec
+}
+
+func (r *rig) want(id string, state query.State) query.Record {
+	r.Helper()
+	rec := r.result(id)
+	if rec.State != state {
+		r.Errorf("query %s: %s (%+v), want %s", id, rec.State, rec.Outcome.Failure, state)
+	}
+	return rec
+}
+
+// depth counts a queue's messages, leased ones included.
+func (r *rig) depth(q cloud.QueueName) int {
+	r.Helper()
+	d, err := r.Queues.Depth(r.Context(), q)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return d.Visible + d.InFlight
+}
+
+func (r *rig) wantDepth(q cloud.QueueName, n int) {
+	r.Helper()
+	if got := r.depth(q); got != n {
+		r.Errorf("%d messages on %s, want %d", got, q, n)
+	}
+}
+
+// overflow takes one message off the overflow queue.
+func (r *rig) overflow() query.Message {
+	r.Helper()
+	ds, err := r.Queues.Receive(r.Context(), cloud.Overflow, 1, time.Minute, time.Minute)
+	if err != nil || len(ds) != 1 {
+		r.Fatalf("nothing on the overflow queue: %v", err)
+	}
+	if err := r.Queues.Delete(r.Context(), ds...); err != nil {
+		r.Fatal(err)
+	}
+	return ds[0].Message
+}
+
+func events(t query.Trail) []query.Event {
+	var out []query.Event
+	for _, s := range t {
+		out = append(out, s.Event)
+	}
+	return slices.Clip(out)
+}
