@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 )
 
@@ -40,11 +39,13 @@ func Pick(n query.Need, o Offer) (Candidate, query.Class, error) {
 
 // figures are what is predicted of one row.
 type figures struct {
-	row       *row
+	group     *group
+	at        int // of the row in its group
 	latencyMS float64
 	accuracy  float64
 	costUSD   float64
 	priceUSD  float64
+	score     float64 // when weights decide
 	verdict   verdict
 }
 
@@ -66,7 +67,7 @@ type scan struct {
 	need      query.Need
 	offer     *Offer
 	table     *Table
-	rows      []row
+	groups    []group
 	class     query.Class
 	objective query.Dimension // empty for weights
 	latencyMS float64         // bounds; infinite when there is none
@@ -76,9 +77,6 @@ type scan struct {
 	functions bool // may be chosen
 	idle      bool // judge the pools as if they were idle and there
 	few       [4]load
-
-	model         *profile.Model // whose accuracy was looked up last
-	modelAccuracy float64
 }
 
 func newScan(n query.Need, o *Offer) (*scan, error) {
@@ -86,7 +84,7 @@ func newScan(n query.Need, o *Offer) (*scan, error) {
 		return nil, err
 	}
 	s := &scan{need: n, offer: o, table: o.table(), class: n.ClassOf(o.StrictBelowMS), objective: objective(n)}
-	s.rows = s.table.tasks[n.Task]
+	s.groups = s.table.tasks[n.Task]
 	if _, ok := o.Catalogue.Task(n.Task); !ok {
 		return nil, fmt.Errorf("%w %q", ErrUnknownTask, n.Task)
 	}
@@ -165,50 +163,66 @@ func check(n query.Need) error {
 	return fmt.Errorf("%w: optimize is %q, not latency, accuracy or cost", ErrInvalid, n.Optimize)
 }
 
-// judge predicts a row under the scan's load and says whether it keeps the bounds.
-func (s *scan) judge(r *row) figures {
-	f := figures{row: r, accuracy: s.accuracyOf(r.model), priceUSD: r.priceUSD}
-	if s.need.Model != "" && r.model.Name != s.need.Model {
-		f.verdict = notOffered
-		return f
-	}
-	if r.pool < 0 {
-		s.onFunction(&f)
-	} else {
-		s.onWorker(&f)
+// open returns what is the same for all rows of a group: the accuracy, and a
+// verdict where the model itself is out.
+func (s *scan) open(g *group) figures {
+	f := figures{group: g, accuracy: g.model.Accuracy.Top1Percent}
+	if learnt, ok := s.offer.Accuracy[g.model.Name]; ok {
+		f.accuracy = learnt
 	}
 	switch {
-	case f.verdict != feasible:
-	case f.latencyMS > s.latencyMS:
-		f.verdict = tooSlow
+	case s.need.Model != "" && g.model.Name != s.need.Model:
+		f.verdict = notOffered
 	case f.accuracy < s.accuracy:
 		f.verdict = tooInaccurate
-	case f.priceUSD > s.priceUSD:
-		f.verdict = tooDear
 	}
 	return f
 }
 
-func (s *scan) onFunction(f *figures) {
-	r := f.row
-	f.latencyMS = s.offer.OverflowPathMS + r.service.P95
-	if s.offer.ColdShare >= coldShows {
-		f.latencyMS += r.coldP95
+// judge predicts a row of an opened group under the scan's load and says
+// whether it keeps the bounds.
+func (s *scan) judge(f *figures, at int) {
+	r := &f.group.rows[at]
+	out := f.verdict
+	f.at, f.priceUSD = at, r.priceUSD
+	if r.pool < 0 {
+		s.onFunction(f, r)
+	} else {
+		s.onWorker(f, r)
 	}
-	f.priceUSD += min(s.offer.ColdShare, 1) * r.coldExtra
-	f.costUSD = f.priceUSD
-	if !s.functions {
-		f.verdict = notOffered
-		if s.offer.Arch == s.table.arch {
-			f.verdict = relaxedWaits
-		}
+	switch {
+	case out == notOffered || f.verdict == feasible && out != feasible:
+		f.verdict = out
+	case f.verdict != feasible:
+	case f.latencyMS > s.latencyMS:
+		f.verdict = tooSlow
+	case f.priceUSD > s.priceUSD:
+		f.verdict = tooDear
 	}
 }
 
-func (s *scan) onWorker(f *figures) {
-	l := s.loads[f.row.pool]
-	f.latencyMS = s.offer.PathMS + f.row.service.P99
+func (s *scan) onFunction(f *figures, r *row) {
+	f.latencyMS = s.offer.OverflowPathMS + r.serviceMS
+	if s.offer.ColdShare >= coldShows {
+		f.latencyMS += r.coldMS
+	}
+	f.priceUSD += min(s.offer.ColdShare, 1) * r.coldUSD
 	f.costUSD = f.priceUSD
+	switch {
+	case s.functions:
+		f.verdict = feasible
+	case s.offer.Arch == s.table.arch:
+		f.verdict = relaxedWaits
+	default:
+		f.verdict = notOffered
+	}
+}
+
+func (s *scan) onWorker(f *figures, r *row) {
+	l := &s.loads[r.pool]
+	f.latencyMS = s.offer.PathMS + r.serviceMS
+	f.costUSD = f.priceUSD
+	f.verdict = feasible
 	switch {
 	case !l.served:
 		f.verdict = notOffered
@@ -221,16 +235,4 @@ func (s *scan) onWorker(f *figures) {
 	case s.class == query.Strict:
 		f.verdict = noWorker
 	}
-}
-
-// accuracyOf looks a model's accuracy up; rows of one model follow each other.
-func (s *scan) accuracyOf(m *profile.Model) float64 {
-	if m == s.model {
-		return s.modelAccuracy
-	}
-	s.model, s.modelAccuracy = m, m.Accuracy.Top1Percent
-	if learnt, ok := s.offer.Accuracy[m.Name]; ok {
-		s.modelAccuracy = learnt
-	}
-	return s.modelAccuracy
 }

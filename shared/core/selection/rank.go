@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"paragon/shared/core/query"
 )
@@ -23,45 +24,43 @@ func (s *scan) settle() (figures, bool) {
 
 // best returns the feasible row that wins.
 func (s *scan) best() (figures, bool) {
+	var spans spans
 	if s.objective == "" {
-		return s.bestByWeights()
+		spans = newSpans()
+		s.feasible(func(f *figures) { spans.see(f) })
 	}
 	var best figures
 	found := false
-	for i := range s.rows {
-		f := s.judge(&s.rows[i])
-		if f.verdict == feasible && (!found || s.less(&f, &best, nil)) {
-			best, found = f, true
+	s.feasible(func(f *figures) {
+		if s.objective == "" {
+			f.score = spans.score(f, s.need.Weights)
 		}
-	}
+		if !found || s.compare(f, &best) < 0 {
+			best, found = *f, true
+		}
+	})
 	return best, found
 }
 
-func (s *scan) bestByWeights() (figures, bool) {
-	spans := newSpans()
-	for i := range s.rows {
-		if f := s.judge(&s.rows[i]); f.verdict == feasible {
-			spans.see(&f)
+// feasible visits the rows that keep the bounds; f is only lent.
+func (s *scan) feasible(visit func(f *figures)) {
+	for i := range s.groups {
+		f := s.open(&s.groups[i])
+		if f.verdict != feasible {
+			continue
+		}
+		for at := range f.group.rows {
+			if s.judge(&f, at); f.verdict == feasible {
+				visit(&f)
+			}
+			f.verdict = feasible
 		}
 	}
-	var best figures
-	found := false
-	for i := range s.rows {
-		f := s.judge(&s.rows[i])
-		if f.verdict == feasible && (!found || s.less(&f, &best, &spans)) {
-			best, found = f, true
-		}
-	}
-	return best, found
 }
 
-// less tells whether a beats b: by the objective first, then by everything
-// else, so that the winner is dominated by nobody.
-func (s *scan) less(a, b *figures, spans *spans) bool {
-	return s.compare(a, b, spans) < 0
-}
-
-func (s *scan) compare(a, b *figures, spans *spans) int {
+// compare orders by the objective first, then by everything else, so that the
+// winner is dominated by nobody.
+func (s *scan) compare(a, b *figures) int {
 	order := 0
 	switch s.objective {
 	case query.Latency:
@@ -71,19 +70,25 @@ func (s *scan) compare(a, b *figures, spans *spans) int {
 	case query.Cost:
 		order = cmp.Compare(a.costUSD, b.costUSD)
 	default:
-		order = cmp.Compare(spans.score(a, s.need.Weights), spans.score(b, s.need.Weights))
+		order = cmp.Compare(a.score, b.score)
 	}
 	if order != 0 {
 		return order
 	}
-	return cmp.Or(
+	order = cmp.Or(
 		cmp.Compare(a.costUSD, b.costUSD),
 		cmp.Compare(a.priceUSD, b.priceUSD),
 		cmp.Compare(b.accuracy, a.accuracy),
 		cmp.Compare(a.latencyMS, b.latencyMS),
-		cmp.Compare(a.row.model.Name, b.row.model.Name),
-		cmp.Compare(a.row.resource.Name, b.row.resource.Name),
-		cmp.Compare(a.row.resource.MemoryMB, b.row.resource.MemoryMB),
+	)
+	if order != 0 {
+		return order
+	}
+	one, other := &a.group.details[a.at].resource, &b.group.details[b.at].resource
+	return cmp.Or(
+		strings.Compare(a.group.model.Name, b.group.model.Name),
+		strings.Compare(one.Name, other.Name),
+		cmp.Compare(one.MemoryMB, other.MemoryMB),
 	)
 }
 
@@ -128,22 +133,36 @@ func Choose(n query.Need, o Offer) (Ranked, error) {
 	if _, found := s.settle(); !found {
 		return Ranked{Class: s.class}, s.unsatisfiable()
 	}
-	all := make([]figures, 0, len(s.rows))
-	spans := newSpans()
-	for i := range s.rows {
-		f := s.judge(&s.rows[i])
-		if f.verdict == notOffered {
-			continue
-		}
-		if f.verdict == feasible {
-			spans.see(&f)
-		}
-		all = append(all, f)
-	}
+	all := s.all()
 	slices.SortFunc(all, func(a, b figures) int {
-		return cmp.Or(cmp.Compare(min(a.verdict, 1), min(b.verdict, 1)), s.compare(&a, &b, &spans))
+		return cmp.Or(cmp.Compare(min(a.verdict, 1), min(b.verdict, 1)), s.compare(&a, &b))
 	})
 	return s.ranked(all), nil
+}
+
+// all returns every row on offer, with its score where weights decide.
+func (s *scan) all() []figures {
+	var all []figures
+	spans := newSpans()
+	for i := range s.groups {
+		opened := s.open(&s.groups[i])
+		for at := range opened.group.rows {
+			f := opened
+			if s.judge(&f, at); f.verdict == notOffered {
+				continue
+			}
+			if f.verdict == feasible {
+				spans.see(&f)
+			}
+			all = append(all, f)
+		}
+	}
+	if s.objective == "" {
+		for i := range all {
+			all[i].score = spans.score(&all[i], s.need.Weights)
+		}
+	}
+	return all
 }
 
 func (s *scan) ranked(all []figures) Ranked {
@@ -164,13 +183,14 @@ func (s *scan) ranked(all []figures) Ranked {
 // candidate tells a row's figures. In the idle view the latency is that of the
 // load all the same, where there are runners to tell it.
 func (s *scan) candidate(f figures) Candidate {
+	d := &f.group.details[f.at]
 	c := Candidate{
-		Model: f.row.model.Name, Resource: f.row.resource, Service: f.row.service,
+		Model: f.group.model.Name, Resource: d.resource, Service: d.service,
 		LatencyMS: f.latencyMS, Accuracy: f.accuracy, CostUSD: f.costUSD, PriceUSD: f.priceUSD,
 		Feasible: f.verdict == feasible,
 	}
-	if s.idle && f.row.pool >= 0 {
-		c.LatencyMS += s.loads[f.row.pool].waitMS
+	if pool := f.group.rows[f.at].pool; s.idle && pool >= 0 {
+		c.LatencyMS += s.loads[pool].waitMS
 		c.Waits = c.Feasible
 	}
 	return c

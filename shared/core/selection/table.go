@@ -15,18 +15,30 @@ type Table struct {
 	catalogue *profile.Catalogue
 	types     []string
 	arch      string
-	tasks     map[string][]row
+	tasks     map[string][]group
 }
 
-// row is one model on one resource.
+// group is one model on all its resources.
+type group struct {
+	model   *profile.Model
+	rows    []row
+	details []detail // of the row at the same place
+}
+
+// row is what the scan reads of one model on one resource. It is kept small,
+// as every choice goes over all of them.
 type row struct {
-	model     *profile.Model
-	resource  Resource
-	pool      int // index of the instance type; -1 for a function
-	service   profile.Percentiles
-	coldP95   float64
+	serviceMS float64 // p99 on a worker, p95 on a function
+	coldMS    float64 // p95 of what a cold start adds
 	priceUSD  float64 // of a warm query
-	coldExtra float64 // US dollars that a cold start adds
+	coldUSD   float64 // what a cold start adds
+	pool      int     // index of the instance type; -1 for a function
+}
+
+// detail is what only an answer needs of a row.
+type detail struct {
+	resource Resource
+	service  profile.Percentiles
 }
 
 // NewTable prepares a catalogue for pools of those instance types and for the
@@ -34,58 +46,46 @@ type row struct {
 // does not fit a resource's memory, or whose service time there is unknown,
 // has no row for it.
 func NewTable(c *profile.Catalogue, arch string, instanceTypes ...string) *Table {
-	t := &Table{catalogue: c, types: instanceTypes, arch: arch, tasks: map[string][]row{}}
+	t := &Table{catalogue: c, types: instanceTypes, arch: arch, tasks: map[string][]group{}}
 	for i := range c.Models {
-		m := &c.Models[i]
-		rows := t.tasks[m.Task]
+		g := group{model: &c.Models[i]}
 		for pool, typ := range instanceTypes {
-			if r, ok := onVM(c, m, typ); ok {
-				r.pool = pool
-				rows = append(rows, r)
-			}
+			g.addVM(c, pool, typ)
 		}
-		t.tasks[m.Task] = append(rows, onFunctions(c, m, arch)...)
+		g.addFunctions(c, arch)
+		t.tasks[g.model.Task] = append(t.tasks[g.model.Task], g)
 	}
 	return t
 }
 
-func onVM(c *profile.Catalogue, m *profile.Model, typ string) (row, bool) {
+func (g *group) addVM(c *profile.Catalogue, pool int, typ string) {
 	in, ok := c.Instance(typ)
-	st, have := c.OnVM(m, typ)
-	if !ok || !have || m.MemoryMB+systemMB > in.MemoryMB {
-		return row{}, false
+	st, have := c.OnVM(g.model, typ)
+	if !ok || !have || g.model.MemoryMB+systemMB > in.MemoryMB {
+		return
 	}
-	return row{
-		model:    m,
-		resource: Resource{Kind: query.OnWorker, Name: typ},
-		service:  st.MS,
-		priceUSD: pricing.WorkerQueryUSD(in, st.MS.P50),
-	}, true
+	g.rows = append(g.rows, row{
+		serviceMS: st.MS.P99, priceUSD: pricing.WorkerQueryUSD(in, st.MS.P50), pool: pool,
+	})
+	g.details = append(g.details, detail{resource: Resource{Kind: query.OnWorker, Name: typ}, service: st.MS})
 }
 
-func onFunctions(c *profile.Catalogue, m *profile.Model, arch string) []row {
-	sizes, ok := c.FunctionSizes(arch)
-	if !ok {
-		return nil
-	}
-	var rows []row
+func (g *group) addFunctions(c *profile.Catalogue, arch string) {
+	sizes, _ := c.FunctionSizes(arch)
 	for _, mb := range sizes.MemoryMB {
-		st, have := c.OnFunction(m, arch, mb)
-		if !have || m.MemoryMB > mb {
+		st, have := c.OnFunction(g.model, arch, mb)
+		if !have || g.model.MemoryMB > mb {
 			continue
 		}
 		warm := pricing.FunctionQueryUSD(c.Prices, arch, mb, st.MS.P50)
-		rows = append(rows, row{
-			model:     m,
-			resource:  Resource{Kind: query.OnFunction, Name: "lambda-" + arch, MemoryMB: mb},
-			pool:      -1,
-			service:   st.MS,
-			coldP95:   st.ColdMS.P95,
-			priceUSD:  warm,
-			coldExtra: pricing.FunctionQueryUSD(c.Prices, arch, mb, st.MS.P50+st.ColdMS.P50) - warm,
+		g.rows = append(g.rows, row{
+			serviceMS: st.MS.P95, coldMS: st.ColdMS.P95, priceUSD: warm, pool: -1,
+			coldUSD: pricing.FunctionQueryUSD(c.Prices, arch, mb, st.MS.P50+st.ColdMS.P50) - warm,
+		})
+		g.details = append(g.details, detail{
+			resource: Resource{Kind: query.OnFunction, Name: "lambda-" + arch, MemoryMB: mb}, service: st.MS,
 		})
 	}
-	return rows
 }
 
 // table returns the offer's table, or one made for it.

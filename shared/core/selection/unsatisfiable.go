@@ -61,16 +61,15 @@ func (s *scan) unsatisfiable() error {
 	s.idle = true
 	least := math.Inf(1)
 	var nearest figures
-	for i := range s.rows {
-		f := s.judge(&s.rows[i])
-		if f.verdict == notOffered || f.verdict == relaxedWaits {
+	for _, f := range s.all() {
+		if f.verdict == relaxedWaits {
 			continue
 		}
 		if miss := s.miss(&f); miss < least {
 			least, nearest = miss, f
 		}
 	}
-	if nearest.row == nil {
+	if nearest.group == nil {
 		return u
 	}
 	c := s.candidate(nearest)
