@@ -75,7 +75,7 @@ type Options struct {
 	Args      []string // without the binary
 	BaseURL   string   // of the home; a secret follows
 	BootDelay time.Duration
-	Grace     time.Duration // what a worker that was declared dead gets to end; 0 means none
+	Grace     time.Duration // what a worker that was declared dead gets to end; 0 means 5 s
 	Paced     bool
 	Profiles  string
 	Env       []string // what workers see besides
@@ -136,6 +136,9 @@ func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, 
 	}
 	if opts.Wanted == nil || opts.Roster == nil || opts.Reporter == nil {
 		return nil, errors.New("workers need a home")
+	}
+	if opts.Grace == 0 {
+		opts.Grace = 5 * time.Second
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now

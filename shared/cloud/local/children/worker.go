@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,7 +120,7 @@ func (w *worker) spec() process.Spec {
 	return process.Spec{
 		Name: w.id, Path: o.Path, Args: o.Args, Logger: o.Logger,
 		Env: slices.Concat(w.s.parentEnv, []string{
-			EnvURL + "=" + o.BaseURL + "/" + o.Roster.Register(w.id),
+			EnvURL + "=" + strings.TrimSuffix(o.BaseURL, "/") + "/" + o.Roster.Register(w.id),
 			EnvID + "=" + w.id,
 			EnvPool + "=" + w.pool.Name,
 			EnvInstanceType + "=" + w.pool.InstanceType,
