@@ -116,9 +116,9 @@ func TestReasons(t *testing.T) {
 	got := strings.Join(lines, "\n")
 	want := strings.Join([]string{
 		"small vm: cheapest within the bounds",
-		"large vm: 100.0 ms, above the bound of 50.0 ms",
 		"small lambda-x86_64 at 1769 MB: $0.4879 a million, above the bound of $0.3000",
 		"small lambda-x86_64 at 512 MB: $0.4917 a million, above the bound of $0.3000",
+		"large vm: 100.0 ms, above the bound of 50.0 ms",
 		"large lambda-x86_64 at 1769 MB: 100.0 ms, above the bound of 50.0 ms",
 		"large lambda-x86_64 at 512 MB: 345.5 ms, above the bound of 50.0 ms",
 	}, "\n")
