@@ -109,7 +109,12 @@ func (h *Home) takeOver(ctx context.Context) error {
 
 // Close ends every call under way with ErrUnavailable, closes the file and
 // lets another process have it. Writes that were acknowledged are kept.
-func (h *Home) Close() error {
+func (h *Home) Close() (err error) {
+	h.closing.Do(func() { err = h.close() })
+	return err
+}
+
+func (h *Home) close() error {
 	var errs []error
 	if h.writes != nil {
 		errs = append(errs, h.writes.close())

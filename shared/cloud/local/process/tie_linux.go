@@ -16,7 +16,10 @@ func tied() *syscall.SysProcAttr {
 
 func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
 
+// kill reaches the whole group. One whose leader was reaped is left alone: its
+// number may be another's by now.
 func kill(p *os.Process) {
-	_ = syscall.Kill(-p.Pid, syscall.SIGKILL) // the group
-	_ = p.Kill()
+	if p.Signal(syscall.Signal(0)) == nil {
+		_ = syscall.Kill(-p.Pid, syscall.SIGKILL)
+	}
 }

@@ -101,7 +101,7 @@ func (in *Invoker) boot(e *environment) error {
 		return &FunctionError{Function: e.f.Name, Type: "Runtime.InvalidEntrypoint", Message: err.Error()}
 	}
 	in.adopt(e, child)
-	limit := time.NewTimer(initAllowance + e.f.Timeout)
+	limit := time.NewTimer(in.allowance + e.f.Timeout)
 	defer limit.Stop()
 	select {
 	case <-e.polls:
@@ -116,7 +116,7 @@ func (in *Invoker) boot(e *environment) error {
 			return e.exited()
 		}
 	case <-limit.C:
-		return e.timedOut(initAllowance + e.f.Timeout)
+		return e.timedOut(in.allowance + e.f.Timeout)
 	}
 }
 

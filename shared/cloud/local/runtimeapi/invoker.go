@@ -76,6 +76,7 @@ type Invoker struct {
 	server    *http.Server
 	addr      string
 	after     func(time.Duration) <-chan time.Time // of pacing
+	allowance time.Duration                        // initAllowance, less in tests
 
 	mu           sync.Mutex // guards what follows and what the functions count
 	environments map[string]*environment
@@ -95,7 +96,7 @@ func New(opts Options) (*Invoker, error) {
 		opts.Now = time.Now
 	}
 	in := &Invoker{
-		opts: opts, parentEnv: process.Basics(os.Environ()), after: time.After,
+		opts: opts, parentEnv: process.Basics(os.Environ()), after: time.After, allowance: initAllowance,
 		functions: map[string]*function{}, environments: map[string]*environment{}, quit: make(chan struct{}),
 	}
 	if err := in.register(); err != nil {

@@ -190,6 +190,18 @@ func TestFailedStarts(t *testing.T) {
 	call(t, in, "once", "")
 }
 
+func TestAStartMayTakeTooLong(t *testing.T) {
+	f := self("f", "TEST_INIT=hang")
+	f.Timeout = 10 * time.Millisecond
+	in := start(t, Options{Functions: []Function{f}})
+	in.allowance = 10 * time.Millisecond
+	_, err := in.Invoke(t.Context(), "f", nil)
+	var fault *FunctionError
+	if !errors.As(err, &fault) || fault.Message != "task timed out after 0.02 seconds" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEnvironmentsAreKeptForAWhile(t *testing.T) {
 	clock := &clock{}
 	in := start(t, Options{Functions: []Function{self("f"), self("g")}, KeepAlive: 5 * time.Minute, Now: clock.now})

@@ -44,6 +44,7 @@ type request struct {
 
 type reply struct {
 	PID     int       `json:"pid"`
+	Text    string    `json:"text,omitempty"` // the request's
 	Env     []string  `json:"env,omitempty"`
 	ARN     string    `json:"arn,omitempty"`
 	Until   time.Time `json:"until,omitzero"`
@@ -67,6 +68,8 @@ func beBootstrap() {
 			panic(err)
 		}
 		os.Exit(1)
+	case "hang":
+		select {}
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 	}
@@ -75,7 +78,7 @@ func beBootstrap() {
 }
 
 func handle(ctx context.Context, q request) (reply, error) {
-	r := reply{PID: os.Getpid()}
+	r := reply{PID: os.Getpid(), Text: q.Text}
 	switch q.Do {
 	case "panic":
 		panic("no way on")

@@ -1,0 +1,168 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// victimVariable makes the test binary the process that is killed.
+const victimVariable = "PARAGON_TEST_VICTIM"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(victimVariable); path != "" {
+		fmt.Fprintln(os.Stderr, hammer(path, os.Getenv(victimVariable+"_RUN")))
+		os.Exit(1) // it should have been killed
+	}
+	os.Exit(m.Run())
+}
+
+// hammer accepts and finishes queries for ever and says on stdout what was
+// acknowledged, each line once the call had returned.
+func hammer(path, run string) error {
+	ctx := context.Background()
+	h, err := Open(ctx, path, Options{})
+	if err != nil {
+		return err
+	}
+	c := h.Cloud()
+	broken := make(chan error)
+	for p := range 3 {
+		go func() {
+			for i := 0; ; i++ {
+				id := fmt.Sprintf("%s-%d-%d", run, p, i)
+				r := query.Record{ID: id, State: query.Placed, ForgetAt: time.Now().Add(time.Hour)}
+				if _, _, err := c.Store.Accept(ctx, r, queue, query.Message{ID: id}); err != nil {
+					broken <- err
+				}
+				fmt.Println("accepted", id, "")
+			}
+		}()
+		go func() {
+			for {
+				ds, err := c.Queues.Receive(ctx, queue, 2, time.Hour, time.Hour)
+				if err != nil {
+					broken <- err
+				}
+				for _, d := range ds {
+					label := fmt.Sprintf("%s/%d", run, p)
+					o := query.Outcome{State: query.Succeeded, Result: &query.Result{Label: label}}
+					_, won, err := c.Store.Finish(ctx, d.Message.ID, o)
+					if err != nil {
+						broken <- err
+					}
+					if won {
+						fmt.Println("finished", d.Message.ID, label)
+					}
+				}
+				if err := c.Queues.Delete(ctx, ds...); err != nil {
+					broken <- err
+				}
+			}
+		}()
+	}
+	return <-broken
+}
+
+// TestKilledAnywhereLosesNothing kills a process of the home again and again
+// on one file, and holds what it had acknowledged against what is there.
+func TestKilledAnywhereLosesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "paragon.db")
+	draw := rand.New(rand.NewPCG(2, 3))
+	accepted, finished := map[string]bool{}, map[string]string{}
+	for run := range 6 {
+		runVictim(t, path, fmt.Sprint("r", run), 50+draw.IntN(400), accepted, finished)
+		h := openAt(t, path, Options{})
+		checkAcknowledged(t, h, accepted, finished)
+		must(t, h.Close())
+	}
+	finishRest(t, openAt(t, path, Options{}), accepted, finished)
+}
+
+// runVictim kills a process once it has acknowledged some calls.
+func runVictim(t *testing.T, path, run string, lines int, accepted map[string]bool, finished map[string]string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), victimVariable+"="+path, victimVariable+"_RUN="+run)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	scan := bufio.NewScanner(out)
+	for n := 1; scan.Scan(); n++ {
+		words := strings.Split(scan.Text(), " ")
+		if len(words) == 3 && words[0] == "accepted" {
+			accepted[words[1]] = true
+		} else if len(words) == 3 && words[0] == "finished" {
+			if earlier, twice := finished[words[1]]; twice {
+				t.Errorf("%s was finished as %s and as %s", words[1], earlier, words[2])
+			}
+			finished[words[1]] = words[2]
+		}
+		if n == lines {
+			must(t, cmd.Process.Kill()) // what it still wrote is read as well
+		}
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+		t.Fatalf("the process ended by itself: %v", err)
+	}
+}
+
+// checkAcknowledged holds that all that was acknowledged is there, and that
+// each unfinished query still has its message.
+func checkAcknowledged(t *testing.T, h *Home, accepted map[string]bool, finished map[string]string) {
+	t.Helper()
+	for id := range accepted {
+		if _, err := h.Cloud().Store.Get(t.Context(), id); err != nil {
+			t.Errorf("an accepted query is lost: %v", err)
+		}
+	}
+	for id, label := range finished {
+		r, err := h.Cloud().Store.Get(t.Context(), id)
+		if err != nil || r.State != query.Succeeded || r.Outcome.Result.Label != label {
+			t.Errorf("query %s, finished as %s, is %s %+v, %v", id, label, r.State, r.Outcome, err)
+		}
+	}
+	var open, alone int
+	_, err := h.reads.one(`SELECT count(*), count(*) FILTER (WHERE id NOT IN (SELECT message ->> 'id' FROM messages))
+		FROM queries WHERE done = 0`, nil, &open, &alone)
+	must(t, err)
+	if alone != 0 {
+		t.Errorf("%d of %d unfinished queries have no message", alone, open)
+	}
+}
+
+// finishRest lets the queries that the crashes left go on, at once, to their end.
+func finishRest(t *testing.T, h *Home, accepted map[string]bool, finished map[string]string) {
+	t.Helper()
+	c := h.Cloud()
+	for {
+		ds, err := c.Queues.Receive(t.Context(), queue, 10, time.Hour, 0)
+		must(t, err)
+		if len(ds) == 0 {
+			break
+		}
+		for _, d := range ds {
+			r, won, err := c.Store.Finish(t.Context(), d.Message.ID, query.Outcome{State: query.Succeeded})
+			must(t, err)
+			if label, was := finished[d.Message.ID]; was && (won || r.Outcome.Result.Label != label) {
+				t.Errorf("query %s was finished twice", d.Message.ID)
+			}
+		}
+		must(t, c.Queues.Delete(t.Context(), ds...))
+	}
+	for id := range accepted {
+		if r, err := c.Store.Get(t.Context(), id); err != nil || !r.State.Terminal() {
+			t.Errorf("query %s ended as %s, %v", id, r.State, err)
+		}
+	}
+}

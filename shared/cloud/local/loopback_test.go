@@ -1,0 +1,150 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+func TestLoopbackOverTCP(t *testing.T) {
+	h := open(t, Options{})
+	s := httptest.NewServer(NewServer(h))
+	defer s.Close()
+	c, err := Dial(s.URL + "/" + h.Register("w1"))
+	must(t, err)
+	got := make(chan cloud.Delivery, 1)
+	go func() {
+		ds, err := c.Queues.Receive(context.Background(), queue, 1, time.Hour, time.Hour)
+		if err != nil || len(ds) != 1 {
+			t.Errorf("came %d messages, %v", len(ds), err)
+		}
+		got <- append(ds, cloud.Delivery{})[0]
+	}()
+	send(t, h, "a")
+	if d := <-got; d.Message.ID != "a" {
+		t.Errorf("%q came, want a", d.Message.ID)
+	}
+	if _, err := c.Store.Get(t.Context(), "nothing"); !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("an unknown query: %v, want ErrNotFound", err)
+	}
+	s.CloseClientConnections()
+	s.Close()
+	_, err = c.Store.Get(t.Context(), "nothing")
+	if !errors.Is(err, cloud.ErrUnavailable) {
+		t.Errorf("a home that is not there: %v, want ErrUnavailable", err)
+	}
+	if strings.Contains(err.Error(), s.URL+"/") {
+		t.Errorf("the error tells the secret: %v", err)
+	}
+}
+
+func TestErrorClassesTravel(t *testing.T) {
+	for name, class := range classes {
+		f := faultOf(errors.Join(errors.New("while testing"), class))
+		if f.Class != name || !errors.Is(&remoteError{f}, class) {
+			t.Errorf("class %s travels as %q", name, f.Class)
+		}
+	}
+	if err := (&remoteError{faultOf(io.EOF)}); errors.Unwrap(err) != nil || err.Error() != "EOF" {
+		t.Errorf("an error without a class travels as %v", err)
+	}
+}
+
+func TestServerRefuses(t *testing.T) {
+	h := open(t, Options{})
+	server := NewServer(h)
+	secret, old := h.Register("w1"), h.Register("w2")
+	h.Unregister("w2")
+	for _, c := range []struct {
+		name, method, path, body string
+		status                   int
+		class                    string
+	}{
+		{"no secret", "POST", "/", "{}", 404, ""},
+		{"an unknown secret", "POST", "/AAAAAAAAAAAAAAAAAAAAAA/view", "{}", 404, ""},
+		{"a dead secret", "POST", "/" + old + "/view", "{}", 404, ""},
+		{"part of a secret", "POST", "/" + secret[:21] + "/view", "{}", 404, ""},
+		{"an unknown call", "POST", "/" + secret + "/format", "{}", 400, ""},
+		{"another method", "GET", "/" + secret + "/view", "", 400, ""},
+		{"no JSON", "POST", "/" + secret + "/get", "{", 400, ""},
+		{"a body above the bound", "POST", "/" + secret + "/get", `"` + strings.Repeat("a", maxBody), 400, "too_large"},
+		{"a query that is not there", "POST", "/" + secret + "/get", `"x"`, 422, "not_found"},
+	} {
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
+		if w.Code != c.status || !strings.Contains(w.Body.String(), `"Class":"`+c.class+`"`) && c.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s, want %d %s", c.name, w.Code, w.Body, c.status, c.class)
+		}
+	}
+}
+
+func TestDialRefusesURLsWithoutTellingThem(t *testing.T) {
+	for _, u := range []string{"", "127.0.0.1:1/secret", "http://127.0.0.1:1", "http://127.0.0.1:1/", "https://127.0.0.1:1/secret", "http://%zz/secret"} {
+		if _, err := Dial(u); err == nil || strings.Contains(err.Error(), "/secret") && !strings.Contains(err.Error(), "host:port/secret") {
+			t.Errorf("Dial(%q): %v", u, err)
+		}
+	}
+}
+
+// TestEveryCallOfTheClientIsServed holds both tables of calls together.
+func TestEveryCallOfTheClientIsServed(t *testing.T) {
+	asked := map[string]bool{}
+	transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+		asked[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = true
+		return nil, io.EOF
+	})
+	c, err := dial("http://home/secret", transport)
+	must(t, err)
+	ctx := t.Context()
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	d, now := cloud.Delivery{}, time.Time{}
+	c.Queues.Send(ctx, queue)
+	c.Queues.Receive(ended, queue, 1, 1, 1)
+	c.Queues.Extend(ctx, d, 1)
+	c.Queues.Delete(ctx, d)
+	c.Queues.Release(ctx, d)
+	c.Queues.Move(ctx, d, queue, query.Message{})
+	c.Queues.Depth(ctx, queue)
+	c.Store.Accept(ctx, query.Record{}, queue, query.Message{})
+	c.Store.Get(ctx, "")
+	c.Store.States(ctx)
+	c.Store.Finish(ctx, "", query.Outcome{})
+	c.Store.Wait(ctx, "")
+	c.Store.Expired(ctx, now, 1)
+	c.Store.Forget(ctx, now)
+	c.Store.Recent(ctx, "", 1)
+	c.Fleet.SetDesired(ctx, "", 1)
+	c.Fleet.Workers(ctx, "")
+	c.Fleet.Drain(ctx, "")
+	c.Fleet.Report(ctx, cloud.WorkerReport{})
+	c.Fleet.PublishView(ctx, cloud.View{})
+	c.Fleet.View(ctx)
+	c.Metrics.Put(ctx)
+	c.Metrics.Series(ctx, "", nil, now, now, 1)
+	c.Settings.Raw(ctx)
+	c.Settings.Set(ctx, "", "")
+	c.Blobs.NewUpload(ctx, "", "", 1)
+	c.Blobs.Blob(ctx, "", "", 1)
+	for name := range calls {
+		if !asked[name] {
+			t.Errorf("nobody asks for %s", name)
+		}
+		delete(asked, name)
+	}
+	for name := range asked {
+		t.Errorf("nobody answers %s", name)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
