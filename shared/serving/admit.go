@@ -16,7 +16,7 @@ func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
 	taken, fresh := w.take(ds)
 	if len(fresh) > 0 {
 		call, cancel := context.WithTimeout(w.life, w.leaseTime())
-		run, err := w.settler.Runnable(call, fresh)
+		run, _, err := w.settler.Runnable(call, fresh)
 		cancel()
 		if err != nil {
 			w.Log.Warn("gave messages back", "worker", w.ID, "messages", len(fresh), "error", err)

@@ -48,26 +48,26 @@ func Attempts(d cloud.Delivery) int { return d.Message.Attempts + max(0, d.Recei
 
 // Runnable returns the deliveries that are still to be run, and ends the
 // others: those whose query is finished, has expired, or took its runner down
-// too often. An error means that the store could not be asked, and that
-// nothing was ended. The rest is ended in the order of the deliveries.
-func (s *Settler) Runnable(ctx context.Context, ds []cloud.Delivery) ([]cloud.Delivery, error) {
+// too often. What could not be ended is left, to come again. An error means
+// that the store could not be asked, and that nothing was ended.
+func (s *Settler) Runnable(ctx context.Context, ds []cloud.Delivery) (run, left []cloud.Delivery, err error) {
 	ids := make([]string, len(ds))
 	for i, d := range ds {
 		ids[i] = d.Message.ID
 	}
 	states, err := s.Store.States(ctx, ids...)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the states of %d queries: %w", len(ds), err)
+		return nil, nil, fmt.Errorf("ask for the states of %d queries: %w", len(ds), err)
 	}
-	var run []cloud.Delivery
 	for _, d := range ds {
 		if over, err := s.over(ctx, d, states[d.Message.ID]); err != nil {
-			s.Log.Warn("a query could not be ended; its message stays", "query", d.Message.ID, "error", err)
+			s.Log.Warn("could not end a query; its message stays", "query", d.Message.ID, "error", err)
+			left = append(left, d)
 		} else if !over {
 			run = append(run, d)
 		}
 	}
-	return run, nil
+	return run, left, nil
 }
 
 // over ends a delivery's query if it is not to be run. A query that the store

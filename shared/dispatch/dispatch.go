@@ -1,0 +1,135 @@
+// Package dispatch answers the queries of the overflow queue on inference
+// functions: each on the cheapest one that still meets its deadline, else on
+// the fastest. What a function throws back goes to another size, then to the
+// work queue: no query waits here for a retry.
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/settings"
+)
+
+// Blobs gives the inputs that are too large for a message.
+type Blobs interface {
+	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
+}
+
+// Options are what a dispatcher is made of. All must be set.
+type Options struct {
+	Catalogue *profile.Catalogue
+	Arch      string // of the inference functions
+	Pool      string // whose work queues take what functions throw back
+	Queues    cloud.Queues
+	Store     settle.Store
+	Invoker   cloud.Invoker
+	Blobs     Blobs
+	Settings  func() settings.Settings // in force now
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Dispatcher answers queries on inference functions. Its methods may be called
+// from many goroutines.
+type Dispatcher struct {
+	Options
+	sizes   profile.FunctionSizes
+	settler *settle.Settler
+
+	mu   sync.Mutex
+	cold map[string]placement.ColdShare // by function
+}
+
+// New makes a dispatcher. It fails for an architecture without functions.
+func New(o Options) (*Dispatcher, error) {
+	sizes, ok := o.Catalogue.FunctionSizes(o.Arch)
+	if !ok {
+		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Name, o.Arch)
+	}
+	return &Dispatcher{
+		Options: o, sizes: sizes, cold: map[string]placement.ColdShare{},
+		settler: &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,
+			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
+	}, nil
+}
+
+// LateWrites returns how many outcomes came after another had been stored.
+func (d *Dispatcher) LateWrites() int64 { return d.settler.LateWrites() }
+
+// Handle answers deliveries of the overflow queue, all at once, and returns
+// those whose end could not be stored: only they, and those of a crash, are to
+// come again. The caller's lease must outlast ctx.
+func (d *Dispatcher) Handle(ctx context.Context, ds []cloud.Delivery) (failed []cloud.Delivery) {
+	run, left, err := d.settler.Runnable(ctx, ds)
+	if err != nil {
+		d.Log.Warn("could not dispatch", "messages", len(ds), "error", err)
+		return ds
+	}
+	stored := make([]bool, len(run))
+	var all sync.WaitGroup
+	for i, del := range run {
+		all.Go(func() { stored[i] = d.dispatch(ctx, del) })
+	}
+	all.Wait()
+	for i, ok := range stored {
+		if !ok {
+			left = append(left, run[i])
+		}
+	}
+	return left
+}
+
+// dispatch answers one query, and tells whether its end, or its way on, is stored.
+func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {
+	err := d.answer(ctx, del)
+	if err != nil {
+		d.Log.Warn("could not store what became of a query", "query", del.Message.ID, "error", err)
+	}
+	return err == nil
+}
+
+// offers returns the functions that may answer a model, in the order in which
+// they should be tried at this moment.
+func (d *Dispatcher) offers(model string, left time.Duration) []placement.FunctionOffer {
+	m, ok := d.Catalogue.Model(model)
+	if !ok {
+		return nil
+	}
+	var out []placement.FunctionOffer
+	for _, mb := range d.sizes.MemoryMB {
+		st, ok := d.Catalogue.OnFunction(m, d.Arch, mb)
+		if !ok || mb < m.MemoryMB {
+			continue
+		}
+		out = append(out, placement.FunctionOffer{
+			MemoryMB: mb, P95MS: st.MS.P95, ColdP95MS: st.ColdMS.P95, ColdShare: d.coldShare(inference.FunctionName(model, mb)),
+			USD: pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, mb, st.MS.P50),
+		})
+	}
+	leftMS := float64(left)/float64(time.Millisecond) - d.Settings().OverflowPathMS
+	return placement.PickFunction(out, leftMS)
+}
+
+func (d *Dispatcher) coldShare(function string) float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cold[function].Value()
+}
+
+func (d *Dispatcher) sawStart(function string, cold bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	share := d.cold[function]
+	share.Saw(cold)
+	d.cold[function] = share
+}
