@@ -52,7 +52,7 @@ func (c *Catalogue) FunctionSizes(arch string) (FunctionSizes, bool) {
 // find returns the single-thread, batch-1 figure for a resource.
 func (m *Model) find(resource string, memoryMB int) (Latency, bool) {
 	for _, l := range m.Latency {
-		if l.Resource == resource && l.MemoryMB == memoryMB && l.Batch == 1 && l.Threads == 1 {
+		if l.Resource == resource && l.MemoryMB == memoryMB && l.Batch == 1 && l.Threads == 1 && l.Concurrency <= 1 {
 			return l, true
 		}
 	}

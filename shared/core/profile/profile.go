@@ -73,14 +73,30 @@ type Model struct {
 type Latency struct {
 	// Resource is an instance type ("c5.large"), a function architecture
 	// ("lambda-x86_64") or "reference" for the machine that others scale from.
-	Resource string      `json:"resource"`
-	MemoryMB int         `json:"memory_mb,omitempty"` // of a function
-	Threads  int         `json:"threads"`
-	Batch    int         `json:"batch"`
-	MS       Percentiles `json:"ms"`
+	Resource string `json:"resource"`
+	MemoryMB int    `json:"memory_mb,omitempty"` // of a function
+	Threads  int    `json:"threads"`
+	Batch    int    `json:"batch"`
+	// Concurrency is how many asked at once; 0 means 1.
+	Concurrency int         `json:"concurrency,omitempty"`
+	MS          Percentiles `json:"ms"` // of the whole batch
+	// Confidence holds the 95 % confidence intervals of MS.
+	Confidence *Confidence `json:"ms_ci95,omitempty"`
+	// PerSecond is how many queries a second were answered.
+	PerSecond float64 `json:"per_second,omitempty"`
 	// ColdMS is what a cold start adds: process, library, model.
 	ColdMS *Percentiles `json:"cold_ms,omitempty"`
 	Source Source       `json:"source"`
+}
+
+// Interval is a range of milliseconds, low to high.
+type Interval [2]float64
+
+// Confidence says how sure percentiles are.
+type Confidence struct {
+	P50 Interval `json:"p50"`
+	P95 Interval `json:"p95"`
+	P99 Interval `json:"p99"`
 }
 
 // Task is what a set of interchangeable models does.

@@ -141,17 +141,17 @@ func validateAccuracy(what string, a Accuracy, f *faults) {
 
 func (c *Catalogue) validateLatency(what string, m *Model, f *faults) {
 	type key struct {
-		resource               string
-		memory, threads, batch int
+		resource                            string
+		memory, threads, batch, concurrency int
 	}
 	seen := map[key]bool{}
 	for i, l := range m.Latency {
 		field := fmt.Sprintf("latency[%d]", i)
-		k := key{l.Resource, l.MemoryMB, l.Threads, l.Batch}
+		k := key{l.Resource, l.MemoryMB, l.Threads, l.Batch, max(l.Concurrency, 1)}
 		f.check(!seen[k], what, field, "is there twice")
 		seen[k] = true
 		f.check(c.knowsResource(l), what, field, fmt.Sprintf("resource %q at %d MB is not in the catalogue", l.Resource, l.MemoryMB))
-		f.check(l.Threads > 0 && l.Batch > 0, what, field, "threads and batch must be above 0")
+		f.check(l.Threads > 0 && l.Batch > 0 && l.Concurrency >= 0, what, field, "threads and batch must be above 0")
 		f.check(l.MS.ordered() && l.MS.P50 > 0, what, field, "ms must be above 0 and not fall from p50 to p99")
 		f.check(l.ColdMS == nil || l.ColdMS.ordered(), what, field, "cold_ms must not be negative and not fall from p50 to p99")
 		validateSource(what, field, l.Source, f)
