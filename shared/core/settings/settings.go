@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +36,26 @@ type Settings struct {
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
 	SweepSeconds           float64 `name:"sweep_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"How often the sweep ends what has expired."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
+
+	// What the procurement schemes decide by. The source of each is in docs/schemes.md.
+	Scheme             string  `name:"scheme" default:"hedged" oneof:"reactive util_aware exascale mixed mixed_predictive paragon hedged" doc:"The procurement scheme: what sets the number of workers and what may overflow."`
+	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression seasonal" doc:"What the schemes that look ahead forecast with; auto takes the one with the least recent error."`
+	TickSeconds        float64 `name:"tick_seconds" default:"10" min:"1" max:"60" unit:"s" doc:"How often the controller decides."`
+	VMBootSeconds      float64 `name:"vm_boot_seconds" default:"100" min:"0" max:"900" unit:"s" doc:"From the start of a worker's machine until it serves: how far ahead a decision must look."`
+	BacklogSeconds     float64 `name:"backlog_seconds" default:"10" min:"1" max:"600" unit:"s" doc:"Within which time the workers that are asked for should work the backlog off."`
+	IdleSeconds        float64 `name:"idle_seconds" default:"180" min:"0" max:"3600" unit:"s" doc:"A worker that was idle for so long closes under reactive, exascale, mixed, mixed_predictive and paragon."`
+	UtilHigh           float64 `name:"util_high" default:"0.8" min:"0.1" max:"1" unit:"share" doc:"Above this use of its least loaded worker util_aware adds a worker."`
+	UtilLow            float64 `name:"util_low" default:"0.5" min:"0" max:"1" unit:"share" doc:"Below this use of the pool util_aware counts a low reading."`
+	UtilLowReadings    int     `name:"util_low_readings" default:"15" min:"1" max:"1000" unit:"readings" doc:"After so many low readings in a row, 2 s apart, util_aware removes a worker."`
+	Headroom           float64 `name:"headroom" default:"1.2" min:"1" max:"3" unit:"factor" doc:"By how much exascale provisions above the larger of what it sees and what it expects."`
+	RegressionArrivals int     `name:"regression_arrivals" default:"500" min:"10" max:"10000" unit:"queries" doc:"Over how many of the last arrivals mixed_predictive fits its line."`
+	RegressionSeconds  float64 `name:"regression_seconds" default:"100" min:"1" max:"3600" unit:"s" doc:"How often mixed_predictive predicts."`
+	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The sampling window over which paragon measures the peak-to-median ratio."`
+	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, Poisson's own peak divided out, is dynamic; below it, static."`
+	StaticUtil         float64 `name:"static_util" default:"0.85" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
+	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"Over how much of the recent past hedged takes the forecast's errors, its error band."`
+	HedgeStart         float64 `name:"hedge_start" default:"1.15" min:"0.5" max:"5" unit:"factor" doc:"A worker is started when the overflow that it is expected to save is worth this many times what it costs."`
+	HedgeStop          float64 `name:"hedge_stop" default:"0.85" min:"0" max:"5" unit:"factor" doc:"A worker is kept while the overflow that it is expected to save is worth at least this many times what it costs."`
 }
 
 // Field describes one setting.
@@ -43,6 +64,7 @@ type Field struct {
 	Default string
 	Min     string
 	Max     string
+	OneOf   []string // of a setting that is a word: what it may be
 	Unit    string
 	Doc     string
 	index   int
@@ -56,7 +78,7 @@ func Fields() []Field {
 		tag := t.Field(i).Tag
 		out[i] = Field{
 			Name: tag.Get("name"), Default: tag.Get("default"), Min: tag.Get("min"), Max: tag.Get("max"),
-			Unit: tag.Get("unit"), Doc: tag.Get("doc"), index: i,
+			OneOf: strings.Fields(tag.Get("oneof")), Unit: tag.Get("unit"), Doc: tag.Get("doc"), index: i,
 		}
 	}
 	return out
@@ -115,6 +137,9 @@ func Update(last Settings, raw map[string]string) (Settings, error) {
 // left alone.
 func (f Field) set(target reflect.Value, text string) error {
 	text = strings.TrimSpace(text)
+	if target.Kind() == reflect.String {
+		return f.setWord(target, text)
+	}
 	low, high := bound(f.Min), bound(f.Max)
 	var n float64
 	switch target.Kind() {
@@ -139,6 +164,15 @@ func (f Field) set(target reflect.Value, text string) error {
 	} else {
 		target.SetFloat(n)
 	}
+	return nil
+}
+
+// setWord stores a setting that is one of a few words.
+func (f Field) setWord(target reflect.Value, word string) error {
+	if !slices.Contains(f.OneOf, word) {
+		return fmt.Errorf("setting %s: %q is none of %s", f.Name, word, strings.Join(f.OneOf, ", "))
+	}
+	target.SetString(word)
 	return nil
 }
 

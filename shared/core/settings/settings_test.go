@@ -8,14 +8,14 @@ import (
 func TestEveryFieldIsDescribedAndKeepsItsRange(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Fields() {
-		if f.Name == "" || f.Default == "" || f.Unit == "" || len(f.Doc) < 20 {
+		if f.Name == "" || f.Default == "" || (f.Unit == "" && len(f.OneOf) == 0) || len(f.Doc) < 20 {
 			t.Errorf("setting %+v is not described", f)
 		}
 		if seen[f.Name] {
 			t.Errorf("setting %s is named twice", f.Name)
 		}
 		seen[f.Name] = true
-		if bound(f.Min) > bound(f.Max) {
+		if len(f.OneOf) == 0 && bound(f.Min) > bound(f.Max) {
 			t.Errorf("setting %s: %s above %s", f.Name, f.Min, f.Max)
 		}
 		if _, err := Parse(map[string]string{f.Name: f.Default}); err != nil {
@@ -54,6 +54,17 @@ func TestAValueTakenBackFallsToItsDefault(t *testing.T) {
 	}
 	if got, err := Update(last, nil); err != nil || got != Defaults() {
 		t.Errorf("got %+v, error %v", got, err)
+	}
+}
+
+func TestAWordIsOneOfAFew(t *testing.T) {
+	s, err := Parse(map[string]string{"scheme": "paragon"})
+	if err != nil || s.Scheme != "paragon" {
+		t.Errorf("scheme %q, error %v", s.Scheme, err)
+	}
+	s, err = Parse(map[string]string{"scheme": "magic"})
+	if err == nil || !strings.Contains(err.Error(), "scheme") || !strings.Contains(err.Error(), "hedged") || s.Scheme != "hedged" {
+		t.Errorf("scheme %q, error %v", s.Scheme, err)
 	}
 }
 
