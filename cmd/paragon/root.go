@@ -67,7 +67,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%v; `%s --help` lists the flags", err, c.CommandPath())
 	})
-	root.AddCommand(a.submitCommand(), a.getCommand(), a.cancelCommand(),
+	root.AddCommand(a.upCommand(), a.submitCommand(), a.getCommand(), a.cancelCommand(),
 		a.statusCommand(), a.modelsCommand(), a.loadCommand())
 	return root
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"paragon/shared/core/settings"
 )
 
 // Pool names the one pool of workers that a machine runs.
@@ -64,6 +66,9 @@ func (c Config) check() error {
 		return fmt.Errorf("max-functions is %d, not within 0 to 1000", c.MaxFunctions)
 	case c.DataDir == "":
 		return errors.New("data is empty: name a folder")
+	}
+	if _, err := settings.Parse(c.Set); err != nil {
+		return fmt.Errorf("set: %w", err)
 	}
 	return checkLoopback(c.Addr)
 }

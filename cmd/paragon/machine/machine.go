@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,6 +21,9 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 )
+
+// Version is what the binary says it is.
+const Version = "0.1.0"
 
 // stopGrace is how long children and requests under way get to end in order.
 const stopGrace = 10 * time.Second
@@ -40,8 +44,6 @@ type Machine struct {
 	meter     *meter
 
 	listener net.Listener // of the API
-	stop     context.CancelFunc
-	jobs     sync.WaitGroup
 	closers  []func() // in order of starting
 }
 
@@ -55,8 +57,6 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	m := &Machine{cfg: cfg, log: cfg.Log}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	m.stop = stop
 	defer func() {
 		if err != nil {
 			m.Close()
@@ -75,17 +75,17 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if err := m.startWorkers(ctx, owner); err != nil {
 		return nil, err
 	}
-	if err := m.startJobs(run); err != nil {
+	if err := m.startJobs(owner); err != nil {
 		return nil, err
 	}
-	return m, m.serveAPI(run, owner)
+	return m, m.serveAPI(owner)
 }
 
 // URL is where the API answers.
 func (m *Machine) URL() string { return "http://" + m.listener.Addr().String() }
 
-// Samples returns the set of profiles, for the pictures that it ships.
-func (m *Machine) Samples() *profiles.Set { return m.set }
+// Samples holds the labelled pictures that ship.
+func (m *Machine) Samples() fs.FS { return m.set.Samples() }
 
 // Close stops what was started, the last first.
 func (m *Machine) Close() {
@@ -93,10 +93,22 @@ func (m *Machine) Close() {
 		m.closers[i]()
 	}
 	m.closers = nil
-	m.stop()
 }
 
 func (m *Machine) onClose(f func()) { m.closers = append(m.closers, f) }
+
+// background runs jobs until Close, which waits for them.
+func (m *Machine) background(jobs ...func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, job := range jobs {
+		running.Go(func() { job(ctx) })
+	}
+	m.onClose(func() {
+		stop()
+		running.Wait()
+	})
+}
 
 // loadProfiles reads what is known of models, machines and prices.
 func (m *Machine) loadProfiles() (err error) {
@@ -201,12 +213,14 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 // serve answers HTTP on a listener until Close.
 func (m *Machine) serve(what string, l net.Listener, h http.Handler) {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	m.jobs.Go(func() {
+	var served sync.WaitGroup
+	served.Go(func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			m.log.Error("stopped serving", "what", what, "error", err)
 		}
 	})
 	m.onClose(func() {
+		defer served.Wait()
 		within(stopGrace, func(ctx context.Context) {
 			if srv.Shutdown(ctx) != nil {
 				_ = srv.Close()

@@ -1,0 +1,86 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"paragon/docs"
+	"paragon/shared/cloud/local"
+	"paragon/shared/intake"
+	"paragon/shared/intake/httpapi"
+	"paragon/shared/page"
+)
+
+// serveAPI starts the intake and serves it, with the page beside it.
+func (m *Machine) serveAPI(owner *local.Home) error {
+	svc, err := intake.New(intake.Config{
+		Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues, Metrics: m.home.Metrics, Blobs: m.home.Blobs,
+		Catalogue: m.catalogue, Settings: m.settings.Current, Arch: arch(), Status: m.status(owner), Log: m.log,
+		Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
+	})
+	if err != nil {
+		return fmt.Errorf("start the intake: %w", err)
+	}
+	m.background(svc.Run)
+	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Uploads: owner, Version: Version, Log: m.log})
+	if err != nil {
+		return fmt.Errorf("start the API: %w", err)
+	}
+	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
+		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
+	}
+	m.serve("the API", m.listener, beside(api, page.Handler(m.set.Samples())))
+	return nil
+}
+
+// beside serves the page where the API has no path.
+func beside(api, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/healthz" {
+			api.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+// status tells what only this composition knows.
+func (m *Machine) status(owner *local.Home) func(context.Context) intake.HomeStatus {
+	return func(ctx context.Context) intake.HomeStatus {
+		st := intake.HomeStatus{
+			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Paced: m.cfg.Paced,
+			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name},
+		}
+		if n, err := owner.Desired(ctx, Pool); err == nil {
+			st.Desired = map[string]int{Pool: n}
+		}
+		tuned := m.settings.State()
+		st.SettingsVersion = tuned.Version
+		if tuned.Fault != nil {
+			st.SettingsFaults = strings.Split(tuned.Fault.Error(), "\n")
+		}
+		return st
+	}
+}
+
+// meterFleet prices the workers as they come and go.
+func (m *Machine) meterFleet(run context.Context, owner *local.Home) {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		changed := owner.FleetChanged()
+		if ws, err := m.home.Fleet.Workers(run, Pool); err == nil {
+			m.meter.running(len(ws))
+		}
+		select {
+		case <-run.Done():
+			return
+		case <-changed:
+		case <-again.C:
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud/local"
+	"paragon/shared/control"
+	"paragon/shared/dispatch"
+)
+
+// pruneEvery is how often uploads that expired are deleted.
+const pruneEvery = 10 * time.Minute
+
+// startJobs starts what runs in this process: the dispatcher, the sweep, the
+// fleet view, the meter and the reading of settings.
+func (m *Machine) startJobs(owner *local.Home) error {
+	d, err := dispatch.New(dispatch.Options{
+		Catalogue: m.catalogue, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Store: m.home.Store,
+		Invoker: m.home.Invoker, Blobs: m.home.Blobs, Settings: m.settings.Current, Now: time.Now, Log: m.log,
+	})
+	if err != nil {
+		return fmt.Errorf("start the dispatcher: %w", err)
+	}
+	c := control.New(control.Options{
+		Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}}, Catalogue: m.catalogue,
+		Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues,
+		Settings: m.settings.Current, Now: time.Now, Log: m.log,
+	})
+	m.background(d.Pump, c.Run,
+		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
+		func(ctx context.Context) { m.meterFleet(ctx, owner) },
+		func(ctx context.Context) { m.prune(ctx, owner) })
+	return nil
+}
+
+// prune deletes uploads that expired.
+func (m *Machine) prune(run context.Context, owner *local.Home) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-run.Done():
+			return
+		case now := <-tick.C:
+			if _, err := owner.PruneBlobs(run, now); err != nil {
+				m.log.Error("delete expired uploads", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/paragon/machine"
+)
+
+const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
+process, workers and inference functions as child processes, all state in one
+SQLite file in the data folder. Nothing listens beyond loopback.
+
+Runners really infer and are then held to the service time of the profile they
+stand for, so that a small machine shows a full fleet; --unpaced is for speed.
+
+One line on stdout tells when it is ready to answer, and ends with its URL. An
+interrupt drains and stops it; killed, it goes on where it stopped when it is
+started again on the same folder.`
+
+const upExample = `  paragon up
+  paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
+  paragon up --unpaced --set max_overflow_concurrency=16`
+
+// upCommand is `paragon up`.
+func (a *app) upCommand() *cobra.Command {
+	cfg, bootSeconds, unpaced, verbose, sample := machine.Defaults(), 0.0, false, false, false
+	c := &cobra.Command{
+		Use: "up", Short: "Bring everything up on this machine", Long: upLong, Example: upExample,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, a.logger(verbose)
+			return a.up(c.Context(), cfg, sample)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
+	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers")
+	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "what a worker stands for; its vCPUs are its runners")
+	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "how long a worker takes to appear (a real VM: 60 to 120)")
+	f.BoolVar(&unpaced, "unpaced", false, "do not hold runners to their profiles' service times")
+	f.StringVar(&cfg.ProfilesDir, "profiles", "", "folder of profiles that replaces the embedded ones")
+	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "the catalogue whose models are served")
+	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "the most environments of inference functions")
+	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
+	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
+	f.BoolVar(&sample, "sample", false, "answer a first sample picture when it is ready")
+	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only what goes wrong")
+	return c
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func (a *app) logger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+}
+
+// up runs until ctx ends.
+func (a *app) up(ctx context.Context, cfg machine.Config, sample bool) error {
+	started := a.now()
+	m, err := machine.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	a.printf("paragon is ready after %d ms at %s\n", a.now().Sub(started).Milliseconds(), m.URL())
+	if sample {
+		if err := a.answerSample(ctx, m); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	fmt.Fprintln(a.err, "stopping: workers finish or give back what they hold")
+	return nil
+}
