@@ -169,7 +169,8 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
 		if w.State == cloud.Ready && now.Sub(w.At) <= alive {
 			seen.Workers++
 			seen.Runners += w.Runners
-			seen.StrictMS += w.StrictMS
+			// Strict work goes first, so it was worked off since the report.
+			seen.StrictMS += max(0, w.StrictMS-float64(w.Runners)*query.Milliseconds(now.Sub(w.At)))
 			seen.RelaxedMS += w.RelaxedMS
 		}
 	}

@@ -126,7 +126,7 @@ func (d *Dispatcher) succeed(ctx context.Context, a *attempt, offer placement.Fu
 	return d.settler.End(ctx, a.del, query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: startedAt, Result: &result,
 		RanOn: query.Runner{Kind: query.OnFunction, Name: name, Resource: "lambda-" + d.Arch,
-			MemoryMB: offer.MemoryMB, Cold: inv.InitMS > 0},
+			MemoryMB: offer.MemoryMB, Cold: inv.InitMS > 0, Paced: d.Paced},
 		ComputeMS: res.ComputeMS, ColdStartMS: inv.InitMS, Attempts: a.failures,
 		CostUSD: pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, offer.MemoryMB, inv.BilledMS),
 		Trail:   a.del.Message.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: name}),

@@ -6,6 +6,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -25,11 +26,12 @@ type Blobs interface {
 	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
 }
 
-// Options are what a dispatcher is made of. All must be set.
+// Options are what a dispatcher is made of. All but Paced must be set.
 type Options struct {
 	Catalogue *profile.Catalogue
 	Arch      string // of the inference functions
 	Pool      string // whose work queues take what functions throw back
+	Paced     bool   // the invoker holds functions to their profile's service time
 	Queues    cloud.Queues
 	Store     settle.Store
 	Invoker   cloud.Invoker
@@ -50,8 +52,12 @@ type Dispatcher struct {
 	cold map[string]placement.ColdShare // by function
 }
 
-// New makes a dispatcher. It fails for an architecture without functions.
+// New makes a dispatcher. It fails for an architecture without functions, and
+// in a home that cannot invoke any.
 func New(o Options) (*Dispatcher, error) {
+	if o.Invoker == nil {
+		return nil, errors.New("dispatcher: this home has no invoker of functions")
+	}
 	sizes, ok := o.Catalogue.FunctionSizes(o.Arch)
 	if !ok {
 		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Name, o.Arch)

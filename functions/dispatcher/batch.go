@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// handler answers deliveries and returns those that must come again.
+type handler interface {
+	Handle(ctx context.Context, ds []cloud.Delivery) []cloud.Delivery
+}
+
+// batch turns an SQS event into deliveries, and what failed into the event's answer.
+type batch struct{ handler }
+
+func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+	var ds []cloud.Delivery
+	var failed []events.SQSBatchItemFailure
+	sqsID := map[string]string{} // by receipt
+	for _, m := range e.Records {
+		d, err := delivery(m)
+		if err != nil { // the queue's own redrive takes what nobody can read
+			slog.Error("cannot read a message", "message", m.MessageId, "error", err)
+			failed = append(failed, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			continue
+		}
+		sqsID[d.Receipt] = m.MessageId
+		ds = append(ds, d)
+	}
+	if len(ds) > 0 {
+		for _, d := range b.Handle(ctx, ds) {
+			failed = append(failed, events.SQSBatchItemFailure{ItemIdentifier: sqsID[d.Receipt]})
+		}
+	}
+	return events.SQSEventResponse{BatchItemFailures: failed}, nil
+}
+
+func delivery(m events.SQSMessage) (cloud.Delivery, error) {
+	d := cloud.Delivery{Receipt: m.ReceiptHandle, Queue: cloud.Overflow, Receives: 1}
+	if n, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"]); err == nil {
+		d.Receives = n
+	}
+	var msg query.Message
+	if err := json.Unmarshal([]byte(m.Body), &msg); err != nil {
+		return d, err
+	}
+	d.Message = msg
+	return d, nil
+}
