@@ -1,0 +1,106 @@
+// Package forecast says what a series will be some steps ahead, and how wrong
+// that may be. Every forecaster is a pure function of the recent past, so that
+// what a controller keeps between two ticks is the series alone. Nothing here
+// reads a clock or keeps a state.
+package forecast
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Forecaster expects the value of a series ahead of its end.
+type Forecaster interface {
+	Name() string
+	// Expect returns the value ahead steps after the last one of the past, oldest
+	// first. It is never negative; an empty past gives 0.
+	Expect(past []float64, ahead int) float64
+}
+
+// Band is a forecast with its error.
+type Band struct {
+	Expected float64   `json:"expected"`
+	By       string    `json:"by"`               // the forecaster
+	MAE      float64   `json:"mae"`              // its mean absolute error lately
+	Errors   []float64 `json:"errors,omitempty"` // truth less forecast lately, rising
+}
+
+// Quantile returns the forecast's quantile q, 0 to 1: the value that the truth
+// stays below with that probability, going by the recent errors. Without any
+// it is the expected value.
+func (b Band) Quantile(q float64) float64 {
+	if len(b.Errors) == 0 {
+		return b.Expected
+	}
+	at := int(q * float64(len(b.Errors)))
+	return max(0, b.Expected+b.Errors[min(max(at, 0), len(b.Errors)-1)])
+}
+
+// Auto is the name of the choice by recent error.
+const Auto = "auto"
+
+// Names lists the forecasters, auto first.
+func Names() []string {
+	out := []string{Auto}
+	for _, f := range all(0) {
+		out = append(out, f.Name())
+	}
+	return out
+}
+
+// all returns every forecaster; season is the length of a season in steps.
+func all(season int) []Forecaster {
+	return []Forecaster{
+		Last{}, MovingAverage{Steps: 6}, EWMA{Alpha: 0.3}, HoltWinters{Alpha: 0.3, Beta: 0.05, Damping: 0.9},
+		LinearRegression{Steps: 12}, Seasonal{Season: season},
+	}
+}
+
+// New returns the forecaster of a name other than auto.
+func New(name string, season int) (Forecaster, error) {
+	fs := all(season)
+	i := slices.IndexFunc(fs, func(f Forecaster) bool { return f.Name() == name })
+	if i < 0 {
+		return nil, fmt.Errorf("forecaster %q is none of %v", name, Names())
+	}
+	return fs[i], nil
+}
+
+// Ahead forecasts a series by a forecaster's name, with the errors that it
+// would have made over the last tries steps. auto takes the one with the least
+// mean absolute error, and of equals the simpler.
+func Ahead(name string, past []float64, ahead, season, tries int) (Band, error) {
+	if name != Auto {
+		f, err := New(name, season)
+		if err != nil {
+			return Band{}, err
+		}
+		return With(f, past, ahead, tries), nil
+	}
+	var best Band
+	for i, f := range all(season) {
+		if b := With(f, past, ahead, tries); i == 0 || b.MAE < best.MAE {
+			best = b
+		}
+	}
+	return best, nil
+}
+
+// With forecasts with one forecaster. Its errors are those of the forecasts
+// that it would have made ahead steps before each of the last tries values.
+func With(f Forecaster, past []float64, ahead, tries int) Band {
+	b := Band{Expected: f.Expect(past, ahead), By: f.Name()}
+	n := min(tries, len(past)-ahead)
+	if n <= 0 || ahead <= 0 {
+		return b
+	}
+	b.Errors = make([]float64, n)
+	for i := range b.Errors {
+		at := len(past) - n + i // the value that was to be foretold
+		e := past[at] - f.Expect(past[:at-ahead+1], ahead)
+		b.Errors[i] = e
+		b.MAE += max(e, -e) / float64(n)
+	}
+	slices.Sort(b.Errors)
+	return b
+}
