@@ -44,7 +44,7 @@ type Machine struct {
 	meter     *meter
 
 	listener net.Listener // of the API
-	closers  []func() // in order of starting
+	closers  []func()     // in order of starting
 }
 
 // Start brings everything up and returns once the API answers. What was
