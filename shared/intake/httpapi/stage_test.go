@@ -1,0 +1,275 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"paragon/docs"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/intake"
+)
+
+// stage is the API over a home on one machine, without workers unless answer
+// plays them. Everything that passes is held to the OpenAPI document.
+type stage struct {
+	home     *local.Home
+	cloud    cloud.Home
+	svc      *intake.Service
+	handler  http.Handler
+	document routers.Router
+	settings atomic.Pointer[settings.Settings]
+}
+
+func newStage(t testing.TB) *stage {
+	t.Helper()
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	s := &stage{home: home, cloud: home.Cloud(), document: router(t)}
+	s.tune(func(*settings.Settings) {})
+	s.svc, err = intake.New(intake.Config{
+		Store: s.cloud.Store, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
+		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
+		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}},
+		Status: func(context.Context) intake.HomeStatus {
+			return intake.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Uploads: home, Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.publish(t, 4)
+	return s
+}
+
+// tune changes the settings in force.
+func (s *stage) tune(change func(*settings.Settings)) {
+	set := settings.Defaults()
+	change(&set)
+	s.settings.Store(&set)
+}
+
+// publish makes the fleet look like a pool with that many idle runners.
+func (s *stage) publish(t testing.TB, runners int) {
+	t.Helper()
+	now := time.Now()
+	pool := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, At: now}
+	if err := s.cloud.Fleet.PublishView(t.Context(), cloud.View{At: now, Pools: []placement.Pool{pool}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer plays the workers until the test ends: every message gets the result.
+func (s *stage) answer(t testing.TB, o query.Outcome) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Strict), cloud.WorkQueue("general", query.Relaxed)} {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				ds, err := s.cloud.Queues.Receive(ctx, q, 10, time.Minute, 10*time.Second)
+				if err != nil {
+					return
+				}
+				for _, d := range ds {
+					o := o
+					o.StartedAt, o.FinishedAt = time.Now(), time.Now()
+					if _, _, err := s.cloud.Store.Finish(ctx, d.Message.ID, o); err != nil && ctx.Err() == nil {
+						t.Errorf("finish %s: %v", d.Message.ID, err)
+					}
+				}
+				_ = s.cloud.Queues.Delete(ctx, ds...) // a repeat would find the query finished
+			}
+		})
+	}
+	t.Cleanup(func() { cancel(); all.Wait() })
+}
+
+var succeeded = query.Outcome{
+	State: query.Succeeded, ComputeMS: 1.5, CostUSD: 1e-7,
+	RanOn:  query.Runner{Kind: query.OnWorker, Name: "w-1", Resource: "c5.large", Paced: true},
+	Result: &query.Result{Label: "Bag", Index: 1, Scores: []float32{0.1, 0.7, 1e-30}},
+}
+
+// queued counts the messages that wait anywhere.
+func (s *stage) queued(t testing.TB) int {
+	t.Helper()
+	n := 0
+	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Strict), cloud.WorkQueue("general", query.Relaxed)} {
+		d, err := s.cloud.Queues.Depth(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += d.Visible + d.InFlight
+	}
+	return n
+}
+
+// reply is an answer of the API.
+type reply struct {
+	*http.Response
+	body []byte
+}
+
+func (r reply) into(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal(r.body, v); err != nil {
+		t.Fatalf("%s: %v", r.body, err)
+	}
+}
+
+func (r reply) query(t testing.TB) queryAnswer {
+	t.Helper()
+	var q queryAnswer
+	r.into(t, &q)
+	return q
+}
+
+// do sends a request and holds it, when it was taken, and its answer to the document.
+func (s *stage) do(t testing.TB, method, path string, body []byte, header ...string) reply {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8080"+path, bytes.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, req)
+	got := reply{rec.Result(), rec.Body.Bytes()}
+	s.conforms(t, req, body, got)
+	return got
+}
+
+func (s *stage) conforms(t testing.TB, req *http.Request, body []byte, got reply) {
+	t.Helper()
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	route, params, err := s.document.FindRoute(req)
+	if errors.Is(err, routers.ErrMethodNotAllowed) || errors.Is(err, routers.ErrPathNotFound) {
+		if got.StatusCode != http.StatusMethodNotAllowed && got.StatusCode != http.StatusNotFound && got.StatusCode != http.StatusOK {
+			t.Errorf("%s %s is not documented and answered %d", req.Method, req.URL.Path, got.StatusCode)
+		}
+		return
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route}
+	if got.StatusCode < 300 {
+		if err := openapi3filter.ValidateRequest(t.Context(), in); err != nil {
+			t.Errorf("a request that was taken is not as documented: %v", err)
+		}
+	}
+	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in, Status: got.StatusCode, Header: got.Header, Body: io.NopCloser(bytes.NewReader(got.body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil && req.Method != http.MethodHead {
+		t.Errorf("%s %s answered not as documented: %v", req.Method, req.URL.Path, err)
+	}
+}
+
+var router = func() func(testing.TB) routers.Router {
+	load := sync.OnceValues(func() (routers.Router, error) {
+		for _, kind := range append(intake.ContentTypes(), "application/octet-stream", "application/yaml") {
+			openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
+		}
+		doc, err := openapi3.NewLoader().LoadFromData(docs.OpenAPI)
+		if err != nil {
+			return nil, err
+		}
+		return gorillamux.NewRouter(doc)
+	})
+	return func(t testing.TB) routers.Router {
+		t.Helper()
+		r, err := load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+}()
+
+// submit posts a query with the picture and returns the answer.
+func (s *stage) submit(t testing.TB, body string, header ...string) reply {
+	t.Helper()
+	return s.do(t, http.MethodPost, "/v1/queries", []byte(body), append([]string{"Content-Type", "application/json"}, header...)...)
+}
+
+// side is the width and height of the test model's input.
+const side = 4
+
+// picture is a small PNG of one grey.
+func picture(t testing.TB, grey byte) []byte {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, side, side))
+	for i := range img.Pix {
+		img.Pix[i] = color.Gray{Y: grey}.Y
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// asking is the JSON of a query with the picture and more fields.
+func asking(t testing.TB, more string) string {
+	t.Helper()
+	return `{"task":"fashion","input":{"content_type":"image/png","data":"` +
+		base64.StdEncoding.EncodeToString(picture(t, 7)) + `"}` + more + `}`
+}
+
+// catalogue has two models of one task: a fast one and a more accurate one.
+func catalogue() *profile.Catalogue {
+	source := profile.Source{Kind: "measured", Date: "2026-11-01"}
+	model := func(name string, accuracy, ms float64) profile.Model {
+		at := profile.Percentiles{P50: ms, P95: ms * 1.2, P99: ms * 1.5}
+		return profile.Model{
+			Name: name, Task: "fashion", File: name + ".onnx", MemoryMB: 100,
+			Input:    &profile.Input{Width: side, Height: side, Channels: 1},
+			Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source},
+			Latency: []profile.Latency{
+				{Resource: "c5.large", Threads: 1, Batch: 1, MS: at, Source: source},
+				{Resource: "lambda-x86_64", MemoryMB: 1769, Threads: 1, Batch: 1, MS: at, ColdMS: &at, Source: source},
+			},
+		}
+	}
+	figuresOnly := model("paper", 99, 1)
+	figuresOnly.File = ""
+	return &profile.Catalogue{
+		Name:      "test",
+		Tasks:     []profile.Task{{Name: "fashion", Labels: []string{"Shirt", "Bag", "Boot"}}, {Name: "unserved"}},
+		Models:    []profile.Model{model("fast", 85, 2), model("good", 93, 20), figuresOnly},
+		Instances: []profile.Instance{{Type: "c5.large", VCPUs: 2, MemoryMB: 4096, Arch: "x86_64", USDPerHour: 0.085, Speed: 1}},
+		Functions: []profile.FunctionSizes{{Arch: "x86_64", MemoryMB: []int{1769}, MBPerVCPU: 1769, Speed: 1}},
+		Prices:    profile.Prices{LambdaGBSecondX86: 0.0000166667, LambdaPerRequest: 0.0000002, LambdaGrainMS: 1},
+	}
+}
+
