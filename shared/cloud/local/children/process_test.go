@@ -98,7 +98,7 @@ func TestRealWorkersOfARealHome(t *testing.T) {
 	}
 	s, err := Start(Options{
 		Pools: []Pool{{Name: "general", InstanceType: "c5.large", Runners: 2}}, Path: os.Args[0], BaseURL: server.URL,
-		BootDelay: time.Millisecond, Wanted: home, Roster: home, Reporter: home.Cloud().Fleet,
+		Env: []string{"GORACE=atexit_sleep_ms=0"}, BootDelay: time.Millisecond, Wanted: home, Roster: home, Reporter: home.Cloud().Fleet,
 	})
 	if err != nil {
 		t.Fatal(err)

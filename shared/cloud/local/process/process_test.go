@@ -127,8 +127,11 @@ func spawner(t *testing.T) *process.Spawner {
 	return s
 }
 
-func (g greeter) spec(child string, log *slog.Logger) process.Spec {
-	env := []string{"CHILD=" + child}
+func (g greeter) spec(t *testing.T, child string, log *slog.Logger) process.Spec {
+	env := []string{"CHILD=" + child, "GORACE=atexit_sleep_ms=0"}
+	if testing.CoverMode() != "" {
+		env = append(env, "GOCOVERDIR="+t.TempDir()) // or the child complains in its output
+	}
 	if g.Listener != nil {
 		env = append(env, "TEST_ADDR="+g.Addr().String())
 	}
@@ -153,7 +156,7 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 
 func TestOutputIsLoggedLineByLine(t *testing.T) {
 	j := &journal{}
-	c, err := spawner(t).Start(greeter{}.spec("talk", slog.New(j)))
+	c, err := spawner(t).Start(greeter{}.spec(t, "talk", slog.New(j)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,12 +173,13 @@ func TestOutputIsLoggedLineByLine(t *testing.T) {
 func TestNothingIsInherited(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hush")
 	j := &journal{}
-	c, err := spawner(t).Start(greeter{}.spec("env", slog.New(j)))
+	spec := greeter{}.spec(t, "env", slog.New(j))
+	c, err := spawner(t).Start(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-c.Done()
-	if !slices.Equal(j.texts, []string{"kid: CHILD=env"}) {
+	if !slices.Equal(j.texts, []string{"kid: " + strings.Join(spec.Env, " ")}) {
 		t.Errorf("the child's environment: %q", j.texts)
 	}
 }
@@ -190,7 +194,7 @@ func TestBasics(t *testing.T) {
 
 func TestStopAsksFirst(t *testing.T) {
 	g, j := newGreeter(t), &journal{}
-	c, err := spawner(t).Start(g.spec("polite", slog.New(j)))
+	c, err := spawner(t).Start(g.spec(t, "polite", slog.New(j)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +209,7 @@ func TestStopAsksFirst(t *testing.T) {
 
 func TestStopKillsWhenItsTimeIsOver(t *testing.T) {
 	g := newGreeter(t)
-	c, err := spawner(t).Start(g.spec("deaf", nil))
+	c, err := spawner(t).Start(g.spec(t, "deaf", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +224,7 @@ func TestStopKillsWhenItsTimeIsOver(t *testing.T) {
 
 func TestKillReachesGrandchildren(t *testing.T) {
 	g := newGreeter(t)
-	c, err := spawner(t).Start(g.spec("grandparent", nil))
+	c, err := spawner(t).Start(g.spec(t, "grandparent", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +236,7 @@ func TestKillReachesGrandchildren(t *testing.T) {
 
 func TestChildrenDieWithTheirParent(t *testing.T) {
 	g := newGreeter(t)
-	c, err := spawner(t).Start(g.spec("parent", nil))
+	c, err := spawner(t).Start(g.spec(t, "parent", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +252,7 @@ func TestAClosedSpawnerStartsNothing(t *testing.T) {
 	s := process.NewSpawner()
 	s.Close()
 	s.Close()
-	if _, err := s.Start(greeter{}.spec("talk", nil)); err == nil {
+	if _, err := s.Start(greeter{}.spec(t, "talk", nil)); err == nil {
 		t.Error("started")
 	}
 }

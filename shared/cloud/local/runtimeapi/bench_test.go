@@ -1,15 +1,24 @@
 package runtimeapi
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 )
 
 // BenchmarkWarm is what an invocation adds to the function's own work.
 func BenchmarkWarm(b *testing.B) {
-	in := start(b, Options{Functions: []Function{self("f")}})
-	call(b, in, "f", "")
-	for b.Loop() {
-		call(b, in, "f", "")
+	for _, bytes := range []int{100, 200 << 10} {
+		b.Run(fmt.Sprintf("bytes=%d", bytes), func(b *testing.B) {
+			in := start(b, Options{Functions: []Function{self("f")}})
+			payload := []byte(`{"do":"nothing","text":"` + strings.Repeat("x", bytes) + `"}`)
+			call(b, in, "f", "")
+			for b.Loop() {
+				if _, err := in.Invoke(b.Context(), "f", payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -314,8 +314,9 @@ func TestSizes(t *testing.T) {
 	if _, err := in.Invoke(t.Context(), "f", make([]byte, MaxPayload+1)); !errors.Is(err, cloud.ErrTooLarge) {
 		t.Errorf("a large event: %v", err)
 	}
-	largest := append([]byte(`{"text":"`), bytes.Repeat([]byte("x"), MaxPayload-11)...)
-	if _, err := in.Invoke(t.Context(), "f", append(largest, `"}`...)); err != nil {
+	const head, tail = `{"do":"nothing","text":"`, `"}`
+	largest := head + strings.Repeat("x", MaxPayload-len(head)-len(tail)) + tail
+	if _, err := in.Invoke(t.Context(), "f", []byte(largest)); err != nil {
 		t.Errorf("the largest event: %v", err)
 	}
 	_, err := in.Invoke(t.Context(), "f", []byte(`{"do":"big","size":6291456}`))

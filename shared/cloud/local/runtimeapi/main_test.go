@@ -78,8 +78,10 @@ func beBootstrap() {
 }
 
 func handle(ctx context.Context, q request) (reply, error) {
-	r := reply{PID: os.Getpid(), Text: q.Text}
+	r := reply{PID: os.Getpid()}
 	switch q.Do {
+	case "":
+		r.Text = q.Text
 	case "panic":
 		panic("no way on")
 	case "exit":
