@@ -1,0 +1,59 @@
+// Calls of the API. A problem that the server tells (RFC 9457) is thrown as a
+// Refused; no answer at all is thrown as a Lost.
+
+export class Refused extends Error {
+  constructor(problem, status) {
+    super(problem.detail || problem.title || `the server answered ${status}`);
+    this.field = problem.field || "";
+    this.status = status;
+  }
+}
+
+export class Lost extends Error {}
+
+// call fetches JSON; it gives up after the given milliseconds.
+export async function call(path, { timeout = 5000, ...options } = {}) {
+  let response, body;
+  try {
+    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(timeout), ...options });
+    body = await response.json().catch(() => ({}));
+  } catch {
+    throw new Lost("no answer from the server");
+  }
+  if (!response.ok) throw new Refused(body, response.status);
+  return body;
+}
+
+// picture fetches a sample picture.
+export async function picture(name) {
+  try {
+    const response = await fetch(`/samples/${encodeURIComponent(name)}`);
+    if (response.ok) return await response.blob();
+  } catch {
+    throw new Lost("no answer from the server");
+  }
+  throw new Error("the sample picture is gone");
+}
+
+export const terminal = (query) => ["succeeded", "failed", "expired", "cancelled"].includes(query.state);
+
+// submit hands a query in and waits until it is finished, for a minute at most.
+// The key makes the submission and its repeats one query.
+export async function submit(query) {
+  const end = Date.now() + 60000;
+  const wait = { Prefer: "wait=20" };
+  let answer = await call("/v1/queries", {
+    method: "POST", timeout: 30000, body: JSON.stringify(query),
+    headers: { ...wait, "Content-Type": "application/json", "Idempotency-Key": key() },
+  });
+  while (!terminal(answer) && Date.now() < end) {
+    await new Promise((done) => setTimeout(done, 200));
+    answer = await call(`/v1/queries/${encodeURIComponent(answer.id)}`, { timeout: 30000, headers: wait });
+  }
+  return answer;
+}
+
+// key is random; randomUUID would need a secure context.
+function key() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+}

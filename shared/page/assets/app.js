@@ -1,0 +1,59 @@
+// The live page: reads the stage every second and says so when it cannot.
+import { Lost, call } from "./api.js";
+import { showRecent } from "./recent.js";
+import { showStage } from "./stage.js";
+import { loadTry, startTry } from "./try.js";
+import { byId } from "./words.js";
+
+const every = 1000; // milliseconds
+let last = null; // when the server answered last
+let loaded = false; // there is something to pick from
+
+async function look() {
+  if (document.visibilityState === "visible") {
+    try {
+      const [stage, recent] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20")]);
+      const faults = showStage(stage);
+      showRecent(recent.queries ?? []);
+      await live(faults);
+    } catch (fault) {
+      lost(fault);
+    }
+  }
+  setTimeout(look, every);
+}
+
+async function live(faults) {
+  last = new Date();
+  badge("live", "live");
+  document.body.removeAttribute("data-lost");
+  alertWith(faults.length ? `A setting is not in force: ${faults.join("; ")}` : "");
+  if (!loaded) {
+    await loadTry();
+    loaded = true;
+  }
+}
+
+function lost(fault) {
+  badge("lost", fault instanceof Lost ? "connection lost" : "no figures");
+  document.body.setAttribute("data-lost", "");
+  const since = last ? ` The figures are from ${last.toLocaleTimeString()}.` : "";
+  const why = fault instanceof Lost ? "The server does not answer; trying again every second." : `The server does not tell how it stands: ${fault.message}.`;
+  alertWith(why + since);
+}
+
+function badge(state, text) {
+  const at = byId("connection");
+  if (at.dataset.state === state && at.textContent === text) return; // do not announce it again
+  at.dataset.state = state;
+  at.textContent = text;
+}
+
+function alertWith(text) {
+  const at = byId("alert");
+  if (at.textContent !== text) at.textContent = text;
+  at.hidden = text === "";
+}
+
+startTry();
+look();

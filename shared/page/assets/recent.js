@@ -1,0 +1,51 @@
+// The newest queries. Each opens to tell where it ran and why; what is open
+// stays open while the list moves on.
+import { terminal } from "./api.js";
+import { byId, element, milliseconds, percent, story } from "./words.js";
+
+const shown = new Map(); // item by query id
+
+export function showRecent(queries) {
+  byId("recent-none").hidden = queries.length > 0;
+  const ids = new Set(queries.map((q) => q.id));
+  for (const [id, item] of shown) {
+    if (!ids.has(id)) {
+      item.remove();
+      shown.delete(id);
+    }
+  }
+  const list = byId("recent");
+  queries.forEach((q, i) => {
+    const item = keep(q);
+    if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null);
+  });
+}
+
+// keep returns the item of a query, made anew only when its state changed.
+function keep(query) {
+  const item = shown.get(query.id) ?? element("li");
+  if (item.dataset.state !== query.state) {
+    const open = item.querySelector("details")?.open ?? false;
+    const details = element("details", "", summary(query), story(query));
+    details.open = open;
+    item.replaceChildren(details);
+    item.dataset.state = query.state;
+    shown.set(query.id, item);
+  }
+  return item;
+}
+
+function summary(query) {
+  const kind = query.served_by?.kind;
+  const chip = element("span", `chip ${kind ?? query.state}`, kind ?? query.state);
+  const late = terminal(query) && query.met_slo === false;
+  const time = element("span", late ? "num late" : "num", query.latency_ms == null ? "" : milliseconds(query.latency_ms));
+  if (late) time.title = "missed its bound";
+  return element("summary", "", element("span", "what", what(query)), chip, time);
+}
+
+function what(query) {
+  if (query.result) return `${query.result.label} ${percent(100 * query.result.scores[query.result.index], 0)} · ${query.model}, ${query.class}`;
+  if (query.failure) return `${query.failure.code}: ${query.failure.detail}`;
+  return `${query.task}, ${query.class}`;
+}

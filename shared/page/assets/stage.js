@@ -1,0 +1,80 @@
+// The state of the stage: arrivals, bounds kept, overflow, cost, workers, queues.
+import { byId, clock, dollars, element, milliseconds, percent } from "./words.js";
+
+export function showStage(s) {
+  showArrivals(s.classes ?? {});
+  for (const name of ["strict", "relaxed"]) showClass(name, s.classes?.[name] ?? {});
+  byId("overflow").textContent = s.overflow?.answered ? percent(100 * s.overflow.share) : "–";
+  byId("overflow-of").textContent = s.overflow?.answered
+    ? `${s.overflow.on_functions} of the last ${s.overflow.answered} answers came from functions` : "nothing answered yet";
+  byId("cost").textContent = dollars(s.cost_usd);
+  byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
+  byId("pools").replaceChildren(...(s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
+  byId("pools").className = "";
+  byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
+  byId("paced").hidden = !s.paced;
+  byId("versions").textContent = Object.entries(s.versions ?? {}).map((v) => v.join(" ")).join(", ");
+  return s.settings_faults ?? [];
+}
+
+const order = (queue) => (queue.startsWith("work-strict") ? 0 : queue.startsWith("work-") ? 1 : queue === "overflow" ? 2 : 3);
+
+function showClass(name, c) {
+  const met = byId(`met-${name}`);
+  met.textContent = percent(c.attainment_percent);
+  met.dataset.tone = c.attainment_percent == null ? "" : c.attainment_percent >= 99 ? "good" : c.attainment_percent < 95 ? "bad" : "";
+  byId(`met-${name}-of`).textContent = c.recent ? `${c.met} of the last ${c.recent}` : "none finished yet";
+  byId(`rate-${name}`).textContent = `${(c.arrivals_per_second ?? 0).toFixed(1)}/s`;
+}
+
+// showArrivals draws strict above relaxed, so that the outline is the whole load.
+function showArrivals(classes) {
+  const strict = classes.strict?.arrivals_last_minute ?? [];
+  const relaxed = classes.relaxed?.arrivals_last_minute ?? [];
+  const total = relaxed.map((r, i) => r + (strict[i] ?? 0));
+  const top = nice(Math.max(...total, 1));
+  const zero = total.map(() => 0);
+  draw("relaxed", relaxed, zero, top);
+  draw("strict", total, relaxed, top);
+  byId("chart-top").textContent = `top of the chart: ${top}/s`;
+  byId("chart-title").textContent =
+    `Queries a second over the last minute: strict now ${strict.at(-1) ?? 0}, relaxed now ${relaxed.at(-1) ?? 0}, at most ${Math.max(...total, 0)}`;
+}
+
+// nice is the next round number at or above.
+function nice(n) {
+  const unit = 10 ** Math.floor(Math.log10(n));
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((f) => f * unit).find((f) => f >= n);
+}
+
+// draw fills between two series and draws the upper one, in the chart's 600 by 130.
+function draw(name, upper, lower, top) {
+  const at = (v, i) => `${((i * 600) / Math.max(1, upper.length - 1)).toFixed(1)},${(128 - (v / top) * 124).toFixed(1)}`;
+  const above = upper.map(at);
+  const below = lower.map(at).reverse();
+  const path = above.length ? `M${above.join("L")}` : "";
+  document.querySelector(`#chart .line.${name}`).setAttribute("d", path);
+  document.querySelector(`#chart .area.${name}`).setAttribute("d", path && `${path}L${below.join("L")}Z`);
+}
+
+function pool(p, wanted) {
+  const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
+    `${p.answered} answered, ${p.bounced} bounced`);
+  const counts = element("div", "counts", count(wanted ?? "–", "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
+  return element("div", "pool", name, counts, slots(p), element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} held by workers`));
+}
+
+const count = (n, what) => element("div", "count", element("b", "", String(n)), what);
+
+// slots draws a box a runner, up to what fits.
+function slots(p) {
+  const box = element("div", "slots");
+  box.setAttribute("aria-hidden", "true"); // the line below says the same
+  for (let i = 0; i < Math.min(p.runners, 96); i++) box.append(element("span", i < p.busy ? "slot busy" : "slot"));
+  return box;
+}
+
+function queue([name, q]) {
+  return element("tr", "", element("td", "", name), element("td", "num", String(q.visible)),
+    element("td", "num", String(q.in_flight)), element("td", "num", q.visible ? milliseconds(q.oldest_ms) : "–"));
+}

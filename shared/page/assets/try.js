@@ -1,0 +1,151 @@
+// Trying a picture: one of the samples or one's own, with bounds on the answer.
+import { Lost, call, picture, submit } from "./api.js";
+import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
+
+const maxBytes = 10 * 1024 * 1024;
+const labels = new Map(); // names of the classes by model
+let own = null; // the picture that was dropped or chosen
+
+// fields are the parts of the request that the form shows, for its problems.
+const fields = {
+  "constraints.latency_ms": "latency", "constraints.accuracy": "accuracy",
+  "constraints.cost_usd_per_million": "price", task: "task", input: "file",
+};
+
+export function startTry() {
+  byId("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask();
+  });
+  byId("file").addEventListener("change", () => choose(byId("file").files[0]));
+  startDrop();
+}
+
+// loadTry fetches what there is to pick from.
+export async function loadTry() {
+  await Promise.all([showSamples(), showTasks()]);
+}
+
+async function showSamples() {
+  const samples = await call("/samples/");
+  byId("samples").replaceChildren(...samples.map((s, i) => {
+    const radio = Object.assign(element("input"), { type: "radio", name: "sample", value: s.file, checked: i === 0 });
+    radio.addEventListener("change", () => choose(null));
+    const image = Object.assign(element("img"), { src: `/samples/${encodeURIComponent(s.file)}`, alt: s.label, title: s.label });
+    return element("label", "", radio, image);
+  }));
+}
+
+async function showTasks() {
+  const { models } = await call("/v1/models");
+  for (const m of models) labels.set(m.name, m.labels ?? []);
+  const tasks = [...new Set(models.map((m) => m.task))];
+  byId("task").replaceChildren(...tasks.map((t) => element("option", "", t)));
+}
+
+function startDrop() {
+  const panel = byId("try");
+  const over = (on) => (event) => {
+    event.preventDefault();
+    byId("drop").classList.toggle("over", on);
+  };
+  panel.addEventListener("dragover", over(true));
+  panel.addEventListener("dragleave", over(false));
+  panel.addEventListener("drop", (event) => {
+    over(false)(event);
+    choose(event.dataTransfer.files[0]);
+  });
+}
+
+// choose takes one's own picture, or goes back to the samples without one.
+function choose(file) {
+  own = file ?? null;
+  byId("drop").classList.toggle("chosen", own !== null);
+  byId("file-name").textContent = own ? own.name : "your own PNG or JPEG…";
+  if (own) for (const radio of document.querySelectorAll("input[name=sample]")) radio.checked = false;
+  else byId("file").value = "";
+}
+
+// input reads the chosen picture as the API takes it.
+async function input() {
+  let blob = own;
+  if (!blob) {
+    const chosen = document.querySelector("input[name=sample]:checked");
+    if (!chosen) throw new Error("pick a picture first");
+    blob = await picture(chosen.value);
+  }
+  if (blob.size > maxBytes) throw new Error("the picture is larger than 10 MB");
+  return { content_type: blob.type || "application/octet-stream", data: base64(new Uint8Array(await blob.arrayBuffer())) };
+}
+
+function base64(bytes) {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(text);
+}
+
+function constraints() {
+  const out = {};
+  for (const [path, id] of Object.entries(fields)) {
+    const at = byId(id);
+    at.removeAttribute("aria-invalid");
+    if (!path.startsWith("constraints.") || at.value === "" && !at.validity.badInput) continue;
+    if (at.validity.badInput) {
+      at.setAttribute("aria-invalid", "true");
+      throw new Error(`${at.parentElement.firstChild.textContent.trim()} is not a number`);
+    }
+    out[path.split(".")[1]] = Number(at.value);
+  }
+  return out;
+}
+
+async function ask() {
+  const button = byId("submit");
+  button.disabled = true;
+  button.textContent = "Waiting…";
+  try {
+    showAnswer(await submit({ task: byId("task").value, input: await input(), constraints: constraints() }));
+  } catch (fault) {
+    showFault(fault);
+  } finally {
+    button.disabled = false;
+    button.textContent = "Submit";
+  }
+}
+
+function show(...children) {
+  byId("answer").hidden = false;
+  byId("answer").replaceChildren(...children);
+}
+
+function showFault(fault) {
+  const at = fields[fault.field] ?? fields[(fault.field ?? "").split(".")[0]];
+  if (at) byId(at).setAttribute("aria-invalid", "true");
+  const text = fault instanceof Lost ? "The server does not answer. Your picture was kept: submit it again when it is back." : fault.message;
+  show(element("p", "fault", fault.field ? `${fault.field}: ${text}` : text));
+}
+
+function showAnswer(query) {
+  if (!query.result) {
+    const why = query.failure ? `${query.state}: ${query.failure.detail}` : `${query.state}: not answered within a minute`;
+    show(element("p", "fault", why), story(query));
+    return;
+  }
+  const line = [query.model, ranOn(query), milliseconds(query.latency_ms), `${dollars(query.cost_usd * 1e6)} a million`];
+  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), story(query));
+}
+
+// bars shows the best five scores. The names of the other classes come from
+// the model.
+function bars(query) {
+  const box = element("div", "bars");
+  const names = labels.get(query.model) ?? [];
+  const best = query.result.scores.map((score, i) => ({ score, i })).sort((a, b) => b.score - a.score).slice(0, 5);
+  for (const { score, i } of best) {
+    const name = i === query.result.index ? query.result.label : names[i] ?? `class ${i}`;
+    const meter = Object.assign(element("meter"), { min: 0, max: 1, value: score });
+    meter.setAttribute("aria-label", name);
+    box.append(element("span", "", name), meter, element("span", "num", percent(100 * score)));
+  }
+  return box;
+}

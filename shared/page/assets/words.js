@@ -1,0 +1,71 @@
+// Numbers and queries in words, and the elements that show them. Text from the
+// server only ever becomes text, never markup.
+
+export const byId = (id) => document.getElementById(id);
+
+// element makes an element with a class and children, which are elements or text.
+export function element(name, className, ...children) {
+  const e = document.createElement(name);
+  if (className) e.className = className;
+  e.append(...children.filter((c) => c !== "" && c != null));
+  return e;
+}
+
+export function milliseconds(ms) {
+  if (ms == null) return "–";
+  if (ms >= 120000) return `${(ms / 60000).toFixed(1)} min`;
+  if (ms >= 10000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+export function dollars(usd) {
+  if (!usd) return "$0";
+  if (usd < 0.0001) return `$${usd.toPrecision(2)}`;
+  return usd < 0.1 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`;
+}
+
+export const percent = (p, digits = 1) => (p == null ? "–" : `${p >= 99.95 ? 100 : p.toFixed(digits)} %`);
+
+export function clock(iso) {
+  return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+// ranOn tells where a query was answered.
+export function ranOn(query) {
+  const by = query.served_by;
+  if (!by) return "";
+  const notes = [];
+  if (by.kind === "worker" && by.resource) notes.push(by.resource);
+  if (by.memory_mb) notes.push(`${by.memory_mb} MB`);
+  if (by.cold) notes.push("cold start");
+  if (by.paced) notes.push("paced");
+  return `${by.kind} ${by.name}${notes.length ? ` (${notes.join(", ")})` : ""}`;
+}
+
+const events = {
+  placed: "sent to", bounced: "bounced by", fellback: "thrown back by",
+  retried: "tried again on", redriven: "put back on", ran: "ran on",
+};
+
+// story shows a query's way: every step, with when and why.
+export function story(query) {
+  const accepted = Date.parse(query.accepted_at);
+  const bound = Date.parse(query.deadline_at) - accepted;
+  const steps = element("ol", "", step(0, `accepted as ${query.class}, bound ${milliseconds(bound)}, model ${query.model}`));
+  for (const s of query.trail ?? []) {
+    const text = `${events[s.event] ?? s.event} ${s.where}`;
+    steps.append(step(Date.parse(s.at) - accepted, text, s.why));
+  }
+  if (query.finished_at) {
+    const spent = query.compute_ms != null && query.served_by
+      ? `${milliseconds(query.queue_ms)} until it ran, ${milliseconds(query.compute_ms)} computing` : "";
+    steps.append(step(query.latency_ms, query.state, query.failure ? query.failure.detail : spent));
+  }
+  const cost = query.cost_usd ? `, ${dollars(query.cost_usd * 1e6)} a million` : "";
+  const facts = [query.id, clock(query.accepted_at), ranOn(query) && `answered on ${ranOn(query)}${cost}`];
+  return element("div", "story", steps, element("p", "", facts.filter(Boolean).join(" · ")));
+}
+
+function step(ms, text, why) {
+  return element("li", "", element("time", "", `+${milliseconds(Math.max(0, ms))}`), element("b", "", text), why ? `: ${why}` : "");
+}

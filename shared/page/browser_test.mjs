@@ -1,0 +1,177 @@
+// Drives the live page in a browser. The Go test beside it starts the server
+// and names it in PAGE_URL.
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const { PAGE_URL, PAGE_PICTURES, CHROMIUM } = process.env;
+const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+let browser, page, complaints, mayComplain;
+
+before(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: flags }); });
+after(() => browser?.close());
+
+beforeEach(() => open());
+afterEach(async () => {
+  await page.context().close();
+  if (!mayComplain) assert.deepEqual(complaints, [], "the console is silent");
+});
+
+async function open(options = {}) {
+  await page?.context().close();
+  [complaints, mayComplain] = [[], false];
+  page = await (await browser.newContext({ viewport: { width: 1240, height: 900 }, ...options })).newPage();
+  page.setDefaultTimeout(15000);
+  page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
+  page.on("pageerror", (e) => complaints.push(String(e)));
+  page.on("request", (r) => r.url().startsWith(PAGE_URL) || r.url().startsWith("blob:") || complaints.push(`asks ${r.url()}`));
+  await page.goto(PAGE_URL);
+  await page.locator("#connection[data-state=live]").waitFor();
+  await page.locator("#samples img").nth(9).waitFor();
+}
+
+const picture = (name) => page.screenshot({ path: `${PAGE_PICTURES}/${name}.png`, fullPage: true });
+const text = (selector) => page.locator(selector).innerText();
+const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
+
+async function ask() {
+  await page.locator("#submit").click();
+  await page.locator("#answer").waitFor();
+}
+
+test("it shows the stage", async () => {
+  assert.equal(await text("#met-strict"), "98.7 %");
+  assert.equal(await text("#met-relaxed"), "100 %");
+  assert.equal(await text("#overflow"), "12.2 %");
+  assert.match(await text("#overflow-of"), /61 of the last 500/);
+  assert.match(await text("#cost"), /^\$0\.0\d+$/);
+  assert.match(await text("#pools"), /main c5\.large[\s\S]*3\s*wanted[\s\S]*1\s*booting[\s\S]*2\s*ready[\s\S]*1\s*draining/);
+  assert.match(await text("#queues"), /work-strict-main\s+2\s+4\s+18 ms/);
+  assert.equal(await text("#paced"), "paced figures");
+  assert.match(await page.locator("#chart .line.strict").getAttribute("d"), /^M0\.0,/);
+  assert.equal(await page.locator("#queues tr").count(), 4);
+});
+
+test("it moves on every second", async () => {
+  const cost = await text("#cost");
+  const line = await page.locator("#chart .line.strict").getAttribute("d");
+  await page.waitForFunction((was) => document.getElementById("cost").textContent !== was, cost);
+  assert.notEqual(await page.locator("#chart .line.strict").getAttribute("d"), line);
+});
+
+test("a sample is answered, with bars and the way it went", async () => {
+  await page.locator("#samples label").nth(3).click();
+  await ask();
+  assert.match(await text("#answer .label"), /\w/);
+  assert.equal(await page.locator("#answer meter").count(), 5);
+  assert.match(await text("#answer .bars"), /91\.0 %/);
+  assert.match(await text("#answer .note"), /cnn-small · function inference-1024 \(1024 MB, cold start\) · 13 ms · \$1\.90 a million/);
+  assert.match(await text("#answer .story"), /sent to overflow: a worker would take about 1210 ms/);
+});
+
+test("a file of one's own is answered", async () => {
+  await page.locator("#file").setInputFiles({ name: "mine.png", mimeType: "image/png", buffer: Buffer.from("\x89PNG mine", "latin1") });
+  assert.equal(await text("#file-name"), "mine.png");
+  assert.equal(await page.locator("input[name=sample]:checked").count(), 0);
+  await ask();
+  await page.locator("#answer .label").waitFor();
+});
+
+test("a file may be dropped", async () => {
+  const data = await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["\x89PNG dropped"], "dropped.png", { type: "image/png" }));
+    return transfer;
+  });
+  await page.dispatchEvent("#try", "drop", { dataTransfer: data });
+  assert.equal(await text("#file-name"), "dropped.png");
+});
+
+test("recent queries open and stay open", async () => {
+  await ask();
+  const first = page.locator("#recent details").first();
+  await first.locator("summary").click();
+  assert.match(await first.locator(".story").innerText(), /accepted as strict, bound 500 ms[\s\S]*ran on inference-1024/);
+  const cost = await text("#cost");
+  await page.waitForFunction((was) => document.getElementById("cost").textContent !== was, cost);
+  assert.equal(await page.locator("#recent details[open]").count(), 1);
+});
+
+test("what the server refuses is told beside its field", async () => {
+  mayComplain = true; // the browser logs every answer of 422
+  await page.fill("#latency", "1");
+  await ask();
+  assert.match(await text("#answer"), /constraints\.latency_ms: is 1 ms, below the 5 ms/);
+  assert.equal(await page.locator("#latency").getAttribute("aria-invalid"), "true");
+  await page.fill("#latency", "500");
+  await page.locator("#file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("REFUSED") });
+  await ask();
+  await page.getByText("input.data: is not a PNG picture").waitFor();
+  assert.equal(await page.locator("#latency").getAttribute("aria-invalid"), null);
+});
+
+test("a query that fails says why", async () => {
+  await page.locator("#file").setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("FAILS") });
+  await ask();
+  assert.match(await text("#answer .fault"), /failed: the model cannot be run/);
+});
+
+test("a lost connection is said, and found again", async () => {
+  mayComplain = true; // the browser logs every connection that breaks
+  try {
+    await gone(true);
+    await page.locator("#connection[data-state=lost]").waitFor();
+    assert.match(await text("#alert"), /The server does not answer; trying again every second\. The figures are from/);
+    await ask();
+    assert.match(await text("#answer .fault"), /Your picture was kept/);
+    await picture("lost");
+  } finally {
+    await gone(false);
+  }
+  await page.locator("#connection[data-state=live]").waitFor();
+  assert.equal(await page.locator("#alert").isVisible(), false);
+  await page.locator("#submit").click();
+  await page.locator("#answer .label").waitFor();
+});
+
+test("the keyboard is enough", async () => {
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to trying a picture");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab"); // the samples: one stop, arrows move in them
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.evaluate(() => [...document.getElementsByName("sample")].findIndex((r) => r.checked)), 1);
+  for (const id of ["file", "task", "latency", "accuracy", "price", "submit"]) {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.id), id);
+  }
+  await page.keyboard.press("Enter");
+  await page.locator("#answer .label").waitFor();
+  await page.keyboard.press("Tab"); // the newest query
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "SUMMARY");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.locator("#recent details[open]").count(), 1);
+});
+
+for (const [name, options] of Object.entries({
+  light: { colorScheme: "light" },
+  dark: { colorScheme: "dark" },
+  mobile: { colorScheme: "light", viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+})) {
+  test(`it fits: ${name}`, async () => {
+    await open(options);
+    for (const i of [2, 5, 8]) {
+      await page.locator("#samples label").nth(i).click();
+      await page.locator("#submit").click();
+      await page.locator("#submit:enabled").waitFor();
+    }
+    await page.locator("#recent details summary").first().click();
+    await picture(name);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(over <= 0, `it is ${over} pixels wider than the window`);
+    const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
+      .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
+    assert.deepEqual(nameless, []);
+  });
+}

@@ -1,0 +1,145 @@
+package page_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/client/clienttest"
+	"paragon/shared/page"
+)
+
+// stage is the page beside a fake API that a test can take away.
+type stage struct {
+	api  *clienttest.API
+	page http.Handler
+	gone atomic.Bool
+}
+
+func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/test/gone":
+		s.gone.Store(r.URL.Query().Get("is") == "true")
+	case s.gone.Load():
+		panic(http.ErrAbortHandler) // the connection breaks
+	case strings.HasPrefix(r.URL.Path, "/v1/"):
+		s.api.ServeHTTP(w, r)
+	default:
+		s.page.ServeHTTP(w, r)
+	}
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stage{api: &clienttest.API{Now: time.Now}, page: page.Handler(set.Samples())}
+}
+
+// TestInABrowser drives the page with a real browser, by browser_test.mjs.
+func TestInABrowser(t *testing.T) {
+	const chromium = "/usr/bin/chromium"
+	if _, err := os.Stat(chromium); err != nil {
+		t.Fatalf("%v: the page is tested in a browser; get it with `apt-get install -y chromium`", err)
+	}
+	if _, err := os.Stat("../../node_modules/playwright-core"); err != nil {
+		t.Fatalf("%v: get what drives the browser with `npm ci --ignore-scripts`", err)
+	}
+	server := httptest.NewServer(newStage(t))
+	defer server.Close()
+	cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "browser_test.mjs")
+	pictures := os.Getenv("PAGE_PICTURES") // where to leave pictures of the page
+	if pictures == "" {
+		pictures = t.TempDir()
+	}
+	cmd.Env = append(os.Environ(), "PAGE_URL="+server.URL, "PAGE_PICTURES="+pictures, "CHROMIUM="+chromium)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func get(t *testing.T, h http.Handler, path string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w.Result()
+}
+
+func TestFiles(t *testing.T) {
+	h := newStage(t).page
+	for path, kind := range map[string]string{
+		"/": "text/html; charset=utf-8", "/page/app.js": "text/javascript; charset=utf-8",
+		"/page/style.css": "text/css; charset=utf-8", "/page/icon.svg": "image/svg+xml",
+		"/samples/": "application/json", "/samples/0000-ankle-boot.png": "image/png",
+	} {
+		r := get(t, h, path)
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != kind {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.Header.Get("Content-Type"))
+		}
+		if !strings.HasPrefix(r.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s goes without its policy", path)
+		}
+	}
+	for _, path := range []string{"/nothing", "/page/page.go", "/page/", "/samples/labels.csv", "/samples/LICENSE.md", "/samples/..%2fcatalogue.json", "/page/..%2fpage.go"} {
+		if r := get(t, h, path); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d", path, r.StatusCode)
+		}
+	}
+}
+
+// Every file stands for itself: no other host, no inline script or style.
+func TestFilesAreSelfContained(t *testing.T) {
+	entries, err := os.ReadDir("assets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		body, err := os.ReadFile("assets/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := bytes.ReplaceAll(body, []byte("http://www.w3.org/2000/svg"), nil)
+		for _, bad := range []string{"http://", "https://", "//cdn", "innerHTML", "style=", "onclick=", "eval("} {
+			if bytes.Contains(text, []byte(bad)) {
+				t.Errorf("%s holds %q", e.Name(), bad)
+			}
+		}
+	}
+}
+
+func TestSamplesAreOneOfAKind(t *testing.T) {
+	var got []struct{ File, Label string }
+	r := get(t, newStage(t).page, "/samples/")
+	if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, s := range got {
+		if seen[s.Label] || s.Label == "" {
+			t.Errorf("label %q twice, or none", s.Label)
+		}
+		seen[s.Label] = true
+	}
+	if len(got) != 10 {
+		t.Errorf("%d samples, want one of each of 10 kinds", len(got))
+	}
+}
+
+func TestWithoutSamples(t *testing.T) {
+	r := get(t, page.Handler(fstest.MapFS{}), "/samples/")
+	if body, _ := io.ReadAll(r.Body); r.StatusCode != http.StatusOK || string(body) != "[]\n" {
+		t.Errorf("%d %q", r.StatusCode, body)
+	}
+}
