@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/measure"
+)
+
+func (a *app) printProfile(r measure.Report) error {
+	a.printf("%s, load average %.1f, %s clock, %s\n\n", r.Hardware, r.LoadAverage, r.Clock, runtime.Version())
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "MODEL\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
+	for _, m := range r.Models {
+		for _, l := range m.Latency {
+			cold, memory := "", ""
+			if l.ColdMS != nil {
+				cold, memory = fmt.Sprintf("%.1f", l.ColdMS.P50), fmt.Sprintf("%d MB", m.MemoryMB)
+			}
+			ci := profile.Interval{}
+			if l.Confidence != nil {
+				ci = l.Confidence.P99
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f-%.4f\t%.0f\t%s\t%s\t%d\n", m.Name, l.Threads, l.Batch,
+				max(l.Concurrency, 1), l.MS.P50, l.MS.P95, l.MS.P99, ci[0], ci[1], l.PerSecond, cold, memory, l.Source.Samples)
+		}
+	}
+	return w.Flush()
+}
+
+// errDrift is the end of a comparison that found some.
+var errDrift = errors.New("figures have drifted: measure again with --out, or find out why")
+
+func (a *app) compare(file string, report measure.Report) error {
+	old, err := measure.ReadReport(file)
+	if err != nil {
+		return err
+	}
+	drifts := measure.Compare(old, report)
+	sure := slices.ContainsFunc(drifts, func(d measure.Drift) bool { return d.Sure })
+	if a.json {
+		a.printJSON(drifts)
+	} else {
+		w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "MODEL\tSETTING\tWAS MS\tIS MS\tCHANGE\t")
+		for _, d := range drifts {
+			mark := ""
+			if d.Sure {
+				mark = "drift"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%.4f\t%.4f\t%+.1f %%\t%s\n", d.Model, d.Setting, d.Was, d.Is, d.Percent, mark)
+		}
+		if err := w.Flush(); err != nil {
+			return fmt.Errorf("print the comparison: %w", err)
+		}
+	}
+	if sure {
+		return errDrift
+	}
+	return nil
+}
