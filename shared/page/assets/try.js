@@ -132,7 +132,7 @@ function showAnswer(query) {
     return;
   }
   const line = [query.model, ranOn(query), milliseconds(query.latency_ms), `${dollars(query.cost_usd * 1e6)} a million`];
-  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), story(query));
+  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), story(query, false));
 }
 
 // bars shows the best five scores. The names of the other classes come from

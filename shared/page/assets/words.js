@@ -14,7 +14,7 @@ export function element(name, className, ...children) {
 export function milliseconds(ms) {
   if (ms == null) return "–";
   if (ms >= 120000) return `${(ms / 60000).toFixed(1)} min`;
-  if (ms >= 10000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms >= 2000) return `${(ms / 1000).toFixed(1)} s`;
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
@@ -47,8 +47,9 @@ const events = {
   retried: "tried again on", redriven: "put back on", ran: "ran on",
 };
 
-// story shows a query's way: every step, with when and why.
-export function story(query) {
+// story shows a query's way: every step, with when and why; and, where they do
+// not stand beside it already, the facts.
+export function story(query, facts = true) {
   const accepted = Date.parse(query.accepted_at);
   const bound = Date.parse(query.deadline_at) - accepted;
   const steps = element("ol", "", step(0, `accepted as ${query.class}, bound ${milliseconds(bound)}, model ${query.model}`));
@@ -62,8 +63,8 @@ export function story(query) {
     steps.append(step(query.latency_ms, query.state, query.failure ? query.failure.detail : spent));
   }
   const cost = query.cost_usd ? `, ${dollars(query.cost_usd * 1e6)} a million` : "";
-  const facts = [query.id, clock(query.accepted_at), ranOn(query) && `answered on ${ranOn(query)}${cost}`];
-  return element("div", "story", steps, element("p", "", facts.filter(Boolean).join(" · ")));
+  const line = [query.id, clock(query.accepted_at), facts && ranOn(query) && `answered on ${ranOn(query)}${cost}`];
+  return element("div", "story", steps, element("p", "", line.filter(Boolean).join(" · ")));
 }
 
 function step(ms, text, why) {
