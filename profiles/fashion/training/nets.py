@@ -106,7 +106,9 @@ def cnn():
         activated(32, 64),
         nn.MaxPool2d(2),
         activated(64, 128),
-        head(128),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(128 * 7 * 7, CLASSES),
     )
 
 

@@ -72,7 +72,7 @@ RECIPES = {
         bfloat16=False,
     ),
     "cnn-small": Recipe(nets.cnn_small, 3, 20, augmentation=LIGHT, bfloat16=False),
-    "cnn": Recipe(nets.cnn, 4, 16),
+    "cnn": Recipe(nets.cnn, 4, 10, augmentation=LIGHT),
     "resnet-8": Recipe(nets.resnet_8, 5, 16),
     "mobilenet": Recipe(nets.mobilenet, 6, 18, augmentation=LIGHT, decay=2e-4, bfloat16=False),
     "resnet-20": Recipe(nets.resnet_20, 7, 14),
