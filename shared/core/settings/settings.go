@@ -48,7 +48,7 @@ type Settings struct {
 	UtilLow            float64 `name:"util_low" default:"0.5" min:"0" max:"1" unit:"share" doc:"Below this use of the pool util_aware counts a low reading."`
 	UtilLowReadings    int     `name:"util_low_readings" default:"15" min:"1" max:"1000" unit:"readings" doc:"After so many low readings in a row, 2 s apart, util_aware removes a worker."`
 	Headroom           float64 `name:"headroom" default:"1.2" min:"1" max:"3" unit:"factor" doc:"By how much exascale provisions above the larger of what it sees and what it expects."`
-	RegressionArrivals int     `name:"regression_arrivals" default:"500" min:"10" max:"10000" unit:"queries" doc:"Over how many of the last arrivals mixed_predictive fits its line."`
+	RegressionArrivals int     `name:"regression_arrivals" default:"500" min:"10" max:"10000" unit:"seconds" doc:"Over how many of the last seconds' arrivals mixed_predictive fits its line; Spock's traces hold a second a row."`
 	RegressionSeconds  float64 `name:"regression_seconds" default:"100" min:"1" max:"3600" unit:"s" doc:"How often mixed_predictive predicts."`
 	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The sampling window over which paragon measures the peak-to-median ratio."`
 	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, Poisson's own peak divided out, is dynamic; below it, static."`

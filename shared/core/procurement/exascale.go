@@ -1,0 +1,39 @@
+package procurement
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/forecast"
+	"paragon/shared/core/settings"
+)
+
+// exascale provisions above the larger of what it sees and what it expects.
+type exascale struct{}
+
+func (exascale) Name() string { return "exascale" }
+
+func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	rate := observed(s, set, st)
+	band := expect(now, set, st)
+	above := max(rate, band.Expected) * set.Headroom
+	n := follow(s, set, above)
+	return Decision{Workers: n, Strict: Never, Relaxed: Never,
+		Reason: fmt.Sprintf("sees %.1f and expects %.1f queries/s (%s), with headroom %.1f: %d workers", rate, band.Expected, band.By, above, n)}, st
+}
+
+// binSeconds is the step of a forecast's series.
+const binSeconds = 10
+
+// expect forecasts the rate at which a worker that is started now could serve,
+// by the forecaster that the settings name.
+func expect(now time.Time, set settings.Settings, st State) forecast.Band {
+	lag := now.Sub(st.SeenTo).Seconds() + set.VMBootSeconds
+	ahead := max(1, int(lag/binSeconds+0.5))
+	past := st.bins(binSeconds, keepSeconds/binSeconds)
+	band, err := forecast.Ahead(set.Forecaster, past, ahead, 0, int(set.HedgeWindowSeconds)/binSeconds)
+	if err != nil { // the settings hold the name to the list
+		band = forecast.With(forecast.Last{}, past, ahead, 1)
+	}
+	return band
+}

@@ -1,0 +1,45 @@
+package procurement
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/forecast"
+	"paragon/shared/core/settings"
+)
+
+// mixed procures as reactive, and any query that cannot start within its own
+// bound overflows.
+type mixed struct{}
+
+func (mixed) Name() string { return "mixed" }
+
+func (mixed) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	d, st := reactive{}.Decide(now, s, set, st)
+	d.Strict, d.Relaxed = AtBound, AtBound
+	return d, st
+}
+
+// mixedPredictive is Spock's second policy: a straight line through the last
+// arrivals, extended by the time that a worker takes to boot. An arrival is
+// what Spock's traces hold in a row: what came in one second.
+type mixedPredictive struct{}
+
+func (mixedPredictive) Name() string { return "mixed_predictive" }
+
+func (mixedPredictive) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting, Strict: AtBound, Relaxed: AtBound}
+	if st.PredictedAt.IsZero() || now.Sub(st.PredictedAt).Seconds() >= set.RegressionSeconds {
+		past := st.bins(1, set.RegressionArrivals)
+		ahead := int(now.Sub(st.SeenTo).Seconds() + set.VMBootSeconds)
+		st.PredictedAt = now
+		st.Predicted = forecast.LinearRegression{Steps: len(past)}.Expect(past, max(1, ahead))
+		d.Workers = max(d.Workers, workers(s, st.Predicted))
+	}
+	need := workers(s, st.Predicted)
+	if close := idle(s, set.IdleSeconds); need < d.Workers && close > 0 {
+		d.Workers = max(need, d.Workers-close)
+	}
+	d.Reason = fmt.Sprintf("expects %.1f queries/s: %d workers", st.Predicted, d.Workers)
+	return d, st
+}

@@ -1,0 +1,169 @@
+// Package procurement holds the schemes that set the number of workers and
+// what may overflow, one file a scheme. The controller and the simulator run
+// them unchanged. A scheme is a pure function: time, what was seen, the
+// settings and its own memory are passed in, and the next memory is returned,
+// as what is kept between two ticks lives in a store.
+package procurement
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// Second is what arrived in one second.
+type Second struct {
+	Strict  float64 `json:"strict"`
+	Relaxed float64 `json:"relaxed"`
+}
+
+// All is both classes.
+func (s Second) All() float64 { return s.Strict + s.Relaxed }
+
+// Pool is the workers as they are now.
+type Pool struct {
+	Ready    int `json:"ready"`
+	Booting  int `json:"booting"`
+	Draining int `json:"draining,omitempty"`
+	// RunnersEach is how many inferences one worker has in progress at most.
+	RunnersEach int `json:"runners_each"`
+	// BusyRunners are in use now; Used is the share of runner time that was used
+	// since the last tick, of all ready workers and of the least loaded one.
+	BusyRunners int     `json:"busy_runners"`
+	Used        float64 `json:"used"`
+	UsedLeast   float64 `json:"used_least"`
+	// QueuedMS is the work that waits, in milliseconds of one runner.
+	QueuedMS float64 `json:"queued_ms"`
+	// IdleSeconds tells for how long each idle worker has been so, longest first.
+	IdleSeconds []float64 `json:"idle_seconds,omitempty"`
+}
+
+// Snapshot is all that a scheme knows at a tick.
+type Snapshot struct {
+	// CoveredTo is the end of the last second whose arrivals are known, and
+	// Arrivals the seconds up to it, oldest first: at least those that came to
+	// be known since the last tick. A second in which nothing arrived is a zero;
+	// seconds that are not known end the list earlier.
+	CoveredTo time.Time `json:"covered_to"`
+	Arrivals  []Second  `json:"arrivals,omitempty"`
+	Pool      Pool      `json:"pool"`
+	// ServiceMS is the mean one-thread latency of the queries that come.
+	ServiceMS float64 `json:"service_ms"`
+	// WorkerUSDPerHour is one worker's price, FunctionUSD the mean price of a
+	// query on an inference function.
+	WorkerUSDPerHour float64 `json:"worker_usd_per_hour"`
+	FunctionUSD      float64 `json:"function_usd"`
+}
+
+// Throughput is how many queries a second one worker answers when it is always
+// busy: runners by one-thread latency. 0 when the snapshot cannot tell.
+func (s Snapshot) Throughput() float64 {
+	if s.ServiceMS <= 0 {
+		return 0
+	}
+	return float64(s.Pool.RunnersEach) * 1000 / s.ServiceMS
+}
+
+// PriceRatio is what a query costs on a function beside its share of a worker
+// that is always busy. 0 when the snapshot cannot tell.
+func (s Snapshot) PriceRatio() float64 {
+	if s.WorkerUSDPerHour <= 0 {
+		return 0
+	}
+	return s.FunctionUSD * s.Throughput() * 3600 / s.WorkerUSDPerHour
+}
+
+// Overflow says when queries of a class may go to inference functions.
+type Overflow string
+
+// The rules of overflow.
+const (
+	Never   Overflow = "never"
+	AtBound Overflow = "at_bound" // when no worker can start it within its own bound
+)
+
+// Candidate is a number of workers that was looked at.
+type Candidate struct {
+	Workers    int     `json:"workers"`
+	USDPerHour float64 `json:"usd_per_hour"` // expected, workers and overflow
+	Why        string  `json:"why"`          // why it lost, or won
+}
+
+// Decision is what a scheme wants. Bounds on the fleet stand outside of it.
+type Decision struct {
+	Workers    int         `json:"workers"` // ready and booting together
+	Strict     Overflow    `json:"strict_overflow"`
+	Relaxed    Overflow    `json:"relaxed_overflow"`
+	Reason     string      `json:"reason"`
+	Candidates []Candidate `json:"candidates,omitempty"`
+	// PeakToMedian, Dynamic and StaticSeconds are paragon's reading of the load;
+	// the last is how long it expects the load to stay as it is.
+	PeakToMedian  float64 `json:"peak_to_median,omitempty"`
+	Dynamic       bool    `json:"dynamic,omitempty"`
+	StaticSeconds float64 `json:"static_seconds,omitempty"`
+}
+
+// Scheme is a procurement scheme.
+type Scheme interface {
+	Name() string
+	// Decide returns what the scheme wants and what it must remember. It changes
+	// nothing that it is given.
+	Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State)
+}
+
+// All returns every scheme, the simplest first.
+func All() []Scheme {
+	return []Scheme{reactive{}, utilAware{}, exascale{}, mixed{}, mixedPredictive{}, paragon{}, hedged{}}
+}
+
+// Names lists the schemes.
+func Names() []string {
+	var out []string
+	for _, s := range All() {
+		out = append(out, s.Name())
+	}
+	return out
+}
+
+// Get returns a scheme by name.
+func Get(name string) (Scheme, error) {
+	all := All()
+	i := slices.IndexFunc(all, func(s Scheme) bool { return s.Name() == name })
+	if i < 0 {
+		return nil, fmt.Errorf("procurement scheme %q is none of %v", name, Names())
+	}
+	return all[i], nil
+}
+
+// Decide runs the scheme that the settings name. When nothing is known of the
+// load, it holds the fleet as it is and says so: a missing signal is no zero.
+func Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State, error) {
+	scheme, err := Get(set.Scheme)
+	if err != nil {
+		return Decision{}, before, err
+	}
+	d, after := Run(scheme, now, s, set, before)
+	return d, after, nil
+}
+
+// Run is Decide for a scheme at hand.
+func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State) {
+	state, fault := before.see(now, s)
+	if fault != "" {
+		return hold(s, before, fault), before
+	}
+	d, after := scheme.Decide(now, s, set, state)
+	after.Strict, after.Relaxed = d.Strict, d.Relaxed
+	return d, after
+}
+
+// hold keeps the fleet and the rules as they are.
+func hold(s Snapshot, before State, why string) Decision {
+	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting, Strict: before.Strict, Relaxed: before.Relaxed, Reason: "hold: " + why}
+	if d.Strict == "" {
+		d.Strict, d.Relaxed = AtBound, Never // nothing was ever decided: the safe rules
+	}
+	return d
+}

@@ -1,0 +1,43 @@
+package procurement
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// utilAware is INFaaS's rule: a worker more when even the least loaded one is
+// busy, one less after a run of low readings.
+type utilAware struct{}
+
+func (utilAware) Name() string { return "util_aware" }
+
+// readingSeconds is the time between two of INFaaS's readings.
+const readingSeconds = 2
+
+func (utilAware) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	p := s.Pool
+	d := Decision{Workers: p.Ready + p.Booting, Strict: Never, Relaxed: Never}
+	readings := max(1, int(set.TickSeconds/readingSeconds))
+	switch {
+	case p.Ready == 0 && p.Booting == 0 && (st.rate(int(set.TickSeconds)) > 0 || p.QueuedMS > 0):
+		d.Workers, st.LowReadings = 1, 0
+		d.Reason = "there is load and no worker"
+	case p.Ready > 0 && (p.UsedLeast > set.UtilHigh || p.QueuedMS > 0 && p.Used >= 1):
+		st.LowReadings = 0
+		// One decision a reading, each for one worker: a tick holds several.
+		d.Workers += max(0, readings-p.Booting)
+		d.Reason = fmt.Sprintf("the least loaded worker is used to %.0f %%", 100*p.UsedLeast)
+	case p.Used < set.UtilLow && p.Booting == 0:
+		st.LowReadings += readings
+		d.Reason = fmt.Sprintf("used to %.0f %%, low for %d readings", 100*p.Used, st.LowReadings)
+		if st.LowReadings >= set.UtilLowReadings {
+			d.Workers, st.LowReadings = max(0, d.Workers-1), 0
+		}
+	default:
+		st.LowReadings = 0
+		d.Reason = fmt.Sprintf("used to %.0f %%", 100*p.Used)
+	}
+	return d, st
+}
