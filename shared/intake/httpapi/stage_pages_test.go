@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/docs"
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/intake"
+)
+
+func TestModelsTellWhatIsKnownOfThem(t *testing.T) {
+	s := newStage(t)
+	var page struct{ Models []intake.Model }
+	s.do(t, "GET", "/v1/models", nil).into(t, &page)
+	if len(page.Models) != 2 || page.Models[0].Name != "fast" || len(page.Models[0].Resources) != 2 || len(page.Models[0].Labels) != 3 {
+		t.Errorf("models %+v", page.Models)
+	}
+}
+
+func TestStatusTellsHowTheStageStands(t *testing.T) {
+	s := newStage(t)
+	for _, w := range []cloud.WorkerReport{
+		{ID: "w-1", State: cloud.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},
+		{ID: "w-2", State: cloud.Booting, Runners: 2},
+		{ID: "w-3", State: cloud.Draining, Runners: 2, Busy: 2, Bounced: 1},
+	} {
+		w.Pool, w.InstanceType, w.At = "general", "c5.large", time.Now()
+		if _, err := s.cloud.Fleet.Report(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	on := succeeded
+	for i := range 4 {
+		id := s.submit(t, asking(t, `,"constraints":{"latency_ms":1000}`)).query(t).ID
+		o := on
+		o.FinishedAt = time.Now()
+		if i == 0 {
+			o.RanOn.Kind, o.FinishedAt = query.OnFunction, time.Now().Add(time.Hour)
+		}
+		if _, _, err := s.cloud.Store.Finish(t.Context(), id, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.cloud.Metrics.Put(t.Context(), cloud.Point{
+		Metric: intake.MetricArrivals, Dimensions: intake.ArrivalDimensions("fashion", query.Strict), At: time.Now().Add(-30 * time.Second), Value: 120,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var st intake.Status
+	s.do(t, "GET", "/v1/status", nil).into(t, &st)
+	p := st.Pools[0]
+	if p.Ready != 1 || p.Booting != 1 || p.Draining != 1 || p.Runners != 2 || p.Busy != 3 || p.Held != 2 || p.Answered != 5 || p.Bounced != 1 {
+		t.Errorf("pool %+v", p)
+	}
+	c := st.Classes[query.Strict]
+	if c.Recent != 4 || c.Met != 3 || c.Attainment == nil || *c.Attainment != 75 || c.ArrivalsPerSecond != 2 {
+		t.Errorf("strict %+v", c)
+	}
+	if st.Overflow.Share != 0.25 || st.Queues["work-strict-general"].Visible != 4 || st.Desired["general"] != 2 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestUploads(t *testing.T) {
+	s := newStage(t)
+	var up cloud.Upload
+	got := s.do(t, "POST", "/v1/uploads", []byte(`{"content_type":"image/png"}`), "Content-Type", "application/json")
+	got.into(t, &up)
+	if got.StatusCode != 201 || !strings.HasPrefix(up.URL, "/v1/uploads/") {
+		t.Fatalf("status %d: %s", got.StatusCode, got.body)
+	}
+	body := `{"task":"fashion","input":{"content_type":"image/png","uri":"` + up.URI + `"}}`
+	checkProblem(t, s.submit(t, body), "unknown-upload", 422, "input.uri") // not filled yet
+	if got := s.do(t, up.Method, up.URL, picture(t, 3), "Content-Type", "image/png"); got.StatusCode != 204 {
+		t.Fatalf("PUT answered %d: %s", got.StatusCode, got.body)
+	}
+	checkProblem(t, s.submit(t, body, "Authorization", "Bearer other"), "unknown-upload", 422, "input.uri")
+	if got := s.submit(t, body); got.StatusCode != 202 {
+		t.Errorf("a query by upload answered %d: %s", got.StatusCode, got.body)
+	}
+	if got := s.do(t, up.Method, up.URL, []byte("no picture"), "Content-Type", "image/png"); got.StatusCode != 204 {
+		t.Fatalf("PUT answered %d: %s", got.StatusCode, got.body)
+	}
+	checkProblem(t, s.submit(t, body), "bad-input", 422, "input.data")
+}
+
+func TestBadUploads(t *testing.T) {
+	s := newStage(t)
+	s.tune(func(set *settings.Settings) { set.UploadLimitKB = 1 })
+	post := func(body string) reply {
+		return s.do(t, "POST", "/v1/uploads", []byte(body), "Content-Type", "application/json")
+	}
+	checkProblem(t, post(`{"content_type":"image/gif"}`), "unsupported-input", 415, "content_type")
+	checkProblem(t, post(`{"type":"image/png"}`), "unknown-field", 400, "type")
+	checkProblem(t, post(``), "no-body", 400, "")
+	checkProblem(t, s.do(t, "PUT", "/v1/uploads/..%2f..%2fetc", []byte("x"), "Content-Type", "image/png"), "not-found", 404, "")
+	var up cloud.Upload
+	post(`{"content_type":"image/png"}`).into(t, &up)
+	checkProblem(t, s.do(t, "PUT", up.URL, make([]byte, 1025), "Content-Type", "image/png"), "body-too-large", 413, "")
+}
+
+func TestTheDocumentIsServed(t *testing.T) {
+	s := newStage(t)
+	got := s.do(t, "GET", "/v1/openapi.yaml", nil)
+	if got.StatusCode != http.StatusOK || !bytes.Equal(got.body, docs.OpenAPI) {
+		t.Errorf("status %d, %d bytes", got.StatusCode, len(got.body))
+	}
+}
