@@ -147,22 +147,26 @@ func (p *publishedTables) onFunctions(m *profile.Model, row string) {
 			m.MemoryMB = mb
 			m.MemorySource = p.lambda.derived(selector, "lambda_memory_mb", takenDate, 1, leastRule)
 		}
-		m.Latency = append(m.Latency, profile.Latency{
+		l := profile.Latency{
 			Resource: "lambda-x86_64", MemoryMB: mb, Threads: 1, Batch: 1,
-			MS: flat(p.lambda.number(r, "latency_ms")), ColdMS: p.coldStart(m.Name), Source: source,
-		})
+			MS: flat(p.lambda.number(r, "latency_ms")), Source: source,
+		}
+		p.coldStart(m.Name, &l)
+		m.Latency = append(m.Latency, l)
 	}
 }
 
-// coldStart is what a cold start adds, where it was published: the cold total
-// less the warm one.
-func (p *publishedTables) coldStart(name string) *profile.Percentiles {
+// coldStart adds what a cold start takes more than a warm run, where it was
+// published; at which memory is not.
+func (p *publishedTables) coldStart(name string, l *profile.Latency) {
 	row, ok := coldRows[name]
 	if !ok {
-		return nil
+		return
 	}
-	extra := flat(p.cold.cell("model="+row, "cold_total_ms") - p.cold.cell("model="+row, "warm_total_ms"))
-	return &extra
+	selector := "model=" + row
+	extra := flat(p.cold.cell(selector, "cold_total_ms") - p.cold.cell(selector, "warm_total_ms"))
+	source := p.cold.derived(selector, "cold_total_ms - warm_total_ms", takenDate, 1, "the memory is not published; "+singleRule)
+	l.ColdMS, l.ColdSource = &extra, &source
 }
 
 // resNeXt is ResNeXt-50, whose accuracy alone is published.

@@ -37,7 +37,7 @@ type Source struct {
 	Kind     string  `json:"kind"`               // "measured", "published" or "derived"
 	File     string  `json:"file,omitempty"`     // path below the profiles folder
 	Row      string  `json:"row,omitempty"`      // row in it, as "column=value,column=value"
-	Column   string  `json:"column,omitempty"`   // of the figure, or of the first of three percentiles
+	Column   string  `json:"column,omitempty"`   // of the figure; "a - b" is a difference of two
 	Factor   float64 `json:"factor,omitempty"`   // the figure is the file's times this; 0 means 1
 	Hardware string  `json:"hardware,omitempty"` // what it was measured on
 	Samples  int     `json:"samples,omitempty"`
@@ -87,6 +87,8 @@ type Latency struct {
 	// ColdMS is what a cold start adds: process, library, model.
 	ColdMS *Percentiles `json:"cold_ms,omitempty"`
 	Source Source       `json:"source"`
+	// ColdSource is where ColdMS comes from, when that is another place.
+	ColdSource *Source `json:"cold_source,omitempty"`
 }
 
 // Interval is a range of milliseconds, low to high.

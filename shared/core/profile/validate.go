@@ -155,6 +155,9 @@ func (c *Catalogue) validateLatency(what string, m *Model, f *faults) {
 		f.check(l.MS.ordered() && l.MS.P50 > 0, what, field, "ms must be above 0 and not fall from p50 to p99")
 		f.check(l.ColdMS == nil || l.ColdMS.ordered(), what, field, "cold_ms must not be negative and not fall from p50 to p99")
 		validateSource(what, field, l.Source, f)
+		if l.ColdSource != nil {
+			validateSource(what, field+".cold", *l.ColdSource, f)
+		}
 	}
 	f.check(len(m.Latency) > 0, what, "latency", "is empty")
 }
