@@ -156,7 +156,7 @@ func (c *Child) Stop(ctx context.Context) {
 
 // basics are the variables that any child may see: what a binary needs to
 // run and to find its libraries, and no credentials. One that ends in * is a prefix.
-var basics = []string{"PATH", "HOME", "TMPDIR", "PARAGON_ORT_LIB*", "GOTRACEBACK"}
+var basics = []string{"PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "PARAGON_ORT_LIB*", "GOTRACEBACK"}
 
 // Basics picks from an environment (os.Environ) what any child may see.
 func Basics(environ []string) []string {
