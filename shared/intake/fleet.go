@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -50,7 +51,9 @@ func (s *Service) refreshView(ctx context.Context, set settings.Settings) {
 	}
 	v, err := s.Fleet.View(ctx)
 	if err != nil {
-		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
+		if !errors.Is(err, cloud.ErrNotFound) { // none was published yet
+			s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
+		}
 		f.see(s.Now(), nil)
 		return
 	}

@@ -272,4 +272,3 @@ func catalogue() *profile.Catalogue {
 		Prices:    profile.Prices{LambdaGBSecondX86: 0.0000166667, LambdaPerRequest: 0.0000002, LambdaGrainMS: 1},
 	}
 }
-
