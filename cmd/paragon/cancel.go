@@ -16,8 +16,9 @@ cancelled, which is exit status 1.`,
 		Example: `  paragon cancel q01jd3v7`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
-			return a.each(ids, func(cl *client.Client, id string) (client.Query, error) {
-				return cl.Cancel(c.Context(), id)
+			return a.each(ids, func(cl *client.Client, id string) (submitted, error) {
+				q, err := cl.Cancel(c.Context(), id)
+				return submitted{File: id, Query: &q}, err
 			}, func(q client.Query) { a.printf("%s  %s\n", q.ID, q.State) })
 		},
 	})

@@ -34,18 +34,18 @@ its way with the reason. With --json each query is one line.`,
 }
 
 func (a *app) get(ctx context.Context, ids []string, wait time.Duration) error {
-	return a.each(ids, func(cl *client.Client, id string) (client.Query, error) {
+	return a.each(ids, func(cl *client.Client, id string) (submitted, error) {
 		end := a.now().Add(wait)
 		q, err := cl.Get(ctx, id, min(wait, longestWait))
 		if left := end.Sub(a.now()); err == nil && left > 0 {
 			q, err = await(ctx, cl, q, left)
 		}
-		return q, err
+		return ended(id, q), err
 	}, a.printStory)
 }
 
 // each does something with several queries by id and shows them in order.
-func (a *app) each(ids []string, do func(*client.Client, string) (client.Query, error), show func(client.Query)) error {
+func (a *app) each(ids []string, do func(*client.Client, string) (submitted, error), show func(client.Query)) error {
 	cl, err := a.connect(client.Config{})
 	if err != nil {
 		return err
@@ -60,11 +60,11 @@ func (a *app) each(ids []string, do func(*client.Client, string) (client.Query, 
 		}
 	}
 	return inOrder(ids, func(id string) submitted {
-		q, err := do(cl, id)
+		s, err := do(cl, id)
 		if err != nil {
-			return submitted{File: id, Problem: problemOf(err), err: err}
+			return refused(id, err)
 		}
-		return submitted{File: id, Query: &q}
+		return s
 	}, print)
 }
 

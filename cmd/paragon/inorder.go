@@ -16,6 +16,17 @@ type submitted struct {
 	*client.Query
 	Problem json.RawMessage `json:"problem,omitempty"`
 	err     error
+	none    bool // it ended without an answer, where one was wanted
+}
+
+// ended is a query that was waited for or asked after.
+func ended(name string, q client.Query) submitted {
+	return submitted{File: name, Query: &q, none: q.State.Terminal() && q.State != query.Succeeded}
+}
+
+// refused is a file or id that nothing came of.
+func refused(name string, err error) submitted {
+	return submitted{File: name, Problem: problemOf(err), err: err}
 }
 
 // inOrder does something for several files or ids at once and prints what
@@ -41,7 +52,7 @@ func inOrder(names []string, work func(name string) submitted, print func(submit
 		if first == nil {
 			first = s.err
 		}
-		if s.err == nil && s.State.Terminal() && s.State != query.Succeeded {
+		if s.none {
 			none++
 		}
 	}

@@ -124,8 +124,11 @@ func printPools(w io.Writer, s client.Status) {
 func printQueues(w io.Writer, s client.Status) {
 	fmt.Fprintln(w, "QUEUE\tWAITING\tIN FLIGHT\tOLDEST")
 	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
-		q := s.Queues[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", name, q.Visible, q.InFlight, milliseconds(q.OldestMS))
+		q, oldest := s.Queues[name], "-"
+		if q.Visible > 0 {
+			oldest = milliseconds(q.OldestMS)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", name, q.Visible, q.InFlight, oldest)
 	}
 	fmt.Fprintln(w)
 }

@@ -91,7 +91,7 @@ func (a *app) submit(ctx context.Context, f *submitFlags, files []string) error 
 func (a *app) submitOne(ctx context.Context, cl *client.Client, f *submitFlags, name string) submitted {
 	in, err := a.readInput(name)
 	if err != nil {
-		return submitted{File: name, Problem: problemOf(err), err: err}
+		return refused(name, err)
 	}
 	wait := time.Duration(f.wait * float64(time.Second))
 	end := a.now().Add(wait)
@@ -100,9 +100,9 @@ func (a *app) submitOne(ctx context.Context, cl *client.Client, f *submitFlags, 
 		q, err = await(ctx, cl, q, left)
 	}
 	if err != nil {
-		return submitted{File: name, Problem: problemOf(err), err: err}
+		return refused(name, err)
 	}
-	return submitted{File: name, Query: &q}
+	return ended(name, q)
 }
 
 // await waits for a query to finish, and gives it back as it is when the time is over.
