@@ -82,6 +82,9 @@ func writeBlob(path string, r io.Reader, limit int64) (err error) {
 	if err == nil && n > limit {
 		err = fmt.Errorf("more than %d bytes: %w", limit, cloud.ErrTooLarge)
 	}
+	if err == nil {
+		err = f.Sync() // or a power cut could leave the name without the content
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}

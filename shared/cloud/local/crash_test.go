@@ -136,6 +136,7 @@ func checkAcknowledged(t *testing.T, h *Home, accepted map[string]bool, finished
 	_, err := h.reads.one(`SELECT count(*), count(*) FILTER (WHERE id NOT IN (SELECT message ->> 'id' FROM messages))
 		FROM queries WHERE done = 0`, nil, &open, &alone)
 	must(t, err)
+	t.Logf("%d accepted, %d finished, %d unfinished, %d without message", len(accepted), len(finished), open, alone)
 	if alone != 0 {
 		t.Errorf("%d of %d unfinished queries have no message", alone, open)
 	}

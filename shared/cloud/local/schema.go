@@ -25,17 +25,16 @@ var migrations = []string{
 	CREATE INDEX messages_by_holder ON messages (holder) WHERE holder <> '';
 
 	CREATE TABLE queries (
-		id          TEXT    PRIMARY KEY,
-		owner       TEXT    NOT NULL,
-		state       TEXT    NOT NULL,
-		done        INTEGER NOT NULL,           -- 1 once the state is terminal
-		accepted_at INTEGER NOT NULL,
-		expires_at  INTEGER NOT NULL,
-		forget_at   INTEGER NOT NULL,
-		record      BLOB    NOT NULL            -- JSON
+		seq        INTEGER PRIMARY KEY,         -- in order of acceptance
+		id         TEXT    NOT NULL UNIQUE,
+		owner      TEXT    NOT NULL,
+		state      TEXT    NOT NULL,
+		done       INTEGER NOT NULL,            -- 1 once the state is terminal
+		expires_at INTEGER NOT NULL,
+		forget_at  INTEGER NOT NULL,
+		record     BLOB    NOT NULL             -- JSON
 	);
-	CREATE INDEX queries_by_owner ON queries (owner, accepted_at);
-	CREATE INDEX queries_by_time ON queries (accepted_at);
+	CREATE INDEX queries_by_owner ON queries (owner);
 	CREATE INDEX queries_open ON queries (expires_at) WHERE done = 0;
 	CREATE INDEX queries_by_forget ON queries (forget_at);
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -30,9 +31,8 @@ func (c *consumer) Accept(ctx context.Context, r query.Record, to cloud.QueueNam
 			stored = old
 			return err
 		}
-		_, err = t.exec(`INSERT OR REPLACE INTO queries (id, owner, state, done, accepted_at, expires_at, forget_at, record)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Owner, r.State, r.State.Terminal(),
-			r.AcceptedAt.UnixNano(), r.ExpiresAt.UnixNano(), r.ForgetAt.UnixNano(), text)
+		_, err = t.exec(`INSERT OR REPLACE INTO queries (id, owner, state, done, expires_at, forget_at, record)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Owner, r.State, r.State.Terminal(), stamp(r.ExpiresAt), stamp(r.ForgetAt), text)
 		if err != nil {
 			return err
 		}
@@ -43,6 +43,14 @@ func (c *consumer) Accept(ctx context.Context, r query.Record, to cloud.QueueNam
 		return r, false, fmt.Errorf("accept query %s: %w", r.ID, err)
 	}
 	return stored, fresh, nil
+}
+
+// stamp is a time as the file keeps it; no time lies after every other.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 // record reads a query that is not forgotten at that time.
@@ -140,7 +148,7 @@ func (c *consumer) Wait(ctx context.Context, id string) (query.Record, error) {
 	case done := <-end:
 		return done, nil
 	case <-ctx.Done():
-		return r, nil
+		return c.Get(context.WithoutCancel(ctx), id) // it may have ended just now
 	case <-c.writes.ended:
 		return r, errClosed
 	}
@@ -151,13 +159,13 @@ func (c *consumer) Expired(_ context.Context, now time.Time, limit int) ([]query
 	return c.list(`SELECT record FROM queries WHERE done = 0 AND expires_at < ? ORDER BY expires_at LIMIT ?`, now.UnixNano(), limit)
 }
 
-// Recent implements cloud.Store.
+// Recent implements cloud.Store, by the order in which queries were stored.
 func (c *consumer) Recent(_ context.Context, owner string, limit int) ([]query.Record, error) {
 	now := c.now().UnixNano()
 	if owner == "" {
-		return c.list(`SELECT record FROM queries WHERE forget_at > ? ORDER BY accepted_at DESC, rowid DESC LIMIT ?`, now, limit)
+		return c.list(`SELECT record FROM queries WHERE forget_at > ? ORDER BY seq DESC LIMIT ?`, now, limit)
 	}
-	return c.list(`SELECT record FROM queries WHERE owner = ? AND forget_at > ? ORDER BY accepted_at DESC, rowid DESC LIMIT ?`, owner, now, limit)
+	return c.list(`SELECT record FROM queries WHERE owner = ? AND forget_at > ? ORDER BY seq DESC LIMIT ?`, owner, now, limit)
 }
 
 func (h *Home) list(statement string, args ...any) ([]query.Record, error) {

@@ -54,7 +54,7 @@ type writer struct {
 }
 
 func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
-	db, err := openDB(path, "journal_mode(WAL)", "synchronous("+string(o.Durability)+")")
+	db, err := openDB(path, "journal_mode(WAL)", "synchronous("+string(o.Durability)+")", "wal_autocheckpoint(4000)")
 	if err != nil {
 		return nil, err
 	}
