@@ -29,11 +29,11 @@ test: prereqs browser build ## Run every test, with the race detector
 .PHONY: accuracy
 accuracy: build ## Put all 10,000 test pictures through the API for every model and compare with profiles/
 	@dpkg -s dataset-fashion-mnist >/dev/null 2>&1 || $(call apt,dataset-fashion-mnist)
-	go test -count=1 -timeout 30m -tags accuracy -run TestFullAccuracy -v ./cmd/paragon
+	go test -count=1 -timeout 30m -tags accuracy -run TestFullAccuracy -v ./cmd/paragon/e2e
 
 .PHONY: bench
 bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, then the Go benchmarks
-	go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon
+	go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: lint

@@ -99,7 +99,7 @@ func TestBurstOverflowsAndRelaxedQueriesWait(t *testing.T) {
 		}
 	}
 	s.burst(subs) // starts the functions
-	s.until("empty queues", func(st client.Status) bool { return st.Pools[0].Busy == 0 && st.Pools[0].Held == 0 })
+	s.until("idle workers", func() bool { p := s.pool(); return p.Ready == 2 && p.Busy == 0 && p.Held == 0 })
 	qs := s.burst(subs)
 
 	st, rx := count(qs, query.Strict), count(qs, query.Relaxed)

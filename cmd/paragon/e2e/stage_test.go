@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"paragon/shared/client"
+	"paragon/shared/core/query"
 )
 
 // root is the repository, from this folder.
@@ -140,32 +141,38 @@ func (s *stage) children(name string) []int {
 	return pids
 }
 
-// until polls a condition over the API until it holds.
-func (s *stage) until(what string, holds func(client.Status) bool) {
+// until looks at a condition again and again until it holds.
+func (s *stage) until(what string, holds func() bool) {
 	s.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
-	for {
-		st, err := s.Status(context.Background())
-		if err == nil && holds(st) {
-			return
-		}
+	for !holds() {
 		select {
 		case <-look.C:
 		case <-deadline.C:
-			s.t.Fatalf("%s did not come to be: status %+v, error %v", what, st, err)
+			s.t.Fatalf("%s did not come to be", what)
 		}
 	}
 }
 
-// workersReady waits for a number of ready workers.
+// pool returns the status of the one pool; the zero value while there is none.
+func (s *stage) pool() client.PoolStatus {
+	st, err := s.Status(context.Background())
+	if err != nil || len(st.Pools) == 0 {
+		return client.PoolStatus{}
+	}
+	return st.Pools[0]
+}
+
+// workersReady waits for a number of ready workers, and for intake to place by
+// a view that has them.
 func (s *stage) workersReady(n int) {
 	s.t.Helper()
-	s.until(fmt.Sprintf("%d ready workers", n), func(st client.Status) bool {
-		return len(st.Pools) == 1 && st.Pools[0].Ready == n
-	})
+	s.until(fmt.Sprintf("%d ready workers", n), func() bool { return s.pool().Ready == n })
+	probe := strict(pictures(s.t)[0])
+	s.until("placement on workers", func() bool { return s.one(probe).ServedBy.Kind == query.OnWorker })
 }
 
 // finish waits for queries to end.
