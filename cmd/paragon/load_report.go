@@ -121,6 +121,9 @@ func (r *rows) close() error {
 // printReport prints a report as a table, a column a class.
 func printReport(out io.Writer, r load.Report) error {
 	fmt.Fprintf(out, "%.1f s, %d sent, %.1f/s; p99 of how late they were sent: %s\n", r.Seconds, r.All.Sent, r.SentPerS, milliseconds(r.LateMS))
+	if r.HeldBack > 0 {
+		fmt.Fprintf(out, "%d were held back because --max-outstanding others had no answer yet; that counts as latency\n", r.HeldBack)
+	}
 	if r.Paced {
 		fmt.Fprintln(out, "paced: runners were held to the service times of the resources that they stand for")
 	}

@@ -59,6 +59,7 @@ type Row struct {
 	Intended time.Duration
 	Sent     time.Duration
 	Done     time.Duration
+	Held     bool // there was no place among the outstanding when it was due
 	Shot     Shot
 	Answer   Answer
 }
@@ -116,18 +117,33 @@ func (r *run) all(ctx, out context.Context, p Plan) {
 		if ahead := at - r.since(); ahead > 0 && r.clock.Sleep(ctx, ahead) != nil {
 			return
 		}
-		select {
-		case r.slots <- struct{}{}:
-		case <-ctx.Done():
+		held, ok := r.takePlace(ctx)
+		if !ok {
 			return
 		}
-		r.outstanding.Go(func() { r.one(out, at, shot) })
+		r.outstanding.Go(func() { r.one(out, Row{Intended: at, Shot: shot, Held: held}) })
 	}
 }
 
-func (r *run) one(ctx context.Context, intended time.Duration, s Shot) {
-	row := Row{Intended: intended, Sent: r.since(), Shot: s}
-	row.Answer = r.send(ctx, s)
+// takePlace takes a place among the outstanding, and tells whether it had to
+// be waited for; it is not ok when the context ended first.
+func (r *run) takePlace(ctx context.Context) (held, ok bool) {
+	select {
+	case r.slots <- struct{}{}:
+		return false, true
+	default:
+	}
+	select {
+	case r.slots <- struct{}{}:
+		return true, true
+	case <-ctx.Done():
+		return true, false
+	}
+}
+
+func (r *run) one(ctx context.Context, row Row) {
+	row.Sent = r.since()
+	row.Answer = r.send(ctx, row.Shot)
 	row.Done = r.since()
 	<-r.slots
 	r.rows <- row

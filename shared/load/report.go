@@ -14,6 +14,7 @@ type Report struct {
 	Seconds   float64 `json:"seconds"`    // from the start to the last answer
 	SentPerS  float64 `json:"sent_per_s"` // mean over the time of sending
 	LateMS    float64 `json:"late_ms"`    // p99 of how late queries were sent; large means that this machine or --max-outstanding held the load back
+	HeldBack  int     `json:"held_back"`  // queries that found --max-outstanding without an answer when they were due
 	Paced     bool    `json:"paced"`      // some runner was held to its profile's service time
 	All       Group   `json:"all"`
 	Strict    Group   `json:"strict"`
@@ -55,6 +56,7 @@ type Tally struct {
 	all, strict, relaxed *group
 	late                 *hdrhistogram.Histogram
 	lastSent, last       time.Duration
+	held                 int
 	paced                bool
 }
 
@@ -73,6 +75,7 @@ func (t *Tally) Add(r Row) {
 	}
 	record(t.late, r.Sent-r.Intended)
 	t.lastSent, t.last = max(t.lastSent, r.Sent), max(t.last, r.Done)
+	t.held += one(r.Held)
 	t.paced = t.paced || r.Answer.Paced
 }
 
@@ -85,6 +88,7 @@ func (t *Tally) Report() Report {
 		Seconds:  t.last.Seconds(),
 		SentPerS: ratio(float64(t.all.sent), t.lastSent.Seconds()),
 		LateMS:   milliseconds(t.late.ValueAtQuantile(99)),
+		HeldBack: t.held,
 		Paced:    t.paced,
 		All:      t.all.report(), Strict: t.strict.report(), Relaxed: t.relaxed.report(),
 	}

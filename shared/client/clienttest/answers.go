@@ -97,15 +97,16 @@ func unfinished(q client.Query) client.Query {
 }
 
 func models(w http.ResponseWriter, _ *http.Request) {
+	source := profile.Source{Kind: "measured"}
 	model := func(name string, accuracy float64, mb int, ms float64) client.Model {
 		at := func(kind query.RunnerKind, name string, mb int, ms float64) client.Resource {
 			return client.Resource{
 				Resource: selection.Resource{Kind: kind, Name: name, MemoryMB: mb},
-				MS:       profile.Percentiles{P50: ms, P95: ms * 1.2, P99: ms * 1.5},
+				MS:       profile.Percentiles{P50: ms, P95: ms * 1.2, P99: ms * 1.5}, Source: source,
 			}
 		}
 		return client.Model{
-			Name: name, Task: "fashion", Accuracy: profile.Accuracy{Top1Percent: accuracy}, MemoryMB: mb, Labels: Labels,
+			Name: name, Task: "fashion", Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw", Divisor: 255, Resize: "exact"}, Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source}, MemoryMB: mb, Labels: Labels,
 			Resources: []client.Resource{
 				at(query.OnWorker, "c5.large", 0, ms),
 				at(query.OnFunction, "lambda-x86_64", 512, 3*ms), at(query.OnFunction, "lambda-x86_64", 1769, ms),

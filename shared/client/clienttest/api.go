@@ -88,6 +88,7 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if !q.State.Terminal() || r.Header.Get("Prefer") == "" {
 		status = http.StatusAccepted
+		w.Header().Set("Retry-After", "1")
 		q = unfinished(q)
 	}
 	w.Header().Set("Location", "/v1/queries/"+id)

@@ -47,5 +47,5 @@ function summary(query) {
 function what(query) {
   if (query.result) return `${query.result.label} ${percent(100 * query.result.scores[query.result.index], 0)} · ${query.model}, ${query.class}`;
   if (query.failure) return `${query.failure.code}: ${query.failure.detail}`;
-  return `${query.task}, ${query.class}`;
+  return `${query.model}, ${query.class}`;
 }

@@ -131,7 +131,7 @@ function showAnswer(query) {
     show(element("p", "fault", why), story(query));
     return;
   }
-  const line = [query.model, ranOn(query), milliseconds(query.latency_ms), `${dollars(query.cost_usd * 1e6)} a million`];
+  const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its bound" : ""), `${dollars(query.cost_usd * 1e6)} a million`];
   show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), story(query, false));
 }
 

@@ -26,8 +26,11 @@ export function dollars(usd) {
 
 export const percent = (p, digits = 1) => (p == null ? "–" : `${p >= 99.95 ? 100 : p.toFixed(digits)} %`);
 
+// clock is the time of day, with the date when that is not today.
 export function clock(iso) {
-  return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const at = new Date(iso);
+  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return at.toDateString() === new Date().toDateString() ? time : `${at.toLocaleDateString()}, ${time}`;
 }
 
 // ranOn tells where a query was answered.
