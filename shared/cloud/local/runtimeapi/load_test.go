@@ -16,7 +16,7 @@ import (
 // Whatever functions do, and whoever kills them: every event gets its own
 // answer or a stated error, the bound holds, and the counts add up.
 func TestUnderLoad(t *testing.T) {
-	const callers, events, bound = 6, 40, 4
+	const callers, events, bound = 6, 15, 4
 	in := start(t, Options{Functions: []Function{self("a"), self("b"), self("c")}, MaxConcurrency: bound})
 	var answered, throttled, faults atomic.Int64
 	var load sync.WaitGroup
