@@ -106,7 +106,7 @@ func models(w http.ResponseWriter, _ *http.Request) {
 			}
 		}
 		return client.Model{
-			Name: name, Task: "fashion", Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw", Divisor: 255, Resize: "exact"}, Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source}, MemoryMB: mb, Labels: Labels,
+			Name: name, Task: "fashion", Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw"}, Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source}, MemoryMB: mb, Labels: Labels,
 			Resources: []client.Resource{
 				at(query.OnWorker, "c5.large", 0, ms),
 				at(query.OnFunction, "lambda-x86_64", 512, 3*ms), at(query.OnFunction, "lambda-x86_64", 1769, ms),
