@@ -1,0 +1,125 @@
+// Package simulate plays arrivals against the rules that production runs by:
+// the procurement schemes, placement and prices of core, over workers that
+// boot, queues that wait and functions that start cold. It is a discrete-event
+// simulation, a query at a time. The same configuration and seed give the same
+// result to the last bit, whatever the machine.
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+)
+
+// Model is one model as a pool's workers and the functions run it.
+type Model struct {
+	Name       string
+	ServiceMS  float64 // on one runner, p50
+	P99MS      float64 // and p99; not above p50 means that every run takes the same
+	BatchMax   int     // the most queries that one run answers; 0 or 1 means no batching
+	BatchMS    float64 // what each takes in a batch
+	MemoryMB   int     // of the function that answers it
+	FunctionMS float64 // service time there, warm
+	ColdMS     float64 // what a cold start adds
+	USD        float64 // of one warm invocation
+	ColdUSD    float64 // of one cold invocation
+}
+
+// Pool is a group of alike workers.
+type Pool struct {
+	Name         string
+	InstanceType string
+	Runners      int // of one worker
+	USDPerHour   float64
+	Models       []Model
+	Share        float64 // of the arrivals
+}
+
+// Spot is what part of a fleet is bought at a discount and may be taken back.
+type Spot struct {
+	Share                float64 // of the workers, 0 to 1
+	PriceFactor          float64 // of the on-demand price
+	InterruptionsPerHour float64 // of one worker; it drains on the notice
+}
+
+// Config is one run. Every part of it is printed with the result.
+type Config struct {
+	Trace    arrivals.Trace // as it is played, scaled already
+	From     time.Duration  // where in the trace counting starts
+	For      time.Duration  // how long; 0 means to the end
+	Warmup   time.Duration  // of the trace before From, played and neither counted nor billed
+	Pools    []Pool
+	Strict   float64 // share of strict queries
+	StrictMS float64 // latency bound
+	RelaxMS  float64
+
+	Scheme      procurement.Scheme
+	Settings    settings.Settings
+	MetricDelay time.Duration // from an arrival to the controller
+	Workers     int           // ready at the start in each pool; below 0: as many as the first minute needs
+
+	MinimumSeconds   float64 // billed of a worker
+	ColdStarts       bool
+	KeepAliveSeconds float64 // of a function's environment
+	MachineryUSD     float64 // of a query that goes straight to where it runs
+	BounceUSD        float64 // of handing one over, on top
+	NoDefer          bool    // a query that no runner can start at once overflows
+	Spot             Spot
+	Seed             uint64
+
+	// Watch, when set, is called after every decision.
+	Watch func(Moment)
+	// Progress, when set, is called about every simulated ten minutes.
+	Progress func(at time.Duration)
+}
+
+// Moment is one decision as it was made.
+type Moment struct {
+	At       time.Duration // since the start of the trace
+	Pool     int
+	Snapshot procurement.Snapshot
+	Decision procurement.Decision
+}
+
+// check refuses what can not be played.
+func (c *Config) check() error {
+	switch {
+	case len(c.Pools) == 0 || c.Scheme == nil:
+		return fmt.Errorf("simulate: a run needs a pool and a scheme")
+	case !(c.Strict >= 0 && c.Strict <= 1):
+		return fmt.Errorf("simulate: the share of strict queries is %v, not 0 to 1", c.Strict)
+	case !(c.StrictMS > 0) || !(c.RelaxMS > 0):
+		return fmt.Errorf("simulate: the latency bounds are %v and %v ms, not above 0", c.StrictMS, c.RelaxMS)
+	case c.Settings.TickSeconds < 1:
+		return fmt.Errorf("simulate: a tick is %v s, not 1 or more", c.Settings.TickSeconds)
+	}
+	for _, p := range c.Pools {
+		if p.Runners < 1 || p.Runners > 64 || len(p.Models) == 0 || !(p.Share > 0) {
+			return fmt.Errorf("simulate: pool %s needs 1 to 64 runners a worker, models and a share of the arrivals", p.Name)
+		}
+		for _, m := range p.Models {
+			if !(m.ServiceMS > 0) || !(m.FunctionMS > 0) {
+				return fmt.Errorf("simulate: model %s has no service time", m.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// One random stream a concern, so that another scheme meets the same arrivals
+// and the same mix.
+const (
+	arrivalStream = 1 + iota
+	mixStream
+	serviceStream
+	spotStream
+)
+
+// The simulation's clock counts microseconds, as whole numbers add up alike
+// everywhere.
+const second = int64(time.Second / time.Microsecond)
+
+func micros(ms float64) int64 { return int64(ms*1000 + 0.5) }

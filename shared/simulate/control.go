@@ -1,0 +1,132 @@
+package simulate
+
+import (
+	"slices"
+	"time"
+
+	"paragon/shared/core/procurement"
+)
+
+// control is a pool's controller and what it knows.
+type control struct {
+	state           procurement.State
+	strict, relaxed procurement.Overflow
+	seconds         []procurement.Second // not yet shown to the scheme
+	firstSecond     int64                // the first of them
+	serviceMS, usd  float64              // of the mean query
+	throughput      float64              // of a worker, queries a second
+	usdPerHour      float64
+	idle            []float64
+}
+
+func (c *control) start(e *engine, p *pool, begin int64) {
+	for _, m := range p.cfg.Models {
+		c.serviceMS += m.ServiceMS / float64(len(p.cfg.Models))
+		c.usd += m.USD / float64(len(p.cfg.Models))
+	}
+	c.throughput = float64(p.runners) * 1000 / c.serviceMS
+	c.usdPerHour = p.cfg.USDPerHour
+	c.firstSecond = begin / second
+	c.strict, c.relaxed = procurement.Never, procurement.Never
+	if e.cfg.NoDefer {
+		c.strict, c.relaxed = procurement.AtBound, procurement.AtBound
+	}
+}
+
+func (c *control) priceRatio() float64 { return c.usd * c.throughput * 3600 / c.usdPerHour }
+
+// count notes an arrival.
+func (c *control) count(now int64, strict bool) {
+	i := int(now/second - c.firstSecond)
+	for len(c.seconds) <= i {
+		c.seconds = append(c.seconds, procurement.Second{})
+	}
+	if strict {
+		c.seconds[i].Strict++
+	} else {
+		c.seconds[i].Relaxed++
+	}
+}
+
+// epoch is the simulation's time zero, as schemes speak of moments.
+var epoch = time.Unix(0, 0).UTC()
+
+// tick lets the scheme decide for a pool, and acts.
+func (e *engine) tick(p *pool) {
+	if !e.live {
+		return
+	}
+	e.turnHour()
+	if e.cfg.Progress != nil && e.now%(600*second) == 0 {
+		e.cfg.Progress(time.Duration(e.now) * time.Microsecond)
+	}
+	snapshot := e.snapshot(p)
+	d, state := procurement.Run(e.cfg.Scheme, epoch.Add(time.Duration(e.now)*time.Microsecond), snapshot, e.cfg.Settings, p.control.state)
+	p.control.state, p.control.strict, p.control.relaxed = state, d.Strict, d.Relaxed
+	if e.now >= e.from && e.result.StartWorkers == 0 {
+		e.result.StartWorkers = p.nReady
+	}
+	if e.cfg.Watch != nil {
+		snapshot.Arrivals = slices.Clone(snapshot.Arrivals)
+		snapshot.Pool.IdleSeconds = slices.Clone(snapshot.Pool.IdleSeconds)
+		e.cfg.Watch(Moment{At: time.Duration(e.now) * time.Microsecond, Pool: int(p.id), Snapshot: snapshot, Decision: d})
+	}
+	e.scaleTo(p, d.Workers)
+	e.arm(p)
+	e.agenda.push(event{at: e.now + e.tickUS(), kind: tick, pool: p.id})
+}
+
+// snapshot is what the controller sees now: queues and workers as they are,
+// arrivals only as far as the metrics have come.
+func (e *engine) snapshot(p *pool) procurement.Snapshot {
+	p.integrate(e.now)
+	used := 0.0
+	if p.readyUS > 0 {
+		used = min(1, float64(p.busyUS)/float64(p.readyUS))
+	}
+	p.busyUS, p.readyUS = 0, 0
+	c := &p.control
+	// Production's pools are balanced: workers pull, so that the least loaded
+	// one is used like the mean of them.
+	pool := procurement.Pool{
+		Ready: p.nReady, Booting: p.nBooting, Draining: p.nDraining, RunnersEach: p.runners, BusyRunners: p.running,
+		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU) / 1000, IdleSeconds: p.idleSeconds(e.now),
+	}
+	arrived, to := c.covered(e.now - e.cfg.MetricDelay.Microseconds())
+	return procurement.Snapshot{
+		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
+		ServiceMS: c.serviceMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
+	}
+}
+
+// covered returns the whole seconds up to a time that were not shown yet, and
+// where they end.
+func (c *control) covered(upTo int64) ([]procurement.Second, int64) {
+	to := max(c.firstSecond, upTo/second)
+	n := int(to - c.firstSecond)
+	for len(c.seconds) < n {
+		c.seconds = append(c.seconds, procurement.Second{})
+	}
+	out := slices.Clone(c.seconds[:n])
+	c.seconds = c.seconds[:copy(c.seconds, c.seconds[n:])]
+	c.firstSecond = to
+	return out, to
+}
+
+// idleSeconds tells how long each idle worker has been so, longest first.
+func (p *pool) idleSeconds(now int64) []float64 {
+	out := p.control.idle[:0]
+	for i := range p.workers {
+		if w := &p.workers[i]; w.state == ready && w.free == p.all {
+			out = append(out, float64(now-w.idleFrom)/float64(second))
+		}
+	}
+	slices.SortFunc(out, func(a, b float64) int {
+		if a > b {
+			return -1
+		}
+		return 1
+	})
+	p.control.idle = out
+	return out
+}

@@ -1,0 +1,282 @@
+package simulate
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"paragon/shared/core/placement"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/query"
+)
+
+// engine is one run in progress.
+type engine struct {
+	cfg       *Config
+	now       int64
+	from, end int64 // counted
+	agenda    agenda
+	arrivals  *stream
+	pools     []*pool
+	models    []Model // of all pools, one after another
+	calls     *functions
+	mix       *rand.Rand
+	noise     *rand.Rand
+	fate      *rand.Rand
+	cut       uint64 // below it a query is strict
+	shares    []float64
+	budget    [2]int64 // latency bounds less the path, relaxed and strict
+	budgetMS  [2]float64
+	path      int64
+	live      bool // the controller ticks
+	inSystem  int64
+	hour      *Hour
+	hourEnd   int64
+	result    Result
+}
+
+// Run plays one configuration.
+func Run(c Config) (Result, error) {
+	if err := c.check(); err != nil {
+		return Result{}, err
+	}
+	e, err := start(&c)
+	if err != nil {
+		return Result{}, err
+	}
+	e.play()
+	return e.finish(), nil
+}
+
+func start(c *Config) (*engine, error) {
+	if _, err := c.Trace.Window(c.From, c.For); err != nil {
+		return nil, err
+	}
+	length := c.For
+	if length == 0 || length > c.Trace.Duration()-c.From {
+		length = c.Trace.Duration() - c.From
+	}
+	e := &engine{cfg: c, from: c.From.Microseconds(), end: (c.From + length).Microseconds(), live: true}
+	e.from -= e.from % second
+	begin := max(0, e.from-c.Warmup.Microseconds())
+	begin -= begin % second
+	random := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(c.Seed, concern)) }
+	e.arrivals = newStream(c.Trace, begin, e.end, random(arrivalStream))
+	e.mix, e.noise, e.fate = random(mixStream), random(serviceStream), random(spotStream)
+	e.cut = uint64(c.Strict * (1 << 32))
+	e.path = micros(c.Settings.PathMS)
+	for i, bound := range []float64{c.RelaxMS, c.StrictMS} {
+		e.budgetMS[i] = bound - c.Settings.PathMS
+		e.budget[i] = micros(e.budgetMS[i])
+	}
+	e.now = begin
+	e.build(begin)
+	return e, nil
+}
+
+// build makes the pools and their first workers.
+func (e *engine) build(begin int64) {
+	total := 0.0
+	for i := range e.cfg.Pools {
+		total += e.cfg.Pools[i].Share
+	}
+	sum := 0.0
+	for i := range e.cfg.Pools {
+		p := newPool(i, &e.cfg.Pools[i])
+		p.busyTo, p.billedTo = begin, begin
+		sum += p.cfg.Share / total
+		e.shares = append(e.shares, sum)
+		e.pools = append(e.pools, p)
+		p.control.start(e, p, begin)
+		for range e.firstWorkers(p, begin) {
+			e.launch(p, 0)
+		}
+		e.agenda.push(event{at: begin + e.tickUS(), kind: tick, pool: p.id})
+	}
+	e.calls = newFunctions(e.cfg, e.maxModels()*len(e.pools))
+	e.turnHour()
+}
+
+func (e *engine) maxModels() int {
+	n := 0
+	for _, p := range e.pools {
+		n = max(n, len(p.service))
+	}
+	return n
+}
+
+func (e *engine) tickUS() int64 { return int64(e.cfg.Settings.TickSeconds) * second }
+
+// firstWorkers is the stated fleet, or what the first minute needs.
+func (e *engine) firstWorkers(p *pool, begin int64) int {
+	if e.cfg.Workers >= 0 {
+		return e.cfg.Workers
+	}
+	share := p.cfg.Share / e.totalShare()
+	rate := firstRate(e.cfg, time.Duration(begin)*time.Microsecond) * share
+	return int(math.Ceil(rate * p.control.serviceMS / 1000 / float64(p.runners)))
+}
+
+func (e *engine) totalShare() float64 {
+	sum := 0.0
+	for i := range e.cfg.Pools {
+		sum += e.cfg.Pools[i].Share
+	}
+	return sum
+}
+
+// firstRate is the mean rate of the trace's first minute from a time on.
+func firstRate(c *Config, from time.Duration) float64 {
+	w, err := c.Trace.Window(from, time.Minute)
+	if err != nil {
+		return 0
+	}
+	return w.Total() / w.Duration().Seconds()
+}
+
+// play runs arrivals and events in the order of time until the arrivals end,
+// and then what is left without the controller.
+func (e *engine) play() {
+	for {
+		at, ok := e.arrivals.peek()
+		if !ok {
+			break
+		}
+		for len(e.agenda) > 0 && e.agenda[0].at <= at {
+			e.happen()
+		}
+		e.now = at
+		e.arrivals.next++
+		e.arrive()
+	}
+	for len(e.agenda) > 0 && e.agenda[0].at <= e.end {
+		e.happen()
+	}
+	e.now = e.end
+	e.bill()
+	e.live = false
+	last := e.end + int64(e.graceMS()*1000)
+	for len(e.agenda) > 0 && e.agenda[0].at <= last {
+		e.happen()
+	}
+}
+
+// graceMS is how long the last queries are waited for: until they expire.
+func (e *engine) graceMS() float64 {
+	var accepted time.Time
+	return query.Milliseconds(query.ExpiresAt(accepted, max(e.cfg.StrictMS, e.cfg.RelaxMS)).Sub(accepted))
+}
+
+// happen handles the soonest event.
+func (e *engine) happen() {
+	ev := e.agenda[0]
+	e.now = ev.at
+	p := e.pools[ev.pool]
+	switch ev.kind {
+	case runEnds:
+		e.runEnds(p, ev)
+		return
+	case workerBoots:
+		e.agenda.pop()
+		e.boots(p, ev)
+	case handOver:
+		e.agenda.pop()
+		p.armed = false
+		e.handOver(p)
+	case environmentFree:
+		e.agenda.pop()
+		e.calls.release(int(ev.ref), e.now)
+	case spotNotice:
+		e.agenda.pop()
+		e.takeBack(p, ev)
+	case tick:
+		e.agenda.pop()
+		e.tick(p)
+	}
+}
+
+// arrive draws what the query is and places it.
+func (e *engine) arrive() {
+	e.turnHour()
+	draw := e.mix.Uint64()
+	p := e.pools[0]
+	if len(e.pools) > 1 {
+		p = e.pools[e.poolFor(e.mix.Float64())]
+	}
+	j := job{at: e.now, strict: draw&(1<<32-1) < e.cut, counted: e.now >= e.from}
+	j.model = int32((draw >> 32) * uint64(len(p.service)) >> 32)
+	class := 0
+	if j.strict {
+		class = 1
+	}
+	j.deadline = e.now + e.budget[class]
+	m := &p.cfg.Models[j.model]
+	j.handover = j.deadline - micros(m.FunctionMS)
+	if j.counted {
+		e.inSystem++
+		e.class(&j).Arrived++
+	}
+	p.control.count(e.now, j.strict)
+	e.place(p, j, m)
+}
+
+func (e *engine) poolFor(x float64) int {
+	for i, s := range e.shares {
+		if x < s {
+			return i
+		}
+	}
+	return len(e.shares) - 1
+}
+
+// place sends a query to a free runner, to the queue, or to a function, by the
+// rule of production.
+func (e *engine) place(p *pool, j job, m *Model) {
+	w := p.freeWorker()
+	if w >= 0 && p.strict.n == 0 {
+		e.run(p, w, j)
+		return
+	}
+	if e.cfg.NoDefer {
+		e.overflow(p, &j, false)
+		return
+	}
+	if !j.strict {
+		e.wait(p, &p.relaxed, j)
+		return
+	}
+	ask := placement.Ask{
+		Class: query.Strict, BudgetMS: e.budgetMS[1], ServiceMS: max(m.P99MS, m.ServiceMS),
+		OverflowAllowed: p.control.strict == procurement.AtBound,
+	}
+	if placement.Place(ask, p.capacity, float64(p.ahead(e.now))/1000).Route == placement.ToOverflow {
+		e.overflow(p, &j, false)
+		return
+	}
+	p.strict.push(j, p.service[j.model])
+}
+
+// wait queues a relaxed query, and sees to it that it is handed over in time.
+func (e *engine) wait(p *pool, q *queue, j job) {
+	q.push(j, p.service[j.model])
+	e.arm(p)
+}
+
+// arm puts the next hand-over of a relaxed query on the agenda.
+func (e *engine) arm(p *pool) {
+	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound {
+		return
+	}
+	p.armed = true
+	e.agenda.push(event{at: max(e.now, p.relaxed.at(0).handover), kind: handOver, pool: p.id})
+}
+
+// handOver moves the relaxed queries that no worker started to functions, at
+// the last moment at which these can keep the bound.
+func (e *engine) handOver(p *pool) {
+	for p.relaxed.n > 0 && p.relaxed.at(0).handover <= e.now && p.control.relaxed == procurement.AtBound {
+		j := p.relaxed.pop(p.service)
+		e.overflow(p, &j, true)
+	}
+	e.arm(p)
+}

@@ -1,0 +1,220 @@
+package simulate
+
+import "slices"
+
+// launch starts a worker that is ready after so long.
+func (e *engine) launch(p *pool, boot int64) {
+	i := p.place()
+	w := &p.workers[i]
+	e.billWorkers(p)
+	*w = worker{state: booting, generation: w.generation + 1, billedFrom: e.now}
+	if s := e.cfg.Spot; s.Share > 0 && e.fate.Float64() < s.Share {
+		w.spot = true
+		p.spotAlive++
+		if s.InterruptionsPerHour > 0 {
+			after := int64(e.fate.ExpFloat64() / s.InterruptionsPerHour * 3600 * float64(second))
+			e.agenda.push(event{at: e.now + after, kind: spotNotice, ref: int32(i), generation: w.generation, pool: p.id})
+		}
+	}
+	p.nBooting++
+	if e.now >= e.from {
+		e.result.Launched++
+	}
+	e.agenda.push(event{at: e.now + boot, kind: workerBoots, ref: int32(i), generation: w.generation, pool: p.id})
+}
+
+// boots makes a worker ready, and gives its runners what waits.
+func (e *engine) boots(p *pool, ev event) {
+	i := int(ev.ref)
+	w := &p.workers[i]
+	if w.generation != ev.generation || w.state != booting {
+		return
+	}
+	p.integrate(e.now)
+	w.state, w.free, w.idleFrom = ready, p.all, e.now
+	p.nBooting--
+	p.nReady++
+	p.capacity += p.runners
+	p.mark(i, true)
+	for w.free != 0 {
+		j, ok := e.next(p)
+		if !ok {
+			return
+		}
+		e.run(p, i, j)
+	}
+}
+
+// takeBack is a spot interruption: the worker drains on its notice.
+func (e *engine) takeBack(p *pool, ev event) {
+	w := &p.workers[ev.ref]
+	if w.generation != ev.generation || w.state != booting && w.state != ready {
+		return
+	}
+	e.result.Interrupted++
+	e.drain(p, int(ev.ref))
+}
+
+// drain takes a worker out: it finishes what it runs and leaves.
+func (e *engine) drain(p *pool, i int) {
+	w := &p.workers[i]
+	if w.state == booting {
+		p.nBooting--
+		p.nDraining++
+		w.state = draining
+		e.leave(p, i)
+		return
+	}
+	p.integrate(e.now)
+	w.state = draining
+	p.nReady--
+	p.nDraining++
+	p.capacity -= p.runners
+	p.mark(i, false)
+	if w.free == p.all {
+		e.leave(p, i)
+	}
+}
+
+// leave ends a worker and its bill, of a minute at least.
+func (e *engine) leave(p *pool, i int) {
+	w := &p.workers[i]
+	e.billWorkers(p)
+	start := max(w.billedFrom, e.from)
+	if short := int64(e.cfg.MinimumSeconds*float64(second)) - (e.now - start); short > 0 && w.billedFrom >= e.from && e.live {
+		e.chargeWorker(p, short, w.spot)
+	}
+	if w.spot {
+		p.spotAlive--
+	}
+	p.nDraining--
+	w.state = absent
+	w.generation++
+}
+
+// scaleTo brings the number of workers, ready and booting, to n. Those that
+// still boot go first, then the idle ones, the longest idle first, then the
+// last ones, as the load gathers on the first.
+func (e *engine) scaleTo(p *pool, n int) {
+	have := p.nReady + p.nBooting
+	for ; have < n; have++ {
+		e.launch(p, int64(e.cfg.Settings.VMBootSeconds*float64(second)))
+	}
+	if have == n {
+		return
+	}
+	for _, i := range p.leastMissed() {
+		if have <= n {
+			return
+		}
+		e.drain(p, i)
+		have--
+	}
+}
+
+// leastMissed lists the workers in the order in which they should go.
+func (p *pool) leastMissed() []int {
+	var out []int
+	for i := range p.workers {
+		if s := p.workers[i].state; s == booting || s == ready {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b int) int {
+		x, y := &p.workers[a], &p.workers[b]
+		if r := p.rank(x) - p.rank(y); r != 0 {
+			return r
+		}
+		switch {
+		case x.state == ready && x.free == p.all && x.idleFrom != y.idleFrom:
+			return int(x.idleFrom - y.idleFrom)
+		}
+		return b - a
+	})
+	return out
+}
+
+func (p *pool) rank(w *worker) int {
+	switch {
+	case w.state == booting:
+		return 0
+	case w.free == p.all:
+		return 1
+	}
+	return 2
+}
+
+// billWorkers charges the workers' time up to now; it is called before their
+// number changes.
+func (e *engine) billWorkers(p *pool) {
+	from := max(p.billedTo, e.from)
+	p.billedTo = e.now
+	if e.now <= from || !e.live {
+		return
+	}
+	e.chargeWorkers(p, e.now-from)
+}
+
+func (e *engine) chargeWorkers(p *pool, us int64) {
+	alive := p.nReady + p.nBooting + p.nDraining
+	seconds := float64(us) / float64(second)
+	full := float64(alive - p.spotAlive)
+	e.spend(Bill{Workers: seconds / 3600 * p.cfg.USDPerHour * (full + float64(p.spotAlive)*e.cfg.Spot.PriceFactor)})
+	e.result.VMSeconds += seconds * float64(alive)
+}
+
+func (e *engine) chargeWorker(p *pool, us int64, spot bool) {
+	usd := float64(us) / float64(second) / 3600 * p.cfg.USDPerHour
+	if spot {
+		usd *= e.cfg.Spot.PriceFactor
+	}
+	e.spend(Bill{Workers: usd})
+	e.result.VMSeconds += float64(us) / float64(second)
+}
+
+// bill brings every pool's bill up to now.
+func (e *engine) bill() {
+	for _, p := range e.pools {
+		e.billWorkers(p)
+	}
+}
+
+// turnHour starts a new hour of the result when it is due.
+func (e *engine) turnHour() {
+	if e.hour != nil && (e.now < e.hourEnd || !e.live) {
+		return
+	}
+	if e.hour == nil {
+		e.hour, e.hourEnd = new(Hour), e.from+3600*second
+		return
+	}
+	e.bill()
+	for e.now >= e.hourEnd {
+		e.result.Hours = append(e.result.Hours, *e.hour)
+		*e.hour = Hour{}
+		e.hourEnd += 3600 * second
+	}
+}
+
+// finish adds the hours up.
+func (e *engine) finish() Result {
+	r := &e.result
+	r.Hours = append(r.Hours, *e.hour)
+	for _, h := range r.Hours {
+		add(&r.Strict, h.Strict)
+		add(&r.Relaxed, h.Relaxed)
+		r.Bill.add(h.Bill)
+	}
+	r.InSystem = e.inSystem
+	r.Seconds = float64(e.end-e.from) / float64(second)
+	r.PriceRatio = e.pools[0].control.priceRatio()
+	return *r
+}
+
+func add(to *Class, c Class) {
+	to.Arrived += c.Arrived
+	to.Succeeded += c.Succeeded
+	to.Expired += c.Expired
+	to.Missed += c.Missed
+	to.Overflow += c.Overflow
+}

@@ -1,0 +1,117 @@
+package simulate
+
+import (
+	"math/bits"
+)
+
+type workerState uint8
+
+const (
+	absent workerState = iota
+	booting
+	ready
+	draining
+)
+
+// worker is one machine. Its place is used again after it left; the generation
+// tells events of the one before apart.
+type worker struct {
+	state      workerState
+	spot       bool
+	generation uint16
+	free       uint64 // runners, as bits
+	billedFrom int64
+	idleFrom   int64
+}
+
+// slot is one runner and what it runs.
+type slot struct {
+	end  int64
+	job  job
+	more []job // of a batch
+}
+
+// pool is the workers of one group, their queues and what its controller sees.
+type pool struct {
+	id      uint8
+	cfg     *Pool
+	service []int64 // by model, in microseconds, at p50
+	runners int
+	all     uint64 // runners of an idle worker, as bits
+
+	workers  []worker
+	slots    []slot   // runners of worker i from i*runners on
+	freeBits []uint64 // workers that are ready and have a free runner
+
+	nReady, nBooting, nDraining int
+	strict, relaxed             queue
+
+	running   int   // runs in progress
+	endSum    int64 // of when they end
+	armed     bool  // a hand-over of a relaxed query is on the agenda
+	busyTo    int64 // how far busyUS was summed up
+	busyUS    int64 // runner time in use since the last tick
+	readyUS   int64 // runner time there was
+	billedTo  int64 // how far workers' time was summed up
+	capacity  int   // runners that take work
+	control   control
+	spotAlive int
+}
+
+func newPool(id int, cfg *Pool) *pool {
+	p := &pool{id: uint8(id), cfg: cfg, runners: cfg.Runners, all: ^uint64(0) >> (64 - cfg.Runners)}
+	for _, m := range cfg.Models {
+		p.service = append(p.service, max(1, micros(m.ServiceMS)))
+	}
+	return p
+}
+
+// place returns the index of a place for a new worker, the lowest first.
+func (p *pool) place() int {
+	for i := range p.workers {
+		if p.workers[i].state == absent {
+			return i
+		}
+	}
+	p.workers = append(p.workers, worker{})
+	p.slots = append(p.slots, make([]slot, p.runners)...)
+	if len(p.workers) > 64*len(p.freeBits) {
+		p.freeBits = append(p.freeBits, 0)
+	}
+	return len(p.workers) - 1
+}
+
+// freeWorker returns the first worker with a free runner: the load gathers on
+// the first ones, so that the last come idle and can close. -1 when none is.
+func (p *pool) freeWorker() int {
+	for i, w := range p.freeBits {
+		if w != 0 {
+			return i*64 + bits.TrailingZeros64(w)
+		}
+	}
+	return -1
+}
+
+func (p *pool) mark(i int, free bool) {
+	if free {
+		p.freeBits[i/64] |= 1 << (i % 64)
+	} else {
+		p.freeBits[i/64] &^= 1 << (i % 64)
+	}
+}
+
+// integrate brings the sums of runner time up to now; it is called before the
+// number of runs or of ready workers changes.
+func (p *pool) integrate(now int64) {
+	d := now - p.busyTo
+	p.busyUS += d * int64(p.running)
+	p.readyUS += d * int64(p.capacity)
+	p.busyTo = now
+}
+
+// ahead is the work before a query that joins the strict queue now, in
+// microseconds of one runner. No runner is idle while it waits, so that it
+// starts at the latest when this is worked off by all of them.
+func (p *pool) ahead(now int64) int64 {
+	return p.strict.workU + p.endSum - now*int64(p.running)
+}

@@ -1,0 +1,175 @@
+package simulate
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+)
+
+// BoundUSD is what no schedule of these queries can beat: machines start free
+// and at once and are paid by the runner and the microsecond, and every query
+// is deferred, within its bound, until it fits. Then a query costs its share
+// of a worker that is never idle, or a warm call, whichever is less. The
+// machinery's price is on top. It takes the queries that a run has counted.
+func BoundUSD(c *Config, r Result) float64 {
+	sum, share := 0.0, 0.0
+	for i := range c.Pools {
+		p := &c.Pools[i]
+		mean := 0.0
+		for _, m := range p.Models {
+			mean += p.leastUSD(m, c.cheapestSpot()) / float64(len(p.Models))
+		}
+		sum += p.Share * mean
+		share += p.Share
+	}
+	return float64(r.Arrived()) * (sum/share + c.MachineryUSD)
+}
+
+// leastUSD is the least that a query of a model can cost.
+func (p *Pool) leastUSD(m Model, priceFactor float64) float64 {
+	service := m.ServiceMS
+	if m.BatchMax > 1 {
+		service = min(service, m.BatchMS)
+	}
+	return min(m.USD, p.USDPerHour*priceFactor/float64(p.Runners)/3600*service/1000)
+}
+
+func (c *Config) cheapestSpot() float64 {
+	if c.Spot.Share > 0 && c.Spot.PriceFactor > 0 {
+		return min(1, c.Spot.PriceFactor)
+	}
+	return 1
+}
+
+// planBin is the step of a clairvoyant's plan.
+const planBin = 5 * time.Second
+
+// Clairvoyant is the configuration with a scheme that knows the arrivals. Of
+// the load in steps of five seconds it chooses for each worker when it runs, at
+// the least cost of machine time, boots and overflow. Costs separate by worker,
+// so that each one's dynamic programme has two states. What it plans is then
+// played like any other scheme: its cost is that of a schedule that exists.
+// optimism scales what overflow is taken to cost.
+func Clairvoyant(c Config, optimism float64) (Config, error) {
+	if len(c.Pools) != 1 {
+		return c, fmt.Errorf("simulate: the clairvoyant plans for one pool, not %d", len(c.Pools))
+	}
+	boot := c.Settings.VMBootSeconds
+	c.Scheme = newPlan(&c, optimism)
+	c.Settings.TickSeconds = planBin.Seconds()
+	c.Settings.VMBootSeconds = boot
+	c.MetricDelay = 0
+	return c, nil
+}
+
+// plan is a number of workers, ready or booting, by step.
+type plan struct {
+	begin   time.Duration
+	workers []int
+}
+
+func (*plan) Name() string { return "clairvoyant" }
+
+// Decide returns what was planned.
+func (p *plan) Decide(now time.Time, s procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
+	i := int((now.Sub(epoch) - p.begin) / planBin)
+	return procurement.Decision{
+		Workers: p.workers[max(0, min(i, len(p.workers)-1))],
+		Strict:  procurement.AtBound, Relaxed: procurement.AtBound, Reason: "planned",
+	}, st
+}
+
+// newPlan plans the whole of the run, its warm-up included.
+func newPlan(c *Config, optimism float64) *plan {
+	var ctl control
+	p := newPool(0, &c.Pools[0])
+	e := &engine{cfg: c}
+	ctl.start(e, p, 0)
+	begin := max(0, c.From-c.Warmup)
+	load := loads(c, begin, ctl.serviceMS)
+	out := &plan{begin: begin, workers: make([]int, len(load))}
+	l := level{
+		bin: planBin.Seconds(), boot: c.Settings.VMBootSeconds, lead: int(math.Ceil(c.Settings.VMBootSeconds / planBin.Seconds())),
+		ratio: ctl.priceRatio() * optimism, runners: float64(p.runners), on: make([]bool, len(load)), came: make([]bool, 2*len(load)),
+	}
+	for n := 0; ; n++ {
+		if !l.solve(load, float64(n)) {
+			return out
+		}
+		for i, on := range l.on {
+			if on {
+				out.workers[i]++
+			}
+		}
+	}
+}
+
+// loads is the work that arrives in each step, in busy runners.
+func loads(c *Config, begin time.Duration, serviceMS float64) []float64 {
+	end := c.Trace.Duration()
+	if c.For > 0 {
+		end = min(end, c.From+c.For)
+	}
+	out := make([]float64, 0, int((end-begin)/planBin)+1)
+	for at := begin; at < end; at += planBin {
+		sum, n := 0.0, 0
+		for t := at; t < at+planBin && t < end; t += time.Second {
+			sum += c.Trace.Counts[t/c.Trace.Step] / c.Trace.Step.Seconds()
+			n++
+		}
+		out = append(out, sum/float64(n)*serviceMS/1000)
+	}
+	return out
+}
+
+// level plans one worker: the n-th gets the load above the n-1 before it.
+type level struct {
+	bin, boot, ratio, runners float64
+	lead                      int // steps before its first use at which it is launched
+	on                        []bool
+	came                      []bool // by step and state: whether it was on the step before
+}
+
+// solve fills on with the steps in which the worker is ready or boots, and is
+// false when it never should.
+func (l *level) solve(load []float64, below float64) bool {
+	// Money in units of a second of a worker. A run that is ready at the start
+	// needs no boot, as the first fleet is stated.
+	off, on := 0.0, 0.0
+	for i, v := range load {
+		used := max(0, min(1, v/l.runners-below))
+		saved := l.bin * (l.ratio*used - 1)
+		l.came[2*i] = on < off
+		nextOff := min(off, on)
+		l.came[2*i+1] = i == 0 || on <= off+l.boot
+		nextOn := min(on, off+l.boot) - saved
+		if i == 0 {
+			nextOn = on - saved
+		}
+		off, on = nextOff, nextOn
+	}
+	state, any := 0, false
+	if on < off {
+		state = 1
+	}
+	clear(l.on)
+	for i := len(load) - 1; i >= 0; i-- {
+		was := l.came[2*i+state]
+		if state == 1 {
+			l.on[i], any = true, true
+			if !was {
+				for k := max(0, i-l.lead); k < i; k++ {
+					l.on[k] = true
+				}
+			}
+		}
+		state = 0
+		if was {
+			state = 1
+		}
+	}
+	return any
+}

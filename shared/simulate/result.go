@@ -1,0 +1,73 @@
+package simulate
+
+// Class counts the queries of one SLO class.
+type Class struct {
+	Arrived   int64
+	Succeeded int64
+	Expired   int64
+	Missed    int64 // succeeded late, or expired
+	Overflow  int64 // answered by functions
+}
+
+// Ratio is the share that missed its bound.
+func (c Class) Ratio() float64 {
+	if c.Arrived == 0 {
+		return 0
+	}
+	return float64(c.Missed) / float64(c.Arrived)
+}
+
+// Bill is money spent, in US dollars.
+type Bill struct {
+	Workers   float64
+	Functions float64
+	Machinery float64
+}
+
+// Total is all of it.
+func (b Bill) Total() float64 { return b.Workers + b.Functions + b.Machinery }
+
+func (b *Bill) add(o Bill) {
+	b.Workers += o.Workers
+	b.Functions += o.Functions
+	b.Machinery += o.Machinery
+}
+
+// Hour is one hour of a run.
+type Hour struct {
+	Strict, Relaxed Class
+	Bill            Bill
+}
+
+// Result is what a run came to.
+type Result struct {
+	Strict, Relaxed Class
+	Bill            Bill
+	Seconds         float64 // counted
+	VMSeconds       float64 // billed
+	Bounced         int64   // handed over after they had waited
+	Cold            int64   // invocations that were
+	Launched        int64   // workers
+	Interrupted     int64   // spot workers taken back
+	StartWorkers    int     // when counting started
+	InSystem        int64   // neither answered nor expired at the end
+	Hours           []Hour
+	PriceRatio      float64 // of a function's query to a busy worker's
+}
+
+// Arrived is all counted queries.
+func (r *Result) Arrived() int64 { return r.Strict.Arrived + r.Relaxed.Arrived }
+
+// MissedRatio is the share of all queries that missed their bound.
+func (r *Result) MissedRatio() float64 {
+	all := Class{Arrived: r.Arrived(), Missed: r.Strict.Missed + r.Relaxed.Missed}
+	return all.Ratio()
+}
+
+// OverflowRatio is the share of all queries that functions answered.
+func (r *Result) OverflowRatio() float64 {
+	if r.Arrived() == 0 {
+		return 0
+	}
+	return float64(r.Strict.Overflow+r.Relaxed.Overflow) / float64(r.Arrived())
+}

@@ -1,0 +1,206 @@
+package simulate
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/query"
+)
+
+// run starts a query on a worker that has a free runner.
+func (e *engine) run(p *pool, w int, j job) {
+	wk := &p.workers[w]
+	r := bits.TrailingZeros64(wk.free)
+	wk.free &^= 1 << r
+	if wk.free == 0 {
+		p.mark(w, false)
+	}
+	i := w*p.runners + r
+	end := e.begin(p, i, j)
+	e.agenda.push(event{at: end, kind: runEnds, ref: int32(i), pool: p.id})
+}
+
+// begin puts a query, and those that join its batch, on a runner and returns
+// when it ends.
+func (e *engine) begin(p *pool, i int, j job) int64 {
+	p.integrate(e.now)
+	s := &p.slots[i]
+	s.job, s.end = j, e.now+e.serviceOf(p, j)
+	if most := p.cfg.Models[j.model].BatchMax; most > 1 {
+		s.end = e.now + e.batch(p, s, most)
+	}
+	p.running++
+	p.endSum += s.end
+	return s.end
+}
+
+// serviceOf is how long a run takes: the p50, or a lognormal draw through p50
+// and p99.
+func (e *engine) serviceOf(p *pool, j job) int64 {
+	m := &p.cfg.Models[j.model]
+	if m.P99MS <= m.ServiceMS {
+		return p.service[j.model]
+	}
+	sigma := math.Log(m.P99MS/m.ServiceMS) / 2.3263
+	return max(1, micros(m.ServiceMS*math.Exp(sigma*e.noise.NormFloat64())))
+}
+
+// batch takes queries of the same model that are next in the query's queue, as
+// far as all still keep their bounds, and returns how long the run takes.
+func (e *engine) batch(p *pool, s *slot, most int) int64 {
+	q := &p.relaxed
+	if s.job.strict {
+		q = &p.strict
+	}
+	m := &p.cfg.Models[s.job.model]
+	s.more = s.more[:0]
+	for q.n > 0 && len(s.more)+1 < most && q.at(0).model == s.job.model {
+		if e.now+micros(m.BatchMS*float64(len(s.more)+2)) > min(s.job.deadline, q.at(0).deadline) {
+			break
+		}
+		s.more = append(s.more, q.pop(p.service))
+	}
+	if len(s.more) == 0 {
+		return p.service[s.job.model]
+	}
+	return micros(m.BatchMS * float64(len(s.more)+1))
+}
+
+// runEnds answers the queries of a run and gives the runner its next one.
+func (e *engine) runEnds(p *pool, ev event) {
+	i := int(ev.ref)
+	s := &p.slots[i]
+	p.integrate(e.now)
+	p.running--
+	p.endSum -= s.end
+	e.answered(&s.job)
+	for k := range s.more {
+		e.answered(&s.more[k])
+	}
+	s.more = s.more[:0]
+	w := i / p.runners
+	if p.workers[w].state == ready {
+		if j, ok := e.next(p); ok {
+			e.agenda.replace(event{at: e.begin(p, i, j), kind: runEnds, ref: ev.ref, pool: p.id})
+			return
+		}
+	}
+	e.agenda.pop()
+	e.rest(p, w, i%p.runners)
+}
+
+// rest leaves a runner idle.
+func (e *engine) rest(p *pool, w, r int) {
+	wk := &p.workers[w]
+	wk.free |= 1 << r
+	if wk.free == p.all {
+		wk.idleFrom = e.now
+	}
+	switch {
+	case wk.state == ready:
+		p.mark(w, true)
+	case wk.free == p.all:
+		e.leave(p, w)
+	}
+}
+
+// next takes what should start now: strict before relaxed. A strict query that
+// would miss its bound here is bounced while a function can still keep it;
+// what has expired ends.
+func (e *engine) next(p *pool) (job, bool) {
+	for p.strict.n > 0 {
+		j := p.strict.pop(p.service)
+		late := e.now+p.service[j.model] > j.deadline
+		switch {
+		case late && e.expired(&j):
+		case late && p.control.strict == procurement.AtBound && e.now <= j.handover:
+			e.overflow(p, &j, true)
+		default:
+			return j, true
+		}
+	}
+	for p.relaxed.n > 0 {
+		j := p.relaxed.pop(p.service)
+		if e.now <= j.deadline || !e.expired(&j) {
+			return j, true
+		}
+	}
+	return job{}, false
+}
+
+// expired ends a query that has outlived its time, and tells whether it did.
+func (e *engine) expired(j *job) bool {
+	bound := e.cfg.RelaxMS
+	if j.strict {
+		bound = e.cfg.StrictMS
+	}
+	var accepted time.Time
+	if e.now < j.at+query.ExpiresAt(accepted, bound).Sub(accepted).Microseconds() {
+		return false
+	}
+	if j.counted {
+		c := e.class(j)
+		c.Expired++
+		c.Missed++
+		e.inSystem--
+	}
+	return true
+}
+
+// answered counts a query that a worker has answered now.
+func (e *engine) answered(j *job) {
+	if !j.counted {
+		return
+	}
+	c := e.class(j)
+	c.Succeeded++
+	if e.now > j.deadline {
+		c.Missed++
+	}
+	e.inSystem--
+	e.spend(Bill{Machinery: e.cfg.MachineryUSD})
+}
+
+// overflow answers a query by an inference function, from now on.
+func (e *engine) overflow(p *pool, j *job, bounced bool) {
+	m := &p.cfg.Models[j.model]
+	id := int(p.id)*len(p.service) + int(j.model)
+	end, usd := e.now+micros(m.FunctionMS), m.USD
+	cold := e.calls.take(id, e.now)
+	if cold {
+		end, usd = end+micros(m.ColdMS), m.ColdUSD
+	}
+	if e.calls.coldStarts {
+		e.agenda.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
+	}
+	if !j.counted {
+		return
+	}
+	c := e.class(j)
+	c.Succeeded++
+	c.Overflow++
+	if end > j.deadline {
+		c.Missed++
+	}
+	e.inSystem--
+	bill := Bill{Functions: usd, Machinery: e.cfg.MachineryUSD}
+	if bounced {
+		e.result.Bounced++
+		bill.Machinery += e.cfg.BounceUSD
+	}
+	if cold {
+		e.result.Cold++
+	}
+	e.spend(bill)
+}
+
+func (e *engine) class(j *job) *Class {
+	if j.strict {
+		return &e.hour.Strict
+	}
+	return &e.hour.Relaxed
+}
+
+func (e *engine) spend(b Bill) { e.hour.Bill.add(b) }
