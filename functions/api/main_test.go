@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
+
+	"paragon/profiles"
+	"paragon/shared/cloud/local"
+)
+
+func TestWireSaysWhatIsMissing(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		says string
+	}{
+		"nothing":   {nil, "PARAGON_LOCAL_URL"},
+		"no URL":    {map[string]string{"PARAGON_LOCAL_URL": "here"}, "PARAGON_LOCAL_URL"},
+		"profiles":  {map[string]string{"PARAGON_LOCAL_URL": "http://127.0.0.1:1/s", "PARAGON_PROFILES": "/nowhere"}, "PARAGON_PROFILES"},
+		"catalogue": {map[string]string{"PARAGON_LOCAL_URL": "http://127.0.0.1:1/s", "PARAGON_CATALOGUE": "x"}, "PARAGON_CATALOGUE"},
+	} {
+		_, err := wire(t.Context(), func(key string) string { return c.env[key] })
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// gateway is the handler behind the gateway's events, over a home on one machine.
+func gateway(t *testing.T) func(method, path, user string, body []byte) events.APIGatewayV2HTTPResponse {
+	t.Helper()
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	server := httptest.NewServer(local.NewServer(home))
+	t.Cleanup(server.Close)
+	url := server.URL + "/" + home.Register("api")
+	h, err := wire(t.Context(), func(key string) string { return map[string]string{"PARAGON_LOCAL_URL": url}[key] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(method, path, user string, body []byte) events.APIGatewayV2HTTPResponse {
+		t.Helper()
+		path, parameters, _ := strings.Cut(path, "?")
+		e := events.APIGatewayV2HTTPRequest{
+			RawPath: path, RawQueryString: parameters, Body: base64.StdEncoding.EncodeToString(body), IsBase64Encoded: true,
+			Headers: map[string]string{"content-type": "image/png"},
+		}
+		e.RequestContext.HTTP.Method, e.RequestContext.DomainName = method, "abc.execute-api.us-east-1.amazonaws.com"
+		if user != "" {
+			iam := events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{UserARN: user}
+			e.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{IAM: &iam}
+		}
+		got, err := httpadapter.NewV2(h).ProxyWithContext(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+}
+
+func TestAQueryThroughTheGatewayIsItsCallersAlone(t *testing.T) {
+	call := gateway(t)
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	png, err := samplePicture(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := call("POST", "/v1/queries?task=fashion", "arn:aws:iam::1:user/ann", png)
+	var q struct{ ID, State string }
+	if err := json.Unmarshal([]byte(got.Body), &q); err != nil || got.StatusCode != http.StatusAccepted || q.State != "placed" {
+		t.Fatalf("answered %d: %s", got.StatusCode, got.Body)
+	}
+	for user, want := range map[string]int{"arn:aws:iam::1:user/ann": 200, "arn:aws:iam::1:user/bob": 404, "": 401} {
+		if got := call("GET", "/v1/queries/"+q.ID, user, nil); got.StatusCode != want {
+			t.Errorf("%q got %d: %s", user, got.StatusCode, got.Body)
+		}
+	}
+}
+
+// samplePicture is one of the test pictures that ship with the profiles.
+func samplePicture(set *profiles.Set) ([]byte, error) {
+	names, err := fs.Glob(set.Samples(), "*.png")
+	if err != nil || len(names) == 0 {
+		return nil, fmt.Errorf("no sample picture: %w", err)
+	}
+	return fs.ReadFile(set.Samples(), names[0])
+}
