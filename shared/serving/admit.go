@@ -103,8 +103,10 @@ func (w *Worker) bounce(late placement.Late[*lease]) {
 	l := late.Item
 	w.leases.pass(l)
 	defer l.lose()
+	ctx, cancel := context.WithTimeout(l.ctx, w.leaseTime())
+	defer cancel()
 	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
-	if err := w.settler.Pass(l.ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step); err != nil {
+	if err := w.settler.Pass(ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step); err != nil {
 		w.Log.Warn("could not bounce", "worker", w.ID, "query", l.d.Message.ID, "error", err)
 	}
 }

@@ -49,7 +49,7 @@ func (ls *leases) drop(l *lease) {
 
 // pass takes a message out of hand that is about to go to a queue, from which
 // it may come back before the call that puts it there returns. Its lease is not
-// renewed any more, and holds for that call.
+// renewed any more: bound that call.
 func (ls *leases) pass(l *lease) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -49,6 +49,7 @@ type rig struct {
 	answers  *answers
 	wins     *wins
 	workers  sync.WaitGroup
+	stops    []context.CancelFunc
 }
 
 func newRig(t *testing.T, chaos *local.Chaos) *rig {
@@ -62,9 +63,13 @@ func newRig(t *testing.T, chaos *local.Chaos) *rig {
 	return r
 }
 
-// close must be called at the end of the bubble, with every worker stopped.
+// close must be called at the end of the bubble. It stops what a failed test
+// left running.
 func (r *rig) close() {
 	r.Helper()
+	for _, stop := range r.stops {
+		stop()
+	}
 	r.workers.Wait()
 	if err := r.home.Close(); err != nil {
 		r.Error(err)
@@ -243,6 +248,7 @@ func (r *rig) start(id string, change func(*serving.Options, *mortal)) *worker {
 		r.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(r.Context())
+	r.stops = append(r.stops, stop)
 	out := &worker{Worker: w, way: way, stop: stop, done: make(chan error, 1)}
 	r.workers.Go(func() { out.done <- w.Run(ctx) })
 	return out

@@ -165,6 +165,8 @@ func (w *Worker) fail(l *lease, cause error) error {
 		return w.settler.Fail(l.ctx, l.d, attempts, f)
 	}
 	w.leases.pass(l)
+	ctx, cancel := context.WithTimeout(l.ctx, w.leaseTime())
+	defer cancel()
 	step := query.Step{At: w.Now(), Event: query.StepRetried, Where: w.ID, Why: f.Detail}
-	return w.settler.Pass(l.ctx, l.d, l.d.Queue, attempts, step)
+	return w.settler.Pass(ctx, l.d, l.d.Queue, attempts, step)
 }

@@ -391,23 +391,31 @@ func TestRevokedWritesNothing(t *testing.T) {
 	})
 }
 
+// A report follows every change within half a view, and tells the work in hand.
 func TestReportsWhatItHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
 		r.settings.LookAheadMS = 1000
+		r.settings.ViewSeconds = 0.05
 		r.answers.started = make(chan string, 9)
+		w := r.start("w1", nil)
+		<-time.After(time.Second) // idle: the next heartbeat is far away
 		for i := range 3 {
 			r.submit(ask{id: fmt.Sprint(i), model: "slow", class: query.Strict, boundMS: 1900})
 		}
-		w := r.start("w1", nil)
 		<-r.answers.started
 		<-time.After(60 * time.Millisecond)
-		r.settings.ViewSeconds = 0.05
-		<-time.After(500*time.Millisecond - 60*time.Millisecond - 30*time.Millisecond)
 		ws, err := r.Fleet.Workers(t.Context(), pool)
-		if err != nil || len(ws) != 1 || ws[0].State != cloud.Ready || ws[0].Runners != 1 || !ws[0].Paced {
+		if err != nil || len(ws) != 1 {
 			t.Fatalf("workers %+v, error %v", ws, err)
+		}
+		got := ws[0]
+		if age := time.Since(got.At); age > 60*time.Millisecond {
+			t.Errorf("the report is %v old", age)
+		}
+		if got.State != cloud.Ready || got.Runners != 1 || got.Busy != 1 || got.HeldStrict != 2 || got.StrictMS < 250 || got.StrictMS > 300 {
+			t.Errorf("report %+v", got)
 		}
 		r.end(w)
 	})
