@@ -35,7 +35,7 @@ func imagenet(dir string) (any, error) {
 			Hardware: "one vCPU of a c5", Speed: 1,
 			Source: p.types.published("type=c5.large", "clock_ghz", typesDate),
 		},
-		FunctionMemoryMB: []int{256, 512, 1024, 1536, 1769, 2048, 2560, 3008},
+		FunctionMemoryMB: []int{256, 512, 1024, 1280, 1536, 1769, 2048, 2560, 3008},
 		Tasks:            []profile.Task{{Name: "imagenet", Labels: []string{}}},
 	}
 	for _, row := range p.cocktail.rows {
@@ -44,8 +44,9 @@ func imagenet(dir string) (any, error) {
 	for _, m := range inferAllModels {
 		f.Models = append(f.Models, p.mxnet(m.name, m.row))
 	}
-	f.Models = append(f.Models, p.resNeXt())
-	return f, errors.Join(p.cocktail.err, p.kerasApps.err, p.vm.err, p.lambda.err, p.cold.err, p.batch.err, p.mxnetTop1.err, p.types.err)
+	f.Models = append(f.Models, p.resNeXt(), p.inceptionV4())
+	return f, errors.Join(p.cocktail.err, p.kerasApps.err, p.vm.err, p.lambda.err, p.cold.err, p.batch.err, p.mxnetTop1.err,
+		p.types.err, p.openVINO.err)
 }
 
 // inferAllModels are the models of InferAll under the names used here; those
@@ -62,14 +63,14 @@ var coldRows = map[string]string{
 
 // publishedTables are the tables that the catalogue is made from.
 type publishedTables struct {
-	cocktail, kerasApps, vm, lambda, cold, batch, mxnetTop1, types *table
+	cocktail, kerasApps, vm, lambda, cold, batch, mxnetTop1, types, openVINO *table
 }
 
 func readPublished(dir string) (p publishedTables, err error) {
 	for file, into := range map[string]**table{
 		"cocktail_models": &p.cocktail, "keras_applications": &p.kerasApps, "inferall_vm_latency_ms": &p.vm,
 		"inferall_lambda_latency_ms": &p.lambda, "lambda_cold_start_mxnet": &p.cold, "mxnet_pretrained": &p.mxnetTop1,
-		"batch_sc20_lambda_service_time": &p.batch, "instance_types": &p.types,
+		"batch_sc20_lambda_service_time": &p.batch, "instance_types": &p.types, "openvino_models": &p.openVINO,
 	} {
 		t, err := readTable(dir, "published/"+file+".csv")
 		if err != nil {
@@ -183,13 +184,34 @@ func (p *publishedTables) resNeXt() profile.Model {
 			oneThread(p.cocktail.cell("model=ResNet50", "latency_ms"), p.cocktail.derived("model=ResNet50", "latency_ms", takenDate, 1, resNeXtVM)),
 		},
 	}
-	for _, mb := range []int{1536, 2048, 2560, 3008} {
-		selector := fmt.Sprintf("model=mxnet-resnet50,lambda_memory_mb=%d,batch=1", mb)
+	p.fitted(&m, "mxnet-resnet50", resNeXtFns)
+	return m
+}
+
+// inceptionV4 was measured on functions alone.
+func (p *publishedTables) inceptionV4() profile.Model {
+	const row = "model=googlenet-v4-tf"
+	m := profile.Model{
+		Name: "InceptionV4", Task: "imagenet",
+		Accuracy: profile.Accuracy{
+			Top1Percent: p.openVINO.cell(row, "top1"), Source: p.openVINO.published(row, "top1", takenDate),
+		},
+	}
+	p.fitted(&m, "TF-inceptionV4", "a fit, in its authors' words valid from 1280 to 3008 MB; "+singleRule)
+	least := "model=TF-inceptionV4,lambda_memory_mb=1280,batch=1"
+	m.MemoryMB, m.MemorySource = 1280, p.batch.derived(least, "lambda_memory_mb", takenDate, 1, leastRule)
+	return m
+}
+
+// fitted adds BATCH's service times on functions.
+func (p *publishedTables) fitted(m *profile.Model, row, rule string) {
+	for _, r := range p.batch.where("model=" + row + ",batch=1") {
+		mb := int(p.batch.number(r, "lambda_memory_mb"))
+		selector := fmt.Sprintf("model=%s,lambda_memory_mb=%d,batch=1", row, mb)
 		m.Latency = append(m.Latency, profile.Latency{
 			Resource: "lambda-x86_64", MemoryMB: mb, Threads: 1, Batch: 1,
-			MS:     flat(1000 * p.batch.cell(selector, "service_s")),
-			Source: p.batch.derived(selector, "service_s", takenDate, 1000, resNeXtFns),
+			MS:     flat(1000 * p.batch.number(r, "service_s")),
+			Source: p.batch.derived(selector, "service_s", takenDate, 1000, rule),
 		})
 	}
-	return m
 }
