@@ -1,0 +1,92 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// failing is metrics that cannot be written.
+type failing struct{ cloud.Metrics }
+
+func (failing) Put(context.Context, ...cloud.Point) error { return cloud.ErrUnavailable }
+
+func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
+	d := newDesk(t, nil)
+	for range 3 {
+		d.submit(t, request(500))
+	}
+	d.submit(t, request(0))
+	if _, _, err := d.Submit(t.Context(), "me", "", Request{}); err == nil {
+		t.Error("an empty request was taken")
+	}
+	good := d.Home.Metrics
+	d.Service.Metrics = failing{}
+	if err := d.Flush(t.Context()); !errors.Is(err, cloud.ErrUnavailable) {
+		t.Errorf("flush: %v", err)
+	}
+	d.Service.Metrics = good
+	for range 2 { // the second has nothing to write
+		if err := d.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for class, want := range map[query.Class]float64{query.Strict: 3, query.Relaxed: 1} {
+		got, err := good.Series(t.Context(), MetricArrivals, ArrivalDimensions("digits", class), start, start.Add(time.Second), time.Second)
+		if err != nil || len(got) != 1 || got[0].Sum != want {
+			t.Errorf("%s arrivals %+v, %v", class, got, err)
+		}
+	}
+}
+
+func TestArrivalsThatCannotBeWrittenAreBounded(t *testing.T) {
+	var a arrivals
+	for i := range 2 * maxSeconds {
+		a.count(start.Add(time.Duration(i)*time.Second), "digits", query.Strict)
+	}
+	if n := len(a.take()); n != maxSeconds {
+		t.Errorf("%d counts are kept", n)
+	}
+}
+
+// collected is metrics that keep what is put.
+type collected struct {
+	cloud.Metrics
+	mu     sync.Mutex
+	points []cloud.Point
+}
+
+func (c *collected) Put(_ context.Context, ps ...cloud.Point) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.points = append(c.points, ps...)
+	return nil
+}
+
+func TestRunWritesEverySecondAndAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &collected{}
+		s := &Service{Config: Config{Metrics: m, Now: time.Now}}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { s.Run(ctx); close(ended) }()
+		s.arrivals.count(time.Now(), "digits", query.Strict)
+		<-time.After(flushEvery + time.Millisecond) // synthetic: the bubble's clock jumps
+		synctest.Wait()
+		if len(m.points) != 1 {
+			t.Errorf("after a second %+v", m.points)
+		}
+		s.arrivals.count(time.Now(), "digits", query.Relaxed)
+		cancel()
+		<-ended
+		if len(m.points) != 2 {
+			t.Errorf("at the end %+v", m.points)
+		}
+	})
+}

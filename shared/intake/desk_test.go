@@ -1,0 +1,105 @@
+package intake
+
+import (
+	"encoding/binary"
+	"math"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/engine/preprocess"
+)
+
+// clock is a time that tests move.
+type clock struct{ ms atomic.Int64 }
+
+var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+func (c *clock) now() time.Time          { return start.Add(time.Duration(c.ms.Load()) * time.Millisecond) }
+func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// desk is a Service over a home on one machine, at a time that tests move.
+type desk struct {
+	*Service
+	cloud.Home
+	clock *clock
+}
+
+func newDesk(t testing.TB, change func(*Config)) desk {
+	t.Helper()
+	d := desk{clock: &clock{}}
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Now: d.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	d.Home = home.Cloud()
+	c := Config{
+		Store: d.Home.Store, Fleet: d.Home.Fleet, Queues: d.Home.Queues, Metrics: d.Home.Metrics, Blobs: d.Home.Blobs,
+		Catalogue: catalogue(), Settings: settings.Defaults, Arch: "x86_64", Now: d.clock.now,
+		Pools: []Pool{{Name: "general", Tasks: []string{"digits"}, InstanceType: "c5.large"}},
+	}
+	if change != nil {
+		change(&c)
+	}
+	if d.Service, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// publish makes the fleet look like an idle pool with that many runners.
+func (d desk) publish(t testing.TB, runners int) {
+	t.Helper()
+	p := placement.Pool{Name: "general", InstanceType: "c5.large", Runners: runners, At: d.clock.now()}
+	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func catalogue() *profile.Catalogue {
+	ms := profile.Percentiles{P50: 20, P95: 25, P99: 30}
+	source := profile.Source{Kind: "measured"}
+	return &profile.Catalogue{
+		Tasks: []profile.Task{{Name: "digits", Labels: []string{"0", "1"}}},
+		Models: []profile.Model{{
+			Name: "net", Task: "digits", File: "net.onnx", MemoryMB: 100,
+			Input: &profile.Input{Width: 2, Height: 2, Channels: 1}, Accuracy: profile.Accuracy{Top1Percent: 90},
+			Latency: []profile.Latency{
+				{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms, Source: source},
+				{Resource: "lambda-x86_64", MemoryMB: 1769, Threads: 1, Batch: 1, MS: ms, Source: source},
+			},
+		}},
+		Instances: []profile.Instance{{Type: "c5.large", VCPUs: 2, MemoryMB: 4096, Arch: "x86_64", USDPerHour: 0.085, Speed: 1}},
+		Functions: []profile.FunctionSizes{{Arch: "x86_64", MemoryMB: []int{1769}, MBPerVCPU: 1769, Speed: 1}},
+		Prices:    profile.Prices{LambdaGBSecondX86: 0.0000166667, LambdaPerRequest: 0.0000002, LambdaGrainMS: 1},
+	}
+}
+
+// request is a query with a latency bound; 0 leaves it out.
+func request(latencyMS float64) Request {
+	r := Request{Task: "digits", Input: query.Input{ContentType: preprocess.RawTensor}}
+	for _, x := range []float32{0, 0.25, 0.5, 1} {
+		r.Input.Data = binary.LittleEndian.AppendUint32(r.Input.Data, math.Float32bits(x))
+	}
+	if latencyMS > 0 {
+		r.Bounds.LatencyMS = &latencyMS
+	}
+	return r
+}
+
+func (d desk) submit(t testing.TB, r Request) query.Record {
+	t.Helper()
+	rec, _, err := d.Submit(t.Context(), "me", "", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}

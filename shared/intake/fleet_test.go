@@ -1,0 +1,90 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+)
+
+// counted is a fleet whose reads of the view can be held up and are counted.
+type counted struct {
+	Fleet
+	reads atomic.Int64
+	err   atomic.Pointer[error]
+	hold  chan struct{}
+}
+
+func (c *counted) View(ctx context.Context) (cloud.View, error) {
+	c.reads.Add(1)
+	if c.hold != nil {
+		<-c.hold
+	}
+	if err := c.err.Load(); err != nil {
+		return cloud.View{}, *err
+	}
+	return c.Fleet.View(ctx)
+}
+
+func TestTheViewIsReadOnceATimeHoweverManyCome(t *testing.T) {
+	f := &counted{hold: make(chan struct{})}
+	d := newDesk(t, func(c *Config) { f.Fleet = c.Fleet; c.Fleet = f })
+	d.publish(t, 2)
+	var all sync.WaitGroup
+	var onWorkers atomic.Int64
+	for range 10 {
+		all.Go(func() {
+			if d.submit(t, request(1000)).Placement == "work-strict-general" {
+				onWorkers.Add(1)
+			}
+		})
+	}
+	close(f.hold)
+	all.Wait()
+	if f.reads.Load() != 1 || onWorkers.Load() != 10 {
+		t.Errorf("%d reads; %d of 10 found the pool that was there", f.reads.Load(), onWorkers.Load())
+	}
+	d.submit(t, request(1000))
+	d.clock.advance(time.Second)
+	d.submit(t, request(1000))
+	if f.reads.Load() != 2 {
+		t.Errorf("%d reads after view_seconds", f.reads.Load())
+	}
+}
+
+func TestAViewThatCannotBeReadStaysUntilItIsTooOld(t *testing.T) {
+	f := &counted{}
+	d := newDesk(t, func(c *Config) { f.Fleet = c.Fleet; c.Fleet = f })
+	d.publish(t, 2)
+	d.submit(t, request(1000))
+	broken := errors.New("the store is away")
+	f.err.Store(&broken)
+	d.clock.advance(30 * time.Second)
+	if rec := d.submit(t, request(1000)); rec.Placement != "work-strict-general" {
+		t.Errorf("with a view of 30 s it went to %s", rec.Placement)
+	}
+	d.clock.advance(time.Second)
+	if rec := d.submit(t, request(1000)); rec.Placement != string(cloud.Overflow) {
+		t.Errorf("nobody looks after the fleet, and it went to %s", rec.Placement)
+	}
+}
+
+func TestStrictWorkSentCountsUntilItIsWorkedOff(t *testing.T) {
+	d := newDesk(t, nil)
+	d.publish(t, 1)
+	fits := 0 // each takes 30 ms; a budget of 100-15 ms holds two of them
+	for d.submit(t, request(100)).Placement == "work-strict-general" {
+		fits++
+	}
+	if fits != 2 {
+		t.Errorf("%d queries fit, want 2", fits)
+	}
+	d.clock.advance(30 * time.Millisecond)
+	if rec := d.submit(t, request(100)); rec.Placement != "work-strict-general" {
+		t.Errorf("after one was worked off, it went to %s", rec.Placement)
+	}
+}
