@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"paragon/profiles"
+	"paragon/shared/figures"
+)
+
+// figuresFlags are what `paragon figures` was told.
+type figuresFlags struct{ folder, catalogue, then, out string }
+
+const figuresLong = `Make the figures of the paper as data and as plots: figure-N.csv, .svg and .png.
+
+  1  latency and accuracy of the models; what 500 ms and 80 % leave
+  2  the cost of those sets by resource
+  3  an hour at a constant rate, on VMs of every c5 and m5 size and on functions
+  7  the memory of a function against compute time and cost
+
+Each finding of the paper is printed with whether it holds here.`
+
+func (a *app) figuresCommand() *cobra.Command {
+	f := &figuresFlags{}
+	c := &cobra.Command{
+		Use: "figures [NUMBER...]", Short: "Make the paper's figures as data and plots",
+		Long: figuresLong, Example: "  paragon figures\n  paragon figures 3 7 --out /tmp/figures",
+		RunE: func(_ *cobra.Command, args []string) error { return a.figures(f, args) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
+	fs.StringVar(&f.catalogue, "catalogue", "imagenet", "catalogue that the figures are made from")
+	fs.StringVar(&f.then, "then", "us-east-1-2020", "price set of the paper's time")
+	fs.StringVar(&f.out, "out", "figures", "folder to write into")
+	fs.BoolVar(&a.json, "json", false, "print the findings as JSON")
+	return c
+}
+
+// figureFindings are the findings of one figure, for --json.
+type figureFindings struct {
+	Figure   int               `json:"figure"`
+	Files    []string          `json:"files"`
+	Findings []figures.Finding `json:"findings"`
+}
+
+func (a *app) figures(f *figuresFlags, args []string) error {
+	numbers, err := figureNumbers(args)
+	if err != nil {
+		return err
+	}
+	in, err := f.inputs()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.out, 0o755); err != nil {
+		return fmt.Errorf("make the folder of the figures: %w", err)
+	}
+	for _, n := range numbers {
+		fig, err := figures.Make(n, in)
+		if err != nil {
+			return err
+		}
+		files, err := writeFigure(f.out, fig)
+		if err != nil {
+			return err
+		}
+		a.tellFigure(fig, files)
+	}
+	return nil
+}
+
+func figureNumbers(args []string) ([]int, error) {
+	if len(args) == 0 {
+		return figures.Numbers(), nil
+	}
+	var out []int
+	for _, arg := range args {
+		n, err := strconv.Atoi(arg)
+		if err != nil || !slices.Contains(figures.Numbers(), n) {
+			return nil, usagef("there is no figure %q, only %v", arg, figures.Numbers())
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+func (f *figuresFlags) inputs() (in figures.Inputs, err error) {
+	set, err := profiles.Load(f.folder)
+	if err != nil {
+		return in, err
+	}
+	if in.Catalogue, err = set.Catalogue(f.catalogue); err != nil {
+		return in, err
+	}
+	in.Then, err = set.Prices(f.then)
+	return in, err
+}
+
+// writeFigure writes the three files of a figure and returns their names.
+func writeFigure(folder string, fig figures.Figure) ([]string, error) {
+	var files []string
+	for suffix, write := range map[string]func(io.Writer) error{"csv": fig.CSV, "svg": fig.SVG, "png": fig.PNG} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return nil, err
+		}
+		file := filepath.Join(folder, fmt.Sprintf("figure-%d.%s", fig.Number, suffix))
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			return nil, fmt.Errorf("write a figure: %w", err)
+		}
+		files = append(files, file)
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+func (a *app) tellFigure(fig figures.Figure, files []string) {
+	if a.json {
+		a.printJSON(figureFindings{Figure: fig.Number, Files: files, Findings: fig.Findings})
+		return
+	}
+	a.printf("Figure %d: %s\n  %s\n", fig.Number, fig.Title, strings.Join(files, " "))
+	for _, finding := range fig.Findings {
+		verdict := "holds"
+		if !finding.Holds {
+			verdict = "does not hold"
+		}
+		a.printf("  %s: %s: %s\n", verdict, finding.Claim, finding.Detail)
+	}
+}

@@ -1,0 +1,102 @@
+// Package figures makes the paper's figures from a catalogue: the data as
+// rows, the plots, and what is found in them beside what the paper found.
+package figures
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+
+	"paragon/shared/core/profile"
+)
+
+// Figure is one figure of the paper.
+type Figure struct {
+	Number   int
+	Title    string
+	Columns  []string
+	Rows     [][]string
+	Panels   []Panel
+	Findings []Finding
+}
+
+// Finding is what the paper says and whether it holds here.
+type Finding struct {
+	Claim  string `json:"claim"`
+	Holds  bool   `json:"holds"`
+	Detail string `json:"detail"`
+}
+
+// Panel is one plot of a figure.
+type Panel struct {
+	Title, X, Y string
+	LogX, LogY  bool
+	Series      []Series
+	Lines       []Line // across the panel
+}
+
+// Series are points of one name, joined by lines when Joined.
+type Series struct {
+	Name   string
+	Joined bool
+	Points []Point
+}
+
+// Point is one point, with a label beside it when there is one.
+type Point struct {
+	X, Y  float64
+	Label string
+}
+
+// Line is a bound: horizontal at Y, or vertical at X where Vertical.
+type Line struct {
+	At       float64
+	Vertical bool
+	Label    string
+}
+
+// Inputs are what the figures are made from.
+type Inputs struct {
+	Catalogue *profile.Catalogue
+	// Then are the prices of the paper's time, to say where today's change a finding.
+	Then profile.Prices
+}
+
+// then is the catalogue at the prices of the paper's time.
+func (in Inputs) then() *profile.Catalogue {
+	c := *in.Catalogue
+	c.Prices = in.Then
+	return &c
+}
+
+// Numbers are the figures that this package makes.
+func Numbers() []int { return []int{1, 2, 3, 7} }
+
+// Make makes a figure by its number.
+func Make(number int, in Inputs) (Figure, error) {
+	switch number {
+	case 1:
+		return latencyAndAccuracy(in)
+	case 2:
+		return isoSets(in)
+	case 3:
+		return machinesAndFunctions(in)
+	case 7:
+		return memory(in)
+	}
+	return Figure{}, fmt.Errorf("there is no figure %d here, only %v", number, Numbers())
+}
+
+// CSV writes the rows.
+func (f Figure) CSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	if err := c.Write(f.Columns); err != nil {
+		return fmt.Errorf("write figure %d: %w", f.Number, err)
+	}
+	if err := c.WriteAll(f.Rows); err != nil {
+		return fmt.Errorf("write figure %d: %w", f.Number, err)
+	}
+	return nil
+}
+
+func text(x float64) string { return fmt.Sprintf("%.6g", x) }

@@ -1,0 +1,100 @@
+package figures
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"strings"
+	"testing"
+
+	"paragon/profiles"
+)
+
+func inputs(t testing.TB) Inputs {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := set.Catalogue("imagenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	then, err := set.Prices("us-east-1-2020")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Inputs{Catalogue: c, Then: then}
+}
+
+// What the paper finds and what holds here, as docs/figures.md says it: when a
+// figure of the catalogue changes a finding, the page has to change too.
+func TestFindings(t *testing.T) {
+	want := map[int][]bool{1: {true, true}, 2: {true, true}, 3: {true, true, true, false}, 7: {false, true, false}}
+	for number, holds := range want {
+		f, err := Make(number, inputs(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(f.Findings) != len(holds) {
+			t.Fatalf("figure %d has %d findings", number, len(f.Findings))
+		}
+		for i, finding := range f.Findings {
+			t.Logf("figure %d: %s: %v: %s", number, finding.Claim, finding.Holds, finding.Detail)
+			if finding.Holds != holds[i] {
+				t.Errorf("figure %d: %q holds: %v: %s", number, finding.Claim, finding.Holds, finding.Detail)
+			}
+		}
+	}
+}
+
+func TestEveryC5AndM5SizeIsInFigure3(t *testing.T) {
+	in := inputs(t)
+	f, err := Make(3, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	for _, row := range f.Rows {
+		have[row[2]] = true
+	}
+	for _, vm := range in.Catalogue.Instances {
+		if (strings.HasPrefix(vm.Type, "c5.") || strings.HasPrefix(vm.Type, "m5.")) && !have[vm.Type] {
+			t.Errorf("figure 3 lacks %s", vm.Type)
+		}
+	}
+}
+
+func TestEveryFigureIsWritten(t *testing.T) {
+	for _, number := range Numbers() {
+		f, err := Make(number, inputs(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table, picture, vector bytes.Buffer
+		if err := errors.Join(f.CSV(&table), f.PNG(&picture), f.SVG(&vector)); err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(table.String(), "\n"); lines != len(f.Rows)+1 {
+			t.Errorf("figure %d: %d lines of CSV for %d rows", number, lines, len(f.Rows))
+		}
+		if _, err := png.Decode(&picture); err != nil {
+			t.Errorf("figure %d: %v", number, err)
+		}
+		for d := xml.NewDecoder(&vector); ; {
+			if _, err := d.Token(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("figure %d: %v", number, err)
+			}
+		}
+	}
+}
+
+func TestAFigureThatIsNotHere(t *testing.T) {
+	if _, err := Make(4, inputs(t)); err == nil {
+		t.Error("figure 4 was made")
+	}
+}
