@@ -14,6 +14,7 @@ type control struct {
 	seconds         []procurement.Second // not yet shown to the scheme
 	firstSecond     int64                // the first of them
 	serviceMS, usd  float64              // of the mean query
+	deferMS         float64              // how long a relaxed one may wait
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
 	idle            []float64
@@ -23,6 +24,7 @@ func (c *control) start(e *engine, p *pool, begin int64) {
 	for _, m := range p.cfg.Models {
 		c.serviceMS += m.ServiceMS / float64(len(p.cfg.Models))
 		c.usd += m.USD / float64(len(p.cfg.Models))
+		c.deferMS += max(0, e.cfg.RelaxMS-e.cfg.Settings.PathMS-m.FunctionMS) / float64(len(p.cfg.Models))
 	}
 	c.throughput = float64(p.runners) * 1000 / c.serviceMS
 	c.usdPerHour = p.cfg.USDPerHour
@@ -95,7 +97,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	arrived, to := c.covered(e.now - e.cfg.MetricDelay.Microseconds())
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
-		ServiceMS: c.serviceMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
+		ServiceMS: c.serviceMS, DeferMS: c.deferMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *Config) cheapestSpot() float64 {
 }
 
 // planBin is the step of a clairvoyant's plan.
-const planBin = 5 * time.Second
+const planBin = 10 * time.Second
 
 // Clairvoyant is the configuration with a scheme that knows the arrivals. Of
 // the load in steps of five seconds it chooses for each worker when it runs, at

@@ -11,6 +11,8 @@ type State struct {
 	SeenTo time.Time `json:"seen_to,omitzero"`
 	// History holds the arrivals of the last seconds, oldest first.
 	History []float64 `json:"history,omitempty"`
+	// StrictShare is the share of strict queries, of the last hundred seconds or so.
+	StrictShare float64 `json:"strict_share,omitempty"`
 	// Strict and Relaxed are the rules in force.
 	Strict  Overflow `json:"strict_overflow,omitempty"`
 	Relaxed Overflow `json:"relaxed_overflow,omitempty"`
@@ -25,6 +27,9 @@ type State struct {
 
 // keepSeconds is how much of the past is remembered.
 const keepSeconds = 3600
+
+// shareMemory is over how many seconds the share of strict queries is averaged.
+const shareMemory = 100
 
 // see returns the state with what the snapshot shows of arrivals, or why it
 // can not be relied upon. The state that it is called on stays as it was.
@@ -45,6 +50,9 @@ func (st State) see(now time.Time, s Snapshot) (State, string) {
 	history = append(history, old...)
 	for _, a := range fresh {
 		history = append(history, a.All())
+		if all := a.All(); all > 0 {
+			st.StrictShare += (a.Strict/all - st.StrictShare) / shareMemory
+		}
 	}
 	st.History = history
 	return st, ""
@@ -52,7 +60,7 @@ func (st State) see(now time.Time, s Snapshot) (State, string) {
 
 // faults says what in a snapshot can not be true or is too old to go by.
 func faults(now time.Time, s Snapshot) string {
-	for _, v := range []float64{s.Pool.QueuedMS, s.ServiceMS, s.WorkerUSDPerHour, s.FunctionUSD, s.Pool.Used, s.Pool.UsedLeast} {
+	for _, v := range []float64{s.Pool.QueuedMS, s.ServiceMS, s.DeferMS, s.WorkerUSDPerHour, s.FunctionUSD, s.Pool.Used, s.Pool.UsedLeast} {
 		if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
 			return "a signal is not a number, or negative"
 		}

@@ -53,9 +53,8 @@ type Settings struct {
 	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The sampling window over which paragon measures the peak-to-median ratio."`
 	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, Poisson's own peak divided out, is dynamic; below it, static."`
 	StaticUtil         float64 `name:"static_util" default:"0.85" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
-	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"Over how much of the recent past hedged takes the forecast's errors, its error band."`
-	HedgeStart         float64 `name:"hedge_start" default:"1.15" min:"0.5" max:"5" unit:"factor" doc:"A worker is started when the overflow that it is expected to save is worth this many times what it costs."`
-	HedgeStop          float64 `name:"hedge_stop" default:"0.85" min:"0" max:"5" unit:"factor" doc:"A worker is kept while the overflow that it is expected to save is worth at least this many times what it costs."`
+	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged takes for the way in which load moves around its level, and for the forecast's errors."`
+	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"For how long hedged takes a change of the fleet to last: over so much time a boot must pay for itself."`
 }
 
 // Field describes one setting.
