@@ -31,9 +31,9 @@ type Features struct {
 // Subject is one fresh home under test.
 type Subject struct {
 	Home cloud.Home
-	// Revoke declares a worker dead; nil leaves its cases out.
+	// Revoke declares a worker dead.
 	Revoke func(ctx context.Context, worker string) error
-	// Upload does what a caller does with an upload; nil leaves its cases out.
+	// Upload does what a caller does with an upload.
 	Upload func(ctx context.Context, u cloud.Upload, data []byte) error
 }
 
@@ -46,9 +46,14 @@ type suite struct {
 // contractCase is one clause of the contract.
 type contractCase struct {
 	name  string
-	quiet bool // needs a home that is not disordered
+	holds func(Features) bool // for homes with these features
 	run   func(t *testing.T, s *suite)
 }
+
+// Which homes a clause is for.
+func anyHome(Features) bool     { return true }
+func quietHome(f Features) bool { return !f.Disordered }
+func exactHome(f Features) bool { return !f.Disordered && f.ExactDepth }
 
 // Run holds a home to the contract. open makes a fresh, empty home for each
 // case and cleans up with t.Cleanup.
@@ -59,7 +64,7 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases}
 	for _, cases := range groups {
 		for _, c := range cases {
-			if c.quiet && f.Disordered {
+			if !c.holds(f) {
 				continue
 			}
 			t.Run(c.name, func(t *testing.T) {

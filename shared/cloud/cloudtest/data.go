@@ -13,11 +13,11 @@ import (
 )
 
 var dataCases = []contractCase{
-	{"a series holds the periods that have values", false, seriesOfPeriods},
-	{"a value that is none is refused", false, noValue},
-	{"settings are read as they were set", false, settingsAreKept},
-	{"an upload is its owner's alone", false, uploadIsOwners},
-	{"an upload keeps its bound", false, uploadIsBounded},
+	{"a series holds the periods that have values", anyHome, seriesOfPeriods},
+	{"a value that is none is refused", anyHome, noValue},
+	{"settings are read as they were set", anyHome, settingsAreKept},
+	{"an upload is its owner's alone", anyHome, uploadIsOwners},
+	{"an upload keeps its bound", anyHome, uploadIsBounded},
 }
 
 func seriesOfPeriods(t *testing.T, s *suite) {
@@ -88,9 +88,6 @@ func settingsAreKept(t *testing.T, s *suite) {
 }
 
 func uploadIsOwners(t *testing.T, s *suite) {
-	if s.Upload == nil {
-		return
-	}
 	data := bytes.Repeat([]byte{0, 0xff, '\n'}, 1000)
 	u, err := s.Home.Blobs.NewUpload(t.Context(), "ann", "image/png", len(data))
 	must(t, err)
@@ -114,9 +111,6 @@ func uploadIsOwners(t *testing.T, s *suite) {
 }
 
 func uploadIsBounded(t *testing.T, s *suite) {
-	if s.Upload == nil {
-		return
-	}
 	u, err := s.Home.Blobs.NewUpload(t.Context(), "ann", "image/png", 100)
 	must(t, err)
 	if err := s.Upload(t.Context(), u, make([]byte, 101)); err == nil {

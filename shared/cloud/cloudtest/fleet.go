@@ -14,12 +14,12 @@ import (
 const pool = "contract"
 
 var fleetCases = []contractCase{
-	{"workers are listed by their last report", false, workersReport},
-	{"a drain mark reaches its worker and stays", false, drainStays},
-	{"a worker that is gone is gone", false, goneIsGone},
-	{"a dead worker is told so", false, deadIsTold},
-	{"the desired number is a number", false, desiredIsNumber},
-	{"the last view is the view", false, lastView},
+	{"workers are listed by their last report", anyHome, workersReport},
+	{"a drain mark reaches its worker and stays", anyHome, drainStays},
+	{"a worker that is gone is gone", anyHome, goneIsGone},
+	{"a dead worker is told so", anyHome, deadIsTold},
+	{"the desired number is a number", anyHome, desiredIsNumber},
+	{"the last view is the view", anyHome, lastView},
 }
 
 func report(id string, state cloud.WorkerState) cloud.WorkerReport {
@@ -84,9 +84,6 @@ func goneIsGone(t *testing.T, s *suite) {
 }
 
 func deadIsTold(t *testing.T, s *suite) {
-	if s.Revoke == nil {
-		return
-	}
 	s.report(t, report("w1", cloud.Ready))
 	must(t, s.Revoke(t.Context(), "w1"))
 	if _, err := s.Home.Fleet.Report(t.Context(), report("w1", cloud.Ready)); !errors.Is(err, cloud.ErrRevoked) {

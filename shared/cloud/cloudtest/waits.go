@@ -11,14 +11,16 @@ import (
 )
 
 var waitCases = []contractCase{
-	{"a receive waits as long as told", true, receiveGivesUp},
-	{"a receive ends with its context", true, receiveEnds},
-	{"a waiting receive gets what is sent", true, receiveWakes},
-	{"every waiting receive gets its message", true, receivesShare},
-	{"a receive that gave up holds nothing", true, gaveUpHoldsNothing},
-	{"a wait gets the end", false, waitGetsEnd},
-	{"a wait gets the query as it is when its context ends", false, waitGivesUp},
-	{"a wait for nothing is not found", false, waitNotFound},
+	{"a receive waits as long as told", quietHome, receiveGivesUp},
+	{"a receive ends with its context", quietHome, receiveEnds},
+	{"a waiting receive gets what is sent", quietHome, receiveWakes},
+	{"a waiting receive gets what is released", quietHome, releaseWakes},
+	{"a waiting receive gets what is moved", quietHome, moveWakes},
+	{"every waiting receive gets its message", quietHome, receivesShare},
+	{"a receive that gave up holds nothing", quietHome, gaveUpHoldsNothing},
+	{"a wait gets the end", anyHome, waitGetsEnd},
+	{"a wait gets the query as it is when its context ends", anyHome, waitGivesUp},
+	{"a wait for nothing is not found", anyHome, waitNotFound},
 }
 
 // prompt holds that something took no time, where time stands still meanwhile.
@@ -64,10 +66,29 @@ func (s *suite) receiveSoon(ctx context.Context, q cloud.QueueName, wait time.Du
 }
 
 func receiveWakes(t *testing.T, s *suite) {
-	c := s.receiveSoon(t.Context(), strictQueue, 10*s.Lease)
-	pass(s.Lease)
-	start := time.Now()
+	s.wakes(t, strictQueue, func() error { return s.Home.Queues.Send(t.Context(), strictQueue, message("a")) })
+}
+
+func releaseWakes(t *testing.T, s *suite) {
 	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 1, 20*s.Lease, s.Lease)
+	must(t, err)
+	s.wakes(t, strictQueue, func() error { return s.Home.Queues.Release(t.Context(), ds...) })
+}
+
+func moveWakes(t *testing.T, s *suite) {
+	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	d := s.take(t, strictQueue)
+	s.wakes(t, cloud.Overflow, func() error { return s.Home.Queues.Move(t.Context(), d, cloud.Overflow, d.Message) })
+}
+
+// wakes holds that a receive which waits gets message a from what give does.
+func (s *suite) wakes(t *testing.T, q cloud.QueueName, give func() error) {
+	t.Helper()
+	c := s.receiveSoon(t.Context(), q, 10*s.Lease)
+	pass(s.Lease / 2)
+	start := time.Now()
+	must(t, give())
 	a := <-c
 	must(t, a.err)
 	s.prompt(t, "the handover", start)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +117,7 @@ func TestFaultsStayAlone(t *testing.T) {
 	h := open(t, Options{})
 	busy, free := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
+	var told atomic.Int64
 	all.Go(func() {
 		_ = h.write(context.Background(), func(*tx) error { close(busy); <-free; return nil })
 	})
@@ -123,6 +125,7 @@ func TestFaultsStayAlone(t *testing.T) {
 	boom := errors.New("boom")
 	for i := range 20 {
 		o := &op{done: make(chan error, 1), run: func(t *tx) error {
+			t.then(func() { told.Add(1) })
 			if err := h.put(t, queue, parcel{message: []byte("{}")}); err != nil || i%2 == 0 {
 				return err
 			}
@@ -139,8 +142,8 @@ func TestFaultsStayAlone(t *testing.T) {
 	all.Wait()
 	d, err := h.Cloud().Queues.Depth(t.Context(), queue)
 	must(t, err)
-	if d.Visible != 10 {
-		t.Errorf("%d messages are there, want those of the 10 writes that did not fail", d.Visible)
+	if d.Visible != 10 || told.Load() != 10 {
+		t.Errorf("%d messages are there and %d writes told of it, want the 10 that did not fail", d.Visible, told.Load())
 	}
 }
 

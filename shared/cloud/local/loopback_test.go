@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -148,3 +149,22 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestUndeliveredAnswerIsTakenBack holds that a message does not stay leased
+// to a child that died before it had the answer.
+func TestUndeliveredAnswerIsTakenBack(t *testing.T) {
+	h := open(t, Options{})
+	send(t, h, "a")
+	body := fmt.Sprintf(`{"Queue":%q,"Limit":1,"Lease":%d,"Number":1}`, queue, time.Hour)
+	r := httptest.NewRequest("POST", "/"+h.Register("w1")+"/receive", strings.NewReader(body))
+	NewServer(h).ServeHTTP(brokenPipe{httptest.NewRecorder()}, r)
+	ds, err := h.Cloud().Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
+	must(t, err)
+	if len(ds) != 1 || ds[0].Receives != 1 {
+		t.Errorf("came %+v, want the message, uncounted", ds)
+	}
+}
+
+type brokenPipe struct{ http.ResponseWriter }
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
