@@ -78,14 +78,26 @@ func (p Panel) plot() (*plot.Plot, error) {
 			return nil, err
 		}
 	}
-	// A little air, so that no label is cut off.
-	out.X.Max += 0.15 * (out.X.Max - out.X.Min)
+	out.X.Max = widened(out.X.Min, out.X.Max, p.LogX) // room for the legend and for labels
 	out.Legend.Top, out.Legend.Left = true, false
 	out.Legend.TextStyle.Font.Size = vg.Points(7)
 	return out, nil
 }
 
+// widened moves the end of an axis by a third of its length.
+func widened(low, high float64, log bool) float64 {
+	if log {
+		return high * math.Pow(high/low, 1.0/3)
+	}
+	return high + (high-low)/3
+}
+
+// addTo draws the series, the i-th of its panel.
 func (s Series) addTo(p *plot.Plot, i int) error {
+	colour := plotutil.Color(i)
+	if s.Pair {
+		colour = plotutil.Color(i / 2)
+	}
 	points := make(plotter.XYs, len(s.Points))
 	labels := make([]string, len(s.Points))
 	for j, pt := range s.Points {
@@ -95,7 +107,7 @@ func (s Series) addTo(p *plot.Plot, i int) error {
 	if err != nil {
 		return fmt.Errorf("points of %s: %w", s.Name, err)
 	}
-	dots.Color, dots.Shape, dots.Radius = plotutil.Color(i), plotutil.Shape(i), vg.Points(2.5)
+	dots.Color, dots.Shape, dots.Radius = colour, plotutil.Shape(i), vg.Points(2.5)
 	p.Add(dots)
 	thumbs := []plot.Thumbnailer{dots}
 	if s.Joined {
@@ -103,7 +115,7 @@ func (s Series) addTo(p *plot.Plot, i int) error {
 		if err != nil {
 			return fmt.Errorf("line of %s: %w", s.Name, err)
 		}
-		line.Color, line.Dashes = plotutil.Color(i), plotutil.Dashes(i%2)
+		line.Color, line.Dashes = colour, plotutil.Dashes(i%2)
 		p.Add(line)
 		thumbs = append(thumbs, line)
 	}

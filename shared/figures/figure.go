@@ -35,10 +35,12 @@ type Panel struct {
 	Lines       []Line // across the panel
 }
 
-// Series are points of one name, joined by lines when Joined.
+// Series are points of one name, joined by lines when Joined. Of a Pair two
+// that follow each other share a colour.
 type Series struct {
 	Name   string
 	Joined bool
+	Pair   bool
 	Points []Point
 }
 

@@ -29,7 +29,7 @@ func machinesAndFunctions(in Inputs) (Figure, error) {
 	p := Panel{Title: f.Title, X: "queries a second", Y: "cost of the hour ($)", LogX: true, LogY: true}
 	var tally costs
 	for _, m := range ms {
-		vm, fn := Series{Name: m.Name + " VM", Joined: true}, Series{Name: m.Name + " function", Joined: true}
+		vm, fn := Series{Name: m.Name + " VM", Joined: true, Pair: true}, Series{Name: m.Name + " function", Joined: true, Pair: true}
 		for _, rate := range rates {
 			fleets := c5AndM5(in.Catalogue, m, rate)
 			today, then := functionHour(in.Catalogue, m, rate), functionHour(in.then(), m, rate)
