@@ -236,7 +236,7 @@ func (r *rig) start(id string, change func(*serving.Options, *mortal)) *worker {
 	way := &mortal{Queues: c.Queues, Store: c.Store, Fleet: c.Fleet, wins: r.wins}
 	o := serving.Options{
 		ID: id, Pool: pool, InstanceType: "c5.large", Runners: 1, Paced: true, Catalogue: catalogue(),
-		Answerer: r.answers, Queues: way, Store: way, Fleet: way, Blobs: c.Blobs, PollWait: time.Second,
+		Answerer: r.answers, Queues: way, Store: way, Fleet: way, Blobs: c.Blobs, PollWait: 20 * time.Second,
 		Settings: func() settings.Settings { return r.settings }, Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

@@ -1,0 +1,399 @@
+package dispatch_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/dispatch"
+)
+
+const pool = "main"
+
+// catalogue has a model of 50 ms on one vCPU and functions of less and more than one vCPU.
+func catalogue() *profile.Catalogue {
+	return &profile.Catalogue{
+		Name: "test",
+		Models: []profile.Model{{Name: "m", Task: "t", File: "m.onnx", MemoryMB: 500, Latency: []profile.Latency{{
+			Resource: "reference", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 50, P95: 60, P99: 70},
+			ColdMS: &profile.Percentiles{P50: 300, P95: 400, P99: 500},
+		}}}},
+		Functions: []profile.FunctionSizes{{Arch: "x86_64", MemoryMB: []int{256, 1000, 2000, 4000}, MBPerVCPU: 1500, Speed: 1}},
+		Prices:    profile.Prices{LambdaGBSecondX86: 1e-5, LambdaPerRequest: 2e-7, LambdaGrainMS: 1},
+	}
+}
+
+// functions answers invocations by a script.
+type functions struct {
+	mu     sync.Mutex
+	script func(name string, nth int) (inference.Response, error) // nth invocation, from 0
+	took   time.Duration
+	names  []string
+	busy   int
+	most   int // at once
+}
+
+func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+	var req inference.Request
+	if err := json.Unmarshal(payload, &req); err != nil {
+		return cloud.Invocation{}, err
+	}
+	f.mu.Lock()
+	nth := len(f.names)
+	f.names = append(f.names, strings.TrimPrefix(name, "inference-m-"))
+	f.busy++
+	f.most = max(f.most, f.busy)
+	f.mu.Unlock()
+	defer func() { f.mu.Lock(); f.busy--; f.mu.Unlock() }()
+	if f.took > 0 {
+		select {
+		case <-time.After(f.took):
+		case <-ctx.Done():
+			return cloud.Invocation{}, ctx.Err()
+		}
+	}
+	res := inference.Response{Label: string(req.Input.Data), ComputeMS: 50}
+	if f.script != nil {
+		var err error
+		if res, err = f.script(name, nth); err != nil {
+			return cloud.Invocation{}, err
+		}
+	}
+	text, err := json.Marshal(res)
+	return cloud.Invocation{Payload: text, BilledMS: 55}, err
+}
+
+type rig struct {
+	*testing.T
+	home *local.Home
+	cloud.Home
+	settings settings.Settings
+	*functions
+	*dispatch.Dispatcher
+}
+
+func newRig(t *testing.T, chaos *local.Chaos) *rig {
+	t.Helper()
+	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Chaos: chaos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
+	r.Dispatcher, err = dispatch.New(dispatch.Options{
+		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Store: r.Store, Invoker: r.functions, Blobs: r.Blobs,
+		Settings: func() settings.Settings { return r.settings }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) close() {
+	if err := r.home.Close(); err != nil {
+		r.Error(err)
+	}
+}
+
+func (r *rig) submit(id string, boundMS float64, change func(*query.Message)) {
+	r.Helper()
+	now := time.Now()
+	m := query.Message{ID: id, Owner: "owner", Model: "m", Class: query.Strict, AcceptedAt: now, DeadlineAt: now.Add(query.Duration(boundMS)),
+		ExpiresAt: query.ExpiresAt(now, boundMS), Input: query.Input{ContentType: "text/plain", Data: []byte("input of " + id)}}
+	if change != nil {
+		change(&m)
+	}
+	rec := query.Record{ID: id, Owner: "owner", State: query.Placed, AcceptedAt: now, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt,
+		ForgetAt: now.Add(time.Hour)}
+	if _, _, err := r.Store.Accept(r.Context(), rec, cloud.Overflow, m); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) receive(q cloud.QueueName) []cloud.Delivery {
+	r.Helper()
+	ds, err := r.Queues.Receive(r.Context(), q, 10, time.Minute, 0)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return ds
+}
+
+func (r *rig) handleAll() {
+	r.Helper()
+	if failed := r.Handle(r.Context(), r.receive(cloud.Overflow)); len(failed) != 0 {
+		r.Errorf("%d deliveries failed", len(failed))
+	}
+}
+
+func (r *rig) get(id string) query.Record {
+	r.Helper()
+	rec, err := r.Store.Get(r.Context(), id)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return rec
+}
+
+func (r *rig) wantDepth(q cloud.QueueName, n int) {
+	r.Helper()
+	d, err := r.Queues.Depth(r.Context(), q)
+	if err != nil || d.Visible+d.InFlight != n {
+		r.Errorf("%s holds %+v, want %d; error %v", q, d, n, err)
+	}
+}
+
+func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tc := range []struct {
+			boundMS float64
+			want    string // 256 MB is less than the model needs
+		}{{5000, "1000"}, {700, "2000"}, {100, "2000"}} {
+			r := newRig(t, nil)
+			r.submit("q", tc.boundMS, nil)
+			r.handleAll()
+			rec := r.get("q")
+			if rec.State != query.Succeeded || rec.Outcome.Result.Label != "input of q" {
+				t.Fatalf("bound %v ms: %s, %+v", tc.boundMS, rec.State, rec.Outcome)
+			}
+			if got := r.names; !slices.Equal(got, []string{tc.want}) {
+				t.Errorf("bound %v ms: invoked %v, want %s", tc.boundMS, got, tc.want)
+			}
+			if o := rec.Outcome; o.RanOn.Kind != query.OnFunction || o.RanOn.Name != "inference-m-"+tc.want ||
+				o.CostUSD != pricing.FunctionQueryUSD(catalogue().Prices, "x86_64", o.RanOn.MemoryMB, 55) {
+				t.Errorf("ran on %+v for %v", o.RanOn, o.CostUSD)
+			}
+			r.wantDepth(cloud.Overflow, 0)
+			r.close()
+		}
+	})
+}
+
+// A function that is known to be warm serves a bound that a cold start breaks.
+func TestColdStartsAreWeighedIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		for i := range 12 { // the smallest gets warm
+			r.submit(fmt.Sprint("warm", i), 10_000, nil)
+			r.handleAll()
+		}
+		r.submit("q", 300, nil) // its p95 is 90 ms, cold 690
+		r.handleAll()
+		if last := r.names[len(r.names)-1]; last != "1000" {
+			t.Errorf("chose %s", last)
+		}
+	})
+}
+
+// A throttle storm burns no message: each goes to its work queue, pinned, with
+// no attempt counted.
+func TestThrottleStormBurnsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		r.script = func(string, int) (inference.Response, error) { return inference.Response{}, cloud.ErrThrottled }
+		for i := range 10 {
+			r.submit(fmt.Sprint(i), 1000, nil)
+		}
+		r.handleAll()
+		if len(r.names) != 30 {
+			t.Errorf("%d invocations of 10 queries on 3 sizes", len(r.names))
+		}
+		r.wantDepth(cloud.Overflow, 0)
+		r.wantDepth(cloud.DeadLetters, 0)
+		ds := r.receive(cloud.WorkQueue(pool, query.Strict))
+		if len(ds) != 10 {
+			t.Fatalf("%d messages on the work queue", len(ds))
+		}
+		for _, d := range ds {
+			last := d.Message.Trail[len(d.Message.Trail)-1]
+			if m := d.Message; !m.Pinned || m.Attempts != 0 || last.Event != query.StepFellBack || !strings.Contains(last.Why, "throttled") {
+				t.Errorf("message %+v", m)
+			}
+		}
+	})
+}
+
+func TestFallsBackThroughTheSizes(t *testing.T) {
+	fault := fmt.Errorf("it died: %w", cloud.ErrFault)
+	for _, tc := range []struct {
+		name     string
+		errs     []error // of the invocations, in order
+		failures []query.FailureCode
+		state    query.State
+		code     query.FailureCode
+		attempts int
+		work     int
+	}{
+		{"throttled once", []error{cloud.ErrThrottled, nil}, nil, query.Succeeded, "", 0, 0},
+		{"one fault", []error{fault, nil}, nil, query.Succeeded, "", 1, 0},
+		{"faults everywhere", []error{fault, fault, fault}, nil, query.Failed, query.TooOften, 3, 0},
+		{"two faults and a throttle", []error{fault, cloud.ErrThrottled, fault}, nil, query.Placed, "", 2, 1},
+		{"out of reach", []error{cloud.ErrUnavailable, cloud.ErrUnavailable, cloud.ErrUnavailable}, nil, query.Placed, "", 0, 1},
+		{"bad input", nil, []query.FailureCode{query.BadInput}, query.Failed, query.BadInput, 1, 0},
+		{"model fault once", []error{nil, nil}, []query.FailureCode{query.ModelFault, ""}, query.Succeeded, "", 1, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				defer r.close()
+				r.script = func(_ string, nth int) (res inference.Response, err error) {
+					if nth < len(tc.failures) && tc.failures[nth] != "" {
+						res.Error = &query.Failure{Code: tc.failures[nth], Detail: "as the script has it"}
+					}
+					if nth < len(tc.errs) {
+						err = tc.errs[nth]
+					}
+					return res, err
+				}
+				r.submit("q", 5000, nil)
+				r.handleAll()
+				rec := r.get("q")
+				if rec.State != tc.state {
+					t.Fatalf("%s, want %s: %+v", rec.State, tc.state, rec.Outcome)
+				}
+				if o := rec.Outcome; o != nil && o.Attempts != tc.attempts || tc.code != "" && o.Failure.Code != tc.code {
+					t.Errorf("outcome %+v, failure %+v", o, o.Failure)
+				}
+				if names := slices.Compact(slices.Sorted(slices.Values(r.names))); len(names) != len(r.names) {
+					t.Errorf("a size was tried twice: %v", r.names)
+				}
+				r.wantDepth(cloud.Overflow, 0)
+				r.wantDepth(cloud.WorkQueue(pool, query.Strict), tc.work)
+				dead := 0
+				if tc.state == query.Failed {
+					dead = 1
+				}
+				r.wantDepth(cloud.DeadLetters, dead)
+			})
+		})
+	}
+}
+
+func TestWhatIsNotRun(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		prepare func(*rig)
+		change  func(*query.Message)
+		state   query.State
+	}{
+		{"cancelled", func(r *rig) {
+			if _, _, err := r.Store.Finish(r.Context(), "q", query.Outcome{State: query.Cancelled}); err != nil {
+				r.Fatal(err)
+			}
+		}, nil, query.Cancelled},
+		{"expired", func(*rig) { <-time.After(2 * time.Minute) }, nil, query.Expired},
+		{"a killer", nil, func(m *query.Message) { m.Attempts = 3 }, query.Failed},
+		{"without its upload", nil, func(m *query.Message) { m.Input = query.Input{URI: "upload:gone"} }, query.Failed},
+		{"of an unknown model", nil, func(m *query.Message) { m.Model = "unknown" }, query.Placed},
+		{"too large", nil, func(m *query.Message) { m.Input.Data = make([]byte, inference.MaxInputBytes+1) }, query.Placed},
+		{"with overflow off", func(r *rig) { r.settings.MaxOverflowConcurrency = 0 }, nil, query.Placed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				defer r.close()
+				r.submit("q", 1000, tc.change)
+				if tc.prepare != nil {
+					tc.prepare(r)
+				}
+				r.handleAll()
+				if rec := r.get("q"); rec.State != tc.state || len(r.names) != 0 {
+					t.Errorf("%s after %d invocations, want %s", rec.State, len(r.names), tc.state)
+				}
+				r.wantDepth(cloud.Overflow, 0)
+				work := 0
+				if tc.state == query.Placed {
+					work = 1
+				}
+				r.wantDepth(cloud.WorkQueue(pool, query.Strict), work)
+			})
+		})
+	}
+}
+
+// What cannot be stored is handed back, and nothing of it is lost.
+func TestUnstoredIsReturned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.submit("q", 1000, nil)
+		ds := r.receive(cloud.Overflow)
+		r.close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if failed := r.Handle(ctx, ds); len(failed) != 1 {
+			t.Errorf("%d deliveries failed, want 1", len(failed))
+		}
+	})
+}
+
+// The pump runs no more at once than the setting says, renews what it holds,
+// ends every query once on unkind queues, and finishes what it began.
+func TestPump(t *testing.T) {
+	for _, chaos := range []*local.Chaos{nil, {Seed: 3, Duplicate: 0.3, Delay: 0.3, Late: 2 * time.Second, Reorder: true}} {
+		t.Run(fmt.Sprintf("chaos=%v", chaos != nil), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, chaos)
+				defer r.close()
+				r.took = 20 * time.Second // longer than a lease
+				r.settings.MaxOverflowConcurrency = 3
+				for i := range 7 {
+					r.submit(fmt.Sprint(i), 60_000, nil)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); r.Pump(ctx) }()
+				for i := range 7 {
+					if rec, err := r.Store.Wait(t.Context(), fmt.Sprint(i)); err != nil || rec.State != query.Succeeded || rec.Outcome.Attempts != 0 {
+						t.Errorf("query %d: %s, %+v, error %v", i, rec.State, rec.Outcome, err)
+					}
+				}
+				if chaos == nil && (r.most != 3 || len(r.names) != 7) {
+					t.Errorf("%d at once, %d invocations; want 3 and 7", r.most, len(r.names))
+				}
+				if r.most > 3 {
+					t.Errorf("%d at once", r.most)
+				}
+				<-time.After(time.Minute)
+				r.submit("last", 60_000, nil)
+				<-time.After(3 * time.Second)
+				stop()
+				<-done
+				if rec := r.get("last"); rec.State != query.Succeeded {
+					t.Errorf("the last query is %s: it was begun and not finished", rec.State)
+				}
+				<-time.After(time.Minute)
+				if chaos == nil {
+					r.wantDepth(cloud.Overflow, 0)
+				}
+			})
+		})
+	}
+}
+
+func TestNewNeedsFunctions(t *testing.T) {
+	o := dispatch.Options{Catalogue: catalogue(), Arch: "z80", Invoker: &functions{}}
+	if _, err := dispatch.New(o); err == nil || !strings.Contains(err.Error(), "z80") {
+		t.Errorf("unknown architecture: %v", err)
+	}
+	o.Invoker = nil
+	if _, err := dispatch.New(o); err == nil {
+		t.Error("no invoker: no error")
+	}
+}
