@@ -64,7 +64,25 @@ func (f *fleetView) due(now time.Time, set settings.Settings) (never, due bool) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	never = f.readAt.IsZero()
-	return never, never || now.Sub(f.readAt) >= query.Duration(set.ViewSeconds*1000)
+	keepMS := set.ViewSeconds * 1000
+	if f.empty() {
+		keepMS /= eagerness
+	}
+	return never, never || now.Sub(f.readAt) >= query.Duration(keepMS)
+}
+
+// eagerness is how many times as often a view without runners is read: a
+// worker that has just come must not be passed over for a function.
+const eagerness = 20
+
+// empty tells whether no pool has runners, as far as is known.
+func (f *fleetView) empty() bool {
+	for _, e := range f.estimates {
+		if e.Runners() > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // see takes a view; nil when it could not be read, which is tried again after

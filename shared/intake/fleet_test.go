@@ -88,3 +88,16 @@ func TestStrictWorkSentCountsUntilItIsWorkedOff(t *testing.T) {
 		t.Errorf("after one was worked off, it went to %s", rec.Placement)
 	}
 }
+
+func TestAWorkerThatHasJustComeIsSeenSoon(t *testing.T) {
+	d := newDesk(t, nil)
+	d.publish(t, 0)
+	if rec := d.submit(t, request(1000)); rec.Placement != string(cloud.Overflow) {
+		t.Errorf("without workers it went to %s", rec.Placement)
+	}
+	d.clock.advance(50 * time.Millisecond)
+	d.publish(t, 2)
+	if rec := d.submit(t, request(1000)); rec.Placement != "work-strict-general" {
+		t.Errorf("with a worker it went to %s", rec.Placement)
+	}
+}

@@ -25,6 +25,9 @@ func (s *Service) Get(ctx context.Context, owner, id string) (query.Record, erro
 
 // Recent returns an owner's newest queries, newest first.
 func (s *Service) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
+	if owner == "" { // would be everybody's
+		return nil, refuse(NotFound, "", "nobody's queries cannot be listed")
+	}
 	rs, err := s.Store.Recent(ctx, owner, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list recent queries: %w", err)

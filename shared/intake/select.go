@@ -33,7 +33,7 @@ func (s *Service) plan(r Request, now time.Time, set settings.Settings) (plan, e
 	p.pool, _ = s.poolFor(need.Task)
 	p.chosen, _, err = s.Chooser.Pick(p.effective(), s.offer(p.pool, now, set))
 	if err != nil {
-		return plan{}, unsatisfiable(err)
+		return plan{}, unsatisfiable(err, need.Constraints)
 	}
 	var ok bool
 	if p.model, ok = s.Catalogue.Model(p.chosen.Model); !ok {
@@ -105,7 +105,7 @@ func (s *Service) fitsFunction(m *profile.Model) bool {
 
 // unsatisfiable turns selection's answer that nothing keeps the bounds into a
 // refusal with the nearest thing that can be had.
-func unsatisfiable(err error) error {
+func unsatisfiable(err error, asked query.Constraints) error {
 	var u *selection.Unsatisfiable
 	if !errors.As(err, &u) {
 		return fmt.Errorf("select a model: %w", err)
@@ -114,7 +114,11 @@ func unsatisfiable(err error) error {
 	r := refuse(Unsatisfiable, field, "%s", u.Error())
 	r.Nearest = u.Nearest
 	if u.Nearest != nil {
-		r.Possible = &u.Possible
+		possible := u.Possible
+		if asked.LatencyMS == 0 && field != "constraints.latency_ms" {
+			possible.LatencyMS = 0 // the default one, which the caller did not ask for
+		}
+		r.Possible = &possible
 	}
 	if bound > 0 {
 		r.Bound = &bound

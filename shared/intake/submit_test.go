@@ -31,6 +31,14 @@ func TestARecordIsForgottenHoursAfterItExpires(t *testing.T) {
 	}
 }
 
+func TestNobodysQueriesAreNotEverybodys(t *testing.T) {
+	d := newDesk(t, nil)
+	d.submit(t, request(500))
+	if rs, err := d.Recent(t.Context(), "", 10); err == nil || len(rs) != 0 {
+		t.Errorf("listed %+v", rs)
+	}
+}
+
 // A crash between storing and sending is mended by the repeat: it accepts the
 // very same record and message again.
 func TestARepeatOffersTheSameMessageAgain(t *testing.T) {

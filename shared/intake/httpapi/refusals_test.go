@@ -162,6 +162,11 @@ func TestARefusalTellsWhatCanBeHad(t *testing.T) {
 	if p.Nearest == nil || p.Nearest.Model != "good" || p.Possible == nil || p.Possible.Accuracy != 93 || *p.Bound != 93 {
 		t.Errorf("the nearest is not told: %+v", p)
 	}
+	p = problem{}
+	s.submit(t, asking(t, `,"constraints":{"accuracy":95}`)).into(t, &p)
+	if p.Possible == nil || p.Possible.LatencyMS != 0 {
+		t.Errorf("a bound that nobody asked for is told: %+v", p.Possible)
+	}
 }
 
 func TestWrongContentTypes(t *testing.T) {
