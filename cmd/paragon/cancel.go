@@ -14,7 +14,7 @@ func (a *app) cancelCommand() *cobra.Command {
 is dropped. Cancelling twice is the same as once; one that is finished cannot be
 cancelled, which is exit status 1.`,
 		Example: `  paragon cancel q01jd3v7`,
-		Args:    cobra.MinimumNArgs(1),
+		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: a.completeIDs,
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.each(ids, func(cl *client.Client, id string) (submitted, error) {
 				q, err := cl.Cancel(c.Context(), id)

@@ -38,6 +38,28 @@ func (a *app) completeNames(c *cobra.Command) {
 	complete("optimize", fixed("latency", "accuracy", "cost"))
 }
 
+// completeIDs completes the ids of recent queries, newest first.
+func (a *app) completeIDs(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), completeIn)
+	defer cancel()
+	cl, err := a.connect(client.Config{Attempts: 1})
+	if err != nil {
+		return nil, directive
+	}
+	recent, err := cl.Recent(ctx, 50)
+	if err != nil {
+		return nil, directive
+	}
+	var out []string
+	for _, q := range recent {
+		if !slices.Contains(given, q.ID) {
+			out = append(out, fmt.Sprintf("%s\t%s, %s", q.ID, q.Model, q.State))
+		}
+	}
+	return out, directive
+}
+
 // completeModels completes one name of each model that the server serves.
 // Without a server there is nothing to offer, and no noise on the terminal.
 func (a *app) completeModels(name func(client.Model) (value, note string)) cobra.CompletionFunc {

@@ -82,7 +82,7 @@ func hint(err error) string {
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
 		return "`paragon models` lists what is there"
-	case p.Kind() == "input-too-large":
+	case p.Status == http.StatusRequestEntityTooLarge:
 		return "make the picture smaller"
 	}
 	return ""

@@ -29,6 +29,7 @@ its way with the reason. With --json each query is one line.`,
 			return a.get(c.Context(), ids, time.Duration(wait*float64(time.Second)))
 		},
 	}
+	c.ValidArgsFunction = a.completeIDs
 	c.Flags().Float64Var(&wait, "wait", 0, "seconds to wait for queries that are not finished")
 	return a.clientCommand(c)
 }

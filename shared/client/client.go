@@ -88,6 +88,7 @@ func (c *Client) Endpoint() string { return c.base.String() }
 // call is one request, sent again as it is on a retry.
 type call struct {
 	method, path string
+	at           *url.URL // instead of path: another place, which gets no token
 	query        url.Values
 	body         []byte
 	header       http.Header
@@ -109,8 +110,11 @@ func (c *Client) do(ctx context.Context, r call, into any) error {
 }
 
 func (c *Client) once(ctx context.Context, r call, into any) error {
-	u := c.base.JoinPath(r.path)
-	u.RawQuery = r.query.Encode()
+	u := r.at
+	if u == nil {
+		u = c.base.JoinPath(r.path)
+		u.RawQuery = r.query.Encode()
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), bytes.NewReader(r.body))
 	if err != nil {
 		return fmt.Errorf("make the request %s %s: %w", r.method, r.path, err)
@@ -119,7 +123,7 @@ func (c *Client) once(ctx context.Context, r call, into any) error {
 		req.Header[name] = values
 	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
-	if c.cfg.Token != "" {
+	if c.cfg.Token != "" && r.at == nil {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
 	}
 	resp, err := c.cfg.HTTP.Do(req)
@@ -140,6 +144,9 @@ func decode(resp *http.Response, body []byte, into any) error {
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return problem(resp, body)
+	}
+	if into == nil {
+		return nil
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("read the answer of %s (is this a Paragon server?): %w", resp.Request.URL.Path, err)

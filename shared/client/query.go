@@ -56,8 +56,15 @@ type Options struct {
 }
 
 // Submit hands a query in. Without a wait, or when the wait was too short,
-// the query comes back unfinished.
+// the query comes back unfinished. A large input is uploaded first; each upload
+// is another input, so that a repeat of one under the same key is refused.
 func (c *Client) Submit(ctx context.Context, s Submission, o Options) (Query, error) {
+	if len(s.Input.Data) > inlineBytes {
+		var err error
+		if s.Input, err = c.Upload(ctx, s.Input); err != nil {
+			return Query{}, err
+		}
+	}
 	body, err := json.Marshal(s)
 	if err != nil {
 		return Query{}, fmt.Errorf("encode the query: %w", err)

@@ -78,6 +78,14 @@ test("a file of one's own is answered", async () => {
   await page.locator("#answer .label").waitFor();
 });
 
+test("a large file is uploaded", async () => {
+  const uploaded = page.waitForRequest((r) => r.method() === "PUT" && r.url().includes("/v1/uploads/"));
+  await page.locator("#file").setInputFiles({ name: "large.png", mimeType: "image/png", buffer: Buffer.alloc(300 * 1024, "x") });
+  await ask();
+  await uploaded;
+  await page.locator("#answer .label").waitFor();
+});
+
 test("a file may be dropped", async () => {
   const data = await page.evaluateHandle(() => {
     const transfer = new DataTransfer();

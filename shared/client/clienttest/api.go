@@ -43,6 +43,7 @@ type API struct {
 	bodies  map[string]string
 	tries   map[string]int
 	polls   int
+	uploads map[string][]byte // by URI
 }
 
 // Instant is the time that the fake lives at unless it is told another.
@@ -50,7 +51,7 @@ var Instant = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 // ServeHTTP answers as the API would.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if a.Token != "" && r.Header.Get("Authorization") != "Bearer "+a.Token {
+	if a.Token != "" && r.Method != http.MethodPut && r.Header.Get("Authorization") != "Bearer "+a.Token {
 		refuse(w, http.StatusUnauthorized, "unauthenticated", "Authorization", "the request does not tell whose it is")
 		return
 	}
@@ -59,6 +60,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /v1/queries", a.recent)
 	mux.HandleFunc("GET /v1/queries/{id}", a.get)
 	mux.HandleFunc("DELETE /v1/queries/{id}", a.cancel)
+	mux.HandleFunc("POST /v1/uploads", a.newUpload)
+	mux.HandleFunc("PUT /v1/uploads/{id}", a.putUpload)
 	mux.HandleFunc("GET /v1/models", models)
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.ServeHTTP(w, r)
@@ -73,6 +76,12 @@ func (a *API) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if s.Input.URI != "" {
+		s.Input.Data = a.uploads[s.Input.URI]
+	} else if len(s.Input.Data) > inlineBytes {
+		refuse(w, http.StatusRequestEntityTooLarge, "input-too-large", "input.data", "is above the inline limit: send it by POST /v1/uploads")
+		return
+	}
 	if !a.admit(w, s, body.Bytes()) {
 		return
 	}

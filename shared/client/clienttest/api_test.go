@@ -43,6 +43,7 @@ func TestTheFakeKeepsToTheDocument(t *testing.T) {
 		{"bounced", "POST", "/v1/queries", clienttest.Bounced, "wait=5", 200},
 		{"refused", "POST", "/v1/queries", clienttest.Refused, "wait=5", 422},
 		{"busy", "POST", "/v1/queries", clienttest.Busy, "wait=5", 503},
+		{"upload", "POST", "/v1/uploads", "-", "", 201},
 		{"unknown", "GET", "/v1/queries/nosuch", "", "", 404},
 		{"recent", "GET", "/v1/queries?limit=20", "", "", 200},
 		{"models", "GET", "/v1/models", "", "", 200},

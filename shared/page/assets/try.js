@@ -1,8 +1,9 @@
 // Trying a picture: one of the samples or one's own, with bounds on the answer.
-import { Lost, call, picture, submit } from "./api.js";
+import { Lost, call, picture, submit, upload } from "./api.js";
 import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
 
 const maxBytes = 10 * 1024 * 1024;
+const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
 const labels = new Map(); // names of the classes by model
 let own = null; // the picture that was dropped or chosen
 
@@ -75,7 +76,9 @@ async function input() {
     blob = await picture(chosen.value);
   }
   if (blob.size > maxBytes) throw new Error("the picture is larger than 10 MB");
-  return { content_type: blob.type || "application/octet-stream", data: base64(new Uint8Array(await blob.arrayBuffer())) };
+  const kind = blob.type || "application/octet-stream";
+  if (blob.size > inlineBytes) return { content_type: kind, uri: await upload(kind, blob) };
+  return { content_type: kind, data: base64(new Uint8Array(await blob.arrayBuffer())) };
 }
 
 function base64(bytes) {
