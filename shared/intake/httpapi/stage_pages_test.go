@@ -37,7 +37,7 @@ func TestStatusTellsHowTheStageStands(t *testing.T) {
 	}
 	on := succeeded
 	for i := range 4 {
-		id := s.submit(t, asking(t, `,"constraints":{"latency_ms":1000}`)).query(t).ID
+		id := s.submit(t, asking(t, `,"class":"strict","constraints":{"latency_ms":60000}`)).query(t).ID
 		o := on
 		o.FinishedAt = time.Now()
 		if i == 0 {
