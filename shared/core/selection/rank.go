@@ -84,11 +84,12 @@ func (s *scan) compare(a, b *figures) int {
 	if order != 0 {
 		return order
 	}
-	one, other := &a.group.details[a.at].resource, &b.group.details[b.at].resource
+	// Names and the order of the instance types make the answer the same every
+	// time; a catalogue lists a family's sizes from small to large.
 	return cmp.Or(
 		strings.Compare(a.group.model.Name, b.group.model.Name),
-		strings.Compare(one.Name, other.Name),
-		cmp.Compare(one.MemoryMB, other.MemoryMB),
+		cmp.Compare(a.group.rows[a.at].pool, b.group.rows[b.at].pool),
+		cmp.Compare(a.group.details[a.at].resource.MemoryMB, b.group.details[b.at].resource.MemoryMB),
 	)
 }
 

@@ -65,7 +65,8 @@ func (s *scan) unsatisfiable() error {
 		if f.verdict == relaxedWaits {
 			continue
 		}
-		if miss := s.miss(&f); miss < least {
+		miss := s.miss(&f)
+		if miss < least || miss == least && f.priceUSD < nearest.priceUSD {
 			least, nearest = miss, f
 		}
 	}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/client"
+	"paragon/shared/core/selection"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Tell why a query went where it went, with every candidate",
+		Long: `Tell why a query went where it went: what it asked, why its model and resource
+were chosen, every step of its way, and every candidate with the reason it lost.
+The candidates are derived anew, under the load of this moment.`,
+		Example: `  paragon explain q01jd3v7
+  paragon explain --json q01jd3v7 | jq '.candidates[] | {model, reason}'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, ids []string) error { return a.explain(c.Context(), ids[0]) },
+	}
+	c.ValidArgsFunction = a.completeIDs
+	return a.clientCommand(c)
+}
+
+func (a *app) explain(ctx context.Context, id string) error {
+	cl, err := a.connect(client.Config{})
+	if err != nil {
+		return err
+	}
+	e, err := cl.Explain(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		a.printJSON(e)
+		return nil
+	}
+	a.printStory(e.Query)
+	a.printf("\nChosen: %s. Predicted: %.4g ms.\n", oneLine(e.Choice), e.PredictedMS)
+	if len(e.Candidates) == 0 {
+		a.printf("Nothing would meet its bounds now.\n")
+		return nil
+	}
+	a.printf("As it stands now:\n")
+	return printCandidates(a.out, e.Candidates, len(e.Candidates))
+}
+
+// printCandidates prints at most so many candidates as a table.
+func printCandidates(out io.Writer, all []selection.Candidate, most int) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "MODEL\tON\tLATENCY\tACCURACY\t$ A MILLION\tWHY")
+	for i, c := range all {
+		if i == most {
+			fmt.Fprintf(w, "... %d more, with --all\n", len(all)-i)
+			break
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.4g ms\t%.2f %%\t%.4f\t%s\n", c.Model, c.Resource, c.LatencyMS, c.Accuracy, c.PriceUSD*1e6, c.Reason)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the candidates: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"paragon/profiles"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/selection"
+)
+
+// selectFlags are what `paragon select` was told.
+type selectFlags struct {
+	folder, catalogue, arch, optimize string
+	need                              query.Need
+	instances                         []string
+	rate                              float64
+	all                               bool
+}
+
+const selectLong = `Choose model, resource and memory for a need from the profiles, without a server
+and before anything is bought: every slot costs its full price. Bound any two of
+latency, accuracy and cost and the third is optimised; --optimize names another,
+and weights make a linear combination of the three the objective.
+
+It prints the candidates in order, each with the reason it lost, the slots of the
+chosen VM, and with --rate the fleet that carries so many queries a second. A need
+that nothing meets ends with status 1 and the nearest that can be had.`
+
+const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90
+  paragon select --catalogue imagenet --task imagenet --latency-ms 500 --accuracy 80 --instances c5.large,m5.large
+  paragon select --catalogue imagenet --task imagenet --latency-ms 500 --cost 2 --rate 100
+  paragon select --task fashion --weight-latency 0.5 --weight-accuracy 0.5 --json`
+
+func (a *app) selectCommand() *cobra.Command {
+	f := &selectFlags{}
+	c := &cobra.Command{
+		Use: "select", Short: "Choose model, resource and memory for a need, from the profiles",
+		Long: selectLong, Example: selectExample, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.selectModel(f) },
+	}
+	fs, n := c.Flags(), &f.need
+	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
+	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue to choose from")
+	fs.StringVarP(&n.Task, "task", "t", "fashion", "what to do")
+	fs.StringVarP(&n.Model, "model", "m", "", "insist on a model")
+	fs.Float64Var(&n.Constraints.LatencyMS, "latency-ms", 0, "latency bound in milliseconds")
+	fs.Float64Var(&n.Constraints.Accuracy, "accuracy", 0, "least accuracy in percent")
+	fs.Float64Var(&n.Constraints.CostUSDPerMillion, "cost", 0, "most that a million such queries may cost, in US dollars")
+	fs.StringVar(&f.optimize, "optimize", "", "latency, accuracy or cost")
+	fs.Float64Var(&n.Weights.Latency, "weight-latency", 0, "weight of latency, where nothing is named to be optimised")
+	fs.Float64Var(&n.Weights.Accuracy, "weight-accuracy", 0, "likewise of accuracy")
+	fs.Float64Var(&n.Weights.Cost, "weight-cost", 0, "likewise of cost")
+	fs.StringSliceVar(&f.instances, "instances", nil, "instance types to choose from (default every type of the catalogue)")
+	fs.StringVar(&f.arch, "arch", "x86_64", "architecture of the functions; none leaves them out")
+	fs.Float64Var(&f.rate, "rate", 0, "queries a second that a fleet is to carry")
+	fs.BoolVar(&f.all, "all", false, "print every candidate (default the best 10)")
+	fs.BoolVar(&a.json, "json", false, "print JSON")
+	return c
+}
+
+// selected is what is printed as JSON.
+type selected struct {
+	selection.Ranked
+	Slots  *rightsizing.Slots  `json:"slots,omitempty"`
+	Memory []rightsizing.Size  `json:"memory,omitempty"`
+	Fleets []rightsizing.Fleet `json:"fleets,omitempty"`
+}
+
+func (a *app) selectModel(f *selectFlags) error {
+	set, err := profiles.Load(f.folder)
+	if err != nil {
+		return err
+	}
+	c, err := set.Catalogue(f.catalogue)
+	if err != nil {
+		return err
+	}
+	offer, err := f.offer(c)
+	if err != nil {
+		return err
+	}
+	f.need.Optimize = query.Dimension(f.optimize)
+	ranked, err := selection.Choose(f.need, offer)
+	var none *selection.Unsatisfiable
+	if errors.As(err, &none) && a.json {
+		a.printJSON(none)
+	}
+	if errors.Is(err, selection.ErrInvalid) || errors.Is(err, selection.ErrUnknownTask) || errors.Is(err, selection.ErrUnknownModel) {
+		return usagef("%v", err)
+	}
+	if err != nil {
+		return err
+	}
+	out := f.size(c, ranked)
+	if a.json {
+		a.printJSON(out)
+		return nil
+	}
+	return a.printSelected(f, out)
+}
+
+// offer is everything that could be bought.
+func (f *selectFlags) offer(c *profile.Catalogue) (selection.Offer, error) {
+	o := selection.Offer{Catalogue: c, Planned: true}
+	if f.arch != "none" {
+		o.Arch = f.arch
+	}
+	types := f.instances
+	if len(types) == 0 {
+		for _, in := range c.Instances {
+			types = append(types, in.Type)
+		}
+	}
+	for _, typ := range types {
+		if _, ok := c.Instance(typ); !ok {
+			return o, usagef("catalogue %s has no instance type %q", c.Name, typ)
+		}
+		o.Pools = append(o.Pools, selection.Pool{InstanceType: typ})
+	}
+	return o, nil
+}
+
+// size adds how much of the winner's resource is needed.
+func (f *selectFlags) size(c *profile.Catalogue, r selection.Ranked) selected {
+	out := selected{Ranked: r}
+	best := r.Chosen()
+	m, _ := c.Model(best.Model) // the ranking has it from there
+	bound := f.need.Constraints.LatencyMS
+	if bound == 0 {
+		bound = 10000
+	}
+	if slots, ok := rightsizing.OnVM(c, m, best.Resource.Name, bound, 0); ok {
+		out.Slots = &slots
+	}
+	if f.arch != "none" {
+		out.Memory = rightsizing.Memory(c, m, f.arch, bound, 0)
+	}
+	if f.rate > 0 {
+		out.Fleets = rightsizing.Pools(c, m, f.rate, bound)
+	}
+	return out
+}
+
+const shownCandidates = 10
+
+func (a *app) printSelected(f *selectFlags, s selected) error {
+	most := shownCandidates
+	if f.all {
+		most = len(s.Candidates)
+	}
+	if err := printCandidates(a.out, s.Candidates, most); err != nil {
+		return err
+	}
+	best := s.Chosen()
+	if s.Slots != nil {
+		a.printf("\nA %s runs %d at once, %.0f a second, and keeps the bound with up to %d there.\n",
+			best.Resource.Name, s.Slots.Runners, s.Slots.PerSecond, s.Slots.Places)
+	}
+	if len(s.Memory) > 0 {
+		m := s.Memory[0]
+		a.printf("As a function it is cheapest in time at %d MB: %.4g ms at p95, $%.4f a million.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
+	}
+	if len(s.Fleets) > 0 {
+		var fleets []string
+		for _, fl := range s.Fleets[:min(3, len(s.Fleets))] {
+			fleets = append(fleets, fmt.Sprintf("%d %s ($%.4g an hour, %.0f %% busy)", fl.VMs, fl.InstanceType, fl.HourUSD, 100*fl.Busy))
+		}
+		a.printf("%.4g a second take %s.\n", f.rate, strings.Join(fleets, "; or "))
+	}
+	return nil
+}
