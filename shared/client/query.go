@@ -103,7 +103,7 @@ func (c *Client) query(ctx context.Context, r call) (Query, error) {
 // Await reads a query until it is finished. A server that has no room for one
 // more waiter answers at once, so that there is a pause between the reads.
 func (c *Client) Await(ctx context.Context, q Query, wait time.Duration) (Query, error) {
-	for pause := 50 * time.Millisecond; !q.State.Terminal(); pause = min(2*pause, time.Second) {
+	for pause := time.Duration(0); !q.State.Terminal(); pause = min(2*pause+50*time.Millisecond, time.Second) {
 		if err := c.sleep(ctx, pause); err != nil {
 			return q, err
 		}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"paragon/shared/client"
 	"paragon/shared/core/query"
@@ -99,12 +100,17 @@ func TestKillsLoseNothing(t *testing.T) {
 
 	calm := up(t, t.TempDir(), args...)
 	calm.workersReady(2)
-	want := calm.answers(calm.flood("k", subs, func(int) {}))
+	began := time.Now()
+	calmly := calm.flood("k", subs, func(int) {})
+	t.Logf("undisturbed: accepted after %v", time.Since(began))
+	want := calm.answers(calmly)
+	t.Logf("undisturbed: answered after %v", time.Since(began))
 	calm.stop()
 
 	s := up(t, t.TempDir(), args...)
 	s.workersReady(2)
 	down := make(chan struct{}) // closed once it is up again
+	began = time.Now()
 	accepted := s.flood("k", subs, func(i int) {
 		switch i {
 		case 500:
@@ -118,7 +124,9 @@ func TestKillsLoseNothing(t *testing.T) {
 		}
 	})
 	<-down
+	t.Logf("with kills: accepted after %v", time.Since(began))
 	got := s.answers(accepted)
+	t.Logf("with kills: answered after %v", time.Since(began))
 	for i := range want {
 		if !bytes.Equal(got[i], want[i]) {
 			t.Errorf("query %d (%s): %s, undisturbed %s", i, accepted[i].ID, got[i], want[i])
