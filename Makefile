@@ -33,7 +33,7 @@ accuracy: build ## Put all 10,000 test pictures through the API for every model 
 
 .PHONY: bench
 bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, then the Go benchmarks
-	go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
+	PARAGON_BENCH_OUT=$(CURDIR)/docs/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: lint

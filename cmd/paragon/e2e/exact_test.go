@@ -16,10 +16,13 @@ import (
 )
 
 // bare is a session of the library with nothing of the pipeline around it.
-func bare(t *testing.T, m *profile.Model) *engine.Model {
+func bare(t *testing.T, m *profile.Model) *engine.Model { return bareOf(t, m, 1) }
+
+// bareOf is bare for so many inferences at once.
+func bareOf(t *testing.T, m *profile.Model, runners int) *engine.Model {
 	t.Helper()
 	set, c := catalogue(t)
-	e, err := engine.New(engine.Options{Runners: 1})
+	e, err := engine.New(engine.Options{Runners: runners})
 	if err != nil {
 		t.Fatal(err)
 	}
