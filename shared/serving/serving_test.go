@@ -335,6 +335,7 @@ func TestDrainFinishesAndReleases(t *testing.T) {
 				}
 				w := r.start("w1", nil)
 				<-r.answers.started
+				synctest.Wait() // it has reported: the fleet knows whom to order
 				if by == "signal" {
 					w.stop()
 				} else if err := r.Fleet.Drain(t.Context(), pool, "w1"); err != nil {
