@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/query"
+)
+
+// environment is what the parent process tells a worker.
+func environment(t *testing.T, h *local.Home) map[string]string {
+	t.Helper()
+	door := httptest.NewServer(local.NewServer(h))
+	t.Cleanup(door.Close)
+	return map[string]string{
+		"PARAGON_LOCAL_URL": door.URL + "/" + h.Register("w1"), "PARAGON_WORKER_ID": "w1", "PARAGON_POOL": "general",
+		"PARAGON_INSTANCE_TYPE": "c5.large", "PARAGON_RUNNERS": "2", "PARAGON_PACED": "0",
+	}
+}
+
+func submit(t *testing.T, h *local.Home) {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.Glob(set.Samples(), "*-trouser.png")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no sample picture, error %v", err)
+	}
+	data, err := fs.ReadFile(set.Samples(), names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	m := query.Message{ID: "q", Owner: "o", Task: "fashion", Model: "logistic", Class: query.Strict, AcceptedAt: now,
+		DeadlineAt: now.Add(time.Second), ExpiresAt: query.ExpiresAt(now, 1000), Input: query.Input{ContentType: "image/png", Data: data}}
+	r := query.Record{ID: "q", Owner: "o", State: query.Placed, AcceptedAt: now, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: now.Add(time.Hour)}
+	if _, _, err := h.Cloud().Store.Accept(t.Context(), r, cloud.WorkQueue("general", query.Strict), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A worker over loopback answers a real picture, and leaves when it is told to.
+func TestAnswersAPictureAndLeaves(t *testing.T) {
+	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	env := environment(t, h)
+	submit(t, h)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, func(key string) string { return env[key] }, slog.New(slog.DiscardHandler))
+	}()
+	r, err := h.Cloud().Store.Wait(t.Context(), "q")
+	if err != nil || r.State != query.Succeeded || strings.ToLower(r.Outcome.Result.Label) != "trouser" || r.Outcome.RanOn.Name != "w1" {
+		t.Errorf("%s, %+v, error %v", r.State, r.Outcome, err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if ws, err := h.Cloud().Fleet.Workers(t.Context(), "general"); err != nil || len(ws) != 0 {
+		t.Errorf("workers left: %+v, error %v", ws, err)
+	}
+}
+
+func TestRunNamesWhatIsWrong(t *testing.T) {
+	good := map[string]string{"PARAGON_WORKER_ID": "w1", "PARAGON_POOL": "general", "PARAGON_INSTANCE_TYPE": "c5.large",
+		"PARAGON_RUNNERS": "1", "PARAGON_LOCAL_URL": "http://127.0.0.1:1/secret", "PARAGON_CATALOGUE": "none"}
+	for name, value := range map[string]string{
+		"PARAGON_WORKER_ID": "", "PARAGON_RUNNERS": "two", "PARAGON_PACED": "perhaps", "PARAGON_LOCAL_URL": "nowhere", "PARAGON_CATALOGUE": "none",
+	} {
+		env := func(key string) string {
+			if key == name {
+				return value
+			}
+			return good[key]
+		}
+		if err := run(t.Context(), env, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%q: %v", name, value, err)
+		}
+	}
+}
