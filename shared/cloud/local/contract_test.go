@@ -28,7 +28,7 @@ func TestContract(t *testing.T) {
 			return subject(h, serve(t, h).dial(t, "child"))
 		})
 	})
-	for _, seed := range []uint64{1, 2, 3} {
+	for _, seed := range []uint64{1, 2} {
 		chaos := &Chaos{Seed: seed, Duplicate: 0.3, Delay: 0.3, Late: 5 * time.Second, Reorder: true}
 		t.Run("chaos", func(t *testing.T) {
 			cloudtest.Run(t, cloudtest.Features{Bubble: true, Disordered: true}, func(t *testing.T) cloudtest.Subject {

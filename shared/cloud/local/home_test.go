@@ -180,3 +180,17 @@ func TestOldMetricsArePruned(t *testing.T) {
 		}
 	})
 }
+
+func TestForgetsMoreThanABatch(t *testing.T) {
+	h := open(t, Options{})
+	must(t, h.write(t.Context(), func(t *tx) error {
+		_, err := t.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO queries (id, owner, state, done, expires_at, forget_at, record) SELECT i, '', '', 1, 0, i, '{}' FROM n`, 3*forgetBatch)
+		return err
+	}))
+	n, err := h.Cloud().Store.Forget(t.Context(), time.Unix(0, 2*forgetBatch))
+	must(t, err)
+	if n != 2*forgetBatch {
+		t.Errorf("%d queries were forgotten, want %d", n, 2*forgetBatch)
+	}
+}

@@ -186,21 +186,37 @@ func (h *Home) list(statement string, args ...any) ([]query.Record, error) {
 	return out, nil
 }
 
+// forgetBatch bounds how many records one transaction forgets, so that a day's
+// worth of them holds up nobody's write.
+const forgetBatch = 1000
+
 // Forget implements cloud.Store.
 func (c *consumer) Forget(ctx context.Context, now time.Time) (int, error) {
+	total := 0
+	for {
+		n, err := c.forgetSome(ctx, now)
+		total += n
+		if err != nil {
+			return total, fmt.Errorf("forget queries: %w", err)
+		}
+		if n < forgetBatch {
+			return total, nil
+		}
+	}
+}
+
+func (h *Home) forgetSome(ctx context.Context, now time.Time) (int, error) {
 	var n int64
-	err := c.write(ctx, func(t *tx) error {
-		r, err := t.exec(`DELETE FROM queries WHERE forget_at <= ?`, now.UnixNano())
+	err := h.write(ctx, func(t *tx) error {
+		r, err := t.exec(`DELETE FROM queries WHERE seq IN (SELECT seq FROM queries WHERE forget_at <= ? LIMIT ?)`,
+			now.UnixNano(), forgetBatch)
 		if err != nil {
 			return err
 		}
 		n, err = r.RowsAffected()
 		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("forget queries: %w", err)
-	}
-	return int(n), nil
+	return int(n), err
 }
 
 // waiters are those who wait for the end of a query, by its id.
