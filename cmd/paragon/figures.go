@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,21 +16,25 @@ import (
 )
 
 // figuresFlags are what `paragon figures` was told.
-type figuresFlags struct{ folder, catalogue, then, out string }
+type figuresFlags struct {
+	folder, catalogue, then, out string
+	seed                         uint64
+}
 
-const figuresLong = `Make the figures of the paper as data and as plots: figure-N.csv, .svg and .png.
+const figuresLong = `Make the figures of the paper as data and as plots: figure-NAME.csv, .svg and .png.
 
   1  latency and accuracy of the models; what 500 ms and 80 % leave
   2  the cost of those sets by resource
   3  an hour at a constant rate, on VMs of every c5 and m5 size and on functions
   7  the memory of a function against compute time and cost
+  workload2  constraint-aware selection beside naive, by the mix of constraints
 
 Each finding of the paper is printed with whether it holds here.`
 
 func (a *app) figuresCommand() *cobra.Command {
 	f := &figuresFlags{}
 	c := &cobra.Command{
-		Use: "figures [NUMBER...]", Short: "Make the paper's figures as data and plots",
+		Use: "figures [NAME...]", Short: "Make the paper's figures as data and plots",
 		Long: figuresLong, Example: "  paragon figures\n  paragon figures 3 7 --out /tmp/figures",
 		RunE: func(_ *cobra.Command, args []string) error { return a.figures(f, args) },
 	}
@@ -40,19 +43,20 @@ func (a *app) figuresCommand() *cobra.Command {
 	fs.StringVar(&f.catalogue, "catalogue", "imagenet", "catalogue that the figures are made from")
 	fs.StringVar(&f.then, "then", "us-east-1-2020", "price set of the paper's time")
 	fs.StringVar(&f.out, "out", "figures", "folder to write into")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of what is drawn by chance")
 	fs.BoolVar(&a.json, "json", false, "print the findings as JSON")
 	return c
 }
 
 // figureFindings are the findings of one figure, for --json.
 type figureFindings struct {
-	Figure   int               `json:"figure"`
+	Figure   string            `json:"figure"`
 	Files    []string          `json:"files"`
 	Findings []figures.Finding `json:"findings"`
 }
 
 func (a *app) figures(f *figuresFlags, args []string) error {
-	numbers, err := figureNumbers(args)
+	names, err := figureNames(args)
 	if err != nil {
 		return err
 	}
@@ -63,8 +67,8 @@ func (a *app) figures(f *figuresFlags, args []string) error {
 	if err := os.MkdirAll(f.out, 0o755); err != nil {
 		return fmt.Errorf("make the folder of the figures: %w", err)
 	}
-	for _, n := range numbers {
-		fig, err := figures.Make(n, in)
+	for _, name := range names {
+		fig, err := figures.Make(name, in, f.seed)
 		if err != nil {
 			return err
 		}
@@ -77,19 +81,16 @@ func (a *app) figures(f *figuresFlags, args []string) error {
 	return nil
 }
 
-func figureNumbers(args []string) ([]int, error) {
-	if len(args) == 0 {
-		return figures.Numbers(), nil
-	}
-	var out []int
+func figureNames(args []string) ([]string, error) {
 	for _, arg := range args {
-		n, err := strconv.Atoi(arg)
-		if err != nil || !slices.Contains(figures.Numbers(), n) {
-			return nil, usagef("there is no figure %q, only %v", arg, figures.Numbers())
+		if !slices.Contains(figures.Names(), arg) {
+			return nil, usagef("there is no figure %q, only %s", arg, strings.Join(figures.Names(), ", "))
 		}
-		out = append(out, n)
 	}
-	return out, nil
+	if len(args) == 0 {
+		return figures.Names(), nil
+	}
+	return args, nil
 }
 
 func (f *figuresFlags) inputs() (in figures.Inputs, err error) {
@@ -112,7 +113,7 @@ func writeFigure(folder string, fig figures.Figure) ([]string, error) {
 		if err := write(&b); err != nil {
 			return nil, err
 		}
-		file := filepath.Join(folder, fmt.Sprintf("figure-%d.%s", fig.Number, suffix))
+		file := filepath.Join(folder, fmt.Sprintf("%s.%s", fig.Name, suffix))
 		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 			return nil, fmt.Errorf("write a figure: %w", err)
 		}
@@ -124,10 +125,10 @@ func writeFigure(folder string, fig figures.Figure) ([]string, error) {
 
 func (a *app) tellFigure(fig figures.Figure, files []string) {
 	if a.json {
-		a.printJSON(figureFindings{Figure: fig.Number, Files: files, Findings: fig.Findings})
+		a.printJSON(figureFindings{Figure: fig.Name, Files: files, Findings: fig.Findings})
 		return
 	}
-	a.printf("Figure %d: %s\n  %s\n", fig.Number, fig.Title, strings.Join(files, " "))
+	a.printf("%s: %s\n  %s\n", fig.Name, fig.Title, strings.Join(files, " "))
 	for _, finding := range fig.Findings {
 		verdict := "holds"
 		if !finding.Holds {

@@ -42,7 +42,7 @@ func latencyAndAccuracy(in Inputs) (Figure, error) {
 		return Figure{}, err
 	}
 	f := Figure{
-		Number: 1, Title: "Latency and accuracy of the models",
+		Name: "figure-1", Title: "Latency and accuracy of the models",
 		Columns: []string{"model", "latency_ms", "top1_percent", "within_500_ms", "at_least_80_percent"},
 	}
 	p := Panel{Title: f.Title, X: "latency (ms)", Y: "top-1 accuracy (%)", Lines: []Line{
@@ -81,7 +81,7 @@ func isoSets(in Inputs) (Figure, error) {
 		return Figure{}, err
 	}
 	f := Figure{
-		Number: 2, Title: "Models within 500 ms, and of at least 80 %, by resource",
+		Name: "figure-2", Title: "Models within 500 ms, and of at least 80 %, by resource",
 		Columns: []string{"set", "model", "resource", "memory_mb", "latency_ms", "top1_percent", "usd_per_million"},
 	}
 	latency := Panel{Title: "within 500 ms", X: "cost ($ a million)", Y: "top-1 accuracy (%)", LogX: true}

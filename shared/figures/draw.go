@@ -40,7 +40,7 @@ func (f Figure) write(w io.Writer, c vg.CanvasSizer, to io.WriterTo) error {
 	for i, p := range f.Panels {
 		drawn, err := p.plot()
 		if err != nil {
-			return fmt.Errorf("draw figure %d: %w", f.Number, err)
+			return fmt.Errorf("draw %s: %w", f.Name, err)
 		}
 		plots[i] = drawn
 	}
@@ -50,7 +50,7 @@ func (f Figure) write(w io.Writer, c vg.CanvasSizer, to io.WriterTo) error {
 		p.Draw(canvases[0][i])
 	}
 	if _, err := to.WriteTo(w); err != nil {
-		return fmt.Errorf("write figure %d: %w", f.Number, err)
+		return fmt.Errorf("write %s: %w", f.Name, err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Figure is one figure of the paper.
 type Figure struct {
-	Number   int
+	Name     string // of its files, such as "figure-3"
 	Title    string
 	Columns  []string
 	Rows     [][]string
@@ -71,32 +71,35 @@ func (in Inputs) then() *profile.Catalogue {
 	return &c
 }
 
-// Numbers are the figures that this package makes.
-func Numbers() []int { return []int{1, 2, 3, 7} }
+// Names are the figures that this package makes: the paper's by number.
+func Names() []string { return []string{"1", "2", "3", "7", "workload2"} }
 
-// Make makes a figure by its number.
-func Make(number int, in Inputs) (Figure, error) {
-	switch number {
-	case 1:
+// Make makes a figure by its name. Where something is drawn by chance, the same
+// seed gives the same figure.
+func Make(name string, in Inputs, seed uint64) (Figure, error) {
+	switch name {
+	case "1":
 		return latencyAndAccuracy(in)
-	case 2:
+	case "2":
 		return isoSets(in)
-	case 3:
+	case "3":
 		return machinesAndFunctions(in)
-	case 7:
+	case "7":
 		return memory(in)
+	case "workload2":
+		return Workload2(in, seed)
 	}
-	return Figure{}, fmt.Errorf("there is no figure %d here, only %v", number, Numbers())
+	return Figure{}, fmt.Errorf("there is no figure %q here, only %v", name, Names())
 }
 
 // CSV writes the rows.
 func (f Figure) CSV(w io.Writer) error {
 	c := csv.NewWriter(w)
 	if err := c.Write(f.Columns); err != nil {
-		return fmt.Errorf("write figure %d: %w", f.Number, err)
+		return fmt.Errorf("write %s: %w", f.Name, err)
 	}
 	if err := c.WriteAll(f.Rows); err != nil {
-		return fmt.Errorf("write figure %d: %w", f.Number, err)
+		return fmt.Errorf("write %s: %w", f.Name, err)
 	}
 	return nil
 }

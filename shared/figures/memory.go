@@ -21,7 +21,7 @@ func memory(in Inputs) (Figure, error) {
 		return Figure{}, err
 	}
 	f := Figure{
-		Number: 7, Title: "Memory of a function against compute time and cost",
+		Name: "figure-7", Title: "Memory of a function against compute time and cost",
 		Columns: []string{"model", "memory_mb", "compute_ms", "usd_per_million", "usd_per_million_in_steps_of_100_ms"},
 	}
 	time := Panel{Title: "compute time", X: "memory (MB)", Y: "compute time (ms)", LogY: true}

@@ -23,7 +23,7 @@ func machinesAndFunctions(in Inputs) (Figure, error) {
 		return Figure{}, err
 	}
 	f := Figure{
-		Number: 3, Title: "An hour at a constant rate, on VMs and on functions",
+		Name: "figure-3", Title: "An hour at a constant rate, on VMs and on functions",
 		Columns: []string{"model", "per_second", "resource", "vms", "memory_mb", "hour_usd", "usd_per_million_when_busy", "busy"},
 	}
 	p := Panel{Title: f.Title, X: "queries a second", Y: "cost of the hour ($)", LogX: true, LogY: true}
