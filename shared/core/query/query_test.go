@@ -40,8 +40,8 @@ func TestKeyedIDSeparatesOwnerAndKey(t *testing.T) {
 	if KeyedID("a", "bc") == KeyedID("ab", "c") {
 		t.Error("owner and key run into one another")
 	}
-	if KeyedID("a", "b") != KeyedID("a", "b") {
-		t.Error("the same owner and key gave two ids")
+	if got, want := KeyedID("a", "b"), "klgzhdlq3xsy5ghkbskmbp5frn4"; got != want {
+		t.Errorf("the id of a key changed from %s to %s: repeats across an upgrade run twice", want, got)
 	}
 }
 
