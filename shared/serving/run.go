@@ -134,9 +134,6 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 }
 
 func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
-	w.mu.Lock()
-	w.answered++
-	w.mu.Unlock()
 	now, m := w.Now(), l.d.Message
 	o := query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &res,
@@ -150,7 +147,13 @@ func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
 		ctx, cancel = context.WithTimeout(w.life, w.leaseTime())
 		defer cancel()
 	}
-	return w.settler.End(ctx, l.d, o)
+	if err := w.settler.End(ctx, l.d, o); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answered++
+	return nil
 }
 
 func (w *Worker) fail(l *lease, cause error) error {
