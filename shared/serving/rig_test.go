@@ -3,13 +3,11 @@ package serving_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,103 +120,6 @@ func (a *answers) ran(text string) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.runs[text]
-}
-
-// wins counts the terminal writes that won, by query.
-type wins struct {
-	mu  sync.Mutex
-	won map[string]int
-}
-
-// mortal is a worker's way to its home, which is cut at one call: nothing
-// reaches the home any more, as if the process had died there.
-type mortal struct {
-	cloud.Queues
-	cloud.Store
-	cloud.Fleet
-	wins *wins
-	cut  string // where it dies, such as "before finish"; empty means never
-	dead atomic.Bool
-}
-
-var errDead = fmt.Errorf("the process is dead: %w", cloud.ErrUnavailable)
-
-// call makes a call unless the process is dead, or dies of it.
-func (m *mortal) call(name string, f func() error) error {
-	if m.cut == "before "+name {
-		m.dead.Store(true)
-	}
-	if m.dead.Load() {
-		return errDead
-	}
-	err := f()
-	if m.cut == "after "+name {
-		m.dead.Store(true)
-		return errDead
-	}
-	return err
-}
-
-func (m *mortal) Receive(ctx context.Context, q cloud.QueueName, n int, lease, wait time.Duration) (ds []cloud.Delivery, err error) {
-	err = m.call("receive", func() error {
-		ds, err = m.Queues.Receive(ctx, q, n, lease, wait)
-		if len(ds) == 0 && m.cut == "after receive" {
-			m.cut = "" // nothing came: die of the next
-			defer func() { m.cut = "after receive" }()
-		}
-		return err
-	})
-	if err != nil {
-		ds = nil
-	}
-	return ds, err
-}
-
-func (m *mortal) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
-	return m.call("extend", func() error { return m.Queues.Extend(ctx, d, lease) })
-}
-
-func (m *mortal) Delete(ctx context.Context, ds ...cloud.Delivery) error {
-	return m.call("delete", func() error { return m.Queues.Delete(ctx, ds...) })
-}
-
-func (m *mortal) Release(ctx context.Context, ds ...cloud.Delivery) error {
-	return m.call("release", func() error { return m.Queues.Release(ctx, ds...) })
-}
-
-func (m *mortal) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, msg query.Message) error {
-	return m.call("move", func() error {
-		if m.cut == "amid move" { // sent there, and not yet gone from here
-			defer m.dead.Store(true)
-			return errors.Join(m.Send(ctx, to, msg), errDead)
-		}
-		return m.Queues.Move(ctx, d, to, msg)
-	})
-}
-
-func (m *mortal) Finish(ctx context.Context, id string, o query.Outcome) (rec query.Record, won bool, err error) {
-	err = m.call("finish", func() error {
-		rec, won, err = m.Store.Finish(ctx, id, o)
-		if won {
-			m.wins.mu.Lock()
-			m.wins.won[id]++
-			m.wins.mu.Unlock()
-		}
-		return err
-	})
-	return rec, won, err
-}
-
-func (m *mortal) States(ctx context.Context, ids ...string) (out map[string]query.State, err error) {
-	err = m.call("states", func() error { out, err = m.Store.States(ctx, ids...); return err })
-	return out, err
-}
-
-func (m *mortal) Report(ctx context.Context, r cloud.WorkerReport) (o cloud.Orders, err error) {
-	if m.dead.Load() {
-		return o, errDead
-	}
-	return m.Fleet.Report(ctx, r)
 }
 
 // worker is a running worker.

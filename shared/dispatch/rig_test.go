@@ -1,0 +1,155 @@
+package dispatch_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/dispatch"
+)
+
+const pool = "main"
+
+// catalogue has a model of 50 ms on one vCPU and functions of less and more than one vCPU.
+func catalogue() *profile.Catalogue {
+	return &profile.Catalogue{
+		Name: "test",
+		Models: []profile.Model{{Name: "m", Task: "t", File: "m.onnx", MemoryMB: 500, Latency: []profile.Latency{{
+			Resource: "reference", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 50, P95: 60, P99: 70},
+			ColdMS: &profile.Percentiles{P50: 300, P95: 400, P99: 500},
+		}}}},
+		Functions: []profile.FunctionSizes{{Arch: "x86_64", MemoryMB: []int{256, 1000, 2000, 4000}, MBPerVCPU: 1500, Speed: 1}},
+		Prices:    profile.Prices{LambdaGBSecondX86: 1e-5, LambdaPerRequest: 2e-7, LambdaGrainMS: 1},
+	}
+}
+
+// functions answers invocations by a script.
+type functions struct {
+	mu     sync.Mutex
+	script func(name string, nth int) (inference.Response, error) // nth invocation, from 0
+	took   time.Duration
+	names  []string
+	busy   int
+	most   int // at once
+}
+
+func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+	var req inference.Request
+	if err := json.Unmarshal(payload, &req); err != nil {
+		return cloud.Invocation{}, err
+	}
+	f.mu.Lock()
+	nth := len(f.names)
+	f.names = append(f.names, strings.TrimPrefix(name, "inference-m-"))
+	f.busy++
+	f.most = max(f.most, f.busy)
+	f.mu.Unlock()
+	defer func() { f.mu.Lock(); f.busy--; f.mu.Unlock() }()
+	if f.took > 0 {
+		select {
+		case <-time.After(f.took):
+		case <-ctx.Done():
+			return cloud.Invocation{}, ctx.Err()
+		}
+	}
+	res := inference.Response{Label: string(req.Input.Data), ComputeMS: 50}
+	if f.script != nil {
+		var err error
+		if res, err = f.script(name, nth); err != nil {
+			return cloud.Invocation{}, err
+		}
+	}
+	text, err := json.Marshal(res)
+	return cloud.Invocation{Payload: text, BilledMS: 55}, err
+}
+
+type rig struct {
+	*testing.T
+	home *local.Home
+	cloud.Home
+	settings settings.Settings
+	*functions
+	*dispatch.Dispatcher
+}
+
+func newRig(t *testing.T, chaos *local.Chaos) *rig {
+	t.Helper()
+	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Chaos: chaos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
+	r.Dispatcher, err = dispatch.New(dispatch.Options{
+		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Store: r.Store, Invoker: r.functions, Blobs: r.Blobs,
+		Settings: func() settings.Settings { return r.settings }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) close() {
+	if err := r.home.Close(); err != nil {
+		r.Error(err)
+	}
+}
+
+func (r *rig) submit(id string, boundMS float64, change func(*query.Message)) {
+	r.Helper()
+	now := time.Now()
+	m := query.Message{ID: id, Owner: "owner", Model: "m", Class: query.Strict, AcceptedAt: now, DeadlineAt: now.Add(query.Duration(boundMS)),
+		ExpiresAt: query.ExpiresAt(now, boundMS), Input: query.Input{ContentType: "text/plain", Data: []byte("input of " + id)}}
+	if change != nil {
+		change(&m)
+	}
+	rec := query.Record{ID: id, Owner: "owner", State: query.Placed, AcceptedAt: now, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt,
+		ForgetAt: now.Add(time.Hour)}
+	if _, _, err := r.Store.Accept(r.Context(), rec, cloud.Overflow, m); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) receive(q cloud.QueueName) []cloud.Delivery {
+	r.Helper()
+	ds, err := r.Queues.Receive(r.Context(), q, 10, time.Minute, 0)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return ds
+}
+
+func (r *rig) handleAll() {
+	r.Helper()
+	if failed := r.Handle(r.Context(), r.receive(cloud.Overflow)); len(failed) != 0 {
+		r.Errorf("%d deliveries failed", len(failed))
+	}
+}
+
+func (r *rig) get(id string) query.Record {
+	r.Helper()
+	rec, err := r.Store.Get(r.Context(), id)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return rec
+}
+
+func (r *rig) wantDepth(q cloud.QueueName, n int) {
+	r.Helper()
+	d, err := r.Queues.Depth(r.Context(), q)
+	if err != nil || d.Visible+d.InFlight != n {
+		r.Errorf("%s holds %+v, want %d; error %v", q, d, n, err)
+	}
+}
