@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -98,5 +99,27 @@ func TestEveryFigureIsWritten(t *testing.T) {
 func TestAFigureThatIsNotHere(t *testing.T) {
 	if _, err := Make("4", inputs(t), 1); err == nil {
 		t.Error("figure 4 was made")
+	}
+}
+
+// The pages show the figures as they are now: after a change, run
+// paragon figures --out docs/figures and read docs/figures.md again.
+func TestThePagesShowTheseFigures(t *testing.T) {
+	for _, name := range Names() {
+		f, err := Make(name, inputs(t), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var now bytes.Buffer
+		if err := f.CSV(&now); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := os.ReadFile("../../docs/figures/" + f.Name + ".csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.String() != string(shown) {
+			t.Errorf("docs/figures/%s.csv is not what the catalogue gives", f.Name)
+		}
 	}
 }
