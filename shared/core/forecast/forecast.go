@@ -51,8 +51,8 @@ func Names() []string {
 // all returns every forecaster; season is the length of a season in steps.
 func all(season int) []Forecaster {
 	return []Forecaster{
-		Last{}, MovingAverage{Steps: 6}, EWMA{Alpha: 0.3}, HoltWinters{Alpha: 0.3, Beta: 0.05, Damping: 0.9},
-		LinearRegression{Steps: 12}, Seasonal{Season: season},
+		Last{}, MovingAverage{Steps: 18}, EWMA{Alpha: 0.1}, HoltWinters{Alpha: 0.2, Beta: 0.05, Damping: 0.9},
+		LinearRegression{Steps: 30}, Seasonal{Season: season},
 	}
 }
 
