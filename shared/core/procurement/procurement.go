@@ -154,6 +154,9 @@ func Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Dec
 // Run is Decide for a scheme at hand.
 func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State) {
 	state, fault := before.see(now, s)
+	if fault == "" && len(state.History) == 0 {
+		fault = "no arrivals are known yet"
+	}
 	if fault != "" {
 		return hold(s, before, fault), before
 	}
