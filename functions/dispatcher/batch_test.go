@@ -49,7 +49,7 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"PARAGON_LOCAL_URL": {},
 		"PARAGON_CATALOGUE": {"PARAGON_LOCAL_URL": "http://127.0.0.1:1/secret", "PARAGON_CATALOGUE": "none"},
-		"invoker":           {"PARAGON_LOCAL_URL": "http://127.0.0.1:1/secret"},
+		"sparc":             {"PARAGON_LOCAL_URL": "http://127.0.0.1:1/secret", "PARAGON_ARCH": "sparc"},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := wire(ctx, func(key string) string { return env[key] })

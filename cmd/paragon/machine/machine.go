@@ -65,11 +65,12 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if err := m.loadProfiles(); err != nil {
 		return nil, err
 	}
-	owner, err := m.openHome(ctx)
+	invoker, err := m.startFunctions()
 	if err != nil {
 		return nil, err
 	}
-	if err := m.startFunctions(); err != nil {
+	owner, err := m.openHome(ctx, invoker)
+	if err != nil {
 		return nil, err
 	}
 	if err := m.startWorkers(ctx, owner); err != nil {
@@ -128,11 +129,11 @@ func (m *Machine) loadProfiles() (err error) {
 }
 
 // openHome opens the data folder and reads the settings.
-func (m *Machine) openHome(ctx context.Context) (*local.Home, error) {
+func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.Home, error) {
 	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	owner, err := local.Open(ctx, filepath.Join(m.cfg.DataDir, "paragon.db"), local.Options{})
+	owner, err := local.Open(ctx, filepath.Join(m.cfg.DataDir, "paragon.db"), local.Options{Invoker: invoker})
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +157,10 @@ func (m *Machine) openHome(ctx context.Context) (*local.Home, error) {
 
 // startFunctions makes the inference functions callable; the first query
 // starts one.
-func (m *Machine) startFunctions() error {
+func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	path, err := m.cfg.binary("inference")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fs := functions(m.catalogue, path, m.cfg.ProfilesDir)
 	opts := runtimeapi.Options{
@@ -170,15 +171,14 @@ func (m *Machine) startFunctions() error {
 	}
 	in, err := runtimeapi.New(opts)
 	if err != nil {
-		return fmt.Errorf("start the function runtime: %w", err)
+		return nil, fmt.Errorf("start the function runtime: %w", err)
 	}
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
 	memoryMB := map[string]int{}
 	for _, f := range fs {
 		memoryMB[f.Name] = f.MemoryMB
 	}
-	m.home.Invoker = metered{Invoker: in, meter: m.meter, memoryMB: memoryMB}
-	return nil
+	return metered{Invoker: in, meter: m.meter, memoryMB: memoryMB}, nil
 }
 
 // startWorkers starts the fleet and the loopback door by which workers reach

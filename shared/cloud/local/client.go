@@ -32,8 +32,7 @@ type remote struct {
 
 // Dial returns the home at a base URL that holds a secret of Register's. It
 // connects when first called. Calls fail with ErrUnavailable while the home
-// cannot be reached, and with ErrRevoked once the secret is dead. Its Invoker
-// is nil.
+// cannot be reached, and with ErrRevoked once the secret is dead.
 func Dial(baseURL string) (cloud.Home, error) {
 	return dial(baseURL, &http.Transport{
 		MaxIdleConnsPerHost: 256, // a connection a waiting call
@@ -48,7 +47,7 @@ func dial(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 		return cloud.Home{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
-	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r}, nil
+	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r}, nil
 }
 
 // call makes one call: req as JSON there, Resp as JSON back.
@@ -243,6 +242,14 @@ func (r *remote) Set(ctx context.Context, name, value string) error {
 
 func (r *remote) NewUpload(ctx context.Context, owner, contentType string, limit int) (cloud.Upload, error) {
 	return call[cloud.Upload](ctx, r, "new-upload", uploadCall{owner, contentType, limit})
+}
+
+func (r *remote) Invoke(ctx context.Context, function string, payload []byte) (cloud.Invocation, error) {
+	a, err := call[invokeAnswer](ctx, r, "invoke", invokeCall{function, payload})
+	if err == nil && a.Fault != nil {
+		err = &remoteError{*a.Fault}
+	}
+	return a.Invocation, err
 }
 
 func (r *remote) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {

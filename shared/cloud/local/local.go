@@ -39,6 +39,9 @@ type Options struct {
 	Now func() time.Time
 	// Durability of acknowledged writes; empty means SurvivesKill.
 	Durability Durability
+	// Invoker runs the functions, also for children; nil means that there are
+	// none: each call is ErrNotFound.
+	Invoker cloud.Invoker
 	// Chaos makes the queues misbehave as far as their contract allows; nil means no chaos.
 	Chaos *Chaos
 }
@@ -47,6 +50,7 @@ type Options struct {
 // what functions and workers need is behind Cloud and As.
 type Home struct {
 	now       func() time.Time
+	invoker   cloud.Invoker
 	dir       string // of the file, and of the blobs
 	lock      *os.File
 	writes    *writer
@@ -70,7 +74,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
 	if o.Durability == "" {
 		o.Durability = SurvivesKill
 	}
-	h := &Home{now: o.Now, dir: filepath.Dir(path), chaos: newDice(o.Chaos)}
+	if o.Invoker == nil {
+		o.Invoker = noFunctions{}
+	}
+	h := &Home{now: o.Now, invoker: o.Invoker, dir: filepath.Dir(path), chaos: newDice(o.Chaos)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -131,15 +138,21 @@ func (h *Home) close() error {
 	return errors.Join(errs...)
 }
 
-// Cloud returns the home as the parent itself uses it. Its Invoker is nil:
-// processes are not this package's job.
+// noFunctions is the invoker of a home without functions.
+type noFunctions struct{}
+
+func (noFunctions) Invoke(_ context.Context, function string, _ []byte) (cloud.Invocation, error) {
+	return cloud.Invocation{}, fmt.Errorf("function %s: %w", function, cloud.ErrNotFound)
+}
+
+// Cloud returns the home as the parent itself uses it.
 func (h *Home) Cloud() cloud.Home { return h.As("parent") }
 
 // As returns the home as a consumer of that name uses it. The name is what
 // MarkGone releases leases by: a worker's id.
 func (h *Home) As(name string) cloud.Home {
 	c := &consumer{Home: h, name: name}
-	return cloud.Home{Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c}
+	return cloud.Home{Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker}
 }
 
 // consumer is the home in the hands of one named consumer.

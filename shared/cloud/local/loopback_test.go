@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 )
@@ -95,6 +97,42 @@ func TestDialRefusesURLsWithoutTellingThem(t *testing.T) {
 	}
 }
 
+// invoking is an invoker that answers as it was told.
+type invoking struct {
+	inv cloud.Invocation
+	err error
+}
+
+func (i invoking) Invoke(context.Context, string, []byte) (cloud.Invocation, error) {
+	return i.inv, i.err
+}
+
+// TestChildrenInvokeFunctions holds that an invocation, what it cost and the
+// class of its error reach a child.
+func TestChildrenInvokeFunctions(t *testing.T) {
+	for _, told := range []struct {
+		invoking
+		class error
+	}{
+		{invoking{inv: cloud.Invocation{Payload: []byte{0, 255}, BilledMS: 3, InitMS: 1}}, nil},
+		{invoking{cloud.Invocation{BilledMS: 2}, fmt.Errorf("it died: %w", cloud.ErrFault)}, cloud.ErrFault},
+		{invoking{err: cloud.ErrThrottled}, cloud.ErrThrottled},
+	} {
+		h := open(t, Options{Invoker: told.invoking})
+		s := httptest.NewServer(NewServer(h))
+		defer s.Close()
+		c, err := Dial(s.URL + "/" + h.Register("dispatcher"))
+		must(t, err)
+		inv, err := c.Invoker.Invoke(t.Context(), "f", nil)
+		if diff := cmp.Diff(told.inv, inv); diff != "" || !errors.Is(err, told.class) {
+			t.Errorf("told %v: error %v, difference %s", told, err, diff)
+		}
+	}
+	if _, err := open(t, Options{}).Cloud().Invoker.Invoke(t.Context(), "f", nil); !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("a home without functions: %v, want ErrNotFound", err)
+	}
+}
+
 // TestEveryCallOfTheClientIsServed holds both tables of calls together.
 func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	asked := map[string]bool{}
@@ -135,6 +173,7 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.Settings.Set(ctx, "", "")
 	c.Blobs.NewUpload(ctx, "", "", 1)
 	c.Blobs.Blob(ctx, "", "", 1)
+	c.Invoker.Invoke(ctx, "", nil)
 	for name := range calls {
 		if !asked[name] {
 			t.Errorf("nobody asks for %s", name)

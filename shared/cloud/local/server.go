@@ -173,6 +173,14 @@ var calls = map[string]handler{
 	"new-upload": on(func(ctx context.Context, c *consumer, q uploadCall) (cloud.Upload, error) {
 		return c.NewUpload(ctx, q.Owner, q.ContentType, q.Limit)
 	}),
+	"invoke": on(func(ctx context.Context, c *consumer, q invokeCall) (invokeAnswer, error) {
+		inv, err := c.invoker.Invoke(ctx, q.Function, q.Payload)
+		if err != nil {
+			f := faultOf(err)
+			return invokeAnswer{inv, &f}, nil
+		}
+		return invokeAnswer{Invocation: inv}, nil
+	}),
 	"blob": on(func(ctx context.Context, c *consumer, q blobCall) ([]byte, error) {
 		return c.Blob(ctx, q.Owner, q.URI, q.Limit)
 	}),

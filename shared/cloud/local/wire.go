@@ -83,6 +83,15 @@ type (
 		Owner, URI string
 		Limit      int
 	}
+	invokeCall struct {
+		Function string
+		Payload  []byte
+	}
+	// invokeAnswer holds what an invocation cost also where it failed.
+	invokeAnswer struct {
+		Invocation cloud.Invocation
+		Fault      *fault
+	}
 )
 
 // fault is an error on its way to the client: its text, and its class so that

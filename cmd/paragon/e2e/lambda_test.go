@@ -1,0 +1,154 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/query"
+)
+
+// lambdas are the functions' bootstraps over the Lambda Runtime API, with a
+// local home under them.
+type lambdas struct {
+	home cloud.Home
+	*runtimeapi.Invoker
+}
+
+func startLambdas(t *testing.T) lambdas {
+	t.Helper()
+	_, c := catalogue(t)
+	functions := []runtimeapi.Function{}
+	for _, mb := range c.Functions[0].MemoryMB {
+		functions = append(functions, runtimeapi.Function{
+			Name: inference.FunctionName("cnn", mb), Bootstrap: built(t, "inference"), MemoryMB: mb,
+			Env: []string{"PARAGON_MODEL=cnn"}, Timeout: time.Minute,
+		})
+	}
+	models := runtime(t, functions)
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Invoker: models})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	door := httptest.NewServer(local.NewServer(home))
+	t.Cleanup(door.Close)
+	var stage []runtimeapi.Function
+	for _, name := range []string{"api", "dispatcher"} {
+		stage = append(stage, runtimeapi.Function{
+			Name: name, Bootstrap: built(t, name), MemoryMB: 512, Timeout: time.Minute,
+			Env: []string{local.URLVariable + "=" + door.URL + "/" + home.Register(name)},
+		})
+	}
+	return lambdas{home.Cloud(), runtime(t, stage)}
+}
+
+// runtime starts the functions when they are first invoked.
+func runtime(t *testing.T, functions []runtimeapi.Function) *runtimeapi.Invoker {
+	t.Helper()
+	in, err := runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close(context.Background()) })
+	return in
+}
+
+// call invokes a function with an event as AWS would.
+func (l lambdas) call(t *testing.T, function string, event, answer any) {
+	t.Helper()
+	payload, err := json.Marshal(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inv, err := l.Invoke(t.Context(), function, payload)
+	if err != nil {
+		t.Fatalf("invoke %s: %v", function, err)
+	}
+	if err := json.Unmarshal(inv.Payload, answer); err != nil {
+		t.Fatalf("%s answered %s: %v", function, inv.Payload, err)
+	}
+}
+
+// gateway is a request as API Gateway's HTTP API hands it over, signed by a
+// caller of that ARN.
+func gateway(method, path, arn, body string) events.APIGatewayV2HTTPRequest {
+	r := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RouteKey: "$default", RawPath: path, Body: body,
+		Headers: map[string]string{"content-type": "application/json", "host": "example.execute-api.us-east-1.amazonaws.com"},
+	}
+	r.RequestContext.HTTP.Method, r.RequestContext.HTTP.Path = method, path
+	r.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+		IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{UserARN: arn},
+	}
+	return r
+}
+
+// A strict query comes in through the gateway's event, overflows for want of
+// workers, is handed to the dispatcher as an SQS event, runs on an inference
+// function, and its owner alone reads the answer: all by the deployed binaries.
+func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
+	l := startLambdas(t)
+	const ann, bob = "arn:aws:iam::123456789012:user/ann", "arn:aws:iam::123456789012:user/bob"
+	pic := pictures(t)[0]
+	body := fmt.Sprintf(`{"model":"cnn","class":"strict","constraints":{"latency_ms":30000},"input":{"content_type":"image/png","data":%q}}`,
+		base64.StdEncoding.EncodeToString(pic.data))
+
+	var accepted events.APIGatewayV2HTTPResponse
+	l.call(t, "api", gateway("POST", "/v1/queries", ann, body), &accepted)
+	location := accepted.Headers["Location"]
+	if accepted.StatusCode != http.StatusAccepted || !strings.HasPrefix(location, "/v1/queries/") {
+		t.Fatalf("the API answered %+v", accepted)
+	}
+
+	ds, err := l.home.Queues.Receive(t.Context(), cloud.Overflow, 10, time.Minute, patience)
+	if err != nil || len(ds) != 1 {
+		t.Fatalf("%d messages on the overflow queue, error %v", len(ds), err)
+	}
+	message, err := json.Marshal(ds[0].Message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed events.SQSEventResponse
+	l.call(t, "dispatcher", events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m1", ReceiptHandle: ds[0].Receipt, Body: string(message), EventSource: "aws:sqs",
+		Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+	}}}, &failed)
+	if len(failed.BatchItemFailures) > 0 {
+		t.Fatalf("the dispatcher handed back %+v", failed.BatchItemFailures)
+	}
+
+	var got events.APIGatewayV2HTTPResponse
+	l.call(t, "api", gateway("GET", location, ann, ""), &got)
+	var q struct {
+		State    query.State
+		Result   query.Result
+		ServedBy query.Runner `json:"served_by"`
+	}
+	if err := json.Unmarshal([]byte(got.Body), &q); err != nil {
+		t.Fatal(err)
+	}
+	if q.State != query.Succeeded || q.Result.Index != pic.label || q.ServedBy.Kind != query.OnFunction {
+		t.Errorf("the query reads %s", got.Body)
+	}
+	l.call(t, "api", gateway("GET", location, bob, ""), &got)
+	if got.StatusCode != http.StatusNotFound {
+		t.Errorf("another owner reads status %d: %s", got.StatusCode, got.Body)
+	}
+	if d, err := l.home.Queues.Depth(t.Context(), cloud.Overflow); err != nil || d.Visible+d.InFlight > 0 {
+		t.Errorf("the overflow queue still holds %+v, error %v", d, err)
+	}
+}
