@@ -159,6 +159,19 @@ func (e *engine) play() {
 	for len(e.agenda) > 0 && e.agenda[0].at <= last {
 		e.happen()
 	}
+	e.now = last
+	for _, p := range e.pools {
+		e.sweep(p, &p.strict)
+		e.sweep(p, &p.relaxed)
+	}
+}
+
+// sweep ends what still waits and has expired.
+func (e *engine) sweep(p *pool, q *queue) {
+	for q.n > 0 {
+		j := q.pop(p.service)
+		e.expired(&j)
+	}
 }
 
 // graceMS is how long the last queries are waited for: until they expire.

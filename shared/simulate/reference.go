@@ -1,8 +1,10 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"paragon/shared/core/procurement"
@@ -44,38 +46,71 @@ func (c *Config) cheapestSpot() float64 {
 	return 1
 }
 
-// planBin is the step of a clairvoyant's plan.
-const planBin = 10 * time.Second
+// planSteps and planOptimism are the plans that a clairvoyant chooses from: the
+// step in which it looks at the load, as what waits within its bound evens out
+// what is shorter, and what overflow is taken to cost beside its price, as
+// waiting saves a part of it.
+var (
+	planSteps    = []time.Duration{10 * time.Second, 20 * time.Second}
+	planOptimism = []float64{0.5, 0.7, 1}
+)
 
-// Clairvoyant is the configuration with a scheme that knows the arrivals. Of
-// the load in steps of five seconds it chooses for each worker when it runs, at
-// the least cost of machine time, boots and overflow. Costs separate by worker,
-// so that each one's dynamic programme has two states. What it plans is then
-// played like any other scheme: its cost is that of a schedule that exists.
-// optimism scales what overflow is taken to cost.
-func Clairvoyant(c Config, optimism float64) (Config, error) {
+// Clairvoyant plays the configuration with a scheme that knows the arrivals. Of
+// the load it chooses for each worker when it runs, at the least cost of
+// machine time, boots and overflow. Costs separate by worker, so that each
+// one's dynamic programme has two states. Each plan is played like any other
+// scheme, and the cheapest counts that keeps as many bounds as it can: what it
+// costs is what a schedule that exists costs. Its result names no least cost.
+func Clairvoyant(c Config) (Result, error) {
 	if len(c.Pools) != 1 {
-		return c, fmt.Errorf("simulate: the clairvoyant plans for one pool, not %d", len(c.Pools))
+		return Result{}, fmt.Errorf("simulate: the clairvoyant plans for one pool, not %d", len(c.Pools))
 	}
-	boot := c.Settings.VMBootSeconds
-	c.Scheme = newPlan(&c, optimism)
-	c.Settings.TickSeconds = planBin.Seconds()
-	c.Settings.VMBootSeconds = boot
-	c.MetricDelay = 0
-	return c, nil
+	c.MetricDelay, c.Watch = 0, nil
+	plans := c.plans()
+	var best Result
+	for _, p := range plans[:min(len(plans), playedPlans)] {
+		c.Scheme = p
+		c.Settings.TickSeconds = p.step.Seconds()
+		r, err := Run(c)
+		if err != nil {
+			return r, err
+		}
+		if best.Arrived() == 0 || r.Bill.Total() < best.Bill.Total() {
+			best = r
+		}
+	}
+	return best, nil
+}
+
+// playedPlans is how many plans are played, those that look cheapest.
+const playedPlans = 2
+
+// plans are all plans, the one that looks cheapest first.
+func (c *Config) plans() []*plan {
+	var out []*plan
+	for _, step := range planSteps {
+		for _, optimism := range planOptimism {
+			out = append(out, newPlan(c, step, optimism))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *plan) int { return cmp.Compare(a.looks, b.looks) })
+	return out
 }
 
 // plan is a number of workers, ready or booting, by step.
 type plan struct {
 	begin   time.Duration
-	workers []int
+	step    time.Duration
+	workers []int   // ready and booting
+	ready   []int   // of them
+	looks   float64 // what it costs by the second, in worker-seconds
 }
 
 func (*plan) Name() string { return "clairvoyant" }
 
 // Decide returns what was planned.
 func (p *plan) Decide(now time.Time, s procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
-	i := int((now.Sub(epoch) - p.begin) / planBin)
+	i := int((now.Sub(epoch) - p.begin) / p.step)
 	return procurement.Decision{
 		Workers: p.workers[max(0, min(i, len(p.workers)-1))],
 		Strict:  procurement.AtBound, Relaxed: procurement.AtBound, Reason: "planned",
@@ -83,40 +118,64 @@ func (p *plan) Decide(now time.Time, s procurement.Snapshot, _ settings.Settings
 }
 
 // newPlan plans the whole of the run, its warm-up included.
-func newPlan(c *Config, optimism float64) *plan {
+func newPlan(c *Config, step time.Duration, optimism float64) *plan {
 	var ctl control
 	p := newPool(0, &c.Pools[0])
 	e := &engine{cfg: c}
 	ctl.start(e, p, 0)
 	begin := max(0, c.From-c.Warmup)
-	load := loads(c, begin, ctl.serviceMS)
-	out := &plan{begin: begin, workers: make([]int, len(load))}
+	load := loads(c, begin, step, ctl.serviceMS)
+	out := &plan{begin: begin, step: step, workers: make([]int, len(load)), ready: make([]int, len(load))}
 	l := level{
-		bin: planBin.Seconds(), boot: c.Settings.VMBootSeconds, lead: int(math.Ceil(c.Settings.VMBootSeconds / planBin.Seconds())),
-		ratio: ctl.priceRatio() * optimism, runners: float64(p.runners), on: make([]bool, len(load)), came: make([]bool, 2*len(load)),
+		bin: step.Seconds(), boot: c.Settings.VMBootSeconds, lead: int(math.Ceil(c.Settings.VMBootSeconds / step.Seconds())),
+		ratio: ctl.priceRatio() * optimism, runners: float64(p.runners), on: make([]bool, len(load)), ready: make([]bool, len(load)), came: make([]bool, 2*len(load)),
 	}
 	for n := 0; ; n++ {
 		if !l.solve(load, float64(n)) {
-			return out
+			break
 		}
-		for i, on := range l.on {
-			if on {
+		for i := range l.on {
+			if l.on[i] {
 				out.workers[i]++
+			}
+			if l.ready[i] {
+				out.ready[i]++
 			}
 		}
 	}
+	out.looks = out.priced(c, ctl, float64(p.runners))
+	return out
+}
+
+// priced plays the plan by the second, as a flow whose relaxed part waits.
+func (p *plan) priced(c *Config, ctl control, runners float64) float64 {
+	deferral := ctl.deferMS / 1000
+	if c.NoDefer {
+		deferral = 0
+	}
+	usd, waiting := 0.0, 0.0
+	for i, v := range loads(c, p.begin, time.Second, ctl.serviceMS) {
+		k := min(i/int(p.step/time.Second), len(p.workers)-1)
+		usd += float64(p.workers[k])
+		waiting = max(0, waiting+v-float64(p.ready[k])*runners)
+		if room := v * (1 - c.Strict) * deferral; waiting > room {
+			usd += (waiting - room) / runners * ctl.priceRatio()
+			waiting = room
+		}
+	}
+	return usd
 }
 
 // loads is the work that arrives in each step, in busy runners.
-func loads(c *Config, begin time.Duration, serviceMS float64) []float64 {
+func loads(c *Config, begin, step time.Duration, serviceMS float64) []float64 {
 	end := c.Trace.Duration()
 	if c.For > 0 {
 		end = min(end, c.From+c.For)
 	}
-	out := make([]float64, 0, int((end-begin)/planBin)+1)
-	for at := begin; at < end; at += planBin {
+	out := make([]float64, 0, int((end-begin)/step)+1)
+	for at := begin; at < end; at += step {
 		sum, n := 0.0, 0
-		for t := at; t < at+planBin && t < end; t += time.Second {
+		for t := at; t < at+step && t < end; t += time.Second {
 			sum += c.Trace.Counts[t/c.Trace.Step] / c.Trace.Step.Seconds()
 			n++
 		}
@@ -128,13 +187,13 @@ func loads(c *Config, begin time.Duration, serviceMS float64) []float64 {
 // level plans one worker: the n-th gets the load above the n-1 before it.
 type level struct {
 	bin, boot, ratio, runners float64
-	lead                      int // steps before its first use at which it is launched
-	on                        []bool
+	lead                      int    // steps before its first use at which it is launched
+	on, ready                 []bool // by step: runs or boots; runs
 	came                      []bool // by step and state: whether it was on the step before
 }
 
-// solve fills on with the steps in which the worker is ready or boots, and is
-// false when it never should.
+// solve fills on and ready with the steps in which the worker should run, and
+// is false when it never should.
 func (l *level) solve(load []float64, below float64) bool {
 	// Money in units of a second of a worker. A run that is ready at the start
 	// needs no boot, as the first fleet is stated.
@@ -156,10 +215,11 @@ func (l *level) solve(load []float64, below float64) bool {
 		state = 1
 	}
 	clear(l.on)
+	clear(l.ready)
 	for i := len(load) - 1; i >= 0; i-- {
 		was := l.came[2*i+state]
 		if state == 1 {
-			l.on[i], any = true, true
+			l.on[i], l.ready[i], any = true, true, true
 			if !was {
 				for k := max(0, i-l.lead); k < i; k++ {
 					l.on[k] = true

@@ -56,16 +56,16 @@ type Result struct {
 }
 
 // Arrived is all counted queries.
-func (r *Result) Arrived() int64 { return r.Strict.Arrived + r.Relaxed.Arrived }
+func (r Result) Arrived() int64 { return r.Strict.Arrived + r.Relaxed.Arrived }
 
 // MissedRatio is the share of all queries that missed their bound.
-func (r *Result) MissedRatio() float64 {
+func (r Result) MissedRatio() float64 {
 	all := Class{Arrived: r.Arrived(), Missed: r.Strict.Missed + r.Relaxed.Missed}
 	return all.Ratio()
 }
 
 // OverflowRatio is the share of all queries that functions answered.
-func (r *Result) OverflowRatio() float64 {
+func (r Result) OverflowRatio() float64 {
 	if r.Arrived() == 0 {
 		return 0
 	}
