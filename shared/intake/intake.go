@@ -101,6 +101,8 @@ type Config struct {
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
 	Chooser   Chooser // defaults to package selection
+	// Votes keeps callers' feedback, from which accuracy is learnt. Optional.
+	Votes cloud.Votes
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string
@@ -119,6 +121,7 @@ type Service struct {
 	fleet    *fleetView
 	waiters  waiters
 	arrivals arrivals
+	learnt   learnt
 }
 
 // New returns a Service. Run must run beside it for arrivals to be counted.

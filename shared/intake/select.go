@@ -31,7 +31,7 @@ func (s *Service) plan(r Request, now time.Time, set settings.Settings) (plan, e
 	p := plan{need: need, class: need.ClassOf(set.StrictBelowMS)}
 	p.latencyMS = latencyBound(need, p.class, set)
 	p.pool, _ = s.poolFor(need.Task)
-	p.chosen, _, err = s.Chooser.Pick(p.effective(), s.offer(p.pool, now, set))
+	p.chosen, _, err = s.pick(p.effective(), s.offer(p.pool, now, set), set)
 	if err != nil {
 		return plan{}, unsatisfiable(err, need.Constraints)
 	}
@@ -67,7 +67,7 @@ func (s *Service) offer(p Pool, now time.Time, set settings.Settings) selection.
 	runners, aheadMS := s.fleet.load(p.Name, now, set)
 	o := selection.Offer{
 		Catalogue: s.Catalogue, Table: s.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
-		PathMS: set.PathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS,
+		PathMS: set.PathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
 	}
 	if set.MaxOverflowConcurrency > 0 {
 		o.Arch = s.Arch

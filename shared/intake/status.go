@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 )
 
@@ -17,6 +18,9 @@ type Status struct {
 	Queues   map[string]QueueStatus      `json:"queues"`
 	Classes  map[query.Class]ClassStatus `json:"classes"`
 	Overflow OverflowStatus              `json:"overflow"`
+	// Drifted are the models that callers say are less, or more, accurate than
+	// their profiles do.
+	Drifted []feedback.Drifted `json:"drifted,omitempty"`
 	HomeStatus
 }
 
@@ -78,7 +82,7 @@ const recentQueries = 500
 
 // Status gathers the state of the stage.
 func (s *Service) Status(ctx context.Context) (Status, error) {
-	st := Status{At: s.Now(), Queues: map[string]QueueStatus{}}
+	st := Status{At: s.Now(), Queues: map[string]QueueStatus{}, Drifted: s.drifted(ctx, s.Settings())}
 	if s.Config.Status != nil {
 		st.HomeStatus = s.Config.Status(ctx)
 	}

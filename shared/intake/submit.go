@@ -58,6 +58,9 @@ func (s *Service) repeat(ctx context.Context, first query.Record, hash string, i
 func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request) (query.Record, bool, error) {
 	set := s.Settings()
 	s.refreshView(ctx, set)
+	if s.Votes != nil {
+		s.learnt.refresh(ctx, s, set)
+	}
 	now := s.Now()
 	p, err := s.plan(r, now, set)
 	if err != nil {

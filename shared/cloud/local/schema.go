@@ -82,6 +82,15 @@ var migrations = []string{
 		expires_at   INTEGER NOT NULL
 	);
 	`,
+	`
+	CREATE TABLE votes (                        -- what callers say of answers, one vote a query
+		seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+		query TEXT    NOT NULL UNIQUE,
+		at    INTEGER NOT NULL,
+		vote  BLOB    NOT NULL              -- JSON
+	);
+	CREATE INDEX votes_by_time ON votes (at);
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

@@ -37,6 +37,12 @@ type Settings struct {
 	SweepSeconds           float64 `name:"sweep_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"How often the sweep ends what has expired."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
 
+	// How accuracy is learnt from what callers say: docs/selection.md.
+	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time in which a vote's weight halves; without votes a model's accuracy fades to its profile."`
+	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model that one caller may give, and below 1 no caller moves it alone. 1 bounds nobody, which suits a stage with one caller."`
+	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection takes for the accuracy of a model with votes: the mean of what is believed, or a draw from it (Thompson sampling)."`
+	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"Once there are votes, the share of the queries that any model whose profile keeps the bounds may answer, so that one that recovers is seen."`
+
 	// What the procurement schemes decide by. The source of each is in docs/schemes.md.
 	Scheme             string  `name:"scheme" default:"hedged" oneof:"reactive util_aware exascale mixed mixed_predictive paragon hedged" doc:"The procurement scheme: what sets the number of workers and what may overflow."`
 	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression seasonal" doc:"What the schemes that look ahead forecast with; auto takes the one with the least recent error."`

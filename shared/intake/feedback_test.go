@@ -1,0 +1,154 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/feedback"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+)
+
+// votingDesk is a desk that keeps votes, with a second model that is dearer
+// and more accurate.
+func votingDesk(t *testing.T, set settings.Settings) desk {
+	t.Helper()
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = home.Close() })
+	d := newDesk(t, func(c *Config) {
+		dear := c.Catalogue.Models[0]
+		dear.Name, dear.Accuracy.Top1Percent = "dear", 95
+		ms := profile.Percentiles{P50: 40, P95: 50, P99: 60}
+		dear.Latency = []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms}}
+		c.Catalogue.Models = append(c.Catalogue.Models, dear)
+		c.Votes = home.Votes()
+		c.Settings = func() settings.Settings { return set }
+	})
+	d.publish(t, 4)
+	return d
+}
+
+// answered submits a query for an owner and answers it.
+func (d desk) answered(t *testing.T, owner string) query.Record {
+	t.Helper()
+	r := request(500)
+	least := 85.0
+	r.Bounds.Accuracy = &least
+	rec, _, err := d.Submit(t.Context(), owner, "", r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, _, err = d.Home.Store.Finish(t.Context(), rec.ID, query.Outcome{
+		State: query.Succeeded, FinishedAt: d.clock.now(), Result: &query.Result{Label: "1", Index: 1, Scores: []float32{0, 1}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func TestFeedbackMovesTheChoice(t *testing.T) {
+	set := settings.Defaults()
+	set.ExploreShare = 0
+	d := votingDesk(t, set)
+	wrong := feedback.Opinion{Label: "0"}
+	for i := range 400 {
+		owner := fmt.Sprint("owner-", i%8)
+		rec := d.answered(t, owner)
+		if rec.Model == "dear" {
+			st, err := d.Status(t.Context())
+			if err != nil || i < 5 {
+				t.Errorf("it moved after %d votes, %v", i, err)
+			}
+			if len(st.Drifted) > 1 || len(st.Drifted) == 1 && st.Drifted[0].Model != "net" {
+				t.Errorf("%+v", st.Drifted)
+			}
+			return
+		}
+		if err := d.Feedback(t.Context(), owner, rec.ID, wrong); err != nil {
+			t.Fatal(err)
+		}
+		d.clock.advance(time.Second)
+	}
+	t.Error("400 votes against a model did not move the choice")
+}
+
+func TestOneCallersFeedbackMovesNothing(t *testing.T) {
+	set := settings.Defaults()
+	set.ExploreShare = 0
+	d := votingDesk(t, set)
+	no := false
+	for range 100 {
+		rec := d.answered(t, "liar")
+		if rec.Model != "net" {
+			t.Fatal("one caller moved the choice")
+		}
+		if err := d.Feedback(t.Context(), "liar", rec.ID, feedback.Opinion{Correct: &no}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFeedbackIsRefused(t *testing.T) {
+	d := votingDesk(t, settings.Defaults())
+	yes := true
+	done := d.answered(t, "me")
+	pending, _, err := d.Submit(t.Context(), "me", "", request(500))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Feedback(t.Context(), "me", done.ID, feedback.Opinion{Correct: &yes}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, owner, id string
+		opinion         feedback.Opinion
+		want            Kind
+	}{
+		{"a second vote", "me", done.ID, feedback.Opinion{Correct: &yes}, AlreadyVoted},
+		{"a stranger's query", "you", done.ID, feedback.Opinion{Correct: &yes}, NotFound},
+		{"no such query", "me", "qnone", feedback.Opinion{Correct: &yes}, NotFound},
+		{"no answer yet", "me", pending.ID, feedback.Opinion{Correct: &yes}, NoAnswer},
+		{"no such label", "me", done.ID, feedback.Opinion{Label: "cat"}, UnknownLabel},
+	} {
+		var ref *Refusal
+		if err := d.Feedback(t.Context(), tt.owner, tt.id, tt.opinion); !errors.As(err, &ref) || ref.Kind != tt.want {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+func TestFeedbackThatLeavesNothingRefusesNobody(t *testing.T) {
+	set := settings.Defaults()
+	set.FeedbackOwnerShare = 1
+	set.ExploreShare = 0
+	d := votingDesk(t, set)
+	no := false
+	for range 300 {
+		rec := d.answered(t, "me") // and so on, whatever became of both models
+		if err := d.Feedback(t.Context(), "me", rec.ID, feedback.Opinion{Correct: &no}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestThompsonSamplingChoosesWithinTheBounds(t *testing.T) {
+	set := settings.Defaults()
+	set.FeedbackSampling = "thompson"
+	d := votingDesk(t, set)
+	yes := true
+	for i := range 50 {
+		rec := d.answered(t, fmt.Sprint("owner-", i%4))
+		if err := d.Feedback(t.Context(), rec.Owner, rec.ID, feedback.Opinion{Correct: &yes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

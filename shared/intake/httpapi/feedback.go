@@ -1,0 +1,55 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"paragon/shared/core/feedback"
+)
+
+// feedback is POST /v1/queries/{id}/feedback.
+func (a *api) feedback(w http.ResponseWriter, r *http.Request) error {
+	owner, err := a.owner(r)
+	if err != nil {
+		return err
+	}
+	o, err := a.opinion(w, r)
+	if err != nil {
+		return err
+	}
+	if err := a.svc.Feedback(r.Context(), owner, r.PathValue("id"), o); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// opinion reads the body: correct or label, and not both.
+func (a *api) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opinion, err error) {
+	kind, err := contentType(r)
+	if err != nil {
+		return o, err
+	}
+	if kind != "application/json" {
+		return o, refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
+	}
+	body, err := readBody(w, r, slackBytes)
+	if err != nil {
+		return o, err
+	}
+	if err := checkDepth(body, maxDepth); err != nil {
+		return o, err
+	}
+	err = decodeObject(body, "", fields{"label": text("label", &o.Label), "correct": func(raw json.RawMessage) error {
+		var correct bool
+		if string(raw) == "null" || json.Unmarshal(raw, &correct) != nil {
+			return refuse(badField, "correct", "is neither true nor false")
+		}
+		o.Correct = &correct
+		return nil
+	}})
+	if err == nil && (o.Correct == nil) == (o.Label == "") {
+		err = refuse(badField, "", "say either correct or label")
+	}
+	return o, err
+}
