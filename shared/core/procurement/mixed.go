@@ -28,6 +28,9 @@ type mixedPredictive struct{}
 func (mixedPredictive) Name() string { return "mixed_predictive" }
 
 func (mixedPredictive) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	if float64(len(st.History)) < set.RegressionSeconds {
+		return mixed{}.Decide(now, s, set, st) // a line through next to nothing points anywhere
+	}
 	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting, Strict: AtBound, Relaxed: AtBound}
 	if st.PredictedAt.IsZero() || now.Sub(st.PredictedAt).Seconds() >= set.RegressionSeconds {
 		past := st.bins(1, set.RegressionArrivals)
