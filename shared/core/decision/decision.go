@@ -1,12 +1,15 @@
-// Package decision is the record of one tick: what was known and how old it
-// was, what was weighed, why each candidate lost, what the guard clamped and
-// what was done. The log, `paragon explain`, the dashboard and the tests print
-// this one value, and replaying it gives the same bytes.
+// Package decision makes the decision of one tick and its record: what was
+// known and how old it was, what was weighed, why each candidate lost, what the
+// guard clamped and what is to be done. The log, `paragon explain`, the
+// dashboard and the tests print this one value, and replaying it gives the
+// same bytes.
+//
+// A scheme says what it wants. Around it stand two things that no scheme can
+// pass: signals that cannot be trusted hold the fleet (signals.go, hold.go),
+// and the guard bounds what is asked for (guard.go). All of it is pure.
 package decision
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -14,131 +17,144 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// Input is one signal with its age.
-type Input struct {
+// Mode says how a decision came about.
+type Mode string
+
+// The modes.
+const (
+	Decided Mode = "decided" // by the scheme
+	Held    Mode = "held"    // a signal cannot be trusted: the fleet stays as it is
+	Safe    Mode = "safe"    // so for too long: the last good peak
+)
+
+// Signal is one thing that was looked at, with its age.
+type Signal struct {
 	Name       string  `json:"name"`
-	Value      float64 `json:"value"`
-	Unit       string  `json:"unit"`
 	AgeSeconds float64 `json:"age_seconds"`
+	Fault      string  `json:"fault,omitempty"` // why it cannot be gone by
 }
 
-// Clamp is a bound outside the scheme that changed what it wanted.
-type Clamp struct {
-	Wanted int    `json:"wanted"`
-	Got    int    `json:"got"`
-	By     string `json:"by"` // the setting or limit
+// Group is what the cloud allows of a pool, read anew in each tick.
+type Group struct {
+	Min     int `json:"min"`
+	Max     int `json:"max"`
+	Desired int `json:"desired"` // what was asked for last
 }
 
-// String tells it in words.
-func (c Clamp) String() string {
-	return fmt.Sprintf("wanted %d, clamped to %d by %s", c.Wanted, c.Got, c.By)
-}
-
-// Action is what was done.
-type Action struct {
-	From    int                  `json:"from"` // workers, ready and booting
-	Workers int                  `json:"workers"`
-	Strict  procurement.Overflow `json:"strict_overflow"`
-	Relaxed procurement.Overflow `json:"relaxed_overflow"`
-}
-
-// Case is all that a decision was made from, so that it can be made again.
+// Case is all that a decision is made from, so that it can be made again.
 type Case struct {
 	At       time.Time            `json:"at"`
-	Scheme   string               `json:"scheme"`
+	Pool     string               `json:"pool"`
+	Signals  []Signal             `json:"signals"`
 	Snapshot procurement.Snapshot `json:"snapshot"`
-	Settings settings.Settings    `json:"settings"`
-	Before   procurement.State    `json:"before"`
+	Group    Group                `json:"group"`
+	// SpentUSD is what this clock hour has cost so far.
+	SpentUSD float64 `json:"spent_usd"`
+	// Leaving names the workers that would leave first, in that order; Stuck
+	// those that boot for longer than boot_limit_seconds and do not count as
+	// supply any more.
+	Leaving []string `json:"leaving,omitempty"`
+	Stuck   []string `json:"stuck,omitempty"`
+	// Settings in force, their version, and what is wrong with those that were set.
+	Settings        settings.Settings `json:"settings"`
+	SettingsVersion int64             `json:"settings_version"`
+	SettingsFaults  []string          `json:"settings_faults,omitempty"`
+	// Before is what the controller remembers of earlier ticks.
+	Before State `json:"before"`
 }
+
+// State is what is remembered between two ticks. It can be stored as JSON.
+type State struct {
+	Scheme procurement.State `json:"scheme"`
+	// TickedAt is the last tick; WatchedFrom the first one since which nothing was missed.
+	TickedAt    time.Time `json:"ticked_at,omitzero"`
+	WatchedFrom time.Time `json:"watched_from,omitzero"`
+	// HeldFrom is the first tick of those in a row that held; zero when the last decided.
+	HeldFrom time.Time `json:"held_from,omitzero"`
+	// LowerFrom is since when fewer workers are wanted than there are, and
+	// LowerMost the most that were wanted meanwhile.
+	LowerFrom time.Time `json:"lower_from,omitzero"`
+	LowerMost int       `json:"lower_most,omitempty"`
+}
+
+// Action is what is to be done.
+type Action struct {
+	From    int                  `json:"from"`            // workers, ready and booting
+	To      int                  `json:"to"`              // workers to ask for
+	Set     bool                 `json:"set"`             // whether that differs from what was asked for last
+	Drain   []string             `json:"drain,omitempty"` // who leaves
+	Strict  procurement.Overflow `json:"strict_overflow"`
+	Relaxed procurement.Overflow `json:"relaxed_overflow"`
+	// BudgetLeftUSD is what may still be spent in this clock hour; absent without a budget.
+	BudgetLeftUSD *float64 `json:"budget_left_usd,omitempty"`
+}
+
+// Moves tells whether the action changes the fleet.
+func (a Action) Moves() bool { return a.Set || len(a.Drain) > 0 }
 
 // Record is one decision.
 type Record struct {
+	ID         string                  `json:"id"`
 	Case       Case                    `json:"case"`
-	Inputs     []Input                 `json:"inputs"`
-	Candidates []procurement.Candidate `json:"candidates,omitempty"`
+	Mode       Mode                    `json:"mode"`
+	Scheme     string                  `json:"scheme"`
+	Wanted     int                     `json:"wanted"` // before the guard
 	Reason     string                  `json:"reason"`
+	Candidates []procurement.Candidate `json:"candidates,omitempty"`
 	Clamps     []Clamp                 `json:"clamps,omitempty"`
 	Action     Action                  `json:"action"`
+	// Of the scheme paragon: how it reads the load.
+	PeakToMedian  float64 `json:"peak_to_median,omitempty"`
+	Dynamic       bool    `json:"dynamic,omitempty"`
+	StaticSeconds float64 `json:"static_seconds,omitempty"`
 }
 
-// Guard changes what a scheme wants to what is allowed, and says so. It is the
-// controller's; nil allows everything.
-type Guard func(wanted int) (int, []Clamp)
+// idLayout sorts as text in the order of time.
+const idLayout = "20060102T150405.000Z"
 
-// Make decides a case and returns the record and what the scheme must remember.
-func Make(c Case, guard Guard) (Record, procurement.State, error) {
+// ID names the tick of a pool at a time.
+func ID(at time.Time, pool string) string { return at.UTC().Format(idLayout) + "-" + pool }
+
+// Make decides a case. It returns the record and what must be remembered. It
+// fails only when the settings name a scheme that does not exist.
+func Make(c Case) (Record, State, error) {
+	c = c.tidy()
 	set := c.Settings
-	set.Scheme = c.Scheme
-	d, after, err := procurement.Decide(c.At, c.Snapshot, set, c.Before)
+	d, mode, after, err := c.choose()
 	if err != nil {
-		return Record{}, c.Before, fmt.Errorf("decide: %w", err)
+		return Record{}, c.Before, fmt.Errorf("decide for pool %s: %w", c.Pool, err)
 	}
 	r := Record{
-		Case: c, Inputs: inputs(c, after), Candidates: d.Candidates, Reason: d.Reason,
-		Action: Action{From: c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting, Workers: d.Workers, Strict: d.Strict, Relaxed: d.Relaxed},
+		ID: ID(c.At, c.Pool), Case: c, Mode: mode, Scheme: set.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
+		PeakToMedian: d.PeakToMedian, Dynamic: d.Dynamic, StaticSeconds: d.StaticSeconds,
 	}
-	if guard != nil {
-		r.Action.Workers, r.Clamps = guard(d.Workers)
-	}
+	to, clamps, after := c.guard(d.Workers, mode, after)
+	r.Clamps = clamps
+	r.Action = c.action(to, d)
+	after.TickedAt = c.At
 	return r, after, nil
 }
 
-// inputs lists the signals that the scheme went by.
-func inputs(c Case, after procurement.State) []Input {
-	s := c.Snapshot
-	arrived := 0.0
-	for _, a := range s.Arrivals {
-		arrived += a.All()
-	}
-	age := 0.0
-	if !s.CoveredTo.IsZero() {
-		age = c.At.Sub(s.CoveredTo).Seconds()
-	}
-	return []Input{
-		{"arrivals", arrived, "queries", age},
-		{"known_past", float64(len(after.History)), "s", age},
-		{"queued", s.Pool.QueuedMS, "ms of one runner", 0},
-		{"ready", float64(s.Pool.Ready), "workers", 0},
-		{"booting", float64(s.Pool.Booting), "workers", 0},
-		{"used", s.Pool.Used, "share", 0},
-		{"price_ratio", s.PriceRatio(), "factor", 0},
-	}
-}
+// have is how many workers there are, those that came and those that are to come.
+func (c Case) have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
 
-// Bytes are the record as JSON: the same record, the same bytes.
-func (r Record) Bytes() ([]byte, error) {
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("write decision: %w", err)
-	}
-	return raw, nil
-}
-
-// Replay makes a stored decision again and tells whether it comes out the
-// same, to the byte. The clamps are the guard's and are taken as they are.
-func Replay(stored []byte) (Record, bool, error) {
-	var r Record
-	if err := json.Unmarshal(stored, &r); err != nil {
-		return r, false, fmt.Errorf("read decision: %w", err)
-	}
-	again, _, err := Make(r.Case, func(wanted int) (int, []Clamp) {
-		if len(r.Clamps) == 0 {
-			return wanted, nil
+// action says what to do to have so many workers.
+func (c Case) action(to int, d procurement.Decision) Action {
+	a := Action{From: c.have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
+	if left, limited := c.budgetLeft(); limited {
+		a.BudgetLeftUSD = &left
+		if left <= 0 {
+			a.Strict, a.Relaxed = procurement.Never, procurement.Never
 		}
-		return r.Action.Workers, r.Clamps
-	})
-	if err != nil {
-		return again, false, err
 	}
-	raw, err := again.Bytes()
-	return again, bytes.Equal(raw, stored), err
-}
-
-// String tells the decision in a line.
-func (r Record) String() string {
-	out := fmt.Sprintf("%s %s: %d -> %d workers: %s", r.Case.At.UTC().Format(time.RFC3339), r.Case.Scheme, r.Action.From, r.Action.Workers, r.Reason)
-	for _, c := range r.Clamps {
-		out += "; " + c.String()
+	if c.Settings.Fleet == settings.FleetFixed {
+		a.To = a.From
+		return a
 	}
-	return out
+	a.Set = to != c.Group.Desired
+	a.Drain = append(a.Drain, c.Stuck...)
+	if more := a.From - to; more > 0 {
+		a.Drain = append(a.Drain, c.Leaving[:min(more, len(c.Leaving))]...)
+	}
+	return a
 }

@@ -13,6 +13,12 @@ import (
 	"strings"
 )
 
+// The values of the setting fleet.
+const (
+	FleetMoving = "moving"
+	FleetFixed  = "fixed"
+)
+
 // Settings are the tunables of a stage. The tags are the one place where a
 // default, a unit, a range and a meaning are written.
 type Settings struct {
@@ -61,6 +67,20 @@ type Settings struct {
 	StaticUtil         float64 `name:"static_util" default:"0.85" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
 	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged takes for the way in which load moves around its level, and for the forecast's errors."`
 	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"200" min:"60" max:"3600" unit:"s" doc:"For how long hedged takes a change of the fleet to last: over so much time a boot must pay for itself."`
+
+	// What the controller keeps to, whatever the scheme wants: docs/control.md.
+	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"Whether the controller moves the fleet. When it is fixed, the controller only records what it would have done."`
+	MinWorkers          int     `name:"min_workers" default:"0" min:"0" max:"2000" unit:"workers" doc:"The least workers of a pool, unless a cap or the budget is below it."`
+	MaxWorkers          int     `name:"max_workers" default:"20" min:"0" max:"2000" unit:"workers" doc:"The most workers of a pool."`
+	MaxStep             int     `name:"max_step" default:"10" min:"1" max:"2000" unit:"workers" doc:"By how many workers a pool changes in one tick at most."`
+	HourlyBudgetUSD     float64 `name:"hourly_budget_usd" default:"0" min:"0" max:"100000" unit:"USD" doc:"What workers and functions may cost in a clock hour; 0 means no limit."`
+	HoldLimitSeconds    float64 `name:"hold_limit_seconds" default:"600" min:"0" max:"86400" unit:"s" doc:"How long the fleet holds without signals that can be trusted, before it goes to the safe mode: the last good peak, strict queries may overflow."`
+	StaleSeconds        float64 `name:"stale_seconds" default:"120" min:"5" max:"300" unit:"s" doc:"Arrivals older than this are not gone by: the fleet holds."`
+	MetricSettleSeconds float64 `name:"metric_settle_seconds" default:"3" min:"1" max:"60" unit:"s" doc:"The newest arrivals that are left out of a tick, as they are not all written yet."`
+	WatchSeconds        float64 `name:"watch_seconds" default:"120" min:"0" max:"3600" unit:"s" doc:"After its first tick, and after ticks were missed, the controller watches for so long before any worker leaves."`
+	ScaleInWaitSeconds  float64 `name:"scale_in_wait_seconds" default:"60" min:"0" max:"3600" unit:"s" doc:"Fewer workers must be wanted for so long before any leaves; the most of what was wanted meanwhile stays."`
+	BootLimitSeconds    float64 `name:"boot_limit_seconds" default:"900" min:"10" max:"7200" unit:"s" doc:"A worker that boots for longer does not count any more and is replaced."`
+	DecisionsKeptHours  float64 `name:"decisions_kept_hours" default:"72" min:"1" max:"8760" unit:"h" doc:"How long the records of ticks are kept."`
 }
 
 // Field describes one setting.

@@ -1,0 +1,94 @@
+package decision
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// Clamp is a bound outside the scheme that changed what it wanted.
+type Clamp struct {
+	Wanted int    `json:"wanted"`
+	Got    int    `json:"got"`
+	By     string `json:"by"` // the setting or limit
+}
+
+// String tells it in words.
+func (c Clamp) String() string {
+	if c.Got > c.Wanted {
+		return fmt.Sprintf("wanted %d, raised to %d by %s", c.Wanted, c.Got, c.By)
+	}
+	return fmt.Sprintf("wanted %d, clamped to %d by %s", c.Wanted, c.Got, c.By)
+}
+
+// guarded is a number of workers on its way through the bounds.
+type guarded struct {
+	n      int
+	clamps []Clamp
+}
+
+func (g *guarded) atMost(n int, by string) {
+	if n = max(0, n); g.n > n {
+		g.clamps = append(g.clamps, Clamp{g.n, n, by})
+		g.n = n
+	}
+}
+
+func (g *guarded) atLeast(n int, by string) {
+	if g.n < n {
+		g.clamps = append(g.clamps, Clamp{g.n, n, by})
+		g.n = n
+	}
+}
+
+// guard bounds what is wanted. What must not be passed comes last, so that it
+// holds against everything before it: the cap, the group's maximum, the budget.
+func (c Case) guard(wanted int, mode Mode, after State) (int, []Clamp, State) {
+	set, have := c.Settings, c.have()
+	if set.Fleet == settings.FleetFixed {
+		g := guarded{n: wanted}
+		g.atMost(have, "fleet=fixed")
+		g.atLeast(have, "fleet=fixed")
+		return g.n, g.clamps, after
+	}
+	g := guarded{n: max(0, wanted)}
+	if mode == Decided {
+		var n int
+		n, after = c.lower(g.n, after)
+		g.atLeast(n, "scale_in_wait_seconds")
+		if c.At.Sub(after.WatchedFrom).Seconds() < set.WatchSeconds {
+			g.atLeast(have, "watch_seconds")
+		}
+	}
+	g.atLeast(have-set.MaxStep, "max_step")
+	g.atLeast(set.MinWorkers, "min_workers")
+	g.atLeast(c.Group.Min, "the group's minimum")
+	g.atMost(max(have, min(c.Group.Desired, have+set.MaxStep))+set.MaxStep, "max_step")
+	g.atMost(set.MaxWorkers, "max_workers")
+	g.atMost(c.Group.Max, "the group's maximum")
+	if n, limited := c.affordable(); limited {
+		g.atMost(n, "hourly_budget_usd")
+	}
+	return g.n, g.clamps, after
+}
+
+// budgetLeft is what may still be spent in this clock hour; false without a budget.
+func (c Case) budgetLeft() (float64, bool) {
+	return max(0, c.Settings.HourlyBudgetUSD-c.SpentUSD), c.Settings.HourlyBudgetUSD > 0
+}
+
+// affordable is how many workers the budget pays for, for a whole hour and for
+// what is left of this one; false without a budget or a price.
+func (c Case) affordable() (int, bool) {
+	left, limited := c.budgetLeft()
+	price := c.Snapshot.WorkerUSDPerHour
+	if !limited || price <= 0 {
+		return 0, false
+	}
+	toGo := c.At.Truncate(time.Hour).Add(time.Hour).Sub(c.At).Hours()
+	toGo = max(toGo, c.Settings.TickSeconds/3600)
+	n := min(left/(price*toGo), c.Settings.HourlyBudgetUSD/price, mostWorkers)
+	return int(math.Floor(n + 1e-9)), true
+}

@@ -1,0 +1,106 @@
+package decision
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
+)
+
+// choose lets the scheme decide, unless a signal cannot be trusted: then the
+// fleet holds, and after hold_limit_seconds it goes to the safe mode.
+func (c Case) choose() (procurement.Decision, Mode, State, error) {
+	if faults := c.faults(); len(faults) > 0 {
+		d, mode, after := c.hold(strings.Join(faults, "; "))
+		return d, mode, after, nil
+	}
+	d, scheme, err := procurement.Decide(c.At, c.Snapshot, c.Settings, c.Before.Scheme)
+	if err != nil {
+		return d, Held, c.Before, err
+	}
+	if why, held := strings.CutPrefix(d.Reason, "hold: "); held {
+		d, mode, after := c.hold(why)
+		return d, mode, after, nil
+	}
+	after := c.Before
+	after.Scheme, after.HeldFrom = scheme, time.Time{}
+	if c.gap() {
+		after.WatchedFrom = c.At
+	}
+	return d, Decided, after, nil
+}
+
+// gap tells whether ticks were missed, or there was none: what happened
+// meanwhile is not known.
+func (c Case) gap() bool {
+	missed := time.Duration(max(60, 6*c.Settings.TickSeconds) * float64(time.Second))
+	return c.Before.WatchedFrom.IsZero() || c.At.Sub(c.Before.TickedAt) > missed
+}
+
+// hold keeps what there is, and what was asked for and has not come.
+func (c Case) hold(why string) (procurement.Decision, Mode, State) {
+	after := c.Before
+	after.LowerFrom, after.LowerMost = time.Time{}, 0
+	if after.HeldFrom.IsZero() || after.HeldFrom.After(c.At) {
+		after.HeldFrom = c.At
+	}
+	d := procurement.Decision{
+		Workers: max(c.have(), c.Group.Desired), Strict: c.Before.Scheme.Strict, Relaxed: c.Before.Scheme.Relaxed, Reason: "hold: " + why,
+	}
+	if d.Strict == "" {
+		d.Strict, d.Relaxed = procurement.AtBound, procurement.Never
+	}
+	held := c.At.Sub(after.HeldFrom).Seconds()
+	if held < c.Settings.HoldLimitSeconds {
+		return d, Held, after
+	}
+	peak, workers := c.lastPeak()
+	d.Workers = max(d.Workers, workers)
+	d.Strict, d.Relaxed = procurement.AtBound, procurement.Never
+	d.Reason = fmt.Sprintf("safe mode after %.0f s of holding: the last good peak of %.1f queries/s, strict queries may overflow: %s", held, peak, why)
+	return d, Safe, after
+}
+
+// peakSeconds is over how many seconds the last good peak is the mean.
+const peakSeconds = 10
+
+// lastPeak is the highest rate of the last good hour, in queries a second, and
+// how many workers it needs; none when their throughput is not known.
+func (c Case) lastPeak() (rate float64, workers int) {
+	for _, sum := range arrivals.Bins(c.Before.Scheme.History, peakSeconds) {
+		rate = max(rate, sum/peakSeconds)
+	}
+	if mu := c.Snapshot.Throughput(); mu > 0 {
+		workers = int(math.Ceil(min(rate/mu, mostWorkers)))
+	}
+	return rate, workers
+}
+
+// mostWorkers bounds what a broken number can ask for before the guard sees it.
+const mostWorkers = 1e6
+
+// lower says for how many workers to go when fewer are wanted than there are:
+// only what was wanted for scale_in_wait_seconds, the most of it.
+func (c Case) lower(wanted int, after State) (int, State) {
+	if wanted >= c.have() {
+		after.LowerFrom, after.LowerMost = time.Time{}, 0
+		return wanted, after
+	}
+	if after.LowerFrom.IsZero() {
+		after.LowerFrom, after.LowerMost = c.At, wanted
+	}
+	after.LowerMost = max(after.LowerMost, wanted)
+	if c.At.Sub(after.LowerFrom).Seconds() < c.Settings.ScaleInWaitSeconds {
+		return c.have(), after
+	}
+	return after.LowerMost, after
+}
+
+// Faults returns the signals that could not be gone by.
+func (r Record) Faults() []Signal {
+	return slices.DeleteFunc(slices.Clone(r.Case.Signals), func(s Signal) bool { return s.Fault == "" })
+}

@@ -1,0 +1,85 @@
+package decision
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// String tells the decision in a line.
+func (r Record) String() string {
+	return fmt.Sprintf("%s %s %s", r.Case.At.Format(time.RFC3339), r.Scheme, r.Summary())
+}
+
+// Summary tells what is done and why, without when and by whom.
+func (r Record) Summary() string {
+	var b strings.Builder
+	b.WriteString(r.Action.String())
+	if r.Case.Settings.Fleet == settings.FleetFixed {
+		fmt.Fprintf(&b, " (the fleet is fixed; wanted %d)", r.Wanted)
+	}
+	b.WriteString(": " + r.Reason)
+	for _, c := range r.Clamps {
+		b.WriteString("; " + c.String())
+	}
+	return b.String()
+}
+
+// String tells what is done to the fleet.
+func (a Action) String() string {
+	switch {
+	case a.To > a.From:
+		return fmt.Sprintf("grow from %d to %d workers", a.From, a.To)
+	case a.To < a.From:
+		return fmt.Sprintf("shrink from %d to %d workers", a.From, a.To)
+	case len(a.Drain) > 0:
+		return fmt.Sprintf("keep %d workers, replace %d", a.To, len(a.Drain))
+	}
+	return fmt.Sprintf("keep %d workers", a.To)
+}
+
+// Explain tells the whole decision, a fact a line.
+func (r Record) Explain() string {
+	c, p := r.Case, r.Case.Snapshot.Pool
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-10s "+format+"\n", append([]any{name}, args...)...)
+	}
+	line("tick", "%s", r.ID)
+	line("scheme", "%s, %s; settings version %d", r.Scheme, r.Mode, c.SettingsVersion)
+	for _, s := range c.Signals {
+		line("signal", "%s", s)
+	}
+	line("workers", "%d ready, %d booting, %d draining; %d runners busy, %.0f%% used, %.0f ms of work waits",
+		p.Ready, p.Booting, p.Draining, p.BusyRunners, 100*p.Used, p.QueuedMS)
+	line("prices", "a worker $%.4f an hour, a query on a function $%.8f, %.1f times its share of a worker",
+		c.Snapshot.WorkerUSDPerHour, c.Snapshot.FunctionUSD, c.Snapshot.PriceRatio())
+	for _, k := range r.Candidates {
+		line("candidate", "%d workers, $%.4f an hour: %s", k.Workers, k.USDPerHour, k.Why)
+	}
+	line("wanted", "%d: %s", r.Wanted, r.Reason)
+	for _, k := range r.Clamps {
+		line("clamp", "%s", k)
+	}
+	for _, f := range c.SettingsFaults {
+		line("setting", "%s", f)
+	}
+	line("action", "%s; strict overflow %s, relaxed overflow %s", r.Action, r.Action.Strict, r.Action.Relaxed)
+	for _, id := range r.Action.Drain {
+		line("leaves", "%s", id)
+	}
+	if left := r.Action.BudgetLeftUSD; left != nil {
+		line("budget", "$%.4f of $%.4f are left of this hour", *left, c.Settings.HourlyBudgetUSD)
+	}
+	return b.String()
+}
+
+// String tells how a signal stands.
+func (s Signal) String() string {
+	if s.Fault != "" {
+		return s.Name + ": cannot be gone by: " + s.Fault
+	}
+	return fmt.Sprintf("%s, %.0f s old", s.Name, s.AgeSeconds)
+}
