@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/client"
+	"paragon/shared/core/feedback"
+)
+
+// feedbackFlags are what `paragon feedback` was told.
+type feedbackFlags struct {
+	right, wrong bool
+	label        string
+}
+
+func (a *app) feedbackCommand() *cobra.Command {
+	f := &feedbackFlags{}
+	c := &cobra.Command{
+		Use:   "feedback {--right | --wrong | --label LABEL} ID",
+		Short: "Say whether an answer was right",
+		Long: `Say whether the answer to a query was right, or what its true label is. Each
+query has one vote. From the votes Paragon learns how accurate its models are;
+votes fade, and no caller moves a model alone (feedback_owner_share).`,
+		Example: `  paragon feedback --right q01jd3v7
+  paragon feedback --label bag q01jd3v7`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, ids []string) error { return a.feedback(c.Context(), f, ids[0]) },
+	}
+	c.ValidArgsFunction = a.completeIDs
+	c.Flags().BoolVar(&f.right, "right", false, "the answer was right")
+	c.Flags().BoolVar(&f.wrong, "wrong", false, "the answer was wrong")
+	c.Flags().StringVar(&f.label, "label", "", "what it really is")
+	return a.clientCommand(c)
+}
+
+func (f *feedbackFlags) opinion() (feedback.Opinion, error) {
+	said := 0
+	for _, yes := range []bool{f.right, f.wrong, f.label != ""} {
+		if yes {
+			said++
+		}
+	}
+	if said != 1 {
+		return feedback.Opinion{}, usagef("say one of --right, --wrong and --label")
+	}
+	if f.label != "" {
+		return feedback.Opinion{Label: f.label}, nil
+	}
+	return feedback.Opinion{Correct: &f.right}, nil
+}
+
+func (a *app) feedback(ctx context.Context, f *feedbackFlags, id string) error {
+	o, err := f.opinion()
+	if err != nil {
+		return err
+	}
+	cl, err := a.connect(client.Config{})
+	if err != nil {
+		return err
+	}
+	if err := cl.Feedback(ctx, id, o); err != nil {
+		return err
+	}
+	if a.json {
+		a.printJSON(map[string]string{"id": id, "feedback": "counted"})
+		return nil
+	}
+	a.printf("Counted.\n")
+	return nil
+}

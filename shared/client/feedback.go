@@ -1,0 +1,23 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"paragon/shared/core/feedback"
+)
+
+// Feedback says whether the answer to a query of the caller's own was right. A
+// query has one vote: a second is a *Problem of status 409.
+func (c *Client) Feedback(ctx context.Context, id string, o feedback.Opinion) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("encode feedback on query %s: %w", id, err)
+	}
+	h := http.Header{}
+	h.Set("Content-Type", "application/json")
+	return c.do(ctx, call{method: http.MethodPost, path: "v1/queries/" + url.PathEscape(id) + "/feedback", body: body, header: h}, nil)
+}
