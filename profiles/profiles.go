@@ -42,31 +42,44 @@ var ErrNotFound = errors.New("not found")
 // from many goroutines.
 type Set struct {
 	files fs.FS
-	// validated says that the files are known to keep the schema: a test holds
-	// it for the embedded ones, so that a cold start need not.
-	validated bool
 
 	mu    sync.Mutex // guards known
 	known map[string]*profile.Catalogue
 }
 
+// Schema is the JSON Schema of every profile file; package schema holds files
+// to it. The embedded files are held to it by a test.
+//
+//go:embed schema.json
+var Schema []byte
+
 // Load opens the embedded profiles, or a folder that stands in for the whole of
-// them. A folder is validated at once, every catalogue and file; links that
-// lead out of it are refused.
+// them. A folder is read at once, every catalogue of it, and what cannot be
+// meant is refused; links that lead out of it are too. Whoever starts from a
+// folder that nobody has looked at uses schema.Load instead.
 func Load(dir string) (*Set, error) {
 	if dir == "" {
-		return &Set{files: embedded, validated: true, known: map[string]*profile.Catalogue{}}, nil
+		return &Set{files: embedded, known: map[string]*profile.Catalogue{}}, nil
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open profiles: %w", err)
 	}
-	s := &Set{files: root.FS(), known: map[string]*profile.Catalogue{}}
-	if err := s.validate(); err != nil {
+	s, err := LoadFS(root.FS())
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("profiles in %s: %w", dir, err), root.Close())
 	}
 	return s, nil
 }
+
+// LoadFS is Load for files from anywhere, such as a prefix of a bucket.
+func LoadFS(files fs.FS) (*Set, error) {
+	s := &Set{files: files, known: map[string]*profile.Catalogue{}}
+	return s, s.validate()
+}
+
+// Embedded are the files that come with the product.
+func Embedded() fs.FS { return embedded }
 
 // validate reads every catalogue.
 func (s *Set) validate() error {
@@ -135,11 +148,20 @@ func (s *Set) readCatalogue(name string) (*profile.Catalogue, error) {
 	return c, nil
 }
 
-func (s *Set) resources() (r profile.Resources, err error) {
-	var instances struct{ Instances []profile.Instance }
-	var functions struct{ Functions []profile.FunctionSizes }
-	var prices struct{ Prices []profile.Prices }
-	err = errors.Join(s.read("instances.json", &instances), s.read("functions.json", &functions), s.read("prices.json", &prices))
+func (s *Set) resources() (profile.Resources, error) {
+	var instances struct {
+		Schema    string `json:"$schema"`
+		Instances []profile.Instance
+	}
+	var functions struct {
+		Schema    string `json:"$schema"`
+		Functions []profile.FunctionSizes
+	}
+	var prices struct {
+		Schema string `json:"$schema"`
+		Prices []profile.Prices
+	}
+	err := errors.Join(s.read("instances.json", &instances), s.read("functions.json", &functions), s.read("prices.json", &prices))
 	return profile.Resources{Instances: instances.Instances, Functions: functions.Functions, Prices: prices.Prices}, err
 }
 
@@ -157,18 +179,15 @@ func (s *Set) Prices(name string) (profile.Prices, error) {
 	return r.Prices[i], nil
 }
 
-// read decodes a JSON file that keeps the schema.
+// read decodes a JSON file; a field that is not known is a fault.
 func (s *Set) read(file string, into any) error {
 	raw, err := s.bytes(file, maxJSONBytes)
 	if err != nil {
 		return err
 	}
-	if !s.validated {
-		if err := checkSchema(file, raw); err != nil {
-			return err
-		}
-	}
-	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(into); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/profiles"
+	"paragon/profiles/schema"
 	"paragon/shared/figures"
 )
 
@@ -94,7 +94,7 @@ func figureNames(args []string) ([]string, error) {
 }
 
 func (f *figuresFlags) inputs() (in figures.Inputs, err error) {
-	set, err := profiles.Load(f.folder)
+	set, err := schema.Load(f.folder)
 	if err != nil {
 		return in, err
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"paragon/profiles"
+	"paragon/profiles/schema"
 	"paragon/shared/measure"
 )
 
@@ -170,7 +171,7 @@ func (f *profileFlags) settings() []measure.Setting {
 
 // subjects are the models that were named, with their networks and the pictures.
 func (f *profileFlags) subjects() ([]measure.Subject, error) {
-	set, err := profiles.Load(f.folder)
+	set, err := schema.Load(f.folder)
 	if err != nil {
 		return nil, err
 	}

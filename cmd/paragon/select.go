@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/profiles"
+	"paragon/profiles/schema"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/rightsizing"
@@ -73,7 +73,7 @@ type selected struct {
 }
 
 func (a *app) selectModel(f *selectFlags) error {
-	set, err := profiles.Load(f.folder)
+	set, err := schema.Load(f.folder)
 	if err != nil {
 		return err
 	}

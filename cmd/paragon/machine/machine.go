@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"paragon/profiles"
+	"paragon/profiles/schema"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/local/children"
@@ -113,7 +114,7 @@ func (m *Machine) background(jobs ...func(context.Context)) {
 
 // loadProfiles reads what is known of models, machines and prices.
 func (m *Machine) loadProfiles() (err error) {
-	if m.set, err = profiles.Load(m.cfg.ProfilesDir); err != nil {
+	if m.set, err = schema.Load(m.cfg.ProfilesDir); err != nil {
 		return fmt.Errorf("load profiles: %w", err)
 	}
 	if m.catalogue, err = m.set.Catalogue(m.cfg.Catalogue); err != nil {
