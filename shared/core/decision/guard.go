@@ -65,7 +65,7 @@ func (c Case) guard(wanted int, mode Mode, after State) (int, []Clamp, State) {
 	g.atLeast(have-set.MaxStep, "max_step")
 	g.atLeast(set.MinWorkers, "min_workers")
 	g.atLeast(c.Group.Min, "the group's minimum")
-	g.atMost(max(have, min(c.Group.Desired, have+set.MaxStep))+set.MaxStep, "max_step")
+	g.atMost(max(have, c.Group.Desired)+set.MaxStep, "max_step")
 	g.atMost(set.MaxWorkers, "max_workers")
 	g.atMost(c.Group.Max, "the group's maximum")
 	if n, limited := c.affordable(); limited {

@@ -2,7 +2,6 @@ package decision
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -37,7 +36,7 @@ func (c *Case) arrivals() {
 	sum := 0.0
 	for i, a := range s.Arrivals {
 		if !isValue(a.Strict) || !isValue(a.Relaxed) {
-			c.fault(Arrivals, fmt.Sprintf("the second %d before the last is not a number, or negative", len(s.Arrivals)-1-i))
+			c.fault(Arrivals, fmt.Sprintf("the second %d before the last is not a number, negative or beyond reason", len(s.Arrivals)-1-i))
 			s.Arrivals = nil
 			return
 		}
@@ -69,12 +68,12 @@ func (c *Case) numbers() {
 		{"the price of a worker", &s.WorkerUSDPerHour}, {"the price of a function", &s.FunctionUSD}, {"what was spent", &c.SpentUSD},
 	} {
 		if !isValue(*v.target) {
-			c.fault(Work, v.name+" is not a number, or negative")
+			c.fault(Work, v.name+" is not a number, negative or beyond reason")
 			*v.target = 0
 		}
 	}
 	if slices.ContainsFunc(s.Pool.IdleSeconds, func(v float64) bool { return !isValue(v) }) {
-		c.fault(Work, "an idle time is not a number, or negative")
+		c.fault(Work, "an idle time is not a number, negative or beyond reason")
 		s.Pool.IdleSeconds = nil
 	}
 	if s.Pool.Ready < 0 || s.Pool.Booting < 0 || s.Pool.RunnersEach < 0 || s.Pool.BusyRunners < 0 {
@@ -86,8 +85,13 @@ func (c *Case) numbers() {
 	}
 }
 
-// isValue tells whether a count, a time or a price can be gone by.
-func isValue(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
+// mostValue is above every count, time and price there is. Sums and products
+// of a few such are still numbers.
+const mostValue = 1e12
+
+// isValue tells whether a count, a time or a price can be gone by; NaN is not
+// within any bounds.
+func isValue(v float64) bool { return v >= 0 && v <= mostValue }
 
 // fault notes what is wrong with a signal, unless something is already. The
 // slice of signals is the case's own.

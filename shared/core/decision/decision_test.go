@@ -1,0 +1,190 @@
+package decision_test
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// steady is a case of a pool that is watched for long and has what it needs:
+// 90 queries a second, 20 a worker.
+func steady() decision.Case {
+	s := procurement.Snapshot{CoveredTo: noon.Add(-3 * time.Second), ServiceMS: 100, DeferMS: 9000, WorkerUSDPerHour: 0.1, FunctionUSD: 1e-5,
+		Pool: procurement.Pool{Ready: 5, RunnersEach: 2, Used: 0.9, UsedLeast: 0.9}}
+	for range 10 {
+		s.Arrivals = append(s.Arrivals, procurement.Second{Strict: 45, Relaxed: 45})
+	}
+	set := settings.Defaults()
+	set.Scheme, set.ScaleInWaitSeconds = "reactive", 0
+	return decision.Case{At: noon, Pool: "general", Snapshot: s, Settings: set, Group: decision.Group{Max: 100, Desired: 5},
+		Leaving: []string{"a", "b", "c", "d", "e"},
+		Before:  decision.State{TickedAt: noon.Add(-10 * time.Second), WatchedFrom: noon.Add(-time.Hour)}}
+}
+
+func TestClamps(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*decision.Case)
+		to     int
+		clamps string
+	}{
+		{"what is needed", func(*decision.Case) {}, 5, ""},
+		{"max_workers", func(c *decision.Case) { c.Settings.MaxWorkers = 3 }, 3, "wanted 5, clamped to 3 by max_workers"},
+		{"the group is smaller than what was asked for", func(c *decision.Case) { c.Group = decision.Group{Max: 4, Desired: 9} }, 4, "wanted 5, clamped to 4 by the group's maximum"},
+		{"the group's minimum", func(c *decision.Case) { c.Group.Min = 7 }, 7, "wanted 5, raised to 7 by the group's minimum"},
+		{"min_workers", func(c *decision.Case) { c.Settings.MinWorkers = 6 }, 6, "wanted 5, raised to 6 by min_workers"},
+		{"a cap below min_workers", func(c *decision.Case) { c.Settings.MinWorkers, c.Settings.MaxWorkers = 6, 2 }, 2,
+			"wanted 5, raised to 6 by min_workers; wanted 6, clamped to 2 by max_workers"},
+		{"max_step", func(c *decision.Case) { c.Snapshot.Pool.Ready, c.Group.Desired, c.Settings.MaxStep = 1, 1, 2 }, 3, "wanted 5, clamped to 3 by max_step"},
+		{"a step down", func(c *decision.Case) {
+			c.Snapshot.Pool.Ready, c.Settings.MaxStep, c.Snapshot.Pool.IdleSeconds = 9, 1, []float64{999, 999, 999, 999}
+		}, 8, "wanted 5, raised to 8 by max_step"},
+		{"a budget of three workers", func(c *decision.Case) { c.Settings.HourlyBudgetUSD = 0.3 }, 3, "wanted 5, clamped to 3 by hourly_budget_usd"},
+		{"half of the budget is spent", func(c *decision.Case) { c.Settings.HourlyBudgetUSD, c.SpentUSD = 0.4, 0.2 }, 2, "wanted 5, clamped to 2 by hourly_budget_usd"},
+		{"the budget is spent", func(c *decision.Case) { c.Settings.HourlyBudgetUSD, c.SpentUSD = 0.4, 0.5 }, 0, "wanted 5, clamped to 0 by hourly_budget_usd"},
+		{"just started to watch", func(c *decision.Case) {
+			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before = 7, []float64{999, 999}, decision.State{}
+		}, 7, "wanted 5, raised to 7 by watch_seconds"},
+		{"ticks were missed", func(c *decision.Case) {
+			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before.TickedAt = 7, []float64{999, 999}, noon.Add(-10 * time.Minute)
+		}, 7, "wanted 5, raised to 7 by watch_seconds"},
+		{"not low for long", func(c *decision.Case) {
+			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Settings.ScaleInWaitSeconds = 7, []float64{999, 999}, 30
+		}, 7, "wanted 5, raised to 7 by scale_in_wait_seconds"},
+		{"a fixed fleet", func(c *decision.Case) { c.Snapshot.Pool.Ready, c.Settings.Fleet = 1, settings.FleetFixed }, 1, "wanted 5, clamped to 1 by fleet=fixed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := steady()
+			c.change(&in)
+			r, _, err := decision.Make(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var told []string
+			for _, k := range r.Clamps {
+				told = append(told, k.String())
+			}
+			if r.Action.To != c.to || strings.Join(told, "; ") != c.clamps {
+				t.Errorf("%d workers, clamps %q; want %d, %q\n%s", r.Action.To, told, c.to, c.clamps, r.Explain())
+			}
+			if drained := max(0, r.Action.From-c.to); len(r.Action.Drain) != drained {
+				t.Errorf("%v leave, want %d", r.Action.Drain, drained)
+			}
+		})
+	}
+}
+
+// A signal that cannot be trusted never reaches a scheme.
+func TestSignalsThatHold(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		spoil func(*decision.Case)
+	}{
+		{"is not a number", func(c *decision.Case) { c.Snapshot.Pool.QueuedMS = -1 }},
+		{"throughput of a worker is not known", func(c *decision.Case) { c.Snapshot.ServiceMS = 0 }},
+		{"they are not known", func(c *decision.Case) { c.Snapshot.CoveredTo = time.Time{} }},
+		{"3600 s old, and 120 s is too old", func(c *decision.Case) { c.Snapshot.CoveredTo = noon.Add(-time.Hour) }},
+		{"from the future", func(c *decision.Case) { c.Snapshot.CoveredTo = noon.Add(time.Hour) }},
+		{"the second 9 before the last", func(c *decision.Case) { c.Snapshot.Arrivals[0].Strict = -3 }},
+		{"the second 0 before the last", func(c *decision.Case) { c.Snapshot.Arrivals[9].Relaxed = math.NaN() }},
+		{"zero while queries wait and run", func(c *decision.Case) {
+			c.Snapshot.Arrivals, c.Snapshot.Pool.QueuedMS, c.Snapshot.Pool.BusyRunners = make([]procurement.Second, 9), 50, 2
+		}},
+		{"it went back by 20 s", func(c *decision.Case) { c.Before.TickedAt = noon.Add(20 * time.Second) }},
+		{"no answer", func(c *decision.Case) { c.Signals = []decision.Signal{{Name: "group", Fault: "no answer"}} }},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			in := steady()
+			in.Group.Desired = 8 // asked for, and not there yet
+			c.spoil(&in)
+			r, after, err := decision.Make(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Mode != decision.Held || r.Action.To != 8 || r.Action.Moves() || !strings.Contains(r.Reason, c.why) {
+				t.Errorf("%s", r)
+			}
+			if !after.HeldFrom.Equal(noon) || len(after.Scheme.History) != 0 {
+				t.Errorf("held from %v, with history %v", after.HeldFrom, after.Scheme.History)
+			}
+		})
+	}
+}
+
+func TestSafeModeAfterTheLimit(t *testing.T) {
+	c := steady()
+	c.Before.Scheme.History = append(bins(30, 200), bins(30, 10)...) // a peak of 200 queries/s needs ten workers
+	c.Before.Scheme.Strict, c.Before.Scheme.Relaxed = procurement.Never, procurement.AtBound
+	c.Snapshot.CoveredTo = noon.Add(-time.Hour)
+	c.Before.HeldFrom = noon.Add(-599 * time.Second)
+	r, after, err := decision.Make(c)
+	if err != nil || r.Mode != decision.Held || r.Action.To != 5 || r.Action.Strict != procurement.Never {
+		t.Fatalf("before the limit: %s, error %v", r, err)
+	}
+	c.At, c.Before = noon.Add(time.Second), after
+	r, _, err = decision.Make(c)
+	if err != nil || r.Mode != decision.Safe || r.Action.To != 10 || r.Action.Strict != procurement.AtBound {
+		t.Fatalf("after the limit: %s, error %v", r, err)
+	}
+}
+
+func bins(seconds int, rate float64) []float64 {
+	out := make([]float64, seconds)
+	for i := range out {
+		out[i] = rate
+	}
+	return out
+}
+
+func TestStuckWorkersAreReplaced(t *testing.T) {
+	c := steady()
+	c.Snapshot.Pool.Ready, c.Stuck = 4, []string{"s1"}
+	r, _, err := decision.Make(c)
+	if err != nil || r.Action.To != 5 || len(r.Action.Drain) != 1 || r.Action.Drain[0] != "s1" {
+		t.Errorf("%s, leaving %v, error %v", r, r.Action.Drain, err)
+	}
+}
+
+func TestAChangedRecordIsSeen(t *testing.T) {
+	r, _, err := decision.Make(steady())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := r.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(raw, []byte(`"to":5`), []byte(`"to":4`), 1)
+	if _, same, err := decision.Replay(changed); err != nil || same {
+		t.Errorf("a changed action passed (error %v): %s", err, changed)
+	}
+	if _, _, err := decision.Replay([]byte("{")); err == nil {
+		t.Error("half a record was replayed")
+	}
+}
+
+// The explanation holds each part of the record.
+func TestExplain(t *testing.T) {
+	c := steady()
+	c.Settings.MaxWorkers, c.Settings.HourlyBudgetUSD, c.Settings.Scheme = 2, 10, "hedged"
+	c.Signals = []decision.Signal{{Name: decision.Arrivals, AgeSeconds: 3}}
+	c.SettingsFaults = []string{"setting x: bad"}
+	r, _, err := decision.Make(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"20260501T120000.000Z-general", "hedged, decided", "arrivals, 3 s old", "5 ready", "candidate", "clamped to 2 by max_workers",
+		"setting x: bad", "shrink from 5 to 2 workers", "leaves     a", "$10.0000 of $10.0000"} {
+		if !strings.Contains(r.Explain(), want) {
+			t.Errorf("no %q in\n%s", want, r.Explain())
+		}
+	}
+}
