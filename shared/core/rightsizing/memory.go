@@ -8,9 +8,6 @@ import (
 	"paragon/shared/core/profile"
 )
 
-// coldShows is the share of cold starts from which the p95 is a cold start's.
-const coldShows = 0.05
-
 // Size is one memory size of an inference function, judged for a model.
 type Size struct {
 	MemoryMB  int     `json:"memory_mb"`
@@ -34,10 +31,7 @@ func Memory(c *profile.Catalogue, m *profile.Model, arch string, boundMS, coldSh
 		if !ok || m.MemoryMB > mb {
 			continue
 		}
-		s := Size{MemoryMB: mb, P95MS: st.MS.P95, ServiceMS: st.MS.P50, Estimated: !measuredAt(m, arch, mb)}
-		if coldShare >= coldShows {
-			s.P95MS += st.ColdMS.P95
-		}
+		s := Size{MemoryMB: mb, P95MS: st.P95(coldShare), ServiceMS: st.MS.P50, Estimated: !measuredAt(m, arch, mb)}
 		s.InTime = s.P95MS <= boundMS
 		s.QueryUSD = pricing.MeanFunctionUSD(c.Prices, pricing.Invocations{
 			Arch: arch, MemoryMB: mb, ServiceMS: st.MS.P50, ColdMS: st.ColdMS.P50, ColdShare: coldShare,

@@ -28,7 +28,7 @@ func Pools(c *profile.Catalogue, m *profile.Model, rate, boundMS float64) []Flee
 	var out []Fleet
 	for _, in := range c.Instances {
 		s, ok := OnVM(c, m, in.Type, boundMS, 0)
-		if !ok || s.Places == 0 || m.MemoryMB+systemMB > in.MemoryMB {
+		if !ok || s.Places == 0 || !in.Holds(m) {
 			continue
 		}
 		vms := max(1, int(math.Ceil(rate/s.PerSecond-1e-9)))
@@ -42,6 +42,3 @@ func Pools(c *profile.Catalogue, m *profile.Model, rate, boundMS float64) []Flee
 	})
 	return out
 }
-
-// systemMB is the memory of a VM that is not for models.
-const systemMB = 512

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 )
 
@@ -203,7 +204,7 @@ func (s *scan) judge(f *figures, at int) {
 
 func (s *scan) onFunction(f *figures, r *row) {
 	f.latencyMS = s.offer.OverflowPathMS + r.serviceMS
-	if s.offer.ColdShare >= coldShows {
+	if s.offer.ColdShare >= profile.ColdShows {
 		f.latencyMS += r.coldMS
 	}
 	f.priceUSD += min(s.offer.ColdShare, 1) * r.coldUSD

@@ -46,7 +46,7 @@ type Offer struct {
 	// Arch is the inference functions' architecture; empty means no functions.
 	Arch string
 	// ColdShare is the share of invocations that meet a cold start, 0 to 1. It
-	// weighs on a function's cost, and from coldShows on its latency.
+	// weighs on a function's cost, and from profile.ColdShows on its latency.
 	ColdShare float64
 	// PathMS and OverflowPathMS are the routes' own times (the settings of that name).
 	PathMS, OverflowPathMS float64
@@ -58,9 +58,6 @@ type Offer struct {
 	// feedback; a model that is absent keeps its profile.
 	Accuracy map[string]float64
 }
-
-// coldShows is the share of cold starts from which a p95 is a cold start's.
-const coldShows = 0.05
 
 // Candidate is one model on one resource, with what is predicted of it and why
 // it lost.

@@ -6,9 +6,6 @@ import (
 	"paragon/shared/core/query"
 )
 
-// systemMB is the memory of a VM that is not for models: the system and the worker.
-const systemMB = 512
-
 // Table is a catalogue prepared for choosing: every model on every resource,
 // with its service time and price. It never changes and may be shared.
 type Table struct {
@@ -61,7 +58,7 @@ func NewTable(c *profile.Catalogue, arch string, instanceTypes ...string) *Table
 func (g *group) addVM(c *profile.Catalogue, pool int, typ string) {
 	in, ok := c.Instance(typ)
 	st, have := c.OnVM(g.model, typ)
-	if !ok || !have || g.model.MemoryMB+systemMB > in.MemoryMB {
+	if !ok || !have || !in.Holds(g.model) {
 		return
 	}
 	g.rows = append(g.rows, row{
