@@ -37,6 +37,7 @@ type Settler struct {
 	Log         *slog.Logger
 
 	late atomic.Int64
+	bin  batcher
 }
 
 // LateWrites returns how many outcomes came after another had been stored.
@@ -146,7 +147,7 @@ func (s *Settler) finish(ctx context.Context, id string, o query.Outcome) error 
 }
 
 func (s *Settler) drop(ctx context.Context, d cloud.Delivery) error {
-	if err := retry(ctx, func() error { return s.Queues.Delete(ctx, d) }); err != nil {
+	if err := retry(ctx, func() error { return s.bin.delete(ctx, s.Queues, d) }); err != nil {
 		return fmt.Errorf("delete the message of query %s: %w", d.Message.ID, err)
 	}
 	return nil
