@@ -66,7 +66,7 @@ type Config struct {
 	KeepAliveSeconds float64 // of a function's environment
 	MachineryUSD     float64 // of a query that goes straight to where it runs
 	BounceUSD        float64 // of handing one over, on top
-	NoDefer          bool    // a query that no runner can start at once overflows
+	NoDefer          bool    // what may overflow does when no runner can start it at once
 	Spot             Spot
 	Seed             uint64
 

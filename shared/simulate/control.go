@@ -37,6 +37,14 @@ func (c *control) start(e *engine, p *pool, begin int64) {
 
 func (c *control) priceRatio() float64 { return c.usd * c.throughput * 3600 / c.usdPerHour }
 
+// rule is the rule of overflow for a class.
+func (c *control) rule(strict bool) procurement.Overflow {
+	if strict {
+		return c.strict
+	}
+	return c.relaxed
+}
+
 // count notes an arrival.
 func (c *control) count(now int64, strict bool) {
 	i := int(now/second - c.firstSecond)

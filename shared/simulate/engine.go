@@ -250,7 +250,7 @@ func (e *engine) place(p *pool, j job, m *Model) {
 		e.run(p, w, j)
 		return
 	}
-	if e.cfg.NoDefer {
+	if e.cfg.NoDefer && p.control.rule(j.strict) == procurement.AtBound {
 		e.overflow(p, &j, false)
 		return
 	}

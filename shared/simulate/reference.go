@@ -30,6 +30,14 @@ func BoundUSD(c *Config, r Result) float64 {
 	return float64(r.Arrived()) * (sum/share + c.MachineryUSD)
 }
 
+// PriceRatio is what a mean query costs on a function beside its share of a
+// worker that is always busy, in the first pool.
+func PriceRatio(c *Config) float64 {
+	var ctl control
+	ctl.start(&engine{cfg: c}, newPool(0, &c.Pools[0]), 0)
+	return ctl.priceRatio()
+}
+
 // leastUSD is the least that a query of a model can cost.
 func (p *Pool) leastUSD(m Model, priceFactor float64) float64 {
 	service := m.ServiceMS

@@ -110,8 +110,8 @@ func TestMixedPredictiveExtendsTheLine(t *testing.T) {
 
 func TestParagonTellsStaticFromDynamic(t *testing.T) {
 	static, st := decide(t, "paragon", seen(60, 900, procurement.Pool{Ready: 5}), procurement.State{})
-	if static.Dynamic || static.Relaxed != procurement.Never || static.Strict != procurement.AtBound || static.Workers != 8 {
-		t.Errorf("flat load: %+v, want static and 60/0.85/10 workers", static)
+	if static.Dynamic || static.Relaxed != procurement.Never || static.Strict != procurement.AtBound || static.Workers != 7 {
+		t.Errorf("flat load: %+v, want static and 60/0.95/10 workers", static)
 	}
 	s := seen(60, 0, procurement.Pool{Ready: 5})
 	s.CoveredTo = at.Add(300 * time.Second)

@@ -64,7 +64,7 @@ type Settings struct {
 	RegressionSeconds  float64 `name:"regression_seconds" default:"100" min:"1" max:"3600" unit:"s" doc:"How often mixed_predictive predicts."`
 	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The sampling window over which paragon measures the peak-to-median ratio."`
 	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, Poisson's own peak divided out, is dynamic; below it, static."`
-	StaticUtil         float64 `name:"static_util" default:"0.85" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
+	StaticUtil         float64 `name:"static_util" default:"0.95" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
 	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged takes for the way in which load moves around its level, and for the forecast's errors."`
 	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"200" min:"60" max:"3600" unit:"s" doc:"For how long hedged takes a change of the fleet to last: over so much time a boot must pay for itself."`
 
@@ -108,6 +108,9 @@ func Fields() []Field {
 	}
 	return out
 }
+
+// Of returns the field's value in some settings, as text that Parse reads.
+func (f Field) Of(s Settings) string { return fmt.Sprint(reflect.ValueOf(s).Field(f.index)) }
 
 // Defaults returns the settings with every default.
 func Defaults() Settings {

@@ -1,0 +1,161 @@
+package evaluate
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/arrivals"
+	"paragon/shared/figures"
+)
+
+// FigureNames are the paper's figures that come from played traces.
+func FigureNames() []string { return []string{"4", "5", "6", "8"} }
+
+// Figure makes one of them from the rows of several traces.
+func Figure(name string, cases []Case, rows []Ran) (figures.Figure, error) {
+	switch name {
+	case "4":
+		return provisioned(rows), nil
+	case "5":
+		return costAndViolations("figure-5", "Cost and missed bounds of the schemes", rows, []string{"reactive", "util_aware", "exascale", "mixed"}), nil
+	case "6":
+		return load(cases), nil
+	case "8":
+		return costAndViolations("figure-8", "Paragon beside mixed", rows, []string{"mixed", "mixed_predictive", "paragon", "hedged"}), nil
+	}
+	return figures.Figure{}, fmt.Errorf("there is no figure %q here, only %v", name, FigureNames())
+}
+
+// byTrace groups rows by trace, in their order.
+func byTrace(rows []Ran) (names []string, of map[string]map[string]Ran) {
+	of = map[string]map[string]Ran{}
+	for _, r := range rows {
+		t := r.Row.Trace
+		if of[t] == nil {
+			of[t] = map[string]Ran{}
+			names = append(names, t)
+		}
+		of[t][r.Row.Scheme] = r
+	}
+	return names, of
+}
+
+// provisioned is figure 4: VM hours beside reactive's.
+func provisioned(rows []Ran) figures.Figure {
+	f := figures.Figure{
+		Name: "figure-4", Title: "VM hours beside reactive's", Columns: []string{"trace", "scheme", "vm_hours", "of_reactive", "slo_violation_ratio"},
+	}
+	names, of := byTrace(rows)
+	p := figures.Panel{Title: f.Title, X: axis(names), Y: "VM hours / reactive's"}
+	for _, scheme := range []string{"reactive", "util_aware", "exascale"} {
+		s := figures.Series{Name: scheme}
+		for i, t := range names {
+			row, base := of[t][scheme].Row, of[t]["reactive"].Row
+			x := ratio(row.VMHours, base.VMHours)
+			s.Points = append(s.Points, figures.Point{X: float64(i + 1), Y: x})
+			f.Rows = append(f.Rows, []string{t, scheme, number(row.VMHours), number(x), number(row.SLOViolation)})
+		}
+		p.Series = append(p.Series, s)
+	}
+	f.Panels = []figures.Panel{p}
+	for _, t := range names {
+		f.Findings = append(f.Findings, told(t, Findings(of[t])[:2])...)
+	}
+	return f
+}
+
+// costAndViolations are figures 5 and 8.
+func costAndViolations(name, title string, rows []Ran, schemes []string) figures.Figure {
+	f := figures.Figure{Name: name, Title: title, Columns: []string{"trace", "scheme", "cost_usd", "of_reactive", "strict_violation_ratio", "relaxed_violation_ratio", "overflow_ratio"}}
+	names, of := byTrace(rows)
+	cost := figures.Panel{Title: title, X: axis(names), Y: "cost / reactive's"}
+	missed := figures.Panel{Title: "Bounds missed", X: axis(names), Y: "missed (%)"}
+	for _, scheme := range schemes {
+		c, m := figures.Series{Name: scheme}, figures.Series{Name: scheme}
+		for i, t := range names {
+			row := of[t][scheme].Row
+			x := ratio(row.CostUSD, of[t]["reactive"].Row.CostUSD)
+			c.Points = append(c.Points, figures.Point{X: float64(i + 1), Y: x})
+			m.Points = append(m.Points, figures.Point{X: float64(i + 1), Y: 100 * row.SLOViolation})
+			f.Rows = append(f.Rows, []string{t, scheme, number(row.CostUSD), number(x), number(row.StrictViolation), number(row.RelaxedViolation), number(row.OverflowRatio)})
+		}
+		cost.Series, missed.Series = append(cost.Series, c), append(missed.Series, m)
+	}
+	f.Panels = []figures.Panel{cost, missed}
+	for _, t := range names {
+		all := Findings(of[t])
+		if name == "figure-5" {
+			f.Findings = append(f.Findings, told(t, all[2:3])...)
+		} else {
+			f.Findings = append(f.Findings, told(t, all[3:])...)
+		}
+	}
+	return f
+}
+
+// load is figure 6: the arrivals, and their peak beside their median.
+func load(cases []Case) figures.Figure {
+	f := figures.Figure{
+		Name: "figure-6", Title: "Peak-to-median, Poisson's own peak divided out",
+		Columns: []string{"trace", "window_seconds", "bin_seconds", "windows", "median_ratio", "highest_ratio", "dynamic_share"},
+	}
+	rate := figures.Panel{Title: "Arrivals", X: "seconds", Y: "queries/s, mean of a minute"}
+	peak := figures.Panel{Title: f.Title, X: "window (s)", Y: "median ratio of the windows", LogX: true}
+	for _, c := range cases {
+		w, err := c.Trace.Window(c.From, c.For)
+		if err != nil {
+			continue
+		}
+		rate.Series = append(rate.Series, figures.Series{Name: c.Name, Joined: true, Points: minutes(w)})
+		s := figures.Series{Name: c.Name, Joined: true}
+		hour := 0.0
+		for _, x := range w.Describe(Windows...).Windows {
+			s.Points = append(s.Points, figures.Point{X: x.WindowSeconds, Y: x.Median})
+			f.Rows = append(f.Rows, []string{c.Name, number(x.WindowSeconds), number(x.BinSeconds), fmt.Sprint(x.Windows), number(x.Median), number(x.Highest), number(x.Dynamic)})
+			if x.WindowSeconds == 3600 {
+				hour = x.Median
+			}
+		}
+		peak.Series = append(peak.Series, s)
+		f.Findings = append(f.Findings, figures.Finding{
+			Claim: c.Name + ": the peak is more than 50 % above the median", Holds: hour > 1.5,
+			Detail: fmt.Sprintf("%.2f in the middle one of its hours", hour),
+		})
+	}
+	f.Panels = []figures.Panel{rate, peak}
+	return f
+}
+
+// Windows are the sampling windows in which the peak-to-median ratio is told.
+var Windows = []time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 30 * 24 * time.Hour}
+
+// minutes are the mean rates of a trace's minutes, at most some hundreds of them.
+func minutes(t arrivals.Trace) []figures.Point {
+	steps := max(1, int(time.Minute/t.Step))
+	steps = max(steps, len(t.Counts)/400)
+	var out []figures.Point
+	for i, v := range arrivals.Bins(t.Counts, steps) {
+		seconds := float64(steps) * t.Step.Seconds()
+		out = append(out, figures.Point{X: float64(i) * seconds, Y: v / seconds})
+	}
+	return out
+}
+
+func told(trace string, found []Finding) []figures.Finding {
+	var out []figures.Finding
+	for _, x := range found {
+		out = append(out, figures.Finding{Claim: trace + ": " + x.Claim, Holds: x.Holds, Detail: fmt.Sprintf("%.1f %%", x.Value)})
+	}
+	return out
+}
+
+// axis tells which trace stands where.
+func axis(names []string) string {
+	out := ""
+	for i, n := range names {
+		out += fmt.Sprintf("%d %s  ", i+1, n)
+	}
+	return out
+}
+
+func number(x float64) string { return fmt.Sprintf("%.6g", x) }
