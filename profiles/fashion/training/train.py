@@ -72,13 +72,13 @@ RECIPES = {
         bfloat16=False,
     ),
     "cnn-small": Recipe(nets.cnn_small, 3, 20, augmentation=LIGHT, bfloat16=False),
-    "cnn": Recipe(nets.cnn, 4, 10, augmentation=LIGHT),
+    "cnn": Recipe(nets.cnn, 4, 8, augmentation=LIGHT),
     "resnet-8": Recipe(nets.resnet_8, 5, 16),
-    "mobilenet": Recipe(nets.mobilenet, 6, 18, augmentation=LIGHT, decay=2e-4, bfloat16=False),
-    "resnet-20": Recipe(nets.resnet_20, 7, 14),
+    "mobilenet": Recipe(nets.mobilenet, 6, 10, augmentation=LIGHT, decay=2e-4, bfloat16=False),
+    "resnet-20": Recipe(nets.resnet_20, 7, 6, augmentation=LIGHT),
     "resnet-wide": Recipe(nets.resnet_wide, 8, 10),
     # Trained for the ensemble only and not shipped by itself.
-    "resnet-wide-second": Recipe(nets.resnet_wide, 9, 10),
+    "resnet-wide-second": Recipe(nets.resnet_wide, 9, 7),
 }
 MIXTURES = {
     "ensemble-flip": Mixture(("resnet-20", "resnet-wide")),
