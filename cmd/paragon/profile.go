@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -26,7 +27,7 @@ import (
 type profileFlags struct {
 	folder, catalogue, out, compare, pictures, clock string
 	models                                           []string
-	threads, batches, concurrency                    []int
+	threads, batches, concurrency, memory            []int
 	samples, cold                                    int
 	budget                                           time.Duration
 }
@@ -65,6 +66,7 @@ func (a *app) profileCommand() *cobra.Command {
 	fs.IntSliceVar(&f.threads, "threads", nil, "threads of one inference, besides 1")
 	fs.IntSliceVar(&f.batches, "batch", nil, "pictures of one inference, besides 1")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "callers at once, besides 1")
+	fs.IntSliceVar(&f.memory, "memory", nil, "function sizes in MB to emulate by a control group's share of a vCPU")
 	fs.IntVar(&f.samples, "samples", 20000, "the most runs of a setting")
 	fs.DurationVar(&f.budget, "budget", 10*time.Second, "the most time for a setting")
 	fs.IntVar(&f.cold, "cold", 20, "cold starts of each model")
@@ -118,7 +120,7 @@ func (a *app) steps(n int) *progressbar.ProgressBar {
 // job turns the flags into what is to be measured.
 func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	j := measure.Job{
-		Clock: f.clock, ColdRuns: f.cold, Today: now, File: path.Join(f.catalogue, "latency.json"),
+		Clock: f.clock, ColdRuns: f.cold, MemoryMB: f.memory, Today: now, File: path.Join(f.catalogue, "latency.json"),
 		Plan: measure.Plan{Warmup: 50, Samples: f.samples, Budget: f.budget}, Settings: f.settings(),
 	}
 	switch f.clock {
@@ -135,17 +137,23 @@ func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	if slices.ContainsFunc(slices.Concat(f.threads, f.batches, f.concurrency), func(n int) bool { return n < 1 || n > 1024 }) {
 		return j, usagef("--threads, --batch and --concurrency are 1 to 1024")
 	}
+	if slices.ContainsFunc(f.memory, func(mb int) bool { return mb < 128 || mb > 10240 }) {
+		return j, usagef("--memory is 128 to 10240 MB")
+	}
 	var err error
 	if j.Subjects, err = f.subjects(); err != nil {
 		return j, err
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return j, fmt.Errorf("find this program, to start it cold: %w", err)
+		return j, fmt.Errorf("find this program, to start it anew: %w", err)
 	}
-	j.Child = func(ctx context.Context, model string) *exec.Cmd {
-		return exec.CommandContext(ctx, exe, "profile-cold", "--profiles", f.folder, "--catalogue", f.catalogue, "--pictures", f.pictures, "--model", model)
+	child := func(ctx context.Context, command, model string) *exec.Cmd {
+		return exec.CommandContext(ctx, exe, command, "--profiles", f.folder, "--catalogue", f.catalogue,
+			"--pictures", f.pictures, "--samples", strconv.Itoa(f.samples), "--budget", f.budget.String(), "--model", model)
 	}
+	j.Child = func(ctx context.Context, model string) *exec.Cmd { return child(ctx, "profile-cold", model) }
+	j.Share = func(ctx context.Context, model string) *exec.Cmd { return child(ctx, "profile-share", model) }
 	return j, nil
 }
 
@@ -224,26 +232,6 @@ func (f *profileFlags) readPictures(set *profiles.Set) ([][]byte, error) {
 		out = append(out, raw)
 	}
 	return out, nil
-}
-
-// profileColdCommand is the process that `paragon profile` starts cold.
-func (a *app) profileColdCommand() *cobra.Command {
-	f := &profileFlags{}
-	c := &cobra.Command{
-		Use: "profile-cold", Short: "Answer once and report, for paragon profile", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			subjects, err := f.subjects()
-			if err != nil {
-				return err
-			}
-			return measure.RunCold(c.Context(), subjects[0], a.out)
-		},
-	}
-	c.Flags().StringVar(&f.folder, "profiles", "", "")
-	c.Flags().StringVar(&f.catalogue, "catalogue", "", "")
-	c.Flags().StringVar(&f.pictures, "pictures", "", "")
-	c.Flags().StringSliceVar(&f.models, "model", nil, "")
-	return c
 }
 
 // writeReport merges the figures into a file, whole or not at all.

@@ -14,7 +14,7 @@ import (
 func (a *app) printProfile(r measure.Report) error {
 	a.printf("%s, load average %.1f, %s clock, %s\n\n", r.Hardware, r.LoadAverage, r.Clock, runtime.Version())
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
+	fmt.Fprintln(w, "MODEL\tAT\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
 	for _, m := range r.Models {
 		for _, l := range m.Latency {
 			cold, memory := "", ""
@@ -25,11 +25,19 @@ func (a *app) printProfile(r measure.Report) error {
 			if l.Confidence != nil {
 				ci = l.Confidence.P99
 			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f-%.4f\t%.0f\t%s\t%s\t%d\n", m.Name, l.Threads, l.Batch,
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f-%.4f\t%.0f\t%s\t%s\t%d\n", m.Name, at(l), l.Threads, l.Batch,
 				max(l.Concurrency, 1), l.MS.P50, l.MS.P95, l.MS.P99, ci[0], ci[1], l.PerSecond, cold, memory, l.Source.Samples)
 		}
 	}
 	return w.Flush()
+}
+
+// at says what a figure stands for: this machine, or a function of some memory.
+func at(l profile.Latency) string {
+	if l.MemoryMB > 0 {
+		return fmt.Sprintf("%d MB", l.MemoryMB)
+	}
+	return "here"
 }
 
 // errDrift is the end of a comparison that found some.

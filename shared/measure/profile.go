@@ -19,14 +19,18 @@ type Job struct {
 	ColdRuns int    // cold starts of each model; 0 leaves them out
 	// Child starts a process that runs RunCold for a model.
 	Child func(ctx context.Context, model string) *exec.Cmd
-	File  string // that the report goes to, below the profiles folder
-	Today time.Time
+	// MemoryMB are function sizes to be emulated, by Share: a process that
+	// runs RunWhenTold for a model, in a control group.
+	MemoryMB []int
+	Share    func(ctx context.Context, model string) *exec.Cmd
+	File     string // that the report goes to, below the profiles folder
+	Today    time.Time
 	// Tick is called after each step, Steps times in all.
 	Tick func(what string)
 }
 
 // Steps is how often Tick is called.
-func (j Job) Steps() int { return len(j.Subjects) * (len(j.Settings) + j.ColdRuns) }
+func (j Job) Steps() int { return len(j.Subjects) * (len(j.Settings) + len(j.MemoryMB) + j.ColdRuns) }
 
 // Run measures every subject in every setting.
 func (j Job) Run(ctx context.Context) (Report, error) {
@@ -62,6 +66,9 @@ func (j Job) one(ctx context.Context, s Subject, r Report) (Model, string, error
 		m.Latency = append(m.Latency, l)
 		j.Tick(s.Name + " " + settingOf(l))
 	}
+	if err := j.asFunctions(ctx, &m, r); err != nil {
+		return m, "", err
+	}
 	if j.ColdRuns == 0 {
 		return m, "", nil
 	}
@@ -74,6 +81,31 @@ func (j Job) one(ctx context.Context, s Subject, r Report) (Model, string, error
 	extra := profile.Percentiles{P50: max(0, cold.P50-warm), P95: max(0, cold.P95-warm), P99: max(0, cold.P99-warm)}
 	m.Latency[0].ColdMS, m.MemoryMB = &extra, report.MemoryMB
 	return m, report.Library, nil
+}
+
+// asFunctions adds the function sizes that are to be emulated.
+func (j Job) asFunctions(ctx context.Context, m *Model, r Report) error {
+	for _, mb := range j.MemoryMB {
+		l, err := AsFunction(ctx, mb, functionArch(), j.Share(ctx, m.Name))
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", m.Name, err)
+		}
+		l.Source.Kind, l.Source.File, l.Source.Column = "measured", j.File, "ms"
+		l.Source.Row = fmt.Sprintf("name=%s,resource=%s,memory_mb=%d", m.Name, l.Resource, mb)
+		l.Source.Hardware, l.Source.Date = r.Hardware, r.Date
+		l.Source.Note = fmt.Sprintf("a function's share of a vCPU, emulated by a control group; wall clock; load average %.1f; %s", r.LoadAverage, r.Go)
+		m.Latency = append(m.Latency, l)
+		j.Tick(fmt.Sprintf("%s as a function of %d MB", m.Name, mb))
+	}
+	return nil
+}
+
+// functionArch is this machine's architecture as Lambda names it.
+func functionArch() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
 }
 
 // source says where the figure will be found.

@@ -148,5 +148,8 @@ func apart(a, b profile.Latency) bool {
 }
 
 func settingOf(l profile.Latency) string {
+	if l.MemoryMB > 0 {
+		return fmt.Sprintf("resource=%s,memory_mb=%d", l.Resource, l.MemoryMB)
+	}
 	return fmt.Sprintf("threads=%d,batch=%d,concurrency=%d", l.Threads, l.Batch, max(l.Concurrency, 1))
 }
