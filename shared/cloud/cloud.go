@@ -129,6 +129,10 @@ type WorkerReport struct {
 	Answered     int64       `json:"answered"`   // since it started
 	Bounced      int64       `json:"bounced"`
 	Paced        bool        `json:"paced"`
+	// IdleSince is when a worker that has nothing to do had something last; zero while it has.
+	IdleSince time.Time `json:"idle_since,omitzero"`
+	// Used is the share of its runners' time that was used lately, over ten seconds or so.
+	Used float64 `json:"used"`
 }
 
 // Orders is what a worker is told when it reports.
@@ -142,7 +146,8 @@ type Fleet interface {
 	// SetDesired asks for a number of workers. Fewer than there are changes
 	// nothing until workers are drained.
 	SetDesired(ctx context.Context, pool string, workers int) error
-	// Workers returns every worker that is not gone, booting ones included, in order of launch.
+	// Workers returns every worker that is not gone, booting ones included, in
+	// order of launch. One that is marked to leave is listed as draining.
 	Workers(ctx context.Context, pool string) ([]WorkerReport, error)
 	// Drain marks workers: each finishes or releases what it holds and leaves.
 	Drain(ctx context.Context, pool string, ids ...string) error
@@ -237,4 +242,7 @@ type Home struct {
 	Settings Settings
 	Invoker  Invoker
 	Blobs    Blobs
+	Ledger   Ledger
+	Groups   Groups
+	History  History
 }

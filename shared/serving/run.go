@@ -24,6 +24,7 @@ func (w *Worker) start() {
 		if !ok {
 			return
 		}
+		w.use.follow(w.Now(), w.bench.Busy())
 		w.work.Go(func() { w.run(r) })
 	}
 }
@@ -38,6 +39,7 @@ func (w *Worker) run(r placement.Run[*lease]) {
 
 	w.mu.Lock()
 	w.bench.Done(r.Ticket)
+	w.use.follow(w.Now(), w.bench.Busy())
 	w.notifyLocked()
 	if w.life.Err() == nil {
 		for i, l := range r.Items {

@@ -82,6 +82,7 @@ type Worker struct {
 	changed     chan struct{} // closed, and replaced, when something changed
 	answered    int64
 	bounced     int64
+	use         use
 }
 
 // New makes a worker. It fails for an instance type that the catalogue does
@@ -95,6 +96,7 @@ func New(o Options) (*Worker, error) {
 		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
 	}
 	w := &Worker{Options: o, instance: in, bench: placement.NewBench[*lease](o.Runners), changed: make(chan struct{})}
+	w.use = newUse(o.Now(), o.Runners)
 	w.leases.held = map[string]*lease{}
 	w.settler = &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,
 		MaxAttempts: func() int { return o.Settings().MaxAttempts }}

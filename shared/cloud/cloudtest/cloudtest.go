@@ -33,6 +33,8 @@ type Subject struct {
 	Home cloud.Home
 	// Revoke declares a worker dead.
 	Revoke func(ctx context.Context, worker string) error
+	// Limit sets how many workers a pool's group may have.
+	Limit func(ctx context.Context, pool string, least, most int) error
 	// Upload does what a caller does with an upload.
 	Upload func(ctx context.Context, u cloud.Upload, data []byte) error
 }
@@ -61,7 +63,7 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 	if f.Lease == 0 {
 		f.Lease = 2 * time.Second
 	}
-	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases}
+	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases, ledgerCases}
 	for _, cases := range groups {
 		for _, c := range cases {
 			if !c.holds(f) {

@@ -47,7 +47,7 @@ func dial(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 		return cloud.Home{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
-	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r}, nil
+	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r}, nil
 }
 
 // call makes one call: req as JSON there, Resp as JSON back.
@@ -254,4 +254,38 @@ func (r *remote) Invoke(ctx context.Context, function string, payload []byte) (c
 
 func (r *remote) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
 	return call[[]byte](ctx, r, "blob", blobCall{owner, uri, limit})
+}
+
+func (r *remote) Claim(ctx context.Context, holder string, length time.Duration) (cloud.Lease, error) {
+	return call[cloud.Lease](ctx, r, "claim", claimCall{holder, length})
+}
+
+func (r *remote) Resign(ctx context.Context, l cloud.Lease) error {
+	_, err := call[none](ctx, r, "resign", l)
+	return err
+}
+
+func (r *remote) Memory(ctx context.Context, pool string) ([]byte, error) {
+	return call[[]byte](ctx, r, "memory", pool)
+}
+
+func (r *remote) Commit(ctx context.Context, l cloud.Lease, memory []byte, e cloud.Entry) error {
+	_, err := call[none](ctx, r, "commit", commitCall{l, memory, e})
+	return err
+}
+
+func (r *remote) Entry(ctx context.Context, id string) (cloud.Entry, error) {
+	return call[cloud.Entry](ctx, r, "entry", id)
+}
+
+func (r *remote) Entries(ctx context.Context, q cloud.EntryQuery) ([]cloud.Entry, error) {
+	return call[[]cloud.Entry](ctx, r, "entries", q)
+}
+
+func (r *remote) Group(ctx context.Context, pool string) (cloud.Group, error) {
+	return call[cloud.Group](ctx, r, "group", pool)
+}
+
+func (r *remote) Changes(ctx context.Context, name string, limit int) ([]cloud.Change, error) {
+	return call[[]cloud.Change](ctx, r, "changes", changesCall{name, limit})
 }

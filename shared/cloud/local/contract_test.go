@@ -62,6 +62,7 @@ func subject(h *Home, c cloud.Home) cloudtest.Subject {
 	return cloudtest.Subject{
 		Home:   c,
 		Revoke: h.MarkGone,
+		Limit:  h.SetGroup,
 		Upload: func(ctx context.Context, u cloud.Upload, data []byte) error {
 			return h.PutBlob(ctx, strings.TrimPrefix(u.URL, uploadPath), bytes.NewReader(data))
 		},

@@ -15,7 +15,14 @@ func (c *consumer) SetDesired(ctx context.Context, pool string, workers int) err
 		return fmt.Errorf("desire %d workers of pool %s: below 0", workers, pool)
 	}
 	return c.writeFleet(ctx, "desire workers of pool "+pool, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO pools (pool, desired) VALUES (?, ?)
+		g, err := group(t.statements, pool)
+		if err == nil && workers > g.Max {
+			err = fmt.Errorf("%d are above the group's maximum of %d", workers, g.Max)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO pools (pool, desired) VALUES (?, ?)
 			ON CONFLICT (pool) DO UPDATE SET desired = excluded.desired`, pool, workers)
 		return err
 	})
@@ -38,14 +45,18 @@ func (c *consumer) Workers(_ context.Context, pool string) ([]cloud.WorkerReport
 	var out []cloud.WorkerReport
 	err := c.reads.each(func(row *sql.Rows) error {
 		var text sql.RawBytes
-		if err := row.Scan(&text); err != nil {
+		var leaves bool
+		if err := row.Scan(&text, &leaves); err != nil {
 			return err
 		}
 		var r cloud.WorkerReport
 		err := json.Unmarshal(text, &r)
+		if leaves {
+			r.State = cloud.Draining
+		}
 		out = append(out, r)
 		return err
-	}, `SELECT report FROM workers WHERE pool = ? AND state <> ? ORDER BY launched`, pool, cloud.Gone)
+	}, `SELECT report, drain FROM workers WHERE pool = ? AND state <> ? ORDER BY launched`, pool, cloud.Gone)
 	if err != nil {
 		return nil, fmt.Errorf("list the workers of pool %s: %w", pool, err)
 	}

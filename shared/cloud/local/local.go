@@ -106,6 +106,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
 // their parent.
 func (h *Home) takeOver(ctx context.Context) error {
 	return h.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`UPDATE lease SET until = 0`); err != nil {
+			return err
+		}
 		if _, err := t.exec(`UPDATE messages SET visible_at = sent_at, lease = 0, holder = '' WHERE lease <> 0`); err != nil {
 			return err
 		}
@@ -152,7 +155,7 @@ func (h *Home) Cloud() cloud.Home { return h.As("parent") }
 // MarkGone releases leases by: a worker's id.
 func (h *Home) As(name string) cloud.Home {
 	c := &consumer{Home: h, name: name}
-	return cloud.Home{Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker}
+	return cloud.Home{Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker, Ledger: c, Groups: c, History: c}
 }
 
 // consumer is the home in the hands of one named consumer.

@@ -174,6 +174,14 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.Blobs.NewUpload(ctx, "", "", 1)
 	c.Blobs.Blob(ctx, "", "", 1)
 	c.Invoker.Invoke(ctx, "", nil)
+	c.Ledger.Claim(ctx, "", 1)
+	c.Ledger.Resign(ctx, cloud.Lease{})
+	c.Ledger.Memory(ctx, "")
+	c.Ledger.Commit(ctx, cloud.Lease{}, nil, cloud.Entry{})
+	c.Ledger.Entry(ctx, "")
+	c.Ledger.Entries(ctx, cloud.EntryQuery{})
+	c.Groups.Group(ctx, "")
+	c.History.Changes(ctx, "", 1)
 	for name := range calls {
 		if !asked[name] {
 			t.Errorf("nobody asks for %s", name)

@@ -91,6 +91,31 @@ var migrations = []string{
 	);
 	CREATE INDEX votes_by_time ON votes (at);
 	`,
+	`
+	CREATE TABLE lease (                        -- who may move the fleet
+		one    INTEGER PRIMARY KEY CHECK (one = 1),
+		holder TEXT    NOT NULL,
+		token  INTEGER NOT NULL,
+		until  INTEGER NOT NULL
+	);
+	CREATE TABLE memories (
+		pool   TEXT PRIMARY KEY,
+		memory BLOB
+	);
+	CREATE TABLE entries (                      -- one a tick and pool
+		id        TEXT    PRIMARY KEY,
+		pool      TEXT    NOT NULL,
+		moves     INTEGER NOT NULL,
+		forget_at INTEGER NOT NULL,
+		entry     BLOB    NOT NULL,             -- JSON, without the record
+		record    BLOB
+	);
+	CREATE INDEX entries_by_pool ON entries (pool, id);
+	CREATE INDEX entries_that_move ON entries (pool, id) WHERE moves = 1;
+	CREATE INDEX entries_by_forget ON entries (forget_at);
+	ALTER TABLE pools ADD COLUMN least INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE pools ADD COLUMN most  INTEGER NOT NULL DEFAULT 2000;
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

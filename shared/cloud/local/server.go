@@ -170,6 +170,30 @@ var calls = map[string]handler{
 	"set": on(func(ctx context.Context, c *consumer, q setCall) (none, error) {
 		return none{}, c.Set(ctx, q.Name, q.Value)
 	}),
+	"claim": on(func(ctx context.Context, c *consumer, q claimCall) (cloud.Lease, error) {
+		return c.Claim(ctx, q.Holder, q.Length)
+	}),
+	"resign": on(func(ctx context.Context, c *consumer, l cloud.Lease) (none, error) {
+		return none{}, c.Resign(ctx, l)
+	}),
+	"memory": on(func(ctx context.Context, c *consumer, pool string) ([]byte, error) {
+		return c.Memory(ctx, pool)
+	}),
+	"commit": on(func(ctx context.Context, c *consumer, q commitCall) (none, error) {
+		return none{}, c.Commit(ctx, q.Lease, q.Memory, q.Entry)
+	}),
+	"entry": on(func(ctx context.Context, c *consumer, id string) (cloud.Entry, error) {
+		return c.Entry(ctx, id)
+	}),
+	"entries": on(func(ctx context.Context, c *consumer, q cloud.EntryQuery) ([]cloud.Entry, error) {
+		return c.Entries(ctx, q)
+	}),
+	"group": on(func(ctx context.Context, c *consumer, pool string) (cloud.Group, error) {
+		return c.Group(ctx, pool)
+	}),
+	"changes": on(func(ctx context.Context, c *consumer, q changesCall) ([]cloud.Change, error) {
+		return c.Changes(ctx, q.Name, q.Limit)
+	}),
 	"new-upload": on(func(ctx context.Context, c *consumer, q uploadCall) (cloud.Upload, error) {
 		return c.NewUpload(ctx, q.Owner, q.ContentType, q.Limit)
 	}),

@@ -74,7 +74,20 @@ type (
 		Values  map[string]string
 		Version int64
 	}
-	setCall    struct{ Name, Value string }
+	setCall   struct{ Name, Value string }
+	claimCall struct {
+		Holder string
+		Length time.Duration
+	}
+	commitCall struct {
+		Lease  cloud.Lease
+		Memory []byte
+		Entry  cloud.Entry
+	}
+	changesCall struct {
+		Name  string
+		Limit int
+	}
 	uploadCall struct {
 		Owner, ContentType string
 		Limit              int

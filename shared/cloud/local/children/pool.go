@@ -86,6 +86,7 @@ func (p *pool) reconcile(ctx context.Context) error {
 		return fmt.Errorf("read who is there: %w", err)
 	}
 	p.dismiss(reports)
+	p.cancel(leaving)
 	for range desired - staying(reports, leaving) {
 		if err := p.launch(ctx); err != nil {
 			return err
@@ -113,6 +114,18 @@ func (p *pool) dismiss(reports []cloud.WorkerReport) {
 	defer p.mu.Unlock()
 	for id, w := range p.workers {
 		if !slices.ContainsFunc(reports, func(r cloud.WorkerReport) bool { return r.ID == id }) {
+			w.dismiss()
+		}
+	}
+}
+
+// cancel lets go of workers that are to leave and whose machine is not up yet:
+// there is nobody who could leave by their own hand.
+func (p *pool) cancel(leaving []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range leaving {
+		if w := p.workers[id]; w != nil && !w.started.Load() {
 			w.dismiss()
 		}
 	}

@@ -314,3 +314,18 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// A worker whose machine is not up has nobody who could hear the order to leave.
+func TestOneThatBootsCanBeCalledOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2, Options{BootDelay: boot})
+		defer f.close()
+		after(boot / 2)
+		leaver := f.home.ids()[0]
+		f.home.change(func() { f.home.desired, f.home.draining = 1, []string{leaver} })
+		after(boot)
+		if !slices.Equal(f.home.gone, []string{leaver}) || len(f.running()) != 1 {
+			t.Errorf("gone %v, %d run", f.home.gone, len(f.running()))
+		}
+	})
+}

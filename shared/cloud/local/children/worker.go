@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paragon/shared/cloud/local/process"
@@ -18,6 +19,7 @@ type worker struct {
 	pool  *pool
 	s     *Supervisor
 
+	started   atomic.Bool // its machine is up
 	once      sync.Once
 	dismissed chan struct{} // closed when others declared it dead
 }
@@ -53,6 +55,7 @@ func (w *worker) boot(delay time.Duration) bool {
 	}
 	select {
 	case <-up:
+		w.started.Store(true)
 		return true
 	case <-w.dismissed:
 	case <-w.s.quit:
