@@ -17,7 +17,8 @@ func Formats() []string { return []string{"paragon", "spock", "limbo", "timestam
 //
 //   - paragon: `second,count` and its like, as ReadTrace;
 //   - spock: `second,count,task,scaled`, without a header, as the authors of
-//     Spock publish Berkeley and WITS; the count is taken;
+//     Spock publish Berkeley and WITS; the count is taken, and seconds that are
+//     left out had none;
 //   - limbo: `time;rate` or `time,rate`, rates a second at the middle of steps
 //     of equal length, as LIMBO's arrival rate models are;
 //   - timestamps: a moment a line, in seconds or as RFC 3339, as Azure's traces
@@ -88,12 +89,15 @@ func (s *spockReader) line(_ int, text string) error {
 		return fmt.Errorf("%q does not have four columns", text)
 	}
 	second, err := strconv.Atoi(strings.TrimSpace(cells[0]))
-	if err != nil || second != len(s.t.Counts)+1 {
-		return fmt.Errorf("second %q where %d is due", cells[0], len(s.t.Counts)+1)
+	if err != nil || second <= len(s.t.Counts) || second > maxSteps {
+		return fmt.Errorf("second %q where %d or a later one is due", cells[0], len(s.t.Counts)+1)
 	}
 	v, err := count(cells[1])
 	if err != nil {
 		return err
+	}
+	for len(s.t.Counts) < second-1 {
+		s.t.Counts = append(s.t.Counts, 0)
 	}
 	s.t.Counts = append(s.t.Counts, v)
 	return nil
