@@ -1,26 +1,39 @@
 // Command infra is the CDK app: one stack a stage, everything that a
-// deployment consists of.
+// deployment consists of, one file a concern.
 package main
 
 import (
+	"fmt"
+	"os"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsautoscaling"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/assertions"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
-	_ "github.com/aws/aws-cdk-go/awscdk/v2/awsbudgets"
 	"github.com/aws/jsii-runtime-go"
-	_ "github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
 func main() {
 	defer jsii.Close()
-	app := awscdk.NewApp(nil)
+	if err := synth(awscdk.NewApp(nil)); err != nil {
+		fmt.Fprintln(os.Stderr, "infra:", err)
+		jsii.Close()
+		os.Exit(1)
+	}
+}
+
+// synth writes the template of the stage that the app's context describes.
+func synth(app awscdk.App) error {
+	cfg, err := readConfig(contextOf(app))
+	if err != nil {
+		return err
+	}
+	if _, err := newStack(app, cfg); err != nil {
+		return err
+	}
+	check(app)
 	app.Synth(nil)
+	return nil
+}
+
+// contextOf reads the context of cdk.json and of the command line.
+func contextOf(app awscdk.App) func(string) any {
+	return func(key string) any { return app.Node().TryGetContext(jsii.String(key)) }
 }

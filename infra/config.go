@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"paragon/profiles"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/settings"
+)
+
+// Pool is the workers of one Auto Scaling group.
+type Pool struct {
+	// InstanceTypes are tried in this order; all have the same vCPUs and architecture.
+	InstanceTypes []string `json:"instance_types"`
+	OnDemandBase  int      `json:"on_demand_base"` // so many workers are never spot
+	SpotPercent   int      `json:"spot_percent"`   // of those above the base
+	Min           int      `json:"min"`
+	Max           int      `json:"max"`
+}
+
+// Throttle bounds what the gateway lets through.
+type Throttle struct {
+	PerSecond float64 `json:"per_second"`
+	Burst     float64 `json:"burst"`
+}
+
+// Config is what a deployment is told, each field a key of the context in
+// cdk.json; `cdk deploy -c stage=prod` overrides one.
+type Config struct {
+	Stage            string
+	Catalogue        string   // folder of profiles/
+	Tasks            []string // whose models get functions; empty means all of the catalogue
+	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means all
+	FunctionArch     string   // of the inference functions: x86_64 or arm64
+	Pools            map[string]Pool
+	Authorizer       string // iam or keys
+	Network          string // private, with endpoints, or public, which is cheaper
+	Throttle         Throttle
+	// OverflowConcurrency is how many dispatchers the overflow queue may run at
+	// once; each answers a batch of up to 10.
+	OverflowConcurrency int
+	MonthlyBudgetUSD    float64
+	AlarmEmail          string
+	LogDays             int
+	Retain              bool              // keep tables and logs when the stack is destroyed
+	Settings            map[string]string // first values that differ from the defaults
+	AssetRoot           string            // folder of what `make dist` built
+}
+
+// The choices of a deployment.
+const (
+	private, public = "private", "public"
+	byIAM, byKeys   = "iam", "keys"
+)
+
+// readConfig reads the context. Its errors name the key and what it may be.
+func readConfig(context func(string) any) (Config, error) {
+	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
+		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20}
+	keys := map[string]any{
+		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
+		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer,
+		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
+		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays,
+		"retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if err := decode(context(key), keys[key]); err != nil {
+			return c, fmt.Errorf("context %q: %w", key, err)
+		}
+	}
+	return c, c.validate()
+}
+
+// decode reads one value. The command line gives every value as text, which is
+// JSON where another type is wanted.
+func decode(value, into any) error {
+	if value == nil {
+		return nil
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	if text, ok := value.(string); ok {
+		if _, wantsText := into.(*string); !wantsText {
+			raw = []byte(text)
+		}
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
+var (
+	poolName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
+	address  = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
+)
+
+// logDays are the retentions that CloudWatch Logs knows, up to a year.
+var logDays = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365}
+
+// validate reports every fault at once.
+func (c Config) validate() error {
+	var faults []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	if err := names.CheckStage(c.Stage); err != nil {
+		faults = append(faults, fmt.Errorf("context \"stage\": %w", err))
+	}
+	must(slices.Contains([]string{"x86_64", "arm64"}, c.FunctionArch), "context \"function_arch\": %q is neither x86_64 nor arm64", c.FunctionArch)
+	must(slices.Contains([]string{byIAM, byKeys}, c.Authorizer), "context \"authorizer\": %q is neither %s nor %s", c.Authorizer, byIAM, byKeys)
+	must(slices.Contains([]string{private, public}, c.Network), "context \"network\": %q is neither %s nor %s", c.Network, private, public)
+	must(c.Throttle.PerSecond >= 1 && c.Throttle.Burst >= 1, "context \"throttle\": per_second and burst must be 1 or more")
+	must(c.OverflowConcurrency >= 2 && c.OverflowConcurrency <= 1000, "context \"overflow_concurrency\": %d is outside 2 to 1000", c.OverflowConcurrency)
+	must(slices.Contains(logDays, c.LogDays), "context \"log_days\": %d is none of %v", c.LogDays, logDays)
+	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is no address", c.AlarmEmail)
+	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v is negative", c.MonthlyBudgetUSD)
+	must(len(c.Pools) > 0, "context \"pools\": there must be one")
+	if _, err := settings.Parse(c.Settings); err != nil {
+		faults = append(faults, fmt.Errorf("context \"settings\": %w", err))
+	}
+	return errors.Join(faults...)
+}
+
+// plan is a config looked up in the profiles.
+type plan struct {
+	Config
+	models []*profile.Model         // that get functions
+	sizes  []int                    // of each
+	pools  []poolPlan               // in order of name
+	first  map[string]settingsValue // of every setting
+}
+
+// poolPlan is a pool whose instance types are known.
+type poolPlan struct {
+	Pool
+	name string
+	arch string // of its machines
+}
+
+type settingsValue struct{ value, doc string }
+
+// lookUp finds what the config names, so that a typo ends here and not in an account.
+func lookUp(c Config) (plan, error) {
+	p := plan{Config: c, first: map[string]settingsValue{}}
+	set, err := profiles.Load("")
+	if err != nil {
+		return p, err
+	}
+	catalogue, err := set.Catalogue(c.Catalogue)
+	if err != nil {
+		return p, fmt.Errorf("context \"catalogue\": %w", err)
+	}
+	if p.models, err = c.modelsOf(catalogue); err != nil {
+		return p, err
+	}
+	if p.sizes, err = c.sizesOf(catalogue); err != nil {
+		return p, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Pools)) {
+		pool, err := c.poolOf(catalogue, name)
+		if err != nil {
+			return p, fmt.Errorf("context \"pools\": pool %q: %w", name, err)
+		}
+		p.pools = append(p.pools, pool)
+	}
+	for _, f := range settings.Fields() {
+		v := settingsValue{value: f.Default, doc: f.Doc}
+		if set, ok := c.Settings[f.Name]; ok {
+			v.value = set
+		}
+		p.first[f.Name] = v
+	}
+	return p, nil
+}
+
+// modelsOf returns the models that come with a network and do one of the tasks.
+func (c Config) modelsOf(catalogue *profile.Catalogue) ([]*profile.Model, error) {
+	for _, task := range c.Tasks {
+		if _, ok := catalogue.Task(task); !ok {
+			return nil, fmt.Errorf("context \"tasks\": catalogue %s has no task %q", c.Catalogue, task)
+		}
+	}
+	var out []*profile.Model
+	for i := range catalogue.Models {
+		m := &catalogue.Models[i]
+		if m.File != "" && (len(c.Tasks) == 0 || slices.Contains(c.Tasks, m.Task)) {
+			out = append(out, m)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("catalogue %s has no model with a network for the tasks %v", c.Catalogue, c.Tasks)
+	}
+	return out, nil
+}
+
+// sizesOf returns the memory sizes, rising.
+func (c Config) sizesOf(catalogue *profile.Catalogue) ([]int, error) {
+	have, ok := catalogue.FunctionSizes(c.FunctionArch)
+	if !ok {
+		return nil, fmt.Errorf("context \"function_arch\": catalogue %s has no functions for %s", c.Catalogue, c.FunctionArch)
+	}
+	if len(c.FunctionMemoryMB) == 0 {
+		return have.MemoryMB, nil
+	}
+	for _, mb := range c.FunctionMemoryMB {
+		if !slices.Contains(have.MemoryMB, mb) {
+			return nil, fmt.Errorf("context \"function_memory_mb\": %d is none of the catalogue's %v", mb, have.MemoryMB)
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(c.FunctionMemoryMB))), nil
+}
+
+// poolOf holds a pool to one number of vCPUs and one architecture: the
+// controller counts workers, so one must be worth as much as another.
+func (c Config) poolOf(catalogue *profile.Catalogue, name string) (poolPlan, error) {
+	p := poolPlan{Pool: c.Pools[name], name: name}
+	if !poolName.MatchString(name) {
+		return p, fmt.Errorf("the name must match %s", poolName)
+	}
+	if len(p.InstanceTypes) == 0 {
+		return p, errors.New("instance_types is empty")
+	}
+	if p.Min < 0 || p.Max < 1 || p.Min > p.Max || p.OnDemandBase < 0 || p.SpotPercent < 0 || p.SpotPercent > 100 {
+		return p, fmt.Errorf("min %d, max %d, on_demand_base %d, spot_percent %d: 0 <= min <= max, max >= 1, 0 <= spot_percent <= 100",
+			p.Min, p.Max, p.OnDemandBase, p.SpotPercent)
+	}
+	vcpus := 0
+	for _, typ := range p.InstanceTypes {
+		in, ok := catalogue.Instance(typ)
+		if !ok {
+			return p, fmt.Errorf("profiles/instances.json has no type %q", typ)
+		}
+		if vcpus != 0 && (in.VCPUs != vcpus || in.Arch != p.arch) {
+			return p, fmt.Errorf("%s has %d vCPUs of %s, the types before it %d of %s", typ, in.VCPUs, in.Arch, vcpus, p.arch)
+		}
+		vcpus, p.arch = in.VCPUs, in.Arch
+	}
+	return p, nil
+}

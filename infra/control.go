@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
+	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+)
+
+// controllerSeconds bounds a run of the controller, which ticks for 50 s.
+const controllerSeconds = 60
+
+// makeControl starts the controller every minute. A start that fails is not
+// repeated, and one that is late is dropped: the next is due anyway.
+func (s *stack) makeControl() {
+	s.functions.controller = s.function(made{
+		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: 512, seconds: controllerSeconds,
+		env: s.environment(), may: s.controllerMay(),
+	})
+	s.functions.controller.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})
+	arn := s.functions.controller.FunctionArn()
+	s.schedule("Tick", "tick", "rate(1 minute)", arn, "{}", allow(on(arn), "lambda:InvokeFunction"))
+	for _, g := range s.groups {
+		s.keepZones(g)
+	}
+}
+
+// keepZones suspends zone rebalancing, which would end workers that nobody
+// drained. CloudFormation has no word for it, so a schedule says it again and
+// again: it takes hold within minutes and cannot be lost.
+func (s *stack) keepZones(g group) {
+	input, err := json.Marshal(map[string]any{"AutoScalingGroupName": g.name, "ScalingProcesses": []string{"AZRebalance"}})
+	if err != nil {
+		panic(err) // a map of words
+	}
+	id := "Zones" + pascal(g.pool.name)
+	target := "arn:" + *awscdk.Aws_PARTITION() + ":scheduler:::aws-sdk:autoscaling:suspendProcesses"
+	made := s.schedule(id, "zones-"+g.pool.name, "rate(5 minutes)", text(target), string(input),
+		allow(on(s.groupARN(g.pool.name)), "autoscaling:SuspendProcesses"))
+	made.AddResourceDependency(g.asg, nil)
+}
+
+// schedule calls a target at a rate, once each time.
+func (s *stack) schedule(id, name, rate string, target *string, input string, may awsiam.PolicyStatement) awsscheduler.CfnSchedule {
+	role := s.role(id+"Role", "scheduler.amazonaws.com", may)
+	return awsscheduler.NewCfnSchedule(s.Stack, text(id), &awsscheduler.CfnScheduleProps{
+		Name: s.physical(name), ScheduleExpression: text(rate),
+		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: text("OFF")},
+		Target: &awsscheduler.CfnSchedule_TargetProperty{
+			Arn: target, RoleArn: role.RoleArn(), Input: text(input),
+			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60)},
+		},
+	})
+}
+
+func (s *stack) controllerMay() []awsiam.PolicyStatement {
+	var groups []*string
+	for _, p := range s.pools {
+		groups = append(groups, s.groupARN(p.name))
+	}
+	return []awsiam.PolicyStatement{
+		allow(s.queueARNs(append(s.allWork(), cloud.Overflow, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
+		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
+		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"),
+		allow(groups, "autoscaling:SetDesiredCapacity"),
+		// CloudWatch and the descriptions of Auto Scaling know no resources.
+		allow(on(text("*")), "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities", "cloudwatch:GetMetricData"),
+		s.readSettings(), putMetrics(),
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud"
+)
+
+// makeDashboard shows the stage on one page: alarms, load, queues, workers and
+// functions.
+func (s *stack) makeDashboard(alarms []interfacesawscloudwatch.IAlarmRef) {
+	d := awscloudwatch.NewDashboard(s.Stack, text("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: s.physical("stage")})
+	d.AddWidgets(awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
+		Alarms: &alarms, Width: jsii.Number(24), Height: jsii.Number(3), Title: text("Alarms")}))
+	d.AddWidgets(
+		graph("Requests a minute", s.gatewayMetric("Count", "Sum"), s.gatewayMetric("4xx", "Sum"), s.gatewayMetric("5xx", "Sum")),
+		graph("Answer time, ms", s.gatewayMetric("Latency", "p50"), s.gatewayMetric("Latency", "p99")),
+	)
+	var depths, ages, workers []awscloudwatch.IMetric
+	for _, q := range append(s.allWork(), cloud.Overflow, cloud.DeadLetters) {
+		depths, ages = append(depths, s.waiting(q)), append(ages, s.age(q))
+	}
+	for _, g := range s.groups {
+		workers = append(workers, groupMetric(g, "GroupDesiredCapacity", "Maximum"), groupMetric(g, "GroupInServiceInstances", "Maximum"),
+			groupMetric(g, "GroupPendingInstances", "Maximum"), groupMetric(g, "GroupTerminatingInstances", "Maximum"))
+	}
+	d.AddWidgets(graph("Waiting messages", depths...), graph("Oldest message, s", ages...))
+	f := s.functions
+	d.AddWidgets(graph("Workers", workers...),
+		graph("Controller and dispatcher", f.controller.MetricInvocations(minutely("Sum")), f.controller.MetricErrors(minutely("Sum")),
+			f.dispatcher.MetricInvocations(minutely("Sum")), f.dispatcher.MetricErrors(minutely("Sum"))))
+	d.AddWidgets(s.inferenceGraph("Inference functions, runs", "Invocations", "Sum"), s.inferenceGraph("Inference functions, p95 ms", "Duration", "p95"))
+}
+
+func graph(title string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+	return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{
+		Title: text(title), Left: &metrics, Width: jsii.Number(12), Height: jsii.Number(6),
+		LeftYAxis: &awscloudwatch.YAxisProps{Min: jsii.Number(0)},
+	})
+}
+
+// inferenceGraph draws a metric of every inference function that has it.
+func (s *stack) inferenceGraph(title, metric, statistic string) awscloudwatch.IWidget {
+	search := awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression: text(`SEARCH('{AWS/Lambda,FunctionName} MetricName="` + metric + `" "` + *s.physical("inference") + `"', '` + statistic + `', 60)`),
+		Label:      text(""), UsingMetrics: &map[string]awscloudwatch.IMetric{}, Period: seconds(60),
+	})
+	return graph(title, search)
+}
+
+// kebab turns ALogicalId into a-logical-id.
+func kebab(id string) string {
+	var b strings.Builder
+	for i, r := range id {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+// data is where queries, the stage's state and uploads are kept.
+type data struct {
+	queries, state awsdynamodb.Table
+	uploads        awss3.Bucket
+}
+
+// makeData makes the tables, the bucket and the settings.
+func (s *stack) makeData() data {
+	d := data{queries: s.queriesTable()}
+	d.state = s.table("State", "state", names.StateTTL, key(names.StateKey), key(names.StateSort))
+	// Uploads are inputs, of use for as long as their query: what is left of a
+	// destroyed stage empties itself and then costs nothing.
+	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)
+	d.uploads = s.bucket("Uploads", 2, logs)
+	s.makeSettings()
+	return d
+}
+
+// bucket is closed to the public, encrypted, takes TLS alone, and deletes what
+// is older than its days. With logs, every access is logged there.
+func (s *stack) bucket(id string, keepDays float64, logs awss3.Bucket) awss3.Bucket {
+	props := &awss3.BucketProps{
+		Encryption: awss3.BucketEncryption_S3_MANAGED, EnforceSSL: jsii.Bool(true), MinimumTLSVersion: jsii.Number(1.2),
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(), ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
+		LifecycleRules: &[]*awss3.LifecycleRule{{Id: text("forget"), Expiration: days(keepDays), AbortIncompleteMultipartUploadAfter: days(1)}},
+		RemovalPolicy:  awscdk.RemovalPolicy_RETAIN,
+	}
+	if logs != nil {
+		props.ServerAccessLogsBucket = logs
+	}
+	return awss3.NewBucket(s.Stack, text(id), props)
+}
+
+// queriesTable has the indexes by which unfinished queries are swept and the
+// newest of a caller, or of all, are listed.
+func (s *stack) queriesTable() awsdynamodb.Table {
+	t := s.table("Queries", "queries", names.QueryTTL, key(names.QueryKey), nil)
+	for _, index := range []struct{ name, key, sort string }{
+		{names.OpenIndex, names.OpenKey, names.OpenSort},
+		{names.DayIndex, names.DayKey, names.RecentSort},
+		{names.OwnerIndex, names.OwnerKey, names.RecentSort},
+	} {
+		t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+			IndexName: text(index.name), PartitionKey: key(index.key),
+			SortKey:        &awsdynamodb.Attribute{Name: text(index.sort), Type: awsdynamodb.AttributeType_NUMBER},
+			ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+		})
+	}
+	return t
+}
+
+// table is paid by use, encrypted, recoverable to any second of its last days
+// and forgets what has expired.
+func (s *stack) table(id, name, ttl string, partition, sort *awsdynamodb.Attribute) awsdynamodb.Table {
+	return awsdynamodb.NewTable(s.Stack, text(id), &awsdynamodb.TableProps{
+		TableName: s.physical(name), PartitionKey: partition, SortKey: sort, TimeToLiveAttribute: text(ttl),
+		BillingMode: awsdynamodb.BillingMode_PAY_PER_REQUEST, Encryption: awsdynamodb.TableEncryption_DEFAULT,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
+		DeletionProtection:               jsii.Bool(s.Retain), RemovalPolicy: s.kept(),
+	})
+}
+
+// key is a text attribute of a key.
+func key(name string) *awsdynamodb.Attribute {
+	return &awsdynamodb.Attribute{Name: text(name), Type: awsdynamodb.AttributeType_STRING}
+}
+
+// makeSettings gives every setting its first value. A later deployment changes
+// only those whose value in the template changed.
+func (s *stack) makeSettings() {
+	for _, name := range sorted(s.first) {
+		v := s.first[name]
+		awsssm.NewStringParameter(s.Stack, text("Setting"+pascal(name)), &awsssm.StringParameterProps{
+			ParameterName: text(names.SettingsPath(s.Config.Stage) + name), StringValue: text(v.value), Description: text(v.doc),
+		})
+	}
+}
+
+// pascal turns a_name or a-name into the form of logical ids.
+func pascal(name string) string {
+	var b strings.Builder
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '_' || r == '-' }) {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return b.String()
+}
+
+// days is a duration.
+func days(n float64) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
+
+// seconds is a duration.
+func seconds(n float64) awscdk.Duration { return awscdk.Duration_Seconds(jsii.Number(n)) }

@@ -1,0 +1,156 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"text/template"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsautoscaling"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3assets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+)
+
+// group is the Auto Scaling group of a pool.
+type group struct {
+	pool poolPlan
+	name string
+	asg  awsautoscaling.CfnAutoScalingGroup
+}
+
+// drainSeconds is how long a worker that is told to leave may take over what it runs.
+const drainSeconds = 120
+
+// makeFleet makes a launch template and a group a pool.
+func (s *stack) makeFleet() (groups []group) {
+	binaries := map[string]awss3assets.Asset{}
+	events := awssns.NewTopic(s.Stack, text("Scaling"), &awssns.TopicProps{TopicName: s.physical("scaling"), EnforceSSL: jsii.Bool(true)})
+	for _, p := range s.pools {
+		if binaries[p.arch] == nil {
+			binaries[p.arch] = awss3assets.NewAsset(s.Stack, text("Worker"+pascal(p.arch)), &awss3assets.AssetProps{Path: text(s.built(p.arch, "worker"))})
+		}
+		binary := binaries[p.arch]
+		g := group{pool: p, name: names.Group(s.Config.Stage, p.name)}
+		template := s.launchTemplate(p, binary)
+		g.asg = s.scalingGroup(g, template, events)
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+// launchTemplate says what a machine of a pool is. Its type is the group's affair.
+func (s *stack) launchTemplate(p poolPlan, binary awss3assets.Asset) awsec2.LaunchTemplate {
+	id := "Pool" + pascal(p.name)
+	props := &awsec2.LaunchTemplateProps{
+		LaunchTemplateName: s.physical(p.name),
+		MachineImage:       awsec2.MachineImage_LatestAmazonLinux2023(&awsec2.AmazonLinux2023ImageSsmParameterProps{CpuType: cpu(p.arch)}),
+		RequireImdsv2:      jsii.Bool(true), HttpTokens: awsec2.LaunchTemplateHttpTokens_REQUIRED, HttpPutResponseHopLimit: jsii.Number(1),
+		BlockDevices: &[]*awsec2.BlockDevice{{DeviceName: text("/dev/xvda"), Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(8), &awsec2.EbsDeviceOptions{
+			VolumeType: awsec2.EbsDeviceVolumeType_GP3, Encrypted: jsii.Bool(true), DeleteOnTermination: jsii.Bool(true),
+		})}},
+		SecurityGroup: s.network.workers, DetailedMonitoring: jsii.Bool(false),
+		InstanceInitiatedShutdownBehavior: awsec2.InstanceInitiatedShutdownBehavior_TERMINATE,
+		Role:                              s.role(id+"Role", "ec2.amazonaws.com", s.workerMay(p, binary)...),
+		UserData:                          awsec2.UserData_Custom(text(s.userData(p, binary))),
+	}
+	if s.Network == public {
+		props.AssociatePublicIpAddress = jsii.Bool(true)
+	}
+	t := awsec2.NewLaunchTemplate(s.Stack, text(id+"Template"), props)
+	awscdk.Tags_Of(t).Add(text("Name"), s.physical(p.name), nil)
+	return t
+}
+
+func cpu(arch string) awsec2.AmazonLinuxCpuType {
+	if arch == "arm64" {
+		return awsec2.AmazonLinuxCpuType_ARM_64
+	}
+	return awsec2.AmazonLinuxCpuType_X86_64
+}
+
+// scalingGroup never says how many workers are desired: that is the
+// controller's, and a deployment leaves it alone.
+func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Topic) awsautoscaling.CfnAutoScalingGroup {
+	p := g.pool
+	var types []any
+	for _, typ := range p.InstanceTypes {
+		types = append(types, &awsautoscaling.CfnAutoScalingGroup_LaunchTemplateOverridesProperty{InstanceType: text(typ)})
+	}
+	var subnets []any
+	for _, id := range *s.network.vpc.SelectSubnets(&awsec2.SubnetSelection{SubnetType: s.network.subnets}).SubnetIds {
+		subnets = append(subnets, id)
+	}
+	return awsautoscaling.NewCfnAutoScalingGroup(s.Stack, text("Pool"+pascal(p.name)), &awsautoscaling.CfnAutoScalingGroupProps{
+		AutoScalingGroupName: text(g.name), MinSize: text(fmt.Sprint(p.Min)), MaxSize: text(fmt.Sprint(p.Max)),
+		VpcZoneIdentifier: &subnets, CapacityRebalance: false, HealthCheckType: text("EC2"),
+		MixedInstancesPolicy: &awsautoscaling.CfnAutoScalingGroup_MixedInstancesPolicyProperty{
+			InstancesDistribution: &awsautoscaling.CfnAutoScalingGroup_InstancesDistributionProperty{
+				OnDemandBaseCapacity: jsii.Number(float64(p.OnDemandBase)), OnDemandPercentageAboveBaseCapacity: jsii.Number(float64(100 - p.SpotPercent)),
+				OnDemandAllocationStrategy: text("prioritized"), SpotAllocationStrategy: text("price-capacity-optimized"),
+			},
+			LaunchTemplate: &awsautoscaling.CfnAutoScalingGroup_LaunchTemplateProperty{
+				LaunchTemplateSpecification: &awsautoscaling.CfnAutoScalingGroup_LaunchTemplateSpecificationProperty{
+					LaunchTemplateId: t.LaunchTemplateId(), Version: t.LatestVersionNumber(),
+				},
+				Overrides: types,
+			},
+		},
+		LifecycleHookSpecificationList: []any{&awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
+			LifecycleHookName: text(names.TerminationHook), LifecycleTransition: text("autoscaling:EC2_INSTANCE_TERMINATING"),
+			HeartbeatTimeout: jsii.Number(drainSeconds), DefaultResult: text("CONTINUE"),
+		}},
+		NotificationConfigurations: []any{&awsautoscaling.CfnAutoScalingGroup_NotificationConfigurationProperty{
+			TopicArn: events.TopicArn(), NotificationTypes: texts("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
+				"autoscaling:EC2_INSTANCE_TERMINATE", "autoscaling:EC2_INSTANCE_TERMINATE_ERROR"),
+		}},
+		MetricsCollection: []any{&awsautoscaling.CfnAutoScalingGroup_MetricsCollectionProperty{Granularity: text("1Minute")}},
+	})
+}
+
+func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []awsiam.PolicyStatement {
+	return []awsiam.PolicyStatement{
+		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
+		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
+		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"),
+		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+		allow(on(s.uploads()), "s3:GetObject"),
+		allow(on(s.groupARN(p.name)), "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
+		s.readSettings(), putMetrics(),
+	}
+}
+
+// groupARN is the ARN of a pool's group, whose middle AWS makes up.
+func (s *stack) groupARN(pool string) *string {
+	return s.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/"+names.Group(s.Config.Stage, pool))
+}
+
+//go:embed worker.sh.tmpl
+var workerScript string
+
+var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript))
+
+// userData is the script that makes a machine a worker.
+func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
+	env := s.home()
+	env[names.Pool] = text(p.name)
+	type pair struct{ Name, Value string }
+	var list []pair
+	for _, name := range sorted(env) {
+		list = append(list, pair{name, *env[name]})
+	}
+	var b strings.Builder
+	if err := workerTemplate.Execute(&b, map[string]any{
+		"Region": *awscdk.Aws_REGION(), "AssetBucket": *binary.S3BucketName(), "AssetKey": *binary.S3ObjectKey(), "Env": list,
+	}); err != nil {
+		panic("worker.sh.tmpl: " + err.Error()) // held by every synth
+	}
+	return b.String()
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+	coreinference "paragon/shared/core/inference"
+)
+
+// functions are the functions that serve queries, and the gateway before them.
+type functions struct {
+	api, dispatcher, controller, authorizer awslambda.Function
+	gateway                                 awsapigatewayv2.HttpApi
+}
+
+// inference are the inference functions, one a model and memory size.
+type inference struct {
+	all []awslambda.Function
+}
+
+// machine is the architecture of every function but the inference functions.
+const machine = "arm64"
+
+// made says how one function is made.
+type made struct {
+	id, name string // logical and Paragon's
+	code     awslambda.Code
+	arch     string
+	memoryMB int
+	seconds  float64
+	env      map[string]*string
+	may      []awsiam.PolicyStatement
+}
+
+// function makes a function with a role and a log group of its own.
+func (s *stack) function(m made) awslambda.Function {
+	name := names.Function(s.Config.Stage, m.name)
+	logs := s.logGroup(m.id+"Log", "/aws/lambda/"+name)
+	return awslambda.NewFunction(s.Stack, text(m.id), &awslambda.FunctionProps{
+		FunctionName: text(name), Code: m.code, Handler: text("bootstrap"),
+		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: architecture(m.arch),
+		MemorySize: jsii.Number(float64(m.memoryMB)), Timeout: seconds(m.seconds), Environment: &m.env,
+		LogGroup: logs, Role: s.role(m.id+"Role", "lambda.amazonaws.com", append(m.may, s.writeLog(logs))...),
+	})
+}
+
+// code is what `make dist` built of a function for an architecture.
+func (s *stack) code(arch, function string) awslambda.Code {
+	return awslambda.Code_FromAsset(text(s.built(arch, function)), nil)
+}
+
+// built is the folder of a function or of the worker.
+func (s *stack) built(arch, name string) string { return filepath.Join(s.AssetRoot, arch, name) }
+
+func architecture(arch string) awslambda.Architecture {
+	if arch == "arm64" {
+		return awslambda.Architecture_ARM_64()
+	}
+	return awslambda.Architecture_X86_64()
+}
+
+// makeInference makes every inference function from one asset. They answer a
+// request and may do nothing else.
+func (s *stack) makeInference() (out inference) {
+	code := s.code(s.FunctionArch, "inference")
+	for _, m := range s.models {
+		for _, mb := range s.sizes {
+			name := coreinference.FunctionName(m.Name, mb)
+			out.all = append(out.all, s.function(made{
+				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,
+				env: map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)},
+			}))
+		}
+	}
+	return out
+}
+
+// environment is what every function that serves queries is told.
+func (s *stack) environment() map[string]*string {
+	var pools, types []string
+	for _, p := range s.pools {
+		pools, types = append(pools, p.name), append(types, p.InstanceTypes[0])
+	}
+	env := s.home()
+	env[names.Pool] = text(strings.Join(pools, ","))
+	env[names.InstanceType] = text(strings.Join(types, ","))
+	env[names.Arch] = text(s.FunctionArch)
+	return env
+}
+
+// home is what leads to the stage's queues, tables and bucket.
+func (s *stack) home() map[string]*string {
+	return map[string]*string{
+		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue),
+		names.Table: s.data.queries.TableName(), names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
+		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
+			*awscdk.Aws_ACCOUNT_ID() + "/" + names.Prefix(s.Config.Stage)),
+	}
+}
+
+// makeFunctions makes the api and the dispatcher with its source.
+func (s *stack) makeFunctions() (f functions) {
+	f.api = s.function(made{
+		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: 512, seconds: 29,
+		env: s.environment(), may: s.apiMay(),
+	})
+	f.dispatcher = s.function(made{
+		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: 1024, seconds: dispatcherSeconds,
+		env: s.environment(), may: s.dispatcherMay(),
+	})
+	awslambda.NewCfnEventSourceMapping(s.Stack, text("DispatcherSource"), &awslambda.CfnEventSourceMappingProps{
+		FunctionName: f.dispatcher.FunctionName(), EventSourceArn: s.queues.by[cloud.Overflow].QueueArn(),
+		BatchSize: jsii.Number(10), FunctionResponseTypes: texts("ReportBatchItemFailures"),
+		ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(float64(s.OverflowConcurrency))},
+	})
+	return f
+}
+
+func (s *stack) apiMay() []awsiam.PolicyStatement {
+	return []awsiam.PolicyStatement{
+		allow(on(s.data.queries.TableArn()), "dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"),
+		allow(on(s.index(names.DayIndex), s.index(names.OwnerIndex)), "dynamodb:Query"),
+		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
+		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),
+		allow(on(s.uploads()), "s3:PutObject", "s3:GetObject"),
+		s.readSettings(), putMetrics(),
+	}
+}
+
+func (s *stack) dispatcherMay() []awsiam.PolicyStatement {
+	return []awsiam.PolicyStatement{
+		allow(s.queueARNs(cloud.Overflow), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"),
+		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
+		allow(on(s.uploads()), "s3:GetObject"),
+		s.readSettings(), putMetrics(),
+	}
+}
+
+func (s *stack) inferenceARNs() (arns []*string) {
+	for _, f := range s.inference.all {
+		arns = append(arns, f.FunctionArn())
+	}
+	return arns
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/query"
+)
+
+const (
+	// messageBytes is the largest message of SQS. The default of a queue, a
+	// quarter of it, is too small for an input of the default inline limit.
+	messageBytes = 1 << 20
+	// dispatcherSeconds bounds a batch of the dispatcher.
+	dispatcherSeconds = 60
+	// workReceives is large, as SQS counts what a worker gave back as received;
+	// attempts are counted in the message. overflowReceives counts crashes.
+	workReceives, overflowReceives = 100, 5
+)
+
+// queues are every queue of the stage, by Paragon's name.
+type queues struct {
+	by   map[cloud.QueueName]awssqs.Queue
+	work map[string][]cloud.QueueName // of a pool
+}
+
+// all lists the work queues of every pool.
+func (s *stack) allWork() (list []cloud.QueueName) {
+	for _, p := range s.pools {
+		list = append(list, s.queues.work[p.name]...)
+	}
+	return list
+}
+
+// makeQueues makes two work queues a pool, the overflow queue and the dead letters.
+func (s *stack) makeQueues() queues {
+	q := queues{by: map[cloud.QueueName]awssqs.Queue{}, work: map[string][]cloud.QueueName{}}
+	dead := s.queue("DeadLetters", cloud.DeadLetters, 30, nil)
+	q.by[cloud.DeadLetters] = dead
+	// Six times the consumer's timeout, or a batch could come twice.
+	q.by[cloud.Overflow] = s.queue("Overflow", cloud.Overflow, 6*dispatcherSeconds,
+		&awssqs.DeadLetterQueue{Queue: dead, MaxReceiveCount: jsii.Number(overflowReceives)})
+	for _, p := range s.pools {
+		for _, class := range []query.Class{query.Strict, query.Relaxed} {
+			name := cloud.WorkQueue(p.name, class)
+			q.work[p.name] = append(q.work[p.name], name)
+			q.by[name] = s.queue("Work"+pascal(string(class)+"-"+p.name), name, 30,
+				&awssqs.DeadLetterQueue{Queue: dead, MaxReceiveCount: jsii.Number(workReceives)})
+		}
+	}
+	return q
+}
+
+// queue is encrypted, takes TLS alone, and keeps what nobody took for a day;
+// the dead letters, which have no queue behind them, for two weeks.
+func (s *stack) queue(id string, name cloud.QueueName, visible float64, behind *awssqs.DeadLetterQueue) awssqs.Queue {
+	keep := days(1)
+	if behind == nil {
+		keep = days(14)
+	}
+	return awssqs.NewQueue(s.Stack, text(id), &awssqs.QueueProps{
+		QueueName: text(names.Queue(s.Config.Stage, name)), Encryption: awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL: jsii.Bool(true), VisibilityTimeout: seconds(visible), RetentionPeriod: keep,
+		MaxMessageSizeBytes: jsii.Number(messageBytes), DeadLetterQueue: behind,
+	})
+}
+
+// makeIntake puts the HTTP API in front of the api function: authorised,
+// throttled and logged.
+func (s *stack) makeIntake() {
+	api := awsapigatewayv2.NewHttpApi(s.Stack, text("Api"), &awsapigatewayv2.HttpApiProps{
+		ApiName: s.physical("api"), Description: text("Paragon " + s.Config.Stage), CreateDefaultStage: jsii.Bool(false),
+		DefaultAuthorizer:  s.authorizer(),
+		DefaultIntegration: awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api, nil),
+	})
+	awsapigatewayv2.NewCfnStage(s.Stack, text("ApiStage"), &awsapigatewayv2.CfnStageProps{
+		ApiId: api.ApiId(), StageName: text("$default"), AutoDeploy: true,
+		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
+			ThrottlingRateLimit: jsii.Number(s.Throttle.PerSecond), ThrottlingBurstLimit: jsii.Number(s.Throttle.Burst),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: s.logGroup("AccessLog", "/paragon/"+s.Config.Stage+"/access").LogGroupArn(), Format: text(accessLog),
+		},
+	})
+	s.functions.gateway = api
+	awscdk.NewCfnOutput(s.Stack, text("Endpoint"), &awscdk.CfnOutputProps{Value: api.ApiEndpoint(), Description: text("for paragon --endpoint")})
+}
+
+// authorizer tells who calls: who signed the request, or whose key it carries.
+func (s *stack) authorizer() awsapigatewayv2.IHttpRouteAuthorizer {
+	if s.Authorizer == byKeys {
+		return awsapigatewayv2authorizers.NewHttpLambdaAuthorizer(text("Keys"), s.functions.authorizer,
+			&awsapigatewayv2authorizers.HttpLambdaAuthorizerProps{
+				IdentitySource:  texts("$request.header.Authorization"),
+				ResponseTypes:   &[]awsapigatewayv2authorizers.HttpLambdaResponseType{awsapigatewayv2authorizers.HttpLambdaResponseType_SIMPLE},
+				ResultsCacheTtl: seconds(60),
+			})
+	}
+	return awsapigatewayv2authorizers.NewHttpIamAuthorizer()
+}
+
+// accessLog says who asked for what and how it went; never what was in it.
+const accessLog = `{"at":"$context.requestTime","request":"$context.requestId","caller":"$context.identity.userArn","address":"$context.identity.sourceIp",` +
+	`"method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength",` +
+	`"ms":"$context.responseLatency","error":"$context.error.message","integration":"$context.integrationErrorMessage"}`

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// network is where the workers are. The functions need none: they speak to
+// AWS alone.
+type network struct {
+	vpc     awsec2.Vpc
+	subnets awsec2.SubnetType
+	workers awsec2.SecurityGroup
+}
+
+// interfaces are the services that a worker calls and that have no gateway
+// endpoint. Each costs money by the hour and zone.
+var interfaces = []struct {
+	id      string
+	service func() awsec2.InterfaceVpcEndpointAwsService
+}{
+	{"Sqs", awsec2.InterfaceVpcEndpointAwsService_SQS},
+	{"Ssm", awsec2.InterfaceVpcEndpointAwsService_SSM},
+	{"Monitoring", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_MONITORING},
+	{"AutoScaling", awsec2.InterfaceVpcEndpointAwsService_AUTOSCALING},
+}
+
+// makeNetwork makes a VPC over two zones: private, whose workers reach AWS by
+// endpoints and nothing else, or public, whose workers have addresses and no
+// open port. Neither has a NAT gateway.
+func (s *stack) makeNetwork() network {
+	n := network{subnets: awsec2.SubnetType_PRIVATE_ISOLATED}
+	if s.Network == public {
+		n.subnets = awsec2.SubnetType_PUBLIC
+	}
+	n.vpc = awsec2.NewVpc(s.Stack, text("Vpc"), &awsec2.VpcProps{
+		IpAddresses: awsec2.IpAddresses_Cidr(text("10.20.0.0/16")),
+		MaxAzs:      jsii.Number(2), NatGateways: jsii.Number(0),
+		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{{Name: text("workers"), SubnetType: n.subnets, CidrMask: jsii.Number(20)}},
+		// A function would have to empty the default group, which nothing uses.
+		RestrictDefaultSecurityGroup: jsii.Bool(false),
+	})
+	s.flowLog(n.vpc)
+	n.workers = awsec2.NewSecurityGroup(s.Stack, text("Workers"), &awsec2.SecurityGroupProps{
+		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon workers: nothing comes in, HTTPS goes out"),
+	})
+	n.workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(jsii.Number(443)), text("AWS"), nil)
+	n.vpc.AddGatewayEndpoint(text("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
+	n.vpc.AddGatewayEndpoint(text("DynamoDb"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()})
+	if s.Network == private {
+		s.endpoints(n)
+	}
+	return n
+}
+
+// endpoints lets the workers, and nobody else, reach the services of interfaces.
+func (s *stack) endpoints(n network) {
+	door := awsec2.NewSecurityGroup(s.Stack, text("Endpoints"), &awsec2.SecurityGroupProps{
+		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon endpoints: HTTPS from the workers"),
+	})
+	door.AddIngressRule(n.workers, awsec2.Port_Tcp(jsii.Number(443)), text("workers"), nil)
+	for _, i := range interfaces {
+		n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
+			Service: i.service(), SecurityGroups: &[]awsec2.ISecurityGroup{door}, Open: jsii.Bool(false),
+			Subnets: &awsec2.SubnetSelection{SubnetType: n.subnets},
+		})
+	}
+}
+
+// flowLog records what the network refuses: what it lets through would cost
+// more to keep than it tells.
+func (s *stack) flowLog(vpc awsec2.Vpc) {
+	logs := s.logGroup("FlowLogs", "/paragon/"+s.Config.Stage+"/network")
+	role := s.role("FlowLogRole", "vpc-flow-logs.amazonaws.com", s.writeLog(logs))
+	vpc.AddFlowLog(text("FlowLog"), &awsec2.FlowLogOptions{
+		Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(logs, role), TrafficType: awsec2.FlowLogTrafficType_REJECT,
+	})
+}
