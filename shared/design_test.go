@@ -64,10 +64,11 @@ var layers = []struct {
 	{"shared/engine", []string{"shared/core", "shared/engine"}},
 	{"shared/cloud", []string{"shared/core", "shared/cloud"}},
 	{"shared/simulate", []string{"shared/core", "shared/simulate"}},
-	{"shared/intake", []string{"shared/core", "shared/cloud", "shared/engine", "shared/intake"}},
+	{"shared/telemetry", []string{"shared/telemetry"}},
+	{"shared/intake", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/intake"}},
 	{"shared/serving", []string{"shared/core", "shared/cloud", "shared/engine", "shared/serving"}},
 	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/dispatch"}},
-	{"shared/control", []string{"shared/core", "shared/cloud", "shared/control"}},
+	{"shared/control", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/control"}},
 	{"profiles", []string{"shared/core", "profiles"}},
 }
 

@@ -7,11 +7,14 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/settings"
+	"paragon/shared/telemetry"
 )
 
 // MetricArrivals counts accepted queries, one point a second with the
-// dimensions task and class. A repeat under an idempotency key is no arrival.
-const MetricArrivals = "arrivals"
+// dimensions task and class.
+var MetricArrivals = telemetry.Arrivals.Name
 
 // flushEvery is how often the counts are written.
 const flushEvery = time.Second
@@ -24,7 +27,7 @@ const maxSeconds = 600
 // a second and not one a query.
 type arrivals struct {
 	mu     sync.Mutex
-	counts map[arrival]float64
+	counts map[arrival]demand
 }
 
 type arrival struct {
@@ -33,24 +36,36 @@ type arrival struct {
 	class  query.Class
 }
 
-func (a *arrivals) count(at time.Time, task string, c query.Class) {
-	a.add(map[arrival]float64{{at.Unix(), task, c}: 1})
+// demand is what accepted queries ask for, added up.
+type demand struct {
+	queries     float64
+	workMS      float64 // of one runner
+	functionUSD float64 // if functions answered them
+	deferMS     float64 // how long they may wait for a worker, of relaxed ones
 }
 
-func (a *arrivals) add(counts map[arrival]float64) {
+func (d demand) plus(o demand) demand {
+	return demand{d.queries + o.queries, d.workMS + o.workMS, d.functionUSD + o.functionUSD, d.deferMS + o.deferMS}
+}
+
+func (a *arrivals) count(at time.Time, task string, c query.Class, d demand) {
+	a.add(map[arrival]demand{{at.Unix(), task, c}: d})
+}
+
+func (a *arrivals) add(counts map[arrival]demand) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.counts == nil {
-		a.counts = map[arrival]float64{}
+		a.counts = map[arrival]demand{}
 	}
 	for k, n := range counts {
 		if _, ok := a.counts[k]; ok || len(a.counts) < maxSeconds {
-			a.counts[k] += n
+			a.counts[k] = a.counts[k].plus(n)
 		}
 	}
 }
 
-func (a *arrivals) take() map[arrival]float64 {
+func (a *arrivals) take() map[arrival]demand {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	counts := a.counts
@@ -60,7 +75,7 @@ func (a *arrivals) take() map[arrival]float64 {
 
 // ArrivalDimensions are the dimensions of MetricArrivals for a task and class.
 func ArrivalDimensions(task string, c query.Class) []string {
-	return []string{"task=" + task, "class=" + string(c)}
+	return telemetry.TaskClass(task, string(c))
 }
 
 // Flush writes the arrivals counted since the last one. What cannot be written
@@ -70,17 +85,53 @@ func (s *Service) Flush(ctx context.Context) error {
 	if len(counts) == 0 {
 		return nil
 	}
-	points := make([]cloud.Point, 0, len(counts))
-	for k, n := range counts {
-		points = append(points, cloud.Point{
-			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: n,
-		})
-	}
-	if err := s.Metrics.Put(ctx, points...); err != nil {
+	if err := s.Metrics.Put(ctx, points(counts)...); err != nil {
 		s.arrivals.add(counts)
 		return err
 	}
 	return nil
+}
+
+// points are the counts as metrics. What queries ask for is written without
+// dimensions: it is a mean of all of them that is needed.
+func points(counts map[arrival]demand) []cloud.Point {
+	out := make([]cloud.Point, 0, len(counts))
+	seconds := map[int64]demand{}
+	for k, d := range counts {
+		out = append(out, cloud.Point{
+			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.queries,
+		})
+		seconds[k.second] = seconds[k.second].plus(d)
+	}
+	for second, d := range seconds {
+		for metric, value := range map[string]float64{
+			telemetry.ArrivalWork.Name: d.workMS, telemetry.ArrivalFunctionUSD.Name: d.functionUSD, telemetry.ArrivalDefer.Name: d.deferMS,
+		} {
+			if value > 0 {
+				out = append(out, cloud.Point{Metric: metric, At: time.Unix(second, 0).UTC(), Value: value})
+			}
+		}
+	}
+	return out
+}
+
+// asks is what one planned query asks for.
+func (s *Service) asks(p plan, set settings.Settings) demand {
+	d := demand{queries: 1}
+	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
+		d.workMS = t.MS.P50
+	}
+	if s.Arch == "" {
+		return d
+	}
+	sizes := rightsizing.Memory(s.Catalogue, p.model, s.Arch, p.latencyMS-set.OverflowPathMS, 0)
+	if len(sizes) > 0 {
+		d.functionUSD = sizes[0].QueryUSD
+		if p.class == query.Relaxed {
+			d.deferMS = max(0, p.latencyMS-set.OverflowPathMS-sizes[0].P95MS)
+		}
+	}
+	return d
 }
 
 // Run writes the arrivals every second until ctx ends, and once more then.

@@ -48,7 +48,7 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 func TestArrivalsThatCannotBeWrittenAreBounded(t *testing.T) {
 	var a arrivals
 	for i := range 2 * maxSeconds {
-		a.count(start.Add(time.Duration(i)*time.Second), "digits", query.Strict)
+		a.count(start.Add(time.Duration(i)*time.Second), "digits", query.Strict, demand{queries: 1})
 	}
 	if n := len(a.take()); n != maxSeconds {
 		t.Errorf("%d counts are kept", n)
@@ -76,13 +76,13 @@ func TestRunWritesEverySecondAndAtTheEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { s.Run(ctx); close(ended) }()
-		s.arrivals.count(time.Now(), "digits", query.Strict)
+		s.arrivals.count(time.Now(), "digits", query.Strict, demand{queries: 1})
 		<-time.After(flushEvery + time.Millisecond) // synthetic: the bubble's clock jumps
 		synctest.Wait()
 		if len(m.points) != 1 {
 			t.Errorf("after a second %+v", m.points)
 		}
-		s.arrivals.count(time.Now(), "digits", query.Relaxed)
+		s.arrivals.count(time.Now(), "digits", query.Relaxed, demand{queries: 1})
 		cancel()
 		<-ended
 		if len(m.points) != 2 {

@@ -80,7 +80,7 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		return stored, false, refuse(KeyReused, "Idempotency-Key", "was used for query %s with another body", id)
 	}
 	if fresh {
-		s.arrivals.count(now, rec.Need.Task, rec.Class)
+		s.arrivals.count(now, rec.Need.Task, rec.Class, s.asks(p, set))
 	}
 	return stored, fresh, nil
 }
