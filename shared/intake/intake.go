@@ -122,6 +122,7 @@ type Service struct {
 	waiters  waiters
 	arrivals arrivals
 	learnt   learnt
+	spending spending
 }
 
 // New returns a Service. Run must run beside it for arrivals to be counted.

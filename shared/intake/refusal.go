@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"time"
 
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
@@ -39,6 +40,8 @@ type Refusal struct {
 	Detail  string
 	Bound   *float64             // the bound that was crossed, in the field's unit
 	Nearest *selection.Candidate // the nearest thing that can be had
+	// RetryAfter is when it may be worth another try; 0 when it is not.
+	RetryAfter time.Duration
 	// Possible are bounds as near as can be to those asked for, which would be kept.
 	Possible *query.Constraints
 }

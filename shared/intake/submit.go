@@ -70,9 +70,16 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		return query.Record{}, false, err
 	}
 	choice := s.fleet.place(p.pool.Name, s.ask(p, set), now, set)
+	booked, err := s.book(p, choice, now, set)
+	if err != nil {
+		return query.Record{}, false, err
+	}
 	rec := record(p, choice, now, set)
 	rec.ID, rec.Owner, rec.BodyHash = id, owner, hash
 	stored, fresh, err := s.Store.Accept(ctx, rec, cloud.QueueName(rec.Placement), message(rec, r.Input))
+	if err != nil || !fresh {
+		s.unbook(booked, now)
+	}
 	if err != nil {
 		return stored, false, fmt.Errorf("accept query %s: %w", id, err)
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"paragon/shared/cloud"
@@ -53,6 +55,7 @@ var kinds = map[intake.Kind]struct {
 	wrongMethod:             {http.StatusMethodNotAllowed, "The method is not allowed"},
 	intake.Finished:         {http.StatusConflict, "The query is finished"},
 	intake.AlreadyVoted:     {http.StatusConflict, "The query has its vote"},
+	intake.OverBudget:       {http.StatusTooManyRequests, "The hour's budget is spent"},
 	intake.NoAnswer:         {http.StatusConflict, "The query has no answer"},
 	intake.UnknownLabel:     {http.StatusUnprocessableEntity, "The label does not exist"},
 	bodyTooLarge:            {http.StatusRequestEntityTooLarge, "The body is too large"},
@@ -103,6 +106,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	k := kinds[ref.Kind]
 	if k.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
+	}
+	if s := math.Ceil(ref.RetryAfter.Seconds()); s > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(s)))
 	}
 	if r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") {
 		a.failOIP(w, k.status, ref)

@@ -1,0 +1,71 @@
+package intake
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+func TestTheBudgetPricesBeforeItAccepts(t *testing.T) {
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 0.000002 // a function's query costs $0.00000078: two fit
+	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	accepted, refused := 0, 0
+	for range 10 {
+		_, _, err := d.Submit(t.Context(), "me", "", request(500)) // strict, and there is no worker
+		var ref *Refusal
+		switch {
+		case err == nil:
+			accepted++
+		case errors.As(err, &ref) && ref.Kind == OverBudget && ref.RetryAfter == time.Hour:
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if accepted != 2 || refused != 8 {
+		t.Errorf("%d accepted, %d refused", accepted, refused)
+	}
+	if rs, err := d.Recent(t.Context(), "me", 20); err != nil || len(rs) != 2 {
+		t.Errorf("%d stored, %v", len(rs), err)
+	}
+	d.submit(t, request(10000)) // relaxed: it waits for a worker, and costs no function
+	d.clock.advance(time.Hour)
+	d.submit(t, request(500))
+}
+
+func TestWorkersComeFirstInTheBudget(t *testing.T) {
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 0.16 // two workers cost $0.17
+	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d.publish(t, 4)
+	d.submit(t, request(500)) // a slot that is paid for
+	d.Service.fleet.mu.Lock()
+	d.Service.fleet.view.Pools[0].Workers = 2
+	d.Service.fleet.mu.Unlock()
+	if got := d.workersHourUSD(); got != 0.17 {
+		t.Errorf("the workers cost $%v an hour", got)
+	}
+	var ref *Refusal
+	for range 100 {
+		if _, _, err := d.Submit(t.Context(), "me", "", request(100)); errors.As(err, &ref) {
+			break
+		}
+	}
+	if ref == nil || ref.Kind != OverBudget {
+		t.Errorf("the burst went to functions that nobody can pay: %v", ref)
+	}
+}
+
+func TestARepeatIsBookedOnce(t *testing.T) {
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 0.000001 // one fits
+	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	for range 3 {
+		if _, _, err := d.Submit(t.Context(), "me", "key", request(500)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
