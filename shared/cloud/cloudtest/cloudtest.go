@@ -6,6 +6,7 @@ package cloudtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,14 @@ type Features struct {
 	Disordered bool
 	// ExactDepth homes count their queues exactly at any moment.
 	ExactDepth bool
+	// SelfForgetting homes delete forgotten queries by themselves, some time:
+	// Forget has nothing to do there.
+	SelfForgetting bool
+	// Parallel homes are independent of each other: cases run side by side.
+	Parallel bool
+	// Without names the cases that the ground under the home cannot keep, each
+	// with the reason. A name of no case is an error.
+	Without map[string]string
 }
 
 // Subject is one fresh home under test.
@@ -53,9 +62,10 @@ type contractCase struct {
 }
 
 // Which homes a clause is for.
-func anyHome(Features) bool     { return true }
-func quietHome(f Features) bool { return !f.Disordered }
-func exactHome(f Features) bool { return !f.Disordered && f.ExactDepth }
+func anyHome(Features) bool         { return true }
+func quietHome(f Features) bool     { return !f.Disordered }
+func exactHome(f Features) bool     { return !f.Disordered && f.ExactDepth }
+func forgetfulHome(f Features) bool { return !f.SelfForgetting }
 
 // Run holds a home to the contract. open makes a fresh, empty home for each
 // case and cleans up with t.Cleanup.
@@ -63,13 +73,19 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 	if f.Lease == 0 {
 		f.Lease = 2 * time.Second
 	}
+	left := maps.Clone(f.Without)
 	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases, ledgerCases}
 	for _, cases := range groups {
 		for _, c := range cases {
-			if !c.holds(f) {
+			_, without := left[c.name]
+			delete(left, c.name)
+			if without || !c.holds(f) {
 				continue
 			}
 			t.Run(c.name, func(t *testing.T) {
+				if f.Parallel {
+					t.Parallel()
+				}
 				body := func(t *testing.T) { c.run(t, &suite{open(t), f}) }
 				if f.Bubble {
 					synctest.Test(t, body)
@@ -78,6 +94,9 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 				}
 			})
 		}
+	}
+	for name := range left {
+		t.Errorf("the contract has no case %q to leave out", name)
 	}
 }
 

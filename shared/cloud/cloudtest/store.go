@@ -23,7 +23,7 @@ var storeCases = []contractCase{
 	{"an end is terminal, and of a query that is there", anyHome, badEnds},
 	{"states of those that exist", anyHome, statesOfMany},
 	{"expired queries come oldest first", anyHome, expiredInOrder},
-	{"forgotten queries are not found", anyHome, forgets},
+	{"forgotten queries are not found", forgetfulHome, forgets},
 	{"recent queries by owner, newest first", anyHome, recentByOwner},
 }
 
