@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragon/machine"
+	"paragon/shared/core/procurement"
 )
 
 const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
@@ -24,6 +26,7 @@ started again on the same folder.`
 
 const upExample = `  paragon up
   paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
+  paragon up --scheme paragon --workers 1
   paragon up --unpaced --set max_overflow_concurrency=16`
 
 // upCommand is `paragon up`.
@@ -40,7 +43,9 @@ func (a *app) upCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
-	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers; with --scheme, how many to begin with")
+	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme that moves the fleet: "+strings.Join(procurement.Names(), ", ")+" (default: the fleet is fixed)")
+	f.IntVar(&cfg.GroupMax, "group-max", 0, "the most workers that the group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "what a worker stands for; its vCPUs are its runners")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "how long a worker takes to appear (a real VM: 60 to 120)")
 	f.BoolVar(&unpaced, "unpaced", false, "do not hold runners to their profiles' service times")

@@ -1,5 +1,12 @@
-// Package control keeps a stage in order: it ends queries that have expired,
-// forgets old ones and publishes the view of the fleet that intake places by.
+// Package control keeps a stage in order. Every tick it collects what is known
+// of the load and the fleet, lets package decision decide within its bounds,
+// writes the decision down and acts on it. Beside that it ends queries that
+// have expired, forgets old ones and publishes the view of the fleet that
+// intake places by.
+//
+// Nothing is kept in the process that a tick needs: memory, records and the
+// lease are in the ledger, so that a controller may die at any line and any
+// number of them may run.
 package control
 
 import (
@@ -9,6 +16,8 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/decision"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -23,6 +32,8 @@ type Store interface {
 
 // Fleet is what control needs of the fleet.
 type Fleet interface {
+	SetDesired(ctx context.Context, pool string, workers int) error
+	Drain(ctx context.Context, pool string, ids ...string) error
 	Workers(ctx context.Context, pool string) ([]cloud.WorkerReport, error)
 	PublishView(ctx context.Context, v cloud.View) error
 }
@@ -32,32 +43,51 @@ type Queues interface {
 	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
 }
 
+// Ledger is what control needs of the ledger.
+type Ledger interface {
+	Claim(ctx context.Context, holder string, length time.Duration) (cloud.Lease, error)
+	Resign(ctx context.Context, l cloud.Lease) error
+	Memory(ctx context.Context, pool string) ([]byte, error)
+	Commit(ctx context.Context, l cloud.Lease, memory []byte, e cloud.Entry) error
+}
+
 // Pool is a pool that is kept in view.
 type Pool struct {
 	Name         string
 	InstanceType string
 }
 
-// Options are what a controller is made of. All must be set.
+// Options are what a controller is made of. All must be set, but Arch.
 type Options struct {
+	Holder    string // names this controller in the lease: no two have the same
 	Pools     []Pool
 	Catalogue *profile.Catalogue
+	Arch      string // of the inference functions; empty means that there are none
 	Store     Store
 	Fleet     Fleet
 	Queues    Queues
-	Settings  func() settings.Settings // in force now
+	Metrics   cloud.Metrics
+	Groups    cloud.Groups
+	Ledger    Ledger
+	Tuned     func() tuning.State // the settings in force now, and what is wrong with them
 	Now       func() time.Time
 	Log       *slog.Logger
 }
 
 // Controller keeps a stage in order.
-type Controller struct{ Options }
+type Controller struct {
+	Options
+
+	mu    sync.Mutex // guards what follows
+	rules map[string]decision.Action
+}
 
 // New makes a controller.
-func New(o Options) *Controller { return &Controller{o} }
+func New(o Options) *Controller { return &Controller{Options: o, rules: map[string]decision.Action{}} }
 
-// Run sweeps every sweep_seconds and publishes the view every view_seconds,
-// until ctx ends. Errors are logged; the next turn tries again.
+// Run ticks every tick_seconds, sweeps every sweep_seconds and publishes the
+// view every view_seconds, until ctx ends. Errors are logged; the next turn
+// tries again. A turn that takes longer than its interval delays the next one.
 func (c *Controller) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -66,16 +96,22 @@ func (c *Controller) Run(ctx context.Context) {
 	all.Go(func() {
 		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.PublishView)
 	})
+	all.Go(func() {
+		c.every(ctx, "tick", func(s settings.Settings) float64 { return s.TickSeconds }, c.Tick)
+		c.resign(ctx)
+	})
 	all.Wait()
 }
 
-// every does something at once and then at an interval that may change meanwhile.
+// every does something at once and then at an interval that may change
+// meanwhile, counted from start to start.
 func (c *Controller) every(ctx context.Context, what string, interval func(settings.Settings) float64, do func(context.Context) error) {
 	for ctx.Err() == nil {
+		began := c.Now()
 		if err := do(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Warn("could not "+what, "error", err)
 		}
-		t := time.NewTimer(time.Duration(interval(c.Settings()) * float64(time.Second)))
+		t := time.NewTimer(time.Duration(interval(c.settings())*float64(time.Second)) - c.Now().Sub(began))
 		select {
 		case <-ctx.Done():
 		case <-t.C:
@@ -83,3 +119,5 @@ func (c *Controller) every(ctx context.Context, what string, interval func(setti
 		t.Stop()
 	}
 }
+
+func (c *Controller) settings() settings.Settings { return c.Tuned().Settings }

@@ -14,6 +14,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
@@ -64,8 +65,9 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, home: h, Home: h.Cloud()}
 	r.store = &flaky{Store: r.Store}
 	r.Controller = control.New(control.Options{
-		Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Store: r.store, Fleet: r.Fleet,
-		Queues: r.Queues, Settings: settings.Defaults, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
+		Store: r.store, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, Ledger: r.Ledger,
+		Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	return r
 }

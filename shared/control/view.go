@@ -7,6 +7,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
+	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 )
 
@@ -48,7 +49,7 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
 	}
 	each := c.meanServiceMS(p.InstanceType)
 	seen.StrictMS, seen.RelaxedMS = float64(strict.Visible)*each, float64(relaxed.Visible)*each
-	alive := time.Duration(missedBeats * c.Settings().HeartbeatSeconds * float64(time.Second))
+	alive := time.Duration(missedBeats * c.settings().HeartbeatSeconds * float64(time.Second))
 	for _, w := range workers {
 		if w.State == cloud.Ready && now.Sub(w.At) <= alive {
 			seen.Workers++
@@ -58,7 +59,23 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
 			seen.RelaxedMS += w.RelaxedMS
 		}
 	}
+	c.addRules(ctx, &seen)
 	return seen, nil
+}
+
+// addRules adds the rules of the last tick, be it another controller's. Without
+// one there are none.
+func (c *Controller) addRules(ctx context.Context, p *placement.Pool) {
+	c.mu.Lock()
+	a, ok := c.rules[p.Name]
+	c.mu.Unlock()
+	if !ok {
+		a = c.recall(ctx, Pool{Name: p.Name}).Rules
+		c.follow(p.Name, a)
+	}
+	p.NoStrictOverflow = a.Strict == procurement.Never
+	p.RelaxedOverflow = a.Relaxed == procurement.AtBound
+	p.BudgetLeftUSD = a.BudgetLeftUSD
 }
 
 // meanServiceMS is the mean of the models' median service times: what a query

@@ -20,6 +20,7 @@ type fleetView struct {
 	mu        sync.Mutex
 	readAt    time.Time // zero until the first read
 	view      cloud.View
+	bookedUSD float64 // for functions, since the view
 	estimates map[string]*placement.Estimate
 }
 
@@ -94,6 +95,9 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 	if v == nil {
 		return
 	}
+	if v.At.After(f.view.At) {
+		f.bookedUSD = 0
+	}
 	f.view = *v
 	for _, p := range v.Pools {
 		if e := f.estimates[p.Name]; e != nil {
@@ -124,13 +128,30 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 	return e.Runners(), e.AheadMS(now)
 }
 
+// rule holds what is asked to the rules of overflow in force, and to what is
+// left of the hour's budget: a function is priced before it is taken.
+func (f *fleetView) rule(pool string, a *placement.Ask, functionUSD float64) {
+	v := f.estimates[pool].View()
+	a.RelaxedOverflow, a.RelaxedAheadMS = v.RelaxedOverflow, v.RelaxedMS
+	if v.NoStrictOverflow && a.Class == query.Strict {
+		a.OverflowAllowed = false
+	}
+	if v.BudgetLeftUSD != nil && f.bookedUSD+functionUSD > *v.BudgetLeftUSD {
+		a.OverflowAllowed = false
+	}
+}
+
 // place chooses the route and, in the same breath, counts a strict query sent
 // to the pool as ahead of later ones, so that a burst sees itself.
-func (f *fleetView) place(pool string, a placement.Ask, now time.Time, set settings.Settings) placement.Choice {
+func (f *fleetView) place(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings) placement.Choice {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	runners, aheadMS := f.loadLocked(pool, now, set)
+	f.rule(pool, &a, functionUSD)
 	c := placement.Place(a, runners, aheadMS)
+	if c.Route == placement.ToOverflow {
+		f.bookedUSD += functionUSD
+	}
 	if a.Class == query.Strict && c.Route != placement.ToOverflow {
 		f.estimates[pool].Sent(now, a.ServiceMS)
 	}

@@ -69,7 +69,8 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 	if err := s.checkInput(ctx, owner, r.Input, p.model, set); err != nil {
 		return query.Record{}, false, err
 	}
-	choice := s.fleet.place(p.pool.Name, s.ask(p, set), now, set)
+	asks := s.asks(p, set)
+	choice := s.fleet.place(p.pool.Name, s.ask(p, set), asks.functionUSD, now, set)
 	booked, err := s.book(p, choice, now, set)
 	if err != nil {
 		return query.Record{}, false, err
@@ -87,7 +88,7 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		return stored, false, refuse(KeyReused, "Idempotency-Key", "was used for query %s with another body", id)
 	}
 	if fresh {
-		s.arrivals.count(now, rec.Need.Task, rec.Class, s.asks(p, set))
+		s.arrivals.count(now, rec.Need.Task, rec.Class, asks)
 	}
 	return stored, fresh, nil
 }

@@ -81,6 +81,9 @@ func (m *Machine) meterFleet(run context.Context, owner *local.Home) {
 			return
 		case <-changed:
 		case <-again.C:
+			if err := m.meter.tell(run, m.home.Metrics); err != nil && run.Err() == nil {
+				m.log.Warn("what functions cost is not written yet", "error", err)
+			}
 		}
 	}
 }

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
+	"paragon/shared/cloud/local/children"
 	"paragon/shared/core/settings"
 )
 
@@ -21,9 +24,11 @@ const Pool = "general"
 
 // Config says what to bring up.
 type Config struct {
-	Addr         string // of the API; a port of 0 takes a free one
-	DataDir      string // holds everything that outlives the process
-	Workers      int    // how many, each a child process
+	Addr    string // of the API; a port of 0 takes a free one
+	DataDir string // holds everything that outlives the process
+	Workers int    // how many, each a child process; with a scheme, how many to begin with
+	// Scheme is the procurement scheme that moves the fleet; empty keeps it as it is.
+	Scheme       string
 	InstanceType string // what a worker stands for: its vCPUs are its runners
 	// Boot is how long a worker takes to appear. A real VM takes 60 to 120 s.
 	Boot time.Duration
@@ -38,6 +43,10 @@ type Config struct {
 	KeepAlive    time.Duration
 	// BinDir holds the worker and inference binaries; empty means beside this one.
 	BinDir string
+	// GroupMax bounds the workers as an Auto Scaling group does; 0 means 64.
+	GroupMax int
+	// Fault tells what goes wrong with the nth worker launched; nil means nothing.
+	Fault func(n int) children.Fault
 	// Set holds settings to store before anything starts, by name.
 	Set map[string]string
 	Log *slog.Logger
@@ -67,10 +76,26 @@ func (c Config) check() error {
 	case c.DataDir == "":
 		return errors.New("data is empty: name a folder")
 	}
-	if _, err := settings.Parse(c.Set); err != nil {
+	if c.GroupMax < 0 || c.GroupMax > maxWorkers {
+		return fmt.Errorf("group-max is %d, not within 0 to %d", c.GroupMax, maxWorkers)
+	}
+	if _, err := settings.Parse(c.first()); err != nil {
 		return fmt.Errorf("set: %w", err)
 	}
 	return checkLoopback(c.Addr)
+}
+
+// first are the settings to store before anything starts: what the scheme
+// makes of them, unless they are named.
+func (c Config) first() map[string]string {
+	out := map[string]string{"fleet": settings.FleetFixed}
+	if c.Scheme != "" {
+		out = map[string]string{
+			"fleet": settings.FleetMoving, "scheme": c.Scheme, "vm_boot_seconds": strconv.FormatFloat(min(900, c.Boot.Seconds()), 'g', -1, 64),
+		}
+	}
+	maps.Copy(out, c.Set)
+	return out
 }
 
 // checkLoopback refuses an address that other machines could reach: there is

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"paragon/shared/cloud/local"
 	"paragon/shared/control"
 	"paragon/shared/dispatch"
@@ -24,9 +26,10 @@ func (m *Machine) startJobs(owner *local.Home) error {
 		return fmt.Errorf("start the dispatcher: %w", err)
 	}
 	c := control.New(control.Options{
-		Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}}, Catalogue: m.catalogue,
-		Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues,
-		Settings: m.settings.Current, Now: time.Now, Log: m.log,
+		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
+		Catalogue: m.catalogue, Arch: arch(), Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues,
+		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger,
+		Tuned: m.settings.State, Now: time.Now, Log: m.log,
 	})
 	m.background(d.Pump, c.Run,
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,16 +145,31 @@ func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.H
 		}
 	})
 	m.home = owner.Cloud()
-	for name, value := range m.cfg.Set {
-		if err := m.home.Settings.Set(ctx, name, value); err != nil {
-			return nil, fmt.Errorf("set %s: %w", name, err)
-		}
+	if err := m.storeSettings(ctx); err != nil {
+		return nil, err
 	}
 	m.settings = tuning.New(m.home.Settings)
 	if err := m.settings.Refresh(ctx); err != nil {
 		m.log.Warn("a setting is faulty and has its default", "error", err)
 	}
 	return owner, nil
+}
+
+// storeSettings stores what was asked for, where it is not so already.
+func (m *Machine) storeSettings(ctx context.Context) error {
+	have, _, err := m.home.Settings.Raw(ctx)
+	if err != nil {
+		return err
+	}
+	for name, value := range m.cfg.first() {
+		if old, ok := have[name]; ok && old == value {
+			continue
+		}
+		if err := m.home.Settings.Set(ctx, name, value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // startFunctions makes the inference functions callable; the first query
@@ -194,20 +210,41 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 		return fmt.Errorf("listen for workers: %w", err)
 	}
 	m.serve("the workers' door", door, local.NewServer(owner))
-	if err := m.home.Fleet.SetDesired(ctx, Pool, m.cfg.Workers); err != nil {
-		return fmt.Errorf("set the number of workers: %w", err)
+	if err := m.sizeFleet(ctx, owner); err != nil {
+		return err
 	}
 	fleet, err := children.Start(children.Options{
 		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
 		Env:    []string{"PARAGON_CATALOGUE=" + m.catalogue.Name},
-		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Logger: m.log,
+		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Logger: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the fleet: %w", err)
 	}
 	m.onClose(func() { within(stopGrace, fleet.Stop) })
+	return nil
+}
+
+// sizeFleet bounds the group and says how many workers to begin with. A fleet
+// that moves begins as it was, if it was larger.
+func (m *Machine) sizeFleet(ctx context.Context, owner *local.Home) error {
+	most := cmp.Or(m.cfg.GroupMax, maxWorkers)
+	if err := owner.SetGroup(ctx, Pool, 0, most); err != nil {
+		return fmt.Errorf("bound the group: %w", err)
+	}
+	workers := m.cfg.Workers
+	if m.cfg.Scheme != "" {
+		before, err := owner.Desired(ctx, Pool)
+		if err != nil {
+			return err
+		}
+		workers = min(most, max(workers, before))
+	}
+	if err := m.home.Fleet.SetDesired(ctx, Pool, workers); err != nil {
+		return fmt.Errorf("set the number of workers: %w", err)
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
+	"paragon/shared/telemetry"
 )
 
 // meter adds up what the fleet and the functions would have cost on AWS since
@@ -20,6 +21,7 @@ type meter struct {
 
 	mu       sync.Mutex // guards what follows
 	usd      float64
+	unsaid   float64 // of functions, not written as a metric yet
 	workers  int
 	lastSeen time.Time
 }
@@ -53,6 +55,33 @@ func (m *meter) costUSD() float64 {
 	return m.usd
 }
 
+// paid adds what an invocation cost.
+func (m *meter) paid(usd float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.usd += usd
+	m.unsaid += usd
+}
+
+// tell writes what functions cost since the last time, as a metric. What cannot
+// be written is told the next time.
+func (m *meter) tell(ctx context.Context, to cloud.Metrics) error {
+	m.mu.Lock()
+	usd := m.unsaid
+	m.unsaid = 0
+	m.mu.Unlock()
+	if usd == 0 {
+		return nil
+	}
+	err := to.Put(ctx, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: m.now(), Value: usd})
+	if err != nil {
+		m.mu.Lock()
+		m.unsaid += usd
+		m.mu.Unlock()
+	}
+	return err
+}
+
 // metered is an invoker whose invocations are paid for.
 type metered struct {
 	cloud.Invoker
@@ -65,10 +94,7 @@ type metered struct {
 func (i metered) Invoke(ctx context.Context, function string, payload []byte) (cloud.Invocation, error) {
 	inv, err := i.Invoker.Invoke(ctx, function, payload)
 	if inv.BilledMS > 0 {
-		m := i.meter
-		m.mu.Lock()
-		m.usd += pricing.FunctionQueryUSD(m.catalogue.Prices, arch(), i.memoryMB[function], inv.BilledMS)
-		m.mu.Unlock()
+		i.meter.paid(pricing.FunctionQueryUSD(i.meter.catalogue.Prices, arch(), i.memoryMB[function], inv.BilledMS))
 	}
 	return inv, err
 }

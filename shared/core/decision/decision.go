@@ -32,6 +32,7 @@ type Signal struct {
 	Name       string  `json:"name"`
 	AgeSeconds float64 `json:"age_seconds"`
 	Fault      string  `json:"fault,omitempty"` // why it cannot be gone by
+	Note       string  `json:"note,omitempty"`  // what else is to be said
 }
 
 // Group is what the cloud allows of a pool, read anew in each tick.
@@ -149,6 +150,9 @@ func (c Case) action(to int, d procurement.Decision) Action {
 	}
 	if c.Settings.Fleet == settings.FleetFixed {
 		a.To = a.From
+		if left, limited := c.budgetLeft(); !limited || left > 0 {
+			a.Strict, a.Relaxed = procurement.AtBound, procurement.Never
+		}
 		return a
 	}
 	a.Set = to != c.Group.Desired

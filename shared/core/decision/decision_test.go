@@ -54,7 +54,7 @@ func TestClamps(t *testing.T) {
 			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before = 7, []float64{999, 999}, decision.State{}
 		}, 7, "wanted 5, raised to 7 by watch_seconds"},
 		{"ticks were missed", func(c *decision.Case) {
-			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before.TickedAt = 7, []float64{999, 999}, noon.Add(-10 * time.Minute)
+			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Before.TickedAt = 7, []float64{999, 999}, noon.Add(-10*time.Minute)
 		}, 7, "wanted 5, raised to 7 by watch_seconds"},
 		{"not low for long", func(c *decision.Case) {
 			c.Snapshot.Pool.Ready, c.Snapshot.Pool.IdleSeconds, c.Settings.ScaleInWaitSeconds = 7, []float64{999, 999}, 30

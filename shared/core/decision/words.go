@@ -81,5 +81,8 @@ func (s Signal) String() string {
 	if s.Fault != "" {
 		return s.Name + ": cannot be gone by: " + s.Fault
 	}
+	if s.Note != "" {
+		return s.Name + ": " + s.Note
+	}
 	return fmt.Sprintf("%s, %.0f s old", s.Name, s.AgeSeconds)
 }

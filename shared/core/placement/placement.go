@@ -44,6 +44,12 @@ type Pool struct {
 	StrictMS     float64   `json:"strict_queued_ms"`
 	RelaxedMS    float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
 	At           time.Time `json:"at"`
+	// The rules of overflow in force. Without a controller strict queries may
+	// overflow and relaxed ones may not.
+	NoStrictOverflow bool `json:"no_strict_overflow,omitempty"`
+	RelaxedOverflow  bool `json:"relaxed_overflow,omitempty"` // at its bound
+	// BudgetLeftUSD is what may still be spent in this clock hour; absent without a budget.
+	BudgetLeftUSD *float64 `json:"budget_left_usd,omitempty"`
 }
 
 // Ask is what placement needs to know of a query.
@@ -56,6 +62,11 @@ type Ask struct {
 	ServiceMS float64
 	// OverflowAllowed tells whether some inference function may answer it.
 	OverflowAllowed bool
+	// RelaxedOverflow lets a relaxed query go there when no worker would answer
+	// it within its own bound; RelaxedAheadMS is the relaxed work ahead of it, in
+	// milliseconds of one runner.
+	RelaxedOverflow bool
+	RelaxedAheadMS  float64
 }
 
 // Choice is where a query goes and why.
@@ -69,6 +80,14 @@ type Choice struct {
 // is aheadMS, in milliseconds of one runner.
 func Place(a Ask, runners int, aheadMS float64) Choice {
 	if a.Class == query.Relaxed {
+		if ms := predicted(a, runners, aheadMS+a.RelaxedAheadMS); a.RelaxedOverflow && a.OverflowAllowed {
+			if runners <= 0 {
+				return overflow(a, NoWorkers, 0)
+			}
+			if ms > a.BudgetMS {
+				return overflow(a, NoSlotInTime, ms)
+			}
+		}
 		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: predicted(a, runners, aheadMS)}
 	}
 	if runners > 0 {

@@ -15,6 +15,8 @@ func TestPlace(t *testing.T) {
 	closed.OverflowAllowed = false
 	relaxed := strict
 	relaxed.Class = query.Relaxed
+	bound := relaxed
+	bound.RelaxedOverflow, bound.RelaxedAheadMS = true, 4*strict.BudgetMS
 	for _, tc := range []struct {
 		name    string
 		ask     Ask
@@ -28,6 +30,9 @@ func TestPlace(t *testing.T) {
 		{"no worker", strict, 0, 0, Choice{ToOverflow, NoWorkers, 0}},
 		{"overflow off", closed, 4, 4000, Choice{ToWait, OverflowIsOff, 1100}},
 		{"relaxed waits", relaxed, 4, 1e6, Choice{ToWork, RelaxedWaits, 250100}},
+		{"relaxed at its bound", bound, 4, 0, Choice{ToOverflow, NoSlotInTime, strict.BudgetMS + strict.ServiceMS}},
+		{"relaxed that may overflow, without workers", bound, 0, 0, Choice{ToOverflow, NoWorkers, 0}},
+		{"relaxed that may overflow, in time", bound, 400, 0, Choice{ToWork, RelaxedWaits, strict.ServiceMS}},
 		{"relaxed without workers", relaxed, 0, 0, Choice{ToWork, RelaxedWaits, 0}},
 	} {
 		if got := Place(tc.ask, tc.runners, tc.aheadMS); got != tc.want {

@@ -1,0 +1,129 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/query"
+	"paragon/shared/telemetry"
+)
+
+// lookBack is how far back arrivals are read that no tick has seen.
+const lookBack = time.Hour
+
+// collectArrivals adds the arrivals that came to be known since the last tick,
+// and what they asked for.
+func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, after *memory) {
+	from, to, err := c.known(ctx, in)
+	s := decision.Signal{Name: decision.Arrivals}
+	if !to.IsZero() {
+		s.AgeSeconds = max(0, in.At.Sub(to).Seconds())
+	}
+	in.Snapshot.CoveredTo = to
+	if err == nil && from.Before(to) {
+		in.Snapshot.Arrivals, err = c.arrivals(ctx, from, to)
+	}
+	if err == nil && from.Before(to) {
+		err = c.means(ctx, in.Snapshot.Arrivals, from, to, after)
+	}
+	if err != nil {
+		s.Fault = err.Error()
+		in.Snapshot.Arrivals = nil
+	}
+	in.Signals = append(in.Signals, s)
+}
+
+// known returns the seconds that are new: from those that the last tick saw,
+// but not from before the metrics last came without a gap, to the newest pulse
+// less metric_settle_seconds. Each tick puts a pulse before it looks for them,
+// so that no points can be told from no metrics.
+func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
+	set, now := in.Settings, in.At
+	if err := c.Metrics.Put(ctx, cloud.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
+		return from, in.Before.Scheme.SeenTo, fmt.Errorf("put the pulse: %w", err)
+	}
+	// A little of the future is looked at too: clocks differ, and a point from
+	// there must not pass for none.
+	pulses, err := c.Metrics.Series(ctx, telemetry.Pulse.Name, nil, now.Add(-lookBack), now.Add(time.Minute), time.Second)
+	if err != nil || len(pulses) == 0 {
+		return from, in.Before.Scheme.SeenTo, err
+	}
+	last := len(pulses) - 1
+	to = pulses[last].At.Add(-seconds(set.MetricSettleSeconds)).Truncate(time.Second)
+	first := last
+	for first > 0 && pulses[first].At.Sub(pulses[first-1].At) <= seconds(max(60, 6*set.TickSeconds)) {
+		first--
+	}
+	from = pulses[first].At
+	if seen := in.Before.Scheme.SeenTo; seen.After(from) {
+		from = seen
+	}
+	return from, to, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// arrivals reads the accepted queries of every task, second by second.
+func (c *Controller) arrivals(ctx context.Context, from, to time.Time) ([]procurement.Second, error) {
+	out := make([]procurement.Second, int(to.Sub(from)/time.Second))
+	for _, t := range c.Catalogue.Tasks {
+		for _, class := range []query.Class{query.Strict, query.Relaxed} {
+			series, err := c.Metrics.Series(ctx, telemetry.Arrivals.Name, telemetry.TaskClass(t.Name, string(class)), from, to, time.Second)
+			if err != nil {
+				return nil, fmt.Errorf("read the arrivals of %s: %w", t.Name, err)
+			}
+			for _, p := range series {
+				i := int(p.At.Sub(from) / time.Second)
+				if i < 0 || i >= len(out) {
+					continue
+				}
+				if class == query.Strict {
+					out[i].Strict += p.Sum
+				} else {
+					out[i].Relaxed += p.Sum
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// means follows what the queries of some seconds asked for on average.
+func (c *Controller) means(ctx context.Context, arrived []procurement.Second, from, to time.Time, m *memory) error {
+	var all, relaxed float64
+	for _, a := range arrived {
+		all += a.All()
+		relaxed += a.Relaxed
+	}
+	for _, k := range []struct {
+		metric  telemetry.Metric
+		queries float64
+		mean    *mean
+	}{
+		{telemetry.ArrivalWork, all, &m.ServiceMS}, {telemetry.ArrivalFunctionUSD, all, &m.FunctionUSD}, {telemetry.ArrivalDefer, relaxed, &m.DeferMS},
+	} {
+		sum, err := c.sum(ctx, k.metric, from, to)
+		if err != nil {
+			return err
+		}
+		*k.mean = k.mean.add(sum, k.queries)
+	}
+	return nil
+}
+
+// sum adds a metric without dimensions up.
+func (c *Controller) sum(ctx context.Context, m telemetry.Metric, from, to time.Time) (float64, error) {
+	series, err := c.Metrics.Series(ctx, m.Name, nil, from, to, time.Second)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", m.Name, err)
+	}
+	sum := 0.0
+	for _, p := range series {
+		sum += p.Sum
+	}
+	return sum, nil
+}

@@ -1,0 +1,96 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/rightsizing"
+	"paragon/shared/telemetry"
+)
+
+// collectCosts adds what the queries of late took and what they cost. Before
+// the first query the means of the catalogue stand for them.
+func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
+	s, set := &in.Snapshot, in.Settings
+	s.ServiceMS = m.ServiceMS.of(c.meanServiceMS(p.InstanceType))
+	usd, p95MS := c.meanFunction()
+	s.FunctionUSD = m.FunctionUSD.of(usd)
+	s.DeferMS = m.DeferMS.of(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
+	if i, ok := c.Catalogue.Instance(p.InstanceType); ok {
+		s.WorkerUSDPerHour = i.USDPerHour
+	}
+}
+
+// meanFunction is what a query of the mean model costs on its cheapest function
+// and how long it takes there; zeros without functions.
+func (c *Controller) meanFunction() (usd, p95MS float64) {
+	n := 0.0
+	for i := range c.Catalogue.Models {
+		m := &c.Catalogue.Models[i]
+		if c.Arch == "" || m.File == "" {
+			continue
+		}
+		if sizes := rightsizing.Memory(c.Catalogue, m, c.Arch, time.Hour.Seconds()*1000, 0); len(sizes) > 0 {
+			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
+		}
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	return usd / n, p95MS / n
+}
+
+// collectSpent adds what this clock hour has cost: workers by their time, and
+// functions by what their invocations cost. A controller that was away takes
+// the workers that it finds for those that were there.
+func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *memory, workers int) {
+	hour := in.At.Truncate(time.Hour).UTC()
+	if !m.Hour.Equal(hour) {
+		m.Hour, m.WorkersUSD = hour, 0
+	}
+	from := m.SpentTo
+	if from.Before(hour) {
+		from = hour
+		if m.SpentTo.IsZero() {
+			from = in.At
+		}
+	}
+	if in.At.After(from) {
+		m.WorkersUSD += float64(workers) * in.Snapshot.WorkerUSDPerHour * in.At.Sub(from).Hours()
+	}
+	m.SpentTo = in.At.UTC()
+	in.SpentUSD = m.WorkersUSD
+	s := decision.Signal{Name: "spending"}
+	functions, err := c.sum(ctx, telemetry.FunctionUSD, hour, in.At)
+	switch {
+	case err != nil && in.Settings.HourlyBudgetUSD > 0:
+		s.Fault = err.Error()
+	case err != nil:
+		s.Note = err.Error() // without a budget nothing hangs on it
+	}
+	in.SpentUSD += functions
+	in.Signals = append(in.Signals, s)
+}
+
+// measure writes how the tick went. A metric that cannot be written is not
+// worth a tick.
+func (c *Controller) measure(ctx context.Context, r decision.Record, took time.Duration) {
+	held := 0.0
+	if r.Mode != decision.Decided {
+		held = 1
+	}
+	p, at := r.Case.Snapshot.Pool, r.Case.At
+	points := []cloud.Point{{Metric: telemetry.Faults.Name, At: at, Value: float64(len(r.Case.SettingsFaults))}}
+	for m, v := range map[string]float64{
+		telemetry.Ready.Name: float64(p.Ready), telemetry.Booting.Name: float64(p.Booting), telemetry.Wanted.Name: float64(r.Wanted),
+		telemetry.Target.Name: float64(r.Action.To), telemetry.Held.Name: held, telemetry.Clamped.Name: float64(len(r.Clamps)),
+		telemetry.Spent.Name: r.Case.SpentUSD, telemetry.TickMS.Name: took.Seconds() * 1000,
+	} {
+		points = append(points, cloud.Point{Metric: m, Dimensions: telemetry.PoolOf(r.Case.Pool), At: at, Value: v})
+	}
+	if err := c.Metrics.Put(ctx, points...); err != nil {
+		c.Log.Warn("could not write the metrics of a tick", "pool", r.Case.Pool, "error", err)
+	}
+}

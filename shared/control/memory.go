@@ -1,0 +1,136 @@
+package control
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/settings"
+)
+
+// memory is what is kept of a pool between two ticks.
+type memory struct {
+	State decision.State  `json:"state"`
+	Rules decision.Action `json:"rules"` // in force
+	// Failed is why the last action could not be done.
+	Failed string `json:"failed,omitempty"`
+	// Means are those of the last queries, by which a query that waits is judged.
+	ServiceMS   mean `json:"service_ms"`
+	FunctionUSD mean `json:"function_usd"`
+	DeferMS     mean `json:"defer_ms"`
+	// WorkersUSD is what workers have cost in the hour that began at Hour, as far as SpentTo.
+	Hour       time.Time `json:"hour,omitzero"`
+	SpentTo    time.Time `json:"spent_to,omitzero"`
+	WorkersUSD float64   `json:"workers_usd"`
+}
+
+// mean is the mean of the last queries, so many of them.
+type mean struct {
+	Value   float64 `json:"value"`
+	Queries float64 `json:"queries"`
+}
+
+// meanQueries is how many queries a mean goes back.
+const meanQueries = 500
+
+// mostSum is beyond what queries can sum up to between two ticks.
+const mostSum = 1e15
+
+// add takes the sum of so many queries' values.
+func (m mean) add(sum, queries float64) mean {
+	if !(sum > 0 && sum < mostSum) || !(queries > 0 && queries < mostSum) { // nothing came, or no number
+		return m
+	}
+	old := min(m.Queries, meanQueries)
+	return mean{Value: (m.Value*old + sum) / (old + queries), Queries: old + queries}
+}
+
+// of is the mean, or what stands for it as long as no query came.
+func (m mean) of(unknown float64) float64 {
+	if m.Queries == 0 {
+		return unknown
+	}
+	return m.Value
+}
+
+// mostMemory bounds what a memory or a record unpacks to, in bytes.
+const mostMemory = 32 << 20
+
+// Pack compresses what goes into the ledger, and Unpack reads it again: an hour
+// of arrivals is long, and much the same from second to second.
+func Pack(raw []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(raw)
+	if err = errors.Join(err, z.Close()); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Unpack is Pack's inverse.
+func Unpack(packed []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	raw, err := io.ReadAll(io.LimitReader(z, mostMemory))
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return raw, nil
+}
+
+// recall reads a pool's memory. One that cannot be read is as if there were
+// none: the controller then watches before it lets any worker go.
+func (c *Controller) recall(ctx context.Context, p Pool) memory {
+	packed, err := c.Ledger.Memory(ctx, p.Name)
+	if errors.Is(err, cloud.ErrNotFound) {
+		return memory{}
+	}
+	var raw []byte
+	var m memory
+	if err == nil {
+		raw, err = Unpack(packed)
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &m)
+	}
+	if err != nil {
+		c.Log.Warn("the memory of earlier ticks cannot be read; starting anew", "pool", p.Name, "error", err)
+		return memory{}
+	}
+	return m
+}
+
+// entry is a decision as the ledger keeps it.
+func (c *Controller) entry(r decision.Record, set settings.Settings) (cloud.Entry, error) {
+	raw, err := r.Bytes()
+	if err != nil {
+		return cloud.Entry{}, err
+	}
+	packed, err := Pack(raw)
+	return cloud.Entry{
+		ID: r.ID, Pool: r.Case.Pool, At: r.Case.At, Moves: r.Action.Moves(), Line: r.Summary(), Record: packed,
+		ForgetAt: r.Case.At.Add(time.Duration(set.DecisionsKeptHours * float64(time.Hour))),
+	}, err
+}
+
+func (c *Controller) write(ctx context.Context, l cloud.Lease, m memory, e cloud.Entry) error {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode the memory of pool %s: %w", e.Pool, err)
+	}
+	packed, err := Pack(raw)
+	if err != nil {
+		return err
+	}
+	return c.Ledger.Commit(ctx, l, packed, e)
+}

@@ -1,0 +1,122 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/settings"
+)
+
+// What an entry says of its action.
+const (
+	outcomeDone   = "done"
+	outcomeFailed = "failed: "
+)
+
+// Tick decides for every pool, if this controller has the lease or can have
+// it; else it does nothing. A pool whose tick fails does not keep the others
+// from theirs.
+func (c *Controller) Tick(ctx context.Context) error {
+	set := c.settings()
+	lease, err := c.Ledger.Claim(ctx, c.Holder, leaseLength(set))
+	if errors.Is(err, cloud.ErrLeaseLost) {
+		c.Log.Debug("another controller ticks")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// What is done under the lease ends with it: whoever has the next one must
+	// find nobody at work.
+	ctx, cancel := context.WithTimeout(ctx, leaseLength(set))
+	defer cancel()
+	var errs []error
+	for _, p := range c.Pools {
+		if err := c.tickPool(ctx, lease, p); err != nil {
+			errs = append(errs, fmt.Errorf("tick of pool %s: %w", p.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// leaseLength outlives two ticks that were missed.
+func leaseLength(set settings.Settings) time.Duration {
+	return time.Duration(max(15, 3*set.TickSeconds) * float64(time.Second))
+}
+
+// resign lets another controller take over at once.
+func (c *Controller) resign(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	lease, err := c.Ledger.Claim(ctx, c.Holder, time.Second)
+	if err == nil {
+		err = c.Ledger.Resign(ctx, lease)
+	}
+	if err != nil && !errors.Is(err, cloud.ErrLeaseLost) {
+		c.Log.Warn("could not resign; the lease ends by itself", "error", err)
+	}
+}
+
+// tickPool collects, decides, writes down and acts. The decision is written
+// before it is acted upon, so that no change of the fleet is without one; should
+// the controller die in between, the next tick finds the fleet as it was.
+func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) error {
+	began := c.Now()
+	before := c.recall(ctx, p)
+	in, after, err := c.collect(ctx, p, before)
+	if err != nil {
+		return err
+	}
+	r, state, err := decision.Make(in)
+	if err != nil {
+		return err
+	}
+	after.State, after.Rules = state, r.Action
+	e, err := c.entry(r, in.Settings)
+	if err != nil {
+		return err
+	}
+	if err := c.write(ctx, lease, after, e); err != nil {
+		return err
+	}
+	c.follow(p.Name, r.Action)
+	c.Log.Info("tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
+	if r.Action.Moves() {
+		e.Outcome = outcomeDone
+		if err := c.act(ctx, p, r.Action); err != nil {
+			e.Outcome, after.Failed = outcomeFailed+err.Error(), err.Error()
+			c.Log.Warn("could not act", "pool", p.Name, "id", r.ID, "error", err)
+		}
+		if err := c.write(ctx, lease, after, e); err != nil {
+			return err
+		}
+	}
+	c.measure(ctx, r, c.Now().Sub(began))
+	return nil
+}
+
+// act asks for workers, and then tells those who leave. In this order nobody
+// who leaves is replaced; should only the first be done, the next tick finds
+// more workers than are asked for and does the second.
+func (c *Controller) act(ctx context.Context, p Pool, a decision.Action) error {
+	if a.Set {
+		if err := c.Fleet.SetDesired(ctx, p.Name, a.To); err != nil {
+			return err
+		}
+	}
+	if len(a.Drain) > 0 {
+		return c.Fleet.Drain(ctx, p.Name, a.Drain...)
+	}
+	return nil
+}
+
+// follow keeps what the view tells intake.
+func (c *Controller) follow(pool string, a decision.Action) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rules[pool] = a
+}
