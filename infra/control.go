@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
@@ -42,12 +41,12 @@ func (s *stack) keepZones(g group) {
 	id := "Zones" + pascal(g.pool.name)
 	target := "arn:" + *awscdk.Aws_PARTITION() + ":scheduler:::aws-sdk:autoscaling:suspendProcesses"
 	made := s.schedule(id, "zones-"+g.pool.name, "rate(5 minutes)", text(target), string(input),
-		allow(on(s.groupARN(g.pool.name)), "autoscaling:SuspendProcesses"))
+		s.changeGroup(g.pool.name, "autoscaling:SuspendProcesses"))
 	made.AddResourceDependency(g.asg, nil)
 }
 
 // schedule calls a target at a rate, once each time.
-func (s *stack) schedule(id, name, rate string, target *string, input string, may awsiam.PolicyStatement) awsscheduler.CfnSchedule {
+func (s *stack) schedule(id, name, rate string, target *string, input string, may permission) awsscheduler.CfnSchedule {
 	role := s.role(id+"Role", "scheduler.amazonaws.com", may)
 	return awsscheduler.NewCfnSchedule(s.Stack, text(id), &awsscheduler.CfnScheduleProps{
 		Name: s.physical(name), ScheduleExpression: text(rate),
@@ -59,19 +58,18 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 	})
 }
 
-func (s *stack) controllerMay() []awsiam.PolicyStatement {
-	var groups []*string
-	for _, p := range s.pools {
-		groups = append(groups, s.groupARN(p.name))
-	}
-	return []awsiam.PolicyStatement{
-		allow(s.queueARNs(append(s.allWork(), cloud.Overflow, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
+// controllerMay is what the controller calls: it looks at queues, metrics and
+// groups, sets what is desired, and ends what has expired.
+func (s *stack) controllerMay() []permission {
+	may := []permission{
+		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:GetQueueAttributes"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
-		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"),
-		allow(groups, "autoscaling:SetDesiredCapacity"),
-		// CloudWatch and the descriptions of Auto Scaling know no resources.
-		allow(on(text("*")), "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities", "cloudwatch:GetMetricData"),
-		s.readSettings(), putMetrics(),
+		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+		describeGroups(), readMetrics(), s.readSettings(), putMetrics(),
 	}
+	for _, p := range s.pools {
+		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity"))
+	}
+	return may
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"paragon/shared/cloud"
+	"paragon/shared/telemetry"
 )
 
 // makeDashboard shows the stage on one page: alarms, load, queues, workers and
@@ -21,19 +22,22 @@ func (s *stack) makeDashboard(alarms []interfacesawscloudwatch.IAlarmRef) {
 		graph("Requests a minute", s.gatewayMetric("Count", "Sum"), s.gatewayMetric("4xx", "Sum"), s.gatewayMetric("5xx", "Sum")),
 		graph("Answer time, ms", s.gatewayMetric("Latency", "p50"), s.gatewayMetric("Latency", "p99")),
 	)
-	var depths, ages, workers []awscloudwatch.IMetric
+	var depths, ages, workers, money []awscloudwatch.IMetric
 	for _, q := range append(s.allWork(), cloud.Overflow, cloud.DeadLetters) {
 		depths, ages = append(depths, s.waiting(q)), append(ages, s.age(q))
 	}
 	for _, g := range s.groups {
+		pool := g.pool.name
 		workers = append(workers, groupMetric(g, "GroupDesiredCapacity", "Maximum"), groupMetric(g, "GroupInServiceInstances", "Maximum"),
-			groupMetric(g, "GroupPendingInstances", "Maximum"), groupMetric(g, "GroupTerminatingInstances", "Maximum"))
+			s.own(telemetry.Wanted, pool, "Maximum"), s.own(telemetry.Ready, pool, "Maximum"), s.own(telemetry.Held, pool, "Maximum"))
+		money = append(money, s.own(telemetry.Spent, pool, "Maximum"))
 	}
 	d.AddWidgets(graph("Waiting messages", depths...), graph("Oldest message, s", ages...))
 	f := s.functions
 	d.AddWidgets(graph("Workers", workers...),
 		graph("Controller and dispatcher", f.controller.MetricInvocations(minutely("Sum")), f.controller.MetricErrors(minutely("Sum")),
 			f.dispatcher.MetricInvocations(minutely("Sum")), f.dispatcher.MetricErrors(minutely("Sum"))))
+	d.AddWidgets(graph("This hour's cost, USD", money...), graph("Ticks and late writes a minute", s.own(telemetry.Pulse, "", "Sum"), s.own(telemetry.LateWrites, "", "Sum")))
 	d.AddWidgets(s.inferenceGraph("Inference functions, runs", "Invocations", "Sum"), s.inferenceGraph("Inference functions, p95 ms", "Duration", "p95"))
 }
 

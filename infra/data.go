@@ -25,7 +25,7 @@ func (s *stack) makeData() data {
 	// Uploads are inputs, of use for as long as their query: what is left of a
 	// destroyed stage empties itself and then costs nothing.
 	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)
-	d.uploads = s.bucket("Uploads", 2, logs)
+	d.uploads = s.bucket("Uploads", 1, logs)
 	s.makeSettings()
 	return d
 }

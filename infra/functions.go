@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 
@@ -37,7 +36,7 @@ type made struct {
 	memoryMB int
 	seconds  float64
 	env      map[string]*string
-	may      []awsiam.PolicyStatement
+	may      []permission
 }
 
 // function makes a function with a role and a log group of its own.
@@ -124,25 +123,30 @@ func (s *stack) makeFunctions() (f functions) {
 	return f
 }
 
-func (s *stack) apiMay() []awsiam.PolicyStatement {
-	return []awsiam.PolicyStatement{
-		allow(on(s.data.queries.TableArn()), "dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"),
+// apiMay is what the api calls: it accepts, reads and cancels queries, keeps
+// votes, and looks at the fleet for its status.
+func (s *stack) apiMay() []permission {
+	all := append(s.allWork(), cloud.Overflow)
+	return []permission{
+		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.DayIndex), s.index(names.OwnerIndex)), "dynamodb:Query"),
-		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
-		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),
-		allow(on(s.uploads()), "s3:PutObject", "s3:GetObject"),
-		s.readSettings(), putMetrics(),
+		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+		allow(s.queueARNs(all...), "sqs:SendMessage"),
+		allow(s.queueARNs(append(all, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
+		s.uploads("s3:GetObject", "s3:PutObject"),
+		describeGroups(), readMetrics(), s.readSettings(), putMetrics(),
 	}
 }
 
-func (s *stack) dispatcherMay() []awsiam.PolicyStatement {
-	return []awsiam.PolicyStatement{
-		allow(s.queueARNs(cloud.Overflow), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+// dispatcherMay is what the dispatcher calls: the overflow queue, the inference
+// functions, and where a query goes that they throw back.
+func (s *stack) dispatcherMay() []permission {
+	return []permission{
+		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
-		allow(on(s.uploads()), "s3:GetObject"),
-		s.readSettings(), putMetrics(),
+		s.uploads("s3:GetObject"), s.readSettings(), putMetrics(),
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/telemetry"
 )
 
 // alarm says when somebody should look.
@@ -48,7 +50,7 @@ func (s *stack) alarms() []alarm {
 		{"OverflowAgeAlarm", "strict queries wait for the dispatcher", s.age(cloud.Overflow), 30, false, 3, none},
 		{"ApiFaultsAlarm", "the API answers 5xx", s.gatewayMetric("5xx", "Sum"), 5, false, 3, none},
 		{"ThrottlesAlarm", "Lambda refuses functions: the account's concurrency is used up", throttles(), 10, false, 3, none},
-		{"NoTickAlarm", "the controller has not run for 3 minutes: the fleet stands still", s.ticks(), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
+		{"NoTickAlarm", "the controller has not ticked for 3 minutes: the fleet stands still", s.own(telemetry.Pulse, "", "Sum"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
 		{"ControllerFaultsAlarm", "the controller fails", f.controller.MetricErrors(minutely("Sum")), 1, false, 3, none},
 		{"DispatcherFaultsAlarm", "the dispatcher fails", f.dispatcher.MetricErrors(minutely("Sum")), 1, false, 3, none},
 		{"ApiErrorsAlarm", "the api function fails", f.api.MetricErrors(minutely("Sum")), 1, false, 3, none},
@@ -91,9 +93,15 @@ func (s *stack) age(q cloud.QueueName) awscloudwatch.Metric {
 	return s.queues.by[q].MetricApproximateAgeOfOldestMessage(minutely("Maximum"))
 }
 
-// ticks counts the controller's runs.
-func (s *stack) ticks() awscloudwatch.Metric {
-	return s.functions.controller.MetricInvocations(minutely("Sum"))
+// own is one of Paragon's own metrics; pool is empty for one of the stage.
+func (s *stack) own(m telemetry.Metric, pool, statistic string) awscloudwatch.Metric {
+	dimensions := map[string]*string{names.StageDimension: text(s.Config.Stage)}
+	if pool != "" {
+		dimensions["pool"] = text(pool)
+	}
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: text(names.Namespace), MetricName: text(m.Name), Statistic: text(statistic), Period: seconds(60), DimensionsMap: &dimensions,
+	})
 }
 
 func (s *stack) gatewayMetric(name, statistic string) awscloudwatch.Metric {

@@ -4,52 +4,115 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 )
 
-// Every statement is written by hand: what a function may do is what it calls.
+// Every statement is written by hand: what a role may do is what its holder
+// calls, and a wildcard is excused where it is written.
 
-// role may be taken on by one service and do what the statements say.
-func (s *stack) role(id, service string, may ...awsiam.PolicyStatement) awsiam.Role {
-	return awsiam.NewRole(s.Stack, text(id), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(text(service), nil),
-		InlinePolicies: &map[string]awsiam.PolicyDocument{
-			"may": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &may}),
-		},
-	})
+// permission lets actions be done to resources. One with a wildcard names it,
+// as cdk-nag does, and says why there is no narrower one.
+type permission struct {
+	actions   []string
+	resources []*string
+	wildcard  string
+	why       string
+	condition map[string]any
 }
 
 // allow lets actions be done to resources.
-func allow(resources []*string, actions ...string) awsiam.PolicyStatement {
-	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Actions: texts(actions...), Resources: &resources})
+func allow(resources []*string, actions ...string) permission {
+	return permission{actions: actions, resources: resources}
 }
 
-// on lists the resources of a statement.
+// excused says which of a permission's resources is a wildcard, and why.
+func (p permission) excused(wildcard, why string) permission {
+	p.wildcard, p.why = wildcard, why
+	return p
+}
+
+func (p permission) statement() awsiam.PolicyStatement {
+	props := &awsiam.PolicyStatementProps{Actions: texts(p.actions...), Resources: &p.resources}
+	if p.condition != nil {
+		props.Conditions = &p.condition
+	}
+	return awsiam.NewPolicyStatement(props)
+}
+
+// role may be taken on by one service of this account and do what is listed.
+func (s *stack) role(id, service string, may ...permission) awsiam.Role {
+	var statements []awsiam.PolicyStatement
+	var excuses []*cdknag.NagPackSuppression
+	for _, p := range may {
+		statements = append(statements, p.statement())
+		if p.wildcard != "" {
+			excuses = append(excuses, excuse("AwsSolutions-IAM5", p.why, p.wildcard))
+		}
+	}
+	r := awsiam.NewRole(s.Stack, text(id), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(text(service), nil),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			"may": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+		},
+	})
+	if len(excuses) > 0 {
+		cdknag.NagSuppressions_AddResourceSuppressions(r, &excuses, jsii.Bool(false))
+	}
+	return r
+}
+
+// on lists the resources of a permission.
 func on(arns ...*string) []*string { return arns }
 
 // writeLog lets a function write to its own log group and no other.
-func (s *stack) writeLog(logs awslogs.LogGroup) awsiam.PolicyStatement {
+func (s *stack) writeLog(logs awslogs.LogGroup) permission {
 	return allow(on(logs.LogGroupArn()), "logs:CreateLogStream", "logs:PutLogEvents")
 }
 
 // readSettings lets the tunables be read.
-func (s *stack) readSettings() awsiam.PolicyStatement {
+func (s *stack) readSettings() permission {
 	path := "parameter" + names.SettingsPath(s.Config.Stage)
 	return allow(on(s.arn("ssm", path[:len(path)-1])), "ssm:GetParametersByPath")
 }
 
-// putMetrics lets Paragon's own metrics be written. CloudWatch knows no
-// resources for it, so the namespace bounds it.
-func putMetrics() awsiam.PolicyStatement {
-	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Actions: texts("cloudwatch:PutMetricData"), Resources: texts("*"),
-		Conditions: &map[string]any{"StringEquals": map[string]any{"cloudwatch:namespace": names.Namespace}},
-	})
+// putMetrics lets Paragon's own metrics be written.
+func putMetrics() permission {
+	p := allow(on(text("*")), "cloudwatch:PutMetricData").excused("Resource::*", "CloudWatch knows no resources for metrics: the namespace bounds the action")
+	p.condition = map[string]any{"StringEquals": map[string]any{"cloudwatch:namespace": names.Namespace}}
+	return p
 }
 
-// arn is the ARN of a resource of this stage's account and region.
+// readMetrics lets metrics be read, for which CloudWatch knows no bound.
+func readMetrics() permission {
+	return allow(on(text("*")), "cloudwatch:GetMetricData").excused("Resource::*", "CloudWatch knows no resources for reading metrics")
+}
+
+// describeGroups lets the groups be looked at.
+func describeGroups() permission {
+	return allow(on(text("*")), "autoscaling:DescribeAutoScalingGroups").excused("Resource::*", "Auto Scaling knows no resources for descriptions")
+}
+
+// changeGroup lets something be done to a pool's group.
+func (s *stack) changeGroup(pool string, actions ...string) permission {
+	const end = ":autoScalingGroup:*:autoScalingGroupName/"
+	name := names.Group(s.Config.Stage, pool)
+	return allow(on(s.arn("autoscaling", end[1:]+name)), actions...).
+		excused("Resource::arn:<AWS::Partition>:autoscaling:<AWS::Region>:<AWS::AccountId>"+end+name,
+			"AWS makes up the id in the middle of a group's ARN: the name bounds the action")
+}
+
+// uploads lets something be done to the uploads, whose names are made up.
+func (s *stack) uploads(actions ...string) permission {
+	bucket := *s.GetLogicalId(s.data.uploads.Node().DefaultChild().(awscdk.CfnElement))
+	return allow(on(s.data.uploads.ArnForObjects(text(names.UploadPrefix+"*"))), actions...).
+		excused("Resource::<"+bucket+".Arn>/"+names.UploadPrefix+"*", "uploads have names made up at random: the prefix bounds the action")
+}
+
+// arn is the ARN of a resource of this account and region.
 func (s *stack) arn(service, resource string) *string {
 	return text("arn:" + *awscdk.Aws_PARTITION() + ":" + service + ":" + *awscdk.Aws_REGION() + ":" + *awscdk.Aws_ACCOUNT_ID() + ":" + resource)
 }
@@ -65,9 +128,4 @@ func (s *stack) queueARNs(queues ...cloud.QueueName) (arns []*string) {
 // index is the ARN of an index of the table of queries.
 func (s *stack) index(name string) *string {
 	return text(*s.data.queries.TableArn() + "/index/" + name)
-}
-
-// uploads is the ARN of every upload.
-func (s *stack) uploads() *string {
-	return s.data.uploads.ArnForObjects(text(names.UploadPrefix + "*"))
 }
