@@ -121,3 +121,23 @@ func (t Trace) Window(from, length time.Duration) (Trace, error) {
 	}
 	return Trace{Step: t.Step, Counts: t.Counts[first:last]}, nil
 }
+
+// Write writes the trace as ReadTrace reads it. It fails for a step that is not
+// a second, a minute or an hour.
+func (t Trace) Write(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	for _, name := range []string{"second", "minute", "hour"} {
+		if steps[name] != t.Step {
+			continue
+		}
+		fmt.Fprintf(out, "%s,count\n", name)
+		for i, c := range t.Counts {
+			fmt.Fprintf(out, "%d,%s\n", i, strconv.FormatFloat(c, 'g', -1, 64))
+		}
+		if err := out.Flush(); err != nil {
+			return fmt.Errorf("write trace: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("write trace: a step of %s is no second, minute or hour", t.Step)
+}

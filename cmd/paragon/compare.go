@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
+	"paragon/shared/evaluate"
+	"paragon/shared/figures"
+	"paragon/shared/simulate"
+)
+
+const compareLong = `Play every scheme on every trace and compare: cost, missed bounds, and the ratio
+to a schedule that knows the arrivals.
+
+A trace is FILE or FILE=SCALE. --traces names a folder instead, of which the
+traces that the evaluation uses are taken at the scales that their authors or
+successors ran them: berkeley x20, wits /2, twitter x1 and x3, and 48 hours of
+wikipedia. Without either, traces of the same shapes are made up.
+
+--window 3600 plays that much of each trace, from --from on; the whole otherwise.
+--markdown writes the tables, the hours in which hedged is not the cheapest, and
+on what the paper's findings depend. docs/evaluation.md is made so.`
+
+const compareExample = `  paragon compare --window 1h
+  paragon compare --traces ~/traces --catalogue measured --window 1h --from 1h
+  paragon compare berkeley.csv=20 wits.csv=0.5 --report out
+  paragon compare --traces ~/traces --markdown docs/evaluation.md`
+
+// compareFlags are what `paragon compare` was told besides the case.
+type compareFlags struct {
+	caseFlags
+	folder, markdown, report string
+	catalogues               []string
+	window                   time.Duration
+	sensitivity              bool
+}
+
+func (a *app) compareCommand() *cobra.Command {
+	f := &compareFlags{}
+	c := &cobra.Command{
+		Use: "compare [FILE[=SCALE]...]", Short: "Play every scheme on every trace and compare",
+		Long: compareLong, Example: compareExample,
+		RunE: func(c *cobra.Command, args []string) error { return a.compareSchemes(c.Context(), f, args) },
+	}
+	fs := c.Flags()
+	f.add(fs)
+	fs.Lookup("catalogue").Hidden = true
+	fs.StringVar(&f.folder, "traces", "", "folder of the evaluation's traces")
+	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "profiles and prices")
+	fs.Var(lengthOf{&f.window}, "window", "play so much of each trace (default the whole)")
+	fs.BoolVar(&f.sensitivity, "sensitivity", true, "with --markdown: play on what the paper's findings depend, too")
+	fs.StringVar(&f.markdown, "markdown", "", "file for the tables")
+	fs.StringVar(&f.report, "report", "", "folder for a report in HTML with figures 4, 5, 6 and 8 as SVG and PNG")
+	fs.BoolVar(&a.json, "json", false, "print JSON")
+	return c
+}
+
+// one is one trace of a comparison.
+type one struct {
+	name, scaling string
+	trace         arrivals.Trace
+	from, length  time.Duration
+}
+
+func (a *app) compareSchemes(ctx context.Context, f *compareFlags, args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	schemes, err := f.chosen()
+	if err != nil {
+		return err
+	}
+	all, err := f.traces(args)
+	if err != nil {
+		return err
+	}
+	cases, err := f.cases(all)
+	if err != nil {
+		return err
+	}
+	rows, err := a.playAll(ctx, cases, schemes)
+	if err != nil {
+		return err
+	}
+	if err := a.writeTables(ctx, f, cases, rows); err != nil {
+		return err
+	}
+	return a.tellRows(rows)
+}
+
+// cases are the traces in each market.
+func (f *compareFlags) cases(all []one) ([]evaluate.Case, error) {
+	var out []evaluate.Case
+	for _, market := range f.catalogues {
+		if !slices.Contains(simulate.MarketNames(), market) {
+			return nil, usagef("--catalogues are %s", strings.Join(simulate.MarketNames(), ", "))
+		}
+		for _, o := range all {
+			c, err := f.of(o.name, o.trace, o.scaling, market)
+			if err != nil {
+				return nil, err
+			}
+			c.From, c.For = o.from, o.length
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (a *app) playAll(ctx context.Context, cases []evaluate.Case, schemes []procurement.Scheme) ([]evaluate.Ran, error) {
+	bar := a.runs(len(cases) * (len(schemes) + 2))
+	defer bar.finish()
+	var rows []evaluate.Ran
+	for _, c := range cases {
+		got, err := evaluate.Play(ctx, c, schemes, bar.ran)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, got...)
+	}
+	evaluate.Relate(rows)
+	return rows, nil
+}
+
+// writeTables writes what was asked for besides the answer.
+func (a *app) writeTables(ctx context.Context, f *compareFlags, cases []evaluate.Case, rows []evaluate.Ran) error {
+	if f.report != "" {
+		figs, err := paperFigures(evaluate.FigureNames(), cases, rows)
+		if err != nil {
+			return err
+		}
+		if err := writeEvaluation(f.report, "Schemes compared", rows, figs); err != nil {
+			return err
+		}
+	}
+	if f.markdown == "" {
+		return nil
+	}
+	var b strings.Builder
+	if err := evaluate.Document(&b, rows); err != nil {
+		return err
+	}
+	if f.sensitivity {
+		if err := f.writeSensitivity(ctx, &b); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(f.markdown, []byte(b.String()), 0o644); err != nil {
+		return fmt.Errorf("write the tables: %w", err)
+	}
+	return nil
+}
+
+func (f *compareFlags) writeSensitivity(ctx context.Context, b *strings.Builder) error {
+	m, err := f.market(simulate.Paper2020)
+	if err != nil {
+		return err
+	}
+	cases, err := evaluate.SensitivityCases(m)
+	if err != nil {
+		return err
+	}
+	lines, err := evaluate.Sensitivity(ctx, cases, nil)
+	if err != nil {
+		return err
+	}
+	b.WriteString(evaluate.SensitivityIntro)
+	return evaluate.WriteSensitivity(b, lines)
+}
+
+// paperFigures makes figures of one market's rows, the first that there is.
+func paperFigures(names []string, cases []evaluate.Case, rows []evaluate.Ran) ([]figures.Figure, error) {
+	market := cases[0].Market.Name
+	cases = slices.DeleteFunc(slices.Clone(cases), func(c evaluate.Case) bool { return c.Market.Name != market })
+	rows = slices.DeleteFunc(slices.Clone(rows), func(r evaluate.Ran) bool { return r.Row.Catalogue != market })
+	var out []figures.Figure
+	for _, name := range names {
+		fig, err := evaluate.Figure(name, cases, rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, fig)
+	}
+	return out, nil
+}
+
+// evaluated are the traces that the evaluation uses, with their scales.
+var evaluated = []struct {
+	file         string
+	scale        float64
+	from, length time.Duration
+}{
+	{file: "berkeley.csv", scale: 20}, {file: "wits.csv", scale: 0.5},
+	{file: "twitter_may25.csv", scale: 1}, {file: "twitter_may25.csv", scale: 3},
+	{file: "wikipedia_limbo_hourly.csv", scale: 1, length: 48 * time.Hour},
+}
+
+// traces are the traces that were named, or those of the folder, or made up.
+func (f *compareFlags) traces(args []string) ([]one, error) {
+	var out []one
+	var err error
+	switch {
+	case len(args) > 0 && f.folder != "":
+		return nil, usagef("give files or --traces, and not both")
+	case f.folder != "":
+		for _, e := range evaluated {
+			if out, err = f.addFile(out, filepath.Join(f.folder, e.file), e.scale, e.from, e.length); err != nil {
+				return nil, err
+			}
+		}
+	case len(args) > 0:
+		for _, arg := range args {
+			file, text, scaled := strings.Cut(arg, "=")
+			scale := f.scale
+			if scaled {
+				if scale, err = strconv.ParseFloat(text, 64); err != nil || !(scale > 0 && scale <= 1e6) {
+					return nil, usagef("%q is no scale", text)
+				}
+			}
+			if out, err = f.addFile(out, file, scale, 0, 0); err != nil {
+				return nil, err
+			}
+		}
+	default:
+		return f.madeUp()
+	}
+	return out, nil
+}
+
+func (f *compareFlags) addFile(out []one, file string, scale float64, from, length time.Duration) ([]one, error) {
+	t, err := readTrace(file, "paragon")
+	if err != nil {
+		return nil, err
+	}
+	o := one{name: fmt.Sprintf("%s x%g", nameOf(file), scale), scaling: fmt.Sprintf("multiply %g", scale), trace: t.Scaled(scale)}
+	o.from, o.length = from+f.from, length
+	if f.window > 0 {
+		o.length = f.window
+	}
+	return append(out, o), nil
+}
+
+func (f *compareFlags) madeUp() ([]one, error) {
+	length := f.window
+	if length == 0 {
+		length = 2 * time.Hour
+	}
+	var out []one
+	for _, name := range evaluate.Lookalikes() {
+		t, err := evaluate.Lookalike(name, f.warmup+length, f.seed)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one{name: name, scaling: "made up", trace: t, from: f.warmup, length: length})
+	}
+	return out, nil
+}
