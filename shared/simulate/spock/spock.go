@@ -136,7 +136,11 @@ func FromTrace(t arrivals.Trace, seed uint64) (Seconds, error) {
 	types := rand.New(rand.NewPCG(seed, 31))
 	var out Seconds
 	for _, c := range t.Counts {
-		out.Tasks = append(out.Tasks, int(math.Round(c)))
+		tasks := int(math.Round(c))
+		if tasks == 0 {
+			tasks = none
+		}
+		out.Tasks = append(out.Tasks, tasks)
 		out.Types = append(out.Types, types.IntN(len(slots)))
 	}
 	return out, nil
