@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/profiles/schema"
+	"paragon/shared/evaluate"
 	"paragon/shared/figures"
 )
 
@@ -19,6 +21,7 @@ import (
 type figuresFlags struct {
 	folder, catalogue, then, out string
 	seed                         uint64
+	played                       playedFlags
 }
 
 const figuresLong = `Make the figures of the paper as data and as plots: figure-NAME.csv, .svg and .png.
@@ -27,7 +30,13 @@ const figuresLong = `Make the figures of the paper as data and as plots: figure-
   2  the cost of those sets by resource
   3  an hour at a constant rate, on VMs of every c5 and m5 size and on functions
   7  the memory of a function against compute time and cost
+  4  VM hours of util_aware and exascale beside reactive's
+  5  cost and missed bounds of reactive, util_aware, exascale and mixed
+  6  arrivals, and their peak to median by sampling window
+  8  cost and missed bounds of paragon beside mixed
   workload2  constraint-aware selection beside naive, by the mix of constraints
+
+4, 5, 6 and 8 play traces: those of the folder --traces, or made up in their shapes.
 
 Each finding of the paper is printed with whether it holds here.`
 
@@ -36,7 +45,7 @@ func (a *app) figuresCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "figures [NAME...]", Short: "Make the paper's figures as data and plots",
 		Long: figuresLong, Example: "  paragon figures\n  paragon figures 3 7 --out /tmp/figures",
-		RunE: func(_ *cobra.Command, args []string) error { return a.figures(f, args) },
+		RunE: func(c *cobra.Command, args []string) error { return a.figures(c.Context(), f, args) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
@@ -44,6 +53,7 @@ func (a *app) figuresCommand() *cobra.Command {
 	fs.StringVar(&f.then, "then", "us-east-1-2020", "price set of the paper's time")
 	fs.StringVar(&f.out, "out", "figures", "folder to write into")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of what is drawn by chance")
+	f.played.add(fs)
 	fs.BoolVar(&a.json, "json", false, "print the findings as JSON")
 	return c
 }
@@ -55,7 +65,7 @@ type figureFindings struct {
 	Findings []figures.Finding `json:"findings"`
 }
 
-func (a *app) figures(f *figuresFlags, args []string) error {
+func (a *app) figures(ctx context.Context, f *figuresFlags, args []string) error {
 	names, err := figureNames(args)
 	if err != nil {
 		return err
@@ -67,10 +77,16 @@ func (a *app) figures(f *figuresFlags, args []string) error {
 	if err := os.MkdirAll(f.out, 0o755); err != nil {
 		return fmt.Errorf("make the folder of the figures: %w", err)
 	}
+	played, err := a.playedFigures(ctx, f, names)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		fig, err := figures.Make(name, in, f.seed)
-		if err != nil {
-			return err
+		fig, ok := played[name]
+		if !ok {
+			if fig, err = figures.Make(name, in, f.seed); err != nil {
+				return err
+			}
 		}
 		files, err := writeFigure(f.out, fig)
 		if err != nil {
@@ -82,13 +98,15 @@ func (a *app) figures(f *figuresFlags, args []string) error {
 }
 
 func figureNames(args []string) ([]string, error) {
-	for _, arg := range args {
-		if !slices.Contains(figures.Names(), arg) {
-			return nil, usagef("there is no figure %q, only %s", arg, strings.Join(figures.Names(), ", "))
-		}
+	known := append(figures.Names(), evaluate.FigureNames()...)
+	slices.Sort(known)
+	if len(args) == 0 || slices.Equal(args, []string{"all"}) {
+		return known, nil
 	}
-	if len(args) == 0 {
-		return figures.Names(), nil
+	for _, arg := range args {
+		if !slices.Contains(known, arg) {
+			return nil, usagef("there is no figure %q, only %s, or all", arg, strings.Join(known, ", "))
+		}
 	}
 	return args, nil
 }

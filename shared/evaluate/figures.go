@@ -108,18 +108,18 @@ func load(cases []Case) figures.Figure {
 		}
 		rate.Series = append(rate.Series, figures.Series{Name: c.Name, Joined: true, Points: minutes(w)})
 		s := figures.Series{Name: c.Name, Joined: true}
-		hour := 0.0
+		hour, window := 0.0, 0.0
 		for _, x := range w.Describe(Windows...).Windows {
 			s.Points = append(s.Points, figures.Point{X: x.WindowSeconds, Y: x.Median})
 			f.Rows = append(f.Rows, []string{c.Name, number(x.WindowSeconds), number(x.BinSeconds), fmt.Sprint(x.Windows), number(x.Median), number(x.Highest), number(x.Dynamic)})
-			if x.WindowSeconds == 3600 {
-				hour = x.Median
+			if x.WindowSeconds <= 3600 {
+				hour, window = x.Median, x.WindowSeconds
 			}
 		}
 		peak.Series = append(peak.Series, s)
 		f.Findings = append(f.Findings, figures.Finding{
 			Claim: c.Name + ": the peak is more than 50 % above the median", Holds: hour > 1.5,
-			Detail: fmt.Sprintf("%.2f in the middle one of its hours", hour),
+			Detail: fmt.Sprintf("%.2f in the middle one of its windows of %.0f s", hour, window),
 		})
 	}
 	f.Panels = []figures.Panel{rate, peak}
