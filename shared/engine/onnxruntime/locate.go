@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -11,8 +12,10 @@ import (
 // that file or an error; otherwise the first that exists of: beside the
 // executable, /var/task/lib and /opt/lib (a function's package and its
 // layers), paragon/ in the user's cache, and node_modules of the working
-// folder and of each of its parents. The error lists where it looked and says
-// what to do. The file's content is checked by Open, not here.
+// folder and of each of its parents, then of the executable's folder and of
+// each of its parents, so that a command works from any folder. The error lists
+// where it looked and says what to do. The file's content is checked by Open,
+// not here.
 func Locate() (string, error) {
 	if path := os.Getenv(EnvLibrary); path != "" {
 		if err := regularFile(path); err != nil {
@@ -46,16 +49,28 @@ func (b build) candidates() []string {
 		paths = append(paths, filepath.Join(cache, "paragon", b.fileName))
 	}
 	if folder, err := os.Getwd(); err == nil {
-		for {
-			paths = append(paths, filepath.Join(folder, "node_modules", "onnxruntime-node", "bin", "napi-v6", b.npmDir, b.fileName))
-			parent := filepath.Dir(folder)
-			if parent == folder {
-				break
+		paths = append(paths, b.modulesAbove(folder)...)
+	}
+	if executable, err := os.Executable(); err == nil {
+		for _, path := range b.modulesAbove(filepath.Dir(executable)) {
+			if !slices.Contains(paths, path) {
+				paths = append(paths, path)
 			}
-			folder = parent
 		}
 	}
 	return paths
+}
+
+// modulesAbove are the paths in node_modules of a folder and of each of its parents.
+func (b build) modulesAbove(folder string) (paths []string) {
+	for {
+		paths = append(paths, filepath.Join(folder, "node_modules", "onnxruntime-node", "bin", "napi-v6", b.npmDir, b.fileName))
+		parent := filepath.Dir(folder)
+		if parent == folder {
+			return paths
+		}
+		folder = parent
+	}
 }
 
 // regularFile tells whether path leads to a file, through links if need be.

@@ -85,6 +85,23 @@ func TestLocateSaysWhereItLooked(t *testing.T) {
 	}
 }
 
+// A command that is run from some other folder looks where it was built, too.
+func TestLocateLooksAboveTheExecutable(t *testing.T) {
+	b, err := thisBuild()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("/")
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := filepath.Join(filepath.Dir(filepath.Dir(executable)), "node_modules", "onnxruntime-node", "bin", "napi-v6", b.npmDir, b.fileName)
+	if !slices.Contains(b.candidates(), want) {
+		t.Errorf("does not look at %s", want)
+	}
+}
+
 // A path that the user gives is never passed over in silence.
 func TestLocateOwnPathMustExist(t *testing.T) {
 	for _, path := range []string{filepath.Join(t.TempDir(), "none.so"), t.TempDir()} {

@@ -14,6 +14,7 @@ type lines struct {
 	name   string
 	logger *slog.Logger
 	rest   []byte // the line so far, of at most maxLine bytes
+	last   string // the last line that was not empty
 }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -33,8 +34,12 @@ func (l *lines) Write(p []byte) (int, error) {
 // flush logs what there is of a line.
 func (l *lines) flush() {
 	line := bytes.TrimRight(l.rest, "\r")
-	l.rest = l.rest[:0]
-	if len(line) > 0 && l.logger != nil {
-		l.logger.Info(l.name + ": " + string(line))
+	l.rest = l.rest[:0] // line's bytes are copied below, before the next write
+	if len(line) == 0 {
+		return
+	}
+	l.last = string(line)
+	if l.logger != nil {
+		l.logger.Info(l.name + ": " + l.last)
 	}
 }

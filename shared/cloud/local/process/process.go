@@ -1,6 +1,7 @@
 // Package process starts child processes that do not outlive their parent:
 // each is a process group of its own, dies with this process whatever kills it
-// (on Linux by the kernel's hand), and has its output logged line by line.
+// (on Linux by the kernel's hand), and has its output logged line by line. One
+// that ends by itself with an error is a warning, with its last line.
 package process
 
 import (
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -92,16 +94,19 @@ func (s *Spawner) Start(spec Spec) (*Child, error) {
 	if err := <-st.reply; err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
-	c := &Child{cmd: cmd, done: make(chan struct{})}
+	c := &Child{name: spec.Name, logger: spec.Logger, cmd: cmd, done: make(chan struct{})}
 	go c.wait(out)
 	return c, nil
 }
 
 // Child is a process that was started.
 type Child struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error // set before done is closed
+	name   string
+	logger *slog.Logger
+	cmd    *exec.Cmd
+	asked  atomic.Bool // to end, by us
+	done   chan struct{}
+	err    error // set before done is closed
 }
 
 func (c *Child) wait(out *lines) {
@@ -110,6 +115,9 @@ func (c *Child) wait(out *lines) {
 		err = nil // it ended well and left its output to another
 	}
 	out.flush()
+	if err != nil && !c.asked.Load() && c.logger != nil {
+		c.logger.Warn("a process ended by itself", "name", c.name, "error", err, "last_line", out.last)
+	}
 	c.err = err
 	close(c.done)
 }
@@ -131,10 +139,14 @@ func (c *Child) Err() error {
 }
 
 // Terminate asks the process to end (SIGTERM).
-func (c *Child) Terminate() { terminate(c.cmd.Process) }
+func (c *Child) Terminate() {
+	c.asked.Store(true)
+	terminate(c.cmd.Process)
+}
 
 // Kill ends the process and what it started, at once.
 func (c *Child) Kill() {
+	c.asked.Store(true)
 	select {
 	case <-c.done: // its id may be another's by now
 	default:

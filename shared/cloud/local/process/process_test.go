@@ -150,7 +150,11 @@ func (j *journal) WithGroup(string) slog.Handler            { return j }
 func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.texts = append(j.texts, r.Message)
+	text := r.Message
+	if r.Level > slog.LevelInfo {
+		text = r.Level.String() + " " + text
+	}
+	j.texts = append(j.texts, text)
 	return nil
 }
 
@@ -164,9 +168,27 @@ func TestOutputIsLoggedLineByLine(t *testing.T) {
 	if c.Err() == nil || c.Err().Error() != "exit status 3" {
 		t.Errorf("ended with %v, want exit status 3", c.Err())
 	}
-	want := []string{"kid: one", "kid: two", "kid: long" + strings.Repeat(".", 4092), "kid: last"}
+	want := []string{"kid: one", "kid: two", "kid: long" + strings.Repeat(".", 4092), "kid: last", "WARN a process ended by itself"}
 	if !slices.Equal(j.texts, want) {
 		t.Errorf("logged %.200q", j.texts)
+	}
+}
+
+// Only a death that nobody asked for is a warning.
+func TestAskedToEndIsNoWarning(t *testing.T) {
+	g := newGreeter(t)
+	for _, end := range []func(*process.Child){(*process.Child).Terminate, (*process.Child).Kill} {
+		j := &journal{}
+		c, err := spawner(t).Start(g.spec(t, "stay", slog.New(j)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.await(t, 1)
+		end(c)
+		<-c.Done()
+		if c.Err() == nil || len(j.texts) > 0 {
+			t.Errorf("ended with %v and logged %q", c.Err(), j.texts)
+		}
 	}
 }
 
