@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -35,8 +36,16 @@ func (a *app) upCommand() *cobra.Command {
 	cfg, bootSeconds, unpaced, verbose, sample := machine.Defaults(), 0.0, false, false, false
 	c := &cobra.Command{
 		Use: "up", Short: "Bring everything up on this machine", Long: upLong, Example: upExample,
-		Args: cobra.NoArgs,
+		Args: func(c *cobra.Command, given []string) error {
+			if len(given) > 0 {
+				return usagef("up takes flags alone, and there is %q; `paragon up --help` lists them", given[0])
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !(bootSeconds >= 0 && bootSeconds <= 3600) {
+				return usagef("--boot-seconds is from 0 to 3600")
+			}
 			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, a.logger(verbose)
 			return a.up(c.Context(), cfg, sample)
 		},
@@ -81,6 +90,9 @@ func (a *app) up(ctx context.Context, cfg machine.Config, sample bool) error {
 	}
 	started := a.now()
 	m, err := machine.Start(ctx, cfg)
+	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
+		return usagef("%v; `paragon up --help` tells more", mistake)
+	}
 	if err != nil {
 		return err
 	}

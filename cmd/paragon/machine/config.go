@@ -64,6 +64,14 @@ func Defaults() Config {
 // maxWorkers bounds the child processes of one machine.
 const maxWorkers = 64
 
+// Mistake is a Config that cannot be used: nothing was started.
+type Mistake struct{ Err error }
+
+func (m *Mistake) Error() string { return m.Err.Error() }
+
+// Unwrap gives the cause.
+func (m *Mistake) Unwrap() error { return m.Err }
+
 // check names the field that cannot be used, with its bound.
 func (c Config) check() error {
 	switch {
@@ -73,6 +81,8 @@ func (c Config) check() error {
 		return fmt.Errorf("boot-seconds is %v, not within 0 s to 1 h", c.Boot)
 	case c.MaxFunctions < 0 || c.MaxFunctions > 1000:
 		return fmt.Errorf("max-functions is %d, not within 0 to 1000", c.MaxFunctions)
+	case c.KeepAlive <= 0:
+		return fmt.Errorf("keep-alive is %v, not above 0 s", c.KeepAlive)
 	case c.DataDir == "":
 		return errors.New("data is empty: name a folder")
 	}

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"slices"
 	"time"
 
 	"paragon/shared/cloud/local/runtimeapi"
@@ -14,7 +15,7 @@ const functionTimeout = time.Minute
 
 // functions lists an inference function for every model with a network and
 // every memory size on offer. None is started before its first query.
-func functions(c *profile.Catalogue, bootstrap, profilesDir string) []runtimeapi.Function {
+func functions(c *profile.Catalogue, bootstrap string, env []string) []runtimeapi.Function {
 	sizes, ok := c.FunctionSizes(arch())
 	if !ok {
 		return nil
@@ -28,7 +29,7 @@ func functions(c *profile.Catalogue, bootstrap, profilesDir string) []runtimeapi
 			out = append(out, runtimeapi.Function{
 				Name: inference.FunctionName(m.Name, mb), Bootstrap: bootstrap, MemoryMB: mb,
 				Timeout: functionTimeout,
-				Env:     []string{"PARAGON_MODEL=" + m.Name, "PARAGON_PROFILES=" + profilesDir, "PARAGON_CATALOGUE=" + c.Name},
+				Env:     slices.Concat(env, []string{"PARAGON_MODEL=" + m.Name}),
 			})
 		}
 	}

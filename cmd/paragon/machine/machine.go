@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,7 @@ type Machine struct {
 	set       *profiles.Set
 	catalogue *profile.Catalogue
 	instance  profile.Instance
+	library   string // ONNX Runtime's file, checked
 	settings  *tuning.Source
 	home      cloud.Home
 	meter     *meter
@@ -53,7 +56,7 @@ type Machine struct {
 // accepted before and not finished goes on at once.
 func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if err := cfg.check(); err != nil {
-		return nil, err
+		return nil, &Mistake{err}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -65,6 +68,9 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 		}
 	}()
 	if err := m.loadProfiles(); err != nil {
+		return nil, err
+	}
+	if m.library, err = library(); err != nil {
 		return nil, err
 	}
 	invoker, err := m.startFunctions()
@@ -115,15 +121,23 @@ func (m *Machine) background(jobs ...func(context.Context)) {
 
 // loadProfiles reads what is known of models, machines and prices.
 func (m *Machine) loadProfiles() (err error) {
+	if dir := m.cfg.ProfilesDir; dir != "" { // children have working folders of their own
+		if m.cfg.ProfilesDir, err = filepath.Abs(dir); err != nil {
+			return fmt.Errorf("find the profiles: %w", err)
+		}
+	}
 	if m.set, err = schema.Load(m.cfg.ProfilesDir); err != nil {
 		return fmt.Errorf("load profiles: %w", err)
 	}
 	if m.catalogue, err = m.set.Catalogue(m.cfg.Catalogue); err != nil {
+		if names, listed := m.set.Names(); listed == nil && !slices.Contains(names, m.cfg.Catalogue) {
+			return &Mistake{fmt.Errorf("there is no catalogue %q, only: %s", m.cfg.Catalogue, strings.Join(names, ", "))}
+		}
 		return fmt.Errorf("load profiles: %w", err)
 	}
 	in, ok := m.catalogue.Instance(m.cfg.InstanceType)
 	if !ok {
-		return fmt.Errorf("instance type %q is not in the profiles", m.cfg.InstanceType)
+		return &Mistake{fmt.Errorf("there is no instance type %q, only: %s", m.cfg.InstanceType, strings.Join(instanceTypes(m.catalogue), ", "))}
 	}
 	m.instance = in
 	m.meter = newMeter(m.catalogue, in, time.Now)
@@ -179,7 +193,7 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	if err != nil {
 		return nil, err
 	}
-	fs := functions(m.catalogue, path, m.cfg.ProfilesDir)
+	fs := functions(m.catalogue, path, append(m.childEnv(), "PARAGON_PROFILES="+m.cfg.ProfilesDir))
 	opts := runtimeapi.Options{
 		Functions: fs, MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
 	}
@@ -217,7 +231,7 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
-		Env:    []string{"PARAGON_CATALOGUE=" + m.catalogue.Name},
+		Env:    m.childEnv(),
 		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Logger: m.log,
 	})
 	if err != nil {
