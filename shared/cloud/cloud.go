@@ -245,4 +245,5 @@ type Home struct {
 	Ledger   Ledger
 	Groups   Groups
 	History  History
+	Votes    Votes
 }

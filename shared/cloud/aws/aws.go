@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
@@ -61,7 +62,6 @@ func FromEnv(env func(string) string) (Config, error) {
 // Home is a stage in an account.
 type Home struct {
 	cloud.Home
-	votes
 	queues *queues
 	fleet  *fleet
 }
@@ -80,17 +80,22 @@ func New(ctx context.Context, c Config) (*Home, error) {
 func connect(c Config, with clients) *Home {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
-	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now, log: c.Log}
+	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
+	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage)}
 	return &Home{
-		votes: votes{table: f.table, now: c.Now}, queues: q, fleet: f,
+		queues: q, fleet: f,
 		Home: cloud.Home{
 			Queues:   q,
 			Store:    &store{table: table{with.tables, c.Table}, queues: q, metrics: m, now: c.Now, log: c.Log},
 			Fleet:    f,
 			Metrics:  m,
-			Settings: &settings{client: with.settings, path: names.SettingsPath(c.Stage)},
+			Settings: st,
 			Invoker:  &invoker{client: with.functions, stage: c.Stage},
 			Blobs:    &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now},
+			Ledger:   &ledger{table: f.table, now: c.Now},
+			Groups:   f,
+			History:  st,
+			Votes:    &votes{table: f.table, now: c.Now},
 		},
 	}
 }
@@ -109,7 +114,7 @@ func load(ctx context.Context) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idleConns })
-	return awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(client), awsconfig.WithRetryer(func() aws.Retryer {
+	return awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(client), awsconfig.WithLogger(logging.Nop{}), awsconfig.WithRetryer(func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = maxAttempts, longestBackoff
 		})

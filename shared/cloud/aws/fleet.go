@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	asg "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
@@ -43,7 +41,6 @@ type fleet struct {
 	table  table
 	stage  string
 	now    func() time.Time
-	log    *slog.Logger
 }
 
 func stateKey(kind, name string) item {
@@ -65,6 +62,15 @@ func (f *fleet) group(ctx context.Context, pool string) (asg.AutoScalingGroup, e
 	return out.AutoScalingGroups[0], nil
 }
 
+// Group implements cloud.Groups: the limits as they are now.
+func (f *fleet) Group(ctx context.Context, pool string) (cloud.Group, error) {
+	g, err := f.group(ctx, pool)
+	if err != nil {
+		return cloud.Group{}, err
+	}
+	return cloud.Group{Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity))}, nil
+}
+
 // SetDesired implements cloud.Fleet, within the group's own limits as they are
 // now. It never goes below the instances there are, since the group would
 // choose its victims itself: a drained worker takes its place with it.
@@ -77,11 +83,10 @@ func (f *fleet) SetDesired(ctx context.Context, pool string, workers int) error 
 	if err != nil {
 		return fmt.Errorf("%s: %w", attempt, err)
 	}
-	target := min(max(int32(workers), aws.ToInt32(g.MinSize), standing(g)), aws.ToInt32(g.MaxSize))
-	if int(target) != workers {
-		f.log.Info("the group bounds its size", "pool", pool, "wanted", workers, "set", target,
-			"min", aws.ToInt32(g.MinSize), "max", aws.ToInt32(g.MaxSize), "there", standing(g))
+	if most := aws.ToInt32(g.MaxSize); workers > int(most) { // moto takes it; AWS does not
+		return fmt.Errorf("%s: the group has at most %d", attempt, most)
 	}
+	target := max(int32(workers), aws.ToInt32(g.MinSize), min(standing(g), aws.ToInt32(g.MaxSize)))
 	if target == aws.ToInt32(g.DesiredCapacity) {
 		return nil
 	}
@@ -157,7 +162,7 @@ func (f *fleet) join(pool string, instances []asg.Instance, rows []item) ([]clou
 		if r.State == cloud.Gone || textOf(row, stateAttribute) == string(cloud.Gone) || !listed && f.now().Sub(r.At) > silence {
 			continue
 		}
-		if listed && leaving(i) {
+		if listed && leaving(i) || marked(row) {
 			r.State = cloud.Draining
 		}
 		out = append(out, r)
@@ -168,96 +173,4 @@ func (f *fleet) join(pool string, instances []asg.Instance, rows []item) ([]clou
 		}
 	}
 	return out, nil
-}
-
-// ifNotGone is the condition of every write to a worker's row but the last.
-var ifNotGone = aws.String("attribute_not_exists(#state) OR #state <> :gone")
-
-// Drain implements cloud.Fleet. A worker that has not reported yet finds the
-// mark when it does.
-func (f *fleet) Drain(ctx context.Context, pool string, ids ...string) error {
-	for _, id := range ids {
-		_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
-			Key: workerKey(pool, id), ConditionExpression: ifNotGone,
-			UpdateExpression:         aws.String("SET #drain = :yes, #ttl = :ttl"),
-			ExpressionAttributeNames: placeholders(stateAttribute, drainAttribute, names.StateTTL),
-			ExpressionAttributeValues: item{
-				":yes": &types.AttributeValueMemberBOOL{Value: true}, ":gone": text(string(cloud.Gone)), ":ttl": f.until(),
-			},
-		})
-		if err != nil {
-			return fmt.Errorf("drain worker %s of pool %s: %w", id, pool, err)
-		}
-	}
-	return nil
-}
-
-// until is when a worker's row may be deleted.
-func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
-
-// Report implements cloud.Fleet: one write. A worker that reports itself gone
-// is gone for good, like one that was declared dead.
-func (f *fleet) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error) {
-	attempt := "report of worker " + r.ID
-	doc, err := document(r)
-	if err != nil {
-		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)
-	}
-	row, held, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
-		Key: workerKey(r.Pool, r.ID), ConditionExpression: ifNotGone,
-		UpdateExpression:         aws.String("SET #report = :report, #state = :state, #ttl = :ttl, #launched = if_not_exists(#launched, :now)"),
-		ExpressionAttributeNames: placeholders(stateAttribute, reportAttribute, launchedAttribute, names.StateTTL),
-		ExpressionAttributeValues: item{
-			":report": doc, ":state": text(string(r.State)), ":ttl": f.until(), ":now": number(f.now().UnixMicro()), ":gone": text(string(cloud.Gone)),
-		},
-	})
-	if err == nil && !held {
-		err = cloud.ErrRevoked
-	}
-	if err != nil {
-		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)
-	}
-	drain, _ := row[drainAttribute].(*types.AttributeValueMemberBOOL)
-	return cloud.Orders{Drain: drain != nil && drain.Value}, nil
-}
-
-// markGone declares a worker dead: its next report is told so.
-func (f *fleet) markGone(ctx context.Context, pool, id string) error {
-	_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
-		Key: workerKey(pool, id), UpdateExpression: aws.String("SET #state = :gone, #ttl = :ttl"),
-		ExpressionAttributeNames:  placeholders(stateAttribute, names.StateTTL),
-		ExpressionAttributeValues: item{":gone": text(string(cloud.Gone)), ":ttl": f.until()},
-	})
-	if err != nil {
-		return fmt.Errorf("declare worker %s dead: %w", id, err)
-	}
-	return nil
-}
-
-// PublishView implements cloud.Fleet.
-func (f *fleet) PublishView(ctx context.Context, v cloud.View) error {
-	doc, err := document(v)
-	if err != nil {
-		return fmt.Errorf("publish the fleet view: %w", err)
-	}
-	row := stateKey("view", "view")
-	row[documentAttribute] = doc
-	_, err = f.table.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &f.table.name, Item: row})
-	return failed("publish the fleet view", err)
-}
-
-// View implements cloud.Fleet.
-func (f *fleet) View(ctx context.Context) (cloud.View, error) {
-	var v cloud.View
-	row, err := f.table.get(ctx, stateKey("view", "view"))
-	if err == nil && row == nil {
-		err = cloud.ErrNotFound
-	}
-	if err == nil {
-		err = read(row, documentAttribute, &v)
-	}
-	if err != nil {
-		return v, fmt.Errorf("read the fleet view: %w", err)
-	}
-	return v, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 )
 
 const (
-	voteTries         = 10 // against others who vote at the same moment
+	voteTries         = 20                    // against others who vote at the same moment
+	votePause         = 50 * time.Millisecond // the longest between them
 	voteAttribute     = "vote"
 	sequenceAttribute = "n"
 )
@@ -33,7 +35,7 @@ type votes struct {
 func voteSort(n int64) string { return fmt.Sprintf("%019d", n) }
 
 // Vote implements cloud.Votes.
-func (v votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) error {
+func (v *votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) error {
 	attempt := "vote on query " + queryID
 	doc, err := document(vote)
 	if err != nil {
@@ -55,6 +57,11 @@ func (v votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) err
 		if reason(canceled, 0) == "ConditionalCheckFailed" {
 			return fmt.Errorf("%s: %w", attempt, cloud.ErrExists)
 		}
+		select {
+		case <-time.After(rand.N(votePause)):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", attempt, ctx.Err())
+		}
 	}
 	return fmt.Errorf("%s: %w: too many vote at once", attempt, cloud.ErrThrottled)
 }
@@ -67,7 +74,7 @@ func reason(c *types.TransactionCanceledException, i int) string {
 }
 
 // transaction stores a vote as the one after the last.
-func (v votes) transaction(queryID string, doc types.AttributeValue, last int64) *dynamodb.TransactWriteItemsInput {
+func (v *votes) transaction(queryID string, doc types.AttributeValue, last int64) *dynamodb.TransactWriteItemsInput {
 	ttl := number(v.now().AddDate(0, 0, cloud.VotesKeptDays).Unix())
 	once, vote := stateKey("voted", queryID), stateKey("votes", voteSort(last+1))
 	once[names.StateTTL], vote[names.StateTTL], vote[voteAttribute] = ttl, ttl, doc
@@ -85,7 +92,7 @@ func (v votes) transaction(queryID string, doc types.AttributeValue, last int64)
 }
 
 // VotesAfter implements cloud.Votes.
-func (v votes) VotesAfter(ctx context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
+func (v *votes) VotesAfter(ctx context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
 	rows, err := v.table.search(ctx, &dynamodb.QueryInput{
 		ConsistentRead:            aws.Bool(true),
 		KeyConditionExpression:    aws.String("pk = :votes AND sk BETWEEN :after AND :end"),

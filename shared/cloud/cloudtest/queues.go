@@ -41,11 +41,11 @@ func odd() []query.Message {
 }
 
 func everyMessageComes(t *testing.T, s *suite) {
-	want := map[string]query.Message{}
-	for _, m := range odd() {
+	want, sent := map[string]query.Message{}, odd()
+	for _, m := range sent {
 		want[m.ID] = m
 	}
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, odd()...))
+	must(t, s.Home.Queues.Send(t.Context(), strictQueue, sent...))
 	seen := map[string]bool{}
 	for len(seen) < len(want) {
 		ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 10, s.Lease, 10*s.Lease)

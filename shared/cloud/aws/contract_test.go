@@ -1,0 +1,94 @@
+package aws
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/cloud/cloudtest"
+)
+
+// TestContract holds the home to the contract, on a stand-in.
+func TestContract(t *testing.T) {
+	ground := newGround(t)
+	cloudtest.Run(t, cloudtest.Features{
+		Lease: 2 * time.Second, SelfForgetting: true, Parallel: true, Without: wrongInMoto(),
+	}, func(t *testing.T) cloudtest.Subject {
+		h := ground.home(t)
+		return cloudtest.Subject{
+			Home:   h.Home,
+			Revoke: func(ctx context.Context, worker string) error { return h.fleet.markGone(ctx, "contract", worker) },
+			Limit: func(ctx context.Context, pool string, least, most int) error {
+				return ground.limit(ctx, h.fleet.stage, pool, least, most)
+			},
+			Upload: upload,
+		}
+	})
+}
+
+// ground is a stand-in with the SDK pointed at it.
+type ground struct {
+	url  string
+	sdk  aws.Config
+	made atomic.Int64
+}
+
+func newGround(t *testing.T) *ground {
+	t.Helper()
+	url := standin.Start(t)
+	for _, v := range standin.Env(url) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	sdk, err := load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &ground{url: url, sdk: sdk}
+}
+
+// home makes a fresh stage and connects to it.
+func (g *ground) home(t *testing.T) *Home {
+	t.Helper()
+	c := g.config()
+	makeStage(t, g.sdk, c)
+	return connect(c, clientsOf(g.sdk))
+}
+
+func (g *ground) config() Config {
+	stage := fmt.Sprintf("t%d", g.made.Add(1))
+	return Config{
+		Stage: stage, Table: stage + "-queries", StateTable: stage + "-state", Bucket: stage + "-uploads",
+		QueueURLPrefix: g.url + "/" + standin.Account + "/paragon-" + stage + "-",
+		Now:            time.Now, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// upload does what a caller does with an upload.
+func upload(ctx context.Context, u cloud.Upload, data []byte) error {
+	r, err := http.NewRequestWithContext(ctx, u.Method, u.URL, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	for name, value := range u.Headers {
+		r.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the upload was answered %s", res.Status)
+	}
+	return res.Body.Close()
+}

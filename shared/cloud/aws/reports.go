@@ -1,0 +1,110 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+)
+
+// ifNotGone is the condition of every write to a worker's row but the last.
+var ifNotGone = aws.String("attribute_not_exists(#state) OR #state <> :gone")
+
+// Drain implements cloud.Fleet. A worker that has not reported yet finds the
+// mark when it does.
+func (f *fleet) Drain(ctx context.Context, pool string, ids ...string) error {
+	for _, id := range ids {
+		_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
+			Key: workerKey(pool, id), ConditionExpression: ifNotGone,
+			UpdateExpression:         aws.String("SET #drain = :yes, #ttl = :ttl"),
+			ExpressionAttributeNames: placeholders(stateAttribute, drainAttribute, names.StateTTL),
+			ExpressionAttributeValues: item{
+				":yes": &types.AttributeValueMemberBOOL{Value: true}, ":gone": text(string(cloud.Gone)), ":ttl": f.until(),
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("drain worker %s of pool %s: %w", id, pool, err)
+		}
+	}
+	return nil
+}
+
+// until is when a worker's row may be deleted.
+func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
+
+// Report implements cloud.Fleet: one write. A worker that reports itself gone
+// is gone for good, like one that was declared dead.
+func (f *fleet) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error) {
+	attempt := "report of worker " + r.ID
+	doc, err := document(r)
+	if err != nil {
+		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)
+	}
+	row, held, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: workerKey(r.Pool, r.ID), ConditionExpression: ifNotGone,
+		UpdateExpression:         aws.String("SET #report = :report, #state = :state, #ttl = :ttl, #launched = if_not_exists(#launched, :now)"),
+		ExpressionAttributeNames: placeholders(stateAttribute, reportAttribute, launchedAttribute, names.StateTTL),
+		ExpressionAttributeValues: item{
+			":report": doc, ":state": text(string(r.State)), ":ttl": f.until(), ":now": number(f.now().UnixMicro()), ":gone": text(string(cloud.Gone)),
+		},
+	})
+	if err == nil && !held {
+		err = cloud.ErrRevoked
+	}
+	if err != nil {
+		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)
+	}
+	return cloud.Orders{Drain: marked(row)}, nil
+}
+
+// marked tells whether a worker is to leave.
+func marked(row item) bool {
+	drain, _ := row[drainAttribute].(*types.AttributeValueMemberBOOL)
+	return drain != nil && drain.Value
+}
+
+// markGone declares a worker dead: its next report is told so.
+func (f *fleet) markGone(ctx context.Context, pool, id string) error {
+	_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: workerKey(pool, id), UpdateExpression: aws.String("SET #state = :gone, #ttl = :ttl"),
+		ExpressionAttributeNames:  placeholders(stateAttribute, names.StateTTL),
+		ExpressionAttributeValues: item{":gone": text(string(cloud.Gone)), ":ttl": f.until()},
+	})
+	if err != nil {
+		return fmt.Errorf("declare worker %s dead: %w", id, err)
+	}
+	return nil
+}
+
+// PublishView implements cloud.Fleet.
+func (f *fleet) PublishView(ctx context.Context, v cloud.View) error {
+	doc, err := document(v)
+	if err != nil {
+		return fmt.Errorf("publish the fleet view: %w", err)
+	}
+	row := stateKey("view", "view")
+	row[documentAttribute] = doc
+	_, err = f.table.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &f.table.name, Item: row})
+	return failed("publish the fleet view", err)
+}
+
+// View implements cloud.Fleet.
+func (f *fleet) View(ctx context.Context) (cloud.View, error) {
+	var v cloud.View
+	row, err := f.table.get(ctx, stateKey("view", "view"))
+	if err == nil && row == nil {
+		err = cloud.ErrNotFound
+	}
+	if err == nil {
+		err = read(row, documentAttribute, &v)
+	}
+	if err != nil {
+		return v, fmt.Errorf("read the fleet view: %w", err)
+	}
+	return v, nil
+}
