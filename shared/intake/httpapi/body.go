@@ -72,10 +72,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 	case errors.As(err, &large):
 		return nil, err
 	case err != nil:
-		return nil, refuse(brokenBody, "", "the body ends too early")
+		return nil, brokenOff(err)
 	case len(body) == 0:
 		return nil, refuse(noBody, "", "send a query")
 	}
+	arrived(w)
 	return body, nil
 }
 

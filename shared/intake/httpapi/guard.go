@@ -28,6 +28,7 @@ func LocalOwner(r *http.Request) string {
 // guard stands before every route.
 func (a *api) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.hurry(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		if !a.AnyHost && !loopback(r.Host) {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"paragon/shared/intake"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	OpenAPI []byte
 	// Uploads takes what is PUT to /v1/uploads/{id}; nil where uploads go elsewhere.
 	Uploads BlobPutter
+	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
+	BodyTime time.Duration
 	// Version is the server's, told by /v2.
 	Version string
 	Log     *slog.Logger // defaults to slog.Default
@@ -59,6 +62,9 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.BodyTime == 0 {
+		o.BodyTime = defaultBodyTime
 	}
 	a := &api{svc: svc, Options: o}
 	mux := http.NewServeMux()

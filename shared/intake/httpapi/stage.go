@@ -3,7 +3,9 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"os"
 
 	"paragon/shared/cloud"
 	"paragon/shared/intake"
@@ -85,9 +87,11 @@ func (a *api) putUpload(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case errors.Is(err, cloud.ErrNotFound):
 		return gone
-	case errors.Is(err, cloud.ErrTooLarge):
+	case errors.Is(err, cloud.ErrTooLarge) || errors.As(err, new(*http.MaxBytesError)):
 		bound := float64(limit)
 		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its limit", Bound: &bound}
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF):
+		return brokenOff(err)
 	case err != nil:
 		return err
 	}
