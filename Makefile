@@ -51,6 +51,7 @@ build: prereqs deps ## Build the command line, the worker and the functions into
 	$(GOBUILD) -o bin/worker ./workers
 	$(GOBUILD) -o bin/inference ./functions/inference
 	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
+	$(GOBUILD) -o bin/controller ./functions/controller
 	$(GOBUILD) -o bin/api ./functions/api
 
 .PHONY: deps

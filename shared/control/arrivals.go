@@ -42,15 +42,15 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 // less metric_settle_seconds. Each tick puts a pulse before it looks for them,
 // so that no points can be told from no metrics.
 func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
-	set, now := in.Settings, in.At
+	set, now, seen := in.Settings, in.At, in.Before.Scheme.SeenTo
 	if err := c.Metrics.Put(ctx, cloud.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
-		return from, in.Before.Scheme.SeenTo, fmt.Errorf("put the pulse: %w", err)
+		return seen, seen, fmt.Errorf("put the pulse: %w", err)
 	}
 	// A little of the future is looked at too: clocks differ, and a point from
 	// there must not pass for none.
 	pulses, err := c.Metrics.Series(ctx, telemetry.Pulse.Name, nil, now.Add(-lookBack), now.Add(time.Minute), time.Second)
 	if err != nil || len(pulses) == 0 {
-		return from, in.Before.Scheme.SeenTo, err
+		return seen, seen, err
 	}
 	last := len(pulses) - 1
 	to = pulses[last].At.Add(-seconds(set.MetricSettleSeconds)).Truncate(time.Second)
@@ -59,7 +59,7 @@ func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to tim
 		first--
 	}
 	from = pulses[first].At
-	if seen := in.Before.Scheme.SeenTo; seen.After(from) {
+	if seen.After(from) {
 		from = seen
 	}
 	return from, to, nil

@@ -28,7 +28,7 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	}
 	crew := muster(ws, now, tuned.Settings)
 	in.Leaving, in.Stuck = crew.leaving, crew.stuck
-	in.Signals = append(in.Signals, decision.Signal{Name: "workers", AgeSeconds: crew.oldest.Seconds()})
+	in.Signals = append(in.Signals, crew.signal())
 	c.collectArrivals(ctx, &in, &after)
 	c.collectCosts(p, &in, after)
 	in.Snapshot.Pool = crew.pool(c.runnersOf(p), in.Snapshot.ServiceMS)
@@ -85,7 +85,18 @@ type crew struct {
 	ready, booting, draining []cloud.WorkerReport
 	leaving, stuck           []string
 	idle                     []float64
+	silent                   int           // ready ones whose reports stopped
 	oldest                   time.Duration // age of the oldest report of a ready worker
+}
+
+// signal tells how old the reports are. When all workers have fallen silent at
+// once, it is not them who are gone: it is the clock, or the way here.
+func (c crew) signal() decision.Signal {
+	s := decision.Signal{Name: "workers", AgeSeconds: c.oldest.Seconds()}
+	if c.silent > 0 && len(c.ready) == 0 {
+		s.Fault = fmt.Sprintf("none of %d ready ones has reported lately", c.silent)
+	}
+	return s
 }
 
 // muster sorts workers out. One that boots for too long, or has fallen silent
@@ -100,9 +111,12 @@ func muster(ws []cloud.WorkerReport, now time.Time, set settings.Settings) crew 
 			c.draining = append(c.draining, w)
 		case w.State == cloud.Booting && age.Seconds() > set.BootLimitSeconds, w.State == cloud.Ready && age > 2*alive:
 			c.stuck = append(c.stuck, w.ID)
+			c.silent += count(w.State == cloud.Ready)
 		case w.State == cloud.Booting:
 			c.booting = append(c.booting, w)
-		case age <= alive:
+		case age > alive:
+			c.silent++
+		default:
 			c.ready = append(c.ready, w)
 			c.oldest = max(c.oldest, age)
 			if !w.IdleSince.IsZero() {
@@ -114,7 +128,9 @@ func muster(ws []cloud.WorkerReport, now time.Time, set settings.Settings) crew 
 	return c
 }
 
-// String tells how many there are, for logs.
-func (c crew) String() string {
-	return fmt.Sprintf("%d ready, %d booting, %d draining, %d stuck", len(c.ready), len(c.booting), len(c.draining), len(c.stuck))
+func count(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -131,7 +131,7 @@ func Make(c Case) (Record, State, error) {
 	}
 	to, clamps, after := c.guard(d.Workers, mode, after)
 	r.Clamps = clamps
-	r.Action = c.action(to, d)
+	r.Action = c.action(to, mode, d)
 	after.TickedAt = c.At
 	return r, after, nil
 }
@@ -140,7 +140,7 @@ func Make(c Case) (Record, State, error) {
 func (c Case) have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
 
 // action says what to do to have so many workers.
-func (c Case) action(to int, d procurement.Decision) Action {
+func (c Case) action(to int, mode Mode, d procurement.Decision) Action {
 	a := Action{From: c.have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
 	if left, limited := c.budgetLeft(); limited {
 		a.BudgetLeftUSD = &left
@@ -156,7 +156,9 @@ func (c Case) action(to int, d procurement.Decision) Action {
 		return a
 	}
 	a.Set = to != c.Group.Desired
-	a.Drain = append(a.Drain, c.Stuck...)
+	if mode == Decided {
+		a.Drain = append(a.Drain, c.Stuck...)
+	}
 	if more := a.From - to; more > 0 {
 		a.Drain = append(a.Drain, c.Leaving[:min(more, len(c.Leaving))]...)
 	}

@@ -97,7 +97,9 @@ func (c Case) lower(wanted int, after State) (int, State) {
 	if c.At.Sub(after.LowerFrom).Seconds() < c.Settings.ScaleInWaitSeconds {
 		return c.have(), after
 	}
-	return after.LowerMost, after
+	n := after.LowerMost
+	after.LowerFrom, after.LowerMost = time.Time{}, 0 // the next wait begins
+	return n, after
 }
 
 // Faults returns the signals that could not be gone by.

@@ -1,0 +1,85 @@
+// The controller Lambda moves the fleet. EventBridge starts it every minute; it
+// ticks for most of one. It wires; the work is in shared/control.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/oklog/ulid/v2"
+
+	"paragon/profiles"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/control"
+)
+
+const (
+	// shift is how long one invocation ticks: the next one starts a minute after it.
+	shift = 50 * time.Second
+	// settingsEvery is how often the settings are read anew.
+	settingsEvery = 5 * time.Second
+)
+
+func main() {
+	c, err := wire(context.Background(), os.Getenv)
+	if err != nil {
+		slog.Error("the controller cannot start", "error", err)
+		os.Exit(1)
+	}
+	lambda.Start(c.handle)
+}
+
+// controller runs in shifts.
+type controller struct {
+	*control.Controller
+	tunables *tuning.Source
+}
+
+// handle ticks until the shift is over. The lease is given up then, so that the
+// next shift, wherever it runs, begins at once.
+func (c controller) handle(ctx context.Context) error {
+	ctx, end := context.WithTimeout(ctx, shift)
+	defer end()
+	if err := c.tunables.Refresh(ctx); err != nil {
+		slog.Warn("settings are faulty; the last good values stay", "error", err)
+	}
+	go c.tunables.Run(ctx, settingsEvery)
+	c.Run(ctx)
+	return nil
+}
+
+// wire builds the controller from the environment, which its errors explain.
+func wire(_ context.Context, env func(string) string) (controller, error) {
+	url := env("PARAGON_LOCAL_URL")
+	if url == "" {
+		return controller{}, errors.New("PARAGON_LOCAL_URL is not set: it is the address of the home that the machine's parent process serves; " +
+			"PARAGON_CATALOGUE, PARAGON_PROFILES, PARAGON_POOL, PARAGON_INSTANCE_TYPE and PARAGON_ARCH have defaults")
+	}
+	home, err := local.Dial(url)
+	if err != nil {
+		return controller{}, fmt.Errorf("PARAGON_LOCAL_URL: %w", err)
+	}
+	set, err := profiles.Load(env("PARAGON_PROFILES"))
+	if err != nil {
+		return controller{}, fmt.Errorf("PARAGON_PROFILES: %w", err)
+	}
+	catalogue, err := set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion"))
+	if err != nil {
+		return controller{}, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+	}
+	tunables := tuning.New(home.Settings)
+	return controller{tunables: tunables, Controller: control.New(control.Options{
+		Holder:    "controller-" + ulid.Make().String(),
+		Pools:     []control.Pool{{Name: cmp.Or(env("PARAGON_POOL"), "general"), InstanceType: cmp.Or(env("PARAGON_INSTANCE_TYPE"), "c5.large")}},
+		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
+		Store: home.Store, Fleet: home.Fleet, Queues: home.Queues, Metrics: home.Metrics, Groups: home.Groups, Ledger: home.Ledger,
+		Tuned: tunables.State, Now: time.Now, Log: slog.Default(),
+	})}, nil
+}

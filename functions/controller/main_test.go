@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+)
+
+func TestWireNamesWhatIsMissing(t *testing.T) {
+	_, err := wire(t.Context(), func(string) string { return "" })
+	if err == nil || !strings.Contains(err.Error(), "PARAGON_LOCAL_URL is not set") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A shift ticks, and gives the lease up at its end.
+func TestAShiftTicks(t *testing.T) {
+	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	srv := httptest.NewServer(local.NewServer(h))
+	defer srv.Close()
+	c, err := wire(t.Context(), func(name string) string {
+		if name == "PARAGON_LOCAL_URL" {
+			return srv.URL + "/" + h.Register("controller")
+		}
+		return ""
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := h.Cloud()
+	ctx, end := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- c.handle(ctx) }()
+	for { // until it has ticked and published, which cost it a few calls each
+		es, err := home.Ledger.Entries(t.Context(), cloud.EntryQuery{Pool: "general", Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := home.Fleet.View(t.Context()); err == nil && len(es) == 1 {
+			break
+		} else if err != nil && !errors.Is(err, cloud.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := home.Ledger.Claim(t.Context(), "the next shift", 1); err != nil {
+		t.Errorf("the lease was not given up: %v", err)
+	}
+}

@@ -1,0 +1,312 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/control"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/telemetry"
+)
+
+// stage is a stage in a bubble: the home of one machine, workers that come and
+// go as they are told, and load. A worker answers 20 queries a second.
+type stage struct {
+	*testing.T
+	home  *local.Home
+	cloud cloud.Home
+	tuned *tuning.Source
+	cs    []*control.Controller
+
+	strict, relaxed float64 // queries a second
+	boot, dies      time.Duration
+	capacity        int // the most workers that can be had
+	metrics         string
+	late, skew      time.Duration
+	overrun         time.Duration // of each look at the metrics
+	mortal          *mortal
+	launched        int
+	readyAt         map[string]time.Time
+	idleAt          map[string]time.Time
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	check(t, err)
+	s := &stage{T: t, home: h, cloud: h.Cloud(), boot: 100 * time.Second, capacity: 1000, metrics: "fine",
+		mortal: &mortal{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}}
+	s.tuned = tuning.New(s.cloud.Settings)
+	s.cs = []*control.Controller{s.controller("first")}
+	return s
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stage) controller(name string) *control.Controller {
+	return control.New(control.Options{
+		Holder: name, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: stageCatalogue(), Arch: "x86_64",
+		Store: s.cloud.Store, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
+		Groups: dyingGroups{s.cloud.Groups, s.mortal}, Ledger: dyingLedger{s.cloud.Ledger, s.mortal},
+		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(s.skew) }, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func stageCatalogue() *profile.Catalogue {
+	return &profile.Catalogue{
+		Tasks: []profile.Task{{Name: "digits"}},
+		Models: []profile.Model{{Name: "a", Task: "digits", File: "a.onnx", MemoryMB: 100, Latency: []profile.Latency{
+			{Resource: "c5.large", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 100, P95: 110, P99: 120}},
+			{Resource: "lambda-x86_64", MemoryMB: 1024, Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 150, P95: 160, P99: 170}}}}},
+		Instances: []profile.Instance{{Type: "c5.large", VCPUs: 2, USDPerHour: 0.085}},
+		Functions: []profile.FunctionSizes{{Arch: "x86_64", MemoryMB: []int{1024}}},
+		Prices:    profile.Prices{LambdaGBSecondX86: 1.66667e-5, LambdaPerRequest: 2e-7, LambdaGrainMS: 1},
+	}
+}
+
+// pass lets a time go by: every second there is load and the fleet moves on,
+// every tick_seconds the controllers tick.
+func (s *stage) pass(d time.Duration) {
+	s.Helper()
+	for second := 1; second <= int(d/time.Second); second++ {
+		<-time.After(time.Second)
+		s.arrive()
+		s.moveFleet()
+		_ = s.tuned.Refresh(s.Context())
+		if second%int(s.tuned.Current().TickSeconds) == 0 {
+			for _, c := range s.cs {
+				_ = c.Tick(s.Context()) // what it could not do is to be seen in the records
+			}
+		}
+	}
+}
+
+// arrive writes the arrivals of a second, as intake does.
+func (s *stage) arrive() {
+	for class, n := range map[query.Class]float64{query.Strict: s.strict, query.Relaxed: s.relaxed} {
+		if n > 0 {
+			check(s.T, s.cloud.Metrics.Put(s.Context(), cloud.Point{Metric: telemetry.Arrivals.Name,
+				Dimensions: telemetry.TaskClass("digits", string(class)), At: time.Now(), Value: n}))
+		}
+	}
+}
+
+// moveFleet does what a cloud does within a second.
+func (s *stage) moveFleet() {
+	ctx, now := s.Context(), time.Now()
+	desired, err := s.home.Desired(ctx, pool)
+	check(s.T, err)
+	ws, err := s.cloud.Fleet.Workers(ctx, pool)
+	check(s.T, err)
+	busy, staying := int(math.Ceil((s.strict+s.relaxed)/20)), 0
+	for _, w := range ws {
+		switch {
+		case w.State == cloud.Draining, s.dies > 0 && w.State == cloud.Ready && now.Sub(s.readyAt[w.ID]) >= s.dies:
+			check(s.T, s.home.MarkGone(ctx, w.ID))
+			continue
+		case w.State == cloud.Booting && now.Sub(w.At) >= s.boot:
+			s.readyAt[w.ID], s.idleAt[w.ID] = now, now
+			w.State = cloud.Ready
+		}
+		staying++
+		if w.State == cloud.Ready {
+			s.report(w, busy > 0)
+			busy--
+		}
+	}
+	for ; staying < min(desired, s.capacity); staying++ {
+		s.launch()
+	}
+}
+
+func (s *stage) launch() string {
+	s.launched++
+	id := "w" + strconv.Itoa(s.launched)
+	check(s.T, s.home.Launch(s.Context(), cloud.WorkerReport{ID: id, Pool: pool, State: cloud.Booting, At: time.Now(), Runners: 2}))
+	return id
+}
+
+func (s *stage) report(w cloud.WorkerReport, busy bool) {
+	w.At, w.Busy, w.Used, w.IdleSince = time.Now(), 0, 0, s.idleAt[w.ID]
+	if busy {
+		s.idleAt[w.ID] = time.Now()
+		w.Busy, w.Used, w.IdleSince = 2, 0.9, time.Time{}
+	}
+	if _, err := s.cloud.Fleet.Report(s.Context(), w); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// begin makes so many workers ready at once.
+func (s *stage) begin(n int) {
+	check(s.T, s.cloud.Fleet.SetDesired(s.Context(), pool, n))
+	for range n {
+		id := s.launch()
+		s.readyAt[id], s.idleAt[id] = time.Now(), time.Now()
+		s.report(cloud.WorkerReport{ID: id, Pool: pool, State: cloud.Ready, Runners: 2}, true)
+	}
+}
+
+// records returns the ticks so far, oldest first, each of which must replay.
+func (s *stage) records() []decision.Record {
+	s.Helper()
+	es, err := s.cloud.Ledger.Entries(s.Context(), cloud.EntryQuery{Pool: pool, Limit: 1000})
+	check(s.T, err)
+	out := make([]decision.Record, len(es))
+	for i, listed := range es {
+		e, err := s.cloud.Ledger.Entry(s.Context(), listed.ID)
+		check(s.T, err)
+		raw, err := control.Unpack(e.Record)
+		check(s.T, err)
+		if _, same, err := decision.Replay(raw); err != nil || !same {
+			s.Fatalf("tick %s does not replay (error %v): %s", e.ID, err, raw)
+		}
+		r, err := decision.Read(raw)
+		check(s.T, err)
+		out[len(es)-1-i] = r
+	}
+	return out
+}
+
+var errDead = errors.New("the controller is dead")
+
+// mortal dies at the nth step: whatever it touches from then on fails.
+type mortal struct{ steps, dies int }
+
+func (m *mortal) step() error {
+	m.steps++
+	if m.dies > 0 && m.steps >= m.dies {
+		return errDead
+	}
+	return nil
+}
+
+type dyingFleet struct {
+	cloud.Fleet
+	*mortal
+}
+
+func (f dyingFleet) SetDesired(ctx context.Context, p string, n int) error {
+	return errors.Join(f.step(), alive(f.mortal, func() error { return f.Fleet.SetDesired(ctx, p, n) }))
+}
+
+func (f dyingFleet) Drain(ctx context.Context, p string, ids ...string) error {
+	return errors.Join(f.step(), alive(f.mortal, func() error { return f.Fleet.Drain(ctx, p, ids...) }))
+}
+
+func (f dyingFleet) Workers(ctx context.Context, p string) ([]cloud.WorkerReport, error) {
+	if err := f.step(); err != nil {
+		return nil, err
+	}
+	return f.Fleet.Workers(ctx, p)
+}
+
+func alive(m *mortal, do func() error) error {
+	if m.dies > 0 && m.steps >= m.dies {
+		return errDead
+	}
+	return do()
+}
+
+type dyingGroups struct {
+	cloud.Groups
+	*mortal
+}
+
+func (g dyingGroups) Group(ctx context.Context, p string) (cloud.Group, error) {
+	if err := g.step(); err != nil {
+		return cloud.Group{}, err
+	}
+	return g.Groups.Group(ctx, p)
+}
+
+type dyingLedger struct {
+	cloud.Ledger
+	*mortal
+}
+
+func (l dyingLedger) Claim(ctx context.Context, holder string, d time.Duration) (cloud.Lease, error) {
+	if err := l.step(); err != nil {
+		return cloud.Lease{}, err
+	}
+	return l.Ledger.Claim(ctx, holder, d)
+}
+
+func (l dyingLedger) Commit(ctx context.Context, lease cloud.Lease, m []byte, e cloud.Entry) error {
+	if err := l.step(); err != nil {
+		return err
+	}
+	return l.Ledger.Commit(ctx, lease, m, e)
+}
+
+// queues hold a little while there is load.
+type queues struct{ s *stage }
+
+func (q queues) Depth(context.Context, cloud.QueueName) (cloud.Depth, error) {
+	if err := q.s.mortal.step(); err != nil {
+		return cloud.Depth{}, err
+	}
+	if q.s.strict+q.s.relaxed > 0 {
+		return cloud.Depth{Visible: 3}, nil
+	}
+	return cloud.Depth{}, nil
+}
+
+// metrics spoil what is read, as they are told.
+type metrics struct {
+	cloud.Metrics
+	s *stage
+}
+
+func (m metrics) Put(ctx context.Context, ps ...cloud.Point) error {
+	if err := m.s.mortal.step(); err != nil || m.s.metrics == "missing" {
+		return err
+	}
+	if m.s.metrics == "refused" {
+		return fmt.Errorf("put metrics: %w", cloud.ErrUnavailable)
+	}
+	return m.Metrics.Put(ctx, ps...)
+}
+
+func (m metrics) Series(ctx context.Context, name string, dims []string, from, to time.Time, period time.Duration) ([]cloud.Sample, error) {
+	if err := m.s.mortal.step(); err != nil {
+		return nil, err
+	}
+	if name == telemetry.Pulse.Name && m.s.overrun > 0 {
+		<-time.After(m.s.overrun)
+	}
+	if m.s.metrics == "missing" {
+		return nil, nil
+	}
+	all, err := m.Metrics.Series(ctx, name, dims, from, to, period)
+	out := all[:0]
+	for _, p := range all {
+		if name == telemetry.Arrivals.Name {
+			spoil := map[string]float64{"NaN": math.NaN(), "negative": -1, "doubled": 2 * p.Sum, "zero": 0}
+			if v, ok := spoil[m.s.metrics]; ok {
+				p.Sum = v
+			}
+		}
+		if m.s.late == 0 || !p.At.After(time.Now().Add(-m.s.late)) {
+			out = append(out, p)
+		}
+	}
+	return out, err
+}
