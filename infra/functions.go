@@ -72,6 +72,9 @@ func (s *stack) makeInference() (out inference) {
 	code := s.code(s.FunctionArch, "inference")
 	for _, m := range s.models {
 		for _, mb := range s.sizes {
+			if mb < m.MemoryMB { // the dispatcher asks for none that small
+				continue
+			}
 			name := coreinference.FunctionName(m.Name, mb)
 			out.all = append(out.all, s.function(made{
 				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,

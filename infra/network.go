@@ -72,7 +72,8 @@ func (s *stack) endpoints(n network) {
 func (s *stack) flowLog(vpc awsec2.Vpc) {
 	logs := s.logGroup("FlowLogs", "/paragon/"+s.Config.Stage+"/network")
 	role := s.role("FlowLogRole", "vpc-flow-logs.amazonaws.com", s.writeLog(logs))
-	vpc.AddFlowLog(text("FlowLog"), &awsec2.FlowLogOptions{
-		Destination: awsec2.FlowLogDestination_ToCloudWatchLogs(logs, role), TrafficType: awsec2.FlowLogTrafficType_REJECT,
+	awsec2.NewCfnFlowLog(s.Stack, text("FlowLog"), &awsec2.CfnFlowLogProps{
+		ResourceType: text("VPC"), ResourceId: vpc.VpcId(), TrafficType: text("REJECT"),
+		LogDestination: logs.LogGroupArn(), DeliverLogsPermissionArn: role.RoleArn(),
 	})
 }

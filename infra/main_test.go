@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// The tests of this package run one after the other: jsii speaks to one
+// process, in one conversation.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	jsii.Close()
+	os.Exit(status)
+}
+
+// cdkJSON is the context that a deployment without flags has.
+func cdkJSON(t *testing.T) map[string]any {
+	t.Helper()
+	raw, err := os.ReadFile("../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Context map[string]any }
+	if err := json.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Context
+}
+
+// fakeDist stands in for what `make dist` builds: what is in a binary does not
+// matter to a template.
+func fakeDist(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, arch := range []string{"arm64", "x86_64"} {
+		for _, name := range []string{"api", "authorizer", "controller", "dispatcher", "inference", "worker"} {
+			dir := filepath.Join(root, arch, name)
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "bootstrap"), []byte(name+" for "+arch), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return root
+}
+
+// assembly is what one synth wrote.
+type assembly struct {
+	raw    []byte // the template as it is
+	t      synthesized
+	assets map[string][]string // files, by the hash in an asset's key
+	cfg    Config
+	plan   plan
+}
+
+// synthesize makes the stage with some of its context changed.
+func synthesize(t *testing.T, dist string, changes map[string]any) assembly {
+	t.Helper()
+	context := cdkJSON(t)
+	context["asset_root"] = dist
+	maps.Copy(context, changes)
+	out := t.TempDir()
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), Context: &context, AnalyticsReporting: jsii.Bool(false)})
+	if err := quietly(func() error { return synth(app) }); err != nil {
+		t.Fatal(err)
+	}
+	if bad := findings(t, out); len(bad) > 0 {
+		t.Errorf("cdk-nag: %v", bad)
+	}
+	return read(t, out, contextOf(app))
+}
+
+// quietly turns the panics that constructs and rules fail with into errors.
+func quietly(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	return do()
+}
+
+// read reads an assembly back.
+func read(t *testing.T, out string, context func(string) any) assembly {
+	t.Helper()
+	cfg, err := readConfig(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := assembly{cfg: cfg, assets: map[string][]string{}}
+	if a.plan, err = lookUp(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if a.raw, err = os.ReadFile(filepath.Join(out, "paragon-"+cfg.Stage+".template.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(a.raw, &a.t); err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := filepath.Glob(filepath.Join(out, "asset.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := strings.TrimPrefix(filepath.Base(dir), "asset.")
+		for _, f := range files {
+			a.assets[hash] = append(a.assets[hash], f.Name())
+		}
+	}
+	return a
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// copy gives a mutation an assembly of its own to break.
+func (a assembly) copy(t *testing.T) assembly {
+	t.Helper()
+	c := a
+	c.t = synthesized{}
+	if err := json.Unmarshal(a.raw, &c.t); err != nil {
+		t.Fatal(err)
+	}
+	c.assets = maps.Clone(a.assets)
+	return c
+}
+
+// hold reports every rule that an assembly does not keep.
+func hold(t *testing.T, a assembly) {
+	t.Helper()
+	for _, r := range rules() {
+		if bad := r.faults(a); len(bad) > 0 {
+			t.Errorf("%s: not so: %s", r.name, strings.Join(bad, "; "))
+		}
+	}
+}
+
+// The stack as cdk.json has it keeps every rule, and each rule is broken by
+// one change that no other rule sees: so no rule holds of nothing.
+func TestStack(t *testing.T) {
+	dist := fakeDist(t)
+	first := synthesize(t, dist, nil)
+	hold(t, first)
+	for _, r := range rules() {
+		t.Run(r.name, func(t *testing.T) {
+			broken := first.copy(t)
+			r.breaks(broken)
+			for _, other := range rules() {
+				if bad := other.faults(broken); (other.name == r.name) != (len(bad) > 0) {
+					t.Errorf("%s: %v", other.name, bad)
+				}
+			}
+		})
+	}
+	t.Run("the same synth gives the same bytes", func(t *testing.T) {
+		if again := synthesize(t, dist, nil); !bytes.Equal(first.raw, again.raw) {
+			t.Error("two templates from one context")
+		}
+	})
+	t.Run("every excuse of a rule names its finding and its reason", func(t *testing.T) { excuses(t, first) })
+}
+
+// excuses looks at what the rules of cdk-nag were told to leave be.
+func excuses(t *testing.T, a assembly) {
+	for _, id := range keys(a.t.Resources) {
+		for _, e := range list(at(a.t.Resources[id].Metadata, "cdk_nag", "rules_to_suppress")) {
+			reason, _ := at(e, "reason").(string)
+			if len(reason) < 30 || len(list(at(e, "applies_to"))) != 1 {
+				t.Errorf("%s: %v", id, e)
+			}
+		}
+	}
+}
+
+// Every other choice of the context keeps the same rules.
+func TestChoices(t *testing.T) {
+	dist := fakeDist(t)
+	a := synthesize(t, dist, map[string]any{
+		"stage": "prod", "network": "public", "authorizer": "keys", "function_arch": "arm64", "function_memory_mb": "[1024]", "retain": true,
+		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "settings": map[string]any{"path_ms": "60"},
+		"pools": map[string]any{"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4}},
+	})
+	hold(t, a)
+	if len(a.t.of("Budgets::Budget")) != 1 || len(a.t.of("SNS::Subscription")) != 1 {
+		t.Error("no budget or no subscription")
+	}
+}
+
+// The rules of cdk-nag are on: an open bucket is a finding.
+func TestNagIsOn(t *testing.T) {
+	out, context := t.TempDir(), cdkJSON(t)
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), Context: &context})
+	awss3.NewBucket(awscdk.NewStack(app, jsii.String("open"), nil), jsii.String("Bucket"), nil)
+	check(app)
+	err := quietly(func() error { app.Synth(nil); return nil })
+	if found := findings(t, out); err == nil || len(found) == 0 {
+		t.Errorf("an open bucket passed: findings %v, error %v", found, err)
+	}
+}
+
+// findings are the rows of cdk-nag's report that are not kept.
+func findings(t *testing.T, out string) (bad []string) {
+	t.Helper()
+	reports, err := filepath.Glob(filepath.Join(out, "AwsSolutions-*.csv"))
+	if err != nil || len(reports) == 0 {
+		t.Fatalf("no report of cdk-nag: %v", err)
+	}
+	for _, file := range reports {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		rows, err := csv.NewReader(f).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows[1:] {
+			if row[2] != "Compliant" && row[2] != "Suppressed" && row[2] != "N/A" {
+				bad = append(bad, strings.Join(row[:3], " "))
+			}
+		}
+	}
+	return bad
+}
+
+func TestContextFaultsAreNamed(t *testing.T) {
+	pool := func(change func(p map[string]any)) map[string]any {
+		p := map[string]any{"instance_types": []any{"c5.large"}, "max": 2}
+		change(p)
+		return map[string]any{"general": p}
+	}
+	for _, tc := range []struct {
+		key   string
+		value any
+		want  string
+	}{
+		{"stage", "", "stage"},
+		{"stage", "Prod", "stage"},
+		{"stage", strings.Repeat("x", 40), "stage"},
+		{"catalogue", "none", "catalogue"},
+		{"catalogue", "imagenet", "tasks"},
+		{"tasks", []string{"imagenet"}, "tasks"},
+		{"function_arch", "sparc", "function_arch"},
+		{"function_memory_mb", "[1000]", "function_memory_mb"},
+		{"authorizer", "none", "authorizer"},
+		{"network", "dark", "network"},
+		{"throttle", map[string]any{"per_second": 0, "burst": 1}, "throttle"},
+		{"throttle", `{"rate":1}`, "throttle"},
+		{"overflow_concurrency", 1, "overflow_concurrency"},
+		{"log_days", 31, "log_days"},
+		{"alarm_email", "nobody", "alarm_email"},
+		{"monthly_budget_usd", -1, "monthly_budget_usd"},
+		{"settings", map[string]any{"tick_seconds": "0"}, "tick_seconds"},
+		{"settings", map[string]any{"tick": "1"}, `"tick"`},
+		{"pools", map[string]any{}, "pools"},
+		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{"c5.larg"} }), "c5.larg"},
+		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{"c5.large", "c7g.large"} }), "c7g.large"},
+		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{"c5.large", "c5.xlarge"} }), "c5.xlarge"},
+		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{} }), "instance_types"},
+		{"pools", pool(func(p map[string]any) { p["min"] = 3 }), "min 3"},
+		{"pools", pool(func(p map[string]any) { p["spot_percent"] = 101 }), "spot_percent"},
+		{"pools", pool(func(p map[string]any) { p["desired"] = 1 }), "desired"},
+		{"pools", map[string]any{"My Pool": map[string]any{"instance_types": []any{"c5.large"}, "max": 1}}, "My Pool"},
+	} {
+		context := cdkJSON(t)
+		context[tc.key] = tc.value
+		cfg, err := readConfig(func(key string) any { return context[key] })
+		if err == nil {
+			_, err = lookUp(cfg)
+		}
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s = %v: %v", tc.key, tc.value, err)
+		}
+	}
+}
+
+// A list of days is written twice, in the check and in the CDK's words.
+func TestEveryRetentionHasItsWord(t *testing.T) {
+	var words []string
+	for _, days := range logDays {
+		words = append(words, string(retention(days)))
+	}
+	slices.Sort(words)
+	if slices.Contains(words, "") || len(slices.Compact(words)) != len(logDays) {
+		t.Errorf("%v", words)
+	}
+}
