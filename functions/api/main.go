@@ -56,7 +56,7 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	}
 	tunables := tuning.New(home.Settings)
 	svc, err := intake.New(intake.Config{
-		Store: home.Store, Fleet: home.Fleet, Queues: home.Queues, Metrics: home.Metrics, Blobs: home.Blobs,
+		Store: home.Store, Fleet: home.Fleet, Queues: home.Queues, Metrics: home.Metrics, Blobs: home.Blobs, Votes: home.Votes,
 		Catalogue: catalogue, Settings: tunables.Current, Arch: or(env("PARAGON_ARCH"), "x86_64"),
 		Pools: []intake.Pool{{Name: or(env("PARAGON_POOL"), "general"), InstanceType: or(env("PARAGON_INSTANCE_TYPE"), "c5.large")}},
 	})

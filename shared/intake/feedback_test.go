@@ -29,7 +29,7 @@ func votingDesk(t *testing.T, set settings.Settings) desk {
 		ms := profile.Percentiles{P50: 40, P95: 50, P99: 60}
 		dear.Latency = []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms}}
 		c.Catalogue.Models = append(c.Catalogue.Models, dear)
-		c.Votes = home.Votes()
+		c.Votes = home
 		c.Settings = func() settings.Settings { return set }
 	})
 	d.publish(t, 4)

@@ -148,7 +148,27 @@ func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
 	if got.StatusCode != http.StatusNotFound {
 		t.Errorf("another owner reads status %d: %s", got.StatusCode, got.Body)
 	}
+	l.votes(t, location+"/feedback", ann, bob)
 	if d, err := l.home.Queues.Depth(t.Context(), cloud.Overflow); err != nil || d.Visible+d.InFlight > 0 {
 		t.Errorf("the overflow queue still holds %+v, error %v", d, err)
+	}
+}
+
+// votes holds that the answer's owner alone has a vote on it, and one.
+func (l lambdas) votes(t *testing.T, path, owner, stranger string) {
+	t.Helper()
+	for _, try := range []struct {
+		by     string
+		status int
+	}{{stranger, http.StatusNotFound}, {owner, http.StatusNoContent}, {owner, http.StatusConflict}} {
+		var got events.APIGatewayV2HTTPResponse
+		l.call(t, "api", gateway("POST", path, try.by, `{"correct":true}`), &got)
+		if got.StatusCode != try.status {
+			t.Errorf("feedback of %s was answered %d: %s, want %d", try.by, got.StatusCode, got.Body, try.status)
+		}
+	}
+	vs, _, err := l.home.Votes.VotesAfter(t.Context(), 0, 10)
+	if err != nil || len(vs) != 1 || vs[0].Owner != owner || !vs[0].Correct {
+		t.Errorf("the home holds the votes %+v, error %v", vs, err)
 	}
 }

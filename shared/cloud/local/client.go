@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 )
 
@@ -47,7 +48,7 @@ func dial(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 		return cloud.Home{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
-	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r}, nil
+	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r, Votes: r}, nil
 }
 
 // call makes one call: req as JSON there, Resp as JSON back.
@@ -288,4 +289,18 @@ func (r *remote) Group(ctx context.Context, pool string) (cloud.Group, error) {
 
 func (r *remote) Changes(ctx context.Context, name string, limit int) ([]cloud.Change, error) {
 	return call[[]cloud.Change](ctx, r, "changes", changesCall{name, limit})
+}
+
+func (r *remote) Vote(ctx context.Context, queryID string, v feedback.Vote) error {
+	_, err := call[none](ctx, r, "vote", voteCall{queryID, v})
+	return err
+}
+
+// VotesAfter returns the caller's cursor where the call failed.
+func (r *remote) VotesAfter(ctx context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
+	a, err := call[votesAnswer](ctx, r, "votes-after", votesCall{cursor, limit})
+	if err != nil {
+		return nil, cursor, err
+	}
+	return a.Votes, a.Cursor, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 )
 
@@ -182,6 +183,8 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.Ledger.Entries(ctx, cloud.EntryQuery{})
 	c.Groups.Group(ctx, "")
 	c.History.Changes(ctx, "", 1)
+	c.Votes.Vote(ctx, "", feedback.Vote{})
+	c.Votes.VotesAfter(ctx, 0, 1)
 	for name := range calls {
 		if !asked[name] {
 			t.Errorf("nobody asks for %s", name)

@@ -194,6 +194,13 @@ var calls = map[string]handler{
 	"changes": on(func(ctx context.Context, c *consumer, q changesCall) ([]cloud.Change, error) {
 		return c.Changes(ctx, q.Name, q.Limit)
 	}),
+	"vote": on(func(ctx context.Context, c *consumer, q voteCall) (none, error) {
+		return none{}, c.Vote(ctx, q.QueryID, q.Vote)
+	}),
+	"votes-after": on(func(ctx context.Context, c *consumer, q votesCall) (votesAnswer, error) {
+		votes, cursor, err := c.VotesAfter(ctx, q.Cursor, q.Limit)
+		return votesAnswer{votes, cursor}, err
+	}),
 	"new-upload": on(func(ctx context.Context, c *consumer, q uploadCall) (cloud.Upload, error) {
 		return c.NewUpload(ctx, q.Owner, q.ContentType, q.Limit)
 	}),

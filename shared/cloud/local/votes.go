@@ -11,20 +11,14 @@ import (
 	"paragon/shared/core/feedback"
 )
 
-// Votes returns the keeper of callers' votes. It is for the process that owns
-// the file, which serves the API.
-func (h *Home) Votes() cloud.Votes { return votes{h} }
-
-type votes struct{ *Home }
-
 // Vote implements cloud.Votes. Each vote takes what is too old with it.
-func (v votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) error {
+func (h *Home) Vote(ctx context.Context, queryID string, vote feedback.Vote) error {
 	text, err := json.Marshal(vote)
 	if err != nil {
 		return fmt.Errorf("vote on query %s: %w", queryID, err)
 	}
 	fresh := false
-	err = v.write(ctx, func(t *tx) error {
+	err = h.write(ctx, func(t *tx) error {
 		res, err := t.exec(`INSERT INTO votes (query, at, vote) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, queryID, t.now.UnixNano(), text)
 		if err != nil {
 			return err
@@ -47,9 +41,9 @@ func (v votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) err
 }
 
 // VotesAfter implements cloud.Votes.
-func (v votes) VotesAfter(_ context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
+func (h *Home) VotesAfter(_ context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
 	var out []feedback.Vote
-	err := v.reads.each(func(row *sql.Rows) error {
+	err := h.reads.each(func(row *sql.Rows) error {
 		var text []byte
 		var vote feedback.Vote
 		if err := row.Scan(&cursor, &text); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 )
 
@@ -88,6 +89,18 @@ type (
 		Name  string
 		Limit int
 	}
+	voteCall struct {
+		QueryID string
+		Vote    feedback.Vote
+	}
+	votesCall struct {
+		Cursor int64
+		Limit  int
+	}
+	votesAnswer struct {
+		Votes  []feedback.Vote
+		Cursor int64
+	}
 	uploadCall struct {
 		Owner, ContentType string
 		Limit              int
@@ -122,6 +135,7 @@ var classes = map[string]error{
 	"too_large":   cloud.ErrTooLarge,
 	"unavailable": cloud.ErrUnavailable,
 	"revoked":     cloud.ErrRevoked,
+	"exists":      cloud.ErrExists,
 }
 
 func faultOf(err error) fault {

@@ -56,7 +56,7 @@ func newStage(t testing.TB) *stage {
 	s.svc, err = intake.New(intake.Config{
 		Store: s.cloud.Store, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
-		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home.Votes(),
+		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
 		Status: func(context.Context) intake.HomeStatus {
 			return intake.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}}
 		},
