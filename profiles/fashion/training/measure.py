@@ -75,7 +75,7 @@ def latency(model, inputs, seconds):
 
 def training_facts(name, state, before):
     """What training recorded, or what the last accuracy.json says of it."""
-    members = MIXTURES[name].members if name in MIXTURES else (name,)
+    members = MIXTURES[name] if name in MIXTURES else (name,)
     files = [state / f"{member}.json" for member in members]
     if not all(file.exists() for file in files):
         return before.get("training")
@@ -84,7 +84,6 @@ def training_facts(name, state, before):
         return facts[0]
     return {
         "members": list(members),
-        "shifts": [list(shift) for shift in MIXTURES[name].shifts],
         "mirrored": True,
         "training_seconds": round(sum(fact["training_seconds"] for fact in facts), 1),
         "training_cpu_seconds": round(sum(fact["training_cpu_seconds"] for fact in facts), 1),

@@ -174,30 +174,18 @@ class Classifier(nn.Module):
         return functional.softmax(self.network(pictures), dim=1)
 
 
-def shifted(pictures, down, right):
-    """Move pictures by whole pixels, filling with black."""
-    edges = (max(right, 0), max(-right, 0), max(down, 0), max(-down, 0))
-    top, left = max(-down, 0), max(-right, 0)
-    return functional.pad(pictures, edges)[:, :, top : top + 28, left : left + 28]
-
-
 class Ensemble(nn.Module):
-    """The mean probability of several networks over several views of a picture.
+    """The mean probability of several networks, for a picture and its mirror image.
 
-    A view is a shift by whole pixels; each is also seen mirrored. All views go
-    through a network as one batch, so that its weights are in the graph once.
+    Both go through a network as one batch, so its weights are in the graph once.
     """
 
-    def __init__(self, networks, shifts):
+    def __init__(self, networks):
         super().__init__()
         self.networks = nn.ModuleList(networks)
-        self.shifts = shifts
 
     def forward(self, pictures):
-        views = [
-            pictures if shift == (0, 0) else shifted(pictures, *shift) for shift in self.shifts
-        ]
-        views = torch.cat([*views, *(view.flip(3) for view in views)])
+        views = torch.cat([pictures, pictures.flip(3)])
         opinions = [functional.softmax(network(views), dim=1) for network in self.networks]
         mean = torch.stack(opinions).mean(0)
-        return mean.view(2 * len(self.shifts), -1, CLASSES).mean(0)
+        return mean.view(2, -1, CLASSES).mean(0)

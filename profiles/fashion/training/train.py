@@ -43,14 +43,6 @@ class Recipe:
     bfloat16: bool = True
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """An ensemble of trained networks, with the shifts it looks at."""
-
-    members: tuple[str, ...]
-    shifts: tuple[tuple[int, int], ...] = ((0, 0),)
-
-
 RECIPES = {
     "logistic": Recipe(
         nets.logistic,
@@ -80,11 +72,10 @@ RECIPES = {
     # Trained for the ensemble only and not shipped by itself.
     "resnet-wide-second": Recipe(nets.resnet_wide, 9, 7),
 }
+# Ensembles of trained networks; each member also sees the mirrored picture.
 MIXTURES = {
-    "ensemble-flip": Mixture(("resnet-20", "resnet-wide")),
-    "ensemble-tta": Mixture(
-        ("resnet-20", "resnet-wide", "resnet-wide-second"), ((0, 0), (-1, -1), (1, 1))
-    ),
+    "ensemble-flip": ("resnet-20", "resnet-wide"),
+    "ensemble-three": ("resnet-20", "resnet-wide", "resnet-wide-second"),
 }
 MEMBERS_ONLY = {"resnet-wide-second"}
 
@@ -190,10 +181,10 @@ def load(name, state):
 
 def mix(name, arguments):
     """Export an ensemble of networks that are trained already."""
-    mixture = MIXTURES[name]
-    networks = [load(member, arguments.state) for member in mixture.members]
-    export(nets.Ensemble(networks, mixture.shifts).eval(), arguments.out / f"{name}.onnx")
-    tqdm.write(f"{name}: exported from {', '.join(mixture.members)}")
+    members = MIXTURES[name]
+    networks = [load(member, arguments.state) for member in members]
+    export(nets.Ensemble(networks).eval(), arguments.out / f"{name}.onnx")
+    tqdm.write(f"{name}: exported from {', '.join(members)}")
 
 
 def parse():
