@@ -1,0 +1,87 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+)
+
+// list answers with one owner a page.
+type list struct {
+	values map[string]string
+	order  []string
+	err    error
+	calls  int
+}
+
+func (l *list) GetParametersByPath(_ context.Context, in *ssm.GetParametersByPathInput, _ ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error) {
+	l.calls++
+	if l.err != nil {
+		return nil, l.err
+	}
+	if got := aws.ToString(in.Path); got != "/paragon-keys/dev" {
+		return nil, errors.New("path " + got)
+	}
+	at := len(aws.ToString(in.NextToken))
+	out := &ssm.GetParametersByPathOutput{}
+	if at < len(l.order) {
+		name := "/paragon-keys/dev/" + l.order[at]
+		out.Parameters = []types.Parameter{{Name: &name, Value: aws.String(l.values[l.order[at]])}}
+	}
+	if at+1 < len(l.order) {
+		out.NextToken = aws.String(strings.Repeat(".", at+1))
+	}
+	return out, nil
+}
+
+func TestOwner(t *testing.T) {
+	now := time.Unix(0, 0)
+	l := &list{values: map[string]string{"anna": Hash("key-a"), "ben": strings.ToUpper(Hash("key-b")) + "\n"}, order: []string{"anna", "ben"}}
+	s := New(l, "/paragon-keys/dev/", func() time.Time { return now })
+	ask := func(header string) string {
+		t.Helper()
+		owner, err := s.Owner(t.Context(), header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return owner
+	}
+	for header, want := range map[string]string{
+		"Bearer key-a": "anna", "bearer  key-b": "ben", "Bearer key-c": "", "Bearer ": "", "": "", "Basic key-a": "",
+		"key-a": "", "Bearer " + Hash("key-a"): "", "Bearer " + strings.Repeat("x", 600): "",
+	} {
+		if got := ask(header); got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+	}
+	if l.calls != 2 {
+		t.Errorf("%d calls, want one a page", l.calls)
+	}
+	l.order = []string{"ben"} // anna's key is taken away
+	now = now.Add(freshFor - 1)
+	if ask("Bearer key-a") != "anna" {
+		t.Error("read again too early")
+	}
+	now = now.Add(1)
+	if ask("Bearer key-a") != "" {
+		t.Error("a key that was taken away still opens")
+	}
+	l.err = errors.New("down")
+	now = now.Add(freshFor)
+	if ask("Bearer key-b") != "ben" {
+		t.Error("the list of before does not stay in force")
+	}
+}
+
+func TestNobodyEntersBeforeTheListIsRead(t *testing.T) {
+	s := New(&list{err: errors.New("down")}, "/paragon-keys/dev/", time.Now)
+	if owner, err := s.Owner(t.Context(), "Bearer key-a"); owner != "" || err == nil {
+		t.Errorf("%q, %v", owner, err)
+	}
+}
