@@ -76,7 +76,7 @@ func Clairvoyant(c Config) (Result, error) {
 	c.MetricDelay, c.Watch = 0, nil
 	plans := c.plans()
 	var best Result
-	for _, p := range plans[:min(len(plans), playedPlans)] {
+	for _, p := range plans[:c.playedPlans()] {
 		c.Scheme = p
 		c.Settings.TickSeconds = p.step.Seconds()
 		r, err := Run(c)
@@ -90,8 +90,18 @@ func Clairvoyant(c Config) (Result, error) {
 	return best, nil
 }
 
-// playedPlans is how many plans are played, those that look cheapest.
-const playedPlans = 2
+// playedPlans is how many plans are played, those that look cheapest: two, and
+// of a long run the one.
+func (c *Config) playedPlans() int {
+	length := c.For
+	if length == 0 {
+		length = c.Trace.Duration() - c.From
+	}
+	if length > 6*time.Hour {
+		return 1
+	}
+	return 2
+}
 
 // plans are all plans, the one that looks cheapest first.
 func (c *Config) plans() []*plan {

@@ -2,7 +2,6 @@ package procurement
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -20,19 +19,25 @@ type hedged struct{}
 func (hedged) Name() string { return "hedged" }
 
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	o := outlook(now, s, set, st)
+	st = st.read(now, s, set)
+	o := outlook(now, s, set, st.extended(now))
 	have := s.Pool.Ready + s.Pool.Booting
 	d := Decision{Strict: AtBound, Relaxed: AtBound}
-	best := math.Inf(1)
-	low := max(0, min(have, int(o.levels[0]/s.Throughput()))-1)
-	high := max(have, workers(s, o.levels[len(o.levels)-1]*o.peak)+1)
-	for n := low; n <= high; n++ {
-		usd := o.usdPerHour(n) + o.switchUSD(n, have)
-		if usd < best {
+	best := o.weigh(have, have)
+	d.Workers, d.Candidates = have, []Candidate{{Workers: have, USDPerHour: best}}
+	for _, step := range []int{-1, 1} {
+		// The cost is convex in the number of workers: past the first that is
+		// dearer all are.
+		for n := have + step; n >= 0; n += step {
+			usd := o.weigh(n, have)
+			d.Candidates = append(d.Candidates, Candidate{Workers: n, USDPerHour: usd})
+			if usd >= best {
+				break
+			}
 			best, d.Workers = usd, n
 		}
-		if n >= have-1 && n <= have+1 || usd == best {
-			d.Candidates = append(d.Candidates, Candidate{Workers: n, USDPerHour: usd})
+		if d.Workers != have {
+			break
 		}
 	}
 	d.Candidates = told(d.Candidates, d.Workers)
@@ -48,6 +53,7 @@ func told(cs []Candidate, winner int) []Candidate {
 		return nil
 	}
 	best := cs[i].USDPerHour
+	slices.SortFunc(cs, func(a, b Candidate) int { return a.Workers - b.Workers })
 	cs = slices.DeleteFunc(cs, func(c Candidate) bool { return c.Workers < winner-2 || c.Workers > winner+2 })
 	for k := range cs {
 		cs[k].Why = "costs the least"
@@ -63,7 +69,6 @@ type view struct {
 	band      forecast.Band
 	levels    []float64 // equally likely mean rates, rising, in queries a second
 	shape     []float64 // how the load moves around its level, in the order of time; mean 1
-	peak      float64   // the largest of them
 	strict    float64   // share
 	deferral  float64   // seconds
 	mu        float64   // a worker's throughput
@@ -89,7 +94,6 @@ func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 		o.levels = append(o.levels, o.band.Quantile(q))
 	}
 	o.shape = st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds)
-	o.peak = 1
 	mean := 0.0
 	for _, v := range o.shape {
 		mean += v / float64(len(o.shape))
@@ -98,10 +102,12 @@ func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 		if mean > 0 {
 			o.shape[i] /= mean
 		}
-		o.peak = max(o.peak, o.shape[i])
 	}
 	return o
 }
+
+// weigh is what n workers are expected to cost an hour where there are some.
+func (o view) weigh(n, have int) float64 { return o.usdPerHour(n) + o.switchUSD(n, have) }
 
 // usdPerHour is the expected cost of running n workers, overflow included.
 func (o view) usdPerHour(n int) float64 {
@@ -128,11 +134,22 @@ func (o view) overflow(level, capacity float64) float64 {
 			waiting = room
 		}
 	}
+	if level > capacity {
+		over += waiting // no worker will ever come to it
+	}
 	return over / float64(len(o.shape)*shapeSeconds)
 }
 
 // switchUSD is what changing the fleet costs, an hour of the time for which
-// the change should last: boots now, or boots again later.
+// the change should last: boots now, or perhaps again later.
 func (o view) switchUSD(n, have int) float64 {
-	return math.Abs(float64(n-have)) * o.workerUSD * o.boot / o.ahead
+	boots := float64(n - have)
+	if n < have {
+		boots = float64(have-n) * bootsAgain
+	}
+	return boots * o.workerUSD * o.boot / o.ahead
 }
+
+// bootsAgain is the share of the workers that stop which will have to boot
+// again within the time that a change should last.
+const bootsAgain = 0.5

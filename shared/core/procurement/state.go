@@ -21,6 +21,10 @@ type State struct {
 	// PredictedAt and Predicted are mixed_predictive's last prediction.
 	PredictedAt time.Time `json:"predicted_at,omitzero"`
 	Predicted   float64   `json:"predicted,omitempty"`
+	// Readings are hedged's own estimates of the arrivals that the metrics do not
+	// show yet, and QueuedMS the work that waited at the last of them.
+	Readings []Reading `json:"readings,omitempty"`
+	QueuedMS float64   `json:"queued_ms,omitempty"`
 	// Load is what paragon takes the load for.
 	Load Regime `json:"load,omitzero"`
 }

@@ -66,7 +66,7 @@ type Settings struct {
 	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, Poisson's own peak divided out, is dynamic; below it, static."`
 	StaticUtil         float64 `name:"static_util" default:"0.95" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
 	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged takes for the way in which load moves around its level, and for the forecast's errors."`
-	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"200" min:"60" max:"3600" unit:"s" doc:"For how long hedged takes a change of the fleet to last: over so much time a boot must pay for itself."`
+	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"150" min:"60" max:"3600" unit:"s" doc:"For how long hedged takes a change of the fleet to last: over so much time a boot must pay for itself."`
 
 	// What the controller keeps to, whatever the scheme wants: docs/control.md.
 	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"Whether the controller moves the fleet. When it is fixed, the controller only records what it would have done."`

@@ -1,0 +1,59 @@
+package procurement
+
+import (
+	"math"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// Reading is what arrived between two ticks, as workers and queues tell it: a
+// minute or so before the metrics do.
+type Reading struct {
+	At        time.Time `json:"at"` // the end of it
+	Seconds   float64   `json:"seconds"`
+	PerSecond float64   `json:"per_second"`
+}
+
+// A pool that is used more than this, or has a queue, may have overflowed. The
+// metrics' last value is a mean over shownSeconds.
+const (
+	fullyUsed    = 0.85
+	shownSeconds = 60
+)
+
+// read adds what the workers did since the last tick, and what began to wait,
+// and drops what the metrics show by now. What overflowed is not in it: workers
+// that are fully used give a least value, and the metrics' last one stands if
+// it is higher.
+func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
+	var kept []Reading
+	for _, r := range st.Readings {
+		if r.At.After(st.SeenTo) && r.At.Before(now) {
+			kept = append(kept, r)
+		}
+	}
+	served := s.Pool.Used * float64(s.Pool.Ready) * s.Throughput()
+	waits := (s.Pool.QueuedMS - st.QueuedMS) / s.ServiceMS / set.TickSeconds
+	rate := max(0, served+waits)
+	if s.Pool.Used > fullyUsed || s.Pool.QueuedMS > 0 {
+		rate = max(rate, st.rate(shownSeconds))
+	}
+	st.Readings = append(kept, Reading{At: now, Seconds: set.TickSeconds, PerSecond: rate})
+	st.QueuedMS = s.Pool.QueuedMS
+	return st
+}
+
+// extended is the state with the readings as its newest arrivals. The reading
+// that the metrics show a part of counts with its other part.
+func (st State) extended(now time.Time) State {
+	history := append(make([]float64, 0, len(st.History)+2*int(staleAfter.Seconds())), st.History...)
+	for _, r := range st.Readings {
+		seconds := math.Min(r.Seconds, r.At.Sub(st.SeenTo).Seconds())
+		for range int(seconds + 0.5) {
+			history = append(history, r.PerSecond)
+		}
+	}
+	st.History, st.SeenTo = history, now
+	return st
+}

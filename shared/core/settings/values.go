@@ -1,0 +1,45 @@
+package settings
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+)
+
+// Values returns every setting as text, by name: what Parse reads.
+func (s Settings) Values() map[string]string {
+	out := map[string]string{}
+	v := reflect.ValueOf(s)
+	for _, f := range Fields() {
+		switch field := v.Field(f.index); field.Kind() {
+		case reflect.String:
+			out[f.Name] = field.String()
+		case reflect.Int:
+			out[f.Name] = strconv.FormatInt(field.Int(), 10)
+		default:
+			out[f.Name] = strconv.FormatFloat(field.Float(), 'g', -1, 64)
+		}
+	}
+	return out
+}
+
+// Check tells what is wrong with a value of a setting, naming its bounds; nil
+// when it may be set.
+func Check(name, value string) error {
+	f, ok := Lookup(name)
+	if !ok {
+		return fmt.Errorf("setting %q does not exist", name)
+	}
+	var s Settings
+	return f.set(reflect.ValueOf(&s).Elem().Field(f.index), value)
+}
+
+// Lookup returns the description of a setting by name.
+func Lookup(name string) (Field, bool) {
+	for _, f := range Fields() {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
