@@ -12,7 +12,7 @@ import (
 	"paragon/shared/dispatch"
 )
 
-// pruneEvery is how often uploads that expired are deleted.
+// pruneEvery is how often uploads and messages that nobody needs are deleted.
 const pruneEvery = 10 * time.Minute
 
 // startJobs starts what runs in this process: the dispatcher, the sweep, the
@@ -38,18 +38,21 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	return nil
 }
 
-// prune deletes uploads that expired.
+// prune deletes uploads that expired, and messages that nobody came for, at
+// once and then from time to time.
 func (m *Machine) prune(run context.Context, owner *local.Home) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
-	for {
+	for run.Err() == nil {
+		if _, err := owner.PruneBlobs(run, time.Now()); err != nil && run.Err() == nil {
+			m.log.Error("delete expired uploads", "error", err)
+		}
+		if _, err := owner.PruneMessages(run, time.Now()); err != nil && run.Err() == nil {
+			m.log.Error("delete messages that nobody needs", "error", err)
+		}
 		select {
 		case <-run.Done():
-			return
-		case now := <-tick.C:
-			if _, err := owner.PruneBlobs(run, now); err != nil {
-				m.log.Error("delete expired uploads", "error", err)
-			}
+		case <-tick.C:
 		}
 	}
 }

@@ -99,3 +99,15 @@ func (w *writer) setDue(q cloud.QueueName) {
 		w.parked.due[q] = time.Unix(0, *at)
 	}
 }
+
+// outagePause is how long the parked operations wait after a transaction
+// failed: what it would have served may be there still, and a fault that lasts
+// must not be tried without a pause.
+const outagePause = 100 * time.Millisecond
+
+// lookAgain has every queue that is waited for looked at a little later.
+func (w *writer) lookAgain(now time.Time) {
+	for q := range w.parked.ops {
+		w.parked.due[q] = now.Add(outagePause)
+	}
+}

@@ -51,9 +51,13 @@ type writer struct {
 	stop   chan struct{}
 	ended  chan struct{}
 	parked parked
+	last   time.Time // of the last commit; zero before the first
 }
 
 func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
+	if err := makeFile(path); err != nil {
+		return nil, err
+	}
 	db, err := openDB(path, "journal_mode(WAL)", "synchronous("+string(o.Durability)+")", "wal_autocheckpoint(4000)")
 	if err != nil {
 		return nil, err
@@ -63,7 +67,7 @@ func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
 		err = migrate(ctx, conn)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, damaged(err)), db.Close())
 	}
 	w := &writer{
 		db: db, stmts: &statements{from: conn}, now: o.Now, parked: newParked(),
@@ -161,9 +165,11 @@ func (w *writer) collect(first *op) []*op {
 func (w *writer) commit(batch []*op) {
 	now := w.now()
 	if _, err := w.stmts.exec("BEGIN IMMEDIATE"); err != nil {
-		w.fail(batch, fmt.Errorf("begin a transaction: %w: %w", cloud.ErrUnavailable, err))
+		w.lookAgain(now)
+		w.fail(batch, fmt.Errorf("begin a transaction: %w: %w", cloud.ErrUnavailable, damaged(err)))
 		return
 	}
+	w.followClock(now)
 	var ended []*op
 	for _, o := range batch {
 		if o.cancel != nil {
@@ -175,9 +181,11 @@ func (w *writer) commit(batch []*op) {
 	ended = append(ended, w.serve(now)...)
 	if _, err := w.stmts.exec("COMMIT"); err != nil {
 		_, _ = w.stmts.exec("ROLLBACK") // SQLite may have done so itself
-		w.fail(ended, fmt.Errorf("commit: %w: %w", cloud.ErrUnavailable, err))
+		w.lookAgain(now)
+		w.fail(ended, fmt.Errorf("commit: %w: %w", cloud.ErrUnavailable, damaged(err)))
 		return
 	}
+	w.last = now
 	for _, o := range ended {
 		o.finish()
 	}
