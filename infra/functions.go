@@ -118,6 +118,14 @@ func (s *stack) makeFunctions() (f functions) {
 		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: 1024, seconds: dispatcherSeconds,
 		env: s.environment(), may: s.dispatcherMay(),
 	})
+	if s.Authorizer == byKeys {
+		keys := "parameter" + names.KeysPath(s.Config.Stage)
+		f.authorizer = s.function(made{
+			id: "Authorizer", name: "authorizer", code: s.code(machine, "authorizer"), arch: machine, memoryMB: 256, seconds: 10,
+			env: map[string]*string{names.Stage: text(s.Config.Stage)},
+			may: []permission{allow(on(s.arn("ssm", keys[:len(keys)-1])), "ssm:GetParametersByPath")},
+		})
+	}
 	awslambda.NewCfnEventSourceMapping(s.Stack, text("DispatcherSource"), &awslambda.CfnEventSourceMappingProps{
 		FunctionName: f.dispatcher.FunctionName(), EventSourceArn: s.queues.by[cloud.Overflow].QueueArn(),
 		BatchSize: jsii.Number(10), FunctionResponseTypes: texts("ReportBatchItemFailures"),

@@ -115,6 +115,9 @@ func functionRules() []rule {
 				if a.isInference(f) {
 					return environment(f)[names.Catalogue] == a.cfg.Catalogue && len(environment(f)) == 2
 				}
+				if f == a.function("authorizer") {
+					return environment(f)[names.Stage] == a.cfg.Stage && len(environment(f)) == 1
+				}
 				for _, name := range []string{names.Stage, names.Catalogue, names.Table, names.StateTable, names.Bucket, names.Pool, names.InstanceType, names.Arch} {
 					if environment(f)[name] == nil {
 						return false
