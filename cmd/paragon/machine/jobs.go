@@ -34,6 +34,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	m.background(d.Pump, c.Run,
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
+		func(ctx context.Context) { m.replaceHung(ctx, owner) },
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }

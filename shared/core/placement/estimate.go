@@ -21,10 +21,17 @@ type sent struct {
 // coming: the oldest entries are folded into the work ahead anyway.
 const keepSent = 4096
 
+// setBack is by how much an older view must be older to mean that the clock
+// was set back, and not that two views came out of order.
+const setBack = time.Minute
+
 // See takes a newer view. What was sent after the view was taken is not in it
-// and is counted on top. An older view changes nothing.
+// and is counted on top. An older view changes nothing, unless the clock was
+// set back: then all begins anew, or this view would be the last for long.
 func (e *Estimate) See(v Pool) {
-	if v.At.Before(e.view.At) {
+	if older := e.view.At.Sub(v.At); older >= setBack {
+		e.sent = e.sent[:0]
+	} else if older > 0 {
 		return
 	}
 	e.view, e.aheadMS, e.at = v, v.StrictMS, v.At

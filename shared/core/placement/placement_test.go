@@ -99,6 +99,19 @@ func TestViewCountsWhatWasSentAfterIt(t *testing.T) {
 	}
 }
 
+// A clock that was set back must not leave the last view of before in force.
+func TestEstimateFollowsAClockSetBack(t *testing.T) {
+	at := time.Unix(10000, 0)
+	var e Estimate
+	e.See(Pool{Runners: 2, At: at})
+	e.Sent(at.Add(time.Second), 5000)
+	back := at.Add(-time.Hour)
+	e.See(Pool{Runners: 4, StrictMS: 100, At: back})
+	if got := e.AheadMS(back.Add(10 * time.Millisecond)); e.Runners() != 4 || got != 60 {
+		t.Errorf("%d runners and %v ms ahead, want 4 and 60", e.Runners(), got)
+	}
+}
+
 func TestEstimateRemembersBoundedly(t *testing.T) {
 	var e Estimate
 	at := time.Unix(0, 0)
