@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,10 +41,10 @@ const compareExample = `  paragon compare --window 1h
 // compareFlags are what `paragon compare` was told besides the case.
 type compareFlags struct {
 	caseFlags
-	folder, markdown, report string
-	catalogues               []string
-	window                   time.Duration
-	sensitivity              bool
+	folder, markdown, report, keep string
+	catalogues                     []string
+	window                         time.Duration
+	sensitivity                    bool
 }
 
 func (a *app) compareCommand() *cobra.Command {
@@ -60,6 +62,7 @@ func (a *app) compareCommand() *cobra.Command {
 	fs.Var(lengthOf{&f.window}, "window", "play so much of each trace (default the whole)")
 	fs.BoolVar(&f.sensitivity, "sensitivity", true, "with --markdown: play on what the paper's findings depend, too")
 	fs.StringVar(&f.markdown, "markdown", "", "file for the tables")
+	fs.StringVar(&f.keep, "keep", "", "folder to keep each trace's results in, and to take them from when they are there")
 	fs.StringVar(&f.report, "report", "", "folder for a report in HTML with figures 4, 5, 6 and 8 as SVG and PNG")
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	return c
@@ -88,7 +91,7 @@ func (a *app) compareSchemes(ctx context.Context, f *compareFlags, args []string
 	if err != nil {
 		return err
 	}
-	rows, err := a.playAll(ctx, cases, schemes)
+	rows, err := a.playAll(ctx, cases, schemes, f.keep)
 	if err != nil {
 		return err
 	}
@@ -117,12 +120,12 @@ func (f *compareFlags) cases(all []one) ([]evaluate.Case, error) {
 	return out, nil
 }
 
-func (a *app) playAll(ctx context.Context, cases []evaluate.Case, schemes []procurement.Scheme) ([]evaluate.Ran, error) {
+func (a *app) playAll(ctx context.Context, cases []evaluate.Case, schemes []procurement.Scheme, keep string) ([]evaluate.Ran, error) {
 	bar := a.runs(len(cases) * (len(schemes) + 2))
 	defer bar.finish()
 	var rows []evaluate.Ran
 	for _, c := range cases {
-		got, err := evaluate.Play(ctx, c, schemes, bar.ran)
+		got, err := kept(ctx, keep, c, schemes, bar.ran)
 		if err != nil {
 			return nil, err
 		}
@@ -130,6 +133,35 @@ func (a *app) playAll(ctx context.Context, cases []evaluate.Case, schemes []proc
 	}
 	evaluate.Relate(rows)
 	return rows, nil
+}
+
+// kept plays a case, or takes it from the folder if it was played there: a long
+// evaluation goes on where it was interrupted. The folder belongs to one version
+// of the program.
+func kept(ctx context.Context, folder string, c evaluate.Case, schemes []procurement.Scheme, done func(string)) ([]evaluate.Ran, error) {
+	if folder == "" {
+		return evaluate.Play(ctx, c, schemes, done)
+	}
+	key, err := c.Key(schemes)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(folder, key+".json")
+	var out []evaluate.Ran
+	raw, err := os.ReadFile(file)
+	if err == nil && json.Unmarshal(raw, &out) == nil {
+		return out, nil
+	}
+	if out, err = evaluate.Play(ctx, c, schemes, done); err != nil {
+		return nil, err
+	}
+	if raw, err = json.Marshal(out); err != nil {
+		return nil, fmt.Errorf("keep results: %w", err)
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("keep results: %w", err)
+	}
+	return out, os.WriteFile(file, raw, 0o644)
 }
 
 // writeTables writes what was asked for besides the answer.
@@ -214,6 +246,9 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 		return nil, usagef("give files or --traces, and not both")
 	case f.folder != "":
 		for _, e := range evaluated {
+			if _, err := os.Stat(filepath.Join(f.folder, e.file)); errors.Is(err, os.ErrNotExist) {
+				continue // what is there is compared
+			}
 			if out, err = f.addFile(out, filepath.Join(f.folder, e.file), e.scale, e.from, e.length); err != nil {
 				return nil, err
 			}
@@ -233,6 +268,9 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 		}
 	default:
 		return f.madeUp()
+	}
+	if len(out) == 0 {
+		return nil, usagef("%s has none of the evaluation's traces", f.folder)
 	}
 	return out, nil
 }

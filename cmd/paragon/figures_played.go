@@ -47,7 +47,7 @@ func (a *app) playedFigures(ctx context.Context, f *figuresFlags, names []string
 		for i := range cases {
 			cases[i].References = false
 		}
-		if rows, err = a.playAll(ctx, cases, procurement.All()); err != nil {
+		if rows, err = a.playAll(ctx, cases, procurement.All(), ""); err != nil {
 			return nil, err
 		}
 	}
