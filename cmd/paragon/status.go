@@ -105,7 +105,19 @@ func (a *app) printStatus(s client.Status) error {
 	for _, fault := range s.SettingsFaults {
 		a.printf("setting   %s\n", oneLine(fault))
 	}
+	a.printDoubts(s)
 	return nil
+}
+
+// printDoubts tells which profiles are not to be gone by.
+func (a *app) printDoubts(s client.Status) {
+	for _, d := range s.Drifted {
+		a.printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
+			d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
+	}
+	for _, w := range s.Profiles {
+		a.printf("profile   %s\n", oneLine(w.Text))
+	}
 }
 
 func printPools(w io.Writer, s client.Status) {

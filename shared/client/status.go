@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"time"
 
+	"paragon/shared/core/feedback"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
+	"paragon/shared/core/staleness"
 )
 
 // Model is a model that queries may be answered by.
@@ -40,18 +42,22 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 
 // Status is the stage at one moment.
 type Status struct {
-	At              time.Time                   `json:"at"`
-	Pools           []PoolStatus                `json:"pools"`
-	Queues          map[string]QueueStatus      `json:"queues"`
-	Classes         map[query.Class]ClassStatus `json:"classes"`
-	Overflow        OverflowStatus              `json:"overflow"`
-	Desired         map[string]int              `json:"desired,omitempty"` // workers asked for, by pool
-	CostUSD         float64                     `json:"cost_usd"`          // since CostSince
-	CostSince       time.Time                   `json:"cost_since,omitzero"`
-	SettingsVersion int64                       `json:"settings_version"`
-	SettingsFaults  []string                    `json:"settings_faults,omitempty"`
-	Paced           bool                        `json:"paced"` // runners are held to their profiles' service times
-	Versions        map[string]string           `json:"versions,omitempty"`
+	At       time.Time                   `json:"at"`
+	Pools    []PoolStatus                `json:"pools"`
+	Queues   map[string]QueueStatus      `json:"queues"`
+	Classes  map[query.Class]ClassStatus `json:"classes"`
+	Overflow OverflowStatus              `json:"overflow"`
+	// Drifted are the models whose votes contradict their profiles, and Profiles
+	// the profiles that are too old or that live answers contradict.
+	Drifted         []feedback.Drifted  `json:"drifted,omitempty"`
+	Profiles        []staleness.Warning `json:"profile_warnings,omitempty"`
+	Desired         map[string]int      `json:"desired,omitempty"` // workers asked for, by pool
+	CostUSD         float64             `json:"cost_usd"`          // since CostSince
+	CostSince       time.Time           `json:"cost_since,omitzero"`
+	SettingsVersion int64               `json:"settings_version"`
+	SettingsFaults  []string            `json:"settings_faults,omitempty"`
+	Paced           bool                `json:"paced"` // runners are held to their profiles' service times
+	Versions        map[string]string   `json:"versions,omitempty"`
 }
 
 // PoolStatus is the workers of one pool.

@@ -8,6 +8,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
+	"paragon/shared/core/staleness"
 )
 
 // Status is the stage at one moment, for people and their scripts. It holds
@@ -21,6 +22,8 @@ type Status struct {
 	// Drifted are the models that callers say are less, or more, accurate than
 	// their profiles do.
 	Drifted []feedback.Drifted `json:"drifted,omitempty"`
+	// Profiles are those that are too old, or that live answers contradict.
+	Profiles []staleness.Warning `json:"profile_warnings,omitempty"`
 	HomeStatus
 }
 
@@ -104,7 +107,7 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return st, fmt.Errorf("status: recent queries: %w", err)
 	}
-	st.Overflow, st.Classes = overflowStatus(rs), classStatus(rs)
+	st.Overflow, st.Classes, st.Profiles = overflowStatus(rs), classStatus(rs), s.staleProfiles(rs, st.At)
 	return st, s.addRates(ctx, st)
 }
 

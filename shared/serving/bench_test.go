@@ -144,7 +144,7 @@ func TestBatchesWhereItPays(t *testing.T) {
 		w := r.start("w1", nil)
 		for i := range 8 {
 			o := r.want(fmt.Sprint(i), query.Succeeded).Outcome
-			if o.Result.Label != "input of "+fmt.Sprint(i) || o.ComputeMS != 200 {
+			if o.Result.Label != "input of "+fmt.Sprint(i) || o.ComputeMS != 200 || o.Batch != 4 {
 				t.Errorf("query %d: %+v in %v ms", i, o.Result, o.ComputeMS)
 			}
 		}

@@ -140,7 +140,7 @@ func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
 	o := query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &res,
 		RanOn:     query.Runner{Kind: query.OnWorker, Name: w.ID, Resource: w.InstanceType, Paced: w.Paced},
-		ComputeMS: r.ms, CostUSD: pricing.WorkerQueryUSD(w.instance, r.ms/float64(r.batch)), Attempts: settle.Attempts(l.d),
+		ComputeMS: r.ms, Batch: shared(r.batch), CostUSD: pricing.WorkerQueryUSD(w.instance, r.ms/float64(r.batch)), Attempts: settle.Attempts(l.d),
 		Trail: m.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: w.ID}),
 	}
 	ctx := l.ctx
@@ -156,6 +156,15 @@ func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
 	defer w.mu.Unlock()
 	w.answered++
 	return nil
+}
+
+// shared is the size of a batch as an outcome tells it: nothing of a query that
+// was alone.
+func shared(batch int) int {
+	if batch <= 1 {
+		return 0
+	}
+	return batch
 }
 
 func (w *Worker) fail(l *lease, cause error) error {

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"paragon/shared/client"
+	"paragon/shared/core/feedback"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
+	"paragon/shared/core/staleness"
 )
 
 // Labels are those of the task that the fake serves.
@@ -146,6 +148,11 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 		Overflow: client.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},
 		Desired:  map[string]int{"main": 3}, CostUSD: 0.0412 + 0.0003*float64(a.polls), CostSince: Instant, Paced: true,
 		SettingsVersion: 4,
+		Drifted:         []feedback.Drifted{{Task: "fashion", Model: "cnn", Points: -10, Posterior: feedback.Posterior{Right: 90, Wrong: 30, Votes: 120, Profile: 92.5}}},
+		Profiles: []staleness.Warning{{
+			Kind: staleness.Old, Task: "fashion", Model: "mlp", Resources: []string{"c5.large"}, Figure: "fashion/latency.json name=mlp", ProfileMS: 1,
+			Text: "the profile of mlp on c5.large is 100 days old",
+		}},
 	})
 }
 

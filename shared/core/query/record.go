@@ -104,6 +104,7 @@ type Outcome struct {
 	Failure     *Failure  `json:"failure,omitempty"`
 	ComputeMS   float64   `json:"compute_ms,omitempty"` // preprocessing and inference, paced if RanOn.Paced
 	ColdStartMS float64   `json:"cold_start_ms,omitempty"`
+	Batch       int       `json:"batch,omitempty"` // queries answered by the same inference, when more than this one
 	CostUSD     float64   `json:"cost_usd,omitempty"`
 	Attempts    int       `json:"attempts,omitempty"`
 	Trail       Trail     `json:"trail,omitempty"`

@@ -49,6 +49,8 @@ type Settings struct {
 	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection takes for the accuracy of a model with votes: the mean of what is believed, or a draw from it (Thompson sampling)."`
 	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"Once there are votes, the share of the queries that any model whose profile keeps the bounds may answer, so that one that recovers is seen."`
 
+	ProfileMaxAgeDays float64 `name:"profile_max_age_days" default:"90" min:"0" max:"3650" unit:"days" doc:"Profiles in use that were measured longer ago raise a warning in the status; 0 warns of none. Live answers that contradict a profile always do."`
+
 	// What the procurement schemes decide by. The source of each is in docs/schemes.md.
 	Scheme             string  `name:"scheme" default:"hedged" oneof:"reactive util_aware exascale mixed mixed_predictive paragon hedged" doc:"The procurement scheme: what sets the number of workers and what may overflow."`
 	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression seasonal" doc:"What the schemes that look ahead forecast with; auto takes the one with the least recent error."`

@@ -13,9 +13,9 @@ async function look() {
   if (document.visibilityState === "visible") {
     try {
       const [stage, recent] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20")]);
-      const faults = showStage(stage);
+      const notices = showStage(stage);
       showRecent(recent.queries ?? []);
-      await live(faults);
+      await live(notices);
     } catch (fault) {
       lost(fault);
     }
@@ -23,11 +23,11 @@ async function look() {
   setTimeout(look, every);
 }
 
-async function live(faults) {
+async function live(notices) {
   last = new Date();
   badge("live", "live");
   document.body.removeAttribute("data-lost");
-  alertWith(faults.length ? `A setting is not in force: ${faults.join("; ")}` : "");
+  alertWith(notices.join(" "));
   if (!loaded) {
     await loadTry();
     loaded = true;

@@ -14,7 +14,15 @@ export function showStage(s) {
   byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
   byId("paced").hidden = !s.paced;
   byId("versions").textContent = Object.entries(s.versions ?? {}).map((v) => v.join(" ")).join(", ");
-  return s.settings_faults ?? [];
+  return notices(s.settings_faults ?? [], s.profile_warnings ?? []);
+}
+
+// notices are what must be looked after, as sentences.
+function notices(faults, warnings) {
+  const out = faults.length ? [`A setting is not in force: ${faults.join("; ")}.`] : [];
+  const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : "";
+  if (warnings.length) out.push(`A profile is not to be gone by${more}: ${warnings[0].text}.`);
+  return out;
 }
 
 const order = (queue) => (queue.startsWith("work-strict") ? 0 : queue.startsWith("work-") ? 1 : queue === "overflow" ? 2 : 3);

@@ -1,0 +1,199 @@
+// Package staleness tells which profiles are not to be gone by any more: those
+// that were measured long ago, and those that live answers contradict. It is
+// the paper's live check (its section 3.2.4): providers change what a resource
+// does without saying so. It is pure: the caller hands in what was answered.
+package staleness
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"paragon/shared/core/profile"
+)
+
+// The live check compares medians: of fewer answers there is none to speak of,
+// and times as short as the slack are the clock's and the scheduler's.
+const (
+	LiveFactor   = 1.5 // how far apart they may be, either way
+	LiveSlackMS  = 0.5 // and by how much, at least, they must differ
+	LeastAnswers = 20
+)
+
+// Kind says what is wrong with a profile.
+type Kind string
+
+// The kinds of warning.
+const (
+	Old  Kind = "old"
+	Live Kind = "live"
+)
+
+// Warning is a profile that is not to be gone by.
+type Warning struct {
+	Kind  Kind   `json:"kind"`
+	Task  string `json:"task"`
+	Model string `json:"model"`
+	// Resources are those whose service time comes from the figure: instance
+	// types, and functions as "lambda-x86_64" or with a size "lambda-x86_64 1024 MB".
+	Resources []string `json:"resources"`
+	// Figure is where it stands: file and row below the profiles folder.
+	Figure    string  `json:"figure"`
+	ProfileMS float64 `json:"profile_p50_ms"`
+	// AgeDays is how old the figure is; absent when it has no date.
+	AgeDays *float64 `json:"age_days,omitempty"`
+	// LiveMS is the median of the last Answers of its kind; 0 of an old one.
+	LiveMS  float64 `json:"live_p50_ms,omitempty"`
+	Answers int     `json:"answers,omitempty"`
+	// Text is all of it in words.
+	Text string `json:"text"`
+}
+
+// Use is one resource that the models may run on here.
+type Use struct {
+	Instance string // an instance type; else a function:
+	Arch     string
+	MemoryMB int
+}
+
+func (u Use) name() string {
+	if u.Instance != "" {
+		return u.Instance
+	}
+	return fmt.Sprintf("lambda-%s %d MB", u.Arch, u.MemoryMB)
+}
+
+func (u Use) time(c *profile.Catalogue, m *profile.Model) (profile.ServiceTime, bool) {
+	if u.Instance != "" {
+		return c.OnVM(m, u.Instance)
+	}
+	return c.OnFunction(m, u.Arch, u.MemoryMB)
+}
+
+// Uses are instance types and every function size of an architecture that the
+// catalogue has; empty means no functions.
+func Uses(c *profile.Catalogue, instances []string, arch string) []Use {
+	var out []Use
+	for _, in := range instances {
+		out = append(out, Use{Instance: in})
+	}
+	sizes, _ := c.FunctionSizes(arch)
+	for _, mb := range sizes.MemoryMB {
+		out = append(out, Use{Arch: arch, MemoryMB: mb})
+	}
+	return out
+}
+
+// Aged lists the figures in use that are older than so many days, or have no
+// date, each once however many resources go by it. 0 days warns of none.
+func Aged(c *profile.Catalogue, uses []Use, maxAgeDays float64, now time.Time) []Warning {
+	if maxAgeDays <= 0 {
+		return nil
+	}
+	var out []Warning
+	for i := range c.Models {
+		byFigure := map[string]int{}
+		for _, u := range uses {
+			w, ok := figure(c, &c.Models[i], u, now)
+			if !ok || w.AgeDays != nil && *w.AgeDays <= maxAgeDays {
+				continue
+			}
+			at, known := byFigure[w.Figure]
+			if !known {
+				at = len(out)
+				byFigure[w.Figure] = at
+				out = append(out, w)
+			}
+			out[at].Resources = append(out[at].Resources, u.name())
+		}
+	}
+	for i := range out {
+		out[i].Kind = Old
+		out[i].Text = fmt.Sprintf("the profile of %s on %s (%s) is %s, and %g days are allowed: measure it again",
+			out[i].Model, several(out[i].Resources), out[i].Figure, age(out[i].AgeDays), maxAgeDays)
+	}
+	return out
+}
+
+// figure is a warning with what is known of a model's figure for a resource;
+// false when there is none.
+func figure(c *profile.Catalogue, m *profile.Model, u Use, now time.Time) (Warning, bool) {
+	t, ok := u.time(c, m)
+	if !ok {
+		return Warning{}, false
+	}
+	w := Warning{Task: m.Task, Model: m.Name, Figure: t.Source.File + " " + t.Source.Row, ProfileMS: t.MS.P50}
+	if old, dated := t.Source.Age(now); dated {
+		days := float64(old) / float64(24*time.Hour)
+		w.AgeDays = &days
+	}
+	return w, true
+}
+
+func age(days *float64) string {
+	if days == nil {
+		return "of no known date"
+	}
+	return fmt.Sprintf("%.0f days old", *days)
+}
+
+// several names a few resources, and counts the rest.
+func several(names []string) string {
+	const few = 2
+	switch n := len(names); {
+	case n == 1:
+		return names[0]
+	case n <= few:
+		return names[0] + " and " + names[1]
+	default:
+		return fmt.Sprintf("%s, %s and %d more", names[0], names[1], n-few)
+	}
+}
+
+// Answer is how long one query was computed: warm, alone in its batch and not
+// held to a profile's time.
+type Answer struct {
+	Model string
+	Use   Use
+	MS    float64
+}
+
+// Contradicted lists the profiles that live answers are far from.
+func Contradicted(c *profile.Catalogue, answers []Answer, now time.Time) []Warning {
+	type place struct {
+		model string
+		use   Use
+	}
+	times := map[place][]float64{}
+	for _, a := range answers {
+		p := place{a.Model, a.Use}
+		times[p] = append(times[p], a.MS)
+	}
+	var out []Warning
+	for p, ms := range times {
+		m, known := c.Model(p.model)
+		if !known || len(ms) < LeastAnswers {
+			continue
+		}
+		w, ok := figure(c, m, p.use, now)
+		slices.Sort(ms)
+		w.LiveMS, w.Answers = ms[(len(ms)-1)/2], len(ms)
+		if !ok || !far(w.ProfileMS, w.LiveMS) {
+			continue
+		}
+		w.Kind, w.Resources = Live, []string{p.use.name()}
+		w.Text = fmt.Sprintf("%s on %s takes %.2f ms (p50 of %d answers) where its profile (%s, %s) says %.2f ms: measure it again",
+			w.Model, p.use.name(), w.LiveMS, w.Answers, w.Figure, age(w.AgeDays), w.ProfileMS)
+		out = append(out, w)
+	}
+	slices.SortFunc(out, func(a, b Warning) int {
+		return cmp.Or(cmp.Compare(a.Model, b.Model), cmp.Compare(a.Resources[0], b.Resources[0]))
+	})
+	return out
+}
+
+func far(profile, live float64) bool {
+	low, high := min(profile, live), max(profile, live)
+	return high > LiveFactor*low && high-low > LiveSlackMS
+}
