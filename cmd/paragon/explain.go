@@ -13,17 +13,29 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
+	tick := false
 	c := &cobra.Command{
 		Use:   "explain ID",
-		Short: "Tell why a query went where it went, with every candidate",
+		Short: "Tell why a query went where it went, or why the fleet moved",
 		Long: `Tell why a query went where it went: what it asked, why its model and resource
 were chosen, every step of its way, and every candidate with the reason it lost.
-The candidates are derived anew, under the load of this moment.`,
+The candidates are derived anew, under the load of this moment.
+
+With --tick the id is that of a decision of the controller, as paragon decisions
+lists them: what was known and how old it was, what was weighed, what was
+clamped, and what was done.`,
 		Example: `  paragon explain q01jd3v7
+  paragon explain --tick 20260501T120000.000Z-general
   paragon explain --json q01jd3v7 | jq '.candidates[] | {model, reason}'`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, ids []string) error { return a.explain(c.Context(), ids[0]) },
+		RunE: func(c *cobra.Command, ids []string) error {
+			if tick {
+				return a.explainTick(c.Context(), ids[0])
+			}
+			return a.explain(c.Context(), ids[0])
+		},
 	}
+	c.Flags().BoolVar(&tick, "tick", false, "the id is that of a decision of the controller")
 	c.ValidArgsFunction = a.completeIDs
 	return a.clientCommand(c)
 }

@@ -23,6 +23,7 @@ type app struct {
 
 	endpoint, token string // as flags; empty means the environment
 	json            bool
+	all             bool
 }
 
 func newApp(in io.Reader, out, err io.Writer, env func(string) string) *app {
@@ -70,6 +71,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.upCommand(), a.submitCommand(), a.getCommand(), a.cancelCommand(),
 		a.statusCommand(), a.modelsCommand(), a.loadCommand())
 	root.AddCommand(a.simulateCommand(), a.compareCommand(), a.traceCommand(), a.selectCommand(), a.explainCommand(), a.feedbackCommand(), a.figuresCommand(), a.profileCommand(), a.profileColdCommand(), a.profileShareCommand())
+	root.AddCommand(a.tuneCommand(), a.decisionsCommand(), a.replayDecisionCommand())
 	return root
 }
 

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"paragon/shared/cloud"
@@ -20,7 +19,7 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	after := before
 	after.Failed = ""
 	in := decision.Case{
-		At: now, Pool: p.Name, Settings: tuned.Settings, SettingsVersion: tuned.Version, SettingsFaults: faultLines(tuned.Fault), Before: before.State,
+		At: now, Pool: p.Name, Settings: tuned.Settings, SettingsVersion: tuned.Version, SettingsFaults: tuned.Faults(), Before: before.State,
 	}
 	ws, err := c.Fleet.Workers(ctx, p.Name)
 	if err != nil {
@@ -39,13 +38,6 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 		in.Signals = append(in.Signals, decision.Signal{Name: "last action", Note: "failed: " + before.Failed})
 	}
 	return in, after, nil
-}
-
-func faultLines(err error) []string {
-	if err == nil {
-		return nil
-	}
-	return strings.Split(err.Error(), "\n")
 }
 
 func (c *Controller) runnersOf(p Pool) int {

@@ -10,6 +10,7 @@ import (
 
 	"paragon/docs"
 	"paragon/shared/cloud/local"
+	"paragon/shared/control"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/page"
@@ -26,7 +27,8 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 		return fmt.Errorf("start the intake: %w", err)
 	}
 	m.background(svc.Run)
-	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Uploads: owner, Version: Version, Log: m.log})
+	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Uploads: owner, Version: Version, Log: m.log,
+		Operations: &httpapi.Operations{Tuned: m.settings.State, Settings: m.home.Settings, History: m.home.History, Ledger: m.home.Ledger, Unpack: control.Unpack}})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
@@ -59,10 +61,7 @@ func (m *Machine) status(owner *local.Home) func(context.Context) intake.HomeSta
 			st.Desired = map[string]int{Pool: n}
 		}
 		tuned := m.settings.State()
-		st.SettingsVersion = tuned.Version
-		if tuned.Fault != nil {
-			st.SettingsFaults = strings.Split(tuned.Fault.Error(), "\n")
-		}
+		st.SettingsVersion, st.SettingsFaults = tuned.Version, tuned.Faults()
 		return st
 	}
 }

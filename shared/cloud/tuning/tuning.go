@@ -6,6 +6,7 @@ package tuning
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +32,14 @@ type State struct {
 	// Fault names every bad value, or why the values could not be read; nil
 	// when all is well.
 	Fault error
+}
+
+// Faults lists what is wrong, a fault each; empty when all is well.
+func (s State) Faults() []string {
+	if s.Fault == nil {
+		return []string{}
+	}
+	return strings.Split(s.Fault.Error(), "\n")
 }
 
 // New returns a source that holds the defaults until its first Refresh.

@@ -31,6 +31,9 @@ type Options struct {
 	OpenAPI []byte
 	// Uploads takes what is PUT to /v1/uploads/{id}; nil where uploads go elsewhere.
 	Uploads BlobPutter
+	// Operations is what those who run the stage see and do; nil where they do
+	// it elsewhere.
+	Operations *Operations
 	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
 	BodyTime time.Duration
 	// Version is the server's, told by /v2.
@@ -85,21 +88,26 @@ type route map[string]handler
 func (a *api) routes() map[string]route {
 	get := func(h handler) route { return route{http.MethodGet: h} }
 	return map[string]route{
-		"/v1/queries":               {http.MethodPost: a.submit, http.MethodGet: a.list},
-		"/v1/queries/{id}":          {http.MethodGet: a.get, http.MethodDelete: a.cancel},
-		"/v1/queries/{id}/explain":  get(a.explain),
-		"/v1/queries/{id}/feedback": {http.MethodPost: a.feedback},
-		"/v1/models":                get(a.models),
-		"/v1/status":                get(a.status),
-		"/v1/uploads":               {http.MethodPost: a.newUpload},
-		"/v1/uploads/{id}":          {http.MethodPut: a.putUpload},
-		"/v1/openapi.yaml":          get(a.openAPI),
-		"/healthz":                  get(a.health),
-		"/v2":                       get(a.oipServer),
-		"/v2/health/live":           get(a.oipLive),
-		"/v2/health/ready":          get(a.oipReady),
-		"/v2/models/{model}":        get(a.oipModel),
-		"/v2/models/{model}/ready":  get(a.oipModelReady),
-		"/v2/models/{model}/infer":  {http.MethodPost: a.oipInfer},
+		"/v1/queries":                 {http.MethodPost: a.submit, http.MethodGet: a.list},
+		"/v1/queries/{id}":            {http.MethodGet: a.get, http.MethodDelete: a.cancel},
+		"/v1/queries/{id}/explain":    get(a.explain),
+		"/v1/queries/{id}/feedback":   {http.MethodPost: a.feedback},
+		"/v1/models":                  get(a.models),
+		"/v1/status":                  get(a.status),
+		"/v1/uploads":                 {http.MethodPost: a.newUpload},
+		"/v1/uploads/{id}":            {http.MethodPut: a.putUpload},
+		"/v1/settings":                get(a.operating(a.listSettings)),
+		"/v1/settings/{name}":         {http.MethodPut: a.operating(a.setSetting)},
+		"/v1/settings/{name}/history": get(a.operating(a.settingHistory)),
+		"/v1/decisions":               get(a.operating(a.listDecisions)),
+		"/v1/decisions/{id}":          get(a.operating(a.getDecision)),
+		"/v1/openapi.yaml":            get(a.openAPI),
+		"/healthz":                    get(a.health),
+		"/v2":                         get(a.oipServer),
+		"/v2/health/live":             get(a.oipLive),
+		"/v2/health/ready":            get(a.oipReady),
+		"/v2/models/{model}":          get(a.oipModel),
+		"/v2/models/{model}/ready":    get(a.oipModelReady),
+		"/v2/models/{model}/infer":    {http.MethodPost: a.oipInfer},
 	}
 }

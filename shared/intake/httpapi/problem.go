@@ -72,6 +72,7 @@ var kinds = map[intake.Kind]struct {
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
 	intake.KeyReused:        {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
+	badSetting:              {http.StatusUnprocessableEntity, "The setting cannot have this value"},
 	internal:                {http.StatusInternalServerError, "Something went wrong here"},
 	busy:                    {http.StatusServiceUnavailable, "Come again in a moment"},
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/docs"
+	"paragon/profiles"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/control"
+	"paragon/shared/intake"
+	"paragon/shared/intake/httpapi"
+)
+
+// operated is a terminal at a stage whose controller has ticked once.
+func operated(t *testing.T) *terminal {
+	t.Helper()
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { home.Close() })
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalogue, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, tuned := home.Cloud(), tuning.New(home.Cloud().Settings)
+	svc, err := intake.New(intake.Config{Store: h.Store, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Blobs: h.Blobs,
+		Catalogue: catalogue, Settings: tuned.Current, Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Operations: &httpapi.Operations{
+		Tuned: func() tuning.State { _ = tuned.Refresh(t.Context()); return tuned.State() }, Settings: h.Settings, History: h.History, Ledger: h.Ledger, Unpack: control.Unpack}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := control.New(control.Options{Holder: "me", Pools: []control.Pool{{Name: "general", InstanceType: "c5.large"}}, Catalogue: catalogue, Arch: "x86_64",
+		Store: h.Store, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, Ledger: h.Ledger, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err := c.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return newTerminal(t, api)
+}
+
+// says runs a command and wants its status and some of its output.
+func (term *terminal) says(t *testing.T, code int, want string, args ...string) string {
+	t.Helper()
+	term.out.Reset()
+	term.err.Reset()
+	got := term.run(t.Context(), args)
+	text := term.out.String() + term.err.String()
+	if got != code || !strings.Contains(text, want) {
+		t.Errorf("paragon %s: status %d, want %d with %q:\n%s", strings.Join(args, " "), got, code, want, text)
+	}
+	return text
+}
+
+func TestTune(t *testing.T) {
+	term := operated(t)
+	term.says(t, exitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
+	term.says(t, exitFailure, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "--", "-1")
+	term.says(t, exitUsage, "there is no setting", "tune", "set", "colour", "green")
+	term.says(t, exitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
+	term.says(t, exitOK, "max_workers: 7 -> 9", "tune", "set", "max_workers", "9")
+	term.says(t, exitOK, "max_workers: 9 -> 7", "tune", "rollback", "max_workers")
+	term.says(t, exitOK, "- max_workers=20\n+ max_workers=7", "tune", "diff")
+	if text := term.says(t, exitOK, "max_workers", "tune", "list"); strings.Contains(text, "tick_seconds") {
+		t.Errorf("a setting with its default is listed:\n%s", text)
+	}
+	term.says(t, exitOK, "tick_seconds", "tune", "list", "--all")
+	if n := strings.Count(term.says(t, exitOK, "version 3", "tune", "history", "max_workers"), "\n"); n != 3 {
+		t.Errorf("%d changes", n)
+	}
+}
+
+func TestDecisions(t *testing.T) {
+	term := operated(t)
+	id := regexp.MustCompile(`\S+-general`).FindString(term.says(t, exitOK, "keep 0 workers", "decisions"))
+	term.says(t, exitOK, "settings version 0", "explain", "--tick", id)
+	term.says(t, exitOK, "the same, to the byte", "replay-decision", id)
+	term.says(t, exitFailure, "no such decision", "replay-decision", "none")
+	term.says(t, exitUsage, "name a decision", "replay-decision")
+	term.says(t, exitOK, "[]", "decisions", "--moves", "--json")
+}

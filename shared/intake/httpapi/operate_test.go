@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/docs"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+)
+
+// operated is a stage that may be operated, with one decision in its ledger.
+func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
+	t.Helper()
+	s := newStage(t)
+	tuned := tuning.New(s.cloud.Settings)
+	var err error
+	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &Operations{
+		Tuned: tuned.State, Settings: s.cloud.Settings, History: s.cloud.History, Ledger: s.cloud.Ledger,
+		Unpack: func(b []byte) ([]byte, error) { return b, nil },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().UTC()
+	r, _, err := decision.Make(decision.Case{At: at, Pool: "general", Settings: settings.Defaults(), Group: decision.Group{Max: 9},
+		Snapshot: procurement.Snapshot{CoveredTo: at, ServiceMS: 100, Pool: procurement.Pool{Ready: 1, RunnersEach: 2}},
+		Signals:  []decision.Signal{{Name: "x", Note: "a < b & c"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := r.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := s.cloud.Ledger.Claim(t.Context(), "me", time.Minute)
+	if err == nil {
+		err = s.cloud.Ledger.Commit(t.Context(), lease, nil, cloud.Entry{ID: r.ID, Pool: "general", At: at, Line: r.Summary(), Moves: true, Record: raw, ForgetAt: at.Add(time.Hour)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, tuned, raw
+}
+
+func TestSettingsAreReadAndSet(t *testing.T) {
+	s, tuned, _ := operated(t)
+	put := func(name, body string) reply {
+		return s.do(t, "PUT", "/v1/settings/"+name, []byte(body), "Content-Type", "application/json")
+	}
+	if got := put("max_workers", `{"value":"7"}`); got.StatusCode != 200 {
+		t.Fatalf("status %d: %s", got.StatusCode, got.body)
+	}
+	if err := tuned.Refresh(t.Context()); err != nil || tuned.Current().MaxWorkers != 7 {
+		t.Errorf("max_workers is %d, error %v", tuned.Current().MaxWorkers, err)
+	}
+	for _, bad := range []string{"-1", "NaN", "", "1e99", "seven"} {
+		checkProblem(t, put("max_workers", `{"value":"`+bad+`"}`), "bad-setting", 422, "value")
+	}
+	checkProblem(t, put("max_workers", `{"value":7}`), "bad-field", 400, "value")
+	checkProblem(t, put("max_workers", ``), "no-body", 400, "")
+	checkProblem(t, put("colour", `{"value":"green"}`), "not-found", 404, "")
+	var page struct {
+		Version  int64
+		Faults   []string
+		Settings []setting
+	}
+	s.do(t, "GET", "/v1/settings", nil).into(t, &page)
+	if page.Version != 1 || len(page.Faults) != 0 || len(page.Settings) != len(settings.Fields()) {
+		t.Errorf("version %d, faults %v, %d settings", page.Version, page.Faults, len(page.Settings))
+	}
+	var history struct{ Changes []cloud.Change }
+	s.do(t, "GET", "/v1/settings/max_workers/history", nil).into(t, &history)
+	if len(history.Changes) != 1 || history.Changes[0].Value != "7" {
+		t.Errorf("history %+v", history)
+	}
+	checkProblem(t, s.do(t, "GET", "/v1/settings/max_workers/history?limit=0", nil), "bad-field", 400, "limit")
+}
+
+// The record comes as it is stored, so that it replays.
+func TestDecisionsAreReadToTheByte(t *testing.T) {
+	s, _, raw := operated(t)
+	var list struct{ Decisions []tick }
+	s.do(t, "GET", "/v1/decisions?moves=true", nil).into(t, &list)
+	if len(list.Decisions) != 1 || !strings.Contains(list.Decisions[0].Line, "workers") {
+		t.Fatalf("decisions %+v", list)
+	}
+	var one struct {
+		Explanation string
+		Record      json.RawMessage
+	}
+	s.do(t, "GET", "/v1/decisions/"+list.Decisions[0].ID, nil).into(t, &one)
+	if !bytes.Equal(one.Record, raw) || !strings.Contains(one.Explanation, "a < b & c") {
+		t.Errorf("%s\nis not %s", one.Record, raw)
+	}
+	if _, same, err := decision.Replay(one.Record); err != nil || !same {
+		t.Errorf("it does not replay: %v", err)
+	}
+	checkProblem(t, s.do(t, "GET", "/v1/decisions/none", nil), "not-found", 404, "")
+}
+
+func TestWhereNobodyOperatesThereIsNothing(t *testing.T) {
+	s := newStage(t)
+	checkProblem(t, s.do(t, "GET", "/v1/settings", nil), "not-found", 404, "")
+	checkProblem(t, s.do(t, "GET", "/v1/decisions", nil), "not-found", 404, "")
+}
