@@ -83,7 +83,10 @@ func prices(dir string) (any, error) {
 			EC2MinimumSeconds: n("ec2_minimum_seconds"), SQSPerRequest: n("sqs_per_request_usd"),
 			HTTPAPIPerRequest: n("http_api_per_request_usd"), DynamoDBPerWrite: n("dynamodb_per_write_usd"),
 			DynamoDBPerRead: n("dynamodb_per_read_usd"), CloudWatchMetricPerMonth: n("cloudwatch_metric_month_usd"),
-			CloudWatchGetPerMetricRead: n("cloudwatch_get_metric_usd"), Source: source,
+			CloudWatchGetPerMetricRead: n("cloudwatch_get_metric_usd"), CloudWatchPutPerRequest: n("cloudwatch_put_usd"),
+			AlarmPerMonth: n("alarm_month_usd"), DashboardPerMonth: n("dashboard_month_usd"), LogsPerGB: n("logs_gb_usd"),
+			EndpointPerHour: n("endpoint_hour_usd"), PublicIPv4PerHour: n("public_ipv4_hour_usd"),
+			DiskPerGBMonth: n("disk_gb_month_usd"), Source: source,
 		})
 	}
 	return map[string]any{"$schema": "schema.json", "prices": out}, t.err

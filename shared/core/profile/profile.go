@@ -146,6 +146,13 @@ type Prices struct {
 	DynamoDBPerRead            float64 `json:"dynamodb_per_read_usd"`
 	CloudWatchMetricPerMonth   float64 `json:"cloudwatch_metric_month_usd"`
 	CloudWatchGetPerMetricRead float64 `json:"cloudwatch_get_metric_usd"`
+	CloudWatchPutPerRequest    float64 `json:"cloudwatch_put_usd"`
+	AlarmPerMonth              float64 `json:"alarm_month_usd"`
+	DashboardPerMonth          float64 `json:"dashboard_month_usd"`
+	LogsPerGB                  float64 `json:"logs_gb_usd"`          // taken in
+	EndpointPerHour            float64 `json:"endpoint_hour_usd"`    // of an interface endpoint, in one zone
+	PublicIPv4PerHour          float64 `json:"public_ipv4_hour_usd"` // of an address
+	DiskPerGBMonth             float64 `json:"disk_gb_month_usd"`    // of a worker's volume
 	Source                     Source  `json:"source"`
 }
 
