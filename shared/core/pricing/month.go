@@ -1,0 +1,194 @@
+package pricing
+
+import (
+	"paragon/shared/core/profile"
+)
+
+// hoursPerMonth is a twelfth of a year.
+const hoursPerMonth = 730
+
+// What a stage does on its own account, by what its code calls. Each figure is
+// of one query, tick or second; docs/costs.md says where it comes from.
+const (
+	apiMS          = 20  // of the api function, for taking a query in and for reading it, a wait apart
+	dispatcherMS   = 15  // of the dispatcher, beside waiting for the inference function
+	storeWrites    = 7   // accepted: the item and three index entries; at the end, 2 KB and an index entry
+	storeReads     = 2   // is it still open, and the caller's reading
+	logKB          = 1.6 // access log and Lambda's own lines, of two requests
+	pollSeconds    = 20  // a poll of an empty queue
+	lambdaPollers  = 5   // that Lambda keeps on the overflow queue
+	reportSeconds  = 10  // between a worker's reports
+	shiftSeconds   = 50  // of every minute the controller runs
+	tickQueueCalls = 3   // of a pool
+	tickStoreCalls = 4   // memory, lease and entry, each way
+	tickMetricPuts = 2   // the pulse and how the tick went
+	metricReads    = 5   // of a tick, beside two a task
+	metricsOfStage = 7   // beside two a task and those of a pool
+	metricsOfPool  = 8   // that the controller writes of a pool
+	viewQueueCalls = 2   // of a pool, each second
+	secondsOfMonth = hoursPerMonth * 3600
+)
+
+// Standing is a deployment as it stands, before any query.
+type Standing struct {
+	Workers       []Workers
+	EndpointZones int     // interface endpoints times the zones they are in
+	PublicIPv4    bool    // every worker has an address
+	DiskGB        float64 // of a worker
+	Tasks         int
+	Alarms        int
+	ControllerMB  int
+	APIMB         int
+	DispatcherMB  int
+	TickSeconds   float64
+	ViewSeconds   float64
+}
+
+// Workers are the machines of one pool.
+type Workers struct {
+	Instance profile.Instance
+	Count    float64 // on average over the month
+}
+
+// Load is what comes, on average over the month.
+type Load struct {
+	PerSecond     float64
+	OverflowShare float64 // of all queries, answered on inference functions
+	FunctionUSD   float64 // of one such answer
+	FunctionMS    float64 // how long the dispatcher waits for it
+}
+
+// Line is one part of a bill.
+type Line struct {
+	What     string  `json:"what"`
+	Quantity float64 `json:"quantity"`
+	Unit     string  `json:"unit"`
+	USD      float64 `json:"usd"`
+	// Machinery is true of what Paragon itself takes, beside the computing that
+	// queries pay for on workers and inference functions.
+	Machinery bool `json:"machinery"`
+	// Standing is true of what is paid although no query comes.
+	Standing bool `json:"standing"`
+}
+
+// Month previews the bill of a month, without what AWS gives free of charge,
+// without transfer to the internet, and with every worker at its price on demand.
+func Month(p profile.Prices, s Standing, l Load) []Line {
+	lines := append(fleetLines(p, s, l), standingLines(p, s)...)
+	lines = append(lines, controlLines(p, s)...)
+	return append(lines, queryLines(p, s, l)...)
+}
+
+// Sum adds up the lines that pass.
+func Sum(lines []Line, pass func(Line) bool) float64 {
+	var usd float64
+	for _, l := range lines {
+		if pass(l) {
+			usd += l.USD
+		}
+	}
+	return usd
+}
+
+// fleetLines are what answers queries.
+func fleetLines(p profile.Prices, s Standing, l Load) (lines []Line) {
+	for _, w := range s.Workers {
+		hours := w.Count * hoursPerMonth
+		lines = append(lines, Line{What: "workers, " + w.Instance.Type, Quantity: hours, Unit: "hours", USD: hours * w.Instance.USDPerHour, Standing: true})
+	}
+	runs := l.PerSecond * l.OverflowShare * secondsOfMonth
+	return append(lines, Line{What: "inference functions", Quantity: runs, Unit: "runs", USD: runs * l.FunctionUSD})
+}
+
+func (s Standing) workers() (n float64) {
+	for _, w := range s.Workers {
+		n += w.Count
+	}
+	return n
+}
+
+// standingLines are what is paid by the hour or month for being there.
+func standingLines(p profile.Prices, s Standing) []Line {
+	n := s.workers()
+	line := func(what string, quantity float64, unit string, usd float64) Line {
+		return Line{What: what, Quantity: quantity, Unit: unit, USD: quantity * usd, Machinery: true, Standing: true}
+	}
+	addresses := 0.0
+	if s.PublicIPv4 {
+		addresses = n * hoursPerMonth
+	}
+	polls := (n*2 + lambdaPollers) * secondsOfMonth / pollSeconds
+	metrics := float64(metricsOfStage + 2*s.Tasks + metricsOfPool*len(s.Workers))
+	return []Line{
+		line("interface endpoints", float64(s.EndpointZones)*hoursPerMonth, "hours", p.EndpointPerHour),
+		line("public addresses", addresses, "hours", p.PublicIPv4PerHour),
+		line("workers' disks", n*s.DiskGB, "GB", p.DiskPerGBMonth),
+		line("workers' reports", n*secondsOfMonth/reportSeconds, "writes", p.DynamoDBPerWrite),
+		line("polls of empty queues", polls, "calls", p.SQSPerRequest),
+		line("metrics", metrics, "metrics", p.CloudWatchMetricPerMonth),
+		line("alarms", float64(s.Alarms), "alarms", p.AlarmPerMonth),
+		line("dashboard", 1, "dashboard", p.DashboardPerMonth),
+	}
+}
+
+// controlLines are what the controller takes: its own time, and what it looks
+// at and writes down.
+func controlLines(p profile.Prices, s Standing) []Line {
+	running := secondsOfMonth * shiftSeconds / 60.0
+	ticks, views, pools := running/s.TickSeconds, running/s.ViewSeconds, float64(len(s.Workers))
+	line := func(what string, quantity float64, unit string, usd float64) Line {
+		return Line{What: "controller's " + what, Quantity: quantity, Unit: unit, USD: usd, Machinery: true, Standing: true}
+	}
+	gb := running * float64(s.ControllerMB) / 1024
+	calls := pools * (ticks*tickQueueCalls + views*viewQueueCalls)
+	writes := pools*ticks*tickStoreCalls + views
+	reads := pools * (ticks*tickStoreCalls + views)
+	asked, puts := ticks*float64(metricReads+2*s.Tasks), ticks*tickMetricPuts
+	return []Line{
+		line("function", gb, "GB-seconds", gb*p.LambdaGBSecondARM),
+		line("queue calls", calls, "calls", calls*p.SQSPerRequest),
+		line("store", writes+reads, "calls", writes*p.DynamoDBPerWrite+reads*p.DynamoDBPerRead),
+		line("metrics", asked+puts, "metrics asked and puts", asked*p.CloudWatchGetPerMetricRead+puts*p.CloudWatchPutPerRequest),
+	}
+}
+
+// queryLines are what every query takes on its way.
+func queryLines(p profile.Prices, s Standing, l Load) []Line {
+	n := l.PerSecond * secondsOfMonth
+	over := n * l.OverflowShare
+	line := func(what string, quantity float64, unit string, usd float64) Line {
+		return Line{What: what, Quantity: quantity, Unit: unit, USD: usd, Machinery: true}
+	}
+	trip := WorkerTrip()
+	requests, calls := n*trip.HTTPRequests, n*trip.QueueCalls
+	dispatched := over * computeUSD(p, "arm64", s.DispatcherMB, dispatcherMS+l.FunctionMS)
+	logs := n * logKB / (1 << 20)
+	return []Line{
+		line("gateway", requests, "requests", requests*p.HTTPAPIPerRequest),
+		line("api function", requests, "runs", requests*FunctionQueryUSD(p, "arm64", s.APIMB, apiMS)),
+		line("queries' queue calls", calls, "calls", calls*p.SQSPerRequest),
+		line("queries' store", n*(storeWrites+storeReads), "units", n*(storeWrites*p.DynamoDBPerWrite+storeReads*p.DynamoDBPerRead)),
+		line("dispatcher", over, "queries", dispatched+over*p.LambdaPerRequest),
+		line("arrival metrics", arrivalCalls(l), "puts", arrivalCalls(l)*p.CloudWatchPutPerRequest),
+		line("logs", logs, "GB", logs*p.LogsPerGB),
+	}
+}
+
+// arrivalCalls are the metric writes of the api's environments: each writes
+// once a second in which it took queries in. So few requests are in flight that
+// their number is the rate times a request's time, and at least one; and no
+// environment writes more often than queries come.
+func arrivalCalls(l Load) float64 {
+	environments := max(1, l.PerSecond*2*apiMS/1000)
+	return min(l.PerSecond, environments) * secondsOfMonth
+}
+
+// MillionUSD is what Paragon's own machinery takes for a million queries at a
+// load, beside what stands anyway.
+func MillionUSD(lines []Line, l Load) float64 {
+	if l.PerSecond <= 0 {
+		return 0
+	}
+	usd := Sum(lines, func(x Line) bool { return x.Machinery && !x.Standing })
+	return usd / (l.PerSecond * secondsOfMonth) * 1e6
+}
