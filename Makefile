@@ -21,7 +21,7 @@ run: build ## Bring the whole of Paragon up on this machine and answer a first p
 	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --sample $(ARGS)
 
 .PHONY: test
-test: prereqs browser build ## Run every test, with the race detector
+test: prereqs browser venv build ## Run every test, with the race detector
 	@mkdir -p bin
 	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race -timeout 15m ./...
 	@! grep -E '"Action":"skip".*"Test":' bin/test.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
@@ -53,6 +53,53 @@ build: prereqs deps ## Build the command line, the worker and the functions into
 	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
 	$(GOBUILD) -o bin/controller ./functions/controller
 	$(GOBUILD) -o bin/api ./functions/api
+	$(GOBUILD) -o bin/controller ./functions/controller
+
+# What deploys, by architecture as AWS names it: dist/<arch>/<function>/bootstrap,
+# and the library under lib/ of whatever infers. Lambda's limit for a package.
+DIST_FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
+DIST_MAX_BYTES := 262144000
+ORT := node_modules/onnxruntime-node/bin/napi-v6/linux
+DIST ?= dist
+
+.PHONY: dist
+dist: prereqs deps ## Build what deploys, for arm64 and x86-64, and hold it to Lambda's limits
+	@$(call dist-arch,arm64,arm64,arm64)
+	@$(call dist-arch,x86_64,amd64,x64)
+	@for folder in $(DIST)/*/*; do \
+		bytes=$$(du -sb --apparent-size $$folder | cut -f1); \
+		(( bytes <= $(DIST_MAX_BYTES) )) || { echo "$$folder has $$bytes bytes, above Lambda's $(DIST_MAX_BYTES)"; exit 1; }; \
+	done
+
+# dist-arch builds one architecture: its name for AWS, for Go and for npm. The
+# folder is swapped in whole, so that one which is there is a finished one.
+define dist-arch
+	rm -rf $(DIST)/$(1).new; mkdir -p $(DIST)/$(1).new/out; \
+	GOOS=linux GOARCH=$(2) $(GOBUILD) -o $(DIST)/$(1).new/out/ $(DIST_FUNCTIONS:%=./functions/%) ./workers; \
+	mv $(DIST)/$(1).new/out/workers $(DIST)/$(1).new/out/worker; \
+	for name in $(DIST_FUNCTIONS) worker; do \
+		mkdir $(DIST)/$(1).new/$$name; mv $(DIST)/$(1).new/out/$$name $(DIST)/$(1).new/$$name/bootstrap; \
+	done; \
+	for name in inference worker; do \
+		mkdir $(DIST)/$(1).new/$$name/lib; cp $(ORT)/$(3)/libonnxruntime.so.1 $(DIST)/$(1).new/$$name/lib/; \
+	done; \
+	rmdir $(DIST)/$(1).new/out; rm -rf $(DIST)/$(1); mv $(DIST)/$(1).new $(DIST)/$(1)
+endef
+
+.PHONY: dist-again
+dist-again: dist ## Build what deploys once more, from a copy elsewhere, and hold it to the same bytes
+	@twin=$$(mktemp -d); trap 'rm -rf $$twin' EXIT; \
+	git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t $$twin; ln -s $(CURDIR)/node_modules $$twin/node_modules; \
+	$(MAKE) --no-print-directory -C $$twin dist DIST=$$twin/dist -o node_modules/.package-lock.json; \
+	diff -r $(DIST) $$twin/dist && echo 'the same bytes, byte for byte'
+
+.PHONY: venv
+venv: .venv/.made ## Make the Python environment of what stands in for AWS in tests
+
+.venv/.made: .ci/requirements.txt
+	@python3 -m venv .venv 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv; }
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/requirements.txt
+	@touch $@
 
 .PHONY: deps
 deps: node_modules/.package-lock.json ## Fetch the ONNX Runtime library and the tools that come from npm
@@ -64,7 +111,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist cdk.out node_modules
+	rm -rf bin dist cdk.out node_modules .venv
 
 # --- prerequisites -----------------------------------------------------------
 

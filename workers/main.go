@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"paragon/functions/home"
 	"paragon/profiles"
-	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/engine"
@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	// settingsEvery is how often the settings are read anew.
-	settingsEvery = time.Second
+	// How often the settings are read anew: in an account by many machines.
+	settingsEvery, settingsEveryInGroup = time.Second, 10 * time.Second
 	// pollWait is how long an idle worker waits for a message at once.
 	pollWait = 20 * time.Second
 )
@@ -41,34 +41,54 @@ func main() {
 	}
 }
 
-// run serves as the environment says until ctx ends or the fleet says so.
+// run serves as the environment says until ctx ends, the fleet says so, or the
+// machine is to be ended; then the machine leaves, if it is one of a group.
 func run(ctx context.Context, env func(string) string, log *slog.Logger) error {
-	o, err := options(env)
+	w, here, err := wire(ctx, env, log)
 	if err != nil {
 		return err
 	}
-	o.Log = log
-	home, err := local.Dial(env("PARAGON_LOCAL_URL"))
+	defer w.engine.Close()
+	return here.serve(ctx, w.Run, log)
+}
+
+// worker is a worker with its engine.
+type worker struct {
+	*serving.Worker
+	engine *engine.Engine
+}
+
+// wire builds the worker from the environment, which its errors explain.
+func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worker, machine, error) {
+	here, err := findMachine(ctx, env)
 	if err != nil {
-		return fmt.Errorf("PARAGON_LOCAL_URL: %w", err)
+		return worker{}, here, err
 	}
-	o.Queues, o.Store, o.Fleet, o.Blobs = home.Queues, home.Store, home.Fleet, home.Blobs
-	tunables := tuning.New(home.Settings)
+	o, err := options(here.tell(env))
+	if err != nil {
+		return worker{}, here, err
+	}
+	o.Log = log
+	cloud, err := home.Connect(ctx, env)
+	if err != nil {
+		return worker{}, here, err
+	}
+	o.Queues, o.Store, o.Fleet, o.Blobs = cloud.Queues, cloud.Store, cloud.Fleet, cloud.Blobs
+	tunables := tuning.New(cloud.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
 		log.Warn("starting on default settings", "error", err)
 	}
 	o.Settings = tunables.Current
-	go tunables.Run(ctx, settingsEvery)
+	go tunables.Run(ctx, here.settingsEvery())
 	e, err := load(ctx, &o, env, tunables.Current().MaxPixels)
 	if err != nil {
-		return err
+		return worker{}, here, err
 	}
-	defer e.Close()
 	w, err := serving.New(o)
 	if err != nil {
-		return err
+		return worker{}, here, errors.Join(err, e.Close())
 	}
-	return w.Run(ctx)
+	return worker{w, e}, here, nil
 }
 
 // options reads what the worker is from the environment.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,8 +15,8 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"paragon/docs"
+	"paragon/functions/home"
 	"paragon/profiles"
-	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
@@ -37,14 +36,13 @@ func main() {
 
 // wire builds the handler from the environment, which its errors explain.
 func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
-	url := env("PARAGON_LOCAL_URL")
-	if url == "" {
-		return nil, errors.New("PARAGON_LOCAL_URL is not set: it is the address of the home that the machine's parent process serves; " +
-			"PARAGON_CATALOGUE, PARAGON_PROFILES, PARAGON_POOL, PARAGON_INSTANCE_TYPE and PARAGON_ARCH have defaults")
-	}
-	home, err := local.Dial(url)
+	cloud, err := home.Connect(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("PARAGON_LOCAL_URL: %w", err)
+		return nil, err
+	}
+	pools, err := home.Pools(env)
+	if err != nil {
+		return nil, err
 	}
 	set, err := profiles.Load(env("PARAGON_PROFILES"))
 	if err != nil {
@@ -54,11 +52,14 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
 	}
-	tunables := tuning.New(home.Settings)
+	tunables := tuning.New(cloud.Settings)
+	if err := tunables.Refresh(ctx); err != nil {
+		slog.Warn("starting on default settings", "error", err)
+	}
 	svc, err := intake.New(intake.Config{
-		Store: home.Store, Fleet: home.Fleet, Queues: home.Queues, Metrics: home.Metrics, Blobs: home.Blobs, Votes: home.Votes,
+		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Blobs: cloud.Blobs, Votes: cloud.Votes,
 		Catalogue: catalogue, Settings: tunables.Current, Arch: or(env("PARAGON_ARCH"), "x86_64"),
-		Pools: []intake.Pool{{Name: or(env("PARAGON_POOL"), "general"), InstanceType: or(env("PARAGON_INSTANCE_TYPE"), "c5.large")}},
+		Pools: poolsOf(pools),
 	})
 	if err != nil {
 		return nil, err
@@ -66,6 +67,13 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	go tunables.Run(ctx, settingsEvery)
 	go svc.Run(ctx)
 	return httpapi.New(svc, httpapi.Options{Owner: caller, AnyHost: true, OpenAPI: docs.OpenAPI})
+}
+
+func poolsOf(list []home.Pool) (out []intake.Pool) {
+	for _, p := range list {
+		out = append(out, intake.Pool{Name: p.Name, InstanceType: p.InstanceType})
+	}
+	return out
 }
 
 // caller is the identity that signed the request, as API Gateway verified it;

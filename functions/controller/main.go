@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,8 +13,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/oklog/ulid/v2"
 
+	"paragon/functions/home"
 	"paragon/profiles"
-	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 )
@@ -56,15 +55,14 @@ func (c controller) handle(ctx context.Context) error {
 }
 
 // wire builds the controller from the environment, which its errors explain.
-func wire(_ context.Context, env func(string) string) (controller, error) {
-	url := env("PARAGON_LOCAL_URL")
-	if url == "" {
-		return controller{}, errors.New("PARAGON_LOCAL_URL is not set: it is the address of the home that the machine's parent process serves; " +
-			"PARAGON_CATALOGUE, PARAGON_PROFILES, PARAGON_POOL, PARAGON_INSTANCE_TYPE and PARAGON_ARCH have defaults")
-	}
-	home, err := local.Dial(url)
+func wire(ctx context.Context, env func(string) string) (controller, error) {
+	cloud, err := home.Connect(ctx, env)
 	if err != nil {
-		return controller{}, fmt.Errorf("PARAGON_LOCAL_URL: %w", err)
+		return controller{}, err
+	}
+	pools, err := home.Pools(env)
+	if err != nil {
+		return controller{}, err
 	}
 	set, err := profiles.Load(env("PARAGON_PROFILES"))
 	if err != nil {
@@ -74,12 +72,19 @@ func wire(_ context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
 	}
-	tunables := tuning.New(home.Settings)
+	tunables := tuning.New(cloud.Settings)
 	return controller{tunables: tunables, Controller: control.New(control.Options{
 		Holder:    "controller-" + ulid.Make().String(),
-		Pools:     []control.Pool{{Name: cmp.Or(env("PARAGON_POOL"), "general"), InstanceType: cmp.Or(env("PARAGON_INSTANCE_TYPE"), "c5.large")}},
+		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
-		Store: home.Store, Fleet: home.Fleet, Queues: home.Queues, Metrics: home.Metrics, Groups: home.Groups, Ledger: home.Ledger,
+		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger,
 		Tuned: tunables.State, Now: time.Now, Log: slog.Default(),
 	})}, nil
+}
+
+func poolsOf(list []home.Pool) (out []control.Pool) {
+	for _, p := range list {
+		out = append(out, control.Pool{Name: p.Name, InstanceType: p.InstanceType})
+	}
+	return out
 }

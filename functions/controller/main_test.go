@@ -14,7 +14,7 @@ import (
 
 func TestWireNamesWhatIsMissing(t *testing.T) {
 	_, err := wire(t.Context(), func(string) string { return "" })
-	if err == nil || !strings.Contains(err.Error(), "PARAGON_LOCAL_URL is not set") {
+	if err == nil || !strings.Contains(err.Error(), "PARAGON_LOCAL_URL") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,8 +12,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"paragon/functions/home"
 	"paragon/profiles"
-	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/dispatch"
 )
@@ -33,14 +32,13 @@ func main() {
 
 // wire builds the dispatcher from the environment, which its errors explain.
 func wire(ctx context.Context, env func(string) string) (*dispatch.Dispatcher, error) {
-	url := env("PARAGON_LOCAL_URL")
-	if url == "" {
-		return nil, errors.New("PARAGON_LOCAL_URL is not set: it is the address of the home that the machine's parent process serves; " +
-			"PARAGON_CATALOGUE, PARAGON_PROFILES, PARAGON_POOL and PARAGON_ARCH have defaults")
-	}
-	home, err := local.Dial(url)
+	cloud, err := home.Connect(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("PARAGON_LOCAL_URL: %w", err)
+		return nil, err
+	}
+	pools, err := home.Pools(env)
+	if err != nil {
+		return nil, err
 	}
 	set, err := profiles.Load(env("PARAGON_PROFILES"))
 	if err != nil {
@@ -50,11 +48,14 @@ func wire(ctx context.Context, env func(string) string) (*dispatch.Dispatcher, e
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
 	}
-	tunables := tuning.New(home.Settings)
+	tunables := tuning.New(cloud.Settings)
+	if err := tunables.Refresh(ctx); err != nil {
+		slog.Warn("starting on default settings", "error", err)
+	}
 	go tunables.Run(ctx, settingsEvery)
 	return dispatch.New(dispatch.Options{
-		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"), Pool: cmp.Or(env("PARAGON_POOL"), "general"),
-		Queues: home.Queues, Store: home.Store, Invoker: home.Invoker, Blobs: home.Blobs,
+		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"), Pool: pools[0].Name,
+		Queues: cloud.Queues, Store: cloud.Store, Invoker: cloud.Invoker, Blobs: cloud.Blobs,
 		Settings: tunables.Current, Now: time.Now, Log: slog.Default(),
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 // Locate returns the path of the library. If PARAGON_ORT_LIB is set it is
 // that file or an error; otherwise the first that exists of: beside the
-// executable, /var/task/lib and /opt/lib (a function's package and its
+// executable, in lib beside it, /var/task/lib and /opt/lib (a function's package and its
 // layers), paragon/ in the user's cache, and node_modules of the working
 // folder and of each of its parents, then of the executable's folder and of
 // each of its parents, so that a command works from any folder. The error lists
@@ -42,7 +42,8 @@ func Locate() (string, error) {
 func (b build) candidates() []string {
 	var paths []string
 	if executable, err := os.Executable(); err == nil {
-		paths = append(paths, filepath.Join(filepath.Dir(executable), b.fileName))
+		folder := filepath.Dir(executable)
+		paths = append(paths, filepath.Join(folder, b.fileName), filepath.Join(folder, "lib", b.fileName))
 	}
 	paths = append(paths, filepath.Join("/var/task/lib", b.fileName), filepath.Join("/opt/lib", b.fileName))
 	if cache, err := os.UserCacheDir(); err == nil {

@@ -65,10 +65,11 @@ func TestLocateOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := []string{filepath.Join(filepath.Dir(executable), b.fileName), "/var/task/lib/" + b.fileName,
+	beside := filepath.Dir(executable)
+	first := []string{filepath.Join(beside, b.fileName), filepath.Join(beside, "lib", b.fileName), "/var/task/lib/" + b.fileName,
 		"/opt/lib/" + b.fileName, filepath.Join(cache, "paragon", b.fileName)}
-	if got := b.candidates(); !slices.Equal(got[:4], first) {
-		t.Errorf("looks in %v first, want %v", got[:4], first)
+	if got := b.candidates(); !slices.Equal(got[:5], first) {
+		t.Errorf("looks in %v first, want %v", got[:5], first)
 	}
 }
 

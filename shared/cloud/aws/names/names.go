@@ -31,7 +31,7 @@ const (
 	Model        = "PARAGON_MODEL"         // the model of an inference function
 	Runners      = "PARAGON_RUNNERS"       // runners of a worker; on EC2 empty means one a vCPU
 	WorkerID     = "PARAGON_WORKER_ID"     // a worker's id; on EC2 empty means its instance's
-	Library      = "PARAGON_ONNXRUNTIME"   // path of the ONNX Runtime library, when it is not beside the binary
+	Library      = "PARAGON_ORT_LIB"       // path of the ONNX Runtime library, when it is not in lib beside the binary
 )
 
 // TerminationHook names the lifecycle hook of a group by which a worker drains
