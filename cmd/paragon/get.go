@@ -23,8 +23,8 @@ its way with the reason. With --json each query is one line.`,
   paragon get --json q01jd3v7 | jq .trail`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
-			if !(wait >= 0) {
-				return usagef("--wait is in seconds, from 0 on")
+			if err := checkWait(wait); err != nil {
+				return err
 			}
 			return a.get(c.Context(), ids, time.Duration(wait*float64(time.Second)))
 		},

@@ -69,6 +69,9 @@ func (a *app) loadCommand() *cobra.Command {
 	return a.clientCommand(c)
 }
 
+// maxLoadMS is the largest latency bound that a server takes, in milliseconds.
+const maxLoadMS = 3_600_000
+
 // check refuses what needs no server to be refused.
 func (f *loadFlags) check() error {
 	switch {
@@ -82,8 +85,8 @@ func (f *loadFlags) check() error {
 		return usagef("--scale is above 0 and at most 1000000")
 	case !(f.strictShare >= 0 && f.strictShare <= 1):
 		return usagef("--strict-share is a share, 0 to 1")
-	case !(f.latencyMS > 0) || !(f.relaxedMS > 0):
-		return usagef("--latency-ms and --relaxed-latency-ms are above 0")
+	case !(f.latencyMS > 0 && f.latencyMS <= maxLoadMS) || !(f.relaxedMS > 0 && f.relaxedMS <= maxLoadMS):
+		return usagef("--latency-ms and --relaxed-latency-ms are above 0 and at most %d", maxLoadMS)
 	case f.length < 0 || f.from < 0:
 		return usagef("--for and --from are not negative")
 	case f.outstanding < 1 || f.outstanding > 50000:

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +40,14 @@ With --json each query is one line: the query as the server tells it, with its
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
   curl -s https://example.org/boot.png | paragon submit --task fashion -`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, files []string) error { return a.submit(c.Context(), f, files) },
+		RunE: func(c *cobra.Command, files []string) error {
+			for _, name := range []string{"latency-ms", "accuracy", "cost"} {
+				if b := c.Flags().Lookup(name); b.Changed && !positive(b.Value.String()) {
+					return usagef("--%s is above 0: leave it out for no bound", name)
+				}
+			}
+			return a.submit(c.Context(), f, files)
+		},
 	}
 	fs := c.Flags()
 	fs.StringVarP(&f.task, "task", "t", "", "what to do, as listed by `paragon models`")
@@ -69,10 +78,26 @@ func (f *submitFlags) check(files []string) error {
 		return usagef("--key names one query, and there are %d files", len(files))
 	case stdin > 1:
 		return usagef("standard input can be read once: give - once")
-	case !(f.wait >= 0):
-		return usagef("--wait is in seconds, from 0 on")
+	}
+	return checkWait(f.wait)
+}
+
+// longestStay is the most that a command waits for queries, in seconds: longer
+// than any query lives.
+const longestStay = 86_400
+
+// checkWait refuses a --wait that is no time.
+func checkWait(seconds float64) error {
+	if !(seconds >= 0 && seconds <= longestStay) {
+		return usagef("--wait is in seconds, from 0 to %d", longestStay)
 	}
 	return nil
+}
+
+// positive tells whether a flag's text is a finite number above 0.
+func positive(text string) bool {
+	x, err := strconv.ParseFloat(text, 64)
+	return err == nil && x > 0 && !math.IsInf(x, 0)
 }
 
 func (a *app) submit(ctx context.Context, f *submitFlags, files []string) error {
