@@ -61,6 +61,8 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          a.knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		PersistentPreRunE: a.findProfiles,
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -72,6 +74,7 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.modelsCommand(), a.loadCommand())
 	root.AddCommand(a.simulateCommand(), a.compareCommand(), a.traceCommand(), a.selectCommand(), a.explainCommand(), a.feedbackCommand(), a.figuresCommand(), a.profileCommand(), a.profileColdCommand(), a.profileShareCommand())
 	root.AddCommand(a.tuneCommand(), a.decisionsCommand(), a.replayDecisionCommand())
+	root.AddCommand(a.costCommand())
 	return root
 }
 
