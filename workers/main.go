@@ -112,7 +112,11 @@ func options(env func(string) string) (serving.Options, error) {
 
 // load loads the catalogue and warms its models, so that no query waits for one.
 func load(ctx context.Context, o *serving.Options, env func(string) string, maxPixels int) (*engine.Engine, error) {
-	set, err := profiles.Load(env("PARAGON_PROFILES"))
+	folder, err := home.Profiles(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	set, err := profiles.Load(folder)
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
 	}

@@ -48,7 +48,7 @@ func (a *app) figuresCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.figures(c.Context(), f, args) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
+	profilesFlag(fs, &f.folder, figuresAlone)
 	fs.StringVar(&f.catalogue, "catalogue", "imagenet", "catalogue that the figures are made from")
 	fs.StringVar(&f.then, "then", "us-east-1-2020", "price set of the paper's time")
 	fs.StringVar(&f.out, "out", "figures", "folder to write into")

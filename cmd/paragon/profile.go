@@ -59,7 +59,7 @@ func (a *app) profileCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return a.profile(c.Context(), f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
+	profilesFlag(fs, &f.folder, andNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
 	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures (default the samples that come with the product)")

@@ -38,7 +38,7 @@ func (a *app) profileChild(name string, do func(context.Context, *profileFlags, 
 			return do(c.Context(), f, subjects[0])
 		},
 	}
-	c.Flags().StringVar(&f.folder, "profiles", "", "")
+	profilesFlag(c.Flags(), &f.folder, andNetworks)
 	c.Flags().StringVar(&f.catalogue, "catalogue", "", "")
 	c.Flags().StringVar(&f.pictures, "pictures", "", "")
 	c.Flags().StringSliceVar(&f.models, "model", nil, "")

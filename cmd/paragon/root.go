@@ -63,6 +63,8 @@ func (a *app) root() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 
 		PersistentPreRunE: a.findProfiles,
+
+		PersistentPreRunE: a.findProfiles,
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)

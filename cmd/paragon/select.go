@@ -45,7 +45,7 @@ func (a *app) selectCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return a.selectModel(f) },
 	}
 	fs, n := c.Flags(), &f.need
-	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
+	profilesFlag(fs, &f.folder, figuresAlone)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue to choose from")
 	fs.StringVarP(&n.Task, "task", "t", "fashion", "what to do")
 	fs.StringVarP(&n.Model, "model", "m", "", "insist on a model")

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"paragon/profiles"
+	"paragon/profiles/schema"
 	"paragon/shared/core/arrivals"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
@@ -69,7 +69,7 @@ func (s lengthOf) Set(text string) error {
 }
 
 func (f *caseFlags) add(fs *pflag.FlagSet) {
-	fs.StringVar(&f.folder, "profiles", "", "folder of profiles (default those that come with the product)")
+	profilesFlag(fs, &f.folder, figuresAlone)
 	fs.StringVar(&f.catalogue, "catalogue", simulate.Measured, "profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
 	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
 	fs.IntVar(&f.superpose, "superpose", 1, "add so many shifted copies of the trace, instead of multiplying")
@@ -166,7 +166,7 @@ func (f *caseFlags) tunables() (settings.Settings, error) {
 
 // market is the catalogue that was named, with what was changed of it.
 func (f *caseFlags) market(name string) (simulate.Market, error) {
-	set, err := profiles.Load(f.folder)
+	set, err := schema.Load(f.folder)
 	if err != nil {
 		return simulate.Market{}, err
 	}

@@ -59,7 +59,7 @@ func (a *app) upCommand() *cobra.Command {
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "what a worker stands for; its vCPUs are its runners")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "how long a worker takes to appear (a real VM: 60 to 120)")
 	f.BoolVar(&unpaced, "unpaced", false, "do not hold runners to their profiles' service times")
-	f.StringVar(&cfg.ProfilesDir, "profiles", "", "folder of profiles that replaces the embedded ones")
+	profilesFlag(f, &cfg.ProfilesDir, andNetworks)
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "the catalogue whose models are served")
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "the most environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")

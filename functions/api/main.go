@@ -44,7 +44,11 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := profiles.Load(env("PARAGON_PROFILES"))
+	folder, err := home.Figures(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	set, err := profiles.Load(folder)
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
 	}

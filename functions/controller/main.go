@@ -14,7 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"paragon/functions/home"
-	"paragon/profiles"
+	"paragon/profiles/schema"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 )
@@ -64,7 +64,11 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, err
 	}
-	set, err := profiles.Load(env("PARAGON_PROFILES"))
+	folder, err := home.Figures(ctx, env)
+	if err != nil {
+		return controller{}, err
+	}
+	set, err := schema.Load(folder) // the only one to ask the schema: nobody waits for its start
 	if err != nil {
 		return controller{}, fmt.Errorf("PARAGON_PROFILES: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -40,7 +41,11 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 		return nil, errors.New("PARAGON_MODEL is not set: it names the model of this function; " +
 			"PARAGON_PROFILES and PARAGON_CATALOGUE have defaults")
 	}
-	set, err := profiles.Load(env("PARAGON_PROFILES"))
+	folder := env("PARAGON_PROFILES")
+	if strings.HasPrefix(folder, "s3:") {
+		return nil, errors.New("PARAGON_PROFILES is a prefix of a bucket, which this function has no permission to read: put the profiles into its package and name their folder")
+	}
+	set, err := profiles.Load(folder)
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
 	}

@@ -40,9 +40,10 @@ func TestAnswersARequest(t *testing.T) {
 
 func TestWireNamesWhatIsMissing(t *testing.T) {
 	for name, env := range map[string]map[string]string{
-		"PARAGON_MODEL":     {},
-		"PARAGON_CATALOGUE": {"PARAGON_MODEL": "logistic", "PARAGON_CATALOGUE": "none"},
-		"no-such-model":     {"PARAGON_MODEL": "no-such-model"},
+		"PARAGON_MODEL":      {},
+		"PARAGON_CATALOGUE":  {"PARAGON_MODEL": "logistic", "PARAGON_CATALOGUE": "none"},
+		"prefix of a bucket": {"PARAGON_MODEL": "logistic", "PARAGON_PROFILES": "s3://bucket/prefix"},
+		"no-such-model":      {"PARAGON_MODEL": "no-such-model"},
 	} {
 		_, err := wire(t.Context(), func(key string) string { return env[key] })
 		if err == nil || !strings.Contains(err.Error(), name) {

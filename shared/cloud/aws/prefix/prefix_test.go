@@ -27,7 +27,9 @@ type bucket struct {
 	longer  int64             // by how much a listing overstates sizes
 }
 
-func etag(text string) string { return fmt.Sprintf("%q", fmt.Sprintf("%d-%s", len(text), text[:min(8, len(text))])) }
+func etag(text string) string {
+	return fmt.Sprintf("%q", fmt.Sprintf("%d-%s", len(text), text[:min(8, len(text))]))
+}
 
 func (b *bucket) ListObjectsV2(_ context.Context, in *s3.ListObjectsV2Input, _ ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
 	if *in.Bucket != "bucket" {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// The flag stands before the environment, and each names where it looked.
+func TestProfilesAreFoundByFlagAndEnvironment(t *testing.T) {
+	for _, tt := range []struct{ flag, env, says string }{
+		{"/nowhere/flag", "/nowhere/env", "/nowhere/flag"},
+		{"", "/nowhere/env", "/nowhere/env"},
+		{"s3://Not-A-Bucket!/x", "", "s3://bucket/prefix"},
+		{"", "s3://", "s3://bucket/prefix"},
+	} {
+		term := newTerminal(t, http.NotFoundHandler())
+		term.env = func(name string) string { return map[string]string{"PARAGON_PROFILES": tt.env}[name] }
+		args := []string{"select", "--task", "fashion"}
+		if tt.flag != "" {
+			args = append(args, "--profiles", tt.flag)
+		}
+		if code := term.run(t.Context(), args); code == exitOK || !strings.Contains(term.err.String(), tt.says) {
+			t.Errorf("flag %q, environment %q: exit status %d, %s", tt.flag, tt.env, code, &term.err)
+		}
+	}
+}

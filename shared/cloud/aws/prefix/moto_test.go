@@ -1,0 +1,100 @@
+package prefix
+
+import (
+	"bytes"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"paragon/profiles"
+	"paragon/profiles/schema"
+	"paragon/shared/cloud/aws/standin"
+)
+
+// fillBucket puts files below s3://profiles/prod on a stand-in.
+func fillBucket(t *testing.T, files fs.FS) (put func(name string, text []byte)) {
+	t.Helper()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for _, v := range standin.Env(standin.Start(t)) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("profiles")}); err != nil {
+		t.Fatal(err)
+	}
+	put = func(name string, text []byte) {
+		t.Helper()
+		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("profiles"), Key: aws.String("prod/" + name), Body: bytes.NewReader(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(name, ".png") {
+			return err
+		}
+		text, err := fs.ReadFile(files, name)
+		put(name, text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return put
+}
+
+// The whole way: profiles in a bucket, over the SDK, held to the schema, with
+// networks that agree with their digests.
+func TestProfilesComeFromABucket(t *testing.T) {
+	put := fillBucket(t, profiles.Embedded())
+	dir, err := Folder(t.Context(), "s3://profiles/prod", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := schema.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if onnx, err := set.ONNX("mlp"); err != nil || len(onnx) == 0 {
+		t.Errorf("network of %d bytes, error %v", len(onnx), err)
+	}
+
+	figures, err := Folder(t.Context(), "s3://profiles/prod", Figures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if nets, _ := filepath.Glob(filepath.Join(figures, "*", "*.onnx")); len(nets) != 0 {
+		t.Errorf("figures alone came with %q", nets)
+	}
+	if _, err := profiles.Load(figures); err != nil {
+		t.Error(err)
+	}
+
+	put("fashion/mlp.onnx", []byte("another network"))
+	altered, err := Folder(t.Context(), "s3://profiles/prod", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set, err = schema.Load(altered); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.ONNX("mlp"); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("an altered network: %v", err)
+	}
+	put("prices.json", []byte(`{"prices": 1}`))
+	if faulty, err := Folder(t.Context(), "s3://profiles/prod", Figures); err != nil {
+		t.Error(err)
+	} else if _, err := schema.Load(faulty); err == nil || !strings.Contains(err.Error(), "prices.json") {
+		t.Errorf("prices that break the schema: %v", err)
+	}
+}
