@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/pricing"
 )
 
 // controllerSeconds bounds a run of the controller, which ticks for 50 s.
@@ -19,7 +20,7 @@ const controllerSeconds = 60
 // repeated, and one that is late is dropped: the next is due anyway.
 func (s *stack) makeControl() {
 	s.functions.controller = s.function(made{
-		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: 512, seconds: controllerSeconds,
+		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: pricing.ControllerMB, seconds: controllerSeconds,
 		env: s.environment(), may: s.controllerMay(),
 	})
 	s.functions.controller.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})

@@ -16,6 +16,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/pricing"
 )
 
 // group is the Auto Scaling group of a pool.
@@ -52,7 +53,7 @@ func (s *stack) launchTemplate(p poolPlan, binary awss3assets.Asset) awsec2.Laun
 		LaunchTemplateName: s.physical(p.name),
 		MachineImage:       awsec2.MachineImage_LatestAmazonLinux2023(&awsec2.AmazonLinux2023ImageSsmParameterProps{CpuType: cpu(p.arch)}),
 		RequireImdsv2:      jsii.Bool(true), HttpTokens: awsec2.LaunchTemplateHttpTokens_REQUIRED, HttpPutResponseHopLimit: jsii.Number(1),
-		BlockDevices: &[]*awsec2.BlockDevice{{DeviceName: text("/dev/xvda"), Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(8), &awsec2.EbsDeviceOptions{
+		BlockDevices: &[]*awsec2.BlockDevice{{DeviceName: text("/dev/xvda"), Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(pricing.DiskGB), &awsec2.EbsDeviceOptions{
 			VolumeType: awsec2.EbsDeviceVolumeType_GP3, Encrypted: jsii.Bool(true), DeleteOnTermination: jsii.Bool(true),
 		})}},
 		SecurityGroup: s.network.workers, DetailedMonitoring: jsii.Bool(false),

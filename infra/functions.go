@@ -12,6 +12,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	coreinference "paragon/shared/core/inference"
+	"paragon/shared/core/pricing"
 )
 
 // functions are the functions that serve queries, and the gateway before them.
@@ -111,11 +112,11 @@ func (s *stack) home() map[string]*string {
 // makeFunctions makes the api and the dispatcher with its source.
 func (s *stack) makeFunctions() (f functions) {
 	f.api = s.function(made{
-		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: 512, seconds: 29,
+		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: pricing.APIMB, seconds: 29,
 		env: s.environment(), may: s.apiMay(),
 	})
 	f.dispatcher = s.function(made{
-		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: 1024, seconds: dispatcherSeconds,
+		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: pricing.DispatcherMB, seconds: dispatcherSeconds,
 		env: s.environment(), may: s.dispatcherMay(),
 	})
 	if s.Authorizer == byKeys {

@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/core/pricing"
 )
 
 // network is where the workers are. The functions need none: they speak to
@@ -35,7 +37,7 @@ func (s *stack) makeNetwork() network {
 	}
 	n.vpc = awsec2.NewVpc(s.Stack, text("Vpc"), &awsec2.VpcProps{
 		IpAddresses: awsec2.IpAddresses_Cidr(text("10.20.0.0/16")),
-		MaxAzs:      jsii.Number(2), NatGateways: jsii.Number(0),
+		MaxAzs:      jsii.Number(pricing.Zones), NatGateways: jsii.Number(0),
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{{Name: text("workers"), SubnetType: n.subnets, CidrMask: jsii.Number(20)}},
 		// A function would have to empty the default group, which nothing uses.
 		RestrictDefaultSecurityGroup: jsii.Bool(false),

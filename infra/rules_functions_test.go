@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/pricing"
 	"paragon/shared/core/settings"
 	"paragon/shared/telemetry"
 )
@@ -458,7 +459,11 @@ func controlRules() []rule {
 				}
 			}
 			return bad
-		}, func(a assembly) { delete(a.t.Resources, a.alarm("throttles-alarm")) }},
+		}, func(a assembly) { a.t.Resources[a.alarm("throttles-alarm")].Properties["MetricName"] = "Throttled" }},
+		{"paragon cost counts what the stack has", costFaults, func(a assembly) { // an alarm like another
+			twin := *a.t.Resources[a.alarm("throttles-alarm")]
+			a.t.Resources["Twin"] = &twin
+		}},
 		{"every alarm tells the topic", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("CloudWatch::Alarm") {
 				if topic := a.t.Resources[refers(at(a.t.Resources[id].Properties, "AlarmActions", 0))]; topic.prop("TopicName") != names.Prefix(a.cfg.Stage)+"alarms" {
@@ -489,6 +494,23 @@ func controlRules() []rule {
 			return bad
 		}, func(a assembly) { a.t.Resources[a.alarm("general-at-max-alarm")].Properties["Threshold"] = 11.0 }},
 	}
+}
+
+// costFaults compares the stack with what its bill is made from.
+func costFaults(a assembly) (bad []string) {
+	want := pricing.NewStanding(a.cfg.Network == private, len(a.cfg.Tasks), len(a.plan.pools))
+	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
+		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
+	}
+	if len(interfaces) != pricing.Endpoints {
+		bad = append(bad, fmt.Sprintf("%d endpoints, the bill has %d", len(interfaces), pricing.Endpoints))
+	}
+	for _, id := range a.t.of("EC2::VPCEndpoint") {
+		if n := len(list(a.t.Resources[id].prop("SubnetIds"))); n > 0 && n != pricing.Zones {
+			bad = append(bad, fmt.Sprintf("%s is in %d zones, the bill has %d", id, n, pricing.Zones))
+		}
+	}
+	return bad
 }
 
 // alarm finds an alarm's id by its name.

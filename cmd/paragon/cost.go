@@ -47,14 +47,8 @@ type deployed struct {
 	Settings map[string]string `json:"settings"`
 }
 
-// What a stage consists of, as infra makes it.
-const (
-	costEndpoints, costZones                              = 4, 2 // interface endpoints of the private network, and where each is
-	costDiskGB                                            = 8    // of a worker
-	costAPIMB, costDispatcherMB, costControllerMB         = 512, 1024, 512
-	costAlarmsOfStage, costAlarmsOfPool                   = 8, 3
-	costBound                                     float64 = 500 // ms, when none is named
-)
+// costBound is the latency bound in milliseconds when none is named.
+const costBound = 500
 
 const costLong = `Preview what a deployment costs a month, before it is made: its workers and
 inference functions at a given load, and what Paragon's own machinery takes,
@@ -191,14 +185,8 @@ func (f *costFlags) findModel() error {
 // standing is the deployment with as many workers as the load takes. The first
 // pool carries it, and the others stand at their least.
 func (f *costFlags) standing() (pricing.Standing, error) {
-	s := pricing.Standing{
-		DiskGB: costDiskGB, Tasks: len(f.stage.Tasks), APIMB: costAPIMB, DispatcherMB: costDispatcherMB, ControllerMB: costControllerMB,
-		TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds, PublicIPv4: f.network == "public",
-		Alarms: costAlarmsOfStage + costAlarmsOfPool*len(f.pools),
-	}
-	if !s.PublicIPv4 {
-		s.EndpointZones = costEndpoints * costZones
-	}
+	s := pricing.NewStanding(f.network == "private", len(f.stage.Tasks), len(f.pools))
+	s.TickSeconds, s.ViewSeconds = f.settings.TickSeconds, f.settings.ViewSeconds
 	for i, name := range f.pools {
 		p := f.stage.Pools[name]
 		if len(p.Types) == 0 {
