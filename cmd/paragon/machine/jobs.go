@@ -31,7 +31,8 @@ func (m *Machine) startJobs(owner *local.Home) error {
 		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger,
 		Tuned: m.settings.State, Now: time.Now, Log: m.log,
 	})
-	m.background(d.Pump, c.Run,
+	m.dispatching(d.Pump, m.functions.Close)
+	m.background(c.Run,
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },

@@ -45,6 +45,7 @@ type Machine struct {
 	instance  profile.Instance
 	library   string // ONNX Runtime's file, checked
 	settings  *tuning.Source
+	functions *runtimeapi.Invoker
 	home      cloud.Home
 	meter     *meter
 
@@ -116,6 +117,27 @@ func (m *Machine) background(jobs ...func(context.Context)) {
 	m.onClose(func() {
 		stop()
 		running.Wait()
+	})
+}
+
+// dispatching runs the dispatcher until Close, which lets what is under way end.
+// A function that hangs would hold it up for its whole timeout: after a grace
+// all functions are ended, and their queries go back to a work queue.
+func (m *Machine) dispatching(pump func(context.Context), endFunctions func(context.Context) error) {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); pump(ctx) }()
+	m.onClose(func() {
+		stop()
+		within(stopGrace, func(grace context.Context) {
+			select {
+			case <-ended:
+			case <-grace.Done():
+				m.log.Warn("functions hang and are ended; their queries go on at the next start")
+				_ = endFunctions(grace) // it kills them, as the grace is over
+			}
+		})
+		<-ended
 	})
 }
 
@@ -204,6 +226,7 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the function runtime: %w", err)
 	}
+	m.functions = in
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
 	memoryMB := map[string]int{}
 	for _, f := range fs {
