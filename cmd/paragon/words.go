@@ -108,8 +108,8 @@ func dollars(usd float64) string {
 var events = map[query.Event]string{
 	query.StepPlaced:   "sent to",
 	query.StepBounced:  "bounced by",
-	query.StepFellBack: "thrown back by",
-	query.StepRetried:  "tried again on",
+	query.StepFellBack: "thrown back to",
+	query.StepRetried:  "a run failed on",
 	query.StepRedriven: "put back on",
 	query.StepRan:      "ran on",
 }

@@ -46,8 +46,8 @@ export function ranOn(query) {
 }
 
 const events = {
-  placed: "sent to", bounced: "bounced by", fellback: "thrown back by",
-  retried: "tried again on", redriven: "put back on", ran: "ran on",
+  placed: "sent to", bounced: "bounced by", fellback: "thrown back to",
+  retried: "a run failed on", redriven: "put back on", ran: "ran on",
 };
 
 // story shows a query's way: every step, with when and why; and, where they do
