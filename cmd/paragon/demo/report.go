@@ -1,0 +1,209 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"paragon/shared/client"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/evaluate"
+	"paragon/shared/load"
+	"paragon/shared/simulate"
+)
+
+// Report is what a demonstration showed. Money and machine time are those of
+// the trace's own length: what was spent times the time scale.
+type Report struct {
+	Scheme    string  `json:"scheme"`
+	TimeScale float64 `json:"time_scale"`
+	Functions bool    `json:"functions"`
+	Seconds   float64 `json:"seconds"` // that it took
+	Queries   int     `json:"queries"`
+	CostUSD   float64 `json:"cost_usd"`
+	// WorkersFirst, WorkersMost and WorkersLast are ready workers; WorkersMean is over time.
+	WorkersFirst int     `json:"workers_first"`
+	WorkersMost  int     `json:"workers_most"`
+	WorkersLast  int     `json:"workers_last"`
+	WorkersMean  float64 `json:"workers_mean"`
+	Fleet        []Fleet `json:"fleet"`
+	// PeakOverflowPercent is the largest share of strict queries that functions
+	// answered in peakSeconds.
+	PeakOverflowPercent float64 `json:"peak_overflow_percent"`
+	// StrictMetPercent counts as the promise does, from acceptance to the
+	// durable result; StrictWarmMetPercent leaves those out that met a cold start.
+	StrictMetPercent     float64     `json:"strict_met_percent"`
+	StrictWarmMetPercent float64     `json:"strict_warm_met_percent"`
+	RelaxedMetPercent    float64     `json:"relaxed_met_percent"`
+	ColdStarts           int         `json:"cold_starts"`
+	Failed               int         `json:"failed"`
+	Grew                 int         `json:"grew"`    // how often the fleet began to grow
+	Shrank               int         `json:"shrank"`
+	Moves                []string    `json:"moves"`
+	Load                 load.Report `json:"load"`
+	Others               []Other     `json:"others"`
+
+	length         time.Duration
+	startUSD       float64
+	tally          *load.Tally
+	strict         counts
+	warm           counts
+	relaxed        counts
+	slices         map[int]*counts
+	readySum, seen float64
+}
+
+// Fleet is the workers at a time of the trace.
+type Fleet struct {
+	AtSeconds float64 `json:"at_seconds"`
+	Ready     int     `json:"ready"`
+	Booting   int     `json:"booting"`
+}
+
+// Other is what a scheme costs in the simulation of the same load.
+type Other struct {
+	Scheme                  string  `json:"scheme"`
+	CostUSD                 float64 `json:"cost_usd"`
+	StrictViolationPercent  float64 `json:"strict_violation_percent"`
+	RelaxedViolationPercent float64 `json:"relaxed_violation_percent"`
+}
+
+// counts are queries, of them those in bound and those on functions.
+type counts struct{ all, met, functions int }
+
+func (c *counts) add(met, function bool) {
+	c.all++
+	if met {
+		c.met++
+	}
+	if function {
+		c.functions++
+	}
+}
+
+func percent(of, all int) float64 {
+	if all == 0 {
+		return 0
+	}
+	return 100 * float64(of) / float64(all)
+}
+
+// peakSeconds is the width of the slices in which overflow is counted.
+const peakSeconds = 10
+
+func newReport(c Config, length time.Duration) Report {
+	return Report{Scheme: c.Scheme, TimeScale: c.TimeScale, Functions: c.Functions, length: length, tally: load.NewTally(), slices: map[int]*counts{}}
+}
+
+func (r *Report) begin(s client.Status) {
+	r.startUSD, r.WorkersFirst = s.CostUSD, s.Pools[0].Ready
+}
+
+// see counts the fleet at a moment.
+func (r *Report) see(at time.Duration, p client.PoolStatus) {
+	r.WorkersMost, r.WorkersLast = max(r.WorkersMost, p.Ready), p.Ready
+	if at <= r.length {
+		r.readySum, r.seen = r.readySum+float64(p.Ready+p.Booting), r.seen+1
+	}
+	r.Fleet = append(r.Fleet, Fleet{at.Seconds() * r.TimeScale, p.Ready, p.Booting})
+}
+
+// add counts an answer.
+func (r *Report) add(row load.Row) {
+	r.tally.Add(row)
+	a := row.Answer
+	met, function := a.State == query.Succeeded && a.MetSLO, a.ServedBy == query.OnFunction
+	if row.Shot.Class == query.Relaxed {
+		r.relaxed.add(met, function)
+		return
+	}
+	r.strict.add(met, function)
+	if !a.Cold {
+		r.warm.add(met, function)
+	}
+	i := int(row.Intended.Seconds()) / peakSeconds
+	if r.slices[i] == nil {
+		r.slices[i] = &counts{}
+	}
+	r.slices[i].add(met, function)
+}
+
+// end adds everything up.
+func (r *Report) end(s client.Status) {
+	r.Load = r.tally.Report()
+	r.Seconds, r.Queries, r.Failed, r.ColdStarts = r.Load.Seconds, r.Load.All.Sent, r.Load.All.Failed, r.Load.All.ColdStarts
+	r.CostUSD = (s.CostUSD - r.startUSD) * r.TimeScale
+	r.StrictMetPercent, r.StrictWarmMetPercent = percent(r.strict.met, r.strict.all), percent(r.warm.met, r.warm.all)
+	r.RelaxedMetPercent = percent(r.relaxed.met, r.relaxed.all)
+	if r.seen > 0 {
+		r.WorkersMean = r.readySum / r.seen
+	}
+	for _, c := range r.slices {
+		if c.all >= 20 {
+			r.PeakOverflowPercent = max(r.PeakOverflowPercent, percent(c.functions, c.all))
+		}
+	}
+}
+
+// mostMoves is how many moves are read.
+const mostMoves = 1000
+
+// addDecisions tells how the fleet moved, by the controller's own records.
+func (r *Report) addDecisions(ctx context.Context, cl *client.Client) error {
+	moves, err := cl.Decisions(ctx, "", true, mostMoves)
+	if err != nil {
+		return fmt.Errorf("read the decisions: %w", err)
+	}
+	before := ""
+	for i := len(moves) - 1; i >= 0; i-- {
+		r.Moves = append(r.Moves, moves[i].Line)
+		d, err := cl.Decision(ctx, moves[i].ID)
+		if err != nil {
+			return fmt.Errorf("read a decision: %w", err)
+		}
+		rec, err := decision.Read(d.Record)
+		if err != nil {
+			return err
+		}
+		now := before
+		switch asked := rec.Case.Group.Desired; {
+		case rec.Action.Set && rec.Action.To > asked:
+			now = "grew"
+		case rec.Action.Set && rec.Action.To < asked:
+			now = "shrank"
+		}
+		if now != before && now == "grew" {
+			r.Grew++
+		} else if now != before {
+			r.Shrank++
+		}
+		before = now
+	}
+	return nil
+}
+
+// addOthers simulates the same load under every scheme.
+func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Catalogue) error {
+	values := c.settings()
+	values["vm_boot_seconds"] = fmt.Sprint(bootSeconds / c.TimeScale)
+	set, err := settings.Parse(values)
+	if err != nil {
+		return fmt.Errorf("settings of the simulation: %w", err)
+	}
+	e := evaluate.New("demo", c.Compressed(), simulate.Market{Name: catalogue.Name, Catalogue: catalogue, Models: []string{c.Model}, InstanceType: instanceType, Arch: "x86_64"})
+	e.Warmup, e.StrictShare, e.StrictMS, e.RelaxMS, e.Workers = 0, c.StrictShare, c.StrictMS, c.RelaxedMS, c.Workers
+	e.MetricDelay = time.Duration(set.MetricSettleSeconds * float64(time.Second))
+	e.MinimumSeconds, e.KeepAliveSeconds, e.Settings, e.References = 0, keepAlive.Seconds()/c.TimeScale, set, false
+	rows, err := evaluate.Play(ctx, e, procurement.All(), nil)
+	if err != nil {
+		return fmt.Errorf("simulate the other schemes: %w", err)
+	}
+	for _, row := range rows {
+		r.Others = append(r.Others, Other{row.Row.Scheme, row.Row.CostUSD * c.TimeScale, 100 * row.Row.StrictViolation, 100 * row.Row.RelaxedViolation})
+	}
+	return nil
+}
