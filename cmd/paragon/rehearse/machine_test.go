@@ -1,0 +1,88 @@
+//go:build rehearse
+
+package rehearse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// metadata is an EC2 instance's, by IMDSv2.
+func metadata(t *testing.T, id, kind string) string {
+	const token = "secret"
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /latest/api/token", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "300")
+		_, _ = io.WriteString(w, token)
+	})
+	known := map[string]string{"instance-id": id, "instance-type": kind, "autoscaling/target-lifecycle-state": "InService"}
+	mux.HandleFunc("GET /latest/meta-data/{path...}", func(w http.ResponseWriter, r *http.Request) {
+		v := known[r.PathValue("path")]
+		switch {
+		case r.Header.Get("X-Aws-Ec2-Metadata-Token") != token:
+			w.WriteHeader(http.StatusUnauthorized)
+		case v == "":
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			_, _ = io.WriteString(w, v)
+		}
+	})
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// heredoc is where the user data says what a worker's environment is.
+var heredoc = regexp.MustCompile(`(?s)<<'ENV'\n(.*?)ENV\n`)
+
+// workerEnv reads the environment out of the launch template that was made.
+func (p *play) workerEnv() []string {
+	p.t.Helper()
+	said := callStand(p.t, p.moto, "ec2", form("Action", "DescribeLaunchTemplateVersions", "Version", "2016-11-15",
+		"LaunchTemplateName", stackName+"-general", "LaunchTemplateVersion.1", "$Latest"))
+	_, rest, _ := strings.Cut(said, "<userData>")
+	encoded, _, _ := strings.Cut(rest, "</userData>")
+	script, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	must(p.t, err)
+	m := heredoc.FindSubmatch(script)
+	if m == nil {
+		p.t.Fatalf("no environment in the user data:\n%s", script)
+	}
+	return strings.Fields(string(m[1]))
+}
+
+// process is the worker on its machine.
+type process struct {
+	cmd  *exec.Cmd
+	said bytes.Buffer
+	done chan error
+}
+
+// startWorker runs the worker's binary as the machine would.
+func (p *play) startWorker(id string) *process {
+	p.t.Helper()
+	w := &process{done: make(chan error, 1)}
+	binary, err := filepath.Abs(p.built("worker"))
+	must(p.t, err)
+	w.cmd = exec.Command(binary)
+	w.cmd.Env = append(append(p.env("worker"), p.workerEnv()...), "AWS_EC2_METADATA_DISABLED=false",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large"))
+	w.cmd.Stderr = &w.said
+	must(p.t, w.cmd.Start())
+	go func() { w.done <- w.cmd.Wait() }()
+	p.t.Cleanup(func() {
+		_ = w.cmd.Process.Kill()
+		if p.t.Failed() {
+			p.t.Logf("the worker said:\n%s", w.said.String())
+		}
+	})
+	return w
+}

@@ -1,0 +1,323 @@
+//go:build rehearse
+
+package rehearse
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"paragon/shared/cloud"
+	paws "paragon/shared/cloud/aws"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/core/query"
+)
+
+const (
+	stage    = "dev"
+	pool     = "general"
+	patience = 90 * time.Second
+	caller   = "arn:aws:iam::123456789012:user/ann"
+)
+
+// play is a deployment that is played.
+type play struct {
+	t     *testing.T
+	stack synthesized
+	moto  string // the stand-in itself
+	url   string // the stand before it, which the binaries see
+	stand *stand
+	sdk   aws.Config
+	home  cloud.Home
+	api   *runtimeapi.Invoker
+}
+
+// newPlay makes the stack and starts what a deployment has running: nothing,
+// until it is called.
+func newPlay(t *testing.T) *play {
+	t.Helper()
+	p := &play{t: t, stack: readStack(t), moto: standin.Start(t)}
+	p.stand = newStand(p.moto)
+	s := httptest.NewServer(p.stand)
+	t.Cleanup(s.Close)
+	p.url = s.URL
+	for _, v := range standin.Env(p.url) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	var err error
+	p.sdk, err = awsconfig.LoadDefaultConfig(t.Context())
+	must(t, err)
+	p.stack.publish(t, p.sdk)
+	p.stack.create(t, p.moto)
+	p.startLambda()
+	p.connect()
+	return p
+}
+
+// env is what every binary needs to reach the stand, each with its own key.
+func (p *play) env(who string) []string {
+	return append(standin.Env(p.url), "AWS_ACCESS_KEY_ID="+who)
+}
+
+// architecture is that of this machine, as AWS names it.
+func architecture() string {
+	return map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+}
+
+// built is a binary of this machine's architecture. The stack's assets hold the
+// same files: a test compares those of this architecture.
+func (p *play) built(name string) string {
+	return filepath.Join("..", "..", "..", "dist", architecture(), name, "bootstrap")
+}
+
+// startLambda registers every function of the stack, as it was made.
+func (p *play) startLambda() {
+	p.t.Helper()
+	var functions []runtimeapi.Function
+	pages := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(p.sdk), &lambda.ListFunctionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(p.t.Context())
+		must(p.t, err)
+		for _, f := range page.Functions {
+			name := aws.ToString(f.FunctionName)
+			kind, _, _ := strings.Cut(strings.TrimPrefix(name, names.Prefix(stage)), "-")
+			env := p.env(kind)
+			for k, v := range f.Environment.Variables {
+				env = append(env, k+"="+v)
+			}
+			functions = append(functions, runtimeapi.Function{
+				Name: name, Bootstrap: p.built(kind), MemoryMB: int(aws.ToInt32(f.MemorySize)), Env: env,
+				Timeout: time.Duration(aws.ToInt32(f.Timeout)) * time.Second,
+			})
+		}
+	}
+	var err error
+	p.api, err = runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
+	must(p.t, err)
+	p.stand.functions = p.api
+	p.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = p.api.Close(ctx)
+	})
+}
+
+// connect reaches the stage as a person would.
+func (p *play) connect() {
+	p.t.Helper()
+	out, err := lambda.NewFromConfig(p.sdk).GetFunctionConfiguration(p.t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(names.Function(stage, "api"))})
+	must(p.t, err)
+	c, err := paws.FromEnv(func(key string) string { return out.Environment.Variables[key] })
+	must(p.t, err)
+	h, err := paws.New(p.t.Context(), c)
+	must(p.t, err)
+	p.home = h.Home
+}
+
+// call runs a function with an event as AWS would.
+func (p *play) call(function string, event, answer any) {
+	p.t.Helper()
+	payload, err := json.Marshal(event)
+	must(p.t, err)
+	inv, err := p.api.Invoke(p.t.Context(), names.Function(stage, function), payload)
+	if err != nil {
+		p.t.Fatalf("invoke %s: %v", function, err)
+	}
+	if answer != nil {
+		must(p.t, json.Unmarshal(inv.Payload, answer))
+	}
+}
+
+// gateway is a request as API Gateway's HTTP API hands it over.
+func gateway(method, path, body string) events.APIGatewayV2HTTPRequest {
+	r := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RouteKey: "$default", RawPath: path, Body: body,
+		Headers: map[string]string{"content-type": "application/json", "host": "example.execute-api.us-east-1.amazonaws.com"},
+	}
+	r.RequestContext.HTTP.Method, r.RequestContext.HTTP.Path = method, path
+	r.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+		IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{UserARN: caller},
+	}
+	return r
+}
+
+// submit hands a query in and returns where to ask for it.
+func (p *play) submit(class query.Class) string {
+	p.t.Helper()
+	path, err := filepath.Glob("../../../profiles/fashion/testdata/*-trouser.png")
+	must(p.t, err)
+	data, err := os.ReadFile(path[0])
+	must(p.t, err)
+	body := fmt.Sprintf(`{"model":"logistic","class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png","data":%q}}`,
+		class, base64.StdEncoding.EncodeToString(data))
+	var got events.APIGatewayV2HTTPResponse
+	p.call("api", gateway("POST", "/v1/queries", body), &got)
+	if got.StatusCode != http.StatusAccepted {
+		p.t.Fatalf("the API answered %+v", got)
+	}
+	return got.Headers["Location"]
+}
+
+// answered is what the API says of a query.
+type answered struct {
+	State    query.State
+	Result   query.Result
+	ServedBy query.Runner `json:"served_by"`
+}
+
+// read asks for a query until it is terminal.
+func (p *play) read(location string) answered {
+	p.t.Helper()
+	var q answered
+	p.until("the query "+location+" is answered", func() bool {
+		var got events.APIGatewayV2HTTPResponse
+		p.call("api", gateway("GET", location, ""), &got)
+		must(p.t, json.Unmarshal([]byte(got.Body), &q))
+		return q.State.Terminal()
+	})
+	if q.State != query.Succeeded || q.Result.Label == "" {
+		p.t.Errorf("the query %s reads %+v", location, q)
+	}
+	return q
+}
+
+// until looks again and again, for as long as patience lasts.
+func (p *play) until(what string, holds func() bool) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); !holds(); {
+		if time.Now().After(end) {
+			p.t.Fatalf("%v passed and not yet: %s", patience, what)
+		}
+		<-time.After(200 * time.Millisecond)
+	}
+}
+
+// overflow hands what waits on the overflow queue to the dispatcher, as its
+// event source does.
+func (p *play) overflow() {
+	p.t.Helper()
+	ds, err := p.home.Queues.Receive(p.t.Context(), cloud.Overflow, 10, time.Minute, 5*time.Second)
+	must(p.t, err)
+	if len(ds) != 1 {
+		p.t.Fatalf("%d messages on the overflow queue, want 1", len(ds))
+	}
+	message, err := json.Marshal(ds[0].Message)
+	must(p.t, err)
+	_, handle, _ := strings.Cut(ds[0].Receipt, " ")
+	var failed events.SQSEventResponse
+	p.call("dispatcher", events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m1", ReceiptHandle: handle, Body: string(message), EventSource: "aws:sqs",
+		Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+	}}}, &failed)
+	if len(failed.BatchItemFailures) > 0 {
+		p.t.Fatalf("the dispatcher handed back %+v", failed.BatchItemFailures)
+	}
+}
+
+// shift starts a run of the controller, as the schedule does every minute.
+func (p *play) shift() {
+	payload := []byte("{}")
+	go func() {
+		_, _ = p.api.Invoke(context.WithoutCancel(p.t.Context()), names.Function(stage, "controller"), payload)
+	}()
+}
+
+func (p *play) group() cloud.Group {
+	p.t.Helper()
+	g, err := p.home.Groups.Group(p.t.Context(), pool)
+	must(p.t, err)
+	return g
+}
+
+// lines are what the newest ticks decided, in words, newest first.
+func (p *play) lines() (out []string) {
+	p.t.Helper()
+	es, err := p.home.Ledger.Entries(p.t.Context(), cloud.EntryQuery{Pool: pool, Limit: 10})
+	must(p.t, err)
+	for _, e := range es {
+		out = append(out, e.Line)
+	}
+	return out
+}
+
+func TestRehearse(t *testing.T) {
+	p := newPlay(t)
+
+	// No worker is there: what is strict overflows to a function.
+	strict := p.submit(query.Strict)
+	p.overflow()
+	if q := p.read(strict); q.ServedBy.Kind != query.OnFunction {
+		t.Errorf("the first strict query was served by %+v, want a function", q.ServedBy)
+	}
+
+	// The controller holds for want of arrivals, and then arrivals alone raise
+	// the group, with every queue empty.
+	p.shift()
+	p.until("a tick holds without arrivals", func() bool {
+		return slices.ContainsFunc(p.lines(), func(l string) bool { return strings.Contains(l, "hold") })
+	})
+	t.Logf("ticks: %q", p.lines())
+	relaxed := p.submit(query.Relaxed)
+
+	// One machine of the group comes up and answers what waits.
+	must(t, p.home.Fleet.SetDesired(t.Context(), pool, 1))
+	ws, err := p.home.Fleet.Workers(t.Context(), pool)
+	must(t, err)
+	if len(ws) != 1 || ws[0].State != cloud.Booting {
+		t.Fatalf("workers %+v, want one that boots", ws)
+	}
+	worker := p.startWorker(ws[0].ID)
+	if q := p.read(relaxed); q.ServedBy.Kind != query.OnWorker || q.ServedBy.Name != ws[0].ID {
+		t.Errorf("the relaxed query was served by %+v, want worker %s", q.ServedBy, ws[0].ID)
+	}
+
+	// Once the view knows the worker, a strict query goes to it.
+	p.until("the view knows the worker", func() bool {
+		v, err := p.home.Fleet.View(t.Context())
+		return err == nil && len(v.Pools) == 1 && v.Pools[0].Workers > 0
+	})
+	p.until("a strict query runs on the worker", func() bool { return p.read(p.submitAny(query.Strict)).ServedBy.Kind == query.OnWorker })
+
+	// Told to drain, the worker leaves by its own hand, and its place goes with it.
+	must(t, p.home.Fleet.Drain(t.Context(), pool, ws[0].ID))
+	select {
+	case err := <-worker.done:
+		must(t, err)
+	case <-time.After(patience):
+		t.Fatal("the drained worker is still there")
+	}
+	if g := p.group(); g.Desired != 0 {
+		t.Errorf("the group desires %d after its worker left, want 0", g.Desired)
+	}
+	p.checkPermissions()
+}
+
+// submitAny submits a query and serves the overflow, should it go there.
+func (p *play) submitAny(class query.Class) string {
+	p.t.Helper()
+	location := p.submit(class)
+	d, err := p.home.Queues.Depth(p.t.Context(), cloud.Overflow)
+	must(p.t, err)
+	if d.Visible > 0 {
+		p.overflow()
+	}
+	return location
+}
