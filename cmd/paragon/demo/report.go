@@ -41,7 +41,7 @@ type Report struct {
 	RelaxedMetPercent    float64     `json:"relaxed_met_percent"`
 	ColdStarts           int         `json:"cold_starts"`
 	Failed               int         `json:"failed"`
-	Grew                 int         `json:"grew"`    // how often the fleet began to grow
+	Grew                 int         `json:"grew"` // how often the fleet began to grow
 	Shrank               int         `json:"shrank"`
 	Moves                []string    `json:"moves"`
 	Load                 load.Report `json:"load"`
