@@ -24,9 +24,9 @@ type lookalike struct {
 }
 
 var lookalikes = map[string]lookalike{
-	"berkeley-like": {base: 120, wander: 0.25, slow: 10 * time.Minute, every: 150 * time.Second, height: 0.8, lasts: 12 * time.Second, lump: 20},
-	"wits-like":     {base: 125, wander: 0.2, slow: 10 * time.Minute, every: 200 * time.Second, height: 1.6, lasts: 15 * time.Second, lump: 1},
-	"twitter-like":  {base: 52, wander: 0.12, slow: 20 * time.Minute, every: 400 * time.Second, height: 0.8, lasts: 10 * time.Second, lump: 1},
+	"berkeley-like": {base: 90, wander: 0.2, slow: 10 * time.Minute, every: 60 * time.Second, height: 0.6, lasts: 25 * time.Second, lump: 20},
+	"wits-like":     {base: 85, wander: 0.15, slow: 10 * time.Minute, every: 40 * time.Second, height: 0.75, lasts: 20 * time.Second, lump: 1},
+	"twitter-like":  {base: 44, wander: 0.1, slow: 20 * time.Minute, every: 60 * time.Second, height: 0.2, lasts: 30 * time.Second, lump: 1},
 	"wiki-like":     {base: 400, slow: time.Hour, lump: 1, diurnal: 0.35},
 }
 

@@ -20,6 +20,7 @@ type engine struct {
 	pools     []*pool
 	models    []Model // of all pools, one after another
 	calls     *functions
+	widest    int // models of a pool, at most
 	mix       *rand.Rand
 	noise     *rand.Rand
 	fate      *rand.Rand
@@ -93,7 +94,8 @@ func (e *engine) build(begin int64) {
 		}
 		e.agenda.push(event{at: begin + e.tickUS(), kind: tick, pool: p.id})
 	}
-	e.calls = newFunctions(e.cfg, e.maxModels()*len(e.pools))
+	e.widest = e.maxModels()
+	e.calls = newFunctions(e.cfg, e.widest*len(e.pools))
 	e.turnHour()
 }
 
@@ -225,6 +227,9 @@ func (e *engine) arrive() {
 	j.deadline = e.now + e.budget[class]
 	m := &p.cfg.Models[j.model]
 	j.handover = j.deadline - micros(m.FunctionMS)
+	if !j.strict && !e.calls.warm(e.function(p, &j), e.now) {
+		j.handover = max(e.now, j.handover-micros(m.ColdMS)) // leave time to start one
+	}
 	if j.counted {
 		e.inSystem++
 		e.class(&j).Arrived++

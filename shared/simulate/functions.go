@@ -30,5 +30,11 @@ func (f *functions) take(model int, now int64) (cold bool) {
 	return false
 }
 
+// warm tells whether a call of a model would start warm now.
+func (f *functions) warm(model int, now int64) bool {
+	free := f.free[model]
+	return !f.coldStarts || len(free) > 0 && now-free[len(free)-1] <= f.keepAlive
+}
+
 // release gives an environment back.
 func (f *functions) release(model int, now int64) { f.free[model] = append(f.free[model], now) }

@@ -166,7 +166,7 @@ func (e *engine) answered(j *job) {
 // overflow answers a query by an inference function, from now on.
 func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	m := &p.cfg.Models[j.model]
-	id := int(p.id)*len(p.service) + int(j.model)
+	id := e.function(p, j)
 	end, usd := e.now+micros(m.FunctionMS), m.USD
 	cold := e.calls.take(id, e.now)
 	if cold {
@@ -195,6 +195,9 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	}
 	e.spend(bill)
 }
+
+// function is the number of the function that answers a query's model.
+func (e *engine) function(p *pool, j *job) int { return int(p.id)*e.widest + int(j.model) }
 
 func (e *engine) class(j *job) *Class {
 	if j.strict {

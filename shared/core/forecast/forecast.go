@@ -5,7 +5,9 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -86,21 +88,39 @@ func Ahead(name string, past []float64, ahead, season, tries int) (Band, error) 
 	return best, nil
 }
 
-// With forecasts with one forecaster. Its errors are those of the forecasts
-// that it would have made ahead steps before each of the last tries values.
+// With forecasts with one forecaster. Its mean absolute error is that of the
+// forecasts that it would have made ahead steps before each of the last tries
+// values; the errors of the band are those of them that foretold the most alike
+// to what is foretold now, as load errs upwards when it is low and downwards
+// when it is high.
 func With(f Forecaster, past []float64, ahead, tries int) Band {
 	b := Band{Expected: f.Expect(past, ahead), By: f.Name()}
 	n := min(tries, len(past)-ahead)
 	if n <= 0 || ahead <= 0 {
 		return b
 	}
-	b.Errors = make([]float64, n)
-	for i := range b.Errors {
+	all := make([]attempt, n)
+	for i := range all {
 		at := len(past) - n + i // the value that was to be foretold
-		e := past[at] - f.Expect(past[:at-ahead+1], ahead)
-		b.Errors[i] = e
-		b.MAE += max(e, -e) / float64(n)
+		foretold := f.Expect(past[:at-ahead+1], ahead)
+		all[i] = attempt{math.Abs(foretold - b.Expected), past[at] - foretold}
+		b.MAE += math.Abs(all[i].err) / float64(n)
+	}
+	slices.SortFunc(all, func(x, y attempt) int { return cmp.Or(cmp.Compare(x.far, y.far), cmp.Compare(x.err, y.err)) })
+	b.Errors = make([]float64, min(n, max(leastAlike, n/alikeShare)))
+	for i := range b.Errors {
+		b.Errors[i] = all[i].err
 	}
 	slices.Sort(b.Errors)
 	return b
 }
+
+// attempt is a forecast of the past: how far what it foretold is from what is
+// foretold now, and how wrong it was.
+type attempt struct{ far, err float64 }
+
+// The band takes one part in alikeShare of the attempts, and at least leastAlike.
+const (
+	alikeShare = 5
+	leastAlike = 20
+)

@@ -93,6 +93,7 @@ func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 	for _, q := range outlookQuantiles {
 		o.levels = append(o.levels, o.band.Quantile(q))
 	}
+	o.surge(s, set, st)
 	o.shape = st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds)
 	mean := 0.0
 	for _, v := range o.shape {
@@ -105,6 +106,31 @@ func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 	}
 	return o
 }
+
+// surge takes what is seen for the load when that is above all that was
+// expected: in a flash crowd the forecast is wrong, and its band with it. The
+// backlog counts as load when it takes the load far above: more overflows then
+// than anyone has counted yet.
+func (o *view) surge(s Snapshot, set settings.Settings, st State) {
+	top := o.levels[len(o.levels)-1]
+	seen := st.rate(surgeSeconds)
+	if with := seen + s.Pool.QueuedMS/s.ServiceMS/set.BacklogSeconds; with > surgeFactor*top {
+		seen = with
+	}
+	if seen <= top {
+		return
+	}
+	for i := range o.levels {
+		o.levels[i] = seen
+	}
+}
+
+// A surge is seen over so many seconds, with the backlog when that is so many
+// times what was expected.
+const (
+	surgeSeconds = 40
+	surgeFactor  = 1.75
+)
 
 // weigh is what n workers are expected to cost an hour where there are some.
 func (o view) weigh(n, have int) float64 { return o.usdPerHour(n) + o.switchUSD(n, have) }
