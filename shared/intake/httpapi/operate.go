@@ -148,7 +148,7 @@ func (a *api) settingHistory(w http.ResponseWriter, r *http.Request) error {
 // usualLimit and mostListed bound the lists of operations.
 const (
 	usualLimit = 20
-	mostListed   = 1000
+	mostListed = 1000
 )
 
 func limitOf(r *http.Request) (int, error) {
