@@ -126,14 +126,14 @@ func (h *Home) Close() (err error) {
 
 func (h *Home) close() error {
 	var errs []error
-	if h.writes != nil {
-		errs = append(errs, h.writes.close())
-	}
 	if h.reads != nil {
 		errs = append(errs, h.reads.close())
 	}
 	if h.readDB != nil {
 		errs = append(errs, h.readDB.Close())
+	}
+	if h.writes != nil { // the last: it may write the log back into the file
+		errs = append(errs, h.writes.close())
 	}
 	if h.lock != nil {
 		errs = append(errs, h.lock.Close())

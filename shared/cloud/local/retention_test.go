@@ -83,3 +83,16 @@ func TestDamagedFileSaysWhatToDo(t *testing.T) {
 		t.Errorf("opening a damaged file: %v", err)
 	}
 }
+
+// An orderly end leaves one file, which can be copied as it is.
+func TestCloseWritesTheLogBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "paragon.db")
+	h := openAt(t, path, Options{})
+	send(t, h, "a")
+	_, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	must(t, err)
+	must(t, h.Close())
+	if _, err := os.Stat(path + "-wal"); !os.IsNotExist(err) {
+		t.Errorf("the log is left: %v", err)
+	}
+}

@@ -45,6 +45,7 @@ func (t *tx) then(f func())           { t.after = append(t.after, f) }
 // of one does not undo its neighbours.
 type writer struct {
 	db     *sql.DB
+	conn   *sql.Conn // the one that writes
 	stmts  *statements
 	now    func() time.Time
 	ops    chan *op
@@ -67,10 +68,13 @@ func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
 		err = migrate(ctx, conn)
 	}
 	if err != nil {
+		if conn != nil {
+			err = errors.Join(err, conn.Close())
+		}
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, damaged(err)), db.Close())
 	}
 	w := &writer{
-		db: db, stmts: &statements{from: conn}, now: o.Now, parked: newParked(),
+		db: db, conn: conn, stmts: &statements{from: conn}, now: o.Now, parked: newParked(),
 		ops: make(chan *op, maxBatch), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go w.loop()
@@ -80,7 +84,7 @@ func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
 func (w *writer) close() error {
 	close(w.stop)
 	<-w.ended
-	return errors.Join(w.stmts.close(), w.db.Close())
+	return errors.Join(w.stmts.close(), w.conn.Close(), w.db.Close())
 }
 
 // write runs f in a transaction and returns once it is committed. The wait is
