@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -96,6 +97,11 @@ func (s *stack) environment() map[string]*string {
 	env[names.Pool] = text(strings.Join(pools, ","))
 	env[names.InstanceType] = text(strings.Join(types, ","))
 	env[names.Arch] = text(s.FunctionArch)
+	var sizes []string
+	for _, mb := range s.sizes {
+		sizes = append(sizes, strconv.Itoa(mb))
+	}
+	env[names.FunctionMemory] = text(strings.Join(sizes, ","))
 	return env
 }
 

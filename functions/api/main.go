@@ -17,6 +17,7 @@ import (
 	"paragon/docs"
 	"paragon/functions/home"
 	"paragon/profiles"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
@@ -56,6 +57,9 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
 	}
+	if catalogue, err = home.Sizes(env, catalogue); err != nil {
+		return nil, err
+	}
 	tunables := tuning.New(cloud.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
 		slog.Warn("starting on default settings", "error", err)
@@ -80,14 +84,18 @@ func poolsOf(list []home.Pool) (out []intake.Pool) {
 	return out
 }
 
-// caller is the identity that signed the request, as API Gateway verified it;
-// empty, which is refused, when it verified none.
+// caller is who signed the request, or whose key it carries, as API Gateway
+// verified it; empty, which is refused, when it verified neither.
 func caller(r *http.Request) string {
 	c, ok := core.GetAPIGatewayV2ContextFromContext(r.Context())
-	if !ok || c.Authorizer == nil || c.Authorizer.IAM == nil {
+	if !ok || c.Authorizer == nil {
 		return ""
 	}
-	return c.Authorizer.IAM.UserARN
+	if c.Authorizer.IAM != nil {
+		return c.Authorizer.IAM.UserARN
+	}
+	owner, _ := c.Authorizer.Lambda[names.KeyOwner].(string)
+	return owner
 }
 
 func or(value, fallback string) string {

@@ -76,6 +76,9 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
 	}
+	if catalogue, err = home.Sizes(env, catalogue); err != nil {
+		return controller{}, err
+	}
 	tunables := tuning.New(cloud.Settings)
 	return controller{tunables: tunables, Controller: control.New(control.Options{
 		Holder:    "controller-" + ulid.Make().String(),

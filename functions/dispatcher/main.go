@@ -52,6 +52,9 @@ func wire(ctx context.Context, env func(string) string) (*dispatch.Dispatcher, e
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
 	}
+	if catalogue, err = home.Sizes(env, catalogue); err != nil {
+		return nil, err
+	}
 	tunables := tuning.New(cloud.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
 		slog.Warn("starting on default settings", "error", err)

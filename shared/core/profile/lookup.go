@@ -1,5 +1,10 @@
 package profile
 
+import (
+	"fmt"
+	"slices"
+)
+
 // systemMB is the memory of a VM that is not for models: the system and the worker.
 const systemMB = 512
 
@@ -65,6 +70,23 @@ func (c *Catalogue) FunctionSizes(arch string) (FunctionSizes, bool) {
 		}
 	}
 	return FunctionSizes{}, false
+}
+
+// WithFunctionSizes returns a copy of the catalogue whose functions come in some
+// of their sizes alone, on every architecture. It fails for a size that is not there.
+func (c *Catalogue) WithFunctionSizes(memoryMB []int) (*Catalogue, error) {
+	sizes := slices.Compact(slices.Sorted(slices.Values(memoryMB)))
+	out := *c
+	out.Functions = slices.Clone(c.Functions)
+	for i, f := range out.Functions {
+		for _, mb := range sizes {
+			if !slices.Contains(f.MemoryMB, mb) {
+				return nil, fmt.Errorf("catalogue %s has no function of %d MB on %s, only %v", c.Name, mb, f.Arch, f.MemoryMB)
+			}
+		}
+		out.Functions[i].MemoryMB = sizes
+	}
+	return &out, nil
 }
 
 // find returns the single-thread, batch-1 figure for a resource.
