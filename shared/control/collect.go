@@ -31,7 +31,9 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	c.collectArrivals(ctx, &in, &after)
 	c.collectCosts(p, &in, after)
 	in.Snapshot.Pool = crew.pool(c.runnersOf(p), in.Snapshot.ServiceMS)
-	c.collectQueues(ctx, p, &in)
+	needed := crew.needed(c.runnersOf(p), c.collectQueues(ctx, p, &in))
+	after.Packing = before.Packing.see(now, needed, len(crew.ready))
+	in.Snapshot.Pool.IdleSeconds = after.Packing.idle(now, needed)
 	c.collectGroup(ctx, p, &in)
 	c.collectSpent(ctx, &in, &after, len(ws))
 	if before.Failed != "" {
@@ -45,8 +47,8 @@ func (c *Controller) runnersOf(p Pool) int {
 	return in.VCPUs
 }
 
-// collectQueues adds what waits on the work queues.
-func (c *Controller) collectQueues(ctx context.Context, p Pool, in *decision.Case) {
+// collectQueues adds what waits on the work queues, and returns how many do.
+func (c *Controller) collectQueues(ctx context.Context, p Pool, in *decision.Case) (waiting int) {
 	s := decision.Signal{Name: "queues"}
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		d, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, class))
@@ -54,9 +56,11 @@ func (c *Controller) collectQueues(ctx context.Context, p Pool, in *decision.Cas
 			s.Fault = err.Error()
 			break
 		}
+		waiting += d.Visible
 		in.Snapshot.Pool.QueuedMS += float64(d.Visible) * in.Snapshot.ServiceMS
 	}
 	in.Signals = append(in.Signals, s)
+	return waiting
 }
 
 // collectGroup reads the group's bounds. Without them nothing is asked for.
@@ -76,7 +80,6 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 type crew struct {
 	ready, booting, draining []cloud.WorkerReport
 	leaving, stuck           []string
-	idle                     []float64
 	silent                   int           // ready ones whose reports stopped
 	oldest                   time.Duration // age of the oldest report of a ready worker
 }
@@ -111,9 +114,6 @@ func muster(ws []cloud.WorkerReport, now time.Time, set settings.Settings) crew 
 		default:
 			c.ready = append(c.ready, w)
 			c.oldest = max(c.oldest, age)
-			if !w.IdleSince.IsZero() {
-				c.idle = append(c.idle, max(0, now.Sub(w.IdleSince).Seconds()))
-			}
 		}
 	}
 	c.leaving = leavers(c, set.MaxStep)

@@ -44,8 +44,5 @@ func (c crew) pool(runnersEach int, serviceMS float64) procurement.Pool {
 			p.UsedLeast = w.Used
 		}
 	}
-	p.IdleSeconds = c.idle
-	slices.Sort(p.IdleSeconds)
-	slices.Reverse(p.IdleSeconds)
 	return p
 }

@@ -25,6 +25,9 @@ type memory struct {
 	ServiceMS   mean `json:"service_ms"`
 	FunctionUSD mean `json:"function_usd"`
 	DeferMS     mean `json:"defer_ms"`
+	// Packing tells how long workers were too many.
+	Packing packing `json:"packing,omitempty"`
+
 	// WorkersUSD is what workers have cost in the hour that began at Hour, as far as SpentTo.
 	Hour       time.Time `json:"hour,omitzero"`
 	SpentTo    time.Time `json:"spent_to,omitzero"`

@@ -256,15 +256,15 @@ func (l dyingLedger) Commit(ctx context.Context, lease cloud.Lease, m []byte, e 
 	return l.Ledger.Commit(ctx, lease, m, e)
 }
 
-// queues hold a little while there is load.
+// queues hold a query while there is load.
 type queues struct{ s *stage }
 
-func (q queues) Depth(context.Context, cloud.QueueName) (cloud.Depth, error) {
+func (q queues) Depth(_ context.Context, name cloud.QueueName) (cloud.Depth, error) {
 	if err := q.s.mortal.step(); err != nil {
 		return cloud.Depth{}, err
 	}
-	if q.s.strict+q.s.relaxed > 0 {
-		return cloud.Depth{Visible: 3}, nil
+	if q.s.strict+q.s.relaxed > 0 && name == cloud.WorkQueue(pool, query.Strict) {
+		return cloud.Depth{Visible: 1}, nil
 	}
 	return cloud.Depth{}, nil
 }
