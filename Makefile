@@ -38,6 +38,14 @@ bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, 
 	PARAGON_BENCH_OUT=$(CURDIR)/docs/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
 	go test -run '^$$' -bench . -benchmem ./...
 
+# The folder of recorded traces, which are no part of the product; docs/traces.md tells their format.
+TRACES ?= traces
+
+.PHONY: evaluation
+evaluation: build ## Play every scheme on every trace of TRACES and write docs/evaluation*.md (some ten minutes)
+	bin/paragon compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --sensitivity=false --markdown docs/evaluation-hours.md --json >/dev/null
+	bin/paragon compare --traces $(TRACES) --keep data/evaluation --markdown docs/evaluation.md --json >/dev/null
+
 .PHONY: lint
 lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }

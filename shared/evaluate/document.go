@@ -190,7 +190,7 @@ func reason(mine, other Ran, h int) string {
 const SensitivityIntro = `
 ## On what the paper's findings depend
 
-Twenty minutes of made-up traces, in the shapes of Berkeley, WITS and Wikipedia, with the
+Ten minutes of made-up traces, in the shapes of Berkeley, WITS and Wikipedia, with the
 price of functions scaled. One thing is changed at a time from a price ratio of 7, metrics
 60 s old, the reactive rule of the evaluation and overflow at the bound. A cell has what was
 measured and whether the finding holds: util_aware and exascale hold 20 to 30 % more VMs
@@ -204,12 +204,12 @@ cheaper than mixed at like strict violations.
 func SensitivityCases(m simulate.Market) ([]Case, error) {
 	var out []Case
 	for _, name := range []string{"berkeley-like", "wits-like", "wiki-like"} {
-		t, err := Lookalike(name, 30*time.Minute, 1)
+		t, err := Lookalike(name, 20*time.Minute, 1)
 		if err != nil {
 			return nil, err
 		}
 		c := New(name, t, m)
-		c.Scaling, c.From, c.For = "made up", 10*time.Minute, 20*time.Minute
+		c.Scaling, c.From, c.For = "made up", 10*time.Minute, 10*time.Minute
 		out = append(out, c)
 	}
 	return out, nil
