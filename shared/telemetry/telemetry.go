@@ -43,7 +43,7 @@ var (
 
 // The metrics of a tick.
 var (
-	Ready   = Metric{"workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve."}
+	Ready   = Metric{"workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported."}
 	Booting = Metric{"workers_booting", Gauge, "workers", []string{"pool"}, "Workers on their way, without those that boot for too long."}
 	Wanted  = Metric{"workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard."}
 	Target  = Metric{"workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard."}

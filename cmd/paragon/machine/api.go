@@ -35,13 +35,17 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", m.listener, beside(api, page.Handler(m.set.Samples())))
+	m.serve("the API", m.listener, beside(api, m.metrics, page.Handler(m.set.Samples())))
 	return nil
 }
 
 // beside serves the page where the API has no path.
-func beside(api, page http.Handler) http.Handler {
+func beside(api, metrics, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			metrics.ServeHTTP(w, r)
+			return
+		}
 		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/healthz" {
 			api.ServeHTTP(w, r)
 			return

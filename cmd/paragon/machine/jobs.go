@@ -36,6 +36,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
+		func(ctx context.Context) { m.metrics.follow(ctx, m.meter.since) },
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }

@@ -48,6 +48,7 @@ type Machine struct {
 	functions *runtimeapi.Invoker
 	home      cloud.Home
 	meter     *meter
+	metrics   *tallied
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
@@ -181,6 +182,8 @@ func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.H
 		}
 	})
 	m.home = owner.Cloud()
+	m.metrics = newTallied(m.home.Metrics)
+	m.home.Metrics = m.metrics
 	if err := m.storeSettings(ctx); err != nil {
 		return nil, err
 	}
