@@ -68,6 +68,10 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.invoke(w, r.Context(), m[1], body)
 		return
 	}
+	if strings.HasPrefix(string(body), "Action=CompleteLifecycleAction&") { // moto knows no hooks
+		_, _ = io.WriteString(w, `<CompleteLifecycleActionResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><CompleteLifecycleActionResult/></CompleteLifecycleActionResponse>`)
+		return
+	}
 	s.proxy.ServeHTTP(w, r)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"paragon/shared/cloud"
 	paws "paragon/shared/cloud/aws"
@@ -28,6 +29,7 @@ import (
 	"paragon/shared/cloud/aws/standin"
 	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/core/query"
+	"paragon/shared/telemetry"
 )
 
 const (
@@ -204,6 +206,7 @@ func (p *play) until(what string, holds func() bool) {
 	p.t.Helper()
 	for end := time.Now().Add(patience); !holds(); {
 		if time.Now().After(end) {
+			p.t.Logf("ticks, newest first: %q", p.lines())
 			p.t.Fatalf("%v passed and not yet: %s", patience, what)
 		}
 		<-time.After(200 * time.Millisecond)
@@ -258,6 +261,47 @@ func (p *play) lines() (out []string) {
 	return out
 }
 
+// arrive puts so many arrivals a second until the returned function is called.
+func (p *play) arrive(perSecond float64) (stop func()) {
+	ctx, cancel := context.WithCancel(p.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			case at := <-tick.C:
+				point := cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: perSecond}
+				if err := p.home.Metrics.Put(ctx, point); err != nil && ctx.Err() == nil {
+					p.t.Error(err)
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// set puts a setting as a person at the console does.
+func (p *play) set(name, value string) {
+	p.t.Helper()
+	_, err := ssm.NewFromConfig(p.sdk).PutParameter(p.t.Context(), &ssm.PutParameterInput{
+		Name: aws.String(names.SettingsPath(stage) + name), Value: &value, Overwrite: aws.Bool(true),
+	})
+	must(p.t, err)
+}
+
+// newestRecord is what the last tick stored, as text.
+func (p *play) newestRecord() string {
+	p.t.Helper()
+	es, err := p.home.Ledger.Entries(p.t.Context(), cloud.EntryQuery{Pool: pool, Limit: 1})
+	must(p.t, err)
+	e, err := p.home.Ledger.Entry(p.t.Context(), es[0].ID)
+	must(p.t, err)
+	return string(e.Record)
+}
+
 func TestRehearse(t *testing.T) {
 	p := newPlay(t)
 
@@ -268,22 +312,32 @@ func TestRehearse(t *testing.T) {
 		t.Errorf("the first strict query was served by %+v, want a function", q.ServedBy)
 	}
 
-	// The controller holds for want of arrivals, and then arrivals alone raise
-	// the group, with every queue empty.
+	// The controller holds for want of arrivals. With every queue empty, arrivals
+	// put to CloudWatch alone raise the group.
 	p.shift()
 	p.until("a tick holds without arrivals", func() bool {
 		return slices.ContainsFunc(p.lines(), func(l string) bool { return strings.Contains(l, "hold") })
 	})
-	t.Logf("ticks: %q", p.lines())
-	relaxed := p.submit(query.Relaxed)
+	if g := p.group(); g.Desired != 0 {
+		t.Errorf("without arrivals the group desires %d", g.Desired)
+	}
+	stop := p.arrive(3000)
+	p.until("the arrivals raise the group", func() bool { return p.group().Desired > 0 })
+	stop()
+	t.Logf("ticks, newest first: %q", p.lines())
 
-	// One machine of the group comes up and answers what waits.
-	must(t, p.home.Fleet.SetDesired(t.Context(), pool, 1))
+	// A setting put to SSM changes the next tick: the fleet is left alone now.
+	p.set("fleet", "fixed")
+	p.until("a tick has the setting", func() bool { return strings.Contains(p.newestRecord(), `"fleet":"fixed"`) })
+
+	// A machine of the group comes up and answers what waits.
+	relaxed := p.submit(query.Relaxed)
 	ws, err := p.home.Fleet.Workers(t.Context(), pool)
 	must(t, err)
-	if len(ws) != 1 || ws[0].State != cloud.Booting {
+	if len(ws) == 0 || ws[0].State != cloud.Booting {
 		t.Fatalf("workers %+v, want one that boots", ws)
 	}
+	before := p.group().Desired
 	worker := p.startWorker(ws[0].ID)
 	if q := p.read(relaxed); q.ServedBy.Kind != query.OnWorker || q.ServedBy.Name != ws[0].ID {
 		t.Errorf("the relaxed query was served by %+v, want worker %s", q.ServedBy, ws[0].ID)
@@ -304,8 +358,8 @@ func TestRehearse(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the drained worker is still there")
 	}
-	if g := p.group(); g.Desired != 0 {
-		t.Errorf("the group desires %d after its worker left, want 0", g.Desired)
+	if g := p.group(); g.Desired != before-1 {
+		t.Errorf("the group desires %d after its worker left, want one less than %d", g.Desired, before)
 	}
 	p.checkPermissions()
 }

@@ -63,7 +63,7 @@ func Find(ctx context.Context, stage, pool string) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
-	return find(ctx, imds.NewFromConfig(sdk), autoscaling.NewFromConfig(sdk), names.Group(stage, pool), lookEvery)
+	return find(ctx, imds.NewFromConfig(sdk, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), autoscaling.NewFromConfig(sdk), names.Group(stage, pool), lookEvery)
 }
 
 func find(ctx context.Context, md Metadata, groups Groups, group string, every time.Duration) (*Machine, error) {
