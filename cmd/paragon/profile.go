@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -18,14 +15,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"paragon/profiles"
-	"paragon/profiles/schema"
 	"paragon/shared/measure"
 )
 
 // profileFlags are what `paragon profile` was told.
 type profileFlags struct {
 	folder, catalogue, out, compare, pictures, clock string
+	resource, lambda                                 string
 	models                                           []string
 	threads, batches, concurrency, memory            []int
 	samples, cold                                    int
@@ -41,15 +37,28 @@ the model and a first answer, less a warm run.
 --clock thread counts the CPU time of the measuring thread and so leaves out what
 others take of a shared machine; it is used for one thread and one caller only.
 
+On an EC2 instance, --resource auto asks it for its type, so that the figures
+stand for that type and not for the machine that others scale from.
+
+--lambda STAGE measures the inference functions of a stage in an account, with
+the credentials of the AWS SDK's usual chain, at the sizes of --memory (default
+all that the catalogue has): warm runs by the function's own clock, one after
+another; cold starts apart, of --cold runs asked for at once. --lambda local
+does so with the same functions as child processes of this machine, whose memory
+buys no share of a CPU.
+
 --out writes the figures in the form that the catalogues are made from (go
-generate ./profiles), in place of the same models' earlier ones. --compare shows
+generate ./profiles), in place of the same models' earlier ones; a file holds one resource's figures,
+and those of others go beside latency.json as latency-NAME.json. --compare shows
 how the figures differ from an earlier file and ends with status 1 when one has
 moved by more than a tenth and beyond its confidence.`
 
 const profileExample = `  paragon profile --catalogue fashion
   paragon profile --model cnn --batch 1,4,16 --concurrency 1,2,4
   paragon profile --out profiles/fashion/latency.json && go generate ./profiles
-  paragon profile --compare profiles/fashion/latency.json`
+  paragon profile --compare profiles/fashion/latency.json
+  paragon profile --resource auto --out profiles/fashion/latency-c5.json
+  paragon profile --lambda prod --memory 512,1769 --out profiles/fashion/latency-lambda.json`
 
 func (a *app) profileCommand() *cobra.Command {
 	f := &profileFlags{}
@@ -73,22 +82,14 @@ func (a *app) profileCommand() *cobra.Command {
 	fs.StringVar(&f.clock, "clock", "wall", `what time is counted: "wall" or "thread"`)
 	fs.StringVar(&f.out, "out", "", "measurement file to write the figures into")
 	fs.StringVar(&f.compare, "compare", "", "measurement file to compare with")
+	fs.StringVar(&f.resource, "resource", "", `instance type that this machine is, or "auto" to ask it (default the machine that others scale from)`)
+	fs.StringVar(&f.lambda, "lambda", "", `measure the deployed functions of a stage instead, or "local" for this machine's`)
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	return c
 }
 
 func (a *app) profile(ctx context.Context, f *profileFlags) error {
-	job, err := f.job(a.now())
-	if err != nil {
-		return err
-	}
-	bar := a.steps(job.Steps())
-	job.Tick = func(what string) {
-		bar.Describe(what)
-		_ = bar.Add(1) // it only draws
-	}
-	report, err := job.Run(ctx)
-	_ = bar.Finish() // likewise
+	report, err := a.measured(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -107,6 +108,35 @@ func (a *app) profile(ctx context.Context, f *profileFlags) error {
 	return a.printProfile(report)
 }
 
+// measured measures this machine, or the functions that were named.
+func (a *app) measured(ctx context.Context, f *profileFlags) (measure.Report, error) {
+	if f.lambda != "" {
+		return a.measuredFunctions(ctx, f)
+	}
+	job, err := f.job(a.now())
+	if err != nil {
+		return measure.Report{}, err
+	}
+	if job.Resource, err = f.resourceHere(ctx); err != nil {
+		return measure.Report{}, err
+	}
+	tick, finish := a.progress(job.Steps())
+	defer finish()
+	job.Tick = tick
+	return job.Run(ctx)
+}
+
+// progress returns what draws one step, and what ends the drawing.
+func (a *app) progress(steps int) (tick func(string), finish func()) {
+	bar := a.steps(steps)
+	return func(what string) {
+			bar.Describe(what)
+			_ = bar.Add(1) // it only draws
+		}, func() {
+			_ = bar.Finish() // likewise
+		}
+}
+
 // steps is a progress bar on stderr, silent when that is no terminal.
 func (a *app) steps(n int) *progressbar.ProgressBar {
 	file, ok := a.err.(*os.File)
@@ -120,7 +150,7 @@ func (a *app) steps(n int) *progressbar.ProgressBar {
 // job turns the flags into what is to be measured.
 func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	j := measure.Job{
-		Clock: f.clock, ColdRuns: f.cold, MemoryMB: f.memory, Today: now, File: path.Join(f.catalogue, "latency.json"),
+		Clock: f.clock, ColdRuns: f.cold, MemoryMB: f.memory, Today: now, File: f.file(),
 		Plan: measure.Plan{Warmup: 50, Samples: f.samples, Budget: f.budget}, Settings: f.settings(),
 	}
 	switch f.clock {
@@ -157,6 +187,15 @@ func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	return j, nil
 }
 
+// file is where the figures will be found, below the profiles folder.
+func (f *profileFlags) file() string {
+	name := "latency.json"
+	if f.out != "" {
+		name = filepath.Base(f.out)
+	}
+	return path.Join(f.catalogue, name)
+}
+
 // settings are one of everything, then each dimension by itself.
 func (f *profileFlags) settings() []measure.Setting {
 	out := []measure.Setting{{Threads: 1, Batch: 1, Concurrency: 1}}
@@ -175,78 +214,4 @@ func (f *profileFlags) settings() []measure.Setting {
 		add(measure.Setting{Threads: 1, Batch: 1, Concurrency: n})
 	}
 	return out
-}
-
-// subjects are the models that were named, with their networks and the pictures.
-func (f *profileFlags) subjects() ([]measure.Subject, error) {
-	set, err := schema.Load(f.folder)
-	if err != nil {
-		return nil, err
-	}
-	c, err := set.Catalogue(f.catalogue)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range f.models {
-		if m, ok := c.Model(name); !ok || m.File == "" {
-			return nil, usagef("catalogue %s has no network of a model %q", f.catalogue, name)
-		}
-	}
-	pictures, err := f.readPictures(set)
-	if err != nil {
-		return nil, err
-	}
-	var out []measure.Subject
-	for i := range c.Models {
-		m := &c.Models[i]
-		if m.File == "" || len(f.models) > 0 && !slices.Contains(f.models, m.Name) {
-			continue
-		}
-		onnx, err := set.NetworkOf(f.catalogue, m)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, measure.Subject{Name: m.Name, ONNX: onnx, Input: *m.Input, Pictures: pictures, Type: "image/png"})
-	}
-	if len(out) == 0 {
-		return nil, usagef("catalogue %s has figures only and no networks to measure", f.catalogue)
-	}
-	return out, nil
-}
-
-func (f *profileFlags) readPictures(set *profiles.Set) ([][]byte, error) {
-	files := set.Samples()
-	if f.pictures != "" {
-		files = os.DirFS(f.pictures)
-	}
-	names, err := fs.Glob(files, "*.png")
-	if err != nil || len(names) == 0 {
-		return nil, errors.Join(usagef("there are no PNG pictures in %q", f.pictures), err)
-	}
-	var out [][]byte
-	for _, name := range names[:min(len(names), 256)] {
-		raw, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, fmt.Errorf("read a picture: %w", err)
-		}
-		out = append(out, raw)
-	}
-	return out, nil
-}
-
-// writeReport merges the figures into a file, whole or not at all.
-func writeReport(file string, report measure.Report) error {
-	old, err := measure.ReadReport(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	raw, err := json.MarshalIndent(old.Merge(report), "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the measurement file: %w", err)
-	}
-	next := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".next")
-	if err := os.WriteFile(next, append(raw, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write the measurement file: %w", err)
-	}
-	return os.Rename(next, file)
 }

@@ -17,16 +17,22 @@ func (a *app) printProfile(r measure.Report) error {
 	fmt.Fprintln(w, "MODEL\tAT\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
 	for _, m := range r.Models {
 		for _, l := range m.Latency {
-			cold, memory := "", ""
+			cold, memory, rate := "", "", ""
 			if l.ColdMS != nil {
-				cold, memory = fmt.Sprintf("%.1f", l.ColdMS.P50), fmt.Sprintf("%d MB", m.MemoryMB)
+				cold = fmt.Sprintf("%.1f", l.ColdMS.P50)
+			}
+			if m.MemoryMB > 0 && l.ColdMS != nil {
+				memory = fmt.Sprintf("%d MB", m.MemoryMB)
+			}
+			if l.PerSecond > 0 {
+				rate = fmt.Sprintf("%.0f", l.PerSecond)
 			}
 			ci := profile.Interval{}
 			if l.Confidence != nil {
 				ci = l.Confidence.P99
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f-%.4f\t%.0f\t%s\t%s\t%d\n", m.Name, at(l), l.Threads, l.Batch,
-				max(l.Concurrency, 1), l.MS.P50, l.MS.P95, l.MS.P99, ci[0], ci[1], l.PerSecond, cold, memory, l.Source.Samples)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%.4f\t%.4f\t%.4f\t%.4f-%.4f\t%s\t%s\t%s\t%d\n", m.Name, at(l), l.Threads, l.Batch,
+				max(l.Concurrency, 1), l.MS.P50, l.MS.P95, l.MS.P99, ci[0], ci[1], rate, cold, memory, l.Source.Samples)
 		}
 	}
 	return w.Flush()

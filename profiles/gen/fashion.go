@@ -48,6 +48,8 @@ var fashionLabels = []string{
 const (
 	fashionAccuracy = "fashion/accuracy.json"
 	fashionLatency  = "fashion/latency.json"
+	// fashionOthers are what paragon profile wrote of functions and of EC2 types.
+	fashionOthers = "fashion/latency-*.json"
 )
 
 // fashion builds the catalogue of the networks that ship. A network that
@@ -69,12 +71,19 @@ func fashion(dir string) (any, error) {
 		FunctionMemoryMB: []int{512, 1024, 1769, 3008},
 		Tasks:            []profile.Task{{Name: "fashion", Labels: fashionLabels}},
 	}
+	others, err := otherResources(dir)
+	if err != nil {
+		return nil, err
+	}
 	for i, m := range scored.Models {
 		if _, err := os.Stat(filepath.Join(dir, "fashion", m.File)); err != nil {
 			return nil, fmt.Errorf("%s names a network that is not there: %w", fashionAccuracy, err)
 		}
 		out := fashionModel(scored, i)
 		timed.into(&out)
+		for _, file := range others {
+			file.addTo(&out)
+		}
 		f.Models = append(f.Models, out)
 	}
 	return f, nil
@@ -121,6 +130,31 @@ func fashionModel(scored accuracyFile, i int) profile.Model {
 			Resource: "reference", Threads: 1, Batch: 1, Source: latency,
 			MS: profile.Percentiles{P50: m.LatencyMS.P50, P95: m.LatencyMS.P95, P99: m.LatencyMS.P99},
 		}},
+	}
+}
+
+// otherResources are the figures of resources besides the reference machine,
+// a file each.
+func otherResources(dir string) ([]latencyFile, error) {
+	files, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(fashionOthers)))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]latencyFile, len(files))
+	for i, file := range files {
+		if err := readJSON(dir, "fashion/"+filepath.Base(file), &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// addTo adds a resource's figures to a model's.
+func (l latencyFile) addTo(m *profile.Model) {
+	for _, timed := range l.Models {
+		if timed.Name == m.Name {
+			m.Latency = append(m.Latency, timed.Latency...)
+		}
 	}
 }
 

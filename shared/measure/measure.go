@@ -42,6 +42,9 @@ type Plan struct {
 	Now func() time.Duration
 }
 
+// reference is the resource that a figure has which stands for no other.
+const reference = "reference"
+
 // leastSamples are taken whatever the budget says: fewer have no p99.
 const leastSamples = 200
 
@@ -55,7 +58,7 @@ func Measure(ctx context.Context, s Subject, set Setting, p Plan) (profile.Laten
 	if err = errors.Join(err, e.Close()); err != nil {
 		return profile.Latency{}, fmt.Errorf("measure %s with %+v: %w", s.Name, set, err)
 	}
-	l := profile.Latency{Resource: "reference", Threads: set.Threads, Batch: set.Batch, Concurrency: set.Concurrency}
+	l := profile.Latency{Resource: reference, Threads: set.Threads, Batch: set.Batch, Concurrency: set.Concurrency}
 	l.PerSecond = float64(len(times)*set.Batch) / took.Seconds()
 	spread := profile.Confidence{}
 	l.MS, spread = summarize(times)

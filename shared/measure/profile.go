@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/exec"
@@ -17,6 +18,9 @@ type Job struct {
 	Plan     Plan
 	Clock    string // names Plan.Now in the report
 	ColdRuns int    // cold starts of each model; 0 leaves them out
+	// Resource is the instance type that this machine is; empty when its
+	// figures are those that other resources scale from.
+	Resource string
 	// Child starts a process that runs RunCold for a model.
 	Child func(ctx context.Context, model string) *exec.Cmd
 	// MemoryMB are function sizes to be emulated, by Share: a process that
@@ -62,6 +66,7 @@ func (j Job) one(ctx context.Context, s Subject, r Report) (Model, string, error
 		if err != nil {
 			return m, "", err
 		}
+		l.Resource = cmp.Or(j.Resource, reference)
 		l.Source = j.source(s.Name, l, r)
 		m.Latency = append(m.Latency, l)
 		j.Tick(s.Name + " " + settingOf(l))

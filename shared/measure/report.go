@@ -45,6 +45,17 @@ func ReadReport(file string) (Report, error) {
 	return r, nil
 }
 
+// Resource is what the figures of the file stand for: an instance type, an
+// architecture of functions or the reference machine. Empty when there is none.
+func (r Report) Resource() string {
+	for _, m := range r.Models {
+		for _, l := range m.Latency {
+			return l.Resource
+		}
+	}
+	return ""
+}
+
 // Merge puts the models of newer in the place of those of the same name.
 func (r Report) Merge(newer Report) Report {
 	out := newer
@@ -151,5 +162,9 @@ func settingOf(l profile.Latency) string {
 	if l.MemoryMB > 0 {
 		return fmt.Sprintf("resource=%s,memory_mb=%d", l.Resource, l.MemoryMB)
 	}
-	return fmt.Sprintf("threads=%d,batch=%d,concurrency=%d", l.Threads, l.Batch, max(l.Concurrency, 1))
+	setting := fmt.Sprintf("threads=%d,batch=%d,concurrency=%d", l.Threads, l.Batch, max(l.Concurrency, 1))
+	if l.Resource != "" && l.Resource != reference {
+		return "resource=" + l.Resource + "," + setting
+	}
+	return setting
 }

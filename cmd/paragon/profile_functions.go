@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/cloud/aws"
+	"paragon/shared/cloud/aws/instance"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/core/inference"
+	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/measure"
+)
+
+// localFunctions is the stage that is this machine.
+const localFunctions = "local"
+
+// resourceHere is what the figures of this machine stand for; empty when that
+// is the machine that others scale from.
+func (f *profileFlags) resourceHere(ctx context.Context) (string, error) {
+	if f.resource != "auto" {
+		return f.resource, nil
+	}
+	typ, err := instance.Type(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find the instance type; --resource names it where this machine cannot be asked: %w", err)
+	}
+	return typ, nil
+}
+
+// measuredFunctions measures the functions of a stage.
+func (a *app) measuredFunctions(ctx context.Context, f *profileFlags) (measure.Report, error) {
+	j, err := f.functionJob(a.now())
+	if err != nil {
+		return measure.Report{}, err
+	}
+	var end func() error
+	if j.Invoker, end, err = f.invoker(ctx, &j); err != nil {
+		return measure.Report{}, err
+	}
+	tick, finish := a.progress(j.Steps())
+	j.Tick = tick
+	report, err := j.Run(ctx)
+	finish()
+	if closing := end(); err == nil {
+		err = closing
+	}
+	return report, err
+}
+
+// functionJob turns the flags into what is to be measured of functions.
+func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
+	j := measure.FunctionJob{
+		MemoryMB: f.memory, Arch: "x86_64", ColdRuns: f.cold, File: f.file(), Today: now,
+		Plan: measure.Plan{Warmup: 5, Samples: f.samples, Budget: f.budget, Now: measure.Wall},
+	}
+	if f.resource != "" || len(f.threads)+len(f.batches)+len(f.concurrency) > 0 || f.clock != "wall" {
+		return j, usagef("--lambda goes with neither --resource, --threads, --batch, --concurrency nor --clock")
+	}
+	if f.samples < 1 || f.cold < 0 || f.cold > 1000 || f.budget <= 0 {
+		return j, usagef("--samples and --budget are above 0, --cold is 0 to 1000")
+	}
+	if f.lambda == localFunctions && runtime.GOARCH == "arm64" {
+		j.Arch = "arm64"
+	}
+	var err error
+	if j.Subjects, err = f.subjects(); err != nil {
+		return j, err
+	}
+	set, err := profiles.Load(f.folder)
+	if err != nil {
+		return j, err
+	}
+	c, err := set.Catalogue(f.catalogue)
+	if err != nil {
+		return j, err
+	}
+	sizes, ok := c.FunctionSizes(j.Arch)
+	for _, mb := range j.MemoryMB {
+		if !slices.Contains(sizes.MemoryMB, mb) {
+			return j, usagef("catalogue %s has no function of %d MB, only %v", f.catalogue, mb, sizes.MemoryMB)
+		}
+	}
+	if len(j.MemoryMB) == 0 {
+		j.MemoryMB = sizes.MemoryMB
+	}
+	if !ok || len(j.MemoryMB) == 0 {
+		return j, usagef("catalogue %s has no functions of %s", f.catalogue, j.Arch)
+	}
+	return j, nil
+}
+
+// invoker reaches the functions, and says what they run on.
+func (f *profileFlags) invoker(ctx context.Context, j *measure.FunctionJob) (measure.Invoker, func() error, error) {
+	if f.lambda == localFunctions {
+		j.Hardware = measure.Hardware() + ", as a function of this machine, with a whole vCPU at every size"
+		return f.startFunctions(*j)
+	}
+	if err := names.CheckStage(f.lambda); err != nil {
+		return nil, nil, usagef("--lambda: %v", err)
+	}
+	home, err := aws.New(ctx, aws.Config{Stage: f.lambda, Now: time.Now, Log: slog.Default()})
+	if err != nil {
+		return nil, nil, err
+	}
+	j.Hardware = "AWS Lambda, " + j.Arch + ", stage " + f.lambda
+	return home.Invoker, func() error { return nil }, nil
+}
+
+// startFunctions makes functions of this machine callable.
+func (f *profileFlags) startFunctions(j measure.FunctionJob) (measure.Invoker, func() error, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the inference function: %w", err)
+	}
+	bootstrap := filepath.Join(filepath.Dir(exe), "inference")
+	if _, err := os.Stat(bootstrap); err != nil {
+		return nil, nil, fmt.Errorf("find the inference function: %w; build it with `make build`", err)
+	}
+	library, err := onnxruntime.Locate()
+	if err != nil {
+		return nil, nil, err
+	}
+	folder := f.folder
+	if folder != "" { // a function has a working folder of its own
+		if folder, err = filepath.Abs(folder); err != nil {
+			return nil, nil, fmt.Errorf("find the profiles: %w", err)
+		}
+	}
+	o := runtimeapi.Options{MaxConcurrency: max(1, j.ColdRuns), KeepAlive: time.Hour}
+	for _, s := range j.Subjects {
+		for _, mb := range j.MemoryMB {
+			o.Functions = append(o.Functions, runtimeapi.Function{
+				Name: inference.FunctionName(s.Name, mb), Bootstrap: bootstrap, MemoryMB: mb, Timeout: time.Minute,
+				Env: []string{"PARAGON_MODEL=" + s.Name, "PARAGON_CATALOGUE=" + f.catalogue, "PARAGON_PROFILES=" + folder, onnxruntime.EnvLibrary + "=" + library},
+			})
+		}
+	}
+	in, err := runtimeapi.New(o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("start the function runtime: %w", err)
+	}
+	return in, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		return in.Close(ctx)
+	}, nil
+}

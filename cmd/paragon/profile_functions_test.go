@@ -1,0 +1,73 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/measure"
+)
+
+func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		says string
+	}{
+		{"--lambda local --resource c5.large", "--lambda goes with neither"},
+		{"--lambda local --batch 4", "--lambda goes with neither"},
+		{"--lambda local --memory 77", "no function of 77 MB"},
+		{"--lambda local --cold -1", "--cold is 0 to 1000"},
+		{"--lambda Not_A_Stage", "--lambda"},
+		{"--lambda local --catalogue imagenet", "figures only"},
+	} {
+		term := newTerminal(t, http.NotFoundHandler())
+		if code := term.run(t.Context(), append([]string{"profile"}, strings.Fields(tt.args)...)); code != exitUsage || !strings.Contains(term.err.String(), tt.says) {
+			t.Errorf("%s: exit status %d, %s", tt.args, code, &term.err)
+		}
+	}
+}
+
+// A machine's type comes from the machine, by IMDSv2, or from who names it.
+func TestTheResourceIsNamedOrAsked(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPut:
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+			_, _ = w.Write([]byte("token"))
+		case r.Header.Get("X-Aws-Ec2-Metadata-Token") == "token" && strings.HasSuffix(r.URL.Path, "/instance-type"):
+			_, _ = w.Write([]byte("m5.xlarge"))
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	defer s.Close()
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", s.URL)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	for flag, want := range map[string]string{"": "", "c5.large": "c5.large", "auto": "m5.xlarge"} {
+		got, err := (&profileFlags{resource: flag}).resourceHere(t.Context())
+		if err != nil || got != want {
+			t.Errorf("--resource %q: %q, error %v", flag, got, err)
+		}
+	}
+}
+
+// Figures of two resources in one file would pass for one machine's.
+func TestAMeasurementFileHoldsOneResource(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "latency.json")
+	of := func(resource string) measure.Report {
+		return measure.Report{Hardware: "x", Models: []measure.Model{{Name: "m", Latency: []profile.Latency{{Resource: resource, Threads: 1, Batch: 1}}}}}
+	}
+	for _, step := range []struct {
+		resource string
+		ok       bool
+	}{{"reference", true}, {"reference", true}, {"lambda-x86_64", false}, {"c5.large", false}} {
+		if err := writeReport(file, of(step.resource)); (err == nil) != step.ok {
+			t.Errorf("%s: error %v", step.resource, err)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"paragon/profiles"
+	"paragon/profiles/schema"
+	"paragon/shared/measure"
+)
+
+// subjects are the models that were named, with their networks and the pictures.
+func (f *profileFlags) subjects() ([]measure.Subject, error) {
+	set, err := schema.Load(f.folder)
+	if err != nil {
+		return nil, err
+	}
+	c, err := set.Catalogue(f.catalogue)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range f.models {
+		if m, ok := c.Model(name); !ok || m.File == "" {
+			return nil, usagef("catalogue %s has no network of a model %q", f.catalogue, name)
+		}
+	}
+	pictures, err := f.readPictures(set)
+	if err != nil {
+		return nil, err
+	}
+	var out []measure.Subject
+	for i := range c.Models {
+		m := &c.Models[i]
+		if m.File == "" || len(f.models) > 0 && !slices.Contains(f.models, m.Name) {
+			continue
+		}
+		onnx, err := set.NetworkOf(f.catalogue, m)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, measure.Subject{Name: m.Name, ONNX: onnx, Input: *m.Input, Pictures: pictures, Type: "image/png"})
+	}
+	if len(out) == 0 {
+		return nil, usagef("catalogue %s has figures only and no networks to measure", f.catalogue)
+	}
+	return out, nil
+}
+
+func (f *profileFlags) readPictures(set *profiles.Set) ([][]byte, error) {
+	files := set.Samples()
+	if f.pictures != "" {
+		files = os.DirFS(f.pictures)
+	}
+	names, err := fs.Glob(files, "*.png")
+	if err != nil || len(names) == 0 {
+		return nil, errors.Join(usagef("there are no PNG pictures in %q", f.pictures), err)
+	}
+	var out [][]byte
+	for _, name := range names[:min(len(names), 256)] {
+		raw, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("read a picture: %w", err)
+		}
+		out = append(out, raw)
+	}
+	return out, nil
+}
+
+// writeReport merges the figures into a file, whole or not at all.
+func writeReport(file string, report measure.Report) error {
+	old, err := measure.ReadReport(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && old.Resource() != report.Resource() {
+		return usagef("%s holds figures of %s: write those of %s to another file", file, old.Resource(), report.Resource())
+	}
+	raw, err := json.MarshalIndent(old.Merge(report), "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the measurement file: %w", err)
+	}
+	next := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".next")
+	if err := os.WriteFile(next, append(raw, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the measurement file: %w", err)
+	}
+	return os.Rename(next, file)
+}
