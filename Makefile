@@ -51,6 +51,7 @@ lint: prereqs ## Check the format, vet every build tag and architecture, run sta
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }
 	go vet ./...
 	go vet -tags accuracy,bench ./cmd/...
+	go vet -tags figures ./profiles ./functions/...
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
 	go tool staticcheck ./...
 
@@ -81,11 +82,13 @@ dist: prereqs deps ## Build what deploys, for arm64 and x86-64, and hold it to L
 		(( bytes <= $(DIST_MAX_BYTES) )) || { echo "$$folder has $$bytes bytes, above Lambda's $(DIST_MAX_BYTES)"; exit 1; }; \
 	done
 
-# dist-arch builds one architecture: its name for AWS, for Go and for npm. The
-# folder is swapped in whole, so that one which is there is a finished one.
+# dist-arch builds one architecture: its name for AWS, for Go and for npm. Only
+# what infers has the networks in it. The folder is swapped in whole, so that one
+# which is there is a finished one.
 define dist-arch
 	rm -rf $(DIST)/$(1).new; mkdir -p $(DIST)/$(1).new/out; \
-	GOOS=linux GOARCH=$(2) $(GOBUILD) -o $(DIST)/$(1).new/out/ $(DIST_FUNCTIONS:%=./functions/%) ./workers; \
+	GOOS=linux GOARCH=$(2) $(GOBUILD) -o $(DIST)/$(1).new/out/ ./functions/inference ./workers; \
+	GOOS=linux GOARCH=$(2) $(GOBUILD),figures -o $(DIST)/$(1).new/out/ $(patsubst %,./functions/%,$(filter-out inference,$(DIST_FUNCTIONS))); \
 	mv $(DIST)/$(1).new/out/workers $(DIST)/$(1).new/out/worker; \
 	for name in $(DIST_FUNCTIONS) worker; do \
 		mkdir $(DIST)/$(1).new/$$name; mv $(DIST)/$(1).new/out/$$name $(DIST)/$(1).new/$$name/bootstrap; \

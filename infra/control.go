@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
 )
@@ -63,10 +62,10 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 // groups, sets what is desired, and ends what has expired.
 func (s *stack) controllerMay() []permission {
 	may := []permission{
-		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:GetQueueAttributes"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"),
+		allow(s.queueARNs(s.allWork()...), "sqs:GetQueueAttributes"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
-		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
 		describeGroups(), readMetrics(), s.readSettings(), putMetrics(),
 	}
 	for _, p := range s.pools {

@@ -7,7 +7,7 @@ package profiles
 import (
 	"bytes"
 	"crypto/sha256"
-	"embed"
+	_ "embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -24,9 +24,6 @@ import (
 )
 
 //go:generate go run ./gen
-
-//go:embed *.json */catalogue.json fashion/*.onnx fashion/testdata
-var embedded embed.FS
 
 // The most that is read of a file. The largest network that is in use, VGG19,
 // takes 575 MB.
