@@ -38,7 +38,7 @@ func startLambdas(t *testing.T) lambdas {
 			Env: []string{"PARAGON_MODEL=cnn"}, Timeout: time.Minute,
 		})
 	}
-	models := runtime(t, functions)
+	models := hosted(t, functions)
 	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Invoker: models})
 	if err != nil {
 		t.Fatal(err)
@@ -53,11 +53,11 @@ func startLambdas(t *testing.T) lambdas {
 			Env: []string{local.URLVariable + "=" + door.URL + "/" + home.Register(name)},
 		})
 	}
-	return lambdas{home.Cloud(), runtime(t, stage)}
+	return lambdas{home.Cloud(), hosted(t, stage)}
 }
 
-// runtime starts the functions when they are first invoked.
-func runtime(t *testing.T, functions []runtimeapi.Function) *runtimeapi.Invoker {
+// hosted starts the functions when they are first invoked.
+func hosted(t *testing.T, functions []runtimeapi.Function) *runtimeapi.Invoker {
 	t.Helper()
 	in, err := runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
 	if err != nil {
