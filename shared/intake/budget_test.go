@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 )
 
@@ -68,4 +71,42 @@ func TestARepeatIsBookedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A tick tells what is left of the hour, and the views until the next tick
+// repeat it: what was booked meanwhile stays booked.
+func TestWhatATickLeftIsSpentOnce(t *testing.T) {
+	d := newDesk(t, nil)
+	publish := func(leftUSD float64) {
+		t.Helper()
+		d.clock.advance(2 * time.Second)
+		p := placement.Pool{Name: "general", InstanceType: "c5.large", At: d.clock.now(), BudgetLeftUSD: &leftUSD}
+		if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const left = 0.0000025 // a function's query costs $0.00000078: three fit
+	overflowed := 0
+	for range 4 {
+		publish(left)
+		for range 2 {
+			if r := d.submit(t, strictly()); r.Placement == string(cloud.Overflow) {
+				overflowed++
+			}
+		}
+	}
+	if overflowed != 3 {
+		t.Errorf("%d queries went to functions within a tick, 3 are paid for", overflowed)
+	}
+	publish(left * 1.01) // the next tick's word
+	if r := d.submit(t, strictly()); r.Placement != string(cloud.Overflow) {
+		t.Errorf("the next tick's remainder is not spent: %s", r.Placement)
+	}
+}
+
+// strictly is a query that overflows where no worker is.
+func strictly() Request {
+	r := request(500)
+	r.Class = query.Strict
+	return r
 }

@@ -20,7 +20,7 @@ type fleetView struct {
 	mu        sync.Mutex
 	readAt    time.Time // zero until the first read
 	view      cloud.View
-	bookedUSD float64 // for functions, since the view
+	bookedUSD float64 // for functions, since a tick told what is left of the budget
 	estimates map[string]*placement.Estimate
 }
 
@@ -95,7 +95,7 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 	if v == nil {
 		return
 	}
-	if v.At.After(f.view.At) {
+	if tellsOtherwise(f.view, *v) {
 		f.bookedUSD = 0
 	}
 	f.view = *v
@@ -104,6 +104,24 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 			e.See(p)
 		}
 	}
+}
+
+// tellsOtherwise tells whether a view comes with another remainder of the hour's
+// budget: views are written many times a tick, and one that repeats a remainder
+// knows nothing of what was booked against it meanwhile.
+func tellsOtherwise(before, now cloud.View) bool {
+	left := map[string]float64{}
+	for _, p := range before.Pools {
+		if p.BudgetLeftUSD != nil {
+			left[p.Name] = *p.BudgetLeftUSD
+		}
+	}
+	for _, p := range now.Pools {
+		if last, known := left[p.Name]; p.BudgetLeftUSD != nil && (!known || last != *p.BudgetLeftUSD) {
+			return true
+		}
+	}
+	return false
 }
 
 // missedReports is how many heartbeats old a view may be before its workers
