@@ -53,6 +53,13 @@ test("it shows the stage", async () => {
   assert.equal(await page.locator("#queues tr").count(), 4);
 });
 
+test("it tells what the controller decided", async () => {
+  await page.locator("#decisions li").nth(1).waitFor();
+  assert.match(await text("#decisions"), /keep 3 workers: 40\.0 queries[\s\S]*grow from 2 to 3 workers/);
+  assert.equal(await page.locator("#decisions .moves").count(), 1);
+  assert.equal(await page.locator("#decisions-none").isHidden(), true);
+});
+
 test("it moves on every second", async () => {
   const cost = await text("#cost");
   const line = await page.locator("#chart .line.strict").getAttribute("d");

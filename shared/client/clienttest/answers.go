@@ -165,3 +165,12 @@ func wave(shift int, mean, swing float64) []float64 {
 	}
 	return out
 }
+
+// decisions are two ticks, of which one moved the fleet.
+func decisions(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string][]client.Decision{"decisions": {
+		{ID: "20260504T115950.000Z-main", Pool: "main", At: Instant.Add(-10 * time.Second), Line: "keep 3 workers: 40.0 queries/s, 20.00 a worker: 3 workers"},
+		{ID: "20260504T115940.000Z-main", Pool: "main", At: Instant.Add(-20 * time.Second), Moves: true, Outcome: "done",
+			Line: "grow from 2 to 3 workers: 60.0 queries/s, 20.00 a worker: 3 workers"},
+	}})
+}

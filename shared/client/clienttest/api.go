@@ -64,6 +64,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("PUT /v1/uploads/{id}", a.putUpload)
 	mux.HandleFunc("GET /v1/models", models)
 	mux.HandleFunc("GET /v1/status", a.status)
+	mux.HandleFunc("GET /v1/decisions", decisions)
 	mux.ServeHTTP(w, r)
 }
 

@@ -1,5 +1,6 @@
 // The live page: reads the stage every second and says so when it cannot.
 import { Lost, call } from "./api.js";
+import { showDecisions } from "./decisions.js";
 import { showRecent } from "./recent.js";
 import { showStage } from "./stage.js";
 import { loadTry, startTry } from "./try.js";
@@ -12,9 +13,10 @@ let loaded = false; // there is something to pick from
 async function look() {
   if (document.visibilityState === "visible") {
     try {
-      const [stage, recent] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20")]);
+      const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
       const notices = showStage(stage);
       showRecent(recent.queries ?? []);
+      showDecisions(ticks.decisions ?? []);
       await live(notices);
     } catch (fault) {
       lost(fault);
