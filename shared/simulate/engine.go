@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 )
 
@@ -18,7 +16,6 @@ type engine struct {
 	agenda    agenda
 	arrivals  *stream
 	pools     []*pool
-	models    []Model // of all pools, one after another
 	calls     *functions
 	widest    int // models of a pool, at most
 	mix       *rand.Rand
@@ -208,93 +205,4 @@ func (e *engine) happen() {
 		e.agenda.pop()
 		e.tick(p)
 	}
-}
-
-// arrive draws what the query is and places it.
-func (e *engine) arrive() {
-	e.turnHour()
-	draw := e.mix.Uint64()
-	p := e.pools[0]
-	if len(e.pools) > 1 {
-		p = e.pools[e.poolFor(e.mix.Float64())]
-	}
-	j := job{at: e.now, strict: draw&(1<<32-1) < e.cut, counted: e.now >= e.from}
-	j.model = int32((draw >> 32) * uint64(len(p.service)) >> 32)
-	class := 0
-	if j.strict {
-		class = 1
-	}
-	j.deadline = e.now + e.budget[class]
-	m := &p.cfg.Models[j.model]
-	j.handover = j.deadline - micros(m.FunctionMS)
-	if !j.strict && !e.calls.warm(e.function(p, &j), e.now) {
-		j.handover = max(e.now, j.handover-micros(m.ColdMS)) // leave time to start one
-	}
-	if j.counted {
-		e.inSystem++
-		e.class(&j).Arrived++
-	}
-	p.control.count(e.now, j.strict)
-	e.place(p, j, m)
-}
-
-func (e *engine) poolFor(x float64) int {
-	for i, s := range e.shares {
-		if x < s {
-			return i
-		}
-	}
-	return len(e.shares) - 1
-}
-
-// place sends a query to a free runner, to the queue, or to a function, by the
-// rule of production.
-func (e *engine) place(p *pool, j job, m *Model) {
-	w := p.freeWorker()
-	if w >= 0 && p.strict.n == 0 {
-		e.run(p, w, j)
-		return
-	}
-	if e.cfg.NoDefer && p.control.rule(j.strict) == procurement.AtBound {
-		e.overflow(p, &j, false)
-		return
-	}
-	if !j.strict {
-		e.wait(p, &p.relaxed, j)
-		return
-	}
-	ask := placement.Ask{
-		Class: query.Strict, BudgetMS: e.budgetMS[1], ServiceMS: max(m.P99MS, m.ServiceMS),
-		OverflowAllowed: p.control.strict == procurement.AtBound,
-	}
-	if placement.Place(ask, p.capacity, float64(p.ahead(e.now))/1000).Route == placement.ToOverflow {
-		e.overflow(p, &j, false)
-		return
-	}
-	p.strict.push(j, p.service[j.model])
-}
-
-// wait queues a relaxed query, and sees to it that it is handed over in time.
-func (e *engine) wait(p *pool, q *queue, j job) {
-	q.push(j, p.service[j.model])
-	e.arm(p)
-}
-
-// arm puts the next hand-over of a relaxed query on the agenda.
-func (e *engine) arm(p *pool) {
-	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound {
-		return
-	}
-	p.armed = true
-	e.agenda.push(event{at: max(e.now, p.relaxed.at(0).handover), kind: handOver, pool: p.id})
-}
-
-// handOver moves the relaxed queries that no worker started to functions, at
-// the last moment at which these can keep the bound.
-func (e *engine) handOver(p *pool) {
-	for p.relaxed.n > 0 && p.relaxed.at(0).handover <= e.now && p.control.relaxed == procurement.AtBound {
-		j := p.relaxed.pop(p.service)
-		e.overflow(p, &j, true)
-	}
-	e.arm(p)
 }
