@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,14 @@ func TestStack(t *testing.T) {
 			t.Error("two templates from one context")
 		}
 	})
+	t.Run("bash reads the user data", func(t *testing.T) {
+		script := flat(at(first.launch(), "UserData"))
+		sh := exec.Command("bash", "-n")
+		sh.Stdin = strings.NewReader(script)
+		if out, err := sh.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	t.Run("every excuse of a rule names its finding and its reason", func(t *testing.T) { excuses(t, first) })
 }
 
@@ -81,7 +90,10 @@ func TestChoices(t *testing.T) {
 	a := synthesize(t, dist, map[string]any{
 		"stage": "prod", "network": "public", "authorizer": "keys", "function_arch": "arm64", "function_memory_mb": "[1024]", "retain": true,
 		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "settings": map[string]any{"path_ms": "60"},
-		"pools": map[string]any{"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4}},
+		"pools": map[string]any{
+			"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4},
+			"big":     map[string]any{"instance_types": []string{"c5.2xlarge"}, "max": 2},
+		},
 	})
 	hold(t, a)
 	if len(a.t.of("Budgets::Budget")) != 1 || len(a.t.of("SNS::Subscription")) != 1 {
