@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -305,8 +307,14 @@ func TestMemoryDoesNotGrowWithTheTrace(t *testing.T) {
 	}
 }
 
+// BenchmarkRun plays WITS at half its rate, where the folder PARAGON_TRACES has
+// it, and a made-up hour otherwise.
 func BenchmarkRun(b *testing.B) {
 	c := config(must(procurement.Get("mixed")), generated(b, "mmpp", 60))
+	if f, err := os.Open(filepath.Join(os.Getenv("PARAGON_TRACES"), "wits.csv")); err == nil {
+		defer f.Close()
+		c.Trace = must(arrivals.ReadTrace(f)).Scaled(0.5)
+	}
 	queries := int64(0)
 	for b.Loop() {
 		queries += run(b, c).Arrived()
