@@ -157,14 +157,18 @@ func (a *app) printDemo(r demo.Report) error {
 	for _, m := range r.Moves {
 		a.printf("  %s\n", oneLine(m))
 	}
-	a.printf("\nThe same load, simulated:\n")
+	a.printf("\nThe same load, simulated. Of %s the simulation is off by %+.1f %% in cost and %+.1f %% in workers:\n",
+		r.Scheme, r.CostErrorPercent, r.WorkersErrorPercent)
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCHEME\tCOST\tSTRICT MISSED\tRELAXED MISSED")
+	fmt.Fprintln(w, "SCHEME\tCOST\tWORKERS\tSTRICT MISSED\tRELAXED MISSED")
 	for _, o := range r.Others {
-		fmt.Fprintf(w, "%s\t%s\t%.2f %%\t%.2f %%\n", o.Scheme, dollars(o.CostUSD), o.StrictViolationPercent, o.RelaxedViolationPercent)
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f %%\t%.2f %%\n", o.Scheme, dollars(o.CostUSD), o.WorkersMean, o.StrictViolationPercent, o.RelaxedViolationPercent)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the other schemes: %w", err)
+	}
+	if !r.Calibrated() {
+		a.printf("That is more than 5 %%: no saving is to be read from it.\n")
 	}
 	return nil
 }

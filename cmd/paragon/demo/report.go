@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"paragon/shared/client"
@@ -46,6 +47,10 @@ type Report struct {
 	Moves                []string    `json:"moves"`
 	Load                 load.Report `json:"load"`
 	Others               []Other     `json:"others"`
+	// CostErrorPercent and WorkersErrorPercent are by how much the simulation of
+	// the same scheme is off what was seen; above mostError no saving is quoted.
+	CostErrorPercent    float64 `json:"cost_error_percent"`
+	WorkersErrorPercent float64 `json:"workers_error_percent"`
 
 	length         time.Duration
 	startUSD       float64
@@ -68,6 +73,7 @@ type Fleet struct {
 type Other struct {
 	Scheme                  string  `json:"scheme"`
 	CostUSD                 float64 `json:"cost_usd"`
+	WorkersMean             float64 `json:"workers_mean"`
 	StrictViolationPercent  float64 `json:"strict_violation_percent"`
 	RelaxedViolationPercent float64 `json:"relaxed_violation_percent"`
 }
@@ -203,7 +209,29 @@ func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Cat
 		return fmt.Errorf("simulate the other schemes: %w", err)
 	}
 	for _, row := range rows {
-		r.Others = append(r.Others, Other{row.Row.Scheme, row.Row.CostUSD * c.TimeScale, 100 * row.Row.StrictViolation, 100 * row.Row.RelaxedViolation})
+		o := Other{Scheme: row.Row.Scheme, CostUSD: row.Row.CostUSD * c.TimeScale, WorkersMean: row.Result.VMSeconds / max(1, row.Result.Seconds),
+			StrictViolationPercent: 100 * row.Row.StrictViolation, RelaxedViolationPercent: 100 * row.Row.RelaxedViolation}
+		r.Others = append(r.Others, o)
+		if o.Scheme == c.Scheme {
+			r.CostErrorPercent, r.WorkersErrorPercent = off(o.CostUSD, r.CostUSD), off(o.WorkersMean, r.WorkersMean)
+		}
 	}
 	return nil
+}
+
+// mostError is the error of the simulation, in percent, above which what it
+// says of other schemes is not worth quoting.
+const mostError = 5
+
+// Calibrated tells whether the simulation came close enough to what was seen.
+func (r Report) Calibrated() bool {
+	return math.Abs(r.CostErrorPercent) <= mostError && math.Abs(r.WorkersErrorPercent) <= mostError
+}
+
+// off is by how many percent a simulated value is off the one that was seen.
+func off(simulated, seen float64) float64 {
+	if seen == 0 {
+		return 0
+	}
+	return 100 * (simulated/seen - 1)
 }
