@@ -135,7 +135,7 @@ func age(days *float64) string {
 	if days == nil {
 		return "of no known date"
 	}
-	return fmt.Sprintf("%.0f days old", *days)
+	return fmt.Sprintf("%.3g days old", *days)
 }
 
 // several names a few resources, and counts the rest.

@@ -96,7 +96,7 @@ func TestContradicted(t *testing.T) {
 			if len(got) != 1 || got[0].Kind != Live || got[0].LiveMS != tt.live || got[0].Answers != 20 || len(got[0].Resources) != 1 {
 				t.Fatalf("warnings %+v", got)
 			}
-			if !strings.Contains(got[0].Text, got[0].Resources[0]) || !strings.Contains(got[0].Text, "4 days old") {
+			if !strings.Contains(got[0].Text, got[0].Resources[0]) || !strings.Contains(got[0].Text, "3.5 days old") {
 				t.Errorf("text %q", got[0].Text)
 			}
 		})
