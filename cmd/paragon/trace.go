@@ -18,7 +18,7 @@ func (a *app) traceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "trace", Short: "Look at traces of arrivals, and bring them into Paragon's format",
 		Example: "  paragon trace stat wits.csv\n  paragon trace import --format limbo wiki.csv --out trace.csv",
-		Args: a.knownCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:    a.knownCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.traceStatCommand(), a.traceImportCommand())
 	return c
