@@ -25,7 +25,10 @@ func Document(w io.Writer, rows []Ran) error {
 	if _, err := io.WriteString(w, "\n## hedged beside the others\n\n"); err != nil {
 		return err
 	}
-	return writeKeeping(w, rows)
+	if err := writeKeeping(w, rows); err != nil {
+		return err
+	}
+	return writeFindings(w, rows)
 }
 
 const documentIntro = `# Evaluation

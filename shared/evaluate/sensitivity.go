@@ -161,11 +161,7 @@ func WriteSensitivity(w io.Writer, lines []Sensitive) error {
 	for _, l := range lines {
 		fmt.Fprintf(w, "| %s | %.1f | %.0f s | %s | %s |", l.Trace, l.PriceRatio, l.MetricDelay.Seconds(), l.ReactiveRule, l.SlotRule)
 		for _, f := range l.Findings {
-			verdict := "no"
-			if f.Holds {
-				verdict = "holds"
-			}
-			fmt.Fprintf(w, " %+.0f %% %s |", f.Value, verdict)
+			fmt.Fprintf(w, " %s |", verdict(f))
 		}
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
