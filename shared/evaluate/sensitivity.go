@@ -40,7 +40,7 @@ type variant struct {
 // provides for, and how it closes; the slot rule is what overflow waits for.
 const (
 	withBacklog  = "rate + backlog / 10 s, idle 180 s"
-	fastClose    = "rate + backlog / 10 s, idle 30 s"
+	fastClose    = "rate + backlog / 10 s, idle 10 s"
 	slowBacklog  = "rate + backlog / 60 s, idle 180 s"
 	waitsToBound = "overflow at the bound"
 	noFreeSlot   = "overflow when no runner is free"
@@ -72,7 +72,7 @@ func (v variant) apply(c *Case) error {
 	c.MetricDelay = v.delay
 	switch v.reactive {
 	case fastClose:
-		c.Settings.IdleSeconds = 30
+		c.Settings.IdleSeconds = 10
 	case slowBacklog:
 		c.Settings.BacklogSeconds = 60
 	}
