@@ -64,19 +64,24 @@ const (
 func readConfig(context func(string) any) (Config, error) {
 	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
 		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20}
-	keys := map[string]any{
-		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
-		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer,
-		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
-		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays,
-		"retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
-	}
+	keys := c.keys()
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if err := decode(context(key), keys[key]); err != nil {
 			return c, fmt.Errorf("context %q: %w", key, err)
 		}
 	}
 	return c, c.validate()
+}
+
+// keys are the keys of the context, with where each is read to.
+func (c *Config) keys() map[string]any {
+	return map[string]any{
+		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
+		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer,
+		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
+		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays,
+		"retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
+	}
 }
 
 // decode reads one value. The command line gives every value as text, which is

@@ -190,6 +190,27 @@ func TestContextFaultsAreNamed(t *testing.T) {
 	}
 }
 
+// Every key of the context is in cdk.json, where a reader looks for it, and on
+// the page on deploying.
+func TestEveryKeyIsWrittenDown(t *testing.T) {
+	page, err := os.ReadFile("../docs/deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	context := cdkJSON(t)
+	for _, key := range keys((&Config{}).keys()) {
+		if key == "asset_root" { // for tests
+			continue
+		}
+		if _, ok := context[key]; !ok {
+			t.Errorf("cdk.json lacks %q", key)
+		}
+		if !strings.Contains(string(page), "`"+key+"`") {
+			t.Errorf("docs/deploy.md lacks %q", key)
+		}
+	}
+}
+
 // A list of days is written twice, in the check and in the CDK's words.
 func TestEveryRetentionHasItsWord(t *testing.T) {
 	var words []string
