@@ -40,7 +40,7 @@ func (a *app) calibrateCommand() *cobra.Command {
 	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
 	fs.DurationVar(&f.from, "from", 0, "where in the trace to begin")
 	fs.DurationVar(&f.length, "for", time.Hour, "how much of it to play")
-	fs.Float64Var(&f.rate, "rate", 6, "queries a second at the lowest of those that are made up")
+	fs.Float64Var(&f.rate, "rate", 5, "queries a second at the lowest of those that are made up")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and pictures")
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	f.cfg.Functions, f.cfg.StrictShare, f.cfg.StrictMS, f.cfg.RelaxedMS = true, 0.5, 1000, 10000

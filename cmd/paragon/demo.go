@@ -59,7 +59,7 @@ func (a *app) demoCommand() *cobra.Command {
 	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
 	fs.DurationVar(&f.from, "from", 0, "where in the trace to begin")
 	fs.DurationVar(&f.length, "for", time.Hour, "how much of it to play")
-	fs.Float64Var(&f.rate, "rate", 6, "queries a second before and after the flash crowd")
+	fs.Float64Var(&f.rate, "rate", 5, "queries a second before and after the flash crowd")
 	fs.Float64Var(&f.cfg.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")

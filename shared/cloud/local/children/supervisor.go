@@ -66,7 +66,13 @@ type Fault struct {
 	SlowBoot    time.Duration // on top of the boot delay
 	NeverReady  bool          // it boots for ever
 	DiesAfter   time.Duration // killed so long after its process began; 0 means never
+	// SpotAfter takes it back so long after its process began, with a notice of
+	// SpotNotice as a spot instance has; 0 means never.
+	SpotAfter time.Duration
 }
+
+// SpotNotice is how long a spot instance has from the notice to its end.
+const SpotNotice = 2 * time.Minute
 
 // Options say what to run.
 type Options struct {

@@ -329,3 +329,26 @@ func TestOneThatBootsCanBeCalledOff(t *testing.T) {
 		}
 	})
 }
+
+// A spot instance that is taken back has its notice to leave by its own hand.
+func TestASpotNoticeIsADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 1, Options{BootDelay: boot, Fault: func(n int) Fault {
+			if n == 0 {
+				return Fault{SpotAfter: time.Minute}
+			}
+			return Fault{}
+		}})
+		defer f.close()
+		after(boot)
+		spot := f.running()[0]
+		after(time.Minute)
+		if !spot.terminated || spot.killed {
+			t.Errorf("terminated %v, killed %v, want to be told to leave", spot.terminated, spot.killed)
+		}
+		after(boot)
+		if running := f.running(); len(running) != 1 || running[0] == spot {
+			t.Errorf("%d workers run, the one that was taken back is not replaced", len(running))
+		}
+	})
+}

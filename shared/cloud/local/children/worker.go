@@ -65,28 +65,37 @@ func (w *worker) boot(delay time.Duration) bool {
 
 // run returns when the process has ended.
 func (w *worker) run(c child) {
-	var dies <-chan time.Time
-	if w.fault.DiesAfter > 0 {
-		timer := time.NewTimer(w.fault.DiesAfter)
-		defer timer.Stop()
-		dies = timer.C
-	}
+	dies, stop := timerOf(w.fault.DiesAfter)
+	defer stop()
+	notice, stop := timerOf(w.fault.SpotAfter)
+	defer stop()
 	select {
 	case <-c.Done():
 	case <-dies:
 		c.Kill()
 		<-c.Done()
+	case <-notice:
+		w.expel(c, SpotNotice)
 	case <-w.dismissed:
-		w.expel(c)
+		w.expel(c, w.s.opts.Grace)
 	case <-w.s.quit:
 		c.Stop(w.s.stop)
 	}
 }
 
-// expel ends a worker that was declared dead. It may be about to leave by
-// itself, so it has some time to.
-func (w *worker) expel(c child) {
-	timer := time.NewTimer(w.s.opts.Grace)
+// timerOf is a timer's channel, or nil for no time, and what stops it.
+func timerOf(d time.Duration) (<-chan time.Time, func()) {
+	if d <= 0 {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(d)
+	return timer.C, func() { timer.Stop() }
+}
+
+// expel ends a worker that was declared dead, or is taken back. It may be
+// about to leave by itself, so it has some time to.
+func (w *worker) expel(c child, grace time.Duration) {
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	c.Terminate()
 	select {
