@@ -50,7 +50,7 @@ evaluation: build ## Play every scheme on every trace of TRACES and write docs/e
 lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }
 	go vet ./...
-	go vet -tags accuracy,bench ./cmd/...
+	go vet -tags accuracy,bench,rehearse ./cmd/...
 	go vet -tags figures ./profiles ./functions/...
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
 	go tool staticcheck ./...
@@ -64,7 +64,6 @@ build: prereqs deps ## Build the command line, the worker and the functions into
 	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
 	$(GOBUILD) -o bin/controller ./functions/controller
 	$(GOBUILD) -o bin/api ./functions/api
-	$(GOBUILD) -o bin/controller ./functions/controller
 
 # What deploys, by architecture as AWS names it: dist/<arch>/<function>/bootstrap,
 # and the library under lib/ of whatever infers. Lambda's limit for a package.
@@ -119,6 +118,10 @@ lint-template: synth venv ## Hold the template to cfn-lint, and to the same byte
 	@again=$$(mktemp -d); trap 'rm -rf $$again' EXIT; \
 	$(CDK) synth --quiet -c stage=$(STAGE) --build true --output $$again; \
 	cmp cdk.out/paragon-$(STAGE).template.json $$again/paragon-$(STAGE).template.json && echo 'made twice, the same bytes'
+
+.PHONY: rehearse
+rehearse: synth venv ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
+	PARAGON_CDK_OUT=$(CURDIR)/cdk.out go test -count=1 -timeout 10m -tags rehearse -v ./cmd/paragon/rehearse
 
 .PHONY: deploy
 deploy: prereqs deps ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'

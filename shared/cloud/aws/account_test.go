@@ -1,12 +1,17 @@
 package aws
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
@@ -16,10 +21,11 @@ import (
 func TestOwnWays(t *testing.T) {
 	ground := newGround(t)
 	for name, holds := range map[string]func(*testing.T, *Home){
-		"a repeat mends a crash before the send":   repeatMends,
-		"a repeat with another body sends nothing": otherBodySendsNothing,
-		"an upload is signed for its very length":  uploadIsSigned,
-		"a blob above the reader's limit":          blobIsBounded,
+		"a repeat mends a crash before the send":    repeatMends,
+		"a repeat with another body sends nothing":  otherBodySendsNothing,
+		"an upload is signed for its very length":   uploadIsSigned,
+		"settings are read from SSM by one of many": settingsAreShared,
+		"a blob above the reader's limit":           blobIsBounded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,4 +116,47 @@ func blobIsBounded(t *testing.T, h *Home) {
 	if _, err := h.Blobs.Blob(t.Context(), "ann", u.URI, 99); !errors.Is(err, cloud.ErrTooLarge) {
 		t.Errorf("error %v, want ErrTooLarge", err)
 	}
+}
+
+// counted counts the readings of SSM.
+type counted struct {
+	settingClient
+	reads atomic.Int64
+}
+
+func (c *counted) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput, o ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error) {
+	c.reads.Add(1)
+	return c.settingClient.GetParametersByPath(ctx, in, o...)
+}
+
+func settingsAreShared(t *testing.T, h *Home) {
+	s := *h.Settings.(*settings)
+	c := &counted{settingClient: s.client}
+	s.client = c
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	if err := s.Set(t.Context(), "path_ms", "12"); err != nil {
+		t.Fatal(err)
+	}
+	readAll := func(want string, reads int64) {
+		t.Helper()
+		for range 5 {
+			values, _, err := s.Raw(t.Context())
+			if err != nil || values["path_ms"] != want {
+				t.Errorf("values %v, error %v, want %s", values, err, want)
+			}
+		}
+		if n := c.reads.Load(); n != reads {
+			t.Errorf("SSM was read %d times, want %d", n, reads)
+		}
+	}
+	readAll("12", 1)
+	_, err := s.client.PutParameter(t.Context(), &ssm.PutParameterInput{ // by another hand
+		Name: aws.String(s.path + "path_ms"), Value: aws.String("13"), Overwrite: aws.Bool(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	readAll("12", 1)
+	now = now.Add(passOn)
+	readAll("13", 2)
 }

@@ -81,7 +81,7 @@ func connect(c Config, with clients) *Home {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
-	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage)}
+	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), table: f.table, now: c.Now}
 	return &Home{
 		queues: q, fleet: f,
 		Home: cloud.Home{

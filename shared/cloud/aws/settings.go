@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -17,10 +18,29 @@ import (
 
 // settings are parameters of SSM below one path. SSM keeps the last hundred
 // values of each.
+//
+// SSM answers forty such calls a second in an account, and a stage may have
+// thousands of processes that want to know. So the values are passed on through
+// a row of the state table: whoever finds it old, and is the first to, reads SSM.
 type settings struct {
 	client settingClient
 	path   string // ends with a slash
+	table  table
+	now    func() time.Time
 }
+
+// passOn is how long values are passed on before SSM is read again.
+const passOn = 5 * time.Second
+
+const askedAttribute = "asked" // when SSM was last read, in Unix milliseconds
+
+// passed is what is passed on.
+type passed struct {
+	Values  map[string]string `json:"values"`
+	Version int64             `json:"version"`
+}
+
+func settingsKey() item { return stateKey("settings", "values") }
 
 // perVersion leaves room in a version for the number of settings, so that it
 // changes too when one is deleted by hand.
@@ -29,8 +49,73 @@ const perVersion = 1000
 // versionAt is the version of the settings by a change at that time.
 func versionAt(at time.Time) int64 { return at.UnixMilli() * perVersion }
 
-// Raw implements cloud.Settings. The version is the time of the last change.
+// Raw implements cloud.Settings: the values as they were at most a few seconds
+// ago, or now, after a Set. The version is the time of the last change.
 func (s *settings) Raw(ctx context.Context) (map[string]string, int64, error) {
+	row, err := s.table.get(ctx, settingsKey())
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the settings: %w", err)
+	}
+	known := textOf(row, documentAttribute) != ""
+	if known && s.now().Sub(time.UnixMilli(numberOf(row, askedAttribute))) < passOn {
+		return given(row)
+	}
+	mine, err := s.claim(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the settings: %w", err)
+	}
+	if known && !mine {
+		return given(row)
+	}
+	values, version, err := s.fromSSM(ctx)
+	if err != nil || !mine {
+		return values, version, err
+	}
+	return values, version, s.pass(ctx, passed{values, version})
+}
+
+// given reads what was passed on.
+func given(row item) (map[string]string, int64, error) {
+	var p passed
+	err := read(row, documentAttribute, &p)
+	return p.Values, p.Version, err
+}
+
+// claim tells whether this process is the one that reads SSM.
+func (s *settings) claim(ctx context.Context) (bool, error) {
+	now := s.now()
+	_, mine, err := s.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :now"),
+		ConditionExpression:       aws.String("attribute_not_exists(#asked) OR #asked <= :before"),
+		ExpressionAttributeNames:  placeholders(askedAttribute),
+		ExpressionAttributeValues: item{":now": number(now.UnixMilli()), ":before": number(now.Add(-passOn).UnixMilli())},
+	})
+	return mine, err
+}
+
+// pass passes values on.
+func (s *settings) pass(ctx context.Context, p passed) error {
+	doc, err := document(p)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: settingsKey(), UpdateExpression: aws.String("SET #doc = :doc"),
+		ExpressionAttributeNames: placeholders(documentAttribute), ExpressionAttributeValues: item{":doc": doc},
+	})
+	return err
+}
+
+// expire has the next Raw read SSM.
+func (s *settings) expire(ctx context.Context) error {
+	_, _, err := s.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :never"),
+		ExpressionAttributeNames: placeholders(askedAttribute), ExpressionAttributeValues: item{":never": number(0)},
+	})
+	return err
+}
+
+func (s *settings) fromSSM(ctx context.Context) (map[string]string, int64, error) {
 	values, version := map[string]string{}, int64(0)
 	in := &ssm.GetParametersByPathInput{Path: aws.String(strings.TrimSuffix(s.path, "/"))}
 	for {
@@ -53,7 +138,10 @@ func (s *settings) Set(ctx context.Context, name, value string) error {
 	_, err := s.client.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: aws.String(s.path + name), Value: &value, Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
 	})
-	return failed("set "+name, err)
+	if err != nil {
+		return failed("set "+name, err)
+	}
+	return s.expire(ctx)
 }
 
 // Changes implements cloud.History, as far back as SSM keeps values.
@@ -63,7 +151,7 @@ func (s *settings) Changes(ctx context.Context, name string, limit int) ([]cloud
 	}
 	which := []string{name}
 	if name == "" {
-		values, _, err := s.Raw(ctx)
+		values, _, err := s.fromSSM(ctx)
 		if err != nil {
 			return nil, err
 		}
