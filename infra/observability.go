@@ -15,6 +15,9 @@ import (
 	"paragon/shared/telemetry"
 )
 
+// hoursPerMonth is a twelfth of a year.
+const hoursPerMonth = 730
+
 // alarm says when somebody should look.
 type alarm struct {
 	id, why   string
@@ -62,6 +65,10 @@ func (s *stack) alarms() []alarm {
 		}
 		list = append(list, alarm{name + "AtMaxAlarm", "pool " + g.pool.name + " wants as many workers as it may have",
 			groupMetric(g, "GroupDesiredCapacity", "Maximum"), float64(g.pool.Max), false, 10, none})
+		if s.MonthlyBudgetUSD > 0 {
+			list = append(list, alarm{name + "BudgetAlarm", "this hour has cost twice what an hour of the month's budget is",
+				s.own(telemetry.Spent, g.pool.name, "Maximum"), 2 * s.MonthlyBudgetUSD / hoursPerMonth, false, 1, none})
+		}
 	}
 	return list
 }

@@ -448,7 +448,8 @@ func controlRules() []rule {
 		{"what can go wrong raises an alarm", func(a assembly) (bad []string) {
 			want := map[string]bool{"AWS/SQS ApproximateNumberOfMessagesVisible": false, "AWS/SQS ApproximateAgeOfOldestMessage": false,
 				"AWS/ApiGateway 5xx": false, "AWS/Lambda Throttles": false, "AWS/Lambda Errors": false,
-				"AWS/AutoScaling GroupDesiredCapacity": false, names.Namespace + " " + telemetry.Pulse.Name: false}
+				"AWS/AutoScaling GroupDesiredCapacity": false, names.Namespace + " " + telemetry.Pulse.Name: false,
+				names.Namespace + " " + telemetry.Spent.Name: false}
 			for _, id := range a.t.of("CloudWatch::Alarm") {
 				r := a.t.Resources[id]
 				want[fmt.Sprint(r.prop("Namespace"), " ", r.prop("MetricName"))] = true

@@ -7,7 +7,7 @@ const (
 	Zones         = 2 // that the network is in
 	DiskGB        = 8 // of a worker
 	AlarmsOfStage = 8
-	AlarmsOfPool  = 3
+	AlarmsOfPool  = 4 // one of them where there is a budget
 	APIMB         = 512
 	DispatcherMB  = 1024
 	ControllerMB  = 512
