@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -41,14 +42,18 @@ func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 		t.Error("a refused point passed")
 	}
 	w := httptest.NewRecorder()
-	m.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:8080/metrics", nil))
 	for _, want := range []string{`paragon_arrivals_total{task="a",class="strict"} 5`, `paragon_workers_ready{pool="general"} 3`} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
 			t.Errorf("no %s in\n%s", want, w.Body)
 		}
 	}
-	w = httptest.NewRecorder()
-	if m.ServeHTTP(w, httptest.NewRequest("POST", "/metrics", nil)); w.Code != 405 {
-		t.Errorf("POST answered %d", w.Code)
+	for code, r := range map[int]*http.Request{
+		405: httptest.NewRequest("POST", "http://127.0.0.1:8080/metrics", nil), 403: httptest.NewRequest("GET", "http://evil.example:8080/metrics", nil),
+	} {
+		w = httptest.NewRecorder()
+		if m.ServeHTTP(w, r); w.Code != code {
+			t.Errorf("%s %s answered %d, want %d", r.Method, r.URL, w.Code, code)
+		}
 	}
 }
