@@ -61,13 +61,13 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 // controllerMay is what the controller calls: it looks at queues, metrics and
 // groups, sets what is desired, and ends what has expired.
 func (s *stack) controllerMay() []permission {
-	may := []permission{
+	may := append(s.readSettings(),
 		allow(s.queueARNs(s.allWork()...), "sqs:GetQueueAttributes"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
-		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-		describeGroups(), readMetrics(), s.readSettings(), putMetrics(),
-	}
+		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
+		describeGroups(), readMetrics(), putMetrics(),
+	)
 	for _, p := range s.pools {
 		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity"))
 	}

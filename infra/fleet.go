@@ -120,7 +120,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 
 // workerMay is what a worker calls: its queues, the store, its own leaving.
 func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
-	return []permission{
+	return append(s.readSettings(),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),
@@ -128,8 +128,8 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
 		s.uploads("s3:GetObject"),
 		s.changeGroup(p.name, "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
-		s.readSettings(), putMetrics(),
-	}
+		putMetrics(),
+	)
 }
 
 //go:embed worker.sh.tmpl

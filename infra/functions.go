@@ -145,28 +145,28 @@ func (s *stack) makeFunctions() (f functions) {
 // votes, and looks at the fleet for its status.
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), cloud.Overflow)
-	return []permission{
+	return append(s.readSettings(),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.DayIndex), s.index(names.OwnerIndex)), "dynamodb:Query"),
-		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
 		allow(s.queueARNs(all...), "sqs:SendMessage"),
 		allow(s.queueARNs(append(all, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
 		s.uploads("s3:GetObject", "s3:PutObject"),
-		describeGroups(), readMetrics(), s.readSettings(), putMetrics(),
-	}
+		describeGroups(), readMetrics(), putMetrics(),
+	)
 }
 
 // dispatcherMay is what the dispatcher calls: the overflow queue, the inference
 // functions, and where a query goes that they throw back.
 func (s *stack) dispatcherMay() []permission {
-	return []permission{
+	return append(s.readSettings(),
 		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
-		s.uploads("s3:GetObject"), s.readSettings(), putMetrics(),
-	}
+		s.uploads("s3:GetObject"), putMetrics(),
+	)
 }
 
 func (s *stack) inferenceARNs() (arns []*string) {

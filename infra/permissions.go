@@ -73,10 +73,14 @@ func (s *stack) writeLog(logs awslogs.LogGroup) permission {
 	return allow(on(logs.LogGroupArn()), "logs:CreateLogStream", "logs:PutLogEvents")
 }
 
-// readSettings lets the tunables be read.
-func (s *stack) readSettings() permission {
+// readSettings lets the tunables be read, from SSM and from the row of the
+// state table by which one process passes them on to the others.
+func (s *stack) readSettings() []permission {
 	path := "parameter" + names.SettingsPath(s.Config.Stage)
-	return allow(on(s.arn("ssm", path[:len(path)-1])), "ssm:GetParametersByPath")
+	return []permission{
+		allow(on(s.arn("ssm", path[:len(path)-1])), "ssm:GetParametersByPath"),
+		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
+	}
 }
 
 // putMetrics lets Paragon's own metrics be written.
