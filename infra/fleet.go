@@ -125,7 +125,6 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
-		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
 		s.uploads("s3:GetObject"),
 		s.changeGroup(p.name, "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
 		putMetrics(),

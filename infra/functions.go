@@ -163,7 +163,6 @@ func (s *stack) dispatcherMay() []permission {
 		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
-		allow(on(s.data.state.TableArn()), "dynamodb:GetItem", "dynamodb:UpdateItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		s.uploads("s3:GetObject"), putMetrics(),
 	)
