@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"paragon/profiles"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/settings"
+)
+
+// plan is a config looked up in the profiles.
+type plan struct {
+	Config
+	models []*profile.Model         // that get functions
+	sizes  []int                    // of each
+	pools  []poolPlan               // in order of name
+	first  map[string]settingsValue // of every setting
+}
+
+// poolPlan is a pool whose instance types are known.
+type poolPlan struct {
+	Pool
+	name string
+	arch string // of its machines
+}
+
+type settingsValue struct{ value, doc string }
+
+// lookUp finds what the config names, so that a typo ends here and not in an account.
+func lookUp(c Config) (plan, error) {
+	p := plan{Config: c, first: map[string]settingsValue{}}
+	set, err := profiles.Load("")
+	if err != nil {
+		return p, err
+	}
+	catalogue, err := set.Catalogue(c.Catalogue)
+	if err != nil {
+		return p, fmt.Errorf("context \"catalogue\": %w", err)
+	}
+	if p.models, err = c.modelsOf(catalogue); err != nil {
+		return p, err
+	}
+	if p.sizes, err = c.sizesOf(catalogue); err != nil {
+		return p, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Pools)) {
+		pool, err := c.poolOf(catalogue, name)
+		if err != nil {
+			return p, fmt.Errorf("context \"pools\": pool %q: %w", name, err)
+		}
+		p.pools = append(p.pools, pool)
+	}
+	for _, f := range settings.Fields() {
+		v := settingsValue{value: f.Default, doc: f.Doc}
+		if set, ok := c.Settings[f.Name]; ok {
+			v.value = set
+		}
+		p.first[f.Name] = v
+	}
+	return p, nil
+}
+
+// modelsOf returns the models that come with a network and do one of the tasks.
+func (c Config) modelsOf(catalogue *profile.Catalogue) ([]*profile.Model, error) {
+	for _, task := range c.Tasks {
+		if _, ok := catalogue.Task(task); !ok {
+			return nil, fmt.Errorf("context \"tasks\": catalogue %s has no task %q", c.Catalogue, task)
+		}
+	}
+	var out []*profile.Model
+	for i := range catalogue.Models {
+		m := &catalogue.Models[i]
+		if m.File != "" && (len(c.Tasks) == 0 || slices.Contains(c.Tasks, m.Task)) {
+			out = append(out, m)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("catalogue %s has no model with a network for the tasks %v", c.Catalogue, c.Tasks)
+	}
+	return out, nil
+}
+
+// sizesOf returns the memory sizes, rising.
+func (c Config) sizesOf(catalogue *profile.Catalogue) ([]int, error) {
+	have, ok := catalogue.FunctionSizes(c.FunctionArch)
+	if !ok {
+		return nil, fmt.Errorf("context \"function_arch\": catalogue %s has no functions for %s", c.Catalogue, c.FunctionArch)
+	}
+	if len(c.FunctionMemoryMB) == 0 {
+		return have.MemoryMB, nil
+	}
+	for _, mb := range c.FunctionMemoryMB {
+		if !slices.Contains(have.MemoryMB, mb) {
+			return nil, fmt.Errorf("context \"function_memory_mb\": %d is none of the catalogue's %v", mb, have.MemoryMB)
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(c.FunctionMemoryMB))), nil
+}
+
+// poolOf holds a pool to one number of vCPUs and one architecture: the
+// controller counts workers, so one must be worth as much as another.
+func (c Config) poolOf(catalogue *profile.Catalogue, name string) (poolPlan, error) {
+	p := poolPlan{Pool: c.Pools[name], name: name}
+	if !poolName.MatchString(name) {
+		return p, fmt.Errorf("the name must match %s", poolName)
+	}
+	if len(p.InstanceTypes) == 0 {
+		return p, errors.New("instance_types is empty")
+	}
+	if p.Min < 0 || p.Max < 1 || p.Min > p.Max || p.OnDemandBase < 0 || p.SpotPercent < 0 || p.SpotPercent > 100 {
+		return p, fmt.Errorf("min %d, max %d, on_demand_base %d, spot_percent %d: 0 <= min <= max, max >= 1, 0 <= spot_percent <= 100",
+			p.Min, p.Max, p.OnDemandBase, p.SpotPercent)
+	}
+	vcpus := 0
+	for _, typ := range p.InstanceTypes {
+		in, ok := catalogue.Instance(typ)
+		if !ok {
+			return p, fmt.Errorf("profiles/instances.json has no type %q", typ)
+		}
+		if vcpus != 0 && (in.VCPUs != vcpus || in.Arch != p.arch) {
+			return p, fmt.Errorf("%s has %d vCPUs of %s, the types before it %d of %s", typ, in.VCPUs, in.Arch, vcpus, p.arch)
+		}
+		vcpus, p.arch = in.VCPUs, in.Arch
+	}
+	return p, nil
+}

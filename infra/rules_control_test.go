@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/pricing"
+	"paragon/shared/telemetry"
+)
+
+func controlRules() []rule {
+	return []rule{
+		{"the controller starts every minute, once, or not at all", func(a assembly) (bad []string) {
+			s := a.schedule("tick")
+			if s.prop("ScheduleExpression") != "rate(1 minute)" || a.t.Resources[refers(s.prop("Target", "Arn"))] != a.function("controller") || s.prop("State") == "DISABLED" {
+				bad = append(bad, "schedule")
+			}
+			return bad
+		}, func(a assembly) { a.schedule("tick").Properties["ScheduleExpression"] = "rate(5 minutes)" }},
+		{"a start that failed or is late is dropped", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("Scheduler::Schedule") {
+				r := a.t.Resources[id].prop("Target", "RetryPolicy")
+				if number(at(r, "MaximumRetryAttempts")) != 0 || number(at(r, "MaximumEventAgeInSeconds")) != 60 {
+					bad = append(bad, id)
+				}
+			}
+			for _, id := range a.t.of("Lambda::EventInvokeConfig") {
+				if c := a.t.Resources[id]; number(c.prop("MaximumRetryAttempts")) != 0 || number(c.prop("MaximumEventAgeInSeconds")) != 60 {
+					bad = append(bad, id)
+				}
+			}
+			if len(a.t.of("Lambda::EventInvokeConfig")) != 1 {
+				bad = append(bad, "Lambda itself repeats what failed")
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("Lambda::EventInvokeConfig")[0]].Properties["MaximumRetryAttempts"] = 2.0
+		}},
+		{"a run of the controller ends before the next but one begins", func(a assembly) (bad []string) {
+			if n := number(a.function("controller").prop("Timeout")); n < 55 || n > 60 {
+				bad = append(bad, fmt.Sprintf("%v s", n))
+			}
+			return bad
+		}, func(a assembly) { a.function("controller").Properties["Timeout"] = 30.0 }},
+	}
+}
+
+func alarmRules() []rule {
+	return []rule{
+		{"what can go wrong raises an alarm", func(a assembly) (bad []string) {
+			want := map[string]bool{"AWS/SQS ApproximateNumberOfMessagesVisible": false, "AWS/SQS ApproximateAgeOfOldestMessage": false,
+				"AWS/ApiGateway 5xx": false, "AWS/Lambda Throttles": false, "AWS/Lambda Errors": false,
+				"AWS/AutoScaling GroupDesiredCapacity": false, names.Namespace + " " + telemetry.Pulse.Name: false,
+				names.Namespace + " " + telemetry.Spent.Name: false}
+			for _, id := range a.t.of("CloudWatch::Alarm") {
+				r := a.t.Resources[id]
+				want[fmt.Sprint(r.prop("Namespace"), " ", r.prop("MetricName"))] = true
+			}
+			for _, metric := range keys(want) {
+				if !want[metric] {
+					bad = append(bad, metric)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.t.Resources[a.alarm("throttles-alarm")].Properties["MetricName"] = "Throttled" }},
+		{"paragon cost counts what the stack has", costFaults, func(a assembly) { // an alarm like another
+			twin := *a.t.Resources[a.alarm("throttles-alarm")]
+			a.t.Resources["Twin"] = &twin
+		}},
+		{"every alarm tells the topic", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("CloudWatch::Alarm") {
+				if topic := a.t.Resources[refers(at(a.t.Resources[id].Properties, "AlarmActions", 0))]; topic.prop("TopicName") != names.Prefix(a.cfg.Stage)+"alarms" {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			delete(a.t.Resources[a.alarm("no-tick-alarm")].Properties, "AlarmActions")
+		}},
+		{"three minutes without a tick are an alarm, and so is silence", func(a assembly) (bad []string) {
+			r := a.t.Resources[a.alarm("no-tick-alarm")]
+			if r.prop("TreatMissingData") != "breaching" || number(r.prop("EvaluationPeriods"))*number(r.prop("Period")) != 180 ||
+				at(r.Properties, "Dimensions", 0, "Value") != a.cfg.Stage {
+				bad = append(bad, "no-tick-alarm")
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.alarm("no-tick-alarm")].Properties["TreatMissingData"] = "notBreaching"
+		}},
+		{"desired at the maximum is an alarm for each pool", func(a assembly) (bad []string) {
+			for _, p := range a.plan.pools {
+				if r := a.t.Resources[a.alarm(p.name+"-at-max-alarm")]; number(r.prop("Threshold")) != float64(p.Max) ||
+					at(r.Properties, "Dimensions", 0, "Value") != names.Group(a.cfg.Stage, p.name) {
+					bad = append(bad, p.name)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.t.Resources[a.alarm("general-at-max-alarm")].Properties["Threshold"] = 11.0 }},
+	}
+}
+
+// costFaults compares the stack with what its bill is made from.
+func costFaults(a assembly) (bad []string) {
+	want := pricing.NewStanding(a.cfg.Network == private, len(a.cfg.Tasks), len(a.plan.pools))
+	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
+		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
+	}
+	if len(interfaces) != pricing.Endpoints {
+		bad = append(bad, fmt.Sprintf("%d endpoints, the bill has %d", len(interfaces), pricing.Endpoints))
+	}
+	for _, id := range a.t.of("EC2::VPCEndpoint") {
+		if n := len(list(a.t.Resources[id].prop("SubnetIds"))); n > 0 && n != pricing.Zones {
+			bad = append(bad, fmt.Sprintf("%s is in %d zones, the bill has %d", id, n, pricing.Zones))
+		}
+	}
+	return bad
+}

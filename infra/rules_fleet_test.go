@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"paragon/profiles"
+	"paragon/shared/cloud/aws/names"
+)
+
+func fleetRules() []rule {
+	return []rule{
+		{"no group says how many workers are desired", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+				if a.t.Resources[id].prop("DesiredCapacity") != nil {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.group().Properties["DesiredCapacity"] = "1" }},
+		{"a group has the pool's name and bounds", func(a assembly) (bad []string) {
+			for _, p := range a.plan.pools {
+				g := a.t.named("AutoScaling::AutoScalingGroup", "AutoScalingGroupName", names.Group(a.cfg.Stage, p.name))
+				if number(g.prop("MinSize")) != float64(p.Min) || number(g.prop("MaxSize")) != float64(p.Max) {
+					bad = append(bad, p.name)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.group().Properties["MaxSize"] = "1000" }},
+		{"every instance type exists, and its architecture is the image's and the binary's", archFaults, func(a assembly) {
+			at(a.group().Properties, "MixedInstancesPolicy", "LaunchTemplate", "Overrides", 0).(map[string]any)["InstanceType"] = "c7g.large"
+		}},
+		{"the base is on demand and the rest as much spot as asked", func(a assembly) (bad []string) {
+			for i, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+				d, p := a.t.Resources[id].prop("MixedInstancesPolicy", "InstancesDistribution"), a.plan.pools[i]
+				if number(at(d, "OnDemandBaseCapacity")) != float64(p.OnDemandBase) ||
+					number(at(d, "OnDemandPercentageAboveBaseCapacity")) != float64(100-p.SpotPercent) {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			at(a.group().Properties, "MixedInstancesPolicy", "InstancesDistribution").(map[string]any)["OnDemandPercentageAboveBaseCapacity"] = 37.0
+		}},
+	}
+}
+
+func drainRules() []rule {
+	return []rule{
+		{"a group runs the newest of its launch template and leaves rebalancing alone", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+				g := a.t.Resources[id]
+				v := g.prop("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "Version", "Fn::GetAtt", 1)
+				if v != "LatestVersionNumber" || g.prop("CapacityRebalance") != false {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.group().Properties["CapacityRebalance"] = true }},
+		{"a worker that is to end drains first", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+				h := a.t.Resources[id].prop("LifecycleHookSpecificationList", 0)
+				if at(h, "LifecycleHookName") != names.TerminationHook || at(h, "LifecycleTransition") != "autoscaling:EC2_INSTANCE_TERMINATING" ||
+					at(h, "DefaultResult") != "CONTINUE" || number(at(h, "HeartbeatTimeout")) < 60 {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			at(a.group().Properties, "LifecycleHookSpecificationList", 0).(map[string]any)["LifecycleTransition"] = "autoscaling:EC2_INSTANCE_LAUNCHING"
+		}},
+		{"zone rebalancing is suspended in every group", func(a assembly) (bad []string) {
+			for _, p := range a.plan.pools {
+				found := false
+				for _, id := range a.t.of("Scheduler::Schedule") {
+					in, _ := a.t.Resources[id].prop("Target", "Input").(string)
+					found = found || strings.Contains(in, `"`+names.Group(a.cfg.Stage, p.name)+`"`) && strings.Contains(in, `["AZRebalance"]`) &&
+						strings.HasSuffix(flat(a.t.Resources[id].prop("Target", "Arn")), ":autoscaling:suspendProcesses")
+				}
+				if !found {
+					bad = append(bad, p.name)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.schedule("zones-general").prop("Target").(map[string]any)["Input"] = `{"AutoScalingGroupName":"paragon-dev-general","ScalingProcesses":["Launch"]}`
+		}},
+	}
+}
+
+// archFaults looks an instance type up in the profiles, as no validator knows
+// a typo in one, and follows the group to its image and its binary.
+func archFaults(a assembly) (bad []string) {
+	set, err := profiles.Load("")
+	if err != nil {
+		return faultf("%v", err)
+	}
+	c, err := set.Catalogue(a.cfg.Catalogue)
+	if err != nil {
+		return faultf("%v", err)
+	}
+	for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+		g := a.t.Resources[id]
+		launch := a.t.Resources[refers(g.prop("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "LaunchTemplateId"))]
+		image, _ := a.t.Parameters[refers(launch.prop("LaunchTemplateData", "ImageId"))]["Default"].(string)
+		types := list(g.prop("MixedInstancesPolicy", "LaunchTemplate", "Overrides"))
+		if len(types) == 0 {
+			bad = append(bad, id+" has no instance type")
+		}
+		for _, o := range types {
+			typ, _ := at(o, "InstanceType").(string)
+			in, ok := c.Instance(typ)
+			if !ok || !strings.HasSuffix(image, "-"+in.Arch) {
+				bad = append(bad, fmt.Sprintf("%s: %q on image %q", id, typ, image))
+			}
+		}
+	}
+	return bad
+}

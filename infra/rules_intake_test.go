@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"paragon/shared/core/settings"
+)
+
+func intakeRules() []rule {
+	return []rule{
+		{"no route is open to everybody", func(a assembly) (bad []string) {
+			want := map[string]string{byIAM: "AWS_IAM", byKeys: "CUSTOM"}[a.cfg.Authorizer]
+			for _, id := range a.t.of("ApiGatewayV2::Route") {
+				if a.t.Resources[id].prop("AuthorizationType") != want {
+					bad = append(bad, id)
+				}
+			}
+			if len(a.t.of("ApiGatewayV2::Route")) != 1 {
+				bad = append(bad, "there is one route")
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("ApiGatewayV2::Route")[0]].Properties["AuthorizationType"] = "NONE"
+		}},
+		{"the gateway is throttled", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("ApiGatewayV2::Stage") {
+				s := a.t.Resources[id].prop("DefaultRouteSettings")
+				if number(at(s, "ThrottlingRateLimit")) != a.cfg.Throttle.PerSecond || number(at(s, "ThrottlingBurstLimit")) != a.cfg.Throttle.Burst {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			delete(a.t.Resources[a.t.of("ApiGatewayV2::Stage")[0]].Properties, "DefaultRouteSettings")
+		}},
+		{"the gateway logs who asked, and not for what", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("ApiGatewayV2::Stage") {
+				s := a.t.Resources[id]
+				format, _ := s.prop("AccessLogSettings", "Format").(string)
+				if refers(s.prop("AccessLogSettings", "DestinationArn")) == "" || !strings.Contains(format, "$context.requestId") || strings.Contains(format, "body") {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("ApiGatewayV2::Stage")[0]].prop("AccessLogSettings").(map[string]any)["Format"] = "$context.body"
+		}},
+	}
+}
+
+func answerRules() []rule {
+	return []rule{
+		{"the overflow comes in small batches, partly answered, and bounded at once", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("Lambda::EventSourceMapping") {
+				m := a.t.Resources[id]
+				if n := number(m.prop("BatchSize")); n < 1 || n > 10 || at(m.Properties, "FunctionResponseTypes", 0) != "ReportBatchItemFailures" ||
+					number(m.prop("ScalingConfig", "MaximumConcurrency")) != float64(a.cfg.OverflowConcurrency) || m.prop("Enabled") == false {
+					bad = append(bad, id)
+				}
+			}
+			if len(a.t.of("Lambda::EventSourceMapping")) != 1 {
+				bad = append(bad, "there is one source")
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("Lambda::EventSourceMapping")[0]].Properties["BatchSize"] = 11.0
+		}},
+		{"an answer may take as long as the gateway waits", func(a assembly) (bad []string) {
+			s, err := settings.Parse(a.cfg.Settings)
+			if n := number(a.function("api").prop("Timeout")); err != nil || n <= s.MaxWaitSeconds || n > 30 {
+				bad = append(bad, fmt.Sprintf("%v s", n))
+			}
+			return bad
+		}, func(a assembly) { a.function("api").Properties["Timeout"] = 3.0 }},
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+func machineRules() []rule {
+	return []rule{
+		{"a machine asks for its metadata by token alone", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("EC2::LaunchTemplate") {
+				m := a.t.Resources[id].prop("LaunchTemplateData", "MetadataOptions")
+				if at(m, "HttpTokens") != "required" || number(at(m, "HttpPutResponseHopLimit")) != 1 {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.launch()["MetadataOptions"].(map[string]any)["HttpTokens"] = "optional" }},
+		{"a machine's disk is gp3, encrypted, and goes with it", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("EC2::LaunchTemplate") {
+				e := a.t.Resources[id].prop("LaunchTemplateData", "BlockDeviceMappings", 0, "Ebs")
+				if at(e, "Encrypted") != true || at(e, "VolumeType") != "gp3" || at(e, "DeleteOnTermination") != true {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			at(a.launch(), "BlockDeviceMappings", 0, "Ebs").(map[string]any)["Encrypted"] = false
+		}},
+		{"the user data keeps below 16 KB", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("EC2::LaunchTemplate") {
+				if n := len(flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))); n == 0 || n > 15<<10 {
+					bad = append(bad, fmt.Sprintf("%s: %d bytes", id, n))
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			join := at(a.launch(), "UserData", "Fn::Base64", "Fn::Join").([]any)
+			join[1] = append(list(join[1]), strings.Repeat("#", 16<<10))
+		}},
+		{"the user data sets up a confined unit that knows its home", userDataFaults, func(a assembly) {
+			join := at(a.launch(), "UserData", "Fn::Base64", "Fn::Join").([]any)
+			for i, part := range list(join[1]) {
+				if s, ok := part.(string); ok {
+					list(join[1])[i] = strings.ReplaceAll(s, "NoNewPrivileges=yes", "")
+				}
+			}
+		}},
+	}
+}
+
+func networkRules() []rule {
+	return []rule{
+		{"nothing may come in from outside", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("EC2::SecurityGroup") {
+				if len(list(a.t.Resources[id].prop("SecurityGroupIngress"))) > 0 {
+					bad = append(bad, id)
+				}
+			}
+			for _, id := range a.t.of("EC2::SecurityGroupIngress") {
+				if r := a.t.Resources[id]; refers(r.prop("SourceSecurityGroupId")) == "" || number(r.prop("FromPort")) != 443 || number(r.prop("ToPort")) != 443 {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("EC2::SecurityGroup")[0]].Properties["SecurityGroupIngress"] = []any{map[string]any{"CidrIp": "0.0.0.0/0"}}
+		}},
+		{"private machines have no way out but the endpoints, public ones have addresses", networkFaults, func(a assembly) {
+			delete(a.t.Resources, a.t.of("EC2::VPCEndpoint")[0])
+		}},
+	}
+}
+
+// userDataFaults holds the script to the unit's confinement and to the
+// variables without which the worker does not start.
+func userDataFaults(a assembly) (bad []string) {
+	for _, id := range a.t.of("EC2::LaunchTemplate") {
+		script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
+		wanted := []string{"#!/bin/bash", "NoNewPrivileges=yes", "ProtectSystem=strict", "User=paragon", "CapabilityBoundingSet=\n",
+			"SystemCallFilter=@system-service", "systemctl enable --now paragon-worker.service", "\nAWS_REGION=${AWS::Region}\n"}
+		for _, name := range []string{names.Stage, names.Table, names.StateTable, names.Bucket, names.QueueURLPrefix, names.Pool, names.Catalogue} {
+			wanted = append(wanted, "\n"+name+"=")
+		}
+		for _, w := range wanted {
+			if !strings.Contains(script, w) {
+				bad = append(bad, fmt.Sprintf("%s lacks %q", id, w))
+			}
+		}
+		if strings.Contains(script, "<no value>") || strings.Contains(script, "${Token") {
+			bad = append(bad, id+" has a hole")
+		}
+	}
+	return bad
+}
+
+// networkFaults counts the doors of each kind of network.
+func networkFaults(a assembly) (bad []string) {
+	doors := map[string]int{}
+	for _, id := range a.t.of("EC2::VPCEndpoint") {
+		kind, _ := a.t.Resources[id].prop("VpcEndpointType").(string)
+		doors[kind]++
+	}
+	interfaceDoors, addresses := len(interfaces), false
+	if a.cfg.Network == public {
+		interfaceDoors, addresses = 0, true
+	}
+	if doors["Interface"] != interfaceDoors || doors["Gateway"] != 2 || len(a.t.of("EC2::NatGateway")) > 0 {
+		bad = append(bad, fmt.Sprintf("endpoints %v, want %d interfaces, 2 gateways and no NAT", doors, interfaceDoors))
+	}
+	if (len(a.t.of("EC2::InternetGateway")) > 0) != addresses {
+		bad = append(bad, "an internet gateway, or none, against the network option")
+	}
+	for _, id := range a.t.of("EC2::LaunchTemplate") {
+		given := a.t.Resources[id].prop("LaunchTemplateData", "NetworkInterfaces", 0, "AssociatePublicIpAddress") == true
+		if given != addresses {
+			bad = append(bad, fmt.Sprintf("%s: public address %v", id, given))
+		}
+	}
+	return bad
+}

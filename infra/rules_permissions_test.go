@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+// unbounded are the actions that AWS lets nobody bound to a resource.
+var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups"}
+
+func permissionRules() []rule {
+	return []rule{
+		{"no action is a wildcard, and no resource but of what AWS cannot bound", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				for _, s := range a.t.statements(id) {
+					for _, action := range words(s["Action"]) {
+						open := slices.Contains(words(s["Resource"]), "*")
+						if strings.Contains(action, "*") || open && !slices.Contains(unbounded, action) {
+							bad = append(bad, id+": "+action)
+						}
+					}
+				}
+			}
+			return bad
+		}, func(a assembly) { a.allow(a.roleOf("api"), "dynamodb:Scan", "*") }},
+		{"policies are written on their role, nowhere else", func(a assembly) []string {
+			return slices.Concat(a.t.of("IAM::Policy"), a.t.of("IAM::ManagedPolicy"), a.t.of("IAM::RolePolicy"), managed(a))
+		}, func(a assembly) {
+			a.t.Resources[a.roleOf("api")].Properties["ManagedPolicyArns"] = []any{"arn:aws:iam::aws:policy/AdministratorAccess"}
+		}},
+		{"metrics are written to Paragon's namespace alone", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				for _, s := range a.t.statements(id) {
+					if slices.Contains(words(s["Action"]), "cloudwatch:PutMetricData") && at(s, "Condition", "StringEquals", "cloudwatch:namespace") != names.Namespace {
+						bad = append(bad, id)
+					}
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			for _, s := range a.t.statements(a.roleOf("api")) {
+				delete(s, "Condition")
+			}
+		}},
+	}
+}
+
+func boundRules() []rule {
+	return []rule{
+		{"an inference function may write its log and nothing else", func(a assembly) []string {
+			return a.each(func(_ string, f *resource) bool {
+				return !a.isInference(f) || slices.Equal(a.actions(refers(f.prop("Role"))), []string{"logs:CreateLogStream", "logs:PutLogEvents"})
+			})
+		}, func(a assembly) { a.allow(a.roleOf("inference-cnn-512"), "s3:GetObject", "arn:aws:s3:::elsewhere/x") }},
+		{"the dispatcher may invoke the inference functions and no other", func(a assembly) (bad []string) {
+			var may []string
+			for _, s := range a.t.statements(a.roleOf("dispatcher")) {
+				if slices.Contains(words(s["Action"]), "lambda:InvokeFunction") {
+					for _, r := range list(s["Resource"]) {
+						if f := a.t.Resources[refers(r)]; f != nil && a.isInference(f) {
+							may = append(may, refers(r))
+						} else {
+							bad = append(bad, flat(r))
+						}
+					}
+				}
+			}
+			if len(may) != len(a.inferenceNames()) {
+				bad = append(bad, fmt.Sprintf("%d may be invoked, want %d", len(may), len(a.inferenceNames())))
+			}
+			return bad
+		}, func(a assembly) {
+			a.allow(a.roleOf("dispatcher"), "lambda:InvokeFunction", map[string]any{"Fn::GetAtt": []any{"Controller8614283D", "Arn"}})
+		}},
+		{"only one service may take a role on", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				trust := list(a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement"))
+				service, one := at(trust, 0, "Principal", "Service").(string)
+				if len(trust) != 1 || !one || !strings.HasSuffix(service, ".amazonaws.com") {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			at(a.t.Resources[a.roleOf("api")].Properties, "AssumeRolePolicyDocument", "Statement", 0).(map[string]any)["Principal"] = map[string]any{"AWS": "*"}
+		}},
+		{"what a role may do fits into its policy", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				if n := len(flat(a.t.Resources[id].prop("Policies"))); n > 10240 {
+					bad = append(bad, fmt.Sprintf("%s: %d characters", id, n))
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.allow(a.roleOf("controller"), "sqs:GetQueueAttributes", "arn:aws:sqs:::"+strings.Repeat("q", 11000))
+		}},
+	}
+}
+
+// managed are the roles with policies of AWS's making.
+func managed(a assembly) (bad []string) {
+	for _, id := range a.t.of("IAM::Role") {
+		if len(list(a.t.Resources[id].prop("ManagedPolicyArns"))) > 0 {
+			bad = append(bad, id)
+		}
+	}
+	return bad
+}
