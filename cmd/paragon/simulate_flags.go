@@ -24,19 +24,19 @@ import (
 // caseFlags are what a simulated case is made from: a trace, a market, and what
 // the simulation assumes.
 type caseFlags struct {
-	folder, catalogue, format, layout, instance, settings string
-	generate                                              string
-	shape                                                 arrivals.Shape
-	scale                                                 float64
-	superpose, workers, functionMB                        int
-	from, length, warmup                                  time.Duration
-	schemes                                               []string
-	seed                                                  uint64
-	strictShare, strictMS, relaxedMS                      float64
-	boot, delay, keepAlive, tick                          float64
-	coldStarts                                            bool
-	spot                                                  simulate.Spot
-	set                                                   []string
+	folder, catalogue, format, layout, instance string
+	generate                                    string
+	shape                                       arrivals.Shape
+	scale                                       float64
+	superpose, workers, functionMB              int
+	from, length, warmup                        time.Duration
+	schemes                                     []string
+	seed                                        uint64
+	strictShare, strictMS, relaxedMS            float64
+	boot, delay, keepAlive, tick                float64
+	coldStarts                                  bool
+	spot                                        simulate.Spot
+	set                                         []string
 }
 
 // lengthOf is a length of time on the command line: a number of seconds, or with
