@@ -65,7 +65,9 @@ func (s *stack) launchTemplate(p poolPlan, binary awss3assets.Asset) awsec2.Laun
 		props.AssociatePublicIpAddress = jsii.Bool(true)
 	}
 	t := awsec2.NewLaunchTemplate(s.Stack, text(id+"Template"), props)
+	// The stack's own tags stop at the group, and machines are most of the bill.
 	awscdk.Tags_Of(t).Add(text("Name"), s.physical(p.name), nil)
+	awscdk.Tags_Of(t).Add(text(stageTag), text(s.Config.Stage), nil)
 	return t
 }
 

@@ -49,7 +49,7 @@ func (s *stack) alarms() []alarm {
 	f := s.functions
 	none := awscloudwatch.TreatMissingData_NOT_BREACHING
 	list := []alarm{
-		{"DeadLettersAlarm", "a query's message reached the dead letters: look at why, then paragon redrive", s.waiting(cloud.DeadLetters), 1, false, 1, none},
+		{"DeadLettersAlarm", "a query failed for good, or its message crashed too often: the dispatcher's and the workers' logs say why", s.waiting(cloud.DeadLetters), 1, false, 1, none},
 		{"OverflowAgeAlarm", "strict queries wait for the dispatcher", s.age(cloud.Overflow), 30, false, 3, none},
 		{"ApiFaultsAlarm", "the API answers 5xx", s.gatewayMetric("5xx", "Sum"), 5, false, 3, none},
 		{"ThrottlesAlarm", "Lambda refuses functions: the account's concurrency is used up", throttles(), 10, false, 3, none},
@@ -145,7 +145,7 @@ func (s *stack) makeBudget() {
 		Budget: &awsbudgets.CfnBudget_BudgetDataProperty{
 			BudgetName: s.physical("monthly"), BudgetType: text("COST"), TimeUnit: text("MONTHLY"),
 			BudgetLimit: &awsbudgets.CfnBudget_SpendProperty{Amount: jsii.Number(s.MonthlyBudgetUSD), Unit: text("USD")},
-			CostFilters: map[string]any{"TagKeyValue": []string{"user:paragon:stage$" + s.Config.Stage}},
+			CostFilters: map[string]any{"TagKeyValue": []string{"user:" + stageTag + "$" + s.Config.Stage}},
 		},
 		NotificationsWithSubscribers: []any{warn("ACTUAL", 80), warn("FORECASTED", 100)},
 	})

@@ -29,6 +29,22 @@ func machineRules() []rule {
 		}, func(a assembly) {
 			at(a.launch(), "BlockDeviceMappings", 0, "Ebs").(map[string]any)["Encrypted"] = false
 		}},
+		{"a machine and its disk carry the stage's tag", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("EC2::LaunchTemplate") {
+				tagged := map[any]bool{}
+				for _, spec := range list(a.t.Resources[id].prop("LaunchTemplateData", "TagSpecifications")) {
+					for _, tag := range list(at(spec, "Tags")) {
+						if at(tag, "Key") == stageTag && at(tag, "Value") == a.cfg.Stage {
+							tagged[at(spec, "ResourceType")] = true
+						}
+					}
+				}
+				if !tagged["instance"] || !tagged["volume"] {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { delete(a.launch(), "TagSpecifications") }},
 		{"the user data keeps below 16 KB", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				if n := len(flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))); n == 0 || n > 15<<10 {

@@ -25,6 +25,9 @@ type stack struct {
 	groups    []group
 }
 
+// stageTag is the tag by which the bill is parted.
+const stageTag = "paragon:stage"
+
 // newStack makes the stack of a stage. The order is that of dependence.
 func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	p, err := lookUp(cfg)
@@ -34,7 +37,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	s := &stack{plan: p}
 	s.Stack = awscdk.NewStack(scope, text("paragon-"+cfg.Stage), &awscdk.StackProps{
 		Description: text("Paragon " + cfg.Stage + ": self-managed inference serving"),
-		Tags:        &map[string]*string{"paragon:stage": text(cfg.Stage)},
+		Tags:        &map[string]*string{stageTag: text(cfg.Stage)},
 		// Without a version resource the template depends on its inputs alone.
 		AnalyticsReporting: jsii.Bool(false),
 	})
