@@ -12,7 +12,36 @@ import (
 // roles are the roles in the template, by the caller that takes them on.
 var roles = map[string]string{"api": "ApiFunctionRole", "dispatcher": "DispatcherRole", "controller": "ControllerRole", "worker": "PoolGeneralRole"}
 
-// checkPermissions holds every call that was made to the role of its caller.
+// uncalled are the permissions that this rehearsal does not use, and what does.
+var uncalled = map[string]map[string]string{
+	"api": {
+		"s3:GetObject": "reads an upload, to look at the picture", "s3:PutObject": "signs uploads: their caller puts by its right",
+		"ssm:GetParametersByPath": onlyOne, "logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
+	},
+	"dispatcher": {
+		"sqs:ReceiveMessage": bySource, "sqs:GetQueueAttributes": bySource, "sqs:SendMessage": "hands back what functions throw back, and files dead letters",
+		"s3:GetObject": "reads an upload", "cloudwatch:PutMetricData": late, "ssm:GetParametersByPath": onlyOne,
+		"logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
+	},
+	"controller": {
+		"dynamodb:BatchGetItem": "reads what the sweep found", "dynamodb:UpdateItem": "ends what the sweep found", "ssm:GetParametersByPath": onlyOne,
+		"logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
+	},
+	"worker": {
+		"sqs:ChangeMessageVisibility": "renews leases of long runs", "sqs:SendMessage": "bounces and gives back", "cloudwatch:PutMetricData": late,
+		"s3:GetObject": "fetches the worker's own asset, and reads an upload", "ssm:GetParametersByPath": onlyOne,
+	},
+}
+
+const (
+	byLambda = "Lambda writes a function's log by the function's role"
+	bySource = "the event source polls by the function's role; the rehearsal plays it"
+	late     = "counts a late terminal write"
+	onlyOne  = "one process reads the settings for all; which one is chance"
+)
+
+// checkPermissions holds every call that was made to the role of its caller,
+// and every permission of a role to a call, or to a reason why there is none here.
 func (p *play) checkPermissions() {
 	p.t.Helper()
 	p.stand.mu.Lock()
@@ -24,13 +53,16 @@ func (p *play) checkPermissions() {
 				p.t.Errorf("the %s calls %s, which its role does not allow", who, did)
 			}
 		}
-		var unused []string
 		for _, action := range slices.Sorted(maps.Keys(may)) {
-			if !p.stand.calls[who][action] {
-				unused = append(unused, action)
+			if !p.stand.calls[who][action] && uncalled[who][action] == "" {
+				p.t.Errorf("the role of the %s allows %s, which nothing calls", who, action)
 			}
 		}
-		p.t.Logf("%s: calls %v; allowed and not called here: %v", who, slices.Sorted(maps.Keys(p.stand.calls[who])), unused)
+		for _, action := range slices.Sorted(maps.Keys(uncalled[who])) {
+			if !may[action] {
+				p.t.Errorf("%s of the %s is excused and not allowed: take it off the list", action, who)
+			}
+		}
 	}
 }
 

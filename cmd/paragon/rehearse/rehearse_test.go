@@ -350,6 +350,18 @@ func (p *play) set(name, value string) {
 	must(p.t, err)
 }
 
+// looksAround asks the API for what else it tells.
+func (p *play) looksAround() {
+	p.t.Helper()
+	for _, path := range []string{"/v1/status", "/v1/models", "/v1/queries"} {
+		var got events.APIGatewayV2HTTPResponse
+		p.call("api", gateway("GET", path, ""), &got)
+		if got.StatusCode != http.StatusOK {
+			p.t.Errorf("GET %s: %d %s", path, got.StatusCode, got.Body)
+		}
+	}
+}
+
 func TestRehearse(t *testing.T) {
 	p := newPlay(t)
 
@@ -405,6 +417,7 @@ func TestRehearse(t *testing.T) {
 	if g := p.group(); g.Desired != before-1 {
 		t.Errorf("the group desires %d after its worker left, want one less than %d", g.Desired, before)
 	}
+	p.looksAround()
 	p.checkPermissions()
 }
 
