@@ -25,7 +25,7 @@ type place struct {
 // Upload stores an input at the server and returns it by reference, for
 // queries whose input is too large to ride in them.
 func (c *Client) Upload(ctx context.Context, in query.Input) (query.Input, error) {
-	body, err := json.Marshal(map[string]string{"content_type": in.ContentType})
+	body, err := json.Marshal(map[string]any{"content_type": in.ContentType, "bytes": len(in.Data)})
 	if err != nil {
 		return in, fmt.Errorf("encode the upload: %w", err)
 	}

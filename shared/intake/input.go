@@ -94,13 +94,24 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 	return data, nil
 }
 
-// NewUpload makes a place for an input that is too large for a message.
-func (s *Service) NewUpload(ctx context.Context, owner, contentType string) (cloud.Upload, error) {
+// NewUpload makes a place for an input that is too large for a message. Its
+// bytes, when they are told, bound the upload; some homes take exactly so many.
+func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (cloud.Upload, error) {
 	if !Supported(contentType) {
 		return cloud.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",
 			clip(contentType), strings.Join(ContentTypes(), ", "))
 	}
-	u, err := s.Blobs.NewUpload(ctx, owner, contentType, s.Settings().UploadLimitKB<<10)
+	limit := s.Settings().UploadLimitKB << 10
+	if bytes > float64(limit) {
+		return cloud.Upload{}, refuse(InputTooLarge, "bytes", "is above the limit of an upload").withBound(float64(limit))
+	}
+	if bytes != 0 {
+		if bytes < 1 || bytes != float64(int(bytes)) {
+			return cloud.Upload{}, refuse(BadBound, "bytes", "is not a whole number above 0")
+		}
+		limit = int(bytes)
+	}
+	u, err := s.Blobs.NewUpload(ctx, owner, contentType, limit)
 	if err != nil {
 		return u, fmt.Errorf("make a place for an upload: %w", err)
 	}

@@ -27,12 +27,13 @@ import (
 type stand struct {
 	proxy     *httputil.ReverseProxy
 	functions *runtimeapi.Invoker // set once they are known
+	log       func(format string, args ...any)
 
 	mu    sync.Mutex
 	calls map[string]map[string]bool // actions of IAM by caller
 }
 
-func newStand(moto string) *stand {
+func newStand(moto string, log func(format string, args ...any)) *stand {
 	to, err := url.Parse(moto)
 	if err != nil {
 		panic(err) // made by this test
@@ -41,7 +42,7 @@ func newStand(moto string) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	return &stand{proxy: p, calls: map[string]map[string]bool{}}
+	return &stand{proxy: p, log: log, calls: map[string]map[string]bool{}}
 }
 
 var (
@@ -138,6 +139,7 @@ func (s *stand) invoke(w http.ResponseWriter, ctx context.Context, name string, 
 	inv, err := s.functions.Invoke(ctx, name, payload)
 	log := fmt.Sprintf("REPORT RequestId: 1\tDuration: %.2f ms\tBilled Duration: %.0f ms\tMemory Size: 1 MB", inv.BilledMS, inv.BilledMS)
 	if inv.InitMS > 0 {
+		s.log("cold start of %s: %.0f ms", name, inv.InitMS)
 		log += fmt.Sprintf("\tInit Duration: %.2f ms\t", inv.InitMS)
 	}
 	w.Header().Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString([]byte(log)))

@@ -57,7 +57,7 @@ type play struct {
 func newPlay(t *testing.T) *play {
 	t.Helper()
 	p := &play{t: t, stack: readStack(t), moto: standin.Start(t)}
-	p.stand = newStand(p.moto)
+	p.stand = newStand(p.moto, t.Logf)
 	s := httptest.NewServer(p.stand)
 	t.Cleanup(s.Close)
 	p.url = s.URL
@@ -170,6 +170,9 @@ func (p *play) call(function string, event, answer any) {
 	inv, err := p.api.Invoke(p.t.Context(), names.Function(stage, function), payload)
 	if err != nil {
 		p.t.Fatalf("invoke %s: %v", function, err)
+	}
+	if inv.InitMS > 0 {
+		p.t.Logf("cold start of %s: %.0f ms", function, inv.InitMS)
 	}
 	if answer != nil {
 		must(p.t, json.Unmarshal(inv.Payload, answer))

@@ -64,10 +64,18 @@ func (a *api) newUpload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var of string
-	if err := decodeObject(body, "", map[string]func(json.RawMessage) error{"content_type": text("content_type", &of)}); err != nil {
+	var size *float64
+	err = decodeObject(body, "", map[string]func(json.RawMessage) error{
+		"content_type": text("content_type", &of), "bytes": number("bytes", intake.BadBound, &size),
+	})
+	if err != nil {
 		return err
 	}
-	up, err := a.svc.NewUpload(r.Context(), owner, of)
+	bytes := 0.0
+	if size != nil {
+		bytes = *size
+	}
+	up, err := a.svc.NewUpload(r.Context(), owner, of, bytes)
 	if err != nil {
 		return err
 	}
