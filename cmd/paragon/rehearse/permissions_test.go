@@ -15,7 +15,6 @@ var roles = map[string]string{"api": "ApiFunctionRole", "dispatcher": "Dispatche
 // uncalled are the permissions that this rehearsal does not use, and what does.
 var uncalled = map[string]map[string]string{
 	"api": {
-		"s3:GetObject": "reads an upload, to look at the picture", "s3:PutObject": "signs uploads: their caller puts by its right",
 		"ssm:GetParametersByPath": onlyOne, "logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
 	},
 	"dispatcher": {
@@ -29,7 +28,7 @@ var uncalled = map[string]map[string]string{
 	},
 	"worker": {
 		"sqs:ChangeMessageVisibility": "renews leases of long runs", "sqs:SendMessage": "bounces and gives back", "cloudwatch:PutMetricData": late,
-		"s3:GetObject": "fetches the worker's own asset, and reads an upload", "ssm:GetParametersByPath": onlyOne,
+		"ssm:GetParametersByPath": onlyOne,
 	},
 }
 

@@ -3,6 +3,7 @@
 package rehearse
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -192,21 +193,54 @@ func gateway(method, path, body string) events.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// submit hands a query in and returns where to ask for it.
+// picture is one that is in the test set.
+func (p *play) picture() []byte {
+	p.t.Helper()
+	paths, err := filepath.Glob("../../../profiles/fashion/testdata/*-trouser.png")
+	must(p.t, err)
+	data, err := os.ReadFile(paths[0])
+	must(p.t, err)
+	return data
+}
+
+// submit hands a query with its picture in and returns where to ask for it.
 func (p *play) submit(class query.Class) string {
 	p.t.Helper()
-	path, err := filepath.Glob("../../../profiles/fashion/testdata/*-trouser.png")
-	must(p.t, err)
-	data, err := os.ReadFile(path[0])
-	must(p.t, err)
-	body := fmt.Sprintf(`{"model":"logistic","class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png","data":%q}}`,
-		class, base64.StdEncoding.EncodeToString(data))
+	return p.ask(class, fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(p.picture())))
+}
+
+// ask hands a query in.
+func (p *play) ask(class query.Class, input string) string {
+	p.t.Helper()
+	body := fmt.Sprintf(`{"model":"logistic","class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png",%s}}`, class, input)
 	var got events.APIGatewayV2HTTPResponse
 	p.call("api", gateway("POST", "/v1/queries", body), &got)
 	if got.StatusCode != http.StatusAccepted {
 		p.t.Fatalf("the API answered %+v", got)
 	}
 	return got.Headers["Location"]
+}
+
+// upload puts the picture where the API says, and returns its name.
+func (p *play) upload() string {
+	p.t.Helper()
+	data := p.picture()
+	var got events.APIGatewayV2HTTPResponse
+	p.call("api", gateway("POST", "/v1/uploads", fmt.Sprintf(`{"content_type":"image/png","bytes":%d}`, len(data))), &got)
+	var place cloud.Upload
+	must(p.t, json.Unmarshal([]byte(got.Body), &place))
+	r, err := http.NewRequestWithContext(p.t.Context(), place.Method, place.URL, bytes.NewReader(data))
+	must(p.t, err)
+	for name, value := range place.Headers {
+		r.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(r)
+	must(p.t, err)
+	must(p.t, res.Body.Close())
+	if res.StatusCode != http.StatusOK {
+		p.t.Fatalf("the upload was answered %s", res.Status)
+	}
+	return place.URI
 }
 
 // answered is what the API says of a query.
@@ -407,6 +441,11 @@ func TestRehearse(t *testing.T) {
 			by := p.read(p.submitAny(class)).ServedBy
 			return by.Kind == query.OnWorker && by.Name == ws[0].ID
 		})
+	}
+
+	// An input that is too large for a message goes by way of the bucket.
+	if by := p.read(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload()))).ServedBy; by.Kind != query.OnWorker {
+		t.Errorf("the query with an upload was served by %+v", by)
 	}
 
 	// Told to drain, the worker leaves by its own hand, and its place goes with it.
