@@ -12,6 +12,9 @@ import (
 const (
 	mostReceived = 10 // messages at once, as the queues allow
 	errorPause   = 250 * time.Millisecond
+	// refill is the room that a busy worker waits for before it asks for more
+	// relaxed queries, so that one request brings several.
+	refill = 5
 )
 
 // room returns how many queries of a class may be received now, and how long
@@ -81,12 +84,22 @@ func (w *Worker) receiveRelaxed(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed := w.changes()
 		n, in := w.room(query.Relaxed)
+		if n > 0 && n < refill && w.supplied() {
+			n, in = 0, errorPause // a run that ends is a change, and makes more room
+		}
 		if n == 0 {
 			pause(ctx, changed, in)
 			continue
 		}
 		w.admit(ctx, w.receive(ctx, query.Relaxed, n, w.PollWait))
 	}
+}
+
+// supplied tells whether every runner has a relaxed query that waits for it.
+func (w *Worker) supplied() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bench.Len(query.Relaxed) >= w.Runners
 }
 
 // look is a full worker's look at the strict queue: it takes what is there,
