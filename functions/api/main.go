@@ -3,8 +3,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -45,19 +45,8 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	folder, err := home.Figures(ctx, env)
+	catalogue, err := home.Catalogue(ctx, env, profiles.Load)
 	if err != nil {
-		return nil, err
-	}
-	set, err := profiles.Load(folder)
-	if err != nil {
-		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
-	}
-	catalogue, err := set.Catalogue(or(env("PARAGON_CATALOGUE"), "fashion"))
-	if err != nil {
-		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
-	}
-	if catalogue, err = home.Sizes(env, catalogue); err != nil {
 		return nil, err
 	}
 	tunables := tuning.New(cloud.Settings)
@@ -66,7 +55,7 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	}
 	svc, err := intake.New(intake.Config{
 		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Blobs: cloud.Blobs, Votes: cloud.Votes,
-		Catalogue: catalogue, Settings: tunables.Current, Arch: or(env("PARAGON_ARCH"), "x86_64"),
+		Catalogue: catalogue, Settings: tunables.Current, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
 		Pools: poolsOf(pools),
 	})
 	if err != nil {
@@ -96,11 +85,4 @@ func caller(r *http.Request) string {
 	}
 	owner, _ := c.Authorizer.Lambda[names.KeyOwner].(string)
 	return owner
-}
-
-func or(value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	return value
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -64,19 +63,8 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, err
 	}
-	folder, err := home.Figures(ctx, env)
+	catalogue, err := home.Catalogue(ctx, env, schema.Load) // the only one to ask the schema: nobody waits for its start
 	if err != nil {
-		return controller{}, err
-	}
-	set, err := schema.Load(folder) // the only one to ask the schema: nobody waits for its start
-	if err != nil {
-		return controller{}, fmt.Errorf("PARAGON_PROFILES: %w", err)
-	}
-	catalogue, err := set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion"))
-	if err != nil {
-		return controller{}, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
-	}
-	if catalogue, err = home.Sizes(env, catalogue); err != nil {
 		return controller{}, err
 	}
 	tunables := tuning.New(cloud.Settings)

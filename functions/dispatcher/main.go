@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -40,19 +39,8 @@ func wire(ctx context.Context, env func(string) string) (*dispatch.Dispatcher, e
 	if err != nil {
 		return nil, err
 	}
-	folder, err := home.Figures(ctx, env)
+	catalogue, err := home.Catalogue(ctx, env, profiles.Load)
 	if err != nil {
-		return nil, err
-	}
-	set, err := profiles.Load(folder)
-	if err != nil {
-		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
-	}
-	catalogue, err := set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion"))
-	if err != nil {
-		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
-	}
-	if catalogue, err = home.Sizes(env, catalogue); err != nil {
 		return nil, err
 	}
 	tunables := tuning.New(cloud.Settings)

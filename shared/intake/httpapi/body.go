@@ -64,6 +64,25 @@ func contentType(r *http.Request) (string, error) {
 	return kind, nil
 }
 
+// readObject reads a small JSON body, one object, by a table of its fields.
+func readObject(w http.ResponseWriter, r *http.Request, f fields) error {
+	kind, err := contentType(r)
+	if err != nil {
+		return err
+	}
+	if kind != "application/json" {
+		return refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
+	}
+	body, err := readBody(w, r, slackBytes)
+	if err != nil {
+		return err
+	}
+	if err := checkDepth(body, maxDepth); err != nil {
+		return err
+	}
+	return decodeObject(body, "", f)
+}
+
 // readBody reads a body of at most limit bytes, and not of none.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))

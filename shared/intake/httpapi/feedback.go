@@ -26,21 +26,7 @@ func (a *api) feedback(w http.ResponseWriter, r *http.Request) error {
 
 // opinion reads the body: correct or label, and not both.
 func (a *api) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opinion, err error) {
-	kind, err := contentType(r)
-	if err != nil {
-		return o, err
-	}
-	if kind != "application/json" {
-		return o, refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
-	}
-	body, err := readBody(w, r, slackBytes)
-	if err != nil {
-		return o, err
-	}
-	if err := checkDepth(body, maxDepth); err != nil {
-		return o, err
-	}
-	err = decodeObject(body, "", fields{"label": text("label", &o.Label), "correct": func(raw json.RawMessage) error {
+	err = readObject(w, r, fields{"label": text("label", &o.Label), "correct": func(raw json.RawMessage) error {
 		var correct bool
 		if string(raw) == "null" || json.Unmarshal(raw, &correct) != nil {
 			return refuse(badField, "correct", "is neither true nor false")

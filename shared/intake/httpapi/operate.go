@@ -90,22 +90,8 @@ func (a *api) setSetting(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	kind, err := contentType(r)
-	if err != nil {
-		return err
-	}
-	if kind != "application/json" {
-		return refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
-	}
-	body, err := readBody(w, r, slackBytes)
-	if err != nil {
-		return err
-	}
-	if err := checkDepth(body, maxDepth); err != nil {
-		return err
-	}
 	var value string
-	if err := decodeObject(body, "", map[string]func(json.RawMessage) error{"value": text("value", &value)}); err != nil {
+	if err := readObject(w, r, fields{"value": text("value", &value)}); err != nil {
 		return err
 	}
 	if err := settings.Check(f.Name, value); err != nil {

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -49,23 +48,9 @@ func (a *api) newUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	kind, err := contentType(r)
-	if err != nil {
-		return err
-	}
-	if kind != "application/json" {
-		return refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
-	}
-	body, err := readBody(w, r, slackBytes)
-	if err != nil {
-		return err
-	}
-	if err := checkDepth(body, maxDepth); err != nil {
-		return err
-	}
 	var of string
 	var size *float64
-	err = decodeObject(body, "", map[string]func(json.RawMessage) error{
+	err = readObject(w, r, fields{
 		"content_type": text("content_type", &of), "bytes": number("bytes", intake.BadBound, &size),
 	})
 	if err != nil {
