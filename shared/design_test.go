@@ -138,6 +138,26 @@ func TestFunctionsStayLight(t *testing.T) {
 	}
 }
 
+// What deploys to an account reaches a machine's home over loopback at most: its
+// database would be a third of the package, for nothing.
+func TestWhatDeploysHasNoDatabaseInIt(t *testing.T) {
+	for _, tags := range []string{"lambda.norpc", "lambda.norpc,figures"} { // as `make dist` builds
+		out, err := exec.Command("go", "list", "-deps", "-tags", tags, "paragon/functions/...", "paragon/workers").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		deps := strings.Fields(string(out))
+		if !slices.Contains(deps, "paragon/shared/cloud/local/loopback") {
+			t.Fatal("nothing reaches a machine's home: the rule would hold of nothing")
+		}
+		for _, dep := range deps {
+			if strings.HasPrefix(dep, "modernc.org/") || dep == "paragon/shared/cloud/local" {
+				t.Errorf("with %s what deploys depends on %s", tags, dep)
+			}
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 	banned := []string{"util", "utils", "common", "helpers", "lib", "misc"}
 	for _, p := range packages(t) {

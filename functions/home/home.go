@@ -9,14 +9,14 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws"
 	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/local/loopback"
 )
 
 // Connect connects to the home that the environment names: PARAGON_LOCAL_URL
 // is one machine's, and else PARAGON_STAGE one in an account. It makes no call.
 func Connect(ctx context.Context, env func(string) string) (cloud.Home, error) {
 	if url := env(names.LocalURL); url != "" {
-		h, err := local.Dial(url)
+		h, err := loopback.Dial(url)
 		if err != nil {
 			return h, fmt.Errorf("%s: %w", names.LocalURL, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/core/inference"
@@ -50,7 +51,7 @@ func startLambdas(t *testing.T) lambdas {
 	for _, name := range []string{"api", "dispatcher"} {
 		stage = append(stage, runtimeapi.Function{
 			Name: name, Bootstrap: built(t, name), MemoryMB: 512, Timeout: time.Minute,
-			Env: []string{local.URLVariable + "=" + door.URL + "/" + home.Register(name)},
+			Env: []string{names.LocalURL + "=" + door.URL + "/" + home.Register(name)},
 		})
 	}
 	return lambdas{home.Cloud(), hosted(t, stage)}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/local/loopback"
 	"paragon/shared/core/query"
 )
 
@@ -28,11 +29,11 @@ func benchMessage(id string) query.Message {
 	}
 }
 
-// loopback reaches a home as a child does, over TCP.
-func loopback(b *testing.B, h *Home) cloud.Home {
+// child reaches a home as a child does, over TCP.
+func child(b *testing.B, h *Home) cloud.Home {
 	s := httptest.NewServer(NewServer(h))
 	b.Cleanup(s.Close)
-	c, err := Dial(s.URL + "/" + h.Register("child"))
+	c, err := loopback.Dial(s.URL + "/" + h.Register("child"))
 	must(b, err)
 	return c
 }
@@ -41,7 +42,7 @@ func loopback(b *testing.B, h *Home) cloud.Home {
 func eachHome(b *testing.B, f func(b *testing.B, c cloud.Home)) {
 	for _, d := range []Durability{SurvivesKill, SurvivesPowerCut} {
 		b.Run(string(d)+"/direct", func(b *testing.B) { f(b, open(b, Options{Durability: d}).Cloud()) })
-		b.Run(string(d)+"/loopback", func(b *testing.B) { f(b, loopback(b, open(b, Options{Durability: d}))) })
+		b.Run(string(d)+"/loopback", func(b *testing.B) { f(b, child(b, open(b, Options{Durability: d}))) })
 	}
 }
 

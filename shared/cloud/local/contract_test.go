@@ -12,6 +12,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/cloudtest"
+	"paragon/shared/cloud/local/loopback"
 )
 
 func TestContract(t *testing.T) {
@@ -103,7 +104,7 @@ func (p *pipes) dial(t testing.TB, consumer string) cloud.Home {
 		}
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	c, err := dial("http://home/"+p.home.Register(consumer), transport)
+	c, err := loopback.DialOver("http://home/"+p.home.Register(consumer), transport)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,7 @@
 // metrics, settings and blobs over one SQLite file, with uploads beside it.
 //
 // One process, the parent, owns the file: a lock keeps every other one out.
-// Its children reach the home over loopback HTTP (NewServer, Dial). Nothing
+// Its children reach the home over loopback HTTP (NewServer, and Dial of package loopback). Nothing
 // polls: a send hands its message to a waiting receive within one transaction.
 package local
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/local/loopback"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 )
@@ -22,7 +23,7 @@ func TestLoopbackOverTCP(t *testing.T) {
 	h := open(t, Options{})
 	s := httptest.NewServer(NewServer(h))
 	defer s.Close()
-	c, err := Dial(s.URL + "/" + h.Register("w1"))
+	c, err := loopback.Dial(s.URL + "/" + h.Register("w1"))
 	must(t, err)
 	got := make(chan cloud.Delivery, 1)
 	go func() {
@@ -50,18 +51,6 @@ func TestLoopbackOverTCP(t *testing.T) {
 	}
 }
 
-func TestErrorClassesTravel(t *testing.T) {
-	for name, class := range classes {
-		f := faultOf(errors.Join(errors.New("while testing"), class))
-		if f.Class != name || !errors.Is(&remoteError{f}, class) {
-			t.Errorf("class %s travels as %q", name, f.Class)
-		}
-	}
-	if err := (&remoteError{faultOf(io.EOF)}); errors.Unwrap(err) != nil || err.Error() != "EOF" {
-		t.Errorf("an error without a class travels as %v", err)
-	}
-}
-
 func TestServerRefuses(t *testing.T) {
 	h := open(t, Options{})
 	server := NewServer(h)
@@ -79,21 +68,13 @@ func TestServerRefuses(t *testing.T) {
 		{"an unknown call", "POST", "/" + secret + "/format", "{}", 400, ""},
 		{"another method", "GET", "/" + secret + "/view", "", 400, ""},
 		{"no JSON", "POST", "/" + secret + "/get", "{", 400, ""},
-		{"a body above the bound", "POST", "/" + secret + "/get", `"` + strings.Repeat("a", maxBody), 400, "too_large"},
+		{"a body above the bound", "POST", "/" + secret + "/get", `"` + strings.Repeat("a", loopback.MaxBody), 400, "too_large"},
 		{"a query that is not there", "POST", "/" + secret + "/get", `"x"`, 422, "not_found"},
 	} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
 		if w.Code != c.status || !strings.Contains(w.Body.String(), `"Class":"`+c.class+`"`) && c.status != http.StatusNotFound {
 			t.Errorf("%s: %d %s, want %d %s", c.name, w.Code, w.Body, c.status, c.class)
-		}
-	}
-}
-
-func TestDialRefusesURLsWithoutTellingThem(t *testing.T) {
-	for _, u := range []string{"", "127.0.0.1:1/secret", "http://127.0.0.1:1", "http://127.0.0.1:1/", "https://127.0.0.1:1/secret", "http://%zz/secret"} {
-		if _, err := Dial(u); err == nil || strings.Contains(err.Error(), "/secret") && !strings.Contains(err.Error(), "host:port/secret") {
-			t.Errorf("Dial(%q): %v", u, err)
 		}
 	}
 }
@@ -122,7 +103,7 @@ func TestChildrenInvokeFunctions(t *testing.T) {
 		h := open(t, Options{Invoker: told.invoking})
 		s := httptest.NewServer(NewServer(h))
 		defer s.Close()
-		c, err := Dial(s.URL + "/" + h.Register("dispatcher"))
+		c, err := loopback.Dial(s.URL + "/" + h.Register("dispatcher"))
 		must(t, err)
 		inv, err := c.Invoker.Invoke(t.Context(), "f", nil)
 		if diff := cmp.Diff(told.inv, inv); diff != "" || !errors.Is(err, told.class) {
@@ -141,7 +122,7 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 		asked[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = true
 		return nil, io.EOF
 	})
-	c, err := dial("http://home/secret", transport)
+	c, err := loopback.DialOver("http://home/secret", transport)
 	must(t, err)
 	ctx := t.Context()
 	ended, cancel := context.WithCancel(ctx)

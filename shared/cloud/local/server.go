@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/local/loopback"
 	"paragon/shared/core/query"
 )
 
@@ -26,13 +27,13 @@ func NewServer(h *Home) http.Handler {
 		}
 		serve, ok := calls[name]
 		if !ok || r.Method != http.MethodPost {
-			answer(w, http.StatusBadRequest, faultOf(fmt.Errorf("there is no call %s %q", r.Method, name)))
+			answer(w, http.StatusBadRequest, loopback.FaultOf(fmt.Errorf("there is no call %s %q", r.Method, name)))
 			return
 		}
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
 		defer context.AfterFunc(v.ctx, func() { cancel(cloud.ErrRevoked) })()
-		serve(ctx, &consumer{Home: h, name: v.name}, w, http.MaxBytesReader(w, r.Body, maxBody))
+		serve(ctx, &consumer{Home: h, name: v.name}, w, http.MaxBytesReader(w, r.Body, loopback.MaxBody))
 	})
 }
 
@@ -63,9 +64,9 @@ func on[Req, Resp any](f func(context.Context, *consumer, Req) (Resp, error), un
 		}
 		resp, err := f(ctx, c, req)
 		if gone := context.Cause(ctx); gone != nil {
-			answer(w, http.StatusUnprocessableEntity, faultOf(gone))
+			answer(w, http.StatusUnprocessableEntity, loopback.FaultOf(gone))
 		} else if err != nil {
-			answer(w, http.StatusUnprocessableEntity, faultOf(err))
+			answer(w, http.StatusUnprocessableEntity, loopback.FaultOf(err))
 			return
 		} else if gone = answer(w, http.StatusOK, resp); gone == nil {
 			return
@@ -76,44 +77,44 @@ func on[Req, Resp any](f func(context.Context, *consumer, Req) (Resp, error), un
 	}
 }
 
-func decodeFault(err error) fault {
+func decodeFault(err error) loopback.Fault {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		err = cloud.ErrTooLarge
 	}
-	return faultOf(fmt.Errorf("read the call: %w", err))
+	return loopback.FaultOf(fmt.Errorf("read the call: %w", err))
 }
 
 // calls are all that a client can ask, by name.
 var calls = map[string]handler{
-	"send": on(func(ctx context.Context, c *consumer, q sendCall) (none, error) {
-		return none{}, c.Send(ctx, q.Queue, q.Messages...)
+	"send": on(func(ctx context.Context, c *consumer, q loopback.SendCall) (loopback.None, error) {
+		return loopback.None{}, c.Send(ctx, q.Queue, q.Messages...)
 	}),
-	"receive": on(func(ctx context.Context, c *consumer, q receiveCall) ([]cloud.Delivery, error) {
+	"receive": on(func(ctx context.Context, c *consumer, q loopback.ReceiveCall) ([]cloud.Delivery, error) {
 		return c.receive(ctx, q.Queue, q.Limit, q.Lease, q.Wait, q.Number)
 	}, func(c *consumer, ds []cloud.Delivery) { _ = c.Release(context.Background(), ds...) }),
-	"abandon": on(func(ctx context.Context, c *consumer, q receiveCall) (none, error) {
-		return none{}, c.abandon(ctx, q.Number)
+	"abandon": on(func(ctx context.Context, c *consumer, q loopback.ReceiveCall) (loopback.None, error) {
+		return loopback.None{}, c.abandon(ctx, q.Number)
 	}),
-	"extend": on(func(ctx context.Context, c *consumer, q extendCall) (none, error) {
-		return none{}, c.Extend(ctx, q.Delivery, q.Lease)
+	"extend": on(func(ctx context.Context, c *consumer, q loopback.ExtendCall) (loopback.None, error) {
+		return loopback.None{}, c.Extend(ctx, q.Delivery, q.Lease)
 	}),
-	"delete": on(func(ctx context.Context, c *consumer, ds []cloud.Delivery) (none, error) {
-		return none{}, c.Delete(ctx, ds...)
+	"delete": on(func(ctx context.Context, c *consumer, ds []cloud.Delivery) (loopback.None, error) {
+		return loopback.None{}, c.Delete(ctx, ds...)
 	}),
-	"release": on(func(ctx context.Context, c *consumer, ds []cloud.Delivery) (none, error) {
-		return none{}, c.Release(ctx, ds...)
+	"release": on(func(ctx context.Context, c *consumer, ds []cloud.Delivery) (loopback.None, error) {
+		return loopback.None{}, c.Release(ctx, ds...)
 	}),
-	"move": on(func(ctx context.Context, c *consumer, q moveCall) (none, error) {
-		return none{}, c.Move(ctx, q.Delivery, q.To, q.Message)
+	"move": on(func(ctx context.Context, c *consumer, q loopback.MoveCall) (loopback.None, error) {
+		return loopback.None{}, c.Move(ctx, q.Delivery, q.To, q.Message)
 	}),
 	"depth": on(func(ctx context.Context, c *consumer, q cloud.QueueName) (cloud.Depth, error) {
 		return c.Depth(ctx, q)
 	}),
 
-	"accept": on(func(ctx context.Context, c *consumer, q acceptCall) (settled, error) {
+	"accept": on(func(ctx context.Context, c *consumer, q loopback.AcceptCall) (loopback.Settled, error) {
 		r, fresh, err := c.Accept(ctx, q.Record, q.To, q.Message)
-		return settled{r, fresh}, err
+		return loopback.Settled{Record: r, First: fresh}, err
 	}),
 	"get": on(func(ctx context.Context, c *consumer, id string) (query.Record, error) {
 		return c.Get(ctx, id)
@@ -121,66 +122,66 @@ var calls = map[string]handler{
 	"states": on(func(ctx context.Context, c *consumer, ids []string) (map[string]query.State, error) {
 		return c.States(ctx, ids...)
 	}),
-	"finish": on(func(ctx context.Context, c *consumer, q finishCall) (settled, error) {
+	"finish": on(func(ctx context.Context, c *consumer, q loopback.FinishCall) (loopback.Settled, error) {
 		r, won, err := c.Finish(ctx, q.ID, q.Outcome)
-		return settled{r, won}, err
+		return loopback.Settled{Record: r, First: won}, err
 	}),
 	"wait": on(func(ctx context.Context, c *consumer, id string) (query.Record, error) {
 		return c.Wait(ctx, id)
 	}),
-	"expired": on(func(ctx context.Context, c *consumer, q timeCall) ([]query.Record, error) {
+	"expired": on(func(ctx context.Context, c *consumer, q loopback.TimeCall) ([]query.Record, error) {
 		return c.Expired(ctx, q.Now, q.Limit)
 	}),
 	"forget": on(func(ctx context.Context, c *consumer, now time.Time) (int, error) {
 		return c.Forget(ctx, now)
 	}),
-	"recent": on(func(ctx context.Context, c *consumer, q recentCall) ([]query.Record, error) {
+	"recent": on(func(ctx context.Context, c *consumer, q loopback.RecentCall) ([]query.Record, error) {
 		return c.Recent(ctx, q.Owner, q.Limit)
 	}),
 
-	"set-desired": on(func(ctx context.Context, c *consumer, q desireCall) (none, error) {
-		return none{}, c.SetDesired(ctx, q.Pool, q.Workers)
+	"set-desired": on(func(ctx context.Context, c *consumer, q loopback.DesireCall) (loopback.None, error) {
+		return loopback.None{}, c.SetDesired(ctx, q.Pool, q.Workers)
 	}),
 	"workers": on(func(ctx context.Context, c *consumer, pool string) ([]cloud.WorkerReport, error) {
 		return c.Workers(ctx, pool)
 	}),
-	"drain": on(func(ctx context.Context, c *consumer, q drainCall) (none, error) {
-		return none{}, c.Drain(ctx, q.Pool, q.IDs...)
+	"drain": on(func(ctx context.Context, c *consumer, q loopback.DrainCall) (loopback.None, error) {
+		return loopback.None{}, c.Drain(ctx, q.Pool, q.IDs...)
 	}),
 	"report": on(func(ctx context.Context, c *consumer, r cloud.WorkerReport) (cloud.Orders, error) {
 		return c.Report(ctx, r)
 	}),
-	"publish-view": on(func(ctx context.Context, c *consumer, v cloud.View) (none, error) {
-		return none{}, c.PublishView(ctx, v)
+	"publish-view": on(func(ctx context.Context, c *consumer, v cloud.View) (loopback.None, error) {
+		return loopback.None{}, c.PublishView(ctx, v)
 	}),
-	"view": on(func(ctx context.Context, c *consumer, _ none) (cloud.View, error) {
+	"view": on(func(ctx context.Context, c *consumer, _ loopback.None) (cloud.View, error) {
 		return c.View(ctx)
 	}),
 
-	"put": on(func(ctx context.Context, c *consumer, ps []cloud.Point) (none, error) {
-		return none{}, c.Put(ctx, ps...)
+	"put": on(func(ctx context.Context, c *consumer, ps []cloud.Point) (loopback.None, error) {
+		return loopback.None{}, c.Put(ctx, ps...)
 	}),
-	"series": on(func(ctx context.Context, c *consumer, q seriesCall) ([]cloud.Sample, error) {
+	"series": on(func(ctx context.Context, c *consumer, q loopback.SeriesCall) ([]cloud.Sample, error) {
 		return c.Series(ctx, q.Metric, q.Dimensions, q.From, q.To, q.Period)
 	}),
-	"raw": on(func(ctx context.Context, c *consumer, _ none) (rawAnswer, error) {
+	"raw": on(func(ctx context.Context, c *consumer, _ loopback.None) (loopback.RawAnswer, error) {
 		values, version, err := c.Raw(ctx)
-		return rawAnswer{values, version}, err
+		return loopback.RawAnswer{Values: values, Version: version}, err
 	}),
-	"set": on(func(ctx context.Context, c *consumer, q setCall) (none, error) {
-		return none{}, c.Set(ctx, q.Name, q.Value)
+	"set": on(func(ctx context.Context, c *consumer, q loopback.SetCall) (loopback.None, error) {
+		return loopback.None{}, c.Set(ctx, q.Name, q.Value)
 	}),
-	"claim": on(func(ctx context.Context, c *consumer, q claimCall) (cloud.Lease, error) {
+	"claim": on(func(ctx context.Context, c *consumer, q loopback.ClaimCall) (cloud.Lease, error) {
 		return c.Claim(ctx, q.Holder, q.Length)
 	}),
-	"resign": on(func(ctx context.Context, c *consumer, l cloud.Lease) (none, error) {
-		return none{}, c.Resign(ctx, l)
+	"resign": on(func(ctx context.Context, c *consumer, l cloud.Lease) (loopback.None, error) {
+		return loopback.None{}, c.Resign(ctx, l)
 	}),
 	"memory": on(func(ctx context.Context, c *consumer, pool string) ([]byte, error) {
 		return c.Memory(ctx, pool)
 	}),
-	"commit": on(func(ctx context.Context, c *consumer, q commitCall) (none, error) {
-		return none{}, c.Commit(ctx, q.Lease, q.Memory, q.Entry)
+	"commit": on(func(ctx context.Context, c *consumer, q loopback.CommitCall) (loopback.None, error) {
+		return loopback.None{}, c.Commit(ctx, q.Lease, q.Memory, q.Entry)
 	}),
 	"entry": on(func(ctx context.Context, c *consumer, id string) (cloud.Entry, error) {
 		return c.Entry(ctx, id)
@@ -191,28 +192,28 @@ var calls = map[string]handler{
 	"group": on(func(ctx context.Context, c *consumer, pool string) (cloud.Group, error) {
 		return c.Group(ctx, pool)
 	}),
-	"changes": on(func(ctx context.Context, c *consumer, q changesCall) ([]cloud.Change, error) {
+	"changes": on(func(ctx context.Context, c *consumer, q loopback.ChangesCall) ([]cloud.Change, error) {
 		return c.Changes(ctx, q.Name, q.Limit)
 	}),
-	"vote": on(func(ctx context.Context, c *consumer, q voteCall) (none, error) {
-		return none{}, c.Vote(ctx, q.QueryID, q.Vote)
+	"vote": on(func(ctx context.Context, c *consumer, q loopback.VoteCall) (loopback.None, error) {
+		return loopback.None{}, c.Vote(ctx, q.QueryID, q.Vote)
 	}),
-	"votes-after": on(func(ctx context.Context, c *consumer, q votesCall) (votesAnswer, error) {
+	"votes-after": on(func(ctx context.Context, c *consumer, q loopback.VotesCall) (loopback.VotesAnswer, error) {
 		votes, cursor, err := c.VotesAfter(ctx, q.Cursor, q.Limit)
-		return votesAnswer{votes, cursor}, err
+		return loopback.VotesAnswer{Votes: votes, Cursor: cursor}, err
 	}),
-	"new-upload": on(func(ctx context.Context, c *consumer, q uploadCall) (cloud.Upload, error) {
+	"new-upload": on(func(ctx context.Context, c *consumer, q loopback.UploadCall) (cloud.Upload, error) {
 		return c.NewUpload(ctx, q.Owner, q.ContentType, q.Limit)
 	}),
-	"invoke": on(func(ctx context.Context, c *consumer, q invokeCall) (invokeAnswer, error) {
+	"invoke": on(func(ctx context.Context, c *consumer, q loopback.InvokeCall) (loopback.InvokeAnswer, error) {
 		inv, err := c.invoker.Invoke(ctx, q.Function, q.Payload)
 		if err != nil {
-			f := faultOf(err)
-			return invokeAnswer{inv, &f}, nil
+			f := loopback.FaultOf(err)
+			return loopback.InvokeAnswer{Invocation: inv, Fault: &f}, nil
 		}
-		return invokeAnswer{Invocation: inv}, nil
+		return loopback.InvokeAnswer{Invocation: inv}, nil
 	}),
-	"blob": on(func(ctx context.Context, c *consumer, q blobCall) ([]byte, error) {
+	"blob": on(func(ctx context.Context, c *consumer, q loopback.BlobCall) ([]byte, error) {
 		return c.Blob(ctx, q.Owner, q.URI, q.Limit)
 	}),
 }

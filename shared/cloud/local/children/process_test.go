@@ -15,6 +15,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/local/loopback"
 )
 
 var (
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 // beWorker reports until it is told to leave. Its process id stands for how
 // much it answered.
 func beWorker() {
-	home, err := local.Dial(os.Getenv(EnvURL))
+	home, err := loopback.Dial(os.Getenv(EnvURL))
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package local
+package loopback
 
 import (
 	"errors"
@@ -9,120 +9,120 @@ import (
 	"paragon/shared/core/query"
 )
 
-// maxBody bounds a request over loopback, in bytes: ten messages of the
+// MaxBody bounds a request over loopback, in bytes: ten messages of the
 // largest inline limit (700 KB), in JSON, and room.
-const maxBody = 16 << 20
+const MaxBody = 16 << 20
 
 // The bodies of the calls over loopback, where one value is not enough.
 type (
-	none     struct{}
-	sendCall struct {
+	None     struct{}
+	SendCall struct {
 		Queue    cloud.QueueName
 		Messages []query.Message
 	}
-	receiveCall struct {
+	ReceiveCall struct {
 		Queue       cloud.QueueName
 		Limit       int
 		Lease, Wait time.Duration
 		Number      int64 // of the lease: chosen by the client, so that it can give up what it never got
 	}
-	extendCall struct {
+	ExtendCall struct {
 		Delivery cloud.Delivery
 		Lease    time.Duration
 	}
-	moveCall struct {
+	MoveCall struct {
 		Delivery cloud.Delivery
 		To       cloud.QueueName
 		Message  query.Message
 	}
-	acceptCall struct {
+	AcceptCall struct {
 		Record  query.Record
 		To      cloud.QueueName
 		Message query.Message
 	}
-	finishCall struct {
+	FinishCall struct {
 		ID      string
 		Outcome query.Outcome
 	}
-	// settled is a record and whether it was this call that made it so.
-	settled struct {
+	// Settled is a record and whether it was this call that made it so.
+	Settled struct {
 		Record query.Record
 		First  bool
 	}
-	timeCall struct {
+	TimeCall struct {
 		Now   time.Time
 		Limit int
 	}
-	recentCall struct {
+	RecentCall struct {
 		Owner string
 		Limit int
 	}
-	desireCall struct {
+	DesireCall struct {
 		Pool    string
 		Workers int
 	}
-	drainCall struct {
+	DrainCall struct {
 		Pool string
 		IDs  []string
 	}
-	seriesCall struct {
+	SeriesCall struct {
 		Metric     string
 		Dimensions []string
 		From, To   time.Time
 		Period     time.Duration
 	}
-	rawAnswer struct {
+	RawAnswer struct {
 		Values  map[string]string
 		Version int64
 	}
-	setCall   struct{ Name, Value string }
-	claimCall struct {
+	SetCall   struct{ Name, Value string }
+	ClaimCall struct {
 		Holder string
 		Length time.Duration
 	}
-	commitCall struct {
+	CommitCall struct {
 		Lease  cloud.Lease
 		Memory []byte
 		Entry  cloud.Entry
 	}
-	changesCall struct {
+	ChangesCall struct {
 		Name  string
 		Limit int
 	}
-	voteCall struct {
+	VoteCall struct {
 		QueryID string
 		Vote    feedback.Vote
 	}
-	votesCall struct {
+	VotesCall struct {
 		Cursor int64
 		Limit  int
 	}
-	votesAnswer struct {
+	VotesAnswer struct {
 		Votes  []feedback.Vote
 		Cursor int64
 	}
-	uploadCall struct {
+	UploadCall struct {
 		Owner, ContentType string
 		Limit              int
 	}
-	blobCall struct {
+	BlobCall struct {
 		Owner, URI string
 		Limit      int
 	}
-	invokeCall struct {
+	InvokeCall struct {
 		Function string
 		Payload  []byte
 	}
-	// invokeAnswer holds what an invocation cost also where it failed.
-	invokeAnswer struct {
+	// InvokeAnswer holds what an invocation cost also where it failed.
+	InvokeAnswer struct {
 		Invocation cloud.Invocation
-		Fault      *fault
+		Fault      *Fault
 	}
 )
 
-// fault is an error on its way to the client: its text, and its class so that
+// Fault is an error on its way to the client: its text, and its class so that
 // errors.Is works there too.
-type fault struct {
+type Fault struct {
 	Class string
 	Text  string
 }
@@ -138,8 +138,9 @@ var classes = map[string]error{
 	"exists":      cloud.ErrExists,
 }
 
-func faultOf(err error) fault {
-	f := fault{Text: err.Error()}
+// FaultOf gives an error its class.
+func FaultOf(err error) Fault {
+	f := Fault{Text: err.Error()}
 	for name, class := range classes {
 		if errors.Is(err, class) {
 			f.Class = name
@@ -148,8 +149,8 @@ func faultOf(err error) fault {
 	return f
 }
 
-// remoteError is a fault as the client's callers see it.
-type remoteError struct{ fault }
+// remoteError is a Fault as the client's callers see it.
+type remoteError struct{ Fault }
 
 func (e *remoteError) Error() string { return e.Text }
 func (e *remoteError) Unwrap() error { return classes[e.Class] }

@@ -1,4 +1,7 @@
-package local
+// Package loopback reaches a machine's home from another process, by JSON over
+// HTTP on loopback. It knows nothing of how the home keeps what it keeps: what
+// deploys to an account reaches either home and has no database in it.
+package loopback
 
 import (
 	"bytes"
@@ -18,10 +21,6 @@ import (
 	"paragon/shared/core/query"
 )
 
-// URLVariable is the environment variable that tells a child the URL of the
-// home it reaches, secret included.
-const URLVariable = "PARAGON_LOCAL_URL"
-
 // goodbye bounds the calls that follow on a caller's context that has ended.
 const goodbye = time.Second
 
@@ -31,18 +30,19 @@ type remote struct {
 	http *http.Client
 }
 
-// Dial returns the home at a base URL that holds a secret of Register's. It
+// Dial returns the home at a base URL that holds a secret of its Register's. It
 // connects when first called. Calls fail with ErrUnavailable while the home
 // cannot be reached, and with ErrRevoked once the secret is dead.
 func Dial(baseURL string) (cloud.Home, error) {
-	return dial(baseURL, &http.Transport{
+	return DialOver(baseURL, &http.Transport{
 		MaxIdleConnsPerHost: 256, // a connection a waiting call
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true,
 	})
 }
 
-func dial(baseURL string, t http.RoundTripper) (cloud.Home, error) {
+// DialOver is Dial with a transport of the caller's.
+func DialOver(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil || u.Scheme != "http" || u.Host == "" || len(u.Path) < 2 {
 		return cloud.Home{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
@@ -97,7 +97,7 @@ func refusal(name string, status int, body []byte) error {
 	if status == http.StatusNotFound {
 		return fmt.Errorf("%s: the local home knows this process no more: %w", name, cloud.ErrRevoked)
 	}
-	var f fault
+	var f Fault
 	if err := json.Unmarshal(body, &f); err != nil || f.Text == "" {
 		return fmt.Errorf("%s: the local home answered %d", name, status)
 	}
@@ -105,39 +105,39 @@ func refusal(name string, status int, body []byte) error {
 }
 
 func (r *remote) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) error {
-	_, err := call[none](ctx, r, "send", sendCall{q, msgs})
+	_, err := call[None](ctx, r, "send", SendCall{q, msgs})
 	return err
 }
 
 // Receive gives back what may have been on its way when ctx ended.
 func (r *remote) Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
-	c := receiveCall{Queue: q, Limit: limit, Lease: lease, Wait: wait, Number: rand.Int64() | 1<<62} // never 0, and none of the parent's
+	c := ReceiveCall{Queue: q, Limit: limit, Lease: lease, Wait: wait, Number: rand.Int64() | 1<<62} // never 0, and none of the parent's
 	ds, err := call[[]cloud.Delivery](ctx, r, "receive", c)
 	if err != nil && ctx.Err() != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 		defer cancel()
-		_, _ = call[none](late, r, "abandon", c) // failing that, the lease runs out
+		_, _ = call[None](late, r, "abandon", c) // failing that, the lease runs out
 	}
 	return ds, err
 }
 
 func (r *remote) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
-	_, err := call[none](ctx, r, "extend", extendCall{receipts(d)[0], lease})
+	_, err := call[None](ctx, r, "extend", ExtendCall{receipts(d)[0], lease})
 	return err
 }
 
 func (r *remote) Delete(ctx context.Context, ds ...cloud.Delivery) error {
-	_, err := call[none](ctx, r, "delete", receipts(ds...))
+	_, err := call[None](ctx, r, "delete", receipts(ds...))
 	return err
 }
 
 func (r *remote) Release(ctx context.Context, ds ...cloud.Delivery) error {
-	_, err := call[none](ctx, r, "release", receipts(ds...))
+	_, err := call[None](ctx, r, "release", receipts(ds...))
 	return err
 }
 
 func (r *remote) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, m query.Message) error {
-	_, err := call[none](ctx, r, "move", moveCall{receipts(d)[0], to, m})
+	_, err := call[None](ctx, r, "move", MoveCall{receipts(d)[0], to, m})
 	return err
 }
 
@@ -155,7 +155,7 @@ func (r *remote) Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, err
 }
 
 func (r *remote) Accept(ctx context.Context, rec query.Record, to cloud.QueueName, m query.Message) (query.Record, bool, error) {
-	s, err := call[settled](ctx, r, "accept", acceptCall{rec, to, m})
+	s, err := call[Settled](ctx, r, "accept", AcceptCall{rec, to, m})
 	return s.Record, s.First, err
 }
 
@@ -168,7 +168,7 @@ func (r *remote) States(ctx context.Context, ids ...string) (map[string]query.St
 }
 
 func (r *remote) Finish(ctx context.Context, id string, o query.Outcome) (query.Record, bool, error) {
-	s, err := call[settled](ctx, r, "finish", finishCall{id, o})
+	s, err := call[Settled](ctx, r, "finish", FinishCall{id, o})
 	return s.Record, s.First, err
 }
 
@@ -184,7 +184,7 @@ func (r *remote) Wait(ctx context.Context, id string) (query.Record, error) {
 }
 
 func (r *remote) Expired(ctx context.Context, now time.Time, limit int) ([]query.Record, error) {
-	return call[[]query.Record](ctx, r, "expired", timeCall{now, limit})
+	return call[[]query.Record](ctx, r, "expired", TimeCall{now, limit})
 }
 
 func (r *remote) Forget(ctx context.Context, now time.Time) (int, error) {
@@ -192,11 +192,11 @@ func (r *remote) Forget(ctx context.Context, now time.Time) (int, error) {
 }
 
 func (r *remote) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
-	return call[[]query.Record](ctx, r, "recent", recentCall{owner, limit})
+	return call[[]query.Record](ctx, r, "recent", RecentCall{owner, limit})
 }
 
 func (r *remote) SetDesired(ctx context.Context, pool string, workers int) error {
-	_, err := call[none](ctx, r, "set-desired", desireCall{pool, workers})
+	_, err := call[None](ctx, r, "set-desired", DesireCall{pool, workers})
 	return err
 }
 
@@ -205,7 +205,7 @@ func (r *remote) Workers(ctx context.Context, pool string) ([]cloud.WorkerReport
 }
 
 func (r *remote) Drain(ctx context.Context, pool string, ids ...string) error {
-	_, err := call[none](ctx, r, "drain", drainCall{pool, ids})
+	_, err := call[None](ctx, r, "drain", DrainCall{pool, ids})
 	return err
 }
 
@@ -214,39 +214,39 @@ func (r *remote) Report(ctx context.Context, w cloud.WorkerReport) (cloud.Orders
 }
 
 func (r *remote) PublishView(ctx context.Context, v cloud.View) error {
-	_, err := call[none](ctx, r, "publish-view", v)
+	_, err := call[None](ctx, r, "publish-view", v)
 	return err
 }
 
 func (r *remote) View(ctx context.Context) (cloud.View, error) {
-	return call[cloud.View](ctx, r, "view", none{})
+	return call[cloud.View](ctx, r, "view", None{})
 }
 
 func (r *remote) Put(ctx context.Context, points ...cloud.Point) error {
-	_, err := call[none](ctx, r, "put", points)
+	_, err := call[None](ctx, r, "put", points)
 	return err
 }
 
 func (r *remote) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]cloud.Sample, error) {
-	return call[[]cloud.Sample](ctx, r, "series", seriesCall{metric, dims, from, to, period})
+	return call[[]cloud.Sample](ctx, r, "series", SeriesCall{metric, dims, from, to, period})
 }
 
 func (r *remote) Raw(ctx context.Context) (map[string]string, int64, error) {
-	a, err := call[rawAnswer](ctx, r, "raw", none{})
+	a, err := call[RawAnswer](ctx, r, "raw", None{})
 	return a.Values, a.Version, err
 }
 
 func (r *remote) Set(ctx context.Context, name, value string) error {
-	_, err := call[none](ctx, r, "set", setCall{name, value})
+	_, err := call[None](ctx, r, "set", SetCall{name, value})
 	return err
 }
 
 func (r *remote) NewUpload(ctx context.Context, owner, contentType string, limit int) (cloud.Upload, error) {
-	return call[cloud.Upload](ctx, r, "new-upload", uploadCall{owner, contentType, limit})
+	return call[cloud.Upload](ctx, r, "new-upload", UploadCall{owner, contentType, limit})
 }
 
 func (r *remote) Invoke(ctx context.Context, function string, payload []byte) (cloud.Invocation, error) {
-	a, err := call[invokeAnswer](ctx, r, "invoke", invokeCall{function, payload})
+	a, err := call[InvokeAnswer](ctx, r, "invoke", InvokeCall{function, payload})
 	if err == nil && a.Fault != nil {
 		err = &remoteError{*a.Fault}
 	}
@@ -254,15 +254,15 @@ func (r *remote) Invoke(ctx context.Context, function string, payload []byte) (c
 }
 
 func (r *remote) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
-	return call[[]byte](ctx, r, "blob", blobCall{owner, uri, limit})
+	return call[[]byte](ctx, r, "blob", BlobCall{owner, uri, limit})
 }
 
 func (r *remote) Claim(ctx context.Context, holder string, length time.Duration) (cloud.Lease, error) {
-	return call[cloud.Lease](ctx, r, "claim", claimCall{holder, length})
+	return call[cloud.Lease](ctx, r, "claim", ClaimCall{holder, length})
 }
 
 func (r *remote) Resign(ctx context.Context, l cloud.Lease) error {
-	_, err := call[none](ctx, r, "resign", l)
+	_, err := call[None](ctx, r, "resign", l)
 	return err
 }
 
@@ -271,7 +271,7 @@ func (r *remote) Memory(ctx context.Context, pool string) ([]byte, error) {
 }
 
 func (r *remote) Commit(ctx context.Context, l cloud.Lease, memory []byte, e cloud.Entry) error {
-	_, err := call[none](ctx, r, "commit", commitCall{l, memory, e})
+	_, err := call[None](ctx, r, "commit", CommitCall{l, memory, e})
 	return err
 }
 
@@ -288,17 +288,17 @@ func (r *remote) Group(ctx context.Context, pool string) (cloud.Group, error) {
 }
 
 func (r *remote) Changes(ctx context.Context, name string, limit int) ([]cloud.Change, error) {
-	return call[[]cloud.Change](ctx, r, "changes", changesCall{name, limit})
+	return call[[]cloud.Change](ctx, r, "changes", ChangesCall{name, limit})
 }
 
 func (r *remote) Vote(ctx context.Context, queryID string, v feedback.Vote) error {
-	_, err := call[none](ctx, r, "vote", voteCall{queryID, v})
+	_, err := call[None](ctx, r, "vote", VoteCall{queryID, v})
 	return err
 }
 
 // VotesAfter returns the caller's cursor where the call failed.
 func (r *remote) VotesAfter(ctx context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
-	a, err := call[votesAnswer](ctx, r, "votes-after", votesCall{cursor, limit})
+	a, err := call[VotesAnswer](ctx, r, "votes-after", VotesCall{cursor, limit})
 	if err != nil {
 		return nil, cursor, err
 	}
