@@ -124,11 +124,10 @@ func (s *Service) asks(p plan, set settings.Settings) demand {
 	if s.Arch == "" {
 		return d
 	}
-	sizes := rightsizing.Memory(s.Catalogue, p.model, s.Arch, p.latencyMS-set.OverflowPathMS, 0)
-	if len(sizes) > 0 {
-		d.functionUSD = sizes[0].QueryUSD
+	if last, ok := rightsizing.Last(s.Catalogue, p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
+		d.functionUSD = last.Size.QueryUSD
 		if p.class == query.Relaxed {
-			d.deferMS = max(0, p.latencyMS-set.OverflowPathMS-sizes[0].P95MS)
+			d.deferMS = max(0, last.WarmAfterMS)
 		}
 	}
 	return d

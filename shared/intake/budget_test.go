@@ -48,7 +48,7 @@ func TestWorkersComeFirstInTheBudget(t *testing.T) {
 	d.Service.fleet.mu.Lock()
 	d.Service.fleet.view.Pools[0].Workers = 2
 	d.Service.fleet.mu.Unlock()
-	if got := d.workersHourUSD(); got != 0.17 {
+	if got := d.Service.fleet.workersHourUSD(); got != 0.17 {
 		t.Errorf("the workers cost $%v an hour", got)
 	}
 	var ref *Refusal
@@ -73,24 +73,50 @@ func TestARepeatIsBookedOnce(t *testing.T) {
 	}
 }
 
+// stage is a desk with a budget whose ticks tell what is left of the hour.
+type stage struct{ desk }
+
+func newStage(t *testing.T) stage {
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 1
+	return stage{newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
+}
+
+// tick publishes a view without workers, two seconds later.
+func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
+	t.Helper()
+	s.clock.advance(2 * time.Second)
+	p := placement.Pool{Name: "general", InstanceType: "c5.large", At: s.clock.now(), BudgetLeftUSD: &leftUSD, RelaxedOverflow: relaxedToo}
+	if err := s.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// overflows tells whether a query went to a function; false where it was
+// refused for the budget.
+func (s stage) overflows(t *testing.T, r Request) bool {
+	t.Helper()
+	rec, _, err := s.Submit(t.Context(), "me", "", r)
+	var ref *Refusal
+	if errors.As(err, &ref) && ref.Kind == OverBudget {
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec.Placement == string(cloud.Overflow)
+}
+
 // A tick tells what is left of the hour, and the views until the next tick
 // repeat it: what was booked meanwhile stays booked.
 func TestWhatATickLeftIsSpentOnce(t *testing.T) {
-	d := newDesk(t, nil)
-	publish := func(leftUSD float64) {
-		t.Helper()
-		d.clock.advance(2 * time.Second)
-		p := placement.Pool{Name: "general", InstanceType: "c5.large", At: d.clock.now(), BudgetLeftUSD: &leftUSD}
-		if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s := newStage(t)
 	const left = 0.0000025 // a function's query costs $0.00000078: three fit
 	overflowed := 0
 	for range 4 {
-		publish(left)
+		s.tick(t, left, false)
 		for range 2 {
-			if r := d.submit(t, strictly()); r.Placement == string(cloud.Overflow) {
+			if s.overflows(t, strictly()) {
 				overflowed++
 			}
 		}
@@ -98,9 +124,40 @@ func TestWhatATickLeftIsSpentOnce(t *testing.T) {
 	if overflowed != 3 {
 		t.Errorf("%d queries went to functions within a tick, 3 are paid for", overflowed)
 	}
-	publish(left * 1.01) // the next tick's word
-	if r := d.submit(t, strictly()); r.Placement != string(cloud.Overflow) {
-		t.Errorf("the next tick's remainder is not spent: %s", r.Placement)
+	s.tick(t, left*1.01, false) // the next tick's word
+	if !s.overflows(t, strictly()) {
+		t.Error("the next tick's remainder is not spent")
+	}
+	s.tick(t, 0, false)
+	if s.overflows(t, strictly()) {
+		t.Error("a query went to a function with nothing left of the hour")
+	}
+}
+
+// What was left of an hour says nothing of the next one.
+func TestTheLastHoursRemainderIsForgotten(t *testing.T) {
+	s := newStage(t)
+	s.tick(t, 0, false)
+	if s.overflows(t, strictly()) {
+		t.Error("a query went to a function with nothing left of the hour")
+	}
+	s.clock.advance(time.Hour) // and no tick since
+	if !s.overflows(t, strictly()) {
+		t.Error("the new hour has its own budget")
+	}
+}
+
+// A relaxed query that may go to a function at its bound waits for a worker
+// instead where nobody can pay: it is not refused.
+func TestARelaxedQueryThatNobodyCanPayWaits(t *testing.T) {
+	s := newStage(t)
+	s.tick(t, 1, true)
+	if !s.overflows(t, request(10000)) {
+		t.Error("without a worker a relaxed query goes to a function at its bound")
+	}
+	s.tick(t, 0, true)
+	if r := s.submit(t, request(10000)); r.Placement != string(cloud.WorkQueue("general", query.Relaxed)) {
+		t.Errorf("it was placed on %s", r.Placement)
 	}
 }
 

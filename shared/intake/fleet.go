@@ -8,6 +8,8 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 )
@@ -20,12 +22,14 @@ type fleetView struct {
 	mu        sync.Mutex
 	readAt    time.Time // zero until the first read
 	view      cloud.View
-	bookedUSD float64 // for functions, since a tick told what is left of the budget
+	spending  pricing.Budget // booked for functions, since a tick told what is left of the hour
 	estimates map[string]*placement.Estimate
+
+	catalogue *profile.Catalogue
 }
 
-func newFleetView(pools []Pool) *fleetView {
-	f := &fleetView{estimates: make(map[string]*placement.Estimate, len(pools))}
+func newFleetView(pools []Pool, c *profile.Catalogue) *fleetView {
+	f := &fleetView{estimates: make(map[string]*placement.Estimate, len(pools)), catalogue: c}
 	for _, p := range pools {
 		f.estimates[p.Name] = new(placement.Estimate)
 	}
@@ -96,7 +100,7 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 		return
 	}
 	if tellsOtherwise(f.view, *v) {
-		f.bookedUSD = 0
+		f.spending = pricing.Budget{}
 	}
 	f.view = *v
 	for _, p := range v.Pools {
@@ -146,32 +150,44 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 	return e.Runners(), e.AheadMS(now)
 }
 
-// rule holds what is asked to the rules of overflow in force, and to what is
-// left of the hour's budget: a function is priced before it is taken.
-func (f *fleetView) rule(pool string, a *placement.Ask, functionUSD float64) {
+// rule holds what is asked to the rules of overflow in force.
+func (f *fleetView) rule(pool string, a *placement.Ask) {
 	v := f.estimates[pool].View()
 	a.RelaxedOverflow, a.RelaxedAheadMS = v.RelaxedOverflow, v.RelaxedMS
 	if v.NoStrictOverflow && a.Class == query.Strict {
 		a.OverflowAllowed = false
 	}
-	if v.BudgetLeftUSD != nil && f.bookedUSD+functionUSD > *v.BudgetLeftUSD {
-		a.OverflowAllowed = false
-	}
 }
 
-// place chooses the route and, in the same breath, counts a strict query sent
-// to the pool as ahead of later ones, so that a burst sees itself.
-func (f *fleetView) place(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings) placement.Choice {
+// placed is where a query goes and what was booked for it.
+type placed struct {
+	placement.Choice
+	bookedUSD float64
+}
+
+// place chooses the route and, in the same breath, books what it costs and
+// counts a strict query sent to the pool as ahead of later ones, so that a burst
+// sees itself. What the budget does not cover waits for a worker when it is
+// relaxed and is refused when it is strict.
+func (f *fleetView) place(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings) (placed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	runners, aheadMS := f.loadLocked(pool, now, set)
-	f.rule(pool, &a, functionUSD)
-	c := placement.Place(a, runners, aheadMS)
-	if c.Route == placement.ToOverflow {
-		f.bookedUSD += functionUSD
+	f.rule(pool, &a)
+	p := placed{Choice: placement.Place(a, runners, aheadMS)}
+	if p.Route == placement.ToOverflow {
+		switch over := f.admit(pool, functionUSD, now, set); {
+		case over == nil:
+			p.bookedUSD = functionUSD
+		case a.Class == query.Strict:
+			return placed{}, overBudget(over, now, set)
+		default:
+			a.OverflowAllowed = false
+			p.Choice = placement.Place(a, runners, aheadMS)
+		}
 	}
-	if a.Class == query.Strict && c.Route != placement.ToOverflow {
+	if a.Class == query.Strict && p.Route != placement.ToOverflow {
 		f.estimates[pool].Sent(now, a.ServiceMS)
 	}
-	return c
+	return p, nil
 }

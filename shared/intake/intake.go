@@ -122,7 +122,6 @@ type Service struct {
 	waiters  waiters
 	arrivals arrivals
 	learnt   learnt
-	spending spending
 }
 
 // New returns a Service. Run must run beside it for arrivals to be counted.
@@ -143,7 +142,7 @@ func New(c Config) (*Service, error) {
 		c.Chooser = rules{}
 	}
 	c.Catalogue = runnable(c.Catalogue)
-	s := &Service{Config: c, fleet: newFleetView(c.Pools), tables: map[string]*selection.Table{}}
+	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{}}
 	for _, p := range c.Pools {
 		s.tables[p.Name] = selection.NewTable(c.Catalogue, c.Arch, p.InstanceType)
 	}

@@ -47,7 +47,7 @@ func (s *Service) repeat(ctx context.Context, first query.Record, hash string, i
 	if first.State.Terminal() {
 		return first, false, nil
 	}
-	rec, _, err := s.Store.Accept(ctx, first, cloud.QueueName(first.Placement), message(first, in))
+	rec, _, err := s.Store.Accept(ctx, first, cloud.QueueName(first.Placement), first.Message(in))
 	if err != nil {
 		return rec, false, fmt.Errorf("accept query %s again: %w", first.ID, err)
 	}
@@ -70,16 +70,15 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		return query.Record{}, false, err
 	}
 	asks := s.asks(p, set)
-	choice := s.fleet.place(p.pool.Name, s.ask(p, set), asks.functionUSD, now, set)
-	booked, err := s.book(p, choice, now, set)
+	to, err := s.fleet.place(p.pool.Name, s.ask(p, set), asks.functionUSD, now, set)
 	if err != nil {
 		return query.Record{}, false, err
 	}
-	rec := record(p, choice, now, set)
+	rec := record(p, to.Choice, now, set)
 	rec.ID, rec.Owner, rec.BodyHash = id, owner, hash
-	stored, fresh, err := s.Store.Accept(ctx, rec, cloud.QueueName(rec.Placement), message(rec, r.Input))
+	stored, fresh, err := s.Store.Accept(ctx, rec, cloud.QueueName(rec.Placement), rec.Message(r.Input))
 	if err != nil || !fresh {
-		s.unbook(booked, now)
+		s.fleet.unbook(to.bookedUSD, now)
 	}
 	if err != nil {
 		return stored, false, fmt.Errorf("accept query %s: %w", id, err)
@@ -106,15 +105,5 @@ func record(p plan, c placement.Choice, now time.Time, set settings.Settings) qu
 		ForgetAt:  expires.Add(query.Duration(set.IdempotencyHours * 3600 * 1000)),
 		Placement: string(to), PredictedMS: predicted, Choice: p.chosen.Reason,
 		Trail: query.Trail{}.Add(query.Step{At: now, Event: query.StepPlaced, Where: string(to), Why: c.String()}),
-	}
-}
-
-// message is what travels for a record: the record's own facts and the input,
-// so that a repeat sends the very same again.
-func message(r query.Record, in query.Input) query.Message {
-	return query.Message{
-		ID: r.ID, Owner: r.Owner, Task: r.Need.Task, Model: r.Model, Class: r.Class,
-		AcceptedAt: r.AcceptedAt, DeadlineAt: r.DeadlineAt, ExpiresAt: r.ExpiresAt,
-		Input: in, Trail: r.Trail,
 	}
 }

@@ -86,7 +86,8 @@ type Action struct {
 	Drain   []string             `json:"drain,omitempty"` // who leaves
 	Strict  procurement.Overflow `json:"strict_overflow"`
 	Relaxed procurement.Overflow `json:"relaxed_overflow"`
-	// BudgetLeftUSD is what may still be spent in this clock hour; absent without a budget.
+	// BudgetLeftUSD is what may still be spent in this clock hour; absent without
+	// a budget. Intake holds what may overflow against it, query by query.
 	BudgetLeftUSD *float64 `json:"budget_left_usd,omitempty"`
 }
 
@@ -144,15 +145,9 @@ func (c Case) action(to int, mode Mode, d procurement.Decision) Action {
 	a := Action{From: c.have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
 	if left, limited := c.budgetLeft(); limited {
 		a.BudgetLeftUSD = &left
-		if left <= 0 {
-			a.Strict, a.Relaxed = procurement.Never, procurement.Never
-		}
 	}
 	if c.Settings.Fleet == settings.FleetFixed {
-		a.To = a.From
-		if left, limited := c.budgetLeft(); !limited || left > 0 {
-			a.Strict, a.Relaxed = procurement.AtBound, procurement.Never
-		}
+		a.To, a.Strict, a.Relaxed = a.From, procurement.AtBound, procurement.Never
 		return a
 	}
 	a.Set = to != c.Group.Desired
