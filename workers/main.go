@@ -16,6 +16,7 @@ import (
 
 	"paragon/functions/home"
 	"paragon/profiles"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/engine"
@@ -95,7 +96,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 func options(env func(string) string) (serving.Options, error) {
 	o := serving.Options{
 		ID: env("PARAGON_WORKER_ID"), Pool: env("PARAGON_POOL"), InstanceType: env("PARAGON_INSTANCE_TYPE"),
-		PollWait: pollWait, Now: time.Now,
+		Arch: cmp.Or(env(names.Arch), "x86_64"), PollWait: pollWait, Now: time.Now,
 	}
 	if o.ID == "" || o.Pool == "" || o.InstanceType == "" {
 		return o, errors.New("PARAGON_WORKER_ID, PARAGON_POOL and PARAGON_INSTANCE_TYPE must be set")
@@ -122,6 +123,9 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, maxP
 	}
 	if o.Catalogue, err = set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion")); err != nil {
 		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+	}
+	if o.Catalogue, err = home.Sizes(env, o.Catalogue); err != nil {
+		return nil, err
 	}
 	e, err := engine.New(engine.Options{Runners: o.Runners})
 	if err != nil {

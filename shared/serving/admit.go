@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"time"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
@@ -64,6 +65,7 @@ func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 // here counts as immediate.
 func (w *Worker) workOf(m query.Message) placement.Work {
 	work := placement.Work{Class: m.Class, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
+	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
 	p, ok := w.Catalogue.Model(m.Model)
 	if !ok {
 		return work
@@ -80,13 +82,17 @@ func (w *Worker) workOf(m query.Message) placement.Work {
 // relieve hands over what would be late here and gives back what cannot start
 // within the look-ahead. It returns how many it hands over.
 func (w *Worker) relieve() int {
-	s, now := w.Settings(), w.Now()
+	s, now, may := w.Settings(), w.Now(), w.allowed()
 	w.mu.Lock()
 	var late []placement.Late[*lease]
-	if s.MaxOverflowConcurrency > 0 {
+	var keep time.Time
+	if may.strict {
 		late = w.bench.TakeLate(now)
 	}
-	surplus := w.bench.TakeSurplus(now, query.Duration(s.LookAheadMS))
+	if may.relaxed {
+		late, keep = append(late, w.bench.TakeDue(now)...), now.Add(near)
+	}
+	surplus := w.bench.TakeSurplus(now, query.Duration(s.LookAheadMS), keep)
 	w.bounced += int64(len(late))
 	for _, l := range late {
 		w.work.Go(func() { w.bounce(l) })
@@ -98,7 +104,7 @@ func (w *Worker) relieve() int {
 	return len(late)
 }
 
-// bounce hands a strict query over to the inference functions.
+// bounce hands a query over to the inference functions.
 func (w *Worker) bounce(late placement.Late[*lease]) {
 	l := late.Item
 	w.leases.pass(l)

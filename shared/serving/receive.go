@@ -44,8 +44,8 @@ func (w *Worker) receiveStrict(ctx context.Context) {
 			w.pollStrict(ctx, n)
 			continue
 		}
-		if s := w.Settings(); s.MaxOverflowConcurrency > 0 {
-			next := looked.Add(query.Duration(s.BouncePollMS)).Sub(w.Now())
+		if w.allowed().strict {
+			next := looked.Add(query.Duration(w.Settings().BouncePollMS)).Sub(w.Now())
 			if next <= 0 {
 				looked = w.Now()
 				w.look(ctx)
@@ -79,8 +79,10 @@ func (w *Worker) setStrictEmpty(empty bool) {
 }
 
 // receiveRelaxed receives relaxed queries while there is room and no strict
-// one waits.
+// one waits. While there is none it looks every bounce_poll_ms for those that
+// must be handed over, if that is allowed.
 func (w *Worker) receiveRelaxed(ctx context.Context) {
+	var look time.Time // at the queue, for those
 	for ctx.Err() == nil {
 		changed := w.changes()
 		n, in := w.room(query.Relaxed)
@@ -88,6 +90,10 @@ func (w *Worker) receiveRelaxed(ctx context.Context) {
 			n, in = 0, errorPause // a run that ends is a change, and makes more room
 		}
 		if n == 0 {
+			if w.allowed().relaxed {
+				look = w.watch(ctx, look)
+				in = min(in, query.Duration(w.Settings().BouncePollMS))
+			}
 			pause(ctx, changed, in)
 			continue
 		}

@@ -1,7 +1,7 @@
 // Package serving is the worker: it receives queries from its pool's work
 // queues, answers them on its runners in the order of their deadlines, hands
 // strict ones that would start too late over to the inference functions, and
-// says how it is doing. It may die at any line: what it holds comes back by its
+// relaxed ones at their bounds where the rules allow it, and says how it is doing. It may die at any line: what it holds comes back by its
 // leases, and an outcome is stored once, whoever gets there first.
 package serving
 
@@ -28,9 +28,10 @@ type Answerer interface {
 	Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error)
 }
 
-// Fleet is where a worker reports.
+// Fleet is where a worker reports, and learns what may overflow.
 type Fleet interface {
 	Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error)
+	View(ctx context.Context) (cloud.View, error)
 }
 
 // Blobs gives the inputs that are too large for a message.
@@ -38,12 +39,13 @@ type Blobs interface {
 	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
 }
 
-// Options are what a worker is made of. All but Paced must be set.
+// Options are what a worker is made of. All but Arch and Paced must be set.
 type Options struct {
 	ID           string
 	Pool         string
 	InstanceType string // what it is, or stands for when paced
 	Runners      int
+	Arch         string // of the inference functions; without it no relaxed query is handed over
 	// Paced holds each runner to the profile's median service time on the
 	// instance type, after really inferring.
 	Paced     bool
@@ -77,6 +79,7 @@ type Worker struct {
 
 	mu          sync.Mutex // guards what follows
 	bench       *placement.Bench[*lease]
+	rules       rules         // as last read
 	fenced      bool          // nothing starts any more
 	strictEmpty bool          // the strict queue had nothing when last asked
 	changed     chan struct{} // closed, and replaced, when something changed
@@ -96,7 +99,7 @@ func New(o Options) (*Worker, error) {
 		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
 	}
 	w := &Worker{Options: o, instance: in, bench: placement.NewBench[*lease](o.Runners), changed: make(chan struct{})}
-	w.use = newUse(o.Now(), o.Runners)
+	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}
 	w.leases.held = map[string]*lease{}
 	w.settler = &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,
 		MaxAttempts: func() int { return o.Settings().MaxAttempts }}
@@ -125,6 +128,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var loops, keepers, reporter sync.WaitGroup
 	loops.Go(func() { w.receiveStrict(open) })
 	loops.Go(func() { w.receiveRelaxed(open) })
+	loops.Go(func() { w.followRules(open) })
 	keepers.Go(func() { w.renew(life) })
 	reporter.Go(func() { w.reportAll(reporting, open, fence) })
 

@@ -23,7 +23,7 @@ func library() (string, error) {
 
 // childEnv is what workers and functions are told alike.
 func (m *Machine) childEnv() []string {
-	return []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, onnxruntime.EnvLibrary + "=" + m.library}
+	return []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), onnxruntime.EnvLibrary + "=" + m.library}
 }
 
 func instanceTypes(c *profile.Catalogue) []string {

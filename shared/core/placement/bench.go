@@ -19,6 +19,10 @@ type Work struct {
 	// of the model in one inference, and what each then takes. 0 means never.
 	BatchMax    int
 	BatchEachMS float64
+	// HandOverAt and HandOverBy are the last moments at which an inference
+	// function keeps a relaxed query's bound: one that must be started first, and
+	// a warm one. Zero of a query that no function may answer.
+	HandOverAt, HandOverBy time.Time
 }
 
 // before is the order in which queries start: strict ones first, then by

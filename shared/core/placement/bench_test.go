@@ -91,7 +91,7 @@ func TestNeverHoldsBeyondTheLookAhead(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b, works := drawBench(rt)
 		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
-		taken := b.TakeSurplus(t0, ahead)
+		taken := b.TakeSurplus(t0, ahead, time.Time{})
 		starts := play(b, works)
 		for item, at := range starts {
 			if at.Sub(t0) > ahead {
@@ -112,7 +112,7 @@ func TestRoomKeepsTheLookAhead(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b, works := drawBench(rt)
 		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
-		b.TakeSurplus(t0, ahead)
+		b.TakeSurplus(t0, ahead, time.Time{})
 		const largest = 200.0
 		n, wait := b.Room(query.Relaxed, t0, ahead, largest)
 		if (n == 0) != (wait > 0) {
@@ -122,7 +122,7 @@ func TestRoomKeepsTheLookAhead(t *testing.T) {
 			works[1000+i] = Work{Class: query.Relaxed, DeadlineAt: after(1e6), P50MS: largest}
 			b.Add(works[1000+i], 1000+i)
 		}
-		if over := b.TakeSurplus(t0, ahead); len(over) > 0 {
+		if over := b.TakeSurplus(t0, ahead, time.Time{}); len(over) > 0 {
 			rt.Fatalf("room for %d, but %v cannot start in time", n, over)
 		}
 	})

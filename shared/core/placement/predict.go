@@ -82,15 +82,20 @@ func (b *Bench[T]) Room(class query.Class, now time.Time, lookAhead time.Duratio
 	return n, 0
 }
 
-// Late is a strict query that would start too late on this worker.
+// Late is a query that is handed over to the inference functions: a strict one
+// that would start too late on this worker, or a relaxed one at its bound.
 type Late[T any] struct {
 	Item     T
 	StartsIn time.Duration
-	LateBy   time.Duration // after its deadline, at its p99
+	LateBy   time.Duration // after its deadline, at its p99; of a strict one
+	AtBound  bool          // relaxed, and no runner started it in time
 }
 
 // Why tells it in words, for a trail.
 func (l Late[T]) Why() string {
+	if l.AtBound {
+		return fmt.Sprintf("would start in %.0f ms, and only a function keeps its bound", query.Milliseconds(l.StartsIn))
+	}
 	return fmt.Sprintf("would start in %.0f ms, %.0f ms too late",
 		query.Milliseconds(l.StartsIn), query.Milliseconds(l.LateBy))
 }
@@ -123,13 +128,14 @@ func (b *Bench[T]) TakeLate(now time.Time) []Late[T] {
 }
 
 // TakeSurplus removes and returns the held queries that cannot start within
-// lookAhead: another worker may.
-func (b *Bench[T]) TakeSurplus(now time.Time, lookAhead time.Duration) []T {
+// lookAhead: another worker may. Those that TakeDue will take by dueBy stay, so
+// that they are in hand then; the zero time keeps none.
+func (b *Bench[T]) TakeSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
 	var out []T
 	w, horizon := b.runway(now), now.Add(lookAhead)
 	keep := b.held[:0]
 	for _, e := range b.held {
-		if w[w.next()].After(horizon) {
+		if w[w.next()].After(horizon) && !e.work.dueBy(now, dueBy) {
 			out = append(out, e.item)
 			continue
 		}

@@ -1,0 +1,128 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/query"
+	"paragon/shared/core/rightsizing"
+)
+
+const (
+	// rulesEvery is how often the rules of overflow are read, in views: they
+	// change with a tick.
+	rulesEvery = 5
+	// oldRules is after how many heartbeats without a view there are no rules:
+	// nobody decides any more.
+	oldRules = 3
+	// near is from when on a relaxed query stays in hand although no runner is
+	// free, so that it leaves at its moment. Nothing else that a full worker
+	// finds is held: another worker may come free.
+	near = 2 * time.Second
+)
+
+// rules are what may be handed over to functions. Without a controller strict
+// queries may be, and relaxed ones not.
+type rules struct{ strict, relaxed bool }
+
+// followRules reads the rules of overflow until ctx ends.
+func (w *Worker) followRules(ctx context.Context) {
+	for ctx.Err() == nil {
+		v, err := w.Fleet.View(ctx)
+		switch {
+		case err == nil:
+			w.setRules(w.rulesOf(v))
+		case errors.Is(err, cloud.ErrNotFound):
+			w.setRules(rules{strict: true})
+		case ctx.Err() == nil:
+			w.Log.Warn("could not read the rules of overflow; the last ones stay", "worker", w.ID, "error", err)
+		}
+		_ = settle.Sleep(ctx, seconds(rulesEvery*w.Settings().ViewSeconds)) // the loop sees ctx end
+	}
+}
+
+// rulesOf takes the rules of this worker's pool from a view: what the scheme
+// allows, and nothing once the hour's budget is spent.
+func (w *Worker) rulesOf(v cloud.View) rules {
+	if w.Now().Sub(v.At) > seconds(oldRules*w.Settings().HeartbeatSeconds) {
+		return rules{strict: true}
+	}
+	for _, p := range v.Pools {
+		if p.Name == w.Pool {
+			left := p.BudgetLeftUSD == nil || *p.BudgetLeftUSD > 0
+			return rules{strict: left && !p.NoStrictOverflow, relaxed: left && p.RelaxedOverflow}
+		}
+	}
+	return rules{strict: true}
+}
+
+func (w *Worker) setRules(r rules) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rules != r {
+		w.rules = r
+		w.notifyLocked()
+	}
+}
+
+// allowed are the rules in force: none with overflow switched off.
+func (w *Worker) allowed() rules {
+	off := w.Settings().MaxOverflowConcurrency == 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if off {
+		return rules{}
+	}
+	return w.rules
+}
+
+// lastMoments are those at which a function still keeps a relaxed query's
+// bound: one that must be started first, and a warm one; zero without any.
+func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
+	p, ok := w.Catalogue.Model(m.Model)
+	if !ok || w.Arch == "" || m.Class != query.Relaxed {
+		return at, by
+	}
+	bound := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
+	last, ok := rightsizing.Last(w.Catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
+	if !ok {
+		return at, by
+	}
+	return m.AcceptedAt.Add(query.Duration(last.ColdAfterMS)), m.AcceptedAt.Add(query.Duration(last.WarmAfterMS))
+}
+
+// watch is a full worker's eye on the relaxed queries, while they may be handed
+// over at their bounds: on those in hand each time, and from next on on the
+// oldest ones of the queue. It returns when to look there again.
+func (w *Worker) watch(ctx context.Context, next time.Time) time.Time {
+	w.relieve()
+	for ctx.Err() == nil {
+		now := w.Now()
+		n := min(mostReceived, heldPerRunner*w.Runners-w.leases.len())
+		if now.Before(next) || n <= 0 {
+			break
+		}
+		ds := w.receive(ctx, query.Relaxed, n, 0)
+		w.admit(ctx, ds)
+		if soonest := w.soonest(ds, now); len(ds) < n || soonest > 0 {
+			next = now.Add(min(max(near/4, (soonest-near)/2), near))
+		} // else all are due or nearly so: there may be more
+	}
+	return next
+}
+
+// soonest is for how long the first of the deliveries may still wait that need
+// not stay in hand; 0 when all must.
+func (w *Worker) soonest(ds []cloud.Delivery, now time.Time) time.Duration {
+	first := time.Duration(0)
+	for _, d := range ds {
+		at, _ := w.lastMoments(d.Message)
+		if left := at.Sub(now); left > near && (first == 0 || left < first) {
+			first = left
+		}
+	}
+	return first
+}
