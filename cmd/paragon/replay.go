@@ -8,12 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
 	"paragon/shared/evaluate"
-	"paragon/shared/telemetry"
+	"paragon/shared/seen"
 )
 
 const replayLong = `Play the arrivals that a home on this machine has seen against every procurement
@@ -93,44 +91,12 @@ func (a *app) seen(ctx context.Context, f *replayFlags) (arrivals.Trace, float64
 	}
 	defer h.Close()
 	to := a.now().UTC().Truncate(time.Second)
-	byClass := map[query.Class][]cloud.Sample{}
-	for _, class := range []query.Class{query.Strict, query.Relaxed} {
-		s, err := h.Series(ctx, telemetry.Arrivals.Name, telemetry.TaskClass(f.task, string(class)), to.Add(-f.since), to, time.Second)
-		if err != nil {
-			return arrivals.Trace{}, 0, err
-		}
-		byClass[class] = s
+	l, err := seen.Read(ctx, h, []string{f.task}, to.Add(-f.since), to)
+	if err != nil {
+		return arrivals.Trace{}, 0, err
 	}
-	return traceOf(f.task, byClass)
-}
-
-// traceOf lays samples out as a trace, from the first second that has one to
-// the last.
-func traceOf(task string, byClass map[query.Class][]cloud.Sample) (arrivals.Trace, float64, error) {
-	var first, last time.Time
-	for _, samples := range byClass {
-		for _, s := range samples {
-			if first.IsZero() || s.At.Before(first) {
-				first = s.At
-			}
-			if s.At.After(last) {
-				last = s.At
-			}
-		}
+	if l = l.Trimmed(); len(l.Trace.Counts) == 0 {
+		return arrivals.Trace{}, 0, fmt.Errorf("no arrivals of task %q are stored there", f.task)
 	}
-	if first.IsZero() {
-		return arrivals.Trace{}, 0, fmt.Errorf("no arrivals of task %q are stored there", task)
-	}
-	t := arrivals.Trace{Step: time.Second, Counts: make([]float64, int(last.Sub(first)/time.Second)+1)}
-	strict, all := 0.0, 0.0
-	for class, samples := range byClass {
-		for _, s := range samples {
-			t.Counts[int(s.At.Sub(first)/time.Second)] += s.Sum
-			all += s.Sum
-			if class == query.Strict {
-				strict += s.Sum
-			}
-		}
-	}
-	return t, strict / all, nil
+	return l.Trace, l.StrictShare, nil
 }

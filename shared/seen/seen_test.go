@@ -1,0 +1,52 @@
+package seen_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/seen"
+	"paragon/shared/telemetry"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// recorded holds samples by task and class.
+type recorded map[string][]cloud.Sample
+
+func (r recorded) Series(_ context.Context, metric string, dimensions []string, _, _ time.Time, _ time.Duration) ([]cloud.Sample, error) {
+	if metric != telemetry.Arrivals.Name {
+		return nil, errors.New("another metric was read: " + metric)
+	}
+	return r[strings.Join(dimensions, " ")], nil
+}
+
+func at(second int, sum float64) cloud.Sample {
+	return cloud.Sample{At: noon.Add(time.Duration(second) * time.Second), Sum: sum}
+}
+
+func TestReadAddsTasksAndClasses(t *testing.T) {
+	m := recorded{"task=a class=strict": {at(1, 3)}, "task=a class=relaxed": {at(1, 6), at(4, 2)}, "task=b class=relaxed": {at(2, 1)},
+		"task=c class=strict": {at(1, 99)}, "task=b class=strict": {at(-1, 7), at(6, 7)}}
+	l, err := seen.Read(t.Context(), m, []string{"a", "b"}, noon.Add(300*time.Millisecond), noon.Add(6*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float64{0, 9, 1, 0, 2, 0}; !slices.Equal(l.Trace.Counts, want) || l.StrictShare != 0.25 {
+		t.Errorf("%v with %v strict, want %v with a quarter", l.Trace.Counts, l.StrictShare, want)
+	}
+	if got := l.Trimmed().Trace.Counts; !slices.Equal(got, []float64{9, 1, 0, 2}) {
+		t.Errorf("trimmed: %v", got)
+	}
+}
+
+func TestNothingSeen(t *testing.T) {
+	l, err := seen.Read(t.Context(), recorded{}, []string{"a"}, noon, noon.Add(3*time.Second))
+	if err != nil || l.StrictShare != 0 || len(l.Trimmed().Trace.Counts) != 0 {
+		t.Errorf("%+v, error %v", l, err)
+	}
+}
