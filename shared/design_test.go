@@ -65,7 +65,9 @@ var layers = []struct {
 	{"shared/cloud", []string{"shared/core", "shared/cloud"}},
 	{"shared/simulate", []string{"shared/core", "shared/simulate"}},
 	{"shared/telemetry", []string{"shared/telemetry"}},
-	{"shared/intake", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/intake"}},
+	{"shared/api", []string{"shared/core", "shared/api"}},
+	{"shared/operate", []string{"shared/api", "shared/core", "shared/cloud", "shared/operate"}},
+	{"shared/intake", []string{"shared/api", "shared/core", "shared/cloud", "shared/engine", "shared/operate", "shared/telemetry", "shared/intake"}},
 	{"shared/serving", []string{"shared/core", "shared/cloud", "shared/engine", "shared/serving"}},
 	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/dispatch"}},
 	{"shared/control", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/control"}},
@@ -131,7 +133,8 @@ func TestFunctionsStayLight(t *testing.T) {
 			if dep == "github.com/ebitengine/purego" && under(p.ImportPath, "functions/api", "functions/dispatcher") {
 				t.Errorf("%s depends on the inference library", p.ImportPath)
 			}
-			if strings.HasPrefix(dep, "paragon/shared/cloud") && under(p.ImportPath, "functions/inference") {
+			// Its network may lie in a bucket: that is all it knows of a cloud.
+			if strings.HasPrefix(dep, "paragon/shared/cloud") && dep != "paragon/shared/cloud/aws/prefix" && under(p.ImportPath, "functions/inference") {
 				t.Errorf("%s depends on %s: an inference function is pure request to response", p.ImportPath, dep)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"paragon/shared/control"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/operate"
 )
 
 // operated is a terminal at a stage whose controller has ticked once.
@@ -39,8 +40,8 @@ func operated(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Operations: &httpapi.Operations{
-		Tuned: func() tuning.State { _ = tuned.Refresh(t.Context()); return tuned.State() }, Settings: h.Settings, History: h.History, Ledger: h.Ledger, Unpack: control.Unpack}})
+	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Operations: &operate.Desk{
+		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: []string{"general"}, Now: time.Now}})
 	if err != nil {
 		t.Fatal(err)
 	}

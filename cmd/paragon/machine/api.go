@@ -10,9 +10,11 @@ import (
 
 	"paragon/docs"
 	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/operate"
 	"paragon/shared/page"
 )
 
@@ -28,7 +30,7 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	}
 	m.background(svc.Run)
 	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Uploads: owner, Version: Version, Log: m.log,
-		Operations: &httpapi.Operations{Tuned: m.settings.State, Settings: m.home.Settings, History: m.home.History, Ledger: m.home.Ledger, Unpack: control.Unpack}})
+		Operations: m.desk()})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
@@ -37,6 +39,14 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	}
 	m.serve("the API", m.listener, beside(api, m.metrics, page.Handler(m.set.Samples())))
 	return nil
+}
+
+// desk is where the machine is operated.
+func (m *Machine) desk() *operate.Desk {
+	return &operate.Desk{
+		Home: m.home, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
+		Unpack: control.Unpack, Pools: []string{Pool}, Now: time.Now,
+	}
 }
 
 // beside serves the page where the API has no path.

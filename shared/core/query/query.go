@@ -160,6 +160,12 @@ func KeyedID(owner, key string) string {
 	return "k" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
 
+// RedrivenID returns the id of the query that asks again for what an earlier
+// one asked that ended without an answer. It is the same for the same query, so
+// that a query put back twice is asked once more. Nobody is the owner of the
+// empty name, so that no key of a caller leads to it.
+func RedrivenID(id string) string { return KeyedID("", id) }
+
 // ExpiresAt returns when the sweep may end a query accepted at that time: the
 // larger of a minute and three times its latency bound later.
 func ExpiresAt(acceptedAt time.Time, latencyMS float64) time.Time {

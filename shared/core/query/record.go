@@ -131,6 +131,16 @@ type Record struct {
 	Trail       Trail     `json:"trail,omitempty"`
 }
 
+// Message is what travels for a record: the record's own facts and the input,
+// so that a repeat sends the very same again.
+func (r Record) Message(in Input) Message {
+	return Message{
+		ID: r.ID, Owner: r.Owner, Task: r.Need.Task, Model: r.Model, Class: r.Class,
+		AcceptedAt: r.AcceptedAt, DeadlineAt: r.DeadlineAt, ExpiresAt: r.ExpiresAt,
+		Input: in, Trail: r.Trail,
+	}
+}
+
 // Met tells whether a finished query kept its bound: it succeeded no later
 // than its deadline.
 func (r Record) Met() bool {

@@ -22,7 +22,7 @@ const slackBytes = 64 << 10
 
 // request reads a query out of an HTTP request: a JSON body, or the picture
 // itself with the rest in the URL's parameters.
-func (a *api) request(w http.ResponseWriter, r *http.Request) (intake.Request, error) {
+func (a *server) request(w http.ResponseWriter, r *http.Request) (intake.Request, error) {
 	kind, err := contentType(r)
 	if err != nil {
 		return intake.Request{}, err

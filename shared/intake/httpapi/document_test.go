@@ -29,7 +29,7 @@ func TestTheDocumentIsValid(t *testing.T) {
 
 func TestEveryRouteIsDocumentedAndEveryDocumentedRouteIsThere(t *testing.T) {
 	var served, documented []string
-	for path, byMethod := range (&api{}).routes() {
+	for path, byMethod := range (&server{}).routes() {
 		for method := range byMethod {
 			served = append(served, method+" "+path)
 		}

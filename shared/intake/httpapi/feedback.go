@@ -8,7 +8,7 @@ import (
 )
 
 // feedback is POST /v1/queries/{id}/feedback.
-func (a *api) feedback(w http.ResponseWriter, r *http.Request) error {
+func (a *server) feedback(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (a *api) feedback(w http.ResponseWriter, r *http.Request) error {
 }
 
 // opinion reads the body: correct or label, and not both.
-func (a *api) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opinion, err error) {
+func (a *server) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opinion, err error) {
 	err = readObject(w, r, fields{"label": text("label", &o.Label), "correct": func(raw json.RawMessage) error {
 		var correct bool
 		if string(raw) == "null" || json.Unmarshal(raw, &correct) != nil {

@@ -26,7 +26,7 @@ func LocalOwner(r *http.Request) string {
 }
 
 // guard stands before every route.
-func (a *api) guard(next http.Handler) http.Handler {
+func (a *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.hurry(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -54,7 +54,7 @@ func loopback(host string) bool {
 
 // serve picks the handler of the method. HEAD is GET without the body, which
 // the server leaves out.
-func (a *api) serve(byMethod route) http.HandlerFunc {
+func (a *server) serve(byMethod route) http.HandlerFunc {
 	allowed := slices.Sorted(maps.Keys(byMethod))
 	return func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
@@ -77,7 +77,7 @@ func (a *api) serve(byMethod route) http.HandlerFunc {
 }
 
 // owner tells whose a request is.
-func (a *api) owner(r *http.Request) (string, error) {
+func (a *server) owner(r *http.Request) (string, error) {
 	if o := a.Owner(r); o != "" {
 		return o, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"paragon/shared/intake"
+	"paragon/shared/operate"
 )
 
 // Options of the handler. The zero value serves one machine, with every caller
@@ -33,7 +34,7 @@ type Options struct {
 	Uploads BlobPutter
 	// Operations is what those who run the stage see and do; nil where they do
 	// it elsewhere.
-	Operations *Operations
+	Operations *operate.Desk
 	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
 	BodyTime time.Duration
 	// Version is the server's, told by /v2.
@@ -49,8 +50,8 @@ type BlobPutter interface {
 	PutBlob(ctx context.Context, id string, body io.Reader) error
 }
 
-// api is the handlers with what they work on.
-type api struct {
+// server is the handlers with what they work on.
+type server struct {
 	svc *intake.Service
 	Options
 }
@@ -69,7 +70,7 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	if o.BodyTime == 0 {
 		o.BodyTime = defaultBodyTime
 	}
-	a := &api{svc: svc, Options: o}
+	a := &server{svc: svc, Options: o}
 	mux := http.NewServeMux()
 	for path, byMethod := range a.routes() {
 		mux.HandleFunc(path, a.serve(byMethod))
@@ -85,7 +86,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 type route map[string]handler
 
 // routes is every path that the API answers.
-func (a *api) routes() map[string]route {
+func (a *server) routes() map[string]route {
 	get := func(h handler) route { return route{http.MethodGet: h} }
 	return map[string]route{
 		"/v1/queries":                 {http.MethodPost: a.submit, http.MethodGet: a.list},
@@ -101,6 +102,8 @@ func (a *api) routes() map[string]route {
 		"/v1/settings/{name}/history": get(a.operating(a.settingHistory)),
 		"/v1/decisions":               get(a.operating(a.listDecisions)),
 		"/v1/decisions/{id}":          get(a.operating(a.getDecision)),
+		"/v1/dead-letters":            get(a.operating(a.listDeadLetters)),
+		"/v1/dead-letters/redrive":    {http.MethodPost: a.operating(a.redrive)},
 		"/v1/openapi.yaml":            get(a.openAPI),
 		"/healthz":                    get(a.health),
 		"/v2":                         get(a.oipServer),

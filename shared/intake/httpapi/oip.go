@@ -24,7 +24,7 @@ const binaryExtension = "binary_tensor_data"
 
 // failOIP answers an error as the Open Inference Protocol has it. An unknown
 // model is a path that does not exist there.
-func (a *api) failOIP(w http.ResponseWriter, status int, ref *intake.Refusal) {
+func (a *server) failOIP(w http.ResponseWriter, status int, ref *intake.Refusal) {
 	if ref.Kind == intake.UnknownModel && ref.Field == "" {
 		status = http.StatusNotFound
 	}
@@ -47,7 +47,7 @@ type oipServer struct {
 }
 
 // oipServer is GET /v2.
-func (a *api) oipServer(w http.ResponseWriter, _ *http.Request) error {
+func (a *server) oipServer(w http.ResponseWriter, _ *http.Request) error {
 	version := a.Version
 	if version == "" {
 		version = "unknown"
@@ -57,13 +57,13 @@ func (a *api) oipServer(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // oipLive is GET /v2/health/live.
-func (a *api) oipLive(w http.ResponseWriter, _ *http.Request) error {
+func (a *server) oipLive(w http.ResponseWriter, _ *http.Request) error {
 	a.write(w, http.StatusOK, map[string]bool{"live": true})
 	return nil
 }
 
 // oipReady is GET /v2/health/ready: every task has something to answer it.
-func (a *api) oipReady(w http.ResponseWriter, r *http.Request) error {
+func (a *server) oipReady(w http.ResponseWriter, r *http.Request) error {
 	status, ready := http.StatusOK, true
 	for _, m := range a.svc.Models() {
 		ready = ready && a.svc.Ready(r.Context(), m.Task)
@@ -76,7 +76,7 @@ func (a *api) oipReady(w http.ResponseWriter, r *http.Request) error {
 }
 
 // named returns the models that the path's name stands for.
-func (a *api) named(r *http.Request) ([]intake.Model, error) {
+func (a *server) named(r *http.Request) ([]intake.Model, error) {
 	name := r.PathValue("model")
 	ms := a.svc.ModelsFor(name)
 	if len(ms) == 0 {
@@ -86,7 +86,7 @@ func (a *api) named(r *http.Request) ([]intake.Model, error) {
 }
 
 // oipModelReady is GET /v2/models/{model}/ready.
-func (a *api) oipModelReady(w http.ResponseWriter, r *http.Request) error {
+func (a *server) oipModelReady(w http.ResponseWriter, r *http.Request) error {
 	ms, err := a.named(r)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ type oipTensorSpec struct {
 }
 
 // oipModel is GET /v2/models/{model}.
-func (a *api) oipModel(w http.ResponseWriter, r *http.Request) error {
+func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 	ms, err := a.named(r)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ const (
 
 // inferCall reads an inference request: JSON, and behind it binary tensors
 // when the header says so.
-func (a *api) inferCall(w http.ResponseWriter, r *http.Request) (inferCall, error) {
+func (a *server) inferCall(w http.ResponseWriter, r *http.Request) (inferCall, error) {
 	kind, err := contentType(r)
 	if err != nil {
 		return inferCall{}, err

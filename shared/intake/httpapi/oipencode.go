@@ -33,7 +33,7 @@ type binaryParameters struct {
 
 // writeInfer answers an inference with the outputs that were asked for, each
 // as JSON or as bytes behind it.
-func (a *api) writeInfer(w http.ResponseWriter, c inferCall, name string, rec query.Record) error {
+func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, rec query.Record) error {
 	out := oipAnswer{ModelName: name, ID: c.id, Parameters: parametersOf(rec)}
 	if out.ID == "" {
 		out.ID = rec.ID

@@ -12,7 +12,7 @@ import (
 
 // oipInfer is POST /v2/models/{model}/infer: a query that is waited for. A
 // task's name stands for the model that fits the constraints in the parameters.
-func (a *api) oipInfer(w http.ResponseWriter, r *http.Request) error {
+func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (a *api) oipInfer(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answerInfer answers with the result, or says why there is none.
-func (a *api) answerInfer(w http.ResponseWriter, r *http.Request, c inferCall, rec query.Record, waited bool) error {
+func (a *server) answerInfer(w http.ResponseWriter, r *http.Request, c inferCall, rec query.Record, waited bool) error {
 	if rec.State == query.Succeeded && rec.Outcome != nil && rec.Outcome.Result != nil {
 		return a.writeInfer(w, c, r.PathValue("model"), rec)
 	}

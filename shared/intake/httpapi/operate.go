@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -20,7 +19,7 @@ const (
 
 // operating answers for those who run the stage; where nobody may over HTTP,
 // there is nothing.
-func (a *api_) operating(h handler) handler {
+func (a *server) operating(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if a.Operations == nil {
 			return refuse(intake.NotFound, "", "this is not served here")
@@ -43,7 +42,7 @@ func refused(err error) error {
 }
 
 // tell answers with what was asked for, unless it went wrong.
-func tell[T any](a *api_, w http.ResponseWriter, answer T, err error) error {
+func tell[T any](a *server, w http.ResponseWriter, answer T, err error) error {
 	if err == nil {
 		a.write(w, http.StatusOK, answer)
 	}
@@ -51,14 +50,14 @@ func tell[T any](a *api_, w http.ResponseWriter, answer T, err error) error {
 }
 
 // listSettings is GET /v1/settings.
-func (a *api_) listSettings(w http.ResponseWriter, r *http.Request) error {
+func (a *server) listSettings(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.Operations.Settings(r.Context())
 	return tell(a, w, s, err)
 }
 
 // setSetting is PUT /v1/settings/{name}. A value that cannot take effect is not
 // stored.
-func (a *api_) setSetting(w http.ResponseWriter, r *http.Request) error {
+func (a *server) setSetting(w http.ResponseWriter, r *http.Request) error {
 	var value string
 	if err := readObject(w, r, fields{"value": text("value", &value)}); err != nil {
 		return err
@@ -68,7 +67,7 @@ func (a *api_) setSetting(w http.ResponseWriter, r *http.Request) error {
 }
 
 // settingHistory is GET /v1/settings/{name}/history.
-func (a *api_) settingHistory(w http.ResponseWriter, r *http.Request) error {
+func (a *server) settingHistory(w http.ResponseWriter, r *http.Request) error {
 	limit, err := limitOf(r)
 	if err != nil {
 		return err
@@ -96,7 +95,7 @@ func limitOf(r *http.Request) (int, error) {
 }
 
 // listDecisions is GET /v1/decisions.
-func (a *api_) listDecisions(w http.ResponseWriter, r *http.Request) error {
+func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	limit, err := limitOf(r)
 	if err != nil {
 		return err
@@ -108,26 +107,35 @@ func (a *api_) listDecisions(w http.ResponseWriter, r *http.Request) error {
 }
 
 // getDecision is GET /v1/decisions/{id}.
-func (a *api_) getDecision(w http.ResponseWriter, r *http.Request) error {
+func (a *server) getDecision(w http.ResponseWriter, r *http.Request) error {
 	d, err := a.Operations.Decision(r.Context(), r.PathValue("id"))
 	return tell(a, w, d, err)
 }
 
 // listDeadLetters is GET /v1/dead-letters: what putting them back would do.
-func (a *api_) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
-	return a.deadLetters(w, r, a.Operations.DeadLetters)
-}
-
-// redrive is POST /v1/dead-letters: it puts them back.
-func (a *api_) redrive(w http.ResponseWriter, r *http.Request) error {
-	return a.deadLetters(w, r, a.Operations.Redrive)
-}
-
-func (a *api_) deadLetters(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, queue string, limit int) (api.DeadLetters, error)) error {
+func (a *server) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 	limit, err := limitOf(r)
 	if err != nil {
 		return err
 	}
-	letters, err := do(r.Context(), r.URL.Query().Get("queue"), limit)
+	letters, err := a.Operations.DeadLetters(r.Context(), r.URL.Query().Get("queue"), limit)
+	return tell(a, w, letters, err)
+}
+
+// mostRedriven bounds what one request puts back, so that it ends in time.
+const mostRedriven = 100
+
+// redrive is POST /v1/dead-letters/redrive: it puts them back.
+func (a *server) redrive(w http.ResponseWriter, r *http.Request) error {
+	queue, limit := "", new(float64)
+	*limit = mostRedriven
+	if err := readObject(w, r, fields{"queue": text("queue", &queue), "limit": number("limit", badField, &limit)}); err != nil {
+		return err
+	}
+	n := int(*limit)
+	if float64(n) != *limit || n < 1 || n > mostRedriven {
+		return refuse(badField, "limit", "%v is not a whole number from 1 to %d", *limit, mostRedriven)
+	}
+	letters, err := a.Operations.Redrive(r.Context(), queue, n)
 	return tell(a, w, letters, err)
 }

@@ -2,17 +2,21 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"paragon/docs"
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
+	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/operate"
 )
 
 // operated is a stage that may be operated, with one decision in its ledger.
@@ -21,9 +25,9 @@ func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
 	s := newStage(t)
 	tuned := tuning.New(s.cloud.Settings)
 	var err error
-	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &Operations{
-		Tuned: tuned.State, Settings: s.cloud.Settings, History: s.cloud.History, Ledger: s.cloud.Ledger,
-		Unpack: func(b []byte) ([]byte, error) { return b, nil },
+	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &operate.Desk{
+		Home: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
+		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Now: time.Now,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +73,7 @@ func TestSettingsAreReadAndSet(t *testing.T) {
 	var page struct {
 		Version  int64
 		Faults   []string
-		Settings []setting
+		Settings []api.Setting
 	}
 	s.do(t, "GET", "/v1/settings", nil).into(t, &page)
 	if page.Version != 1 || len(page.Faults) != 0 || len(page.Settings) != len(settings.Fields()) {
@@ -86,7 +90,7 @@ func TestSettingsAreReadAndSet(t *testing.T) {
 // The record comes as it is stored, so that it replays.
 func TestDecisionsAreReadToTheByte(t *testing.T) {
 	s, _, raw := operated(t)
-	var list struct{ Decisions []tick }
+	var list struct{ Decisions []api.Decision }
 	s.do(t, "GET", "/v1/decisions?moves=true", nil).into(t, &list)
 	if len(list.Decisions) != 1 || !strings.Contains(list.Decisions[0].Line, "workers") {
 		t.Fatalf("decisions %+v", list)
@@ -109,4 +113,31 @@ func TestWhereNobodyOperatesThereIsNothing(t *testing.T) {
 	s := newStage(t)
 	checkProblem(t, s.do(t, "GET", "/v1/settings", nil), "not-found", 404, "")
 	checkProblem(t, s.do(t, "GET", "/v1/decisions", nil), "not-found", 404, "")
+}
+
+// Dead letters are looked at without a change, and put back by a body, which no
+// web page of another origin can send.
+func TestDeadLettersArePutBack(t *testing.T) {
+	s, _, _ := operated(t)
+	m := query.Message{ID: "q1", Owner: "anna", Task: "fashion", Model: "m", Class: query.Strict, AcceptedAt: time.Now(), DeadlineAt: time.Now().Add(time.Second)}
+	if err := s.cloud.Queues.Send(t.Context(), cloud.DeadLetters, m); err != nil {
+		t.Fatal(err)
+	}
+	var seen, done api.DeadLetters
+	s.do(t, "GET", "/v1/dead-letters?limit=5&queue=work", nil).into(t, &seen)
+	if len(seen.Letters) != 1 || seen.Letters[0].Queue != "work-strict-general" || seen.Waiting != 1 {
+		t.Errorf("seen %+v", seen)
+	}
+	post := func(body, kind string) reply {
+		return s.do(t, "POST", "/v1/dead-letters/redrive", []byte(body), "Content-Type", kind)
+	}
+	checkProblem(t, post(`{}`, "text/plain"), "wrong-content-type", 415, "Content-Type")
+	checkProblem(t, post(`{"limit":1.5}`, "application/json"), "bad-field", 400, "limit")
+	checkProblem(t, post(`{"limit":101}`, "application/json"), "bad-field", 400, "limit")
+	checkProblem(t, post(`{"queue":"dead-letters"}`, "application/json"), "bad-queue", 422, "queue")
+	checkProblem(t, s.do(t, "GET", "/v1/dead-letters?queue=x", nil), "bad-queue", 422, "queue")
+	post(`{"limit":1}`, "application/json").into(t, &done)
+	if len(done.Letters) != 1 || done.Letters[0].Queue != string(cloud.Overflow) || done.Waiting != 0 {
+		t.Errorf("done %+v", done)
+	}
 }

@@ -31,7 +31,7 @@ func preferWait(h http.Header) (time.Duration, bool) {
 
 // wait holds the answer back for the result as long as the caller prefers and
 // the settings allow, and says what was applied.
-func (a *api) wait(w http.ResponseWriter, r *http.Request, rec query.Record) (query.Record, error) {
+func (a *server) wait(w http.ResponseWriter, r *http.Request, rec query.Record) (query.Record, error) {
 	wait, asked := preferWait(r.Header)
 	if !asked {
 		return rec, nil

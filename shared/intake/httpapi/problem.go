@@ -73,6 +73,7 @@ var kinds = map[intake.Kind]struct {
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
 	intake.KeyReused:        {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
 	badSetting:              {http.StatusUnprocessableEntity, "The setting cannot have this value"},
+	badQueue:                {http.StatusUnprocessableEntity, "Queries cannot be put on this queue"},
 	internal:                {http.StatusInternalServerError, "Something went wrong here"},
 	busy:                    {http.StatusServiceUnavailable, "Come again in a moment"},
 }
@@ -99,7 +100,7 @@ func refuse(k intake.Kind, field, format string, args ...any) *intake.Refusal {
 
 // fail answers a request with why it was not done: as a problem, or as the
 // Open Inference Protocol has it below /v2.
-func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (a *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return // nobody listens any more
 	}
@@ -124,7 +125,7 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // refusal finds out what an error means to the caller. What is no refusal is
 // ours: it is logged, and the caller learns no more than whether to come again.
-func (a *api) refusal(r *http.Request, err error) *intake.Refusal {
+func (a *server) refusal(r *http.Request, err error) *intake.Refusal {
 	var ref *intake.Refusal
 	if errors.As(err, &ref) {
 		return ref
@@ -143,7 +144,7 @@ func (a *api) refusal(r *http.Request, err error) *intake.Refusal {
 }
 
 // write sends a JSON value. The content type is application/json unless it was set.
-func (a *api) write(w http.ResponseWriter, status int, v any) {
+func (a *server) write(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		a.Log.Error("an answer cannot be encoded", "error", err)

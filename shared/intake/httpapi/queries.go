@@ -6,7 +6,7 @@ import (
 )
 
 // submit is POST /v1/queries.
-func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
+func (a *server) submit(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (a *api) submit(w http.ResponseWriter, r *http.Request) error {
 }
 
 // get is GET /v1/queries/{id}.
-func (a *api) get(w http.ResponseWriter, r *http.Request) error {
+func (a *server) get(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) error {
 }
 
 // cancel is DELETE /v1/queries/{id}.
-func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
+func (a *server) cancel(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (a *api) cancel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // explain is GET /v1/queries/{id}/explain.
-func (a *api) explain(w http.ResponseWriter, r *http.Request) error {
+func (a *server) explain(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ const (
 )
 
 // list is GET /v1/queries.
-func (a *api) list(w http.ResponseWriter, r *http.Request) error {
+func (a *server) list(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err

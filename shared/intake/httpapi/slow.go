@@ -15,7 +15,7 @@ const defaultBodyTime = 30 * time.Second
 // arrived says that the body is there: it must also end what the server reads of
 // a body that nobody wanted. Behind a gateway, which does as much itself, there
 // is no connection to bound.
-func (a *api) hurry(w http.ResponseWriter, r *http.Request) {
+func (a *server) hurry(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.BodyTime))
 	}

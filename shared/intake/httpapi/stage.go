@@ -11,7 +11,7 @@ import (
 )
 
 // models is GET /v1/models.
-func (a *api) models(w http.ResponseWriter, _ *http.Request) error {
+func (a *server) models(w http.ResponseWriter, _ *http.Request) error {
 	a.write(w, http.StatusOK, struct {
 		Models []intake.Model `json:"models"`
 	}{a.svc.Models()})
@@ -19,7 +19,7 @@ func (a *api) models(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // status is GET /v1/status.
-func (a *api) status(w http.ResponseWriter, r *http.Request) error {
+func (a *server) status(w http.ResponseWriter, r *http.Request) error {
 	st, err := a.svc.Status(r.Context())
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 }
 
 // openAPI is GET /v1/openapi.yaml.
-func (a *api) openAPI(w http.ResponseWriter, _ *http.Request) error {
+func (a *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
 	_, _ = w.Write(a.OpenAPI) // a caller that went away cannot be told
 	return nil
@@ -37,13 +37,13 @@ func (a *api) openAPI(w http.ResponseWriter, _ *http.Request) error {
 
 // health is GET /healthz: the process answers. Whether queries can be had is
 // what /v2/health/ready tells.
-func (a *api) health(w http.ResponseWriter, _ *http.Request) error {
+func (a *server) health(w http.ResponseWriter, _ *http.Request) error {
 	a.write(w, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
 // newUpload is POST /v1/uploads.
-func (a *api) newUpload(w http.ResponseWriter, r *http.Request) error {
+func (a *server) newUpload(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (a *api) newUpload(w http.ResponseWriter, r *http.Request) error {
 
 // putUpload is PUT /v1/uploads/{id}, where the home keeps uploads itself. Like
 // a presigned address, the id alone entitles to it.
-func (a *api) putUpload(w http.ResponseWriter, r *http.Request) error {
+func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
 	gone := refuse(intake.NotFound, "", "there is no such upload, or its time is over")
 	if a.Uploads == nil {
 		return gone

@@ -1,0 +1,99 @@
+// Package api has the shapes of Paragon's HTTP API, as the server writes them
+// and clients read them. docs/openapi.yaml describes them.
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// Setting is one tunable of a stage.
+type Setting struct {
+	Name    string   `json:"name"`
+	Value   string   `json:"value"` // in force
+	Default string   `json:"default"`
+	Min     string   `json:"min,omitempty"`
+	Max     string   `json:"max,omitempty"`
+	OneOf   []string `json:"one_of,omitempty"`
+	Unit    string   `json:"unit,omitempty"`
+	Doc     string   `json:"doc"`
+}
+
+// Settings are the tunables in force, and what is wrong with those that were set.
+type Settings struct {
+	Version  int64     `json:"version"`
+	Faults   []string  `json:"faults"`
+	Settings []Setting `json:"settings"`
+}
+
+// Change is one value that a setting was given.
+type Change struct {
+	Version int64     `json:"version"`
+	Name    string    `json:"name"`
+	Value   string    `json:"value"`
+	At      time.Time `json:"at"`
+}
+
+// Changes is a list of values that a setting was given.
+type Changes struct {
+	Changes []Change `json:"changes"`
+}
+
+// Decision is what the controller decided in one tick.
+type Decision struct {
+	ID      string    `json:"id"`
+	Pool    string    `json:"pool"`
+	At      time.Time `json:"at"`
+	Moves   bool      `json:"moves"` // whether the fleet was to change
+	Line    string    `json:"line"`
+	Outcome string    `json:"outcome,omitempty"`
+	// Explanation and Record come with one decision alone. The record's bytes
+	// are those that were stored.
+	Explanation string          `json:"explanation,omitempty"`
+	Record      json.RawMessage `json:"record,omitempty"`
+}
+
+// Decisions is a list of decisions.
+type Decisions struct {
+	Decisions []Decision `json:"decisions"`
+}
+
+// Fate is what putting back makes of a dead letter.
+type Fate string
+
+// The fates of dead letters.
+const (
+	// Rerun: its query has ended, which it does once, so that its input is asked
+	// again as another query of the same owner.
+	Rerun Fate = "rerun"
+	// Resumed: its query had not ended, and its message is on a queue again.
+	Resumed Fate = "resumed"
+	// Dropped: its query was answered or cancelled meanwhile.
+	Dropped Fate = "dropped"
+	// Kept: it can be put back once the sweep has ended its query.
+	Kept Fate = "kept"
+)
+
+// DeadLetter is a query whose message lies among the dead letters.
+type DeadLetter struct {
+	ID         string      `json:"id"` // of the query
+	Task       string      `json:"task"`
+	Model      string      `json:"model"`
+	Class      query.Class `json:"class"`
+	AcceptedAt time.Time   `json:"accepted_at"`
+	// State is the query's; absent when its record is forgotten.
+	State query.State `json:"state,omitempty"`
+	Why   string      `json:"why"` // it is a dead letter, as far as is known
+	Fate  Fate        `json:"fate"`
+	Queue string      `json:"queue,omitempty"` // where it is put
+	// As is the id of the query that a rerun is.
+	As string `json:"as,omitempty"`
+}
+
+// DeadLetters is what was looked at or put back, and how many wait still.
+type DeadLetters struct {
+	Letters []DeadLetter `json:"letters"`
+	Waiting int          `json:"waiting"`
+}
