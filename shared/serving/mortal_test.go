@@ -48,14 +48,11 @@ func (m *mortal) call(name string, f func() error) error {
 }
 
 func (m *mortal) Receive(ctx context.Context, q cloud.QueueName, n int, lease, wait time.Duration) (ds []cloud.Delivery, err error) {
-	err = m.call("receive", func() error {
-		ds, err = m.Queues.Receive(ctx, q, n, lease, wait)
-		if len(ds) == 0 && m.cut == "after receive" {
-			m.cut = "" // nothing came: die of the next
-			defer func() { m.cut = "after receive" }()
-		}
-		return err
-	})
+	err = m.call("ask", func() error { ds, err = m.Queues.Receive(ctx, q, n, lease, wait); return err })
+	if len(ds) > 0 && m.cut == "after receive" {
+		m.dead.Store(true)
+		err = errDead
+	}
 	if err != nil {
 		ds = nil
 	}
