@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/decision"
 )
@@ -42,7 +43,7 @@ The id of a tick leads to all of it: paragon explain --tick ID.`,
 	return a.clientCommand(c)
 }
 
-func (a *app) printDecisions(ds []client.Decision) {
+func (a *app) printDecisions(ds []api.Decision) {
 	if a.json {
 		a.printJSON(ds)
 		return

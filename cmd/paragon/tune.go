@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 )
 
@@ -80,7 +81,7 @@ func (a *app) tuneList(ctx context.Context, cl *client.Client, _ []string) error
 	return nil
 }
 
-func rangeOf(s client.Setting) string {
+func rangeOf(s api.Setting) string {
 	if len(s.OneOf) > 0 {
 		return strings.Join(s.OneOf, ", ")
 	}
@@ -88,14 +89,14 @@ func rangeOf(s client.Setting) string {
 }
 
 // settingNamed reads one setting.
-func settingNamed(ctx context.Context, cl *client.Client, name string) (client.Setting, error) {
+func settingNamed(ctx context.Context, cl *client.Client, name string) (api.Setting, error) {
 	s, err := cl.Settings(ctx)
 	if err != nil {
-		return client.Setting{}, err
+		return api.Setting{}, err
 	}
-	i := slices.IndexFunc(s.Settings, func(k client.Setting) bool { return k.Name == name })
+	i := slices.IndexFunc(s.Settings, func(k api.Setting) bool { return k.Name == name })
 	if i < 0 {
-		return client.Setting{}, usagef("there is no setting %q; `paragon tune list --all` lists them", name)
+		return api.Setting{}, usagef("there is no setting %q; `paragon tune list --all` lists them", name)
 	}
 	return s.Settings[i], nil
 }
@@ -174,7 +175,7 @@ func (a *app) tuneDiff(ctx context.Context, cl *client.Client, _ []string) error
 	if err != nil {
 		return err
 	}
-	s.Settings = slices.DeleteFunc(s.Settings, func(k client.Setting) bool { return k.Value == k.Default })
+	s.Settings = slices.DeleteFunc(s.Settings, func(k api.Setting) bool { return k.Value == k.Default })
 	if a.json {
 		a.printJSON(s.Settings)
 		return nil

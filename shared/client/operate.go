@@ -6,80 +6,44 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
+
+	"paragon/shared/api"
 )
 
-// Setting is one tunable of the stage.
-type Setting struct {
-	Name    string   `json:"name"`
-	Value   string   `json:"value"` // in force
-	Default string   `json:"default"`
-	Min     string   `json:"min,omitempty"`
-	Max     string   `json:"max,omitempty"`
-	OneOf   []string `json:"one_of,omitempty"`
-	Unit    string   `json:"unit,omitempty"`
-	Doc     string   `json:"doc"`
-}
-
-// Settings are the tunables in force, and what is wrong with those that were set.
-type Settings struct {
-	Version  int64     `json:"version"`
-	Faults   []string  `json:"faults"`
-	Settings []Setting `json:"settings"`
-}
-
 // Settings reads the settings in force.
-func (c *Client) Settings(ctx context.Context) (Settings, error) {
-	var s Settings
+func (c *Client) Settings(ctx context.Context) (api.Settings, error) {
+	var s api.Settings
 	err := c.do(ctx, call{method: http.MethodGet, path: "v1/settings"}, &s)
 	return s, err
 }
 
 // Set changes a setting. A *Problem says why a value cannot be taken.
-func (c *Client) Set(ctx context.Context, name, value string) (Setting, error) {
-	var s Setting
-	body, err := json.Marshal(map[string]string{"value": value})
-	if err != nil {
-		return s, err
-	}
-	err = c.do(ctx, call{method: http.MethodPut, path: "v1/settings/" + url.PathEscape(name), body: body,
-		header: http.Header{"Content-Type": {"application/json"}}}, &s)
+func (c *Client) Set(ctx context.Context, name, value string) (api.Setting, error) {
+	var s api.Setting
+	err := c.sendJSON(ctx, http.MethodPut, "v1/settings/"+url.PathEscape(name), map[string]string{"value": value}, &s)
 	return s, err
 }
 
-// Change is one value that a setting was given.
-type Change struct {
-	Version int64     `json:"version"`
-	Name    string    `json:"name"`
-	Value   string    `json:"value"`
-	At      time.Time `json:"at"`
+// sendJSON does a call whose body is a value as JSON.
+func (c *Client) sendJSON(ctx context.Context, method, path string, value, into any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, call{method: method, path: path, body: body, header: http.Header{"Content-Type": {"application/json"}}}, into)
 }
 
 // History lists what a setting was, newest first.
-func (c *Client) History(ctx context.Context, name string, limit int) ([]Change, error) {
-	var page struct{ Changes []Change }
+func (c *Client) History(ctx context.Context, name string, limit int) ([]api.Change, error) {
+	var page api.Changes
 	err := c.do(ctx, call{method: http.MethodGet, path: "v1/settings/" + url.PathEscape(name) + "/history",
 		query: url.Values{"limit": {strconv.Itoa(limit)}}}, &page)
 	return page.Changes, err
 }
 
-// Decision is what the controller decided in one tick.
-type Decision struct {
-	ID      string    `json:"id"`
-	Pool    string    `json:"pool"`
-	At      time.Time `json:"at"`
-	Moves   bool      `json:"moves"` // whether the fleet was to change
-	Line    string    `json:"line"`
-	Outcome string    `json:"outcome,omitempty"`
-	// Explanation and Record come with one decision alone. The record's bytes
-	// are those that were stored.
-	Explanation string          `json:"explanation,omitempty"`
-	Record      json.RawMessage `json:"record,omitempty"`
-}
-
 // Decisions lists decisions, newest first; those that move the fleet alone
 // when asked.
-func (c *Client) Decisions(ctx context.Context, pool string, moves bool, limit int) ([]Decision, error) {
+func (c *Client) Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if pool != "" {
 		q.Set("pool", pool)
@@ -87,14 +51,38 @@ func (c *Client) Decisions(ctx context.Context, pool string, moves bool, limit i
 	if moves {
 		q.Set("moves", "true")
 	}
-	var page struct{ Decisions []Decision }
+	var page api.Decisions
 	err := c.do(ctx, call{method: http.MethodGet, path: "v1/decisions", query: q}, &page)
 	return page.Decisions, err
 }
 
 // Decision reads one decision with its record.
-func (c *Client) Decision(ctx context.Context, id string) (Decision, error) {
-	var d Decision
+func (c *Client) Decision(ctx context.Context, id string) (api.Decision, error) {
+	var d api.Decision
 	err := c.do(ctx, call{method: http.MethodGet, path: "v1/decisions/" + url.PathEscape(id)}, &d)
+	return d, err
+}
+
+// DeadLetters lists up to limit dead letters with what Redrive would make of
+// them. The queue says where they would be put: overflow, work, or empty for
+// what their class asks for.
+func (c *Client) DeadLetters(ctx context.Context, queue string, limit int) (api.DeadLetters, error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if queue != "" {
+		q.Set("queue", queue)
+	}
+	var d api.DeadLetters
+	err := c.do(ctx, call{method: http.MethodGet, path: "v1/dead-letters", query: q}, &d)
+	return d, err
+}
+
+// Redrive puts up to limit dead letters back. A repeat puts nothing back twice.
+func (c *Client) Redrive(ctx context.Context, queue string, limit int) (api.DeadLetters, error) {
+	body := struct {
+		Queue string `json:"queue,omitempty"`
+		Limit int    `json:"limit"`
+	}{queue, limit}
+	var d api.DeadLetters
+	err := c.sendJSON(ctx, http.MethodPost, "v1/dead-letters/redrive", body, &d)
 	return d, err
 }

@@ -108,8 +108,13 @@ func (d *Desk) History(ctx context.Context, name string, limit int) ([]api.Chang
 }
 
 // Decisions lists decisions on a pool, newest first; those that move the fleet
-// alone when asked, and those before an id when one is given.
-func (d *Desk) Decisions(ctx context.Context, q cloud.EntryQuery) ([]api.Decision, error) {
+// alone when asked.
+func (d *Desk) Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error) {
+	return d.Search(ctx, cloud.EntryQuery{Pool: pool, Moves: moves, Limit: limit})
+}
+
+// Search lists decisions, newest first; of the first pool when none is named.
+func (d *Desk) Search(ctx context.Context, q cloud.EntryQuery) ([]api.Decision, error) {
 	if q.Pool == "" && len(d.Pools) > 0 {
 		q.Pool = d.Pools[0]
 	}

@@ -101,7 +101,7 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	values := r.URL.Query()
-	ds, err := a.Operations.Decisions(r.Context(), cloud.EntryQuery{
+	ds, err := a.Operations.Search(r.Context(), cloud.EntryQuery{
 		Pool: values.Get("pool"), Before: values.Get("before"), Moves: values.Get("moves") == "true", Limit: limit})
 	return tell(a, w, api.Decisions{Decisions: ds}, err)
 }
