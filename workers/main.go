@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"paragon/functions/home"
-	"paragon/profiles"
+	"paragon/functions/models"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
@@ -113,30 +113,43 @@ func options(env func(string) string) (serving.Options, error) {
 
 // load loads the catalogue and warms its models, so that no query waits for one.
 func load(ctx context.Context, o *serving.Options, env func(string) string, maxPixels int) (*engine.Engine, error) {
-	folder, err := home.Profiles(ctx, env)
+	source, err := models.Open(ctx, env)
 	if err != nil {
 		return nil, err
 	}
-	set, err := profiles.Load(folder)
-	if err != nil {
-		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
-	}
-	if o.Catalogue, err = set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion")); err != nil {
-		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
-	}
-	if o.Catalogue, err = home.Sizes(env, o.Catalogue); err != nil {
-		return nil, err
-	}
+	o.Catalogue = source.Catalogue
 	e, err := engine.New(engine.Options{Runners: o.Runners})
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, o.Catalogue, set, preprocess.Limits{MaxPixels: maxPixels})
+	a := answer.New(e, o.Catalogue, source, preprocess.Limits{MaxPixels: maxPixels})
 	o.Answerer = a
-	if err := a.Warm(ctx, runnable(o.Catalogue)...); err != nil {
+	if err := warm(ctx, a, runnable(o.Catalogue), o.Log); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// warmer loads models.
+type warmer interface {
+	Warm(ctx context.Context, names ...string) error
+}
+
+// warm loads what can be loaded: one model's fault, such as a network with
+// another digest, keeps no other from being served. It is an error when there
+// is none left.
+func warm(ctx context.Context, a warmer, models []string, log *slog.Logger) error {
+	var faults []error
+	for _, name := range models {
+		if err := a.Warm(ctx, name); err != nil {
+			faults = append(faults, err)
+			log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", name, "error", err)
+		}
+	}
+	if len(faults) == len(models) {
+		return errors.Join(faults...)
+	}
+	return nil
 }
 
 // runnable lists the models that come with a network.

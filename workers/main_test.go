@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +95,26 @@ func TestRunNamesWhatIsWrong(t *testing.T) {
 		if err := run(t.Context(), env, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%q: %v", name, value, err)
 		}
+	}
+}
+
+// broken fails to load the models named.
+type broken []string
+
+func (b broken) Warm(_ context.Context, names ...string) error {
+	if slices.Contains(b, names[0]) {
+		return errors.New("the network of " + names[0] + " has another digest")
+	}
+	return nil
+}
+
+func TestOneModelsFaultKeepsNoOtherFromBeingServed(t *testing.T) {
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	if err := warm(t.Context(), broken{"b"}, []string{"a", "b"}, log); err != nil || !strings.Contains(said.String(), "the network of b") {
+		t.Errorf("one of two: error %v, said %s", err, said.String())
+	}
+	if err := warm(t.Context(), broken{"a", "b"}, []string{"a", "b"}, log); err == nil {
+		t.Error("with no model left the worker starts")
 	}
 }

@@ -12,16 +12,7 @@ import (
 // empty for those embedded; of a prefix of a bucket only the figures are
 // copied, which is all that choosing and pricing need.
 func Figures(ctx context.Context, env func(string) string) (string, error) {
-	return folder(ctx, env, prefix.Figures)
-}
-
-// Profiles is Figures with the networks, for who runs them.
-func Profiles(ctx context.Context, env func(string) string) (string, error) {
-	return folder(ctx, env, nil)
-}
-
-func folder(ctx context.Context, env func(string) string, want func(string) bool) (string, error) {
-	dir, err := prefix.Folder(ctx, env(names.Profiles), want)
+	dir, err := prefix.Folder(ctx, env(names.Profiles), prefix.Figures)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", names.Profiles, err)
 	}

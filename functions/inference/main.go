@@ -1,20 +1,17 @@
 // The inference Lambda answers one query at a time with one model: a pure
-// request and response, without a store, a queue or any permission. It wires;
-// the work is in shared/engine.
+// request and response, without a store, a queue or any permission but to read
+// its model where that is in a bucket. It wires; the work is in shared/engine.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"paragon/profiles"
+	"paragon/functions/models"
 	"paragon/shared/core/inference"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
@@ -41,23 +38,15 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 		return nil, errors.New("PARAGON_MODEL is not set: it names the model of this function; " +
 			"PARAGON_PROFILES and PARAGON_CATALOGUE have defaults")
 	}
-	folder := env("PARAGON_PROFILES")
-	if strings.HasPrefix(folder, "s3:") {
-		return nil, errors.New("PARAGON_PROFILES is a prefix of a bucket, which this function has no permission to read: put the profiles into its package and name their folder")
-	}
-	set, err := profiles.Load(folder)
+	source, err := models.Open(ctx, env)
 	if err != nil {
-		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
-	}
-	catalogue, err := set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion"))
-	if err != nil {
-		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+		return nil, err
 	}
 	e, err := engine.New(engine.Options{Runners: 1})
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, catalogue, set, preprocess.Limits{})
+	a := answer.New(e, source.Catalogue, source, preprocess.Limits{})
 	if err := a.Warm(ctx, model); err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"PARAGON_MODEL":      {},
 		"PARAGON_CATALOGUE":  {"PARAGON_MODEL": "logistic", "PARAGON_CATALOGUE": "none"},
-		"prefix of a bucket": {"PARAGON_MODEL": "logistic", "PARAGON_PROFILES": "s3://bucket/prefix"},
+		"s3://bucket/prefix": {"PARAGON_MODEL": "logistic", "PARAGON_PROFILES": "s3://Bucket/prefix"},
 		"no-such-model":      {"PARAGON_MODEL": "no-such-model"},
 	} {
 		_, err := wire(t.Context(), func(key string) string { return env[key] })

@@ -60,30 +60,38 @@ func Folder(ctx context.Context, where string, want func(name string) bool) (str
 	if !Is(where) {
 		return where, nil
 	}
-	sdk, err := awsconfig.LoadDefaultConfig(ctx)
-	if err != nil {
-		return "", fmt.Errorf("configure the AWS SDK: %w", err)
-	}
-	cache, err := cacheFolder()
+	client, err := connect(ctx)
 	if err != nil {
 		return "", err
 	}
-	client := s3.NewFromConfig(sdk, func(o *s3.Options) {
-		o.UsePathStyle = sdk.BaseEndpoint != nil // a stand-in has no name for every bucket
-	})
+	cache, err := cacheFolder("prefixes")
+	if err != nil {
+		return "", err
+	}
 	return Copier{Client: client, Cache: cache, Want: want}.Folder(ctx, where)
+}
+
+// connect makes a client of the SDK's usual chain.
+func connect(ctx context.Context) (*s3.Client, error) {
+	sdk, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
+	}
+	return s3.NewFromConfig(sdk, func(o *s3.Options) {
+		o.UsePathStyle = sdk.BaseEndpoint != nil // a stand-in has no name for every bucket
+	}), nil
 }
 
 // cacheFolder is in the user's cache, and where there is none, as in a
 // function, in a new temporary folder.
-func cacheFolder() (string, error) {
+func cacheFolder(name string) (string, error) {
 	dir, err := os.UserCacheDir()
 	if err == nil {
-		dir = filepath.Join(dir, "paragon", "prefixes")
+		dir = filepath.Join(dir, "paragon", name)
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil {
-		dir, err = os.MkdirTemp("", "paragon-prefixes-")
+		dir, err = os.MkdirTemp("", "paragon-"+name+"-")
 	}
 	if err != nil {
 		return "", fmt.Errorf("make a folder for copies: %w", err)

@@ -2,10 +2,12 @@ package prefix
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -96,5 +98,25 @@ func TestProfilesComeFromABucket(t *testing.T) {
 		t.Error(err)
 	} else if _, err := schema.Load(faulty); err == nil || !strings.Contains(err.Error(), "prices.json") {
 		t.Errorf("prices that break the schema: %v", err)
+	}
+}
+
+// One network, over the SDK, held to the digest that its catalogue gives.
+func TestANetworkComesFromABucket(t *testing.T) {
+	put := fillBucket(t, fstest.MapFS{"fashion/mlp.onnx": {Data: []byte("a network")}})
+	f, err := NewFetcher(t.Context(), "s3://profiles/prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := f.Fetch(t.Context(), "fashion/mlp.onnx", sum([]byte("a network"))); err != nil || string(data) != "a network" {
+		t.Errorf("%q, error %v", data, err)
+	}
+	put("fashion/mlp.onnx", []byte("another"))
+	_, err = f.Fetch(t.Context(), "fashion/mlp.onnx", sum([]byte("the one")))
+	if other, ok := errors.AsType[*DigestError](err); !ok || other.Got != sum([]byte("another")) || other.File != "s3://profiles/prod/fashion/mlp.onnx" {
+		t.Errorf("of another file: %v", err)
+	}
+	if _, err := f.Fetch(t.Context(), "fashion/none.onnx", sum(nil)); err == nil || !strings.Contains(err.Error(), "none.onnx") {
+		t.Errorf("of no file: %v", err)
 	}
 }
