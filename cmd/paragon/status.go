@@ -99,6 +99,7 @@ func (a *app) printStatus(s client.Status) error {
 		a.printf(" since %s", s.CostSince.Format(time.DateTime))
 	}
 	a.printf("\n")
+	a.printSavings(s.Savings)
 	if s.Paced {
 		a.printf("paced     runners are held to the service times of the resources that they stand for\n")
 	}
@@ -107,6 +108,19 @@ func (a *app) printStatus(s client.Status) error {
 	}
 	a.printDoubts(s)
 	return nil
+}
+
+// printSavings tells what other schemes would have cost, or why it does not.
+func (a *app) printSavings(s *client.Savings) {
+	if s == nil {
+		return
+	}
+	if s.Quoted {
+		for _, o := range s.Others {
+			a.printf("instead   %s under %s, where this home had cost %s\n", dollars(o.CostUSD), o.Scheme, dollars(s.CostUSD))
+		}
+	}
+	a.printf("savings   %s\n", oneLine(s.String()))
 }
 
 // printDoubts tells which profiles are not to be gone by.

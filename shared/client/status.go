@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"paragon/shared/core/calibration"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -54,10 +55,26 @@ type Status struct {
 	Desired         map[string]int      `json:"desired,omitempty"` // workers asked for, by pool
 	CostUSD         float64             `json:"cost_usd"`          // since CostSince
 	CostSince       time.Time           `json:"cost_since,omitzero"`
+	Savings         *Savings            `json:"savings,omitempty"`
 	SettingsVersion int64               `json:"settings_version"`
 	SettingsFaults  []string            `json:"settings_faults,omitempty"`
 	Paced           bool                `json:"paced"` // runners are held to their profiles' service times
 	Versions        map[string]string   `json:"versions,omitempty"`
+}
+
+// Savings is the cost so far beside what other schemes would have cost on the
+// same arrivals, or why that is not told.
+type Savings struct {
+	calibration.Verdict
+	CostUSD float64      `json:"cost_usd,omitempty"` // when the others were simulated, at To
+	To      time.Time    `json:"to,omitzero"`
+	Others  []SchemeCost `json:"others,omitempty"`
+}
+
+// SchemeCost is what a scheme would have cost.
+type SchemeCost struct {
+	Scheme  string  `json:"scheme"`
+	CostUSD float64 `json:"cost_usd"`
 }
 
 // PoolStatus is the workers of one pool.

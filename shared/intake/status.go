@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/calibration"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 	"paragon/shared/core/staleness"
@@ -33,10 +34,27 @@ type HomeStatus struct {
 	// CostUSD is what workers and functions have cost since CostSince, as priced by the profiles.
 	CostUSD         float64           `json:"cost_usd"`
 	CostSince       time.Time         `json:"cost_since,omitzero"`
+	Savings         *Savings          `json:"savings,omitempty"`
 	SettingsVersion int64             `json:"settings_version"`
 	SettingsFaults  []string          `json:"settings_faults,omitempty"`
 	Paced           bool              `json:"paced"` // runners are held to their profiles' service times
 	Versions        map[string]string `json:"versions,omitempty"`
+}
+
+// Savings is the cost so far beside what other schemes would have cost on the
+// same arrivals by the simulator, when its figures may be quoted; else why not.
+type Savings struct {
+	calibration.Verdict
+	// CostUSD is what the home had cost when the others were simulated, at To.
+	CostUSD float64      `json:"cost_usd,omitempty"`
+	To      time.Time    `json:"to,omitzero"`
+	Others  []SchemeCost `json:"others,omitempty"`
+}
+
+// SchemeCost is what a scheme would have cost.
+type SchemeCost struct {
+	Scheme  string  `json:"scheme"`
+	CostUSD float64 `json:"cost_usd"`
 }
 
 // PoolStatus is the workers of one pool.

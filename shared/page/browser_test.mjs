@@ -33,6 +33,7 @@ async function open(options = {}) {
 
 const picture = (name) => page.screenshot({ path: `${PAGE_PICTURES}/${name}.png`, fullPage: true });
 const text = (selector) => page.locator(selector).innerText();
+const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
 async function ask() {
@@ -51,6 +52,25 @@ test("it shows the stage", async () => {
   assert.equal(await text("#paced"), "paced figures");
   assert.match(await page.locator("#chart .line.strict").getAttribute("d"), /^M0\.0,/);
   assert.equal(await page.locator("#queues tr").count(), 4);
+});
+
+test("it tells what other schemes would have cost, when a calibration vouches for it", async () => {
+  await page.locator("#savings-others li").nth(1).waitFor();
+  assert.match(await text("#savings-others"), /reactive \$0\.0500 now 20\.0 % less[\s\S]*mixed \$0\.0380 now 5\.3 % more/);
+  assert.match(await text("#savings-why"), /On 2 traces, calibrated on .*off by at most 2\.1 % in cost.*when this home had cost \$0\.0400/);
+});
+
+test("without one it says why not, and what to do", async () => {
+  try {
+    await uncalibrated(true);
+    await page.getByText("No savings are quoted").waitFor();
+    assert.match(await text("#savings-why"), /nothing tells how close the simulation comes to this home\. Run `paragon calibrate --data data`\./);
+    assert.equal(await page.locator("#savings-others").isHidden(), true);
+    assert.doesNotMatch(await text("main"), /reactive/);
+    await picture("uncalibrated");
+  } finally {
+    await uncalibrated(false);
+  }
 });
 
 test("it tells what the controller decided", async () => {

@@ -30,6 +30,8 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/test/gone":
 		s.gone.Store(r.URL.Query().Get("is") == "true")
+	case r.URL.Path == "/test/uncalibrated":
+		s.api.Uncalibrated.Store(r.URL.Query().Get("is") == "true")
 	case s.gone.Load():
 		panic(http.ErrAbortHandler) // the connection breaks
 	case strings.HasPrefix(r.URL.Path, "/v1/"):

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paragon/shared/client"
@@ -36,6 +37,8 @@ type API struct {
 	Now func() time.Time
 	// Token is asked of every caller when it is set.
 	Token string
+	// Uncalibrated makes the status tell why no savings are quoted.
+	Uncalibrated atomic.Bool
 
 	mu      sync.Mutex
 	queries map[string]client.Query

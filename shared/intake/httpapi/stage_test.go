@@ -26,6 +26,7 @@ import (
 	"paragon/docs"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
+	"paragon/shared/core/calibration"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -58,7 +59,9 @@ func newStage(t testing.TB) *stage {
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
 		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
 		Status: func(context.Context) intake.HomeStatus {
-			return intake.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}}
+			return intake.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}, Savings: &intake.Savings{
+				Verdict: calibration.Verdict{Quoted: true, Why: "it is close"}, CostUSD: 1, To: time.Unix(1, 0).UTC(),
+				Others: []intake.SchemeCost{{Scheme: "reactive", CostUSD: 2}}}}
 		},
 	})
 	if err != nil {

@@ -9,12 +9,34 @@ export function showStage(s) {
     ? `${s.overflow.on_functions} of the last ${s.overflow.answered} answers came from functions` : "nothing answered yet";
   byId("cost").textContent = dollars(s.cost_usd);
   byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
+  showSavings(s.savings);
   byId("pools").replaceChildren(...(s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
   byId("pools").className = "";
   byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
   byId("paced").hidden = !s.paced;
   byId("versions").textContent = Object.entries(s.versions ?? {}).map((v) => v.join(" ")).join(", ");
   return notices(s.settings_faults ?? [], s.profile_warnings ?? []);
+}
+
+// showSavings tells what other schemes would have cost; without a calibration
+// that vouches for the figures, why it does not.
+function showSavings(savings) {
+  byId("savings").hidden = !savings;
+  if (!savings) return;
+  const others = savings.quoted ? (savings.others ?? []) : [];
+  byId("savings-others").replaceChildren(...others.map((o) => other(o, savings.cost_usd ?? 0)));
+  byId("savings-others").hidden = others.length === 0;
+  const at = savings.to ? ` Simulated at ${clock(savings.to)}, when this home had cost ${dollars(savings.cost_usd)}.` : "";
+  byId("savings-why").textContent = savings.quoted
+    ? `${capital(savings.why)}.${at}` : `No savings are quoted: ${savings.why}. ${capital(savings.next ?? "")}.`;
+}
+
+const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
+
+function other(o, cost) {
+  const less = 1 - cost / o.cost_usd;
+  const beside = Math.abs(less) < 0.0005 ? "as much as now" : `now ${percent(100 * Math.abs(less))} ${less > 0 ? "less" : "more"}`;
+  return element("li", "", element("b", "", o.scheme), ` ${dollars(o.cost_usd)} `, element("span", "note", o.cost_usd > 0 ? beside : ""));
 }
 
 // notices are what must be looked after, as sentences.
