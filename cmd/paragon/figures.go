@@ -84,7 +84,7 @@ func (a *app) figures(ctx context.Context, f *figuresFlags, args []string) error
 	for _, name := range names {
 		fig, ok := played[name]
 		if !ok {
-			if fig, err = figures.Make(name, in, f.seed); err != nil {
+			if fig, err = figures.Make(name, in); err != nil {
 				return err
 			}
 		}

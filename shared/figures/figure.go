@@ -74,9 +74,8 @@ func (in Inputs) then() *profile.Catalogue {
 // Names are the figures that this package makes: the paper's by number.
 func Names() []string { return []string{"1", "2", "3", "7", "workload2"} }
 
-// Make makes a figure by its name. Where something is drawn by chance, the same
-// seed gives the same figure.
-func Make(name string, in Inputs, seed uint64) (Figure, error) {
+// Make makes a figure by its name.
+func Make(name string, in Inputs) (Figure, error) {
 	switch name {
 	case "1":
 		return latencyAndAccuracy(in)
@@ -87,7 +86,7 @@ func Make(name string, in Inputs, seed uint64) (Figure, error) {
 	case "7":
 		return memory(in)
 	case "workload2":
-		return Workload2(in, seed)
+		return Workload2(in)
 	}
 	return Figure{}, fmt.Errorf("there is no figure %q here, only %v", name, Names())
 }

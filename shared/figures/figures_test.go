@@ -37,7 +37,7 @@ func TestFindings(t *testing.T) {
 		"1": {true, true}, "2": {true, true}, "3": {true, true, true, false}, "7": {true, true, false}, "workload2": {true},
 	}
 	for number, holds := range want {
-		f, err := Make(number, inputs(t), 1)
+		f, err := Make(number, inputs(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestFindings(t *testing.T) {
 
 func TestEveryC5AndM5SizeIsInFigure3(t *testing.T) {
 	in := inputs(t)
-	f, err := Make("3", in, 1)
+	f, err := Make("3", in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestEveryC5AndM5SizeIsInFigure3(t *testing.T) {
 
 func TestEveryFigureIsWritten(t *testing.T) {
 	for _, number := range Names() {
-		f, err := Make(number, inputs(t), 1)
+		f, err := Make(number, inputs(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestEveryFigureIsWritten(t *testing.T) {
 }
 
 func TestAFigureThatIsNotHere(t *testing.T) {
-	if _, err := Make("4", inputs(t), 1); err == nil {
+	if _, err := Make("4", inputs(t)); err == nil {
 		t.Error("figure 4 was made")
 	}
 }
@@ -106,7 +106,7 @@ func TestAFigureThatIsNotHere(t *testing.T) {
 // paragon figures --out docs/figures and read docs/figures.md again.
 func TestThePagesShowTheseFigures(t *testing.T) {
 	for _, name := range Names() {
-		f, err := Make(name, inputs(t), 1)
+		f, err := Make(name, inputs(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,17 +14,12 @@ func (e *engine) arrive() {
 	if len(e.pools) > 1 {
 		p = e.pools[e.poolFor(e.mix.Float64())]
 	}
-	j := job{at: e.now, strict: draw&(1<<32-1) < e.cut, counted: e.now >= e.from}
-	j.model = int32((draw >> 32) * uint64(len(p.service)) >> 32)
-	class := 0
-	if j.strict {
-		class = 1
-	}
-	j.deadline = e.now + e.budget[class]
+	j := e.query(p, draw)
 	m := &p.cfg.Models[j.model]
-	j.handover = j.deadline - micros(m.FunctionMS)
-	if !j.strict && !e.calls.warm(e.function(p, &j), e.now) {
-		j.handover = max(e.now, j.handover-micros(m.ColdMS)) // leave time to start one
+	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
+	j.handover = placement.LastMoment(j.deadline, micros(m.FunctionMS), micros(m.ColdMS), cold)
+	if cold {
+		j.handover = max(e.now, j.handover)
 	}
 	if j.counted {
 		e.inSystem++
@@ -60,7 +55,7 @@ func (e *engine) place(p *pool, j job, m *Model) {
 		return
 	}
 	ask := placement.Ask{
-		Class: query.Strict, BudgetMS: e.budgetMS[1], ServiceMS: max(m.P99MS, m.ServiceMS),
+		Class: query.Strict, BudgetMS: float64(j.deadline-e.now) / 1000, ServiceMS: max(m.P99MS, m.ServiceMS),
 		OverflowAllowed: p.control.strict == procurement.AtBound,
 	}
 	if placement.Place(ask, p.capacity, float64(p.ahead(e.now))/1000).Route == placement.ToOverflow {

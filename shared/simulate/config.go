@@ -55,6 +55,9 @@ type Config struct {
 	Strict   float64 // share of strict queries
 	StrictMS float64 // latency bound
 	RelaxMS  float64
+	// Asks, when there are any, say instead of the three what queries ask for
+	// and which models answer them, each ask as often: workload 2.
+	Asks []Ask
 
 	Scheme      procurement.Scheme
 	Settings    settings.Settings
@@ -95,6 +98,11 @@ func (c *Config) check() error {
 		return fmt.Errorf("simulate: the latency bounds are %v and %v ms, not above 0", c.StrictMS, c.RelaxMS)
 	case c.Settings.TickSeconds < 1:
 		return fmt.Errorf("simulate: a tick is %v s, not 1 or more", c.Settings.TickSeconds)
+	}
+	for _, a := range c.Asks {
+		if err := a.check(c); err != nil {
+			return err
+		}
 	}
 	for _, p := range c.Pools {
 		if p.Runners < 1 || p.Runners > 64 || len(p.Models) == 0 || !(p.Share > 0) {

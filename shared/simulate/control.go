@@ -21,11 +21,10 @@ type control struct {
 }
 
 func (c *control) start(e *engine, p *pool, begin int64) {
-	for _, m := range p.cfg.Models {
-		c.serviceMS += m.ServiceMS / float64(len(p.cfg.Models))
-		c.usd += m.USD / float64(len(p.cfg.Models))
-		c.deferMS += max(0, e.cfg.RelaxMS-e.cfg.Settings.PathMS-m.FunctionMS) / float64(len(p.cfg.Models))
-	}
+	path := e.cfg.Settings.PathMS
+	c.serviceMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.ServiceMS })
+	c.usd = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.USD })
+	c.deferMS = e.cfg.mean(p.cfg, true, func(m *Model, boundMS float64) float64 { return max(0, boundMS-path-m.FunctionMS) })
 	c.throughput = float64(p.runners) * 1000 / c.serviceMS
 	c.usdPerHour = p.cfg.USDPerHour
 	c.firstSecond = begin / second

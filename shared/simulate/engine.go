@@ -24,7 +24,6 @@ type engine struct {
 	cut       uint64 // below it a query is strict
 	shares    []float64
 	budget    [2]int64 // latency bounds less the path, relaxed and strict
-	budgetMS  [2]float64
 	path      int64
 	live      bool // the controller ticks
 	inSystem  int64
@@ -64,8 +63,7 @@ func start(c *Config) (*engine, error) {
 	e.cut = uint64(c.Strict * (1 << 32))
 	e.path = micros(c.Settings.PathMS)
 	for i, bound := range []float64{c.RelaxMS, c.StrictMS} {
-		e.budgetMS[i] = bound - c.Settings.PathMS
-		e.budget[i] = micros(e.budgetMS[i])
+		e.budget[i] = micros(bound - c.Settings.PathMS)
 	}
 	e.now = begin
 	e.build(begin)
@@ -176,7 +174,7 @@ func (e *engine) sweep(p *pool, q *queue) {
 // graceMS is how long the last queries are waited for: until they expire.
 func (e *engine) graceMS() float64 {
 	var accepted time.Time
-	return query.Milliseconds(query.ExpiresAt(accepted, max(e.cfg.StrictMS, e.cfg.RelaxMS)).Sub(accepted))
+	return query.Milliseconds(query.ExpiresAt(accepted, e.cfg.longestMS()).Sub(accepted))
 }
 
 // happen handles the soonest event.

@@ -217,4 +217,5 @@ func add(to *Class, c Class) {
 	to.Expired += c.Expired
 	to.Missed += c.Missed
 	to.Overflow += c.Overflow
+	to.Inaccurate += c.Inaccurate
 }

@@ -20,10 +20,7 @@ func BoundUSD(c *Config, r Result) float64 {
 	sum, share := 0.0, 0.0
 	for i := range c.Pools {
 		p := &c.Pools[i]
-		mean := 0.0
-		for _, m := range p.Models {
-			mean += p.leastUSD(m, c.cheapestSpot()) / float64(len(p.Models))
-		}
+		mean := c.mean(p, false, func(m *Model, _ float64) float64 { return p.leastUSD(m, c.cheapestSpot()) })
 		sum += p.Share * mean
 		share += p.Share
 	}
@@ -39,7 +36,7 @@ func PriceRatio(c *Config) float64 {
 }
 
 // leastUSD is the least that a query of a model can cost.
-func (p *Pool) leastUSD(m Model, priceFactor float64) float64 {
+func (p *Pool) leastUSD(m *Model, priceFactor float64) float64 {
 	service := m.ServiceMS
 	if m.BatchMax > 1 {
 		service = min(service, m.BatchMS)
@@ -176,7 +173,7 @@ func (p *plan) priced(c *Config, ctl control, runners float64) float64 {
 		k := min(i/int(p.step/time.Second), len(p.workers)-1)
 		usd += float64(p.workers[k])
 		waiting = max(0, waiting+v-float64(p.ready[k])*runners)
-		if room := v * (1 - c.Strict) * deferral; waiting > room {
+		if room := v * (1 - c.strictShare()) * deferral; waiting > room {
 			usd += (waiting - room) / runners * ctl.priceRatio()
 			waiting = room
 		}

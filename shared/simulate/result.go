@@ -7,6 +7,9 @@ type Class struct {
 	Expired   int64
 	Missed    int64 // succeeded late, or expired
 	Overflow  int64 // answered by functions
+	// Inaccurate is how many of the arrived went to a model that is less
+	// accurate than they asked for.
+	Inaccurate int64
 }
 
 // Ratio is the share that missed its bound.

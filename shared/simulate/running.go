@@ -132,10 +132,7 @@ func (e *engine) next(p *pool) (job, bool) {
 
 // expired ends a query that has outlived its time, and tells whether it did.
 func (e *engine) expired(j *job) bool {
-	bound := e.cfg.RelaxMS
-	if j.strict {
-		bound = e.cfg.StrictMS
-	}
+	bound := float64(j.deadline-j.at+e.path) / 1000
 	var accepted time.Time
 	if e.now < j.at+query.ExpiresAt(accepted, bound).Sub(accepted).Microseconds() {
 		return false

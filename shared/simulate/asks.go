@@ -1,0 +1,120 @@
+package simulate
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Ask is what a part of the queries asks for, and which models answer it.
+type Ask struct {
+	Strict  bool
+	BoundMS float64  // latency bound, the way there in it
+	Served  []Served // each as likely
+}
+
+// Served is a model that answers an ask.
+type Served struct {
+	Model      int  // of the pool's models
+	Inaccurate bool // it is less accurate than was asked for
+}
+
+// check refuses an ask that can not be played.
+func (a Ask) check(c *Config) error {
+	if len(c.Pools) != 1 {
+		return fmt.Errorf("simulate: queries that ask for something are played on one pool, not %d", len(c.Pools))
+	}
+	if !(a.BoundMS > c.Settings.PathMS) {
+		return fmt.Errorf("simulate: an ask's latency bound is %v ms, not above the way there of %v ms", a.BoundMS, c.Settings.PathMS)
+	}
+	if len(a.Served) == 0 {
+		return fmt.Errorf("simulate: an ask within %v ms has no model", a.BoundMS)
+	}
+	for _, s := range a.Served {
+		if s.Model < 0 || s.Model >= len(c.Pools[0].Models) {
+			return fmt.Errorf("simulate: an ask has model %d of %d", s.Model, len(c.Pools[0].Models))
+		}
+	}
+	return nil
+}
+
+// demands are what the queries of a pool ask for: the asks, or without them the
+// two classes, each of any model.
+func (c *Config) demands(p *Pool) []Ask {
+	if len(c.Asks) > 0 {
+		return c.Asks
+	}
+	all := make([]Served, len(p.Models))
+	for i := range all {
+		all[i].Model = i
+	}
+	return []Ask{{BoundMS: c.RelaxMS, Served: all}, {Strict: true, BoundMS: c.StrictMS, Served: all}}
+}
+
+// mean is the mean over the pool's queries, or over the relaxed ones alone, of
+// what each is worth.
+func (c *Config) mean(p *Pool, relaxed bool, worth func(m *Model, boundMS float64) float64) float64 {
+	sum, n := 0.0, 0
+	for _, a := range c.demands(p) {
+		if relaxed && a.Strict {
+			continue
+		}
+		of := 0.0
+		for _, s := range a.Served {
+			of += worth(&p.Models[s.Model], a.BoundMS) / float64(len(a.Served))
+		}
+		sum += of
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / float64(n)
+}
+
+// strictShare is the share of strict queries.
+func (c *Config) strictShare() float64 {
+	if len(c.Asks) == 0 {
+		return c.Strict
+	}
+	n := 0
+	for _, a := range c.Asks {
+		if a.Strict {
+			n++
+		}
+	}
+	return float64(n) / float64(len(c.Asks))
+}
+
+// longestMS is the longest latency bound.
+func (c *Config) longestMS() float64 {
+	longest := max(c.StrictMS, c.RelaxMS)
+	if len(c.Asks) > 0 {
+		longest = slices.MaxFunc(c.Asks, func(a, b Ask) int { return int(a.BoundMS - b.BoundMS) }).BoundMS
+	}
+	return longest
+}
+
+// query draws what a query is: the asks or the class by the low half of a
+// number, the model by the high one.
+func (e *engine) query(p *pool, draw uint64) job {
+	low, high := draw&(1<<32-1), draw>>32
+	j := job{at: e.now, counted: e.now >= e.from}
+	if asks := e.cfg.Asks; len(asks) > 0 {
+		a := &asks[low*uint64(len(asks))>>32]
+		s := a.Served[high*uint64(len(a.Served))>>32]
+		j.strict, j.model = a.Strict, int32(s.Model)
+		j.deadline = e.now + micros(a.BoundMS) - e.path
+		if s.Inaccurate && j.counted {
+			e.class(&j).Inaccurate++
+		}
+		return j
+	}
+	j.strict = low < e.cut
+	j.model = int32(high * uint64(len(p.service)) >> 32)
+	class := 0
+	if j.strict {
+		class = 1
+	}
+	j.deadline = e.now + e.budget[class]
+	return j
+}
