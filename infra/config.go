@@ -55,7 +55,7 @@ type Config struct {
 // The choices of a deployment.
 const (
 	private, public = "private", "public"
-	byIAM, byKeys   = "iam", "keys"
+	byIAM, byKeys   = names.ByIAM, names.ByKeys
 )
 
 // readConfig reads the context. Its errors name the key and what it may be.

@@ -48,6 +48,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	s.functions = s.makeFunctions()
 	s.groups = s.makeFleet()
 	s.makeIntake()
+	s.makeDoor()
 	s.makeControl()
 	s.makeObservability()
 	return s, nil

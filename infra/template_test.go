@@ -139,7 +139,8 @@ func number(v any) float64 {
 
 // statements are what a role may do.
 func (t synthesized) statements(role string) (out []map[string]any) {
-	for _, p := range list(t.Resources[role].prop("Policies")) {
+	own := map[string]any{"PolicyDocument": t.Resources[role].prop("PolicyDocument")} // of a policy that stands alone
+	for _, p := range append(list(t.Resources[role].prop("Policies")), own) {
 		for _, s := range list(at(p, "PolicyDocument", "Statement")) {
 			out = append(out, s.(map[string]any))
 		}

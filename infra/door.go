@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+)
+
+// makeDoor says where the stage is, for those who know its name, and makes the
+// policy of those who run it. Nobody has the policy until somebody attaches it.
+func (s *stack) makeDoor() {
+	home := s.home()
+	var pools []string
+	for _, p := range s.pools {
+		pools = append(pools, p.name)
+	}
+	door, err := json.Marshal(names.Door{
+		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
+		Table: *home[names.Table], StateTable: *home[names.StateTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
+	})
+	if err != nil {
+		panic(err) // a struct of words
+	}
+	awsssm.NewStringParameter(s.Stack, text("Door"), &awsssm.StringParameterProps{
+		ParameterName: text(names.DoorPath(s.Config.Stage)), StringValue: text(string(door)), Description: text("where paragon --stage finds the stage"),
+	})
+	s.makeOperator()
+}
+
+// makeOperator makes the policy by which `paragon --stage` works: it calls the
+// API, tunes, reads decisions, and puts dead letters back.
+func (s *stack) makeOperator() {
+	may := s.operatorMay()
+	var statements []awsiam.PolicyStatement
+	var excuses []*cdknag.NagPackSuppression
+	for _, p := range may {
+		statements = append(statements, p.statement())
+		if p.wildcard != "" {
+			excuses = append(excuses, excuse("AwsSolutions-IAM5", p.why, p.wildcard))
+		}
+	}
+	policy := awsiam.NewManagedPolicy(s.Stack, text("Operator"), &awsiam.ManagedPolicyProps{
+		ManagedPolicyName: text(names.Operator(s.Config.Stage)), Description: text("to run the stage with the command line"), Statements: &statements,
+	})
+	cdknag.NagSuppressions_AddResourceSuppressions(policy, &excuses, jsii.Bool(false))
+	awscdk.NewCfnOutput(s.Stack, text("OperatorPolicy"), &awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: text("for those who run the stage")})
+}
+
+// operatorMay is what the command line calls for those who run the stage.
+func (s *stack) operatorMay() []permission {
+	path := "parameter" + names.SettingsPath(s.Config.Stage) + "*"
+	may := append(s.readSettings(),
+		allow(on(s.arn("ssm", "parameter"+names.DoorPath(s.Config.Stage))), "ssm:GetParameter"),
+		allow(on(s.arn("ssm", path)), "ssm:GetParameterHistory", "ssm:PutParameter").
+			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "settings are many: their path bounds the action"),
+		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
+		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
+		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
+		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),
+		readMetrics(),
+	)
+	if s.Authorizer == byIAM {
+		id := *s.functions.gateway.ApiId()
+		may = append(may, allow(on(s.arn("execute-api", id+"/*")), "execute-api:Invoke").
+			excused("Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<"+s.apiLogicalID()+">/*", "the API has one route for every path and method"))
+	}
+	return may
+}
+
+// apiLogicalID is what the template calls the API.
+func (s *stack) apiLogicalID() string {
+	return *s.GetLogicalId(s.functions.gateway.Node().DefaultChild().(awscdk.CfnElement))
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+// door is the parameter by which a stage is found.
+func (a assembly) door() *resource {
+	return a.t.named("SSM::Parameter", "Name", names.DoorPath(a.cfg.Stage))
+}
+
+func doorRules() []rule {
+	return []rule{
+		{"a stage is found by its name", func(a assembly) []string {
+			var d names.Door
+			if err := json.Unmarshal([]byte(flat(a.door().prop("Value"))), &d); err != nil {
+				return faultf("%v", err)
+			}
+			env := environment(a.function("api"))
+			want := names.Door{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools), Table: flat(env[names.Table]),
+				StateTable: flat(env[names.StateTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
+			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.Table != want.Table || d.StateTable != want.StateTable ||
+				d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
+				return faultf("the door says %+v, the api is told %+v", d, want)
+			}
+			return nil
+		}, func(a assembly) { a.door().Properties["Value"] = "{}" }},
+		{"nobody runs the stage before somebody says so", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::ManagedPolicy") {
+				p := a.t.Resources[id]
+				if p.prop("ManagedPolicyName") != names.Operator(a.cfg.Stage) || p.prop("Roles") != nil || p.prop("Users") != nil || p.prop("Groups") != nil {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("IAM::ManagedPolicy")[0]].Properties["Roles"] = []any{map[string]any{"Ref": a.roleOf("api")}}
+		}},
+		{"the API is called by the operator's policy where signatures are asked for", func(a assembly) []string {
+			may := slices.Contains(a.actions(a.t.of("IAM::ManagedPolicy")[0]), "execute-api:Invoke")
+			if may != (a.cfg.Authorizer == byIAM) {
+				return faultf("it may call: %v", may)
+			}
+			return nil
+		}, func(a assembly) {
+			p := a.t.Resources[a.t.of("IAM::ManagedPolicy")[0]].prop("PolicyDocument").(map[string]any)
+			p["Statement"] = slices.DeleteFunc(list(p["Statement"]), func(s any) bool { return at(s, "Action") == "execute-api:Invoke" })
+			if a.cfg.Authorizer == byKeys {
+				p["Statement"] = append(list(p["Statement"]), map[string]any{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:::x"})
+			}
+		}},
+	}
+}

@@ -1,0 +1,26 @@
+package names
+
+// The ways in which a stage's API knows its callers.
+const (
+	ByIAM  = "iam"  // by the signature of a request
+	ByKeys = "keys" // by the key that it carries
+)
+
+// Door is where a stage is found by those who use and run it. The stack keeps
+// it in SSM, at DoorPath, as JSON.
+type Door struct {
+	Endpoint       string   `json:"endpoint"`   // of the API
+	Authorizer     string   `json:"authorizer"` // ByIAM or ByKeys
+	Pools          []string `json:"pools"`
+	Table          string   `json:"table"`
+	StateTable     string   `json:"state_table"`
+	Bucket         string   `json:"bucket"`
+	QueueURLPrefix string   `json:"queue_url_prefix"`
+}
+
+// DoorPath is where SSM keeps a stage's Door. It lies outside of SettingsPath,
+// as it is no setting.
+func DoorPath(stage string) string { return "/paragon-stages/" + stage }
+
+// Operator is the name of the policy that lets its holder run a stage.
+func Operator(stage string) string { return Prefix(stage) + "operator" }
