@@ -34,6 +34,8 @@ type Throttle struct {
 type Config struct {
 	Stage            string
 	Catalogue        string   // folder of profiles/
+	Profiles         string   // folder that the stack is made from; empty means what comes with Paragon
+	ProfilesPrefix   string   // s3://bucket/prefix that functions and workers read; empty means their packages
 	Tasks            []string // whose models get functions; empty means all of the catalogue
 	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means all
 	FunctionArch     string   // of the inference functions: x86_64 or arm64
@@ -78,7 +80,7 @@ func (c *Config) keys() map[string]any {
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer,
 		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays,
-		"retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
+		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
 }
 
@@ -130,6 +132,9 @@ func (c Config) validate() error {
 	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is no address", c.AlarmEmail)
 	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v is negative", c.MonthlyBudgetUSD)
 	must(len(c.Pools) > 0, "context \"pools\": there must be one")
+	if err := c.checkProfiles(); err != nil {
+		faults = append(faults, err)
+	}
 	if _, err := settings.Parse(c.Settings); err != nil {
 		faults = append(faults, fmt.Errorf("context \"settings\": %w", err))
 	}

@@ -61,7 +61,7 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 // controllerMay is what the controller calls: it looks at queues, metrics and
 // groups, sets what is desired, and ends what has expired.
 func (s *stack) controllerMay() []permission {
-	may := append(s.readSettings(),
+	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(s.allWork()...), "sqs:GetQueueAttributes"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),

@@ -122,7 +122,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 
 // workerMay is what a worker calls: its queues, the store, its own leaving.
 func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
-	return append(s.readSettings(),
+	return append(append(s.readSettings(), s.readProfiles(everything)...),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),

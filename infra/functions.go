@@ -69,7 +69,7 @@ func architecture(arch string) awslambda.Architecture {
 }
 
 // makeInference makes every inference function from one asset. They answer a
-// request and may do nothing else.
+// request and may do nothing else, but read their model where a bucket has it.
 func (s *stack) makeInference() (out inference) {
 	code := s.code(s.FunctionArch, "inference")
 	for _, m := range s.models {
@@ -80,7 +80,8 @@ func (s *stack) makeInference() (out inference) {
 			name := coreinference.FunctionName(m.Name, mb)
 			out.all = append(out.all, s.function(made{
 				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,
-				env: map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)},
+				env: s.tellProfiles(map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)}),
+				may: s.readProfiles(everything),
 			}))
 		}
 	}
@@ -107,12 +108,12 @@ func (s *stack) environment() map[string]*string {
 
 // home is what leads to the stage's queues, tables and bucket.
 func (s *stack) home() map[string]*string {
-	return map[string]*string{
+	return s.tellProfiles(map[string]*string{
 		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue),
 		names.Table: s.data.queries.TableName(), names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
 			*awscdk.Aws_ACCOUNT_ID() + "/" + names.Prefix(s.Config.Stage)),
-	}
+	})
 }
 
 // makeFunctions makes the api and the dispatcher with its source.
@@ -145,7 +146,7 @@ func (s *stack) makeFunctions() (f functions) {
 // votes, and looks at the fleet for its status.
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), cloud.Overflow)
-	return append(s.readSettings(),
+	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.DayIndex), s.index(names.OwnerIndex)), "dynamodb:Query"),
 		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
@@ -159,7 +160,7 @@ func (s *stack) apiMay() []permission {
 // dispatcherMay is what the dispatcher calls: the overflow queue, the inference
 // functions, and where a query goes that they throw back.
 func (s *stack) dispatcherMay() []permission {
-	return append(s.readSettings(),
+	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"paragon/profiles"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
 )
@@ -32,7 +31,7 @@ type settingsValue struct{ value, doc string }
 // lookUp finds what the config names, so that a typo ends here and not in an account.
 func lookUp(c Config) (plan, error) {
 	p := plan{Config: c, first: map[string]settingsValue{}}
-	set, err := profiles.Load("")
+	set, err := c.load()
 	if err != nil {
 		return p, err
 	}

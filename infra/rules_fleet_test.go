@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/profiles"
 	"paragon/shared/cloud/aws/names"
 )
 
@@ -57,6 +56,14 @@ func drainRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.group().Properties["CapacityRebalance"] = true }},
+		{"no group protects its machines from scale-in, or the stack could not be deleted while one runs", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+				if a.t.Resources[id].prop("NewInstancesProtectedFromScaleIn") == true {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.group().Properties["NewInstancesProtectedFromScaleIn"] = true }},
 		{"a worker that is to end drains first", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				h := a.t.Resources[id].prop("LifecycleHookSpecificationList", 0)
@@ -91,7 +98,7 @@ func drainRules() []rule {
 // archFaults looks an instance type up in the profiles, as no validator knows
 // a typo in one, and follows the group to its image and its binary.
 func archFaults(a assembly) (bad []string) {
-	set, err := profiles.Load("")
+	set, err := a.cfg.load()
 	if err != nil {
 		return faultf("%v", err)
 	}

@@ -80,7 +80,7 @@ func packageRules() []rule {
 		{"a function is told where its home is", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				if a.isInference(f) {
-					return environment(f)[names.Catalogue] == a.cfg.Catalogue && len(environment(f)) == 2
+					return environment(f)[names.Catalogue] == a.cfg.Catalogue && len(environment(f)) <= 3
 				}
 				if f == a.function("authorizer") {
 					return environment(f)[names.Stage] == a.cfg.Stage && len(environment(f)) == 1

@@ -50,11 +50,17 @@ func permissionRules() []rule {
 
 func boundRules() []rule {
 	return []rule{
-		{"an inference function may write its log and nothing else", func(a assembly) []string {
+		{"an inference function may write its log, read its model and nothing else", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
-				return !a.isInference(f) || slices.Equal(a.actions(refers(f.prop("Role"))), []string{"logs:CreateLogStream", "logs:PutLogEvents"})
+				may := []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+				if a.cfg.ProfilesPrefix != "" {
+					may = append(may, "s3:GetObject", "s3:ListBucket")
+				}
+				return !a.isInference(f) || slices.Equal(a.actions(refers(f.prop("Role"))), may)
 			})
-		}, func(a assembly) { a.allow(a.roleOf("inference-cnn-512"), "s3:GetObject", "arn:aws:s3:::elsewhere/x") }},
+		}, func(a assembly) {
+			a.allow(a.roleOf("inference-cnn-512"), "dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:1:table/x")
+		}},
 		{"the dispatcher may invoke the inference functions and no other", func(a assembly) (bad []string) {
 			var may []string
 			for _, s := range a.t.statements(a.roleOf("dispatcher")) {

@@ -25,7 +25,7 @@ func rules() []rule {
 	return slices.Concat(
 		fleetRules(), drainRules(), machineRules(), networkRules(), queueRules(), messageRules(),
 		functionRules(), packageRules(), permissionRules(), boundRules(), intakeRules(), answerRules(),
-		dataRules(), keepRules(), doorRules(), controlRules(), alarmRules())
+		dataRules(), profileRules(), keepRules(), doorRules(), controlRules(), alarmRules())
 }
 
 // group, launch and queue find what the mutations break.

@@ -12,6 +12,7 @@ import (
 
 	"paragon/profiles"
 	"paragon/shared/cloud/aws/prefix"
+	"paragon/shared/cloud/aws/s3url"
 	"paragon/shared/core/profile"
 )
 
@@ -64,7 +65,7 @@ func (s *Source) open(ctx context.Context, where string) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.set, err = profiles.Load(folder); err != nil || !prefix.Is(where) {
+	if s.set, err = profiles.Load(folder); err != nil || !s3url.Is(where) {
 		return err
 	}
 	f, err := prefix.NewFetcher(ctx, where)

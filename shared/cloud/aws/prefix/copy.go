@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"paragon/shared/cloud/aws/s3url"
 )
 
 // copy fetches a file, unless it is there: a file that is there is whole, as
@@ -57,7 +59,7 @@ func fill(to io.Writer, from io.Reader, size int64) error {
 // bucket is copied, with the credentials and the region of the SDK's usual
 // chain, into the user's cache; everything else is returned as it is.
 func Folder(ctx context.Context, where string, want func(name string) bool) (string, error) {
-	if !Is(where) {
+	if !s3url.Is(where) {
 		return where, nil
 	}
 	client, err := connect(ctx)

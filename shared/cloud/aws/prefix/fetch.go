@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"paragon/shared/cloud/aws/s3url"
 )
 
 // Getter is the one call of S3 that a Fetcher makes: s3:GetObject.
@@ -50,7 +52,7 @@ var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // there. It fails with *DigestError when the file has another SHA-256 (in hex),
 // and with ErrTooLarge above the limit; then nothing is kept of it.
 func (f Fetcher) Fetch(ctx context.Context, name, digest string) ([]byte, error) {
-	bucket, below, err := split(f.Where)
+	bucket, below, err := s3url.Split(f.Where)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func (f Fetcher) Fetch(ctx context.Context, name, digest string) ([]byte, error)
 	if data, err := os.ReadFile(kept); err == nil && sum(data) == digest {
 		return data, nil
 	}
-	address := scheme + bucket + "/" + below + name
+	address := s3url.Scheme + bucket + "/" + below + name
 	if err := f.download(ctx, bucket, below+name, kept, digest); err != nil {
 		if other, ok := errors.AsType[*DigestError](err); ok {
 			other.File = address
@@ -120,7 +122,7 @@ func sum(data []byte) string {
 // NewFetcher returns a Fetcher below s3://bucket/prefix with the SDK's usual
 // credentials and region, and with its cache in the user's.
 func NewFetcher(ctx context.Context, where string) (Fetcher, error) {
-	if _, _, err := split(where); err != nil {
+	if _, _, err := s3url.Split(where); err != nil {
 		return Fetcher{}, err
 	}
 	client, err := connect(ctx)

@@ -15,13 +15,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"paragon/shared/cloud/aws/s3url"
 )
 
 // Client are the calls of S3 that are made: s3:ListBucket and s3:GetObject.
@@ -66,27 +67,6 @@ type Copier struct {
 // Figures wants no networks and no pictures: who only chooses and prices.
 func Figures(name string) bool { return path.Ext(name) == ".json" }
 
-// Is tells whether a text names a prefix of a bucket and not a folder.
-func Is(where string) bool { return strings.HasPrefix(where, scheme) }
-
-const scheme = "s3://"
-
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
-// split takes s3://bucket/some/prefix apart; the prefix ends with a slash or
-// is empty.
-func split(where string) (bucket, below string, err error) {
-	bucket, below, _ = strings.Cut(strings.TrimPrefix(where, scheme), "/")
-	below = strings.Trim(below, "/")
-	if !Is(where) || !bucketName.MatchString(bucket) || below != "" && !fs.ValidPath(below) {
-		return "", "", fmt.Errorf("%q is not of the form s3://bucket/prefix", where)
-	}
-	if below != "" {
-		below += "/"
-	}
-	return bucket, below, nil
-}
-
 // callTime ends a listing's page, and fileTime the copy of one file.
 const (
 	callTime = 30 * time.Second
@@ -96,7 +76,7 @@ const (
 // Folder returns a folder with the files below s3://bucket/prefix as they are
 // now. What an earlier copy has of the same listing is not fetched again.
 func (c Copier) Folder(ctx context.Context, where string) (string, error) {
-	bucket, below, err := split(where)
+	bucket, below, err := s3url.Split(where)
 	if err != nil {
 		return "", err
 	}

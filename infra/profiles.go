@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+
+	"paragon/profiles"
+	"paragon/profiles/schema"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/s3url"
+)
+
+// checkProfiles tells what is wrong with where the profiles are.
+func (c Config) checkProfiles() error {
+	if c.ProfilesPrefix == "" {
+		if c.Profiles != "" {
+			return errors.New("context \"profiles\": the stack would be made from a folder that what runs in it does not read: " +
+				"upload it, and name where in \"profiles_prefix\" as s3://bucket/prefix")
+		}
+		return nil
+	}
+	_, below, err := s3url.Split(c.ProfilesPrefix)
+	if err == nil && below == "" {
+		err = fmt.Errorf("%q is a whole bucket, and not of the form s3://bucket/prefix", c.ProfilesPrefix)
+	}
+	if err != nil {
+		return fmt.Errorf("context \"profiles_prefix\": %w", err)
+	}
+	return nil
+}
+
+// load reads the profiles that the stack is made from.
+func (c Config) load() (*profiles.Set, error) {
+	if c.Profiles == "" {
+		return profiles.Load("")
+	}
+	set, err := schema.Load(c.Profiles)
+	if err != nil {
+		return nil, fmt.Errorf("context \"profiles\": %w", err)
+	}
+	return set, nil
+}
+
+// What is read below the prefix of the profiles.
+const (
+	figuresOnly = "*.json" // by who chooses and prices
+	everything  = "*"      // by who runs the networks
+)
+
+// readProfiles lets the profiles be read where a prefix holds them; without one
+// they are in the package.
+func (s *stack) readProfiles(what string) []permission {
+	if s.ProfilesPrefix == "" {
+		return nil
+	}
+	bucket, below, err := s3url.Split(s.ProfilesPrefix)
+	if err != nil {
+		panic(err) // checked with the context
+	}
+	const why = "the files of a profile are named by its maker: the prefix bounds the action"
+	end := ":s3:::" + bucket + "/" + below + what
+	list := allow(on(text("arn:"+*awscdk.Aws_PARTITION()+":s3:::"+bucket)), "s3:ListBucket")
+	list.condition = map[string]any{"StringEquals": map[string]any{"s3:prefix": below}}
+	return []permission{list,
+		allow(on(text("arn:"+*awscdk.Aws_PARTITION()+end)), "s3:GetObject").excused("Resource::arn:<AWS::Partition>"+end, why)}
+}
+
+// tellProfiles adds where the profiles are to an environment.
+func (s *stack) tellProfiles(env map[string]*string) map[string]*string {
+	if s.ProfilesPrefix != "" {
+		env[names.Profiles] = text(s.ProfilesPrefix)
+	}
+	return env
+}

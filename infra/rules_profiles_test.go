@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/s3url"
+)
+
+func profileRules() []rule {
+	return []rule{
+		{"what needs the profiles is told where they are, and all are told the same", func(a assembly) (bad []string) {
+			bad = a.each(func(_ string, f *resource) bool {
+				where, _ := environment(f)[names.Profiles].(string)
+				return f == a.function("authorizer") || where == a.cfg.ProfilesPrefix
+			})
+			for _, id := range a.t.of("EC2::LaunchTemplate") {
+				script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
+				if told := strings.Contains(script, "\n"+names.Profiles+"="+a.cfg.ProfilesPrefix+"\n"); told != (a.cfg.ProfilesPrefix != "") {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { environment(a.function("api"))[names.Profiles] = "s3://others/prod" }},
+		{"buckets are read below uploads, below the profiles, and for the worker's package alone", bucketFaults, func(a assembly) {
+			a.allow(a.roleOf("api"), "s3:ListBucket", "arn:aws:s3:::elsewhere")
+		}},
+	}
+}
+
+// bucketFaults looks at every permission for a bucket. A listing is held to the
+// prefix by its condition, a reading by its resource: figures alone for whoever
+// runs no network.
+func bucketFaults(a assembly) (bad []string) {
+	bucket, below, _ := s3url.Split(a.cfg.ProfilesPrefix)
+	arn := "arn:${AWS::Partition}:s3:::" + bucket
+	for _, id := range a.t.of("IAM::Role") {
+		readers := 0
+		for _, s := range a.t.statements(id) {
+			for _, action := range words(s["Action"]) {
+				for _, r := range list(s["Resource"]) {
+					of, reads := flat(r), ""
+					if below != "" {
+						reads = arn + "/" + below + a.readsOf(id)
+					}
+					switch {
+					case !strings.HasPrefix(action, "s3:"):
+					case action == "s3:ListBucket" && of == arn && at(s, "Condition", "StringEquals", "s3:prefix") == below && below != "":
+					case action == "s3:GetObject" && of == reads:
+						readers++
+					case slices.Contains([]string{"s3:GetObject", "s3:PutObject"}, action) && strings.HasPrefix(of, "${Uploads") && strings.HasSuffix(of, "}/"+names.UploadPrefix+"*"):
+					case action == "s3:GetObject" && strings.Contains(of, "cdk-") && strings.HasSuffix(of, ".zip"):
+					default:
+						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, of))
+					}
+				}
+			}
+		}
+		if wanted := a.readsOf(id) != "" && below != ""; (readers == 1) != wanted {
+			bad = append(bad, fmt.Sprintf("%s may read the profiles %d times", id, readers))
+		}
+	}
+	return bad
+}
+
+// readsOf is what a role reads of the profiles; empty for nothing.
+func (a assembly) readsOf(role string) string {
+	for _, id := range a.t.of("Lambda::Function") {
+		f := a.t.Resources[id]
+		switch {
+		case refers(f.prop("Role")) != role, f == a.function("authorizer"):
+		case a.isInference(f):
+			return everything
+		default:
+			return figuresOnly
+		}
+	}
+	if trust := a.t.Resources[role].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service"); trust == "ec2.amazonaws.com" {
+		return everything
+	}
+	return ""
+}
+
+// Without its condition, or with another prefix, a permission is a fault.
+func TestProfilesAreBounded(t *testing.T) {
+	a := synthesize(t, fakeDist(t), map[string]any{"profiles_prefix": "s3://my-profiles/prod", "profiles": "../profiles"})
+	hold(t, a)
+	for name, change := range map[string]func(s map[string]any){
+		"no condition": func(s map[string]any) { delete(s, "Condition") },
+		"another prefix": func(s map[string]any) {
+			if at(s, "Condition", "StringEquals", "s3:prefix") != nil {
+				s["Condition"] = map[string]any{"StringEquals": map[string]any{"s3:prefix": ""}}
+			}
+		},
+		"all of the bucket": func(s map[string]any) {
+			if slices.Contains(words(s["Action"]), "s3:GetObject") {
+				s["Resource"] = "arn:aws:s3:::my-profiles/*"
+			}
+		},
+	} {
+		broken := a.copy(t)
+		for _, s := range broken.t.statements(broken.roleOf("api")) {
+			if slices.ContainsFunc(words(s["Action"]), func(action string) bool { return strings.HasPrefix(action, "s3:") }) {
+				change(s)
+			}
+		}
+		if len(bucketFaults(broken)) == 0 {
+			t.Errorf("%s passes", name)
+		}
+	}
+	env := maps.Clone(environment(a.function("controller")))
+	if env[names.Profiles] != "s3://my-profiles/prod" {
+		t.Errorf("the controller is told %v", env[names.Profiles])
+	}
+}
