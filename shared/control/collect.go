@@ -32,8 +32,8 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	c.collectCosts(p, &in, after)
 	in.Snapshot.Pool = crew.pool(c.runnersOf(p), in.Snapshot.ServiceMS)
 	needed := crew.needed(c.runnersOf(p), c.collectQueues(ctx, p, &in))
-	after.Packing = before.Packing.see(now, needed, len(crew.ready))
-	in.Snapshot.Pool.IdleSeconds = after.Packing.idle(now, needed)
+	after.Packing = before.Packing.See(now, needed, len(crew.ready))
+	in.Snapshot.Pool.IdleSeconds = after.Packing.Idle(now, needed)
 	c.collectGroup(ctx, p, &in)
 	c.collectSpent(ctx, &in, &after, len(ws))
 	if before.Failed != "" {

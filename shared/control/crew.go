@@ -46,3 +46,14 @@ func (c crew) pool(runnersEach int, serviceMS float64) procurement.Pool {
 	}
 	return p
 }
+
+// needed is how many of the crew's workers the load would fill, with so much of
+// it on the queues.
+func (c crew) needed(runnersEach, waiting int) int {
+	used := 0.0
+	for _, w := range c.ready {
+		waiting += w.Busy + w.HeldStrict + w.HeldRelaxed
+		used += w.Used
+	}
+	return procurement.Needed(len(c.ready), runnersEach, waiting, used)
+}

@@ -12,6 +12,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 )
 
@@ -26,7 +27,7 @@ type memory struct {
 	FunctionUSD mean `json:"function_usd"`
 	DeferMS     mean `json:"defer_ms"`
 	// Packing tells how long workers were too many.
-	Packing packing `json:"packing,omitempty"`
+	Packing procurement.Packing `json:"packing,omitempty"`
 
 	// WorkersUSD is what workers have cost in the hour that began at Hour, as far as SpentTo.
 	Hour       time.Time `json:"hour,omitzero"`

@@ -1,9 +1,10 @@
 package serving
 
-import "time"
+import (
+	"time"
 
-// useWindow is over how long the use of a worker's runners is told.
-const useWindow = 10 * time.Second
+	"paragon/shared/core/procurement"
+)
 
 // use adds up how long runners were busy. It is not safe for concurrent use.
 type use struct {
@@ -32,8 +33,8 @@ func (u *use) follow(now time.Time, busy int) {
 		u.idleSince = now
 	}
 	u.busy = busy
-	if length := now.Sub(u.windowAt); length >= useWindow {
-		u.last, u.lastLength = u.inWindow.Seconds()/(length.Seconds()*float64(u.runners)), useWindow
+	if length := now.Sub(u.windowAt); length >= procurement.UseWindow {
+		u.last, u.lastLength = u.inWindow.Seconds()/(length.Seconds()*float64(u.runners)), procurement.UseWindow
 		u.windowAt, u.inWindow = now, 0
 	}
 }

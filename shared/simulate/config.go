@@ -72,6 +72,8 @@ type Config struct {
 	NoDefer          bool    // what may overflow does when no runner can start it at once
 	Spot             Spot
 	Seed             uint64
+	// Home, when set, makes the run stand for a home as it runs.
+	Home *Home
 
 	// Watch, when set, is called after every decision.
 	Watch func(Moment)

@@ -18,6 +18,7 @@ type control struct {
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
 	idle            []float64
+	home            homeControl
 }
 
 func (c *control) start(e *engine, p *pool, begin int64) {
@@ -70,8 +71,8 @@ func (e *engine) tick(p *pool) {
 		e.cfg.Progress(time.Duration(e.now) * time.Microsecond)
 	}
 	snapshot := e.snapshot(p)
-	d, state := procurement.Run(e.cfg.Scheme, epoch.Add(time.Duration(e.now)*time.Microsecond), snapshot, e.cfg.Settings, p.control.state)
-	p.control.state, p.control.strict, p.control.relaxed = state, d.Strict, d.Relaxed
+	d, workers := e.decide(p, snapshot)
+	p.control.strict, p.control.relaxed = d.Strict, d.Relaxed
 	if e.now >= e.from && e.result.StartWorkers == 0 {
 		e.result.StartWorkers = p.nReady
 	}
@@ -80,9 +81,19 @@ func (e *engine) tick(p *pool) {
 		snapshot.Pool.IdleSeconds = slices.Clone(snapshot.Pool.IdleSeconds)
 		e.cfg.Watch(Moment{At: time.Duration(e.now) * time.Microsecond, Pool: int(p.id), Snapshot: snapshot, Decision: d})
 	}
-	e.scaleTo(p, d.Workers)
+	e.scaleTo(p, workers)
 	e.arm(p)
 	e.agenda.push(event{at: e.now + e.tickUS(), kind: tick, pool: p.id})
+}
+
+// decide is what the scheme wants, and how many workers that comes to.
+func (e *engine) decide(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
+	if e.cfg.Home != nil {
+		return e.decideAtHome(p, s)
+	}
+	d, state := procurement.Run(e.cfg.Scheme, moment(e.now), s, e.cfg.Settings, p.control.state)
+	p.control.state = state
+	return d, d.Workers
 }
 
 // snapshot is what the controller sees now: queues and workers as they are,
@@ -93,7 +104,6 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	if p.readyUS > 0 {
 		used = min(1, float64(p.busyUS)/float64(p.readyUS))
 	}
-	p.busyUS, p.readyUS = 0, 0
 	c := &p.control
 	// Production's pools are balanced: workers pull, so that the least loaded
 	// one is used like the mean of them.
@@ -101,6 +111,10 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 		Ready: p.nReady, Booting: p.nBooting, Draining: p.nDraining, RunnersEach: p.runners, BusyRunners: p.running,
 		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU) / 1000, IdleSeconds: p.idleSeconds(e.now),
 	}
+	if e.cfg.Home != nil {
+		pool = p.look(e.now, pool)
+	}
+	p.busyUS, p.readyUS = 0, 0
 	arrived, to := c.covered(e.now - e.cfg.MetricDelay.Microseconds())
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,

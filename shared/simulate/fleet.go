@@ -98,7 +98,7 @@ func (e *engine) leave(p *pool, i int) {
 func (e *engine) scaleTo(p *pool, n int) {
 	have := p.nReady + p.nBooting
 	for ; have < n; have++ {
-		e.launch(p, int64(e.cfg.Settings.VMBootSeconds*float64(second)))
+		e.launch(p, e.bootUS())
 	}
 	if have == n {
 		return

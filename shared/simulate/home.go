@@ -1,0 +1,104 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+)
+
+// Home makes a run stand for a home of Paragon as it runs, rather than for the
+// schemes by their definitions. Its controller decides with the guard (steps,
+// waits before scale-in, caps), looks at its workers from tick to tick, and
+// tells idle ones by how many the load would have filled at these looks, where
+// by definition a worker is idle since it last ran anything.
+type Home struct {
+	// BootSeconds is from asking for a worker to its first report, as measured;
+	// 0 means vm_boot_seconds.
+	BootSeconds float64
+	GroupMax    int // of each pool's group; 0 means no bound
+}
+
+// manyWorkers stands for a group without a bound.
+const manyWorkers = 1 << 20
+
+// homeControl is what a home's controller remembers besides.
+type homeControl struct {
+	before  decision.State
+	packing procurement.Packing
+	desired int // what was asked for last
+	use     useWindows
+}
+
+// useWindows tells the use of runners as workers do: over the window that is
+// being filled and the one before.
+type useWindows struct {
+	at, busy, had     int64 // when the window began; runner time used and there
+	lastBusy, lastHad int64 // of the window before
+}
+
+// add takes the runner time since the last look, and returns the share in use.
+func (u *useWindows) add(now, busy, had int64) float64 {
+	u.busy += busy
+	u.had += had
+	share := 0.0
+	if all := u.had + u.lastHad; all > 0 {
+		share = min(1, float64(u.busy+u.lastBusy)/float64(all))
+	}
+	if now-u.at >= procurement.UseWindow.Microseconds() {
+		*u = useWindows{at: now, lastBusy: u.busy, lastHad: u.had}
+	}
+	return share
+}
+
+// look is a pool as the home's controller sees it.
+func (p *pool) look(now int64, s procurement.Pool) procurement.Pool {
+	h := &p.control.home
+	used := h.use.add(now, p.busyUS, p.readyUS)
+	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n, used*float64(s.Ready))
+	h.packing = h.packing.See(moment(now), needed, s.Ready)
+	s.Used, s.UsedLeast, s.IdleSeconds = used, used, h.packing.Idle(moment(now), needed)
+	return s
+}
+
+// decideAtHome is a tick of the home's controller: what the scheme wants, and
+// how many workers that comes to.
+func (e *engine) decideAtHome(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
+	h := &p.control.home
+	set := e.cfg.Settings
+	set.Scheme, set.Fleet = e.cfg.Scheme.Name(), settings.FleetMoving
+	if h.before.TickedAt.IsZero() {
+		h.desired = s.Pool.Ready + s.Pool.Booting
+	}
+	most := e.cfg.Home.GroupMax
+	if most == 0 {
+		most = manyWorkers
+	}
+	r, after, err := decision.Make(decision.Case{
+		At: moment(e.now), Pool: p.cfg.Name, Snapshot: s, Settings: set, Before: h.before,
+		Group: decision.Group{Max: most, Desired: h.desired},
+	})
+	if err != nil { // the scheme came by its name
+		panic(fmt.Sprintf("simulate: %v", err))
+	}
+	h.before, h.desired = after, r.Action.To
+	d := procurement.Decision{
+		Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
+		PeakToMedian: r.PeakToMedian, Dynamic: r.Dynamic, StaticSeconds: r.StaticSeconds,
+	}
+	return d, r.Action.To
+}
+
+// moment is a time of the simulation as schemes speak of it.
+func moment(us int64) time.Time { return epoch.Add(time.Duration(us) * time.Microsecond) }
+
+// bootUS is how long a worker that is asked for takes to come.
+func (e *engine) bootUS() int64 {
+	s := e.cfg.Settings.VMBootSeconds
+	if e.cfg.Home != nil && e.cfg.Home.BootSeconds > 0 {
+		s = e.cfg.Home.BootSeconds
+	}
+	return int64(s * float64(second))
+}

@@ -1,0 +1,98 @@
+package simulate_test
+
+import (
+	"testing"
+	"time"
+
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+	"paragon/shared/simulate"
+)
+
+// asHome is a run with a crowd between the fifth and the fifteenth minute.
+func asHome(t *testing.T, home *simulate.Home, change func(*settings.Settings)) []simulate.Moment {
+	t.Helper()
+	trace := arrivals.Trace{Step: time.Second, Counts: make([]float64, 1800)}
+	for i := range trace.Counts {
+		trace.Counts[i] = 4
+		if i >= 300 && i < 900 {
+			trace.Counts[i] = 40
+		}
+	}
+	scheme, err := procurement.Get("reactive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := settings.Defaults()
+	change(&set)
+	var seen []simulate.Moment
+	_, err = simulate.Run(simulate.Config{
+		Trace: trace, Scheme: scheme, Settings: set, Strict: 0.5, StrictMS: 1000, RelaxMS: 10000, MetricDelay: 3 * time.Second,
+		Workers: 1, Seed: 1, Home: home, Watch: func(m simulate.Moment) { seen = append(seen, m) },
+		Pools: []simulate.Pool{{Name: "p", Runners: 2, USDPerHour: 0.1, Share: 1, Models: []simulate.Model{
+			{Name: "m", ServiceMS: 250, FunctionMS: 250, USD: 1e-5, ColdUSD: 1e-5, MemoryMB: 1769}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+// ready is how many workers were at each tick.
+func ready(ms []simulate.Moment) []int {
+	out := make([]int, len(ms))
+	for i, m := range ms {
+		out[i] = m.Snapshot.Pool.Ready
+	}
+	return out
+}
+
+func TestAHomeBootsAsMeasured(t *testing.T) {
+	quick := func(s *settings.Settings) { s.VMBootSeconds = 20 }
+	first := func(home *simulate.Home) time.Duration {
+		for _, m := range asHome(t, home, quick) {
+			if m.Snapshot.Pool.Ready > 1 {
+				return m.At
+			}
+		}
+		return 0
+	}
+	as, slow := first(&simulate.Home{}), first(&simulate.Home{BootSeconds: 60})
+	if slow-as != 40*time.Second {
+		t.Errorf("the second worker came at %v and, when boots take 40 s longer, at %v", as, slow)
+	}
+}
+
+// The bounds outside of the scheme hold in a home, and in no run by definition.
+func TestAHomeIsGuarded(t *testing.T) {
+	guarded := func(s *settings.Settings) { s.MaxStep, s.MaxWorkers = 1, 4 }
+	most := func(home *simulate.Home) (step, workers int) {
+		before := 1
+		for _, m := range asHome(t, home, guarded) {
+			have := m.Snapshot.Pool.Ready + m.Snapshot.Pool.Booting
+			step, workers, before = max(step, have-before), max(workers, have), have
+		}
+		return step, workers
+	}
+	if step, workers := most(&simulate.Home{}); step != 1 || workers != 4 {
+		t.Errorf("a home grew by %d at once, to %d", step, workers)
+	}
+	if step, workers := most(nil); step == 1 || workers <= 4 {
+		t.Errorf("by definition it grew by %d at once, to %d", step, workers)
+	}
+	if _, workers := most(&simulate.Home{GroupMax: 3}); workers != 3 {
+		t.Errorf("a group of 3 grew to %d", workers)
+	}
+}
+
+// A home's workers are idle by looks at ticks: a worker that only bursts
+// between two looks touch closes, which by definition never was idle for long.
+func TestAHomeTellsIdleWorkersByLooks(t *testing.T) {
+	idle := func(s *settings.Settings) { s.IdleSeconds = 30 }
+	home, defined := ready(asHome(t, &simulate.Home{}, idle)), ready(asHome(t, nil, idle))
+	last := len(home) - 1
+	if home[last] >= defined[last] || home[last] < 1 {
+		t.Errorf("%d workers at the end in a home, %d by definition", home[last], defined[last])
+	}
+}
