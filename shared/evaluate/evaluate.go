@@ -44,6 +44,8 @@ type Case struct {
 	Eager bool
 	// References adds the clairvoyants, which take several runs.
 	References bool
+	// Home, when set, plays the schemes as a home runs them.
+	Home *simulate.Home
 }
 
 // New is a case with the defaults of the evaluation: half of the queries strict
@@ -77,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, MachineryUSD: straight, BounceUSD: bounced - straight, Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager,
+		KeepAliveSeconds: c.KeepAliveSeconds, MachineryUSD: straight, BounceUSD: bounced - straight, Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home,
 	}, nil
 }
 
