@@ -68,7 +68,7 @@ func beside(api, metrics, page http.Handler) http.Handler {
 func (m *Machine) status(owner *local.Home) func(context.Context) intake.HomeStatus {
 	return func(ctx context.Context) intake.HomeStatus {
 		st := intake.HomeStatus{
-			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Paced: m.cfg.Paced,
+			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Savings: m.savings.now(), Paced: m.cfg.Paced,
 			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name},
 		}
 		if n, err := owner.Desired(ctx, Pool); err == nil {
@@ -88,6 +88,7 @@ func (m *Machine) meterFleet(run context.Context, owner *local.Home) {
 		changed := owner.FleetChanged()
 		if ws, err := m.home.Fleet.Workers(run, Pool); err == nil {
 			m.meter.running(len(ws))
+			m.boots.see(ws)
 		}
 		select {
 		case <-run.Done():

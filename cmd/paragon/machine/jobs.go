@@ -35,6 +35,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	m.background(c.Run,
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
+		m.followSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
 		func(ctx context.Context) { m.metrics.follow(ctx, m.meter.since) },
 		func(ctx context.Context) { m.prune(ctx, owner) })

@@ -49,6 +49,8 @@ type Machine struct {
 	home      cloud.Home
 	meter     *meter
 	metrics   *tallied
+	boots     boots
+	savings   savings
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
