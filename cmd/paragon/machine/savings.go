@@ -1,0 +1,137 @@
+package machine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"paragon/shared/core/calibration"
+	"paragon/shared/core/procurement"
+	"paragon/shared/evaluate"
+	"paragon/shared/intake"
+	"paragon/shared/seen"
+	"paragon/shared/simulate"
+)
+
+const (
+	// savingsEvery is how often the other schemes are simulated again, and
+	// savingsRest how many times as long as that took is waited at least.
+	savingsEvery = 10 * time.Second
+	savingsRest  = 20
+	// savingsBack is how far back arrivals are kept.
+	savingsBack = 23 * time.Hour
+)
+
+// beside are the schemes that the cost so far is told beside.
+var beside = []string{"reactive", "mixed"}
+
+// savings keeps what other schemes would have cost.
+type savings struct {
+	mu   sync.Mutex // guards what follows
+	last intake.Savings
+}
+
+func (s *savings) now() *intake.Savings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.last
+	return &last
+}
+
+// followSavings simulates the other schemes again and again, until run ends.
+func (m *Machine) followSavings(run context.Context) {
+	for run.Err() == nil {
+		began := time.Now()
+		found := m.weigh(run, began)
+		m.savings.mu.Lock()
+		m.savings.last = found
+		m.savings.mu.Unlock()
+		timer := time.NewTimer(max(savingsEvery, savingsRest*time.Since(began)))
+		select {
+		case <-run.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// weigh simulates the other schemes on what arrived since the meter began, when
+// a calibration says that their costs may be told.
+func (m *Machine) weigh(ctx context.Context, now time.Time) intake.Savings {
+	out := intake.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
+	if !out.Quoted {
+		return out
+	}
+	if now.Sub(m.meter.since) > savingsBack {
+		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("this home runs for longer than arrivals are kept, %v", savingsBack),
+			Next: "run `paragon replay --data " + m.cfg.DataDir + "` for those that are"}
+		return out
+	}
+	cost := m.meter.costUSD()
+	others, err := m.others(ctx, now)
+	if err != nil {
+		m.log.Warn("what other schemes would have cost is not known", "error", err)
+		out.Verdict = calibration.Verdict{Why: "the simulation failed: " + err.Error(), Next: "see this home's log"}
+		return out
+	}
+	out.CostUSD, out.To, out.Others = cost, now, others
+	return out
+}
+
+// others is what each of the other schemes would have cost up to now.
+func (m *Machine) others(ctx context.Context, now time.Time) ([]intake.SchemeCost, error) {
+	var tasks []string
+	for _, t := range m.catalogue.Tasks {
+		tasks = append(tasks, t.Name)
+	}
+	load, err := seen.Read(ctx, m.home.Metrics, tasks, m.meter.since, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(load.Trace.Counts) == 0 { // it came up just now
+		return nil, nil
+	}
+	var schemes []procurement.Scheme
+	for _, name := range beside {
+		s, err := procurement.Get(name)
+		if err != nil {
+			return nil, err
+		}
+		schemes = append(schemes, s)
+	}
+	rows, err := evaluate.Play(ctx, m.asSimulated(load), schemes, nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []intake.SchemeCost
+	for _, r := range rows {
+		out = append(out, intake.SchemeCost{Scheme: r.Row.Scheme, CostUSD: r.Row.CostUSD})
+	}
+	return out, nil
+}
+
+// asSimulated is this home as the simulator has it.
+func (m *Machine) asSimulated(load seen.Load) evaluate.Case {
+	e := evaluate.New("home", load.Trace, simulate.Market{
+		Name: m.catalogue.Name, Catalogue: m.catalogue, Models: m.served(), InstanceType: m.instance.Type, Arch: arch(),
+	})
+	set := m.settings.Current()
+	e.Settings, e.MetricDelay = set, time.Duration(set.MetricSettleSeconds*float64(time.Second))
+	e.Workers, e.Warmup, e.StrictShare, e.References = m.cfg.Workers, 0, load.StrictShare, false
+	e.MinimumSeconds, e.KeepAliveSeconds = 0, m.cfg.KeepAlive.Seconds() // as the meter counts
+	e.Home = &simulate.Home{BootSeconds: cmp.Or(m.BootSeconds(), m.cfg.Boot.Seconds()), GroupMax: m.cfg.GroupMax}
+	return e
+}
+
+// served are the models that have a network.
+func (m *Machine) served() []string {
+	var out []string
+	for i := range m.catalogue.Models {
+		if m.catalogue.Models[i].File != "" {
+			out = append(out, m.catalogue.Models[i].Name)
+		}
+	}
+	return out
+}
