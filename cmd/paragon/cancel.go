@@ -16,7 +16,7 @@ cancelled, which is exit status 1.`,
 		Example: `  paragon cancel q01jd3v7`,
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: a.completeIDs,
 		RunE: func(c *cobra.Command, ids []string) error {
-			return a.each(ids, func(cl *client.Client, id string) (submitted, error) {
+			return a.each(c.Context(), ids, func(cl *client.Client, id string) (submitted, error) {
 				q, err := cl.Cancel(c.Context(), id)
 				return submitted{File: id, Query: &q}, err
 			}, func(q client.Query) { a.printf("%s  %s\n", q.ID, q.State) })

@@ -43,7 +43,7 @@ func (a *app) completeIDs(c *cobra.Command, given []string, _ string) ([]string,
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), completeIn)
 	defer cancel()
-	cl, err := a.connect(client.Config{Attempts: 1})
+	cl, err := a.connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
 		return nil, directive
 	}
@@ -66,7 +66,7 @@ func (a *app) completeModels(name func(client.Model) (value, note string)) cobra
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), completeIn)
 		defer cancel()
-		cl, err := a.connect(client.Config{Attempts: 1})
+		cl, err := a.connect(ctx, client.Config{Attempts: 1})
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/shared/api"
-	"paragon/shared/client"
 	"paragon/shared/core/decision"
 )
 
@@ -24,11 +23,11 @@ The id of a tick leads to all of it: paragon explain --tick ID.`,
 		Example: `  paragon decisions --moves
   paragon decisions --limit 100 --json | jq -r '.[].line'`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := a.connect(client.Config{})
+			d, err := a.desk(c.Context())
 			if err != nil {
 				return err
 			}
-			ds, err := cl.Decisions(c.Context(), pool, moves, limit)
+			ds, err := d.Decisions(c.Context(), pool, moves, limit)
 			if err != nil {
 				return err
 			}
@@ -60,11 +59,11 @@ func (a *app) printDecisions(ds []api.Decision) {
 
 // explainTick tells one decision of the controller.
 func (a *app) explainTick(ctx context.Context, id string) error {
-	cl, err := a.connect(client.Config{})
+	desk, err := a.desk(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := cl.Decision(ctx, id)
+	d, err := desk.Decision(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -115,11 +114,11 @@ func (a *app) record(ctx context.Context, file string, ids []string) ([]byte, er
 		}
 		return raw, nil
 	}
-	cl, err := a.connect(client.Config{})
+	desk, err := a.desk(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d, err := cl.Decision(ctx, ids[0])
+	d, err := desk.Decision(ctx, ids[0])
 	return d.Record, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"paragon/shared/client"
+	"paragon/shared/cloud/aws/door"
 )
 
 // The exit statuses. They are part of the command line's promise: scripts
@@ -60,13 +61,16 @@ func status(err error) int {
 // tell prints an error and what to do about it.
 func (a *app) tell(err error) {
 	fmt.Fprintf(a.err, "paragon: %v\n", err)
-	if hint := hint(err); hint != "" {
+	if hint := a.hint(err); hint != "" {
 		fmt.Fprintf(a.err, "  %s\n", hint)
 	}
 }
 
 // hint says what to do next, where that is known.
-func hint(err error) string {
+func (a *app) hint(err error) string {
+	if advice := door.Advice(err); advice != "" {
+		return advice
+	}
 	var gone *client.Unreachable
 	var p *client.Problem
 	switch {
@@ -78,6 +82,9 @@ func hint(err error) string {
 		return "check the address given by --endpoint or PARAGON_ENDPOINT"
 	case !errors.As(err, &p):
 		return ""
+	case p.Status == http.StatusForbidden && a.signs:
+		return "these credentials may not call the API, have expired, or are of another account: `aws sts get-caller-identity` tells whose they are; " +
+			"the policy paragon-<stage>-operator lets its holder call it"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":

@@ -41,7 +41,7 @@ clamped, and what was done.`,
 }
 
 func (a *app) explain(ctx context.Context, id string) error {
-	cl, err := a.connect(client.Config{})
+	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (a *app) feedback(ctx context.Context, f *feedbackFlags, id string) error {
 	if err != nil {
 		return err
 	}
-	cl, err := a.connect(client.Config{})
+	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}

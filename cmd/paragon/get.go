@@ -35,7 +35,7 @@ its way with the reason. With --json each query is one line.`,
 }
 
 func (a *app) get(ctx context.Context, ids []string, wait time.Duration) error {
-	return a.each(ids, func(cl *client.Client, id string) (submitted, error) {
+	return a.each(ctx, ids, func(cl *client.Client, id string) (submitted, error) {
 		end := a.now().Add(wait)
 		q, err := cl.Get(ctx, id, min(wait, longestWait))
 		if left := end.Sub(a.now()); err == nil && left > 0 {
@@ -46,8 +46,8 @@ func (a *app) get(ctx context.Context, ids []string, wait time.Duration) error {
 }
 
 // each does something with several queries by id and shows them in order.
-func (a *app) each(ids []string, do func(*client.Client, string) (submitted, error), show func(client.Query)) error {
-	cl, err := a.connect(client.Config{})
+func (a *app) each(ctx context.Context, ids []string, do func(*client.Client, string) (submitted, error), show func(client.Query)) error {
+	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}

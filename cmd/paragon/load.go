@@ -107,7 +107,7 @@ func (a *app) load(ctx context.Context, f *loadFlags) error {
 	if err != nil {
 		return err
 	}
-	cl, err := a.connect(client.Config{Attempts: 1, HTTP: client.NewHTTP(f.outstanding)})
+	cl, err := a.connect(ctx, client.Config{Attempts: 1, HTTP: client.NewHTTP(f.outstanding)})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ percentile of the service time on a worker and on the inference functions.`,
 }
 
 func (a *app) models(ctx context.Context) error {
-	cl, err := a.connect(client.Config{})
+	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}

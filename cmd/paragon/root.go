@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,9 +20,10 @@ type app struct {
 	now      func() time.Time
 	sleep    func(ctx context.Context, d time.Duration) error
 
-	endpoint, token string // as flags; empty means the environment
-	json            bool
-	all             bool
+	endpoint, stage, token string // as flags; empty means the environment
+	json                   bool
+	all                    bool
+	signs                  bool // what is asked is signed with credentials of AWS
 }
 
 func newApp(in io.Reader, out, err io.Writer, env func(string) string) *app {
@@ -49,7 +49,11 @@ Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 
 The client commands find the server by --endpoint, else by PARAGON_ENDPOINT,
 else at ` + client.DefaultEndpoint + `; a token, where one is needed, comes from --token
-or PARAGON_TOKEN.`
+or PARAGON_TOKEN.
+
+With --stage, or PARAGON_STAGE, they work on a stage in an account: its API is found
+by its name, in the region and with the credentials of the AWS command line
+(AWS_REGION, AWS_PROFILE and so on), and requests are signed where it asks for that.`
 
 // root returns the whole command tree.
 func (a *app) root() *cobra.Command {
@@ -73,7 +77,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.upCommand(), a.submitCommand(), a.getCommand(), a.cancelCommand(),
 		a.statusCommand(), a.modelsCommand(), a.loadCommand())
 	root.AddCommand(a.simulateCommand(), a.compareCommand(), a.replayCommand(), a.traceCommand(), a.selectCommand(), a.explainCommand(), a.feedbackCommand(), a.figuresCommand(), a.profileCommand(), a.profileColdCommand(), a.profileShareCommand())
-	root.AddCommand(a.tuneCommand(), a.decisionsCommand(), a.replayDecisionCommand(), a.demoCommand(), a.calibrateCommand())
+	root.AddCommand(a.tuneCommand(), a.decisionsCommand(), a.replayDecisionCommand(), a.redriveCommand(), a.demoCommand(), a.calibrateCommand())
 	root.AddCommand(a.costCommand())
 	return root
 }
@@ -93,6 +97,7 @@ func (a *app) knownCommand(c *cobra.Command, args []string) error {
 // clientCommand adds to a command what all that speak to a server have.
 func (a *app) clientCommand(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&a.endpoint, "endpoint", "", "URL of the server (default PARAGON_ENDPOINT, else "+client.DefaultEndpoint+")")
+	c.Flags().StringVar(&a.stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
 	c.Flags().StringVar(&a.token, "token", "", "bearer token (default PARAGON_TOKEN)")
 	c.Flags().BoolVar(&a.json, "json", false, "print JSON")
 	args := c.Args
@@ -106,17 +111,6 @@ func (a *app) clientCommand(c *cobra.Command) *cobra.Command {
 		return nil
 	}
 	return c
-}
-
-// connect returns a client of the server that was named.
-func (a *app) connect(c client.Config) (*client.Client, error) {
-	c.Endpoint = cmp.Or(a.endpoint, a.env("PARAGON_ENDPOINT"))
-	c.Token = cmp.Or(a.token, a.env("PARAGON_TOKEN"))
-	cl, err := client.New(c)
-	if err != nil {
-		return nil, usagef("%v", err)
-	}
-	return cl, nil
 }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }

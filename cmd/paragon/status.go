@@ -39,7 +39,7 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) status(ctx context.Context) error {
-	cl, err := a.connect(client.Config{})
+	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (a *app) status(ctx context.Context) error {
 // watch prints the status over and over. A server that goes away is said and
 // waited for.
 func (a *app) watch(ctx context.Context) error {
-	cl, err := a.connect(client.Config{Attempts: 1})
+	cl, err := a.connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (a *app) submit(ctx context.Context, f *submitFlags, files []string) error 
 	if err := f.check(files); err != nil {
 		return err
 	}
-	cl, err := a.connect(client.Config{})
+	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}

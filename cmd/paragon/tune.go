@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/shared/api"
-	"paragon/shared/client"
 )
 
 // tuneCommand is `paragon tune`.
@@ -41,14 +40,14 @@ get in by another way, the last good one stays in force and status tells.`,
 }
 
 // tune makes one of the commands below tune, which takes so many arguments.
-func (a *app) tune(use, short, example string, args int, run func(context.Context, *client.Client, []string) error) *cobra.Command {
+func (a *app) tune(use, short, example string, args int, run func(context.Context, tuner, []string) error) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
 		RunE: func(c *cobra.Command, given []string) error {
-			cl, err := a.connect(client.Config{})
+			t, err := a.desk(c.Context())
 			if err != nil {
 				return err
 			}
-			return run(c.Context(), cl, given)
+			return run(c.Context(), t, given)
 		}}
 	if strings.HasPrefix(use, "list") {
 		c.Flags().BoolVar(&a.all, "all", false, "those with their defaults too")
@@ -56,8 +55,8 @@ func (a *app) tune(use, short, example string, args int, run func(context.Contex
 	return a.clientCommand(c)
 }
 
-func (a *app) tuneList(ctx context.Context, cl *client.Client, _ []string) error {
-	s, err := cl.Settings(ctx)
+func (a *app) tuneList(ctx context.Context, t tuner, _ []string) error {
+	s, err := t.Settings(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,8 +88,8 @@ func rangeOf(s api.Setting) string {
 }
 
 // settingNamed reads one setting.
-func settingNamed(ctx context.Context, cl *client.Client, name string) (api.Setting, error) {
-	s, err := cl.Settings(ctx)
+func settingNamed(ctx context.Context, t tuner, name string) (api.Setting, error) {
+	s, err := t.Settings(ctx)
 	if err != nil {
 		return api.Setting{}, err
 	}
@@ -101,8 +100,8 @@ func settingNamed(ctx context.Context, cl *client.Client, name string) (api.Sett
 	return s.Settings[i], nil
 }
 
-func (a *app) tuneGet(ctx context.Context, cl *client.Client, args []string) error {
-	s, err := settingNamed(ctx, cl, args[0])
+func (a *app) tuneGet(ctx context.Context, t tuner, args []string) error {
+	s, err := settingNamed(ctx, t, args[0])
 	if err != nil {
 		return err
 	}
@@ -114,12 +113,12 @@ func (a *app) tuneGet(ctx context.Context, cl *client.Client, args []string) err
 	return nil
 }
 
-func (a *app) tuneSet(ctx context.Context, cl *client.Client, args []string) error {
-	before, err := settingNamed(ctx, cl, args[0])
+func (a *app) tuneSet(ctx context.Context, t tuner, args []string) error {
+	before, err := settingNamed(ctx, t, args[0])
 	if err != nil {
 		return err
 	}
-	after, err := cl.Set(ctx, args[0], args[1])
+	after, err := t.Set(ctx, args[0], args[1])
 	if err != nil {
 		return err
 	}
@@ -134,8 +133,8 @@ func (a *app) tuneSet(ctx context.Context, cl *client.Client, args []string) err
 // historyShown is how many values tune history lists.
 const historyShown = 50
 
-func (a *app) tuneHistory(ctx context.Context, cl *client.Client, args []string) error {
-	changes, err := cl.History(ctx, args[0], historyShown)
+func (a *app) tuneHistory(ctx context.Context, t tuner, args []string) error {
+	changes, err := t.History(ctx, args[0], historyShown)
 	if err != nil {
 		return err
 	}
@@ -151,12 +150,12 @@ func (a *app) tuneHistory(ctx context.Context, cl *client.Client, args []string)
 
 // tuneRollback sets the newest earlier value that is another one; the default
 // when there was none.
-func (a *app) tuneRollback(ctx context.Context, cl *client.Client, args []string) error {
-	now, err := settingNamed(ctx, cl, args[0])
+func (a *app) tuneRollback(ctx context.Context, t tuner, args []string) error {
+	now, err := settingNamed(ctx, t, args[0])
 	if err != nil {
 		return err
 	}
-	changes, err := cl.History(ctx, args[0], historyShown)
+	changes, err := t.History(ctx, args[0], historyShown)
 	if err != nil {
 		return err
 	}
@@ -167,11 +166,11 @@ func (a *app) tuneRollback(ctx context.Context, cl *client.Client, args []string
 			break
 		}
 	}
-	return a.tuneSet(ctx, cl, []string{args[0], before})
+	return a.tuneSet(ctx, t, []string{args[0], before})
 }
 
-func (a *app) tuneDiff(ctx context.Context, cl *client.Client, _ []string) error {
-	s, err := cl.Settings(ctx)
+func (a *app) tuneDiff(ctx context.Context, t tuner, _ []string) error {
+	s, err := t.Settings(ctx)
 	if err != nil {
 		return err
 	}

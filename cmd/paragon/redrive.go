@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/api"
+)
+
+const redriveLong = `Put queries back whose messages are dead letters: they failed for good, or took
+their runner down too often. Mend what made them fail first, as paragon status and
+the logs tell.
+
+A query ends once, and its caller has been told. So one that has failed or expired
+stays as it is, and its input is asked again as another query of the same owner,
+with as much time as the first one had; it costs what a query costs. The new id
+follows from the old one: however often a query is put back, it is asked again
+once. One that never ended goes on, with its attempts forgotten. One that was
+answered or cancelled meanwhile is dropped, and one that has expired is kept until
+the controller's next sweep has ended it.
+
+Strict queries go to the overflow queue and relaxed ones to the work queue of
+their pool; --queue sends all to one of the two.`
+
+// redriveFlags are what `paragon redrive` was told.
+type redriveFlags struct {
+	queue  string
+	limit  int
+	dryRun bool
+}
+
+const (
+	mostLetters = 1000 // that one command puts back
+	perRedrive  = 10   // that one request puts back, so that the bar moves
+)
+
+// redriveCommand is `paragon redrive`.
+func (a *app) redriveCommand() *cobra.Command {
+	f := &redriveFlags{limit: mostLetters}
+	c := &cobra.Command{
+		Use: "redrive", Short: "Put queries back from the dead letters", Long: redriveLong,
+		Example: "  paragon redrive --dry-run\n  paragon redrive\n  paragon redrive --stage prod --queue work --limit 100",
+		RunE:    func(c *cobra.Command, _ []string) error { return a.redrive(c.Context(), f) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.queue, "queue", "", "put all on this queue: overflow, or work (default by their class)")
+	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("how many, 1 to %d", mostLetters))
+	fs.BoolVar(&f.dryRun, "dry-run", false, "tell what would be done, and change nothing")
+	return a.clientCommand(c)
+}
+
+func (f *redriveFlags) check() error {
+	if f.limit < 1 || f.limit > mostLetters {
+		return usagef("--limit is from 1 to %d", mostLetters)
+	}
+	if f.queue != "" && f.queue != "overflow" && f.queue != "work" {
+		return usagef("--queue is overflow or work")
+	}
+	return nil
+}
+
+func (a *app) redrive(ctx context.Context, f *redriveFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	d, err := a.desk(ctx)
+	if err != nil {
+		return err
+	}
+	var done api.DeadLetters
+	if f.dryRun {
+		done, err = d.DeadLetters(ctx, f.queue, f.limit)
+	} else {
+		done, err = a.putBack(ctx, d, f)
+	}
+	if err != nil && len(done.Letters) == 0 {
+		return err
+	}
+	a.printLetters(done, f.dryRun)
+	return err
+}
+
+// putBack puts dead letters back, a few at a time. What is there at the start
+// is the whole of it: one that is kept comes again, and is not taken twice.
+func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.DeadLetters, error) {
+	all, total := api.DeadLetters{Letters: []api.DeadLetter{}}, f.limit
+	bar := runsBar{}
+	defer func() { bar.finish() }()
+	for len(all.Letters) < total {
+		some, err := d.Redrive(ctx, f.queue, min(perRedrive, total-len(all.Letters)))
+		if err != nil {
+			return all, err
+		}
+		if len(all.Letters) == 0 {
+			total = min(total, len(some.Letters)+some.Waiting)
+			bar = a.runs(total)
+		}
+		for _, l := range some.Letters {
+			bar.ran(l.ID)
+		}
+		all.Letters, all.Waiting = append(all.Letters, some.Letters...), some.Waiting
+		if len(some.Letters) == 0 {
+			break
+		}
+	}
+	return all, nil
+}
+
+// printLetters tells what was done, or would be.
+func (a *app) printLetters(d api.DeadLetters, dryRun bool) {
+	if a.json {
+		a.printJSON(d)
+		return
+	}
+	count := map[api.Fate]int{}
+	for _, l := range d.Letters {
+		count[l.Fate]++
+		a.printf("%s  %s  (%s)\n", l.ID, fateOf(l), oneLine(l.Why))
+	}
+	did, wait := "", "wait still"
+	if dryRun {
+		did, wait = "would be ", "wait"
+	}
+	a.printf("%d %sasked again, %d %sresumed, %d %sdropped, %d %skept; dead letters that %s: %d\n",
+		count[api.Rerun], did, count[api.Resumed], did, count[api.Dropped], did, count[api.Kept], did, wait, d.Waiting)
+}
+
+// fateOf tells what becomes of a dead letter.
+func fateOf(l api.DeadLetter) string {
+	switch l.Fate {
+	case api.Rerun:
+		return fmt.Sprintf("asked again as %s on %s", oneLine(l.As), oneLine(l.Queue))
+	case api.Resumed:
+		return "resumed on " + oneLine(l.Queue)
+	}
+	return oneLine(string(l.Fate))
+}
