@@ -24,8 +24,8 @@ const (
 	savingsBack = 23 * time.Hour
 )
 
-// beside are the schemes that the cost so far is told beside.
-var beside = []string{"reactive", "mixed"}
+// compared are the schemes that the cost so far is told beside.
+var compared = []string{"reactive", "mixed"}
 
 // savings keeps what other schemes would have cost.
 type savings struct {
@@ -94,7 +94,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]intake.SchemeCos
 		return nil, nil
 	}
 	var schemes []procurement.Scheme
-	for _, name := range beside {
+	for _, name := range compared {
 		s, err := procurement.Get(name)
 		if err != nil {
 			return nil, err
