@@ -37,7 +37,7 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", m.listener, beside(api, m.metrics, page.Handler(m.set.Samples())))
+	m.serve("the API", m.listener, beside(api, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults}, page.Handler(m.set.Samples())))
 	return nil
 }
 
@@ -49,11 +49,11 @@ func (m *Machine) desk() *operate.Desk {
 	}
 }
 
-// beside serves the page where the API has no path.
-func beside(api, metrics, page http.Handler) http.Handler {
+// beside serves what only one machine has, and the page where the API has no path.
+func beside(api http.Handler, more map[string]http.Handler, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" {
-			metrics.ServeHTTP(w, r)
+		if h, ok := more[r.URL.Path]; ok {
+			h.ServeHTTP(w, r)
 			return
 		}
 		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/healthz" {

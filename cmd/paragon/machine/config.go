@@ -4,6 +4,7 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -63,6 +64,9 @@ func Defaults() Config {
 
 // maxWorkers bounds the child processes of one machine.
 const maxWorkers = 64
+
+// groupMax is the most workers that the group allows.
+func (c Config) groupMax() int { return cmp.Or(c.GroupMax, maxWorkers) }
 
 // Mistake is a Config that cannot be used: nothing was started.
 type Mistake struct{ Err error }

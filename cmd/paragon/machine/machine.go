@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +50,7 @@ type Machine struct {
 	metrics   *tallied
 	boots     boots
 	savings   savings
+	faults    *faultDesk
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
@@ -255,16 +255,18 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 	if err := m.sizeFleet(ctx, owner); err != nil {
 		return err
 	}
+	told := &children.Faults{}
 	fleet, err := children.Start(children.Options{
 		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
 		Env:    m.childEnv(),
-		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Logger: m.log,
+		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Faults: told, Logger: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the fleet: %w", err)
 	}
+	m.faults = &faultDesk{told: told, fleet: fleet, home: owner, most: m.cfg.groupMax()}
 	m.onClose(func() { within(stopGrace, fleet.Stop) })
 	return nil
 }
@@ -272,7 +274,7 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 // sizeFleet bounds the group and says how many workers to begin with. A fleet
 // that moves begins as it was, if it was larger.
 func (m *Machine) sizeFleet(ctx context.Context, owner *local.Home) error {
-	most := cmp.Or(m.cfg.GroupMax, maxWorkers)
+	most := m.cfg.groupMax()
 	if err := owner.SetGroup(ctx, Pool, 0, most); err != nil {
 		return fmt.Errorf("bound the group: %w", err)
 	}

@@ -186,13 +186,14 @@ func group(s *statements, pool string) (cloud.Group, error) {
 }
 
 // SetGroup says how many workers a pool may have, as an account's owner does.
+// What is desired follows the limits; nobody is killed for it.
 func (h *Home) SetGroup(ctx context.Context, pool string, least, most int) error {
 	if least < 0 || most < least {
 		return errors.New("a group's minimum is 0 at least and its maximum no less")
 	}
 	return h.writeFleet(ctx, "set the group of pool "+pool, func(t *tx) error {
 		_, err := t.exec(`INSERT INTO pools (pool, desired, least, most) VALUES (?1, ?2, ?2, ?3)
-			ON CONFLICT (pool) DO UPDATE SET least = ?2, most = ?3`, pool, least, most)
+			ON CONFLICT (pool) DO UPDATE SET least = ?2, most = ?3, desired = min(max(desired, ?2), ?3)`, pool, least, most)
 		return err
 	})
 }

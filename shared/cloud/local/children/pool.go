@@ -142,7 +142,7 @@ func (p *pool) launch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("name a worker: %w", err)
 	}
-	w := &worker{id: "w-" + id.String(), fault: fault, pool: p, s: p.s, dismissed: make(chan struct{})}
+	w := &worker{id: "w-" + id.String(), fault: fault, pool: p, s: p.s, dismissed: make(chan struct{}), noticed: make(chan struct{})}
 	err = p.s.opts.Roster.Launch(ctx, cloud.WorkerReport{
 		ID: w.id, Pool: p.Name, InstanceType: p.InstanceType, State: cloud.Booting, At: now, Runners: p.Runners, Paced: p.s.opts.Paced,
 	})
@@ -163,6 +163,13 @@ func (p *pool) backoff() time.Duration {
 		return 0
 	}
 	return min(firstBackoff<<min(p.failures-1, 16), maxBackoff)
+}
+
+// worker returns the worker of an id; nil when it is not there.
+func (p *pool) worker(id string) *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.workers[id]
 }
 
 // ended takes a worker out that has ended and was marked as gone.

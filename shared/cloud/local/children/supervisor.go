@@ -89,8 +89,10 @@ type Options struct {
 	Roster    Roster
 	Reporter  Reporter
 	// Fault tells what goes wrong with the nth launch, counted from 0 over all
-	// pools; nil means nothing.
+	// pools; nil means nothing. Faults adds what the fleet is told while it runs;
+	// nil means nothing either.
 	Fault  func(n int) Fault
+	Faults *Faults
 	Now    func() time.Time // nil means time.Now
 	Logger *slog.Logger     // nil drops everything
 }
@@ -100,6 +102,7 @@ type Supervisor struct {
 	opts      Options
 	parentEnv []string
 	start     func(process.Spec) (child, error)
+	pools     []*pool
 
 	mu       sync.Mutex // guards what follows
 	launches int
@@ -155,10 +158,15 @@ func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, 
 	if opts.Fault == nil {
 		opts.Fault = func(int) Fault { return Fault{} }
 	}
+	if opts.Faults == nil {
+		opts.Faults = &Faults{}
+	}
 	s := &Supervisor{opts: opts, parentEnv: process.Basics(os.Environ()), start: start, quit: make(chan struct{})}
 	for _, p := range opts.Pools {
-		watched := &pool{Pool: p, s: s, workers: map[string]*worker{}}
-		s.running.Go(watched.watch)
+		s.pools = append(s.pools, &pool{Pool: p, s: s, workers: map[string]*worker{}})
+	}
+	for _, p := range s.pools {
+		s.running.Go(p.watch)
 	}
 	return s, nil
 }
@@ -183,5 +191,5 @@ func (s *Supervisor) nextFault() Fault {
 	defer s.mu.Unlock()
 	n := s.launches
 	s.launches++
-	return s.opts.Fault(n)
+	return s.opts.Faults.Next(s.opts.Fault(n))
 }

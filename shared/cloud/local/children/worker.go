@@ -22,9 +22,12 @@ type worker struct {
 	started   atomic.Bool // its machine is up
 	once      sync.Once
 	dismissed chan struct{} // closed when others declared it dead
+	warn      sync.Once
+	noticed   chan struct{} // closed when its machine is to be taken back
 }
 
 func (w *worker) dismiss() { w.once.Do(func() { close(w.dismissed) }) }
+func (w *worker) notice()  { w.warn.Do(func() { close(w.noticed) }) }
 
 // live boots the worker, runs its process and marks it as gone at its end.
 func (w *worker) live(delay time.Duration) {
@@ -67,14 +70,16 @@ func (w *worker) boot(delay time.Duration) bool {
 func (w *worker) run(c child) {
 	dies, stop := timerOf(w.fault.DiesAfter)
 	defer stop()
-	notice, stop := timerOf(w.fault.SpotAfter)
+	taken, stop := timerOf(w.fault.SpotAfter)
 	defer stop()
 	select {
 	case <-c.Done():
 	case <-dies:
 		c.Kill()
 		<-c.Done()
-	case <-notice:
+	case <-taken:
+		w.expel(c, SpotNotice)
+	case <-w.noticed:
 		w.expel(c, SpotNotice)
 	case <-w.dismissed:
 		w.expel(c, w.s.opts.Grace)

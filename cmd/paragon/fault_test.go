@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"paragon/shared/api"
+	"paragon/shared/client/clienttest"
+)
+
+// Each command tells the server one fault, and prints how things then are.
+func TestFaultCommands(t *testing.T) {
+	var call string
+	var told api.Fault
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call, told = r.Method+" "+r.URL.RequestURI(), api.Fault{}
+		_ = json.NewDecoder(r.Body).Decode(&told) // nothing, of a GET
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(api.Faults{Faults: []api.Fault{{Kind: api.SlowBoot, Seconds: 60, Launches: 2}},
+			Group: api.FleetGroup{Max: 64, Desired: 2}, Workers: []api.FleetWorker{{ID: "w-1", State: "ready"}}})
+	})
+	for _, tc := range []struct {
+		typed, call string
+		told        api.Fault
+	}{
+		{"list", "GET /local/faults", api.Fault{}},
+		{"no-capacity", "POST /local/faults", api.Fault{Kind: api.NoCapacity}},
+		{"launch-fails --launches 3", "POST /local/faults", api.Fault{Kind: api.LaunchFails, Launches: 3}},
+		{"slow-boot 60", "POST /local/faults", api.Fault{Kind: api.SlowBoot, Seconds: 60}},
+		{"spot-notice w-1", "POST /local/faults", api.Fault{Kind: api.SpotNotice, Worker: "w-1"}},
+		{"group 1 3", "POST /local/faults", api.Fault{Kind: api.Group, Min: 1, Max: 3}},
+		{"clear", "DELETE /local/faults", api.Fault{}},
+		{"clear slow-boot", "DELETE /local/faults?kind=slow-boot", api.Fault{}},
+	} {
+		term := newTerminal(t, server)
+		if code := term.run(t.Context(), append([]string{"fault"}, strings.Fields(tc.typed)...)); code != exitOK {
+			t.Errorf("fault %s: exit status %d: %s", tc.typed, code, &term.err)
+		}
+		if call != tc.call || told != tc.told {
+			t.Errorf("fault %s did %s with %+v, want %s with %+v", tc.typed, call, told, tc.call, tc.told)
+		}
+		const printed = "slow-boot by 60 s, 2 launches more\nthe group allows 0 to 64 workers, 2 are desired\nWORKER  STATE\nw-1     ready\n"
+		if term.out.String() != printed {
+			t.Errorf("fault %s printed\n%s", tc.typed, &term.out)
+		}
+	}
+}
+
+func TestFaultsTypedWrong(t *testing.T) {
+	for typed, say := range map[string]string{
+		"fault slow-boot soon":  "no number of seconds",
+		"fault slow-boot":       "--help",
+		"fault group few more":  "not two numbers",
+		"fault slow-bot 60":     "did you mean",
+		"fault spot-notice":     "--help",
+		"fault no-capacity now": "--help",
+	} {
+		term := newTerminal(t, &clienttest.API{})
+		if code := term.run(t.Context(), strings.Fields(typed)); code != exitUsage || !strings.Contains(term.err.String(), say) {
+			t.Errorf("%s: exit status %d, %s", typed, code, &term.err)
+		}
+	}
+	term := newTerminal(t, &clienttest.API{})
+	if code := term.run(t.Context(), []string{"fault", "list"}); code == exitOK || !strings.Contains(term.err.String(), "takes no faults") {
+		t.Errorf("a home in an account: exit status %d, %s", code, &term.err)
+	}
+}

@@ -1,0 +1,218 @@
+package machine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/local/children"
+)
+
+const (
+	// maxFaultBody bounds what is read of one order, in bytes.
+	maxFaultBody = 4 << 10
+	// mostLaunches bounds for how many launches a fault may be told to hold.
+	mostLaunches = 1000
+)
+
+// faultDesk takes faults over HTTP: what an account's owner, or a bad day of
+// AWS, would do to the fleet.
+type faultDesk struct {
+	told  *children.Faults
+	fleet interface{ Notice(id string) error }
+	home  *local.Home
+	most  int // workers of the group, unless told otherwise
+}
+
+// ServeHTTP lists faults, takes one, or clears them; each answers how it then is.
+func (d *faultDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var err error
+	switch {
+	case checkLoopback(r.Host) != nil: // a web page that points its own name here
+		err = mistaken(http.StatusForbidden, "Host", "only loopback names reach this service")
+	case r.Method == http.MethodPost:
+		err = d.take(w, r)
+	case r.Method == http.MethodDelete:
+		err = d.clear(r)
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", "DELETE, GET, POST")
+		err = mistaken(http.StatusMethodNotAllowed, "", "%s is not done here, only DELETE, GET and POST", r.Method)
+	}
+	var now api.Faults
+	if err == nil {
+		now, err = d.list(r)
+	}
+	if err != nil {
+		writeWrong(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, "application/json", now)
+}
+
+// take reads one fault and does it.
+func (d *faultDesk) take(w http.ResponseWriter, r *http.Request) error {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		return mistaken(http.StatusUnsupportedMediaType, "Content-Type", "a fault is application/json")
+	}
+	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFaultBody))
+	in.DisallowUnknownFields()
+	var f api.Fault
+	if err := in.Decode(&f); err != nil {
+		return mistaken(http.StatusBadRequest, "", "the body is no fault: %v", err)
+	}
+	if err := checkFault(f, maxWorkers); err != nil {
+		return err
+	}
+	switch f.Kind {
+	case api.Group:
+		return d.home.SetGroup(r.Context(), Pool, f.Min, f.Max)
+	case api.SpotNotice:
+		if err := d.fleet.Notice(f.Worker); err != nil {
+			return mistaken(http.StatusUnprocessableEntity, "worker", "%v; `paragon fault list` shows those that are", err)
+		}
+		return nil
+	case api.LaunchFails:
+		f.Launches = max(1, f.Launches)
+	}
+	d.told.Tell(children.Told{Name: f.Kind, Fault: launchFault(f), Launches: f.Launches})
+	return nil
+}
+
+// launchFault is what goes wrong with a launch.
+func launchFault(f api.Fault) children.Fault {
+	after := time.Duration(f.Seconds * float64(time.Second))
+	switch f.Kind {
+	case api.NoCapacity, api.LaunchFails:
+		return children.Fault{LaunchFails: true}
+	case api.NeverReady:
+		return children.Fault{NeverReady: true}
+	case api.SlowBoot:
+		return children.Fault{SlowBoot: after}
+	case api.DieAfter:
+		return children.Fault{DiesAfter: after}
+	case api.SpotAfter:
+		return children.Fault{SpotAfter: after}
+	}
+	return children.Fault{}
+}
+
+// faultKinds are the kinds, and whether each goes by seconds.
+var faultKinds = map[string]bool{
+	api.NoCapacity: false, api.LaunchFails: false, api.NeverReady: false, api.SlowBoot: true,
+	api.DieAfter: true, api.SpotAfter: true, api.SpotNotice: false, api.Group: false,
+}
+
+// checkFault names the field that makes no sense, with its bounds.
+func checkFault(f api.Fault, most int) error {
+	const maxSeconds = 24 * 60 * 60
+	timed, known := faultKinds[f.Kind]
+	lasting := known && f.Kind != api.SpotNotice && f.Kind != api.Group
+	wrong := func(field, format string, args ...any) error {
+		return mistaken(http.StatusUnprocessableEntity, field, format, args...)
+	}
+	switch {
+	case !known:
+		return wrong("kind", "there is no fault %q, only %s", f.Kind, strings.Join(sortedKinds(), ", "))
+	case timed && !(f.Seconds >= 0.001 && f.Seconds <= maxSeconds):
+		return wrong("seconds", "%s is not within 0.001 to %d", number(f.Seconds), maxSeconds)
+	case !timed && f.Seconds != 0:
+		return wrong("seconds", "%s takes none", f.Kind)
+	case f.Launches < 0 || f.Launches > mostLaunches || f.Launches > 0 && !lasting:
+		return wrong("launches", "%d is not within 0 (until it is cleared) to %d, or %s is no matter of launches", f.Launches, mostLaunches, f.Kind)
+	case f.Kind == api.SpotNotice && f.Worker == "" || f.Kind != api.SpotNotice && f.Worker != "":
+		return wrong("worker", "%s needs one, and no other fault takes one", api.SpotNotice)
+	case f.Kind == api.Group && (f.Min < 0 || f.Max < f.Min || f.Max > most):
+		return wrong("max", "a group's limits are 0 <= min <= max <= %d, and these are %d and %d", most, f.Min, f.Max)
+	case f.Kind != api.Group && (f.Min != 0 || f.Max != 0):
+		return wrong("max", "%s takes no limits", f.Kind)
+	}
+	return nil
+}
+
+func number(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "what was given"
+	}
+	return fmt.Sprintf("%g", v)
+}
+
+func sortedKinds() []string {
+	var out []string
+	for k := range faultKinds {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// clear ends a kind of fault, or all of them.
+func (d *faultDesk) clear(r *http.Request) error {
+	kind := r.URL.Query().Get("kind")
+	if _, known := faultKinds[kind]; kind != "" && (!known || kind == api.SpotNotice) {
+		return mistaken(http.StatusUnprocessableEntity, "kind", "there is no lasting fault %q; `paragon fault list` lists those in force", kind)
+	}
+	d.told.Clear(kind)
+	if kind == "" || kind == api.Group {
+		return d.home.SetGroup(r.Context(), Pool, 0, d.most)
+	}
+	return nil
+}
+
+// list tells how it is now.
+func (d *faultDesk) list(r *http.Request) (api.Faults, error) {
+	out := api.Faults{Faults: []api.Fault{}, Workers: []api.FleetWorker{}}
+	for _, t := range d.told.List() {
+		after := max(t.Fault.SlowBoot, t.Fault.DiesAfter, t.Fault.SpotAfter)
+		out.Faults = append(out.Faults, api.Fault{Kind: t.Name, Seconds: after.Seconds(), Launches: t.Launches})
+	}
+	as := d.home.Cloud()
+	g, err := as.Groups.Group(r.Context(), Pool)
+	if err != nil {
+		return out, err
+	}
+	out.Group = api.FleetGroup{Min: g.Min, Max: g.Max, Desired: g.Desired}
+	ws, err := as.Fleet.Workers(r.Context(), Pool)
+	for _, w := range ws {
+		out.Workers = append(out.Workers, api.FleetWorker{ID: w.ID, State: string(w.State)})
+	}
+	return out, err
+}
+
+// wrong is why a request was not done, as RFC 9457 has it.
+type wrong struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Field  string `json:"field,omitempty"`
+}
+
+func (w *wrong) Error() string { return w.Detail }
+
+func mistaken(status int, field, format string, args ...any) error {
+	return &wrong{Type: "urn:paragon:problem:bad-fault", Title: "The fault cannot be had", Status: status, Field: field,
+		Detail: fmt.Sprintf(format, args...)}
+}
+
+func writeWrong(w http.ResponseWriter, err error) {
+	var p *wrong
+	if !errors.As(err, &p) {
+		p = &wrong{Type: "urn:paragon:problem:internal", Title: "Something went wrong here", Status: http.StatusInternalServerError, Detail: err.Error()}
+	}
+	writeJSON(w, p.Status, "application/problem+json", p)
+}
+
+func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a caller that went away cannot be told
+}
