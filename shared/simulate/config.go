@@ -87,6 +87,7 @@ type Moment struct {
 	Pool     int
 	Snapshot procurement.Snapshot
 	Decision procurement.Decision
+	Overflow int64 // queries that went to functions so far
 }
 
 // check refuses what can not be played.

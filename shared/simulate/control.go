@@ -79,7 +79,7 @@ func (e *engine) tick(p *pool) {
 	if e.cfg.Watch != nil {
 		snapshot.Arrivals = slices.Clone(snapshot.Arrivals)
 		snapshot.Pool.IdleSeconds = slices.Clone(snapshot.Pool.IdleSeconds)
-		e.cfg.Watch(Moment{At: time.Duration(e.now) * time.Microsecond, Pool: int(p.id), Snapshot: snapshot, Decision: d})
+		e.cfg.Watch(Moment{At: time.Duration(e.now) * time.Microsecond, Pool: int(p.id), Snapshot: snapshot, Decision: d, Overflow: e.overflowed})
 	}
 	e.scaleTo(p, workers)
 	e.arm(p)

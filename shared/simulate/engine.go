@@ -27,9 +27,11 @@ type engine struct {
 	path      int64
 	live      bool // the controller ticks
 	inSystem  int64
-	hour      *Hour
-	hourEnd   int64
-	result    Result
+	// overflowed counts all queries that went to functions.
+	overflowed int64
+	hour       *Hour
+	hourEnd    int64
+	result     Result
 }
 
 // Run plays one configuration.

@@ -163,6 +163,7 @@ func (e *engine) answered(j *job) {
 // overflow answers a query by an inference function, from now on.
 func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	m := &p.cfg.Models[j.model]
+	e.overflowed++
 	id := e.function(p, j)
 	end, usd := e.now+micros(m.FunctionMS), m.USD
 	cold := e.calls.take(id, e.now)
