@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"paragon/shared/client/clienttest"
+	"paragon/shared/cloud"
 )
 
 // terminal is an app whose output is kept and whose clock a test moves.
 type terminal struct {
 	*app
 	out, err bytes.Buffer
+	home     cloud.Home // where a test has one
 }
 
 func newTerminal(t *testing.T, h http.Handler) *terminal {

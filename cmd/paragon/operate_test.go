@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"regexp"
@@ -10,9 +11,11 @@ import (
 
 	"paragon/docs"
 	"paragon/profiles"
+	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/core/query"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/operate"
@@ -50,7 +53,9 @@ func operated(t *testing.T) *terminal {
 	if err := c.Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return newTerminal(t, api)
+	term := newTerminal(t, api)
+	term.home = h
+	return term
 }
 
 // says runs a command and wants its status and some of its output.
@@ -82,6 +87,25 @@ func TestTune(t *testing.T) {
 	if n := strings.Count(term.says(t, exitOK, "version 3", "tune", "history", "max_workers"), "\n"); n != 3 {
 		t.Errorf("%d changes", n)
 	}
+}
+
+func TestRedrive(t *testing.T) {
+	term := operated(t)
+	for i := range 12 {
+		m := query.Message{ID: fmt.Sprintf("q%d", i), Owner: "anna", Task: "fashion", Model: "m", Class: query.Relaxed, AcceptedAt: time.Now(), DeadlineAt: time.Now().Add(time.Second)}
+		if err := term.home.Queues.Send(t.Context(), cloud.DeadLetters, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	term.says(t, exitUsage, "--queue is overflow or work", "redrive", "--queue", "dead-letters")
+	term.says(t, exitUsage, "--limit is from 1", "redrive", "--limit", "0")
+	if text := term.says(t, exitOK, "12 would be asked again", "redrive", "--dry-run"); !strings.Contains(text, "dead letters that wait: 12") {
+		t.Errorf("printed %s", text)
+	}
+	term.says(t, exitOK, "1 asked again, 0 resumed, 0 dropped, 0 kept; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
+	term.says(t, exitOK, `"fate":"rerun","queue":"work-relaxed-general"`, "redrive", "--json")
+	term.json = false
+	term.says(t, exitOK, "0 asked again", "redrive")
 }
 
 func TestDecisions(t *testing.T) {

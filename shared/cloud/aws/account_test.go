@@ -26,6 +26,8 @@ func TestOwnWays(t *testing.T) {
 		"an upload is signed for its very length":   uploadIsSigned,
 		"settings are read from SSM by one of many": settingsAreShared,
 		"a blob above the reader's limit":           blobIsBounded,
+		"dead letters are put back from a desk":     deadLetters,
+		"settings are tuned at a desk":              tuned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

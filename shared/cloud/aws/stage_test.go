@@ -28,7 +28,7 @@ func makeStage(t *testing.T, sdk aws.Config, c Config) {
 		}
 	}
 	q := sqs.NewFromConfig(sdk)
-	for _, name := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("contract", query.Strict), cloud.WorkQueue("contract", query.Relaxed)} {
+	for _, name := range []cloud.QueueName{cloud.Overflow, cloud.DeadLetters, cloud.WorkQueue("contract", query.Strict), cloud.WorkQueue("contract", query.Relaxed)} {
 		_, err := q.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(names.Queue(c.Stage, name))})
 		must(err)
 	}
