@@ -8,16 +8,24 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/paragon/machine"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/settings"
 	"paragon/shared/evaluate"
 	"paragon/shared/seen"
+	"paragon/shared/simulate"
 )
 
 const replayLong = `Play the arrivals that a home on this machine has seen against every procurement
 scheme: the bill that would have been. It reads the data folder, whether or not
 a server runs on it, and changes nothing. The share of strict queries is the
 measured one unless it is given.
+
+It tells them only when paragon calibrate has found on this home that the
+simulation is close; else it says why not and what to do. The simulated
+controller guards its fleet as a home's does, by the settings given with --set;
+without max_workers among them the number of workers is not capped.
 
 The models, machines and prices are those of --catalogue: what such arrivals would
 cost there, not what this machine cost.`
@@ -27,6 +35,8 @@ type replayFlags struct {
 	caseFlags
 	data, task string
 	since      time.Duration
+	// uncalibrated prints costs without a calibration that vouches for them.
+	uncalibrated bool
 }
 
 func (a *app) replayCommand() *cobra.Command {
@@ -43,6 +53,7 @@ func (a *app) replayCommand() *cobra.Command {
 	fs.StringVar(&f.data, "data", "data", "data folder of the home")
 	fs.StringVarP(&f.task, "task", "t", "", "whose arrivals to play")
 	fs.Var(lengthOf{&f.since}, "since", "how far back to go; a home keeps a day")
+	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs, without savings, though no calibration vouches for them")
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	return c
 }
@@ -57,6 +68,10 @@ func (a *app) replay(ctx context.Context, f *replayFlags, shareGiven bool) error
 	schemes, err := f.chosen()
 	if err != nil {
 		return err
+	}
+	verdict := machine.JudgeCalibration(f.data)
+	if !verdict.Quoted && !f.uncalibrated {
+		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
 	}
 	t, share, err := a.seen(ctx, f)
 	if err != nil {
@@ -73,14 +88,31 @@ func (a *app) replay(ctx context.Context, f *replayFlags, shareGiven bool) error
 	if err != nil {
 		return err
 	}
+	f.asHome(&c)
 	bar := a.runs(len(schemes) + 2)
 	rows, err := evaluate.Play(ctx, c, schemes, bar.ran)
 	bar.finish()
 	if err != nil {
 		return err
 	}
-	evaluate.Relate(rows)
+	if verdict.Quoted {
+		evaluate.Relate(rows)
+	}
+	fmt.Fprintln(a.err, verdict)
 	return a.tellRows(rows)
+}
+
+// manyWorkers is the highest max_workers.
+const manyWorkers = 2000
+
+// asHome plays a case as it was calibrated: as a home runs it. What such
+// arrivals cost elsewhere is not bound by this home's max_workers; one that is
+// given holds.
+func (f *replayFlags) asHome(c *evaluate.Case) {
+	c.Home = &simulate.Home{}
+	if c.Settings.MaxWorkers == settings.Defaults().MaxWorkers {
+		c.Settings.MaxWorkers = manyWorkers
+	}
 }
 
 // seen reads the arrivals of a task and the share of strict ones.

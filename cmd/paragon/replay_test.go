@@ -4,28 +4,34 @@ import (
 	"encoding/json"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"paragon/cmd/paragon/machine"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
+	"paragon/shared/core/calibration"
 	"paragon/shared/evaluate"
 	"paragon/shared/telemetry"
 )
 
-// What a home has seen is priced, beside the process that owns it, with the
-// measured share of strict queries.
-func TestReplayPricesWhatWasSeen(t *testing.T) {
+// seenAt is when the arrivals of homeWith are looked at.
+var seenAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// homeWith is the data folder of a home that is open and has seen twelve
+// queries a second for so many seconds, a quarter of them strict.
+func homeWith(t *testing.T, seconds int) string {
+	t.Helper()
 	folder := t.TempDir()
-	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	home, err := local.Open(t.Context(), filepath.Join(folder, "paragon.db"), local.Options{Now: func() time.Time { return now }})
+	home, err := local.Open(t.Context(), filepath.Join(folder, "paragon.db"), local.Options{Now: func() time.Time { return seenAt }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer home.Close()
+	t.Cleanup(func() { _ = home.Close() })
 	var points []cloud.Point
-	for i := range 120 {
-		at := now.Add(time.Duration(i-200) * time.Second)
+	for i := range seconds {
+		at := seenAt.Add(time.Duration(i-200) * time.Second)
 		points = append(points,
 			cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 3},
 			cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: 9})
@@ -33,8 +39,16 @@ func TestReplayPricesWhatWasSeen(t *testing.T) {
 	if err := home.Cloud().Metrics.Put(t.Context(), points...); err != nil {
 		t.Fatal(err)
 	}
+	return folder
+}
+
+// What a home has seen is priced, beside the process that owns it, with the
+// measured share of strict queries.
+func TestReplayPricesWhatWasSeen(t *testing.T) {
+	folder, now := homeWith(t, 120), seenAt
 	term := newTerminal(t, http.NotFoundHandler())
 	term.now = func() time.Time { return now }
+	calibrate(t, folder, 1.5)
 	if code := term.run(t.Context(), []string{"replay", "--data", folder, "--task", "fashion", "--since", "1h", "--json"}); code != exitOK {
 		t.Fatalf("exit %d: %s", code, term.err.String())
 	}
@@ -48,4 +62,52 @@ func TestReplayPricesWhatWasSeen(t *testing.T) {
 	if code := term.run(t.Context(), []string{"replay", "--data", folder, "--task", "other"}); code != exitFailure {
 		t.Errorf("arrivals of another task were found: exit %d", code)
 	}
+}
+
+// calibrate keeps a calibration in a folder that is off by so much on one of its traces.
+func calibrate(t *testing.T, folder string, percent float64) {
+	t.Helper()
+	r := calibration.Report{At: time.Unix(0, 0), Version: machine.Version, Scheme: "paragon", Runs: []calibration.Run{
+		{Trace: "day", CostErrorPercent: 1, WorkersErrorPercent: 1}, {Trace: "crowd", CostErrorPercent: percent, WorkersErrorPercent: 1}}}
+	if err := machine.StoreCalibration(folder, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Savings are quoted on a calibration that is close, and on nothing else.
+func TestReplayQuotesSavingsOnlyWhenCalibrated(t *testing.T) {
+	folder := homeWith(t, 120)
+	replay := func(args ...string) (int, string, string) {
+		term := newTerminal(t, http.NotFoundHandler())
+		term.now = func() time.Time { return seenAt }
+		code := term.run(t.Context(), append([]string{"replay", "--data", folder, "--task", "fashion"}, args...))
+		return code, term.out.String(), term.err.String()
+	}
+	code, out, fault := replay()
+	if code != exitFailure || out != "" || !strings.Contains(fault, "no savings are quoted: nothing tells how close") || !strings.Contains(fault, "paragon calibrate --data "+folder) {
+		t.Errorf("without a calibration: exit %d, %q\n%s", code, fault, out)
+	}
+	calibrate(t, folder, 6.8)
+	if code, out, fault = replay(); code != exitFailure || out != "" || !strings.Contains(fault, "+6.8 % in cost") {
+		t.Errorf("with one that is off: exit %d, %q\n%s", code, fault, out)
+	}
+	if code, out, fault = replay("--uncalibrated"); code != exitOK || !strings.Contains(fault, "+6.8 % in cost") || relative(t, out, "paragon") != "-" {
+		t.Errorf("with one that is off, anyway: exit %d, %q\n%s", code, fault, out)
+	}
+	calibrate(t, folder, 1.5)
+	if code, out, fault = replay(); code != exitOK || !strings.Contains(fault, "savings are quoted: on 2 traces") || relative(t, out, "reactive") != "1.000" {
+		t.Errorf("with a good one: exit %d, %q\n%s", code, fault, out)
+	}
+}
+
+// relative is what a table says of a scheme's cost beside reactive's.
+func relative(t *testing.T, table, scheme string) string {
+	t.Helper()
+	for line := range strings.Lines(table) {
+		if f := strings.Fields(line); len(f) > 4 && f[2] == scheme {
+			return f[4]
+		}
+	}
+	t.Errorf("no %s in\n%s", scheme, table)
+	return ""
 }

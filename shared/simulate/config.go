@@ -107,6 +107,11 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	if c.Home != nil {
+		if _, err := procurement.Get(c.Scheme.Name()); err != nil {
+			return fmt.Errorf("simulate: a home's controller: %w", err)
+		}
+	}
 	for _, p := range c.Pools {
 		if p.Runners < 1 || p.Runners > 64 || len(p.Models) == 0 || !(p.Share > 0) {
 			return fmt.Errorf("simulate: pool %s needs 1 to 64 runners a worker, models and a share of the arrivals", p.Name)

@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,18 @@ func TestAHomeIsGuarded(t *testing.T) {
 		t.Errorf("a group of 3 grew to %d", workers)
 	}
 }
+
+func TestAHomeRunsSchemesThatExist(t *testing.T) {
+	_, err := simulate.Run(simulate.Config{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 9)}, Settings: settings.Defaults(), StrictMS: 1, RelaxMS: 1,
+		Home: &simulate.Home{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
+	if err == nil || !strings.Contains(err.Error(), "a home's controller") {
+		t.Errorf("a scheme that does not exist: error %v", err)
+	}
+}
+
+type unknown struct{ procurement.Scheme }
+
+func (unknown) Name() string { return "unknown" }
 
 // A home's workers are idle by looks at ticks: a worker that only bursts
 // between two looks touch closes, which by definition never was idle for long.

@@ -74,7 +74,7 @@ func Clairvoyant(c Config) (Result, error) {
 	plans := c.plans()
 	var best Result
 	for _, p := range plans[:c.playedPlans()] {
-		c.Scheme = p
+		c.Scheme, c.Home = p, nil // no controller and no guard stand before a plan
 		c.Settings.TickSeconds = p.step.Seconds()
 		r, err := Run(c)
 		if err != nil {
