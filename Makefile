@@ -46,6 +46,10 @@ evaluation: build ## Play every scheme on every trace of TRACES and write docs/e
 	bin/paragon compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --sensitivity=false --markdown docs/evaluation-hours.md --json >/dev/null
 	bin/paragon compare --traces $(TRACES) --keep data/evaluation --markdown docs/evaluation.md --json >/dev/null
 
+.PHONY: workload2
+workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/workload-2.md (some two minutes)
+	bin/paragon compare --traces $(TRACES) --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/workload-2.md >/dev/null
+
 .PHONY: lint
 lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }
@@ -119,9 +123,12 @@ lint-template: synth venv ## Hold the template to cfn-lint, and to the same byte
 	$(CDK) synth --quiet -c stage=$(STAGE) --build true --output $$again; \
 	cmp cdk.out/paragon-$(STAGE).template.json $$again/paragon-$(STAGE).template.json && echo 'made twice, the same bytes'
 
+# The stack of cdk.json, but that its profiles lie in a bucket, which the rehearsal fills.
 .PHONY: rehearse
-rehearse: synth venv ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
-	PARAGON_CDK_OUT=$(CURDIR)/cdk.out go test -count=1 -timeout 10m -tags rehearse -v ./cmd/paragon/rehearse
+rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
+	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
+	$(CDK) synth --quiet -c stage=dev -c profiles_prefix=s3://paragon-rehearsal/prod --output $$out; \
+	PARAGON_CDK_OUT=$$out go test -count=1 -timeout 10m -tags rehearse -v ./cmd/paragon/rehearse
 
 .PHONY: deploy
 deploy: prereqs deps ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'
@@ -159,6 +166,11 @@ apt = { command -v apt-get >/dev/null && [[ $$(id -u) = 0 ]] && { apt-get update
 prereqs:
 	@command -v go >/dev/null || { echo 'Go 1.26 or newer is needed: https://go.dev/dl/'; exit 1; }
 	@command -v npm >/dev/null || { echo 'Node 20 or newer with npm is needed: https://nodejs.org/ or apt-get install nodejs npm'; exit 1; }
+
+# Runs the functions for arm64 on other machines, and the others on arm64.
+.PHONY: emulator
+emulator:
+	@command -v qemu-aarch64-static >/dev/null || $(call apt,qemu-user-static)
 
 .PHONY: browser
 browser:

@@ -29,12 +29,16 @@ wikipedia. Without either, traces of the same shapes are made up.
 
 --window 3600 plays that much of each trace, from --from on; the whole otherwise.
 --markdown writes the tables, the hours in which hedged is not the cheapest, and
-on what the paper's findings depend. docs/evaluation.md is made so.`
+on what the paper's findings depend. docs/evaluation.md is made so.
+
+--workload 2 compares selection with naive choices instead, on queries of varied
+constraints; docs/workload-2.md is made so.`
 
 const compareExample = `  paragon compare --window 1h
   paragon compare --traces ~/traces --catalogue measured --window 1h --from 1h
   paragon compare berkeley.csv=20 wits.csv=0.5 --report out
-  paragon compare --traces ~/traces --markdown docs/evaluation.md`
+  paragon compare --traces ~/traces --markdown docs/evaluation.md
+  paragon compare --traces ~/traces --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/workload-2.md`
 
 // compareFlags are what `paragon compare` was told besides the case.
 type compareFlags struct {
@@ -50,10 +54,20 @@ func (a *app) compareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "compare [FILE[=SCALE]...]", Short: "Play every scheme on every trace and compare",
 		Long: compareLong, Example: compareExample,
-		RunE: func(c *cobra.Command, args []string) error { return a.compareSchemes(c.Context(), f, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			two, err := f.constrained(c.Flags())
+			switch {
+			case err != nil:
+				return err
+			case two:
+				return a.compareConstrained(c.Context(), f, args, c.Flags().Changed("catalogues"))
+			}
+			return a.compareSchemes(c.Context(), f, args)
+		},
 	}
 	fs := c.Flags()
 	f.add(fs)
+	f.addWorkload(fs)
 	fs.Lookup("catalogue").Hidden = true
 	fs.StringVar(&f.folder, "traces", "", "folder of the evaluation's traces")
 	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "profiles and prices")

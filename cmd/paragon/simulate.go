@@ -28,11 +28,17 @@ row a step from 0 on, without gaps; --format reads others, --generate makes one 
 --catalogue paper2020 has the published latencies and prices of 2020, measured one
 engine on both kinds of resource at today's. cost_usd is workers and functions, as
 are bound_usd and clairvoyant_usd; what gateway, queues and store cost is
-machinery_usd. --preset spock plays Spock's own rules and numbers instead.`
+machinery_usd. --preset spock plays Spock's own rules and numbers instead.
+
+--workload 2 plays queries of varied constraints, on latency, accuracy or both, whose
+model selection picks, or a naive choice: naive_any draws from all models,
+naive_feasible from those that keep the bounds. It says what each choice costs under
+each scheme, and which bounds it breaks.`
 
 const simulateExample = `  paragon simulate --trace wits.csv --scale 0.5 --from 3600 --for 3600
   paragon simulate --trace berkeley.csv --scale 20 --scheme reactive,mixed,hedged --json
   paragon simulate --generate flash_crowd --rate 50 --peak 400 --for 1h --report out
+  paragon simulate --generate wits-like --for 1h --workload 2 --scheme reactive,paragon,hedged
   paragon simulate --trace wits.csv --scale 0.5 --for 3600 --preset spock`
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -41,7 +47,16 @@ func (a *app) simulateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "simulate", Short: "Play a trace against procurement schemes and say what each costs",
 		Long: simulateLong, Example: simulateExample, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.simulate(c.Context(), f, trace, preset, report) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			two, err := f.constrained(c.Flags())
+			switch {
+			case err != nil:
+				return err
+			case two:
+				return a.simulateConstrained(c.Context(), f, trace)
+			}
+			return a.simulate(c.Context(), f, trace, preset, report)
+		},
 	}
 	fs := c.Flags()
 	fs.StringVar(&trace, "trace", "", "CSV file of counts a step")
@@ -50,6 +65,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	f.addTrace(fs)
 	f.add(fs)
+	f.addWorkload(fs)
 	return c
 }
 

@@ -37,6 +37,7 @@ type caseFlags struct {
 	coldStarts                                  bool
 	spot                                        simulate.Spot
 	set                                         []string
+	workload                                    int
 }
 
 // lengthOf is a length of time on the command line: a number of seconds, or with

@@ -30,14 +30,16 @@ type Case struct {
 
 	StrictShare       float64
 	StrictMS, RelaxMS float64
-	Workers           int // at the start; below 0 what the first minute needs
-	MetricDelay       time.Duration
-	ColdStarts        bool
-	KeepAliveSeconds  float64
-	MinimumSeconds    float64
-	Spot              simulate.Spot
-	Settings          settings.Settings
-	Seed              uint64
+	// Asks, when there are any, stand in for the three: workload 2.
+	Asks             []simulate.Ask
+	Workers          int // at the start; below 0 what the first minute needs
+	MetricDelay      time.Duration
+	ColdStarts       bool
+	KeepAliveSeconds float64
+	MinimumSeconds   float64
+	Spot             simulate.Spot
+	Settings         settings.Settings
+	Seed             uint64
 	// PriceFactor scales what functions cost, to ask what follows from it; 0 means 1.
 	PriceFactor float64
 	// Eager overflows what no runner is free for, instead of waiting to the bound.
@@ -77,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 	straight, bounced := pricing.MachineryUSD(prices, pricing.WorkerTrip()), pricing.MachineryUSD(prices, pricing.BouncedTrip())
 	return simulate.Config{
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
-		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Scheme: scheme, Settings: c.Settings,
+		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
 		KeepAliveSeconds: c.KeepAliveSeconds, MachineryUSD: straight, BounceUSD: bounced - straight, Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home,
 	}, nil

@@ -28,7 +28,11 @@ type ran struct {
 // Workload2 compares the choices on the twelve models, on VMs of one type at a
 // constant rate.
 func Workload2(in Inputs) (Figure, error) {
-	c, err := twelve(in.Catalogue)
+	vm, ok := in.Catalogue.Instance(workloadVM)
+	if !ok {
+		return Figure{}, fmt.Errorf("catalogue %s has no %s", in.Catalogue.Name, workloadVM)
+	}
+	o, err := mixes.Offer(in.Catalogue, figure1Models, workloadVM)
 	if err != nil {
 		return Figure{}, err
 	}
@@ -43,7 +47,7 @@ func Workload2(in Inputs) (Figure, error) {
 	}
 	least, most := math.Inf(1), 0.0
 	for i, m := range mixes.All() {
-		results, err := runMix(m, c)
+		results, err := runMix(m, o, vm)
 		if err != nil {
 			return f, err
 		}
@@ -65,27 +69,8 @@ func Workload2(in Inputs) (Figure, error) {
 	return f, nil
 }
 
-// twelve is the catalogue with the paper's twelve models alone.
-func twelve(c *profile.Catalogue) (*profile.Catalogue, error) {
-	ms, err := models(c, figure1Models)
-	if err != nil {
-		return nil, err
-	}
-	out := *c
-	out.Models = nil
-	for _, m := range ms {
-		out.Models = append(out.Models, *m)
-	}
-	return &out, nil
-}
-
 // runMix gives every choice the same queries.
-func runMix(m mixes.Mix, c *profile.Catalogue) ([]ran, error) {
-	vm, ok := c.Instance(workloadVM)
-	if !ok {
-		return nil, fmt.Errorf("catalogue %s has no %s", c.Name, workloadVM)
-	}
-	o := selection.Offer{Catalogue: c, Table: selection.NewTable(c, "", workloadVM), InstanceType: workloadVM, Planned: true}
+func runMix(m mixes.Mix, o selection.Offer, vm profile.Instance) ([]ran, error) {
 	var out []ran
 	for _, ch := range mixes.Choices() {
 		var r ran

@@ -7,6 +7,7 @@ package mixes
 import (
 	"fmt"
 
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 )
@@ -94,6 +95,23 @@ func (c Choice) Outcomes(n query.Need, o selection.Offer) ([]selection.Candidate
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+// Offer is what the choice is made from: models of a catalogue on workers of a
+// type, none of them busy.
+func Offer(c *profile.Catalogue, models []string, instanceType string) (selection.Offer, error) {
+	few := *c
+	few.Models = nil
+	for _, name := range models {
+		m, ok := c.Model(name)
+		if !ok {
+			return selection.Offer{}, fmt.Errorf("catalogue %s has no model %q", c.Name, name)
+		}
+		few.Models = append(few.Models, *m)
+	}
+	return selection.Offer{
+		Catalogue: &few, Table: selection.NewTable(&few, "", instanceType), InstanceType: instanceType, Planned: true,
+	}, nil
 }
 
 // Breaks tells whether a candidate is outside a bound of a need.

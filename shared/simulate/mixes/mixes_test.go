@@ -25,7 +25,11 @@ func offer() selection.Offer {
 			Latency: []profile.Latency{{Resource: "reference", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: m.ms, P95: m.ms, P99: m.ms}}},
 		})
 	}
-	return selection.Offer{Catalogue: c, Table: selection.NewTable(c, "", "vm"), InstanceType: "vm", Planned: true}
+	o, err := mixes.Offer(c, []string{"fast", "middle", "slow"}, "vm")
+	if err != nil {
+		panic(err)
+	}
+	return o
 }
 
 // What chance may choose is listed whole, and each outcome once.
