@@ -6,17 +6,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
+	"paragon/cmd/paragon/rehearse/policy"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local/runtimeapi"
 )
@@ -30,7 +32,9 @@ type stand struct {
 	log       func(format string, args ...any)
 
 	mu    sync.Mutex
-	calls map[string]map[string]bool // actions of IAM by caller
+	calls map[string]map[string]policy.Call // by caller, each once
+	// groups are the groups of instances, which a call may not say.
+	groups map[string]string
 }
 
 func newStand(moto string, log func(format string, args ...any)) *stand {
@@ -42,7 +46,7 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	return &stand{proxy: p, log: log, calls: map[string]map[string]bool{}}
+	return &stand{proxy: p, log: log, calls: map[string]map[string]policy.Call{}, groups: map[string]string{}}
 }
 
 var (
@@ -64,7 +68,7 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		who, service, _ = strings.Cut(signed, "/")
 		service = "s3"
 	}
-	s.note(who, actions(service, r, body))
+	s.note(who, callsOf(service, r, body, s.groupOf))
 	if m := invocation.FindStringSubmatch(r.URL.Path); m != nil {
 		s.invoke(w, r.Context(), m[1], body)
 		return
@@ -76,62 +80,45 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.proxy.ServeHTTP(w, r)
 }
 
-// note writes actions down. The test's own key is not a caller.
-func (s *stand) note(who string, actions []string) {
+// note writes calls down.
+func (s *stand) note(who string, calls []policy.Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.calls[who] == nil {
-		s.calls[who] = map[string]bool{}
+		s.calls[who] = map[string]policy.Call{}
 	}
-	for _, a := range actions {
-		s.calls[who][a] = true
+	for _, c := range calls {
+		s.calls[who][fmt.Sprint(c)] = c
 	}
 }
 
-// prefixes are the services as IAM calls them.
-var prefixes = map[string]string{"monitoring": "cloudwatch"}
-
-// actions are what IAM must allow for a call.
-func actions(service string, r *http.Request, body []byte) []string {
-	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	if action == "" {
-		if v, err := url.ParseQuery(string(body)); err == nil {
-			action = v.Get("Action")
-		}
-	}
-	switch service {
-	case "s3":
-		action = map[string]string{http.MethodGet: "GetObject", http.MethodPut: "PutObject"}[r.Method]
-	case "lambda":
-		action = "InvokeFunction"
-	case "sqs":
-		action = strings.TrimSuffix(action, "Batch")
-	case "dynamodb":
-		if action == "TransactWriteItems" {
-			return transacted(body)
-		}
-	}
-	if p := prefixes[service]; p != "" {
-		service = p
-	}
-	return []string{service + ":" + action}
-}
-
-// transacted are the actions within a transaction, which IAM asks for one by one.
-func transacted(body []byte) (out []string) {
-	var in struct {
-		TransactItems []map[string]json.RawMessage
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return []string{"dynamodb:TransactWriteItems"}
-	}
-	names := map[string]string{"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-	for _, i := range in.TransactItems {
-		for kind := range i {
-			out = append(out, "dynamodb:"+names[kind])
+// made are the calls of every caller but the test, which has the stand-in's key.
+func (s *stand) made() map[string][]policy.Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string][]policy.Call{}
+	for who, calls := range s.calls {
+		if who != testKey {
+			out[who] = slices.Collect(maps.Values(calls))
 		}
 	}
 	return out
+}
+
+// testKey is the access key of standin.Env.
+const testKey = "testing"
+
+func (s *stand) groupOf(instance string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.groups[instance]
+}
+
+// belongs says which group an instance is of.
+func (s *stand) belongs(instance, group string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.groups[instance] = group
 }
 
 // invoke runs a function as Lambda does.

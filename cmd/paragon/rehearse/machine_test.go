@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -43,8 +42,8 @@ func metadata(t *testing.T, id, kind string) string {
 // heredoc is where the user data says what a worker's environment is.
 var heredoc = regexp.MustCompile(`(?s)<<'ENV'\n(.*?)ENV\n`)
 
-// workerEnv reads the environment out of the launch template that was made.
-func (p *play) workerEnv() []string {
+// userData is the script out of the launch template that was made.
+func (p *play) userData() []byte {
 	p.t.Helper()
 	said := callStand(p.t, p.moto, "ec2", form("Action", "DescribeLaunchTemplateVersions", "Version", "2016-11-15",
 		"LaunchTemplateName", stackName+"-general", "LaunchTemplateVersion.1", "$Latest"))
@@ -52,11 +51,7 @@ func (p *play) workerEnv() []string {
 	encoded, _, _ := strings.Cut(rest, "</userData>")
 	script, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 	must(p.t, err)
-	m := heredoc.FindSubmatch(script)
-	if m == nil {
-		p.t.Fatalf("no environment in the user data:\n%s", script)
-	}
-	return strings.Fields(string(m[1]))
+	return script
 }
 
 // process is the worker on its machine.
@@ -70,10 +65,14 @@ type process struct {
 func (p *play) startWorker(id string) *process {
 	p.t.Helper()
 	w := &process{done: make(chan error, 1)}
-	binary, err := filepath.Abs(p.built("worker"))
-	must(p.t, err)
-	w.cmd = exec.Command(binary)
-	w.cmd.Env = append(append(p.env("worker"), p.workerEnv()...), "AWS_EC2_METADATA_DISABLED=false",
+	script := p.userData()
+	m := heredoc.FindSubmatch(script)
+	if m == nil {
+		p.t.Fatalf("no environment in the user data:\n%s", script)
+	}
+	p.stand.belongs(id, stackName+"-"+pool)
+	w.cmd = exec.Command(p.workerBinary(script))
+	w.cmd.Env = append(append(p.env("worker"), strings.Fields(string(m[1]))...), "XDG_CACHE_HOME="+p.t.TempDir(), "AWS_EC2_METADATA_DISABLED=false",
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large"))
 	w.cmd.Stderr = &w.said
 	must(p.t, w.cmd.Start())

@@ -4,32 +4,43 @@ package rehearse
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"paragon/cmd/paragon/rehearse/policy"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/standin"
 )
 
-// roles are the roles in the template, by the caller that takes them on.
-var roles = map[string]string{"api": "ApiFunctionRole", "dispatcher": "DispatcherRole", "controller": "ControllerRole", "worker": "PoolGeneralRole"}
-
-// uncalled are the permissions that this rehearsal does not use, and what does.
-var uncalled = map[string]map[string]string{
+// uncalled are the grants that this rehearsal does not use, and what does. Those
+// of the inference functions are under their common name.
+var uncalled = map[string][]policy.Excuse{
 	"api": {
-		"ssm:GetParametersByPath": onlyOne, "logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
+		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
+		{Action: "logs:*", Why: byLambda},
 	},
 	"dispatcher": {
-		"sqs:ReceiveMessage": bySource, "sqs:GetQueueAttributes": bySource, "sqs:SendMessage": "hands back what functions throw back, and files dead letters",
-		"s3:GetObject": "reads an upload", "cloudwatch:PutMetricData": late, "ssm:GetParametersByPath": onlyOne,
-		"logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
+		{Action: "sqs:ReceiveMessage", Why: bySource}, {Action: "sqs:GetQueueAttributes", Why: bySource},
+		{Action: "sqs:SendMessage", Why: "hands back what functions throw back, and files dead letters"},
+		{Action: "s3:GetObject", Resource: "*/uploads/*", Why: "reads an upload"},
+		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
+		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
+		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	"controller": {
-		"dynamodb:BatchGetItem": "reads what the sweep found", "dynamodb:UpdateItem": "ends what the sweep found", "ssm:GetParametersByPath": onlyOne,
-		"logs:CreateLogStream": byLambda, "logs:PutLogEvents": byLambda,
+		{Action: "dynamodb:BatchGetItem", Why: "reads what the sweep found"},
+		{Action: "dynamodb:UpdateItem", Resource: "*-queries", Why: "ends what the sweep found"},
+		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	"worker": {
-		"sqs:ChangeMessageVisibility": "renews leases of long runs", "sqs:SendMessage": "bounces and gives back", "cloudwatch:PutMetricData": late,
-		"ssm:GetParametersByPath": onlyOne,
+		{Action: "s3:GetObject", Resource: "*:cdk-*.zip", Why: "the machine fetches the worker before it runs"},
+		{Action: "sqs:ChangeMessageVisibility", Why: "renews leases of long runs"}, {Action: "sqs:SendMessage", Why: "bounces and gives back"},
+		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
+		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
 	},
+	"inference": {{Action: "logs:*", Why: byLambda}},
 }
 
 const (
@@ -40,66 +51,109 @@ const (
 )
 
 // checkPermissions holds every call that was made to the role of its caller,
-// and every permission of a role to a call, or to a reason why there is none here.
+// and every grant of a role to a call, or to a reason why there is none here. A
+// grant that was used is then taken away: that must be a fault.
 func (p *play) checkPermissions() {
 	p.t.Helper()
-	p.stand.mu.Lock()
-	defer p.stand.mu.Unlock()
-	for who, role := range roles {
-		may := p.allowed(role)
-		for _, did := range slices.Sorted(maps.Keys(p.stand.calls[who])) {
-			if !may[did] {
-				p.t.Errorf("the %s calls %s, which its role does not allow", who, did)
-			}
-		}
-		for _, action := range slices.Sorted(maps.Keys(may)) {
-			if !p.stand.calls[who][action] && uncalled[who][action] == "" {
-				p.t.Errorf("the role of the %s allows %s, which nothing calls", who, action)
-			}
-		}
-		for _, action := range slices.Sorted(maps.Keys(uncalled[who])) {
-			if !may[action] {
-				p.t.Errorf("%s of the %s is excused and not allowed: take it off the list", action, who)
-			}
-		}
-	}
-}
-
-// allowed are the actions of a role.
-func (p *play) allowed(prefix string) map[string]bool {
-	out := map[string]bool{}
-	for id, r := range p.stack.resources {
-		if r.Type != "AWS::IAM::Role" || !strings.HasPrefix(id, prefix) {
+	roles, did := p.roles(), p.stand.made()
+	unseen := maps.Clone(uncalled)
+	for _, who := range slices.Sorted(maps.Keys(did)) {
+		role, calls := roles[who], did[who]
+		if role == "" {
+			p.t.Errorf("%s has no role and made %d calls", who, len(calls))
 			continue
 		}
-		text, err := json.Marshal(r.Properties["Policies"])
-		must(p.t, err)
-		var policies []struct {
-			PolicyDocument struct {
-				Statement []struct{ Action any }
-			}
+		kind, _, _ := strings.Cut(who, "-")
+		delete(unseen, kind)
+		may := p.statements(role)
+		for _, fault := range policy.Judge(may, calls, uncalled[kind]) {
+			p.t.Errorf("the %s: %s", who, fault)
 		}
-		must(p.t, json.Unmarshal(text, &policies))
-		for _, policy := range policies {
-			for _, s := range policy.PolicyDocument.Statement {
-				for _, a := range list(s.Action) {
-					out[a] = true
-				}
+		p.takeAway(who, may, calls)
+	}
+	for kind := range unseen {
+		p.t.Errorf("the %s made no call", kind)
+	}
+}
+
+// takeAway moves one grant after the other to another resource, and wants the
+// calls that used it refused.
+func (p *play) takeAway(who string, may []policy.Statement, calls []policy.Call) {
+	p.t.Helper()
+	for _, c := range calls {
+		by, err := policy.Matching(may, c)
+		must(p.t, err)
+		if len(by) != 1 {
+			continue // another grant still allows it
+		}
+		if left, err := policy.Matching(policy.Without(may, by[0]), c); err != nil || len(left) > 0 {
+			p.t.Errorf("the %s may call %+v by %v, error %v, although %v was taken away", who, c, left, err, by[0])
+		}
+	}
+}
+
+// roles are the logical ids of the roles, by who takes them on.
+func (p *play) roles() map[string]string {
+	out := map[string]string{}
+	for id, r := range p.stack.resources {
+		switch r.Type {
+		case "AWS::Lambda::Function":
+			name, _ := r.Properties["FunctionName"].(string)
+			out[strings.TrimPrefix(name, names.Prefix(stage))] = r.Properties["Role"].(map[string]any)["Fn::GetAtt"].([]any)[0].(string)
+		case "AWS::IAM::Role":
+			if text, _ := json.Marshal(r.Properties["AssumeRolePolicyDocument"]); strings.Contains(string(text), `"ec2.amazonaws.com"`) {
+				out["worker"] = id
 			}
 		}
 	}
 	return out
 }
 
-// list is one text or several.
-func list(v any) (out []string) {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case []any:
-		for _, one := range v {
-			out = append(out, one.(string))
-		}
+// statements are what a role may do, with every name as it was made.
+func (p *play) statements(role string) (out []policy.Statement) {
+	p.t.Helper()
+	resolved, err := policy.Resolve(p.stack.resources[role].Properties["Policies"], p.named)
+	must(p.t, err)
+	text, err := json.Marshal(resolved)
+	must(p.t, err)
+	var policies []struct {
+		PolicyDocument struct{ Statement []policy.Statement }
+	}
+	must(p.t, json.Unmarshal(text, &policies))
+	for _, one := range policies {
+		out = append(out, one.PolicyDocument.Statement...)
+	}
+	if len(out) == 0 {
+		p.t.Errorf("the role %s may do nothing", role)
 	}
 	return out
+}
+
+// named is what a Ref or an attribute of the template is on the stand-in.
+func (p *play) named(id, attribute string) (string, error) {
+	pseudo := map[string]string{"AWS::Partition": "aws", "AWS::Region": standin.Region, "AWS::AccountId": standin.Account, "AWS::URLSuffix": "amazonaws.com"}
+	if v, ok := pseudo[id]; ok {
+		return v, nil
+	}
+	name, ok := p.made[id]
+	if !ok {
+		return "", fmt.Errorf("the stack has no resource %q", id)
+	}
+	if attribute == "" {
+		return name, nil
+	}
+	switch kind := p.stack.resources[id].Type; kind + " " + attribute {
+	case "AWS::SQS::Queue Arn":
+		return arn("sqs", name[strings.LastIndex(name, "/")+1:]), nil
+	case "AWS::DynamoDB::Table Arn":
+		return arn("dynamodb", "table/"+name), nil
+	case "AWS::Lambda::Function Arn":
+		return arn("lambda", "function:"+name), nil
+	case "AWS::Logs::LogGroup Arn":
+		return arn("logs", "log-group:"+name+":*"), nil
+	case "AWS::S3::Bucket Arn":
+		return "arn:aws:s3:::" + name, nil
+	default:
+		return "", fmt.Errorf("what is the %s of %s, a %s?", attribute, id, kind)
+	}
 }

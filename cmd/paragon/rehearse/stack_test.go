@@ -6,6 +6,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -123,9 +124,9 @@ func (a asset) pack() ([]byte, error) {
 }
 
 // create makes the stack on the stand-in, less its outputs, its rules and what
-// the stand-in cannot make. The source of the dispatcher is made disabled: the
+// the stand-in cannot make, and returns what each resource is called. The source of the dispatcher is made disabled: the
 // stand-in has nothing to run, and would burn good messages.
-func (s synthesized) create(t *testing.T, url string) {
+func (s synthesized) create(t *testing.T, url string) map[string]string {
 	t.Helper()
 	delete(s.template, "Outputs")
 	delete(s.template, "Rules")
@@ -138,7 +139,7 @@ func (s synthesized) create(t *testing.T, url string) {
 			all[id].(map[string]any)["Properties"].(map[string]any)["Enabled"] = false
 		}
 	}
-	body, err := json.Marshal(s.template)
+	body, err := json.Marshal(s.withEndpoint(s.template))
 	must(t, err)
 	callStand(t, url, "cloudformation", form("Action", "CreateStack", "Version", "2010-05-15", "StackName", stackName,
 		"TemplateBody", string(body), "Capabilities.member.1", "CAPABILITY_NAMED_IAM"))
@@ -146,13 +147,50 @@ func (s synthesized) create(t *testing.T, url string) {
 		said := callStand(t, url, "cloudformation", form("Action", "DescribeStacks", "Version", "2010-05-15", "StackName", stackName))
 		switch {
 		case strings.Contains(said, "<StackStatus>CREATE_COMPLETE<"):
-			return
+			return physical(t, url)
 		case strings.Contains(said, "FAILED"), strings.Contains(said, "ROLLBACK"):
 			t.Fatalf("the stack was not made: %s", said)
 		}
 		<-time.After(100 * time.Millisecond)
 	}
 	t.Fatal("the stack is not made yet")
+	return nil
+}
+
+// endpoint stands for the gateway's, which the stand-in does not make.
+const endpoint = "https://gateway.example.com"
+
+// withEndpoint gives the gateway's attributes in a value.
+func (s synthesized) withEndpoint(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = s.withEndpoint(v[i])
+		}
+	case map[string]any:
+		if of, ok := v["Fn::GetAtt"].([]any); ok && s.resources[of[0].(string)].Type == "AWS::ApiGatewayV2::Api" {
+			return endpoint
+		}
+		for key := range v {
+			v[key] = s.withEndpoint(v[key])
+		}
+	}
+	return v
+}
+
+// physical reads what the resources of the stack are called.
+func physical(t *testing.T, url string) map[string]string {
+	t.Helper()
+	said := callStand(t, url, "cloudformation", form("Action", "DescribeStackResources", "Version", "2010-05-15", "StackName", stackName))
+	var in struct {
+		Resources []struct{ LogicalResourceId, PhysicalResourceId string } `xml:"DescribeStackResourcesResult>StackResources>member"`
+	}
+	must(t, xml.Unmarshal([]byte(said), &in))
+	out := map[string]string{}
+	for _, r := range in.Resources {
+		out[r.LogicalResourceId] = r.PhysicalResourceId
+	}
+	return out
 }
 
 func form(pairs ...string) url.Values {

@@ -1,0 +1,160 @@
+//go:build rehearse
+
+package rehearse
+
+import (
+	"context"
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"paragon/shared/cloud"
+	paws "paragon/shared/cloud/aws"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/core/query"
+)
+
+const (
+	stage    = "dev"
+	pool     = "general"
+	patience = 90 * time.Second
+	caller   = "arn:aws:iam::123456789012:user/ann"
+)
+
+// play is a deployment that is played.
+type play struct {
+	t     *testing.T
+	stack synthesized
+	moto  string // the stand-in itself
+	url   string // the stand before it, which the binaries see
+	stand *stand
+	made  map[string]string // physical ids of the stack's resources, by logical ones
+	sdk   aws.Config
+	home  cloud.Home
+	api   *runtimeapi.Invoker
+}
+
+// newPlay makes the stack and starts what a deployment has running: nothing,
+// until it is called.
+func newPlay(t *testing.T) *play {
+	t.Helper()
+	p := &play{t: t, stack: readStack(t), moto: standin.Start(t)}
+	p.stand = newStand(p.moto, t.Logf)
+	s := httptest.NewServer(p.stand)
+	t.Cleanup(s.Close)
+	p.url = s.URL
+	for _, v := range standin.Env(p.url) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	var err error
+	p.sdk, err = awsconfig.LoadDefaultConfig(t.Context())
+	must(t, err)
+	p.stack.publish(t, p.sdk)
+	p.publishProfiles()
+	p.made = p.stack.create(t, p.moto)
+	p.startLambda()
+	p.connect()
+	return p
+}
+
+// env is what every binary needs to reach the stand, each with its own key.
+func (p *play) env(who string) []string {
+	return append(standin.Env(p.url), "AWS_ACCESS_KEY_ID="+who)
+}
+
+// startLambda registers every function of the stack, as it was made.
+func (p *play) startLambda() {
+	p.t.Helper()
+	var functions []runtimeapi.Function
+	bootstraps := p.bootstraps()
+	pages := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(p.sdk), &lambda.ListFunctionsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(p.t.Context())
+		must(p.t, err)
+		for _, f := range page.Functions {
+			name := aws.ToString(f.FunctionName)
+			env := append(p.env(strings.TrimPrefix(name, names.Prefix(stage))), "XDG_CACHE_HOME="+p.t.TempDir())
+			for k, v := range f.Environment.Variables {
+				env = append(env, k+"="+v)
+			}
+			functions = append(functions, runtimeapi.Function{
+				Name: name, Bootstrap: bootstraps[name], MemoryMB: int(aws.ToInt32(f.MemorySize)), Env: env,
+				Timeout: time.Duration(aws.ToInt32(f.Timeout)) * time.Second,
+			})
+		}
+	}
+	var err error
+	p.api, err = runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
+	must(p.t, err)
+	p.stand.functions = p.api
+	p.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = p.api.Close(ctx)
+	})
+}
+
+// connect reaches the stage as a person would.
+func (p *play) connect() {
+	p.t.Helper()
+	out, err := lambda.NewFromConfig(p.sdk).GetFunctionConfiguration(p.t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(names.Function(stage, "api"))})
+	must(p.t, err)
+	c, err := paws.FromEnv(func(key string) string { return out.Environment.Variables[key] })
+	must(p.t, err)
+	h, err := paws.New(p.t.Context(), c)
+	must(p.t, err)
+	p.home = h.Home
+}
+
+// call runs a function with an event as AWS would.
+func (p *play) call(function string, event, answer any) {
+	p.t.Helper()
+	payload, err := json.Marshal(event)
+	must(p.t, err)
+	inv, err := p.api.Invoke(p.t.Context(), names.Function(stage, function), payload)
+	if err != nil {
+		p.t.Fatalf("invoke %s: %v", function, err)
+	}
+	if inv.InitMS > 0 {
+		p.t.Logf("cold start of %s: %.0f ms", function, inv.InitMS)
+	}
+	if answer != nil {
+		must(p.t, json.Unmarshal(inv.Payload, answer))
+	}
+}
+
+// tell says how the deployment stands, for whoever looks into a failure.
+func (p *play) tell() {
+	p.t.Helper()
+	ctx := p.t.Context()
+	p.t.Logf("ticks, newest first: %q", p.lines())
+	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.DeadLetters, cloud.WorkQueue(pool, query.Strict), cloud.WorkQueue(pool, query.Relaxed)} {
+		d, err := p.home.Queues.Depth(ctx, q)
+		p.t.Logf("queue %s: %+v, error %v", q, d, err)
+	}
+	ws, err := p.home.Fleet.Workers(ctx, pool)
+	p.t.Logf("workers: %+v, error %v", ws, err)
+	rs, err := p.home.Store.Recent(ctx, "", 3)
+	p.t.Logf("newest queries: %+v, error %v", rs, err)
+}
+
+// until looks again and again, for as long as patience lasts.
+func (p *play) until(what string, holds func() bool) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); !holds(); {
+		if time.Now().After(end) {
+			p.tell()
+			p.t.Fatalf("%v passed and not yet: %s", patience, what)
+		}
+		<-time.After(200 * time.Millisecond)
+	}
+}

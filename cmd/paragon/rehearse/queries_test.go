@@ -1,0 +1,176 @@
+//go:build rehearse
+
+package rehearse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+)
+
+// gateway is a request as API Gateway's HTTP API hands it over.
+func gateway(method, path, body string) events.APIGatewayV2HTTPRequest {
+	r := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", RouteKey: "$default", RawPath: path, Body: body,
+		Headers: map[string]string{"content-type": "application/json", "host": "example.execute-api.us-east-1.amazonaws.com"},
+	}
+	r.RequestContext.HTTP.Method, r.RequestContext.HTTP.Path = method, path
+	r.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
+		IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{UserARN: caller},
+	}
+	return r
+}
+
+// picture is one that is in the test set.
+func (p *play) picture() []byte {
+	p.t.Helper()
+	paths, err := filepath.Glob("../../../profiles/fashion/testdata/*-trouser.png")
+	must(p.t, err)
+	data, err := os.ReadFile(paths[0])
+	must(p.t, err)
+	return data
+}
+
+// submit hands a query with its picture in and returns where to ask for it.
+func (p *play) submit(class query.Class) string {
+	p.t.Helper()
+	return p.ask(class, p.inline())
+}
+
+// inline is the picture as a message carries it.
+func (p *play) inline() string {
+	p.t.Helper()
+	return fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(p.picture()))
+}
+
+// ask hands a query in for the model whose network is fetched.
+func (p *play) ask(class query.Class, input string) string { return p.askFor(fetched, class, input) }
+
+// askFor hands a query in for a model.
+func (p *play) askFor(model string, class query.Class, input string) string {
+	p.t.Helper()
+	body := fmt.Sprintf(`{"model":%q,"class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png",%s}}`, model, class, input)
+	var got events.APIGatewayV2HTTPResponse
+	p.call("api", gateway("POST", "/v1/queries", body), &got)
+	if got.StatusCode != http.StatusAccepted {
+		p.t.Fatalf("the API answered %+v", got)
+	}
+	return got.Headers["Location"]
+}
+
+// upload puts the picture where the API says, and returns its name.
+func (p *play) upload() string {
+	p.t.Helper()
+	data := p.picture()
+	var got events.APIGatewayV2HTTPResponse
+	p.call("api", gateway("POST", "/v1/uploads", fmt.Sprintf(`{"content_type":"image/png","bytes":%d}`, len(data))), &got)
+	var place cloud.Upload
+	must(p.t, json.Unmarshal([]byte(got.Body), &place))
+	r, err := http.NewRequestWithContext(p.t.Context(), place.Method, place.URL, bytes.NewReader(data))
+	must(p.t, err)
+	for name, value := range place.Headers {
+		r.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(r)
+	must(p.t, err)
+	must(p.t, res.Body.Close())
+	if res.StatusCode != http.StatusOK {
+		p.t.Fatalf("the upload was answered %s", res.Status)
+	}
+	return place.URI
+}
+
+// answered is what the API says of a query.
+type answered struct {
+	State    query.State
+	Result   query.Result
+	ServedBy query.Runner `json:"served_by"`
+	Failure  query.Failure
+}
+
+// await asks for a query until it is terminal.
+func (p *play) await(location string) answered {
+	p.t.Helper()
+	var q answered
+	p.until("the query "+location+" is answered", func() bool {
+		var got events.APIGatewayV2HTTPResponse
+		p.call("api", gateway("GET", location, ""), &got)
+		must(p.t, json.Unmarshal([]byte(got.Body), &q))
+		return q.State.Terminal()
+	})
+	return q
+}
+
+// read asks for a query until it is answered.
+func (p *play) read(location string) answered {
+	p.t.Helper()
+	q := p.await(location)
+	if q.State != query.Succeeded || q.Result.Label == "" {
+		p.t.Errorf("the query %s reads %+v", location, q)
+	}
+	return q
+}
+
+// cancelled takes back a query that waits, and is told that it is.
+func (p *play) cancelled(location string) {
+	p.t.Helper()
+	p.call("api", gateway("DELETE", location, ""), nil)
+	if q := p.await(location); q.State != query.Cancelled {
+		p.t.Errorf("the query that was taken back reads %+v", q)
+	}
+}
+
+// vote says that an answer is right.
+func (p *play) vote(location string) {
+	p.t.Helper()
+	var got events.APIGatewayV2HTTPResponse
+	p.call("api", gateway("POST", location+"/feedback", `{"correct":true}`), &got)
+	if got.StatusCode/100 != 2 {
+		p.t.Errorf("the vote was answered %d %s", got.StatusCode, got.Body)
+	}
+}
+
+// overflow hands what waits on the overflow queue to the dispatcher, as its
+// event source does.
+func (p *play) overflow() {
+	p.t.Helper()
+	ds, err := p.home.Queues.Receive(p.t.Context(), cloud.Overflow, 10, time.Minute, 5*time.Second)
+	must(p.t, err)
+	if len(ds) != 1 {
+		p.t.Fatalf("%d messages on the overflow queue, want 1", len(ds))
+	}
+	message, err := json.Marshal(ds[0].Message)
+	must(p.t, err)
+	_, handle, _ := strings.Cut(ds[0].Receipt, " ")
+	var failed events.SQSEventResponse
+	p.call("dispatcher", events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: "m1", ReceiptHandle: handle, Body: string(message), EventSource: "aws:sqs",
+		Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+	}}}, &failed)
+	if len(failed.BatchItemFailures) > 0 {
+		p.t.Fatalf("the dispatcher handed back %+v", failed.BatchItemFailures)
+	}
+}
+
+// submitAny submits a query and serves the overflow, should it go there.
+func (p *play) submitAny(class query.Class) string {
+	p.t.Helper()
+	location := p.submit(class)
+	d, err := p.home.Queues.Depth(p.t.Context(), cloud.Overflow)
+	must(p.t, err)
+	if d.Visible > 0 {
+		p.overflow()
+	}
+	return location
+}
