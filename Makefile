@@ -172,11 +172,6 @@ prereqs:
 emulator:
 	@command -v qemu-aarch64-static >/dev/null || $(call apt,qemu-user-static)
 
-# Runs the functions for arm64 on other machines, and the others on arm64.
-.PHONY: emulator
-emulator:
-	@command -v qemu-aarch64-static >/dev/null || $(call apt,qemu-user-static)
-
 .PHONY: browser
 browser:
 	@command -v gcc >/dev/null || $(call apt,gcc libc6-dev)
