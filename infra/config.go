@@ -40,8 +40,9 @@ type Config struct {
 	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means all
 	FunctionArch     string   // of the inference functions: x86_64 or arm64
 	Pools            map[string]Pool
-	Authorizer       string // iam or keys
-	Network          string // private, with endpoints, or public, which is cheaper
+	Authorizer       string   // iam or keys
+	SharedRoles      []string // names of roles whose holders are one owner
+	Network          string   // private, with endpoints, or public, which is cheaper
 	Throttle         Throttle
 	// OverflowConcurrency is how many dispatchers the overflow queue may run at
 	// once; each answers a batch of up to 10.
@@ -77,7 +78,7 @@ func readConfig(context func(string) any) (Config, error) {
 func (c *Config) keys() map[string]any {
 	return map[string]any{
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
-		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer,
+		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles,
 		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
@@ -105,6 +106,7 @@ func decode(value, into any) error {
 }
 
 var (
+	roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 	poolName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 	address  = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 )
@@ -131,6 +133,9 @@ func (c Config) validate() error {
 	must(slices.Contains(logDays, c.LogDays), "context \"log_days\": %d is none of %v", c.LogDays, logDays)
 	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is no address", c.AlarmEmail)
 	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v is negative", c.MonthlyBudgetUSD)
+	for _, role := range c.SharedRoles {
+		must(roleName.MatchString(role), "context \"shared_roles\": %q is no name of a role: it is without its path and account", role)
+	}
 	must(len(c.Pools) > 0, "context \"pools\": there must be one")
 	if err := c.checkProfiles(); err != nil {
 		faults = append(faults, err)

@@ -106,6 +106,14 @@ func (s *stack) environment() map[string]*string {
 	return env
 }
 
+// tellOwners adds whose callers are one owner.
+func (s *stack) tellOwners(env map[string]*string) map[string]*string {
+	if len(s.SharedRoles) > 0 {
+		env[names.SharedRoles] = text(strings.Join(s.SharedRoles, " "))
+	}
+	return env
+}
+
 // home is what leads to the stage's queues, tables and bucket.
 func (s *stack) home() map[string]*string {
 	return s.tellProfiles(map[string]*string{
@@ -120,7 +128,7 @@ func (s *stack) home() map[string]*string {
 func (s *stack) makeFunctions() (f functions) {
 	f.api = s.function(made{
 		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: pricing.APIMB, seconds: 29,
-		env: s.environment(), may: s.apiMay(),
+		env: s.tellOwners(s.environment()), may: s.apiMay(),
 	})
 	f.dispatcher = s.function(made{
 		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: pricing.DispatcherMB, seconds: dispatcherSeconds,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/settings"
 )
 
@@ -23,6 +24,12 @@ func intakeRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("ApiGatewayV2::Route")[0]].Properties["AuthorizationType"] = "NONE"
 		}},
+		{"the api is told which roles are one owner, and of no other", func(a assembly) []string {
+			if got, _ := environment(a.function("api"))[names.SharedRoles].(string); got != strings.Join(a.cfg.SharedRoles, " ") {
+				return faultf("it is told %q", got)
+			}
+			return nil
+		}, func(a assembly) { environment(a.function("api"))[names.SharedRoles] = "everybody" }},
 		{"the gateway is throttled", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("ApiGatewayV2::Stage") {
 				s := a.t.Resources[id].prop("DefaultRouteSettings")

@@ -90,7 +90,7 @@ func TestChoices(t *testing.T) {
 	a := synthesize(t, dist, map[string]any{
 		"stage": "prod", "network": "public", "authorizer": "keys", "function_arch": "arm64", "function_memory_mb": "[1024]", "retain": true,
 		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "settings": map[string]any{"path_ms": "60"},
-		"profiles_prefix": "s3://my-profiles/prod",
+		"profiles_prefix": "s3://my-profiles/prod", "shared_roles": []string{"ingest", "batch"},
 		"pools": map[string]any{
 			"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4},
 			"big":     map[string]any{"instance_types": []string{"c5.2xlarge"}, "max": 2},
@@ -159,6 +159,7 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"profiles_prefix", "/a/folder", `context "profiles_prefix": "/a/folder" is not of the form s3://bucket/prefix`},
 		{"profiles_prefix", "s3://my-profiles", `context "profiles_prefix": "s3://my-profiles" is a whole bucket`},
 		{"profiles", "../profiles", "profiles_prefix"},
+		{"shared_roles", `["arn:aws:iam::1:role/ingest"]`, "shared_roles"},
 		{"tasks", []string{"imagenet"}, "tasks"},
 		{"function_arch", "sparc", "function_arch"},
 		{"function_memory_mb", "[1000]", "function_memory_mb"},

@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"paragon/docs"
@@ -63,7 +63,7 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	}
 	go tunables.Run(ctx, settingsEvery)
 	go svc.Run(ctx)
-	return httpapi.New(svc, httpapi.Options{Owner: caller, AnyHost: true, OpenAPI: docs.OpenAPI})
+	return httpapi.New(svc, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI})
 }
 
 func poolsOf(list []home.Pool) (out []intake.Pool) {
@@ -71,18 +71,4 @@ func poolsOf(list []home.Pool) (out []intake.Pool) {
 		out = append(out, intake.Pool{Name: p.Name, InstanceType: p.InstanceType})
 	}
 	return out
-}
-
-// caller is who signed the request, or whose key it carries, as API Gateway
-// verified it; empty, which is refused, when it verified neither.
-func caller(r *http.Request) string {
-	c, ok := core.GetAPIGatewayV2ContextFromContext(r.Context())
-	if !ok || c.Authorizer == nil {
-		return ""
-	}
-	if c.Authorizer.IAM != nil {
-		return c.Authorizer.IAM.UserARN
-	}
-	owner, _ := c.Authorizer.Lambda[names.KeyOwner].(string)
-	return owner
 }
