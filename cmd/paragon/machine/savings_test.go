@@ -1,0 +1,91 @@
+package machine
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/local"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/calibration"
+	"paragon/shared/telemetry"
+)
+
+// weighing is a machine that has what it needs to weigh other schemes, and came
+// up a while before now.
+func weighing(t *testing.T, now time.Time, up time.Duration) *Machine {
+	t.Helper()
+	dir := t.TempDir()
+	owner, err := local.Open(t.Context(), filepath.Join(dir, "paragon.db"), local.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = owner.Close() })
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, _ := c.Instance("c5.large")
+	m := &Machine{cfg: Defaults(), log: slog.New(slog.DiscardHandler), home: owner.Cloud(), catalogue: c, instance: in}
+	m.cfg.DataDir, m.cfg.Workers = dir, 0
+	m.settings = tuning.New(m.home.Settings)
+	if err := m.settings.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.meter = newMeter(c, in, func() time.Time { return now.Add(-up) })
+	m.meter.paid(0.5)
+	return m
+}
+
+func store(t *testing.T, dir string, percent float64) {
+	t.Helper()
+	r := calibration.Report{At: time.Unix(0, 0), Version: Version, Runs: []calibration.Run{{Trace: "a", CostErrorPercent: percent}, {Trace: "b"}}}
+	if err := StoreCalibration(dir, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	m := weighing(t, now, 10*time.Minute)
+	if got := m.weigh(t.Context(), now); got.Quoted || len(got.Others) > 0 || !strings.Contains(got.Next, "paragon calibrate") {
+		t.Errorf("without a calibration: %+v", got)
+	}
+	store(t, m.cfg.DataDir, 9)
+	if got := m.weigh(t.Context(), now); got.Quoted || len(got.Others) > 0 {
+		t.Errorf("with one that is off: %+v", got)
+	}
+	store(t, m.cfg.DataDir, 1)
+	idle := m.weigh(t.Context(), now)
+	if !idle.Quoted || len(idle.Others) != 2 || idle.CostUSD != 0.5 || idle.Others[0].Scheme != "reactive" || idle.Others[1].Scheme != "mixed" {
+		t.Fatalf("nothing arrived: %+v", idle)
+	}
+	var points []cloud.Point
+	for s := range 500 {
+		points = append(points, cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"),
+			At: now.Add(time.Duration(s-550) * time.Second), Value: 20})
+	}
+	if err := m.home.Metrics.Put(t.Context(), points...); err != nil {
+		t.Fatal(err)
+	}
+	if busy := m.weigh(t.Context(), now); busy.Others[0].CostUSD <= idle.Others[0].CostUSD {
+		t.Errorf("10,000 queries cost %v under reactive, none cost %v", busy.Others[0].CostUSD, idle.Others[0].CostUSD)
+	}
+}
+
+func TestAHomeThatRunsForLongDoesNotGuess(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	m := weighing(t, now, 30*time.Hour)
+	store(t, m.cfg.DataDir, 1)
+	if got := m.weigh(t.Context(), now); got.Quoted || !strings.Contains(got.Why, "longer than arrivals are kept") {
+		t.Errorf("%+v", got)
+	}
+}
