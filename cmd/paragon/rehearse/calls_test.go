@@ -3,6 +3,7 @@
 package rehearse
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -37,7 +38,7 @@ func callsOf(service string, r *http.Request, body []byte, groupOf func(instance
 		address := field(body, "QueueUrl")
 		c = policy.Call{Action: "sqs:" + strings.TrimSuffix(action, "Batch"), Resource: arn("sqs", address[strings.LastIndex(address, "/")+1:])}
 	case "ssm":
-		c.Resource = arn("ssm", "parameter"+strings.TrimSuffix(field(body, "Path"), "/"))
+		c.Resource = arn("ssm", "parameter"+strings.TrimSuffix(cmp.Or(field(body, "Path"), field(body, "Name")), "/"))
 	case "dynamodb":
 		return tableCalls(action, body)
 	case "monitoring":

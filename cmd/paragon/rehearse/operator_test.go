@@ -1,0 +1,244 @@
+//go:build rehearse
+
+package rehearse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"paragon/cmd/paragon/rehearse/policy"
+	"paragon/shared/api"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/core/query"
+)
+
+// operator is the access key of who runs the stage from a terminal.
+const operator = "operator"
+
+// apiID is what the gateway calls the API; the stand-in makes none.
+const apiID = "abcde12345"
+
+// terminal is the command line at the stage that is played.
+type terminal struct {
+	*play
+	binary string
+}
+
+// newTerminal builds the command line and starts a gateway before the api. The
+// stage's door, as the stack made it, is led to that gateway.
+func newTerminal(p *play) *terminal {
+	p.t.Helper()
+	term := &terminal{p, filepath.Join(p.t.TempDir(), "paragon")}
+	if said, err := exec.Command("go", "build", "-o", term.binary, "paragon/cmd/paragon").CombinedOutput(); err != nil {
+		p.t.Fatalf("build the command line: %v\n%s", err, said)
+	}
+	gw := httptest.NewServer(http.HandlerFunc(p.pass))
+	p.t.Cleanup(gw.Close)
+	client, path := ssm.NewFromConfig(p.sdk), aws.String(names.DoorPath(stage))
+	out, err := client.GetParameter(p.t.Context(), &ssm.GetParameterInput{Name: path})
+	must(p.t, err)
+	var door names.Door
+	must(p.t, json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &door))
+	p.t.Logf("the door: %+v", door)
+	door.Endpoint = gw.URL
+	value, err := json.Marshal(door)
+	must(p.t, err)
+	_, err = client.PutParameter(p.t.Context(), &ssm.PutParameterInput{Name: path, Value: aws.String(string(value)), Overwrite: aws.Bool(true)})
+	must(p.t, err)
+	return term
+}
+
+// pass does what API Gateway does with a request: it holds it to its signature,
+// says who signed it, and hands it to the api as an event.
+func (p *play) pass(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	who, err := standin.Verify(r, body, func(string) string { return "testing" }, time.Now())
+	if err != nil || who.Service != "execute-api" {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `{"message":"Forbidden"}`)
+		return
+	}
+	p.stand.note(who.AccessKey, []policy.Call{{Action: "execute-api:Invoke", Resource: arn("execute-api", apiID+"/$default/"+r.Method+r.URL.Path)}})
+	e := gateway(r.Method, r.URL.Path, base64.StdEncoding.EncodeToString(body))
+	e.IsBase64Encoded, e.RawQueryString = true, r.URL.RawQuery
+	for name := range r.Header {
+		e.Headers[strings.ToLower(name)] = strings.Join(r.Header.Values(name), ",")
+	}
+	e.RequestContext.Authorizer.IAM.UserARN = "arn:aws:iam::" + standin.Account + ":user/" + who.AccessKey
+	payload, err := json.Marshal(e)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	var got events.APIGatewayV2HTTPResponse
+	inv, err := p.api.Invoke(r.Context(), names.Function(stage, "api"), payload)
+	if err != nil || json.Unmarshal(inv.Payload, &got) != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	for name, value := range got.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(got.StatusCode)
+	_, _ = io.WriteString(w, got.Body)
+}
+
+// says runs a command at the stage and wants its output to hold some words.
+func (term *terminal) says(want string, args ...string) []byte {
+	term.t.Helper()
+	c := exec.Command(term.binary, append(args, "--stage", stage)...)
+	c.Env = append(append(os.Environ(), term.env(operator)...), "PARAGON_ENDPOINT=", "PARAGON_TOKEN=")
+	var out, fault bytes.Buffer
+	c.Stdout, c.Stderr = &out, &fault
+	if err := c.Run(); err != nil || !strings.Contains(out.String(), want) {
+		term.t.Fatalf("paragon %s: %v, want %q in\n%s%s", strings.Join(args, " "), err, want, &out, &fault)
+	}
+	return out.Bytes()
+}
+
+// into runs a command that prints one JSON value.
+func (term *terminal) into(v any, args ...string) {
+	term.t.Helper()
+	must(term.t, json.Unmarshal(term.says("", append(args, "--json")...), v))
+}
+
+// The command line works on the stage as on one machine: it asks the API, signed,
+// and runs the stage with no more than the operator's policy.
+func TestOperate(t *testing.T) {
+	term := newTerminal(newPlay(t))
+	term.shifts()
+	term.queries()
+	term.tunes()
+	term.decides()
+	term.redrives()
+	term.checkOperator()
+}
+
+// queries asks and is answered.
+func (term *terminal) queries() {
+	picture, err := filepath.Glob("../../../profiles/fashion/testdata/*-trouser.png")
+	must(term.t, err)
+	var q struct{ ID string }
+	term.into(&q, "submit", "--model", "logistic", "--class", "strict", "--latency-ms", "20000", "--wait", "0", picture[0])
+	term.overflow()
+	term.says("trouser", "get", "--wait", "20", q.ID)
+	term.says("Chosen: ", "explain", q.ID)
+	term.says("logistic", "models")
+	term.says("general", "status")
+}
+
+// tunes changes a setting and takes it back.
+func (term *terminal) tunes() {
+	term.says(" -> 3", "tune", "set", "max_step", "3")
+	term.says("max_step: 3 -> 2", "tune", "set", "max_step", "2")
+	term.says("+ max_step=2", "tune", "diff")
+	term.says("max_step: 2 -> 3", "tune", "rollback", "max_step")
+	var past []api.Change
+	term.into(&past, "tune", "history", "max_step")
+	if len(past) < 3 {
+		term.t.Errorf("history %+v", past)
+	}
+	term.says("3\n", "tune", "get", "max_step")
+}
+
+// decides reads what the controller decided, and makes it again to the byte.
+func (term *terminal) decides() {
+	var ticks []api.Decision
+	term.until("there is a decision", func() bool {
+		term.into(&ticks, "decisions", "--limit", "5")
+		return len(ticks) > 0
+	})
+	term.says("wanted ", "explain", "--tick", ticks[0].ID)
+	term.says("the same, to the byte", "replay-decision", ticks[0].ID)
+}
+
+// redrives puts back two queries that have failed: each is asked again, once.
+func (term *terminal) redrives() {
+	term.fails("q1failed")
+	term.fails("q2failed")
+	term.says("2 would be asked again", "redrive", "--dry-run")
+	for waiting := 1; waiting >= 0; waiting-- {
+		var done api.DeadLetters
+		term.into(&done, "redrive", "--limit", "1")
+		if len(done.Letters) != 1 || done.Letters[0].Fate != api.Rerun || done.Waiting != waiting {
+			term.t.Fatalf("put back: %+v, want %d to wait", done, waiting)
+		}
+		term.overflow()
+		term.says("trouser", "get", "--wait", "20", done.Letters[0].As)
+	}
+	term.says("0 asked again", "redrive")
+}
+
+// fails makes a query of the operator's that has failed, with its dead letter.
+func (term *terminal) fails(id string) {
+	term.t.Helper()
+	now := time.Now()
+	r := query.Record{ID: id, Owner: "arn:aws:iam::" + standin.Account + ":user/" + operator, State: query.Placed, Model: "logistic", Class: query.Strict,
+		Need: query.Need{Task: "fashion", Model: "logistic"}, AcceptedAt: now, DeadlineAt: now.Add(20 * time.Second), ExpiresAt: now.Add(time.Minute),
+		ForgetAt: now.Add(time.Hour), Placement: string(cloud.Overflow)}
+	_, _, err := term.home.Store.Accept(term.t.Context(), r, cloud.DeadLetters, r.Message(query.Input{ContentType: "image/png", Data: term.picture()}))
+	must(term.t, err)
+	_, _, err = term.home.Store.Finish(term.t.Context(), r.ID, query.Outcome{State: query.Failed, FinishedAt: now, Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}})
+	must(term.t, err)
+}
+
+// unplayedHere are the grants of the operator's policy that this play does not use.
+var unplayedHere = []policy.Excuse{
+	{Action: "sqs:SendMessage", Resource: "*-work-*", Why: "puts relaxed queries back"},
+	{Action: "ssm:GetParametersByPath", Why: onlyOne},
+}
+
+// checkOperator holds what the command line called to the operator's policy.
+func (term *terminal) checkOperator() {
+	term.t.Helper()
+	for _, r := range term.stack.resources {
+		if r.Type != "AWS::IAM::ManagedPolicy" {
+			continue
+		}
+		resolved, err := policy.Resolve(r.Properties["PolicyDocument"], term.operatorNames)
+		must(term.t, err)
+		text, err := json.Marshal(resolved)
+		must(term.t, err)
+		var doc struct{ Statement []policy.Statement }
+		must(term.t, json.Unmarshal(text, &doc))
+		calls := term.stand.made()[operator]
+		for _, fault := range policy.Judge(doc.Statement, calls, unplayedHere) {
+			term.t.Errorf("the operator: %s", fault)
+		}
+		term.takeAway(operator, doc.Statement, calls)
+		return
+	}
+	term.t.Error("the stack has no policy for those who run it")
+}
+
+// operatorNames knows the API too, which the stand-in does not make.
+func (term *terminal) operatorNames(id, attribute string) (string, error) {
+	if term.stack.resources[id].Type == "AWS::ApiGatewayV2::Api" && attribute == "" {
+		return apiID, nil
+	}
+	if name, err := term.named(id, attribute); err == nil {
+		return name, nil
+	}
+	return "", fmt.Errorf("what is the %s of %s, a %s?", attribute, id, term.stack.resources[id].Type)
+}
