@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/procurement"
+	"paragon/shared/core/query"
 	"paragon/shared/evaluate"
 	"paragon/shared/intake"
 	"paragon/shared/seen"
@@ -101,7 +103,11 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]intake.SchemeCos
 		}
 		schemes = append(schemes, s)
 	}
-	rows, err := evaluate.Play(ctx, m.asSimulated(load), schemes, nil)
+	e := m.asSimulated(load)
+	if e.Asks, err = m.asks(ctx, e.Market.Models, e.Settings.PathMS); err != nil {
+		return nil, err
+	}
+	rows, err := evaluate.Play(ctx, e, schemes, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -134,4 +140,24 @@ func (m *Machine) served() []string {
 		}
 	}
 	return out
+}
+
+// asksOf is how many of the newest queries tell what queries ask for.
+const asksOf = 500
+
+// asks are the bounds and the models of the newest queries, each as likely;
+// none before the first.
+func (m *Machine) asks(ctx context.Context, models []string, pathMS float64) ([]simulate.Ask, error) {
+	newest, err := m.home.Store.Recent(ctx, "", asksOf)
+	if err != nil {
+		return nil, err
+	}
+	var out []simulate.Ask
+	for _, r := range newest {
+		bound := query.Milliseconds(r.DeadlineAt.Sub(r.AcceptedAt))
+		if i := slices.Index(models, r.Model); i >= 0 && bound > pathMS {
+			out = append(out, simulate.Ask{Strict: r.Class == query.Strict, BoundMS: bound, Served: []simulate.Served{{Model: i}}})
+		}
+	}
+	return out, nil
 }

@@ -3,6 +3,7 @@ package machine
 import (
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
+	"paragon/shared/core/query"
+	"paragon/shared/simulate"
 	"paragon/shared/telemetry"
 )
 
@@ -78,6 +81,26 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	}
 	if busy := m.weigh(t.Context(), now); busy.Others[0].CostUSD <= idle.Others[0].CostUSD {
 		t.Errorf("10,000 queries cost %v under reactive, none cost %v", busy.Others[0].CostUSD, idle.Others[0].CostUSD)
+	}
+}
+
+// What the newest queries asked for is what is simulated.
+func TestAsksAreThoseOfTheNewestQueries(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	m := weighing(t, now, time.Minute)
+	for id, r := range map[string]query.Record{
+		"a": {Model: "mlp", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
+		"b": {Model: "gone", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
+		"c": {Model: "cnn", Class: query.Relaxed, DeadlineAt: now.Add(time.Millisecond)},
+	} {
+		r.ID, r.Owner, r.State, r.AcceptedAt, r.ExpiresAt, r.ForgetAt = id, "o", query.Accepted, now, now.Add(time.Minute), now.Add(time.Hour)
+		if _, _, err := m.home.Store.Accept(t.Context(), r, cloud.WorkQueue(Pool, r.Class), r.Message(query.Input{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := m.asks(t.Context(), []string{"cnn", "mlp"}, 5)
+	if want := []simulate.Ask{{Strict: true, BoundMS: 200, Served: []simulate.Served{{Model: 1}}}}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, error %v, want %+v", got, err, want)
 	}
 }
 
