@@ -12,6 +12,7 @@ import (
 	"paragon/cmd/paragon/demo"
 	"paragon/shared/client"
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/calibration"
 	"paragon/shared/core/procurement"
 	"paragon/shared/load"
 )
@@ -167,8 +168,8 @@ func (a *app) printDemo(r demo.Report) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the other schemes: %w", err)
 	}
-	if !r.Calibrated() {
-		a.printf("That is more than 5 %%: no saving is to be read from it.\n")
+	if !r.Run("", 0).Close() {
+		a.printf("That is not below %d %%: no saving is to be read from it.\n", calibration.MostErrorPercent)
 	}
 	return nil
 }

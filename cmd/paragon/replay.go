@@ -69,13 +69,13 @@ func (a *app) replay(ctx context.Context, f *replayFlags, shareGiven bool) error
 	if err != nil {
 		return err
 	}
-	verdict := machine.JudgeCalibration(f.data)
-	if !verdict.Quoted && !f.uncalibrated {
-		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
-	}
 	t, share, err := a.seen(ctx, f)
 	if err != nil {
 		return err
+	}
+	verdict := machine.JudgeCalibration(f.data)
+	if !verdict.Quoted && !f.uncalibrated {
+		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
 	}
 	if !shareGiven {
 		f.strictShare = share

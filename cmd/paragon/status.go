@@ -115,12 +115,14 @@ func (a *app) printSavings(s *client.Savings) {
 	if s == nil {
 		return
 	}
-	if s.Quoted {
-		for _, o := range s.Others {
-			a.printf("instead   %s under %s, where this home had cost %s\n", dollars(o.CostUSD), o.Scheme, dollars(s.CostUSD))
-		}
+	if !s.Quoted {
+		a.printf("savings   not quoted: %s; %s\n", oneLine(s.Why), oneLine(s.Next))
+		return
 	}
-	a.printf("savings   %s\n", oneLine(s.String()))
+	for _, o := range s.Others {
+		a.printf("instead   %s under %s, where this home had cost %s\n", dollars(o.CostUSD), o.Scheme, dollars(s.CostUSD))
+	}
+	a.printf("simulated %s\n", oneLine(s.Why))
 }
 
 // printDoubts tells which profiles are not to be gone by.

@@ -120,7 +120,8 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	return r, errors.Join(r.addDecisions(ctx, w.client), r.addOthers(ctx, c, catalogue))
+	r.BootSeconds = m.BootSeconds()
+	return r, errors.Join(r.addDecisions(ctx, w.client), r.addTicks(ctx, w.client), r.addOthers(ctx, c, catalogue))
 }
 
 // play sends the load and watches the fleet.
@@ -129,9 +130,13 @@ func (c Config) play(ctx context.Context, w *watcher) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if w.last, err = w.client.Status(ctx); err != nil {
+		return Report{}, err
+	}
 	trace := c.Compressed()
 	r := newReport(c, trace.Duration())
 	r.begin(w.last)
+	r.began = time.Now()
 	watching, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); w.run(watching, &r) }()
@@ -141,7 +146,7 @@ func (c Config) play(ctx context.Context, w *watcher) (Report, error) {
 	}, load.Clock{Now: time.Now, Sleep: sleep}, send, r.add)
 	stop()
 	<-done
-	r.end(w.last)
+	r.end()
 	return r, ctx.Err()
 }
 

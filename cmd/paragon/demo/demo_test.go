@@ -69,7 +69,7 @@ func TestTheModelTakesWhatWasAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	as, _ := set.Catalogue(catalogueName)
+	as, _ := set.Catalogue(Catalogue)
 	quick, _ := as.Model("cnn")
 	a, _ := slow.OnFunction(m, "x86_64", 1769)
 	b, _ := as.OnFunction(quick, "x86_64", 1769)
@@ -106,7 +106,8 @@ func TestReportCounts(t *testing.T) {
 		row(15, query.Strict, kind, i != 0, i == 0)
 	}
 	row(30, query.Relaxed, query.OnWorker, false, false)
-	r.end(client.Status{CostUSD: 3})
+	r.see(time.Second, client.Status{CostUSD: 3, Pools: []client.PoolStatus{{}}})
+	r.end()
 	if r.PeakOverflowPercent != 25 || r.StrictWarmMetPercent != 100 || r.StrictMetPercent >= 100 || r.RelaxedMetPercent != 0 || r.CostUSD != 6 {
 		t.Errorf("%+v", r)
 	}

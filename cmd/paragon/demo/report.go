@@ -3,18 +3,12 @@ package demo
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"paragon/shared/client"
 	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/evaluate"
 	"paragon/shared/load"
-	"paragon/shared/simulate"
 )
 
 // Report is what a demonstration showed. Money and machine time are those of
@@ -48,12 +42,23 @@ type Report struct {
 	Load                 load.Report `json:"load"`
 	Others               []Other     `json:"others"`
 	// CostErrorPercent and WorkersErrorPercent are by how much the simulation of
-	// the same scheme is off what was seen; above mostError no saving is quoted.
+	// the same scheme is off what was seen.
 	CostErrorPercent    float64 `json:"cost_error_percent"`
 	WorkersErrorPercent float64 `json:"workers_error_percent"`
+	// BootSeconds is how long workers took to come in the run, in the mean.
+	BootSeconds float64 `json:"boot_seconds"`
+	// Ticks are the run as its controller saw it, SimulatedTicks its simulation.
+	Ticks          []Tick `json:"ticks"`
+	SimulatedTicks []Tick `json:"simulated_ticks"`
+	// WorkersApartPercent is how far the two are from each other over time.
+	WorkersApartPercent float64 `json:"workers_apart_percent"`
 
+	began          time.Time
+	counts         []float64 // queries sent, by the second
+	overflow       []int     // of them to functions
 	length         time.Duration
 	startUSD       float64
+	endUSD         float64
 	tally          *load.Tally
 	strict         counts
 	warm           counts
@@ -102,7 +107,8 @@ func percent(of, all int) float64 {
 const peakSeconds = 10
 
 func newReport(c Config, length time.Duration) Report {
-	return Report{Scheme: c.Scheme, TimeScale: c.TimeScale, Functions: c.Functions, length: length, tally: load.NewTally(), slices: map[int]*counts{}}
+	return Report{Scheme: c.Scheme, TimeScale: c.TimeScale, Functions: c.Functions, length: length, tally: load.NewTally(), slices: map[int]*counts{},
+		counts: make([]float64, int(length/time.Second)), overflow: make([]int, int(length/time.Second))}
 }
 
 func (r *Report) begin(s client.Status) {
@@ -110,9 +116,11 @@ func (r *Report) begin(s client.Status) {
 }
 
 // see counts the fleet at a moment.
-func (r *Report) see(at time.Duration, p client.PoolStatus) {
+func (r *Report) see(at time.Duration, s client.Status) {
+	p := s.Pools[0]
 	r.WorkersMost, r.WorkersLast = max(r.WorkersMost, p.Ready), p.Ready
 	if at <= r.length {
+		r.endUSD = s.CostUSD // as the simulation bills: to the last arrival
 		r.readySum, r.seen = r.readySum+float64(p.Ready+p.Booting), r.seen+1
 	}
 	r.Fleet = append(r.Fleet, Fleet{at.Seconds() * r.TimeScale, p.Ready, p.Booting})
@@ -121,6 +129,12 @@ func (r *Report) see(at time.Duration, p client.PoolStatus) {
 // add counts an answer.
 func (r *Report) add(row load.Row) {
 	r.tally.Add(row)
+	if i := int(row.Intended / time.Second); i < len(r.counts) {
+		r.counts[i]++
+		if row.Answer.ServedBy == query.OnFunction {
+			r.overflow[i]++
+		}
+	}
 	a := row.Answer
 	met, function := a.State == query.Succeeded && a.MetSLO, a.ServedBy == query.OnFunction
 	if row.Shot.Class == query.Relaxed {
@@ -139,10 +153,10 @@ func (r *Report) add(row load.Row) {
 }
 
 // end adds everything up.
-func (r *Report) end(s client.Status) {
+func (r *Report) end() {
 	r.Load = r.tally.Report()
 	r.Seconds, r.Queries, r.Failed, r.ColdStarts = r.Load.Seconds, r.Load.All.Sent, r.Load.All.Failed, r.Load.All.ColdStarts
-	r.CostUSD = (s.CostUSD - r.startUSD) * r.TimeScale
+	r.CostUSD = (r.endUSD - r.startUSD) * r.TimeScale
 	r.StrictMetPercent, r.StrictWarmMetPercent = percent(r.strict.met, r.strict.all), percent(r.warm.met, r.warm.all)
 	r.RelaxedMetPercent = percent(r.relaxed.met, r.relaxed.all)
 	if r.seen > 0 {
@@ -190,48 +204,4 @@ func (r *Report) addDecisions(ctx context.Context, cl *client.Client) error {
 		before = now
 	}
 	return nil
-}
-
-// addOthers simulates the same load under every scheme.
-func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Catalogue) error {
-	values := c.settings()
-	values["vm_boot_seconds"] = fmt.Sprint(bootSeconds / c.TimeScale)
-	set, err := settings.Parse(values)
-	if err != nil {
-		return fmt.Errorf("settings of the simulation: %w", err)
-	}
-	e := evaluate.New("demo", c.Compressed(), simulate.Market{Name: catalogue.Name, Catalogue: catalogue, Models: []string{c.Model}, InstanceType: instanceType, Arch: "x86_64"})
-	e.Warmup, e.StrictShare, e.StrictMS, e.RelaxMS, e.Workers = 0, c.StrictShare, c.StrictMS, c.RelaxedMS, c.Workers
-	e.MetricDelay = time.Duration(set.MetricSettleSeconds * float64(time.Second))
-	e.MinimumSeconds, e.KeepAliveSeconds, e.Settings, e.References = 0, keepAlive.Seconds()/c.TimeScale, set, false
-	rows, err := evaluate.Play(ctx, e, procurement.All(), nil)
-	if err != nil {
-		return fmt.Errorf("simulate the other schemes: %w", err)
-	}
-	for _, row := range rows {
-		o := Other{Scheme: row.Row.Scheme, CostUSD: row.Row.CostUSD * c.TimeScale, WorkersMean: row.Result.VMSeconds / max(1, row.Result.Seconds),
-			StrictViolationPercent: 100 * row.Row.StrictViolation, RelaxedViolationPercent: 100 * row.Row.RelaxedViolation}
-		r.Others = append(r.Others, o)
-		if o.Scheme == c.Scheme {
-			r.CostErrorPercent, r.WorkersErrorPercent = off(o.CostUSD, r.CostUSD), off(o.WorkersMean, r.WorkersMean)
-		}
-	}
-	return nil
-}
-
-// mostError is the error of the simulation, in percent, above which what it
-// says of other schemes is not worth quoting.
-const mostError = 5
-
-// Calibrated tells whether the simulation came close enough to what was seen.
-func (r Report) Calibrated() bool {
-	return math.Abs(r.CostErrorPercent) <= mostError && math.Abs(r.WorkersErrorPercent) <= mostError
-}
-
-// off is by how many percent a simulated value is off the one that was seen.
-func off(simulated, seen float64) float64 {
-	if seen == 0 {
-		return 0
-	}
-	return 100 * (simulated/seen - 1)
 }

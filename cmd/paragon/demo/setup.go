@@ -15,8 +15,10 @@ import (
 	"paragon/shared/core/settings"
 )
 
+// Catalogue is the one that is played, slowed down.
+const Catalogue = "fashion"
+
 const (
-	catalogueName = "fashion"
 	instanceType  = "c5.large"
 	bootSeconds   = 100 // of a VM
 	keepAlive     = 10 * time.Minute
@@ -35,26 +37,26 @@ func (c Config) writeProfiles(dir string) (*profile.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	as, err := set.Catalogue(catalogueName)
+	as, err := set.Catalogue(Catalogue)
 	if err != nil {
 		return nil, err
 	}
 	m, ok := as.Model(c.Model)
 	if !ok {
-		return nil, fmt.Errorf("catalogue %s has no model %q", catalogueName, c.Model)
+		return nil, fmt.Errorf("catalogue %s has no model %q", Catalogue, c.Model)
 	}
 	st, ok := as.OnVM(m, instanceType)
 	if !ok {
 		return nil, fmt.Errorf("nothing is known of %s on %s", c.Model, instanceType)
 	}
-	if err := slowDown(filepath.Join(dir, catalogueName, "catalogue.json"), c.ServiceMS/st.MS.P50); err != nil {
+	if err := slowDown(filepath.Join(dir, Catalogue, "catalogue.json"), c.ServiceMS/st.MS.P50); err != nil {
 		return nil, err
 	}
 	slow, err := profiles.Load(dir)
 	if err != nil {
 		return nil, err
 	}
-	return slow.Catalogue(catalogueName)
+	return slow.Catalogue(Catalogue)
 }
 
 // slowDown multiplies the service times of a catalogue's file. Cold starts stay.
@@ -96,12 +98,17 @@ func slower(all []profile.Latency, factor float64) []profile.Latency {
 func (c Config) machine(dir string) machine.Config {
 	cfg := machine.Defaults()
 	cfg.Addr, cfg.DataDir, cfg.Log = "127.0.0.1:0", filepath.Join(dir, "data"), c.Log
-	cfg.ProfilesDir, cfg.Catalogue, cfg.InstanceType = filepath.Join(dir, "profiles"), catalogueName, instanceType
+	cfg.ProfilesDir, cfg.Catalogue, cfg.InstanceType = filepath.Join(dir, "profiles"), Catalogue, instanceType
 	cfg.Workers, cfg.Scheme = c.Workers, c.Scheme
 	cfg.Boot = time.Duration(bootSeconds / c.TimeScale * float64(time.Second))
-	cfg.KeepAlive = max(30*time.Second, time.Duration(float64(keepAlive)/c.TimeScale))
+	cfg.KeepAlive = c.keepAlive()
 	cfg.MaxFunctions, cfg.Paced, cfg.Set = mostFunctions, true, c.settings()
 	return cfg
+}
+
+// keepAlive is how long an idle environment of a function stays warm.
+func (c Config) keepAlive() time.Duration {
+	return max(30*time.Second, time.Duration(float64(keepAlive)/c.TimeScale))
 }
 
 // scaled are the settings that are times of the controller. How soon a backlog

@@ -53,7 +53,7 @@ func (w *watcher) run(ctx context.Context, r *Report) {
 		}
 		w.last = s
 		at := time.Since(began)
-		r.see(at, s.Pools[0])
+		r.see(at, s)
 		if w.progress != nil {
 			w.progress(at, r.length, s)
 		}
