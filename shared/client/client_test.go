@@ -224,3 +224,21 @@ func TestToken(t *testing.T) {
 		t.Errorf("with a token: %d models, %v", len(models), err)
 	}
 }
+
+// What stands before a server answers in words of its own.
+func TestAGatewaysMessageIsTold(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"message":"The security token included in the request is expired"}`: "token included in the request is expired",
+		`{"message":"Forbidden"}`: "403 Forbidden without saying why",
+		`<html>`:                  "without saying why",
+	} {
+		cl, _ := dial(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(body))
+		}), client.Config{})
+		if _, err := cl.Models(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", body, err, want)
+		}
+	}
+}

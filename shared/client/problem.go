@@ -53,7 +53,7 @@ func problem(resp *http.Response, body []byte) error {
 	p := &Problem{}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind != "application/problem+json" || json.Unmarshal(body, p) != nil {
-		p = &Problem{Type: "about:blank", Detail: "the server answered " + resp.Status + " without saying why"}
+		p = &Problem{Type: "about:blank", Detail: said(resp.Status, body)}
 	}
 	if p.Title == "" {
 		p.Title = http.StatusText(resp.StatusCode)
@@ -63,6 +63,15 @@ func problem(resp *http.Response, body []byte) error {
 		p.RetryAfter = time.Duration(min(s, 3600)) * time.Second
 	}
 	return p
+}
+
+// said is an answer in words that is no problem+json. API Gateway has a message.
+func said(status string, body []byte) string {
+	var gateway struct{ Message string }
+	if json.Unmarshal(body, &gateway) == nil && gateway.Message != "" && !strings.HasSuffix(status, gateway.Message) {
+		return fmt.Sprintf("the server answered %s: %.300s", status, gateway.Message)
+	}
+	return "the server answered " + status + " without saying why"
 }
 
 // Unreachable means that no whole answer came back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,21 +19,26 @@ import (
 type desk struct {
 	*operate.Desk
 	*testing.T
-	now time.Time
+	start time.Time
+	later atomic.Int64 // nanoseconds passed since
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{T: t, now: time.Now()}
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	d := &desk{T: t, start: time.Now()}
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Now: d.now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { home.Close() })
 	h := home.Cloud()
-	d.Desk = &operate.Desk{Home: h, Tuned: operate.Read(h.Settings), Pools: []string{"general", "large"}, Now: func() time.Time { return d.now }}
+	d.Desk = &operate.Desk{Home: h, Tuned: operate.Read(h.Settings), Pools: []string{"general", "large"}, Now: d.now}
 	return d
 }
+
+func (d *desk) now() time.Time { return d.start.Add(time.Duration(d.later.Load())) }
+
+func (d *desk) pass(t time.Duration) { d.later.Add(int64(t)) }
 
 func (d *desk) must(err error) {
 	d.Helper()
@@ -46,7 +52,7 @@ func (d *desk) dead(id string, class query.Class, pool string, state query.State
 	d.Helper()
 	r := query.Record{
 		ID: id, Owner: "anna", State: query.Placed, Model: "m", Class: class, Need: query.Need{Task: "t", Constraints: query.Constraints{Accuracy: 80}},
-		AcceptedAt: d.now, DeadlineAt: d.now.Add(500 * time.Millisecond), ExpiresAt: d.now.Add(time.Minute), ForgetAt: d.now.Add(time.Hour),
+		AcceptedAt: d.now(), DeadlineAt: d.now().Add(500 * time.Millisecond), ExpiresAt: d.now().Add(time.Minute), ForgetAt: d.now().Add(time.Hour),
 		Placement: string(cloud.WorkQueue(pool, class)),
 	}
 	r.Trail = query.Trail{{Event: query.StepPlaced, Where: r.Placement}}
@@ -55,7 +61,7 @@ func (d *desk) dead(id string, class query.Class, pool string, state query.State
 	_, _, err := d.Home.Store.Accept(d.Context(), r, "elsewhere", m)
 	d.must(err)
 	if state != "" {
-		_, _, err = d.Home.Store.Finish(d.Context(), id, query.Outcome{State: state, FinishedAt: d.now, Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}})
+		_, _, err = d.Home.Store.Finish(d.Context(), id, query.Outcome{State: state, FinishedAt: d.now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}})
 		d.must(err)
 	}
 	d.must(d.Home.Queues.Send(d.Context(), cloud.DeadLetters, m))
@@ -98,10 +104,10 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 			d := newDesk(t)
 			m := d.dead("q1", tc.class, tc.pool, tc.state)
 			if tc.state == query.Failed && tc.later > time.Hour {
-				_, err := d.Home.Store.Forget(t.Context(), d.now.Add(tc.later))
+				_, err := d.Home.Store.Forget(t.Context(), d.now().Add(tc.later))
 				d.must(err)
 			}
-			d.now = d.now.Add(tc.later)
+			d.pass(tc.later)
 			seen, err := d.DeadLetters(t.Context(), tc.queue, 10)
 			d.must(err)
 			if len(seen.Letters) != 1 || seen.Waiting != 1 {
@@ -147,8 +153,8 @@ func (d *desk) isPut(was query.Message, l api.DeadLetter) {
 	if r.State.Terminal() || r.Owner != was.Owner || !r.DeadlineAt.Equal(r.AcceptedAt.Add(500*time.Millisecond)) || r.Need.Task != "t" && l.State != "" {
 		d.Errorf("its record is %+v", r)
 	}
-	if l.Fate == api.Rerun && (!m.AcceptedAt.Equal(d.now) || !m.ExpiresAt.Equal(d.now.Add(time.Minute))) {
-		d.Errorf("accepted at %v, expires at %v, put back at %v", m.AcceptedAt, m.ExpiresAt, d.now)
+	if l.Fate == api.Rerun && (!m.AcceptedAt.Equal(d.now()) || !m.ExpiresAt.Equal(d.now().Add(time.Minute))) {
+		d.Errorf("accepted at %v, expires at %v, put back at %v", m.AcceptedAt, m.ExpiresAt, d.now())
 	}
 }
 
@@ -181,7 +187,7 @@ func TestPutBackTwiceIsAskedOnce(t *testing.T) {
 	m := first.Message(query.Input{Data: []byte("x")})
 	m.ID = "q1"
 	d.must(d.Home.Queues.Send(t.Context(), cloud.DeadLetters, m))
-	d.now = d.now.Add(time.Second)
+	d.pass(time.Second)
 	again, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
 	if len(again.Letters) != 1 || again.Letters[0].As != first.ID {
@@ -202,7 +208,7 @@ func TestAFailureOfTheRerunIsPutBackToo(t *testing.T) {
 	_, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
 	del := d.take(cloud.Overflow)[0]
-	_, _, err = d.Home.Store.Finish(t.Context(), del.Message.ID, query.Outcome{State: query.Failed, FinishedAt: d.now})
+	_, _, err = d.Home.Store.Finish(t.Context(), del.Message.ID, query.Outcome{State: query.Failed, FinishedAt: d.now()})
 	d.must(err)
 	d.must(d.Home.Queues.Move(t.Context(), del, cloud.DeadLetters, del.Message))
 	done, err := d.Redrive(t.Context(), "", 10)
