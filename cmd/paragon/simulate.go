@@ -169,7 +169,27 @@ func (a *app) tellRows(rows []evaluate.Ran) error {
 		a.printJSON(out)
 		return nil
 	}
-	return evaluate.Text(a.out, rows)
+	if err := evaluate.Text(a.out, rows); err != nil {
+		return err
+	}
+	a.tellEstimates(rows)
+	return nil
+}
+
+// tellEstimates sets how long a scheme expected static load to last beside how
+// long it did.
+func (a *app) tellEstimates(rows []evaluate.Ran) {
+	for _, r := range rows {
+		e := r.Row.StaticEstimate
+		switch {
+		case e == nil:
+		case e.Open == e.Decisions:
+			a.printf("%s, %s: load stayed static to the end of the trace\n", r.Row.Trace, r.Row.Scheme)
+		default:
+			a.printf("%s, %s: static load expected to last %.0f s more (median of %d decisions), %.0f s in truth; error %.0f s median, %.0f s p90; %d more decisions whose end the trace does not show\n",
+				r.Row.Trace, r.Row.Scheme, e.MedianEstimate, e.Decisions-e.Open, e.MedianTrue, e.MedianError, e.P90Error, e.Open)
+		}
+	}
 }
 
 // runsBar is the progress bar over a number of runs.

@@ -135,12 +135,14 @@ func (c Case) play(s procurement.Scheme) (Ran, error) {
 	if err != nil {
 		return Ran{}, err
 	}
+	watch := simulate.WatchStatic(&cfg)
 	r, err := simulate.Run(cfg)
 	if err != nil {
 		return Ran{}, err
 	}
 	cfg.MachineryUSD = 0
 	row := c.row(s, r)
+	row.StaticEstimate = watch.Score()
 	row.BoundUSD = simulate.BoundUSD(&cfg, r)
 	row.RatioToBound = ratio(row.CostUSD, row.BoundUSD)
 	return Ran{Row: row, Result: r}, nil

@@ -36,6 +36,9 @@ type Row struct {
 	Seed               uint64   `json:"seed"`
 	Settings           Settings `json:"settings"`
 	RelativeToReactive float64  `json:"relative_to_reactive,omitempty"`
+	// StaticEstimate is how well paragon foretold how long static load lasts;
+	// nil for the other schemes.
+	StaticEstimate *simulate.StaticEstimate `json:"static_estimate,omitempty"`
 }
 
 // Settings are all that a run depended on besides its trace and seed.
