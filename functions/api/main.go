@@ -19,6 +19,7 @@ import (
 	"paragon/profiles"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/calibration"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 )
@@ -56,7 +57,7 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	svc, err := intake.New(intake.Config{
 		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Blobs: cloud.Blobs, Votes: cloud.Votes,
 		Catalogue: catalogue, Settings: tunables.Current, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
-		Pools: poolsOf(pools),
+		Pools: poolsOf(pools), Status: deployment,
 	})
 	if err != nil {
 		return nil, err
@@ -64,6 +65,11 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	go tunables.Run(ctx, settingsEvery)
 	go svc.Run(ctx)
 	return httpapi.New(svc, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI})
+}
+
+// deployment is what only a home in an account knows of itself.
+func deployment(context.Context) intake.HomeStatus {
+	return intake.HomeStatus{Savings: &intake.Savings{Verdict: calibration.Deployment()}}
 }
 
 func poolsOf(list []home.Pool) (out []intake.Pool) {

@@ -100,3 +100,25 @@ func samplePicture(set *profiles.Set) ([]byte, error) {
 	}
 	return fs.ReadFile(set.Samples(), names[0])
 }
+
+// What was calibrated on one machine is not quoted for an account.
+func TestNoSavingsAreQuotedInAnAccount(t *testing.T) {
+	ask := gateway(t)
+	got := ask("GET", "/v1/status", "me", nil)
+	var status struct {
+		Savings struct {
+			Quoted bool
+			Why    string
+		}
+	}
+	body := got.Body
+	if raw, err := base64.StdEncoding.DecodeString(body); got.IsBase64Encoded && err == nil {
+		body = string(raw)
+	}
+	if err := json.Unmarshal([]byte(body), &status); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	if status.Savings.Quoted || !strings.Contains(status.Savings.Why, "does not vouch for a deployment") {
+		t.Errorf("%d %s", got.StatusCode, body)
+	}
+}
