@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 )
 
@@ -19,7 +20,7 @@ cancelled, which is exit status 1.`,
 			return a.each(c.Context(), ids, func(cl *client.Client, id string) (submitted, error) {
 				q, err := cl.Cancel(c.Context(), id)
 				return submitted{File: id, Query: &q}, err
-			}, func(q client.Query) { a.printf("%s  %s\n", q.ID, q.State) })
+			}, func(q api.Query) { a.printf("%s  %s\n", q.ID, q.State) })
 		},
 	})
 }

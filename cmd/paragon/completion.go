@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 )
 
@@ -27,8 +28,8 @@ func (a *app) completeNames(c *cobra.Command) {
 			panic("paragon: complete --" + flag + ": " + err.Error()) // registered twice
 		}
 	}
-	complete("task", a.completeModels(func(m client.Model) (string, string) { return m.Task, "" }))
-	complete("model", a.completeModels(func(m client.Model) (string, string) {
+	complete("task", a.completeModels(func(m api.Model) (string, string) { return m.Task, "" }))
+	complete("model", a.completeModels(func(m api.Model) (string, string) {
 		return m.Name, fmt.Sprintf("%s, %.1f %% right", m.Task, m.Accuracy.Top1Percent)
 	}))
 	fixed := func(values ...string) cobra.CompletionFunc {
@@ -62,7 +63,7 @@ func (a *app) completeIDs(c *cobra.Command, given []string, _ string) ([]string,
 
 // completeModels completes one name of each model that the server serves.
 // Without a server there is nothing to offer, and no noise on the terminal.
-func (a *app) completeModels(name func(client.Model) (value, note string)) cobra.CompletionFunc {
+func (a *app) completeModels(name func(api.Model) (value, note string)) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), completeIn)
 		defer cancel()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragon/demo"
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/arrivals"
 	"paragon/shared/core/calibration"
@@ -131,10 +132,10 @@ func (a *app) sender(f *demoFlags, url string) (load.Send, int, error) {
 }
 
 // demoProgress prints how the fleet stands, every few seconds.
-func (a *app) demoProgress() func(at, of time.Duration, s client.Status) {
+func (a *app) demoProgress() func(at, of time.Duration, s api.Status) {
 	const every = 5 * time.Second
 	next := time.Duration(0)
-	return func(at, of time.Duration, s client.Status) {
+	return func(at, of time.Duration, s api.Status) {
 		if at < next {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/cloud/aws/door"
 )
@@ -100,7 +101,7 @@ func (a *app) hint(err error) string {
 func problemOf(err error) json.RawMessage {
 	var p *client.Problem
 	if !errors.As(err, &p) {
-		p = &client.Problem{Type: "about:blank", Title: "not sent", Detail: err.Error()}
+		p = &client.Problem{Problem: api.Problem{Type: "about:blank", Title: "not sent", Detail: err.Error()}}
 	}
 	raw, err := json.Marshal(p)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 )
 
@@ -46,7 +47,7 @@ func (a *app) get(ctx context.Context, ids []string, wait time.Duration) error {
 }
 
 // each does something with several queries by id and shows them in order.
-func (a *app) each(ctx context.Context, ids []string, do func(*client.Client, string) (submitted, error), show func(client.Query)) error {
+func (a *app) each(ctx context.Context, ids []string, do func(*client.Client, string) (submitted, error), show func(api.Query)) error {
 	cl, err := a.connect(ctx, client.Config{})
 	if err != nil {
 		return err
@@ -78,27 +79,27 @@ func queryOrProblem(s submitted) any {
 }
 
 // printStory tells one query: a line of summary, then its way.
-func (a *app) printStory(q client.Query) {
+func (a *app) printStory(q api.Query) {
 	a.printf("%s  %s\n", q.ID, strings.TrimSuffix(summary(q), " · "+q.ID))
 	a.printf("  %10s  accepted as %s\n", "0", needed(q))
 	a.printf("%s", oneLines(story(q)))
 	if q.FinishedAt != nil {
-		a.printf("  %10s  %s%s\n", "+"+milliseconds(q.LatencyMS), q.State, spent(q))
+		a.printf("  %10s  %s%s\n", "+"+milliseconds(orZero(q.LatencyMS)), q.State, spent(q))
 	}
 }
 
 // needed tells what was asked of a query.
-func needed(q client.Query) string {
+func needed(q api.Query) string {
 	bound := milliseconds(float64(q.DeadlineAt.Sub(q.AcceptedAt)) / float64(time.Millisecond))
 	return fmt.Sprintf("%s, bound %s, model %s", q.Class, bound, q.Model)
 }
 
 // spent tells where the time went.
-func spent(q client.Query) string {
-	if q.ComputeMS == 0 {
+func spent(q api.Query) string {
+	if orZero(q.ComputeMS) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s queued, %s computing)", milliseconds(q.QueueMS), milliseconds(q.ComputeMS))
+	return fmt.Sprintf(" (%s queued, %s computing)", milliseconds(orZero(q.QueueMS)), milliseconds(orZero(q.ComputeMS)))
 }
 
 // oneLines is oneLine for text of several lines.

@@ -3,7 +3,7 @@ package main
 import (
 	"encoding/json"
 
-	"paragon/shared/client"
+	"paragon/shared/api"
 	"paragon/shared/core/query"
 )
 
@@ -13,14 +13,14 @@ const atOnce = 16
 // submitted is what became of one file or id; --json prints it of a file.
 type submitted struct {
 	File string `json:"file"`
-	*client.Query
+	*api.Query
 	Problem json.RawMessage `json:"problem,omitempty"`
 	err     error
 	none    bool // it ended without an answer, where one was wanted
 }
 
 // ended is a query that was waited for or asked after.
-func ended(name string, q client.Query) submitted {
+func ended(name string, q api.Query) submitted {
 	return submitted{File: name, Query: &q, none: q.State.Terminal() && q.State != query.Succeeded}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -47,7 +48,7 @@ func (a *app) models(ctx context.Context) error {
 
 // span tells the least and the most p99 service time of a model on the
 // resources of one kind.
-func span(m client.Model, kind query.RunnerKind) string {
+func span(m api.Model, kind query.RunnerKind) string {
 	low, high := 0.0, 0.0
 	for _, r := range m.Resources {
 		if r.Kind != kind {

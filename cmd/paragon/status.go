@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -81,7 +82,7 @@ func (a *app) watch(ctx context.Context) error {
 	}
 }
 
-func (a *app) printStatus(s client.Status) error {
+func (a *app) printStatus(s api.Status) error {
 	if a.json {
 		a.printJSON(s)
 		return nil
@@ -111,7 +112,7 @@ func (a *app) printStatus(s client.Status) error {
 }
 
 // printSavings tells what other schemes would have cost, or why it does not.
-func (a *app) printSavings(s *client.Savings) {
+func (a *app) printSavings(s *api.Savings) {
 	if s == nil {
 		return
 	}
@@ -126,7 +127,7 @@ func (a *app) printSavings(s *client.Savings) {
 }
 
 // printDoubts tells which profiles are not to be gone by.
-func (a *app) printDoubts(s client.Status) {
+func (a *app) printDoubts(s api.Status) {
 	for _, d := range s.Drifted {
 		a.printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
 			d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
@@ -136,7 +137,7 @@ func (a *app) printDoubts(s client.Status) {
 	}
 }
 
-func printPools(w io.Writer, s client.Status) {
+func printPools(w io.Writer, s api.Status) {
 	fmt.Fprintln(w, "POOL\tTYPE\tWANTED\tBOOTING\tREADY\tDRAINING\tBUSY\tHELD\tANSWERED\tBOUNCED")
 	for _, p := range s.Pools {
 		wanted := "-"
@@ -149,7 +150,7 @@ func printPools(w io.Writer, s client.Status) {
 	fmt.Fprintln(w)
 }
 
-func printQueues(w io.Writer, s client.Status) {
+func printQueues(w io.Writer, s api.Status) {
 	fmt.Fprintln(w, "QUEUE\tWAITING\tIN FLIGHT\tOLDEST")
 	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
 		q, oldest := s.Queues[name], "-"
@@ -161,7 +162,7 @@ func printQueues(w io.Writer, s client.Status) {
 	fmt.Fprintln(w)
 }
 
-func printClasses(w io.Writer, s client.Status) {
+func printClasses(w io.Writer, s api.Status) {
 	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tOF THE LAST")
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		c, met := s.Classes[class], "-"

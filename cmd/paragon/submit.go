@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -131,7 +132,7 @@ func (a *app) submitOne(ctx context.Context, cl *client.Client, f *submitFlags, 
 }
 
 // await waits for a query to finish, and gives it back as it is when the time is over.
-func await(ctx context.Context, cl *client.Client, q client.Query, wait time.Duration) (client.Query, error) {
+func await(ctx context.Context, cl *client.Client, q api.Query, wait time.Duration) (api.Query, error) {
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	q, err := cl.Await(limited, q, min(wait, longestWait))

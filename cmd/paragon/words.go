@@ -7,7 +7,7 @@ import (
 	"path"
 	"strings"
 
-	"paragon/shared/client"
+	"paragon/shared/api"
 	"paragon/shared/core/query"
 )
 
@@ -22,7 +22,7 @@ func (a *app) printJSON(v any) {
 
 // summary tells a query in one line: what it is, how sure, which model, where
 // it ran, how long it took and what it cost.
-func summary(q client.Query) string {
+func summary(q api.Query) string {
 	switch {
 	case q.Result != nil:
 		parts := []string{
@@ -71,9 +71,17 @@ func ranOn(r *query.Runner) string {
 	return text
 }
 
+// orZero is a figure, or 0 of one that is not known.
+func orZero(x *float64) float64 {
+	if x == nil {
+		return 0
+	}
+	return *x
+}
+
 // took is the latency, and whether it kept the bound.
-func took(q client.Query) string {
-	text := milliseconds(q.LatencyMS)
+func took(q api.Query) string {
+	text := milliseconds(orZero(q.LatencyMS))
 	if q.MetSLO != nil && !*q.MetSLO {
 		text += ", late: bound " + milliseconds(query.Milliseconds(q.DeadlineAt.Sub(q.AcceptedAt)))
 	}
@@ -115,7 +123,7 @@ var events = map[query.Event]string{
 }
 
 // story tells a trail in words, a line a step, with the time since acceptance.
-func story(q client.Query) string {
+func story(q api.Query) string {
 	var b strings.Builder
 	for _, s := range q.Trail {
 		ms := query.Milliseconds(s.At.Sub(q.AcceptedAt))

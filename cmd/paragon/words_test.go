@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/client"
+	"paragon/shared/api"
 	"paragon/shared/core/query"
 )
 
@@ -13,7 +13,7 @@ import (
 // must not turn one into the other.
 func TestStoryTellsWhereItWent(t *testing.T) {
 	at := time.Unix(1000, 0)
-	q := client.Query{AcceptedAt: at, Trail: query.Trail{
+	q := api.Query{AcceptedAt: at, Trail: query.Trail{
 		{At: at, Event: query.StepFellBack, Where: "work-strict-general", Why: "throttled"},
 		{At: at, Event: query.StepRetried, Where: "w-1", Why: "model fault"},
 	}}

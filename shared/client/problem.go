@@ -13,19 +13,12 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/shared/core/query"
+	"paragon/shared/api"
 )
 
-// Problem is an error that the server told (RFC 9457). Programs switch on Type.
+// Problem is an error that the server told. Programs switch on Type.
 type Problem struct {
-	Type   string   `json:"type"`
-	Title  string   `json:"title"`
-	Status int      `json:"status"`
-	Detail string   `json:"detail,omitempty"`
-	Field  string   `json:"field,omitempty"` // path of the offending part of the request
-	Bound  *float64 `json:"bound,omitempty"` // the bound that was crossed, in the field's unit
-	// Possible is what could be had instead of bounds that nothing keeps.
-	Possible *query.Constraints `json:"possible,omitempty"`
+	api.Problem
 	// RetryAfter is how long the server asks to stay away; 0 when it does not.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -53,7 +46,7 @@ func problem(resp *http.Response, body []byte) error {
 	p := &Problem{}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind != "application/problem+json" || json.Unmarshal(body, p) != nil {
-		p = &Problem{Type: "about:blank", Detail: said(resp.Status, body)}
+		p = &Problem{Problem: api.Problem{Type: "about:blank", Detail: said(resp.Status, body)}}
 	}
 	if p.Title == "" {
 		p.Title = http.StatusText(resp.StatusCode)

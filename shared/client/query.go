@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/core/query"
 )
 
 // Submission is a query to be: a task, an input, and what is needed of the answer.
+// It is what the server reads field by field, to say what is wrong with each.
 type Submission struct {
 	Task        string            `json:"task,omitempty"` // may be left out when Model is set
 	Model       string            `json:"model,omitempty"`
@@ -21,28 +23,6 @@ type Submission struct {
 	Constraints query.Constraints `json:"constraints,omitzero"`
 	Optimize    query.Dimension   `json:"optimize,omitempty"`
 	Class       query.Class       `json:"class,omitempty"`
-}
-
-// Query is a query as its caller sees it.
-type Query struct {
-	ID         string         `json:"id"`
-	State      query.State    `json:"state"`
-	Task       string         `json:"task"`
-	Model      string         `json:"model"`
-	Class      query.Class    `json:"class"`
-	AcceptedAt time.Time      `json:"accepted_at"`
-	DeadlineAt time.Time      `json:"deadline_at"`
-	FinishedAt *time.Time     `json:"finished_at,omitempty"`
-	LatencyMS  float64        `json:"latency_ms,omitempty"` // acceptance to durable result
-	QueueMS    float64        `json:"queue_ms,omitempty"`
-	ComputeMS  float64        `json:"compute_ms,omitempty"`
-	MetSLO     *bool          `json:"met_slo,omitempty"` // absent until it is finished
-	ServedBy   *query.Runner  `json:"served_by,omitempty"`
-	Result     *query.Result  `json:"result,omitempty"`
-	Failure    *query.Failure `json:"failure,omitempty"`
-	CostUSD    float64        `json:"cost_usd"`
-	Placement  string         `json:"placement,omitempty"`
-	Trail      query.Trail    `json:"trail,omitempty"`
 }
 
 // Options of a submission.
@@ -58,23 +38,23 @@ type Options struct {
 // Submit hands a query in. Without a wait, or when the wait was too short,
 // the query comes back unfinished. A large input is uploaded first; each upload
 // is another input, so that a repeat of one under the same key is refused.
-func (c *Client) Submit(ctx context.Context, s Submission, o Options) (Query, error) {
+func (c *Client) Submit(ctx context.Context, s Submission, o Options) (api.Query, error) {
 	if len(s.Input.Data) > inlineBytes {
 		var err error
 		if s.Input, err = c.Upload(ctx, s.Input); err != nil {
-			return Query{}, err
+			return api.Query{}, err
 		}
 	}
 	body, err := json.Marshal(s)
 	if err != nil {
-		return Query{}, fmt.Errorf("encode the query: %w", err)
+		return api.Query{}, fmt.Errorf("encode the query: %w", err)
 	}
 	return c.SubmitJSON(ctx, body, o)
 }
 
 // SubmitJSON is Submit for a body that is encoded already, so that a load of
 // many like queries encodes each picture once.
-func (c *Client) SubmitJSON(ctx context.Context, body []byte, o Options) (Query, error) {
+func (c *Client) SubmitJSON(ctx context.Context, body []byte, o Options) (api.Query, error) {
 	h := http.Header{"Content-Type": {"application/json"}}
 	if o.Key == "" && c.cfg.Attempts > 1 {
 		o.Key = rand.Text()
@@ -87,22 +67,22 @@ func (c *Client) SubmitJSON(ctx context.Context, body []byte, o Options) (Query,
 }
 
 // Get reads a query, waiting up to wait for it to finish.
-func (c *Client) Get(ctx context.Context, id string, wait time.Duration) (Query, error) {
+func (c *Client) Get(ctx context.Context, id string, wait time.Duration) (api.Query, error) {
 	h := http.Header{}
 	prefer(h, wait)
 	return c.query(ctx, call{method: http.MethodGet, path: "v1/queries/" + url.PathEscape(id), header: h})
 }
 
 // query does a call that answers with a query.
-func (c *Client) query(ctx context.Context, r call) (Query, error) {
-	var q Query
+func (c *Client) query(ctx context.Context, r call) (api.Query, error) {
+	var q api.Query
 	err := c.do(ctx, r, &q)
 	return q, err
 }
 
 // Await reads a query until it is finished. A server that has no room for one
 // more waiter answers at once, so that there is a pause between the reads.
-func (c *Client) Await(ctx context.Context, q Query, wait time.Duration) (Query, error) {
+func (c *Client) Await(ctx context.Context, q api.Query, wait time.Duration) (api.Query, error) {
 	for pause := time.Duration(0); !q.State.Terminal(); pause = min(2*pause+50*time.Millisecond, time.Second) {
 		if err := c.sleep(ctx, pause); err != nil {
 			return q, err
@@ -118,15 +98,13 @@ func (c *Client) Await(ctx context.Context, q Query, wait time.Duration) (Query,
 
 // Cancel cancels a query and returns it. Cancelling a finished one is a
 // Problem of status 409, unless it was cancelled before.
-func (c *Client) Cancel(ctx context.Context, id string) (Query, error) {
+func (c *Client) Cancel(ctx context.Context, id string) (api.Query, error) {
 	return c.query(ctx, call{method: http.MethodDelete, path: "v1/queries/" + url.PathEscape(id)})
 }
 
 // Recent reads the caller's newest queries, newest first.
-func (c *Client) Recent(ctx context.Context, limit int) ([]Query, error) {
-	var page struct {
-		Queries []Query `json:"queries"`
-	}
+func (c *Client) Recent(ctx context.Context, limit int) ([]api.Query, error) {
+	var page api.Queries
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
 	err := c.do(ctx, call{method: http.MethodGet, path: "v1/queries", query: query}, &page)
 	return page.Queries, err

@@ -7,20 +7,13 @@ import (
 	"net/http"
 	"net/url"
 
+	"paragon/shared/api"
 	"paragon/shared/core/query"
 )
 
 // inlineBytes is the largest input that Submit sends inside the query, as
 // servers take by default (inline_limit_kb). Larger ones are uploaded first.
 const inlineBytes = 200 << 10
-
-// place is where an upload goes.
-type place struct {
-	URI     string            `json:"uri"`
-	URL     string            `json:"url"`
-	Method  string            `json:"method"`
-	Headers map[string]string `json:"headers"`
-}
 
 // Upload stores an input at the server and returns it by reference, for
 // queries whose input is too large to ride in them.
@@ -29,7 +22,7 @@ func (c *Client) Upload(ctx context.Context, in query.Input) (query.Input, error
 	if err != nil {
 		return in, fmt.Errorf("encode the upload: %w", err)
 	}
-	var p place
+	var p api.Upload
 	ask := call{method: http.MethodPost, path: "v1/uploads", body: body, header: http.Header{"Content-Type": {"application/json"}}}
 	if err := c.do(ctx, ask, &p); err != nil {
 		return in, fmt.Errorf("ask for a place for %d bytes: %w", len(in.Data), err)
@@ -42,7 +35,7 @@ func (c *Client) Upload(ctx context.Context, in query.Input) (query.Input, error
 
 // put fills a place. Its URL may lead elsewhere, to an object store, which
 // must never see the caller's token: the URL itself is what entitles.
-func (c *Client) put(ctx context.Context, p place, data []byte) error {
+func (c *Client) put(ctx context.Context, p api.Upload, data []byte) error {
 	at, err := url.Parse(p.URL)
 	if err != nil {
 		return fmt.Errorf("the place is at %q: %w", p.URL, err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -107,7 +108,7 @@ type Config struct {
 	// there are none, so that nothing overflows.
 	Arch string
 	// Status adds what only the home knows to the status page. Optional.
-	Status func(context.Context) HomeStatus
+	Status func(context.Context) api.HomeStatus
 	Now    func() time.Time // defaults to time.Now
 	NewID  func() string    // defaults to NewID
 	Log    *slog.Logger     // defaults to slog.Default

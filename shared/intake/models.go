@@ -1,38 +1,19 @@
 package intake
 
 import (
+	"paragon/shared/api"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 )
 
-// Model is a model that queries may be answered by, with what is known of it
-// where it may run.
-type Model struct {
-	Name      string           `json:"name"`
-	Task      string           `json:"task"`
-	Accuracy  profile.Accuracy `json:"accuracy"`
-	MemoryMB  int              `json:"memory_mb"`
-	Input     *profile.Input   `json:"input"`
-	Labels    []string         `json:"labels"`
-	Resources []Resource       `json:"resources"`
-}
-
-// Resource is the service time of a model on one resource.
-type Resource struct {
-	selection.Resource
-	MS     profile.Percentiles `json:"service_ms"`
-	ColdMS profile.Percentiles `json:"cold_ms,omitzero"`
-	Source profile.Source      `json:"source"`
-}
-
 // Models lists what can be served here, in the catalogue's order.
-func (s *Service) Models() []Model {
-	out := []Model{}
+func (s *Service) Models() []api.Model {
+	out := []api.Model{}
 	for i := range s.Catalogue.Models {
 		m := &s.Catalogue.Models[i]
 		if pool, ok := s.poolFor(m.Task); ok {
-			out = append(out, Model{
+			out = append(out, api.Model{
 				Name: m.Name, Task: m.Task, Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
 				Input: m.Input, Labels: s.Catalogue.LabelsOf(m), Resources: s.resources(m, pool),
 			})
@@ -43,10 +24,10 @@ func (s *Service) Models() []Model {
 
 // resources lists where a model may run: the pool's instances and every size
 // of inference function that holds it.
-func (s *Service) resources(m *profile.Model, pool Pool) []Resource {
-	out := []Resource{}
+func (s *Service) resources(m *profile.Model, pool Pool) []api.Resource {
+	out := []api.Resource{}
 	if t, ok := s.Catalogue.OnVM(m, pool.InstanceType); ok {
-		out = append(out, Resource{
+		out = append(out, api.Resource{
 			Resource: selection.Resource{Kind: query.OnWorker, Name: pool.InstanceType}, MS: t.MS, Source: t.Source,
 		})
 	}
@@ -56,7 +37,7 @@ func (s *Service) resources(m *profile.Model, pool Pool) []Resource {
 		if !ok || mb < m.MemoryMB {
 			continue
 		}
-		out = append(out, Resource{
+		out = append(out, api.Resource{
 			Resource: selection.Resource{Kind: query.OnFunction, Name: "lambda-" + s.Arch, MemoryMB: mb},
 			MS:       t.MS, ColdMS: t.ColdMS, Source: t.Source,
 		})
@@ -66,11 +47,11 @@ func (s *Service) resources(m *profile.Model, pool Pool) []Resource {
 
 // ModelsFor returns the models that a name stands for: the model of that name,
 // else those of the task of that name; none when it is neither.
-func (s *Service) ModelsFor(name string) []Model {
-	var out []Model
+func (s *Service) ModelsFor(name string) []api.Model {
+	var out []api.Model
 	for _, m := range s.Models() {
 		if m.Name == name {
-			return []Model{m}
+			return []api.Model{m}
 		}
 		if m.Task == name {
 			out = append(out, m)

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"paragon/cmd/paragon/machine"
-	"paragon/shared/client"
+	"paragon/shared/api"
 	"paragon/shared/core/arrivals"
 	"paragon/shared/load"
 )
@@ -42,7 +42,7 @@ type Config struct {
 	// Sender returns what sends queries to a server, and how many inputs it draws from.
 	Sender func(url string) (load.Send, int, error)
 	// Progress, when set, is told how far it is.
-	Progress func(at, of time.Duration, s client.Status)
+	Progress func(at, of time.Duration, s api.Status)
 	Log      *slog.Logger
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"paragon/profiles"
-	"paragon/shared/client"
+	"paragon/shared/api"
 	"paragon/shared/core/arrivals"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -106,7 +106,7 @@ func TestReportCounts(t *testing.T) {
 		row(15, query.Strict, kind, i != 0, i == 0)
 	}
 	row(30, query.Relaxed, query.OnWorker, false, false)
-	r.see(time.Second, client.Status{CostUSD: 3, Pools: []client.PoolStatus{{}}})
+	r.see(time.Second, api.Status{HomeStatus: api.HomeStatus{CostUSD: 3}, Pools: []api.PoolStatus{{}}})
 	r.end()
 	if r.PeakOverflowPercent != 25 || r.StrictWarmMetPercent != 100 || r.StrictMetPercent >= 100 || r.RelaxedMetPercent != 0 || r.CostUSD != 6 {
 		t.Errorf("%+v", r)

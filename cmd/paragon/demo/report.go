@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/query"
@@ -111,12 +112,12 @@ func newReport(c Config, length time.Duration) Report {
 		counts: make([]float64, int(length/time.Second)), overflow: make([]int, int(length/time.Second))}
 }
 
-func (r *Report) begin(s client.Status) {
+func (r *Report) begin(s api.Status) {
 	r.startUSD, r.WorkersFirst = s.CostUSD, s.Pools[0].Ready
 }
 
 // see counts the fleet at a moment.
-func (r *Report) see(at time.Duration, s client.Status) {
+func (r *Report) see(at time.Duration, s api.Status) {
 	p := s.Pools[0]
 	r.WorkersMost, r.WorkersLast = max(r.WorkersMost, p.Ready), p.Ready
 	if at <= r.length {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 )
 
@@ -14,8 +15,8 @@ const watchEvery = 500 * time.Millisecond
 // watcher looks at the stage while it is loaded.
 type watcher struct {
 	client   *client.Client
-	progress func(at, of time.Duration, s client.Status)
-	last     client.Status
+	progress func(at, of time.Duration, s api.Status)
+	last     api.Status
 }
 
 func (c Config) watch(ctx context.Context, url string) (*watcher, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -39,9 +40,9 @@ func relaxed(p picture) client.Submission {
 }
 
 // burst submits everything at once and returns the finished queries in order.
-func (s *stage) burst(subs []client.Submission) []client.Query {
+func (s *stage) burst(subs []client.Submission) []api.Query {
 	s.t.Helper()
-	out := make([]client.Query, len(subs))
+	out := make([]api.Query, len(subs))
 	var wg sync.WaitGroup
 	for i, sub := range subs {
 		wg.Go(func() {
@@ -63,7 +64,7 @@ func (s *stage) burst(subs []client.Submission) []client.Query {
 // tally counts what became of queries of one class.
 type tally struct{ all, met, onWorkers, onFunctions, explained int }
 
-func count(qs []client.Query, class query.Class) tally {
+func count(qs []api.Query, class query.Class) tally {
 	var n tally
 	for _, q := range qs {
 		if q.Class != class {
@@ -131,7 +132,7 @@ func TestHalfLoadDoesNotOverflow(t *testing.T) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var wg sync.WaitGroup
-	out := make([]client.Query, 80)
+	out := make([]api.Query, 80)
 	for i := range out {
 		<-tick.C
 		wg.Go(func() {

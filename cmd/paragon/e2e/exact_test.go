@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -96,7 +97,7 @@ func TestAnswersAreTheLibrarysBitForBit(t *testing.T) {
 }
 
 // one submits a query and waits for its answer.
-func (s *stage) one(sub client.Submission) client.Query {
+func (s *stage) one(sub client.Submission) api.Query {
 	s.t.Helper()
 	q, err := s.Submit(context.Background(), sub, client.Options{Wait: 0})
 	if err != nil {

@@ -192,7 +192,7 @@ func TestRelaxedQueriesGoToFunctionsAtTheirBounds(t *testing.T) {
 
 // handsOver tells whether some of the queries were handed over by the worker.
 func (s *stage) handsOver(subs []client.Submission) bool {
-	return slices.ContainsFunc(s.burst(subs), func(q client.Query) bool {
+	return slices.ContainsFunc(s.burst(subs), func(q api.Query) bool {
 		return q.Trail.Count(query.StepBounced) > 0 && q.ServedBy.Kind == query.OnFunction
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -24,9 +25,9 @@ const (
 // flood submits queries from a few callers, keyed by their number so that a
 // repeat after a crash is the same query, and calls at before each number. It
 // returns the accepted queries in order.
-func (s *stage) flood(key string, subs []client.Submission, at func(i int)) []client.Query {
+func (s *stage) flood(key string, subs []client.Submission, at func(i int)) []api.Query {
 	s.t.Helper()
-	out := make([]client.Query, len(subs))
+	out := make([]api.Query, len(subs))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range killCallers {
@@ -50,7 +51,7 @@ func (s *stage) flood(key string, subs []client.Submission, at func(i int)) []cl
 }
 
 // answers waits for all queries and returns each one's answer, as bytes.
-func (s *stage) answers(qs []client.Query) [][]byte {
+func (s *stage) answers(qs []api.Query) [][]byte {
 	s.t.Helper()
 	out := make([][]byte, len(qs))
 	for i, q := range qs {
@@ -136,7 +137,7 @@ func TestKillsLoseNothing(t *testing.T) {
 }
 
 // sameAgain reads every query once more: an end is final.
-func (s *stage) sameAgain(qs []client.Query, want [][]byte) {
+func (s *stage) sameAgain(qs []api.Query, want [][]byte) {
 	s.t.Helper()
 	for i, q := range qs {
 		again, err := s.Get(context.Background(), q.ID, 0)
@@ -155,7 +156,7 @@ func TestYesterdaysQueriesGoOn(t *testing.T) {
 	dir := t.TempDir()
 	s := up(t, dir, "--workers=0")
 	pics := pictures(t)
-	var accepted []client.Query
+	var accepted []api.Query
 	for i := range 20 {
 		q, err := s.Submit(context.Background(), client.Submission{
 			Task: "fashion", Class: query.Relaxed, Input: query.Input{ContentType: "image/png", Data: pics[i].data},

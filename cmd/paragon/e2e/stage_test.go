@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -158,10 +159,10 @@ func (s *stage) until(what string, holds func() bool) {
 }
 
 // pool returns the status of the one pool; the zero value while there is none.
-func (s *stage) pool() client.PoolStatus {
+func (s *stage) pool() api.PoolStatus {
 	st, err := s.Status(context.Background())
 	if err != nil || len(st.Pools) == 0 {
-		return client.PoolStatus{}
+		return api.PoolStatus{}
 	}
 	return st.Pools[0]
 }
@@ -176,7 +177,7 @@ func (s *stage) workersReady(n int) {
 }
 
 // finish waits for queries to end.
-func (s *stage) finish(q client.Query) client.Query {
+func (s *stage) finish(q api.Query) api.Query {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

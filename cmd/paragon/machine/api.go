@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paragon/docs"
+	"paragon/shared/api"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
@@ -65,9 +66,9 @@ func beside(api http.Handler, more map[string]http.Handler, page http.Handler) h
 }
 
 // status tells what only this composition knows.
-func (m *Machine) status(owner *local.Home) func(context.Context) intake.HomeStatus {
-	return func(ctx context.Context) intake.HomeStatus {
-		st := intake.HomeStatus{
+func (m *Machine) status(owner *local.Home) func(context.Context) api.HomeStatus {
+	return func(ctx context.Context) api.HomeStatus {
+		st := api.HomeStatus{
 			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Savings: m.savings.now(), Paced: m.cfg.Paced,
 			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name},
 		}

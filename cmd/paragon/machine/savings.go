@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/evaluate"
-	"paragon/shared/intake"
 	"paragon/shared/seen"
 	"paragon/shared/simulate"
 )
@@ -32,10 +32,10 @@ var compared = []string{"reactive", "mixed"}
 // savings keeps what other schemes would have cost.
 type savings struct {
 	mu   sync.Mutex // guards what follows
-	last intake.Savings
+	last api.Savings
 }
 
-func (s *savings) now() *intake.Savings {
+func (s *savings) now() *api.Savings {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.last
@@ -61,8 +61,8 @@ func (m *Machine) followSavings(run context.Context) {
 
 // weigh simulates the other schemes on what arrived since the meter began, when
 // a calibration says that their costs may be told.
-func (m *Machine) weigh(ctx context.Context, now time.Time) intake.Savings {
-	out := intake.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
+func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
+	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
 	if !out.Quoted {
 		return out
 	}
@@ -83,7 +83,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) intake.Savings {
 }
 
 // others is what each of the other schemes would have cost up to now.
-func (m *Machine) others(ctx context.Context, now time.Time) ([]intake.SchemeCost, error) {
+func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, error) {
 	var tasks []string
 	for _, t := range m.catalogue.Tasks {
 		tasks = append(tasks, t.Name)
@@ -111,9 +111,9 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]intake.SchemeCos
 	if err != nil {
 		return nil, err
 	}
-	var out []intake.SchemeCost
+	var out []api.SchemeCost
 	for _, r := range rows {
-		out = append(out, intake.SchemeCost{Scheme: r.Row.Scheme, CostUSD: r.Row.CostUSD})
+		out = append(out, api.SchemeCost{Scheme: r.Row.Scheme, CostUSD: r.Row.CostUSD})
 	}
 	return out, nil
 }

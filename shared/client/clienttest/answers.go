@@ -20,7 +20,7 @@ import (
 var Labels = []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}
 
 // run makes what becomes of a submission.
-func (a *API) run(id string, s client.Submission) client.Query {
+func (a *API) run(id string, s client.Submission) api.Query {
 	now := Instant
 	if a.Now != nil {
 		now = a.Now()
@@ -29,7 +29,7 @@ func (a *API) run(id string, s client.Submission) client.Query {
 	if bound == 0 {
 		bound = 10000
 	}
-	q := client.Query{
+	q := api.Query{
 		ID: id, State: query.Placed, Task: "fashion", Model: "cnn-small", Class: s.Class,
 		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(bound)), Placement: "work-relaxed-main",
 	}
@@ -49,22 +49,22 @@ func (a *API) run(id string, s client.Submission) client.Query {
 	return succeed(q, s)
 }
 
-func fail(q client.Query) client.Query {
+func fail(q api.Query) api.Query {
 	q = finish(q, query.Failed, 4)
 	q.Failure = &query.Failure{Code: query.ModelFault, Detail: "the model cannot be run"}
 	q.Trail = query.Trail{{At: q.AcceptedAt, Event: query.StepPlaced, Where: q.Placement, Why: "relaxed queries wait for a worker"}}
 	return q
 }
 
-func finish(q client.Query, s query.State, latencyMS float64) client.Query {
+func finish(q api.Query, s query.State, latencyMS float64) api.Query {
 	at := q.AcceptedAt.Add(query.Duration(latencyMS))
 	met := s == query.Succeeded && !at.After(q.DeadlineAt)
-	q.State, q.FinishedAt, q.MetSLO, q.LatencyMS = s, &at, &met, latencyMS
+	q.State, q.FinishedAt, q.MetSLO, q.LatencyMS = s, &at, &met, &latencyMS
 	return q
 }
 
 // succeed answers on a worker, and strict queries on a function.
-func succeed(q client.Query, s client.Submission) client.Query {
+func succeed(q api.Query, s client.Submission) api.Query {
 	sum := sha256.Sum256(s.Input.Data)
 	best := int(sum[0]) % len(Labels)
 	scores := make([]float32, len(Labels))
@@ -74,7 +74,7 @@ func succeed(q client.Query, s client.Submission) client.Query {
 	scores[best] = 0.91
 	q = finish(q, query.Succeeded, 12.5)
 	q.Result = &query.Result{Label: Labels[best], Index: best, Scores: scores}
-	q.QueueMS, q.ComputeMS, q.CostUSD = 3.25, 8.5, 2.4e-7
+	q.QueueMS, q.ComputeMS, q.CostUSD = new(3.25), new(8.5), 2.4e-7
 	q.ServedBy = &query.Runner{Kind: query.OnWorker, Name: "worker-1", Resource: "c5.large", Paced: true}
 	where, why := q.Placement, "relaxed queries wait for a worker"
 	if q.Class == query.Strict {
@@ -93,8 +93,8 @@ func succeed(q client.Query, s client.Submission) client.Query {
 }
 
 // unfinished is a query as it was before it ran.
-func unfinished(q client.Query) client.Query {
-	return client.Query{
+func unfinished(q api.Query) api.Query {
+	return api.Query{
 		ID: q.ID, State: query.Placed, Task: q.Task, Model: q.Model, Class: q.Class,
 		AcceptedAt: q.AcceptedAt, DeadlineAt: q.DeadlineAt, Placement: q.Placement, Trail: q.Trail[:1],
 	}
@@ -102,22 +102,22 @@ func unfinished(q client.Query) client.Query {
 
 func models(w http.ResponseWriter, _ *http.Request) {
 	source := profile.Source{Kind: "measured"}
-	model := func(name string, accuracy float64, mb int, ms float64) client.Model {
-		at := func(kind query.RunnerKind, name string, mb int, ms float64) client.Resource {
-			return client.Resource{
+	model := func(name string, accuracy float64, mb int, ms float64) api.Model {
+		at := func(kind query.RunnerKind, name string, mb int, ms float64) api.Resource {
+			return api.Resource{
 				Resource: selection.Resource{Kind: kind, Name: name, MemoryMB: mb},
 				MS:       profile.Percentiles{P50: ms, P95: ms * 1.2, P99: ms * 1.5}, Source: source,
 			}
 		}
-		return client.Model{
+		return api.Model{
 			Name: name, Task: "fashion", Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw"}, Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source}, MemoryMB: mb, Labels: Labels,
-			Resources: []client.Resource{
+			Resources: []api.Resource{
 				at(query.OnWorker, "c5.large", 0, ms),
 				at(query.OnFunction, "lambda-x86_64", 512, 3*ms), at(query.OnFunction, "lambda-x86_64", 1769, ms),
 			},
 		}
 	}
-	write(w, http.StatusOK, map[string]any{"models": []client.Model{
+	write(w, http.StatusOK, map[string]any{"models": []api.Model{
 		model("logistic", 84.39, 60, 0.2), model("mlp", 89.71, 62, 0.8), model("cnn-small", 92.5, 70, 8),
 	}})
 }
@@ -133,25 +133,26 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 		now = a.Now()
 	}
 	strict, relaxed := 98.7, 100.0
-	write(w, http.StatusOK, client.Status{
+	write(w, http.StatusOK, api.Status{
 		At: now,
-		Pools: []client.PoolStatus{{
+		Pools: []api.PoolStatus{{
 			Name: "main", InstanceType: "c5.large", Booting: 1, Ready: 2, Draining: 1,
 			Runners: 4, Busy: a.polls % 5, Held: 3, Answered: int64(12000 + 40*a.polls), Bounced: 17,
 		}},
-		Queues: map[string]client.QueueStatus{
+		Queues: map[string]api.QueueStatus{
 			"work-strict-main": {Visible: 2, InFlight: 4, OldestMS: 18.4}, "work-relaxed-main": {Visible: 140 + 3*a.polls, InFlight: 6, OldestMS: 4200},
 			"overflow": {Visible: 0, InFlight: 5}, "dead-letters": {},
 		},
-		Classes: map[query.Class]client.ClassStatus{
+		Classes: map[query.Class]api.ClassStatus{
 			query.Strict:  {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, LastMinute: wave(a.polls, 21, 9)},
 			query.Relaxed: {ArrivalsPerSecond: 18.2, Recent: 190, Met: 190, Attainment: &relaxed, LastMinute: wave(a.polls+20, 18, 6)},
 		},
-		Overflow: client.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},
-		Desired:  map[string]int{"main": 3}, CostUSD: 0.0412 + 0.0003*float64(a.polls), CostSince: Instant, Paced: true,
-		Savings:         a.savings(now),
-		SettingsVersion: 4,
-		Drifted:         []feedback.Drifted{{Task: "fashion", Model: "cnn", Points: -10, Posterior: feedback.Posterior{Right: 90, Wrong: 30, Votes: 120, Profile: 92.5}}},
+		Overflow: api.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},
+		HomeStatus: api.HomeStatus{
+			Desired: map[string]int{"main": 3}, CostUSD: 0.0412 + 0.0003*float64(a.polls), CostSince: Instant, Paced: true,
+			Savings: a.savings(now), SettingsVersion: 4,
+		},
+		Drifted: []feedback.Drifted{{Task: "fashion", Model: "cnn", Points: -10, Posterior: feedback.Posterior{Right: 90, Wrong: 30, Votes: 120, Profile: 92.5}}},
 		Profiles: []staleness.Warning{{
 			Kind: staleness.Old, Task: "fashion", Model: "mlp", Resources: []string{"c5.large"}, Figure: "fashion/latency.json name=mlp", ProfileMS: 1,
 			Text: "the profile of mlp on c5.large is 100 days old",
@@ -160,13 +161,13 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 }
 
 // savings are quoted unless the fake is off its calibration.
-func (a *API) savings(now time.Time) *client.Savings {
+func (a *API) savings(now time.Time) *api.Savings {
 	if a.Uncalibrated.Load() {
-		return &client.Savings{Verdict: calibration.Judge(nil, "", "paragon calibrate --data data")}
+		return &api.Savings{Verdict: calibration.Judge(nil, "", "paragon calibrate --data data")}
 	}
-	return &client.Savings{
+	return &api.Savings{
 		Verdict: calibration.Verdict{Quoted: true, Why: "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 2.1 % in cost and 1.4 % in mean workers"},
-		CostUSD: 0.04, To: now, Others: []client.SchemeCost{{Scheme: "reactive", CostUSD: 0.05}, {Scheme: "mixed", CostUSD: 0.038}},
+		CostUSD: 0.04, To: now, Others: []api.SchemeCost{{Scheme: "reactive", CostUSD: 0.05}, {Scheme: "mixed", CostUSD: 0.038}},
 	}
 }
 

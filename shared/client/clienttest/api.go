@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
@@ -41,7 +42,7 @@ type API struct {
 	Uncalibrated atomic.Bool
 
 	mu      sync.Mutex
-	queries map[string]client.Query
+	queries map[string]api.Query
 	order   []string // ids, oldest first
 	bodies  map[string]string
 	tries   map[string]int
@@ -146,9 +147,9 @@ func identify(key string, s client.Submission) string {
 	return "q" + hex.EncodeToString(sum[:3])
 }
 
-func (a *API) store(id, body string, q client.Query) {
+func (a *API) store(id, body string, q api.Query) {
 	if a.queries == nil {
-		a.queries, a.bodies = map[string]client.Query{}, map[string]string{}
+		a.queries, a.bodies = map[string]api.Query{}, map[string]string{}
 	}
 	a.queries[id], a.bodies[id] = q, body
 	a.order = append(a.order, id)
@@ -191,8 +192,8 @@ func (a *API) recent(w http.ResponseWriter, r *http.Request) {
 		limit = 20
 	}
 	page := struct {
-		Queries []client.Query `json:"queries"`
-	}{[]client.Query{}}
+		Queries []api.Query `json:"queries"`
+	}{[]api.Query{}}
 	for i := len(a.order) - 1; i >= 0 && len(page.Queries) < limit; i-- {
 		page.Queries = append(page.Queries, a.queries[a.order[i]])
 	}
@@ -208,7 +209,7 @@ func write(w http.ResponseWriter, status int, v any) {
 func refuse(w http.ResponseWriter, status int, kind, field, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(client.Problem{
+	_ = json.NewEncoder(w).Encode(api.Problem{
 		Type: "urn:paragon:problem:" + kind, Title: strings.ReplaceAll(kind, "-", " "), Status: status, Field: field, Detail: detail,
 	})
 }

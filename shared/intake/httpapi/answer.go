@@ -3,35 +3,15 @@ package httpapi
 import (
 	"time"
 
+	"paragon/shared/api"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/intake"
 )
 
-// queryAnswer is a query as its caller sees it.
-type queryAnswer struct {
-	ID         string         `json:"id"`
-	State      query.State    `json:"state"`
-	Task       string         `json:"task"`
-	Model      string         `json:"model"`
-	Class      query.Class    `json:"class"`
-	AcceptedAt time.Time      `json:"accepted_at"`
-	DeadlineAt time.Time      `json:"deadline_at"`
-	FinishedAt *time.Time     `json:"finished_at,omitempty"`
-	LatencyMS  *float64       `json:"latency_ms,omitempty"` // from acceptance to the durable result
-	QueueMS    *float64       `json:"queue_ms,omitempty"`   // from acceptance to the start of the run
-	ComputeMS  *float64       `json:"compute_ms,omitempty"`
-	MetSLO     *bool          `json:"met_slo,omitempty"`
-	ServedBy   *query.Runner  `json:"served_by,omitempty"`
-	Result     *query.Result  `json:"result,omitempty"`
-	Failure    *query.Failure `json:"failure,omitempty"`
-	CostUSD    float64        `json:"cost_usd"`
-	Placement  string         `json:"placement"`
-	Trail      query.Trail    `json:"trail"`
-}
-
-func answer(r query.Record) queryAnswer {
-	q := queryAnswer{
+// answer is a query as its caller sees it.
+func answer(r query.Record) api.Query {
+	q := api.Query{
 		ID: r.ID, State: r.State, Task: r.Need.Task, Model: r.Model, Class: r.Class,
 		AcceptedAt: r.AcceptedAt.UTC(), DeadlineAt: r.DeadlineAt.UTC(), Placement: r.Placement, Trail: r.Trail,
 	}
@@ -39,12 +19,12 @@ func answer(r query.Record) queryAnswer {
 		q.Trail = query.Trail{}
 	}
 	if o := r.Outcome; o != nil {
-		q.finish(r, o)
+		finish(&q, r, o)
 	}
 	return q
 }
 
-func (q *queryAnswer) finish(r query.Record, o *query.Outcome) {
+func finish(q *api.Query, r query.Record, o *query.Outcome) {
 	finished, met := o.FinishedAt.UTC(), r.Met()
 	q.FinishedAt, q.MetSLO = &finished, &met
 	q.LatencyMS = milliseconds(o.FinishedAt.Sub(r.AcceptedAt))
@@ -62,17 +42,8 @@ func milliseconds(d time.Duration) *float64 {
 	return &ms
 }
 
-// explanation tells why a query went where it went.
-type explanation struct {
-	Query       queryAnswer           `json:"query"`
-	Asked       query.Need            `json:"asked"`
-	Choice      string                `json:"choice"` // why this model and resource
-	PredictedMS float64               `json:"predicted_ms"`
-	Candidates  []selection.Candidate `json:"candidates"` // as they stand now
-}
-
-func explainedAs(e intake.Explanation) explanation {
-	out := explanation{
+func explainedAs(e intake.Explanation) api.Explanation {
+	out := api.Explanation{
 		Query: answer(e.Record), Asked: e.Record.Need, Choice: e.Record.Choice,
 		PredictedMS: e.Record.PredictedMS, Candidates: e.Candidates,
 	}

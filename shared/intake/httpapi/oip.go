@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"paragon/shared/api"
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/intake"
@@ -76,7 +77,7 @@ func (a *server) oipReady(w http.ResponseWriter, r *http.Request) error {
 }
 
 // named returns the models that the path's name stands for.
-func (a *server) named(r *http.Request) ([]intake.Model, error) {
+func (a *server) named(r *http.Request) ([]api.Model, error) {
 	name := r.PathValue("model")
 	ms := a.svc.ModelsFor(name)
 	if len(ms) == 0 {
@@ -134,7 +135,7 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // inputShape is the shape that all models take, with -1 where they differ.
-func inputShape(ms []intake.Model) []int64 {
+func inputShape(ms []api.Model) []int64 {
 	shape := specShape(ms[0].Input)
 	for _, m := range ms[1:] {
 		for i, d := range specShape(m.Input) {

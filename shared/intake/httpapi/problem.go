@@ -10,9 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"paragon/shared/api"
 	"paragon/shared/cloud"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
 	"paragon/shared/intake"
 )
 
@@ -81,19 +80,6 @@ var kinds = map[intake.Kind]struct {
 // problemBase is what every problem's type begins with. The last part is the kind.
 const problemBase = "urn:paragon:problem:"
 
-// problem is the body of an error (RFC 9457).
-type problem struct {
-	Type     string               `json:"type"`
-	Title    string               `json:"title"`
-	Status   int                  `json:"status"`
-	Detail   string               `json:"detail,omitempty"`
-	Instance string               `json:"instance,omitempty"`
-	Field    string               `json:"field,omitempty"`
-	Bound    *float64             `json:"bound,omitempty"`
-	Nearest  *selection.Candidate `json:"nearest,omitempty"`
-	Possible *query.Constraints   `json:"possible,omitempty"`
-}
-
 func refuse(k intake.Kind, field, format string, args ...any) *intake.Refusal {
 	return &intake.Refusal{Kind: k, Field: field, Detail: fmt.Sprintf(format, args...)}
 }
@@ -117,7 +103,7 @@ func (a *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	a.write(w, k.status, problem{
+	a.write(w, k.status, api.Problem{
 		Type: problemBase + string(ref.Kind), Title: k.title, Status: k.status, Detail: ref.Detail,
 		Instance: r.URL.Path, Field: ref.Field, Bound: ref.Bound, Nearest: ref.Nearest, Possible: ref.Possible,
 	})

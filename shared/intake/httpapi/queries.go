@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
+
+	"paragon/shared/api"
 )
 
 // submit is POST /v1/queries.
@@ -101,15 +103,10 @@ func (a *server) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := queryList{Queries: make([]queryAnswer, 0, len(rs))}
+	page := api.Queries{Queries: make([]api.Query, 0, len(rs))}
 	for _, rec := range rs {
 		page.Queries = append(page.Queries, answer(rec))
 	}
 	a.write(w, http.StatusOK, page)
 	return nil
-}
-
-// queryList is a page of queries, newest first.
-type queryList struct {
-	Queries []queryAnswer `json:"queries"`
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -186,7 +187,7 @@ func TestACallerSeesItsOwnQueriesOnly(t *testing.T) {
 			t.Errorf("%s %s: foreign %s, unknown %s", c.method, c.tail, foreign.body, unknown.body)
 		}
 	}
-	var page queryList
+	var page api.Queries
 	s.do(t, "GET", "/v1/queries?limit=5", nil, "Authorization", "Bearer other").into(t, &page)
 	if len(page.Queries) != 0 {
 		t.Errorf("a foreign list holds %+v", page.Queries)
@@ -209,7 +210,7 @@ func TestBeyondTheWaitersTheAnswerComesAtOnce(t *testing.T) {
 func TestExplainTellsEveryCandidate(t *testing.T) {
 	s := newStage(t)
 	id := s.submit(t, asking(t, `,"constraints":{"latency_ms":500,"accuracy":90}`)).query(t).ID
-	var e explanation
+	var e api.Explanation
 	s.do(t, "GET", "/v1/queries/"+id+"/explain", nil).into(t, &e)
 	if e.Choice == "" || e.PredictedMS <= 0 || len(e.Candidates) != 4 || e.Candidates[0].Model != "good" {
 		t.Errorf("explanation %+v", e)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/shared/api"
 	"paragon/shared/core/settings"
 )
 
@@ -133,7 +134,7 @@ func TestBadInputIsRefusedAndNothingStored(t *testing.T) {
 
 func checkProblem(t *testing.T, got reply, kind string, status int, field string) {
 	t.Helper()
-	var p problem
+	var p api.Problem
 	got.into(t, &p)
 	if got.StatusCode != status || p.Status != status || p.Type != problemBase+kind || p.Field != field {
 		t.Errorf("want %d %s of %q, got %d: %s", status, kind, field, got.StatusCode, got.body)
@@ -153,7 +154,7 @@ func nothingStored(t *testing.T, s *stage) {
 
 func TestARefusalTellsWhatCanBeHad(t *testing.T) {
 	s := newStage(t)
-	var p problem
+	var p api.Problem
 	s.submit(t, asking(t, `,"constraints":{"latency_ms":4}`)).into(t, &p)
 	if p.Bound == nil || *p.Bound != settings.Defaults().FloorMS {
 		t.Errorf("the floor is not told: %+v", p)
@@ -162,7 +163,7 @@ func TestARefusalTellsWhatCanBeHad(t *testing.T) {
 	if p.Nearest == nil || p.Nearest.Model != "good" || p.Possible == nil || p.Possible.Accuracy != 93 || *p.Bound != 93 {
 		t.Errorf("the nearest is not told: %+v", p)
 	}
-	p = problem{}
+	p = api.Problem{}
 	s.submit(t, asking(t, `,"constraints":{"accuracy":95}`)).into(t, &p)
 	if p.Possible == nil || p.Possible.LatencyMS != 0 {
 		t.Errorf("a bound that nobody asked for is told: %+v", p.Possible)

@@ -6,15 +6,14 @@ import (
 	"net/http"
 	"os"
 
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/intake"
 )
 
 // models is GET /v1/models.
 func (a *server) models(w http.ResponseWriter, _ *http.Request) error {
-	a.write(w, http.StatusOK, struct {
-		Models []intake.Model `json:"models"`
-	}{a.svc.Models()})
+	a.write(w, http.StatusOK, api.Models{Models: a.svc.Models()})
 	return nil
 }
 
@@ -64,7 +63,7 @@ func (a *server) newUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.write(w, http.StatusCreated, up)
+	a.write(w, http.StatusCreated, api.Upload(up))
 	return nil
 }
 

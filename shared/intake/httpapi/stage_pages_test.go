@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paragon/docs"
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -16,7 +17,7 @@ import (
 
 func TestModelsTellWhatIsKnownOfThem(t *testing.T) {
 	s := newStage(t)
-	var page struct{ Models []intake.Model }
+	var page struct{ Models []api.Model }
 	s.do(t, "GET", "/v1/models", nil).into(t, &page)
 	if len(page.Models) != 2 || page.Models[0].Name != "fast" || len(page.Models[0].Resources) != 2 || len(page.Models[0].Labels) != 3 {
 		t.Errorf("models %+v", page.Models)
@@ -52,7 +53,7 @@ func TestStatusTellsHowTheStageStands(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var st intake.Status
+	var st api.Status
 	s.do(t, "GET", "/v1/status", nil).into(t, &st)
 	p := st.Pools[0]
 	if p.Ready != 1 || p.Booting != 1 || p.Draining != 1 || p.Runners != 2 || p.Busy != 3 || p.Held != 2 || p.Answered != 5 || p.Bounced != 1 {

@@ -24,6 +24,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"paragon/docs"
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/calibration"
@@ -58,10 +59,10 @@ func newStage(t testing.TB) *stage {
 		Store: s.cloud.Store, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
 		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
-		Status: func(context.Context) intake.HomeStatus {
-			return intake.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}, Savings: &intake.Savings{
+		Status: func(context.Context) api.HomeStatus {
+			return api.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}, Savings: &api.Savings{
 				Verdict: calibration.Verdict{Quoted: true, Why: "it is close"}, CostUSD: 1, To: time.Unix(1, 0).UTC(),
-				Others: []intake.SchemeCost{{Scheme: "reactive", CostUSD: 2}}}}
+				Others: []api.SchemeCost{{Scheme: "reactive", CostUSD: 2}}}}
 		},
 	})
 	if err != nil {
@@ -150,9 +151,9 @@ func (r reply) into(t testing.TB, v any) {
 	}
 }
 
-func (r reply) query(t testing.TB) queryAnswer {
+func (r reply) query(t testing.TB) api.Query {
 	t.Helper()
-	var q queryAnswer
+	var q api.Query
 	r.into(t, &q)
 	return q
 }

@@ -1,0 +1,31 @@
+package api
+
+import (
+	"paragon/shared/core/profile"
+	"paragon/shared/core/selection"
+)
+
+// Model is a model that queries may be answered by, with what is known of it
+// where it may run.
+type Model struct {
+	Name      string           `json:"name"`
+	Task      string           `json:"task"`
+	Accuracy  profile.Accuracy `json:"accuracy"`
+	MemoryMB  int              `json:"memory_mb"`
+	Input     *profile.Input   `json:"input"`
+	Labels    []string         `json:"labels"`
+	Resources []Resource       `json:"resources"`
+}
+
+// Resource is the service time of a model on one resource.
+type Resource struct {
+	selection.Resource
+	MS     profile.Percentiles `json:"service_ms"`
+	ColdMS profile.Percentiles `json:"cold_ms,omitzero"`
+	Source profile.Source      `json:"source"`
+}
+
+// Models is a list of models.
+type Models struct {
+	Models []Model `json:"models"`
+}

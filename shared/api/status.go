@@ -1,0 +1,96 @@
+package api
+
+import (
+	"time"
+
+	"paragon/shared/core/calibration"
+	"paragon/shared/core/feedback"
+	"paragon/shared/core/query"
+	"paragon/shared/core/staleness"
+)
+
+// Status is the stage at one moment, for people and their scripts. It holds
+// nothing of any one caller.
+type Status struct {
+	At       time.Time                   `json:"at"`
+	Pools    []PoolStatus                `json:"pools"`
+	Queues   map[string]QueueStatus      `json:"queues"`
+	Classes  map[query.Class]ClassStatus `json:"classes"`
+	Overflow OverflowStatus              `json:"overflow"`
+	// Drifted are the models that callers say are less, or more, accurate than
+	// their profiles do.
+	Drifted []feedback.Drifted `json:"drifted,omitempty"`
+	// Profiles are those that are too old, or that live answers contradict.
+	Profiles []staleness.Warning `json:"profile_warnings,omitempty"`
+	HomeStatus
+}
+
+// HomeStatus is what only the home's composition knows.
+type HomeStatus struct {
+	Desired map[string]int `json:"desired,omitempty"` // workers asked for, by pool
+	// CostUSD is what workers and functions have cost since CostSince, as priced by the profiles.
+	CostUSD         float64           `json:"cost_usd"`
+	CostSince       time.Time         `json:"cost_since,omitzero"`
+	Savings         *Savings          `json:"savings,omitempty"`
+	SettingsVersion int64             `json:"settings_version"`
+	SettingsFaults  []string          `json:"settings_faults,omitempty"`
+	Paced           bool              `json:"paced"` // runners are held to their profiles' service times
+	Versions        map[string]string `json:"versions,omitempty"`
+}
+
+// Savings is the cost so far beside what other schemes would have cost on the
+// same arrivals by the simulator, when its figures may be quoted; else why not.
+type Savings struct {
+	calibration.Verdict
+	// CostUSD is what the home had cost when the others were simulated, at To.
+	CostUSD float64      `json:"cost_usd,omitempty"`
+	To      time.Time    `json:"to,omitzero"`
+	Others  []SchemeCost `json:"others,omitempty"`
+}
+
+// SchemeCost is what a scheme would have cost.
+type SchemeCost struct {
+	Scheme  string  `json:"scheme"`
+	CostUSD float64 `json:"cost_usd"`
+}
+
+// PoolStatus is the workers of one pool.
+type PoolStatus struct {
+	Name         string   `json:"name"`
+	InstanceType string   `json:"instance_type"`
+	Tasks        []string `json:"tasks,omitempty"` // absent means every task
+	Booting      int      `json:"booting"`
+	Ready        int      `json:"ready"`
+	Draining     int      `json:"draining"`
+	Runners      int      `json:"runners"` // of the ready workers
+	Busy         int      `json:"busy"`
+	Held         int      `json:"held"` // queries that the workers hold and do not run yet
+	Answered     int64    `json:"answered"`
+	Bounced      int64    `json:"bounced"`
+}
+
+// QueueStatus is what a queue holds.
+type QueueStatus struct {
+	Visible  int     `json:"visible"`
+	InFlight int     `json:"in_flight"`
+	OldestMS float64 `json:"oldest_ms"` // age of the oldest visible message
+}
+
+// ClassStatus is one SLO class over the newest queries.
+type ClassStatus struct {
+	ArrivalsPerSecond float64 `json:"arrivals_per_second"` // over the last minute
+	// LastMinute is the arrivals of each of 60 seconds, oldest first. It leaves
+	// out the newest seconds, which are not all written yet.
+	LastMinute []float64 `json:"arrivals_last_minute"`
+	Recent     int       `json:"recent"` // of the newest queries, those that finished and were not cancelled
+	Met        int       `json:"met"`    // of them, in their bound
+	// Attainment is Met of Recent, in percent; absent while there is none.
+	Attainment *float64 `json:"attainment_percent,omitempty"`
+}
+
+// OverflowStatus is the part of inference functions in the newest queries.
+type OverflowStatus struct {
+	Answered    int     `json:"answered"`     // newest queries with an answer
+	OnFunctions int     `json:"on_functions"` // of them, by an inference function
+	Share       float64 `json:"share"`        // OnFunctions of Answered, 0 to 1
+}
