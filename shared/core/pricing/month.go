@@ -10,23 +10,36 @@ const hoursPerMonth = 730
 // What a stage does on its own account, by what its code calls. Each figure is
 // of one query, tick or second; docs/costs.md says where it comes from.
 const (
-	apiMS          = 20  // of the api function, for taking a query in and for reading it, a wait apart
-	dispatcherMS   = 15  // of the dispatcher, beside waiting for the inference function
-	storeWrites    = 7   // accepted: the item and three index entries; at the end, 2 KB and an index entry
-	storeReads     = 2   // is it still open, and the caller's reading
-	logKB          = 1.6 // access log and Lambda's own lines, of two requests
-	pollSeconds    = 20  // a poll of an empty queue
-	lambdaPollers  = 5   // that Lambda keeps on the overflow queue
-	reportSeconds  = 10  // between a worker's reports
-	shiftSeconds   = 50  // of every minute the controller runs
-	tickQueueCalls = 3   // of a pool
-	tickStoreCalls = 4   // memory, lease and entry, each way
-	tickMetricPuts = 2   // the pulse and how the tick went
-	metricReads    = 5   // of a tick, beside two a task
-	metricsOfStage = 7   // beside two a task and those of a pool
-	metricsOfPool  = 8   // that the controller writes of a pool
-	viewQueueCalls = 2   // of a pool, each second
+	apiMS         = 20 // of the api function, for taking a query in and for reading it, a wait apart
+	dispatcherMS  = 15 // of the dispatcher, beside waiting for the inference function
+	pollSeconds   = 20 // a poll of an empty queue
+	lambdaPollers = 5  // that Lambda keeps on the overflow queue
+	reportSeconds = 10 // between an idle worker's reports, and any worker's looks at the settings
+	rulesViews    = 5  // views between a worker's looks at the fleet's
+	shiftSeconds  = 50 // of every minute the controller runs
+
+	tickQueueCalls = 2 // of a pool
+	tickMetricPuts = 2 // of a pool: the pulse, and how the tick went
+	tickMetrics    = 4 // asked for of a pool, beside two a task: the pulse and three sums
+	ageMetrics     = 2 // asked for of a pool each minute: how old its queues' messages are
+	// Of a pool. The lease is one; in a transaction, at twice its size, are a
+	// record of up to 2 KB, its line, the memory, and the lease once more.
+	tickWrites = 1 + 2*(2+1+1+1)
+	// More of them, once an hour of arrivals is in the record, 5.4 KB, and in
+	// the memory, 4 KB.
+	arrivalWrites = 16
+	tickReads     = 2 // of a pool: its memory and its workers
+	sweepReads    = 4 // eight shards of an index, each half a unit
+
+	settingsSeconds = 5 // between two readings of the settings, which one process passes on
+	settingsWrites  = 2 // of each: 1.3 KB
+	viewQueueCalls  = 2 // of a pool, each time that the view is written
+
+	metricsOfStage = 7 // beside two a task and those of a pool
+	metricsOfPool  = 8 // that the controller writes of a pool
+
 	secondsOfMonth = hoursPerMonth * 3600
+	kbOfGB         = 1 << 20
 )
 
 // Standing is a deployment as it stands, before any query.
@@ -41,6 +54,7 @@ type Standing struct {
 	APIMB         int
 	DispatcherMB  int
 	TickSeconds   float64
+	SweepSeconds  float64
 	ViewSeconds   float64
 }
 
@@ -124,6 +138,7 @@ func standingLines(p profile.Prices, s Standing) []Line {
 		line("public addresses", addresses, "hours", p.PublicIPv4PerHour),
 		line("workers' disks", n*s.DiskGB, "GB", p.DiskPerGBMonth),
 		line("workers' reports", n*secondsOfMonth/reportSeconds, "writes", p.DynamoDBPerWrite),
+		line("workers' looks at fleet and settings", n*secondsOfMonth*(1.0/reportSeconds+1/(rulesViews*s.ViewSeconds)), "reads", p.DynamoDBPerRead),
 		line("polls of empty queues", polls, "calls", p.SQSPerRequest),
 		line("metrics", metrics, "metrics", p.CloudWatchMetricPerMonth),
 		line("alarms", float64(s.Alarms), "alarms", p.AlarmPerMonth),
@@ -141,13 +156,13 @@ func controlLines(p profile.Prices, s Standing) []Line {
 	}
 	gb := running * float64(s.ControllerMB) / 1024
 	calls := pools * (ticks*tickQueueCalls + views*viewQueueCalls)
-	writes := pools*ticks*tickStoreCalls + views
-	reads := pools * (ticks*tickStoreCalls + views)
-	asked, puts := ticks*float64(metricReads+2*s.Tasks), ticks*tickMetricPuts
+	writes := pools*ticks*tickWrites + views + running/settingsSeconds*settingsWrites
+	reads := pools*(ticks*tickReads+views) + running/s.SweepSeconds*sweepReads + running/settingsSeconds
+	asked, puts := pools*(ticks*float64(tickMetrics+2*s.Tasks)+running/60*ageMetrics), pools*ticks*tickMetricPuts
 	return []Line{
 		line("function", gb, "GB-seconds", gb*p.LambdaGBSecondARM),
 		line("queue calls", calls, "calls", calls*p.SQSPerRequest),
-		line("store", writes+reads, "calls", writes*p.DynamoDBPerWrite+reads*p.DynamoDBPerRead),
+		line("store", writes+reads, "units", writes*p.DynamoDBPerWrite+reads*p.DynamoDBPerRead),
 		line("metrics", asked+puts, "metrics asked and puts", asked*p.CloudWatchGetPerMetricRead+puts*p.CloudWatchPutPerRequest),
 	}
 }
@@ -160,27 +175,48 @@ func queryLines(p profile.Prices, s Standing, l Load) []Line {
 		return Line{What: what, Quantity: quantity, Unit: unit, USD: usd, Machinery: true}
 	}
 	trip := WorkerTrip()
-	requests, calls := n*trip.HTTPRequests, n*trip.QueueCalls
+	requests, calls, logs := n*trip.HTTPRequests, n*trip.QueueCalls, n*trip.LogKB/kbOfGB
 	dispatched := over * computeUSD(p, "arm64", s.DispatcherMB, dispatcherMS+l.FunctionMS)
-	logs := n * logKB / (1 << 20)
+	looks := l.environments() * secondsOfMonth * (1/s.ViewSeconds + 1.0/settingsSeconds)
+	puts := min(l.PerSecond, l.environments()) * secondsOfMonth
 	return []Line{
 		line("gateway", requests, "requests", requests*p.HTTPAPIPerRequest),
 		line("api function", requests, "runs", requests*FunctionQueryUSD(p, "arm64", s.APIMB, apiMS)),
+		line("api's looks at the fleet", looks, "reads", looks*p.DynamoDBPerRead),
 		line("queries' queue calls", calls, "calls", calls*p.SQSPerRequest),
-		line("queries' store", n*(storeWrites+storeReads), "units", n*(storeWrites*p.DynamoDBPerWrite+storeReads*p.DynamoDBPerRead)),
+		line("queries' store", n*(trip.StoreWrites+trip.StoreReads), "units", n*(trip.StoreWrites*p.DynamoDBPerWrite+trip.StoreReads*p.DynamoDBPerRead)),
 		line("dispatcher", over, "queries", dispatched+over*p.LambdaPerRequest),
-		line("arrival metrics", arrivalCalls(l), "puts", arrivalCalls(l)*p.CloudWatchPutPerRequest),
+		line("workers' reports of changes", s.changes(l), "writes", s.changes(l)*p.DynamoDBPerWrite),
+		line("arrivals in records", recordWrites(s, l), "units", recordWrites(s, l)*p.DynamoDBPerWrite),
+		line("arrival metrics", puts, "puts", puts*p.CloudWatchPutPerRequest),
 		line("logs", logs, "GB", logs*p.LogsPerGB),
 	}
 }
 
-// arrivalCalls are the metric writes of the api's environments: each writes
-// once a second in which it took queries in. So few requests are in flight that
-// their number is the rate times a request's time, and at least one; and no
-// environment writes more often than queries come.
-func arrivalCalls(l Load) float64 {
-	environments := max(1, l.PerSecond*2*apiMS/1000)
-	return min(l.PerSecond, environments) * secondsOfMonth
+// environments are those of the api that work at once. So few requests are in
+// flight that their number is the rate times a request's time, and at least
+// one. Each writes its arrivals once a second in which it took queries in.
+func (l Load) environments() float64 {
+	if l.PerSecond <= 0 {
+		return 0
+	}
+	return max(1, l.PerSecond*WorkerTrip().HTTPRequests*apiMS/1000)
+}
+
+// changes are the reports by which workers tell what they took and finished:
+// two a query, and at most two a view from each.
+func (s Standing) changes(l Load) float64 {
+	n := s.workers()
+	return min(2*l.PerSecond*(1-l.OverflowShare), 2*n/s.ViewSeconds) * secondsOfMonth
+}
+
+// recordWrites are what the controller's records take more when there are
+// arrivals to remember.
+func recordWrites(s Standing, l Load) float64 {
+	if l.PerSecond <= 0 {
+		return 0
+	}
+	return float64(len(s.Workers)) * secondsOfMonth * shiftSeconds / 60 / s.TickSeconds * arrivalWrites
 }
 
 // MillionUSD is what Paragon's own machinery takes for a million queries at a

@@ -19,7 +19,7 @@ var fees = profile.Prices{
 func standing(workers float64) Standing {
 	return Standing{
 		Workers:       []Workers{{profile.Instance{Type: "c5.large", USDPerHour: 0.085}, workers}},
-		EndpointZones: 8, DiskGB: 8, Tasks: 1, Alarms: 11, ControllerMB: 512, APIMB: 512, DispatcherMB: 1024, TickSeconds: 10, ViewSeconds: 1,
+		EndpointZones: 8, DiskGB: 8, Tasks: 1, Alarms: 11, ControllerMB: 512, APIMB: 512, DispatcherMB: 1024, TickSeconds: 10, SweepSeconds: 10, ViewSeconds: 1,
 	}
 }
 
@@ -38,24 +38,35 @@ func usdOf(t testing.TB, lines []Line, what string) float64 {
 func TestMonthByHand(t *testing.T) {
 	lines := Month(fees, standing(2), Load{PerSecond: 1e6 / secondsOfMonth, OverflowShare: 0.1, FunctionUSD: 2e-6, FunctionMS: 45})
 	for what, want := range map[string]float64{
-		"workers, c5.large":     2 * 730 * 0.085,
-		"inference functions":   0.2,
-		"interface endpoints":   58.4,
-		"public addresses":      0,
-		"workers' disks":        1.28,
-		"workers' reports":      2 * 262800 * 6.25e-7,
-		"polls of empty queues": 9 * 131400 * 4e-7,
-		"metrics":               17 * 0.3,
-		"alarms":                1.1,
-		"dashboard":             3,
-		"controller's function": 2190000 * 0.5 * 0.0000133334,
-		"controller's metrics":  219000 * 9 * 1e-5,
-		"gateway":               2,
-		"api function":          2e6 * (0.5*0.020*0.0000133334 + 2e-7),
-		"queries' queue calls":  1.2,
-		"queries' store":        7*0.625 + 2*0.125,
-		"dispatcher":            1e5 * (0.060*0.0000133334 + 2e-7),
-		"arrival metrics":       10,
+		"workers, c5.large":   2 * 730 * 0.085,
+		"inference functions": 0.2,
+		"interface endpoints": 58.4,
+		"public addresses":    0,
+		"workers' disks":      1.28,
+		"workers' reports":    2 * 262800 * 6.25e-7,
+		// a look at the settings every ten seconds, and one at the fleet every five views
+		"workers' looks at fleet and settings": 2 * (262800 + 525600) * 1.25e-7,
+		"polls of empty queues":                9 * 131400 * 4e-7,
+		"metrics":                              17 * 0.3,
+		"alarms":                               1.1,
+		"dashboard":                            3,
+		"controller's function":                2190000 * 0.5 * 0.0000133334,
+		// a tick asks for six metrics and puts twice, a minute asks for two ages
+		"controller's metrics": (219000*(6+2) + 36500*2) * 1e-5,
+		// a tick writes eleven units and reads two, a second writes the view and
+		// reads the workers, a sweep reads four, and the settings go by every five seconds
+		"controller's store":       (219000*11+2190000+438000*2)*6.25e-7 + (219000*2+2190000+219000*4+438000)*1.25e-7,
+		"controller's queue calls": (219000*2 + 2190000*2) * 4e-7,
+		"gateway":                  2,
+		"api function":             2e6 * (0.5*0.020*0.0000133334 + 2e-7),
+		"queries' queue calls":     1.2,
+		"queries' store":           7*0.625 + 2*0.125,
+		"dispatcher":               1e5 * (0.060*0.0000133334 + 2e-7),
+		"arrival metrics":          10,
+		// two for each of the 0.9 million that workers answer
+		"workers' reports of changes": 1.8e6 * 6.25e-7,
+		"arrivals in records":         219000 * 16 * 6.25e-7,
+		"api's looks at the fleet":    2628000 * 1.2 * 1.25e-7,
 	} {
 		if got := usdOf(t, lines, what); math.Abs(got-want) > 1e-6*math.Max(1, want) {
 			t.Errorf("%s: $%v, want $%v", what, got, want)
@@ -99,6 +110,18 @@ func TestMonthHolds(t *testing.T) {
 			t.Fatalf("endpoints at twice the price add $%v", got)
 		}
 	})
+}
+
+// The parts of a bill that are of queries' trips are what a trip costs.
+func TestTheBillAndTheTripAgree(t *testing.T) {
+	const million = 1e6 / secondsOfMonth
+	lines, sum := Month(fees, standing(2), Load{PerSecond: million}), 0.0
+	for _, what := range []string{"gateway", "api function", "queries' queue calls", "queries' store", "logs"} {
+		sum += usdOf(t, lines, what)
+	}
+	if trip := 1e6 * MachineryUSD(fees, WorkerTrip()); math.Abs(sum-trip) > 1e-9*trip {
+		t.Errorf("the bill has $%v a million, the trip $%v", sum, trip)
+	}
 }
 
 func TestMillion(t *testing.T) {
