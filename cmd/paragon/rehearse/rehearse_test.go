@@ -176,4 +176,5 @@ func TestRehearse(t *testing.T) {
 	}
 	p.looksAround()
 	p.checkPermissions()
+	p.checkWrites()
 }
