@@ -17,6 +17,7 @@ import (
 	"paragon/docs"
 	"paragon/functions/home"
 	"paragon/profiles"
+	"paragon/shared/api"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
@@ -68,8 +69,8 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 }
 
 // deployment is what only a home in an account knows of itself.
-func deployment(context.Context) intake.HomeStatus {
-	return intake.HomeStatus{Savings: &intake.Savings{Verdict: calibration.Deployment()}}
+func deployment(context.Context) api.HomeStatus {
+	return api.HomeStatus{Savings: &api.Savings{Verdict: calibration.Deployment()}}
 }
 
 func poolsOf(list []home.Pool) (out []intake.Pool) {
