@@ -140,7 +140,7 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 
 // userData is the script that makes a machine a worker.
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
-	env := s.home()
+	env := s.tellFunctions(s.home())
 	env[names.Pool] = text(p.name)
 	type pair struct{ Name, Value string }
 	var list []pair

@@ -97,6 +97,11 @@ func (s *stack) environment() map[string]*string {
 	env := s.home()
 	env[names.Pool] = text(strings.Join(pools, ","))
 	env[names.InstanceType] = text(strings.Join(types, ","))
+	return s.tellFunctions(env)
+}
+
+// tellFunctions adds which inference functions the stage has.
+func (s *stack) tellFunctions(env map[string]*string) map[string]*string {
 	env[names.Arch] = text(s.FunctionArch)
 	var sizes []string
 	for _, mb := range s.sizes {

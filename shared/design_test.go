@@ -64,7 +64,7 @@ var layers = []struct {
 	{"shared/engine", []string{"shared/core", "shared/engine"}},
 	{"shared/cloud", []string{"shared/core", "shared/cloud"}},
 	{"shared/simulate", []string{"shared/core", "shared/simulate"}},
-	{"shared/telemetry", []string{"shared/telemetry"}},
+	{"shared/telemetry", []string{"shared/core", "shared/cloud", "shared/telemetry"}},
 	{"shared/api", []string{"shared/core", "shared/api"}},
 	{"shared/operate", []string{"shared/api", "shared/core", "shared/cloud", "shared/operate"}},
 	{"shared/intake", []string{"shared/api", "shared/core", "shared/cloud", "shared/engine", "shared/operate", "shared/telemetry", "shared/intake"}},

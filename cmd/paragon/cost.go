@@ -187,6 +187,7 @@ func (f *costFlags) findModel() error {
 func (f *costFlags) standing() (pricing.Standing, error) {
 	s := pricing.NewStanding(f.network == "private", len(f.stage.Tasks), len(f.pools))
 	s.TickSeconds, s.SweepSeconds, s.ViewSeconds = f.settings.TickSeconds, f.settings.SweepSeconds, f.settings.ViewSeconds
+	s.ArrivalSeconds = f.settings.ArrivalSeconds()
 	for i, name := range f.pools {
 		p := f.stage.Pools[name]
 		if len(p.Types) == 0 {

@@ -55,7 +55,7 @@ func (c controller) handle(ctx context.Context) error {
 
 // wire builds the controller from the environment, which its errors explain.
 func wire(ctx context.Context, env func(string) string) (controller, error) {
-	cloud, err := home.Connect(ctx, env)
+	cloud, err := home.ConnectFunction(ctx, env, os.Stdout)
 	if err != nil {
 		return controller{}, err
 	}

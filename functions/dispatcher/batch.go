@@ -17,8 +17,12 @@ type handler interface {
 	Handle(ctx context.Context, ds []cloud.Delivery) []cloud.Delivery
 }
 
-// batch turns an SQS event into deliveries, and what failed into the event's answer.
-type batch struct{ handler }
+// batch turns an SQS event into deliveries, what failed into the event's answer,
+// and tells what it cost.
+type batch struct {
+	handler
+	spent *spent
+}
 
 func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	var ds []cloud.Delivery
@@ -39,6 +43,7 @@ func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 			failed = append(failed, events.SQSBatchItemFailure{ItemIdentifier: sqsID[d.Receipt]})
 		}
 	}
+	b.spent.tell(ctx)
 	return events.SQSEventResponse{BatchItemFailures: failed}, nil
 }
 

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"paragon/shared/cloud"
+	"paragon/shared/telemetry"
 )
 
 // returns hands the deliveries of those queries back.
@@ -28,7 +31,7 @@ func (r *returns) Handle(_ context.Context, ds []cloud.Delivery) (failed []cloud
 
 func TestBatchNamesWhatFailed(t *testing.T) {
 	h := &returns{ids: "b"}
-	res, err := batch{h}.handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{
+	res, err := batch{handler: h, spent: &spent{}}.handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{
 		{MessageId: "1", ReceiptHandle: "r1", Body: `{"id":"a","model":"m"}`, Attributes: map[string]string{"ApproximateReceiveCount": "2"}},
 		{MessageId: "2", ReceiptHandle: "r2", Body: `{"id":"b"}`},
 		{MessageId: "3", ReceiptHandle: "r3", Body: `{`},
@@ -57,5 +60,38 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// bill keeps what it is told, once it can be reached.
+type bill struct {
+	cloud.Metrics
+	points []cloud.Point
+	err    error
+}
+
+func (b *bill) Put(_ context.Context, points ...cloud.Point) error {
+	if b.err == nil {
+		b.points = append(b.points, points...)
+	}
+	return b.err
+}
+
+// What a batch cost is told once, and with the next one when it cannot be.
+func TestBatchTellsWhatItCost(t *testing.T) {
+	b := &bill{err: errors.New("throttled")}
+	s := &spent{to: b, now: func() time.Time { return time.Unix(1, 0) }}
+	one := batch{handler: &returns{}, spent: s}
+	for _, usd := range []float64{1, 2, 0} {
+		if usd > 0 {
+			s.add(usd)
+		}
+		if _, err := one.handle(t.Context(), events.SQSEvent{}); err != nil {
+			t.Fatal(err)
+		}
+		b.err = nil
+	}
+	if len(b.points) != 1 || b.points[0].Metric != telemetry.FunctionUSD.Name || b.points[0].Value != 3 {
+		t.Errorf("told %+v, want what both batches cost", b.points)
 	}
 }

@@ -26,31 +26,33 @@ func main() {
 		slog.Error("the dispatcher cannot start", "error", err)
 		os.Exit(1)
 	}
-	lambda.Start(batch{d}.handle)
+	lambda.Start(d.handle)
 }
 
 // wire builds the dispatcher from the environment, which its errors explain.
-func wire(ctx context.Context, env func(string) string) (*dispatch.Dispatcher, error) {
-	cloud, err := home.Connect(ctx, env)
+func wire(ctx context.Context, env func(string) string) (batch, error) {
+	cloud, err := home.ConnectFunction(ctx, env, os.Stdout)
 	if err != nil {
-		return nil, err
+		return batch{}, err
 	}
 	pools, err := home.Pools(env)
 	if err != nil {
-		return nil, err
+		return batch{}, err
 	}
 	catalogue, err := home.Catalogue(ctx, env, profiles.Load)
 	if err != nil {
-		return nil, err
+		return batch{}, err
 	}
 	tunables := tuning.New(cloud.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
 		slog.Warn("starting on default settings", "error", err)
 	}
 	go tunables.Run(ctx, settingsEvery)
-	return dispatch.New(dispatch.Options{
+	b := batch{spent: &spent{to: cloud.Metrics, now: time.Now}}
+	b.handler, err = dispatch.New(dispatch.Options{
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"), Pool: pools[0].Name,
-		Queues: cloud.Queues, Store: cloud.Store, Invoker: cloud.Invoker, Blobs: cloud.Blobs,
+		Queues: cloud.Queues, Store: cloud.Store, Invoker: cloud.Invoker, Paid: b.spent.add, Blobs: cloud.Blobs,
 		Settings: tunables.Current, Now: time.Now, Log: slog.Default(),
 	})
+	return b, err
 }

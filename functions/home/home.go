@@ -5,11 +5,13 @@ package home
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local/loopback"
+	"paragon/shared/telemetry"
 )
 
 // Connect connects to the home that the environment names: PARAGON_LOCAL_URL
@@ -35,4 +37,16 @@ func Connect(ctx context.Context, env func(string) string) (cloud.Home, error) {
 		return cloud.Home{}, err
 	}
 	return h.Home, nil
+}
+
+// ConnectFunction is Connect for a function, out of whose log CloudWatch takes
+// the metrics that nobody waits for.
+func ConnectFunction(ctx context.Context, env func(string) string, out io.Writer) (cloud.Home, error) {
+	h, err := Connect(ctx, env)
+	if err == nil && env(names.LocalURL) == "" {
+		h.Metrics = telemetry.Logged(h.Metrics, telemetry.Embedding{
+			Namespace: names.Namespace, StageDimension: names.StageDimension, Stage: env(names.Stage), Out: out,
+		})
+	}
+	return h, err
 }

@@ -76,6 +76,9 @@ func (d *Dispatcher) load(ctx context.Context, a *attempt) (*query.Failure, erro
 func (d *Dispatcher) try(ctx context.Context, a *attempt, offer placement.FunctionOffer) (done bool, err error) {
 	name, startedAt := inference.FunctionName(a.del.Message.Model, offer.MemoryMB), d.Now()
 	inv, err := d.Invoker.Invoke(ctx, name, a.payload)
+	if inv.BilledMS > 0 {
+		d.Paid(d.price(offer, inv))
+	}
 	if ctx.Err() != nil {
 		return false, fmt.Errorf("invoke %s: %w", name, ctx.Err())
 	}
@@ -121,6 +124,11 @@ func (d *Dispatcher) fallBack(ctx context.Context, a attempt) error {
 	return d.settler.Pin(ctx, a.del, to, a.failures, step)
 }
 
+// price is what an invocation cost.
+func (d *Dispatcher) price(offer placement.FunctionOffer, inv cloud.Invocation) float64 {
+	return pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, offer.MemoryMB, inv.BilledMS)
+}
+
 func (d *Dispatcher) succeed(ctx context.Context, a *attempt, offer placement.FunctionOffer, inv cloud.Invocation, res inference.Response, startedAt time.Time) error {
 	now, name, result := d.Now(), inference.FunctionName(a.del.Message.Model, offer.MemoryMB), res.Result()
 	return d.settler.End(ctx, a.del, query.Outcome{
@@ -128,7 +136,7 @@ func (d *Dispatcher) succeed(ctx context.Context, a *attempt, offer placement.Fu
 		RanOn: query.Runner{Kind: query.OnFunction, Name: name, Resource: "lambda-" + d.Arch,
 			MemoryMB: offer.MemoryMB, Cold: inv.InitMS > 0, Paced: d.Paced},
 		ComputeMS: res.ComputeMS, ColdStartMS: inv.InitMS, Attempts: a.failures,
-		CostUSD: pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, offer.MemoryMB, inv.BilledMS),
+		CostUSD: d.price(offer, inv),
 		Trail:   a.del.Message.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: name}),
 	})
 }

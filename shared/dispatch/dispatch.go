@@ -26,7 +26,7 @@ type Blobs interface {
 	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
 }
 
-// Options are what a dispatcher is made of. All but Paced must be set.
+// Options are what a dispatcher is made of. All but Paced and Paid must be set.
 type Options struct {
 	Catalogue *profile.Catalogue
 	Arch      string // of the inference functions
@@ -35,6 +35,7 @@ type Options struct {
 	Queues    cloud.Queues
 	Store     settle.Store
 	Invoker   cloud.Invoker
+	Paid      func(usd float64) // told what each invocation cost, a failed one too
 	Blobs     Blobs
 	Settings  func() settings.Settings // in force now
 	Now       func() time.Time
@@ -61,6 +62,9 @@ func New(o Options) (*Dispatcher, error) {
 	sizes, ok := o.Catalogue.FunctionSizes(o.Arch)
 	if !ok {
 		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Name, o.Arch)
+	}
+	if o.Paid == nil {
+		o.Paid = func(float64) {}
 	}
 	return &Dispatcher{
 		Options: o, sizes: sizes, cold: map[string]placement.ColdShare{},

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -255,4 +256,38 @@ func TestNewNeedsFunctions(t *testing.T) {
 	if _, err := dispatch.New(o); err == nil {
 		t.Error("no invoker: no error")
 	}
+}
+
+// billed are functions of which each invocation is billed, also one that fails.
+type billed struct{ *functions }
+
+func (b billed) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+	inv, err := b.functions.Invoke(ctx, name, payload)
+	inv.BilledMS = 55
+	return inv, err
+}
+
+// What is paid is told of each invocation, also of one that failed.
+func TestTellsWhatInvocationsCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		defer r.close()
+		r.Invoker = billed{r.functions}
+		r.script = func(_ string, nth int) (inference.Response, error) {
+			if nth == 0 {
+				return inference.Response{}, fmt.Errorf("it died: %w", cloud.ErrFault)
+			}
+			return inference.Response{Label: "answered"}, nil
+		}
+		r.submit("q", 5000, nil)
+		r.handleAll()
+		want := 0.0
+		for _, name := range r.names {
+			mb := map[string]int{"1000": 1000, "2000": 2000, "4000": 4000}[name]
+			want += pricing.FunctionQueryUSD(catalogue().Prices, "x86_64", mb, 55)
+		}
+		if len(r.names) != 2 || math.Abs(r.paid.usd-want) > 1e-15 {
+			t.Errorf("paid %v for %v, want %v", r.paid.usd, r.names, want)
+		}
+	})
 }

@@ -74,11 +74,24 @@ func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (cl
 	return cloud.Invocation{Payload: text, BilledMS: 55}, err
 }
 
+// paid adds up what invocations cost.
+type paid struct {
+	mu  sync.Mutex
+	usd float64
+}
+
+func (p *paid) add(usd float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.usd += usd
+}
+
 type rig struct {
 	*testing.T
 	home *local.Home
 	cloud.Home
 	settings settings.Settings
+	paid     paid
 	*functions
 	*dispatch.Dispatcher
 }
@@ -91,7 +104,7 @@ func newRig(t *testing.T, chaos *local.Chaos) *rig {
 	}
 	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
 	r.Dispatcher, err = dispatch.New(dispatch.Options{
-		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Store: r.Store, Invoker: r.functions, Blobs: r.Blobs,
+		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Store: r.Store, Invoker: r.functions, Paid: r.paid.add, Blobs: r.Blobs,
 		Settings: func() settings.Settings { return r.settings }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

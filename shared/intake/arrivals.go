@@ -16,12 +16,17 @@ import (
 // dimensions task and class.
 var MetricArrivals = telemetry.Arrivals.Name
 
-// flushEvery is how often the counts are written.
-const flushEvery = time.Second
+// lastFlush bounds the write at the end.
+const lastFlush = time.Second
 
-// maxSeconds bounds the counts that are kept while they cannot be written;
-// beyond it the newest are dropped.
-const maxSeconds = 600
+// flushEvery is how often the counts are written.
+func flushEvery(set settings.Settings) time.Duration {
+	return query.Duration(set.ArrivalSeconds() * 1000)
+}
+
+// maxCounts bounds the counts that are kept until they are written, one a
+// second, task and class; beyond it the newest are dropped.
+const maxCounts = 10_000
 
 // arrivals counts accepted queries by second, so that the metric costs a write
 // a second and not one a query.
@@ -59,7 +64,7 @@ func (a *arrivals) add(counts map[arrival]demand) {
 		a.counts = map[arrival]demand{}
 	}
 	for k, n := range counts {
-		if _, ok := a.counts[k]; ok || len(a.counts) < maxSeconds {
+		if _, ok := a.counts[k]; ok || len(a.counts) < maxCounts {
 			a.counts[k] = a.counts[k].plus(n)
 		}
 	}
@@ -133,19 +138,20 @@ func (s *Service) asks(p plan, set settings.Settings) demand {
 	return d
 }
 
-// Run writes the arrivals every second until ctx ends, and once more then.
+// Run writes the arrivals every so often until ctx ends, and once more then.
 func (s *Service) Run(ctx context.Context) {
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
+	next := time.NewTimer(flushEvery(s.Settings()))
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushEvery)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 			defer cancel()
 			s.flush(last)
 			return
-		case <-tick.C:
+		case <-next.C:
 			s.flush(ctx)
+			next.Reset(flushEvery(s.Settings()))
 		}
 	}
 }

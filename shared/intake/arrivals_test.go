@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
 )
 
 // failing is metrics that cannot be written.
@@ -47,10 +48,10 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 
 func TestArrivalsThatCannotBeWrittenAreBounded(t *testing.T) {
 	var a arrivals
-	for i := range 2 * maxSeconds {
+	for i := range 2 * maxCounts {
 		a.count(start.Add(time.Duration(i)*time.Second), "digits", query.Strict, demand{queries: 1})
 	}
-	if n := len(a.take()); n != maxSeconds {
+	if n := len(a.take()); n != maxCounts {
 		t.Errorf("%d counts are kept", n)
 	}
 }
@@ -69,18 +70,28 @@ func (c *collected) Put(_ context.Context, ps ...cloud.Point) error {
 	return nil
 }
 
-func TestRunWritesEverySecondAndAtTheEnd(t *testing.T) {
+func (c *collected) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.points)
+}
+
+func TestRunWritesAsOftenAsTicksAskAndAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &collected{}
-		s := &Service{Config: Config{Metrics: m, Now: time.Now}}
+		set := settings.Defaults()
+		set.MetricSettleSeconds = 7
+		s := &Service{Config: Config{Metrics: m, Now: time.Now, Settings: func() settings.Settings { return set }}}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { s.Run(ctx); close(ended) }()
 		s.arrivals.count(time.Now(), "digits", query.Strict, demand{queries: 1})
-		<-time.After(flushEvery + time.Millisecond) // synthetic: the bubble's clock jumps
-		synctest.Wait()
-		if len(m.points) != 1 {
-			t.Errorf("after a second %+v", m.points)
+		for _, n := range []int{0, 1} {
+			<-time.After(5*time.Second - time.Millisecond) // synthetic: the bubble's clock jumps
+			synctest.Wait()
+			if got := m.count(); got != n {
+				t.Errorf("%d points, want %d", got, n)
+			}
 		}
 		s.arrivals.count(time.Now(), "digits", query.Relaxed, demand{queries: 1})
 		cancel()

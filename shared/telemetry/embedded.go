@@ -1,42 +1,79 @@
 package telemetry
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
-	"time"
+	"sync"
+
+	"paragon/shared/cloud"
 )
 
-// Namespace is where CloudWatch keeps Paragon's metrics; the stage is a dimension.
-const Namespace = "Paragon"
+// Embedding is how a function's log tells CloudWatch of metrics.
+type Embedding struct {
+	Namespace string
+	// StageDimension names the dimension that says whose metrics they are: Stage's.
+	StageDimension, Stage string
+	Out                   io.Writer // the function's log, a line a Write
+}
 
-// units are CloudWatch's names for ours; anything else has none.
-var units = map[string]string{"ms": "Milliseconds", "queries": "Count", "ticks": "Count", "writes": "Count", "workers": "Count"}
+// Logged returns metrics of which those that are marked so go out with the
+// function's log, in CloudWatch's embedded metric format: the log's price
+// instead of a call's, and no waiting. The others, and all reading, go to m.
+func Logged(m cloud.Metrics, e Embedding) cloud.Metrics {
+	l := &logged{Metrics: m, Embedding: e, known: map[string]Metric{}}
+	for _, k := range All() {
+		if k.Logged {
+			l.known[k.Name] = k
+		}
+	}
+	return l
+}
 
-// WriteEmbedded writes values of one moment and stage in CloudWatch's embedded
-// metric format, a log line for every set of dimensions: CloudWatch reads them
-// out of a function's log, at one-second resolution, without a call.
-func WriteEmbedded(w io.Writer, at time.Time, stage string, values []Value) error {
-	lines := map[string][]Value{}
-	for _, v := range values {
-		key := strings.Join(v.Dimensions, "\x1f")
-		lines[key] = append(lines[key], v)
-	}
-	keys := make([]string, 0, len(lines))
-	for k := range lines {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for _, k := range keys {
-		raw, err := json.Marshal(embedded(at, stage, lines[k]))
-		if err != nil {
-			return fmt.Errorf("write embedded metrics: %w", err)
+type logged struct {
+	cloud.Metrics
+	Embedding
+	known map[string]Metric
+	mu    sync.Mutex // one line at a time
+}
+
+// Put implements cloud.Metrics.
+func (l *logged) Put(ctx context.Context, points ...cloud.Point) error {
+	var called []cloud.Point
+	lines := map[string][]cloud.Point{} // of one moment and one set of dimensions
+	for _, p := range points {
+		if _, ok := l.known[p.Metric]; !ok {
+			called = append(called, p)
+			continue
 		}
-		if _, err := w.Write(append(raw, '\n')); err != nil {
-			return fmt.Errorf("write embedded metrics: %w", err)
+		key := fmt.Sprint(p.At.UnixMilli(), "\x1f", strings.Join(p.Dimensions, "\x1f"))
+		lines[key] = append(lines[key], p)
+	}
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		if err := l.write(lines[key]); err != nil {
+			return err
 		}
+	}
+	if len(called) == 0 {
+		return nil
+	}
+	return l.Metrics.Put(ctx, called...)
+}
+
+func (l *logged) write(points []cloud.Point) error {
+	raw, err := json.Marshal(l.line(points))
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		_, err = l.Out.Write(append(raw, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write metrics to the log: %w", err)
 	}
 	return nil
 }
@@ -48,22 +85,34 @@ type definition struct {
 	StorageResolution int
 }
 
-func embedded(at time.Time, stage string, values []Value) map[string]any {
-	out := map[string]any{"stage": stage}
-	names := []string{"stage"}
-	for _, d := range values[0].Dimensions {
+// units are CloudWatch's names for ours; anything else has none.
+var units = map[string]string{"ms": "Milliseconds", "workers": "Count"}
+
+// line is what is logged of points that share their moment and dimensions: each
+// metric's values, and where they are to be found.
+func (l *logged) line(points []cloud.Point) map[string]any {
+	out := map[string]any{l.StageDimension: l.Stage}
+	names := []string{l.StageDimension}
+	for _, d := range points[0].Dimensions {
 		name, value, _ := strings.Cut(d, "=")
-		out[name] = value
+		out[name] = cmp.Or(value, "-")
 		names = append(names, name)
 	}
+	values := map[string][]float64{}
+	for _, p := range points {
+		values[p.Metric] = append(values[p.Metric], p.Value)
+	}
 	var metrics []definition
-	for _, v := range values {
-		out[v.Metric.Name] = v.Value
-		metrics = append(metrics, definition{v.Metric.Name, units[v.Metric.Unit], 1})
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		out[name] = values[name]
+		if len(values[name]) == 1 {
+			out[name] = values[name][0]
+		}
+		metrics = append(metrics, definition{name, units[l.known[name].Unit], 1})
 	}
 	out["_aws"] = map[string]any{
-		"Timestamp":         at.UnixMilli(),
-		"CloudWatchMetrics": []map[string]any{{"Namespace": Namespace, "Dimensions": [][]string{names}, "Metrics": metrics}},
+		"Timestamp":         points[0].At.UnixMilli(),
+		"CloudWatchMetrics": []map[string]any{{"Namespace": l.Namespace, "Dimensions": [][]string{names}, "Metrics": metrics}},
 	}
 	return out
 }

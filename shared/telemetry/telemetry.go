@@ -3,7 +3,11 @@
 // one machine. docs/metrics.md is made from it.
 package telemetry
 
-import "slices"
+import (
+	"slices"
+
+	"paragon/shared/cloud"
+)
 
 // Kind says how values of a metric add up.
 type Kind string
@@ -21,37 +25,44 @@ type Metric struct {
 	Unit       string
 	Dimensions []string // names, of which every combination is a series
 	Doc        string
+	// Logged metrics go out with a function's log in an account. CloudWatch takes
+	// them from there in its own time, at least once: so it suits what people and
+	// alarms look at, and no count that a tick must know at once and exactly.
+	Logged bool
+}
+
+// inLog returns the metric as one that goes out with a function's log.
+func (m Metric) inLog() Metric {
+	m.Logged = true
+	return m
+}
+
+func metric(name string, k Kind, unit string, dimensions []string, doc string) Metric {
+	return Metric{Name: name, Kind: k, Unit: unit, Dimensions: dimensions, Doc: doc}
 }
 
 // The metrics that are kept by time, from which the controller decides.
 var (
-	Arrivals = Metric{"arrivals", Counter, "queries", []string{"task", "class"},
-		"Queries accepted in a second. A repeat under an idempotency key is no arrival."}
-	ArrivalWork = Metric{"arrival_work_ms", Counter, "ms", nil,
-		"The median service time of the accepted queries' models on one runner of the pool, added up."}
-	ArrivalFunctionUSD = Metric{"arrival_function_usd", Counter, "USD", nil,
-		"What the accepted queries would cost on inference functions, added up."}
-	ArrivalDefer = Metric{"arrival_defer_ms", Counter, "ms", nil,
-		"How long the accepted relaxed queries may wait before only a function keeps their bound, added up."}
-	FunctionUSD = Metric{"function_usd", Counter, "USD", nil,
-		"What invocations of inference functions have cost."}
-	Pulse = Metric{"controller_pulse", Counter, "ticks", nil,
-		"One a tick. Arrivals are known as far as the newest pulse has come: a second without a point is then a second without arrivals, and not one without metrics."}
-	LateWrites = Metric{"late_writes", Counter, "writes", nil,
-		"Terminal writes that came after the first and were dropped."}
+	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Queries accepted in a second. A repeat under an idempotency key is no arrival.")
+	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "The median service time of the accepted queries' models on one runner of the pool, added up.")
+	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "What the accepted queries would cost on inference functions, added up.")
+	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "How long the accepted relaxed queries may wait before only a function keeps their bound, added up.")
+	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "What invocations of inference functions have cost.").inLog()
+	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One a tick. Arrivals are known as far as the newest pulse has come: a second without a point is then a second without arrivals, and not one without metrics.")
+	LateWrites         = metric(cloud.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
 )
 
 // The metrics of a tick.
 var (
-	Ready   = Metric{"workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported."}
-	Booting = Metric{"workers_booting", Gauge, "workers", []string{"pool"}, "Workers on their way, without those that boot for too long."}
-	Wanted  = Metric{"workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard."}
-	Target  = Metric{"workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard."}
-	Held    = Metric{"ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted."}
-	Clamped = Metric{"ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted."}
-	Spent   = Metric{"hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions."}
-	TickMS  = Metric{"tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took."}
-	Faults  = Metric{"settings_faults", Gauge, "values", nil, "Settings whose value is not taken; the last good one is in force."}
+	Ready   = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").inLog()
+	Booting = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers on their way, without those that boot for too long.").inLog()
+	Wanted  = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard.").inLog()
+	Target  = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").inLog()
+	Held    = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").inLog()
+	Clamped = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").inLog()
+	Spent   = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions.").inLog()
+	TickMS  = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").inLog()
+	Faults  = metric("settings_faults", Gauge, "values", nil, "Settings whose value is not taken; the last good one is in force.").inLog()
 )
 
 // All lists every metric, those of a tick last.

@@ -1,7 +1,10 @@
 package telemetry_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -12,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/telemetry"
 )
 
@@ -21,16 +26,28 @@ var update = flag.Bool("update", false, "write docs/metrics.md anew")
 
 const reference = "../../docs/metrics.md"
 
+// ways explains how metrics go out in an account.
+const ways = `
+What a tick decides by is *put*: PutMetricData, at one-second resolution. What people, dashboards and alarms look at is *logged*: it goes out with the function's log in CloudWatch's embedded metric format, at the log's price instead of a call's. CloudWatch extracts metrics from logs [asynchronously](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html), within no stated time, and [at least once, with duplicates now and then](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html): arrivals that came late would pass for none, and doubled ones for load. What functions cost may be told a little late or now and then twice: the budget is then spent a little sooner, and what the API itself books bounds it in between.
+
+Arrivals are put by each busy environment of the API every ` + "`metric_settle_seconds`" + ` less two, as no tick looks at younger ones: [costs.md](costs.md) has what that takes.
+`
+
 // The reference page is made from the list, and must be as the list is.
 func TestReference(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\nMade from `shared/telemetry` by `go generate ./shared/telemetry`; edit the list instead.\n\n" +
 		"On one machine they are Prometheus text at `/metrics`, each with `paragon_` before its name and `_total` after that of a counter. " +
-		"In an account they are in CloudWatch, in the namespace `" + telemetry.Namespace + "`, with the stage as a dimension.\n\n" +
-		"| metric | kind | unit | dimensions | what it is |\n|---|---|---|---|---|\n")
+		"In an account they are in CloudWatch, in the namespace `" + names.Namespace + "`, with the stage as a dimension.\n\n" +
+		"| metric | kind | unit | dimensions | in an account | what it is |\n|---|---|---|---|---|---|\n")
 	for _, m := range telemetry.All() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, strings.Join(m.Dimensions, ", "), m.Doc)
+		way := "put"
+		if m.Logged {
+			way = "logged"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, strings.Join(m.Dimensions, ", "), way, m.Doc)
 	}
+	b.WriteString(ways)
 	if *update {
 		if err := os.WriteFile(reference, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -79,32 +96,78 @@ paragon_workers_ready{pool="general"} 3
 	}
 }
 
-func TestWriteEmbedded(t *testing.T) {
-	var b strings.Builder
-	err := telemetry.WriteEmbedded(&b, time.UnixMilli(1700000000123), "prod", []telemetry.Value{
-		{telemetry.Ready, telemetry.PoolOf("general"), 3}, {telemetry.TickMS, telemetry.PoolOf("general"), 12.5}, {telemetry.Faults, nil, 0},
-	})
+// A metric that a tick decides by is put; what people look at goes with the log.
+func TestLogged(t *testing.T) {
+	var log bytes.Buffer
+	put := &puts{}
+	at := time.UnixMilli(1700000000123)
+	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Out: &log})
+	point := func(m telemetry.Metric, v float64, dimensions ...string) cloud.Point {
+		return cloud.Point{Metric: m.Name, Dimensions: dimensions, At: at, Value: v}
+	}
+	pool := telemetry.PoolOf("general")
+	err := m.Put(t.Context(), point(telemetry.Ready, 3, pool...), point(telemetry.Pulse, 1), point(telemetry.TickMS, 12.5, pool...),
+		point(telemetry.FunctionUSD, 1e-6), point(telemetry.FunctionUSD, 2e-6), point(telemetry.Arrivals, 4, telemetry.TaskClass("a", "strict")...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != 2 {
-		t.Fatalf("%d lines:\n%s", len(lines), b.String())
+	if len(put.points) != 2 || put.points[0].Metric != telemetry.Pulse.Name || put.points[1].Metric != telemetry.Arrivals.Name {
+		t.Errorf("put %+v", put.points)
 	}
-	var got map[string]any
-	if err := json.Unmarshal([]byte(lines[1]), &got); err != nil {
-		t.Fatal(err)
+	want := []map[string]any{
+		document(map[string]any{"function_usd": []any{1e-6, 2e-6}}, []any{"stage"}, map[string]any{"Name": "function_usd", "StorageResolution": 1.0}),
+		document(map[string]any{"pool": "general", "workers_ready": 3.0, "tick_ms": 12.5}, []any{"stage", "pool"},
+			map[string]any{"Name": "tick_ms", "Unit": "Milliseconds", "StorageResolution": 1.0},
+			map[string]any{"Name": "workers_ready", "Unit": "Count", "StorageResolution": 1.0}),
 	}
-	want := map[string]any{
-		"stage": "prod", "pool": "general", "workers_ready": 3.0, "tick_ms": 12.5,
-		"_aws": map[string]any{"Timestamp": 1700000000123.0, "CloudWatchMetrics": []any{map[string]any{
-			"Namespace": "Paragon", "Dimensions": []any{[]any{"stage", "pool"}},
-			"Metrics": []any{
-				map[string]any{"Name": "workers_ready", "Unit": "Count", "StorageResolution": 1.0},
-				map[string]any{"Name": "tick_ms", "Unit": "Milliseconds", "StorageResolution": 1.0},
-			}}}},
+	var got []map[string]any
+	for line := range strings.Lines(log.String()) {
+		var one map[string]any
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, one)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// document is a line of the log as CloudWatch wants it.
+func document(values map[string]any, dimensions []any, metrics ...any) map[string]any {
+	values["stage"] = "prod"
+	values["_aws"] = map[string]any{"Timestamp": 1700000000123.0, "CloudWatchMetrics": []any{
+		map[string]any{"Namespace": "Paragon", "Dimensions": []any{dimensions}, "Metrics": metrics}}}
+	return values
+}
+
+// puts are the points that were put.
+type puts struct {
+	cloud.Metrics
+	points []cloud.Point
+	err    error
+}
+
+func (p *puts) Put(_ context.Context, points ...cloud.Point) error {
+	p.points = append(p.points, points...)
+	return p.err
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
+
+func TestLoggedTellsWhatWentWrong(t *testing.T) {
+	put := &puts{err: errors.New("throttled")}
+	ready := cloud.Point{Metric: telemetry.Ready.Name, At: time.Now(), Value: 1}
+	if err := telemetry.Logged(put, telemetry.Embedding{Out: broken{}}).Put(t.Context(), ready); err == nil {
+		t.Error("a log that cannot be written was taken for written")
+	}
+	m := telemetry.Logged(put, telemetry.Embedding{Out: &bytes.Buffer{}})
+	if err := m.Put(t.Context(), ready); err != nil || len(put.points) != 0 {
+		t.Errorf("a logged metric alone called: %v, %+v", err, put.points)
+	}
+	if err := m.Put(t.Context(), cloud.Point{Metric: telemetry.Pulse.Name, Value: 1}); err == nil {
+		t.Error("a put that failed was taken for done")
 	}
 }

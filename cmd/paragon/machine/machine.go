@@ -233,11 +233,7 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	}
 	m.functions = in
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
-	memoryMB := map[string]int{}
-	for _, f := range fs {
-		memoryMB[f.Name] = f.MemoryMB
-	}
-	return metered{Invoker: in, meter: m.meter, memoryMB: memoryMB}, nil
+	return in, nil
 }
 
 // startWorkers starts the fleet and the loopback door by which workers reach

@@ -81,20 +81,3 @@ func (m *meter) tell(ctx context.Context, to cloud.Metrics) error {
 	}
 	return err
 }
-
-// metered is an invoker whose invocations are paid for.
-type metered struct {
-	cloud.Invoker
-	meter    *meter
-	memoryMB map[string]int // by function
-}
-
-// Invoke runs the function and adds its price, also that of a fault: Lambda
-// bills those too.
-func (i metered) Invoke(ctx context.Context, function string, payload []byte) (cloud.Invocation, error) {
-	inv, err := i.Invoker.Invoke(ctx, function, payload)
-	if inv.BilledMS > 0 {
-		i.meter.paid(pricing.FunctionQueryUSD(i.meter.catalogue.Prices, arch(), i.memoryMB[function], inv.BilledMS))
-	}
-	return inv, err
-}

@@ -19,7 +19,8 @@ const (
 	shiftSeconds  = 50 // of every minute the controller runs
 
 	tickQueueCalls = 2 // of a pool
-	tickMetricPuts = 2 // of a pool: the pulse, and how the tick went
+	tickMetricPuts = 1 // of a pool: the pulse
+	tickLogKB      = 1 // of a pool: how the tick went, in the function's log
 	tickMetrics    = 4 // asked for of a pool, beside two a task: the pulse and three sums
 	ageMetrics     = 2 // asked for of a pool each minute: how old its queues' messages are
 	// Of a pool. The lease is one; in a transaction, at twice its size, are a
@@ -56,6 +57,8 @@ type Standing struct {
 	TickSeconds   float64
 	SweepSeconds  float64
 	ViewSeconds   float64
+	// ArrivalSeconds is between two writes of arrivals by an environment of the api.
+	ArrivalSeconds float64
 }
 
 // Workers are the machines of one pool.
@@ -158,12 +161,14 @@ func controlLines(p profile.Prices, s Standing) []Line {
 	calls := pools * (ticks*tickQueueCalls + views*viewQueueCalls)
 	writes := pools*ticks*tickWrites + views + running/settingsSeconds*settingsWrites
 	reads := pools*(ticks*tickReads+views) + running/s.SweepSeconds*sweepReads + running/settingsSeconds
+	logs := pools * ticks * tickLogKB / kbOfGB
 	asked, puts := pools*(ticks*float64(tickMetrics+2*s.Tasks)+running/60*ageMetrics), pools*ticks*tickMetricPuts
 	return []Line{
 		line("function", gb, "GB-seconds", gb*p.LambdaGBSecondARM),
 		line("queue calls", calls, "calls", calls*p.SQSPerRequest),
 		line("store", writes+reads, "units", writes*p.DynamoDBPerWrite+reads*p.DynamoDBPerRead),
 		line("metrics", asked+puts, "metrics asked and puts", asked*p.CloudWatchGetPerMetricRead+puts*p.CloudWatchPutPerRequest),
+		line("log of metrics", logs, "GB", logs*p.LogsPerGB),
 	}
 }
 
@@ -178,7 +183,7 @@ func queryLines(p profile.Prices, s Standing, l Load) []Line {
 	requests, calls, logs := n*trip.HTTPRequests, n*trip.QueueCalls, n*trip.LogKB/kbOfGB
 	dispatched := over * computeUSD(p, "arm64", s.DispatcherMB, dispatcherMS+l.FunctionMS)
 	looks := l.environments() * secondsOfMonth * (1/s.ViewSeconds + 1.0/settingsSeconds)
-	puts := min(l.PerSecond, l.environments()) * secondsOfMonth
+	puts := min(l.PerSecond, l.environments()/s.ArrivalSeconds) * secondsOfMonth
 	return []Line{
 		line("gateway", requests, "requests", requests*p.HTTPAPIPerRequest),
 		line("api function", requests, "runs", requests*FunctionQueryUSD(p, "arm64", s.APIMB, apiMS)),
@@ -195,7 +200,7 @@ func queryLines(p profile.Prices, s Standing, l Load) []Line {
 
 // environments are those of the api that work at once. So few requests are in
 // flight that their number is the rate times a request's time, and at least
-// one. Each writes its arrivals once a second in which it took queries in.
+// one. Each writes its arrivals every so often, if it took queries in.
 func (l Load) environments() float64 {
 	if l.PerSecond <= 0 {
 		return 0

@@ -19,7 +19,7 @@ var fees = profile.Prices{
 func standing(workers float64) Standing {
 	return Standing{
 		Workers:       []Workers{{profile.Instance{Type: "c5.large", USDPerHour: 0.085}, workers}},
-		EndpointZones: 8, DiskGB: 8, Tasks: 1, Alarms: 11, ControllerMB: 512, APIMB: 512, DispatcherMB: 1024, TickSeconds: 10, SweepSeconds: 10, ViewSeconds: 1,
+		EndpointZones: 8, DiskGB: 8, Tasks: 1, Alarms: 11, ControllerMB: 512, APIMB: 512, DispatcherMB: 1024, TickSeconds: 10, SweepSeconds: 10, ViewSeconds: 1, ArrivalSeconds: 3,
 	}
 }
 
@@ -52,7 +52,8 @@ func TestMonthByHand(t *testing.T) {
 		"dashboard":                            3,
 		"controller's function":                2190000 * 0.5 * 0.0000133334,
 		// a tick asks for six metrics and puts twice, a minute asks for two ages
-		"controller's metrics": (219000*(6+2) + 36500*2) * 1e-5,
+		"controller's metrics":        (219000*(6+1) + 36500*2) * 1e-5,
+		"controller's log of metrics": 219000.0 / (1 << 20) * 0.5,
 		// a tick writes eleven units and reads two, a second writes the view and
 		// reads the workers, a sweep reads four, and the settings go by every five seconds
 		"controller's store":       (219000*11+2190000+438000*2)*6.25e-7 + (219000*2+2190000+219000*4+438000)*1.25e-7,
@@ -62,7 +63,7 @@ func TestMonthByHand(t *testing.T) {
 		"queries' queue calls":     1.2,
 		"queries' store":           7*0.625 + 2*0.125,
 		"dispatcher":               1e5 * (0.060*0.0000133334 + 2e-7),
-		"arrival metrics":          10,
+		"arrival metrics":          secondsOfMonth / 3 * 1e-5, // queries come more often than an environment writes
 		// two for each of the 0.9 million that workers answer
 		"workers' reports of changes": 1.8e6 * 6.25e-7,
 		"arrivals in records":         219000 * 16 * 6.25e-7,

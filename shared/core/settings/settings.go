@@ -78,7 +78,7 @@ type Settings struct {
 	HourlyBudgetUSD     float64 `name:"hourly_budget_usd" default:"0" min:"0" max:"100000" unit:"USD" doc:"What workers and functions may cost in a clock hour; 0 means no limit."`
 	HoldLimitSeconds    float64 `name:"hold_limit_seconds" default:"600" min:"0" max:"86400" unit:"s" doc:"How long the fleet holds without signals that can be trusted, before it goes to the safe mode: the last good peak, strict queries may overflow."`
 	StaleSeconds        float64 `name:"stale_seconds" default:"120" min:"5" max:"300" unit:"s" doc:"Arrivals older than this are not gone by: the fleet holds."`
-	MetricSettleSeconds float64 `name:"metric_settle_seconds" default:"3" min:"1" max:"60" unit:"s" doc:"The newest arrivals that are left out of a tick, as they are not all written yet."`
+	MetricSettleSeconds float64 `name:"metric_settle_seconds" default:"5" min:"1" max:"60" unit:"s" doc:"The newest arrivals that are left out of a tick, as they are not all written yet. The API writes them every so many seconds less two, and each write costs: more is cheaper and later."`
 	WatchSeconds        float64 `name:"watch_seconds" default:"120" min:"0" max:"3600" unit:"s" doc:"After its first tick, and after ticks were missed, the controller watches for so long before any worker leaves."`
 	ScaleInWaitSeconds  float64 `name:"scale_in_wait_seconds" default:"60" min:"0" max:"3600" unit:"s" doc:"Fewer workers must be wanted for so long before any leaves; the most of what was wanted meanwhile stays."`
 	BootLimitSeconds    float64 `name:"boot_limit_seconds" default:"900" min:"10" max:"7200" unit:"s" doc:"A worker that boots for longer does not count any more and is replaced."`

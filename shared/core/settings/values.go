@@ -43,3 +43,12 @@ func Lookup(name string) (Field, bool) {
 	}
 	return Field{}, false
 }
+
+// settled is for how long a tick leaves arrivals alone after they were written,
+// in seconds: they must have come through by then.
+const settled = 2
+
+// ArrivalSeconds is how often the API writes the arrivals that it counted: as
+// seldom as the ticks allow, which look at none younger than
+// metric_settle_seconds, since each write costs. At least every second counts.
+func (s Settings) ArrivalSeconds() float64 { return max(1, s.MetricSettleSeconds-settled) }
