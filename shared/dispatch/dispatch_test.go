@@ -272,7 +272,7 @@ func TestTellsWhatInvocationsCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
-		r.Invoker = billed{r.functions}
+		r.Dispatcher.Invoker = billed{r.functions}
 		r.script = func(_ string, nth int) (inference.Response, error) {
 			if nth == 0 {
 				return inference.Response{}, fmt.Errorf("it died: %w", cloud.ErrFault)
