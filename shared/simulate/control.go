@@ -67,7 +67,7 @@ func (e *engine) tick(p *pool) {
 		return
 	}
 	e.turnHour()
-	if e.cfg.Progress != nil && e.now%(600*second) == 0 {
+	if e.cfg.Progress != nil && (e.now-e.phaseUS())%(600*second) == 0 {
 		e.cfg.Progress(time.Duration(e.now) * time.Microsecond)
 	}
 	snapshot := e.snapshot(p)

@@ -89,7 +89,7 @@ func (e *engine) build(begin int64) {
 		for range e.firstWorkers(p, begin) {
 			e.launch(p, 0)
 		}
-		e.agenda.push(event{at: begin + e.tickUS(), kind: tick, pool: p.id})
+		e.agenda.push(event{at: begin + e.tickUS() + e.phaseUS(), kind: tick, pool: p.id})
 	}
 	e.widest = e.maxModels()
 	e.calls = newFunctions(e.cfg, e.widest*len(e.pools))

@@ -94,6 +94,16 @@ func (e *engine) decideAtHome(p *pool, s procurement.Snapshot) (procurement.Deci
 // moment is a time of the simulation as schemes speak of it.
 func moment(us int64) time.Time { return epoch.Add(time.Duration(us) * time.Microsecond) }
 
+// phaseUS is by how much ticks miss the whole seconds. Arrivals are counted by
+// these, so that a tick that always met them would know half a second more than
+// one that comes at any time, in the mean.
+func (e *engine) phaseUS() int64 {
+	if e.cfg.Home == nil {
+		return 0
+	}
+	return second / 2
+}
+
 // bootUS is how long a worker that is asked for takes to come.
 func (e *engine) bootUS() int64 {
 	s := e.cfg.Settings.VMBootSeconds

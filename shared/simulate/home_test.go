@@ -87,6 +87,20 @@ func TestAHomeIsGuarded(t *testing.T) {
 	}
 }
 
+// A home's ticks fall between the seconds by which arrivals are counted.
+func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
+	for _, c := range []struct {
+		home *simulate.Home
+		age  time.Duration // of the newest arrivals that are known
+	}{{nil, 3 * time.Second}, {&simulate.Home{}, 3500 * time.Millisecond}} {
+		for _, m := range asHome(t, c.home, func(*settings.Settings) {}) {
+			if age := time.Unix(0, 0).Add(m.At).Sub(m.Snapshot.CoveredTo); age != c.age {
+				t.Fatalf("as a home %v: at %v the arrivals are %v old, want %v", c.home != nil, m.At, age, c.age)
+			}
+		}
+	}
+}
+
 func TestAHomeRunsSchemesThatExist(t *testing.T) {
 	_, err := simulate.Run(simulate.Config{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 9)}, Settings: settings.Defaults(), StrictMS: 1, RelaxMS: 1,
 		Home: &simulate.Home{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
