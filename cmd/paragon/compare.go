@@ -67,6 +67,7 @@ func (a *app) compareCommand() *cobra.Command {
 	}
 	fs := c.Flags()
 	f.add(fs)
+	f.addWindow(fs)
 	f.addWorkload(fs)
 	fs.Lookup("catalogue").Hidden = true
 	fs.StringVar(&f.folder, "traces", "", "folder of the evaluation's traces")

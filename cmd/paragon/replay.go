@@ -3,27 +3,29 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/paragon/machine"
-	"paragon/shared/cloud/local"
-	"paragon/shared/core/arrivals"
 	"paragon/shared/core/settings"
 	"paragon/shared/evaluate"
 	"paragon/shared/seen"
 	"paragon/shared/simulate"
 )
 
-const replayLong = `Play the arrivals that a home on this machine has seen against every procurement
-scheme: the bill that would have been. It reads the data folder, whether or not
-a server runs on it, and changes nothing. The share of strict queries is the
-measured one unless it is given.
+const replayLong = `Play the arrivals that a home has seen, on this machine or in an account, against
+every procurement scheme: the bill that would have been. It reads the data folder,
+whether or not a server runs on it, and changes nothing. The share of strict queries
+is the measured one unless it is given.
 
-It tells them only when paragon calibrate has found on this home that the
-simulation is close; else it says why not and what to do. The simulated
+With --stage, or --cloudwatch and PARAGON_STAGE, it plays those of a stage in an
+account, which CloudWatch has by the second for three hours, by the minute for 15 days,
+by five minutes for 63 and by the hour for 455; longer steps are spread as a Poisson
+process. What came within --warmup before the first moment is played and not counted.
+
+It tells them only when paragon calibrate has found on this home, that of --data,
+that the simulation is close; else it says why not and what to do. The simulated
 controller guards its fleet as a home's does, by the settings given with --set;
 without max_workers among them the number of workers is not capped.
 
@@ -33,62 +35,55 @@ cost there, not what this machine cost.`
 // replayFlags are what `paragon replay` was told besides the case.
 type replayFlags struct {
 	caseFlags
-	data, task string
-	since      time.Duration
+	arrivals arrivalFlags
 	// uncalibrated prints costs without a calibration that vouches for them.
 	uncalibrated bool
 }
 
 func (a *app) replayCommand() *cobra.Command {
-	f := &replayFlags{since: 24 * time.Hour}
+	f := &replayFlags{}
 	c := &cobra.Command{
 		Use: "replay", Short: "Price your own arrivals under every scheme",
-		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json",
+		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-			return a.replay(c.Context(), f, c.Flags().Changed("strict-share"))
+			return a.replay(c.Context(), f, c.Flags().Changed)
 		},
 	}
 	fs := c.Flags()
 	f.add(fs)
-	fs.StringVar(&f.data, "data", "data", "data folder of the home")
-	fs.StringVarP(&f.task, "task", "t", "", "whose arrivals to play")
-	fs.Var(lengthOf{&f.since}, "since", "how far back to go; a home keeps a day")
+	f.arrivals.add(a, fs)
 	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs, without savings, though no calibration vouches for them")
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) replay(ctx context.Context, f *replayFlags, shareGiven bool) error {
+func (a *app) replay(ctx context.Context, f *replayFlags, given func(flag string) bool) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if f.task == "" {
-		return usagef("name a task with --task")
+	from, to, err := f.arrivals.span(a.now().UTC().Truncate(time.Second), given("since"))
+	if err != nil {
+		return err
 	}
 	schemes, err := f.chosen()
 	if err != nil {
 		return err
 	}
-	t, share, err := a.seen(ctx, f)
+	l, err := a.seen(ctx, &f.arrivals, from, to, f.warmup)
 	if err != nil {
 		return err
 	}
-	verdict := machine.JudgeCalibration(f.data)
+	verdict := machine.JudgeCalibration(f.arrivals.data)
 	if !verdict.Quoted && !f.uncalibrated {
 		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
 	}
-	if !shareGiven {
-		f.strictShare = share
+	if !given("strict-share") {
+		f.strictShare = l.StrictShare
 	}
-	scaled, how, err := f.scaled(t)
+	c, err := f.played(l, from)
 	if err != nil {
 		return err
 	}
-	c, err := f.of(f.task, scaled, how, f.catalogue)
-	if err != nil {
-		return err
-	}
-	f.asHome(&c)
 	bar := a.runs(len(schemes) + 2)
 	rows, err := evaluate.Play(ctx, c, schemes, bar.ran)
 	bar.finish()
@@ -102,6 +97,24 @@ func (a *app) replay(ctx context.Context, f *replayFlags, shareGiven bool) error
 	return a.tellRows(rows)
 }
 
+// played is the case of what arrived: what came before the span warms up.
+func (f *replayFlags) played(l seen.Load, from time.Time) (evaluate.Case, error) {
+	scaled, how, err := f.scaled(l.Trace)
+	if err != nil {
+		return evaluate.Case{}, err
+	}
+	if l.Trace.Step > time.Second {
+		how += fmt.Sprintf(", spread within steps of %v", l.Trace.Step)
+	}
+	f.from = max(0, from.Sub(l.From))
+	c, err := f.of(f.arrivals.task, scaled, how, f.catalogue)
+	if err != nil {
+		return c, err
+	}
+	f.asHome(&c)
+	return c, nil
+}
+
 // manyWorkers is the highest max_workers.
 const manyWorkers = 2000
 
@@ -113,22 +126,4 @@ func (f *replayFlags) asHome(c *evaluate.Case) {
 	if c.Settings.MaxWorkers == settings.Defaults().MaxWorkers {
 		c.Settings.MaxWorkers = manyWorkers
 	}
-}
-
-// seen reads the arrivals of a task and the share of strict ones.
-func (a *app) seen(ctx context.Context, f *replayFlags) (arrivals.Trace, float64, error) {
-	h, err := local.ReadHistory(ctx, filepath.Join(f.data, "paragon.db"))
-	if err != nil {
-		return arrivals.Trace{}, 0, err
-	}
-	defer h.Close()
-	to := a.now().UTC().Truncate(time.Second)
-	l, err := seen.Read(ctx, h, []string{f.task}, to.Add(-f.since), to)
-	if err != nil {
-		return arrivals.Trace{}, 0, err
-	}
-	if l = l.Trimmed(); len(l.Trace.Counts) == 0 {
-		return arrivals.Trace{}, 0, fmt.Errorf("no arrivals of task %q are stored there", f.task)
-	}
-	return l.Trace, l.StrictShare, nil
 }

@@ -65,6 +65,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	f.addTrace(fs)
 	f.add(fs)
+	f.addWindow(fs)
 	f.addWorkload(fs)
 	return c
 }

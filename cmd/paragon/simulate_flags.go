@@ -74,8 +74,6 @@ func (f *caseFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.catalogue, "catalogue", simulate.Measured, "profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
 	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
 	fs.IntVar(&f.superpose, "superpose", 1, "add so many shifted copies of the trace, instead of multiplying")
-	fs.Var(lengthOf{&f.from}, "from", "where in the trace to begin")
-	fs.Var(lengthOf{&f.length}, "for", "how long to play (default to the end)")
 	f.warmup = 20 * time.Minute
 	fs.Var(lengthOf{&f.warmup}, "warmup", "of the trace before --from, played and neither counted nor billed")
 	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "procurement schemes, or all: "+strings.Join(procurement.Names(), ", "))
@@ -96,6 +94,12 @@ func (f *caseFlags) add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance beside on demand")
 	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions of a spot instance an hour")
 	fs.StringArrayVar(&f.set, "set", nil, "a setting of the schemes as NAME=VALUE; may be given again")
+}
+
+// addWindow adds what of a trace is played.
+func (f *caseFlags) addWindow(fs *pflag.FlagSet) {
+	fs.Var(lengthOf{&f.from}, "from", "where in the trace to begin")
+	fs.Var(lengthOf{&f.length}, "for", "how long to play (default to the end)")
 }
 
 // addTrace adds what says which arrivals one trace has.

@@ -40,6 +40,7 @@ func (a *app) traceStatCommand() *cobra.Command {
 	fs := c.Flags()
 	f.addTrace(fs)
 	f.add(fs)
+	f.addWindow(fs)
 	hideBut(fs, "format", "generate", "rate", "peak", "period", "at", "scale", "superpose", "from", "for", "seed")
 	fs.StringVar(&report, "report", "", "folder for the plot as data, SVG and PNG")
 	fs.BoolVar(&a.json, "json", false, "print JSON")

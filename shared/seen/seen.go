@@ -20,22 +20,34 @@ type Metrics interface {
 
 // Load is what arrived.
 type Load struct {
-	Trace       arrivals.Trace // by the second
+	From        time.Time      // where the trace starts
+	Trace       arrivals.Trace // by the second, or by longer steps
 	StrictShare float64        // of the queries, 0 to 1; 0 without any
 }
 
 // Read reads the accepted queries of some tasks, second by second in [from, to).
 func Read(ctx context.Context, m Metrics, tasks []string, from, to time.Time) (Load, error) {
-	from = from.Truncate(time.Second)
-	l := Load{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, max(0, int(to.Sub(from)/time.Second)))}}
+	return ReadBy(ctx, m, tasks, from, to, time.Second)
+}
+
+// ReadBy reads them by steps of so long, of whole seconds, as a home that keeps
+// seconds for a while only does: the steps begin at whole multiples of their
+// length, the first with from or before it, the last ends with to or before it.
+// A step without a value counts as one without arrivals.
+func ReadBy(ctx context.Context, m Metrics, tasks []string, from, to time.Time, step time.Duration) (Load, error) {
+	if step < time.Second || step%time.Second != 0 {
+		return Load{}, fmt.Errorf("read arrivals: steps of %v are not of whole seconds", step)
+	}
+	from, to = from.Truncate(step), to.Truncate(step)
+	l := Load{From: from, Trace: arrivals.Trace{Step: step, Counts: make([]float64, max(0, int(to.Sub(from)/step)))}}
 	strict, all := 0.0, 0.0
 	for _, task := range tasks {
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
-			series, err := m.Series(ctx, telemetry.Arrivals.Name, telemetry.TaskClass(task, string(class)), from, to, time.Second)
+			series, err := m.Series(ctx, telemetry.Arrivals.Name, telemetry.TaskClass(task, string(class)), from, to, step)
 			if err != nil {
 				return Load{}, fmt.Errorf("read the arrivals of %s: %w", task, err)
 			}
-			sum := l.add(series, from)
+			sum := l.add(series)
 			all += sum
 			if class == query.Strict {
 				strict += sum
@@ -48,11 +60,11 @@ func Read(ctx context.Context, m Metrics, tasks []string, from, to time.Time) (L
 	return l, nil
 }
 
-// add counts samples in their seconds, and returns how many queries they are.
-func (l *Load) add(series []cloud.Sample, from time.Time) float64 {
+// add counts samples in their steps, and returns how many queries they are.
+func (l *Load) add(series []cloud.Sample) float64 {
 	sum := 0.0
 	for _, s := range series {
-		if i := int(s.At.Sub(from) / time.Second); i >= 0 && i < len(l.Trace.Counts) {
+		if i := int(s.At.Sub(l.From) / l.Trace.Step); !s.At.Before(l.From) && i < len(l.Trace.Counts) {
 			l.Trace.Counts[i] += s.Sum
 			sum += s.Sum
 		}
@@ -60,12 +72,13 @@ func (l *Load) add(series []cloud.Sample, from time.Time) float64 {
 	return sum
 }
 
-// Trimmed is the load from its first second with a query to its last; empty
+// Trimmed is the load from its first step with a query to its last; empty
 // when there is none.
 func (l Load) Trimmed() Load {
 	counts := l.Trace.Counts
 	for len(counts) > 0 && counts[0] == 0 {
 		counts = counts[1:]
+		l.From = l.From.Add(l.Trace.Step)
 	}
 	for len(counts) > 0 && counts[len(counts)-1] == 0 {
 		counts = counts[:len(counts)-1]

@@ -50,3 +50,26 @@ func TestNothingSeen(t *testing.T) {
 		t.Errorf("%+v, error %v", l, err)
 	}
 }
+
+// By the minute, steps begin at whole minutes, whatever was asked for, and the
+// trace says where it starts.
+func TestReadByTheMinute(t *testing.T) {
+	m := recorded{"task=a class=strict": {at(0, 60), at(120, 30)}, "task=a class=relaxed": {at(60, 30), at(-60, 99), at(180, 99)}}
+	l, err := seen.ReadBy(t.Context(), m, []string{"a"}, noon.Add(20*time.Second), noon.Add(190*time.Second), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float64{60, 30, 30}; !slices.Equal(l.Trace.Counts, want) || l.Trace.Step != time.Minute || !l.From.Equal(noon) || l.StrictShare != 0.75 {
+		t.Errorf("%+v, want %v from %v on", l, want, noon)
+	}
+	late := seen.Load{From: noon, Trace: l.Trace}
+	late.Trace.Counts = []float64{0, 0, 5, 0}
+	if got := late.Trimmed(); !got.From.Equal(noon.Add(2*time.Minute)) || len(got.Trace.Counts) != 1 {
+		t.Errorf("trimmed: %+v", got)
+	}
+	for _, step := range []time.Duration{0, time.Millisecond, 1500 * time.Millisecond} {
+		if _, err := seen.ReadBy(t.Context(), m, []string{"a"}, noon, noon.Add(time.Minute), step); err == nil {
+			t.Errorf("steps of %v were read", step)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	paws "paragon/shared/cloud/aws"
+	"paragon/shared/cloud/aws/door"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/local"
+	"paragon/shared/seen"
+)
+
+// arrivalFlags say whose arrivals are played, and which of them.
+type arrivalFlags struct {
+	data, task string
+	cloudwatch bool
+	since      time.Duration
+	from, to   string // moments
+}
+
+func (f *arrivalFlags) add(a *app, fs *pflag.FlagSet) {
+	fs.StringVar(&f.data, "data", "data", "data folder of the home")
+	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage alone says so too")
+	fs.StringVar(&a.stage, "stage", "", "stage in an account (default, with --cloudwatch, PARAGON_STAGE)")
+	fs.StringVarP(&f.task, "task", "t", "", "whose arrivals to play")
+	f.since = 24 * time.Hour
+	fs.Var(lengthOf{&f.since}, "since", "how far back to go; one machine keeps a day, CloudWatch seconds for 3 h, minutes for 15 days, hours for 455")
+	fs.StringVar(&f.from, "from", "", "when to begin instead, as 2026-05-01T12:00:00Z, or so long ago, as 2h")
+	fs.StringVar(&f.to, "to", "", "when to end, likewise (default now)")
+}
+
+// span is the time whose arrivals are priced.
+func (f *arrivalFlags) span(now time.Time, sinceGiven bool) (from, to time.Time, err error) {
+	if f.task == "" {
+		return from, to, usagef("name a task with --task")
+	}
+	if f.from != "" && sinceGiven {
+		return from, to, usagef("give --since or --from, and not both")
+	}
+	from, to = now.Add(-f.since), now
+	if f.to != "" {
+		if to, err = moment("--to", f.to, now); err != nil {
+			return from, to, err
+		}
+	}
+	if f.from != "" {
+		if from, err = moment("--from", f.from, now); err != nil {
+			return from, to, err
+		}
+	}
+	if !from.Before(to) || to.After(now) {
+		return from, to, usagef("from %s to %s is no time that has passed", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	return from, to, nil
+}
+
+// moment reads a moment, or a length of time before now.
+func moment(flag, text string, now time.Time) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at.UTC(), nil
+	}
+	var ago time.Duration
+	if err := (lengthOf{&ago}).Set(text); err != nil {
+		return time.Time{}, usagef("%s: %q is neither a moment, as 2026-05-01T12:00:00Z, nor so long ago, as 2h", flag, text)
+	}
+	return now.Add(-ago), nil
+}
+
+// seen reads a task's arrivals from the home or the stage that was named, as
+// finely as it still has them, with those of a time before.
+func (a *app) seen(ctx context.Context, f *arrivalFlags, from, to time.Time, before time.Duration) (seen.Load, error) {
+	m, step, end, err := a.recorded(ctx, f, from.Add(-before))
+	if err != nil {
+		return seen.Load{}, err
+	}
+	defer end()
+	l, err := seen.ReadBy(ctx, m, []string{f.task}, from.Add(-before), to, step)
+	if err != nil {
+		return l, err
+	}
+	if l = l.Trimmed(); !l.From.Add(l.Trace.Duration()).After(from) {
+		return l, fmt.Errorf("no arrivals of task %q are stored there from %s to %s", f.task, from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	return l, nil
+}
+
+// recorded opens where arrivals are recorded, and tells by which steps those
+// from a moment on are kept there. end closes it.
+func (a *app) recorded(ctx context.Context, f *arrivalFlags, from time.Time) (m seen.Metrics, step time.Duration, end func(), err error) {
+	if !f.cloudwatch && a.stage == "" {
+		h, err := local.ReadHistory(ctx, filepath.Join(f.data, "paragon.db"))
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return h, time.Second, func() { _ = h.Close() }, nil // it was only read
+	}
+	stage, _ := a.place()
+	if stage == "" {
+		return nil, 0, nil, usagef("name the stage with --stage or %s", names.Stage)
+	}
+	if step, err = paws.FinestPeriod(a.now().Sub(from)); err != nil {
+		return nil, 0, nil, usagef("%v", err)
+	}
+	s, err := door.Open(ctx, stage)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	h, err := s.Home(ctx, a.now)
+	return h.Metrics, step, func() {}, err
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"paragon/shared/cloud"
+	paws "paragon/shared/cloud/aws"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/evaluate"
+	"paragon/shared/telemetry"
+)
+
+// stageWith makes an account with the stage dev, which saw twelve queries a
+// second, a quarter of them strict, for so many seconds from each moment on.
+func stageWith(t *testing.T, seconds int, from ...time.Time) {
+	t.Helper()
+	for _, v := range standin.Env(standin.Start(t)) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, err := json.Marshal(names.Door{Pools: []string{"general"}, Table: "q", StateTable: "s", Bucket: "b", QueueURLPrefix: "p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ssm.NewFromConfig(sdk).PutParameter(t.Context(), &ssm.PutParameterInput{
+		Name: aws.String(names.DoorPath("dev")), Value: aws.String(string(where)), Type: types.ParameterTypeString,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	home, err := paws.New(t.Context(), paws.Config{Stage: "dev", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var points []cloud.Point
+	for _, at := range from {
+		for i := range seconds {
+			for class, n := range map[string]float64{"strict": 3, "relaxed": 9} {
+				points = append(points, cloud.Point{
+					Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", class), At: at.Add(time.Duration(i) * time.Second), Value: n,
+				})
+			}
+		}
+	}
+	for some := range slices.Chunk(points, 60) { // the stand-in is slow
+		if err := home.Metrics.Put(t.Context(), some...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// replayed are the rows of a replay at a moment.
+func replayed(t *testing.T, now time.Time, args ...string) []evaluate.Row {
+	t.Helper()
+	term := newTerminal(t, http.NotFoundHandler())
+	term.now = func() time.Time { return now }
+	if code := term.run(t.Context(), append([]string{"replay", "--task", "fashion", "--uncalibrated", "--json"}, args...)); code != exitOK {
+		t.Fatalf("%v: exit %d: %s", args, code, term.err.String())
+	}
+	var rows []evaluate.Row
+	if err := json.Unmarshal(term.out.Bytes(), &rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// What a stage has seen is read from CloudWatch as finely as it has it: by the
+// second while that is kept, by the minute later. Only the span counts, and
+// what came before it warms up.
+func TestReplayOfAStage(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Hour)
+	recent, older := now.Add(-time.Hour), now.Add(-26*time.Hour)
+	stageWith(t, 120, recent, older)
+	for _, c := range []struct {
+		name, scaling string
+		args          []string
+		queries       int64
+	}{
+		{"by the second", "multiply 1", []string{"--stage", "dev", "--since", "2h"}, 120 * 12},
+		{"a span of it", "multiply 1", []string{"--stage", "dev", "--from", recent.Add(30 * time.Second).Format(time.RFC3339), "--to", "59m"}, 30 * 12},
+		{"the day before, by the minute", "multiply 1, spread within steps of 1m0s",
+			[]string{"--stage", "dev", "--from", "26h", "--to", "25h"}, 120 * 12},
+	} {
+		rows := replayed(t, now, append(c.args, "--scheme", "reactive")...)
+		r := rows[0]
+		off := max(r.Queries-c.queries, c.queries-r.Queries)
+		if len(rows) != 1 || r.Settings.StrictShare != 0.25 || r.Settings.Scaling != c.scaling || off > c.queries/10 || off > 0 && !strings.Contains(c.scaling, "spread") {
+			t.Errorf("%s: %d queries, want %d: %+v", c.name, r.Queries, c.queries, r)
+		}
+	}
+}
+
+func TestWhatCannotBeReplayed(t *testing.T) {
+	for _, c := range []struct {
+		args, want string
+		code       int
+	}{
+		{"--cloudwatch", "--stage or PARAGON_STAGE", exitUsage},
+		{"--stage dev --since 12000h", "keeps metrics for 455 days", exitUsage},
+		{"--from yesterday", "neither a moment", exitUsage},
+		{"--from 1h --since 2h", "not both", exitUsage},
+		{"--from 1h --to 2h", "no time that has passed", exitUsage},
+		{"--to 2090-01-01T00:00:00Z", "no time that has passed", exitUsage},
+	} {
+		term := newTerminal(t, http.NotFoundHandler())
+		code := term.run(t.Context(), append([]string{"replay", "--task", "fashion"}, strings.Fields(c.args)...))
+		if code != c.code || !strings.Contains(term.err.String(), c.want) {
+			t.Errorf("%s: exit %d, %q", c.args, code, term.err.String())
+		}
+	}
+}
