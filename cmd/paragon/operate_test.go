@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"paragon/docs"
 	"paragon/profiles"
+	"paragon/shared/api"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
@@ -116,4 +118,32 @@ func TestDecisions(t *testing.T) {
 	term.says(t, exitFailure, "no such decision", "replay-decision", "none")
 	term.says(t, exitUsage, "name a decision", "replay-decision")
 	term.says(t, exitOK, "[]", "decisions", "--moves", "--json")
+}
+
+// letters is a queue of dead letters that says that fewer wait than do, and of
+// which one is kept and comes again.
+type letters struct{ left int }
+
+func (l *letters) DeadLetters(context.Context, string, int) (api.DeadLetters, error) {
+	return api.DeadLetters{}, nil
+}
+
+func (l *letters) Redrive(_ context.Context, _ string, limit int) (api.DeadLetters, error) {
+	out := api.DeadLetters{Letters: []api.DeadLetter{{ID: "kept", Fate: api.Kept}}}
+	for len(out.Letters) < limit && l.left > 0 {
+		out.Letters = append(out.Letters, api.DeadLetter{ID: fmt.Sprint(l.left), Fate: api.Rerun})
+		l.left--
+	}
+	return out, nil
+}
+
+func TestEveryDeadLetterIsPutBackThoughFewerAreCounted(t *testing.T) {
+	all, err := operated(t).putBack(t.Context(), &letters{left: 25}, &redriveFlags{limit: 100})
+	if err != nil || len(all.Letters) != 26 {
+		t.Errorf("%d letters, error %v", len(all.Letters), err)
+	}
+	some, err := operated(t).putBack(t.Context(), &letters{left: 25}, &redriveFlags{limit: 12})
+	if err != nil || len(some.Letters) > 12 {
+		t.Errorf("%d letters above the limit, error %v", len(some.Letters), err)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -82,28 +83,31 @@ func (a *app) redrive(ctx context.Context, f *redriveFlags) error {
 	return err
 }
 
-// putBack puts dead letters back, a few at a time. What is there at the start
-// is the whole of it: one that is kept comes again, and is not taken twice.
+// putBack puts dead letters back, a few at a time, until there are none. How
+// many wait is an estimate, for the bar. One that is kept comes again after a
+// while, and is not told twice.
 func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.DeadLetters, error) {
-	all, total := api.DeadLetters{Letters: []api.DeadLetter{}}, f.limit
+	all, kept := api.DeadLetters{Letters: []api.DeadLetter{}}, map[string]bool{}
 	bar := runsBar{}
 	defer func() { bar.finish() }()
-	for len(all.Letters) < total {
-		some, err := d.Redrive(ctx, f.queue, min(perRedrive, total-len(all.Letters)))
+	for len(all.Letters) < f.limit {
+		some, err := d.Redrive(ctx, f.queue, min(perRedrive, f.limit-len(all.Letters)))
 		if err != nil {
 			return all, err
 		}
-		if len(all.Letters) == 0 {
-			total = min(total, len(some.Letters)+some.Waiting)
-			bar = a.runs(total)
-		}
-		for _, l := range some.Letters {
-			bar.ran(l.ID)
-		}
-		all.Letters, all.Waiting = append(all.Letters, some.Letters...), some.Waiting
+		some.Letters = slices.DeleteFunc(some.Letters, func(l api.DeadLetter) bool { return kept[l.ID] && l.Fate == api.Kept })
+		all.Waiting = some.Waiting
 		if len(some.Letters) == 0 {
 			break
 		}
+		if len(all.Letters) == 0 {
+			bar = a.runs(min(f.limit, len(some.Letters)+some.Waiting))
+		}
+		for _, l := range some.Letters {
+			bar.ran(l.ID)
+			kept[l.ID] = l.Fate == api.Kept
+		}
+		all.Letters = append(all.Letters, some.Letters...)
 	}
 	return all, nil
 }
