@@ -48,6 +48,8 @@ type Report struct {
 	WorkersErrorPercent float64 `json:"workers_error_percent"`
 	// BootSeconds is how long workers took to come in the run, in the mean.
 	BootSeconds float64 `json:"boot_seconds"`
+	// Sent is the queries of the run, by its seconds.
+	Sent []float64 `json:"sent"`
 	// Ticks are the run as its controller saw it, SimulatedTicks its simulation.
 	Ticks          []Tick `json:"ticks"`
 	SimulatedTicks []Tick `json:"simulated_ticks"`
@@ -55,8 +57,9 @@ type Report struct {
 	WorkersApartPercent float64 `json:"workers_apart_percent"`
 
 	began          time.Time
-	counts         []float64 // queries sent, by the second
-	overflow       []int     // of them to functions
+	quiet          time.Duration // that the home was up before
+	counts         []float64     // queries sent, by the second
+	overflow       []int         // of Sent, to functions
 	length         time.Duration
 	startUSD       float64
 	endUSD         float64
@@ -109,11 +112,12 @@ const peakSeconds = 10
 
 func newReport(c Config, length time.Duration) Report {
 	return Report{Scheme: c.Scheme, TimeScale: c.TimeScale, Functions: c.Functions, length: length, tally: load.NewTally(), slices: map[int]*counts{},
-		counts: make([]float64, int(length/time.Second)), overflow: make([]int, int(length/time.Second))}
+		Sent: make([]float64, int(length/time.Second)), overflow: make([]int, int(length/time.Second))}
 }
 
 func (r *Report) begin(s api.Status) {
 	r.startUSD, r.WorkersFirst = s.CostUSD, s.Pools[0].Ready
+	r.quiet = s.At.Sub(s.CostSince).Truncate(time.Second)
 }
 
 // see counts the fleet at a moment.
@@ -130,8 +134,8 @@ func (r *Report) see(at time.Duration, s api.Status) {
 // add counts an answer.
 func (r *Report) add(row load.Row) {
 	r.tally.Add(row)
-	if i := int(row.Intended / time.Second); i < len(r.counts) {
-		r.counts[i]++
+	if i := int(row.Intended / time.Second); i < len(r.Sent) {
+		r.Sent[i]++
 		if row.Answer.ServedBy == query.OnFunction {
 			r.overflow[i]++
 		}

@@ -23,6 +23,7 @@ const (
 	bootSeconds   = 100 // of a VM
 	keepAlive     = 10 * time.Minute
 	mostFunctions = 16
+	leastView     = 0.2 // seconds, as a busy machine still keeps up with
 )
 
 // writeProfiles writes the shipped profiles into a folder, with every model of
@@ -124,6 +125,7 @@ func (c Config) settings() map[string]string {
 	values := settings.Defaults().Values()
 	out := map[string]string{"metric_settle_seconds": "2", "heartbeat_seconds": "1", "max_workers": "40", "scheme": c.Scheme,
 		"max_overflow_concurrency": strconv.Itoa(mostFunctions)}
+	out["view_seconds"] = strconv.FormatFloat(max(leastView, settings.Defaults().ViewSeconds/c.TimeScale), 'g', -1, 64)
 	if !c.Functions {
 		out["max_overflow_concurrency"] = "0"
 	}

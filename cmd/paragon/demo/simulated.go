@@ -14,9 +14,10 @@ import (
 	"paragon/shared/simulate"
 )
 
-// sent is the load as it was sent.
+// sent is the load as it was sent, after the seconds in which the home was up
+// and nothing came: its controller remembers them.
 func (r *Report) sent() arrivals.Trace {
-	return arrivals.Trace{Step: time.Second, Counts: r.counts}
+	return arrivals.Trace{Step: time.Second, Counts: append(make([]float64, int(r.quiet/time.Second)), r.Sent...)}
 }
 
 // watchOwn simulates the scheme of the run once more, tick by tick.
@@ -46,7 +47,8 @@ func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Cat
 		return fmt.Errorf("settings of the simulation: %w", err)
 	}
 	e := evaluate.New("demo", r.sent(), simulate.Market{Name: catalogue.Name, Catalogue: catalogue, Models: []string{c.Model}, InstanceType: instanceType, Arch: "x86_64"})
-	e.Warmup, e.StrictShare, e.StrictMS, e.RelaxMS, e.Workers = 0, c.StrictShare, c.StrictMS, c.RelaxedMS, c.Workers
+	e.From, e.Warmup = r.quiet, r.quiet
+	e.StrictShare, e.StrictMS, e.RelaxMS, e.Workers = c.StrictShare, c.StrictMS, c.RelaxedMS, c.Workers
 	e.MetricDelay = time.Duration(set.MetricSettleSeconds * float64(time.Second))
 	e.MinimumSeconds, e.KeepAliveSeconds, e.Settings, e.References = 0, c.keepAlive().Seconds(), set, false
 	e.Home = &simulate.Home{BootSeconds: r.BootSeconds}

@@ -82,8 +82,8 @@ func (r *Report) overflowBy(at time.Duration) int {
 
 // watchTicks keeps a simulation's ticks.
 func (r *Report) watchTicks(m simulate.Moment) {
-	if m.At <= r.length {
-		t := tickOf(m.At, r.TimeScale, m.Snapshot, m.Decision)
+	if at := m.At - r.quiet; at >= 0 && at <= r.length {
+		t := tickOf(at, r.TimeScale, m.Snapshot, m.Decision)
 		t.Overflow = int(m.Overflow)
 		r.SimulatedTicks = append(r.SimulatedTicks, t)
 	}
