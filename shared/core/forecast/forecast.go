@@ -54,7 +54,7 @@ func Names() []string {
 func all(season int) []Forecaster {
 	return []Forecaster{
 		Last{}, MovingAverage{Steps: 18}, EWMA{Alpha: 0.1}, HoltWinters{Alpha: 0.2, Beta: 0.05, Damping: 0.9},
-		LinearRegression{Steps: 30}, Seasonal{Season: season},
+		LinearRegression{Steps: 18}, Seasonal{Season: season},
 	}
 }
 

@@ -94,17 +94,28 @@ func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 		o.levels = append(o.levels, o.band.Quantile(q))
 	}
 	o.surge(s, set, st)
-	o.shape = st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds)
-	mean := 0.0
-	for _, v := range o.shape {
-		mean += v / float64(len(o.shape))
-	}
-	for i := range o.shape {
-		if mean > 0 {
-			o.shape[i] /= mean
+	o.shape = aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), int(set.VMBootSeconds)/shapeSeconds)
+	return o
+}
+
+// aroundLevel is how a load moves around its level: each rate by the mean of so
+// many steps around it. Slower movement is the forecast's, whose band has it: a
+// step in the load of half an hour ago says nothing of how the load moves now.
+func aroundLevel(rates []float64, steps int) []float64 {
+	out := make([]float64, len(rates))
+	width := min(len(rates), max(1, steps)+1)
+	for i, v := range rates {
+		from := min(max(0, i-width/2), len(rates)-width)
+		level := 0.0
+		for _, r := range rates[from : from+width] {
+			level += r / float64(width)
+		}
+		out[i] = 1
+		if level > 0 {
+			out[i] = v / level
 		}
 	}
-	return o
+	return out
 }
 
 // surge takes what is seen for the load when that is above all that was

@@ -158,6 +158,24 @@ func TestHedgedFollowsThePrices(t *testing.T) {
 	}
 }
 
+// A load that has stepped up is served at its new level: the step stays in what
+// is remembered for half an hour, and is no way in which the load moves now.
+func TestHedgedServesTheLevelAfterAStep(t *testing.T) {
+	for _, sinceSeconds := range []int{120, 300, 900} {
+		s := seen(0, 0, procurement.Pool{Ready: 40, Used: 0.95})
+		for i := range 1800 {
+			rate := 50.0
+			if i >= 1800-sinceSeconds {
+				rate = 400
+			}
+			s.Arrivals = append(s.Arrivals, procurement.Second{Strict: rate / 2, Relaxed: rate / 2})
+		}
+		if d, _ := decide(t, "hedged", s, procurement.State{}); d.Workers < 36 || d.Workers > 50 {
+			t.Errorf("%d s after the step %d workers of 10 queries/s for 400", sinceSeconds, d.Workers)
+		}
+	}
+}
+
 // A scheme changes nothing that it is given, its memory survives a store, and
 // what came twice is counted once.
 func TestSchemesArePure(t *testing.T) {
