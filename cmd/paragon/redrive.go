@@ -20,7 +20,8 @@ with as much time as the first one had; it costs what a query costs. The new id
 follows from the old one: however often a query is put back, it is asked again
 once. One that never ended goes on, with its attempts forgotten. One that was
 answered or cancelled meanwhile is dropped, and one that has expired is kept until
-the controller's next sweep has ended it.
+the controller's next sweep has ended it. What was uploaded is kept for a day: the
+input of an older query is gone, and asking it again fails.
 
 Strict queries go to the overflow queue and relaxed ones to the work queue of
 their pool; --queue sends all to one of the two.`

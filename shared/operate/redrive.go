@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,7 +203,7 @@ func (d *Desk) again(l *letter, keep time.Duration) query.Record {
 	return query.Record{
 		ID: l.As, Owner: m.Owner, State: query.Placed, Need: need, Model: m.Model, Class: m.Class,
 		AcceptedAt: now, DeadlineAt: now.Add(bound), ExpiresAt: expires, ForgetAt: expires.Add(keep),
-		Placement: l.DeadLetter.Queue, PredictedMS: l.record.PredictedMS, Choice: l.record.Choice,
+		Placement: l.DeadLetter.Queue, PredictedMS: l.record.PredictedMS, Choice: cmp.Or(l.record.Choice, "as query "+m.ID+" asked, whose record is forgotten"),
 		Trail: query.Trail{}.Add(d.step(l, "query "+m.ID+" ended without an answer: "+l.Why)),
 	}
 }
