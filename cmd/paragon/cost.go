@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ type costFlags struct {
 // deployed is what the context of cdk.json says of a deployment.
 type deployed struct {
 	Catalogue string   `json:"catalogue"`
+	Profiles  string   `json:"profiles"` // folder, beside the file when it is relative
 	Tasks     []string `json:"tasks"`
 	Arch      string   `json:"function_arch"`
 	Network   string   `json:"network"`
@@ -148,9 +150,13 @@ func (f *costFlags) load() error {
 	if f.settings, err = settings.Parse(f.stage.Settings); err != nil {
 		return fmt.Errorf("%s: settings: %w", f.file, err)
 	}
-	set, err := profiles.Load("")
+	folder := f.stage.Profiles
+	if folder != "" && !filepath.IsAbs(folder) {
+		folder = filepath.Join(filepath.Dir(f.file), folder)
+	}
+	set, err := profiles.Load(folder)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", f.file, err)
 	}
 	if f.catalogue, err = set.Catalogue(f.stage.Catalogue); err != nil {
 		return fmt.Errorf("%s: %w", f.file, err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -67,6 +69,31 @@ func TestThePageOnCostsIsWhatTheCommandSays(t *testing.T) {
 		text, err := os.ReadFile(other)
 		if err != nil || !strings.Contains(string(text), "$"+rows[0][2]) || !strings.Contains(string(text), "$"+rows[0][3]) {
 			t.Errorf("%s: an idle month is not $%s and $%s; error %v", other, rows[0][2], rows[0][3], err)
+		}
+	}
+}
+
+// A deployment with profiles of its own is priced by them.
+func TestCostReadsTheProfilesOfTheDeployment(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.CopyFS(filepath.Join(folder, "mine"), os.DirFS("../../profiles")); err != nil {
+		t.Fatal(err)
+	}
+	context, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "cdk.json")
+	if err := os.WriteFile(file, bytes.Replace(context, []byte(`"profiles": ""`), []byte(`"profiles": "mine"`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{exitOK, exitFailure} {
+		term := newTerminal(t, nil)
+		if code := term.run(t.Context(), []string{"cost", "--cdk-json", file}); code != want {
+			t.Errorf("exit %d, want %d: %s", code, want, term.err.String())
+		}
+		if err := os.Remove(filepath.Join(folder, "mine", "prices.json")); err != nil && want == exitOK {
+			t.Fatal(err)
 		}
 	}
 }
