@@ -29,7 +29,7 @@ wikipedia. Without either, traces of the same shapes are made up.
 
 --window 3600 plays that much of each trace, from --from on; the whole otherwise.
 --markdown writes the tables, the hours in which hedged is not the cheapest, and
-on what the paper's findings depend. docs/evaluation.md is made so.
+which of the paper's findings hold. docs/evaluation.md is made so.
 
 --workload 2 compares selection with naive choices instead, on queries of varied
 constraints; docs/workload-2.md is made so.`
@@ -46,7 +46,6 @@ type compareFlags struct {
 	folder, markdown, report, keep string
 	catalogues                     []string
 	window                         time.Duration
-	sensitivity                    bool
 }
 
 func (a *app) compareCommand() *cobra.Command {
@@ -73,7 +72,6 @@ func (a *app) compareCommand() *cobra.Command {
 	fs.StringVar(&f.folder, "traces", "", "folder of the evaluation's traces")
 	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "profiles and prices")
 	fs.Var(lengthOf{&f.window}, "window", "play so much of each trace (default the whole)")
-	fs.BoolVar(&f.sensitivity, "sensitivity", true, "with --markdown: play on what the paper's findings depend, too")
 	fs.StringVar(&f.markdown, "markdown", "", "file for the tables")
 	fs.StringVar(&f.keep, "keep", "", "folder to keep each trace's results in, and to take them from when they are there")
 	fs.StringVar(&f.report, "report", "", "folder for a report in HTML with figures 4, 5, 6 and 8 as SVG and PNG")
@@ -108,7 +106,7 @@ func (a *app) compareSchemes(ctx context.Context, f *compareFlags, args []string
 	if err != nil {
 		return err
 	}
-	if err := a.writeTables(ctx, f, cases, rows); err != nil {
+	if err := a.writeTables(f, cases, rows); err != nil {
 		return err
 	}
 	return a.tellRows(rows)
@@ -178,7 +176,7 @@ func kept(ctx context.Context, folder string, c evaluate.Case, schemes []procure
 }
 
 // writeTables writes what was asked for besides the answer.
-func (a *app) writeTables(ctx context.Context, f *compareFlags, cases []evaluate.Case, rows []evaluate.Ran) error {
+func (a *app) writeTables(f *compareFlags, cases []evaluate.Case, rows []evaluate.Ran) error {
 	if f.report != "" {
 		figs, err := paperFigures(evaluate.FigureNames(), cases, rows)
 		if err != nil {
@@ -195,32 +193,10 @@ func (a *app) writeTables(ctx context.Context, f *compareFlags, cases []evaluate
 	if err := evaluate.Document(&b, rows); err != nil {
 		return err
 	}
-	if f.sensitivity {
-		if err := f.writeSensitivity(ctx, &b); err != nil {
-			return err
-		}
-	}
 	if err := os.WriteFile(f.markdown, []byte(b.String()), 0o644); err != nil {
 		return fmt.Errorf("write the tables: %w", err)
 	}
 	return nil
-}
-
-func (f *compareFlags) writeSensitivity(ctx context.Context, b *strings.Builder) error {
-	m, err := f.market(simulate.Paper2020)
-	if err != nil {
-		return err
-	}
-	cases, err := evaluate.SensitivityCases(m)
-	if err != nil {
-		return err
-	}
-	lines, err := evaluate.Sensitivity(ctx, cases, nil)
-	if err != nil {
-		return err
-	}
-	b.WriteString(evaluate.SensitivityIntro)
-	return evaluate.WriteSensitivity(b, lines)
 }
 
 // paperFigures makes figures of one market's rows, the first that there is.

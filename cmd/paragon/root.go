@@ -76,7 +76,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(a.upCommand(), a.submitCommand(), a.getCommand(), a.cancelCommand(),
 		a.statusCommand(), a.modelsCommand(), a.loadCommand())
-	root.AddCommand(a.simulateCommand(), a.compareCommand(), a.replayCommand(), a.traceCommand(), a.selectCommand(), a.explainCommand(), a.feedbackCommand(), a.figuresCommand(), a.profileCommand(), a.profileColdCommand(), a.profileShareCommand())
+	root.AddCommand(a.simulateCommand(), a.compareCommand(), a.sensitivityCommand(), a.replayCommand(), a.traceCommand(), a.selectCommand(), a.explainCommand(), a.feedbackCommand(), a.figuresCommand(), a.profileCommand(), a.profileColdCommand(), a.profileShareCommand())
 	root.AddCommand(a.tuneCommand(), a.decisionsCommand(), a.replayDecisionCommand(), a.redriveCommand(), a.demoCommand(), a.calibrateCommand())
 	root.AddCommand(a.costCommand(), a.faultCommand())
 	return root

@@ -188,32 +188,3 @@ func reason(mine, other Ran, h int) string {
 	}
 	return fmt.Sprintf("more workers ($%.3f to $%.3f): held, or booted, for load that did not come", a.Workers, b.Workers)
 }
-
-// SensitivityIntro stands before the table of what findings depend on.
-const SensitivityIntro = `
-## On what the paper's findings depend
-
-Ten minutes of made-up traces, in the shapes of Berkeley, WITS and Wikipedia, with the
-price of functions scaled. One thing is changed at a time from a price ratio of 7, metrics
-60 s old, the reactive rule of the evaluation and overflow at the bound. A cell has what was
-measured and whether the finding holds: util_aware and exascale hold 20 to 30 % more VMs
-than reactive with no more missed; mixed cuts reactive's missed bounds by 60 % or more at
-like cost (where reactive misses none there is nothing to cut); paragon is 10 % or more
-cheaper than mixed at like strict violations.
-
-`
-
-// SensitivityCases are the cases of that table.
-func SensitivityCases(m simulate.Market) ([]Case, error) {
-	var out []Case
-	for _, name := range []string{"berkeley-like", "wits-like", "wiki-like"} {
-		t, err := Lookalike(name, 20*time.Minute, 1)
-		if err != nil {
-			return nil, err
-		}
-		c := New(name, t, m)
-		c.Scaling, c.From, c.For = "made up", 10*time.Minute, 10*time.Minute
-		out = append(out, c)
-	}
-	return out, nil
-}

@@ -24,9 +24,9 @@ type lookalike struct {
 }
 
 var lookalikes = map[string]lookalike{
-	"berkeley-like": {base: 90, wander: 0.2, slow: 10 * time.Minute, every: 60 * time.Second, height: 0.6, lasts: 25 * time.Second, lump: 20},
-	"wits-like":     {base: 85, wander: 0.15, slow: 10 * time.Minute, every: 40 * time.Second, height: 0.75, lasts: 20 * time.Second, lump: 1},
-	"twitter-like":  {base: 44, wander: 0.1, slow: 20 * time.Minute, every: 60 * time.Second, height: 0.2, lasts: 30 * time.Second, lump: 1},
+	"berkeley-like": {base: 120, wander: 0.07, slow: 10 * time.Minute, every: 40 * time.Second, height: 0.3, lasts: 15 * time.Second, lump: 20},
+	"wits-like":     {base: 123, wander: 0.09, slow: 10 * time.Minute, every: 25 * time.Second, height: 0.5, lasts: 8 * time.Second, lump: 1},
+	"twitter-like":  {base: 50, wander: 0.05, slow: 10 * time.Minute, every: 10 * time.Minute, height: 0.15, lasts: time.Minute, lump: 1, diurnal: 0.4},
 	"wiki-like":     {base: 400, slow: time.Hour, lump: 1, diurnal: 0.35},
 }
 
