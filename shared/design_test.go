@@ -68,8 +68,8 @@ var layers = []struct {
 	{"shared/api", []string{"shared/core", "shared/api"}},
 	{"shared/operate", []string{"shared/api", "shared/core", "shared/cloud", "shared/operate"}},
 	{"shared/intake", []string{"shared/api", "shared/core", "shared/cloud", "shared/engine", "shared/operate", "shared/telemetry", "shared/intake"}},
-	{"shared/serving", []string{"shared/core", "shared/cloud", "shared/engine", "shared/serving"}},
-	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/dispatch"}},
+	{"shared/serving", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/serving"}},
+	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/dispatch"}},
 	{"shared/control", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/control"}},
 	{"profiles", []string{"shared/core", "profiles"}},
 }

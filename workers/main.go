@@ -23,6 +23,7 @@ import (
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/serving"
+	"paragon/shared/telemetry/tracing"
 )
 
 const (
@@ -50,13 +51,14 @@ func run(ctx context.Context, env func(string) string, log *slog.Logger) error {
 		return err
 	}
 	defer w.engine.Close()
-	return here.serve(ctx, w.Run, log)
+	return errors.Join(here.serve(ctx, w.Run, log), w.traces.Close())
 }
 
 // worker is a worker with its engine.
 type worker struct {
 	*serving.Worker
 	engine *engine.Engine
+	traces *tracing.Source
 }
 
 // wire builds the worker from the environment, which its errors explain.
@@ -85,11 +87,16 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, err
 	}
-	w, err := serving.New(o)
+	traces, err := tracing.Open(ctx, env, "worker")
 	if err != nil {
 		return worker{}, here, errors.Join(err, e.Close())
 	}
-	return worker{w, e}, here, nil
+	o.Traces = traces.Tracing()
+	w, err := serving.New(o)
+	if err != nil {
+		return worker{}, here, errors.Join(err, traces.Close(), e.Close())
+	}
+	return worker{w, e, traces}, here, nil
 }
 
 // options reads what the worker is from the environment.

@@ -63,6 +63,7 @@ func (a *app) upCommand() *cobra.Command {
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "the catalogue whose models are served")
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "the most environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
+	f.StringVar(&cfg.Traces, "traces", "", "file to add OpenTelemetry spans to, a line of JSON each (default: where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set)")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
 	f.BoolVar(&sample, "sample", false, "answer a first sample picture when it is ready")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only what goes wrong")

@@ -23,6 +23,7 @@ import (
 	"paragon/shared/core/calibration"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/telemetry/tracing"
 )
 
 // settingsEvery is how often the settings are read anew.
@@ -55,17 +56,28 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err := tunables.Refresh(ctx); err != nil {
 		slog.Warn("starting on default settings", "error", err)
 	}
+	traces, err := tracing.Open(ctx, env, "api")
+	if err != nil {
+		return nil, err
+	}
 	svc, err := intake.New(intake.Config{
 		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Blobs: cloud.Blobs, Votes: cloud.Votes,
 		Catalogue: catalogue, Settings: tunables.Current, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
-		Pools: poolsOf(pools), Status: deployment,
+		Pools: poolsOf(pools), Status: deployment, Traces: traces.Tracing(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	go tunables.Run(ctx, settingsEvery)
 	go svc.Run(ctx)
-	return httpapi.New(svc, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI})
+	api, err := httpapi.New(svc, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI})
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api.ServeHTTP(w, r)
+		traces.Flush(r.Context()) // once answered, the function is frozen
+	}), nil
 }
 
 // deployment is what only a home in an account knows of itself.

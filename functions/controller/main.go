@@ -16,6 +16,7 @@ import (
 	"paragon/profiles/schema"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/telemetry/tracing"
 )
 
 const (
@@ -38,6 +39,7 @@ func main() {
 type controller struct {
 	*control.Controller
 	tunables *tuning.Source
+	traces   *tracing.Source
 }
 
 // handle ticks until the shift is over. The lease is given up then, so that the
@@ -50,6 +52,7 @@ func (c controller) handle(ctx context.Context) error {
 	}
 	go c.tunables.Run(ctx, settingsEvery)
 	c.Run(ctx)
+	c.traces.Flush(ctx)
 	return nil
 }
 
@@ -67,13 +70,17 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, err
 	}
+	traces, err := tracing.Open(ctx, env, "controller")
+	if err != nil {
+		return controller{}, err
+	}
 	tunables := tuning.New(cloud.Settings)
-	return controller{tunables: tunables, Controller: control.New(control.Options{
+	return controller{tunables: tunables, traces: traces, Controller: control.New(control.Options{
 		Holder:    "controller-" + ulid.Make().String(),
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
 		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger,
-		Tuned: tunables.State, Now: time.Now, Log: slog.Default(),
+		Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/telemetry/tracing"
 )
 
 // handler answers deliveries and returns those that must come again.
@@ -21,7 +22,8 @@ type handler interface {
 // and tells what it cost.
 type batch struct {
 	handler
-	spent *spent
+	spent  *spent
+	traces *tracing.Source
 }
 
 func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
@@ -44,6 +46,7 @@ func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 		}
 	}
 	b.spent.tell(ctx)
+	b.traces.Flush(ctx)
 	return events.SQSEventResponse{BatchItemFailures: failed}, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"paragon/profiles"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/dispatch"
+	"paragon/shared/telemetry/tracing"
 )
 
 // settingsEvery is how often the settings are read anew.
@@ -48,11 +49,15 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 		slog.Warn("starting on default settings", "error", err)
 	}
 	go tunables.Run(ctx, settingsEvery)
-	b := batch{spent: &spent{to: cloud.Metrics, now: time.Now}}
+	traces, err := tracing.Open(ctx, env, "dispatcher")
+	if err != nil {
+		return batch{}, err
+	}
+	b := batch{spent: &spent{to: cloud.Metrics, now: time.Now}, traces: traces}
 	b.handler, err = dispatch.New(dispatch.Options{
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"), Pool: pools[0].Name,
 		Queues: cloud.Queues, Store: cloud.Store, Invoker: cloud.Invoker, Paid: b.spent.add, Blobs: cloud.Blobs,
-		Settings: tunables.Current, Now: time.Now, Log: slog.Default(),
+		Settings: tunables.Current, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})
 	return b, err
 }

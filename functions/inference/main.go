@@ -16,6 +16,7 @@ import (
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
+	"paragon/shared/telemetry/tracing"
 )
 
 func main() {
@@ -50,7 +51,19 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 	if err := a.Warm(ctx, model); err != nil {
 		return nil, err
 	}
+	traces, err := tracing.Open(ctx, env, "inference")
+	if err != nil {
+		return nil, err
+	}
 	return func(ctx context.Context, req inference.Request) (inference.Response, error) {
-		return a.Respond(ctx, model, req), nil
+		ctx, span := traces.Tracing().Child(traces.Tracing().Continue(ctx, req.Trace), "infer")
+		span.Set("model", model)
+		res := a.Respond(ctx, model, req)
+		if res.Error != nil {
+			span.Fail(string(res.Error.Code))
+		}
+		span.End()
+		traces.Flush(ctx)
+		return res, nil
 	}, nil
 }

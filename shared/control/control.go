@@ -21,6 +21,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/telemetry/tracing"
 )
 
 // Store is what control needs of the store.
@@ -70,6 +71,7 @@ type Options struct {
 	Groups    cloud.Groups
 	Ledger    Ledger
 	Tuned     func() tuning.State // the settings in force now, and what is wrong with them
+	Traces    *tracing.Tracer     // nil traces nothing
 	Now       func() time.Time
 	Log       *slog.Logger
 }

@@ -128,6 +128,8 @@ func (c *Controller) entry(r decision.Record, set settings.Settings) (cloud.Entr
 }
 
 func (c *Controller) write(ctx context.Context, l cloud.Lease, m memory, e cloud.Entry) error {
+	ctx, span := c.Traces.Child(ctx, "record")
+	defer span.End()
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode the memory of pool %s: %w", e.Pool, err)

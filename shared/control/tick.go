@@ -66,15 +66,18 @@ func (c *Controller) resign(ctx context.Context) {
 // the controller die in between, the next tick finds the fleet as it was.
 func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) error {
 	began := c.Now()
-	before := c.recall(ctx, p)
-	in, after, err := c.collect(ctx, p, before)
+	ctx, span := c.Traces.Root(ctx, "tick")
+	defer span.End()
+	span.Set("pool", p.Name)
+	in, after, err := c.gather(ctx, p)
 	if err != nil {
 		return err
 	}
-	r, state, err := decision.Make(in)
+	r, state, err := c.decide(ctx, in)
 	if err != nil {
 		return err
 	}
+	span.Set("tick", r.ID)
 	after.State, after.Rules = state, r.Action
 	e, err := c.entry(r, in.Settings)
 	if err != nil {
@@ -99,10 +102,43 @@ func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) er
 	return nil
 }
 
+// gather collects, with what was remembered.
+func (c *Controller) gather(ctx context.Context, p Pool) (decision.Case, memory, error) {
+	ctx, span := c.Traces.Child(ctx, "collect")
+	defer span.End()
+	in, after, err := c.collect(ctx, p, c.recall(ctx, p))
+	if err != nil {
+		span.Fail("the fleet cannot be read")
+	}
+	return in, after, err
+}
+
+// decide asks the scheme, and guards what it wants.
+func (c *Controller) decide(ctx context.Context, in decision.Case) (decision.Record, decision.State, error) {
+	_, span := c.Traces.Child(ctx, "decide")
+	chosen, err := decision.Choose(in)
+	span.Set("scheme", in.Settings.Scheme)
+	span.End()
+	if err != nil {
+		return decision.Record{}, in.Before, err
+	}
+	_, span = c.Traces.Child(ctx, "guard")
+	defer span.End()
+	r, after := chosen.Guard()
+	span.Count("wanted", r.Wanted)
+	span.Count("target", r.Action.To)
+	span.Count("clamps", len(r.Clamps))
+	return r, after, nil
+}
+
 // act asks for workers, and then tells those who leave. In this order nobody
 // who leaves is replaced; should only the first be done, the next tick finds
 // more workers than are asked for and does the second.
 func (c *Controller) act(ctx context.Context, p Pool, a decision.Action) error {
+	ctx, span := c.Traces.Child(ctx, "act")
+	defer span.End()
+	span.Count("target", a.To)
+	span.Count("drained", len(a.Drain))
 	if a.Set {
 		if err := c.Fleet.SetDesired(ctx, p.Name, a.To); err != nil {
 			return err

@@ -18,7 +18,7 @@ import (
 // attempt is a query on its way through the functions.
 type attempt struct {
 	del      cloud.Delivery
-	payload  []byte
+	request  inference.Request
 	failures int    // runs of it that failed so far
 	why      string // what became of the last try
 }
@@ -34,7 +34,7 @@ func (d *Dispatcher) answer(ctx context.Context, del cloud.Delivery) error {
 	failure, err := d.load(ctx, &a)
 	switch {
 	case failure != nil:
-		return d.settler.Fail(ctx, del, a.failures+1, *failure)
+		return d.fail(ctx, &a, a.failures+1, *failure)
 	case err != nil:
 		a.why = err.Error()
 		return d.fallBack(ctx, a)
@@ -66,28 +66,20 @@ func (d *Dispatcher) load(ctx context.Context, a *attempt) (*query.Failure, erro
 	if n := len(m.Input.Data); n > inference.MaxInputBytes {
 		return nil, fmt.Errorf("an input of %d bytes is too large for a function", n)
 	}
-	var err error
-	a.payload, err = json.Marshal(inference.Request{Model: m.Model, Input: m.Input})
-	return nil, err
+	a.request = inference.Request{Model: m.Model, Input: m.Input}
+	return nil, nil
 }
 
 // try invokes one function. It is done when the query is over; otherwise the
 // next function may be tried.
 func (d *Dispatcher) try(ctx context.Context, a *attempt, offer placement.FunctionOffer) (done bool, err error) {
 	name, startedAt := inference.FunctionName(a.del.Message.Model, offer.MemoryMB), d.Now()
-	inv, err := d.Invoker.Invoke(ctx, name, a.payload)
+	inv, res, err := d.invoke(ctx, a, name)
 	if inv.BilledMS > 0 {
 		d.Paid(d.price(offer, inv))
 	}
 	if ctx.Err() != nil {
 		return false, fmt.Errorf("invoke %s: %w", name, ctx.Err())
-	}
-	var res inference.Response
-	if err == nil {
-		d.sawStart(name, inv.InitMS > 0)
-		if err = json.Unmarshal(inv.Payload, &res); err != nil {
-			err = fmt.Errorf("%w: its answer cannot be read: %w", cloud.ErrFault, err)
-		}
 	}
 	switch {
 	case err != nil:
@@ -98,11 +90,37 @@ func (d *Dispatcher) try(ctx context.Context, a *attempt, offer placement.Functi
 	case res.Error == nil:
 		return true, d.succeed(ctx, a, offer, inv, res, startedAt)
 	case res.Error.Code == query.BadInput:
-		return true, d.settler.Fail(ctx, a.del, a.failures+1, *res.Error)
+		return true, d.fail(ctx, a, a.failures+1, *res.Error)
 	default:
 		a.why = fmt.Sprintf("%s: %s", name, res.Error.Detail)
 	}
 	return d.countFault(ctx, a)
+}
+
+// invoke asks one function, which follows the trace, and reads its answer.
+func (d *Dispatcher) invoke(ctx context.Context, a *attempt, name string) (inv cloud.Invocation, res inference.Response, err error) {
+	ctx, span := d.Traces.Child(ctx, "invoke")
+	defer span.End()
+	span.Set("function", name)
+	a.request.Trace = d.Traces.Carry(ctx)
+	payload, err := json.Marshal(a.request)
+	if err != nil {
+		return inv, res, fmt.Errorf("encode the request: %w", err)
+	}
+	if inv, err = d.Invoker.Invoke(ctx, name, payload); err == nil {
+		d.sawStart(name, inv.InitMS > 0)
+		if err = json.Unmarshal(inv.Payload, &res); err != nil {
+			err = fmt.Errorf("%w: its answer cannot be read: %w", cloud.ErrFault, err)
+		}
+	}
+	span.Count("cold_start_ms", int(inv.InitMS))
+	switch {
+	case err != nil:
+		span.Fail("the invocation failed")
+	case res.Error != nil:
+		span.Fail(string(res.Error.Code))
+	}
+	return inv, res, err
 }
 
 // countFault counts a run that failed, and ends the query that failed too often.
@@ -113,7 +131,7 @@ func (d *Dispatcher) countFault(ctx context.Context, a *attempt) (done bool, err
 		return false, nil
 	}
 	detail := fmt.Sprintf("%d runs failed, the last on %s", a.failures, a.why)
-	return true, d.settler.Fail(ctx, a.del, a.failures, query.Failure{Code: query.TooOften, Detail: detail})
+	return true, d.fail(ctx, a, a.failures, query.Failure{Code: query.TooOften, Detail: detail})
 }
 
 // fallBack puts a query on its work queue, from which it may not be bounced
@@ -121,7 +139,20 @@ func (d *Dispatcher) countFault(ctx context.Context, a *attempt) (done bool, err
 func (d *Dispatcher) fallBack(ctx context.Context, a attempt) error {
 	to := cloud.WorkQueue(d.Pool, a.del.Message.Class)
 	step := query.Step{At: d.Now(), Event: query.StepFellBack, Where: string(to), Why: a.why}
+	ctx, span := d.Traces.Child(ctx, "fall back")
+	defer span.End()
+	if carried := d.Traces.Carry(ctx); carried != "" {
+		a.del.Message.Trace = carried
+	}
 	return d.settler.Pin(ctx, a.del, to, a.failures, step)
+}
+
+// fail ends a query without an answer.
+func (d *Dispatcher) fail(ctx context.Context, a *attempt, attempts int, f query.Failure) error {
+	ctx, span := d.Traces.Child(ctx, "finish")
+	defer span.End()
+	span.Fail(string(f.Code))
+	return d.settler.Fail(ctx, a.del, attempts, f)
 }
 
 // price is what an invocation cost.
@@ -130,6 +161,8 @@ func (d *Dispatcher) price(offer placement.FunctionOffer, inv cloud.Invocation) 
 }
 
 func (d *Dispatcher) succeed(ctx context.Context, a *attempt, offer placement.FunctionOffer, inv cloud.Invocation, res inference.Response, startedAt time.Time) error {
+	ctx, span := d.Traces.Child(ctx, "finish")
+	defer span.End()
 	now, name, result := d.Now(), inference.FunctionName(a.del.Message.Model, offer.MemoryMB), res.Result()
 	return d.settler.End(ctx, a.del, query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: startedAt, Result: &result,

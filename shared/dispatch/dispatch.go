@@ -19,6 +19,7 @@ import (
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
+	"paragon/shared/telemetry/tracing"
 )
 
 // Blobs gives the inputs that are too large for a message.
@@ -26,7 +27,8 @@ type Blobs interface {
 	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
 }
 
-// Options are what a dispatcher is made of. All but Paced and Paid must be set.
+// Options are what a dispatcher is made of. All but Paced, Paid and
+// Traces must be set.
 type Options struct {
 	Catalogue *profile.Catalogue
 	Arch      string // of the inference functions
@@ -38,6 +40,7 @@ type Options struct {
 	Paid      func(usd float64) // told what each invocation cost, a failed one too
 	Blobs     Blobs
 	Settings  func() settings.Settings // in force now
+	Traces    *tracing.Tracer          // nil traces nothing
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -101,8 +104,12 @@ func (d *Dispatcher) Handle(ctx context.Context, ds []cloud.Delivery) (failed []
 
 // dispatch answers one query, and tells whether its end, or its way on, is stored.
 func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {
+	ctx, span := d.Traces.Child(d.Traces.Continue(ctx, del.Message.Trace), "dispatch")
+	defer span.End()
+	span.Query(del.Message)
 	err := d.answer(ctx, del)
 	if err != nil {
+		span.Fail("what became of it could not be stored")
 		d.Log.Warn("could not store what became of a query", "query", del.Message.ID, "error", err)
 	}
 	return err == nil

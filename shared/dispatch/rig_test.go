@@ -41,13 +41,17 @@ type functions struct {
 	took   time.Duration
 	names  []string
 	busy   int
-	most   int // at once
+	most   int                     // at once
+	asked  func(inference.Request) // when set, told of every request
 }
 
 func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
 	var req inference.Request
 	if err := json.Unmarshal(payload, &req); err != nil {
 		return cloud.Invocation{}, err
+	}
+	if f.asked != nil {
+		f.asked(req)
 	}
 	f.mu.Lock()
 	nth := len(f.names)

@@ -23,6 +23,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
+	"paragon/shared/telemetry/tracing"
 )
 
 // Store is what intake needs of cloud.Store.
@@ -109,6 +110,7 @@ type Config struct {
 	Arch string
 	// Status adds what only the home knows to the status page. Optional.
 	Status func(context.Context) api.HomeStatus
+	Traces *tracing.Tracer  // nil traces nothing
 	Now    func() time.Time // defaults to time.Now
 	NewID  func() string    // defaults to NewID
 	Log    *slog.Logger     // defaults to slog.Default

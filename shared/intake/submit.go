@@ -10,6 +10,7 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/telemetry/tracing"
 )
 
 // Submit takes a query in for an owner and returns its record once it is
@@ -17,6 +18,8 @@ import (
 // one's record as it stands, and fresh is false. A *Refusal says what is wrong
 // with the request; nothing is stored then.
 func (s *Service) Submit(ctx context.Context, owner, key string, r Request) (rec query.Record, fresh bool, err error) {
+	ctx, span := s.Traces.Root(ctx, "accept")
+	defer func() { told(span, rec, err); span.End() }()
 	if key == "" {
 		return s.submit(ctx, owner, s.NewID(), "", r)
 	}
@@ -36,6 +39,19 @@ func (s *Service) Submit(ctx context.Context, owner, key string, r Request) (rec
 		return rec, false, fmt.Errorf("look for the key's first query: %w", err)
 	}
 	return s.repeat(ctx, first, hash, r.Input)
+}
+
+// told adds to a span what became of a request.
+func told(span tracing.Span, rec query.Record, err error) {
+	span.Query(rec.Message(query.Input{}))
+	span.Set("placement", rec.Placement)
+	var no *Refusal
+	switch {
+	case errors.As(err, &no):
+		span.Fail(string(no.Kind))
+	case err != nil:
+		span.Fail("the query could not be taken in")
+	}
 }
 
 // repeat answers a request whose key was used before. An unfinished query is
@@ -62,7 +78,7 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		s.learnt.refresh(ctx, s, set)
 	}
 	now := s.Now()
-	p, err := s.plan(r, now, set)
+	p, err := s.selects(ctx, r, now, set)
 	if err != nil {
 		return query.Record{}, false, err
 	}
@@ -70,13 +86,17 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		return query.Record{}, false, err
 	}
 	asks := s.asks(p, set)
+	_, span := s.Traces.Child(ctx, "place")
 	to, err := s.fleet.place(p.pool.Name, s.ask(p, set), asks.functionUSD, now, set)
+	span.Set("route", string(to.Route))
+	span.Set("reason", string(to.Reason))
+	span.End()
 	if err != nil {
 		return query.Record{}, false, err
 	}
 	rec := record(p, to.Choice, now, set)
 	rec.ID, rec.Owner, rec.BodyHash = id, owner, hash
-	stored, fresh, err := s.Store.Accept(ctx, rec, cloud.QueueName(rec.Placement), rec.Message(r.Input))
+	stored, fresh, err := s.store(ctx, rec, r.Input)
 	if err != nil || !fresh {
 		s.fleet.unbook(to.bookedUSD, now)
 	}
@@ -90,6 +110,27 @@ func (s *Service) submit(ctx context.Context, owner, id, hash string, r Request)
 		s.arrivals.count(now, rec.Need.Task, rec.Class, asks)
 	}
 	return stored, fresh, nil
+}
+
+// selects is plan, traced.
+func (s *Service) selects(ctx context.Context, r Request, now time.Time, set settings.Settings) (plan, error) {
+	_, span := s.Traces.Child(ctx, "select")
+	defer span.End()
+	p, err := s.plan(r, now, set)
+	if err == nil {
+		span.Set("model", p.chosen.Model)
+	}
+	return p, err
+}
+
+// store stores a query and sends its message, which carries the trace on.
+func (s *Service) store(ctx context.Context, rec query.Record, in query.Input) (query.Record, bool, error) {
+	ctx, span := s.Traces.Child(ctx, "store")
+	defer span.End()
+	span.Set("queue", rec.Placement)
+	m := rec.Message(in)
+	m.Trace = s.Traces.Carry(ctx)
+	return s.Store.Accept(ctx, rec, cloud.QueueName(rec.Placement), m)
 }
 
 // record is a query as it is first stored, without whose it is.

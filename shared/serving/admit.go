@@ -16,9 +16,11 @@ import (
 func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
 	taken, fresh := w.take(ds)
 	if len(fresh) > 0 {
+		received := w.began(taken, "receive")
 		call, cancel := context.WithTimeout(w.life, w.leaseTime())
 		run, _, err := w.settler.Runnable(call, fresh)
 		cancel()
+		ended(received)
 		if err != nil {
 			w.Log.Warn("gave messages back", "worker", w.ID, "messages", len(fresh), "error", err)
 			w.release(taken)
@@ -36,7 +38,7 @@ func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
 func (w *Worker) take(ds []cloud.Delivery) (taken []*lease, fresh []cloud.Delivery) {
 	now, length := w.Now(), w.leaseTime()
 	for _, d := range ds {
-		if l := w.leases.add(w.life, d, now, length); l != nil {
+		if l := w.leases.add(w.Traces.Continue(w.life, d.Message.Trace), d, now, length); l != nil {
 			taken, fresh = append(taken, l), append(fresh, d)
 		}
 	}
@@ -56,6 +58,7 @@ func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 			w.leases.drop(l)
 			continue
 		}
+		_, l.wait = w.Traces.Child(l.ctx, "wait")
 		w.bench.Add(w.workOf(l.d.Message), l)
 	}
 	w.notifyLocked()
@@ -107,10 +110,17 @@ func (w *Worker) relieve() int {
 // bounce hands a query over to the inference functions.
 func (w *Worker) bounce(late placement.Late[*lease]) {
 	l := late.Item
+	l.wait.End()
 	w.leases.pass(l)
 	defer l.lose()
 	ctx, cancel := context.WithTimeout(l.ctx, w.leaseTime())
 	defer cancel()
+	ctx, span := w.Traces.Child(ctx, "bounce")
+	defer span.End()
+	w.tells(span, l)
+	if carried := w.Traces.Carry(ctx); carried != "" {
+		l.d.Message.Trace = carried
+	}
 	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
 	if err := w.settler.Pass(ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step); err != nil {
 		w.Log.Warn("could not bounce", "worker", w.ID, "query", l.d.Message.ID, "error", err)
@@ -125,6 +135,7 @@ func (w *Worker) release(ls []*lease) {
 	}
 	ds := make([]cloud.Delivery, len(ls))
 	for i, l := range ls {
+		l.wait.End()
 		ds[i] = l.d
 		w.leases.drop(l)
 	}

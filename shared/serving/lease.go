@@ -8,6 +8,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
+	"paragon/shared/telemetry/tracing"
 )
 
 // lease is a message in hand.
@@ -18,6 +19,7 @@ type lease struct {
 	// ctx ends when the lease is lost: somebody else may have the message.
 	ctx  context.Context
 	lose context.CancelFunc
+	wait tracing.Span // until it starts, or leaves
 }
 
 // leases are the messages in hand, by query.
@@ -125,6 +127,7 @@ func (w *Worker) lost(l *lease, why string) {
 	waiting := w.bench.Take(func(o *lease) bool { return o == l })
 	w.mu.Unlock()
 	if len(waiting) > 0 {
+		l.wait.End()
 		w.leases.drop(l)
 		w.notify()
 	}

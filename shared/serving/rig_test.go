@@ -82,6 +82,7 @@ type answers struct {
 	batches []int
 	cold    chan struct{} // when set, a run waits until it is closed
 	started chan string   // when set, gets every input that starts
+	broken  bool          // no run is answered
 }
 
 func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error) {
@@ -101,6 +102,9 @@ func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+	if a.broken {
+		return nil, &answer.Fault{Code: query.ModelFault, Err: errors.New("the model is broken")}
 	}
 	out := make([]answer.Answered, len(in))
 	for i := range in {

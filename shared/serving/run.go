@@ -33,8 +33,13 @@ func (w *Worker) start() {
 // outcomes are stored.
 func (w *Worker) run(r placement.Run[*lease]) {
 	startedAt := w.Now()
+	for _, l := range r.Items {
+		l.wait.End()
+	}
+	spans := w.began(r.Items, "run")
 	answers := w.answer(r)
 	w.pace(r, startedAt, answers)
+	endRun(spans, answers)
 	took := query.Milliseconds(w.Now().Sub(startedAt))
 
 	w.mu.Lock()
@@ -124,6 +129,9 @@ func (w *Worker) pace(r placement.Run[*lease], startedAt time.Time, answers []an
 func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	defer w.notify() // there may be room for one more
 	defer w.leases.drop(l)
+	_, span := w.Traces.Child(l.ctx, "finish")
+	defer span.End()
+	w.tells(span, l)
 	var err error
 	if a.Err == nil {
 		err = w.succeed(l, a.Result, r)

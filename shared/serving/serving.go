@@ -20,6 +20,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/engine/answer"
+	"paragon/shared/telemetry/tracing"
 )
 
 // Answerer runs a model over inputs, as one batch; answers come in the order
@@ -39,7 +40,7 @@ type Blobs interface {
 	Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error)
 }
 
-// Options are what a worker is made of. All but Arch and Paced must be set.
+// Options are what a worker is made of. All but Arch, Paced and Traces must be set.
 type Options struct {
 	ID           string
 	Pool         string
@@ -57,6 +58,7 @@ type Options struct {
 	Blobs     Blobs
 	Settings  func() settings.Settings // in force now
 	PollWait  time.Duration            // how long an idle worker waits for a message at once; SQS allows 20 s
+	Traces    *tracing.Tracer          // nil traces nothing
 	Now       func() time.Time
 	Log       *slog.Logger
 }

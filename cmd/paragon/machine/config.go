@@ -48,6 +48,9 @@ type Config struct {
 	GroupMax int
 	// Fault tells what goes wrong with the nth worker launched; nil means nothing.
 	Fault func(n int) children.Fault
+	// Traces is a file to which the spans of all processes are added; empty means
+	// that they go where the OTEL_ variables say, if anywhere.
+	Traces string
 	// Set holds settings to store before anything starts, by name.
 	Set map[string]string
 	Log *slog.Logger

@@ -20,7 +20,7 @@ const pruneEvery = 10 * time.Minute
 func (m *Machine) startJobs(owner *local.Home) error {
 	d, err := dispatch.New(dispatch.Options{
 		Catalogue: m.catalogue, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Store: m.home.Store,
-		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Settings: m.settings.Current, Now: time.Now, Log: m.log,
+		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Settings: m.settings.Current, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the dispatcher: %w", err)
@@ -29,7 +29,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.catalogue, Arch: arch(), Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues,
 		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger,
-		Tuned: m.settings.State, Now: time.Now, Log: m.log,
+		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	m.dispatching(d.Pump, m.functions.Close)
 	m.background(c.Run,

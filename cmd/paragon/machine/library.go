@@ -1,10 +1,15 @@
 package machine
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/telemetry/tracing"
 )
 
 // library finds ONNX Runtime and checks that it is the one that is known.
@@ -23,7 +28,34 @@ func library() (string, error) {
 
 // childEnv is what workers and functions are told alike.
 func (m *Machine) childEnv() []string {
-	return []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), onnxruntime.EnvLibrary + "=" + m.library}
+	env := []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), onnxruntime.EnvLibrary + "=" + m.library, tracing.File + "=" + m.cfg.Traces}
+	for _, pair := range os.Environ() {
+		if strings.HasPrefix(pair, "OTEL_") {
+			env = append(env, pair)
+		}
+	}
+	return env
+}
+
+// openTraces finds where spans go. Children are told the same.
+func (m *Machine) openTraces(ctx context.Context) (err error) {
+	if m.cfg.Traces != "" { // children have working folders of their own
+		if m.cfg.Traces, err = filepath.Abs(m.cfg.Traces); err != nil {
+			return fmt.Errorf("find the file for traces: %w", err)
+		}
+	}
+	m.traces, err = tracing.Open(ctx, func(name string) string {
+		if name == tracing.File {
+			return m.cfg.Traces
+		}
+		return os.Getenv(name)
+	}, "machine")
+	m.onClose(func() {
+		if err := m.traces.Close(); err != nil {
+			m.log.Warn("the last spans were not written", "error", err)
+		}
+	})
+	return err
 }
 
 func instanceTypes(c *profile.Catalogue) []string {

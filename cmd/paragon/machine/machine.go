@@ -23,6 +23,7 @@ import (
 	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
+	"paragon/shared/telemetry/tracing"
 )
 
 // Version is what the binary says it is.
@@ -51,6 +52,7 @@ type Machine struct {
 	boots     boots
 	savings   savings
 	faults    *faultDesk
+	traces    *tracing.Source
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
@@ -75,6 +77,9 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 		return nil, err
 	}
 	if m.library, err = library(); err != nil {
+		return nil, err
+	}
+	if err := m.openTraces(ctx); err != nil {
 		return nil, err
 	}
 	invoker, err := m.startFunctions()

@@ -117,24 +117,48 @@ const idLayout = "20060102T150405.000Z"
 // ID names the tick of a pool at a time.
 func ID(at time.Time, pool string) string { return at.UTC().Format(idLayout) + "-" + pool }
 
-// Make decides a case. It returns the record and what must be remembered. It
-// fails only when the settings name a scheme that does not exist.
+// Make decides a case: what the scheme chooses, guarded. It returns the record
+// and what must be remembered. It fails only when the settings name a scheme
+// that does not exist.
 func Make(c Case) (Record, State, error) {
+	chosen, err := Choose(c)
+	if err != nil {
+		return Record{}, c.Before, err
+	}
+	r, after := chosen.Guard()
+	return r, after, nil
+}
+
+// Chosen is what a scheme wants, before the guard.
+type Chosen struct {
+	in    Case
+	d     procurement.Decision
+	mode  Mode
+	after State
+}
+
+// Choose asks the scheme, or holds when the signals cannot be trusted.
+func Choose(c Case) (Chosen, error) {
 	c = c.tidy()
-	set := c.Settings
 	d, mode, after, err := c.choose()
 	if err != nil {
-		return Record{}, c.Before, fmt.Errorf("decide for pool %s: %w", c.Pool, err)
+		return Chosen{}, fmt.Errorf("decide for pool %s: %w", c.Pool, err)
 	}
+	return Chosen{c, d, mode, after}, nil
+}
+
+// Guard holds what was chosen to its bounds.
+func (w Chosen) Guard() (Record, State) {
+	c, d := w.in, w.d
 	r := Record{
-		ID: ID(c.At, c.Pool), Case: c, Mode: mode, Scheme: set.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
+		ID: ID(c.At, c.Pool), Case: c, Mode: w.mode, Scheme: c.Settings.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
 		PeakToMedian: d.PeakToMedian, Dynamic: d.Dynamic, StaticSeconds: d.StaticSeconds,
 	}
-	to, clamps, after := c.guard(d.Workers, mode, after)
+	to, clamps, after := c.guard(d.Workers, w.mode, w.after)
 	r.Clamps = clamps
-	r.Action = c.action(to, mode, d)
+	r.Action = c.action(to, w.mode, d)
 	after.TickedAt = c.At
-	return r, after, nil
+	return r, after
 }
 
 // have is how many workers there are, those that came and those that are to come.

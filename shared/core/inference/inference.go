@@ -24,6 +24,7 @@ const MaxInputBytes = 4 << 20
 type Request struct {
 	Model string      `json:"model"`
 	Input query.Input `json:"input"`
+	Trace string      `json:"trace,omitempty"` // W3C traceparent of the invocation, when it is traced
 }
 
 // Response is an answer, or the failure that no other try mends for a bad

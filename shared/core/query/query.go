@@ -150,6 +150,7 @@ type Message struct {
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
 	Trail      Trail     `json:"trail,omitempty"`
+	Trace      string    `json:"trace,omitempty"` // W3C traceparent of the span that sent it, when it is traced
 }
 
 // KeyedID returns the id of an owner's query with an idempotency key. It is

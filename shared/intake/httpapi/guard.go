@@ -35,6 +35,9 @@ func (a *server) guard(next http.Handler) http.Handler {
 			a.fail(w, r, refuse(wrongHost, "Host", "only loopback names reach this service"))
 			return
 		}
+		if carried := r.Header.Get("traceparent"); carried != "" {
+			r = r.WithContext(a.svc.Traces.Continue(r.Context(), carried))
+		}
 		next.ServeHTTP(w, r)
 	})
 }

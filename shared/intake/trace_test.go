@@ -1,0 +1,63 @@
+package intake
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/telemetry/tracing/tracetest"
+)
+
+// A query's trace begins here, or where its caller's did, and goes on in its message.
+func TestTraceOfAQueryTakenIn(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		runners int
+		queue   cloud.QueueName
+	}{
+		{"on a worker", 2, cloud.WorkQueue("general", query.Strict)},
+		{"on overflow", 0, cloud.Overflow},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			spans := tracetest.New()
+			d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
+			d.publish(t, tc.runners)
+			ctx, caller := spans.Root(t.Context(), "caller")
+			rec, _, err := d.Submit(ctx, "ann", "", request(500))
+			caller.End()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ds, err := d.Home.Queues.Receive(t.Context(), tc.queue, 1, time.Minute, 0)
+			if err != nil || len(ds) != 1 {
+				t.Fatalf("%d messages, error %v", len(ds), err)
+			}
+			_, next := spans.Child(spans.Continue(t.Context(), ds[0].Message.Trace), "receive")
+			next.End()
+			if got, want := spans.Tree(), "caller(accept(select place store(receive)))"; got != want || spans.Traces() != 1 {
+				t.Errorf("%d traces: %s, want one: %s", spans.Traces(), got, want)
+			}
+			for name, want := range map[string]string{"query": rec.ID, "task": "digits", "model": "net", "class": "strict", "placement": string(tc.queue)} {
+				if got := spans.Attribute("accept", name); got != want {
+					t.Errorf("accept tells %s=%q, want %q", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestTraceOfARefusal(t *testing.T) {
+	spans := tracetest.New()
+	d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
+	r := request(500)
+	r.Task = "no-such-task"
+	_, _, err := d.Submit(t.Context(), "ann", "", r)
+	if _, refused := errors.AsType[*Refusal](err); !refused {
+		t.Fatal(err)
+	}
+	if got, want := spans.Tree(), "accept:unknown-task(select)"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

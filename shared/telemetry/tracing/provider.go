@@ -1,0 +1,75 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// File is the environment variable that names a file to which spans are added,
+// lines of OTLP's JSON: `paragon up --traces` sets it for its children.
+const File = "PARAGON_TRACES"
+
+// flushTime bounds how long a function waits for its spans to go out.
+const flushTime = 2 * time.Second
+
+// Source is a process's tracer with what its spans go through. A nil Source has
+// no tracer.
+type Source struct {
+	*Tracer
+	provider *sdk.TracerProvider
+}
+
+// Open reads from the environment where spans of a part of Paragon go: to the
+// file of PARAGON_TRACES, or as OTLP over HTTP, in JSON, to
+// OTEL_EXPORTER_OTLP_ENDPOINT, with its _HEADERS and _TIMEOUT. It is nil, and
+// tracing off, when neither is set, or OTEL_SDK_DISABLED is true. The SDK's own
+// variables hold as well, such as OTEL_TRACES_SAMPLER.
+func Open(ctx context.Context, env func(string) string, part string) (*Source, error) {
+	exporter, err := exporterOf(env)
+	if err != nil || exporter == nil {
+		return nil, err
+	}
+	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "paragon-"+part)), resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("read OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	}
+	p := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
+	return &Source{Tracer: New(p), provider: p}, nil
+}
+
+// Tracing returns the tracer; nil when tracing is off.
+func (s *Source) Tracing() *Tracer {
+	if s == nil {
+		return nil
+	}
+	return s.Tracer
+}
+
+// Flush sends what has ended, within two seconds: a function that was answered
+// is frozen. What does not go out then goes with the next.
+func (s *Source) Flush(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	_ = s.provider.ForceFlush(ctx) // whoever collects traces may be away: no query suffers from it
+}
+
+// Close sends what has ended and ends the source.
+func (s *Source) Close() error {
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if err := s.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("end the traces: %w", err)
+	}
+	return nil
+}
