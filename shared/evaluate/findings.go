@@ -18,14 +18,10 @@ What was measured, and whether it holds: util_aware and exascale hold 20 to 30 %
 reactive with no more missed; mixed cuts the bounds that reactive misses by 60 % or more at like
 cost; what mixed costs beside reactive; paragon is 10 % or more cheaper than mixed at like strict
 violations. On what they depend is in [sensitivity.md](sensitivity.md), and on recorded hours in
-<<<<<<< HEAD
 [sensitivity-recorded.md](sensitivity-recorded.md). util_aware and exascale hold less above reactive than
 the paper has, as reactive closes a worker only after 180 s without a query: while bursts reach its last
 worker within these it stays at its peak, and util_aware, which keeps its workers used to 50 to 80 %, holds
 about as many.
-=======
-[sensitivity-recorded.md](sensitivity-recorded.md).
->>>>>>> ab5a0d4 (wip)
 
 | catalogue | trace | util_aware VMs | exascale VMs | reactive misses | mixed: missed cut | mixed costs | paragon saves |
 |---|---|--:|--:|--:|--:|--:|--:|

@@ -22,11 +22,7 @@ func GridCases(m simulate.Market) ([]Case, error) {
 			return nil, err
 		}
 		c := New(name, t, m)
-<<<<<<< HEAD
 		c.Scaling, c.From, c.For = "made up", GridFrom, GridFor
-=======
-		c.Scaling, c.From, c.For, c.Warmup = "made up", GridFrom, GridFor, 10*time.Minute
->>>>>>> ab5a0d4 (wip)
 		out = append(out, c)
 	}
 	return out, nil

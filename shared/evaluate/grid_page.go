@@ -66,12 +66,8 @@ Every combination of four things is played:
   runner is free, as the paper reads it.
 
 Catalogue ` + "`paper2020`" + `, seed 1, the rest as in [evaluation.md](evaluation.md). A finding that does not hold
-<<<<<<< HEAD
 has its reason in its cell. A fleet of ten workers moves in tenths, and one that keeps what it has keeps its
 first minutes: a cell next to a limit says little, a row or a column that agrees says more.
-=======
-has its reason in its cell.
->>>>>>> ab5a0d4 (wip)
 `
 
 const recordedReasons = `
@@ -99,11 +95,7 @@ headroom: the second table below has the finding at 1.3 to 1.5 on every trace, a
 reactive rule on each but the twitter-like one.
 
 **mixed misses less** than reactive wherever reactive misses any. The cost stays alike when overflow waits to
-<<<<<<< HEAD
 the bound and workers do not close at once; it mostly does not when what finds no free runner is paid for as
-=======
-the bound and workers do not close at once; it does not when each query that finds no free runner is paid for as
->>>>>>> ab5a0d4 (wip)
 a function, or when workers follow the rate alone, so that functions take every burst. By the evaluation's rule
 reactive misses no bound in these hours, and there is nothing to cut.
 

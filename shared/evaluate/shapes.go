@@ -1,13 +1,9 @@
 package evaluate
 
-<<<<<<< HEAD
 import (
 	"fmt"
 	"math"
 )
-=======
-import "fmt"
->>>>>>> ab5a0d4 (wip)
 
 // Finding is one of the paper's findings in one setting.
 type Finding struct {
@@ -35,13 +31,8 @@ const (
 const (
 	likeCost   = 1.1
 	likeMissed = 0.005
-<<<<<<< HEAD
 	// saving is the least percent of reactive's cost that counts as saved.
 	saving = 1
-=======
-	// saving is the least share of reactive's cost that counts as saved.
-	saving = 0.01
->>>>>>> ab5a0d4 (wip)
 )
 
 // Findings measures the paper's findings on the rows of one trace, by scheme.
@@ -61,11 +52,7 @@ func findings(of map[string]Row) []Finding {
 }
 
 func moreVMs(name string, r, reactive Row) Finding {
-<<<<<<< HEAD
 	f := Finding{Claim: name + " holds 20 to 30 % more VMs with no more violations", Value: shown(ratio(r.VMHours, reactive.VMHours) - 1)}
-=======
-	f := Finding{Claim: name + " holds 20 to 30 % more VMs with no more violations", Value: 100 * (ratio(r.VMHours, reactive.VMHours) - 1)}
->>>>>>> ab5a0d4 (wip)
 	switch {
 	case r.SLOViolation > reactive.SLOViolation:
 		f.Why = "misses more"
@@ -83,11 +70,7 @@ func cuts(mixed, reactive Row) Finding {
 		f.Void, f.Why = true, "none missed"
 		return f
 	}
-<<<<<<< HEAD
 	f.Value = shown(1 - mixed.SLOViolation/reactive.SLOViolation)
-=======
-	f.Value = 100 * (1 - mixed.SLOViolation/reactive.SLOViolation)
->>>>>>> ab5a0d4 (wip)
 	switch {
 	case f.Value < 60:
 		f.Why = "too little"
@@ -98,11 +81,7 @@ func cuts(mixed, reactive Row) Finding {
 }
 
 func cheaper(paragon, mixed Row) Finding {
-<<<<<<< HEAD
 	f := Finding{Claim: "paragon is 10 % or more cheaper than mixed at like strict violations", Value: shown(1 - ratio(paragon.CostUSD, mixed.CostUSD))}
-=======
-	f := Finding{Claim: "paragon is 10 % or more cheaper than mixed at like strict violations", Value: 100 * (1 - ratio(paragon.CostUSD, mixed.CostUSD))}
->>>>>>> ab5a0d4 (wip)
 	switch {
 	case paragon.StrictViolation > mixed.StrictViolation+likeMissed:
 		f.Why = "misses more"
@@ -115,31 +94,19 @@ func cheaper(paragon, mixed Row) Finding {
 // saves is the finding that mixed saves beside reactive where the peak of the
 // load is more than half above its median, and nothing where it is not.
 func saves(mixed, reactive Row, dynamic bool) Finding {
-<<<<<<< HEAD
 	f := Finding{Claim: "mixed saves where the peak is more than half above the median, and nothing where it is not", Value: shown(1 - ratio(mixed.CostUSD, reactive.CostUSD))}
 	switch {
 	case dynamic && f.Value < saving:
 		f.Why = "saves nothing"
 	case !dynamic && f.Value >= saving:
-=======
-	share := 1 - ratio(mixed.CostUSD, reactive.CostUSD)
-	f := Finding{Claim: "mixed saves where the peak is more than half above the median, and nothing where it is not", Value: 100 * share}
-	switch {
-	case dynamic && share < saving:
-		f.Why = "saves nothing"
-	case !dynamic && share >= saving:
->>>>>>> ab5a0d4 (wip)
 		f.Why = "saves"
 	}
 	return f.judged()
 }
 
-<<<<<<< HEAD
 // shown is a share in percent as the tables show it, which verdicts go by.
 func shown(share float64) float64 { return math.Round(1000*share) / 10 }
 
-=======
->>>>>>> ab5a0d4 (wip)
 // judged holds what nothing is against.
 func (f Finding) judged() Finding {
 	f.Holds = f.Why == ""
