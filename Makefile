@@ -50,6 +50,7 @@ sensitivity: build ## Play on what the paper's findings depend and write docs/se
 .PHONY: evaluation
 evaluation: build ## Play every scheme on every trace of TRACES and write docs/evaluation*.md (some ten minutes)
 	bin/paragon sensitivity --traces $(TRACES) --markdown docs/sensitivity-recorded.md
+	bin/paragon figures 4 5 6 8 --traces $(TRACES) --out docs/figures >/dev/null && rm docs/figures/figure-[4568].png
 	bin/paragon compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --markdown docs/evaluation-hours.md --json >/dev/null
 	bin/paragon compare --traces $(TRACES) --keep data/evaluation --markdown docs/evaluation.md --json >/dev/null
 

@@ -45,6 +45,7 @@ func (a *app) playedFigures(ctx context.Context, f *figuresFlags, names []string
 	var rows []evaluate.Ran
 	if !slices.Equal(names, []string{"6"}) { // it shows arrivals alone
 		for i := range cases {
+			cases[i] = cases[i].InsideAStep()
 			cases[i].References = false
 		}
 		if rows, err = a.playAll(ctx, cases, procurement.All(), ""); err != nil {

@@ -70,9 +70,9 @@ func Hours(t arrivals.Trace) Load {
 // like: berkeley x20, wits x0.5, twitter_may25 x1 and wikipedia_limbo_hourly,
 // whose hours are one step each.
 var recorded = map[string]Load{
-	"berkeley-like": {149.4, 2.62, [4]float64{0.463, 0.223, 0.137, 0.088}},
-	"wits-like":     {121.1, 2.71, [4]float64{0.323, 0.230, 0.150, 0.101}},
-	"twitter-like":  {47.9, 1.14, [4]float64{0.165, 0.082, 0.067, 0.047}},
+	"berkeley-like": {149.4, 2.622, [4]float64{0.4626, 0.2234, 0.1365, 0.0882}},
+	"wits-like":     {121.1, 2.715, [4]float64{0.3234, 0.2299, 0.1505, 0.1012}},
+	"twitter-like":  {47.88, 1.1449, [4]float64{0.1651, 0.0822, 0.0667, 0.0466}},
 	"wiki-like":     {PerSecond: 437.3, PeakToMedian: 1},
 }
 

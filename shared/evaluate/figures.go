@@ -159,16 +159,19 @@ func minutes(t arrivals.Trace) []figures.Point {
 func told(trace string, found []Finding) []figures.Finding {
 	var out []figures.Finding
 	for _, x := range found {
-		out = append(out, figures.Finding{Claim: trace + ": " + x.Claim, Holds: x.Holds, Detail: fmt.Sprintf("%.1f %%", x.Value)})
+		out = append(out, figures.Finding{Claim: trace + ": " + x.Claim, Holds: x.Holds, Detail: strings.TrimSuffix(verdict(x), " holds")})
 	}
 	return out
 }
 
-// axis tells which trace stands where.
+// axis tells which trace stands where, by the first word of its name and its
+// scale, as an axis has room for.
 func axis(names []string) string {
 	out := ""
 	for i, n := range names {
-		out += fmt.Sprintf("%d %s  ", i+1, n)
+		name, scale, _ := strings.Cut(n, " ")
+		name, _, _ = strings.Cut(name, "_")
+		out += strings.TrimSuffix(fmt.Sprintf("%d %s %s", i+1, name, scale), " ") + "  "
 	}
 	return out
 }

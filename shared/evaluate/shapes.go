@@ -113,7 +113,7 @@ func (f Finding) judged() Finding {
 	return f
 }
 
-// verdict is a finding in a cell.
+// verdict is a finding in a cell: what was measured, and what is against it.
 func verdict(f Finding) string {
 	switch {
 	case f.Void:
