@@ -50,6 +50,7 @@ type Config struct {
 	MonthlyBudgetUSD    float64
 	AlarmEmail          string
 	LogDays             int
+	Traces              Traces
 	Retain              bool              // keep tables and logs when the stack is destroyed
 	Settings            map[string]string // first values that differ from the defaults
 	AssetRoot           string            // folder of what `make dist` built
@@ -64,7 +65,7 @@ const (
 // readConfig reads the context. Its errors name the key and what it may be.
 func readConfig(context func(string) any) (Config, error) {
 	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
-		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20}
+		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20, Traces: Traces{Share: 1}}
 	keys := c.keys()
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if err := decode(context(key), keys[key]); err != nil {
@@ -80,7 +81,7 @@ func (c *Config) keys() map[string]any {
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles,
 		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
-		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays,
+		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
 }
@@ -131,6 +132,7 @@ func (c Config) validate() error {
 	must(c.Throttle.PerSecond >= 1 && c.Throttle.Burst >= 1, "context \"throttle\": per_second and burst must be 1 or more")
 	must(c.OverflowConcurrency >= 2 && c.OverflowConcurrency <= 1000, "context \"overflow_concurrency\": %d is outside 2 to 1000", c.OverflowConcurrency)
 	must(slices.Contains(logDays, c.LogDays), "context \"log_days\": %d is none of %v", c.LogDays, logDays)
+	must(c.Traces.valid(), "context \"traces\": endpoint must be empty or http(s)://host:4318, and share from 0 to 1; they are %q and %v", c.Traces.Endpoint, c.Traces.Share)
 	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is no address", c.AlarmEmail)
 	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v is negative", c.MonthlyBudgetUSD)
 	for _, role := range c.SharedRoles {

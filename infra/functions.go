@@ -80,7 +80,7 @@ func (s *stack) makeInference() (out inference) {
 			name := coreinference.FunctionName(m.Name, mb)
 			out.all = append(out.all, s.function(made{
 				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,
-				env: s.tellProfiles(map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)}),
+				env: s.tellTraces(s.tellProfiles(map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)})),
 				may: s.readProfiles(everything),
 			}))
 		}
@@ -121,12 +121,12 @@ func (s *stack) tellOwners(env map[string]*string) map[string]*string {
 
 // home is what leads to the stage's queues, tables and bucket.
 func (s *stack) home() map[string]*string {
-	return s.tellProfiles(map[string]*string{
+	return s.tellTraces(s.tellProfiles(map[string]*string{
 		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue),
 		names.Table: s.data.queries.TableName(), names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
 			*awscdk.Aws_ACCOUNT_ID() + "/" + names.Prefix(s.Config.Stage)),
-	})
+	}))
 }
 
 // makeFunctions makes the api and the dispatcher with its source.

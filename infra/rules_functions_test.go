@@ -80,7 +80,11 @@ func packageRules() []rule {
 		{"a function is told where its home is", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				if a.isInference(f) {
-					return environment(f)[names.Catalogue] == a.cfg.Catalogue && len(environment(f)) <= 3
+					most := 3
+					if a.cfg.Traces.Endpoint != "" {
+						most += 3 // where, and of how many
+					}
+					return environment(f)[names.Catalogue] == a.cfg.Catalogue && len(environment(f)) <= most
 				}
 				if f == a.function("authorizer") {
 					return environment(f)[names.Stage] == a.cfg.Stage && len(environment(f)) == 1

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/cloud/aws/names"
 )
 
 // copy gives a mutation an assembly of its own to break.
@@ -90,13 +92,22 @@ func TestChoices(t *testing.T) {
 	a := synthesize(t, dist, map[string]any{
 		"stage": "prod", "network": "public", "authorizer": "keys", "function_arch": "arm64", "function_memory_mb": "[1024]", "retain": true,
 		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "settings": map[string]any{"path_ms": "60"},
-		"profiles_prefix": "s3://my-profiles/prod", "shared_roles": []string{"ingest", "batch"},
+		"traces": map[string]any{"endpoint": "https://collector.example:4318", "share": 0.01}, "profiles_prefix": "s3://my-profiles/prod", "shared_roles": []string{"ingest", "batch"},
 		"pools": map[string]any{
 			"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4},
 			"big":     map[string]any{"instance_types": []string{"c5.2xlarge"}, "max": 2},
 		},
 	})
 	hold(t, a)
+	for _, id := range a.t.of("Lambda::Function") {
+		vars, _ := a.t.Resources[id].prop("Environment").(map[string]any)["Variables"].(map[string]any)
+		if vars[names.Model] == nil && vars[names.Pool] == nil {
+			continue // it traces nothing
+		}
+		if vars["OTEL_EXPORTER_OTLP_ENDPOINT"] != "https://collector.example:4318" || vars["OTEL_TRACES_SAMPLER_ARG"] != "0.01" {
+			t.Errorf("%s is not told where its spans go: %v", id, vars)
+		}
+	}
 	if len(a.t.of("Budgets::Budget")) != 1 || len(a.t.of("SNS::Subscription")) != 1 {
 		t.Error("no budget or no subscription")
 	}
@@ -169,6 +180,8 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"throttle", `{"rate":1}`, "throttle"},
 		{"overflow_concurrency", 1, "overflow_concurrency"},
 		{"log_days", 31, "log_days"},
+		{"traces", map[string]any{"endpoint": "collector:4318"}, "traces"},
+		{"traces", map[string]any{"share": 2}, "traces"},
 		{"alarm_email", "nobody", "alarm_email"},
 		{"monthly_budget_usd", -1, "monthly_budget_usd"},
 		{"settings", map[string]any{"tick_seconds": "0"}, "tick_seconds"},

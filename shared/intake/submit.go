@@ -43,6 +43,9 @@ func (s *Service) Submit(ctx context.Context, owner, key string, r Request) (rec
 
 // told adds to a span what became of a request.
 func told(span tracing.Span, rec query.Record, err error) {
+	if !span.On() {
+		return
+	}
 	span.Query(rec.Message(query.Input{}))
 	span.Set("placement", rec.Placement)
 	var no *Refusal

@@ -68,6 +68,9 @@ func (t *Tracer) Carry(ctx context.Context) string {
 // Span is a piece of work under way. The zero value is none.
 type Span struct{ s trace.Span }
 
+// On tells whether there is a span to tell anything of.
+func (s Span) On() bool { return s.s != nil }
+
 // End ends it.
 func (s Span) End() {
 	if s.s != nil {
