@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/paragon/machine"
 	"paragon/shared/core/settings"
 	"paragon/shared/evaluate"
 	"paragon/shared/seen"
@@ -25,7 +24,8 @@ by five minutes for 63 and by the hour for 455; longer steps are spread as a Poi
 process. What came within --warmup before the first moment is played and not counted.
 
 It tells them only when paragon calibrate has found on this home, that of --data,
-that the simulation is close; else it says why not and what to do. The simulated
+that the simulation is close; else it says why not and what to do. No calibration
+vouches for a stage in an account: --uncalibrated prints its costs. The simulated
 controller guards its fleet as a home's does, by the settings given with --set;
 without max_workers among them the number of workers is not capped.
 
@@ -44,7 +44,7 @@ func (a *app) replayCommand() *cobra.Command {
 	f := &replayFlags{}
 	c := &cobra.Command{
 		Use: "replay", Short: "Price your own arrivals under every scheme",
-		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
+		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --uncalibrated --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 			return a.replay(c.Context(), f, c.Flags().Changed)
 		},
@@ -73,7 +73,7 @@ func (a *app) replay(ctx context.Context, f *replayFlags, given func(flag string
 	if err != nil {
 		return err
 	}
-	verdict := machine.JudgeCalibration(f.arrivals.data)
+	verdict := a.judge(&f.arrivals)
 	if !verdict.Quoted && !f.uncalibrated {
 		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
 	}

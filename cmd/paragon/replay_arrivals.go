@@ -8,10 +8,12 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"paragon/cmd/paragon/machine"
 	paws "paragon/shared/cloud/aws"
 	"paragon/shared/cloud/aws/door"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local"
+	"paragon/shared/core/calibration"
 	"paragon/shared/seen"
 )
 
@@ -83,16 +85,28 @@ func (a *app) seen(ctx context.Context, f *arrivalFlags, from, to time.Time, bef
 	if err != nil {
 		return l, err
 	}
-	if l = l.Trimmed(); !l.From.Add(l.Trace.Duration()).After(from) {
+	if l = l.Trimmed(); len(l.Trace.Counts) == 0 || !l.From.Add(l.Trace.Duration()).After(from) {
 		return l, fmt.Errorf("no arrivals of task %q are stored there from %s to %s", f.task, from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	return l, nil
 }
 
+// ofStage tells whether the arrivals are those of a stage in an account.
+func (a *app) ofStage(f *arrivalFlags) bool { return f.cloudwatch || a.stage != "" }
+
+// judge says whether savings may be quoted on the arrivals: of a stage in an
+// account nothing vouches for them.
+func (a *app) judge(f *arrivalFlags) calibration.Verdict {
+	if a.ofStage(f) {
+		return calibration.Deployment()
+	}
+	return machine.JudgeCalibration(f.data)
+}
+
 // recorded opens where arrivals are recorded, and tells by which steps those
 // from a moment on are kept there. end closes it.
 func (a *app) recorded(ctx context.Context, f *arrivalFlags, from time.Time) (m seen.Metrics, step time.Duration, end func(), err error) {
-	if !f.cloudwatch && a.stage == "" {
+	if !a.ofStage(f) {
 		h, err := local.ReadHistory(ctx, filepath.Join(f.data, "paragon.db"))
 		if err != nil {
 			return nil, 0, nil, err

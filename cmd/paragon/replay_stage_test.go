@@ -103,6 +103,14 @@ func TestReplayOfAStage(t *testing.T) {
 			t.Errorf("%s: %d queries, want %d: %+v", c.name, r.Queries, c.queries, r)
 		}
 	}
+	// What was calibrated on a machine does not vouch for the stage.
+	folder, term := t.TempDir(), newTerminal(t, http.NotFoundHandler())
+	calibrate(t, folder, 1.5)
+	term.now = func() time.Time { return now }
+	code := term.run(t.Context(), []string{"replay", "--stage", "dev", "--task", "fashion", "--since", "2h", "--data", folder})
+	if code != exitFailure || !strings.Contains(term.err.String(), "does not vouch for a deployment") {
+		t.Errorf("savings of a stage: exit %d: %s", code, term.err.String())
+	}
 }
 
 func TestWhatCannotBeReplayed(t *testing.T) {

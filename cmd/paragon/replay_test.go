@@ -59,8 +59,12 @@ func TestReplayPricesWhatWasSeen(t *testing.T) {
 	if len(rows) != 7 || rows[0].Queries != 120*12 || rows[0].Settings.StrictShare != 0.25 {
 		t.Errorf("%d rows, the first %+v", len(rows), rows[0])
 	}
-	if code := term.run(t.Context(), []string{"replay", "--data", folder, "--task", "other"}); code != exitFailure {
-		t.Errorf("arrivals of another task were found: exit %d", code)
+	for _, args := range [][]string{{"--task", "other"}, {"--task", "fashion", "--from", "2h", "--to", "1h"}} {
+		term.err.Reset()
+		code := term.run(t.Context(), append([]string{"replay", "--data", folder}, args...))
+		if code != exitFailure || !strings.Contains(term.err.String(), "no arrivals of task") {
+			t.Errorf("%v: exit %d: %s", args, code, term.err.String())
+		}
 	}
 }
 
