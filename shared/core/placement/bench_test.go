@@ -158,6 +158,47 @@ func TestBouncesExactlyWhatIsLate(t *testing.T) {
 	})
 }
 
+// TakeDue takes the relaxed queries between their last moments that no free
+// runner starts at once, and nothing else; what is nearly due is no surplus.
+func TestHandsOverExactlyWhatIsDue(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b, works := drawBench(rt)
+		for i := range b.held {
+			w := &b.held[i].work
+			if w.Class == query.Relaxed && rapid.Bool().Draw(rt, "on a function") {
+				w.HandOverAt = after(rapid.Float64Range(-500, 500).Draw(rt, "at"))
+				w.HandOverBy = w.HandOverAt.Add(query.Duration(rapid.Float64Range(0, 400).Draw(rt, "window")))
+			}
+			works[b.held[i].item] = *w
+		}
+		free := b.runners - len(b.running)
+		ahead, soon := query.Duration(100), t0.Add(query.Duration(200))
+		due := func(w Work, then time.Time) bool {
+			return !w.HandOverAt.IsZero() && !w.Pinned && !w.HandOverAt.After(then) && !t0.After(w.HandOverBy)
+		}
+		for _, l := range b.TakeDue(t0) {
+			if !due(works[l.Item], t0) || !l.AtBound {
+				rt.Fatalf("handed over %+v: %s", works[l.Item], l.Why())
+			}
+			delete(works, l.Item)
+		}
+		for i, e := range b.held {
+			if i >= free && due(e.work, t0) {
+				rt.Fatalf("kept %+v behind %d others for %d free runners", e.work, i, free)
+			}
+		}
+		for _, item := range b.TakeSurplus(t0, ahead, soon) {
+			if due(works[item], soon) {
+				rt.Fatalf("gave back %+v, which is nearly due", works[item])
+			}
+			delete(works, item)
+		}
+		if len(works) != len(b.held) {
+			rt.Fatalf("%d held, of %d", len(b.held), len(works))
+		}
+	})
+}
+
 func TestLateInWords(t *testing.T) {
 	b := NewBench[string](1)
 	b.Add(strictWork(5000, 900, 900), "runs")
@@ -166,6 +207,9 @@ func TestLateInWords(t *testing.T) {
 	late := b.TakeLate(t0)
 	if len(late) != 1 || late[0].Why() != "would start in 900 ms, 400 ms too late" {
 		t.Errorf("got %+v", late)
+	}
+	if why := (Late[string]{StartsIn: time.Second, AtBound: true}).Why(); why != "would start in 1000 ms, and only a function keeps its bound" {
+		t.Error(why)
 	}
 }
 
