@@ -64,6 +64,7 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 		{name: "without money", rule: placement.Pool{RelaxedOverflow: true, BudgetLeftUSD: &broke}},
 		{name: "overflow is off", rule: placement.Pool{RelaxedOverflow: true}, off: true},
 		{name: "strict, allowed", rule: placement.Pool{}, class: query.Strict, goes: true},
+		{name: "strict, without money", rule: placement.Pool{BudgetLeftUSD: &broke}, class: query.Strict},
 		{name: "strict, never", rule: placement.Pool{NoStrictOverflow: true}, class: query.Strict},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

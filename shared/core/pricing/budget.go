@@ -13,9 +13,6 @@ type Budget struct {
 	spent   float64
 }
 
-// NewBudget returns a budget of so much a clock hour; 0 means no limit.
-func NewBudget(hourUSD float64) *Budget { return &Budget{hourUSD: hourUSD} }
-
 // OverBudget says that a query would pass the hour's budget.
 type OverBudget struct {
 	QueryUSD, LeftUSD, HourUSD float64
@@ -31,7 +28,7 @@ func (e *OverBudget) Error() string {
 func (b *Budget) Admit(now time.Time, usd float64) error {
 	b.turn(now)
 	if b.hourUSD > 0 && b.spent+usd > b.hourUSD {
-		return &OverBudget{QueryUSD: usd, LeftUSD: b.left(), HourUSD: b.hourUSD, Until: b.hour.Add(time.Hour)}
+		return &OverBudget{QueryUSD: usd, LeftUSD: max(0, b.hourUSD-b.spent), HourUSD: b.hourUSD, Until: b.hour.Add(time.Hour)}
 	}
 	b.spent += usd
 	return nil
@@ -43,16 +40,9 @@ func (b *Budget) Settle(now time.Time, bookedUSD, costUSD float64) {
 	b.spent = max(0, b.spent-bookedUSD+costUSD)
 }
 
-// Limit changes the hour's limit; what was spent stays spent.
+// Limit sets what a clock hour may cost, 0 for any amount; what was spent stays
+// spent.
 func (b *Budget) Limit(hourUSD float64) { b.hourUSD = hourUSD }
-
-// LeftUSD returns what is left of the hour, and false when there is no limit.
-func (b *Budget) LeftUSD(now time.Time) (float64, bool) {
-	b.turn(now)
-	return b.left(), b.hourUSD > 0
-}
-
-func (b *Budget) left() float64 { return max(0, b.hourUSD-b.spent) }
 
 // turn begins a new hour. A clock that steps back keeps the later hour, so
 // that it cannot spend an hour twice.

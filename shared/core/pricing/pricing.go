@@ -18,16 +18,6 @@ func WorkerQueryUSD(in profile.Instance, serviceMS float64) float64 {
 	return in.USDPerHour / float64(in.VCPUs) / 3600 * serviceMS / 1000
 }
 
-// WithIdle adds the idle share to a worker's cost: of a worker that computes
-// for the share busy of its time, a query also pays for the rest. Busy is held
-// to (0, 1]; nothing known, as 0, means never idle.
-func WithIdle(usd, busy float64) float64 {
-	if busy <= 0 || busy >= 1 || math.IsNaN(busy) {
-		return usd
-	}
-	return usd / busy
-}
-
 // FunctionQueryUSD is what one invocation costs on an inference function: its
 // memory for the billed time, rounded up to the billing grain, and the fee for
 // the request.
@@ -76,7 +66,8 @@ type Trip struct {
 	LogKB        float64
 }
 
-// WorkerTrip is the trip of a query that is submitted and read once. Its
+// WorkerTrip is the trip of a query that is submitted and read once, also of one
+// that goes straight to the overflow queue. Its
 // message is sent, received and deleted. Accepted, it is an item of less than
 // 1 KB and three index entries; at its end an item of up to 2 KB, and an entry
 // that is taken out. It is read before it runs and by its caller. The gateway
@@ -84,9 +75,6 @@ type Trip struct {
 func WorkerTrip() Trip {
 	return Trip{HTTPRequests: 2, QueueCalls: 3, StoreWrites: 7, StoreReads: 2, LogKB: 1.6}
 }
-
-// OverflowTrip is the trip of a query that goes straight to the overflow queue.
-func OverflowTrip() Trip { return WorkerTrip() }
 
 // BouncedTrip is the trip of a query that a worker hands over.
 func BouncedTrip() Trip {

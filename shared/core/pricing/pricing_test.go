@@ -27,8 +27,6 @@ func TestWorkedExamples(t *testing.T) {
 		got, want float64
 	}{
 		{"100 ms of one of two vCPUs", WorkerQueryUSD(c5, 100), 0.085 / 2 / 36000},
-		{"a worker that idles half the time", WithIdle(1, 0.5), 2},
-		{"nothing known of idling", WithIdle(1, 0), 1},
 		{"1 GB for 51 ms", FunctionQueryUSD(today, "x86_64", 1024, 50.2), 0.0000166667*0.051 + 2e-7},
 		{"in steps of 100 ms", FunctionQueryUSD(in2020, "x86_64", 1024, 50.2), 0.0000166667*0.1 + 2e-7},
 		{"on arm64", FunctionQueryUSD(today, "arm64", 2048, 1000), 0.0000133334*2 + 2e-7},
@@ -45,7 +43,8 @@ func TestWorkedExamples(t *testing.T) {
 
 func TestABudgetTurnsWithTheHour(t *testing.T) {
 	at := time.Date(2026, 11, 23, 10, 59, 0, 0, time.UTC)
-	b := NewBudget(1)
+	var b Budget
+	b.Limit(1)
 	if err := b.Admit(at, 0.9); err != nil {
 		t.Fatal(err)
 	}
@@ -57,14 +56,14 @@ func TestABudgetTurnsWithTheHour(t *testing.T) {
 	if err := b.Admit(at, 0.2); err != nil {
 		t.Errorf("after one cost less than booked: %v", err)
 	}
-	if left, limited := b.LeftUSD(at.Add(2 * time.Minute)); !limited || left != 1 {
-		t.Errorf("the next hour has %v", left)
+	if err := b.Admit(at.Add(2*time.Minute), 1); err != nil {
+		t.Errorf("the next hour has less: %v", err)
 	}
-	if left, _ := b.LeftUSD(at); left != 1 {
-		t.Errorf("a clock that steps back: %v", left)
+	if err := b.Admit(at, 0.1); err == nil {
+		t.Error("a clock that steps back spends an hour twice")
 	}
-	if _, limited := NewBudget(0).LeftUSD(at); limited {
-		t.Error("no budget has a limit")
+	if err := new(Budget).Admit(at, 1e6); err != nil {
+		t.Errorf("without a limit: %v", err)
 	}
 }
 
@@ -72,7 +71,8 @@ func TestABudgetTurnsWithTheHour(t *testing.T) {
 func TestABudgetIsNeverPassed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.Float64Range(0.001, 10).Draw(t, "limit")
-		b := NewBudget(limit)
+		var b Budget
+		b.Limit(limit)
 		at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 		spent := map[time.Time]float64{}
 		for range 50 {

@@ -47,22 +47,6 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func TestMeasuredSlotsGoAsDeepAsTheBoundAllows(t *testing.T) {
-	_, m := catalogue(100, 150)
-	for n, p99 := range map[int]float64{1: 50, 2: 60, 4: 130, 8: 260} {
-		m.Latency = append(m.Latency, profile.Latency{
-			Resource: "c5.large", Threads: 1, Batch: 1, Concurrency: n, PerSecond: 18,
-			MS: profile.Percentiles{P50: p99, P95: p99, P99: p99},
-		})
-	}
-	if s, ok := Measured(m, "c5.large", 200, 20); !ok || s.Places != 4 {
-		t.Errorf("%+v, %v", s, ok)
-	}
-	if _, ok := Measured(m, "c5.large", 40, 0); ok {
-		t.Error("a bound below every p99 has slots")
-	}
-}
-
 func TestMemory(t *testing.T) {
 	c, m := catalogue(100, 110)
 	measured(m, 512, 310, 2000)

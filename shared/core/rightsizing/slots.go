@@ -33,20 +33,3 @@ func OnVM(c *profile.Catalogue, m *profile.Model, instanceType string, boundMS, 
 	}
 	return s, true
 }
-
-// Measured returns the slots that a measurement with several callers shows: of
-// the concurrencies that were tried the largest whose p99 keeps the bound, with
-// the rate that was seen there. False when none was tried or none keeps it.
-func Measured(m *profile.Model, resource string, boundMS, pathMS float64) (Slots, bool) {
-	var best Slots
-	for _, l := range m.Latency {
-		callers := max(l.Concurrency, 1)
-		if l.Resource != resource || l.Batch != 1 || l.Threads != 1 || l.PerSecond <= 0 {
-			continue
-		}
-		if l.MS.P99 <= boundMS-pathMS && callers > best.Places {
-			best = Slots{Runners: callers, Places: callers, PerSecond: l.PerSecond}
-		}
-	}
-	return best, best.Places > 0
-}
