@@ -29,9 +29,13 @@ const (
 // DeadLetters tells up to limit dead letters and what Redrive would make of
 // each, and leaves them where they are. ErrBadQueue.
 func (d *Desk) DeadLetters(ctx context.Context, queue string, limit int) (api.DeadLetters, error) {
-	var held []cloud.Delivery
+	held, known := []cloud.Delivery{}, map[string]bool{}
 	out, err := d.each(ctx, queue, limit, func(l *letter) error {
 		held = append(held, l.Delivery)
+		if known[l.Message.ID] {
+			return errAgain
+		}
+		known[l.Message.ID] = true
 		return nil
 	})
 	for _, h := range held {
@@ -39,7 +43,7 @@ func (d *Desk) DeadLetters(ctx context.Context, queue string, limit int) (api.De
 			err = errors.Join(err, fmt.Errorf("give dead letter %s back: %w", h.Message.ID, e))
 		}
 	}
-	out.Waiting = max(0, out.Waiting+len(held)) // it was counted while they were held
+	out.Waiting = max(0, out.Waiting+len(out.Letters)) // it was counted while they were held
 	return out, err
 }
 
@@ -74,7 +78,11 @@ type letter struct {
 	record query.Record // zero when it is forgotten
 }
 
-// each takes dead letters up, one after another, and does something with each.
+// errAgain says that a letter was told already: a long look outlasts what it holds.
+var errAgain = errors.New("it comes again")
+
+// each takes dead letters up, one after another, and does something with each,
+// until there are none, or none that it has not told.
 func (d *Desk) each(ctx context.Context, queue string, limit int, do func(*letter) error) (api.DeadLetters, error) {
 	out := api.DeadLetters{Letters: []api.DeadLetter{}}
 	if queue != "" && queue != OnOverflow && queue != OnWork {
@@ -85,18 +93,21 @@ func (d *Desk) each(ctx context.Context, queue string, limit int, do func(*lette
 		if err != nil {
 			return out, fmt.Errorf("take dead letters up: %w", err)
 		}
-		if len(ds) == 0 {
-			break
-		}
+		before := len(out.Letters)
 		for _, del := range ds {
 			l, err := d.read(ctx, del, queue)
 			if err == nil {
 				err = do(l)
 			}
-			if err != nil {
+			switch {
+			case err == nil:
+				out.Letters = append(out.Letters, l.DeadLetter)
+			case !errors.Is(err, errAgain):
 				return out, fmt.Errorf("dead letter %s: %w", del.Message.ID, err)
 			}
-			out.Letters = append(out.Letters, l.DeadLetter)
+		}
+		if len(out.Letters) == before {
+			break
 		}
 	}
 	depth, err := d.Home.Queues.Depth(ctx, cloud.DeadLetters)

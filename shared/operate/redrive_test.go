@@ -3,6 +3,7 @@ package operate_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -237,5 +238,38 @@ func TestALimitLeavesTheRest(t *testing.T) {
 	}
 	if _, err := d.Redrive(t.Context(), "work-strict-general", 1); !errors.Is(err, operate.ErrBadQueue) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// slowQueues take so long to hand out letters that leases end meanwhile.
+type slowQueues struct {
+	cloud.Queues
+	pass func(time.Duration)
+}
+
+func (q slowQueues) Receive(ctx context.Context, from cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
+	q.pass(11 * time.Second)
+	return q.Queues.Receive(ctx, from, limit, lease, wait)
+}
+
+// A look that outlasts what it holds tells each letter once, and ends.
+func TestALongLookTellsEachLetterOnce(t *testing.T) {
+	d := newDesk(t)
+	const letters = 35
+	for i := range letters {
+		d.dead(fmt.Sprint("q", i), query.Relaxed, "general", query.Failed)
+	}
+	d.Home.Queues = slowQueues{d.Home.Queues, d.pass}
+	seen, err := d.DeadLetters(t.Context(), "", 1000)
+	d.must(err)
+	told := map[string]bool{}
+	for _, l := range seen.Letters {
+		if told[l.ID] {
+			t.Errorf("%s is told twice", l.ID)
+		}
+		told[l.ID] = true
+	}
+	if len(told) != letters {
+		t.Errorf("%d letters are told, there are %d", len(told), letters)
 	}
 }

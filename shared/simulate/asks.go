@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -89,7 +90,7 @@ func (c *Config) strictShare() float64 {
 func (c *Config) longestMS() float64 {
 	longest := max(c.StrictMS, c.RelaxMS)
 	if len(c.Asks) > 0 {
-		longest = slices.MaxFunc(c.Asks, func(a, b Ask) int { return int(a.BoundMS - b.BoundMS) }).BoundMS
+		longest = slices.MaxFunc(c.Asks, func(a, b Ask) int { return cmp.Compare(a.BoundMS, b.BoundMS) }).BoundMS
 	}
 	return longest
 }
