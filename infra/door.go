@@ -37,15 +37,7 @@ func (s *stack) makeDoor() {
 // makeOperator makes the policy by which `paragon --stage` works: it calls the
 // API, tunes, reads decisions, and puts dead letters back.
 func (s *stack) makeOperator() {
-	may := s.operatorMay()
-	var statements []awsiam.PolicyStatement
-	var excuses []*cdknag.NagPackSuppression
-	for _, p := range may {
-		statements = append(statements, p.statement())
-		if p.wildcard != "" {
-			excuses = append(excuses, excuse("AwsSolutions-IAM5", p.why, p.wildcard))
-		}
-	}
+	statements, excuses := written(s.operatorMay())
 	policy := awsiam.NewManagedPolicy(s.Stack, text("Operator"), &awsiam.ManagedPolicyProps{
 		ManagedPolicyName: text(names.Operator(s.Config.Stage)), Description: text("to run the stage with the command line"), Statements: &statements,
 	})

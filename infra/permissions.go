@@ -43,16 +43,20 @@ func (p permission) statement() awsiam.PolicyStatement {
 	return awsiam.NewPolicyStatement(props)
 }
 
-// role may be taken on by one service of this account and do what is listed.
-func (s *stack) role(id, service string, may ...permission) awsiam.Role {
-	var statements []awsiam.PolicyStatement
-	var excuses []*cdknag.NagPackSuppression
+// written are permissions as statements, and the excuses of their wildcards.
+func written(may []permission) (statements []awsiam.PolicyStatement, excuses []*cdknag.NagPackSuppression) {
 	for _, p := range may {
 		statements = append(statements, p.statement())
 		if p.wildcard != "" {
 			excuses = append(excuses, excuse("AwsSolutions-IAM5", p.why, p.wildcard))
 		}
 	}
+	return statements, excuses
+}
+
+// role may be taken on by one service of this account and do what is listed.
+func (s *stack) role(id, service string, may ...permission) awsiam.Role {
+	statements, excuses := written(may)
 	r := awsiam.NewRole(s.Stack, text(id), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(text(service), nil),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{
