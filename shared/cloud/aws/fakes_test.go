@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -24,12 +25,13 @@ import (
 type sender struct {
 	queueClient
 	batches [][]types.SendMessageBatchRequestEntry
+	to      []string // queue of each
 	deleted int
 	failed  []types.BatchResultErrorEntry
 }
 
 func (s *sender) SendMessageBatch(_ context.Context, in *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
-	s.batches = append(s.batches, in.Entries)
+	s.batches, s.to = append(s.batches, in.Entries), append(s.to, *in.QueueUrl)
 	return &sqs.SendMessageBatchOutput{Failed: s.failed}, nil
 }
 
@@ -95,6 +97,25 @@ func TestMoveSendsBeforeItDeletes(t *testing.T) {
 	}
 	if body := *good.batches[0][0].MessageBody; !strings.Contains(body, `"attempts":3`) {
 		t.Errorf("released as %s, want its two uncounted receives counted", body)
+	}
+	if err := queuesOver(bad).Release(t.Context(), d); !errors.Is(err, cloud.ErrUnavailable) || bad.deleted != 0 {
+		t.Errorf("released: error %v, %d deleted", err, bad.deleted)
+	}
+}
+
+// What is given back goes ten to a call, to the queue that it is of.
+func TestReleaseGoesByTens(t *testing.T) {
+	s := &sender{}
+	ds := slices.Repeat([]cloud.Delivery{{Receipt: "h", Queue: "a", Receives: 1}}, 23)
+	if err := queuesOver(s).Release(t.Context(), append(ds, cloud.Delivery{Receipt: "h", Queue: "b", Receives: 1})...); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]int{}
+	for i, b := range s.batches {
+		got[s.to[i]] = append(got[s.to[i]], len(b))
+	}
+	if want := map[string][]int{"q/a": {10, 10, 3}, "q/b": {1}}; !reflect.DeepEqual(got, want) || s.deleted != 24 {
+		t.Errorf("batches of %v, want %v; %d deleted", got, want, s.deleted)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -213,18 +214,37 @@ func (q *queues) deleteBatch(ctx context.Context, from cloud.QueueName, batch []
 	return partly(attempt, bad)
 }
 
-// Release implements cloud.Queues. SQS counts every receive, so the message is
-// sent anew, with what was counted against it until now, and then deleted.
+// Release implements cloud.Queues. SQS counts every receive, so the messages
+// are sent anew, with what was counted against them until now, and then deleted:
+// two calls for ten of them. Where a call fails in part, those that it sent come
+// twice.
 func (q *queues) Release(ctx context.Context, ds ...cloud.Delivery) error {
-	var errs []error
+	byQueue := map[cloud.QueueName][]cloud.Delivery{}
 	for _, d := range ds {
-		msg := d.Message
-		msg.Attempts += max(0, d.Receives-1)
-		if err := q.Move(ctx, d, d.Queue, msg); !errors.Is(err, cloud.ErrLeaseLost) {
-			errs = append(errs, err)
+		if _, held := q.leases.held(d.Receipt); held {
+			d.Message.Attempts += max(0, d.Receives-1)
+			byQueue[d.Queue] = append(byQueue[d.Queue], d)
+		}
+	}
+	var errs []error
+	for name, held := range byQueue {
+		for some := range slices.Chunk(held, maxBatch) {
+			errs = append(errs, q.sendAgain(ctx, name, some))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// sendAgain sends deliveries' messages to a queue and then deletes the deliveries.
+func (q *queues) sendAgain(ctx context.Context, to cloud.QueueName, ds []cloud.Delivery) error {
+	msgs := make([]query.Message, len(ds))
+	for i, d := range ds {
+		msgs[i] = d.Message
+	}
+	if err := q.Send(ctx, to, msgs...); err != nil {
+		return fmt.Errorf("release %d messages: %w", len(ds), err)
+	}
+	return q.Delete(ctx, ds...)
 }
 
 // Move implements cloud.Queues: it sends and then deletes.
