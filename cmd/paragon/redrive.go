@@ -18,7 +18,7 @@ A query ends once, and its caller has been told. So one that has failed or expir
 stays as it is, and its input is asked again as another query of the same owner,
 with as much time as the first one had; it costs what a query costs. The new id
 follows from the old one: however often a query is put back, it is asked again
-once. One that never ended goes on, with its attempts forgotten. One that was
+once, and anew only when that one has expired. One that never ended goes on, with its attempts forgotten. One that was
 answered or cancelled meanwhile is dropped, and one that has expired is kept until
 the controller's next sweep has ended it. What was uploaded is kept for a day: the
 input of an older query is gone, and asking it again fails.

@@ -76,6 +76,7 @@ type letter struct {
 	api.DeadLetter
 	cloud.Delivery
 	record query.Record // zero when it is forgotten
+	rerun  query.Record // that asks again; zero when none does yet
 }
 
 // errAgain says that a letter was told already: a long look outlasts what it holds.
@@ -137,12 +138,36 @@ func (d *Desk) read(ctx context.Context, del cloud.Delivery, queue string) (*let
 		l.Fate, l.Why = api.Resumed, "its message was taken too often and never ended"
 	}
 	if l.Fate == api.Rerun {
-		l.As = query.RedrivenID(m.ID)
+		if err := d.follow(ctx, l); err != nil {
+			return nil, err
+		}
 	}
 	if l.Fate == api.Rerun || l.Fate == api.Resumed {
-		l.DeadLetter.Queue = string(d.place(m, queue))
+		l.DeadLetter.Queue = cmp.Or(l.rerun.Placement, string(d.place(m, queue)))
 	}
 	return l, nil
+}
+
+// follow finds which query asks again for what a letter asked. One that did and
+// expired gives way to another: whoever asked may have died before its message
+// was sent, and nobody else has the input.
+func (d *Desk) follow(ctx context.Context, l *letter) error {
+	for l.As = query.RedrivenID(l.Message.ID); ; l.As = query.RedrivenID(l.As) {
+		r, err := d.Home.Store.Get(ctx, l.As)
+		switch {
+		case errors.Is(err, cloud.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case r.State == query.Expired:
+			continue
+		case !r.State.Terminal() && d.Now().After(r.ExpiresAt):
+			l.Fate, l.Why, l.As = api.Kept, "query "+r.ID+", which asks again, has expired, and the next sweep ends it", ""
+		default:
+			l.rerun = r
+		}
+		return nil
+	}
 }
 
 // ended tells how a query ended.
@@ -185,19 +210,15 @@ func (d *Desk) resume(ctx context.Context, l *letter) error {
 // letter. Should the process die in between, the repeat finds that query by its
 // id; where it waits for its message still, accepting it again sends that.
 func (d *Desk) rerun(ctx context.Context, l *letter, keep time.Duration) error {
-	r, err := d.Home.Store.Get(ctx, l.As)
-	if errors.Is(err, cloud.ErrNotFound) {
-		r, err = d.again(l, keep), nil
-	}
-	if err != nil {
-		return err
+	r := l.rerun
+	if r.ID == "" {
+		r = d.again(l, keep)
 	}
 	if !r.State.Terminal() {
 		if _, _, err := d.Home.Store.Accept(ctx, r, cloud.QueueName(r.Placement), r.Message(l.Message.Input)); err != nil {
 			return err
 		}
 	}
-	l.DeadLetter.Queue = r.Placement
 	return d.Home.Queues.Delete(ctx, l.Delivery)
 }
 

@@ -202,6 +202,36 @@ func TestPutBackTwiceIsAskedOnce(t *testing.T) {
 	}
 }
 
+// Whoever put a query back may have died before its message was sent, and the
+// rerun has expired by the repeat: it is asked as yet another query, once the
+// sweep has ended that one.
+func TestARerunThatExpiredIsAskedAnew(t *testing.T) {
+	d := newDesk(t)
+	d.dead("q1", query.Strict, "general", query.Failed)
+	whole := d.Home.Queues
+	d.Home.Queues = &queues{Queues: whole, fails: 1}
+	if _, err := d.Redrive(t.Context(), "", 10); !errors.Is(err, errDied) {
+		t.Fatalf("error %v", err)
+	}
+	first := query.RedrivenID("q1")
+	d.must(whole.Delete(t.Context(), d.take(cloud.Overflow)...)) // it was never sent
+	d.pass(2 * time.Minute)
+	if kept, err := d.Redrive(t.Context(), "", 10); err != nil || len(kept.Letters) != 1 || kept.Letters[0].Fate != api.Kept {
+		t.Fatalf("before the sweep: %+v, error %v", kept, err)
+	}
+	_, _, err := d.Home.Store.Finish(t.Context(), first, query.Outcome{State: query.Expired, FinishedAt: d.now()})
+	d.must(err)
+	d.pass(31 * time.Second)
+	done, err := d.Redrive(t.Context(), "", 10)
+	d.must(err)
+	if len(done.Letters) != 1 || done.Letters[0].Fate != api.Rerun || done.Letters[0].As != query.RedrivenID(first) {
+		t.Fatalf("after it: %+v", done)
+	}
+	if ds := d.take(cloud.Overflow); len(ds) != 1 || ds[0].Message.ID != done.Letters[0].As {
+		t.Errorf("on the overflow queue: %+v", ds)
+	}
+}
+
 // What was put back may fail again, and is put back as yet another query.
 func TestAFailureOfTheRerunIsPutBackToo(t *testing.T) {
 	d := newDesk(t)
