@@ -139,7 +139,7 @@ func (o *view) surge(s Snapshot, set settings.Settings, st State) {
 // A surge is seen over so many seconds, with the backlog when that is so many
 // times what was expected.
 const (
-	surgeSeconds = 40
+	surgeSeconds = 60
 	surgeFactor  = 1.75
 )
 
