@@ -94,11 +94,7 @@ func (a *app) compareSchemes(ctx context.Context, f *compareFlags, args []string
 	if err != nil {
 		return err
 	}
-	all, err := f.traces(args)
-	if err != nil {
-		return err
-	}
-	cases, err := f.cases(all)
+	cases, err := f.named(args)
 	if err != nil {
 		return err
 	}
@@ -110,6 +106,15 @@ func (a *app) compareSchemes(ctx context.Context, f *compareFlags, args []string
 		return err
 	}
 	return a.tellRows(rows)
+}
+
+// named are the traces that were named, in each market.
+func (f *compareFlags) named(args []string) ([]evaluate.Case, error) {
+	all, err := f.traces(args)
+	if err != nil {
+		return nil, err
+	}
+	return f.cases(all)
 }
 
 // cases are the traces in each market.

@@ -76,11 +76,7 @@ func (a *app) compareConstrained(ctx context.Context, f *compareFlags, args []st
 	if err := twelve(f.catalogues...); err != nil {
 		return err
 	}
-	all, err := f.traces(args)
-	if err != nil {
-		return err
-	}
-	cases, err := f.cases(all)
+	cases, err := f.named(args)
 	if err != nil {
 		return err
 	}

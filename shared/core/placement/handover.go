@@ -28,18 +28,12 @@ func (w Work) dueBy(now, then time.Time) bool {
 // at once on a free runner stay.
 func (b *Bench[T]) TakeDue(now time.Time) []Late[T] {
 	var out []Late[T]
-	w, free := b.runway(now), b.runners-len(b.running)
-	keep := b.held[:0]
-	for _, e := range b.held {
-		start := w[w.next()]
-		if len(keep) >= free && e.work.due(now) {
-			out = append(out, Late[T]{Item: e.item, StartsIn: start.Sub(now), AtBound: true})
-			continue
+	b.sift(now, func(e entry[T], startsIn time.Duration, free bool) bool {
+		goes := !free && e.work.due(now)
+		if goes {
+			out = append(out, Late[T]{Item: e.item, StartsIn: startsIn, AtBound: true})
 		}
-		w.take(e.work.P50MS)
-		keep = append(keep, e)
-	}
-	clear(b.held[len(keep):])
-	b.held = keep
+		return goes
+	})
 	return out
 }

@@ -100,23 +100,14 @@ func (l Late[T]) Why() string {
 		query.Milliseconds(l.StartsIn), query.Milliseconds(l.LateBy))
 }
 
-// TakeLate removes and returns the strict queries that could not finish by
-// their deadlines here and may be bounced. One that starts at once on a free
-// runner stays, however late: nobody is faster. Taking one away brings those
-// behind it forward.
-func (b *Bench[T]) TakeLate(now time.Time) []Late[T] {
-	var out []Late[T]
+// sift plays the held queries through in their order and removes those that go.
+// It tells of each in how long it would start, and whether on a runner that is
+// free now. Taking one away brings those behind it forward.
+func (b *Bench[T]) sift(now time.Time, goes func(e entry[T], startsIn time.Duration, free bool) bool) {
 	w, free := b.runway(now), b.runners-len(b.running)
 	keep := b.held[:0]
-	for i, e := range b.held {
-		if e.work.Class != query.Strict {
-			keep = append(keep, b.held[i:]...)
-			break
-		}
-		start := w[w.next()]
-		over := start.Add(query.Duration(e.work.P99MS)).Sub(e.work.DeadlineAt)
-		if over > 0 && len(keep) >= free && !e.work.Pinned {
-			out = append(out, Late[T]{Item: e.item, StartsIn: start.Sub(now), LateBy: over})
+	for _, e := range b.held {
+		if goes(e, w[w.next()].Sub(now), len(keep) < free) {
 			continue
 		}
 		w.take(e.work.P50MS)
@@ -124,6 +115,21 @@ func (b *Bench[T]) TakeLate(now time.Time) []Late[T] {
 	}
 	clear(b.held[len(keep):])
 	b.held = keep
+}
+
+// TakeLate removes and returns the strict queries that could not finish by
+// their deadlines here and may be bounced. One that starts at once on a free
+// runner stays, however late: nobody is faster.
+func (b *Bench[T]) TakeLate(now time.Time) []Late[T] {
+	var out []Late[T]
+	b.sift(now, func(e entry[T], startsIn time.Duration, free bool) bool {
+		over := now.Add(startsIn + query.Duration(e.work.P99MS)).Sub(e.work.DeadlineAt)
+		goes := e.work.Class == query.Strict && over > 0 && !free && !e.work.Pinned
+		if goes {
+			out = append(out, Late[T]{Item: e.item, StartsIn: startsIn, LateBy: over})
+		}
+		return goes
+	})
 	return out
 }
 
@@ -132,17 +138,12 @@ func (b *Bench[T]) TakeLate(now time.Time) []Late[T] {
 // that they are in hand then; the zero time keeps none.
 func (b *Bench[T]) TakeSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
 	var out []T
-	w, horizon := b.runway(now), now.Add(lookAhead)
-	keep := b.held[:0]
-	for _, e := range b.held {
-		if w[w.next()].After(horizon) && !e.work.dueBy(now, dueBy) {
+	b.sift(now, func(e entry[T], startsIn time.Duration, _ bool) bool {
+		goes := startsIn > lookAhead && !e.work.dueBy(now, dueBy)
+		if goes {
 			out = append(out, e.item)
-			continue
 		}
-		w.take(e.work.P50MS)
-		keep = append(keep, e)
-	}
-	clear(b.held[len(keep):])
-	b.held = keep
+		return goes
+	})
 	return out
 }
