@@ -120,6 +120,16 @@ func TestRegionOfAnEndpoint(t *testing.T) {
 	}
 }
 
+// changes are what could become of a request and its body on their way.
+var changes = map[string]func(r *http.Request, body []byte) []byte{
+	"method": func(r *http.Request, body []byte) []byte { r.Method = "PUT"; return body },
+	"path":   func(r *http.Request, body []byte) []byte { r.URL.Path += "x"; r.URL.RawPath = ""; return body },
+	"query":  func(r *http.Request, body []byte) []byte { r.URL.RawQuery += "&z=1"; return body },
+	"body":   func(_ *http.Request, body []byte) []byte { return bytes.Join([][]byte{body, {'x'}}, nil) },
+	"host":   func(r *http.Request, body []byte) []byte { r.Host = "elsewhere"; return body },
+	"token":  func(r *http.Request, body []byte) []byte { r.Header.Set("X-Amz-Security-Token", "other"); return body },
+}
+
 // What is signed is what is sent, held by a verifier of its own; each change of
 // a request on its way breaks its signature.
 func TestRequestsAreSigned(t *testing.T) {
@@ -165,16 +175,9 @@ func TestRequestsAreSigned(t *testing.T) {
 		if err != nil || who != (standin.Signed{AccessKey: "testing", Region: standin.Region, Service: "execute-api"}) {
 			t.Errorf("%s %s: %+v, error %v", tc.method, tc.path, who, err)
 		}
-		for name, change := range map[string]func(r *http.Request) []byte{
-			"method": func(r *http.Request) []byte { r.Method = "PUT"; return body },
-			"path":   func(r *http.Request) []byte { r.URL.Path += "x"; r.URL.RawPath = ""; return body },
-			"query":  func(r *http.Request) []byte { r.URL.RawQuery += "&z=1"; return body },
-			"body":   func(*http.Request) []byte { return bytes.Join([][]byte{body, {'x'}}, nil) },
-			"host":   func(r *http.Request) []byte { r.Host = "elsewhere"; return body },
-			"token":  func(r *http.Request) []byte { r.Header.Set("X-Amz-Security-Token", "other"); return body },
-		} {
+		for name, change := range changes {
 			r := got.Clone(t.Context())
-			if _, err := standin.Verify(r, change(r), secret, time.Now()); err == nil {
+			if _, err := standin.Verify(r, change(r, body), secret, time.Now()); err == nil {
 				t.Errorf("%s %s: another %s and the same signature", tc.method, tc.path, name)
 			}
 		}
