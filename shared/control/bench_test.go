@@ -32,45 +32,16 @@ func BenchmarkTick(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer h.Close()
-	home, catalogue := h.Cloud(), stageCatalogue()
-	catalogue.Tasks = nil
+	l := &large{B: b, home: h.Cloud(), catalogue: stageCatalogue(), now: time.Now()}
+	l.catalogue.Tasks = nil
 	for i := range 50 {
-		catalogue.Tasks = append(catalogue.Tasks, profile.Task{Name: fmt.Sprintf("task-%d", i)})
+		l.catalogue.Tasks = append(l.catalogue.Tasks, profile.Task{Name: fmt.Sprintf("task-%d", i)})
 	}
-	now := time.Now()
-	report := func() {
-		for i := range 2000 {
-			r := cloud.WorkerReport{ID: fmt.Sprintf("w%d", i), Pool: pool, State: cloud.Ready, At: now, Runners: 2, IdleSince: now.Add(-time.Minute)}
-			if _, err := home.Fleet.Report(ctx, r); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	set := settings.Defaults()
-	set.MaxWorkers = 2000
-	c := control.New(control.Options{
-		Holder: "bench", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue, Arch: "x86_64",
-		Store: home.Store, Fleet: home.Fleet, Queues: home.Queues, Metrics: home.Metrics, Groups: home.Groups, Ledger: home.Ledger,
-		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
-	})
-	arrive := func() {
-		ps := []cloud.Point{{Metric: telemetry.Pulse.Name, At: now, Value: 1}}
-		for _, t := range catalogue.Tasks {
-			for _, class := range []string{"strict", "relaxed"} {
-				for s := range 10 {
-					ps = append(ps, cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(t.Name, class), At: now.Add(time.Duration(s) * time.Second), Value: 3})
-				}
-			}
-		}
-		if err := home.Metrics.Put(ctx, ps...); err != nil {
-			b.Fatal(err)
-		}
-		now = now.Add(10 * time.Second)
-	}
+	c := l.controller()
 	for range 360 { // an hour to remember, which the first tick reads
-		arrive()
+		l.arrive()
 	}
-	report()
+	l.report()
 	if err := c.Tick(ctx); err != nil {
 		b.Fatal(err)
 	}
@@ -78,9 +49,9 @@ func BenchmarkTick(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
-		arrive()
-		if now.Second()%20 < 10 {
-			report()
+		l.arrive()
+		if l.now.Second()%20 < 10 {
+			l.report()
 		}
 		ended := most.watch(b)
 		b.StartTimer()
@@ -91,11 +62,55 @@ func BenchmarkTick(b *testing.B) {
 		ended()
 		b.StartTimer()
 	}
-	heldNot(b, home.Ledger)
+	heldNot(b, l.home.Ledger)
 	b.ReportMetric(float64(most.heap)/1e6, "heap-peak-MB")
 	if most.resident > 0 {
 		b.ReportMetric(float64(most.resident)/1e6, "resident-peak-MB")
 	}
+}
+
+// large is a stage with many tasks and workers.
+type large struct {
+	*testing.B
+	home      cloud.Home
+	catalogue *profile.Catalogue
+	now       time.Time
+}
+
+func (l *large) controller() *control.Controller {
+	set := settings.Defaults()
+	set.MaxWorkers = 2000
+	return control.New(control.Options{
+		Holder: "bench", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: l.catalogue, Arch: "x86_64",
+		Store: l.home.Store, Fleet: l.home.Fleet, Queues: l.home.Queues, Metrics: l.home.Metrics, Groups: l.home.Groups, Ledger: l.home.Ledger,
+		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: func() time.Time { return l.now }, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// report has every worker tell that it is idle.
+func (l *large) report() {
+	for i := range 2000 {
+		r := cloud.WorkerReport{ID: fmt.Sprintf("w%d", i), Pool: pool, State: cloud.Ready, At: l.now, Runners: 2, IdleSince: l.now.Add(-time.Minute)}
+		if _, err := l.home.Fleet.Report(l.Context(), r); err != nil {
+			l.Fatal(err)
+		}
+	}
+}
+
+// arrive has ten seconds go by with arrivals of every task in each.
+func (l *large) arrive() {
+	ps := []cloud.Point{{Metric: telemetry.Pulse.Name, At: l.now, Value: 1}}
+	for _, t := range l.catalogue.Tasks {
+		for _, class := range []string{"strict", "relaxed"} {
+			for s := range 10 {
+				ps = append(ps, cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(t.Name, class), At: l.now.Add(time.Duration(s) * time.Second), Value: 3})
+			}
+		}
+	}
+	if err := l.home.Metrics.Put(l.Context(), ps...); err != nil {
+		l.Fatal(err)
+	}
+	l.now = l.now.Add(10 * time.Second)
 }
 
 // heldNot sees to it that the last tick decided and did not hold, which would
