@@ -138,15 +138,23 @@ func TestRehearse(t *testing.T) {
 	p.set("fleet", "fixed")
 	p.until("a tick has the setting", func() bool { return strings.Contains(p.lines()[0], "the fleet is fixed") })
 
-	// A machine of the group comes up. Once the view knows its worker, it answers
-	// relaxed queries and strict ones.
-	ws, err := p.home.Fleet.Workers(t.Context(), pool)
-	must(t, err)
+	p.workerServes()
+	p.looksAround()
+	p.checkPermissions()
+	p.checkWrites()
+}
+
+// workerServes has a machine of the group come up, serve, and leave.
+func (p *play) workerServes() {
+	p.t.Helper()
+	ws, err := p.home.Fleet.Workers(p.t.Context(), pool)
+	must(p.t, err)
 	if len(ws) == 0 || ws[0].State != cloud.Booting {
-		t.Fatalf("workers %+v, want one that boots", ws)
+		p.t.Fatalf("workers %+v, want one that boots", ws)
 	}
 	before := p.group().Desired
 	worker := p.startWorker(ws[0].ID)
+	// Once the view knows its worker, it answers relaxed queries and strict ones.
 	for _, class := range []query.Class{query.Relaxed, query.Strict} {
 		p.until("a "+string(class)+" query runs on the worker", func() bool {
 			by := p.read(p.submitAny(class)).ServedBy
@@ -160,21 +168,18 @@ func TestRehearse(t *testing.T) {
 
 	// An input that is too large for a message goes by way of the bucket.
 	if by := p.read(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload()))).ServedBy; by.Kind != query.OnWorker {
-		t.Errorf("the query with an upload was served by %+v", by)
+		p.t.Errorf("the query with an upload was served by %+v", by)
 	}
 
 	// Told to drain, the worker leaves by its own hand, and its place goes with it.
-	must(t, p.home.Fleet.Drain(t.Context(), pool, ws[0].ID))
+	must(p.t, p.home.Fleet.Drain(p.t.Context(), pool, ws[0].ID))
 	select {
 	case err := <-worker.done:
-		must(t, err)
+		must(p.t, err)
 	case <-time.After(patience):
-		t.Fatal("the drained worker is still there")
+		p.t.Fatal("the drained worker is still there")
 	}
 	if g := p.group(); g.Desired != before-1 {
-		t.Errorf("the group desires %d after its worker left, want one less than %d", g.Desired, before)
+		p.t.Errorf("the group desires %d after its worker left, want one less than %d", g.Desired, before)
 	}
-	p.looksAround()
-	p.checkPermissions()
-	p.checkWrites()
 }

@@ -78,7 +78,7 @@ type view struct {
 	ahead     float64   // seconds over which a change pays
 }
 
-// outlookQuantiles are the middles of five equally likely parts of the band.
+// outlookQuantiles are the middles of ten equally likely parts of the band.
 var outlookQuantiles = []float64{0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95}
 
 // shapeSeconds is the step in which the load's movement is looked at: shorter
