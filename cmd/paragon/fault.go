@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"text/tabwriter"
@@ -55,7 +56,7 @@ func (a *app) launchFault(kind, takes, short string) *cobra.Command {
 		f := api.Fault{Kind: kind, Launches: launches}
 		if len(given) == 1 {
 			s, err := strconv.ParseFloat(given[0], 64)
-			if err != nil {
+			if err != nil || math.IsNaN(s) || math.IsInf(s, 0) {
 				return f, usagef("%q is no number of seconds", given[0])
 			}
 			f.Seconds = s

@@ -51,6 +51,7 @@ func TestFaultCommands(t *testing.T) {
 func TestFaultsTypedWrong(t *testing.T) {
 	for typed, say := range map[string]string{
 		"fault slow-boot soon":  "no number of seconds",
+		"fault slow-boot NaN":   "no number of seconds",
 		"fault slow-boot":       "--help",
 		"fault group few more":  "not two numbers",
 		"fault slow-bot 60":     "did you mean",

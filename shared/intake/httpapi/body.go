@@ -93,7 +93,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 	case err != nil:
 		return nil, brokenOff(err)
 	case len(body) == 0:
-		return nil, refuse(noBody, "", "send a query")
+		return nil, refuse(noBody, "", "send a JSON object")
 	}
 	arrived(w)
 	return body, nil
