@@ -76,9 +76,6 @@ func New(o Options) (*Dispatcher, error) {
 	}, nil
 }
 
-// LateWrites returns how many outcomes came after another had been stored.
-func (d *Dispatcher) LateWrites() int64 { return d.settler.LateWrites() }
-
 // Handle answers deliveries of the overflow queue, all at once, and returns
 // those whose end could not be stored: only they, and those of a crash, are to
 // come again. The caller's lease must outlast ctx.

@@ -58,7 +58,6 @@ type Report struct {
 
 	began          time.Time
 	quiet          time.Duration // that the home was up before
-	counts         []float64     // queries sent, by the second
 	overflow       []int         // of Sent, to functions
 	length         time.Duration
 	startUSD       float64

@@ -89,10 +89,14 @@ func (r Report) own() Other {
 	return Other{}
 }
 
-// off is by how many percent a simulated value is off the one that was seen.
+// off is by how many percent a simulated value is off the one that was seen;
+// wholly so where nothing was seen.
 func off(simulated, seen float64) float64 {
-	if seen == 0 && simulated == 0 {
-		return 0
+	switch {
+	case seen != 0:
+		return 100 * (simulated/seen - 1)
+	case simulated != 0:
+		return 100
 	}
-	return 100 * (simulated/seen - 1)
+	return 0
 }

@@ -75,10 +75,14 @@ func (f Fetcher) Fetch(ctx context.Context, name, digest string) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("read what was fetched of %s: %w", address, err)
 	}
+	if got := sum(data); got != digest { // another process fetched it at the same time
+		return nil, &DigestError{File: address, Want: digest, Got: got}
+	}
 	return data, nil
 }
 
-// download writes beside the file and renames once all is there and right.
+// download writes beside the file and renames once all is there and right. What
+// a process that died left there is written over by the next.
 func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
@@ -91,7 +95,7 @@ func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) (
 	if n := aws.ToInt64(o.ContentLength); n > limit {
 		return fmt.Errorf("%w: it has %d bytes, above %d", ErrTooLarge, n, limit)
 	}
-	next, err := os.CreateTemp(filepath.Dir(to), ".next-*")
+	next, err := os.Create(to + ".next")
 	if err != nil {
 		return err
 	}
