@@ -152,7 +152,7 @@ func (a *app) printDemo(r demo.Report) error {
 	a.printf("cost      %s\n", dollars(r.CostUSD))
 	a.printf("bounds    %.2f %% of strict queries kept, %.2f %% of those that met no cold start (%d did); %.2f %% of relaxed ones\n",
 		r.StrictMetPercent, r.StrictWarmMetPercent, r.ColdStarts, r.RelaxedMetPercent)
-	a.printf("failed    %d\n", r.Failed)
+	a.printf("failed    %d, interrupted %d\n", r.Failed, r.Interrupted)
 	a.printf("workers   %d at the start, %d at most, %d at the end, %.1f on average; the fleet grew %d times and shrank %d times\n",
 		r.WorkersFirst, r.WorkersMost, r.WorkersLast, r.WorkersMean, r.Grew, r.Shrank)
 	a.printf("overflow  %.0f %% of the strict queries at the peak\n\n", r.PeakOverflowPercent)

@@ -181,7 +181,7 @@ func send(cl *client.Client, b bodies) load.Send {
 		if err != nil {
 			return load.Answer{ID: q.ID, State: q.State, Fault: fault(err)}
 		}
-		out := load.Answer{ID: q.ID, State: q.State, CostUSD: q.CostUSD, MetSLO: q.MetSLO != nil && *q.MetSLO}
+		out := load.Answer{ID: q.ID, State: q.State, CostUSD: q.CostUSD, MetSLO: q.MetSLO != nil && *q.MetSLO, Retries: q.Trail.Count(query.StepRetried)}
 		if q.ServedBy != nil {
 			out.ServedBy, out.Cold, out.Paced = q.ServedBy.Kind, q.ServedBy.Cold, q.ServedBy.Paced
 		}

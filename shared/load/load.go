@@ -42,6 +42,7 @@ type Answer struct {
 	Paced    bool
 	MetSLO   bool // as the server counts: from acceptance
 	CostUSD  float64
+	Retries  int    // runs of it that ended without an answer
 	Fault    string // why there is no answer; empty when it succeeded
 }
 

@@ -37,7 +37,8 @@ type Report struct {
 	RelaxedMetPercent    float64     `json:"relaxed_met_percent"`
 	ColdStarts           int         `json:"cold_starts"`
 	Failed               int         `json:"failed"`
-	Grew                 int         `json:"grew"` // how often the fleet began to grow
+	Interrupted          int         `json:"interrupted"` // queries of which a run ended without an answer
+	Grew                 int         `json:"grew"`        // how often the fleet began to grow
 	Shrank               int         `json:"shrank"`
 	Moves                []string    `json:"moves"`
 	Load                 load.Report `json:"load"`
@@ -140,6 +141,9 @@ func (r *Report) add(row load.Row) {
 		}
 	}
 	a := row.Answer
+	if a.Retries > 0 {
+		r.Interrupted++
+	}
 	met, function := a.State == query.Succeeded && a.MetSLO, a.ServedBy == query.OnFunction
 	if row.Shot.Class == query.Relaxed {
 		r.relaxed.add(met, function)
