@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,7 +55,28 @@ func newGround(t *testing.T) *ground {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sdk.HTTPClient = &isolated{next: sdk.HTTPClient}
 	return &ground{url: url, sdk: sdk}
+}
+
+// isolated lets a transaction of DynamoDB run alone. moto undoes one that is
+// cancelled by putting the whole table back as it was before it, and with that
+// undoes what others wrote meanwhile.
+type isolated struct {
+	next aws.HTTPClient
+	rows sync.RWMutex
+}
+
+func (i *isolated) Do(r *http.Request) (*http.Response, error) {
+	switch target := r.Header.Get("X-Amz-Target"); {
+	case strings.HasSuffix(target, ".TransactWriteItems"):
+		i.rows.Lock()
+		defer i.rows.Unlock()
+	case strings.HasPrefix(target, "DynamoDB"):
+		i.rows.RLock()
+		defer i.rows.RUnlock()
+	}
+	return i.next.Do(r)
 }
 
 // home makes a fresh stage and connects to it.
