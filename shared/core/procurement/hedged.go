@@ -81,9 +81,12 @@ type view struct {
 // outlookQuantiles are the middles of ten equally likely parts of the band.
 var outlookQuantiles = []float64{0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95}
 
-// shapeSeconds is the step in which the load's movement is looked at: shorter
-// ones are within what waits anyway.
-const shapeSeconds = 5
+// The load's movement is looked at in steps of shapeSeconds, as shorter ones are
+// within what waits anyway, beside its level over levelSeconds.
+const (
+	shapeSeconds = 5
+	levelSeconds = 60
+)
 
 func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 	o := view{
@@ -94,7 +97,7 @@ func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 		o.levels = append(o.levels, o.band.Quantile(q))
 	}
 	o.surge(s, set, st)
-	o.shape = aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), int(set.VMBootSeconds)/shapeSeconds)
+	o.shape = aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), levelSeconds/shapeSeconds)
 	return o
 }
 
