@@ -84,9 +84,7 @@ func (a *app) replay(ctx context.Context, f *replayFlags, given func(flag string
 	if err != nil {
 		return err
 	}
-	bar := a.runs(len(schemes) + 2)
-	rows, err := evaluate.Play(ctx, c, schemes, bar.ran)
-	bar.finish()
+	rows, err := a.play(ctx, c, schemes)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type app struct {
 }
 
 func newApp(in io.Reader, out, err io.Writer, env func(string) string) *app {
-	return &app{in: in, out: out, err: err, env: env, now: time.Now, sleep: sleep}
+	return &app{in: in, out: out, err: err, env: env, now: time.Now, sleep: client.Sleep}
 }
 
 // run does one command and returns its exit status.
@@ -114,14 +114,3 @@ func (a *app) clientCommand(c *cobra.Command) *cobra.Command {
 }
 
 func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
 	"paragon/shared/evaluate"
 	"paragon/shared/figures"
 	"paragon/shared/simulate/spock"
@@ -85,9 +86,7 @@ func (a *app) simulate(ctx context.Context, f *caseFlags, trace, preset, report 
 	if err != nil {
 		return err
 	}
-	bar := a.runs(len(schemes) + 2)
-	rows, err := evaluate.Play(ctx, c, schemes, bar.ran)
-	bar.finish()
+	rows, err := a.play(ctx, c, schemes)
 	if err != nil {
 		return err
 	}
@@ -98,6 +97,13 @@ func (a *app) simulate(ctx context.Context, f *caseFlags, trace, preset, report 
 		}
 	}
 	return a.tellRows(rows)
+}
+
+// play plays the schemes of one case under a progress bar.
+func (a *app) play(ctx context.Context, c evaluate.Case, schemes []procurement.Scheme) ([]evaluate.Ran, error) {
+	bar := a.runs(len(schemes) + 2)
+	defer bar.finish()
+	return evaluate.Play(ctx, c, schemes, bar.ran)
 }
 
 // single is the one case that was asked for.

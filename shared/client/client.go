@@ -63,7 +63,7 @@ func New(c Config) (*Client, error) {
 		c.HTTP = NewHTTP(64)
 	}
 	if c.Sleep == nil {
-		c.Sleep = sleep
+		c.Sleep = Sleep
 	}
 	return &Client{base: base, cfg: c, sleep: c.Sleep}, nil
 }
@@ -177,7 +177,8 @@ func retry(err error, attempt int) (time.Duration, bool) {
 	return 0, false
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for a time, or until the context ends, which is an error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

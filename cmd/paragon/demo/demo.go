@@ -19,6 +19,7 @@ import (
 
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/api"
+	"paragon/shared/client"
 	"paragon/shared/core/arrivals"
 	"paragon/shared/load"
 )
@@ -143,20 +144,9 @@ func (c Config) play(ctx context.Context, w *watcher) (Report, error) {
 	load.Run(ctx, load.Plan{
 		Times: trace.Times(rand.New(rand.NewPCG(c.Seed, load.ArrivalStream))), StrictShare: c.StrictShare,
 		StrictMS: c.StrictMS, RelaxedMS: c.RelaxedMS, Inputs: inputs, MaxOutstanding: 2000, Grace: 90 * time.Second, Seed: c.Seed,
-	}, load.Clock{Now: time.Now, Sleep: sleep}, send, r.add)
+	}, load.Clock{Now: time.Now, Sleep: client.Sleep}, send, r.add)
 	stop()
 	<-done
 	r.end()
 	return r, ctx.Err()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -32,7 +32,7 @@ func (c Config) watch(ctx context.Context, url string) (*watcher, error) {
 // ready waits until so many workers are.
 func (w *watcher) ready(ctx context.Context, workers int) error {
 	for len(w.last.Pools) == 0 || w.last.Pools[0].Ready < workers {
-		if err := sleep(ctx, watchEvery); err != nil {
+		if err := client.Sleep(ctx, watchEvery); err != nil {
 			return err
 		}
 		s, err := w.client.Status(ctx)
@@ -47,7 +47,7 @@ func (w *watcher) ready(ctx context.Context, workers int) error {
 // run looks until ctx ends. A look that fails is not worth the run.
 func (w *watcher) run(ctx context.Context, r *Report) {
 	began := time.Now()
-	for sleep(ctx, watchEvery) == nil {
+	for client.Sleep(ctx, watchEvery) == nil {
 		s, err := w.client.Status(ctx)
 		if err != nil || len(s.Pools) == 0 {
 			continue

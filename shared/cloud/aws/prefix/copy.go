@@ -32,11 +32,17 @@ func (c Copier) copy(ctx context.Context, bucket, below, dir string, f file) err
 		return err
 	}
 	defer o.Body.Close()
+	return whole(to, func(next io.Writer) error { return fill(next, o.Body, f.size) })
+}
+
+// whole writes a file beside its place, under a name of its own as several
+// processes may do so at once, and puts it there when all went well.
+func whole(to string, write func(next io.Writer) error) error {
 	next, err := os.CreateTemp(filepath.Dir(to), ".next-*")
 	if err != nil {
 		return err
 	}
-	err = errors.Join(fill(next, o.Body, f.size), next.Close())
+	err = errors.Join(write(next), next.Close())
 	if err == nil {
 		err = os.Rename(next.Name(), to)
 	}

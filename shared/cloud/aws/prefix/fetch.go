@@ -75,15 +75,11 @@ func (f Fetcher) Fetch(ctx context.Context, name, digest string) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("read what was fetched of %s: %w", address, err)
 	}
-	if got := sum(data); got != digest { // another process fetched it at the same time
-		return nil, &DigestError{File: address, Want: digest, Got: got}
-	}
 	return data, nil
 }
 
-// download writes beside the file and renames once all is there and right. What
-// a process that died left there is written over by the next.
-func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) (err error) {
+// download gives the file its name once all is there and right.
+func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	o, err := f.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: aws.String(key)})
@@ -95,27 +91,20 @@ func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) (
 	if n := aws.ToInt64(o.ContentLength); n > limit {
 		return fmt.Errorf("%w: it has %d bytes, above %d", ErrTooLarge, n, limit)
 	}
-	next, err := os.Create(to + ".next")
-	if err != nil {
-		return err
-	}
-	defer func() {
+	return whole(to, func(next io.Writer) error {
+		h := sha256.New()
+		n, err := io.Copy(io.MultiWriter(next, h), io.LimitReader(o.Body, limit+1))
 		if err != nil {
-			err = errors.Join(err, os.Remove(next.Name()))
+			return err
 		}
-	}()
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(next, h), io.LimitReader(o.Body, limit+1))
-	if err = errors.Join(err, next.Close()); err != nil {
-		return err
-	}
-	if n > limit {
-		return fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, limit)
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != digest {
-		return &DigestError{Want: digest, Got: got}
-	}
-	return os.Rename(next.Name(), to)
+		if n > limit {
+			return fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, limit)
+		}
+		if got := hex.EncodeToString(h.Sum(nil)); got != digest {
+			return &DigestError{Want: digest, Got: got}
+		}
+		return nil
+	})
 }
 
 func sum(data []byte) string {
