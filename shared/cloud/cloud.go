@@ -23,6 +23,7 @@ var (
 	ErrTooLarge    = errors.New("too large")             // above the stated bound
 	ErrUnavailable = errors.New("temporarily not there") // worth another try
 	ErrRevoked     = errors.New("revoked")               // this worker was declared dead: stop
+	ErrConflict    = errors.New("changed meanwhile")     // read again, then try again
 )
 
 // QueueName names a queue.
@@ -246,4 +247,7 @@ type Home struct {
 	Groups   Groups
 	History  History
 	Votes    Votes
+	Records  Records
+	Attempts Attempts
+	Shared   Shared
 }

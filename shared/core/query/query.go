@@ -151,6 +151,32 @@ type Message struct {
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
 	Trail      Trail     `json:"trail,omitempty"`
 	Trace      string    `json:"trace,omitempty"` // W3C traceparent of the span that sent it, when it is traced
+
+	// What the terminal record tells besides, so that whoever ends the query
+	// writes it whole without reading anything.
+	Need        Need      `json:"need"`
+	ForgetAt    time.Time `json:"forget_at"` // end of the record's retention
+	Placement   string    `json:"placement"` // the queue it was sent to first
+	PredictedMS float64   `json:"predicted_ms,omitempty"`
+	Choice      string    `json:"choice,omitempty"` // why this model and resource, in a sentence
+	// Keyed queries have an Idempotency-Key: consumers look for their record
+	// before they run them.
+	Keyed bool `json:"keyed,omitempty"`
+}
+
+// Ended returns the record of a message's query with its terminal outcome.
+func (m Message) Ended(o Outcome) Record {
+	r := Record{
+		ID: m.ID, Owner: m.Owner, State: o.State, Need: m.Need, Model: m.Model, Class: m.Class,
+		AcceptedAt: m.AcceptedAt, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: m.ForgetAt,
+		Placement: m.Placement, PredictedMS: m.PredictedMS, Choice: m.Choice, Trail: m.Trail,
+	}
+	if len(o.Trail) > 0 {
+		r.Trail = o.Trail
+		o.Trail = nil // kept once, on the record
+	}
+	r.Outcome = &o
+	return r
 }
 
 // KeyedID returns the id of an owner's query with an idempotency key. It is
