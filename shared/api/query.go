@@ -15,7 +15,7 @@ type Query struct {
 	Model      string         `json:"model"`
 	Class      query.Class    `json:"class"`
 	AcceptedAt time.Time      `json:"accepted_at"`
-	DeadlineAt time.Time      `json:"deadline_at"`
+	DeadlineAt *time.Time     `json:"deadline_at,omitempty"`
 	FinishedAt *time.Time     `json:"finished_at,omitempty"`
 	LatencyMS  *float64       `json:"latency_ms,omitempty"` // from acceptance to the durable result; absent until it is finished
 	QueueMS    *float64       `json:"queue_ms,omitempty"`   // from acceptance to the start of the run; absent when it never ran
@@ -25,8 +25,26 @@ type Query struct {
 	Result     *query.Result  `json:"result,omitempty"`
 	Failure    *query.Failure `json:"failure,omitempty"`
 	CostUSD    float64        `json:"cost_usd"`
-	Placement  string         `json:"placement"`
+	Placement  string         `json:"placement,omitempty"` // "direct", or the queue it was sent to first
+	Choice     string         `json:"choice,omitempty"`    // why this model and resource, in a sentence
 	Trail      query.Trail    `json:"trail"`
+	// Receipt entitles to feedback on the answer; it comes with the answer to the
+	// request alone.
+	Receipt string `json:"receipt,omitempty"`
+	// Candidates come when the request asks for them (explain).
+	Candidates []selection.Candidate `json:"candidates,omitempty"`
+}
+
+// Item is what became of one query of a list: a query, or a problem.
+type Item struct {
+	Status  int      `json:"status"` // as the query alone would have been answered
+	Query   *Query   `json:"query,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// Items is the answer to a list of queries, in its order.
+type Items struct {
+	Items []Item `json:"items"`
 }
 
 // Queries is a list of queries.

@@ -165,29 +165,46 @@ type placed struct {
 	bookedUSD float64
 }
 
-// place chooses the route and, in the same breath, books what it costs and
-// counts a strict query sent to the pool as ahead of later ones, so that a burst
-// sees itself. What the budget does not cover waits for a worker when it is
-// relaxed and is refused when it is strict.
+// place chooses the route of a query over what is known of a pool and, in the
+// same breath, books what it costs and counts a strict query sent to the pool
+// as ahead of later ones, so that a burst sees itself.
 func (f *fleetView) place(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings) (placed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	runners, aheadMS := f.loadLocked(pool, now, set)
 	f.rule(pool, &a)
-	p := placed{Choice: placement.Place(a, runners, aheadMS)}
-	if p.Route == placement.ToOverflow {
-		switch over := f.admit(pool, functionUSD, now, set); {
-		case over == nil:
-			p.bookedUSD = functionUSD
-		case a.Class == query.Strict:
-			return placed{}, overBudget(over, now, set)
-		default:
-			a.OverflowAllowed = false
-			p.Choice = placement.Place(a, runners, aheadMS)
-		}
-	}
-	if a.Class == query.Strict && p.Route != placement.ToOverflow {
+	p, err := f.book(pool, a, functionUSD, now, set, func(a placement.Ask) placement.Choice { return placement.Place(a, runners, aheadMS) })
+	if err == nil && a.Class == query.Strict && p.Route != placement.ToOverflow {
 		f.estimates[pool].Sent(now, a.ServiceMS)
+	}
+	return p, err
+}
+
+// placeBeyond is place for a query for which a worker had no slot in time: it
+// would have ended there in so many milliseconds.
+func (f *fleetView) placeBeyond(pool string, a placement.Ask, endMS, functionUSD float64, now time.Time, set settings.Settings) (placed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rule(pool, &a)
+	return f.book(pool, a, functionUSD, now, set, func(a placement.Ask) placement.Choice { return placement.Beyond(a, endMS) })
+}
+
+// book chooses, and books what it costs. What the budget does not cover waits
+// for a worker when it is relaxed and is refused when it is strict.
+func (f *fleetView) book(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings,
+	choose func(placement.Ask) placement.Choice) (placed, error) {
+	p := placed{Choice: choose(a)}
+	if p.Route != placement.ToOverflow {
+		return p, nil
+	}
+	switch over := f.admit(pool, functionUSD, now, set); {
+	case over == nil:
+		p.bookedUSD = functionUSD
+	case a.Class == query.Strict:
+		return placed{}, overBudget(over, now, set)
+	default:
+		a.OverflowAllowed = false
+		p.Choice = choose(a)
 	}
 	return p, nil
 }

@@ -1,6 +1,8 @@
 // Package intake is the job that takes queries in: it validates them, selects
-// the model, places, stores and sends them, and only then answers. It also
-// reads them back, waits for their results and cancels them.
+// the model, and has them answered. In a worker, a query whose caller waits and
+// for which a slot is free in time runs there and is answered in its request;
+// nothing of it is stored or queued. All others go to a queue, and the caller
+// waits for the record that their consumer writes, or comes back for it.
 //
 // Nothing is stored of a query that is refused, and a refusal says which field
 // is wrong and what could be had instead. The HTTP API over it is package
@@ -11,11 +13,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
-	"strings"
+	"sync"
 	"time"
-
-	"github.com/oklog/ulid/v2"
 
 	"paragon/shared/api"
 	"paragon/shared/cloud"
@@ -23,21 +25,44 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
 	"paragon/shared/telemetry/tracing"
 )
 
-// Store is what intake needs of cloud.Store.
-type Store interface {
-	Accept(ctx context.Context, r query.Record, to cloud.QueueName, m query.Message) (query.Record, bool, error)
-	Finish(ctx context.Context, id string, o query.Outcome) (query.Record, bool, error)
-	Reader
+// Records is what intake needs of cloud.Records.
+type Records interface {
+	PutRecord(ctx context.Context, r query.Record) (query.Record, bool, error)
+	GetRecord(ctx context.Context, id string) (query.Record, error)
+	AwaitRecord(ctx context.Context, id string) (query.Record, error)
+	ListRecords(ctx context.Context, owner string, limit int) ([]query.Record, error)
 }
 
-// Reader is the reading half of Store.
-type Reader interface {
-	Get(ctx context.Context, id string) (query.Record, error)
-	Wait(ctx context.Context, id string) (query.Record, error)
-	Recent(ctx context.Context, owner string, limit int) ([]query.Record, error)
+// Worker is the run queue of the worker that this process is.
+type Worker interface {
+	// Answer runs a query if it is predicted to end by the time given, and returns
+	// its outcome. *NoSlot when it would end later, or was evicted for that before
+	// it began: nothing runs then. When ctx ends before it began it never runs.
+	Answer(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error)
+	// Load returns the runners and the work ahead of a strict query that comes
+	// now, in milliseconds of one runner.
+	Load() (runners int, aheadMS float64)
+}
+
+// NoSlot says that a worker has no slot for a query in time.
+type NoSlot struct {
+	PredictedMS float64 // when it would have ended, from now
+	Evicted     bool    // it was admitted, and others became more urgent
+}
+
+func (n *NoSlot) Error() string {
+	return fmt.Sprintf("no slot in time: it would end in %.0f ms", n.PredictedMS)
+}
+
+// Functions answers queries on inference functions, without a queue.
+type Functions interface {
+	// Invoke runs a query on the right-sized function and returns its outcome;
+	// cloud.ErrThrottled when every invocation was refused, and nothing ran.
+	Invoke(ctx context.Context, m query.Message) (query.Outcome, error)
 }
 
 // Fleet is what intake needs of cloud.Fleet: the view that it places by, and
@@ -47,8 +72,10 @@ type Fleet interface {
 	Workers(ctx context.Context, pool string) ([]cloud.WorkerReport, error)
 }
 
-// Depths tells what a queue holds, for the status page.
-type Depths interface {
+// Queues is what intake needs of cloud.Queues: to send, and the depths for the
+// status page.
+type Queues interface {
+	Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) error
 	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
 }
 
@@ -94,15 +121,24 @@ func (p Pool) Serves(task string) bool {
 // Config is what a Service works with. Every part is required unless its
 // comment says otherwise.
 type Config struct {
-	Store     Store
+	Records   Records
+	Attempts  cloud.Attempts
 	Fleet     Fleet
-	Queues    Depths
+	Queues    Queues
 	Metrics   cloud.Metrics
 	Blobs     cloud.Blobs
 	Catalogue *profile.Catalogue
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
 	Chooser   Chooser // defaults to package selection
+	// Keys sign ids and receipts.
+	Keys signed.Keys
+	// Worker is the run queue of this process; nil where it is no worker, so that
+	// nothing is answered directly but by functions.
+	Worker Worker
+	// Functions answer what overflows under overflow_path=direct; nil sends it
+	// through the queue.
+	Functions Functions
 	// Votes keeps callers' feedback, from which accuracy is learnt. Optional.
 	Votes cloud.Votes
 	// Arch is the architecture of the inference functions; empty means that
@@ -112,7 +148,7 @@ type Config struct {
 	Status func(context.Context) api.HomeStatus
 	Traces *tracing.Tracer  // nil traces nothing
 	Now    func() time.Time // defaults to time.Now
-	NewID  func() string    // defaults to NewID
+	Random io.Reader        // defaults to crypto/rand
 	Log    *slog.Logger     // defaults to slog.Default
 }
 
@@ -125,6 +161,8 @@ type Service struct {
 	waiters  waiters
 	arrivals arrivals
 	learnt   learnt
+	keeping  sync.WaitGroup // samples on their way to the store
+	places   chan struct{}  // bounds them
 }
 
 // New returns a Service. Run must run beside it for arrivals to be counted.
@@ -135,8 +173,8 @@ func New(c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.NewID == nil {
-		c.NewID = NewID
+	if c.Random == nil {
+		c.Random = rand.Reader
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -145,7 +183,8 @@ func New(c Config) (*Service, error) {
 		c.Chooser = rules{}
 	}
 	c.Catalogue = runnable(c.Catalogue)
-	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{}}
+	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{},
+		places: make(chan struct{}, mostKeeping)}
 	for _, p := range c.Pools {
 		s.tables[p.Name] = selection.NewTable(c.Catalogue, c.Arch, p.InstanceType)
 	}
@@ -166,7 +205,7 @@ func runnable(c *profile.Catalogue) *profile.Catalogue {
 
 func (c Config) check() error {
 	switch {
-	case c.Store == nil, c.Fleet == nil, c.Queues == nil, c.Metrics == nil, c.Blobs == nil:
+	case c.Records == nil, c.Attempts == nil, c.Fleet == nil, c.Queues == nil, c.Metrics == nil, c.Blobs == nil:
 		return errors.New("intake: a part of the home is missing")
 	case c.Catalogue == nil || c.Settings == nil:
 		return errors.New("intake: the catalogue or the settings are missing")
@@ -174,12 +213,6 @@ func (c Config) check() error {
 		return errors.New("intake: no pool of workers is configured")
 	}
 	return nil
-}
-
-// NewID returns a new id of a query without an idempotency key. Ids sort by
-// the time they were made.
-func NewID() string {
-	return "q" + strings.ToLower(ulid.MustNew(ulid.Now(), rand.Reader).String())
 }
 
 // poolFor returns the pool that serves a task.

@@ -25,6 +25,10 @@ type Request struct {
 	Optimize query.Dimension `json:"optimize,omitempty"`
 	Weights  *query.Weights  `json:"weights,omitempty"` // instead of Optimize
 	Input    query.Input     `json:"input"`
+	// AllScores asks for the score of every class; otherwise the best five come.
+	AllScores bool `json:"all_scores,omitempty"`
+	// Explain asks for every candidate beside the answer.
+	Explain bool `json:"explain,omitempty"`
 }
 
 // bodyHash tells two requests under one idempotency key apart. It is taken

@@ -22,8 +22,9 @@ type plan struct {
 	chosen    selection.Candidate
 }
 
-// plan validates a request and selects the model for it.
-func (s *Service) plan(r Request, now time.Time, set settings.Settings) (plan, error) {
+// plan validates a request and selects the model for it. waits tells that its
+// caller waits for the answer.
+func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settings) (plan, error) {
 	need, err := s.need(r, set)
 	if err != nil {
 		return plan{}, err
@@ -31,7 +32,7 @@ func (s *Service) plan(r Request, now time.Time, set settings.Settings) (plan, e
 	p := plan{need: need, class: need.ClassOf(set.StrictBelowMS)}
 	p.latencyMS = latencyBound(need, p.class, set)
 	p.pool, _ = s.poolFor(need.Task)
-	p.chosen, _, err = s.pick(p.effective(), s.offer(p.pool, now, set), set)
+	p.chosen, _, err = s.pick(p.effective(), s.offer(p.pool, waits, now, set), set)
 	if err != nil {
 		return plan{}, unsatisfiable(err, need.Constraints)
 	}
@@ -63,11 +64,21 @@ func latencyBound(n query.Need, c query.Class, set settings.Settings) float64 {
 	return set.DefaultLatencyMS
 }
 
-func (s *Service) offer(p Pool, now time.Time, set settings.Settings) selection.Offer {
+// directPathMS is what a direct answer takes beside waiting and running.
+const directPathMS = 1
+
+// offer is what selection may choose from. waits tells that the caller waits, so
+// that this process's own worker, if it is one, may answer.
+func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings) selection.Offer {
 	runners, aheadMS := s.fleet.load(p.Name, now, set)
+	pathMS := set.PathMS
+	if waits && s.Worker != nil {
+		pathMS = directPathMS
+		runners, aheadMS = s.Worker.Load()
+	}
 	o := selection.Offer{
 		Catalogue: s.Catalogue, Table: s.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
-		PathMS: set.PathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
+		PathMS: pathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
 	}
 	if set.MaxOverflowConcurrency > 0 {
 		o.Arch = s.Arch

@@ -58,11 +58,9 @@ func (s *Service) Wait(ctx context.Context, r query.Record, wait time.Duration) 
 	defer s.waiters.leave(r.Owner)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	last, err := s.Store.Wait(ctx, r.ID)
+	last, err := s.Records.AwaitRecord(ctx, r.ID)
 	switch {
-	case errors.Is(err, cloud.ErrNotFound): // forgotten while we waited
-		return r, true, refuse(NotFound, "", "there is no such query")
-	case err != nil && ctx.Err() != nil:
+	case errors.Is(err, cloud.ErrNotFound), err != nil && ctx.Err() != nil:
 		return r, true, nil
 	case err != nil:
 		return r, true, fmt.Errorf("wait for query %s: %w", r.ID, err)

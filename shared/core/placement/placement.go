@@ -100,6 +100,15 @@ func Place(a Ask, runners int, aheadMS float64) Choice {
 	return overflow(a, NoWorkers, 0)
 }
 
+// Beyond chooses the route of a query for which the worker that holds its
+// request has no slot in time: it would end there in endMS milliseconds.
+func Beyond(a Ask, endMS float64) Choice {
+	if a.Class == query.Relaxed && !(a.RelaxedOverflow && a.OverflowAllowed && endMS > a.BudgetMS) {
+		return Choice{Route: ToWork, Reason: RelaxedWaits, PredictedMS: endMS}
+	}
+	return overflow(a, NoSlotInTime, endMS)
+}
+
 func overflow(a Ask, why Reason, ms float64) Choice {
 	if a.OverflowAllowed {
 		return Choice{Route: ToOverflow, Reason: why, PredictedMS: ms}

@@ -159,6 +159,8 @@ type Message struct {
 	Placement   string    `json:"placement"` // the queue it was sent to first
 	PredictedMS float64   `json:"predicted_ms,omitempty"`
 	Choice      string    `json:"choice,omitempty"` // why this model and resource, in a sentence
+	// AllScores asks for the score of every class.
+	AllScores bool `json:"all_scores,omitempty"`
 	// Keyed queries have an Idempotency-Key: consumers look for their record
 	// before they run them.
 	Keyed bool `json:"keyed,omitempty"`

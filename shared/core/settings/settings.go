@@ -27,7 +27,7 @@ type Settings struct {
 	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the way to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
 	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the way through the overflow queue and the dispatcher."`
 	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that this home can keep; a bound below it is refused with it."`
-	InlineLimitKB          int     `name:"inline_limit_kb" default:"200" min:"1" max:"700" unit:"KB" doc:"Inputs up to this size ride in the message; larger ones come by reference to an upload."`
+	InlineLimitKB          int     `name:"inline_limit_kb" default:"900" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account 900 is the most that holds in every state of the pool, as a load balancer hands a function 1 MB at most."`
 	UploadLimitKB          int     `name:"upload_limit_kb" default:"10240" min:"1" max:"102400" unit:"KB" doc:"The most that an upload may hold."`
 	MaxPixels              int     `name:"max_pixels" default:"16777216" min:"1" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded."`
 	IdempotencyHours       float64 `name:"idempotency_hours" default:"24" min:"1" max:"168" unit:"h" doc:"How long an idempotency key, and a finished query, are kept."`
@@ -40,6 +40,8 @@ type Settings struct {
 	MaxOverflowConcurrency int     `name:"max_overflow_concurrency" default:"8" min:"0" max:"10000" unit:"queries" doc:"The most queries on inference functions at once; 0 turns overflow off."`
 	MaxWaiters             int     `name:"max_waiters" default:"1000" min:"0" max:"100000" unit:"requests" doc:"The most requests that wait for a result at once, three quarters of them of one caller; beyond it they get 202."`
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
+	OverflowPath           string  `name:"overflow_path" default:"queue" oneof:"queue direct" doc:"How a query that is held in its request overflows: through the overflow queue and the dispatcher, or by the intake that holds it, which invokes the function itself and takes the queue when it is throttled."`
+	KeepShare              float64 `name:"keep_share" default:"0.01" min:"0" max:"1" unit:"share" doc:"The share of the direct answers, chosen by their ids, whose records are kept for explain, the page and the checks of profiles; all others leave nothing in the store."`
 	SweepSeconds           float64 `name:"sweep_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"How often the sweep ends what has expired."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
 

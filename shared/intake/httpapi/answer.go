@@ -9,11 +9,22 @@ import (
 	"paragon/shared/intake"
 )
 
+// answerTo is what a request gets.
+func answerTo(got intake.Answer) api.Query {
+	q := answer(got.Record)
+	q.Receipt, q.Candidates = got.Receipt, got.Candidates
+	return q
+}
+
 // answer is a query as its caller sees it.
 func answer(r query.Record) api.Query {
 	q := api.Query{
 		ID: r.ID, State: r.State, Task: r.Need.Task, Model: r.Model, Class: r.Class,
-		AcceptedAt: r.AcceptedAt.UTC(), DeadlineAt: r.DeadlineAt.UTC(), Placement: r.Placement, Trail: r.Trail,
+		AcceptedAt: r.AcceptedAt.UTC(), Placement: r.Placement, Choice: r.Choice, Trail: r.Trail,
+	}
+	if !r.DeadlineAt.IsZero() {
+		deadline := r.DeadlineAt.UTC()
+		q.DeadlineAt = &deadline
 	}
 	if q.Trail == nil {
 		q.Trail = query.Trail{}

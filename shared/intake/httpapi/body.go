@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"mime"
@@ -20,26 +22,65 @@ import (
 // slackBytes is what a JSON body may hold beside its base64 data.
 const slackBytes = 64 << 10
 
-// request reads a query out of an HTTP request: a JSON body, or the picture
-// itself with the rest in the URL's parameters.
-func (a *server) request(w http.ResponseWriter, r *http.Request) (intake.Request, error) {
+// decoded is one query of a request, or why it cannot be read.
+type decoded struct {
+	intake.Request
+	err error
+}
+
+// maxItems bounds the queries of one request.
+const maxItems = 100
+
+// requests reads the queries out of an HTTP request: a JSON body, which may be a
+// list, or the picture itself with the rest in the URL's parameters.
+func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decoded, list bool, err error) {
 	kind, err := contentType(r)
 	if err != nil {
-		return intake.Request{}, err
+		return nil, false, err
 	}
-	inline := intake.InlineLimit(a.svc.Settings())
-	if kind == "application/json" {
-		body, err := readBody(w, r, base64.StdEncoding.EncodedLen(inline)+slackBytes)
-		if err != nil {
-			return intake.Request{}, err
-		}
-		return decodeRequest(body)
+	if kind != "application/json" {
+		req, err := a.pictureItself(w, r, kind)
+		return []decoded{{req, err}}, false, nil
 	}
+	body, err := readBody(w, r, base64.StdEncoding.EncodedLen(intake.InlineLimit(a.svc.Settings()))+slackBytes)
+	if err != nil {
+		return nil, false, err
+	}
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
+		req, err := decodeRequest(body)
+		return []decoded{{req, err}}, false, nil
+	}
+	reqs, err = decodeList(body)
+	return reqs, true, err
+}
+
+// decodeList reads a list of queries. One that cannot be read spoils no other.
+func decodeList(body []byte) ([]decoded, error) {
+	if err := checkDepth(body, maxDepth); err != nil {
+		return nil, err
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(body, &items); err != nil {
+		return nil, syntax(err)
+	}
+	if len(items) == 0 || len(items) > maxItems {
+		bound := float64(maxItems)
+		return nil, &intake.Refusal{Kind: badField, Detail: fmt.Sprintf("the list has %d queries: send 1 to %d", len(items), maxItems), Bound: &bound}
+	}
+	out := make([]decoded, len(items))
+	for i, raw := range items {
+		out[i].Request, out[i].err = decodeRequest(raw)
+	}
+	return out, nil
+}
+
+// pictureItself reads a query whose body is its input.
+func (a *server) pictureItself(w http.ResponseWriter, r *http.Request, kind string) (intake.Request, error) {
 	if !intake.Supported(kind) {
 		return intake.Request{}, refuse(wrongType, "Content-Type",
 			"%q is not taken; send application/json, or the input itself as %s", clip(kind), strings.Join(intake.ContentTypes(), ", "))
 	}
-	body, err := readBody(w, r, inline)
+	body, err := readBody(w, r, intake.InlineLimit(a.svc.Settings()))
 	if err != nil {
 		return intake.Request{}, err
 	}
@@ -112,6 +153,8 @@ func decodeRequest(body []byte) (intake.Request, error) {
 		"input":       func(raw json.RawMessage) error { return decodeInput(raw, &r.Input) },
 		"constraints": func(raw json.RawMessage) error { return decodeBounds(raw, &r.Bounds) },
 		"optimize":    func(raw json.RawMessage) error { return decodeObjective(raw, &r) },
+		"explain":     flag("explain", &r.Explain),
+		"all_scores":  flag("all_scores", &r.AllScores),
 	})
 	return r, err
 }
@@ -173,16 +216,21 @@ func requestFromURL(rawQuery string) (intake.Request, error) {
 	bounds := map[string]**float64{
 		"latency_ms": &r.Bounds.LatencyMS, "accuracy": &r.Bounds.Accuracy, "cost_usd_per_million": &r.Bounds.CostUSDPerMillion,
 	}
+	flags := map[string]*bool{"explain": &r.Explain, "all_scores": &r.AllScores}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		given := values[name]
-		word, bound := words[name], bounds[name]
+		word, bound, on := words[name], bounds[name], flags[name]
 		switch {
-		case word == nil && bound == nil:
+		case word == nil && bound == nil && on == nil:
 			return r, refuse(unknownField, clip(name), "there is no such parameter")
 		case len(given) > 1:
 			return r, refuse(duplicateField, name, "comes twice")
 		case word != nil:
 			*word = given[0]
+		case on != nil:
+			if *on, err = strconv.ParseBool(given[0]); err != nil {
+				return r, refuse(badField, name, "%q is neither true nor false", clip(given[0]))
+			}
 		default:
 			x, err := strconv.ParseFloat(given[0], 64)
 			if err != nil {

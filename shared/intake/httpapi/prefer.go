@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"paragon/shared/core/query"
 )
 
 // preferWait reads how long a caller prefers to wait for a result (RFC 7240).
@@ -27,19 +25,4 @@ func preferWait(h http.Header) (time.Duration, bool) {
 		}
 	}
 	return 0, false
-}
-
-// wait holds the answer back for the result as long as the caller prefers and
-// the settings allow, and says what was applied.
-func (a *server) wait(w http.ResponseWriter, r *http.Request, rec query.Record) (query.Record, error) {
-	wait, asked := preferWait(r.Header)
-	if !asked {
-		return rec, nil
-	}
-	wait = min(wait, query.Duration(a.svc.Settings().MaxWaitSeconds*1000))
-	rec, waited, err := a.svc.Wait(r.Context(), rec, wait)
-	if waited && err == nil {
-		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
-	}
-	return rec, err
 }

@@ -53,6 +53,9 @@ var kinds = map[intake.Kind]struct {
 	intake.NotFound:         {http.StatusNotFound, "Not found"},
 	wrongMethod:             {http.StatusMethodNotAllowed, "The method is not allowed"},
 	intake.Finished:         {http.StatusConflict, "The query is finished"},
+	intake.AnsweredDirectly: {http.StatusGone, "The query was answered in its request"},
+	intake.Gone:             {http.StatusGone, "The query is past its retention"},
+	intake.NoCapacity:       {http.StatusServiceUnavailable, "Nothing could answer in time"},
 	intake.AlreadyVoted:     {http.StatusConflict, "The query has its vote"},
 	intake.OverBudget:       {http.StatusTooManyRequests, "The hour's budget is spent"},
 	intake.NoAnswer:         {http.StatusConflict, "The query has no answer"},
@@ -103,10 +106,16 @@ func (a *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	a.write(w, k.status, api.Problem{
+	a.write(w, k.status, a.problem(r, ref))
+}
+
+// problem is a refusal as the API tells it.
+func (a *server) problem(r *http.Request, ref *intake.Refusal) api.Problem {
+	k := kinds[ref.Kind]
+	return api.Problem{
 		Type: problemBase + string(ref.Kind), Title: k.title, Status: k.status, Detail: ref.Detail,
 		Instance: r.URL.Path, Field: ref.Field, Bound: ref.Bound, Nearest: ref.Nearest, Possible: ref.Possible,
-	})
+	}
 }
 
 // refusal finds out what an error means to the caller. What is no refusal is

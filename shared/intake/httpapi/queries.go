@@ -3,35 +3,88 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"paragon/shared/api"
+	"paragon/shared/core/query"
+	"paragon/shared/intake"
 )
 
-// submit is POST /v1/queries.
+// submit is POST /v1/queries: one query, or a list of them.
 func (a *server) submit(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
 	}
-	req, err := a.request(w, r)
+	reqs, list, err := a.requests(w, r)
 	if err != nil {
 		return err
 	}
-	rec, _, err := a.svc.Submit(r.Context(), owner, r.Header.Get("Idempotency-Key"), req)
+	t := intake.Terms{Key: r.Header.Get("Idempotency-Key")}
+	t.Wait, _ = a.waitAsked(r.Header)
+	if list {
+		return a.submitList(w, r, owner, reqs, t)
+	}
+	if reqs[0].err != nil {
+		return reqs[0].err
+	}
+	got, err := a.svc.Take(r.Context(), owner, reqs[0].Request, t)
 	if err != nil {
 		return err
 	}
-	if rec, err = a.wait(w, r, rec); err != nil {
-		return err
-	}
-	w.Header().Set("Location", "/v1/queries/"+rec.ID)
-	status := http.StatusOK
-	if !rec.State.Terminal() {
+	a.applied(w, t.Wait, got.Busy)
+	w.Header().Set("Location", "/v1/queries/"+got.Record.ID)
+	status := statusOf(got)
+	if status == http.StatusAccepted {
 		w.Header().Set("Retry-After", "1")
-		status = http.StatusAccepted
 	}
-	a.write(w, status, answer(rec))
+	a.write(w, status, answerTo(got))
 	return nil
+}
+
+// statusOf is 202 for a query without its end.
+func statusOf(got intake.Answer) int {
+	if got.Record.State.Terminal() {
+		return http.StatusOK
+	}
+	return http.StatusAccepted
+}
+
+// submitList takes every query of a list in, side by side. Each has an answer of
+// its own; an idempotency key stands for the list, its items by their place.
+func (a *server) submitList(w http.ResponseWriter, r *http.Request, owner string, reqs []decoded, t intake.Terms) error {
+	out := api.Items{Items: make([]api.Item, len(reqs))}
+	var all sync.WaitGroup
+	for i, req := range reqs {
+		mine := t
+		if t.Key != "" {
+			mine.Key = t.Key + "/" + strconv.Itoa(i)
+		}
+		all.Go(func() { out.Items[i] = a.item(r, owner, req, mine) })
+	}
+	all.Wait()
+	if err := r.Context().Err(); err != nil {
+		return err
+	}
+	a.applied(w, t.Wait, false)
+	a.write(w, http.StatusOK, out)
+	return nil
+}
+
+// item takes one query of a list in.
+func (a *server) item(r *http.Request, owner string, req decoded, t intake.Terms) api.Item {
+	var got intake.Answer
+	err := req.err
+	if err == nil {
+		got, err = a.svc.Take(r.Context(), owner, req.Request, t)
+	}
+	if err != nil {
+		p := a.problem(r, a.refusal(r, err))
+		return api.Item{Status: p.Status, Problem: &p}
+	}
+	q := answerTo(got)
+	return api.Item{Status: statusOf(got), Query: &q}
 }
 
 // get is GET /v1/queries/{id}.
@@ -44,11 +97,28 @@ func (a *server) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if rec, err = a.wait(w, r, rec); err != nil {
-		return err
+	if wait, asked := a.waitAsked(r.Header); asked {
+		waited := false
+		if rec, waited, err = a.svc.Wait(r.Context(), rec, wait); err != nil {
+			return err
+		}
+		a.applied(w, wait, !waited)
 	}
 	a.write(w, http.StatusOK, answer(rec))
 	return nil
+}
+
+// waitAsked is how long a request prefers to wait, as far as the settings allow.
+func (a *server) waitAsked(h http.Header) (time.Duration, bool) {
+	wait, asked := preferWait(h)
+	return min(wait, query.Duration(a.svc.Settings().MaxWaitSeconds*1000)), asked
+}
+
+// applied says what came of the preference to wait.
+func (a *server) applied(w http.ResponseWriter, wait time.Duration, busy bool) {
+	if wait > 0 && !busy {
+		w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait.Seconds())))
+	}
 }
 
 // cancel is DELETE /v1/queries/{id}.

@@ -1,0 +1,123 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
+)
+
+// takeKeyed takes a query in under an idempotency key. The key stands for one
+// attempt, which has an id: a repeat is answered with that attempt's record,
+// and runs again under the same id while there is none, as whoever finishes
+// second finds the record of the first.
+func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *taking) (Answer, error) {
+	if err := checkKey(q.terms.Key); err != nil {
+		return Answer{}, err
+	}
+	hash, err := r.bodyHash()
+	if err != nil {
+		return Answer{}, err
+	}
+	if err := s.sign(&q.m, signed.Stored); err != nil {
+		return Answer{}, err
+	}
+	mine := cloud.Attempt{Owner: owner, Key: q.terms.Key, BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
+	held, won, err := s.Attempts.ClaimKey(ctx, mine)
+	if err != nil {
+		return Answer{}, fmt.Errorf("claim the key: %w", err)
+	}
+	if won {
+		s.count(q)
+		q.attempt = &held
+		return s.answer(ctx, q)
+	}
+	return s.repeat(ctx, q, held, mine)
+}
+
+// repeat answers a request whose key was used before.
+func (s *Service) repeat(ctx context.Context, q *taking, held, mine cloud.Attempt) (Answer, error) {
+	if held.BodyHash != mine.BodyHash {
+		return Answer{}, refuse(KeyReused, "Idempotency-Key", "was used for query %s with another body", held.ID)
+	}
+	id, err := s.Keys.ParseID(held.ID)
+	if err != nil {
+		return Answer{}, fmt.Errorf("the key's attempt %s: %w", held.ID, err)
+	}
+	r, there, err := s.answered(ctx, held.ID)
+	if err != nil {
+		return Answer{}, err
+	}
+	expired := !there && !s.Now().Before(id.ExpiresAt) || there && r.State == query.Expired
+	switch {
+	case expired && !held.Owed:
+		return s.again(ctx, q, held, mine)
+	case there:
+		return s.finished(q, r)
+	case expired:
+		r, err := s.expire(ctx, held.Owner, held.ID, id)
+		return Answer{Record: r}, err
+	}
+	// The first attempt is under way, or its process died: run it again.
+	q.m.ID, q.attempt = held.ID, &held
+	q.m.DeadlineAt = id.AcceptedAt.Add(q.m.DeadlineAt.Sub(q.m.AcceptedAt))
+	q.m.AcceptedAt, q.m.ExpiresAt, q.m.ForgetAt = id.AcceptedAt, id.ExpiresAt, id.ForgetAt
+	if q.terms.Wait <= 0 {
+		if err := s.owe(ctx, q); err != nil {
+			return Answer{}, err
+		}
+	}
+	return s.answer(ctx, q)
+}
+
+// again replaces an attempt that expired while its caller waited, so that it
+// was never promised an answer.
+func (s *Service) again(ctx context.Context, q *taking, held, mine cloud.Attempt) (Answer, error) {
+	now, won, err := s.Attempts.ReplaceKey(ctx, held.ID, mine)
+	if err != nil {
+		return Answer{}, fmt.Errorf("replace the key's attempt: %w", err)
+	}
+	if !won && now.ID == held.ID {
+		return Answer{}, fmt.Errorf("replace the key's attempt %s: %w", held.ID, cloud.ErrConflict)
+	}
+	if !won { // another repeat was faster
+		return s.repeat(ctx, q, now, mine)
+	}
+	s.count(q)
+	q.attempt = &now
+	return s.answer(ctx, q)
+}
+
+// owe notes that a keyed query's caller gets a 202 before it gets one: from
+// then on its attempt is not replaced.
+func (s *Service) owe(ctx context.Context, q *taking) error {
+	if q.attempt == nil || q.attempt.Owed {
+		return nil
+	}
+	owed := *q.attempt
+	owed.Owed = true
+	held, _, err := s.Attempts.ReplaceKey(ctx, owed.ID, owed)
+	if err != nil {
+		return fmt.Errorf("note that query %s is owed: %w", owed.ID, err)
+	}
+	if held.ID != owed.ID {
+		return fmt.Errorf("query %s was replaced by a repeat: %w", owed.ID, cloud.ErrConflict)
+	}
+	q.attempt = &held
+	return nil
+}
+
+// answered returns the record of a query if it has one.
+func (s *Service) answered(ctx context.Context, id string) (query.Record, bool, error) {
+	r, err := s.Records.GetRecord(ctx, id)
+	if errors.Is(err, cloud.ErrNotFound) {
+		return r, false, nil
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("look for the record of query %s: %w", id, err)
+	}
+	return r, true, nil
+}

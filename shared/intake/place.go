@@ -1,0 +1,147 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
+)
+
+// NoCapacity refuses a query that nothing could answer in time.
+const NoCapacity Kind = "no-capacity"
+
+// place sends a query where it will be answered when this process has no slot
+// for it: to a work queue, or to the inference functions.
+func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
+	_, span := s.Traces.Child(ctx, "place")
+	to, err := s.route(q)
+	span.Set("route", string(to.Route))
+	span.Set("reason", string(to.Reason))
+	span.End()
+	if err != nil {
+		return Answer{}, err
+	}
+	q.m.Placement = string(cloud.WorkQueue(q.pool.Name, q.class))
+	q.m.PredictedMS = to.PredictedMS + q.set.PathMS
+	if to.Route == placement.ToOverflow {
+		q.m.Placement, q.m.PredictedMS = string(cloud.Overflow), q.chosen.LatencyMS
+	}
+	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
+	a, err := s.carryOut(ctx, q, to)
+	if err != nil || a.Record.Placement == placedDirect {
+		s.fleet.unbook(to.bookedUSD, q.m.AcceptedAt)
+	}
+	return a, err
+}
+
+// carryOut does what was chosen: late on this worker, on a function at once, or
+// through a queue.
+func (s *Service) carryOut(ctx context.Context, q *taking, to placed) (Answer, error) {
+	waits := q.terms.Wait > 0
+	switch {
+	case waits && s.Worker != nil && q.class == query.Strict && to.Route != placement.ToOverflow:
+		// Nothing is faster than this worker, late as it is.
+		if a, done, err := s.onWorker(ctx, q, q.m.AcceptedAt.Add(q.terms.Wait)); done || err != nil {
+			return a, err
+		}
+	case waits && s.Functions != nil && to.Route == placement.ToOverflow && q.set.OverflowPath == "direct":
+		a, done, err := s.onFunction(ctx, q)
+		if done || err != nil {
+			return a, err
+		}
+	}
+	return s.queue(ctx, q)
+}
+
+// route chooses where a query goes that is not answered by this process's worker.
+func (s *Service) route(q *taking) (placed, error) {
+	now := q.m.AcceptedAt
+	if q.terms.Wait <= 0 || s.Worker == nil {
+		return s.fleet.place(q.pool.Name, q.ask, q.asks.functionUSD, now, q.set)
+	}
+	// This worker is the one with the fewest requests: what it has no slot for
+	// in time, the pool has none for.
+	return s.fleet.placeBeyond(q.pool.Name, q.ask, q.noSlotMS, q.asks.functionUSD, now, q.set)
+}
+
+// onFunction has a function answer a query that its caller waits for. It is not
+// done when every invocation was refused and the queue may still bring it there
+// in time.
+func (s *Service) onFunction(ctx context.Context, q *taking) (Answer, bool, error) {
+	if err := s.sign(&q.m, q.kind()); err != nil {
+		return Answer{}, false, err
+	}
+	o, err := s.Functions.Invoke(ctx, q.m)
+	if err == nil {
+		a, err := s.direct(ctx, q, q.m.Ended(o))
+		return a, true, err
+	}
+	if !errors.Is(err, cloud.ErrThrottled) {
+		return Answer{}, false, fmt.Errorf("invoke a function for query %s: %w", q.m.ID, err)
+	}
+	slackMS := query.Milliseconds(q.m.DeadlineAt.Sub(s.Now()))
+	if q.class == query.Strict && slackMS < q.set.OverflowPathMS {
+		no := refuse(NoCapacity, "", "no worker has a slot in time and every function refused: the account's concurrency is used up")
+		no.RetryAfter = time.Second
+		return Answer{}, false, no
+	}
+	if !q.m.Keyed {
+		q.m.ID = ""
+	}
+	return Answer{}, false, nil
+}
+
+// queue sends a query to its queue and waits for its record as long as its
+// caller does.
+func (s *Service) queue(ctx context.Context, q *taking) (Answer, error) {
+	if err := s.sign(&q.m, signed.Stored); err != nil {
+		return Answer{}, err
+	}
+	if q.m.Keyed {
+		if r, there, err := s.answered(ctx, q.m.ID); there || err != nil {
+			return Answer{Record: r}, err
+		}
+	}
+	if err := s.send(ctx, q.m); err != nil {
+		return Answer{}, err
+	}
+	return s.await(ctx, q)
+}
+
+// send puts a query's message on its queue: with that it is accepted.
+func (s *Service) send(ctx context.Context, m query.Message) error {
+	ctx, span := s.Traces.Child(ctx, "send")
+	defer span.End()
+	span.Set("queue", m.Placement)
+	m.Trace = s.Traces.Carry(ctx)
+	if err := s.Queues.Send(ctx, cloud.QueueName(m.Placement), m); err != nil {
+		return fmt.Errorf("send query %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// await waits for the record of a query that was sent, and owes a 202 when it
+// does not come in time.
+func (s *Service) await(ctx context.Context, q *taking) (Answer, error) {
+	left := q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())
+	r, waited, err := s.Wait(ctx, accepted(q.m), left)
+	if err != nil {
+		return Answer{Record: r}, err
+	}
+	if r.State.Terminal() {
+		return s.finished(q, r)
+	}
+	return Answer{Record: r, Busy: !waited}, s.owe(ctx, q)
+}
+
+// accepted is a query that was sent and has no record yet.
+func accepted(m query.Message) query.Record {
+	r := m.Ended(query.Outcome{State: query.Accepted})
+	r.Outcome = nil
+	return r
+}

@@ -1,0 +1,279 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/selection"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
+	"paragon/shared/telemetry/tracing"
+)
+
+// Terms are how a caller wants its answer.
+type Terms struct {
+	Key  string        // idempotency key; empty without one
+	Wait time.Duration // how long it waits for the answer; 0 when it does not
+}
+
+// Answer is what a caller gets.
+type Answer struct {
+	// Record is the query as it stands: with its outcome, or accepted.
+	Record query.Record
+	// Receipt entitles the caller to say whether the answer was right; empty
+	// without an answer.
+	Receipt string
+	// Candidates are every model on every resource as they stood, when asked for.
+	Candidates []selection.Candidate
+	// Busy says that the caller wanted to wait and too many waited already.
+	Busy bool
+}
+
+// taking is one query while it is taken in.
+type taking struct {
+	plan
+	terms  Terms
+	set    settings.Settings
+	asks   demand
+	ask    placement.Ask
+	m      query.Message // without an id until it is known how it is kept
+	// noSlotMS is when this worker would have ended it, where it had no slot in time.
+	noSlotMS float64
+	// attempt is what the key stands for; nil without one.
+	attempt *cloud.Attempt
+}
+
+// Take takes a query in for an owner and answers it, or accepts it for later.
+// A *Refusal says what is wrong with the request; nothing is stored then.
+func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a Answer, err error) {
+	ctx, span := s.Traces.Root(ctx, "accept")
+	defer func() { annotate(span, a.Record, err); span.End() }()
+	set := s.Settings()
+	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
+	s.refreshView(ctx, set)
+	if s.Votes != nil {
+		s.learnt.refresh(ctx, s, set)
+	}
+	q, err := s.prepare(ctx, owner, r, t, set)
+	if err != nil {
+		return a, err
+	}
+	if t.Key != "" {
+		a, err = s.takeKeyed(ctx, owner, r, q)
+	} else {
+		s.count(q)
+		a, err = s.answer(ctx, q)
+	}
+	if err == nil && r.Explain {
+		a.Candidates, err = s.candidates(q)
+	}
+	return a, err
+}
+
+// count counts an arrival: each query that is valid, whatever becomes of it.
+func (s *Service) count(q *taking) {
+	s.arrivals.count(q.m.AcceptedAt, q.need.Task, q.class, q.asks)
+}
+
+// prepare validates a request, selects the model and writes the message.
+func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms, set settings.Settings) (*taking, error) {
+	now := s.Now()
+	p, err := s.selects(ctx, r, t, now, set)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkInput(ctx, owner, r.Input, p.model, set); err != nil {
+		return nil, err
+	}
+	expires := query.ExpiresAt(now, p.latencyMS)
+	q := &taking{plan: p, terms: t, set: set, asks: s.asks(p, set), ask: s.ask(p, set)}
+	q.m = query.Message{
+		Owner: owner, Task: p.need.Task, Need: p.need, Model: p.model.Name, Class: p.class,
+		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(p.latencyMS)), ExpiresAt: expires,
+		ForgetAt: expires.Add(query.Duration(set.IdempotencyHours * 3600 * 1000)),
+		Input:    r.Input, AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "",
+	}
+	return q, nil
+}
+
+// selects is plan, traced.
+func (s *Service) selects(ctx context.Context, r Request, t Terms, now time.Time, set settings.Settings) (plan, error) {
+	_, span := s.Traces.Child(ctx, "select")
+	defer span.End()
+	p, err := s.plan(r, t.Wait > 0, now, set)
+	if err == nil {
+		span.Set("model", p.chosen.Model)
+	}
+	return p, err
+}
+
+// annotate adds to a span what became of a request.
+func annotate(span tracing.Span, rec query.Record, err error) {
+	if !span.On() {
+		return
+	}
+	span.Query(rec.Message(query.Input{}))
+	span.Set("placement", rec.Placement)
+	var no *Refusal
+	switch {
+	case errors.As(err, &no):
+		span.Fail(string(no.Kind))
+	case err != nil:
+		span.Fail("the query could not be taken in")
+	}
+}
+
+// sign gives a query its id, unless it has one: which says how it is kept.
+func (s *Service) sign(m *query.Message, kind signed.Kind) error {
+	if m.ID != "" {
+		return nil
+	}
+	id, err := signed.NewID(s.Random, kind, m.Owner, m.AcceptedAt, m.ExpiresAt, m.ForgetAt)
+	m.ID = s.Keys.SignID(id)
+	return err
+}
+
+// answer has a query answered in its request where that can be, and sends it to
+// a queue otherwise.
+func (s *Service) answer(ctx context.Context, q *taking) (Answer, error) {
+	if q.terms.Wait > 0 && s.Worker != nil {
+		a, done, err := s.onWorker(ctx, q, q.by())
+		if done || err != nil {
+			return a, err
+		}
+	}
+	return s.place(ctx, q)
+}
+
+// by is until when a query must have ended on this worker to stay in its
+// request: a strict one within its bound, a relaxed one also while its caller waits.
+func (q *taking) by() time.Time {
+	if q.class == query.Strict {
+		return q.m.DeadlineAt
+	}
+	return earlier(q.m.DeadlineAt, q.m.AcceptedAt.Add(q.terms.Wait))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// onWorker runs a query on this process's worker if it would end in time. It is
+// not done when there is no slot, or the run failed and another may succeed.
+func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer, bool, error) {
+	if err := s.sign(&q.m, q.kind()); err != nil {
+		return Answer{}, false, err
+	}
+	m := q.m
+	m.Placement = placedDirect
+	o, err := s.Worker.Answer(ctx, m, by)
+	var none *NoSlot
+	switch {
+	case errors.As(err, &none):
+		q.noSlotMS = none.PredictedMS
+	case err != nil:
+		return Answer{}, false, err
+	case o.State == query.Failed && o.Failure.Code != query.BadInput && o.Failure.Code != query.InputIsGone:
+		q.m.Attempts = max(1, o.Attempts)
+		q.m.Trail = o.Trail
+	default:
+		a, err := s.direct(ctx, q, m.Ended(o))
+		return a, true, err
+	}
+	if !q.m.Keyed {
+		q.m.ID = "" // nobody has seen it: how it is kept may still change
+	}
+	return Answer{}, false, nil
+}
+
+// kind is how a query is kept that is answered in its request.
+func (q *taking) kind() signed.Kind {
+	if q.m.Keyed {
+		return signed.Stored
+	}
+	return signed.Direct
+}
+
+// placedDirect is the placement of a query that was answered in its request.
+const placedDirect = "direct"
+
+// direct answers with an outcome that no queue's consumer has stored. A keyed
+// one is stored first: the first record under the id is the answer.
+func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer, error) {
+	if q.m.Keyed {
+		held, _, err := s.Records.PutRecord(ctx, r)
+		if err != nil {
+			return Answer{}, fmt.Errorf("store the answer of query %s: %w", r.ID, err)
+		}
+		r = held
+	} else if signed.Kept(r.ID, q.set.KeepShare) {
+		s.keep(ctx, r)
+	}
+	return s.finished(q, r)
+}
+
+// finished is the answer of a query that has ended. Bad input that only the run
+// could find is refused as any other.
+func (s *Service) finished(q *taking, r query.Record) (Answer, error) {
+	if r.Outcome != nil && r.Outcome.Failure != nil && r.Outcome.Failure.Code == query.BadInput {
+		return Answer{Record: r}, refuse(BadInput, "input.data", "%s", r.Outcome.Failure.Detail)
+	}
+	a := Answer{Record: r}
+	if r.State != query.Succeeded || r.Outcome == nil || r.Outcome.Result == nil {
+		return a, nil
+	}
+	var err error
+	a.Receipt, err = s.Keys.SignReceipt(signed.Receipt{
+		ID: r.ID, Owner: signed.HashOwner(r.Owner), Task: r.Need.Task, Model: r.Model, Digest: short(q.model.SHA256),
+		Label: r.Outcome.Result.Label, Until: r.ForgetAt.Truncate(time.Second).UTC(),
+	})
+	return a, err
+}
+
+// short is the beginning of a digest: enough to tell versions of a model apart.
+func short(digest string) string { return digest[:min(len(digest), 12)] }
+
+// mostKeeping bounds the samples on their way to the store: with more of them
+// the store is slow, and a sample is left out.
+const mostKeeping = 32
+
+// keepTime bounds the write of a sample.
+const keepTime = 5 * time.Second
+
+// keep stores a sample while its caller has the answer already.
+func (s *Service) keep(ctx context.Context, r query.Record) {
+	select {
+	case s.places <- struct{}{}:
+	default:
+		return
+	}
+	s.keeping.Go(func() {
+		defer func() { <-s.places }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
+		defer cancel()
+		if _, _, err := s.Records.PutRecord(ctx, r); err != nil {
+			s.Log.Warn("a sample of the answers could not be kept", "query", r.ID, "error", err)
+		}
+	})
+}
+
+// Settle waits until the samples are kept that are on their way: in a process
+// that may be frozen, before a request ends.
+func (s *Service) Settle() { s.keeping.Wait() }
+
+// candidates are every model on every resource for a query, as they stand.
+func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {
+	ranked, err := s.Chooser.Choose(q.effective(), s.offer(q.pool, q.terms.Wait > 0, q.m.AcceptedAt, q.set))
+	if u := (*selection.Unsatisfiable)(nil); err != nil && !errors.As(err, &u) {
+		return nil, fmt.Errorf("explain query %s: %w", q.m.ID, err)
+	}
+	return ranked.Candidates, nil
+}
