@@ -6,12 +6,12 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
-	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 )
 
 // admit takes deliveries in hand: finished and expired ones are ended, the
-// others go on the bench, from which what is too late is bounced and what
+// others go into the queue, from which what is too late is bounced and what
 // cannot start soon is given back. It returns how many were bounced.
 func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
 	taken, fresh := w.take(ds)
@@ -45,7 +45,7 @@ func (w *Worker) take(ds []cloud.Delivery) (taken []*lease, fresh []cloud.Delive
 	return taken, fresh
 }
 
-// sit puts those leases on the bench that are to be run, and drops the others.
+// sit puts those leases into the queue that are to be run, and drops the others.
 func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 	runnable := make(map[string]bool, len(run))
 	for _, d := range run {
@@ -59,15 +59,15 @@ func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 			continue
 		}
 		_, l.wait = w.Traces.Child(l.ctx, "wait")
-		w.bench.Add(w.workOf(l.d.Message), l)
+		w.queue.Add(w.workOf(l.d.Message), l)
 	}
 	w.notifyLocked()
 }
 
-// workOf says what a message is to the bench. A model without a service time
+// workOf says what a message is to the run queue. A model without a service time
 // here counts as immediate.
-func (w *Worker) workOf(m query.Message) placement.Work {
-	work := placement.Work{Class: m.Class, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
+func (w *Worker) workOf(m query.Message) schedule.Work {
+	work := schedule.Work{Class: m.Class, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
 	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
 	p, ok := w.Catalogue.Model(m.Model)
 	if !ok {
@@ -87,15 +87,15 @@ func (w *Worker) workOf(m query.Message) placement.Work {
 func (w *Worker) relieve() int {
 	s, now, may := w.Settings(), w.Now(), w.allowed()
 	w.mu.Lock()
-	var late []placement.Late[*lease]
+	var late []schedule.Late[*lease]
 	var keep time.Time
 	if may.strict {
-		late = w.bench.TakeLate(now)
+		late = w.queue.EvictLate(now)
 	}
 	if may.relaxed {
-		late, keep = append(late, w.bench.TakeDue(now)...), now.Add(near)
+		late, keep = append(late, w.queue.EvictDue(now)...), now.Add(near)
 	}
-	surplus := w.bench.TakeSurplus(now, query.Duration(s.LookAheadMS), keep)
+	surplus := w.queue.EvictSurplus(now, query.Duration(s.LookAheadMS), keep)
 	w.bounced += int64(len(late))
 	for _, l := range late {
 		w.work.Go(func() { w.bounce(l) })
@@ -108,7 +108,7 @@ func (w *Worker) relieve() int {
 }
 
 // bounce hands a query over to the inference functions.
-func (w *Worker) bounce(late placement.Late[*lease]) {
+func (w *Worker) bounce(late schedule.Late[*lease]) {
 	l := late.Item
 	l.wait.End()
 	w.leases.pass(l)

@@ -12,7 +12,7 @@ import (
 func (w *Worker) drain() {
 	w.mu.Lock()
 	w.fenced = true
-	held := w.bench.Take(func(*lease) bool { return true })
+	held := w.queue.Remove(func(*lease) bool { return true })
 	w.notifyLocked()
 	w.mu.Unlock()
 	w.release(held)

@@ -124,7 +124,7 @@ func (w *Worker) renewOne(ctx context.Context, l *lease, length time.Duration) {
 func (w *Worker) lost(l *lease, why string) {
 	l.lose()
 	w.mu.Lock()
-	waiting := w.bench.Take(func(o *lease) bool { return o == l })
+	waiting := w.queue.Remove(func(o *lease) bool { return o == l })
 	w.mu.Unlock()
 	if len(waiting) > 0 {
 		l.wait.End()

@@ -23,10 +23,10 @@ func (w *Worker) room(class query.Class) (int, time.Duration) {
 	inHand := w.leases.len()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if class == query.Relaxed && (!w.strictEmpty || w.bench.Len(query.Strict) > 0) {
+	if class == query.Relaxed && (!w.strictEmpty || w.queue.Len(query.Strict) > 0) {
 		return 0, time.Hour // strict ones first; a change tells
 	}
-	n, in := w.bench.Room(class, w.Now(), query.Duration(w.Settings().LookAheadMS), w.largestMS)
+	n, in := w.queue.Room(class, w.Now(), query.Duration(w.Settings().LookAheadMS), w.largestMS)
 	if left := heldPerRunner*w.Runners - inHand; left < n {
 		return max(0, left), errorPause
 	}
@@ -105,7 +105,7 @@ func (w *Worker) receiveRelaxed(ctx context.Context) {
 func (w *Worker) supplied() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.bench.Len(query.Relaxed) >= w.Runners
+	return w.queue.Len(query.Relaxed) >= w.Runners
 }
 
 // look is a full worker's look at the strict queue: it takes what is there,

@@ -45,12 +45,12 @@ func (w *Worker) state(open context.Context) cloud.WorkerReport {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.Now()
-	w.use.follow(now, w.bench.Busy())
+	w.use.follow(now, w.queue.Busy())
 	report := cloud.WorkerReport{
 		ID: w.ID, Pool: w.Pool, InstanceType: w.InstanceType, State: state, At: now,
-		Runners: w.Runners, Busy: w.bench.Busy(), Paced: w.Paced,
-		HeldStrict: w.bench.Len(query.Strict), HeldRelaxed: w.bench.Len(query.Relaxed),
-		StrictMS: w.bench.WorkMS(query.Strict, now), RelaxedMS: w.bench.WorkMS(query.Relaxed, now),
+		Runners: w.Runners, Busy: w.queue.Busy(), Paced: w.Paced,
+		HeldStrict: w.queue.Len(query.Strict), HeldRelaxed: w.queue.Len(query.Relaxed),
+		StrictMS: w.queue.WorkMS(query.Strict, now), RelaxedMS: w.queue.WorkMS(query.Relaxed, now),
 		Answered: w.answered, Bounced: w.bounced, Used: w.use.share(now),
 	}
 	if report.Busy+report.HeldStrict+report.HeldRelaxed == 0 {

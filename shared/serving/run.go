@@ -8,9 +8,9 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
-	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/engine/answer"
 )
 
@@ -20,18 +20,18 @@ func (w *Worker) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for !w.fenced {
-		r, ok := w.bench.Start(w.Now(), maxBatch)
+		r, ok := w.queue.Start(w.Now(), maxBatch)
 		if !ok {
 			return
 		}
-		w.use.follow(w.Now(), w.bench.Busy())
+		w.use.follow(w.Now(), w.queue.Busy())
 		w.work.Go(func() { w.run(r) })
 	}
 }
 
 // run answers a batch on a runner. The runner is free again before the
 // outcomes are stored.
-func (w *Worker) run(r placement.Run[*lease]) {
+func (w *Worker) run(r schedule.Run[*lease]) {
 	startedAt := w.Now()
 	for _, l := range r.Items {
 		l.wait.End()
@@ -43,8 +43,8 @@ func (w *Worker) run(r placement.Run[*lease]) {
 	took := query.Milliseconds(w.Now().Sub(startedAt))
 
 	w.mu.Lock()
-	w.bench.Done(r.Ticket)
-	w.use.follow(w.Now(), w.bench.Busy())
+	w.queue.Done(r.Ticket, w.Now())
+	w.use.follow(w.Now(), w.queue.Busy())
 	w.notifyLocked()
 	if w.life.Err() == nil {
 		for i, l := range r.Items {
@@ -64,7 +64,7 @@ type ran struct {
 }
 
 // answer runs the model over the inputs that can be had.
-func (w *Worker) answer(r placement.Run[*lease]) []answer.Answered {
+func (w *Worker) answer(r schedule.Run[*lease]) []answer.Answered {
 	out := make([]answer.Answered, len(r.Items))
 	var inputs []query.Input
 	var from []int
@@ -109,7 +109,7 @@ func (w *Worker) input(l *lease) (query.Input, error) {
 
 // pace holds the runner until its profile's median service time is over, if
 // the worker is paced and anything was answered.
-func (w *Worker) pace(r placement.Run[*lease], startedAt time.Time, answers []answer.Answered) {
+func (w *Worker) pace(r schedule.Run[*lease], startedAt time.Time, answers []answer.Answered) {
 	any := false
 	for _, a := range answers {
 		any = any || a.Err == nil

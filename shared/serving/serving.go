@@ -15,9 +15,9 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
-	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/engine/answer"
 	"paragon/shared/telemetry/tracing"
@@ -80,7 +80,7 @@ type Worker struct {
 	work sync.WaitGroup          // runs, and what settles them
 
 	mu          sync.Mutex // guards what follows
-	bench       *placement.Bench[*lease]
+	queue       *schedule.Queue[*lease]
 	rules       rules         // as last read
 	fenced      bool          // nothing starts any more
 	strictEmpty bool          // the strict queue had nothing when last asked
@@ -100,7 +100,7 @@ func New(o Options) (*Worker, error) {
 	if o.Runners < 1 {
 		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
 	}
-	w := &Worker{Options: o, instance: in, bench: placement.NewBench[*lease](o.Runners), changed: make(chan struct{})}
+	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{})}
 	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}
 	w.leases.held = map[string]*lease{}
 	w.settler = &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,

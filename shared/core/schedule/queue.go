@@ -1,4 +1,7 @@
-package placement
+// Package schedule is the run queue of one worker: which query starts next, on
+// which runner, in which batch, and which should go elsewhere. It is pure: the
+// time is passed in. Serving and the simulator use the same queue.
+package schedule
 
 import (
 	"slices"
@@ -34,11 +37,11 @@ func (w Work) before(o Work) bool {
 	return w.DeadlineAt.Before(o.DeadlineAt)
 }
 
-// Bench is a worker's runners and the queries that it holds for them, in the
+// Queue is a worker's runners and the queries that it holds for them, in the
 // order in which they start: the earliest deadline first, strict ones before
-// relaxed ones. T is what the holder knows of a query. A Bench is not safe for
+// relaxed ones. T is what the holder knows of a query. A Queue is not safe for
 // concurrent use.
-type Bench[T any] struct {
+type Queue[T any] struct {
 	runners int
 	held    []entry[T] // in starting order, equals in order of arrival
 	running map[int]run
@@ -56,24 +59,24 @@ type run struct {
 	p50MS, p99MS float64
 }
 
-// NewBench returns a bench of so many runners.
-func NewBench[T any](runners int) *Bench[T] {
-	return &Bench[T]{runners: runners, running: map[int]run{}}
+// NewQueue returns a queue of so many runners.
+func NewQueue[T any](runners int) *Queue[T] {
+	return &Queue[T]{runners: runners, running: map[int]run{}}
 }
 
 // Add holds one more query.
-func (b *Bench[T]) Add(w Work, item T) {
-	at := len(b.held)
-	for at > 0 && w.before(b.held[at-1].work) {
+func (q *Queue[T]) Add(w Work, item T) {
+	at := len(q.held)
+	for at > 0 && w.before(q.held[at-1].work) {
 		at--
 	}
-	b.held = slices.Insert(b.held, at, entry[T]{w, item})
+	q.held = slices.Insert(q.held, at, entry[T]{w, item})
 }
 
 // Len returns how many queries of a class are held and not running.
-func (b *Bench[T]) Len(class query.Class) int {
+func (q *Queue[T]) Len(class query.Class) int {
 	n := 0
-	for _, e := range b.held {
+	for _, e := range q.held {
 		if e.work.Class == class {
 			n++
 		}
@@ -82,17 +85,17 @@ func (b *Bench[T]) Len(class query.Class) int {
 }
 
 // Busy returns how many runners run.
-func (b *Bench[T]) Busy() int { return len(b.running) }
+func (q *Queue[T]) Busy() int { return len(q.running) }
 
 // WorkMS returns the work of a class held and running, in milliseconds of one runner.
-func (b *Bench[T]) WorkMS(class query.Class, now time.Time) float64 {
+func (q *Queue[T]) WorkMS(class query.Class, now time.Time) float64 {
 	ms := 0.0
-	for _, e := range b.held {
+	for _, e := range q.held {
 		if e.work.Class == class {
 			ms += e.work.P50MS
 		}
 	}
-	for _, r := range b.running {
+	for _, r := range q.running {
 		if r.class == class {
 			ms += query.Milliseconds(r.endsAt(now).Sub(now))
 		}
@@ -110,36 +113,36 @@ type Run[T any] struct {
 // Start takes the first query, with those behind it that join its batch, and
 // counts a runner as busy until Done. It is false when no query is held or no
 // runner is free. maxBatch bounds a batch; 1 or less means no batching.
-func (b *Bench[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
-	if len(b.held) == 0 || len(b.running) >= b.runners {
+func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
+	if len(q.held) == 0 || len(q.running) >= q.runners {
 		return Run[T]{}, false
 	}
-	first, n := b.held[0].work, b.batch(now, maxBatch)
-	b.tickets++
-	out := Run[T]{Ticket: b.tickets}
-	for _, e := range b.held[:n] {
+	first, n := q.held[0].work, q.batch(now, maxBatch)
+	q.tickets++
+	out := Run[T]{Ticket: q.tickets}
+	for _, e := range q.held[:n] {
 		out.Works, out.Items = append(out.Works, e.work), append(out.Items, e.item)
 	}
-	b.held = slices.Delete(b.held, 0, n)
+	q.held = slices.Delete(q.held, 0, n)
 	r := run{class: first.Class, startedAt: now, p50MS: first.P50MS, p99MS: first.P99MS}
 	if n > 1 {
 		r.p50MS = float64(n) * first.BatchEachMS
 		r.p99MS = max(r.p50MS, first.P99MS)
 	}
-	b.running[b.tickets] = r
+	q.running[q.tickets] = r
 	return out, true
 }
 
 // batch returns how many of the first queries run as one. Only neighbours in
 // the starting order join, so that nobody is passed over; every free runner
 // gets its part; and a query joins only when all still meet their deadlines.
-func (b *Bench[T]) batch(now time.Time, maxBatch int) int {
-	first := b.held[0].work
-	free := b.runners - len(b.running)
-	most := min(maxBatch, first.BatchMax, (len(b.held)+free-1)/free)
+func (q *Queue[T]) batch(now time.Time, maxBatch int) int {
+	first := q.held[0].work
+	free := q.runners - len(q.running)
+	most := min(maxBatch, first.BatchMax, (len(q.held)+free-1)/free)
 	soonest, n := first.DeadlineAt, 1
-	for n < most && b.held[n].work.Model == first.Model {
-		if d := b.held[n].work.DeadlineAt; d.Before(soonest) {
+	for n < most && q.held[n].work.Model == first.Model {
+		if d := q.held[n].work.DeadlineAt; d.Before(soonest) {
 			soonest = d
 		}
 		if now.Add(query.Duration(float64(n+1) * first.BatchEachMS)).After(soonest) {
@@ -150,13 +153,21 @@ func (b *Bench[T]) batch(now time.Time, maxBatch int) int {
 	return n
 }
 
-// Done frees the runner of a Run.
-func (b *Bench[T]) Done(ticket int) { delete(b.running, ticket) }
+// Done frees the runner of a Run that ended now, and returns how long it ran;
+// 0 for a ticket that does not run.
+func (q *Queue[T]) Done(ticket int, now time.Time) time.Duration {
+	r, ok := q.running[ticket]
+	if !ok {
+		return 0
+	}
+	delete(q.running, ticket)
+	return now.Sub(r.startedAt)
+}
 
-// Take removes and returns the held queries that match, in starting order.
-func (b *Bench[T]) Take(match func(T) bool) []T {
+// Remove removes and returns the held queries that match, in starting order.
+func (q *Queue[T]) Remove(match func(T) bool) []T {
 	var out []T
-	b.held = slices.DeleteFunc(b.held, func(e entry[T]) bool {
+	q.held = slices.DeleteFunc(q.held, func(e entry[T]) bool {
 		if !match(e.item) {
 			return false
 		}

@@ -1,4 +1,4 @@
-package placement
+package schedule
 
 import (
 	"fmt"
@@ -31,34 +31,34 @@ func drawWork(rt *rapid.T) Work {
 	}
 }
 
-// drawBench is a bench in use: some runners run, some queries wait.
-func drawBench(rt *rapid.T) (*Bench[int], map[int]Work) {
-	b := NewBench[int](rapid.IntRange(1, 4).Draw(rt, "runners"))
+// drawQueue is a queue in use: some runners run, some queries wait.
+func drawQueue(rt *rapid.T) (*Queue[int], map[int]Work) {
+	q := NewQueue[int](rapid.IntRange(1, 4).Draw(rt, "runners"))
 	works := map[int]Work{}
 	for i := range rapid.IntRange(0, 4).Draw(rt, "running") {
-		b.Add(drawWork(rt), -1-i)
-		b.Start(t0.Add(-query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ago"))), 1)
+		q.Add(drawWork(rt), -1-i)
+		q.Start(t0.Add(-query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ago"))), 1)
 	}
-	b.Take(func(int) bool { return true })
+	q.Remove(func(int) bool { return true })
 	for i := range rapid.IntRange(0, 12).Draw(rt, "held") {
 		works[i] = drawWork(rt)
-		b.Add(works[i], i)
+		q.Add(works[i], i)
 	}
-	return b, works
+	return q, works
 }
 
 // Strict before relaxed, the earliest deadline first, equals as they came.
 func TestStartOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b, works := drawBench(rt)
-		clear(b.running)
+		q, works := drawQueue(rt)
+		clear(q.running)
 		last := -1
 		for {
-			r, ok := b.Start(t0, 1)
+			r, ok := q.Start(t0, 1)
 			if !ok {
 				break
 			}
-			b.Done(r.Ticket)
+			q.Done(r.Ticket, t0)
 			if last >= 0 && works[r.Items[0]].before(works[last]) {
 				rt.Fatalf("%+v started after %+v", works[r.Items[0]], works[last])
 			}
@@ -66,18 +66,18 @@ func TestStartOrder(t *testing.T) {
 			delete(works, last)
 			works[last] = r.Works[0]
 		}
-		if b.Len(query.Strict)+b.Len(query.Relaxed) != 0 {
+		if q.Len(query.Strict)+q.Len(query.Relaxed) != 0 {
 			rt.Fatal("something never started")
 		}
 	})
 }
 
-// play runs what is left on a bench, everything taking its p50, and returns
+// play runs what is left on a queue, everything taking its p50, and returns
 // when each query starts.
-func play(b *Bench[int], works map[int]Work) map[int]time.Time {
+func play(q *Queue[int], works map[int]Work) map[int]time.Time {
 	starts := map[int]time.Time{}
-	w := b.runway(t0)
-	for _, e := range b.held {
+	w := q.runway(t0)
+	for _, e := range q.held {
 		slices.SortFunc(w, time.Time.Compare)
 		starts[e.item] = w[0]
 		w[0] = w[0].Add(query.Duration(works[e.item].P50MS))
@@ -85,14 +85,14 @@ func play(b *Bench[int], works map[int]Work) map[int]time.Time {
 	return starts
 }
 
-// After TakeSurplus nothing is held that would start beyond the look-ahead, and
+// After EvictSurplus nothing is held that would start beyond the look-ahead, and
 // what was taken would have.
 func TestNeverHoldsBeyondTheLookAhead(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b, works := drawBench(rt)
+		q, works := drawQueue(rt)
 		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
-		taken := b.TakeSurplus(t0, ahead, time.Time{})
-		starts := play(b, works)
+		taken := q.EvictSurplus(t0, ahead, time.Time{})
+		starts := play(q, works)
 		for item, at := range starts {
 			if at.Sub(t0) > ahead {
 				rt.Fatalf("query %d starts in %v, beyond %v", item, at.Sub(t0), ahead)
@@ -101,7 +101,7 @@ func TestNeverHoldsBeyondTheLookAhead(t *testing.T) {
 		if len(taken)+len(starts) != len(works) {
 			rt.Fatalf("%d taken and %d kept of %d", len(taken), len(starts), len(works))
 		}
-		if len(taken) > 0 && len(b.running)+len(starts) < b.runners {
+		if len(taken) > 0 && len(q.running)+len(starts) < q.runners {
 			rt.Fatal("gave a query back with a runner free")
 		}
 	})
@@ -110,32 +110,32 @@ func TestNeverHoldsBeyondTheLookAhead(t *testing.T) {
 // What fits into the room starts within the look-ahead.
 func TestRoomKeepsTheLookAhead(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b, works := drawBench(rt)
+		q, works := drawQueue(rt)
 		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
-		b.TakeSurplus(t0, ahead, time.Time{})
+		q.EvictSurplus(t0, ahead, time.Time{})
 		const largest = 200.0
-		n, wait := b.Room(query.Relaxed, t0, ahead, largest)
+		n, wait := q.Room(query.Relaxed, t0, ahead, largest)
 		if (n == 0) != (wait > 0) {
 			rt.Fatalf("room for %d, wait %v", n, wait)
 		}
 		for i := range n {
 			works[1000+i] = Work{Class: query.Relaxed, DeadlineAt: after(1e6), P50MS: largest}
-			b.Add(works[1000+i], 1000+i)
+			q.Add(works[1000+i], 1000+i)
 		}
-		if over := b.TakeSurplus(t0, ahead, time.Time{}); len(over) > 0 {
+		if over := q.EvictSurplus(t0, ahead, time.Time{}); len(over) > 0 {
 			rt.Fatalf("room for %d, but %v cannot start in time", n, over)
 		}
 	})
 }
 
-// TakeLate never takes a query that would be in time, one that may not be
+// EvictLate never takes a query that would be in time, one that may not be
 // bounced, or one that could start at once; and leaves none that is late.
 func TestBouncesExactlyWhatIsLate(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b, works := drawBench(rt)
-		free := b.runners - len(b.running)
-		late := b.TakeLate(t0)
-		starts := play(b, works)
+		q, works := drawQueue(rt)
+		free := q.runners - len(q.running)
+		late := q.EvictLate(t0)
+		starts := play(q, works)
 		for _, l := range late {
 			w := works[l.Item]
 			if w.Class != query.Strict || w.Pinned || l.LateBy <= 0 || len(starts) < free {
@@ -145,66 +145,66 @@ func TestBouncesExactlyWhatIsLate(t *testing.T) {
 				rt.Fatalf("late by %v, not %v", l.LateBy, end.Sub(w.DeadlineAt))
 			}
 			// Put back, it would really be late.
-			b.Add(w, l.Item)
-			again := play(b, works)[l.Item].Add(query.Duration(w.P99MS))
-			b.Take(func(i int) bool { return i == l.Item })
+			q.Add(w, l.Item)
+			again := play(q, works)[l.Item].Add(query.Duration(w.P99MS))
+			q.Remove(func(i int) bool { return i == l.Item })
 			if !again.After(w.DeadlineAt) {
 				rt.Fatalf("bounced %+v, which would be done at %v", w, again)
 			}
 		}
-		if again := b.TakeLate(t0); len(again) > 0 {
+		if again := q.EvictLate(t0); len(again) > 0 {
 			rt.Fatalf("left %v", again)
 		}
 	})
 }
 
-// TakeDue takes the relaxed queries between their last moments that no free
+// EvictDue takes the relaxed queries between their last moments that no free
 // runner starts at once, and nothing else; what is nearly due is no surplus.
 func TestHandsOverExactlyWhatIsDue(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b, works := drawBench(rt)
-		for i := range b.held {
-			w := &b.held[i].work
+		q, works := drawQueue(rt)
+		for i := range q.held {
+			w := &q.held[i].work
 			if w.Class == query.Relaxed && rapid.Bool().Draw(rt, "on a function") {
 				w.HandOverAt = after(rapid.Float64Range(-500, 500).Draw(rt, "at"))
 				w.HandOverBy = w.HandOverAt.Add(query.Duration(rapid.Float64Range(0, 400).Draw(rt, "window")))
 			}
-			works[b.held[i].item] = *w
+			works[q.held[i].item] = *w
 		}
-		free := b.runners - len(b.running)
+		free := q.runners - len(q.running)
 		ahead, soon := query.Duration(100), t0.Add(query.Duration(200))
 		due := func(w Work, then time.Time) bool {
 			return !w.HandOverAt.IsZero() && !w.Pinned && !w.HandOverAt.After(then) && !t0.After(w.HandOverBy)
 		}
-		for _, l := range b.TakeDue(t0) {
+		for _, l := range q.EvictDue(t0) {
 			if !due(works[l.Item], t0) || !l.AtBound {
 				rt.Fatalf("handed over %+v: %s", works[l.Item], l.Why())
 			}
 			delete(works, l.Item)
 		}
-		for i, e := range b.held {
+		for i, e := range q.held {
 			if i >= free && due(e.work, t0) {
 				rt.Fatalf("kept %+v behind %d others for %d free runners", e.work, i, free)
 			}
 		}
-		for _, item := range b.TakeSurplus(t0, ahead, soon) {
+		for _, item := range q.EvictSurplus(t0, ahead, soon) {
 			if due(works[item], soon) {
 				rt.Fatalf("gave back %+v, which is nearly due", works[item])
 			}
 			delete(works, item)
 		}
-		if len(works) != len(b.held) {
-			rt.Fatalf("%d held, of %d", len(b.held), len(works))
+		if len(works) != len(q.held) {
+			rt.Fatalf("%d held, of %d", len(q.held), len(works))
 		}
 	})
 }
 
 func TestLateInWords(t *testing.T) {
-	b := NewBench[string](1)
-	b.Add(strictWork(5000, 900, 900), "runs")
-	b.Start(t0, 1)
-	b.Add(strictWork(600, 100, 100), "late")
-	late := b.TakeLate(t0)
+	q := NewQueue[string](1)
+	q.Add(strictWork(5000, 900, 900), "runs")
+	q.Start(t0, 1)
+	q.Add(strictWork(600, 100, 100), "late")
+	late := q.EvictLate(t0)
 	if len(late) != 1 || late[0].Why() != "would start in 900 ms, 400 ms too late" {
 		t.Errorf("got %+v", late)
 	}
@@ -216,23 +216,23 @@ func TestLateInWords(t *testing.T) {
 // A run that takes longer than its median is expected to end after its p99,
 // and then at any moment.
 func TestOverdueRuns(t *testing.T) {
-	b := NewBench[int](1)
-	b.Add(strictWork(5000, 100, 300), 0)
-	b.Start(t0, 1)
+	q := NewQueue[int](1)
+	q.Add(strictWork(5000, 100, 300), 0)
+	q.Start(t0, 1)
 	for _, tc := range []struct{ now, work float64 }{{0, 100}, {40, 60}, {100, 200}, {250, 50}, {400, 0}} {
-		if got := b.WorkMS(query.Strict, after(tc.now)); got != tc.work {
+		if got := q.WorkMS(query.Strict, after(tc.now)); got != tc.work {
 			t.Errorf("after %v ms: %v ms of work left, want %v", tc.now, got, tc.work)
 		}
 	}
 }
 
 func TestStrictHasRoomBeforeRelaxed(t *testing.T) {
-	b := NewBench[int](1)
-	b.Add(Work{Class: query.Relaxed, DeadlineAt: after(9000), P50MS: 100}, 0)
-	if n, _ := b.Room(query.Relaxed, t0, 50*time.Millisecond, 100); n != 0 {
+	q := NewQueue[int](1)
+	q.Add(Work{Class: query.Relaxed, DeadlineAt: after(9000), P50MS: 100}, 0)
+	if n, _ := q.Room(query.Relaxed, t0, 50*time.Millisecond, 100); n != 0 {
 		t.Errorf("room for %d relaxed behind 100 ms", n)
 	}
-	if n, _ := b.Room(query.Strict, t0, 50*time.Millisecond, 100); n != 1 {
+	if n, _ := q.Room(query.Strict, t0, 50*time.Millisecond, 100); n != 1 {
 		t.Errorf("room for %d strict, want 1", n)
 	}
 }
@@ -256,30 +256,30 @@ func TestBatchJoinsNeighboursInTime(t *testing.T) {
 		{"off", 1, 1, []Work{pays("a", 90), pays("a", 91)}, 1},
 		{"does not pay", 1, 8, []Work{strictWork(90, 1, 1), strictWork(91, 1, 1)}, 1},
 	} {
-		b := NewBench[int](tc.runners)
+		q := NewQueue[int](tc.runners)
 		for i, w := range tc.works {
-			b.Add(w, i)
+			q.Add(w, i)
 		}
-		if r, ok := b.Start(t0, tc.most); !ok || len(r.Items) != tc.want {
+		if r, ok := q.Start(t0, tc.most); !ok || len(r.Items) != tc.want {
 			t.Errorf("%s: started %v, want %d", tc.name, r.Items, tc.want)
 		}
 	}
 }
 
-func BenchmarkBench(b *testing.B) {
+func BenchmarkQueue(b *testing.B) {
 	for _, held := range []int{4, 64} {
 		b.Run(fmt.Sprintf("held=%d", held), func(b *testing.B) {
-			bench := NewBench[int](2)
+			queue := NewQueue[int](2)
 			for i := range held {
-				bench.Add(strictWork(float64(1000+i), 5, 7), i)
+				queue.Add(strictWork(float64(1000+i), 5, 7), i)
 			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				bench.Add(strictWork(float64(1000+i%100), 5, 7), i)
-				bench.Room(query.Strict, t0, 50*time.Millisecond, 5)
-				bench.TakeLate(t0)
-				r, _ := bench.Start(t0, 8)
-				bench.Done(r.Ticket)
+				queue.Add(strictWork(float64(1000+i%100), 5, 7), i)
+				queue.Room(query.Strict, t0, 50*time.Millisecond, 5)
+				queue.EvictLate(t0)
+				r, _ := queue.Start(t0, 8)
+				queue.Done(r.Ticket, t0)
 			}
 		})
 	}

@@ -1,0 +1,98 @@
+package schedule
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// Late is a query that is handed over to the inference functions: a strict one
+// that would start too late on this worker, or a relaxed one at its bound.
+type Late[T any] struct {
+	Item     T
+	StartsIn time.Duration
+	LateBy   time.Duration // after its deadline, at its p99; of a strict one
+	AtBound  bool          // relaxed, and no runner started it in time
+}
+
+// Why tells it in words, for a trail.
+func (l Late[T]) Why() string {
+	if l.AtBound {
+		return fmt.Sprintf("would start in %.0f ms, and only a function keeps its bound", query.Milliseconds(l.StartsIn))
+	}
+	return fmt.Sprintf("would start in %.0f ms, %.0f ms too late",
+		query.Milliseconds(l.StartsIn), query.Milliseconds(l.LateBy))
+}
+
+// evict plays the held queries through in their order and removes those that go.
+// It tells of each in how long it would start, and whether on a runner that is
+// free now. Taking one away brings those behind it forward.
+func (q *Queue[T]) evict(now time.Time, goes func(e entry[T], startsIn time.Duration, free bool) bool) {
+	w, free := q.runway(now), q.runners-len(q.running)
+	keep := q.held[:0]
+	for _, e := range q.held {
+		if goes(e, w[w.next()].Sub(now), len(keep) < free) {
+			continue
+		}
+		w.take(e.work.P50MS)
+		keep = append(keep, e)
+	}
+	clear(q.held[len(keep):])
+	q.held = keep
+}
+
+// EvictLate removes and returns the strict queries that could not finish by
+// their deadlines here and may be bounced. One that starts at once on a free
+// runner stays, however late: nobody is faster.
+func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
+	var out []Late[T]
+	q.evict(now, func(e entry[T], startsIn time.Duration, free bool) bool {
+		over := now.Add(startsIn + query.Duration(e.work.P99MS)).Sub(e.work.DeadlineAt)
+		goes := e.work.Class == query.Strict && over > 0 && !free && !e.work.Pinned
+		if goes {
+			out = append(out, Late[T]{Item: e.item, StartsIn: startsIn, LateBy: over})
+		}
+		return goes
+	})
+	return out
+}
+
+// EvictSurplus removes and returns the held queries that cannot start within
+// lookAhead: another worker may. Those that EvictDue will take by dueBy stay, so
+// that they are in hand then; the zero time keeps none.
+func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
+	var out []T
+	q.evict(now, func(e entry[T], startsIn time.Duration, _ bool) bool {
+		goes := startsIn > lookAhead && !e.work.dueBy(now, dueBy)
+		if goes {
+			out = append(out, e.item)
+		}
+		return goes
+	})
+	return out
+}
+
+// due tells whether a relaxed query must be handed over now: a function that
+// has to be started first would soon be too late, and a warm one is not yet.
+func (w Work) due(now time.Time) bool { return w.dueBy(now, now) }
+
+// dueBy tells whether it will be due by then, and is not too late now.
+func (w Work) dueBy(now, then time.Time) bool {
+	return !w.Pinned && !w.HandOverAt.IsZero() && !w.HandOverAt.After(then) && !now.After(w.HandOverBy)
+}
+
+// EvictDue removes and returns the relaxed queries that no runner has started by
+// the last moment at which a function keeps their bound. Those that can start
+// at once on a free runner stay.
+func (q *Queue[T]) EvictDue(now time.Time) []Late[T] {
+	var out []Late[T]
+	q.evict(now, func(e entry[T], startsIn time.Duration, free bool) bool {
+		goes := !free && e.work.due(now)
+		if goes {
+			out = append(out, Late[T]{Item: e.item, StartsIn: startsIn, AtBound: true})
+		}
+		return goes
+	})
+	return out
+}
