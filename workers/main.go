@@ -76,7 +76,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, err
 	}
-	o.Queues, o.Store, o.Fleet, o.Blobs = cloud.Queues, cloud.Store, cloud.Fleet, cloud.Blobs
+	o.Queues, o.Records, o.Fleet, o.Blobs = cloud.Queues, cloud.Records, cloud.Fleet, cloud.Blobs
 	tunables := tuning.New(cloud.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
 		log.Warn("starting on default settings", "error", err)

@@ -35,7 +35,7 @@ type Options struct {
 	Pool      string // whose work queues take what functions throw back
 	Paced     bool   // the invoker holds functions to their profile's service time
 	Queues    cloud.Queues
-	Store     settle.Store
+	Records   settle.Records
 	Invoker   cloud.Invoker
 	Paid      func(usd float64) // told what each invocation cost, a failed one too
 	Blobs     Blobs
@@ -71,7 +71,7 @@ func New(o Options) (*Dispatcher, error) {
 	}
 	return &Dispatcher{
 		Options: o, sizes: sizes, cold: map[string]placement.ColdShare{},
-		settler: &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,
+		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log,
 			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
 	}, nil
 }
@@ -98,6 +98,10 @@ func (d *Dispatcher) Handle(ctx context.Context, ds []cloud.Delivery) (failed []
 	}
 	return left
 }
+
+// Expired returns how many messages were dropped because their query had
+// expired before it could be run.
+func (d *Dispatcher) Expired() int64 { return d.settler.Expired() }
 
 // dispatch answers one query, and tells whether its end, or its way on, is stored.
 func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {

@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/cloudtest"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
@@ -107,8 +109,9 @@ func newRig(t *testing.T, chaos *local.Chaos) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
+	r.Home.Records = cloudtest.NewMemory(time.Now)
 	r.Dispatcher, err = dispatch.New(dispatch.Options{
-		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Store: r.Store, Invoker: r.functions, Paid: r.paid.add, Blobs: r.Blobs,
+		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Records: r.Home.Records, Invoker: r.functions, Paid: r.paid.add, Blobs: r.Blobs,
 		Settings: func() settings.Settings { return r.settings }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -127,13 +130,11 @@ func (r *rig) submit(id string, boundMS float64, change func(*query.Message)) {
 	r.Helper()
 	now := time.Now()
 	m := query.Message{ID: id, Owner: "owner", Model: "m", Class: query.Strict, AcceptedAt: now, DeadlineAt: now.Add(query.Duration(boundMS)),
-		ExpiresAt: query.ExpiresAt(now, boundMS), Input: query.Input{ContentType: "text/plain", Data: []byte("input of " + id)}}
+		ExpiresAt: query.ExpiresAt(now, boundMS), ForgetAt: now.Add(time.Hour), Input: query.Input{ContentType: "text/plain", Data: []byte("input of " + id)}}
 	if change != nil {
 		change(&m)
 	}
-	rec := query.Record{ID: id, Owner: "owner", State: query.Placed, AcceptedAt: now, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt,
-		ForgetAt: now.Add(time.Hour)}
-	if _, _, err := r.Store.Accept(r.Context(), rec, cloud.Overflow, m); err != nil {
+	if err := r.Queues.Send(r.Context(), cloud.Overflow, m); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -154,10 +155,11 @@ func (r *rig) handleAll() {
 	}
 }
 
+// get returns a query's record, one without a state when it has not ended.
 func (r *rig) get(id string) query.Record {
 	r.Helper()
-	rec, err := r.Store.Get(r.Context(), id)
-	if err != nil {
+	rec, err := r.Records.GetRecord(r.Context(), id)
+	if err != nil && !errors.Is(err, cloud.ErrNotFound) {
 		r.Fatal(err)
 	}
 	return rec

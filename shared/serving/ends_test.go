@@ -15,7 +15,8 @@ func TestCancelledBeforeItRunsNeverRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
-		r.submit(ask{id: "q", model: "quick", class: query.Relaxed, boundMS: 5000})
+		r.submit(ask{id: "q", model: "quick", class: query.Relaxed, boundMS: 5000,
+			message: func(m *query.Message) { m.Keyed = true }})
 		r.cancel("q")
 		w := r.start("w1", nil)
 		synctest.Wait()
@@ -31,7 +32,8 @@ func TestCancelledBeforeItRunsNeverRuns(t *testing.T) {
 func (r *rig) cancel(id string) {
 	r.Helper()
 	o := query.Outcome{State: query.Cancelled, FinishedAt: time.Now(), Failure: &query.Failure{Code: query.CallerGone}}
-	if _, won, err := r.Store.Finish(r.Context(), id, o); err != nil || !won {
+	m := query.Message{ID: id, ForgetAt: time.Now().Add(time.Hour)}
+	if _, won, err := r.Records.PutRecord(r.Context(), m.Ended(o)); err != nil || !won {
 		r.Fatalf("cancel: won %v, error %v", won, err)
 	}
 }

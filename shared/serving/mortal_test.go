@@ -22,7 +22,7 @@ type wins struct {
 // reaches the home any more, as if the process had died there.
 type mortal struct {
 	cloud.Queues
-	cloud.Store
+	cloud.Records
 	cloud.Fleet
 	wins *wins
 	cut  string // where it dies, such as "before finish"; empty means never
@@ -81,21 +81,21 @@ func (m *mortal) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName,
 	})
 }
 
-func (m *mortal) Finish(ctx context.Context, id string, o query.Outcome) (rec query.Record, won bool, err error) {
+func (m *mortal) PutRecord(ctx context.Context, r query.Record) (held query.Record, won bool, err error) {
 	err = m.call("finish", func() error {
-		rec, won, err = m.Store.Finish(ctx, id, o)
+		held, won, err = m.Records.PutRecord(ctx, r)
 		if won {
 			m.wins.mu.Lock()
-			m.wins.won[id]++
+			m.wins.won[r.ID]++
 			m.wins.mu.Unlock()
 		}
 		return err
 	})
-	return rec, won, err
+	return held, won, err
 }
 
-func (m *mortal) States(ctx context.Context, ids ...string) (out map[string]query.State, err error) {
-	err = m.call("states", func() error { out, err = m.Store.States(ctx, ids...); return err })
+func (m *mortal) EndStates(ctx context.Context, ids ...string) (out map[string]query.State, err error) {
+	err = m.call("states", func() error { out, err = m.Records.EndStates(ctx, ids...); return err })
 	return out, err
 }
 

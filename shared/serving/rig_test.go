@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/cloudtest"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -57,6 +58,7 @@ func newRig(t *testing.T, chaos *local.Chaos) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), answers: &answers{runs: map[string]int{}}}
+	r.Records = cloudtest.NewMemory(time.Now)
 	r.wins = &wins{won: map[string]int{}}
 	return r
 }
@@ -138,10 +140,10 @@ type worker struct {
 func (r *rig) start(id string, change func(*serving.Options, *mortal)) *worker {
 	r.Helper()
 	c := r.home.As(id)
-	way := &mortal{Queues: c.Queues, Store: c.Store, Fleet: c.Fleet, wins: r.wins}
+	way := &mortal{Queues: c.Queues, Records: r.Records, Fleet: c.Fleet, wins: r.wins}
 	o := serving.Options{
 		ID: id, Pool: pool, InstanceType: "c5.large", Runners: 1, Paced: true, Catalogue: catalogue(),
-		Answerer: r.answers, Queues: way, Store: way, Fleet: way, Blobs: c.Blobs, PollWait: 20 * time.Second,
+		Answerer: r.answers, Queues: way, Records: way, Fleet: way, Blobs: c.Blobs, PollWait: 20 * time.Second,
 		Settings: func() settings.Settings { return r.settings }, Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -186,14 +188,12 @@ func (r *rig) submit(as ...ask) {
 		}
 		now := time.Now()
 		m := query.Message{ID: a.id, Owner: "owner", Task: "t", Model: a.model, Class: a.class, AcceptedAt: now,
-			DeadlineAt: now.Add(query.Duration(a.boundMS)), ExpiresAt: query.ExpiresAt(now, a.boundMS),
+			DeadlineAt: now.Add(query.Duration(a.boundMS)), ExpiresAt: query.ExpiresAt(now, a.boundMS), ForgetAt: now.Add(24 * time.Hour),
 			Input: query.Input{ContentType: "text/plain", Data: []byte(a.input)}}
 		if a.message != nil {
 			a.message(&m)
 		}
-		rec := query.Record{ID: a.id, Owner: "owner", State: query.Placed, Model: a.model, Class: a.class, AcceptedAt: m.AcceptedAt,
-			DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: now.Add(24 * time.Hour)}
-		if _, _, err := r.Store.Accept(r.Context(), rec, cloud.WorkQueue(pool, a.class), m); err != nil {
+		if err := r.Queues.Send(r.Context(), cloud.WorkQueue(pool, a.class), m); err != nil {
 			r.Fatal(err)
 		}
 	}
@@ -204,12 +204,9 @@ func (r *rig) result(id string) query.Record {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Minute)
 	defer cancel()
-	rec, err := r.Store.Wait(ctx, id)
+	rec, err := r.Records.AwaitRecord(ctx, id)
 	if err != nil {
 		r.Fatal(err)
-	}
-	if !rec.State.Terminal() {
-		r.Fatalf("query %s is still %s", id, rec.State)
 	}
 	return rec
 }

@@ -145,6 +145,7 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 
 func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
 	now, m := w.Now(), l.d.Message
+	res = res.Trim(m.AllScores)
 	o := query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &res,
 		RanOn:     query.Runner{Kind: query.OnWorker, Name: w.ID, Resource: w.InstanceType, Paced: w.Paced},

@@ -53,7 +53,7 @@ type Options struct {
 	Catalogue *profile.Catalogue
 	Answerer  Answerer
 	Queues    cloud.Queues
-	Store     settle.Store
+	Records   settle.Records
 	Fleet     Fleet
 	Blobs     Blobs
 	Settings  func() settings.Settings // in force now
@@ -103,7 +103,7 @@ func New(o Options) (*Worker, error) {
 	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{})}
 	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}
 	w.leases.held = map[string]*lease{}
-	w.settler = &settle.Settler{Queues: o.Queues, Store: o.Store, Now: o.Now, Log: o.Log,
+	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log,
 		MaxAttempts: func() int { return o.Settings().MaxAttempts }}
 	for i := range o.Catalogue.Models {
 		if m := &o.Catalogue.Models[i]; m.File != "" {

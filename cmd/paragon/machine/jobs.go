@@ -19,7 +19,7 @@ const pruneEvery = 10 * time.Minute
 // fleet view, the meter and the reading of settings.
 func (m *Machine) startJobs(owner *local.Home) error {
 	d, err := dispatch.New(dispatch.Options{
-		Catalogue: m.catalogue, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Store: m.home.Store,
+		Catalogue: m.catalogue, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Records: m.home.Records,
 		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Settings: m.settings.Current, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	if err != nil {

@@ -21,27 +21,41 @@ type Queues interface {
 	Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, msg query.Message) error
 }
 
-// Store is what settling needs of the store.
-type Store interface {
-	States(ctx context.Context, ids ...string) (map[string]query.State, error)
-	Finish(ctx context.Context, id string, o query.Outcome) (query.Record, bool, error)
+// Records is what settling needs of the records.
+type Records interface {
+	PutRecord(ctx context.Context, r query.Record) (held query.Record, won bool, err error)
+	EndStates(ctx context.Context, ids ...string) (map[string]query.State, error)
 }
 
 // Settler ends queries. Its methods may be called from many goroutines, and
 // retry what may mend until their context ends: the caller's lease bounds it.
 type Settler struct {
 	Queues      Queues
-	Store       Store
+	Records     Records
 	Now         func() time.Time
 	MaxAttempts func() int // the setting of that name
 	Log         *slog.Logger
 
-	late atomic.Int64
-	bin  batcher
+	late, expired atomic.Int64
+	bin           batcher
 }
 
 // LateWrites returns how many outcomes came after another had been stored.
 func (s *Settler) LateWrites() int64 { return s.late.Load() }
+
+// Expired returns how many messages were dropped because their query had
+// expired before it could be run.
+func (s *Settler) Expired() int64 { return s.expired.Load() }
+
+// ErrTooLate says that an outcome was not stored because its query expires: who
+// comes next ends it as expired.
+var ErrTooLate = errors.New("the query expires before its outcome can be stored")
+
+// lastWrite is how long before a query's expiry the last try to store its
+// outcome may begin; a try ends with the expiry. Whoever puts `expired` after
+// that seldom meets an outcome on its way. Should they meet, the first record
+// wins all the same.
+const lastWrite = time.Second
 
 // Attempts returns how many runs of a delivery's query failed so far: those
 // that were counted, and those that nobody lived to count.
@@ -49,16 +63,22 @@ func Attempts(d cloud.Delivery) int { return d.Message.Attempts + max(0, d.Recei
 
 // Runnable returns the deliveries that are still to be run, and ends the
 // others: those whose query is finished, has expired, or took its runner down
-// too often. What could not be ended is left, to come again. An error means
-// that the store could not be asked, and that nothing was ended.
+// too often. What could not be ended is left, to come again. Only a query with
+// an idempotency key, or one that was handed out before, may be finished: the
+// records are read for those alone. An error means that they could not be read,
+// and that nothing was ended.
 func (s *Settler) Runnable(ctx context.Context, ds []cloud.Delivery) (run, left []cloud.Delivery, err error) {
-	ids := make([]string, len(ds))
-	for i, d := range ds {
-		ids[i] = d.Message.ID
+	var ids []string
+	for _, d := range ds {
+		if d.Message.Keyed || d.Receives > 1 {
+			ids = append(ids, d.Message.ID)
+		}
 	}
-	states, err := s.Store.States(ctx, ids...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("ask for the states of %d queries: %w", len(ds), err)
+	var states map[string]query.State
+	if len(ids) > 0 {
+		if states, err = s.Records.EndStates(ctx, ids...); err != nil {
+			return nil, nil, fmt.Errorf("read the end states of %d queries: %w", len(ids), err)
+		}
 	}
 	for _, d := range ds {
 		if over, err := s.over(ctx, d, states[d.Message.ID]); err != nil {
@@ -71,8 +91,8 @@ func (s *Settler) Runnable(ctx context.Context, ds []cloud.Delivery) (run, left 
 	return run, left, nil
 }
 
-// over ends a delivery's query if it is not to be run. A query that the store
-// does not know is run: should it be forgotten, its outcome finds no record.
+// over ends a delivery's query if it is not to be run. The state is that of its
+// record, empty when it has none or was not asked for.
 func (s *Settler) over(ctx context.Context, d cloud.Delivery, state query.State) (bool, error) {
 	switch {
 	case state == query.Failed:
@@ -81,10 +101,7 @@ func (s *Settler) over(ctx context.Context, d cloud.Delivery, state query.State)
 	case state.Terminal():
 		return true, s.drop(ctx, d)
 	case s.Now().After(d.Message.ExpiresAt):
-		return true, s.End(ctx, d, query.Outcome{
-			State: query.Expired, FinishedAt: s.Now(), Attempts: Attempts(d), Trail: d.Message.Trail,
-			Failure: &query.Failure{Code: query.TimedOut, Detail: "it expired before it could be run"},
-		})
+		return true, s.expire(ctx, d)
 	case Attempts(d) >= s.MaxAttempts():
 		return true, s.Fail(ctx, d, Attempts(d), query.Failure{Code: query.TooOften,
 			Detail: fmt.Sprintf("%d runs ended without an answer", Attempts(d))})
@@ -92,25 +109,39 @@ func (s *Settler) over(ctx context.Context, d cloud.Delivery, state query.State)
 	return false, nil
 }
 
-// End stores a delivery's outcome and then deletes its message. An outcome
-// that another was stored before is dropped and counted.
+// expire ends a query whose time is over and drops its message.
+func (s *Settler) expire(ctx context.Context, d cloud.Delivery) error {
+	err := s.End(ctx, d, query.Outcome{
+		State: query.Expired, FinishedAt: s.Now(), Attempts: Attempts(d),
+		Failure: &query.Failure{Code: query.TimedOut, Detail: "it expired before it could be run"},
+	})
+	if err == nil {
+		s.expired.Add(1)
+	}
+	return err
+}
+
+// End stores a delivery's outcome and then deletes its message, or files that
+// of a failed query as a dead letter. An outcome that another was stored before
+// is dropped and counted. ErrTooLate when the query expires meanwhile: its
+// message is left then.
 func (s *Settler) End(ctx context.Context, d cloud.Delivery, o query.Outcome) error {
-	if err := s.finish(ctx, d.Message.ID, o); err != nil {
+	held, err := s.put(ctx, d.Message.Ended(o))
+	if err != nil {
 		return err
 	}
-	return s.drop(ctx, d)
+	if o.State != query.Failed || held != query.Failed {
+		return s.drop(ctx, d)
+	}
+	msg := d.Message
+	msg.Attempts = o.Attempts
+	return s.move(ctx, d, cloud.DeadLetters, msg)
 }
 
 // Fail stores that a delivery's query failed after so many attempts, and then
 // files its message as a dead letter.
 func (s *Settler) Fail(ctx context.Context, d cloud.Delivery, attempts int, f query.Failure) error {
-	o := query.Outcome{State: query.Failed, FinishedAt: s.Now(), Failure: &f, Attempts: attempts, Trail: d.Message.Trail}
-	if err := s.finish(ctx, d.Message.ID, o); err != nil {
-		return err
-	}
-	msg := d.Message
-	msg.Attempts = attempts
-	return s.move(ctx, d, cloud.DeadLetters, msg)
+	return s.End(ctx, d, query.Outcome{State: query.Failed, FinishedAt: s.Now(), Failure: &f, Attempts: attempts})
 }
 
 // Pass puts a delivery's message on another queue (or its own), with a step
@@ -128,22 +159,37 @@ func (s *Settler) Pin(ctx context.Context, d cloud.Delivery, to cloud.QueueName,
 	return s.Pass(ctx, d, to, attempts, step)
 }
 
-func (s *Settler) finish(ctx context.Context, id string, o query.Outcome) error {
-	err := retry(ctx, func() error {
-		_, won, err := s.Store.Finish(ctx, id, o)
-		if err == nil && !won {
-			s.late.Add(1)
-		}
-		return err
-	})
-	if errors.Is(err, cloud.ErrNotFound) { // forgotten: nobody can ask for it any more
-		s.late.Add(1)
-		return nil
+// put stores a record and returns the state that is held then.
+func (s *Settler) put(ctx context.Context, r query.Record) (held query.State, err error) {
+	if r.State != query.Expired {
+		left := r.ExpiresAt.Sub(s.Now())
+		tries, cancel := context.WithTimeoutCause(ctx, left-lastWrite, ErrTooLate)
+		defer cancel()
+		write, end := context.WithTimeoutCause(ctx, left, ErrTooLate)
+		defer end()
+		return s.tryPut(tries, write, r)
+	}
+	return s.tryPut(ctx, ctx, r)
+}
+
+// tryPut begins tries to store a record until the first context ends; each ends
+// with the second at the latest.
+func (s *Settler) tryPut(tries, write context.Context, r query.Record) (query.State, error) {
+	held, won := query.Record{}, false
+	err := context.Cause(tries)
+	if err == nil {
+		err = retry(tries, func() (err error) {
+			held, won, err = s.Records.PutRecord(write, r)
+			return err
+		})
 	}
 	if err != nil {
-		return fmt.Errorf("store the outcome of query %s: %w", id, err)
+		return "", fmt.Errorf("store the outcome of query %s: %w", r.ID, err)
 	}
-	return nil
+	if !won {
+		s.late.Add(1)
+	}
+	return held.State, nil
 }
 
 func (s *Settler) drop(ctx context.Context, d cloud.Delivery) error {

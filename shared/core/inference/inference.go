@@ -24,7 +24,9 @@ const MaxInputBytes = 4 << 20
 type Request struct {
 	Model string      `json:"model"`
 	Input query.Input `json:"input"`
-	Trace string      `json:"trace,omitempty"` // W3C traceparent of the invocation, when it is traced
+	// AllScores asks for the score of every class.
+	AllScores bool   `json:"all_scores,omitempty"`
+	Trace     string `json:"trace,omitempty"` // W3C traceparent of the invocation, when it is traced
 }
 
 // Response is an answer, or the failure that no other try mends for a bad
@@ -32,12 +34,13 @@ type Request struct {
 type Response struct {
 	Index     int            `json:"index"`
 	Label     string         `json:"label"`
-	Scores    []float32      `json:"scores,omitempty"`
-	ComputeMS float64        `json:"compute_ms"` // preprocessing and inference
+	Top       []query.Score  `json:"top,omitempty"`
+	Scores    []float32      `json:"scores,omitempty"` // of every class, if all are asked for
+	ComputeMS float64        `json:"compute_ms"`       // preprocessing and inference
 	Error     *query.Failure `json:"error,omitempty"`
 }
 
 // Result returns the answer without what belongs to the call.
 func (r Response) Result() query.Result {
-	return query.Result{Label: r.Label, Index: r.Index, Scores: r.Scores}
+	return query.Result{Label: r.Label, Index: r.Index, Top: r.Top, Scores: r.Scores}
 }

@@ -145,7 +145,7 @@ type Message struct {
 	Class      Class     `json:"class"`
 	AcceptedAt time.Time `json:"accepted_at"`
 	DeadlineAt time.Time `json:"deadline_at"` // acceptance plus the latency bound
-	ExpiresAt  time.Time `json:"expires_at"`  // the sweep ends it after this
+	ExpiresAt  time.Time `json:"expires_at"`  // whoever finds it unfinished after this ends it
 	Input      Input     `json:"input"`
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
@@ -195,8 +195,8 @@ func KeyedID(owner, key string) string {
 // empty name, so that no key of a caller leads to it.
 func RedrivenID(id string) string { return KeyedID("", id) }
 
-// ExpiresAt returns when the sweep may end a query accepted at that time: the
-// larger of a minute and three times its latency bound later.
+// ExpiresAt returns when an unfinished query may be ended that was accepted at that
+// time: the larger of a minute and three times its latency bound later.
 func ExpiresAt(acceptedAt time.Time, latencyMS float64) time.Time {
 	wait := max(time.Minute, 3*Duration(latencyMS))
 	return acceptedAt.Add(wait)

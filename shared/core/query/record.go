@@ -66,13 +66,6 @@ type Runner struct {
 	Cold     bool       `json:"cold,omitempty"`  // paid a cold start
 }
 
-// Result is an answer: the scores of every class and the best of them.
-type Result struct {
-	Label  string    `json:"label"`
-	Index  int       `json:"index"`
-	Scores []float32 `json:"scores"`
-}
-
 // FailureCode says why a query ended without an answer. Codes are part of the
 // API: programs switch on them.
 type FailureCode string

@@ -45,7 +45,8 @@ func Failure(err error) query.Failure {
 	return query.Failure{Code: query.ModelFault, Detail: err.Error()}
 }
 
-// Answered is what became of one input: a result, or an error (a *Fault).
+// Answered is what became of one input: a result with the scores of every
+// class, or an error (a *Fault).
 type Answered struct {
 	Result query.Result
 	Err    error
@@ -189,17 +190,13 @@ func stack(ts []engine.Tensor) engine.Tensor {
 	return out
 }
 
-// read names the class of the highest score; of equals the first. A score that
-// is not a number is a fault of the model's.
+// read makes the answer of a model's scores. A score that is not a number is a
+// fault of the model's.
 func read(model string, scores []float32, labels []string) Answered {
-	at := 0
 	for i, s := range scores {
 		if f := float64(s); math.IsNaN(f) || math.IsInf(f, 0) {
 			return Answered{Err: &Fault{query.ModelFault, fmt.Errorf("model %s: score %d is %v", model, i, s)}}
 		}
-		if s > scores[at] {
-			at = i
-		}
 	}
-	return Answered{Result: query.Result{Label: labels[at], Index: at, Scores: slices.Clone(scores)}}
+	return Answered{Result: query.NewResult(slices.Clone(scores), labels)}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,8 +178,12 @@ func TestRespond(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := a.Respond(t.Context(), model, inference.Request{Model: model, Input: in})
-	if got.Error != nil || got.Label != want[0].Result.Label || got.ComputeMS <= 0 {
+	if got.Error != nil || got.Label != want[0].Result.Label || got.ComputeMS <= 0 || len(got.Top) != query.TopScores || got.Scores != nil {
 		t.Errorf("got %+v", got)
+	}
+	all := a.Respond(t.Context(), model, inference.Request{Model: model, Input: in, AllScores: true})
+	if !slices.Equal(all.Scores, want[0].Result.Scores) || !slices.Equal(all.Top, got.Top) {
+		t.Errorf("asked for all scores: %+v", all)
 	}
 	for want, req := range map[query.FailureCode]inference.Request{
 		query.BadInput:   {Model: model, Input: query.Input{ContentType: preprocess.PNG}},

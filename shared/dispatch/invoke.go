@@ -1,0 +1,223 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/query"
+)
+
+// Reason says why functions did not end a query.
+type Reason string
+
+// The reasons, with what may be done next.
+const (
+	Off        Reason = "off"         // overflow is switched off: nothing was tried
+	NoFunction Reason = "no_function" // no function runs the model, or takes an input of this size
+	NoInput    Reason = "no_input"    // the upload cannot be had now: nothing was tried
+	Throttled  Reason = "throttled"   // every function refused it: nothing ran
+	Fault      Reason = "fault"       // functions ran and failed, and it may still be tried elsewhere
+	// InDoubt: it may have run, or may run still, and its answer is lost. It was
+	// charged; no other invocation may be made for it.
+	InDoubt Reason = "in_doubt"
+)
+
+// Invoked is what came of taking a query to the functions.
+type Invoked struct {
+	// Outcome is how the query ended: succeeded or failed. Nil when it did not.
+	Outcome  *query.Outcome
+	Thrown   Reason  // why it did not end; empty when it did
+	Why      string  // the same in words, with the function's name
+	Attempts int     // runs of the query that failed so far, those that the message counts included
+	CostUSD  float64 // of the invocations made; one in doubt at its expected price
+}
+
+// invoking is a query on its way through the functions.
+type invoking struct {
+	Invoked
+	msg     query.Message
+	request inference.Request
+}
+
+// Invoke takes a query to the functions that fit it, the cheapest that is in
+// time first, until one answers or its attempts are used up. It uses no queue
+// and stores nothing: what becomes of the query is the caller's. Each invocation
+// is reported to Paid. When ctx ends during one, that one is in doubt.
+func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) Invoked {
+	v := invoking{Invoked: Invoked{Attempts: msg.Attempts}, msg: msg}
+	if d.Settings().MaxOverflowConcurrency == 0 {
+		return v.throw(Off, "overflow is off")
+	}
+	if !d.load(ctx, &v) {
+		return v.Invoked
+	}
+	v.throw(NoFunction, "no function runs model "+msg.Model)
+	for _, offer := range d.offers(msg.Model, msg.DeadlineAt.Sub(d.Now())) {
+		if done := d.try(ctx, &v, offer); done {
+			break
+		}
+	}
+	return v.Invoked
+}
+
+// throw notes why the query has not ended. A fault is not forgotten for a
+// throttle that comes after it.
+func (v *invoking) throw(r Reason, why string) Invoked {
+	v.Why = why
+	if v.Thrown != Fault || r == InDoubt {
+		v.Thrown = r
+	}
+	return v.Invoked
+}
+
+// end notes how the query ended.
+func (v *invoking) end(o query.Outcome) {
+	o.Attempts, o.CostUSD = v.Attempts, v.CostUSD
+	v.Outcome, v.Thrown, v.Why = &o, "", ""
+}
+
+// fail notes that the query failed.
+func (v *invoking) fail(now time.Time, f query.Failure) {
+	v.end(query.Outcome{State: query.Failed, FinishedAt: now, Failure: &f})
+}
+
+// load makes the request. It is false when there is none: the query has ended
+// or was thrown back.
+func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
+	in := v.msg.Input
+	if in.URI != "" {
+		data, err := d.Blobs.Blob(ctx, v.msg.Owner, in.URI, d.Settings().UploadLimitKB<<10)
+		if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
+			v.Attempts++
+			v.fail(d.Now(), query.Failure{Code: query.InputIsGone, Detail: "get the upload: " + err.Error()})
+			return false
+		}
+		if err != nil {
+			v.throw(NoInput, "get the upload: "+err.Error())
+			return false
+		}
+		in.Data, in.URI = data, ""
+	}
+	if n := len(in.Data); n > inference.MaxInputBytes {
+		v.throw(NoFunction, fmt.Sprintf("an input of %d bytes is too large for a function", n))
+		return false
+	}
+	v.request = inference.Request{Model: v.msg.Model, Input: in, AllScores: v.msg.AllScores}
+	return true
+}
+
+// try invokes one function. It is done when no other may be tried.
+func (d *Dispatcher) try(ctx context.Context, v *invoking, offer placement.FunctionOffer) (done bool) {
+	name, startedAt := inference.FunctionName(v.msg.Model, offer.MemoryMB), d.Now()
+	inv, res, err := d.call(ctx, v, name)
+	doubt := inDoubt(err)
+	d.charge(v, offer, inv, doubt)
+	switch {
+	case doubt:
+		v.throw(InDoubt, fmt.Sprintf("%s: %v", name, err))
+		return true
+	case errors.Is(err, cloud.ErrFault):
+		return d.countFault(v, fmt.Sprintf("%s: %v", name, err))
+	case errors.Is(err, cloud.ErrThrottled):
+		v.throw(Throttled, fmt.Sprintf("%s: %v", name, err))
+	case err != nil:
+		v.Why = fmt.Sprintf("%s: %v", name, err)
+	case res.Error == nil:
+		v.end(d.answered(v, name, offer, inv, res, startedAt))
+		return true
+	case res.Error.Code == query.BadInput:
+		v.Attempts++
+		v.fail(d.Now(), *res.Error)
+		return true
+	default:
+		return d.countFault(v, fmt.Sprintf("%s: %s", name, res.Error.Detail))
+	}
+	return false
+}
+
+// inDoubt says of an invocation's error that the function may have run: it is
+// none of those with which it did not, nor the function's own.
+func inDoubt(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, known := range []error{cloud.ErrFault, cloud.ErrThrottled, cloud.ErrNotFound, cloud.ErrTooLarge} {
+		if errors.Is(err, known) {
+			return false
+		}
+	}
+	return true
+}
+
+// charge reports what an invocation cost; in doubt, what it costs as a rule.
+func (d *Dispatcher) charge(v *invoking, offer placement.FunctionOffer, inv cloud.Invocation, doubt bool) {
+	usd := 0.0
+	switch {
+	case inv.BilledMS > 0:
+		usd = pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, offer.MemoryMB, inv.BilledMS)
+	case doubt:
+		usd = offer.USD
+	default:
+		return
+	}
+	v.CostUSD += usd
+	d.Paid(usd)
+}
+
+// call invokes one function, which follows the trace, and reads its answer.
+func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv cloud.Invocation, res inference.Response, err error) {
+	ctx, span := d.Traces.Child(ctx, "invoke")
+	defer span.End()
+	span.Set("function", name)
+	v.request.Trace = d.Traces.Carry(ctx)
+	payload, err := json.Marshal(v.request)
+	if err != nil {
+		return inv, res, fmt.Errorf("%w: encode the request: %w", cloud.ErrFault, err)
+	}
+	if inv, err = d.Invoker.Invoke(ctx, name, payload); err == nil {
+		d.sawStart(name, inv.InitMS > 0)
+		if err = json.Unmarshal(inv.Payload, &res); err != nil {
+			err = fmt.Errorf("%w: its answer cannot be read: %w", cloud.ErrFault, err)
+		}
+	}
+	span.Count("cold_start_ms", int(inv.InitMS))
+	switch {
+	case err != nil:
+		span.Fail("the invocation failed")
+	case res.Error != nil:
+		span.Fail(string(res.Error.Code))
+	}
+	return inv, res, err
+}
+
+// countFault counts a run that failed, and fails the query whose attempts are
+// used up.
+func (d *Dispatcher) countFault(v *invoking, why string) (done bool) {
+	v.Attempts++
+	v.throw(Fault, why)
+	d.Log.Info("a run failed", "query", v.msg.ID, "attempts", v.Attempts, "why", why)
+	if v.Attempts < d.Settings().MaxAttempts {
+		return false
+	}
+	v.fail(d.Now(), query.Failure{Code: query.TooOften, Detail: fmt.Sprintf("%d runs failed, the last on %s", v.Attempts, why)})
+	return true
+}
+
+// answered is the outcome of a query that a function answered.
+func (d *Dispatcher) answered(v *invoking, name string, offer placement.FunctionOffer, inv cloud.Invocation, res inference.Response, startedAt time.Time) query.Outcome {
+	now, result := d.Now(), res.Result()
+	return query.Outcome{
+		State: query.Succeeded, FinishedAt: now, StartedAt: startedAt, Result: &result,
+		RanOn: query.Runner{Kind: query.OnFunction, Name: name, Resource: "lambda-" + d.Arch,
+			MemoryMB: offer.MemoryMB, Cold: inv.InitMS > 0, Paced: d.Paced},
+		ComputeMS: res.ComputeMS, ColdStartMS: inv.InitMS,
+		Trail: v.msg.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: name}),
+	}
+}
