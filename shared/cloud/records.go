@@ -2,19 +2,23 @@ package cloud
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 )
 
 // Records keeps how queries ended: one terminal record each, written once. An
 // unfinished query has none; its signed id (package signed) says what is known
-// of it. A record past its ForgetAt counts as absent; backends delete it later.
+// of it. A record past its ForgetAt, to the second, counts as absent; backends
+// delete it later. An id that was never signed has no record.
 type Records interface {
 	// PutRecord stores a terminal record unless one with its id is there: the
 	// first wins. It returns the record that is held then; won says whether it is
-	// this one. An error means that neither is known. A record that loses is
-	// counted in the metric LateWrites.
+	// this one, so that a writer that got no answer may repeat the very same
+	// record. An error means that neither is known. A record that loses is
+	// counted in the metric LateWrites. CheckRecord says what is refused.
 	PutRecord(ctx context.Context, r query.Record) (held query.Record, won bool, err error)
 	// GetRecord returns the record of an id, read consistently. ErrNotFound.
 	GetRecord(ctx context.Context, id string) (query.Record, error)
@@ -29,6 +33,26 @@ type Records interface {
 	// SampleRecords returns the newest kept samples of direct answers, of every
 	// owner, accepted at or after since, newest first.
 	SampleRecords(ctx context.Context, since time.Time, limit int) ([]query.Record, error)
+}
+
+// CheckRecord returns what a record's id says of it. It fails when PutRecord
+// refuses the record: its state is not terminal, its id is none that package
+// signed makes, or its owner is not the one of the id, who could list it.
+func CheckRecord(r query.Record) (signed.ID, error) {
+	if !r.State.Terminal() {
+		return signed.ID{}, fmt.Errorf("state %q is not terminal", r.State)
+	}
+	id, err := signed.PeekID(r.ID)
+	if err != nil {
+		return id, fmt.Errorf("id %q: %w", r.ID, err)
+	}
+	if id.Kind != signed.Direct && id.Kind != signed.Stored {
+		return id, fmt.Errorf("id %q: kind %q is neither direct nor stored", r.ID, id.Kind)
+	}
+	if id.Owner != signed.HashOwner(r.Owner) {
+		return id, fmt.Errorf("owner %q is not the owner that id %q was made for", r.Owner, r.ID)
+	}
+	return id, nil
 }
 
 // Attempt is what an idempotency key stands for: the first attempt at a query,
@@ -46,10 +70,11 @@ type Attempt struct {
 type Attempts interface {
 	// ClaimKey stores an attempt unless its owner has one under its key that is
 	// not forgotten, and returns the one that is held then; won says whether it
-	// is this one.
+	// is this one, by its id.
 	ClaimKey(ctx context.Context, a Attempt) (held Attempt, won bool, err error)
 	// ReplaceKey stores an attempt in place of the one with the id given, if that
-	// is still the one held, and returns the one that is held then.
+	// is still the one held, and returns the one that is held then, as ClaimKey
+	// does. ErrNotFound when none is held any more.
 	ReplaceKey(ctx context.Context, old string, a Attempt) (held Attempt, won bool, err error)
 }
 

@@ -42,8 +42,8 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	return nil
 }
 
-// prune deletes uploads that expired, and messages that nobody came for, at
-// once and then from time to time.
+// prune deletes uploads that expired, messages that nobody came for and records
+// past their retention, at once and then from time to time.
 func (m *Machine) prune(run context.Context, owner *local.Home) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
@@ -53,6 +53,9 @@ func (m *Machine) prune(run context.Context, owner *local.Home) {
 		}
 		if _, err := owner.PruneMessages(run, time.Now()); err != nil && run.Err() == nil {
 			m.log.Error("delete messages that nobody needs", "error", err)
+		}
+		if _, err := owner.PruneRecords(run, time.Now()); err != nil && run.Err() == nil {
+			m.log.Error("delete records past their retention", "error", err)
 		}
 		select {
 		case <-run.Done():

@@ -74,7 +74,7 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 		f.Lease = 2 * time.Second
 	}
 	left := maps.Clone(f.Without)
-	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases, ledgerCases, voteCases}
+	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases, ledgerCases, voteCases, recordCases, sharedCases}
 	for _, cases := range groups {
 		for _, c := range cases {
 			_, without := left[c.name]

@@ -155,7 +155,10 @@ func (h *Home) Cloud() cloud.Home { return h.As("parent") }
 // MarkGone releases leases by: a worker's id.
 func (h *Home) As(name string) cloud.Home {
 	c := &consumer{Home: h, name: name}
-	return cloud.Home{Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker, Ledger: c, Groups: c, History: c, Votes: c}
+	return cloud.Home{
+		Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker, Ledger: c, Groups: c, History: c, Votes: c,
+		Records: c, Attempts: c, Shared: c,
+	}
 }
 
 // consumer is the home in the hands of one named consumer.

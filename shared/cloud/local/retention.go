@@ -12,36 +12,57 @@ import (
 const keepDeadLetters = 14 * 24 * time.Hour
 
 // PruneMessages deletes what no consumer came for and none needs any more:
-// messages whose query has ended or is forgotten, and old dead letters. Without
-// it they would pile up, inputs and all, while there is no worker; and one could
-// outlive its idempotency key and be taken for the next query under it.
+// messages whose query has ended or expired, and old dead letters. Without it
+// they would pile up, inputs and all, while there is no worker.
 func (h *Home) PruneMessages(ctx context.Context, now time.Time) (int, error) {
-	total := 0
-	for {
-		n, err := h.pruneSome(ctx, now)
-		total += n
-		if err != nil {
-			return total, fmt.Errorf("prune the messages: %w", err)
-		}
-		if n < forgetBatch {
-			return total, nil
-		}
+	n, err := h.prune(ctx, `DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE visible_at <= ?1 AND
+		CASE queue WHEN ?2 THEN sent_at <= ?3 ELSE
+			NOT EXISTS (SELECT 1 FROM queries WHERE id = json_extract(message, '$.id') AND done = 0) AND (
+				unixepoch(json_extract(message, '$.expires_at')) < unixepoch(?4)
+				OR EXISTS (SELECT 1 FROM query_records WHERE id = json_extract(message, '$.id'))
+				OR EXISTS (SELECT 1 FROM queries WHERE id = json_extract(message, '$.id')))
+		END LIMIT ?5)`,
+		now.UnixNano(), cloud.DeadLetters, now.Add(-keepDeadLetters).UnixNano(), now.UTC().Format(time.RFC3339), forgetBatch)
+	if err != nil {
+		return n, fmt.Errorf("prune the messages: %w", err)
 	}
+	return n, nil
 }
 
-// pruneSome deletes a batch, so that nobody's write waits for a day's worth.
-func (h *Home) pruneSome(ctx context.Context, now time.Time) (int, error) {
-	var n int64
-	err := h.write(ctx, func(t *tx) error {
-		r, err := t.exec(`DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE visible_at <= ?1 AND
-			CASE queue WHEN ?2 THEN sent_at <= ?3
-			ELSE NOT EXISTS (SELECT 1 FROM queries WHERE id = json_extract(message, '$.id') AND done = 0) END LIMIT ?4)`,
-			now.UnixNano(), cloud.DeadLetters, now.Add(-keepDeadLetters).UnixNano(), forgetBatch)
-		if err != nil {
+// PruneRecords deletes the records of queries and the idempotency keys that are
+// past their retention, and returns how many.
+func (h *Home) PruneRecords(ctx context.Context, now time.Time) (int, error) {
+	records, err := h.prune(ctx, `DELETE FROM query_records WHERE seq IN
+		(SELECT seq FROM query_records WHERE forget_at <= ? LIMIT ?)`, now.UnixNano(), forgetBatch)
+	if err != nil {
+		return records, fmt.Errorf("prune the records: %w", err)
+	}
+	attempts, err := h.prune(ctx, `DELETE FROM attempts WHERE (owner, key) IN
+		(SELECT owner, key FROM attempts WHERE forget_at <= ? LIMIT ?)`, now.UnixNano(), forgetBatch)
+	if err != nil {
+		return records + attempts, fmt.Errorf("prune the idempotency keys: %w", err)
+	}
+	return records + attempts, nil
+}
+
+// prune deletes by a statement that takes at most forgetBatch rows, again and
+// again until none is left: each batch is a transaction of its own, so that
+// nobody's write waits for a day's worth. It returns how many rows went.
+func (h *Home) prune(ctx context.Context, statement string, args ...any) (int, error) {
+	total := 0
+	for {
+		var n int64
+		err := h.write(ctx, func(t *tx) error {
+			r, err := t.exec(statement, args...)
+			if err != nil {
+				return err
+			}
+			n, err = r.RowsAffected()
 			return err
+		})
+		total += int(n)
+		if err != nil || n < forgetBatch {
+			return total, err
 		}
-		n, err = r.RowsAffected()
-		return err
-	})
-	return int(n), err
+	}
 }

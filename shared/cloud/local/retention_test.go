@@ -1,6 +1,7 @@
 package local
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 )
 
 func visibleOn(t *testing.T, h *Home, q cloud.QueueName) int {
@@ -53,6 +55,80 @@ func TestMessagesThatNobodyNeedsArePruned(t *testing.T) {
 		<-time.After(15 * 24 * time.Hour)
 		if _, err = h.PruneMessages(t.Context(), time.Now()); err != nil || visibleOn(t, h, cloud.DeadLetters) != 0 {
 			t.Errorf("old dead letters stay, error %v", err)
+		}
+	})
+}
+
+// A message without a row of its own in the store goes once its query has a
+// record, or has expired, and not before.
+func TestMessagesOfEndedQueriesArePruned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{})
+		c := h.Cloud()
+		sent := func(expires time.Duration) query.Record {
+			t.Helper()
+			r := endedRecord(t, time.Now(), time.Hour)
+			r.ExpiresAt = time.Now().Add(expires)
+			must(t, c.Queues.Send(t.Context(), queue, r.Message(query.Input{Data: []byte("x")})))
+			return r
+		}
+		sent(time.Minute + 500*time.Millisecond)
+		answered := sent(time.Hour)
+		sent(time.Hour) // waits for a worker
+		_, _, err := c.Records.PutRecord(t.Context(), answered)
+		must(t, err)
+		for _, left := range []int{2, 1} {
+			_, err := h.PruneMessages(t.Context(), time.Now())
+			must(t, err)
+			if n := visibleOn(t, h, queue); n != left {
+				t.Errorf("%d messages are left, want %d", n, left)
+			}
+			<-time.After(time.Minute + time.Second)
+		}
+	})
+}
+
+// endedRecord is the record of a query of its own that is kept for that long.
+func endedRecord(t *testing.T, at time.Time, keep time.Duration) query.Record {
+	t.Helper()
+	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
+	must(t, err)
+	id, err := signed.NewID(rand.Reader, signed.Stored, "ann", at, at.Add(time.Minute), at.Add(keep))
+	must(t, err)
+	return query.Record{ID: keys.SignID(id), Owner: "ann", State: query.Failed, AcceptedAt: at, ForgetAt: at.Add(keep)}
+}
+
+// Records and keys past their retention go, more than a batch of them, and the
+// others stay.
+func TestRecordsPastTheirRetentionArePruned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{})
+		c := h.Cloud()
+		must(t, h.write(t.Context(), func(t *tx) error {
+			_, err := t.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+				INSERT INTO query_records (id, owner, kind, accepted_at, forget_at, state, record) SELECT i, '', 'stored', 0, ?, 'failed', '{}' FROM n`,
+				2*forgetBatch, time.Now().Add(time.Minute).UnixNano())
+			return err
+		}))
+		stays := endedRecord(t, time.Now(), time.Hour)
+		_, _, err := c.Records.PutRecord(t.Context(), stays)
+		must(t, err)
+		for key, keep := range map[string]time.Duration{"goes": time.Minute, "stays": time.Hour} {
+			_, _, err := c.Attempts.ClaimKey(t.Context(), cloud.Attempt{Owner: "ann", Key: key, ID: key, ForgetAt: time.Now().Add(keep)})
+			must(t, err)
+		}
+		<-time.After(time.Minute)
+		for _, want := range []int{2*forgetBatch + 1, 0} {
+			if n, err := h.PruneRecords(t.Context(), time.Now()); n != want || err != nil {
+				t.Errorf("pruned %d, error %v, want %d", n, err, want)
+			}
+		}
+		_, err = c.Records.GetRecord(t.Context(), stays.ID)
+		must(t, err)
+		held, won, err := c.Attempts.ClaimKey(t.Context(), cloud.Attempt{Owner: "ann", Key: "stays", ID: "other"})
+		must(t, err)
+		if won || held.ID != "stays" {
+			t.Errorf("the key that stays is held by %q", held.ID)
 		}
 	})
 }

@@ -116,6 +116,36 @@ var migrations = []string{
 	ALTER TABLE pools ADD COLUMN least INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE pools ADD COLUMN most  INTEGER NOT NULL DEFAULT 2000;
 	`,
+	`
+	CREATE TABLE query_records (                -- how queries ended, written once
+		seq         INTEGER PRIMARY KEY,
+		id          TEXT    NOT NULL UNIQUE,    -- ids sort by acceptance
+		owner       TEXT    NOT NULL,
+		kind        TEXT    NOT NULL,           -- stored, or direct: a kept sample
+		accepted_at INTEGER NOT NULL,
+		forget_at   INTEGER NOT NULL,
+		state       TEXT    NOT NULL,
+		record      BLOB    NOT NULL            -- JSON
+	);
+	CREATE INDEX stored_by_owner ON query_records (owner, id) WHERE kind = 'stored';
+	CREATE INDEX samples_by_time ON query_records (accepted_at, id) WHERE kind = 'direct';
+	CREATE INDEX query_records_by_forget ON query_records (forget_at);
+
+	CREATE TABLE attempts (                     -- what idempotency keys stand for
+		owner     TEXT    NOT NULL,
+		key       TEXT    NOT NULL,
+		forget_at INTEGER NOT NULL,
+		attempt   BLOB    NOT NULL,             -- JSON
+		PRIMARY KEY (owner, key)
+	) WITHOUT ROWID;
+	CREATE INDEX attempts_by_forget ON attempts (forget_at);
+
+	CREATE TABLE shared (                       -- values that many processes change
+		name    TEXT    PRIMARY KEY,
+		version INTEGER NOT NULL,
+		value   BLOB    NOT NULL
+	) WITHOUT ROWID;
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

@@ -26,6 +26,9 @@ func NewServer(h *Home) http.Handler {
 			return
 		}
 		serve, ok := calls[name]
+		if !ok {
+			serve, ok = recordCalls[name]
+		}
 		if !ok || r.Method != http.MethodPost {
 			answer(w, http.StatusBadRequest, loopback.FaultOf(fmt.Errorf("there is no call %s %q", r.Method, name)))
 			return
@@ -85,7 +88,7 @@ func decodeFault(err error) loopback.Fault {
 	return loopback.FaultOf(fmt.Errorf("read the call: %w", err))
 }
 
-// calls are all that a client can ask, by name.
+// calls are all that a client can ask, by name; those of recordCalls besides.
 var calls = map[string]handler{
 	"send": on(func(ctx context.Context, c *consumer, q loopback.SendCall) (loopback.None, error) {
 		return loopback.None{}, c.Send(ctx, q.Queue, q.Messages...)
@@ -135,7 +138,7 @@ var calls = map[string]handler{
 	"forget": on(func(ctx context.Context, c *consumer, now time.Time) (int, error) {
 		return c.Forget(ctx, now)
 	}),
-	"recent": on(func(ctx context.Context, c *consumer, q loopback.RecentCall) ([]query.Record, error) {
+	"recent": on(func(ctx context.Context, c *consumer, q loopback.ListCall) ([]query.Record, error) {
 		return c.Recent(ctx, q.Owner, q.Limit)
 	}),
 

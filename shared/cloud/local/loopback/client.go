@@ -48,7 +48,10 @@ func DialOver(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 		return cloud.Home{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
-	return cloud.Home{Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r, Votes: r}, nil
+	return cloud.Home{
+		Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r, Votes: r,
+		Records: r, Attempts: r, Shared: r,
+	}, nil
 }
 
 // call makes one call: req as JSON there, Resp as JSON back.
@@ -192,7 +195,7 @@ func (r *remote) Forget(ctx context.Context, now time.Time) (int, error) {
 }
 
 func (r *remote) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
-	return call[[]query.Record](ctx, r, "recent", RecentCall{owner, limit})
+	return call[[]query.Record](ctx, r, "recent", ListCall{owner, limit})
 }
 
 func (r *remote) SetDesired(ctx context.Context, pool string, workers int) error {

@@ -49,12 +49,30 @@ type (
 		Record query.Record
 		First  bool
 	}
-	TimeCall struct {
-		Now   time.Time
+	ListCall struct {
+		Owner string
 		Limit int
 	}
-	RecentCall struct {
-		Owner string
+	ReplaceCall struct {
+		Old     string // id of the attempt that is replaced
+		Attempt cloud.Attempt
+	}
+	// ClaimAnswer is the attempt that is held and whether it is the caller's.
+	ClaimAnswer struct {
+		Attempt cloud.Attempt
+		Won     bool
+	}
+	SwapCall struct {
+		Name    string
+		Value   []byte
+		Version int64
+	}
+	SharedAnswer struct {
+		Value   []byte
+		Version int64
+	}
+	TimeCall struct {
+		Now   time.Time
 		Limit int
 	}
 	DesireCall struct {
@@ -136,6 +154,7 @@ var classes = map[string]error{
 	"unavailable": cloud.ErrUnavailable,
 	"revoked":     cloud.ErrRevoked,
 	"exists":      cloud.ErrExists,
+	"conflict":    cloud.ErrConflict,
 }
 
 // FaultOf gives an error its class.

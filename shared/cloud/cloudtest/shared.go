@@ -1,0 +1,180 @@
+package cloudtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"paragon/shared/cloud"
+)
+
+var sharedCases = []contractCase{
+	{"a key is claimed once", anyHome, keyIsClaimedOnce},
+	{"a forgotten key is free again", anyHome, forgottenKeyIsFree},
+	{"an attempt is replaced once", anyHome, attemptIsReplacedOnce},
+	{"a shared value changes from the version that was read", anyHome, swapNeedsVersion},
+	{"no change of a shared value is lost", anyHome, noSwapIsLost},
+}
+
+func attempt(owner, key, id string) cloud.Attempt {
+	return cloud.Attempt{
+		Owner: owner, Key: key, BodyHash: "body of " + id, ID: id, Owed: true,
+		ForgetAt: time.Now().UTC().Truncate(time.Millisecond).Add(24 * time.Hour),
+	}
+}
+
+// race has twenty attempts made at once under ann's key "k" and holds that one
+// of them won and that all were given it. It returns the winner.
+func race(t *testing.T, try func(a cloud.Attempt) (cloud.Attempt, bool, error)) cloud.Attempt {
+	t.Helper()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var winners, held []cloud.Attempt
+	for i := range 20 {
+		all.Go(func() {
+			a := attempt("ann", "k", fmt.Sprint("id", i))
+			h, won, err := try(a)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if won {
+				winners = append(winners, a)
+			}
+			held = append(held, h)
+		})
+	}
+	all.Wait()
+	if len(winners) != 1 {
+		t.Fatalf("%d of 20 attempts won, want 1", len(winners))
+	}
+	for _, h := range held {
+		if diff := cmp.Diff(winners[0], h); diff != "" {
+			t.Errorf("the held attempt differs (-won +held):\n%s", diff)
+		}
+	}
+	return winners[0]
+}
+
+func keyIsClaimedOnce(t *testing.T, s *suite) {
+	keys := s.Home.Attempts
+	winner := race(t, func(a cloud.Attempt) (cloud.Attempt, bool, error) { return keys.ClaimKey(t.Context(), a) })
+	held, won, err := keys.ClaimKey(t.Context(), winner)
+	must(t, err)
+	if !won || held.ID != winner.ID {
+		t.Errorf("the winner's repeat: held %s, won %v", held.ID, won)
+	}
+	for _, other := range []cloud.Attempt{attempt("bob", "k", "b"), attempt("ann", "other", "c"), attempt("an", "nk", "d")} {
+		if held, won, err := keys.ClaimKey(t.Context(), other); err != nil || !won || held.ID != other.ID {
+			t.Errorf("key %s of %s: held %+v, won %v, error %v", other.Key, other.Owner, held, won, err)
+		}
+	}
+}
+
+func forgottenKeyIsFree(t *testing.T, s *suite) {
+	keys := s.Home.Attempts
+	soon := attempt("ann", "k", "a")
+	soon.ForgetAt = time.Now().Add(s.Lease)
+	_, won, err := keys.ClaimKey(t.Context(), soon)
+	must(t, err)
+	pass(s.Lease + 1100*time.Millisecond)
+	if _, won, err := keys.ReplaceKey(t.Context(), "a", attempt("ann", "k", "b")); won || !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("replacing a forgotten attempt: won %v, %v; want ErrNotFound", won, err)
+	}
+	held, again, err := keys.ClaimKey(t.Context(), attempt("ann", "k", "c"))
+	must(t, err)
+	if !won || !again || held.ID != "c" {
+		t.Errorf("claimed %v, then %v with %s held; want both to win", won, again, held.ID)
+	}
+}
+
+func attemptIsReplacedOnce(t *testing.T, s *suite) {
+	keys := s.Home.Attempts
+	if _, won, err := keys.ReplaceKey(t.Context(), "first", attempt("ann", "k", "x")); won || !errors.Is(err, cloud.ErrNotFound) {
+		t.Errorf("replacing an attempt that is not there: won %v, %v; want ErrNotFound", won, err)
+	}
+	_, _, err := keys.ClaimKey(t.Context(), attempt("ann", "k", "first"))
+	must(t, err)
+	winner := race(t, func(a cloud.Attempt) (cloud.Attempt, bool, error) { return keys.ReplaceKey(t.Context(), "first", a) })
+	if held, won, err := keys.ReplaceKey(t.Context(), "first", winner); err != nil || !won || held.ID != winner.ID {
+		t.Errorf("the winner's repeat: held %s, won %v, error %v", held.ID, won, err)
+	}
+	held, won, err := keys.ReplaceKey(t.Context(), winner.ID, attempt("ann", "k", "next"))
+	must(t, err)
+	if !won || held.ID != "next" {
+		t.Errorf("replacing the one that is held: held %s, won %v", held.ID, won)
+	}
+}
+
+func swapNeedsVersion(t *testing.T, s *suite) {
+	shared := s.Home.Shared
+	value, none, err := shared.ReadShared(t.Context(), "limits")
+	must(t, err)
+	if value != nil || none != 0 {
+		t.Errorf("before the first: %q at version %d, want nil at 0", value, none)
+	}
+	if _, err := shared.SwapShared(t.Context(), "limits", []byte("x"), 7); !errors.Is(err, cloud.ErrConflict) {
+		t.Errorf("a change of a version that never was: %v, want ErrConflict", err)
+	}
+	first := []byte{0, 0xff, '\n', '"'}
+	one, err := shared.SwapShared(t.Context(), "limits", first, none)
+	must(t, err)
+	two, err := shared.SwapShared(t.Context(), "limits", []byte("second"), one)
+	must(t, err)
+	for _, stale := range []int64{none, one} {
+		if _, err := shared.SwapShared(t.Context(), "limits", []byte("stale"), stale); !errors.Is(err, cloud.ErrConflict) {
+			t.Errorf("a change of version %d, which is %d now: %v, want ErrConflict", stale, two, err)
+		}
+	}
+	_, err = shared.SwapShared(t.Context(), "other", first, 0)
+	must(t, err)
+	for name, want := range map[string][]byte{"limits": []byte("second"), "other": first} {
+		got, version, err := shared.ReadShared(t.Context(), name)
+		must(t, err)
+		if !bytes.Equal(got, want) || name == "limits" && version != two {
+			t.Errorf("%s is %q at version %d, want %q", name, got, version, want)
+		}
+	}
+}
+
+// noSwapIsLost counts to a hundred from ten places at once.
+func noSwapIsLost(t *testing.T, s *suite) {
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			for done := 0; done < 10; {
+				value, version, err := s.Home.Shared.ReadShared(t.Context(), "count")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n, _ := strconv.Atoi(string(value)) // 0 before the first
+				_, err = s.Home.Shared.SwapShared(t.Context(), "count", []byte(strconv.Itoa(n+1)), version)
+				switch {
+				case err == nil:
+					done++
+				case errors.Is(err, cloud.ErrConflict):
+					pass(rand.N(50 * time.Millisecond)) // others first
+				default:
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	value, _, err := s.Home.Shared.ReadShared(t.Context(), "count")
+	must(t, err)
+	if string(value) != "100" {
+		t.Errorf("counted to %s, want 100", value)
+	}
+}
