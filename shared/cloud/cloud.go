@@ -11,6 +11,7 @@ import (
 
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 )
 
 // The classes of error that callers act on. Homes wrap them, callers use
@@ -134,6 +135,9 @@ type WorkerReport struct {
 	IdleSince time.Time `json:"idle_since,omitzero"`
 	// Used is the share of its runners' time that was used lately, over ten seconds or so.
 	Used float64 `json:"used"`
+	// Tallies are what it has counted since it started. A report may leave them
+	// out, as they are large: those of its last report stay then.
+	Tallies tally.Snapshot `json:"tallies,omitzero"`
 }
 
 // Orders is what a worker is told when it reports.

@@ -1,0 +1,177 @@
+package tally
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// Observation is how one query ended.
+type Observation struct {
+	State      query.State // terminal
+	Met        bool        // answered within its bound
+	Overflowed bool        // answered by an inference function
+	LatencyMS  float64     // from acceptance to the answer
+	WaitMS     float64     // from acceptance to the start of the run
+	// ComputeMS is how long the run took, if it can be held against a profile:
+	// warm, alone in its batch and not paced; else 0.
+	ComputeMS float64
+	CostUSD   float64
+}
+
+// Of returns how a terminal record is counted.
+func Of(r query.Record) (Key, Observation) {
+	k, o := Key{Task: r.Need.Task, Model: r.Model, Class: r.Class}, Observation{State: r.State, Met: r.Met()}
+	if r.Outcome == nil {
+		return k, o
+	}
+	end := r.Outcome
+	k.Resource, k.MemoryMB = end.RanOn.Resource, end.RanOn.MemoryMB
+	o.Overflowed = end.RanOn.Kind == query.OnFunction
+	o.LatencyMS = query.Milliseconds(end.FinishedAt.Sub(r.AcceptedAt))
+	if !end.StartedAt.IsZero() {
+		o.WaitMS = max(0, query.Milliseconds(end.StartedAt.Sub(r.AcceptedAt)))
+	}
+	if !end.RanOn.Paced && !end.RanOn.Cold && end.Batch <= 1 {
+		o.ComputeMS = end.ComputeMS
+	}
+	o.CostUSD = end.CostUSD
+	return k, o
+}
+
+// MaxKeys is how many keys a book tells apart. Queries of further ones are
+// counted together, by class alone.
+const MaxKeys = 256
+
+// Book counts the queries of one process. It is safe for concurrent use, and
+// cheap: an observation of a key that is known allocates nothing and waits for
+// nobody but who counts the same key.
+type Book struct {
+	since time.Time
+
+	pages atomic.Pointer[map[Key]*page] // replaced, never changed, when a key comes
+
+	adding sync.Mutex // held while a key is added
+}
+
+// page is what a book has counted of one key.
+type page struct {
+	mu                     sync.Mutex // guards what follows
+	counts                 Counts
+	latency, wait, compute live
+}
+
+// NewBook returns an empty book of a process that started at since.
+func NewBook(since time.Time) *Book {
+	b := &Book{since: since}
+	b.pages.Store(&map[Key]*page{})
+	return b
+}
+
+// Arrived counts n valid queries.
+func (b *Book) Arrived(task string, class query.Class, n int) {
+	p := b.page(Key{Task: task, Class: class})
+	p.mu.Lock()
+	p.counts.Arrived += int64(n)
+	p.mu.Unlock()
+}
+
+// Refused counts a valid query that was turned away.
+func (b *Book) Refused(task string, class query.Class) {
+	p := b.page(Key{Task: task, Class: class})
+	p.mu.Lock()
+	p.counts.Refused++
+	p.mu.Unlock()
+}
+
+// Ended counts the end of a query. A state that is not terminal counts nothing.
+func (b *Book) Ended(k Key, o Observation) {
+	p := b.page(k)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch o.State {
+	case query.Succeeded:
+		p.answered(o)
+	case query.Failed:
+		p.counts.Failed++
+	case query.Expired:
+		p.counts.Expired++
+	case query.Cancelled:
+		p.counts.Cancelled++
+	default:
+		return
+	}
+	if o.CostUSD > 0 { // and a number
+		p.counts.CostUSD += o.CostUSD
+	}
+}
+
+func (p *page) answered(o Observation) {
+	p.counts.Answered++
+	if o.Met {
+		p.counts.Met++
+	}
+	if o.Overflowed {
+		p.counts.Overflowed++
+	}
+	p.latency.add(o.LatencyMS)
+	p.wait.add(o.WaitMS)
+	if o.ComputeMS > 0 {
+		p.compute.add(o.ComputeMS)
+	}
+}
+
+// page returns the page of a key; beyond MaxKeys, that of the class.
+func (b *Book) page(k Key) *page {
+	if p, known := (*b.pages.Load())[k]; known {
+		return p
+	}
+	b.adding.Lock()
+	defer b.adding.Unlock()
+	pages := *b.pages.Load()
+	if len(pages) >= MaxKeys {
+		k = rest(k)
+	}
+	if p, known := pages[k]; known {
+		return p
+	}
+	more, p := maps.Clone(pages), new(page)
+	more[k] = p
+	b.pages.Store(&more)
+	return p
+}
+
+// rest is the key of what has no page of its own: one of three.
+func rest(k Key) Key {
+	if k.Class == query.Strict || k.Class == query.Relaxed {
+		return Key{Class: k.Class}
+	}
+	return Key{}
+}
+
+// Snapshot is what a process has counted since it started.
+type Snapshot struct {
+	Since   time.Time `json:"since"` // tells one process from the next under the same name
+	At      time.Time `json:"at"`
+	Tallies []Tally   `json:"tallies,omitempty"` // in the order of their keys
+}
+
+// IsZero tells whether it is the zero value: no snapshot.
+func (s Snapshot) IsZero() bool { return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies) == 0 }
+
+// Snapshot returns what was counted until now, each key as of one moment.
+func (b *Book) Snapshot(now time.Time) Snapshot {
+	out := Snapshot{Since: b.since, At: now}
+	for k, p := range *b.pages.Load() {
+		p.mu.Lock()
+		t := Tally{Key: k, Counts: p.counts, Latency: p.latency.histogram(), Wait: p.wait.histogram(), Compute: p.compute.histogram()}
+		p.mu.Unlock()
+		out.Tallies = append(out.Tallies, t)
+	}
+	slices.SortFunc(out.Tallies, func(a, b Tally) int { return a.Key.Compare(b.Key) })
+	return out
+}
