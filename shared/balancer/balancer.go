@@ -1,0 +1,232 @@
+// Package balancer spreads requests over the processes that can answer them: it
+// forwards each to the target with the fewest outstanding requests, keeps the
+// body until there is an answer, and sends it to another target when the first
+// one dies or hangs. `paragon up` stands so before its workers. With other
+// options it plays API Gateway and an Application Load Balancer in tests.
+//
+// It reads a body whole before it picks a target, so that a slow caller holds no
+// target, and copies it once from the caller's connection into a pooled buffer
+// and once from there into the target's.
+package balancer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say how a Balancer behaves. The zero value forwards to healthy
+// targets, repeats nothing and refuses what it cannot forward, as an Application
+// Load Balancer does.
+type Options struct {
+	// Fallback answers what no target can answer. nil refuses it instead: 503
+	// without a target that may be tried, 502 after one that failed, 504 after one
+	// that was too slow.
+	Fallback http.Handler
+	// FailOpen tries targets that are not healthy when none is healthy.
+	FailOpen bool
+	// Repeats is to how many further targets a request goes whose target failed
+	// before its answer began. Requests must be safe to repeat.
+	Repeats int
+	// Eject is how long a target is passed over after its connection failed; 0
+	// means not at all.
+	Eject time.Duration
+
+	// MaxBody is the most bytes of a request's body; nil means 16 MiB for all.
+	MaxBody func(*http.Request) int64
+	// MaxHeld bounds the bytes of all bodies that are held at once; 0 means 256 MiB.
+	MaxHeld int64
+	// BodyTime bounds how long a body may take to arrive; 0 means half a minute.
+	BodyTime time.Duration
+	// AnswerTime bounds how long one target may take to answer before the request
+	// goes to another; nil, or a result of 0, means without bound.
+	AnswerTime func(*http.Request) time.Duration
+	// Timeout bounds the whole of a request once its body is there, after which it
+	// is refused with 504; 0 means without bound.
+	Timeout time.Duration
+
+	// Header is overwritten in what is forwarded, whatever the caller sent, with
+	// what HeaderValue returns; an empty value leaves it out. Header empty
+	// overwrites nothing.
+	Header      string
+	HeaderValue func(*http.Request) string
+
+	// Refuse answers a request that is not forwarded: 400 (the body broke off),
+	// 413, 502, 503 or 504. The request's body can be read from its beginning, as
+	// far as it arrived. Retry-After is set. nil answers as API Gateway does.
+	Refuse func(w http.ResponseWriter, r *http.Request, status int)
+
+	// Health says how Run checks targets.
+	Health Health
+}
+
+// Counts are what a Balancer did since it was made.
+type Counts struct {
+	Forwarded int64 // requests answered by a target
+	Repeated  int64 // times that a request went to a further target
+	FellBack  int64 // requests given to Fallback
+	Refused   int64 // requests refused here
+	Left      int64 // requests whose caller left before the answer
+}
+
+// Balancer is an http.Handler. Make it with New, give it targets with SetTargets.
+type Balancer struct {
+	opts    Options
+	dropped map[string]bool // request headers that are never forwarded
+	held    atomic.Int64    // bytes of bodies
+
+	forwarded, repeated, fellBack, refused, left atomic.Int64
+
+	mu      sync.Mutex // guards what follows, and the state of targets
+	targets []*target  // those that get requests
+	leaving []*target  // removed, with requests under way
+	next    int        // where the search for the least begins
+}
+
+// New returns a Balancer without targets.
+func New(o Options) *Balancer {
+	if o.MaxBody == nil {
+		o.MaxBody = func(*http.Request) int64 { return 16 << 20 }
+	}
+	if o.MaxHeld == 0 {
+		o.MaxHeld = 256 << 20
+	}
+	if o.BodyTime == 0 {
+		o.BodyTime = 30 * time.Second
+	}
+	if o.AnswerTime == nil {
+		o.AnswerTime = func(*http.Request) time.Duration { return 0 }
+	}
+	if o.Refuse == nil {
+		o.Refuse = refuseAsGateway
+	}
+	o.Health = o.Health.withDefaults()
+	o.Header = http.CanonicalHeaderKey(o.Header)
+	return &Balancer{opts: o, dropped: droppedHeaders(o.Header)}
+}
+
+// Counts returns what was done so far.
+func (b *Balancer) Counts() Counts {
+	return Counts{Forwarded: b.forwarded.Load(), Repeated: b.repeated.Load(), FellBack: b.fellBack.Load(),
+		Refused: b.refused.Load(), Left: b.left.Load()}
+}
+
+// ServeHTTP forwards a request, or has it answered by the fallback. Without a
+// target that may be tried the fallback reads the body itself.
+func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !b.anyReady() {
+		b.without(w, r, http.StatusServiceUnavailable)
+		return
+	}
+	body, status := b.readBody(w, r)
+	if status != 0 {
+		b.refuse(w, r, status)
+		return
+	}
+	defer body.release()
+	run, stop := within(r.Context(), b.opts.Timeout)
+	defer stop()
+	b.dispatch(run, w, r, body)
+}
+
+// Why an attempt ended without an answer to pass on. Any other error is a fault
+// of the target.
+var (
+	errTooSlow = errors.New("balancer: no answer in time")
+	errLost    = errors.New("balancer: the target was declared lost")
+	errCutOff  = errors.New("balancer: the answer broke off")
+)
+
+// within is a context that ends for want of time with errTooSlow; without end for 0.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, d, errTooSlow)
+}
+
+// dispatch tries one target after the other until one answers.
+func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.Request, body *body) {
+	var room [4]*target
+	tried := room[:0]
+	status := http.StatusServiceUnavailable
+	for len(tried) <= b.opts.Repeats {
+		a := b.acquire(run, tried)
+		if a == nil {
+			break
+		}
+		if len(tried) > 0 {
+			b.repeated.Add(1)
+		}
+		err := b.attempt(a, w, r, body)
+		switch {
+		case err == nil:
+			b.forwarded.Add(1)
+			return
+		case errors.Is(err, errCutOff):
+			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+		case r.Context().Err() != nil:
+			b.left.Add(1)
+			return
+		case run.Err() != nil:
+			b.refuse(w, body.replay(r), http.StatusGatewayTimeout)
+			return
+		}
+		status = statusOf(err)
+		tried = append(tried, a.target)
+	}
+	b.without(w, body.replay(r), status)
+}
+
+// statusOf is the refusal after an attempt that failed.
+func statusOf(err error) int {
+	var s statusError
+	switch {
+	case errors.As(err, &s):
+		return int(s)
+	case errors.Is(err, errTooSlow):
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+// statusError is an attempt that ended with a refusal of its own.
+type statusError int
+
+func (s statusError) Error() string { return "balancer: " + http.StatusText(int(s)) }
+
+// without answers a request that no target answers.
+func (b *Balancer) without(w http.ResponseWriter, r *http.Request, status int) {
+	if b.opts.Fallback == nil {
+		b.refuse(w, r, status)
+		return
+	}
+	b.fellBack.Add(1)
+	b.opts.Fallback.ServeHTTP(w, b.overwritten(r))
+}
+
+// refuse answers a request that is not forwarded.
+func (b *Balancer) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	b.refused.Add(1)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	b.opts.Refuse(w, r, status)
+}
+
+// refuseAsGateway is what API Gateway says in front of a balancer.
+func refuseAsGateway(w http.ResponseWriter, _ *http.Request, status int) {
+	text := map[int]string{
+		http.StatusRequestEntityTooLarge: "Request Too Long",
+		http.StatusGatewayTimeout:        "Service Unavailable",
+	}[status]
+	if text == "" {
+		text = http.StatusText(status)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(`{"message":"` + text + `"}`)) // a caller that went away cannot be told
+}
