@@ -19,6 +19,7 @@ import (
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/tally"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
@@ -51,14 +52,23 @@ func run(ctx context.Context, env func(string) string, log *slog.Logger) error {
 		return err
 	}
 	defer w.engine.Close()
-	return errors.Join(here.serve(ctx, w.Run, log), w.traces.Close())
+	return errors.Join(here.serve(ctx, w.run, log), w.traces.Close())
 }
 
-// worker is a worker with its engine.
+// worker is a worker with its engine, and with its front where it takes requests.
 type worker struct {
 	*serving.Worker
+	front  *front
 	engine *engine.Engine
 	traces *tracing.Source
+}
+
+// run takes requests for as long as the worker runs.
+func (w worker) run(ctx context.Context) error {
+	if w.front == nil {
+		return w.Run(ctx)
+	}
+	return w.front.during(ctx, w.Run)
 }
 
 // wire builds the worker from the environment, which its errors explain.
@@ -92,11 +102,16 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 		return worker{}, here, errors.Join(err, e.Close())
 	}
 	o.Traces = traces.Tracing()
+	o.Counts = tally.NewBook(o.Now())
 	w, err := serving.New(o)
 	if err != nil {
 		return worker{}, here, errors.Join(err, traces.Close(), e.Close())
 	}
-	return worker{w, e, traces}, here, nil
+	f, err := openFront(ctx, env, cloud, w)
+	if err != nil {
+		return worker{}, here, errors.Join(err, traces.Close(), e.Close())
+	}
+	return worker{w, f, e, traces}, here, nil
 }
 
 // options reads what the worker is from the environment.
@@ -104,6 +119,7 @@ func options(env func(string) string) (serving.Options, error) {
 	o := serving.Options{
 		ID: env("PARAGON_WORKER_ID"), Pool: env("PARAGON_POOL"), InstanceType: env("PARAGON_INSTANCE_TYPE"),
 		Arch: cmp.Or(env(names.Arch), "x86_64"), PollWait: pollWait, Now: time.Now,
+		Addr: env(names.Listen), Linger: linger(env),
 	}
 	if o.ID == "" || o.Pool == "" || o.InstanceType == "" {
 		return o, errors.New("PARAGON_WORKER_ID, PARAGON_POOL and PARAGON_INSTANCE_TYPE must be set")
@@ -116,6 +132,19 @@ func options(env func(string) string) (serving.Options, error) {
 		return o, fmt.Errorf("PARAGON_PACED: %w", err)
 	}
 	return o, nil
+}
+
+// The time in which a balancer stops sending requests to a worker that drains:
+// one machine's follows the fleet, and an account's is the group's to wait for,
+// which deregisters a machine before it tells it to end.
+const lingerOnOneMachine = time.Second
+
+// linger is for how long a worker that drains goes on answering requests.
+func linger(env func(string) string) time.Duration {
+	if env(names.Listen) == "" {
+		return 0
+	}
+	return lingerOnOneMachine
 }
 
 // load loads the catalogue and warms its models, so that no query waits for one.

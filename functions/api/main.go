@@ -21,8 +21,10 @@ import (
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
+	"paragon/shared/dispatch"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/stage"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -40,7 +42,7 @@ func main() {
 
 // wire builds the handler from the environment, which its errors explain.
 func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
-	cloud, err := home.Connect(ctx, env)
+	cloud, err := home.ConnectFunction(ctx, env, os.Stdout)
 	if err != nil {
 		return nil, err
 	}
@@ -60,23 +62,40 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := stage.Keys(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	arch := cmp.Or(env("PARAGON_ARCH"), "x86_64")
+	functions, err := dispatch.New(dispatch.Options{
+		Catalogue: catalogue, Arch: arch, Pool: pools[0].Name, Queues: cloud.Queues, Records: cloud.Records, Invoker: cloud.Invoker,
+		Blobs: cloud.Blobs, Settings: tunables.Current, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
+	})
+	if err != nil {
+		return nil, err
+	}
 	svc, err := intake.New(intake.Config{
-		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Blobs: cloud.Blobs, Votes: cloud.Votes,
-		Catalogue: catalogue, Settings: tunables.Current, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
+		Records: cloud.Records, Attempts: cloud.Attempts, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics,
+		Blobs: cloud.Blobs, Votes: cloud.Votes, Keys: keys, Functions: functions,
+		Catalogue: catalogue, Settings: tunables.Current, Arch: arch,
 		Pools: poolsOf(pools), Status: deployment, Traces: traces.Tracing(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	go tunables.Run(ctx, settingsEvery)
-	go svc.Run(ctx)
 	api, err := httpapi.New(svc, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI})
 	if err != nil {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
-		traces.Flush(r.Context()) // once answered, the function is frozen
+		// Once answered, the function is frozen: nothing may be left for later.
+		svc.Settle()
+		if err := svc.Flush(r.Context()); err != nil {
+			slog.Warn("arrivals are not written yet", "error", err)
+		}
+		traces.Flush(r.Context())
 	}), nil
 }
 

@@ -15,7 +15,7 @@ type Query struct {
 	Model      string         `json:"model"`
 	Class      query.Class    `json:"class"`
 	AcceptedAt time.Time      `json:"accepted_at"`
-	DeadlineAt *time.Time     `json:"deadline_at,omitempty"`
+	DeadlineAt time.Time      `json:"deadline_at,omitzero"`
 	FinishedAt *time.Time     `json:"finished_at,omitempty"`
 	LatencyMS  *float64       `json:"latency_ms,omitempty"` // from acceptance to the durable result; absent until it is finished
 	QueueMS    *float64       `json:"queue_ms,omitempty"`   // from acceptance to the start of the run; absent when it never ran

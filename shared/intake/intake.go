@@ -26,6 +26,8 @@ import (
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/core/tally"
+	"paragon/shared/dispatch"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -60,9 +62,9 @@ func (n *NoSlot) Error() string {
 
 // Functions answers queries on inference functions, without a queue.
 type Functions interface {
-	// Invoke runs a query on the right-sized function and returns its outcome;
-	// cloud.ErrThrottled when every invocation was refused, and nothing ran.
-	Invoke(ctx context.Context, m query.Message) (query.Outcome, error)
+	// Invoke takes a query to the functions that fit it and returns how it ended,
+	// or why it did not.
+	Invoke(ctx context.Context, m query.Message) dispatch.Invoked
 }
 
 // Fleet is what intake needs of cloud.Fleet: the view that it places by, and
@@ -141,6 +143,8 @@ type Config struct {
 	Functions Functions
 	// Votes keeps callers' feedback, from which accuracy is learnt. Optional.
 	Votes cloud.Votes
+	// Counts is what this process has counted; nil counts nothing.
+	Counts *tally.Book
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string

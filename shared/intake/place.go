@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/dispatch"
 )
 
 // NoCapacity refuses a query that nothing could answer in time.
@@ -76,24 +76,38 @@ func (s *Service) onFunction(ctx context.Context, q *taking) (Answer, bool, erro
 	if err := s.sign(&q.m, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
-	o, err := s.Functions.Invoke(ctx, q.m)
-	if err == nil {
-		a, err := s.direct(ctx, q, q.m.Ended(o))
+	got := s.Functions.Invoke(ctx, q.m)
+	switch {
+	case got.Outcome != nil:
+		a, err := s.direct(ctx, q, q.m.Ended(*got.Outcome))
 		return a, true, err
-	}
-	if !errors.Is(err, cloud.ErrThrottled) {
-		return Answer{}, false, fmt.Errorf("invoke a function for query %s: %w", q.m.ID, err)
-	}
-	slackMS := query.Milliseconds(q.m.DeadlineAt.Sub(s.Now()))
-	if q.class == query.Strict && slackMS < q.set.OverflowPathMS {
+	case ctx.Err() != nil:
+		return Answer{}, false, fmt.Errorf("invoke a function: %w", ctx.Err())
+	case got.Thrown == dispatch.InDoubt: // it may have run: it is not run again
+		a, err := s.direct(ctx, q, q.m.Ended(query.Outcome{
+			State: query.Failed, FinishedAt: s.Now(), Attempts: got.Attempts, CostUSD: got.CostUSD,
+			Failure: &query.Failure{Code: query.ModelFault, Detail: "the function's answer was lost: " + got.Why},
+		}))
+		return a, true, err
+	case got.Thrown == dispatch.Throttled && q.class == query.Strict && !s.queueInTime(q):
 		no := refuse(NoCapacity, "", "no worker has a slot in time and every function refused: the account's concurrency is used up")
 		no.RetryAfter = time.Second
 		return Answer{}, false, no
+	case got.Thrown != dispatch.Throttled: // no function answers it: a worker may, late
+		q.m.Placement, q.m.Pinned = string(cloud.WorkQueue(q.pool.Name, q.class)), true
 	}
+	q.m.Attempts = got.Attempts
+	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepFellBack, Where: q.m.Placement, Why: got.Why})
 	if !q.m.Keyed {
-		q.m.ID = ""
+		q.m.ID = "" // nobody has seen it
 	}
 	return Answer{}, false, nil
+}
+
+// queueInTime tells whether the overflow queue can still bring a query to a
+// function in time.
+func (s *Service) queueInTime(q *taking) bool {
+	return query.Milliseconds(q.m.DeadlineAt.Sub(s.Now())) > q.set.OverflowPathMS
 }
 
 // queue sends a query to its queue and waits for its record as long as its

@@ -12,6 +12,7 @@ import (
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -37,11 +38,11 @@ type Answer struct {
 // taking is one query while it is taken in.
 type taking struct {
 	plan
-	terms  Terms
-	set    settings.Settings
-	asks   demand
-	ask    placement.Ask
-	m      query.Message // without an id until it is known how it is kept
+	terms Terms
+	set   settings.Settings
+	asks  demand
+	ask   placement.Ask
+	m     query.Message // without an id until it is known how it is kept
 	// noSlotMS is when this worker would have ended it, where it had no slot in time.
 	noSlotMS float64
 	// attempt is what the key stands for; nil without one.
@@ -78,6 +79,9 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 // count counts an arrival: each query that is valid, whatever becomes of it.
 func (s *Service) count(q *taking) {
 	s.arrivals.count(q.m.AcceptedAt, q.need.Task, q.class, q.asks)
+	if s.Counts != nil {
+		s.Counts.Arrived(q.need.Task, q.class, 1)
+	}
 }
 
 // prepare validates a request, selects the model and writes the message.
@@ -223,6 +227,9 @@ func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer
 // finished is the answer of a query that has ended. Bad input that only the run
 // could find is refused as any other.
 func (s *Service) finished(q *taking, r query.Record) (Answer, error) {
+	if s.Counts != nil && (r.Outcome == nil || r.Outcome.RanOn.Kind != query.OnWorker) {
+		s.Counts.Ended(tally.Of(r)) // what a worker answered, that worker has counted
+	}
 	if r.Outcome != nil && r.Outcome.Failure != nil && r.Outcome.Failure.Code == query.BadInput {
 		return Answer{Record: r}, refuse(BadInput, "input.data", "%s", r.Outcome.Failure.Detail)
 	}

@@ -4,7 +4,19 @@ import (
 	"context"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/settle"
+	"paragon/shared/core/schedule"
 )
+
+// linger goes on answering requests while the balancer may still send some:
+// what came by the queues and does not run yet goes back to them at once.
+func (w *Worker) linger() {
+	w.mu.Lock()
+	held := w.queue.Remove(func(l *lease) bool { return l.reply == nil })
+	w.mu.Unlock()
+	w.release(held)
+	_ = settle.Sleep(w.life, w.Linger) // the end of life is seen by the caller
+}
 
 // drain gives back what waits and finishes what runs; nothing is received any
 // more. It takes no longer than the longest run and its lease, as an outcome
@@ -15,7 +27,10 @@ func (w *Worker) drain() {
 	held := w.queue.Remove(func(*lease) bool { return true })
 	w.notifyLocked()
 	w.mu.Unlock()
-	w.release(held)
+	for _, l := range held { // none came by a queue
+		w.evicted(schedule.Late[*lease]{Item: l})
+	}
+	w.inRequest.Wait()
 	w.work.Wait()
 }
 

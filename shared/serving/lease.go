@@ -20,6 +20,9 @@ type lease struct {
 	ctx  context.Context
 	lose context.CancelFunc
 	wait tracing.Span // until it starts, or leaves
+	// reply takes what becomes of a query that is held in its request; nil of one
+	// that came by a queue. It holds one, so that who replies never waits.
+	reply chan reply
 }
 
 // leases are the messages in hand, by query.

@@ -51,7 +51,10 @@ func (w *Worker) state(open context.Context) cloud.WorkerReport {
 		Runners: w.Runners, Busy: w.queue.Busy(), Paced: w.Paced,
 		HeldStrict: w.queue.Len(query.Strict), HeldRelaxed: w.queue.Len(query.Relaxed),
 		StrictMS: w.queue.WorkMS(query.Strict, now), RelaxedMS: w.queue.WorkMS(query.Relaxed, now),
-		Answered: w.answered, Bounced: w.bounced, Used: w.use.share(now),
+		Answered: w.answered, Bounced: w.bounced, Used: w.use.share(now), Addr: w.Addr,
+	}
+	if w.Counts != nil {
+		report.Tallies = w.Counts.Snapshot(now)
 	}
 	if report.Busy+report.HeldStrict+report.HeldRelaxed == 0 {
 		report.IdleSince = w.use.idleSince

@@ -11,6 +11,7 @@ import (
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
+	"paragon/shared/core/tally"
 	"paragon/shared/engine/answer"
 )
 
@@ -124,17 +125,22 @@ func (w *Worker) pace(r schedule.Run[*lease], startedAt time.Time, answers []ans
 	_ = settle.Sleep(w.life, startedAt.Add(query.Duration(ms)).Sub(w.Now())) // the end of life is seen by the caller
 }
 
-// settle stores what became of a query and ends its message: answered, failed
-// for good, or back on its queue for another attempt.
+// settle gives what became of a query to the request that holds it, or stores
+// it and ends its message: answered, failed for good, or back on its queue for
+// another attempt.
 func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	defer w.notify() // there may be room for one more
+	if l.reply != nil {
+		l.reply <- reply{outcome: w.outcome(l, a, r)}
+		return
+	}
 	defer w.leases.drop(l)
 	_, span := w.Traces.Child(l.ctx, "finish")
 	defer span.End()
 	w.tells(span, l)
 	var err error
 	if a.Err == nil {
-		err = w.succeed(l, a.Result, r)
+		err = w.succeed(l, w.outcome(l, a, r))
 	} else if l.ctx.Err() == nil { // else whoever has it now decides
 		err = w.fail(l, a.Err)
 	}
@@ -143,28 +149,41 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	}
 }
 
-func (w *Worker) succeed(l *lease, res query.Result, r ran) error {
+// outcome is how a run ended a query. An answer is counted; a failure is when it
+// is final, by whoever decides that.
+func (w *Worker) outcome(l *lease, a answer.Answered, r ran) query.Outcome {
 	now, m := w.Now(), l.d.Message
-	res = res.Trim(m.AllScores)
 	o := query.Outcome{
-		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &res,
+		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &a.Result,
 		RanOn:     query.Runner{Kind: query.OnWorker, Name: w.ID, Resource: w.InstanceType, Paced: w.Paced},
 		ComputeMS: r.ms, Batch: shared(r.batch), CostUSD: pricing.WorkerQueryUSD(w.instance, r.ms/float64(r.batch)), Attempts: settle.Attempts(l.d),
 		Trail: m.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: w.ID}),
 	}
+	if a.Err != nil {
+		f := answer.Failure(a.Err)
+		o.State, o.Result, o.Failure, o.Attempts = query.Failed, nil, &f, settle.Attempts(l.d)+1
+	}
+	if a.Err != nil {
+		return o
+	}
+	if w.Counts != nil {
+		w.Counts.Ended(tally.Of(m.Ended(o)))
+	}
+	w.mu.Lock()
+	w.answered++
+	w.mu.Unlock()
+	return o
+}
+
+// succeed stores an answer and ends its message.
+func (w *Worker) succeed(l *lease, o query.Outcome) error {
 	ctx := l.ctx
 	if ctx.Err() != nil { // lost while it ran: offer the outcome once
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(w.life, w.leaseTime())
 		defer cancel()
 	}
-	if err := w.settler.End(ctx, l.d, o); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.answered++
-	return nil
+	return w.settler.End(ctx, l.d, o)
 }
 
 // shared is the size of a batch as an outcome tells it: nothing of a query that

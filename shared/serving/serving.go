@@ -19,6 +19,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 	"paragon/shared/engine/answer"
 	"paragon/shared/telemetry/tracing"
 )
@@ -58,9 +59,17 @@ type Options struct {
 	Blobs     Blobs
 	Settings  func() settings.Settings // in force now
 	PollWait  time.Duration            // how long an idle worker waits for a message at once; SQS allows 20 s
-	Traces    *tracing.Tracer          // nil traces nothing
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Addr is where the worker takes requests, as its balancer reaches it; empty
+	// where it takes none.
+	Addr string
+	// Linger is for how long a worker that drains goes on answering requests: until
+	// its balancer sends it none.
+	Linger time.Duration
+	// Counts is what this process has counted; nil counts nothing.
+	Counts *tally.Book
+	Traces *tracing.Tracer // nil traces nothing
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // heldPerRunner bounds the messages in hand, results on their way to the store
@@ -75,17 +84,20 @@ type Worker struct {
 	settler   *settle.Settler
 	leases    leases
 
-	life context.Context         // ends when the worker must not write any more
-	kill context.CancelCauseFunc // ends life
-	work sync.WaitGroup          // runs, and what settles them
+	life      context.Context         // ends when the worker must not write any more
+	kill      context.CancelCauseFunc // ends life
+	work      sync.WaitGroup          // runs, and what settles them
+	inRequest sync.WaitGroup          // queries that are held in their requests
 
 	mu          sync.Mutex // guards what follows
 	queue       *schedule.Queue[*lease]
 	rules       rules         // as last read
+	serves      bool          // Run has begun
 	fenced      bool          // nothing starts any more
 	strictEmpty bool          // the strict queue had nothing when last asked
 	changed     chan struct{} // closed, and replaced, when something changed
 	answered    int64
+	directly    int64 // of the queries admitted, those held in their requests
 	bounced     int64
 	use         use
 }
@@ -121,7 +133,7 @@ func New(o Options) (*Worker, error) {
 func (w *Worker) Run(ctx context.Context) error {
 	life, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
-	w.life, w.kill = life, kill
+	w.begin(life, kill)
 	open, fence := context.WithCancel(ctx)
 	defer fence()
 	context.AfterFunc(life, fence)
@@ -136,6 +148,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 	<-open.Done()
 	loops.Wait()
+	w.linger()
 	w.drain()
 	silence()
 	reporter.Wait()
@@ -149,6 +162,14 @@ func (w *Worker) Run(ctx context.Context) error {
 		return fmt.Errorf("worker %s: %w", w.ID, err)
 	}
 	return nil
+}
+
+// begin opens the worker for queries.
+func (w *Worker) begin(life context.Context, kill context.CancelCauseFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.life, w.kill, w.serves = life, kill, true
+	w.notifyLocked()
 }
 
 // LateWrites returns how many outcomes came after another had been stored.

@@ -25,9 +25,10 @@ type Metric struct {
 	Unit       string
 	Dimensions []string // names, of which every combination is a series
 	Doc        string
-	// Logged metrics go out with a function's log in an account. CloudWatch takes
-	// them from there in its own time, at least once: so it suits what people and
-	// alarms look at, and no count that a tick must know at once and exactly.
+	// Logged metrics go out with a function's log in an account: a function is
+	// frozen once it has answered, and its log is the only thing that is written
+	// by then without a call. CloudWatch takes them from there within a minute or
+	// so; the controller reads the last two again at each tick.
 	Logged bool
 }
 
@@ -43,10 +44,10 @@ func metric(name string, k Kind, unit string, dimensions []string, doc string) M
 
 // The metrics that are kept by time, from which the controller decides.
 var (
-	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Queries accepted in a second. A repeat under an idempotency key is no arrival.")
-	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "The median service time of the accepted queries' models on one runner of the pool, added up.")
-	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "What the accepted queries would cost on inference functions, added up.")
-	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "How long the accepted relaxed queries may wait before only a function keeps their bound, added up.")
+	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries in a second, whatever became of them. A repeat under an idempotency key is no arrival.").inLog()
+	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "The median service time of the arrivals' models on one runner of the pool, added up.").inLog()
+	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "What the arrivals would cost on inference functions, added up.").inLog()
+	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "How long the relaxed arrivals may wait before only a function keeps their bound, added up.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "What invocations of inference functions have cost.").inLog()
 	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One a tick. Arrivals are known as far as the newest pulse has come: a second without a point is then a second without arrivals, and not one without metrics.")
 	LateWrites         = metric(cloud.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")

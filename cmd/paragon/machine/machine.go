@@ -18,11 +18,13 @@ import (
 	"paragon/profiles"
 	"paragon/profiles/schema"
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/local/children"
 	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/signed"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -45,6 +47,8 @@ type Machine struct {
 	instance  profile.Instance
 	library   string // ONNX Runtime's file, checked
 	settings  *tuning.Source
+	keys      signed.Keys // of ids and receipts
+	keySet    string      // the same, as children are told
 	functions *runtimeapi.Invoker
 	home      cloud.Home
 	meter     *meter
@@ -188,6 +192,9 @@ func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.H
 			m.log.Error("close the data file", "error", err)
 		}
 	})
+	if err := m.openKeys(); err != nil {
+		return nil, err
+	}
 	m.home = owner.Cloud()
 	m.metrics = newTallied(m.home.Metrics)
 	m.home.Metrics = m.metrics
@@ -261,7 +268,7 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
-		Env:    m.childEnv(),
+		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet),
 		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Faults: told, Logger: m.log,
 	})
 	if err != nil {

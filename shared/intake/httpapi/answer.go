@@ -23,8 +23,7 @@ func answer(r query.Record) api.Query {
 		AcceptedAt: r.AcceptedAt.UTC(), Placement: r.Placement, Choice: r.Choice, Trail: r.Trail,
 	}
 	if !r.DeadlineAt.IsZero() {
-		deadline := r.DeadlineAt.UTC()
-		q.DeadlineAt = &deadline
+		q.DeadlineAt = r.DeadlineAt.UTC()
 	}
 	if q.Trail == nil {
 		q.Trail = query.Trail{}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake"
 )
 
@@ -23,6 +24,17 @@ func LocalOwner(r *http.Request) string {
 	}
 	sum := sha256.Sum256([]byte(token))
 	return "key-" + hex.EncodeToString(sum[:12])
+}
+
+// BalancedOwner takes the owner from names.OwnerHeader, which a balancer
+// overwrites: exactly one value. It is for processes that nobody but a balancer
+// reaches.
+func BalancedOwner(r *http.Request) string {
+	values := r.Header.Values(names.OwnerHeader)
+	if len(values) != 1 {
+		return ""
+	}
+	return values[0]
 }
 
 // guard stands before every route.

@@ -37,6 +37,9 @@ type Options struct {
 	Operations *operate.Desk
 	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
 	BodyTime time.Duration
+	// Health tells what is wrong with this process alone, for a balancer: not with
+	// its load, nor with what it depends on. nil means that nothing ever is.
+	Health func() error
 	// Version is the server's, told by /v2.
 	Version string
 	Log     *slog.Logger // defaults to slog.Default
@@ -106,6 +109,7 @@ func (a *server) routes() map[string]route {
 		"/v1/dead-letters/redrive":    {http.MethodPost: a.operating(a.redrive)},
 		"/v1/openapi.yaml":            get(a.openAPI),
 		"/healthz":                    get(a.health),
+		"/readyz":                     get(a.ready),
 		"/v2":                         get(a.oipServer),
 		"/v2/health/live":             get(a.oipLive),
 		"/v2/health/ready":            get(a.oipReady),

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"paragon/shared/core/query"
+	"paragon/shared/intake"
 )
 
 // oipAnswer is the JSON of an inference answer.
@@ -33,10 +34,14 @@ type binaryParameters struct {
 
 // writeInfer answers an inference with the outputs that were asked for, each
 // as JSON or as bytes behind it.
-func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, rec query.Record) error {
-	out := oipAnswer{ModelName: name, ID: c.id, Parameters: parametersOf(rec)}
+func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, answers []intake.Answer) error {
+	out := oipAnswer{ModelName: name, ID: c.id, Parameters: parametersOf(answers)}
 	if out.ID == "" {
-		out.ID = rec.ID
+		out.ID = answers[0].Record.ID
+	}
+	results := make([]query.Result, len(answers))
+	for i, got := range answers {
+		results[i] = *got.Record.Outcome.Result
 	}
 	wanted := c.outputs
 	if len(wanted) == 0 {
@@ -44,7 +49,7 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, rec
 	}
 	var tail []byte
 	for _, want := range wanted {
-		o, data := output(want.name, *rec.Outcome.Result)
+		o, data := output(want.name, results)
 		if want.binary == nil && c.binaryDefault || want.binary != nil && *want.binary {
 			o.Data, o.Parameters = nil, &binaryParameters{len(data)}
 			tail = append(tail, data...)
@@ -57,7 +62,7 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, rec
 	}
 	head, err := json.Marshal(out)
 	if err != nil {
-		return fmt.Errorf("encode the answer of query %s: %w", rec.ID, err)
+		return fmt.Errorf("encode the answer of query %s: %w", answers[0].Record.ID, err)
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set(headerLength, strconv.Itoa(len(head)))
@@ -65,19 +70,35 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, rec
 	return nil
 }
 
-// output is one output tensor, with its data for JSON and as bytes.
-func output(name string, r query.Result) (oipOutput, []byte) {
+// output is one output tensor of a batch, with its data for JSON and as bytes.
+func output(name string, results []query.Result) (oipOutput, []byte) {
+	n := int64(len(results))
+	var data []byte
 	switch name {
 	case labelName:
-		data := binary.LittleEndian.AppendUint32(nil, uint32(len(r.Label)))
-		return oipOutput{Name: name, Shape: []int64{1}, Datatype: bytesType, Data: []string{r.Label}}, append(data, r.Label...)
+		labels := make([]string, n)
+		for i, r := range results {
+			labels[i] = r.Label
+			data = append(binary.LittleEndian.AppendUint32(data, uint32(len(r.Label))), r.Label...)
+		}
+		return oipOutput{Name: name, Shape: []int64{n}, Datatype: bytesType, Data: labels}, data
 	case indexName:
-		data := binary.LittleEndian.AppendUint64(nil, uint64(r.Index))
-		return oipOutput{Name: name, Shape: []int64{1}, Datatype: "INT64", Data: []int{r.Index}}, data
+		indexes := make([]int, n)
+		for i, r := range results {
+			indexes[i] = r.Index
+			data = binary.LittleEndian.AppendUint64(data, uint64(r.Index))
+		}
+		return oipOutput{Name: name, Shape: []int64{n}, Datatype: "INT64", Data: indexes}, data
 	}
-	var data []byte
-	for _, s := range r.Scores {
+	scores := results[0].Scores
+	if n > 1 {
+		scores = nil
+		for _, r := range results {
+			scores = append(scores, r.Scores...)
+		}
+	}
+	for _, s := range scores {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(s))
 	}
-	return oipOutput{Name: scoresName, Shape: []int64{1, int64(len(r.Scores))}, Datatype: "FP32", Data: r.Scores}, data
+	return oipOutput{Name: scoresName, Shape: []int64{n, int64(len(scores)) / n}, Datatype: "FP32", Data: scores}, data
 }

@@ -1,8 +1,12 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"paragon/shared/core/query"
@@ -25,33 +29,66 @@ func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if call.request.Input, err = call.input.query(inputShape(models)); err != nil {
+	inputs, err := call.input.queries(inputShape(models))
+	if err != nil {
 		return err
 	}
-	call.request.Task = models[0].Task
+	call.request.Task, call.request.AllScores = models[0].Task, call.wantsScores()
 	if models[0].Name == r.PathValue("model") {
 		call.request.Model = models[0].Name
 	}
-	rec, _, err := a.svc.Submit(r.Context(), owner, r.Header.Get("Idempotency-Key"), call.request)
+	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Wait: query.Duration(a.svc.Settings().MaxWaitSeconds * 1000)}
+	answers, err := a.inferAll(r.Context(), owner, call.request, inputs, t)
 	if err != nil {
 		return err
 	}
-	rec, waited, err := a.svc.Wait(r.Context(), rec, query.Duration(a.svc.Settings().MaxWaitSeconds*1000))
-	if err != nil {
-		return err
-	}
-	return a.answerInfer(w, r, call, rec, waited)
+	return a.answerInfer(w, r, call, answers)
 }
 
-// answerInfer answers with the result, or says why there is none.
-func (a *server) answerInfer(w http.ResponseWriter, r *http.Request, c inferCall, rec query.Record, waited bool) error {
-	if rec.State == query.Succeeded && rec.Outcome != nil && rec.Outcome.Result != nil {
-		return a.writeInfer(w, c, r.PathValue("model"), rec)
+// inferAll takes every item of a batch in, side by side. The first that is
+// refused refuses the batch.
+func (a *server) inferAll(ctx context.Context, owner string, req intake.Request, inputs []query.Input, t intake.Terms) ([]intake.Answer, error) {
+	if len(inputs) == 1 {
+		req.Input = inputs[0]
+		got, err := a.svc.Take(ctx, owner, req, t)
+		return []intake.Answer{got}, err
 	}
+	answers, errs := make([]intake.Answer, len(inputs)), make([]error, len(inputs))
+	var all sync.WaitGroup
+	for i, in := range inputs {
+		mine, terms := req, t
+		mine.Input = in
+		if t.Key != "" {
+			terms.Key = t.Key + "/" + strconv.Itoa(i)
+		}
+		all.Go(func() { answers[i], errs[i] = a.svc.Take(ctx, owner, mine, terms) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// answerInfer answers with the results, or says why one is missing.
+func (a *server) answerInfer(w http.ResponseWriter, r *http.Request, c inferCall, answers []intake.Answer) error {
+	for _, got := range answers {
+		if rec := got.Record; rec.State != query.Succeeded || rec.Outcome == nil || rec.Outcome.Result == nil {
+			return a.noInference(w, got)
+		}
+	}
+	return a.writeInfer(w, c, r.PathValue("model"), answers)
+}
+
+// noInference says why there is no answer in time.
+func (a *server) noInference(w http.ResponseWriter, got intake.Answer) error {
+	rec := got.Record
 	status := http.StatusGatewayTimeout
 	text := fmt.Sprintf("no answer yet; GET /v1/queries/%s has it later", rec.ID)
 	switch {
-	case !rec.State.Terminal() && !waited:
+	case !rec.State.Terminal() && got.Busy:
 		w.Header().Set("Retry-After", "1")
 		status = http.StatusServiceUnavailable
 		text = fmt.Sprintf("too many requests wait at once; GET /v1/queries/%s has the answer later", rec.ID)
@@ -97,20 +134,38 @@ type oipWanted struct {
 	binary *bool // nil means the request's default
 }
 
-// query turns the one input tensor into the input of a query.
-func (in oipInput) query(want []int64) (query.Input, error) {
-	if in.datatype == bytesType {
-		return in.picture()
+// wantsScores tells whether the caller gets the score of every class.
+func (c inferCall) wantsScores() bool {
+	for _, o := range c.outputs {
+		if o.name == scoresName {
+			return true
+		}
 	}
-	if err := tensor.CheckShape(in.shape, want); err != nil {
-		return query.Input{}, refuse(intake.BadInput, "inputs[0].shape", "%v", err)
-	}
-	return in.rawTensor()
+	return len(c.outputs) == 0
 }
 
-// inferParameters tell how the answer came about.
+// queries turns the one input tensor into the inputs of queries: one an item of
+// its first dimension.
+func (in oipInput) queries(want []int64) ([]query.Input, error) {
+	if in.datatype == bytesType {
+		return in.pictures()
+	}
+	want = append([]int64{-1}, want[1:]...)
+	if err := tensor.CheckShape(in.shape, want); err != nil {
+		return nil, refuse(intake.BadInput, "inputs[0].shape", "%v", err)
+	}
+	if n := in.shape[0]; n > maxItems {
+		return nil, refuse(intake.BadInput, "inputs[0].shape", "has %d items: send at most %d", n, maxItems)
+	}
+	return in.rawTensors(), nil
+}
+
+// inferParameters tell how the answer came about: of a batch, of the item that
+// took longest, with what all items cost.
 type inferParameters struct {
 	QueryID   string  `json:"query_id"`
+	QueryIDs  string  `json:"query_ids,omitempty"` // of the items of a batch, parted by commas
+	Receipt   string  `json:"receipt,omitempty"`   // of the only item
 	Model     string  `json:"model"`
 	Class     string  `json:"class"`
 	ServedBy  string  `json:"served_by"`
@@ -121,7 +176,27 @@ type inferParameters struct {
 	CostUSD   float64 `json:"cost_usd"`
 }
 
-func parametersOf(rec query.Record) inferParameters {
+func parametersOf(answers []intake.Answer) inferParameters {
+	if len(answers) == 1 {
+		p := itemParameters(answers[0].Record)
+		p.Receipt = answers[0].Receipt
+		return p
+	}
+	var slowest inferParameters
+	var ids []string
+	met, costUSD := true, 0.0
+	for _, got := range answers {
+		p := itemParameters(got.Record)
+		ids, met, costUSD = append(ids, p.QueryID), met && p.MetSLO, costUSD+p.CostUSD
+		if slowest.QueryID == "" || p.LatencyMS > slowest.LatencyMS {
+			slowest = p
+		}
+	}
+	slowest.QueryIDs, slowest.MetSLO, slowest.CostUSD = strings.Join(ids, ","), met, costUSD
+	return slowest
+}
+
+func itemParameters(rec query.Record) inferParameters {
 	o := rec.Outcome
 	since := func(t time.Time) float64 {
 		if t.IsZero() {

@@ -21,8 +21,8 @@ type oipInput struct {
 	name     string
 	datatype string
 	shape    []int64
-	values   []float32
-	bytes    []byte
+	raw      []byte   // the numbers as little-endian float32
+	bytes    [][]byte // the pictures
 }
 
 // decode reads the tensor from its JSON, and its data from there or from the
@@ -90,8 +90,8 @@ func (in *oipInput) check() (int, error) {
 	if err != nil {
 		return 0, refuse(intake.BadInput, "inputs[0].shape", "%v", err)
 	}
-	if in.datatype == bytesType && n != 1 {
-		return 0, refuse(intake.BadInput, "inputs[0].shape", "names %d pictures: send one a request", n)
+	if in.datatype == bytesType && n > maxItems {
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "names %d pictures: send at most %d", n, maxItems)
 	}
 	return n, nil
 }
@@ -100,54 +100,89 @@ func (in *oipInput) check() (int, error) {
 func (in *oipInput) fromJSON(data json.RawMessage, count int) (err error) {
 	if in.datatype == bytesType {
 		var texts []string
-		if json.Unmarshal(data, &texts) != nil || len(texts) != 1 {
-			return refuse(intake.BadInput, "inputs[0].data", "is not a list of one string")
+		if json.Unmarshal(data, &texts) != nil || len(texts) != count {
+			return refuse(intake.BadInput, "inputs[0].data", "is not a list of %d strings, as its shape says", count)
 		}
-		if in.bytes, err = base64.StdEncoding.DecodeString(texts[0]); err != nil {
-			return refuse(badBase64, "inputs[0].data", "a picture in JSON is base64: %v", err)
+		in.bytes = make([][]byte, count)
+		for i, text := range texts {
+			if in.bytes[i], err = base64.StdEncoding.DecodeString(text); err != nil {
+				return refuse(badBase64, "inputs[0].data", "a picture in JSON is base64: %v", err)
+			}
 		}
 		return nil
 	}
-	in.values, err = flatten(data, in.shape, count, datatypes[in.datatype])
+	values, err := flatten(data, in.shape, count, datatypes[in.datatype])
+	in.raw = float32Bytes(values)
 	return err
+}
+
+// float32Bytes are numbers as little-endian float32.
+func float32Bytes(values []float32) []byte {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return data
 }
 
 // fromBinary reads the data of the tensor from its bytes, little-endian.
 func (in *oipInput) fromBinary(data []byte, count int) error {
 	if in.datatype == bytesType {
-		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) != uint64(len(data)-4) {
-			return refuse(intake.BadInput, "inputs[0]", "is not one string behind its length in four bytes")
-		}
-		in.bytes = data[4:]
-		return nil
+		return in.stringsFrom(data, count)
 	}
 	t := datatypes[in.datatype]
 	if len(data) != count*t.size {
 		return refuse(intake.BadInput, "inputs[0]", "has %d bytes, and shape %v of %s takes %d", len(data), in.shape, in.datatype, count*t.size)
 	}
-	in.values = make([]float32, count)
-	for i := range in.values {
-		in.values[i] = t.read(data[i*t.size:])
+	if in.datatype == "FP32" { // as models take it: not a byte is moved
+		in.raw = data
+		return nil
+	}
+	values := make([]float32, count)
+	for i := range values {
+		values[i] = t.read(data[i*t.size:])
+	}
+	in.raw = float32Bytes(values)
+	return nil
+}
+
+// stringsFrom reads byte strings, each behind its length in four bytes.
+func (in *oipInput) stringsFrom(data []byte, count int) error {
+	for range count {
+		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
+			return refuse(intake.BadInput, "inputs[0]", "is not %d strings, each behind its length in four bytes", count)
+		}
+		n := 4 + int(binary.LittleEndian.Uint32(data))
+		in.bytes, data = append(in.bytes, data[4:n]), data[n:]
+	}
+	if len(data) > 0 {
+		return refuse(intake.BadInput, "inputs[0]", "%d bytes follow the last string", len(data))
 	}
 	return nil
 }
 
-// picture is the input of a query for the bytes of a picture.
-func (in oipInput) picture() (query.Input, error) {
-	switch {
-	case bytes.HasPrefix(in.bytes, []byte("\x89PNG")):
-		return query.Input{ContentType: preprocess.PNG, Data: in.bytes}, nil
-	case bytes.HasPrefix(in.bytes, []byte("\xff\xd8\xff")):
-		return query.Input{ContentType: preprocess.JPEG, Data: in.bytes}, nil
+// pictures are the inputs of queries for the bytes of pictures.
+func (in oipInput) pictures() ([]query.Input, error) {
+	out := make([]query.Input, len(in.bytes))
+	for i, data := range in.bytes {
+		switch {
+		case bytes.HasPrefix(data, []byte("\x89PNG")):
+			out[i] = query.Input{ContentType: preprocess.PNG, Data: data}
+		case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
+			out[i] = query.Input{ContentType: preprocess.JPEG, Data: data}
+		default:
+			return nil, refuse(intake.BadInput, "inputs[0].data", "picture %d is neither a PNG nor a JPEG picture", i)
+		}
 	}
-	return query.Input{}, refuse(intake.BadInput, "inputs[0].data", "is neither a PNG nor a JPEG picture")
+	return out, nil
 }
 
-// rawTensor is the input of a query for numbers.
-func (in oipInput) rawTensor() (query.Input, error) {
-	data := make([]byte, 0, 4*len(in.values))
-	for _, v := range in.values {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+// rawTensors are the inputs of queries for numbers, one an item of the batch.
+func (in oipInput) rawTensors() []query.Input {
+	out := make([]query.Input, in.shape[0])
+	each := len(in.raw) / len(out)
+	for i := range out {
+		out[i] = query.Input{ContentType: preprocess.RawTensor, Data: in.raw[i*each : (i+1)*each : (i+1)*each]}
 	}
-	return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
+	return out
 }

@@ -34,9 +34,27 @@ func (a *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// health is GET /healthz: the process answers. Whether queries can be had is
-// what /v2/health/ready tells.
+// health is GET /healthz: this process can serve. A balancer takes it out of
+// service otherwise, so that neither load nor a fault elsewhere counts.
 func (a *server) health(w http.ResponseWriter, _ *http.Request) error {
+	if a.Health != nil {
+		if err := a.Health(); err != nil {
+			a.write(w, http.StatusServiceUnavailable, map[string]string{"status": "failing", "reason": err.Error()})
+			return nil
+		}
+	}
+	a.write(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// ready is GET /readyz: this process and what it depends on.
+func (a *server) ready(w http.ResponseWriter, r *http.Request) error {
+	for _, m := range a.svc.Models() {
+		if !a.svc.Ready(r.Context(), m.Task) {
+			a.write(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": "nothing can answer task " + m.Task})
+			return nil
+		}
+	}
 	a.write(w, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }

@@ -1,0 +1,46 @@
+package machine
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"paragon/shared/stage"
+)
+
+// keysFile holds the keys that sign query ids and receipts. An id outlives the
+// process that gave it, so that the keys stay with the data.
+const keysFile = "signing-keys.json"
+
+// openKeys reads the signing keys, and makes them the first time.
+func (m *Machine) openKeys() error {
+	path := filepath.Join(m.cfg.DataDir, keysFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = makeKeys(path)
+	}
+	if err != nil {
+		return fmt.Errorf("the signing keys: %w", err)
+	}
+	if m.keys, err = stage.ParseKeySet(text); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	m.keySet = string(text)
+	return nil
+}
+
+func makeKeys(path string) ([]byte, error) {
+	set, err := stage.NewKeySet(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(set)
+	if err != nil {
+		return nil, err
+	}
+	return text, os.WriteFile(path, text, 0o600)
+}

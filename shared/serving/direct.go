@@ -1,0 +1,85 @@
+package serving
+
+import (
+	"context"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
+	"paragon/shared/intake"
+)
+
+// reply is what becomes of a query that is held in its request.
+type reply struct {
+	outcome query.Outcome
+	err     error
+}
+
+// Answer implements intake.Worker: it runs a query that came by its request,
+// if that would end by the time given. Nothing of it is queued or stored.
+func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error) {
+	l := &lease{d: cloud.Delivery{Message: m, Receives: 1}, reply: make(chan reply, 1)}
+	l.ctx, l.lose = context.WithCancel(ctx)
+	defer l.lose()
+	if p, ok := w.offer(l, by); !ok {
+		return query.Outcome{}, &intake.NoSlot{PredictedMS: max(0, query.Milliseconds(p.LatestAt.Sub(w.Now())))}
+	}
+	defer w.inRequest.Done()
+	w.relieve() // it may have made a relaxed query of the queue's late
+	w.start()
+	select {
+	case r := <-l.reply:
+		return r.outcome, r.err
+	case <-ctx.Done():
+		w.abandon(l)
+		return query.Outcome{}, context.Cause(ctx)
+	}
+}
+
+// offer admits a query to the run queue, unless the worker has none to offer.
+func (w *Worker) offer(l *lease, by time.Time) (schedule.Prediction, bool) {
+	work, now := w.workOf(l.d.Message), w.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.serves || w.fenced {
+		return schedule.Prediction{LatestAt: now}, false
+	}
+	p, ok := w.queue.Admit(now, work, by, l)
+	if ok {
+		_, l.wait = w.Traces.Child(l.ctx, "wait")
+		w.inRequest.Add(1)
+		w.directly++
+		w.notifyLocked()
+	}
+	return p, ok
+}
+
+// abandon takes a query off the run queue whose caller has left. One that runs
+// goes on, for nobody.
+func (w *Worker) abandon(l *lease) {
+	w.mu.Lock()
+	waiting := w.queue.Remove(func(o *lease) bool { return o == l })
+	w.mu.Unlock()
+	if len(waiting) > 0 {
+		l.wait.End()
+		w.notify()
+	}
+}
+
+// evicted gives a query back to the request that holds it: others became more
+// urgent, and it would be late here.
+func (w *Worker) evicted(late schedule.Late[*lease]) {
+	late.Item.wait.End()
+	late.Item.reply <- reply{err: &intake.NoSlot{PredictedMS: query.Milliseconds(late.StartsIn), Evicted: true}}
+}
+
+// Load implements intake.Worker.
+func (w *Worker) Load() (runners int, aheadMS float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.serves || w.fenced {
+		return 0, 0
+	}
+	return w.Runners, w.queue.WorkMS(query.Strict, w.Now())
+}

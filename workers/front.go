@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"paragon/docs"
+	"paragon/functions/home"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/dispatch"
+	"paragon/shared/intake"
+	"paragon/shared/intake/httpapi"
+	"paragon/shared/serving"
+	"paragon/shared/stage"
+)
+
+const (
+	// headerTime bounds how long a request's head may take. What is idle for
+	// longer than the balancer keeps a connection (60 s) is closed by the
+	// balancer, never by the worker while a request is on its way.
+	headerTime, idleTime = 10 * time.Second, 120 * time.Second
+	// stopTime bounds the end of the requests under way.
+	stopTime = 30 * time.Second
+)
+
+// front takes requests, as the api function does elsewhere.
+type front struct {
+	intake   *intake.Service
+	listener net.Listener
+	server   *http.Server
+}
+
+// openFront makes the worker's front, and nil where PARAGON_LISTEN is not set.
+func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *serving.Worker) (*front, error) {
+	if env(names.Listen) == "" {
+		return nil, nil
+	}
+	keys, err := stage.Keys(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	catalogue, err := home.Sizes(env, w.Catalogue)
+	if err != nil {
+		return nil, err
+	}
+	f := &front{}
+	config := intake.Config{
+		Records: c.Records, Attempts: c.Attempts, Fleet: c.Fleet, Queues: c.Queues, Metrics: c.Metrics, Blobs: c.Blobs, Votes: c.Votes,
+		Keys: keys, Worker: w, Counts: w.Counts, Catalogue: catalogue, Settings: w.Settings, Arch: w.Arch,
+		Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}}, Traces: w.Traces, Log: w.Log,
+	}
+	if config.Functions, err = dispatch.New(dispatch.Options{
+		Catalogue: catalogue, Arch: w.Arch, Pool: w.Pool, Paced: w.Paced, Queues: c.Queues, Records: c.Records, Invoker: c.Invoker,
+		Blobs: c.Blobs, Settings: w.Settings, Traces: w.Traces, Now: w.Now, Log: w.Log,
+	}); err != nil {
+		return nil, err
+	}
+	if f.intake, err = intake.New(config); err != nil {
+		return nil, err
+	}
+	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: httpapi.BalancedOwner, AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
+	if err != nil {
+		return nil, err
+	}
+	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
+	f.listener, err = stage.Listen(env(names.Listen))
+	return f, err
+}
+
+// during takes requests while run runs, and lets those under way end.
+func (f *front) during(ctx context.Context, run func(context.Context) error) error {
+	counting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	counted := make(chan struct{})
+	go func() { defer close(counted); f.intake.Run(counting) }()
+	served := make(chan error, 1)
+	go func() { served <- f.server.Serve(f.listener) }()
+
+	err := run(ctx)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	err = errors.Join(err, f.server.Shutdown(end))
+	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve on %s: %w", strings.TrimPrefix(f.listener.Addr().String(), "unix:"), failed))
+	}
+	f.intake.Settle()
+	stop()
+	<-counted
+	return err
+}
