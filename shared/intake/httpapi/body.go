@@ -124,9 +124,27 @@ func readObject(w http.ResponseWriter, r *http.Request, f fields) error {
 	return decodeObject(body, "", f)
 }
 
+// alignment is that of the numbers behind a head in a body.
+const alignment = 16
+
 // readBody reads a body of at most limit bytes, and not of none.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	return readBodyAligned(w, r, limit, 0)
+}
+
+// readBodyAligned is readBody; what lies behind a head of so many bytes is
+// aligned for numbers, which then need no copy.
+func readBodyAligned(w http.ResponseWriter, r *http.Request, limit, head int) ([]byte, error) {
+	from := http.MaxBytesReader(w, r.Body, int64(limit))
+	var body []byte
+	var err error
+	if n := r.ContentLength; n > 0 && n <= int64(limit) {
+		skip := (alignment - head%alignment) % alignment
+		body = make([]byte, skip+int(n))[skip:]
+		_, err = io.ReadFull(from, body)
+	} else {
+		body, err = io.ReadAll(from)
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

@@ -33,7 +33,8 @@ func (a *server) inferCall(w http.ResponseWriter, r *http.Request) (inferCall, e
 		return inferCall{}, refuse(wrongType, "Content-Type",
 			"%q is not taken, only application/json, and application/octet-stream with %s", clip(kind), headerLength)
 	}
-	body, err := readBody(w, r, jsonGrowth*intake.InlineLimit(a.svc.Settings())+slackBytes)
+	start, _ := strconv.Atoi(length)
+	body, err := readBodyAligned(w, r, jsonGrowth*intake.InlineLimit(a.svc.Settings())+slackBytes, max(0, start))
 	if err != nil {
 		return inferCall{}, err
 	}
