@@ -67,7 +67,7 @@ func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 // workOf says what a message is to the run queue. A model without a service time
 // here counts as immediate.
 func (w *Worker) workOf(m query.Message) schedule.Work {
-	work := schedule.Work{Class: m.Class, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
+	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
 	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
 	p, ok := w.Catalogue.Model(m.Model)
 	if !ok {
