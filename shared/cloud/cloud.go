@@ -135,6 +135,9 @@ type WorkerReport struct {
 	IdleSince time.Time `json:"idle_since,omitzero"`
 	// Used is the share of its runners' time that was used lately, over ten seconds or so.
 	Used float64 `json:"used"`
+	// Addr is where its HTTP server listens: "unix:" and the path of a socket, or
+	// "host:port"; empty when it serves none.
+	Addr string `json:"addr,omitempty"`
 	// Tallies are what it has counted since it started. A report may leave them
 	// out, as they are large: those of its last report stay then.
 	Tallies tally.Snapshot `json:"tallies,omitzero"`

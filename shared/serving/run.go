@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"paragon/shared/cloud"
@@ -44,7 +45,11 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 	took := query.Milliseconds(w.Now().Sub(startedAt))
 
 	w.mu.Lock()
-	w.queue.Done(r.Ticket, w.Now())
+	if anyAnswered(answers) {
+		w.queue.Done(r.Ticket, w.Now())
+	} else {
+		w.queue.Abort(r.Ticket)
+	}
 	w.use.follow(w.Now(), w.queue.Busy())
 	w.notifyLocked()
 	if w.life.Err() == nil {
@@ -111,11 +116,7 @@ func (w *Worker) input(l *lease) (query.Input, error) {
 // pace holds the runner until its profile's median service time is over, if
 // the worker is paced and anything was answered.
 func (w *Worker) pace(r schedule.Run[*lease], startedAt time.Time, answers []answer.Answered) {
-	any := false
-	for _, a := range answers {
-		any = any || a.Err == nil
-	}
-	if !w.Paced || !any {
+	if !w.Paced || !anyAnswered(answers) {
 		return
 	}
 	ms := r.Works[0].P50MS
@@ -123,6 +124,11 @@ func (w *Worker) pace(r schedule.Run[*lease], startedAt time.Time, answers []ans
 		ms = float64(n) * r.Works[0].BatchEachMS
 	}
 	_ = settle.Sleep(w.life, startedAt.Add(query.Duration(ms)).Sub(w.Now())) // the end of life is seen by the caller
+}
+
+// anyAnswered returns whether some query of a run succeeded.
+func anyAnswered(answers []answer.Answered) bool {
+	return slices.ContainsFunc(answers, func(a answer.Answered) bool { return a.Err == nil })
 }
 
 // settle gives what became of a query to the request that holds it, or stores

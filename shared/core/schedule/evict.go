@@ -25,21 +25,21 @@ func (l Late[T]) Why() string {
 		query.Milliseconds(l.StartsIn), query.Milliseconds(l.LateBy))
 }
 
-// evict plays the held queries through in their order and removes those that go.
-// It tells of each in how long it would start, and whether on a runner that is
-// free now. Taking one away brings those behind it forward.
-func (q *Queue[T]) evict(now time.Time, goes func(e entry[T], startsIn time.Duration, free bool) bool) {
-	w, free := q.runway(now), q.runners-len(q.running)
-	keep := q.held[:0]
-	for _, e := range q.held {
-		if goes(e, w[w.next()].Sub(now), len(keep) < free) {
+// evict plays the held queries through in their order and removes those that
+// go, asked with where each would start, and whether on a runner that is free
+// now. Taking one away brings those behind it forward.
+func (q *Queue[T]) evict(now time.Time, goes func(e *entry[T], s slot, free bool) bool) {
+	p, free := q.play(now), q.runners-len(q.running)
+	for i := 0; i < len(q.held); {
+		e := q.held[i]
+		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+		if goes(e, s, i < free) {
+			q.pull(i)
 			continue
 		}
-		w.take(e.work.P50MS)
-		keep = append(keep, e)
+		p.take(s)
+		i++
 	}
-	clear(q.held[len(keep):])
-	q.held = keep
 }
 
 // EvictLate removes and returns the strict queries that could not finish by
@@ -47,11 +47,11 @@ func (q *Queue[T]) evict(now time.Time, goes func(e entry[T], startsIn time.Dura
 // runner stays, however late: nobody is faster.
 func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 	var out []Late[T]
-	q.evict(now, func(e entry[T], startsIn time.Duration, free bool) bool {
-		over := now.Add(startsIn + query.Duration(e.work.P99MS)).Sub(e.work.DeadlineAt)
+	q.evict(now, func(e *entry[T], s slot, free bool) bool {
+		over := now.Add(s.latest).Sub(e.work.DeadlineAt)
 		goes := e.work.Class == query.Strict && over > 0 && !free && !e.work.Pinned
 		if goes {
-			out = append(out, Late[T]{Item: e.item, StartsIn: startsIn, LateBy: over})
+			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, LateBy: over})
 		}
 		return goes
 	})
@@ -60,11 +60,11 @@ func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 
 // EvictSurplus removes and returns the held queries that cannot start within
 // lookAhead: another worker may. Those that EvictDue will take by dueBy stay, so
-// that they are in hand then; the zero time keeps none.
+// that they are in hand then; the zero time keeps none. What was admitted stays.
 func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
 	var out []T
-	q.evict(now, func(e entry[T], startsIn time.Duration, _ bool) bool {
-		goes := startsIn > lookAhead && !e.work.dueBy(now, dueBy)
+	q.evict(now, func(e *entry[T], s slot, _ bool) bool {
+		goes := s.start > lookAhead && e.work.EndBy.IsZero() && !e.work.dueBy(now, dueBy)
 		if goes {
 			out = append(out, e.item)
 		}
@@ -87,10 +87,10 @@ func (w Work) dueBy(now, then time.Time) bool {
 // at once on a free runner stay.
 func (q *Queue[T]) EvictDue(now time.Time) []Late[T] {
 	var out []Late[T]
-	q.evict(now, func(e entry[T], startsIn time.Duration, free bool) bool {
+	q.evict(now, func(e *entry[T], s slot, free bool) bool {
 		goes := !free && e.work.due(now)
 		if goes {
-			out = append(out, Late[T]{Item: e.item, StartsIn: startsIn, AtBound: true})
+			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, AtBound: true})
 		}
 		return goes
 	})

@@ -8,74 +8,152 @@ import (
 
 // The queue predicts by playing its own order through: every runner comes free
 // when what it runs should end, and the held queries start one after another
-// on the first that is free. What lies ahead is expected to take its p50, as
-// long sums go to the middle; the query itself must fit with its p99.
+// on the first that is free, in batches as Start makes them. What lies ahead is
+// expected to take its p50, as long sums go to the middle; the query itself must
+// fit with its p99. Both are scaled by the pace at which runs were measured.
 
-// endsAt predicts when a run ends: after its p50, once that has passed after
-// its p99, and once that has passed at any moment.
-func (r run) endsAt(now time.Time) time.Time {
-	for _, ms := range []float64{r.p50MS, r.p99MS} {
-		if end := r.startedAt.Add(query.Duration(ms)); end.After(now) {
-			return end
+// never stands for when a queue without runners starts something.
+const never = time.Hour
+
+// left predicts how long a run still takes: until its p50, once that has passed
+// until its p99, and once that has passed it may end at any moment.
+func (r *run) left(now time.Time) time.Duration {
+	ran, ratio := now.Sub(r.startedAt), r.pace.ratio(now)
+	for _, ms := range [...]float64{r.p50MS, r.p99MS} {
+		if left := query.Duration(ms*ratio) - ran; left > 0 {
+			return left
 		}
 	}
-	return now
+	return 0
 }
 
-// runway tells when each runner comes free.
-type runway []time.Time
-
-func (q *Queue[T]) runway(now time.Time) runway {
-	w := make(runway, 0, q.runners)
-	for _, r := range q.running {
-		w = append(w, r.endsAt(now))
-	}
-	for len(w) < q.runners {
-		w = append(w, now)
-	}
-	return w
+// player plays a queue's order through. Times count from now.
+type player struct {
+	now      time.Time
+	free     []time.Duration // when each runner comes free
+	maxBatch int
+	last     slot
 }
 
-// next returns the runner that comes free first.
-func (w runway) next() int {
-	first := 0
-	for i := range w {
-		if w[i].Before(w[first]) {
-			first = i
+// slot is where a query starts, and the batch that it starts in.
+type slot struct {
+	runner  int
+	start   time.Duration
+	end     time.Duration // at p50
+	latest  time.Duration // at p99
+	first   *Work         // of the batch, which tells what each takes
+	ratio   float64       // its pace
+	n, most int           // queries in the batch, and how many it may get
+	soonest time.Duration // deadline of those in it
+}
+
+// play begins to play the queue from now on. There is one player at a time.
+func (q *Queue[T]) play(now time.Time) player {
+	free := q.free[:0]
+	for i := range q.running {
+		free = append(free, max(1, q.running[i].left(now))) // a busy runner is never free now
+	}
+	for len(free) < q.runners {
+		free = append(free, 0)
+	}
+	if len(free) == 0 {
+		free = append(free, never)
+	}
+	q.free = free
+	return player{now: now, free: free, maxBatch: q.maxBatch}
+}
+
+// next returns the runner that comes free first, and how many do then.
+func (p *player) next() (first, free int) {
+	for i, at := range p.free {
+		switch {
+		case at < p.free[first]:
+			first, free = i, 1
+		case at == p.free[first]:
+			free++
 		}
 	}
-	return first
+	return first, free
 }
 
-// take starts ms of work on the runner that comes free first and returns when.
-func (w runway) take(ms float64) time.Time {
-	i := w.next()
-	start := w[i]
-	w[i] = start.Add(query.Duration(ms))
-	return start
+// fit finds where the next query would start: in the batch of the query before
+// it, or on the runner that comes free first. left is how many queries there
+// are from this one on.
+func (p *player) fit(w *Work, ratio float64, left int) slot {
+	if s, ok := p.join(w); ok {
+		return s
+	}
+	i, free := p.next()
+	start := p.free[i]
+	s := slot{
+		runner: i, start: start, end: start + query.Duration(w.P50MS*ratio), latest: start + query.Duration(w.P99MS*ratio),
+		first: w, ratio: ratio, n: 1,
+	}
+	if w.BatchMax > 1 {
+		s.soonest = w.DeadlineAt.Sub(p.now)
+		s.most = min(w.BatchMax, (left+free-1)/free)
+		if p.maxBatch > 0 {
+			s.most = min(s.most, p.maxBatch)
+		}
+	}
+	return s
+}
+
+// join finds whether a query joins the batch of the one before it: its model is
+// the same, there is a place, and all still meet their deadlines.
+func (p *player) join(w *Work) (slot, bool) {
+	if p.last.n >= p.last.most || p.last.first.Model != w.Model {
+		return slot{}, false
+	}
+	s := p.last
+	s.n++
+	took := query.Duration(float64(s.n) * s.first.BatchEachMS * s.ratio)
+	s.end, s.latest = s.start+took, s.start+max(took, query.Duration(s.first.P99MS*s.ratio))
+	s.soonest = min(s.soonest, w.DeadlineAt.Sub(p.now))
+	return s, s.end <= s.soonest
+}
+
+// take lets a query start where it fits.
+func (p *player) take(s slot) {
+	p.free[s.runner] = s.end
+	if s.most > 1 {
+		p.last = s
+	} else {
+		p.last.most = 0 // nobody joins
+	}
+}
+
+// soonest is when the next runner comes free.
+func (p *player) soonest() time.Duration {
+	i, _ := p.next()
+	return p.free[i]
 }
 
 // Room returns how many more queries of a class, of at most largestMS
-// milliseconds each, could start within lookAhead behind what is held before
-// them, and when none could, after which time one can: relaxed queries wait
-// behind everything, strict ones behind strict ones only.
+// milliseconds each by their profiles, could start within lookAhead behind what
+// is held before them, and when none could, after which time one can: relaxed
+// queries wait behind everything, strict ones behind strict ones only. An owner
+// who had less than others may start before them; then it is these that wait.
 func (q *Queue[T]) Room(class query.Class, now time.Time, lookAhead time.Duration, largestMS float64) (int, time.Duration) {
 	if q.runners <= 0 {
-		return 0, time.Hour
+		return 0, never
 	}
-	w := q.runway(now)
-	for _, e := range q.held {
+	p, slowest := q.play(now), 1.0
+	for i, e := range q.held {
 		if class == query.Relaxed || e.work.Class == query.Strict {
-			w.take(e.work.P50MS)
+			p.take(p.fit(&e.work, e.pace.ratio(now), len(q.held)-i))
 		}
 	}
-	if wait := w[w.next()].Sub(now) - lookAhead; wait > 0 {
+	if wait := p.soonest() - lookAhead; wait > 0 {
 		return 0, wait
 	}
+	for _, pace := range q.paces {
+		slowest = max(slowest, pace.ratio(now))
+	}
 	n := 0
-	for _, free := range w {
-		if spare := lookAhead - free.Sub(now); spare >= 0 {
-			n += 1 + int(float64(spare)/float64(query.Duration(max(largestMS, 1))))
+	for _, free := range p.free {
+		if spare := lookAhead - free; spare >= 0 {
+			n += 1 + int(float64(spare)/float64(query.Duration(max(largestMS, 1)*slowest)))
 		}
 	}
 	return n, 0

@@ -1,10 +1,10 @@
 // Package schedule is the run queue of one worker: which query starts next, on
-// which runner, in which batch, and which should go elsewhere. It is pure: the
-// time is passed in. Serving and the simulator use the same queue.
+// which runner, in which batch, which one is admitted, and which should go
+// elsewhere. It is pure: the time is passed in. Serving and the simulator use
+// the same queue.
 package schedule
 
 import (
-	"slices"
 	"time"
 
 	"paragon/shared/core/query"
@@ -13,11 +13,15 @@ import (
 // Work is what scheduling needs to know of a query that a worker holds.
 type Work struct {
 	Class      query.Class
+	Owner      string // whose it is: callers share the runners fairly
 	Model      string
 	DeadlineAt time.Time
-	Pinned     bool    // may not be bounced
-	P50MS      float64 // service time: what it takes others
-	P99MS      float64 // service time: what it may take itself
+	// EndBy is the moment by which an admitted query must end; the zero time
+	// means its deadline. Admit sets it.
+	EndBy  time.Time
+	Pinned bool    // may not be bounced
+	P50MS  float64 // service time: what it takes others
+	P99MS  float64 // service time: what it may take itself
 	// BatchMax and BatchEachMS tell when batching pays: at most so many queries
 	// of the model in one inference, and what each then takes. 0 means never.
 	BatchMax    int
@@ -28,49 +32,102 @@ type Work struct {
 	HandOverAt, HandOverBy time.Time
 }
 
-// before is the order in which queries start: strict ones first, then by
-// deadline.
-func (w Work) before(o Work) bool {
-	if strict := w.Class == query.Strict; strict != (o.Class == query.Strict) {
-		return strict
+// endBy is the moment by which the query must end.
+func (w *Work) endBy() time.Time {
+	if w.EndBy.IsZero() {
+		return w.DeadlineAt
 	}
-	return w.DeadlineAt.Before(o.DeadlineAt)
+	return w.EndBy
 }
 
 // Queue is a worker's runners and the queries that it holds for them, in the
-// order in which they start: the earliest deadline first, strict ones before
-// relaxed ones. T is what the holder knows of a query. A Queue is not safe for
-// concurrent use.
+// order in which they start: strict ones before relaxed ones, owners in turn
+// (see flow), and of one owner the earliest deadline first. T is what the
+// holder knows of a query. A Queue is not safe for concurrent use.
 type Queue[T any] struct {
-	runners int
-	held    []entry[T] // in starting order, equals in order of arrival
-	running map[int]run
-	tickets int
+	runners  int
+	held     []*entry[T] // in starting order
+	running  []run
+	tickets  int
+	arrivals int
+	maxBatch int // as Start was last called; 0 before
+	paces    map[string]*pace
+	fair     fairness
+
+	spare  []*entry[T]     // entries to be used again
+	merged []*entry[T]     // room for Add
+	free   []time.Duration // room for play
 }
 
+// entry is a held query.
 type entry[T any] struct {
-	work Work
-	item T
+	work    Work
+	item    T
+	pace    *pace
+	flow    *flow
+	costMS  float64 // runner time that its owner pays for it
+	tag     float64 // virtual time at which it starts
+	arrival int
+	late    bool // used by displaced
 }
 
+// run is a busy runner.
 type run struct {
+	ticket       int
 	class        query.Class
+	pace         *pace
 	startedAt    time.Time
-	p50MS, p99MS float64
+	p50MS, p99MS float64 // by the profile
 }
 
 // NewQueue returns a queue of so many runners.
 func NewQueue[T any](runners int) *Queue[T] {
-	return &Queue[T]{runners: runners, running: map[int]run{}}
+	return &Queue[T]{runners: runners, paces: map[string]*pace{}, fair: fairness{flows: map[flowKey]*flow{}}}
 }
 
-// Add holds one more query.
+// Add holds one more query, whatever it makes late.
 func (q *Queue[T]) Add(w Work, item T) {
-	at := len(q.held)
-	for at > 0 && w.before(q.held[at-1].work) {
-		at--
+	e := q.draft(w, true)
+	e.item = item
+	merged := q.merged[:0]
+	q.with(e, func(e *entry[T], tag float64) {
+		e.tag = tag
+		merged = append(merged, e)
+	})
+	q.merged, q.held = q.held, merged
+	clear(q.merged)
+	e.flow.add(e.tag, e.costMS)
+}
+
+// draft makes an entry that is not held yet. Unless it stays, nothing is
+// remembered of its model and owner.
+func (q *Queue[T]) draft(w Work, stays bool) *entry[T] {
+	var e *entry[T]
+	if n := len(q.spare); n > 0 {
+		e, q.spare = q.spare[n-1], q.spare[:n-1]
+	} else {
+		e = new(entry[T])
 	}
-	q.held = slices.Insert(q.held, at, entry[T]{w, item})
+	e.work, e.pace = w, q.paces[w.Model]
+	q.arrivals++
+	e.arrival = q.arrivals
+	key := flowKey{w.Owner, w.Class}
+	e.flow = q.fair.flows[key]
+	if stays && e.pace == nil {
+		e.pace = &pace{}
+		q.paces[w.Model] = e.pace
+	}
+	if stays && e.flow == nil {
+		e.flow = q.fair.open(key, len(q.held))
+	}
+	e.costMS = w.P50MS * e.pace.last()
+	return e
+}
+
+// recycle keeps an entry for later use, without what it held.
+func (q *Queue[T]) recycle(e *entry[T]) {
+	*e = entry[T]{}
+	q.spare = append(q.spare, e)
 }
 
 // Len returns how many queries of a class are held and not running.
@@ -87,17 +144,18 @@ func (q *Queue[T]) Len(class query.Class) int {
 // Busy returns how many runners run.
 func (q *Queue[T]) Busy() int { return len(q.running) }
 
-// WorkMS returns the work of a class held and running, in milliseconds of one runner.
+// WorkMS returns the work of a class held and running, in milliseconds of one
+// runner, as fast as runs are now.
 func (q *Queue[T]) WorkMS(class query.Class, now time.Time) float64 {
 	ms := 0.0
 	for _, e := range q.held {
 		if e.work.Class == class {
-			ms += e.work.P50MS
+			ms += e.work.P50MS * e.pace.ratio(now)
 		}
 	}
-	for _, r := range q.running {
-		if r.class == class {
-			ms += query.Milliseconds(r.endsAt(now).Sub(now))
+	for i := range q.running {
+		if r := &q.running[i]; r.class == class {
+			ms += query.Milliseconds(r.left(now))
 		}
 	}
 	return ms
@@ -111,68 +169,108 @@ type Run[T any] struct {
 }
 
 // Start takes the first query, with those behind it that join its batch, and
-// counts a runner as busy until Done. It is false when no query is held or no
-// runner is free. maxBatch bounds a batch; 1 or less means no batching.
+// counts a runner as busy until Done or Abort. It is false when no query is
+// held or no runner is free. maxBatch bounds a batch; 1 or less means no
+// batching.
 func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
+	q.maxBatch = max(1, maxBatch)
 	if len(q.held) == 0 || len(q.running) >= q.runners {
 		return Run[T]{}, false
 	}
-	first, n := q.held[0].work, q.batch(now, maxBatch)
-	q.tickets++
-	out := Run[T]{Ticket: q.tickets}
-	for _, e := range q.held[:n] {
-		out.Works, out.Items = append(out.Works, e.work), append(out.Items, e.item)
-	}
-	q.held = slices.Delete(q.held, 0, n)
-	r := run{class: first.Class, startedAt: now, p50MS: first.P50MS, p99MS: first.P99MS}
+	first, n := q.held[0], q.batch(now)
+	r := run{class: first.work.Class, pace: first.pace, startedAt: now, p50MS: first.work.P50MS, p99MS: first.work.P99MS}
 	if n > 1 {
-		r.p50MS = float64(n) * first.BatchEachMS
-		r.p99MS = max(r.p50MS, first.P99MS)
+		r.p50MS = float64(n) * first.work.BatchEachMS
+		r.p99MS = max(r.p50MS, r.p99MS)
 	}
-	q.running[q.tickets] = r
+	q.tickets++
+	r.ticket = q.tickets
+	q.running = append(q.running, r)
+	out := newRun[T](n)
+	out.Ticket = r.ticket
+	for i, e := range q.held[:n] {
+		out.Works[i], out.Items[i] = e.work, e.item
+		q.fair.start(e.flow, e.work.Class, e.tag, e.costMS)
+		q.recycle(e)
+	}
+	left := copy(q.held, q.held[n:])
+	clear(q.held[left:])
+	q.held = q.held[:left]
 	return out, true
+}
+
+// newRun makes room for a run, in one allocation where it is of one query.
+func newRun[T any](n int) Run[T] {
+	if n > 1 {
+		return Run[T]{Works: make([]Work, n), Items: make([]T, n)}
+	}
+	var one struct {
+		works [1]Work
+		items [1]T
+	}
+	alone := &one
+	return Run[T]{Works: alone.works[:], Items: alone.items[:]}
 }
 
 // batch returns how many of the first queries run as one. Only neighbours in
 // the starting order join, so that nobody is passed over; every free runner
 // gets its part; and a query joins only when all still meet their deadlines.
-func (q *Queue[T]) batch(now time.Time, maxBatch int) int {
-	first := q.held[0].work
-	free := q.runners - len(q.running)
-	most := min(maxBatch, first.BatchMax, (len(q.held)+free-1)/free)
-	soonest, n := first.DeadlineAt, 1
-	for n < most && q.held[n].work.Model == first.Model {
-		if d := q.held[n].work.DeadlineAt; d.Before(soonest) {
-			soonest = d
-		}
-		if now.Add(query.Duration(float64(n+1) * first.BatchEachMS)).After(soonest) {
+func (q *Queue[T]) batch(now time.Time) int {
+	p, n := q.play(now), 0
+	for i, e := range q.held {
+		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+		if s.n == 1 && i > 0 {
 			break
 		}
-		n++
+		p.take(s)
+		n = s.n
 	}
 	return n
 }
 
-// Done frees the runner of a Run that ended now, and returns how long it ran;
-// 0 for a ticket that does not run.
+// Done frees the runner of a Run that ended now, learns from how long it ran,
+// and returns that; 0 for a ticket that does not run.
 func (q *Queue[T]) Done(ticket int, now time.Time) time.Duration {
-	r, ok := q.running[ticket]
+	r, ok := q.end(ticket)
 	if !ok {
 		return 0
 	}
-	delete(q.running, ticket)
-	return now.Sub(r.startedAt)
+	took := now.Sub(r.startedAt)
+	r.pace.measure(now, query.Milliseconds(took), r.p50MS)
+	return took
+}
+
+// Abort frees the runner of a Run that says nothing of how long runs take: it
+// failed, or there was nothing left to run.
+func (q *Queue[T]) Abort(ticket int) { q.end(ticket) }
+
+func (q *Queue[T]) end(ticket int) (run, bool) {
+	for i, r := range q.running {
+		if r.ticket != ticket {
+			continue
+		}
+		last := len(q.running) - 1
+		q.running[i] = q.running[last]
+		q.running[last] = run{}
+		q.running = q.running[:last]
+		if last == 0 && len(q.held) == 0 {
+			q.fair.idle()
+		}
+		return r, true
+	}
+	return run{}, false
 }
 
 // Remove removes and returns the held queries that match, in starting order.
 func (q *Queue[T]) Remove(match func(T) bool) []T {
 	var out []T
-	q.held = slices.DeleteFunc(q.held, func(e entry[T]) bool {
-		if !match(e.item) {
-			return false
+	for i := 0; i < len(q.held); {
+		if e := q.held[i]; match(e.item) {
+			out = append(out, e.item)
+			q.pull(i)
+		} else {
+			i++
 		}
-		out = append(out, e.item)
-		return true
-	})
+	}
 	return out
 }

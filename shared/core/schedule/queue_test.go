@@ -19,10 +19,14 @@ func strictWork(deadlineMS, p50, p99 float64) Work {
 	return Work{Class: query.Strict, DeadlineAt: after(deadlineMS), P50MS: p50, P99MS: p99}
 }
 
-func drawWork(rt *rapid.T) Work {
+// drawWork is any query of one of three owners.
+func drawWork(rt *rapid.T) Work { return drawWorkOf(rt, "ann", "bob", "cy") }
+
+func drawWorkOf(rt *rapid.T, owners ...string) Work {
 	p50 := rapid.Float64Range(0, 200).Draw(rt, "p50")
 	return Work{
 		Class:      rapid.SampledFrom([]query.Class{query.Strict, query.Relaxed}).Draw(rt, "class"),
+		Owner:      rapid.SampledFrom(owners).Draw(rt, "owner"),
 		Model:      rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "model"),
 		DeadlineAt: after(rapid.Float64Range(-100, 1500).Draw(rt, "deadline")),
 		Pinned:     rapid.Bool().Draw(rt, "pinned"),
@@ -32,26 +36,32 @@ func drawWork(rt *rapid.T) Work {
 }
 
 // drawQueue is a queue in use: some runners run, some queries wait.
-func drawQueue(rt *rapid.T) (*Queue[int], map[int]Work) {
+func drawQueue(rt *rapid.T) (*Queue[int], map[int]Work) { return drawQueueOf(rt, "ann", "bob", "cy") }
+
+func drawQueueOf(rt *rapid.T, owners ...string) (*Queue[int], map[int]Work) {
 	q := NewQueue[int](rapid.IntRange(1, 4).Draw(rt, "runners"))
 	works := map[int]Work{}
 	for i := range rapid.IntRange(0, 4).Draw(rt, "running") {
-		q.Add(drawWork(rt), -1-i)
+		q.Add(drawWorkOf(rt, owners...), -1-i)
 		q.Start(t0.Add(-query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ago"))), 1)
 	}
 	q.Remove(func(int) bool { return true })
 	for i := range rapid.IntRange(0, 12).Draw(rt, "held") {
-		works[i] = drawWork(rt)
+		works[i] = drawWorkOf(rt, owners...)
 		q.Add(works[i], i)
 	}
 	return q, works
 }
 
-// Strict before relaxed, the earliest deadline first, equals as they came.
+// Strict before relaxed; for a single owner the earliest deadline first, equals
+// as they came.
 func TestStartOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		q, works := drawQueue(rt)
-		clear(q.running)
+		q, works := NewQueue[int](1), map[int]Work{}
+		for i := range rapid.IntRange(0, 12).Draw(rt, "held") {
+			works[i] = drawWorkOf(rt, "ann")
+			q.Add(works[i], i)
+		}
 		last := -1
 		for {
 			r, ok := q.Start(t0, 1)
@@ -59,7 +69,7 @@ func TestStartOrder(t *testing.T) {
 				break
 			}
 			q.Done(r.Ticket, t0)
-			if last >= 0 && works[r.Items[0]].before(works[last]) {
+			if last >= 0 && before(&entry[int]{work: works[r.Items[0]]}, 0, &entry[int]{work: works[last]}, 0) {
 				rt.Fatalf("%+v started after %+v", works[r.Items[0]], works[last])
 			}
 			last = r.Items[0]
@@ -76,11 +86,11 @@ func TestStartOrder(t *testing.T) {
 // when each query starts.
 func play(q *Queue[int], works map[int]Work) map[int]time.Time {
 	starts := map[int]time.Time{}
-	w := q.runway(t0)
+	free := slices.Clone(q.play(t0).free)
 	for _, e := range q.held {
-		slices.SortFunc(w, time.Time.Compare)
-		starts[e.item] = w[0]
-		w[0] = w[0].Add(query.Duration(works[e.item].P50MS))
+		slices.Sort(free)
+		starts[e.item] = t0.Add(free[0])
+		free[0] += query.Duration(works[e.item].P50MS)
 	}
 	return starts
 }
@@ -107,10 +117,11 @@ func TestNeverHoldsBeyondTheLookAhead(t *testing.T) {
 	})
 }
 
-// What fits into the room starts within the look-ahead.
+// What fits into the room starts within the look-ahead, while it starts behind
+// what is held.
 func TestRoomKeepsTheLookAhead(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		q, works := drawQueue(rt)
+		q, works := drawQueueOf(rt, "")
 		ahead := query.Duration(rapid.Float64Range(0, 300).Draw(rt, "ahead"))
 		q.EvictSurplus(t0, ahead, time.Time{})
 		const largest = 200.0
@@ -267,20 +278,39 @@ func TestBatchJoinsNeighboursInTime(t *testing.T) {
 }
 
 func BenchmarkQueue(b *testing.B) {
-	for _, held := range []int{4, 64} {
-		b.Run(fmt.Sprintf("held=%d", held), func(b *testing.B) {
-			queue := NewQueue[int](2)
-			for i := range held {
-				queue.Add(strictWork(float64(1000+i), 5, 7), i)
-			}
-			b.ReportAllocs()
-			for i := 0; b.Loop(); i++ {
-				queue.Add(strictWork(float64(1000+i%100), 5, 7), i)
-				queue.Room(query.Strict, t0, 50*time.Millisecond, 5)
-				queue.EvictLate(t0)
-				r, _ := queue.Start(t0, 8)
-				queue.Done(r.Ticket, t0)
-			}
-		})
+	for _, owners := range []int{1, 8} {
+		for _, held := range []int{1, 32, 256} {
+			b.Run(fmt.Sprintf("owners=%d/held=%d", owners, held), func(b *testing.B) {
+				q := NewQueue[int](2)
+				work := func(i int) Work {
+					w := strictWork(float64(1e6+i), 5, 7)
+					w.Owner = []string{"a", "b", "c", "d", "e", "f", "g", "h"}[i%owners]
+					return w
+				}
+				for i := range held - 1 {
+					q.Add(work(i), i)
+				}
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if _, ok := q.Admit(t0, work(i%100), after(1e6), i); !ok {
+						b.Fatal("not admitted")
+					}
+					r, _ := q.Start(t0, 8)
+					q.Done(r.Ticket, after(5))
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkEvict(b *testing.B) {
+	q := NewQueue[int](2)
+	for i := range 256 {
+		q.Add(strictWork(float64(1e6+i), 5, 7), i)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		q.Room(query.Strict, t0, 50*time.Millisecond, 5)
+		q.EvictLate(t0)
 	}
 }

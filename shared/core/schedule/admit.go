@@ -1,0 +1,84 @@
+package schedule
+
+import (
+	"time"
+
+	"paragon/shared/core/query"
+)
+
+// Prediction is what would become of a query if it were added.
+type Prediction struct {
+	StartsAt time.Time
+	EndsAt   time.Time // if it takes its p50: what a caller is told
+	LatestAt time.Time // if it takes its p99: what admission goes by
+	// AtOnce tells that a free runner would start it now. However late it ends:
+	// no other worker is faster.
+	AtOnce bool
+	// StrictLate and RelaxedLate are how many held queries would end after their
+	// EndBy, or without one after their deadline, and would not without this one.
+	StrictLate, RelaxedLate int
+}
+
+// Fits tells whether the query ends in time, and lets all others.
+func (p Prediction) Fits(by time.Time) bool {
+	return p.StrictLate == 0 && p.RelaxedLate == 0 && !p.LatestAt.After(by)
+}
+
+// Predict returns when a query of that work would start and end if it were
+// added now. It adds nothing.
+func (q *Queue[T]) Predict(now time.Time, w Work) Prediction {
+	n := q.draft(w, false)
+	defer q.recycle(n)
+	p, left := q.play(now), len(q.held)+1
+	idle := q.runners - len(q.running)
+	var out Prediction
+	seen, late := false, 0
+	q.with(n, func(e *entry[T], _ float64) {
+		s := p.fit(&e.work, e.pace.ratio(now), left)
+		p.take(s)
+		left--
+		switch {
+		case e == n:
+			seen = true
+			out.StartsAt, out.EndsAt, out.LatestAt = now.Add(s.start), now.Add(s.end), now.Add(s.latest)
+			out.AtOnce = len(q.held)-left < idle
+		case seen && now.Add(s.latest).After(e.work.endBy()):
+			e.late = true
+			late++
+		}
+	})
+	if late > 0 {
+		q.displaced(now, &out)
+	}
+	return out
+}
+
+// displaced counts those of the queries marked as late that are not late
+// without the one that is asked about, and removes the marks.
+func (q *Queue[T]) displaced(now time.Time, out *Prediction) {
+	p := q.play(now)
+	for i, e := range q.held {
+		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+		p.take(s)
+		if e.late && !now.Add(s.latest).After(e.work.endBy()) {
+			if e.work.Class == query.Strict {
+				out.StrictLate++
+			} else {
+				out.RelaxedLate++
+			}
+		}
+		e.late = false
+	}
+}
+
+// Admit adds a query if it is predicted to end by then, at its p99, and makes
+// no held query late that would otherwise be in time. by is kept as its EndBy.
+func (q *Queue[T]) Admit(now time.Time, w Work, by time.Time, item T) (Prediction, bool) {
+	w.EndBy = by
+	p := q.Predict(now, w)
+	if !p.Fits(by) {
+		return p, false
+	}
+	q.Add(w, item)
+	return p, true
+}

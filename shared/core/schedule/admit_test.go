@@ -1,0 +1,157 @@
+package schedule
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"paragon/shared/core/query"
+
+	"pgregory.net/rapid"
+)
+
+// ends plays a queue by the plainest rules: everything takes its p50, and each
+// query itself its p99.
+func ends(q *Queue[int]) map[int]time.Time {
+	out := map[int]time.Time{}
+	free := slices.Clone(q.play(t0).free)
+	for _, e := range q.held {
+		slices.Sort(free)
+		out[e.item] = t0.Add(free[0] + query.Duration(e.work.P99MS))
+		free[0] += query.Duration(e.work.P50MS)
+	}
+	return out
+}
+
+// What Predict says is what adding the query brings, to it and to all others;
+// and Predict itself changes nothing.
+func TestPredictsWhatAddingBrings(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		q, works := drawQueue(rt)
+		w := drawWork(rt)
+		before := ends(q)
+		p := q.Predict(t0, w)
+		if len(ends(q)) != len(before) || len(q.fair.flows) > 6 {
+			rt.Fatal("predicting added something")
+		}
+		for item, at := range ends(q) {
+			if at != before[item] {
+				rt.Fatalf("predicting moved %d by %v", item, at.Sub(before[item]))
+			}
+		}
+		q.Add(w, 99)
+		after := ends(q)
+		if after[99] != p.LatestAt || p.LatestAt.Sub(p.StartsAt) != query.Duration(w.P99MS) || p.EndsAt.Sub(p.StartsAt) != query.Duration(w.P50MS) {
+			rt.Fatalf("predicted %+v, came to an end at %v", p, after[99])
+		}
+		late := map[query.Class]int{}
+		for item, w := range works {
+			if !before[item].After(w.DeadlineAt) && after[item].After(w.DeadlineAt) {
+				late[w.Class]++
+			}
+		}
+		if p.StrictLate != late[query.Strict] || p.RelaxedLate != late[query.Relaxed] {
+			rt.Fatalf("predicted %+v, made late %v", p, late)
+		}
+		free := q.runners - len(q.running)
+		if at := slices.IndexFunc(q.held, func(e *entry[int]) bool { return e.item == 99 }); p.AtOnce != (at < free) {
+			rt.Fatalf("at once %v, at place %d for %d free runners", p.AtOnce, at, free)
+		}
+	})
+}
+
+// Whatever asks, those admitted are in time as long as runs take what they are
+// expected to.
+func TestAdmittedQueriesStayInTime(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		q := NewQueue[int](rapid.IntRange(1, 3).Draw(rt, "runners"))
+		by := map[int]time.Time{}
+		for i := range rapid.IntRange(1, 20).Draw(rt, "asked") {
+			w := drawWork(rt)
+			end := after(rapid.Float64Range(0, 1500).Draw(rt, "by"))
+			p, ok := q.Admit(t0, w, end, i)
+			if ok {
+				by[i] = end
+			}
+			if ok != p.Fits(end) || ok && p.LatestAt.After(end) {
+				rt.Fatalf("admitted %v by %v: %+v", ok, end, p)
+			}
+		}
+		got := ends(q)
+		if len(got) != len(by) {
+			rt.Fatalf("%d held of %d admitted", len(got), len(by))
+		}
+		for item, end := range got {
+			if end.After(by[item]) {
+				rt.Fatalf("query %d admitted to end by %v ends at %v", item, by[item], end)
+			}
+		}
+	})
+}
+
+func TestAdmitWhomItMakesLate(t *testing.T) {
+	work := func(class query.Class, owner string, deadline float64) Work {
+		return Work{Class: class, Owner: owner, DeadlineAt: after(deadline), P50MS: 100, P99MS: 120}
+	}
+	strict, relaxed := query.Strict, query.Relaxed
+	for _, tc := range []struct {
+		name  string
+		held  []Work // admitted by their deadlines
+		asks  Work
+		ok    bool
+		late  [2]int
+		start float64
+	}{
+		{name: "an idle worker", asks: work(strict, "a", 120), ok: true},
+		{name: "too slow for anyone", asks: work(strict, "a", 119)},
+		{name: "behind another", held: []Work{work(strict, "a", 200)}, asks: work(strict, "a", 220), ok: true, start: 100},
+		{name: "behind another, too late", held: []Work{work(strict, "a", 200)}, asks: work(strict, "a", 219), start: 100},
+		{name: "before one that can wait", held: []Work{work(strict, "a", 220)}, asks: work(strict, "a", 200), ok: true},
+		{name: "before one that cannot", held: []Work{work(strict, "a", 210)}, asks: work(strict, "a", 200), late: [2]int{1, 0}},
+		{name: "strict pushes relaxed back", held: []Work{work(relaxed, "a", 220)}, asks: work(strict, "a", 500), ok: true},
+		{name: "but not past its end", held: []Work{work(relaxed, "a", 219)}, asks: work(strict, "a", 500), late: [2]int{0, 1}},
+		{name: "relaxed waits for strict", held: []Work{work(strict, "a", 200)}, asks: work(relaxed, "a", 150), start: 100},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			q := NewQueue[int](1)
+			for i, w := range tc.held {
+				w.EndBy = w.DeadlineAt
+				q.Add(w, i)
+			}
+			p, ok := q.Admit(t0, tc.asks, tc.asks.DeadlineAt, 99)
+			if ok != tc.ok || p.StrictLate != tc.late[0] || p.RelaxedLate != tc.late[1] || !p.StartsAt.Equal(after(tc.start)) {
+				t.Errorf("admitted %v: %+v, want %v, late %v, start after %v ms", ok, p, tc.ok, tc.late, tc.start)
+			}
+			if got := len(q.held); ok != (got > len(tc.held)) {
+				t.Errorf("admitted %v, and %d held", ok, got)
+			}
+		})
+	}
+}
+
+// What is late anyway is no reason to refuse, and a bound that was agreed on
+// counts before the deadline.
+func TestEndByIsWhatCounts(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		endBy float64
+		ok    bool
+	}{{"agreed, and met", 240, true}, {"agreed, and broken by it", 150, false}, {"already broken", 90, true}} {
+		q := NewQueue[int](1)
+		q.Add(Work{Class: query.Relaxed, DeadlineAt: after(9000), EndBy: after(tc.endBy), P50MS: 100, P99MS: 100}, 0)
+		if p, ok := q.Admit(t0, strictWork(500, 100, 100), after(500), 1); ok != tc.ok {
+			t.Errorf("%s: admitted %v, %+v", tc.name, ok, p)
+		}
+	}
+}
+
+func TestAQueueWithoutRunnersAdmitsNothing(t *testing.T) {
+	q := NewQueue[int](0)
+	if p, ok := q.Admit(t0, strictWork(500, 1, 1), after(500), 1); ok || p.AtOnce {
+		t.Errorf("admitted: %+v", p)
+	}
+	q.Add(strictWork(500, 1, 1), 1)
+	if late := q.EvictLate(t0); len(late) != 1 {
+		t.Errorf("evicted %v", late)
+	}
+}
