@@ -41,7 +41,15 @@ func chaotic(rt *rapid.T, id, kind string, f *frozen) (Target, func()) {
 			panic(http.ErrAbortHandler)
 		}),
 	}[kind]
-	var served sync.WaitGroup
+	var served sync.WaitGroup // the server, and its connections
+	server.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			served.Add(1)
+		case http.StateClosed:
+			served.Done()
+		}
+	}
 	served.Go(func() { _ = server.Serve(l) })
 	return target, func() {
 		_ = server.Close()

@@ -24,6 +24,8 @@ type worker struct {
 	addr   string
 	server *http.Server
 
+	serving sync.WaitGroup // connections; a server lingers on some
+
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 }
@@ -47,6 +49,7 @@ func startWorker(t testing.TB, id string, h http.Handler) *worker {
 	t.Cleanup(func() {
 		w.kill()
 		<-served
+		w.serving.Wait()
 		_ = os.RemoveAll(dir)
 	})
 	return w
@@ -55,10 +58,13 @@ func startWorker(t testing.TB, id string, h http.Handler) *worker {
 func (w *worker) follow(c net.Conn, s http.ConnState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s == http.StateClosed {
-		delete(w.conns, c)
-	} else {
+	switch s {
+	case http.StateNew:
+		w.serving.Add(1)
 		w.conns[c] = true
+	case http.StateClosed:
+		delete(w.conns, c)
+		w.serving.Done()
 	}
 }
 

@@ -38,7 +38,7 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", m.listener, beside(api, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults}, page.Handler(m.set.Samples())))
+	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults}, page.Handler(m.set.Samples())))
 	return nil
 }
 

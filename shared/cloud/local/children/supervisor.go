@@ -26,6 +26,7 @@ const (
 	EnvRunners      = "PARAGON_RUNNERS"       // inferences at once
 	EnvPaced        = "PARAGON_PACED"         // 1 or 0
 	EnvProfiles     = "PARAGON_PROFILES"      // folder; empty means the embedded ones
+	EnvListen       = "PARAGON_LISTEN"        // where its HTTP server listens: "unix:" and a path
 )
 
 // Wanted tells what the fleet should be.
@@ -103,6 +104,7 @@ type Supervisor struct {
 	parentEnv []string
 	start     func(process.Spec) (child, error)
 	pools     []*pool
+	sockets   string // folder
 
 	mu       sync.Mutex // guards what follows
 	launches int
@@ -161,7 +163,11 @@ func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, 
 	if opts.Faults == nil {
 		opts.Faults = &Faults{}
 	}
-	s := &Supervisor{opts: opts, parentEnv: process.Basics(os.Environ()), start: start, quit: make(chan struct{})}
+	sockets, err := newSocketFolder()
+	if err != nil {
+		return nil, err
+	}
+	s := &Supervisor{opts: opts, parentEnv: process.Basics(os.Environ()), start: start, sockets: sockets, quit: make(chan struct{})}
 	for _, p := range opts.Pools {
 		s.pools = append(s.pools, &pool{Pool: p, s: s, workers: map[string]*worker{}})
 	}
@@ -180,6 +186,9 @@ func (s *Supervisor) Stop(ctx context.Context) {
 		close(s.quit)
 	})
 	s.running.Wait()
+	if err := os.RemoveAll(s.sockets); err != nil {
+		s.opts.Logger.Warn("the workers' sockets are left", "folder", s.sockets, "error", err)
+	}
 	if s.spawner != nil {
 		s.spawner.Close()
 	}

@@ -144,6 +144,7 @@ func (w *worker) spec() process.Spec {
 			fmt.Sprintf("%s=%d", EnvRunners, w.pool.Runners),
 			EnvPaced + "=" + paced,
 			EnvProfiles + "=" + o.Profiles,
+			EnvListen + "=unix:" + socketPath(w.s.sockets, w.id),
 		}, o.Env),
 	}
 }

@@ -1,0 +1,144 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"paragon/shared/balancer"
+	"paragon/shared/cloud"
+	"paragon/shared/intake"
+	"paragon/shared/intake/httpapi"
+)
+
+const (
+	// ownerHeader says to a worker whose a request is. The front alone sets it.
+	ownerHeader = "X-Paragon-Owner"
+	// repeats is to how many further workers a request goes whose worker died or
+	// hangs, before this process takes it itself.
+	repeats = 2
+	// passOver is how long a worker gets nothing after a connection to it failed:
+	// until the fleet says that it is gone.
+	passOver = time.Second
+	// bodyGrowth and bodySlack bound a request's body by the inline limit, above
+	// whatever an encoding makes of an input: intake has the exact limits.
+	bodyGrowth = 8
+	bodySlack  = 1 << 20
+)
+
+// fleetReader lists the workers and says when that changes.
+type fleetReader interface {
+	FleetChanged() <-chan struct{}
+}
+
+// front stands before the API as the load balancer does in an account: what asks
+// for an answer goes to the workers, all else and what they cannot take to the
+// API of this process.
+type front struct {
+	api      http.Handler
+	balancer *balancer.Balancer
+}
+
+// newFront returns the front. inlineBytes is the most bytes of an inline input.
+func newFront(api http.Handler, inlineBytes func() int) *front {
+	f := &front{api: api}
+	f.balancer = balancer.New(balancer.Options{
+		Fallback: api, Repeats: repeats, Eject: passOver,
+		MaxBody: func(*http.Request) int64 { return int64(bodyGrowth*inlineBytes() + bodySlack) },
+		Header:  ownerHeader, HeaderValue: httpapi.LocalOwner,
+		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
+	})
+	return f
+}
+
+// newFrontOf is the front of a machine, following its fleet.
+func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
+	f := newFront(api, func() int { return intake.InlineLimit(m.settings.Current()) })
+	m.background(f.balancer.Run, func(ctx context.Context) { f.follow(ctx, fleet, m.home.Fleet) })
+	return f
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// A host that is no loopback name is a web page that points its own name here:
+	// the API says so.
+	if r.Method == http.MethodPost && asksForAnswer(r.URL.Path) && checkLoopback(r.Host) == nil {
+		f.balancer.ServeHTTP(w, r)
+		return
+	}
+	f.api.ServeHTTP(w, r)
+}
+
+// asksForAnswer says whether a path, with POST, is one that workers answer.
+func asksForAnswer(path string) bool {
+	if path == "/v1/queries" {
+		return true
+	}
+	parts := strings.Split(path, "/") // the first is empty
+	if len(parts) < 5 || parts[1] != "v2" || parts[2] != "models" || slices.Contains(parts[3:], "") {
+		return false
+	}
+	rest := parts[4:]
+	return len(rest) == 1 && rest[0] == "infer" || len(rest) == 3 && rest[0] == "versions" && rest[2] == "infer"
+}
+
+// refuse answers what is not forwarded. A body that is too large or broken is
+// the API's to explain: it reads it anew.
+func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	if status != http.StatusServiceUnavailable {
+		f.api.ServeHTTP(w, r)
+		return
+	}
+	const detail = "too many bytes of requests are under way; come again in a moment"
+	if strings.HasPrefix(r.URL.Path, "/v2/") {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": detail}) // a caller that went away cannot be told
+		return
+	}
+	writeWrong(w, &wrong{Type: "urn:paragon:problem:busy", Title: "Come again in a moment", Status: status, Detail: detail})
+}
+
+// follow keeps the targets as the fleet is, until ctx ends.
+func (f *front) follow(ctx context.Context, fleet fleetReader, workers cloud.Fleet) {
+	defer f.balancer.SetTargets(nil)
+	known := map[string]bool{}
+	for {
+		changed := fleet.FleetChanged()
+		again := make(<-chan time.Time)
+		if ws, err := workers.Workers(ctx, Pool); err == nil {
+			known = f.update(ws, known)
+		} else {
+			again = time.After(time.Second)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-again:
+		}
+	}
+}
+
+// update sends requests to the workers that are ready, and gives what the ones
+// hold that are gone to others: they ended or hang. One that drains finishes
+// what it has. It returns the workers that are there.
+func (f *front) update(ws []cloud.WorkerReport, known map[string]bool) map[string]bool {
+	var targets []balancer.Target
+	there := map[string]bool{}
+	for _, w := range ws {
+		there[w.ID] = true
+		if w.State == cloud.Ready && w.Addr != "" {
+			targets = append(targets, balancer.Target{ID: w.ID, Addr: w.Addr})
+		}
+	}
+	f.balancer.SetTargets(targets)
+	for id := range known {
+		if !there[id] {
+			f.balancer.Lose(id)
+		}
+	}
+	return there
+}
