@@ -131,9 +131,6 @@ type WorkerReport struct {
 	Answered     int64       `json:"answered"`   // since it started
 	Bounced      int64       `json:"bounced"`
 	Paced        bool        `json:"paced"`
-	// Addr is where its HTTP server listens: "unix:" and the path of a socket, or
-	// "host:port"; empty when it serves none.
-	Addr string `json:"addr,omitempty"`
 	// IdleSince is when a worker that has nothing to do had something last; zero while it has.
 	IdleSince time.Time `json:"idle_since,omitzero"`
 	// Used is the share of its runners' time that was used lately, over ten seconds or so.

@@ -10,13 +10,12 @@ import (
 
 	"paragon/shared/balancer"
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 )
 
 const (
-	// ownerHeader says to a worker whose a request is. The front alone sets it.
-	ownerHeader = "X-Paragon-Owner"
 	// repeats is to how many further workers a request goes whose worker died or
 	// hangs, before this process takes it itself.
 	repeats = 2
@@ -48,7 +47,7 @@ func newFront(api http.Handler, inlineBytes func() int) *front {
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: func(*http.Request) int64 { return int64(bodyGrowth*inlineBytes() + bodySlack) },
-		Header:  ownerHeader, HeaderValue: httpapi.LocalOwner,
+		Header:  names.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
 	})
 	return f
