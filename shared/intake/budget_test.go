@@ -17,7 +17,7 @@ func TestTheBudgetPricesBeforeItAccepts(t *testing.T) {
 	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	accepted, refused := 0, 0
 	for range 10 {
-		_, _, err := d.Submit(t.Context(), "me", "", request(500)) // strict, and there is no worker
+		_, err := d.Take(t.Context(), "me", request(500), Terms{}) // strict, and there is no worker
 		var ref *Refusal
 		switch {
 		case err == nil:
@@ -53,7 +53,7 @@ func TestWorkersComeFirstInTheBudget(t *testing.T) {
 	}
 	var ref *Refusal
 	for range 100 {
-		if _, _, err := d.Submit(t.Context(), "me", "", request(100)); errors.As(err, &ref) {
+		if _, err := d.Take(t.Context(), "me", request(100), Terms{}); errors.As(err, &ref) {
 			break
 		}
 	}
@@ -67,7 +67,7 @@ func TestARepeatIsBookedOnce(t *testing.T) {
 	set.HourlyBudgetUSD = 0.000001 // one fits
 	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	for range 3 {
-		if _, _, err := d.Submit(t.Context(), "me", "key", request(500)); err != nil {
+		if _, err := d.Take(t.Context(), "me", request(500), Terms{Key: "key"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +96,7 @@ func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
 // refused for the budget.
 func (s stage) overflows(t *testing.T, r Request) bool {
 	t.Helper()
-	rec, _, err := s.Submit(t.Context(), "me", "", r)
+	rec, err := s.Take(t.Context(), "me", r, Terms{})
 	var ref *Refusal
 	if errors.As(err, &ref) && ref.Kind == OverBudget {
 		return false

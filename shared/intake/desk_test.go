@@ -14,6 +14,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
 	"paragon/shared/engine/preprocess"
 )
 
@@ -42,7 +43,7 @@ func newDesk(t testing.TB, change func(*Config)) desk {
 	t.Cleanup(func() { _ = home.Close() })
 	d.Home = home.Cloud()
 	c := Config{
-		Store: d.Home.Store, Fleet: d.Home.Fleet, Queues: d.Home.Queues, Metrics: d.Home.Metrics, Blobs: d.Home.Blobs,
+		Records: d.Home.Records, Attempts: d.Home.Attempts, Keys: testKeys(t), Fleet: d.Home.Fleet, Queues: d.Home.Queues, Metrics: d.Home.Metrics, Blobs: d.Home.Blobs,
 		Catalogue: catalogue(), Settings: settings.Defaults, Arch: "x86_64", Now: d.clock.now,
 		Pools: []Pool{{Name: "general", Tasks: []string{"digits"}, InstanceType: "c5.large"}},
 	}
@@ -95,11 +96,22 @@ func request(latencyMS float64) Request {
 	return r
 }
 
+// submit takes a query in whose caller does not wait.
 func (d desk) submit(t testing.TB, r Request) query.Record {
 	t.Helper()
-	rec, _, err := d.Submit(t.Context(), "me", "", r)
+	got, err := d.Take(t.Context(), "me", r, Terms{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rec
+	return got.Record
+}
+
+// testKeys are the keys of a stage in tests.
+func testKeys(t testing.TB) signed.Keys {
+	t.Helper()
+	k, err := signed.NewKeys([]byte("a key of at least sixteen bytes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }

@@ -101,7 +101,7 @@ func TestFeedbackIsRefused(t *testing.T) {
 	d := votingDesk(t, settings.Defaults())
 	yes := true
 	done := d.answered(t, "me")
-	pending, _, err := d.Submit(t.Context(), "me", "", request(500))
+	pending, err := d.Take(t.Context(), "me", request(500), Terms{})
 	if err != nil {
 		t.Fatal(err)
 	}

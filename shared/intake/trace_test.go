@@ -25,7 +25,7 @@ func TestTraceOfAQueryTakenIn(t *testing.T) {
 			d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
 			d.publish(t, tc.runners)
 			ctx, caller := spans.Root(t.Context(), "caller")
-			rec, _, err := d.Submit(ctx, "ann", "", request(500))
+			rec, err := d.Take(ctx, "ann", request(500), Terms{})
 			caller.End()
 			if err != nil {
 				t.Fatal(err)
@@ -53,7 +53,7 @@ func TestTraceOfARefusal(t *testing.T) {
 	d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
 	r := request(500)
 	r.Task = "no-such-task"
-	_, _, err := d.Submit(t.Context(), "ann", "", r)
+	_, err := d.Take(t.Context(), "ann", r, Terms{})
 	if _, refused := errors.AsType[*Refusal](err); !refused {
 		t.Fatal(err)
 	}

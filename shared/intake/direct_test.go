@@ -1,0 +1,242 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
+	"paragon/shared/dispatch"
+)
+
+// slots is a worker that answers, or has no slot, or fails.
+type slots struct {
+	d     *desk
+	fault error
+	fails query.FailureCode // how the run ends; empty means an answer
+	asked []query.Message
+	by    []time.Time
+}
+
+func (s *slots) Load() (int, float64) { return 2, 0 }
+
+func (s *slots) Answer(_ context.Context, m query.Message, by time.Time) (query.Outcome, error) {
+	s.asked, s.by = append(s.asked, m), append(s.by, by)
+	if s.fault != nil {
+		return query.Outcome{}, s.fault
+	}
+	now := s.d.clock.now()
+	o := query.Outcome{State: query.Succeeded, FinishedAt: now, StartedAt: now, RanOn: query.Runner{Kind: query.OnWorker, Name: "w"},
+		Result: &query.Result{Label: "1", Index: 1, Top: []query.Score{{Index: 1, Label: "1", Score: 0.9}}}}
+	if s.fails != "" {
+		o.State, o.Result, o.Failure = query.Failed, nil, &query.Failure{Code: s.fails, Detail: "broken"}
+	}
+	return o, nil
+}
+
+// newFront is a desk in a worker's process.
+func newFront(t testing.TB, change func(*Config, *slots)) (desk, *slots) {
+	t.Helper()
+	w := &slots{}
+	d := newDesk(t, func(c *Config) {
+		c.Worker = w
+		if change != nil {
+			change(c, w)
+		}
+	})
+	w.d = &d
+	d.publish(t, 2)
+	return d, w
+}
+
+// noRecords fails when anything is written.
+func (d desk) wantNothingStored(t testing.TB) {
+	t.Helper()
+	for _, q := range d.queues() {
+		if depth, err := d.Home.Queues.Depth(t.Context(), q); err != nil || depth.Visible > 0 {
+			t.Errorf("queue %s holds %+v, error %v", q, depth, err)
+		}
+	}
+	if rs, err := d.Recent(t.Context(), "me", 10); err != nil || len(rs) > 0 {
+		t.Errorf("stored %+v, error %v", rs, err)
+	}
+}
+
+func TestADirectAnswerLeavesNothing(t *testing.T) {
+	d, w := newFront(t, func(c *Config, _ *slots) { c.Settings = keeping(0) })
+	for _, ms := range []float64{500, 10000} { // strict and relaxed
+		got, err := d.Take(t.Context(), "me", request(ms), Terms{Wait: 5 * time.Second})
+		if err != nil || got.Record.State != query.Succeeded || got.Record.Placement != placedDirect || got.Receipt == "" {
+			t.Fatalf("%+v, error %v", got, err)
+		}
+		id, err := d.Keys.ParseID(got.Record.ID)
+		if err != nil || id.Kind != signed.Direct {
+			t.Errorf("id %+v, error %v", id, err)
+		}
+		wantRefusal(t, AnsweredDirectly)(d.Get(t.Context(), "me", got.Record.ID))
+		wantRefusal(t, NotFound)(d.Get(t.Context(), "you", got.Record.ID))
+		wantRefusal(t, Finished)(d.Cancel(t.Context(), "me", got.Record.ID))
+	}
+	d.wantNothingStored(t)
+	if w.by[0] != start.Add(500*time.Millisecond) || w.by[1] != start.Add(5*time.Second) {
+		t.Errorf("asked to end by %v", w.by)
+	}
+}
+
+func keeping(share float64) func() settings.Settings {
+	set := settings.Defaults()
+	set.KeepShare = share
+	return func() settings.Settings { return set }
+}
+
+func wantRefusal(t testing.TB, kind Kind) func(query.Record, error) {
+	return func(r query.Record, err error) {
+		t.Helper()
+		var no *Refusal
+		if !errors.As(err, &no) || no.Kind != kind {
+			t.Errorf("%+v, error %v, want a refusal %s", r, err, kind)
+		}
+	}
+}
+
+func TestASampleIsKept(t *testing.T) {
+	d, w := newFront(t, func(c *Config, _ *slots) { c.Settings = keeping(1) })
+	for _, fails := range []query.FailureCode{"", query.InputIsGone} {
+		w.fails = fails
+		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Settle()
+		if r, err := d.Get(t.Context(), "me", got.Record.ID); err != nil || r.State != got.Record.State {
+			t.Errorf("%+v, error %v", r, err)
+		}
+	}
+	if rs, err := d.Recent(t.Context(), "me", 10); err != nil || len(rs) > 0 {
+		t.Errorf("a direct answer is listed: %+v, error %v", rs, err)
+	}
+	if rs, err := d.Home.Records.SampleRecords(t.Context(), start, 10); err != nil || len(rs) != 2 {
+		t.Errorf("%d samples, error %v", len(rs), err)
+	}
+}
+
+func TestBadInputFoundByTheRunIsRefused(t *testing.T) {
+	d, w := newFront(t, nil)
+	w.fails = query.BadInput
+	_, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
+	wantRefusal(t, BadInput)(query.Record{}, err)
+}
+
+// What has no slot goes where it is answered in time: strict to the functions,
+// relaxed to a worker, later; what faulted here is tried elsewhere.
+func TestWithoutASlot(t *testing.T) {
+	none := &NoSlot{PredictedMS: 800}
+	for name, tc := range map[string]struct {
+		boundMS float64
+		fault   error
+		fails   query.FailureCode
+		queue   cloud.QueueName
+	}{
+		"strict":         {500, none, "", cloud.Overflow},
+		"strict, fault":  {500, nil, query.ModelFault, cloud.Overflow},
+		"relaxed":        {10000, none, "", cloud.WorkQueue("general", query.Relaxed)},
+		"relaxed, fault": {10000, nil, query.ModelFault, cloud.WorkQueue("general", query.Relaxed)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w := newFront(t, nil)
+			w.fault, w.fails = tc.fault, tc.fails
+			got, err := d.Take(t.Context(), "me", request(tc.boundMS), Terms{Wait: time.Millisecond})
+			if err != nil || got.Record.State != query.Accepted || got.Record.Placement != string(tc.queue) {
+				t.Fatalf("%+v, error %v", got, err)
+			}
+			sent := d.received(t, tc.queue)
+			if len(sent) != 1 || sent[0].ID != got.Record.ID || sent[0].Need.Task != "digits" {
+				t.Fatalf("sent %+v", sent)
+			}
+			if id, err := d.Keys.ParseID(got.Record.ID); err != nil || id.Kind != signed.Stored {
+				t.Errorf("id %+v, error %v", id, err)
+			}
+			if (sent[0].Attempts > 0) != (tc.fails != "") {
+				t.Errorf("%d attempts", sent[0].Attempts)
+			}
+		})
+	}
+}
+
+// Where nothing may overflow, the worker answers, late as it is.
+func TestLateIsBetterThanNever(t *testing.T) {
+	set := settings.Defaults()
+	set.MaxOverflowConcurrency = 0
+	d, w := newFront(t, func(c *Config, _ *slots) { c.Settings = func() settings.Settings { return set } })
+	w.fault = &NoSlot{PredictedMS: 800}
+	if _, err := d.Take(t.Context(), "me", request(500), Terms{Wait: 5 * time.Second}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	if len(w.by) != 2 || w.by[1] != start.Add(5*time.Second) {
+		t.Errorf("asked to end by %v", w.by)
+	}
+}
+
+func TestACallerThatLeavesIsNotSentOn(t *testing.T) {
+	d, w := newFront(t, nil)
+	w.fault = context.Canceled
+	if _, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	d.wantNothingStored(t)
+}
+
+// functions answers overflow without a queue.
+type functions dispatch.Invoked
+
+func (f functions) Invoke(context.Context, query.Message) dispatch.Invoked { return dispatch.Invoked(f) }
+
+func TestOverflowWithoutAQueue(t *testing.T) {
+	done := query.Outcome{State: query.Succeeded, FinishedAt: start, RanOn: query.Runner{Kind: query.OnFunction, Name: "f"},
+		Result: &query.Result{Label: "1", Index: 1}}
+	set := settings.Defaults()
+	set.OverflowPath = "direct"
+	for name, tc := range map[string]struct {
+		got     dispatch.Invoked
+		boundMS float64
+		want    query.State     // of the answer
+		queue   cloud.QueueName // empty when it is not sent
+		refused Kind
+	}{
+		"answered":            {dispatch.Invoked{Outcome: &done}, 500, query.Succeeded, "", ""},
+		"in doubt":            {dispatch.Invoked{Thrown: dispatch.InDoubt}, 500, query.Failed, "", ""},
+		"throttled, in time":  {dispatch.Invoked{Thrown: dispatch.Throttled}, 500, query.Accepted, cloud.Overflow, ""},
+		"throttled, too late": {dispatch.Invoked{Thrown: dispatch.Throttled}, 40, "", "", NoCapacity},
+		"no function":         {dispatch.Invoked{Thrown: dispatch.NoFunction}, 500, query.Accepted, cloud.WorkQueue("general", query.Strict), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slow := set
+			if tc.boundMS < 100 {
+				slow.OverflowPathMS = 200
+			}
+			d, w := newFront(t, func(c *Config, _ *slots) {
+				c.Functions, c.Settings = functions(tc.got), func() settings.Settings { return slow }
+			})
+			w.fault = &NoSlot{PredictedMS: 800}
+			got, err := d.Take(t.Context(), "me", request(tc.boundMS), Terms{Wait: time.Millisecond})
+			if tc.refused != "" {
+				wantRefusal(t, tc.refused)(got.Record, err)
+				return
+			}
+			if err != nil || got.Record.State != tc.want {
+				t.Fatalf("%+v, error %v", got, err)
+			}
+			if tc.queue != "" {
+				if sent := d.received(t, tc.queue); len(sent) != 1 {
+					t.Errorf("sent %+v", sent)
+				}
+			} else {
+				d.wantNothingStored(t)
+			}
+		})
+	}
+}
