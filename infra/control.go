@@ -65,6 +65,7 @@ func (s *stack) controllerMay() []permission {
 		allow(s.queueARNs(s.allWork()...), "sqs:GetQueueAttributes"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
+		allow(on(s.data.records.TableArn()), "dynamodb:Query"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
 		describeGroups(), readMetrics(), putMetrics(),
 	)

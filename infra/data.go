@@ -14,14 +14,15 @@ import (
 
 // data is where queries, the stage's state and uploads are kept.
 type data struct {
-	queries, state awsdynamodb.Table
-	uploads        awss3.Bucket
+	queries, state, records awsdynamodb.Table
+	uploads                 awss3.Bucket
 }
 
 // makeData makes the tables, the bucket and the settings.
 func (s *stack) makeData() data {
 	d := data{queries: s.queriesTable()}
 	d.state = s.table("State", "state", names.StateTTL, key(names.StateKey), key(names.StateSort))
+	d.records = s.table("Records", "records", names.RecordTTL, key(names.RecordKey), key(names.RecordSort))
 	// Uploads are inputs, of use for as long as their query: what is left of a
 	// destroyed stage empties itself and then costs nothing.
 	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)

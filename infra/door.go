@@ -23,7 +23,7 @@ func (s *stack) makeDoor() {
 	}
 	door, err := json.Marshal(names.Door{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
-		Table: *home[names.Table], StateTable: *home[names.StateTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
+		Table: *home[names.Table], StateTable: *home[names.StateTable], RecordsTable: *home[names.RecordsTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
 	})
 	if err != nil {
 		panic(err) // a struct of words
@@ -54,6 +54,7 @@ func (s *stack) operatorMay() []permission {
 			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "settings are many: their path bounds the action"),
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
+		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
 		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),
 		readMetrics(),

@@ -124,6 +124,7 @@ func (s *stack) home() map[string]*string {
 	return s.tellTraces(s.tellProfiles(map[string]*string{
 		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue),
 		names.Table: s.data.queries.TableName(), names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
+		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
 			*awscdk.Aws_ACCOUNT_ID() + "/" + names.Prefix(s.Config.Stage)),
 	}))
@@ -162,6 +163,7 @@ func (s *stack) apiMay() []permission {
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
 		allow(on(s.index(names.DayIndex), s.index(names.OwnerIndex)), "dynamodb:Query"),
+		s.useRecords(),
 		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
 		allow(s.queueARNs(all...), "sqs:SendMessage"),
 		allow(s.queueARNs(append(all, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
@@ -177,6 +179,7 @@ func (s *stack) dispatcherMay() []permission {
 		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
+		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		s.uploads("s3:GetObject"), putMetrics(),
 	)

@@ -87,6 +87,12 @@ func (s *stack) readSettings() []permission {
 	}
 }
 
+// useRecords lets intake read, write and list how queries ended, and claim
+// idempotency keys.
+func (s *stack) useRecords() permission {
+	return allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
+}
+
 // putMetrics lets Paragon's own metrics be written.
 func putMetrics() permission {
 	p := allow(on(text("*")), "cloudwatch:PutMetricData").excused("Resource::*", "CloudWatch knows no resources for metrics: the namespace bounds the action")

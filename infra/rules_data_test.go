@@ -11,7 +11,7 @@ import (
 func dataRules() []rule {
 	return []rule{
 		{"a table is recoverable, paid by use, and forgets", func(a assembly) (bad []string) {
-			ttl := map[string]string{"queries": names.QueryTTL, "state": names.StateTTL}
+			ttl := map[string]string{"queries": names.QueryTTL, "state": names.StateTTL, "records": names.RecordTTL}
 			for _, name := range keys(ttl) {
 				t := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+name)
 				if t.prop("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != true || t.prop("BillingMode") != "PAY_PER_REQUEST" ||
@@ -81,6 +81,7 @@ func keepRules() []rule {
 func tableFaults(a assembly) (bad []string) {
 	queries := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+"queries")
 	state := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+"state")
+	records := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+"records")
 	schema := func(v any) (s string) {
 		for _, k := range list(v) {
 			s += fmt.Sprint(at(k, "AttributeName"), " ")
@@ -89,6 +90,9 @@ func tableFaults(a assembly) (bad []string) {
 	}
 	if schema(queries.prop("KeySchema")) != names.QueryKey+" " || schema(state.prop("KeySchema")) != names.StateKey+" "+names.StateSort+" " {
 		bad = append(bad, "keys")
+	}
+	if schema(records.prop("KeySchema")) != names.RecordKey+" "+names.RecordSort+" " || records.prop("GlobalSecondaryIndexes") != nil {
+		bad = append(bad, "the records have other keys, or an index, which is a second write")
 	}
 	got := map[string]string{}
 	for _, i := range list(queries.prop("GlobalSecondaryIndexes")) {

@@ -1,5 +1,5 @@
-// Package aws is the home of a stage in an account: queues in SQS, queries and
-// the stage's state in two DynamoDB tables, uploads in S3, settings in SSM,
+// Package aws is the home of a stage in an account: queues in SQS, queries, how
+// they ended and the stage's state in three DynamoDB tables, uploads in S3, settings in SSM,
 // metrics in CloudWatch, workers in Auto Scaling groups and functions in Lambda.
 //
 // Retries: the SDK tries a call three times, with pauses of at most a second,
@@ -33,6 +33,7 @@ type Config struct {
 	Stage          string
 	Table          string // of queries
 	StateTable     string
+	RecordsTable   string // of how queries ended
 	Bucket         string
 	QueueURLPrefix string // a queue's URL less its cloud.QueueName
 	Now            func() time.Time
@@ -42,15 +43,15 @@ type Config struct {
 // FromEnv reads a Config from the variables that package names lists.
 func FromEnv(env func(string) string) (Config, error) {
 	c := Config{
-		Stage: env(names.Stage), Table: env(names.Table), StateTable: env(names.StateTable), Bucket: env(names.Bucket),
-		QueueURLPrefix: env(names.QueueURLPrefix), Now: time.Now, Log: slog.Default(),
+		Stage: env(names.Stage), Table: env(names.Table), StateTable: env(names.StateTable), RecordsTable: env(names.RecordsTable),
+		Bucket: env(names.Bucket), QueueURLPrefix: env(names.QueueURLPrefix), Now: time.Now, Log: slog.Default(),
 	}
 	var wrong []error
 	if err := names.CheckStage(c.Stage); err != nil {
 		wrong = append(wrong, fmt.Errorf("%s: %w", names.Stage, err))
 	}
 	for _, v := range []struct{ name, value string }{
-		{names.Table, c.Table}, {names.StateTable, c.StateTable}, {names.Bucket, c.Bucket}, {names.QueueURLPrefix, c.QueueURLPrefix},
+		{names.Table, c.Table}, {names.StateTable, c.StateTable}, {names.RecordsTable, c.RecordsTable}, {names.Bucket, c.Bucket}, {names.QueueURLPrefix, c.QueueURLPrefix},
 	} {
 		if v.value == "" {
 			wrong = append(wrong, fmt.Errorf("%s is not set: the stack sets it", v.name))
@@ -81,6 +82,7 @@ func connect(c Config, with clients) *Home {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
+	ended := table{with.tables, c.RecordsTable}
 	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), table: f.table, now: c.Now}
 	return &Home{
 		queues: q, fleet: f,
@@ -96,6 +98,9 @@ func connect(c Config, with clients) *Home {
 			Groups:   f,
 			History:  st,
 			Votes:    &votes{table: f.table, now: c.Now},
+			Records:  &records{table: ended, metrics: m, now: c.Now, log: c.Log},
+			Attempts: &attempts{table: ended, now: c.Now},
+			Shared:   &shared{table: f.table},
 		},
 	}
 }

@@ -59,20 +59,23 @@ func newGround(t *testing.T) *ground {
 	return &ground{url: url, sdk: sdk}
 }
 
-// isolated lets a transaction of DynamoDB run alone. moto undoes one that is
-// cancelled by putting the whole table back as it was before it, and with that
-// undoes what others wrote meanwhile.
+// isolated lets each write to DynamoDB run alone. moto undoes a transaction that
+// is cancelled by putting the whole table back as it was before it, and with that
+// undoes what others wrote meanwhile; and two writes at once to one row may both
+// find their conditions to hold.
 type isolated struct {
 	next aws.HTTPClient
 	rows sync.RWMutex
 }
 
 func (i *isolated) Do(r *http.Request) (*http.Response, error) {
-	switch target := r.Header.Get("X-Amz-Target"); {
-	case strings.HasSuffix(target, ".TransactWriteItems"):
+	service, call, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	switch {
+	case !strings.HasPrefix(service, "DynamoDB"):
+	case call == "TransactWriteItems", call == "PutItem", call == "UpdateItem":
 		i.rows.Lock()
 		defer i.rows.Unlock()
-	case strings.HasPrefix(target, "DynamoDB"):
+	default:
 		i.rows.RLock()
 		defer i.rows.RUnlock()
 	}
@@ -90,7 +93,7 @@ func (g *ground) home(t *testing.T) *Home {
 func (g *ground) config() Config {
 	stage := fmt.Sprintf("t%d", g.made.Add(1))
 	return Config{
-		Stage: stage, Table: stage + "-queries", StateTable: stage + "-state", Bucket: stage + "-uploads",
+		Stage: stage, Table: stage + "-queries", StateTable: stage + "-state", RecordsTable: stage + "-records", Bucket: stage + "-uploads",
 		QueueURLPrefix: g.url + "/" + standin.Account + "/paragon-" + stage + "-",
 		Now:            time.Now, Log: slog.New(slog.DiscardHandler),
 	}

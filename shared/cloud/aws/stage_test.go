@@ -35,7 +35,9 @@ func makeStage(t *testing.T, sdk aws.Config, c Config) {
 	tables := dynamodb.NewFromConfig(sdk)
 	_, err := tables.CreateTable(ctx, queryTable(c.Table))
 	must(err)
-	_, err = tables.CreateTable(ctx, stateTable(c.StateTable))
+	_, err = tables.CreateTable(ctx, keyedTable(c.StateTable, names.StateKey, names.StateSort))
+	must(err)
+	_, err = tables.CreateTable(ctx, keyedTable(c.RecordsTable, names.RecordKey, names.RecordSort))
 	must(err)
 	_, err = s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true }).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &c.Bucket})
 	must(err)
@@ -77,12 +79,12 @@ func queryTable(name string) *dynamodb.CreateTableInput {
 	}
 }
 
-func stateTable(name string) *dynamodb.CreateTableInput {
+func keyedTable(name, hash, sort string) *dynamodb.CreateTableInput {
 	const s = types.ScalarAttributeTypeS
 	return &dynamodb.CreateTableInput{
 		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: attributes(map[string]types.ScalarAttributeType{names.StateKey: s, names.StateSort: s}),
-		KeySchema:            []types.KeySchemaElement{key0(names.StateKey, types.KeyTypeHash), key0(names.StateSort, types.KeyTypeRange)},
+		AttributeDefinitions: attributes(map[string]types.ScalarAttributeType{hash: s, sort: s}),
+		KeySchema:            []types.KeySchemaElement{key0(hash, types.KeyTypeHash), key0(sort, types.KeyTypeRange)},
 	}
 }
 

@@ -183,6 +183,14 @@ func PeekID(text string) (ID, error) {
 	return readID(b), nil
 }
 
+// LowestID is the lower bound, in the order of text, of the ids of queries that
+// were accepted at that time or later.
+func LowestID(acceptedAt time.Time) string {
+	atMS := acceptedAt.Add(time.Millisecond - time.Nanosecond).UnixMilli() // rounded up
+	b := appendUint(nil, uint64(max(0, atMS)), timeBytes)
+	return prefix + strings.ToLower(idText.EncodeToString(b))
+}
+
 // decodeID returns the bytes of an id's text.
 func decodeID(text string) ([]byte, error) {
 	if len(text) != IDLength || !strings.HasPrefix(text, prefix) || strings.ToLower(text) != text {

@@ -81,6 +81,23 @@ func TestIDsSortByAcceptance(t *testing.T) {
 	}
 }
 
+func TestTheLowestIDPartsIDsByAcceptance(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		id := drawID(rt)
+		text := keys(rt, "a").SignID(id)
+		since := id.AcceptedAt.Add(time.Duration(rapid.Int64Range(-3e9, 3e9).Draw(rt, "since ns after")))
+		if rapid.Bool().Draw(rt, "the very time") {
+			since = id.AcceptedAt
+		}
+		if in := text >= LowestID(since); in != !id.AcceptedAt.Before(since) {
+			rt.Fatalf("accepted %v after the bound, in: %v", id.AcceptedAt.Sub(since), in)
+		}
+	})
+	if first := LowestID(time.Time{}); first > keys(t, "a").SignID(ID{AcceptedAt: time.UnixMilli(0)}) {
+		t.Errorf("the bound of all ids is %s", first)
+	}
+}
+
 func TestKeysChangeWithAnOverlap(t *testing.T) {
 	old, both, gone := keys(t, "a"), keys(t, "b", "a"), keys(t, "c", "b")
 	text := old.SignID(ID{Kind: Stored, AcceptedAt: start, ExpiresAt: start, ForgetAt: start})

@@ -42,7 +42,7 @@ func parameter(value string) any {
 	return map[string]any{"Parameter": map[string]string{"Value": value}}
 }
 
-const open = `{"endpoint":"https://abc.execute-api.us-east-1.amazonaws.com","authorizer":"iam","pools":["general"],"table":"q","state_table":"s","bucket":"b","queue_url_prefix":"p-"}`
+const open = `{"endpoint":"https://abc.execute-api.us-east-1.amazonaws.com","authorizer":"iam","pools":["general"],"table":"q","state_table":"s","records_table":"r","bucket":"b","queue_url_prefix":"p-"}`
 
 func TestAStageIsFoundByItsName(t *testing.T) {
 	asked := ""

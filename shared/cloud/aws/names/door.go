@@ -14,6 +14,7 @@ type Door struct {
 	Pools          []string `json:"pools"`
 	Table          string   `json:"table"`
 	StateTable     string   `json:"state_table"`
+	RecordsTable   string   `json:"records_table"`
 	Bucket         string   `json:"bucket"`
 	QueueURLPrefix string   `json:"queue_url_prefix"`
 }

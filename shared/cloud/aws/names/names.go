@@ -16,6 +16,7 @@ const (
 	Stage          = "PARAGON_STAGE"            // such as dev; this variable chooses the home in an account
 	Table          = "PARAGON_TABLE"            // table of queries
 	StateTable     = "PARAGON_STATE_TABLE"      // table of the stage's state
+	RecordsTable   = "PARAGON_RECORDS_TABLE"    // table of how queries ended
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
 	QueueURLPrefix = "PARAGON_QUEUE_URL_PREFIX" // a queue's URL less its cloud.QueueName: https://sqs.<region>.<suffix>/<account>/paragon-<stage>-
 )
@@ -50,6 +51,13 @@ const (
 	OwnerIndex = "owner"    // keys only: OwnerKey, then RecentSort
 	OwnerKey   = "owner"    // S
 	RecentSort = "accepted" // N: Unix microseconds
+)
+
+// Of the table of records and idempotency keys. It has no index.
+const (
+	RecordKey  = "pk"     // S: an owner and shard, an hour of samples, or a key
+	RecordSort = "sk"     // S: the query's id
+	RecordTTL  = "forget" // N: Unix seconds; the table's time-to-live attribute
 )
 
 // Of the table of the stage's state.

@@ -1,0 +1,60 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"paragon/shared/cloud"
+)
+
+// The attributes of a shared value.
+const (
+	versionAttribute = "version"
+	valueAttribute   = "value"
+)
+
+// shared keeps values that many processes change, a row of the state table each.
+type shared struct{ table table }
+
+func sharedKey(name string) item { return stateKey("shared", name) }
+
+// ReadShared implements cloud.Shared, as of now.
+func (s *shared) ReadShared(ctx context.Context, name string) (value []byte, version int64, err error) {
+	row, err := s.table.get(ctx, sharedKey(name))
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the shared value %s: %w", name, err)
+	}
+	if b, ok := row[valueAttribute].(*types.AttributeValueMemberB); ok {
+		value = b.Value
+	}
+	return value, numberOf(row, versionAttribute), nil
+}
+
+// SwapShared implements cloud.Shared: one conditional write. One whose answer
+// was lost is a conflict to the SDK's repeat, though it was stored.
+func (s *shared) SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error) {
+	in := &dynamodb.UpdateItemInput{
+		Key: sharedKey(name), UpdateExpression: aws.String("SET #value = :value, #version = :next"),
+		ConditionExpression:      aws.String("#version = :version"),
+		ExpressionAttributeNames: placeholders(valueAttribute, versionAttribute),
+		ExpressionAttributeValues: item{
+			":value": &types.AttributeValueMemberB{Value: value}, ":version": number(version), ":next": number(version + 1),
+		},
+	}
+	if version == 0 {
+		in.ConditionExpression = aws.String("attribute_not_exists(#version)")
+		delete(in.ExpressionAttributeValues, ":version")
+	}
+	_, held, err := s.table.update(ctx, in)
+	if err == nil && !held {
+		err = cloud.ErrConflict
+	}
+	if err != nil {
+		return 0, fmt.Errorf("change the shared value %s: %w", name, err)
+	}
+	return version + 1, nil
+}

@@ -1,0 +1,214 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// change changes the State until no query waits. What the process holds and does
+// not use goes back in the same write, and what is granted takes its place, so
+// that there is one block at a time. Meanwhile none of it may be used.
+func (t *Taker) change() {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), changeTime)
+		err := t.changeOnce(ctx)
+		cancel()
+		t.mu.Lock()
+		t.answer(err)
+		if len(t.waiting) == 0 {
+			t.busy = false
+			t.mu.Unlock()
+			return
+		}
+		t.mu.Unlock()
+	}
+}
+
+// answer serves the queries that wait, the oldest first. One that cannot be
+// served is refused if the change counted it; one that came later stays.
+func (t *Taker) answer(err error) {
+	now := t.o.Now()
+	if errors.Is(err, ErrUnknown) {
+		t.refuse(now, err, 0)
+	}
+	if err == nil {
+		err = ErrBudget // less was granted than all of them need
+		if _, idle := t.block.place(now); !idle {
+			err = ErrConcurrency
+		}
+	}
+	var later []*waiter
+	for _, w := range t.waiting {
+		switch {
+		case t.serve(now, w):
+			w.done <- nil
+		case w.asked:
+			w.done <- err
+		default:
+			later = append(later, w)
+		}
+	}
+	t.waiting = later
+}
+
+// changeOnce makes one change, in as many tries as others make necessary.
+func (t *Taker) changeOnce(ctx context.Context) error {
+	held := t.detach()
+	for try, pause := 1, firstPause; ; try, pause = try+1, min(2*pause, lastPause) {
+		err := t.try(ctx, held)
+		if err == nil || !errors.Is(err, t.o.Conflict) {
+			return err
+		}
+		if try == tries {
+			t.attach(held)
+			return fmt.Errorf("%w: too many change them at once", ErrUnknown)
+		}
+		timer := time.NewTimer(t.o.Jitter(pause))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			t.attach(held)
+			return fmt.Errorf("%w: %w", ErrUnknown, ctx.Err())
+		}
+	}
+}
+
+// try reads the State, changes it and stores it. Only Conflict leaves what was
+// held where it is, detached.
+func (t *Taker) try(ctx context.Context, held block) error {
+	text, version, err := t.o.Store.ReadShared(ctx, t.o.Name)
+	var s State
+	if err == nil {
+		s, err = Decode(text)
+	}
+	if err != nil {
+		t.attach(held)
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	now := t.o.Now()
+	next, g, err := t.plan(s, now, held)
+	if err != nil {
+		t.attach(held)
+		return err
+	}
+	if text, err = next.Encode(); err == nil {
+		_, err = t.o.Store.SwapShared(ctx, t.o.Name, text, version)
+	}
+	switch {
+	case errors.Is(err, t.o.Conflict):
+		return err
+	case err != nil: // it may be stored: what was held is given back and nothing is granted
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	t.adopt(now, next, g)
+	return nil
+}
+
+// plan returns the State with what is held given back and what is needed taken.
+// Nothing is taken when no query waits. On an error nothing is to be stored.
+func (t *Taker) plan(s State, now time.Time, held block) (State, Grant, error) {
+	next := s.clone()
+	next.Return(now, held.grants()...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.waiting) == 0 {
+		return next, Grant{Hour: next.Hour}, nil
+	}
+	a := t.ask(now)
+	g, err := next.Take(now, t.limits, a)
+	if err != nil {
+		t.refuse(now, err, a.Least)
+		return s, Grant{}, err
+	}
+	return next, g, nil
+}
+
+// ask counts the queries that wait, and what would be of use besides: as much as
+// was used lately, in the time that a block may be spent in.
+func (t *Taker) ask(now time.Time) Ask {
+	a := Ask{NeedSlots: len(t.waiting)}
+	var hold time.Duration
+	for _, w := range t.waiting {
+		w.asked = true
+		a.Need += w.cost
+		hold = max(hold, w.hold)
+		if a.Least == 0 || w.cost < a.Least {
+			a.Least = w.cost
+		}
+	}
+	t.least = a.Least
+	a.Want = a.Need
+	if !t.recent.since.IsZero() {
+		over := max(time.Second, now.Sub(t.recent.since))
+		a.Want += picoUSD(float64(t.recent.money) * float64(blockTime) / float64(over))
+	}
+	a.WantSlots = max(a.NeedSlots, t.recent.peak)
+	a.Until = now.Add(hold + blockTime)
+	return a
+}
+
+func (t *Taker) refuse(now time.Time, err error, cost picoUSD) {
+	r := refusal{err: err, until: now.Add(fullTime), limits: t.limits}
+	if errors.Is(err, ErrBudget) {
+		r.until, r.cost = now.Add(spentTime), cost
+	}
+	t.refused = r
+}
+
+// detach takes what is held out of use.
+func (t *Taker) detach() block {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range t.waiting { // should it fail before any of them is counted
+		w.asked = true
+	}
+	held := t.block
+	t.block = block{hour: held.hour, until: held.until, tight: held.tight, idle: map[int64]int{}}
+	return held
+}
+
+// attach puts what was detached into use again, with what was freed meanwhile.
+func (t *Taker) attach(held block) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.block.money += held.money
+	for end, n := range held.idle {
+		t.block.idle[end] += n
+	}
+}
+
+// adopt makes a grant the block, with what was freed meanwhile.
+func (t *Taker) adopt(now time.Time, s State, g Grant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := block{hour: g.Hour, money: g.Money, until: now.Add(blockTime), idle: t.block.idle}
+	if t.block.hour == g.Hour {
+		b.money += t.block.money
+	}
+	for end := range b.idle {
+		if time.Unix(end, 0).Add(maxSkew).Before(now) {
+			delete(b.idle, end)
+		}
+	}
+	if g.Slots.N > 0 {
+		b.idle[g.Slots.EndS] += g.Slots.N
+	}
+	b.tight = t.limits.Concurrency-s.held() < spareShare || pico(t.limits.BudgetUSD)-s.Spent < spareShare*t.least
+	t.block = b
+	t.refused = refusal{}
+	t.recent = recent{since: now, running: t.recent.running, peak: t.recent.running}
+}
+
+// grants are what is held, as it was granted.
+func (b block) grants() []Grant {
+	gs := []Grant{{Hour: b.hour, Money: b.money}}
+	for end, n := range b.idle {
+		if n > 0 {
+			gs = append(gs, Grant{Slots: Slots{EndS: end, N: n}})
+		}
+	}
+	return gs
+}
