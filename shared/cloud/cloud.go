@@ -135,8 +135,8 @@ type WorkerReport struct {
 	IdleSince time.Time `json:"idle_since,omitzero"`
 	// Used is the share of its runners' time that was used lately, over ten seconds or so.
 	Used float64 `json:"used"`
-	// Tallies are what it has counted since it started. A report may leave them
-	// out, as they are large: those of its last report stay then.
+	// Tallies are what it has counted since it started; Fleet.Tallies returns
+	// them, and Workers does not. Most reports leave them out, as they are large.
 	Tallies tally.Snapshot `json:"tallies,omitzero"`
 }
 
@@ -144,6 +144,14 @@ type WorkerReport struct {
 type Orders struct {
 	Drain bool `json:"drain"`
 }
+
+// TalliesKept is how long what a worker has counted outlives its last report of
+// it, so that a reader has the time to read what came last.
+const TalliesKept = 5 * time.Minute
+
+// FunctionsPool is the pool by which functions that answer queries report what
+// they have counted. It has no workers otherwise.
+const FunctionsPool = "functions"
 
 // Fleet keeps the workers of the pools, their reports and the view that
 // intake places by.
@@ -159,6 +167,9 @@ type Fleet interface {
 	// Report stores a worker's report and returns its orders. ErrRevoked when
 	// the worker was declared dead.
 	Report(ctx context.Context, r WorkerReport) (Orders, error)
+	// Tallies returns what each worker of a pool last said to have counted, by
+	// worker. Those of a worker that is gone stay for TalliesKept at least.
+	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 	// PublishView stores the fleet view, and View returns the last one;
 	// ErrNotFound before the first.
 	PublishView(ctx context.Context, v View) error
