@@ -180,6 +180,8 @@ type Fleet interface {
 type View struct {
 	Pools []placement.Pool `json:"pools"`
 	At    time.Time        `json:"at"`
+	// Traffic is what the workers have counted lately; absent before they say so.
+	Traffic tally.Summary `json:"traffic,omitzero"`
 }
 
 // Point is one value of a metric. Dimensions are a flat list of name=value.

@@ -19,13 +19,14 @@ const (
 // the last minute and in the last hour. It is encoded as JSON, to be kept
 // between two processes. It is not safe for concurrent use.
 type History struct {
+	since        time.Time
 	tracker      Tracker
 	minute, hour Window
 }
 
 // NewHistory returns a history that begins now.
 func NewHistory(now time.Time) *History {
-	return &History{tracker: NewTracker(now), minute: NewWindow(minuteSlot, minuteSlots), hour: NewWindow(hourSlot, hourSlots)}
+	return &History{since: now, tracker: NewTracker(now), minute: NewWindow(minuteSlot, minuteSlots), hour: NewWindow(hourSlot, hourSlots)}
 }
 
 // Feed takes a source's snapshot. What it has counted since its last one counts
@@ -44,19 +45,21 @@ func (h *History) Feed(source string, s Snapshot, now time.Time) {
 func (h *History) Forget(now time.Time) { h.tracker.Forget(now) }
 
 // ForgetSources drops all sources: each starts from its next snapshot, and what
-// it counts until then is lost.
-func (h *History) ForgetSources() { clear(h.tracker.Sources) }
+// it counts until then is lost. So it is of one that begins within a minute, as
+// clocks differ.
+func (h *History) ForgetSources(now time.Time) { h.tracker = NewTracker(now.Add(2 * startSlack)) }
 
 // saved is a history as JSON.
 type saved struct {
-	Tracker Tracker `json:"tracker"`
-	Minute  []slot  `json:"minute,omitempty"`
-	Hour    []slot  `json:"hour,omitempty"`
+	Since   time.Time `json:"since"`
+	Tracker Tracker   `json:"tracker"`
+	Minute  []slot    `json:"minute,omitempty"`
+	Hour    []slot    `json:"hour,omitempty"`
 }
 
 // MarshalJSON encodes all of it.
 func (h *History) MarshalJSON() ([]byte, error) {
-	return json.Marshal(saved{h.tracker, h.minute.kept, h.hour.kept})
+	return json.Marshal(saved{h.since, h.tracker, h.minute.kept, h.hour.kept})
 }
 
 // UnmarshalJSON decodes what MarshalJSON encodes.
@@ -65,7 +68,7 @@ func (h *History) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return fmt.Errorf("history of tallies: %w", err)
 	}
-	*h = *NewHistory(s.Tracker.Start)
+	*h = *NewHistory(s.Since)
 	h.tracker, h.minute.kept, h.hour.kept = s.Tracker, s.Minute, s.Hour
 	return nil
 }
@@ -131,7 +134,7 @@ const maxRuns = 64
 // Summary returns what was counted until now.
 func (h *History) Summary(now time.Time) Summary {
 	minute, hour := h.minute.Sum(now), h.hour.Sum(now)
-	return Summary{At: now, Since: h.tracker.Start, Minute: loads(minute), Hour: loads(hour), Runs: runs(hour)}
+	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), Runs: runs(hour)}
 }
 
 func loads(ts []Tally) []Load {

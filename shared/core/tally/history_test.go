@@ -195,9 +195,14 @@ func TestHistory(t *testing.T) {
 	hold("and goes on", 5, 20)
 	pass(3900, 1, 0)
 	hold("an hour and a slot later", 1, 1)
-	h.ForgetSources()
+	c := newWorker("c", now)
+	c.answer(4)
+	h.Feed("c", c.book.Snapshot(now), now)
+	hold("a third worker", 5, 5)
+	h.ForgetSources(now)
 	pass(1, 1, 0)
-	hold("without sources each starts from its next snapshot", 1, 1)
+	h.Feed("c", c.book.Snapshot(now), now)
+	hold("without sources each starts from its next snapshot", 5, 5)
 	if err := json.Unmarshal([]byte(`{"tracker":{"sources":{"a":{"last":{"tallies":[{"latency":{"buckets":[1]}}]}}}}}`), h); err == nil {
 		t.Error("what is broken was taken for a history")
 	}

@@ -20,7 +20,7 @@ const (
 // and one that goes away takes nothing with it. It is not safe for concurrent
 // use. The zero value has begun at the beginning of time: use NewTracker.
 type Tracker struct {
-	Start   time.Time         `json:"start"` // when it began to follow
+	Start   time.Time         `json:"start"` // sources that began earlier start from their first snapshot
 	Sources map[string]source `json:"sources,omitempty"`
 }
 
