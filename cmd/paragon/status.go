@@ -94,7 +94,7 @@ func (a *app) printStatus(s api.Status) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
-	a.printf("overflow  %.1f %% of the last %d answers came from functions\n", 100*s.Overflow.Share, s.Overflow.Answered)
+	a.printf("overflow  %.1f %% of the last hour's %d answers came from functions\n", 100*s.Overflow.Share, s.Overflow.Answered)
 	a.printf("cost      %s", dollars(s.CostUSD))
 	if !s.CostSince.IsZero() {
 		a.printf(" since %s", s.CostSince.Format(time.DateTime))
@@ -163,13 +163,16 @@ func printQueues(w io.Writer, s api.Status) {
 }
 
 func printClasses(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tOF THE LAST")
+	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tLAST HOUR\tP50\tP95\tP99")
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
-		c, met := s.Classes[class], "-"
+		c, met, latency := s.Classes[class], "-", "-\t-\t-"
 		if c.Attainment != nil {
 			met = fmt.Sprintf("%.1f %%", *c.Attainment)
 		}
-		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\n", class, c.ArrivalsPerSecond, met, c.Recent)
+		if q := c.Hour.Latency; q != nil {
+			latency = milliseconds(q.P50) + "\t" + milliseconds(q.P95) + "\t" + milliseconds(q.P99)
+		}
+		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, latency)
 	}
 	fmt.Fprintln(w)
 }

@@ -7,16 +7,22 @@ import (
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 	"paragon/shared/core/staleness"
+	"paragon/shared/core/tally"
 )
 
 // Status is the stage at one moment, for people and their scripts. It holds
 // nothing of any one caller.
 type Status struct {
-	At       time.Time                   `json:"at"`
-	Pools    []PoolStatus                `json:"pools"`
-	Queues   map[string]QueueStatus      `json:"queues"`
-	Classes  map[query.Class]ClassStatus `json:"classes"`
-	Overflow OverflowStatus              `json:"overflow"`
+	At      time.Time                   `json:"at"`
+	Pools   []PoolStatus                `json:"pools"`
+	Queues  map[string]QueueStatus      `json:"queues"`
+	Classes map[query.Class]ClassStatus `json:"classes"`
+	// Tasks are the classes by task, of those that had queries in the last hour.
+	Tasks    []TaskStatus   `json:"tasks,omitempty"`
+	Overflow OverflowStatus `json:"overflow"`
+	// CountedSince is when counting began: of what was before nothing is known.
+	// Absent before any worker has said what it counted.
+	CountedSince time.Time `json:"counted_since,omitzero"`
 	// Drifted are the models that callers say are less, or more, accurate than
 	// their profiles do.
 	Drifted []feedback.Drifted `json:"drifted,omitempty"`
@@ -76,21 +82,55 @@ type QueueStatus struct {
 	OldestMS float64 `json:"oldest_ms"` // age of the oldest visible message
 }
 
-// ClassStatus is one SLO class over the newest queries.
+// ClassStatus is one SLO class, by what the workers have counted.
 type ClassStatus struct {
 	ArrivalsPerSecond float64 `json:"arrivals_per_second"` // over the last minute
 	// LastMinute is the arrivals of each of 60 seconds, oldest first. It leaves
 	// out the newest seconds, which are not all written yet.
 	LastMinute []float64 `json:"arrivals_last_minute"`
-	Recent     int       `json:"recent"` // of the newest queries, those that finished and were not cancelled
-	Met        int       `json:"met"`    // of them, in their bound
+	Recent     int64     `json:"recent"` // queries that ended in the last hour and were not cancelled
+	Met        int64     `json:"met"`    // of them, in their bound
 	// Attainment is Met of Recent, in percent; absent while there is none.
 	Attainment *float64 `json:"attainment_percent,omitempty"`
+	Traffic
 }
 
-// OverflowStatus is the part of inference functions in the newest queries.
+// Traffic is what became of queries in the last minute and in the last hour.
+type Traffic struct {
+	Minute Load `json:"last_minute"`
+	Hour   Load `json:"last_hour"`
+}
+
+// TaskStatus is the queries of one task and one SLO class.
+type TaskStatus struct {
+	Task  string      `json:"task"`
+	Class query.Class `json:"class"`
+	Traffic
+}
+
+// Load is what became of the queries of some time.
+type Load struct {
+	Arrived    int64 `json:"arrived"`  // valid queries, refused ones included
+	Refused    int64 `json:"refused"`  // of them, turned away
+	Answered   int64 `json:"answered"` // ended with a result
+	Failed     int64 `json:"failed"`
+	Expired    int64 `json:"expired"`
+	Cancelled  int64 `json:"cancelled"`
+	Met        int64 `json:"met"`        // answered within their bound
+	Overflowed int64 `json:"overflowed"` // answered by an inference function
+	// Attainment is Met of those answered, failed and expired, in percent; absent
+	// while there is none.
+	Attainment *float64 `json:"attainment_percent,omitempty"`
+	CostUSD    float64  `json:"cost_usd"` // of the answers' time on workers and functions
+	// Latency is from acceptance to the answer, and Wait from acceptance to the
+	// start of the run, of the answered ones; absent while there are none.
+	Latency *tally.Quantiles `json:"latency,omitempty"`
+	Wait    *tally.Quantiles `json:"wait,omitempty"`
+}
+
+// OverflowStatus is the part of inference functions in the last hour's answers.
 type OverflowStatus struct {
-	Answered    int     `json:"answered"`     // newest queries with an answer
-	OnFunctions int     `json:"on_functions"` // of them, by an inference function
+	Answered    int64   `json:"answered"`     // queries with an answer
+	OnFunctions int64   `json:"on_functions"` // of them, by an inference function
 	Share       float64 `json:"share"`        // OnFunctions of Answered, 0 to 1
 }

@@ -138,8 +138,8 @@ type WorkerReport struct {
 	// Addr is where its HTTP server listens: "unix:" and the path of a socket, or
 	// "host:port"; empty when it serves none.
 	Addr string `json:"addr,omitempty"`
-	// Tallies are what it has counted since it started. A report may leave them
-	// out, as they are large: those of its last report stay then.
+	// Tallies are what it has counted since it started; Fleet.Tallies returns
+	// them, and Workers does not. Most reports leave them out, as they are large.
 	Tallies tally.Snapshot `json:"tallies,omitzero"`
 }
 
@@ -147,6 +147,14 @@ type WorkerReport struct {
 type Orders struct {
 	Drain bool `json:"drain"`
 }
+
+// TalliesKept is how long what a worker has counted outlives its last report of
+// it, so that a reader has the time to read what came last.
+const TalliesKept = 5 * time.Minute
+
+// FunctionsPool is the pool by which functions that answer queries report what
+// they have counted. It has no workers otherwise.
+const FunctionsPool = "functions"
 
 // Fleet keeps the workers of the pools, their reports and the view that
 // intake places by.
@@ -162,6 +170,9 @@ type Fleet interface {
 	// Report stores a worker's report and returns its orders. ErrRevoked when
 	// the worker was declared dead.
 	Report(ctx context.Context, r WorkerReport) (Orders, error)
+	// Tallies returns what each worker of a pool last said to have counted, by
+	// worker. Those of a worker that is gone stay for TalliesKept at least.
+	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 	// PublishView stores the fleet view, and View returns the last one;
 	// ErrNotFound before the first.
 	PublishView(ctx context.Context, v View) error
@@ -172,6 +183,8 @@ type Fleet interface {
 type View struct {
 	Pools []placement.Pool `json:"pools"`
 	At    time.Time        `json:"at"`
+	// Traffic is what the workers have counted lately; absent before they say so.
+	Traffic tally.Summary `json:"traffic,omitzero"`
 }
 
 // Point is one value of a metric. Dimensions are a flat list of name=value.

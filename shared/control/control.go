@@ -21,6 +21,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -37,6 +38,7 @@ type Fleet interface {
 	Drain(ctx context.Context, pool string, ids ...string) error
 	Workers(ctx context.Context, pool string) ([]cloud.WorkerReport, error)
 	PublishView(ctx context.Context, v cloud.View) error
+	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 }
 
 // Queues tells what waits.
@@ -58,7 +60,7 @@ type Pool struct {
 	InstanceType string
 }
 
-// Options are what a controller is made of. All must be set, but Arch.
+// Options are what a controller is made of. All must be set, but Arch and Shared.
 type Options struct {
 	Holder    string // names this controller in the lease: no two have the same
 	Pools     []Pool
@@ -70,15 +72,19 @@ type Options struct {
 	Metrics   cloud.Metrics
 	Groups    cloud.Groups
 	Ledger    Ledger
-	Tuned     func() tuning.State // the settings in force now, and what is wrong with them
-	Traces    *tracing.Tracer     // nil traces nothing
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Shared keeps what the workers have counted for the next controller; nil
+	// keeps it in this one alone.
+	Shared cloud.Shared
+	Tuned  func() tuning.State // the settings in force now, and what is wrong with them
+	Traces *tracing.Tracer     // nil traces nothing
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Controller keeps a stage in order.
 type Controller struct {
 	Options
+	traffic traffic
 
 	mu    sync.Mutex // guards what follows
 	rules map[string]decision.Action

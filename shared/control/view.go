@@ -16,7 +16,7 @@ import (
 const missedBeats = 3
 
 // PublishView writes how the pools stand: their ready workers and runners, and
-// the work that waits and runs.
+// the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
 	view := cloud.View{At: c.Now()}
 	for _, p := range c.Pools {
@@ -26,6 +26,7 @@ func (c *Controller) PublishView(ctx context.Context) error {
 		}
 		view.Pools = append(view.Pools, seen)
 	}
+	view.Traffic = c.followTraffic(ctx, view.At)
 	if err := c.Fleet.PublishView(ctx, view); err != nil {
 		return fmt.Errorf("publish the fleet view: %w", err)
 	}

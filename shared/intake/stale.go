@@ -1,37 +1,36 @@
 package intake
 
 import (
+	"strings"
 	"time"
 
-	"paragon/shared/core/query"
 	"paragon/shared/core/staleness"
+	"paragon/shared/core/tally"
 )
 
-// staleProfiles are the profiles in use that are too old, or that the newest
-// answers contradict.
-func (s *Service) staleProfiles(rs []query.Record, now time.Time) []staleness.Warning {
+// staleProfiles are the profiles in use that are too old, or that the runs of
+// the last hour contradict.
+func (s *Service) staleProfiles(runs []tally.Run, now time.Time) []staleness.Warning {
 	types := make([]string, len(s.Pools))
 	for i, p := range s.Pools {
 		types[i] = p.InstanceType
 	}
 	old := staleness.Aged(s.Catalogue, staleness.Uses(s.Catalogue, types, s.Arch), s.Settings().ProfileMaxAgeDays, now)
-	return append(staleness.Contradicted(s.Catalogue, s.answers(rs), now), old...)
+	return append(staleness.Contradicted(s.Catalogue, liveRuns(runs), now), old...)
 }
 
-// answers are those that say how long a model takes: answered warm, alone in
-// the batch, and not held to the time that the profile says.
-func (s *Service) answers(rs []query.Record) []staleness.Answer {
-	var out []staleness.Answer
-	for _, r := range rs {
-		o := r.Outcome
-		if r.State != query.Succeeded || o == nil || o.ComputeMS <= 0 || o.RanOn.Paced || o.RanOn.Cold || o.Batch > 1 {
-			continue
+// functionPrefix begins the name of functions as a resource, before their architecture.
+const functionPrefix = "lambda-"
+
+// liveRuns are how long models took, by what the workers counted.
+func liveRuns(runs []tally.Run) []staleness.Runs {
+	var out []staleness.Runs
+	for _, r := range runs {
+		use := staleness.Use{Instance: r.Resource}
+		if arch, function := strings.CutPrefix(r.Resource, functionPrefix); function {
+			use = staleness.Use{Arch: arch, MemoryMB: r.MemoryMB}
 		}
-		a := staleness.Answer{Model: r.Model, MS: o.ComputeMS, Use: staleness.Use{Instance: o.RanOn.Resource}}
-		if o.RanOn.Kind == query.OnFunction {
-			a.Use = staleness.Use{Arch: s.Arch, MemoryMB: o.RanOn.MemoryMB}
-		}
-		out = append(out, a)
+		out = append(out, staleness.Runs{Model: r.Model, Use: use, P50MS: r.Compute.P50, Count: r.Count})
 	}
 	return out
 }

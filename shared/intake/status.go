@@ -10,9 +10,6 @@ import (
 	"paragon/shared/core/query"
 )
 
-// recentQueries is over how many of the newest queries the status looks back.
-const recentQueries = 500
-
 // Status gathers the state of the stage.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	st := api.Status{At: s.Now(), Queues: map[string]api.QueueStatus{}, Drifted: s.drifted(ctx, s.Settings())}
@@ -33,8 +30,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		}
 		st.Pools = append(st.Pools, poolStatus(p, ws))
 	}
-	var rs []query.Record
-	st.Overflow, st.Classes, st.Profiles = overflowStatus(rs), classStatus(rs), s.staleProfiles(rs, st.At)
+	if err := s.addTraffic(ctx, &st); err != nil {
+		return st, err
+	}
 	return st, s.addRates(ctx, st)
 }
 
@@ -63,40 +61,6 @@ func poolStatus(p Pool, ws []cloud.WorkerReport) api.PoolStatus {
 		out.Held += w.HeldStrict + w.HeldRelaxed
 		out.Answered += w.Answered
 		out.Bounced += w.Bounced
-	}
-	return out
-}
-
-func overflowStatus(rs []query.Record) api.OverflowStatus {
-	var o api.OverflowStatus
-	for _, r := range rs {
-		if r.State == query.Succeeded && r.Outcome != nil {
-			o.Answered++
-			if r.Outcome.RanOn.Kind == query.OnFunction {
-				o.OnFunctions++
-			}
-		}
-	}
-	if o.Answered > 0 {
-		o.Share = float64(o.OnFunctions) / float64(o.Answered)
-	}
-	return o
-}
-
-func classStatus(rs []query.Record) map[query.Class]api.ClassStatus {
-	out := map[query.Class]api.ClassStatus{query.Strict: {}, query.Relaxed: {}}
-	for _, r := range rs {
-		if !r.State.Terminal() || r.State == query.Cancelled {
-			continue
-		}
-		c := out[r.Class]
-		c.Recent++
-		if r.Met() {
-			c.Met++
-		}
-		percent := 100 * float64(c.Met) / float64(c.Recent)
-		c.Attainment = &percent
-		out[r.Class] = c
 	}
 	return out
 }

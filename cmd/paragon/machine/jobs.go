@@ -28,7 +28,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.catalogue, Arch: arch(), Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues,
-		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger,
+		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger, Shared: m.home.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	m.dispatching(d.Pump, m.functions.Close)

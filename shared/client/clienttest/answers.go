@@ -14,6 +14,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/staleness"
+	"paragon/shared/core/tally"
 )
 
 // Labels are those of the task that the fake serves.
@@ -144,8 +145,10 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 			"overflow": {Visible: 0, InFlight: 5}, "dead-letters": {},
 		},
 		Classes: map[query.Class]api.ClassStatus{
-			query.Strict:  {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, LastMinute: wave(a.polls, 21, 9)},
-			query.Relaxed: {ArrivalsPerSecond: 18.2, Recent: 190, Met: 190, Attainment: &relaxed, LastMinute: wave(a.polls+20, 18, 6)},
+			query.Strict: {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, LastMinute: wave(a.polls, 21, 9),
+				Traffic: traffic(310, 306, 61, tally.Quantiles{P50: 21.4, P95: 180, P99: 431})},
+			query.Relaxed: {ArrivalsPerSecond: 18.2, Recent: 190, Met: 190, Attainment: &relaxed, LastMinute: wave(a.polls+20, 18, 6),
+				Traffic: traffic(190, 190, 0, tally.Quantiles{P50: 900, P95: 4200, P99: 7100})},
 		},
 		Overflow: api.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},
 		HomeStatus: api.HomeStatus{
@@ -158,6 +161,13 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 			Text: "the profile of mlp on c5.large is 100 days old",
 		}},
 	})
+}
+
+// traffic is what became of so many queries, the same in the last minute and hour.
+func traffic(answered, met, overflowed int64, latency tally.Quantiles) api.Traffic {
+	percent := 100 * float64(met) / float64(answered)
+	l := api.Load{Arrived: answered, Answered: answered, Met: met, Overflowed: overflowed, Attainment: &percent, CostUSD: 0.001, Latency: &latency}
+	return api.Traffic{Minute: l, Hour: l}
 }
 
 // savings are quoted unless the fake is off its calibration.

@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/tally"
 )
 
 // ifNotGone is the condition of every write to a worker's row but the last.
@@ -37,10 +38,14 @@ func (f *fleet) Drain(ctx context.Context, pool string, ids ...string) error {
 // until is when a worker's row may be deleted.
 func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
 
-// Report implements cloud.Fleet: one write. A worker that reports itself gone
+// Report implements cloud.Fleet: one write, and one more with tallies. A worker that reports itself gone
 // is gone for good, like one that was declared dead.
 func (f *fleet) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error) {
 	attempt := "report of worker " + r.ID
+	if err := f.putTallies(ctx, r); err != nil {
+		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)
+	}
+	r.Tallies = tally.Snapshot{}
 	doc, err := document(r)
 	if err != nil {
 		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)

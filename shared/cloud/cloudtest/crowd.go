@@ -22,8 +22,8 @@ const (
 	consumers = 6
 )
 
-// tally counts the ends that won, by query.
-type tally struct {
+// wins counts the ends that won, by query.
+type wins struct {
 	sync.Mutex
 	won map[string]int
 }
@@ -32,7 +32,7 @@ type tally struct {
 // what producers accept.
 func crowd(t *testing.T, s *suite) {
 	ctx, stop := context.WithCancel(t.Context())
-	sum := &tally{won: map[string]int{}}
+	sum := &wins{won: map[string]int{}}
 	var working sync.WaitGroup
 	for i := range consumers {
 		working.Go(func() {
@@ -73,7 +73,7 @@ func crowd(t *testing.T, s *suite) {
 }
 
 // consume works until ctx ends; what it does with a message is drawn.
-func (s *suite) consume(ctx context.Context, t *testing.T, q cloud.QueueName, draw *rand.Rand, sum *tally) {
+func (s *suite) consume(ctx context.Context, t *testing.T, q cloud.QueueName, draw *rand.Rand, sum *wins) {
 	for ctx.Err() == nil {
 		ds, err := s.Home.Queues.Receive(ctx, q, 3, s.Lease, 10*s.Lease)
 		if err != nil && ctx.Err() == nil {
@@ -98,7 +98,7 @@ func (s *suite) consume(ctx context.Context, t *testing.T, q cloud.QueueName, dr
 	}
 }
 
-func (s *suite) finish(ctx context.Context, d cloud.Delivery, sum *tally) error {
+func (s *suite) finish(ctx context.Context, d cloud.Delivery, sum *wins) error {
 	r, won, err := s.Home.Store.Finish(ctx, d.Message.ID, succeeded(d.Message.ID))
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 )
 
 const pool = "contract"
@@ -18,6 +20,7 @@ var fleetCases = []contractCase{
 	{"a drain mark reaches its worker and stays", anyHome, drainStays},
 	{"a worker that is gone is gone", anyHome, goneIsGone},
 	{"a dead worker is told so", anyHome, deadIsTold},
+	{"what a worker has counted outlives it", anyHome, talliesStay},
 	{"the desired number is a number", anyHome, desiredIsNumber},
 	{"the last view is the view", anyHome, lastView},
 }
@@ -90,6 +93,33 @@ func deadIsTold(t *testing.T, s *suite) {
 		t.Errorf("the report of a dead worker: %v, want ErrRevoked", err)
 	}
 	s.workers(t)
+}
+
+func talliesStay(t *testing.T, s *suite) {
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	book, key := tally.NewBook(at), tally.Key{Task: "t", Model: "m", Class: query.Strict, Resource: "c5.large"}
+	book.Ended(key, tally.Observation{State: query.Succeeded, Met: true, LatencyMS: 12})
+	listed := report("w1", cloud.Ready)
+	first := listed
+	first.Tallies = book.Snapshot(at)
+	s.report(t, first)
+	s.workers(t, listed) // they are read more often, and without tallies
+	book.Ended(key, tally.Observation{State: query.Expired})
+	last := report("w1", cloud.Ready)
+	last.Tallies = book.Snapshot(at.Add(time.Second))
+	s.report(t, last)
+	s.report(t, report("w1", cloud.Ready)) // says nothing of them
+	s.report(t, report("w1", cloud.Gone))
+	other := report("w2", cloud.Ready)
+	other.Pool, other.Tallies = cloud.FunctionsPool, first.Tallies
+	s.report(t, other)
+	for of, want := range map[string]map[string]tally.Snapshot{pool: {"w1": last.Tallies}, cloud.FunctionsPool: {"w2": first.Tallies}, "nobody's": {}} {
+		got, err := s.Home.Fleet.Tallies(t.Context(), of)
+		must(t, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("tallies of pool %s (-want +got):\n%s", of, diff)
+		}
+	}
 }
 
 func desiredIsNumber(t *testing.T, s *suite) {

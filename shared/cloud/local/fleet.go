@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/tally"
 )
 
 // SetDesired implements cloud.Fleet.
@@ -79,6 +80,8 @@ func (c *consumer) Drain(ctx context.Context, pool string, ids ...string) error 
 // for good, like one that MarkGone named.
 func (c *consumer) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error) {
 	var orders cloud.Orders
+	c.tallies.put(r, c.now())
+	r.Tallies = tally.Snapshot{}
 	text, err := json.Marshal(r)
 	if err != nil {
 		return orders, fmt.Errorf("encode the report of worker %s: %w", r.ID, err)

@@ -60,6 +60,7 @@ type Home struct {
 	waits     waiters
 	consumers consumers
 	changed   broadcast
+	tallies   tallies
 	closing   sync.Once
 }
 

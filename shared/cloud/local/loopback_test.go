@@ -143,6 +143,7 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.Store.Expired(ctx, now, 1)
 	c.Store.Forget(ctx, now)
 	c.Store.Recent(ctx, "", 1)
+	c.Fleet.Tallies(ctx, "p")
 	c.Fleet.SetDesired(ctx, "", 1)
 	c.Fleet.Workers(ctx, "")
 	c.Fleet.Drain(ctx, "")

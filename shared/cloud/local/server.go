@@ -12,6 +12,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local/loopback"
 	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 )
 
 // NewServer returns the handler through which children reach the home, at
@@ -153,6 +154,9 @@ var calls = map[string]handler{
 	}),
 	"report": on(func(ctx context.Context, c *consumer, r cloud.WorkerReport) (cloud.Orders, error) {
 		return c.Report(ctx, r)
+	}),
+	"tallies": on(func(ctx context.Context, c *consumer, pool string) (map[string]tally.Snapshot, error) {
+		return c.Tallies(ctx, pool)
 	}),
 	"publish-view": on(func(ctx context.Context, c *consumer, v cloud.View) (loopback.None, error) {
 		return loopback.None{}, c.PublishView(ctx, v)

@@ -1,7 +1,7 @@
 // Package staleness tells which profiles are not to be gone by any more: those
 // that were measured long ago, and those that live answers contradict. It is
 // the paper's live check (its section 3.2.4): providers change what a resource
-// does without saying so. It is pure: the caller hands in what was answered.
+// does without saying so. It is pure: the caller hands in how long runs took.
 package staleness
 
 import (
@@ -43,9 +43,9 @@ type Warning struct {
 	ProfileMS float64 `json:"profile_p50_ms"`
 	// AgeDays is how old the figure is; absent when it has no date.
 	AgeDays *float64 `json:"age_days,omitempty"`
-	// LiveMS is the median of the last Answers of its kind; 0 of an old one.
+	// LiveMS is the median of the last hour's Answers of its kind; 0 of an old one.
 	LiveMS  float64 `json:"live_p50_ms,omitempty"`
-	Answers int     `json:"answers,omitempty"`
+	Answers int64   `json:"answers,omitempty"`
 	// Text is all of it in words.
 	Text string `json:"text"`
 }
@@ -151,40 +151,31 @@ func several(names []string) string {
 	}
 }
 
-// Answer is how long one query was computed: warm, alone in its batch and not
-// held to a profile's time.
-type Answer struct {
+// Runs are how long a model took on a resource lately, of queries that were
+// computed warm, alone in their batch and not held to a profile's time.
+type Runs struct {
 	Model string
 	Use   Use
-	MS    float64
+	P50MS float64 // the median, within the bucket error of package tally
+	Count int64
 }
 
-// Contradicted lists the profiles that live answers are far from.
-func Contradicted(c *profile.Catalogue, answers []Answer, now time.Time) []Warning {
-	type place struct {
-		model string
-		use   Use
-	}
-	times := map[place][]float64{}
-	for _, a := range answers {
-		p := place{a.Model, a.Use}
-		times[p] = append(times[p], a.MS)
-	}
+// Contradicted lists the profiles that live runs are far from.
+func Contradicted(c *profile.Catalogue, live []Runs, now time.Time) []Warning {
 	var out []Warning
-	for p, ms := range times {
-		m, known := c.Model(p.model)
-		if !known || len(ms) < LeastAnswers {
+	for _, r := range live {
+		m, known := c.Model(r.Model)
+		if !known || r.Count < LeastAnswers {
 			continue
 		}
-		w, ok := figure(c, m, p.use, now)
-		slices.Sort(ms)
-		w.LiveMS, w.Answers = ms[(len(ms)-1)/2], len(ms)
+		w, ok := figure(c, m, r.Use, now)
+		w.LiveMS, w.Answers = r.P50MS, r.Count
 		if !ok || !far(w.ProfileMS, w.LiveMS) {
 			continue
 		}
-		w.Kind, w.Resources = Live, []string{p.use.name()}
+		w.Kind, w.Resources = Live, []string{r.Use.name()}
 		w.Text = fmt.Sprintf("%s on %s takes %.2f ms (p50 of %d answers) where its profile (%s, %s) says %.2f ms: measure it again",
-			w.Model, p.use.name(), w.LiveMS, w.Answers, w.Figure, age(w.AgeDays), w.ProfileMS)
+			w.Model, r.Use.name(), w.LiveMS, w.Answers, w.Figure, age(w.AgeDays), w.ProfileMS)
 		out = append(out, w)
 	}
 	slices.SortFunc(out, func(a, b Warning) int {

@@ -12,6 +12,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 	"paragon/shared/intake"
 )
 
@@ -36,17 +37,22 @@ func TestStatusTellsHowTheStageStands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	on := succeeded
+	for range 4 {
+		s.submit(t, asking(t, `,"class":"strict","constraints":{"latency_ms":60000}`))
+	}
+	now := time.Now()
+	h, book := tally.NewHistory(now), tally.NewBook(now)
 	for i := range 4 {
-		id := s.submit(t, asking(t, `,"class":"strict","constraints":{"latency_ms":60000}`)).query(t).ID
-		o := on
-		o.FinishedAt = time.Now()
-		if i == 0 {
-			o.RanOn.Kind, o.FinishedAt = query.OnFunction, time.Now().Add(time.Hour)
-		}
-		if _, _, err := s.cloud.Store.Finish(t.Context(), id, o); err != nil {
-			t.Fatal(err)
-		}
+		book.Ended(tally.Key{Task: "fashion", Model: "fast", Class: query.Strict}, tally.Observation{State: query.Succeeded, Met: i > 0, Overflowed: i == 0, LatencyMS: 20})
+	}
+	h.Feed("w-1", book.Snapshot(now), now)
+	view, err := s.cloud.Fleet.View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	view.Traffic = h.Summary(now)
+	if err := s.cloud.Fleet.PublishView(t.Context(), view); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.cloud.Metrics.Put(t.Context(), cloud.Point{
 		Metric: intake.MetricArrivals, Dimensions: intake.ArrivalDimensions("fashion", query.Strict), At: time.Now().Add(-30 * time.Second), Value: 120,
@@ -60,7 +66,7 @@ func TestStatusTellsHowTheStageStands(t *testing.T) {
 		t.Errorf("pool %+v", p)
 	}
 	c := st.Classes[query.Strict]
-	if c.Recent != 4 || c.Met != 3 || c.Attainment == nil || *c.Attainment != 75 || c.ArrivalsPerSecond != 2 {
+	if c.Recent != 4 || c.Met != 3 || c.Attainment == nil || *c.Attainment != 75 || c.ArrivalsPerSecond != 2 || c.Minute.Answered != 4 || c.Hour.Latency.P50 == 0 {
 		t.Errorf("strict %+v", c)
 	}
 	if st.Overflow.Share != 0.25 || st.Queues["work-strict-general"].Visible != 4 || st.Desired["general"] != 2 {

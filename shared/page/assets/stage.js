@@ -6,7 +6,7 @@ export function showStage(s) {
   for (const name of ["strict", "relaxed"]) showClass(name, s.classes?.[name] ?? {});
   byId("overflow").textContent = s.overflow?.answered ? percent(100 * s.overflow.share) : "–";
   byId("overflow-of").textContent = s.overflow?.answered
-    ? `${s.overflow.on_functions} of the last ${s.overflow.answered} answers came from functions` : "nothing answered yet";
+    ? `${s.overflow.on_functions} of the last hour's ${s.overflow.answered} answers came from functions` : "nothing answered yet";
   byId("cost").textContent = dollars(s.cost_usd);
   byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
   showSavings(s.savings);
@@ -53,8 +53,15 @@ function showClass(name, c) {
   const met = byId(`met-${name}`);
   met.textContent = percent(c.attainment_percent);
   met.dataset.tone = c.attainment_percent == null ? "" : c.attainment_percent >= 99 ? "good" : c.attainment_percent < 95 ? "bad" : "";
-  byId(`met-${name}-of`).textContent = c.recent ? `${c.met} of the last ${c.recent}` : "none finished yet";
+  byId(`met-${name}-of`).textContent = c.recent ? `${c.met} of the last hour's ${c.recent}` : "none finished yet";
+  byId(`latency-${name}`).textContent = quantiles(c.last_minute?.latency, "the last minute") || quantiles(c.last_hour?.latency, "the last hour");
   byId(`rate-${name}`).textContent = `${(c.arrivals_per_second ?? 0).toFixed(1)}/s`;
+}
+
+// quantiles names the percentiles of the latencies of some time; nothing when none was answered.
+function quantiles(latency, of) {
+  if (!latency) return "";
+  return `${of}: p50 ${milliseconds(latency.p50_ms)}, p95 ${milliseconds(latency.p95_ms)}, p99 ${milliseconds(latency.p99_ms)}`;
 }
 
 // showArrivals draws strict above relaxed, so that the outline is the whole load.

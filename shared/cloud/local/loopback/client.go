@@ -19,6 +19,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 )
 
 // goodbye bounds the calls that follow on a caller's context that has ended.
@@ -214,6 +215,10 @@ func (r *remote) Drain(ctx context.Context, pool string, ids ...string) error {
 
 func (r *remote) Report(ctx context.Context, w cloud.WorkerReport) (cloud.Orders, error) {
 	return call[cloud.Orders](ctx, r, "report", w)
+}
+
+func (r *remote) Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error) {
+	return call[map[string]tally.Snapshot](ctx, r, "tallies", pool)
 }
 
 func (r *remote) PublishView(ctx context.Context, v cloud.View) error {

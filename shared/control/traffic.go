@@ -1,0 +1,144 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/tally"
+)
+
+const (
+	// trafficName is the shared value that holds the history of tallies.
+	trafficName = "traffic"
+	// trafficSavedEvery is how often it is written. A controller that goes on
+	// from it loses nothing: what was counted meanwhile counts as of its start.
+	trafficSavedEvery = time.Minute
+	// mostTraffic bounds the written history, in packed bytes: a row of DynamoDB
+	// takes 400 KB. A larger one is written without the workers' own counts.
+	mostTraffic = 300 << 10
+)
+
+// traffic is what became of the last queries, by what the workers counted.
+type traffic struct {
+	mu      sync.Mutex // guards what follows
+	history *tally.History
+	version int64 // of the shared value that the history goes on from
+	readAt  time.Time
+	savedAt time.Time
+	last    tally.Summary
+}
+
+// followTraffic returns what became of the last queries. It reads the workers'
+// tallies once a heartbeat, as they come no more often; what cannot be read is
+// read the next time, as tallies are cumulative.
+func (c *Controller) followTraffic(ctx context.Context, now time.Time) tally.Summary {
+	t := &c.traffic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if beat := seconds(c.settings().HeartbeatSeconds); !t.readAt.IsZero() && now.Sub(t.readAt) < beat {
+		return t.last
+	}
+	t.readAt = now
+	if err := c.readTraffic(ctx, now); err != nil {
+		c.Log.Warn("could not follow what the workers have counted", "error", err)
+	}
+	return t.last
+}
+
+// readTraffic feeds the history, keeps it, and sums it up. The caller holds the lock.
+func (c *Controller) readTraffic(ctx context.Context, now time.Time) error {
+	t := &c.traffic
+	if t.history == nil {
+		if err := c.restoreTraffic(ctx, now); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, pool := range append([]Pool{{Name: cloud.FunctionsPool}}, c.Pools...) {
+		counted, err := c.Fleet.Tallies(ctx, pool.Name)
+		errs = append(errs, err)
+		for id, s := range counted {
+			t.history.Feed(pool.Name+"/"+id, s, now)
+		}
+	}
+	t.history.Forget(now)
+	t.last = t.history.Summary(now)
+	if c.Shared != nil && now.Sub(t.savedAt) >= trafficSavedEvery {
+		errs = append(errs, c.saveTraffic(ctx, now))
+	}
+	return errors.Join(errs...)
+}
+
+// restoreTraffic goes on from the history of an earlier controller. One that
+// cannot be decoded is as if there were none.
+func (c *Controller) restoreTraffic(ctx context.Context, now time.Time) error {
+	t := &c.traffic
+	var packed []byte
+	if c.Shared != nil {
+		var err error
+		if packed, t.version, err = c.Shared.ReadShared(ctx, trafficName); err != nil {
+			return fmt.Errorf("read the history of tallies: %w", err)
+		}
+	}
+	t.savedAt, t.history = now, tally.NewHistory(now)
+	if packed == nil {
+		return nil
+	}
+	before := new(tally.History)
+	raw, err := Unpack(packed)
+	if err == nil {
+		err = json.Unmarshal(raw, before)
+	}
+	if err != nil {
+		c.Log.Warn("the history of tallies cannot be read; starting anew", "error", err)
+		return nil
+	}
+	t.history = before
+	return nil
+}
+
+// saveTraffic writes the history for the next controller. If another controller
+// has written one meanwhile, the next turn goes on from that one.
+func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
+	t := &c.traffic
+	packed, err := packTraffic(t.history, now)
+	if err != nil {
+		return err
+	}
+	version, err := c.Shared.SwapShared(ctx, trafficName, packed, t.version)
+	switch {
+	case errors.Is(err, cloud.ErrConflict):
+		t.history = nil
+	case err != nil:
+		return fmt.Errorf("write the history of tallies: %w", err)
+	default:
+		t.version, t.savedAt = version, now
+	}
+	return nil
+}
+
+// packTraffic encodes a history within mostTraffic.
+func packTraffic(h *tally.History, now time.Time) ([]byte, error) {
+	raw, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("encode the history of tallies: %w", err)
+	}
+	packed, err := Pack(raw)
+	if err != nil || len(packed) <= mostTraffic {
+		return packed, err
+	}
+	slim := new(tally.History)
+	if err := json.Unmarshal(raw, slim); err != nil {
+		return nil, fmt.Errorf("encode the history of tallies: %w", err)
+	}
+	slim.ForgetSources(now)
+	if raw, err = json.Marshal(slim); err != nil {
+		return nil, fmt.Errorf("encode the history of tallies: %w", err)
+	}
+	return Pack(raw)
+}

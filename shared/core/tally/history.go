@@ -1,0 +1,163 @@
+package tally
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// The slots of a History's windows.
+const (
+	minuteSlot, minuteSlots = 10 * time.Second, 6
+	hourSlot, hourSlots     = 5 * time.Minute, 12
+)
+
+// History follows the snapshots of many sources and knows what they counted in
+// the last minute and in the last hour. It is encoded as JSON, to be kept
+// between two processes. It is not safe for concurrent use.
+type History struct {
+	since        time.Time
+	tracker      Tracker
+	minute, hour Window
+}
+
+// NewHistory returns a history that begins now.
+func NewHistory(now time.Time) *History {
+	return &History{since: now, tracker: NewTracker(now), minute: NewWindow(minuteSlot, minuteSlots), hour: NewWindow(hourSlot, hourSlots)}
+}
+
+// Feed takes a source's snapshot. What it has counted since its last one counts
+// as of the snapshot's own time, but never as of a time to come.
+func (h *History) Feed(source string, s Snapshot, now time.Time) {
+	at := s.At
+	if at.After(now) {
+		at = now
+	}
+	more := h.tracker.Follow(source, s, now)
+	h.minute.Add(at, more)
+	h.hour.Add(at, more)
+}
+
+// Forget drops the sources that have said nothing for an hour.
+func (h *History) Forget(now time.Time) { h.tracker.Forget(now) }
+
+// ForgetSources drops all sources: each starts from its next snapshot, and what
+// it counts until then is lost. So it is of one that begins within a minute, as
+// clocks differ.
+func (h *History) ForgetSources(now time.Time) { h.tracker = NewTracker(now.Add(2 * startSlack)) }
+
+// saved is a history as JSON.
+type saved struct {
+	Since   time.Time `json:"since"`
+	Tracker Tracker   `json:"tracker"`
+	Minute  []slot    `json:"minute,omitempty"`
+	Hour    []slot    `json:"hour,omitempty"`
+}
+
+// MarshalJSON encodes all of it.
+func (h *History) MarshalJSON() ([]byte, error) {
+	return json.Marshal(saved{h.since, h.tracker, h.minute.kept, h.hour.kept})
+}
+
+// UnmarshalJSON decodes what MarshalJSON encodes.
+func (h *History) UnmarshalJSON(text []byte) error {
+	var s saved
+	if err := json.Unmarshal(text, &s); err != nil {
+		return fmt.Errorf("history of tallies: %w", err)
+	}
+	*h = *NewHistory(s.Since)
+	h.tracker, h.minute.kept, h.hour.kept = s.Tracker, s.Minute, s.Hour
+	return nil
+}
+
+// Summary is a history in few words, for the status of a stage.
+type Summary struct {
+	At    time.Time `json:"at"`
+	Since time.Time `json:"since"` // what was before is not known
+	// Minute and Hour are the last ones, by class over all tasks (without a
+	// task) and by task and class.
+	Minute []Load `json:"minute,omitempty"`
+	Hour   []Load `json:"hour,omitempty"`
+	// Runs are how long models took in the last hour, by model and resource.
+	Runs []Run `json:"runs,omitempty"`
+}
+
+// IsZero tells whether there is no summary.
+func (s Summary) IsZero() bool { return s.At.IsZero() }
+
+// Load is what became of the queries of a class, and of a task if it is given.
+type Load struct {
+	Key
+	Counts
+	Latency Quantiles `json:"latency,omitzero"`
+	Wait    Quantiles `json:"wait,omitzero"`
+}
+
+// Run is how long a model takes on a resource, when it can be held against a profile.
+type Run struct {
+	Key
+	Count   int64     `json:"count"`
+	Compute Quantiles `json:"compute"`
+}
+
+// Quantiles are those of times in milliseconds, within BucketError.
+type Quantiles struct {
+	P50 float64 `json:"p50_ms"`
+	P95 float64 `json:"p95_ms"`
+	P99 float64 `json:"p99_ms"`
+}
+
+// QuantilesOf returns a histogram's quantiles to three digits; zeros when it is empty.
+func QuantilesOf(h Histogram) Quantiles {
+	of := func(q float64) float64 {
+		ms, _ := h.Quantile(q)
+		return rounded(ms, 3)
+	}
+	return Quantiles{of(0.50), of(0.95), of(0.99)}
+}
+
+// rounded keeps so many digits: summaries are paid by their size.
+func rounded(v float64, digits int) float64 {
+	if v == 0 {
+		return 0
+	}
+	scale := math.Pow(10, float64(digits)-math.Ceil(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}
+
+// maxRuns bounds the runs of a summary: those of which there are most are in it.
+const maxRuns = 64
+
+// Summary returns what was counted until now.
+func (h *History) Summary(now time.Time) Summary {
+	minute, hour := h.minute.Sum(now), h.hour.Sum(now)
+	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), Runs: runs(hour)}
+}
+
+func loads(ts []Tally) []Load {
+	var out []Load
+	for _, t := range slices.Concat(Group(ts, ByClass), Group(ts, ByTask)) {
+		if t.Class == "" || slices.ContainsFunc(out, func(l Load) bool { return l.Key == t.Key }) {
+			continue
+		}
+		t.CostUSD = rounded(t.CostUSD, 5)
+		out = append(out, Load{Key: t.Key, Counts: t.Counts, Latency: QuantilesOf(t.Latency), Wait: QuantilesOf(t.Wait)})
+	}
+	return out
+}
+
+func runs(ts []Tally) []Run {
+	var out []Run
+	for _, t := range Group(ts, ByResource) {
+		if n := t.Compute.Count(); n > 0 {
+			out = append(out, Run{t.Key, n, QuantilesOf(t.Compute)})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Run) int { return cmp.Compare(b.Count, a.Count) })
+	out = out[:min(len(out), maxRuns)]
+	slices.SortFunc(out, func(a, b Run) int { return a.Compare(b.Key) })
+	return out
+}

@@ -1,0 +1,72 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"paragon/shared/api"
+	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
+)
+
+// addTraffic fills in what became of the last queries, and which profiles that
+// puts in doubt, by what the fleet view tells of the workers' counts.
+func (s *Service) addTraffic(ctx context.Context, st *api.Status) error {
+	v, err := s.Fleet.View(ctx)
+	if err != nil && !errors.Is(err, cloud.ErrNotFound) { // none was published yet
+		return fmt.Errorf("status: %w", err)
+	}
+	sum := v.Traffic
+	st.CountedSince = sum.Since
+	st.Classes, st.Tasks = trafficStatus(sum)
+	st.Overflow = overflowStatus(st.Classes)
+	st.Profiles = s.staleProfiles(sum.Runs, st.At)
+	return nil
+}
+
+// trafficStatus sorts a summary by class, and by task and class.
+func trafficStatus(sum tally.Summary) (map[query.Class]api.ClassStatus, []api.TaskStatus) {
+	minute := make(map[tally.Key]tally.Load, len(sum.Minute))
+	for _, l := range sum.Minute {
+		minute[l.Key] = l
+	}
+	classes, tasks := map[query.Class]api.ClassStatus{query.Strict: {}, query.Relaxed: {}}, []api.TaskStatus(nil)
+	for _, l := range sum.Hour { // the last minute is a part of it
+		t := api.Traffic{Minute: loadStatus(minute[l.Key]), Hour: loadStatus(l)}
+		if l.Task != "" {
+			tasks = append(tasks, api.TaskStatus{Task: l.Task, Class: l.Class, Traffic: t})
+		} else if _, known := classes[l.Class]; known {
+			classes[l.Class] = api.ClassStatus{Recent: l.Ended(), Met: l.Met, Attainment: t.Hour.Attainment, Traffic: t}
+		}
+	}
+	return classes, tasks
+}
+
+func loadStatus(l tally.Load) api.Load {
+	out := api.Load{
+		Arrived: l.Arrived, Refused: l.Refused, Answered: l.Answered, Failed: l.Failed, Expired: l.Expired, Cancelled: l.Cancelled,
+		Met: l.Met, Overflowed: l.Overflowed, CostUSD: l.CostUSD,
+	}
+	if n := l.Ended(); n > 0 {
+		percent := 100 * float64(l.Met) / float64(n)
+		out.Attainment = &percent
+	}
+	if l.Answered > 0 {
+		out.Latency, out.Wait = &l.Latency, &l.Wait
+	}
+	return out
+}
+
+func overflowStatus(classes map[query.Class]api.ClassStatus) api.OverflowStatus {
+	var o api.OverflowStatus
+	for _, c := range classes {
+		o.Answered += c.Hour.Answered
+		o.OnFunctions += c.Hour.Overflowed
+	}
+	if o.Answered > 0 {
+		o.Share = float64(o.OnFunctions) / float64(o.Answered)
+	}
+	return o
+}
