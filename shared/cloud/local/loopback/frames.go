@@ -87,7 +87,7 @@ func (f *frames) next() ([]byte, error) {
 	f.left -= lengthBytes
 	n := int64(binary.BigEndian.Uint32(length[:]))
 	if n > f.left {
-		return nil, fmt.Errorf("%w: a frame of %d bytes where %d may come", ErrFrames, n, max(0, f.left))
+		return nil, fmt.Errorf("%w: %w: a frame of %d bytes where %d may come", ErrFrames, cloud.ErrTooLarge, n, max(0, f.left))
 	}
 	f.left -= n
 	if n == 0 {
