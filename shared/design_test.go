@@ -63,6 +63,7 @@ var layers = []struct {
 	{"shared/core", []string{"shared/core"}},
 	{"shared/engine", []string{"shared/core", "shared/engine"}},
 	{"shared/cloud", []string{"shared/core", "shared/cloud"}},
+	{"shared/balancer", []string{"shared/balancer"}},
 	{"shared/simulate", []string{"shared/core", "shared/simulate"}},
 	{"shared/telemetry", []string{"shared/core", "shared/cloud", "shared/telemetry"}},
 	{"shared/api", []string{"shared/core", "shared/api"}},

@@ -71,7 +71,7 @@ func TestWaitingReceiveOutlivesAnOutage(t *testing.T) {
 	_, err = shell.Exec(`COMMIT`)
 	must(t, err)
 	must(t, h.writes.answer(o))
-	ds, err := deliveries(queue, rows, 1)
+	ds, err := h.deliveries(queue, rows, 1)
 	must(t, err)
 	if len(ds) != 1 || ds[0].Message.ID != "x" {
 		t.Errorf("received %v", ds)

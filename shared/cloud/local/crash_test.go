@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -41,7 +42,7 @@ func hammer(path, run string) error {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%s-%d-%d", run, p, i)
 				r := query.Record{ID: id, State: query.Placed, ForgetAt: time.Now().Add(time.Hour)}
-				if _, _, err := c.Store.Accept(ctx, r, queue, query.Message{ID: id}); err != nil {
+				if _, _, err := c.Store.Accept(ctx, r, queue, withInput(id, inputOf(id))); err != nil {
 					broken <- err
 				}
 				fmt.Println("accepted", id, "")
@@ -54,6 +55,9 @@ func hammer(path, run string) error {
 					broken <- err
 				}
 				for _, d := range ds {
+					if !bytes.Equal(d.Message.Input.Data, inputOf(d.Message.ID)) {
+						broken <- fmt.Errorf("%s came with another input, of %d bytes", d.Message.ID, len(d.Message.Input.Data))
+					}
 					label := fmt.Sprintf("%s/%d", run, p)
 					o := query.Outcome{State: query.Succeeded, Result: &query.Result{Label: label}}
 					_, won, err := c.Store.Finish(ctx, d.Message.ID, o)
@@ -73,6 +77,11 @@ func hammer(path, run string) error {
 	return <-broken
 }
 
+// inputOf is the input of a query, every second one in a file.
+func inputOf(id string) []byte {
+	return bytes.Repeat([]byte(id), 1+int(id[len(id)-1]%2)*inlineBytes)
+}
+
 // TestKilledAnywhereLosesNothing kills a process of the home again and again
 // on one file, and holds what it had acknowledged against what is there.
 func TestKilledAnywhereLosesNothing(t *testing.T) {
@@ -83,9 +92,25 @@ func TestKilledAnywhereLosesNothing(t *testing.T) {
 		runVictim(t, path, fmt.Sprint("r", run), 50+draw.IntN(400), accepted, finished)
 		h := openAt(t, path, Options{})
 		checkAcknowledged(t, h, accepted, finished)
+		checkFiles(t, h)
 		must(t, h.Close())
 	}
-	finishRest(t, openAt(t, path, Options{}), accepted, finished)
+	h := openAt(t, path, Options{})
+	finishRest(t, h, accepted, finished)
+	if fs := inputFiles(t, h); len(fs) != 0 {
+		t.Errorf("%d inputs are left of no message", len(fs))
+	}
+}
+
+// checkFiles holds that each file has its row.
+func checkFiles(t *testing.T, h *Home) {
+	t.Helper()
+	var rows int
+	_, err := h.reads.one(`SELECT count(*) FROM messages WHERE input <> ''`, nil, &rows)
+	must(t, err)
+	if fs := inputFiles(t, h); len(fs) != rows {
+		t.Errorf("%d files are there for %d messages", len(fs), rows)
+	}
 }
 
 // runVictim kills a process once it has acknowledged some calls.
@@ -153,6 +178,9 @@ func finishRest(t *testing.T, h *Home, accepted map[string]bool, finished map[st
 			break
 		}
 		for _, d := range ds {
+			if !bytes.Equal(d.Message.Input.Data, inputOf(d.Message.ID)) {
+				t.Errorf("%s came with another input, of %d bytes", d.Message.ID, len(d.Message.Input.Data))
+			}
 			r, won, err := c.Store.Finish(t.Context(), d.Message.ID, query.Outcome{State: query.Succeeded})
 			must(t, err)
 			if label, was := finished[d.Message.ID]; was && (won || r.Outcome.Result.Label != label) {

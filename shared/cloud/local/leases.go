@@ -48,7 +48,11 @@ func (c *consumer) receive(ctx context.Context, q cloud.QueueName, limit int, le
 	if len(rows) == 0 {
 		return nil, ctx.Err()
 	}
-	return deliveries(q, rows, number)
+	ds, err := c.deliveries(q, rows, number)
+	if err != nil {
+		return nil, errors.Join(err, c.abandon(context.WithoutCancel(ctx), number)) // nobody has them
+	}
+	return ds, nil
 }
 
 // patiently waits for a parked operation until wait is over or ctx ends. Then
@@ -82,7 +86,7 @@ type leased struct {
 	parcel
 }
 
-const visible = `SELECT seq, receives, message, data FROM messages
+const visible = `SELECT seq, receives, message, data, input, input_bytes, input_sum FROM messages
 	WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, seq LIMIT ?`
 
 // lease takes visible messages, the longest visible first.
@@ -90,7 +94,7 @@ func (t *tx) lease(q cloud.QueueName, limit int, lease time.Duration, number int
 	var rows []leased
 	err := t.each(func(row *sql.Rows) error {
 		var r leased
-		err := row.Scan(&r.seq, &r.receives, &r.message, &r.data)
+		err := row.Scan(&r.seq, &r.receives, &r.message, &r.data, &r.input.file, &r.input.bytes, &r.input.sum)
 		rows = append(rows, r)
 		return err
 	}, visible, q, t.now.UnixNano(), limit)
@@ -110,10 +114,10 @@ func (t *tx) lease(q cloud.QueueName, limit int, lease time.Duration, number int
 	return rows, nil
 }
 
-func deliveries(q cloud.QueueName, rows []leased, number int64) ([]cloud.Delivery, error) {
+func (h *Home) deliveries(q cloud.QueueName, rows []leased, number int64) ([]cloud.Delivery, error) {
 	out := make([]cloud.Delivery, len(rows))
 	for i, r := range rows {
-		m, err := r.unpack()
+		m, err := h.unpack(r.parcel)
 		if err != nil {
 			return nil, err
 		}

@@ -1,5 +1,6 @@
 // Package local is the home of a stage on one machine: queues, store, fleet,
-// metrics, settings and blobs over one SQLite file, with uploads beside it.
+// metrics, settings and blobs over one SQLite file, with uploads and the inputs
+// of messages beside it.
 //
 // One process, the parent, owns the file: a lock keeps every other one out.
 // Its children reach the home over loopback HTTP (NewServer, and Dial of package loopback). Nothing
@@ -52,6 +53,7 @@ type Home struct {
 	now       func() time.Time
 	invoker   cloud.Invoker
 	dir       string // of the file, and of the blobs
+	inputs    inputs
 	lock      *os.File
 	writes    *writer
 	reads     *statements
@@ -84,8 +86,11 @@ func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	if err := os.MkdirAll(filepath.Join(h.dir, blobFolder), 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
+	h.inputs = inputs{dir: filepath.Join(h.dir, inputFolder), sync: o.Durability == SurvivesPowerCut, inline: inlineBytes}
+	for _, dir := range []string{filepath.Join(h.dir, blobFolder), h.inputs.dir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the data folder: %w", err)
+		}
 	}
 	if h.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
@@ -97,7 +102,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
 		return nil, err
 	}
 	h.reads = &statements{from: h.readDB}
-	if err := h.takeOver(ctx); err != nil {
+	if err := errors.Join(h.takeOver(ctx), h.sweepInputs()); err != nil {
 		return nil, fmt.Errorf("take over from the former run: %w", err)
 	}
 	return h, nil

@@ -1,12 +1,14 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,54 @@ func TestLoopbackOverTCP(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), s.URL+"/") {
 		t.Errorf("the error tells the secret: %v", err)
+	}
+}
+
+// Inputs reach a child and come from it as they are, and a move leaves the file
+// where it lies.
+func TestInputsOverLoopback(t *testing.T) {
+	h := open(t, Options{})
+	s := httptest.NewServer(NewServer(h))
+	defer s.Close()
+	c, err := loopback.Dial(s.URL + "/" + h.Register("w1"))
+	must(t, err)
+	inputs := [][]byte{bytes.Repeat([]byte{0, 255, '"'}, 200_704), []byte("small"), nil, large(7)}
+	for i, data := range inputs {
+		must(t, c.Queues.Send(t.Context(), queue, withInput(fmt.Sprint(i), data)))
+	}
+	check := func(ds []cloud.Delivery) {
+		t.Helper()
+		for i, d := range ds {
+			if d.Message.ID != fmt.Sprint(i) || !bytes.Equal(d.Message.Input.Data, inputs[i]) {
+				t.Errorf("%s came with %d bytes, want %d", d.Message.ID, len(d.Message.Input.Data), len(inputs[i]))
+			}
+		}
+	}
+	receive := func(q cloud.QueueName) []cloud.Delivery {
+		t.Helper()
+		ds, err := c.Queues.Receive(t.Context(), q, 10, time.Hour, 0)
+		if err != nil || len(ds) != len(inputs) {
+			t.Fatalf("received %d, error %v", len(ds), err)
+		}
+		check(ds)
+		return ds
+	}
+	before := inputFiles(t, h)
+	for _, d := range receive(queue) {
+		m := d.Message
+		m.Attempts++
+		must(t, c.Queues.Move(t.Context(), d, "other", m))
+	}
+	ds := receive("other")
+	if after := inputFiles(t, h); len(after) != 2 || !slices.Equal(before, after) {
+		t.Errorf("the files were %v and are %v", before, after)
+	}
+	must(t, c.Queues.Delete(t.Context(), ds...))
+	if left := inputFiles(t, h); len(left) != 0 {
+		t.Errorf("left are %v", left)
+	}
+	if err := c.Queues.Send(t.Context(), queue, withInput("a", make([]byte, loopback.MaxBody/2)), withInput("b", make([]byte, loopback.MaxBody/2))); !errors.Is(err, cloud.ErrTooLarge) {
+		t.Errorf("above the bound: %v", err)
 	}
 }
 

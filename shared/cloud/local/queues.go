@@ -4,42 +4,74 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/local/loopback"
 	"paragon/shared/core/query"
 )
 
-// parcel is a message as the file keeps it: the input's data apart, as it is
-// neither text nor worth escaping.
-type parcel struct{ message, data []byte }
-
-func pack(m query.Message) (parcel, error) {
-	data := m.Input.Data
-	m.Input.Data = nil
-	text, err := json.Marshal(m)
-	if err != nil {
-		return parcel{}, fmt.Errorf("encode message %s: %w", m.ID, err)
-	}
-	return parcel{message: text, data: data}, nil
+// parcel is a message as the home keeps it: the input's data apart, as it is
+// neither text nor worth escaping, in the row when it is small and else in a file.
+type parcel struct {
+	message, data []byte
+	input         input
 }
 
-func (p parcel) unpack() (query.Message, error) {
+// pack stores a message's input and makes its row. Until the row is there,
+// discard takes the input back.
+func (h *Home) pack(m query.Message) (parcel, error) {
+	p := parcel{data: m.Input.Data}
+	m.Input.Data = nil
+	var err error
+	if p.message, err = json.Marshal(m); err != nil {
+		return parcel{}, fmt.Errorf("encode message %s: %w", m.ID, err)
+	}
+	if len(p.data) > h.inputs.inline {
+		p.input, err = h.inputs.write(p.data)
+		p.data = nil
+	}
+	return p, err
+}
+
+func (h *Home) discard(ps ...parcel) {
+	for _, p := range ps {
+		h.inputs.remove(p.input.file)
+	}
+}
+
+// unpack reads a message back. One whose input is lost names an upload that is
+// not there.
+func (h *Home) unpack(p parcel) (query.Message, error) {
 	var m query.Message
 	if err := json.Unmarshal(p.message, &m); err != nil {
 		return m, fmt.Errorf("decode a message: %w", err)
 	}
 	m.Input.Data = p.data
-	return m, nil
+	if p.input.file == "" {
+		return m, nil
+	}
+	data, err := h.inputs.read(p.input)
+	if errors.Is(err, errInputLost) {
+		m.Input = lost(m.Input)
+		return m, nil
+	}
+	m.Input.Data = data
+	return m, err
 }
 
 // Send implements cloud.Queues.
-func (c *consumer) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) error {
+func (c *consumer) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) (err error) {
 	parcels := make([]parcel, len(msgs))
+	defer func() {
+		if err != nil {
+			c.discard(parcels...)
+		}
+	}()
 	for i, m := range msgs {
-		var err error
-		if parcels[i], err = pack(m); err != nil {
+		if parcels[i], err = c.pack(m); err != nil {
 			return err
 		}
 	}
@@ -56,9 +88,16 @@ func (c *consumer) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Me
 // put stores a message on a queue, as often and as late as chaos wants.
 func (h *Home) put(t *tx, q cloud.QueueName, p parcel) error {
 	t.touch(q)
-	for _, at := range h.chaos.fates(t.now) {
-		_, err := t.exec(`INSERT INTO messages (queue, visible_at, sent_at, message, data) VALUES (?, ?, ?, ?, ?)`,
-			q, at.UnixNano(), t.now.UnixNano(), p.message, p.data)
+	for i, at := range h.chaos.fates(t.now) {
+		if i > 0 {
+			var err error
+			if p.input, err = h.inputs.link(p.input); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec(`INSERT INTO messages (queue, visible_at, sent_at, message, data, input, input_bytes, input_sum)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			q, at.UnixNano(), t.now.UnixNano(), p.message, p.data, p.input.file, p.input.bytes, p.input.sum)
 		if err != nil {
 			return err
 		}
@@ -95,15 +134,32 @@ func (c *consumer) Extend(ctx context.Context, d cloud.Delivery, lease time.Dura
 // Delete implements cloud.Queues. A lease that ran out while nobody else took
 // the message still counts, as it spares a second run.
 func (c *consumer) Delete(ctx context.Context, ds ...cloud.Delivery) error {
-	return c.write(ctx, func(t *tx) error {
+	var files []string
+	err := c.write(ctx, func(t *tx) error {
 		for _, d := range ds {
 			r := parseReceipt(d)
-			if _, err := t.exec(`DELETE FROM messages WHERE seq = ? AND lease = ?`, r.seq, r.lease); err != nil {
+			err := t.each(scanNames(func(name string) { files = append(files, name) }),
+				`DELETE FROM messages WHERE seq = ? AND lease = ? RETURNING input`, r.seq, r.lease)
+			if err != nil {
 				return fmt.Errorf("delete %s: %w", d.Message.ID, err)
 			}
 		}
 		return nil
 	})
+	if err == nil {
+		c.inputs.remove(files...)
+	}
+	return err
+}
+
+// scanNames reads rows of one text.
+func scanNames(take func(string)) func(*sql.Rows) error {
+	return func(row *sql.Rows) error {
+		var name string
+		err := row.Scan(&name)
+		take(name)
+		return err
+	}
 }
 
 // Release implements cloud.Queues. A message goes back to its old place.
@@ -125,26 +181,53 @@ func (c *consumer) Release(ctx context.Context, ds ...cloud.Delivery) error {
 // Move implements cloud.Queues, in one transaction: here a crash leaves the
 // message on exactly one of the two queues.
 func (c *consumer) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, m query.Message) error {
-	r := parseReceipt(d)
-	p, err := pack(m)
+	return c.move(ctx, d, to, m, loopback.SameData(d.Message, m))
+}
+
+// move is Move; same says that the message keeps the input that it was delivered
+// with, which then stays where it is.
+func (c *consumer) move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, m query.Message, same bool) error {
+	if same {
+		m.Input.Data = nil
+	}
+	p, err := c.pack(m)
 	if err != nil {
 		return err
 	}
+	var former parcel
 	err = c.write(ctx, func(t *tx) error {
-		held, err := changed(t.exec(`DELETE FROM messages WHERE seq = ? AND lease = ? AND visible_at > ?`,
-			r.seq, r.lease, t.now.UnixNano()))
-		if err != nil {
+		var held bool
+		if former, held, err = t.take(parseReceipt(d)); err != nil {
 			return err
 		}
 		if !held {
 			return cloud.ErrLeaseLost
 		}
+		if same {
+			p.data, p.input = former.data, former.input
+		}
 		return c.put(t, to, p)
 	})
 	if err != nil {
+		if !same {
+			c.discard(p)
+		}
 		return fmt.Errorf("move %s to %s: %w", m.ID, to, err)
 	}
+	if !same {
+		c.discard(former)
+	}
 	return nil
+}
+
+// take deletes a message whose lease has not run out, and returns its input.
+func (t *tx) take(r receipt) (p parcel, held bool, err error) {
+	err = t.each(func(row *sql.Rows) error {
+		held = true
+		return row.Scan(&p.data, &p.input.file, &p.input.bytes, &p.input.sum)
+	}, `DELETE FROM messages WHERE seq = ? AND lease = ? AND visible_at > ? RETURNING data, input, input_bytes, input_sum`,
+		r.seq, r.lease, t.now.UnixNano())
+	return p, held, err
 }
 
 // Depth implements cloud.Queues. Messages that chaos delays count as in flight.

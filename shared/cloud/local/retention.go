@@ -21,7 +21,7 @@ func (h *Home) PruneMessages(ctx context.Context, now time.Time) (int, error) {
 				unixepoch(json_extract(message, '$.expires_at')) < unixepoch(?4)
 				OR EXISTS (SELECT 1 FROM query_records WHERE id = json_extract(message, '$.id'))
 				OR EXISTS (SELECT 1 FROM queries WHERE id = json_extract(message, '$.id')))
-		END LIMIT ?5)`,
+		END LIMIT ?5) RETURNING input`,
 		now.UnixNano(), cloud.DeadLetters, now.Add(-keepDeadLetters).UnixNano(), now.UTC().Format(time.RFC3339), forgetBatch)
 	if err != nil {
 		return n, fmt.Errorf("prune the messages: %w", err)
@@ -33,12 +33,12 @@ func (h *Home) PruneMessages(ctx context.Context, now time.Time) (int, error) {
 // past their retention, and returns how many.
 func (h *Home) PruneRecords(ctx context.Context, now time.Time) (int, error) {
 	records, err := h.prune(ctx, `DELETE FROM query_records WHERE seq IN
-		(SELECT seq FROM query_records WHERE forget_at <= ? LIMIT ?)`, now.UnixNano(), forgetBatch)
+		(SELECT seq FROM query_records WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), forgetBatch)
 	if err != nil {
 		return records, fmt.Errorf("prune the records: %w", err)
 	}
 	attempts, err := h.prune(ctx, `DELETE FROM attempts WHERE (owner, key) IN
-		(SELECT owner, key FROM attempts WHERE forget_at <= ? LIMIT ?)`, now.UnixNano(), forgetBatch)
+		(SELECT owner, key FROM attempts WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), forgetBatch)
 	if err != nil {
 		return records + attempts, fmt.Errorf("prune the idempotency keys: %w", err)
 	}
@@ -47,22 +47,22 @@ func (h *Home) PruneRecords(ctx context.Context, now time.Time) (int, error) {
 
 // prune deletes by a statement that takes at most forgetBatch rows, again and
 // again until none is left: each batch is a transaction of its own, so that
-// nobody's write waits for a day's worth. It returns how many rows went.
+// nobody's write waits for a day's worth. The statement returns the file of each
+// row's input, or an empty name. It returns how many rows went.
 func (h *Home) prune(ctx context.Context, statement string, args ...any) (int, error) {
 	total := 0
 	for {
-		var n int64
+		var files []string
 		err := h.write(ctx, func(t *tx) error {
-			r, err := t.exec(statement, args...)
-			if err != nil {
-				return err
-			}
-			n, err = r.RowsAffected()
-			return err
+			return t.each(scanNames(func(name string) { files = append(files, name) }), statement, args...)
 		})
-		total += int(n)
-		if err != nil || n < forgetBatch {
+		if err != nil {
 			return total, err
+		}
+		h.inputs.remove(files...)
+		total += len(files)
+		if len(files) < forgetBatch {
+			return total, nil
 		}
 	}
 }

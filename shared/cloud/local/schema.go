@@ -146,6 +146,11 @@ var migrations = []string{
 		value   BLOB    NOT NULL
 	) WITHOUT ROWID;
 	`,
+	`
+	ALTER TABLE messages ADD COLUMN input       TEXT    NOT NULL DEFAULT '';  -- the file of the input's data; '' when it is in the row
+	ALTER TABLE messages ADD COLUMN input_bytes INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE messages ADD COLUMN input_sum   INTEGER NOT NULL DEFAULT 0;   -- CRC-32C
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

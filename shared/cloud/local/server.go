@@ -2,10 +2,10 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,14 +41,15 @@ func NewServer(h *Home) http.Handler {
 	})
 }
 
-func answer(w http.ResponseWriter, status int, body any) error {
-	text, err := json.Marshal(body)
+func answer[T any](w http.ResponseWriter, status int, v T) error {
+	body, err := loopback.Encode(v)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", body.Type)
+	w.Header().Set("Content-Length", strconv.FormatInt(body.Bytes, 10))
 	w.WriteHeader(status)
-	_, err = w.Write(text)
+	_, err = body.WriteTo(w)
 	return err
 }
 
@@ -62,7 +63,7 @@ type requestBody interface{ Read([]byte) (int, error) }
 func on[Req, Resp any](f func(context.Context, *consumer, Req) (Resp, error), undo ...func(*consumer, Resp)) handler {
 	return func(ctx context.Context, c *consumer, w http.ResponseWriter, body requestBody) {
 		var req Req
-		if err := json.NewDecoder(body).Decode(&req); err != nil {
+		if err := loopback.Decode(body, loopback.MaxBody, &req); err != nil {
 			answer(w, http.StatusBadRequest, decodeFault(err))
 			return
 		}
@@ -94,9 +95,9 @@ var calls = map[string]handler{
 	"send": on(func(ctx context.Context, c *consumer, q loopback.SendCall) (loopback.None, error) {
 		return loopback.None{}, c.Send(ctx, q.Queue, q.Messages...)
 	}),
-	"receive": on(func(ctx context.Context, c *consumer, q loopback.ReceiveCall) ([]cloud.Delivery, error) {
+	"receive": on(func(ctx context.Context, c *consumer, q loopback.ReceiveCall) (loopback.Deliveries, error) {
 		return c.receive(ctx, q.Queue, q.Limit, q.Lease, q.Wait, q.Number)
-	}, func(c *consumer, ds []cloud.Delivery) { _ = c.Release(context.Background(), ds...) }),
+	}, func(c *consumer, ds loopback.Deliveries) { _ = c.Release(context.Background(), ds...) }),
 	"abandon": on(func(ctx context.Context, c *consumer, q loopback.ReceiveCall) (loopback.None, error) {
 		return loopback.None{}, c.abandon(ctx, q.Number)
 	}),
@@ -110,7 +111,7 @@ var calls = map[string]handler{
 		return loopback.None{}, c.Release(ctx, ds...)
 	}),
 	"move": on(func(ctx context.Context, c *consumer, q loopback.MoveCall) (loopback.None, error) {
-		return loopback.None{}, c.Move(ctx, q.Delivery, q.To, q.Message)
+		return loopback.None{}, c.move(ctx, q.Delivery, q.To, q.Message, q.SameInput)
 	}),
 	"depth": on(func(ctx context.Context, c *consumer, q cloud.QueueName) (cloud.Depth, error) {
 		return c.Depth(ctx, q)
@@ -220,7 +221,8 @@ var calls = map[string]handler{
 		}
 		return loopback.InvokeAnswer{Invocation: inv}, nil
 	}),
-	"blob": on(func(ctx context.Context, c *consumer, q loopback.BlobCall) ([]byte, error) {
-		return c.Blob(ctx, q.Owner, q.URI, q.Limit)
+	"blob": on(func(ctx context.Context, c *consumer, q loopback.BlobCall) (loopback.Blob, error) {
+		data, err := c.Blob(ctx, q.Owner, q.URI, q.Limit)
+		return loopback.Blob{Data: data}, err
 	}),
 }

@@ -20,7 +20,7 @@ func (c *consumer) Accept(ctx context.Context, r query.Record, to cloud.QueueNam
 	if err != nil {
 		return r, false, fmt.Errorf("encode query %s: %w", r.ID, err)
 	}
-	p, err := pack(m)
+	p, err := c.pack(m)
 	if err != nil {
 		return r, false, err
 	}
@@ -39,6 +39,9 @@ func (c *consumer) Accept(ctx context.Context, r query.Record, to cloud.QueueNam
 		fresh = true
 		return c.put(t, to, p)
 	})
+	if err != nil || !fresh {
+		c.discard(p)
+	}
 	if err != nil {
 		return r, false, fmt.Errorf("accept query %s: %w", r.ID, err)
 	}

@@ -1,10 +1,9 @@
-// Package loopback reaches a machine's home from another process, by JSON over
-// HTTP on loopback. It knows nothing of how the home keeps what it keeps: what
+// Package loopback reaches a machine's home from another process, by HTTP on
+// loopback: as JSON, with the inputs of queries as they are (frames). It knows nothing of how the home keeps what it keeps: what
 // deploys to an account reaches either home and has no database in it.
 package loopback
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,32 +54,54 @@ func DialOver(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 	}, nil
 }
 
-// call makes one call: req as JSON there, Resp as JSON back.
+// call makes one call: req there, Resp back.
 func call[Resp, Req any](ctx context.Context, r *remote, name string, req Req) (resp Resp, err error) {
-	text, err := json.Marshal(req)
+	body, err := Encode(req)
 	if err != nil {
 		return resp, fmt.Errorf("%s: encode the call: %w", name, err)
 	}
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+name, bytes.NewReader(text))
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+name, body.Reader())
 	if err != nil {
 		return resp, fmt.Errorf("%s: make the call", name) // the cause would tell the secret
 	}
+	q.ContentLength = body.Bytes
+	q.GetBody = func() (io.ReadCloser, error) { return body.Reader(), nil }
+	q.Header.Set("Content-Type", body.Type)
 	answer, err := r.http.Do(q)
 	if err != nil {
 		return resp, callFault(ctx, name, err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return resp, callFault(ctx, name, err)
-	}
 	if answer.StatusCode != http.StatusOK {
-		return resp, refusal(name, answer.StatusCode, body)
+		text, err := io.ReadAll(io.LimitReader(answer.Body, MaxBody))
+		if err != nil {
+			return resp, callFault(ctx, name, err)
+		}
+		return resp, refusal(name, answer.StatusCode, text)
 	}
-	if err := json.Unmarshal(body, &resp); err != nil {
+	cut := &cutOff{from: answer.Body}
+	if err := Decode(cut, MaxAnswer, &resp); err != nil {
+		if cut.err != nil {
+			return resp, callFault(ctx, name, cut.err)
+		}
 		return resp, fmt.Errorf("%s: decode the answer: %w", name, err)
 	}
 	return resp, nil
+}
+
+// cutOff remembers why an answer could not be read to its end, to tell that from
+// one that cannot be decoded.
+type cutOff struct {
+	from io.Reader
+	err  error
+}
+
+func (c *cutOff) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
 }
 
 // callFault is a call that got no answer: the caller's context ended, or the
@@ -116,7 +137,7 @@ func (r *remote) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Mess
 // Receive gives back what may have been on its way when ctx ended.
 func (r *remote) Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
 	c := ReceiveCall{Queue: q, Limit: limit, Lease: lease, Wait: wait, Number: rand.Int64() | 1<<62} // never 0, and none of the parent's
-	ds, err := call[[]cloud.Delivery](ctx, r, "receive", c)
+	ds, err := call[Deliveries](ctx, r, "receive", c)
 	if err != nil && ctx.Err() != nil {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
 		defer cancel()
@@ -141,7 +162,11 @@ func (r *remote) Release(ctx context.Context, ds ...cloud.Delivery) error {
 }
 
 func (r *remote) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, m query.Message) error {
-	_, err := call[None](ctx, r, "move", MoveCall{receipts(d)[0], to, m})
+	c := MoveCall{Delivery: receipts(d)[0], To: to, Message: m, SameInput: SameData(d.Message, m)}
+	if c.SameInput {
+		c.Message.Input.Data = nil
+	}
+	_, err := call[None](ctx, r, "move", c)
 	return err
 }
 
@@ -262,7 +287,8 @@ func (r *remote) Invoke(ctx context.Context, function string, payload []byte) (c
 }
 
 func (r *remote) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
-	return call[[]byte](ctx, r, "blob", BlobCall{owner, uri, limit})
+	b, err := call[Blob](ctx, r, "blob", BlobCall{owner, uri, limit})
+	return b.Data, err
 }
 
 func (r *remote) Claim(ctx context.Context, holder string, length time.Duration) (cloud.Lease, error) {

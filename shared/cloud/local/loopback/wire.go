@@ -9,9 +9,13 @@ import (
 	"paragon/shared/core/query"
 )
 
-// MaxBody bounds a request over loopback, in bytes: ten messages of the
-// largest inline limit (700 KB), in JSON, and room.
-const MaxBody = 16 << 20
+const (
+	// MaxBody bounds a call over loopback, in bytes: ten messages with inputs of
+	// 1.5 MB, and room.
+	MaxBody = 16 << 20
+	// MaxAnswer bounds an answer: ten messages, each of which came in a call.
+	MaxAnswer = 10 * MaxBody
+)
 
 // The bodies of the calls over loopback, where one value is not enough.
 type (
@@ -33,7 +37,9 @@ type (
 	MoveCall struct {
 		Delivery cloud.Delivery
 		To       cloud.QueueName
-		Message  query.Message
+		Message  query.Message // without data where SameInput
+		// SameInput says that the message keeps the input that it was delivered with.
+		SameInput bool
 	}
 	AcceptCall struct {
 		Record  query.Record
