@@ -1,0 +1,35 @@
+package names
+
+// The environment of the front: what takes queries in, and by what.
+const (
+	Front         = "PARAGON_FRONT"            // FrontWorkers or FrontLambda
+	Listen        = "PARAGON_LISTEN"           // address that a worker takes queries at
+	SigningSecret = "PARAGON_SIGNING_SECRET"   // ARN of the secret with the key that signs ids
+	ListenerARN   = "PARAGON_LISTENER_ARN"     // of the load balancer, for the controller
+	TargetGroup   = "PARAGON_TARGET_GROUP_ARN" // of the workers, for the controller
+)
+
+// The fronts of a stage.
+const (
+	FrontWorkers = "workers" // a load balancer, with the workers or the api function behind it
+	FrontLambda  = "lambda"  // the api function alone
+)
+
+// OwnerHeader says to whoever is behind the load balancer who calls. The
+// gateway overwrites it in every request.
+const OwnerHeader = "X-Paragon-Owner"
+
+// HealthPath answers for a worker's process alone, without what it depends on.
+const HealthPath = "/healthz"
+
+// ProbePath is the path of a rule that ties the workers to the load balancer,
+// so that it checks their health although no request goes to them.
+const ProbePath = "/probe/never"
+
+// WorkersPriority is the priority of the rule by which requests go to the
+// workers. The controller makes and removes it; the stack does not know it.
+const WorkersPriority = 1
+
+// InputPrefix is where inputs lie that are too large for a message, for as long
+// as their queries are on a queue.
+const InputPrefix = "inputs/"
