@@ -58,7 +58,8 @@ type Pool struct {
 	InstanceType string
 }
 
-// Options are what a controller is made of. All must be set, but Arch.
+// Options are what a controller is made of. All must be set, but
+// Arch and Traffic.
 type Options struct {
 	Holder    string // names this controller in the lease: no two have the same
 	Pools     []Pool
@@ -70,6 +71,7 @@ type Options struct {
 	Metrics   cloud.Metrics
 	Groups    cloud.Groups
 	Ledger    Ledger
+	Traffic   cloud.Traffic       // nil where no load balancer stands before the workers
 	Tuned     func() tuning.State // the settings in force now, and what is wrong with them
 	Traces    *tracing.Tracer     // nil traces nothing
 	Now       func() time.Time
@@ -82,10 +84,14 @@ type Controller struct {
 
 	mu    sync.Mutex // guards what follows
 	rules map[string]decision.Action
+	// draining are the ids of each pool's workers that drain, as last read.
+	draining map[string][]string
 }
 
 // New makes a controller.
-func New(o Options) *Controller { return &Controller{Options: o, rules: map[string]decision.Action{}} }
+func New(o Options) *Controller {
+	return &Controller{Options: o, rules: map[string]decision.Action{}, draining: map[string][]string{}}
+}
 
 // Run ticks every tick_seconds, sweeps every sweep_seconds and publishes the
 // view every view_seconds, until ctx ends. Errors are logged; the next turn
