@@ -129,11 +129,13 @@ synth: prereqs deps ## Make the template of a stage into cdk.out: make synth STA
 	$(CDK) synth --quiet -c stage=$(STAGE)
 
 .PHONY: lint-template
-lint-template: synth venv ## Hold the template to cfn-lint, and to the same bytes when it is made again
-	.venv/bin/cfn-lint --config-file infra/cfn-lint.yaml cdk.out/paragon-$(STAGE).template.json
+lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and to the same bytes when it is made again
 	@again=$$(mktemp -d); trap 'rm -rf $$again' EXIT; \
-	$(CDK) synth --quiet -c stage=$(STAGE) --build true --output $$again; \
-	cmp cdk.out/paragon-$(STAGE).template.json $$again/paragon-$(STAGE).template.json && echo 'made twice, the same bytes'
+	for front in workers lambda; do \
+		for turn in first second; do $(CDK) synth --quiet -c stage=$(STAGE) -c front=$$front --build true --output $$again/$$front-$$turn; done; \
+		.venv/bin/cfn-lint --config-file infra/cfn-lint.yaml $$again/$$front-first/paragon-$(STAGE).template.json; \
+		cmp $$again/$$front-{first,second}/paragon-$(STAGE).template.json && echo "front $$front: made twice, the same bytes"; \
+	done
 
 # The stack of cdk.json, but that its profiles lie in a bucket, which the rehearsal fills.
 .PHONY: rehearse

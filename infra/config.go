@@ -40,6 +40,7 @@ type Config struct {
 	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means all
 	FunctionArch     string   // of the inference functions: x86_64 or arm64
 	Pools            map[string]Pool
+	Front            string   // workers, behind a load balancer, or lambda, which is cheaper while little comes
 	Authorizer       string   // iam or keys
 	SharedRoles      []string // names of roles whose holders are one owner
 	Network          string   // private, with endpoints, or public, which is cheaper
@@ -47,6 +48,12 @@ type Config struct {
 	// OverflowConcurrency is how many dispatchers the overflow queue may run at
 	// once; each answers a batch of up to 10.
 	OverflowConcurrency int
+	// AccountConcurrency is how many environments the account may have at once;
+	// 0 means unknown, and that nothing is reserved.
+	AccountConcurrency int
+	// APIConcurrencyShare is the api function's share of them: its environments
+	// wait for others', which must not starve.
+	APIConcurrencyShare float64
 	MonthlyBudgetUSD    float64
 	AlarmEmail          string
 	LogDays             int
@@ -62,10 +69,33 @@ const (
 	byIAM, byKeys   = names.ByIAM, names.ByKeys
 )
 
+const (
+	// leastAccount is the least concurrency of an account of which some can be
+	// reserved: Lambda keeps 100 for what has no reservation.
+	leastAccount = 200
+	// mostAPIShare leaves the inference functions what the api waits for.
+	mostAPIShare = 0.4
+	// controllerReserved are a shift of the controller and one that an event starts.
+	controllerReserved = 2
+)
+
+// reserved are the environments reserved for a function; 0 when none are.
+func (c Config) reserved(function string) int {
+	switch {
+	case c.AccountConcurrency == 0:
+		return 0
+	case function == "api":
+		return max(1, int(c.APIConcurrencyShare*float64(c.AccountConcurrency)))
+	case function == "controller":
+		return controllerReserved
+	}
+	return 0
+}
+
 // readConfig reads the context. Its errors name the key and what it may be.
 func readConfig(context func(string) any) (Config, error) {
-	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
-		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20, Traces: Traces{Share: 1}}
+	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
+		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1}}
 	keys := c.keys()
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if err := decode(context(key), keys[key]); err != nil {
@@ -81,6 +111,7 @@ func (c *Config) keys() map[string]any {
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles,
 		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
+		"front": &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
 		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
@@ -129,6 +160,9 @@ func (c Config) validate() error {
 	must(slices.Contains([]string{"x86_64", "arm64"}, c.FunctionArch), "context \"function_arch\": %q is neither x86_64 nor arm64", c.FunctionArch)
 	must(slices.Contains([]string{byIAM, byKeys}, c.Authorizer), "context \"authorizer\": %q is neither %s nor %s", c.Authorizer, byIAM, byKeys)
 	must(slices.Contains([]string{private, public}, c.Network), "context \"network\": %q is neither %s nor %s", c.Network, private, public)
+	must(slices.Contains([]string{names.FrontWorkers, names.FrontLambda}, c.Front), "context \"front\": %q is neither %s nor %s", c.Front, names.FrontWorkers, names.FrontLambda)
+	must(c.AccountConcurrency == 0 || c.AccountConcurrency >= leastAccount, "context \"account_concurrency\": %d is neither 0 nor %d or more", c.AccountConcurrency, leastAccount)
+	must(c.APIConcurrencyShare > 0 && c.APIConcurrencyShare <= mostAPIShare, "context \"api_concurrency_share\": %v is not above 0 and at most %v", c.APIConcurrencyShare, mostAPIShare)
 	must(c.Throttle.PerSecond >= 1 && c.Throttle.Burst >= 1, "context \"throttle\": per_second and burst must be 1 or more")
 	must(c.OverflowConcurrency >= 2 && c.OverflowConcurrency <= 1000, "context \"overflow_concurrency\": %d is outside 2 to 1000", c.OverflowConcurrency)
 	must(slices.Contains(logDays, c.LogDays), "context \"log_days\": %d is none of %v", c.LogDays, logDays)

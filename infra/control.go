@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
@@ -20,7 +21,7 @@ const controllerSeconds = 60
 func (s *stack) makeControl() {
 	s.functions.controller = s.function(made{
 		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: pricing.ControllerMB, seconds: controllerSeconds,
-		env: s.environment(), may: s.controllerMay(),
+		env: s.tellFront(s.environment()), may: s.controllerMay(),
 	})
 	s.functions.controller.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})
 	arn := s.functions.controller.FunctionArn()
@@ -28,6 +29,46 @@ func (s *stack) makeControl() {
 	for _, g := range s.groups {
 		s.keepZones(g)
 	}
+	if s.onWorkers() {
+		s.startOnLosses(arn)
+	}
+}
+
+// tellFront adds what traffic is turned by.
+func (s *stack) tellFront(env map[string]*string) map[string]*string {
+	if s.onWorkers() {
+		env[names.ListenerARN], env[names.TargetGroup] = s.front.listener.Ref(), s.front.workers.Ref()
+	}
+	return env
+}
+
+// startOnLosses starts the controller when a worker leaves or is about to, as
+// the last one may be gone before the next minute begins.
+func (s *stack) startOnLosses(controller *string) {
+	var groups []string
+	for _, g := range s.groups {
+		groups = append(groups, g.name)
+	}
+	s.startOn("WorkerLeft", "worker-left", controller, map[string]any{
+		"source": []string{"aws.autoscaling"}, "detail-type": []string{"EC2 Instance-terminate Lifecycle Action", "EC2 Instance Terminate Successful"},
+		"detail": map[string]any{"AutoScalingGroupName": groups},
+	})
+	// The notice names no group: any of the account starts it.
+	s.startOn("SpotNotice", "spot-notice", controller, map[string]any{
+		"source": []string{"aws.ec2"}, "detail-type": []string{"EC2 Spot Instance Interruption Warning"},
+	})
+}
+
+// startOn starts the controller on the events of a pattern, once each.
+func (s *stack) startOn(id, name string, controller *string, pattern map[string]any) {
+	rule := awsevents.NewCfnRule(s.Stack, text(id), &awsevents.CfnRuleProps{
+		Name: s.physical(name), EventPattern: pattern,
+		Targets: []any{&awsevents.CfnRule_TargetProperty{Id: text("controller"), Arn: controller,
+			RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60)}}},
+	})
+	awslambda.NewCfnPermission(s.Stack, text(id+"Starts"), &awslambda.CfnPermissionProps{
+		Action: text("lambda:InvokeFunction"), FunctionName: controller, Principal: text("events.amazonaws.com"), SourceArn: rule.AttrArn(),
+	})
 }
 
 // keepZones suspends zone rebalancing, which would end workers that nobody
@@ -58,8 +99,8 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 	})
 }
 
-// controllerMay is what the controller calls: it looks at queues, metrics and
-// groups, sets what is desired, and ends what has expired.
+// controllerMay is what the controller calls: it reads queues, metrics
+// and groups, sets what is desired, ends workers, and turns the traffic.
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(s.allWork()...), "sqs:GetQueueAttributes"),
@@ -67,10 +108,10 @@ func (s *stack) controllerMay() []permission {
 		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
 		allow(on(s.data.records.TableArn()), "dynamodb:Query"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
-		describeGroups(), readMetrics(), putMetrics(),
+		describeGroups("autoscaling:DescribeScalingActivities"), readMetrics(), putMetrics(),
 	)
 	for _, p := range s.pools {
-		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity"))
+		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"))
 	}
-	return may
+	return append(may, s.turnTraffic()...)
 }

@@ -86,13 +86,10 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 	for _, typ := range p.InstanceTypes {
 		types = append(types, &awsautoscaling.CfnAutoScalingGroup_LaunchTemplateOverridesProperty{InstanceType: text(typ)})
 	}
-	var subnets []any
-	for _, id := range *s.network.vpc.SelectSubnets(&awsec2.SubnetSelection{SubnetType: s.network.subnets}).SubnetIds {
-		subnets = append(subnets, id)
-	}
+	subnets := s.subnetIDs()
 	made := awsautoscaling.NewCfnAutoScalingGroup(s.Stack, text("Pool"+pascal(p.name)), &awsautoscaling.CfnAutoScalingGroupProps{
 		AutoScalingGroupName: text(g.name), MinSize: text(fmt.Sprint(p.Min)), MaxSize: text(fmt.Sprint(p.Max)),
-		VpcZoneIdentifier: &subnets, CapacityRebalance: false, HealthCheckType: text("EC2"),
+		VpcZoneIdentifier: &subnets, CapacityRebalance: false,
 		MixedInstancesPolicy: &awsautoscaling.CfnAutoScalingGroup_MixedInstancesPolicyProperty{
 			InstancesDistribution: &awsautoscaling.CfnAutoScalingGroup_InstancesDistributionProperty{
 				OnDemandBaseCapacity: jsii.Number(float64(p.OnDemandBase)), OnDemandPercentageAboveBaseCapacity: jsii.Number(float64(100 - p.SpotPercent)),
@@ -115,14 +112,29 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 		}},
 		MetricsCollection: []any{&awsautoscaling.CfnAutoScalingGroup_MetricsCollectionProperty{Granularity: text("1Minute")}},
 	})
+	s.checkHealth(made)
 	cdknag.NagSuppressions_AddResourceSuppressions(made, &[]*cdknag.NagPackSuppression{excuse("CdkNagValidationFailure",
 		"the rule does not know mixed instances and cannot find the launch template, whose volumes are encrypted: a test holds it", "AwsSolutions-EC26")}, nil)
 	return made
 }
 
-// workerMay is what a worker calls: its queues, the store, its own leaving.
+// checkHealth says what ends a machine of a group: a worker whose process does
+// not answer the load balancer, or without one the machine's own state alone.
+func (s *stack) checkHealth(g awsautoscaling.CfnAutoScalingGroup) {
+	if !s.onWorkers() {
+		g.SetHealthCheckType(text("EC2"))
+		return
+	}
+	g.SetHealthCheckType(text("ELB"))
+	g.SetHealthCheckGracePeriod(jsii.Number(graceSeconds))
+	g.SetTargetGroupArns(&[]*string{s.front.workers.Ref()})
+	g.AddResourceDependency(s.front.probe, nil)
+}
+
+// workerMay is what a worker calls: its queues, the store, its own leaving, and
+// what it takes to answer queries that come to it.
 func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
-	return append(append(s.readSettings(), s.readProfiles(everything)...),
+	may := append(append(s.readSettings(), s.readProfiles(everything)...),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),
@@ -132,6 +144,12 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		s.changeGroup(p.name, "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
 		putMetrics(),
 	)
+	if s.onWorkers() {
+		may = append(may, s.inputs("s3:GetObject", "s3:PutObject"), s.readKey(), allow(s.inferenceARNs(), "lambda:InvokeFunction"))
+	} else {
+		may = append(may, s.inputs("s3:GetObject"))
+	}
+	return may
 }
 
 //go:embed worker.sh.tmpl
@@ -143,6 +161,10 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env := s.tellFunctions(s.home())
 	env[names.Pool] = text(p.name)
+	if s.onWorkers() {
+		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))
+		env[names.SigningSecret] = s.secret.Ref()
+	}
 	type pair struct{ Name, Value string }
 	var list []pair
 	for _, name := range sorted(env) {

@@ -49,8 +49,18 @@ func (s *stack) function(m made) awslambda.Function {
 		FunctionName: text(name), Code: m.code, Handler: text("bootstrap"),
 		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: architecture(m.arch),
 		MemorySize: jsii.Number(float64(m.memoryMB)), Timeout: seconds(m.seconds), Environment: &m.env,
-		LogGroup: logs, Role: s.role(m.id+"Role", "lambda.amazonaws.com", append(m.may, s.writeLog(logs))...),
+		ReservedConcurrentExecutions: s.reservation(m.name),
+		LogGroup:                     logs, Role: s.role(m.id+"Role", "lambda.amazonaws.com", append(m.may, s.writeLog(logs))...),
 	})
+}
+
+// reservation is how many environments only this function may have, and no
+// more than these; nil when that is not said.
+func (s *stack) reservation(function string) *float64 {
+	if n := s.reserved(function); n > 0 {
+		return jsii.Number(float64(n))
+	}
+	return nil
 }
 
 // code is what `make dist` built of a function for an architecture.
@@ -122,7 +132,7 @@ func (s *stack) tellOwners(env map[string]*string) map[string]*string {
 // home is what leads to the stage's queues, tables and bucket.
 func (s *stack) home() map[string]*string {
 	return s.tellTraces(s.tellProfiles(map[string]*string{
-		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue),
+		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
 		names.Table: s.data.queries.TableName(), names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
@@ -134,7 +144,7 @@ func (s *stack) home() map[string]*string {
 func (s *stack) makeFunctions() (f functions) {
 	f.api = s.function(made{
 		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: pricing.APIMB, seconds: 29,
-		env: s.tellOwners(s.environment()), may: s.apiMay(),
+		env: s.tellKey(s.tellOwners(s.environment())), may: s.apiMay(),
 	})
 	f.dispatcher = s.function(made{
 		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: pricing.DispatcherMB, seconds: dispatcherSeconds,
@@ -157,7 +167,9 @@ func (s *stack) makeFunctions() (f functions) {
 }
 
 // apiMay is what the api calls: it accepts, reads and cancels queries, keeps
-// votes, and looks at the fleet for its status.
+// votes, reads the fleet for its status, and invokes inference functions for
+// what overflows without a queue. It may itself be invoked by the gateway or
+// the load balancer alone: whoever else could, could name any owner.
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), cloud.Overflow)
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
@@ -167,7 +179,8 @@ func (s *stack) apiMay() []permission {
 		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
 		allow(s.queueARNs(all...), "sqs:SendMessage"),
 		allow(s.queueARNs(append(all, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
-		s.uploads("s3:GetObject", "s3:PutObject"),
+		s.uploads("s3:GetObject", "s3:PutObject"), s.inputs("s3:GetObject", "s3:PutObject"),
+		s.readKey(), allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		describeGroups(), readMetrics(), putMetrics(),
 	)
 }
@@ -181,7 +194,7 @@ func (s *stack) dispatcherMay() []permission {
 		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
-		s.uploads("s3:GetObject"), putMetrics(),
+		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"), putMetrics(),
 	)
 }
 

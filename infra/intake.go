@@ -5,7 +5,10 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awselasticloadbalancingv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawsec2"
 	"github.com/aws/jsii-runtime-go"
 
 	"paragon/shared/cloud"
@@ -71,13 +74,12 @@ func (s *stack) queue(id string, name cloud.QueueName, visible float64, behind *
 	})
 }
 
-// makeIntake puts the HTTP API in front of the api function: authorised,
-// throttled and logged.
+// makeIntake puts the HTTP API in front of the workers or the api function:
+// authorised, throttled and logged.
 func (s *stack) makeIntake() {
 	api := awsapigatewayv2.NewHttpApi(s.Stack, text("Api"), &awsapigatewayv2.HttpApiProps{
 		ApiName: s.physical("api"), Description: text("Paragon " + s.Config.Stage), CreateDefaultStage: jsii.Bool(false),
-		DefaultAuthorizer:  s.authorizer(),
-		DefaultIntegration: awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api, nil),
+		DefaultAuthorizer: s.authorizer(), DefaultIntegration: s.integration(),
 	})
 	awsapigatewayv2.NewCfnStage(s.Stack, text("ApiStage"), &awsapigatewayv2.CfnStageProps{
 		ApiId: api.ApiId(), StageName: text("$default"), AutoDeploy: true,
@@ -90,6 +92,34 @@ func (s *stack) makeIntake() {
 	})
 	s.functions.gateway = api
 	awscdk.NewCfnOutput(s.Stack, text("Endpoint"), &awscdk.CfnOutputProps{Value: api.ApiEndpoint(), Description: text("for paragon --endpoint")})
+}
+
+// integration leads to the load balancer, or to the api function itself. Either
+// way the gateway says who calls, whatever the caller wrote there.
+func (s *stack) integration() awsapigatewayv2.HttpRouteIntegration {
+	owner := awsapigatewayv2.NewParameterMapping().
+		OverwriteHeader(text(names.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))
+	wait := awscdk.Duration_Millis(jsii.Number(1000 * s.integrationSeconds()))
+	if !s.onWorkers() {
+		return awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api,
+			&awsapigatewayv2integrations.HttpLambdaIntegrationProps{ParameterMapping: owner, Timeout: wait})
+	}
+	link := awsapigatewayv2.NewVpcLink(s.Stack, text("VpcLink"), &awsapigatewayv2.VpcLinkProps{
+		VpcLinkName: s.physical("workers"), Vpc: s.network.vpc, Subnets: &awsec2.SubnetSelection{SubnetType: s.network.subnets},
+		SecurityGroups: &[]interfacesawsec2.ISecurityGroupRef{s.network.link},
+	})
+	listener := awselasticloadbalancingv2.ApplicationListener_FromApplicationListenerAttributes(s.Stack, text("FrontListener"),
+		&awselasticloadbalancingv2.ApplicationListenerAttributes{ListenerArn: s.front.listener.Ref(), SecurityGroup: s.network.balancer})
+	return awsapigatewayv2integrations.NewHttpAlbIntegration(text("Workers"), listener,
+		&awsapigatewayv2integrations.HttpAlbIntegrationProps{VpcLink: link, ParameterMapping: owner, Timeout: wait})
+}
+
+// owner is the gateway's variable that says who calls, as it verified it.
+func (s *stack) owner() string {
+	if s.Authorizer == byKeys {
+		return "$context.authorizer." + names.KeyOwner
+	}
+	return "$context.identity.userArn"
 }
 
 // authorizer tells who calls: who signed the request, or whose key it carries.

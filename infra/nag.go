@@ -11,6 +11,11 @@ func check(app awscdk.App) {
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(nil), nil)
 }
 
+// excuseAll leaves a rule be that names no finding.
+func excuseAll(rule, why string) *cdknag.NagPackSuppression {
+	return &cdknag.NagPackSuppression{Id: jsii.String(rule), Reason: jsii.String(why)}
+}
+
 // excuse leaves one finding of a rule be, and says why.
 func excuse(rule, why, finding string) *cdknag.NagPackSuppression {
 	return &cdknag.NagPackSuppression{Id: jsii.String(rule), Reason: jsii.String(why), AppliesTo: &[]any{finding}}

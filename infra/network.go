@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/jsii-runtime-go"
 
@@ -13,23 +15,41 @@ type network struct {
 	vpc     awsec2.Vpc
 	subnets awsec2.SubnetType
 	workers awsec2.SecurityGroup
+	// Of the gateway's link and the load balancer, where the workers take queries.
+	link, balancer awsec2.SecurityGroup
+}
+
+// endpoint is an interface endpoint, which costs money by the hour and zone.
+type endpoint struct {
+	id      string
+	service func() awsec2.InterfaceVpcEndpointAwsService
 }
 
 // interfaces are the services that a worker calls and that have no gateway
-// endpoint. Each costs money by the hour and zone.
-var interfaces = []struct {
-	id      string
-	service func() awsec2.InterfaceVpcEndpointAwsService
-}{
+// endpoint; frontInterfaces those that it calls for queries that come to it.
+var interfaces = []endpoint{
 	{"Sqs", awsec2.InterfaceVpcEndpointAwsService_SQS},
 	{"Ssm", awsec2.InterfaceVpcEndpointAwsService_SSM},
 	{"Monitoring", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_MONITORING},
 	{"AutoScaling", awsec2.InterfaceVpcEndpointAwsService_AUTOSCALING},
 }
 
+var frontInterfaces = []endpoint{
+	{"SecretsManager", awsec2.InterfaceVpcEndpointAwsService_SECRETS_MANAGER},
+	{"Lambda", awsec2.InterfaceVpcEndpointAwsService_LAMBDA},
+}
+
+// endpoints are those of a private network.
+func (c Config) endpoints() []endpoint {
+	if c.onWorkers() {
+		return slices.Concat(interfaces, frontInterfaces)
+	}
+	return interfaces
+}
+
 // makeNetwork makes a VPC over two zones: private, whose workers reach AWS by
 // endpoints and nothing else, or public, whose workers have addresses and no
-// open port. Neither has a NAT gateway.
+// port open to others than the load balancer. Neither has a NAT gateway.
 func (s *stack) makeNetwork() network {
 	n := network{subnets: awsec2.SubnetType_PRIVATE_ISOLATED}
 	if s.Network == public {
@@ -44,24 +64,50 @@ func (s *stack) makeNetwork() network {
 	})
 	s.flowLog(n.vpc)
 	n.workers = awsec2.NewSecurityGroup(s.Stack, text("Workers"), &awsec2.SecurityGroupProps{
-		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon workers: nothing comes in, HTTPS goes out"),
+		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon workers: HTTPS goes out, queries come from the load balancer alone"),
 	})
+	if s.onWorkers() {
+		s.openPath(&n)
+	}
 	n.workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(jsii.Number(443)), text("AWS"), nil)
 	n.vpc.AddGatewayEndpoint(text("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
 	n.vpc.AddGatewayEndpoint(text("DynamoDb"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()})
 	if s.Network == private {
-		s.endpoints(n)
+		s.makeEndpoints(n)
 	}
 	return n
 }
 
-// endpoints lets the workers, and nobody else, reach the services of interfaces.
-func (s *stack) endpoints(n network) {
+// openPath lets queries through: from the gateway's link to the load balancer,
+// from there to the workers, and from a worker to its peers, to which it
+// offers what it has no slot for.
+func (s *stack) openPath(n *network) {
+	group := func(id, what string) awsec2.SecurityGroup {
+		return awsec2.NewSecurityGroup(s.Stack, text(id), &awsec2.SecurityGroupProps{Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text(what)})
+	}
+	n.link = group("Link", "Paragon gateway: to the load balancer")
+	n.balancer = group("BalancerGroup", "Paragon load balancer: from the gateway, to the workers")
+	listen, work := awsec2.Port_Tcp(jsii.Number(listenPort)), awsec2.Port_Tcp(jsii.Number(workerPort))
+	n.balancer.Connections().AllowFrom(n.link, listen, text("queries from the gateway"))
+	n.workers.Connections().AllowFrom(n.balancer, work, text("queries from the load balancer"))
+	n.workers.Connections().AllowFrom(n.workers, work, text("queries that a peer has no slot for"))
+}
+
+// subnetIDs are those of the workers.
+func (s *stack) subnetIDs() (ids []any) {
+	for _, id := range *s.network.vpc.SelectSubnets(&awsec2.SubnetSelection{SubnetType: s.network.subnets}).SubnetIds {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// makeEndpoints lets the workers, and nobody else, reach the services of interfaces.
+func (s *stack) makeEndpoints(n network) {
 	door := awsec2.NewSecurityGroup(s.Stack, text("Endpoints"), &awsec2.SecurityGroupProps{
 		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon endpoints: HTTPS from the workers"),
 	})
 	door.AddIngressRule(n.workers, awsec2.Port_Tcp(jsii.Number(443)), text("workers"), nil)
-	for _, i := range interfaces {
+	for _, i := range s.endpoints() {
 		n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
 			Service: i.service(), SecurityGroups: &[]awsec2.ISecurityGroup{door}, Open: jsii.Bool(false),
 			Subnets: &awsec2.SubnetSelection{SubnetType: n.subnets},

@@ -105,9 +105,9 @@ func readMetrics() permission {
 	return allow(on(text("*")), "cloudwatch:GetMetricData").excused("Resource::*", "CloudWatch knows no resources for reading metrics")
 }
 
-// describeGroups lets the groups be looked at.
-func describeGroups() permission {
-	return allow(on(text("*")), "autoscaling:DescribeAutoScalingGroups").excused("Resource::*", "Auto Scaling knows no resources for descriptions")
+// describeGroups lets the groups be read, or what else of Auto Scaling is named.
+func describeGroups(more ...string) permission {
+	return allow(on(text("*")), append(more, "autoscaling:DescribeAutoScalingGroups")...).excused("Resource::*", "Auto Scaling knows no resources for descriptions")
 }
 
 // changeGroup lets something be done to a pool's group.
@@ -121,9 +121,18 @@ func (s *stack) changeGroup(pool string, actions ...string) permission {
 
 // uploads lets something be done to the uploads, whose names are made up.
 func (s *stack) uploads(actions ...string) permission {
+	return s.objects(names.UploadPrefix, "uploads have names made up at random: the prefix bounds the action", actions...)
+}
+
+// inputs lets something be done to the inputs that are too large for a queue.
+func (s *stack) inputs(actions ...string) permission {
+	return s.objects(names.InputPrefix, "inputs are named after their queries: the prefix bounds the action", actions...)
+}
+
+// objects lets something be done below a prefix of the bucket.
+func (s *stack) objects(prefix, why string, actions ...string) permission {
 	bucket := *s.GetLogicalId(s.data.uploads.Node().DefaultChild().(awscdk.CfnElement))
-	return allow(on(s.data.uploads.ArnForObjects(text(names.UploadPrefix+"*"))), actions...).
-		excused("Resource::<"+bucket+".Arn>/"+names.UploadPrefix+"*", "uploads have names made up at random: the prefix bounds the action")
+	return allow(on(s.data.uploads.ArnForObjects(text(prefix+"*"))), actions...).excused("Resource::<"+bucket+".Arn>/"+prefix+"*", why)
 }
 
 // arn is the ARN of a resource of this account and region.

@@ -105,8 +105,8 @@ func costFaults(a assembly) (bad []string) {
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}
-	if len(interfaces) != pricing.Endpoints {
-		bad = append(bad, fmt.Sprintf("%d endpoints, the bill has %d", len(interfaces), pricing.Endpoints))
+	if want := pricing.Endpoints; len(interfaces) != want || len(frontInterfaces) != pricing.FrontEndpoints {
+		bad = append(bad, fmt.Sprintf("%d endpoints and %d of the front, the bill has %d and %d", len(interfaces), len(frontInterfaces), want, pricing.FrontEndpoints))
 	}
 	for _, id := range a.t.of("EC2::VPCEndpoint") {
 		if n := len(list(a.t.Resources[id].prop("SubnetIds"))); n > 0 && n != pricing.Zones {

@@ -64,7 +64,7 @@ func keepRules() []rule {
 		{"what outlives the stack costs nothing, unless it was asked for", func(a assembly) (bad []string) {
 			for _, id := range keys(a.t.Resources) {
 				r := a.t.Resources[id]
-				holds := r.Type == "AWS::DynamoDB::Table" || r.Type == "AWS::Logs::LogGroup"
+				holds := r.Type == "AWS::DynamoDB::Table" || r.Type == "AWS::Logs::LogGroup" || r.Type == "AWS::SecretsManager::Secret"
 				retained := strings.HasPrefix(r.DeletionPolicy, "Retain")
 				if retained != (r.Type == "AWS::S3::Bucket" || holds && a.cfg.Retain) {
 					bad = append(bad, id)
@@ -75,6 +75,44 @@ func keepRules() []rule {
 			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-queries").DeletionPolicy = "Retain"
 		}},
 	}
+}
+
+// inputRules are of inputs that are too large for a message.
+func inputRules() []rule {
+	return []rule{
+		{"large inputs are written by who takes queries in, read by who runs them, and gone in a day", inputFaults, func(a assembly) {
+			a.allow(a.roleOf("dispatcher"), "s3:PutObject", map[string]any{"Fn::Join": []any{"", []any{
+				map[string]any{"Fn::GetAtt": []any{a.uploadsID(), "Arn"}}, "/" + names.InputPrefix + "*"}}})
+		}},
+	}
+}
+
+func (a assembly) uploadsID() string { return refers(environment(a.function("api"))[names.Bucket]) }
+
+// inputFaults compares what roles may do below the prefix of inputs.
+func inputFaults(a assembly) (bad []string) {
+	if days := number(a.t.Resources[a.uploadsID()].prop("LifecycleConfiguration", "Rules", 0, "ExpirationInDays")); days != 1 {
+		bad = append(bad, fmt.Sprintf("inputs are kept for %v days", days))
+	}
+	for _, id := range a.t.of("IAM::Role") {
+		worker := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service") == "ec2.amazonaws.com"
+		intake := id == a.roleOf("api") || worker && a.cfg.onWorkers()
+		want := map[string]bool{"s3:GetObject": intake || worker || id == a.roleOf("dispatcher"), "s3:PutObject": intake}
+		got := map[string]bool{}
+		for _, s := range a.t.statements(id) {
+			for _, action := range words(s["Action"]) {
+				for _, r := range list(s["Resource"]) {
+					got[action] = got[action] || strings.HasSuffix(flat(r), "}/"+names.InputPrefix+"*")
+				}
+			}
+		}
+		for _, action := range keys(want) {
+			if got[action] != want[action] {
+				bad = append(bad, fmt.Sprintf("%s: %s %v", id, action, got[action]))
+			}
+		}
+	}
+	return bad
 }
 
 // tableFaults compares keys and indexes with the agreement in package names.

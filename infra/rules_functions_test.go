@@ -74,8 +74,16 @@ func packageRules() []rule {
 			key := a.function("api").prop("Code", "S3Key").(string)
 			a.assets[strings.TrimSuffix(key, ".zip")] = []string{"bootstrap.exe"}
 		}},
-		{"no function reserves concurrency, which small accounts cannot", func(a assembly) []string {
-			return a.each(func(_ string, f *resource) bool { return f.prop("ReservedConcurrentExecutions") == nil })
+		{"concurrency is reserved where the account's is known, and elsewhere not, as small accounts cannot", func(a assembly) []string {
+			return a.each(func(_ string, f *resource) bool {
+				want := any(nil)
+				if n := a.cfg.AccountConcurrency; n > 0 && f == a.function("api") {
+					want = float64(int(a.cfg.APIConcurrencyShare * float64(n)))
+				} else if n > 0 && f == a.function("controller") {
+					want = 2.0
+				}
+				return f.prop("ReservedConcurrentExecutions") == want
+			})
 		}, func(a assembly) { a.function("controller").Properties["ReservedConcurrentExecutions"] = 1.0 }},
 		{"a function is told where its home is", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"paragon/shared/cloud/aws/names"
@@ -75,12 +76,7 @@ func networkRules() []rule {
 					bad = append(bad, id)
 				}
 			}
-			for _, id := range a.t.of("EC2::SecurityGroupIngress") {
-				if r := a.t.Resources[id]; refers(r.prop("SourceSecurityGroupId")) == "" || number(r.prop("FromPort")) != 443 || number(r.prop("ToPort")) != 443 {
-					bad = append(bad, id)
-				}
-			}
-			return bad
+			return append(bad, pathFaults(a)...)
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("EC2::SecurityGroup")[0]].Properties["SecurityGroupIngress"] = []any{map[string]any{"CidrIp": "0.0.0.0/0"}}
 		}},
@@ -88,6 +84,39 @@ func networkRules() []rule {
 			delete(a.t.Resources, a.t.of("EC2::VPCEndpoint")[0])
 		}},
 	}
+}
+
+// pathFaults compares what groups let in from one another with the path of a
+// query: gateway, load balancer, worker, and a worker's peers.
+func pathFaults(a assembly) (bad []string) {
+	var want, got []string
+	if a.cfg.Network == private {
+		want = append(want, "Endpoints from Workers 443")
+	}
+	if a.cfg.onWorkers() {
+		want = append(want, "Balancer from Link 80", "Workers from Balancer 8080", "Workers from Workers 8080")
+	}
+	group := func(v any) string {
+		for _, name := range []string{"Endpoints", "Workers", "Balancer", "Link"} {
+			if strings.HasPrefix(refers(v), name) {
+				return name
+			}
+		}
+		return flat(v)
+	}
+	for _, id := range a.t.of("EC2::SecurityGroupIngress") {
+		r := a.t.Resources[id]
+		if number(r.prop("FromPort")) != number(r.prop("ToPort")) {
+			bad = append(bad, id)
+		}
+		got = append(got, fmt.Sprintf("%s from %s %v", group(r.prop("GroupId")), group(r.prop("SourceSecurityGroupId")), number(r.prop("FromPort"))))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		bad = append(bad, fmt.Sprintf("%q may come in, want %q", got, want))
+	}
+	return bad
 }
 
 // userDataFaults holds the script to the unit's confinement and to the
@@ -119,7 +148,7 @@ func networkFaults(a assembly) (bad []string) {
 		kind, _ := a.t.Resources[id].prop("VpcEndpointType").(string)
 		doors[kind]++
 	}
-	interfaceDoors, addresses := len(interfaces), false
+	interfaceDoors, addresses := len(a.cfg.endpoints()), false
 	if a.cfg.Network == public {
 		interfaceDoors, addresses = 0, true
 	}

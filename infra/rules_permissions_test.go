@@ -9,7 +9,8 @@ import (
 )
 
 // unbounded are the actions that AWS lets nobody bound to a resource.
-var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups"}
+var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities",
+	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"}
 
 func permissionRules() []rule {
 	return []rule{
@@ -61,24 +62,7 @@ func boundRules() []rule {
 		}, func(a assembly) {
 			a.allow(a.roleOf("inference-cnn-512"), "dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:1:table/x")
 		}},
-		{"the dispatcher may invoke the inference functions and no other", func(a assembly) (bad []string) {
-			var may []string
-			for _, s := range a.t.statements(a.roleOf("dispatcher")) {
-				if slices.Contains(words(s["Action"]), "lambda:InvokeFunction") {
-					for _, r := range list(s["Resource"]) {
-						if f := a.t.Resources[refers(r)]; f != nil && a.isInference(f) {
-							may = append(may, refers(r))
-						} else {
-							bad = append(bad, flat(r))
-						}
-					}
-				}
-			}
-			if len(may) != len(a.inferenceNames()) {
-				bad = append(bad, fmt.Sprintf("%d may be invoked, want %d", len(may), len(a.inferenceNames())))
-			}
-			return bad
-		}, func(a assembly) {
+		{"who answers overflow may invoke the inference functions and no other", overflowFaults, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "lambda:InvokeFunction", map[string]any{"Fn::GetAtt": []any{"Controller8614283D", "Arn"}})
 		}},
 		{"only one service may take a role on", func(a assembly) (bad []string) {
@@ -104,6 +88,35 @@ func boundRules() []rule {
 			a.allow(a.roleOf("controller"), "sqs:GetQueueAttributes", "arn:aws:sqs:::"+strings.Repeat("q", 11000))
 		}},
 	}
+}
+
+// overflowFaults reads who may invoke functions: the dispatcher, the api, and
+// the workers where queries come to them.
+func overflowFaults(a assembly) (bad []string) {
+	for _, id := range a.t.of("IAM::Role") {
+		service := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service")
+		want := 0
+		if id == a.roleOf("dispatcher") || id == a.roleOf("api") || service == "ec2.amazonaws.com" && a.cfg.onWorkers() {
+			want = len(a.inferenceNames())
+		}
+		may := 0
+		for _, s := range a.t.statements(id) {
+			if service == "scheduler.amazonaws.com" || !slices.Contains(words(s["Action"]), "lambda:InvokeFunction") {
+				continue
+			}
+			for _, r := range list(s["Resource"]) {
+				if f := a.t.Resources[refers(r)]; f != nil && a.isInference(f) {
+					may++
+				} else {
+					bad = append(bad, flat(r))
+				}
+			}
+		}
+		if may != want {
+			bad = append(bad, fmt.Sprintf("%s may invoke %d, want %d", id, may, want))
+		}
+	}
+	return bad
 }
 
 // managed are the roles with policies of AWS's making.

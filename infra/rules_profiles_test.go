@@ -26,7 +26,7 @@ func profileRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { environment(a.function("api"))[names.Profiles] = "s3://others/prod" }},
-		{"buckets are read below uploads, below the profiles, and for the worker's package alone", bucketFaults, func(a assembly) {
+		{"buckets are read below uploads and inputs, below the profiles, and for the worker's package alone", bucketFaults, func(a assembly) {
 			a.allow(a.roleOf("api"), "s3:ListBucket", "arn:aws:s3:::elsewhere")
 		}},
 	}
@@ -52,7 +52,8 @@ func bucketFaults(a assembly) (bad []string) {
 					case action == "s3:ListBucket" && of == arn && at(s, "Condition", "StringEquals", "s3:prefix") == below && below != "":
 					case action == "s3:GetObject" && of == reads:
 						readers++
-					case slices.Contains([]string{"s3:GetObject", "s3:PutObject"}, action) && strings.HasPrefix(of, "${Uploads") && strings.HasSuffix(of, "}/"+names.UploadPrefix+"*"):
+					case slices.Contains([]string{"s3:GetObject", "s3:PutObject"}, action) && strings.HasPrefix(of, "${Uploads") &&
+						(strings.HasSuffix(of, "}/"+names.UploadPrefix+"*") || strings.HasSuffix(of, "}/"+names.InputPrefix+"*")):
 					case action == "s3:GetObject" && strings.Contains(of, "cdk-") && strings.HasSuffix(of, ".zip"):
 					default:
 						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, of))

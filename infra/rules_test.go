@@ -25,7 +25,8 @@ func rules() []rule {
 	return slices.Concat(
 		fleetRules(), drainRules(), machineRules(), networkRules(), queueRules(), messageRules(),
 		functionRules(), packageRules(), permissionRules(), boundRules(), intakeRules(), answerRules(),
-		dataRules(), profileRules(), keepRules(), doorRules(), controlRules(), alarmRules())
+		dataRules(), profileRules(), keepRules(), doorRules(), controlRules(), alarmRules(),
+		frontRules(), balancerRules(), secretRules(), inputRules())
 }
 
 // group, launch and queue find what the mutations break.

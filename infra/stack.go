@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
@@ -21,7 +22,9 @@ type stack struct {
 	data      data
 	queues    queues
 	inference inference
+	secret    awssecretsmanager.CfnSecret // of the key that signs ids
 	functions functions
+	front     balancer
 	groups    []group
 }
 
@@ -45,7 +48,9 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	s.data = s.makeData()
 	s.queues = s.makeQueues()
 	s.inference = s.makeInference()
+	s.secret = s.makeSecret()
 	s.functions = s.makeFunctions()
+	s.front = s.makeFront()
 	s.groups = s.makeFleet()
 	s.makeIntake()
 	s.makeDoor()

@@ -19,6 +19,7 @@ type resource struct {
 	Properties     map[string]any
 	Metadata       map[string]any
 	DeletionPolicy string
+	DependsOn      any
 }
 
 // of returns the ids of the resources of a type, such as SQS::Queue, in order.

@@ -14,6 +14,7 @@ import (
 
 	"paragon/functions/home"
 	"paragon/profiles/schema"
+	"paragon/shared/cloud/aws/front"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/telemetry/tracing"
@@ -42,9 +43,19 @@ type controller struct {
 	traces   *tracing.Source
 }
 
+// started is why the function was started: by the schedule, which says nothing,
+// or by an event, which says what it is.
+type started struct {
+	DetailType string `json:"detail-type"`
+}
+
 // handle ticks until the shift is over. The lease is given up then, so that the
-// next shift, wherever it runs, begins at once.
-func (c controller) handle(ctx context.Context) error {
+// next shift, wherever it runs, begins at once. An event, such as that a worker
+// left, has requests turned if need be, and starts no shift.
+func (c controller) handle(ctx context.Context, why started) error {
+	if why.DetailType != "" {
+		return c.Reconcile(ctx)
+	}
 	ctx, end := context.WithTimeout(ctx, shift)
 	defer end()
 	if err := c.tunables.Refresh(ctx); err != nil {
@@ -70,6 +81,10 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, err
 	}
+	traffic, err := front.Open(ctx, env)
+	if err != nil {
+		return controller{}, err
+	}
 	traces, err := tracing.Open(ctx, env, "controller")
 	if err != nil {
 		return controller{}, err
@@ -80,7 +95,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
 		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger, Shared: cloud.Shared,
-		Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
+		Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }
 

@@ -40,7 +40,7 @@ func TestAShiftTicks(t *testing.T) {
 	home := h.Cloud()
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- c.handle(ctx) }()
+	go func() { done <- c.handle(ctx, started{}) }()
 	for { // until it has ticked and published, which cost it a few calls each
 		es, err := home.Ledger.Entries(t.Context(), cloud.EntryQuery{Pool: "general", Limit: 1})
 		if err != nil {

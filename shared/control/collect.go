@@ -25,6 +25,7 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	if err != nil {
 		return in, after, err
 	}
+	c.noteDraining(p.Name, ws)
 	crew := muster(ws, now, tuned.Settings)
 	in.Leaving, in.Stuck = crew.leaving, crew.stuck
 	in.Signals = append(in.Signals, crew.signal())

@@ -61,7 +61,8 @@ type Pool struct {
 	InstanceType string
 }
 
-// Options are what a controller is made of. All must be set, but Arch and Shared.
+// Options are what a controller is made of. All must be set, but Arch, Traffic
+// and Shared.
 type Options struct {
 	Holder    string // names this controller in the lease: no two have the same
 	Pools     []Pool
@@ -73,6 +74,7 @@ type Options struct {
 	Metrics   cloud.Metrics
 	Groups    cloud.Groups
 	Ledger    Ledger
+	Traffic   cloud.Traffic // nil where no load balancer stands before the workers
 	// Shared keeps what the workers have counted for the next controller; nil
 	// keeps it in this one alone.
 	Shared cloud.Shared
@@ -90,10 +92,14 @@ type Controller struct {
 	mu        sync.Mutex // guards what follows
 	rules     map[string]decision.Action
 	lettersAt time.Time // when dead letters were last ended
+	// draining are the ids of each pool's workers that drain, as last read.
+	draining map[string][]string
 }
 
 // New makes a controller.
-func New(o Options) *Controller { return &Controller{Options: o, rules: map[string]decision.Action{}} }
+func New(o Options) *Controller {
+	return &Controller{Options: o, rules: map[string]decision.Action{}, draining: map[string][]string{}}
+}
 
 // Run ticks every tick_seconds and publishes the view every view_seconds, until
 // ctx ends. Errors are logged; the next turn

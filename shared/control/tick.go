@@ -89,7 +89,11 @@ func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) er
 	}
 	c.follow(p.Name, r.Action)
 	c.Log.Info("tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
-	if r.Action.Moves() {
+	if !r.Action.Moves() {
+		if err := c.turnFor(ctx, nil); err != nil {
+			c.Log.Warn("could not turn requests", "pool", p.Name, "error", err)
+		}
+	} else {
 		e.Outcome = outcomeDone
 		if err := c.act(ctx, p, r.Action); err != nil {
 			e.Outcome, after.Failed = outcomeFailed+err.Error(), err.Error()
@@ -132,7 +136,8 @@ func (c *Controller) decide(ctx context.Context, in decision.Case) (decision.Rec
 	return r, after, nil
 }
 
-// act asks for workers, and then tells those who leave. In this order nobody
+// act asks for workers, turns the requests from those who leave, and then tells
+// them. In this order nobody
 // who leaves is replaced; should only the first be done, the next tick finds
 // more workers than are asked for and does the second.
 func (c *Controller) act(ctx context.Context, p Pool, a decision.Action) error {
@@ -144,6 +149,9 @@ func (c *Controller) act(ctx context.Context, p Pool, a decision.Action) error {
 		if err := c.Fleet.SetDesired(ctx, p.Name, a.To); err != nil {
 			return err
 		}
+	}
+	if err := c.turnFor(ctx, a.Drain); err != nil {
+		return err
 	}
 	if len(a.Drain) > 0 {
 		return c.Fleet.Drain(ctx, p.Name, a.Drain...)

@@ -3,14 +3,16 @@ package pricing
 // What a stage in an account consists of and pays for by the hour or the
 // second: the stack is made so, and its test holds these to it.
 const (
-	Endpoints     = 4 // interface endpoints of a private network
-	Zones         = 2 // that the network is in
-	DiskGB        = 8 // of a worker
-	AlarmsOfStage = 8
-	AlarmsOfPool  = 4 // one of them where there is a budget
-	APIMB         = 512
-	DispatcherMB  = 1024
-	ControllerMB  = 512
+	Endpoints = 4 // interface endpoints of a private network
+	// FrontEndpoints are those that workers need besides, where queries come to them.
+	FrontEndpoints = 2
+	Zones          = 2 // that the network is in
+	DiskGB         = 8 // of a worker
+	AlarmsOfStage  = 8
+	AlarmsOfPool   = 4 // one of them where there is a budget
+	APIMB          = 512
+	DispatcherMB   = 1024
+	ControllerMB   = 512
 )
 
 // NewStanding returns a stage without workers, with the parts above.

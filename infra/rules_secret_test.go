@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+func secretRules() []rule {
+	return []rule{
+		{"there is one signing key, made once, of 48 bytes in base64", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("SecretsManager::Secret") {
+				s := a.t.Resources[id]
+				g := s.prop("GenerateSecretString")
+				if s.prop("SecretString") != nil || number(at(g, "PasswordLength")) != 64 || at(g, "ExcludePunctuation") != true || at(g, "IncludeSpace") != false ||
+					at(g, "GenerateStringKey") != "current" || at(g, "SecretStringTemplate") != `{"earlier":[]}` {
+					bad = append(bad, id)
+				}
+			}
+			if n := len(a.t.of("SecretsManager::Secret")); n != 1 {
+				bad = append(bad, fmt.Sprintf("%d secrets", n))
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.only("SecretsManager::Secret").prop("GenerateSecretString").(map[string]any)["ExcludePunctuation"] = false
+		}},
+		{"the signing key is read by those who take queries in, and nothing else of Secrets Manager", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				may := false
+				for _, s := range a.t.statements(id) {
+					if slices.Contains(words(s["Action"]), "secretsmanager:GetSecretValue") {
+						may = len(list(s["Resource"])) == 1 && a.t.Resources[refers(at(list(s["Resource"]), 0))] == a.t.only("SecretsManager::Secret")
+						if !may {
+							bad = append(bad, id+" reads another")
+						}
+					}
+				}
+				worker := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service") == "ec2.amazonaws.com"
+				if want := id == a.roleOf("api") || worker && a.cfg.onWorkers(); may != want {
+					bad = append(bad, fmt.Sprintf("%s reads it: %v", id, may))
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.allow(a.roleOf("dispatcher"), "secretsmanager:GetSecretValue", map[string]any{"Ref": a.t.of("SecretsManager::Secret")[0]})
+		}},
+		{"who may read the signing key knows where it is", func(a assembly) []string {
+			return a.each(func(_ string, f *resource) bool {
+				known := a.t.Resources[refers(environment(f)[names.SigningSecret])] != nil
+				return known == (f == a.function("api"))
+			})
+		}, func(a assembly) { delete(environment(a.function("api")), names.SigningSecret) }},
+	}
+}
