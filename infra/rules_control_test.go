@@ -5,6 +5,7 @@ import (
 
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
+	"paragon/shared/core/settings"
 	"paragon/shared/telemetry"
 )
 
@@ -101,7 +102,7 @@ func alarmRules() []rule {
 
 // costFaults compares the stack with what its bill is made from.
 func costFaults(a assembly) (bad []string) {
-	want := pricing.NewStanding(a.cfg.Network == private, len(a.cfg.Tasks), len(a.plan.pools))
+	want := pricing.AtRest(pricing.LambdaFront, a.cfg.Network == private, len(a.cfg.Tasks), len(a.plan.pools), settings.Defaults().TickSeconds)
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}
