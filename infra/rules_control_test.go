@@ -5,7 +5,6 @@ import (
 
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
-	"paragon/shared/core/settings"
 	"paragon/shared/telemetry"
 )
 
@@ -102,7 +101,7 @@ func alarmRules() []rule {
 
 // costFaults compares the stack with what its bill is made from.
 func costFaults(a assembly) (bad []string) {
-	want := pricing.AtRest(pricing.LambdaFront, a.cfg.Network == private, len(a.cfg.Tasks), len(a.plan.pools), settings.Defaults().TickSeconds)
+	want := pricing.AtRest(pricing.Deployment{Front: pricing.LambdaFront, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), TickSeconds: 10, ViewSeconds: 1})
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}

@@ -145,7 +145,7 @@ func from(perSecond *float64) string {
 	case *perSecond == 0:
 		return "at any rate"
 	}
-	return fmt.Sprintf("from %.3g queries a second", *perSecond)
+	return fmt.Sprintf("from %.1f queries a second", *perSecond)
 }
 
 func printLines(w io.Writer, title string, lines []pricing.Line) {

@@ -121,7 +121,10 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.InputKB, t.ResultKB, t.KeyedShare = f.inputKB, f.resultKB, f.keyed
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
-		Rest:        pricing.AtRest(t.Front, t.Private, len(f.stage.Tasks), len(f.pools), f.settings.TickSeconds),
+		Rest: pricing.AtRest(pricing.Deployment{
+			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools),
+			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
+		}),
 		FunctionUSD: f.function.QueryUSD,
 	}
 	t.Workers = 0

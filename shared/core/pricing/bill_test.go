@@ -9,11 +9,15 @@ import (
 	"paragon/shared/core/profile"
 )
 
+func deployed(front Front, private bool) Deployment {
+	return Deployment{front, private, 1, 1, 10, 1}
+}
+
 var c5 = profile.Instance{Type: "c5.large", VCPUs: 2, USDPerHour: 0.085}
 
 // An idle month on paper, one task, one pool and a tick each ten seconds.
 func TestAnIdleMonthByHand(t *testing.T) {
-	lines := AtRest(WorkersFront, true, 1, 1, 10).Lines(today)
+	lines := AtRest(deployed(WorkersFront, true)).Lines(today)
 	for name, want := range map[string]float64{
 		"controller's function":      43800 * 59 * 0.25 * 0.0000133334,
 		"controller's metrics asked": 43800 * 8 * 1e-5,
@@ -27,7 +31,7 @@ func TestAnIdleMonthByHand(t *testing.T) {
 		"dashboard":                        3,
 		"signing key":                      0.4,
 		"balancer's hours":                 730 * 0.0225,
-		"interface endpoints":              58.4,
+		"interface endpoints":              87.6,
 	} {
 		if got := part(lines, name); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%s: $%v, want $%v", name, got, want)
@@ -37,7 +41,7 @@ func TestAnIdleMonthByHand(t *testing.T) {
 
 func TestTheGoalsOfAnIdleMonth(t *testing.T) {
 	for front, most := range map[Front]float64{LambdaFront: 25, WorkersFront: 42} {
-		if got := Sum(AtRest(front, false, 1, 1, 10).Lines(today)); got > most {
+		if got := Sum(AtRest(deployed(front, false)).Lines(today)); got > most {
 			t.Errorf("front %s: $%.2f a month, above $%v", front, got, most)
 		}
 	}
@@ -48,7 +52,7 @@ func TestTheGoalsOfAnIdleMonth(t *testing.T) {
 func TestBillHolds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := traffic(t)
-		s := Stage{Rest: AtRest(x.Front, x.Private, 1, 1, 10), Fleets: []Fleet{{c5, x.Workers}}, Traffic: x, FunctionUSD: 1e-6}
+		s := Stage{Rest: AtRest(deployed(x.Front, x.Private)), Fleets: []Fleet{{c5, x.Workers}}, Traffic: x, FunctionUSD: 1e-6}
 		idle := s
 		idle.Traffic.PerSecond = 0
 		if b := idle.Bill(today); len(b.Million) != 0 || b.MonthUSD(0) > s.Bill(today).MonthUSD(x.PerSecond) {
@@ -63,11 +67,11 @@ func TestBillHolds(t *testing.T) {
 }
 
 func TestAPublicWorkerPaysForItsAddress(t *testing.T) {
-	s := Stage{Rest: AtRest(LambdaFront, false, 1, 1, 10), Fleets: []Fleet{{c5, 2}}}
+	s := Stage{Rest: AtRest(deployed(LambdaFront, false)), Fleets: []Fleet{{c5, 2}}}
 	if got := part(s.Bill(today).Fixed, "workers' public addresses"); math.Abs(got-7.3) > 1e-9 {
 		t.Errorf("$%v", got)
 	}
-	s.Rest = AtRest(LambdaFront, true, 1, 1, 10)
+	s.Rest = AtRest(deployed(LambdaFront, true))
 	if got := part(s.Bill(today).Fixed, "workers' public addresses"); got != 0 {
 		t.Errorf("in a private network $%v", got)
 	}
@@ -79,7 +83,7 @@ func TestTheExcessOverAPlainFunction(t *testing.T) {
 	for _, tt := range []struct{ ms, most float64 }{{10, 0.35}, {60, 0.45}, {120, 0.60}} {
 		x := SmallQueries(WorkersFront, Direct)
 		x.PerSecond, x.Workers, x.OverflowShare, x.FunctionMS = 1000, 3, 0.05, tt.ms
-		s := Stage{Rest: AtRest(LambdaFront, false, 1, 1, 10), Traffic: x, FunctionUSD: FunctionQueryUSD(today, "x86_64", 1769, tt.ms)}
+		s := Stage{Rest: AtRest(deployed(LambdaFront, false)), Traffic: x, FunctionUSD: FunctionQueryUSD(today, "x86_64", 1769, tt.ms)}
 		heldS := (12 + 8 + tt.ms) / 1000
 		now := heldS/30*10 + heldS/10*0.75 + 0.0125 // puts, leases, samples
 		want := 0.2 + heldS*160/1024*13.3334 + now

@@ -67,7 +67,7 @@ func TestTheGoalsOfAMillion(t *testing.T) {
 	for path, most := range map[Path]float64{Direct: 1.5, Batch10: 0.35, Async: 4.5} {
 		traffic := busy(WorkersFront, path)
 		traffic.Workers, traffic.FunctionMS = 3, 10
-		s := Stage{Rest: AtRest(WorkersFront, false, 1, 1, 10), Traffic: traffic}
+		s := Stage{Rest: AtRest(deployed(WorkersFront, false)), Traffic: traffic}
 		if got := Sum(s.Bill(today).Million); got > most {
 			t.Errorf("%s: $%.4f a million, above $%v", path, got, most)
 		}

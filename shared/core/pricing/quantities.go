@@ -41,10 +41,11 @@ const (
 
 // What the stack makes; its tests hold it to these.
 const (
-	Endpoints    = 4 // interface endpoints of a private network
-	Zones        = 2 // that the network is in
-	DiskGB       = 8 // of a worker
-	APIMB        = 160
-	DispatcherMB = 512
-	ControllerMB = 256
+	Endpoints      = 4 // interface endpoints of a private network
+	FrontEndpoints = 2 // and more, where workers stand in front: the key, functions to invoke
+	Zones          = 2 // that the network is in
+	DiskGB         = 8 // of a worker
+	APIMB          = 160
+	DispatcherMB   = 512
+	ControllerMB   = 256
 )

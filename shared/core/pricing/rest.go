@@ -4,14 +4,21 @@ import (
 	"paragon/shared/core/profile"
 )
 
+// Deployment is what decides the rest of a stage.
+type Deployment struct {
+	Front       Front
+	Private     bool // the network
+	Tasks       int
+	Pools       int
+	TickSeconds float64
+	ViewSeconds float64 // between two writes of the view of the fleet
+}
+
 // Rest is what a stage has and does while no query comes and no worker is up:
 // the stack's parts, and the controller's and the pollers' calls. The tests of
 // stack and controller can be held against it.
 type Rest struct {
-	Front   Front
-	Private bool
-	Pools   int
-	Tasks   int
+	Deployment
 
 	Alarms              int
 	Metrics             int // custom ones, each with its dimensions
@@ -70,20 +77,19 @@ const (
 	arrivalWrites = 16
 	tickReads     = 3 // memory, workers, settings
 
-	busyViews    = 60 // of a minute in which queries come
-	busySettings = 12 // of such a minute
+	busySettings = 12 // that are passed on in a minute in which queries come
 
 	secretReads    = 1000 // of a month, by processes that start
 	minutesOfMonth = HoursPerMonth * 60
 )
 
-// AtRest is a stage with the parts above, which ticks every so many seconds.
-func AtRest(front Front, private bool, tasks, pools int, tickSeconds float64) Rest {
-	n, perMinute := float64(pools), 60/tickSeconds
-	asked := n * float64(askedOfPool+askedOfTask*tasks)
+// AtRest is a deployment with the parts above.
+func AtRest(d Deployment) Rest {
+	n, perMinute, views := float64(d.Pools), 60/d.TickSeconds, 60/d.ViewSeconds
+	asked := n * float64(askedOfPool+askedOfTask*d.Tasks)
 	r := Rest{
-		Front: front, Private: private, Pools: pools, Tasks: tasks,
-		Alarms: alarmsOfStage + alarmsOfPool*pools, Metrics: metricsOfStage + metricsOfTask*tasks + metricsOfPool*pools,
+		Deployment: d,
+		Alarms:     alarmsOfStage + alarmsOfPool*d.Pools, Metrics: metricsOfStage + metricsOfTask*d.Tasks + metricsOfPool*d.Pools,
 		Dashboards: 1, Secrets: 1, SecretReadsPerMonth: secretReads,
 		ControllerMB: ControllerMB, ControllerSecondsPerMinute: 59, TicksPerMinute: perMinute,
 		MetricsAskedPerMinute: asked, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
@@ -92,14 +98,15 @@ func AtRest(front Front, private bool, tasks, pools int, tickSeconds float64) Re
 		SchedulesPerMonth:   minutesOfMonth * (1 + n/5),
 
 		BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
-		BusyQueueDepthsPerMinute: n * queuesOfPool * busyViews, BusyStoreReadsPerMinute: n * busyViews,
-		BusyStoreWritesPerMinute: busyViews + busySettings*settingsWrites,
+		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
+		BusyStoreWritesPerMinute: views + busySettings*settingsWrites,
 	}
-	if private {
-		r.EndpointZones = Endpoints * Zones
+	endpoints := Endpoints
+	if d.Front == WorkersFront {
+		r.Balancers, r.Alarms, endpoints = 1, r.Alarms+alarmsOfBalancer, Endpoints+FrontEndpoints
 	}
-	if front == WorkersFront {
-		r.Balancers, r.Alarms = 1, r.Alarms+alarmsOfBalancer
+	if d.Private {
+		r.EndpointZones = endpoints * Zones
 	}
 	return r
 }
