@@ -101,7 +101,7 @@ func alarmRules() []rule {
 
 // costFaults compares the stack with what its bill is made from.
 func costFaults(a assembly) (bad []string) {
-	want := pricing.NewStanding(a.cfg.Network == private, len(a.cfg.Tasks), len(a.plan.pools))
+	want := pricing.AtRest(pricing.Deployment{Front: pricing.LambdaFront, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), TickSeconds: 10, ViewSeconds: 1})
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}

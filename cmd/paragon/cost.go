@@ -1,37 +1,35 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"math"
-	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"paragon/profiles"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
 )
 
-// costFlags are what `paragon cost` was told.
+// costFlags are the flags of `paragon cost`, and what they lead to.
 type costFlags struct {
-	file, model    string
-	rate           float64
-	overflow, busy float64
-	latencyMS      float64
-	workers        int
-	network        string
-	stage          deployed
-	settings       settings.Settings
-	catalogue      *profile.Catalogue
-	m              *profile.Model
-	pools          []string // of the stage, in order of name
+	file, model, task   string
+	front, path, over   string
+	rate                float64
+	overflow, busy      float64
+	inputKB, resultKB   float64
+	keyed               float64
+	latencyMS           float64
+	workers             int
+	network             string
+	stage               deployed
+	settings            settings.Settings
+	catalogue           *profile.Catalogue
+	m                   *profile.Model
+	pools               []string // of the stage, in order of name
+	function            rightsizing.Size
+	serviceMS, capacity float64 // of a query on a worker; queries a second of one worker
 }
 
 // deployed is what the context of cdk.json says of a deployment.
@@ -41,6 +39,7 @@ type deployed struct {
 	Tasks     []string `json:"tasks"`
 	Arch      string   `json:"function_arch"`
 	Network   string   `json:"network"`
+	Front     string   `json:"front"`
 	Pools     map[string]struct {
 		Types []string `json:"instance_types"`
 		Min   int      `json:"min"`
@@ -53,15 +52,22 @@ type deployed struct {
 const costBound = 500
 
 const costLong = `Preview what a deployment costs a month, before it is made: its workers and
-inference functions at a given load, and what Paragon's own machinery takes,
-query by query and for standing there. The deployment is what cdk.json says.
+inference functions at a given load, and the machinery around them, a million
+queries and an idle month. The deployment is what cdk.json says.
+
+--path is how queries are answered: direct (in the request), batch10 (ten in one
+request) or async (a 202, and one read later). --front is what takes them behind
+the gateway: workers (behind a load balancer) or lambda (the api function). The
+bill says from which rate on workers in front are cheaper, and whether a plain
+function behind the same gateway would be cheaper still for this model and rate.
 
 Left out are AWS's free amounts, spot discounts and transfer to the internet; the
 first two only make it cheaper. docs/costs.md says where each figure comes from.`
 
-const costExample = `  paragon cost                             # standing idle
+const costExample = `  paragon cost                             # an idle month
   paragon cost --rate 100 --overflow-share 0.05
-  paragon cost --rate 100 --network public --json`
+  paragon cost --rate 1000 --path async --network public --json
+  paragon cost --rate 2 --front lambda --overflow-path direct --workers 0`
 
 func (a *app) costCommand() *cobra.Command {
 	f := &costFlags{}
@@ -78,7 +84,14 @@ func (a *app) costCommand() *cobra.Command {
 	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest of the tasks, which makes the bill rather too high)")
 	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds, which sizes the functions")
 	fs.IntVar(&f.workers, "workers", -1, "workers, on average (default what the rate takes, within the pool's bounds)")
+	fs.StringVarP(&f.task, "task", "t", "", "task whose slowest model answers, where --model names none (default any of the deployment's)")
 	fs.StringVar(&f.network, "network", "", "private or public (default what the deployment has)")
+	fs.StringVar(&f.front, "front", "", "workers or lambda (default what the deployment has)")
+	fs.StringVar(&f.path, "path", string(pricing.Direct), "direct, batch10 or async")
+	fs.StringVar(&f.over, "overflow-path", string(pricing.OverflowQueue), "queue or direct: how a query gets to an inference function")
+	fs.Float64Var(&f.inputKB, "input-kb", 1, "size of a query's input in KB")
+	fs.Float64Var(&f.resultKB, "result-kb", 0.3, "size of a query's result in KB")
+	fs.Float64Var(&f.keyed, "keyed-share", 0, "share of the queries with an Idempotency-Key")
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 	return c
 }
@@ -90,136 +103,47 @@ func (a *app) cost(f *costFlags) error {
 	if err := f.load(); err != nil {
 		return err
 	}
-	load := pricing.Load{PerSecond: f.rate, OverflowShare: f.overflow}
-	if sizes := rightsizing.Memory(f.catalogue, f.m, f.stage.Arch, f.latencyMS, 0); len(sizes) > 0 {
-		load.FunctionUSD, load.FunctionMS = sizes[0].QueryUSD, sizes[0].ServiceMS
-	}
-	standing, err := f.standing()
+	b, err := f.bill()
 	if err != nil {
 		return err
 	}
-	b := bill{Model: f.m.Name, Lines: pricing.Month(f.catalogue.Prices, standing, load), Prices: f.catalogue.Prices.Name}
-	b.add(load)
 	if a.json {
 		a.printJSON(b)
 		return nil
 	}
-	a.printBill(b, f.rate)
+	a.printBill(b)
 	return nil
 }
 
 func (f *costFlags) check() error {
-	if f.rate < 0 || f.rate > 1e6 {
-		return usagef("--rate is %v: it is 0 to 1,000,000 queries a second", f.rate)
+	for _, n := range []struct {
+		flag        string
+		value, most float64
+		above       bool // 0 itself is none
+	}{
+		{"rate", f.rate, 1e6, false}, {"overflow-share", f.overflow, 1, false}, {"busy", f.busy, 1, true}, {"latency-ms", f.latencyMS, 1e9, true},
+		{"input-kb", f.inputKB, 1e5, false}, {"result-kb", f.resultKB, 1e5, false}, {"keyed-share", f.keyed, 1, false},
+	} {
+		low := "0"
+		if n.above {
+			low = "above 0"
+		}
+		if !(n.value >= 0 && n.value <= n.most) || n.above && n.value == 0 {
+			return usagef("--%s is %v: it is %s to %v", n.flag, n.value, low, n.most)
+		}
 	}
-	if f.overflow < 0 || f.overflow > 1 {
-		return usagef("--overflow-share is %v: it is 0 to 1", f.overflow)
-	}
-	if f.busy <= 0 || f.busy > 1 {
-		return usagef("--busy is %v: it is above 0 and at most 1", f.busy)
-	}
-	if f.latencyMS <= 0 {
-		return usagef("--latency-ms is %v: it is above 0", f.latencyMS)
-	}
-	if !slices.Contains([]string{"", "private", "public"}, f.network) {
-		return usagef("--network is %q: it is private or public", f.network)
+	for _, c := range []struct {
+		flag, value string
+		choices     []string
+	}{
+		{"network", f.network, []string{"", "private", "public"}},
+		{"front", f.front, []string{"", string(pricing.WorkersFront), string(pricing.LambdaFront)}},
+		{"path", f.path, []string{string(pricing.Direct), string(pricing.Batch10), string(pricing.Async)}},
+		{"overflow-path", f.over, []string{string(pricing.OverflowQueue), string(pricing.OverflowDirect)}},
+	} {
+		if !slices.Contains(c.choices, c.value) {
+			return usagef("--%s is %q: it is one of %s", c.flag, c.value, strings.TrimLeft(strings.Join(c.choices, ", "), ", "))
+		}
 	}
 	return nil
-}
-
-// load reads the deployment and finds its catalogue and model.
-func (f *costFlags) load() error {
-	raw, err := os.ReadFile(f.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("there is no %s: run this in the folder of the deployment, or name the file with --cdk-json", f.file)
-	}
-	if err != nil {
-		return err
-	}
-	file := struct{ Context *deployed }{&f.stage}
-	if err := json.Unmarshal(raw, &file); err != nil {
-		return fmt.Errorf("%s: %w", f.file, err)
-	}
-	if f.network == "" {
-		f.network = f.stage.Network
-	}
-	for name := range f.stage.Pools {
-		f.pools = append(f.pools, name)
-	}
-	slices.Sort(f.pools)
-	if f.settings, err = settings.Parse(f.stage.Settings); err != nil {
-		return fmt.Errorf("%s: settings: %w", f.file, err)
-	}
-	folder := f.stage.Profiles
-	if folder != "" && !filepath.IsAbs(folder) {
-		folder = filepath.Join(filepath.Dir(f.file), folder)
-	}
-	set, err := profiles.Load(folder)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.file, err)
-	}
-	if f.catalogue, err = set.Catalogue(f.stage.Catalogue); err != nil {
-		return fmt.Errorf("%s: %w", f.file, err)
-	}
-	return f.findModel()
-}
-
-// findModel takes the model that was named, or the slowest that deploys.
-func (f *costFlags) findModel() error {
-	if f.model != "" {
-		m, ok := f.catalogue.Model(f.model)
-		if !ok {
-			return usagef("catalogue %s has no model %q", f.catalogue.Name, f.model)
-		}
-		f.m = m
-		return nil
-	}
-	slowest := 0.0
-	for i := range f.catalogue.Models {
-		m := &f.catalogue.Models[i]
-		st, ok := f.catalogue.OnFunction(m, f.stage.Arch, 1769)
-		if m.File != "" && ok && slices.Contains(f.stage.Tasks, m.Task) && st.MS.P50 > slowest {
-			f.m, slowest = m, st.MS.P50
-		}
-	}
-	if f.m == nil {
-		return fmt.Errorf("%s: no model with a network for the tasks %v", f.file, f.stage.Tasks)
-	}
-	return nil
-}
-
-// standing is the deployment with as many workers as the load takes. The first
-// pool carries it, and the others stand at their least.
-func (f *costFlags) standing() (pricing.Standing, error) {
-	s := pricing.NewStanding(f.network == "private", len(f.stage.Tasks), len(f.pools))
-	s.TickSeconds, s.ViewSeconds = f.settings.TickSeconds, f.settings.ViewSeconds
-	s.ArrivalSeconds = f.settings.ArrivalSeconds()
-	for i, name := range f.pools {
-		p := f.stage.Pools[name]
-		if len(p.Types) == 0 {
-			return s, fmt.Errorf("%s: pool %s has no instance type", f.file, name)
-		}
-		in, ok := f.catalogue.Instance(p.Types[0])
-		if !ok {
-			return s, fmt.Errorf("%s: pool %s: catalogue %s has no instance type %q", f.file, name, f.catalogue.Name, p.Types[0])
-		}
-		n := float64(p.Min)
-		if i == 0 {
-			n = min(max(n, f.carriers(in.Type)), float64(p.Max))
-			if f.workers >= 0 {
-				n = float64(f.workers)
-			}
-		}
-		s.Workers = append(s.Workers, pricing.Workers{Instance: in, Count: n})
-	}
-	return s, nil
-}
-
-// carriers are how many workers of a type the rate keeps as busy as asked.
-func (f *costFlags) carriers(instanceType string) float64 {
-	slots, ok := rightsizing.OnVM(f.catalogue, f.m, instanceType, f.latencyMS, 0)
-	if !ok || slots.PerSecond <= 0 {
-		return 0
-	}
-	return math.Ceil(f.rate*(1-f.overflow)/(slots.PerSecond*f.busy) - 1e-9)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"paragon/shared/core/pricing"
@@ -9,51 +10,151 @@ import (
 
 // bill is what `paragon cost` found.
 type bill struct {
-	Model  string         `json:"model"`
-	Prices string         `json:"prices"` // set of prices
-	Lines  []pricing.Line `json:"lines"`
-	// MonthUSD is all of it; IdleUSD what is paid although no query comes,
-	// workers included; MachineryIdleUSD the same without workers.
-	MonthUSD         float64 `json:"month_usd"`
+	Model        string               `json:"model"`
+	Prices       string               `json:"prices"` // set of prices
+	Front        pricing.Front        `json:"front"`
+	Path         pricing.Path         `json:"path"`
+	OverflowPath pricing.OverflowPath `json:"overflow_path"`
+	Network      string               `json:"network"`
+	PerSecond    float64              `json:"rate"`
+	Workers      float64              `json:"workers"`
+	// Compute and Fixed are of a month: what answers queries, and the machinery
+	// that does not grow with them. Million is the machinery of a
+	// million queries on top, and IdleMonth a month without any and with every
+	// pool at its least.
+	Compute   []pricing.Line `json:"compute"`
+	Fixed     []pricing.Line `json:"fixed"`
+	Million   []pricing.Line `json:"million"`
+	IdleMonth []pricing.Line `json:"idle_month"`
+
+	MonthUSD float64 `json:"month_usd"`
+	// IdleUSD is the sum of IdleMonth and of the workers that stand in it;
+	// MachineryIdleUSD the same without those workers' hours.
 	IdleUSD          float64 `json:"idle_usd"`
 	MachineryIdleUSD float64 `json:"machinery_idle_usd"`
-	// MachineryMillionUSD is what a million queries take beside computing, and
-	// MillionUSD the whole bill over the queries of the month. 0 without load.
+	// MachineryMillionUSD is the sum of Million, and MillionUSD the whole bill
+	// over the queries of the month. 0 without load.
 	MachineryMillionUSD float64 `json:"machinery_million_usd"`
 	MillionUSD          float64 `json:"million_usd"`
+
+	// BreakEven is the least rate from which on workers in front are no more
+	// expensive than the api function, queries a second; null where there is
+	// none. The other is the same where a worker is up anyway.
+	BreakEven       *float64   `json:"break_even_per_second"`
+	BreakEvenAnyway *float64   `json:"break_even_worker_anyway_per_second"`
+	PlainFunction   comparison `json:"plain_function"`
 }
 
-const secondsOfMonth = 730 * 3600
+// comparison is with a plain function behind the same gateway.
+type comparison struct {
+	Lines      []pricing.Line `json:"million"`
+	MillionUSD float64        `json:"million_usd"`
+	MonthUSD   float64        `json:"month_usd"`
+	// Cheaper says that it costs less than the whole bill at this rate.
+	Cheaper bool `json:"cheaper"`
+	// ExcessMillionUSD is by how much a million queries cost more here while no
+	// worker is up and the api function invokes inference functions itself,
+	// beside what is paid by the month.
+	ExcessMillionUSD float64 `json:"excess_million_usd"`
+	// BreakEven is the least rate from which on the whole bill with this front
+	// is no more than a plain function's; null where there is none.
+	BreakEven *float64 `json:"break_even_per_second"`
+}
 
-// add adds the lines up.
-func (b *bill) add(l pricing.Load) {
-	b.MonthUSD = pricing.Sum(b.Lines, func(pricing.Line) bool { return true })
-	b.IdleUSD = pricing.Sum(b.Lines, func(x pricing.Line) bool { return x.Standing })
-	b.MachineryIdleUSD = pricing.Sum(b.Lines, func(x pricing.Line) bool { return x.Standing && x.Machinery })
-	b.MachineryMillionUSD = pricing.MillionUSD(b.Lines, l)
-	if l.PerSecond > 0 {
-		b.MillionUSD = b.MonthUSD / (l.PerSecond * secondsOfMonth) * 1e6
+// bill adds up the stage that the flags ask for, and compares.
+func (f *costFlags) bill() (bill, error) {
+	s, p := f.asked(), f.catalogue.Prices
+	parts := s.Bill(p)
+	idle := f.stageOf(pricing.SmallQueries(s.Traffic.Front, s.Traffic.Path), float64(f.stage.Pools[f.pools[0]].Min)).Bill(p)
+	b := bill{
+		Model: f.m.Name, Prices: p.Name, Front: s.Traffic.Front, Path: s.Traffic.Path, OverflowPath: s.Traffic.OverflowPath,
+		Network: f.network, PerSecond: f.rate, Workers: s.Traffic.Workers,
+		Compute: parts.Compute, Fixed: parts.Fixed, Million: parts.Million, IdleMonth: idle.Fixed,
+		MonthUSD: parts.MonthUSD(f.rate), IdleUSD: idle.MonthUSD(0), MachineryIdleUSD: pricing.Sum(idle.Fixed),
+		MachineryMillionUSD: pricing.Sum(parts.Million),
 	}
+	b.BreakEven = orNone(pricing.BreakEven(f.least(pricing.WorkersFront, 1), f.least(pricing.LambdaFront, 0)))
+	b.BreakEvenAnyway = orNone(pricing.BreakEven(f.least(pricing.WorkersFront, 1), f.least(pricing.LambdaFront, 1)))
+	if f.rate > 0 {
+		b.MillionUSD = b.MonthUSD / f.rate / pricing.SecondsPerMonth * 1e6
+		b.PlainFunction = f.compare(s, b.MonthUSD)
+	}
+	return b, nil
+}
+
+// compare is of the stage that the flags ask for, which costs so much a month.
+func (f *costFlags) compare(s pricing.Stage, monthUSD float64) comparison {
+	p := f.catalogue.Prices
+	plain := func(rate float64) float64 {
+		t := s.Traffic
+		t.PerSecond = rate
+		return pricing.Sum(pricing.PlainFunction(p, t, s.FunctionUSD)) * rate * pricing.SecondsPerMonth / 1e6
+	}
+	c := comparison{Lines: pricing.PlainFunction(p, s.Traffic, s.FunctionUSD), MonthUSD: plain(f.rate), ExcessMillionUSD: pricing.ExcessUSD(p, s)}
+	c.MillionUSD, c.Cheaper = pricing.Sum(c.Lines), c.MonthUSD < monthUSD
+	c.BreakEven = orNone(pricing.BreakEven(f.least(s.Traffic.Front, 0), plain))
+	return c
+}
+
+// orNone is a rate, or nil where there is none.
+func orNone(perSecond float64, ok bool) *float64 {
+	if !ok {
+		return nil
+	}
+	return &perSecond
 }
 
 // printBill prints a line a part, then the sums in words.
-func (a *app) printBill(b bill, rate float64) {
+func (a *app) printBill(b bill) {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PART\tA MONTH\tUNIT\tUSD")
-	for _, l := range b.Lines {
-		if l.Quantity > 0 {
-			fmt.Fprintf(w, "%s\t%.4g\t%s\t%.2f\n", l.What, l.Quantity, l.Unit, l.USD)
-		}
+	if b.PerSecond > 0 {
+		printLines(w, "A MONTH", b.Compute)
+		printLines(w, "A MONTH, FIXED", b.Fixed)
+		printLines(w, "A MILLION QUERIES", b.Million)
+	} else {
+		printLines(w, "AN IDLE MONTH", b.IdleMonth)
 	}
-	fmt.Fprintf(w, "\t\t\t%.2f\n", b.MonthUSD)
 	if err := w.Flush(); err != nil {
 		fmt.Fprintf(a.err, "paragon: print the bill: %v\n", err)
 		return
 	}
-	a.printf("\nAt the prices %s. Of it $%.2f are paid although no query comes, $%.2f of that for Paragon's own machinery.\n",
-		b.Prices, b.IdleUSD, b.MachineryIdleUSD)
-	if rate > 0 {
-		a.printf("At %.4g queries a second, answered by %s, a million cost $%.2f in all; Paragon's own machinery takes $%.2f for each million.\n",
-			rate, b.Model, b.MillionUSD, b.MachineryMillionUSD)
+	a.printf("At the prices %s, network %s, front %s. An idle month costs $%.2f, $%.2f of it for the machinery.\n",
+		b.Prices, b.Network, b.Front, b.IdleUSD, b.MachineryIdleUSD)
+	a.printf("Workers in front are the cheaper front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	if b.PerSecond > 0 {
+		a.printLoad(b)
 	}
+}
+
+func (a *app) printLoad(b bill) {
+	a.printf("At %.4g queries a second, path %s, answered by %s with %.4g workers, a month costs $%.2f: a million cost $%.2f in all, $%.2f of it for the machinery beside the fixed part.\n",
+		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
+	verdict := "is more expensive"
+	if b.PlainFunction.Cheaper {
+		verdict = "would be cheaper for you"
+	}
+	a.printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s the whole bill is less %s.\n",
+		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
+}
+
+// from says at which rates something holds.
+func from(perSecond *float64) string {
+	switch {
+	case perSecond == nil:
+		return "at no rate up to 100,000 queries a second"
+	case *perSecond == 0:
+		return "at any rate"
+	}
+	return fmt.Sprintf("from %.1f queries a second", *perSecond)
+}
+
+func printLines(w io.Writer, title string, lines []pricing.Line) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%s\tCOUNT\tUNIT\tUSD EACH\tUSD\n", title)
+	for _, l := range lines {
+		fmt.Fprintf(w, "%s\t%.4g\t%s\t%.3g\t%.3f\n", l.Name, l.Count, l.Unit, l.UnitUSD, l.USD)
+	}
+	fmt.Fprintf(w, "\t\t\t\t%.2f\n\n", pricing.Sum(lines))
 }

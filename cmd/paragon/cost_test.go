@@ -6,18 +6,19 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
+
+	"paragon/shared/core/pricing"
 )
 
 // costOf runs the command on the repository's own deployment.
-func costOf(t *testing.T, rate, network string) bill {
+func costOf(t *testing.T, args ...string) bill {
 	t.Helper()
 	term := newTerminal(t, nil)
-	if code := term.run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", "--rate", rate, "--network", network, "--json"}); code != exitOK {
-		t.Fatalf("cost ended with %d: %s", code, term.err.String())
+	if code := term.run(t.Context(), append([]string{"cost", "--cdk-json", "../../cdk.json", "--json"}, args...)); code != exitOK {
+		t.Fatalf("cost %v ended with %d: %s", args, code, term.err.String())
 	}
 	var b bill
 	if err := json.Unmarshal(term.out.Bytes(), &b); err != nil {
@@ -26,49 +27,94 @@ func costOf(t *testing.T, rate, network string) bill {
 	return b
 }
 
-var costRow = regexp.MustCompile(`(?m)^\| (\d+) \| \$([\d,]+) \| \$([\d,]+) \| (?:\$([\d.]+) \| \$(\d+) )?`)
+// The machinery's goals, as the repository's own deployment is priced.
+func TestCostKeepsTheGoals(t *testing.T) {
+	for path, most := range map[string]float64{"direct": 1.5, "batch10": 0.35, "async": 4.5} {
+		b := costOf(t, "--rate", "1000", "--overflow-share", "0.05", "--network", "public", "--front", "workers", "--path", path)
+		if b.MachineryMillionUSD <= 0 || b.MachineryMillionUSD > most {
+			t.Errorf("%s: $%v a million, above $%v", path, b.MachineryMillionUSD, most)
+		}
+	}
+	for front, most := range map[string]float64{"lambda": 25, "workers": 42} {
+		if b := costOf(t, "--network", "public", "--front", front); b.IdleUSD <= 0 || b.IdleUSD > most {
+			t.Errorf("front %s: an idle month is $%v, above $%v", front, b.IdleUSD, most)
+		}
+	}
+}
 
-// The page on costs shows what the command says, and so do the pages that quote it.
-func TestThePageOnCostsIsWhatTheCommandSays(t *testing.T) {
-	page, err := os.ReadFile("../../docs/costs.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := costRow.FindAllStringSubmatch(string(page), -1)
-	if len(rows) != 5 {
-		t.Fatalf("the page has %d rows", len(rows))
-	}
-	says := func(what, shown string, usd, step float64) {
-		if n, err := strconv.ParseFloat(strings.ReplaceAll(shown, ",", ""), 64); shown != "" && (err != nil || math.Abs(n-usd) > step/2+1e-9) {
-			t.Errorf("%s: the page says $%s, the command $%v", what, shown, usd)
+// The fields of a bill agree with one another.
+func TestTheFieldsOfABill(t *testing.T) {
+	for _, args := range [][]string{
+		{"--rate", "0"}, {"--rate", "100", "--front", "workers"}, {"--rate", "10", "--front", "lambda", "--path", "async", "--network", "private"},
+		{"--rate", "2", "--front", "lambda", "--overflow-path", "direct", "--workers", "0"}, {"--rate", "1000", "--path", "batch10", "--task", "fashion"},
+	} {
+		b := costOf(t, args...)
+		month := pricing.Sum(b.Compute) + pricing.Sum(b.Fixed) + pricing.Sum(b.Million)*b.PerSecond*pricing.SecondsPerMonth/1e6
+		if near := math.Abs(b.MonthUSD - month); near > 1e-6*month {
+			t.Errorf("%v: a month is $%v, its parts $%v", args, b.MonthUSD, month)
+		}
+		if got := pricing.Sum(b.Million); b.MachineryMillionUSD != got || (b.PerSecond > 0) != (got > 0) {
+			t.Errorf("%v: a million is $%v, its lines $%v", args, b.MachineryMillionUSD, got)
+		}
+		if got := pricing.Sum(b.IdleMonth); b.MachineryIdleUSD != got || b.IdleUSD < got || b.MonthUSD < b.IdleUSD {
+			t.Errorf("%v: idle $%v, $%v of it machinery; its lines $%v", args, b.IdleUSD, b.MachineryIdleUSD, got)
+		}
+		for _, l := range slices.Concat(b.Compute, b.Fixed, b.Million, b.IdleMonth) {
+			if l.Name == "" || l.Count <= 0 || l.UnitUSD <= 0 || math.Abs(l.USD-l.Count*l.UnitUSD) > 1e-9*l.USD {
+				t.Errorf("%v: %+v", args, l)
+			}
+		}
+		if p := b.PlainFunction; b.PerSecond > 0 && (p.Cheaper != (p.MonthUSD < b.MonthUSD) || p.ExcessMillionUSD <= 0 || p.MillionUSD <= 0) {
+			t.Errorf("%v: compared with a plain function: %+v", args, p)
+		}
+		if b.BreakEven == nil || b.BreakEvenAnyway == nil || *b.BreakEvenAnyway > *b.BreakEven {
+			t.Errorf("%v: break-even %v, with a worker anyway %v", args, b.BreakEven, b.BreakEvenAnyway)
 		}
 	}
-	for _, r := range rows {
-		private, public := costOf(t, r[1], "private"), costOf(t, r[1], "public")
-		says(r[1]+" private", r[2], private.MonthUSD, 1)
-		says(r[1]+" public", r[3], public.MonthUSD, 1)
-		says(r[1]+" machinery", r[4], public.MachineryMillionUSD, 0.01)
-		says(r[1]+" in all", r[5], public.MillionUSD, 1)
+}
+
+// At the break-even the two fronts cost alike, by the bills that are printed.
+func TestTheBreakEvenIsOneOfBills(t *testing.T) {
+	at := *costOf(t, "--rate", "1", "--network", "public").BreakEven
+	month := func(rate float64, args ...string) float64 {
+		return costOf(t, append(args, "--network", "public", "--rate", number(rate))...).MonthUSD
 	}
-	idle, million, shown := costOf(t, "0", "private"), costOf(t, "100", "public"), 0
-	for i, l := range idle.Lines {
-		usd := l.USD
-		if !l.Standing {
-			usd = million.Lines[i].USD / (100 * 730 * 3600) * 1e6
-		}
-		for _, row := range strings.Split(string(page), "\n| "+l.What+" | ")[1:] {
-			cell, _, _ := strings.Cut(row, " ")
-			says(l.What, cell, usd, 0.01)
-			shown++
+	for factor, workersCheaper := range map[float64]bool{0.9: false, 1.1: true} {
+		w := month(at*factor, "--front", "workers")
+		l := min(month(at*factor, "--front", "lambda"), month(at*factor, "--front", "lambda", "--overflow-path", "direct", "--workers", "0"))
+		if (w < l) != workersCheaper {
+			t.Errorf("at %v times the break-even %v: workers $%v, lambda $%v", factor, at, w, l)
 		}
 	}
-	if shown < 12 {
-		t.Errorf("the page shows %d parts of the bill", shown)
+}
+
+func TestCostNamesABadFlag(t *testing.T) {
+	for flag, value := range map[string]string{
+		"--rate": "-1", "--overflow-share": "1.5", "--busy": "0", "--latency-ms": "0", "--keyed-share": "2", "--input-kb": "-1",
+		"--front": "nginx", "--path": "batch20", "--overflow-path": "both", "--network": "open", "--task": "none", "--model": "none",
+	} {
+		term := newTerminal(t, nil)
+		if code := term.run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", flag, value}); code != exitUsage || !strings.Contains(term.err.String(), strings.TrimPrefix(flag, "--")) {
+			t.Errorf("%s %s: exit %d, %s", flag, value, code, term.err.String())
+		}
 	}
-	for _, other := range []string{"../../docs/aws.md", "../../docs/deploy.md"} {
-		text, err := os.ReadFile(other)
-		if err != nil || !strings.Contains(string(text), "$"+rows[0][2]) || !strings.Contains(string(text), "$"+rows[0][3]) {
-			t.Errorf("%s: an idle month is not $%s and $%s; error %v", other, rows[0][2], rows[0][3], err)
+}
+
+func TestThePrintedBillHasTheSums(t *testing.T) {
+	for _, args := range [][]string{{"--rate", "0"}, {"--rate", "100"}} {
+		b := costOf(t, args...)
+		term := newTerminal(t, nil)
+		if code := term.run(t.Context(), append([]string{"cost", "--cdk-json", "../../cdk.json"}, args...)); code != exitOK {
+			t.Fatalf("exit %d: %s", code, term.err.String())
+		}
+		shown := []string{usd(b.IdleUSD), usd(b.MachineryIdleUSD)}
+		if b.PerSecond > 0 {
+			shown = append(shown, usd(b.MonthUSD), usd(b.MachineryMillionUSD), usd(b.PlainFunction.MonthUSD), usd(b.PlainFunction.ExcessMillionUSD))
+		}
+		for _, s := range shown {
+			if !strings.Contains(term.out.String(), "$"+s) {
+				t.Errorf("%v: $%s is not printed", args, s)
+			}
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-//go:generate go test -run TestCommandReference -update .
+//go:generate go test -run "TestCommandReference|TestThePageOnCosts" -update .
 
 const reference = "../../docs/cli.md"
 

@@ -86,7 +86,12 @@ func prices(dir string) (any, error) {
 			CloudWatchGetPerMetricRead: n("cloudwatch_get_metric_usd"), CloudWatchPutPerRequest: n("cloudwatch_put_usd"),
 			AlarmPerMonth: n("alarm_month_usd"), DashboardPerMonth: n("dashboard_month_usd"), LogsPerGB: n("logs_gb_usd"),
 			EndpointPerHour: n("endpoint_hour_usd"), PublicIPv4PerHour: n("public_ipv4_hour_usd"),
-			DiskPerGBMonth: n("disk_gb_month_usd"), Source: source,
+			DiskPerGBMonth: n("disk_gb_month_usd"), HTTPAPITierRequests: n("http_api_tier_requests"), HTTPAPIOverTier: n("http_api_over_tier_usd"),
+			HTTPAPIStepKB: n("http_api_step_kb"), SQSStepKB: n("sqs_step_kb"),
+			BalancerPerHour: n("alb_hour_usd"), BalancerPerLCUHour: n("alb_lcu_hour_usd"),
+			SecretPerMonth: n("secret_month_usd"), SecretPerCall: n("secret_call_usd"),
+			S3PerPut: n("s3_put_usd"), S3PerGet: n("s3_get_usd"),
+			SchedulePerCall: n("schedule_call_usd"), EndpointPerGB: n("endpoint_gb_usd"), Source: source,
 		})
 	}
 	return map[string]any{"$schema": "schema.json", "prices": out}, t.err

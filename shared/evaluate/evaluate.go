@@ -75,14 +75,33 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 			}
 		}
 	}
-	prices := c.Market.Catalogue.Prices
-	straight, bounced := pricing.MachineryUSD(prices, pricing.WorkerTrip()), pricing.MachineryUSD(prices, pricing.BouncedTrip())
 	return simulate.Config{
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, MachineryUSD: straight, BounceUSD: bounced - straight, Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home,
+		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home,
 	}, nil
+}
+
+// workersBusy is the share of the time for which workers are taken to compute
+// when their number is only needed to share out what each does now and then.
+const workersBusy = 0.7
+
+// machinery is what a query takes beside computing, by how it is answered: small
+// inputs, workers in front, and as many of them as carry the trace's mean rate.
+func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
+	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
+	t.PerSecond = max(0.01, c.Trace.Total()/c.Trace.Duration().Seconds())
+	workers, share := 0.0, 0.0
+	for i := range pools {
+		p, m := &pools[i], &pools[i].Models[0]
+		workers += p.Share * t.PerSecond * m.ServiceMS / 1000 / (workersBusy * float64(p.Runners))
+		t.ServiceMS += p.Share * m.ServiceMS
+		t.FunctionMS += p.Share * m.FunctionMS
+		share += p.Share
+	}
+	t.Workers, t.ServiceMS, t.FunctionMS = max(1, workers/share), t.ServiceMS/share, t.FunctionMS/share
+	return pricing.ByAnswer(c.Market.Catalogue.Prices, t)
 }
 
 // Ran is a row with what it was made from.
@@ -140,7 +159,7 @@ func (c Case) play(s procurement.Scheme) (Ran, error) {
 	if err != nil {
 		return Ran{}, err
 	}
-	cfg.MachineryUSD = 0
+	cfg.Machinery = pricing.PerQuery{}
 	row := c.row(s, r)
 	row.StaticEstimate = watch.Score()
 	row.BoundUSD = simulate.BoundUSD(&cfg, r)

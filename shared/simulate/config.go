@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/pricing"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 )
@@ -67,9 +68,8 @@ type Config struct {
 	MinimumSeconds   float64 // billed of a worker
 	ColdStarts       bool
 	KeepAliveSeconds float64 // of a function's environment
-	MachineryUSD     float64 // of a query that goes straight to where it runs
-	BounceUSD        float64 // of handing one over, on top
-	NoDefer          bool    // what may overflow does when no runner can start it at once
+	Machinery        pricing.PerQuery
+	NoDefer          bool // what may overflow does when no runner can start it at once
 	Spot             Spot
 	Seed             uint64
 	// Home, when set, makes the run stand for a home as it runs.

@@ -24,7 +24,7 @@ func BoundUSD(c *Config, r Result) float64 {
 		sum += p.Share * mean
 		share += p.Share
 	}
-	return float64(r.Arrived()) * (sum/share + c.MachineryUSD)
+	return float64(r.Arrived()) * (sum/share + c.Machinery.DirectUSD)
 }
 
 // PriceRatio is what a mean query costs on a function beside its share of a

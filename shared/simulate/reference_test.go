@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/pricing"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 	"paragon/shared/simulate"
@@ -67,7 +68,7 @@ func TestNoScheduleOfASmallCaseBeatsTheBound(t *testing.T) {
 			m := random.IntN(len(p.Models))
 			jobs = append(jobs, m)
 			one := c
-			one.MachineryUSD = 0
+			one.Machinery = pricing.PerQuery{}
 			one.Pools = []simulate.Pool{{Runners: p.Runners, USDPerHour: p.USDPerHour, Share: 1, Models: p.Models[m : m+1]}}
 			bound += simulate.BoundUSD(&one, simulate.Result{Strict: simulate.Class{Arrived: 1}})
 		}

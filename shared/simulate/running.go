@@ -157,7 +157,21 @@ func (e *engine) answered(j *job) {
 		c.Missed++
 	}
 	e.inSystem--
-	e.spend(Bill{Machinery: e.cfg.MachineryUSD})
+	if m := e.cfg.Machinery; e.held(j, e.now) {
+		e.spend(Bill{Machinery: m.DirectUSD})
+	} else {
+		e.spend(Bill{Machinery: m.AsyncUSD})
+	}
+}
+
+// longestHold is how long a request waits for its answer: a relaxed query that
+// takes longer, or longer than its bound, has been answered by a 202.
+const longestHold = 25 * second
+
+// held tells whether a query that is answered then is answered in its request.
+// The caller of a strict one waits in any case.
+func (e *engine) held(j *job, then int64) bool {
+	return j.strict || then <= j.deadline && then-j.at+e.path <= longestHold
 }
 
 // overflow answers a query by an inference function, from now on.
@@ -183,10 +197,12 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 		c.Missed++
 	}
 	e.inSystem--
-	bill := Bill{Functions: usd, Machinery: e.cfg.MachineryUSD}
+	bill := Bill{Functions: usd, Machinery: e.cfg.Machinery.OverflowUSD}
+	if !e.held(j, end) {
+		bill.Machinery = e.cfg.Machinery.AsyncUSD + e.cfg.Machinery.HandoverUSD
+	}
 	if bounced {
 		e.result.Bounced++
-		bill.Machinery += e.cfg.BounceUSD
 	}
 	if cold {
 		e.result.Cold++

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/pricing"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 	"paragon/shared/simulate"
@@ -33,7 +34,7 @@ func config(scheme procurement.Scheme, t arrivals.Trace) simulate.Config {
 	return simulate.Config{
 		Trace: t, Pools: []simulate.Pool{pool()}, Strict: 0.5, StrictMS: 1000, RelaxMS: 10000,
 		Scheme: scheme, Settings: settings.Defaults(), MetricDelay: time.Minute, Workers: -1,
-		MinimumSeconds: 60, ColdStarts: true, KeepAliveSeconds: 600, MachineryUSD: 1e-6, BounceUSD: 1e-6, Seed: 1,
+		MinimumSeconds: 60, ColdStarts: true, KeepAliveSeconds: 600, Machinery: pricing.PerQuery{DirectUSD: 1e-6, OverflowUSD: 3e-6, AsyncUSD: 4e-6, HandoverUSD: 2e-6}, Seed: 1,
 	}
 }
 
@@ -172,7 +173,8 @@ func TestDoublePricesDoubleTheCost(t *testing.T) {
 		c := config(s, generated(t, "mmpp", 15))
 		once := run(t, c)
 		d := config(s, c.Trace)
-		d.MachineryUSD, d.BounceUSD = 2*c.MachineryUSD, 2*c.BounceUSD
+		m := c.Machinery
+		d.Machinery = pricing.PerQuery{DirectUSD: 2 * m.DirectUSD, OverflowUSD: 2 * m.OverflowUSD, AsyncUSD: 2 * m.AsyncUSD, HandoverUSD: 2 * m.HandoverUSD}
 		d.Pools[0].USDPerHour *= 2
 		for i := range d.Pools[0].Models {
 			d.Pools[0].Models[i].USD *= 2

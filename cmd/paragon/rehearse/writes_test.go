@@ -12,6 +12,7 @@ import (
 
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
+	"paragon/shared/core/profile"
 )
 
 // rows are all items of a table.
@@ -62,7 +63,9 @@ func (p *play) checkWrites() {
 		p.t.Logf("a query of %d bytes, %d at its end", bytesOf(began), bytesOf(end))
 	}
 	slices.Sort(counted)
-	if want := int(pricing.WorkerTrip().StoreWrites); len(counted) == 0 || counted[len(counted)/2] != want {
+	asynchronous := pricing.SmallQueries(pricing.LambdaFront, pricing.Async)
+	asynchronous.PerSecond, asynchronous.Workers = 1, 1
+	if want := int(pricing.CountOf(pricing.Count(profile.Prices{}, asynchronous), "terminal records") / 1e6); len(counted) == 0 || counted[len(counted)/2] != want {
 		p.t.Errorf("queries take %v write units, and the bill counts %d", counted, want)
 	}
 	for _, row := range p.rows("state") {

@@ -55,42 +55,6 @@ func MeanFunctionUSD(p profile.Prices, i Invocations) float64 {
 	return warm + min(i.ColdShare, 1)*(cold-warm)
 }
 
-// Trip counts what a query takes on its way, besides computing. These figures
-// are the one place where it is counted; `make rehearse` holds the writes to what
-// the deployed code writes, and docs/costs.md tells them one by one.
-type Trip struct {
-	HTTPRequests float64 // at the gateway, each a run of the api function
-	QueueCalls   float64 // send, receive and delete, each a request; a batch shares one
-	StoreWrites  float64 // units: 1 KB of an item, or an entry of an index
-	StoreReads   float64 // units: 4 KB of an item
-	LogKB        float64
-}
-
-// WorkerTrip is the trip of a query that is submitted and read once, also of one
-// that goes straight to the overflow queue. Its
-// message is sent, received and deleted. Accepted, it is an item of less than
-// 1 KB and three index entries; at its end an item of up to 2 KB, and an entry
-// that is taken out. It is read before it runs and by its caller. The gateway
-// and Lambda log two lines each.
-func WorkerTrip() Trip {
-	return Trip{HTTPRequests: 2, QueueCalls: 3, StoreWrites: 7, StoreReads: 2, LogKB: 1.6}
-}
-
-// BouncedTrip is the trip of a query that a worker hands over.
-func BouncedTrip() Trip {
-	t := WorkerTrip()
-	t.QueueCalls += 3
-	t.StoreReads++
-	return t
-}
-
-// MachineryUSD is what a trip costs: gateway and api function, queues, store
-// and logs.
-func MachineryUSD(p profile.Prices, t Trip) float64 {
-	return t.HTTPRequests*(p.HTTPAPIPerRequest+FunctionQueryUSD(p, "arm64", APIMB, apiMS)) + t.QueueCalls*p.SQSPerRequest +
-		t.StoreWrites*p.DynamoDBPerWrite + t.StoreReads*p.DynamoDBPerRead + t.LogKB/kbOfGB*p.LogsPerGB
-}
-
 // FleetHourUSD is what workers of an instance type cost for an hour.
 func FleetHourUSD(in profile.Instance, workers int) float64 {
 	return float64(workers) * in.USDPerHour

@@ -149,10 +149,22 @@ type Prices struct {
 	CloudWatchPutPerRequest    float64 `json:"cloudwatch_put_usd"`
 	AlarmPerMonth              float64 `json:"alarm_month_usd"`
 	DashboardPerMonth          float64 `json:"dashboard_month_usd"`
-	LogsPerGB                  float64 `json:"logs_gb_usd"`          // taken in
-	EndpointPerHour            float64 `json:"endpoint_hour_usd"`    // of an interface endpoint, in one zone
-	PublicIPv4PerHour          float64 `json:"public_ipv4_hour_usd"` // of an address
-	DiskPerGBMonth             float64 `json:"disk_gb_month_usd"`    // of a worker's volume
+	LogsPerGB                  float64 `json:"logs_gb_usd"`            // taken in
+	EndpointPerHour            float64 `json:"endpoint_hour_usd"`      // of an interface endpoint, in one zone
+	PublicIPv4PerHour          float64 `json:"public_ipv4_hour_usd"`   // of an address
+	DiskPerGBMonth             float64 `json:"disk_gb_month_usd"`      // of a worker's volume
+	HTTPAPITierRequests        float64 `json:"http_api_tier_requests"` // of a month at http_api_per_request_usd; 0 means all
+	HTTPAPIOverTier            float64 `json:"http_api_over_tier_usd"` // of a request beyond them
+	HTTPAPIStepKB              float64 `json:"http_api_step_kb"`       // a request pays once for each begun step
+	SQSStepKB                  float64 `json:"sqs_step_kb"`            // a call pays once for each begun step
+	BalancerPerHour            float64 `json:"alb_hour_usd"`           // of an application load balancer
+	BalancerPerLCUHour         float64 `json:"alb_lcu_hour_usd"`       // of what goes through it
+	SecretPerMonth             float64 `json:"secret_month_usd"`
+	SecretPerCall              float64 `json:"secret_call_usd"`
+	S3PerPut                   float64 `json:"s3_put_usd"`
+	S3PerGet                   float64 `json:"s3_get_usd"`
+	SchedulePerCall            float64 `json:"schedule_call_usd"` // of EventBridge Scheduler
+	EndpointPerGB              float64 `json:"endpoint_gb_usd"`   // through an interface endpoint
 	Source                     Source  `json:"source"`
 }
 

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"paragon/profiles"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/settings"
+)
+
+// load reads the deployment and finds its catalogue and model.
+func (f *costFlags) load() error {
+	raw, err := os.ReadFile(f.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("there is no %s: run this in the folder of the deployment, or name the file with --cdk-json", f.file)
+	}
+	if err != nil {
+		return err
+	}
+	file := struct{ Context *deployed }{&f.stage}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return fmt.Errorf("%s: %w", f.file, err)
+	}
+	f.network = cmp.Or(f.network, f.stage.Network)
+	f.front = cmp.Or(f.front, f.stage.Front, string(pricing.WorkersFront))
+	for name := range f.stage.Pools {
+		f.pools = append(f.pools, name)
+	}
+	slices.Sort(f.pools)
+	if f.settings, err = settings.Parse(f.stage.Settings); err != nil {
+		return fmt.Errorf("%s: settings: %w", f.file, err)
+	}
+	folder := f.stage.Profiles
+	if folder != "" && !filepath.IsAbs(folder) {
+		folder = filepath.Join(filepath.Dir(f.file), folder)
+	}
+	set, err := profiles.Load(folder)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.file, err)
+	}
+	if f.catalogue, err = set.Catalogue(f.stage.Catalogue); err != nil {
+		return fmt.Errorf("%s: %w", f.file, err)
+	}
+	if err := f.findModel(); err != nil {
+		return err
+	}
+	return f.findTimes()
+}
+
+// findModel takes the model that was named, or the slowest that deploys.
+func (f *costFlags) findModel() error {
+	if f.model != "" {
+		m, ok := f.catalogue.Model(f.model)
+		if !ok {
+			return usagef("catalogue %s has no model %q", f.catalogue.Name, f.model)
+		}
+		f.m = m
+		return nil
+	}
+	tasks := f.stage.Tasks
+	if f.task != "" {
+		if tasks = []string{f.task}; !slices.Contains(f.stage.Tasks, f.task) {
+			return usagef("--task is %q: the deployment has %v", f.task, f.stage.Tasks)
+		}
+	}
+	slowest := 0.0
+	for i := range f.catalogue.Models {
+		m := &f.catalogue.Models[i]
+		st, ok := f.catalogue.OnFunction(m, f.stage.Arch, 1769)
+		if m.File != "" && ok && slices.Contains(tasks, m.Task) && st.MS.P50 > slowest {
+			f.m, slowest = m, st.MS.P50
+		}
+	}
+	if f.m == nil {
+		return fmt.Errorf("%s: no model with a network for the tasks %v", f.file, tasks)
+	}
+	return nil
+}
+
+// findTimes looks up how long the model runs on a function of the right size
+// and on a worker of the first pool, and how many a second that worker takes.
+func (f *costFlags) findTimes() error {
+	if sizes := rightsizing.Memory(f.catalogue, f.m, f.stage.Arch, f.latencyMS, 0); len(sizes) > 0 {
+		f.function = sizes[0]
+	}
+	if len(f.pools) == 0 {
+		return fmt.Errorf("%s: there is no pool", f.file)
+	}
+	for _, name := range f.pools {
+		types := f.stage.Pools[name].Types
+		if len(types) == 0 {
+			return fmt.Errorf("%s: pool %s has no instance type", f.file, name)
+		}
+		if _, ok := f.catalogue.Instance(types[0]); !ok {
+			return fmt.Errorf("%s: pool %s: catalogue %s has no instance type %q", f.file, name, f.catalogue.Name, types[0])
+		}
+	}
+	first := f.stage.Pools[f.pools[0]].Types[0]
+	if st, ok := f.catalogue.OnVM(f.m, first); ok {
+		f.serviceMS = st.MS.P50
+	}
+	if slots, ok := rightsizing.OnVM(f.catalogue, f.m, first, f.latencyMS, 0); ok {
+		f.capacity = slots.PerSecond
+	}
+	return nil
+}
+
+// stageOf is the deployment with some traffic to it. The first pool has as many
+// workers as given, the others stand at their least.
+func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
+	t.Private = f.network == "private"
+	t.InputKB, t.ResultKB, t.KeyedShare = f.inputKB, f.resultKB, f.keyed
+	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
+	s := pricing.Stage{
+		Rest: pricing.AtRest(pricing.Deployment{
+			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools),
+			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
+		}),
+		FunctionUSD: f.function.QueryUSD,
+	}
+	t.Workers = 0
+	for i, name := range f.pools {
+		p := f.stage.Pools[name]
+		in, _ := f.catalogue.Instance(p.Types[0]) // findTimes has looked
+		n := float64(p.Min)
+		if i == 0 {
+			n = workers
+		}
+		s.Fleets = append(s.Fleets, pricing.Fleet{Instance: in, Count: n})
+		t.Workers += n
+	}
+	s.Traffic = t
+	return s
+}
+
+// asked is the stage that the flags ask for.
+func (f *costFlags) asked() pricing.Stage {
+	t := pricing.SmallQueries(pricing.Front(f.front), pricing.Path(f.path))
+	t.OverflowPath, t.PerSecond, t.OverflowShare = pricing.OverflowPath(f.over), f.rate, f.overflow
+	first := f.stage.Pools[f.pools[0]]
+	n := float64(f.workers)
+	if f.workers < 0 {
+		n = min(max(float64(first.Min), f.carriers(f.rate)), float64(first.Max))
+	}
+	return f.stageOf(t, n)
+}
+
+// carriers are how many workers a rate keeps as busy as asked.
+func (f *costFlags) carriers(rate float64) float64 {
+	if f.capacity <= 0 {
+		return 0
+	}
+	return math.Ceil(rate*(1-f.overflow)/(f.capacity*f.busy) - 1e-9)
+}
+
+// least is what a month costs with a front at a rate, by the cheapest fleet: as
+// many workers as carry it, or none where the api function stands in front. At
+// least so many workers are there anyway.
+func (f *costFlags) least(front pricing.Front, anyway float64) func(rate float64) float64 {
+	return func(rate float64) float64 {
+		s := f.asked()
+		s.Traffic.PerSecond, s.Traffic.Front = rate, front
+		cost := func(t pricing.Traffic, workers float64) float64 {
+			return f.stageOf(t, workers).Bill(f.catalogue.Prices).MonthUSD(rate)
+		}
+		usd := cost(s.Traffic, max(anyway, f.carriers(rate)))
+		if front != pricing.LambdaFront {
+			return usd
+		}
+		unaided := s.Traffic.Unaided()
+		unaided.Path = s.Traffic.Path
+		return min(usd, cost(unaided, 0)+anyway*f.workerUSD())
+	}
+}
+
+// workerUSD is a month of one worker of the first pool that answers nothing.
+func (f *costFlags) workerUSD() float64 {
+	idle := func(n float64) float64 {
+		return f.stageOf(pricing.SmallQueries(pricing.LambdaFront, pricing.Direct), n).Bill(f.catalogue.Prices).MonthUSD(0)
+	}
+	return idle(1) - idle(0)
+}

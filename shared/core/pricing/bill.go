@@ -1,0 +1,97 @@
+package pricing
+
+import (
+	"paragon/shared/core/profile"
+)
+
+// Fleet is the machines of one pool, on average over the month.
+type Fleet struct {
+	Instance profile.Instance
+	Count    float64
+}
+
+// Stage is a deployment and what comes to it.
+type Stage struct {
+	Rest    Rest
+	Fleets  []Fleet
+	Traffic Traffic // without queries where PerSecond is 0
+	// FunctionUSD is what an inference function takes for a query.
+	FunctionUSD float64
+}
+
+// Bill is what a stage costs, in three parts.
+type Bill struct {
+	Compute []Line // of a month: workers and inference functions
+	Fixed   []Line // of a month: the machinery that does not grow with the queries
+	Million []Line // the machinery of a million queries, on top
+}
+
+// Bill previews the bill of a month, without what AWS gives free of charge,
+// without transfer to the internet, and with every worker at its price on demand.
+func (s Stage) Bill(p profile.Prices) Bill {
+	b := Bill{Fixed: append(s.Rest.Lines(p), s.workerLines(p)...)}
+	for _, f := range s.Fleets {
+		b.Compute = append(b.Compute, newLine("workers, "+f.Instance.Type, f.Count*HoursPerMonth, "hours", f.Instance.USDPerHour))
+	}
+	if s.Traffic.PerSecond > 0 {
+		month := s.Traffic.PerSecond * SecondsPerMonth
+		b.Compute = append(b.Compute, newLine("inference functions", month*s.Traffic.overflow(), "runs", s.FunctionUSD))
+		b.Fixed = append(b.Fixed, s.Rest.Busy(p, s.Traffic.Workers > 0)...)
+		b.Million = Count(p, s.Traffic)
+	}
+	b.Compute = nonZero(b.Compute)
+	return b
+}
+
+// MonthUSD is all of a bill at so many queries a second.
+func (b Bill) MonthUSD(perSecond float64) float64 {
+	return Sum(b.Compute) + Sum(b.Fixed) + Sum(b.Million)*perSecond*SecondsPerMonth/million
+}
+
+const (
+	reportSeconds   = 10     // between an idle worker's reports, and its reads of the fleet and settings
+	pollsOfWorker   = 2 * 3  // of a minute: two long polls of 20 s
+	restUnits       = 1      // of an idle worker's report
+	secondsOfMinute = 60     // to count reports by
+	readsAtRest     = 1 + .5 // units: the view, and settings each second time
+)
+
+// workerLines are what workers take beside their hours, although no query comes.
+func (s Stage) workerLines(p profile.Prices) []Line {
+	n := 0.0
+	for _, f := range s.Fleets {
+		n += f.Count
+	}
+	addresses := n * HoursPerMonth
+	if s.Rest.Private {
+		addresses = 0
+	}
+	reports := n * minutesOfMonth * secondsOfMinute / reportSeconds
+	return nonZero([]Line{
+		newLine("workers' public addresses", addresses, "hours", p.PublicIPv4PerHour),
+		newLine("workers' disks", n*DiskGB, "GB", p.DiskPerGBMonth),
+		newLine("workers' reports at rest", reports*restUnits, "write units", p.DynamoDBPerWrite),
+		newLine("workers' reads at rest", reports*readsAtRest, "read units", p.DynamoDBPerRead),
+		newLine("workers' polls of empty queues", n*pollsOfWorker*minutesOfMonth, "calls", p.SQSPerRequest),
+	})
+}
+
+// PerQuery is what a query's machinery costs by the way it was answered, in US dollars.
+type PerQuery struct {
+	DirectUSD   float64 // in its request, by a worker
+	OverflowUSD float64 // in its request, by an inference function
+	AsyncUSD    float64 // after a 202, by a worker
+	HandoverUSD float64 // more, where a function answers what had a 202
+}
+
+// ByAnswer prices each way that a query of some traffic may be answered.
+func ByAnswer(p profile.Prices, t Traffic) PerQuery {
+	usd := func(path Path, overflow float64) float64 {
+		way := t
+		way.Path, way.OverflowShare = path, overflow
+		return Sum(Count(p, way)) / million
+	}
+	q := PerQuery{DirectUSD: usd(Direct, 0), OverflowUSD: usd(Direct, 1), AsyncUSD: usd(Async, 0)}
+	q.HandoverUSD = usd(Async, 1) - q.AsyncUSD
+	return q
+}

@@ -1,0 +1,139 @@
+package pricing
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"paragon/shared/core/profile"
+)
+
+func deployed(front Front, private bool) Deployment {
+	return Deployment{front, private, 1, 1, 10, 1}
+}
+
+var c5 = profile.Instance{Type: "c5.large", VCPUs: 2, USDPerHour: 0.085}
+
+// An idle month on paper, one task, one pool and a tick each ten seconds.
+func TestAnIdleMonthByHand(t *testing.T) {
+	lines := AtRest(deployed(WorkersFront, true)).Lines(today)
+	for name, want := range map[string]float64{
+		"controller's function":      43800 * 59 * 0.25 * 0.0000133334,
+		"controller's metrics asked": 43800 * 8 * 1e-5,
+		"controller's pulse":         43800 * 1e-5,
+		"controller's writes":        262800 * 14 * 6.25e-7,
+		"controller's queue depths":  262800 * 2 * 4e-7,
+		// five pollers of two queues, three polls a minute
+		"functions' polls of empty queues": 43800 * 30 * 4e-7,
+		"metrics":                          12 * 0.3,
+		"alarms":                           14 * 0.1,
+		"dashboard":                        3,
+		"signing key":                      0.4,
+		"balancer's hours":                 730 * 0.0225,
+		"interface endpoints":              87.6,
+	} {
+		if got := part(lines, name); math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s: $%v, want $%v", name, got, want)
+		}
+	}
+}
+
+func TestTheGoalsOfAnIdleMonth(t *testing.T) {
+	for front, most := range map[Front]float64{LambdaFront: 25, WorkersFront: 42} {
+		if got := Sum(AtRest(deployed(front, false)).Lines(today)); got > most {
+			t.Errorf("front %s: $%.2f a month, above $%v", front, got, most)
+		}
+	}
+}
+
+// Workers stand beside the queries: a million never takes less with more of
+// them, and without queries only what is fixed is paid.
+func TestBillHolds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := traffic(t)
+		s := Stage{Rest: AtRest(deployed(x.Front, x.Private)), Fleets: []Fleet{{c5, x.Workers}}, Traffic: x, FunctionUSD: 1e-6}
+		idle := s
+		idle.Traffic.PerSecond = 0
+		if b := idle.Bill(today); len(b.Million) != 0 || b.MonthUSD(0) > s.Bill(today).MonthUSD(x.PerSecond) {
+			t.Fatalf("idle $%v, busy $%v", b.MonthUSD(0), s.Bill(today).MonthUSD(x.PerSecond))
+		}
+		more := s
+		more.Fleets = []Fleet{{c5, x.Workers + 1}}
+		if got := more.Bill(today).MonthUSD(0) - s.Bill(today).MonthUSD(0); got < 730*0.085 {
+			t.Fatalf("a worker adds $%v", got)
+		}
+	})
+}
+
+func TestAPublicWorkerPaysForItsAddress(t *testing.T) {
+	s := Stage{Rest: AtRest(deployed(LambdaFront, false)), Fleets: []Fleet{{c5, 2}}}
+	if got := part(s.Bill(today).Fixed, "workers' public addresses"); math.Abs(got-7.3) > 1e-9 {
+		t.Errorf("$%v", got)
+	}
+	s.Rest = AtRest(deployed(LambdaFront, true))
+	if got := part(s.Bill(today).Fixed, "workers' public addresses"); got != 0 {
+		t.Errorf("in a private network $%v", got)
+	}
+}
+
+// With no worker up the bill exceeds a plain function's by the api function's
+// request, its wait, and what is counted now and then.
+func TestTheExcessOverAPlainFunction(t *testing.T) {
+	for _, tt := range []struct{ ms, most float64 }{{10, 0.35}, {60, 0.45}, {120, 0.60}} {
+		x := SmallQueries(WorkersFront, Direct)
+		x.PerSecond, x.Workers, x.OverflowShare, x.FunctionMS = 1000, 3, 0.05, tt.ms
+		s := Stage{Rest: AtRest(deployed(LambdaFront, false)), Traffic: x, FunctionUSD: FunctionQueryUSD(today, "x86_64", 1769, tt.ms)}
+		heldS := (12 + 8 + tt.ms) / 1000
+		now := heldS/30*10 + heldS/10*0.75 + 0.0125 // puts, leases, samples
+		want := 0.2 + heldS*160/1024*13.3334 + now
+		if got := ExcessUSD(today, s); math.Abs(got-want) > 0.02 || got > tt.most {
+			t.Errorf("%v ms: $%.4f, by hand $%.4f, at most $%v", tt.ms, got, want, tt.most)
+		}
+	}
+}
+
+func TestBreakEven(t *testing.T) {
+	flat := func(usd float64) func(float64) float64 { return func(float64) float64 { return usd } }
+	slope := func(base, each float64) func(float64) float64 {
+		return func(r float64) float64 { return base + each*r }
+	}
+	for _, tt := range []struct {
+		name          string
+		first, second func(float64) float64
+		want          float64
+		ok            bool
+	}{
+		{"crossing at 8", slope(16, 1), slope(0, 3), 8, true},
+		{"never more", flat(1), flat(1), 0, true},
+		{"always more", flat(2), flat(1), 0, false},
+		{"the last of two crossings", func(r float64) float64 { return math.Ceil(r/10) * 10 }, slope(1, 1.1), 89 / 1.1, true},
+	} {
+		got, ok := BreakEven(tt.first, tt.second)
+		if ok != tt.ok || math.Abs(got-tt.want) > 0.001*tt.want {
+			t.Errorf("%s: %v %v, want %v %v", tt.name, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
+// A mix of answers costs what its parts cost, so that a simulation may add them up.
+func TestByAnswerAddsUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := busy(WorkersFront, Direct)
+		x.OverflowPath = rapid.SampledFrom([]OverflowPath{OverflowQueue, OverflowDirect}).Draw(t, "overflow path")
+		x.OverflowShare = rapid.Float64Range(0, 1).Draw(t, "overflow")
+		q := ByAnswer(today, x)
+		mixed := 1e6 * (q.DirectUSD*(1-x.OverflowShare) + q.OverflowUSD*x.OverflowShare)
+		if got := Sum(Count(today, x)); math.Abs(got-mixed) > 1e-6 {
+			t.Fatalf("$%v, of parts $%v", got, mixed)
+		}
+		x.Path = Async
+		mixed = 1e6 * (q.AsyncUSD + q.HandoverUSD*x.OverflowShare)
+		if got := Sum(Count(today, x)); math.Abs(got-mixed) > 1e-6 {
+			t.Fatalf("asynchronous $%v, of parts $%v", got, mixed)
+		}
+		if !(q.DirectUSD < q.OverflowUSD && q.DirectUSD < q.AsyncUSD && q.HandoverUSD > 0) {
+			t.Fatalf("%+v", q)
+		}
+	})
+}

@@ -1,0 +1,76 @@
+package pricing
+
+import (
+	"math"
+
+	"paragon/shared/core/profile"
+)
+
+// PlainFunction is what a million queries cost who sends each request to one
+// function that infers, behind the same gateway with the same access log.
+func PlainFunction(p profile.Prices, t Traffic, functionUSD float64) []Line {
+	c := &counter{Traffic: t, p: p}
+	c.Path, c.Reads = onlyRequests(t.Path), 0
+	c.gateway()
+	c.add("function's requests", c.requests(), "requests", p.LambdaPerRequest)
+	c.add("function's time", 1, "queries", max(0, functionUSD-p.LambdaPerRequest))
+	return c.lines
+}
+
+// onlyRequests is the path of queries that are answered where they arrive.
+func onlyRequests(path Path) Path {
+	if path == Async {
+		return Direct
+	}
+	return path
+}
+
+// Unaided is the same traffic to a quiet stage: the api function in front, no
+// worker up, and inference functions invoked by the request that waits.
+func (t Traffic) Unaided() Traffic {
+	t.Front, t.Path, t.OverflowPath, t.Workers = LambdaFront, onlyRequests(t.Path), OverflowDirect, 0
+	return t
+}
+
+// ExcessUSD is by how much the bill of a million queries exceeds a plain
+// function's while no worker is up. What a stage pays by the month is not in it.
+func ExcessUSD(p profile.Prices, s Stage) float64 {
+	t := s.Traffic.Unaided()
+	return Sum(Count(p, t)) + million*s.FunctionUSD - Sum(PlainFunction(p, t, s.FunctionUSD))
+}
+
+// The rates between which bills are compared, queries a second, and the ratio
+// of one to the next.
+const (
+	leastRate = 0.01
+	mostRate  = 1e5
+	rateStep  = 1.01
+)
+
+// BreakEven is the least rate from which on the first of two bills is no more
+// than the second, as seen at rates 1 % apart up to 100,000 queries a second. It is 0 where it never was
+// more, and ok is false where it never stays so.
+func BreakEven(first, second func(perSecond float64) float64) (perSecond float64, ok bool) {
+	more := func(r float64) bool { return first(r) > second(r) }
+	last := 0.0
+	for r := leastRate; r <= mostRate; r *= rateStep {
+		if more(r) {
+			last = r
+		}
+	}
+	switch {
+	case last == 0:
+		return 0, true
+	case last*rateStep > mostRate:
+		return 0, false
+	}
+	low, high := last, last*rateStep
+	for range 30 {
+		if mid := math.Sqrt(low * high); more(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return high, true
+}

@@ -1,0 +1,192 @@
+package pricing
+
+import (
+	"math"
+
+	"paragon/shared/core/profile"
+)
+
+// counter counts what one query takes and keeps it as lines of a million.
+type counter struct {
+	Traffic
+	p     profile.Prices
+	lines []Line
+}
+
+func (c *counter) add(name string, perQuery float64, unit string, unitUSD float64) {
+	if perQuery > 0 {
+		c.lines = append(c.lines, newLine(name, perQuery*million, unit, unitUSD))
+	}
+}
+
+// Count is the one count of calls and writes by path: what a million queries
+// take beside the computing on workers and inference functions, and beside
+// what a stage pays at rest. PerSecond is above 0. Lines of zero are left out.
+func Count(p profile.Prices, t Traffic) []Line {
+	c := &counter{Traffic: t, p: p}
+	c.gateway()
+	c.balancer()
+	c.apiFunction()
+	c.workQueue()
+	c.overflowQueue()
+	c.bucket()
+	c.store()
+	c.leases()
+	c.reports()
+	c.network()
+	return c.lines
+}
+
+func (c *counter) gateway() {
+	bringing := c.requests() * steps(max(c.InputKB, c.ResultKB)*c.items(), c.p.HTTPAPIStepKB)
+	asking := c.gets() * steps(c.ResultKB, c.p.HTTPAPIStepKB)
+	n := bringing + asking
+	c.add("gateway", n, "requests", gatewayUSD(c.p, n*c.PerSecond*SecondsPerMonth))
+	c.add("access log", (c.requests()+c.gets())*accessLogKB/kbOfGB, "GB", c.p.LogsPerGB)
+}
+
+// gatewayUSD is the mean price of a request at so many a month.
+func gatewayUSD(p profile.Prices, perMonth float64) float64 {
+	tier := p.HTTPAPITierRequests
+	if tier <= 0 || perMonth <= tier {
+		return p.HTTPAPIPerRequest
+	}
+	return (tier*p.HTTPAPIPerRequest + (perMonth-tier)*p.HTTPAPIOverTier) / perMonth
+}
+
+func (c *counter) gets() float64 {
+	if c.Path == Async {
+		return c.Reads
+	}
+	return 0
+}
+
+// balancer counts capacity units, of which an hour takes the largest of its
+// four measures. The balancer's own hours are paid at rest too.
+func (c *counter) balancer() {
+	if c.Front != WorkersFront {
+		return
+	}
+	perSecond, gb, heldMS := c.PerSecond*c.requests(), float64(lcuGB), c.ServiceMS
+	if c.byFunction() {
+		gb, heldMS = lcuGBFunction, c.holdMS()
+	}
+	bytes := perSecond * (headersKB + (c.InputKB+c.ResultKB)*c.items()) * 3600 / kbOfGB / gb
+	rules := perSecond * max(0, listenerRules-freeRules) / lcuRules
+	units := max(perSecond/requestsOfOne/lcuConnections, perSecond*heldMS/1000/lcuActive, bytes, rules)
+	c.add("balancer", units/3600/c.PerSecond, "LCU-hours", c.p.BalancerPerLCUHour)
+}
+
+// apiFunction counts the requests that it answers: those that bring queries
+// where it stands in front, and all that read a result later.
+func (c *counter) apiFunction() {
+	runs, ms := c.gets(), c.gets()*apiMS
+	if c.byFunction() {
+		runs += c.requests()
+		ms += c.requests() * c.holdMS()
+	}
+	c.add("api function's requests", runs, "requests", c.p.LambdaPerRequest)
+	c.add("api function's time", gbSeconds(APIMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
+}
+
+func gbSeconds(memoryMB, ms float64) float64 { return memoryMB / 1024 * ms / 1000 }
+
+// workQueue counts the calls of a query that waits there for a worker. A
+// receive that finds nothing is one call whatever the size.
+func (c *counter) workQueue() {
+	share := c.queued()
+	size := steps(c.messageKB(), c.p.SQSStepKB)
+	c.add("work queue, sends", share*c.sends(share), "calls", c.p.SQSPerRequest)
+	c.add("work queue, receives", share*(size+max(0, c.Receives-1)), "calls", c.p.SQSPerRequest)
+	c.add("work queue, deletes", share/c.acknowledged(), "calls", c.p.SQSPerRequest)
+}
+
+// sends are the calls for a message: of a list, those that go together share them.
+func (c *counter) sends(share float64) float64 {
+	k := c.together(share)
+	return min(steps(c.messageKB(), c.p.SQSStepKB), steps(k*c.messageKB(), c.p.SQSStepKB)/k)
+}
+
+// acknowledged are the messages that a worker deletes by one call.
+func (c *counter) acknowledged() float64 {
+	if c.Workers <= 0 {
+		return 1
+	}
+	return min(ackMost, max(1, c.PerSecond*c.queued()/c.Workers*ackSeconds))
+}
+
+// overflowQueue counts what goes to an inference function by queue and dispatcher.
+func (c *counter) overflowQueue() {
+	share := c.dispatched()
+	c.add("overflow queue, sends", share*c.sends(share), "calls", c.p.SQSPerRequest)
+	c.add("overflow queue, receives", share*steps(c.messageKB(), c.p.SQSStepKB), "calls", c.p.SQSPerRequest)
+	c.add("overflow queue, deletes", share, "calls", c.p.SQSPerRequest)
+	c.add("dispatcher's requests", share, "requests", c.p.LambdaPerRequest)
+	c.add("dispatcher's time", share*gbSeconds(DispatcherMB, dispatchMS+c.FunctionMS), "GB-seconds", c.p.LambdaGBSecondARM)
+}
+
+// bucket counts inputs that are handed over beside a message: put once, and
+// fetched by each who takes the message.
+func (c *counter) bucket() {
+	if !c.byBucket() {
+		return
+	}
+	c.add("handed-over inputs, puts", c.stored(), "puts", c.p.S3PerPut)
+	c.add("handed-over inputs, gets", c.queued()+c.dispatched(), "gets", c.p.S3PerGet)
+}
+
+// store counts the terminal record and its readers, the keys and the sample.
+func (c *counter) store() {
+	write := func(name string, units float64) { c.add(name, units, "write units", c.p.DynamoDBPerWrite) }
+	read := func(name string, units float64) { c.add(name, units, "read units", c.p.DynamoDBPerRead) }
+	units, once := math.Ceil(c.recordKB()), math.Ceil(c.recordKB()/4)
+	direct := 1 - c.stored()
+	write("terminal records", units*(c.stored()+c.KeyedShare*direct))
+	write("idempotency keys", keyUnits*c.KeyedShare)
+	write("kept samples", math.Ceil(c.recordKB()+explainKB)*c.KeepShare*direct)
+	read("reads by callers", once*c.gets())
+	if c.Path != Async {
+		read("reads by waiting requests", once*(c.queued()*awaitReads(queueMS+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
+	}
+	read("reads before a keyed query runs", once*c.KeyedShare*(c.queued()+c.dispatched()))
+}
+
+// leases counts calls to the one counter of the global limits. A worker is
+// taken to lease each overflow singly, as where little remains; an api
+// environment has one request at a time and keeps its unit for leaseSeconds.
+func (c *counter) leases() {
+	n := c.overflow()
+	if c.byFunction() {
+		n = min(n, c.Intakes()/leaseSeconds/c.PerSecond)
+	}
+	c.add("leases of the limits, writes", n, "write units", c.p.DynamoDBPerWrite)
+	c.add("leases of the limits, reads", n, "read units", c.p.DynamoDBPerRead)
+}
+
+// reports counts what processes put and write of their own accord while
+// queries come: arrivals, a worker's report of 2 KB a second, and the view of
+// fleet and settings that it reads.
+func (c *counter) reports() {
+	every, looks := float64(workerPutSeconds), c.Workers
+	if c.byFunction() {
+		every, looks = functionPutSeconds, c.Workers+c.Intakes()/viewSeconds
+	}
+	atMost := func(perSecond float64) float64 { return min(1, perSecond/c.PerSecond) }
+	c.add("arrival metrics", min(c.requests(), atMost(c.Intakes()/every)), "puts", c.p.CloudWatchPutPerRequest)
+	c.add("workers' reports", 2*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
+	c.add("reads of fleet and settings", atMost(looks), "read units", c.p.DynamoDBPerRead)
+}
+
+// network counts what workers send to and get from queues, by endpoints.
+func (c *counter) network() {
+	if !c.Private {
+		return
+	}
+	messages := c.queued() // received
+	if !c.byFunction() {
+		messages += c.queued() + c.dispatched() // sent
+	} else if c.Path == Async {
+		messages += c.dispatched()
+	}
+	c.add("through endpoints", messages*c.messageKB()/kbOfGB, "GB", c.p.EndpointPerGB)
+}

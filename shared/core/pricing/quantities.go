@@ -1,0 +1,51 @@
+package pricing
+
+// What the deployed code does for a query, beside the prices. These are the
+// quantities that bill, simulator and docs are made from. `make rehearse`
+// counts the calls of the deployed code; times marked [E] are from experience
+// and were not measured in an account.
+const (
+	apiMS       = 12  // [E] of the api function's own work on a request, at APIMB
+	invokeMS    = 8   // [E] what an Invoke takes beside the function it runs
+	queueMS     = 75  // [E] of a queue and its consumer, p50
+	dispatchMS  = 15  // [E] of the dispatcher, beside waiting for the function
+	headersKB   = 1.5 // of a request and its answer at the balancer
+	accessLogKB = 0.35
+	envelopeKB  = 1   // of a message, beside its input
+	recordKB    = 0.6 // of a terminal record, beside its result
+	explainKB   = 1   // of a kept sample, more than of a record
+	inlineKB    = 200 // inputs above it are handed over through the bucket
+	keyUnits    = 1   // write units of an idempotency key
+
+	receives     = 1.47 // of the work queue a message: measured, with those that find nothing
+	ackSeconds   = 0.1  // that a worker collects acknowledgements for
+	ackMost      = 10   // and how many
+	awaitFirstMS = 20.0 // first pause between reads of an awaited record
+	awaitLastMS  = 250.0
+
+	workerPutSeconds   = 5  // least between two puts of a worker's arrivals
+	functionPutSeconds = 30 // least between two puts of an api environment's arrivals
+	leaseSeconds       = 10 // that an api environment keeps a unit of the global limits
+	viewSeconds        = 5  // between an api environment's reads of fleet and settings
+
+	// Of a load balancer's capacity unit.
+	lcuConnections = 25   // new, a second
+	lcuActive      = 3000 // connections
+	lcuGB          = 1    // an hour, to instances
+	lcuGBFunction  = 0.4  // an hour, to a function
+	lcuRules       = 1000 // evaluated a second, beyond freeRules of each request
+	freeRules      = 10
+	listenerRules  = 3   // the controller's, the probe's, the default
+	requestsOfOne  = 100 // [E] requests that the gateway sends over one connection
+)
+
+// What the stack makes; its tests hold it to these.
+const (
+	Endpoints      = 4 // interface endpoints of a private network
+	FrontEndpoints = 2 // and more, where workers stand in front: the key, functions to invoke
+	Zones          = 2 // that the network is in
+	DiskGB         = 8 // of a worker
+	APIMB          = 160
+	DispatcherMB   = 512
+	ControllerMB   = 256
+)

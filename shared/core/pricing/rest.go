@@ -1,0 +1,168 @@
+package pricing
+
+import (
+	"paragon/shared/core/profile"
+)
+
+// Deployment is what decides the rest of a stage.
+type Deployment struct {
+	Front       Front
+	Private     bool // the network
+	Tasks       int
+	Pools       int
+	TickSeconds float64
+	ViewSeconds float64 // between two writes of the view of the fleet
+}
+
+// Rest is what a stage has and does while no query comes and no worker is up:
+// the stack's parts, and the controller's and the pollers' calls. The tests of
+// stack and controller can be held against it.
+type Rest struct {
+	Deployment
+
+	Alarms              int
+	Metrics             int // custom ones, each with its dimensions
+	Dashboards          int
+	Secrets             int
+	SecretReadsPerMonth float64
+	Balancers           int
+	EndpointZones       int // interface endpoints times the zones they are in
+
+	ControllerMB               int
+	ControllerSecondsPerMinute float64
+	TicksPerMinute             float64
+	MetricsAskedPerMinute      float64 // by GetMetricData, which is called once a minute
+	MetricPutsPerMinute        float64 // the controller's pulse
+	QueueDepthsPerTick         float64 // GetQueueAttributes
+	StoreWritesPerTick         float64 // units
+	StoreReadsPerTick          float64 // units
+	LogKBPerTick               float64
+	QueuePollsPerMinute        float64 // Lambda's, of the queues that functions consume
+	SchedulesPerMonth          float64
+
+	// What it does while queries come and workers are up. The last three are
+	// beside those of ticks, for the view of the fleet and the settings.
+	BusyMetricsAskedPerMinute float64
+	BusyMetricPutsPerMinute   float64
+	BusyQueueDepthsPerMinute  float64
+	BusyStoreWritesPerMinute  float64 // units
+	BusyStoreReadsPerMinute   float64 // units
+}
+
+// What a stage has and does at rest, in parts.
+const (
+	alarmsOfStage    = 8
+	alarmsOfPool     = 4 // one of them where there is a budget
+	alarmsOfBalancer = 2 // workers that fail the health check, 5xx
+
+	metricsOfStage = 6 // what arrivals take, cost and may wait, what functions cost, pulse, late writes
+	metricsOfTask  = 2 // arrivals of a class
+	metricsOfPool  = 4 // wanted, ready, held, spent
+
+	askedOfPool = 4 + 2 // pulse and three sums; the ages of two queues
+	askedOfTask = 2
+
+	queuesOfPool     = 2
+	polledByFunction = 2 // overflow and dead letters
+	pollersOfQueue   = 5 // that Lambda keeps
+	pollsPerMinute   = 3 // of a poller on an empty queue
+
+	// Units that a pool's tick writes: the lease is one; in a transaction, at
+	// twice its size, are a record of up to 2 KB, its line, the memory, and the
+	// lease once more.
+	tickWrites     = 1 + 2*(2+1+1+1)
+	settingsWrites = 2 // of settings that are passed on, 1.3 KB; the view of the fleet takes one
+	// arrivalWrites are more of a tick's once an hour of arrivals is in the
+	// record, 5.4 KB, and in the memory, 4 KB.
+	arrivalWrites = 16
+	tickReads     = 3 // memory, workers, settings
+
+	busySettings = 12 // that are passed on in a minute in which queries come
+
+	secretReads    = 1000 // of a month, by processes that start
+	minutesOfMonth = HoursPerMonth * 60
+)
+
+// AtRest is a deployment with the parts above.
+func AtRest(d Deployment) Rest {
+	n, perMinute, views := float64(d.Pools), 60/d.TickSeconds, 60/d.ViewSeconds
+	asked := n * float64(askedOfPool+askedOfTask*d.Tasks)
+	r := Rest{
+		Deployment: d,
+		Alarms:     alarmsOfStage + alarmsOfPool*d.Pools, Metrics: metricsOfStage + metricsOfTask*d.Tasks + metricsOfPool*d.Pools,
+		Dashboards: 1, Secrets: 1, SecretReadsPerMonth: secretReads,
+		ControllerMB: ControllerMB, ControllerSecondsPerMinute: 59, TicksPerMinute: perMinute,
+		MetricsAskedPerMinute: asked, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
+		StoreWritesPerTick: n*tickWrites + 1 + settingsWrites, StoreReadsPerTick: n * tickReads, LogKBPerTick: n,
+		QueuePollsPerMinute: polledByFunction * pollersOfQueue * pollsPerMinute,
+		SchedulesPerMonth:   minutesOfMonth * (1 + n/5),
+
+		BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
+		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
+		BusyStoreWritesPerMinute: views + busySettings*settingsWrites,
+	}
+	endpoints := Endpoints
+	if d.Front == WorkersFront {
+		r.Balancers, r.Alarms, endpoints = 1, r.Alarms+alarmsOfBalancer, Endpoints+FrontEndpoints
+	}
+	if d.Private {
+		r.EndpointZones = endpoints * Zones
+	}
+	return r
+}
+
+// Lines is the bill of a month at rest.
+func (r Rest) Lines(p profile.Prices) []Line {
+	ticks := r.TicksPerMinute * minutesOfMonth
+	gb := float64(r.ControllerMB) / 1024 * r.ControllerSecondsPerMinute * minutesOfMonth
+	month := func(perMinute float64) float64 { return perMinute * minutesOfMonth }
+	lines := []Line{
+		newLine("controller's function", gb, "GB-seconds", p.LambdaGBSecondARM),
+		newLine("controller's starts", minutesOfMonth, "requests", p.LambdaPerRequest),
+		newLine("schedules", r.SchedulesPerMonth, "calls", p.SchedulePerCall),
+		newLine("controller's metrics asked", month(r.MetricsAskedPerMinute), "metrics", p.CloudWatchGetPerMetricRead),
+		newLine("controller's pulse", month(r.MetricPutsPerMinute), "puts", p.CloudWatchPutPerRequest),
+		newLine("controller's queue depths", ticks*r.QueueDepthsPerTick, "calls", p.SQSPerRequest),
+		newLine("controller's writes", ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
+		newLine("controller's reads", ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
+		newLine("controller's log", ticks*r.LogKBPerTick/kbOfGB, "GB", p.LogsPerGB),
+		newLine("functions' polls of empty queues", month(r.QueuePollsPerMinute), "calls", p.SQSPerRequest),
+		newLine("metrics", float64(r.Metrics), "metrics", p.CloudWatchMetricPerMonth),
+		newLine("alarms", float64(r.Alarms), "alarms", p.AlarmPerMonth),
+		newLine("dashboard", float64(r.Dashboards), "dashboards", p.DashboardPerMonth),
+		newLine("signing key", float64(r.Secrets), "secrets", p.SecretPerMonth),
+		newLine("reads of the signing key", r.SecretReadsPerMonth, "calls", p.SecretPerCall),
+		newLine("balancer's hours", float64(r.Balancers)*HoursPerMonth, "hours", p.BalancerPerHour),
+		newLine("interface endpoints", float64(r.EndpointZones)*HoursPerMonth, "hours", p.EndpointPerHour),
+	}
+	return nonZero(lines)
+}
+
+// Busy is what the controller takes a month, on top of its rest, while queries
+// come: its records hold arrivals, and with workers up it asks and puts at each
+// tick and writes the view of the fleet each second. Without workers once a
+// minute is enough: the next thing to happen is a launch.
+func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
+	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
+	records := newLine("controller's records of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	if !workersUp {
+		return nonZero([]Line{records})
+	}
+	return nonZero([]Line{
+		records,
+		newLine("controller's metrics asked at each tick", more(r.BusyMetricsAskedPerMinute, r.MetricsAskedPerMinute), "metrics", p.CloudWatchGetPerMetricRead),
+		newLine("controller's pulse at each tick", more(r.BusyMetricPutsPerMinute, r.MetricPutsPerMinute), "puts", p.CloudWatchPutPerRequest),
+		newLine("view of the fleet, queue depths", more(r.BusyQueueDepthsPerMinute, 0), "calls", p.SQSPerRequest),
+		newLine("view of the fleet, writes", more(r.BusyStoreWritesPerMinute, 0), "write units", p.DynamoDBPerWrite),
+		newLine("view of the fleet, reads", more(r.BusyStoreReadsPerMinute, 0), "read units", p.DynamoDBPerRead),
+	})
+}
+
+func nonZero(lines []Line) (out []Line) {
+	for _, l := range lines {
+		if l.Count > 0 {
+			out = append(out, l)
+		}
+	}
+	return out
+}

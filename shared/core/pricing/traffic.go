@@ -1,0 +1,192 @@
+package pricing
+
+import (
+	"math"
+)
+
+// Front is what takes queries behind the gateway.
+type Front string
+
+// The fronts: a load balancer with workers behind it, or the api function.
+const (
+	WorkersFront Front = "workers"
+	LambdaFront  Front = "lambda"
+)
+
+// Path is how a query is answered.
+type Path string
+
+// The paths: within its own request, ten of them in one request, or after a 202.
+const (
+	Direct  Path = "direct"
+	Batch10 Path = "batch10"
+	Async   Path = "async"
+)
+
+// OverflowPath is how a query gets to an inference function.
+type OverflowPath string
+
+// The overflow paths: by the queue, dispatcher and store, or invoked by the
+// intake that holds the request.
+const (
+	OverflowQueue  OverflowPath = "queue"
+	OverflowDirect OverflowPath = "direct"
+)
+
+// Traffic describes the queries of a stage, on average over the month.
+type Traffic struct {
+	Front        Front
+	Path         Path
+	OverflowPath OverflowPath
+	Private      bool // the network: workers reach AWS by interface endpoints
+
+	PerSecond     float64 // queries, above 0
+	OverflowShare float64 // of all queries, answered by inference functions
+	Workers       float64 // that are up; without any, the api function takes the requests
+
+	InputKB    float64 // of a query, as it arrives
+	ResultKB   float64 // of a query
+	KeyedShare float64 // of queries with an Idempotency-Key
+	KeepShare  float64 // of direct answers that are kept as a sample
+	Reads      float64 // GETs of a query's result, if it was answered by a 202
+	Receives   float64 // of the work queue a message, those that find nothing included; 1 or more
+
+	ServiceMS  float64 // on a worker
+	FunctionMS float64 // billed of the inference function
+}
+
+// SmallQueries is traffic of small inputs and results, as a picture of 28 x 28
+// pixels and five labels, with the defaults of a stage; rate, shares and times
+// are for the caller to set.
+func SmallQueries(f Front, path Path) Traffic {
+	return Traffic{Front: f, Path: path, OverflowPath: OverflowQueue, InputKB: 1, ResultKB: 0.3, KeepShare: 0.01, Reads: 1, Receives: receives}
+}
+
+// items are the queries of one request.
+func (t Traffic) items() float64 {
+	if t.Path == Batch10 {
+		return 10
+	}
+	return 1
+}
+
+// requests are those that bring queries, of one query.
+func (t Traffic) requests() float64 { return 1 / t.items() }
+
+// byFunction tells whether the api function takes the requests.
+func (t Traffic) byFunction() bool { return t.Front == LambdaFront || t.Workers <= 0 }
+
+// overflow is the share that inference functions answer: all, where there is no
+// worker.
+func (t Traffic) overflow() float64 {
+	if t.Workers <= 0 {
+		return 1
+	}
+	return t.OverflowShare
+}
+
+// dispatched is the share that goes through overflow queue and dispatcher. What
+// no request waits for always does.
+func (t Traffic) dispatched() float64 {
+	if t.OverflowPath == OverflowDirect && t.Path != Async {
+		return 0
+	}
+	return t.overflow()
+}
+
+// queued is the share that goes through a work queue: all that is answered by
+// a 202, and what the api function hands to workers.
+func (t Traffic) queued() float64 {
+	switch {
+	case t.Path == Async:
+		return 1
+	case t.byFunction():
+		return 1 - t.overflow()
+	}
+	return 0
+}
+
+// stored is the share that gets a terminal record, keyed or not.
+func (t Traffic) stored() float64 {
+	if t.Path == Async {
+		return 1
+	}
+	return t.queued() + t.dispatched()
+}
+
+// overflowWaitMS is from handing a query over until its answer.
+func (t Traffic) overflowWaitMS() float64 {
+	if t.OverflowPath == OverflowDirect {
+		return invokeMS + t.FunctionMS
+	}
+	return queueMS + t.FunctionMS
+}
+
+// holdMS is how long the api function works on a request that brings queries.
+// A list is held until the last of it.
+func (t Traffic) holdMS() float64 {
+	over, work := t.overflow(), queueMS+t.ServiceMS
+	switch {
+	case t.Path == Async:
+		return apiMS
+	case over >= 1:
+		return apiMS + t.overflowWaitMS()
+	case over <= 0:
+		return apiMS + work
+	case t.Path == Batch10:
+		return apiMS + max(work, t.overflowWaitMS())
+	}
+	return apiMS + over*t.overflowWaitMS() + (1-over)*work
+}
+
+// Intakes are the processes that take queries in: the workers, or as many
+// environments of the api function as requests are held at once.
+func (t Traffic) Intakes() float64 {
+	if t.byFunction() {
+		return max(1, t.PerSecond*t.requests()*t.holdMS()/1000)
+	}
+	return t.Workers
+}
+
+// messageKB is a query on a queue: its envelope, and its input as base64 in
+// JSON unless that goes through the bucket.
+func (t Traffic) messageKB() float64 {
+	if t.byBucket() {
+		return envelopeKB
+	}
+	return envelopeKB + t.InputKB*4/3
+}
+
+// byBucket tells whether an input is too large for a message.
+func (t Traffic) byBucket() bool { return t.InputKB > inlineKB }
+
+func (t Traffic) recordKB() float64 { return recordKB + t.ResultKB }
+
+// steps are the begun steps of a size, at least one; without a step there is one.
+func steps(size, step float64) float64 {
+	if step <= 0 {
+		return 1
+	}
+	return max(1, math.Ceil(size/step))
+}
+
+// together are the messages of one list that share a send, when each item is
+// sent with the given chance: the mean of those lists that send any.
+func (t Traffic) together(share float64) float64 {
+	n := t.items()
+	if n <= 1 || share <= 0 {
+		return 1
+	}
+	return max(1, n*share/(1-math.Pow(1-share, n)))
+}
+
+// awaitReads are the reads of a record by whoever waits for it so long: one at
+// once, then after pauses that grow.
+func awaitReads(waitMS float64) float64 {
+	n, pause := 1.0, awaitFirstMS
+	for at := 0.0; at < waitMS; n++ {
+		at += pause
+		pause = min(pause*1.5, awaitLastMS)
+	}
+	return n
+}
