@@ -23,6 +23,7 @@ import (
 	"paragon/shared/core/calibration"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -35,6 +36,7 @@ func main() {
 		slog.Error("the api function cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(httpadapter.NewV2(handler).ProxyWithContext)
 }
 

@@ -16,6 +16,7 @@ import (
 	"paragon/profiles/schema"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -32,6 +33,7 @@ func main() {
 		slog.Error("the controller cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(c.handle)
 }
 
