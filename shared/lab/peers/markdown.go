@@ -108,7 +108,7 @@ func (r *Report) oneCaller(b *strings.Builder, w *WorkloadReport) {
 func (r *Report) faults(b *strings.Builder, w *WorkloadReport) {
 	for _, s := range w.Servers {
 		if s.Error != "" {
-			fmt.Fprintf(b, "\n%s: after %d of %d rounds: %s\n", s.Name, len(s.Rounds), r.Rounds, oneLine(s.Error))
+			fmt.Fprintf(b, "\n%s was measured in %d of %d rounds: %s\n", s.Name, len(s.Rounds), r.Rounds, oneLine(s.Error))
 		}
 	}
 }

@@ -158,17 +158,15 @@ func (c Config) findRate(ctx context.Context, s Server, w *Workload, into *Workl
 	return nil
 }
 
-// turn measures one server once. Its error, if any, ends its part in this workload.
+// turn measures one server once. One that fails has its turn again in the next round.
 func (c Config) turn(ctx context.Context, s Server, w *Workload, of *WorkloadReport, at *ServerReport, round int) {
-	if at.Error != "" {
-		return
-	}
 	m, err := c.measure(ctx, s, w, of.RatePerSecond)
 	if err != nil {
 		at.Error = err.Error()
 		c.logf("round %d of %d, %s, %s: %v", round+1, c.Rounds, w, s.Name(), err)
 		return
 	}
+	m.Number = round + 1
 	at.Rounds = append(at.Rounds, m)
 	c.logf("round %d of %d, %s, %s: %s", round+1, c.Rounds, w, s.Name(), m)
 }

@@ -29,8 +29,8 @@ type WorkloadReport struct {
 	Servers       []ServerReport `json:"servers"`
 }
 
-// ServerReport is one server's rounds. A server with an error has the rounds
-// before it.
+// ServerReport is one server's rounds: those that it was measured in, and the
+// last error of those that it was not.
 type ServerReport struct {
 	Name   string  `json:"name"`
 	Error  string  `json:"error,omitempty"`
@@ -39,7 +39,8 @@ type ServerReport struct {
 
 // Round is one turn of one server.
 type Round struct {
-	Loads    []Load  `json:"loads"` // one for each number of connections
+	Number   int     `json:"number"` // from 1
+	Loads    []Load  `json:"loads"`  // one for each number of connections
 	AtRate   *Load   `json:"at_rate,omitempty"`
 	MemoryMB float64 `json:"memory_mb"`
 }
@@ -118,9 +119,11 @@ func (s *ServerReport) against(other *ServerReport, of figure, compare func(a, b
 		return Spread{}, false
 	}
 	var xs []float64
-	for i := range min(len(s.Rounds), len(other.Rounds)) {
-		if x := compare(of(s.Rounds[i]), of(other.Rounds[i])); x == x {
-			xs = append(xs, x)
+	for _, mine := range s.Rounds {
+		for _, theirs := range other.Rounds {
+			if x := compare(of(mine), of(theirs)); mine.Number == theirs.Number && x == x {
+				xs = append(xs, x)
+			}
 		}
 	}
 	return spread(xs)
