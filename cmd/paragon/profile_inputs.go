@@ -29,7 +29,7 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 			return nil, usagef("catalogue %s has no network of a model %q", f.catalogue, name)
 		}
 	}
-	pictures, err := f.readPictures(set)
+	pictures, kind, err := f.readPictures(set)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, measure.Subject{Name: m.Name, ONNX: onnx, Input: *m.Input, Pictures: pictures, Type: "image/png"})
+		out = append(out, measure.Subject{Name: m.Name, ONNX: onnx, Input: *m.Input, Pictures: pictures, Type: kind})
 	}
 	if len(out) == 0 {
 		return nil, usagef("catalogue %s has figures only and no networks to measure", f.catalogue)
@@ -51,24 +51,30 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 	return out, nil
 }
 
-func (f *profileFlags) readPictures(set *profiles.Set) ([][]byte, error) {
+// readPictures returns the PNG pictures of a folder, or its JPEG pictures where
+// it has none of them, and their content type.
+func (f *profileFlags) readPictures(set *profiles.Set) (pictures [][]byte, kind string, err error) {
 	files := set.Samples()
 	if f.pictures != "" {
 		files = os.DirFS(f.pictures)
 	}
+	kind = "image/png"
 	names, err := fs.Glob(files, "*.png")
-	if err != nil || len(names) == 0 {
-		return nil, errors.Join(usagef("there are no PNG pictures in %q", f.pictures), err)
+	if err == nil && len(names) == 0 {
+		kind = "image/jpeg"
+		names, err = fs.Glob(files, "*.jpg")
 	}
-	var out [][]byte
+	if err != nil || len(names) == 0 {
+		return nil, "", errors.Join(usagef("there are no PNG pictures and no JPEG pictures, *.png or *.jpg, in %q", f.pictures), err)
+	}
 	for _, name := range names[:min(len(names), 256)] {
 		raw, err := fs.ReadFile(files, name)
 		if err != nil {
-			return nil, fmt.Errorf("read a picture: %w", err)
+			return nil, "", fmt.Errorf("read a picture: %w", err)
 		}
-		out = append(out, raw)
+		pictures = append(pictures, raw)
 	}
-	return out, nil
+	return pictures, kind, nil
 }
 
 // writeReport merges the figures into a file, whole or not at all.

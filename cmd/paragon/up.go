@@ -13,6 +13,7 @@ import (
 
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/core/procurement"
+	debugging "paragon/shared/telemetry/debug"
 )
 
 const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
@@ -46,7 +47,12 @@ func (a *app) upCommand() *cobra.Command {
 			if !(bootSeconds >= 0 && bootSeconds <= 3600) {
 				return usagef("--boot-seconds is from 0 to 3600")
 			}
-			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, a.logger(verbose)
+			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, a.logger(verbose || cfg.DebugAddr != "")
+			stop, err := debugging.Serve(cfg.DebugAddr, cfg.Log)
+			if err != nil {
+				return usagef("--debug-addr: %v", err)
+			}
+			defer stop()
 			return a.up(c.Context(), cfg, sample)
 		},
 	}
@@ -66,6 +72,7 @@ func (a *app) upCommand() *cobra.Command {
 	f.StringVar(&cfg.Traces, "traces", "", "file to add OpenTelemetry spans to, a line of JSON each (default: where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set)")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
 	f.BoolVar(&sample, "sample", false, "answer a first sample picture when it is ready")
+	f.StringVar(&cfg.DebugAddr, "debug-addr", a.env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only what goes wrong")
 	return c
 }

@@ -25,6 +25,7 @@ import (
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/stage"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -37,6 +38,7 @@ func main() {
 		slog.Error("the api function cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(httpadapter.NewV2(handler).ProxyWithContext)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"paragon/shared/cloud/aws/keys"
 	"paragon/shared/cloud/aws/names"
+	"paragon/shared/telemetry/debug"
 )
 
 func main() {
@@ -25,6 +26,7 @@ func main() {
 		slog.Error("the authorizer cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(h.handle)
 }
 

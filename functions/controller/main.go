@@ -17,6 +17,7 @@ import (
 	"paragon/shared/cloud/aws/front"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -33,6 +34,7 @@ func main() {
 		slog.Error("the controller cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(c.handle)
 }
 

@@ -15,6 +15,7 @@ import (
 	"paragon/profiles"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/dispatch"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -27,6 +28,7 @@ func main() {
 		slog.Error("the dispatcher cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(d.handle)
 }
 

@@ -16,6 +16,7 @@ import (
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
+	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -26,6 +27,7 @@ func main() {
 		slog.Error("the inference function cannot start", "error", err)
 		os.Exit(1)
 	}
+	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(handler)
 }
 

@@ -10,13 +10,19 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 )
 
 func main() {
 	dir := flag.String("dir", ".", "folder of the profiles")
+	pool := flag.String("pool", "", "folder of a converted pool, to be made one of profiles instead")
 	flag.Parse()
-	if err := run(*dir); err != nil {
+	err := error(nil)
+	if *pool != "" {
+		err = writePool(*dir, *pool)
+	} else {
+		err = run(*dir)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
@@ -28,12 +34,7 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			return fmt.Errorf("write the generated %s: %w", name, err)
-		}
-	}
-	return nil
+	return writeAll(dir, files)
 }
 
 // generate returns the generated files by name.
@@ -50,14 +51,18 @@ func generate(dir string) (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("build %s: %w", name, err)
 		}
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		if err := e.Encode(v); err != nil {
+		if out[name], err = encode(v); err != nil {
 			return nil, fmt.Errorf("encode %s: %w", name, err)
 		}
-		out[name] = b.Bytes()
 	}
 	return out, nil
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
 }

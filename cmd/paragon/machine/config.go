@@ -54,6 +54,9 @@ type Config struct {
 	// Set holds settings to store before anything starts, by name.
 	Set map[string]string
 	Log *slog.Logger
+	// DebugAddr is where the parent serves its profiles; the children then serve
+	// theirs on ports of their own. Empty means that none does.
+	DebugAddr string
 }
 
 // Defaults are what `paragon up` starts from.

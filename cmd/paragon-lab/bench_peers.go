@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/lab/peers"
+)
+
+const benchPeersLong = `Measure Paragon beside other model servers on this machine: the same network,
+inputs and client, one server at a time on the same cores, in interleaved rounds.
+Each server is started anew for each workload of each round; its answers are held
+to those of the library called in a bare loop. Then it is driven by callers who
+wait for their answers, and at a rate that is the same for all: half of what
+FastAPI, alone, did best at the start of the run.
+
+A workload is MODEL:INPUT. The model is one that ships, one of the pool, or
+"largest" or "smallest" of those that ship; the input is tensor, jpeg or png. The
+peers in Python need environments: make peers-venvs. One that is not installed, does
+not start or answers wrongly stands in the table with its error.
+
+--quick measures the first workload once, at 8 connections, on the bare loop,
+FastAPI and Paragon, and ends with status 1 when Paragon's throughput is below
+FastAPI's.`
+
+const benchPeersExample = `  paragon-lab bench-peers --markdown docs/lab/peers.md
+  paragon-lab bench-peers --peers bare,fastapi,paragon --models efficientnet-lite0:jpeg --rounds 3
+  paragon-lab bench-peers --quick`
+
+// benchFlags are what `bench-peers` was given.
+type benchFlags struct {
+	peers, models             []string
+	connections               []int
+	rounds                    int
+	seconds                   float64
+	pool, servers, venvs      string
+	paragon                   string
+	upArgs                    []string
+	tensorPath, picturePath   string
+	markdown                  string
+	json, quick, noCommonRate bool
+}
+
+func benchPeersCommand() *cobra.Command {
+	f := &benchFlags{}
+	c := &cobra.Command{
+		Use: "bench-peers", Short: "Measure Paragon beside other model servers",
+		Long: benchPeersLong, Example: benchPeersExample, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			f.hurry(c.Flags().Changed)
+			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	fs := c.Flags()
+	fs.StringSliceVar(&f.peers, "peers", slices.Concat([]string{"bare", "paragon"}, peers.PythonPeers), "servers, in the order of a round")
+	fs.StringSliceVar(&f.models, "models", []string{"efficientnet-lite0:tensor", "efficientnet-lite0:jpeg", "largest:png", "smallest:png"}, "workloads, as MODEL:INPUT")
+	fs.IntSliceVar(&f.connections, "connections", []int{1, 2, 8, 32}, "callers at once, rising")
+	fs.IntVar(&f.rounds, "rounds", 5, "rounds of all servers in turns")
+	fs.Float64Var(&f.seconds, "seconds", 3, "length of one measurement of throughput; one at the common rate takes twice that")
+	fs.BoolVar(&f.noCommonRate, "no-common-rate", false, "leave out the latency at the common rate")
+	fs.StringVar(&f.pool, "pool", "pools/imagenet", "folder that make pool-imagenet has made")
+	fs.StringVar(&f.servers, "servers", "shared/lab/peers/servers", "folder of the peers' code")
+	fs.StringVar(&f.venvs, "venvs", ".venv-peers", "folder that make peers-venvs has made")
+	fs.StringVar(&f.paragon, "paragon", "bin/paragon", "the paragon that is measured")
+	fs.StringSliceVar(&f.upArgs, "up-args", nil, "more arguments of its `paragon up`")
+	fs.StringVar(&f.tensorPath, "tensor-path", peers.TensorPath, "where Paragon is sent tensors, by the Open Inference Protocol")
+	fs.StringVar(&f.picturePath, "picture-path", peers.PicturePath, "where Paragon is sent pictures")
+	fs.StringVar(&f.markdown, "markdown", "", "file to write the tables into, below the line that says so in it")
+	fs.BoolVar(&f.json, "json", false, "print every measurement as JSON instead of tables")
+	fs.BoolVar(&f.quick, "quick", false, "one short round, and a verdict")
+	return c
+}
+
+// hurry makes the measurement of --quick, but for what was given besides.
+func (f *benchFlags) hurry(given func(flag string) bool) {
+	if !f.quick {
+		return
+	}
+	if !given("peers") {
+		f.peers = []string{"bare", "fastapi", "paragon"}
+	}
+	if !given("models") {
+		f.models = f.models[:1]
+	}
+	if !given("connections") {
+		f.connections = []int{8}
+	}
+	if !given("rounds") {
+		f.rounds = 1
+	}
+	f.noCommonRate = true
+}
+
+// gcPercent keeps the client's garbage collector off the cores that it shares.
+const gcPercent = 400
+
+func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) error {
+	debug.SetGCPercent(gcPercent)
+	scratch, err := os.MkdirTemp("", "bench-peers-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the servers' files: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	c, err := f.config(scratch, progress)
+	if err != nil {
+		return err
+	}
+	r, err := peers.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.print(out, r), f.verdict(r))
+}
+
+// config finds what was named.
+func (f *benchFlags) config(scratch string, progress io.Writer) (peers.Config, error) {
+	c := peers.Config{
+		Reference: "fastapi", Connections: f.connections, Rounds: f.rounds, Seconds: f.seconds,
+		AtRate: !f.noCommonRate, Log: progress, Now: time.Now, Bare: peers.Bare{Runners: runtime.NumCPU()},
+	}
+	if !slices.Contains(f.peers, c.Reference) && len(f.peers) > 0 {
+		c.Reference = f.peers[0]
+	}
+	if err := peers.Absolute(&f.servers, &f.venvs, &f.pool, &f.paragon); err != nil {
+		return c, err
+	}
+	for _, name := range f.peers {
+		s, err := f.server(name, scratch)
+		if err != nil {
+			return c, err
+		}
+		c.Servers = append(c.Servers, s)
+	}
+	for _, name := range f.models {
+		w, err := f.workload(name, scratch)
+		if err != nil {
+			return c, err
+		}
+		c.Workloads = append(c.Workloads, w)
+	}
+	return c, c.Check()
+}
+
+// server returns a peer by name.
+func (f *benchFlags) server(name, scratch string) (peers.Server, error) {
+	switch {
+	case name == "bare":
+		return peers.Bare{Runners: runtime.NumCPU()}, nil
+	case name == "paragon":
+		return peers.Paragon{Binary: f.paragon, Args: f.upArgs, Scratch: scratch, TensorPath: f.tensorPath, PicturePath: f.picturePath}, nil
+	case slices.Contains(peers.PythonPeers, name):
+		return peers.Python{Peer: name, Servers: f.servers, Venvs: f.venvs, Scratch: scratch, Cores: runtime.NumCPU()}, nil
+	}
+	return nil, fmt.Errorf("peers: there is no %q, only bare, paragon, %s", name, strings.Join(peers.PythonPeers, ", "))
+}
+
+// poolModel begins the names of the models of the pool.
+const poolModel = "efficientnet-"
+
+// workload loads a workload by name.
+func (f *benchFlags) workload(name, scratch string) (*peers.Workload, error) {
+	model, kind, _ := strings.Cut(name, ":")
+	s := peers.Source{Model: model, Kind: peers.Kind(kind), Catalogue: "fashion"}
+	if strings.HasPrefix(model, poolModel) {
+		s.Profiles, s.Catalogue, s.Pictures = f.pool, "imagenet", f.pool+"/pictures"
+		if _, err := os.Stat(f.pool); err != nil {
+			return nil, fmt.Errorf("models: %s is of a pool that is not there: run `make pool-imagenet`: %w", model, err)
+		}
+	}
+	return s.Load(scratch, runtime.NumCPU())
+}
+
+// print prints the report, and puts its tables into the page that was named.
+func (f *benchFlags) print(out io.Writer, r *peers.Report) error {
+	if f.markdown != "" {
+		if err := r.WritePage(f.markdown); err != nil {
+			return err
+		}
+	}
+	if !f.json {
+		_, err := io.WriteString(out, r.Markdown())
+		return err
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// verdict holds a quick measurement to what is promised: Paragon is not slower
+// than FastAPI.
+func (f *benchFlags) verdict(r *peers.Report) error {
+	if !f.quick || !slices.Contains(f.peers, "paragon") || !slices.Contains(f.peers, "fastapi") {
+		return nil
+	}
+	w := &r.Workloads[0]
+	for _, name := range []string{"paragon", "fastapi"} {
+		if s := w.Server(name); s.Error != "" {
+			return fmt.Errorf("%s could not be measured: %s", name, s.Error)
+		}
+	}
+	got, _ := w.Ratio("paragon", "fastapi", f.connections[len(f.connections)-1])
+	if got.Median < 1 {
+		return fmt.Errorf("paragon's throughput is %.2f of FastAPI's, below 1.00", got.Median)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"paragon/shared/core/profile"
+)
+
+// The files of a pool below its folder: what the conversion wrote of it, and
+// what paragon profile measured.
+const (
+	poolName      = "imagenet"
+	poolConverted = poolName + "/converted.json"
+	poolLatency   = poolName + "/latency.json"
+)
+
+// convertedFile is what profiles/pools/imagenet/convert.py writes.
+type convertedFile struct {
+	Date, Hardware string
+	ONNXRuntime    string `json:"onnxruntime"`
+	LabelsPackage  string `json:"labels_package"`
+	Labels         []string
+	Models         []convertedModel
+}
+
+type convertedModel struct {
+	Name, File, SHA256 string
+	Bytes              int
+	Side               int     // of the input, in pixels
+	Top1Published      float64 `json:"top1_published"` // percent
+	InferenceMS        struct {
+		P50, P95, P99 float64
+		Samples       int
+	} `json:"inference_ms"`
+	Package       string
+	Weights       string
+	WeightsSHA256 string `json:"weights_sha256"`
+}
+
+// writePool makes a folder of profiles of its own out of a converted pool: its
+// catalogue, and copies of what all catalogues share. The measured latencies
+// are in it once paragon profile has written them; until then the conversion's.
+func writePool(shared, pool string) error {
+	c, err := poolCatalogue(pool)
+	if err != nil {
+		return err
+	}
+	raw, err := encode(c)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{poolName + "/catalogue.json": raw}
+	for _, name := range []string{"schema.json", "instances.json", "functions.json", "prices.json"} {
+		if files[name], err = os.ReadFile(filepath.Join(shared, name)); err != nil {
+			return fmt.Errorf("copy what catalogues share: %w", err)
+		}
+	}
+	return writeAll(pool, files)
+}
+
+func poolCatalogue(pool string) (profile.File, error) {
+	var made convertedFile
+	if err := readJSON(pool, poolConverted, &made); err != nil {
+		return profile.File{}, err
+	}
+	var timed latencyFile
+	if err := readJSON(pool, poolLatency, &timed); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return profile.File{}, err
+	}
+	f := profile.File{
+		Schema: "../schema.json", Name: poolName, Prices: "us-east-1-2026",
+		Reference:        poolReference(made, timed),
+		FunctionMemoryMB: []int{512, 1024, 1769, 3008},
+		Tasks:            []profile.Task{{Name: poolName, Labels: made.Labels}},
+	}
+	for _, m := range made.Models {
+		out := m.profile(made)
+		timed.into(&out)
+		f.Models = append(f.Models, out)
+	}
+	return f, nil
+}
+
+func poolReference(made convertedFile, timed latencyFile) profile.Reference {
+	hardware := timed.Hardware
+	if hardware == "" {
+		hardware = made.Hardware
+	}
+	return profile.Reference{
+		Hardware: hardware, Speed: 1,
+		Source: profile.Source{
+			Kind: "derived", File: poolConverted, Row: "all", Column: "hardware", Date: made.Date,
+			Note: "a vCPU of this machine is taken as fast as a c5's, until paragon profile has run on one",
+		},
+	}
+}
+
+// profile is a model of the catalogue, timed by the conversion alone.
+func (m convertedModel) profile(made convertedFile) profile.Model {
+	source := func(kind, column, note string) profile.Source {
+		return profile.Source{
+			Kind: kind, File: poolConverted, Row: "name=" + m.Name, Column: column,
+			Hardware: made.Hardware, Date: made.Date, Note: note,
+		}
+	}
+	accuracy := source("published", "top1_published", "its authors', on ImageNet's validation set; weights "+m.Weights+
+		" of "+m.Package+", SHA-256 "+m.WeightsSHA256+"; labels of "+made.LabelsPackage)
+	accuracy.Hardware = ""
+	latency := source("measured", "inference_ms", "ONNX Runtime "+made.ONNXRuntime+" from Python, CPU time of the thread, without preprocessing")
+	latency.Samples = m.InferenceMS.Samples
+	return profile.Model{
+		Name: m.Name, Task: poolName, File: m.File, SHA256: m.SHA256,
+		Input:        &profile.Input{Width: m.Side, Height: m.Side, Channels: 3, Layout: "nchw", Resize: "cover"},
+		Accuracy:     profile.Accuracy{Top1Percent: m.Top1Published, Source: accuracy},
+		MemoryMB:     64 + int(math.Ceil(3*float64(m.Bytes)/(1<<20))),
+		MemorySource: source("derived", "bytes", "64 MB for the process and runtime, and three times the file"),
+		Latency: []profile.Latency{{
+			Resource: "reference", Threads: 1, Batch: 1, Source: latency,
+			MS: profile.Percentiles{P50: m.InferenceMS.P50, P95: m.InferenceMS.P95, P99: m.InferenceMS.P99},
+		}},
+	}
+}
+
+// writeAll writes files below a folder.
+func writeAll(dir string, files map[string][]byte) error {
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return fmt.Errorf("write the generated %s: %w", name, err)
+		}
+	}
+	return nil
+}
