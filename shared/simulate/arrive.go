@@ -38,9 +38,14 @@ func (e *engine) poolFor(x float64) int {
 	return len(e.shares) - 1
 }
 
-// place sends a query to a free runner, to the queue, or to a function, by the
-// rule of production.
+// place sends a query to a free runner, to the queue, or to a function. By
+// definition workers share one queue, and the work in all of it and on all
+// runners is known.
 func (e *engine) place(p *pool, j job, m *Model) {
+	if e.cfg.Home != nil {
+		e.admit(p, j)
+		return
+	}
 	w := p.freeWorker()
 	if w >= 0 && p.strict.n == 0 {
 		e.run(p, w, j)

@@ -26,7 +26,8 @@ func TestQueriesGetWhatTheyAskFor(t *testing.T) {
 	c := config(must(procurement.Get("mixed")), generated(t, "constant", 30))
 	c.Asks = asks()
 	r := run(t, c)
-	checkInvariants(t, c, r)
+	checkInvariants(t, r)
+	checkBound(t, c, r)
 	near := func(what string, got int64, share float64) {
 		if want := share * float64(r.Arrived()); math.Abs(float64(got)-want) > 0.01*float64(r.Arrived()) {
 			t.Errorf("%s: %d of %d, want a share of %.3f", what, got, r.Arrived(), share)
@@ -72,7 +73,7 @@ func TestAsksOfTheClassesAreWorkload1(t *testing.T) {
 func TestInvariantsHoldForAnyAsks(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		counts := rapid.SliceOfN(rapid.Float64Range(0, 60), 30, 180).Draw(rt, "counts")
-		c := config(rapid.SampledFrom(procurement.All()).Draw(rt, "scheme"), arrivals.Trace{Step: time.Second, Counts: counts})
+		c := config(rapid.SampledFrom(procurement.All()).Draw(rt, "scheme"), arrivals.Trace{Step: time.Second, Counts: append(counts, make([]float64, quiet)...)})
 		c.Asks = rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) simulate.Ask {
 			return simulate.Ask{
 				Strict: rapid.Bool().Draw(rt, "strict"), BoundMS: rapid.Float64Range(20, 30000).Draw(rt, "bound"),
@@ -84,7 +85,8 @@ func TestInvariantsHoldForAnyAsks(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		checkInvariants(t, c, r)
+		checkInvariants(rt, r)
+		checkShortBound(rt, c, r)
 	})
 }
 

@@ -109,7 +109,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	// one is used like the mean of them.
 	pool := procurement.Pool{
 		Ready: p.nReady, Booting: p.nBooting, Draining: p.nDraining, RunnersEach: p.runners, BusyRunners: p.running,
-		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU) / 1000, IdleSeconds: p.idleSeconds(e.now),
+		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU+p.heldU) / 1000, IdleSeconds: p.idleSeconds(e.now),
 	}
 	if e.cfg.Home != nil {
 		pool = p.look(e.now, pool)

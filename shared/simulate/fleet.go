@@ -1,6 +1,10 @@
 package simulate
 
-import "slices"
+import (
+	"slices"
+
+	"paragon/shared/core/schedule"
+)
 
 // launch starts a worker that is ready after so long.
 func (e *engine) launch(p *pool, boot int64) {
@@ -36,6 +40,11 @@ func (e *engine) boots(p *pool, ev event) {
 	p.nReady++
 	p.capacity += p.runners
 	p.mark(i, true)
+	if e.cfg.Home != nil {
+		w.queue = schedule.NewQueue[job](p.runners)
+		e.serve(p, i)
+		return
+	}
 	for w.free != 0 {
 		j, ok := e.next(p)
 		if !ok {

@@ -13,7 +13,9 @@ import (
 // schemes by their definitions. Its controller decides with the guard (steps,
 // waits before scale-in, caps), looks at its workers from tick to tick, and
 // tells idle ones by how many the load would have filled at these looks, where
-// by definition a worker is idle since it last ran anything.
+// by definition a worker is idle since it last ran anything. Its workers have run
+// queues of their own and admit queries themselves, where by definition they
+// share one queue.
 type Home struct {
 	// BootSeconds is from asking for a worker to its first report, as measured;
 	// 0 means vm_boot_seconds.
@@ -57,7 +59,7 @@ func (u *useWindows) add(now, busy, had int64) float64 {
 func (p *pool) look(now int64, s procurement.Pool) procurement.Pool {
 	h := &p.control.home
 	used := h.use.add(now, p.busyUS, p.readyUS)
-	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n, used*float64(s.Ready))
+	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n+p.held, used*float64(s.Ready))
 	h.packing = h.packing.See(moment(now), needed, s.Ready)
 	s.Used, s.UsedLeast, s.IdleSeconds = used, used, h.packing.Idle(moment(now), needed)
 	return s

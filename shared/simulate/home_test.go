@@ -50,7 +50,7 @@ func ready(ms []simulate.Moment) []int {
 }
 
 func TestAHomeBootsAsMeasured(t *testing.T) {
-	quick := func(s *settings.Settings) { s.VMBootSeconds = 20 }
+	quick := func(s *settings.Settings) { s.VMBootSeconds = 15 } // between ticks
 	first := func(home *simulate.Home) time.Duration {
 		for _, m := range asHome(t, home, quick) {
 			if m.Snapshot.Pool.Ready > 1 {
@@ -59,7 +59,7 @@ func TestAHomeBootsAsMeasured(t *testing.T) {
 		}
 		return 0
 	}
-	as, slow := first(&simulate.Home{}), first(&simulate.Home{BootSeconds: 60})
+	as, slow := first(&simulate.Home{}), first(&simulate.Home{BootSeconds: 55})
 	if slow-as != 40*time.Second {
 		t.Errorf("the second worker came at %v and, when boots take 40 s longer, at %v", as, slow)
 	}
@@ -97,6 +97,35 @@ func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
 			if age := time.Unix(0, 0).Add(m.At).Sub(m.Snapshot.CoveredTo); age != c.age {
 				t.Fatalf("as a home %v: at %v the arrivals are %v old, want %v", c.home != nil, m.At, age, c.age)
 			}
+		}
+	}
+}
+
+// A home's workers admit what they can answer in time at its p99. Twice the
+// load that three workers can bear is half refused and goes to functions; what
+// they admit is in time, although runs vary. Where nothing may overflow all of
+// it waits, and is late.
+func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
+	trace := arrivals.Trace{Step: time.Second, Counts: make([]float64, 240)}
+	for i := range trace.Counts {
+		trace.Counts[i] = 60
+	}
+	for _, tc := range []struct {
+		scheme             string
+		overflow, missedBy float64 // shares of the strict queries: at least and at most
+	}{{"mixed", 0.4, 0.01}, {"reactive", 0, 1}} {
+		set := settings.Defaults()
+		set.MaxWorkers = 3
+		r := run(t, simulate.Config{
+			Trace: trace, Scheme: must(procurement.Get(tc.scheme)), Settings: set, Strict: 1, StrictMS: 1000, RelaxMS: 10000, MetricDelay: 3 * time.Second,
+			Workers: 3, Warmup: time.Minute, From: time.Minute, Seed: 1, Home: &simulate.Home{},
+			Pools: []simulate.Pool{{Name: "p", Runners: 1, USDPerHour: 0.1, Share: 1, Models: []simulate.Model{
+				{Name: "m", ServiceMS: 100, P99MS: 150, FunctionMS: 150, USD: 1e-5, ColdUSD: 1e-5, MemoryMB: 1769}}}},
+		})
+		overflow, missed := float64(r.Strict.Overflow)/float64(r.Strict.Arrived), r.Strict.Ratio()
+		t.Logf("%s: %.3f overflow, %.4f missed, %d bounced", tc.scheme, overflow, missed, r.Bounced)
+		if overflow < tc.overflow || overflow > tc.overflow+0.2 || missed > tc.missedBy {
+			t.Errorf("%s: %.3f overflow, %.4f missed, want from %v and up to %v", tc.scheme, overflow, missed, tc.overflow, tc.missedBy)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package simulate
 
 import (
 	"math/bits"
+
+	"paragon/shared/core/schedule"
 )
 
 type workerState uint8
@@ -22,6 +24,10 @@ type worker struct {
 	free       uint64 // runners, as bits
 	billedFrom int64
 	idleFrom   int64
+
+	// In a run that stands for a home:
+	queue       *schedule.Queue[job]
+	outstanding int // queries running and held
 }
 
 // slot is one runner and what it runs.
@@ -29,6 +35,8 @@ type slot struct {
 	end  int64
 	job  job
 	more []job // of a batch
+
+	ticket int // of the worker's queue, in a run that stands for a home
 }
 
 // pool is the workers of one group, their queues and what its controller sees.
@@ -44,7 +52,11 @@ type pool struct {
 	freeBits []uint64 // workers that are ready and have a free runner
 
 	nReady, nBooting, nDraining int
-	strict, relaxed             queue
+	strict, relaxed             queue // of the pool
+
+	held  int   // queries in workers' queues
+	heldU int64 // and their service time, in microseconds
+	turn  int   // where the balancer begins to compare
 
 	running   int   // runs in progress
 	endSum    int64 // of when they end

@@ -115,7 +115,8 @@ func TestTheClairvoyantIsCheaper(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkInvariants(t, c, known)
+		checkInvariants(t, known)
+		checkBound(t, c, known)
 		c.NoDefer = true
 		plain, err := simulate.Clairvoyant(c)
 		if err != nil {

@@ -71,15 +71,11 @@ func (e *engine) batch(p *pool, s *slot, most int) int64 {
 // runEnds answers the queries of a run and gives the runner its next one.
 func (e *engine) runEnds(p *pool, ev event) {
 	i := int(ev.ref)
-	s := &p.slots[i]
-	p.integrate(e.now)
-	p.running--
-	p.endSum -= s.end
-	e.answered(&s.job)
-	for k := range s.more {
-		e.answered(&s.more[k])
+	if e.cfg.Home != nil {
+		e.heldRunEnds(p, i)
+		return
 	}
-	s.more = s.more[:0]
+	e.answerRun(p, &p.slots[i])
 	w := i / p.runners
 	if p.workers[w].state == ready {
 		if j, ok := e.next(p); ok {
@@ -89,6 +85,18 @@ func (e *engine) runEnds(p *pool, ev event) {
 	}
 	e.agenda.pop()
 	e.rest(p, w, i%p.runners)
+}
+
+// answerRun answers the queries of a run that ends.
+func (e *engine) answerRun(p *pool, s *slot) {
+	p.integrate(e.now)
+	p.running--
+	p.endSum -= s.end
+	e.answered(&s.job)
+	for k := range s.more {
+		e.answered(&s.more[k])
+	}
+	s.more = s.more[:0]
 }
 
 // rest leaves a runner idle.

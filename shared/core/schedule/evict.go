@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"paragon/shared/core/query"
@@ -27,11 +28,15 @@ func (l Late[T]) Why() string {
 
 // evict plays the held queries through in their order and removes those that
 // go, asked with where each would start, and whether on a runner that is free
-// now. Taking one away brings those behind it forward.
-func (q *Queue[T]) evict(now time.Time, goes func(e *entry[T], s slot, free bool) bool) {
+// now. Taking one away brings those behind it forward. It ends at the first one
+// that is not strict if it is about strict ones only: they come first.
+func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], s slot, free bool) bool) {
 	p, free := q.play(now), q.runners-len(q.running)
 	for i := 0; i < len(q.held); {
 		e := q.held[i]
+		if strictOnly && e.work.Class != query.Strict {
+			return
+		}
 		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
 		if goes(e, s, i < free) {
 			q.pull(i)
@@ -47,7 +52,7 @@ func (q *Queue[T]) evict(now time.Time, goes func(e *entry[T], s slot, free bool
 // runner stays, however late: nobody is faster.
 func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 	var out []Late[T]
-	q.evict(now, func(e *entry[T], s slot, free bool) bool {
+	q.evict(now, true, func(e *entry[T], s slot, free bool) bool {
 		over := now.Add(s.latest).Sub(e.work.DeadlineAt)
 		goes := e.work.Class == query.Strict && over > 0 && !free && !e.work.Pinned
 		if goes {
@@ -63,7 +68,7 @@ func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 // that they are in hand then; the zero time keeps none. What was admitted stays.
 func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
 	var out []T
-	q.evict(now, func(e *entry[T], s slot, _ bool) bool {
+	q.evict(now, false, func(e *entry[T], s slot, _ bool) bool {
 		goes := s.start > lookAhead && e.work.EndBy.IsZero() && !e.work.dueBy(now, dueBy)
 		if goes {
 			out = append(out, e.item)
@@ -75,10 +80,10 @@ func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy ti
 
 // due tells whether a relaxed query must be handed over now: a function that
 // has to be started first would soon be too late, and a warm one is not yet.
-func (w Work) due(now time.Time) bool { return w.dueBy(now, now) }
+func (w *Work) due(now time.Time) bool { return w.dueBy(now, now) }
 
 // dueBy tells whether it will be due by then, and is not too late now.
-func (w Work) dueBy(now, then time.Time) bool {
+func (w *Work) dueBy(now, then time.Time) bool {
 	return !w.Pinned && !w.HandOverAt.IsZero() && !w.HandOverAt.After(then) && !now.After(w.HandOverBy)
 }
 
@@ -86,8 +91,11 @@ func (w Work) dueBy(now, then time.Time) bool {
 // the last moment at which a function keeps their bound. Those that can start
 // at once on a free runner stay.
 func (q *Queue[T]) EvictDue(now time.Time) []Late[T] {
+	if !slices.ContainsFunc(q.held, func(e *entry[T]) bool { return e.work.due(now) }) {
+		return nil
+	}
 	var out []Late[T]
-	q.evict(now, func(e *entry[T], s slot, free bool) bool {
+	q.evict(now, false, func(e *entry[T], s slot, free bool) bool {
 		goes := !free && e.work.due(now)
 		if goes {
 			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, AtBound: true})

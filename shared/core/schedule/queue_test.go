@@ -237,6 +237,20 @@ func TestOverdueRuns(t *testing.T) {
 	}
 }
 
+// A runner whose run is overdue may come free at any moment, and takes no part
+// of a batch before.
+func TestAnOverdueRunnerIsNotFree(t *testing.T) {
+	q := NewQueue[int](2)
+	q.Add(strictWork(5000, 10, 20), 0)
+	q.Start(t0.Add(-time.Second), 1)
+	for i := range 4 {
+		q.Add(Work{Class: query.Strict, Model: "a", DeadlineAt: after(900), P50MS: 10, P99MS: 12, BatchMax: 4, BatchEachMS: 5}, i)
+	}
+	if r, _ := q.Start(t0, 8); len(r.Items) != 4 {
+		t.Errorf("the only free runner starts %d of 4", len(r.Items))
+	}
+}
+
 func TestStrictHasRoomBeforeRelaxed(t *testing.T) {
 	q := NewQueue[int](1)
 	q.Add(Work{Class: query.Relaxed, DeadlineAt: after(9000), P50MS: 100}, 0)
