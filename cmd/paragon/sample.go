@@ -46,6 +46,6 @@ Try, in another terminal:
   bin/paragon get --endpoint %[7]s %[8]s
   bin/paragon status --endpoint %[7]s
 or open %[7]s in a browser. Ctrl-C stops it.
-`, samplePicture, orZero(q.LatencyMS), q.Result.Label, 100*q.Result.Scores[q.Result.Index], q.Model, q.ServedBy.Kind, m.URL(), q.ID)
+`, samplePicture, orZero(q.LatencyMS), q.Result.Label, 100*q.Result.Best(), q.Model, q.ServedBy.Kind, m.URL(), q.ID)
 	return nil
 }

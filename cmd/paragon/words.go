@@ -40,10 +40,10 @@ func summary(q api.Query) string {
 // answer is the best label and its score in percent.
 func answer(r *query.Result) string {
 	label := cmp.Or(r.Label, fmt.Sprintf("class %d", r.Index))
-	if r.Index < 0 || r.Index >= len(r.Scores) {
+	if len(r.Top) == 0 {
 		return label
 	}
-	return fmt.Sprintf("%s %.1f %%", label, 100*r.Scores[r.Index])
+	return fmt.Sprintf("%s %.1f %%", label, 100*r.Best())
 }
 
 // ranOn tells where a query was answered.

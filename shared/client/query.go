@@ -23,6 +23,7 @@ type Submission struct {
 	Constraints query.Constraints `json:"constraints,omitzero"`
 	Optimize    query.Dimension   `json:"optimize,omitempty"`
 	Class       query.Class       `json:"class,omitempty"`
+	AllScores   bool              `json:"all_scores,omitempty"` // of every class, and not just the highest
 }
 
 // Options of a submission.

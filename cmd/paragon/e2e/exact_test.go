@@ -84,7 +84,7 @@ func TestAnswersAreTheLibrarysBitForBit(t *testing.T) {
 					}
 					got := s.one(client.Submission{
 						Model: m.Name, Input: raw(in), Class: query.Strict,
-						Constraints: query.Constraints{LatencyMS: 60_000},
+						Constraints: query.Constraints{LatencyMS: 60_000}, AllScores: true,
 					})
 					if got.ServedBy == nil || got.ServedBy.Kind != fleet.kind {
 						t.Fatalf("%s, picture %d: ran on %+v, want a %s: %+v", m.Name, n, got.ServedBy, fleet.kind, got)

@@ -45,7 +45,7 @@ function summary(query) {
 }
 
 function what(query) {
-  if (query.result) return `${query.result.label} ${percent(100 * query.result.scores[query.result.index], 0)} · ${query.model}, ${query.class}`;
+  if (query.result) return `${query.result.label} ${percent(100 * query.result.top[0].score, 0)} · ${query.model}, ${query.class}`;
   if (query.failure) return `${query.failure.code}: ${query.failure.detail}`;
   return `${query.model}, ${query.class}`;
 }

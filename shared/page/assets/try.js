@@ -4,7 +4,6 @@ import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./w
 
 const maxBytes = 10 * 1024 * 1024;
 const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
-const labels = new Map(); // names of the classes by model
 let own = null; // the picture that was dropped or chosen
 
 // fields are the parts of the request that the form shows, for its problems.
@@ -39,7 +38,6 @@ async function showSamples() {
 
 async function showTasks() {
   const { models } = await call("/v1/models");
-  for (const m of models) labels.set(m.name, m.labels ?? []);
   const tasks = [...new Set(models.map((m) => m.task))];
   byId("task").replaceChildren(...tasks.map((t) => element("option", "", t)));
 }
@@ -138,17 +136,13 @@ function showAnswer(query) {
   show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), story(query, false));
 }
 
-// bars shows the best five scores. The names of the other classes come from
-// the model.
+// bars shows the highest scores.
 function bars(query) {
   const box = element("div", "bars");
-  const names = labels.get(query.model) ?? [];
-  const best = query.result.scores.map((score, i) => ({ score, i })).sort((a, b) => b.score - a.score).slice(0, 5);
-  for (const { score, i } of best) {
-    const name = i === query.result.index ? query.result.label : names[i] ?? `class ${i}`;
+  for (const { label, score } of query.result.top) {
     const meter = Object.assign(element("meter"), { min: 0, max: 1, value: score });
-    meter.setAttribute("aria-label", name);
-    box.append(element("span", "", name), meter, element("span", "num", percent(100 * score)));
+    meter.setAttribute("aria-label", label);
+    box.append(element("span", "", label), meter, element("span", "num", percent(100 * score)));
   }
   return box;
 }
