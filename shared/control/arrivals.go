@@ -12,11 +12,16 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// lookBack is how far back arrivals are read that no tick has seen.
-const lookBack = time.Hour
+// lookBack is how far back arrivals are read that no tick has seen, and reread
+// how far back those are read again that one has: points come late.
+const (
+	lookBack = time.Hour
+	reread   = procurement.RereadSeconds * time.Second
+)
 
 // collectArrivals adds the arrivals that came to be known since the last tick,
-// and what they asked for.
+// those of the two minutes before them as they are known by now, and what they
+// asked for.
 func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, after *memory) {
 	from, to, err := c.known(ctx, in)
 	s := decision.Signal{Name: decision.Arrivals}
@@ -28,7 +33,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 		in.Snapshot.Arrivals, err = c.arrivals(ctx, from, to)
 	}
 	if err == nil && from.Before(to) {
-		err = c.means(ctx, in.Snapshot.Arrivals, from, to, after)
+		err = c.collectMeans(ctx, in.Snapshot.Arrivals, from, to, after)
 	}
 	if err != nil {
 		s.Fault = err.Error()
@@ -37,10 +42,10 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	in.Signals = append(in.Signals, s)
 }
 
-// known returns the seconds that are new: from those that the last tick saw,
-// but not from before the metrics last came without a gap, to the newest pulse
-// less metric_settle_seconds. Each tick puts a pulse before it looks for them,
-// so that no points can be told from no metrics.
+// known returns the seconds to read: from those that no tick saw, or two minutes
+// back if that is earlier, but not from before the metrics last came without a
+// gap, to the newest pulse less metric_settle_seconds. Each tick puts a pulse
+// before it looks for them, so that no points can be told from no metrics.
 func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.SeenTo
 	if err := c.Metrics.Put(ctx, cloud.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
@@ -59,8 +64,12 @@ func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to tim
 		first--
 	}
 	from = pulses[first].At
-	if seen.After(from) {
-		from = seen
+	since := seen
+	if again := to.Add(-reread); again.Before(since) {
+		since = again
+	}
+	if since.After(from) {
+		from = since
 	}
 	return from, to, nil
 }
@@ -90,29 +99,6 @@ func (c *Controller) arrivals(ctx context.Context, from, to time.Time) ([]procur
 		}
 	}
 	return out, nil
-}
-
-// means follows what the queries of some seconds asked for on average.
-func (c *Controller) means(ctx context.Context, arrived []procurement.Second, from, to time.Time, m *memory) error {
-	var all, relaxed float64
-	for _, a := range arrived {
-		all += a.All()
-		relaxed += a.Relaxed
-	}
-	for _, k := range []struct {
-		metric  telemetry.Metric
-		queries float64
-		mean    *mean
-	}{
-		{telemetry.ArrivalWork, all, &m.ServiceMS}, {telemetry.ArrivalFunctionUSD, all, &m.FunctionUSD}, {telemetry.ArrivalDefer, relaxed, &m.DeferMS},
-	} {
-		sum, err := c.sum(ctx, k.metric, from, to)
-		if err != nil {
-			return err
-		}
-		*k.mean = k.mean.add(sum, k.queries)
-	}
-	return nil
 }
 
 // sum adds a metric without dimensions up.

@@ -22,10 +22,11 @@ type memory struct {
 	Rules decision.Action `json:"rules"` // in force
 	// Failed is why the last action could not be done.
 	Failed string `json:"failed,omitempty"`
-	// Means are those of the last queries, by which a query that waits is judged.
-	ServiceMS   mean `json:"service_ms"`
-	FunctionUSD mean `json:"function_usd"`
-	DeferMS     mean `json:"defer_ms"`
+	means
+	// Settled are the means of the queries before SettledTo, whose seconds are
+	// not read again.
+	Settled   means     `json:"settled"`
+	SettledTo time.Time `json:"settled_to,omitzero"`
 	// Packing tells how long workers were too many.
 	Packing procurement.Packing `json:"packing,omitempty"`
 
@@ -33,35 +34,6 @@ type memory struct {
 	Hour       time.Time `json:"hour,omitzero"`
 	SpentTo    time.Time `json:"spent_to,omitzero"`
 	WorkersUSD float64   `json:"workers_usd"`
-}
-
-// mean is the mean of the last queries, so many of them.
-type mean struct {
-	Value   float64 `json:"value"`
-	Queries float64 `json:"queries"`
-}
-
-// meanQueries is how many queries a mean goes back.
-const meanQueries = 500
-
-// mostSum is beyond what queries can sum up to between two ticks.
-const mostSum = 1e15
-
-// add takes the sum of so many queries' values.
-func (m mean) add(sum, queries float64) mean {
-	if !(sum > 0 && sum < mostSum) || !(queries > 0 && queries < mostSum) { // nothing came, or no number
-		return m
-	}
-	old := min(m.Queries, meanQueries)
-	return mean{Value: (m.Value*old + sum) / (old + queries), Queries: old + queries}
-}
-
-// of is the mean, or what stands for it as long as no query came.
-func (m mean) of(unknown float64) float64 {
-	if m.Queries == 0 {
-		return unknown
-	}
-	return m.Value
 }
 
 // mostMemory bounds what a memory or a record unpacks to, in bytes.

@@ -33,13 +33,15 @@ func (c Case) tidy() Case {
 // arrivals checks what came, and how long ago that was.
 func (c *Case) arrivals() {
 	s := &c.Snapshot
-	sum := 0.0
 	for i, a := range s.Arrivals {
 		if !isValue(a.Strict) || !isValue(a.Relaxed) {
 			c.fault(Arrivals, fmt.Sprintf("the second %d before the last is not a number, negative or beyond reason", len(s.Arrivals)-1-i))
 			s.Arrivals = nil
 			return
 		}
+	}
+	fresh, sum := c.Before.Scheme.Fresh(*s), 0.0
+	for _, a := range fresh {
 		sum += a.All()
 	}
 	age := c.At.Sub(s.CoveredTo)
@@ -51,7 +53,7 @@ func (c *Case) arrivals() {
 		c.fault(Arrivals, "they are from the future")
 	case age > stale:
 		c.fault(Arrivals, fmt.Sprintf("they are %.0f s old, and %.0f s is too old", age.Seconds(), stale.Seconds()))
-	case sum == 0 && len(s.Arrivals) > 0 && s.Pool.BusyRunners > 0 && s.Pool.QueuedMS > 0:
+	case sum == 0 && len(fresh) > 0 && s.Pool.BusyRunners > 0 && s.Pool.QueuedMS > 0:
 		c.fault(Arrivals, "they are zero while queries wait and run")
 	}
 }

@@ -44,8 +44,9 @@ type Pool struct {
 type Snapshot struct {
 	// CoveredTo is the end of the last second whose arrivals are known, and
 	// Arrivals the seconds up to it, oldest first: at least those that came to
-	// be known since the last tick. A second in which nothing arrived is a zero;
-	// seconds that are not known end the list earlier.
+	// be known since the last tick. Seconds that were shown before replace what
+	// was shown then, up to RereadSeconds back. A second in which nothing arrived
+	// is a zero; seconds that are not known end the list earlier.
 	CoveredTo time.Time `json:"covered_to"`
 	Arrivals  []Second  `json:"arrivals,omitempty"`
 	Pool      Pool      `json:"pool"`

@@ -13,6 +13,11 @@ type State struct {
 	History []float64 `json:"history,omitempty"`
 	// StrictShare is the share of strict queries, of the last hundred seconds or so.
 	StrictShare float64 `json:"strict_share,omitempty"`
+	// StrictLast holds the strict ones of History's last seconds, RereadSeconds at
+	// most: those that may still be shown with other counts. SettledShare is the
+	// share of strict queries before them.
+	StrictLast   []float64 `json:"strict_last,omitempty"`
+	SettledShare float64   `json:"settled_share,omitempty"`
 	// Strict and Relaxed are the rules in force.
 	Strict  Overflow `json:"strict_overflow,omitempty"`
 	Relaxed Overflow `json:"relaxed_overflow,omitempty"`
@@ -35,31 +40,80 @@ const keepSeconds = 3600
 // shareMemory is over how many seconds the share of strict queries is averaged.
 const shareMemory = 100
 
+// RereadSeconds is how far back seconds that were seen are shown again, as
+// points of metrics come late. What is shown last replaces what was shown
+// before; a second further back stays as it is.
+const RereadSeconds = 120
+
 // see returns the state with what the snapshot shows of arrivals, or why it
 // can not be relied upon. The state that it is called on stays as it was.
 func (st State) see(now time.Time, s Snapshot) (State, string) {
 	if why := faults(now, s); why != "" {
 		return st, why
 	}
-	fresh := s.Arrivals
-	if !st.SeenTo.IsZero() {
-		fresh = fresh[len(fresh)-min(len(fresh), max(0, int(s.CoveredTo.Sub(st.SeenTo)/time.Second))):]
+	return st.merge(s), ""
+}
+
+// Fresh returns the seconds of a snapshot that the state has not seen.
+func (st State) Fresh(s Snapshot) []Second {
+	if st.SeenTo.IsZero() {
+		return s.Arrivals
 	}
-	if len(fresh) > 0 {
+	n := len(s.Arrivals)
+	return s.Arrivals[n-min(n, max(0, int(s.CoveredTo.Sub(st.SeenTo)/time.Second))):]
+}
+
+// merge puts the seconds that a snapshot shows in the place of those of the last
+// RereadSeconds, and behind them what is new. After seconds that nobody saw,
+// nothing before them is replaced any more.
+func (st State) merge(s Snapshot) State {
+	shown, again := s.Arrivals, 0 // so many seconds that were seen follow the start of those shown
+	if len(shown) == 0 {
+		return st
+	}
+	if !st.SeenTo.IsZero() {
+		again = len(shown) - int(s.CoveredTo.Sub(st.SeenTo)/time.Second)
+	}
+	if again < 0 || len(st.StrictLast) == 0 {
+		st.SettledShare, st.StrictLast, again = st.StrictShare, nil, max(0, again)
+	}
+	last := len(st.StrictLast)
+	if tooOld := again - last; tooOld > 0 {
+		shown, again = shown[min(tooOld, len(shown)):], last
+	}
+	keep := st.History[min(len(st.History)-last, max(0, len(st.History)-again+len(shown)-keepSeconds)):]
+	st.History = append(make([]float64, 0, len(keep)+len(shown)), keep...)
+	st.StrictLast = append(make([]float64, 0, last+len(shown)), st.StrictLast...)
+	for i, a := range shown {
+		if back := again - i; back > 0 {
+			st.History[len(keep)-back], st.StrictLast[last-back] = a.All(), a.Strict
+			continue
+		}
+		st.History, st.StrictLast = append(st.History, a.All()), append(st.StrictLast, a.Strict)
+	}
+	if s.CoveredTo.After(st.SeenTo) {
 		st.SeenTo = s.CoveredTo
 	}
-	fresh = fresh[max(0, len(fresh)-keepSeconds):]
-	old := st.History[min(len(st.History), max(0, len(st.History)+len(fresh)-keepSeconds)):]
-	history := make([]float64, 0, len(old)+len(fresh))
-	history = append(history, old...)
-	for _, a := range fresh {
-		history = append(history, a.All())
-		if all := a.All(); all > 0 {
-			st.StrictShare += (a.Strict/all - st.StrictShare) / shareMemory
+	st.share()
+	st.History = st.History[max(0, len(st.History)-keepSeconds):]
+	return st
+}
+
+// share takes the seconds that are settled by now out of StrictLast, and the
+// share of strict queries with the rest of them.
+func (st *State) share() {
+	settled := max(0, len(st.StrictLast)-RereadSeconds)
+	all := st.History[len(st.History)-len(st.StrictLast):]
+	st.StrictShare = st.SettledShare
+	for i, strict := range st.StrictLast {
+		if i == settled {
+			st.SettledShare = st.StrictShare
+		}
+		if all[i] > 0 {
+			st.StrictShare += (strict/all[i] - st.StrictShare) / shareMemory
 		}
 	}
-	st.History = history
-	return st, ""
+	st.StrictLast = st.StrictLast[settled:]
 }
 
 // faults says what in a snapshot can not be true or is too old to go by.
