@@ -192,7 +192,7 @@ func (f *costFlags) findModel() error {
 // pool carries it, and the others stand at their least.
 func (f *costFlags) standing() (pricing.Standing, error) {
 	s := pricing.NewStanding(f.network == "private", len(f.stage.Tasks), len(f.pools))
-	s.TickSeconds, s.SweepSeconds, s.ViewSeconds = f.settings.TickSeconds, f.settings.SweepSeconds, f.settings.ViewSeconds
+	s.TickSeconds, s.ViewSeconds = f.settings.TickSeconds, f.settings.ViewSeconds
 	s.ArrivalSeconds = f.settings.ArrivalSeconds()
 	for i, name := range f.pools {
 		p := f.stage.Pools[name]

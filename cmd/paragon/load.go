@@ -149,8 +149,8 @@ func (f *loadFlags) times() (arrivals.Times, time.Duration, error) {
 	return t.Scaled(f.scale).Times(random), t.Duration(), nil
 }
 
-// grace is how long the last queries are waited for: until the server itself
-// has ended them as expired, and its sweep has come by.
+// grace is how long the last queries are waited for: until they have expired,
+// with time for the last look at each.
 func grace(latencyMS float64) time.Duration {
 	var accepted time.Time
 	return query.ExpiresAt(accepted, latencyMS).Sub(accepted) + 30*time.Second

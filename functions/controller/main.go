@@ -79,7 +79,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Holder:    "controller-" + ulid.Make().String(),
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
-		Store: cloud.Store, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger, Shared: cloud.Shared,
+		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger, Shared: cloud.Shared,
 		Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }

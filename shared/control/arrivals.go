@@ -42,10 +42,10 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	in.Signals = append(in.Signals, s)
 }
 
-// known returns the seconds to read: from those that no tick saw, or two minutes
-// back if that is earlier, but not from before the metrics last came without a
-// gap, to the newest pulse less metric_settle_seconds. Each tick puts a pulse
-// before it looks for them, so that no points can be told from no metrics.
+// known returns the seconds to read: from two minutes before those that no tick
+// saw, but not from before the metrics last came without a gap, to the newest
+// pulse less metric_settle_seconds. Each tick puts a pulse before it looks for
+// them, so that no points can be told from no metrics.
 func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.SeenTo
 	if err := c.Metrics.Put(ctx, cloud.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
@@ -64,12 +64,8 @@ func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to tim
 		first--
 	}
 	from = pulses[first].At
-	since := seen
-	if again := to.Add(-reread); again.Before(since) {
-		since = again
-	}
-	if since.After(from) {
-		from = since
+	if again := seen.Add(-reread); again.After(from) {
+		from = again
 	}
 	return from, to, nil
 }

@@ -82,7 +82,7 @@ func (l *large) controller() *control.Controller {
 	set.MaxWorkers = 2000
 	return control.New(control.Options{
 		Holder: "bench", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: l.catalogue, Arch: "x86_64",
-		Store: l.home.Store, Fleet: l.home.Fleet, Queues: l.home.Queues, Metrics: l.home.Metrics, Groups: l.home.Groups, Ledger: l.home.Ledger,
+		Records: l.home.Records, Fleet: l.home.Fleet, Queues: l.home.Queues, Metrics: l.home.Metrics, Groups: l.home.Groups, Ledger: l.home.Ledger,
 		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: func() time.Time { return l.now }, Log: slog.New(slog.DiscardHandler),
 	})
 }

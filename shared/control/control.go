@@ -1,8 +1,8 @@
 // Package control keeps a stage in order. Every tick it collects what is known
 // of the load and the fleet, lets package decision decide within its bounds,
-// writes the decision down and acts on it. Beside that it ends queries that
-// have expired, forgets old ones and publishes the view of the fleet that
-// intake places by.
+// writes the decision down and acts on it. Beside that it stores the end of
+// queries whose messages became dead letters without one, and publishes the
+// view of the fleet that intake places by.
 //
 // Nothing is kept in the process that a tick needs: memory, records and the
 // lease are in the ledger, so that a controller may die at any line and any
@@ -25,11 +25,10 @@ import (
 	"paragon/shared/telemetry/tracing"
 )
 
-// Store is what control needs of the store.
-type Store interface {
-	Expired(ctx context.Context, now time.Time, limit int) ([]query.Record, error)
-	Finish(ctx context.Context, id string, o query.Outcome) (query.Record, bool, error)
-	Forget(ctx context.Context, now time.Time) (int, error)
+// Records is what control needs of the records.
+type Records interface {
+	PutRecord(ctx context.Context, r query.Record) (held query.Record, won bool, err error)
+	EndStates(ctx context.Context, ids ...string) (map[string]query.State, error)
 }
 
 // Fleet is what control needs of the fleet.
@@ -41,9 +40,11 @@ type Fleet interface {
 	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 }
 
-// Queues tells what waits.
+// Queues is what control needs of the queues: what waits, and the dead letters.
 type Queues interface {
 	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
+	Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error)
+	Release(ctx context.Context, ds ...cloud.Delivery) error
 }
 
 // Ledger is what control needs of the ledger.
@@ -66,7 +67,7 @@ type Options struct {
 	Pools     []Pool
 	Catalogue *profile.Catalogue
 	Arch      string // of the inference functions; empty means that there are none
-	Store     Store
+	Records   Records
 	Fleet     Fleet
 	Queues    Queues
 	Metrics   cloud.Metrics
@@ -86,21 +87,19 @@ type Controller struct {
 	Options
 	traffic traffic
 
-	mu    sync.Mutex // guards what follows
-	rules map[string]decision.Action
+	mu        sync.Mutex // guards what follows
+	rules     map[string]decision.Action
+	lettersAt time.Time // when dead letters were last ended
 }
 
 // New makes a controller.
 func New(o Options) *Controller { return &Controller{Options: o, rules: map[string]decision.Action{}} }
 
-// Run ticks every tick_seconds, sweeps every sweep_seconds and publishes the
-// view every view_seconds, until ctx ends. Errors are logged; the next turn
+// Run ticks every tick_seconds and publishes the view every view_seconds, until
+// ctx ends. Errors are logged; the next turn
 // tries again. A turn that takes longer than its interval delays the next one.
 func (c *Controller) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() {
-		c.every(ctx, "sweep", func(s settings.Settings) float64 { return s.SweepSeconds }, c.Sweep)
-	})
 	all.Go(func() {
 		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.PublishView)
 	})

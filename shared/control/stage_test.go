@@ -63,7 +63,7 @@ func check(t *testing.T, err error) {
 func (s *stage) controller(name string) *control.Controller {
 	return control.New(control.Options{
 		Holder: name, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: stageCatalogue(), Arch: "x86_64",
-		Store: s.cloud.Store, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
+		Records: s.cloud.Records, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
 		Groups: dyingGroups{s.cloud.Groups, s.mortal}, Ledger: dyingLedger{s.cloud.Ledger, s.mortal},
 		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(s.skew) }, Log: slog.New(slog.DiscardHandler),
 	})
@@ -256,8 +256,19 @@ func (l dyingLedger) Commit(ctx context.Context, lease cloud.Lease, m []byte, e 
 	return l.Ledger.Commit(ctx, lease, m, e)
 }
 
-// queues hold a query while there is load.
+// queues hold a query while there is load, and the stage's own dead letters.
 type queues struct{ s *stage }
+
+func (q queues) Receive(ctx context.Context, name cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
+	if err := q.s.mortal.step(); err != nil {
+		return nil, err
+	}
+	return q.s.cloud.Queues.Receive(ctx, name, limit, lease, wait)
+}
+
+func (q queues) Release(ctx context.Context, ds ...cloud.Delivery) error {
+	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Release(ctx, ds...) }))
+}
 
 func (q queues) Depth(_ context.Context, name cloud.QueueName) (cloud.Depth, error) {
 	if err := q.s.mortal.step(); err != nil {

@@ -40,6 +40,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("tick of pool %s: %w", p.Name, err))
 		}
 	}
+	errs = append(errs, c.endDeadLetters(ctx))
 	return errors.Join(errs...)
 }
 

@@ -1,5 +1,5 @@
 // Package machine is the whole of Paragon on one machine: it wires the API,
-// the dispatcher and the sweep in this process, workers and inference
+// the dispatcher and the controller in this process, workers and inference
 // functions as child processes, and one SQLite file under them all.
 package machine
 

@@ -15,7 +15,7 @@ import (
 // pruneEvery is how often uploads and messages that nobody needs are deleted.
 const pruneEvery = 10 * time.Minute
 
-// startJobs starts what runs in this process: the dispatcher, the sweep, the
+// startJobs starts what runs in this process: the dispatcher, the controller, the
 // fleet view, the meter and the reading of settings.
 func (m *Machine) startJobs(owner *local.Home) error {
 	d, err := dispatch.New(dispatch.Options{
@@ -27,7 +27,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	}
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
-		Catalogue: m.catalogue, Arch: arch(), Store: m.home.Store, Fleet: m.home.Fleet, Queues: m.home.Queues,
+		Catalogue: m.catalogue, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
 		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger, Shared: m.home.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})

@@ -30,7 +30,6 @@ const (
 	// the memory, 4 KB.
 	arrivalWrites = 16
 	tickReads     = 2 // of a pool: its memory and its workers
-	sweepReads    = 4 // eight shards of an index, each half a unit
 
 	settingsSeconds = 5 // between two readings of the settings, which one process passes on
 	settingsWrites  = 2 // of each: 1.3 KB
@@ -55,7 +54,6 @@ type Standing struct {
 	APIMB         int
 	DispatcherMB  int
 	TickSeconds   float64
-	SweepSeconds  float64
 	ViewSeconds   float64
 	// ArrivalSeconds is between two writes of arrivals by an environment of the api.
 	ArrivalSeconds float64
@@ -160,7 +158,7 @@ func controlLines(p profile.Prices, s Standing) []Line {
 	gb := running * float64(s.ControllerMB) / 1024
 	calls := pools * (ticks*tickQueueCalls + views*viewQueueCalls)
 	writes := pools*ticks*tickWrites + views + running/settingsSeconds*settingsWrites
-	reads := pools*(ticks*tickReads+views) + running/s.SweepSeconds*sweepReads + running/settingsSeconds
+	reads := pools*(ticks*tickReads+views) + running/settingsSeconds
 	logs := pools * ticks * tickLogKB / kbOfGB
 	asked, puts := pools*(ticks*float64(tickMetrics+2*s.Tasks)+running/60*ageMetrics), pools*ticks*tickMetricPuts
 	return []Line{

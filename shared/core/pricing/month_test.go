@@ -19,7 +19,7 @@ var fees = profile.Prices{
 func standing(workers float64) Standing {
 	return Standing{
 		Workers:       []Workers{{profile.Instance{Type: "c5.large", USDPerHour: 0.085}, workers}},
-		EndpointZones: 8, DiskGB: 8, Tasks: 1, Alarms: 11, ControllerMB: 512, APIMB: 512, DispatcherMB: 1024, TickSeconds: 10, SweepSeconds: 10, ViewSeconds: 1, ArrivalSeconds: 3,
+		EndpointZones: 8, DiskGB: 8, Tasks: 1, Alarms: 11, ControllerMB: 512, APIMB: 512, DispatcherMB: 1024, TickSeconds: 10, ViewSeconds: 1, ArrivalSeconds: 3,
 	}
 }
 
@@ -55,8 +55,8 @@ func TestMonthByHand(t *testing.T) {
 		"controller's metrics":        (219000*(6+1) + 36500*2) * 1e-5,
 		"controller's log of metrics": 219000.0 / (1 << 20) * 0.5,
 		// a tick writes eleven units and reads two, a second writes the view and
-		// reads the workers, a sweep reads four, and the settings go by every five seconds
-		"controller's store":       (219000*11+2190000+438000*2)*6.25e-7 + (219000*2+2190000+219000*4+438000)*1.25e-7,
+		// reads the workers, and the settings go by every five seconds
+		"controller's store":       (219000*11+2190000+438000*2)*6.25e-7 + (219000*2+2190000+438000)*1.25e-7,
 		"controller's queue calls": (219000*2 + 2190000*2) * 4e-7,
 		"gateway":                  2,
 		"api function":             2e6 * (0.5*0.020*0.0000133334 + 2e-7),

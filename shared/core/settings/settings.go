@@ -42,7 +42,6 @@ type Settings struct {
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
 	OverflowPath           string  `name:"overflow_path" default:"queue" oneof:"queue direct" doc:"How a query that is held in its request overflows: through the overflow queue and the dispatcher, or by the intake that holds it, which invokes the function itself and takes the queue when it is throttled."`
 	KeepShare              float64 `name:"keep_share" default:"0.01" min:"0" max:"1" unit:"share" doc:"The share of the direct answers, chosen by their ids, whose records are kept for explain, the page and the checks of profiles; all others leave nothing in the store."`
-	SweepSeconds           float64 `name:"sweep_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"How often the sweep ends what has expired."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
 
 	// How accuracy is learnt from what callers say: docs/selection.md.
