@@ -65,15 +65,11 @@ type Fate string
 
 // The fates of dead letters.
 const (
-	// Rerun: its query has ended, which it does once, so that its input is asked
-	// again as another query of the same owner.
-	Rerun Fate = "rerun"
-	// Resumed: its query had not ended, and its message is on a queue again.
-	Resumed Fate = "resumed"
+	// Resubmitted: its query has failed or expired, and a query ends once, so that
+	// its input is asked again as another query of the same owner.
+	Resubmitted Fate = "resubmitted"
 	// Dropped: its query was answered or cancelled meanwhile.
 	Dropped Fate = "dropped"
-	// Kept: it can be put back once the sweep has ended its query.
-	Kept Fate = "kept"
 )
 
 // DeadLetter is a query whose message lies among the dead letters.
@@ -83,12 +79,12 @@ type DeadLetter struct {
 	Model      string      `json:"model"`
 	Class      query.Class `json:"class"`
 	AcceptedAt time.Time   `json:"accepted_at"`
-	// State is the query's; absent when its record is forgotten.
+	// State is how the query ended; absent when it has no record.
 	State query.State `json:"state,omitempty"`
 	Why   string      `json:"why"` // it is a dead letter, as far as is known
 	Fate  Fate        `json:"fate"`
 	Queue string      `json:"queue,omitempty"` // where it is put
-	// As is the id of the query that a rerun is.
+	// As is the id of the query that asks again; absent before it does.
 	As string `json:"as,omitempty"`
 }
 

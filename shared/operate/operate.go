@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"paragon/shared/api"
@@ -16,6 +17,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
 )
 
 // What can be wrong with a request.
@@ -33,6 +35,9 @@ type Desk struct {
 	// Unpack reads what the ledger holds of a record.
 	Unpack func(packed []byte) ([]byte, error)
 	Pools  []string // the first one is meant where none is named; there is one
+	// Keys sign the ids of queries that ask again for what dead letters asked.
+	Keys   func(context.Context) (signed.Keys, error)
+	Random io.Reader // for those ids
 	Now    func() time.Time
 	// Look is how long an empty queue is asked for dead letters: SQS asks all of
 	// its servers only when it may wait.

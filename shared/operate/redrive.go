@@ -1,7 +1,6 @@
 package operate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,25 +48,24 @@ func (d *Desk) DeadLetters(ctx context.Context, queue string, limit int) (api.De
 
 // Redrive puts up to limit dead letters back. A query ends once, so that one
 // that has failed or expired stays as it is, and its input is asked again as
-// another query of the same owner, whose id follows from the first one's: put
-// back twice, it is asked once. One that was never ended goes on where it
-// stopped, with its attempts forgotten. ErrBadQueue.
+// another query of the same owner, with as much time as the first one had. Put
+// back twice, it is asked once. One that never ended has failed with this.
+// ErrBadQueue.
 func (d *Desk) Redrive(ctx context.Context, queue string, limit int) (api.DeadLetters, error) {
 	st, err := d.Tuned(ctx)
 	if err != nil {
 		return api.DeadLetters{}, err
 	}
+	keys, err := d.Keys(ctx)
+	if err != nil {
+		return api.DeadLetters{}, fmt.Errorf("read the keys that sign query ids: %w", err)
+	}
 	keep := time.Duration(st.Settings.IdempotencyHours * float64(time.Hour))
 	return d.each(ctx, queue, limit, func(l *letter) error {
-		switch l.Fate {
-		case api.Rerun:
-			return d.rerun(ctx, l, keep)
-		case api.Resumed:
-			return d.resume(ctx, l)
-		case api.Dropped:
-			return d.Home.Queues.Delete(ctx, l.Delivery)
+		if l.Fate == api.Resubmitted {
+			return d.resubmit(ctx, l, keys, keep)
 		}
-		return nil
+		return d.Home.Queues.Delete(ctx, l.Delivery)
 	})
 }
 
@@ -75,8 +73,6 @@ func (d *Desk) Redrive(ctx context.Context, queue string, limit int) (api.DeadLe
 type letter struct {
 	api.DeadLetter
 	cloud.Delivery
-	record query.Record // zero when it is forgotten
-	rerun  query.Record // that asks again; zero when none does yet
 }
 
 // errAgain says that a letter was told already: a long look outlasts what it holds.
@@ -120,53 +116,27 @@ func (d *Desk) each(ctx context.Context, queue string, limit int, do func(*lette
 func (d *Desk) read(ctx context.Context, del cloud.Delivery, queue string) (*letter, error) {
 	m := del.Message
 	l := &letter{Delivery: del, DeadLetter: api.DeadLetter{ID: m.ID, Task: m.Task, Model: m.Model, Class: m.Class, AcceptedAt: m.AcceptedAt}}
-	r, err := d.Home.Store.Get(ctx, m.ID)
+	r, err := d.Home.Records.GetRecord(ctx, m.ID)
 	if err != nil && !errors.Is(err, cloud.ErrNotFound) {
 		return nil, err
 	}
-	l.record, l.State = r, r.State
-	switch {
-	case err != nil:
-		l.Fate, l.Why = api.Rerun, "its record is forgotten"
-	case r.State == query.Failed, r.State == query.Expired:
-		l.Fate, l.Why = api.Rerun, ended(r)
-	case r.State.Terminal():
-		l.Fate, l.Why = api.Dropped, ended(r)
-	case d.Now().After(r.ExpiresAt):
-		l.Fate, l.Why = api.Kept, "it has expired, and the next sweep ends it"
-	default:
-		l.Fate, l.Why = api.Resumed, "its message was taken too often and never ended"
-	}
-	if l.Fate == api.Rerun {
-		if err := d.follow(ctx, l); err != nil {
-			return nil, err
-		}
-	}
-	if l.Fate == api.Rerun || l.Fate == api.Resumed {
-		l.DeadLetter.Queue = cmp.Or(l.rerun.Placement, string(d.place(m, queue)))
+	l.fate(r, err == nil, d.place(m, queue))
+	if err != nil && !m.ForgetAt.IsZero() && d.Now().After(m.ForgetAt) {
+		l.Why = "its record is past its retention"
 	}
 	return l, nil
 }
 
-// follow finds which query asks again for what a letter asked. One that did and
-// expired gives way to another: whoever asked may have died before its message
-// was sent, and nobody else has the input.
-func (d *Desk) follow(ctx context.Context, l *letter) error {
-	for l.As = query.RedrivenID(l.Message.ID); ; l.As = query.RedrivenID(l.As) {
-		r, err := d.Home.Store.Get(ctx, l.As)
-		switch {
-		case errors.Is(err, cloud.ErrNotFound):
-			return nil
-		case err != nil:
-			return err
-		case r.State == query.Expired:
-			continue
-		case !r.State.Terminal() && d.Now().After(r.ExpiresAt):
-			l.Fate, l.Why, l.As = api.Kept, "query "+r.ID+", which asks again, has expired, and the next sweep ends it", ""
-		default:
-			l.rerun = r
-		}
-		return nil
+// fate says what becomes of a letter whose query has a record, or none.
+func (l *letter) fate(r query.Record, found bool, to cloud.QueueName) {
+	l.State, l.Fate, l.DeadLetter.Queue = r.State, api.Resubmitted, string(to)
+	switch {
+	case !found:
+		l.Why = "its message was received too often and nothing was stored of it"
+	case r.State == query.Failed, r.State == query.Expired:
+		l.Why = ended(r)
+	default:
+		l.Fate, l.DeadLetter.Queue, l.Why = api.Dropped, "", ended(r)
 	}
 }
 
@@ -191,51 +161,4 @@ func (d *Desk) place(m query.Message, queue string) cloud.QueueName {
 		}
 	}
 	return cloud.WorkQueue(d.Pools[0], m.Class)
-}
-
-// step tells that a person put a query back.
-func (d *Desk) step(l *letter, why string) query.Step {
-	return query.Step{At: d.Now(), Event: query.StepRedriven, Where: l.DeadLetter.Queue, Why: why}
-}
-
-// resume puts the message of an unfinished query on a queue again.
-func (d *Desk) resume(ctx context.Context, l *letter) error {
-	m := l.Message
-	m.Attempts, m.Pinned = 0, false
-	m.Trail = m.Trail.Add(d.step(l, l.Why))
-	return d.Home.Queues.Move(ctx, l.Delivery, cloud.QueueName(l.DeadLetter.Queue), m)
-}
-
-// rerun asks a query's input again as another query, and then deletes the dead
-// letter. Should the process die in between, the repeat finds that query by its
-// id; where it waits for its message still, accepting it again sends that.
-func (d *Desk) rerun(ctx context.Context, l *letter, keep time.Duration) error {
-	r := l.rerun
-	if r.ID == "" {
-		r = d.again(l, keep)
-	}
-	if !r.State.Terminal() {
-		if _, _, err := d.Home.Store.Accept(ctx, r, cloud.QueueName(r.Placement), r.Message(l.Message.Input)); err != nil {
-			return err
-		}
-	}
-	return d.Home.Queues.Delete(ctx, l.Delivery)
-}
-
-// again is the query that asks once more for what a dead letter asked, with as
-// much time for it.
-func (d *Desk) again(l *letter, keep time.Duration) query.Record {
-	m, now := l.Message, d.Now()
-	bound := m.DeadlineAt.Sub(m.AcceptedAt)
-	need := l.record.Need
-	if need.Task == "" {
-		need = query.Need{Task: m.Task, Class: m.Class, Constraints: query.Constraints{LatencyMS: query.Milliseconds(bound)}}
-	}
-	expires := query.ExpiresAt(now, query.Milliseconds(bound))
-	return query.Record{
-		ID: l.As, Owner: m.Owner, State: query.Placed, Need: need, Model: m.Model, Class: m.Class,
-		AcceptedAt: now, DeadlineAt: now.Add(bound), ExpiresAt: expires, ForgetAt: expires.Add(keep),
-		Placement: l.DeadLetter.Queue, PredictedMS: l.record.PredictedMS, Choice: cmp.Or(l.record.Choice, "as query "+m.ID+" asked, whose record is forgotten"),
-		Trail: query.Trail{}.Add(d.step(l, "query "+m.ID+" ended without an answer: "+l.Why)),
-	}
 }

@@ -159,6 +159,9 @@ type Message struct {
 	Placement   string    `json:"placement"` // the queue it was sent to first
 	PredictedMS float64   `json:"predicted_ms,omitempty"`
 	Choice      string    `json:"choice,omitempty"` // why this model and resource, in a sentence
+	// RetryOf is the id of the query that ended without an answer and that this
+	// one asks again.
+	RetryOf string `json:"retry_of,omitempty"`
 	// AllScores asks for the score of every class.
 	AllScores bool `json:"all_scores,omitempty"`
 	// Keyed queries have an Idempotency-Key: consumers look for their record
@@ -171,7 +174,7 @@ func (m Message) Ended(o Outcome) Record {
 	r := Record{
 		ID: m.ID, Owner: m.Owner, State: o.State, Need: m.Need, Model: m.Model, Class: m.Class,
 		AcceptedAt: m.AcceptedAt, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: m.ForgetAt,
-		Placement: m.Placement, PredictedMS: m.PredictedMS, Choice: m.Choice, Trail: m.Trail,
+		Placement: m.Placement, PredictedMS: m.PredictedMS, Choice: m.Choice, RetryOf: m.RetryOf, Trail: m.Trail,
 	}
 	if len(o.Trail) > 0 {
 		r.Trail = o.Trail
@@ -188,12 +191,6 @@ func KeyedID(owner, key string) string {
 	sum := sha256.Sum256([]byte(owner + "\x00" + key))
 	return "k" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
-
-// RedrivenID returns the id of the query that asks again for what an earlier
-// one asked that ended without an answer. It is the same for the same query, so
-// that a query put back twice is asked once more. Nobody is the owner of the
-// empty name, so that no key of a caller leads to it.
-func RedrivenID(id string) string { return KeyedID("", id) }
 
 // ExpiresAt returns when an unfinished query may be ended that was accepted at that
 // time: the larger of a minute and three times its latency bound later.

@@ -119,7 +119,8 @@ type Record struct {
 	ForgetAt    time.Time `json:"forget_at"` // the record and its key may be deleted after this
 	Placement   string    `json:"placement"` // the queue it was sent to first
 	PredictedMS float64   `json:"predicted_ms,omitempty"`
-	Choice      string    `json:"choice,omitempty"` // why this model and resource, in a sentence
+	Choice      string    `json:"choice,omitempty"`   // why this model and resource, in a sentence
+	RetryOf     string    `json:"retry_of,omitempty"` // the query that this one asks again
 	Outcome     *Outcome  `json:"outcome,omitempty"`
 	Trail       Trail     `json:"trail,omitempty"`
 }
