@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,13 +14,13 @@ their runner down too often. Mend what made them fail first, as paragon status a
 the logs tell.
 
 A query ends once, and its caller has been told. So one that has failed or expired
-stays as it is, and its input is asked again as another query of the same owner,
-with as much time as the first one had; it costs what a query costs. The new id
-follows from the old one: however often a query is put back, it is asked again
-once, and anew only when that one has expired. One that never ended goes on, with its attempts forgotten. One that was
-answered or cancelled meanwhile is dropped, and one that has expired is kept until
-the controller's next sweep has ended it. What was uploaded is kept for a day: the
-input of an older query is gone, and asking it again fails.
+stays as it is, and its input is submitted again as another query of the same
+owner, with as much time as the first one had; it costs what a query costs, and
+its record names the first one in retry_of. However often a query is put back, it
+is submitted again once, and anew only when that one has expired. A query that
+never ended has failed with this. One that was answered or cancelled meanwhile is
+dropped. What was uploaded is kept for a day: the input of an older query is gone,
+and submitting it again fails.
 
 Strict queries go to the overflow queue and relaxed ones to the work queue of
 their pool; --queue sends all to one of the two.`
@@ -85,10 +84,9 @@ func (a *app) redrive(ctx context.Context, f *redriveFlags) error {
 }
 
 // putBack puts dead letters back, a few at a time, until there are none. How
-// many wait is an estimate, for the bar. One that is kept comes again after a
-// while, and is not told twice.
+// many wait is an estimate, for the bar.
 func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.DeadLetters, error) {
-	all, kept := api.DeadLetters{Letters: []api.DeadLetter{}}, map[string]bool{}
+	all := api.DeadLetters{Letters: []api.DeadLetter{}}
 	bar := runsBar{}
 	defer func() { bar.finish() }()
 	for len(all.Letters) < f.limit {
@@ -96,7 +94,6 @@ func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.Dea
 		if err != nil {
 			return all, err
 		}
-		some.Letters = slices.DeleteFunc(some.Letters, func(l api.DeadLetter) bool { return kept[l.ID] && l.Fate == api.Kept })
 		all.Waiting = some.Waiting
 		if len(some.Letters) == 0 {
 			break
@@ -106,7 +103,6 @@ func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.Dea
 		}
 		for _, l := range some.Letters {
 			bar.ran(l.ID)
-			kept[l.ID] = l.Fate == api.Kept
 		}
 		all.Letters = append(all.Letters, some.Letters...)
 	}
@@ -128,17 +124,17 @@ func (a *app) printLetters(d api.DeadLetters, dryRun bool) {
 	if dryRun {
 		did, wait = "would be ", "wait"
 	}
-	a.printf("%d %sasked again, %d %sresumed, %d %sdropped, %d %skept; dead letters that %s: %d\n",
-		count[api.Rerun], did, count[api.Resumed], did, count[api.Dropped], did, count[api.Kept], did, wait, d.Waiting)
+	a.printf("%d %ssubmitted again, %d %sdropped; dead letters that %s: %d\n",
+		count[api.Resubmitted], did, count[api.Dropped], did, wait, d.Waiting)
 }
 
 // fateOf tells what becomes of a dead letter.
 func fateOf(l api.DeadLetter) string {
-	switch l.Fate {
-	case api.Rerun:
-		return fmt.Sprintf("asked again as %s on %s", oneLine(l.As), oneLine(l.Queue))
-	case api.Resumed:
-		return "resumed on " + oneLine(l.Queue)
+	if l.Fate != api.Resubmitted {
+		return oneLine(string(l.Fate))
 	}
-	return oneLine(string(l.Fate))
+	if l.As == "" {
+		return "to be submitted again on " + oneLine(l.Queue)
+	}
+	return fmt.Sprintf("submitted again as %s on %s", oneLine(l.As), oneLine(l.Queue))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"time"
 
 	"paragon/shared/api"
@@ -10,7 +11,9 @@ import (
 	"paragon/shared/cloud/aws/door"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/control"
+	"paragon/shared/core/signed"
 	"paragon/shared/operate"
+	keysof "paragon/shared/stage"
 )
 
 // place tells which stage and which endpoint were named; either may be empty.
@@ -121,5 +124,21 @@ func (a *app) desk(ctx context.Context) (operations, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &operate.Desk{Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: a.now, Look: lookFor}, nil
+	return &operate.Desk{
+		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: a.now, Look: lookFor,
+		Random: rand.Reader, Keys: signingKeys(s.SigningSecret),
+	}, nil
+}
+
+// signingKeys reads the keys of a stage in an account from their secret, for
+// those who need them.
+func signingKeys(secretARN string) func(context.Context) (signed.Keys, error) {
+	return func(ctx context.Context) (signed.Keys, error) {
+		return keysof.Keys(ctx, func(name string) string {
+			if name == names.SigningSecret {
+				return secretARN
+			}
+			return ""
+		})
+	}
 }

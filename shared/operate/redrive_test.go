@@ -2,8 +2,8 @@ package operate_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -13,6 +13,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 	"paragon/shared/operate"
 )
 
@@ -24,6 +25,15 @@ type desk struct {
 	later atomic.Int64 // nanoseconds passed since
 }
 
+// keys sign the ids of these tests.
+var keys = func() signed.Keys {
+	k, err := signed.NewKeys([]byte("the key of this test's stage"))
+	if err != nil {
+		panic(err) // it is long enough
+	}
+	return k
+}()
+
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{T: t, start: time.Now()}
@@ -33,7 +43,8 @@ func newDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { home.Close() })
 	h := home.Cloud()
-	d.Desk = &operate.Desk{Home: h, Tuned: operate.Read(h.Settings), Pools: []string{"general", "large"}, Now: d.now}
+	d.Desk = &operate.Desk{Home: h, Tuned: operate.Read(h.Settings), Pools: []string{"general", "large"}, Now: d.now,
+		Keys: func(context.Context) (signed.Keys, error) { return keys, nil }, Random: rand.Reader}
 	return d
 }
 
@@ -48,25 +59,34 @@ func (d *desk) must(err error) {
 	}
 }
 
-// dead makes a query and its dead letter; an empty state leaves it unfinished.
-func (d *desk) dead(id string, class query.Class, pool string, state query.State) query.Message {
+// dead makes a dead letter, and the record of its query with a state; an empty
+// one leaves the query unfinished.
+func (d *desk) dead(class query.Class, pool string, state query.State) query.Message {
 	d.Helper()
-	r := query.Record{
-		ID: id, Owner: "anna", State: query.Placed, Model: "m", Class: class, Need: query.Need{Task: "t", Constraints: query.Constraints{Accuracy: 80}},
-		AcceptedAt: d.now(), DeadlineAt: d.now().Add(500 * time.Millisecond), ExpiresAt: d.now().Add(time.Minute), ForgetAt: d.now().Add(time.Hour),
-		Placement: string(cloud.WorkQueue(pool, class)),
-	}
-	r.Trail = query.Trail{{Event: query.StepPlaced, Where: r.Placement}}
-	m := r.Message(query.Input{ContentType: "image/png", Data: []byte("picture of " + id)})
-	m.Attempts, m.Pinned = 3, true
-	_, _, err := d.Home.Store.Accept(d.Context(), r, "elsewhere", m)
+	now := d.now()
+	id, err := signed.NewID(rand.Reader, signed.Stored, "anna", now, now.Add(time.Minute), now.Add(time.Hour))
 	d.must(err)
+	m := query.Message{
+		ID: keys.SignID(id), Owner: "anna", Task: "t", Model: "m", Class: class, Need: query.Need{Task: "t", Constraints: query.Constraints{Accuracy: 80}},
+		AcceptedAt: now, DeadlineAt: now.Add(500 * time.Millisecond), ExpiresAt: now.Add(time.Minute), ForgetAt: now.Add(time.Hour),
+		Input: query.Input{ContentType: "image/png", Data: []byte("picture")}, Attempts: 3, Pinned: true, Placement: string(cloud.WorkQueue(pool, class)),
+	}
+	m.Trail = query.Trail{{Event: query.StepPlaced, Where: m.Placement}}
 	if state != "" {
-		_, _, err = d.Home.Store.Finish(d.Context(), id, query.Outcome{State: state, FinishedAt: d.now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}})
-		d.must(err)
+		d.end(m, state)
 	}
 	d.must(d.Home.Queues.Send(d.Context(), cloud.DeadLetters, m))
 	return m
+}
+
+// end stores how a message's query ended.
+func (d *desk) end(m query.Message, state query.State) {
+	d.Helper()
+	_, won, err := d.Home.Records.PutRecord(d.Context(), m.Ended(query.Outcome{State: state, FinishedAt: d.now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
+	d.must(err)
+	if !won {
+		d.Fatal("it had ended before")
+	}
 }
 
 // take receives what is on a queue.
@@ -89,25 +109,21 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 		to    cloud.QueueName
 		left  int
 	}{
-		{"failed strict", query.Strict, "general", query.Failed, "", 0, api.Rerun, cloud.Overflow, 0},
-		{"failed relaxed", query.Relaxed, "large", query.Failed, "", 0, api.Rerun, "work-relaxed-large", 0},
-		{"relaxed of a pool that is gone", query.Relaxed, "gone", query.Failed, "", 0, api.Rerun, "work-relaxed-general", 0},
-		{"expired", query.Relaxed, "general", query.Expired, "", 0, api.Rerun, "work-relaxed-general", 0},
-		{"forgotten", query.Strict, "general", query.Failed, "", 2 * time.Hour, api.Rerun, cloud.Overflow, 0},
-		{"failed, told to overflow", query.Relaxed, "general", query.Failed, "overflow", 0, api.Rerun, cloud.Overflow, 0},
-		{"failed, told to work", query.Strict, "general", query.Failed, "work", 0, api.Rerun, "work-strict-general", 0},
-		{"unfinished", query.Strict, "general", "", "", 0, api.Resumed, cloud.Overflow, 0},
-		{"unfinished and not swept", query.Strict, "general", "", "", 2 * time.Minute, api.Kept, "", 1},
+		{"failed strict", query.Strict, "general", query.Failed, "", 0, api.Resubmitted, cloud.Overflow, 0},
+		{"failed relaxed", query.Relaxed, "large", query.Failed, "", 0, api.Resubmitted, "work-relaxed-large", 0},
+		{"relaxed of a pool that is gone", query.Relaxed, "gone", query.Failed, "", 0, api.Resubmitted, "work-relaxed-general", 0},
+		{"expired", query.Relaxed, "general", query.Expired, "", 0, api.Resubmitted, "work-relaxed-general", 0},
+		{"forgotten", query.Strict, "general", query.Failed, "", 2 * time.Hour, api.Resubmitted, cloud.Overflow, 0},
+		{"failed, told to overflow", query.Relaxed, "general", query.Failed, "overflow", 0, api.Resubmitted, cloud.Overflow, 0},
+		{"failed, told to work", query.Strict, "general", query.Failed, "work", 0, api.Resubmitted, "work-strict-general", 0},
+		{"unfinished", query.Strict, "general", "", "", 0, api.Resubmitted, cloud.Overflow, 0},
+		{"unfinished after its expiry", query.Strict, "general", "", "", 2 * time.Minute, api.Resubmitted, cloud.Overflow, 0},
 		{"answered", query.Strict, "general", query.Succeeded, "", 0, api.Dropped, "", 0},
 		{"cancelled", query.Strict, "general", query.Cancelled, "", 0, api.Dropped, "", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			d := newDesk(t)
-			m := d.dead("q1", tc.class, tc.pool, tc.state)
-			if tc.state == query.Failed && tc.later > time.Hour {
-				_, err := d.Home.Store.Forget(t.Context(), d.now().Add(tc.later))
-				d.must(err)
-			}
+			m := d.dead(tc.class, tc.pool, tc.state)
 			d.pass(tc.later)
 			seen, err := d.DeadLetters(t.Context(), tc.queue, 10)
 			d.must(err)
@@ -116,11 +132,19 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 			}
 			done, err := d.Redrive(t.Context(), tc.queue, 10)
 			d.must(err)
-			if len(done.Letters) != 1 || done.Letters[0] != seen.Letters[0] {
-				t.Fatalf("did %+v, said %+v", done.Letters, seen.Letters)
+			if len(done.Letters) != 1 {
+				t.Fatalf("did %+v", done.Letters)
 			}
 			l := done.Letters[0]
-			if l.Fate != tc.fate || l.Queue != string(tc.to) || l.ID != "q1" || l.Why == "" {
+			said := seen.Letters[0]
+			said.As = l.As // it has its id once it is asked
+			if tc.state == "" {
+				said.State, said.Why = l.State, l.Why // it has failed with this
+			}
+			if l != said {
+				t.Errorf("did %+v, said %+v", l, said)
+			}
+			if l.Fate != tc.fate || l.Queue != string(tc.to) || l.ID != m.ID || l.Why == "" {
 				t.Errorf("%+v", l)
 			}
 			if depth, err := d.Home.Queues.Depth(t.Context(), cloud.DeadLetters); err != nil || depth.Visible+depth.InFlight != tc.left {
@@ -141,118 +165,130 @@ func (d *desk) isPut(was query.Message, l api.DeadLetter) {
 		d.Fatalf("%d messages on %s", len(ds), l.Queue)
 	}
 	m := ds[0].Message
-	want := l.ID
-	if l.Fate == api.Rerun {
-		want = l.As
-	}
-	if m.ID != want || m.Owner != was.Owner || string(m.Input.Data) != string(was.Input.Data) || m.Attempts != 0 || m.Pinned ||
-		m.Trail[len(m.Trail)-1].Event != query.StepRedriven {
+	if m.ID != l.As || m.RetryOf != was.ID || m.Owner != was.Owner || string(m.Input.Data) != string(was.Input.Data) || m.Attempts != 0 || m.Pinned ||
+		!m.Keyed || m.Need != was.Need || m.Placement != l.Queue || m.Trail[len(m.Trail)-1].Event != query.StepRedriven {
 		d.Errorf("it is put back as %+v", m)
 	}
-	r, err := d.Home.Store.Get(d.Context(), m.ID)
-	d.must(err)
-	if r.State.Terminal() || r.Owner != was.Owner || !r.DeadlineAt.Equal(r.AcceptedAt.Add(500*time.Millisecond)) || r.Need.Task != "t" && l.State != "" {
-		d.Errorf("its record is %+v", r)
+	now := d.now().UTC().Truncate(time.Millisecond)
+	if !m.AcceptedAt.Equal(now) || !m.ExpiresAt.Equal(now.Add(time.Minute)) || m.DeadlineAt.Sub(m.AcceptedAt) != 500*time.Millisecond {
+		d.Errorf("accepted at %v, to be answered by %v, expires at %v; put back at %v", m.AcceptedAt, m.DeadlineAt, m.ExpiresAt, now)
 	}
-	if l.Fate == api.Rerun && (!m.AcceptedAt.Equal(d.now()) || !m.ExpiresAt.Equal(d.now().Add(time.Minute))) {
-		d.Errorf("accepted at %v, expires at %v, put back at %v", m.AcceptedAt, m.ExpiresAt, d.now())
+	id, err := keys.ParseID(m.ID)
+	if err != nil || id.Kind != signed.Stored || id.Owner != signed.HashOwner(was.Owner) || !id.ExpiresAt.Equal(m.ExpiresAt) || !id.ForgetAt.Equal(m.ForgetAt) {
+		d.Errorf("id %+v, error %v", id, err)
+	}
+	d.end(m, query.Succeeded)
+	if r, err := d.Home.Records.GetRecord(d.Context(), m.ID); err != nil || r.RetryOf != was.ID {
+		d.Errorf("its record is %+v, error %v", r, err)
 	}
 }
 
-// queues fail to delete once, as of a process that died before it could.
-type queues struct {
-	cloud.Queues
-	fails int
-}
-
-var errDied = errors.New("died")
-
-func (q *queues) Delete(ctx context.Context, ds ...cloud.Delivery) error {
-	if q.fails--; q.fails >= 0 {
-		return errDied
-	}
-	return q.Queues.Delete(ctx, ds...)
-}
-
-// A query put back twice, because whoever did it died in between, is asked once.
-func TestPutBackTwiceIsAskedOnce(t *testing.T) {
+// A letter of a query without an end gives it one: it has failed, whatever
+// becomes of the query that asks again.
+func TestALetterWithoutAnEndFails(t *testing.T) {
 	d := newDesk(t)
-	d.dead("q1", query.Strict, "general", query.Failed)
-	d.Home.Queues = &queues{Queues: d.Home.Queues, fails: 1}
-	if _, err := d.Redrive(t.Context(), "", 10); !errors.Is(err, errDied) {
-		t.Fatalf("error %v", err)
-	}
-	// Its lease would run out: another copy of the letter stands for that.
-	first, err := d.Home.Store.Get(t.Context(), query.RedrivenID("q1"))
+	m := d.dead(query.Strict, "general", "")
+	_, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
-	m := first.Message(query.Input{Data: []byte("x")})
-	m.ID = "q1"
+	r, err := d.Home.Records.GetRecord(t.Context(), m.ID)
+	if err != nil || r.State != query.Failed || r.Outcome.Failure.Code != query.TooOften || r.Outcome.Attempts != 3 {
+		t.Errorf("record %+v, error %v", r, err)
+	}
+}
+
+// A letter of before ids were signed is asked again too.
+func TestALetterWithAnUnsignedID(t *testing.T) {
+	d := newDesk(t)
+	m := query.Message{ID: "q1", Owner: "anna", Task: "t", Model: "m", Class: query.Relaxed, AcceptedAt: d.now(),
+		DeadlineAt: d.now().Add(time.Second), ExpiresAt: d.now().Add(time.Minute)}
 	d.must(d.Home.Queues.Send(t.Context(), cloud.DeadLetters, m))
-	d.pass(time.Second)
-	again, err := d.Redrive(t.Context(), "", 10)
-	d.must(err)
-	if len(again.Letters) != 1 || again.Letters[0].As != first.ID {
-		t.Errorf("again: %+v", again)
-	}
-	if n := len(d.take(cloud.Overflow)); n != 1 {
-		t.Errorf("%d messages on the overflow queue, want 1", n)
-	}
-	if r, err := d.Home.Store.Get(t.Context(), first.ID); err != nil || !r.AcceptedAt.Equal(first.AcceptedAt) {
-		t.Errorf("the query is %+v now, error %v", r, err)
-	}
-}
-
-// Whoever put a query back may have died before its message was sent, and the
-// rerun has expired by the repeat: it is asked as yet another query, once the
-// sweep has ended that one.
-func TestARerunThatExpiredIsAskedAnew(t *testing.T) {
-	d := newDesk(t)
-	d.dead("q1", query.Strict, "general", query.Failed)
-	whole := d.Home.Queues
-	d.Home.Queues = &queues{Queues: whole, fails: 1}
-	if _, err := d.Redrive(t.Context(), "", 10); !errors.Is(err, errDied) {
-		t.Fatalf("error %v", err)
-	}
-	first := query.RedrivenID("q1")
-	d.must(whole.Delete(t.Context(), d.take(cloud.Overflow)...)) // it was never sent
-	d.pass(2 * time.Minute)
-	if kept, err := d.Redrive(t.Context(), "", 10); err != nil || len(kept.Letters) != 1 || kept.Letters[0].Fate != api.Kept {
-		t.Fatalf("before the sweep: %+v, error %v", kept, err)
-	}
-	_, _, err := d.Home.Store.Finish(t.Context(), first, query.Outcome{State: query.Expired, FinishedAt: d.now()})
-	d.must(err)
-	d.pass(31 * time.Second)
 	done, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
-	if len(done.Letters) != 1 || done.Letters[0].Fate != api.Rerun || done.Letters[0].As != query.RedrivenID(first) {
-		t.Fatalf("after it: %+v", done)
+	ds := d.take("work-relaxed-general")
+	if len(done.Letters) != 1 || len(ds) != 1 || ds[0].Message.ID != done.Letters[0].As || ds[0].Message.RetryOf != "q1" || ds[0].Message.Need.Task != "t" {
+		t.Errorf("put back %+v: %+v", done, ds)
 	}
-	if ds := d.take(cloud.Overflow); len(ds) != 1 || ds[0].Message.ID != done.Letters[0].As {
-		t.Errorf("on the overflow queue: %+v", ds)
+}
+
+// unsent puts a letter back, and then has it among the dead letters again and
+// nothing on its queue, as if whoever put it back had died before it was sent.
+// It returns the id under which it is asked again.
+func (d *desk) unsent(m query.Message) string {
+	d.Helper()
+	done, err := d.Redrive(d.Context(), "", 10)
+	d.must(err)
+	d.must(d.Home.Queues.Delete(d.Context(), d.take(cloud.Overflow)...))
+	d.must(d.Home.Queues.Send(d.Context(), cloud.DeadLetters, m))
+	return done.Letters[0].As
+}
+
+// A query that is put back twice is asked once: again under the same id while
+// that has not ended, not at all when it has, and under another when it expired.
+func TestPutBackTwiceIsAskedOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		state query.State // of the first attempt, when it is put back again
+		later time.Duration
+		same  bool
+		sent  int
+		first query.State // its state in the end
+	}{
+		{"unfinished", "", time.Second, true, 1, ""},
+		{"answered", query.Succeeded, time.Second, true, 0, query.Succeeded},
+		{"failed", query.Failed, time.Second, true, 0, query.Failed},
+		{"expired", query.Expired, 2 * time.Minute, false, 1, query.Expired},
+		{"expired, and nobody looked", "", 2 * time.Minute, false, 1, query.Expired},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := newDesk(t)
+			m := d.dead(query.Strict, "general", query.Failed)
+			first := d.unsent(m)
+			if tc.state != "" {
+				attempt := m
+				attempt.ID = first
+				d.end(attempt, tc.state)
+			}
+			d.pass(tc.later)
+			again, err := d.Redrive(t.Context(), "", 10)
+			d.must(err)
+			if len(again.Letters) != 1 || (again.Letters[0].As == first) != tc.same {
+				t.Fatalf("put back again: %+v, first as %s", again, first)
+			}
+			ds := d.take(cloud.Overflow)
+			if len(ds) != tc.sent || len(ds) > 0 && ds[0].Message.ID != again.Letters[0].As {
+				t.Errorf("on the overflow queue: %+v", ds)
+			}
+			r, err := d.Home.Records.GetRecord(t.Context(), first)
+			if err != nil && !errors.Is(err, cloud.ErrNotFound) || r.State != tc.first {
+				t.Errorf("the first attempt is %q, error %v", r.State, err)
+			}
+		})
 	}
 }
 
 // What was put back may fail again, and is put back as yet another query.
-func TestAFailureOfTheRerunIsPutBackToo(t *testing.T) {
+func TestAFailureOfTheRetryIsPutBackToo(t *testing.T) {
 	d := newDesk(t)
-	d.dead("q1", query.Strict, "general", query.Failed)
+	d.dead(query.Strict, "general", query.Failed)
 	_, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
 	del := d.take(cloud.Overflow)[0]
-	_, _, err = d.Home.Store.Finish(t.Context(), del.Message.ID, query.Outcome{State: query.Failed, FinishedAt: d.now()})
-	d.must(err)
+	d.end(del.Message, query.Failed)
 	d.must(d.Home.Queues.Move(t.Context(), del, cloud.DeadLetters, del.Message))
 	done, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
-	if len(done.Letters) != 1 || done.Letters[0].As == del.Message.ID || done.Letters[0].Fate != api.Rerun {
-		t.Errorf("%+v", done)
+	if len(done.Letters) != 1 || done.Letters[0].As == del.Message.ID || done.Letters[0].Fate != api.Resubmitted {
+		t.Fatalf("%+v", done)
+	}
+	if m := d.take(cloud.Overflow)[0].Message; m.RetryOf != del.Message.ID {
+		t.Errorf("it asks query %s again, want %s", m.RetryOf, del.Message.ID)
 	}
 }
 
 func TestALimitLeavesTheRest(t *testing.T) {
 	d := newDesk(t)
-	for i := range 25 {
-		d.dead(string(rune('a'+i)), query.Relaxed, "general", query.Failed)
+	for range 25 {
+		d.dead(query.Relaxed, "general", query.Failed)
 	}
 	seen, err := d.DeadLetters(t.Context(), "", 12)
 	d.must(err)
@@ -286,8 +322,8 @@ func (q slowQueues) Receive(ctx context.Context, from cloud.QueueName, limit int
 func TestALongLookTellsEachLetterOnce(t *testing.T) {
 	d := newDesk(t)
 	const letters = 35
-	for i := range letters {
-		d.dead(fmt.Sprint("q", i), query.Relaxed, "general", query.Failed)
+	for range letters {
+		d.dead(query.Relaxed, "general", query.Failed)
 	}
 	d.Home.Queues = slowQueues{d.Home.Queues, d.pass}
 	seen, err := d.DeadLetters(t.Context(), "", 1000)

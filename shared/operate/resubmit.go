@@ -44,9 +44,9 @@ func (d *Desk) resubmit(ctx context.Context, l *letter, keys signed.Keys, keep t
 }
 
 // failUnended stores that a letter's query failed if it never ended. A query
-// whose id is not signed cannot have a record.
+// whose id is not signed, or is past its retention, has no record.
 func (d *Desk) failUnended(ctx context.Context, l *letter) error {
-	if _, err := signed.PeekID(l.Message.ID); err != nil || l.State != "" {
+	if _, err := signed.PeekID(l.Message.ID); err != nil || l.State != "" || d.Now().After(l.Message.ForgetAt) {
 		return nil
 	}
 	r, _, err := d.Home.Records.PutRecord(ctx, l.Message.Ended(query.Outcome{

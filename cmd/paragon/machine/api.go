@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/core/signed"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/operate"
@@ -46,7 +48,8 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 func (m *Machine) desk() *operate.Desk {
 	return &operate.Desk{
 		Home: m.home, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
-		Unpack: control.Unpack, Pools: []string{Pool}, Now: time.Now,
+		Unpack: control.Unpack, Pools: []string{Pool}, Now: time.Now, Random: rand.Reader,
+		Keys: func(context.Context) (signed.Keys, error) { return m.keys, nil },
 	}
 }
 

@@ -17,6 +17,7 @@ type Door struct {
 	RecordsTable   string   `json:"records_table"`
 	Bucket         string   `json:"bucket"`
 	QueueURLPrefix string   `json:"queue_url_prefix"`
+	SigningSecret  string   `json:"signing_secret"` // ARN of the secret with the keys that sign ids
 }
 
 // DoorPath is where SSM keeps a stage's Door. It lies outside of SettingsPath,
