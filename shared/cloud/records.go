@@ -84,6 +84,7 @@ type Shared interface {
 	// ReadShared returns a value and its version; nil and 0 when there is none.
 	ReadShared(ctx context.Context, name string) (value []byte, version int64, err error)
 	// SwapShared stores a value if the version is still the one given, and
-	// returns the new version. ErrConflict, with nothing stored, otherwise.
+	// returns the new version. ErrConflict, with nothing stored, otherwise. After
+	// any other error it may have been stored or not.
 	SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error)
 }

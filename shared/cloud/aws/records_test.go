@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -26,6 +27,16 @@ type recordTable struct {
 	put   func(*dynamodb.PutItemInput) (*dynamodb.PutItemOutput, error)
 	get   func() (*dynamodb.GetItemOutput, error)
 	query func(*dynamodb.QueryInput) *dynamodb.QueryOutput
+	tries int // that the last update may take
+}
+
+func (r *recordTable) UpdateItem(_ context.Context, _ *dynamodb.UpdateItemInput, with ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	o := dynamodb.Options{Retryer: retry.NewStandard()}
+	for _, f := range with {
+		f(&o)
+	}
+	r.tries = o.Retryer.MaxAttempts()
+	return &dynamodb.UpdateItemOutput{}, nil
 }
 
 func (r *recordTable) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
@@ -96,6 +107,16 @@ func TestARecordIsOneWrite(t *testing.T) {
 		if err != nil || won != c.won || counted.n != c.late || !slices.Equal(client.calls, []string{"PutItem"}) {
 			t.Errorf("%s: won %v, error %v, %d counted as late, calls %v", c.name, won, err, counted.n, client.calls)
 		}
+	}
+}
+
+// A shared value is written once, whatever comes: the SDK's repeat of a write
+// whose answer was lost would say that nothing was stored.
+func TestASwapIsTriedOnce(t *testing.T) {
+	client := &recordTable{}
+	s := &shared{table: table{client, "s"}}
+	if v, err := s.SwapShared(t.Context(), "limits", []byte("x"), 3); err != nil || v != 4 || client.tries != 1 {
+		t.Errorf("version %d after at most %d tries, error %v", v, client.tries, err)
 	}
 }
 

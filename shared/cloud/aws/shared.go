@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,11 +35,15 @@ func (s *shared) ReadShared(ctx context.Context, name string) (value []byte, ver
 	return value, numberOf(row, versionAttribute), nil
 }
 
-// SwapShared implements cloud.Shared: one conditional write. One whose answer
-// was lost is a conflict to the SDK's repeat, though it was stored.
+// once has a call tried a single time.
+func once(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
+
+// SwapShared implements cloud.Shared: one conditional write. It is not tried
+// again: the repeat of a write that was stored and whose answer was lost would
+// find a conflict, and say that nothing was stored.
 func (s *shared) SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error) {
 	in := &dynamodb.UpdateItemInput{
-		Key: sharedKey(name), UpdateExpression: aws.String("SET #value = :value, #version = :next"),
+		TableName: &s.table.name, Key: sharedKey(name), UpdateExpression: aws.String("SET #value = :value, #version = :next"),
 		ConditionExpression:      aws.String("#version = :version"),
 		ExpressionAttributeNames: placeholders(valueAttribute, versionAttribute),
 		ExpressionAttributeValues: item{
@@ -49,12 +54,12 @@ func (s *shared) SwapShared(ctx context.Context, name string, value []byte, vers
 		in.ConditionExpression = aws.String("attribute_not_exists(#version)")
 		delete(in.ExpressionAttributeValues, ":version")
 	}
-	_, held, err := s.table.update(ctx, in)
-	if err == nil && !held {
-		err = cloud.ErrConflict
+	_, err := s.table.client.UpdateItem(ctx, in, once)
+	if refused := new(types.ConditionalCheckFailedException); errors.As(err, &refused) {
+		return 0, fmt.Errorf("change the shared value %s: %w", name, cloud.ErrConflict)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("change the shared value %s: %w", name, err)
+		return 0, failed("change the shared value "+name, err)
 	}
 	return version + 1, nil
 }

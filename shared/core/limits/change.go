@@ -120,7 +120,7 @@ func (t *Taker) plan(s State, now time.Time, held block) (State, Grant, error) {
 	a := t.ask(now)
 	g, err := next.Take(now, t.limits, a)
 	if err != nil {
-		t.refuse(now, err, a.Least)
+		t.refuse(now, err, t.least)
 		return s, Grant{}, err
 	}
 	return next, g, nil
@@ -129,23 +129,19 @@ func (t *Taker) plan(s State, now time.Time, held block) (State, Grant, error) {
 // ask counts the queries that wait, and what would be of use besides: as much as
 // was used lately, in the time that a block may be spent in.
 func (t *Taker) ask(now time.Time) Ask {
-	a := Ask{NeedSlots: len(t.waiting)}
+	a := Ask{Slots: t.recent.peak}
 	var hold time.Duration
+	t.least = t.waiting[0].cost
 	for _, w := range t.waiting {
 		w.asked = true
-		a.Need += w.cost
+		a.Costs = append(a.Costs, w.cost)
 		hold = max(hold, w.hold)
-		if a.Least == 0 || w.cost < a.Least {
-			a.Least = w.cost
-		}
+		t.least = min(t.least, w.cost)
 	}
-	t.least = a.Least
-	a.Want = a.Need
 	if !t.recent.since.IsZero() {
 		over := max(time.Second, now.Sub(t.recent.since))
-		a.Want += picoUSD(float64(t.recent.money) * float64(blockTime) / float64(over))
+		a.Spare = picoUSD(float64(t.recent.money) * float64(blockTime) / float64(over))
 	}
-	a.WantSlots = max(a.NeedSlots, t.recent.peak)
 	a.Until = now.Add(hold + blockTime)
 	return a
 }

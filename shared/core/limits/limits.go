@@ -132,15 +132,12 @@ func (s *State) held() (n int) {
 
 // Ask is what a process asks for.
 type Ask struct {
-	// Least is the cost of the cheapest query that waits: with less nothing is granted.
-	Least picoUSD
-	// Need is the cost of all queries that wait, and NeedSlots their number.
-	Need      picoUSD
-	NeedSlots int
-	// Want and WantSlots are what would be of use, Need included. The spare comes
-	// in whole multiples of Least.
-	Want      picoUSD
-	WantSlots int
+	// Costs are those of the queries that wait, in their order.
+	Costs []picoUSD
+	// Spare is the money that would be of use besides, in whole multiples of the
+	// first cost, and Slots the places, those of the waiting queries included.
+	Spare picoUSD
+	Slots int
 	// Until is when the leased places end.
 	Until time.Time
 }
@@ -152,22 +149,29 @@ type Grant struct {
 	Slots Slots
 }
 
-// Take grants what is asked for as far as it is there: what is needed, then a
-// share of the rest. At least one query can run on a grant. ErrBudget or
-// ErrConcurrency, with nothing changed but what has ended, when none can.
+// Take grants what is asked for as far as it is there: first what the waiting
+// queries need, each its money and its place or neither, then a share of the
+// rest. ErrBudget or ErrConcurrency, with nothing changed but what has ended,
+// when not one of them can run.
 func (s *State) Take(now time.Time, l Limits, a Ask) (Grant, error) {
 	s.advance(now)
 	free, left := l.Concurrency-s.held(), pico(l.BudgetUSD)-s.Spent
 	if free < 1 {
 		return Grant{}, ErrConcurrency
 	}
-	if !left.covers(a.Least) {
+	g := Grant{Hour: s.Hour, Slots: Slots{EndS: endSecond(now, a.Until)}}
+	for _, cost := range a.Costs {
+		if g.Slots.N < free && (left - g.Money).covers(cost) {
+			g.Money += min(cost, left-g.Money)
+			g.Slots.N++
+		}
+	}
+	if g.Slots.N == 0 {
 		return Grant{}, ErrBudget
 	}
-	g := Grant{
-		Hour:  s.Hour,
-		Money: share(left, a.Need, a.Want, max(1, a.Least)),
-		Slots: Slots{EndS: endSecond(now, a.Until), N: share(free, a.NeedSlots, a.WantSlots, 1)},
+	if n := g.Slots.N; n == len(a.Costs) {
+		g.Money += spare(left-g.Money, a.Spare, max(1, a.Costs[0]))
+		g.Slots.N += spare(free-n, a.Slots-n, 1)
 	}
 	s.Spent += g.Money
 	at, there := slices.BinarySearchFunc(s.Leases, g.Slots.EndS, func(l Slots, end int64) int { return int(l.EndS - end) })
@@ -179,14 +183,10 @@ func (s *State) Take(now time.Time, l Limits, a Ask) (Grant, error) {
 	return g, nil
 }
 
-// share returns what is needed, as far as it is free, and of the rest at most
-// one part in spareShare, in whole units, if it is wanted.
-func share[T int | picoUSD](free, need, want, unit T) T {
-	if free <= need {
-		return free
-	}
-	spare := min(want-need, (free-need)/spareShare)
-	return need + max(0, spare)/unit*unit
+// spare returns what is wanted, in whole units and at most one part in
+// spareShare of what is free.
+func spare[T int | picoUSD](free, want, unit T) T {
+	return max(0, min(want, free/spareShare)) / unit * unit
 }
 
 // endSecond rounds the end of a lease up to a multiple of a second, or of more

@@ -3,6 +3,7 @@ package limits
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,12 +19,13 @@ var (
 
 // one asks for one query that costs as much as given.
 func one(cost picoUSD) Ask {
-	return Ask{Least: cost, Need: cost, NeedSlots: 1, Want: cost, WantSlots: 1, Until: minute7.Add(30 * time.Second)}
+	return Ask{Costs: []picoUSD{cost}, Until: minute7.Add(30 * time.Second)}
 }
 
 func TestTake(t *testing.T) {
 	hour := hourOf(noon)
-	many := Ask{Least: 10, Need: 30, NeedSlots: 3, Want: 1000, WantSlots: 100, Until: minute7.Add(30 * time.Second)}
+	many := Ask{Costs: []picoUSD{10, 10, 10}, Spare: 970, Slots: 100, Until: minute7.Add(30 * time.Second)}
+	cheap := Ask{Costs: []picoUSD{50, 10}, Until: minute7.Add(30 * time.Second)}
 	for _, tc := range []struct {
 		name   string
 		state  State
@@ -47,7 +49,9 @@ func TestTake(t *testing.T) {
 		{"a lease that may not have ended", State{Leases: []Slots{{minute7.Unix() - 2, 8}}}, Limits{1, 8}, one(10), 0, 0, ErrConcurrency},
 		{"more places are leased than may be", State{Leases: []Slots{{minute7.Unix(), 9}}}, Limits{1, 8}, one(10), 0, 0, ErrConcurrency},
 		{"what is needed of little", State{}, Limits{100e-12, 8}, many, 30, 3, nil},
-		{"all that is left", State{Hour: hour, Spent: 75}, Limits{100e-12, 2}, many, 25, 2, nil},
+		{"no money without a place", State{}, Limits{100e-12, 2}, many, 20, 2, nil},
+		{"no place without money", State{Hour: hour, Spent: 75}, Limits{100e-12, 8}, many, 20, 2, nil},
+		{"the one that can be paid", State{Hour: hour, Spent: 60}, Limits{100e-12, 8}, cheap, 10, 1, nil},
 		{"a share of much", State{}, Limits{64_305e-12, 3 + 64*5}, many, 1000, 8, nil},
 		{"a share of what is left, in whole queries", State{}, Limits{(30 + 64*29) * 1e-12, 3 + 63}, many, 50, 3, nil},
 	} {
@@ -80,7 +84,7 @@ func TestNoMoreIsTakenThanThereIs(t *testing.T) {
 			} else {
 				cost := picoUSD(rapid.IntRange(1, 300).Draw(rt, "cost"))
 				n := rapid.IntRange(1, 5).Draw(rt, "queries")
-				g, err := s.Take(clock, l, Ask{Least: cost, Need: cost * picoUSD(n), NeedSlots: n, Want: cost * 50, WantSlots: 50,
+				g, err := s.Take(clock, l, Ask{Costs: slices.Repeat([]picoUSD{cost}, n), Spare: cost * 50, Slots: 50,
 					Until: clock.Add(time.Duration(rapid.IntRange(1, 20).Draw(rt, "seconds")) * time.Second)})
 				if err == nil {
 					out = append(out, g)
@@ -133,7 +137,7 @@ func TestLeasesHaveFewEnds(t *testing.T) {
 	var s State
 	for i := range 10_000 {
 		now := minute7.Add(time.Duration(i) * 50 * time.Millisecond)
-		if _, err := s.Take(now, Limits{math.Inf(1), 1 << 20}, Ask{Least: 1, Need: 1, NeedSlots: 1, Until: now.Add(5 * time.Minute)}); err != nil {
+		if _, err := s.Take(now, Limits{math.Inf(1), 1 << 20}, Ask{Costs: []picoUSD{1}, Until: now.Add(5 * time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 	}

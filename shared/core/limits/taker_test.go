@@ -305,20 +305,21 @@ func TestFewWritesAreNeeded(t *testing.T) {
 			withinAnHour()
 			const queries = 3000 // 50 a second
 			var all sync.WaitGroup
+			var refused atomic.Int64
 			for i := range queries {
 				p := s.random.IntN(len(s.takers))
 				all.Go(func() {
 					<-time.After(time.Duration(i) * time.Minute / queries)
 					if !s.run(p, tc.limits, 300*time.Millisecond) {
-						t.Errorf("%s: a query was refused", tc.name)
+						refused.Add(1) // others changed the state ten times meanwhile
 					}
 				})
 			}
 			all.Wait()
 			stored, tried := float64(s.stored)/queries, float64(s.writes)/queries
 			t.Logf("%s: %.3f writes a query, %.3f with those that met others', %.3f reads", tc.name, stored, tried, float64(s.reads)/queries)
-			if stored > tc.most {
-				t.Errorf("%s: %.3f writes a query, want at most %v", tc.name, stored, tc.most)
+			if n := refused.Load(); stored > tc.most || n > queries/100 {
+				t.Errorf("%s: %.3f writes a query, want at most %v; %d of %d were refused", tc.name, stored, tc.most, n, queries)
 			}
 		})
 	}
@@ -356,6 +357,50 @@ func TestWhatIsHeldIsUsedWithoutAsking(t *testing.T) {
 		take(t, k, l)
 		if s.reads != reads+1 {
 			t.Errorf("%d reads after the block's time, want 1", s.reads-reads)
+		}
+	})
+}
+
+// Money is of the hour that it was taken in, a place of the time that it is
+// leased for.
+func TestNoLeaseIsStretched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := time.Now().Truncate(time.Hour).Add(time.Hour)
+		s, l := newStore(1), Limits{BudgetUSD: 1, Concurrency: 1000}
+		k := s.taker(time.Until(next.Add(-5 * time.Second)))
+		for range 2 { // the second takes a block
+			take(t, k, l).Done(costUSD)
+		}
+		before := take(t, k, l)
+		before.Done(costUSD)
+		<-time.After(6 * time.Second)
+		after := take(t, k, l)
+		if after.hour != before.hour+1 {
+			t.Errorf("a query of hour %d is paid by hour %d", before.hour+1, after.hour)
+		}
+		after.Done(0) // its place is idle, and does not last
+		long, err := k.Take(t.Context(), l, Query{CostUSD: costUSD, Hold: time.Minute})
+		if err != nil || time.Unix(long.endS, 0).Before(k.o.Now().Add(time.Minute)) {
+			t.Errorf("a query of a minute has a place until %d, error %v", long.endS, err)
+		}
+	})
+}
+
+// What a query of the hour before gives back, while the new hour's money is
+// being taken, is none of that.
+func TestMoneyIsNotCarriedIntoTheNextHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := time.Now().Truncate(time.Hour).Add(time.Hour)
+		s, l := newStore(1), Limits{BudgetUSD: 10 * costUSD, Concurrency: 8}
+		k := s.taker(time.Until(next.Add(-time.Second)))
+		old := take(t, k, l)
+		<-time.After(next.Sub(k.o.Now()) - time.Microsecond)
+		done := make(chan *Lease)
+		go func() { done <- take(t, k, l) }()
+		synctest.Wait() // the change has begun, and reads
+		old.Done(0)
+		if lease := <-done; lease.hour != old.hour+1 || k.block.money != 0 {
+			t.Errorf("hour %d paid, %d pUSD are held", lease.hour, k.block.money)
 		}
 	})
 }
