@@ -189,7 +189,7 @@ func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.H
 		}
 	})
 	m.home = owner.Cloud()
-	m.metrics = newTallied(m.home.Metrics)
+	m.metrics = newTallied(m.home.Metrics, time.Now())
 	m.home.Metrics = m.metrics
 	if err := m.storeSettings(ctx); err != nil {
 		return nil, err
