@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"paragon/shared/core/tally"
 )
 
 // Value is a metric's value for some dimensions, a list of name=value.
@@ -12,6 +14,7 @@ type Value struct {
 	Metric     Metric
 	Dimensions []string
 	Value      float64
+	Histogram  tally.Histogram // instead, of a histogram
 }
 
 // WriteText writes values in Prometheus' text format, version 0.0.4: each
@@ -31,11 +34,36 @@ func WriteText(w io.Writer, values []Value) error {
 			}
 			before = name
 		}
-		if _, err := fmt.Fprintf(w, "%s%s %g\n", name, labels(v.Dimensions), v.Value); err != nil {
+		if _, err := io.WriteString(w, v.text(name)); err != nil {
 			return fmt.Errorf("write metrics: %w", err)
 		}
 	}
 	return nil
+}
+
+// text is a value's lines.
+func (v Value) text(name string) string {
+	if v.Metric.Kind != Histogram {
+		return fmt.Sprintf("%s%s %g\n", name, labels(v.Dimensions), v.Value)
+	}
+	counts := make([]int64, tally.BucketCount)
+	for place, n := range v.Histogram.Buckets {
+		counts[place] = n
+	}
+	var b strings.Builder
+	var below int64
+	bucket := func(bound string) {
+		fmt.Fprintf(&b, "%s_bucket%s %d\n", name, labels(append(slices.Clone(v.Dimensions), bound)), below)
+	}
+	for place, n := range counts {
+		below += n
+		if tally.HalfDoubling(place) {
+			bucket(fmt.Sprintf("le=%.6g", tally.UpperMS(place)))
+		}
+	}
+	bucket("le=+Inf")
+	fmt.Fprintf(&b, "%s_sum%s %g\n%s_count%s %d\n", name, labels(v.Dimensions), v.Histogram.SumMS(), name, labels(v.Dimensions), below)
+	return b.String()
 }
 
 var helpEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`)

@@ -16,6 +16,8 @@ type Kind string
 const (
 	Counter Kind = "counter" // values of a period add up
 	Gauge   Kind = "gauge"   // the last value counts
+	// Histogram counts values by buckets: package tally's, two of them a doubling.
+	Histogram Kind = "histogram"
 )
 
 // Metric is one thing that is measured.
@@ -30,11 +32,20 @@ type Metric struct {
 	// by then without a call. CloudWatch takes them from there within a minute or
 	// so; the controller reads the last two again at each tick.
 	Logged bool
+	// Reported metrics are in the workers' reports, from which the status is made.
+	// Nobody puts them: in an account they are no metrics of CloudWatch's.
+	Reported bool
 }
 
 // inLog returns the metric as one that goes out with a function's log.
 func (m Metric) inLog() Metric {
 	m.Logged = true
+	return m
+}
+
+// inReports returns the metric as one that workers report.
+func (m Metric) inReports() Metric {
+	m.Reported = true
 	return m
 }
 
@@ -66,10 +77,28 @@ var (
 	Faults  = metric("settings_faults", Gauge, "values", nil, "Settings whose value is not taken; the last good one is in force.").inLog()
 )
 
+// byTask are the dimensions of what is counted of each task's queries.
+var byTask = []string{"task", "class"}
+
+// The metrics of how queries end, by what the workers count.
+var (
+	Refused    = metric("refused", Counter, "queries", byTask, "Valid queries that were turned away for want of capacity or budget.").inReports()
+	Answered   = metric("answered", Counter, "queries", byTask, "Queries that ended with a result.").inReports()
+	Met        = metric("met", Counter, "queries", byTask, "Queries that were answered within their bound.").inReports()
+	Overflowed = metric("overflowed", Counter, "queries", byTask, "Queries that inference functions answered.").inReports()
+	Failed     = metric("failed", Counter, "queries", byTask, "Queries that ended without a result before they expired.").inReports()
+	Expired    = metric("expired", Counter, "queries", byTask, "Queries that expired.").inReports()
+	Cancelled  = metric("cancelled", Counter, "queries", byTask, "Queries that their callers cancelled.").inReports()
+	QueryUSD   = metric("query_usd", Counter, "USD", byTask, "What the answers took of workers' and functions' time, without the machinery.").inReports()
+	Latency    = metric("latency_ms", Histogram, "ms", byTask, "From acceptance to the answer, of answered queries.").inReports()
+	Wait       = metric("wait_ms", Histogram, "ms", byTask, "From acceptance to the start of the run, of answered queries.").inReports()
+)
+
 // All lists every metric, those of a tick last.
 func All() []Metric {
 	return slices.Concat(
 		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, LateWrites},
+		[]Metric{Refused, Answered, Met, Overflowed, Failed, Expired, Cancelled, QueryUSD, Latency, Wait},
 		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Faults},
 	)
 }

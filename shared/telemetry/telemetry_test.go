@@ -17,6 +17,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry"
 )
 
@@ -30,6 +31,8 @@ const reference = "../../docs/metrics.md"
 const ways = `
 What a tick decides by is *put*: PutMetricData, at one-second resolution. What people, dashboards and alarms look at is *logged*: it goes out with the function's log in CloudWatch's embedded metric format, at the log's price instead of a call's. CloudWatch extracts metrics from logs [asynchronously](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html), within no stated time, and [at least once, with duplicates now and then](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html): arrivals that came late would pass for none, and doubled ones for load. What functions cost may be told late or now and then twice: told twice, the hour's budget is spent a little sooner; told late, the hour may cost more than its budget by what functions cost meanwhile, as the API counts what it booked only until the next tick.
 
+What is *reported* is no metric of CloudWatch's: workers count it and send it with their reports, and the status shows what became of the last minute's and the last hour's queries. A histogram has a bucket for each power of the square root of two, from 0.0625 ms to 524 s; it is counted in buckets four times as fine, from which the status takes its percentiles.
+
 Arrivals are put by each busy environment of the API every ` + "`metric_settle_seconds`" + ` less two, as no tick looks at younger ones: [costs.md](costs.md) has what that takes.
 `
 
@@ -42,8 +45,11 @@ func TestReference(t *testing.T) {
 		"| metric | kind | unit | dimensions | in an account | what it is |\n|---|---|---|---|---|---|\n")
 	for _, m := range telemetry.All() {
 		way := "put"
-		if m.Logged {
+		switch {
+		case m.Logged:
 			way = "logged"
+		case m.Reported:
+			way = "reported"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, strings.Join(m.Dimensions, ", "), way, m.Doc)
 	}
@@ -76,9 +82,9 @@ func TestEveryMetricIsNamedOnceAndDescribed(t *testing.T) {
 func TestWriteText(t *testing.T) {
 	var b strings.Builder
 	err := telemetry.WriteText(&b, []telemetry.Value{
-		{telemetry.Ready, telemetry.PoolOf("general"), 3},
-		{telemetry.Arrivals, telemetry.TaskClass(`a"b\`, "strict"), 12},
-		{telemetry.Arrivals, telemetry.TaskClass("c", "relaxed"), 0.5},
+		{Metric: telemetry.Ready, Dimensions: telemetry.PoolOf("general"), Value: 3},
+		{Metric: telemetry.Arrivals, Dimensions: telemetry.TaskClass(`a"b\`, "strict"), Value: 12},
+		{Metric: telemetry.Arrivals, Dimensions: telemetry.TaskClass("c", "relaxed"), Value: 0.5},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +99,29 @@ paragon_workers_ready{pool="general"} 3
 `
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestWriteHistograms(t *testing.T) {
+	var b strings.Builder
+	ms := tally.NewHistogram(0.01, 0.5, 0.7, 1.5, 3, 2e6)
+	if err := telemetry.WriteText(&b, []telemetry.Value{{Metric: telemetry.Latency, Dimensions: telemetry.TaskClass("c", "strict"), Histogram: ms}}); err != nil {
+		t.Fatal(err)
+	}
+	got := b.String()
+	for _, want := range []string{
+		"# TYPE paragon_latency_ms histogram", `paragon_latency_ms_bucket{task="c",class="strict",le="0.0625"} 1`,
+		`paragon_latency_ms_bucket{task="c",class="strict",le="0.5"} 2`, `paragon_latency_ms_bucket{task="c",class="strict",le="1"} 3`,
+		`paragon_latency_ms_bucket{task="c",class="strict",le="1.41421"} 3`, `paragon_latency_ms_bucket{task="c",class="strict",le="2"} 4`,
+		`paragon_latency_ms_bucket{task="c",class="strict",le="524288"} 5`, `paragon_latency_ms_bucket{task="c",class="strict",le="+Inf"} 6`,
+		fmt.Sprintf(`paragon_latency_ms_sum{task="c",class="strict"} %g`, ms.SumMS()), `paragon_latency_ms_count{task="c",class="strict"} 6`,
+	} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "_bucket"); n != 48 {
+		t.Errorf("%d buckets", n)
 	}
 }
 

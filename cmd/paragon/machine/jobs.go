@@ -37,7 +37,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		m.followSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
-		func(ctx context.Context) { m.metrics.follow(ctx, m.meter.since) },
+		func(ctx context.Context) { m.metrics.follow(ctx, m.home.Fleet, m.meter.since) },
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }

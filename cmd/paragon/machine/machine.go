@@ -196,7 +196,7 @@ func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.H
 		return nil, err
 	}
 	m.home = owner.Cloud()
-	m.metrics = newTallied(m.home.Metrics)
+	m.metrics = newTallied(m.home.Metrics, time.Now())
 	m.home.Metrics = m.metrics
 	if err := m.storeSettings(ctx); err != nil {
 		return nil, err

@@ -8,21 +8,26 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry"
 )
 
 // tallied are metrics that are also kept as they stand, for Prometheus: the
-// sums of counters since this process began, and the last values of gauges.
+// sums of counters since this process began, the last values of gauges, and
+// what the workers have counted.
 type tallied struct {
 	cloud.Metrics
 	known map[string]telemetry.Metric
 
 	mu     sync.Mutex // guards what follows
 	values map[string]telemetry.Value
+
+	tracker tally.Tracker
+	counted []tally.Tally // by task and class
 }
 
-func newTallied(m cloud.Metrics) *tallied {
-	t := &tallied{Metrics: m, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}}
+func newTallied(m cloud.Metrics, now time.Time) *tallied {
+	t := &tallied{Metrics: m, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now)}
 	for _, k := range telemetry.All() {
 		t.known[k.Name] = k
 	}
@@ -72,11 +77,55 @@ func (t *tallied) snapshot() []telemetry.Value {
 	for _, v := range t.values {
 		out = append(out, v)
 	}
+	for _, c := range t.counted {
+		out = append(out, countedValues(c)...)
+	}
 	return out
 }
 
-// follow counts late writes, which the store itself puts, until ctx ends.
-func (t *tallied) follow(ctx context.Context, since time.Time) {
+// countedValues are the metrics that workers report, of one task and class.
+func countedValues(c tally.Tally) []telemetry.Value {
+	dims := telemetry.TaskClass(c.Task, string(c.Class))
+	count := func(m telemetry.Metric, v float64) telemetry.Value {
+		return telemetry.Value{Metric: m, Dimensions: dims, Value: v}
+	}
+	return []telemetry.Value{
+		count(telemetry.Refused, float64(c.Refused)), count(telemetry.Answered, float64(c.Answered)), count(telemetry.Met, float64(c.Met)),
+		count(telemetry.Overflowed, float64(c.Overflowed)), count(telemetry.Failed, float64(c.Failed)), count(telemetry.Expired, float64(c.Expired)),
+		count(telemetry.Cancelled, float64(c.Cancelled)), count(telemetry.QueryUSD, c.CostUSD),
+		{Metric: telemetry.Latency, Dimensions: dims, Histogram: c.Latency}, {Metric: telemetry.Wait, Dimensions: dims, Histogram: c.Wait},
+	}
+}
+
+// fleetTallies is where the workers' counts are read.
+type fleetTallies interface {
+	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
+}
+
+// count adds what the workers of some pools have counted since the last time.
+// Pools that cannot be read are read the next time.
+func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, pools ...string) {
+	var more []tally.Tally
+	for _, pool := range pools {
+		snapshots, err := fleet.Tallies(ctx, pool)
+		if err != nil {
+			continue
+		}
+		t.mu.Lock()
+		for id, s := range snapshots {
+			more = append(more, t.tracker.Follow(pool+"/"+id, s, now)...)
+		}
+		t.mu.Unlock()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tracker.Forget(now)
+	t.counted = tally.Group(append(t.counted, more...), tally.ByTask)
+}
+
+// follow counts what others have counted, until ctx ends: the workers, and late
+// writes, which the store itself puts.
+func (t *tallied) follow(ctx context.Context, fleet fleetTallies, since time.Time) {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for {
@@ -84,6 +133,7 @@ func (t *tallied) follow(ctx context.Context, since time.Time) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			t.count(ctx, fleet, now, Pool, cloud.FunctionsPool)
 			series, err := t.Metrics.Series(ctx, cloud.LateWrites, nil, since, now.Add(time.Second), time.Hour)
 			if err != nil {
 				continue

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry"
 )
 
@@ -26,9 +28,46 @@ func (s *silent) Put(context.Context, ...cloud.Point) error {
 	return nil
 }
 
+// talliesOf are the tallies of one pool.
+type talliesOf map[string]tally.Snapshot
+
+func (f talliesOf) Tallies(_ context.Context, pool string) (map[string]tally.Snapshot, error) {
+	if pool != Pool {
+		return nil, errors.New("no such pool")
+	}
+	return f, nil
+}
+
+func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
+	now := time.Now()
+	m, fleet, book := newTallied(&silent{}, now), talliesOf{}, tally.NewBook(now)
+	for i := range 3 {
+		for _, model := range []string{"x", "y"} {
+			book.Ended(tally.Key{Task: "a", Model: model, Class: query.Strict}, tally.Observation{State: query.Succeeded, Met: i > 0, Overflowed: i == 0, LatencyMS: 10})
+		}
+		now = now.Add(time.Second)
+		fleet["w-1"] = book.Snapshot(now)
+		m.count(t.Context(), fleet, now, Pool, "other")
+	}
+	fleet["w-2"] = fleet["w-1"]
+	delete(fleet, "w-1") // gone, but what it counted stays
+	m.count(t.Context(), fleet, now, Pool)
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:8080/metrics", nil))
+	for _, want := range []string{
+		`paragon_answered_total{task="a",class="strict"} 12`, `paragon_met_total{task="a",class="strict"} 8`, `paragon_overflowed_total{task="a",class="strict"} 4`,
+		`paragon_failed_total{task="a",class="strict"} 0`, `paragon_latency_ms_bucket{task="a",class="strict",le="8"} 0`,
+		`paragon_latency_ms_bucket{task="a",class="strict",le="16"} 12`, `paragon_latency_ms_count{task="a",class="strict"} 12`,
+	} {
+		if !strings.Contains(w.Body.String(), want+"\n") {
+			t.Errorf("no %s in\n%s", want, w.Body)
+		}
+	}
+}
+
 func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 	under := &silent{}
-	m := newTallied(under)
+	m := newTallied(under, time.Now())
 	put := func(metric telemetry.Metric, v float64, dims ...string) error {
 		return m.Put(t.Context(), cloud.Point{Metric: metric.Name, Dimensions: dims, At: time.Now(), Value: v})
 	}

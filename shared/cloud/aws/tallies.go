@@ -32,18 +32,24 @@ func (f *fleet) putTallies(ctx context.Context, r cloud.WorkerReport) error {
 	if err != nil {
 		return err
 	}
-	row := tallyKey(r.Pool, r.ID)
-	row[talliesAttribute], row[talliedAttribute] = doc, number(f.now().Unix())
-	row[names.StateTTL] = number(f.now().Add(cloud.TalliesKept).Unix())
-	_, err = f.table.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &f.table.name, Item: row})
-	return failed("store the tallies of worker "+r.ID, err)
+	_, _, err = f.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: tallyKey(r.Pool, r.ID), UpdateExpression: aws.String("SET #tallies = :tallies, #tallied = :now, #ttl = :ttl"),
+		ExpressionAttributeNames: placeholders(talliesAttribute, talliedAttribute, names.StateTTL),
+		ExpressionAttributeValues: item{
+			":tallies": doc, ":now": number(f.now().Unix()), ":ttl": number(f.now().Add(cloud.TalliesKept).Unix()),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("store the tallies of worker %s: %w", r.ID, err)
+	}
+	return nil
 }
 
-// Tallies implements cloud.Fleet. DynamoDB deletes rows late: those that are
-// over are left out.
+// Tallies implements cloud.Fleet. They are cumulative, so that a read which is
+// a moment late, at half the price, loses nothing. DynamoDB deletes rows late:
+// those that are over are left out.
 func (f *fleet) Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error) {
 	rows, err := f.table.search(ctx, &dynamodb.QueryInput{
-		ConsistentRead:            aws.Bool(true),
 		KeyConditionExpression:    aws.String("#pk = :pool"),
 		ExpressionAttributeNames:  placeholders(names.StateKey),
 		ExpressionAttributeValues: item{":pool": text("tallies#" + pool)},

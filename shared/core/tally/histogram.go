@@ -45,6 +45,12 @@ func UpperMS(place int) float64 {
 	return power(lowest + place)
 }
 
+// HalfDoubling tells whether a bucket's upper bound is a power of the square
+// root of two: two bounds for each doubling, for who wants fewer buckets.
+func HalfDoubling(place int) bool {
+	return place < bucketCount-1 && (place+lowest)%(perDoubling/2) == 0
+}
+
 // BucketCount is how many buckets there are.
 const BucketCount = bucketCount
 
