@@ -51,7 +51,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	}
 	f := &front{}
 	config := intake.Config{
-		Records: c.Records, Attempts: c.Attempts, Fleet: c.Fleet, Queues: c.Queues, Metrics: c.Metrics, Blobs: c.Blobs, Votes: c.Votes,
+		Records: c.Records, Attempts: c.Attempts, Shared: c.Shared, Fleet: c.Fleet, Queues: c.Queues, Metrics: c.Metrics, Blobs: c.Blobs, Votes: c.Votes,
 		Keys: keys, Worker: w, Counts: w.Counts, Catalogue: catalogue, Settings: w.Settings, Arch: w.Arch,
 		Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}}, Traces: w.Traces, Log: w.Log,
 	}
@@ -64,6 +64,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if f.intake, err = intake.New(config); err != nil {
 		return nil, err
 	}
+	w.Overflow = f.intake.MayOverflow
 	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: httpapi.BalancedOwner, AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 		return nil, err
 	}
 	svc, err := intake.New(intake.Config{
-		Records: cloud.Records, Attempts: cloud.Attempts, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics,
+		Records: cloud.Records, Attempts: cloud.Attempts, Shared: cloud.Shared, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics,
 		Blobs: cloud.Blobs, Votes: cloud.Votes, Keys: keys, Functions: functions,
 		Catalogue: catalogue, Settings: tunables.Current, Arch: arch,
 		Pools: poolsOf(pools), Status: deployment, Traces: traces.Tracing(),

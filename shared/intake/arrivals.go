@@ -16,6 +16,9 @@ import (
 // dimensions task and class.
 var MetricArrivals = telemetry.Arrivals.Name
 
+// giveBackEvery is how often leases to overflow are given back that are not used.
+const giveBackEvery = time.Second
+
 // lastFlush bounds the write at the end.
 const lastFlush = time.Second
 
@@ -83,9 +86,11 @@ func ArrivalDimensions(task string, c query.Class) []string {
 	return telemetry.TaskClass(task, string(c))
 }
 
-// Flush writes the arrivals counted since the last one. What cannot be written
+// Flush gives back the leases to overflow that are not used, and writes the
+// arrivals counted since the last one. What cannot be written
 // is kept for the next.
 func (s *Service) Flush(ctx context.Context) error {
+	s.limits.Flush(ctx)
 	counts := s.arrivals.take()
 	if len(counts) == 0 {
 		return nil
@@ -142,6 +147,8 @@ func (s *Service) asks(p plan, set settings.Settings) demand {
 func (s *Service) Run(ctx context.Context) {
 	next := time.NewTimer(flushEvery(s.Settings()))
 	defer next.Stop()
+	idle := time.NewTicker(giveBackEvery)
+	defer idle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -152,6 +159,8 @@ func (s *Service) Run(ctx context.Context) {
 		case <-next.C:
 			s.flush(ctx)
 			next.Reset(flushEvery(s.Settings()))
+		case <-idle.C:
+			s.limits.Flush(ctx)
 		}
 	}
 }

@@ -1,60 +1,121 @@
 package intake
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
+	"paragon/shared/cloud"
+	"paragon/shared/core/limits"
+	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
+	"paragon/shared/core/query"
+	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
 )
 
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
 const OverBudget Kind = "over-budget"
 
+// LimitsName is the name of the stage's limits on overflow in cloud.Shared: all
+// that lets queries overflow takes its leases there.
+const LimitsName = "overflow-limits"
+
+// NewLimits returns a taker of leases from a stage's limits on overflow.
+func NewLimits(store cloud.Shared, now func() time.Time) *limits.Taker {
+	return limits.NewTaker(limits.Options{
+		Store: store, Name: LimitsName, Conflict: cloud.ErrConflict, Now: now,
+		Jitter: func(limit time.Duration) time.Duration { return rand.N(max(1, limit)) },
+	})
+}
+
+// leased is where a query goes, with the lease that lets it overflow.
+type leased struct {
+	placement.Choice
+	lease *limits.Lease // nil unless it overflows
+}
+
+// withLease takes a lease for a choice that overflows. Without one the query
+// does not overflow: it waits for a worker, late; a strict one that the budget
+// does not cover is refused, as is one for which there is no worker.
+func (s *Service) withLease(ctx context.Context, q *taking, c placement.Choice, choose func(placement.Ask) placement.Choice) (leased, error) {
+	if c.Route != placement.ToOverflow {
+		return leased{Choice: c}, nil
+	}
+	l, err := s.limits.Take(ctx, s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.functionUSD, Hold: q.hold()})
+	switch {
+	case err == nil:
+		return leased{c, l}, nil
+	case ctx.Err() != nil:
+		return leased{}, fmt.Errorf("take a lease to overflow: %w", ctx.Err())
+	case errors.Is(err, limits.ErrBudget) && q.class == query.Strict:
+		return leased{}, overBudget(q, s.Now())
+	case c.Reason == placement.NoWorkers && q.class == query.Strict:
+		no := refuse(NoCapacity, "", "no worker is ready, and %v", err)
+		no.RetryAfter = time.Second
+		return leased{}, no
+	}
+	a := q.ask
+	a.OverflowAllowed = false
+	return leased{Choice: choose(a)}, nil
+}
+
+// hold is within what time a query that overflows has certainly left the
+// functions: its place on them ends by itself then, should nobody return it.
+func (q *taking) hold() time.Duration {
+	return query.Duration(q.set.OverflowPathMS+2*q.chosen.LatencyMS) + time.Second
+}
+
+// MayOverflow takes a lease for a query that a worker hands over to the
+// functions: its place there ends by itself. It is false where the limits let no
+// more.
+func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
+	set := s.Settings()
+	model, ok := s.Catalogue.Model(m.Model)
+	if !ok {
+		return false
+	}
+	boundMS := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
+	last, ok := rightsizing.Last(s.Catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
+	if !ok {
+		return false
+	}
+	l, err := s.limits.Take(ctx, s.overflowLimits(set), limits.Query{
+		CostUSD: last.Size.QueryUSD, Hold: query.Duration(set.OverflowPathMS+2*last.Size.P95MS) + time.Second,
+	})
+	if err != nil {
+		return false
+	}
+	l.Leave()
+	return true
+}
+
+// overflowLimits are the stage's limits now. Workers come first in the budget,
+// as they are paid for whatever they do.
+func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
+	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: set.MaxOverflowConcurrency}
+	if set.HourlyBudgetUSD > 0 {
+		l.BudgetUSD = max(0, set.HourlyBudgetUSD-s.fleet.workersHourUSD())
+	}
+	return l
+}
+
 // overBudget is the refusal of a query that only a function could answer in
 // time and that the rest of the hour's budget does not cover.
-func overBudget(over *pricing.OverBudget, now time.Time, set settings.Settings) *Refusal {
-	r := refuse(OverBudget, "", "no worker has a slot in time, and a function would cost $%.8f where $%.8f are left of the hour's budget of $%g",
-		over.QueryUSD, over.LeftUSD, set.HourlyBudgetUSD)
-	r.RetryAfter = over.Until.Sub(now)
+func overBudget(q *taking, now time.Time) *Refusal {
+	r := refuse(OverBudget, "", "no worker has a slot in time, and a function would cost $%.8f, which what is left of the hour's budget of $%g does not cover",
+		q.asks.functionUSD, q.set.HourlyBudgetUSD)
+	r.RetryAfter = now.Truncate(time.Hour).Add(time.Hour).Sub(now)
 	return r
-}
-
-// admit prices a query for a function against what is left of the hour and
-// books it, or books nothing and tells what is missing.
-func (f *fleetView) admit(pool string, usd float64, now time.Time, set settings.Settings) *pricing.OverBudget {
-	f.spending.Limit(f.limitUSD(pool, now, set))
-	var over *pricing.OverBudget
-	errors.As(f.spending.Admit(now, usd), &over)
-	return over
-}
-
-// limitUSD is what functions may cost until the next tick: what the last one
-// left of this clock hour, as it knows what the whole stage spent. Without its
-// word it is what the workers' hour leaves of the budget: they come first, as
-// they are paid for whatever they do. 0 means no limit.
-func (f *fleetView) limitUSD(pool string, now time.Time, set settings.Settings) float64 {
-	if set.HourlyBudgetUSD == 0 {
-		return 0
-	}
-	left := set.HourlyBudgetUSD - f.workersHourUSD()
-	v := f.estimates[pool].View()
-	if told := v.BudgetLeftUSD; told != nil && v.At.Truncate(time.Hour).Equal(now.Truncate(time.Hour)) {
-		left = *told
-	}
-	return max(left, math.SmallestNonzeroFloat64)
-}
-
-// unbook gives back what was booked for a query that was not taken after all.
-func (f *fleetView) unbook(usd float64, now time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.spending.Settle(now, usd, 0)
 }
 
 // workersHourUSD is what the ready workers cost in an hour.
 func (f *fleetView) workersHourUSD() float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	usd := 0.0
 	for _, p := range f.view.Pools {
 		if in, ok := f.catalogue.Instance(p.InstanceType); ok {

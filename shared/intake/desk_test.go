@@ -43,7 +43,7 @@ func newDesk(t testing.TB, change func(*Config)) desk {
 	t.Cleanup(func() { _ = home.Close() })
 	d.Home = home.Cloud()
 	c := Config{
-		Records: d.Home.Records, Attempts: d.Home.Attempts, Keys: testKeys(t), Fleet: d.Home.Fleet, Queues: d.Home.Queues, Metrics: d.Home.Metrics, Blobs: d.Home.Blobs,
+		Records: d.Home.Records, Attempts: d.Home.Attempts, Shared: d.Home.Shared, Keys: testKeys(t), Fleet: d.Home.Fleet, Queues: d.Home.Queues, Metrics: d.Home.Metrics, Blobs: d.Home.Blobs,
 		Catalogue: catalogue(), Settings: settings.Defaults, Arch: "x86_64", Now: d.clock.now,
 		Pools: []Pool{{Name: "general", Tasks: []string{"digits"}, InstanceType: "c5.large"}},
 	}

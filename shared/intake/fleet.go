@@ -8,7 +8,6 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
-	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -22,7 +21,6 @@ type fleetView struct {
 	mu        sync.Mutex
 	readAt    time.Time // zero until the first read
 	view      cloud.View
-	spending  pricing.Budget // booked for functions, since a tick told what is left of the hour
 	estimates map[string]*placement.Estimate
 
 	catalogue *profile.Catalogue
@@ -99,33 +97,12 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 	if v == nil {
 		return
 	}
-	if tellsOtherwise(f.view, *v) {
-		f.spending = pricing.Budget{}
-	}
 	f.view = *v
 	for _, p := range v.Pools {
 		if e := f.estimates[p.Name]; e != nil {
 			e.See(p)
 		}
 	}
-}
-
-// tellsOtherwise tells whether a view comes with another remainder of the hour's
-// budget: views are written many times a tick, and one that repeats a remainder
-// knows nothing of what was booked against it meanwhile.
-func tellsOtherwise(before, now cloud.View) bool {
-	left := map[string]float64{}
-	for _, p := range before.Pools {
-		if p.BudgetLeftUSD != nil {
-			left[p.Name] = *p.BudgetLeftUSD
-		}
-	}
-	for _, p := range now.Pools {
-		if last, known := left[p.Name]; p.BudgetLeftUSD != nil && (!known || last != *p.BudgetLeftUSD) {
-			return true
-		}
-	}
-	return false
 }
 
 // missedReports is how many heartbeats old a view may be before its workers
@@ -151,60 +128,21 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 }
 
 // rule holds what is asked to the rules of overflow in force.
-func (f *fleetView) rule(pool string, a *placement.Ask) {
+func (f *fleetView) rule(pool string, a placement.Ask) placement.Ask {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	v := f.estimates[pool].View()
 	a.RelaxedOverflow, a.RelaxedAheadMS = v.RelaxedOverflow, v.RelaxedMS
 	if v.NoStrictOverflow && a.Class == query.Strict {
 		a.OverflowAllowed = false
 	}
+	return a
 }
 
-// placed is where a query goes and what was booked for it.
-type placed struct {
-	placement.Choice
-	bookedUSD float64
-}
-
-// place chooses the route of a query over what is known of a pool and, in the
-// same breath, books what it costs and counts a strict query sent to the pool
-// as ahead of later ones, so that a burst sees itself.
-func (f *fleetView) place(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings) (placed, error) {
+// sent counts a strict query that was sent to a pool as ahead of later ones, so
+// that a burst sees itself.
+func (f *fleetView) sent(pool string, now time.Time, serviceMS float64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	runners, aheadMS := f.loadLocked(pool, now, set)
-	f.rule(pool, &a)
-	p, err := f.book(pool, a, functionUSD, now, set, func(a placement.Ask) placement.Choice { return placement.Place(a, runners, aheadMS) })
-	if err == nil && a.Class == query.Strict && p.Route != placement.ToOverflow {
-		f.estimates[pool].Sent(now, a.ServiceMS)
-	}
-	return p, err
-}
-
-// placeBeyond is place for a query for which a worker had no slot in time: it
-// would have ended there in so many milliseconds.
-func (f *fleetView) placeBeyond(pool string, a placement.Ask, endMS, functionUSD float64, now time.Time, set settings.Settings) (placed, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.rule(pool, &a)
-	return f.book(pool, a, functionUSD, now, set, func(a placement.Ask) placement.Choice { return placement.Beyond(a, endMS) })
-}
-
-// book chooses, and books what it costs. What the budget does not cover waits
-// for a worker when it is relaxed and is refused when it is strict.
-func (f *fleetView) book(pool string, a placement.Ask, functionUSD float64, now time.Time, set settings.Settings,
-	choose func(placement.Ask) placement.Choice) (placed, error) {
-	p := placed{Choice: choose(a)}
-	if p.Route != placement.ToOverflow {
-		return p, nil
-	}
-	switch over := f.admit(pool, functionUSD, now, set); {
-	case over == nil:
-		p.bookedUSD = functionUSD
-	case a.Class == query.Strict:
-		return placed{}, overBudget(over, now, set)
-	default:
-		a.OverflowAllowed = false
-		p.Choice = choose(a)
-	}
-	return p, nil
+	f.estimates[pool].Sent(now, serviceMS)
 }

@@ -21,6 +21,7 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/cloud"
+	"paragon/shared/core/limits"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
@@ -125,6 +126,7 @@ func (p Pool) Serves(task string) bool {
 type Config struct {
 	Records   Records
 	Attempts  cloud.Attempts
+	Shared    cloud.Shared // keeps the stage's limits on overflow
 	Fleet     Fleet
 	Queues    Queues
 	Metrics   cloud.Metrics
@@ -162,6 +164,7 @@ type Service struct {
 	Config
 	tables   map[string]*selection.Table // the catalogue prepared for choosing, by pool
 	fleet    *fleetView
+	limits   *limits.Taker
 	waiters  waiters
 	arrivals arrivals
 	learnt   learnt
@@ -188,7 +191,7 @@ func New(c Config) (*Service, error) {
 	}
 	c.Catalogue = runnable(c.Catalogue)
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{},
-		places: make(chan struct{}, mostKeeping)}
+		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now)}
 	for _, p := range c.Pools {
 		s.tables[p.Name] = selection.NewTable(c.Catalogue, c.Arch, p.InstanceType)
 	}
@@ -209,7 +212,7 @@ func runnable(c *profile.Catalogue) *profile.Catalogue {
 
 func (c Config) check() error {
 	switch {
-	case c.Records == nil, c.Attempts == nil, c.Fleet == nil, c.Queues == nil, c.Metrics == nil, c.Blobs == nil:
+	case c.Records == nil, c.Attempts == nil, c.Shared == nil, c.Fleet == nil, c.Queues == nil, c.Metrics == nil, c.Blobs == nil:
 		return errors.New("intake: a part of the home is missing")
 	case c.Catalogue == nil || c.Settings == nil:
 		return errors.New("intake: the catalogue or the settings are missing")

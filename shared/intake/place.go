@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/limits"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
@@ -19,7 +20,7 @@ const NoCapacity Kind = "no-capacity"
 // for it: to a work queue, or to the inference functions.
 func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
 	_, span := s.Traces.Child(ctx, "place")
-	to, err := s.route(q)
+	to, err := s.route(ctx, q)
 	span.Set("route", string(to.Route))
 	span.Set("reason", string(to.Reason))
 	span.End()
@@ -33,15 +34,32 @@ func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
 	}
 	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
-	if err != nil || a.Record.Placement == placedDirect {
-		s.fleet.unbook(to.bookedUSD, q.m.AcceptedAt)
+	if to.lease != nil {
+		s.giveBack(ctx, to.lease, a.Record)
 	}
 	return a, err
 }
 
+// giveBack returns a lease to overflow, with what the query cost; one of a query
+// that still runs ends by itself.
+func (s *Service) giveBack(ctx context.Context, l *limits.Lease, r query.Record) {
+	o := r.Outcome
+	if o == nil && r.State == query.Accepted {
+		l.Leave()
+		return
+	}
+	costUSD := 0.0
+	if o != nil && o.RanOn.Kind != query.OnWorker {
+		costUSD = o.CostUSD
+	}
+	if l.Done(costUSD) {
+		s.limits.Flush(ctx)
+	}
+}
+
 // carryOut does what was chosen: late on this worker, on a function at once, or
 // through a queue.
-func (s *Service) carryOut(ctx context.Context, q *taking, to placed) (Answer, error) {
+func (s *Service) carryOut(ctx context.Context, q *taking, to leased) (Answer, error) {
 	waits := q.terms.Wait > 0
 	switch {
 	case waits && s.Worker != nil && q.class == query.Strict && to.Route != placement.ToOverflow:
@@ -58,15 +76,22 @@ func (s *Service) carryOut(ctx context.Context, q *taking, to placed) (Answer, e
 	return s.queue(ctx, q)
 }
 
-// route chooses where a query goes that is not answered by this process's worker.
-func (s *Service) route(q *taking) (placed, error) {
-	now := q.m.AcceptedAt
-	if q.terms.Wait <= 0 || s.Worker == nil {
-		return s.fleet.place(q.pool.Name, q.ask, q.asks.functionUSD, now, q.set)
+// route chooses where a query goes that this process's worker has no slot for.
+func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
+	now, direct := q.m.AcceptedAt, q.terms.Wait > 0 && s.Worker != nil
+	q.ask = s.fleet.rule(q.pool.Name, q.ask)
+	runners, aheadMS := s.fleet.load(q.pool.Name, now, q.set)
+	choose := func(a placement.Ask) placement.Choice { return placement.Place(a, runners, aheadMS) }
+	if direct {
+		// This worker is the one with the fewest requests: what it has no slot for
+		// in time, the pool has none for.
+		choose = func(a placement.Ask) placement.Choice { return placement.Beyond(a, q.noSlotMS) }
 	}
-	// This worker is the one with the fewest requests: what it has no slot for
-	// in time, the pool has none for.
-	return s.fleet.placeBeyond(q.pool.Name, q.ask, q.noSlotMS, q.asks.functionUSD, now, q.set)
+	to, err := s.withLease(ctx, q, choose(q.ask), choose)
+	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
+		s.fleet.sent(q.pool.Name, now, q.ask.ServiceMS)
+	}
+	return to, err
 }
 
 // onFunction has a function answer a query that its caller waits for. It is not

@@ -126,7 +126,14 @@ func (w *Worker) bounce(late schedule.Late[*lease]) {
 		l.d.Message.Trace = carried
 	}
 	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
-	if err := w.settler.Pass(ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step); err != nil {
+	var err error
+	if w.Overflow == nil || w.Overflow(ctx, l.d.Message) {
+		err = w.settler.Pass(ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step)
+	} else { // it waits for a worker, late
+		step.Why += "; the limits on overflow let no more"
+		err = w.settler.Pin(ctx, l.d, l.d.Queue, settle.Attempts(l.d), step)
+	}
+	if err != nil {
 		w.Log.Warn("could not bounce", "worker", w.ID, "query", l.d.Message.ID, "error", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"paragon/shared/cloud/settle"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
@@ -65,6 +66,9 @@ type Options struct {
 	// Linger is for how long a worker that drains goes on answering requests: until
 	// its balancer sends it none.
 	Linger time.Duration
+	// Overflow asks for leave to hand a query over to the functions; nil always
+	// has it.
+	Overflow func(ctx context.Context, m query.Message) bool
 	// Counts is what this process has counted; nil counts nothing.
 	Counts *tally.Book
 	Traces *tracing.Tracer // nil traces nothing

@@ -24,7 +24,7 @@ import (
 // serveAPI starts the intake and serves it, with the page beside it.
 func (m *Machine) serveAPI(owner *local.Home) error {
 	svc, err := intake.New(intake.Config{
-		Records: m.home.Records, Attempts: m.home.Attempts, Keys: m.keys, Fleet: m.home.Fleet, Queues: m.home.Queues, Metrics: m.home.Metrics, Blobs: m.home.Blobs,
+		Records: m.home.Records, Attempts: m.home.Attempts, Shared: m.home.Shared, Keys: m.keys, Fleet: m.home.Fleet, Queues: m.home.Queues, Metrics: m.home.Metrics, Blobs: m.home.Blobs,
 		Catalogue: m.catalogue, Settings: m.settings.Current, Arch: arch(), Status: m.status(owner), Log: m.log,
 		Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}}, Votes: m.home.Votes, Traces: m.traces.Tracing(),
 	})
