@@ -17,7 +17,6 @@ import (
 	"paragon/shared/cloud/settle"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
-	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
