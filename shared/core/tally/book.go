@@ -56,6 +56,10 @@ type Book struct {
 	pages atomic.Pointer[map[Key]*page] // replaced, never changed, when a key comes
 
 	adding sync.Mutex // held while a key is added
+
+	changed atomic.Bool // since the last snapshot by Due
+	due     sync.Mutex  // guards what follows
+	dueAt   time.Time   // when Due gave the last snapshot; zero before the first
 }
 
 // page is what a book has counted of one key.
@@ -125,8 +129,11 @@ func (p *page) answered(o Observation) {
 	}
 }
 
-// page returns the page of a key; beyond MaxKeys, that of the class.
+// page returns the page of a key, to be written on; beyond MaxKeys, that of the class.
 func (b *Book) page(k Key) *page {
+	if !b.changed.Load() {
+		b.changed.Store(true)
+	}
 	if p, known := (*b.pages.Load())[k]; known {
 		return p
 	}
@@ -162,6 +169,25 @@ type Snapshot struct {
 
 // IsZero tells whether it is the zero value: no snapshot.
 func (s Snapshot) IsZero() bool { return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies) == 0 }
+
+// repeatEvery is how often a snapshot is due though nothing changed: readers
+// take one that says nothing for long for gone.
+const repeatEvery = time.Minute
+
+// Due returns a snapshot for a report, if one is due: at most one in the given
+// time, as they are large and writing them is paid by size, and only when
+// something was counted since the last one or that is a minute ago. Otherwise it
+// is zero. A process that ends reports Snapshot.
+func (b *Book) Due(now time.Time, every time.Duration) Snapshot {
+	b.due.Lock()
+	defer b.due.Unlock()
+	if since := now.Sub(b.dueAt); !b.dueAt.IsZero() && (since < every || since < repeatEvery && !b.changed.Load()) {
+		return Snapshot{}
+	}
+	b.dueAt = now
+	b.changed.Store(false) // before it is read: what comes meanwhile is due the next time
+	return b.Snapshot(now)
+}
 
 // Snapshot returns what was counted until now, each key as of one moment.
 func (b *Book) Snapshot(now time.Time) Snapshot {

@@ -97,6 +97,33 @@ func TestABookHasAnEnd(t *testing.T) {
 	}
 }
 
+func TestSnapshotsAreDueNowAndThen(t *testing.T) {
+	b, now := NewBook(start), start
+	for _, step := range []struct {
+		name    string
+		seconds int
+		answers int
+		due     bool
+	}{
+		{"the first, though nothing was counted", 0, 0, true},
+		{"too soon", 9, 1, false},
+		{"in time", 1, 0, true},
+		{"nothing more was counted", 10, 0, false},
+		{"something was", 1, 1, true},
+		{"nothing for less than a minute", 59, 0, false},
+		{"nothing for a minute", 1, 0, true},
+	} {
+		now = now.Add(time.Duration(step.seconds) * time.Second)
+		for range step.answers {
+			b.Ended(key("m"), Observation{State: query.Succeeded})
+		}
+		got := b.Due(now, 10*time.Second)
+		if got.IsZero() == step.due || step.due && !cmp.Equal(got, b.Snapshot(now)) {
+			t.Errorf("%s: %+v", step.name, got)
+		}
+	}
+}
+
 func TestManyCountAtOnce(t *testing.T) {
 	const callers, each = 8, 500
 	b := NewBook(start)
