@@ -98,7 +98,7 @@ func (s *stack) makeIntake() {
 // way the gateway says who calls, whatever the caller wrote there.
 func (s *stack) integration() awsapigatewayv2.HttpRouteIntegration {
 	owner := awsapigatewayv2.NewParameterMapping().
-		OverwriteHeader(text(names.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))
+		OverwriteHeader(text(cloud.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))
 	wait := awscdk.Duration_Millis(jsii.Number(1000 * s.integrationSeconds()))
 	if !s.onWorkers() {
 		return awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api,

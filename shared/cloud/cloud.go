@@ -27,6 +27,10 @@ var (
 	ErrConflict    = errors.New("changed meanwhile")     // read again, then try again
 )
 
+// OwnerHeader says to whoever is behind a balancer who calls. The balancer, or
+// the gateway before it, overwrites it in every request.
+const OwnerHeader = "X-Paragon-Owner"
+
 // QueueName names a queue.
 type QueueName string
 

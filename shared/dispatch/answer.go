@@ -6,6 +6,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
+	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
 )
 
@@ -26,7 +27,7 @@ func (d *Dispatcher) answer(ctx context.Context, del cloud.Delivery) error {
 
 // fallBack puts a query on its work queue, from which it may not be bounced
 // again: functions threw it back.
-func (d *Dispatcher) fallBack(ctx context.Context, del cloud.Delivery, v Invoked) error {
+func (d *Dispatcher) fallBack(ctx context.Context, del cloud.Delivery, v inference.Invoked) error {
 	to := cloud.WorkQueue(d.Pool, del.Message.Class)
 	step := query.Step{At: d.Now(), Event: query.StepFellBack, Where: string(to), Why: v.Why}
 	ctx, span := d.Traces.Child(ctx, "fall back")

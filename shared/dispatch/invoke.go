@@ -14,34 +14,9 @@ import (
 	"paragon/shared/core/query"
 )
 
-// Reason says why functions did not end a query.
-type Reason string
-
-// The reasons, with what may be done next.
-const (
-	Off        Reason = "off"         // overflow is switched off: nothing was tried
-	NoFunction Reason = "no_function" // no function runs the model, or takes an input of this size
-	NoInput    Reason = "no_input"    // the upload cannot be had now: nothing was tried
-	Throttled  Reason = "throttled"   // every function refused it: nothing ran
-	Fault      Reason = "fault"       // functions ran and failed, and it may still be tried elsewhere
-	// InDoubt: it may have run, or may run still, and its answer is lost. It was
-	// charged; no other invocation may be made for it.
-	InDoubt Reason = "in_doubt"
-)
-
-// Invoked is what came of taking a query to the functions.
-type Invoked struct {
-	// Outcome is how the query ended: succeeded or failed. Nil when it did not.
-	Outcome  *query.Outcome
-	Thrown   Reason  // why it did not end; empty when it did
-	Why      string  // the same in words, with the function's name
-	Attempts int     // runs of the query that failed so far, those that the message counts included
-	CostUSD  float64 // of the invocations made; one in doubt at its expected price
-}
-
 // invoking is a query on its way through the functions.
 type invoking struct {
-	Invoked
+	inference.Invoked
 	msg     query.Message
 	request inference.Request
 }
@@ -50,15 +25,15 @@ type invoking struct {
 // time first, until one answers or its attempts are used up. It uses no queue
 // and stores nothing: what becomes of the query is the caller's. Each invocation
 // is reported to Paid. When ctx ends during one, that one is in doubt.
-func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) Invoked {
-	v := invoking{Invoked: Invoked{Attempts: msg.Attempts}, msg: msg}
+func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) inference.Invoked {
+	v := invoking{Invoked: inference.Invoked{Attempts: msg.Attempts}, msg: msg}
 	if d.Settings().MaxOverflowConcurrency == 0 {
-		return v.throw(Off, "overflow is off")
+		return v.throw(inference.Off, "overflow is off")
 	}
 	if !d.load(ctx, &v) {
 		return v.Invoked
 	}
-	v.throw(NoFunction, "no function runs model "+msg.Model)
+	v.throw(inference.NoFunction, "no function runs model "+msg.Model)
 	for _, offer := range d.offers(msg.Model, msg.DeadlineAt.Sub(d.Now())) {
 		if done := d.try(ctx, &v, offer); done {
 			break
@@ -69,9 +44,9 @@ func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) Invoked {
 
 // throw notes why the query has not ended. A fault is not forgotten for a
 // throttle that comes after it.
-func (v *invoking) throw(r Reason, why string) Invoked {
+func (v *invoking) throw(r inference.Reason, why string) inference.Invoked {
 	v.Why = why
-	if v.Thrown != Fault || r == InDoubt {
+	if v.Thrown != inference.Fault || r == inference.InDoubt {
 		v.Thrown = r
 	}
 	return v.Invoked
@@ -100,13 +75,13 @@ func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
 			return false
 		}
 		if err != nil {
-			v.throw(NoInput, "get the upload: "+err.Error())
+			v.throw(inference.NoInput, "get the upload: "+err.Error())
 			return false
 		}
 		in.Data, in.URI = data, ""
 	}
 	if n := len(in.Data); n > inference.MaxInputBytes {
-		v.throw(NoFunction, fmt.Sprintf("an input of %d bytes is too large for a function", n))
+		v.throw(inference.NoFunction, fmt.Sprintf("an input of %d bytes is too large for a function", n))
 		return false
 	}
 	v.request = inference.Request{Model: v.msg.Model, Input: in, AllScores: v.msg.AllScores}
@@ -121,12 +96,12 @@ func (d *Dispatcher) try(ctx context.Context, v *invoking, offer placement.Funct
 	d.charge(v, offer, inv, doubt)
 	switch {
 	case doubt:
-		v.throw(InDoubt, fmt.Sprintf("%s: %v", name, err))
+		v.throw(inference.InDoubt, fmt.Sprintf("%s: %v", name, err))
 		return true
 	case errors.Is(err, cloud.ErrFault):
 		return d.countFault(v, fmt.Sprintf("%s: %v", name, err))
 	case errors.Is(err, cloud.ErrThrottled):
-		v.throw(Throttled, fmt.Sprintf("%s: %v", name, err))
+		v.throw(inference.Throttled, fmt.Sprintf("%s: %v", name, err))
 	case err != nil:
 		v.Why = fmt.Sprintf("%s: %v", name, err)
 	case res.Error == nil:
@@ -201,7 +176,7 @@ func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv cl
 // used up.
 func (d *Dispatcher) countFault(v *invoking, why string) (done bool) {
 	v.Attempts++
-	v.throw(Fault, why)
+	v.throw(inference.Fault, why)
 	d.Log.Info("a run failed", "query", v.msg.ID, "attempts", v.Attempts, "why", why)
 	if v.Attempts < d.Settings().MaxAttempts {
 		return false

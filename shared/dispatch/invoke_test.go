@@ -32,23 +32,23 @@ func TestInvokeSaysWhatCameOfIt(t *testing.T) {
 		change   func(*query.Message)
 		off      bool
 		state    query.State // empty when it is thrown back
-		thrown   dispatch.Reason
+		thrown   inference.Reason
 		attempts int
 		calls    int
 	}{
 		{"answered", nil, nil, false, query.Succeeded, "", 0, 1},
 		{"throttled once", []error{cloud.ErrThrottled}, nil, false, query.Succeeded, "", 0, 2},
-		{"throttled everywhere", []error{cloud.ErrThrottled, cloud.ErrThrottled, cloud.ErrThrottled}, nil, false, "", dispatch.Throttled, 0, 3},
-		{"one fault, then throttled", []error{fault, cloud.ErrThrottled, cloud.ErrThrottled}, nil, false, "", dispatch.Fault, 1, 3},
-		{"throttled, then faults", []error{cloud.ErrThrottled, fault, fault}, nil, false, "", dispatch.Fault, 2, 3},
+		{"throttled everywhere", []error{cloud.ErrThrottled, cloud.ErrThrottled, cloud.ErrThrottled}, nil, false, "", inference.Throttled, 0, 3},
+		{"one fault, then throttled", []error{fault, cloud.ErrThrottled, cloud.ErrThrottled}, nil, false, "", inference.Fault, 1, 3},
+		{"throttled, then faults", []error{cloud.ErrThrottled, fault, fault}, nil, false, "", inference.Fault, 2, 3},
 		{"faults everywhere", []error{fault, fault, fault}, nil, false, query.Failed, "", 3, 3},
 		{"the last of its attempts", []error{fault}, func(m *query.Message) { m.Attempts = 2 }, false, query.Failed, "", 3, 1},
-		{"in doubt", []error{cloud.ErrUnavailable}, nil, false, "", dispatch.InDoubt, 0, 1},
-		{"a fault, then in doubt", []error{fault, context.DeadlineExceeded}, nil, false, "", dispatch.InDoubt, 1, 2},
-		{"no such functions", []error{cloud.ErrNotFound, cloud.ErrNotFound, cloud.ErrNotFound}, nil, false, "", dispatch.NoFunction, 0, 3},
-		{"unknown model", nil, func(m *query.Message) { m.Model = "unknown" }, false, "", dispatch.NoFunction, 0, 0},
-		{"too large", nil, func(m *query.Message) { m.Input.Data = make([]byte, inference.MaxInputBytes+1) }, false, "", dispatch.NoFunction, 0, 0},
-		{"off", nil, nil, true, "", dispatch.Off, 0, 0},
+		{"in doubt", []error{cloud.ErrUnavailable}, nil, false, "", inference.InDoubt, 0, 1},
+		{"a fault, then in doubt", []error{fault, context.DeadlineExceeded}, nil, false, "", inference.InDoubt, 1, 2},
+		{"no such functions", []error{cloud.ErrNotFound, cloud.ErrNotFound, cloud.ErrNotFound}, nil, false, "", inference.NoFunction, 0, 3},
+		{"unknown model", nil, func(m *query.Message) { m.Model = "unknown" }, false, "", inference.NoFunction, 0, 0},
+		{"too large", nil, func(m *query.Message) { m.Input.Data = make([]byte, inference.MaxInputBytes+1) }, false, "", inference.NoFunction, 0, 0},
+		{"off", nil, nil, true, "", inference.Off, 0, 0},
 		{"no upload", nil, func(m *query.Message) { m.Input = query.Input{URI: "upload:gone"} }, false, query.Failed, "", 1, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestInvokeEndsWithItsCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		v := r.Dispatcher.Invoke(ctx, aMessage())
-		if v.Thrown != dispatch.InDoubt || v.CostUSD == 0 || len(r.names) != 1 {
+		if v.Thrown != inference.InDoubt || v.CostUSD == 0 || len(r.names) != 1 {
 			t.Errorf("%+v after %d invocations", v, len(r.names))
 		}
 	})

@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
-	"paragon/shared/dispatch"
 )
 
 // slots is a worker that answers, or has no slot, or fails.
@@ -134,7 +135,7 @@ func TestBadInputFoundByTheRunIsRefused(t *testing.T) {
 // What has no slot goes where it is answered in time: strict to the functions,
 // relaxed to a worker, later; what faulted here is tried elsewhere.
 func TestWithoutASlot(t *testing.T) {
-	none := &NoSlot{PredictedMS: 800}
+	none := &schedule.NoSlot{PredictedMS: 800}
 	for name, tc := range map[string]struct {
 		boundMS float64
 		fault   error
@@ -172,7 +173,7 @@ func TestLateIsBetterThanNever(t *testing.T) {
 	set := settings.Defaults()
 	set.MaxOverflowConcurrency = 0
 	d, w := newFront(t, func(c *Config, _ *slots) { c.Settings = func() settings.Settings { return set } })
-	w.fault = &NoSlot{PredictedMS: 800}
+	w.fault = &schedule.NoSlot{PredictedMS: 800}
 	if _, err := d.Take(t.Context(), "me", request(500), Terms{Wait: 5 * time.Second}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -191,10 +192,10 @@ func TestACallerThatLeavesIsNotSentOn(t *testing.T) {
 }
 
 // functions answers overflow without a queue.
-type functions dispatch.Invoked
+type functions inference.Invoked
 
-func (f functions) Invoke(context.Context, query.Message) dispatch.Invoked {
-	return dispatch.Invoked(f)
+func (f functions) Invoke(context.Context, query.Message) inference.Invoked {
+	return inference.Invoked(f)
 }
 
 func TestOverflowWithoutAQueue(t *testing.T) {
@@ -203,17 +204,17 @@ func TestOverflowWithoutAQueue(t *testing.T) {
 	set := settings.Defaults()
 	set.OverflowPath = "direct"
 	for name, tc := range map[string]struct {
-		got     dispatch.Invoked
+		got     inference.Invoked
 		boundMS float64
 		want    query.State     // of the answer
 		queue   cloud.QueueName // empty when it is not sent
 		refused Kind
 	}{
-		"answered":            {dispatch.Invoked{Outcome: &done}, 500, query.Succeeded, "", ""},
-		"in doubt":            {dispatch.Invoked{Thrown: dispatch.InDoubt}, 500, query.Failed, "", ""},
-		"throttled, in time":  {dispatch.Invoked{Thrown: dispatch.Throttled}, 500, query.Accepted, cloud.Overflow, ""},
-		"throttled, too late": {dispatch.Invoked{Thrown: dispatch.Throttled}, 40, "", "", NoCapacity},
-		"no function":         {dispatch.Invoked{Thrown: dispatch.NoFunction}, 500, query.Accepted, cloud.WorkQueue("general", query.Strict), ""},
+		"answered":            {inference.Invoked{Outcome: &done}, 500, query.Succeeded, "", ""},
+		"in doubt":            {inference.Invoked{Thrown: inference.InDoubt}, 500, query.Failed, "", ""},
+		"throttled, in time":  {inference.Invoked{Thrown: inference.Throttled}, 500, query.Accepted, cloud.Overflow, ""},
+		"throttled, too late": {inference.Invoked{Thrown: inference.Throttled}, 40, "", "", NoCapacity},
+		"no function":         {inference.Invoked{Thrown: inference.NoFunction}, 500, query.Accepted, cloud.WorkQueue("general", query.Strict), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			slow := set
@@ -223,7 +224,7 @@ func TestOverflowWithoutAQueue(t *testing.T) {
 			d, w := newFront(t, func(c *Config, _ *slots) {
 				c.Functions, c.Settings = functions(tc.got), func() settings.Settings { return slow }
 			})
-			w.fault = &NoSlot{PredictedMS: 800}
+			w.fault = &schedule.NoSlot{PredictedMS: 800}
 			got, err := d.Take(t.Context(), "me", request(tc.boundMS), Terms{Wait: time.Millisecond})
 			if tc.refused != "" {
 				wantRefusal(t, tc.refused)(got.Record, err)

@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -21,6 +20,7 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/cloud"
+	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -28,7 +28,6 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
-	"paragon/shared/dispatch"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -43,7 +42,7 @@ type Records interface {
 // Worker is the run queue of the worker that this process is.
 type Worker interface {
 	// Answer runs a query if it is predicted to end by the time given, and returns
-	// its outcome. *NoSlot when it would end later, or was evicted for that before
+	// its outcome. *schedule.NoSlot when it would end later, or was evicted for that before
 	// it began: nothing runs then. When ctx ends before it began it never runs.
 	Answer(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error)
 	// Load returns the runners and the work ahead of a strict query that comes
@@ -51,21 +50,11 @@ type Worker interface {
 	Load() (runners int, aheadMS float64)
 }
 
-// NoSlot says that a worker has no slot for a query in time.
-type NoSlot struct {
-	PredictedMS float64 // when it would have ended, from now
-	Evicted     bool    // it was admitted, and others became more urgent
-}
-
-func (n *NoSlot) Error() string {
-	return fmt.Sprintf("no slot in time: it would end in %.0f ms", n.PredictedMS)
-}
-
 // Functions answers queries on inference functions, without a queue.
 type Functions interface {
 	// Invoke takes a query to the functions that fit it and returns how it ended,
 	// or why it did not.
-	Invoke(ctx context.Context, m query.Message) dispatch.Invoked
+	Invoke(ctx context.Context, m query.Message) inference.Invoked
 }
 
 // Fleet is what intake needs of cloud.Fleet: the view that it places by, and

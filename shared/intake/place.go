@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
-	"paragon/shared/dispatch"
 )
 
 // NoCapacity refuses a query that nothing could answer in time.
@@ -108,17 +108,17 @@ func (s *Service) onFunction(ctx context.Context, q *taking) (Answer, bool, erro
 		return a, true, err
 	case ctx.Err() != nil:
 		return Answer{}, false, fmt.Errorf("invoke a function: %w", ctx.Err())
-	case got.Thrown == dispatch.InDoubt: // it may have run: it is not run again
+	case got.Thrown == inference.InDoubt: // it may have run: it is not run again
 		a, err := s.direct(ctx, q, q.m.Ended(query.Outcome{
 			State: query.Failed, FinishedAt: s.Now(), Attempts: got.Attempts, CostUSD: got.CostUSD,
 			Failure: &query.Failure{Code: query.ModelFault, Detail: "the function's answer was lost: " + got.Why},
 		}))
 		return a, true, err
-	case got.Thrown == dispatch.Throttled && q.class == query.Strict && !s.queueInTime(q):
+	case got.Thrown == inference.Throttled && q.class == query.Strict && !s.queueInTime(q):
 		no := refuse(NoCapacity, "", "no worker has a slot in time and every function refused: the account's concurrency is used up")
 		no.RetryAfter = time.Second
 		return Answer{}, false, no
-	case got.Thrown != dispatch.Throttled: // no function answers it: a worker may, late
+	case got.Thrown != inference.Throttled: // no function answers it: a worker may, late
 		q.m.Placement, q.m.Pinned = string(cloud.WorkQueue(q.pool.Name, q.class)), true
 	}
 	q.m.Attempts = got.Attempts

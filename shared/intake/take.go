@@ -9,6 +9,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
@@ -179,7 +180,7 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 	m := q.m
 	m.Placement = placedDirect
 	o, err := s.Worker.Answer(ctx, m, by)
-	var none *NoSlot
+	var none *schedule.NoSlot
 	switch {
 	case errors.As(err, &none):
 		q.noSlotMS = none.PredictedMS

@@ -7,7 +7,6 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
-	"paragon/shared/intake"
 )
 
 // reply is what becomes of a query that is held in its request.
@@ -23,7 +22,7 @@ func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (que
 	l.ctx, l.lose = context.WithCancel(ctx)
 	defer l.lose()
 	if p, ok := w.offer(l, by); !ok {
-		return query.Outcome{}, &intake.NoSlot{PredictedMS: max(0, query.Milliseconds(p.LatestAt.Sub(w.Now())))}
+		return query.Outcome{}, &schedule.NoSlot{PredictedMS: max(0, query.Milliseconds(p.LatestAt.Sub(w.Now())))}
 	}
 	defer w.inRequest.Done()
 	w.relieve() // it may have made a relaxed query of the queue's late
@@ -71,7 +70,7 @@ func (w *Worker) abandon(l *lease) {
 // urgent, and it would be late here.
 func (w *Worker) evicted(late schedule.Late[*lease]) {
 	late.Item.wait.End()
-	late.Item.reply <- reply{err: &intake.NoSlot{PredictedMS: query.Milliseconds(late.StartsIn), Evicted: true}}
+	late.Item.reply <- reply{err: &schedule.NoSlot{PredictedMS: query.Milliseconds(late.StartsIn), Evicted: true}}
 }
 
 // Load implements intake.Worker.

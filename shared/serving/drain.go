@@ -41,6 +41,9 @@ func (w *Worker) farewell() {
 	defer cancel()
 	r := w.state(ctx)
 	r.State = cloud.Gone
+	if w.Counts != nil {
+		r.Tallies = w.Counts.Snapshot(w.Now())
+	}
 	if _, err := w.Fleet.Report(ctx, r); err != nil {
 		w.Log.Warn("could not report the end", "worker", w.ID, "error", err)
 	}

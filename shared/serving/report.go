@@ -54,7 +54,7 @@ func (w *Worker) state(open context.Context) cloud.WorkerReport {
 		Answered: w.answered, Bounced: w.bounced, Used: w.use.share(now), Addr: w.Addr,
 	}
 	if w.Counts != nil {
-		report.Tallies = w.Counts.Snapshot(now)
+		report.Tallies = w.Counts.Due(now, seconds(w.Settings().HeartbeatSeconds))
 	}
 	if report.Busy+report.HeldStrict+report.HeldRelaxed == 0 {
 		report.IdleSince = w.use.idleSince

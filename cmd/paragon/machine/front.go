@@ -10,7 +10,6 @@ import (
 
 	"paragon/shared/balancer"
 	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 )
@@ -47,7 +46,7 @@ func newFront(api http.Handler, inlineBytes func() int) *front {
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: func(*http.Request) int64 { return int64(bodyGrowth*inlineBytes() + bodySlack) },
-		Header:  names.OwnerHeader, HeaderValue: httpapi.LocalOwner,
+		Header:  cloud.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
 	})
 	return f

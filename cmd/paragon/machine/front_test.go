@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local"
 )
 
@@ -173,7 +172,7 @@ func send(t *testing.T, server *httptest.Server, method, path string, header htt
 func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 	home, server, learn := newTestFront(t)
 	addr := startListener(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, "worker for "+strings.Join(r.Header[names.OwnerHeader], ","))
+		_, _ = io.WriteString(w, "worker for "+strings.Join(r.Header[cloud.OwnerHeader], ","))
 	}))
 	if got := send(t, server, "POST", "/v1/queries", nil, nil); got != "own " {
 		t.Errorf("without a worker: %q", got)
@@ -181,7 +180,7 @@ func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 	report(t, home, cloud.WorkerReport{ID: "w-deaf", State: cloud.Ready}) // it does not listen
 	report(t, home, cloud.WorkerReport{ID: "w-1", State: cloud.Ready, Addr: addr})
 	learn()
-	forged := http.Header{names.OwnerHeader: {"thief", "other"}}
+	forged := http.Header{cloud.OwnerHeader: {"thief", "other"}}
 	for _, tc := range []struct {
 		method, path string
 		header       http.Header

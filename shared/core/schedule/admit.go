@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"fmt"
 	"time"
 
 	"paragon/shared/core/query"
@@ -81,4 +82,14 @@ func (q *Queue[T]) Admit(now time.Time, w Work, by time.Time, item T) (Predictio
 	}
 	q.Add(w, item)
 	return p, true
+}
+
+// NoSlot says that a worker has no slot for a query in time.
+type NoSlot struct {
+	PredictedMS float64 // when it would have ended, from now
+	Evicted     bool    // it was admitted, and others became more urgent
+}
+
+func (n *NoSlot) Error() string {
+	return fmt.Sprintf("no slot in time: it would end in %.0f ms", n.PredictedMS)
 }

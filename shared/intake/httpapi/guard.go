@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud"
 	"paragon/shared/intake"
 )
 
@@ -26,11 +26,11 @@ func LocalOwner(r *http.Request) string {
 	return "key-" + hex.EncodeToString(sum[:12])
 }
 
-// BalancedOwner takes the owner from names.OwnerHeader, which a balancer
+// BalancedOwner takes the owner from cloud.OwnerHeader, which a balancer
 // overwrites: exactly one value. It is for processes that nobody but a balancer
 // reaches.
 func BalancedOwner(r *http.Request) string {
-	values := r.Header.Values(names.OwnerHeader)
+	values := r.Header.Values(cloud.OwnerHeader)
 	if len(values) != 1 {
 		return ""
 	}

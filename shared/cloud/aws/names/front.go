@@ -16,10 +16,6 @@ const (
 	FrontLambda  = "lambda"  // the api function alone
 )
 
-// OwnerHeader says to whoever is behind the load balancer who calls. The
-// gateway overwrites it in every request.
-const OwnerHeader = "X-Paragon-Owner"
-
 // HealthPath answers for a worker's process alone, without what it depends on.
 const HealthPath = "/healthz"
 
