@@ -12,7 +12,6 @@ import (
 	"paragon/shared/core/inference"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
-	"paragon/shared/dispatch"
 )
 
 // aMessage is a query of the rig's model with a bound that each function keeps.
