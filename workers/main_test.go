@@ -76,15 +76,16 @@ func TestAnswersAPictureAndLeaves(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
+		defer stop() // without a worker nothing is waited for
 		done <- run(ctx, func(key string) string { return env[key] }, slog.New(slog.DiscardHandler))
 	}()
-	r, err := h.Cloud().Records.AwaitRecord(t.Context(), id)
-	if err != nil || r.State != query.Succeeded || strings.ToLower(r.Outcome.Result.Label) != "trouser" || r.Outcome.RanOn.Name != "w1" {
-		t.Errorf("%s, %+v, error %v", r.State, r.Outcome, err)
-	}
+	r, err := h.Cloud().Records.AwaitRecord(ctx, id)
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	if err != nil || r.State != query.Succeeded || strings.ToLower(r.Outcome.Result.Label) != "trouser" || r.Outcome.RanOn.Name != "w1" {
+		t.Fatalf("%s, %+v, error %v", r.State, r.Outcome, err)
 	}
 	if ws, err := h.Cloud().Fleet.Workers(t.Context(), "general"); err != nil || len(ws) != 0 {
 		t.Errorf("workers left: %+v, error %v", ws, err)
