@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 )
 
 // environment is what the parent process tells a worker.
@@ -30,7 +32,8 @@ func environment(t *testing.T, h *local.Home) map[string]string {
 	}
 }
 
-func submit(t *testing.T, h *local.Home) {
+// submit sends a query to the work queue and returns its id.
+func submit(t *testing.T, h *local.Home) string {
 	t.Helper()
 	set, err := profiles.Load("")
 	if err != nil {
@@ -45,12 +48,20 @@ func submit(t *testing.T, h *local.Home) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	m := query.Message{ID: "q", Owner: "o", Task: "fashion", Model: "logistic", Class: query.Strict, AcceptedAt: now,
-		DeadlineAt: now.Add(time.Second), ExpiresAt: query.ExpiresAt(now, 1000), Input: query.Input{ContentType: "image/png", Data: data}}
-	r := query.Record{ID: "q", Owner: "o", State: query.Placed, AcceptedAt: now, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: now.Add(time.Hour)}
-	if _, _, err := h.Cloud().Store.Accept(t.Context(), r, cloud.WorkQueue("general", query.Strict), m); err != nil {
+	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
+	if err != nil {
 		t.Fatal(err)
 	}
+	id, err := signed.NewID(rand.Reader, signed.Stored, "o", now, query.ExpiresAt(now, 1000), now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := query.Message{ID: keys.SignID(id), Owner: "o", Task: "fashion", Model: "logistic", Class: query.Strict, AcceptedAt: now,
+		DeadlineAt: now.Add(time.Second), ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt, Input: query.Input{ContentType: "image/png", Data: data}}
+	if err := h.Cloud().Queues.Send(t.Context(), cloud.WorkQueue("general", query.Strict), m); err != nil {
+		t.Fatal(err)
+	}
+	return m.ID
 }
 
 // A worker over loopback answers a real picture, and leaves when it is told to.
@@ -61,19 +72,20 @@ func TestAnswersAPictureAndLeaves(t *testing.T) {
 	}
 	defer h.Close()
 	env := environment(t, h)
-	submit(t, h)
+	id := submit(t, h)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
+		defer stop() // without a worker nothing is waited for
 		done <- run(ctx, func(key string) string { return env[key] }, slog.New(slog.DiscardHandler))
 	}()
-	r, err := h.Cloud().Store.Wait(t.Context(), "q")
-	if err != nil || r.State != query.Succeeded || strings.ToLower(r.Outcome.Result.Label) != "trouser" || r.Outcome.RanOn.Name != "w1" {
-		t.Errorf("%s, %+v, error %v", r.State, r.Outcome, err)
-	}
+	r, err := h.Cloud().Records.AwaitRecord(ctx, id)
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	if err != nil || r.State != query.Succeeded || strings.ToLower(r.Outcome.Result.Label) != "trouser" || r.Outcome.RanOn.Name != "w1" {
+		t.Fatalf("%s, %+v, error %v", r.State, r.Outcome, err)
 	}
 	if ws, err := h.Cloud().Fleet.Workers(t.Context(), "general"); err != nil || len(ws) != 0 {
 		t.Errorf("workers left: %+v, error %v", ws, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/operate"
@@ -40,18 +42,23 @@ func operated(t *testing.T) *terminal {
 		t.Fatal(err)
 	}
 	h, tuned := home.Cloud(), tuning.New(home.Cloud().Settings)
-	svc, err := intake.New(intake.Config{Store: h.Store, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Blobs: h.Blobs,
+	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc, err := intake.New(intake.Config{Records: h.Records, Attempts: h.Attempts, Keys: keys, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Blobs: h.Blobs,
 		Catalogue: catalogue, Settings: tuned.Current, Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Operations: &operate.Desk{
-		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: []string{"general"}, Now: time.Now}})
+		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: []string{"general"}, Now: time.Now,
+		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return keys, nil }}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := control.New(control.Options{Holder: "me", Pools: []control.Pool{{Name: "general", InstanceType: "c5.large"}}, Catalogue: catalogue, Arch: "x86_64",
-		Store: h.Store, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, Ledger: h.Ledger, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Records: h.Records, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, Ledger: h.Ledger, Shared: h.Shared, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err := c.Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -101,13 +108,13 @@ func TestRedrive(t *testing.T) {
 	}
 	term.says(t, exitUsage, "--queue is overflow or work", "redrive", "--queue", "dead-letters")
 	term.says(t, exitUsage, "--limit is from 1", "redrive", "--limit", "0")
-	if text := term.says(t, exitOK, "12 would be asked again", "redrive", "--dry-run"); !strings.Contains(text, "dead letters that wait: 12") {
+	if text := term.says(t, exitOK, "12 would be submitted again", "redrive", "--dry-run"); !strings.Contains(text, "dead letters that wait: 12") {
 		t.Errorf("printed %s", text)
 	}
-	term.says(t, exitOK, "1 asked again, 0 resumed, 0 dropped, 0 kept; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
-	term.says(t, exitOK, `"fate":"rerun","queue":"work-relaxed-general"`, "redrive", "--json")
+	term.says(t, exitOK, "1 submitted again, 0 dropped; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
+	term.says(t, exitOK, `"fate":"resubmitted","queue":"work-relaxed-general"`, "redrive", "--json")
 	term.json = false
-	term.says(t, exitOK, "0 asked again", "redrive")
+	term.says(t, exitOK, "0 submitted again", "redrive")
 }
 
 func TestDecisions(t *testing.T) {
@@ -120,8 +127,7 @@ func TestDecisions(t *testing.T) {
 	term.says(t, exitOK, "[]", "decisions", "--moves", "--json")
 }
 
-// letters is a queue of dead letters that says that fewer wait than do, and of
-// which one is kept and comes again.
+// letters is a queue of dead letters that says that fewer wait than do.
 type letters struct{ left int }
 
 func (l *letters) DeadLetters(context.Context, string, int) (api.DeadLetters, error) {
@@ -129,9 +135,9 @@ func (l *letters) DeadLetters(context.Context, string, int) (api.DeadLetters, er
 }
 
 func (l *letters) Redrive(_ context.Context, _ string, limit int) (api.DeadLetters, error) {
-	out := api.DeadLetters{Letters: []api.DeadLetter{{ID: "kept", Fate: api.Kept}}}
+	out := api.DeadLetters{}
 	for len(out.Letters) < limit && l.left > 0 {
-		out.Letters = append(out.Letters, api.DeadLetter{ID: fmt.Sprint(l.left), Fate: api.Rerun})
+		out.Letters = append(out.Letters, api.DeadLetter{ID: fmt.Sprint(l.left), Fate: api.Resubmitted})
 		l.left--
 	}
 	return out, nil
@@ -139,7 +145,7 @@ func (l *letters) Redrive(_ context.Context, _ string, limit int) (api.DeadLette
 
 func TestEveryDeadLetterIsPutBackThoughFewerAreCounted(t *testing.T) {
 	all, err := operated(t).putBack(t.Context(), &letters{left: 25}, &redriveFlags{limit: 100})
-	if err != nil || len(all.Letters) != 26 {
+	if err != nil || len(all.Letters) != 25 {
 		t.Errorf("%d letters, error %v", len(all.Letters), err)
 	}
 	some, err := operated(t).putBack(t.Context(), &letters{left: 25}, &redriveFlags{limit: 12})

@@ -29,7 +29,7 @@ func TestAnswersARequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := h(t.Context(), inference.Request{Model: "logistic", Input: query.Input{ContentType: "image/png", Data: data}})
-	if err != nil || res.Error != nil || len(res.Scores) != 10 || strings.ToLower(res.Label) != "trouser" {
+	if err != nil || res.Error != nil || len(res.Top) != query.TopScores || strings.ToLower(res.Label) != "trouser" {
 		t.Errorf("got %+v, error %v", res, err)
 	}
 	res, err = h(t.Context(), inference.Request{Model: "logistic", Input: query.Input{ContentType: "image/png", Data: data[:20]}})

@@ -64,7 +64,7 @@ func (d *Desk) failUnended(ctx context.Context, l *letter) error {
 // the letter's had.
 func (d *Desk) newAttempt(m query.Message, keys signed.Keys, keep time.Duration) (cloud.Attempt, error) {
 	now := d.Now()
-	expires := now.Add(m.ExpiresAt.Sub(m.AcceptedAt))
+	expires := now.Add(max(time.Minute, m.ExpiresAt.Sub(m.AcceptedAt)))
 	id, err := signed.NewID(d.Random, signed.Stored, m.Owner, now, expires, expires.Add(keep))
 	// Nobody is the owner of the empty name: no key of a caller's leads here.
 	return cloud.Attempt{Key: "retry of " + m.ID, ID: keys.SignID(id), Owed: true, ForgetAt: id.ForgetAt}, err

@@ -19,7 +19,8 @@ import (
 // lively are the settings of a controller that moves at once.
 const lively = "tick_seconds=1,watch_seconds=0,scale_in_wait_seconds=0,view_seconds=0.2,metric_settle_seconds=1"
 
-// stored returns what a home that was stopped holds of all queries.
+// stored returns the records of this machine's caller that a home that was
+// stopped holds.
 func stored(t *testing.T, dataDir string) []query.Record {
 	t.Helper()
 	home, err := local.Open(t.Context(), filepath.Join(dataDir, "paragon.db"), local.Options{})
@@ -27,7 +28,7 @@ func stored(t *testing.T, dataDir string) []query.Record {
 		t.Fatal(err)
 	}
 	defer home.Close()
-	recs, err := home.Cloud().Store.Recent(t.Context(), "", 10_000)
+	recs, err := home.Cloud().Records.ListRecords(t.Context(), "local", 10_000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,13 +142,13 @@ func (m *Machine) served() []string {
 	return out
 }
 
-// asksOf is how many of the newest queries tell what queries ask for.
+// asksOf is how many of the newest sampled queries tell what queries ask for.
 const asksOf = 500
 
-// asks are the bounds and the models of the newest queries, each as likely;
-// none before the first.
+// asks are the bounds and the models of the newest queries of which samples are
+// kept, each as likely; none before the first.
 func (m *Machine) asks(ctx context.Context, models []string, pathMS float64) ([]simulate.Ask, error) {
-	newest, err := m.home.Store.Recent(ctx, "", asksOf)
+	newest, err := m.home.Records.SampleRecords(ctx, m.meter.since, asksOf)
 	if err != nil {
 		return nil, err
 	}

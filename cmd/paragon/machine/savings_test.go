@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 	"paragon/shared/simulate"
 	"paragon/shared/telemetry"
 )
@@ -84,17 +86,25 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	}
 }
 
-// What the newest queries asked for is what is simulated.
+// What the newest sampled queries asked for is what is simulated.
 func TestAsksAreThoseOfTheNewestQueries(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, time.Minute)
-	for id, r := range map[string]query.Record{
-		"a": {Model: "mlp", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
-		"b": {Model: "gone", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
-		"c": {Model: "cnn", Class: query.Relaxed, DeadlineAt: now.Add(time.Millisecond)},
+	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []query.Record{
+		{Model: "mlp", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
+		{Model: "gone", Class: query.Strict, DeadlineAt: now.Add(200 * time.Millisecond)},
+		{Model: "cnn", Class: query.Relaxed, DeadlineAt: now.Add(time.Millisecond)},
 	} {
-		r.ID, r.Owner, r.State, r.AcceptedAt, r.ExpiresAt, r.ForgetAt = id, "o", query.Accepted, now, now.Add(time.Minute), now.Add(time.Hour)
-		if _, _, err := m.home.Store.Accept(t.Context(), r, cloud.WorkQueue(Pool, r.Class), r.Message(query.Input{})); err != nil {
+		id, err := signed.NewID(rand.Reader, signed.Direct, "o", now, now.Add(time.Minute), now.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ID, r.Owner, r.State, r.AcceptedAt, r.ExpiresAt, r.ForgetAt = keys.SignID(id), "o", query.Succeeded, now, id.ExpiresAt, id.ForgetAt
+		if _, _, err := m.home.Records.PutRecord(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

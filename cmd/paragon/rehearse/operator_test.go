@@ -4,6 +4,7 @@ package rehearse
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/aws/standin"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 )
 
 // operator is the access key of who runs the stage from a terminal.
@@ -173,34 +175,37 @@ func (term *terminal) decides() {
 	term.says("the same, to the byte", "replay-decision", ticks[0].ID)
 }
 
-// redrives puts back two queries that have failed: each is asked again, once.
+// redrives puts back two queries that have failed: each is submitted again, once.
 func (term *terminal) redrives() {
-	term.fails("q1failed")
-	term.fails("q2failed")
-	term.says("2 would be asked again", "redrive", "--dry-run")
+	term.fails()
+	term.fails()
+	term.says("2 would be submitted again", "redrive", "--dry-run")
 	for waiting := 1; waiting >= 0; waiting-- {
 		var done api.DeadLetters
 		term.into(&done, "redrive", "--limit", "1")
-		if len(done.Letters) != 1 || done.Letters[0].Fate != api.Rerun || done.Waiting != waiting {
+		if len(done.Letters) != 1 || done.Letters[0].Fate != api.Resubmitted || done.Waiting != waiting {
 			term.t.Fatalf("put back: %+v, want %d to wait", done, waiting)
 		}
 		term.overflow()
 		term.says("trouser", "get", "--wait", "20", done.Letters[0].As)
 	}
-	term.says("0 asked again", "redrive")
+	term.says("0 submitted again", "redrive")
 }
 
 // fails makes a query of the operator's that has failed, with its dead letter.
-func (term *terminal) fails(id string) {
+func (term *terminal) fails() {
 	term.t.Helper()
-	now := time.Now()
-	r := query.Record{ID: id, Owner: "arn:aws:iam::" + standin.Account + ":user/" + operator, State: query.Placed, Model: "logistic", Class: query.Strict,
-		Need: query.Need{Task: "fashion", Model: "logistic"}, AcceptedAt: now, DeadlineAt: now.Add(20 * time.Second), ExpiresAt: now.Add(time.Minute),
-		ForgetAt: now.Add(time.Hour), Placement: string(cloud.Overflow)}
-	_, _, err := term.home.Store.Accept(term.t.Context(), r, cloud.DeadLetters, r.Message(query.Input{ContentType: "image/png", Data: term.picture()}))
+	ctx, now, owner := term.t.Context(), time.Now(), "arn:aws:iam::"+standin.Account+":user/"+operator
+	keys, err := signed.NewKeys([]byte("the key of another stage"))
 	must(term.t, err)
-	_, _, err = term.home.Store.Finish(term.t.Context(), r.ID, query.Outcome{State: query.Failed, FinishedAt: now, Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}})
+	id, err := signed.NewID(rand.Reader, signed.Stored, owner, now, now.Add(time.Minute), now.Add(time.Hour))
 	must(term.t, err)
+	m := query.Message{ID: keys.SignID(id), Owner: owner, Task: "fashion", Model: "logistic", Class: query.Strict,
+		Need: query.Need{Task: "fashion", Model: "logistic"}, AcceptedAt: now, DeadlineAt: now.Add(20 * time.Second), ExpiresAt: id.ExpiresAt,
+		ForgetAt: id.ForgetAt, Placement: string(cloud.Overflow), Input: query.Input{ContentType: "image/png", Data: term.picture()}}
+	_, _, err = term.home.Records.PutRecord(ctx, m.Ended(query.Outcome{State: query.Failed, FinishedAt: now, Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
+	must(term.t, err)
+	must(term.t, term.home.Queues.Send(ctx, cloud.DeadLetters, m))
 }
 
 // unplayedHere are the grants of the operator's policy that this play does not use.

@@ -143,8 +143,8 @@ func (p *play) tell() {
 	}
 	ws, err := p.home.Fleet.Workers(ctx, pool)
 	p.t.Logf("workers: %+v, error %v", ws, err)
-	rs, err := p.home.Store.Recent(ctx, "", 3)
-	p.t.Logf("newest queries: %+v, error %v", rs, err)
+	rs, err := p.home.Records.SampleRecords(ctx, time.Now().Add(-time.Hour), 3)
+	p.t.Logf("newest samples: %+v, error %v", rs, err)
 }
 
 // until looks again and again, for as long as patience lasts.
