@@ -179,9 +179,12 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 	}
 	m := q.m
 	m.Placement = placedDirect
-	o, err := s.Worker.Answer(ctx, m, by)
+	waiting, cancel := context.WithDeadlineCause(ctx, time.Now().Add(q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())), errWaited)
+	defer cancel()
+	o, err := s.Worker.Answer(waiting, m, by)
 	var none *schedule.NoSlot
 	switch {
+	case errors.Is(err, errWaited): // strict ones pushed it back
 	case errors.As(err, &none):
 		q.noSlotMS = none.PredictedMS
 	case err != nil:
@@ -198,6 +201,9 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 	}
 	return Answer{}, false, nil
 }
+
+// errWaited ends the wait for a worker when the caller does not wait any longer.
+var errWaited = errors.New("the caller waits no longer")
 
 // kind is how a query is kept that is answered in its request.
 func (q *taking) kind() signed.Kind {

@@ -20,9 +20,12 @@ type Prediction struct {
 	StrictLate, RelaxedLate int
 }
 
-// Fits tells whether the query ends in time, and lets all others.
-func (p Prediction) Fits(by time.Time) bool {
-	return p.StrictLate == 0 && p.RelaxedLate == 0 && !p.LatestAt.After(by)
+// Fits tells whether a query of a class ends in time and lets others do so: a
+// relaxed one all, and a strict one the other strict ones. Money is spent on a
+// function only where no worker can keep a strict bound, and a relaxed query can
+// wait for another worker.
+func (p Prediction) Fits(class query.Class, by time.Time) bool {
+	return p.StrictLate == 0 && (class == query.Strict || p.RelaxedLate == 0) && !p.LatestAt.After(by)
 }
 
 // Predict returns when a query of that work would start and end if it were
@@ -72,12 +75,12 @@ func (q *Queue[T]) displaced(now time.Time, out *Prediction) {
 	}
 }
 
-// Admit adds a query if it is predicted to end by then, at its p99, and makes
-// no held query late that would otherwise be in time. by is kept as its EndBy.
+// Admit adds a query if it is predicted to end by then, at its p99, and lets
+// others do so (see Fits). by is kept as its EndBy.
 func (q *Queue[T]) Admit(now time.Time, w Work, by time.Time, item T) (Prediction, bool) {
 	w.EndBy = by
 	p := q.Predict(now, w)
-	if !p.Fits(by) {
+	if !p.Fits(w.Class, by) {
 		return p, false
 	}
 	q.Add(w, item)
