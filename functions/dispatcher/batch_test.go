@@ -77,21 +77,25 @@ func (b *bill) Put(_ context.Context, points ...cloud.Point) error {
 	return b.err
 }
 
-// What a batch cost is told once, and with the next one when it cannot be.
+// What a batch cost, and how many of its messages expired, is put once, and with
+// the next one when it cannot be.
 func TestBatchTellsWhatItCost(t *testing.T) {
 	b := &bill{err: errors.New("throttled")}
-	s := &spent{to: b, now: func() time.Time { return time.Unix(1, 0) }}
+	expired := int64(0)
+	s := &spent{to: b, now: func() time.Time { return time.Unix(1, 0) }, expired: func() int64 { return expired }}
 	one := batch{handler: &returns{}, spent: s}
 	for _, usd := range []float64{1, 2, 0} {
 		if usd > 0 {
 			s.add(usd)
+			expired++
 		}
 		if _, err := one.handle(t.Context(), events.SQSEvent{}); err != nil {
 			t.Fatal(err)
 		}
 		b.err = nil
 	}
-	if len(b.points) != 1 || b.points[0].Metric != telemetry.FunctionUSD.Name || b.points[0].Value != 3 {
-		t.Errorf("told %+v, want what both batches cost", b.points)
+	if len(b.points) != 2 || b.points[0].Metric != telemetry.FunctionUSD.Name || b.points[0].Value != 3 ||
+		b.points[1].Metric != telemetry.ExpiredMessages.Name || b.points[1].Value != 2 {
+		t.Errorf("put %+v, want what both batches cost and expired", b.points)
 	}
 }

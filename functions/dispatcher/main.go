@@ -56,10 +56,14 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 		return batch{}, err
 	}
 	b := batch{spent: &spent{to: cloud.Metrics, now: time.Now}, traces: traces}
-	b.handler, err = dispatch.New(dispatch.Options{
+	d, err := dispatch.New(dispatch.Options{
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"), Pool: pools[0].Name,
 		Queues: cloud.Queues, Records: cloud.Records, Invoker: cloud.Invoker, Paid: b.spent.add, Blobs: cloud.Blobs,
 		Settings: tunables.Current, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})
-	return b, err
+	if err != nil {
+		return batch{}, err
+	}
+	b.handler, b.spent.expired = d, d.Expired
+	return b, nil
 }

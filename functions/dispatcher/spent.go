@@ -10,14 +10,17 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// spent adds up what invocations cost, until it is told: by this metric the
-// controller holds the hour to its budget.
+// spent adds up what invocations cost, until it is put: by this metric the
+// controller holds the hour to its budget. It also puts how many messages were
+// dropped as expired.
 type spent struct {
-	to  cloud.Metrics
-	now func() time.Time
+	to      cloud.Metrics
+	now     func() time.Time
+	expired func() int64 // since the process started; nil counts none
 
 	mu  sync.Mutex
 	usd float64
+	put int64 // of the expired ones
 }
 
 func (s *spent) add(usd float64) {
@@ -26,18 +29,28 @@ func (s *spent) add(usd float64) {
 	s.usd += usd
 }
 
-// tell writes what was spent since the last time. What cannot be written is
-// told with the next batch.
+// tell puts what came since the last time. What cannot be put is put with the
+// next batch.
 func (s *spent) tell(ctx context.Context) {
 	s.mu.Lock()
-	usd := s.usd
-	s.usd = 0
-	s.mu.Unlock()
-	if usd == 0 {
+	defer s.mu.Unlock()
+	var points []cloud.Point
+	if s.usd != 0 {
+		points = append(points, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: s.now(), Value: s.usd})
+	}
+	expired := s.put
+	if s.expired != nil {
+		expired = s.expired()
+	}
+	if n := expired - s.put; n > 0 {
+		points = append(points, cloud.Point{Metric: telemetry.ExpiredMessages.Name, At: s.now(), Value: float64(n)})
+	}
+	if len(points) == 0 {
 		return
 	}
-	if err := s.to.Put(ctx, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: s.now(), Value: usd}); err != nil {
-		slog.Warn("what functions cost is not written yet", "error", err)
-		s.add(usd)
+	if err := s.to.Put(ctx, points...); err != nil {
+		slog.Warn("what functions cost and what expired is not put yet", "error", err)
+		return
 	}
+	s.usd, s.put = 0, expired
 }

@@ -61,6 +61,7 @@ var (
 	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "How long the relaxed arrivals may wait before only a function keeps their bound, added up.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "What invocations of inference functions have cost.").inLog()
 	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One a tick. Arrivals are known as far as the newest pulse has come: a second without a point is then a second without arrivals, and not one without metrics.")
+	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages of the overflow queue that were dropped because their query had expired before it could be run.").inLog()
 	LateWrites         = metric(cloud.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
 )
 
@@ -97,7 +98,7 @@ var (
 // All lists every metric, those of a tick last.
 func All() []Metric {
 	return slices.Concat(
-		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, LateWrites},
+		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, ExpiredMessages, LateWrites},
 		[]Metric{Refused, Answered, Met, Overflowed, Failed, Expired, Cancelled, QueryUSD, Latency, Wait},
 		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Faults},
 	)

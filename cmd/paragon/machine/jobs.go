@@ -25,6 +25,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	if err != nil {
 		return fmt.Errorf("start the dispatcher: %w", err)
 	}
+	m.meter.expired = d.Expired
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.catalogue, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,

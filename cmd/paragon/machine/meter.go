@@ -18,10 +18,13 @@ type meter struct {
 	instance  profile.Instance
 	now       func() time.Time
 	since     time.Time
+	// expired counts the messages that were dropped as expired; nil counts none.
+	expired func() int64
 
 	mu       sync.Mutex // guards what follows
 	usd      float64
 	unsaid   float64 // of functions, not written as a metric yet
+	said     int64   // of the expired messages
 	workers  int
 	lastSeen time.Time
 }
@@ -63,21 +66,31 @@ func (m *meter) paid(usd float64) {
 	m.unsaid += usd
 }
 
-// tell writes what functions cost since the last time, as a metric. What cannot
-// be written is told the next time.
+// tell puts what functions cost and how many messages expired since the last
+// time, as metrics. What cannot be put is put the next time. It has one caller.
 func (m *meter) tell(ctx context.Context, to cloud.Metrics) error {
 	m.mu.Lock()
-	usd := m.unsaid
-	m.unsaid = 0
+	usd, expired := m.unsaid, int64(0)
+	if m.expired != nil {
+		expired = m.expired() - m.said
+	}
 	m.mu.Unlock()
-	if usd == 0 {
+	var points []cloud.Point
+	if usd != 0 {
+		points = append(points, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: m.now(), Value: usd})
+	}
+	if expired > 0 {
+		points = append(points, cloud.Point{Metric: telemetry.ExpiredMessages.Name, At: m.now(), Value: float64(expired)})
+	}
+	if len(points) == 0 {
 		return nil
 	}
-	err := to.Put(ctx, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: m.now(), Value: usd})
-	if err != nil {
-		m.mu.Lock()
-		m.unsaid += usd
-		m.mu.Unlock()
+	if err := to.Put(ctx, points...); err != nil {
+		return err
 	}
-	return err
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unsaid -= usd
+	m.said += expired
+	return nil
 }
