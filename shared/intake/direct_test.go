@@ -193,7 +193,9 @@ func TestACallerThatLeavesIsNotSentOn(t *testing.T) {
 // functions answers overflow without a queue.
 type functions dispatch.Invoked
 
-func (f functions) Invoke(context.Context, query.Message) dispatch.Invoked { return dispatch.Invoked(f) }
+func (f functions) Invoke(context.Context, query.Message) dispatch.Invoked {
+	return dispatch.Invoked(f)
+}
 
 func TestOverflowWithoutAQueue(t *testing.T) {
 	done := query.Outcome{State: query.Succeeded, FinishedAt: start, RanOn: query.Runner{Kind: query.OnFunction, Name: "f"},

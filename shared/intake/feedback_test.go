@@ -42,17 +42,14 @@ func (d desk) answered(t *testing.T, owner string) query.Record {
 	r := request(500)
 	least := 85.0
 	r.Bounds.Accuracy = &least
-	rec, _, err := d.Submit(t.Context(), owner, "", r)
+	got, err := d.Take(t.Context(), owner, r, Terms{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, _, err = d.Home.Store.Finish(t.Context(), rec.ID, query.Outcome{
+	d.Settle() // what was learnt is read in the background
+	return d.ended(t, got.Record, query.Outcome{
 		State: query.Succeeded, FinishedAt: d.clock.now(), Result: &query.Result{Label: "1", Index: 1, Scores: []float32{0, 1}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rec
 }
 
 func TestFeedbackMovesTheChoice(t *testing.T) {
@@ -73,7 +70,7 @@ func TestFeedbackMovesTheChoice(t *testing.T) {
 			}
 			return
 		}
-		if err := d.Feedback(t.Context(), owner, rec.ID, wrong); err != nil {
+		if err := d.Feedback(t.Context(), owner, rec.ID, "", wrong); err != nil {
 			t.Fatal(err)
 		}
 		d.clock.advance(time.Second)
@@ -91,7 +88,7 @@ func TestOneCallersFeedbackMovesNothing(t *testing.T) {
 		if rec.Model != "net" {
 			t.Fatal("one caller moved the choice")
 		}
-		if err := d.Feedback(t.Context(), "liar", rec.ID, feedback.Opinion{Correct: &no}); err != nil {
+		if err := d.Feedback(t.Context(), "liar", rec.ID, "", feedback.Opinion{Correct: &no}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +102,7 @@ func TestFeedbackIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Feedback(t.Context(), "me", done.ID, feedback.Opinion{Correct: &yes}); err != nil {
+	if err := d.Feedback(t.Context(), "me", done.ID, "", feedback.Opinion{Correct: &yes}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -116,11 +113,11 @@ func TestFeedbackIsRefused(t *testing.T) {
 		{"a second vote", "me", done.ID, feedback.Opinion{Correct: &yes}, AlreadyVoted},
 		{"a stranger's query", "you", done.ID, feedback.Opinion{Correct: &yes}, NotFound},
 		{"no such query", "me", "qnone", feedback.Opinion{Correct: &yes}, NotFound},
-		{"no answer yet", "me", pending.ID, feedback.Opinion{Correct: &yes}, NoAnswer},
+		{"no answer yet", "me", pending.Record.ID, feedback.Opinion{Correct: &yes}, NoAnswer},
 		{"no such label", "me", done.ID, feedback.Opinion{Label: "cat"}, UnknownLabel},
 	} {
 		var ref *Refusal
-		if err := d.Feedback(t.Context(), tt.owner, tt.id, tt.opinion); !errors.As(err, &ref) || ref.Kind != tt.want {
+		if err := d.Feedback(t.Context(), tt.owner, tt.id, "", tt.opinion); !errors.As(err, &ref) || ref.Kind != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -134,7 +131,7 @@ func TestFeedbackThatLeavesNothingRefusesNobody(t *testing.T) {
 	no := false
 	for range 300 {
 		rec := d.answered(t, "me") // and so on, whatever became of both models
-		if err := d.Feedback(t.Context(), "me", rec.ID, feedback.Opinion{Correct: &no}); err != nil {
+		if err := d.Feedback(t.Context(), "me", rec.ID, "", feedback.Opinion{Correct: &no}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,7 +144,7 @@ func TestThompsonSamplingChoosesWithinTheBounds(t *testing.T) {
 	yes := true
 	for i := range 50 {
 		rec := d.answered(t, fmt.Sprint("owner-", i%4))
-		if err := d.Feedback(t.Context(), rec.Owner, rec.ID, feedback.Opinion{Correct: &yes}); err != nil {
+		if err := d.Feedback(t.Context(), rec.Owner, rec.ID, "", feedback.Opinion{Correct: &yes}); err != nil {
 			t.Fatal(err)
 		}
 	}
