@@ -13,6 +13,7 @@ import (
 type feedbackFlags struct {
 	right, wrong bool
 	label        string
+	receipt      string
 }
 
 func (a *app) feedbackCommand() *cobra.Command {
@@ -22,9 +23,12 @@ func (a *app) feedbackCommand() *cobra.Command {
 		Short: "Say whether an answer was right",
 		Long: `Say whether the answer to a query was right, or what its true label is. Each
 query has one vote. From the votes Paragon learns how accurate its models are;
-votes fade, and no caller moves a model alone (feedback_owner_share).`,
+votes fade, and no caller moves a model alone (feedback_owner_share).
+
+Nothing is kept of a query that was answered in its request: give the receipt
+that came with the answer (submit --json prints it).`,
 		Example: `  paragon feedback --right q01jd3v7
-  paragon feedback --label bag q01jd3v7`,
+  paragon feedback --label bag --receipt mQ8x1x3x q01jd3v7`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error { return a.feedback(c.Context(), f, ids[0]) },
 	}
@@ -32,6 +36,7 @@ votes fade, and no caller moves a model alone (feedback_owner_share).`,
 	c.Flags().BoolVar(&f.right, "right", false, "the answer was right")
 	c.Flags().BoolVar(&f.wrong, "wrong", false, "the answer was wrong")
 	c.Flags().StringVar(&f.label, "label", "", "what it really is")
+	c.Flags().StringVar(&f.receipt, "receipt", "", "the receipt that came with the answer; needed for one that was not stored")
 	return a.clientCommand(c)
 }
 
@@ -60,7 +65,7 @@ func (a *app) feedback(ctx context.Context, f *feedbackFlags, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := cl.Feedback(ctx, id, o); err != nil {
+	if err := cl.Feedback(ctx, id, f.receipt, o); err != nil {
 		return err
 	}
 	if a.json {

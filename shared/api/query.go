@@ -11,9 +11,9 @@ import (
 type Query struct {
 	ID         string         `json:"id"`
 	State      query.State    `json:"state"`
-	Task       string         `json:"task"`
-	Model      string         `json:"model"`
-	Class      query.Class    `json:"class"`
+	Task       string         `json:"task,omitempty"` // absent, like model and class, while nothing but the id is known
+	Model      string         `json:"model,omitempty"`
+	Class      query.Class    `json:"class,omitempty"`
 	AcceptedAt time.Time      `json:"accepted_at"`
 	DeadlineAt time.Time      `json:"deadline_at,omitzero"`
 	FinishedAt *time.Time     `json:"finished_at,omitempty"`

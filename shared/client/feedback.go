@@ -10,10 +10,14 @@ import (
 	"paragon/shared/core/feedback"
 )
 
-// Feedback says whether the answer to a query of the caller's own was right. A
-// query has one vote: a second is a *Problem of status 409.
-func (c *Client) Feedback(ctx context.Context, id string, o feedback.Opinion) error {
-	body, err := json.Marshal(o)
+// Feedback says whether the answer to a query of the caller's own was right. The
+// receipt is the one that came with the answer; it may be empty for a query that
+// was stored. A query has one vote: a second is a *Problem of status 409.
+func (c *Client) Feedback(ctx context.Context, id, receipt string, o feedback.Opinion) error {
+	body, err := json.Marshal(struct {
+		feedback.Opinion
+		Receipt string `json:"receipt,omitempty"`
+	}{o, receipt})
 	if err != nil {
 		return fmt.Errorf("encode feedback on query %s: %w", id, err)
 	}

@@ -24,7 +24,7 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 		d.submit(t, request(500))
 	}
 	d.submit(t, request(0))
-	if _, _, err := d.Submit(t.Context(), "me", "", Request{}); err == nil {
+	if _, err := d.Take(t.Context(), "me", Request{}, Terms{}); err == nil {
 		t.Error("an empty request was taken")
 	}
 	good := d.Home.Metrics

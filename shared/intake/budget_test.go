@@ -9,6 +9,7 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 )
 
 func TestTheBudgetPricesBeforeItAccepts(t *testing.T) {
@@ -31,8 +32,8 @@ func TestTheBudgetPricesBeforeItAccepts(t *testing.T) {
 	if accepted != 2 || refused != 8 {
 		t.Errorf("%d accepted, %d refused", accepted, refused)
 	}
-	if rs, err := d.Recent(t.Context(), "me", 20); err != nil || len(rs) != 2 {
-		t.Errorf("%d stored, %v", len(rs), err)
+	if n := d.sent(t); n != 2 {
+		t.Errorf("%d sent", n)
 	}
 	d.submit(t, request(10000)) // relaxed: it waits for a worker, and costs no function
 	d.clock.advance(time.Hour)
@@ -73,6 +74,30 @@ func TestARepeatIsBookedOnce(t *testing.T) {
 	}
 }
 
+// A query that was turned away has used up no key: a repeat is a query of its
+// own, also when the first one would have expired meanwhile.
+func TestAQueryThatWasTurnedAwayUsesUpNoKey(t *testing.T) {
+	for _, later := range []time.Duration{time.Second, time.Hour} {
+		set := settings.Defaults()
+		set.HourlyBudgetUSD = 0.0000001
+		counts := tally.NewBook(start)
+		d := newDesk(t, func(c *Config) { c.Counts, c.Settings = counts, func() settings.Settings { return set } })
+		for range 2 {
+			_, err := d.Take(t.Context(), "me", request(500), Terms{Key: "key"})
+			wantRefusal(t, OverBudget)(query.Record{}, err)
+		}
+		set.HourlyBudgetUSD = 1
+		d.clock.advance(later)
+		got, err := d.Take(t.Context(), "me", request(500), Terms{Key: "key"})
+		if err != nil || got.Record.State != query.Accepted || got.Record.AcceptedAt != d.clock.now() || d.sent(t) != 1 {
+			t.Errorf("%v later: %+v, error %v, %d sent", later, got.Record, err, d.sent(t))
+		}
+		if ts := counts.Snapshot(d.clock.now()).Tallies; len(ts) != 1 || ts[0].Arrived != 3 || ts[0].Refused != 2 {
+			t.Errorf("counted %+v", ts)
+		}
+	}
+}
+
 // stage is a desk with a budget whose ticks tell what is left of the hour.
 type stage struct{ desk }
 
@@ -90,13 +115,15 @@ func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
 	if err := s.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
 		t.Fatal(err)
 	}
+	s.refreshView(t.Context(), s.Service.Settings())
+	s.Settle()
 }
 
 // overflows tells whether a query went to a function; false where it was
 // refused for the budget.
 func (s stage) overflows(t *testing.T, r Request) bool {
 	t.Helper()
-	rec, err := s.Take(t.Context(), "me", r, Terms{})
+	got, err := s.Take(t.Context(), "me", r, Terms{})
 	var ref *Refusal
 	if errors.As(err, &ref) && ref.Kind == OverBudget {
 		return false
@@ -104,7 +131,7 @@ func (s stage) overflows(t *testing.T, r Request) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rec.Placement == string(cloud.Overflow)
+	return got.Record.Placement == string(cloud.Overflow)
 }
 
 // A tick tells what is left of the hour, and the views until the next tick

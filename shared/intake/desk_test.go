@@ -53,6 +53,7 @@ func newDesk(t testing.TB, change func(*Config)) desk {
 	if d.Service, err = New(c); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(d.Settle)
 	return d
 }
 
@@ -104,6 +105,42 @@ func (d desk) submit(t testing.TB, r Request) query.Record {
 		t.Fatal(err)
 	}
 	return got.Record
+}
+
+// ended ends a query that was sent, as the consumer of its queue does.
+func (d desk) ended(t testing.TB, rec query.Record, o query.Outcome) query.Record {
+	t.Helper()
+	for {
+		ds, err := d.Home.Queues.Receive(t.Context(), cloud.QueueName(rec.Placement), 1, time.Minute, 0)
+		if err != nil || len(ds) == 0 {
+			t.Fatalf("query %s is not on queue %s, error %v", rec.ID, rec.Placement, err)
+		}
+		if ds[0].Message.ID != rec.ID {
+			continue // leased: it comes back
+		}
+		held, _, err := d.Home.Records.PutRecord(t.Context(), ds[0].Message.Ended(o))
+		if err == nil {
+			err = d.Home.Queues.Delete(t.Context(), ds...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return held
+	}
+}
+
+// sent counts the messages on all queues.
+func (d desk) sent(t testing.TB) int {
+	t.Helper()
+	n := 0
+	for _, q := range d.queues() {
+		depth, err := d.Home.Queues.Depth(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += depth.Visible + depth.InFlight
+	}
+	return n
 }
 
 // testKeys are the keys of a stage in tests.

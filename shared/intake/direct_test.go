@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ type slots struct {
 	d     *desk
 	fault error
 	fails query.FailureCode // how the run ends; empty means an answer
+	mu    sync.Mutex
 	asked []query.Message
 	by    []time.Time
 }
@@ -26,7 +28,9 @@ type slots struct {
 func (s *slots) Load() (int, float64) { return 2, 0 }
 
 func (s *slots) Answer(_ context.Context, m query.Message, by time.Time) (query.Outcome, error) {
+	s.mu.Lock()
 	s.asked, s.by = append(s.asked, m), append(s.by, by)
+	s.mu.Unlock()
 	if s.fault != nil {
 		return query.Outcome{}, s.fault
 	}

@@ -13,6 +13,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
 )
 
 // The kinds of refusal that feedback adds.
@@ -20,15 +21,17 @@ const (
 	AlreadyVoted Kind = "already-voted"
 	NoAnswer     Kind = "no-answer"
 	UnknownLabel Kind = "unknown-label"
+	BadReceipt   Kind = "bad-receipt" // not one that came with this query's answer
 )
 
 // Feedback counts an owner's opinion of the answer to one of its queries. A
-// query has one vote; the first counts.
-func (s *Service) Feedback(ctx context.Context, owner, id string, o feedback.Opinion) error {
+// query has one vote; the first counts. The receipt that came with the answer
+// stands for the query's record; without one the record must have been kept.
+func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o feedback.Opinion) error {
 	if s.Votes == nil {
 		return refuse(NotFound, "", "this home keeps no feedback")
 	}
-	r, err := s.Get(ctx, owner, id)
+	r, err := s.voted(ctx, owner, id, receipt)
 	if err != nil {
 		return err
 	}
@@ -50,16 +53,46 @@ func (s *Service) Feedback(ctx context.Context, owner, id string, o feedback.Opi
 	} else if err != nil {
 		return fmt.Errorf("feedback on query %s: %w", id, err)
 	}
-	s.learnt.forgetTime() // the caller sees what its vote did
+	s.learnt.expire()
 	return nil
+}
+
+// voted is the query that an opinion is of: by its receipt, or as it was kept.
+func (s *Service) voted(ctx context.Context, owner, id, receipt string) (query.Record, error) {
+	if receipt == "" {
+		r, err := s.Get(ctx, owner, id)
+		if no, ok := errors.AsType[*Refusal](err); ok && no.Kind == AnsweredDirectly {
+			err = refuse(AnsweredDirectly, "receipt", "is missing: the query was answered in its request, and nothing of it is kept; send the receipt that came with the answer")
+		}
+		return r, err
+	}
+	if _, err := s.parse(owner, id); err != nil {
+		return query.Record{}, err
+	}
+	got, err := s.Keys.ParseReceipt(receipt)
+	switch {
+	case err != nil:
+		return query.Record{}, refuse(BadReceipt, "receipt", "is none of this stage")
+	case got.ID != id || got.Owner != signed.HashOwner(owner):
+		return query.Record{}, refuse(BadReceipt, "receipt", "came with the answer to another query")
+	case s.Now().After(got.Until):
+		return query.Record{}, refuse(BadReceipt, "receipt", "was good until %s", got.Until.Format(time.RFC3339))
+	}
+	return query.Record{
+		ID: id, Owner: owner, State: query.Succeeded, Need: query.Need{Task: got.Task}, Model: got.Model,
+		Outcome: &query.Outcome{State: query.Succeeded, Result: &query.Result{Label: got.Label}},
+	}, nil
 }
 
 // learnt is what feedback has taught, read from the votes now and then.
 type learnt struct {
+	reading sync.Mutex // held while votes are read
+	cursor  int64      // of the votes that were read; reading holds it
+
 	mu       sync.Mutex
 	book     feedback.Book
-	cursor   int64
-	readAt   time.Time
+	readAt   time.Time // zero until the first read
+	expired  bool      // to be read again whatever its age
 	accuracy map[string]float64
 }
 
@@ -70,37 +103,56 @@ const (
 	readVotes      = 1000
 )
 
-func (l *learnt) forgetTime() {
+// expire has the votes read again soon.
+func (l *learnt) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.readAt = time.Time{}
+	l.expired = true
 }
 
-// refresh reads the votes that came since, when it is time to.
-func (l *learnt) refresh(ctx context.Context, s *Service, set settings.Settings) {
-	now := s.Now()
+// due tells whether the votes are to be read, and whether they never were.
+func (l *learnt) due(now time.Time) (never, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.readAt.IsZero() && now.Sub(l.readAt) < readVotesEvery {
-		return
+	never = l.readAt.IsZero()
+	return never, never || l.expired || now.Sub(l.readAt) >= readVotesEvery
+}
+
+// refreshLearnt reads the votes that came since, when it is time to: the first
+// time its callers wait for it, later ones go on with what was learnt before.
+func (s *Service) refreshLearnt(ctx context.Context, set settings.Settings) {
+	due := func() bool { _, due := s.learnt.due(s.Now()); return due }
+	never, now := s.learnt.due(s.Now())
+	if now {
+		s.refresh(ctx, &s.learnt.reading, never, due, func(ctx context.Context) { s.readLearnt(ctx, feedbackRules(set)) })
 	}
-	rules := feedbackRules(set)
+}
+
+// readLearnt reads the votes that came since, and learns from them.
+func (s *Service) readLearnt(ctx context.Context, rules feedback.Rules) {
+	l := &s.learnt
+	l.mu.Lock()
+	l.expired = false // a vote that comes from here on may be missed
+	l.mu.Unlock()
+	var came []feedback.Vote
 	for {
 		votes, cursor, err := s.Votes.VotesAfter(ctx, l.cursor, readVotes)
 		if err != nil {
 			s.Log.Warn("votes cannot be read; what was learnt before stays in use", "error", err)
 			break
 		}
-		for _, v := range votes {
-			l.book.Add(rules, v)
-		}
-		l.cursor = cursor
+		came, l.cursor = append(came, votes...), cursor
 		if len(votes) < readVotes {
 			break
 		}
 	}
-	l.readAt = now
-	l.accuracy = l.book.Accuracy(rules, s.Catalogue, now, nil)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range came {
+		l.book.Add(rules, v)
+	}
+	l.readAt = s.Now()
+	l.accuracy = l.book.Accuracy(rules, s.Catalogue, l.readAt, nil)
 }
 
 func feedbackRules(set settings.Settings) feedback.Rules {
@@ -148,7 +200,7 @@ func (s *Service) drifted(ctx context.Context, set settings.Settings) []feedback
 	if s.Votes == nil {
 		return nil
 	}
-	s.learnt.refresh(ctx, s, set)
+	s.refreshLearnt(ctx, set)
 	s.learnt.mu.Lock()
 	defer s.learnt.mu.Unlock()
 	return s.learnt.book.Drifts(feedbackRules(set), s.Catalogue, s.Now())

@@ -18,6 +18,11 @@ import (
 // and more accurate.
 func votingDesk(t *testing.T, set settings.Settings) desk {
 	t.Helper()
+	return votingDeskWith(t, set, func(*Config) {})
+}
+
+func votingDeskWith(t *testing.T, set settings.Settings, change func(*Config)) desk {
+	t.Helper()
 	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), local.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +36,7 @@ func votingDesk(t *testing.T, set settings.Settings) desk {
 		c.Catalogue.Models = append(c.Catalogue.Models, dear)
 		c.Votes = home
 		c.Settings = func() settings.Settings { return set }
+		change(c)
 	})
 	d.publish(t, 4)
 	return d
@@ -42,17 +48,14 @@ func (d desk) answered(t *testing.T, owner string) query.Record {
 	r := request(500)
 	least := 85.0
 	r.Bounds.Accuracy = &least
-	rec, _, err := d.Submit(t.Context(), owner, "", r)
+	got, err := d.Take(t.Context(), owner, r, Terms{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec, _, err = d.Home.Store.Finish(t.Context(), rec.ID, query.Outcome{
+	d.Settle() // what was learnt is read in the background
+	return d.ended(t, got.Record, query.Outcome{
 		State: query.Succeeded, FinishedAt: d.clock.now(), Result: &query.Result{Label: "1", Index: 1, Scores: []float32{0, 1}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rec
 }
 
 func TestFeedbackMovesTheChoice(t *testing.T) {
@@ -73,7 +76,7 @@ func TestFeedbackMovesTheChoice(t *testing.T) {
 			}
 			return
 		}
-		if err := d.Feedback(t.Context(), owner, rec.ID, wrong); err != nil {
+		if err := d.Feedback(t.Context(), owner, rec.ID, "", wrong); err != nil {
 			t.Fatal(err)
 		}
 		d.clock.advance(time.Second)
@@ -91,7 +94,7 @@ func TestOneCallersFeedbackMovesNothing(t *testing.T) {
 		if rec.Model != "net" {
 			t.Fatal("one caller moved the choice")
 		}
-		if err := d.Feedback(t.Context(), "liar", rec.ID, feedback.Opinion{Correct: &no}); err != nil {
+		if err := d.Feedback(t.Context(), "liar", rec.ID, "", feedback.Opinion{Correct: &no}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,7 +108,7 @@ func TestFeedbackIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Feedback(t.Context(), "me", done.ID, feedback.Opinion{Correct: &yes}); err != nil {
+	if err := d.Feedback(t.Context(), "me", done.ID, "", feedback.Opinion{Correct: &yes}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -116,11 +119,11 @@ func TestFeedbackIsRefused(t *testing.T) {
 		{"a second vote", "me", done.ID, feedback.Opinion{Correct: &yes}, AlreadyVoted},
 		{"a stranger's query", "you", done.ID, feedback.Opinion{Correct: &yes}, NotFound},
 		{"no such query", "me", "qnone", feedback.Opinion{Correct: &yes}, NotFound},
-		{"no answer yet", "me", pending.ID, feedback.Opinion{Correct: &yes}, NoAnswer},
+		{"no answer yet", "me", pending.Record.ID, feedback.Opinion{Correct: &yes}, NoAnswer},
 		{"no such label", "me", done.ID, feedback.Opinion{Label: "cat"}, UnknownLabel},
 	} {
 		var ref *Refusal
-		if err := d.Feedback(t.Context(), tt.owner, tt.id, tt.opinion); !errors.As(err, &ref) || ref.Kind != tt.want {
+		if err := d.Feedback(t.Context(), tt.owner, tt.id, "", tt.opinion); !errors.As(err, &ref) || ref.Kind != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -134,7 +137,7 @@ func TestFeedbackThatLeavesNothingRefusesNobody(t *testing.T) {
 	no := false
 	for range 300 {
 		rec := d.answered(t, "me") // and so on, whatever became of both models
-		if err := d.Feedback(t.Context(), "me", rec.ID, feedback.Opinion{Correct: &no}); err != nil {
+		if err := d.Feedback(t.Context(), "me", rec.ID, "", feedback.Opinion{Correct: &no}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -147,8 +150,53 @@ func TestThompsonSamplingChoosesWithinTheBounds(t *testing.T) {
 	yes := true
 	for i := range 50 {
 		rec := d.answered(t, fmt.Sprint("owner-", i%4))
-		if err := d.Feedback(t.Context(), rec.Owner, rec.ID, feedback.Opinion{Correct: &yes}); err != nil {
+		if err := d.Feedback(t.Context(), rec.Owner, rec.ID, "", feedback.Opinion{Correct: &yes}); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// direct has a query of an owner answered in its request.
+func (d desk) direct(t *testing.T, owner string) Answer {
+	t.Helper()
+	got, err := d.Take(t.Context(), owner, request(500), Terms{Wait: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// A receipt stands for the record of a direct answer, which nobody keeps.
+func TestAReceiptStandsForTheRecord(t *testing.T) {
+	w := &slots{}
+	d := votingDeskWith(t, settings.Defaults(), func(c *Config) { c.Worker, c.Settings = w, keeping(0) })
+	w.d = &d
+	yes := feedback.Opinion{Correct: new(bool)}
+	mine, other, stored := d.direct(t, "me"), d.direct(t, "me"), d.answered(t, "me")
+	for _, tt := range []struct {
+		name, owner, id, receipt string
+		opinion                  feedback.Opinion
+		want                     Kind // empty when it is counted
+	}{
+		{"without a receipt", "me", mine.Record.ID, "", yes, AnsweredDirectly},
+		{"another query's", "me", mine.Record.ID, other.Receipt, yes, BadReceipt},
+		{"altered", "me", mine.Record.ID, mine.Receipt[:len(mine.Receipt)-2] + "AA", yes, BadReceipt},
+		{"a stranger", "you", mine.Record.ID, mine.Receipt, yes, NotFound},
+		{"no such label", "me", mine.Record.ID, mine.Receipt, feedback.Opinion{Label: "cat"}, UnknownLabel},
+		{"counted", "me", mine.Record.ID, mine.Receipt, feedback.Opinion{Label: "1"}, ""},
+		{"a second vote", "me", mine.Record.ID, mine.Receipt, yes, AlreadyVoted},
+		{"counted without one", "me", stored.ID, "", yes, ""},
+	} {
+		err := d.Feedback(t.Context(), tt.owner, tt.id, tt.receipt, tt.opinion)
+		if no, refused := errors.AsType[*Refusal](err); refused && no.Kind != tt.want || !refused && (err != nil || tt.want != "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	votes, _, err := d.Service.Votes.VotesAfter(t.Context(), 0, 10)
+	if err != nil || len(votes) != 2 || !votes[0].Correct || votes[0].Model != mine.Record.Model || votes[0].Task != "digits" || votes[0].Owner != "me" || votes[1].Correct {
+		t.Errorf("votes %+v, error %v", votes, err)
+	}
+	d.clock.advance(25 * time.Hour)
+	err = d.Feedback(t.Context(), "me", other.Record.ID, other.Receipt, yes)
+	wantRefusal(t, Gone)(query.Record{}, err)
 }

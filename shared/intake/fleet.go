@@ -16,7 +16,7 @@ import (
 // fleetView is the cached view of the pools, with an estimate a pool of the
 // strict work ahead that follows what was sent since.
 type fleetView struct {
-	reading sync.Mutex // held by the one request that reads the view anew
+	reading sync.Mutex // held while the view is read anew
 
 	mu        sync.Mutex
 	readAt    time.Time // zero until the first read
@@ -34,44 +34,41 @@ func newFleetView(pools []Pool, c *profile.Catalogue) *fleetView {
 	return f
 }
 
-// refreshView reads the view anew when the cached one is older than
-// view_seconds. One request reads; the others go on with what is cached, save
-// at the very start, when there is nothing to go on with.
+// refreshView reads the view anew when the cached one is older than view_seconds:
+// in the background, unless there is none that its callers could go by.
 func (s *Service) refreshView(ctx context.Context, set settings.Settings) {
-	f := s.fleet
-	never, due := f.due(s.Now(), set)
-	if !due {
-		return
+	due := func() bool { _, due := s.fleet.due(s.Now(), set); return due }
+	none, now := s.fleet.due(s.Now(), set)
+	if now {
+		s.refresh(ctx, &s.fleet.reading, none, due, s.readView)
 	}
-	if never {
-		f.reading.Lock()
-	} else if !f.reading.TryLock() {
-		return
-	}
-	defer f.reading.Unlock()
-	if _, due := f.due(s.Now(), set); !due {
-		return
-	}
+}
+
+// readView reads the view.
+func (s *Service) readView(ctx context.Context) {
 	v, err := s.Fleet.View(ctx)
 	if err != nil {
 		if !errors.Is(err, cloud.ErrNotFound) { // none was published yet
 			s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
 		}
-		f.see(s.Now(), nil)
+		s.fleet.see(s.Now(), nil)
 		return
 	}
-	f.see(s.Now(), &v)
+	s.fleet.see(s.Now(), &v)
 }
 
-func (f *fleetView) due(now time.Time, set settings.Settings) (never, due bool) {
+// due tells whether the view is to be read again, and whether there is none to
+// go by: it was never read, or so long ago that its workers count as gone, in a
+// process that had nothing to do since.
+func (f *fleetView) due(now time.Time, set settings.Settings) (none, due bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	never = f.readAt.IsZero()
+	none = f.readAt.IsZero() || now.Sub(f.readAt) > oldestView(set)
 	keepMS := set.ViewSeconds * 1000
 	if f.empty() {
 		keepMS /= eagerness
 	}
-	return never, never || now.Sub(f.readAt) >= query.Duration(keepMS)
+	return none, none || now.Sub(f.readAt) >= query.Duration(keepMS)
 }
 
 // eagerness is how many times as often a view without runners is read: a
@@ -110,6 +107,11 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 // waited for it might wait for nothing.
 const missedReports = 3
 
+// oldestView is how old a view may be to go by.
+func oldestView(set settings.Settings) time.Duration {
+	return query.Duration(missedReports * set.HeartbeatSeconds * 1000)
+}
+
 // load returns the ready runners of a pool and the strict work ahead of a
 // query that arrives now.
 func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (runners int, aheadMS float64) {
@@ -120,8 +122,7 @@ func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (run
 
 func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
 	e := f.estimates[pool]
-	oldest := query.Duration(missedReports * set.HeartbeatSeconds * 1000)
-	if now.Sub(e.View().At) > oldest {
+	if now.Sub(e.View().At) > oldestView(set) {
 		return 0, 0
 	}
 	return e.Runners(), e.AheadMS(now)

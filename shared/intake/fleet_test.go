@@ -51,6 +51,7 @@ func TestTheViewIsReadOnceATimeHoweverManyCome(t *testing.T) {
 	d.submit(t, request(1000))
 	d.clock.advance(time.Second)
 	d.submit(t, request(1000))
+	d.Settle()
 	if f.reads.Load() != 2 {
 		t.Errorf("%d reads after view_seconds", f.reads.Load())
 	}
@@ -97,6 +98,8 @@ func TestAWorkerThatHasJustComeIsSeenSoon(t *testing.T) {
 	}
 	d.clock.advance(50 * time.Millisecond)
 	d.publish(t, 2)
+	d.submit(t, request(1000))
+	d.Settle()
 	if rec := d.submit(t, request(1000)); rec.Placement != "work-strict-general" {
 		t.Errorf("with a worker it went to %s", rec.Placement)
 	}

@@ -157,8 +157,10 @@ type Service struct {
 	waiters  waiters
 	arrivals arrivals
 	learnt   learnt
-	keeping  sync.WaitGroup // samples on their way to the store
-	places   chan struct{}  // bounds them
+	places   chan struct{} // bounds the samples on their way to the store
+	// background is what goes on after its request: samples on their way to the
+	// store, and reads of what is cached.
+	background sync.WaitGroup
 }
 
 // New returns a Service. Run must run beside it for arrivals to be counted.

@@ -25,17 +25,44 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *tak
 	if err := s.sign(&q.m, signed.Stored); err != nil {
 		return Answer{}, err
 	}
-	mine := cloud.Attempt{Owner: owner, Key: q.terms.Key, BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
+	mine := cloud.Attempt{Owner: owner, Key: q.terms.key(), BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
 	held, won, err := s.Attempts.ClaimKey(ctx, mine)
 	if err != nil {
 		return Answer{}, fmt.Errorf("claim the key: %w", err)
 	}
 	if won {
-		s.count(q)
-		q.attempt = &held
-		return s.answer(ctx, q)
+		return s.first(ctx, q, held)
 	}
 	return s.repeat(ctx, q, held, mine)
+}
+
+// first answers a query whose attempt is the one that its key stands for.
+func (s *Service) first(ctx context.Context, q *taking, held cloud.Attempt) (Answer, error) {
+	s.count(q)
+	q.attempt = &held
+	a, err := s.answer(ctx, q)
+	if turnedAway(err) {
+		if e := s.giveUp(ctx, q); e != nil {
+			s.Log.Warn("a repeat of a query that was turned away will find it expired", "error", e)
+		}
+	}
+	return a, err
+}
+
+// giveUp replaces the attempt of a query that was turned away by one that is over
+// already, so that a repeat is a query of its own and not a late one.
+func (s *Service) giveUp(ctx context.Context, q *taking) error {
+	over := q.m
+	over.ID, over.ExpiresAt = "", q.m.AcceptedAt
+	if err := s.sign(&over, signed.Stored); err != nil {
+		return err
+	}
+	a := *q.attempt
+	a.ID, a.Owed = over.ID, false
+	if _, _, err := s.Attempts.ReplaceKey(ctx, q.attempt.ID, a); err != nil && !errors.Is(err, cloud.ErrNotFound) {
+		return fmt.Errorf("give up query %s, which was turned away: %w", q.m.ID, err)
+	}
+	return nil
 }
 
 // repeat answers a request whose key was used before.
@@ -56,15 +83,16 @@ func (s *Service) repeat(ctx context.Context, q *taking, held, mine cloud.Attemp
 	case expired && !held.Owed:
 		return s.again(ctx, q, held, mine)
 	case there:
-		return s.finished(q, r)
+		return s.answerWith(q, r) // counted before, by the first
 	case expired:
-		r, err := s.expire(ctx, held.Owner, held.ID, id)
+		r, err := s.expire(ctx, unfinished(held.Owner, held.ID, id))
 		return Answer{Record: r}, err
 	}
 	// The first attempt is under way, or its process died: run it again.
 	q.m.ID, q.attempt = held.ID, &held
 	q.m.DeadlineAt = id.AcceptedAt.Add(q.m.DeadlineAt.Sub(q.m.AcceptedAt))
 	q.m.AcceptedAt, q.m.ExpiresAt, q.m.ForgetAt = id.AcceptedAt, id.ExpiresAt, id.ForgetAt
+	q.asks.functionUSD = 0 // the first has booked it
 	if q.terms.Wait <= 0 {
 		if err := s.owe(ctx, q); err != nil {
 			return Answer{}, err
@@ -86,9 +114,7 @@ func (s *Service) again(ctx context.Context, q *taking, held, mine cloud.Attempt
 	if !won { // another repeat was faster
 		return s.repeat(ctx, q, now, mine)
 	}
-	s.count(q)
-	q.attempt = &now
-	return s.answer(ctx, q)
+	return s.first(ctx, q, now)
 }
 
 // owe notes that a keyed query's caller gets a 202 before it gets one: from

@@ -142,8 +142,10 @@ func (s *Service) queue(ctx context.Context, q *taking) (Answer, error) {
 		return Answer{}, err
 	}
 	if q.m.Keyed {
-		if r, there, err := s.answered(ctx, q.m.ID); there || err != nil {
-			return Answer{Record: r}, err
+		if r, there, err := s.answered(ctx, q.m.ID); err != nil {
+			return Answer{}, err
+		} else if there {
+			return s.answerWith(q, r)
 		}
 	}
 	if err := s.send(ctx, q.m); err != nil {

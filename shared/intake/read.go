@@ -47,7 +47,7 @@ func (s *Service) Get(ctx context.Context, owner, text string) (query.Record, er
 	case id.Kind == signed.Direct:
 		return r, refuse(AnsweredDirectly, "", "the query was answered in its request, and nothing of it is kept")
 	case !s.Now().Before(id.ExpiresAt):
-		return s.expire(ctx, owner, text, id)
+		return s.expire(ctx, unfinished(owner, text, id))
 	}
 	return unfinished(owner, text, id), nil
 }
@@ -70,10 +70,10 @@ func (s *Service) end(ctx context.Context, r query.Record, o query.Outcome) (que
 }
 
 // expire settles a query that expired.
-func (s *Service) expire(ctx context.Context, owner, text string, id signed.ID) (query.Record, error) {
-	return s.end(ctx, unfinished(owner, text, id), query.Outcome{
+func (s *Service) expire(ctx context.Context, r query.Record) (query.Record, error) {
+	return s.end(ctx, r, query.Outcome{
 		State: query.Expired, FinishedAt: s.Now(), Failure: &query.Failure{Code: query.TimedOut,
-			Detail: fmt.Sprintf("not answered within %.0f s", id.ExpiresAt.Sub(id.AcceptedAt).Seconds())},
+			Detail: fmt.Sprintf("not answered within %.0f s", r.ExpiresAt.Sub(r.AcceptedAt).Seconds())},
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"paragon/shared/cloud"
@@ -20,7 +21,17 @@ import (
 // Terms are how a caller wants its answer.
 type Terms struct {
 	Key  string        // idempotency key; empty without one
+	Item int           // the query's place among those that share the key, from 1; 0 when it has it alone
 	Wait time.Duration // how long it waits for the answer; 0 when it does not
+}
+
+// key is what the query's attempt is kept under. The line feed, which no caller's
+// key may hold, keeps an item apart from a query with the key alone.
+func (t Terms) key() string {
+	if t.Item == 0 {
+		return t.Key
+	}
+	return t.Key + "\n" + strconv.Itoa(t.Item)
 }
 
 // Answer is what a caller gets.
@@ -59,7 +70,7 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
 	s.refreshView(ctx, set)
 	if s.Votes != nil {
-		s.learnt.refresh(ctx, s, set)
+		s.refreshLearnt(ctx, set)
 	}
 	q, err := s.prepare(ctx, owner, r, t, set)
 	if err != nil {
@@ -71,10 +82,19 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 		s.count(q)
 		a, err = s.answer(ctx, q)
 	}
+	if s.Counts != nil && turnedAway(err) {
+		s.Counts.Refused(q.need.Task, q.class)
+	}
 	if err == nil && r.Explain {
 		a.Candidates, err = s.candidates(q)
 	}
 	return a, err
+}
+
+// turnedAway tells whether a valid query was refused for want of capacity or budget.
+func turnedAway(err error) bool {
+	no, refused := errors.AsType[*Refusal](err)
+	return refused && (no.Kind == NoCapacity || no.Kind == OverBudget)
 }
 
 // count counts an arrival: each query that is valid, whatever becomes of it.
@@ -231,12 +251,17 @@ func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer
 	return s.finished(q, r)
 }
 
-// finished is the answer of a query that has ended. Bad input that only the run
-// could find is refused as any other.
+// finished counts a query that has ended, and answers with it.
 func (s *Service) finished(q *taking, r query.Record) (Answer, error) {
 	if s.Counts != nil && (r.Outcome == nil || r.Outcome.RanOn.Kind != query.OnWorker) {
 		s.Counts.Ended(tally.Of(r)) // what a worker answered, that worker has counted
 	}
+	return s.answerWith(q, r)
+}
+
+// answerWith is the answer of a query that has ended. Bad input that only the
+// run could find is refused as any other.
+func (s *Service) answerWith(q *taking, r query.Record) (Answer, error) {
 	if r.Outcome != nil && r.Outcome.Failure != nil && r.Outcome.Failure.Code == query.BadInput {
 		return Answer{Record: r}, refuse(BadInput, "input.data", "%s", r.Outcome.Failure.Detail)
 	}
@@ -269,7 +294,7 @@ func (s *Service) keep(ctx context.Context, r query.Record) {
 	default:
 		return
 	}
-	s.keeping.Go(func() {
+	s.background.Go(func() {
 		defer func() { <-s.places }()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime)
 		defer cancel()
@@ -279,9 +304,9 @@ func (s *Service) keep(ctx context.Context, r query.Record) {
 	})
 }
 
-// Settle waits until the samples are kept that are on their way: in a process
-// that may be frozen, before a request ends.
-func (s *Service) Settle() { s.keeping.Wait() }
+// Settle waits for what goes on in the background: in a process that may be
+// frozen, before a request ends.
+func (s *Service) Settle() { s.background.Wait() }
 
 // candidates are every model on every resource for a query, as they stand.
 func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {

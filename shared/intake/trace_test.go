@@ -25,7 +25,7 @@ func TestTraceOfAQueryTakenIn(t *testing.T) {
 			d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
 			d.publish(t, tc.runners)
 			ctx, caller := spans.Root(t.Context(), "caller")
-			rec, err := d.Take(ctx, "ann", request(500), Terms{})
+			got, err := d.Take(ctx, "ann", request(500), Terms{})
 			caller.End()
 			if err != nil {
 				t.Fatal(err)
@@ -36,10 +36,10 @@ func TestTraceOfAQueryTakenIn(t *testing.T) {
 			}
 			_, next := spans.Child(spans.Continue(t.Context(), ds[0].Message.Trace), "receive")
 			next.End()
-			if got, want := spans.Tree(), "caller(accept(select place store(receive)))"; got != want || spans.Traces() != 1 {
-				t.Errorf("%d traces: %s, want one: %s", spans.Traces(), got, want)
+			if tree, want := spans.Tree(), "caller(accept(select place send(receive)))"; tree != want || spans.Traces() != 1 {
+				t.Errorf("%d traces: %s, want one: %s", spans.Traces(), tree, want)
 			}
-			for name, want := range map[string]string{"query": rec.ID, "task": "digits", "model": "net", "class": "strict", "placement": string(tc.queue)} {
+			for name, want := range map[string]string{"query": got.Record.ID, "task": "digits", "model": "net", "class": "strict", "placement": string(tc.queue)} {
 				if got := spans.Attribute("accept", name); got != want {
 					t.Errorf("accept tells %s=%q, want %q", name, got, want)
 				}

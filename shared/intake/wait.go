@@ -44,8 +44,9 @@ func (w *waiters) leave(owner string) {
 }
 
 // Wait returns an owner's query once it is terminal, or as it is after the
-// given time, at most max_wait_seconds. When too many wait already, and it is
-// then false, the query is returned as it is.
+// given time, at most max_wait_seconds; one that expired meanwhile is settled by
+// that. When too many wait already, and it is then false, the query is returned
+// as it is.
 func (s *Service) Wait(ctx context.Context, r query.Record, wait time.Duration) (query.Record, bool, error) {
 	set := s.Settings()
 	wait = min(wait, query.Duration(set.MaxWaitSeconds*1000))
@@ -56,14 +57,19 @@ func (s *Service) Wait(ctx context.Context, r query.Record, wait time.Duration) 
 		return r, false, nil
 	}
 	defer s.waiters.leave(r.Owner)
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	last, err := s.Records.AwaitRecord(ctx, r.ID)
+	last, err := s.Records.AwaitRecord(waiting, r.ID)
 	switch {
-	case errors.Is(err, cloud.ErrNotFound), err != nil && ctx.Err() != nil:
+	case err == nil:
+		return last, true, nil
+	case ctx.Err() != nil: // the caller has left
+		return r, true, fmt.Errorf("wait for query %s: %w", r.ID, ctx.Err())
+	case errors.Is(err, cloud.ErrNotFound) && !s.Now().Before(r.ExpiresAt):
+		r, err = s.expire(ctx, r)
+		return r, true, err
+	case errors.Is(err, cloud.ErrNotFound), waiting.Err() != nil:
 		return r, true, nil
-	case err != nil:
-		return r, true, fmt.Errorf("wait for query %s: %w", r.ID, err)
 	}
-	return last, true, nil
+	return r, true, fmt.Errorf("wait for query %s: %w", r.ID, err)
 }

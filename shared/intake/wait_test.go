@@ -32,7 +32,7 @@ func TestOneCallerCannotTakeEveryPlaceToWait(t *testing.T) {
 func TestWaitEndsWithTheResultOrTheTime(t *testing.T) {
 	d := newDesk(t, nil)
 	rec := d.submit(t, request(500))
-	if r, waited, err := d.Wait(t.Context(), rec, time.Millisecond); err != nil || !waited || r.State != query.Placed {
+	if r, waited, err := d.Wait(t.Context(), rec, time.Millisecond); err != nil || !waited || r.State != query.Accepted {
 		t.Errorf("%+v, %v, %v", r, waited, err)
 	}
 	done := make(chan query.Record)
@@ -40,9 +40,7 @@ func TestWaitEndsWithTheResultOrTheTime(t *testing.T) {
 		r, _, _ := d.Wait(t.Context(), rec, 20*time.Second)
 		done <- r
 	}()
-	if _, _, err := d.Home.Store.Finish(t.Context(), rec.ID, query.Outcome{State: query.Expired}); err != nil {
-		t.Fatal(err)
-	}
+	d.ended(t, rec, query.Outcome{State: query.Expired})
 	if r := <-done; r.State != query.Expired {
 		t.Errorf("waited for %+v", r)
 	}

@@ -17,8 +17,8 @@ type fields map[string]func(value json.RawMessage) error
 
 // decodeObject decodes one JSON object by a table of its fields. Unlike
 // encoding/json it refuses a field that comes twice and names written in other
-// letters, and every error names the field by its whole path. The depth of raw
-// must have been checked.
+// letters, and every error names the field by its whole path. A field that is
+// null counts as left out. The depth of raw must have been checked.
 func decodeObject(raw []byte, path string, f fields) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil {
@@ -44,6 +44,9 @@ func decodeObject(raw []byte, path string, f fields) error {
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
 			return syntax(err)
+		}
+		if string(value) == "null" {
+			continue
 		}
 		if err := take(value); err != nil {
 			return err
@@ -80,11 +83,11 @@ func join(path, name string) string {
 // text takes a string.
 func text[S ~string](path string, to *S) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error {
-		var s *string
-		if err := json.Unmarshal(raw, &s); err != nil || s == nil {
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
 			return refuse(badField, path, "is not a string")
 		}
-		*to = S(*s)
+		*to = S(s)
 		return nil
 	}
 }
@@ -92,11 +95,11 @@ func text[S ~string](path string, to *S) func(json.RawMessage) error {
 // number takes a number that float64 can hold.
 func number(path string, kind intake.Kind, to **float64) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error {
-		var x *float64
-		if err := json.Unmarshal(raw, &x); err != nil || x == nil {
+		var x float64
+		if err := json.Unmarshal(raw, &x); err != nil {
 			return refuse(kind, path, "is not a number")
 		}
-		*to = x
+		*to = &x
 		return nil
 	}
 }

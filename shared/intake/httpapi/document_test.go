@@ -67,7 +67,7 @@ func TestEveryKindOfProblemIsDocumented(t *testing.T) {
 func TestEveryKindHasItsStatusDocumentedWhereItCanCome(t *testing.T) {
 	post := document(t).Paths.Find("/v1/queries").Post.Responses.Map()
 	have := slices.Sorted(maps.Keys(post))
-	for _, code := range []string{"200", "202", "400", "401", "403", "405", "413", "415", "422", "500", "503"} {
+	for _, code := range []string{"200", "202", "400", "401", "403", "405", "413", "415", "422", "429", "500", "503"} {
 		if !slices.Contains(have, code) {
 			t.Errorf("POST /v1/queries documents %s, not %s", strings.Join(have, ", "), code)
 		}

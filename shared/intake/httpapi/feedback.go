@@ -13,22 +13,22 @@ func (a *server) feedback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	o, err := a.opinion(w, r)
+	o, receipt, err := a.opinion(w, r)
 	if err != nil {
 		return err
 	}
-	if err := a.svc.Feedback(r.Context(), owner, r.PathValue("id"), o); err != nil {
+	if err := a.svc.Feedback(r.Context(), owner, r.PathValue("id"), receipt, o); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// opinion reads the body: correct or label, and not both.
-func (a *server) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opinion, err error) {
-	err = readObject(w, r, fields{"label": text("label", &o.Label), "correct": func(raw json.RawMessage) error {
+// opinion reads the body: correct or label, and not both, and the receipt.
+func (a *server) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opinion, receipt string, err error) {
+	err = readObject(w, r, fields{"label": text("label", &o.Label), "receipt": text("receipt", &receipt), "correct": func(raw json.RawMessage) error {
 		var correct bool
-		if string(raw) == "null" || json.Unmarshal(raw, &correct) != nil {
+		if json.Unmarshal(raw, &correct) != nil {
 			return refuse(badField, "correct", "is neither true nor false")
 		}
 		o.Correct = &correct
@@ -37,5 +37,5 @@ func (a *server) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opi
 	if err == nil && (o.Correct == nil) == (o.Label == "") {
 		err = refuse(badField, "", "say either correct or label")
 	}
-	return o, err
+	return o, receipt, err
 }

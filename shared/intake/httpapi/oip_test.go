@@ -205,7 +205,7 @@ func TestInferHeadersAreChecked(t *testing.T) {
 func TestAnInferenceWithoutAnAnswerSaysWhy(t *testing.T) {
 	head := `{"inputs":[{"name":"input","datatype":"FP32",` + shape + `,"data":` + sixteen() + `}]}`
 	for code, want := range map[query.FailureCode]int{
-		query.BadInput: 400, query.InputIsGone: 400, query.TimedOut: 504, query.CallerGone: 409, query.NoCapacity: 503,
+		query.BadInput: 422, query.InputIsGone: 400, query.TimedOut: 504, query.CallerGone: 409, query.NoCapacity: 503,
 		query.ModelFault: 500, query.TooOften: 500,
 	} {
 		s := newStage(t)

@@ -140,6 +140,8 @@ func decodeWanted(raw json.RawMessage) (oipWanted, error) {
 		return want, err
 	}
 	switch want.name {
+	case "":
+		return want, refuse(intake.BadInput, "outputs.name", "is missing")
 	case scoresName, labelName, indexName:
 		return want, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -57,10 +56,7 @@ func (a *server) inferAll(ctx context.Context, owner string, req intake.Request,
 	var all sync.WaitGroup
 	for i, in := range inputs {
 		mine, terms := req, t
-		mine.Input = in
-		if t.Key != "" {
-			terms.Key = t.Key + "/" + strconv.Itoa(i)
-		}
+		mine.Input, terms.Item = in, i+1
 		all.Go(func() { answers[i], errs[i] = a.svc.Take(ctx, owner, mine, terms) })
 	}
 	all.Wait()

@@ -77,6 +77,14 @@ const maxRank = 8
 
 // check holds name, datatype and shape to what can be, and counts the elements.
 func (in *oipInput) check() (int, error) {
+	for _, m := range []struct {
+		field string
+		there bool
+	}{{"name", in.name != ""}, {"datatype", in.datatype != ""}, {"shape", in.shape != nil}} {
+		if !m.there {
+			return 0, refuse(intake.BadInput, "inputs[0]."+m.field, "is missing")
+		}
+	}
 	if in.name != inputName {
 		return 0, refuse(intake.BadInput, "inputs[0].name", "there is no input %q, only %q", clip(in.name), inputName)
 	}

@@ -59,6 +59,7 @@ var kinds = map[intake.Kind]struct {
 	intake.AlreadyVoted:     {http.StatusConflict, "The query has its vote"},
 	intake.OverBudget:       {http.StatusTooManyRequests, "The hour's budget is spent"},
 	intake.NoAnswer:         {http.StatusConflict, "The query has no answer"},
+	intake.BadReceipt:       {http.StatusUnprocessableEntity, "The receipt is not this query's"},
 	intake.UnknownLabel:     {http.StatusUnprocessableEntity, "The label does not exist"},
 	bodyTooLarge:            {http.StatusRequestEntityTooLarge, "The body is too large"},
 	intake.InputTooLarge:    {http.StatusRequestEntityTooLarge, "The input is too large"},

@@ -58,9 +58,7 @@ func (a *server) submitList(w http.ResponseWriter, r *http.Request, owner string
 	var all sync.WaitGroup
 	for i, req := range reqs {
 		mine := t
-		if t.Key != "" {
-			mine.Key = t.Key + "/" + strconv.Itoa(i)
-		}
+		mine.Item = i + 1
 		all.Go(func() { out.Items[i] = a.item(r, owner, req, mine) })
 	}
 	all.Wait()

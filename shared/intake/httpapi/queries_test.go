@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"paragon/shared/api"
 	"paragon/shared/cloud"
@@ -14,14 +15,14 @@ import (
 	"paragon/shared/core/settings"
 )
 
-func TestSubmitStoresAndSendsBeforeItAnswers(t *testing.T) {
+func TestAnAcceptedQueryIsSent(t *testing.T) {
 	s := newStage(t)
 	got := s.submit(t, asking(t, `,"constraints":{"latency_ms":500,"accuracy":90}`))
 	q := got.query(t)
 	if got.StatusCode != http.StatusAccepted || got.Header.Get("Location") != "/v1/queries/"+q.ID {
 		t.Fatalf("status %d, location %q: %s", got.StatusCode, got.Header.Get("Location"), got.body)
 	}
-	if q.State != query.Placed || q.Model != "good" || q.Class != query.Strict || q.Placement != "work-strict-general" {
+	if q.State != query.Accepted || q.Model != "good" || q.Class != query.Strict || q.Placement != "work-strict-general" {
 		t.Errorf("query %+v", q)
 	}
 	if len(q.Trail) != 1 || q.Trail[0].Event != query.StepPlaced || q.Trail[0].Why == "" {
@@ -81,14 +82,12 @@ func TestStrictOverflowsWithoutASlotInTime(t *testing.T) {
 func TestScoresComeBackBitForBit(t *testing.T) {
 	s := newStage(t)
 	o := succeeded
-	o.Result = &query.Result{Label: "Bag", Scores: []float32{
-		0.1, 1.0 / 3, math.SmallestNonzeroFloat32, math.MaxFloat32, 16777217, 0, float32(math.Copysign(0, -1)), 1e-7, 0.99999994,
-	}}
+	o.Result = resultOf(0.1, 1.0/3, math.SmallestNonzeroFloat32, math.MaxFloat32, 16777217, 0, float32(math.Copysign(0, -1)), 1e-7, 0.99999994)
 	s.answer(t, o)
 	var got struct {
 		Result struct{ Scores []float32 }
 	}
-	s.submit(t, asking(t, ""), "Prefer", "wait=20").into(t, &got)
+	s.submit(t, asking(t, `,"all_scores":true`), "Prefer", "wait=20").into(t, &got)
 	for i, want := range o.Result.Scores {
 		if math.Float32bits(got.Result.Scores[i]) != math.Float32bits(want) {
 			t.Errorf("score %d is %x, was %x", i, math.Float32bits(got.Result.Scores[i]), math.Float32bits(want))
@@ -114,14 +113,12 @@ func TestARepeatUnderAKeyIsTheFirst(t *testing.T) {
 	if got.StatusCode != 422 || !strings.Contains(string(got.body), "idempotency-key-reused") {
 		t.Errorf("another body answered %d: %s", got.StatusCode, got.body)
 	}
-	if _, _, err := s.cloud.Store.Finish(t.Context(), first.ID, succeeded); err != nil {
-		t.Fatal(err)
+	if ids := s.sentIDs(t); len(ids) != 2 || !ids[first.ID] {
+		t.Errorf("sent %v for two queries", ids)
 	}
+	s.ended(t, first, succeeded)
 	if got := s.submit(t, asking(t, ""), "Idempotency-Key", "one"); got.StatusCode != 200 || got.query(t).Result == nil {
 		t.Errorf("the repeat of a finished query answered %d: %s", got.StatusCode, got.body)
-	}
-	if n := s.queued(t); n != 2 {
-		t.Errorf("%d messages for two queries", n)
 	}
 }
 
@@ -138,9 +135,35 @@ func TestFiftyAtOnceUnderOneKeyAreOneQuery(t *testing.T) {
 			t.Fatalf("ids %v", ids)
 		}
 	}
-	if n := s.queued(t); n != 1 {
-		t.Errorf("%d messages", n)
+	if sent := s.sentIDs(t); len(sent) != 1 {
+		t.Errorf("sent %v", sent)
 	}
+}
+
+// sentIDs are the ids of the messages that wait anywhere. They wait on.
+func (s *stage) sentIDs(t testing.TB) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Strict), cloud.WorkQueue("general", query.Relaxed)} {
+		var all []cloud.Delivery
+		for {
+			ds, err := s.cloud.Queues.Receive(t.Context(), q, 10, time.Minute, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(ds) == 0 {
+				break
+			}
+			all = append(all, ds...)
+		}
+		for _, d := range all {
+			out[d.Message.ID] = true
+		}
+		if err := s.cloud.Queues.Release(t.Context(), all...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
 
 func TestCancel(t *testing.T) {
@@ -151,11 +174,9 @@ func TestCancel(t *testing.T) {
 			t.Errorf("cancel answered %d: %s", got.StatusCode, got.body)
 		}
 	}
-	id = s.submit(t, asking(t, "")).query(t).ID
-	if _, _, err := s.cloud.Store.Finish(t.Context(), id, succeeded); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.do(t, "DELETE", "/v1/queries/"+id, nil); got.StatusCode != 409 {
+	q := s.submit(t, asking(t, "")).query(t)
+	s.ended(t, q, succeeded)
+	if got := s.do(t, "DELETE", "/v1/queries/"+q.ID, nil); got.StatusCode != 409 {
 		t.Errorf("cancelling a finished query answered %d: %s", got.StatusCode, got.body)
 	}
 }
@@ -167,7 +188,9 @@ func TestACancelRacesAnAnswerToOneEnd(t *testing.T) {
 		var cancelled reply
 		var race sync.WaitGroup
 		race.Go(func() { cancelled = s.do(t, "DELETE", "/v1/queries/"+id, nil) })
-		race.Go(func() { _, _, _ = s.cloud.Store.Finish(t.Context(), id, succeeded) })
+		race.Go(func() {
+			_, _, _ = s.cloud.Records.PutRecord(t.Context(), query.Message{ID: id, Owner: "local"}.Ended(succeeded))
+		})
 		race.Wait()
 		end := s.do(t, "GET", "/v1/queries/"+id, nil).query(t).State
 		if (cancelled.StatusCode == 200) != (end == query.Cancelled) || (cancelled.StatusCode == 409) != (end == query.Succeeded) {
@@ -178,7 +201,9 @@ func TestACancelRacesAnAnswerToOneEnd(t *testing.T) {
 
 func TestACallerSeesItsOwnQueriesOnly(t *testing.T) {
 	s := newStage(t)
-	id := s.submit(t, asking(t, ""), "Authorization", "Bearer mine").query(t).ID
+	q := s.submit(t, asking(t, ""), "Authorization", "Bearer mine").query(t)
+	id := q.ID
+	s.ended(t, q, succeeded) // what has not ended is in nobody's list
 	for _, c := range []struct{ method, tail string }{{"GET", ""}, {"DELETE", ""}, {"GET", "/explain"}} {
 		foreign := s.do(t, c.method, "/v1/queries/"+id+c.tail, nil, "Authorization", "Bearer other")
 		unknown := s.do(t, c.method, "/v1/queries/"+strings.Repeat("x", len(id))+c.tail, nil, "Authorization", "Bearer other")
@@ -209,9 +234,14 @@ func TestBeyondTheWaitersTheAnswerComesAtOnce(t *testing.T) {
 
 func TestExplainTellsEveryCandidate(t *testing.T) {
 	s := newStage(t)
-	id := s.submit(t, asking(t, `,"constraints":{"latency_ms":500,"accuracy":90}`)).query(t).ID
+	q := s.submit(t, asking(t, `,"constraints":{"latency_ms":500,"accuracy":90}`)).query(t)
 	var e api.Explanation
-	s.do(t, "GET", "/v1/queries/"+id+"/explain", nil).into(t, &e)
+	s.do(t, "GET", "/v1/queries/"+q.ID+"/explain", nil).into(t, &e)
+	if e.Query.State != query.Accepted || len(e.Candidates) != 0 {
+		t.Errorf("of a query that has not ended: %+v", e)
+	}
+	s.ended(t, q, succeeded)
+	s.do(t, "GET", "/v1/queries/"+q.ID+"/explain", nil).into(t, &e)
 	if e.Choice == "" || e.PredictedMS <= 0 || len(e.Candidates) != 4 || e.Candidates[0].Model != "good" {
 		t.Errorf("explanation %+v", e)
 	}
@@ -236,7 +266,7 @@ func TestPreferWait(t *testing.T) {
 
 // What a client sends is what the API reads: the names of the fields agree.
 func TestAnswersAreJSONObjectsOfKnownFields(t *testing.T) {
-	raw, err := json.Marshal(answer(query.Record{State: query.Placed}))
+	raw, err := json.Marshal(answer(query.Record{State: query.Accepted}))
 	if err != nil || !strings.Contains(string(raw), `"trail":[]`) {
 		t.Errorf("%s, %v", raw, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"paragon/shared/api"
 	"paragon/shared/core/settings"
@@ -72,7 +73,6 @@ func refusals(t testing.TB) map[string]struct {
 		"duplicate field":      {asking(t, `,"task":"fashion"`), "duplicate-field", 400, "task"},
 		"duplicate bound":      {bounds(`{"accuracy":5,"accuracy":6}`), "duplicate-field", 400, "constraints.accuracy"},
 		"task no string":       {`{"task":7}`, "bad-field", 400, "task"},
-		"class null":           {asking(t, `,"class":null`), "bad-field", 400, "class"},
 		"input no object":      {`{"task":"fashion","input":"x"}`, "bad-field", 400, "input"},
 		"broken base64":        {`{"task":"fashion","input":{"content_type":"image/png","data":"%%%"}}`, "bad-base64", 400, "input.data"},
 		"base64 cut":           {`{"task":"fashion","input":{"content_type":"image/png","data":"iVBORw"}}`, "bad-base64", 400, "input.data"},
@@ -84,7 +84,10 @@ func refusals(t testing.TB) map[string]struct {
 		"unknown class":        {asking(t, `,"class":"urgent"`), "bad-class", 422, "class"},
 		"negative latency":     {bounds(`{"latency_ms":-1}`), "bad-bound", 422, "constraints.latency_ms"},
 		"zero latency":         {bounds(`{"latency_ms":0}`), "bad-bound", 422, "constraints.latency_ms"},
-		"null latency":         {bounds(`{"latency_ms":null}`), "bad-bound", 422, "constraints.latency_ms"},
+		"task null":            {strings.Replace(asking(t, ""), `"fashion"`, "null", 1), "unknown-task", 422, "task"},
+		"input null":           {`{"task":"fashion","input":null}`, "unsupported-input", 415, "input.content_type"},
+		"null twice":           {asking(t, `,"class":null,"class":null`), "duplicate-field", 400, "class"},
+		"null unknown":         {asking(t, `,"classes":null`), "unknown-field", 400, "classes"},
 		"NaN as a string":      {bounds(`{"latency_ms":"NaN"}`), "bad-bound", 422, "constraints.latency_ms"},
 		"NaN bare":             {bounds(`{"latency_ms":NaN}`), "bad-json", 400, ""},
 		"beyond float64":       {bounds(`{"latency_ms":1e999}`), "bad-bound", 422, "constraints.latency_ms"},
@@ -146,9 +149,10 @@ func checkProblem(t *testing.T, got reply, kind string, status int, field string
 
 func nothingStored(t *testing.T, s *stage) {
 	t.Helper()
-	rs, err := s.cloud.Store.Recent(t.Context(), "", 10)
-	if err != nil || len(rs) != 0 || s.queued(t) != 0 {
-		t.Errorf("stored %v, error %v, %d queued", rs, err, s.queued(t))
+	rs, err := s.cloud.Records.ListRecords(t.Context(), "local", 10)
+	samples, failed := s.cloud.Records.SampleRecords(t.Context(), time.Time{}, 10)
+	if err != nil || failed != nil || len(rs)+len(samples) != 0 || s.queued(t) != 0 {
+		t.Errorf("stored %v and %v, errors %v and %v, %d queued", rs, samples, err, failed, s.queued(t))
 	}
 }
 

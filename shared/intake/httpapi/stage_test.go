@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
 	"paragon/shared/intake"
 )
 
@@ -44,19 +46,34 @@ type stage struct {
 	handler  http.Handler
 	document routers.Router
 	settings atomic.Pointer[settings.Settings]
+	ahead    atomic.Int64 // by how much tests have moved the clock, in nanoseconds
 }
 
-func newStage(t testing.TB) *stage {
+// now is the stage's time.
+func (s *stage) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+
+// advance moves the stage's time.
+func (s *stage) advance(d time.Duration) { s.ahead.Add(int64(d)) }
+
+// newStage is a stage in a process that is no worker.
+func newStage(t testing.TB) *stage { return newStageWith(t, func(*intake.Config, *Options) {}) }
+
+func newStageWith(t testing.TB, change func(*intake.Config, *Options)) *stage {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	s := &stage{document: router(t)}
+	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	s := &stage{home: home, cloud: home.Cloud(), document: router(t)}
+	keys, err := signed.NewKeys([]byte("a key of at least sixteen bytes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.home, s.cloud = home, home.Cloud()
 	s.tune(func(*settings.Settings) {})
-	s.svc, err = intake.New(intake.Config{
-		Store: s.cloud.Store, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
+	c := intake.Config{
+		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Keys: keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
 		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
 		Status: func(context.Context) api.HomeStatus {
@@ -64,12 +81,14 @@ func newStage(t testing.TB) *stage {
 				Verdict: calibration.Verdict{Quoted: true, Why: "it is close"}, CostUSD: 1, To: time.Unix(1, 0).UTC(),
 				Others: []api.SchemeCost{{Scheme: "reactive", CostUSD: 2}}}}
 		},
-	})
-	if err != nil {
+	}
+	o := Options{OpenAPI: docs.OpenAPI, Uploads: home, Version: "test"}
+	change(&c, &o)
+	if s.svc, err = intake.New(c); err != nil {
 		t.Fatal(err)
 	}
-	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Uploads: home, Version: "test"})
-	if err != nil {
+	t.Cleanup(s.svc.Settle)
+	if s.handler, err = New(s.svc, o); err != nil {
 		t.Fatal(err)
 	}
 	s.publish(t, 4)
@@ -86,7 +105,7 @@ func (s *stage) tune(change func(*settings.Settings)) {
 // publish makes the fleet look like a pool with that many idle runners.
 func (s *stage) publish(t testing.TB, runners int) {
 	t.Helper()
-	now := time.Now()
+	now := s.now()
 	pool := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, At: now}
 	if err := s.cloud.Fleet.PublishView(t.Context(), cloud.View{At: now, Pools: []placement.Pool{pool}}); err != nil {
 		t.Fatal(err)
@@ -106,8 +125,12 @@ func (s *stage) answer(t testing.TB, o query.Outcome) {
 				}
 				for _, d := range ds {
 					o := o
-					o.StartedAt, o.FinishedAt = time.Now(), time.Now()
-					if _, _, err := s.cloud.Store.Finish(ctx, d.Message.ID, o); err != nil && ctx.Err() == nil {
+					o.StartedAt, o.FinishedAt = s.now(), s.now()
+					if o.Result != nil {
+						trimmed := o.Result.Trim(d.Message.AllScores)
+						o.Result = &trimmed
+					}
+					if _, _, err := s.cloud.Records.PutRecord(ctx, d.Message.Ended(o)); err != nil && ctx.Err() == nil {
 						t.Errorf("finish %s: %v", d.Message.ID, err)
 					}
 				}
@@ -121,7 +144,40 @@ func (s *stage) answer(t testing.TB, o query.Outcome) {
 var succeeded = query.Outcome{
 	State: query.Succeeded, ComputeMS: 1.5, CostUSD: 1e-7,
 	RanOn:  query.Runner{Kind: query.OnWorker, Name: "w-1", Resource: "c5.large", Paced: true},
-	Result: &query.Result{Label: "Bag", Index: 1, Scores: []float32{0.1, 0.7, 1e-30}},
+	Result: resultOf(0.1, 0.7, 1e-30),
+}
+
+// resultOf is an answer with those scores.
+func resultOf(scores ...float32) *query.Result {
+	labels := []string{"Shirt", "Bag", "Boot"}
+	for len(labels) < len(scores) {
+		labels = append(labels, "class "+strconv.Itoa(len(labels)))
+	}
+	r := query.NewResult(scores, labels[:len(scores)])
+	return &r
+}
+
+// ended ends a query that was sent, as the consumer of its queue does, and
+// returns the record that is held then.
+func (s *stage) ended(t testing.TB, q api.Query, o query.Outcome) query.Record {
+	t.Helper()
+	ds, err := s.cloud.Queues.Receive(t.Context(), cloud.QueueName(q.Placement), 10, time.Minute, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range ds {
+		if d.Message.ID != q.ID {
+			continue
+		}
+		o.FinishedAt = s.now()
+		r, _, err := s.cloud.Records.PutRecord(t.Context(), d.Message.Ended(o))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	t.Fatalf("query %s is not on queue %s", q.ID, q.Placement)
+	return query.Record{}
 }
 
 // queued counts the messages that wait anywhere.
@@ -185,7 +241,7 @@ func (s *stage) conforms(t testing.TB, req *http.Request, body []byte, got reply
 		t.Fatal(err)
 	}
 	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route}
-	if got.StatusCode < 300 {
+	if got.StatusCode < 300 && !bytes.Contains(got.body, []byte(`"problem":{`)) {
 		if err := openapi3filter.ValidateRequest(t.Context(), in); err != nil {
 			t.Errorf("a request that was taken is not as documented: %v", err)
 		}
