@@ -60,7 +60,7 @@ func TestFiftyAtOnceUnderOneKeyHaveOneEffect(t *testing.T) {
 func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	counts := tally.NewBook(start)
 	d, w := newFront(t, func(c *Config, _ *slots) { c.Counts = counts })
-	w.fault = &NoSlot{PredictedMS: 800} // so that it goes to a function
+	w.fault = &schedule.NoSlot{PredictedMS: 800} // so that it goes to a function
 	first := d.keyed(t, "key", time.Millisecond)
 	o := success
 	o.RanOn = query.Runner{Kind: query.OnFunction, Name: "f"}
