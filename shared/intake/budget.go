@@ -69,9 +69,8 @@ func (q *taking) hold() time.Duration {
 	return query.Duration(q.set.OverflowPathMS+2*q.chosen.LatencyMS) + time.Second
 }
 
-// MayOverflow takes a lease for a query that a worker hands over to the
-// functions: its place there ends by itself. It is false where the limits let no
-// more.
+// MayOverflow charges the stage's limits for a query that a worker hands over to
+// the functions, by their queue. It is false where they let no more.
 func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 	set := s.Settings()
 	model, ok := s.Catalogue.Model(m.Model)
@@ -89,7 +88,9 @@ func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 	if err != nil {
 		return false
 	}
-	l.Leave()
+	if l.Done(last.Size.QueryUSD) {
+		s.limits.Flush(ctx)
+	}
 	return true
 }
 

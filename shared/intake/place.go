@@ -35,21 +35,20 @@ func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
 	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
 	if to.lease != nil {
-		s.giveBack(ctx, to.lease, a.Record)
+		s.giveBack(ctx, to.lease, q.asks.functionUSD, a.Record)
 	}
 	return a, err
 }
 
-// giveBack returns a lease to overflow, with what the query cost; one of a query
-// that still runs ends by itself.
-func (s *Service) giveBack(ctx context.Context, l *limits.Lease, r query.Record) {
-	o := r.Outcome
-	if o == nil && r.State == query.Accepted {
-		l.Leave()
-		return
-	}
+// giveBack returns a lease to overflow, with what the query cost. One that waits
+// in the queue still, when its caller does not, is charged as expected: the
+// dispatcher bounds how many of those run at once.
+func (s *Service) giveBack(ctx context.Context, l *limits.Lease, expectedUSD float64, r query.Record) {
 	costUSD := 0.0
-	if o != nil && o.RanOn.Kind != query.OnWorker {
+	switch o := r.Outcome; {
+	case o == nil && r.State == query.Accepted:
+		costUSD = expectedUSD
+	case o != nil && o.RanOn.Kind != query.OnWorker:
 		costUSD = o.CostUSD
 	}
 	if l.Done(costUSD) {
