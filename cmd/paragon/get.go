@@ -81,17 +81,20 @@ func queryOrProblem(s submitted) any {
 // printStory tells one query: a line of summary, then its way.
 func (a *app) printStory(q api.Query) {
 	a.printf("%s  %s\n", q.ID, strings.TrimSuffix(summary(q), " · "+q.ID))
-	a.printf("  %10s  accepted as %s\n", "0", needed(q))
+	a.printf("  %10s  accepted%s\n", "0", needed(q))
 	a.printf("%s", oneLines(story(q)))
 	if q.FinishedAt != nil {
 		a.printf("  %10s  %s%s\n", "+"+milliseconds(orZero(q.LatencyMS)), q.State, spent(q))
 	}
 }
 
-// needed tells what was asked of a query.
+// needed tells what was asked of a query, as far as that is known of one without an end.
 func needed(q api.Query) string {
+	if q.Class == "" {
+		return ""
+	}
 	bound := milliseconds(float64(q.DeadlineAt.Sub(q.AcceptedAt)) / float64(time.Millisecond))
-	return fmt.Sprintf("%s, bound %s, model %s", q.Class, bound, q.Model)
+	return fmt.Sprintf(" as %s, bound %s, model %s", q.Class, bound, q.Model)
 }
 
 // spent tells where the time went.

@@ -72,7 +72,7 @@ func TestSubmitUploadsWhatIsLarge(t *testing.T) {
 func TestAwaitReadsUntilTheEnd(t *testing.T) {
 	cl, waits := dial(t, &clienttest.API{}, client.Config{})
 	q, err := cl.Submit(t.Context(), submission("a shoe"), client.Options{})
-	if err != nil || q.State != query.Placed {
+	if err != nil || q.State != query.Accepted {
 		t.Fatalf("submit without waiting: %+v, %v", q, err)
 	}
 	if q, err = cl.Await(t.Context(), q, time.Second); err != nil || q.State != query.Succeeded {

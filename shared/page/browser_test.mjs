@@ -99,6 +99,25 @@ test("a sample is answered, with bars and the way it went", async () => {
   assert.match(await text("#answer .story"), /sent to overflow: a worker would take about 1210 ms/);
 });
 
+test("feedback goes with the answer's receipt", async () => {
+  const withReceipt = async (route) => {
+    if (route.request().method() !== "POST") return route.fallback();
+    const response = await route.fetch();
+    return route.fulfill({ response, json: { ...await response.json(), receipt: "r1" } });
+  };
+  await page.route("**/v1/queries", withReceipt);
+  await page.locator("#samples label").nth(2).click();
+  const answered = page.waitForResponse((r) => r.url().endsWith("/v1/queries") && r.request().method() === "POST");
+  await ask();
+  await answered;
+  await page.waitForFunction(() => !document.getElementById("submit").disabled);
+  const sent = page.waitForRequest((r) => r.url().endsWith("/feedback"));
+  await page.locator("#answer .feedback button").nth(1).click();
+  assert.deepEqual((await sent).postDataJSON(), { correct: false, receipt: "r1" });
+  await page.locator("#answer .feedback", { hasText: "Thank you" }).waitFor();
+  await page.unroute("**/v1/queries", withReceipt);
+});
+
 test("a file of one's own is answered", async () => {
   await page.locator("#file").setInputFiles({ name: "mine.png", mimeType: "image/png", buffer: Buffer.from("\x89PNG mine", "latin1") });
   assert.equal(await text("#file-name"), "mine.png");
@@ -185,6 +204,10 @@ test("the keyboard is enough", async () => {
   }
   await page.keyboard.press("Enter");
   await page.locator("#answer .label").waitFor();
+  for (const word of ["Yes", "No"]) {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), word);
+  }
   await page.keyboard.press("Tab"); // the newest query
   assert.equal(await page.evaluate(() => document.activeElement.tagName), "SUMMARY");
   await page.keyboard.press("Enter");

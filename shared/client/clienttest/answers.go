@@ -31,7 +31,7 @@ func (a *API) run(id string, s client.Submission) api.Query {
 		bound = 10000
 	}
 	q := api.Query{
-		ID: id, State: query.Placed, Task: "fashion", Model: "cnn-small", Class: s.Class,
+		ID: id, State: query.Accepted, Task: "fashion", Model: "cnn-small", Class: s.Class,
 		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(bound)), Placement: "work-relaxed-main",
 	}
 	if s.Model != "" {
@@ -97,7 +97,7 @@ func succeed(q api.Query, s client.Submission) api.Query {
 // unfinished is a query as it was before it ran.
 func unfinished(q api.Query) api.Query {
 	return api.Query{
-		ID: q.ID, State: query.Placed, Task: q.Task, Model: q.Model, Class: q.Class,
+		ID: q.ID, State: query.Accepted, Task: q.Task, Model: q.Model, Class: q.Class,
 		AcceptedAt: q.AcceptedAt, DeadlineAt: q.DeadlineAt, Placement: q.Placement, Trail: q.Trail[:1],
 	}
 }

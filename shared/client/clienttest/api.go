@@ -64,12 +64,24 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /v1/queries", a.recent)
 	mux.HandleFunc("GET /v1/queries/{id}", a.get)
 	mux.HandleFunc("DELETE /v1/queries/{id}", a.cancel)
+	mux.HandleFunc("POST /v1/queries/{id}/feedback", a.feedback)
 	mux.HandleFunc("POST /v1/uploads", a.newUpload)
 	mux.HandleFunc("PUT /v1/uploads/{id}", a.putUpload)
 	mux.HandleFunc("GET /v1/models", models)
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.HandleFunc("GET /v1/decisions", decisions)
 	mux.ServeHTTP(w, r)
+}
+
+// feedback takes any opinion of an answer that it gave.
+func (a *API) feedback(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if q, ok := a.queries[r.PathValue("id")]; !ok || q.Result == nil {
+		refuse(w, http.StatusNotFound, "not-found", "", "there is no such query")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (a *API) submit(w http.ResponseWriter, r *http.Request) {

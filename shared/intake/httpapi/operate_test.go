@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
 	"paragon/shared/operate"
 )
 
@@ -27,6 +29,7 @@ func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
 	var err error
 	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &operate.Desk{
 		Home: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
+		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return s.keys, nil },
 		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Now: time.Now,
 	}})
 	if err != nil {
@@ -119,7 +122,13 @@ func TestWhereNobodyOperatesThereIsNothing(t *testing.T) {
 // web page of another origin can send.
 func TestDeadLettersArePutBack(t *testing.T) {
 	s, _, _ := operated(t)
-	m := query.Message{ID: "q1", Owner: "anna", Task: "fashion", Model: "m", Class: query.Strict, AcceptedAt: time.Now(), DeadlineAt: time.Now().Add(time.Second)}
+	now := time.Now()
+	id, err := signed.NewID(rand.Reader, signed.Stored, "anna", now, now.Add(time.Minute), now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := query.Message{ID: s.keys.SignID(id), Owner: "anna", Task: "fashion", Model: "m", Class: query.Strict, AcceptedAt: now, DeadlineAt: now.Add(time.Second),
+		ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt}
 	if err := s.cloud.Queues.Send(t.Context(), cloud.DeadLetters, m); err != nil {
 		t.Fatal(err)
 	}

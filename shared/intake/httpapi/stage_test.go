@@ -46,6 +46,7 @@ type stage struct {
 	handler  http.Handler
 	document routers.Router
 	settings atomic.Pointer[settings.Settings]
+	keys     signed.Keys
 	ahead    atomic.Int64 // by how much tests have moved the clock, in nanoseconds
 }
 
@@ -66,14 +67,14 @@ func newStageWith(t testing.TB, change func(*intake.Config, *Options)) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	keys, err := signed.NewKeys([]byte("a key of at least sixteen bytes"))
+	s.keys, err = signed.NewKeys([]byte("a key of at least sixteen bytes"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.home, s.cloud = home, home.Cloud()
 	s.tune(func(*settings.Settings) {})
 	c := intake.Config{
-		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Keys: keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
+		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Keys: s.keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
 		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
 		Status: func(context.Context) api.HomeStatus {
@@ -221,6 +222,12 @@ func (s *stage) do(t testing.TB, method, path string, body []byte, header ...str
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
+	return s.send(t, req, body)
+}
+
+// send is do for a request that is made already.
+func (s *stage) send(t testing.TB, req *http.Request, body []byte) reply {
+	t.Helper()
 	rec := httptest.NewRecorder()
 	s.handler.ServeHTTP(rec, req)
 	got := reply{rec.Result(), rec.Body.Bytes()}

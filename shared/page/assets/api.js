@@ -61,6 +61,14 @@ export async function submit(query) {
   return answer;
 }
 
+// vote says whether an answer was right. Its receipt is needed where the query
+// was not stored.
+export async function vote(query, correct) {
+  await call(`/v1/queries/${encodeURIComponent(query.id)}/feedback`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ correct, receipt: query.receipt }),
+  });
+}
+
 // key is random; randomUUID would need a secure context.
 function key() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");

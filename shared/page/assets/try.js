@@ -1,5 +1,5 @@
 // Trying a picture: one of the samples or one's own, with bounds on the answer.
-import { Lost, call, picture, submit, upload } from "./api.js";
+import { Lost, call, picture, submit, upload, vote } from "./api.js";
 import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
 
 const maxBytes = 10 * 1024 * 1024;
@@ -133,7 +133,25 @@ function showAnswer(query) {
     return;
   }
   const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its bound" : ""), `${dollars(query.cost_usd * 1e6)} a million`];
-  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), story(query, false));
+  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), feedback(query), story(query, false));
+}
+
+// feedback asks whether the answer is right.
+function feedback(query) {
+  const box = element("p", "feedback", "Is this right? ");
+  for (const [word, correct] of [["Yes", true], ["No", false]]) {
+    const button = Object.assign(element("button", "", word), { type: "button" });
+    button.addEventListener("click", async () => {
+      try {
+        await vote(query, correct);
+        box.textContent = "Thank you, it is counted.";
+      } catch (fault) {
+        box.textContent = fault.message;
+      }
+    });
+    box.append(button, " ");
+  }
+  return box;
 }
 
 // bars shows the highest scores.

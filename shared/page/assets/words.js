@@ -55,7 +55,8 @@ const events = {
 export function story(query, facts = true) {
   const accepted = Date.parse(query.accepted_at);
   const bound = Date.parse(query.deadline_at) - accepted;
-  const steps = element("ol", "", step(0, `accepted as ${query.class}, bound ${milliseconds(bound)}, model ${query.model}`));
+  const known = query.class ? ` as ${query.class}, bound ${milliseconds(bound)}, model ${query.model}` : ""; // not while it has no end
+  const steps = element("ol", "", step(0, `accepted${known}`));
   for (const s of query.trail ?? []) {
     const text = `${events[s.event] ?? s.event} ${s.where}`;
     steps.append(step(Date.parse(s.at) - accepted, text, s.why));
