@@ -101,12 +101,14 @@ func TestAQueryIsOneTraceThroughAllProcesses(t *testing.T) {
 	overflowed := s.servedBy(strict(pictures(t)[0]), query.OnFunction)
 	s.workersReady(1)
 	served := s.one(strict(pictures(t)[0]))
+	direct := s.servedBy(strict(pictures(t)[0]), query.OnWorker)
 	s.stop()
 	spans := spansIn(t, file)
 	for id, want := range map[string][]string{
-		served.ID: {"machine:accept", "machine:place", "machine:select", "machine:store", "worker:finish", "worker:receive", "worker:run", "worker:wait"},
+		direct:    {"worker:accept", "worker:run", "worker:select", "worker:wait"},
+		served.ID: {"worker:accept", "worker:finish", "worker:place", "worker:receive", "worker:run", "worker:select", "worker:send", "worker:wait"},
 		overflowed: {"inference:infer", "machine:accept", "machine:dispatch", "machine:finish", "machine:invoke", "machine:place",
-			"machine:select", "machine:store"},
+			"machine:select", "machine:send"},
 	} {
 		if got := way(t, spans, id); id != "" && !slices.Equal(got, want) {
 			t.Errorf("query %s went %v, want %v", id, got, want)
