@@ -46,7 +46,7 @@ func operated(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := intake.New(intake.Config{Records: h.Records, Attempts: h.Attempts, Keys: keys, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Blobs: h.Blobs,
+	svc, err := intake.New(intake.Config{Records: h.Records, Attempts: h.Attempts, Shared: h.Shared, Keys: keys, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Blobs: h.Blobs,
 		Catalogue: catalogue, Settings: tuned.Current, Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}})
 	if err != nil {
 		t.Fatal(err)

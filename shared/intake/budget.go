@@ -95,11 +95,16 @@ func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 }
 
 // overflowLimits are the stage's limits now. Workers come first in the budget,
-// as they are paid for whatever they do.
+// as they are paid for whatever they do. Where the last tick of this hour found
+// it spent, as invoices come late, nothing is left.
 func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
 	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: set.MaxOverflowConcurrency}
 	if set.HourlyBudgetUSD > 0 {
-		l.BudgetUSD = max(0, set.HourlyBudgetUSD-s.fleet.workersHourUSD())
+		workersUSD, spent := s.fleet.hour(s.Now())
+		l.BudgetUSD = max(0, set.HourlyBudgetUSD-workersUSD)
+		if spent {
+			l.BudgetUSD = 0
+		}
 	}
 	return l
 }
@@ -113,15 +118,18 @@ func overBudget(q *taking, now time.Time) *Refusal {
 	return r
 }
 
-// workersHourUSD is what the ready workers cost in an hour.
-func (f *fleetView) workersHourUSD() float64 {
+// hour is what the ready workers cost in an hour, and whether the last tick
+// found this clock hour's budget spent.
+func (f *fleetView) hour(now time.Time) (workersUSD float64, spent bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	usd := 0.0
 	for _, p := range f.view.Pools {
 		if in, ok := f.catalogue.Instance(p.InstanceType); ok {
-			usd += pricing.FleetHourUSD(in, p.Workers)
+			workersUSD += pricing.FleetHourUSD(in, p.Workers)
+		}
+		if left := p.BudgetLeftUSD; left != nil && *left <= 0 && f.view.At.Truncate(time.Hour).Equal(now.Truncate(time.Hour)) {
+			spent = true
 		}
 	}
-	return usd
+	return workersUSD, spent
 }

@@ -49,7 +49,7 @@ func TestWorkersComeFirstInTheBudget(t *testing.T) {
 	d.Service.fleet.mu.Lock()
 	d.Service.fleet.view.Pools[0].Workers = 2
 	d.Service.fleet.mu.Unlock()
-	if got := d.Service.fleet.workersHourUSD(); got != 0.17 {
+	if got, _ := d.Service.fleet.hour(start); got != 0.17 {
 		t.Errorf("the workers cost $%v an hour", got)
 	}
 	var ref *Refusal
@@ -134,14 +134,15 @@ func (s stage) overflows(t *testing.T, r Request) bool {
 	return got.Record.Placement == string(cloud.Overflow)
 }
 
-// A tick tells what is left of the hour, and the views until the next tick
-// repeat it: what was booked meanwhile stays booked.
-func TestWhatATickLeftIsSpentOnce(t *testing.T) {
-	s := newStage(t)
-	const left = 0.0000025 // a function's query costs $0.00000078: three fit
+// The hour's budget is spent once, whatever the ticks say meanwhile, and not at
+// all once a tick finds it spent.
+func TestTheHourIsSpentOnce(t *testing.T) {
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 0.0000025 // a function's query costs $0.00000078: three fit
+	s := stage{newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
 	overflowed := 0
 	for range 4 {
-		s.tick(t, left, false)
+		s.tick(t, set.HourlyBudgetUSD, false)
 		for range 2 {
 			if s.overflows(t, strictly()) {
 				overflowed++
@@ -149,12 +150,9 @@ func TestWhatATickLeftIsSpentOnce(t *testing.T) {
 		}
 	}
 	if overflowed != 3 {
-		t.Errorf("%d queries went to functions within a tick, 3 are paid for", overflowed)
+		t.Errorf("%d queries went to functions, 3 are paid for", overflowed)
 	}
-	s.tick(t, left*1.01, false) // the next tick's word
-	if !s.overflows(t, strictly()) {
-		t.Error("the next tick's remainder is not spent")
-	}
+	s = newStage(t)
 	s.tick(t, 0, false)
 	if s.overflows(t, strictly()) {
 		t.Error("a query went to a function with nothing left of the hour")

@@ -80,6 +80,9 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 	now, direct := q.m.AcceptedAt, q.terms.Wait > 0 && s.Worker != nil
 	q.ask = s.fleet.rule(q.pool.Name, q.ask)
 	runners, aheadMS := s.fleet.load(q.pool.Name, now, q.set)
+	if runners == 0 && s.Worker != nil { // the view is older than this worker
+		runners, aheadMS = s.Worker.Load()
+	}
 	choose := func(a placement.Ask) placement.Choice { return placement.Place(a, runners, aheadMS) }
 	if direct {
 		// This worker is the one with the fewest requests: what it has no slot for

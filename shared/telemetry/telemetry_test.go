@@ -89,7 +89,7 @@ func TestWriteText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `# HELP paragon_arrivals_total Queries accepted in a second. A repeat under an idempotency key is no arrival.
+	want := `# HELP paragon_arrivals_total Valid queries in a second, whatever became of them. A repeat under an idempotency key is no arrival.
 # TYPE paragon_arrivals_total counter
 paragon_arrivals_total{task="a\"b\\",class="strict"} 12
 paragon_arrivals_total{task="c",class="relaxed"} 0.5
@@ -140,7 +140,7 @@ func TestLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(put.points) != 2 || put.points[0].Metric != telemetry.Pulse.Name || put.points[1].Metric != telemetry.Arrivals.Name {
+	if len(put.points) != 1 || put.points[0].Metric != telemetry.Pulse.Name {
 		t.Errorf("put %+v", put.points)
 	}
 	want := []map[string]any{
@@ -148,6 +148,8 @@ func TestLogged(t *testing.T) {
 		document(map[string]any{"pool": "general", "workers_ready": 3.0, "tick_ms": 12.5}, []any{"stage", "pool"},
 			map[string]any{"Name": "tick_ms", "Unit": "Milliseconds", "StorageResolution": 1.0},
 			map[string]any{"Name": "workers_ready", "Unit": "Count", "StorageResolution": 1.0}),
+		document(map[string]any{"task": "a", "class": "strict", "arrivals": 4.0}, []any{"stage", "task", "class"},
+			map[string]any{"Name": "arrivals", "StorageResolution": 1.0}),
 	}
 	var got []map[string]any
 	for line := range strings.Lines(log.String()) {

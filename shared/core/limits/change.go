@@ -33,24 +33,28 @@ func (t *Taker) answer(err error) {
 	if errors.Is(err, ErrUnknown) {
 		t.refuse(now, err, 0)
 	}
-	if err == nil {
-		err = ErrBudget // less was granted than all of them need
-		if _, idle := t.block.place(now); !idle {
-			err = ErrConcurrency
-		}
-	}
 	var later []*waiter
 	for _, w := range t.waiting {
 		switch {
 		case t.serve(now, w):
 			w.done <- nil
-		case w.asked:
+		case w.asked && err != nil:
 			w.done <- err
+		case w.asked: // less was granted than all of them need
+			w.done <- t.short(now, w)
 		default:
 			later = append(later, w)
 		}
 	}
 	t.waiting = later
+}
+
+// short says what there is too little of for a query.
+func (t *Taker) short(now time.Time, w *waiter) error {
+	if _, idle := t.block.place(now.Add(w.hold)); !idle {
+		return ErrConcurrency
+	}
+	return ErrBudget
 }
 
 // changeOnce makes one change, in as many tries as others make necessary.
