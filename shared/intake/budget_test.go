@@ -98,99 +98,19 @@ func TestAQueryThatWasTurnedAwayUsesUpNoKey(t *testing.T) {
 	}
 }
 
-// stage is a desk with a budget whose ticks tell what is left of the hour.
-type stage struct{ desk }
-
-func newStage(t *testing.T) stage {
-	set := settings.Defaults()
-	set.HourlyBudgetUSD = 1
-	return stage{newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
-}
-
-// tick publishes a view without workers, two seconds later.
-func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
-	t.Helper()
-	s.clock.advance(2 * time.Second)
-	p := placement.Pool{Name: "general", InstanceType: "c5.large", At: s.clock.now(), BudgetLeftUSD: &leftUSD, RelaxedOverflow: relaxedToo}
-	if err := s.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
-		t.Fatal(err)
-	}
-	s.refreshView(t.Context(), s.Service.Settings())
-	s.Settle()
-}
-
-// overflows tells whether a query went to a function; false where it was
-// refused for the budget.
-func (s stage) overflows(t *testing.T, r Request) bool {
-	t.Helper()
-	got, err := s.Take(t.Context(), "me", r, Terms{})
-	var ref *Refusal
-	if errors.As(err, &ref) && ref.Kind == OverBudget {
-		return false
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got.Record.Placement == string(cloud.Overflow)
-}
-
-// A tick tells what is left of the hour, and the views until the next tick
-// repeat it: what was booked meanwhile stays booked.
-func TestWhatATickLeftIsSpentOnce(t *testing.T) {
-	s := newStage(t)
-	const left = 0.0000025 // a function's query costs $0.00000078: three fit
-	overflowed := 0
-	for range 4 {
-		s.tick(t, left, false)
-		for range 2 {
-			if s.overflows(t, strictly()) {
-				overflowed++
-			}
-		}
-	}
-	if overflowed != 3 {
-		t.Errorf("%d queries went to functions within a tick, 3 are paid for", overflowed)
-	}
-	s.tick(t, left*1.01, false) // the next tick's word
-	if !s.overflows(t, strictly()) {
-		t.Error("the next tick's remainder is not spent")
-	}
-	s.tick(t, 0, false)
-	if s.overflows(t, strictly()) {
-		t.Error("a query went to a function with nothing left of the hour")
-	}
-}
-
-// What was left of an hour says nothing of the next one.
-func TestTheLastHoursRemainderIsForgotten(t *testing.T) {
-	s := newStage(t)
-	s.tick(t, 0, false)
-	if s.overflows(t, strictly()) {
-		t.Error("a query went to a function with nothing left of the hour")
-	}
-	s.clock.advance(time.Hour) // and no tick since
-	if !s.overflows(t, strictly()) {
-		t.Error("the new hour has its own budget")
-	}
-}
-
 // A relaxed query that may go to a function at its bound waits for a worker
 // instead where nobody can pay: it is not refused.
 func TestARelaxedQueryThatNobodyCanPayWaits(t *testing.T) {
-	s := newStage(t)
-	s.tick(t, 1, true)
-	if !s.overflows(t, request(10000)) {
-		t.Error("without a worker a relaxed query goes to a function at its bound")
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 0.000001 // one fits
+	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	p := placement.Pool{Name: "general", InstanceType: "c5.large", At: d.clock.now(), RelaxedOverflow: true}
+	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+		t.Fatal(err)
 	}
-	s.tick(t, 0, true)
-	if r := s.submit(t, request(10000)); r.Placement != string(cloud.WorkQueue("general", query.Relaxed)) {
-		t.Errorf("it was placed on %s", r.Placement)
+	for _, want := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Relaxed)} {
+		if r := d.submit(t, request(10000)); r.Placement != string(want) {
+			t.Errorf("it was placed on %s, want %s", r.Placement, want)
+		}
 	}
-}
-
-// strictly is a query that overflows where no worker is.
-func strictly() Request {
-	r := request(500)
-	r.Class = query.Strict
-	return r
 }

@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"

@@ -9,6 +9,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/core/signed"
 )
 
@@ -75,7 +76,7 @@ func TestPastItsRetentionAQueryIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.fault = &NoSlot{}
+	w.fault = &schedule.NoSlot{}
 	stored := d.submit(t, request(500))
 	d.clock.advance(24*time.Hour + time.Minute)
 	for _, id := range []string{got.Record.ID, stored.ID} {

@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/intake"
 )
@@ -35,7 +36,7 @@ func (w *slots) Answer(_ context.Context, m query.Message, _ time.Time) (query.O
 	w.asked = append(w.asked, m)
 	w.mu.Unlock()
 	if w.none {
-		return query.Outcome{}, &intake.NoSlot{PredictedMS: 1e6}
+		return query.Outcome{}, &schedule.NoSlot{PredictedMS: 1e6}
 	}
 	o := succeeded
 	o.StartedAt, o.FinishedAt = w.now(), w.now()
@@ -186,7 +187,7 @@ func TestTheBalancerSaysWhoseARequestIs(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Header.Set("Content-Type", "application/json")
-			r.Header[names.OwnerHeader] = slices.Clone(c.values)
+			r.Header[cloud.OwnerHeader] = slices.Clone(c.values)
 			r.Header.Set("Authorization", "Bearer ignored")
 			got := s.send(t, r, []byte(asking(t, "")))
 			if got.StatusCode != c.status {

@@ -74,7 +74,7 @@ func newStageWith(t testing.TB, change func(*intake.Config, *Options)) *stage {
 	s.home, s.cloud = home, home.Cloud()
 	s.tune(func(*settings.Settings) {})
 	c := intake.Config{
-		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Keys: s.keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
+		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Shared: s.cloud.Shared, Keys: s.keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
 		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
 		Status: func(context.Context) api.HomeStatus {
