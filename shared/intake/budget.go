@@ -42,7 +42,7 @@ type leased struct {
 // does not overflow: it waits for a worker, late; a strict one that the budget
 // does not cover is refused, as is one for which there is no worker.
 func (s *Service) withLease(ctx context.Context, q *taking, c placement.Choice, choose func(placement.Ask) placement.Choice) (leased, error) {
-	if c.Route != placement.ToOverflow {
+	if c.Route != placement.ToOverflow || q.charged && !s.invokes(q) {
 		return leased{Choice: c}, nil
 	}
 	l, err := s.limits.Take(ctx, s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.functionUSD, Hold: q.hold()})
@@ -61,6 +61,12 @@ func (s *Service) withLease(ctx context.Context, q *taking, c placement.Choice, 
 	a := q.ask
 	a.OverflowAllowed = false
 	return leased{Choice: choose(a)}, nil
+}
+
+// invokes tells whether a query that overflows does so on a function at once,
+// and not by a queue.
+func (s *Service) invokes(q *taking) bool {
+	return q.terms.Wait > 0 && s.Functions != nil && q.set.OverflowPath == "direct"
 }
 
 // hold is within what time a query that overflows has certainly left the

@@ -175,20 +175,16 @@ func TestTheLastHoursRemainderIsForgotten(t *testing.T) {
 // A relaxed query that may go to a function at its bound waits for a worker
 // instead where nobody can pay: it is not refused.
 func TestARelaxedQueryThatNobodyCanPayWaits(t *testing.T) {
-	s := newStage(t)
-	s.tick(t, 1, true)
-	if !s.overflows(t, request(10000)) {
-		t.Error("without a worker a relaxed query goes to a function at its bound")
+	set := settings.Defaults()
+	set.HourlyBudgetUSD = 0.000001 // one fits
+	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	p := placement.Pool{Name: "general", InstanceType: "c5.large", At: d.clock.now(), RelaxedOverflow: true}
+	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+		t.Fatal(err)
 	}
-	s.tick(t, 0, true)
-	if r := s.submit(t, request(10000)); r.Placement != string(cloud.WorkQueue("general", query.Relaxed)) {
-		t.Errorf("it was placed on %s", r.Placement)
+	for _, want := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Relaxed)} {
+		if r := d.submit(t, request(10000)); r.Placement != string(want) {
+			t.Errorf("it was placed on %s, want %s", r.Placement, want)
+		}
 	}
-}
-
-// strictly is a query that overflows where no worker is.
-func strictly() Request {
-	r := request(500)
-	r.Class = query.Strict
-	return r
 }

@@ -92,7 +92,7 @@ func (s *Service) repeat(ctx context.Context, q *taking, held, mine cloud.Attemp
 	q.m.ID, q.attempt = held.ID, &held
 	q.m.DeadlineAt = id.AcceptedAt.Add(q.m.DeadlineAt.Sub(q.m.AcceptedAt))
 	q.m.AcceptedAt, q.m.ExpiresAt, q.m.ForgetAt = id.AcceptedAt, id.ExpiresAt, id.ForgetAt
-	q.asks.functionUSD = 0 // the first has booked it
+	q.charged = true
 	if q.terms.Wait <= 0 {
 		if err := s.owe(ctx, q); err != nil {
 			return Answer{}, err

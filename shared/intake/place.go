@@ -59,14 +59,13 @@ func (s *Service) giveBack(ctx context.Context, l *limits.Lease, expectedUSD flo
 // carryOut does what was chosen: late on this worker, on a function at once, or
 // through a queue.
 func (s *Service) carryOut(ctx context.Context, q *taking, to leased) (Answer, error) {
-	waits := q.terms.Wait > 0
 	switch {
-	case waits && s.Worker != nil && q.class == query.Strict && to.Route != placement.ToOverflow:
+	case q.terms.Wait > 0 && s.Worker != nil && q.class == query.Strict && to.Route != placement.ToOverflow:
 		// Nothing is faster than this worker, late as it is.
 		if a, done, err := s.onWorker(ctx, q, q.m.AcceptedAt.Add(q.terms.Wait)); done || err != nil {
 			return a, err
 		}
-	case waits && s.Functions != nil && to.Route == placement.ToOverflow && q.set.OverflowPath == "direct":
+	case to.Route == placement.ToOverflow && s.invokes(q):
 		a, done, err := s.onFunction(ctx, q)
 		if done || err != nil {
 			return a, err

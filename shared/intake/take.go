@@ -59,6 +59,9 @@ type taking struct {
 	noSlotMS float64
 	// attempt is what the key stands for; nil without one.
 	attempt *cloud.Attempt
+	// charged says that an earlier request under the key was charged for its way
+	// through the queue.
+	charged bool
 }
 
 // Take takes a query in for an owner and answers it, or accepts it for later.
