@@ -163,7 +163,7 @@ func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env[names.Pool] = text(p.name)
 	if s.onWorkers() {
 		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))
-		env[names.SigningSecret] = s.secret.Ref()
+		env = s.tellOwners(s.tellKey(env))
 	}
 	type pair struct{ Name, Value string }
 	var list []pair

@@ -65,13 +65,18 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 		return nil, err
 	}
 	w.Overflow = f.intake.MayOverflow
-	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: httpapi.BalancedOwner, AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
+	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
 	if err != nil {
 		return nil, err
 	}
 	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	f.listener, err = stage.Listen(env(names.Listen))
 	return f, err
+}
+
+// owners returns who calls, as whoever is before the worker says.
+func owners(shared []string) func(*http.Request) string {
+	return func(r *http.Request) string { return stage.Owner(httpapi.BalancedOwner(r), shared) }
 }
 
 // during takes requests while run runs, and lets those under way end.

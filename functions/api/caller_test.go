@@ -2,11 +2,13 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
+	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 )
 
@@ -22,7 +24,7 @@ func TestCallerIsWhoTheGatewaySays(t *testing.T) {
 		{&authorizer{Lambda: map[string]any{names.KeyOwner: "anna"}}, "anna"},
 		{&authorizer{Lambda: map[string]any{names.KeyOwner: 7, "other": "anna"}}, ""},
 	} {
-		e := events.APIGatewayV2HTTPRequest{RawPath: "/", Headers: map[string]string{"authorization": "Bearer anna", names.KeyOwner: "anna"}}
+		e := events.APIGatewayV2HTTPRequest{RawPath: "/", Headers: map[string]string{"authorization": "Bearer anna", names.KeyOwner: "anna", strings.ToLower(cloud.OwnerHeader): "anna"}}
 		e.RequestContext.HTTP.Method, e.RequestContext.DomainName = http.MethodGet, "api.example"
 		e.RequestContext.Authorizer = tc.given
 		var a core.RequestAccessorV2
@@ -36,24 +38,29 @@ func TestCallerIsWhoTheGatewaySays(t *testing.T) {
 	}
 }
 
-// Sessions of a role are as many owners, unless the role is shared: then they
-// are one, and another role's, or another account's, still are not.
-func TestOwnersOfRoles(t *testing.T) {
-	for _, tc := range []struct{ arn, want string }{
-		{"arn:aws:iam::1:user/ann", "arn:aws:iam::1:user/ann"},
-		{"arn:aws:sts::1:assumed-role/people/ann@example.com", "arn:aws:sts::1:assumed-role/people/ann@example.com"},
-		{"arn:aws:sts::1:assumed-role/ingest/i-0123", "arn:aws:iam::1:role/ingest"},
-		{"arn:aws:sts::1:assumed-role/ingest/botocore-session-17", "arn:aws:iam::1:role/ingest"},
-		{"arn:aws-cn:sts::2:assumed-role/ingest/x", "arn:aws-cn:iam::2:role/ingest"},
-		{"arn:aws:sts::1:assumed-role/ingest2/x", "arn:aws:sts::1:assumed-role/ingest2/x"},
-		{"arn:aws:sts::1:federated-user/ingest", "arn:aws:sts::1:federated-user/ingest"},
-		{"arn:aws:iam::1:assumed-role/ingest/x", "arn:aws:iam::1:assumed-role/ingest/x"},
-		{"arn:aws:sts::1:assumed-role/ingest", "arn:aws:sts::1:assumed-role/ingest"},
-		{"ingest", "ingest"},
-		{"", ""},
+// A load balancer's event has the owner in the header that the gateway
+// overwrites: once, or it is nobody's.
+func TestCallerIsWhoTheBalancerSays(t *testing.T) {
+	for _, tc := range []struct {
+		given []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{""}, ""},
+		{[]string{"arn:user"}, "arn:user"},
+		{[]string{"arn:user", "arn:user"}, ""},
+		{[]string{"arn:user", ""}, ""},
+		{[]string{"arn:aws:sts::1:assumed-role/ingest/i-1"}, "arn:aws:iam::1:role/ingest"},
 	} {
-		if got := owner(tc.arn, []string{"batch", "ingest"}); got != tc.want {
-			t.Errorf("%q is %q, want %q", tc.arn, got, tc.want)
+		e := events.ALBTargetGroupRequest{HTTPMethod: http.MethodGet, Path: "/", MultiValueHeaders: map[string][]string{
+			"authorization": {"Bearer anna"}, strings.ToLower(cloud.OwnerHeader): tc.given}}
+		var a core.RequestAccessorALB
+		r, err := a.EventToRequestWithContext(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := owners([]string{"ingest"})(r); got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.given, got, tc.want)
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// The api Lambda takes queries in behind API Gateway. It wires; the work is in
+// The api Lambda takes queries in behind API Gateway, or behind the load balancer
+// while no worker is ready. It wires; the work is in
 // shared/intake and its httpapi.
 package main
 
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"paragon/docs"
 	"paragon/functions/home"
@@ -39,7 +39,7 @@ func main() {
 		os.Exit(1)
 	}
 	debug.ServeEnv(os.Getenv, slog.Default())
-	lambda.Start(httpadapter.NewV2(handler).ProxyWithContext)
+	lambda.Start(newFunction(handler))
 }
 
 // wire builds the handler from the environment, which its errors explain.

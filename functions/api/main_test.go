@@ -46,7 +46,8 @@ func gateway(t *testing.T) func(method, path, user string, body []byte) events.A
 	server := httptest.NewServer(local.NewServer(home))
 	t.Cleanup(server.Close)
 	url := server.URL + "/" + home.Register("api")
-	h, err := wire(t.Context(), func(key string) string { return map[string]string{"PARAGON_LOCAL_URL": url}[key] })
+	env := map[string]string{"PARAGON_LOCAL_URL": url, "PARAGON_SIGNING_KEYS": `{"current":"` + strings.Repeat("QUJD", 16) + `"}`}
+	h, err := wire(t.Context(), func(key string) string { return env[key] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestAQueryThroughTheGatewayIsItsCallersAlone(t *testing.T) {
 	}
 	got := call("POST", "/v1/queries?task=fashion", "arn:aws:iam::1:user/ann", png)
 	var q struct{ ID, State string }
-	if err := json.Unmarshal([]byte(got.Body), &q); err != nil || got.StatusCode != http.StatusAccepted || q.State != "placed" {
+	if err := json.Unmarshal([]byte(got.Body), &q); err != nil || got.StatusCode != http.StatusAccepted || q.State != "accepted" {
 		t.Fatalf("answered %d: %s", got.StatusCode, got.Body)
 	}
 	for user, want := range map[string]int{"arn:aws:iam::1:user/ann": 200, "arn:aws:iam::1:user/bob": 404, "": 401} {
