@@ -188,3 +188,10 @@ func TestARelaxedQueryThatNobodyCanPayWaits(t *testing.T) {
 		}
 	}
 }
+
+// strictly is a query that overflows where no worker is.
+func strictly() Request {
+	r := request(500)
+	r.Class = query.Strict
+	return r
+}
