@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 
+	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
 )
@@ -99,14 +100,14 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 	})
 }
 
-// controllerMay is what the controller calls: it reads queues, metrics
-// and groups, sets what is desired, ends workers, and turns the traffic.
+// controllerMay is what the controller calls: it reads queues, metrics and
+// groups, ends the queries of dead letters, sets what is desired, ends workers,
+// and turns the traffic.
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(s.allWork()...), "sqs:GetQueueAttributes"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
-		allow(on(s.index(names.OpenIndex)), "dynamodb:Query"),
-		allow(on(s.data.records.TableArn()), "dynamodb:Query"),
+		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
+		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
 		describeGroups("autoscaling:DescribeScalingActivities"), readMetrics(), putMetrics(),
 	)

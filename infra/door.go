@@ -24,6 +24,7 @@ func (s *stack) makeDoor() {
 	door, err := json.Marshal(names.Door{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
 		Table: *home[names.Table], StateTable: *home[names.StateTable], RecordsTable: *home[names.RecordsTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
+		SigningSecret: *s.secret.Ref(),
 	})
 	if err != nil {
 		panic(err) // a struct of words
@@ -53,8 +54,8 @@ func (s *stack) operatorMay() []permission {
 		allow(on(s.arn("ssm", path)), "ssm:GetParameterHistory", "ssm:PutParameter").
 			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "settings are many: their path bounds the action"),
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
-		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"),
+		allow(on(s.data.records.TableArn()), "dynamodb:GetItem"),
+		s.readKey(),
 		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),
 		readMetrics(),

@@ -138,18 +138,14 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
-		s.useRecords(),
-		s.uploads("s3:GetObject"),
 		s.changeGroup(p.name, "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
 		putMetrics(),
 	)
 	if s.onWorkers() {
-		may = append(may, s.inputs("s3:GetObject", "s3:PutObject"), s.readKey(), allow(s.inferenceARNs(), "lambda:InvokeFunction"))
-	} else {
-		may = append(may, s.inputs("s3:GetObject"))
+		return append(may, s.takeQueries(s.queues.work[p.name])...)
 	}
-	return may
+	return append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
+		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"))
 }
 
 //go:embed worker.sh.tmpl

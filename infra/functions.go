@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -173,16 +174,21 @@ func (s *stack) makeFunctions() (f functions) {
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), cloud.Overflow)
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
-		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-		allow(on(s.index(names.DayIndex), s.index(names.OwnerIndex)), "dynamodb:Query"),
+		append(s.takeQueries(s.allWork()), allow(s.queueARNs(all...), "sqs:SendMessage"), putMetrics())...)
+}
+
+// takeQueries lets who takes queries in keep and list how they ended, keep votes,
+// hand inputs over, read the fleet and the queues for the status, and invoke
+// functions without a queue.
+func (s *stack) takeQueries(work []cloud.QueueName) []permission {
+	return []permission{
 		s.useRecords(),
 		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
-		allow(s.queueARNs(all...), "sqs:SendMessage"),
-		allow(s.queueARNs(append(all, cloud.DeadLetters)...), "sqs:GetQueueAttributes"),
+		allow(s.queueARNs(slices.Concat(work, []cloud.QueueName{cloud.Overflow, cloud.DeadLetters})...), "sqs:GetQueueAttributes"),
 		s.uploads("s3:GetObject", "s3:PutObject"), s.inputs("s3:GetObject", "s3:PutObject"),
 		s.readKey(), allow(s.inferenceARNs(), "lambda:InvokeFunction"),
-		describeGroups(), readMetrics(), putMetrics(),
-	)
+		describeGroups(), readMetrics(),
+	}
 }
 
 // dispatcherMay is what the dispatcher calls: the overflow queue, the inference
@@ -191,7 +197,6 @@ func (s *stack) dispatcherMay() []permission {
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
-		allow(on(s.data.queries.TableArn()), "dynamodb:BatchGetItem", "dynamodb:UpdateItem"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"), putMetrics(),

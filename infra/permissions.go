@@ -147,8 +147,3 @@ func (s *stack) queueARNs(queues ...cloud.QueueName) (arns []*string) {
 	}
 	return arns
 }
-
-// index is the ARN of an index of the table of queries.
-func (s *stack) index(name string) *string {
-	return text(*s.data.queries.TableArn() + "/index/" + name)
-}

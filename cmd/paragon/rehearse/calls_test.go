@@ -45,6 +45,13 @@ func callsOf(service string, r *http.Request, body []byte, groupOf func(instance
 		c = policy.Call{Action: "cloudwatch:" + action, Resource: "*", Keys: map[string]string{"cloudwatch:namespace": form.Get("Namespace")}}
 	case "autoscaling":
 		c.Resource = groupARN(form, groupOf)
+	case "elasticloadbalancing":
+		c.Resource = cmp.Or(form.Get("RuleArn"), "*")
+		if action == "CreateRule" {
+			c.Resource = form.Get("ListenerArn")
+		}
+	case "secretsmanager":
+		c.Resource = field(body, "SecretId")
 	}
 	return []policy.Call{c}
 }

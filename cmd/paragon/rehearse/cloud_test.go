@@ -11,15 +11,18 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"paragon/cmd/paragon/rehearse/policy"
 	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local/runtimeapi"
 )
 
@@ -31,11 +34,16 @@ type stand struct {
 	functions *runtimeapi.Invoker // set once they are known
 	log       func(format string, args ...any)
 
-	mu    sync.Mutex
-	calls map[string]map[string]policy.Call // by caller, each once
+	mu     sync.Mutex
+	calls  map[string]map[string]policy.Call // by caller, each once
+	counts map[tally]int
 	// groups are the groups of instances, which a call may not say.
-	groups map[string]string
+	groups    map[string]string
+	addresses map[string]string // of workers, by instance
 }
+
+// tally is of whose calls of what to what.
+type tally struct{ who, action, resource string }
 
 func newStand(moto string, log func(format string, args ...any)) *stand {
 	to, err := url.Parse(moto)
@@ -46,7 +54,8 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	return &stand{proxy: p, log: log, calls: map[string]map[string]policy.Call{}, groups: map[string]string{}}
+	return &stand{proxy: p, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
+		groups: map[string]string{}, addresses: map[string]string{}}
 }
 
 var (
@@ -77,7 +86,64 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `<CompleteLifecycleActionResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><CompleteLifecycleActionResult/></CompleteLifecycleActionResponse>`)
 		return
 	}
+	if strings.HasPrefix(string(body), "Action=DescribeTargetHealth&") {
+		s.health(w, r)
+		return
+	}
 	s.proxy.ServeHTTP(w, r)
+}
+
+var (
+	targetMember = regexp.MustCompile(`(?s)<member>.*?</member>`)
+	targetID     = regexp.MustCompile(`<Id>([^<]+)</Id>`)
+	targetState  = regexp.MustCompile(`<State>healthy</State>`)
+)
+
+// health answers which targets are well: moto takes all for well, and here those
+// are that answer the load balancer's check.
+func (s *stand) health(w http.ResponseWriter, r *http.Request) {
+	said := httptest.NewRecorder()
+	s.proxy.ServeHTTP(said, r)
+	body := targetMember.ReplaceAllFunc(said.Body.Bytes(), func(member []byte) []byte {
+		if m := targetID.FindSubmatch(member); m != nil && !answers(r.Context(), s.address(string(m[1]))) {
+			return targetState.ReplaceAll(member, []byte("<State>unhealthy</State>"))
+		}
+		return member
+	})
+	w.Header().Set("Content-Type", said.Header().Get("Content-Type"))
+	w.WriteHeader(said.Code)
+	_, _ = w.Write(body)
+}
+
+// answers checks a worker as the load balancer does.
+func answers(ctx context.Context, address string) bool {
+	if address == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+names.HealthPath, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+}
+
+// count is how often somebody, or anybody, did one of several things to what has
+// a name ending so.
+func (s *stand) count(who, resource string, actions ...string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t, times := range s.counts {
+		if (who == "" || t.who == who) && strings.HasSuffix(t.resource, resource) && slices.Contains(actions, t.action) {
+			n += times
+		}
+	}
+	return n
 }
 
 // note writes calls down.
@@ -89,6 +155,7 @@ func (s *stand) note(who string, calls []policy.Call) {
 	}
 	for _, c := range calls {
 		s.calls[who][fmt.Sprint(c)] = c
+		s.counts[tally{who, c.Action, c.Resource}]++
 	}
 }
 
@@ -114,11 +181,17 @@ func (s *stand) groupOf(instance string) string {
 	return s.groups[instance]
 }
 
-// belongs says which group an instance is of.
-func (s *stand) belongs(instance, group string) {
+// belongs says which group an instance is of, and where its worker listens.
+func (s *stand) belongs(instance, group, address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.groups[instance] = group
+	s.groups[instance], s.addresses[instance] = group, address
+}
+
+func (s *stand) address(instance string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addresses[instance]
 }
 
 // invoke runs a function as Lambda does.

@@ -6,12 +6,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+
+	"paragon/shared/cloud/aws/names"
 )
 
 // metadata is an EC2 instance's, by IMDSv2.
@@ -61,6 +64,24 @@ type process struct {
 	done chan error
 }
 
+// freeAddress is where nobody listens.
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// listening is the environment with another address in place of a machine's port.
+func listening(env []string, address string) []string {
+	for i, v := range env {
+		if strings.HasPrefix(v, names.Listen+"=") {
+			env[i] = names.Listen + "=" + address
+		}
+	}
+	return env
+}
+
 // startWorker runs the worker's binary as the machine would.
 func (p *play) startWorker(id string) *process {
 	p.t.Helper()
@@ -70,9 +91,10 @@ func (p *play) startWorker(id string) *process {
 	if m == nil {
 		p.t.Fatalf("no environment in the user data:\n%s", script)
 	}
-	p.stand.belongs(id, stackName+"-"+pool)
+	address := freeAddress(p.t)
+	p.stand.belongs(id, stackName+"-"+pool, address)
 	w.cmd = exec.Command(p.workerBinary(script))
-	w.cmd.Env = append(append(p.env("worker"), strings.Fields(string(m[1]))...), "XDG_CACHE_HOME="+p.t.TempDir(), "AWS_EC2_METADATA_DISABLED=false",
+	w.cmd.Env = append(append(p.env("worker"), listening(strings.Fields(string(m[1])), address)...), "XDG_CACHE_HOME="+p.t.TempDir(), "AWS_EC2_METADATA_DISABLED=false",
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large"))
 	w.cmd.Stderr = &w.said
 	must(p.t, w.cmd.Start())

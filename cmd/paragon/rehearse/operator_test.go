@@ -5,7 +5,6 @@ package rehearse
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -68,7 +66,7 @@ func newTerminal(p *play) *terminal {
 }
 
 // pass does what API Gateway does with a request: it holds it to its signature,
-// says who signed it, and hands it to the api as an event.
+// says who signed it, and hands it on.
 func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -82,28 +80,8 @@ func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.stand.note(who.AccessKey, []policy.Call{{Action: "execute-api:Invoke", Resource: arn("execute-api", apiID+"/$default/"+r.Method+r.URL.Path)}})
-	e := gateway(r.Method, r.URL.Path, base64.StdEncoding.EncodeToString(body))
-	e.IsBase64Encoded, e.RawQueryString = true, r.URL.RawQuery
-	for name := range r.Header {
-		e.Headers[strings.ToLower(name)] = strings.Join(r.Header.Values(name), ",")
-	}
-	e.RequestContext.Authorizer.IAM.UserARN = "arn:aws:iam::" + standin.Account + ":user/" + who.AccessKey
-	payload, err := json.Marshal(e)
-	if err != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	var got events.APIGatewayV2HTTPResponse
-	inv, err := p.api.Invoke(r.Context(), names.Function(stage, "api"), payload)
-	if err != nil || json.Unmarshal(inv.Payload, &got) != nil {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	for name, value := range got.Headers {
-		w.Header().Set(name, value)
-	}
-	w.WriteHeader(got.StatusCode)
-	_, _ = io.WriteString(w, got.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	p.front.serve(w, r, "arn:aws:iam::"+standin.Account+":user/"+who.AccessKey)
 }
 
 // says runs a command at the stage and wants its output to hold some words.

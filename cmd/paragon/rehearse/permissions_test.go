@@ -143,6 +143,8 @@ func (p *play) named(id, attribute string) (string, error) {
 		return name, nil
 	}
 	switch kind := p.stack.resources[id].Type; kind + " " + attribute {
+	case "AWS::ElasticLoadBalancingV2::TargetGroup TargetGroupName":
+		return name, nil
 	case "AWS::SQS::Queue Arn":
 		return arn("sqs", name[strings.LastIndex(name, "/")+1:]), nil
 	case "AWS::DynamoDB::Table Arn":

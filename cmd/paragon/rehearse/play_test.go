@@ -40,6 +40,7 @@ type play struct {
 	sdk   aws.Config
 	home  cloud.Home
 	api   *runtimeapi.Invoker
+	front *front
 }
 
 // newPlay makes the stack and starts what a deployment has running: nothing,
@@ -63,6 +64,7 @@ func newPlay(t *testing.T) *play {
 	p.made = p.stack.create(t, p.moto)
 	p.startLambda()
 	p.connect()
+	p.openFront()
 	return p
 }
 

@@ -19,19 +19,6 @@ import (
 	"paragon/shared/core/query"
 )
 
-// gateway is a request as API Gateway's HTTP API hands it over.
-func gateway(method, path, body string) events.APIGatewayV2HTTPRequest {
-	r := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "$default", RawPath: path, Body: body,
-		Headers: map[string]string{"content-type": "application/json", "host": "example.execute-api.us-east-1.amazonaws.com"},
-	}
-	r.RequestContext.HTTP.Method, r.RequestContext.HTTP.Path = method, path
-	r.RequestContext.Authorizer = &events.APIGatewayV2HTTPRequestContextAuthorizerDescription{
-		IAM: &events.APIGatewayV2HTTPRequestContextAuthorizerIAMDescription{UserARN: caller},
-	}
-	return r
-}
-
 // picture is one that is in the test set.
 func (p *play) picture() []byte {
 	p.t.Helper()
@@ -57,26 +44,29 @@ func (p *play) inline() string {
 // ask hands a query in for the model whose network is fetched.
 func (p *play) ask(class query.Class, input string) string { return p.askFor(fetched, class, input) }
 
+// asked is the body of a query.
+func asked(model string, class query.Class, input string) string {
+	return fmt.Sprintf(`{"model":%q,"class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png",%s}}`, model, class, input)
+}
+
 // askFor hands a query in for a model.
-func (p *play) askFor(model string, class query.Class, input string) string {
+func (p *play) askFor(model string, class query.Class, input string, headers ...string) string {
 	p.t.Helper()
-	body := fmt.Sprintf(`{"model":%q,"class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png",%s}}`, model, class, input)
-	var got events.APIGatewayV2HTTPResponse
-	p.call("api", gateway("POST", "/v1/queries", body), &got)
-	if got.StatusCode != http.StatusAccepted {
-		p.t.Fatalf("the API answered %+v", got)
+	body := asked(model, class, input)
+	got := p.request("POST", "/v1/queries", body, headers...)
+	if got.Code != http.StatusAccepted {
+		p.t.Fatalf("the API answered %d %s", got.Code, got.Body)
 	}
-	return got.Headers["Location"]
+	return got.Header().Get("Location")
 }
 
 // upload puts the picture where the API says, and returns its name.
 func (p *play) upload() string {
 	p.t.Helper()
 	data := p.picture()
-	var got events.APIGatewayV2HTTPResponse
-	p.call("api", gateway("POST", "/v1/uploads", fmt.Sprintf(`{"content_type":"image/png","bytes":%d}`, len(data))), &got)
+	got := p.request("POST", "/v1/uploads", fmt.Sprintf(`{"content_type":"image/png","bytes":%d}`, len(data)))
 	var place cloud.Upload
-	must(p.t, json.Unmarshal([]byte(got.Body), &place))
+	must(p.t, json.Unmarshal(got.Body.Bytes(), &place))
 	r, err := http.NewRequestWithContext(p.t.Context(), place.Method, place.URL, bytes.NewReader(data))
 	must(p.t, err)
 	for name, value := range place.Headers {
@@ -97,6 +87,8 @@ type answered struct {
 	Result   query.Result
 	ServedBy query.Runner `json:"served_by"`
 	Failure  query.Failure
+	ID       string
+	Receipt  string
 }
 
 // await asks for a query until it is terminal.
@@ -104,9 +96,8 @@ func (p *play) await(location string) answered {
 	p.t.Helper()
 	var q answered
 	p.until("the query "+location+" is answered", func() bool {
-		var got events.APIGatewayV2HTTPResponse
-		p.call("api", gateway("GET", location, ""), &got)
-		must(p.t, json.Unmarshal([]byte(got.Body), &q))
+		got := p.request("GET", location, "")
+		must(p.t, json.Unmarshal(got.Body.Bytes(), &q))
 		return q.State.Terminal()
 	})
 	return q
@@ -125,19 +116,18 @@ func (p *play) read(location string) answered {
 // cancelled takes back a query that waits, and is told that it is.
 func (p *play) cancelled(location string) {
 	p.t.Helper()
-	p.call("api", gateway("DELETE", location, ""), nil)
+	p.request("DELETE", location, "")
 	if q := p.await(location); q.State != query.Cancelled {
 		p.t.Errorf("the query that was taken back reads %+v", q)
 	}
 }
 
-// vote says that an answer is right.
-func (p *play) vote(location string) {
+// vote says that an answer is right, by its receipt if it came with one.
+func (p *play) vote(location, receipt string) {
 	p.t.Helper()
-	var got events.APIGatewayV2HTTPResponse
-	p.call("api", gateway("POST", location+"/feedback", `{"correct":true}`), &got)
-	if got.StatusCode/100 != 2 {
-		p.t.Errorf("the vote was answered %d %s", got.StatusCode, got.Body)
+	got := p.request("POST", location+"/feedback", fmt.Sprintf(`{"correct":true,"receipt":%q}`, receipt))
+	if got.Code/100 != 2 {
+		p.t.Errorf("the vote was answered %d %s", got.Code, got.Body)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -64,7 +63,7 @@ func (p *play) arrive(perSecond float64) (stop func()) {
 				tick.Stop()
 				return
 			case at := <-tick.C:
-				if err := p.home.Metrics.Put(ctx, asked(at, perSecond)...); err != nil && ctx.Err() == nil {
+				if err := p.home.Metrics.Put(ctx, points(at, perSecond)...); err != nil && ctx.Err() == nil {
 					p.t.Error(err)
 				}
 			}
@@ -73,9 +72,9 @@ func (p *play) arrive(perSecond float64) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// asked are the points of so many relaxed queries in a second: each takes 10 ms
+// points are those of so many relaxed queries in a second: each takes 10 ms
 // of a runner, or $2 a million on a function, and may wait for 5 s.
-func asked(at time.Time, queries float64) []cloud.Point {
+func points(at time.Time, queries float64) []cloud.Point {
 	return []cloud.Point{
 		{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: queries},
 		{Metric: telemetry.ArrivalWork.Name, At: at, Value: 10 * queries},
@@ -97,10 +96,8 @@ func (p *play) set(name, value string) {
 func (p *play) looksAround() {
 	p.t.Helper()
 	for _, path := range []string{"/v1/status", "/v1/models", "/v1/queries"} {
-		var got events.APIGatewayV2HTTPResponse
-		p.call("api", gateway("GET", path, ""), &got)
-		if got.StatusCode != http.StatusOK {
-			p.t.Errorf("GET %s: %d %s", path, got.StatusCode, got.Body)
+		if got := p.request("GET", path, ""); got.Code != http.StatusOK {
+			p.t.Errorf("GET %s: %d %s", path, got.Code, got.Body)
 		}
 	}
 }
@@ -109,13 +106,9 @@ func TestRehearse(t *testing.T) {
 	p := newPlay(t)
 
 	// No worker is there: what is strict overflows to a function.
-	strict := p.submit(query.Strict)
-	p.overflow()
-	if q := p.read(strict); q.ServedBy.Kind != query.OnFunction {
-		t.Errorf("the first strict query was served by %+v, want a function", q.ServedBy)
-	}
-
-	p.vote(strict)
+	strict := p.overflows(1)
+	p.overflows(2, "Idempotency-Key", "once")
+	p.vote(strict, "")
 
 	// What waits for a worker can be taken back.
 	p.cancelled(p.submit(query.Relaxed))
@@ -138,10 +131,27 @@ func TestRehearse(t *testing.T) {
 	p.set("fleet", "fixed")
 	p.until("a tick has the setting", func() bool { return strings.Contains(p.lines()[0], "the fleet is fixed") })
 
+	p.looksAround()
 	p.workerServes()
 	p.looksAround()
 	p.checkPermissions()
 	p.checkWrites()
+}
+
+// overflows has a strict query answered by a function, and holds it to so many
+// writes. It returns where the query is.
+func (p *play) overflows(writes int, headers ...string) string {
+	p.t.Helper()
+	before := p.recordWrites()
+	location := p.askFor(fetched, query.Strict, p.inline(), headers...)
+	p.overflow()
+	if q := p.read(location); q.ServedBy.Kind != query.OnFunction {
+		p.t.Errorf("a strict query was served by %+v, want a function", q.ServedBy)
+	}
+	if got := p.recordWrites() - before; got != writes {
+		p.t.Errorf("a strict query with the headers %q took %d writes, want %d", headers, got, writes)
+	}
+	return location
 }
 
 // workerServes has a machine of the group come up, serve, and leave.
@@ -162,6 +172,10 @@ func (p *play) workerServes() {
 		})
 	}
 
+	if p.front.listener != "" {
+		p.answersDirectly(ws[0].ID)
+	}
+
 	// A network that has another digest than its catalogue gives is refused, with
 	// the reason; that worker goes on serving the others.
 	p.isRefused(p.askFor(refused, query.Relaxed, p.inline()))
@@ -170,6 +184,8 @@ func (p *play) workerServes() {
 	if by := p.read(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload()))).ServedBy; by.Kind != query.OnWorker {
 		p.t.Errorf("the query with an upload was served by %+v", by)
 	}
+
+	p.looksAround()
 
 	// Told to drain, the worker leaves by its own hand, and its place goes with it.
 	must(p.t, p.home.Fleet.Drain(p.t.Context(), pool, ws[0].ID))
@@ -181,5 +197,8 @@ func (p *play) workerServes() {
 	}
 	if g := p.group(); g.Desired != before-1 {
 		p.t.Errorf("the group desires %d after its worker left, want one less than %d", g.Desired, before)
+	}
+	if p.front.listener != "" {
+		p.until("requests go to the api function again", func() bool { return !p.turned() })
 	}
 }

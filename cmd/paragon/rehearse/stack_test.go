@@ -9,6 +9,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,7 +20,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
@@ -47,7 +51,8 @@ type asset struct{ path, packaging, bucket, key string }
 
 // unplayed are the resources that the stand-in cannot make, and why.
 var unplayed = map[string]string{
-	"AWS::CloudWatch::Dashboard": "moto cannot resolve the alarms that it shows",
+	"AWS::CloudWatch::Dashboard":  "moto cannot resolve the alarms that it shows",
+	"AWS::SecretsManager::Secret": "moto makes secrets, but not by CloudFormation",
 }
 
 func readStack(t *testing.T) synthesized {
@@ -130,6 +135,7 @@ func (s synthesized) create(t *testing.T, url string) map[string]string {
 	t.Helper()
 	delete(s.template, "Outputs")
 	delete(s.template, "Rules")
+	secret := s.makeSecret(t, url)
 	all := s.template["Resources"].(map[string]any)
 	for id, r := range s.resources {
 		if unplayed[r.Type] != "" {
@@ -139,7 +145,7 @@ func (s synthesized) create(t *testing.T, url string) map[string]string {
 			all[id].(map[string]any)["Properties"].(map[string]any)["Enabled"] = false
 		}
 	}
-	body, err := json.Marshal(s.withEndpoint(s.template))
+	body, err := json.Marshal(s.without(s.template, secret))
 	must(t, err)
 	callStand(t, url, "cloudformation", form("Action", "CreateStack", "Version", "2010-05-15", "StackName", stackName,
 		"TemplateBody", string(body), "Capabilities.member.1", "CAPABILITY_NAMED_IAM"))
@@ -147,7 +153,9 @@ func (s synthesized) create(t *testing.T, url string) map[string]string {
 		said := callStand(t, url, "cloudformation", form("Action", "DescribeStacks", "Version", "2010-05-15", "StackName", stackName))
 		switch {
 		case strings.Contains(said, "<StackStatus>CREATE_COMPLETE<"):
-			return physical(t, url)
+			made := physical(t, url)
+			maps.Copy(made, secret)
+			return made
 		case strings.Contains(said, "FAILED"), strings.Contains(said, "ROLLBACK"):
 			t.Fatalf("the stack was not made: %s", said)
 		}
@@ -160,22 +168,54 @@ func (s synthesized) create(t *testing.T, url string) map[string]string {
 // endpoint stands for the gateway's, which the stand-in does not make.
 const endpoint = "https://gateway.example.com"
 
-// withEndpoint gives the gateway's attributes in a value.
-func (s synthesized) withEndpoint(v any) any {
+// without gives a value what the stand-in's stack does not make: the gateway's
+// attributes, and the names of what was made before.
+func (s synthesized) without(v any, made map[string]string) any {
 	switch v := v.(type) {
 	case []any:
 		for i := range v {
-			v[i] = s.withEndpoint(v[i])
+			v[i] = s.without(v[i], made)
 		}
 	case map[string]any:
 		if of, ok := v["Fn::GetAtt"].([]any); ok && s.resources[of[0].(string)].Type == "AWS::ApiGatewayV2::Api" {
 			return endpoint
 		}
+		if id, ok := v["Ref"].(string); ok && made[id] != "" {
+			return made[id]
+		}
 		for key := range v {
-			v[key] = s.withEndpoint(v[key])
+			v[key] = s.without(v[key], made)
 		}
 	}
 	return v
+}
+
+// makeSecret makes the signing key as CloudFormation would, which the stand-in
+// has no part for, and returns its ARN by its logical id.
+func (s synthesized) makeSecret(t *testing.T, url string) map[string]string {
+	t.Helper()
+	for id, r := range s.resources {
+		if r.Type != "AWS::SecretsManager::Secret" {
+			continue
+		}
+		how := r.Properties["GenerateSecretString"].(map[string]any)
+		var value map[string]any
+		must(t, json.Unmarshal([]byte(how["SecretStringTemplate"].(string)), &value))
+		const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+		key := make([]byte, int(how["PasswordLength"].(float64)))
+		for i := range key {
+			key[i] = letters[rand.IntN(len(letters))]
+		}
+		value[how["GenerateStringKey"].(string)] = string(key)
+		text, err := json.Marshal(value)
+		must(t, err)
+		client := secretsmanager.New(secretsmanager.Options{Region: standin.Region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
+		out, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(stackName + "-" + id), SecretString: aws.String(string(text))})
+		must(t, err)
+		return map[string]string{id: aws.ToString(out.ARN)}
+	}
+	t.Fatal("the stack has no signing key")
+	return nil
 }
 
 // physical reads what the resources of the stack are called.

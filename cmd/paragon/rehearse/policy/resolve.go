@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -64,6 +65,18 @@ func call(name string, of any, names Names) (any, error) {
 			words = append(words, fmt.Sprint(p))
 		}
 		return strings.Join(words, fmt.Sprint(list[0])), nil
+	case name == "Fn::Split" && len(list) == 2:
+		whole, err := Resolve(list[1], names)
+		if err != nil {
+			return nil, err
+		}
+		var parts []any
+		for _, part := range strings.Split(fmt.Sprint(whole), fmt.Sprint(list[0])) {
+			parts = append(parts, part)
+		}
+		return parts, nil
+	case name == "Fn::Select" && len(list) == 2:
+		return chosen(list, names)
 	case name == "Fn::Sub" && isText:
 		var fault error
 		out := hole.ReplaceAllStringFunc(text, func(h string) string {
@@ -76,4 +89,18 @@ func call(name string, of any, names Names) (any, error) {
 		return out, fault
 	}
 	return nil, fmt.Errorf("the function %s of %v is not understood", name, of)
+}
+
+// chosen is the part of a list that Fn::Select names.
+func chosen(of []any, names Names) (any, error) {
+	parts, err := Resolve(of[1], names)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := parts.([]any)
+	at, err := strconv.Atoi(fmt.Sprint(of[0]))
+	if err != nil || at < 0 || at >= len(list) {
+		return nil, fmt.Errorf("there is no part %v of %v", of[0], parts)
+	}
+	return list[at], nil
 }
