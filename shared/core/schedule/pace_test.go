@@ -16,7 +16,6 @@ import (
 // worker, in virtual time.
 type loop struct {
 	q        *Queue[asked]
-	runners  int
 	batch    int
 	random   *rand.Rand
 	tookMS   func(busy, answered int) float64 // median of a run now
