@@ -138,12 +138,16 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 		cmp $$again/$$front-{first,second}/paragon-$(STAGE).template.json && echo "front $$front: made twice, the same bytes"; \
 	done
 
-# The stack of cdk.json, but that its profiles lie in a bucket, which the rehearsal fills.
+# The stack of cdk.json with either front, but that its profiles lie in a bucket,
+# which the rehearsal fills.
 .PHONY: rehearse
 rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
-	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
-	$(CDK) synth --quiet -c stage=dev -c profiles_prefix=s3://paragon-rehearsal/prod --output $$out; \
-	PARAGON_CDK_OUT=$$out go test -count=1 -timeout 10m -tags rehearse -v ./cmd/paragon/rehearse
+	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
+	for front in workers lambda; do \
+		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front -c profiles_prefix=s3://paragon-rehearsal/prod --output $$out/$$front; built='--build true'; \
+		echo "with the front of $$front:"; \
+		PARAGON_CDK_OUT=$$out/$$front go test -count=1 -timeout 10m -tags rehearse -v ./cmd/paragon/rehearse; \
+	done
 
 .PHONY: deploy
 deploy: prereqs deps ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'

@@ -101,7 +101,7 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 }
 
 // controllerMay is what the controller calls: it reads queues, metrics and
-// groups, ends the queries of dead letters, sets what is desired, ends workers,
+// groups, ends the queries of dead letters, sets what is desired,
 // and turns the traffic.
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
@@ -109,10 +109,10 @@ func (s *stack) controllerMay() []permission {
 		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
-		describeGroups("autoscaling:DescribeScalingActivities"), readMetrics(), putMetrics(),
+		describeGroups(), readMetrics(), putMetrics(),
 	)
 	for _, p := range s.pools {
-		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"))
+		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity"))
 	}
 	return append(may, s.turnTraffic()...)
 }

@@ -54,7 +54,7 @@ func (s *stack) operatorMay() []permission {
 		allow(on(s.arn("ssm", path)), "ssm:GetParameterHistory", "ssm:PutParameter").
 			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "settings are many: their path bounds the action"),
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
-		allow(on(s.data.records.TableArn()), "dynamodb:GetItem"),
+		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
 		s.readKey(),
 		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),

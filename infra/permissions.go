@@ -90,7 +90,7 @@ func (s *stack) readSettings() []permission {
 // useRecords lets intake read, write and list how queries ended, and claim
 // idempotency keys.
 func (s *stack) useRecords() permission {
-	return allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
+	return allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query")
 }
 
 // putMetrics lets Paragon's own metrics be written.
@@ -105,9 +105,9 @@ func readMetrics() permission {
 	return allow(on(text("*")), "cloudwatch:GetMetricData").excused("Resource::*", "CloudWatch knows no resources for reading metrics")
 }
 
-// describeGroups lets the groups be read, or what else of Auto Scaling is named.
-func describeGroups(more ...string) permission {
-	return allow(on(text("*")), append(more, "autoscaling:DescribeAutoScalingGroups")...).excused("Resource::*", "Auto Scaling knows no resources for descriptions")
+// describeGroups lets the groups be read.
+func describeGroups() permission {
+	return allow(on(text("*")), "autoscaling:DescribeAutoScalingGroups").excused("Resource::*", "Auto Scaling knows no resources for descriptions")
 }
 
 // changeGroup lets something be done to a pool's group.

@@ -9,7 +9,7 @@ import (
 )
 
 // unbounded are the actions that AWS lets nobody bound to a resource.
-var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities",
+var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups",
 	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"}
 
 func permissionRules() []rule {

@@ -44,7 +44,7 @@ type Fleet interface {
 type Queues interface {
 	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
 	Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error)
-	Release(ctx context.Context, ds ...cloud.Delivery) error
+	Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error
 }
 
 // Ledger is what control needs of the ledger.

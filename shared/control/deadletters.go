@@ -42,14 +42,24 @@ func (c *Controller) endDeadLetters(ctx context.Context) error {
 	if err == nil && len(held) > 0 {
 		err = c.failUnended(ctx, held)
 	}
-	if len(held) > 0 {
-		err = errors.Join(err, c.Queues.Release(ctx, held...))
-	}
+	err = errors.Join(err, c.putDown(ctx, held))
 	if err != nil {
 		span.Fail("the dead letters could not be looked through")
 		return fmt.Errorf("end the queries of dead letters: %w", err)
 	}
 	return nil
+}
+
+// putDown gives dead letters back as they are: to be sent anew would make them
+// younger, and nothing counts how often they were received.
+func (c *Controller) putDown(ctx context.Context, held []cloud.Delivery) error {
+	var errs []error
+	for _, d := range held {
+		if err := c.Queues.Extend(ctx, d, 0); err != nil && !errors.Is(err, cloud.ErrLeaseLost) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // takeLetters takes dead letters up. Those in hand are returned with an error too.

@@ -266,8 +266,8 @@ func (q queues) Receive(ctx context.Context, name cloud.QueueName, limit int, le
 	return q.s.cloud.Queues.Receive(ctx, name, limit, lease, wait)
 }
 
-func (q queues) Release(ctx context.Context, ds ...cloud.Delivery) error {
-	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Release(ctx, ds...) }))
+func (q queues) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
+	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Extend(ctx, d, lease) }))
 }
 
 func (q queues) Depth(_ context.Context, name cloud.QueueName) (cloud.Depth, error) {

@@ -146,6 +146,19 @@ func (s *stand) count(who, resource string, actions ...string) (n int) {
 	return n
 }
 
+// countLike is how often the stage itself did something to what has a name like
+// that, with wildcards.
+func (s *stand) countLike(resource, action string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t, times := range s.counts {
+		if t.who != testKey && t.action == action && policy.Like(resource, t.resource) {
+			n += times
+		}
+	}
+	return n
+}
+
 // note writes calls down.
 func (s *stand) note(who string, calls []policy.Call) {
 	s.mu.Lock()

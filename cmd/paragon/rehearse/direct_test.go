@@ -3,11 +3,14 @@
 package rehearse
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
-	"strings"
+	"net/http/httptest"
 	"testing"
+	"time"
 
+	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/query"
@@ -55,6 +58,7 @@ func (p *play) answersDirectly(worker string) {
 		p.t.Errorf("the load balancer forwarded %d of %d requests", got, asked)
 	}
 	p.isDirect(last)
+	p.isOwners("/v1/queries/" + p.directly(query.Relaxed, worker, "Idempotency-Key", "stored").ID)
 
 	writes = p.recordWrites()
 	p.directly(query.Strict, worker, "Idempotency-Key", "direct")
@@ -94,6 +98,56 @@ func (p *play) isDirect(q answered) {
 	p.vote("/v1/queries/"+q.ID, q.Receipt)
 }
 
+// invokes has the api function answer a caller that waits by a function that it
+// invokes itself: nothing is queued, and nothing stored but the sample.
+func (p *play) invokes() {
+	p.t.Helper()
+	writes, sends := p.recordWrites(), p.sends()
+	got := p.request("POST", "/v1/queries", asked(fetched, query.Strict, p.inline()), "Prefer", "wait=20")
+	var q answered
+	if got.Code != http.StatusOK || json.Unmarshal(got.Body.Bytes(), &q) != nil || q.State != query.Succeeded || q.ServedBy.Kind != query.OnFunction || q.Receipt == "" {
+		p.t.Fatalf("a strict query was answered %d %s, want a function's answer", got.Code, got.Body)
+	}
+	want := 0
+	if signed.Kept(q.ID, p.keepShare()) {
+		want = 1
+	}
+	if w, s := p.recordWrites()-writes, p.sends()-sends; w != want || s != 0 {
+		p.t.Errorf("a function's answer at once took %d writes and %d messages, want %d and none", w, s, want)
+	}
+}
+
+// message is one of a query that nothing else knows of: of another key's id, so
+// that no request can ask for it.
+func (p *play) message(owner string) query.Message {
+	p.t.Helper()
+	now := time.Now()
+	keys, err := signed.NewKeys([]byte("the key of another stage"))
+	must(p.t, err)
+	id, err := signed.NewID(rand.Reader, signed.Stored, owner, now, now.Add(time.Minute), now.Add(time.Hour))
+	must(p.t, err)
+	return query.Message{ID: keys.SignID(id), Owner: owner, Task: "fashion", Model: "logistic", Class: query.Strict,
+		Need: query.Need{Task: "fashion", Model: "logistic"}, AcceptedAt: now, DeadlineAt: now.Add(20 * time.Second), ExpiresAt: id.ExpiresAt,
+		ForgetAt: id.ForgetAt, Placement: string(cloud.Overflow), Input: query.Input{ContentType: "image/png", Data: p.picture()}}
+}
+
+// deadLetter is a message that came too often, of which nothing was stored.
+func (p *play) deadLetter() query.Message {
+	p.t.Helper()
+	m := p.message(caller)
+	must(p.t, p.home.Queues.Send(p.t.Context(), cloud.DeadLetters, m))
+	return m
+}
+
+// isFailed awaits the record that the controller writes of a dead letter.
+func (p *play) isFailed(m query.Message) {
+	p.t.Helper()
+	p.until("the dead letter's query has failed", func() bool {
+		r, err := p.home.Records.GetRecord(p.t.Context(), m.ID)
+		return err == nil && r.State == query.Failed && r.Outcome.Failure.Code == query.TooOften
+	})
+}
+
 // keepShare is the share of direct answers of which a sample is kept.
 func (p *play) keepShare() float64 {
 	p.t.Helper()
@@ -107,23 +161,40 @@ func (p *play) sends() int {
 	return p.stand.count("worker", "", "sqs:SendMessage") + p.stand.count("api", "", "sqs:SendMessage")
 }
 
-// The gateway overwrites the owner's header: nobody reads another's query by
-// writing it, and without a good signature there is no owner.
-func TestNobodyNamesAnotherOwner(t *testing.T) {
+// With no worker and the queue as the path of overflow, the request of a caller
+// that waits is held until a function's answer is stored.
+func TestAWaitingCallerGetsTheStoredAnswer(t *testing.T) {
 	p := newPlay(t)
-	location := p.submit(query.Relaxed)
-	if got := p.request("GET", location, ""); got.Code != http.StatusOK && got.Code != http.StatusAccepted {
-		t.Errorf("its owner reads %d %s", got.Code, got.Body)
+	before := p.recordWrites()
+	answers := make(chan *httptest.ResponseRecorder, 1)
+	go func() {
+		answers <- p.request("POST", "/v1/queries", asked(fetched, query.Strict, p.inline()), "Prefer", "wait=25")
+	}()
+	p.until("the query is on the overflow queue", func() bool {
+		d, err := p.home.Queues.Depth(t.Context(), cloud.Overflow)
+		must(t, err)
+		return d.Visible > 0
+	})
+	p.overflow()
+	got := <-answers
+	var q answered
+	if got.Code != http.StatusOK || json.Unmarshal(got.Body.Bytes(), &q) != nil || q.ServedBy.Kind != query.OnFunction || q.Receipt == "" {
+		t.Fatalf("answered %d %s", got.Code, got.Body)
 	}
-	for _, other := range []struct {
-		owner string
-		want  int
-	}{{"arn:aws:iam::123456789012:user/bob", http.StatusNotFound}, {"", http.StatusUnauthorized}} {
-		if got := p.requestAs(other.owner, "GET", location, "", "X-Paragon-Owner", caller); got.Code != other.want {
-			t.Errorf("%q reads %d %s, want %d", other.owner, got.Code, got.Body, other.want)
+	if n := p.recordWrites() - before; n != 1 {
+		t.Errorf("it took %d writes, want the record", n)
+	}
+	p.isOwners("/v1/queries/" + q.ID)
+}
+
+// isOwners asks for a query as others: the gateway overwrites the owner's header,
+// so that nobody reads another's by writing it, and without a good signature
+// there is no owner.
+func (p *play) isOwners(location string) {
+	p.t.Helper()
+	for owner, want := range map[string]int{caller: http.StatusOK, "arn:aws:iam::123456789012:user/bob": http.StatusNotFound, "": http.StatusUnauthorized} {
+		if got := p.requestAs(owner, "GET", location, "", cloud.OwnerHeader, caller); got.Code != want {
+			p.t.Errorf("%q reads %d %s, want %d", owner, got.Code, got.Body, want)
 		}
-	}
-	if !strings.HasPrefix(location, "/v1/queries/") {
-		t.Errorf("the query is at %s", location)
 	}
 }

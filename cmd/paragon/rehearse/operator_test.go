@@ -4,7 +4,6 @@ package rehearse
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,7 +25,6 @@ import (
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/aws/standin"
 	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
 )
 
 // operator is the access key of who runs the stage from a terminal.
@@ -173,17 +171,10 @@ func (term *terminal) redrives() {
 // fails makes a query of the operator's that has failed, with its dead letter.
 func (term *terminal) fails() {
 	term.t.Helper()
-	ctx, now, owner := term.t.Context(), time.Now(), "arn:aws:iam::"+standin.Account+":user/"+operator
-	keys, err := signed.NewKeys([]byte("the key of another stage"))
+	m := term.message("arn:aws:iam::" + standin.Account + ":user/" + operator)
+	_, _, err := term.home.Records.PutRecord(term.t.Context(), m.Ended(query.Outcome{State: query.Failed, FinishedAt: time.Now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
 	must(term.t, err)
-	id, err := signed.NewID(rand.Reader, signed.Stored, owner, now, now.Add(time.Minute), now.Add(time.Hour))
-	must(term.t, err)
-	m := query.Message{ID: keys.SignID(id), Owner: owner, Task: "fashion", Model: "logistic", Class: query.Strict,
-		Need: query.Need{Task: "fashion", Model: "logistic"}, AcceptedAt: now, DeadlineAt: now.Add(20 * time.Second), ExpiresAt: id.ExpiresAt,
-		ForgetAt: id.ForgetAt, Placement: string(cloud.Overflow), Input: query.Input{ContentType: "image/png", Data: term.picture()}}
-	_, _, err = term.home.Records.PutRecord(ctx, m.Ended(query.Outcome{State: query.Failed, FinishedAt: now, Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
-	must(term.t, err)
-	must(term.t, term.home.Queues.Send(ctx, cloud.DeadLetters, m))
+	must(term.t, term.home.Queues.Send(term.t.Context(), cloud.DeadLetters, m))
 }
 
 // unplayedHere are the grants of the operator's policy that this play does not use.

@@ -105,14 +105,19 @@ func (p *play) looksAround() {
 func TestRehearse(t *testing.T) {
 	p := newPlay(t)
 
-	// No worker is there: what is strict overflows to a function.
+	// No worker is there: what is strict overflows to a function, at once where
+	// the setting says so, which a new process reads before anything else.
+	p.set("overflow_path", "direct")
+	p.invokes()
+	p.set("overflow_path", "queue")
 	strict := p.overflows(1)
 	p.overflows(2, "Idempotency-Key", "once")
 	p.vote(strict, "")
 
 	// What waits for a worker can be taken back.
-	p.cancelled(p.submit(query.Relaxed))
+	p.cancelled(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload())))
 
+	letter := p.deadLetter()
 	// The controller holds for want of arrivals. With every queue empty, arrivals
 	// put to CloudWatch alone raise the group.
 	p.shifts()
@@ -122,6 +127,7 @@ func TestRehearse(t *testing.T) {
 	if g := p.group(); g.Desired != 0 {
 		t.Errorf("without arrivals the group desires %d", g.Desired)
 	}
+	p.isFailed(letter)
 	stop := p.arrive(100)
 	p.until("the arrivals raise the group", func() bool { return p.group().Desired > 0 })
 	stop()
@@ -154,6 +160,14 @@ func (p *play) overflows(writes int, headers ...string) string {
 	return location
 }
 
+// onWorker has a worker answer a relaxed query whose caller does not wait.
+func (p *play) onWorker(headers ...string) {
+	p.t.Helper()
+	if by := p.read(p.askFor(fetched, query.Relaxed, p.inline(), headers...)).ServedBy; by.Kind != query.OnWorker {
+		p.t.Errorf("a relaxed query was served by %+v", by)
+	}
+}
+
 // workerServes has a machine of the group come up, serve, and leave.
 func (p *play) workerServes() {
 	p.t.Helper()
@@ -175,6 +189,11 @@ func (p *play) workerServes() {
 	if p.front.listener != "" {
 		p.answersDirectly(ws[0].ID)
 	}
+
+	// What does not wait takes the calls that the bill counts. The consumer of a
+	// queue reads before it runs what has a key.
+	p.countsAs(0, func() { p.onWorker() })
+	p.countsAs(1, func() { p.onWorker("Idempotency-Key", "queued") })
 
 	// A network that has another digest than its catalogue gives is refused, with
 	// the reason; that worker goes on serving the others.

@@ -3,7 +3,7 @@
 package rehearse
 
 import (
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -46,31 +46,76 @@ func bytesOf(item map[string]types.AttributeValue) (n int) {
 // units are the write units of an item.
 func units(item map[string]types.AttributeValue) int { return (bytesOf(item) + 1023) / 1024 }
 
-// checkWrites counts the write units of every query that was answered, by the
-// sizes of what was written, and holds them to what the bill counts.
+// countsAs holds the calls that an asynchronous query takes on a worker to the one
+// count of calls by path. Traffic is slow, so that no call is shared.
+func (p *play) countsAs(keyed float64, run func()) {
+	p.t.Helper()
+	queue := func(pattern, action string) func() int {
+		return func() int { return p.stand.countLike(pattern, action) }
+	}
+	counts := []struct {
+		lines []string // of the count
+		did   func() int
+	}{
+		{[]string{"terminal records", "idempotency keys"}, p.recordWrites},
+		{[]string{"work queue, sends"}, queue("*-work-*", "sqs:SendMessage")},
+		{[]string{"work queue, deletes"}, queue("*-work-*", "sqs:DeleteMessage")},
+		{[]string{"overflow queue, sends"}, queue("*-overflow", "sqs:SendMessage")},
+	}
+	var before []int
+	for _, c := range counts {
+		before = append(before, c.did())
+	}
+	run()
+	traffic := pricing.SmallQueries(p.pricedFront(), pricing.Async)
+	traffic.PerSecond, traffic.Workers, traffic.KeyedShare = 0.01, 1, keyed
+	counted := pricing.Count(profile.Prices{SQSStepKB: 64}, traffic)
+	for i, c := range counts {
+		want := 0.0
+		for _, line := range c.lines {
+			want += pricing.CountOf(counted, line) / 1e6
+		}
+		did := func() int { return c.did() - before[i] }
+		p.until(fmt.Sprintf("%q: %g calls", c.lines, want), func() bool { return float64(did()) >= want })
+		if float64(did()) != want {
+			p.t.Errorf("%q: %d calls, and the bill counts %g", c.lines, did(), want)
+		}
+	}
+}
+
+// pricedFront is the front as the count knows it.
+func (p *play) pricedFront() pricing.Front {
+	if p.front.listener != "" {
+		return pricing.WorkersFront
+	}
+	return pricing.LambdaFront
+}
+
+// checkWrites counts the write units of every query that was answered by a
+// queue, by the size of what was written, and holds them to what the bill counts.
 func (p *play) checkWrites() {
 	p.t.Helper()
 	var counted []int
-	for _, end := range p.rows("queries") {
-		if end["outcome"] == nil {
+	for _, row := range p.rows("records") {
+		partition, _ := row[names.RecordKey].(*types.AttributeValueMemberS)
+		if row["record"] == nil || strings.HasPrefix(partition.Value, "sample#") {
 			continue
 		}
-		began := maps.Clone(end)
-		delete(began, "outcome")
-		began[names.OpenKey], began[names.OpenSort] = &types.AttributeValueMemberS{Value: "7"}, &types.AttributeValueMemberN{Value: "1795000000000"}
-		const indexes, left = 3, 1 // entries made, and taken out at the end
-		counted = append(counted, units(began)+indexes+units(end)+left)
-		p.t.Logf("a query of %d bytes, %d at its end", bytesOf(began), bytesOf(end))
+		counted = append(counted, units(row))
+		p.t.Logf("a record of %d bytes", bytesOf(row))
 	}
 	slices.Sort(counted)
-	asynchronous := pricing.SmallQueries(pricing.LambdaFront, pricing.Async)
+	asynchronous := pricing.SmallQueries(p.pricedFront(), pricing.Async)
 	asynchronous.PerSecond, asynchronous.Workers = 1, 1
 	if want := int(pricing.CountOf(pricing.Count(profile.Prices{}, asynchronous), "terminal records") / 1e6); len(counted) == 0 || counted[len(counted)/2] != want {
 		p.t.Errorf("queries take %v write units, and the bill counts %d", counted, want)
 	}
+	if n := len(p.rows("queries")); n > 0 {
+		p.t.Errorf("%d rows in the table that no query is written to", n)
+	}
 	for _, row := range p.rows("state") {
 		kind, _ := row[names.StateKey].(*types.AttributeValueMemberS)
-		if !strings.HasPrefix(kind.Value, "record") && !strings.HasPrefix(kind.Value, "ticks") {
+		if !strings.HasPrefix(kind.Value, "ticks") {
 			p.t.Logf("the row of %s: %d bytes", kind.Value, bytesOf(row))
 		}
 	}

@@ -93,7 +93,7 @@ func (r *records) PutRecord(ctx context.Context, rec query.Record) (held query.R
 	if err != nil {
 		return query.Record{}, false, fmt.Errorf("%s: %w", attempt, err)
 	}
-	doc, err := document(rec)
+	doc, err := packed(rec)
 	if err != nil {
 		return query.Record{}, false, fmt.Errorf("%s: %w", attempt, err)
 	}
@@ -106,7 +106,7 @@ func (r *records) PutRecord(ctx context.Context, rec query.Record) (held query.R
 	if err != nil {
 		return query.Record{}, false, fmt.Errorf("%s: %w", attempt, err)
 	}
-	if put || textOf(old, recordAttribute) == textOf(row, recordAttribute) {
+	if put || same(old, row, recordAttribute) {
 		return rec, true, nil // a repeat, such as the SDK's, meets its own record
 	}
 	if err := read(old, recordAttribute, &held); err != nil {

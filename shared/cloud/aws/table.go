@@ -59,12 +59,15 @@ func numberOf(row item, name string) int64 {
 	return 0
 }
 
-// read decodes a JSON attribute. One that is not there leaves v as it is.
+// read decodes a JSON attribute, packed or not. One that is not there leaves v
+// as it is.
 func read(row item, name string, v any) error {
-	if s := textOf(row, name); s != "" {
-		if err := json.Unmarshal([]byte(s), v); err != nil {
-			return fmt.Errorf("decode %s: %w", name, err)
-		}
+	raw, err := unpacked(row, name)
+	if err != nil || len(raw) == 0 {
+		return err
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("decode %s: %w", name, err)
 	}
 	return nil
 }
