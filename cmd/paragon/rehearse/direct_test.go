@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,6 +186,11 @@ func TestAWaitingCallerGetsTheStoredAnswer(t *testing.T) {
 		t.Errorf("it took %d writes, want the record", n)
 	}
 	p.isOwners("/v1/queries/" + q.ID)
+	if p.front.listener != "" { // which hands a function no more
+		if got := p.request("POST", "/v1/queries", strings.Repeat(" ", targetBytes+1)); got.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("a request above what a function takes is answered %d %s", got.Code, got.Body)
+		}
+	}
 }
 
 // isOwners asks for a query as others: the gateway overwrites the owner's header,
