@@ -163,12 +163,12 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 		}
 		err := b.attempt(a, w, r, body)
 		switch {
-		case err == nil:
+		case err == nil && r.Context().Err() == nil:
 			b.forwarded.Add(1)
 			return
 		case errors.Is(err, errCutOff):
 			panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-		case r.Context().Err() != nil:
+		case r.Context().Err() != nil: // also where the target answered nobody
 			b.left.Add(1)
 			return
 		case run.Err() != nil:
