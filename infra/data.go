@@ -12,15 +12,15 @@ import (
 	"paragon/shared/cloud/aws/names"
 )
 
-// data is where queries, the stage's state and uploads are kept.
+// data is where records of queries, the stage's state and uploads are kept.
 type data struct {
-	queries, state, records awsdynamodb.Table
-	uploads                 awss3.Bucket
+	state, records awsdynamodb.Table
+	uploads        awss3.Bucket
 }
 
 // makeData makes the tables, the bucket and the settings.
 func (s *stack) makeData() data {
-	d := data{queries: s.queriesTable()}
+	var d data
 	d.state = s.table("State", "state", names.StateTTL, key(names.StateKey), key(names.StateSort))
 	d.records = s.table("Records", "records", names.RecordTTL, key(names.RecordKey), key(names.RecordSort))
 	// Uploads are inputs, of use for as long as their query: what is left of a
@@ -44,24 +44,6 @@ func (s *stack) bucket(id string, keepDays float64, logs awss3.Bucket) awss3.Buc
 		props.ServerAccessLogsBucket = logs
 	}
 	return awss3.NewBucket(s.Stack, text(id), props)
-}
-
-// queriesTable has the indexes by which unfinished queries are swept and the
-// newest of a caller, or of all, are listed.
-func (s *stack) queriesTable() awsdynamodb.Table {
-	t := s.table("Queries", "queries", names.QueryTTL, key(names.QueryKey), nil)
-	for _, index := range []struct{ name, key, sort string }{
-		{names.OpenIndex, names.OpenKey, names.OpenSort},
-		{names.DayIndex, names.DayKey, names.RecentSort},
-		{names.OwnerIndex, names.OwnerKey, names.RecentSort},
-	} {
-		t.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
-			IndexName: text(index.name), PartitionKey: key(index.key),
-			SortKey:        &awsdynamodb.Attribute{Name: text(index.sort), Type: awsdynamodb.AttributeType_NUMBER},
-			ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
-		})
-	}
-	return t
 }
 
 // table is paid by use, encrypted, recoverable to any second of its last days

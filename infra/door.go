@@ -23,7 +23,7 @@ func (s *stack) makeDoor() {
 	}
 	door, err := json.Marshal(names.Door{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
-		Table: *home[names.Table], StateTable: *home[names.StateTable], RecordsTable: *home[names.RecordsTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
+		StateTable: *home[names.StateTable], RecordsTable: *home[names.RecordsTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
 		SigningSecret: *s.secret.Ref(),
 	})
 	if err != nil {

@@ -134,7 +134,7 @@ func (s *stack) tellOwners(env map[string]*string) map[string]*string {
 func (s *stack) home() map[string]*string {
 	return s.tellTraces(s.tellProfiles(map[string]*string{
 		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
-		names.Table: s.data.queries.TableName(), names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
+		names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
 			*awscdk.Aws_ACCOUNT_ID() + "/" + names.Prefix(s.Config.Stage)),

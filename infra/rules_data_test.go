@@ -11,7 +11,7 @@ import (
 func dataRules() []rule {
 	return []rule{
 		{"a table is recoverable, paid by use, and forgets", func(a assembly) (bad []string) {
-			ttl := map[string]string{"queries": names.QueryTTL, "state": names.StateTTL, "records": names.RecordTTL}
+			ttl := map[string]string{"state": names.StateTTL, "records": names.RecordTTL}
 			for _, name := range keys(ttl) {
 				t := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+name)
 				if t.prop("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != true || t.prop("BillingMode") != "PAY_PER_REQUEST" ||
@@ -21,10 +21,10 @@ func dataRules() []rule {
 			}
 			return bad
 		}, func(a assembly) {
-			delete(a.t.named("DynamoDB::Table", "TableName", "paragon-dev-queries").Properties, "TimeToLiveSpecification")
+			delete(a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").Properties, "TimeToLiveSpecification")
 		}},
-		{"the tables have the keys and indexes that the store asks by", tableFaults, func(a assembly) {
-			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-queries").prop("GlobalSecondaryIndexes", 0).(map[string]any)["IndexName"] = "opened"
+		{"the tables have the keys that the home asks by, and no index", tableFaults, func(a assembly) {
+			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").Properties["GlobalSecondaryIndexes"] = []any{map[string]any{"IndexName": "owner"}}
 		}},
 	}
 }
@@ -72,7 +72,7 @@ func keepRules() []rule {
 			}
 			return bad
 		}, func(a assembly) {
-			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-queries").DeletionPolicy = "Retain"
+			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").DeletionPolicy = "Retain"
 		}},
 	}
 }
@@ -115,35 +115,25 @@ func inputFaults(a assembly) (bad []string) {
 	return bad
 }
 
-// tableFaults compares keys and indexes with the agreement in package names.
+// tableFaults compares the tables with the agreement in package names. An index
+// is a second write for every one to its table.
 func tableFaults(a assembly) (bad []string) {
-	queries := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+"queries")
-	state := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+"state")
-	records := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+"records")
-	schema := func(v any) (s string) {
-		for _, k := range list(v) {
-			s += fmt.Sprint(at(k, "AttributeName"), " ")
+	want := map[string]string{"state": names.StateKey + " " + names.StateSort, "records": names.RecordKey + " " + names.RecordSort}
+	for _, name := range keys(want) {
+		t := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+name)
+		var got []string
+		for _, k := range list(t.prop("KeySchema")) {
+			got = append(got, fmt.Sprint(at(k, "AttributeName")))
 		}
-		return s
-	}
-	if schema(queries.prop("KeySchema")) != names.QueryKey+" " || schema(state.prop("KeySchema")) != names.StateKey+" "+names.StateSort+" " {
-		bad = append(bad, "keys")
-	}
-	if schema(records.prop("KeySchema")) != names.RecordKey+" "+names.RecordSort+" " || records.prop("GlobalSecondaryIndexes") != nil {
-		bad = append(bad, "the records have other keys, or an index, which is a second write")
-	}
-	got := map[string]string{}
-	for _, i := range list(queries.prop("GlobalSecondaryIndexes")) {
-		got[fmt.Sprint(at(i, "IndexName"))] = schema(at(i, "KeySchema")) + fmt.Sprint(at(i, "Projection", "ProjectionType"))
-	}
-	for name, want := range map[string]string{
-		names.OpenIndex:  names.OpenKey + " " + names.OpenSort + " KEYS_ONLY",
-		names.DayIndex:   names.DayKey + " " + names.RecentSort + " KEYS_ONLY",
-		names.OwnerIndex: names.OwnerKey + " " + names.RecentSort + " KEYS_ONLY",
-	} {
-		if got[name] != want {
-			bad = append(bad, fmt.Sprintf("index %s: %q, want %q", name, got[name], want))
+		if strings.Join(got, " ") != want[name] {
+			bad = append(bad, fmt.Sprintf("table %s has the keys %v, want %s", name, got, want[name]))
 		}
+		if t.prop("GlobalSecondaryIndexes") != nil || t.prop("LocalSecondaryIndexes") != nil {
+			bad = append(bad, "table "+name+" has an index")
+		}
+	}
+	if n := len(a.t.of("DynamoDB::Table")); n != len(want) {
+		bad = append(bad, fmt.Sprintf("%d tables", n))
 	}
 	return bad
 }

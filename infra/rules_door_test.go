@@ -20,9 +20,9 @@ func doorRules() []rule {
 				return faultf("%v", err)
 			}
 			env := environment(a.function("api"))
-			want := names.Door{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools), Table: flat(env[names.Table]),
+			want := names.Door{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools),
 				StateTable: flat(env[names.StateTable]), RecordsTable: flat(env[names.RecordsTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
-			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.Table != want.Table || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
+			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
 				d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
 				return faultf("the door says %+v, the api is told %+v", d, want)
 			}

@@ -97,7 +97,7 @@ func packageRules() []rule {
 				if f == a.function("authorizer") {
 					return environment(f)[names.Stage] == a.cfg.Stage && len(environment(f)) == 1
 				}
-				for _, name := range []string{names.Stage, names.Catalogue, names.Table, names.StateTable, names.RecordsTable, names.Bucket, names.Pool, names.InstanceType, names.Arch, names.FunctionMemory} {
+				for _, name := range []string{names.Stage, names.Catalogue, names.StateTable, names.RecordsTable, names.Bucket, names.Pool, names.InstanceType, names.Arch, names.FunctionMemory} {
 					if environment(f)[name] == nil {
 						return false
 					}

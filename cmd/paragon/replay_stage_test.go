@@ -34,7 +34,7 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	where, err := json.Marshal(names.Door{Pools: []string{"general"}, Table: "q", StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"})
+	where, err := json.Marshal(names.Door{Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func newAccount(t *testing.T) *account {
 	gateway := httptest.NewServer(guarded(t, &clienttest.API{}))
 	t.Cleanup(gateway.Close)
 	a.gateway = gateway.URL
-	a.door = names.Door{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, Table: "q", StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"}
+	a.door = names.Door{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"}
 	ssm := httptest.NewServer(http.HandlerFunc(a.ssm))
 	t.Cleanup(ssm.Close)
 	for _, v := range standin.Env(ssm.URL) {

@@ -11,7 +11,7 @@ import (
 func TestTheEnvironmentChooses(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-central-1")
 	account := map[string]string{
-		names.Stage: "dev", names.Table: "q", names.StateTable: "s", names.RecordsTable: "r", names.Bucket: "b", names.QueueURLPrefix: "https://sqs/1/paragon-dev-",
+		names.Stage: "dev", names.StateTable: "s", names.RecordsTable: "r", names.Bucket: "b", names.QueueURLPrefix: "https://sqs/1/paragon-dev-",
 	}
 	for _, tc := range []struct {
 		name string
@@ -24,7 +24,7 @@ func TestTheEnvironmentChooses(t *testing.T) {
 		{"neither", nil, []string{names.LocalURL, names.Stage}},
 		{"a bad stage", with(account, names.Stage, "Dev!"), []string{names.Stage}},
 		{"a stage and no more", map[string]string{names.Stage: "dev"},
-			[]string{names.Table, names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix}},
+			[]string{names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix}},
 	} {
 		h, err := Connect(t.Context(), func(key string) string { return tc.env[key] })
 		if len(tc.want) == 0 {

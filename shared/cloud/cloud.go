@@ -1,5 +1,5 @@
 // Package cloud is what Paragon needs from a cloud, as small interfaces:
-// queues, a store, workers' reports, a fleet, metrics, settings, an invoker of
+// queues, records of queries, workers' reports, a fleet, metrics, settings, an invoker of
 // functions and blobs. Package local serves them from one machine and package
 // aws from an account; package cloudtest holds both to one contract.
 package cloud
@@ -82,30 +82,6 @@ type Queues interface {
 	Move(ctx context.Context, d Delivery, to QueueName, msg query.Message) error
 	// Depth tells what the queue holds now.
 	Depth(ctx context.Context, q QueueName) (Depth, error)
-}
-
-// Store keeps the state of queries. Every write is conditional.
-type Store interface {
-	// Accept stores a query unless its id is there (and not yet forgotten), and
-	// sends its message. It returns the stored record and whether it was new.
-	// Where storing and sending are not one transaction, a repeat mends a crash
-	// between them by sending again; the record of a finished query is returned as it is.
-	Accept(ctx context.Context, r query.Record, to QueueName, m query.Message) (query.Record, bool, error)
-	// Get returns a query. ErrNotFound when there is none, or it is forgotten.
-	Get(ctx context.Context, id string) (query.Record, error)
-	// States returns the states of those queries that exist; one round trip for all.
-	States(ctx context.Context, ids ...string) (map[string]query.State, error)
-	// Finish writes the terminal outcome. The first one wins: won is false, and
-	// the record is the earlier one, when the query was finished before.
-	Finish(ctx context.Context, id string, o query.Outcome) (r query.Record, won bool, err error)
-	// Wait returns a query once it is terminal, or as it is when ctx ends.
-	Wait(ctx context.Context, id string) (query.Record, error)
-	// Expired returns unfinished queries whose ExpiresAt has passed, oldest first.
-	Expired(ctx context.Context, now time.Time, limit int) ([]query.Record, error)
-	// Forget deletes records whose ForgetAt has passed and returns how many.
-	Forget(ctx context.Context, now time.Time) (int, error)
-	// Recent returns an owner's newest queries, newest first; every owner's when owner is empty.
-	Recent(ctx context.Context, owner string, limit int) ([]query.Record, error)
 }
 
 // WorkerState is where a worker stands.
@@ -207,8 +183,8 @@ type Sample struct {
 	Max   float64   `json:"max"`
 }
 
-// LateWrites is the metric in which a home's store counts terminal writes that
-// came after the first and were dropped.
+// LateWrites is the metric in which a home counts the terminal records that came
+// after the first of their query and were dropped.
 const LateWrites = "late_writes"
 
 // Metrics keeps measured values by time.
@@ -261,7 +237,6 @@ type Blobs interface {
 // Home is one cloud: everything a function, a worker or the command line needs.
 type Home struct {
 	Queues   Queues
-	Store    Store
 	Fleet    Fleet
 	Metrics  Metrics
 	Settings Settings

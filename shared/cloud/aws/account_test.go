@@ -21,8 +21,6 @@ import (
 func TestOwnWays(t *testing.T) {
 	ground := newGround(t)
 	for name, holds := range map[string]func(*testing.T, *Home){
-		"a repeat mends a crash before the send":    repeatMends,
-		"a repeat with another body sends nothing":  otherBodySendsNothing,
 		"an upload is signed for its very length":   uploadIsSigned,
 		"settings are read from SSM by one of many": settingsAreShared,
 		"a blob above the reader's limit":           blobIsBounded,
@@ -37,57 +35,6 @@ func TestOwnWays(t *testing.T) {
 }
 
 var work = cloud.WorkQueue("contract", query.Strict)
-
-func ownRecord(now time.Time) query.Record {
-	return query.Record{ID: "k1", Owner: "ann", BodyHash: "one", State: query.Placed, Model: "mlp", Class: query.Strict, AcceptedAt: now,
-		DeadlineAt: now.Add(time.Second), ExpiresAt: now.Add(time.Minute), ForgetAt: now.Add(time.Hour)}
-}
-
-// storeAlone accepts a query as a caller does that dies before it sends.
-func storeAlone(t *testing.T, h *Home) query.Record {
-	t.Helper()
-	r := ownRecord(time.Now().UTC().Truncate(time.Millisecond))
-	s := *h.Store.(*store)
-	s.queues = queuesOver(&sender{}) // what is sent there is lost
-	if _, fresh, err := s.Accept(t.Context(), r, work, query.Message{ID: "k1"}); err != nil || !fresh {
-		t.Fatalf("new %v, error %v", fresh, err)
-	}
-	return r
-}
-
-func repeatMends(t *testing.T, h *Home) {
-	first := storeAlone(t, h)
-	for range 5 { // one of which sends
-		again := ownRecord(first.AcceptedAt.Add(time.Minute))
-		got, fresh, err := h.Store.Accept(t.Context(), again, work, query.Message{ID: "k1", DeadlineAt: again.DeadlineAt})
-		if err != nil || fresh || !got.AcceptedAt.Equal(first.AcceptedAt) {
-			t.Fatalf("the repeat got %+v (new: %v), error %v", got, fresh, err)
-		}
-	}
-	var came []cloud.Delivery
-	for range 2 {
-		ds, err := h.Queues.Receive(t.Context(), work, 10, time.Minute, 2*resendDelay)
-		if err != nil {
-			t.Fatal(err)
-		}
-		came = append(came, ds...)
-	}
-	if len(came) != 1 || !came[0].Message.DeadlineAt.Equal(first.DeadlineAt) {
-		t.Errorf("%d messages came: %+v, want one with the first deadline", len(came), came)
-	}
-}
-
-func otherBodySendsNothing(t *testing.T, h *Home) {
-	storeAlone(t, h)
-	other := ownRecord(time.Now())
-	other.BodyHash = "two"
-	if _, fresh, err := h.Store.Accept(t.Context(), other, work, query.Message{ID: "k1"}); err != nil || fresh {
-		t.Fatalf("new %v, error %v", fresh, err)
-	}
-	if ds, err := h.Queues.Receive(t.Context(), work, 10, time.Minute, 2*resendDelay); err != nil || len(ds) > 0 {
-		t.Errorf("%d messages came, error %v", len(ds), err)
-	}
-}
 
 func uploadIsSigned(t *testing.T, h *Home) {
 	u, err := h.Blobs.NewUpload(t.Context(), "ann", "image/png", 1234)

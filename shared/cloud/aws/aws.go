@@ -1,6 +1,6 @@
-// Package aws is the home of a stage in an account: queues in SQS, queries, how
-// they ended and the stage's state in three DynamoDB tables, uploads in S3, settings in SSM,
-// metrics in CloudWatch, workers in Auto Scaling groups and functions in Lambda.
+// Package aws is the home of a stage in an account: queues in SQS, how queries
+// ended and the stage's state in two DynamoDB tables, uploads in S3, settings in
+// SSM, metrics in CloudWatch, workers in Auto Scaling groups and functions in Lambda.
 //
 // Retries: the SDK tries a call three times, with pauses of at most a second,
 // except an invocation, which is tried once: being throttled is a normal answer
@@ -31,7 +31,6 @@ import (
 // Config says which stage, and where its things are.
 type Config struct {
 	Stage          string
-	Table          string // of queries
 	StateTable     string
 	RecordsTable   string // of how queries ended
 	Bucket         string
@@ -43,7 +42,7 @@ type Config struct {
 // FromEnv reads a Config from the variables that package names lists.
 func FromEnv(env func(string) string) (Config, error) {
 	c := Config{
-		Stage: env(names.Stage), Table: env(names.Table), StateTable: env(names.StateTable), RecordsTable: env(names.RecordsTable),
+		Stage: env(names.Stage), StateTable: env(names.StateTable), RecordsTable: env(names.RecordsTable),
 		Bucket: env(names.Bucket), QueueURLPrefix: env(names.QueueURLPrefix), Now: time.Now, Log: slog.Default(),
 	}
 	var wrong []error
@@ -51,7 +50,7 @@ func FromEnv(env func(string) string) (Config, error) {
 		wrong = append(wrong, fmt.Errorf("%s: %w", names.Stage, err))
 	}
 	for _, v := range []struct{ name, value string }{
-		{names.Table, c.Table}, {names.StateTable, c.StateTable}, {names.RecordsTable, c.RecordsTable}, {names.Bucket, c.Bucket}, {names.QueueURLPrefix, c.QueueURLPrefix},
+		{names.StateTable, c.StateTable}, {names.RecordsTable, c.RecordsTable}, {names.Bucket, c.Bucket}, {names.QueueURLPrefix, c.QueueURLPrefix},
 	} {
 		if v.value == "" {
 			wrong = append(wrong, fmt.Errorf("%s is not set: the stack sets it", v.name))
@@ -88,7 +87,6 @@ func connect(c Config, with clients) *Home {
 		queues: q, fleet: f,
 		Home: cloud.Home{
 			Queues:   q,
-			Store:    &store{table: table{with.tables, c.Table}, queues: q, metrics: m, now: c.Now, log: c.Log},
 			Fleet:    f,
 			Metrics:  m,
 			Settings: st,

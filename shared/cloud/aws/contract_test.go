@@ -23,7 +23,7 @@ import (
 func TestContract(t *testing.T) {
 	ground := newGround(t)
 	cloudtest.Run(t, cloudtest.Features{
-		Lease: 2 * time.Second, SelfForgetting: true, Parallel: true, Without: wrongInMoto(),
+		Lease: 2 * time.Second, Parallel: true, Without: wrongInMoto(),
 	}, func(t *testing.T) cloudtest.Subject {
 		h := ground.home(t)
 		return cloudtest.Subject{
@@ -93,7 +93,7 @@ func (g *ground) home(t *testing.T) *Home {
 func (g *ground) config() Config {
 	stage := fmt.Sprintf("t%d", g.made.Add(1))
 	return Config{
-		Stage: stage, Table: stage + "-queries", StateTable: stage + "-state", RecordsTable: stage + "-records", Bucket: stage + "-uploads",
+		Stage: stage, StateTable: stage + "-state", RecordsTable: stage + "-records", Bucket: stage + "-uploads",
 		QueueURLPrefix: g.url + "/" + standin.Account + "/paragon-" + stage + "-",
 		Now:            time.Now, Log: slog.New(slog.DiscardHandler),
 	}

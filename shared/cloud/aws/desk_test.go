@@ -60,7 +60,7 @@ func deadLetters(t *testing.T, h *Home) {
 		t.Fatalf("put back again: %+v", again)
 	}
 	got := map[string]int{}
-	for range 3 { // the repeat sends its message once more, two seconds late
+	for range 3 { // the repeat sends its message once more
 		ds, err := h.Queues.Receive(ctx, work, 10, time.Minute, time.Second)
 		must(err)
 		for _, del := range ds {

@@ -91,3 +91,8 @@ func code(err error, want string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == want
 }
+
+// transient tells whether the same call may do better a little later.
+func transient(err error) bool {
+	return errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrUnavailable)
+}

@@ -44,11 +44,6 @@ func (q *queues) url(name cloud.QueueName) *string { return aws.String(q.prefix 
 // Send implements cloud.Queues. Messages go in as few calls as fit; when one
 // fails, those before it are sent.
 func (q *queues) Send(ctx context.Context, to cloud.QueueName, msgs ...query.Message) error {
-	return q.send(ctx, to, 0, msgs...)
-}
-
-// send hands messages over, which become visible after a delay.
-func (q *queues) send(ctx context.Context, to cloud.QueueName, delay time.Duration, msgs ...query.Message) error {
 	var batch []types.SendMessageBatchRequestEntry
 	size := 0
 	for i, m := range msgs {
@@ -64,7 +59,7 @@ func (q *queues) send(ctx context.Context, to cloud.QueueName, delay time.Durati
 		}
 		size += len(body)
 		batch = append(batch, types.SendMessageBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), MessageBody: &body, DelaySeconds: seconds(delay),
+			Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
 		})
 	}
 	return q.sendBatch(ctx, to, batch)

@@ -18,6 +18,12 @@ import (
 	"paragon/shared/core/signed"
 )
 
+// The attributes of a record besides its key. Other rows have a state too.
+const (
+	stateAttribute  = "state"
+	recordAttribute = "record" // JSON
+)
+
 // Waiting for a record: it is read after growing pauses, so that a quick answer
 // is seen quickly and a slow one costs four reads a second.
 const (

@@ -33,9 +33,7 @@ func makeStage(t *testing.T, sdk aws.Config, c Config) {
 		must(err)
 	}
 	tables := dynamodb.NewFromConfig(sdk)
-	_, err := tables.CreateTable(ctx, queryTable(c.Table))
-	must(err)
-	_, err = tables.CreateTable(ctx, keyedTable(c.StateTable, names.StateKey, names.StateSort))
+	_, err := tables.CreateTable(ctx, keyedTable(c.StateTable, names.StateKey, names.StateSort))
 	must(err)
 	_, err = tables.CreateTable(ctx, keyedTable(c.RecordsTable, names.RecordKey, names.RecordSort))
 	must(err)
@@ -48,35 +46,12 @@ func key0(name string, kind types.KeyType) types.KeySchemaElement {
 	return types.KeySchemaElement{AttributeName: aws.String(name), KeyType: kind}
 }
 
-func index(name, hash, sort string) types.GlobalSecondaryIndex {
-	return types.GlobalSecondaryIndex{
-		IndexName: aws.String(name), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-		KeySchema: []types.KeySchemaElement{key0(hash, types.KeyTypeHash), key0(sort, types.KeyTypeRange)},
-	}
-}
-
 func attributes(kinds map[string]types.ScalarAttributeType) []types.AttributeDefinition {
 	var out []types.AttributeDefinition
 	for name, kind := range kinds {
 		out = append(out, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: kind})
 	}
 	return out
-}
-
-func queryTable(name string) *dynamodb.CreateTableInput {
-	const s, n = types.ScalarAttributeTypeS, types.ScalarAttributeTypeN
-	return &dynamodb.CreateTableInput{
-		TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: attributes(map[string]types.ScalarAttributeType{
-			names.QueryKey: s, names.OpenKey: s, names.OpenSort: n, names.DayKey: s, names.OwnerKey: s, names.RecentSort: n,
-		}),
-		KeySchema: []types.KeySchemaElement{key0(names.QueryKey, types.KeyTypeHash)},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
-			index(names.OpenIndex, names.OpenKey, names.OpenSort),
-			index(names.DayIndex, names.DayKey, names.RecentSort),
-			index(names.OwnerIndex, names.OwnerKey, names.RecentSort),
-		},
-	}
 }
 
 func keyedTable(name, hash, sort string) *dynamodb.CreateTableInput {

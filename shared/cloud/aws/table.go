@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -159,12 +158,4 @@ func (t table) search(ctx context.Context, in *dynamodb.QueryInput, limit int) (
 		}
 	}
 	return rows, nil
-}
-
-// millis is a time as the tables keep it: no time lies after every other.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 1 << 53
-	}
-	return t.UnixMilli()
 }

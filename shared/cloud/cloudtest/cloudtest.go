@@ -27,9 +27,6 @@ type Features struct {
 	Disordered bool
 	// ExactDepth homes count their queues exactly at any moment.
 	ExactDepth bool
-	// SelfForgetting homes delete forgotten queries by themselves, some time:
-	// Forget has nothing to do there.
-	SelfForgetting bool
 	// Parallel homes are independent of each other: cases run side by side.
 	Parallel bool
 	// Without names the cases that the ground under the home cannot keep, each
@@ -62,10 +59,9 @@ type contractCase struct {
 }
 
 // Which homes a clause is for.
-func anyHome(Features) bool         { return true }
-func quietHome(f Features) bool     { return !f.Disordered }
-func exactHome(f Features) bool     { return !f.Disordered && f.ExactDepth }
-func forgetfulHome(f Features) bool { return !f.SelfForgetting }
+func anyHome(Features) bool     { return true }
+func quietHome(f Features) bool { return !f.Disordered }
+func exactHome(f Features) bool { return !f.Disordered && f.ExactDepth }
 
 // Run holds a home to the contract. open makes a fresh, empty home for each
 // case and cleans up with t.Cleanup.
@@ -74,7 +70,7 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 		f.Lease = 2 * time.Second
 	}
 	left := maps.Clone(f.Without)
-	groups := [][]contractCase{queueCases, waitCases, storeCases, fleetCases, dataCases, crowdCases, ledgerCases, voteCases, recordCases, sharedCases}
+	groups := [][]contractCase{queueCases, waitCases, fleetCases, dataCases, crowdCases, ledgerCases, voteCases, recordCases, sharedCases}
 	for _, cases := range groups {
 		for _, c := range cases {
 			_, without := left[c.name]
@@ -127,17 +123,6 @@ func messages(n int) []query.Message {
 	return out
 }
 
-// record makes the record of a query that message makes too.
-func record(id string) query.Record {
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	return query.Record{
-		ID: id, Owner: "ann", State: query.Placed, Model: "mlp", Class: query.Strict,
-		Need:       query.Need{Task: "fashion", Constraints: query.Constraints{LatencyMS: 100}},
-		AcceptedAt: now, DeadlineAt: now.Add(time.Second), ExpiresAt: now.Add(time.Minute),
-		ForgetAt: now.Add(24 * time.Hour), Placement: string(strictQueue),
-	}
-}
-
 func succeeded(label string) query.Outcome {
 	return query.Outcome{
 		State: query.Succeeded, FinishedAt: time.Now().UTC().Truncate(time.Millisecond),
@@ -151,16 +136,6 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-// accept stores a query and sends its message.
-func (s *suite) accept(t *testing.T, r query.Record) {
-	t.Helper()
-	_, fresh, err := s.Home.Store.Accept(t.Context(), r, strictQueue, message(r.ID))
-	must(t, err)
-	if !fresh {
-		t.Fatalf("query %s was there before", r.ID)
 	}
 }
 

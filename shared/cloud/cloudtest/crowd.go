@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 )
 
 var crowdCases = []contractCase{
@@ -25,11 +28,20 @@ const (
 // wins counts the ends that won, by query.
 type wins struct {
 	sync.Mutex
-	won map[string]int
+	won  map[string]int
+	ends int
+}
+
+// name returns another name for each end.
+func (w *wins) name() string {
+	w.Lock()
+	defer w.Unlock()
+	w.ends++
+	return fmt.Sprint("w", w.ends)
 }
 
 // crowd lets consumers that forget, release and move what they hold work on
-// what producers accept.
+// what producers send.
 func crowd(t *testing.T, s *suite) {
 	ctx, stop := context.WithCancel(t.Context())
 	sum := &wins{won: map[string]int{}}
@@ -40,24 +52,10 @@ func crowd(t *testing.T, s *suite) {
 			s.consume(ctx, t, q, rand.New(rand.NewPCG(uint64(i), 1)), sum)
 		})
 	}
-	var producing sync.WaitGroup
-	for p := range producers {
-		producing.Go(func() {
-			for i := range each {
-				id := fmt.Sprintf("p%d-%02d", p, i)
-				if _, _, err := s.Home.Store.Accept(ctx, record(id), strictQueue, message(id)); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	producing.Wait()
-	for p := range producers {
-		for i := range each {
-			r, err := s.Home.Store.Wait(ctx, fmt.Sprintf("p%d-%02d", p, i))
-			if err != nil || !r.State.Terminal() {
-				t.Errorf("query %s ended as %s, %v", r.ID, r.State, err)
-			}
+	for _, id := range s.produce(ctx, t) {
+		r, err := s.Home.Records.AwaitRecord(ctx, id)
+		if err != nil || r.State != query.Succeeded || r.Outcome.Result.Label != id {
+			t.Errorf("query %s has the record %+v, %v", id, r, err)
 		}
 	}
 	stop()
@@ -70,6 +68,29 @@ func crowd(t *testing.T, s *suite) {
 	if len(sum.won) != producers*each {
 		t.Errorf("%d of %d queries were finished", len(sum.won), producers*each)
 	}
+}
+
+// produce sends queries from several goroutines and returns their ids.
+func (s *suite) produce(ctx context.Context, t *testing.T) (all []string) {
+	var ids [producers][]string
+	var producing sync.WaitGroup
+	for p := range producers {
+		producing.Go(func() {
+			for range each {
+				m, err := signedMessage(signed.Stored, "ann", time.Now())
+				if err == nil {
+					err = s.Home.Queues.Send(ctx, strictQueue, m)
+				}
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				ids[p] = append(ids[p], m.ID)
+			}
+		})
+	}
+	producing.Wait()
+	return slices.Concat(ids[:]...)
 }
 
 // consume works until ctx ends; what it does with a message is drawn.
@@ -99,12 +120,14 @@ func (s *suite) consume(ctx context.Context, t *testing.T, q cloud.QueueName, dr
 }
 
 func (s *suite) finish(ctx context.Context, d cloud.Delivery, sum *wins) error {
-	r, won, err := s.Home.Store.Finish(ctx, d.Message.ID, succeeded(d.Message.ID))
+	o := succeeded(d.Message.ID)
+	o.RanOn.Name = sum.name() // no two ends are the same record
+	r, won, err := s.Home.Records.PutRecord(ctx, d.Message.Ended(o))
 	if err != nil {
 		return err
 	}
-	if r.State != query.Succeeded {
-		return fmt.Errorf("finished %s became %s", d.Message.ID, r.State)
+	if r.State != query.Succeeded || r.ID != d.Message.ID {
+		return fmt.Errorf("finished %s is held as %s in state %s", d.Message.ID, r.ID, r.State)
 	}
 	if won {
 		sum.Lock()

@@ -43,15 +43,25 @@ var stageKeys = func() signed.Keys {
 // ended makes the terminal record of a query that was accepted at that time.
 func ended(t *testing.T, kind signed.Kind, owner string, acceptedAt time.Time) query.Record {
 	t.Helper()
-	r := record("")
-	r.Owner, r.AcceptedAt = owner, acceptedAt.UTC().Truncate(time.Millisecond)
-	r.DeadlineAt, r.ExpiresAt, r.ForgetAt = r.AcceptedAt.Add(time.Second), r.AcceptedAt.Add(time.Minute), r.AcceptedAt.Add(24*time.Hour)
-	id, err := signed.NewID(rand.Reader, kind, owner, r.AcceptedAt, r.ExpiresAt, r.ForgetAt)
+	m, err := signedMessage(kind, owner, acceptedAt)
 	must(t, err)
-	r.ID = stageKeys.SignID(id)
-	r, err = r.Finish(succeeded("Bag"))
-	must(t, err)
-	return r
+	return m.Ended(succeeded("Bag"))
+}
+
+// signedMessage makes a message whose id is signed, of a query that was accepted
+// at that time.
+func signedMessage(kind signed.Kind, owner string, acceptedAt time.Time) (query.Message, error) {
+	m := message("")
+	m.Owner, m.AcceptedAt = owner, acceptedAt.UTC().Truncate(time.Millisecond)
+	m.DeadlineAt, m.ExpiresAt, m.ForgetAt = m.AcceptedAt.Add(time.Second), m.AcceptedAt.Add(time.Minute), m.AcceptedAt.Add(24*time.Hour)
+	m.Need, m.Placement = query.Need{Task: m.Task, Constraints: query.Constraints{LatencyMS: 100}}, string(strictQueue)
+	id, err := signed.NewID(rand.Reader, kind, owner, m.AcceptedAt, m.ExpiresAt, m.ForgetAt)
+	if err != nil {
+		return m, err
+	}
+	m.ID = stageKeys.SignID(id)
+	m.Input.Data = []byte(m.ID)
+	return m, nil
 }
 
 // labelled returns a record that ended with another answer.
@@ -69,6 +79,14 @@ func (s *suite) put(t *testing.T, r query.Record) {
 	if !won {
 		t.Fatalf("query %s had a record before", r.ID)
 	}
+}
+
+func ids(rs []query.Record) []string {
+	out := []string{}
+	for _, r := range rs {
+		out = append(out, r.ID)
+	}
+	return out
 }
 
 func recordIsKept(t *testing.T, s *suite) {
@@ -248,8 +266,10 @@ func awaitRecord(t *testing.T, s *suite) {
 		})
 	}
 	pass(100 * time.Millisecond)
+	start := time.Now()
 	s.put(t, during)
 	waiting.Wait()
+	s.prompt(t, "the end of the waits", start)
 
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
-	"paragon/shared/core/query"
 )
 
 var waitCases = []contractCase{
@@ -18,9 +17,6 @@ var waitCases = []contractCase{
 	{"a waiting receive gets what is moved", quietHome, moveWakes},
 	{"every waiting receive gets its message", quietHome, receivesShare},
 	{"a receive that gave up holds nothing", quietHome, gaveUpHoldsNothing},
-	{"a wait gets the end", anyHome, waitGetsEnd},
-	{"a wait gets the query as it is when its context ends", anyHome, waitGivesUp},
-	{"a wait for nothing is not found", anyHome, waitNotFound},
 }
 
 // prompt holds that something took no time, where time stands still meanwhile.
@@ -133,53 +129,4 @@ func gaveUpHoldsNothing(t *testing.T, s *suite) {
 	start := time.Now()
 	s.take(t, strictQueue)
 	s.prompt(t, "the receive after it", start)
-}
-
-func waitGetsEnd(t *testing.T, s *suite) {
-	s.accept(t, record("a"))
-	type end struct {
-		r   query.Record
-		err error
-	}
-	c := make(chan end, 2)
-	for range 2 {
-		go func() {
-			r, err := s.Home.Store.Wait(t.Context(), "a")
-			c <- end{r, err}
-		}()
-	}
-	pass(s.Lease)
-	start := time.Now()
-	_, _, err := s.Home.Store.Finish(t.Context(), "a", succeeded("Coat"))
-	must(t, err)
-	for range 2 {
-		e := <-c
-		must(t, e.err)
-		if e.r.State != query.Succeeded || e.r.Outcome == nil || e.r.Outcome.Result.Label != "Coat" {
-			t.Errorf("the wait got %+v", e.r)
-		}
-	}
-	s.prompt(t, "the end of the wait", start)
-	r, err := s.Home.Store.Wait(t.Context(), "a") // and one that comes late
-	must(t, err)
-	if r.State != query.Succeeded {
-		t.Errorf("a late wait got state %s", r.State)
-	}
-}
-
-func waitGivesUp(t *testing.T, s *suite) {
-	s.accept(t, record("a"))
-	ctx, cancel := context.WithTimeout(t.Context(), s.Lease)
-	defer cancel()
-	r, err := s.Home.Store.Wait(ctx, "a")
-	must(t, err)
-	if r.ID != "a" || r.State != query.Placed {
-		t.Errorf("the wait got %s in state %s, want a as it is", r.ID, r.State)
-	}
-}
-
-func waitNotFound(t *testing.T, s *suite) {
-	if _, err := s.Home.Store.Wait(t.Context(), "nothing"); !errors.Is(err, cloud.ErrNotFound) {
-		t.Errorf("waiting for an unknown query: %v, want ErrNotFound", err)
-	}
 }

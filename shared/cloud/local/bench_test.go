@@ -84,26 +84,26 @@ func BenchmarkSend(b *testing.B) {
 	})
 }
 
-// BenchmarkLife is all that the home does for one query: it is accepted, its
-// message is received, it is finished, and its message is deleted.
+// BenchmarkLife is all that the home does for one query: its message is sent
+// and received, its record is put, and its message is deleted.
 func BenchmarkLife(b *testing.B) {
 	eachHome(b, func(b *testing.B, c cloud.Home) {
 		for _, callers := range []int{1, 16, 64} {
 			b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-				run := time.Now().UnixNano()
-				spread(b, callers, func(i int) error { return life(c, fmt.Sprint(run, "-", i)) })
+				spread(b, callers, func(int) error { return life(c) })
 			})
 		}
 	})
 }
 
-func life(c cloud.Home, id string) error {
-	ctx, m := context.Background(), benchMessage(id)
-	r := query.Record{
-		ID: id, Owner: m.Owner, State: query.Placed, Model: m.Model, Class: m.Class, AcceptedAt: m.AcceptedAt,
-		DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: m.AcceptedAt.Add(time.Hour), Placement: string(queue),
+func life(c cloud.Home) error {
+	ctx := context.Background()
+	m, err := makeMessage(time.Now(), time.Hour)
+	if err != nil {
+		return err
 	}
-	if _, _, err := c.Store.Accept(ctx, r, queue, m); err != nil {
+	m.Input = query.Input{ContentType: "image/png", Data: picture}
+	if err := c.Queues.Send(ctx, queue, m); err != nil {
 		return err
 	}
 	ds, err := c.Queues.Receive(ctx, queue, 1, time.Minute, time.Minute)
@@ -111,7 +111,7 @@ func life(c cloud.Home, id string) error {
 		return fmt.Errorf("received %d: %w", len(ds), err)
 	}
 	o := query.Outcome{State: query.Succeeded, FinishedAt: time.Now(), Result: &query.Result{Label: "Coat", Scores: make([]float32, 10)}}
-	if _, _, err := c.Store.Finish(ctx, ds[0].Message.ID, o); err != nil {
+	if _, _, err := c.Records.PutRecord(ctx, ds[0].Message.Ended(o)); err != nil {
 		return err
 	}
 	return c.Queues.Delete(ctx, ds...)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// hammer accepts and finishes queries for ever and says on stdout what was
+// hammer sends queries and ends them for ever and says on stdout what was
 // acknowledged, each line once the call had returned.
 func hammer(path, run string) error {
 	ctx := context.Background()
@@ -39,13 +40,16 @@ func hammer(path, run string) error {
 	broken := make(chan error)
 	for p := range 3 {
 		go func() {
-			for i := 0; ; i++ {
-				id := fmt.Sprintf("%s-%d-%d", run, p, i)
-				r := query.Record{ID: id, State: query.Placed, ForgetAt: time.Now().Add(time.Hour)}
-				if _, _, err := c.Store.Accept(ctx, r, queue, withInput(id, inputOf(id))); err != nil {
+			for {
+				m, err := makeMessage(time.Now(), time.Hour)
+				if err == nil {
+					m.Input.Data = inputOf(m.ID)
+					err = c.Queues.Send(ctx, queue, m)
+				}
+				if err != nil {
 					broken <- err
 				}
-				fmt.Println("accepted", id, "")
+				fmt.Println("sent", m.ID, "")
 			}
 		}()
 		go func() {
@@ -60,12 +64,12 @@ func hammer(path, run string) error {
 					}
 					label := fmt.Sprintf("%s/%d", run, p)
 					o := query.Outcome{State: query.Succeeded, Result: &query.Result{Label: label}}
-					_, won, err := c.Store.Finish(ctx, d.Message.ID, o)
+					_, won, err := c.Records.PutRecord(ctx, d.Message.Ended(o))
 					if err != nil {
 						broken <- err
 					}
 					if won {
-						fmt.Println("finished", d.Message.ID, label)
+						fmt.Println("ended", d.Message.ID, label)
 					}
 				}
 				if err := c.Queues.Delete(ctx, ds...); err != nil {
@@ -79,7 +83,8 @@ func hammer(path, run string) error {
 
 // inputOf is the input of a query, every second one in a file.
 func inputOf(id string) []byte {
-	return bytes.Repeat([]byte(id), 1+int(id[len(id)-1]%2)*inlineBytes)
+	large := int(crc32.ChecksumIEEE([]byte(id)) % 2)
+	return bytes.Repeat([]byte(id), 1+large*inlineBytes/len(id))
 }
 
 // TestKilledAnywhereLosesNothing kills a process of the home again and again
@@ -87,16 +92,16 @@ func inputOf(id string) []byte {
 func TestKilledAnywhereLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
 	draw := rand.New(rand.NewPCG(2, 3))
-	accepted, finished := map[string]bool{}, map[string]string{}
+	sent, ended := map[string]bool{}, map[string]string{}
 	for run := range 6 {
-		runVictim(t, path, fmt.Sprint("r", run), 50+draw.IntN(400), accepted, finished)
+		runVictim(t, path, fmt.Sprint("r", run), 50+draw.IntN(400), sent, ended)
 		h := openAt(t, path, Options{})
-		checkAcknowledged(t, h, accepted, finished)
+		checkAcknowledged(t, h, sent, ended)
 		checkFiles(t, h)
 		must(t, h.Close())
 	}
 	h := openAt(t, path, Options{})
-	finishRest(t, h, accepted, finished)
+	endRest(t, h, sent, ended)
 	if fs := inputFiles(t, h); len(fs) != 0 {
 		t.Errorf("%d inputs are left of no message", len(fs))
 	}
@@ -114,7 +119,7 @@ func checkFiles(t *testing.T, h *Home) {
 }
 
 // runVictim kills a process once it has acknowledged some calls.
-func runVictim(t *testing.T, path, run string, lines int, accepted map[string]bool, finished map[string]string) {
+func runVictim(t *testing.T, path, run string, lines int, sent map[string]bool, ended map[string]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), victimVariable+"="+path, victimVariable+"_RUN="+run)
@@ -125,13 +130,13 @@ func runVictim(t *testing.T, path, run string, lines int, accepted map[string]bo
 	scan := bufio.NewScanner(out)
 	for n := 1; scan.Scan(); n++ {
 		words := strings.Split(scan.Text(), " ")
-		if len(words) == 3 && words[0] == "accepted" {
-			accepted[words[1]] = true
-		} else if len(words) == 3 && words[0] == "finished" {
-			if earlier, twice := finished[words[1]]; twice {
-				t.Errorf("%s was finished as %s and as %s", words[1], earlier, words[2])
+		if len(words) == 3 && words[0] == "sent" {
+			sent[words[1]] = true
+		} else if len(words) == 3 && words[0] == "ended" {
+			if earlier, twice := ended[words[1]]; twice {
+				t.Errorf("%s was ended as %s and as %s", words[1], earlier, words[2])
 			}
-			finished[words[1]] = words[2]
+			ended[words[1]] = words[2]
 		}
 		if n == lines {
 			must(t, cmd.Process.Kill()) // what it still wrote is read as well
@@ -142,33 +147,28 @@ func runVictim(t *testing.T, path, run string, lines int, accepted map[string]bo
 	}
 }
 
-// checkAcknowledged holds that all that was acknowledged is there, and that
-// each unfinished query still has its message.
-func checkAcknowledged(t *testing.T, h *Home, accepted map[string]bool, finished map[string]string) {
+// checkAcknowledged holds that all that was acknowledged is there: each query
+// that was sent has its message or its record, and each that ended its record.
+func checkAcknowledged(t *testing.T, h *Home, sent map[string]bool, ended map[string]string) {
 	t.Helper()
-	for id := range accepted {
-		if _, err := h.Cloud().Store.Get(t.Context(), id); err != nil {
-			t.Errorf("an accepted query is lost: %v", err)
+	queued := map[string]bool{}
+	must(t, h.reads.each(scanNames(func(id string) { queued[id] = true }), `SELECT message ->> 'id' FROM messages`))
+	for id := range sent {
+		if _, err := h.Cloud().Records.GetRecord(t.Context(), id); err != nil && !queued[id] {
+			t.Errorf("query %s was sent, and has neither a message nor a record: %v", id, err)
 		}
 	}
-	for id, label := range finished {
-		r, err := h.Cloud().Store.Get(t.Context(), id)
+	for id, label := range ended {
+		r, err := h.Cloud().Records.GetRecord(t.Context(), id)
 		if err != nil || r.State != query.Succeeded || r.Outcome.Result.Label != label {
-			t.Errorf("query %s, finished as %s, is %s %+v, %v", id, label, r.State, r.Outcome, err)
+			t.Errorf("query %s, ended as %s, is %s %+v, %v", id, label, r.State, r.Outcome, err)
 		}
 	}
-	var open, alone int
-	_, err := h.reads.one(`SELECT count(*), count(*) FILTER (WHERE id NOT IN (SELECT message ->> 'id' FROM messages))
-		FROM queries WHERE done = 0`, nil, &open, &alone)
-	must(t, err)
-	t.Logf("%d accepted, %d finished, %d unfinished, %d without message", len(accepted), len(finished), open, alone)
-	if alone != 0 {
-		t.Errorf("%d of %d unfinished queries have no message", alone, open)
-	}
+	t.Logf("%d were sent, %d ended, %d are queued", len(sent), len(ended), len(queued))
 }
 
-// finishRest lets the queries that the crashes left go on, at once, to their end.
-func finishRest(t *testing.T, h *Home, accepted map[string]bool, finished map[string]string) {
+// endRest lets the queries that the crashes left go on, at once, to their end.
+func endRest(t *testing.T, h *Home, sent map[string]bool, ended map[string]string) {
 	t.Helper()
 	c := h.Cloud()
 	for {
@@ -181,16 +181,16 @@ func finishRest(t *testing.T, h *Home, accepted map[string]bool, finished map[st
 			if !bytes.Equal(d.Message.Input.Data, inputOf(d.Message.ID)) {
 				t.Errorf("%s came with another input, of %d bytes", d.Message.ID, len(d.Message.Input.Data))
 			}
-			r, won, err := c.Store.Finish(t.Context(), d.Message.ID, query.Outcome{State: query.Succeeded})
+			r, won, err := c.Records.PutRecord(t.Context(), d.Message.Ended(query.Outcome{State: query.Succeeded}))
 			must(t, err)
-			if label, was := finished[d.Message.ID]; was && (won || r.Outcome.Result.Label != label) {
-				t.Errorf("query %s was finished twice", d.Message.ID)
+			if label, was := ended[d.Message.ID]; was && (won || r.Outcome.Result.Label != label) {
+				t.Errorf("query %s ended twice", d.Message.ID)
 			}
 		}
 		must(t, c.Queues.Delete(t.Context(), ds...))
 	}
-	for id := range accepted {
-		if r, err := c.Store.Get(t.Context(), id); err != nil || !r.State.Terminal() {
+	for id := range sent {
+		if r, err := c.Records.GetRecord(t.Context(), id); err != nil || r.State != query.Succeeded {
 			t.Errorf("query %s ended as %s, %v", id, r.State, err)
 		}
 	}

@@ -147,25 +147,6 @@ func TestFaultsStayAlone(t *testing.T) {
 	}
 }
 
-func TestLateEndsAreCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := open(t, Options{})
-		s := h.Cloud().Store
-		now := time.Now()
-		_, _, err := s.Accept(t.Context(), query.Record{ID: "a", State: query.Placed, ForgetAt: now.Add(time.Hour)}, queue, query.Message{ID: "a"})
-		must(t, err)
-		for range 3 {
-			_, _, err := s.Finish(t.Context(), "a", query.Outcome{State: query.Failed})
-			must(t, err)
-		}
-		got, err := h.Cloud().Metrics.Series(t.Context(), cloud.LateWrites, nil, now, now.Add(time.Minute), time.Minute)
-		must(t, err)
-		if len(got) != 1 || got[0].Sum != 2 {
-			t.Errorf("late writes are %+v, want 2", got)
-		}
-	})
-}
-
 func TestOldMetricsArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := open(t, Options{}).Cloud().Metrics
@@ -179,18 +160,4 @@ func TestOldMetricsArePruned(t *testing.T) {
 			t.Errorf("kept is %+v, want the new value only", got)
 		}
 	})
-}
-
-func TestForgetsMoreThanABatch(t *testing.T) {
-	h := open(t, Options{})
-	must(t, h.write(t.Context(), func(t *tx) error {
-		_, err := t.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-			INSERT INTO queries (id, owner, state, done, expires_at, forget_at, record) SELECT i, '', '', 1, 0, i, '{}' FROM n`, 3*forgetBatch)
-		return err
-	}))
-	n, err := h.Cloud().Store.Forget(t.Context(), time.Unix(0, 2*forgetBatch))
-	must(t, err)
-	if n != 2*forgetBatch {
-		t.Errorf("%d queries were forgotten, want %d", n, 2*forgetBatch)
-	}
 }

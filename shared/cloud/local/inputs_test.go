@@ -83,13 +83,6 @@ func TestFilesComeAndGoWithTheirMessages(t *testing.T) {
 			}
 			must(t, h.Cloud().Queues.Release(t.Context(), d))
 		}, 1, large(7)},
-		{"accepted twice", func(t *testing.T, h *Home, d cloud.Delivery) {
-			must(t, h.Cloud().Queues.Delete(t.Context(), d))
-			for range 2 {
-				_, _, err := h.Cloud().Store.Accept(t.Context(), query.Record{ID: "b"}, queue, withInput("b", large(8)))
-				must(t, err)
-			}
-		}, 1, large(8)},
 		{"pruned", func(t *testing.T, h *Home, d cloud.Delivery) {
 			must(t, h.Cloud().Queues.Release(t.Context(), d))
 			n, err := h.PruneMessages(t.Context(), time.Now().Add(time.Hour))

@@ -1,4 +1,4 @@
-// Package local is the home of a stage on one machine: queues, store, fleet,
+// Package local is the home of a stage on one machine: queues, records, fleet,
 // metrics, settings and blobs over one SQLite file, with uploads and the inputs
 // of messages beside it.
 //
@@ -162,7 +162,7 @@ func (h *Home) Cloud() cloud.Home { return h.As("parent") }
 func (h *Home) As(name string) cloud.Home {
 	c := &consumer{Home: h, name: name}
 	return cloud.Home{
-		Queues: c, Store: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker, Ledger: c, Groups: c, History: c, Votes: c,
+		Queues: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker, Ledger: c, Groups: c, History: c, Votes: c,
 		Records: c, Attempts: c, Shared: c,
 	}
 }

@@ -39,12 +39,12 @@ func TestLoopbackOverTCP(t *testing.T) {
 	if d := <-got; d.Message.ID != "a" {
 		t.Errorf("%q came, want a", d.Message.ID)
 	}
-	if _, err := c.Store.Get(t.Context(), "nothing"); !errors.Is(err, cloud.ErrNotFound) {
+	if _, err := c.Records.GetRecord(t.Context(), "nothing"); !errors.Is(err, cloud.ErrNotFound) {
 		t.Errorf("an unknown query: %v, want ErrNotFound", err)
 	}
 	s.CloseClientConnections()
 	s.Close()
-	_, err = c.Store.Get(t.Context(), "nothing")
+	_, err = c.Records.GetRecord(t.Context(), "nothing")
 	if !errors.Is(err, cloud.ErrUnavailable) {
 		t.Errorf("a home that is not there: %v, want ErrUnavailable", err)
 	}
@@ -117,9 +117,9 @@ func TestServerRefuses(t *testing.T) {
 		{"part of a secret", "POST", "/" + secret[:21] + "/view", "{}", 404, ""},
 		{"an unknown call", "POST", "/" + secret + "/format", "{}", 400, ""},
 		{"another method", "GET", "/" + secret + "/view", "", 400, ""},
-		{"no JSON", "POST", "/" + secret + "/get", "{", 400, ""},
-		{"a body above the bound", "POST", "/" + secret + "/get", `"` + strings.Repeat("a", loopback.MaxBody), 400, "too_large"},
-		{"a query that is not there", "POST", "/" + secret + "/get", `"x"`, 422, "not_found"},
+		{"no JSON", "POST", "/" + secret + "/get-record", "{", 400, ""},
+		{"a body above the bound", "POST", "/" + secret + "/get-record", `"` + strings.Repeat("a", loopback.MaxBody), 400, "too_large"},
+		{"a query that is not there", "POST", "/" + secret + "/get-record", `"x"`, 422, "not_found"},
 	} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
@@ -185,14 +185,6 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.Queues.Release(ctx, d)
 	c.Queues.Move(ctx, d, queue, query.Message{})
 	c.Queues.Depth(ctx, queue)
-	c.Store.Accept(ctx, query.Record{}, queue, query.Message{})
-	c.Store.Get(ctx, "")
-	c.Store.States(ctx)
-	c.Store.Finish(ctx, "", query.Outcome{})
-	c.Store.Wait(ctx, "")
-	c.Store.Expired(ctx, now, 1)
-	c.Store.Forget(ctx, now)
-	c.Store.Recent(ctx, "", 1)
 	c.Fleet.Tallies(ctx, "p")
 	c.Fleet.SetDesired(ctx, "", 1)
 	c.Fleet.Workers(ctx, "")
@@ -217,15 +209,31 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.History.Changes(ctx, "", 1)
 	c.Votes.Vote(ctx, "", feedback.Vote{})
 	c.Votes.VotesAfter(ctx, 0, 1)
-	for name := range calls {
-		if !asked[name] {
-			t.Errorf("nobody asks for %s", name)
+	askRecords(ctx, c)
+	for _, served := range []map[string]handler{calls, recordCalls} {
+		for name := range served {
+			if !asked[name] {
+				t.Errorf("nobody asks for %s", name)
+			}
+			delete(asked, name)
 		}
-		delete(asked, name)
 	}
 	for name := range asked {
 		t.Errorf("nobody answers %s", name)
 	}
+}
+
+func askRecords(ctx context.Context, c cloud.Home) {
+	c.Records.PutRecord(ctx, query.Record{})
+	c.Records.GetRecord(ctx, "")
+	c.Records.AwaitRecord(ctx, "")
+	c.Records.EndStates(ctx)
+	c.Records.ListRecords(ctx, "", 1)
+	c.Records.SampleRecords(ctx, time.Time{}, 1)
+	c.Attempts.ClaimKey(ctx, cloud.Attempt{})
+	c.Attempts.ReplaceKey(ctx, "", cloud.Attempt{})
+	c.Shared.ReadShared(ctx, "")
+	c.Shared.SwapShared(ctx, "", nil, 1)
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"paragon/shared/cloud"
@@ -132,4 +133,31 @@ func nanoseconds(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixNano()
+}
+
+// stamp is a time as the file keeps it; no time lies after every other.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+// list returns the records that a statement selects, in its order.
+func (h *Home) list(statement string, args ...any) ([]query.Record, error) {
+	var out []query.Record
+	err := h.reads.each(func(row *sql.Rows) error {
+		var text sql.RawBytes
+		var r query.Record
+		if err := row.Scan(&text); err != nil {
+			return err
+		}
+		err := json.Unmarshal(text, &r)
+		out = append(out, r)
+		return err
+	}, statement, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list records: %w", err)
+	}
+	return out, nil
 }

@@ -11,18 +11,20 @@ import (
 // keepDeadLetters is how long dead letters wait to be put back, as on SQS.
 const keepDeadLetters = 14 * 24 * time.Hour
 
+// pruneBatch bounds how many rows one transaction deletes, so that a day's worth
+// of them holds up nobody's write.
+const pruneBatch = 1000
+
 // PruneMessages deletes what no consumer came for and none needs any more:
 // messages whose query has ended or expired, and old dead letters. Without it
 // they would pile up, inputs and all, while there is no worker.
 func (h *Home) PruneMessages(ctx context.Context, now time.Time) (int, error) {
 	n, err := h.prune(ctx, `DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE visible_at <= ?1 AND
 		CASE queue WHEN ?2 THEN sent_at <= ?3 ELSE
-			NOT EXISTS (SELECT 1 FROM queries WHERE id = json_extract(message, '$.id') AND done = 0) AND (
-				unixepoch(json_extract(message, '$.expires_at')) < unixepoch(?4)
-				OR EXISTS (SELECT 1 FROM query_records WHERE id = json_extract(message, '$.id'))
-				OR EXISTS (SELECT 1 FROM queries WHERE id = json_extract(message, '$.id')))
+			unixepoch(json_extract(message, '$.expires_at')) < unixepoch(?4)
+			OR EXISTS (SELECT 1 FROM query_records WHERE id = json_extract(message, '$.id'))
 		END LIMIT ?5) RETURNING input`,
-		now.UnixNano(), cloud.DeadLetters, now.Add(-keepDeadLetters).UnixNano(), now.UTC().Format(time.RFC3339), forgetBatch)
+		now.UnixNano(), cloud.DeadLetters, now.Add(-keepDeadLetters).UnixNano(), now.UTC().Format(time.RFC3339), pruneBatch)
 	if err != nil {
 		return n, fmt.Errorf("prune the messages: %w", err)
 	}
@@ -33,19 +35,19 @@ func (h *Home) PruneMessages(ctx context.Context, now time.Time) (int, error) {
 // past their retention, and returns how many.
 func (h *Home) PruneRecords(ctx context.Context, now time.Time) (int, error) {
 	records, err := h.prune(ctx, `DELETE FROM query_records WHERE seq IN
-		(SELECT seq FROM query_records WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), forgetBatch)
+		(SELECT seq FROM query_records WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), pruneBatch)
 	if err != nil {
 		return records, fmt.Errorf("prune the records: %w", err)
 	}
 	attempts, err := h.prune(ctx, `DELETE FROM attempts WHERE (owner, key) IN
-		(SELECT owner, key FROM attempts WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), forgetBatch)
+		(SELECT owner, key FROM attempts WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), pruneBatch)
 	if err != nil {
 		return records + attempts, fmt.Errorf("prune the idempotency keys: %w", err)
 	}
 	return records + attempts, nil
 }
 
-// prune deletes by a statement that takes at most forgetBatch rows, again and
+// prune deletes by a statement that takes at most pruneBatch rows, again and
 // again until none is left: each batch is a transaction of its own, so that
 // nobody's write waits for a day's worth. The statement returns the file of each
 // row's input, or an empty name. It returns how many rows went.
@@ -61,7 +63,7 @@ func (h *Home) prune(ctx context.Context, statement string, args ...any) (int, e
 		}
 		h.inputs.remove(files...)
 		total += len(files)
-		if len(files) < forgetBatch {
+		if len(files) < pruneBatch {
 			return total, nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,35 +23,33 @@ func visibleOn(t *testing.T, h *Home, q cloud.QueueName) int {
 }
 
 // Messages that nobody came for go once their query has ended; those that
-// somebody may still come for, or holds, stay.
+// somebody may still come for, or holds, stay, and so do dead letters for a time.
 func TestMessagesThatNobodyNeedsArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
 		c := h.Cloud()
-		for _, id := range []string{"open", "cancelled", "held", "forgotten"} {
-			r := query.Record{ID: id, State: query.Placed, ExpiresAt: time.Now().Add(time.Minute), ForgetAt: time.Now().Add(time.Hour)}
-			if id == "forgotten" {
-				r.ForgetAt = time.Now().Add(time.Second)
-			}
-			_, _, err := c.Store.Accept(t.Context(), r, queue, query.Message{ID: id, Input: query.Input{Data: []byte("x")}})
-			must(t, err)
+		var sent []query.Message
+		for range 3 {
+			m := newMessage(t, time.Now(), time.Hour)
+			must(t, c.Queues.Send(t.Context(), queue, m))
+			sent = append(sent, m)
 		}
+		cancelled, held := sent[0], sent[1] // and the third is open
 		ds, err := c.Queues.Receive(t.Context(), queue, 3, time.Hour, 0)
 		must(t, err)
-		must(t, c.Queues.Release(t.Context(), ds[:2]...)) // "held" stays in hand
-		for _, id := range []string{"cancelled", "held"} {
-			_, _, err = c.Store.Finish(t.Context(), id, query.Outcome{State: query.Cancelled})
+		ds = slices.DeleteFunc(ds, func(d cloud.Delivery) bool { return d.Message.ID == held.ID })
+		must(t, c.Queues.Release(t.Context(), ds...))
+		for _, m := range []query.Message{cancelled, held} {
+			_, _, err = c.Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Cancelled}))
 			must(t, err)
 		}
 		must(t, c.Queues.Send(t.Context(), cloud.DeadLetters, query.Message{ID: "dead"}))
 		<-time.After(2 * time.Second)
-		_, err = c.Store.Forget(t.Context(), time.Now())
-		must(t, err)
 
 		n, err := h.PruneMessages(t.Context(), time.Now())
 		must(t, err)
-		if n != 2 || visibleOn(t, h, queue) != 2 || visibleOn(t, h, cloud.DeadLetters) != 1 {
-			t.Errorf("pruned %d, want those of the cancelled and the forgotten query; %d are left", n, visibleOn(t, h, queue))
+		if n != 1 || visibleOn(t, h, queue) != 2 || visibleOn(t, h, cloud.DeadLetters) != 1 {
+			t.Errorf("pruned %d, want that of the cancelled query; %d are left", n, visibleOn(t, h, queue))
 		}
 		<-time.After(15 * 24 * time.Hour)
 		if _, err = h.PruneMessages(t.Context(), time.Now()); err != nil || visibleOn(t, h, cloud.DeadLetters) != 0 {
@@ -59,8 +58,7 @@ func TestMessagesThatNobodyNeedsArePruned(t *testing.T) {
 	})
 }
 
-// A message without a row of its own in the store goes once its query has a
-// record, or has expired, and not before.
+// A message goes once its query has a record, or has expired, and not before.
 func TestMessagesOfEndedQueriesArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
@@ -88,14 +86,31 @@ func TestMessagesOfEndedQueriesArePruned(t *testing.T) {
 	})
 }
 
+// makeMessage makes a message with a signed id, of a query that was accepted at
+// that time, expires a minute later and is kept for that long.
+func makeMessage(at time.Time, keep time.Duration) (query.Message, error) {
+	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
+	if err != nil {
+		return query.Message{}, err
+	}
+	id, err := signed.NewID(rand.Reader, signed.Stored, "ann", at, at.Add(time.Minute), at.Add(keep))
+	if err != nil {
+		return query.Message{}, err
+	}
+	return query.Message{ID: keys.SignID(id), Owner: "ann", AcceptedAt: at, ExpiresAt: at.Add(time.Minute), ForgetAt: at.Add(keep)}, nil
+}
+
+func newMessage(t *testing.T, at time.Time, keep time.Duration) query.Message {
+	t.Helper()
+	m, err := makeMessage(at, keep)
+	must(t, err)
+	return m
+}
+
 // endedRecord is the record of a query of its own that is kept for that long.
 func endedRecord(t *testing.T, at time.Time, keep time.Duration) query.Record {
 	t.Helper()
-	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
-	must(t, err)
-	id, err := signed.NewID(rand.Reader, signed.Stored, "ann", at, at.Add(time.Minute), at.Add(keep))
-	must(t, err)
-	return query.Record{ID: keys.SignID(id), Owner: "ann", State: query.Failed, AcceptedAt: at, ForgetAt: at.Add(keep)}
+	return newMessage(t, at, keep).Ended(query.Outcome{State: query.Failed})
 }
 
 // Records and keys past their retention go, more than a batch of them, and the
@@ -107,7 +122,7 @@ func TestRecordsPastTheirRetentionArePruned(t *testing.T) {
 		must(t, h.write(t.Context(), func(t *tx) error {
 			_, err := t.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 				INSERT INTO query_records (id, owner, kind, accepted_at, forget_at, state, record) SELECT i, '', 'stored', 0, ?, 'failed', '{}' FROM n`,
-				2*forgetBatch, time.Now().Add(time.Minute).UnixNano())
+				2*pruneBatch, time.Now().Add(time.Minute).UnixNano())
 			return err
 		}))
 		stays := endedRecord(t, time.Now(), time.Hour)
@@ -118,7 +133,7 @@ func TestRecordsPastTheirRetentionArePruned(t *testing.T) {
 			must(t, err)
 		}
 		<-time.After(time.Minute)
-		for _, want := range []int{2*forgetBatch + 1, 0} {
+		for _, want := range []int{2*pruneBatch + 1, 0} {
 			if n, err := h.PruneRecords(t.Context(), time.Now()); n != want || err != nil {
 				t.Errorf("pruned %d, error %v, want %d", n, err, want)
 			}

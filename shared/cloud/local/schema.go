@@ -151,6 +151,9 @@ var migrations = []string{
 	ALTER TABLE messages ADD COLUMN input_bytes INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE messages ADD COLUMN input_sum   INTEGER NOT NULL DEFAULT 0;   -- CRC-32C
 	`,
+	`
+	DROP TABLE queries;                         -- and its indexes: query_records has taken its place
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

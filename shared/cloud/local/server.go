@@ -7,11 +7,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local/loopback"
-	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
 )
 
@@ -115,33 +113,6 @@ var calls = map[string]handler{
 	}),
 	"depth": on(func(ctx context.Context, c *consumer, q cloud.QueueName) (cloud.Depth, error) {
 		return c.Depth(ctx, q)
-	}),
-
-	"accept": on(func(ctx context.Context, c *consumer, q loopback.AcceptCall) (loopback.Settled, error) {
-		r, fresh, err := c.Accept(ctx, q.Record, q.To, q.Message)
-		return loopback.Settled{Record: r, First: fresh}, err
-	}),
-	"get": on(func(ctx context.Context, c *consumer, id string) (query.Record, error) {
-		return c.Get(ctx, id)
-	}),
-	"states": on(func(ctx context.Context, c *consumer, ids []string) (map[string]query.State, error) {
-		return c.States(ctx, ids...)
-	}),
-	"finish": on(func(ctx context.Context, c *consumer, q loopback.FinishCall) (loopback.Settled, error) {
-		r, won, err := c.Finish(ctx, q.ID, q.Outcome)
-		return loopback.Settled{Record: r, First: won}, err
-	}),
-	"wait": on(func(ctx context.Context, c *consumer, id string) (query.Record, error) {
-		return c.Wait(ctx, id)
-	}),
-	"expired": on(func(ctx context.Context, c *consumer, q loopback.TimeCall) ([]query.Record, error) {
-		return c.Expired(ctx, q.Now, q.Limit)
-	}),
-	"forget": on(func(ctx context.Context, c *consumer, now time.Time) (int, error) {
-		return c.Forget(ctx, now)
-	}),
-	"recent": on(func(ctx context.Context, c *consumer, q loopback.ListCall) ([]query.Record, error) {
-		return c.Recent(ctx, q.Owner, q.Limit)
 	}),
 
 	"set-desired": on(func(ctx context.Context, c *consumer, q loopback.DesireCall) (loopback.None, error) {

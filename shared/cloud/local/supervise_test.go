@@ -142,19 +142,17 @@ func TestAbandonedLeaseIsGivenBack(t *testing.T) {
 	}
 }
 
-func TestFinishWhileHeldElsewhere(t *testing.T) {
+func TestEndWhileHeldElsewhere(t *testing.T) {
 	h := open(t, Options{})
-	s := h.Cloud().Store
-	r := query.Record{ID: "a", State: query.Placed, ForgetAt: time.Now().Add(time.Hour)}
-	_, _, err := s.Accept(t.Context(), r, queue, query.Message{ID: "a"})
-	must(t, err)
+	m := newMessage(t, time.Now(), time.Hour)
+	must(t, h.Cloud().Queues.Send(t.Context(), queue, m))
 	ds, err := h.As("w1").Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
 	must(t, err)
 	must(t, h.MarkGone(t.Context(), "w1"))
-	if _, won, err := s.Finish(t.Context(), "a", query.Outcome{State: query.Expired}); !won || err != nil {
-		t.Errorf("the sweep's end: won %v, %v", won, err)
+	if _, won, err := h.Cloud().Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Expired})); !won || err != nil {
+		t.Errorf("the end by who looked at it: won %v, %v", won, err)
 	}
-	got, won, err := h.As("w1").Store.Finish(t.Context(), "a", query.Outcome{State: query.Succeeded})
+	got, won, err := h.As("w1").Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Succeeded}))
 	must(t, err)
 	if won || got.State != query.Expired {
 		t.Errorf("the zombie's end: won %v, state %s; want the first to stay", won, got.State)

@@ -87,7 +87,7 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 	if err := json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &s.Door); err != nil {
 		return nil, fmt.Errorf("read where stage %s is: %w", stage, err)
 	}
-	if len(s.Pools) == 0 || s.Table == "" || s.RecordsTable == "" {
+	if len(s.Pools) == 0 || s.RecordsTable == "" {
 		return nil, fmt.Errorf("stage %s says too little of where it is: another version of Paragon deployed it", stage)
 	}
 	return s, nil
@@ -97,7 +97,7 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 // allow.
 func (s *Stage) Home(ctx context.Context, now func() time.Time) (cloud.Home, error) {
 	h, err := paws.New(ctx, paws.Config{
-		Stage: s.Name, Table: s.Table, StateTable: s.StateTable, RecordsTable: s.RecordsTable, Bucket: s.Bucket, QueueURLPrefix: s.QueueURLPrefix,
+		Stage: s.Name, StateTable: s.StateTable, RecordsTable: s.RecordsTable, Bucket: s.Bucket, QueueURLPrefix: s.QueueURLPrefix,
 		Now: now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -12,7 +12,6 @@ type Door struct {
 	Endpoint       string   `json:"endpoint"`   // of the API
 	Authorizer     string   `json:"authorizer"` // ByIAM or ByKeys
 	Pools          []string `json:"pools"`
-	Table          string   `json:"table"`
 	StateTable     string   `json:"state_table"`
 	RecordsTable   string   `json:"records_table"`
 	Bucket         string   `json:"bucket"`

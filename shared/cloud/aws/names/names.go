@@ -14,7 +14,6 @@ import (
 // stack; AWS_REGION and credentials come from the usual chain.
 const (
 	Stage          = "PARAGON_STAGE"            // such as dev; this variable chooses the home in an account
-	Table          = "PARAGON_TABLE"            // table of queries
 	StateTable     = "PARAGON_STATE_TABLE"      // table of the stage's state
 	RecordsTable   = "PARAGON_RECORDS_TABLE"    // table of how queries ended
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
@@ -38,20 +37,6 @@ const (
 // TerminationHook names the lifecycle hook of a group by which a worker drains
 // before its instance is terminated.
 const TerminationHook = "drain"
-
-// Of the table of queries: its key is QueryKey alone.
-const (
-	QueryKey   = "id"       // S
-	QueryTTL   = "forget"   // N: Unix seconds; the table's time-to-live attribute
-	OpenIndex  = "open"     // sparse, keys only: OpenKey, then OpenSort
-	OpenKey    = "open"     // S: a shard, there while the query is unfinished
-	OpenSort   = "expires"  // N: Unix milliseconds
-	DayIndex   = "day"      // keys only: DayKey, then RecentSort
-	DayKey     = "day"      // S: the day of acceptance and a shard
-	OwnerIndex = "owner"    // keys only: OwnerKey, then RecentSort
-	OwnerKey   = "owner"    // S
-	RecentSort = "accepted" // N: Unix microseconds
-)
 
 // Of the table of records and idempotency keys. It has no index.
 const (

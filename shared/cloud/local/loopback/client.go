@@ -49,7 +49,7 @@ func DialOver(baseURL string, t http.RoundTripper) (cloud.Home, error) {
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
 	return cloud.Home{
-		Queues: r, Store: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r, Votes: r,
+		Queues: r, Fleet: r, Metrics: r, Settings: r, Blobs: r, Invoker: r, Ledger: r, Groups: r, History: r, Votes: r,
 		Records: r, Attempts: r, Shared: r,
 	}, nil
 }
@@ -181,47 +181,6 @@ func receipts(ds ...cloud.Delivery) []cloud.Delivery {
 
 func (r *remote) Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error) {
 	return call[cloud.Depth](ctx, r, "depth", q)
-}
-
-func (r *remote) Accept(ctx context.Context, rec query.Record, to cloud.QueueName, m query.Message) (query.Record, bool, error) {
-	s, err := call[Settled](ctx, r, "accept", AcceptCall{rec, to, m})
-	return s.Record, s.First, err
-}
-
-func (r *remote) Get(ctx context.Context, id string) (query.Record, error) {
-	return call[query.Record](ctx, r, "get", id)
-}
-
-func (r *remote) States(ctx context.Context, ids ...string) (map[string]query.State, error) {
-	return call[map[string]query.State](ctx, r, "states", ids)
-}
-
-func (r *remote) Finish(ctx context.Context, id string, o query.Outcome) (query.Record, bool, error) {
-	s, err := call[Settled](ctx, r, "finish", FinishCall{id, o})
-	return s.Record, s.First, err
-}
-
-// Wait looks once more when ctx has ended, as its promise is the record.
-func (r *remote) Wait(ctx context.Context, id string) (query.Record, error) {
-	rec, err := call[query.Record](ctx, r, "wait", id)
-	if err != nil && ctx.Err() != nil {
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-		defer cancel()
-		return r.Get(late, id)
-	}
-	return rec, err
-}
-
-func (r *remote) Expired(ctx context.Context, now time.Time, limit int) ([]query.Record, error) {
-	return call[[]query.Record](ctx, r, "expired", TimeCall{now, limit})
-}
-
-func (r *remote) Forget(ctx context.Context, now time.Time) (int, error) {
-	return call[int](ctx, r, "forget", now)
-}
-
-func (r *remote) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
-	return call[[]query.Record](ctx, r, "recent", ListCall{owner, limit})
 }
 
 func (r *remote) SetDesired(ctx context.Context, pool string, workers int) error {

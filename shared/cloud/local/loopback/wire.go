@@ -41,15 +41,6 @@ type (
 		// SameInput says that the message keeps the input that it was delivered with.
 		SameInput bool
 	}
-	AcceptCall struct {
-		Record  query.Record
-		To      cloud.QueueName
-		Message query.Message
-	}
-	FinishCall struct {
-		ID      string
-		Outcome query.Outcome
-	}
 	// Settled is a record and whether it was this call that made it so.
 	Settled struct {
 		Record query.Record
