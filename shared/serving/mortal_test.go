@@ -2,6 +2,7 @@ package serving_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,10 +13,26 @@ import (
 	"paragon/shared/core/query"
 )
 
-// wins counts the terminal writes that won, by query.
+// wins counts the ends that queries were given, by query. The very same record
+// may be put again, as a client does that heard no answer: it is one end.
 type wins struct {
-	mu  sync.Mutex
-	won map[string]int
+	mu   sync.Mutex
+	won  map[string]int
+	held map[string]string
+}
+
+// count notes that a record won.
+func (w *wins) count(r query.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held == nil {
+		w.held = map[string]string{}
+	}
+	text, _ := json.Marshal(r) // a record always encodes
+	if w.held[r.ID] != string(text) {
+		w.held[r.ID] = string(text)
+		w.won[r.ID]++
+	}
 }
 
 // mortal is a worker's way to its home, which is cut at one call: nothing
@@ -85,9 +102,7 @@ func (m *mortal) PutRecord(ctx context.Context, r query.Record) (held query.Reco
 	err = m.call("finish", func() error {
 		held, won, err = m.Records.PutRecord(ctx, r)
 		if won {
-			m.wins.mu.Lock()
-			m.wins.won[r.ID]++
-			m.wins.mu.Unlock()
+			m.wins.count(r)
 		}
 		return err
 	})
