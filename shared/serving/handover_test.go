@@ -211,7 +211,8 @@ func dieWhileHandingOver(t *testing.T, cut string, unkind bool) {
 			t.Errorf("query %s ended %d times", id, n)
 		}
 	}
-	if handed == 0 && (cut == "amid move" || cut == "after move") {
+	// An unkind home may lose the very move that was cut.
+	if handed == 0 && !unkind && (cut == "amid move" || cut == "after move") {
 		t.Error("none was handed over")
 	}
 	for _, q := range []cloud.QueueName{cloud.WorkQueue(pool, query.Relaxed), cloud.Overflow, cloud.DeadLetters} {
