@@ -31,7 +31,7 @@ type Paragon struct {
 // The paths that tensors and pictures are sent to unless others are named.
 const (
 	TensorPath  = "/v2/models/{model}/infer"
-	PicturePath = "/v1/queries?model={model}"
+	PicturePath = "/v1/queries?model={model}&all_scores=true"
 )
 
 // inlineKB is what every stage takes inline; larger inputs need the setting.
