@@ -1,12 +1,8 @@
 package pricing
 
 import (
-	"errors"
 	"math"
 	"testing"
-	"time"
-
-	"pgregory.net/rapid"
 
 	"paragon/shared/core/profile"
 )
@@ -43,51 +39,4 @@ func TestWorkedExamples(t *testing.T) {
 	}
 }
 
-func TestABudgetTurnsWithTheHour(t *testing.T) {
-	at := time.Date(2026, 11, 23, 10, 59, 0, 0, time.UTC)
-	var b Budget
-	b.Limit(1)
-	if err := b.Admit(at, 0.9); err != nil {
-		t.Fatal(err)
-	}
-	var over *OverBudget
-	if err := b.Admit(at, 0.2); !errors.As(err, &over) || !over.Until.Equal(at.Add(time.Minute)) {
-		t.Fatalf("beyond the budget: %v", err)
-	}
-	b.Settle(at, 0.9, 0.5)
-	if err := b.Admit(at, 0.2); err != nil {
-		t.Errorf("after one cost less than booked: %v", err)
-	}
-	if err := b.Admit(at.Add(2*time.Minute), 1); err != nil {
-		t.Errorf("the next hour has less: %v", err)
-	}
-	if err := b.Admit(at, 0.1); err == nil {
-		t.Error("a clock that steps back spends an hour twice")
-	}
-	if err := new(Budget).Admit(at, 1e6); err != nil {
-		t.Errorf("without a limit: %v", err)
-	}
-}
-
 // Whatever is asked, an hour never admits more than its budget.
-func TestABudgetIsNeverPassed(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.Float64Range(0.001, 10).Draw(t, "limit")
-		var b Budget
-		b.Limit(limit)
-		at := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-		spent := map[time.Time]float64{}
-		for range 50 {
-			at = at.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "minutes")) * time.Minute)
-			usd := rapid.Float64Range(0, 2).Draw(t, "usd")
-			if b.Admit(at, usd) == nil {
-				spent[at.Truncate(time.Hour)] += usd
-			}
-		}
-		for hour, usd := range spent {
-			if usd > limit+1e-9 {
-				t.Fatalf("%v spent %v of %v", hour, usd, limit)
-			}
-		}
-	})
-}
