@@ -27,7 +27,7 @@ test: prereqs browser venv build ## Run every test, with the race detector
 	@# The CDK's Go runtime races with itself when it closes, and nothing in infra runs at once.
 	go tool gotestsum --format pkgname --jsonfile bin/test-infra.json -- -timeout 15m ./infra
 	@# What the paper's findings depend on: too many queries for the race detector.
-	go tool gotestsum --format pkgname --jsonfile bin/test-grid.json -- -timeout 10m -run '^TestGrid$$' ./shared/evaluate
+	go tool gotestsum --format pkgname --jsonfile bin/test-grid.json -- -timeout 10m -run '^TestGrid$$' ./shared/lab/evaluate
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-infra.json bin/test-grid.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
 .PHONY: accuracy
@@ -41,26 +41,26 @@ crowd: build ## Play an hour with a tenfold crowd, with and without functions, a
 
 .PHONY: bench
 bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, then the Go benchmarks
-	PARAGON_BENCH_OUT=$(CURDIR)/docs/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
+	PARAGON_BENCH_OUT=$(CURDIR)/docs/lab/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
 	go test -run '^$$' -bench . -benchmem ./...
 
-# The folder of recorded traces, which are no part of the product; docs/traces.md tells their format.
+# The folder of recorded traces, which are no part of the product; docs/lab/traces.md tells their format.
 TRACES ?= traces
 
 .PHONY: sensitivity
-sensitivity: build ## Play on what the paper's findings depend and write docs/sensitivity.md (half a minute)
-	bin/paragon sensitivity --markdown docs/sensitivity.md
+sensitivity: build ## Play on what the paper's findings depend and write docs/lab/sensitivity.md (half a minute)
+	bin/paragon-lab sensitivity --markdown docs/lab/sensitivity.md
 
 .PHONY: evaluation
 evaluation: build ## Play every scheme on every trace of TRACES and write docs/evaluation*.md (some ten minutes)
-	bin/paragon sensitivity --traces $(TRACES) --markdown docs/sensitivity-recorded.md
-	bin/paragon figures 4 5 6 8 --traces $(TRACES) --out docs/figures >/dev/null && rm docs/figures/figure-[4568].png
-	bin/paragon compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --markdown docs/evaluation-hours.md --json >/dev/null
-	bin/paragon compare --traces $(TRACES) --keep data/evaluation --markdown docs/evaluation.md --json >/dev/null
+	bin/paragon-lab sensitivity --traces $(TRACES) --markdown docs/lab/sensitivity-recorded.md
+	bin/paragon-lab figures 4 5 6 8 --traces $(TRACES) --out docs/lab/figures >/dev/null && rm docs/lab/figures/figure-[4568].png
+	bin/paragon-lab compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --markdown docs/lab/evaluation-hours.md --json >/dev/null
+	bin/paragon-lab compare --traces $(TRACES) --keep data/evaluation --markdown docs/lab/evaluation.md --json >/dev/null
 
 .PHONY: workload2
-workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/workload-2.md (some two minutes)
-	bin/paragon compare --traces $(TRACES) --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/workload-2.md >/dev/null
+workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
+	bin/paragon-lab compare --traces $(TRACES) --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
 
 .PHONY: lint
 lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck

@@ -72,6 +72,11 @@ var layers = []struct {
 	{"shared/serving", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/serving"}},
 	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/dispatch"}},
 	{"shared/control", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/control"}},
+	{"shared/seen", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/seen"}},
+	{"shared/measure", []string{"shared/core", "shared/cloud", "shared/engine", "shared/measure"}},
+	{"shared/client", []string{"shared/api", "shared/core", "shared/client"}},
+	{"shared/stage", []string{"shared/core", "shared/cloud", "shared/stage"}},
+	{"shared/page", []string{"shared/page"}},
 	{"profiles", []string{"shared/core", "profiles"}},
 }
 
@@ -85,6 +90,46 @@ func TestImportsPointInward(t *testing.T) {
 				if strings.HasPrefix(imp, "paragon/") && !under(imp, l.imports...) {
 					t.Errorf("%s imports %s: %s may import only %v", p.ImportPath, imp, l.part, l.imports)
 				}
+			}
+		}
+	}
+}
+
+// laboratory is what only the evaluation needs.
+var laboratory = []string{"shared/lab", "cmd/paragon-lab"}
+
+// The laboratory may import everything; nothing that runs for callers or
+// operators has any of it in it.
+func TestTheProductStandsWithoutTheLaboratory(t *testing.T) {
+	product, used := 0, false
+	for _, p := range packages(t) {
+		for _, dep := range p.Deps {
+			if !under(dep, laboratory...) {
+				continue
+			}
+			used = true
+			if !under(p.ImportPath, laboratory...) {
+				t.Errorf("%s depends on %s, which is of the laboratory", p.ImportPath, dep)
+			}
+		}
+		if under(p.ImportPath, "cmd/paragon", "functions", "workers") {
+			product++
+		}
+	}
+	if !used || product < 5 {
+		t.Errorf("%d packages of the product, laboratory used %v: the rule would hold of nothing", product, used)
+	}
+}
+
+// Who starts the product imports what is shared, and is imported by nothing there.
+func TestNothingSharedImportsAProgram(t *testing.T) {
+	for _, p := range packages(t) {
+		if !under(p.ImportPath, "shared", "profiles", "docs") {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if under(imp, "cmd", "functions", "workers", "infra") {
+				t.Errorf("%s imports %s", p.ImportPath, imp)
 			}
 		}
 	}

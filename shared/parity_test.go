@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/cmd/paragon/demo"
+	"paragon/cmd/paragon-lab/demo"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"

@@ -52,7 +52,7 @@ type benchFlags struct {
 	json, quick, noCommonRate bool
 }
 
-func benchPeersCommand() *cobra.Command {
+func newBenchPeersCommand() *cobra.Command {
 	f := &benchFlags{}
 	c := &cobra.Command{
 		Use: "bench-peers", Short: "Measure Paragon beside other model servers",

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/lab/peers"
 )
 
@@ -14,9 +15,7 @@ import (
 func bench(t *testing.T, args ...string) (*peers.Report, error) {
 	t.Helper()
 	var out, progress bytes.Buffer
-	c := root()
-	c.SetOut(&out)
-	c.SetErr(&progress)
+	c := newRoot(cli.New(strings.NewReader(""), &out, &progress, func(string) string { return "" }))
 	c.SetArgs(append([]string{"bench-peers", "--json", "--quick", "--models", "smallest:tensor", "--seconds", "0.1"}, args...))
 	if err := c.ExecuteContext(context.Background()); err != nil {
 		return nil, err

@@ -1,36 +1,28 @@
-// Command paragon-lab is the laboratory: it measures Paragon and what stands
-// beside it. It is no part of what is deployed.
+// Command paragon-lab is the laboratory: it plays procurement schemes against
+// traces, makes the paper's figures, drives load, and measures Paragon and what
+// stands beside it. It is no part of what is deployed.
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second interrupt ends it at once
-	root := root()
-	root.SetOut(os.Stdout)
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "paragon-lab:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(cli.Main(newRoot)) }
 
-// root returns the command tree.
-func root() *cobra.Command {
-	c := &cobra.Command{
-		Use: "paragon-lab", Short: "The laboratory of Paragon",
-		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
-	c.AddCommand(benchPeersCommand())
-	return c
+const rootLong = `Play procurement schemes against traces, make the paper's figures, drive load, and
+measure Paragon and what stands beside it.
+
+Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
+3 queries were sent and none was answered.`
+
+// newRoot returns the whole command tree.
+func newRoot(term *cli.Terminal) *cobra.Command {
+	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "The laboratory of Paragon", Long: rootLong})
+	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term))
+	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand())
+	return root
 }

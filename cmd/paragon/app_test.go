@@ -1,39 +1,28 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/internal/cli/clitest"
 	"paragon/shared/client/clienttest"
 	"paragon/shared/cloud"
 )
 
-// terminal is an app whose output is kept and whose clock a test moves.
+// terminal is one at which a stage may be operated.
 type terminal struct {
-	*app
-	out, err bytes.Buffer
-	home     cloud.Home // where a test has one
+	*clitest.Terminal
+	home cloud.Home // where a test has one
 }
 
 func newTerminal(t *testing.T, h http.Handler) *terminal {
-	t.Helper()
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	term := &terminal{}
-	term.app = newApp(strings.NewReader(""), &term.out, &term.err, func(name string) string {
-		if name == "PARAGON_ENDPOINT" {
-			return server.URL
-		}
-		return ""
-	})
-	return term
+	return &terminal{Terminal: clitest.NewTerminal(t, newRoot, h)}
 }
 
 // A watch reads once a second, says when nobody answers, goes on when somebody
@@ -48,7 +37,7 @@ func TestWatch(t *testing.T) {
 		api.ServeHTTP(w, r)
 	}))
 	naps := 0
-	term.sleep = func(_ context.Context, d time.Duration) error {
+	term.Sleep = func(_ context.Context, d time.Duration) error {
 		if d != time.Second {
 			t.Errorf("slept %s", d)
 		}
@@ -59,31 +48,31 @@ func TestWatch(t *testing.T) {
 		}
 		return nil
 	}
-	if code := term.run(t.Context(), []string{"status", "--watch"}); code != exitOK {
-		t.Errorf("exit status %d: %s", code, &term.err)
+	if code := term.Run(t.Context(), []string{"status", "--watch"}); code != cli.ExitOK {
+		t.Errorf("exit status %d: %s", code, &term.Err)
 	}
-	if n := strings.Count(term.out.String(), "POOL"); n != 3 {
+	if n := strings.Count(term.Out.String(), "POOL"); n != 3 {
 		t.Errorf("%d readings, want 3 of 4", n)
 	}
-	if n := strings.Count(term.err.String(), "trying again"); n != 1 {
-		t.Errorf("said %d times that nobody answers: %s", n, &term.err)
+	if n := strings.Count(term.Err.String(), "trying again"); n != 1 {
+		t.Errorf("said %d times that nobody answers: %s", n, &term.Err)
 	}
 }
 
 func TestWatchAsJSONIsALineEach(t *testing.T) {
 	term := newTerminal(t, &clienttest.API{})
 	naps := 0
-	term.sleep = func(context.Context, time.Duration) error {
+	term.Sleep = func(context.Context, time.Duration) error {
 		if naps++; naps == 3 {
 			return errors.New("interrupted")
 		}
 		return nil
 	}
-	if code := term.run(t.Context(), []string{"status", "--watch", "--json"}); code != exitOK {
+	if code := term.Run(t.Context(), []string{"status", "--watch", "--json"}); code != cli.ExitOK {
 		t.Errorf("exit status %d", code)
 	}
-	if lines := strings.Count(term.out.String(), "\n"); lines != 3 || strings.Contains(term.out.String(), "\x1b") {
-		t.Errorf("%d lines: %q", lines, &term.out)
+	if lines := strings.Count(term.Out.String(), "\n"); lines != 3 || strings.Contains(term.Out.String(), "\x1b") {
+		t.Errorf("%d lines: %q", lines, &term.Out)
 	}
 }
 
@@ -93,32 +82,10 @@ func TestServersCannotWriteControlCharacters(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"id":"q1","state":"failed","failure":{"code":"x","detail":"\u001b[2Jgone\u009b"},"trail":[{"event":"placed","where":"a\u0007","why":"b\u001b"}]}`))
 	}))
-	if code := term.run(t.Context(), []string{"get", "q1"}); code != exitNoAnswer {
+	if code := term.Run(t.Context(), []string{"get", "q1"}); code != cli.ExitNoAnswer {
 		t.Errorf("exit status %d", code)
 	}
-	if strings.ContainsAny(term.out.String(), "\x1b\x07\u009b") {
-		t.Errorf("printed %q", &term.out)
-	}
-}
-
-// An interrupted load reports what it has.
-func TestInterruptedLoadReports(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	api := &clienttest.API{}
-	var asked atomic.Int64
-	term := newTerminal(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/queries" {
-			if asked.Add(1) == 3 {
-				cancel()
-			}
-		}
-		api.ServeHTTP(w, r)
-	}))
-	args := []string{"load", "--task", "fashion", "--rate", "500", "--for", "1h", "--max-outstanding", "1"}
-	if code := term.run(ctx, args); code != exitOK {
-		t.Errorf("exit status %d: %s", code, &term.err)
-	}
-	if !strings.Contains(term.out.String(), "stopped before its end") {
-		t.Errorf("printed %s", &term.out)
+	if strings.ContainsAny(term.Out.String(), "\x1b\x07\u009b") {
+		t.Errorf("printed %q", &term.Out)
 	}
 }

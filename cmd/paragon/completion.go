@@ -5,46 +5,25 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"paragon/shared/api"
+	"paragon/cmd/internal/cli"
 	"paragon/shared/client"
 )
 
-// completeIn bounds how long a press of the tab key may wait for the server.
-const completeIn = 2 * time.Second
-
-// completeNames completes --task and --model from the server, and the flags
-// whose values are known.
-func (a *app) completeNames(c *cobra.Command) {
-	complete := func(flag string, f cobra.CompletionFunc) {
-		if c.Flags().Lookup(flag) == nil {
-			return
-		}
-		if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
-			panic("paragon: complete --" + flag + ": " + err.Error()) // registered twice
-		}
+// completeIDs completes the ids of recent queries, newest first.
+func completeIDs(term *cli.Terminal) cobra.CompletionFunc {
+	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return recentIDs(c, term, given)
 	}
-	complete("task", a.completeModels(func(m api.Model) (string, string) { return m.Task, "" }))
-	complete("model", a.completeModels(func(m api.Model) (string, string) {
-		return m.Name, fmt.Sprintf("%s, %.1f %% right", m.Task, m.Accuracy.Top1Percent)
-	}))
-	fixed := func(values ...string) cobra.CompletionFunc {
-		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
-	}
-	complete("class", fixed("strict", "relaxed"))
-	complete("optimize", fixed("latency", "accuracy", "cost"))
 }
 
-// completeIDs completes the ids of recent queries, newest first.
-func (a *app) completeIDs(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), completeIn)
+	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
 	defer cancel()
-	cl, err := a.connect(ctx, client.Config{Attempts: 1})
+	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
 		return nil, directive
 	}
@@ -59,28 +38,4 @@ func (a *app) completeIDs(c *cobra.Command, given []string, _ string) ([]string,
 		}
 	}
 	return out, directive
-}
-
-// completeModels completes one name of each model that the server serves.
-// Without a server there is nothing to offer, and no noise on the terminal.
-func (a *app) completeModels(name func(api.Model) (value, note string)) cobra.CompletionFunc {
-	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), completeIn)
-		defer cancel()
-		cl, err := a.connect(ctx, client.Config{Attempts: 1})
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		models, err := cl.Models(ctx)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var out []string
-		for _, m := range models {
-			value, note := name(m)
-			out = append(out, strings.TrimSuffix(value+"\t"+note, "\t"))
-		}
-		slices.Sort(out)
-		return slices.Compact(out), cobra.ShellCompDirectiveNoFileComp
-	}
 }

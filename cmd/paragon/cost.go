@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/rightsizing"
@@ -69,12 +70,12 @@ const costExample = `  paragon cost                             # an idle month
   paragon cost --rate 1000 --path async --network public --json
   paragon cost --rate 2 --front lambda --overflow-path direct --workers 0`
 
-func (a *app) costCommand() *cobra.Command {
+func newCostCommand(term *cli.Terminal) *cobra.Command {
 	f := &costFlags{}
 	c := &cobra.Command{
 		Use: "cost", Short: "Preview the monthly bill of a deployment at a given load",
 		Long: costLong, Example: costExample, Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.cost(f) },
+		RunE: func(*cobra.Command, []string) error { return runCost(term, f) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.file, "cdk-json", "cdk.json", "file whose context describes the deployment")
@@ -92,11 +93,11 @@ func (a *app) costCommand() *cobra.Command {
 	fs.Float64Var(&f.inputKB, "input-kb", 1, "size of a query's input in KB")
 	fs.Float64Var(&f.resultKB, "result-kb", 0.3, "size of a query's result in KB")
 	fs.Float64Var(&f.keyed, "keyed-share", 0, "share of the queries with an Idempotency-Key")
-	fs.BoolVar(&a.json, "json", false, "print JSON")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) cost(f *costFlags) error {
+func runCost(term *cli.Terminal, f *costFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -107,11 +108,11 @@ func (a *app) cost(f *costFlags) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(b)
+	if term.JSON {
+		term.PrintJSON(b)
 		return nil
 	}
-	a.printBill(b)
+	printBill(term, b)
 	return nil
 }
 
@@ -129,7 +130,7 @@ func (f *costFlags) check() error {
 			low = "above 0"
 		}
 		if !(n.value >= 0 && n.value <= n.most) || n.above && n.value == 0 {
-			return usagef("--%s is %v: it is %s to %v", n.flag, n.value, low, n.most)
+			return cli.Usagef("--%s is %v: it is %s to %v", n.flag, n.value, low, n.most)
 		}
 	}
 	for _, c := range []struct {
@@ -142,7 +143,7 @@ func (f *costFlags) check() error {
 		{"overflow-path", f.over, []string{string(pricing.OverflowQueue), string(pricing.OverflowDirect)}},
 	} {
 		if !slices.Contains(c.choices, c.value) {
-			return usagef("--%s is %q: it is one of %s", c.flag, c.value, strings.TrimLeft(strings.Join(c.choices, ", "), ", "))
+			return cli.Usagef("--%s is %q: it is one of %s", c.flag, c.value, strings.TrimLeft(strings.Join(c.choices, ", "), ", "))
 		}
 	}
 	return nil

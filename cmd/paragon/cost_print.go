@@ -5,6 +5,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/core/pricing"
 )
 
@@ -40,13 +41,13 @@ type bill struct {
 	// BreakEven is the least rate from which on workers in front are no more
 	// expensive than the api function, queries a second; null where there is
 	// none. The other is the same where a worker is up anyway.
-	BreakEven       *float64   `json:"break_even_per_second"`
-	BreakEvenAnyway *float64   `json:"break_even_worker_anyway_per_second"`
-	PlainFunction   comparison `json:"plain_function"`
+	BreakEven       *float64      `json:"break_even_per_second"`
+	BreakEvenAnyway *float64      `json:"break_even_worker_anyway_per_second"`
+	PlainFunction   plainFunction `json:"plain_function"`
 }
 
-// comparison is with a plain function behind the same gateway.
-type comparison struct {
+// plainFunction is a comparison with a plain function behind the same gateway.
+type plainFunction struct {
 	Lines      []pricing.Line `json:"million"`
 	MillionUSD float64        `json:"million_usd"`
 	MonthUSD   float64        `json:"month_usd"`
@@ -83,14 +84,14 @@ func (f *costFlags) bill() (bill, error) {
 }
 
 // compare is of the stage that the flags ask for, which costs so much a month.
-func (f *costFlags) compare(s pricing.Stage, monthUSD float64) comparison {
+func (f *costFlags) compare(s pricing.Stage, monthUSD float64) plainFunction {
 	p := f.catalogue.Prices
 	plain := func(rate float64) float64 {
 		t := s.Traffic
 		t.PerSecond = rate
 		return pricing.Sum(pricing.PlainFunction(p, t, s.FunctionUSD)) * rate * pricing.SecondsPerMonth / 1e6
 	}
-	c := comparison{Lines: pricing.PlainFunction(p, s.Traffic, s.FunctionUSD), MonthUSD: plain(f.rate), ExcessMillionUSD: pricing.ExcessUSD(p, s)}
+	c := plainFunction{Lines: pricing.PlainFunction(p, s.Traffic, s.FunctionUSD), MonthUSD: plain(f.rate), ExcessMillionUSD: pricing.ExcessUSD(p, s)}
 	c.MillionUSD, c.Cheaper = pricing.Sum(c.Lines), c.MonthUSD < monthUSD
 	c.BreakEven = orNone(pricing.BreakEven(f.least(s.Traffic.Front, 0), plain))
 	return c
@@ -105,8 +106,8 @@ func orNone(perSecond float64, ok bool) *float64 {
 }
 
 // printBill prints a line a part, then the sums in words.
-func (a *app) printBill(b bill) {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+func printBill(term *cli.Terminal, b bill) {
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	if b.PerSecond > 0 {
 		printLines(w, "A MONTH", b.Compute)
 		printLines(w, "A MONTH, FIXED", b.Fixed)
@@ -115,25 +116,25 @@ func (a *app) printBill(b bill) {
 		printLines(w, "AN IDLE MONTH", b.IdleMonth)
 	}
 	if err := w.Flush(); err != nil {
-		fmt.Fprintf(a.err, "paragon: print the bill: %v\n", err)
+		fmt.Fprintf(term.Err, "paragon: print the bill: %v\n", err)
 		return
 	}
-	a.printf("At the prices %s, network %s, front %s. An idle month costs $%.2f, $%.2f of it for the machinery.\n",
+	term.Printf("At the prices %s, network %s, front %s. An idle month costs $%.2f, $%.2f of it for the machinery.\n",
 		b.Prices, b.Network, b.Front, b.IdleUSD, b.MachineryIdleUSD)
-	a.printf("Workers in front are the cheaper front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("Workers in front are the cheaper front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
-		a.printLoad(b)
+		printLoadOfBill(term, b)
 	}
 }
 
-func (a *app) printLoad(b bill) {
-	a.printf("At %.4g queries a second, path %s, answered by %s with %.4g workers, a month costs $%.2f: a million cost $%.2f in all, $%.2f of it for the machinery beside the fixed part.\n",
+func printLoadOfBill(term *cli.Terminal, b bill) {
+	term.Printf("At %.4g queries a second, path %s, answered by %s with %.4g workers, a month costs $%.2f: a million cost $%.2f in all, $%.2f of it for the machinery beside the fixed part.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
 	verdict := "is more expensive"
 	if b.PlainFunction.Cheaper {
 		verdict = "would be cheaper for you"
 	}
-	a.printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s the whole bill is less %s.\n",
+	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s the whole bill is less %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 

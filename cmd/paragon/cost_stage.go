@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"paragon/cmd/internal/cli"
 	"paragon/profiles"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/rightsizing"
@@ -21,7 +22,7 @@ import (
 func (f *costFlags) load() error {
 	raw, err := os.ReadFile(f.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return usagef("there is no %s: run this in the folder of the deployment, or name the file with --cdk-json", f.file)
+		return cli.Usagef("there is no %s: run this in the folder of the deployment, or name the file with --cdk-json", f.file)
 	}
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (f *costFlags) findModel() error {
 	if f.model != "" {
 		m, ok := f.catalogue.Model(f.model)
 		if !ok {
-			return usagef("catalogue %s has no model %q", f.catalogue.Name, f.model)
+			return cli.Usagef("catalogue %s has no model %q", f.catalogue.Name, f.model)
 		}
 		f.m = m
 		return nil
@@ -69,7 +70,7 @@ func (f *costFlags) findModel() error {
 	tasks := f.stage.Tasks
 	if f.task != "" {
 		if tasks = []string{f.task}; !slices.Contains(f.stage.Tasks, f.task) {
-			return usagef("--task is %q: the deployment has %v", f.task, f.stage.Tasks)
+			return cli.Usagef("--task is %q: the deployment has %v", f.task, f.stage.Tasks)
 		}
 	}
 	slowest := 0.0

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/core/pricing"
 )
 
@@ -17,11 +18,11 @@ import (
 func costOf(t *testing.T, args ...string) bill {
 	t.Helper()
 	term := newTerminal(t, nil)
-	if code := term.run(t.Context(), append([]string{"cost", "--cdk-json", "../../cdk.json", "--json"}, args...)); code != exitOK {
-		t.Fatalf("cost %v ended with %d: %s", args, code, term.err.String())
+	if code := term.Run(t.Context(), append([]string{"cost", "--cdk-json", "../../cdk.json", "--json"}, args...)); code != cli.ExitOK {
+		t.Fatalf("cost %v ended with %d: %s", args, code, term.Err.String())
 	}
 	var b bill
-	if err := json.Unmarshal(term.out.Bytes(), &b); err != nil {
+	if err := json.Unmarshal(term.Out.Bytes(), &b); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -94,8 +95,8 @@ func TestCostNamesABadFlag(t *testing.T) {
 		"--front": "nginx", "--path": "batch20", "--overflow-path": "both", "--network": "open", "--task": "none", "--model": "none",
 	} {
 		term := newTerminal(t, nil)
-		if code := term.run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", flag, value}); code != exitUsage || !strings.Contains(term.err.String(), strings.TrimPrefix(flag, "--")) {
-			t.Errorf("%s %s: exit %d, %s", flag, value, code, term.err.String())
+		if code := term.Run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", flag, value}); code != cli.ExitUsage || !strings.Contains(term.Err.String(), strings.TrimPrefix(flag, "--")) {
+			t.Errorf("%s %s: exit %d, %s", flag, value, code, term.Err.String())
 		}
 	}
 }
@@ -104,15 +105,15 @@ func TestThePrintedBillHasTheSums(t *testing.T) {
 	for _, args := range [][]string{{"--rate", "0"}, {"--rate", "100"}} {
 		b := costOf(t, args...)
 		term := newTerminal(t, nil)
-		if code := term.run(t.Context(), append([]string{"cost", "--cdk-json", "../../cdk.json"}, args...)); code != exitOK {
-			t.Fatalf("exit %d: %s", code, term.err.String())
+		if code := term.Run(t.Context(), append([]string{"cost", "--cdk-json", "../../cdk.json"}, args...)); code != cli.ExitOK {
+			t.Fatalf("exit %d: %s", code, term.Err.String())
 		}
 		shown := []string{usd(b.IdleUSD), usd(b.MachineryIdleUSD)}
 		if b.PerSecond > 0 {
 			shown = append(shown, usd(b.MonthUSD), usd(b.MachineryMillionUSD), usd(b.PlainFunction.MonthUSD), usd(b.PlainFunction.ExcessMillionUSD))
 		}
 		for _, s := range shown {
-			if !strings.Contains(term.out.String(), "$"+s) {
+			if !strings.Contains(term.Out.String(), "$"+s) {
 				t.Errorf("%v: $%s is not printed", args, s)
 			}
 		}
@@ -133,12 +134,12 @@ func TestCostReadsTheProfilesOfTheDeployment(t *testing.T) {
 	if err := os.WriteFile(file, bytes.Replace(context, []byte(`"profiles": ""`), []byte(`"profiles": "mine"`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []int{exitOK, exitFailure} {
+	for _, want := range []int{cli.ExitOK, cli.ExitFailure} {
 		term := newTerminal(t, nil)
-		if code := term.run(t.Context(), []string{"cost", "--cdk-json", file}); code != want {
-			t.Errorf("exit %d, want %d: %s", code, want, term.err.String())
+		if code := term.Run(t.Context(), []string{"cost", "--cdk-json", file}); code != want {
+			t.Errorf("exit %d, want %d: %s", code, want, term.Err.String())
 		}
-		if err := os.Remove(filepath.Join(folder, "mine", "prices.json")); err != nil && want == exitOK {
+		if err := os.Remove(filepath.Join(folder, "mine", "prices.json")); err != nil && want == cli.ExitOK {
 			t.Fatal(err)
 		}
 	}

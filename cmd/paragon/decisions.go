@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/core/decision"
 )
 
-// decisionsCommand is `paragon decisions`.
-func (a *app) decisionsCommand() *cobra.Command {
+// newDecisionsCommand is `paragon decisions`.
+func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 	pool, moves, limit := "", false, 20
 	c := &cobra.Command{
 		Use:   "decisions",
@@ -23,7 +24,7 @@ The id of a tick leads to all of it: paragon explain --tick ID.`,
 		Example: `  paragon decisions --moves
   paragon decisions --limit 100 --json | jq -r '.[].line'`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := a.desk(c.Context())
+			d, err := operationsOf(c.Context(), term)
 			if err != nil {
 				return err
 			}
@@ -31,7 +32,7 @@ The id of a tick leads to all of it: paragon explain --tick ID.`,
 			if err != nil {
 				return err
 			}
-			a.printDecisions(ds)
+			printDecisions(term, ds)
 			return nil
 		},
 	}
@@ -39,27 +40,27 @@ The id of a tick leads to all of it: paragon explain --tick ID.`,
 	f.StringVar(&pool, "pool", "", "the pool (default the first one)")
 	f.BoolVar(&moves, "moves", false, "only those that change the fleet")
 	f.IntVar(&limit, "limit", limit, "how many, 1 to 1000")
-	return a.clientCommand(c)
+	return term.ServerCommand(c)
 }
 
-func (a *app) printDecisions(ds []api.Decision) {
-	if a.json {
-		a.printJSON(ds)
+func printDecisions(term *cli.Terminal, ds []api.Decision) {
+	if term.JSON {
+		term.PrintJSON(ds)
 		return
 	}
 	for i := len(ds) - 1; i >= 0; i-- {
 		d := ds[i]
-		a.printf("%s  %s  %s", d.ID, d.At.Local().Format(time.TimeOnly), oneLine(d.Line))
+		term.Printf("%s  %s  %s", d.ID, d.At.Local().Format(time.TimeOnly), cli.OneLine(d.Line))
 		if d.Outcome != "" {
-			a.printf(" [%s]", oneLine(d.Outcome))
+			term.Printf(" [%s]", cli.OneLine(d.Outcome))
 		}
-		a.printf("\n")
+		term.Printf("\n")
 	}
 }
 
 // explainTick tells one decision of the controller.
-func (a *app) explainTick(ctx context.Context, id string) error {
-	desk, err := a.desk(ctx)
+func explainTick(ctx context.Context, term *cli.Terminal, id string) error {
+	desk, err := operationsOf(ctx, term)
 	if err != nil {
 		return err
 	}
@@ -67,19 +68,19 @@ func (a *app) explainTick(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(d)
+	if term.JSON {
+		term.PrintJSON(d)
 		return nil
 	}
-	a.printf("%s", d.Explanation)
+	term.Printf("%s", d.Explanation)
 	if d.Outcome != "" {
-		a.printf("outcome    %s\n", oneLine(d.Outcome))
+		term.Printf("outcome    %s\n", cli.OneLine(d.Outcome))
 	}
 	return nil
 }
 
-// replayDecisionCommand is `paragon replay-decision`.
-func (a *app) replayDecisionCommand() *cobra.Command {
+// newReplayDecisionCommand is `paragon replay-decision`.
+func newReplayDecisionCommand(term *cli.Terminal) *cobra.Command {
 	file := ""
 	c := &cobra.Command{
 		Use:   "replay-decision [ID]",
@@ -91,21 +92,21 @@ this version of Paragon would decide otherwise.`,
   paragon replay-decision --file record.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
-			raw, err := a.record(c.Context(), file, ids)
+			raw, err := readRecord(c.Context(), term, file, ids)
 			if err != nil {
 				return err
 			}
-			return a.replayDecision(raw)
+			return runReplayDecision(term, raw)
 		},
 	}
 	c.Flags().StringVar(&file, "file", "", "file with a record, instead of an id")
-	return a.clientCommand(c)
+	return term.ServerCommand(c)
 }
 
-// record reads the record to replay.
-func (a *app) record(ctx context.Context, file string, ids []string) ([]byte, error) {
+// readRecord reads the record to replay.
+func readRecord(ctx context.Context, term *cli.Terminal, file string, ids []string) ([]byte, error) {
 	if (file == "") == (len(ids) == 0) {
-		return nil, usagef("name a decision by its id, or a file with its record")
+		return nil, cli.Usagef("name a decision by its id, or a file with its record")
 	}
 	if file != "" {
 		raw, err := os.ReadFile(file)
@@ -114,7 +115,7 @@ func (a *app) record(ctx context.Context, file string, ids []string) ([]byte, er
 		}
 		return raw, nil
 	}
-	desk, err := a.desk(ctx)
+	desk, err := operationsOf(ctx, term)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (a *app) record(ctx context.Context, file string, ids []string) ([]byte, er
 	return d.Record, err
 }
 
-func (a *app) replayDecision(raw []byte) error {
+func runReplayDecision(term *cli.Terminal, raw []byte) error {
 	again, same, err := decision.Replay(raw)
 	if err != nil {
 		return err
@@ -131,11 +132,11 @@ func (a *app) replayDecision(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	a.printf("%s\n", r)
+	term.Printf("%s\n", r)
 	if !same {
-		a.printf("stored: %s\nagain:  %s\n", raw, again)
+		term.Printf("stored: %s\nagain:  %s\n", raw, again)
 		return fmt.Errorf("the decision comes out otherwise: another version of Paragon made it, or the record was changed")
 	}
-	a.printf("the same, to the byte (%d bytes)\n", len(again))
+	term.Printf("the same, to the byte (%d bytes)\n", len(again))
 	return nil
 }

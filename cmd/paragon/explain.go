@@ -8,11 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/client"
 	"paragon/shared/core/selection"
 )
 
-func (a *app) explainCommand() *cobra.Command {
+func newExplainCommand(term *cli.Terminal) *cobra.Command {
 	tick := false
 	c := &cobra.Command{
 		Use:   "explain ID",
@@ -30,18 +31,18 @@ clamped, and what was done.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
 			if tick {
-				return a.explainTick(c.Context(), ids[0])
+				return explainTick(c.Context(), term, ids[0])
 			}
-			return a.explain(c.Context(), ids[0])
+			return runExplain(c.Context(), term, ids[0])
 		},
 	}
 	c.Flags().BoolVar(&tick, "tick", false, "the id is that of a decision of the controller")
-	c.ValidArgsFunction = a.completeIDs
-	return a.clientCommand(c)
+	c.ValidArgsFunction = completeIDs(term)
+	return term.ServerCommand(c)
 }
 
-func (a *app) explain(ctx context.Context, id string) error {
-	cl, err := a.connect(ctx, client.Config{})
+func runExplain(ctx context.Context, term *cli.Terminal, id string) error {
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
@@ -49,18 +50,18 @@ func (a *app) explain(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(e)
+	if term.JSON {
+		term.PrintJSON(e)
 		return nil
 	}
-	a.printStory(e.Query)
-	a.printf("\nChosen: %s. Predicted: %.4g ms.\n", oneLine(e.Choice), e.PredictedMS)
+	printStory(term, e.Query)
+	term.Printf("\nChosen: %s. Predicted: %.4g ms.\n", cli.OneLine(e.Choice), e.PredictedMS)
 	if len(e.Candidates) == 0 {
-		a.printf("Nothing would meet its bounds now.\n")
+		term.Printf("Nothing would meet its bounds now.\n")
 		return nil
 	}
-	a.printf("As it stands now:\n")
-	return printCandidates(a.out, e.Candidates, len(e.Candidates))
+	term.Printf("As it stands now:\n")
+	return printCandidates(term.Out, e.Candidates, len(e.Candidates))
 }
 
 // printCandidates prints at most so many candidates as a table.

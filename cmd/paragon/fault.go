@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client"
 )
@@ -22,42 +23,42 @@ launched from then on, until it is cleared or for the next so many (--launches).
 
 A home in an account takes no faults.`
 
-// faultCommand is `paragon fault`.
-func (a *app) faultCommand() *cobra.Command {
+// newFaultCommand is `paragon fault`.
+func newFaultCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "fault", Short: "Have something go wrong with the fleet of one machine", Long: faultLong,
 		Example: `  paragon fault slow-boot 600
   paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H
   paragon fault clear`,
-		Args: a.knownCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: cli.KnownCommand,
+		RunE: cli.Help,
 	}
-	c.AddCommand(a.faultListCommand(), a.faultClearCommand(),
-		a.launchFault(api.NoCapacity, "", "Refuse every launch, as for want of capacity"),
-		a.launchFault(api.LaunchFails, "", "Refuse the next launch"),
-		a.launchFault(api.NeverReady, "", "Have machines boot for ever"),
-		a.launchFault(api.SlowBoot, "SECONDS", "Have machines take so much longer to boot"),
-		a.launchFault(api.DieAfter, "SECONDS", "Have workers killed so long after they came up"),
-		a.launchFault(api.SpotAfter, "SECONDS", "Have workers get a spot notice so long after they came up"),
-		a.otherFault(api.SpotNotice+" WORKER", "Give a worker its spot notice: it has two minutes to leave", "  paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H", 1,
+	c.AddCommand(newFaultListCommand(term), newFaultClearCommand(term),
+		newLaunchFaultCommand(term, api.NoCapacity, "", "Refuse every launch, as for want of capacity"),
+		newLaunchFaultCommand(term, api.LaunchFails, "", "Refuse the next launch"),
+		newLaunchFaultCommand(term, api.NeverReady, "", "Have machines boot for ever"),
+		newLaunchFaultCommand(term, api.SlowBoot, "SECONDS", "Have machines take so much longer to boot"),
+		newLaunchFaultCommand(term, api.DieAfter, "SECONDS", "Have workers killed so long after they came up"),
+		newLaunchFaultCommand(term, api.SpotAfter, "SECONDS", "Have workers get a spot notice so long after they came up"),
+		newFaultKindCommand(term, api.SpotNotice+" WORKER", "Give a worker its spot notice: it has two minutes to leave", "  paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H", 1,
 			func(given []string) (api.Fault, error) { return api.Fault{Kind: api.SpotNotice, Worker: given[0]}, nil }),
-		a.otherFault(api.Group+" MIN MAX", "Give the group other limits", "  paragon fault group 0 3", 2, groupFault),
+		newFaultKindCommand(term, api.Group+" MIN MAX", "Give the group other limits", "  paragon fault group 0 3", 2, groupFault),
 	)
 	return c
 }
 
-// launchFault is the command of a fault of launches.
-func (a *app) launchFault(kind, takes, short string) *cobra.Command {
+// newLaunchFaultCommand is the command of a fault of launches.
+func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra.Command {
 	launches, use, example, args := 0, kind, "  paragon fault "+kind, 0
 	if takes != "" {
 		use, example, args = kind+" "+takes, example+" 60", 1
 	}
-	c := a.otherFault(use, short, example, args, func(given []string) (api.Fault, error) {
+	c := newFaultKindCommand(term, use, short, example, args, func(given []string) (api.Fault, error) {
 		f := api.Fault{Kind: kind, Launches: launches}
 		if len(given) == 1 {
 			s, err := strconv.ParseFloat(given[0], 64)
 			if err != nil || math.IsNaN(s) || math.IsInf(s, 0) {
-				return f, usagef("%q is no number of seconds", given[0])
+				return f, cli.Usagef("%q is no number of seconds", given[0])
 			}
 			f.Seconds = s
 		}
@@ -71,15 +72,15 @@ func (a *app) launchFault(kind, takes, short string) *cobra.Command {
 	return c
 }
 
-// otherFault is a command that tells one fault, made of its arguments.
-func (a *app) otherFault(use, short, example string, args int, fault func(given []string) (api.Fault, error)) *cobra.Command {
-	return a.clientCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
+// newFaultKindCommand is a command that tells one fault, made of its arguments.
+func newFaultKindCommand(term *cli.Terminal, use, short, example string, args int, fault func(given []string) (api.Fault, error)) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
 		RunE: func(c *cobra.Command, given []string) error {
 			f, err := fault(given)
 			if err != nil {
 				return err
 			}
-			return a.onFaults(c.Context(), func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.SetFault(ctx, f) })
+			return onFaults(c.Context(), term, func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.SetFault(ctx, f) })
 		}})
 }
 
@@ -87,32 +88,32 @@ func groupFault(given []string) (api.Fault, error) {
 	least, err := strconv.Atoi(given[0])
 	most, err2 := strconv.Atoi(given[1])
 	if errors.Join(err, err2) != nil {
-		return api.Fault{}, usagef("%q and %q are not two numbers of workers", given[0], given[1])
+		return api.Fault{}, cli.Usagef("%q and %q are not two numbers of workers", given[0], given[1])
 	}
 	return api.Fault{Kind: api.Group, Min: least, Max: most}, nil
 }
 
-func (a *app) faultListCommand() *cobra.Command {
-	return a.clientCommand(&cobra.Command{Use: "list", Short: "List what goes wrong, the group's limits and the workers", Example: "  paragon fault list",
+func newFaultListCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{Use: "list", Short: "List what goes wrong, the group's limits and the workers", Example: "  paragon fault list",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.onFaults(c.Context(), func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.Faults(ctx) })
+			return onFaults(c.Context(), term, func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.Faults(ctx) })
 		}})
 }
 
-func (a *app) faultClearCommand() *cobra.Command {
-	return a.clientCommand(&cobra.Command{Use: "clear [KIND]", Short: "End a kind of fault, or all of them", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
+func newFaultClearCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{Use: "clear [KIND]", Short: "End a kind of fault, or all of them", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, given []string) error {
 			kind := ""
 			if len(given) == 1 {
 				kind = given[0]
 			}
-			return a.onFaults(c.Context(), func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.ClearFaults(ctx, kind) })
+			return onFaults(c.Context(), term, func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.ClearFaults(ctx, kind) })
 		}})
 }
 
 // onFaults does one thing to the faults and prints how they then are.
-func (a *app) onFaults(ctx context.Context, do func(context.Context, *client.Client) (api.Faults, error)) error {
-	cl, err := a.connect(ctx, client.Config{})
+func onFaults(ctx context.Context, term *cli.Terminal, do func(context.Context, *client.Client) (api.Faults, error)) error {
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
@@ -123,26 +124,26 @@ func (a *app) onFaults(ctx context.Context, do func(context.Context, *client.Cli
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(now)
+	if term.JSON {
+		term.PrintJSON(now)
 		return nil
 	}
-	return a.printFaults(now)
+	return printFaults(term, now)
 }
 
-func (a *app) printFaults(now api.Faults) error {
+func printFaults(term *cli.Terminal, now api.Faults) error {
 	if len(now.Faults) == 0 {
-		a.printf("nothing goes wrong with launches\n")
+		term.Printf("nothing goes wrong with launches\n")
 	}
 	for _, f := range now.Faults {
-		a.printf("%s%s%s\n", oneLine(f.Kind), unless(f.Seconds == 0, " by %g s", f.Seconds), unless(f.Launches == 0, ", %d launches more", f.Launches))
+		term.Printf("%s%s%s\n", cli.OneLine(f.Kind), unless(f.Seconds == 0, " by %g s", f.Seconds), unless(f.Launches == 0, ", %d launches more", f.Launches))
 	}
 	g := now.Group
-	a.printf("the group allows %d to %d workers, %d are desired\n", g.Min, g.Max, g.Desired)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	term.Printf("the group allows %d to %d workers, %d are desired\n", g.Min, g.Max, g.Desired)
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "WORKER\tSTATE")
 	for _, one := range now.Workers {
-		fmt.Fprintf(w, "%s\t%s\n", oneLine(one.ID), oneLine(one.State))
+		fmt.Fprintf(w, "%s\t%s\n", cli.OneLine(one.ID), cli.OneLine(one.State))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the workers: %w", err)

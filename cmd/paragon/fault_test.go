@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client/clienttest"
 )
@@ -35,15 +36,15 @@ func TestFaultCommands(t *testing.T) {
 		{"clear slow-boot", "DELETE /local/faults?kind=slow-boot", api.Fault{}},
 	} {
 		term := newTerminal(t, server)
-		if code := term.run(t.Context(), append([]string{"fault"}, strings.Fields(tc.typed)...)); code != exitOK {
-			t.Errorf("fault %s: exit status %d: %s", tc.typed, code, &term.err)
+		if code := term.Run(t.Context(), append([]string{"fault"}, strings.Fields(tc.typed)...)); code != cli.ExitOK {
+			t.Errorf("fault %s: exit status %d: %s", tc.typed, code, &term.Err)
 		}
 		if call != tc.call || told != tc.told {
 			t.Errorf("fault %s did %s with %+v, want %s with %+v", tc.typed, call, told, tc.call, tc.told)
 		}
 		const printed = "slow-boot by 60 s, 2 launches more\nthe group allows 0 to 64 workers, 2 are desired\nWORKER  STATE\nw-1     ready\n"
-		if term.out.String() != printed {
-			t.Errorf("fault %s printed\n%s", tc.typed, &term.out)
+		if term.Out.String() != printed {
+			t.Errorf("fault %s printed\n%s", tc.typed, &term.Out)
 		}
 	}
 }
@@ -59,12 +60,12 @@ func TestFaultsTypedWrong(t *testing.T) {
 		"fault no-capacity now": "--help",
 	} {
 		term := newTerminal(t, &clienttest.API{})
-		if code := term.run(t.Context(), strings.Fields(typed)); code != exitUsage || !strings.Contains(term.err.String(), say) {
-			t.Errorf("%s: exit status %d, %s", typed, code, &term.err)
+		if code := term.Run(t.Context(), strings.Fields(typed)); code != cli.ExitUsage || !strings.Contains(term.Err.String(), say) {
+			t.Errorf("%s: exit status %d, %s", typed, code, &term.Err)
 		}
 	}
 	term := newTerminal(t, &clienttest.API{})
-	if code := term.run(t.Context(), []string{"fault", "list"}); code == exitOK || !strings.Contains(term.err.String(), "takes no faults") {
-		t.Errorf("a home in an account: exit status %d, %s", code, &term.err)
+	if code := term.Run(t.Context(), []string{"fault", "list"}); code == cli.ExitOK || !strings.Contains(term.Err.String(), "takes no faults") {
+		t.Errorf("a home in an account: exit status %d, %s", code, &term.Err)
 	}
 }

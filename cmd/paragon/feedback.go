@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/client"
 	"paragon/shared/core/feedback"
 )
@@ -16,7 +17,7 @@ type feedbackFlags struct {
 	receipt      string
 }
 
-func (a *app) feedbackCommand() *cobra.Command {
+func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 	f := &feedbackFlags{}
 	c := &cobra.Command{
 		Use:   "feedback {--right | --wrong | --label LABEL} ID",
@@ -30,14 +31,14 @@ that came with the answer (submit --json prints it).`,
 		Example: `  paragon feedback --right q01jd3v7
   paragon feedback --label bag --receipt mQ8x1x3x q01jd3v7`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, ids []string) error { return a.feedback(c.Context(), f, ids[0]) },
+		RunE: func(c *cobra.Command, ids []string) error { return runFeedback(c.Context(), term, f, ids[0]) },
 	}
-	c.ValidArgsFunction = a.completeIDs
+	c.ValidArgsFunction = completeIDs(term)
 	c.Flags().BoolVar(&f.right, "right", false, "the answer was right")
 	c.Flags().BoolVar(&f.wrong, "wrong", false, "the answer was wrong")
 	c.Flags().StringVar(&f.label, "label", "", "what it really is")
 	c.Flags().StringVar(&f.receipt, "receipt", "", "the receipt that came with the answer; needed for one that was not stored")
-	return a.clientCommand(c)
+	return term.ServerCommand(c)
 }
 
 func (f *feedbackFlags) opinion() (feedback.Opinion, error) {
@@ -48,7 +49,7 @@ func (f *feedbackFlags) opinion() (feedback.Opinion, error) {
 		}
 	}
 	if said != 1 {
-		return feedback.Opinion{}, usagef("say one of --right, --wrong and --label")
+		return feedback.Opinion{}, cli.Usagef("say one of --right, --wrong and --label")
 	}
 	if f.label != "" {
 		return feedback.Opinion{Label: f.label}, nil
@@ -56,22 +57,22 @@ func (f *feedbackFlags) opinion() (feedback.Opinion, error) {
 	return feedback.Opinion{Correct: &f.right}, nil
 }
 
-func (a *app) feedback(ctx context.Context, f *feedbackFlags, id string) error {
+func runFeedback(ctx context.Context, term *cli.Terminal, f *feedbackFlags, id string) error {
 	o, err := f.opinion()
 	if err != nil {
 		return err
 	}
-	cl, err := a.connect(ctx, client.Config{})
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
 	if err := cl.Feedback(ctx, id, f.receipt, o); err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(map[string]string{"id": id, "feedback": "counted"})
+	if term.JSON {
+		term.PrintJSON(map[string]string{"id": id, "feedback": "counted"})
 		return nil
 	}
-	a.printf("Counted.\n")
+	term.Printf("Counted.\n")
 	return nil
 }

@@ -8,11 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client"
 )
 
-func (a *app) getCommand() *cobra.Command {
+func newGetCommand(term *cli.Terminal) *cobra.Command {
 	wait := 0.0
 	c := &cobra.Command{
 		Use:   "get [flags] ID...",
@@ -27,36 +28,36 @@ its way with the reason. With --json each query is one line.`,
 			if err := checkWait(wait); err != nil {
 				return err
 			}
-			return a.get(c.Context(), ids, time.Duration(wait*float64(time.Second)))
+			return runGet(c.Context(), term, ids, time.Duration(wait*float64(time.Second)))
 		},
 	}
-	c.ValidArgsFunction = a.completeIDs
+	c.ValidArgsFunction = completeIDs(term)
 	c.Flags().Float64Var(&wait, "wait", 0, "seconds to wait for queries that are not finished")
-	return a.clientCommand(c)
+	return term.ServerCommand(c)
 }
 
-func (a *app) get(ctx context.Context, ids []string, wait time.Duration) error {
-	return a.each(ctx, ids, func(cl *client.Client, id string) (submitted, error) {
-		end := a.now().Add(wait)
-		q, err := cl.Get(ctx, id, min(wait, longestWait))
-		if left := end.Sub(a.now()); err == nil && left > 0 {
+func runGet(ctx context.Context, term *cli.Terminal, ids []string, wait time.Duration) error {
+	return eachQuery(ctx, term, ids, func(cl *client.Client, id string) (submitted, error) {
+		end := term.Now().Add(wait)
+		q, err := cl.Get(ctx, id, min(wait, cli.LongestWait))
+		if left := end.Sub(term.Now()); err == nil && left > 0 {
 			q, err = await(ctx, cl, q, left)
 		}
 		return ended(id, q), err
-	}, a.printStory)
+	}, func(q api.Query) { printStory(term, q) })
 }
 
-// each does something with several queries by id and shows them in order.
-func (a *app) each(ctx context.Context, ids []string, do func(*client.Client, string) (submitted, error), show func(api.Query)) error {
-	cl, err := a.connect(ctx, client.Config{})
+// eachQuery does something with several queries by id and shows them in order.
+func eachQuery(ctx context.Context, term *cli.Terminal, ids []string, do func(*client.Client, string) (submitted, error), show func(api.Query)) error {
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
 	print := func(s submitted) {
-		if a.json {
-			a.printJSON(queryOrProblem(s))
+		if term.JSON {
+			term.PrintJSON(queryOrProblem(s))
 		} else if s.err != nil {
-			a.printf("%s: %s\n", oneLine(s.File), oneLine(s.err.Error()))
+			term.Printf("%s: %s\n", cli.OneLine(s.File), cli.OneLine(s.err.Error()))
 		} else {
 			show(*s.Query)
 		}
@@ -79,12 +80,12 @@ func queryOrProblem(s submitted) any {
 }
 
 // printStory tells one query: a line of summary, then its way.
-func (a *app) printStory(q api.Query) {
-	a.printf("%s  %s\n", q.ID, strings.TrimSuffix(summary(q), " · "+q.ID))
-	a.printf("  %10s  accepted%s\n", "0", needed(q))
-	a.printf("%s", oneLines(story(q)))
+func printStory(term *cli.Terminal, q api.Query) {
+	term.Printf("%s  %s\n", q.ID, strings.TrimSuffix(summary(q), " · "+q.ID))
+	term.Printf("  %10s  accepted%s\n", "0", needed(q))
+	term.Printf("%s", oneLines(story(q)))
 	if q.FinishedAt != nil {
-		a.printf("  %10s  %s%s\n", "+"+milliseconds(orZero(q.LatencyMS)), q.State, spent(q))
+		term.Printf("  %10s  %s%s\n", "+"+cli.Milliseconds(orZero(q.LatencyMS)), q.State, spent(q))
 	}
 }
 
@@ -93,7 +94,7 @@ func needed(q api.Query) string {
 	if q.Class == "" {
 		return ""
 	}
-	bound := milliseconds(float64(q.DeadlineAt.Sub(q.AcceptedAt)) / float64(time.Millisecond))
+	bound := cli.Milliseconds(float64(q.DeadlineAt.Sub(q.AcceptedAt)) / float64(time.Millisecond))
 	return fmt.Sprintf(" as %s, bound %s, model %s", q.Class, bound, q.Model)
 }
 
@@ -102,14 +103,14 @@ func spent(q api.Query) string {
 	if orZero(q.ComputeMS) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s queued, %s computing)", milliseconds(orZero(q.QueueMS)), milliseconds(orZero(q.ComputeMS)))
+	return fmt.Sprintf(" (%s queued, %s computing)", cli.Milliseconds(orZero(q.QueueMS)), cli.Milliseconds(orZero(q.ComputeMS)))
 }
 
 // oneLines is oneLine for text of several lines.
 func oneLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = oneLine(lines[i])
+		lines[i] = cli.OneLine(lines[i])
 	}
 	return strings.Join(lines, "\n")
 }

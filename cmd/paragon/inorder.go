@@ -2,13 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
+	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
-
-// atOnce bounds the queries of one command that are in progress together.
-const atOnce = 16
 
 // submitted is what became of one file or id; --json prints it of a file.
 type submitted struct {
@@ -34,7 +35,7 @@ func refused(name string, err error) submitted {
 // from being done. It returns the first error, else that some had no answer.
 func inOrder(names []string, work func(name string) submitted, print func(submitted)) error {
 	done := make([]chan submitted, len(names))
-	places := make(chan struct{}, atOnce)
+	places := make(chan struct{}, cli.AtOnce)
 	for i := range names {
 		done[i] = make(chan submitted, 1)
 	}
@@ -57,7 +58,21 @@ func inOrder(names []string, work func(name string) submitted, print func(submit
 		}
 	}
 	if first == nil && none > 0 {
-		return &noAnswerError{queries: none, of: len(names)}
+		return &cli.NoAnswer{Queries: none, Of: len(names)}
 	}
 	return first
+}
+
+// problemOf gives the JSON of an error for programs: the server's problem as
+// it came, or our own words in the same shape.
+func problemOf(err error) json.RawMessage {
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		p = &client.Problem{Problem: api.Problem{Type: "about:blank", Title: "not sent", Detail: err.Error()}}
+	}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return json.RawMessage(fmt.Sprintf("%q", err.Error()))
+	}
+	return raw
 }

@@ -1,21 +1,11 @@
 // Command paragon is Paragon from a terminal: it brings the whole of it up on
-// one machine, submits queries, reads what became of them and drives load.
+// one machine, submits queries, reads what became of them and runs a stage.
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"paragon/cmd/internal/cli"
 )
 
-func main() { os.Exit(run()) }
-
-// run does the command that was typed and returns the exit status. A first
-// interrupt ends the command in order, a second one at once.
-func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	return newApp(os.Stdin, os.Stdout, os.Stderr, os.Getenv).run(ctx, os.Args[1:])
-}
+func main() { os.Exit(cli.Main(newRoot)) }

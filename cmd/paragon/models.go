@@ -7,25 +7,26 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
 
-func (a *app) modelsCommand() *cobra.Command {
-	return a.clientCommand(&cobra.Command{
+func newModelsCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
 		Use:   "models",
 		Short: "List the models that are served, by task",
 		Long: `List the models that are served, by task: accuracy, memory, and the 99th
 percentile of the service time on a worker and on the inference functions.`,
 		Example: `  paragon models
   paragon models --json | jq -r '.[].name'`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.models(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error { return runModels(c.Context(), term) },
 	})
 }
 
-func (a *app) models(ctx context.Context) error {
-	cl, err := a.connect(ctx, client.Config{})
+func runModels(ctx context.Context, term *cli.Terminal) error {
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
@@ -33,11 +34,11 @@ func (a *app) models(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(models)
+	if term.JSON {
+		term.PrintJSON(models)
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tMODEL\tACCURACY\tMEMORY\tWORKER P99\tFUNCTION P99")
 	for _, m := range models {
 		fmt.Fprintf(w, "%s\t%s\t%.2f %%\t%d MB\t%s\t%s\n", m.Task, m.Name, m.Accuracy.Top1Percent, m.MemoryMB,
@@ -63,7 +64,7 @@ func span(m api.Model, kind query.RunnerKind) string {
 	case high == 0:
 		return "-"
 	case low == high:
-		return milliseconds(low)
+		return cli.Milliseconds(low)
 	}
-	return milliseconds(low) + " to " + milliseconds(high)
+	return cli.Milliseconds(low) + " to " + cli.Milliseconds(high)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/cmd/internal/cli"
 	"paragon/docs"
 	"paragon/profiles"
 	"paragon/shared/api"
@@ -70,10 +71,10 @@ func operated(t *testing.T) *terminal {
 // says runs a command and wants its status and some of its output.
 func (term *terminal) says(t *testing.T, code int, want string, args ...string) string {
 	t.Helper()
-	term.out.Reset()
-	term.err.Reset()
-	got := term.run(t.Context(), args)
-	text := term.out.String() + term.err.String()
+	term.Out.Reset()
+	term.Err.Reset()
+	got := term.Run(t.Context(), args)
+	text := term.Out.String() + term.Err.String()
 	if got != code || !strings.Contains(text, want) {
 		t.Errorf("paragon %s: status %d, want %d with %q:\n%s", strings.Join(args, " "), got, code, want, text)
 	}
@@ -82,18 +83,18 @@ func (term *terminal) says(t *testing.T, code int, want string, args ...string) 
 
 func TestTune(t *testing.T) {
 	term := operated(t)
-	term.says(t, exitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
-	term.says(t, exitFailure, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "--", "-1")
-	term.says(t, exitUsage, "there is no setting", "tune", "set", "colour", "green")
-	term.says(t, exitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
-	term.says(t, exitOK, "max_workers: 7 -> 9", "tune", "set", "max_workers", "9")
-	term.says(t, exitOK, "max_workers: 9 -> 7", "tune", "rollback", "max_workers")
-	term.says(t, exitOK, "- max_workers=20\n+ max_workers=7", "tune", "diff")
-	if text := term.says(t, exitOK, "max_workers", "tune", "list"); strings.Contains(text, "tick_seconds") {
+	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
+	term.says(t, cli.ExitFailure, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "--", "-1")
+	term.says(t, cli.ExitUsage, "there is no setting", "tune", "set", "colour", "green")
+	term.says(t, cli.ExitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
+	term.says(t, cli.ExitOK, "max_workers: 7 -> 9", "tune", "set", "max_workers", "9")
+	term.says(t, cli.ExitOK, "max_workers: 9 -> 7", "tune", "rollback", "max_workers")
+	term.says(t, cli.ExitOK, "- max_workers=20\n+ max_workers=7", "tune", "diff")
+	if text := term.says(t, cli.ExitOK, "max_workers", "tune", "list"); strings.Contains(text, "tick_seconds") {
 		t.Errorf("a setting with its default is listed:\n%s", text)
 	}
-	term.says(t, exitOK, "tick_seconds", "tune", "list", "--all")
-	if n := strings.Count(term.says(t, exitOK, "version 3", "tune", "history", "max_workers"), "\n"); n != 3 {
+	term.says(t, cli.ExitOK, "tick_seconds", "tune", "list", "--all")
+	if n := strings.Count(term.says(t, cli.ExitOK, "version 3", "tune", "history", "max_workers"), "\n"); n != 3 {
 		t.Errorf("%d changes", n)
 	}
 }
@@ -106,25 +107,25 @@ func TestRedrive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	term.says(t, exitUsage, "--queue is overflow or work", "redrive", "--queue", "dead-letters")
-	term.says(t, exitUsage, "--limit is from 1", "redrive", "--limit", "0")
-	if text := term.says(t, exitOK, "12 would be submitted again", "redrive", "--dry-run"); !strings.Contains(text, "dead letters that wait: 12") {
+	term.says(t, cli.ExitUsage, "--queue is overflow or work", "redrive", "--queue", "dead-letters")
+	term.says(t, cli.ExitUsage, "--limit is from 1", "redrive", "--limit", "0")
+	if text := term.says(t, cli.ExitOK, "12 would be submitted again", "redrive", "--dry-run"); !strings.Contains(text, "dead letters that wait: 12") {
 		t.Errorf("printed %s", text)
 	}
-	term.says(t, exitOK, "1 submitted again, 0 dropped; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
-	term.says(t, exitOK, `"fate":"resubmitted","queue":"work-relaxed-general"`, "redrive", "--json")
-	term.json = false
-	term.says(t, exitOK, "0 submitted again", "redrive")
+	term.says(t, cli.ExitOK, "1 submitted again, 0 dropped; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
+	term.says(t, cli.ExitOK, `"fate":"resubmitted","queue":"work-relaxed-general"`, "redrive", "--json")
+	term.JSON = false
+	term.says(t, cli.ExitOK, "0 submitted again", "redrive")
 }
 
 func TestDecisions(t *testing.T) {
 	term := operated(t)
-	id := regexp.MustCompile(`\S+-general`).FindString(term.says(t, exitOK, "keep 0 workers", "decisions"))
-	term.says(t, exitOK, "settings version 0", "explain", "--tick", id)
-	term.says(t, exitOK, "the same, to the byte", "replay-decision", id)
-	term.says(t, exitFailure, "no such decision", "replay-decision", "none")
-	term.says(t, exitUsage, "name a decision", "replay-decision")
-	term.says(t, exitOK, "[]", "decisions", "--moves", "--json")
+	id := regexp.MustCompile(`\S+-general`).FindString(term.says(t, cli.ExitOK, "keep 0 workers", "decisions"))
+	term.says(t, cli.ExitOK, "settings version 0", "explain", "--tick", id)
+	term.says(t, cli.ExitOK, "the same, to the byte", "replay-decision", id)
+	term.says(t, cli.ExitFailure, "no such decision", "replay-decision", "none")
+	term.says(t, cli.ExitUsage, "name a decision", "replay-decision")
+	term.says(t, cli.ExitOK, "[]", "decisions", "--moves", "--json")
 }
 
 // letters is a queue of dead letters that says that fewer wait than do.
@@ -144,11 +145,11 @@ func (l *letters) Redrive(_ context.Context, _ string, limit int) (api.DeadLette
 }
 
 func TestEveryDeadLetterIsPutBackThoughFewerAreCounted(t *testing.T) {
-	all, err := operated(t).putBack(t.Context(), &letters{left: 25}, &redriveFlags{limit: 100})
+	all, err := putBack(t.Context(), operated(t).Terminal.Terminal, &letters{left: 25}, &redriveFlags{limit: 100})
 	if err != nil || len(all.Letters) != 25 {
 		t.Errorf("%d letters, error %v", len(all.Letters), err)
 	}
-	some, err := operated(t).putBack(t.Context(), &letters{left: 25}, &redriveFlags{limit: 12})
+	some, err := putBack(t.Context(), operated(t).Terminal.Terminal, &letters{left: 25}, &redriveFlags{limit: 12})
 	if err != nil || len(some.Letters) > 12 {
 		t.Errorf("%d letters above the limit, error %v", len(some.Letters), err)
 	}

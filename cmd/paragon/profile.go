@@ -11,10 +11,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/measure"
 )
 
@@ -60,15 +59,15 @@ const profileExample = `  paragon profile --catalogue fashion
   paragon profile --resource auto --out profiles/fashion/latency-c5.json
   paragon profile --lambda prod --memory 512,1769 --out profiles/fashion/latency-lambda.json`
 
-func (a *app) profileCommand() *cobra.Command {
+func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	f := &profileFlags{}
 	c := &cobra.Command{
 		Use: "profile", Short: "Measure models on this machine", Long: profileLong, Example: profileExample,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.profile(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error { return runProfile(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	profilesFlag(fs, &f.folder, andNetworks)
+	cli.ProfilesFlag(fs, &f.folder, cli.AndNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
 	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, else JPEG (default the samples that come with the product)")
@@ -84,12 +83,12 @@ func (a *app) profileCommand() *cobra.Command {
 	fs.StringVar(&f.compare, "compare", "", "measurement file to compare with")
 	fs.StringVar(&f.resource, "resource", "", `instance type that this machine is, or "auto" to ask it (default the machine that others scale from)`)
 	fs.StringVar(&f.lambda, "lambda", "", `measure the deployed functions of a stage instead, or "local" for this machine's`)
-	fs.BoolVar(&a.json, "json", false, "print JSON")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) profile(ctx context.Context, f *profileFlags) error {
-	report, err := a.measured(ctx, f)
+func runProfile(ctx context.Context, term *cli.Terminal, f *profileFlags) error {
+	report, err := measureModels(ctx, term, f)
 	if err != nil {
 		return err
 	}
@@ -99,52 +98,31 @@ func (a *app) profile(ctx context.Context, f *profileFlags) error {
 		}
 	}
 	if f.compare != "" {
-		return a.compare(f.compare, report)
+		return compareProfiles(term, f.compare, report)
 	}
-	if a.json {
-		a.printJSON(report)
+	if term.JSON {
+		term.PrintJSON(report)
 		return nil
 	}
-	return a.printProfile(report)
+	return printProfile(term, report)
 }
 
-// measured measures this machine, or the functions that were named.
-func (a *app) measured(ctx context.Context, f *profileFlags) (measure.Report, error) {
+// measureModels measures this machine, or the functions that were named.
+func measureModels(ctx context.Context, term *cli.Terminal, f *profileFlags) (measure.Report, error) {
 	if f.lambda != "" {
-		return a.measuredFunctions(ctx, f)
+		return measureFunctions(ctx, term, f)
 	}
-	job, err := f.job(a.now())
+	job, err := f.job(term.Now())
 	if err != nil {
 		return measure.Report{}, err
 	}
 	if job.Resource, err = f.resourceHere(ctx); err != nil {
 		return measure.Report{}, err
 	}
-	tick, finish := a.progress(job.Steps())
-	defer finish()
-	job.Tick = tick
+	bar := term.Progress(job.Steps())
+	defer bar.Finish()
+	job.Tick = bar.Step
 	return job.Run(ctx)
-}
-
-// progress returns what draws one step, and what ends the drawing.
-func (a *app) progress(steps int) (tick func(string), finish func()) {
-	bar := a.steps(steps)
-	return func(what string) {
-			bar.Describe(what)
-			_ = bar.Add(1) // it only draws
-		}, func() {
-			_ = bar.Finish() // likewise
-		}
-}
-
-// steps is a progress bar on stderr, silent when that is no terminal.
-func (a *app) steps(n int) *progressbar.ProgressBar {
-	file, ok := a.err.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return progressbar.DefaultSilent(int64(n))
-	}
-	return progressbar.NewOptions(n, progressbar.OptionSetWriter(a.err), progressbar.OptionFullWidth(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 }
 
 // job turns the flags into what is to be measured.
@@ -159,16 +137,16 @@ func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	case "thread":
 		j.Plan.Now = measure.ThreadCPU
 	default:
-		return j, usagef(`--clock is "wall" or "thread"`)
+		return j, cli.Usagef(`--clock is "wall" or "thread"`)
 	}
 	if f.samples < 1 || f.cold < 0 || f.budget <= 0 {
-		return j, usagef("--samples and --budget are above 0, --cold is not negative")
+		return j, cli.Usagef("--samples and --budget are above 0, --cold is not negative")
 	}
 	if slices.ContainsFunc(slices.Concat(f.threads, f.batches, f.concurrency), func(n int) bool { return n < 1 || n > 1024 }) {
-		return j, usagef("--threads, --batch and --concurrency are 1 to 1024")
+		return j, cli.Usagef("--threads, --batch and --concurrency are 1 to 1024")
 	}
 	if slices.ContainsFunc(f.memory, func(mb int) bool { return mb < 128 || mb > 10240 }) {
-		return j, usagef("--memory is 128 to 10240 MB")
+		return j, cli.Usagef("--memory is 128 to 10240 MB")
 	}
 	var err error
 	if j.Subjects, err = f.subjects(); err != nil {

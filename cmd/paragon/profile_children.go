@@ -6,27 +6,28 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/measure"
 )
 
-// profileColdCommand is the process that `paragon profile` starts cold.
-func (a *app) profileColdCommand() *cobra.Command {
-	return a.profileChild("profile-cold", func(ctx context.Context, f *profileFlags, s measure.Subject) error {
-		return measure.RunCold(ctx, s, a.out)
+// newProfileColdCommand is the process that `paragon profile` starts cold.
+func newProfileColdCommand(term *cli.Terminal) *cobra.Command {
+	return newProfileChildCommand(term, "profile-cold", func(ctx context.Context, f *profileFlags, s measure.Subject) error {
+		return measure.RunCold(ctx, s, term.Out)
 	})
 }
 
-// profileShareCommand is the process that `paragon profile` holds to a share
+// newProfileShareCommand is the process that `paragon profile` holds to a share
 // of a vCPU.
-func (a *app) profileShareCommand() *cobra.Command {
-	return a.profileChild("profile-share", func(ctx context.Context, f *profileFlags, s measure.Subject) error {
+func newProfileShareCommand(term *cli.Terminal) *cobra.Command {
+	return newProfileChildCommand(term, "profile-share", func(ctx context.Context, f *profileFlags, s measure.Subject) error {
 		p := measure.Plan{Warmup: 50, Samples: f.samples, Budget: f.budget, Now: measure.Wall}
-		return measure.RunWhenTold(ctx, s, p, a.in, a.out)
+		return measure.RunWhenTold(ctx, s, p, term.In, term.Out)
 	})
 }
 
-// profileChild is a hidden command that does something with one model.
-func (a *app) profileChild(name string, do func(context.Context, *profileFlags, measure.Subject) error) *cobra.Command {
+// newProfileChildCommand is a hidden command that does something with one model.
+func newProfileChildCommand(term *cli.Terminal, name string, do func(context.Context, *profileFlags, measure.Subject) error) *cobra.Command {
 	f := &profileFlags{}
 	c := &cobra.Command{
 		Use: name, Short: "A process of paragon profile", Hidden: true, Args: cobra.NoArgs,
@@ -38,7 +39,7 @@ func (a *app) profileChild(name string, do func(context.Context, *profileFlags, 
 			return do(c.Context(), f, subjects[0])
 		},
 	}
-	profilesFlag(c.Flags(), &f.folder, andNetworks)
+	cli.ProfilesFlag(c.Flags(), &f.folder, cli.AndNetworks)
 	c.Flags().StringVar(&f.catalogue, "catalogue", "", "")
 	c.Flags().StringVar(&f.pictures, "pictures", "", "")
 	c.Flags().StringSliceVar(&f.models, "model", nil, "")

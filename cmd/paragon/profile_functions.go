@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"paragon/cmd/internal/cli"
 	"paragon/profiles"
 	"paragon/shared/cloud/aws"
 	"paragon/shared/cloud/aws/instance"
@@ -36,9 +37,9 @@ func (f *profileFlags) resourceHere(ctx context.Context) (string, error) {
 	return typ, nil
 }
 
-// measuredFunctions measures the functions of a stage.
-func (a *app) measuredFunctions(ctx context.Context, f *profileFlags) (measure.Report, error) {
-	j, err := f.functionJob(a.now())
+// measureFunctions measures the functions of a stage.
+func measureFunctions(ctx context.Context, term *cli.Terminal, f *profileFlags) (measure.Report, error) {
+	j, err := f.functionJob(term.Now())
 	if err != nil {
 		return measure.Report{}, err
 	}
@@ -46,10 +47,10 @@ func (a *app) measuredFunctions(ctx context.Context, f *profileFlags) (measure.R
 	if j.Invoker, end, err = f.invoker(ctx, &j); err != nil {
 		return measure.Report{}, err
 	}
-	tick, finish := a.progress(j.Steps())
-	j.Tick = tick
+	bar := term.Progress(j.Steps())
+	j.Tick = bar.Step
 	report, err := j.Run(ctx)
-	finish()
+	bar.Finish()
 	if closing := end(); err == nil {
 		err = closing
 	}
@@ -63,10 +64,10 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 		Plan: measure.Plan{Warmup: 5, Samples: f.samples, Budget: f.budget, Now: measure.Wall},
 	}
 	if f.resource != "" || len(f.threads)+len(f.batches)+len(f.concurrency) > 0 || f.clock != "wall" {
-		return j, usagef("--lambda goes with neither --resource, --threads, --batch, --concurrency nor --clock")
+		return j, cli.Usagef("--lambda goes with neither --resource, --threads, --batch, --concurrency nor --clock")
 	}
 	if f.samples < 1 || f.cold < 0 || f.cold > 1000 || f.budget <= 0 {
-		return j, usagef("--samples and --budget are above 0, --cold is 0 to 1000")
+		return j, cli.Usagef("--samples and --budget are above 0, --cold is 0 to 1000")
 	}
 	if f.lambda == localFunctions && runtime.GOARCH == "arm64" {
 		j.Arch = "arm64"
@@ -86,14 +87,14 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 	sizes, ok := c.FunctionSizes(j.Arch)
 	for _, mb := range j.MemoryMB {
 		if !slices.Contains(sizes.MemoryMB, mb) {
-			return j, usagef("catalogue %s has no function of %d MB, only %v", f.catalogue, mb, sizes.MemoryMB)
+			return j, cli.Usagef("catalogue %s has no function of %d MB, only %v", f.catalogue, mb, sizes.MemoryMB)
 		}
 	}
 	if len(j.MemoryMB) == 0 {
 		j.MemoryMB = sizes.MemoryMB
 	}
 	if !ok || len(j.MemoryMB) == 0 {
-		return j, usagef("catalogue %s has no functions of %s", f.catalogue, j.Arch)
+		return j, cli.Usagef("catalogue %s has no functions of %s", f.catalogue, j.Arch)
 	}
 	return j, nil
 }
@@ -105,7 +106,7 @@ func (f *profileFlags) invoker(ctx context.Context, j *measure.FunctionJob) (mea
 		return f.startFunctions(*j)
 	}
 	if err := names.CheckStage(f.lambda); err != nil {
-		return nil, nil, usagef("--lambda: %v", err)
+		return nil, nil, cli.Usagef("--lambda: %v", err)
 	}
 	home, err := aws.New(ctx, aws.Config{Stage: f.lambda, Now: time.Now, Log: slog.Default()})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/core/profile"
 	"paragon/shared/measure"
 )
@@ -25,8 +26,8 @@ func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {
 		{"--lambda local --catalogue imagenet", "figures only"},
 	} {
 		term := newTerminal(t, http.NotFoundHandler())
-		if code := term.run(t.Context(), append([]string{"profile"}, strings.Fields(tt.args)...)); code != exitUsage || !strings.Contains(term.err.String(), tt.says) {
-			t.Errorf("%s: exit status %d, %s", tt.args, code, &term.err)
+		if code := term.Run(t.Context(), append([]string{"profile"}, strings.Fields(tt.args)...)); code != cli.ExitUsage || !strings.Contains(term.Err.String(), tt.says) {
+			t.Errorf("%s: exit status %d, %s", tt.args, code, &term.Err)
 		}
 	}
 }

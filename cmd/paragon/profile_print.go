@@ -7,13 +7,14 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/core/profile"
 	"paragon/shared/measure"
 )
 
-func (a *app) printProfile(r measure.Report) error {
-	a.printf("%s, load average %.1f, %s clock, %s\n\n", r.Hardware, r.LoadAverage, r.Clock, runtime.Version())
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+func printProfile(term *cli.Terminal, r measure.Report) error {
+	term.Printf("%s, load average %.1f, %s clock, %s\n\n", r.Hardware, r.LoadAverage, r.Clock, runtime.Version())
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "MODEL\tAT\tTHREADS\tBATCH\tCALLERS\tP50 MS\tP95 MS\tP99 MS\tP99 95 % CI\tPER SECOND\tCOLD P50 MS\tMEMORY\tSAMPLES")
 	for _, m := range r.Models {
 		for _, l := range m.Latency {
@@ -49,17 +50,17 @@ func at(l profile.Latency) string {
 // errDrift is the end of a comparison that found some.
 var errDrift = errors.New("figures have drifted: measure again with --out, or find out why")
 
-func (a *app) compare(file string, report measure.Report) error {
+func compareProfiles(term *cli.Terminal, file string, report measure.Report) error {
 	old, err := measure.ReadReport(file)
 	if err != nil {
 		return err
 	}
 	drifts := measure.Compare(old, report)
 	sure := slices.ContainsFunc(drifts, func(d measure.Drift) bool { return d.Sure })
-	if a.json {
-		a.printJSON(drifts)
+	if term.JSON {
+		term.PrintJSON(drifts)
 	} else {
-		w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+		w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "MODEL\tSETTING\tWAS MS\tIS MS\tCHANGE\t")
 		for _, d := range drifts {
 			mark := ""

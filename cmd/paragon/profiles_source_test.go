@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"paragon/cmd/internal/cli"
 )
 
 // The flag stands before the environment, and each names where it looked.
@@ -15,13 +17,13 @@ func TestProfilesAreFoundByFlagAndEnvironment(t *testing.T) {
 		{"", "s3://", "s3://bucket/prefix"},
 	} {
 		term := newTerminal(t, http.NotFoundHandler())
-		term.env = func(name string) string { return map[string]string{"PARAGON_PROFILES": tt.env}[name] }
+		term.Env = map[string]string{"PARAGON_PROFILES": tt.env}
 		args := []string{"select", "--task", "fashion"}
 		if tt.flag != "" {
 			args = append(args, "--profiles", tt.flag)
 		}
-		if code := term.run(t.Context(), args); code == exitOK || !strings.Contains(term.err.String(), tt.says) {
-			t.Errorf("flag %q, environment %q: exit status %d, %s", tt.flag, tt.env, code, &term.err)
+		if code := term.Run(t.Context(), args); code == cli.ExitOK || !strings.Contains(term.Err.String(), tt.says) {
+			t.Errorf("flag %q, environment %q: exit status %d, %s", tt.flag, tt.env, code, &term.Err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 )
 
@@ -37,36 +38,36 @@ const (
 	perRedrive  = 10   // that one request puts back, so that the bar moves
 )
 
-// redriveCommand is `paragon redrive`.
-func (a *app) redriveCommand() *cobra.Command {
+// newRedriveCommand is `paragon redrive`.
+func newRedriveCommand(term *cli.Terminal) *cobra.Command {
 	f := &redriveFlags{limit: mostLetters}
 	c := &cobra.Command{
 		Use: "redrive", Short: "Put queries back from the dead letters", Long: redriveLong,
 		Example: "  paragon redrive --dry-run\n  paragon redrive\n  paragon redrive --stage prod --queue work --limit 100",
-		RunE:    func(c *cobra.Command, _ []string) error { return a.redrive(c.Context(), f) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runRedrive(c.Context(), term, f) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.queue, "queue", "", "put all on this queue: overflow, or work (default by their class)")
 	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("how many, 1 to %d", mostLetters))
 	fs.BoolVar(&f.dryRun, "dry-run", false, "tell what would be done, and change nothing")
-	return a.clientCommand(c)
+	return term.ServerCommand(c)
 }
 
 func (f *redriveFlags) check() error {
 	if f.limit < 1 || f.limit > mostLetters {
-		return usagef("--limit is from 1 to %d", mostLetters)
+		return cli.Usagef("--limit is from 1 to %d", mostLetters)
 	}
 	if f.queue != "" && f.queue != "overflow" && f.queue != "work" {
-		return usagef("--queue is overflow or work")
+		return cli.Usagef("--queue is overflow or work")
 	}
 	return nil
 }
 
-func (a *app) redrive(ctx context.Context, f *redriveFlags) error {
+func runRedrive(ctx context.Context, term *cli.Terminal, f *redriveFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	d, err := a.desk(ctx)
+	d, err := operationsOf(ctx, term)
 	if err != nil {
 		return err
 	}
@@ -74,21 +75,21 @@ func (a *app) redrive(ctx context.Context, f *redriveFlags) error {
 	if f.dryRun {
 		done, err = d.DeadLetters(ctx, f.queue, f.limit)
 	} else {
-		done, err = a.putBack(ctx, d, f)
+		done, err = putBack(ctx, term, d, f)
 	}
 	if err != nil && len(done.Letters) == 0 {
 		return err
 	}
-	a.printLetters(done, f.dryRun)
+	printLetters(term, done, f.dryRun)
 	return err
 }
 
 // putBack puts dead letters back, a few at a time, until there are none. How
 // many wait is an estimate, for the bar.
-func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.DeadLetters, error) {
+func putBack(ctx context.Context, term *cli.Terminal, d redriver, f *redriveFlags) (api.DeadLetters, error) {
 	all := api.DeadLetters{Letters: []api.DeadLetter{}}
-	bar := runsBar{}
-	defer func() { bar.finish() }()
+	bar := cli.Progress{}
+	defer func() { bar.Finish() }()
 	for len(all.Letters) < f.limit {
 		some, err := d.Redrive(ctx, f.queue, min(perRedrive, f.limit-len(all.Letters)))
 		if err != nil {
@@ -99,10 +100,10 @@ func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.Dea
 			break
 		}
 		if len(all.Letters) == 0 {
-			bar = a.runs(min(f.limit, len(some.Letters)+some.Waiting))
+			bar = term.Progress(min(f.limit, len(some.Letters)+some.Waiting))
 		}
 		for _, l := range some.Letters {
-			bar.ran(l.ID)
+			bar.Step(l.ID)
 		}
 		all.Letters = append(all.Letters, some.Letters...)
 	}
@@ -110,31 +111,31 @@ func (a *app) putBack(ctx context.Context, d redriver, f *redriveFlags) (api.Dea
 }
 
 // printLetters tells what was done, or would be.
-func (a *app) printLetters(d api.DeadLetters, dryRun bool) {
-	if a.json {
-		a.printJSON(d)
+func printLetters(term *cli.Terminal, d api.DeadLetters, dryRun bool) {
+	if term.JSON {
+		term.PrintJSON(d)
 		return
 	}
 	count := map[api.Fate]int{}
 	for _, l := range d.Letters {
 		count[l.Fate]++
-		a.printf("%s  %s  (%s)\n", l.ID, fateOf(l), oneLine(l.Why))
+		term.Printf("%s  %s  (%s)\n", l.ID, fateOf(l), cli.OneLine(l.Why))
 	}
 	did, wait := "", "wait still"
 	if dryRun {
 		did, wait = "would be ", "wait"
 	}
-	a.printf("%d %ssubmitted again, %d %sdropped; dead letters that %s: %d\n",
+	term.Printf("%d %ssubmitted again, %d %sdropped; dead letters that %s: %d\n",
 		count[api.Resubmitted], did, count[api.Dropped], did, wait, d.Waiting)
 }
 
 // fateOf tells what becomes of a dead letter.
 func fateOf(l api.DeadLetter) string {
 	if l.Fate != api.Resubmitted {
-		return oneLine(string(l.Fate))
+		return cli.OneLine(string(l.Fate))
 	}
 	if l.As == "" {
-		return "to be submitted again on " + oneLine(l.Queue)
+		return "to be submitted again on " + cli.OneLine(l.Queue)
 	}
-	return fmt.Sprintf("submitted again as %s on %s", oneLine(l.As), oneLine(l.Queue))
+	return fmt.Sprintf("submitted again as %s on %s", cli.OneLine(l.As), cli.OneLine(l.Queue))
 }

@@ -7,10 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/core/settings"
-	"paragon/shared/evaluate"
 	"paragon/shared/seen"
 	"paragon/shared/simulate"
+	"paragon/shared/simulate/comparison"
 )
 
 const replayLong = `Play the arrivals that a home has seen, on this machine or in an account, against
@@ -23,7 +24,7 @@ account, which CloudWatch has by the second for three hours, by the minute for 1
 by five minutes for 63 and by the hour for 455; longer steps are spread as a Poisson
 process. What came within --warmup before the first moment is played and not counted.
 
-It tells them only when paragon calibrate has found on this home, that of --data,
+It tells them only when paragon-lab calibrate has found on this home, that of --data,
 that the simulation is close; else it says why not and what to do. No calibration
 vouches for a stage in an account: --uncalibrated prints its costs. The simulated
 controller guards its fleet as a home's does, by the settings given with --set;
@@ -34,78 +35,78 @@ cost there, not what this machine cost.`
 
 // replayFlags are what `paragon replay` was told besides the case.
 type replayFlags struct {
-	caseFlags
+	cli.CaseFlags
 	arrivals arrivalFlags
 	// uncalibrated prints costs without a calibration that vouches for them.
 	uncalibrated bool
 }
 
-func (a *app) replayCommand() *cobra.Command {
+func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	f := &replayFlags{}
 	c := &cobra.Command{
 		Use: "replay", Short: "Price your own arrivals under every scheme",
 		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --uncalibrated --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-			return a.replay(c.Context(), f, c.Flags().Changed)
+			return runReplay(c.Context(), term, f, c.Flags().Changed)
 		},
 	}
 	fs := c.Flags()
-	f.add(fs)
-	f.arrivals.add(a, fs)
+	f.Add(fs)
+	f.arrivals.add(term, fs)
 	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs, without savings, though no calibration vouches for them")
-	fs.BoolVar(&a.json, "json", false, "print JSON")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) replay(ctx context.Context, f *replayFlags, given func(flag string) bool) error {
-	if err := f.check(); err != nil {
+func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given func(flag string) bool) error {
+	if err := f.Check(); err != nil {
 		return err
 	}
-	from, to, err := f.arrivals.span(a.now().UTC().Truncate(time.Second), given("since"))
+	from, to, err := f.arrivals.span(term.Now().UTC().Truncate(time.Second), given("since"))
 	if err != nil {
 		return err
 	}
-	schemes, err := f.chosen()
+	schemes, err := f.Chosen()
 	if err != nil {
 		return err
 	}
-	l, err := a.seen(ctx, &f.arrivals, from, to, f.warmup)
+	l, err := readSeen(ctx, term, &f.arrivals, from, to, f.Warmup)
 	if err != nil {
 		return err
 	}
-	verdict := a.judge(&f.arrivals)
+	verdict := judgeArrivals(term, &f.arrivals)
 	if !verdict.Quoted && !f.uncalibrated {
 		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
 	}
 	if !given("strict-share") {
-		f.strictShare = l.StrictShare
+		f.StrictShare = l.StrictShare
 	}
 	c, err := f.played(l, from)
 	if err != nil {
 		return err
 	}
-	rows, err := a.play(ctx, c, schemes)
+	rows, err := term.Play(ctx, c, schemes)
 	if err != nil {
 		return err
 	}
 	if verdict.Quoted {
-		evaluate.Relate(rows)
+		comparison.Relate(rows)
 	}
-	fmt.Fprintln(a.err, verdict)
-	return a.tellRows(rows)
+	fmt.Fprintln(term.Err, verdict)
+	return term.PrintRows(rows)
 }
 
 // played is the case of what arrived: what came before the span warms up.
-func (f *replayFlags) played(l seen.Load, from time.Time) (evaluate.Case, error) {
-	scaled, how, err := f.scaled(l.Trace)
+func (f *replayFlags) played(l seen.Load, from time.Time) (comparison.Case, error) {
+	scaled, how, err := f.Scaled(l.Trace)
 	if err != nil {
-		return evaluate.Case{}, err
+		return comparison.Case{}, err
 	}
 	if l.Trace.Step > time.Second {
 		how += fmt.Sprintf(", spread within steps of %v", l.Trace.Step)
 	}
-	f.from = max(0, from.Sub(l.From))
-	c, err := f.of(f.arrivals.task, scaled, how, f.catalogue)
+	f.From = max(0, from.Sub(l.From))
+	c, err := f.Case(f.arrivals.task, scaled, how, f.Catalogue)
 	if err != nil {
 		return c, err
 	}
@@ -119,7 +120,7 @@ const manyWorkers = 2000
 // asHome plays a case as it was calibrated: as a home runs it. What such
 // arrivals cost elsewhere is not bound by this home's max_workers; one that is
 // given holds.
-func (f *replayFlags) asHome(c *evaluate.Case) {
+func (f *replayFlags) asHome(c *comparison.Case) {
 	c.Home = &simulate.Home{}
 	if c.Settings.MaxWorkers == settings.Defaults().MaxWorkers {
 		c.Settings.MaxWorkers = manyWorkers

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
 	paws "paragon/shared/cloud/aws"
 	"paragon/shared/cloud/aws/door"
@@ -25,13 +26,13 @@ type arrivalFlags struct {
 	from, to   string // moments
 }
 
-func (f *arrivalFlags) add(a *app, fs *pflag.FlagSet) {
+func (f *arrivalFlags) add(term *cli.Terminal, fs *pflag.FlagSet) {
 	fs.StringVar(&f.data, "data", "data", "data folder of the home")
 	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage alone says so too")
-	fs.StringVar(&a.stage, "stage", "", "stage in an account (default, with --cloudwatch, PARAGON_STAGE)")
+	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default, with --cloudwatch, PARAGON_STAGE)")
 	fs.StringVarP(&f.task, "task", "t", "", "whose arrivals to play")
 	f.since = 24 * time.Hour
-	fs.Var(lengthOf{&f.since}, "since", "how far back to go; one machine keeps a day, CloudWatch seconds for 3 h, minutes for 15 days, hours for 455")
+	fs.Var(cli.DurationValue(&f.since), "since", "how far back to go; one machine keeps a day, CloudWatch seconds for 3 h, minutes for 15 days, hours for 455")
 	fs.StringVar(&f.from, "from", "", "when to begin instead, as 2026-05-01T12:00:00Z, or so long ago, as 2h")
 	fs.StringVar(&f.to, "to", "", "when to end, likewise (default now)")
 }
@@ -39,10 +40,10 @@ func (f *arrivalFlags) add(a *app, fs *pflag.FlagSet) {
 // span is the time whose arrivals are priced.
 func (f *arrivalFlags) span(now time.Time, sinceGiven bool) (from, to time.Time, err error) {
 	if f.task == "" {
-		return from, to, usagef("name a task with --task")
+		return from, to, cli.Usagef("name a task with --task")
 	}
 	if f.from != "" && sinceGiven {
-		return from, to, usagef("give --since or --from, and not both")
+		return from, to, cli.Usagef("give --since or --from, and not both")
 	}
 	from, to = now.Add(-f.since), now
 	if f.to != "" {
@@ -56,7 +57,7 @@ func (f *arrivalFlags) span(now time.Time, sinceGiven bool) (from, to time.Time,
 		}
 	}
 	if !from.Before(to) || to.After(now) {
-		return from, to, usagef("from %s to %s is no time that has passed", from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return from, to, cli.Usagef("from %s to %s is no time that has passed", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	return from, to, nil
 }
@@ -67,16 +68,16 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 		return at.UTC(), nil
 	}
 	var ago time.Duration
-	if err := (lengthOf{&ago}).Set(text); err != nil {
-		return time.Time{}, usagef("%s: %q is neither a moment, as 2026-05-01T12:00:00Z, nor so long ago, as 2h", flag, text)
+	if err := cli.DurationValue(&ago).Set(text); err != nil {
+		return time.Time{}, cli.Usagef("%s: %q is neither a moment, as 2026-05-01T12:00:00Z, nor so long ago, as 2h", flag, text)
 	}
 	return now.Add(-ago), nil
 }
 
-// seen reads a task's arrivals from the home or the stage that was named, as
+// readSeen reads a task's arrivals from the home or the stage that was named, as
 // finely as it still has them, with those of a time before.
-func (a *app) seen(ctx context.Context, f *arrivalFlags, from, to time.Time, before time.Duration) (seen.Load, error) {
-	m, step, end, err := a.recorded(ctx, f, from.Add(-before))
+func readSeen(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to time.Time, before time.Duration) (seen.Load, error) {
+	m, step, end, err := openMetrics(ctx, term, f, from.Add(-before))
 	if err != nil {
 		return seen.Load{}, err
 	}
@@ -92,38 +93,38 @@ func (a *app) seen(ctx context.Context, f *arrivalFlags, from, to time.Time, bef
 }
 
 // ofStage tells whether the arrivals are those of a stage in an account.
-func (a *app) ofStage(f *arrivalFlags) bool { return f.cloudwatch || a.stage != "" }
+func ofStage(term *cli.Terminal, f *arrivalFlags) bool { return f.cloudwatch || term.Stage != "" }
 
-// judge says whether savings may be quoted on the arrivals: of a stage in an
+// judgeArrivals says whether savings may be quoted on the arrivals: of a stage in an
 // account nothing vouches for them.
-func (a *app) judge(f *arrivalFlags) calibration.Verdict {
-	if a.ofStage(f) {
+func judgeArrivals(term *cli.Terminal, f *arrivalFlags) calibration.Verdict {
+	if ofStage(term, f) {
 		return calibration.Deployment()
 	}
 	return machine.JudgeCalibration(f.data)
 }
 
-// recorded opens where arrivals are recorded, and tells by which steps those
+// openMetrics opens where arrivals are recorded, and tells by which steps those
 // from a moment on are kept there. end closes it.
-func (a *app) recorded(ctx context.Context, f *arrivalFlags, from time.Time) (m seen.Metrics, step time.Duration, end func(), err error) {
-	if !a.ofStage(f) {
+func openMetrics(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from time.Time) (m seen.Metrics, step time.Duration, end func(), err error) {
+	if !ofStage(term, f) {
 		h, err := local.ReadHistory(ctx, filepath.Join(f.data, "paragon.db"))
 		if err != nil {
 			return nil, 0, nil, err
 		}
 		return h, time.Second, func() { _ = h.Close() }, nil // it was only read
 	}
-	stage, _ := a.place()
+	stage, _ := term.Place()
 	if stage == "" {
-		return nil, 0, nil, usagef("name the stage with --stage or %s", names.Stage)
+		return nil, 0, nil, cli.Usagef("name the stage with --stage or %s", names.Stage)
 	}
-	if step, err = paws.FinestPeriod(a.now().Sub(from)); err != nil {
-		return nil, 0, nil, usagef("%v", err)
+	if step, err = paws.FinestPeriod(term.Now().Sub(from)); err != nil {
+		return nil, 0, nil, cli.Usagef("%v", err)
 	}
 	s, err := door.Open(ctx, stage)
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	h, err := s.Home(ctx, a.now)
+	h, err := s.Home(ctx, term.Now)
 	return h.Metrics, step, func() {}, err
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/cloud"
 	paws "paragon/shared/cloud/aws"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/aws/standin"
-	"paragon/shared/evaluate"
+	"paragon/shared/simulate/comparison"
 	"paragon/shared/telemetry"
 )
 
@@ -65,15 +66,15 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 }
 
 // replayed are the rows of a replay at a moment.
-func replayed(t *testing.T, now time.Time, args ...string) []evaluate.Row {
+func replayed(t *testing.T, now time.Time, args ...string) []comparison.Row {
 	t.Helper()
 	term := newTerminal(t, http.NotFoundHandler())
-	term.now = func() time.Time { return now }
-	if code := term.run(t.Context(), append([]string{"replay", "--task", "fashion", "--uncalibrated", "--json"}, args...)); code != exitOK {
-		t.Fatalf("%v: exit %d: %s", args, code, term.err.String())
+	term.Now = func() time.Time { return now }
+	if code := term.Run(t.Context(), append([]string{"replay", "--task", "fashion", "--uncalibrated", "--json"}, args...)); code != cli.ExitOK {
+		t.Fatalf("%v: exit %d: %s", args, code, term.Err.String())
 	}
-	var rows []evaluate.Row
-	if err := json.Unmarshal(term.out.Bytes(), &rows); err != nil {
+	var rows []comparison.Row
+	if err := json.Unmarshal(term.Out.Bytes(), &rows); err != nil {
 		t.Fatal(err)
 	}
 	return rows
@@ -106,10 +107,10 @@ func TestReplayOfAStage(t *testing.T) {
 	// What was calibrated on a machine does not vouch for the stage.
 	folder, term := t.TempDir(), newTerminal(t, http.NotFoundHandler())
 	calibrate(t, folder, 1.5)
-	term.now = func() time.Time { return now }
-	code := term.run(t.Context(), []string{"replay", "--stage", "dev", "--task", "fashion", "--since", "2h", "--data", folder})
-	if code != exitFailure || !strings.Contains(term.err.String(), "does not vouch for a deployment") {
-		t.Errorf("savings of a stage: exit %d: %s", code, term.err.String())
+	term.Now = func() time.Time { return now }
+	code := term.Run(t.Context(), []string{"replay", "--stage", "dev", "--task", "fashion", "--since", "2h", "--data", folder})
+	if code != cli.ExitFailure || !strings.Contains(term.Err.String(), "does not vouch for a deployment") {
+		t.Errorf("savings of a stage: exit %d: %s", code, term.Err.String())
 	}
 }
 
@@ -118,17 +119,17 @@ func TestWhatCannotBeReplayed(t *testing.T) {
 		args, want string
 		code       int
 	}{
-		{"--cloudwatch", "--stage or PARAGON_STAGE", exitUsage},
-		{"--stage dev --since 12000h", "keeps metrics for 455 days", exitUsage},
-		{"--from yesterday", "neither a moment", exitUsage},
-		{"--from 1h --since 2h", "not both", exitUsage},
-		{"--from 1h --to 2h", "no time that has passed", exitUsage},
-		{"--to 2090-01-01T00:00:00Z", "no time that has passed", exitUsage},
+		{"--cloudwatch", "--stage or PARAGON_STAGE", cli.ExitUsage},
+		{"--stage dev --since 12000h", "keeps metrics for 455 days", cli.ExitUsage},
+		{"--from yesterday", "neither a moment", cli.ExitUsage},
+		{"--from 1h --since 2h", "not both", cli.ExitUsage},
+		{"--from 1h --to 2h", "no time that has passed", cli.ExitUsage},
+		{"--to 2090-01-01T00:00:00Z", "no time that has passed", cli.ExitUsage},
 	} {
 		term := newTerminal(t, http.NotFoundHandler())
-		code := term.run(t.Context(), append([]string{"replay", "--task", "fashion"}, strings.Fields(c.args)...))
-		if code != c.code || !strings.Contains(term.err.String(), c.want) {
-			t.Errorf("%s: exit %d, %q", c.args, code, term.err.String())
+		code := term.Run(t.Context(), append([]string{"replay", "--task", "fashion"}, strings.Fields(c.args)...))
+		if code != c.code || !strings.Contains(term.Err.String(), c.want) {
+			t.Errorf("%s: exit %d, %q", c.args, code, term.Err.String())
 		}
 	}
 }

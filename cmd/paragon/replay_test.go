@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/core/calibration"
-	"paragon/shared/evaluate"
+	"paragon/shared/simulate/comparison"
 	"paragon/shared/telemetry"
 )
 
@@ -47,23 +48,23 @@ func homeWith(t *testing.T, seconds int) string {
 func TestReplayPricesWhatWasSeen(t *testing.T) {
 	folder, now := homeWith(t, 120), seenAt
 	term := newTerminal(t, http.NotFoundHandler())
-	term.now = func() time.Time { return now }
+	term.Now = func() time.Time { return now }
 	calibrate(t, folder, 1.5)
-	if code := term.run(t.Context(), []string{"replay", "--data", folder, "--task", "fashion", "--since", "1h", "--json"}); code != exitOK {
-		t.Fatalf("exit %d: %s", code, term.err.String())
+	if code := term.Run(t.Context(), []string{"replay", "--data", folder, "--task", "fashion", "--since", "1h", "--json"}); code != cli.ExitOK {
+		t.Fatalf("exit %d: %s", code, term.Err.String())
 	}
-	var rows []evaluate.Row
-	if err := json.Unmarshal(term.out.Bytes(), &rows); err != nil {
+	var rows []comparison.Row
+	if err := json.Unmarshal(term.Out.Bytes(), &rows); err != nil {
 		t.Fatal(err)
 	}
 	if len(rows) != 7 || rows[0].Queries != 120*12 || rows[0].Settings.StrictShare != 0.25 {
 		t.Errorf("%d rows, the first %+v", len(rows), rows[0])
 	}
 	for _, args := range [][]string{{"--task", "other"}, {"--task", "fashion", "--from", "2h", "--to", "1h"}} {
-		term.err.Reset()
-		code := term.run(t.Context(), append([]string{"replay", "--data", folder}, args...))
-		if code != exitFailure || !strings.Contains(term.err.String(), "no arrivals of task") {
-			t.Errorf("%v: exit %d: %s", args, code, term.err.String())
+		term.Err.Reset()
+		code := term.Run(t.Context(), append([]string{"replay", "--data", folder}, args...))
+		if code != cli.ExitFailure || !strings.Contains(term.Err.String(), "no arrivals of task") {
+			t.Errorf("%v: exit %d: %s", args, code, term.Err.String())
 		}
 	}
 }
@@ -83,23 +84,23 @@ func TestReplayQuotesSavingsOnlyWhenCalibrated(t *testing.T) {
 	folder := homeWith(t, 120)
 	replay := func(args ...string) (int, string, string) {
 		term := newTerminal(t, http.NotFoundHandler())
-		term.now = func() time.Time { return seenAt }
-		code := term.run(t.Context(), append([]string{"replay", "--data", folder, "--task", "fashion"}, args...))
-		return code, term.out.String(), term.err.String()
+		term.Now = func() time.Time { return seenAt }
+		code := term.Run(t.Context(), append([]string{"replay", "--data", folder, "--task", "fashion"}, args...))
+		return code, term.Out.String(), term.Err.String()
 	}
 	code, out, fault := replay()
-	if code != exitFailure || out != "" || !strings.Contains(fault, "no savings are quoted: nothing tells how close") || !strings.Contains(fault, "paragon calibrate --data "+folder) {
+	if code != cli.ExitFailure || out != "" || !strings.Contains(fault, "no savings are quoted: nothing tells how close") || !strings.Contains(fault, "paragon-lab calibrate --data "+folder) {
 		t.Errorf("without a calibration: exit %d, %q\n%s", code, fault, out)
 	}
 	calibrate(t, folder, 6.8)
-	if code, out, fault = replay(); code != exitFailure || out != "" || !strings.Contains(fault, "+6.8 % in cost") {
+	if code, out, fault = replay(); code != cli.ExitFailure || out != "" || !strings.Contains(fault, "+6.8 % in cost") {
 		t.Errorf("with one that is off: exit %d, %q\n%s", code, fault, out)
 	}
-	if code, out, fault = replay("--uncalibrated"); code != exitOK || !strings.Contains(fault, "+6.8 % in cost") || relative(t, out, "paragon") != "-" {
+	if code, out, fault = replay("--uncalibrated"); code != cli.ExitOK || !strings.Contains(fault, "+6.8 % in cost") || relative(t, out, "paragon") != "-" {
 		t.Errorf("with one that is off, anyway: exit %d, %q\n%s", code, fault, out)
 	}
 	calibrate(t, folder, 1.5)
-	if code, out, fault = replay(); code != exitOK || !strings.Contains(fault, "savings are quoted: on 2 traces") || relative(t, out, "reactive") != "1.000" {
+	if code, out, fault = replay(); code != cli.ExitOK || !strings.Contains(fault, "savings are quoted: on 2 traces") || relative(t, out, "reactive") != "1.000" {
 		t.Errorf("with a good one: exit %d, %q\n%s", code, fault, out)
 	}
 }

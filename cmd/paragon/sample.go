@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
@@ -16,7 +17,7 @@ const samplePicture = "0000-ankle-boot.png"
 
 // answerSample puts a picture through the API, as any caller would, and tells
 // what to try next.
-func (a *app) answerSample(ctx context.Context, m *machine.Machine) error {
+func answerSample(ctx context.Context, term *cli.Terminal, m *machine.Machine) error {
 	data, err := fs.ReadFile(m.Samples(), samplePicture)
 	if err != nil {
 		return fmt.Errorf("read the sample picture: %w", err)
@@ -38,7 +39,7 @@ func (a *app) answerSample(ctx context.Context, m *machine.Machine) error {
 	if q.Result == nil {
 		return fmt.Errorf("the sample picture was not answered: %s: %+v", q.State, q.Failure)
 	}
-	fmt.Fprintf(a.err, `
+	fmt.Fprintf(term.Err, `
 A first picture, %s, was answered in %.0f ms: %s (%.1f %% sure), by %s on a %s.
 
 Try, in another terminal:

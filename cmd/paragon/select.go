@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/profiles/schema"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -37,15 +38,15 @@ const selectExample = `  paragon select --task fashion --latency-ms 50 --accurac
   paragon select --catalogue imagenet --task imagenet --latency-ms 500 --cost 2 --rate 100
   paragon select --task fashion --weight-latency 0.5 --weight-accuracy 0.5 --json`
 
-func (a *app) selectCommand() *cobra.Command {
+func newSelectCommand(term *cli.Terminal) *cobra.Command {
 	f := &selectFlags{}
 	c := &cobra.Command{
 		Use: "select", Short: "Choose model, resource and memory for a need, from the profiles",
 		Long: selectLong, Example: selectExample, Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.selectModel(f) },
+		RunE: func(*cobra.Command, []string) error { return runSelect(term, f) },
 	}
 	fs, n := c.Flags(), &f.need
-	profilesFlag(fs, &f.folder, figuresAlone)
+	cli.ProfilesFlag(fs, &f.folder, cli.FiguresAlone)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue to choose from")
 	fs.StringVarP(&n.Task, "task", "t", "fashion", "what to do")
 	fs.StringVarP(&n.Model, "model", "m", "", "insist on a model")
@@ -60,7 +61,7 @@ func (a *app) selectCommand() *cobra.Command {
 	fs.StringVar(&f.arch, "arch", "x86_64", "architecture of the functions; none leaves them out")
 	fs.Float64Var(&f.rate, "rate", 0, "queries a second that a fleet is to carry")
 	fs.BoolVar(&f.all, "all", false, "print every candidate (default the best 10)")
-	fs.BoolVar(&a.json, "json", false, "print JSON")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
 
@@ -72,7 +73,7 @@ type selected struct {
 	Fleets []rightsizing.Fleet `json:"fleets,omitempty"`
 }
 
-func (a *app) selectModel(f *selectFlags) error {
+func runSelect(term *cli.Terminal, f *selectFlags) error {
 	set, err := schema.Load(f.folder)
 	if err != nil {
 		return err
@@ -88,21 +89,21 @@ func (a *app) selectModel(f *selectFlags) error {
 	f.need.Optimize = query.Dimension(f.optimize)
 	ranked, err := selection.Choose(f.need, offer)
 	var none *selection.Unsatisfiable
-	if errors.As(err, &none) && a.json {
-		a.printJSON(none)
+	if errors.As(err, &none) && term.JSON {
+		term.PrintJSON(none)
 	}
 	if errors.Is(err, selection.ErrInvalid) || errors.Is(err, selection.ErrUnknownTask) || errors.Is(err, selection.ErrUnknownModel) {
-		return usagef("%v", err)
+		return cli.Usagef("%v", err)
 	}
 	if err != nil {
 		return err
 	}
 	out := f.size(c, ranked)
-	if a.json {
-		a.printJSON(out)
+	if term.JSON {
+		term.PrintJSON(out)
 		return nil
 	}
-	return a.printSelected(f, out)
+	return printSelected(term, f, out)
 }
 
 // offer is everything that could be bought.
@@ -119,7 +120,7 @@ func (f *selectFlags) offer(c *profile.Catalogue) (selection.Offer, error) {
 	}
 	for _, typ := range types {
 		if _, ok := c.Instance(typ); !ok {
-			return o, usagef("catalogue %s has no instance type %q", c.Name, typ)
+			return o, cli.Usagef("catalogue %s has no instance type %q", c.Name, typ)
 		}
 		o.Pools = append(o.Pools, selection.Pool{InstanceType: typ})
 	}
@@ -149,29 +150,29 @@ func (f *selectFlags) size(c *profile.Catalogue, r selection.Ranked) selected {
 
 const shownCandidates = 10
 
-func (a *app) printSelected(f *selectFlags, s selected) error {
+func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	most := shownCandidates
 	if f.all {
 		most = len(s.Candidates)
 	}
-	if err := printCandidates(a.out, s.Candidates, most); err != nil {
+	if err := printCandidates(term.Out, s.Candidates, most); err != nil {
 		return err
 	}
 	best := s.Chosen()
 	if s.Slots != nil {
-		a.printf("\nA %s runs %d at once, %.0f a second, and keeps the bound with up to %d there.\n",
+		term.Printf("\nA %s runs %d at once, %.0f a second, and keeps the bound with up to %d there.\n",
 			best.Resource.Name, s.Slots.Runners, s.Slots.PerSecond, s.Slots.Places)
 	}
 	if len(s.Memory) > 0 {
 		m := s.Memory[0]
-		a.printf("As a function it is cheapest in time at %d MB: %.4g ms at p95, $%.4f a million.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
+		term.Printf("As a function it is cheapest in time at %d MB: %.4g ms at p95, $%.4f a million.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
 	}
 	if len(s.Fleets) > 0 {
 		var fleets []string
 		for _, fl := range s.Fleets[:min(3, len(s.Fleets))] {
 			fleets = append(fleets, fmt.Sprintf("%d %s ($%.4g an hour, %.0f %% busy)", fl.VMs, fl.InstanceType, fl.HourUSD, 100*fl.Busy))
 		}
-		a.printf("%.4g a second take %s.\n", f.rate, strings.Join(fleets, "; or "))
+		term.Printf("%.4g a second take %s.\n", f.rate, strings.Join(fleets, "; or "))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/internal/cli/clitest"
 	"paragon/shared/client/clienttest"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/aws/standin"
@@ -42,14 +44,12 @@ func newAccount(t *testing.T) *account {
 	for _, name := range []string{"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"} {
 		t.Setenv(name, "")
 	}
-	a.terminal = &terminal{}
-	a.terminal.app = newApp(strings.NewReader(""), &a.out, &a.err, func(name string) string { return a.env[name] })
-	return a
+	return a.again()
 }
 
 // again is a new command line at the same account.
 func (a *account) again() *account {
-	a.app = newApp(strings.NewReader(""), &a.out, &a.err, func(name string) string { return a.env[name] })
+	a.terminal = &terminal{Terminal: clitest.NewTerminalIn(newRoot, a.env)}
 	return a
 }
 
@@ -95,18 +95,17 @@ func TestCommandsWorkOnAStage(t *testing.T) {
 	a := newAccount(t)
 	picture := filepath.Join(t.TempDir(), "boot.png")
 	writeFile(t, picture, "\x89PNG\r\n\x1a\nboot")
-	text := a.says(t, exitOK, `"state":"succeeded"`, "submit", "--stage", "dev", "--task", "fashion", "--json", picture)
+	text := a.says(t, cli.ExitOK, `"state":"succeeded"`, "submit", "--stage", "dev", "--task", "fashion", "--json", picture)
 	var q struct{ ID string }
 	if err := json.Unmarshal([]byte(text), &q); err != nil {
 		t.Fatal(err)
 	}
-	a.again().says(t, exitOK, "ANSWERED", "status", "--stage", "dev")
-	a.again().says(t, exitOK, "MODEL", "models", "--stage", "dev")
-	a.again().says(t, exitOK, q.ID, "get", "--stage", "dev", q.ID)
-	a.again().says(t, exitFailure, "already succeeded", "cancel", "--stage", "dev", q.ID)
+	a.again().says(t, cli.ExitOK, "ANSWERED", "status", "--stage", "dev")
+	a.again().says(t, cli.ExitOK, "MODEL", "models", "--stage", "dev")
+	a.again().says(t, cli.ExitOK, q.ID, "get", "--stage", "dev", q.ID)
+	a.again().says(t, cli.ExitFailure, "already succeeded", "cancel", "--stage", "dev", q.ID)
 	a.env[names.Stage] = "dev"
-	a.again().says(t, exitOK, "ANSWERED", "status")
-	a.again().says(t, exitOK, "sent", "load", "--task", "fashion", "--rate", "50", "--for", "100ms")
+	a.again().says(t, cli.ExitOK, "ANSWERED", "status")
 }
 
 func TestWhatIsWrongOnTheWayToAStage(t *testing.T) {
@@ -117,16 +116,16 @@ func TestWhatIsWrongOnTheWayToAStage(t *testing.T) {
 		want   string
 		args   []string
 	}{
-		{"a stage that is not there", nil, exitFailure, "make deploy STAGE=", []string{"status", "--stage", "prod"}},
-		{"no name of a stage", nil, exitFailure, "lower-case letters", []string{"status", "--stage", "Dev!"}},
-		{"another secret", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "other") }, exitFailure,
+		{"a stage that is not there", nil, cli.ExitFailure, "make deploy STAGE=", []string{"status", "--stage", "prod"}},
+		{"no name of a stage", nil, cli.ExitFailure, "lower-case letters", []string{"status", "--stage", "Dev!"}},
+		{"another secret", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "other") }, cli.ExitFailure,
 			"aws sts get-caller-identity", []string{"status", "--stage", "dev"}},
-		{"no credentials", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "") }, exitFailure, "AWS_PROFILE", []string{"models", "--stage", "dev"}},
-		{"no region", func(t *testing.T, _ *account) { t.Setenv("AWS_REGION", "") }, exitFailure, "set AWS_REGION", []string{"tune", "list", "--stage", "dev"}},
-		{"a key is asked for", func(_ *testing.T, a *account) { a.door.Authorizer = names.ByKeys }, exitUsage, "--token", []string{"status", "--stage", "dev"}},
-		{"a gateway without its stage", nil, exitUsage, "name its stage", []string{"tune", "list", "--endpoint", "https://abc.execute-api.us-east-1.amazonaws.com"}},
-		{"a signature in the clear", func(_ *testing.T, a *account) { a.door.Endpoint = "http://api.example.com" }, exitFailure, "https alone", []string{"status", "--stage", "dev"}},
-		{"an endpoint beside the stage's environment", func(_ *testing.T, a *account) { a.env[names.Stage] = "prod" }, exitFailure, "nothing answers", []string{"status", "--endpoint", "http://127.0.0.1:1"}},
+		{"no credentials", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "") }, cli.ExitFailure, "AWS_PROFILE", []string{"models", "--stage", "dev"}},
+		{"no region", func(t *testing.T, _ *account) { t.Setenv("AWS_REGION", "") }, cli.ExitFailure, "set AWS_REGION", []string{"tune", "list", "--stage", "dev"}},
+		{"a key is asked for", func(_ *testing.T, a *account) { a.door.Authorizer = names.ByKeys }, cli.ExitUsage, "--token", []string{"status", "--stage", "dev"}},
+		{"a gateway without its stage", nil, cli.ExitUsage, "name its stage", []string{"tune", "list", "--endpoint", "https://abc.execute-api.us-east-1.amazonaws.com"}},
+		{"a signature in the clear", func(_ *testing.T, a *account) { a.door.Endpoint = "http://api.example.com" }, cli.ExitFailure, "https alone", []string{"status", "--stage", "dev"}},
+		{"an endpoint beside the stage's environment", func(_ *testing.T, a *account) { a.env[names.Stage] = "prod" }, cli.ExitFailure, "nothing answers", []string{"status", "--endpoint", "http://127.0.0.1:1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := newAccount(t)
@@ -145,8 +144,8 @@ func TestAKeyGoesAsItIs(t *testing.T) {
 	keyed := httptest.NewServer(&clienttest.API{Token: "s3cret"})
 	defer keyed.Close()
 	a.door.Authorizer, a.door.Endpoint = names.ByKeys, keyed.URL
-	a.says(t, exitOK, "ANSWERED", "status", "--stage", "dev", "--token", "s3cret")
-	a.again().says(t, exitFailure, "--token", "status", "--stage", "dev", "--token", "wrong")
+	a.says(t, cli.ExitOK, "ANSWERED", "status", "--stage", "dev", "--token", "s3cret")
+	a.again().says(t, cli.ExitFailure, "--token", "status", "--stage", "dev", "--token", "wrong")
 }
 
 func writeFile(t *testing.T, path, content string) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
@@ -20,7 +21,7 @@ import (
 // watchEvery is how often `paragon status --watch` reads anew.
 const watchEvery = time.Second
 
-func (a *app) statusCommand() *cobra.Command {
+func newStatusCommand(term *cli.Terminal) *cobra.Command {
 	watch := false
 	c := &cobra.Command{
 		Use:   "status",
@@ -30,17 +31,17 @@ func (a *app) statusCommand() *cobra.Command {
   paragon status --json | jq .overflow.share`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if watch {
-				return a.watch(c.Context())
+				return watchStatus(c.Context(), term)
 			}
-			return a.status(c.Context())
+			return runStatus(c.Context(), term)
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "read anew every second, until interrupted; with --json a line each")
-	return a.clientCommand(c)
+	return term.ServerCommand(c)
 }
 
-func (a *app) status(ctx context.Context) error {
-	cl, err := a.connect(ctx, client.Config{})
+func runStatus(ctx context.Context, term *cli.Terminal) error {
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
@@ -48,92 +49,92 @@ func (a *app) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.printStatus(s)
+	return printStatus(term, s)
 }
 
-// watch prints the status over and over. A server that goes away is said and
+// watchStatus prints the status over and over. A server that goes away is said and
 // waited for.
-func (a *app) watch(ctx context.Context) error {
-	cl, err := a.connect(ctx, client.Config{Attempts: 1})
+func watchStatus(ctx context.Context, term *cli.Terminal) error {
+	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
 		return err
 	}
 	for {
 		s, err := cl.Status(ctx)
-		if !a.json {
-			a.printf("\x1b[H\x1b[2J") // clears the terminal
+		if !term.JSON {
+			term.Printf("\x1b[H\x1b[2J") // clears the terminal
 		}
 		var gone *client.Unreachable
 		switch {
 		case ctx.Err() != nil:
 			return nil // interrupted: that is how a watch ends
 		case errors.As(err, &gone):
-			fmt.Fprintf(a.err, "%v; trying again\n", err)
+			fmt.Fprintf(term.Err, "%v; trying again\n", err)
 		case err != nil:
 			return err
 		default:
-			if err := a.printStatus(s); err != nil {
+			if err := printStatus(term, s); err != nil {
 				return err
 			}
 		}
-		if a.sleep(ctx, watchEvery) != nil {
+		if term.Sleep(ctx, watchEvery) != nil {
 			return nil
 		}
 	}
 }
 
-func (a *app) printStatus(s api.Status) error {
-	if a.json {
-		a.printJSON(s)
+func printStatus(term *cli.Terminal, s api.Status) error {
+	if term.JSON {
+		term.PrintJSON(s)
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	printPools(w, s)
 	printQueues(w, s)
 	printClasses(w, s)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
-	a.printf("overflow  %.1f %% of the last hour's %d answers came from functions\n", 100*s.Overflow.Share, s.Overflow.Answered)
-	a.printf("cost      %s", dollars(s.CostUSD))
+	term.Printf("overflow  %.1f %% of the last hour's %d answers came from functions\n", 100*s.Overflow.Share, s.Overflow.Answered)
+	term.Printf("cost      %s", cli.Dollars(s.CostUSD))
 	if !s.CostSince.IsZero() {
-		a.printf(" since %s", s.CostSince.Format(time.DateTime))
+		term.Printf(" since %s", s.CostSince.Format(time.DateTime))
 	}
-	a.printf("\n")
-	a.printSavings(s.Savings)
+	term.Printf("\n")
+	printSavings(term, s.Savings)
 	if s.Paced {
-		a.printf("paced     runners are held to the service times of the resources that they stand for\n")
+		term.Printf("paced     runners are held to the service times of the resources that they stand for\n")
 	}
 	for _, fault := range s.SettingsFaults {
-		a.printf("setting   %s\n", oneLine(fault))
+		term.Printf("setting   %s\n", cli.OneLine(fault))
 	}
-	a.printDoubts(s)
+	printDoubts(term, s)
 	return nil
 }
 
 // printSavings tells what other schemes would have cost, or why it does not.
-func (a *app) printSavings(s *api.Savings) {
+func printSavings(term *cli.Terminal, s *api.Savings) {
 	if s == nil {
 		return
 	}
 	if !s.Quoted {
-		a.printf("savings   not quoted: %s; %s\n", oneLine(s.Why), oneLine(s.Next))
+		term.Printf("savings   not quoted: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
 		return
 	}
 	for _, o := range s.Others {
-		a.printf("instead   %s under %s, where this home had cost %s\n", dollars(o.CostUSD), o.Scheme, dollars(s.CostUSD))
+		term.Printf("instead   %s under %s, where this home had cost %s\n", cli.Dollars(o.CostUSD), o.Scheme, cli.Dollars(s.CostUSD))
 	}
-	a.printf("simulated %s\n", oneLine(s.Why))
+	term.Printf("simulated %s\n", cli.OneLine(s.Why))
 }
 
 // printDoubts tells which profiles are not to be gone by.
-func (a *app) printDoubts(s api.Status) {
+func printDoubts(term *cli.Terminal, s api.Status) {
 	for _, d := range s.Drifted {
-		a.printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
+		term.Printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
 			d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
 	}
 	for _, w := range s.Profiles {
-		a.printf("profile   %s\n", oneLine(w.Text))
+		term.Printf("profile   %s\n", cli.OneLine(w.Text))
 	}
 }
 
@@ -155,7 +156,7 @@ func printQueues(w io.Writer, s api.Status) {
 	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
 		q, oldest := s.Queues[name], "-"
 		if q.Visible > 0 {
-			oldest = milliseconds(q.OldestMS)
+			oldest = cli.Milliseconds(q.OldestMS)
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", name, q.Visible, q.InFlight, oldest)
 	}
@@ -170,7 +171,7 @@ func printClasses(w io.Writer, s api.Status) {
 			met = fmt.Sprintf("%.1f %%", *c.Attainment)
 		}
 		if q := c.Hour.Latency; q != nil {
-			latency = milliseconds(q.P50) + "\t" + milliseconds(q.P95) + "\t" + milliseconds(q.P99)
+			latency = cli.Milliseconds(q.P50) + "\t" + cli.Milliseconds(q.P95) + "\t" + cli.Milliseconds(q.P99)
 		}
 		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, latency)
 	}

@@ -10,14 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 )
-
-// longestWait is the most that one request asks the server to wait; the
-// gateway in front of it gives up at 30 s.
-const longestWait = 25 * time.Second
 
 // submitFlags are what `paragon submit` was told.
 type submitFlags struct {
@@ -25,7 +22,7 @@ type submitFlags struct {
 	latencyMS, accuracy, cost, wait   float64
 }
 
-func (a *app) submitCommand() *cobra.Command {
+func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 	f := &submitFlags{}
 	c := &cobra.Command{
 		Use:   "submit [flags] FILE...",
@@ -44,10 +41,10 @@ With --json each query is one line: the query as the server tells it, with its
 		RunE: func(c *cobra.Command, files []string) error {
 			for _, name := range []string{"latency-ms", "accuracy", "cost"} {
 				if b := c.Flags().Lookup(name); b.Changed && !positive(b.Value.String()) {
-					return usagef("--%s is above 0: leave it out for no bound", name)
+					return cli.Usagef("--%s is above 0: leave it out for no bound", name)
 				}
 			}
-			return a.submit(c.Context(), f, files)
+			return runSubmit(c.Context(), term, f, files)
 		},
 	}
 	fs := c.Flags()
@@ -60,8 +57,8 @@ With --json each query is one line: the query as the server tells it, with its
 	fs.StringVar(&f.class, "class", "", "strict or relaxed (default by the latency bound)")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0 returns at once")
 	fs.StringVar(&f.key, "key", "", "idempotency key: a repeat with it is the same query (one FILE only)")
-	a.completeNames(c)
-	return a.clientCommand(c)
+	term.CompleteNames(c)
+	return term.ServerCommand(c)
 }
 
 // check refuses what needs no server to be refused.
@@ -74,11 +71,11 @@ func (f *submitFlags) check(files []string) error {
 	}
 	switch {
 	case f.task == "" && f.model == "":
-		return usagef("name a task with --task; `paragon models` lists them")
+		return cli.Usagef("name a task with --task; `paragon models` lists them")
 	case f.key != "" && len(files) > 1:
-		return usagef("--key names one query, and there are %d files", len(files))
+		return cli.Usagef("--key names one query, and there are %d files", len(files))
 	case stdin > 1:
-		return usagef("standard input can be read once: give - once")
+		return cli.Usagef("standard input can be read once: give - once")
 	}
 	return checkWait(f.wait)
 }
@@ -90,7 +87,7 @@ const longestStay = 86_400
 // checkWait refuses a --wait that is no time.
 func checkWait(seconds float64) error {
 	if !(seconds >= 0 && seconds <= longestStay) {
-		return usagef("--wait is in seconds, from 0 to %d", longestStay)
+		return cli.Usagef("--wait is in seconds, from 0 to %d", longestStay)
 	}
 	return nil
 }
@@ -101,28 +98,28 @@ func positive(text string) bool {
 	return err == nil && x > 0 && !math.IsInf(x, 0)
 }
 
-func (a *app) submit(ctx context.Context, f *submitFlags, files []string) error {
+func runSubmit(ctx context.Context, term *cli.Terminal, f *submitFlags, files []string) error {
 	if err := f.check(files); err != nil {
 		return err
 	}
-	cl, err := a.connect(ctx, client.Config{})
+	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
 	return inOrder(files,
-		func(name string) submitted { return a.submitOne(ctx, cl, f, name) },
-		func(s submitted) { a.printSubmitted(s, len(files) > 1) })
+		func(name string) submitted { return submitOne(ctx, term, cl, f, name) },
+		func(s submitted) { printSubmitted(term, s, len(files) > 1) })
 }
 
-func (a *app) submitOne(ctx context.Context, cl *client.Client, f *submitFlags, name string) submitted {
-	in, err := a.readInput(name)
+func submitOne(ctx context.Context, term *cli.Terminal, cl *client.Client, f *submitFlags, name string) submitted {
+	in, err := term.ReadInput(name)
 	if err != nil {
 		return refused(name, err)
 	}
 	wait := time.Duration(f.wait * float64(time.Second))
-	end := a.now().Add(wait)
-	q, err := cl.Submit(ctx, f.submission(in), client.Options{Key: f.key, Wait: min(wait, longestWait)})
-	if left := end.Sub(a.now()); err == nil && left > 0 {
+	end := term.Now().Add(wait)
+	q, err := cl.Submit(ctx, f.submission(in), client.Options{Key: f.key, Wait: min(wait, cli.LongestWait)})
+	if left := end.Sub(term.Now()); err == nil && left > 0 {
 		q, err = await(ctx, cl, q, left)
 	}
 	if err != nil {
@@ -135,7 +132,7 @@ func (a *app) submitOne(ctx context.Context, cl *client.Client, f *submitFlags, 
 func await(ctx context.Context, cl *client.Client, q api.Query, wait time.Duration) (api.Query, error) {
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	q, err := cl.Await(limited, q, min(wait, longestWait))
+	q, err := cl.Await(limited, q, min(wait, cli.LongestWait))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return q, nil
 	}
@@ -150,16 +147,16 @@ func (f *submitFlags) submission(in query.Input) client.Submission {
 	}
 }
 
-func (a *app) printSubmitted(s submitted, several bool) {
+func printSubmitted(term *cli.Terminal, s submitted, several bool) {
 	switch {
-	case a.json:
-		a.printJSON(s)
+	case term.JSON:
+		term.PrintJSON(s)
 	case s.err != nil && !several: // told at the end
 	case s.err != nil:
-		a.printf("%s: %s\n", filepath.Base(s.File), oneLine(s.err.Error()))
+		term.Printf("%s: %s\n", filepath.Base(s.File), cli.OneLine(s.err.Error()))
 	case several:
-		a.printf("%s: %s\n", filepath.Base(s.File), summary(*s.Query))
+		term.Printf("%s: %s\n", filepath.Base(s.File), summary(*s.Query))
 	default:
-		a.printf("%s\n", summary(*s.Query))
+		term.Printf("%s\n", summary(*s.Query))
 	}
 }

@@ -11,11 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 )
 
-// tuneCommand is `paragon tune`.
-func (a *app) tuneCommand() *cobra.Command {
+// newTuneCommand is `paragon tune`.
+func newTuneCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune",
 		Short: "See and change the settings of a running stage",
@@ -25,49 +26,56 @@ get in by another way, the last good one stays in force and status tells.`,
 		Example: `  paragon tune list
   paragon tune set scheme paragon
   paragon tune rollback scheme`,
-		Args: a.knownCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: cli.KnownCommand,
+		RunE: cli.Help,
 	}
 	c.AddCommand(
-		a.tune("list", "List the settings that differ from their defaults, or all", "  paragon tune list --all", 0, a.tuneList),
-		a.tune("get NAME", "Tell one setting, with its bounds and what it does", "  paragon tune get max_workers", 1, a.tuneGet),
-		a.tune("set NAME VALUE", "Change a setting", "  paragon tune set max_workers 12", 2, a.tuneSet),
-		a.tune("history NAME", "List what a setting was, newest first", "  paragon tune history scheme", 1, a.tuneHistory),
-		a.tune("rollback NAME", "Give a setting the value that it had before", "  paragon tune rollback max_workers", 1, a.tuneRollback),
-		a.tune("diff", "Tell what differs from the defaults", "  paragon tune diff", 0, a.tuneDiff),
+		newTuneListCommand(term),
+		newTuneVerbCommand(term, "get NAME", "Tell one setting, with its bounds and what it does", "  paragon tune get max_workers", 1, tuneGet),
+		newTuneVerbCommand(term, "set NAME VALUE", "Change a setting", "  paragon tune set max_workers 12", 2, tuneSet),
+		newTuneVerbCommand(term, "history NAME", "List what a setting was, newest first", "  paragon tune history scheme", 1, tuneHistory),
+		newTuneVerbCommand(term, "rollback NAME", "Give a setting the value that it had before", "  paragon tune rollback max_workers", 1, tuneRollback),
+		newTuneVerbCommand(term, "diff", "Tell what differs from the defaults", "  paragon tune diff", 0, tuneDiff),
 	)
 	return c
 }
 
-// tune makes one of the commands below tune, which takes so many arguments.
-func (a *app) tune(use, short, example string, args int, run func(context.Context, tuner, []string) error) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
+// newTuneVerbCommand makes one of the commands below tune, which takes so many
+// arguments.
+func newTuneVerbCommand(term *cli.Terminal, use, short, example string, args int, run func(context.Context, *cli.Terminal, tuner, []string) error) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
 		RunE: func(c *cobra.Command, given []string) error {
-			t, err := a.desk(c.Context())
+			t, err := operationsOf(c.Context(), term)
 			if err != nil {
 				return err
 			}
-			return run(c.Context(), t, given)
-		}}
-	if strings.HasPrefix(use, "list") {
-		c.Flags().BoolVar(&a.all, "all", false, "those with their defaults too")
-	}
-	return a.clientCommand(c)
+			return run(c.Context(), term, t, given)
+		}})
 }
 
-func (a *app) tuneList(ctx context.Context, t tuner, _ []string) error {
+func newTuneListCommand(term *cli.Terminal) *cobra.Command {
+	all := false
+	c := newTuneVerbCommand(term, "list", "List the settings that differ from their defaults, or all", "  paragon tune list --all", 0,
+		func(ctx context.Context, term *cli.Terminal, t tuner, _ []string) error {
+			return tuneList(ctx, term, t, all)
+		})
+	c.Flags().BoolVar(&all, "all", false, "those with their defaults too")
+	return c
+}
+
+func tuneList(ctx context.Context, term *cli.Terminal, t tuner, all bool) error {
 	s, err := t.Settings(ctx)
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(s)
+	if term.JSON {
+		term.PrintJSON(s)
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SETTING\tVALUE\tDEFAULT\tRANGE")
 	for _, k := range s.Settings {
-		if a.all || k.Value != k.Default {
+		if all || k.Value != k.Default {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.Name, k.Value, k.Default, rangeOf(k))
 		}
 	}
@@ -75,7 +83,7 @@ func (a *app) tuneList(ctx context.Context, t tuner, _ []string) error {
 		return fmt.Errorf("print the settings: %w", err)
 	}
 	for _, f := range s.Faults {
-		a.printf("fault: %s\n", oneLine(f))
+		term.Printf("fault: %s\n", cli.OneLine(f))
 	}
 	return nil
 }
@@ -95,25 +103,25 @@ func settingNamed(ctx context.Context, t tuner, name string) (api.Setting, error
 	}
 	i := slices.IndexFunc(s.Settings, func(k api.Setting) bool { return k.Name == name })
 	if i < 0 {
-		return api.Setting{}, usagef("there is no setting %q; `paragon tune list --all` lists them", name)
+		return api.Setting{}, cli.Usagef("there is no setting %q; `paragon tune list --all` lists them", name)
 	}
 	return s.Settings[i], nil
 }
 
-func (a *app) tuneGet(ctx context.Context, t tuner, args []string) error {
+func tuneGet(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 	s, err := settingNamed(ctx, t, args[0])
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(s)
+	if term.JSON {
+		term.PrintJSON(s)
 		return nil
 	}
-	a.printf("%s\n  %s\n  default %s; %s\n", s.Value, s.Doc, s.Default, rangeOf(s))
+	term.Printf("%s\n  %s\n  default %s; %s\n", s.Value, s.Doc, s.Default, rangeOf(s))
 	return nil
 }
 
-func (a *app) tuneSet(ctx context.Context, t tuner, args []string) error {
+func tuneSet(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 	before, err := settingNamed(ctx, t, args[0])
 	if err != nil {
 		return err
@@ -122,35 +130,35 @@ func (a *app) tuneSet(ctx context.Context, t tuner, args []string) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(after)
+	if term.JSON {
+		term.PrintJSON(after)
 		return nil
 	}
-	a.printf("%s: %s -> %s\n", after.Name, before.Value, after.Value)
+	term.Printf("%s: %s -> %s\n", after.Name, before.Value, after.Value)
 	return nil
 }
 
 // historyShown is how many values tune history lists.
 const historyShown = 50
 
-func (a *app) tuneHistory(ctx context.Context, t tuner, args []string) error {
+func tuneHistory(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 	changes, err := t.History(ctx, args[0], historyShown)
 	if err != nil {
 		return err
 	}
-	if a.json {
-		a.printJSON(changes)
+	if term.JSON {
+		term.PrintJSON(changes)
 		return nil
 	}
 	for _, k := range changes {
-		a.printf("%s  version %d  %s\n", k.At.Local().Format(time.DateTime), k.Version, oneLine(k.Value))
+		term.Printf("%s  version %d  %s\n", k.At.Local().Format(time.DateTime), k.Version, cli.OneLine(k.Value))
 	}
 	return nil
 }
 
 // tuneRollback sets the newest earlier value that is another one; the default
 // when there was none.
-func (a *app) tuneRollback(ctx context.Context, t tuner, args []string) error {
+func tuneRollback(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 	now, err := settingNamed(ctx, t, args[0])
 	if err != nil {
 		return err
@@ -166,21 +174,21 @@ func (a *app) tuneRollback(ctx context.Context, t tuner, args []string) error {
 			break
 		}
 	}
-	return a.tuneSet(ctx, t, []string{args[0], before})
+	return tuneSet(ctx, term, t, []string{args[0], before})
 }
 
-func (a *app) tuneDiff(ctx context.Context, t tuner, _ []string) error {
+func tuneDiff(ctx context.Context, term *cli.Terminal, t tuner, _ []string) error {
 	s, err := t.Settings(ctx)
 	if err != nil {
 		return err
 	}
 	s.Settings = slices.DeleteFunc(s.Settings, func(k api.Setting) bool { return k.Value == k.Default })
-	if a.json {
-		a.printJSON(s.Settings)
+	if term.JSON {
+		term.PrintJSON(s.Settings)
 		return nil
 	}
 	for _, k := range s.Settings {
-		a.printf("- %s=%s\n+ %s=%s\n", k.Name, k.Default, k.Name, k.Value)
+		term.Printf("- %s=%s\n+ %s=%s\n", k.Name, k.Default, k.Name, k.Value)
 	}
 	return nil
 }

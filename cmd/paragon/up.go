@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/core/procurement"
 	debugging "paragon/shared/telemetry/debug"
@@ -32,28 +33,28 @@ const upExample = `  paragon up
   paragon up --scheme paragon --workers 1
   paragon up --unpaced --set max_overflow_concurrency=16`
 
-// upCommand is `paragon up`.
-func (a *app) upCommand() *cobra.Command {
+// newUpCommand is `paragon up`.
+func newUpCommand(term *cli.Terminal) *cobra.Command {
 	cfg, bootSeconds, unpaced, verbose, sample := machine.Defaults(), 0.0, false, false, false
 	c := &cobra.Command{
 		Use: "up", Short: "Bring everything up on this machine", Long: upLong, Example: upExample,
 		Args: func(c *cobra.Command, given []string) error {
 			if len(given) > 0 {
-				return usagef("up takes flags alone, and there is %q; `paragon up --help` lists them", given[0])
+				return cli.Usagef("up takes flags alone, and there is %q; `paragon up --help` lists them", given[0])
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !(bootSeconds >= 0 && bootSeconds <= 3600) {
-				return usagef("--boot-seconds is from 0 to 3600")
+				return cli.Usagef("--boot-seconds is from 0 to 3600")
 			}
-			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, a.logger(verbose || cfg.DebugAddr != "")
+			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, term.Logger(verbose || cfg.DebugAddr != "")
 			stop, err := debugging.Serve(cfg.DebugAddr, cfg.Log)
 			if err != nil {
-				return usagef("--debug-addr: %v", err)
+				return cli.Usagef("--debug-addr: %v", err)
 			}
 			defer stop()
-			return a.up(c.Context(), cfg, sample)
+			return runUp(c.Context(), term, cfg, sample)
 		},
 	}
 	f := c.Flags()
@@ -65,53 +66,53 @@ func (a *app) upCommand() *cobra.Command {
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "what a worker stands for; its vCPUs are its runners")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "how long a worker takes to appear (a real VM: 60 to 120)")
 	f.BoolVar(&unpaced, "unpaced", false, "do not hold runners to their profiles' service times")
-	profilesFlag(f, &cfg.ProfilesDir, andNetworks)
+	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
 	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "the catalogue whose models are served")
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "the most environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
 	f.StringVar(&cfg.Traces, "traces", "", "file to add OpenTelemetry spans to, a line of JSON each (default: where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set)")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
 	f.BoolVar(&sample, "sample", false, "answer a first sample picture when it is ready")
-	f.StringVar(&cfg.DebugAddr, "debug-addr", a.env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")
+	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only what goes wrong")
 	return c
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-func (a *app) logger(verbose bool) *slog.Logger {
+func logger(term *cli.Terminal, verbose bool) *slog.Logger {
 	level := slog.LevelWarn
 	if verbose {
 		level = slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(term.Err, &slog.HandlerOptions{Level: level}))
 }
 
 // gcPercent lets the garbage grow to four times what lives. Little lives here,
 // so that it costs some 15 MB and saves a sixth of the processor time a query.
 const gcPercent = 400
 
-// up runs until ctx ends.
-func (a *app) up(ctx context.Context, cfg machine.Config, sample bool) error {
-	if a.env("GOGC") == "" {
+// runUp runs until ctx ends.
+func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, sample bool) error {
+	if term.Env("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	started := a.now()
+	started := term.Now()
 	m, err := machine.Start(ctx, cfg)
 	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
-		return usagef("%v; `paragon up --help` tells more", mistake)
+		return cli.Usagef("%v; `paragon up --help` tells more", mistake)
 	}
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	a.printf("paragon is ready after %d ms at %s\n", a.now().Sub(started).Milliseconds(), m.URL())
+	term.Printf("paragon is ready after %d ms at %s\n", term.Now().Sub(started).Milliseconds(), m.URL())
 	if sample {
-		if err := a.answerSample(ctx, m); err != nil {
+		if err := answerSample(ctx, term, m); err != nil {
 			return err
 		}
 	}
 	<-ctx.Done()
-	fmt.Fprintln(a.err, "stopping: workers finish or give back what they hold")
+	fmt.Fprintln(term.Err, "stopping: workers finish or give back what they hold")
 	return nil
 }

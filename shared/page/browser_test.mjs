@@ -66,7 +66,7 @@ test("without one it says why not, and what to do", async () => {
   try {
     await uncalibrated(true);
     await page.getByText("No savings are quoted").waitFor();
-    assert.match(await text("#savings-why"), /nothing tells how close the simulation comes to this home\. Run `paragon calibrate --data data`\./);
+    assert.match(await text("#savings-why"), /nothing tells how close the simulation comes to this home\. Run `paragon-lab calibrate --data data`\./);
     assert.equal(await page.locator("#savings-others").isHidden(), true);
     assert.doesNotMatch(await text("main"), /reactive/);
     await picture("uncalibrated");

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/paragon/demo"
+	"paragon/cmd/paragon-lab/demo"
 )
 
 // demonstrate plays the hour with the tenfold crowd.
 func demonstrate(t *testing.T, functions bool) demo.Report {
 	t.Helper()
-	cmd := exec.Command(built(t, "paragon"), "demo", "--json", fmt.Sprintf("--functions=%t", functions))
+	cmd := exec.Command(built(t, "paragon-lab"), "demo", "--json", fmt.Sprintf("--functions=%t", functions))
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

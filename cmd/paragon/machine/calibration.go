@@ -46,7 +46,7 @@ func StoreCalibration(dataDir string, r calibration.Report) error {
 // JudgeCalibration says whether savings may be quoted for the home in a data
 // folder. A calibration that cannot be read vouches for nothing.
 func JudgeCalibration(dataDir string) calibration.Verdict {
-	command := "paragon calibrate --data " + dataDir
+	command := "paragon-lab calibrate --data " + dataDir
 	stored, err := readCalibration(dataDir)
 	if err != nil {
 		return calibration.Verdict{Why: err.Error(), Next: "run `" + command + "` to replace it"}

@@ -12,7 +12,7 @@ import (
 
 func TestACalibrationIsKeptInTheDataFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if v := JudgeCalibration(dir); v.Quoted || !strings.Contains(v.Next, "paragon calibrate --data "+dir) {
+	if v := JudgeCalibration(dir); v.Quoted || !strings.Contains(v.Next, "paragon-lab calibrate --data "+dir) {
 		t.Errorf("without one: %s", v)
 	}
 	off := calibration.Report{At: time.Unix(0, 0), Version: Version, Runs: []calibration.Run{{Trace: "a", CostErrorPercent: 7}, {Trace: "b"}}}

@@ -12,9 +12,9 @@ import (
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
-	"paragon/shared/evaluate"
 	"paragon/shared/seen"
 	"paragon/shared/simulate"
+	"paragon/shared/simulate/comparison"
 )
 
 const (
@@ -107,7 +107,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	if e.Asks, err = m.asks(ctx, e.Market.Models, e.Settings.PathMS); err != nil {
 		return nil, err
 	}
-	rows, err := evaluate.Play(ctx, e, schemes, nil)
+	rows, err := comparison.Play(ctx, e, schemes, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +119,8 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 }
 
 // asSimulated is this home as the simulator has it.
-func (m *Machine) asSimulated(load seen.Load) evaluate.Case {
-	e := evaluate.New("home", load.Trace, simulate.Market{
+func (m *Machine) asSimulated(load seen.Load) comparison.Case {
+	e := comparison.New("home", load.Trace, simulate.Market{
 		Name: m.catalogue.Name, Catalogue: m.catalogue, Models: m.served(), InstanceType: m.instance.Type, Arch: arch(),
 	})
 	set := m.settings.Current()

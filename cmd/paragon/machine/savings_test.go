@@ -61,7 +61,7 @@ func store(t *testing.T, dir string, percent float64) {
 func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 10*time.Minute)
-	if got := m.weigh(t.Context(), now); got.Quoted || len(got.Others) > 0 || !strings.Contains(got.Next, "paragon calibrate") {
+	if got := m.weigh(t.Context(), now); got.Quoted || len(got.Others) > 0 || !strings.Contains(got.Next, "paragon-lab calibrate") {
 		t.Errorf("without a calibration: %+v", got)
 	}
 	store(t, m.cfg.DataDir, 9)

@@ -174,7 +174,7 @@ func traffic(answered, met, overflowed int64, latency tally.Quantiles) api.Traff
 // savings are quoted unless the fake is off its calibration.
 func (a *API) savings(now time.Time) *api.Savings {
 	if a.Uncalibrated.Load() {
-		return &api.Savings{Verdict: calibration.Judge(nil, "", "paragon calibrate --data data")}
+		return &api.Savings{Verdict: calibration.Judge(nil, "", "paragon-lab calibrate --data data")}
 	}
 	return &api.Savings{
 		Verdict: calibration.Verdict{Quoted: true, Why: "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 2.1 % in cost and 1.4 % in mean workers"},

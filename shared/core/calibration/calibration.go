@@ -1,6 +1,6 @@
 // Package calibration says whether the simulator's savings may be quoted for a
 // home: only when runs on that home were held to their simulation and it came
-// close. It is the one rule behind `paragon calibrate`, `paragon replay`, the
+// close. It is the one rule behind `paragon-lab calibrate`, `paragon replay`, the
 // status and the page.
 package calibration
 
@@ -104,7 +104,7 @@ func Judge(stored *Report, version, command string) Verdict {
 // machine says nothing of its boots, metrics and queues.
 func Deployment() Verdict {
 	return Verdict{
-		Why:  "`paragon calibrate` measures a machine, and that does not vouch for a deployment, whose boots, metrics and queues are others",
+		Why:  "`paragon-lab calibrate` measures a machine, and that does not vouch for a deployment, whose boots, metrics and queues are others",
 		Next: "compare with the account's bill before you change the scheme",
 	}
 }

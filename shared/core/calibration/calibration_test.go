@@ -28,7 +28,7 @@ func TestWhenSavingsAreQuoted(t *testing.T) {
 		quoted bool
 		says   string
 	}{
-		{"none", nil, false, "run `paragon calibrate --data d`"},
+		{"none", nil, false, "run `paragon-lab calibrate --data d`"},
 		{"close on two traces", report([2]float64{4.9, -4.9}, [2]float64{-0.4, 1.4}), true, "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 4.9 % in cost and 4.9 % in mean workers"},
 		{"cost off", report([2]float64{1, 1}, [2]float64{6.8, 1}), false, `on the trace "b" of 2026-05-01 the simulation was off by +6.8 % in cost and +1.0 % in mean workers`},
 		{"cost off downwards", report([2]float64{-5, 1}, [2]float64{1, 1}), false, "-5.0 % in cost"},
@@ -39,7 +39,7 @@ func TestWhenSavingsAreQuoted(t *testing.T) {
 		{"no run", report(), false, "0 of the 2 traces"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := calibration.Judge(c.stored, "1", "paragon calibrate --data d")
+			v := calibration.Judge(c.stored, "1", "paragon-lab calibrate --data d")
 			if v.Quoted != c.quoted || !strings.Contains(v.String(), c.says) {
 				t.Errorf("quoted %v, want %v with %q: %s", v.Quoted, c.quoted, c.says, v)
 			}

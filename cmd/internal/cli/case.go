@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"paragon/profiles/schema"
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/settings"
+	"paragon/shared/simulate"
+	"paragon/shared/simulate/comparison"
+)
+
+// CaseFlags are what a simulated case is made from besides its arrivals: a
+// market, the schemes, and what the simulation assumes.
+type CaseFlags struct {
+	Folder, Catalogue string // of profiles and prices
+	Layout            string
+	// From and For bound what is played of the arrivals, after Warmup.
+	From, For, Warmup time.Duration
+	Scale             float64
+	StrictShare       float64
+	Seed              uint64
+
+	instance                       string
+	superpose, workers, functionMB int
+	schemes                        []string
+	strictMS, relaxedMS            float64
+	boot, delay, keepAlive, tick   float64 // seconds
+	coldStarts                     bool
+	spot                           simulate.Spot
+	set                            []string
+}
+
+// Add adds the flags.
+func (f *CaseFlags) Add(fs *pflag.FlagSet) {
+	ProfilesFlag(fs, &f.Folder, FiguresAlone)
+	fs.StringVar(&f.Catalogue, "catalogue", simulate.Measured, "profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
+	fs.Float64Var(&f.Scale, "scale", 1, "multiply the counts of the trace")
+	fs.IntVar(&f.superpose, "superpose", 1, "add so many shifted copies of the trace, instead of multiplying")
+	f.Warmup = 20 * time.Minute
+	fs.Var(DurationValue(&f.Warmup), "warmup", "of the trace before --from, played and neither counted nor billed")
+	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "procurement schemes, or all: "+strings.Join(procurement.Names(), ", "))
+	fs.Uint64Var(&f.Seed, "seed", 1, "seed of all that is drawn by chance")
+	fs.Float64Var(&f.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
+	fs.Float64Var(&f.strictMS, "strict-ms", 1000, "latency bound of strict queries in milliseconds")
+	fs.Float64Var(&f.relaxedMS, "relaxed-ms", 10000, "latency bound of relaxed queries in milliseconds")
+	fs.Float64Var(&f.boot, "vm-boot-seconds", 100, "from the start of a worker's machine until it serves; billed")
+	fs.Float64Var(&f.delay, "metric-delay-seconds", 60, "from an arrival to the controller")
+	fs.Float64Var(&f.tick, "tick-seconds", 10, "how often the controller decides")
+	fs.BoolVar(&f.coldStarts, "cold-starts", true, "functions start cold")
+	fs.Float64Var(&f.keepAlive, "keep-alive-seconds", 600, "for which a function's environment stays warm")
+	fs.StringVar(&f.Layout, "layout", string(simulate.Shared), "pools: shared or per_model")
+	fs.StringVar(&f.instance, "instance", "", "instance type of the workers (default the catalogue's)")
+	fs.IntVar(&f.functionMB, "function-mb", -1, "memory of the functions; 0 takes the cheapest that meets the strict bound (default the catalogue's)")
+	fs.IntVar(&f.workers, "workers", -1, "workers at the start; -1: as many as the first minute needs")
+	fs.Float64Var(&f.spot.Share, "spot-share", 0, "share of the workers that are spot instances")
+	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance beside on demand")
+	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions of a spot instance an hour")
+	fs.StringArrayVar(&f.set, "set", nil, "a setting of the schemes as NAME=VALUE; may be given again")
+}
+
+// Check refuses what needs no file to be refused.
+func (f *CaseFlags) Check() error {
+	switch {
+	case !(f.Scale > 0 && f.Scale <= 1e6):
+		return Usagef("--scale is above 0 and at most 1000000")
+	case f.superpose > 1 && f.Scale != 1:
+		return Usagef("give --scale or --superpose, and not both")
+	case !(f.StrictShare >= 0 && f.StrictShare <= 1):
+		return Usagef("--strict-share is a share, 0 to 1")
+	case !(f.strictMS > 0) || !(f.relaxedMS > 0):
+		return Usagef("--strict-ms and --relaxed-ms are above 0")
+	case !(f.delay >= 0 && f.delay <= 3600):
+		return Usagef("--metric-delay-seconds is 0 to 3600")
+	case !slices.Contains(simulate.MarketNames(), f.Catalogue):
+		return Usagef("--catalogue is %s", strings.Join(simulate.MarketNames(), " or "))
+	case f.Layout != string(simulate.Shared) && f.Layout != string(simulate.PerModel):
+		return Usagef("--layout is shared or per_model")
+	case !(f.spot.Share >= 0 && f.spot.Share <= 1) || !(f.spot.PriceFactor >= 0 && f.spot.PriceFactor <= 1) || !(f.spot.InterruptionsPerHour >= 0):
+		return Usagef("--spot-share and --spot-price are shares, --spot-interruptions is not negative")
+	}
+	return nil
+}
+
+// Chosen are the schemes that were named.
+func (f *CaseFlags) Chosen() ([]procurement.Scheme, error) {
+	if slices.Contains(f.schemes, "all") {
+		return procurement.All(), nil
+	}
+	var out []procurement.Scheme
+	for _, name := range f.schemes {
+		s, err := procurement.Get(strings.TrimSpace(name))
+		if err != nil {
+			return nil, Usagef("%v", err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// tunables are the settings that were given, over the defaults.
+func (f *CaseFlags) tunables() (settings.Settings, error) {
+	raw := map[string]string{"vm_boot_seconds": fmt.Sprint(f.boot), "tick_seconds": fmt.Sprint(f.tick)}
+	for _, kv := range f.set {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return settings.Settings{}, Usagef("--set takes NAME=VALUE, not %q", kv)
+		}
+		raw[strings.TrimSpace(name)] = value
+	}
+	s, err := settings.Parse(raw)
+	if err != nil {
+		return s, Usagef("%v", err)
+	}
+	return s, nil
+}
+
+// Market is the catalogue that was named, with what was changed of it.
+func (f *CaseFlags) Market(name string) (simulate.Market, error) {
+	set, err := schema.Load(f.Folder)
+	if err != nil {
+		return simulate.Market{}, err
+	}
+	c, err := set.Catalogue("imagenet")
+	if err != nil {
+		return simulate.Market{}, err
+	}
+	then, err := set.Prices("us-east-1-2020")
+	if err != nil {
+		return simulate.Market{}, err
+	}
+	now, err := set.Prices("us-east-1-2026")
+	if err != nil {
+		return simulate.Market{}, err
+	}
+	m := simulate.Markets(c, then, now)[name]
+	if f.instance != "" {
+		m.InstanceType = f.instance
+	}
+	if f.functionMB >= 0 {
+		m.FunctionMB = f.functionMB
+	}
+	return m, nil
+}
+
+// Scaled brings a trace to its scale and says how.
+func (f *CaseFlags) Scaled(t arrivals.Trace) (arrivals.Trace, string, error) {
+	if f.superpose > 1 {
+		out, err := t.Superposed(f.superpose)
+		if err != nil {
+			return out, "", Usagef("%v", err)
+		}
+		return out, fmt.Sprintf("superpose %d", f.superpose), nil
+	}
+	return t.Scaled(f.Scale), fmt.Sprintf("multiply %g", f.Scale), nil
+}
+
+// Case is the case of a trace.
+func (f *CaseFlags) Case(name string, t arrivals.Trace, scaling, market string) (comparison.Case, error) {
+	m, err := f.Market(market)
+	if err != nil {
+		return comparison.Case{}, err
+	}
+	c := comparison.New(name, t, m)
+	if c.Settings, err = f.tunables(); err != nil {
+		return c, err
+	}
+	c.Scaling, c.From, c.For, c.Warmup, c.Layout = scaling, f.From, f.For, f.Warmup, simulate.Layout(f.Layout)
+	c.StrictShare, c.StrictMS, c.RelaxMS, c.Workers = f.StrictShare, f.strictMS, f.relaxedMS, f.workers
+	c.MetricDelay = time.Duration(f.delay * float64(time.Second))
+	c.ColdStarts, c.KeepAliveSeconds, c.Spot, c.Seed = f.coldStarts, f.keepAlive, f.spot, f.Seed
+	return c, nil
+}

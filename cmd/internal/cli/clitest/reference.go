@@ -1,0 +1,82 @@
+package clitest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"paragon/cmd/internal/cli"
+)
+
+// CheckReference holds the reference of a command line, which is made from the
+// commands of a package themselves, to what they are; with update it is written anew.
+func CheckReference(t *testing.T, root Root, title, pkg, file string, update bool) {
+	t.Helper()
+	got := reference(t, root, title, pkg)
+	if update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s is stale: run `go generate ./%s`\n%s", file, pkg, d)
+	}
+}
+
+func reference(t *testing.T, root Root, title, pkg string) []byte {
+	c := silent(root)
+	c.InitDefaultCompletionCmd()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# %s\n\nMade from the commands by `go generate ./%s`; edit them instead.\n\n", title, pkg)
+	for _, c := range commands(c) {
+		c.DisableAutoGenTag = true
+		if err := doc.GenMarkdownCustom(c, &b, func(file string) string {
+			return "#" + strings.ReplaceAll(strings.TrimSuffix(file, ".md"), "_", "-")
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return regexp.MustCompile(`\n{3,}`).ReplaceAll(b.Bytes(), []byte("\n\n"))
+}
+
+func silent(root Root) *cobra.Command {
+	return root(cli.New(strings.NewReader(""), io.Discard, io.Discard, func(string) string { return "" }))
+}
+
+// commands lists the tree, each command before those below it, without what
+// cobra says at length of each shell.
+func commands(c *cobra.Command) []*cobra.Command {
+	out := []*cobra.Command{c}
+	for _, below := range c.Commands() {
+		if below.IsAvailableCommand() && c.Name() != "completion" {
+			out = append(out, commands(below)...)
+		}
+	}
+	return out
+}
+
+// CheckHelp holds every command to help that a newcomer can use.
+func CheckHelp(t *testing.T, root Root) {
+	t.Helper()
+	for _, c := range commands(silent(root))[1:] {
+		if c.Short == "" || c.Example == "" && c.Name() != "completion" {
+			t.Errorf("%s has no short help or no example", c.CommandPath())
+		}
+		if strings.HasSuffix(c.Short, ".") {
+			t.Errorf("the short help of %s ends with a full stop", c.CommandPath())
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/api"
+	"paragon/shared/client"
+)
+
+// CompleteIn bounds how long a press of the tab key may wait for the server.
+const CompleteIn = 2 * time.Second
+
+// CompleteNames completes --task and --model from the server, and the flags
+// whose values are known.
+func (t *Terminal) CompleteNames(c *cobra.Command) {
+	complete := func(flag string, f cobra.CompletionFunc) {
+		if c.Flags().Lookup(flag) == nil {
+			return
+		}
+		if err := c.RegisterFlagCompletionFunc(flag, f); err != nil {
+			panic("paragon: complete --" + flag + ": " + err.Error()) // registered twice
+		}
+	}
+	complete("task", t.completeModels(func(m api.Model) (string, string) { return m.Task, "" }))
+	complete("model", t.completeModels(func(m api.Model) (string, string) {
+		return m.Name, fmt.Sprintf("%s, %.1f %% right", m.Task, m.Accuracy.Top1Percent)
+	}))
+	fixed := func(values ...string) cobra.CompletionFunc {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
+	complete("class", fixed("strict", "relaxed"))
+	complete("optimize", fixed("latency", "accuracy", "cost"))
+}
+
+// completeModels completes one name of each model that the server serves.
+// Without a server there is nothing to offer, and no noise on the terminal.
+func (t *Terminal) completeModels(name func(api.Model) (value, note string)) cobra.CompletionFunc {
+	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), CompleteIn)
+		defer cancel()
+		cl, err := t.Connect(ctx, client.Config{Attempts: 1})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		models, err := cl.Models(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var out []string
+		for _, m := range models {
+			value, note := name(m)
+			out = append(out, strings.TrimSuffix(value+"\t"+note, "\t"))
+		}
+		slices.Sort(out)
+		return slices.Compact(out), cobra.ShellCompDirectiveNoFileComp
+	}
+}

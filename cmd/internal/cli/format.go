@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Milliseconds writes a duration with three digits that matter.
+func Milliseconds(ms float64) string {
+	switch {
+	case ms < 10:
+		return fmt.Sprintf("%.2f ms", ms)
+	case ms < 100:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms >= 10000:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
+	return fmt.Sprintf("%.0f ms", ms)
+}
+
+// Dollars writes an amount with at least two digits that matter.
+func Dollars(usd float64) string {
+	switch {
+	case usd == 0:
+		return "$0"
+	case usd < 0.01:
+		return fmt.Sprintf("$%.2g", usd)
+	}
+	return fmt.Sprintf("$%.2f", usd)
+}
+
+// OneLine keeps what others wrote from breaking the terminal: control
+// characters become spaces.
+func OneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// Duration is a length of time on the command line: a number of seconds, or with
+// units, such as 90, 1h30m.
+type Duration struct{ *time.Duration }
+
+// DurationValue is a flag that sets a length of time.
+func DurationValue(d *time.Duration) Duration { return Duration{d} }
+
+func (d Duration) String() string {
+	if d.Duration == nil {
+		return ""
+	}
+	return d.Duration.String()
+}
+
+// Type is what the help calls it.
+func (d Duration) Type() string { return "seconds" }
+
+// Set reads it. It is an error that it is negative, above 1e9 seconds or neither.
+func (d Duration) Set(text string) error {
+	if n, err := strconv.ParseFloat(text, 64); err == nil {
+		if !(n >= 0 && n <= 1e9) {
+			return fmt.Errorf("%s is not 0 to 1e9 seconds", text)
+		}
+		*d.Duration = time.Duration(n * float64(time.Second))
+		return nil
+	}
+	parsed, err := time.ParseDuration(text)
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("%q is neither seconds nor a length of time such as 1h30m", text)
+	}
+	*d.Duration = parsed
+	return nil
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"paragon/shared/core/query"
+	"paragon/shared/engine/preprocess"
+)
+
+// maxInput bounds what is read of one input, in bytes: more than any server takes inline.
+const maxInput = 16 << 20
+
+// magics tell pictures by their first bytes, whatever their name says.
+var magics = []struct{ first, contentType string }{
+	{"\x89PNG\r\n\x1a\n", preprocess.PNG},
+	{"\xff\xd8\xff", preprocess.JPEG},
+}
+
+// ReadInput reads a picture or a raw tensor from a file, or from stdin when it
+// is named "-".
+func (t *Terminal) ReadInput(name string) (query.Input, error) {
+	if name == "-" {
+		return InputOf("standard input", t.In)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return query.Input{}, err // names the file and what was attempted
+	}
+	defer f.Close()
+	return InputOf(name, f)
+}
+
+// InputOf reads an input and finds out what it is.
+func InputOf(name string, r io.Reader) (query.Input, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return query.Input{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > maxInput {
+		return query.Input{}, fmt.Errorf("%s is larger than %d MB", name, maxInput>>20)
+	}
+	if strings.EqualFold(filepath.Ext(name), ".f32") {
+		return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
+	}
+	for _, m := range magics {
+		if bytes.HasPrefix(data, []byte(m.first)) {
+			return query.Input{ContentType: m.contentType, Data: data}, nil
+		}
+	}
+	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a raw tensor (NAME.f32: little-endian float32)", name)
+}

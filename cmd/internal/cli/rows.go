@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+
+	"paragon/shared/core/procurement"
+	"paragon/shared/simulate/comparison"
+)
+
+// Play plays the schemes of one case under a progress bar.
+func (t *Terminal) Play(ctx context.Context, c comparison.Case, schemes []procurement.Scheme) ([]comparison.Ran, error) {
+	bar := t.Progress(len(schemes) + 2)
+	defer bar.Finish()
+	return comparison.Play(ctx, c, schemes, bar.Step)
+}
+
+// PrintRows prints what the schemes came to.
+func (t *Terminal) PrintRows(rows []comparison.Ran) error {
+	if t.JSON {
+		out := make([]comparison.Row, len(rows))
+		for i, r := range rows {
+			out[i] = r.Row
+		}
+		t.PrintJSON(out)
+		return nil
+	}
+	if err := comparison.Text(t.Out, rows); err != nil {
+		return err
+	}
+	t.printEstimates(rows)
+	return nil
+}
+
+// printEstimates sets how long a scheme expected static load to last beside how
+// long it did.
+func (t *Terminal) printEstimates(rows []comparison.Ran) {
+	for _, r := range rows {
+		e := r.Row.StaticEstimate
+		switch {
+		case e == nil:
+		case e.Open == e.Decisions:
+			t.Printf("%s, %s: load stayed static to the end of the trace\n", r.Row.Trace, r.Row.Scheme)
+		default:
+			t.Printf("%s, %s: static load expected to last %.0f s more (median of %d decisions), %.0f s in truth; error %.0f s median, %.0f s p90; %d more decisions whose end the trace does not show\n",
+				r.Row.Trace, r.Row.Scheme, e.MedianEstimate, e.Decisions-e.Open, e.MedianTrue, e.MedianError, e.P90Error, e.Open)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+// Package cli holds what the commands of paragon and of paragon-lab have in
+// common: the terminal, the flags by which they find a server, a stage or the
+// profiles, what errors and exit statuses mean, and how figures are written.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/shared/client"
+)
+
+// Terminal is what every command works with, so that tests can stand in for the
+// streams, the environment and the clock.
+type Terminal struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(string) string
+	Now      func() time.Time
+	Sleep    func(ctx context.Context, d time.Duration) error
+
+	// The flags that several commands have; the last one that was built owns
+	// them, and an empty one means the environment.
+	Endpoint, Stage, Token string
+	JSON                   bool // print JSON
+
+	signed bool // what is asked is signed with credentials of AWS
+}
+
+// New returns a terminal with the clock of this machine.
+func New(in io.Reader, out, err io.Writer, env func(string) string) *Terminal {
+	return &Terminal{In: in, Out: out, Err: err, Env: env, Now: time.Now, Sleep: client.Sleep}
+}
+
+// Main does the command that was typed and returns the exit status. A first
+// interrupt ends the command in order, a second one at once.
+func Main(root func(*Terminal) *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	term := New(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	return term.Run(ctx, root(term), os.Args[1:])
+}
+
+// Run does one command of a tree and returns its exit status.
+func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		t.printError(root.Name(), err)
+	}
+	return Status(err)
+}
+
+// Root makes the root of a command tree, which says what there is when nothing
+// was asked.
+func (t *Terminal) Root(c *cobra.Command) *cobra.Command {
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.Args, c.RunE = KnownCommand, Help
+	c.PersistentPreRunE = t.findProfiles
+	c.SetIn(t.In)
+	c.SetOut(t.Out)
+	c.SetErr(t.Err)
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return Usagef("%v; `%s --help` lists the flags", err, c.CommandPath())
+	})
+	return c
+}
+
+// Help shows the help of a command that only has others below it.
+func Help(c *cobra.Command, _ []string) error { return c.Help() }
+
+// KnownCommand refuses what is no command, with what may have been meant.
+func KnownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	for _, s := range c.SuggestionsFor(args[0]) {
+		return Usagef("there is no command %q; did you mean `%s %s`?", args[0], c.CommandPath(), s)
+	}
+	return Usagef("there is no command %q; `%s --help` lists them", args[0], c.CommandPath())
+}
+
+// Printf prints to the standard output.
+func (t *Terminal) Printf(format string, args ...any) { fmt.Fprintf(t.Out, format, args...) }
+
+// PrintJSON prints a value as one line of JSON.
+func (t *Terminal) PrintJSON(v any) {
+	enc := json.NewEncoder(t.Out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		fmt.Fprintf(t.Err, "encode the answer: %v\n", err)
+	}
+}
+
+// Logger logs to the standard error: warnings, and with verbose what happens.
+func (t *Terminal) Logger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(t.Err, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon-lab/demo"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/calibration"
+	"paragon/shared/core/procurement"
+	"paragon/shared/lab/load"
+)
+
+const demoLong = `Play an hour against a whole Paragon on this machine, in a fraction of the time,
+and end with what it cost, what it missed, and what other schemes would have cost.
+
+Without a trace it is an hour in which ten times as many come for 18 minutes.
+Time is compressed, rates are not: a second stands for --time-scale seconds of
+the trace, and what counts in seconds (ticks, boots, windows) is as many times
+shorter. Service times and bounds stay. The shipped networks are small, so that
+each runner is held to --service-ms, after really inferring.
+
+With --functions=false the same load has no inference functions to overflow to.
+What other schemes cost is simulated from the same load, and no measurement.`
+
+// demoFlags are what a demonstration is made from.
+type demoFlags struct {
+	cfg     demo.Config
+	trace   string
+	scale   float64
+	rate    float64
+	length  time.Duration
+	from    time.Duration
+	verbose bool
+}
+
+// newDemoCommand is `paragon-lab demo`.
+func newDemoCommand(term *cli.Terminal) *cobra.Command {
+	f := &demoFlags{}
+	c := &cobra.Command{
+		Use: "demo", Short: "Show an hour of load in a few minutes, with its bill", Long: demoLong,
+		Example: `  paragon-lab demo
+  paragon-lab demo --scheme reactive --functions=false
+  paragon-lab demo --trace wits.csv --scale 0.05 --from 1h --for 1h --time-scale 20 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), term, f) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme: one of `paragon-lab compare`'s")
+	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace in one second, 1 to 60")
+	fs.BoolVar(&f.cfg.Functions, "functions", true, "whether there are inference functions")
+	fs.IntVar(&f.cfg.Workers, "workers", 1, "workers at the start")
+	fs.StringVar(&f.trace, "trace", "", "CSV file of counts a step (default a flash crowd)")
+	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
+	fs.DurationVar(&f.from, "from", 0, "where in the trace to begin")
+	fs.DurationVar(&f.length, "for", time.Hour, "how much of it to play")
+	fs.Float64Var(&f.rate, "rate", 5, "queries a second before and after the flash crowd")
+	fs.Float64Var(&f.cfg.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
+	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
+	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
+	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 250, "what an inference is made to take on a runner")
+	fs.StringVarP(&f.cfg.Model, "model", "m", "cnn", "the model that answers")
+	fs.StringToStringVar(&f.cfg.Set, "set", nil, "settings as name=value, instead of what the time scale makes of them")
+	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and pictures")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens")
+	return c
+}
+
+func runDemo(ctx context.Context, term *cli.Terminal, f *demoFlags) error {
+	if _, err := procurement.Get(f.cfg.Scheme); err != nil {
+		return cli.Usagef("--scheme: %v", err)
+	}
+	var err error
+	if f.cfg.Trace, err = f.load(); err != nil {
+		return err
+	}
+	f.cfg.Log = term.Logger(f.verbose)
+	f.cfg.Sender = func(url string) (load.Send, int, error) { return sender(term, f, url) }
+	if !term.JSON {
+		f.cfg.Progress = demoProgress(term)
+	}
+	r, err := demo.Run(ctx, f.cfg)
+	if err != nil {
+		return err
+	}
+	if term.JSON {
+		term.PrintJSON(r)
+		return nil
+	}
+	return printDemo(term, r)
+}
+
+// load is the trace to play.
+func (f *demoFlags) load() (arrivals.Trace, error) {
+	if f.trace == "" {
+		return demo.Crowd(f.rate, f.length), nil
+	}
+	file, err := os.Open(f.trace)
+	if err != nil {
+		return arrivals.Trace{}, fmt.Errorf("open the trace: %w", err)
+	}
+	defer file.Close()
+	t, err := arrivals.ReadTrace(file)
+	if err == nil {
+		t, err = t.Window(f.from, f.length)
+	}
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", f.trace, err)
+	}
+	return t.Scaled(f.scale), nil
+}
+
+// sender sends queries of the demonstration's model.
+func sender(term *cli.Terminal, f *demoFlags, url string) (load.Send, int, error) {
+	b, err := loadBodies(term, &loadFlags{model: f.cfg.Model, task: "fashion", latencyMS: f.cfg.StrictMS, relaxedMS: f.cfg.RelaxedMS})
+	if err != nil {
+		return nil, 0, err
+	}
+	cl, err := client.New(client.Config{Endpoint: url, Attempts: 1, HTTP: client.NewHTTP(2000)})
+	if err != nil {
+		return nil, 0, err
+	}
+	return send(cl, b), b.inputs(), nil
+}
+
+// demoProgress prints how the fleet stands, every few seconds.
+func demoProgress(term *cli.Terminal) func(at, of time.Duration, s api.Status) {
+	const every = 5 * time.Second
+	next := time.Duration(0)
+	return func(at, of time.Duration, s api.Status) {
+		if at < next {
+			return
+		}
+		next = at + every
+		p := s.Pools[0]
+		rate := s.Classes["strict"].ArrivalsPerSecond + s.Classes["relaxed"].ArrivalsPerSecond
+		fmt.Fprintf(term.Err, "%4.0f of %.0f s  %5.1f queries/s  %2d wanted  %2d booting  %2d ready  %3.0f %% on functions lately\n",
+			at.Seconds(), of.Seconds(), rate, s.Desired[p.Name], p.Booting, p.Ready, 100*s.Overflow.Share)
+	}
+}
+
+func printDemo(term *cli.Terminal, r demo.Report) error {
+	term.Printf("\n%d queries in %.0f s, which stand for %.0f minutes under %s\n", r.Queries, r.Seconds, r.Seconds*r.TimeScale/60, r.Scheme)
+	term.Printf("cost      %s\n", cli.Dollars(r.CostUSD))
+	term.Printf("bounds    %.2f %% of strict queries kept, %.2f %% of those that met no cold start (%d did); %.2f %% of relaxed ones\n",
+		r.StrictMetPercent, r.StrictWarmMetPercent, r.ColdStarts, r.RelaxedMetPercent)
+	term.Printf("failed    %d, interrupted %d\n", r.Failed, r.Interrupted)
+	term.Printf("workers   %d at the start, %d at most, %d at the end, %.1f on average; the fleet grew %d times and shrank %d times\n",
+		r.WorkersFirst, r.WorkersMost, r.WorkersLast, r.WorkersMean, r.Grew, r.Shrank)
+	term.Printf("overflow  %.0f %% of the strict queries at the peak\n\n", r.PeakOverflowPercent)
+	for _, m := range r.Moves {
+		term.Printf("  %s\n", cli.OneLine(m))
+	}
+	term.Printf("\nThe same load, simulated. Of %s the simulation is off by %+.1f %% in cost and %+.1f %% in workers:\n",
+		r.Scheme, r.CostErrorPercent, r.WorkersErrorPercent)
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SCHEME\tCOST\tWORKERS\tSTRICT MISSED\tRELAXED MISSED")
+	for _, o := range r.Others {
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f %%\t%.2f %%\n", o.Scheme, cli.Dollars(o.CostUSD), o.WorkersMean, o.StrictViolationPercent, o.RelaxedViolationPercent)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the other schemes: %w", err)
+	}
+	if !r.Run("", 0).Close() {
+		term.Printf("That is not below %d %%: no saving is to be read from it.\n", calibration.MostErrorPercent)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/lab/evaluate/constrained"
+	"paragon/shared/simulate"
+	"paragon/shared/simulate/comparison"
+)
+
+// addWorkload adds what queries ask for.
+func (f *caseFlags) addWorkload(fs *pflag.FlagSet) {
+	fs.IntVar(&f.workload, "workload", 1, "1: queries of any model within the bounds of their class; 2: of varied constraints, selection beside naive choices")
+}
+
+// constrained tells whether workload 2 is asked for, and refuses what does not
+// go with it.
+func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
+	switch f.workload {
+	case 1:
+		return false, nil
+	case 2:
+	default:
+		return false, cli.Usagef("--workload is 1 or 2, not %d", f.workload)
+	}
+	for _, name := range []string{"strict-share", "strict-ms", "preset", "report", "keep"} {
+		if fs.Changed(name) {
+			return false, cli.Usagef("--%s does not go with --workload 2, whose queries bring bounds of their own", name)
+		}
+	}
+	if f.Layout != string(simulate.Shared) {
+		return false, cli.Usagef("--workload 2 is played on --layout %s", simulate.Shared)
+	}
+	return true, nil
+}
+
+// twelve refuses a catalogue whose models the mixes of workload 2 do not fit.
+func twelve(catalogues ...string) error {
+	if slices.ContainsFunc(catalogues, func(c string) bool { return c != simulate.Measured }) {
+		return cli.Usagef("the constraints of --workload 2 are those of the twelve models of catalogue %s", simulate.Measured)
+	}
+	return nil
+}
+
+func runSimulateConstrained(ctx context.Context, term *cli.Terminal, f *caseFlags, trace string) error {
+	if err := f.Check(); err != nil {
+		return err
+	}
+	if err := twelve(f.Catalogue); err != nil {
+		return err
+	}
+	c, err := f.single(trace)
+	if err != nil {
+		return err
+	}
+	rows, err := playConstrained(ctx, term, f, []comparison.Case{c})
+	if err != nil {
+		return err
+	}
+	return printConstrained(term, rows)
+}
+
+func runCompareConstrained(ctx context.Context, term *cli.Terminal, f *compareFlags, args []string, chosen bool) error {
+	if err := f.Check(); err != nil {
+		return err
+	}
+	if !chosen {
+		f.catalogues = []string{simulate.Measured}
+	}
+	if err := twelve(f.catalogues...); err != nil {
+		return err
+	}
+	cases, err := f.named(args)
+	if err != nil {
+		return err
+	}
+	rows, err := playConstrained(ctx, term, &f.caseFlags, cases)
+	if err != nil {
+		return err
+	}
+	if f.markdown != "" {
+		var b strings.Builder
+		if err := constrained.Document(&b, rows); err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.markdown, []byte(b.String()), 0o644); err != nil {
+			return fmt.Errorf("write the tables: %w", err)
+		}
+	}
+	return printConstrained(term, rows)
+}
+
+func playConstrained(ctx context.Context, term *cli.Terminal, f *caseFlags, cases []comparison.Case) ([]constrained.Row, error) {
+	schemes, err := f.Chosen()
+	if err != nil {
+		return nil, err
+	}
+	runs := 0
+	for _, c := range cases {
+		runs += constrained.Runs(c, len(schemes))
+	}
+	bar := term.Progress(runs)
+	defer bar.Finish()
+	var rows []constrained.Row
+	for _, c := range cases {
+		got, err := constrained.Play(ctx, c, schemes, bar.Step)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, got...)
+	}
+	return rows, nil
+}
+
+func printConstrained(term *cli.Terminal, rows []constrained.Row) error {
+	if term.JSON {
+		term.PrintJSON(rows)
+		return nil
+	}
+	return constrained.Text(term.Out, rows)
+}

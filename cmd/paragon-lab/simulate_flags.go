@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/core/arrivals"
+	"paragon/shared/lab/evaluate"
+)
+
+// caseFlags are what a case is made from, with its arrivals.
+type caseFlags struct {
+	cli.CaseFlags
+	format, generate string
+	shape            arrivals.Shape
+	workload         int
+}
+
+// addWindow adds what of a trace is played.
+func (f *caseFlags) addWindow(fs *pflag.FlagSet) {
+	fs.Var(cli.DurationValue(&f.From), "from", "where in the trace to begin")
+	fs.Var(cli.DurationValue(&f.For), "for", "how long to play (default to the end)")
+}
+
+// addTrace adds what says which arrivals one trace has.
+func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
+	fs.StringVar(&f.format, "format", "paragon", "format of the trace: "+strings.Join(arrivals.Formats(), ", "))
+	fs.StringVar(&f.generate, "generate", "", "make a trace up instead: "+strings.Join(append(arrivals.Kinds(), evaluate.Lookalikes()...), ", "))
+	fs.Float64Var(&f.shape.Rate, "rate", 50, "of a made-up trace, queries a second")
+	fs.Float64Var(&f.shape.Peak, "peak", 150, "of a made-up trace, its other level")
+	f.shape.Period, f.shape.At = 5*time.Minute, 30*time.Minute
+	fs.Var(cli.DurationValue(&f.shape.Period), "period", "of a made-up trace: a day, a stay in a state, a crowd's fading")
+	fs.Var(cli.DurationValue(&f.shape.At), "at", "of a made-up trace: when the step or the crowd comes")
+}
+
+// readTrace reads a trace file in a format; faults name the file and the line.
+func readTrace(file, format string) (arrivals.Trace, error) {
+	r, err := os.Open(file)
+	if err != nil {
+		return arrivals.Trace{}, err
+	}
+	defer r.Close()
+	t, err := arrivals.Import(format, io.Reader(r))
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", file, err)
+	}
+	return t, nil
+}
+
+// made is the trace that is made up.
+func (f *caseFlags) made() (arrivals.Trace, error) {
+	length := f.From + f.For
+	if f.For == 0 {
+		length = f.From + time.Hour
+	}
+	if slices.Contains(evaluate.Lookalikes(), f.generate) {
+		return evaluate.Lookalike(f.generate, length, f.Seed)
+	}
+	f.shape.Kind = f.generate
+	t, err := arrivals.Generate(f.shape, length, rand.New(rand.NewPCG(f.Seed, 21)))
+	if err != nil {
+		return t, cli.Usagef("%v", err)
+	}
+	return t, nil
+}
+
+// nameOf is a trace's name: its file without folder and ending.
+func nameOf(file string) string {
+	return strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/core/arrivals"
+	"paragon/shared/lab/evaluate"
+	"paragon/shared/lab/figures"
+	"paragon/shared/simulate/comparison"
+)
+
+func newTraceCommand(term *cli.Terminal) *cobra.Command {
+	c := &cobra.Command{
+		Use: "trace", Short: "Look at traces of arrivals, and bring them into Paragon's format",
+		Example: "  paragon-lab trace stat wits.csv\n  paragon-lab trace import --format limbo wiki.csv --out trace.csv",
+		Args:    cli.KnownCommand, RunE: cli.Help,
+	}
+	c.AddCommand(newTraceStatCommand(term), newTraceImportCommand(term))
+	return c
+}
+
+const traceStatLong = `Describe a trace: mean, median and peak, and by sampling window the ratio of peak
+to median, over bins of at least 100 expected arrivals, with the peak that chance
+alone gives divided out. Load above 1.5 is dynamic.`
+
+func newTraceStatCommand(term *cli.Terminal) *cobra.Command {
+	f := &caseFlags{}
+	var report string
+	c := &cobra.Command{
+		Use: "stat FILE", Short: "Describe a trace: mean, median, peak, peak-to-median by window",
+		Long: traceStatLong, Example: "  paragon-lab trace stat wits.csv --scale 0.5\n  paragon-lab trace stat berkeley.csv --scale 20 --json\n  paragon-lab trace stat --generate mmpp --report out",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runTraceStat(term, f, args, report) },
+	}
+	fs := c.Flags()
+	f.addTrace(fs)
+	f.Add(fs)
+	f.addWindow(fs)
+	hideBut(fs, "format", "generate", "rate", "peak", "period", "at", "scale", "superpose", "from", "for", "seed")
+	fs.StringVar(&report, "report", "", "folder for the plot as data, SVG and PNG")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	return c
+}
+
+func runTraceStat(term *cli.Terminal, f *caseFlags, args []string, report string) error {
+	if err := f.Check(); err != nil {
+		return err
+	}
+	file := ""
+	if len(args) == 1 {
+		file = args[0]
+	}
+	c, err := f.single(file)
+	if err != nil {
+		return err
+	}
+	w, err := c.Trace.Window(c.From, c.For)
+	if err != nil {
+		return cli.Usagef("%v", err)
+	}
+	if report != "" {
+		fig, err := evaluate.Figure("6", []comparison.Case{c}, nil)
+		if err != nil {
+			return err
+		}
+		fig.Name = "peak-to-median"
+		if err := writeEvaluation(report, "Arrivals of "+c.Name, nil, []figures.Figure{fig}); err != nil {
+			return err
+		}
+	}
+	s := w.Describe(evaluate.Windows...)
+	if term.JSON {
+		term.PrintJSON(s)
+		return nil
+	}
+	return printStat(term, s)
+}
+
+func printStat(term *cli.Terminal, s arrivals.Stat) error {
+	term.Printf("%.0f queries in %.0f s: mean %.2f/s, median %.2f/s, peak %.2f/s, peak to median %.2f\n",
+		s.Queries, s.Seconds, s.Mean, s.Median, s.Peak, s.PeakToMedian)
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "WINDOW\tBIN\tWINDOWS\tPEAK/MEDIAN\tHIGHEST\tDYNAMIC")
+	for _, x := range s.Windows {
+		fmt.Fprintf(w, "%.0f s\t%.0f s\t%d\t%.2f\t%.2f\t%.0f %%\n", x.WindowSeconds, x.BinSeconds, x.Windows, x.Median, x.Highest, 100*x.Dynamic)
+	}
+	return w.Flush()
+}
+
+func newTraceImportCommand(term *cli.Terminal) *cobra.Command {
+	f := &caseFlags{}
+	var out string
+	c := &cobra.Command{
+		Use: "import FILE", Short: "Bring a trace of another format into Paragon's CSV",
+		Example: "  paragon-lab trace import --format timestamps AzureLLMInferenceTrace_conv.csv --out azure.csv",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(_ *cobra.Command, args []string) error { return runTraceImport(term, f, args[0], out) },
+	}
+	fs := c.Flags()
+	f.addTrace(fs)
+	hideBut(fs, "format")
+	fs.StringVar(&out, "out", "", "file to write (default stdout)")
+	return c
+}
+
+func runTraceImport(term *cli.Terminal, f *caseFlags, file, out string) error {
+	t, err := readTrace(file, f.format)
+	if err != nil {
+		return err
+	}
+	if out == "" {
+		return t.Write(term.Out)
+	}
+	w, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	if err := t.Write(w); err != nil {
+		w.Close()
+		return fmt.Errorf("write %s: %w", out, err)
+	}
+	return w.Close()
+}
+
+// hideBut hides the flags that say nothing about a trace.
+func hideBut(fs *pflag.FlagSet, names ...string) {
+	fs.VisitAll(func(f *pflag.Flag) { f.Hidden = !slices.Contains(names, f.Name) })
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/cloud/aws/door"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/control"
+	"paragon/shared/core/signed"
+	"paragon/shared/operate"
+	"paragon/shared/stage"
+)
+
+// tuner reads and changes settings.
+type tuner interface {
+	Settings(ctx context.Context) (api.Settings, error)
+	Set(ctx context.Context, name, value string) (api.Setting, error)
+	History(ctx context.Context, name string, limit int) ([]api.Change, error)
+}
+
+// recorder reads what the controller decided.
+type recorder interface {
+	Decisions(ctx context.Context, pool string, moves bool, limit int) ([]api.Decision, error)
+	Decision(ctx context.Context, id string) (api.Decision, error)
+}
+
+// redriver puts dead letters back.
+type redriver interface {
+	DeadLetters(ctx context.Context, queue string, limit int) (api.DeadLetters, error)
+	Redrive(ctx context.Context, queue string, limit int) (api.DeadLetters, error)
+}
+
+// operations is what those who run a stage see and do.
+type operations interface {
+	tuner
+	recorder
+	redriver
+}
+
+// lookFor is how long an empty queue is asked for dead letters in an account:
+// SQS asks all of its servers only when it may wait.
+const lookFor = time.Second
+
+// operationsOf returns where a stage is operated: over the API of one machine, and in
+// an account at the stage's home, with the permissions of whoever asks.
+func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
+	stage, endpoint := term.Place()
+	if _, named := door.Region(endpoint); named && stage == "" {
+		return nil, cli.Usagef("an API in an account does not serve this: name its stage with --stage or %s", names.Stage)
+	}
+	if stage == "" {
+		return term.Connect(ctx, client.Config{})
+	}
+	s, err := door.Open(ctx, stage)
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.Home(ctx, term.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &operate.Desk{
+		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: term.Now, Look: lookFor,
+		Random: rand.Reader, Keys: signingKeys(s.SigningSecret),
+	}, nil
+}
+
+// signingKeys reads the keys of a stage in an account from their secret, for
+// those who need them.
+func signingKeys(secretARN string) func(context.Context) (signed.Keys, error) {
+	return func(ctx context.Context) (signed.Keys, error) {
+		return stage.Keys(ctx, func(name string) string {
+			if name == names.SigningSecret {
+				return secretARN
+			}
+			return ""
+		})
+	}
+}

@@ -1,0 +1,195 @@
+// Package evaluate makes the evaluation's documents from rows of a comparison:
+// tables, the paper's figures 4, 5, 6 and 8, and the table of what the paper's
+// findings depend on. The commands, the documents and the tests make theirs from
+// the same rows.
+package evaluate
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"paragon/shared/simulate"
+	"paragon/shared/simulate/comparison"
+)
+
+// mostMissed is the share of missed bounds, in each class, that a scheme may
+// have to count as one that keeps them.
+const mostMissed = 0.005
+
+// Document writes the tables with what they say of hedged.
+func Document(w io.Writer, rows []comparison.Ran) error {
+	if _, err := io.WriteString(w, documentIntro); err != nil {
+		return err
+	}
+	if err := Markdown(w, rows); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, "\n## hedged beside the others\n\n"); err != nil {
+		return err
+	}
+	if err := writeKeeping(w, rows); err != nil {
+		return err
+	}
+	return writeFindings(w, rows)
+}
+
+const documentIntro = `# Evaluation
+
+Made by ` + "`make evaluation`" + `; edit nothing here. Costs are in US dollars, of workers and
+functions; the machinery (gateway, queues, store) is the same for every scheme but for
+the queries that are handed over, and stands beside. Missed are the queries that were
+answered after their bound or not at all. The clairvoyant knows the arrivals, boots are
+billed and relaxed queries wait within their bound: a schedule that exists, the cheapest
+of those that were tried. Without deferral every query runs at once. The bound has
+machines that start free and at once and are paid by the runner; nothing beats it.
+How it is simulated is in [simulator.md](simulator.md), the schemes are in
+[schemes.md](../schemes.md). Half of the queries are strict at 1 s, half relaxed at 10 s;
+boot 100 s, billed; tick 10 s; metrics 60 s old; 60 s least bill; cold starts on,
+environments kept for 600 s; one shared pool of c5.large.
+
+## Every scheme on every trace
+`
+
+// keepers are the schemes that keep the bounds in each class on every trace of
+// a catalogue.
+func keepers(rows []comparison.Ran, catalogue string) []string {
+	broken := map[string]bool{}
+	var out []string
+	for _, r := range rows {
+		if r.Row.Catalogue != catalogue {
+			continue
+		}
+		if !slices.Contains(out, r.Row.Scheme) {
+			out = append(out, r.Row.Scheme)
+		}
+		if r.Row.StrictViolation > mostMissed || r.Row.RelaxedViolation > mostMissed {
+			broken[r.Row.Scheme] = true
+		}
+	}
+	return slices.DeleteFunc(out, func(s string) bool { return broken[s] })
+}
+
+func writeKeeping(w io.Writer, rows []comparison.Ran) error {
+	var b strings.Builder
+	for _, catalogue := range simulate.MarketNames() {
+		kept := keepers(rows, catalogue)
+		if len(kept) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "### %s\n\nAt most 0.5 %% missed in each class on every trace: %s.\n\n", catalogue, strings.Join(kept, ", "))
+		b.WriteString("| scheme | $ of all traces | ")
+		totals(&b, rows, catalogue, kept)
+
+		worst(&b, rows, catalogue, kept)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// totals writes what each of the schemes costs on all traces together.
+func totals(b *strings.Builder, rows []comparison.Ran, catalogue string, kept []string) {
+	var traces []string
+	sum := map[string]float64{}
+	ratios := map[string]map[string]float64{}
+	for _, r := range rows {
+		if r.Row.Catalogue != catalogue {
+			continue
+		}
+		if !slices.Contains(traces, r.Row.Trace) {
+			traces = append(traces, r.Row.Trace)
+		}
+		if ratios[r.Row.Scheme] == nil {
+			ratios[r.Row.Scheme] = map[string]float64{}
+		}
+		sum[r.Row.Scheme] += r.Row.CostUSD
+		ratios[r.Row.Scheme][r.Row.Trace] = r.Row.RatioToClairvoyant
+	}
+	for _, t := range traces {
+		fmt.Fprintf(b, "%s, of clairvoyant | ", t)
+	}
+	fmt.Fprintf(b, "\n|---|--:|%s\n", strings.Repeat("--:|", len(traces)))
+	for _, s := range kept {
+		fmt.Fprintf(b, "| %s | %.3f |", s, sum[s])
+		for _, t := range traces {
+			fmt.Fprintf(b, " %s |", comparison.RatioText(ratios[s][t]))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+}
+
+// lost is an hour in which hedged cost more than another scheme that keeps the bounds.
+type lost struct {
+	trace string
+	hour  int
+	ratio float64
+	by    string
+	why   string
+}
+
+// worst lists the hours in which hedged was not the cheapest of the keepers.
+func worst(b *strings.Builder, rows []comparison.Ran, catalogue string, kept []string) {
+	all, hours := losses(rows, catalogue, kept)
+	over := 0
+	for _, l := range all {
+		if l.ratio > 1.1 {
+			over++
+		}
+	}
+	fmt.Fprintf(b, "Of %d hours hedged costs more than the cheapest other of these schemes in %d, in %d of them more than 1.10 times.\n\n", hours, len(all), over)
+	if len(all) == 0 {
+		return
+	}
+	slices.SortStableFunc(all, func(x, y lost) int { return int(1e9 * (y.ratio - x.ratio)) })
+	b.WriteString("| trace | hour | hedged / best other | best other | reason |\n|---|--:|--:|---|---|\n")
+	for _, l := range all[:min(len(all), 40)] {
+		fmt.Fprintf(b, "| %s | %d | %.3f | %s | %s |\n", l.trace, l.hour, l.ratio, l.by, l.why)
+	}
+	b.WriteString("\n")
+}
+
+func losses(rows []comparison.Ran, catalogue string, kept []string) (out []lost, hours int) {
+	for _, r := range rows {
+		if r.Row.Scheme != "hedged" || r.Row.Catalogue != catalogue {
+			continue
+		}
+		for h := range r.Result.Hours {
+			mine := hourUSD(r, h)
+			best, by, other := 0.0, "", comparison.Ran{}
+			for _, o := range rows {
+				if o.Row.Trace == r.Row.Trace && o.Row.Catalogue == catalogue && o.Row.Scheme != "hedged" && slices.Contains(kept, o.Row.Scheme) {
+					if usd := hourUSD(o, h); by == "" || usd < best {
+						best, by, other = usd, o.Row.Scheme, o
+					}
+				}
+			}
+			if by == "" || r.Row.Settings.ForSeconds < float64(h+1)*time.Hour.Seconds() {
+				continue // nobody to compare with, or not a whole hour
+			}
+			hours++
+			if mine > best {
+				out = append(out, lost{r.Row.Trace, h, comparison.Ratio(mine, best), by, reason(r, other, h)})
+			}
+		}
+	}
+	return out, hours
+}
+
+func hourUSD(r comparison.Ran, h int) float64 {
+	if h >= len(r.Result.Hours) {
+		return 0
+	}
+	return r.Result.Hours[h].Bill.Workers + r.Result.Hours[h].Bill.Functions
+}
+
+// reason tells which part of the bill was the larger one.
+func reason(mine, other comparison.Ran, h int) string {
+	a, b := mine.Result.Hours[h].Bill, other.Result.Hours[h].Bill
+	if a.Functions-b.Functions > a.Workers-b.Workers {
+		return fmt.Sprintf("more overflow ($%.3f to $%.3f): load rose faster than the band had it", a.Functions, b.Functions)
+	}
+	return fmt.Sprintf("more workers ($%.3f to $%.3f): held, or booted, for load that did not come", a.Workers, b.Workers)
+}

@@ -1,0 +1,38 @@
+package evaluate
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"paragon/shared/simulate/comparison"
+)
+
+// Markdown writes rows as one table a trace and catalogue.
+func Markdown(w io.Writer, rows []comparison.Ran) error {
+	var b strings.Builder
+	last := ""
+	for _, r := range rows {
+		row := r.Row
+		title := fmt.Sprintf("%s, %s (a function's query costs %.2f times a worker's)", row.Trace, row.Catalogue, row.PriceRatio)
+		if title != last {
+			head(&b, title, row)
+			last = title
+		}
+		fmt.Fprintf(&b, "| %s | %.3f | %s | %.3f | %.3f | %.3f | %.3f | %.1f | %.2f | %.3f | %s | %.2f |\n",
+			row.Scheme, row.CostUSD, comparison.RatioText(row.RelativeToReactive), row.VMUSD, row.LambdaUSD, 100*row.StrictViolation, 100*row.RelaxedViolation,
+			row.VMHours, 100*row.OverflowRatio, 100*row.ColdRatio, comparison.RatioText(row.RatioToClairvoyant), row.RatioToBound)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func head(b *strings.Builder, title string, row comparison.Row) {
+	s := row.Settings
+	fmt.Fprintf(b, "\n### %s\n\n%d queries, seconds %.0f to %.0f, %s; seed %d. ", title, row.Queries,
+		s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, row.Seed)
+	fmt.Fprintf(b, "Clairvoyant $%.3f, without deferral $%.3f; bound $%.3f; machinery $%.3f.\n\n",
+		row.ClairvoyantUSD, row.ClairvoyantNoDefer, row.BoundUSD, row.MachineryUSD)
+	b.WriteString("| scheme | $ | of reactive | workers $ | functions $ | strict missed % | relaxed missed % | VM hours | overflow % | cold % | of clairvoyant | of bound |\n")
+	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+}
