@@ -3,7 +3,6 @@ package evaluate_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,48 +192,6 @@ func TestHedgedIsTheCheapestThatKeepsTheBounds(t *testing.T) {
 	}
 }
 
-// The references stand in their order, and the row has what the simulation has.
-func TestReferences(t *testing.T) {
-	for _, r := range play(t, window(t, "wits-like", markets(t)[simulate.Measured])) {
-		row := r.Row
-		if !(row.BoundUSD > 0 && row.BoundUSD < row.ClairvoyantUSD && row.ClairvoyantUSD <= row.ClairvoyantNoDefer) {
-			t.Errorf("%s: bound %v, clairvoyant %v, without deferral %v", row.Scheme, row.BoundUSD, row.ClairvoyantUSD, row.ClairvoyantNoDefer)
-		}
-		if row.CostUSD != row.VMUSD+row.LambdaUSD || row.Queries == 0 || row.Settings.InstanceType != "c5.large" {
-			t.Errorf("%+v", row)
-		}
-	}
-}
-
-// The markets are as the evaluation defines them.
-func TestPriceRatios(t *testing.T) {
-	for name, want := range map[string][2]float64{simulate.Paper2020: {6.5, 8.5}, simulate.Measured: {2.4, 2.8}} {
-		c := window(t, "wiki-like", markets(t)[name])
-		cfg, err := c.Config(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r := simulate.PriceRatio(&cfg); r < want[0] || r > want[1] {
-			t.Errorf("%s: a function's query costs %.2f times a worker's, want %v", name, r, want)
-		}
-	}
-}
-
-func TestRowsAsJSON(t *testing.T) {
-	c := window(t, "wiki-like", markets(t)[simulate.Measured])
-	c.For, c.References = time.Minute, false
-	raw, err := json.Marshal(play(t, c)["hedged"].Row)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, field := range []string{"trace", "scheme", "queries", "cost_usd", "vm_usd", "lambda_usd", "machinery_usd", "slo_violation_ratio",
-		"strict_violation_ratio", "relaxed_violation_ratio", "vm_hours", "overflow_ratio", "bound_usd", "clairvoyant_usd", "ratio_to_clairvoyant", "price_ratio", "seed", "settings"} {
-		if !bytes.Contains(raw, []byte(`"`+field+`":`)) {
-			t.Errorf("no %s in %s", field, raw)
-		}
-	}
-}
-
 func TestDocumentAndReport(t *testing.T) {
 	c := window(t, "wits-like", markets(t)[simulate.Measured])
 	rows, err := comparison.Play(context.Background(), c, procurement.All(), nil)
@@ -265,18 +222,5 @@ func TestDocumentAndReport(t *testing.T) {
 	}
 	if _, err := evaluate.Figure("9", nil, nil); err == nil {
 		t.Error("figure 9 was made")
-	}
-}
-
-func TestOneRunFaultsTheCase(t *testing.T) {
-	c := window(t, "wiki-like", markets(t)[simulate.Measured])
-	c.Market.InstanceType = "x9.huge"
-	if _, err := comparison.Play(context.Background(), c, procurement.All(), nil); err == nil || !strings.Contains(err.Error(), "x9.huge") {
-		t.Errorf("error %v", err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	stop()
-	if _, err := comparison.Play(ctx, window(t, "wiki-like", markets(t)[simulate.Measured]), procurement.All(), nil); err == nil {
-		t.Error("a cancelled evaluation went on")
 	}
 }

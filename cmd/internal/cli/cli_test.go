@@ -1,0 +1,64 @@
+package cli_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/internal/cli/clitest"
+)
+
+func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90": 90 * time.Second, "0.5": 500 * time.Millisecond, "1h30m": 90 * time.Minute, "0": 0,
+		"-1": -1, "-1s": -1, "NaN": -1, "1e10": -1, "soon": -1, "": -1, // refused
+	} {
+		got := time.Duration(-1)
+		if err := cli.DurationValue(&got).Set(text); (err != nil) != (want < 0) || got != want {
+			t.Errorf("%q is %v, error %v; want %v", text, got, err, want)
+		}
+	}
+}
+
+func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
+	for got, want := range map[string]string{
+		cli.Milliseconds(1.234): "1.23 ms", cli.Milliseconds(12.34): "12.3 ms", cli.Milliseconds(1234): "1234 ms", cli.Milliseconds(12345): "12.3 s",
+		cli.Dollars(0): "$0", cli.Dollars(0.001234): "$0.0012", cli.Dollars(12.345): "$12.35", cli.OneLine("a\x1b[2J\nb"): "a [2J b",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// nested is a tree with a command below a command.
+func nested(term *cli.Terminal) *cobra.Command {
+	root := term.Root(&cobra.Command{Use: "tool"})
+	group := &cobra.Command{Use: "group", Args: cli.KnownCommand, RunE: cli.Help}
+	group.AddCommand(&cobra.Command{Use: "leaf", RunE: func(*cobra.Command, []string) error {
+		return &cli.NoAnswer{Queries: 2, Of: 3}
+	}})
+	root.AddCommand(group)
+	return root
+}
+
+// What was meant is named with the whole of its path, and each error has its exit status.
+func TestErrorsSayWhatToDo(t *testing.T) {
+	for args, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"group leaf":      {cli.ExitNoAnswer, "tool: 2 of 3 queries ended without an answer"},
+		"group leave":     {cli.ExitUsage, "did you mean `tool group leaf`?"},
+		"group other":     {cli.ExitUsage, "`tool group --help` lists them"},
+		"group leaf --no": {cli.ExitUsage, "`tool group leaf --help` lists the flags"},
+	} {
+		term := clitest.NewTerminalIn(nested, nil)
+		if got := term.Run(t.Context(), strings.Fields(args)); got != want.status || !strings.Contains(term.Err.String(), want.says) {
+			t.Errorf("%s: exit status %d, %s", args, got, &term.Err)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package comparison_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/core/arrivals"
+	"paragon/shared/core/procurement"
+	"paragon/shared/simulate"
+	"paragon/shared/simulate/comparison"
+)
+
+func markets(t *testing.T) map[string]simulate.Market {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := set.Catalogue("imagenet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	then, err := set.Prices("us-east-1-2020")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := set.Prices("us-east-1-2026")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return simulate.Markets(c, then, now)
+}
+
+// crowd is twenty minutes in which a crowd comes.
+func crowd(t *testing.T, m simulate.Market) comparison.Case {
+	t.Helper()
+	shape := arrivals.Shape{Kind: "flash_crowd", Rate: 20, Peak: 80, Period: 5 * time.Minute, At: 30 * time.Minute}
+	tr, err := arrivals.Generate(shape, 40*time.Minute, rand.New(rand.NewPCG(1, 21)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := comparison.New("crowd", tr, m)
+	c.Scaling, c.From, c.For = "made up", 20*time.Minute, 20*time.Minute
+	return c
+}
+
+// play plays every scheme and returns the rows by scheme.
+func play(t *testing.T, c comparison.Case) map[string]comparison.Row {
+	t.Helper()
+	ran, err := comparison.Play(t.Context(), c, procurement.All(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := map[string]comparison.Row{}
+	for _, r := range ran {
+		of[r.Row.Scheme] = r.Row
+	}
+	return of
+}
+
+// The references stand in their order, and the row has what the simulation has.
+func TestReferences(t *testing.T) {
+	for _, row := range play(t, crowd(t, markets(t)[simulate.Measured])) {
+		if !(row.BoundUSD > 0 && row.BoundUSD < row.ClairvoyantUSD && row.ClairvoyantUSD <= row.ClairvoyantNoDefer) {
+			t.Errorf("%s: bound %v, clairvoyant %v, without deferral %v", row.Scheme, row.BoundUSD, row.ClairvoyantUSD, row.ClairvoyantNoDefer)
+		}
+		if row.CostUSD != row.VMUSD+row.LambdaUSD || row.Queries == 0 || row.Settings.InstanceType != "c5.large" {
+			t.Errorf("%+v", row)
+		}
+	}
+}
+
+// The markets are as the evaluation defines them.
+func TestPriceRatios(t *testing.T) {
+	for name, want := range map[string][2]float64{simulate.Paper2020: {6.5, 8.5}, simulate.Measured: {2.4, 2.8}} {
+		c := crowd(t, markets(t)[name])
+		cfg, err := c.Config(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := simulate.PriceRatio(&cfg); r < want[0] || r > want[1] {
+			t.Errorf("%s: a function's query costs %.2f times a worker's, want %v", name, r, want)
+		}
+	}
+}
+
+func TestRowsAsJSON(t *testing.T) {
+	c := crowd(t, markets(t)[simulate.Measured])
+	c.For, c.References = time.Minute, false
+	raw, err := json.Marshal(play(t, c)["hedged"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"trace", "scheme", "queries", "cost_usd", "vm_usd", "lambda_usd", "machinery_usd", "slo_violation_ratio",
+		"strict_violation_ratio", "relaxed_violation_ratio", "vm_hours", "overflow_ratio", "bound_usd", "clairvoyant_usd", "ratio_to_clairvoyant", "price_ratio", "seed", "settings"} {
+		if !bytes.Contains(raw, []byte(`"`+field+`":`)) {
+			t.Errorf("no %s in %s", field, raw)
+		}
+	}
+}
+
+func TestOneRunFaultsTheCase(t *testing.T) {
+	c := crowd(t, markets(t)[simulate.Measured])
+	c.Market.InstanceType = "x9.huge"
+	if _, err := comparison.Play(context.Background(), c, procurement.All(), nil); err == nil || !strings.Contains(err.Error(), "x9.huge") {
+		t.Errorf("error %v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if _, err := comparison.Play(ctx, crowd(t, markets(t)[simulate.Measured]), procurement.All(), nil); err == nil {
+		t.Error("a cancelled evaluation went on")
+	}
+}
