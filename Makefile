@@ -52,7 +52,7 @@ sensitivity: build ## Play on what the paper's findings depend and write docs/la
 	bin/paragon-lab sensitivity --markdown docs/lab/sensitivity.md
 
 .PHONY: evaluation
-evaluation: build ## Play every scheme on every trace of TRACES and write docs/evaluation*.md (some ten minutes)
+evaluation: build ## Play every scheme on every trace of TRACES and write docs/lab/evaluation*.md (some ten minutes)
 	bin/paragon-lab sensitivity --traces $(TRACES) --markdown docs/lab/sensitivity-recorded.md
 	bin/paragon-lab figures 4 5 6 8 --traces $(TRACES) --out docs/lab/figures >/dev/null && rm docs/lab/figures/figure-[4568].png
 	bin/paragon-lab compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --markdown docs/lab/evaluation-hours.md --json >/dev/null
