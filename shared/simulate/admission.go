@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"math"
-	"math/bits"
 	"time"
 
 	"paragon/shared/core/placement"
@@ -110,12 +109,7 @@ func (e *engine) startHeld(p *pool, w int) {
 			p.countHeld(w, &r.Items[k], -1)
 		}
 		wk.outstanding += len(r.Items)
-		runner := bits.TrailingZeros64(wk.free)
-		wk.free &^= 1 << runner
-		if wk.free == 0 {
-			p.mark(w, false)
-		}
-		i := w*p.runners + runner
+		i := p.occupy(w, e.now)
 		e.runHeld(p, i, r)
 		e.agenda.push(event{at: p.slots[i].end, kind: runEnds, ref: int32(i), pool: p.id})
 	}
@@ -126,7 +120,7 @@ func (e *engine) runHeld(p *pool, i int, r schedule.Run[job]) {
 	p.integrate(e.now)
 	s := &p.slots[i]
 	s.job, s.more, s.ticket = r.Items[0], append(s.more[:0], r.Items[1:]...), r.Ticket
-	takes := e.serviceOf(p, s.job)
+	takes := s.job.service
 	if n := len(r.Items); n > 1 {
 		takes = micros(p.cfg.Models[s.job.model].BatchMS * float64(n))
 	}
@@ -139,6 +133,7 @@ func (e *engine) runHeld(p *pool, i int, r schedule.Run[job]) {
 func (e *engine) heldRunEnds(p *pool, i int) {
 	e.agenda.pop()
 	w, runner := i/p.runners, i%p.runners
+	e.billTail(p, w)
 	wk := &p.workers[w]
 	wk.queue.Done(p.slots[i].ticket, moment(e.now))
 	wk.outstanding -= 1 + len(p.slots[i].more)

@@ -15,6 +15,7 @@ func (e *engine) arrive() {
 		p = e.pools[e.poolFor(e.mix.Float64())]
 	}
 	j := e.query(p, draw)
+	j.service = e.serviceOf(p, j.model)
 	m := &p.cfg.Models[j.model]
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
 	j.handover = placement.LastMoment(j.deadline, micros(m.FunctionMS), micros(m.ColdMS), cold)
@@ -24,6 +25,7 @@ func (e *engine) arrive() {
 	if j.counted {
 		e.inSystem++
 		e.class(&j).Arrived++
+		e.result.LeastUSD += p.cfg.leastUSD(m, j.service, e.leastFactor)
 	}
 	p.control.count(e.now, j.strict)
 	e.place(p, j, m)

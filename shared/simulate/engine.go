@@ -25,8 +25,10 @@ type engine struct {
 	shares    []float64
 	budget    [2]int64 // latency bounds less the path, relaxed and strict
 	path      int64
-	live      bool // the controller ticks
-	inSystem  int64
+	// leastFactor is the price of the cheapest worker beside one on demand.
+	leastFactor float64
+	live        bool // the controller ticks
+	inSystem    int64
 	// overflowed counts all queries that went to functions.
 	overflowed int64
 	hour       *Hour
@@ -63,7 +65,7 @@ func start(c *Config) (*engine, error) {
 	e.arrivals = newStream(c.Trace, begin, e.end, random(arrivalStream))
 	e.mix, e.noise, e.fate = random(mixStream), random(serviceStream), random(spotStream)
 	e.cut = uint64(c.Strict * (1 << 32))
-	e.path = micros(c.Settings.PathMS)
+	e.path, e.leastFactor = micros(c.Settings.PathMS), c.cheapestSpot()
 	for i, bound := range []float64{c.RelaxMS, c.StrictMS} {
 		e.budget[i] = micros(bound - c.Settings.PathMS)
 	}
@@ -134,7 +136,8 @@ func firstRate(c *Config, from time.Duration) float64 {
 }
 
 // play runs arrivals and events in the order of time until the arrivals end,
-// and then what is left without the controller.
+// and then what is left without the controller: what waits is started until it
+// expires, and what runs then runs to its end.
 func (e *engine) play() {
 	for {
 		at, ok := e.arrivals.peek()
@@ -148,21 +151,23 @@ func (e *engine) play() {
 		e.arrivals.next++
 		e.arrive()
 	}
-	for len(e.agenda) > 0 && e.agenda[0].at <= e.end {
-		e.happen()
-	}
-	e.now = e.end
+	e.playTo(e.end)
 	e.bill()
 	e.live = false
-	last := e.end + int64(e.graceMS()*1000)
-	for len(e.agenda) > 0 && e.agenda[0].at <= last {
-		e.happen()
-	}
-	e.now = last
+	e.playTo(e.end + int64(e.graceMS()*1000))
 	for _, p := range e.pools {
 		e.sweep(p, &p.strict)
 		e.sweep(p, &p.relaxed)
 	}
+	e.playTo(math.MaxInt64)
+}
+
+// playTo handles the events up to a time, which is then.
+func (e *engine) playTo(at int64) {
+	for len(e.agenda) > 0 && e.agenda[0].at <= at {
+		e.happen()
+	}
+	e.now = at
 }
 
 // sweep ends what still waits and has expired.

@@ -24,6 +24,7 @@ type worker struct {
 	free       uint64 // runners, as bits
 	billedFrom int64
 	idleFrom   int64
+	busyFrom   int64 // since when a runner runs, or up to when the tail is billed
 
 	// In a run that stands for a home:
 	queue       *schedule.Queue[job]
@@ -102,6 +103,20 @@ func (p *pool) freeWorker() int {
 		}
 	}
 	return -1
+}
+
+// occupy takes a free runner of a worker and returns its slot.
+func (p *pool) occupy(w int, now int64) int {
+	wk := &p.workers[w]
+	if wk.free == p.all {
+		wk.busyFrom = now
+	}
+	runner := bits.TrailingZeros64(wk.free)
+	wk.free &^= 1 << runner
+	if wk.free == 0 {
+		p.mark(w, false)
+	}
+	return w*p.runners + runner
 }
 
 func (p *pool) mark(i int, free bool) {

@@ -5,6 +5,7 @@ type job struct {
 	at       int64 // arrival
 	deadline int64 // the latest end that keeps its bound
 	handover int64 // the latest moment at which a function can still keep it
+	service  int64 // how long it takes on a runner, alone
 	model    int32
 	strict   bool
 	counted  bool
