@@ -38,21 +38,15 @@ type engine struct {
 
 // Run plays one configuration.
 func Run(c Config) (Result, error) {
-	if err := c.check(); err != nil {
+	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	e, err := start(&c)
-	if err != nil {
-		return Result{}, err
-	}
+	e := start(&c)
 	e.play()
 	return e.finish(), nil
 }
 
-func start(c *Config) (*engine, error) {
-	if _, err := c.Trace.Window(c.From, c.For); err != nil {
-		return nil, err
-	}
+func start(c *Config) *engine {
 	length := c.For
 	if length == 0 || length > c.Trace.Duration()-c.From {
 		length = c.Trace.Duration() - c.From
@@ -71,7 +65,7 @@ func start(c *Config) (*engine, error) {
 	}
 	e.now = begin
 	e.build(begin)
-	return e, nil
+	return e
 }
 
 // build makes the pools and their first workers.
@@ -111,11 +105,11 @@ func (e *engine) tickUS() int64 { return int64(e.cfg.Settings.TickSeconds) * sec
 // firstWorkers is the stated fleet, or what the first minute needs.
 func (e *engine) firstWorkers(p *pool, begin int64) int {
 	if e.cfg.Workers >= 0 {
-		return e.cfg.Workers
+		return e.cfg.Limits.clamp(e.cfg.Workers)
 	}
 	share := p.cfg.Share / e.totalShare()
 	rate := firstRate(e.cfg, time.Duration(begin)*time.Microsecond) * share
-	return int(math.Ceil(rate * p.control.serviceMS / 1000 / float64(p.runners)))
+	return e.cfg.Limits.clamp(int(math.Ceil(rate * p.control.serviceMS / 1000 / float64(p.runners))))
 }
 
 func (e *engine) totalShare() float64 {

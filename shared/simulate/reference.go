@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -63,13 +62,17 @@ var (
 // costs is what a schedule that exists costs. Its result names no least cost.
 func Clairvoyant(c Config) (Result, error) {
 	if len(c.Pools) != 1 {
-		return Result{}, fmt.Errorf("simulate: the clairvoyant plans for one pool, not %d", len(c.Pools))
+		return Result{}, invalidf("the clairvoyant plans for one pool, not %d", len(c.Pools))
+	}
+	c.Scheme, c.Home = &plan{}, nil // no controller and no guard stand before a plan
+	if err := c.Validate(); err != nil {
+		return Result{}, err
 	}
 	c.MetricDelay, c.Watch = 0, nil
 	plans := c.plans()
 	var best Result
 	for _, p := range plans[:c.playedPlans()] {
-		c.Scheme, c.Home = p, nil // no controller and no guard stand before a plan
+		c.Scheme = p
 		c.Settings.TickSeconds = p.step.Seconds()
 		r, err := Run(c)
 		if err != nil {

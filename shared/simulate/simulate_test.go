@@ -284,25 +284,6 @@ func TestWarmupIsNeitherCountedNorBilled(t *testing.T) {
 	}
 }
 
-func TestRunRefuses(t *testing.T) {
-	for _, spoil := range []func(*simulate.Config){
-		func(c *simulate.Config) { c.Pools = nil },
-		func(c *simulate.Config) { c.Scheme = nil },
-		func(c *simulate.Config) { c.Strict = math.NaN() },
-		func(c *simulate.Config) { c.StrictMS = 0 },
-		func(c *simulate.Config) { c.Settings.TickSeconds = 0 },
-		func(c *simulate.Config) { c.Pools[0].Runners = 0 },
-		func(c *simulate.Config) { c.Pools[0].Models[0].ServiceMS = 0 },
-		func(c *simulate.Config) { c.From = 24 * time.Hour },
-	} {
-		c := config(must(procurement.Get("mixed")), generated(t, "constant", 1))
-		spoil(&c)
-		if _, err := simulate.Run(c); err == nil {
-			t.Error("a configuration that can not be played was played")
-		}
-	}
-}
-
 // The memory of a run does not grow with the trace: a trace of ten times the
 // length takes no more than its own counts.
 func TestMemoryDoesNotGrowWithTheTrace(t *testing.T) {

@@ -38,6 +38,7 @@ type Case struct {
 	MinimumSeconds   float64
 	Spot             simulate.Spot
 	Settings         settings.Settings
+	Limits           *simulate.Limits // of the workers; nil for none
 	Seed             uint64
 	// PriceFactor scales what functions cost, to ask what follows from it; 0 means 1.
 	PriceFactor float64
@@ -78,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home,
+		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home, Limits: c.Limits,
 	}, nil
 }
 
