@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"paragon/shared/core/procurement"
@@ -113,6 +114,23 @@ var played = []string{
 	"forecaster", "tick_seconds", "vm_boot_seconds", "backlog_seconds", "idle_seconds", "util_high", "util_low", "util_low_readings",
 	"headroom", "regression_arrivals", "regression_seconds", "peak_window_seconds", "peak_to_median", "static_util",
 	"hedge_window_seconds", "hedge_ahead_seconds",
+}
+
+// HomeSettings are the settings of a run that stands for a home, from values by
+// name. The most workers are the most that can be set, unless fewer are given.
+func HomeSettings(values map[string]string) (settings.Settings, error) {
+	all := map[string]string{}
+	for _, f := range settings.Fields() {
+		if f.Name == "max_workers" {
+			all[f.Name] = f.Max
+		}
+	}
+	maps.Copy(all, values)
+	s, err := settings.Parse(all)
+	if err != nil {
+		return s, invalidf("%v", err)
+	}
+	return s, nil
 }
 
 // Settings are the settings and the limits of a run by definition, from values
