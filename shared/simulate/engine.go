@@ -29,6 +29,9 @@ type engine struct {
 	leastFactor float64
 	live        bool // the controller ticks
 	inSystem    int64
+	front       front
+	// onFunctions are the queries in progress on functions, of a home.
+	onFunctions int
 	// overflowed counts all queries that went to functions.
 	overflowed int64
 	hour       *Hour
@@ -145,6 +148,7 @@ func (e *engine) play() {
 		e.arrivals.next++
 		e.arrive()
 	}
+	e.bring() // a list that is not full
 	e.playTo(e.end)
 	e.bill()
 	e.live = false
@@ -197,6 +201,9 @@ func (e *engine) happen() {
 	case environmentFree:
 		e.agenda.pop()
 		e.calls.release(int(ev.ref), e.now)
+	case functionEnds:
+		e.agenda.pop()
+		e.functionEnds(ev.ref)
 	case spotNotice:
 		e.agenda.pop()
 		e.takeBack(p, ev)

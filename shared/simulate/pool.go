@@ -27,8 +27,8 @@ type worker struct {
 	busyFrom   int64 // since when a runner runs, or up to when the tail is billed
 
 	// In a run that stands for a home:
-	queue       *schedule.Queue[job]
-	outstanding int // queries running and held
+	queue *schedule.Queue[job]
+	sent  [balancers]int // requests that are not answered, by balancer
 }
 
 // slot is one runner and what it runs.
@@ -58,6 +58,9 @@ type pool struct {
 	held  int   // queries in workers' queues
 	heldU int64 // and their service time, in microseconds
 	turn  int   // where the balancer begins to compare
+
+	reported   []int // free runners less what waits, by worker, as the others know it
+	reportedAt int64
 
 	running   int   // runs in progress
 	endSum    int64 // of when they end

@@ -140,6 +140,7 @@ func (e *engine) expired(j *job) bool {
 	if e.now < j.at+query.ExpiresAt(accepted, bound).Sub(accepted).Microseconds() {
 		return false
 	}
+	e.close(j)
 	if j.counted {
 		c := e.class(j)
 		c.Expired++
@@ -151,6 +152,7 @@ func (e *engine) expired(j *job) bool {
 
 // answered counts a query that a worker has answered now.
 func (e *engine) answered(j *job) {
+	e.close(j)
 	if !j.counted {
 		return
 	}
@@ -189,6 +191,11 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	}
 	if e.calls.coldStarts {
 		e.agenda.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
+	}
+	if e.cfg.Home != nil {
+		end += e.overflowExtraUS()
+		e.onFunctions++
+		e.agenda.push(event{at: end, kind: functionEnds, ref: j.request, pool: p.id})
 	}
 	if !j.counted {
 		return

@@ -23,6 +23,7 @@ const (
 	mostKeepAlive = 86400  // seconds for which an environment stays warm
 	mostWorkers   = 100000 // at the start of a run
 	mostRunners   = 64     // of a worker, which are bits of a word
+	mostItems     = 100    // queries of a request
 	mostHourly    = 3600.  // interruptions of a spot instance
 )
 
@@ -37,6 +38,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	if c.Home != nil {
+		if n := c.Home.ListItems; n < 0 || n > mostItems || n > 1 && len(c.Pools) > 1 {
+			return invalidf("a request brings %d queries, not 1 to %d, and several to one pool only", n, mostItems)
+		}
 		if _, err := procurement.Get(c.Scheme.Name()); err != nil {
 			return invalidf("a home's controller: %v", err)
 		}
@@ -117,11 +121,12 @@ var played = []string{
 }
 
 // HomeSettings are the settings of a run that stands for a home, from values by
-// name. The most workers are the most that can be set, unless fewer are given.
+// name. The most workers, and queries on functions at once, are the most that
+// can be set, unless fewer are given.
 func HomeSettings(values map[string]string) (settings.Settings, error) {
 	all := map[string]string{}
 	for _, f := range settings.Fields() {
-		if f.Name == "max_workers" {
+		if f.Name == "max_workers" || f.Name == "max_overflow_concurrency" {
 			all[f.Name] = f.Max
 		}
 	}

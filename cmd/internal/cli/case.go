@@ -30,6 +30,8 @@ type CaseFlags struct {
 	Seed              uint64
 	// AsHome plays the schemes as a home runs them, not by definition.
 	AsHome bool
+	// ListItems is how many queries come in one request, as a home.
+	ListItems int
 
 	instance                       string
 	superpose, workers, functionMB int
@@ -128,9 +130,12 @@ func (f *CaseFlags) setSettings(c *comparison.Case) error {
 		return err
 	}
 	if f.AsHome {
-		c.Home = &simulate.Home{}
+		c.Home = &simulate.Home{ListItems: f.ListItems}
 		c.Settings, err = simulate.HomeSettings(values)
 		return err
+	}
+	if f.ListItems > 1 {
+		return Usagef("--list-items goes with --as-stage")
 	}
 	c.Settings, c.Limits, err = simulate.Settings(values)
 	return err

@@ -91,6 +91,9 @@ const workersBusy = 0.7
 // inputs, workers in front, and as many of them as carry the trace's mean rate.
 func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
+	if c.Home != nil {
+		t.OverflowPath = pricing.OverflowPath(c.Settings.OverflowPath)
+	}
 	t.PerSecond = max(0.01, c.Trace.Total()/c.Trace.Duration().Seconds())
 	workers, share := 0.0, 0.0
 	for i := range pools {
