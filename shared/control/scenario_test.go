@@ -32,9 +32,13 @@ func TestScenarios(t *testing.T) {
 }
 
 // play runs a scenario; one that kills the controller is run once for every
-// step of the tick at which it may die.
+// step of the tick at which it may die, and in short for every eighth.
 func play(t *testing.T, text string) {
-	for dies := 1; ; dies++ {
+	stride := 1
+	if testing.Short() {
+		stride = 8
+	}
+	for dies := 1; ; dies += stride {
 		survived := true
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)

@@ -21,6 +21,9 @@ type Market struct {
 	Arch       string // of the functions
 }
 
+// What Lambda offers.
+const leastFunctionMB, mostFunctionMB = 128, 10240
+
 // Layout is how workers are grouped.
 type Layout string
 
@@ -36,6 +39,9 @@ func (m Market) Pools(layout Layout, strictMS float64) ([]Pool, error) {
 	in, ok := m.Catalogue.Instance(m.InstanceType)
 	if !ok {
 		return nil, fmt.Errorf("catalogue %s has no instance type %q", m.Catalogue.Name, m.InstanceType)
+	}
+	if m.FunctionMB != 0 && (m.FunctionMB < leastFunctionMB || m.FunctionMB > mostFunctionMB) {
+		return nil, invalidf("functions have %d MB, not %d to %d, or 0 for the cheapest that meets the strict bound", m.FunctionMB, leastFunctionMB, mostFunctionMB)
 	}
 	names := m.Models
 	if len(names) == 0 {

@@ -21,6 +21,8 @@ type Home struct {
 	// 0 means vm_boot_seconds.
 	BootSeconds float64
 	GroupMax    int // of each pool's group; 0 means no bound
+	// ListItems is how many queries come in one request; 0 and 1 mean one.
+	ListItems int
 }
 
 // manyWorkers stands for a group without a bound.

@@ -120,16 +120,21 @@ func (w *world) follow(a decision.Action) {
 	}
 }
 
-const (
-	worlds = 1000
-	ticks  = 100
-)
+const ticks = 100 // of a world
+
+// worlds is how many worlds are tried.
+func worlds() uint64 {
+	if testing.Short() {
+		return 40
+	}
+	return 1000
+}
 
 // Over 100,000 random ticks no bound is passed, nothing is decided on what
 // cannot be trusted, a controller that forgot everything lets no worker go,
 // and every record replays to the same bytes.
 func TestNothingPassesTheBounds(t *testing.T) {
-	for seed := range uint64(worlds) {
+	for seed := range worlds() {
 		w := newWorld(seed)
 		for range ticks {
 			if w.one(20) {
