@@ -6,7 +6,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
-	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/sizing"
 	"paragon/shared/telemetry"
 )
 
@@ -32,7 +32,7 @@ func (c *Controller) meanFunction() (usd, p95MS float64) {
 		if c.Arch == "" || m.File == "" {
 			continue
 		}
-		if sizes := rightsizing.Memory(c.Catalogue, m, c.Arch, time.Hour.Seconds()*1000, 0); len(sizes) > 0 {
+		if sizes := sizing.RankFunctions(c.Catalogue, m, c.Arch, time.Hour.Seconds()*1000, sizing.Warm); len(sizes) > 0 {
 			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
 		}
 	}

@@ -7,8 +7,8 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 	"paragon/shared/telemetry"
 )
 
@@ -134,7 +134,7 @@ func (s *Service) asks(p plan, set settings.Settings) demand {
 	if s.Arch == "" {
 		return d
 	}
-	if last, ok := rightsizing.Last(s.Catalogue, p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
+	if last, ok := sizing.LastResort(s.Catalogue, p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
 		d.functionUSD = last.Size.QueryUSD
 		if p.class == query.Relaxed {
 			d.deferMS = max(0, last.WarmAfterMS)

@@ -13,8 +13,8 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 )
 
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
@@ -84,7 +84,7 @@ func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 		return false
 	}
 	boundMS := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := rightsizing.Last(s.Catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
+	last, ok := sizing.LastResort(s.Catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
 	if !ok {
 		return false
 	}

@@ -8,7 +8,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/sizing"
 )
 
 const (
@@ -87,7 +87,7 @@ func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 		return at, by
 	}
 	bound := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := rightsizing.Last(w.Catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
+	last, ok := sizing.LastResort(w.Catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
 	if !ok {
 		return at, by
 	}

@@ -5,10 +5,10 @@ import (
 	"math/bits"
 	"time"
 
-	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
+	"paragon/shared/core/sizing"
 )
 
 // In a run that stands for a home each worker has the run queue of production,
@@ -72,7 +72,7 @@ func (p *pool) work(j *job) schedule.Work {
 		w.Class = query.Strict
 		return w
 	}
-	warm := placement.LastMoment(j.deadline, micros(m.FunctionMS), 0, false)
+	warm := sizing.LastMoment(j.deadline, micros(m.FunctionMS), 0, false)
 	w.HandOverAt, w.HandOverBy = moment(j.handover), moment(warm)
 	return w
 }

@@ -4,6 +4,7 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
 // arrive draws what the query is and places it.
@@ -17,7 +18,7 @@ func (e *engine) arrive() {
 	j := e.query(p, draw)
 	m := &p.cfg.Models[j.model]
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
-	j.handover = placement.LastMoment(j.deadline, micros(m.FunctionMS), micros(m.ColdMS), cold)
+	j.handover = sizing.LastMoment(j.deadline, micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if cold {
 		j.handover = max(e.now, j.handover)
 	}
