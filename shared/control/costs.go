@@ -6,6 +6,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
+	"paragon/shared/core/procurement"
 	"paragon/shared/core/sizing"
 	"paragon/shared/telemetry"
 )
@@ -78,7 +79,7 @@ func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *mem
 // worth a tick.
 func (c *Controller) measure(ctx context.Context, r decision.Record, took time.Duration) {
 	held := 0.0
-	if r.Mode != decision.Decided {
+	if r.Outcome != procurement.Decided {
 		held = 1
 	}
 	p, at := r.Case.Snapshot.Pool, r.Case.At
