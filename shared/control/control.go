@@ -17,7 +17,6 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/tuning"
-	"paragon/shared/core/decision"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -89,16 +88,16 @@ type Controller struct {
 	Options
 	traffic traffic
 
-	mu        sync.Mutex // guards what follows
-	rules     map[string]decision.Action
-	lettersAt time.Time // when dead letters were last ended
+	mu        sync.Mutex          // guards what follows
+	last      map[string]lastTick // by pool
+	lettersAt time.Time           // when dead letters were last ended
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	return &Controller{Options: o, rules: map[string]decision.Action{}, draining: map[string][]string{}}
+	return &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}}
 }
 
 // Run ticks every tick_seconds and publishes the view every view_seconds, until

@@ -8,6 +8,7 @@ import (
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/sizing"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry"
 )
 
@@ -15,10 +16,10 @@ import (
 // the first query the means of the catalogue stand for them.
 func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s, set := &in.Snapshot, in.Settings
-	s.ServiceMS = m.ServiceMS.of(c.meanServiceMS(p.InstanceType))
+	s.ServiceMS = workload.MeanServiceMS(m.Means, c.Catalogue, p.InstanceType)
 	usd, p95MS := c.meanFunction()
-	s.FunctionUSD = m.FunctionUSD.of(usd)
-	s.DeferMS = m.DeferMS.of(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
+	s.FunctionUSD = m.FunctionUSD.Or(usd)
+	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
 	if i, ok := c.Catalogue.Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour
 	}

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/workload"
 )
 
 // fleetView is the cached view of the pools, with an estimate a pool of the
@@ -21,15 +23,15 @@ type fleetView struct {
 	mu        sync.Mutex
 	readAt    time.Time // zero until the first read
 	view      cloud.View
-	estimates map[string]*placement.Estimate
+	estimates map[string]*workload.Estimate
 
 	catalogue *profile.Catalogue
 }
 
 func newFleetView(pools []Pool, c *profile.Catalogue) *fleetView {
-	f := &fleetView{estimates: make(map[string]*placement.Estimate, len(pools)), catalogue: c}
+	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), catalogue: c}
 	for _, p := range pools {
-		f.estimates[p.Name] = new(placement.Estimate)
+		f.estimates[p.Name] = new(workload.Estimate)
 	}
 	return f
 }
@@ -63,7 +65,7 @@ func (s *Service) readView(ctx context.Context) {
 func (f *fleetView) due(now time.Time, set settings.Settings) (none, due bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	none = f.readAt.IsZero() || now.Sub(f.readAt) > oldestView(set)
+	none = f.readAt.IsZero() || fleet.Silent(f.readAt, now, set)
 	keepMS := set.ViewSeconds * 1000
 	if f.empty() {
 		keepMS /= eagerness
@@ -102,16 +104,6 @@ func (f *fleetView) see(now time.Time, v *cloud.View) {
 	}
 }
 
-// missedReports is how many heartbeats old a view may be before its workers
-// count as gone: nobody looks after the fleet then, and a strict query that
-// waited for it might wait for nothing.
-const missedReports = 3
-
-// oldestView is how old a view may be to go by.
-func oldestView(set settings.Settings) time.Duration {
-	return query.Duration(missedReports * set.HeartbeatSeconds * 1000)
-}
-
 // load returns the ready runners of a pool and the strict work ahead of a
 // query that arrives now.
 func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (runners int, aheadMS float64) {
@@ -122,8 +114,8 @@ func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (run
 
 func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
 	e := f.estimates[pool]
-	if now.Sub(e.View().At) > oldestView(set) {
-		return 0, 0
+	if fleet.Silent(e.View().At, now, set) {
+		return 0, 0 // nobody looks after the fleet: who waited for it might wait for nothing
 	}
 	return e.Runners(), e.AheadMS(now)
 }

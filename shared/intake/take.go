@@ -15,6 +15,7 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -52,7 +53,7 @@ type taking struct {
 	plan
 	terms Terms
 	set   settings.Settings
-	asks  demand
+	asks  workload.Demand
 	ask   placement.Ask
 	m     query.Message // without an id until it is known how it is kept
 	// noSlotMS is when this worker would have ended it, where it had no slot in time.

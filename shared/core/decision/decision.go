@@ -41,11 +41,11 @@ type Case struct {
 	Group    Group                `json:"group"`
 	// SpentUSD is what this clock hour has cost so far.
 	SpentUSD float64 `json:"spent_usd"`
-	// Leaving names the workers that would leave first, in that order; Stuck
-	// those that boot for longer than boot_limit_seconds and do not count as
-	// supply any more.
+	// Leaving names the workers that would leave first, in that order
+	// (fleet.LeavingOrder); Dead those that are ended and replaced (fleet.Judge),
+	// which records have under an older name.
 	Leaving []string `json:"leaving,omitempty"`
-	Stuck   []string `json:"stuck,omitempty"`
+	Dead    []string `json:"stuck,omitempty"`
 	// Settings in force, their version, and what is wrong with those that were set.
 	Settings        settings.Settings `json:"settings"`
 	SettingsVersion int64             `json:"settings_version"`
@@ -165,7 +165,7 @@ func (c Case) action(to int, d procurement.Decision) Action {
 	}
 	a.Set = to != c.Group.Desired
 	if d.Outcome == procurement.Decided {
-		a.Drain = append(a.Drain, c.Stuck...)
+		a.Drain = append(a.Drain, c.Dead...)
 	}
 	if more := a.From - to; more > 0 {
 		a.Drain = append(a.Drain, c.Leaving[:min(more, len(c.Leaving))]...)

@@ -144,9 +144,9 @@ func bins(seconds int, rate float64) []float64 {
 	return out
 }
 
-func TestStuckWorkersAreReplaced(t *testing.T) {
+func TestDeadWorkersAreReplaced(t *testing.T) {
 	c := steady()
-	c.Snapshot.Pool.Ready, c.Stuck = 4, []string{"s1"}
+	c.Snapshot.Pool.Ready, c.Dead = 4, []string{"s1"}
 	r, _, err := decision.Make(c)
 	if err != nil || r.Action.To != 5 || len(r.Action.Drain) != 1 || r.Action.Drain[0] != "s1" {
 		t.Errorf("%s, leaving %v, error %v", r, r.Action.Drain, err)
