@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
@@ -86,7 +87,8 @@ type Options struct {
 // Controller keeps a stage in order.
 type Controller struct {
 	Options
-	traffic traffic
+	traffic   traffic
+	summaries *cache.Cache[tally.Summary] // of the traffic
 
 	mu        sync.Mutex          // guards what follows
 	last      map[string]lastTick // by pool
@@ -97,7 +99,9 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	return &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}}
+	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}}
+	c.summaries = c.newSummaries()
+	return c
 }
 
 // Run ticks every tick_seconds and publishes the view every view_seconds, until
@@ -113,6 +117,7 @@ func (c *Controller) Run(ctx context.Context) {
 		c.resign(ctx)
 	})
 	all.Wait()
+	c.summaries.Settle()
 }
 
 // every does something at once and then at an interval that may change

@@ -24,7 +24,11 @@ func (c *Controller) PublishView(ctx context.Context) error {
 		}
 		view.Pools = append(view.Pools, seen)
 	}
-	view.Traffic = c.followTraffic(ctx, view.At)
+	traffic, err := c.summaries.Get(ctx)
+	if err != nil {
+		return fmt.Errorf("sum up the traffic: %w", err)
+	}
+	view.Traffic = traffic
 	if err := c.Fleet.PublishView(ctx, view); err != nil {
 		return fmt.Errorf("publish the fleet view: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
@@ -15,13 +16,10 @@ import (
 	"paragon/shared/core/workload"
 )
 
-// fleetView is the cached view of the pools, with an estimate a pool of the
+// fleetView is the last view of the pools, with an estimate a pool of the
 // strict work ahead that follows what was sent since.
 type fleetView struct {
-	reading sync.Mutex // held while the view is read anew
-
 	mu        sync.Mutex
-	readAt    time.Time // zero until the first read
 	view      cloud.View
 	estimates map[string]*workload.Estimate
 
@@ -36,41 +34,46 @@ func newFleetView(pools []Pool, c *profile.Catalogue) *fleetView {
 	return f
 }
 
-// refreshView reads the view anew when the cached one is older than view_seconds:
-// in the background, unless there is none that its callers could go by.
-func (s *Service) refreshView(ctx context.Context, set settings.Settings) {
-	due := func() bool { _, due := s.fleet.due(s.Now(), set); return due }
-	none, now := s.fleet.due(s.Now(), set)
-	if now {
-		s.refresh(ctx, &s.fleet.reading, none, due, s.readView)
-	}
+// refreshTime bounds one read of what is cached.
+const refreshTime = 5 * time.Second
+
+// newViews caches the fleet view for view_seconds. A process that had nothing to
+// do for so long that the workers of its view count as gone waits for a new one.
+func (s *Service) newViews() *cache.Cache[cloud.View] {
+	return cache.New(cache.Options[cloud.View]{
+		Fetch: s.readView, Timeout: refreshTime, Now: s.Now,
+		TTL:    func(cloud.View) time.Duration { return s.fleet.keep(s.Settings()) },
+		MaxAge: func() time.Duration { return fleet.SilentAfter(s.Settings()) },
+	})
 }
+
+// refreshView has the view read anew when it is time to. What cannot be read
+// leaves the last view in use until it is too old.
+func (s *Service) refreshView(ctx context.Context) { _, _ = s.views.Get(ctx) }
 
 // readView reads the view.
-func (s *Service) readView(ctx context.Context) {
+func (s *Service) readView(ctx context.Context) (cloud.View, error) {
 	v, err := s.Fleet.View(ctx)
-	if err != nil {
-		if !errors.Is(err, cloud.ErrNotFound) { // none was published yet
-			s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
-		}
-		s.fleet.see(s.Now(), nil)
-		return
+	switch {
+	case errors.Is(err, cloud.ErrNotFound): // none was published yet
+		return v, nil
+	case err != nil:
+		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
+		return v, err
 	}
-	s.fleet.see(s.Now(), &v)
+	s.fleet.see(v)
+	return v, nil
 }
 
-// due tells whether the view is to be read again, and whether there is none to
-// go by: it was never read, or so long ago that its workers count as gone, in a
-// process that had nothing to do since.
-func (f *fleetView) due(now time.Time, set settings.Settings) (none, due bool) {
+// keep is for how long a view is fresh.
+func (f *fleetView) keep(set settings.Settings) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	none = f.readAt.IsZero() || fleet.Silent(f.readAt, now, set)
 	keepMS := set.ViewSeconds * 1000
 	if f.empty() {
 		keepMS /= eagerness
 	}
-	return none, none || now.Sub(f.readAt) >= query.Duration(keepMS)
+	return query.Duration(keepMS)
 }
 
 // eagerness is how many times as often a view without runners is read: a
@@ -87,16 +90,11 @@ func (f *fleetView) empty() bool {
 	return true
 }
 
-// see takes a view; nil when it could not be read, which is tried again after
-// view_seconds and not by every request.
-func (f *fleetView) see(now time.Time, v *cloud.View) {
+// see takes a view.
+func (f *fleetView) see(v cloud.View) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.readAt = now
-	if v == nil {
-		return
-	}
-	f.view = *v
+	f.view = v
 	for _, p := range v.Pools {
 		if e := f.estimates[p.Name]; e != nil {
 			e.See(p)

@@ -72,9 +72,9 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	defer func() { annotate(span, a.Record, err); span.End() }()
 	set := s.Settings()
 	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
-	s.refreshView(ctx, set)
+	s.refreshView(ctx)
 	if s.Votes != nil {
-		s.refreshLearnt(ctx, set)
+		s.refreshLearnt(ctx)
 	}
 	q, err := s.prepare(ctx, owner, r, t, set)
 	if err != nil {
@@ -310,7 +310,11 @@ func (s *Service) keep(ctx context.Context, r query.Record) {
 
 // Settle waits for what goes on in the background: in a process that may be
 // frozen, before a request ends.
-func (s *Service) Settle() { s.background.Wait() }
+func (s *Service) Settle() {
+	s.background.Wait()
+	s.views.Settle()
+	s.votes.Settle()
+}
 
 // candidates are every model on every resource for a query, as they stand.
 func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {

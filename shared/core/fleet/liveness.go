@@ -20,8 +20,11 @@ const (
 // how old a worker's report, or a view of the fleet, may be. What is from the
 // future, as clocks differ, is fresh.
 func Silent(heardAt, now time.Time, set settings.Settings) bool {
-	return now.Sub(heardAt) > beats(MissedBeats, set)
+	return now.Sub(heardAt) > SilentAfter(set)
 }
+
+// SilentAfter is the age that Silent allows.
+func SilentAfter(set settings.Settings) time.Duration { return beats(MissedBeats, set) }
 
 func beats(n float64, set settings.Settings) time.Duration {
 	return time.Duration(n * set.HeartbeatSeconds * float64(time.Second))
