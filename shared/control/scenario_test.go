@@ -164,7 +164,7 @@ func (s *stage) expect(words []string) error {
 	case "grew", "shrank": // expect grew N [M]: so often
 		return within(words[1:], times(rs, words[0]))
 	case "mode":
-		return holds(string(last.Mode), text)
+		return holds(string(last.Outcome), text)
 	case "strict":
 		return holds(string(last.Action.Strict), text)
 	case "told": // expect told TEXT: somewhere in the last explanation

@@ -7,8 +7,8 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry"
 )
 
@@ -35,7 +35,7 @@ const maxCounts = 10_000
 // a second and not one a query.
 type arrivals struct {
 	mu     sync.Mutex
-	counts map[arrival]demand
+	counts map[arrival]workload.Demand
 }
 
 type arrival struct {
@@ -44,36 +44,24 @@ type arrival struct {
 	class  query.Class
 }
 
-// demand is what accepted queries ask for, added up.
-type demand struct {
-	queries     float64
-	workMS      float64 // of one runner
-	functionUSD float64 // if functions answered them
-	deferMS     float64 // how long they may wait for a worker, of relaxed ones
+func (a *arrivals) count(at time.Time, task string, c query.Class, d workload.Demand) {
+	a.add(map[arrival]workload.Demand{{at.Unix(), task, c}: d})
 }
 
-func (d demand) plus(o demand) demand {
-	return demand{d.queries + o.queries, d.workMS + o.workMS, d.functionUSD + o.functionUSD, d.deferMS + o.deferMS}
-}
-
-func (a *arrivals) count(at time.Time, task string, c query.Class, d demand) {
-	a.add(map[arrival]demand{{at.Unix(), task, c}: d})
-}
-
-func (a *arrivals) add(counts map[arrival]demand) {
+func (a *arrivals) add(counts map[arrival]workload.Demand) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.counts == nil {
-		a.counts = map[arrival]demand{}
+		a.counts = map[arrival]workload.Demand{}
 	}
 	for k, n := range counts {
 		if _, ok := a.counts[k]; ok || len(a.counts) < maxCounts {
-			a.counts[k] = a.counts[k].plus(n)
+			a.counts[k] = a.counts[k].Plus(n)
 		}
 	}
 }
 
-func (a *arrivals) take() map[arrival]demand {
+func (a *arrivals) take() map[arrival]workload.Demand {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	counts := a.counts
@@ -104,18 +92,18 @@ func (s *Service) Flush(ctx context.Context) error {
 
 // points are the counts as metrics. What queries ask for is written without
 // dimensions: it is a mean of all of them that is needed.
-func points(counts map[arrival]demand) []cloud.Point {
+func points(counts map[arrival]workload.Demand) []cloud.Point {
 	out := make([]cloud.Point, 0, len(counts))
-	seconds := map[int64]demand{}
+	seconds := map[int64]workload.Demand{}
 	for k, d := range counts {
 		out = append(out, cloud.Point{
-			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.queries,
+			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.Queries,
 		})
-		seconds[k.second] = seconds[k.second].plus(d)
+		seconds[k.second] = seconds[k.second].Plus(d)
 	}
 	for second, d := range seconds {
 		for metric, value := range map[string]float64{
-			telemetry.ArrivalWork.Name: d.workMS, telemetry.ArrivalFunctionUSD.Name: d.functionUSD, telemetry.ArrivalDefer.Name: d.deferMS,
+			telemetry.ArrivalWork.Name: d.WorkMS, telemetry.ArrivalFunctionUSD.Name: d.FunctionUSD, telemetry.ArrivalDefer.Name: d.DeferMS,
 		} {
 			if value > 0 {
 				out = append(out, cloud.Point{Metric: metric, At: time.Unix(second, 0).UTC(), Value: value})
@@ -126,21 +114,10 @@ func points(counts map[arrival]demand) []cloud.Point {
 }
 
 // asks is what one planned query asks for.
-func (s *Service) asks(p plan, set settings.Settings) demand {
-	d := demand{queries: 1}
-	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
-		d.workMS = t.MS.P50
-	}
-	if s.Arch == "" {
-		return d
-	}
-	if last, ok := rightsizing.Last(s.Catalogue, p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
-		d.functionUSD = last.Size.QueryUSD
-		if p.class == query.Relaxed {
-			d.deferMS = max(0, last.WarmAfterMS)
-		}
-	}
-	return d
+func (s *Service) asks(p plan, set settings.Settings) workload.Demand {
+	return workload.DemandOf(s.Catalogue, workload.Planned{
+		Model: p.model, Class: p.class, LatencyMS: p.latencyMS, InstanceType: p.pool.InstanceType, Arch: s.Arch, PathMS: set.OverflowPathMS,
+	})
 }
 
 // Run writes the arrivals every so often until ctx ends, and once more then.

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"paragon/shared/api"
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
@@ -153,13 +154,14 @@ type Service struct {
 	Config
 	tables   map[string]*selection.Table // the catalogue prepared for choosing, by pool
 	fleet    *fleetView
+	views    *cache.Cache[cloud.View]
 	limits   *limits.Taker
 	waiters  waiters
 	arrivals arrivals
 	learnt   learnt
-	places   chan struct{} // bounds the samples on their way to the store
-	// background is what goes on after its request: samples on their way to the
-	// store, and reads of what is cached.
+	votes    *cache.Cache[map[string]float64] // accuracies as learnt from them
+	places   chan struct{}                    // bounds the samples on their way to the store
+	// background is what goes on after its request: samples on their way to the store.
 	background sync.WaitGroup
 }
 
@@ -183,6 +185,7 @@ func New(c Config) (*Service, error) {
 	c.Catalogue = runnable(c.Catalogue)
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{},
 		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now)}
+	s.views, s.votes = s.newViews(), s.newVotes()
 	for _, p := range c.Pools {
 		s.tables[p.Name] = selection.NewTable(c.Catalogue, c.Arch, p.InstanceType)
 	}

@@ -35,7 +35,7 @@ func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
 	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
 	if to.lease != nil {
-		s.giveBack(ctx, to.lease, q.asks.functionUSD, a.Record)
+		s.giveBack(ctx, to.lease, q.asks.FunctionUSD, a.Record)
 	}
 	return a, err
 }
@@ -90,7 +90,7 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 	}
 	to, err := s.withLease(ctx, q, choose(q.ask), choose)
 	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
-		s.fleet.sent(q.pool.Name, now, q.ask.ServiceMS)
+		s.fleet.sent(q.pool.Name, now, q.asks.WorkMS)
 	}
 	return to, err
 }

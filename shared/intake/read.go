@@ -135,7 +135,7 @@ func (s *Service) Explain(ctx context.Context, owner, id string) (Explanation, e
 		return e, nil
 	}
 	set := s.Settings()
-	s.refreshView(ctx, set)
+	s.refreshView(ctx)
 	n := r.Need
 	n.Class, n.Constraints.LatencyMS = r.Class, query.Milliseconds(r.DeadlineAt.Sub(r.AcceptedAt))
 	ranked, err := s.Chooser.Choose(n, s.offer(pool, r.Placement == placedDirect, s.Now(), set))

@@ -10,6 +10,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 )
 
 // plan is what was chosen for a query before anything is stored of it.
@@ -90,7 +91,7 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 	a := placement.Ask{
 		Class: p.class, BudgetMS: p.latencyMS - set.PathMS,
-		OverflowAllowed: set.MaxOverflowConcurrency > 0 && s.fitsFunction(p.model),
+		OverflowAllowed: set.MaxOverflowConcurrency > 0 && len(sizing.FunctionsThatHold(s.Catalogue, p.model, s.Arch)) > 0,
 	}
 	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
 		a.ServiceMS = t.MS.P99
@@ -98,20 +99,6 @@ func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 		a.ServiceMS = p.latencyMS // nothing is known of it there: it fills its bound
 	}
 	return a
-}
-
-// fitsFunction tells whether some inference function has the memory for a model.
-func (s *Service) fitsFunction(m *profile.Model) bool {
-	sizes, ok := s.Catalogue.FunctionSizes(s.Arch)
-	if !ok {
-		return false
-	}
-	for _, mb := range sizes.MemoryMB {
-		if mb >= m.MemoryMB {
-			return true
-		}
-	}
-	return false
 }
 
 // unsatisfiable turns selection's answer that nothing keeps the bounds into a

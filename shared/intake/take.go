@@ -15,6 +15,7 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -52,7 +53,7 @@ type taking struct {
 	plan
 	terms Terms
 	set   settings.Settings
-	asks  demand
+	asks  workload.Demand
 	ask   placement.Ask
 	m     query.Message // without an id until it is known how it is kept
 	// noSlotMS is when this worker would have ended it, where it had no slot in time.
@@ -71,9 +72,9 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	defer func() { annotate(span, a.Record, err); span.End() }()
 	set := s.Settings()
 	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
-	s.refreshView(ctx, set)
+	s.refreshView(ctx)
 	if s.Votes != nil {
-		s.refreshLearnt(ctx, set)
+		s.refreshLearnt(ctx)
 	}
 	q, err := s.prepare(ctx, owner, r, t, set)
 	if err != nil {
@@ -309,7 +310,11 @@ func (s *Service) keep(ctx context.Context, r query.Record) {
 
 // Settle waits for what goes on in the background: in a process that may be
 // frozen, before a request ends.
-func (s *Service) Settle() { s.background.Wait() }
+func (s *Service) Settle() {
+	s.background.Wait()
+	s.views.Settle()
+	s.votes.Settle()
+}
 
 // candidates are every model on every resource for a query, as they stand.
 func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {

@@ -4,10 +4,10 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
+	"paragon/shared/core/sizing"
 )
 
 // In a run that stands for a home each worker has the run queue of production,
@@ -79,7 +79,7 @@ func (p *pool) work(j *job, extraUS int64) schedule.Work {
 		w.Class = query.Strict
 		return w
 	}
-	warm := placement.LastMoment(j.deadline-extraUS, micros(m.FunctionMS), 0, false)
+	warm := sizing.LastMoment(j.deadline-extraUS, micros(m.FunctionMS), 0, false)
 	w.HandOverAt, w.HandOverBy = moment(j.handover), moment(warm)
 	return w
 }

@@ -4,6 +4,7 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
 // arrive takes a query, and with the last of a request brings it.
@@ -42,7 +43,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	j.service = e.serviceOf(p, j.model)
 	m := &p.cfg.Models[j.model]
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
-	j.handover = placement.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
+	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if cold {
 		j.handover = max(e.now, j.handover)
 	}

@@ -3,9 +3,9 @@ package simulate
 import (
 	"fmt"
 
-	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/sizing"
 )
 
 // Market is what a run is priced by: a catalogue of profiles, with the models,
@@ -98,20 +98,9 @@ func (m Market) functionMB(pm *profile.Model, strictMS float64) (int, error) {
 	if m.FunctionMB > 0 {
 		return m.FunctionMB, nil
 	}
-	sizes, ok := m.Catalogue.FunctionSizes(m.Arch)
-	if !ok {
-		return 0, fmt.Errorf("catalogue %s has no functions of %s", m.Catalogue.Name, m.Arch)
+	sizes := sizing.RankFunctions(m.Catalogue, pm, m.Arch, strictMS, sizing.Warm)
+	if len(sizes) == 0 {
+		return 0, fmt.Errorf("no function size of catalogue %s on %s holds %s", m.Catalogue.Name, m.Arch, pm.Name)
 	}
-	var offers []placement.FunctionOffer
-	for _, mb := range sizes.MemoryMB {
-		if fn, ok := m.Catalogue.OnFunction(pm, m.Arch, mb); ok && mb >= pm.MemoryMB {
-			offers = append(offers, placement.FunctionOffer{
-				MemoryMB: mb, P95MS: fn.MS.P95, USD: pricing.FunctionQueryUSD(m.Catalogue.Prices, m.Arch, mb, fn.MS.P50),
-			})
-		}
-	}
-	if len(offers) == 0 {
-		return 0, fmt.Errorf("no function size of catalogue %s holds %s", m.Catalogue.Name, pm.Name)
-	}
-	return placement.PickFunction(offers, strictMS)[0].MemoryMB, nil
+	return sizes[0].MemoryMB, nil
 }

@@ -89,7 +89,7 @@ func (e *engine) decideAtHome(p *pool, s procurement.Snapshot) (procurement.Deci
 	}
 	h.before, h.desired = after, r.Action.To
 	d := procurement.Decision{
-		Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
+		Outcome: r.Outcome, Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
 		PeakToMedian: r.PeakToMedian, Dynamic: r.Dynamic, StaticSeconds: r.StaticSeconds,
 	}
 	return d, r.Action.To

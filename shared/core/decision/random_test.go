@@ -176,9 +176,9 @@ func passes(c decision.Case, r decision.Record) string {
 		return "faster than the rate"
 	case to < min(have, ceiling) && c.Before.WatchedFrom.IsZero() && set.WatchSeconds > 0 && set.HourlyBudgetUSD == 0:
 		return "a controller that forgot everything lets workers go"
-	case to < min(have, ceiling) && r.Mode != decision.Decided && set.HourlyBudgetUSD == 0:
+	case to < min(have, ceiling) && r.Outcome != procurement.Decided && set.HourlyBudgetUSD == 0:
 		return "workers leave on a signal that cannot be trusted"
-	case len(r.Faults()) > 0 && r.Mode == decision.Decided:
+	case len(r.Faults()) > 0 && r.Outcome == procurement.Decided:
 		return "decided on a signal that cannot be trusted"
 	case len(r.Action.Drain) > max(0, have-to):
 		return "more leave than are too many"

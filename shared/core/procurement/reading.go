@@ -47,7 +47,8 @@ func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
 // extended is the state with the readings as its newest arrivals. The reading
 // that the metrics show a part of counts with its other part.
 func (st State) extended(now time.Time) State {
-	history := append(make([]float64, 0, len(st.History)+2*int(staleAfter.Seconds())), st.History...)
+	missing := int(now.Sub(st.SeenTo).Seconds()) + len(st.Readings) // each may round up
+	history := append(make([]float64, 0, len(st.History)+max(0, missing)), st.History...)
 	for _, r := range st.Readings {
 		seconds := math.Min(r.Seconds, r.At.Sub(st.SeenTo).Seconds())
 		for range int(seconds + 0.5) {

@@ -1,7 +1,7 @@
-// Package rightsizing says how much of a resource a model needs: the slots of
-// a VM, the memory of a function, the instance type of a pool. It is pure and
-// works from profiles alone.
-package rightsizing
+// Package sizing says how much of a resource a model needs: the slots of a VM,
+// the memory of a function, the instance type of a pool. It alone ranks sizes,
+// and weighs cold starts in. It is pure and works from profiles alone.
+package sizing
 
 import (
 	"math"
@@ -18,10 +18,10 @@ type Slots struct {
 	PerSecond float64 `json:"per_second"`
 }
 
-// OnVM returns the slots of a model on an instance type under a latency bound
+// SlotsOnVM returns the slots of a model on an instance type under a latency bound
 // in milliseconds, of which pathMS are spent on the way. By the p99: the last
 // of a queue waits for all before it. False when its time there is not known.
-func OnVM(c *profile.Catalogue, m *profile.Model, instanceType string, boundMS, pathMS float64) (Slots, bool) {
+func SlotsOnVM(c *profile.Catalogue, m *profile.Model, instanceType string, boundMS, pathMS float64) (Slots, bool) {
 	in, ok := c.Instance(instanceType)
 	st, known := c.OnVM(m, instanceType)
 	if !ok || !known {

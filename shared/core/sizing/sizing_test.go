@@ -1,4 +1,4 @@
-package rightsizing
+package sizing
 
 import (
 	"testing"
@@ -40,14 +40,16 @@ func TestSlots(t *testing.T) {
 		{"fast", 500, 20, 12, 40}, // 75 ms: six deep
 		{"two", 160, 20, 0, 20},   // not even alone
 	} {
-		s, ok := OnVM(c, m, tt.typ, tt.bound, tt.path)
+		s, ok := SlotsOnVM(c, m, tt.typ, tt.bound, tt.path)
 		if !ok || s.Places != tt.places || s.PerSecond != tt.rate {
 			t.Errorf("%s at %v ms: %+v", tt.typ, tt.bound, s)
 		}
 	}
 }
 
-func TestMemory(t *testing.T) {
+func share(v float64) func(int) float64 { return func(int) float64 { return v } }
+
+func TestRankFunctions(t *testing.T) {
 	c, m := catalogue(100, 110)
 	measured(m, 512, 310, 2000)
 	measured(m, 1024, 170, 1000)
@@ -64,12 +66,12 @@ func TestMemory(t *testing.T) {
 		{"nothing in time: the fastest", 50, 0, 1769, false},
 		{"cold starts weighed in", 1000, 0.1, 1769, true},
 	} {
-		got := Memory(c, m, "x86_64", tt.bound, tt.cold)
+		got := RankFunctions(c, m, "x86_64", tt.bound, share(tt.cold))
 		if got[0].MemoryMB != tt.want || got[0].InTime != tt.inTime {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 	}
-	if got := Memory(c, m, "arm64", 1000, 0); len(got) != 0 {
+	if got := RankFunctions(c, m, "arm64", 1000, Warm); len(got) != 0 {
 		t.Errorf("sizes of an architecture that is not there: %+v", got)
 	}
 }
@@ -88,26 +90,26 @@ func TestMoreMemoryCanBeCheaper(t *testing.T) {
 	measured(m, 512, 900, 0)
 	measured(m, 1024, 300, 0)
 	measured(m, 1769, 250, 0)
-	if got := Memory(c, m, "x86_64", 2000, 0); got[0].MemoryMB != 1024 || got[0].Estimated {
+	if got := RankFunctions(c, m, "x86_64", 2000, Warm); got[0].MemoryMB != 1024 || got[0].Estimated {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestPools(t *testing.T) {
+func TestRankInstances(t *testing.T) {
 	c, m := catalogue(100, 150)
-	got := Pools(c, m, 30, 500)
+	got := RankInstances(c, m, 30, 500)
 	if len(got) != 3 || got[0].InstanceType != "fast" || got[0].VMs != 1 || got[1].InstanceType != "two" || got[1].VMs != 2 {
 		t.Errorf("%+v", got)
 	}
 }
 
 // Whatever the rate, the fleet carries it and no VM of it could go.
-func TestPoolsCarryTheRate(t *testing.T) {
+func TestRankInstancesCarryTheRate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, m := catalogue(rapid.Float64Range(1, 400).Draw(t, "ms"), 400)
 		rate := rapid.Float64Range(0.1, 500).Draw(t, "rate")
-		for _, f := range Pools(c, m, rate, 1000) {
-			s, _ := OnVM(c, m, f.InstanceType, 1000, 0)
+		for _, f := range RankInstances(c, m, rate, 1000) {
+			s, _ := SlotsOnVM(c, m, f.InstanceType, 1000, 0)
 			if float64(f.VMs)*s.PerSecond < rate*(1-1e-6) {
 				t.Fatalf("%+v carries %v of %v", f, float64(f.VMs)*s.PerSecond, rate)
 			}

@@ -1,12 +1,16 @@
-package placement
+package workload
 
-import "time"
+import (
+	"time"
 
-// Estimate follows the strict work ahead in a pool between two views of it:
-// what was sent since adds to it, and the runners work it off. The zero value
-// knows of no runners. It is not safe for concurrent use.
+	"paragon/shared/core/placement"
+)
+
+// Estimate follows the strict work ahead in a pool (Backlog.StrictMS) between two
+// views of it: what was sent since adds to it, and the runners work it off. The
+// zero value knows of no runners. It is not safe for concurrent use.
 type Estimate struct {
-	view    Pool
+	view    placement.Pool
 	aheadMS float64
 	at      time.Time
 	sent    []sent // since the view was taken, oldest first
@@ -28,7 +32,7 @@ const setBack = time.Minute
 // See takes a newer view. What was sent after the view was taken is not in it
 // and is counted on top. An older view changes nothing, unless the clock was
 // set back: then all begins anew, or this view would be the last for long.
-func (e *Estimate) See(v Pool) {
+func (e *Estimate) See(v placement.Pool) {
 	if older := e.view.At.Sub(v.At); older >= setBack {
 		e.sent = e.sent[:0]
 	} else if older > 0 {
@@ -50,7 +54,7 @@ func (e *Estimate) See(v Pool) {
 func (e *Estimate) Runners() int { return e.view.Runners }
 
 // View returns the last view.
-func (e *Estimate) View() Pool { return e.view }
+func (e *Estimate) View() placement.Pool { return e.view }
 
 // AheadMS returns the strict work ahead of a query that arrives now, in
 // milliseconds of one runner.
@@ -59,7 +63,8 @@ func (e *Estimate) AheadMS(now time.Time) float64 {
 	return e.aheadMS
 }
 
-// Sent counts a strict query of that service time as ahead of later ones.
+// Sent counts a strict query of that median service time as ahead of later ones.
+// Not its p99: many queries ahead take their mean, and that is what a view counts.
 func (e *Estimate) Sent(now time.Time, serviceMS float64) {
 	e.workOff(now)
 	e.aheadMS += serviceMS

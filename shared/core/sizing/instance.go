@@ -1,4 +1,4 @@
-package rightsizing
+package sizing
 
 import (
 	"cmp"
@@ -20,14 +20,14 @@ type Fleet struct {
 	Busy     float64 `json:"busy"` // share of the time that its vCPUs compute
 }
 
-// Pools returns the instance types that run a model within a bound, the right
+// RankInstances returns the instance types that run a model within a bound, the right
 // one for the rate first: the cheapest hour of whole VMs, and of equals the
 // smaller VM, which can be stopped one at a time. rate is in queries a second;
 // boundMS is what is left of the latency bound after the way there.
-func Pools(c *profile.Catalogue, m *profile.Model, rate, boundMS float64) []Fleet {
+func RankInstances(c *profile.Catalogue, m *profile.Model, rate, boundMS float64) []Fleet {
 	var out []Fleet
 	for _, in := range c.Instances {
-		s, ok := OnVM(c, m, in.Type, boundMS, 0)
+		s, ok := SlotsOnVM(c, m, in.Type, boundMS, 0)
 		if !ok || s.Places == 0 || !in.Holds(m) {
 			continue
 		}
