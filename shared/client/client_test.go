@@ -119,7 +119,7 @@ func TestRetries(t *testing.T) {
 				status := c.answers[min(len(keys), len(c.answers))-1]
 				w.Header().Set("Retry-After", "2")
 				w.WriteHeader(status)
-				_, _ = w.Write([]byte(`{"id":"q1","state":"placed"}`))
+				_, _ = w.Write([]byte(`{"id":"q1","state":"accepted"}`))
 			})
 			cl, waits := dial(t, h, client.Config{Attempts: c.attempts})
 			_, err := cl.Submit(t.Context(), submission("x"), client.Options{})
