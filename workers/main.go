@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/functions/home"
 	"paragon/functions/models"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
@@ -25,6 +24,7 @@ import (
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/serving"
+	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
@@ -92,7 +92,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 		return worker{}, here, err
 	}
 	o.Log = log
-	cloud, err := home.Connect(ctx, env)
+	cloud, err := stage.Connect(ctx, env)
 	if err != nil {
 		return worker{}, here, err
 	}
@@ -128,7 +128,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 func options(env func(string) string) (serving.Options, error) {
 	o := serving.Options{
 		ID: env("PARAGON_WORKER_ID"), Pool: env("PARAGON_POOL"), InstanceType: env("PARAGON_INSTANCE_TYPE"),
-		Arch: cmp.Or(env(names.Arch), "x86_64"), PollWait: pollWait, Now: time.Now,
+		Arch: stage.Arch(env), PollWait: pollWait, Now: time.Now,
 		Addr: env(names.Listen), Linger: linger(env),
 	}
 	if o.ID == "" || o.Pool == "" || o.InstanceType == "" {

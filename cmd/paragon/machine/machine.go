@@ -25,6 +25,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
+	"paragon/shared/dispatch"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -40,23 +41,24 @@ const refreshEvery = time.Second
 // Machine is a running Paragon. Close it in order with Close; killed at any
 // line, the next Start on the same folder goes on where it stopped.
 type Machine struct {
-	cfg       Config
-	log       *slog.Logger
-	set       *profiles.Set
-	catalogue *profile.Catalogue
-	instance  profile.Instance
-	library   string // ONNX Runtime's file, checked
-	settings  *tuning.Source
-	keys      signed.Keys // of ids and receipts
-	keySet    string      // the same, as children are told
-	functions *runtimeapi.Invoker
-	home      cloud.Home
-	meter     *meter
-	metrics   *tallied
-	boots     boots
-	savings   savings
-	faults    *faultDesk
-	traces    *tracing.Source
+	cfg        Config
+	log        *slog.Logger
+	set        *profiles.Set
+	catalogue  *profile.Catalogue
+	instance   profile.Instance
+	library    string // ONNX Runtime's file, checked
+	settings   *tuning.Source
+	keys       signed.Keys // of ids and receipts
+	keySet     string      // the same, as children are told
+	functions  *runtimeapi.Invoker
+	dispatcher *dispatch.Dispatcher
+	home       cloud.Home
+	meter      *meter
+	metrics    *tallied
+	boots      boots
+	savings    savings
+	faults     *faultDesk
+	traces     *tracing.Source
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
