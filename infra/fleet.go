@@ -142,7 +142,8 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		putMetrics(),
 	)
 	if s.onWorkers() {
-		return append(append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem")), s.takeQueries(s.queues.work[p.name])...)
+		may = append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem"), s.inputs("s3:GetObject"))
+		return append(may, s.takeQueries(s.queues.work[p.name])...)
 	}
 	return append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"))

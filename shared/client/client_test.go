@@ -59,11 +59,11 @@ func TestSubmitGetCancel(t *testing.T) {
 // A large input goes by an upload, which never sees the token.
 func TestSubmitUploadsWhatIsLarge(t *testing.T) {
 	cl, _ := dial(t, &clienttest.API{Token: "s3cret"}, client.Config{Token: "s3cret"})
-	small, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 200<<10)), client.Options{Wait: time.Second})
+	small, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10)), client.Options{Wait: time.Second})
 	if err != nil || small.Result == nil {
 		t.Errorf("200 KB: %+v, %v", small, err)
 	}
-	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 200<<10+1)), client.Options{Wait: time.Second})
+	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10+1)), client.Options{Wait: time.Second})
 	if err != nil || large.Result == nil {
 		t.Errorf("a byte more: %+v, %v", large, err)
 	}

@@ -249,4 +249,11 @@ type Home struct {
 	Records  Records
 	Attempts Attempts
 	Shared   Shared
+	// Inputs keeps the inputs that are too large for a message; nil where a
+	// message holds any.
+	Inputs Inputs
+	// BodyBytes is the most that a request's body may hold on every way to an
+	// intake, so that the same request is taken whatever stands in front; 0 means
+	// that there is no such bound.
+	BodyBytes int
 }

@@ -120,6 +120,8 @@ type Config struct {
 	Queues    Queues
 	Metrics   cloud.Metrics
 	Blobs     cloud.Blobs
+	Inputs    cloud.Inputs // keeps inputs too large for a message; nil where a message holds any
+	BodyBytes int          // the most of a request's body that every way here takes; 0 without such a bound
 	Catalogue *profile.Catalogue
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool

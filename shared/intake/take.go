@@ -69,7 +69,7 @@ type taking struct {
 func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a Answer, err error) {
 	ctx, span := s.Traces.Root(ctx, "accept")
 	defer func() { annotate(span, a.Record, err); span.End() }()
-	set := s.Settings()
+	set := s.withHandOver(s.Settings(), len(r.Input.Data))
 	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
 	s.refreshView(ctx, set)
 	if s.Votes != nil {

@@ -53,6 +53,7 @@ func (p Parts) Intake(own intake.Config) (*intake.Service, error) {
 	h := p.Platform
 	c.Records, c.Attempts, c.Shared, c.Fleet, c.Queues = h.Records, h.Attempts, h.Shared, h.Fleet, h.Queues
 	c.Metrics, c.Blobs, c.Votes = h.Metrics, h.Blobs, h.Votes
+	c.Inputs, c.BodyBytes = h.Inputs, h.BodyBytes
 	c.Catalogue, c.Settings, c.Arch, c.Pools = p.Catalogue, p.Settings, p.Arch, p.Pools
 	c.Traces, c.Log = p.Traces, p.Log
 	return intake.New(c)

@@ -74,6 +74,8 @@ type Input struct {
 	ContentType string `json:"content_type"`
 	Data        []byte `json:"data,omitempty"`
 	URI         string `json:"uri,omitempty"`
+	// SHA256 is the digest of an input that was handed over apart from its message.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Event names what happened to a query at one step of its way.
