@@ -143,6 +143,9 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 	)
 	if s.onWorkers() {
 		may = append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem"), s.inputs("s3:GetObject"))
+		if s.Network == public {
+			may = append(may, allow(on(s.front.workers.Ref()), "elasticloadbalancing:DeregisterTargets"))
+		}
 		return append(may, s.takeQueries(s.queues.work[p.name])...)
 	}
 	return append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
@@ -160,6 +163,9 @@ func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env[names.Pool] = text(p.name)
 	if s.onWorkers() {
 		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))
+		if s.Network == public { // a private one has no endpoint by which to deregister
+			env[names.TargetGroup] = s.front.workers.Ref()
+		}
 		env = s.tellOwners(s.tellKey(env))
 	}
 	type pair struct{ Name, Value string }

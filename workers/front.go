@@ -55,7 +55,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 		return nil, err
 	}
 	w.Overflow = f.intake.MayOverflow
-	handler, err := parts.Handler(f.intake, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true})
+	handler, err := parts.Handler(f.intake, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true, Health: w.Health})
 	if err != nil {
 		return nil, err
 	}

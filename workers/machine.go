@@ -16,6 +16,7 @@ import (
 // ec2 is what is asked of an EC2 instance.
 type ec2 interface {
 	Watch(ctx context.Context) instance.Notice
+	Deregister(ctx context.Context) error
 	Leave(ctx context.Context, shrink bool) error
 	Complete(ctx context.Context) error
 }
@@ -37,7 +38,7 @@ func findMachine(ctx context.Context, env func(string) string) (machine, error) 
 	if env(names.LocalURL) != "" || env(names.Stage) == "" || env(names.WorkerID) != "" {
 		return machine{}, nil
 	}
-	m, err := instance.Find(ctx, env(names.Stage), env(names.Pool))
+	m, err := instance.Find(ctx, env(names.Stage), env(names.Pool), env(names.TargetGroup))
 	if err != nil {
 		return machine{}, err
 	}
@@ -78,6 +79,7 @@ func (m machine) serve(ctx context.Context, run func(context.Context) error, log
 		n := m.ec2.Watch(open)
 		if n != "" {
 			log.Info("the machine is to end", "notice", n)
+			m.turnAway(ctx, n, log)
 			fence()
 		}
 		noticed <- n
@@ -86,6 +88,17 @@ func (m machine) serve(ctx context.Context, run func(context.Context) error, log
 	drained := open.Err() == nil // by orders, or declared dead
 	fence()
 	return errors.Join(err, m.seeOff(ctx, <-noticed, drained, err))
+}
+
+// turnAway has the load balancer send nothing more after a spot notice. A group
+// that ends a machine does so itself before it says so.
+func (m machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Logger) {
+	if n != instance.Spot {
+		return
+	}
+	if err := m.ec2.Deregister(ctx); err != nil {
+		log.Warn("requests may still come to a machine that ends", "error", err)
+	}
 }
 
 // seeOff ends the machine, unless whoever fenced it does: AWS after a spot

@@ -85,7 +85,9 @@ func (w *Worker) answer(r schedule.Run[*lease]) []answer.Answered {
 	if len(inputs) == 0 {
 		return out
 	}
+	ended := w.infers(r)
 	got, err := w.Answerer.Answer(w.life, r.Works[0].Model, inputs)
+	ended()
 	for i, at := range from {
 		if err != nil {
 			out[at].Err = err
