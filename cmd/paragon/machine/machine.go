@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -247,6 +248,9 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	}
 	m.functions = in
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
+	if !m.cfg.Paced {
+		return &coreBound{Invoker: in, cores: runtime.GOMAXPROCS(0), busy: m.busyRunners}, nil
+	}
 	return in, nil
 }
 
