@@ -13,6 +13,7 @@ import (
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/peer"
 	"paragon/shared/serving"
 	"paragon/shared/stage"
 )
@@ -46,7 +47,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if err != nil {
 		return nil, err
 	}
-	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts}
+	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
 	if own.Functions, err = parts.Dispatcher(nil); err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if err != nil {
 		return nil, err
 	}
-	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
+	f.server = &http.Server{Handler: withOffers(handler, peer.Handler(w, keys)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	f.listener, err = stage.Listen(env(names.Listen))
 	return f, err
 }
@@ -71,6 +72,17 @@ func parts(env func(string) string, c cloud.Home, w *serving.Worker) (stage.Part
 		Platform: c, Catalogue: catalogue, Arch: w.Arch, Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}},
 		Settings: w.Settings, Paced: w.Paced, Traces: w.Traces, Log: w.Log,
 	}, err
+}
+
+// withOffers takes what peers offer beside what callers ask.
+func withOffers(callers, peers http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == peer.Path {
+			peers.ServeHTTP(w, r)
+			return
+		}
+		callers.ServeHTTP(w, r)
+	})
 }
 
 // owners returns who calls, as whoever is before the worker says.

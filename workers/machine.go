@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"paragon/shared/cloud"
@@ -30,6 +31,7 @@ const leaveTime = 90 * time.Second
 type machine struct {
 	ec2      ec2
 	id, kind string
+	ip       string // within its network; empty when it is not known
 }
 
 // findMachine looks at the instance when the environment names a stage but no
@@ -42,7 +44,7 @@ func findMachine(ctx context.Context, env func(string) string) (machine, error) 
 	if err != nil {
 		return machine{}, err
 	}
-	return machine{ec2: m, id: m.ID, kind: m.Type}, nil
+	return machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
 }
 
 // tell adds what the machine knows of itself to the environment.
@@ -57,6 +59,14 @@ func (m machine) tell(env func(string) string) func(string) string {
 		}
 		return known[key]
 	}
+}
+
+// addr is the address to listen at as peers reach it.
+func (m machine) addr(listen string) string {
+	if m.ip != "" && strings.HasPrefix(listen, ":") {
+		return m.ip + listen
+	}
+	return listen
 }
 
 func (m machine) settingsEvery() time.Duration {

@@ -98,7 +98,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, err
 	}
-	o.Log = log
+	o.Log, o.Addr = log, here.addr(o.Addr)
 	cloud, err := stage.Connect(ctx, env)
 	if err != nil {
 		return worker{}, here, err

@@ -1,8 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"paragon/shared/cloud"
@@ -20,11 +22,11 @@ const missedBeats = 3
 func (c *Controller) PublishView(ctx context.Context) error {
 	view := cloud.View{At: c.Now()}
 	for _, p := range c.Pools {
-		seen, err := c.view(ctx, p)
+		seen, peers, err := c.view(ctx, p)
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
-		view.Pools = append(view.Pools, seen)
+		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
 	view.Traffic = c.followTraffic(ctx, view.At)
 	if err := c.Fleet.PublishView(ctx, view); err != nil {
@@ -33,21 +35,22 @@ func (c *Controller) PublishView(ctx context.Context) error {
 	return nil
 }
 
-func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
+func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.Peer, error) {
 	now := c.Now()
 	seen := placement.Pool{Name: p.Name, InstanceType: p.InstanceType, At: now}
 	strict, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, query.Strict))
 	if err != nil {
-		return seen, fmt.Errorf("count the strict queue: %w", err)
+		return seen, nil, fmt.Errorf("count the strict queue: %w", err)
 	}
 	relaxed, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, query.Relaxed))
 	if err != nil {
-		return seen, fmt.Errorf("count the relaxed queue: %w", err)
+		return seen, nil, fmt.Errorf("count the relaxed queue: %w", err)
 	}
 	workers, err := c.Fleet.Workers(ctx, p.Name)
 	if err != nil {
-		return seen, err
+		return seen, nil, err
 	}
+	var peers []cloud.Peer
 	each := c.meanServiceMS(p.InstanceType)
 	seen.StrictMS, seen.RelaxedMS = float64(strict.Visible)*each, float64(relaxed.Visible)*each
 	alive := time.Duration(missedBeats * c.settings().HeartbeatSeconds * float64(time.Second))
@@ -58,11 +61,22 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
 			// Strict work goes first, so it was worked off since the report.
 			seen.StrictMS += max(0, w.StrictMS-float64(w.Runners)*query.Milliseconds(now.Sub(w.At)))
 			seen.RelaxedMS += w.RelaxedMS
+			if free := w.Runners - w.Busy - w.HeldStrict - w.HeldRelaxed; free > 0 && reachable(w.Addr) {
+				peers = append(peers, cloud.Peer{ID: w.ID, Pool: p.Name, Addr: w.Addr, Free: free})
+			}
 		}
 	}
 	c.addRules(ctx, &seen)
-	return seen, nil
+	slices.SortStableFunc(peers, func(a, b cloud.Peer) int { return cmp.Compare(b.Free, a.Free) })
+	return seen, peers[:min(mostPeers, len(peers))], nil
 }
+
+// mostPeers bounds the peers of a pool in the view: every intake reads it.
+const mostPeers = 16
+
+// reachable tells whether an address leads to a worker from elsewhere: one
+// without a host is that of its own machine.
+func reachable(addr string) bool { return addr != "" && addr[0] != ':' }
 
 // addRules adds the rules of the last tick, be it another controller's. Without
 // one there are none.

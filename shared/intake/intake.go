@@ -131,6 +131,10 @@ type Config struct {
 	// Worker is the run queue of this process; nil where it is no worker, so that
 	// nothing is answered directly but by functions.
 	Worker Worker
+	// Peers are offered what Worker has no slot for; nil offers to nobody. Addr is
+	// the address of this worker among them.
+	Peers Peers
+	Addr  string
 	// Functions answer what overflows under overflow_path=direct; nil sends it
 	// through the queue.
 	Functions Functions
@@ -157,6 +161,7 @@ type Service struct {
 	fleet    *fleetView
 	limits   *limits.Taker
 	waiters  waiters
+	offers   offers
 	arrivals arrivals
 	learnt   learnt
 	places   chan struct{} // bounds the samples on their way to the store

@@ -42,6 +42,7 @@ type Targets interface {
 // Machine is the instance that this process runs on.
 type Machine struct {
 	ID, Type string
+	IP       string // within its network; empty when the metadata does not say
 	group    string
 	metadata Metadata
 	groups   Groups
@@ -92,6 +93,9 @@ func find(ctx context.Context, md Metadata, groups Groups, group string, every t
 			return nil, fmt.Errorf("ask this machine for its %s: %w", path, err)
 		}
 		*into = v
+	}
+	if ip, err := m.get(ctx, "local-ipv4"); err == nil {
+		m.IP = ip
 	}
 	return m, nil
 }
