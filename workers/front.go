@@ -9,13 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"paragon/docs"
-	"paragon/functions/home"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
-	"paragon/shared/dispatch"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/peer"
 	"paragon/shared/serving"
 	"paragon/shared/stage"
 )
@@ -45,33 +43,46 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := home.Sizes(env, w.Catalogue)
+	parts, err := parts(env, c, w)
 	if err != nil {
+		return nil, err
+	}
+	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
+	if own.Functions, err = parts.Dispatcher(nil); err != nil {
 		return nil, err
 	}
 	f := &front{}
-	config := intake.Config{
-		Records: c.Records, Attempts: c.Attempts, Shared: c.Shared, Fleet: c.Fleet, Queues: c.Queues, Metrics: c.Metrics, Blobs: c.Blobs, Votes: c.Votes,
-		Keys: keys, Worker: w, Counts: w.Counts, Catalogue: catalogue, Settings: w.Settings, Arch: w.Arch,
-		Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}}, Traces: w.Traces, Log: w.Log,
-	}
-	if config.Functions, err = dispatch.New(dispatch.Options{
-		Catalogue: catalogue, Arch: w.Arch, Pool: w.Pool, Paced: w.Paced, Queues: c.Queues, Records: c.Records, Invoker: c.Invoker,
-		Blobs: c.Blobs, Settings: w.Settings, Traces: w.Traces, Now: w.Now, Log: w.Log,
-	}); err != nil {
-		return nil, err
-	}
-	if f.intake, err = intake.New(config); err != nil {
+	if f.intake, err = parts.Intake(own); err != nil {
 		return nil, err
 	}
 	w.Overflow = f.intake.MayOverflow
-	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
+	handler, err := parts.Handler(f.intake, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true, Health: w.Health})
 	if err != nil {
 		return nil, err
 	}
-	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
+	f.server = &http.Server{Handler: withOffers(handler, peer.Handler(w, keys)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	f.listener, err = stage.Listen(env(names.Listen))
 	return f, err
+}
+
+// parts are what the front is assembled of.
+func parts(env func(string) string, c cloud.Home, w *serving.Worker) (stage.Parts, error) {
+	catalogue, err := stage.Sizes(env, w.Catalogue)
+	return stage.Parts{
+		Platform: c, Catalogue: catalogue, Arch: w.Arch, Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}},
+		Settings: w.Settings, Paced: w.Paced, Traces: w.Traces, Log: w.Log,
+	}, err
+}
+
+// withOffers takes what peers offer beside what callers ask.
+func withOffers(callers, peers http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == peer.Path {
+			peers.ServeHTTP(w, r)
+			return
+		}
+		callers.ServeHTTP(w, r)
+	})
 }
 
 // owners returns who calls, as whoever is before the worker says.

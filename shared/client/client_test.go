@@ -59,11 +59,11 @@ func TestSubmitGetCancel(t *testing.T) {
 // A large input goes by an upload, which never sees the token.
 func TestSubmitUploadsWhatIsLarge(t *testing.T) {
 	cl, _ := dial(t, &clienttest.API{Token: "s3cret"}, client.Config{Token: "s3cret"})
-	small, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 200<<10)), client.Options{Wait: time.Second})
+	small, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10)), client.Options{Wait: time.Second})
 	if err != nil || small.Result == nil {
 		t.Errorf("200 KB: %+v, %v", small, err)
 	}
-	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 200<<10+1)), client.Options{Wait: time.Second})
+	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10+1)), client.Options{Wait: time.Second})
 	if err != nil || large.Result == nil {
 		t.Errorf("a byte more: %+v, %v", large, err)
 	}
@@ -119,7 +119,7 @@ func TestRetries(t *testing.T) {
 				status := c.answers[min(len(keys), len(c.answers))-1]
 				w.Header().Set("Retry-After", "2")
 				w.WriteHeader(status)
-				_, _ = w.Write([]byte(`{"id":"q1","state":"placed"}`))
+				_, _ = w.Write([]byte(`{"id":"q1","state":"accepted"}`))
 			})
 			cl, waits := dial(t, h, client.Config{Attempts: c.attempts})
 			_, err := cl.Submit(t.Context(), submission("x"), client.Options{})

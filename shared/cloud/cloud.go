@@ -139,8 +139,19 @@ type Fleet interface {
 type View struct {
 	Pools []placement.Pool `json:"pools"`
 	At    time.Time        `json:"at"`
+	// Peers are the ready workers that have free slots, those with the most first,
+	// by their last reports: as many as may be of use.
+	Peers []Peer `json:"peers,omitempty"`
 	// Traffic is what the workers have counted lately; absent before they say so.
 	Traffic tally.Summary `json:"traffic,omitzero"`
+}
+
+// Peer is a worker that may take a query which another has no slot for.
+type Peer struct {
+	ID   string `json:"id"`
+	Pool string `json:"pool"`
+	Addr string `json:"addr"`
+	Free int    `json:"free"` // runners, less the queries that wait there
 }
 
 // Point is one value of a metric. Dimensions are a flat list of name=value.
@@ -225,4 +236,11 @@ type Home struct {
 	Records  Records
 	Attempts Attempts
 	Shared   Shared
+	// Inputs keeps the inputs that are too large for a message; nil where a
+	// message holds any.
+	Inputs Inputs
+	// BodyBytes is the most that a request's body may hold on every way to an
+	// intake, so that the same request is taken whatever stands in front; 0 means
+	// that there is no such bound.
+	BodyBytes int
 }

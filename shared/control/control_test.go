@@ -97,8 +97,12 @@ func TestView(t *testing.T) {
 		defer r.close()
 		report := func(id string, state cloud.WorkerState, strictMS float64) {
 			t.Helper()
+			busy := 0
+			if id == "busy" {
+				busy = 2
+			}
 			_, err := r.Fleet.Report(t.Context(), cloud.WorkerReport{ID: id, Pool: pool, State: state, At: time.Now(),
-				Runners: 2, StrictMS: strictMS, RelaxedMS: 500})
+				Runners: 2, Busy: busy, StrictMS: strictMS, RelaxedMS: 500, Addr: id + ":8080"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,6 +119,10 @@ func TestView(t *testing.T) {
 		<-time.After(100 * time.Millisecond)
 		if err := r.PublishView(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		// Offers go to who is ready, alive and has a slot.
+		if v, err := r.Fleet.View(t.Context()); err != nil || len(v.Peers) != 1 || v.Peers[0] != (cloud.Peer{ID: "idle", Pool: pool, Addr: "idle:8080", Free: 2}) {
+			t.Errorf("peers %+v, error %v", v.Peers, err)
 		}
 		v, err := r.Fleet.View(t.Context())
 		if err != nil || len(v.Pools) != 1 || !v.At.Equal(v.Pools[0].At) {

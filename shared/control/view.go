@@ -1,8 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
@@ -18,11 +20,11 @@ import (
 func (c *Controller) PublishView(ctx context.Context) error {
 	view := cloud.View{At: c.Now()}
 	for _, p := range c.Pools {
-		seen, err := c.view(ctx, p)
+		seen, peers, err := c.view(ctx, p)
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
-		view.Pools = append(view.Pools, seen)
+		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
 	traffic, err := c.summaries.Get(ctx)
 	if err != nil {
@@ -35,16 +37,16 @@ func (c *Controller) PublishView(ctx context.Context) error {
 	return nil
 }
 
-func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
+func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.Peer, error) {
 	now, set := c.Now(), c.settings()
 	seen := placement.Pool{Name: p.Name, InstanceType: p.InstanceType, At: now}
 	waiting, err := c.waiting(ctx, p)
 	if err != nil {
-		return seen, err
+		return seen, nil, err
 	}
 	workers, err := c.Fleet.Workers(ctx, p.Name)
 	if err != nil {
-		return seen, err
+		return seen, nil, err
 	}
 	known := c.known(ctx, p.Name)
 	ready := fleet.Count(workers, now, set).Ready
@@ -53,10 +55,11 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
 	for _, w := range ready {
 		seen.Runners += w.Runners
 	}
+	peers := peersOf(p.Name, ready)
 	seen.NoStrictOverflow = known.rules.Strict == procurement.Never
 	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
 	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
-	return seen, nil
+	return seen, peers, nil
 }
 
 // waiting counts what is on a pool's work queues.
@@ -95,4 +98,24 @@ func (c *Controller) follow(pool string, m memory) lastTick {
 	defer c.mu.Unlock()
 	c.last[pool] = lastTick{m.Rules, m.Means}
 	return c.last[pool]
+}
+
+// mostPeers bounds the peers of a pool in the view: every intake reads it.
+const mostPeers = 16
+
+// reachable reports whether an address leads to a worker from elsewhere: one
+// without a host is that of its own machine.
+func reachable(addr string) bool { return addr != "" && addr[0] != ':' }
+
+// peersOf are the workers that have a slot free by their last reports and can
+// be reached by the others, those with most free slots first.
+func peersOf(pool string, ready []cloud.WorkerReport) []cloud.Peer {
+	var peers []cloud.Peer
+	for _, w := range ready {
+		if free := w.Runners - w.Busy - w.HeldStrict - w.HeldRelaxed; free > 0 && reachable(w.Addr) {
+			peers = append(peers, cloud.Peer{ID: w.ID, Pool: pool, Addr: w.Addr, Free: free})
+		}
+	}
+	slices.SortStableFunc(peers, func(a, b cloud.Peer) int { return cmp.Compare(b.Free, a.Free) })
+	return peers[:min(mostPeers, len(peers))]
 }

@@ -66,19 +66,15 @@ func (v *invoking) fail(now time.Time, f query.Failure) {
 // load makes the request. It is false when there is none: the query has ended
 // or was thrown back.
 func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
-	in := v.msg.Input
-	if in.URI != "" {
-		data, err := d.Blobs.Blob(ctx, v.msg.Owner, in.URI, d.Settings().UploadLimitKB<<10)
-		if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
-			v.Attempts++
-			v.fail(d.Now(), query.Failure{Code: query.InputIsGone, Detail: "get the upload: " + err.Error()})
-			return false
-		}
-		if err != nil {
-			v.throw(inference.NoInput, "get the upload: "+err.Error())
-			return false
-		}
-		in.Data, in.URI = data, ""
+	in, err := cloud.ReadInput(ctx, d.Blobs, v.msg, d.Settings().UploadLimitKB<<10)
+	if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
+		v.Attempts++
+		v.fail(d.Now(), query.Failure{Code: query.InputIsGone, Detail: err.Error()})
+		return false
+	}
+	if err != nil {
+		v.throw(inference.NoInput, err.Error())
+		return false
 	}
 	if n := len(in.Data); n > inference.MaxInputBytes {
 		v.throw(inference.NoFunction, fmt.Sprintf("an input of %d bytes is too large for a function", n))

@@ -121,6 +121,8 @@ type Config struct {
 	Queues    Queues
 	Metrics   cloud.Metrics
 	Blobs     cloud.Blobs
+	Inputs    cloud.Inputs // keeps inputs too large for a message; nil where a message holds any
+	BodyBytes int          // the most of a request's body that every way here takes; 0 without such a bound
 	Catalogue *profile.Catalogue
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
@@ -130,6 +132,10 @@ type Config struct {
 	// Worker is the run queue of this process; nil where it is no worker, so that
 	// nothing is answered directly but by functions.
 	Worker Worker
+	// Peers are offered what Worker has no slot for; nil offers to nobody. Addr is
+	// the address of this worker among them.
+	Peers Peers
+	Addr  string
 	// Functions answer what overflows under overflow_path=direct; nil sends it
 	// through the queue.
 	Functions Functions
@@ -157,6 +163,7 @@ type Service struct {
 	views    *cache.Cache[cloud.View]
 	limits   *limits.Taker
 	waiters  waiters
+	offers   offers
 	arrivals arrivals
 	learnt   learnt
 	votes    *cache.Cache[map[string]float64] // accuracies as learnt from them

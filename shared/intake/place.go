@@ -161,6 +161,10 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 	defer span.End()
 	span.Set("queue", m.Placement)
 	m.Trace = s.Traces.Carry(ctx)
+	m, err := s.handOver(ctx, m)
+	if err != nil {
+		return err
+	}
 	if err := s.Queues.Send(ctx, cloud.QueueName(m.Placement), m); err != nil {
 		return fmt.Errorf("send query %s: %w", m.ID, err)
 	}

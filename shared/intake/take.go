@@ -70,7 +70,7 @@ type taking struct {
 func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a Answer, err error) {
 	ctx, span := s.Traces.Root(ctx, "accept")
 	defer func() { annotate(span, a.Record, err); span.End() }()
-	set := s.Settings()
+	set := s.withHandOver(s.Settings(), len(r.Input.Data))
 	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
 	s.refreshView(ctx)
 	if s.Votes != nil {
@@ -172,6 +172,9 @@ func (s *Service) sign(m *query.Message, kind signed.Kind) error {
 func (s *Service) answer(ctx context.Context, q *taking) (Answer, error) {
 	if q.terms.Wait > 0 && s.Worker != nil {
 		a, done, err := s.onWorker(ctx, q, q.by())
+		if !done && err == nil && q.noSlotMS > 0 {
+			a, done, err = s.onPeer(ctx, q, q.by())
+		}
 		if done || err != nil {
 			return a, err
 		}
@@ -198,6 +201,14 @@ func earlier(a, b time.Time) time.Time {
 // onWorker runs a query on this process's worker if it would end in time. It is
 // not done when there is no slot, or the run failed and another may succeed.
 func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer, bool, error) {
+	return s.inRequest(ctx, q, by, s.Worker.Answer)
+}
+
+// runner runs a query that is held in its request, if it would end by a time.
+type runner func(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error)
+
+// inRequest has a query run while its caller waits, as onWorker says.
+func (s *Service) inRequest(ctx context.Context, q *taking, by time.Time, run runner) (Answer, bool, error) {
 	if err := s.sign(&q.m, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
@@ -205,10 +216,11 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 	m.Placement = placedDirect
 	waiting, cancel := context.WithDeadlineCause(ctx, time.Now().Add(q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())), errWaited)
 	defer cancel()
-	o, err := s.Worker.Answer(waiting, m, by)
+	o, err := run(waiting, m, by)
 	var none *schedule.NoSlot
 	switch {
 	case errors.Is(err, errWaited): // strict ones pushed it back
+	case errors.Is(err, errNoPeer):
 	case errors.As(err, &none):
 		q.noSlotMS = none.PredictedMS
 	case err != nil:

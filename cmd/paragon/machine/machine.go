@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
+	"paragon/shared/dispatch"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -40,23 +42,24 @@ const refreshEvery = time.Second
 // Machine is a running Paragon. Close it in order with Close; killed at any
 // line, the next Start on the same folder goes on where it stopped.
 type Machine struct {
-	cfg       Config
-	log       *slog.Logger
-	set       *profiles.Set
-	catalogue *profile.Catalogue
-	instance  profile.Instance
-	library   string // ONNX Runtime's file, checked
-	settings  *tuning.Source
-	keys      signed.Keys // of ids and receipts
-	keySet    string      // the same, as children are told
-	functions *runtimeapi.Invoker
-	home      cloud.Home
-	meter     *meter
-	metrics   *tallied
-	boots     boots
-	savings   savings
-	faults    *faultDesk
-	traces    *tracing.Source
+	cfg        Config
+	log        *slog.Logger
+	set        *profiles.Set
+	catalogue  *profile.Catalogue
+	instance   profile.Instance
+	library    string // ONNX Runtime's file, checked
+	settings   *tuning.Source
+	keys       signed.Keys // of ids and receipts
+	keySet     string      // the same, as children are told
+	functions  *runtimeapi.Invoker
+	dispatcher *dispatch.Dispatcher
+	home       cloud.Home
+	meter      *meter
+	metrics    *tallied
+	boots      boots
+	savings    savings
+	faults     *faultDesk
+	traces     *tracing.Source
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
@@ -245,6 +248,9 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	}
 	m.functions = in
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
+	if !m.cfg.Paced {
+		return &coreBound{Invoker: in, cores: runtime.GOMAXPROCS(0), busy: m.busyRunners}, nil
+	}
 	return in, nil
 }
 

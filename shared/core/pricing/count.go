@@ -122,7 +122,11 @@ func (c *counter) overflowQueue() {
 	c.add("overflow queue, receives", share*steps(c.messageKB(), c.p.SQSStepKB), "calls", c.p.SQSPerRequest)
 	c.add("overflow queue, deletes", share, "calls", c.p.SQSPerRequest)
 	c.add("dispatcher's requests", share, "requests", c.p.LambdaPerRequest)
-	c.add("dispatcher's time", share*gbSeconds(DispatcherMB, dispatchMS+c.FunctionMS), "GB-seconds", c.p.LambdaGBSecondARM)
+	ms := dispatchMS + c.FunctionMS
+	if c.byBucket() {
+		ms += getMS
+	}
+	c.add("dispatcher's time", share*gbSeconds(DispatcherMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
 }
 
 // bucket counts inputs that are handed over beside a message: put once, and
@@ -146,7 +150,7 @@ func (c *counter) store() {
 	write("kept samples", math.Ceil(c.recordKB()+explainKB)*c.KeepShare*direct)
 	read("reads by callers", once*c.gets())
 	if c.Path != Async {
-		read("reads by waiting requests", once*(c.queued()*awaitReads(queueMS+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
+		read("reads by waiting requests", once*(c.queued()*awaitReads(c.viaQueueMS()+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
 	}
 	read("reads before a keyed query runs", once*c.KeyedShare*(c.queued()+c.dispatched()))
 }

@@ -14,7 +14,8 @@ const (
 	envelopeKB  = 1   // of a message, beside its input
 	recordKB    = 0.6 // of a terminal record, beside its result
 	explainKB   = 1   // of a kept sample, more than of a record
-	inlineKB    = 200 // inputs above it are handed over through the bucket
+	putMS       = 20  // [E] of the put of a handed-over input, p50
+	getMS       = 10  // [E] of its get
 	keyUnits    = 1   // write units of an idempotency key
 
 	receives     = 1.47 // of the work queue a message: measured, with those that find nothing
@@ -38,6 +39,13 @@ const (
 	listenerRules  = 3   // the controller's, the probe's, the default
 	requestsOfOne  = 100 // [E] requests that the gateway sends over one connection
 )
+
+// HandOverKB is the most of an input that a message itself carries: larger ones
+// are handed over through the bucket.
+const HandOverKB = 200
+
+// HandOverMS is what that takes, put and get together, p95 [E].
+const HandOverMS = 60
 
 // What the stack makes; its tests hold it to these.
 const (

@@ -119,24 +119,41 @@ func (t Traffic) overflowWaitMS() float64 {
 	if t.OverflowPath == OverflowDirect {
 		return invokeMS + t.FunctionMS
 	}
-	return queueMS + t.FunctionMS
+	return t.viaQueueMS() + t.FunctionMS
+}
+
+// viaQueueMS is from a send until the consumer has query and input.
+func (t Traffic) viaQueueMS() float64 {
+	if t.byBucket() {
+		return queueMS + getMS
+	}
+	return queueMS
+}
+
+// takeMS is the api function's own work on a request, the puts of its items'
+// inputs side by side included.
+func (t Traffic) takeMS() float64 {
+	if t.byBucket() {
+		return apiMS + t.stored()*putMS
+	}
+	return apiMS
 }
 
 // holdMS is how long the api function works on a request that brings queries.
 // A list is held until the last of it.
 func (t Traffic) holdMS() float64 {
-	over, work := t.overflow(), queueMS+t.ServiceMS
+	over, work, take := t.overflow(), t.viaQueueMS()+t.ServiceMS, t.takeMS()
 	switch {
 	case t.Path == Async:
-		return apiMS
+		return take
 	case over >= 1:
-		return apiMS + t.overflowWaitMS()
+		return take + t.overflowWaitMS()
 	case over <= 0:
-		return apiMS + work
+		return take + work
 	case t.Path == Batch10:
-		return apiMS + max(work, t.overflowWaitMS())
+		return take + max(work, t.overflowWaitMS())
 	}
-	return apiMS + over*t.overflowWaitMS() + (1-over)*work
+	return take + over*t.overflowWaitMS() + (1-over)*work
 }
 
 // Intakes are the processes that take queries in: the workers, or as many
@@ -158,7 +175,7 @@ func (t Traffic) messageKB() float64 {
 }
 
 // byBucket tells whether an input is too large for a message.
-func (t Traffic) byBucket() bool { return t.InputKB > inlineKB }
+func (t Traffic) byBucket() bool { return t.InputKB > HandOverKB }
 
 func (t Traffic) recordKB() float64 { return recordKB + t.ResultKB }
 

@@ -27,7 +27,7 @@ type Settings struct {
 	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the way to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
 	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the way through the overflow queue and the dispatcher."`
 	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that this home can keep; a bound below it is refused with it."`
-	InlineLimitKB          int     `name:"inline_limit_kb" default:"700" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account 700 is the most: a message on a queue holds 1 MiB, and the input in base64."`
+	InlineLimitKB          int     `name:"inline_limit_kb" default:"4096" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account it is 900 at most, whatever is set, and the whole body 964 KB: that is what a load balancer hands on to a function."`
 	UploadLimitKB          int     `name:"upload_limit_kb" default:"10240" min:"1" max:"102400" unit:"KB" doc:"The most that an upload may hold."`
 	MaxPixels              int     `name:"max_pixels" default:"16777216" min:"1" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded."`
 	IdempotencyHours       float64 `name:"idempotency_hours" default:"24" min:"1" max:"168" unit:"h" doc:"How long an idempotency key, and a finished query, are kept."`

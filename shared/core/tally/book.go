@@ -92,6 +92,17 @@ func (b *Book) Refused(task string, class query.Class) {
 	p.mu.Unlock()
 }
 
+// Offered counts a query that was offered to a peer, and whether that took it.
+func (b *Book) Offered(task string, class query.Class, taken bool) {
+	p := b.page(Key{Task: task, Class: class})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.Offered++
+	if taken {
+		p.counts.Taken++
+	}
+}
+
 // Ended counts the end of a query. A state that is not terminal counts nothing.
 func (b *Book) Ended(k Key, o Observation) {
 	p := b.page(k)

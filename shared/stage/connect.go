@@ -1,6 +1,4 @@
-// Package home chooses the cloud that a function or a worker lives in: one
-// machine's, or a stage in an account.
-package home
+package stage
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package home
+package stage
 
 import (
 	"strings"
