@@ -88,7 +88,12 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 		// in time, the pool has none for.
 		choose = func(a placement.Ask) placement.Choice { return placement.Beyond(a, q.noSlotMS) }
 	}
-	to, err := s.withLease(ctx, q, choose(q.ask), choose)
+	choice := choose(q.ask)
+	if s.reserves(q, choice) {
+		aheadMS = s.reserve(ctx, q, runners, aheadMS)
+		choice = choose(q.ask)
+	}
+	to, err := s.withLease(ctx, q, choice, choose)
 	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
 		s.fleet.sent(q.pool.Name, now, q.ask.ServiceMS)
 	}
