@@ -10,7 +10,6 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
 )
 
 // list posts a list of queries.
@@ -61,7 +60,7 @@ func TestEveryItemHasItsOwnAnswer(t *testing.T) {
 func TestItemsThatAreNotAnsweredInTimeAreAccepted(t *testing.T) {
 	s, w := newFront(t, 0)
 	w.none = true
-	s.tune(func(set *settings.Settings) { set.MaxWaiters = 0 })
+	s.svc.MostWaiters = -1
 	for _, item := range itemsOf(t, s.list(t, []string{asking(t, ""), asking(t, "")}, "Prefer", "wait=5")) {
 		if item.Status != 202 || item.Query.State != query.Accepted {
 			t.Errorf("%+v", item)
@@ -223,7 +222,7 @@ func TestABatchWithoutAllAnswers(t *testing.T) {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 	w.none = true
-	s.tune(func(set *settings.Settings) { set.MaxWaiters = 0 })
+	s.svc.MostWaiters = -1
 	head = strings.Replace(head, bad, good, 1)
 	if got := s.infer(t, "good", head, nil); got.StatusCode != 503 || !strings.Contains(string(got.body), "/v1/queries/") {
 		t.Errorf("%d %s", got.StatusCode, got.body)
