@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/oklog/ulid/v2"
 
 	"paragon/docs"
 	"paragon/functions/home"
@@ -21,6 +22,7 @@ import (
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
+	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
@@ -81,6 +83,7 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 		Blobs: cloud.Blobs, Votes: cloud.Votes, Keys: keys, Functions: functions,
 		Catalogue: catalogue, Settings: tunables.Current, Arch: arch,
 		Pools: poolsOf(pools), Status: deployment, Traces: traces.Tracing(),
+		Counts: tally.NewBook(time.Now()), Reports: cloud.Fleet, ID: "api-" + ulid.Make().String(),
 	})
 	if err != nil {
 		return nil, err
@@ -90,15 +93,20 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return settled(api, svc, traces), nil
+}
+
+// settled is the API of a process that is frozen once it has answered: nothing
+// may be left for later.
+func settled(api http.Handler, svc *intake.Service, traces *tracing.Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
-		// Once answered, the function is frozen: nothing may be left for later.
 		svc.Settle()
-		if err := svc.Flush(r.Context()); err != nil {
+		if err := svc.FlushDue(r.Context()); err != nil {
 			slog.Warn("arrivals are not written yet", "error", err)
 		}
 		traces.Flush(r.Context())
-	}), nil
+	})
 }
 
 // deployment is what only a home in an account knows of itself.

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/oklog/ulid/v2"
 
 	"paragon/functions/home"
 	"paragon/profiles"
 	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
@@ -55,10 +57,11 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
-	b := batch{spent: &spent{to: cloud.Metrics, now: time.Now}, traces: traces}
+	b := batch{spent: &spent{to: cloud.Metrics, now: time.Now}, traces: traces,
+		counted: &counted{tally.NewBook(time.Now()), cloud.Fleet, "dispatcher-" + ulid.Make().String(), tunables.Current}}
 	d, err := dispatch.New(dispatch.Options{
 		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"), Pool: pools[0].Name,
-		Queues: cloud.Queues, Records: cloud.Records, Invoker: cloud.Invoker, Paid: b.spent.add, Blobs: cloud.Blobs,
+		Queues: cloud.Queues, Records: cloud.Records, Invoker: cloud.Invoker, Paid: b.spent.add, Blobs: cloud.Blobs, Counts: b.counted.Book,
 		Settings: tunables.Current, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})
 	if err != nil {

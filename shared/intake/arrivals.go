@@ -34,8 +34,9 @@ const maxCounts = 10_000
 // arrivals counts accepted queries by second, so that the metric costs a write
 // a second and not one a query.
 type arrivals struct {
-	mu     sync.Mutex
-	counts map[arrival]demand
+	mu      sync.Mutex
+	counts  map[arrival]demand
+	written written
 }
 
 type arrival struct {
@@ -81,6 +82,15 @@ func (a *arrivals) take() map[arrival]demand {
 	return counts
 }
 
+// wrote notes that counts are written.
+func (a *arrivals) wrote(now time.Time, counts map[arrival]demand) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range counts {
+		a.written.add(now, d.queries)
+	}
+}
+
 // ArrivalDimensions are the dimensions of MetricArrivals for a task and class.
 func ArrivalDimensions(task string, c query.Class) []string {
 	return telemetry.TaskClass(task, string(c))
@@ -99,6 +109,7 @@ func (s *Service) Flush(ctx context.Context) error {
 		s.arrivals.add(counts)
 		return err
 	}
+	s.arrivals.wrote(s.Now(), counts)
 	return nil
 }
 
@@ -161,6 +172,7 @@ func (s *Service) Run(ctx context.Context) {
 			next.Reset(flushEvery(s.Settings()))
 		case <-idle.C:
 			s.limits.Flush(ctx)
+			s.reportTallies(ctx)
 		}
 	}
 }

@@ -136,6 +136,10 @@ type Config struct {
 	Votes cloud.Votes
 	// Counts is what this process has counted; nil counts nothing.
 	Counts *tally.Book
+	// Reports takes Counts, under ID, from a process that is no worker: a worker
+	// reports them itself. Optional.
+	Reports cloud.Reports
+	ID      string
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string

@@ -181,7 +181,7 @@ func (s *Service) await(ctx context.Context, q *taking) (Answer, error) {
 		return Answer{Record: r}, err
 	}
 	if r.State.Terminal() {
-		return s.finished(q, r)
+		return s.answerWith(q, r)
 	}
 	return Answer{Record: r, Busy: !waited}, s.owe(ctx, q)
 }

@@ -27,6 +27,7 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 		Records: m.home.Records, Attempts: m.home.Attempts, Shared: m.home.Shared, Keys: m.keys, Fleet: m.home.Fleet, Queues: m.home.Queues, Metrics: m.home.Metrics, Blobs: m.home.Blobs,
 		Catalogue: m.catalogue, Settings: m.settings.Current, Arch: arch(), Status: m.status(owner), Log: m.log,
 		Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}}, Votes: m.home.Votes, Traces: m.traces.Tracing(),
+		Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
 	})
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)

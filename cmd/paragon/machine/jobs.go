@@ -20,7 +20,7 @@ const pruneEvery = 10 * time.Minute
 func (m *Machine) startJobs(owner *local.Home) error {
 	d, err := dispatch.New(dispatch.Options{
 		Catalogue: m.catalogue, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Records: m.home.Records,
-		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Settings: m.settings.Current, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
+		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Counts: m.counts, Settings: m.settings.Current, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the dispatcher: %w", err)

@@ -25,6 +25,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -52,6 +53,7 @@ type Machine struct {
 	functions *runtimeapi.Invoker
 	home      cloud.Home
 	meter     *meter
+	counts    *tally.Book // of the queries that this process ended
 	metrics   *tallied
 	boots     boots
 	savings   savings
@@ -174,7 +176,7 @@ func (m *Machine) loadProfiles() (err error) {
 		return &Mistake{fmt.Errorf("there is no instance type %q, only: %s", m.cfg.InstanceType, strings.Join(instanceTypes(m.catalogue), ", "))}
 	}
 	m.instance = in
-	m.meter = newMeter(m.catalogue, in, time.Now)
+	m.meter, m.counts = newMeter(m.catalogue, in, time.Now), tally.NewBook(time.Now())
 	return nil
 }
 
