@@ -101,7 +101,11 @@ func ArrivalDimensions(task string, c query.Class) []string {
 // is kept for the next.
 func (s *Service) Flush(ctx context.Context) error {
 	s.limits.Flush(ctx)
-	counts := s.arrivals.take()
+	return s.put(ctx, s.arrivals.take())
+}
+
+// put writes counts, and keeps them when they cannot be written.
+func (s *Service) put(ctx context.Context, counts map[arrival]demand) error {
 	if len(counts) == 0 {
 		return nil
 	}

@@ -19,27 +19,34 @@ const (
 )
 
 // FlushDue is Flush for a process that may be frozen when the request at hand is
-// answered. It lets arrivals wait only while they are at most a hundredth of
-// those that were written in the last two minutes, and for as long as Run would.
+// answered. It lets arrivals of this second wait for others that share their line,
+// while they are at most a hundredth of those that were written in the last two
+// minutes.
 func (s *Service) FlushDue(ctx context.Context) error {
 	s.reportTallies(ctx)
-	if s.arrivals.mayWait(s.Now(), flushEvery(s.Settings())) {
-		s.limits.Flush(ctx)
-		return nil
-	}
-	return s.Flush(ctx)
+	s.limits.Flush(ctx)
+	return s.put(ctx, s.arrivals.due(s.Now()))
 }
 
-// mayWait tells whether what was counted may stay unwritten for now.
-func (a *arrivals) mayWait(now time.Time, every time.Duration) bool {
+// due takes the counts that may not wait: all, or those of earlier seconds.
+func (a *arrivals) due(now time.Time) map[arrival]demand {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	pending, oldest := 0.0, now.Unix()
+	pending := 0.0
+	earlier, current := map[arrival]demand{}, map[arrival]demand{}
 	for k, d := range a.counts {
+		if k.second < now.Unix() {
+			earlier[k] = d
+			continue
+		}
 		pending += d.queries
-		oldest = min(oldest, k.second)
+		current[k] = d
 	}
-	return pending <= mayMiss*a.written.since(now.Add(-knownFor)) && now.Sub(time.Unix(oldest, 0)) < every
+	if pending > mayMiss*a.written.since(now.Add(-knownFor)) {
+		earlier, current = a.counts, nil
+	}
+	a.counts = current
+	return earlier
 }
 
 // written counts arrivals by the second in which they were written, for as long

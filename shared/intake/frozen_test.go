@@ -71,38 +71,35 @@ func TestEndsOfFunctionsAreReported(t *testing.T) {
 }
 
 // Of those that wait, no more than a hundredth of the last two minutes' may, and
-// none for longer than the writes are apart.
+// none longer than others can share its line.
 func TestFewArrivalsWait(t *testing.T) {
 	now := start
 	var a arrivals
-	one := map[arrival]demand{{second: now.Unix()}: {queries: 1}}
-	write := func(n float64) { a.wrote(now, map[arrival]demand{{second: now.Unix()}: {queries: n}}) }
-	wait := func(n int) bool {
-		a.take()
-		for range n {
-			a.add(one)
+	counts := func(n float64) map[arrival]demand { return map[arrival]demand{{second: now.Unix()}: {queries: n}} }
+	for _, step := range []struct {
+		name    string
+		wrote   float64 // before
+		later   time.Duration
+		arrived float64
+		due     float64
+	}{
+		{"one of 99", 99, 0, 1, 1},
+		{"two of 249", 150, 0, 2, 0},
+		{"one more", 0, 0, 1, 3},
+		{"two again", 0, 0, 2, 0},
+		{"one in the next second", 0, time.Second, 1, 2},
+		{"nothing came in the next", 0, time.Second, 0, 1},
+		{"one two minutes after the last were written", 0, 2 * time.Minute, 1, 1},
+	} {
+		a.wrote(now, counts(step.wrote))
+		now = now.Add(step.later)
+		a.add(counts(step.arrived))
+		got := 0.0
+		for _, d := range a.due(now) {
+			got += d.queries
 		}
-		return a.mayWait(now, 3*time.Second)
-	}
-	write(99)
-	if wait(1) {
-		t.Error("one may wait of 99")
-	}
-	write(150)
-	if !wait(2) || wait(3) {
-		t.Error("not two may wait of 249")
-	}
-	now = now.Add(2 * time.Second)
-	if !wait(2) {
-		t.Error("it may not wait for two seconds")
-	}
-	now = now.Add(time.Second)
-	if wait(2) {
-		t.Error("it may wait for three seconds")
-	}
-	now = start.Add(2 * time.Minute)
-	one = map[arrival]demand{{second: now.Unix()}: {queries: 1}}
-	if wait(1) {
-		t.Error("what was written two minutes ago counts")
+		if got != step.due {
+			t.Errorf("%s: %v are due, want %v", step.name, got, step.due)
+		}
 	}
 }
