@@ -175,8 +175,18 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 // await waits for the record of a query that was sent, and owes a 202 when it
 // does not come in time.
 func (s *Service) await(ctx context.Context, q *taking) (Answer, error) {
-	left := q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())
-	r, waited, err := s.Wait(ctx, accepted(q.m), left)
+	until := q.m.AcceptedAt.Add(q.terms.Wait)
+	first, keeps := s.keepAt(q)
+	if !keeps {
+		first = until
+	}
+	r, waited, err := s.Wait(ctx, accepted(q.m), first.Sub(s.Now()))
+	if keeps && err == nil && waited && !r.State.Terminal() {
+		if held, ok := s.keepDeadline(ctx, q); ok {
+			return s.answerWith(q, held)
+		}
+		r, waited, err = s.Wait(ctx, r, until.Sub(s.Now()))
+	}
 	if err != nil {
 		return Answer{Record: r}, err
 	}
