@@ -228,3 +228,26 @@ func TestABatchWithoutAllAnswers(t *testing.T) {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }
+
+// Each item of a batch has a receipt for feedback of its own.
+func TestABatchHasItsReceipts(t *testing.T) {
+	s, _ := newFront(t, 0)
+	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"UINT8","shape":[3,1,4,4],"parameters":{"binary_data_size":48}}],"outputs":[{"name":"label"}]}`, pixels(3))
+	var r struct{ Parameters inferParameters }
+	got.into(t, &r)
+	ids, receipts := strings.Split(r.Parameters.QueryIDs, ","), strings.Split(r.Parameters.Receipts, ",")
+	if len(ids) != 3 || len(receipts) != 3 || r.Parameters.Receipt != "" {
+		t.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	vote := func(id, receipt string) int {
+		return s.do(t, "POST", "/v1/queries/"+id+"/feedback", []byte(`{"correct":true,"receipt":"`+receipt+`"}`), "Content-Type", "application/json").StatusCode
+	}
+	for i, id := range ids {
+		if status := vote(id, receipts[(i+1)%3]); status != 422 {
+			t.Errorf("another item's receipt was answered %d", status)
+		}
+		if status := vote(id, receipts[i]); status != 204 {
+			t.Errorf("item %d's receipt was answered %d", i, status)
+		}
+	}
+}
