@@ -31,7 +31,7 @@ const (
 	leaseSeconds     = 6   // between a process's calls to the global limits: measured
 	tightWrites      = 2.2 // calls a query where little is free, with those that met others': measured
 	tightReads       = 2.2
-	viewSeconds        = 5  // between an api environment's reads of fleet and settings
+	viewSeconds      = 5 // between an api environment's reads of fleet and settings
 
 	// Of a load balancer's capacity unit.
 	lcuConnections = 25   // new, a second
