@@ -48,7 +48,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 		return nil, err
 	}
 	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
-	if own.Functions, err = parts.Dispatcher(nil); err != nil {
+	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
 		return nil, err
 	}
 	f := &front{}

@@ -8,15 +8,19 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/oklog/ulid/v2"
 
 	"paragon/shared/api"
 	"paragon/shared/core/calibration"
+	"paragon/shared/core/tally"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
+	"paragon/shared/telemetry/tracing"
 )
 
 func main() {
@@ -35,11 +39,13 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := intake.Config{Status: deployment}
+	own := intake.Config{
+		Status: deployment, Counts: tally.NewBook(time.Now()), Reports: parts.Platform.Fleet, ID: "api-" + ulid.Make().String(),
+	}
 	if own.Keys, err = stage.Keys(ctx, env); err != nil {
 		return nil, err
 	}
-	if own.Functions, err = parts.Dispatcher(nil); err != nil {
+	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
 		return nil, err
 	}
 	svc, err := parts.Intake(own)
@@ -50,15 +56,20 @@ func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return settled(api, svc, traces), nil
+}
+
+// settled is the API of a process that is frozen once it has answered: nothing
+// may be left for later.
+func settled(api http.Handler, svc *intake.Service, traces *tracing.Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
-		// Once answered, the function is frozen: nothing may be left for later.
 		svc.Settle()
-		if err := svc.Flush(r.Context()); err != nil {
+		if err := svc.FlushDue(r.Context()); err != nil {
 			slog.Warn("arrivals are not written yet", "error", err)
 		}
 		traces.Flush(r.Context())
-	}), nil
+	})
 }
 
 // deployment is what only a home in an account knows of itself.

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/oklog/ulid/v2"
 
+	"paragon/shared/core/tally"
 	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
 )
@@ -30,8 +32,9 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
-	b := batch{spent: &spent{to: parts.Platform.Metrics, now: time.Now}, traces: traces}
-	d, err := parts.Dispatcher(b.spent.add)
+	b := batch{spent: &spent{to: parts.Platform.Metrics, now: time.Now}, traces: traces,
+		counted: &counted{tally.NewBook(time.Now()), parts.Platform.Fleet, "dispatcher-" + ulid.Make().String(), parts.Settings}}
+	d, err := parts.Dispatcher(b.spent.add, b.counted.Book)
 	if err != nil {
 		return batch{}, err
 	}

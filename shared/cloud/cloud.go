@@ -109,7 +109,7 @@ type Orders struct {
 const TalliesKept = 5 * time.Minute
 
 // FunctionsPool is the pool by which functions that answer queries report what
-// they have counted. It has no workers otherwise.
+// they have counted. It has no workers: of a report nothing else is kept.
 const FunctionsPool = "functions"
 
 // Fleet keeps the workers of the pools, their reports and the view that

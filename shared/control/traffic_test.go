@@ -52,6 +52,7 @@ func (f *counted) report(pool, id string, b *tally.Book) {
 
 // values are shared values in memory.
 type values struct {
+	cloud.Shared
 	mu      sync.Mutex
 	value   []byte
 	version int64

@@ -19,6 +19,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/sizing"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -39,6 +40,7 @@ type Options struct {
 	Invoker   cloud.Invoker
 	Paid      func(usd float64) // told what each invocation cost, a failed one too
 	Blobs     Blobs
+	Counts    *tally.Book              // counts the queries of the overflow queue that it ends; nil counts none
 	Settings  func() settings.Settings // in force now
 	Traces    *tracing.Tracer          // nil traces nothing
 	Now       func() time.Time
@@ -70,7 +72,7 @@ func New(o Options) (*Dispatcher, error) {
 	}
 	return &Dispatcher{
 		Options: o, cold: map[string]sizing.ColdShare{},
-		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log,
+		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
 	}, nil
 }

@@ -34,8 +34,9 @@ const maxCounts = 10_000
 // arrivals counts accepted queries by second, so that the metric costs a write
 // a second and not one a query.
 type arrivals struct {
-	mu     sync.Mutex
-	counts map[arrival]workload.Demand
+	mu      sync.Mutex
+	counts  map[arrival]workload.Demand
+	written written
 }
 
 type arrival struct {
@@ -69,6 +70,15 @@ func (a *arrivals) take() map[arrival]workload.Demand {
 	return counts
 }
 
+// wrote notes that counts are written.
+func (a *arrivals) wrote(now time.Time, counts map[arrival]workload.Demand) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range counts {
+		a.written.add(now, d.Queries)
+	}
+}
+
 // ArrivalDimensions are the dimensions of MetricArrivals for a task and class.
 func ArrivalDimensions(task string, c query.Class) []string {
 	return telemetry.TaskClass(task, string(c))
@@ -79,7 +89,11 @@ func ArrivalDimensions(task string, c query.Class) []string {
 // is kept for the next.
 func (s *Service) Flush(ctx context.Context) error {
 	s.limits.Flush(ctx)
-	counts := s.arrivals.take()
+	return s.put(ctx, s.arrivals.take())
+}
+
+// put writes counts, and keeps them when they cannot be written.
+func (s *Service) put(ctx context.Context, counts map[arrival]workload.Demand) error {
 	if len(counts) == 0 {
 		return nil
 	}
@@ -87,6 +101,7 @@ func (s *Service) Flush(ctx context.Context) error {
 		s.arrivals.add(counts)
 		return err
 	}
+	s.arrivals.wrote(s.Now(), counts)
 	return nil
 }
 
@@ -138,6 +153,7 @@ func (s *Service) Run(ctx context.Context) {
 			next.Reset(flushEvery(s.Settings()))
 		case <-idle.C:
 			s.limits.Flush(ctx)
+			s.reportTallies(ctx)
 		}
 	}
 }

@@ -143,9 +143,17 @@ type Config struct {
 	Votes cloud.Votes
 	// Counts is what this process has counted; nil counts nothing.
 	Counts *tally.Book
+	// Reports takes Counts, under ID, from a process that is no worker: a worker
+	// reports them itself. Optional.
+	Reports cloud.Reports
+	ID      string
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string
+	// MostWaiters bounds the requests that wait here for a result, three quarters
+	// of them of one caller; beyond it they get a 202. It defaults to 1,000, and
+	// below 0 none waits.
+	MostWaiters int
 	// Status adds what only the home knows to the status page. Optional.
 	Status func(context.Context) api.HomeStatus
 	Traces *tracing.Tracer  // nil traces nothing
@@ -188,6 +196,9 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Chooser == nil {
 		c.Chooser = rules{}
+	}
+	if c.MostWaiters == 0 {
+		c.MostWaiters = mostWaiters
 	}
 	c.Catalogue = runnable(c.Catalogue)
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{},

@@ -88,7 +88,12 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 		// in time, the pool has none for.
 		choose = func(a placement.Ask) placement.Choice { return placement.Beyond(a, q.noSlotMS) }
 	}
-	to, err := s.withLease(ctx, q, choose(q.ask), choose)
+	choice := choose(q.ask)
+	if s.reserves(q, choice) {
+		aheadMS = s.reserve(ctx, q, runners, aheadMS)
+		choice = choose(q.ask)
+	}
+	to, err := s.withLease(ctx, q, choice, choose)
 	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
 		s.fleet.sent(q.pool.Name, now, q.asks.WorkMS)
 	}
@@ -174,13 +179,23 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 // await waits for the record of a query that was sent, and owes a 202 when it
 // does not come in time.
 func (s *Service) await(ctx context.Context, q *taking) (Answer, error) {
-	left := q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())
-	r, waited, err := s.Wait(ctx, accepted(q.m), left)
+	until := q.m.AcceptedAt.Add(q.terms.Wait)
+	first, keeps := s.keepAt(q)
+	if !keeps {
+		first = until
+	}
+	r, waited, err := s.Wait(ctx, accepted(q.m), first.Sub(s.Now()))
+	if keeps && err == nil && waited && !r.State.Terminal() {
+		if held, ok := s.keepDeadline(ctx, q); ok {
+			return s.answerWith(q, held)
+		}
+		r, waited, err = s.Wait(ctx, r, until.Sub(s.Now()))
+	}
 	if err != nil {
 		return Answer{Record: r}, err
 	}
 	if r.State.Terminal() {
-		return s.finished(q, r)
+		return s.answerWith(q, r)
 	}
 	return Answer{Record: r, Busy: !waited}, s.owe(ctx, q)
 }

@@ -62,9 +62,12 @@ func unfinished(owner, text string, id signed.ID) query.Record {
 // returns the record that is held then.
 func (s *Service) end(ctx context.Context, r query.Record, o query.Outcome) (query.Record, error) {
 	r.State, r.Outcome = o.State, &o
-	held, _, err := s.Records.PutRecord(ctx, r)
+	held, won, err := s.Records.PutRecord(ctx, r)
 	if err != nil {
 		return r, fmt.Errorf("settle query %s as %s: %w", r.ID, o.State, err)
+	}
+	if won {
+		s.Counts.Settled(held)
 	}
 	return held, nil
 }

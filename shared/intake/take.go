@@ -14,7 +14,6 @@ import (
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
-	"paragon/shared/core/tally"
 	"paragon/shared/core/workload"
 	"paragon/shared/telemetry/tracing"
 )
@@ -256,22 +255,18 @@ const placedDirect = "direct"
 // one is stored first: the first record under the id is the answer.
 func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer, error) {
 	if q.m.Keyed {
-		held, _, err := s.Records.PutRecord(ctx, r)
+		held, won, err := s.Records.PutRecord(ctx, r)
 		if err != nil {
 			return Answer{}, fmt.Errorf("store the answer of query %s: %w", r.ID, err)
+		}
+		if !won {
+			return s.answerWith(q, held)
 		}
 		r = held
 	} else if signed.Kept(r.ID, q.set.KeepShare) {
 		s.keep(ctx, r)
 	}
-	return s.finished(q, r)
-}
-
-// finished counts a query that has ended, and answers with it.
-func (s *Service) finished(q *taking, r query.Record) (Answer, error) {
-	if s.Counts != nil && (r.Outcome == nil || r.Outcome.RanOn.Kind != query.OnWorker) {
-		s.Counts.Ended(tally.Of(r)) // what a worker answered, that worker has counted
-	}
+	s.Counts.Settled(r)
 	return s.answerWith(q, r)
 }
 

@@ -119,7 +119,7 @@ func New(o Options) (*Worker, error) {
 	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{}), inferences: map[int]inference{}}
 	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}
 	w.leases.held = map[string]*lease{}
-	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log,
+	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 		MaxAttempts: func() int { return o.Settings().MaxAttempts }}
 	for i := range o.Catalogue.Models {
 		if m := &o.Catalogue.Models[i]; m.File != "" {

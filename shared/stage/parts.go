@@ -16,6 +16,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
@@ -37,11 +38,11 @@ type Parts struct {
 
 // Dispatcher assembles what answers queries on inference functions. paid is
 // called with the cost of each invocation; nil counts none.
-func (p Parts) Dispatcher(paid func(usd float64)) (*dispatch.Dispatcher, error) {
+func (p Parts) Dispatcher(paid func(usd float64), counts *tally.Book) (*dispatch.Dispatcher, error) {
 	return dispatch.New(dispatch.Options{
 		Catalogue: p.Catalogue, Arch: p.Arch, Pool: p.Pools[0].Name, Paced: p.Paced,
 		Queues: p.Platform.Queues, Records: p.Platform.Records, Invoker: p.Platform.Invoker, Blobs: p.Platform.Blobs,
-		Paid: paid, Settings: p.Settings, Traces: p.Traces, Now: time.Now, Log: cmp.Or(p.Log, slog.Default()),
+		Paid: paid, Counts: counts, Settings: p.Settings, Traces: p.Traces, Now: time.Now, Log: cmp.Or(p.Log, slog.Default()),
 	})
 }
 

@@ -23,7 +23,9 @@ import (
 
 // serveAPI starts the intake and serves it, with the page beside it.
 func (m *Machine) serveAPI(owner *local.Home) error {
-	svc, err := m.parts().Intake(intake.Config{Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner)})
+	svc, err := m.parts().Intake(intake.Config{
+		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
+	})
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
 	}

@@ -17,7 +17,7 @@ const pruneEvery = 10 * time.Minute
 // startJobs starts what runs in this process: the dispatcher, the controller, the
 // fleet view, the meter and the reading of settings.
 func (m *Machine) startJobs(owner *local.Home) error {
-	d, err := m.parts().Dispatcher(m.meter.paid)
+	d, err := m.parts().Dispatcher(m.meter.paid, m.counts)
 	if err != nil {
 		return fmt.Errorf("start the dispatcher: %w", err)
 	}

@@ -26,6 +26,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
+	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
 	"paragon/shared/telemetry/tracing"
 )
@@ -55,6 +56,7 @@ type Machine struct {
 	dispatcher *dispatch.Dispatcher
 	home       cloud.Home
 	meter      *meter
+	counts     *tally.Book // of the queries that this process ended
 	metrics    *tallied
 	boots      boots
 	savings    savings
@@ -177,7 +179,7 @@ func (m *Machine) loadProfiles() (err error) {
 		return &Mistake{fmt.Errorf("there is no instance type %q, only: %s", m.cfg.InstanceType, strings.Join(instanceTypes(m.catalogue), ", "))}
 	}
 	m.instance = in
-	m.meter = newMeter(m.catalogue, in, time.Now)
+	m.meter, m.counts = newMeter(m.catalogue, in, time.Now), tally.NewBook(time.Now())
 	return nil
 }
 

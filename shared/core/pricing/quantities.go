@@ -24,10 +24,15 @@ const (
 	awaitFirstMS = 20.0 // first pause between reads of an awaited record
 	awaitLastMS  = 250.0
 
-	workerPutSeconds   = 5  // least between two puts of a worker's arrivals
-	functionPutSeconds = 30 // least between two puts of an api environment's arrivals
-	leaseSeconds       = 10 // that an api environment keeps a unit of the global limits
-	viewSeconds        = 5  // between an api environment's reads of fleet and settings
+	workerPutSeconds = 5   // between two puts of a worker's arrivals, as a template sets it
+	arrivalLineKB    = 0.5 // of an arrival in an api environment's log: measured
+	reportEvery      = 1.0 // seconds between a worker's reports, of one unit each
+	tallySeconds     = 10  // least between two writes of what a process has counted
+	tallyUnits       = 2   // of a worker's with a few models; a function's takes one
+	leaseSeconds     = 6   // between a process's calls to the global limits: measured
+	tightWrites      = 2.2 // calls a query where little is free, with those that met others': measured
+	tightReads       = 2.2
+	viewSeconds      = 5 // between an api environment's reads of fleet and settings
 
 	// Of a load balancer's capacity unit.
 	lcuConnections = 25   // new, a second

@@ -42,6 +42,7 @@ type Traffic struct {
 
 	PerSecond     float64 // queries, above 0
 	OverflowShare float64 // of all queries, answered by inference functions
+	MaxOverflow   float64 // queries that may run on functions at once; 0 means far more than do
 	Workers       float64 // that are up; without any, the api function takes the requests
 
 	InputKB    float64 // of a query, as it arrives
@@ -98,6 +99,8 @@ func (t Traffic) dispatched() float64 {
 // a 202, and what the api function hands to workers.
 func (t Traffic) queued() float64 {
 	switch {
+	case t.Workers <= 0: // the intake knows it, and sends all to the functions
+		return 0
 	case t.Path == Async:
 		return 1
 	case t.byFunction():

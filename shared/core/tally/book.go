@@ -125,6 +125,16 @@ func (b *Book) Ended(k Key, o Observation) {
 	}
 }
 
+// Settled counts the end of a query whose terminal record this process was the
+// first to store, or answered its caller with. What a worker answered it leaves
+// out: the worker counts an answer when it has run. A nil book counts nothing.
+func (b *Book) Settled(r query.Record) {
+	if b == nil || r.State == query.Succeeded && r.Outcome != nil && r.Outcome.RanOn.Kind == query.OnWorker {
+		return
+	}
+	b.Ended(Of(r))
+}
+
 func (p *page) answered(o Observation) {
 	p.counts.Answered++
 	if o.Met {
