@@ -15,13 +15,6 @@ type Reading struct {
 	PerSecond float64   `json:"per_second"`
 }
 
-// A pool that is used more than this, or has a queue, may have overflowed. The
-// metrics' last value is a mean over shownSeconds.
-const (
-	fullyUsed    = 0.85
-	shownSeconds = 60
-)
-
 // read adds what the workers did since the last tick, and what began to wait,
 // and drops what the metrics show by now. What overflowed is not in it: workers
 // that are fully used give a least value, and the metrics' last one stands if

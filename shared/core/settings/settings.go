@@ -53,7 +53,7 @@ type Settings struct {
 
 	// What the procurement schemes decide by. The source of each is in docs/schemes.md.
 	Scheme             string  `name:"scheme" default:"hedged" oneof:"reactive util_aware exascale mixed mixed_predictive paragon hedged" doc:"The procurement scheme: what sets the number of workers and what may overflow."`
-	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression seasonal" doc:"What the schemes that look ahead forecast with; auto takes the one with the least recent error."`
+	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression short_average" doc:"What the schemes that look ahead forecast with; auto takes the one with the least recent error."`
 	TickSeconds        float64 `name:"tick_seconds" default:"10" min:"1" max:"60" unit:"s" doc:"How often the controller decides."`
 	VMBootSeconds      float64 `name:"vm_boot_seconds" default:"100" min:"0" max:"900" unit:"s" doc:"From the start of a worker's machine until it serves: how far ahead a decision must look."`
 	BacklogSeconds     float64 `name:"backlog_seconds" default:"10" min:"1" max:"600" unit:"s" doc:"Within which time the workers that are asked for should work the backlog off."`
