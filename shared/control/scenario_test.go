@@ -32,11 +32,11 @@ func TestScenarios(t *testing.T) {
 }
 
 // play runs a scenario; one that kills the controller is run once for every
-// step of the tick at which it may die, and in short for every eighth.
+// step of the tick at which it may die, and in short for every thirtieth.
 func play(t *testing.T, text string) {
 	stride := 1
 	if testing.Short() {
-		stride = 8
+		stride = 30
 	}
 	for dies := 1; ; dies += stride {
 		survived := true

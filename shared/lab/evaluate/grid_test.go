@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -37,8 +38,10 @@ func TestGrid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if testing.Short() { // the trace with the fewest queries alone
-		cases = []comparison.Case{slices.MinFunc(cases, func(a, b comparison.Case) int { return cmp.Compare(a.Trace.Total(), b.Trace.Total()) })}
+	if testing.Short() { // two minutes of the trace with the fewest queries, which are too few for a verdict
+		least := slices.MinFunc(cases, func(a, b comparison.Case) int { return cmp.Compare(a.Trace.Total(), b.Trace.Total()) })
+		least.For, least.Warmup = 2*time.Minute, 2*time.Minute
+		cases = []comparison.Case{least}
 	}
 	var grids []evaluate.Grid
 	for _, c := range cases {
@@ -48,7 +51,7 @@ func TestGrid(t *testing.T) {
 		}
 		grids = append(grids, g)
 	}
-	if runtime.GOARCH != "amd64" {
+	if runtime.GOARCH != "amd64" || testing.Short() {
 		return
 	}
 	for _, g := range grids {
@@ -59,9 +62,6 @@ func TestGrid(t *testing.T) {
 		if d := gocmp.Diff(verdicts[g.Trace], got); d != "" {
 			t.Errorf("%s: a finding holds elsewhere than it did (-was +is):\n%s", g.Trace, d)
 		}
-	}
-	if testing.Short() {
-		return
 	}
 	var page bytes.Buffer
 	if err := evaluate.WriteGrid(&page, grids); err != nil {
