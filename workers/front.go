@@ -11,6 +11,7 @@ import (
 
 	"paragon/docs"
 	"paragon/functions/home"
+	"paragon/shared/balancer/bodies"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/dispatch"
@@ -68,6 +69,13 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
 	if err != nil {
 		return nil, err
+	}
+	if path := env(bodies.Env); path != "" {
+		shared, err := bodies.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		handler = shared.Handler(handler)
 	}
 	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	f.listener, err = stage.Listen(env(names.Listen))
