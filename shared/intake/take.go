@@ -217,6 +217,7 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 		q.m.Attempts = max(1, o.Attempts)
 		q.m.Trail = o.Trail
 	default:
+		m.PredictedMS = o.PredictedMS
 		a, err := s.direct(ctx, q, m.Ended(o))
 		return a, true, err
 	}
