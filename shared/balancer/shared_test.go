@@ -60,7 +60,7 @@ func TestLargeBodiesAreNotSent(t *testing.T) {
 // What lies behind the lead is aligned in the target.
 func TestNumbersAreAligned(t *testing.T) {
 	pool, view := shared(t)
-	for lead := range 40 {
+	for _, lead := range []int{0, 1, 3, 4, 15, 16, 17, 250} {
 		var at int
 		a := startWorker(t, "a", view.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			at = int(uintptr(unsafe.Pointer(unsafe.SliceData(r.Body.(*bodies.Body).Whole())))) + lead
