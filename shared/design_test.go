@@ -76,7 +76,8 @@ var layers = []struct {
 	{"shared/seen", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/seen"}},
 	{"shared/measure", []string{"shared/core", "shared/cloud", "shared/engine", "shared/measure"}},
 	{"shared/client", []string{"shared/api", "shared/core", "shared/client"}},
-	{"shared/stage", []string{"shared/core", "shared/cloud", "shared/stage"}},
+	{"shared/stage", []string{"docs", "profiles", "shared/core", "shared/cloud", "shared/dispatch", "shared/intake", "shared/telemetry", "shared/stage"}},
+	{"shared/peer", []string{"shared/core", "shared/cloud", "shared/intake", "shared/serving", "shared/peer"}},
 	{"shared/page", []string{"shared/page"}},
 	{"profiles", []string{"shared/core", "profiles"}},
 }

@@ -24,8 +24,9 @@ func Read(raw []byte) (Record, error) {
 	return r, nil
 }
 
-// Replay makes a stored decision again from what it was made from, and tells
+// Replay makes a stored decision again from what it was made from, and reports
 // whether it comes out the same, to the byte. It returns the bytes that came out.
+// Settings that this version no longer has are kept as they are stored.
 func Replay(stored []byte) (again []byte, same bool, err error) {
 	r, err := Read(stored)
 	if err != nil {
@@ -35,6 +36,30 @@ func Replay(stored []byte) (again []byte, same bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	again, err = r.Bytes()
-	return again, err == nil && bytes.Equal(again, stored), err
+	if again, err = r.Bytes(); err != nil {
+		return nil, false, err
+	}
+	if again, err = withSettingsOf(stored, again, r); err != nil {
+		return nil, false, err
+	}
+	return again, bytes.Equal(again, stored), nil
+}
+
+// withSettingsOf puts the settings of a stored record, as their bytes are, in the
+// place of those of the record that was made again: a decision reads few of
+// them, and one that was taken out of the product since changes nothing.
+func withSettingsOf(stored, again []byte, r Record) ([]byte, error) {
+	var old struct {
+		Case struct {
+			Settings json.RawMessage `json:"settings"`
+		} `json:"case"`
+	}
+	if err := json.Unmarshal(stored, &old); err != nil {
+		return nil, fmt.Errorf("read the settings of decision %s: %w", r.ID, err)
+	}
+	now, err := json.Marshal(r.Case.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("write the settings of decision %s: %w", r.ID, err)
+	}
+	return bytes.Replace(again, now, old.Case.Settings, 1), nil
 }
