@@ -64,7 +64,7 @@ func (c crowd) burst(t *testing.T, queries int, r Request, w Terms) map[string]i
 // A burst of twice what the runners can do in time is admitted by forty
 // processes as by one.
 func TestABurstIsAdmittedOnce(t *testing.T) {
-	const runners, queries = 10, 320
+	const runners, queries = 10, 450
 	set := settings.Defaults()
 	set.MaxOverflowConcurrency = 10_000
 	work := string(cloud.WorkQueue("general", query.Strict))
