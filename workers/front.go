@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"paragon/docs"
-	"paragon/functions/home"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/dispatch"
@@ -45,18 +44,14 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := home.Sizes(env, w.Catalogue)
-	if err != nil {
-		return nil, err
-	}
 	f := &front{}
 	config := intake.Config{
 		Records: c.Records, Attempts: c.Attempts, Shared: c.Shared, Fleet: c.Fleet, Queues: c.Queues, Metrics: c.Metrics, Blobs: c.Blobs, Votes: c.Votes,
-		Keys: keys, Worker: w, Counts: w.Counts, Catalogue: catalogue, Settings: w.Settings, Arch: w.Arch,
+		Keys: keys, Worker: w, Counts: w.Counts, Catalogue: w.Catalogue, Settings: w.Settings, Arch: w.Arch,
 		Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}}, Traces: w.Traces, Log: w.Log,
 	}
 	if config.Functions, err = dispatch.New(dispatch.Options{
-		Catalogue: catalogue, Arch: w.Arch, Pool: w.Pool, Paced: w.Paced, Queues: c.Queues, Records: c.Records, Invoker: c.Invoker,
+		Catalogue: w.Catalogue, Arch: w.Arch, Pool: w.Pool, Paced: w.Paced, Queues: c.Queues, Records: c.Records, Invoker: c.Invoker,
 		Blobs: c.Blobs, Settings: w.Settings, Traces: w.Traces, Now: w.Now, Log: w.Log,
 	}); err != nil {
 		return nil, err

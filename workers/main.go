@@ -32,6 +32,8 @@ import (
 const (
 	// How often the settings are read anew: in an account by many machines.
 	settingsEvery, settingsEveryInGroup = time.Second, 10 * time.Second
+	// How often the folder of added models is asked whether it has changed.
+	modelsEvery = 500 * time.Millisecond
 	// pollWait is how long an idle worker waits for a message at once.
 	pollWait = 20 * time.Second
 )
@@ -159,21 +161,36 @@ func linger(env func(string) string) time.Duration {
 
 // load loads the catalogue and warms its models, so that no query waits for one.
 func load(ctx context.Context, o *serving.Options, env func(string) string, maxPixels int) (*engine.Engine, error) {
-	source, err := models.Open(ctx, env)
+	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return home.Sizes(env, c) })
 	if err != nil {
 		return nil, err
 	}
-	o.Catalogue = source.Catalogue
+	o.Catalogue = source
 	e, err := engine.New(engine.Options{Runners: o.Runners})
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, o.Catalogue, source, preprocess.Limits{MaxPixels: maxPixels})
+	a := answer.New(e, source, source, preprocess.Limits{MaxPixels: maxPixels})
 	o.Answerer = a
-	if err := warm(ctx, a, runnable(o.Catalogue), o.Log); err != nil {
+	if err := warm(ctx, a, runnable(source.Current()), o.Log); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
+	go source.Follow(ctx, modelsEvery, func(c *profile.Catalogue) { changed(ctx, a, c, o.Log) },
+		func(err error) {
+			o.Log.Warn("the added models cannot be read; the catalogue stays as it is", "error", err)
+		})
 	return e, nil
+}
+
+// changed loads the models of a catalogue that are new, and unloads those that it
+// does not have any more.
+func changed(ctx context.Context, a *answer.Answerer, c *profile.Catalogue, log *slog.Logger) {
+	for _, name := range runnable(c) {
+		if err := a.Warm(ctx, name); err != nil && ctx.Err() == nil {
+			log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", name, "error", err)
+		}
+	}
+	a.Unload()
 }
 
 // warmer loads models.

@@ -18,7 +18,7 @@ func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	usd, p95MS := c.meanFunction()
 	s.FunctionUSD = m.FunctionUSD.of(usd)
 	s.DeferMS = m.DeferMS.of(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
-	if i, ok := c.Catalogue.Instance(p.InstanceType); ok {
+	if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour
 	}
 }
@@ -27,12 +27,13 @@ func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 // and how long it takes there; zeros without functions.
 func (c *Controller) meanFunction() (usd, p95MS float64) {
 	n := 0.0
-	for i := range c.Catalogue.Models {
-		m := &c.Catalogue.Models[i]
+	catalogue := c.Catalogue.Current()
+	for i := range catalogue.Models {
+		m := &catalogue.Models[i]
 		if c.Arch == "" || m.File == "" {
 			continue
 		}
-		if sizes := rightsizing.Memory(c.Catalogue, m, c.Arch, time.Hour.Seconds()*1000, 0); len(sizes) > 0 {
+		if sizes := rightsizing.Memory(catalogue, m, c.Arch, time.Hour.Seconds()*1000, 0); len(sizes) > 0 {
 			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
 		}
 	}

@@ -83,9 +83,10 @@ func (c *Controller) addRules(ctx context.Context, p *placement.Pool) {
 // that waits is taken for, as a queue does not tell its queries' models.
 func (c *Controller) meanServiceMS(instanceType string) float64 {
 	sum, n := 0.0, 0
-	for i := range c.Catalogue.Models {
-		m := &c.Catalogue.Models[i]
-		if st, ok := c.Catalogue.OnVM(m, instanceType); ok && m.File != "" {
+	catalogue := c.Catalogue.Current()
+	for i := range catalogue.Models {
+		m := &catalogue.Models[i]
+		if st, ok := catalogue.OnVM(m, instanceType); ok && m.File != "" {
 			sum += st.MS.P50
 			n++
 		}

@@ -30,7 +30,7 @@ type Blobs interface {
 // Options are what a dispatcher is made of. All but Paced, Paid and
 // Traces must be set.
 type Options struct {
-	Catalogue *profile.Catalogue
+	Catalogue profile.CatalogueSource
 	Arch      string // of the inference functions
 	Pool      string // whose work queues take what functions throw back
 	Paced     bool   // the invoker holds functions to their profile's service time
@@ -62,9 +62,9 @@ func New(o Options) (*Dispatcher, error) {
 	if o.Invoker == nil {
 		return nil, errors.New("dispatcher: this home has no invoker of functions")
 	}
-	sizes, ok := o.Catalogue.FunctionSizes(o.Arch)
+	sizes, ok := o.Catalogue.Current().FunctionSizes(o.Arch)
 	if !ok {
-		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Name, o.Arch)
+		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Current().Name, o.Arch)
 	}
 	if o.Paid == nil {
 		o.Paid = func(float64) {}
@@ -119,23 +119,37 @@ func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {
 // offers returns the functions that may answer a model, in the order in which
 // they should be tried at this moment.
 func (d *Dispatcher) offers(model string, left time.Duration) []placement.FunctionOffer {
-	m, ok := d.Catalogue.Model(model)
+	catalogue, ok := d.knowing(model)
 	if !ok {
 		return nil
 	}
+	m, _ := catalogue.Model(model)
 	var out []placement.FunctionOffer
 	for _, mb := range d.sizes.MemoryMB {
-		st, ok := d.Catalogue.OnFunction(m, d.Arch, mb)
+		st, ok := catalogue.OnFunction(m, d.Arch, mb)
 		if !ok || mb < m.MemoryMB {
 			continue
 		}
 		out = append(out, placement.FunctionOffer{
 			MemoryMB: mb, P95MS: st.MS.P95, ColdP95MS: st.ColdMS.P95, ColdShare: d.coldShare(inference.FunctionName(model, mb)),
-			USD: pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, mb, st.MS.P50),
+			USD: pricing.FunctionQueryUSD(catalogue.Prices, d.Arch, mb, st.MS.P50),
 		})
 	}
 	leftMS := float64(left)/float64(time.Millisecond) - d.Settings().OverflowPathMS
 	return placement.PickFunction(out, leftMS)
+}
+
+// knowing returns the catalogue when it has a model, read anew where it does not:
+// the model may have been added this moment.
+func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
+	if _, ok := d.Catalogue.Current().Model(model); !ok {
+		if err := profile.Refresh(d.Catalogue); err != nil {
+			d.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
+		}
+	}
+	catalogue := d.Catalogue.Current()
+	_, ok := catalogue.Model(model)
+	return catalogue, ok
 }
 
 func (d *Dispatcher) coldShare(function string) float64 {

@@ -136,7 +136,7 @@ func (d *Dispatcher) charge(v *invoking, offer placement.FunctionOffer, inv clou
 	usd := 0.0
 	switch {
 	case inv.BilledMS > 0:
-		usd = pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, offer.MemoryMB, inv.BilledMS)
+		usd = pricing.FunctionQueryUSD(d.Catalogue.Current().Prices, d.Arch, offer.MemoryMB, inv.BilledMS)
 	case doubt:
 		usd = offer.USD
 	default:

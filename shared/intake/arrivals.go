@@ -128,13 +128,13 @@ func points(counts map[arrival]demand) []cloud.Point {
 // asks is what one planned query asks for.
 func (s *Service) asks(p plan, set settings.Settings) demand {
 	d := demand{queries: 1}
-	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
+	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
 		d.workMS = t.MS.P50
 	}
 	if s.Arch == "" {
 		return d
 	}
-	if last, ok := rightsizing.Last(s.Catalogue, p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
+	if last, ok := rightsizing.Last(s.catalogue(), p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
 		d.functionUSD = last.Size.QueryUSD
 		if p.class == query.Relaxed {
 			d.deferMS = max(0, last.WarmAfterMS)

@@ -36,8 +36,9 @@ func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o fee
 		return err
 	}
 	var labels []string
-	if m, ok := s.Catalogue.Model(r.Model); ok {
-		labels = s.Catalogue.LabelsOf(m)
+	catalogue := s.Catalogue.Current()
+	if m, ok := catalogue.Model(r.Model); ok {
+		labels = catalogue.LabelsOf(m)
 	}
 	v, err := feedback.VoteOn(r, owner, o, labels, s.Now())
 	switch {
@@ -152,7 +153,7 @@ func (s *Service) readLearnt(ctx context.Context, rules feedback.Rules) {
 		l.book.Add(rules, v)
 	}
 	l.readAt = s.Now()
-	l.accuracy = l.book.Accuracy(rules, s.Catalogue, l.readAt, nil)
+	l.accuracy = l.book.Accuracy(rules, s.catalogue(), l.readAt, nil)
 }
 
 func feedbackRules(set settings.Settings) feedback.Rules {
@@ -174,7 +175,7 @@ func (s *Service) accuracies(set settings.Settings) map[string]float64 {
 		return nil
 	}
 	if set.FeedbackSampling == "thompson" {
-		return s.learnt.book.Accuracy(feedbackRules(set), s.Catalogue, s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
+		return s.learnt.book.Accuracy(feedbackRules(set), s.catalogue(), s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
 	return s.learnt.accuracy
 }
@@ -203,5 +204,5 @@ func (s *Service) drifted(ctx context.Context, set settings.Settings) []feedback
 	s.refreshLearnt(ctx, set)
 	s.learnt.mu.Lock()
 	defer s.learnt.mu.Unlock()
-	return s.learnt.book.Drifts(feedbackRules(set), s.Catalogue, s.Now())
+	return s.learnt.book.Drifts(feedbackRules(set), s.catalogue(), s.Now())
 }

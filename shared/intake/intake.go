@@ -120,7 +120,7 @@ type Config struct {
 	Queues    Queues
 	Metrics   cloud.Metrics
 	Blobs     cloud.Blobs
-	Catalogue *profile.Catalogue
+	Catalogue profile.CatalogueSource
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
 	Chooser   Chooser // defaults to package selection
@@ -151,7 +151,7 @@ type Config struct {
 // concurrent use.
 type Service struct {
 	Config
-	tables   map[string]*selection.Table // the catalogue prepared for choosing, by pool
+	choices  choices
 	fleet    *fleetView
 	limits   *limits.Taker
 	waiters  waiters
@@ -180,25 +180,10 @@ func New(c Config) (*Service, error) {
 	if c.Chooser == nil {
 		c.Chooser = rules{}
 	}
-	c.Catalogue = runnable(c.Catalogue)
-	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{},
+	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
 		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now)}
-	for _, p := range c.Pools {
-		s.tables[p.Name] = selection.NewTable(c.Catalogue, c.Arch, p.InstanceType)
-	}
+	s.offered()
 	return s, nil
-}
-
-// runnable is the catalogue without the models of which only figures are known.
-func runnable(c *profile.Catalogue) *profile.Catalogue {
-	out := *c
-	out.Models = nil
-	for _, m := range c.Models {
-		if m.File != "" && m.Input != nil {
-			out.Models = append(out.Models, m)
-		}
-	}
-	return &out
 }
 
 func (c Config) check() error {

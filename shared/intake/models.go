@@ -10,12 +10,12 @@ import (
 // Models lists what can be served here, in the catalogue's order.
 func (s *Service) Models() []api.Model {
 	out := []api.Model{}
-	for i := range s.Catalogue.Models {
-		m := &s.Catalogue.Models[i]
+	for i := range s.catalogue().Models {
+		m := &s.catalogue().Models[i]
 		if pool, ok := s.poolFor(m.Task); ok {
 			out = append(out, api.Model{
 				Name: m.Name, Task: m.Task, Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
-				Input: m.Input, Labels: s.Catalogue.LabelsOf(m), Resources: s.resources(m, pool),
+				Input: m.Input, Labels: s.catalogue().LabelsOf(m), Resources: s.resources(m, pool),
 			})
 		}
 	}
@@ -26,14 +26,14 @@ func (s *Service) Models() []api.Model {
 // of inference function that holds it.
 func (s *Service) resources(m *profile.Model, pool Pool) []api.Resource {
 	out := []api.Resource{}
-	if t, ok := s.Catalogue.OnVM(m, pool.InstanceType); ok {
+	if t, ok := s.catalogue().OnVM(m, pool.InstanceType); ok {
 		out = append(out, api.Resource{
 			Resource: selection.Resource{Kind: query.OnWorker, Name: pool.InstanceType}, MS: t.MS, Source: t.Source,
 		})
 	}
-	sizes, _ := s.Catalogue.FunctionSizes(s.Arch)
+	sizes, _ := s.catalogue().FunctionSizes(s.Arch)
 	for _, mb := range sizes.MemoryMB {
-		t, ok := s.Catalogue.OnFunction(m, s.Arch, mb)
+		t, ok := s.catalogue().OnFunction(m, s.Arch, mb)
 		if !ok || mb < m.MemoryMB {
 			continue
 		}
@@ -48,6 +48,14 @@ func (s *Service) resources(m *profile.Model, pool Pool) []api.Resource {
 // ModelsFor returns the models that a name stands for: the model of that name,
 // else those of the task of that name; none when it is neither.
 func (s *Service) ModelsFor(name string) []api.Model {
+	out := s.modelsFor(name)
+	if out == nil && s.renew() {
+		out = s.modelsFor(name)
+	}
+	return out
+}
+
+func (s *Service) modelsFor(name string) []api.Model {
 	var out []api.Model
 	for _, m := range s.Models() {
 		if m.Name == name {

@@ -37,7 +37,8 @@ func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settin
 		return plan{}, unsatisfiable(err, need.Constraints)
 	}
 	var ok bool
-	if p.model, ok = s.Catalogue.Model(p.chosen.Model); !ok {
+	// In the whole catalogue: what was chosen may be retired since.
+	if p.model, ok = s.Catalogue.Current().Model(p.chosen.Model); !ok {
 		return plan{}, fmt.Errorf("selection chose model %q, which is not in the catalogue", p.chosen.Model)
 	}
 	return p, nil
@@ -76,8 +77,9 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 		pathMS = directPathMS
 		runners, aheadMS = s.Worker.Load()
 	}
+	of := s.offered()
 	o := selection.Offer{
-		Catalogue: s.Catalogue, Table: s.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
+		Catalogue: of.catalogue, Table: of.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
 		PathMS: pathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
 	}
 	if set.MaxOverflowConcurrency > 0 {
@@ -92,7 +94,7 @@ func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 		Class: p.class, BudgetMS: p.latencyMS - set.PathMS,
 		OverflowAllowed: set.MaxOverflowConcurrency > 0 && s.fitsFunction(p.model),
 	}
-	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
+	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
 		a.ServiceMS = t.MS.P99
 	} else {
 		a.ServiceMS = p.latencyMS // nothing is known of it there: it fills its bound
@@ -102,7 +104,7 @@ func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 
 // fitsFunction tells whether some inference function has the memory for a model.
 func (s *Service) fitsFunction(m *profile.Model) bool {
-	sizes, ok := s.Catalogue.FunctionSizes(s.Arch)
+	sizes, ok := s.catalogue().FunctionSizes(s.Arch)
 	if !ok {
 		return false
 	}

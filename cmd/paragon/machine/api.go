@@ -25,7 +25,7 @@ import (
 func (m *Machine) serveAPI(owner *local.Home) error {
 	svc, err := intake.New(intake.Config{
 		Records: m.home.Records, Attempts: m.home.Attempts, Shared: m.home.Shared, Keys: m.keys, Fleet: m.home.Fleet, Queues: m.home.Queues, Metrics: m.home.Metrics, Blobs: m.home.Blobs,
-		Catalogue: m.catalogue, Settings: m.settings.Current, Arch: arch(), Status: m.status(owner), Log: m.log,
+		Catalogue: m.store, Settings: m.settings.Current, Arch: arch(), Status: m.status(owner), Log: m.log,
 		Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}}, Votes: m.home.Votes, Traces: m.traces.Tracing(),
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults}, page.Handler(m.set.Samples())))
+	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
 	return nil
 }
 
@@ -56,7 +56,11 @@ func (m *Machine) desk() *operate.Desk {
 // beside serves what only one machine has, and the page where the API has no path.
 func beside(api http.Handler, more map[string]http.Handler, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := more[r.URL.Path]; ok {
+		path := r.URL.Path
+		if strings.HasPrefix(path, ownModels+"/") {
+			path = ownModels
+		}
+		if h, ok := more[path]; ok {
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -19,7 +19,7 @@ const pruneEvery = 10 * time.Minute
 // fleet view, the meter and the reading of settings.
 func (m *Machine) startJobs(owner *local.Home) error {
 	d, err := dispatch.New(dispatch.Options{
-		Catalogue: m.catalogue, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Records: m.home.Records,
+		Catalogue: m.store, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Records: m.home.Records,
 		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Settings: m.settings.Current, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	if err != nil {
@@ -28,7 +28,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	m.meter.expired = d.Expired
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
-		Catalogue: m.catalogue, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
+		Catalogue: m.store, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
 		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger, Shared: m.home.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
@@ -58,6 +58,7 @@ func (m *Machine) prune(run context.Context, owner *local.Home) {
 		if _, err := owner.PruneRecords(run, time.Now()); err != nil && run.Err() == nil {
 			m.log.Error("delete records past their retention", "error", err)
 		}
+		m.forgetRetired()
 		select {
 		case <-run.Done():
 		case <-tick.C:

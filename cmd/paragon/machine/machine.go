@@ -25,6 +25,7 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
+	"paragon/shared/modelstore"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -40,23 +41,25 @@ const refreshEvery = time.Second
 // Machine is a running Paragon. Close it in order with Close; killed at any
 // line, the next Start on the same folder goes on where it stopped.
 type Machine struct {
-	cfg       Config
-	log       *slog.Logger
-	set       *profiles.Set
-	catalogue *profile.Catalogue
-	instance  profile.Instance
-	library   string // ONNX Runtime's file, checked
-	settings  *tuning.Source
-	keys      signed.Keys // of ids and receipts
-	keySet    string      // the same, as children are told
-	functions *runtimeapi.Invoker
-	home      cloud.Home
-	meter     *meter
-	metrics   *tallied
-	boots     boots
-	savings   savings
-	faults    *faultDesk
-	traces    *tracing.Source
+	cfg            Config
+	log            *slog.Logger
+	set            *profiles.Set
+	catalogue      *profile.Catalogue // that it came with
+	store          *modelstore.Store  // the same, with the models that it was given
+	instance       profile.Instance
+	library        string // ONNX Runtime's file, checked
+	settings       *tuning.Source
+	keys           signed.Keys // of ids and receipts
+	keySet         string      // the same, as children are told
+	functions      *runtimeapi.Invoker
+	functionBinary string
+	home           cloud.Home
+	meter          *meter
+	metrics        *tallied
+	boots          boots
+	savings        savings
+	faults         *faultDesk
+	traces         *tracing.Source
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
@@ -169,6 +172,9 @@ func (m *Machine) loadProfiles() (err error) {
 		}
 		return fmt.Errorf("load profiles: %w", err)
 	}
+	if err := m.openStore(); err != nil {
+		return err
+	}
 	in, ok := m.catalogue.Instance(m.cfg.InstanceType)
 	if !ok {
 		return &Mistake{fmt.Errorf("there is no instance type %q, only: %s", m.cfg.InstanceType, strings.Join(instanceTypes(m.catalogue), ", "))}
@@ -232,12 +238,12 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	if err != nil {
 		return nil, err
 	}
-	fs := functions(m.catalogue, path, append(m.childEnv(), "PARAGON_PROFILES="+m.cfg.ProfilesDir))
+	m.functionBinary = path
 	opts := runtimeapi.Options{
-		Functions: fs, MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
+		Functions: m.functionsNow(), MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
 	}
 	if m.cfg.Paced {
-		opts.Pace = pace(m.catalogue)
+		opts.Pace = pace(m.store)
 	}
 	in, err := runtimeapi.New(opts)
 	if err != nil {

@@ -46,3 +46,13 @@ func (c *Catalogue) With(a Added) (*Catalogue, error) {
 	out.Models = append(append([]Model(nil), c.Models...), a.Models...)
 	return &out, out.Validate()
 }
+
+// Refresh has a source look at once whether the catalogue has changed, where it
+// is one that follows changes: what is asked for and not known may have just been
+// added. An error leaves the catalogue in force as it was.
+func Refresh(s CatalogueSource) error {
+	if r, ok := s.(interface{ Refresh() error }); ok {
+		return r.Refresh()
+	}
+	return nil
+}

@@ -32,10 +32,10 @@ type Row struct {
 	Top   []Score `json:"top"`
 }
 
-// trimNamed leaves out the outputs of an answer that is classes, unless all scores
-// are asked for: those hold them.
+// trimNamed leaves out the outputs of an answer that is classes or a vector,
+// unless all scores are asked for: they hold what the answer is read from.
 func (r Result) trimNamed() Result {
-	if len(r.Top) > 0 {
+	if len(r.Top) > 0 || len(r.Embedding) > 0 {
 		r.Outputs = nil
 	}
 	return r

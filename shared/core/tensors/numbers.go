@@ -136,6 +136,31 @@ func FromFloats(name string, shape []int64, values []float32) Tensor {
 	return Tensor{name, FP32, shape, data}
 }
 
+// Convert gives an FP32 tensor that was made here another datatype that models of
+// pictures take, each number rounded once. What a caller gives is never converted.
+func Convert(t Tensor, to Datatype) (Tensor, error) {
+	if to == t.Datatype {
+		return t, nil
+	}
+	values, _ := t.Floats()
+	out := Tensor{Name: t.Name, Datatype: to, Shape: t.Shape, Data: make([]byte, 0, len(values)*to.Size())}
+	for _, v := range values {
+		switch to {
+		case Uint8:
+			out.Data = append(out.Data, byte(max(0, min(255, math.RoundToEven(float64(v))))))
+		case FP16:
+			out.Data = little.AppendUint16(out.Data, toHalf(v))
+		case BF16:
+			out.Data = little.AppendUint16(out.Data, toBrain(v))
+		case FP64:
+			out.Data = little.AppendUint64(out.Data, math.Float64bits(float64(v)))
+		default:
+			return t, fmt.Errorf("no model of pictures takes %s", to)
+		}
+	}
+	return out, nil
+}
+
 // fromHalf converts an IEEE 754 half-precision number.
 func fromHalf(h uint16) float32 {
 	sign, exponent, fraction := uint32(h>>15)<<31, int(h>>10&0x1f), uint32(h&0x3ff)

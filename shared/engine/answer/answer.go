@@ -56,17 +56,20 @@ type Answered struct {
 // from many goroutines.
 type Answerer struct {
 	engine    *engine.Engine
-	catalogue *profile.Catalogue
+	catalogue profile.CatalogueSource
 	models    Models
 	limits    preprocess.Limits
 
 	mu     sync.Mutex
-	loaded map[string]*engine.Model
+	loaded map[build]*engine.Model
 }
 
+// build is one build of a model: another file under the same name is another.
+type build struct{ name, sha256 string }
+
 // New returns an Answerer that loads its models when they are first asked for.
-func New(e *engine.Engine, c *profile.Catalogue, models Models, limits preprocess.Limits) *Answerer {
-	return &Answerer{engine: e, catalogue: c, models: models, limits: limits, loaded: map[string]*engine.Model{}}
+func New(e *engine.Engine, c profile.CatalogueSource, models Models, limits preprocess.Limits) *Answerer {
+	return &Answerer{engine: e, catalogue: c, models: models, limits: limits, loaded: map[build]*engine.Model{}}
 }
 
 // Warm loads models and runs each once, as a first inference takes up to twice
@@ -76,6 +79,10 @@ func (a *Answerer) Warm(ctx context.Context, names ...string) error {
 		p, m, err := a.model(ctx, name)
 		if err != nil {
 			return fmt.Errorf("warm model %s: %w", name, err)
+		}
+		if !a.plain(p, m) {
+			warmNamed(ctx, p, m)
+			continue
 		}
 		if _, err := m.Run(ctx, blank(p.Input)); err != nil {
 			return fmt.Errorf("warm model %s: %w", name, err)
@@ -96,12 +103,18 @@ func blank(in *profile.Input) engine.Tensor {
 
 // model returns a model of the catalogue, loaded.
 func (a *Answerer) model(ctx context.Context, name string) (*profile.Model, *engine.Model, error) {
-	p, ok := a.catalogue.Model(name)
-	if !ok || p.Input == nil || p.File == "" {
-		return nil, nil, fmt.Errorf("model %q is not one that catalogue %s can run", name, a.catalogue.Name)
+	p, ok := a.catalogue.Current().Model(name)
+	if !ok { // it may have been added this moment
+		if err := profile.Refresh(a.catalogue); err != nil {
+			return nil, nil, fmt.Errorf("model %q is not known, and the catalogue cannot be read anew: %w", name, err)
+		}
+		p, ok = a.catalogue.Current().Model(name)
+	}
+	if !ok || !p.Runnable() {
+		return nil, nil, fmt.Errorf("model %q is not one that catalogue %s can run", name, a.catalogue.Current().Name)
 	}
 	a.mu.Lock()
-	m, ok := a.loaded[name]
+	m, ok := a.loaded[build{name, p.SHA256}]
 	a.mu.Unlock()
 	if ok {
 		return p, m, nil
@@ -125,9 +138,27 @@ func (a *Answerer) load(ctx context.Context, p *profile.Model) (*engine.Model, e
 		return nil, err
 	}
 	a.mu.Lock()
-	a.loaded[p.Name] = m
+	a.loaded[build{p.Name, p.SHA256}] = m
 	a.mu.Unlock()
 	return m, nil
+}
+
+// Unload closes the models that the catalogue does not have any more, once their
+// runs have ended.
+func (a *Answerer) Unload() {
+	c := a.catalogue.Current()
+	var old []*engine.Model
+	a.mu.Lock()
+	for b, m := range a.loaded {
+		if p, ok := c.Model(b.name); !ok || p.SHA256 != b.sha256 {
+			old = append(old, m)
+			delete(a.loaded, b)
+		}
+	}
+	a.mu.Unlock()
+	for _, m := range old {
+		m.Close()
+	}
 }
 
 // Answer answers inputs with one model, as one batch, and returns as many
@@ -137,6 +168,9 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 	p, m, err := a.model(ctx, model)
 	if err != nil {
 		return nil, &Fault{query.ModelFault, err}
+	}
+	if !a.plain(p, m) {
+		return a.answerNamed(ctx, p, m, in), nil
 	}
 	out := make([]Answered, len(in))
 	tensors, from := a.decode(p, in, out)
@@ -148,7 +182,7 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 		return nil, &Fault{query.ModelFault, err}
 	}
 	each := len(scores.Data) / len(tensors)
-	labels := a.catalogue.LabelsOf(p)
+	labels := a.catalogue.Current().LabelsOf(p)
 	if each != len(labels) || len(scores.Data)%len(tensors) != 0 {
 		err := fmt.Errorf("model %s gave %d scores for %d inputs of %d labels", model, len(scores.Data), len(tensors), len(labels))
 		return nil, &Fault{query.ModelFault, err}
