@@ -93,8 +93,8 @@ func patientHTTP() *http.Client {
 // unfit are the characters that a name cannot have.
 var unfit = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// nameOf makes a name of a file's.
-func nameOf(file string) string {
+// modelName makes a name of a file's.
+func modelName(file string) string {
 	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	name := strings.TrimLeft(unfit.ReplaceAllString(base, "-"), "._-")
 	return name[:min(len(name), 64)]
@@ -105,7 +105,7 @@ func addModel(ctx context.Context, cl *client.Client, f *addFlags, file string) 
 	o := api.ModelOrder{Name: f.name, Task: f.task, Kind: profile.TaskKind(f.kind), Input: profile.InputKind(f.input),
 		Preprocess: f.preprocess, Accuracy: f.accuracy, File: filepath.Base(file)}
 	if o.Name == "" {
-		o.Name = nameOf(file)
+		o.Name = modelName(file)
 	}
 	var err error
 	if o.Labels, err = readLabels(f.labels); err != nil {
