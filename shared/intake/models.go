@@ -10,12 +10,14 @@ import (
 // Models lists what can be served here, in the catalogue's order.
 func (s *Service) Models() []api.Model {
 	out := []api.Model{}
-	for i := range s.catalogue().Models {
-		m := &s.catalogue().Models[i]
+	c := s.catalogue()
+	for i := range c.Models {
+		m := &c.Models[i]
 		if pool, ok := s.poolFor(m.Task); ok {
+			t, _ := c.Task(m.Task)
 			out = append(out, api.Model{
-				Name: m.Name, Task: m.Task, Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
-				Input: m.Input, Labels: s.catalogue().LabelsOf(m), Resources: s.resources(m, pool),
+				Name: m.Name, Task: m.Task, Kind: t.AnswerKind(), Takes: m.Takes(), Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
+				Input: m.Input, Signature: m.Signature, Labels: c.LabelsOf(m), Resources: s.resources(c, m, pool),
 			})
 		}
 	}
@@ -24,16 +26,16 @@ func (s *Service) Models() []api.Model {
 
 // resources lists where a model may run: the pool's instances and every size
 // of inference function that holds it.
-func (s *Service) resources(m *profile.Model, pool Pool) []api.Resource {
+func (s *Service) resources(c *profile.Catalogue, m *profile.Model, pool Pool) []api.Resource {
 	out := []api.Resource{}
-	if t, ok := s.catalogue().OnVM(m, pool.InstanceType); ok {
+	if t, ok := c.OnVM(m, pool.InstanceType); ok {
 		out = append(out, api.Resource{
 			Resource: selection.Resource{Kind: query.OnWorker, Name: pool.InstanceType}, MS: t.MS, Source: t.Source,
 		})
 	}
-	sizes, _ := s.catalogue().FunctionSizes(s.Arch)
+	sizes, _ := c.FunctionSizes(s.Arch)
 	for _, mb := range sizes.MemoryMB {
-		t, ok := s.catalogue().OnFunction(m, s.Arch, mb)
+		t, ok := c.OnFunction(m, s.Arch, mb)
 		if !ok || mb < m.MemoryMB {
 			continue
 		}

@@ -188,7 +188,7 @@ func TestABatch(t *testing.T) {
 // The outputs of a batch lie in the order of its items.
 func TestABatchKeepsItsOrder(t *testing.T) {
 	s, _ := newFront(t, 0)
-	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"UINT8","shape":[100,1,4,4],"parameters":{"binary_data_size":1600}}],"outputs":[{"name":"scores"}]}`, pixels(100))
+	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"FP32","shape":[100,1,4,4],"parameters":{"binary_data_size":6400}}],"outputs":[{"name":"scores"}]}`, pixels(100))
 	var r inferReply
 	got.into(t, &r)
 	var scores []float32
@@ -205,11 +205,9 @@ func TestABatchKeepsItsOrder(t *testing.T) {
 
 // pixels are items of the model's size, each of one grey.
 func pixels(items int) []byte {
-	out := make([]byte, 0, items*side*side)
+	var out []byte
 	for i := range items {
-		for range side * side {
-			out = append(out, byte(i))
-		}
+		out = append(out, floats(slices.Repeat([]float32{float32(i)}, side*side)...)...)
 	}
 	return out
 }
