@@ -41,7 +41,7 @@ func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*cli
 // newModelListCommand is `paragon model list`.
 func newModelListCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "list", Short: "List the models that were added",
+		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
 		Long: "List the models that were added to a machine, with those that were removed and are\nstill run for the queries that they have. `paragon models` lists all that are served.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := machineOf(term, c, client.Config{})
@@ -86,7 +86,7 @@ func accuracyText(m profile.Model) string {
 // newModelShowCommand is `paragon model show`.
 func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "show NAME", Short: "Show what a model takes and gives", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Example: "  paragon model show iris", Short: "Show what a model takes and gives", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := ownModel(term, c, args[0])
 			if err != nil {
@@ -105,7 +105,7 @@ func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 // newModelProfileCommand is `paragon model profile`.
 func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "profile NAME", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1),
+		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := ownModel(term, c, args[0])
 			if err != nil {
@@ -158,7 +158,7 @@ func printModel(term *cli.Terminal, m profile.Model) {
 // newModelRemoveCommand is `paragon model remove`.
 func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "remove NAME", Short: "Serve a model no longer", Args: cobra.ExactArgs(1),
+		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Serve a model no longer", Args: cobra.ExactArgs(1),
 		Long: "Give a model no query any more. Those that it was given already are answered: none\nis lost.",
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := machineOf(term, c, client.Config{})
@@ -186,6 +186,10 @@ func printChoices(term *cli.Terminal, choices []api.Choice) {
 			term.Printf("  %s: nothing; %s\n", c.Need, cli.OneLine(c.Why))
 			continue
 		}
-		term.Printf("  %s: %s\n", c.Need, cli.OneLine(c.Why))
+		where := c.Chosen.Resource.Name
+		if c.Chosen.Resource.MemoryMB > 0 {
+			where = fmt.Sprintf("a function of %d MB", c.Chosen.Resource.MemoryMB)
+		}
+		term.Printf("  %s: %s on %s, about %s; %s\n", c.Need, c.Chosen.Model, where, cli.Milliseconds(c.Chosen.LatencyMS), cli.OneLine(c.Why))
 	}
 }
