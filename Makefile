@@ -30,6 +30,10 @@ test: prereqs browser venv build ## Run every test, with the race detector
 	go tool gotestsum --format pkgname --jsonfile bin/test-grid.json -- -timeout 10m -run '^TestGrid$$' ./shared/lab/evaluate
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-infra.json bin/test-grid.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
+.PHONY: test-short
+test-short: prereqs ## Run the tests of core and simulator in short: fewer random cases, and no race detector
+	go test -short -timeout 5m ./shared/core/... ./shared/control ./shared/simulate/... ./shared/lab/... ./shared/serving ./shared/balancer
+
 .PHONY: accuracy
 accuracy: build ## Put all 10,000 test pictures through the API for every model and compare with profiles/
 	@dpkg -s dataset-fashion-mnist >/dev/null 2>&1 || $(call apt,dataset-fashion-mnist)

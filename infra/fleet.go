@@ -142,7 +142,11 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		putMetrics(),
 	)
 	if s.onWorkers() {
-		return append(append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem")), s.takeQueries(s.queues.work[p.name])...)
+		may = append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem"), s.inputs("s3:GetObject"))
+		if s.Network == public {
+			may = append(may, allow(on(s.front.workers.Ref()), "elasticloadbalancing:DeregisterTargets"))
+		}
+		return append(may, s.takeQueries(s.queues.work[p.name])...)
 	}
 	return append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"))
@@ -159,6 +163,9 @@ func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env[names.Pool] = text(p.name)
 	if s.onWorkers() {
 		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))
+		if s.Network == public { // a private one has no endpoint by which to deregister
+			env[names.TargetGroup] = s.front.workers.Ref()
+		}
 		env = s.tellOwners(s.tellKey(env))
 	}
 	type pair struct{ Name, Value string }

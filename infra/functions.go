@@ -185,7 +185,7 @@ func (s *stack) takeQueries(work []cloud.QueueName) []permission {
 		s.useRecords(),
 		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
 		allow(s.queueARNs(slices.Concat(work, []cloud.QueueName{cloud.Overflow, cloud.DeadLetters})...), "sqs:GetQueueAttributes"),
-		s.uploads("s3:GetObject", "s3:PutObject"), s.inputs("s3:GetObject", "s3:PutObject"),
+		s.uploads("s3:GetObject", "s3:PutObject"), s.inputs("s3:PutObject"),
 		s.readKey(), allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		describeGroups(), readMetrics(),
 	}

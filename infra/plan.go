@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
+	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
 )
@@ -31,6 +33,9 @@ type settingsValue struct{ value, doc string }
 // lookUp finds what the config names, so that a typo ends here and not in an account.
 func lookUp(c Config) (plan, error) {
 	p := plan{Config: c, first: map[string]settingsValue{}}
+	if err := c.checkInline(); err != nil {
+		return p, err
+	}
 	set, err := c.load()
 	if err != nil {
 		return p, err
@@ -54,12 +59,26 @@ func lookUp(c Config) (plan, error) {
 	}
 	for _, f := range settings.Fields() {
 		v := settingsValue{value: f.Default, doc: f.Doc}
+		if f.Name == inlineLimit {
+			v.value = strconv.Itoa(names.InlineKB)
+		}
 		if set, ok := c.Settings[f.Name]; ok {
 			v.value = set
 		}
 		p.first[f.Name] = v
 	}
 	return p, nil
+}
+
+// inlineLimit is the setting whose default an account cannot hold.
+const inlineLimit = "inline_limit_kb"
+
+// checkInline refuses first values that the load balancer does not hand on.
+func (c Config) checkInline() error {
+	if kb, err := strconv.Atoi(c.Settings[inlineLimit]); err == nil && kb > names.InlineKB {
+		return fmt.Errorf("context \"settings\": %s: %d is above %d KB, the most that an account takes inline", inlineLimit, kb, names.InlineKB)
+	}
+	return nil
 }
 
 // modelsOf returns the models that come with a network and do one of the tasks.

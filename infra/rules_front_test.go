@@ -276,6 +276,9 @@ func turnFaults(a assembly) (bad []string) {
 				}
 				granted[action] = true
 				for _, r := range list(s["Resource"]) {
+					if a.leavesBalancer(id, action, flat(r)) {
+						continue
+					}
 					if bound, known := bounds[action]; id != a.roleOf("controller") || !known || !strings.HasSuffix(flat(r), bound) {
 						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, flat(r)))
 					}
@@ -289,6 +292,13 @@ func turnFaults(a assembly) (bad []string) {
 		}
 	}
 	return bad
+}
+
+// leavesBalancer tells whether a permission is that of a worker to take itself off
+// its own target group.
+func (a assembly) leavesBalancer(role, action, resource string) bool {
+	service := a.t.Resources[role].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service")
+	return service == "ec2.amazonaws.com" && action == "elasticloadbalancing:DeregisterTargets" && strings.HasSuffix(resource, "${WorkerTargets}")
 }
 
 // lossFaults follows the events to the controller.

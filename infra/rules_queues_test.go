@@ -6,7 +6,6 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
-	"paragon/shared/core/settings"
 )
 
 func queueRules() []rule {
@@ -63,13 +62,9 @@ func messageRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.queue(cloud.Overflow).Properties["VisibilityTimeout"] = 359.0 }},
-		{"a queue takes a message with the largest inline input", func(a assembly) (bad []string) {
-			s, err := settings.Parse(a.cfg.Settings)
-			if err != nil {
-				return faultf("%v", err)
-			}
+		{"a queue takes a message with the largest input that rides in one", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
-				if n := number(a.t.Resources[id].prop("MaximumMessageSize")); n < float64(s.InlineLimitKB)*1024*4/3+16<<10 {
+				if n := number(a.t.Resources[id].prop("MaximumMessageSize")); n < float64(cloud.MessageInputBytes)*4/3+16<<10 {
 					bad = append(bad, fmt.Sprintf("%s: %v bytes", id, n))
 				}
 			}

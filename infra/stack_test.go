@@ -212,6 +212,7 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"monthly_budget_usd", -1, "monthly_budget_usd"},
 		{"settings", map[string]any{"tick_seconds": "0"}, "tick_seconds"},
 		{"settings", map[string]any{"tick": "1"}, `"tick"`},
+		{"settings", map[string]any{"inline_limit_kb": "901"}, "above 900 KB"},
 		{"pools", map[string]any{}, "pools"},
 		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{"c5.larg"} }), "c5.larg"},
 		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{"c5.large", "c7g.large"} }), "c7g.large"},

@@ -30,11 +30,11 @@ func TestTheControllerAndTheSimulatorDecideAlike(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if r.Mode != decision.Decided && m.Decision.Reason[:4] != "hold" {
+				if r.Outcome != procurement.Decided && m.Decision.Outcome != procurement.Held {
 					t.Fatalf("at %v the live one held: %s", m.At, r)
 				}
 				state = after
-				got := procurement.Decision{Workers: r.Wanted, Strict: m.Decision.Strict, Relaxed: m.Decision.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
+				got := procurement.Decision{Outcome: r.Outcome, Cause: m.Decision.Cause, Workers: r.Wanted, Strict: m.Decision.Strict, Relaxed: m.Decision.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
 					PeakToMedian: r.PeakToMedian, Dynamic: r.Dynamic, StaticSeconds: r.StaticSeconds}
 				if r.Action.Strict != m.Decision.Strict || r.Action.Relaxed != m.Decision.Relaxed {
 					t.Fatalf("at %v the live rules are %s and %s, simulated %s and %s", m.At, r.Action.Strict, r.Action.Relaxed, m.Decision.Strict, m.Decision.Relaxed)

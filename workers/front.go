@@ -9,12 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"paragon/docs"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
-	"paragon/shared/dispatch"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/peer"
 	"paragon/shared/serving"
 	"paragon/shared/stage"
 )
@@ -44,29 +43,42 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if err != nil {
 		return nil, err
 	}
-	f := &front{}
-	config := intake.Config{
-		Records: c.Records, Attempts: c.Attempts, Shared: c.Shared, Fleet: c.Fleet, Queues: c.Queues, Metrics: c.Metrics, Blobs: c.Blobs, Votes: c.Votes,
-		Keys: keys, Worker: w, Counts: w.Counts, Catalogue: w.Catalogue, Settings: w.Settings, Arch: w.Arch,
-		Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}}, Traces: w.Traces, Log: w.Log,
-	}
-	if config.Functions, err = dispatch.New(dispatch.Options{
-		Catalogue: w.Catalogue, Arch: w.Arch, Pool: w.Pool, Paced: w.Paced, Queues: c.Queues, Records: c.Records, Invoker: c.Invoker,
-		Blobs: c.Blobs, Settings: w.Settings, Traces: w.Traces, Now: w.Now, Log: w.Log,
-	}); err != nil {
+	parts := partsOf(c, w)
+	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
+	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
 		return nil, err
 	}
-	if f.intake, err = intake.New(config); err != nil {
+	f := &front{}
+	if f.intake, err = parts.Intake(own); err != nil {
 		return nil, err
 	}
 	w.Overflow = f.intake.MayOverflow
-	handler, err := httpapi.New(f.intake, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI, Log: w.Log})
+	handler, err := parts.Handler(f.intake, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true, Health: w.Health})
 	if err != nil {
 		return nil, err
 	}
-	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
+	f.server = &http.Server{Handler: withOffers(handler, peer.Handler(w, keys)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	f.listener, err = stage.Listen(env(names.Listen))
 	return f, err
+}
+
+// partsOf are what the front is assembled of.
+func partsOf(c cloud.Home, w *serving.Worker) stage.Parts {
+	return stage.Parts{
+		Platform: c, Catalogue: w.Catalogue, Arch: w.Arch, Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}},
+		Settings: w.Settings, Paced: w.Paced, Traces: w.Traces, Log: w.Log,
+	}
+}
+
+// withOffers takes what peers offer beside what callers ask.
+func withOffers(callers, peers http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == peer.Path {
+			peers.ServeHTTP(w, r)
+			return
+		}
+		callers.ServeHTTP(w, r)
+	})
 }
 
 // owners returns who calls, as whoever is before the worker says.

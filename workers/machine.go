@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"paragon/shared/cloud"
@@ -16,6 +17,7 @@ import (
 // ec2 is what is asked of an EC2 instance.
 type ec2 interface {
 	Watch(ctx context.Context) instance.Notice
+	Deregister(ctx context.Context) error
 	Leave(ctx context.Context, shrink bool) error
 	Complete(ctx context.Context) error
 }
@@ -29,6 +31,7 @@ const leaveTime = 90 * time.Second
 type machine struct {
 	ec2      ec2
 	id, kind string
+	ip       string // within its network; empty when it is not known
 }
 
 // findMachine looks at the instance when the environment names a stage but no
@@ -37,11 +40,11 @@ func findMachine(ctx context.Context, env func(string) string) (machine, error) 
 	if env(names.LocalURL) != "" || env(names.Stage) == "" || env(names.WorkerID) != "" {
 		return machine{}, nil
 	}
-	m, err := instance.Find(ctx, env(names.Stage), env(names.Pool))
+	m, err := instance.Find(ctx, env(names.Stage), env(names.Pool), env(names.TargetGroup))
 	if err != nil {
 		return machine{}, err
 	}
-	return machine{ec2: m, id: m.ID, kind: m.Type}, nil
+	return machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
 }
 
 // tell adds what the machine knows of itself to the environment.
@@ -56,6 +59,14 @@ func (m machine) tell(env func(string) string) func(string) string {
 		}
 		return known[key]
 	}
+}
+
+// addr is the address to listen at as peers reach it.
+func (m machine) addr(listen string) string {
+	if m.ip != "" && strings.HasPrefix(listen, ":") {
+		return m.ip + listen
+	}
+	return listen
 }
 
 func (m machine) settingsEvery() time.Duration {
@@ -78,6 +89,7 @@ func (m machine) serve(ctx context.Context, run func(context.Context) error, log
 		n := m.ec2.Watch(open)
 		if n != "" {
 			log.Info("the machine is to end", "notice", n)
+			m.turnAway(ctx, n, log)
 			fence()
 		}
 		noticed <- n
@@ -86,6 +98,17 @@ func (m machine) serve(ctx context.Context, run func(context.Context) error, log
 	drained := open.Err() == nil // by orders, or declared dead
 	fence()
 	return errors.Join(err, m.seeOff(ctx, <-noticed, drained, err))
+}
+
+// turnAway has the load balancer send nothing more after a spot notice. A group
+// that ends a machine does so itself before it says so.
+func (m machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Logger) {
+	if n != instance.Spot {
+		return
+	}
+	if err := m.ec2.Deregister(ctx); err != nil {
+		log.Warn("requests may still come to a machine that ends", "error", err)
+	}
 }
 
 // seeOff ends the machine, unless whoever fenced it does: AWS after a spot

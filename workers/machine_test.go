@@ -32,6 +32,11 @@ func (v *vm) Leave(_ context.Context, shrink bool) error {
 	return nil
 }
 
+func (v *vm) Deregister(context.Context) error {
+	v.did = append(v.did, "deregister")
+	return nil
+}
+
 func (v *vm) Complete(context.Context) error {
 	v.did = append(v.did, "complete")
 	return nil
@@ -53,7 +58,7 @@ func TestOnePathOut(t *testing.T) {
 		{"declared dead", "", false, func(context.Context) error { return cloud.ErrRevoked }, []string{"leave, shrink false"}, cloud.ErrRevoked},
 		{"a fault of its own", "", false, func(context.Context) error { return broken }, nil, broken},
 		{"its group ends it", instance.Terminate, false, untilFenced, []string{"complete"}, nil},
-		{"a spot notice", instance.Spot, false, untilFenced, nil, nil},
+		{"a spot notice", instance.Spot, false, untilFenced, []string{"deregister"}, nil},
 		{"SIGTERM", "", true, untilFenced, nil, nil},
 	} {
 		v := &vm{notice: make(chan instance.Notice, 1)}

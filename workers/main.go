@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/functions/home"
 	"paragon/functions/models"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/tuning"
@@ -25,6 +24,7 @@ import (
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/serving"
+	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
@@ -64,6 +64,13 @@ func run(ctx context.Context, env func(string) string, log *slog.Logger) error {
 		return err
 	}
 	defer w.engine.Close()
+	systemd, err := openNotifier(env)
+	if err != nil {
+		return err
+	}
+	living, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go systemd.run(living, w.Health, log) // until the machine has left: draining is no hanging
 	return errors.Join(here.serve(ctx, w.run, log), w.traces.Close())
 }
 
@@ -93,8 +100,8 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, err
 	}
-	o.Log = log
-	cloud, err := home.Connect(ctx, env)
+	o.Log, o.Addr = log, here.addr(o.Addr)
+	cloud, err := stage.Connect(ctx, env)
 	if err != nil {
 		return worker{}, here, err
 	}
@@ -130,7 +137,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 func options(env func(string) string) (serving.Options, error) {
 	o := serving.Options{
 		ID: env("PARAGON_WORKER_ID"), Pool: env("PARAGON_POOL"), InstanceType: env("PARAGON_INSTANCE_TYPE"),
-		Arch: cmp.Or(env(names.Arch), "x86_64"), PollWait: pollWait, Now: time.Now,
+		Arch: stage.Arch(env), PollWait: pollWait, Now: time.Now,
 		Addr: env(names.Listen), Linger: linger(env),
 	}
 	if o.ID == "" || o.Pool == "" || o.InstanceType == "" {
@@ -159,9 +166,11 @@ func linger(env func(string) string) time.Duration {
 	return lingerOnOneMachine
 }
 
-// load loads the catalogue and warms its models, so that no query waits for one.
+// load opens the catalogue and the engine. Models are loaded when they are first
+// needed, within the memory that they may take; one is loaded now, to know that
+// this worker can answer at all.
 func load(ctx context.Context, o *serving.Options, env func(string) string, maxPixels int) (*engine.Engine, error) {
-	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return home.Sizes(env, c) })
+	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return stage.Sizes(env, c) })
 	if err != nil {
 		return nil, err
 	}
@@ -170,27 +179,22 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, maxP
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, source, source, preprocess.Limits{MaxPixels: maxPixels})
-	o.Answerer = a
-	if err := warm(ctx, a, runnable(source.Current()), o.Log); err != nil {
+	memory := answer.Memory{Failed: func(model string, err error) {
+		o.Log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", model, "error", err)
+	}}
+	if memory.MaxBytes, err = modelBytes(env, source.Current(), o.InstanceType); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	go source.Follow(ctx, modelsEvery, func(c *profile.Catalogue) { changed(ctx, a, c, o.Log) },
+	a := answer.New(e, source, source, preprocess.Limits{MaxPixels: maxPixels}, memory)
+	o.Answerer = a
+	if err := warmOne(ctx, a, runnable(source.Current())); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	go source.Follow(ctx, modelsEvery, func(*profile.Catalogue) { a.Unload() },
 		func(err error) {
 			o.Log.Warn("the added models cannot be read; the catalogue stays as it is", "error", err)
 		})
 	return e, nil
-}
-
-// changed loads the models of a catalogue that are new, and unloads those that it
-// does not have any more.
-func changed(ctx context.Context, a *answer.Answerer, c *profile.Catalogue, log *slog.Logger) {
-	for _, name := range runnable(c) {
-		if err := a.Warm(ctx, name); err != nil && ctx.Err() == nil {
-			log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", name, "error", err)
-		}
-	}
-	a.Unload()
 }
 
 // warmer loads models.
@@ -198,21 +202,33 @@ type warmer interface {
 	Warm(ctx context.Context, names ...string) error
 }
 
-// warm loads what can be loaded: one model's fault, such as a network with
-// another digest, keeps no other from being served. It is an error when there
-// is none left.
-func warm(ctx context.Context, a warmer, models []string, log *slog.Logger) error {
+// warmOne loads the first model that can be loaded: one model's fault, such as a
+// network with another digest, keeps no other from being served. It is an error
+// when there is none.
+func warmOne(ctx context.Context, a warmer, models []string) error {
 	var faults []error
 	for _, name := range models {
-		if err := a.Warm(ctx, name); err != nil {
-			faults = append(faults, err)
-			log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", name, "error", err)
+		err := a.Warm(ctx, name)
+		if err == nil {
+			return nil
 		}
+		faults = append(faults, err)
 	}
-	if len(faults) == len(models) {
-		return errors.Join(faults...)
+	return errors.Join(faults...)
+}
+
+// modelBytes is the most that loaded models take together: what
+// PARAGON_MODEL_MEMORY_MB says, else half of the instance's memory.
+func modelBytes(env func(string) string, c *profile.Catalogue, instanceType string) (int64, error) {
+	if text := env(names.ModelMemory); text != "" {
+		mb, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || mb < 1 || mb > 1<<20 {
+			return 0, fmt.Errorf("%s: %q is not a whole number of 1 to %d MB", names.ModelMemory, text, 1<<20)
+		}
+		return mb << 20, nil
 	}
-	return nil
+	in, _ := c.Instance(instanceType) // one that is not known is refused later, with its name
+	return int64(in.MemoryMB) << 20 / 2, nil
 }
 
 // runnable lists the models that come with a network.

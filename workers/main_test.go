@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"paragon/profiles"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
 )
@@ -121,12 +121,20 @@ func (b broken) Warm(_ context.Context, names ...string) error {
 }
 
 func TestOneModelsFaultKeepsNoOtherFromBeingServed(t *testing.T) {
-	var said bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&said, nil))
-	if err := warm(t.Context(), broken{"b"}, []string{"a", "b"}, log); err != nil || !strings.Contains(said.String(), "the network of b") {
-		t.Errorf("one of two: error %v, said %s", err, said.String())
+	if err := warmOne(t.Context(), broken{"a"}, []string{"a", "b"}); err != nil {
+		t.Errorf("one of two: error %v", err)
 	}
-	if err := warm(t.Context(), broken{"a", "b"}, []string{"a", "b"}, log); err == nil {
-		t.Error("with no model left the worker starts")
+	if err := warmOne(t.Context(), broken{"a", "b"}, []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), "the network of b") {
+		t.Errorf("with no model left the worker starts: %v", err)
+	}
+}
+
+func TestModelsTakeHalfOfTheInstance(t *testing.T) {
+	c := &profile.Catalogue{Instances: []profile.Instance{{Type: "c5.large", MemoryMB: 4096}}}
+	for text, want := range map[string]int64{"": 2048 << 20, "100": 100 << 20, "0": 0, "x": 0, "1048577": 0} {
+		got, err := modelBytes(func(string) string { return text }, c, "c5.large")
+		if got != want || (err == nil) != (want > 0) || err != nil && !strings.Contains(err.Error(), "PARAGON_MODEL_MEMORY_MB") {
+			t.Errorf("%q: %d bytes, error %v", text, got, err)
+		}
 	}
 }

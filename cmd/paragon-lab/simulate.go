@@ -67,6 +67,7 @@ func newSimulateCommand(term *cli.Terminal) *cobra.Command {
 	f.Add(fs)
 	f.addWindow(fs)
 	f.addWorkload(fs)
+	f.addStage(fs)
 	return c
 }
 

@@ -42,6 +42,12 @@ func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 	fs.Var(cli.DurationValue(&f.shape.At), "at", "of a made-up trace: when the step or the crowd comes")
 }
 
+// addStage adds how a stage, and not the scheme by its definition, is played.
+func (f *caseFlags) addStage(fs *pflag.FlagSet) {
+	fs.BoolVar(&f.AsHome, "as-stage", false, "play the schemes as a stage runs them: guarded, with balancers, run queues and limits")
+	fs.IntVar(&f.ListItems, "list-items", 1, "queries of one request, 1 to 100; with --as-stage")
+}
+
 // readTrace reads a trace file in a format; faults name the file and the line.
 func readTrace(file, format string) (arrivals.Trace, error) {
 	r, err := os.Open(file)

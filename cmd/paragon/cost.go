@@ -9,8 +9,8 @@ import (
 	"paragon/cmd/internal/cli"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 )
 
 // costFlags are the flags of `paragon cost`, and what they lead to.
@@ -29,7 +29,7 @@ type costFlags struct {
 	catalogue           *profile.Catalogue
 	m                   *profile.Model
 	pools               []string // of the stage, in order of name
-	function            rightsizing.Size
+	function            sizing.Size
 	serviceMS, capacity float64 // of a query on a worker; queries a second of one worker
 }
 

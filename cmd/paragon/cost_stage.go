@@ -14,8 +14,8 @@ import (
 	"paragon/cmd/internal/cli"
 	"paragon/profiles"
 	"paragon/shared/core/pricing"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 )
 
 // load reads the deployment and finds its catalogue and model.
@@ -90,7 +90,7 @@ func (f *costFlags) findModel() error {
 // findTimes looks up how long the model runs on a function of the right size
 // and on a worker of the first pool, and how many a second that worker takes.
 func (f *costFlags) findTimes() error {
-	if sizes := rightsizing.Memory(f.catalogue, f.m, f.stage.Arch, f.latencyMS, 0); len(sizes) > 0 {
+	if sizes := sizing.RankFunctions(f.catalogue, f.m, f.stage.Arch, f.latencyMS, sizing.Warm); len(sizes) > 0 {
 		f.function = sizes[0]
 	}
 	if len(f.pools) == 0 {
@@ -109,7 +109,7 @@ func (f *costFlags) findTimes() error {
 	if st, ok := f.catalogue.OnVM(f.m, first); ok {
 		f.serviceMS = st.MS.P50
 	}
-	if slots, ok := rightsizing.OnVM(f.catalogue, f.m, first, f.latencyMS, 0); ok {
+	if slots, ok := sizing.SlotsOnVM(f.catalogue, f.m, first, f.latencyMS, 0); ok {
 		f.capacity = slots.PerSecond
 	}
 	return nil
@@ -120,6 +120,7 @@ func (f *costFlags) findTimes() error {
 func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.Private = f.network == "private"
 	t.InputKB, t.ResultKB, t.KeyedShare = f.inputKB, f.resultKB, f.keyed
+	t.MaxOverflow = float64(f.settings.MaxOverflowConcurrency)
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
 		Rest: pricing.AtRest(pricing.Deployment{

@@ -12,6 +12,8 @@ import (
 
 	"paragon/cmd/internal/cli"
 	"paragon/shared/core/pricing"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/settings"
 )
 
 // costOf runs the command on the repository's own deployment.
@@ -142,5 +144,27 @@ func TestCostReadsTheProfilesOfTheDeployment(t *testing.T) {
 		if err := os.Remove(filepath.Join(folder, "mine", "prices.json")); err != nil && want == cli.ExitOK {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What a template sets is what the count of calls takes for granted.
+func TestATemplatePutsArrivalsAsOftenAsTheBillSays(t *testing.T) {
+	raw, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Context deployed }
+	if err := json.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	set, err := settings.Parse(file.Context.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
+	x.PerSecond, x.Workers = 1000, 20
+	puts := pricing.CountOf(pricing.Count(profile.Prices{}, x), "arrival metrics") / 1e6
+	if want := x.Workers / set.ArrivalSeconds() / x.PerSecond; math.Abs(puts-want) > 1e-9 {
+		t.Errorf("the bill counts %v puts a query, and workers put %v", puts, want)
 	}
 }

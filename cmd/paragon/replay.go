@@ -8,9 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/internal/cli"
-	"paragon/shared/core/settings"
 	"paragon/shared/seen"
-	"paragon/shared/simulate"
 	"paragon/shared/simulate/comparison"
 )
 
@@ -105,24 +103,9 @@ func (f *replayFlags) played(l seen.Load, from time.Time) (comparison.Case, erro
 	if l.Trace.Step > time.Second {
 		how += fmt.Sprintf(", spread within steps of %v", l.Trace.Step)
 	}
-	f.From = max(0, from.Sub(l.From))
-	c, err := f.Case(f.arrivals.task, scaled, how, f.Catalogue)
-	if err != nil {
-		return c, err
-	}
-	f.asHome(&c)
-	return c, nil
-}
-
-// manyWorkers is the highest max_workers.
-const manyWorkers = 2000
-
-// asHome plays a case as it was calibrated: as a home runs it. What such
-// arrivals cost elsewhere is not bound by this home's max_workers; one that is
-// given holds.
-func (f *replayFlags) asHome(c *comparison.Case) {
-	c.Home = &simulate.Home{}
-	if c.Settings.MaxWorkers == settings.Defaults().MaxWorkers {
-		c.Settings.MaxWorkers = manyWorkers
-	}
+	// The case is played as it was calibrated: as a home runs it. What such
+	// arrivals cost elsewhere is not bound by this home's max_workers; one that
+	// is given holds.
+	f.AsHome, f.From = true, max(0, from.Sub(l.From))
+	return f.Case(f.arrivals.task, scaled, how, f.Catalogue)
 }

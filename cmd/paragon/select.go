@@ -11,8 +11,8 @@ import (
 	"paragon/profiles/schema"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/selection"
+	"paragon/shared/core/sizing"
 )
 
 // selectFlags are what `paragon select` was told.
@@ -68,9 +68,9 @@ func newSelectCommand(term *cli.Terminal) *cobra.Command {
 // selected is what is printed as JSON.
 type selected struct {
 	selection.Ranked
-	Slots  *rightsizing.Slots  `json:"slots,omitempty"`
-	Memory []rightsizing.Size  `json:"memory,omitempty"`
-	Fleets []rightsizing.Fleet `json:"fleets,omitempty"`
+	Slots  *sizing.Slots  `json:"slots,omitempty"`
+	Memory []sizing.Size  `json:"memory,omitempty"`
+	Fleets []sizing.Fleet `json:"fleets,omitempty"`
 }
 
 func runSelect(term *cli.Terminal, f *selectFlags) error {
@@ -136,14 +136,14 @@ func (f *selectFlags) size(c *profile.Catalogue, r selection.Ranked) selected {
 	if bound == 0 {
 		bound = 10000
 	}
-	if slots, ok := rightsizing.OnVM(c, m, best.Resource.Name, bound, 0); ok {
+	if slots, ok := sizing.SlotsOnVM(c, m, best.Resource.Name, bound, 0); ok {
 		out.Slots = &slots
 	}
 	if f.arch != "none" {
-		out.Memory = rightsizing.Memory(c, m, f.arch, bound, 0)
+		out.Memory = sizing.RankFunctions(c, m, f.arch, bound, sizing.Warm)
 	}
 	if f.rate > 0 {
-		out.Fleets = rightsizing.Pools(c, m, f.rate, bound)
+		out.Fleets = sizing.RankInstances(c, m, f.rate, bound)
 	}
 	return out
 }

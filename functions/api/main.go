@@ -4,33 +4,24 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/oklog/ulid/v2"
 
-	"paragon/docs"
-	"paragon/functions/home"
-	"paragon/profiles"
 	"paragon/shared/api"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
-	"paragon/shared/dispatch"
+	"paragon/shared/core/tally"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
-
-// settingsEvery is how often the settings are read anew.
-const settingsEvery = 5 * time.Second
 
 func main() {
 	handler, err := wire(context.Background(), os.Getenv)
@@ -44,71 +35,44 @@ func main() {
 
 // wire builds the handler from the environment, which its errors explain.
 func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
-	cloud, err := home.ConnectFunction(ctx, env, os.Stdout)
+	parts, traces, err := stage.OpenFunction(ctx, env, "api")
 	if err != nil {
 		return nil, err
 	}
-	pools, err := home.Pools(env)
+	own := intake.Config{
+		Status: deployment, Counts: tally.NewBook(time.Now()), Reports: parts.Platform.Fleet, ID: "api-" + ulid.Make().String(),
+	}
+	if own.Keys, err = stage.Keys(ctx, env); err != nil {
+		return nil, err
+	}
+	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
+		return nil, err
+	}
+	svc, err := parts.Intake(own)
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := home.Catalogue(ctx, env, profiles.Load)
+	api, err := parts.Handler(svc, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true})
 	if err != nil {
 		return nil, err
 	}
-	tunables := tuning.New(cloud.Settings)
-	if err := tunables.Refresh(ctx); err != nil {
-		slog.Warn("starting on default settings", "error", err)
-	}
-	traces, err := tracing.Open(ctx, env, "api")
-	if err != nil {
-		return nil, err
-	}
-	keys, err := stage.Keys(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	arch := cmp.Or(env("PARAGON_ARCH"), "x86_64")
-	functions, err := dispatch.New(dispatch.Options{
-		Catalogue: catalogue, Arch: arch, Pool: pools[0].Name, Queues: cloud.Queues, Records: cloud.Records, Invoker: cloud.Invoker,
-		Blobs: cloud.Blobs, Settings: tunables.Current, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	svc, err := intake.New(intake.Config{
-		Records: cloud.Records, Attempts: cloud.Attempts, Shared: cloud.Shared, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics,
-		Blobs: cloud.Blobs, Votes: cloud.Votes, Keys: keys, Functions: functions,
-		Catalogue: catalogue, Settings: tunables.Current, Arch: arch,
-		Pools: poolsOf(pools), Status: deployment, Traces: traces.Tracing(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	go tunables.Run(ctx, settingsEvery)
-	api, err := httpapi.New(svc, httpapi.Options{Owner: owners(strings.Fields(env(names.SharedRoles))), AnyHost: true, OpenAPI: docs.OpenAPI})
-	if err != nil {
-		return nil, err
-	}
+	return settled(api, svc, traces), nil
+}
+
+// settled is the API of a process that is frozen once it has answered: nothing
+// may be left for later.
+func settled(api http.Handler, svc *intake.Service, traces *tracing.Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r)
-		// Once answered, the function is frozen: nothing may be left for later.
 		svc.Settle()
-		if err := svc.Flush(r.Context()); err != nil {
+		if err := svc.FlushDue(r.Context()); err != nil {
 			slog.Warn("arrivals are not written yet", "error", err)
 		}
 		traces.Flush(r.Context())
-	}), nil
+	})
 }
 
 // deployment is what only a home in an account knows of itself.
 func deployment(context.Context) api.HomeStatus {
 	return api.HomeStatus{Savings: &api.Savings{Verdict: calibration.Deployment()}}
-}
-
-func poolsOf(list []home.Pool) (out []intake.Pool) {
-	for _, p := range list {
-		out = append(out, intake.Pool{Name: p.Name, InstanceType: p.InstanceType})
-	}
-	return out
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -12,11 +11,11 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/oklog/ulid/v2"
 
-	"paragon/functions/home"
 	"paragon/profiles/schema"
 	"paragon/shared/cloud/aws/front"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
@@ -71,15 +70,15 @@ func (c controller) handle(ctx context.Context, why started) error {
 
 // wire builds the controller from the environment, which its errors explain.
 func wire(ctx context.Context, env func(string) string) (controller, error) {
-	cloud, err := home.ConnectFunction(ctx, env, os.Stdout)
+	cloud, err := stage.ConnectFunction(ctx, env, os.Stdout)
 	if err != nil {
 		return controller{}, err
 	}
-	pools, err := home.Pools(env)
+	pools, err := stage.Pools(env)
 	if err != nil {
 		return controller{}, err
 	}
-	catalogue, err := home.Catalogue(ctx, env, schema.Load) // the only one to ask the schema: nobody waits for its start
+	catalogue, err := stage.Catalogue(ctx, env, schema.Load) // the only one to ask the schema: nobody waits for its start
 	if err != nil {
 		return controller{}, err
 	}
@@ -95,13 +94,13 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	return controller{tunables: tunables, traces: traces, Controller: control.New(control.Options{
 		Holder:    "controller-" + ulid.Make().String(),
 		Pools:     poolsOf(pools),
-		Catalogue: catalogue, Arch: cmp.Or(env("PARAGON_ARCH"), "x86_64"),
+		Catalogue: catalogue, Arch: stage.Arch(env),
 		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger, Shared: cloud.Shared,
 		Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }
 
-func poolsOf(list []home.Pool) (out []control.Pool) {
+func poolsOf(list []stage.Pool) (out []control.Pool) {
 	for _, p := range list {
 		out = append(out, control.Pool{Name: p.Name, InstanceType: p.InstanceType})
 	}

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -22,8 +25,17 @@ type handler interface {
 // and tells what it cost.
 type batch struct {
 	handler
-	spent  *spent
-	traces *tracing.Source
+	spent   *spent
+	counted *counted // nil counts nothing
+	traces  *tracing.Source
+}
+
+// counted is what became of the queries that this process ended.
+type counted struct {
+	*tally.Book
+	to       cloud.Reports
+	id       string
+	settings func() settings.Settings
 }
 
 func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
@@ -46,8 +58,24 @@ func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 		}
 	}
 	b.spent.tell(ctx)
+	b.counted.report(ctx)
 	b.traces.Flush(ctx)
 	return events.SQSEventResponse{BatchItemFailures: failed}, nil
+}
+
+// report writes what was counted, at most once in heartbeat_seconds. Counts are
+// cumulative: what cannot be written comes with the next batch.
+func (c *counted) report(ctx context.Context) {
+	if c == nil {
+		return
+	}
+	t := c.Due(time.Now(), time.Duration(c.settings().HeartbeatSeconds*float64(time.Second)))
+	if t.IsZero() {
+		return
+	}
+	if err := cloud.ReportTallies(ctx, c.to, c.id, t); err != nil {
+		slog.Warn("what was counted is not reported yet", "error", err)
+	}
 }
 
 func delivery(m events.SQSMessage) (cloud.Delivery, error) {

@@ -49,7 +49,7 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, source, source, preprocess.Limits{})
+	a := answer.New(e, source, source, preprocess.Limits{}, answer.Memory{})
 	if err := a.Warm(ctx, model); err != nil {
 		return nil, err
 	}

@@ -59,11 +59,11 @@ func TestSubmitGetCancel(t *testing.T) {
 // A large input goes by an upload, which never sees the token.
 func TestSubmitUploadsWhatIsLarge(t *testing.T) {
 	cl, _ := dial(t, &clienttest.API{Token: "s3cret"}, client.Config{Token: "s3cret"})
-	small, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 200<<10)), client.Options{Wait: time.Second})
+	small, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10)), client.Options{Wait: time.Second})
 	if err != nil || small.Result == nil {
 		t.Errorf("200 KB: %+v, %v", small, err)
 	}
-	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 200<<10+1)), client.Options{Wait: time.Second})
+	large, err := cl.Submit(t.Context(), submission(strings.Repeat("x", 700<<10+1)), client.Options{Wait: time.Second})
 	if err != nil || large.Result == nil {
 		t.Errorf("a byte more: %+v, %v", large, err)
 	}
@@ -96,7 +96,7 @@ func TestAwaitEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Retries carry one key, wait as the server asks, and end.
+// Retries carry one key where a repeat could take effect twice, wait as the server asks, and end.
 func TestRetries(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -104,13 +104,15 @@ func TestRetries(t *testing.T) {
 		attempts int
 		tries    int
 		fails    bool
+		wait     time.Duration
 	}{
-		{"503 then well", []int{503, 200}, 0, 2, false},
-		{"429 twice, then well", []int{429, 429, 200}, 0, 3, false},
-		{"503 for good", []int{503}, 4, 4, true},
-		{"one attempt", []int{503, 200}, 1, 1, true},
-		{"500 is not tried again", []int{500, 200}, 0, 1, true},
-		{"422 is not tried again", []int{422, 200}, 0, 1, true},
+		{"503 then well", []int{503, 200}, 0, 2, false, 0},
+		{"503 then well, waiting", []int{503, 200}, 0, 2, false, time.Second},
+		{"429 twice, then well", []int{429, 429, 200}, 0, 3, false, 0},
+		{"503 for good", []int{503}, 4, 4, true, 0},
+		{"one attempt", []int{503, 200}, 1, 1, true, 0},
+		{"500 is not tried again", []int{500, 200}, 0, 1, true, 0},
+		{"422 is not tried again", []int{422, 200}, 0, 1, true, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var keys []string
@@ -119,15 +121,15 @@ func TestRetries(t *testing.T) {
 				status := c.answers[min(len(keys), len(c.answers))-1]
 				w.Header().Set("Retry-After", "2")
 				w.WriteHeader(status)
-				_, _ = w.Write([]byte(`{"id":"q1","state":"placed"}`))
+				_, _ = w.Write([]byte(`{"id":"q1","state":"accepted"}`))
 			})
 			cl, waits := dial(t, h, client.Config{Attempts: c.attempts})
-			_, err := cl.Submit(t.Context(), submission("x"), client.Options{})
+			_, err := cl.Submit(t.Context(), submission("x"), client.Options{Wait: c.wait})
 			if (err != nil) != c.fails || len(keys) != c.tries {
 				t.Errorf("%d tries, error %v", len(keys), err)
 			}
 			for _, k := range keys {
-				if k != keys[0] || (k == "") != (c.attempts == 1) {
+				if k != keys[0] || (k == "") != (c.attempts == 1 || c.wait > 0) {
 					t.Errorf("keys %q", keys)
 				}
 			}

@@ -28,8 +28,10 @@ type Submission struct {
 
 // Options of a submission.
 type Options struct {
-	// Key makes repeats of the submission one query; empty means a random one,
-	// for the client's own retries.
+	// Key makes repeats of the submission one query; empty means a random one for
+	// the client's own retries, unless Wait is set: a query that is answered in its
+	// request is computed again, which is harmless, and with a key its answer would
+	// have to be stored.
 	Key string
 	// Wait is how long the server may hold its answer back for the result,
 	// rounded down to seconds.
@@ -57,7 +59,7 @@ func (c *Client) Submit(ctx context.Context, s Submission, o Options) (api.Query
 // many like queries encodes each picture once.
 func (c *Client) SubmitJSON(ctx context.Context, body []byte, o Options) (api.Query, error) {
 	h := http.Header{"Content-Type": {"application/json"}}
-	if o.Key == "" && c.cfg.Attempts > 1 {
+	if o.Key == "" && c.cfg.Attempts > 1 && o.Wait <= 0 {
 		o.Key = rand.Text()
 	}
 	if o.Key != "" {

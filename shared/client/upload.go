@@ -11,9 +11,9 @@ import (
 	"paragon/shared/core/query"
 )
 
-// inlineBytes is the largest input that Submit sends inside the query, as
-// servers take by default (inline_limit_kb). Larger ones are uploaded first.
-const inlineBytes = 200 << 10
+// inlineBytes is the largest input that Submit sends inside the query: as base64
+// in JSON it fits into a body that every stage takes. Larger ones are uploaded first.
+const inlineBytes = 700 << 10
 
 // Upload stores an input at the server and returns it by reference, for
 // queries whose input is too large to ride in them.

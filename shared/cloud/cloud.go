@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
@@ -85,43 +86,18 @@ type Queues interface {
 }
 
 // WorkerState is where a worker stands.
-type WorkerState string
+type WorkerState = fleet.State
 
 // The states of a worker.
 const (
-	Booting  WorkerState = "booting"
-	Ready    WorkerState = "ready"
-	Draining WorkerState = "draining"
-	Gone     WorkerState = "gone"
+	Booting  = fleet.Booting
+	Ready    = fleet.Ready
+	Draining = fleet.Draining
+	Gone     = fleet.Gone
 )
 
 // WorkerReport is what a worker says of itself.
-type WorkerReport struct {
-	ID           string      `json:"id"`
-	Pool         string      `json:"pool"`
-	InstanceType string      `json:"instance_type"`
-	State        WorkerState `json:"state"`
-	At           time.Time   `json:"at"`
-	Runners      int         `json:"runners"`
-	Busy         int         `json:"busy"`
-	HeldStrict   int         `json:"held_strict"`
-	HeldRelaxed  int         `json:"held_relaxed"`
-	StrictMS     float64     `json:"strict_ms"`  // strict work held and running, in milliseconds of one runner
-	RelaxedMS    float64     `json:"relaxed_ms"` // likewise
-	Answered     int64       `json:"answered"`   // since it started
-	Bounced      int64       `json:"bounced"`
-	Paced        bool        `json:"paced"`
-	// IdleSince is when a worker that has nothing to do had something last; zero while it has.
-	IdleSince time.Time `json:"idle_since,omitzero"`
-	// Used is the share of its runners' time that was used lately, over ten seconds or so.
-	Used float64 `json:"used"`
-	// Addr is where its HTTP server listens: "unix:" and the path of a socket, or
-	// "host:port"; empty when it serves none.
-	Addr string `json:"addr,omitempty"`
-	// Tallies are what it has counted since it started; Fleet.Tallies returns
-	// them, and Workers does not. Most reports leave them out, as they are large.
-	Tallies tally.Snapshot `json:"tallies,omitzero"`
-}
+type WorkerReport = fleet.Report
 
 // Orders is what a worker is told when it reports.
 type Orders struct {
@@ -133,7 +109,7 @@ type Orders struct {
 const TalliesKept = 5 * time.Minute
 
 // FunctionsPool is the pool by which functions that answer queries report what
-// they have counted. It has no workers otherwise.
+// they have counted. It has no workers: of a report nothing else is kept.
 const FunctionsPool = "functions"
 
 // Fleet keeps the workers of the pools, their reports and the view that
@@ -163,8 +139,19 @@ type Fleet interface {
 type View struct {
 	Pools []placement.Pool `json:"pools"`
 	At    time.Time        `json:"at"`
+	// Peers are the ready workers that have free slots, those with the most first,
+	// by their last reports: as many as may be of use.
+	Peers []Peer `json:"peers,omitempty"`
 	// Traffic is what the workers have counted lately; absent before they say so.
 	Traffic tally.Summary `json:"traffic,omitzero"`
+}
+
+// Peer is a worker that may take a query which another has no slot for.
+type Peer struct {
+	ID   string `json:"id"`
+	Pool string `json:"pool"`
+	Addr string `json:"addr"`
+	Free int    `json:"free"` // runners, less the queries that wait there
 }
 
 // Point is one value of a metric. Dimensions are a flat list of name=value.
@@ -249,4 +236,11 @@ type Home struct {
 	Records  Records
 	Attempts Attempts
 	Shared   Shared
+	// Inputs keeps the inputs that are too large for a message; nil where a
+	// message holds any.
+	Inputs Inputs
+	// BodyBytes is the most that a request's body may hold on every way to an
+	// intake, so that the same request is taken whatever stands in front; 0 means
+	// that there is no such bound.
+	BodyBytes int
 }

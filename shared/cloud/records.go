@@ -87,4 +87,10 @@ type Shared interface {
 	// returns the new version. ErrConflict, with nothing stored, otherwise. After
 	// any other error it may have been stored or not.
 	SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error)
+	// Reserve adds work to a line that is worked off in real time: the line then
+	// ends that much after its end, or after from, whichever is later, unless that
+	// is after latest. It returns when the line ends then; ok is false, with
+	// nothing changed, when the work did not fit. Times are kept in microseconds.
+	// After an error it may have been added or not.
+	Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (end time.Time, ok bool, err error)
 }

@@ -23,7 +23,7 @@ const (
 // those of the two minutes before them as they are known by now, and what they
 // asked for.
 func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, after *memory) {
-	from, to, err := c.known(ctx, in)
+	from, to, err := c.knownSeconds(ctx, in)
 	s := decision.Signal{Name: decision.Arrivals}
 	if !to.IsZero() {
 		s.AgeSeconds = max(0, in.At.Sub(to).Seconds())
@@ -42,11 +42,11 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	in.Signals = append(in.Signals, s)
 }
 
-// known returns the seconds to read: from two minutes before those that no tick
+// knownSeconds returns the seconds to read: from two minutes before those that no tick
 // saw, but not from before the metrics last came without a gap, to the newest
 // pulse less metric_settle_seconds. Each tick puts a pulse before it looks for
 // them, so that no points can be told from no metrics.
-func (c *Controller) known(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
+func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.SeenTo
 	if err := c.Metrics.Put(ctx, cloud.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
 		return seen, seen, fmt.Errorf("put the pulse: %w", err)

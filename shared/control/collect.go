@@ -3,12 +3,11 @@ package control
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
+	"paragon/shared/core/fleet"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/workload"
 )
 
 // collect gathers what a pool's decision is made from, and what of it must be
@@ -26,15 +25,17 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 		return in, after, err
 	}
 	c.noteDraining(p.Name, ws)
-	crew := muster(ws, now, tuned.Settings)
-	in.Leaving, in.Stuck = crew.leaving, crew.stuck
-	in.Signals = append(in.Signals, crew.signal())
+	census := fleet.Count(ws, now, tuned.Settings)
+	in.Leaving, in.Dead = fleet.LeavingOrder(census, tuned.Settings.MaxStep), fleet.IDs(census.Dead)
+	in.Signals = append(in.Signals, signal(census))
 	c.collectArrivals(ctx, &in, &after)
 	c.collectCosts(p, &in, after)
-	in.Snapshot.Pool = crew.pool(c.runnersOf(p), in.Snapshot.ServiceMS)
-	needed := crew.needed(c.runnersOf(p), c.collectQueues(ctx, p, &in))
-	after.Packing = before.Packing.See(now, needed, len(crew.ready))
-	in.Snapshot.Pool.IdleSeconds = after.Packing.Idle(now, needed)
+	waiting := c.collectQueues(ctx, p, &in)
+	work := workload.BacklogOf(waiting, census.Ready, in.Snapshot.ServiceMS, now)
+	in.Snapshot.Pool = poolOf(census, c.runnersOf(p), work)
+	n := needed(census.Ready, c.runnersOf(p), waiting.All())
+	after.Packing = before.Packing.See(now, n, len(census.Ready))
+	in.Snapshot.Pool.IdleSeconds = after.Packing.Idle(now, n)
 	c.collectGroup(ctx, p, &in)
 	c.collectSpent(ctx, &in, &after, len(ws))
 	if before.Failed != "" {
@@ -48,20 +49,15 @@ func (c *Controller) runnersOf(p Pool) int {
 	return in.VCPUs
 }
 
-// collectQueues adds what waits on the work queues, and returns how many do.
-func (c *Controller) collectQueues(ctx context.Context, p Pool, in *decision.Case) (waiting int) {
+// collectQueues returns what waits on the work queues.
+func (c *Controller) collectQueues(ctx context.Context, p Pool, in *decision.Case) workload.Waiting {
 	s := decision.Signal{Name: "queues"}
-	for _, class := range []query.Class{query.Strict, query.Relaxed} {
-		d, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, class))
-		if err != nil {
-			s.Fault = err.Error()
-			break
-		}
-		waiting += d.Visible
-		in.Snapshot.Pool.QueuedMS += float64(d.Visible) * in.Snapshot.ServiceMS
+	w, err := c.waiting(ctx, p)
+	if err != nil {
+		s.Fault = err.Error()
 	}
 	in.Signals = append(in.Signals, s)
-	return waiting
+	return w
 }
 
 // collectGroup reads the group's bounds. Without them nothing is asked for.
@@ -77,53 +73,35 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 	in.Signals = append(in.Signals, s)
 }
 
-// crew is a pool's workers, sorted out.
-type crew struct {
-	ready, booting, draining []cloud.WorkerReport
-	leaving, stuck           []string
-	silent                   int           // ready ones whose reports stopped
-	oldest                   time.Duration // age of the oldest report of a ready worker
-}
-
-// signal tells how old the reports are. When all workers have fallen silent at
-// once, it is not them who are gone: it is the clock, or the way here.
-func (c crew) signal() decision.Signal {
-	s := decision.Signal{Name: "workers", AgeSeconds: c.oldest.Seconds()}
-	if c.silent > 0 && len(c.ready) == 0 {
-		s.Fault = fmt.Sprintf("none of %d ready ones has reported lately", c.silent)
+// signal tells how old the workers' reports are.
+func signal(c fleet.Census) decision.Signal {
+	s := decision.Signal{Name: "workers", AgeSeconds: c.Oldest.Seconds()}
+	if c.AllSilent() {
+		s.Fault = fmt.Sprintf("none of %d ready ones has reported lately", c.SilentReady)
 	}
 	return s
 }
 
-// muster sorts workers out. One that boots for too long, or has fallen silent
-// for as long, does not count any more and is to be replaced.
-func muster(ws []cloud.WorkerReport, now time.Time, set settings.Settings) crew {
-	var c crew
-	alive := time.Duration(missedBeats * set.HeartbeatSeconds * float64(time.Second))
-	for _, w := range ws {
-		age := max(0, now.Sub(w.At))
-		switch {
-		case w.State == cloud.Draining:
-			c.draining = append(c.draining, w)
-		case w.State == cloud.Booting && age.Seconds() > set.BootLimitSeconds, w.State == cloud.Ready && age > 2*alive:
-			c.stuck = append(c.stuck, w.ID)
-			c.silent += count(w.State == cloud.Ready)
-		case w.State == cloud.Booting:
-			c.booting = append(c.booting, w)
-		case age > alive:
-			c.silent++
-		default:
-			c.ready = append(c.ready, w)
-			c.oldest = max(c.oldest, age)
+// poolOf is a pool as a scheme sees it.
+func poolOf(c fleet.Census, runnersEach int, work workload.Backlog) procurement.Pool {
+	p := procurement.Pool{Ready: len(c.Ready), Booting: len(c.Booting), Draining: len(c.Draining), RunnersEach: runnersEach, QueuedMS: work.WaitingMS}
+	for i, w := range c.Ready {
+		p.BusyRunners += w.Busy
+		p.Used += w.Used / float64(len(c.Ready))
+		if i == 0 || w.Used < p.UsedLeast {
+			p.UsedLeast = w.Used
 		}
 	}
-	c.leaving = leavers(c, set.MaxStep)
-	return c
+	return p
 }
 
-func count(yes bool) int {
-	if yes {
-		return 1
+// needed is how many of the ready workers the load would fill, with so many
+// queries on the queues.
+func needed(ready []fleet.Report, runnersEach, waiting int) int {
+	used := 0.0
+	for _, w := range ready {
+		waiting += w.Busy + w.Held()
+		used += w.Used
 	}
-	return 0
+	return procurement.Needed(len(ready), runnersEach, waiting, used)
 }

@@ -15,9 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/tuning"
-	"paragon/shared/core/decision"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
@@ -87,18 +87,21 @@ type Options struct {
 // Controller keeps a stage in order.
 type Controller struct {
 	Options
-	traffic traffic
+	traffic   traffic
+	summaries *cache.Cache[tally.Summary] // of the traffic
 
-	mu        sync.Mutex // guards what follows
-	rules     map[string]decision.Action
-	lettersAt time.Time // when dead letters were last ended
+	mu        sync.Mutex          // guards what follows
+	last      map[string]lastTick // by pool
+	lettersAt time.Time           // when dead letters were last ended
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	return &Controller{Options: o, rules: map[string]decision.Action{}, draining: map[string][]string{}}
+	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}}
+	c.summaries = c.newSummaries()
+	return c
 }
 
 // Run ticks every tick_seconds and publishes the view every view_seconds, until
@@ -114,6 +117,7 @@ func (c *Controller) Run(ctx context.Context) {
 		c.resign(ctx)
 	})
 	all.Wait()
+	c.summaries.Settle()
 }
 
 // every does something at once and then at an interval that may change

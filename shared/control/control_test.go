@@ -16,6 +16,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/telemetry"
 )
 
 const pool = "main"
@@ -26,6 +27,7 @@ func catalogue() *profile.Catalogue {
 			{Resource: "c5.large", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: p50}}}}
 	}
 	return &profile.Catalogue{
+		Tasks:     []profile.Task{{Name: "t"}},
 		Models:    []profile.Model{model("a", "a.onnx", 10), model("b", "b.onnx", 30), model("figures only", "", 9000)},
 		Instances: []profile.Instance{{Type: "c5.large", VCPUs: 2}},
 	}
@@ -95,8 +97,12 @@ func TestView(t *testing.T) {
 		defer r.close()
 		report := func(id string, state cloud.WorkerState, strictMS float64) {
 			t.Helper()
+			busy := 0
+			if id == "busy" {
+				busy = 2
+			}
 			_, err := r.Fleet.Report(t.Context(), cloud.WorkerReport{ID: id, Pool: pool, State: state, At: time.Now(),
-				Runners: 2, StrictMS: strictMS, RelaxedMS: 500})
+				Runners: 2, Busy: busy, StrictMS: strictMS, RelaxedMS: 500, Addr: id + ":8080"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,6 +120,10 @@ func TestView(t *testing.T) {
 		if err := r.PublishView(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		// Offers go to who is ready, alive and has a slot.
+		if v, err := r.Fleet.View(t.Context()); err != nil || len(v.Peers) != 1 || v.Peers[0] != (cloud.Peer{ID: "idle", Pool: pool, Addr: "idle:8080", Free: 2}) {
+			t.Errorf("peers %+v, error %v", v.Peers, err)
+		}
 		v, err := r.Fleet.View(t.Context())
 		if err != nil || len(v.Pools) != 1 || !v.At.Equal(v.Pools[0].At) {
 			t.Fatalf("view %+v, error %v", v, err)
@@ -125,6 +135,44 @@ func TestView(t *testing.T) {
 		want := placement.Pool{Name: pool, InstanceType: "c5.large", Workers: 2, Runners: 4, StrictMS: 40 + 200, RelaxedMS: 20 + 1000}
 		if got != want {
 			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+	})
+}
+
+// The view counts what waits by the service time that the last tick measured,
+// as the tick itself does, and not by the mean of the catalogue's models: of
+// models whose times differ twentyfold one alone may be asked for.
+func TestTheViewGoesByTheMeasuredMean(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		asked := func(at time.Time) {
+			t.Helper()
+			err := r.Metrics.Put(t.Context(),
+				cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("t", string(query.Strict)), At: at, Value: 4},
+				cloud.Point{Metric: telemetry.ArrivalWork.Name, At: at, Value: 4 * 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		tick := func() {
+			t.Helper()
+			if err := r.Tick(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tick()
+		asked(time.Now())
+		<-time.After(20 * time.Second)
+		tick()
+		r.submit("s1", query.Strict)
+		r.submit("s2", query.Strict)
+		if err := r.PublishView(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v, err := r.Fleet.View(t.Context())
+		if err != nil || v.Pools[0].StrictMS != 2*10 {
+			t.Errorf("view %+v, error %v; two queries of 10 ms wait", v.Pools, err)
 		}
 	})
 }

@@ -6,7 +6,9 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
-	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/procurement"
+	"paragon/shared/core/sizing"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry"
 )
 
@@ -14,10 +16,10 @@ import (
 // the first query the means of the catalogue stand for them.
 func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s, set := &in.Snapshot, in.Settings
-	s.ServiceMS = m.ServiceMS.of(c.meanServiceMS(p.InstanceType))
+	s.ServiceMS = workload.MeanServiceMS(m.Means, c.Catalogue.Current(), p.InstanceType)
 	usd, p95MS := c.meanFunction()
-	s.FunctionUSD = m.FunctionUSD.of(usd)
-	s.DeferMS = m.DeferMS.of(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
+	s.FunctionUSD = m.FunctionUSD.Or(usd)
+	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
 	if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour
 	}
@@ -33,7 +35,7 @@ func (c *Controller) meanFunction() (usd, p95MS float64) {
 		if c.Arch == "" || m.File == "" {
 			continue
 		}
-		if sizes := rightsizing.Memory(catalogue, m, c.Arch, time.Hour.Seconds()*1000, 0); len(sizes) > 0 {
+		if sizes := sizing.RankFunctions(catalogue, m, c.Arch, time.Hour.Seconds()*1000, sizing.Warm); len(sizes) > 0 {
 			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
 		}
 	}
@@ -79,7 +81,7 @@ func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *mem
 // worth a tick.
 func (c *Controller) measure(ctx context.Context, r decision.Record, took time.Duration) {
 	held := 0.0
-	if r.Mode != decision.Decided {
+	if r.Outcome != procurement.Decided {
 		held = 1
 	}
 	p, at := r.Case.Snapshot.Pool, r.Case.At

@@ -6,44 +6,9 @@ import (
 	"time"
 
 	"paragon/shared/core/procurement"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry"
 )
-
-// mean is the mean of the last queries, so many of them.
-type mean struct {
-	Value   float64 `json:"value"`
-	Queries float64 `json:"queries"`
-}
-
-// meanQueries is how many queries a mean goes back.
-const meanQueries = 500
-
-// mostSum is beyond what queries can sum up to between two ticks.
-const mostSum = 1e15
-
-// add takes the sum of so many queries' values.
-func (m mean) add(sum, queries float64) mean {
-	if !(sum > 0 && sum < mostSum) || !(queries > 0 && queries < mostSum) { // nothing came, or no number
-		return m
-	}
-	old := min(m.Queries, meanQueries)
-	return mean{Value: (m.Value*old + sum) / (old + queries), Queries: old + queries}
-}
-
-// of is the mean, or what stands for it as long as no query came.
-func (m mean) of(unknown float64) float64 {
-	if m.Queries == 0 {
-		return unknown
-	}
-	return m.Value
-}
-
-// means are those of the last queries, by which a query that waits is judged.
-type means struct {
-	ServiceMS   mean `json:"service_ms"`
-	FunctionUSD mean `json:"function_usd"`
-	DeferMS     mean `json:"defer_ms"`
-}
 
 // collectMeans follows what the queries of the seconds from and to asked for on
 // average. Seconds of the last two minutes will be read again: the means with
@@ -52,10 +17,10 @@ func (c *Controller) collectMeans(ctx context.Context, arrived []procurement.Sec
 	at := func(t time.Time) int { return min(max(0, int(t.Sub(from)/time.Second)), len(arrived)) }
 	fresh := at(m.SettledTo) // those before it are in the settled means
 	open := max(fresh, at(to.Add(-reread)))
-	settled, all := m.Settled, m.means
+	settled, all := m.Settled, m.Means
 	for _, k := range []struct {
 		metric       telemetry.Metric
-		settled, all *mean
+		settled, all *workload.Mean
 		count        func(procurement.Second) float64
 	}{
 		{telemetry.ArrivalWork, &settled.ServiceMS, &all.ServiceMS, procurement.Second.All},
@@ -66,10 +31,10 @@ func (c *Controller) collectMeans(ctx context.Context, arrived []procurement.Sec
 		if err != nil {
 			return err
 		}
-		*k.settled = k.settled.addSeconds(sums[fresh:open], arrived[fresh:open], k.count)
-		*k.all = k.settled.addSeconds(sums[open:], arrived[open:], k.count)
+		*k.settled = addSeconds(*k.settled, sums[fresh:open], arrived[fresh:open], k.count)
+		*k.all = addSeconds(*k.settled, sums[open:], arrived[open:], k.count)
 	}
-	m.Settled, m.means = settled, all
+	m.Settled, m.Means = settled, all
 	if end := from.Add(time.Duration(open) * time.Second); end.After(m.SettledTo) {
 		m.SettledTo = end
 	}
@@ -77,12 +42,12 @@ func (c *Controller) collectMeans(ctx context.Context, arrived []procurement.Sec
 }
 
 // addSeconds takes the sums of some seconds, and how many queries they are of.
-func (m mean) addSeconds(sums []float64, arrived []procurement.Second, count func(procurement.Second) float64) mean {
+func addSeconds(m workload.Mean, sums []float64, arrived []procurement.Second, count func(procurement.Second) float64) workload.Mean {
 	var sum, queries float64
 	for i, a := range arrived {
 		sum, queries = sum+sums[i], queries+count(a)
 	}
-	return m.add(sum, queries)
+	return m.Add(sum, queries)
 }
 
 // perSecond reads the sums of a metric without dimensions, second by second.

@@ -14,6 +14,7 @@ import (
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/workload"
 )
 
 // memory is what is kept of a pool between two ticks.
@@ -22,11 +23,11 @@ type memory struct {
 	Rules decision.Action `json:"rules"` // in force
 	// Failed is why the last action could not be done.
 	Failed string `json:"failed,omitempty"`
-	means
+	workload.Means
 	// Settled are the means of the queries before SettledTo, whose seconds are
 	// not read again.
-	Settled   means     `json:"settled"`
-	SettledTo time.Time `json:"settled_to,omitzero"`
+	Settled   workload.Means `json:"settled"`
+	SettledTo time.Time      `json:"settled_to,omitzero"`
 	// Packing tells how long workers were too many.
 	Packing procurement.Packing `json:"packing,omitempty"`
 

@@ -22,7 +22,7 @@ func TestNeeded(t *testing.T) {
 		"one holds work":    {[]cloud.WorkerReport{w(2, 1, 0.5), w(0, 0, 0), w(0, 0, 0)}, 0, 2},
 		"work waits":        {[]cloud.WorkerReport{w(0, 0, 0), w(0, 0, 0)}, 9, 2},
 	} {
-		if got := (crew{ready: c.ready}).needed(2, c.waits); got != c.want {
+		if got := needed(c.ready, 2, c.waits); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

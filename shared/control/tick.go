@@ -87,7 +87,7 @@ func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) er
 	if err := c.write(ctx, lease, after, e); err != nil {
 		return err
 	}
-	c.follow(p.Name, r.Action)
+	c.follow(p.Name, after)
 	c.Log.Info("tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
 	if !r.Action.Moves() {
 		if err := c.turnFor(ctx, nil); err != nil {
@@ -157,11 +157,4 @@ func (c *Controller) act(ctx context.Context, p Pool, a decision.Action) error {
 		return c.Fleet.Drain(ctx, p.Name, a.Drain...)
 	}
 	return nil
-}
-
-// follow keeps what the view tells intake.
-func (c *Controller) follow(pool string, a decision.Action) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.rules[pool] = a
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/core/tally"
 )
@@ -18,40 +18,42 @@ const (
 	// trafficSavedEvery is how often it is written. A controller that goes on
 	// from it loses nothing: what was counted meanwhile counts as of its start.
 	trafficSavedEvery = time.Minute
+	// trafficTime bounds one read of all tallies.
+	trafficTime = 30 * time.Second
 	// mostTraffic bounds the written history, in packed bytes: a row of DynamoDB
 	// takes 400 KB. A larger one is written without the workers' own counts.
 	mostTraffic = 300 << 10
 )
 
-// traffic is what became of the last queries, by what the workers counted.
+// traffic is what became of the last queries, by what the workers counted. One
+// read at a time holds it.
 type traffic struct {
-	mu      sync.Mutex // guards what follows
 	history *tally.History
 	version int64 // of the shared value that the history goes on from
-	readAt  time.Time
 	savedAt time.Time
 	last    tally.Summary
 }
 
-// followTraffic returns what became of the last queries. It reads the workers'
-// tallies once a heartbeat, as they come no more often; what cannot be read is
-// read the next time, as tallies are cumulative.
-func (c *Controller) followTraffic(ctx context.Context, now time.Time) tally.Summary {
-	t := &c.traffic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if beat := seconds(c.settings().HeartbeatSeconds); !t.readAt.IsZero() && now.Sub(t.readAt) < beat {
-		return t.last
-	}
-	t.readAt = now
-	if err := c.readTraffic(ctx, now); err != nil {
-		c.Log.Warn("could not follow what the workers have counted", "error", err)
-	}
-	return t.last
+// newSummaries caches what became of the last queries. The workers' tallies are
+// read once a heartbeat, as they come no more often, and no view of the fleet
+// waits for them.
+func (c *Controller) newSummaries() *cache.Cache[tally.Summary] {
+	return cache.New(cache.Options[tally.Summary]{
+		Fetch: c.readTraffic, Timeout: trafficTime, Now: c.Now,
+		TTL: func(tally.Summary) time.Duration { return seconds(c.settings().HeartbeatSeconds) },
+	})
 }
 
-// readTraffic feeds the history, keeps it, and sums it up. The caller holds the lock.
-func (c *Controller) readTraffic(ctx context.Context, now time.Time) error {
+// readTraffic feeds the history, keeps it, and sums it up. What cannot be read is
+// read the next time, as tallies are cumulative.
+func (c *Controller) readTraffic(ctx context.Context) (tally.Summary, error) {
+	if err := c.feedTraffic(ctx, c.Now()); err != nil {
+		c.Log.Warn("could not follow what the workers have counted", "error", err)
+	}
+	return c.traffic.last, nil
+}
+
+func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 	t := &c.traffic
 	if t.history == nil {
 		if err := c.restoreTraffic(ctx, now); err != nil {

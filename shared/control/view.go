@@ -1,98 +1,121 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/workload"
 )
-
-// missedBeats is after how many heartbeats without a report a worker does not
-// count any more.
-const missedBeats = 3
 
 // PublishView writes how the pools stand: their ready workers and runners, and
 // the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
 	view := cloud.View{At: c.Now()}
 	for _, p := range c.Pools {
-		seen, err := c.view(ctx, p)
+		seen, peers, err := c.view(ctx, p)
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
-		view.Pools = append(view.Pools, seen)
+		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
-	view.Traffic = c.followTraffic(ctx, view.At)
+	traffic, err := c.summaries.Get(ctx)
+	if err != nil {
+		return fmt.Errorf("sum up the traffic: %w", err)
+	}
+	view.Traffic = traffic
 	if err := c.Fleet.PublishView(ctx, view); err != nil {
 		return fmt.Errorf("publish the fleet view: %w", err)
 	}
 	return nil
 }
 
-func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, error) {
-	now := c.Now()
+func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.Peer, error) {
+	now, set := c.Now(), c.settings()
 	seen := placement.Pool{Name: p.Name, InstanceType: p.InstanceType, At: now}
-	strict, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, query.Strict))
+	waiting, err := c.waiting(ctx, p)
 	if err != nil {
-		return seen, fmt.Errorf("count the strict queue: %w", err)
-	}
-	relaxed, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, query.Relaxed))
-	if err != nil {
-		return seen, fmt.Errorf("count the relaxed queue: %w", err)
+		return seen, nil, err
 	}
 	workers, err := c.Fleet.Workers(ctx, p.Name)
 	if err != nil {
-		return seen, err
+		return seen, nil, err
 	}
-	each := c.meanServiceMS(p.InstanceType)
-	seen.StrictMS, seen.RelaxedMS = float64(strict.Visible)*each, float64(relaxed.Visible)*each
-	alive := time.Duration(missedBeats * c.settings().HeartbeatSeconds * float64(time.Second))
-	for _, w := range workers {
-		if w.State == cloud.Ready && now.Sub(w.At) <= alive {
-			seen.Workers++
-			seen.Runners += w.Runners
-			// Strict work goes first, so it was worked off since the report.
-			seen.StrictMS += max(0, w.StrictMS-float64(w.Runners)*query.Milliseconds(now.Sub(w.At)))
-			seen.RelaxedMS += w.RelaxedMS
-		}
+	known := c.known(ctx, p.Name)
+	ready := fleet.Count(workers, now, set).Ready
+	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType), now)
+	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
+	for _, w := range ready {
+		seen.Runners += w.Runners
 	}
-	c.addRules(ctx, &seen)
-	return seen, nil
+	peers := peersOf(p.Name, ready)
+	seen.NoStrictOverflow = known.rules.Strict == procurement.Never
+	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
+	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
+	return seen, peers, nil
 }
 
-// addRules adds the rules of the last tick, be it another controller's. Without
-// one there are none.
-func (c *Controller) addRules(ctx context.Context, p *placement.Pool) {
+// waiting counts what is on a pool's work queues.
+func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, error) {
+	var visible [2]int
+	for i, class := range []query.Class{query.Strict, query.Relaxed} {
+		d, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, class))
+		if err != nil {
+			return workload.Waiting{}, fmt.Errorf("count the %s queue: %w", class, err)
+		}
+		visible[i] = d.Visible
+	}
+	return workload.Waiting{Strict: visible[0], Relaxed: visible[1]}, nil
+}
+
+// lastTick is what the view needs of a pool's last tick, be it another
+// controller's; the zero value before the first.
+type lastTick struct {
+	rules decision.Action
+	means workload.Means
+}
+
+func (c *Controller) known(ctx context.Context, pool string) lastTick {
 	c.mu.Lock()
-	a, ok := c.rules[p.Name]
+	t, ok := c.last[pool]
 	c.mu.Unlock()
 	if !ok {
-		a = c.recall(ctx, Pool{Name: p.Name}).Rules
-		c.follow(p.Name, a)
+		t = c.follow(pool, c.recall(ctx, Pool{Name: pool}))
 	}
-	p.NoStrictOverflow = a.Strict == procurement.Never
-	p.RelaxedOverflow = a.Relaxed == procurement.AtBound
-	p.BudgetLeftUSD = a.BudgetLeftUSD
+	return t
 }
 
-// meanServiceMS is the mean of the models' median service times: what a query
-// that waits is taken for, as a queue does not tell its queries' models.
-func (c *Controller) meanServiceMS(instanceType string) float64 {
-	sum, n := 0.0, 0
-	catalogue := c.Catalogue.Current()
-	for i := range catalogue.Models {
-		m := &catalogue.Models[i]
-		if st, ok := catalogue.OnVM(m, instanceType); ok && m.File != "" {
-			sum += st.MS.P50
-			n++
+// follow keeps what the view needs of a tick.
+func (c *Controller) follow(pool string, m memory) lastTick {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last[pool] = lastTick{m.Rules, m.Means}
+	return c.last[pool]
+}
+
+// mostPeers bounds the peers of a pool in the view: every intake reads it.
+const mostPeers = 16
+
+// reachable reports whether an address leads to a worker from elsewhere: one
+// without a host is that of its own machine.
+func reachable(addr string) bool { return addr != "" && addr[0] != ':' }
+
+// peersOf are the workers that have a slot free by their last reports and can
+// be reached by the others, those with most free slots first.
+func peersOf(pool string, ready []cloud.WorkerReport) []cloud.Peer {
+	var peers []cloud.Peer
+	for _, w := range ready {
+		if free := w.Runners - w.Busy - w.HeldStrict - w.HeldRelaxed; free > 0 && reachable(w.Addr) {
+			peers = append(peers, cloud.Peer{ID: w.ID, Pool: pool, Addr: w.Addr, Free: free})
 		}
 	}
-	if n == 0 {
-		return 0
-	}
-	return sum / float64(n)
+	slices.SortStableFunc(peers, func(a, b cloud.Peer) int { return cmp.Compare(b.Free, a.Free) })
+	return peers[:min(mostPeers, len(peers))]
 }

@@ -15,10 +15,11 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
 	"paragon/shared/core/inference"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
+	"paragon/shared/core/tally"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -39,6 +40,7 @@ type Options struct {
 	Invoker   cloud.Invoker
 	Paid      func(usd float64) // told what each invocation cost, a failed one too
 	Blobs     Blobs
+	Counts    *tally.Book              // counts the queries of the overflow queue that it ends; nil counts none
 	Settings  func() settings.Settings // in force now
 	Traces    *tracing.Tracer          // nil traces nothing
 	Now       func() time.Time
@@ -49,11 +51,10 @@ type Options struct {
 // from many goroutines.
 type Dispatcher struct {
 	Options
-	sizes   profile.FunctionSizes
 	settler *settle.Settler
 
 	mu   sync.Mutex
-	cold map[string]placement.ColdShare // by function
+	cold map[string]sizing.ColdShare // by function
 }
 
 // New makes a dispatcher. It fails for an architecture without functions, and
@@ -62,7 +63,7 @@ func New(o Options) (*Dispatcher, error) {
 	if o.Invoker == nil {
 		return nil, errors.New("dispatcher: this home has no invoker of functions")
 	}
-	sizes, ok := o.Catalogue.Current().FunctionSizes(o.Arch)
+	_, ok := o.Catalogue.Current().FunctionSizes(o.Arch)
 	if !ok {
 		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Current().Name, o.Arch)
 	}
@@ -70,8 +71,8 @@ func New(o Options) (*Dispatcher, error) {
 		o.Paid = func(float64) {}
 	}
 	return &Dispatcher{
-		Options: o, sizes: sizes, cold: map[string]placement.ColdShare{},
-		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log,
+		Options: o, cold: map[string]sizing.ColdShare{},
+		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
 	}, nil
 }
@@ -116,27 +117,17 @@ func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {
 	return err == nil
 }
 
-// offers returns the functions that may answer a model, in the order in which
-// they should be tried at this moment.
-func (d *Dispatcher) offers(model string, left time.Duration) []placement.FunctionOffer {
+// sizesFor returns the function sizes that may answer a model, in the order in
+// which they should be tried at this moment.
+func (d *Dispatcher) sizesFor(model string, left time.Duration) []sizing.Size {
 	catalogue, ok := d.knowing(model)
 	if !ok {
 		return nil
 	}
 	m, _ := catalogue.Model(model)
-	var out []placement.FunctionOffer
-	for _, mb := range d.sizes.MemoryMB {
-		st, ok := catalogue.OnFunction(m, d.Arch, mb)
-		if !ok || mb < m.MemoryMB {
-			continue
-		}
-		out = append(out, placement.FunctionOffer{
-			MemoryMB: mb, P95MS: st.MS.P95, ColdP95MS: st.ColdMS.P95, ColdShare: d.coldShare(inference.FunctionName(model, mb)),
-			USD: pricing.FunctionQueryUSD(catalogue.Prices, d.Arch, mb, st.MS.P50),
-		})
-	}
-	leftMS := float64(left)/float64(time.Millisecond) - d.Settings().OverflowPathMS
-	return placement.PickFunction(out, leftMS)
+	return sizing.RankFunctions(catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
+		return d.coldShare(inference.FunctionName(model, mb))
+	})
 }
 
 // knowing returns the catalogue when it has a model, read anew where it does not:

@@ -23,7 +23,7 @@ func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {
 		for _, tc := range []struct {
 			boundMS float64
 			want    string // 256 MB is less than the model needs
-		}{{5000, "1000"}, {700, "2000"}, {100, "2000"}} {
+		}{{5000, "1000"}, {700, "1000"}, {100, "2000"}} {
 			r := newRig(t, nil)
 			r.submit("q", tc.boundMS, nil)
 			r.handleAll()
@@ -44,21 +44,32 @@ func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {
 	})
 }
 
-// A function that is known to be warm serves a bound that a cold start breaks.
+// A function of which more than one start in twenty is cold serves no bound that
+// a cold start breaks.
 func TestColdStartsAreWeighedIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
-		defer r.close()
-		for i := range 12 { // the smallest gets warm
-			r.submit(fmt.Sprint("warm", i), 10_000, nil)
+	for _, tc := range []struct {
+		name string
+		cold int // of the first invocations
+		want string
+	}{{"none was cold", 0, "1000"}, {"one was", 1, "1000"}, {"three were", 3, "2000"}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			defer r.close()
+			for i := range 3 {
+				r.initMS = 0
+				if i < tc.cold {
+					r.initMS = 600
+				}
+				r.submit(fmt.Sprint("before", i), 10_000, nil)
+				r.handleAll()
+			}
+			r.submit("q", 300, nil) // the p95 of 1000 MB is 90 ms, cold 690
 			r.handleAll()
-		}
-		r.submit("q", 300, nil) // its p95 is 90 ms, cold 690
-		r.handleAll()
-		if last := r.names[len(r.names)-1]; last != "1000" {
-			t.Errorf("chose %s", last)
-		}
-	})
+			if last := r.names[len(r.names)-1]; last != tc.want {
+				t.Errorf("%s: chose %s, want %s", tc.name, last, tc.want)
+			}
+		})
+	}
 }
 
 // A throttle storm burns no message: each goes to its work queue, pinned, with

@@ -9,9 +9,9 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
-	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
 // invoking is a query on its way through the functions.
@@ -34,8 +34,8 @@ func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) inference.In
 		return v.Invoked
 	}
 	v.throw(inference.NoFunction, "no function runs model "+msg.Model)
-	for _, offer := range d.offers(msg.Model, msg.DeadlineAt.Sub(d.Now())) {
-		if done := d.try(ctx, &v, offer); done {
+	for _, size := range d.sizesFor(msg.Model, msg.DeadlineAt.Sub(d.Now())) {
+		if done := d.try(ctx, &v, size); done {
 			break
 		}
 	}
@@ -66,19 +66,15 @@ func (v *invoking) fail(now time.Time, f query.Failure) {
 // load makes the request. It is false when there is none: the query has ended
 // or was thrown back.
 func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
-	in := v.msg.Input
-	if in.URI != "" {
-		data, err := d.Blobs.Blob(ctx, v.msg.Owner, in.URI, d.Settings().UploadLimitKB<<10)
-		if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
-			v.Attempts++
-			v.fail(d.Now(), query.Failure{Code: query.InputIsGone, Detail: "get the upload: " + err.Error()})
-			return false
-		}
-		if err != nil {
-			v.throw(inference.NoInput, "get the upload: "+err.Error())
-			return false
-		}
-		in.Data, in.URI = data, ""
+	in, err := cloud.ReadInput(ctx, d.Blobs, v.msg, d.Settings().UploadLimitKB<<10)
+	if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
+		v.Attempts++
+		v.fail(d.Now(), query.Failure{Code: query.InputIsGone, Detail: err.Error()})
+		return false
+	}
+	if err != nil {
+		v.throw(inference.NoInput, err.Error())
+		return false
 	}
 	if n := len(in.Data); n > inference.MaxInputBytes {
 		v.throw(inference.NoFunction, fmt.Sprintf("an input of %d bytes is too large for a function", n))
@@ -89,11 +85,11 @@ func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
 }
 
 // try invokes one function. It is done when no other may be tried.
-func (d *Dispatcher) try(ctx context.Context, v *invoking, offer placement.FunctionOffer) (done bool) {
-	name, startedAt := inference.FunctionName(v.msg.Model, offer.MemoryMB), d.Now()
+func (d *Dispatcher) try(ctx context.Context, v *invoking, size sizing.Size) (done bool) {
+	name, startedAt := inference.FunctionName(v.msg.Model, size.MemoryMB), d.Now()
 	inv, res, err := d.call(ctx, v, name)
 	doubt := inDoubt(err)
-	d.charge(v, offer, inv, doubt)
+	d.charge(v, size, inv, doubt)
 	switch {
 	case doubt:
 		v.throw(inference.InDoubt, fmt.Sprintf("%s: %v", name, err))
@@ -105,7 +101,7 @@ func (d *Dispatcher) try(ctx context.Context, v *invoking, offer placement.Funct
 	case err != nil:
 		v.Why = fmt.Sprintf("%s: %v", name, err)
 	case res.Error == nil:
-		v.end(d.answered(v, name, offer, inv, res, startedAt))
+		v.end(d.answered(v, name, size, inv, res, startedAt))
 		return true
 	case res.Error.Code == query.BadInput:
 		v.Attempts++
@@ -132,13 +128,13 @@ func inDoubt(err error) bool {
 }
 
 // charge reports what an invocation cost; in doubt, what it costs as a rule.
-func (d *Dispatcher) charge(v *invoking, offer placement.FunctionOffer, inv cloud.Invocation, doubt bool) {
+func (d *Dispatcher) charge(v *invoking, size sizing.Size, inv cloud.Invocation, doubt bool) {
 	usd := 0.0
 	switch {
 	case inv.BilledMS > 0:
-		usd = pricing.FunctionQueryUSD(d.Catalogue.Current().Prices, d.Arch, offer.MemoryMB, inv.BilledMS)
+		usd = pricing.FunctionQueryUSD(d.Catalogue.Current().Prices, d.Arch, size.MemoryMB, inv.BilledMS)
 	case doubt:
-		usd = offer.USD
+		usd = size.QueryUSD
 	default:
 		return
 	}
@@ -186,12 +182,12 @@ func (d *Dispatcher) countFault(v *invoking, why string) (done bool) {
 }
 
 // answered is the outcome of a query that a function answered.
-func (d *Dispatcher) answered(v *invoking, name string, offer placement.FunctionOffer, inv cloud.Invocation, res inference.Response, startedAt time.Time) query.Outcome {
+func (d *Dispatcher) answered(v *invoking, name string, size sizing.Size, inv cloud.Invocation, res inference.Response, startedAt time.Time) query.Outcome {
 	now, result := d.Now(), res.Result()
 	return query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: startedAt, Result: &result,
 		RanOn: query.Runner{Kind: query.OnFunction, Name: name, Resource: "lambda-" + d.Arch,
-			MemoryMB: offer.MemoryMB, Cold: inv.InitMS > 0, Paced: d.Paced},
+			MemoryMB: size.MemoryMB, Cold: inv.InitMS > 0, Paced: d.Paced},
 		ComputeMS: res.ComputeMS, ColdStartMS: inv.InitMS,
 		Trail: v.msg.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: name}),
 	}

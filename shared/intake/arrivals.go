@@ -7,8 +7,8 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry"
 )
 
@@ -34,8 +34,9 @@ const maxCounts = 10_000
 // arrivals counts accepted queries by second, so that the metric costs a write
 // a second and not one a query.
 type arrivals struct {
-	mu     sync.Mutex
-	counts map[arrival]demand
+	mu      sync.Mutex
+	counts  map[arrival]workload.Demand
+	written written
 }
 
 type arrival struct {
@@ -44,41 +45,38 @@ type arrival struct {
 	class  query.Class
 }
 
-// demand is what accepted queries ask for, added up.
-type demand struct {
-	queries     float64
-	workMS      float64 // of one runner
-	functionUSD float64 // if functions answered them
-	deferMS     float64 // how long they may wait for a worker, of relaxed ones
+func (a *arrivals) count(at time.Time, task string, c query.Class, d workload.Demand) {
+	a.add(map[arrival]workload.Demand{{at.Unix(), task, c}: d})
 }
 
-func (d demand) plus(o demand) demand {
-	return demand{d.queries + o.queries, d.workMS + o.workMS, d.functionUSD + o.functionUSD, d.deferMS + o.deferMS}
-}
-
-func (a *arrivals) count(at time.Time, task string, c query.Class, d demand) {
-	a.add(map[arrival]demand{{at.Unix(), task, c}: d})
-}
-
-func (a *arrivals) add(counts map[arrival]demand) {
+func (a *arrivals) add(counts map[arrival]workload.Demand) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.counts == nil {
-		a.counts = map[arrival]demand{}
+		a.counts = map[arrival]workload.Demand{}
 	}
 	for k, n := range counts {
 		if _, ok := a.counts[k]; ok || len(a.counts) < maxCounts {
-			a.counts[k] = a.counts[k].plus(n)
+			a.counts[k] = a.counts[k].Plus(n)
 		}
 	}
 }
 
-func (a *arrivals) take() map[arrival]demand {
+func (a *arrivals) take() map[arrival]workload.Demand {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	counts := a.counts
 	a.counts = nil
 	return counts
+}
+
+// wrote notes that counts are written.
+func (a *arrivals) wrote(now time.Time, counts map[arrival]workload.Demand) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range counts {
+		a.written.add(now, d.Queries)
+	}
 }
 
 // ArrivalDimensions are the dimensions of MetricArrivals for a task and class.
@@ -91,7 +89,11 @@ func ArrivalDimensions(task string, c query.Class) []string {
 // is kept for the next.
 func (s *Service) Flush(ctx context.Context) error {
 	s.limits.Flush(ctx)
-	counts := s.arrivals.take()
+	return s.put(ctx, s.arrivals.take())
+}
+
+// put writes counts, and keeps them when they cannot be written.
+func (s *Service) put(ctx context.Context, counts map[arrival]workload.Demand) error {
 	if len(counts) == 0 {
 		return nil
 	}
@@ -99,23 +101,24 @@ func (s *Service) Flush(ctx context.Context) error {
 		s.arrivals.add(counts)
 		return err
 	}
+	s.arrivals.wrote(s.Now(), counts)
 	return nil
 }
 
 // points are the counts as metrics. What queries ask for is written without
 // dimensions: it is a mean of all of them that is needed.
-func points(counts map[arrival]demand) []cloud.Point {
+func points(counts map[arrival]workload.Demand) []cloud.Point {
 	out := make([]cloud.Point, 0, len(counts))
-	seconds := map[int64]demand{}
+	seconds := map[int64]workload.Demand{}
 	for k, d := range counts {
 		out = append(out, cloud.Point{
-			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.queries,
+			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.Queries,
 		})
-		seconds[k.second] = seconds[k.second].plus(d)
+		seconds[k.second] = seconds[k.second].Plus(d)
 	}
 	for second, d := range seconds {
 		for metric, value := range map[string]float64{
-			telemetry.ArrivalWork.Name: d.workMS, telemetry.ArrivalFunctionUSD.Name: d.functionUSD, telemetry.ArrivalDefer.Name: d.deferMS,
+			telemetry.ArrivalWork.Name: d.WorkMS, telemetry.ArrivalFunctionUSD.Name: d.FunctionUSD, telemetry.ArrivalDefer.Name: d.DeferMS,
 		} {
 			if value > 0 {
 				out = append(out, cloud.Point{Metric: metric, At: time.Unix(second, 0).UTC(), Value: value})
@@ -126,21 +129,10 @@ func points(counts map[arrival]demand) []cloud.Point {
 }
 
 // asks is what one planned query asks for.
-func (s *Service) asks(p plan, set settings.Settings) demand {
-	d := demand{queries: 1}
-	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
-		d.workMS = t.MS.P50
-	}
-	if s.Arch == "" {
-		return d
-	}
-	if last, ok := rightsizing.Last(s.catalogue(), p.model, s.Arch, p.latencyMS, set.OverflowPathMS); ok {
-		d.functionUSD = last.Size.QueryUSD
-		if p.class == query.Relaxed {
-			d.deferMS = max(0, last.WarmAfterMS)
-		}
-	}
-	return d
+func (s *Service) asks(p plan, set settings.Settings) workload.Demand {
+	return workload.DemandOf(s.catalogue(), workload.Planned{
+		Model: p.model, Class: p.class, LatencyMS: p.latencyMS, InstanceType: p.pool.InstanceType, Arch: s.Arch, PathMS: set.OverflowPathMS,
+	})
 }
 
 // Run writes the arrivals every so often until ctx ends, and once more then.
@@ -161,6 +153,7 @@ func (s *Service) Run(ctx context.Context) {
 			next.Reset(flushEvery(s.Settings()))
 		case <-idle.C:
 			s.limits.Flush(ctx)
+			s.reportTallies(ctx)
 		}
 	}
 }

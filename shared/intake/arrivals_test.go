@@ -11,6 +11,7 @@ import (
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/workload"
 )
 
 // failing is metrics that cannot be written.
@@ -49,7 +50,7 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 func TestArrivalsThatCannotBeWrittenAreBounded(t *testing.T) {
 	var a arrivals
 	for i := range 2 * maxCounts {
-		a.count(start.Add(time.Duration(i)*time.Second), "digits", query.Strict, demand{queries: 1})
+		a.count(start.Add(time.Duration(i)*time.Second), "digits", query.Strict, workload.Demand{Queries: 1})
 	}
 	if n := len(a.take()); n != maxCounts {
 		t.Errorf("%d counts are kept", n)
@@ -85,7 +86,7 @@ func TestRunWritesAsOftenAsTicksAskAndAtTheEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { s.Run(ctx); close(ended) }()
-		s.arrivals.count(time.Now(), "digits", query.Strict, demand{queries: 1})
+		s.arrivals.count(time.Now(), "digits", query.Strict, workload.Demand{Queries: 1})
 		for _, n := range []int{0, 1} {
 			<-time.After(5*time.Second - time.Millisecond) // synthetic: the bubble's clock jumps
 			synctest.Wait()
@@ -93,7 +94,7 @@ func TestRunWritesAsOftenAsTicksAskAndAtTheEnd(t *testing.T) {
 				t.Errorf("%d points, want %d", got, n)
 			}
 		}
-		s.arrivals.count(time.Now(), "digits", query.Relaxed, demand{queries: 1})
+		s.arrivals.count(time.Now(), "digits", query.Relaxed, workload.Demand{Queries: 1})
 		cancel()
 		<-ended
 		if len(m.points) != 2 {

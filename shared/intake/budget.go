@@ -13,8 +13,8 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 )
 
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
@@ -45,7 +45,7 @@ func (s *Service) withLease(ctx context.Context, q *taking, c placement.Choice, 
 	if c.Route != placement.ToOverflow || q.charged && !s.invokes(q) {
 		return leased{Choice: c}, nil
 	}
-	l, err := s.limits.Take(ctx, s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.functionUSD, Hold: q.hold()})
+	l, err := s.limits.Take(ctx, s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.FunctionUSD, Hold: q.hold()})
 	switch {
 	case err == nil:
 		return leased{c, l}, nil
@@ -85,7 +85,7 @@ func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 		return false
 	}
 	boundMS := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := rightsizing.Last(catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
+	last, ok := sizing.LastResort(catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
 	if !ok {
 		return false
 	}
@@ -120,7 +120,7 @@ func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
 // time and that the rest of the hour's budget does not cover.
 func overBudget(q *taking, now time.Time) *Refusal {
 	r := refuse(OverBudget, "", "no worker has a slot in time, and a function would cost $%.8f, which what is left of the hour's budget of $%g does not cover",
-		q.asks.functionUSD, q.set.HourlyBudgetUSD)
+		q.asks.FunctionUSD, q.set.HourlyBudgetUSD)
 	r.RetryAfter = now.Truncate(time.Hour).Add(time.Hour).Sub(now)
 	return r
 }

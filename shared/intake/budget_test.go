@@ -115,7 +115,7 @@ func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
 	if err := s.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
 		t.Fatal(err)
 	}
-	s.refreshView(t.Context(), s.Service.Settings())
+	s.refreshView(t.Context())
 	s.Settle()
 }
 

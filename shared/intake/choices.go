@@ -12,18 +12,18 @@ import (
 // the catalogue stays the same.
 type choices struct {
 	making sync.Mutex // held while it is made anew
-	made   atomic.Pointer[offered]
+	made   atomic.Pointer[prepared]
 }
 
-// offered is what queries may be given to.
-type offered struct {
+// prepared is what queries may be given to.
+type prepared struct {
 	from      *profile.Catalogue
 	catalogue *profile.Catalogue // without what is retired or cannot be run
 	tables    map[string]*selection.Table
 }
 
-// offered returns what queries may be given to at this moment.
-func (s *Service) offered() *offered {
+// prepared returns what queries may be given to at this moment.
+func (s *Service) prepared() *prepared {
 	now := s.Catalogue.Current()
 	if o := s.choices.made.Load(); o != nil && o.from == now {
 		return o
@@ -33,7 +33,7 @@ func (s *Service) offered() *offered {
 	if o := s.choices.made.Load(); o != nil && o.from == now {
 		return o
 	}
-	o := &offered{from: now, catalogue: now.Offered(), tables: make(map[string]*selection.Table, len(s.Pools))}
+	o := &prepared{from: now, catalogue: now.Offered(), tables: make(map[string]*selection.Table, len(s.Pools))}
 	for _, p := range s.Pools {
 		o.tables[p.Name] = selection.NewTable(o.catalogue, s.Arch, p.InstanceType)
 	}
@@ -42,7 +42,7 @@ func (s *Service) offered() *offered {
 }
 
 // catalogue is the one that queries are chosen by at this moment.
-func (s *Service) catalogue() *profile.Catalogue { return s.offered().catalogue }
+func (s *Service) catalogue() *profile.Catalogue { return s.prepared().catalogue }
 
 // renew has the catalogue read anew, because something is asked for that is not
 // in it: it may have been added this moment. It says whether it is another now.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
@@ -54,7 +55,7 @@ func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o fee
 	} else if err != nil {
 		return fmt.Errorf("feedback on query %s: %w", id, err)
 	}
-	s.learnt.expire()
+	s.votes.Expire()
 	return nil
 }
 
@@ -85,16 +86,12 @@ func (s *Service) voted(ctx context.Context, owner, id, receipt string) (query.R
 	}, nil
 }
 
-// learnt is what feedback has taught, read from the votes now and then.
+// learnt is what feedback has taught.
 type learnt struct {
-	reading sync.Mutex // held while votes are read
-	cursor  int64      // of the votes that were read; reading holds it
+	cursor int64 // of the votes that were read; one read at a time holds it
 
-	mu       sync.Mutex
-	book     feedback.Book
-	readAt   time.Time // zero until the first read
-	expired  bool      // to be read again whatever its age
-	accuracy map[string]float64
+	mu   sync.Mutex
+	book feedback.Book
 }
 
 // readVotesEvery is how old what was learnt may be, and readVotes how many
@@ -104,37 +101,23 @@ const (
 	readVotes      = 1000
 )
 
-// expire has the votes read again soon.
-func (l *learnt) expire() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.expired = true
+// newVotes caches what selection takes for the models' accuracies, by what the
+// votes say. The first caller waits for it; later ones go on with what was learnt
+// before while it is read.
+func (s *Service) newVotes() *cache.Cache[map[string]float64] {
+	return cache.New(cache.Options[map[string]float64]{
+		Fetch: s.readLearnt, Timeout: refreshTime, Now: s.Now,
+		TTL: func(map[string]float64) time.Duration { return readVotesEvery },
+	})
 }
 
-// due tells whether the votes are to be read, and whether they never were.
-func (l *learnt) due(now time.Time) (never, due bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	never = l.readAt.IsZero()
-	return never, never || l.expired || now.Sub(l.readAt) >= readVotesEvery
-}
+// refreshLearnt has the votes that came since read, when it is time to.
+func (s *Service) refreshLearnt(ctx context.Context) { _, _ = s.votes.Get(ctx) }
 
-// refreshLearnt reads the votes that came since, when it is time to: the first
-// time its callers wait for it, later ones go on with what was learnt before.
-func (s *Service) refreshLearnt(ctx context.Context, set settings.Settings) {
-	due := func() bool { _, due := s.learnt.due(s.Now()); return due }
-	never, now := s.learnt.due(s.Now())
-	if now {
-		s.refresh(ctx, &s.learnt.reading, never, due, func(ctx context.Context) { s.readLearnt(ctx, feedbackRules(set)) })
-	}
-}
-
-// readLearnt reads the votes that came since, and learns from them.
-func (s *Service) readLearnt(ctx context.Context, rules feedback.Rules) {
-	l := &s.learnt
-	l.mu.Lock()
-	l.expired = false // a vote that comes from here on may be missed
-	l.mu.Unlock()
+// readLearnt reads the votes that came since, and learns from them. What was read
+// before an error counts.
+func (s *Service) readLearnt(ctx context.Context) (map[string]float64, error) {
+	l, rules := &s.learnt, feedbackRules(s.Settings())
 	var came []feedback.Vote
 	for {
 		votes, cursor, err := s.Votes.VotesAfter(ctx, l.cursor, readVotes)
@@ -152,8 +135,7 @@ func (s *Service) readLearnt(ctx context.Context, rules feedback.Rules) {
 	for _, v := range came {
 		l.book.Add(rules, v)
 	}
-	l.readAt = s.Now()
-	l.accuracy = l.book.Accuracy(rules, s.catalogue(), l.readAt, nil)
+	return l.book.Accuracy(rules, s.catalogue(), s.Now(), nil), nil
 }
 
 func feedbackRules(set settings.Settings) feedback.Rules {
@@ -169,15 +151,16 @@ func (s *Service) accuracies(set settings.Settings) map[string]float64 {
 	if s.Votes == nil {
 		return nil
 	}
-	s.learnt.mu.Lock()
-	defer s.learnt.mu.Unlock()
-	if len(s.learnt.accuracy) == 0 {
+	accuracy := s.votes.Peek()
+	if len(accuracy) == 0 {
 		return nil
 	}
 	if set.FeedbackSampling == "thompson" {
+		s.learnt.mu.Lock()
+		defer s.learnt.mu.Unlock()
 		return s.learnt.book.Accuracy(feedbackRules(set), s.catalogue(), s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
-	return s.learnt.accuracy
+	return accuracy
 }
 
 // pick chooses; once there are votes, a small share of the queries explores.
@@ -201,7 +184,7 @@ func (s *Service) drifted(ctx context.Context, set settings.Settings) []feedback
 	if s.Votes == nil {
 		return nil
 	}
-	s.refreshLearnt(ctx, set)
+	s.refreshLearnt(ctx)
 	s.learnt.mu.Lock()
 	defer s.learnt.mu.Unlock()
 	return s.learnt.book.Drifts(feedbackRules(set), s.catalogue(), s.Now())

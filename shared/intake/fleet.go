@@ -6,69 +6,74 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
+	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/workload"
 )
 
-// fleetView is the cached view of the pools, with an estimate a pool of the
+// fleetView is the last view of the pools, with an estimate a pool of the
 // strict work ahead that follows what was sent since.
 type fleetView struct {
-	reading sync.Mutex // held while the view is read anew
-
 	mu        sync.Mutex
-	readAt    time.Time // zero until the first read
 	view      cloud.View
-	estimates map[string]*placement.Estimate
+	estimates map[string]*workload.Estimate
 
 	catalogue profile.CatalogueSource
 }
 
 func newFleetView(pools []Pool, c profile.CatalogueSource) *fleetView {
-	f := &fleetView{estimates: make(map[string]*placement.Estimate, len(pools)), catalogue: c}
+	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), catalogue: c}
 	for _, p := range pools {
-		f.estimates[p.Name] = new(placement.Estimate)
+		f.estimates[p.Name] = new(workload.Estimate)
 	}
 	return f
 }
 
-// refreshView reads the view anew when the cached one is older than view_seconds:
-// in the background, unless there is none that its callers could go by.
-func (s *Service) refreshView(ctx context.Context, set settings.Settings) {
-	due := func() bool { _, due := s.fleet.due(s.Now(), set); return due }
-	none, now := s.fleet.due(s.Now(), set)
-	if now {
-		s.refresh(ctx, &s.fleet.reading, none, due, s.readView)
-	}
+// refreshTime bounds one read of what is cached.
+const refreshTime = 5 * time.Second
+
+// newViews caches the fleet view for view_seconds. A process that had nothing to
+// do for so long that the workers of its view count as gone waits for a new one.
+func (s *Service) newViews() *cache.Cache[cloud.View] {
+	return cache.New(cache.Options[cloud.View]{
+		Fetch: s.readView, Timeout: refreshTime, Now: s.Now,
+		TTL:    func(cloud.View) time.Duration { return s.fleet.keep(s.Settings()) },
+		MaxAge: func() time.Duration { return fleet.SilentAfter(s.Settings()) },
+	})
 }
+
+// refreshView has the view read anew when it is time to. What cannot be read
+// leaves the last view in use until it is too old.
+func (s *Service) refreshView(ctx context.Context) { _, _ = s.views.Get(ctx) }
 
 // readView reads the view.
-func (s *Service) readView(ctx context.Context) {
+func (s *Service) readView(ctx context.Context) (cloud.View, error) {
 	v, err := s.Fleet.View(ctx)
-	if err != nil {
-		if !errors.Is(err, cloud.ErrNotFound) { // none was published yet
-			s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
-		}
-		s.fleet.see(s.Now(), nil)
-		return
+	switch {
+	case errors.Is(err, cloud.ErrNotFound): // none was published yet
+		return v, nil
+	case err != nil:
+		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
+		return v, err
 	}
-	s.fleet.see(s.Now(), &v)
+	s.fleet.see(v)
+	return v, nil
 }
 
-// due tells whether the view is to be read again, and whether there is none to
-// go by: it was never read, or so long ago that its workers count as gone, in a
-// process that had nothing to do since.
-func (f *fleetView) due(now time.Time, set settings.Settings) (none, due bool) {
+// keep is for how long a view is fresh.
+func (f *fleetView) keep(set settings.Settings) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	none = f.readAt.IsZero() || now.Sub(f.readAt) > oldestView(set)
 	keepMS := set.ViewSeconds * 1000
 	if f.empty() {
 		keepMS /= eagerness
 	}
-	return none, none || now.Sub(f.readAt) >= query.Duration(keepMS)
+	return query.Duration(keepMS)
 }
 
 // eagerness is how many times as often a view without runners is read: a
@@ -85,31 +90,16 @@ func (f *fleetView) empty() bool {
 	return true
 }
 
-// see takes a view; nil when it could not be read, which is tried again after
-// view_seconds and not by every request.
-func (f *fleetView) see(now time.Time, v *cloud.View) {
+// see takes a view.
+func (f *fleetView) see(v cloud.View) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.readAt = now
-	if v == nil {
-		return
-	}
-	f.view = *v
+	f.view = v
 	for _, p := range v.Pools {
 		if e := f.estimates[p.Name]; e != nil {
 			e.See(p)
 		}
 	}
-}
-
-// missedReports is how many heartbeats old a view may be before its workers
-// count as gone: nobody looks after the fleet then, and a strict query that
-// waited for it might wait for nothing.
-const missedReports = 3
-
-// oldestView is how old a view may be to go by.
-func oldestView(set settings.Settings) time.Duration {
-	return query.Duration(missedReports * set.HeartbeatSeconds * 1000)
 }
 
 // load returns the ready runners of a pool and the strict work ahead of a
@@ -122,8 +112,8 @@ func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (run
 
 func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
 	e := f.estimates[pool]
-	if now.Sub(e.View().At) > oldestView(set) {
-		return 0, 0
+	if fleet.Silent(e.View().At, now, set) {
+		return 0, 0 // nobody looks after the fleet: who waited for it might wait for nothing
 	}
 	return e.Runners(), e.AheadMS(now)
 }

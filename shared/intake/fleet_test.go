@@ -77,12 +77,12 @@ func TestAViewThatCannotBeReadStaysUntilItIsTooOld(t *testing.T) {
 func TestStrictWorkSentCountsUntilItIsWorkedOff(t *testing.T) {
 	d := newDesk(t, nil)
 	d.publish(t, 1)
-	fits := 0 // each takes 30 ms; a budget of 100-15 ms holds two of them
+	fits := 0 // 20 ms each for those ahead, 30 ms at p99 for itself: the fourth of a budget of 100-15 ms would be late
 	for d.submit(t, request(100)).Placement == "work-strict-general" {
 		fits++
 	}
-	if fits != 2 {
-		t.Errorf("%d queries fit, want 2", fits)
+	if fits != 3 {
+		t.Errorf("%d queries fit, want 3", fits)
 	}
 	d.clock.advance(30 * time.Millisecond)
 	if rec := d.submit(t, request(100)); rec.Placement != "work-strict-general" {

@@ -19,12 +19,32 @@ func ContentTypes() []string {
 	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor, tensors.ContentType}
 }
 
-// InlineLimit is the most bytes of an input that rides in the message.
-func InlineLimit(set settings.Settings) int { return set.InlineLimitKB << 10 }
+// bodySlack is what a request's body may hold beside its input.
+const bodySlack = 64 << 10
+
+// InlineLimit is the most bytes of an input that a request itself carries: by
+// the settings, and as far as every way here takes its body.
+func (s *Service) InlineLimit(set settings.Settings) int {
+	limit := set.InlineLimitKB << 10
+	if s.BodyBytes > 0 {
+		limit = min(limit, s.BodyBytes-bodySlack)
+	}
+	return limit
+}
+
+// BodyLimit is the most bytes of a request's body that holds an input of so many
+// bytes as it is encoded there. An input that its encoding makes too large for
+// some way here is uploaded, or sent as it is.
+func (s *Service) BodyLimit(encoded int) int {
+	if s.BodyBytes > 0 {
+		return min(encoded+bodySlack, s.BodyBytes)
+	}
+	return encoded + bodySlack
+}
 
 // checkInput holds an input to the limits and to what the model takes.
 func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, m *profile.Model, set settings.Settings) error {
-	data, limit, field := in.Data, InlineLimit(set), "input.data"
+	data, limit, field := in.Data, s.InlineLimit(set), "input.data"
 	if err := checkShape(in); err != nil {
 		return err
 	}

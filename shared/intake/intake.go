@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"paragon/shared/api"
+	"paragon/shared/cache"
 	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
@@ -120,6 +121,8 @@ type Config struct {
 	Queues    Queues
 	Metrics   cloud.Metrics
 	Blobs     cloud.Blobs
+	Inputs    cloud.Inputs // keeps inputs too large for a message; nil where a message holds any
+	BodyBytes int          // the most of a request's body that every way here takes; 0 without such a bound
 	Catalogue profile.CatalogueSource
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
@@ -129,6 +132,10 @@ type Config struct {
 	// Worker is the run queue of this process; nil where it is no worker, so that
 	// nothing is answered directly but by functions.
 	Worker Worker
+	// Peers are offered what Worker has no slot for; nil offers to nobody. Addr is
+	// the address of this worker among them.
+	Peers Peers
+	Addr  string
 	// Functions answer what overflows under overflow_path=direct; nil sends it
 	// through the queue.
 	Functions Functions
@@ -136,9 +143,17 @@ type Config struct {
 	Votes cloud.Votes
 	// Counts is what this process has counted; nil counts nothing.
 	Counts *tally.Book
+	// Reports takes Counts, under ID, from a process that is no worker: a worker
+	// reports them itself. Optional.
+	Reports cloud.Reports
+	ID      string
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string
+	// MostWaiters bounds the requests that wait here for a result, three quarters
+	// of them of one caller; beyond it they get a 202. It defaults to 1,000, and
+	// below 0 none waits.
+	MostWaiters int
 	// Status adds what only the home knows to the status page. Optional.
 	Status func(context.Context) api.HomeStatus
 	Traces *tracing.Tracer  // nil traces nothing
@@ -153,13 +168,15 @@ type Service struct {
 	Config
 	choices  choices
 	fleet    *fleetView
+	views    *cache.Cache[cloud.View]
 	limits   *limits.Taker
 	waiters  waiters
+	offers   offers
 	arrivals arrivals
 	learnt   learnt
-	places   chan struct{} // bounds the samples on their way to the store
-	// background is what goes on after its request: samples on their way to the
-	// store, and reads of what is cached.
+	votes    *cache.Cache[map[string]float64] // accuracies as learnt from them
+	places   chan struct{}                    // bounds the samples on their way to the store
+	// background is what goes on after its request: samples on their way to the store.
 	background sync.WaitGroup
 }
 
@@ -180,9 +197,13 @@ func New(c Config) (*Service, error) {
 	if c.Chooser == nil {
 		c.Chooser = rules{}
 	}
+	if c.MostWaiters == 0 {
+		c.MostWaiters = mostWaiters
+	}
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
 		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now)}
-	s.offered()
+	s.views, s.votes = s.newViews(), s.newVotes()
+	s.prepared()
 	return s, nil
 }
 

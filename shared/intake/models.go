@@ -5,6 +5,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
+	"paragon/shared/core/sizing"
 )
 
 // Models lists what can be served here, in the catalogue's order.
@@ -33,15 +34,10 @@ func (s *Service) resources(c *profile.Catalogue, m *profile.Model, pool Pool) [
 			Resource: selection.Resource{Kind: query.OnWorker, Name: pool.InstanceType}, MS: t.MS, Source: t.Source,
 		})
 	}
-	sizes, _ := c.FunctionSizes(s.Arch)
-	for _, mb := range sizes.MemoryMB {
-		t, ok := c.OnFunction(m, s.Arch, mb)
-		if !ok || mb < m.MemoryMB {
-			continue
-		}
+	for _, h := range sizing.FunctionsThatHold(c, m, s.Arch) {
 		out = append(out, api.Resource{
-			Resource: selection.Resource{Kind: query.OnFunction, Name: "lambda-" + s.Arch, MemoryMB: mb},
-			MS:       t.MS, ColdMS: t.ColdMS, Source: t.Source,
+			Resource: selection.Resource{Kind: query.OnFunction, Name: "lambda-" + s.Arch, MemoryMB: h.MemoryMB},
+			MS:       h.MS, ColdMS: h.ColdMS, Source: h.Source,
 		})
 	}
 	return out

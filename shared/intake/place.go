@@ -35,7 +35,7 @@ func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
 	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
 	if to.lease != nil {
-		s.giveBack(ctx, to.lease, q.asks.functionUSD, a.Record)
+		s.giveBack(ctx, to.lease, q.asks.FunctionUSD, a.Record)
 	}
 	return a, err
 }
@@ -88,9 +88,14 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 		// in time, the pool has none for.
 		choose = func(a placement.Ask) placement.Choice { return placement.Beyond(a, q.noSlotMS) }
 	}
-	to, err := s.withLease(ctx, q, choose(q.ask), choose)
+	choice := choose(q.ask)
+	if s.reserves(q, choice) {
+		aheadMS = s.reserve(ctx, q, runners, aheadMS)
+		choice = choose(q.ask)
+	}
+	to, err := s.withLease(ctx, q, choice, choose)
 	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
-		s.fleet.sent(q.pool.Name, now, q.ask.ServiceMS)
+		s.fleet.sent(q.pool.Name, now, q.asks.WorkMS)
 	}
 	return to, err
 }
@@ -161,6 +166,10 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 	defer span.End()
 	span.Set("queue", m.Placement)
 	m.Trace = s.Traces.Carry(ctx)
+	m, err := s.handOver(ctx, m)
+	if err != nil {
+		return err
+	}
 	if err := s.Queues.Send(ctx, cloud.QueueName(m.Placement), m); err != nil {
 		return fmt.Errorf("send query %s: %w", m.ID, err)
 	}
@@ -170,13 +179,23 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 // await waits for the record of a query that was sent, and owes a 202 when it
 // does not come in time.
 func (s *Service) await(ctx context.Context, q *taking) (Answer, error) {
-	left := q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())
-	r, waited, err := s.Wait(ctx, accepted(q.m), left)
+	until := q.m.AcceptedAt.Add(q.terms.Wait)
+	first, keeps := s.keepAt(q)
+	if !keeps {
+		first = until
+	}
+	r, waited, err := s.Wait(ctx, accepted(q.m), first.Sub(s.Now()))
+	if keeps && err == nil && waited && !r.State.Terminal() {
+		if held, ok := s.keepDeadline(ctx, q); ok {
+			return s.answerWith(q, held)
+		}
+		r, waited, err = s.Wait(ctx, r, until.Sub(s.Now()))
+	}
 	if err != nil {
 		return Answer{Record: r}, err
 	}
 	if r.State.Terminal() {
-		return s.finished(q, r)
+		return s.answerWith(q, r)
 	}
 	return Answer{Record: r, Busy: !waited}, s.owe(ctx, q)
 }

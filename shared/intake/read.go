@@ -62,9 +62,12 @@ func unfinished(owner, text string, id signed.ID) query.Record {
 // returns the record that is held then.
 func (s *Service) end(ctx context.Context, r query.Record, o query.Outcome) (query.Record, error) {
 	r.State, r.Outcome = o.State, &o
-	held, _, err := s.Records.PutRecord(ctx, r)
+	held, won, err := s.Records.PutRecord(ctx, r)
 	if err != nil {
 		return r, fmt.Errorf("settle query %s as %s: %w", r.ID, o.State, err)
+	}
+	if won {
+		s.Counts.Settled(held)
 	}
 	return held, nil
 }
@@ -135,7 +138,7 @@ func (s *Service) Explain(ctx context.Context, owner, id string) (Explanation, e
 		return e, nil
 	}
 	set := s.Settings()
-	s.refreshView(ctx, set)
+	s.refreshView(ctx)
 	n := r.Need
 	n.Class, n.Constraints.LatencyMS = r.Class, query.Milliseconds(r.DeadlineAt.Sub(r.AcceptedAt))
 	ranked, err := s.Chooser.Choose(n, s.offer(pool, r.Placement == placedDirect, s.Now(), set))

@@ -7,7 +7,7 @@ import "context"
 // before is accepted all the same, and waits.
 func (s *Service) Ready(ctx context.Context, task string) bool {
 	set := s.Settings()
-	s.refreshView(ctx, set)
+	s.refreshView(ctx)
 	pool, ok := s.poolFor(task)
 	if !ok {
 		return false

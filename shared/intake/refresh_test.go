@@ -79,7 +79,8 @@ func TestTheFirstReadOutlivesItsCaller(t *testing.T) {
 	d.publish(t, 2)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	d.refreshView(gone, d.Service.Settings())
+	d.refreshView(gone)
+	d.Settle()
 	if runners, _ := d.fleet.load("general", d.clock.now(), d.Service.Settings()); runners != 2 {
 		t.Errorf("%d runners are known", runners)
 	}

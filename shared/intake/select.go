@@ -10,6 +10,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/sizing"
 )
 
 // plan is what was chosen for a query before anything is stored of it.
@@ -77,7 +78,7 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 		pathMS = directPathMS
 		runners, aheadMS = s.Worker.Load()
 	}
-	of := s.offered()
+	of := s.prepared()
 	o := selection.Offer{
 		Catalogue: of.catalogue, Table: of.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
 		PathMS: pathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
@@ -92,7 +93,7 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 	a := placement.Ask{
 		Class: p.class, BudgetMS: p.latencyMS - set.PathMS,
-		OverflowAllowed: set.MaxOverflowConcurrency > 0 && s.fitsFunction(p.model),
+		OverflowAllowed: set.MaxOverflowConcurrency > 0 && len(sizing.FunctionsThatHold(s.catalogue(), p.model, s.Arch)) > 0,
 	}
 	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
 		a.ServiceMS = t.MS.P99
@@ -100,20 +101,6 @@ func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 		a.ServiceMS = p.latencyMS // nothing is known of it there: it fills its bound
 	}
 	return a
-}
-
-// fitsFunction tells whether some inference function has the memory for a model.
-func (s *Service) fitsFunction(m *profile.Model) bool {
-	sizes, ok := s.catalogue().FunctionSizes(s.Arch)
-	if !ok {
-		return false
-	}
-	for _, mb := range sizes.MemoryMB {
-		if mb >= m.MemoryMB {
-			return true
-		}
-	}
-	return false
 }
 
 // unsatisfiable turns selection's answer that nothing keeps the bounds into a

@@ -14,7 +14,7 @@ import (
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
-	"paragon/shared/core/tally"
+	"paragon/shared/core/workload"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -52,7 +52,7 @@ type taking struct {
 	plan
 	terms Terms
 	set   settings.Settings
-	asks  demand
+	asks  workload.Demand
 	ask   placement.Ask
 	m     query.Message // without an id until it is known how it is kept
 	// noSlotMS is when this worker would have ended it, where it had no slot in time.
@@ -69,11 +69,11 @@ type taking struct {
 func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a Answer, err error) {
 	ctx, span := s.Traces.Root(ctx, "accept")
 	defer func() { annotate(span, a.Record, err); span.End() }()
-	set := s.Settings()
+	set := s.withHandOver(s.Settings(), len(r.Input.Data))
 	t.Wait = min(t.Wait, query.Duration(set.MaxWaitSeconds*1000))
-	s.refreshView(ctx, set)
+	s.refreshView(ctx)
 	if s.Votes != nil {
-		s.refreshLearnt(ctx, set)
+		s.refreshLearnt(ctx)
 	}
 	q, err := s.prepare(ctx, owner, r, t, set)
 	if err != nil {
@@ -171,6 +171,9 @@ func (s *Service) sign(m *query.Message, kind signed.Kind) error {
 func (s *Service) answer(ctx context.Context, q *taking) (Answer, error) {
 	if q.terms.Wait > 0 && s.Worker != nil {
 		a, done, err := s.onWorker(ctx, q, q.by())
+		if !done && err == nil && q.noSlotMS > 0 {
+			a, done, err = s.onPeer(ctx, q, q.by())
+		}
 		if done || err != nil {
 			return a, err
 		}
@@ -197,6 +200,14 @@ func earlier(a, b time.Time) time.Time {
 // onWorker runs a query on this process's worker if it would end in time. It is
 // not done when there is no slot, or the run failed and another may succeed.
 func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer, bool, error) {
+	return s.inRequest(ctx, q, by, s.Worker.Answer)
+}
+
+// runner runs a query that is held in its request, if it would end by a time.
+type runner func(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error)
+
+// inRequest has a query run while its caller waits, as onWorker says.
+func (s *Service) inRequest(ctx context.Context, q *taking, by time.Time, run runner) (Answer, bool, error) {
 	if err := s.sign(&q.m, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
@@ -204,10 +215,11 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 	m.Placement = placedDirect
 	waiting, cancel := context.WithDeadlineCause(ctx, time.Now().Add(q.m.AcceptedAt.Add(q.terms.Wait).Sub(s.Now())), errWaited)
 	defer cancel()
-	o, err := s.Worker.Answer(waiting, m, by)
+	o, err := run(waiting, m, by)
 	var none *schedule.NoSlot
 	switch {
 	case errors.Is(err, errWaited): // strict ones pushed it back
+	case errors.Is(err, errNoPeer):
 	case errors.As(err, &none):
 		q.noSlotMS = none.PredictedMS
 	case err != nil:
@@ -243,22 +255,18 @@ const placedDirect = "direct"
 // one is stored first: the first record under the id is the answer.
 func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer, error) {
 	if q.m.Keyed {
-		held, _, err := s.Records.PutRecord(ctx, r)
+		held, won, err := s.Records.PutRecord(ctx, r)
 		if err != nil {
 			return Answer{}, fmt.Errorf("store the answer of query %s: %w", r.ID, err)
+		}
+		if !won {
+			return s.answerWith(q, held)
 		}
 		r = held
 	} else if signed.Kept(r.ID, q.set.KeepShare) {
 		s.keep(ctx, r)
 	}
-	return s.finished(q, r)
-}
-
-// finished counts a query that has ended, and answers with it.
-func (s *Service) finished(q *taking, r query.Record) (Answer, error) {
-	if s.Counts != nil && (r.Outcome == nil || r.Outcome.RanOn.Kind != query.OnWorker) {
-		s.Counts.Ended(tally.Of(r)) // what a worker answered, that worker has counted
-	}
+	s.Counts.Settled(r)
 	return s.answerWith(q, r)
 }
 
@@ -309,7 +317,11 @@ func (s *Service) keep(ctx context.Context, r query.Record) {
 
 // Settle waits for what goes on in the background: in a process that may be
 // frozen, before a request ends.
-func (s *Service) Settle() { s.background.Wait() }
+func (s *Service) Settle() {
+	s.background.Wait()
+	s.views.Settle()
+	s.votes.Settle()
+}
 
 // candidates are every model on every resource for a query, as they stand.
 func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {

@@ -11,6 +11,11 @@ import (
 	"paragon/shared/core/query"
 )
 
+// mostWaiters bounds the requests that wait for a result in one process, so that
+// they do not use up its memory and its connections. It is no limit of a stage's:
+// in Lambda a process has one request.
+const mostWaiters = 1000
+
 // waiters counts the requests that wait for a result.
 type waiters struct {
 	mu    sync.Mutex
@@ -53,7 +58,7 @@ func (s *Service) Wait(ctx context.Context, r query.Record, wait time.Duration) 
 	if r.State.Terminal() || wait <= 0 {
 		return r, true, nil
 	}
-	if !s.waiters.enter(r.Owner, set.MaxWaiters) {
+	if !s.waiters.enter(r.Owner, s.MostWaiters) {
 		return r, false, nil
 	}
 	defer s.waiters.leave(r.Owner)

@@ -65,9 +65,10 @@ func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 }
 
 // workOf says what a message is to the run queue. A model without a service time
-// here counts as immediate.
+// here counts as immediate. One that is not loaded yet leaves its queries so much
+// less time.
 func (w *Worker) workOf(m query.Message) schedule.Work {
-	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt, Pinned: m.Pinned}
+	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt.Add(-w.loads(m.Model)), Pinned: m.Pinned}
 	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
 	catalogue := w.Catalogue.Current()
 	p, ok := catalogue.Model(m.Model)

@@ -39,12 +39,14 @@ func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (que
 // offer admits a query to the run queue, unless the worker has none to offer.
 func (w *Worker) offer(l *lease, by time.Time) (schedule.Prediction, bool) {
 	work, now := w.workOf(l.d.Message), w.Now()
+	loads := l.d.Message.DeadlineAt.Sub(work.DeadlineAt)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.serves || w.fenced {
 		return schedule.Prediction{LatestAt: now}, false
 	}
-	p, ok := w.queue.Admit(now, work, by, l)
+	p, ok := w.queue.Admit(now, work, by.Add(-loads), l)
+	p.LatestAt = p.LatestAt.Add(loads)
 	if ok {
 		_, l.wait = w.Traces.Child(l.ctx, "wait")
 		w.inRequest.Add(1)

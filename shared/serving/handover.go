@@ -7,17 +7,15 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/settle"
+	"paragon/shared/core/fleet"
 	"paragon/shared/core/query"
-	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/sizing"
 )
 
 const (
 	// rulesEvery is how often the rules of overflow are read, in views: they
 	// change with a tick.
 	rulesEvery = 5
-	// oldRules is after how many heartbeats without a view there are no rules:
-	// nobody decides any more.
-	oldRules = 3
 	// near is from when on a relaxed query stays in hand although no runner is
 	// free, so that it leaves at its moment. Nothing else that a full worker
 	// finds is held: another worker may come free.
@@ -47,8 +45,8 @@ func (w *Worker) followRules(ctx context.Context) {
 // rulesOf takes the rules of this worker's pool from a view: what the scheme
 // allows, and nothing once the hour's budget is spent.
 func (w *Worker) rulesOf(v cloud.View) rules {
-	if w.Now().Sub(v.At) > seconds(oldRules*w.Settings().HeartbeatSeconds) {
-		return rules{strict: true}
+	if fleet.Silent(v.At, w.Now(), w.Settings()) {
+		return rules{strict: true} // nobody decides any more
 	}
 	for _, p := range v.Pools {
 		if p.Name == w.Pool {
@@ -88,7 +86,7 @@ func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 		return at, by
 	}
 	bound := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := rightsizing.Last(catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
+	last, ok := sizing.LastResort(catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
 	if !ok {
 		return at, by
 	}

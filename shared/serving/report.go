@@ -10,7 +10,7 @@ import (
 )
 
 // reportAll reports at every heartbeat and after every change, until ctx ends;
-// twice a view at most, as nobody reads more. It fences the worker when the
+// once a view at most, as nobody reads more. It fences the worker when the
 // fleet orders a drain, and kills it when the fleet declared it dead. open
 // ends when the worker is fenced.
 func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
@@ -26,7 +26,7 @@ func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
 		case orders.Drain:
 			fence()
 		}
-		least := seconds(s.ViewSeconds / 2)
+		least := seconds(s.ViewSeconds)
 		if settle.Sleep(ctx, least) != nil {
 			return
 		}

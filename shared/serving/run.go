@@ -85,7 +85,9 @@ func (w *Worker) answer(r schedule.Run[*lease]) []answer.Answered {
 	if len(inputs) == 0 {
 		return out
 	}
+	ended := w.infers(r)
 	got, err := w.Answerer.Answer(w.life, r.Works[0].Model, inputs)
+	ended()
 	for i, at := range from {
 		if err != nil {
 			out[at].Err = err
@@ -98,19 +100,11 @@ func (w *Worker) answer(r schedule.Run[*lease]) []answer.Answered {
 
 // input returns a query's input, fetched if it came by reference.
 func (w *Worker) input(l *lease) (query.Input, error) {
-	in := l.d.Message.Input
-	if in.URI == "" {
-		return in, nil
-	}
-	data, err := w.Blobs.Blob(w.life, l.d.Message.Owner, in.URI, w.Settings().UploadLimitKB<<10)
+	in, err := cloud.ReadInput(w.life, w.Blobs, l.d.Message, w.Settings().UploadLimitKB<<10)
 	if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
-		return in, &answer.Fault{Code: query.InputIsGone, Err: fmt.Errorf("get the upload: %w", err)}
+		return in, &answer.Fault{Code: query.InputIsGone, Err: err}
 	}
-	if err != nil {
-		return in, fmt.Errorf("get the upload: %w", err)
-	}
-	in.Data, in.URI = data, ""
-	return in, nil
+	return in, err
 }
 
 // pace holds the runner until its profile's median service time is over, if

@@ -103,6 +103,7 @@ type Worker struct {
 	directly    int64 // of the queries admitted, those held in their requests
 	bounced     int64
 	use         use
+	inferences  map[int]inference // in the engine, by the run's ticket
 }
 
 // New makes a worker. It fails for an instance type that the catalogue does
@@ -116,10 +117,10 @@ func New(o Options) (*Worker, error) {
 	if o.Runners < 1 {
 		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
 	}
-	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{})}
+	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{}), inferences: map[int]inference{}}
 	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}
 	w.leases.held = map[string]*lease{}
-	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log,
+	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 		MaxAttempts: func() int { return o.Settings().MaxAttempts }}
 	return w, nil
 }

@@ -2,20 +2,19 @@ package simulate
 
 import (
 	"math"
-	"math/bits"
 	"time"
 
-	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
+	"paragon/shared/core/sizing"
 )
 
 // In a run that stands for a home each worker has the run queue of production,
-// and admission is its own. The balancer gives a query to the worker with the
-// fewest outstanding ones. What that one does not admit goes to a function, if
-// the class may overflow, or to the pool's work queue, from which workers take
-// it when they have room.
+// and admission is its own. What the worker that has a request does not admit is
+// offered once to a peer, and then goes to a function, if the class may overflow
+// and the stage's limit lets it, or to the pool's work queue, from which workers
+// take it when they have room.
 
 // longestHeld is the longest that a caller's request is held open for a relaxed
 // query; one that takes longer goes to the work queue.
@@ -24,9 +23,15 @@ const longestHeld = 25 * time.Second
 // admit offers a query to a worker, and places it elsewhere if that has no slot
 // for it in time.
 func (e *engine) admit(p *pool, j job) {
-	overflows := p.control.rule(j.strict) == procurement.AtBound
-	w := p.leastOutstanding()
-	if w >= 0 && (p.workers[w].free != 0 || !e.cfg.NoDefer || !overflows) {
+	overflows := p.control.rule(j.strict) == procurement.AtBound && e.mayOverflow()
+	for offer := range 2 {
+		w := e.front.requests[j.request].worker
+		if offer > 0 {
+			w = e.peerFor(p, &j)
+		}
+		if w < 0 || e.cfg.NoDefer && overflows && p.workers[w].free == 0 {
+			continue
+		}
 		if e.hold(p, w, j) {
 			e.startHeld(p, w)
 			return
@@ -37,7 +42,8 @@ func (e *engine) admit(p *pool, j job) {
 		e.overflow(p, &j, false)
 	case j.strict:
 		p.strict.push(j, p.service[j.model])
-	default:
+	default: // its caller has a 202
+		e.close(&j)
 		e.wait(p, &p.relaxed, j)
 	}
 }
@@ -45,7 +51,7 @@ func (e *engine) admit(p *pool, j job) {
 // hold puts a query into a worker's queue if it ends in time there, or if it
 // starts at once: no other worker is faster.
 func (e *engine) hold(p *pool, w int, j job) bool {
-	q, now, work := p.workers[w].queue, moment(e.now), p.work(&j)
+	q, now, work := p.workers[w].queue, moment(e.now), p.work(&j, e.overflowExtraUS())
 	by := work.DeadlineAt
 	if last := moment(j.at).Add(longestHeld); !j.strict && last.Before(by) {
 		by = last
@@ -56,13 +62,14 @@ func (e *engine) hold(p *pool, w int, j job) bool {
 		ok = true
 	}
 	if ok {
-		p.countHeld(w, &j, 1)
+		p.countHeld(&j, 1)
 	}
 	return ok
 }
 
-// work is what scheduling needs to know of a query.
-func (p *pool) work(j *job) schedule.Work {
+// work is what scheduling needs to know of a query; extraUS is by how much the
+// way to a function is longer than that to a worker.
+func (p *pool) work(j *job, extraUS int64) schedule.Work {
 	m := &p.cfg.Models[j.model]
 	w := schedule.Work{
 		Class: query.Relaxed, Model: m.Name, DeadlineAt: moment(j.deadline), P50MS: m.ServiceMS, P99MS: max(m.P99MS, m.ServiceMS),
@@ -72,30 +79,15 @@ func (p *pool) work(j *job) schedule.Work {
 		w.Class = query.Strict
 		return w
 	}
-	warm := placement.LastMoment(j.deadline, micros(m.FunctionMS), 0, false)
+	warm := sizing.LastMoment(j.deadline-extraUS, micros(m.FunctionMS), 0, false)
 	w.HandOverAt, w.HandOverBy = moment(j.handover), moment(warm)
 	return w
 }
 
-// leastOutstanding is the ready worker with the fewest queries running and
-// held; equals take turns. -1 when none is ready.
-func (p *pool) leastOutstanding() int {
-	least := -1
-	p.turn++
-	for k := range p.workers {
-		i := (p.turn + k) % len(p.workers)
-		if w := &p.workers[i]; w.state == ready && (least < 0 || w.outstanding < p.workers[least].outstanding) {
-			least = i
-		}
-	}
-	return least
-}
-
 // countHeld counts queries that come into a worker's queue, or leave it.
-func (p *pool) countHeld(w int, j *job, n int) {
+func (p *pool) countHeld(j *job, n int) {
 	p.held += n
 	p.heldU += int64(n) * p.service[j.model]
-	p.workers[w].outstanding += n
 }
 
 // startHeld starts what a worker's free runners can.
@@ -107,15 +99,9 @@ func (e *engine) startHeld(p *pool, w int) {
 			return
 		}
 		for k := range r.Items {
-			p.countHeld(w, &r.Items[k], -1)
+			p.countHeld(&r.Items[k], -1)
 		}
-		wk.outstanding += len(r.Items)
-		runner := bits.TrailingZeros64(wk.free)
-		wk.free &^= 1 << runner
-		if wk.free == 0 {
-			p.mark(w, false)
-		}
-		i := w*p.runners + runner
+		i := p.occupy(w, e.now)
 		e.runHeld(p, i, r)
 		e.agenda.push(event{at: p.slots[i].end, kind: runEnds, ref: int32(i), pool: p.id})
 	}
@@ -126,7 +112,7 @@ func (e *engine) runHeld(p *pool, i int, r schedule.Run[job]) {
 	p.integrate(e.now)
 	s := &p.slots[i]
 	s.job, s.more, s.ticket = r.Items[0], append(s.more[:0], r.Items[1:]...), r.Ticket
-	takes := e.serviceOf(p, s.job)
+	takes := s.job.service
 	if n := len(r.Items); n > 1 {
 		takes = micros(p.cfg.Models[s.job.model].BatchMS * float64(n))
 	}
@@ -139,9 +125,9 @@ func (e *engine) runHeld(p *pool, i int, r schedule.Run[job]) {
 func (e *engine) heldRunEnds(p *pool, i int) {
 	e.agenda.pop()
 	w, runner := i/p.runners, i%p.runners
+	e.billTail(p, w)
 	wk := &p.workers[w]
 	wk.queue.Done(p.slots[i].ticket, moment(e.now))
-	wk.outstanding -= 1 + len(p.slots[i].more)
 	wk.free |= 1 << runner
 	e.answerRun(p, &p.slots[i])
 	e.serve(p, w)
@@ -169,25 +155,35 @@ func (e *engine) receive(p *pool, w int, class query.Class, from *queue) {
 			return
 		}
 		if j := from.pop(p.service); !e.expired(&j) {
-			q.Add(p.work(&j), j)
-			p.countHeld(w, &j, 1)
+			q.Add(p.work(&j, e.overflowExtraUS()), j)
+			p.countHeld(&j, 1)
 		}
 	}
 }
 
 // handOverHeld sends to functions what a worker holds and would answer too
-// late, as far as its class may overflow.
+// late, as far as its class may overflow. What the stage's limit does not let
+// goes to the pool's work queues.
 func (e *engine) handOverHeld(p *pool, w int) {
 	q, now := p.workers[w].queue, moment(e.now)
 	var late []schedule.Late[job]
-	if p.control.strict == procurement.AtBound {
+	if p.control.strict == procurement.AtBound && e.mayOverflow() {
 		late = q.EvictLate(now)
 	}
-	if p.control.relaxed == procurement.AtBound {
+	if p.control.relaxed == procurement.AtBound && e.mayOverflow() {
 		late = append(late, q.EvictDue(now)...)
 	}
 	for k := range late {
-		p.countHeld(w, &late[k].Item, -1)
-		e.overflow(p, &late[k].Item, true)
+		j := &late[k].Item
+		p.countHeld(j, -1)
+		switch {
+		case e.mayOverflow():
+			e.overflow(p, j, true)
+		case j.strict:
+			p.strict.push(*j, p.service[j.model])
+		default:
+			e.close(j)
+			e.wait(p, &p.relaxed, *j)
+		}
 	}
 }

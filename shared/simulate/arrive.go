@@ -4,26 +4,53 @@ import (
 	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
-// arrive draws what the query is and places it.
+// arrive takes a query, and with the last of a request brings it.
 func (e *engine) arrive() {
-	e.turnHour()
-	draw := e.mix.Uint64()
-	p := e.pools[0]
-	if len(e.pools) > 1 {
-		p = e.pools[e.poolFor(e.mix.Float64())]
+	if e.gather() {
+		e.bring()
 	}
+}
+
+// bring sends the queries of a request to a worker, and places each.
+func (e *engine) bring() {
+	items := e.front.gathered
+	e.front.gathered = 0
+	if items == 0 {
+		return
+	}
+	e.turnHour()
+	id := int32(-1)
+	for range items {
+		draw := e.mix.Uint64()
+		p := e.pools[0]
+		if len(e.pools) > 1 {
+			p = e.pools[e.poolFor(e.mix.Float64())]
+		}
+		if id < 0 && e.cfg.Home != nil {
+			id = e.send(p, items)
+		}
+		e.take(p, draw, id)
+	}
+}
+
+// take draws what a query is and places it.
+func (e *engine) take(p *pool, draw uint64, request int32) {
 	j := e.query(p, draw)
+	j.request = request
+	j.service = e.serviceOf(p, j.model)
 	m := &p.cfg.Models[j.model]
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
-	j.handover = placement.LastMoment(j.deadline, micros(m.FunctionMS), micros(m.ColdMS), cold)
+	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if cold {
 		j.handover = max(e.now, j.handover)
 	}
 	if j.counted {
 		e.inSystem++
 		e.class(&j).Arrived++
+		e.result.LeastUSD += p.cfg.leastUSD(m, j.service, e.leastFactor)
 	}
 	p.control.count(e.now, j.strict)
 	e.place(p, j, m)
@@ -78,7 +105,7 @@ func (e *engine) wait(p *pool, q *queue, j job) {
 
 // arm puts the next hand-over of a relaxed query on the agenda.
 func (e *engine) arm(p *pool) {
-	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound {
+	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound || !e.mayOverflow() {
 		return
 	}
 	p.armed = true
@@ -88,7 +115,7 @@ func (e *engine) arm(p *pool) {
 // handOver moves the relaxed queries that no worker started to functions, at
 // the last moment at which these can keep the bound.
 func (e *engine) handOver(p *pool) {
-	for p.relaxed.n > 0 && p.relaxed.at(0).handover <= e.now && p.control.relaxed == procurement.AtBound {
+	for p.relaxed.n > 0 && p.relaxed.at(0).handover <= e.now && p.control.relaxed == procurement.AtBound && e.mayOverflow() {
 		j := p.relaxed.pop(p.service)
 		e.overflow(p, &j, true)
 	}

@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -19,20 +18,20 @@ type Served struct {
 	Inaccurate bool // it is less accurate than was asked for
 }
 
-// check refuses an ask that can not be played.
-func (a Ask) check(c *Config) error {
+// validate refuses an ask that cannot be played.
+func (a Ask) validate(c *Config) error {
 	if len(c.Pools) != 1 {
-		return fmt.Errorf("simulate: queries that ask for something are played on one pool, not %d", len(c.Pools))
+		return invalidf("queries that ask for something are played on one pool, not %d", len(c.Pools))
 	}
 	if !(a.BoundMS > c.Settings.PathMS) {
-		return fmt.Errorf("simulate: an ask's latency bound is %v ms, not above the way there of %v ms", a.BoundMS, c.Settings.PathMS)
+		return invalidf("an ask's latency bound is %v ms, not above the way there of %v ms", a.BoundMS, c.Settings.PathMS)
 	}
 	if len(a.Served) == 0 {
-		return fmt.Errorf("simulate: an ask within %v ms has no model", a.BoundMS)
+		return invalidf("an ask within %v ms has no model", a.BoundMS)
 	}
 	for _, s := range a.Served {
 		if s.Model < 0 || s.Model >= len(c.Pools[0].Models) {
-			return fmt.Errorf("simulate: an ask has model %d of %d", s.Model, len(c.Pools[0].Models))
+			return invalidf("an ask has model %d of %d", s.Model, len(c.Pools[0].Models))
 		}
 	}
 	return nil

@@ -3,9 +3,9 @@ package simulate
 import (
 	"fmt"
 
-	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/sizing"
 )
 
 // Market is what a run is priced by: a catalogue of profiles, with the models,
@@ -20,6 +20,9 @@ type Market struct {
 	FunctionMB int
 	Arch       string // of the functions
 }
+
+// What Lambda offers.
+const leastFunctionMB, mostFunctionMB = 128, 10240
 
 // Layout is how workers are grouped.
 type Layout string
@@ -36,6 +39,9 @@ func (m Market) Pools(layout Layout, strictMS float64) ([]Pool, error) {
 	in, ok := m.Catalogue.Instance(m.InstanceType)
 	if !ok {
 		return nil, fmt.Errorf("catalogue %s has no instance type %q", m.Catalogue.Name, m.InstanceType)
+	}
+	if m.FunctionMB != 0 && (m.FunctionMB < leastFunctionMB || m.FunctionMB > mostFunctionMB) {
+		return nil, invalidf("functions have %d MB, not %d to %d, or 0 for the cheapest that meets the strict bound", m.FunctionMB, leastFunctionMB, mostFunctionMB)
 	}
 	names := m.Models
 	if len(names) == 0 {
@@ -92,20 +98,9 @@ func (m Market) functionMB(pm *profile.Model, strictMS float64) (int, error) {
 	if m.FunctionMB > 0 {
 		return m.FunctionMB, nil
 	}
-	sizes, ok := m.Catalogue.FunctionSizes(m.Arch)
-	if !ok {
-		return 0, fmt.Errorf("catalogue %s has no functions of %s", m.Catalogue.Name, m.Arch)
+	sizes := sizing.RankFunctions(m.Catalogue, pm, m.Arch, strictMS, sizing.Warm)
+	if len(sizes) == 0 {
+		return 0, fmt.Errorf("no function size of catalogue %s on %s holds %s", m.Catalogue.Name, m.Arch, pm.Name)
 	}
-	var offers []placement.FunctionOffer
-	for _, mb := range sizes.MemoryMB {
-		if fn, ok := m.Catalogue.OnFunction(pm, m.Arch, mb); ok && mb >= pm.MemoryMB {
-			offers = append(offers, placement.FunctionOffer{
-				MemoryMB: mb, P95MS: fn.MS.P95, USD: pricing.FunctionQueryUSD(m.Catalogue.Prices, m.Arch, mb, fn.MS.P50),
-			})
-		}
-	}
-	if len(offers) == 0 {
-		return 0, fmt.Errorf("no function size of catalogue %s holds %s", m.Catalogue.Name, pm.Name)
-	}
-	return placement.PickFunction(offers, strictMS)[0].MemoryMB, nil
+	return sizes[0].MemoryMB, nil
 }

@@ -6,7 +6,6 @@
 package simulate
 
 import (
-	"fmt"
 	"time"
 
 	"paragon/shared/core/arrivals"
@@ -46,6 +45,17 @@ type Spot struct {
 	InterruptionsPerHour float64 // of one worker; it drains on the notice
 }
 
+// Limits bound the workers of a pool.
+type Limits struct{ MinWorkers, MaxWorkers int }
+
+// clamp is the number of workers within the limits; nil has none.
+func (l *Limits) clamp(workers int) int {
+	if l == nil {
+		return workers
+	}
+	return min(max(workers, l.MinWorkers), l.MaxWorkers)
+}
+
 // Config is one run. Every part of it is printed with the result.
 type Config struct {
 	Trace    arrivals.Trace // as it is played, scaled already
@@ -72,6 +82,9 @@ type Config struct {
 	NoDefer          bool // what may overflow does when no runner can start it at once
 	Spot             Spot
 	Seed             uint64
+	// Limits, when set, are the least and the most workers of each pool, whatever
+	// the scheme wants. A home's controller goes by its settings.
+	Limits *Limits
 	// Home, when set, makes the run stand for a home as it runs.
 	Home *Home
 
@@ -88,41 +101,6 @@ type Moment struct {
 	Snapshot procurement.Snapshot
 	Decision procurement.Decision
 	Overflow int64 // queries that went to functions so far
-}
-
-// check refuses what can not be played.
-func (c *Config) check() error {
-	switch {
-	case len(c.Pools) == 0 || c.Scheme == nil:
-		return fmt.Errorf("simulate: a run needs a pool and a scheme")
-	case !(c.Strict >= 0 && c.Strict <= 1):
-		return fmt.Errorf("simulate: the share of strict queries is %v, not 0 to 1", c.Strict)
-	case !(c.StrictMS > 0) || !(c.RelaxMS > 0):
-		return fmt.Errorf("simulate: the latency bounds are %v and %v ms, not above 0", c.StrictMS, c.RelaxMS)
-	case c.Settings.TickSeconds < 1:
-		return fmt.Errorf("simulate: a tick is %v s, not 1 or more", c.Settings.TickSeconds)
-	}
-	for _, a := range c.Asks {
-		if err := a.check(c); err != nil {
-			return err
-		}
-	}
-	if c.Home != nil {
-		if _, err := procurement.Get(c.Scheme.Name()); err != nil {
-			return fmt.Errorf("simulate: a home's controller: %w", err)
-		}
-	}
-	for _, p := range c.Pools {
-		if p.Runners < 1 || p.Runners > 64 || len(p.Models) == 0 || !(p.Share > 0) {
-			return fmt.Errorf("simulate: pool %s needs 1 to 64 runners a worker, models and a share of the arrivals", p.Name)
-		}
-		for _, m := range p.Models {
-			if !(m.ServiceMS > 0) || !(m.FunctionMS > 0) {
-				return fmt.Errorf("simulate: model %s has no service time", m.Name)
-			}
-		}
-	}
-	return nil
 }
 
 // One random stream a concern, so that another scheme meets the same arrivals

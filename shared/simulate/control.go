@@ -93,7 +93,7 @@ func (e *engine) decide(p *pool, s procurement.Snapshot) (procurement.Decision, 
 	}
 	d, state := procurement.Run(e.cfg.Scheme, moment(e.now), s, e.cfg.Settings, p.control.state)
 	p.control.state = state
-	return d, d.Workers
+	return d, e.cfg.Limits.clamp(d.Workers)
 }
 
 // snapshot is what the controller sees now: queues and workers as they are,

@@ -25,8 +25,13 @@ type engine struct {
 	shares    []float64
 	budget    [2]int64 // latency bounds less the path, relaxed and strict
 	path      int64
-	live      bool // the controller ticks
-	inSystem  int64
+	// leastFactor is the price of the cheapest worker beside one on demand.
+	leastFactor float64
+	live        bool // the controller ticks
+	inSystem    int64
+	front       front
+	// onFunctions are the queries in progress on functions, of a home.
+	onFunctions int
 	// overflowed counts all queries that went to functions.
 	overflowed int64
 	hour       *Hour
@@ -36,21 +41,15 @@ type engine struct {
 
 // Run plays one configuration.
 func Run(c Config) (Result, error) {
-	if err := c.check(); err != nil {
+	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	e, err := start(&c)
-	if err != nil {
-		return Result{}, err
-	}
+	e := start(&c)
 	e.play()
 	return e.finish(), nil
 }
 
-func start(c *Config) (*engine, error) {
-	if _, err := c.Trace.Window(c.From, c.For); err != nil {
-		return nil, err
-	}
+func start(c *Config) *engine {
 	length := c.For
 	if length == 0 || length > c.Trace.Duration()-c.From {
 		length = c.Trace.Duration() - c.From
@@ -63,13 +62,13 @@ func start(c *Config) (*engine, error) {
 	e.arrivals = newStream(c.Trace, begin, e.end, random(arrivalStream))
 	e.mix, e.noise, e.fate = random(mixStream), random(serviceStream), random(spotStream)
 	e.cut = uint64(c.Strict * (1 << 32))
-	e.path = micros(c.Settings.PathMS)
+	e.path, e.leastFactor = micros(c.Settings.PathMS), c.cheapestSpot()
 	for i, bound := range []float64{c.RelaxMS, c.StrictMS} {
 		e.budget[i] = micros(bound - c.Settings.PathMS)
 	}
 	e.now = begin
 	e.build(begin)
-	return e, nil
+	return e
 }
 
 // build makes the pools and their first workers.
@@ -109,11 +108,11 @@ func (e *engine) tickUS() int64 { return int64(e.cfg.Settings.TickSeconds) * sec
 // firstWorkers is the stated fleet, or what the first minute needs.
 func (e *engine) firstWorkers(p *pool, begin int64) int {
 	if e.cfg.Workers >= 0 {
-		return e.cfg.Workers
+		return e.cfg.Limits.clamp(e.cfg.Workers)
 	}
 	share := p.cfg.Share / e.totalShare()
 	rate := firstRate(e.cfg, time.Duration(begin)*time.Microsecond) * share
-	return int(math.Ceil(rate * p.control.serviceMS / 1000 / float64(p.runners)))
+	return e.cfg.Limits.clamp(int(math.Ceil(rate * p.control.serviceMS / 1000 / float64(p.runners))))
 }
 
 func (e *engine) totalShare() float64 {
@@ -134,7 +133,8 @@ func firstRate(c *Config, from time.Duration) float64 {
 }
 
 // play runs arrivals and events in the order of time until the arrivals end,
-// and then what is left without the controller.
+// and then what is left without the controller: what waits is started until it
+// expires, and what runs then runs to its end.
 func (e *engine) play() {
 	for {
 		at, ok := e.arrivals.peek()
@@ -148,21 +148,24 @@ func (e *engine) play() {
 		e.arrivals.next++
 		e.arrive()
 	}
-	for len(e.agenda) > 0 && e.agenda[0].at <= e.end {
-		e.happen()
-	}
-	e.now = e.end
+	e.bring() // a list that is not full
+	e.playTo(e.end)
 	e.bill()
 	e.live = false
-	last := e.end + int64(e.graceMS()*1000)
-	for len(e.agenda) > 0 && e.agenda[0].at <= last {
-		e.happen()
-	}
-	e.now = last
+	e.playTo(e.end + int64(e.graceMS()*1000))
 	for _, p := range e.pools {
 		e.sweep(p, &p.strict)
 		e.sweep(p, &p.relaxed)
 	}
+	e.playTo(math.MaxInt64)
+}
+
+// playTo handles the events up to a time, which is then.
+func (e *engine) playTo(at int64) {
+	for len(e.agenda) > 0 && e.agenda[0].at <= at {
+		e.happen()
+	}
+	e.now = at
 }
 
 // sweep ends what still waits and has expired.
@@ -198,6 +201,9 @@ func (e *engine) happen() {
 	case environmentFree:
 		e.agenda.pop()
 		e.calls.release(int(ev.ref), e.now)
+	case functionEnds:
+		e.agenda.pop()
+		e.functionEnds(ev.ref)
 	case spotNotice:
 		e.agenda.pop()
 		e.takeBack(p, ev)

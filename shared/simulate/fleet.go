@@ -60,7 +60,9 @@ func (e *engine) takeBack(p *pool, ev event) {
 	if w.generation != ev.generation || w.state != booting && w.state != ready {
 		return
 	}
-	e.result.Interrupted++
+	if e.live {
+		e.result.Interrupted++
+	}
 	e.drain(p, int(ev.ref))
 }
 
@@ -179,6 +181,17 @@ func (e *engine) chargeWorker(p *pool, us int64, spot bool) {
 	}
 	e.spend(Bill{Workers: usd})
 	e.result.VMSeconds += float64(us) / float64(second)
+}
+
+// billTail charges a worker that runs something after the last arrival, up to
+// now. It is called when a run ends.
+func (e *engine) billTail(p *pool, i int) {
+	if e.live {
+		return
+	}
+	w := &p.workers[i]
+	e.chargeWorker(p, e.now-max(w.busyFrom, e.end), w.spot)
+	w.busyFrom = e.now
 }
 
 // bill brings every pool's bill up to now.

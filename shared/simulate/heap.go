@@ -8,6 +8,7 @@ const (
 	workerBoots
 	handOver
 	environmentFree
+	functionEnds
 	spotNotice
 	tick
 )

@@ -21,6 +21,8 @@ type Home struct {
 	// 0 means vm_boot_seconds.
 	BootSeconds float64
 	GroupMax    int // of each pool's group; 0 means no bound
+	// ListItems is how many queries come in one request; 0 and 1 mean one.
+	ListItems int
 }
 
 // manyWorkers stands for a group without a bound.
@@ -87,7 +89,7 @@ func (e *engine) decideAtHome(p *pool, s procurement.Snapshot) (procurement.Deci
 	}
 	h.before, h.desired = after, r.Action.To
 	d := procurement.Decision{
-		Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
+		Outcome: r.Outcome, Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
 		PeakToMedian: r.PeakToMedian, Dynamic: r.Dynamic, StaticSeconds: r.StaticSeconds,
 	}
 	return d, r.Action.To

@@ -115,7 +115,7 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 		overflow, missedBy float64 // shares of the strict queries: at least and at most
 	}{{"mixed", 0.4, 0.01}, {"reactive", 0, 1}} {
 		set := settings.Defaults()
-		set.MaxWorkers = 3
+		set.MaxWorkers, set.MaxOverflowConcurrency = 3, 100
 		r := run(t, simulate.Config{
 			Trace: trace, Scheme: must(procurement.Get(tc.scheme)), Settings: set, Strict: 1, StrictMS: 1000, RelaxMS: 10000, MetricDelay: 3 * time.Second,
 			Workers: 3, Warmup: time.Minute, From: time.Minute, Seed: 1, Home: &simulate.Home{},

@@ -24,10 +24,11 @@ type worker struct {
 	free       uint64 // runners, as bits
 	billedFrom int64
 	idleFrom   int64
+	busyFrom   int64 // since when a runner runs, or up to when the tail is billed
 
 	// In a run that stands for a home:
-	queue       *schedule.Queue[job]
-	outstanding int // queries running and held
+	queue *schedule.Queue[job]
+	sent  [balancers]int // requests that are not answered, by balancer
 }
 
 // slot is one runner and what it runs.
@@ -57,6 +58,9 @@ type pool struct {
 	held  int   // queries in workers' queues
 	heldU int64 // and their service time, in microseconds
 	turn  int   // where the balancer begins to compare
+
+	reported   []int // free runners less what waits, by worker, as the others know it
+	reportedAt int64
 
 	running   int   // runs in progress
 	endSum    int64 // of when they end
@@ -102,6 +106,20 @@ func (p *pool) freeWorker() int {
 		}
 	}
 	return -1
+}
+
+// occupy takes a free runner of a worker and returns its slot.
+func (p *pool) occupy(w int, now int64) int {
+	wk := &p.workers[w]
+	if wk.free == p.all {
+		wk.busyFrom = now
+	}
+	runner := bits.TrailingZeros64(wk.free)
+	wk.free &^= 1 << runner
+	if wk.free == 0 {
+		p.mark(w, false)
+	}
+	return w*p.runners + runner
 }
 
 func (p *pool) mark(i int, free bool) {

@@ -5,7 +5,9 @@ type job struct {
 	at       int64 // arrival
 	deadline int64 // the latest end that keeps its bound
 	handover int64 // the latest moment at which a function can still keep it
+	service  int64 // how long it takes on a runner, alone
 	model    int32
+	request  int32 // of the front; -1 when its part in it has ended
 	strict   bool
 	counted  bool
 }

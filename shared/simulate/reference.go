@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -11,20 +10,14 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// BoundUSD is what no schedule of these queries can beat: machines start free
-// and at once and are paid by the runner and the microsecond, and every query
-// is deferred, within its bound, until it fits. Then a query costs its share
-// of a worker that is never idle, or a warm call, whichever is less. The
-// machinery's price is on top. It takes the queries that a run has counted.
+// BoundUSD is what no schedule that answers the queries of a run can beat:
+// machines start free and at once and are paid by the runner and the
+// microsecond, and every query is deferred, within its bound, until it fits.
+// Then a query costs its share of a worker that is never idle, or a warm call,
+// whichever is less, and on top the least that machinery takes for an answer.
 func BoundUSD(c *Config, r Result) float64 {
-	sum, share := 0.0, 0.0
-	for i := range c.Pools {
-		p := &c.Pools[i]
-		mean := c.mean(p, false, func(m *Model, _ float64) float64 { return p.leastUSD(m, c.cheapestSpot()) })
-		sum += p.Share * mean
-		share += p.Share
-	}
-	return float64(r.Arrived()) * (sum/share + c.Machinery.DirectUSD)
+	m := c.Machinery
+	return r.LeastUSD + float64(r.Arrived())*min(m.DirectUSD, m.OverflowUSD, m.AsyncUSD)
 }
 
 // PriceRatio is what a mean query costs on a function beside its share of a
@@ -35,17 +28,18 @@ func PriceRatio(c *Config) float64 {
 	return ctl.priceRatio()
 }
 
-// leastUSD is the least that a query of a model can cost.
-func (p *Pool) leastUSD(m *Model, priceFactor float64) float64 {
-	service := m.ServiceMS
+// leastUSD is the least that a query of a model can cost that takes service
+// microseconds on a runner, alone.
+func (p *Pool) leastUSD(m *Model, service int64, priceFactor float64) float64 {
+	least := float64(service)
 	if m.BatchMax > 1 {
-		service = min(service, m.BatchMS)
+		least = min(least, m.BatchMS*1000)
 	}
-	return min(m.USD, p.USDPerHour*priceFactor/float64(p.Runners)/3600*service/1000)
+	return min(m.USD, p.USDPerHour*priceFactor/float64(p.Runners)/3600*least/float64(second))
 }
 
 func (c *Config) cheapestSpot() float64 {
-	if c.Spot.Share > 0 && c.Spot.PriceFactor > 0 {
+	if c.Spot.Share > 0 {
 		return min(1, c.Spot.PriceFactor)
 	}
 	return 1
@@ -68,13 +62,17 @@ var (
 // costs is what a schedule that exists costs. Its result names no least cost.
 func Clairvoyant(c Config) (Result, error) {
 	if len(c.Pools) != 1 {
-		return Result{}, fmt.Errorf("simulate: the clairvoyant plans for one pool, not %d", len(c.Pools))
+		return Result{}, invalidf("the clairvoyant plans for one pool, not %d", len(c.Pools))
+	}
+	c.Scheme, c.Home = &plan{}, nil // no controller and no guard stand before a plan
+	if err := c.Validate(); err != nil {
+		return Result{}, err
 	}
 	c.MetricDelay, c.Watch = 0, nil
 	plans := c.plans()
 	var best Result
 	for _, p := range plans[:c.playedPlans()] {
-		c.Scheme, c.Home = p, nil // no controller and no guard stand before a plan
+		c.Scheme = p
 		c.Settings.TickSeconds = p.step.Seconds()
 		r, err := Run(c)
 		if err != nil {

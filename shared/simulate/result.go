@@ -53,6 +53,7 @@ type Result struct {
 	Launched        int64   // workers
 	Interrupted     int64   // spot workers taken back
 	StartWorkers    int     // when counting started
+	LeastUSD        float64 // what workers and functions take at least for the queries that arrived
 	InSystem        int64   // neither answered nor expired at the end
 	Hours           []Hour
 	PriceRatio      float64 // of a function's query to a busy worker's

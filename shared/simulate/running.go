@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"math"
-	"math/bits"
 	"time"
 
 	"paragon/shared/core/procurement"
@@ -11,13 +10,7 @@ import (
 
 // run starts a query on a worker that has a free runner.
 func (e *engine) run(p *pool, w int, j job) {
-	wk := &p.workers[w]
-	r := bits.TrailingZeros64(wk.free)
-	wk.free &^= 1 << r
-	if wk.free == 0 {
-		p.mark(w, false)
-	}
-	i := w*p.runners + r
+	i := p.occupy(w, e.now)
 	end := e.begin(p, i, j)
 	e.agenda.push(event{at: end, kind: runEnds, ref: int32(i), pool: p.id})
 }
@@ -27,7 +20,7 @@ func (e *engine) run(p *pool, w int, j job) {
 func (e *engine) begin(p *pool, i int, j job) int64 {
 	p.integrate(e.now)
 	s := &p.slots[i]
-	s.job, s.end = j, e.now+e.serviceOf(p, j)
+	s.job, s.end = j, e.now+j.service
 	if most := p.cfg.Models[j.model].BatchMax; most > 1 {
 		s.end = e.now + e.batch(p, s, most)
 	}
@@ -36,12 +29,13 @@ func (e *engine) begin(p *pool, i int, j job) int64 {
 	return s.end
 }
 
-// serviceOf is how long a run takes: the p50, or a lognormal draw through p50
-// and p99.
-func (e *engine) serviceOf(p *pool, j job) int64 {
-	m := &p.cfg.Models[j.model]
+// serviceOf draws how long a query of a model takes on a runner: the p50, or a
+// lognormal draw through p50 and p99. It is drawn on arrival, so that every
+// schedule meets the same queries.
+func (e *engine) serviceOf(p *pool, model int32) int64 {
+	m := &p.cfg.Models[model]
 	if m.P99MS <= m.ServiceMS {
-		return p.service[j.model]
+		return p.service[model]
 	}
 	sigma := math.Log(m.P99MS/m.ServiceMS) / 2.3263
 	return max(1, micros(m.ServiceMS*math.Exp(sigma*e.noise.NormFloat64())))
@@ -63,7 +57,7 @@ func (e *engine) batch(p *pool, s *slot, most int) int64 {
 		s.more = append(s.more, q.pop(p.service))
 	}
 	if len(s.more) == 0 {
-		return p.service[s.job.model]
+		return s.job.service
 	}
 	return micros(m.BatchMS * float64(len(s.more)+1))
 }
@@ -75,8 +69,9 @@ func (e *engine) runEnds(p *pool, ev event) {
 		e.heldRunEnds(p, i)
 		return
 	}
-	e.answerRun(p, &p.slots[i])
 	w := i / p.runners
+	e.billTail(p, w)
+	e.answerRun(p, &p.slots[i])
 	if p.workers[w].state == ready {
 		if j, ok := e.next(p); ok {
 			e.agenda.replace(event{at: e.begin(p, i, j), kind: runEnds, ref: ev.ref, pool: p.id})
@@ -145,6 +140,7 @@ func (e *engine) expired(j *job) bool {
 	if e.now < j.at+query.ExpiresAt(accepted, bound).Sub(accepted).Microseconds() {
 		return false
 	}
+	e.close(j)
 	if j.counted {
 		c := e.class(j)
 		c.Expired++
@@ -156,6 +152,7 @@ func (e *engine) expired(j *job) bool {
 
 // answered counts a query that a worker has answered now.
 func (e *engine) answered(j *job) {
+	e.close(j)
 	if !j.counted {
 		return
 	}
@@ -194,6 +191,11 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	}
 	if e.calls.coldStarts {
 		e.agenda.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
+	}
+	if e.cfg.Home != nil {
+		end += e.overflowExtraUS()
+		e.onFunctions++
+		e.agenda.push(event{at: end, kind: functionEnds, ref: j.request, pool: p.id})
 	}
 	if !j.counted {
 		return

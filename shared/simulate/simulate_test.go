@@ -87,34 +87,11 @@ func checkInvariants(t failer, r simulate.Result) {
 	}
 }
 
-// checkBound: a long run costs no less than the bound.
+// checkBound: a run that answers all of its queries costs no less than the bound.
 func checkBound(t failer, c simulate.Config, r simulate.Result) {
-	if bound := simulate.BoundUSD(&c, r); r.InSystem == 0 && r.Strict.Expired+r.Relaxed.Expired == 0 && r.Bill.Total() < bound {
-		t.Errorf("$%v is below the bound of $%v", r.Bill.Total(), bound)
-	}
-}
-
-// quiet is how long nothing arrives at the end of a short run, so that what is
-// in time is answered, and billed, before the run ends: longer than any bound.
-const quiet = 40
-
-// checkShortBound: a short run with a quiet end in which all is in time costs no
-// less than the bound of as many queries of the cheapest model. The mix is that
-// of a few draws, and the bound is for the mean.
-func checkShortBound(t failer, c simulate.Config, r simulate.Result) {
-	if r.Strict.Missed+r.Relaxed.Missed > 0 {
-		return
-	}
-	bound := math.Inf(1)
-	for _, p := range c.Pools {
-		for i := range p.Models {
-			one, alone := c, p
-			alone.Models = p.Models[i : i+1]
-			one.Asks, one.Pools = nil, []simulate.Pool{alone}
-			bound = min(bound, simulate.BoundUSD(&one, r))
-		}
-	}
-	if r.Bill.Total() < bound {
+	const rounding = 1e-9 // of sums of as many numbers as there are queries
+	answered := r.InSystem == 0 && r.Strict.Expired+r.Relaxed.Expired == 0
+	if bound := simulate.BoundUSD(&c, r); answered && r.Bill.Total() < bound*(1-rounding) {
 		t.Errorf("$%v is below the bound of $%v", r.Bill.Total(), bound)
 	}
 }
@@ -138,7 +115,7 @@ func TestEverySchemeKeepsTheInvariants(t *testing.T) {
 func TestInvariantsHoldForAnyConfiguration(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		counts := rapid.SliceOfN(rapid.Float64Range(0, 60), 30, 240).Draw(rt, "counts")
-		c := config(rapid.SampledFrom(procurement.All()).Draw(rt, "scheme"), arrivals.Trace{Step: time.Second, Counts: append(counts, make([]float64, quiet)...)})
+		c := config(rapid.SampledFrom(procurement.All()).Draw(rt, "scheme"), arrivals.Trace{Step: time.Second, Counts: counts})
 		c.Pools[0].Runners = rapid.IntRange(1, 8).Draw(rt, "runners")
 		c.Pools[0].Models[0].BatchMax = rapid.IntRange(0, 8).Draw(rt, "batch")
 		c.Pools[0].Models[0].BatchMS = 40
@@ -162,7 +139,7 @@ func TestInvariantsHoldForAnyConfiguration(t *testing.T) {
 			rt.Fatal(err)
 		}
 		checkInvariants(rt, r)
-		checkShortBound(rt, c, r)
+		checkBound(rt, c, r)
 		if r.InSystem != 0 {
 			rt.Errorf("%d queries never ended", r.InSystem)
 		}
@@ -247,8 +224,9 @@ func TestASchemeThatNeverActsChangesNothing(t *testing.T) {
 	if got.Strict != want.Strict || got.Relaxed != want.Relaxed || math.Abs(got.Bill.Total()-want.Bill.Total()) > 1e-9 {
 		t.Errorf("%+v, with another tick %+v", want, got)
 	}
-	if bill := 8 * 0.085 * 0.25; math.Abs(want.Bill.Workers-bill) > 1e-9 {
-		t.Errorf("eight workers for a quarter of an hour cost $%v, want $%v", want.Bill.Workers, bill)
+	bill, tail := 8*0.085*0.25, 8*0.085/60 // what is left at the end takes less than a minute
+	if want.Bill.Workers < bill-1e-9 || want.Bill.Workers > bill+tail {
+		t.Errorf("eight workers for a quarter of an hour cost $%v, want $%v and at most $%v more", want.Bill.Workers, bill, tail)
 	}
 	if want.Bill.Functions != 0 {
 		t.Error("functions were paid though nothing may overflow")
@@ -303,25 +281,6 @@ func TestWarmupIsNeitherCountedNorBilled(t *testing.T) {
 	}
 	if most := 30 * 0.085 / 12; r.Bill.Workers > most {
 		t.Errorf("five minutes cost $%v of workers", r.Bill.Workers)
-	}
-}
-
-func TestRunRefuses(t *testing.T) {
-	for _, spoil := range []func(*simulate.Config){
-		func(c *simulate.Config) { c.Pools = nil },
-		func(c *simulate.Config) { c.Scheme = nil },
-		func(c *simulate.Config) { c.Strict = math.NaN() },
-		func(c *simulate.Config) { c.StrictMS = 0 },
-		func(c *simulate.Config) { c.Settings.TickSeconds = 0 },
-		func(c *simulate.Config) { c.Pools[0].Runners = 0 },
-		func(c *simulate.Config) { c.Pools[0].Models[0].ServiceMS = 0 },
-		func(c *simulate.Config) { c.From = 24 * time.Hour },
-	} {
-		c := config(must(procurement.Get("mixed")), generated(t, "constant", 1))
-		spoil(&c)
-		if _, err := simulate.Run(c); err == nil {
-			t.Error("a configuration that can not be played was played")
-		}
 	}
 }
 

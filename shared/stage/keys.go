@@ -1,5 +1,6 @@
 // Package stage is the wiring that functions, workers and the one-machine server
-// share: what they read from the environment and how they serve requests.
+// share: what they read from the environment, which platform they connect to,
+// and how intake and dispatcher are assembled of that.
 package stage
 
 import (

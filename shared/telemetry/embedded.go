@@ -44,18 +44,16 @@ type logged struct {
 
 // Put implements cloud.Metrics.
 func (l *logged) Put(ctx context.Context, points ...cloud.Point) error {
-	var called []cloud.Point
-	lines := map[string][]cloud.Point{} // of one moment and one set of dimensions
+	var called, written []cloud.Point
 	for _, p := range points {
-		if _, ok := l.known[p.Metric]; !ok {
+		if _, ok := l.known[p.Metric]; ok {
+			written = append(written, p)
+		} else {
 			called = append(called, p)
-			continue
 		}
-		key := fmt.Sprint(p.At.UnixMilli(), "\x1f", strings.Join(p.Dimensions, "\x1f"))
-		lines[key] = append(lines[key], p)
 	}
-	for _, key := range slices.Sorted(maps.Keys(lines)) {
-		if err := l.write(lines[key]); err != nil {
+	for _, line := range linesOf(written) {
+		if err := l.write(line); err != nil {
 			return err
 		}
 	}
@@ -65,8 +63,43 @@ func (l *logged) Put(ctx context.Context, points ...cloud.Point) error {
 	return l.Metrics.Put(ctx, called...)
 }
 
-func (l *logged) write(points []cloud.Point) error {
-	raw, err := json.Marshal(l.line(points))
+// group are points of one moment and one set of dimensions.
+type group []cloud.Point
+
+// linesOf sorts points into lines of the log. What has no dimensions shares the
+// line of something of the same moment that has some: a line is paid by its size,
+// and half of that is the same in each.
+func linesOf(points []cloud.Point) (lines [][]group) {
+	groups := map[string]group{}
+	for _, p := range points {
+		key := fmt.Sprint(p.At.UnixMilli(), "\x1f", strings.Join(p.Dimensions, "\x1f"))
+		groups[key] = append(groups[key], p)
+	}
+	for _, key := range slices.Sorted(maps.Keys(groups)) { // without dimensions first
+		g := groups[key]
+		if last := len(lines) - 1; last >= 0 && joins(lines[last], g) {
+			lines[last] = append(lines[last], g)
+		} else {
+			lines = append(lines, []group{g})
+		}
+	}
+	return lines
+}
+
+// joins tells whether a group may stand in a line: one that is alone there, of the
+// same moment, without dimensions and without a metric that both have.
+func joins(line []group, g group) bool {
+	first := line[0][0]
+	if len(line) > 1 || len(first.Dimensions) > 0 || first.At.UnixMilli() != g[0].At.UnixMilli() {
+		return false
+	}
+	return !slices.ContainsFunc(line[0], func(p cloud.Point) bool {
+		return slices.ContainsFunc(g, func(o cloud.Point) bool { return o.Metric == p.Metric })
+	})
+}
+
+func (l *logged) write(line []group) error {
+	raw, err := json.Marshal(l.line(line))
 	if err == nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -88,31 +121,39 @@ type definition struct {
 // units are CloudWatch's names for ours; anything else has none.
 var units = map[string]string{"ms": "Milliseconds", "workers": "Count"}
 
-// line is what is logged of points that share their moment and dimensions: each
-// metric's values, and where they are to be found.
-func (l *logged) line(points []cloud.Point) map[string]any {
+// directive is what CloudWatch is told of the metrics of one set of dimensions.
+type directive struct {
+	Namespace  string
+	Dimensions [][]string
+	Metrics    []definition
+}
+
+// line is what is logged of groups of one moment: each metric's values, and where
+// they are to be found.
+func (l *logged) line(groups []group) map[string]any {
 	out := map[string]any{l.StageDimension: l.Stage}
-	names := []string{l.StageDimension}
-	for _, d := range points[0].Dimensions {
-		name, value, _ := strings.Cut(d, "=")
-		out[name] = cmp.Or(value, "-")
-		names = append(names, name)
-	}
-	values := map[string][]float64{}
-	for _, p := range points {
-		values[p.Metric] = append(values[p.Metric], p.Value)
-	}
-	var metrics []definition
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		out[name] = values[name]
-		if len(values[name]) == 1 {
-			out[name] = values[name][0]
+	var directives []directive
+	for _, g := range groups {
+		names := []string{l.StageDimension}
+		for _, d := range g[0].Dimensions {
+			name, value, _ := strings.Cut(d, "=")
+			out[name] = cmp.Or(value, "-")
+			names = append(names, name)
 		}
-		metrics = append(metrics, definition{name, units[l.known[name].Unit], 1})
+		values := map[string][]float64{}
+		for _, p := range g {
+			values[p.Metric] = append(values[p.Metric], p.Value)
+		}
+		d := directive{Namespace: l.Namespace, Dimensions: [][]string{names}}
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			out[name] = values[name]
+			if len(values[name]) == 1 {
+				out[name] = values[name][0]
+			}
+			d.Metrics = append(d.Metrics, definition{name, units[l.known[name].Unit], 1})
+		}
+		directives = append(directives, d)
 	}
-	out["_aws"] = map[string]any{
-		"Timestamp":         points[0].At.UnixMilli(),
-		"CloudWatchMetrics": []map[string]any{{"Namespace": l.Namespace, "Dimensions": [][]string{names}, "Metrics": metrics}},
-	}
+	out["_aws"] = map[string]any{"Timestamp": groups[0][0].At.UnixMilli(), "CloudWatchMetrics": directives}
 	return out
 }

@@ -136,20 +136,23 @@ func TestLogged(t *testing.T) {
 	}
 	pool := telemetry.PoolOf("general")
 	err := m.Put(t.Context(), point(telemetry.Ready, 3, pool...), point(telemetry.Pulse, 1), point(telemetry.TickMS, 12.5, pool...),
-		point(telemetry.FunctionUSD, 1e-6), point(telemetry.FunctionUSD, 2e-6), point(telemetry.Arrivals, 4, telemetry.TaskClass("a", "strict")...))
+		point(telemetry.FunctionUSD, 1e-6), point(telemetry.FunctionUSD, 2e-6), point(telemetry.Arrivals, 4, telemetry.TaskClass("a", "strict")...),
+		cloud.Point{Metric: telemetry.FunctionUSD.Name, At: at.Add(time.Second), Value: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(put.points) != 1 || put.points[0].Metric != telemetry.Pulse.Name {
 		t.Errorf("put %+v", put.points)
 	}
+	functions := directive([]any{"stage"}, map[string]any{"Name": "function_usd", "StorageResolution": 1.0})
 	want := []map[string]any{
-		document(map[string]any{"function_usd": []any{1e-6, 2e-6}}, []any{"stage"}, map[string]any{"Name": "function_usd", "StorageResolution": 1.0}),
-		document(map[string]any{"pool": "general", "workers_ready": 3.0, "tick_ms": 12.5}, []any{"stage", "pool"},
-			map[string]any{"Name": "tick_ms", "Unit": "Milliseconds", "StorageResolution": 1.0},
-			map[string]any{"Name": "workers_ready", "Unit": "Count", "StorageResolution": 1.0}),
-		document(map[string]any{"task": "a", "class": "strict", "arrivals": 4.0}, []any{"stage", "task", "class"},
-			map[string]any{"Name": "arrivals", "StorageResolution": 1.0}),
+		document(at, map[string]any{"function_usd": []any{1e-6, 2e-6}, "pool": "general", "workers_ready": 3.0, "tick_ms": 12.5}, functions,
+			directive([]any{"stage", "pool"},
+				map[string]any{"Name": "tick_ms", "Unit": "Milliseconds", "StorageResolution": 1.0},
+				map[string]any{"Name": "workers_ready", "Unit": "Count", "StorageResolution": 1.0})),
+		document(at, map[string]any{"task": "a", "class": "strict", "arrivals": 4.0},
+			directive([]any{"stage", "task", "class"}, map[string]any{"Name": "arrivals", "StorageResolution": 1.0})),
+		document(at.Add(time.Second), map[string]any{"function_usd": 3.0}, functions),
 	}
 	var got []map[string]any
 	for line := range strings.Lines(log.String()) {
@@ -165,11 +168,15 @@ func TestLogged(t *testing.T) {
 }
 
 // document is a line of the log as CloudWatch wants it.
-func document(values map[string]any, dimensions []any, metrics ...any) map[string]any {
+func document(at time.Time, values map[string]any, directives ...any) map[string]any {
 	values["stage"] = "prod"
-	values["_aws"] = map[string]any{"Timestamp": 1700000000123.0, "CloudWatchMetrics": []any{
-		map[string]any{"Namespace": "Paragon", "Dimensions": []any{dimensions}, "Metrics": metrics}}}
+	values["_aws"] = map[string]any{"Timestamp": float64(at.UnixMilli()), "CloudWatchMetrics": directives}
 	return values
+}
+
+// directive names the metrics of one set of dimensions.
+func directive(dimensions []any, metrics ...any) any {
+	return map[string]any{"Namespace": "Paragon", "Dimensions": []any{dimensions}, "Metrics": metrics}
 }
 
 // puts are the points that were put.

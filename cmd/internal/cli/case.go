@@ -11,10 +11,12 @@ import (
 	"paragon/profiles/schema"
 	"paragon/shared/core/arrivals"
 	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
 	"paragon/shared/simulate"
 	"paragon/shared/simulate/comparison"
 )
+
+// ofCatalogue is the memory of functions that was not given.
+const ofCatalogue = -1
 
 // CaseFlags are what a simulated case is made from besides its arrivals: a
 // market, the schemes, and what the simulation assumes.
@@ -26,6 +28,10 @@ type CaseFlags struct {
 	Scale             float64
 	StrictShare       float64
 	Seed              uint64
+	// AsHome plays the schemes as a home runs them, not by definition.
+	AsHome bool
+	// ListItems is how many queries come in one request, as a home.
+	ListItems int
 
 	instance                       string
 	superpose, workers, functionMB int
@@ -57,7 +63,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.keepAlive, "keep-alive-seconds", 600, "for which a function's environment stays warm")
 	fs.StringVar(&f.Layout, "layout", string(simulate.Shared), "pools: shared or per_model")
 	fs.StringVar(&f.instance, "instance", "", "instance type of the workers (default the catalogue's)")
-	fs.IntVar(&f.functionMB, "function-mb", -1, "memory of the functions; 0 takes the cheapest that meets the strict bound (default the catalogue's)")
+	fs.IntVar(&f.functionMB, "function-mb", ofCatalogue, "memory of the functions; 0 takes the cheapest that meets the strict bound (default the catalogue's)")
 	fs.IntVar(&f.workers, "workers", -1, "workers at the start; -1: as many as the first minute needs")
 	fs.Float64Var(&f.spot.Share, "spot-share", 0, "share of the workers that are spot instances")
 	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance beside on demand")
@@ -70,12 +76,12 @@ func (f *CaseFlags) Check() error {
 	switch {
 	case !(f.Scale > 0 && f.Scale <= 1e6):
 		return Usagef("--scale is above 0 and at most 1000000")
-	case f.superpose > 1 && f.Scale != 1:
+	case f.superpose != 1 && f.Scale != 1:
 		return Usagef("give --scale or --superpose, and not both")
 	case !(f.StrictShare >= 0 && f.StrictShare <= 1):
 		return Usagef("--strict-share is a share, 0 to 1")
-	case !(f.strictMS > 0) || !(f.relaxedMS > 0):
-		return Usagef("--strict-ms and --relaxed-ms are above 0")
+	case f.workers < -1:
+		return Usagef("--workers is -1, for as many as the first minute needs, or 0 and more")
 	case !(f.delay >= 0 && f.delay <= 3600):
 		return Usagef("--metric-delay-seconds is 0 to 3600")
 	case !slices.Contains(simulate.MarketNames(), f.Catalogue):
@@ -104,21 +110,35 @@ func (f *CaseFlags) Chosen() ([]procurement.Scheme, error) {
 	return out, nil
 }
 
-// tunables are the settings that were given, over the defaults.
-func (f *CaseFlags) tunables() (settings.Settings, error) {
+// values are the settings that were given, by name.
+func (f *CaseFlags) values() (map[string]string, error) {
 	raw := map[string]string{"vm_boot_seconds": fmt.Sprint(f.boot), "tick_seconds": fmt.Sprint(f.tick)}
 	for _, kv := range f.set {
 		name, value, ok := strings.Cut(kv, "=")
 		if !ok {
-			return settings.Settings{}, Usagef("--set takes NAME=VALUE, not %q", kv)
+			return nil, Usagef("--set takes NAME=VALUE, not %q", kv)
 		}
 		raw[strings.TrimSpace(name)] = value
 	}
-	s, err := settings.Parse(raw)
+	return raw, nil
+}
+
+// setSettings sets the settings of a case, by definition or as a home.
+func (f *CaseFlags) setSettings(c *comparison.Case) error {
+	values, err := f.values()
 	if err != nil {
-		return s, Usagef("%v", err)
+		return err
 	}
-	return s, nil
+	if f.AsHome {
+		c.Home = &simulate.Home{ListItems: f.ListItems}
+		c.Settings, err = simulate.HomeSettings(values)
+		return err
+	}
+	if f.ListItems > 1 {
+		return Usagef("--list-items goes with --as-stage")
+	}
+	c.Settings, c.Limits, err = simulate.Settings(values)
+	return err
 }
 
 // Market is the catalogue that was named, with what was changed of it.
@@ -143,7 +163,7 @@ func (f *CaseFlags) Market(name string) (simulate.Market, error) {
 	if f.instance != "" {
 		m.InstanceType = f.instance
 	}
-	if f.functionMB >= 0 {
+	if f.functionMB != ofCatalogue {
 		m.FunctionMB = f.functionMB
 	}
 	return m, nil
@@ -151,7 +171,7 @@ func (f *CaseFlags) Market(name string) (simulate.Market, error) {
 
 // Scaled brings a trace to its scale and says how.
 func (f *CaseFlags) Scaled(t arrivals.Trace) (arrivals.Trace, string, error) {
-	if f.superpose > 1 {
+	if f.superpose != 1 {
 		out, err := t.Superposed(f.superpose)
 		if err != nil {
 			return out, "", Usagef("%v", err)
@@ -168,7 +188,7 @@ func (f *CaseFlags) Case(name string, t arrivals.Trace, scaling, market string) 
 		return comparison.Case{}, err
 	}
 	c := comparison.New(name, t, m)
-	if c.Settings, err = f.tunables(); err != nil {
+	if err := f.setSettings(&c); err != nil {
 		return c, err
 	}
 	c.Scaling, c.From, c.For, c.Warmup, c.Layout = scaling, f.From, f.For, f.Warmup, simulate.Layout(f.Layout)

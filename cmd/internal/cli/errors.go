@@ -9,6 +9,7 @@ import (
 
 	"paragon/shared/client"
 	"paragon/shared/cloud/aws/door"
+	"paragon/shared/simulate"
 )
 
 // The exit statuses. They are part of the command line's promise: scripts
@@ -46,10 +47,11 @@ func (e *NoAnswer) Error() string {
 func Status(err error) int {
 	var usage *usageError
 	var none *NoAnswer
+	var invalid *simulate.Invalid
 	switch {
 	case err == nil:
 		return ExitOK
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &invalid):
 		return ExitUsage
 	case errors.As(err, &none):
 		return ExitNoAnswer

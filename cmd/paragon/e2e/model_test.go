@@ -45,8 +45,8 @@ func file(t *testing.T, name string, content []byte) string {
 	return path
 }
 
-// ask puts a row to the forest, and returns the status with what came.
-func (s *stage) ask(first float32) (status int, outputs []tensors.Tensor, body string, err error) {
+// askForest puts a row to the forest, and returns the status with what came.
+func (s *stage) askForest(first float32) (status int, outputs []tensors.Tensor, body string, err error) {
 	request := fmt.Sprintf(`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[%g,7]}]}`, first)
 	resp, err := http.Post(s.URL+"/v2/models/weather/infer", "application/json", strings.NewReader(request))
 	if err != nil {
@@ -93,7 +93,7 @@ func TestAModelComesAndGoesUnderLoad(t *testing.T) {
 	}
 	for i := range 40 {
 		first := float32(i % 2)
-		status, outputs, body, err := s.ask(first)
+		status, outputs, body, err := s.askForest(first)
 		if err != nil || status != http.StatusOK {
 			t.Fatalf("row %d: %d %s, error %v", i, status, body, err)
 		}
@@ -111,7 +111,7 @@ func TestAModelComesAndGoesUnderLoad(t *testing.T) {
 		}
 	}
 	s.until("the task is gone", func() bool {
-		status, _, body, err := s.ask(1)
+		status, _, body, err := s.askForest(1)
 		if err != nil || status != http.StatusOK && status != http.StatusNotFound {
 			t.Fatalf("while it goes: %d %s, error %v", status, body, err)
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"paragon/docs"
 	"paragon/shared/api"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
@@ -19,21 +18,19 @@ import (
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/operate"
 	"paragon/shared/page"
+	"paragon/shared/stage"
 )
 
 // serveAPI starts the intake and serves it, with the page beside it.
 func (m *Machine) serveAPI(owner *local.Home) error {
-	svc, err := intake.New(intake.Config{
-		Records: m.home.Records, Attempts: m.home.Attempts, Shared: m.home.Shared, Keys: m.keys, Fleet: m.home.Fleet, Queues: m.home.Queues, Metrics: m.home.Metrics, Blobs: m.home.Blobs,
-		Catalogue: m.store, Settings: m.settings.Current, Arch: arch(), Status: m.status(owner), Log: m.log,
-		Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}}, Votes: m.home.Votes, Traces: m.traces.Tracing(),
+	svc, err := m.parts().Intake(intake.Config{
+		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
 	})
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
 	}
 	m.background(svc.Run)
-	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Uploads: owner, Version: Version, Log: m.log,
-		Operations: m.desk()})
+	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.desk()})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
@@ -42,6 +39,14 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	}
 	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
 	return nil
+}
+
+// parts are what this process's intake and dispatcher are assembled of.
+func (m *Machine) parts() stage.Parts {
+	return stage.Parts{
+		Platform: m.home, Catalogue: m.store, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
+		Settings: m.settings.Current, Paced: m.cfg.Paced, Traces: m.traces.Tracing(), Log: m.log,
+	}
 }
 
 // desk is where the machine is operated.

@@ -10,7 +10,6 @@ import (
 
 	"paragon/shared/balancer"
 	"paragon/shared/cloud"
-	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 )
 
@@ -54,7 +53,7 @@ func newFront(api http.Handler, inlineBytes func() int) *front {
 
 // newFrontOf is the front of a machine, following its fleet.
 func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
-	f := newFront(api, func() int { return intake.InlineLimit(m.settings.Current()) })
+	f := newFront(api, func() int { return m.settings.Current().InlineLimitKB << 10 })
 	m.background(f.balancer.Run, func(ctx context.Context) { f.follow(ctx, fleet, m.home.Fleet) })
 	return f
 }

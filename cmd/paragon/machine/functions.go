@@ -9,26 +9,24 @@ import (
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
 // functionTimeout ends an event that hangs: far above any profile's p99.
 const functionTimeout = time.Minute
 
 // functions lists an inference function for every model with a network and
-// every memory size on offer. None is started before its first query.
+// every memory size that holds it. None is started before its first query.
 func functions(c *profile.Catalogue, bootstrap string, env []string) []runtimeapi.Function {
-	sizes, ok := c.FunctionSizes(arch())
-	if !ok {
-		return nil
-	}
 	var out []runtimeapi.Function
-	for _, m := range c.Models {
+	for i := range c.Models {
+		m := &c.Models[i]
 		if m.File == "" {
 			continue
 		}
-		for _, mb := range sizes.MemoryMB {
+		for _, h := range sizing.FunctionsThatHold(c, m, arch()) {
 			out = append(out, runtimeapi.Function{
-				Name: inference.FunctionName(m.Name, mb), Bootstrap: bootstrap, MemoryMB: mb,
+				Name: inference.FunctionName(m.Name, h.MemoryMB), Bootstrap: bootstrap, MemoryMB: h.MemoryMB,
 				Timeout: functionTimeout,
 				// Another file under the same name is another function.
 				Env: slices.Concat(env, []string{"PARAGON_MODEL=" + m.Name, "PARAGON_MODEL_SHA256=" + m.SHA256}),
@@ -62,12 +60,9 @@ func pace(from profile.CatalogueSource) func(function string, payload []byte, co
 // serviceTimes are those of all functions, by name.
 func serviceTimes(c *profile.Catalogue) map[string]profile.ServiceTime {
 	known := map[string]profile.ServiceTime{}
-	sizes, _ := c.FunctionSizes(arch())
 	for i := range c.Models {
-		for _, mb := range sizes.MemoryMB {
-			if t, ok := c.OnFunction(&c.Models[i], arch(), mb); ok {
-				known[inference.FunctionName(c.Models[i].Name, mb)] = t
-			}
+		for _, h := range sizing.FunctionsThatHold(c, &c.Models[i], arch()) {
+			known[inference.FunctionName(c.Models[i].Name, h.MemoryMB)] = h.ServiceTime
 		}
 	}
 	return known

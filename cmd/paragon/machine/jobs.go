@@ -9,7 +9,6 @@ import (
 
 	"paragon/shared/cloud/local"
 	"paragon/shared/control"
-	"paragon/shared/dispatch"
 )
 
 // pruneEvery is how often uploads and messages that nobody needs are deleted.
@@ -18,14 +17,11 @@ const pruneEvery = 10 * time.Minute
 // startJobs starts what runs in this process: the dispatcher, the controller, the
 // fleet view, the meter and the reading of settings.
 func (m *Machine) startJobs(owner *local.Home) error {
-	d, err := dispatch.New(dispatch.Options{
-		Catalogue: m.store, Arch: arch(), Pool: Pool, Queues: m.home.Queues, Records: m.home.Records,
-		Paced: m.cfg.Paced, Invoker: m.home.Invoker, Paid: m.meter.paid, Blobs: m.home.Blobs, Settings: m.settings.Current, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
-	})
+	d, err := m.parts().Dispatcher(m.meter.paid, m.counts)
 	if err != nil {
 		return fmt.Errorf("start the dispatcher: %w", err)
 	}
-	m.meter.expired = d.Expired
+	m.dispatcher, m.meter.expired = d, d.Expired
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.store, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,8 @@ import (
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
+	"paragon/shared/core/tally"
+	"paragon/shared/dispatch"
 	"paragon/shared/modelstore"
 	"paragon/shared/telemetry/tracing"
 )
@@ -53,8 +56,10 @@ type Machine struct {
 	keySet         string      // the same, as children are told
 	functions      *runtimeapi.Invoker
 	functionBinary string
+	dispatcher     *dispatch.Dispatcher
 	home           cloud.Home
 	meter          *meter
+	counts         *tally.Book // of the queries that this process ended
 	metrics        *tallied
 	boots          boots
 	savings        savings
@@ -180,7 +185,7 @@ func (m *Machine) loadProfiles() (err error) {
 		return &Mistake{fmt.Errorf("there is no instance type %q, only: %s", m.cfg.InstanceType, strings.Join(instanceTypes(m.catalogue), ", "))}
 	}
 	m.instance = in
-	m.meter = newMeter(m.catalogue, in, time.Now)
+	m.meter, m.counts = newMeter(m.catalogue, in, time.Now), tally.NewBook(time.Now())
 	return nil
 }
 
@@ -251,6 +256,9 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	}
 	m.functions = in
 	m.onClose(func() { within(stopGrace, func(ctx context.Context) { _ = in.Close(ctx) }) })
+	if !m.cfg.Paced {
+		return &coreBound{Invoker: in, cores: runtime.GOMAXPROCS(0), busy: m.busyRunners}, nil
+	}
 	return in, nil
 }
 

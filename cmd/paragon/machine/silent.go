@@ -6,11 +6,12 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
+	"paragon/shared/core/fleet"
 )
 
 // patientLooks is after how many looks without a new report, a heartbeat
 // apart, a worker counts as hung.
-const patientLooks = 6
+const patientLooks = fleet.DeadBeats
 
 // silence finds workers whose process lives and does nothing: to the kernel
 // they are well, and only that their reports stop tells. It counts looks and

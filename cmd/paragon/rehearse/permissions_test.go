@@ -19,14 +19,14 @@ import (
 var uncalled = map[string][]policy.Excuse{
 	"api": {
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
-		{Action: "s3:*", Resource: "*/inputs/*", Why: large}, {Action: "cloudwatch:PutMetricData", Why: late},
+		{Action: "cloudwatch:PutMetricData", Why: late},
 		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
 		{Action: "logs:*", Why: byLambda},
 	},
 	"dispatcher": {
 		{Action: "sqs:ReceiveMessage", Why: bySource}, {Action: "sqs:GetQueueAttributes", Why: bySource},
 		{Action: "sqs:SendMessage", Why: "hands back what functions throw back, and files dead letters"},
-		{Action: "s3:GetObject", Resource: "*/uploads/*", Why: "reads an upload"}, {Action: "s3:GetObject", Resource: "*/inputs/*", Why: large},
+		{Action: "s3:GetObject", Resource: "*/uploads/*", Why: "reads an upload"},
 		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
 		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
 		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
@@ -38,7 +38,7 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "s3:GetObject", Resource: "*:cdk-*.zip", Why: "the machine fetches the worker before it runs"},
 		{Action: "sqs:ChangeMessageVisibility", Why: "renews leases of long runs"}, {Action: "sqs:SendMessage", Why: "bounces and gives back"},
 		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
-		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne}, {Action: "s3:*", Resource: "*/inputs/*", Why: large},
+		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
 	},
 	// With the front of workers alone.
 	"controller workers": {{Action: "elasticloadbalancing:ModifyRule", Why: "of a rule that leads to an old target group"}},
@@ -52,7 +52,6 @@ const (
 	byLambda = "Lambda writes a function's log by the function's role"
 	bySource = "the event source polls by the function's role; the rehearsal plays it"
 	late     = "counts a late terminal write"
-	large    = "inputs too large for a message, of which there is none here"
 	onlyOne  = "one process reads the settings for all; which one is chance"
 )
 

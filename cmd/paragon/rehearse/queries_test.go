@@ -41,6 +41,14 @@ func (p *play) inline() string {
 	return fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(p.picture()))
 }
 
+// large is the picture in a file that is too large for a message, and not for a
+// request.
+func (p *play) large() string {
+	p.t.Helper()
+	data := append(p.picture(), make([]byte, 600<<10)...)
+	return fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(data))
+}
+
 // ask hands a query in for the model whose network is fetched.
 func (p *play) ask(class query.Class, input string) string { return p.askFor(fetched, class, input) }
 

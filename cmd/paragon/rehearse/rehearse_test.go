@@ -113,6 +113,7 @@ func TestRehearse(t *testing.T) {
 	strict := p.overflows(1)
 	p.overflows(2, "Idempotency-Key", "once")
 	p.vote(strict, "")
+	p.largeOverflows()
 
 	// What waits for a worker can be taken back.
 	p.cancelled(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload())))
@@ -160,6 +161,17 @@ func (p *play) overflows(writes int, headers ...string) string {
 	return location
 }
 
+// largeOverflows has a function answer a query whose input is handed over through
+// the bucket, whatever stands in front.
+func (p *play) largeOverflows() {
+	p.t.Helper()
+	location := p.ask(query.Strict, p.large())
+	p.overflow()
+	if by := p.read(location).ServedBy; by.Kind != query.OnFunction {
+		p.t.Errorf("the query with a large input was served by %+v", by)
+	}
+}
+
 // onWorker has a worker answer a relaxed query whose caller does not wait.
 func (p *play) onWorker(headers ...string) {
 	p.t.Helper()
@@ -195,11 +207,16 @@ func (p *play) workerServes() {
 	p.countsAs(0, func() { p.onWorker() })
 	p.countsAs(1, func() { p.onWorker("Idempotency-Key", "queued") })
 
+	// An input that is too large for a message goes by way of the bucket.
+	if by := p.read(p.ask(query.Relaxed, p.large())).ServedBy; by.Kind != query.OnWorker {
+		p.t.Errorf("the query with a large input was served by %+v", by)
+	}
+
 	// A network that has another digest than its catalogue gives is refused, with
 	// the reason; that worker goes on serving the others.
 	p.isRefused(p.askFor(refused, query.Relaxed, p.inline()))
 
-	// An input that is too large for a message goes by way of the bucket.
+	// So does one that is too large for a request.
 	if by := p.read(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload()))).ServedBy; by.Kind != query.OnWorker {
 		p.t.Errorf("the query with an upload was served by %+v", by)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // inlineBytes is the largest input that rides in a query.
-const inlineBytes = 200 << 10
+const inlineBytes = 700 << 10
 
 // scheme begins the URIs of uploads.
 const scheme = "paragon-blob:"

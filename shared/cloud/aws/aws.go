@@ -80,6 +80,7 @@ func New(ctx context.Context, c Config) (*Home, error) {
 func connect(c Config, with clients) *Home {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
+	b := &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
 	ended := table{with.tables, c.RecordsTable}
 	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), table: f.table, now: c.Now}
@@ -91,7 +92,8 @@ func connect(c Config, with clients) *Home {
 			Metrics:  m,
 			Settings: st,
 			Invoker:  &invoker{client: with.functions, stage: c.Stage},
-			Blobs:    &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now},
+			Blobs:    b,
+			Inputs:   b, BodyBytes: bodyBytes,
 			Ledger:   &ledger{table: f.table, now: c.Now},
 			Groups:   f,
 			History:  st,

@@ -45,6 +45,9 @@ func (f *fleet) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders,
 	if err := f.putTallies(ctx, r); err != nil {
 		return cloud.Orders{}, fmt.Errorf("%s: %w", attempt, err)
 	}
+	if r.Pool == cloud.FunctionsPool {
+		return cloud.Orders{}, nil
+	}
 	r.Tallies = tally.Snapshot{}
 	doc, err := document(r)
 	if err != nil {

@@ -19,7 +19,10 @@ const (
 )
 
 // shared keeps values that many processes change, a row of the state table each.
-type shared struct{ table table }
+type shared struct {
+	table table
+	ends  ends // of lines
+}
 
 func sharedKey(name string) item { return stateKey("shared", name) }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/query"
 )
 
 var dataCases = []contractCase{
@@ -18,6 +19,7 @@ var dataCases = []contractCase{
 	{"settings are read as they were set", anyHome, settingsAreKept},
 	{"an upload is its owner's alone", anyHome, uploadIsOwners},
 	{"an upload keeps its bound", anyHome, uploadIsBounded},
+	{"an input that is handed over is its owner's alone", anyHome, inputIsOwners},
 }
 
 func seriesOfPeriods(t *testing.T, s *suite) {
@@ -122,5 +124,40 @@ func uploadIsBounded(t *testing.T, s *suite) {
 	must(t, s.Upload(t.Context(), u, make([]byte, 100)))
 	if _, err := s.Home.Blobs.Blob(t.Context(), "ann", u.URI, 99); !errors.Is(err, cloud.ErrTooLarge) {
 		t.Errorf("a blob above the reader's limit: %v, want ErrTooLarge", err)
+	}
+}
+
+// Where messages hold any input there is nothing to hold.
+func inputIsOwners(t *testing.T, s *suite) {
+	if s.Home.Inputs == nil {
+		return
+	}
+	data := bytes.Repeat([]byte{0, 0xff, '\n'}, 300_000)
+	for range 2 { // a repeat changes nothing
+		uri, err := s.Home.Inputs.PutInput(t.Context(), "ann", "q-1_a", data)
+		must(t, err)
+		m := query.Message{ID: "q-1_a", Owner: "ann", Input: query.Input{ContentType: "image/png", URI: uri, SHA256: cloud.Digest(data)}}
+		got, err := cloud.ReadInput(t.Context(), s.Home.Blobs, m, len(data))
+		must(t, err)
+		if !bytes.Equal(got.Data, data) || got.URI != "" || got.ContentType != "image/png" {
+			t.Errorf("%d bytes came back for %d, or others", len(got.Data), len(data))
+		}
+		if _, err := cloud.ReadInput(t.Context(), s.Home.Blobs, m, len(data)-1); !errors.Is(err, cloud.ErrTooLarge) {
+			t.Errorf("an input above the reader's limit: %v, want ErrTooLarge", err)
+		}
+		other := m
+		other.Input.SHA256 = cloud.Digest(nil)
+		if _, err := cloud.ReadInput(t.Context(), s.Home.Blobs, other, len(data)); !errors.Is(err, cloud.ErrNotFound) {
+			t.Errorf("an input of another digest: %v, want ErrNotFound", err)
+		}
+		m.Owner = "bob"
+		if _, err := cloud.ReadInput(t.Context(), s.Home.Blobs, m, len(data)); !errors.Is(err, cloud.ErrNotFound) {
+			t.Errorf("a foreign input: %v, want ErrNotFound", err)
+		}
+	}
+	for _, id := range []string{"", "../q", "a/b"} {
+		if _, err := s.Home.Inputs.PutInput(t.Context(), "ann", id, data[:1]); err == nil {
+			t.Errorf("an input was put under the id %q", id)
+		}
 	}
 }

@@ -204,7 +204,7 @@ func forgottenRecordIsAbsent(t *testing.T, s *suite) {
 
 func badRecords(t *testing.T, s *suite) {
 	unfinished := ended(t, signed.Stored, "ann", time.Now())
-	unfinished.State, unfinished.Outcome = query.Placed, nil
+	unfinished.State, unfinished.Outcome = query.Accepted, nil
 	foreign := ended(t, signed.Stored, "ann", time.Now())
 	foreign.Owner = "bob"
 	odd := ended(t, signed.Kind('x'), "ann", time.Now())

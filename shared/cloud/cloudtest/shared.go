@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ var sharedCases = []contractCase{
 	{"an attempt is replaced once", anyHome, attemptIsReplacedOnce},
 	{"a shared value changes from the version that was read", anyHome, swapNeedsVersion},
 	{"no change of a shared value is lost", anyHome, noSwapIsLost},
+	{"a line takes what fits, however many add to it", anyHome, linesFill},
 }
 
 func attempt(owner, key, id string) cloud.Attempt {
@@ -182,5 +184,50 @@ func noSwapIsLost(t *testing.T, s *suite) {
 	slices.Sort(lines)
 	if n := len(slices.Compact(slices.Clone(lines))); n != 100 || len(lines) != 100 {
 		t.Errorf("%d lines are there, %d of them different, want 100", len(lines), n)
+	}
+}
+
+// linesFill has twenty processes add to one line at once: what fits is taken,
+// whoever brings it, and no more.
+func linesFill(t *testing.T, s *suite) {
+	shared, from := s.Home.Shared, time.Now().Truncate(time.Microsecond)
+	const work, fit = 10 * time.Millisecond, 12
+	latest := from.Add(fit*work + work/2)
+	var taken atomic.Int64
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, ok, err := shared.Reserve(t.Context(), "pool", from, latest, work)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				taken.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := taken.Load(); n != fit {
+		t.Errorf("%d were taken, and %d fit", n, fit)
+	}
+	full := from.Add(fit * work)
+	for _, c := range []struct {
+		name         string
+		line         string
+		from, latest time.Time
+		end          time.Time
+		ok           bool
+	}{
+		{"a full line", "pool", from, latest, full, false},
+		{"another line", "other", from, latest, from.Add(work), true},
+		{"a little later bound", "pool", from, latest.Add(work), full.Add(work), true},
+		{"a line that has ended", "pool", from.Add(time.Minute), from.Add(2 * time.Minute), from.Add(time.Minute + work), true},
+		{"more than fits any line", "third", from, from.Add(work / 2), time.Time{}, false},
+		{"exactly what fits", "third", from, from.Add(work), from.Add(work), true},
+	} {
+		end, ok, err := shared.Reserve(t.Context(), c.line, c.from, c.latest, work)
+		if err != nil || ok != c.ok || !c.end.IsZero() && !end.Equal(c.end) {
+			t.Errorf("%s: until %v, %v, error %v; want %v, %v", c.name, end, ok, err, c.end, c.ok)
+		}
 	}
 }

@@ -81,6 +81,9 @@ func (c *consumer) Drain(ctx context.Context, pool string, ids ...string) error 
 func (c *consumer) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error) {
 	var orders cloud.Orders
 	c.tallies.put(r, c.now())
+	if r.Pool == cloud.FunctionsPool {
+		return orders, nil
+	}
 	r.Tallies = tally.Snapshot{}
 	text, err := json.Marshal(r)
 	if err != nil {

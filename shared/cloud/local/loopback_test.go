@@ -234,6 +234,7 @@ func askRecords(ctx context.Context, c cloud.Home) {
 	c.Attempts.ReplaceKey(ctx, "", cloud.Attempt{})
 	c.Shared.ReadShared(ctx, "")
 	c.Shared.SwapShared(ctx, "", nil, 1)
+	c.Shared.Reserve(ctx, "", time.Time{}, time.Time{}, 0)
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

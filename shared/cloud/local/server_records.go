@@ -44,4 +44,8 @@ var recordCalls = map[string]handler{
 	"swap-shared": on(func(ctx context.Context, c *consumer, q loopback.SwapCall) (int64, error) {
 		return c.SwapShared(ctx, q.Name, q.Value, q.Version)
 	}),
+	"reserve": on(func(ctx context.Context, c *consumer, q loopback.ReserveCall) (loopback.ReserveAnswer, error) {
+		end, ok, err := c.Reserve(ctx, q.Line, q.From, q.Latest, q.Work)
+		return loopback.ReserveAnswer{End: end, OK: ok}, err
+	}),
 }

@@ -13,6 +13,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 )
 
 // Queues is what settling needs of the queues.
@@ -35,6 +36,7 @@ type Settler struct {
 	Now         func() time.Time
 	MaxAttempts func() int // the setting of that name
 	Log         *slog.Logger
+	Counts      *tally.Book // counts the queries that it ends; nil counts none
 
 	late, expired atomic.Int64
 	bin           batcher
@@ -186,7 +188,9 @@ func (s *Settler) tryPut(tries, write context.Context, r query.Record) (query.St
 	if err != nil {
 		return "", fmt.Errorf("store the outcome of query %s: %w", r.ID, err)
 	}
-	if !won {
+	if won {
+		s.Counts.Settled(r)
+	} else {
 		s.late.Add(1)
 	}
 	return held.State, nil

@@ -13,6 +13,7 @@ import (
 
 	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
 )
 
 // book writes down every call, and fails the first calls of each kind as told.
@@ -267,5 +268,39 @@ func TestPinAndPassCarryTheirSteps(t *testing.T) {
 	}
 	if !slices.Equal(b.calls, []string{"move q to work after 1"}) {
 		t.Errorf("calls %q", b.calls)
+	}
+}
+
+// Each end is counted once, by who is first to store it; an answer of a worker
+// is counted by the worker.
+func TestEndsAreCountedOnce(t *testing.T) {
+	onFunction, onWorker := query.Runner{Kind: query.OnFunction}, query.Runner{Kind: query.OnWorker}
+	for _, tc := range []struct {
+		name string
+		o    query.Outcome
+		held query.State
+		want tally.Counts
+	}{
+		{"answered by a function", query.Outcome{State: query.Succeeded, RanOn: onFunction}, "", tally.Counts{Answered: 1, Overflowed: 1}},
+		{"answered by a worker", query.Outcome{State: query.Succeeded, RanOn: onWorker}, "", tally.Counts{}},
+		{"failed on a worker", query.Outcome{State: query.Failed, RanOn: onWorker}, "", tally.Counts{Failed: 1}},
+		{"expired", query.Outcome{State: query.Expired}, "", tally.Counts{Expired: 1}},
+		{"late", query.Outcome{State: query.Succeeded, RanOn: onFunction}, query.Expired, tally.Counts{}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := settler(&book{held: tc.held})
+			s.Counts = tally.NewBook(time.Now())
+			if err := s.End(t.Context(), delivery("q"), tc.o); err != nil {
+				t.Fatal(err)
+			}
+			var got tally.Counts
+			for _, k := range s.Counts.Snapshot(time.Now()).Tallies {
+				got = k.Counts
+			}
+			got.Met = 0
+			if got != tc.want {
+				t.Errorf("%s: counted %+v, want %+v", tc.name, got, tc.want)
+			}
+		})
 	}
 }

@@ -67,12 +67,12 @@ func TestRunTakesAChangeWithinATick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
 		s := New(f)
-		f.set("max_waiters", "3")
+		f.set("max_attempts", "7")
 		ctx, stop := context.WithTimeout(t.Context(), 1100*time.Millisecond)
 		defer stop()
 		s.Run(ctx, time.Second) // in the bubble's own time
-		if got := s.Current().MaxWaiters; got != 3 {
-			t.Errorf("max_waiters %d after a tick", got)
+		if got := s.Current().MaxAttempts; got != 7 {
+			t.Errorf("max_attempts %d after a tick", got)
 		}
 	})
 }

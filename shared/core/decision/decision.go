@@ -17,21 +17,11 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// Mode says how a decision came about.
-type Mode string
-
-// The modes.
-const (
-	Decided Mode = "decided" // by the scheme
-	Held    Mode = "held"    // a signal cannot be trusted: the fleet stays as it is
-	Safe    Mode = "safe"    // so for too long: the last good peak
-)
-
 // Signal is one thing that was looked at, with its age.
 type Signal struct {
 	Name       string  `json:"name"`
 	AgeSeconds float64 `json:"age_seconds"`
-	Fault      string  `json:"fault,omitempty"` // why it cannot be gone by
+	Fault      string  `json:"fault,omitempty"` // why it cannot be relied upon
 	Note       string  `json:"note,omitempty"`  // what else is to be said
 }
 
@@ -51,11 +41,11 @@ type Case struct {
 	Group    Group                `json:"group"`
 	// SpentUSD is what this clock hour has cost so far.
 	SpentUSD float64 `json:"spent_usd"`
-	// Leaving names the workers that would leave first, in that order; Stuck
-	// those that boot for longer than boot_limit_seconds and do not count as
-	// supply any more.
+	// Leaving names the workers that would leave first, in that order
+	// (fleet.LeavingOrder); Dead those that are ended and replaced (fleet.Judge),
+	// which records have under an older name.
 	Leaving []string `json:"leaving,omitempty"`
-	Stuck   []string `json:"stuck,omitempty"`
+	Dead    []string `json:"stuck,omitempty"`
 	// Settings in force, their version, and what is wrong with those that were set.
 	Settings        settings.Settings `json:"settings"`
 	SettingsVersion int64             `json:"settings_version"`
@@ -98,7 +88,7 @@ func (a Action) Moves() bool { return a.Set || len(a.Drain) > 0 }
 type Record struct {
 	ID         string                  `json:"id"`
 	Case       Case                    `json:"case"`
-	Mode       Mode                    `json:"mode"`
+	Outcome    procurement.Outcome     `json:"mode"`
 	Scheme     string                  `json:"scheme"`
 	Wanted     int                     `json:"wanted"` // before the guard
 	Reason     string                  `json:"reason"`
@@ -133,30 +123,29 @@ func Make(c Case) (Record, State, error) {
 type Chosen struct {
 	in    Case
 	d     procurement.Decision
-	mode  Mode
 	after State
 }
 
 // Choose asks the scheme, or holds when the signals cannot be trusted.
 func Choose(c Case) (Chosen, error) {
 	c = c.tidy()
-	d, mode, after, err := c.choose()
+	d, after, err := c.choose()
 	if err != nil {
 		return Chosen{}, fmt.Errorf("decide for pool %s: %w", c.Pool, err)
 	}
-	return Chosen{c, d, mode, after}, nil
+	return Chosen{c, d, after}, nil
 }
 
 // Guard holds what was chosen to its bounds.
 func (w Chosen) Guard() (Record, State) {
 	c, d := w.in, w.d
 	r := Record{
-		ID: ID(c.At, c.Pool), Case: c, Mode: w.mode, Scheme: c.Settings.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
+		ID: ID(c.At, c.Pool), Case: c, Outcome: d.Outcome, Scheme: c.Settings.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
 		PeakToMedian: d.PeakToMedian, Dynamic: d.Dynamic, StaticSeconds: d.StaticSeconds,
 	}
-	to, clamps, after := c.guard(d.Workers, w.mode, w.after)
+	to, clamps, after := c.guard(d.Workers, d.Outcome, w.after)
 	r.Clamps = clamps
-	r.Action = c.action(to, w.mode, d)
+	r.Action = c.action(to, d)
 	after.TickedAt = c.At
 	return r, after
 }
@@ -165,7 +154,7 @@ func (w Chosen) Guard() (Record, State) {
 func (c Case) have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
 
 // action says what to do to have so many workers.
-func (c Case) action(to int, mode Mode, d procurement.Decision) Action {
+func (c Case) action(to int, d procurement.Decision) Action {
 	a := Action{From: c.have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
 	if left, limited := c.budgetLeft(); limited {
 		a.BudgetLeftUSD = &left
@@ -175,8 +164,8 @@ func (c Case) action(to int, mode Mode, d procurement.Decision) Action {
 		return a
 	}
 	a.Set = to != c.Group.Desired
-	if mode == Decided {
-		a.Drain = append(a.Drain, c.Stuck...)
+	if d.Outcome == procurement.Decided {
+		a.Drain = append(a.Drain, c.Dead...)
 	}
 	if more := a.From - to; more > 0 {
 		a.Drain = append(a.Drain, c.Leaving[:min(more, len(c.Leaving))]...)

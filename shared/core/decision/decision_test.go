@@ -109,7 +109,7 @@ func TestSignalsThatHold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Mode != decision.Held || r.Action.To != 8 || r.Action.Moves() || !strings.Contains(r.Reason, c.why) {
+			if r.Outcome != procurement.Held || r.Action.To != 8 || r.Action.Moves() || !strings.Contains(r.Reason, c.why) {
 				t.Errorf("%s", r)
 			}
 			if !after.HeldFrom.Equal(noon) || len(after.Scheme.History) != 0 {
@@ -126,12 +126,12 @@ func TestSafeModeAfterTheLimit(t *testing.T) {
 	c.Snapshot.CoveredTo = noon.Add(-time.Hour)
 	c.Before.HeldFrom = noon.Add(-599 * time.Second)
 	r, after, err := decision.Make(c)
-	if err != nil || r.Mode != decision.Held || r.Action.To != 5 || r.Action.Strict != procurement.Never {
+	if err != nil || r.Outcome != procurement.Held || r.Action.To != 5 || r.Action.Strict != procurement.Never {
 		t.Fatalf("before the limit: %s, error %v", r, err)
 	}
 	c.At, c.Before = noon.Add(time.Second), after
 	r, _, err = decision.Make(c)
-	if err != nil || r.Mode != decision.Safe || r.Action.To != 10 || r.Action.Strict != procurement.AtBound {
+	if err != nil || r.Outcome != procurement.SafeMode || r.Action.To != 10 || r.Action.Strict != procurement.AtBound {
 		t.Fatalf("after the limit: %s, error %v", r, err)
 	}
 }
@@ -144,9 +144,9 @@ func bins(seconds int, rate float64) []float64 {
 	return out
 }
 
-func TestStuckWorkersAreReplaced(t *testing.T) {
+func TestDeadWorkersAreReplaced(t *testing.T) {
 	c := steady()
-	c.Snapshot.Pool.Ready, c.Stuck = 4, []string{"s1"}
+	c.Snapshot.Pool.Ready, c.Dead = 4, []string{"s1"}
 	r, _, err := decision.Make(c)
 	if err != nil || r.Action.To != 5 || len(r.Action.Drain) != 1 || r.Action.Drain[0] != "s1" {
 		t.Errorf("%s, leaving %v, error %v", r, r.Action.Drain, err)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 )
 
@@ -45,7 +46,7 @@ func (g *guarded) atLeast(n int, by string) {
 
 // guard bounds what is wanted. What must not be passed comes last, so that it
 // holds against everything before it: the cap, the group's maximum, the budget.
-func (c Case) guard(wanted int, mode Mode, after State) (int, []Clamp, State) {
+func (c Case) guard(wanted int, outcome procurement.Outcome, after State) (int, []Clamp, State) {
 	set, have := c.Settings, c.have()
 	if set.Fleet == settings.FleetFixed {
 		g := guarded{n: wanted}
@@ -54,7 +55,7 @@ func (c Case) guard(wanted int, mode Mode, after State) (int, []Clamp, State) {
 		return g.n, g.clamps, after
 	}
 	g := guarded{n: max(0, wanted)}
-	if mode == Decided {
+	if outcome == procurement.Decided {
 		var n int
 		n, after = c.lower(g.n, after)
 		g.atLeast(n, "scale_in_wait_seconds")

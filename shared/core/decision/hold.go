@@ -4,34 +4,33 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"paragon/shared/core/arrivals"
 	"paragon/shared/core/procurement"
 )
 
-// choose lets the scheme decide, unless a signal cannot be trusted: then the
+// choose lets the scheme decide, unless a signal cannot be relied upon: then the
 // fleet holds, and after hold_limit_seconds it goes to the safe mode.
-func (c Case) choose() (procurement.Decision, Mode, State, error) {
-	if faults := c.faults(); len(faults) > 0 {
-		d, mode, after := c.hold(strings.Join(faults, "; "))
-		return d, mode, after, nil
+func (c Case) choose() (procurement.Decision, State, error) {
+	if faults := c.faults(); faults != "" {
+		d, after := c.hold(faults)
+		return d, after, nil
 	}
 	d, scheme, err := procurement.Decide(c.At, c.Snapshot, c.Settings, c.Before.Scheme)
 	if err != nil {
-		return d, Held, c.Before, err
+		return d, c.Before, err
 	}
-	if why, held := strings.CutPrefix(d.Reason, "hold: "); held {
-		d, mode, after := c.hold(why)
-		return d, mode, after, nil
+	if d.Outcome == procurement.Held {
+		d, after := c.hold(d.Cause)
+		return d, after, nil
 	}
 	after := c.Before
 	after.Scheme, after.HeldFrom = scheme, time.Time{}
 	if c.gap() {
 		after.WatchedFrom = c.At
 	}
-	return d, Decided, after, nil
+	return d, after, nil
 }
 
 // gap tells whether ticks were missed, or there was none: what happened
@@ -42,27 +41,22 @@ func (c Case) gap() bool {
 }
 
 // hold keeps what there is, and what was asked for and has not come.
-func (c Case) hold(why string) (procurement.Decision, Mode, State) {
+func (c Case) hold(cause string) (procurement.Decision, State) {
 	after := c.Before
 	after.LowerFrom, after.LowerMost = time.Time{}, 0
 	if after.HeldFrom.IsZero() || after.HeldFrom.After(c.At) {
 		after.HeldFrom = c.At
 	}
-	d := procurement.Decision{
-		Workers: max(c.have(), c.Group.Desired), Strict: c.Before.Scheme.Strict, Relaxed: c.Before.Scheme.Relaxed, Reason: "hold: " + why,
-	}
-	if d.Strict == "" {
-		d.Strict, d.Relaxed = procurement.AtBound, procurement.Never
-	}
+	d := procurement.Hold(max(c.have(), c.Group.Desired), c.Before.Scheme, cause)
 	held := c.At.Sub(after.HeldFrom).Seconds()
 	if held < c.Settings.HoldLimitSeconds {
-		return d, Held, after
+		return d, after
 	}
 	peak, workers := c.lastPeak()
-	d.Workers = max(d.Workers, workers)
+	d.Outcome, d.Workers = procurement.SafeMode, max(d.Workers, workers)
 	d.Strict, d.Relaxed = procurement.AtBound, procurement.Never
-	d.Reason = fmt.Sprintf("safe mode after %.0f s of holding: the last good peak of %.1f queries/s, strict queries may overflow: %s", held, peak, why)
-	return d, Safe, after
+	d.Reason = fmt.Sprintf("safe mode after %.0f s of holding: the last good peak of %.1f queries/s, strict queries may overflow: %s", held, peak, cause)
+	return d, after
 }
 
 // peakSeconds is over how many seconds the last good peak is the mean.
@@ -102,7 +96,7 @@ func (c Case) lower(wanted int, after State) (int, State) {
 	return n, after
 }
 
-// Faults returns the signals that could not be gone by.
+// Faults returns the signals that could not be relied upon.
 func (r Record) Faults() []Signal {
 	return slices.DeleteFunc(slices.Clone(r.Case.Signals), func(s Signal) bool { return s.Fault == "" })
 }

@@ -120,16 +120,21 @@ func (w *world) follow(a decision.Action) {
 	}
 }
 
-const (
-	worlds = 1000
-	ticks  = 100
-)
+const ticks = 100 // of a world
+
+// worlds is how many worlds are tried.
+func worlds() uint64 {
+	if testing.Short() {
+		return 40
+	}
+	return 1000
+}
 
 // Over 100,000 random ticks no bound is passed, nothing is decided on what
 // cannot be trusted, a controller that forgot everything lets no worker go,
 // and every record replays to the same bytes.
 func TestNothingPassesTheBounds(t *testing.T) {
-	for seed := range uint64(worlds) {
+	for seed := range worlds() {
 		w := newWorld(seed)
 		for range ticks {
 			if w.one(20) {
@@ -171,9 +176,9 @@ func passes(c decision.Case, r decision.Record) string {
 		return "faster than the rate"
 	case to < min(have, ceiling) && c.Before.WatchedFrom.IsZero() && set.WatchSeconds > 0 && set.HourlyBudgetUSD == 0:
 		return "a controller that forgot everything lets workers go"
-	case to < min(have, ceiling) && r.Mode != decision.Decided && set.HourlyBudgetUSD == 0:
+	case to < min(have, ceiling) && r.Outcome != procurement.Decided && set.HourlyBudgetUSD == 0:
 		return "workers leave on a signal that cannot be trusted"
-	case len(r.Faults()) > 0 && r.Mode == decision.Decided:
+	case len(r.Faults()) > 0 && r.Outcome == procurement.Decided:
 		return "decided on a signal that cannot be trusted"
 	case len(r.Action.Drain) > max(0, have-to):
 		return "more leave than are too many"

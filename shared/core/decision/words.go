@@ -48,7 +48,7 @@ func (r Record) Explain() string {
 		fmt.Fprintf(&b, "%-10s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("tick", "%s", r.ID)
-	line("scheme", "%s, %s; settings version %d", r.Scheme, r.Mode, c.SettingsVersion)
+	line("scheme", "%s, %s; settings version %d", r.Scheme, r.Outcome, c.SettingsVersion)
 	for _, s := range c.Signals {
 		line("signal", "%s", s)
 	}
@@ -79,7 +79,7 @@ func (r Record) Explain() string {
 // String tells how a signal stands.
 func (s Signal) String() string {
 	if s.Fault != "" {
-		return s.Name + ": cannot be gone by: " + s.Fault
+		return s.Name + ": cannot be relied upon: " + s.Fault
 	}
 	if s.Note != "" {
 		return s.Name + ": " + s.Note

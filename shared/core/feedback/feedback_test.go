@@ -215,7 +215,7 @@ func TestVoteOn(t *testing.T) {
 		Outcome: &query.Outcome{Result: &query.Result{Label: "bag"}},
 	}
 	pending := done
-	pending.State = query.Placed
+	pending.State = query.Accepted
 	labels := []string{"bag", "shirt"}
 	for _, tt := range []struct {
 		name    string

@@ -44,23 +44,23 @@ const Auto = "auto"
 // Names lists the forecasters, auto first.
 func Names() []string {
 	out := []string{Auto}
-	for _, f := range all(0) {
+	for _, f := range all() {
 		out = append(out, f.Name())
 	}
 	return out
 }
 
-// all returns every forecaster; season is the length of a season in steps.
-func all(season int) []Forecaster {
+// all returns every forecaster.
+func all() []Forecaster {
 	return []Forecaster{
 		Last{}, MovingAverage{Steps: 18}, EWMA{Alpha: 0.1}, HoltWinters{Alpha: 0.2, Beta: 0.05, Damping: 0.9},
-		LinearRegression{Steps: 18}, Seasonal{Season: season},
+		LinearRegression{Steps: 18}, ShortAverage{},
 	}
 }
 
 // New returns the forecaster of a name other than auto.
-func New(name string, season int) (Forecaster, error) {
-	fs := all(season)
+func New(name string) (Forecaster, error) {
+	fs := all()
 	i := slices.IndexFunc(fs, func(f Forecaster) bool { return f.Name() == name })
 	if i < 0 {
 		return nil, fmt.Errorf("forecaster %q is none of %v", name, Names())
@@ -71,16 +71,16 @@ func New(name string, season int) (Forecaster, error) {
 // Ahead forecasts a series by a forecaster's name, with the errors that it
 // would have made over the last tries steps. auto takes the one with the least
 // mean absolute error, and of equals the simpler.
-func Ahead(name string, past []float64, ahead, season, tries int) (Band, error) {
+func Ahead(name string, past []float64, ahead, tries int) (Band, error) {
 	if name != Auto {
-		f, err := New(name, season)
+		f, err := New(name)
 		if err != nil {
 			return Band{}, err
 		}
 		return With(f, past, ahead, tries), nil
 	}
 	var best Band
-	for i, f := range all(season) {
+	for i, f := range all() {
 		if b := With(f, past, ahead, tries); i == 0 || b.MAE < best.MAE {
 			best = b
 		}

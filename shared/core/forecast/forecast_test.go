@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"paragon/shared/core/forecast"
+	"paragon/shared/core/settings"
 )
 
 func series(n int, f func(i int) float64) []float64 {
@@ -21,7 +22,6 @@ func series(n int, f func(i int) float64) []float64 {
 func TestWhatEachForecasterIsRightAbout(t *testing.T) {
 	flat := series(100, func(int) float64 { return 7 })
 	line := series(100, func(i int) float64 { return 3 + 2*float64(i) })
-	wave := series(300, func(i int) float64 { return 50 + 20*math.Sin(float64(i)*math.Pi/30) })
 	for _, c := range []struct {
 		name   string
 		past   []float64
@@ -35,10 +35,9 @@ func TestWhatEachForecasterIsRightAbout(t *testing.T) {
 		{"ewma", flat, 9, 7, 1e-9},
 		{"holt_winters", flat, 9, 7, 1e-9},
 		{"linear_regression", line, 10, 221, 1e-6},
-		{"seasonal", wave, 10, 50 + 20*math.Sin(309*math.Pi/30), 1e-6},
-		{"seasonal", flat[:20], 3, 7, 1e-9},
+		{"short_average", line, 5, 196, 1e-9},
 	} {
-		b, err := forecast.Ahead(c.name, c.past, c.ahead, 60, 30)
+		b, err := forecast.Ahead(c.name, c.past, c.ahead, 30)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,17 +49,16 @@ func TestWhatEachForecasterIsRightAbout(t *testing.T) {
 
 func TestAutoTakesTheLeastError(t *testing.T) {
 	line := series(200, func(i int) float64 { return float64(i) })
-	wave := series(300, func(i int) float64 { return 50 + 20*math.Sin(float64(i)*math.Pi/30) })
 	for _, c := range []struct {
 		past []float64
 		want string
-	}{{line, "linear_regression"}, {wave, "seasonal"}, {series(90, func(int) float64 { return 4 }), "last"}} {
-		b, err := forecast.Ahead(forecast.Auto, c.past, 10, 60, 60)
+	}{{line, "linear_regression"}, {series(90, func(int) float64 { return 4 }), "last"}} {
+		b, err := forecast.Ahead(forecast.Auto, c.past, 10, 60)
 		if err != nil || b.By != c.want {
 			t.Errorf("auto took %s (error %v), want %s", b.By, err, c.want)
 		}
 		for _, name := range forecast.Names()[1:] {
-			if o, _ := forecast.Ahead(name, c.past, 10, 60, 60); o.MAE < b.MAE {
+			if o, _ := forecast.Ahead(name, c.past, 10, 60); o.MAE < b.MAE {
 				t.Errorf("auto's error is %v, that of %s %v", b.MAE, name, o.MAE)
 			}
 		}
@@ -68,7 +66,7 @@ func TestAutoTakesTheLeastError(t *testing.T) {
 }
 
 func TestUnknownForecaster(t *testing.T) {
-	if _, err := forecast.Ahead("oracle", nil, 1, 0, 1); err == nil {
+	if _, err := forecast.Ahead("oracle", nil, 1, 1); err == nil {
 		t.Error("an unknown forecaster was taken")
 	}
 }
@@ -81,7 +79,7 @@ func TestForecastInvariants(t *testing.T) {
 		ahead := rapid.IntRange(1, 20).Draw(t, "ahead")
 		name := rapid.SampledFrom(forecast.Names()).Draw(t, "name")
 		before := slices.Clone(past)
-		b, err := forecast.Ahead(name, past, ahead, 30, 40)
+		b, err := forecast.Ahead(name, past, ahead, 40)
 		if err != nil || !slices.Equal(past, before) {
 			t.Fatalf("error %v, or the past was changed", err)
 		}
@@ -103,6 +101,27 @@ func BenchmarkAuto(b *testing.B) {
 	past := series(360, func(i int) float64 { return 100 + 10*math.Sin(float64(i)/9) })
 	b.ReportAllocs()
 	for b.Loop() {
-		_, _ = forecast.Ahead(forecast.Auto, past, 16, 0, 60)
+		_, _ = forecast.Ahead(forecast.Auto, past, 16, 60)
+	}
+}
+
+// The settings name exactly the forecasters there are, and each is one of its
+// own: no two foretell the same of a load that moves.
+func TestEveryForecasterOfTheSettingsIsItsOwn(t *testing.T) {
+	f, ok := settings.Lookup("forecaster")
+	if !ok || !slices.Equal(slices.Sorted(slices.Values(f.OneOf)), slices.Sorted(slices.Values(forecast.Names()))) {
+		t.Fatalf("settings name %v, there are %v", f.OneOf, forecast.Names())
+	}
+	past := series(200, func(i int) float64 { return 50 + 20*math.Sin(float64(i)/9) + float64(i*i%17) })
+	by := map[float64]string{}
+	for _, name := range forecast.Names()[1:] {
+		b, err := forecast.Ahead(name, past, 10, 30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, taken := by[b.Expected]; taken {
+			t.Errorf("%s and %s both expect %v", name, other, b.Expected)
+		}
+		by[b.Expected] = name
 	}
 }

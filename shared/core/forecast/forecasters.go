@@ -48,8 +48,8 @@ func (f EWMA) Expect(past []float64, _ int) float64 {
 	return max(0, level)
 }
 
-// HoltWinters follows a level and a damped trend. The season has a forecaster
-// of its own, as an hour of history holds none of a day.
+// HoltWinters follows a level and a damped trend, and no season: an hour of
+// history holds none of a day.
 type HoltWinters struct{ Alpha, Beta, Damping float64 }
 
 // Name returns "holt_winters".
@@ -97,27 +97,16 @@ func (f LinearRegression) Expect(past []float64, ahead int) float64 {
 	return max(0, centre+xy/xx*(float64(len(past)-1+ahead)-mid))
 }
 
-// Seasonal expects what was seen one season before, scaled by how the level
-// has moved since. With less than a season of past it is a moving average.
-type Seasonal struct{ Season int } // length in steps; 0 knows none
+// ShortAverage expects the mean of the last six steps: of a minute, in steps of
+// ten seconds.
+type ShortAverage struct{}
 
-// Name returns "seasonal".
-func (Seasonal) Name() string { return "seasonal" }
+// Name returns "short_average".
+func (ShortAverage) Name() string { return "short_average" }
 
-// level is over how many steps the two levels are compared.
-const level = 6
-
-// Expect returns the scaled value of one season before.
-func (f Seasonal) Expect(past []float64, ahead int) float64 {
-	at := len(past) - 1 + ahead - f.Season
-	if f.Season <= ahead || at < 0 || len(past) < f.Season+level {
-		return MovingAverage{Steps: level}.Expect(past, ahead)
-	}
-	then := mean(past[len(past)-f.Season-level : len(past)-f.Season])
-	if then <= 0 {
-		return max(0, past[at])
-	}
-	return max(0, past[at]*mean(tail(past, level))/then)
+// Expect returns the mean of the last six steps.
+func (ShortAverage) Expect(past []float64, ahead int) float64 {
+	return MovingAverage{Steps: 6}.Expect(past, ahead)
 }
 
 func tail(past []float64, n int) []float64 { return past[max(0, len(past)-n):] }

@@ -196,11 +196,16 @@ func (t *Taker) adopt(now time.Time, s State, g Grant) {
 	if g.Slots.N > 0 {
 		b.idle[g.Slots.EndS] += g.Slots.N
 	}
-	b.tight = t.limits.Concurrency-s.held() < spareShare || pico(t.limits.BudgetUSD)-s.Spent < spareShare*t.least
+	b.tight = t.limits.Concurrency-s.held() < fewPlaces(t.limits.Concurrency) || pico(t.limits.BudgetUSD)-s.Spent < spareShare*t.least
 	t.block = b
 	t.refused = refusal{}
 	t.recent = recent{since: now, running: t.recent.running, peak: t.recent.running}
 }
+
+// fewPlaces is from how few free places on a process gives each back at once,
+// instead of keeping it for its next query: half of a small number, so that no
+// idle process holds up the others for want of the last places.
+func fewPlaces(concurrency int) int { return min(spareShare, (concurrency+1)/2) }
 
 // grants are what is held, as it was granted.
 func (b block) grants() []Grant {

@@ -26,9 +26,11 @@ func onlyRequests(path Path) Path {
 }
 
 // Unaided is the same traffic to a quiet stage: the api function in front, no
-// worker up, and inference functions invoked by the request that waits.
+// worker up, and inference functions invoked by the request that waits, of which
+// as many may run at once as that takes.
 func (t Traffic) Unaided() Traffic {
 	t.Front, t.Path, t.OverflowPath, t.Workers = LambdaFront, onlyRequests(t.Path), OverflowDirect, 0
+	t.MaxOverflow = 0
 	return t
 }
 

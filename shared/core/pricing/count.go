@@ -122,7 +122,11 @@ func (c *counter) overflowQueue() {
 	c.add("overflow queue, receives", share*steps(c.messageKB(), c.p.SQSStepKB), "calls", c.p.SQSPerRequest)
 	c.add("overflow queue, deletes", share, "calls", c.p.SQSPerRequest)
 	c.add("dispatcher's requests", share, "requests", c.p.LambdaPerRequest)
-	c.add("dispatcher's time", share*gbSeconds(DispatcherMB, dispatchMS+c.FunctionMS), "GB-seconds", c.p.LambdaGBSecondARM)
+	ms := dispatchMS + c.FunctionMS
+	if c.byBucket() {
+		ms += getMS
+	}
+	c.add("dispatcher's time", share*gbSeconds(DispatcherMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
 }
 
 // bucket counts inputs that are handed over beside a message: put once, and
@@ -146,35 +150,63 @@ func (c *counter) store() {
 	write("kept samples", math.Ceil(c.recordKB()+explainKB)*c.KeepShare*direct)
 	read("reads by callers", once*c.gets())
 	if c.Path != Async {
-		read("reads by waiting requests", once*(c.queued()*awaitReads(queueMS+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
+		read("reads by waiting requests", once*(c.queued()*awaitReads(c.viaQueueMS()+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
 	}
 	read("reads before a keyed query runs", once*c.KeyedShare*(c.queued()+c.dispatched()))
 }
 
-// leases counts calls to the one counter of the global limits. A worker is
-// taken to lease each overflow singly, as where little remains; an api
-// environment has one request at a time and keeps its unit for leaseSeconds.
+// leases counts calls to what is one for all processes. Of the counter of the
+// global limits each takes a block now and then where much is free; where little
+// is, it takes what a query needs and gives it back. And a process that is no
+// worker reserves a slot for each strict query that it sends to a worker: all are
+// taken for strict here.
 func (c *counter) leases() {
-	n := c.overflow()
-	if c.byFunction() {
-		n = min(n, c.Intakes()/leaseSeconds/c.PerSecond)
+	writes, reads := c.overflow(), c.overflow()
+	if c.blocks() {
+		writes = min(writes, c.Intakes()/leaseSeconds/c.PerSecond)
+		reads = writes
+	} else {
+		writes, reads = writes*tightWrites, reads*tightReads
 	}
-	c.add("leases of the limits, writes", n, "write units", c.p.DynamoDBPerWrite)
-	c.add("leases of the limits, reads", n, "read units", c.p.DynamoDBPerRead)
+	c.add("leases of the limits, writes", writes, "write units", c.p.DynamoDBPerWrite)
+	c.add("leases of the limits, reads", reads, "read units", c.p.DynamoDBPerRead)
+	if c.byFunction() {
+		c.add("slots reserved", c.queued(), "write units", c.p.DynamoDBPerWrite)
+	}
 }
 
-// reports counts what processes put and write of their own accord while
-// queries come: arrivals, a worker's report of 2 KB a second, and the view of
-// fleet and settings that it reads.
+// blocks tells whether so much of the limits is free that processes keep what
+// they used: not more than half is taken, by what runs and what is kept.
+func (c *counter) blocks() bool {
+	running := c.PerSecond * c.overflow() * c.overflowWaitMS() / 1000
+	return c.MaxOverflow <= 0 || running+min(c.Intakes(), c.PerSecond*c.overflow()*leaseSeconds) <= c.MaxOverflow/2
+}
+
+// reports counts what processes put and write of their own accord while queries
+// come: arrivals, what became of queries, a worker's report a second, and the
+// view of fleet and settings that it reads.
 func (c *counter) reports() {
-	every, looks := float64(workerPutSeconds), c.Workers
-	if c.byFunction() {
-		every, looks = functionPutSeconds, c.Workers+c.Intakes()/viewSeconds
-	}
 	atMost := func(perSecond float64) float64 { return min(1, perSecond/c.PerSecond) }
-	c.add("arrival metrics", min(c.requests(), atMost(c.Intakes()/every)), "puts", c.p.CloudWatchPutPerRequest)
-	c.add("workers' reports", 2*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
+	looks := c.Workers
+	if c.byFunction() {
+		looks += c.Intakes() / viewSeconds
+		c.add("arrival metrics in the log", c.arrivalLines()*arrivalLineKB/kbOfGB, "GB", c.p.LogsPerGB)
+		c.add("functions' tallies", atMost(c.Intakes()/tallySeconds), "write units", c.p.DynamoDBPerWrite)
+	} else {
+		c.add("arrival metrics", min(c.requests(), atMost(c.Workers/workerPutSeconds)), "puts", c.p.CloudWatchPutPerRequest)
+	}
+	if share := c.dispatched(); share > 0 {
+		environments := max(1, c.PerSecond*share*(dispatchMS+c.FunctionMS)/1000)
+		c.add("dispatchers' tallies", min(share, atMost(environments/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
+	}
+	c.add("workers' reports", (1/reportEvery+tallyUnits/tallySeconds)*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
 	c.add("reads of fleet and settings", atMost(looks), "read units", c.p.DynamoDBPerRead)
+}
+
+// arrivalLines are the lines of an api environment's log for a query's arrival:
+// one a request, which those of one second share that are few among the last.
+func (c *counter) arrivalLines() float64 {
+	return c.requests() * min(1, c.Intakes()/(c.PerSecond*c.requests()))
 }
 
 // network counts what workers send to and get from queues, by endpoints.

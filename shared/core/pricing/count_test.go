@@ -41,7 +41,7 @@ func TestAMillionByHand(t *testing.T) {
 		{Direct, []string{"access log"}, 0.175},
 		// three calls, a run, 60 ms of 512 MB, a write and five reads while it waits
 		{Direct, append(overflow, "terminal"), 0.05 * (1.2 + 0.2 + 0.4 + 0.625 + 5*0.125)},
-		{Direct, []string{"leases"}, 0.03},
+		{Direct, []string{"leases"}, 0.0025}, // a block in six seconds for each of twenty workers
 		{Direct, []string{"arrival metrics"}, 0.04},
 		{Direct, []string{"kept samples"}, 0.01},
 		{Batch10, []string{"gateway"}, 0.1},
@@ -65,11 +65,13 @@ func TestAMillionByHand(t *testing.T) {
 
 func TestTheGoalsOfAMillion(t *testing.T) {
 	for path, most := range map[Path]float64{Direct: 1.5, Batch10: 0.35, Async: 4.5} {
-		traffic := busy(WorkersFront, path)
-		traffic.Workers, traffic.FunctionMS = 3, 10
-		s := Stage{Rest: AtRest(deployed(WorkersFront, false)), Traffic: traffic}
-		if got := Sum(s.Bill(today).Million); got > most {
-			t.Errorf("%s: $%.4f a million, above $%v", path, got, most)
+		for _, workers := range []float64{3, 20} {
+			traffic := busy(WorkersFront, path)
+			traffic.Workers, traffic.FunctionMS = workers, 10
+			s := Stage{Rest: AtRest(deployed(WorkersFront, false)), Traffic: traffic}
+			if got := Sum(s.Bill(today).Million); got > most {
+				t.Errorf("%s, %v workers: $%.4f a million, above $%v", path, workers, got, most)
+			}
 		}
 	}
 }
@@ -106,6 +108,12 @@ func TestCountsOfAQuery(t *testing.T) {
 		{"a record above 1 KB takes two units", with(WorkersFront, Async, func(x *Traffic) { x.ResultKB = 0.5 }), "terminal records", 2},
 		{"without workers all goes to functions", with(WorkersFront, Direct, func(x *Traffic) { x.Workers = 0 }), "dispatcher's requests", 1},
 		{"and the api function takes it", with(WorkersFront, Direct, func(x *Traffic) { x.Workers = 0 }), "api function's requests", 1},
+		{"and nothing waits for a worker", with(LambdaFront, Async, func(x *Traffic) { x.Workers = 0 }), "work queue, sends", 0},
+		{"nor is a slot reserved", with(LambdaFront, Direct, func(x *Traffic) { x.Workers = 0 }), "slots reserved", 0},
+		{"the api function reserves a slot of a worker", with(LambdaFront, Direct, keep), "slots reserved", 0.95},
+		{"a worker has its own", with(WorkersFront, Async, keep), "slots reserved", 0},
+		{"few places are taken and given back", with(WorkersFront, Direct, func(x *Traffic) { x.MaxOverflow = 8 }), "leases of the limits, writes", 0.05 * 2.2},
+		{"an environment logs each of seldom arrivals", with(LambdaFront, Direct, func(x *Traffic) { x.PerSecond, x.Workers = 0.1, 0 }), "arrival metrics in the log", 0.5 / (1 << 20)},
 		{"reads are as many as asked for", with(WorkersFront, Async, func(x *Traffic) { x.Reads = 3 }), "reads by callers", 3},
 	} {
 		if got := CountOf(tt.lines, tt.line) / 1e6; math.Abs(got-tt.want) > 1e-9 {

@@ -14,7 +14,8 @@ const (
 	envelopeKB  = 1   // of a message, beside its input
 	recordKB    = 0.6 // of a terminal record, beside its result
 	explainKB   = 1   // of a kept sample, more than of a record
-	inlineKB    = 200 // inputs above it are handed over through the bucket
+	putMS       = 20  // [E] of the put of a handed-over input, p50
+	getMS       = 10  // [E] of its get
 	keyUnits    = 1   // write units of an idempotency key
 
 	receives     = 1.47 // of the work queue a message: measured, with those that find nothing
@@ -23,10 +24,15 @@ const (
 	awaitFirstMS = 20.0 // first pause between reads of an awaited record
 	awaitLastMS  = 250.0
 
-	workerPutSeconds   = 5  // least between two puts of a worker's arrivals
-	functionPutSeconds = 30 // least between two puts of an api environment's arrivals
-	leaseSeconds       = 10 // that an api environment keeps a unit of the global limits
-	viewSeconds        = 5  // between an api environment's reads of fleet and settings
+	workerPutSeconds = 5   // between two puts of a worker's arrivals, as a template sets it
+	arrivalLineKB    = 0.5 // of an arrival in an api environment's log: measured
+	reportEvery      = 1.0 // seconds between a worker's reports, of one unit each
+	tallySeconds     = 10  // least between two writes of what a process has counted
+	tallyUnits       = 2   // of a worker's with a few models; a function's takes one
+	leaseSeconds     = 6   // between a process's calls to the global limits: measured
+	tightWrites      = 2.2 // calls a query where little is free, with those that met others': measured
+	tightReads       = 2.2
+	viewSeconds      = 5 // between an api environment's reads of fleet and settings
 
 	// Of a load balancer's capacity unit.
 	lcuConnections = 25   // new, a second
@@ -38,6 +44,13 @@ const (
 	listenerRules  = 3   // the controller's, the probe's, the default
 	requestsOfOne  = 100 // [E] requests that the gateway sends over one connection
 )
+
+// HandOverKB is the most of an input that a message itself carries: larger ones
+// are handed over through the bucket.
+const HandOverKB = 200
+
+// HandOverMS is what that takes, put and get together, p95 [E].
+const HandOverMS = 60
 
 // What the stack makes; its tests hold it to these.
 const (

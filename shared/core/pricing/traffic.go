@@ -42,6 +42,7 @@ type Traffic struct {
 
 	PerSecond     float64 // queries, above 0
 	OverflowShare float64 // of all queries, answered by inference functions
+	MaxOverflow   float64 // queries that may run on functions at once; 0 means far more than do
 	Workers       float64 // that are up; without any, the api function takes the requests
 
 	InputKB    float64 // of a query, as it arrives
@@ -98,6 +99,8 @@ func (t Traffic) dispatched() float64 {
 // a 202, and what the api function hands to workers.
 func (t Traffic) queued() float64 {
 	switch {
+	case t.Workers <= 0: // the intake knows it, and sends all to the functions
+		return 0
 	case t.Path == Async:
 		return 1
 	case t.byFunction():
@@ -119,24 +122,41 @@ func (t Traffic) overflowWaitMS() float64 {
 	if t.OverflowPath == OverflowDirect {
 		return invokeMS + t.FunctionMS
 	}
-	return queueMS + t.FunctionMS
+	return t.viaQueueMS() + t.FunctionMS
+}
+
+// viaQueueMS is from a send until the consumer has query and input.
+func (t Traffic) viaQueueMS() float64 {
+	if t.byBucket() {
+		return queueMS + getMS
+	}
+	return queueMS
+}
+
+// takeMS is the api function's own work on a request, the puts of its items'
+// inputs side by side included.
+func (t Traffic) takeMS() float64 {
+	if t.byBucket() {
+		return apiMS + t.stored()*putMS
+	}
+	return apiMS
 }
 
 // holdMS is how long the api function works on a request that brings queries.
 // A list is held until the last of it.
 func (t Traffic) holdMS() float64 {
-	over, work := t.overflow(), queueMS+t.ServiceMS
+	over, work, take := t.overflow(), t.viaQueueMS()+t.ServiceMS, t.takeMS()
 	switch {
 	case t.Path == Async:
-		return apiMS
+		return take
 	case over >= 1:
-		return apiMS + t.overflowWaitMS()
+		return take + t.overflowWaitMS()
 	case over <= 0:
-		return apiMS + work
+		return take + work
 	case t.Path == Batch10:
-		return apiMS + max(work, t.overflowWaitMS())
+		return take + max(work, t.overflowWaitMS())
 	}
-	return apiMS + over*t.overflowWaitMS() + (1-over)*work
+	return take + over*t.overflowWaitMS() + (1-over)*work
 }
 
 // Intakes are the processes that take queries in: the workers, or as many
@@ -158,7 +178,7 @@ func (t Traffic) messageKB() float64 {
 }
 
 // byBucket tells whether an input is too large for a message.
-func (t Traffic) byBucket() bool { return t.InputKB > inlineKB }
+func (t Traffic) byBucket() bool { return t.InputKB > HandOverKB }
 
 func (t Traffic) recordKB() float64 { return recordKB + t.ResultKB }
 

@@ -22,16 +22,13 @@ func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st Stat
 		Reason: fmt.Sprintf("sees %.1f and expects %.1f queries/s (%s), with headroom %.1f: %d workers", rate, band.Expected, band.By, above, n)}, st
 }
 
-// binSeconds is the step of a forecast's series.
-const binSeconds = 10
-
 // expect forecasts the rate at which a worker that is started now could serve,
 // by the forecaster that the settings name.
 func expect(now time.Time, set settings.Settings, st State) forecast.Band {
 	lag := now.Sub(st.SeenTo).Seconds() + set.VMBootSeconds
 	ahead := max(1, int(lag/binSeconds+0.5))
 	past := st.bins(binSeconds, keepSeconds/binSeconds)
-	band, err := forecast.Ahead(set.Forecaster, past, ahead, 0, int(set.HedgeWindowSeconds)/binSeconds)
+	band, err := forecast.Ahead(set.Forecaster, past, ahead, int(set.HedgeWindowSeconds)/binSeconds)
 	if err != nil { // the settings hold the name to the list
 		band = forecast.With(forecast.Last{}, past, ahead, 1)
 	}

@@ -54,7 +54,7 @@ func told(cs []Candidate, winner int) []Candidate {
 	}
 	best := cs[i].USDPerHour
 	slices.SortFunc(cs, func(a, b Candidate) int { return a.Workers - b.Workers })
-	cs = slices.DeleteFunc(cs, func(c Candidate) bool { return c.Workers < winner-2 || c.Workers > winner+2 })
+	cs = slices.DeleteFunc(cs, func(c Candidate) bool { return c.Workers < winner-keepCandidates || c.Workers > winner+keepCandidates })
 	for k := range cs {
 		cs[k].Why = "costs the least"
 		if cs[k].Workers != winner {
@@ -78,23 +78,13 @@ type view struct {
 	ahead     float64   // seconds over which a change pays
 }
 
-// outlookQuantiles are the middles of ten equally likely parts of the band.
-var outlookQuantiles = []float64{0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95}
-
-// The load's movement is looked at in steps of shapeSeconds, as shorter ones are
-// within what waits anyway, beside its level over levelSeconds.
-const (
-	shapeSeconds = 5
-	levelSeconds = 60
-)
-
 func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
 	o := view{
 		band: expect(now, set, st), strict: st.StrictShare, deferral: s.DeferMS / 1000, mu: s.Throughput(),
 		workerUSD: s.WorkerUSDPerHour, queryUSD: s.FunctionUSD, boot: set.VMBootSeconds, ahead: set.HedgeAheadSeconds,
 	}
-	for _, q := range outlookQuantiles {
-		o.levels = append(o.levels, o.band.Quantile(q))
+	for i := range bandParts {
+		o.levels = append(o.levels, o.band.Quantile(float64(2*i+1)/(2*bandParts)))
 	}
 	o.surge(s, set, st)
 	o.shape = aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), levelSeconds/shapeSeconds)
@@ -139,13 +129,6 @@ func (o *view) surge(s Snapshot, set settings.Settings, st State) {
 	}
 }
 
-// A surge is seen over so many seconds, with the backlog when that is so many
-// times what was expected.
-const (
-	surgeSeconds = 60
-	surgeFactor  = 1.75
-)
-
 // weigh is what n workers are expected to cost an hour where there are some.
 func (o view) weigh(n, have int) float64 { return o.usdPerHour(n) + o.switchUSD(n, have) }
 
@@ -189,7 +172,3 @@ func (o view) switchUSD(n, have int) float64 {
 	}
 	return boots * o.workerUSD * o.boot / o.ahead
 }
-
-// bootsAgain is the share of the workers that stop which will have to boot
-// again within the time that a change should last.
-const bootsAgain = 0.5

@@ -97,10 +97,12 @@ type Candidate struct {
 
 // Decision is what a scheme wants. Bounds on the fleet stand outside of it.
 type Decision struct {
+	Outcome    Outcome     `json:"outcome"`
 	Workers    int         `json:"workers"` // ready and booting together
 	Strict     Overflow    `json:"strict_overflow"`
 	Relaxed    Overflow    `json:"relaxed_overflow"`
 	Reason     string      `json:"reason"`
+	Cause      string      `json:"cause,omitempty"` // why it holds; empty when the scheme decided
 	Candidates []Candidate `json:"candidates,omitempty"`
 	// PeakToMedian, Dynamic and StaticSeconds are paragon's reading of the load;
 	// the last is how long it expects the load to stay as it is.
@@ -141,8 +143,18 @@ func Get(name string) (Scheme, error) {
 	return all[i], nil
 }
 
-// Decide runs the scheme that the settings name. When nothing is known of the
-// load, it holds the fleet as it is and says so: a missing signal is no zero.
+// Outcome says how a decision came about.
+type Outcome string
+
+// The outcomes.
+const (
+	Decided  Outcome = "decided" // by the scheme
+	Held     Outcome = "held"    // a signal cannot be relied upon: the fleet stays as it is
+	SafeMode Outcome = "safe"    // so for too long: the last good peak
+)
+
+// Decide runs the scheme that the settings name. When a signal cannot be relied
+// upon, or nothing is known of the load, it holds the fleet as it is.
 func Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State, error) {
 	scheme, err := Get(set.Scheme)
 	if err != nil {
@@ -154,21 +166,25 @@ func Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Dec
 
 // Run is Decide for a scheme at hand.
 func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State) {
-	state, fault := before.see(now, s)
-	if fault == "" && len(state.History) == 0 {
-		fault = "no arrivals are known yet"
+	have := s.Pool.Ready + s.Pool.Booting
+	s, faults := Check(now, s, before, set)
+	if len(faults) > 0 {
+		return Hold(have, before, Reasons(faults)), before
 	}
-	if fault != "" {
-		return hold(s, before, fault), before
+	state := before.merge(s)
+	if len(state.History) == 0 {
+		return Hold(have, before, "no arrivals are known yet"), before
 	}
 	d, after := scheme.Decide(now, s, set, state)
+	d.Outcome = Decided
 	after.Strict, after.Relaxed = d.Strict, d.Relaxed
 	return d, after
 }
 
-// hold keeps the fleet and the rules as they are.
-func hold(s Snapshot, before State, why string) Decision {
-	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting, Strict: before.Strict, Relaxed: before.Relaxed, Reason: "hold: " + why}
+// Hold keeps so many workers, and the rules of overflow as they were. Cause is
+// why.
+func Hold(workers int, before State, cause string) Decision {
+	d := Decision{Outcome: Held, Workers: workers, Strict: before.Strict, Relaxed: before.Relaxed, Cause: cause, Reason: "hold: " + cause}
 	if d.Strict == "" {
 		d.Strict, d.Relaxed = AtBound, Never // nothing was ever decided: the safe rules
 	}

@@ -15,13 +15,6 @@ type Reading struct {
 	PerSecond float64   `json:"per_second"`
 }
 
-// A pool that is used more than this, or has a queue, may have overflowed. The
-// metrics' last value is a mean over shownSeconds.
-const (
-	fullyUsed    = 0.85
-	shownSeconds = 60
-)
-
 // read adds what the workers did since the last tick, and what began to wait,
 // and drops what the metrics show by now. What overflowed is not in it: workers
 // that are fully used give a least value, and the metrics' last one stands if
@@ -47,7 +40,8 @@ func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
 // extended is the state with the readings as its newest arrivals. The reading
 // that the metrics show a part of counts with its other part.
 func (st State) extended(now time.Time) State {
-	history := append(make([]float64, 0, len(st.History)+2*int(staleAfter.Seconds())), st.History...)
+	missing := int(now.Sub(st.SeenTo).Seconds()) + len(st.Readings) // each may round up
+	history := append(make([]float64, 0, len(st.History)+max(0, missing)), st.History...)
 	for _, r := range st.Readings {
 		seconds := math.Min(r.Seconds, r.At.Sub(st.SeenTo).Seconds())
 		for range int(seconds + 0.5) {

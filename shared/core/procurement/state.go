@@ -1,9 +1,6 @@
 package procurement
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // State is what a scheme remembers between two ticks. It can be stored as JSON.
 type State struct {
@@ -44,15 +41,6 @@ const shareMemory = 100
 // points of metrics come late. What is shown last replaces what was shown
 // before; a second further back stays as it is.
 const RereadSeconds = 120
-
-// see returns the state with what the snapshot shows of arrivals, or why it
-// can not be relied upon. The state that it is called on stays as it was.
-func (st State) see(now time.Time, s Snapshot) (State, string) {
-	if why := faults(now, s); why != "" {
-		return st, why
-	}
-	return st.merge(s), ""
-}
 
 // Fresh returns the seconds of a snapshot that the state has not seen.
 func (st State) Fresh(s Snapshot) []Second {
@@ -115,32 +103,6 @@ func (st *State) share() {
 	}
 	st.StrictLast = st.StrictLast[settled:]
 }
-
-// faults says what in a snapshot can not be true or is too old to go by.
-func faults(now time.Time, s Snapshot) string {
-	for _, v := range []float64{s.Pool.QueuedMS, s.ServiceMS, s.DeferMS, s.WorkerUSDPerHour, s.FunctionUSD, s.Pool.Used, s.Pool.UsedLeast} {
-		if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
-			return "a signal is not a number, or negative"
-		}
-	}
-	for _, a := range s.Arrivals {
-		if v := a.All(); math.IsNaN(v) || math.IsInf(v, 0) || a.Strict < 0 || a.Relaxed < 0 {
-			return "a count of arrivals is not a number, or negative"
-		}
-	}
-	switch {
-	case s.Throughput() <= 0:
-		return "the throughput of a worker is not known"
-	case s.CoveredTo.IsZero() || now.Sub(s.CoveredTo) > staleAfter:
-		return "the arrivals are not known, or too old"
-	case s.CoveredTo.After(now):
-		return "the arrivals are from the future"
-	}
-	return ""
-}
-
-// staleAfter is the age at which arrivals are not gone by any more.
-const staleAfter = 5 * time.Minute
 
 // rate is the mean of the last seconds, in queries a second.
 func (st State) rate(seconds int) float64 {

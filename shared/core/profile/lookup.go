@@ -11,18 +11,6 @@ const systemMB = 512
 // Holds tells whether an instance type has the memory for a model.
 func (in Instance) Holds(m *Model) bool { return m.MemoryMB+systemMB <= in.MemoryMB }
 
-// ColdShows is the share of cold starts from which the 95th percentile of a
-// function's time is a cold start's.
-const ColdShows = 0.05
-
-// P95 is the 95th percentile when that share of the runs is cold.
-func (s ServiceTime) P95(coldShare float64) float64 {
-	if coldShare >= ColdShows {
-		return s.MS.P95 + s.ColdMS.P95
-	}
-	return s.MS.P95
-}
-
 // reference names the machine whose figures others scale from.
 const reference = "reference"
 

@@ -1,12 +1,10 @@
 // Package query holds what a caller asks and what became of it: the
-// constraints, the SLO class, the message that travels through the queues, the
-// stored record, and the state machine between them. It is pure: time is
-// passed in, and nothing here touches a store or a queue.
+// constraints, the SLO class, the message that travels through the queues and
+// the stored record. It is pure: time is passed in, and nothing here touches a
+// store or a queue.
 package query
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"strings"
 	"time"
 )
@@ -76,6 +74,8 @@ type Input struct {
 	ContentType string `json:"content_type"`
 	Data        []byte `json:"data,omitempty"`
 	URI         string `json:"uri,omitempty"`
+	// SHA256 is the digest of an input that was handed over apart from its message.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // Event names what happened to a query at one step of its way.
@@ -182,14 +182,6 @@ func (m Message) Ended(o Outcome) Record {
 	}
 	r.Outcome = &o
 	return r
-}
-
-// KeyedID returns the id of an owner's query with an idempotency key. It is
-// the same for the same owner and key, so that one conditional write both
-// stores the query and finds its repeat.
-func KeyedID(owner, key string) string {
-	sum := sha256.Sum256([]byte(owner + "\x00" + key))
-	return "k" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
 }
 
 // ExpiresAt returns when an unfinished query may be ended that was accepted at that

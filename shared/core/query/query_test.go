@@ -36,15 +36,6 @@ func TestExpiryIsAMinuteOrThreeBounds(t *testing.T) {
 	}
 }
 
-func TestKeyedIDSeparatesOwnerAndKey(t *testing.T) {
-	if KeyedID("a", "bc") == KeyedID("ab", "c") {
-		t.Error("owner and key run into one another")
-	}
-	if got, want := KeyedID("a", "b"), "klgzhdlq3xsy5ghkbskmbp5frn4"; got != want {
-		t.Errorf("the id of a key changed from %s to %s: repeats across an upgrade run twice", want, got)
-	}
-}
-
 // A trail must stay below about 1 KB whatever is written into it, keep how the
 // query was placed and what happened last, and never change its receiver.
 func TestTrailIsBoundedAndKeepsItsEnds(t *testing.T) {
@@ -80,57 +71,11 @@ func TestLongReasonIsCutOnACharacter(t *testing.T) {
 	}
 }
 
-func TestFirstTerminalWriteWins(t *testing.T) {
-	for _, first := range States() {
-		if !first.Terminal() {
-			continue
-		}
-		r, err := Record{ID: "q1", State: Placed}.Finish(Outcome{State: first})
-		if err != nil {
-			t.Fatalf("%s: %v", first, err)
-		}
-		for _, second := range States() {
-			if after, err := r.Finish(Outcome{State: second}); err == nil || after.State != first {
-				t.Errorf("%s, then %s: state %s, error %v", first, second, after.State, err)
-			}
-		}
-	}
-}
-
-func TestOnlyTerminalStatesFinish(t *testing.T) {
-	for _, s := range States() {
-		_, err := Record{State: Placed}.Finish(Outcome{State: s})
-		if (err == nil) != s.Terminal() {
-			t.Errorf("finish as %s: %v", s, err)
-		}
-	}
-}
-
-// No walk through the states leaves a terminal one, and every state that is not
-// terminal leads to an end.
-func TestStateMachine(t *testing.T) {
-	for _, from := range States() {
-		leaves := false
-		for _, to := range States() {
-			leaves = leaves || from.CanBecome(to)
-		}
-		if leaves == from.Terminal() {
-			t.Errorf("%s: terminal %v, can leave %v", from, from.Terminal(), leaves)
-		}
-		if !from.Terminal() && !from.CanBecome(Expired) {
-			t.Errorf("%s cannot expire", from)
-		}
-	}
-	if Accepted.CanBecome(Succeeded) || Accepted.CanBecome(Running) {
-		t.Error("a query that was never placed can run")
-	}
-}
-
-func TestFinishKeepsTheTrailOnce(t *testing.T) {
+func TestTheRecordKeepsTheTrailOnce(t *testing.T) {
 	trail := Trail{{Event: StepPlaced}, {Event: StepRan}}
-	r, err := Record{State: Placed, Trail: trail[:1]}.Finish(Outcome{State: Succeeded, Trail: trail})
-	if err != nil || len(r.Trail) != 2 || r.Outcome.Trail != nil {
-		t.Errorf("trail %v, outcome's %v, error %v", r.Trail, r.Outcome.Trail, err)
+	r := Message{Trail: trail[:1]}.Ended(Outcome{State: Succeeded, Trail: trail})
+	if len(r.Trail) != 2 || r.Outcome.Trail != nil {
+		t.Errorf("trail %v, outcome's %v", r.Trail, r.Outcome.Trail)
 	}
 }
 
@@ -145,9 +90,8 @@ func TestMetNeedsAnAnswerInTime(t *testing.T) {
 		{"late", Outcome{State: Succeeded, FinishedAt: at.Add(1)}, false},
 		{"failed", Outcome{State: Failed, FinishedAt: at}, false},
 	} {
-		r, err := Record{State: Placed, DeadlineAt: at}.Finish(tc.o)
-		if err != nil || r.Met() != tc.want {
-			t.Errorf("%s: met %v, error %v", tc.name, r.Met(), err)
+		if got := (Message{DeadlineAt: at}).Ended(tc.o).Met(); got != tc.want {
+			t.Errorf("%s: met %v", tc.name, got)
 		}
 	}
 }

@@ -1,50 +1,23 @@
 package query
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // State is where a query stands.
 type State string
 
-// The states of a query. The store is written on acceptance (placed: the
-// placement is part of that write) and once more at the end; accepted lies
-// before the first write, and running is known to the worker alone until the
-// terminal record tells when it began.
+// The states of a query. An accepted one has no record yet; the record that
+// ends it is its only one.
 const (
 	Accepted  State = "accepted"
-	Placed    State = "placed"
-	Running   State = "running"
 	Succeeded State = "succeeded"
 	Failed    State = "failed"
 	Expired   State = "expired"
 	Cancelled State = "cancelled"
 )
 
-// States lists every state, in the order of a query's life.
-func States() []State {
-	return []State{Accepted, Placed, Running, Succeeded, Failed, Expired, Cancelled}
-}
-
 // Terminal tells whether a state is final.
 func (s State) Terminal() bool {
 	return s == Succeeded || s == Failed || s == Expired || s == Cancelled
-}
-
-// CanBecome tells whether a query may go from one state to another. A query
-// may be cancelled or expire from any state before its end, and a running one
-// whose worker died is placed again.
-func (s State) CanBecome(next State) bool {
-	switch s {
-	case Accepted:
-		return next == Placed || next.Terminal() && next != Succeeded
-	case Placed:
-		return next == Running || next.Terminal()
-	case Running:
-		return next == Placed || next.Terminal()
-	}
-	return false
 }
 
 // RunnerKind says what answered a query.
@@ -139,23 +112,4 @@ func (r Record) Message(in Input) Message {
 // than its deadline.
 func (r Record) Met() bool {
 	return r.State == Succeeded && r.Outcome != nil && !r.Outcome.FinishedAt.After(r.DeadlineAt)
-}
-
-// Finish returns the record with its terminal outcome. It fails when the
-// record already has one, or when the outcome's state is not terminal: the
-// first terminal write wins.
-func (r Record) Finish(o Outcome) (Record, error) {
-	if !o.State.Terminal() {
-		return r, fmt.Errorf("finish query %s: state %q is not terminal", r.ID, o.State)
-	}
-	if !r.State.CanBecome(o.State) {
-		return r, fmt.Errorf("finish query %s as %s: it is already %s", r.ID, o.State, r.State)
-	}
-	r.State = o.State
-	if len(o.Trail) > 0 {
-		r.Trail = o.Trail
-		o.Trail = nil // kept once, on the record
-	}
-	r.Outcome = &o
-	return r, nil
 }

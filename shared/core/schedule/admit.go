@@ -39,14 +39,14 @@ func (q *Queue[T]) Predict(now time.Time, w Work) Prediction {
 	seen, late := false, 0
 	q.with(n, func(e *entry[T], _ float64) {
 		s := p.fit(&e.work, e.pace.ratio(now), left)
-		p.take(s)
+		p.take()
 		left--
 		switch {
 		case e == n:
 			seen = true
 			out.StartsAt, out.EndsAt, out.LatestAt = now.Add(s.start), now.Add(s.end), now.Add(s.latest)
 			out.AtOnce = len(q.held)-left < idle
-		case seen && now.Add(s.latest).After(e.work.endBy()):
+		case seen && s.latest > e.work.endBy().Sub(now):
 			e.late = true
 			late++
 		}
@@ -63,7 +63,7 @@ func (q *Queue[T]) displaced(now time.Time, out *Prediction) {
 	p := q.play(now)
 	for i, e := range q.held {
 		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
-		p.take(s)
+		p.take()
 		if e.late && !now.Add(s.latest).After(e.work.endBy()) {
 			if e.work.Class == query.Strict {
 				out.StrictLate++

@@ -30,7 +30,7 @@ func (l Late[T]) Why() string {
 // go, asked with where each would start, and whether on a runner that is free
 // now. Taking one away brings those behind it forward. It ends at the first one
 // that is not strict if it is about strict ones only: they come first.
-func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], s slot, free bool) bool) {
+func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], s *slot, free bool) bool) {
 	p, free := q.play(now), q.runners-len(q.running)
 	for i := 0; i < len(q.held); {
 		e := q.held[i]
@@ -42,7 +42,7 @@ func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], 
 			q.pull(i)
 			continue
 		}
-		p.take(s)
+		p.take()
 		i++
 	}
 }
@@ -52,11 +52,10 @@ func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], 
 // runner stays, however late: nobody is faster.
 func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 	var out []Late[T]
-	q.evict(now, true, func(e *entry[T], s slot, free bool) bool {
-		over := now.Add(s.latest).Sub(e.work.DeadlineAt)
-		goes := e.work.Class == query.Strict && over > 0 && !free && !e.work.Pinned
+	q.evict(now, true, func(e *entry[T], s *slot, free bool) bool {
+		goes := s.latest > e.work.DeadlineAt.Sub(now) && !free && !e.work.Pinned
 		if goes {
-			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, LateBy: over})
+			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, LateBy: now.Add(s.latest).Sub(e.work.DeadlineAt)})
 		}
 		return goes
 	})
@@ -67,8 +66,11 @@ func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 // lookAhead: another worker may. Those that EvictDue will take by dueBy stay, so
 // that they are in hand then; the zero time keeps none. What was admitted stays.
 func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy time.Time) []T {
+	if !slices.ContainsFunc(q.held, func(e *entry[T]) bool { return e.work.EndBy.IsZero() }) {
+		return nil
+	}
 	var out []T
-	q.evict(now, false, func(e *entry[T], s slot, _ bool) bool {
+	q.evict(now, false, func(e *entry[T], s *slot, _ bool) bool {
 		goes := s.start > lookAhead && e.work.EndBy.IsZero() && !e.work.dueBy(now, dueBy)
 		if goes {
 			out = append(out, e.item)
@@ -95,7 +97,7 @@ func (q *Queue[T]) EvictDue(now time.Time) []Late[T] {
 		return nil
 	}
 	var out []Late[T]
-	q.evict(now, false, func(e *entry[T], s slot, free bool) bool {
+	q.evict(now, false, func(e *entry[T], s *slot, free bool) bool {
 		goes := !free && e.work.due(now)
 		if goes {
 			out = append(out, Late[T]{Item: e.item, StartsIn: s.start, AtBound: true})

@@ -2,6 +2,8 @@ package schedule
 
 import (
 	"slices"
+	"sort"
+	"time"
 
 	"paragon/shared/core/query"
 )
@@ -35,14 +37,18 @@ type flowKey struct {
 // flow is what one owner has in the queue, of one class.
 type flow struct {
 	held  int
-	start float64 // the tag of its first query
-	next  float64 // the tag of one more query at its end, if that is above the virtual time
+	last  time.Time // no query that it holds has a later deadline
+	start float64   // the tag of its first query
+	next  float64   // the tag of one more query at its end, if that is above the virtual time
 }
 
 // add counts one more query.
-func (f *flow) add(tag, costMS float64) {
+func (f *flow) add(tag, costMS float64, deadline time.Time) {
 	if f.held == 0 {
-		f.start, f.next = tag, tag
+		f.start, f.next, f.last = tag, tag, deadline
+	}
+	if deadline.After(f.last) {
+		f.last = deadline
 	}
 	f.held++
 	f.next += costMS
@@ -108,6 +114,9 @@ func (q *Queue[T]) tagOf(n *entry[T]) float64 {
 	if n.flow.held == 0 {
 		return max(n.flow.next, now)
 	}
+	if n.last() {
+		return n.flow.next
+	}
 	if i := q.seek(n, 0, true); i < len(q.held) {
 		return q.held[i].tag
 	}
@@ -117,6 +126,17 @@ func (q *Queue[T]) tagOf(n *entry[T]) float64 {
 // pushes tells whether an entry takes the place of another of its owner.
 func (n *entry[T]) pushes(e *entry[T]) bool {
 	return n.flow != nil && n.flow == e.flow && n.work.DeadlineAt.Before(e.work.DeadlineAt)
+}
+
+// last tells whether an entry takes the place of no other of its owner, as it
+// comes behind all of them. Most do: bounds are few.
+func (n *entry[T]) last() bool {
+	return n.flow == nil || n.flow.held == 0 || !n.work.DeadlineAt.Before(n.flow.last)
+}
+
+// place is where an entry that pushes no other would be held.
+func (q *Queue[T]) place(n *entry[T], tag float64) int {
+	return sort.Search(len(q.held), func(i int) bool { return before(n, tag, q.held[i], q.held[i].tag) })
 }
 
 // seek returns the first of the held queries from i on that n pushes, or does not push.
@@ -132,8 +152,19 @@ func (q *Queue[T]) seek(n *entry[T], i int, pushed bool) int {
 // tags stay, and the new one with those of its owner behind it, which it pushes
 // back by its own cost.
 func (q *Queue[T]) with(n *entry[T], visit func(e *entry[T], tag float64)) {
-	stay, pushed, placed := 0, 0, false
 	tag := q.tagOf(n)
+	if n.last() {
+		at := q.place(n, tag)
+		for _, e := range q.held[:at] {
+			visit(e, e.tag)
+		}
+		visit(n, tag)
+		for _, e := range q.held[at:] {
+			visit(e, e.tag)
+		}
+		return
+	}
+	stay, pushed, placed := 0, 0, false
 	for {
 		stay = q.seek(n, stay, false)
 		e, at := n, tag

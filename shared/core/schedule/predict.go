@@ -32,7 +32,8 @@ type player struct {
 	now      time.Time
 	free     []time.Duration // when each runner comes free
 	maxBatch int
-	last     slot
+	last     slot // the batch that a query may join
+	fits     slot // of the query that was fitted last
 }
 
 // slot is where a query starts, and the batch that it starts in.
@@ -48,7 +49,7 @@ type slot struct {
 }
 
 // play begins to play the queue from now on. There is one player at a time.
-func (q *Queue[T]) play(now time.Time) player {
+func (q *Queue[T]) play(now time.Time) *player {
 	free := q.free[:0]
 	for i := range q.running {
 		free = append(free, max(1, q.running[i].left(now))) // a busy runner is never free now
@@ -60,7 +61,9 @@ func (q *Queue[T]) play(now time.Time) player {
 		free = append(free, never)
 	}
 	q.free = free
-	return player{now: now, free: free, maxBatch: q.maxBatch}
+	p := &q.player
+	p.now, p.free, p.maxBatch, p.last.most, p.last.n = now, free, q.maxBatch, 0, 0
+	return p
 }
 
 // next returns the runner that comes free first, and how many do then.
@@ -78,17 +81,16 @@ func (p *player) next() (first, free int) {
 
 // fit finds where the next query would start: in the batch of the query before
 // it, or on the runner that comes free first. left is how many queries there
-// are from this one on.
-func (p *player) fit(w *Work, ratio float64, left int) slot {
-	if s, ok := p.join(w); ok {
+// are from this one on. What it returns is good until the next fit.
+func (p *player) fit(w *Work, ratio float64, left int) *slot {
+	s := &p.fits
+	if p.join(w) {
 		return s
 	}
 	i, free := p.next()
 	start := p.free[i]
-	s := slot{
-		runner: i, start: start, end: start + query.Duration(w.P50MS*ratio), latest: start + query.Duration(w.P99MS*ratio),
-		first: w, ratio: ratio, n: 1,
-	}
+	s.runner, s.start, s.end, s.latest = i, start, start+query.Duration(w.P50MS*ratio), start+query.Duration(w.P99MS*ratio)
+	s.first, s.ratio, s.n, s.most = w, ratio, 1, 0
 	if w.BatchMax > 1 {
 		s.soonest = w.DeadlineAt.Sub(p.now)
 		s.most = min(w.BatchMax, (left+free-1)/free)
@@ -101,23 +103,25 @@ func (p *player) fit(w *Work, ratio float64, left int) slot {
 
 // join finds whether a query joins the batch of the one before it: its model is
 // the same, there is a place, and all still meet their deadlines.
-func (p *player) join(w *Work) (slot, bool) {
+func (p *player) join(w *Work) bool {
 	if p.last.n >= p.last.most || p.last.first.Model != w.Model {
-		return slot{}, false
+		return false
 	}
-	s := p.last
+	p.fits = p.last
+	s := &p.fits
 	s.n++
 	took := query.Duration(float64(s.n) * s.first.BatchEachMS * s.ratio)
 	s.end, s.latest = s.start+took, s.start+max(took, query.Duration(s.first.P99MS*s.ratio))
 	s.soonest = min(s.soonest, w.DeadlineAt.Sub(p.now))
-	return s, s.end <= s.soonest
+	return s.end <= s.soonest
 }
 
-// take lets a query start where it fits.
-func (p *player) take(s slot) {
+// take lets the query that was fitted last start there.
+func (p *player) take() {
+	s := &p.fits
 	p.free[s.runner] = s.end
 	if s.most > 1 {
-		p.last = s
+		p.last = *s
 	} else {
 		p.last.most = 0 // nobody joins
 	}
@@ -141,7 +145,8 @@ func (q *Queue[T]) Room(class query.Class, now time.Time, lookAhead time.Duratio
 	p, slowest := q.play(now), 1.0
 	for i, e := range q.held {
 		if class == query.Relaxed || e.work.Class == query.Strict {
-			p.take(p.fit(&e.work, e.pace.ratio(now), len(q.held)-i))
+			p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+			p.take()
 		}
 	}
 	if wait := p.soonest() - lookAhead; wait > 0 {

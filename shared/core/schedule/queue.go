@@ -5,6 +5,8 @@
 package schedule
 
 import (
+	"slices"
+	"sort"
 	"time"
 
 	"paragon/shared/core/query"
@@ -57,6 +59,7 @@ type Queue[T any] struct {
 	spare  []*entry[T]     // entries to be used again
 	merged []*entry[T]     // room for Add
 	free   []time.Duration // room for play
+	player player
 }
 
 // entry is a held query.
@@ -89,6 +92,12 @@ func NewQueue[T any](runners int) *Queue[T] {
 func (q *Queue[T]) Add(w Work, item T) {
 	e := q.draft(w, true)
 	e.item = item
+	if e.last() {
+		e.tag = q.tagOf(e)
+		q.held = slices.Insert(q.held, q.place(e, e.tag), e)
+		e.flow.add(e.tag, e.costMS, w.DeadlineAt)
+		return
+	}
 	merged := q.merged[:0]
 	q.with(e, func(e *entry[T], tag float64) {
 		e.tag = tag
@@ -96,7 +105,7 @@ func (q *Queue[T]) Add(w Work, item T) {
 	})
 	q.merged, q.held = q.held, merged
 	clear(q.merged)
-	e.flow.add(e.tag, e.costMS)
+	e.flow.add(e.tag, e.costMS, w.DeadlineAt)
 }
 
 // draft makes an entry that is not held yet. Unless it stays, nothing is
@@ -132,13 +141,11 @@ func (q *Queue[T]) recycle(e *entry[T]) {
 
 // Len returns how many queries of a class are held and not running.
 func (q *Queue[T]) Len(class query.Class) int {
-	n := 0
-	for _, e := range q.held {
-		if e.work.Class == class {
-			n++
-		}
+	strict := sort.Search(len(q.held), func(i int) bool { return q.held[i].work.Class != query.Strict })
+	if class == query.Strict {
+		return strict
 	}
-	return n
+	return len(q.held) - strict
 }
 
 // Busy returns how many runners run.
@@ -222,7 +229,7 @@ func (q *Queue[T]) batch(now time.Time) int {
 		if s.n == 1 && i > 0 {
 			break
 		}
-		p.take(s)
+		p.take()
 		n = s.n
 	}
 	return n

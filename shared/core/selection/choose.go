@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
 // Errors of a need that no load and no resource can mend.
@@ -203,10 +203,7 @@ func (s *scan) judge(f *figures, at int) {
 }
 
 func (s *scan) onFunction(f *figures, r *row) {
-	f.latencyMS = s.offer.OverflowPathMS + r.serviceMS
-	if s.offer.ColdShare >= profile.ColdShows {
-		f.latencyMS += r.coldMS
-	}
+	f.latencyMS = s.offer.OverflowPathMS + sizing.P95MS(r.serviceMS, r.coldMS, s.offer.ColdShare)
 	f.priceUSD += min(s.offer.ColdShare, 1) * r.coldUSD
 	f.costUSD = f.priceUSD
 	switch {

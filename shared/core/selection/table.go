@@ -4,6 +4,7 @@ import (
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
 )
 
 // Table is a catalogue prepared for choosing: every model on every resource,
@@ -68,19 +69,14 @@ func (g *group) addVM(c *profile.Catalogue, pool int, typ string) {
 }
 
 func (g *group) addFunctions(c *profile.Catalogue, arch string) {
-	sizes, _ := c.FunctionSizes(arch)
-	for _, mb := range sizes.MemoryMB {
-		st, have := c.OnFunction(g.model, arch, mb)
-		if !have || g.model.MemoryMB > mb {
-			continue
-		}
-		warm := pricing.FunctionQueryUSD(c.Prices, arch, mb, st.MS.P50)
+	for _, h := range sizing.FunctionsThatHold(c, g.model, arch) {
+		warm := pricing.FunctionQueryUSD(c.Prices, arch, h.MemoryMB, h.MS.P50)
 		g.rows = append(g.rows, row{
-			serviceMS: st.MS.P95, coldMS: st.ColdMS.P95, priceUSD: warm, pool: -1,
-			coldUSD: pricing.FunctionQueryUSD(c.Prices, arch, mb, st.MS.P50+st.ColdMS.P50) - warm,
+			serviceMS: h.MS.P95, coldMS: h.ColdMS.P95, priceUSD: warm, pool: -1,
+			coldUSD: pricing.FunctionQueryUSD(c.Prices, arch, h.MemoryMB, h.MS.P50+h.ColdMS.P50) - warm,
 		})
 		g.details = append(g.details, detail{
-			resource: Resource{Kind: query.OnFunction, Name: "lambda-" + arch, MemoryMB: mb}, service: st.MS,
+			resource: Resource{Kind: query.OnFunction, Name: "lambda-" + arch, MemoryMB: h.MemoryMB}, service: h.MS,
 		})
 	}
 }

@@ -92,3 +92,14 @@ func FuzzParseNeverLeavesTheRange(f *testing.F) {
 		}
 	})
 }
+
+// A value that an earlier version knew and this one does not is a fault that
+// names what there is, and the last good value stays.
+func TestAWordThatIsNoMoreHoldsTheLastGoodOne(t *testing.T) {
+	last := Defaults()
+	last.Forecaster = "ewma"
+	next, err := Update(last, map[string]string{"forecaster": "seasonal"})
+	if err == nil || !strings.Contains(err.Error(), "forecaster") || !strings.Contains(err.Error(), "short_average") || next.Forecaster != "ewma" {
+		t.Errorf("forecaster %s, error %v", next.Forecaster, err)
+	}
+}

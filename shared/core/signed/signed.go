@@ -134,6 +134,7 @@ func (k Keys) valid(purpose string, payload, sum []byte) bool {
 const (
 	forID      = "id"
 	forReceipt = "receipt"
+	forOffer   = "offer"
 )
 
 // SignID returns an id as text: one word of letters and digits. Ids sort by
@@ -242,6 +243,18 @@ func spread(text string) uint64 {
 	n *= 0xff51afd7ed558ccd
 	n ^= n >> 33
 	return n
+}
+
+// SignOffer returns the proof, for a peer, that a query is offered by a worker of
+// this stage.
+func (k Keys) SignOffer(id string) string {
+	return base64.RawURLEncoding.EncodeToString(mac(k.current, forOffer, []byte(id)))
+}
+
+// ValidOffer tells whether a proof is this stage's, for the query of an id.
+func (k Keys) ValidOffer(id, proof string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(proof)
+	return err == nil && k.valid(forOffer, []byte(id), sum)
 }
 
 // Receipt entitles the caller of a direct answer to say whether it was right.

@@ -92,6 +92,17 @@ func (b *Book) Refused(task string, class query.Class) {
 	p.mu.Unlock()
 }
 
+// Offered counts a query that was offered to a peer, and whether that took it.
+func (b *Book) Offered(task string, class query.Class, taken bool) {
+	p := b.page(Key{Task: task, Class: class})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.Offered++
+	if taken {
+		p.counts.Taken++
+	}
+}
+
 // Ended counts the end of a query. A state that is not terminal counts nothing.
 func (b *Book) Ended(k Key, o Observation) {
 	p := b.page(k)
@@ -112,6 +123,16 @@ func (b *Book) Ended(k Key, o Observation) {
 	if o.CostUSD > 0 { // and a number
 		p.counts.CostUSD += o.CostUSD
 	}
+}
+
+// Settled counts the end of a query whose terminal record this process was the
+// first to store, or answered its caller with. What a worker answered it leaves
+// out: the worker counts an answer when it has run. A nil book counts nothing.
+func (b *Book) Settled(r query.Record) {
+	if b == nil || r.State == query.Succeeded && r.Outcome != nil && r.Outcome.RanOn.Kind == query.OnWorker {
+		return
+	}
+	b.Ended(Of(r))
 }
 
 func (p *page) answered(o Observation) {

@@ -28,7 +28,7 @@ func TestBookCountsByState(t *testing.T) {
 	for _, o := range []Observation{
 		{State: query.Succeeded, Met: true, LatencyMS: 10, WaitMS: 2, ComputeMS: 8, CostUSD: 1},
 		{State: query.Succeeded, Overflowed: true, LatencyMS: 900, WaitMS: 300, CostUSD: 2},
-		{State: query.Failed, LatencyMS: 5, CostUSD: math.NaN()}, {State: query.Expired, CostUSD: -1}, {State: query.Cancelled}, {State: query.Placed, CostUSD: 7},
+		{State: query.Failed, LatencyMS: 5, CostUSD: math.NaN()}, {State: query.Expired, CostUSD: -1}, {State: query.Cancelled}, {State: query.Accepted, CostUSD: 7},
 	} {
 		b.Ended(k, o)
 	}

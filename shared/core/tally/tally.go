@@ -45,8 +45,12 @@ type Counts struct {
 	// Met counts the answers that came within their bound.
 	Met int64 `json:"met,omitempty"`
 	// Overflowed counts the answers of inference functions.
-	Overflowed int64   `json:"overflowed,omitempty"`
-	CostUSD    float64 `json:"cost_usd,omitempty"` // of workers' and functions' time, without the machinery
+	Overflowed int64 `json:"overflowed,omitempty"`
+	// Offered counts the queries that were offered to a peer, and Taken those of
+	// them that it answered: the peer counts their ends.
+	Offered int64   `json:"offered,omitempty"`
+	Taken   int64   `json:"taken,omitempty"`
+	CostUSD float64 `json:"cost_usd,omitempty"` // of workers' and functions' time, without the machinery
 }
 
 // Ended counts the queries that ended, without those that their callers cancelled.
@@ -56,7 +60,7 @@ func (c Counts) merge(o Counts) Counts {
 	return Counts{
 		Arrived: c.Arrived + o.Arrived, Refused: c.Refused + o.Refused, Answered: c.Answered + o.Answered, Failed: c.Failed + o.Failed,
 		Expired: c.Expired + o.Expired, Cancelled: c.Cancelled + o.Cancelled, Met: c.Met + o.Met, Overflowed: c.Overflowed + o.Overflowed,
-		CostUSD: c.CostUSD + o.CostUSD,
+		Offered: c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
 	}
 }
 
@@ -64,7 +68,8 @@ func (c Counts) minus(o Counts) Counts {
 	return Counts{
 		Arrived: max(0, c.Arrived-o.Arrived), Refused: max(0, c.Refused-o.Refused), Answered: max(0, c.Answered-o.Answered),
 		Failed: max(0, c.Failed-o.Failed), Expired: max(0, c.Expired-o.Expired), Cancelled: max(0, c.Cancelled-o.Cancelled),
-		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed), CostUSD: max(0, c.CostUSD-o.CostUSD),
+		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed),
+		Offered: max(0, c.Offered-o.Offered), Taken: max(0, c.Taken-o.Taken), CostUSD: max(0, c.CostUSD-o.CostUSD),
 	}
 }
 

@@ -5,13 +5,12 @@ package answer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -57,36 +56,37 @@ type Answered struct {
 type Answerer struct {
 	engine    *engine.Engine
 	catalogue profile.CatalogueSource
-	models    Models
+	files     Models
 	limits    preprocess.Limits
+	memory    Memory
 
-	mu     sync.Mutex
-	loaded map[build]*engine.Model
+	mu       sync.Mutex // guards what follows
+	freed    sync.Cond  // something may be unloaded, or was
+	models   map[build]*held
+	uses     int64
+	bytes    int64 // that the models are counted to take
+	loads    int
+	loadsMS  float64
+	failedAt map[build]time.Time
 }
 
-// build is one build of a model: another file under the same name is another.
-type build struct{ name, sha256 string }
-
-// New returns an Answerer that loads its models when they are first asked for.
-func New(e *engine.Engine, c profile.CatalogueSource, models Models, limits preprocess.Limits) *Answerer {
-	return &Answerer{engine: e, catalogue: c, models: models, limits: limits, loaded: map[build]*engine.Model{}}
+// New returns an Answerer that loads its models when they are first asked for,
+// within a bound of memory.
+func New(e *engine.Engine, c profile.CatalogueSource, files Models, limits preprocess.Limits, memory Memory) *Answerer {
+	a := &Answerer{engine: e, catalogue: c, files: files, limits: limits, memory: memory,
+		models: map[build]*held{}, failedAt: map[build]time.Time{}}
+	a.freed.L = &a.mu
+	return a
 }
 
-// Warm loads models and runs each once, as a first inference takes up to twice
-// the time of the later ones.
+// Warm loads models.
 func (a *Answerer) Warm(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		p, m, err := a.model(ctx, name)
+		_, h, err := a.acquire(ctx, name)
 		if err != nil {
 			return fmt.Errorf("warm model %s: %w", name, err)
 		}
-		if !a.plain(p, m) {
-			warmNamed(ctx, p, m)
-			continue
-		}
-		if _, err := m.Run(ctx, blank(p.Input)); err != nil {
-			return fmt.Errorf("warm model %s: %w", name, err)
-		}
+		a.release(h)
 	}
 	return nil
 }
@@ -101,83 +101,24 @@ func blank(in *profile.Input) engine.Tensor {
 	return engine.Tensor{Shape: shape, Data: make([]float32, h*w*c)}
 }
 
-// model returns a model of the catalogue, loaded.
-func (a *Answerer) model(ctx context.Context, name string) (*profile.Model, *engine.Model, error) {
-	p, ok := a.catalogue.Current().Model(name)
-	if !ok { // it may have been added this moment
-		if err := profile.Refresh(a.catalogue); err != nil {
-			return nil, nil, fmt.Errorf("model %q is not known, and the catalogue cannot be read anew: %w", name, err)
-		}
-		p, ok = a.catalogue.Current().Model(name)
-	}
-	if !ok || !p.Runnable() {
-		return nil, nil, fmt.Errorf("model %q is not one that catalogue %s can run", name, a.catalogue.Current().Name)
-	}
-	a.mu.Lock()
-	m, ok := a.loaded[build{name, p.SHA256}]
-	a.mu.Unlock()
-	if ok {
-		return p, m, nil
-	}
-	m, err := a.load(ctx, p)
-	return p, m, err
-}
-
-// load gets a model's file, checks that it is the one that the profile is of
-// and hands it to the engine, which loads it once whoever asks.
-func (a *Answerer) load(ctx context.Context, p *profile.Model) (*engine.Model, error) {
-	onnx, err := a.models.ONNX(p.Name)
-	if err != nil {
-		return nil, fmt.Errorf("get model %s: %w", p.Name, err)
-	}
-	if sum := sha256.Sum256(onnx); hex.EncodeToString(sum[:]) != p.SHA256 {
-		return nil, fmt.Errorf("model %s: its file has digest %x, the profile is of %s", p.Name, sum, p.SHA256)
-	}
-	m, err := a.engine.Load(ctx, p.Name, onnx)
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	a.loaded[build{p.Name, p.SHA256}] = m
-	a.mu.Unlock()
-	return m, nil
-}
-
-// Unload closes the models that the catalogue does not have any more, once their
-// runs have ended.
-func (a *Answerer) Unload() {
-	c := a.catalogue.Current()
-	var old []*engine.Model
-	a.mu.Lock()
-	for b, m := range a.loaded {
-		if p, ok := c.Model(b.name); !ok || p.SHA256 != b.sha256 {
-			old = append(old, m)
-			delete(a.loaded, b)
-		}
-	}
-	a.mu.Unlock()
-	for _, m := range old {
-		m.Close()
-	}
-}
-
 // Answer answers inputs with one model, as one batch, and returns as many
 // answers in their order. An input that cannot be decoded fails alone; the
 // error is a *Fault of the model, and then no input has an answer.
 func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) ([]Answered, error) {
-	p, m, err := a.model(ctx, model)
+	p, h, err := a.acquire(ctx, model)
 	if err != nil {
 		return nil, &Fault{query.ModelFault, err}
 	}
-	if !a.plain(p, m) {
-		return a.answerNamed(ctx, p, m, in), nil
+	defer a.release(h)
+	if !a.plain(p, h.model) {
+		return a.answerNamed(ctx, p, h.model, in), nil
 	}
 	out := make([]Answered, len(in))
 	tensors, from := a.decode(p, in, out)
 	if len(tensors) == 0 {
 		return out, nil
 	}
-	scores, err := m.Run(ctx, stack(tensors))
+	scores, err := h.model.Run(ctx, stack(tensors))
 	if err != nil {
 		return nil, &Fault{query.ModelFault, err}
 	}

@@ -19,8 +19,8 @@ import (
 	"paragon/shared/intake"
 )
 
-// slackBytes is what a JSON body may hold beside its base64 data.
-const slackBytes = 64 << 10
+// objectBytes bounds a small JSON body, one without an input.
+const objectBytes = 64 << 10
 
 // decoded is one query of a request, or why it cannot be read.
 type decoded struct {
@@ -42,7 +42,7 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 		req, err := a.pictureItself(w, r, kind)
 		return []decoded{{req, err}}, false, nil
 	}
-	body, err := readBody(w, r, base64.StdEncoding.EncodedLen(intake.InlineLimit(a.svc.Settings()))+slackBytes)
+	body, err := readBody(w, r, a.svc.BodyLimit(base64.StdEncoding.EncodedLen(a.svc.InlineLimit(a.svc.Settings()))))
 	if err != nil {
 		return nil, false, err
 	}
@@ -80,7 +80,7 @@ func (a *server) pictureItself(w http.ResponseWriter, r *http.Request, kind stri
 		return intake.Request{}, refuse(wrongType, "Content-Type",
 			"%q is not taken; send application/json, or the input itself as %s", clip(kind), strings.Join(intake.ContentTypes(), ", "))
 	}
-	body, err := readBody(w, r, intake.InlineLimit(a.svc.Settings()))
+	body, err := readBody(w, r, a.svc.InlineLimit(a.svc.Settings()))
 	if err != nil {
 		return intake.Request{}, err
 	}
@@ -114,7 +114,7 @@ func readObject(w http.ResponseWriter, r *http.Request, f fields) error {
 	if kind != "application/json" {
 		return refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
 	}
-	body, err := readBody(w, r, slackBytes)
+	body, err := readBody(w, r, objectBytes)
 	if err != nil {
 		return err
 	}

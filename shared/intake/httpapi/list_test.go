@@ -10,7 +10,6 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
 )
 
 // list posts a list of queries.
@@ -61,7 +60,7 @@ func TestEveryItemHasItsOwnAnswer(t *testing.T) {
 func TestItemsThatAreNotAnsweredInTimeAreAccepted(t *testing.T) {
 	s, w := newFront(t, 0)
 	w.none = true
-	s.tune(func(set *settings.Settings) { set.MaxWaiters = 0 })
+	s.svc.MostWaiters = -1
 	for _, item := range itemsOf(t, s.list(t, []string{asking(t, ""), asking(t, "")}, "Prefer", "wait=5")) {
 		if item.Status != 202 || item.Query.State != query.Accepted {
 			t.Errorf("%+v", item)
@@ -221,9 +220,32 @@ func TestABatchWithoutAllAnswers(t *testing.T) {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 	w.none = true
-	s.tune(func(set *settings.Settings) { set.MaxWaiters = 0 })
+	s.svc.MostWaiters = -1
 	head = strings.Replace(head, bad, good, 1)
 	if got := s.infer(t, "good", head, nil); got.StatusCode != 503 || !strings.Contains(string(got.body), "/v1/queries/") {
 		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+// Each item of a batch has a receipt for feedback of its own.
+func TestABatchHasItsReceipts(t *testing.T) {
+	s, _ := newFront(t, 0)
+	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"UINT8","shape":[3,1,4,4],"parameters":{"binary_data_size":48}}],"outputs":[{"name":"label"}]}`, pixels(3))
+	var r struct{ Parameters inferParameters }
+	got.into(t, &r)
+	ids, receipts := strings.Split(r.Parameters.QueryIDs, ","), strings.Split(r.Parameters.Receipts, ",")
+	if len(ids) != 3 || len(receipts) != 3 || r.Parameters.Receipt != "" {
+		t.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	vote := func(id, receipt string) int {
+		return s.do(t, "POST", "/v1/queries/"+id+"/feedback", []byte(`{"correct":true,"receipt":"`+receipt+`"}`), "Content-Type", "application/json").StatusCode
+	}
+	for i, id := range ids {
+		if status := vote(id, receipts[(i+1)%3]); status != 422 {
+			t.Errorf("another item's receipt was answered %d", status)
+		}
+		if status := vote(id, receipts[i]); status != 204 {
+			t.Errorf("item %d's receipt was answered %d", i, status)
+		}
 	}
 }

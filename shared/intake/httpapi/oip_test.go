@@ -216,7 +216,7 @@ func TestAnInferenceWithoutAnAnswerSaysWhy(t *testing.T) {
 		}
 	}
 	s := newStage(t)
-	s.tune(func(set *settings.Settings) { set.MaxWaiters = 0 })
+	s.svc.MostWaiters = -1
 	if got := s.infer(t, "good", head, nil); got.StatusCode != 503 || !strings.Contains(string(got.body), "/v1/queries/") {
 		t.Errorf("without a place to wait: %d: %s", got.StatusCode, got.body)
 	}

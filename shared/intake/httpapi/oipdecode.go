@@ -36,7 +36,7 @@ func (a *server) inferBody(w http.ResponseWriter, r *http.Request) (head, binary
 			"%q is not taken, only application/json, and application/octet-stream with %s", clip(kind), headerLength)
 	}
 	start, _ := strconv.Atoi(length)
-	body, err := readBodyAligned(w, r, jsonGrowth*intake.InlineLimit(a.svc.Settings())+slackBytes, max(0, start))
+	body, err := readBodyAligned(w, r, a.svc.BodyLimit(jsonGrowth*a.svc.InlineLimit(a.svc.Settings())), max(0, start))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -164,6 +164,7 @@ type inferParameters struct {
 	QueryID   string  `json:"query_id"`
 	QueryIDs  string  `json:"query_ids,omitempty"` // of the items of a batch, parted by commas
 	Receipt   string  `json:"receipt,omitempty"`   // of the only item
+	Receipts  string  `json:"receipts,omitempty"`  // of the items of a batch, likewise
 	Model     string  `json:"model"`
 	Class     string  `json:"class"`
 	ServedBy  string  `json:"served_by"`
@@ -181,16 +182,18 @@ func parametersOf(answers []intake.Answer) inferParameters {
 		return p
 	}
 	var slowest inferParameters
-	var ids []string
+	var ids, receipts []string
 	met, costUSD := true, 0.0
 	for _, got := range answers {
 		p := itemParameters(got.Record)
-		ids, met, costUSD = append(ids, p.QueryID), met && p.MetSLO, costUSD+p.CostUSD
+		ids, receipts = append(ids, p.QueryID), append(receipts, got.Receipt)
+		met, costUSD = met && p.MetSLO, costUSD+p.CostUSD
 		if slowest.QueryID == "" || p.LatencyMS > slowest.LatencyMS {
 			slowest = p
 		}
 	}
-	slowest.QueryIDs, slowest.MetSLO, slowest.CostUSD = strings.Join(ids, ","), met, costUSD
+	slowest.QueryIDs, slowest.Receipts = strings.Join(ids, ","), strings.Join(receipts, ",")
+	slowest.MetSLO, slowest.CostUSD = met, costUSD
 	return slowest
 }
 

@@ -225,7 +225,7 @@ func TestACallerSeesItsOwnQueriesOnly(t *testing.T) {
 
 func TestBeyondTheWaitersTheAnswerComesAtOnce(t *testing.T) {
 	s := newStage(t)
-	s.tune(func(set *settings.Settings) { set.MaxWaiters = 0 })
+	s.svc.MostWaiters = -1
 	got := s.submit(t, asking(t, ""), "Prefer", "wait=20")
 	if got.StatusCode != 202 || got.Header.Get("Preference-Applied") != "" {
 		t.Errorf("status %d, applied %q", got.StatusCode, got.Header.Get("Preference-Applied"))

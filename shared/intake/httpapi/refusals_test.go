@@ -14,7 +14,6 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/core/settings"
-	"paragon/shared/intake"
 )
 
 // bomb is a PNG of a few bytes whose header promises a huge picture.
@@ -41,7 +40,7 @@ func input(contentType string, data []byte) string {
 }
 
 // inlineBytes are the most bytes of an input in a request.
-var inlineBytes = intake.InlineLimit(settings.Defaults())
+var inlineBytes = settings.Defaults().InlineLimitKB << 10
 
 const rawTensor = "application/vnd.paragon.tensor+float32"
 

@@ -7,7 +7,7 @@ import (
 
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
-	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/sizing"
 )
 
 // The paper's bounds.
@@ -139,7 +139,7 @@ type priced struct {
 // function size that is right for 500 ms.
 func priceOn(c *profile.Catalogue, m *profile.Model, resource string) (priced, bool) {
 	if arch, ok := strings.CutPrefix(resource, "lambda-"); ok {
-		sizes := rightsizing.Memory(c, m, arch, isoLatencyMS, 0)
+		sizes := sizing.RankFunctions(c, m, arch, isoLatencyMS, sizing.Warm)
 		if len(sizes) == 0 {
 			return priced{}, false
 		}

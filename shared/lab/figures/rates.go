@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"paragon/shared/core/profile"
-	"paragon/shared/core/rightsizing"
+	"paragon/shared/core/sizing"
 )
 
 // figure3Models are the models of figures 3 and 7 that were measured on VMs
@@ -51,9 +51,9 @@ func machinesAndFunctions(in Inputs) (Figure, error) {
 
 // c5AndM5 are the fleets of every c5 and m5 size, cheapest first. The bound is
 // the paper's relaxed one: the figure is about cost.
-func c5AndM5(c *profile.Catalogue, m *profile.Model, rate float64) []rightsizing.Fleet {
-	var out []rightsizing.Fleet
-	for _, fl := range rightsizing.Pools(c, m, rate, 10000) {
+func c5AndM5(c *profile.Catalogue, m *profile.Model, rate float64) []sizing.Fleet {
+	var out []sizing.Fleet
+	for _, fl := range sizing.RankInstances(c, m, rate, 10000) {
 		if strings.HasPrefix(fl.InstanceType, "c5.") || strings.HasPrefix(fl.InstanceType, "m5.") {
 			out = append(out, fl)
 		}
@@ -63,7 +63,7 @@ func c5AndM5(c *profile.Catalogue, m *profile.Model, rate float64) []rightsizing
 
 // functionHour is an hour of the rate on the function size that is cheapest.
 func functionHour(c *profile.Catalogue, m *profile.Model, rate float64) priced {
-	sizes := rightsizing.Memory(c, m, "x86_64", math.Inf(1), 0)
+	sizes := sizing.RankFunctions(c, m, "x86_64", math.Inf(1), sizing.Warm)
 	best := priced{}
 	for _, s := range sizes {
 		if s.Estimated {
@@ -76,7 +76,7 @@ func functionHour(c *profile.Catalogue, m *profile.Model, rate float64) priced {
 	return best
 }
 
-func fleetRows(m *profile.Model, rate float64, fleets []rightsizing.Fleet) [][]string {
+func fleetRows(m *profile.Model, rate float64, fleets []sizing.Fleet) [][]string {
 	var rows [][]string
 	for _, fl := range fleets {
 		rows = append(rows, []string{
@@ -97,7 +97,7 @@ type costs struct {
 	spread                       float64 // of $ a query over the sizes of a family
 }
 
-func (t *costs) see(model string, rate float64, fleets []rightsizing.Fleet, today, then float64) {
+func (t *costs) see(model string, rate float64, fleets []sizing.Fleet, today, then float64) {
 	at := fmt.Sprintf("%s at %.0f/s", model, rate)
 	vm := fleets[0].HourUSD
 	if vm >= today {

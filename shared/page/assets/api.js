@@ -46,7 +46,7 @@ export async function upload(kind, blob) {
 export const terminal = (query) => ["succeeded", "failed", "expired", "cancelled"].includes(query.state);
 
 // submit hands a query in and waits until it is finished, for a minute at most.
-// The key makes the submission and its repeats one query.
+// The key has its answer stored, so that it stands among the recent queries.
 export async function submit(query) {
   const end = Date.now() + 60000;
   const wait = { Prefer: "wait=20" };

@@ -38,6 +38,7 @@ type Case struct {
 	MinimumSeconds   float64
 	Spot             simulate.Spot
 	Settings         settings.Settings
+	Limits           *simulate.Limits // of the workers; nil for none
 	Seed             uint64
 	// PriceFactor scales what functions cost, to ask what follows from it; 0 means 1.
 	PriceFactor float64
@@ -78,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home,
+		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home, Limits: c.Limits,
 	}, nil
 }
 
@@ -90,6 +91,9 @@ const workersBusy = 0.7
 // inputs, workers in front, and as many of them as carry the trace's mean rate.
 func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
+	if c.Home != nil {
+		t.OverflowPath = pricing.OverflowPath(c.Settings.OverflowPath)
+	}
 	t.PerSecond = max(0.01, c.Trace.Total()/c.Trace.Duration().Seconds())
 	workers, share := 0.0, 0.0
 	for i := range pools {

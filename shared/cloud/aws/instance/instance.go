@@ -16,6 +16,8 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"paragon/shared/cloud/aws/names"
@@ -32,13 +34,22 @@ type Groups interface {
 	CompleteLifecycleAction(context.Context, *autoscaling.CompleteLifecycleActionInput, ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error)
 }
 
+// Targets is what is asked of the load balancer.
+type Targets interface {
+	DeregisterTargets(context.Context, *elb.DeregisterTargetsInput, ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error)
+}
+
 // Machine is the instance that this process runs on.
 type Machine struct {
 	ID, Type string
+	IP       string // within its network; empty when the metadata does not say
 	group    string
 	metadata Metadata
 	groups   Groups
 	every    time.Duration
+	// Of the load balancer; empty where none sends requests here.
+	targets     Targets
+	targetGroup string
 }
 
 const (
@@ -57,13 +68,18 @@ const (
 	Terminate Notice = "termination by its group"
 )
 
-// Find asks the metadata who this machine is. Its group is that of a pool.
-func Find(ctx context.Context, stage, pool string) (*Machine, error) {
+// Find asks the metadata who this machine is. Its group is that of a pool, and its
+// target group the one of the load balancer, empty without one.
+func Find(ctx context.Context, stage, pool, targetGroup string) (*Machine, error) {
 	sdk, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
-	return find(ctx, imds.NewFromConfig(sdk, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), autoscaling.NewFromConfig(sdk), names.Group(stage, pool), lookEvery)
+	m, err := find(ctx, imds.NewFromConfig(sdk, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), autoscaling.NewFromConfig(sdk), names.Group(stage, pool), lookEvery)
+	if err == nil {
+		m.targets, m.targetGroup = elb.NewFromConfig(sdk), targetGroup
+	}
+	return m, err
 }
 
 func find(ctx context.Context, md Metadata, groups Groups, group string, every time.Duration) (*Machine, error) {
@@ -77,6 +93,9 @@ func find(ctx context.Context, md Metadata, groups Groups, group string, every t
 			return nil, fmt.Errorf("ask this machine for its %s: %w", path, err)
 		}
 		*into = v
+	}
+	if ip, err := m.get(ctx, "local-ipv4"); err == nil {
+		m.IP = ip
 	}
 	return m, nil
 }
@@ -129,6 +148,23 @@ func (m *Machine) look(ctx context.Context) Notice {
 func (m *Machine) told(ctx context.Context) bool {
 	v, err := m.get(ctx, "autoscaling/target-lifecycle-state")
 	return err == nil && v == "Terminated"
+}
+
+// Deregister has the load balancer send this machine no more requests; those under
+// way are finished. Without a load balancer it does nothing.
+func (m *Machine) Deregister(ctx context.Context) error {
+	if m.targetGroup == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := m.targets.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{
+		TargetGroupArn: &m.targetGroup, Targets: []types.TargetDescription{{Id: &m.ID}},
+	})
+	if err != nil {
+		return fmt.Errorf("deregister from the load balancer: %w", err)
+	}
+	return nil
 }
 
 // Leave ends this machine, which has nothing left to do. shrink takes its place

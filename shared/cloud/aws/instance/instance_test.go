@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
 // served is the metadata of an instance, by IMDSv2 alone.
@@ -127,5 +128,25 @@ func TestLeavesAndCompletesTheHook(t *testing.T) {
 	groups.late = 1000
 	if err := m.Complete(t.Context()); err == nil {
 		t.Error("a hook that never begins was completed")
+	}
+}
+
+// balancer is the load balancer's side.
+type balancer struct{ calls []string }
+
+func (b *balancer) DeregisterTargets(_ context.Context, in *elb.DeregisterTargetsInput, _ ...func(*elb.Options)) (*elb.DeregisterTargetsOutput, error) {
+	b.calls = append(b.calls, *in.TargetGroupArn+" "+*in.Targets[0].Id)
+	return nil, nil
+}
+
+func TestDeregisterIsOfThisMachineAlone(t *testing.T) {
+	b := &balancer{}
+	m := Machine{ID: "i-1", targets: b}
+	if err := m.Deregister(t.Context()); err != nil || len(b.calls) > 0 {
+		t.Errorf("without a load balancer: %q, error %v", b.calls, err)
+	}
+	m.targetGroup = "arn:tg"
+	if err := m.Deregister(t.Context()); err != nil || len(b.calls) != 1 || b.calls[0] != "arn:tg i-1" {
+		t.Errorf("%q, error %v", b.calls, err)
 	}
 }

@@ -9,17 +9,21 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"paragon/shared/cache"
 )
 
 const (
-	// freshFor is how long the list is used before it is read again: so late
-	// takes a new key hold, and so late a removed one ends.
+	// freshFor is how long the list is used at most: so late takes a new key hold,
+	// and so late a removed one ends. From half of it on it is read again, behind
+	// the callers.
 	freshFor = time.Minute
+	// readTime bounds one read of the list.
+	readTime = 5 * time.Second
 	// longestKey bounds what is hashed.
 	longestKey = 512
 )
@@ -33,16 +37,18 @@ type Client interface {
 type Source struct {
 	client Client
 	path   string // ends with a slash
-	now    func() time.Time
-
-	mu     sync.Mutex // guards what follows
-	owners map[string]string
-	readAt time.Time
+	owners *cache.Cache[map[string]string]
 }
 
 // New reads keys from below a path, which ends with a slash.
 func New(client Client, path string, now func() time.Time) *Source {
-	return &Source{client: client, path: path, now: now}
+	s := &Source{client: client, path: path}
+	s.owners = cache.New(cache.Options[map[string]string]{
+		Fetch: s.read, Timeout: readTime, Now: now,
+		TTL:    func(map[string]string) time.Duration { return freshFor / 2 },
+		MaxAge: func() time.Duration { return freshFor },
+	})
+	return s
 }
 
 // Owner returns whose key an Authorization header carries; empty when it is
@@ -52,18 +58,11 @@ func (s *Source) Owner(ctx context.Context, header string) (string, error) {
 	if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > longestKey {
 		return "", nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.owners == nil || s.now().Sub(s.readAt) >= freshFor {
-		owners, err := s.read(ctx)
-		if err != nil && s.owners == nil {
-			return "", err
-		}
-		if err == nil {
-			s.owners, s.readAt = owners, s.now()
-		}
+	owners, err := s.owners.Get(ctx)
+	if err != nil {
+		return "", err
 	}
-	return s.owners[Hash(key)], nil
+	return owners[Hash(key)], nil
 }
 
 // Hash is what SSM keeps of a key.

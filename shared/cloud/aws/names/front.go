@@ -27,6 +27,11 @@ const ProbePath = "/probe/never"
 // workers. The controller makes and removes it; the stack does not know it.
 const WorkersPriority = 1
 
+// InlineKB is the most of an input that a request itself carries: a load balancer
+// hands 1 MB on to a function, and the same request is to be taken whatever is
+// behind it.
+const InlineKB = 900
+
 // InputPrefix is where inputs lie that are too large for a message, for as long
 // as their queries are on a queue.
 const InputPrefix = "inputs/"

@@ -58,3 +58,8 @@ func (r *remote) ReadShared(ctx context.Context, name string) ([]byte, int64, er
 func (r *remote) SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error) {
 	return call[int64](ctx, r, "swap-shared", SwapCall{name, value, version})
 }
+
+func (r *remote) Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (time.Time, bool, error) {
+	a, err := call[ReserveAnswer](ctx, r, "reserve", ReserveCall{line, from, latest, work})
+	return a.End, a.OK, err
+}

@@ -64,6 +64,15 @@ type (
 		Value   []byte
 		Version int64
 	}
+	ReserveCall struct {
+		Line         string
+		From, Latest time.Time
+		Work         time.Duration
+	}
+	ReserveAnswer struct {
+		End time.Time
+		OK  bool
+	}
 	SharedAnswer struct {
 		Value   []byte
 		Version int64

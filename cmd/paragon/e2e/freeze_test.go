@@ -1,0 +1,175 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+const (
+	mixedQueries = 600
+	mixedCallers = 12
+	mixedBoundMS = 3000 // of strict ones: one held by a process that is well keeps it on a busy machine, too
+)
+
+// mixed is one request of the mixed load, and what came of it.
+type mixed struct {
+	key    string
+	strict bool
+	wait   time.Duration
+	items  int // above 1 a list
+	got    []api.Query
+}
+
+// mixture is requests of every kind, in turn.
+func mixture() []mixed {
+	kinds := []mixed{
+		{strict: true, wait: 10 * time.Second, items: 1},
+		{strict: true, wait: 10 * time.Second, items: 1, key: "k"},
+		{wait: 10 * time.Second, items: 1},
+		{items: 1, key: "k"},
+		{strict: true, items: 1},
+		{strict: true, wait: 10 * time.Second, items: 3},
+	}
+	out := make([]mixed, mixedQueries)
+	for i := range out {
+		out[i] = kinds[i%len(kinds)]
+		if out[i].key != "" {
+			out[i].key = fmt.Sprint("mixed", i)
+		}
+	}
+	return out
+}
+
+// send puts one request through, again where the API says so, as a client does.
+func (s *stage) send(m *mixed, data []byte) error {
+	one := client.Submission{Model: "cnn", Class: query.Relaxed, Input: query.Input{ContentType: "image/png", Data: data}}
+	if m.strict {
+		one.Class, one.Constraints.LatencyMS = query.Strict, mixedBoundMS
+	}
+	if m.items == 1 {
+		q, err := s.Submit(context.Background(), one, client.Options{Key: m.key, Wait: m.wait})
+		m.got = []api.Query{q}
+		return err
+	}
+	list := make([]client.Submission, m.items)
+	for i := range list {
+		list[i] = one
+	}
+	body, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL+"/v1/queries", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Prefer", fmt.Sprintf("wait=%.0f", m.wait.Seconds()))
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var all api.Items
+	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
+		return fmt.Errorf("a list was answered %d: %w", res.StatusCode, err)
+	}
+	for i, item := range all.Items {
+		if item.Query == nil {
+			return fmt.Errorf("item %d of a list was answered %d: %+v", i, item.Status, item.Problem)
+		}
+		m.got = append(m.got, *item.Query)
+	}
+	return nil
+}
+
+// freezeOne stops one worker; it never goes on by itself.
+func (s *stage) freezeOne() {
+	pids := s.children("worker")
+	if len(pids) == 0 {
+		s.t.Error("no worker runs that could be stopped")
+		return
+	}
+	if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
+		s.t.Errorf("stop a worker: %v", err)
+	}
+}
+
+// One worker is killed and another stopped under a load of every kind. No query
+// that was answered or accepted is lost, none has two ends, and strict ones keep
+// their bound but for those that the two processes held.
+func TestKilledAndFrozenWorkersLoseNothing(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=3", "--boot-seconds=0", flag("profiles", slowProfiles(t, killServiceMS)),
+		flag("set", "max_overflow_concurrency=8"), flag("set", "heartbeat_seconds=0.5"))
+	s.workersReady(3)
+	data := pictures(t)[0].data
+	load := mixture()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range mixedCallers {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(load); i = int(next.Add(1)) - 1 {
+				switch i {
+				case mixedQueries / 4:
+					s.killOne("worker")
+				case mixedQueries / 2:
+					s.freezeOne()
+				}
+				if err := s.send(&load[i], data); err != nil {
+					t.Errorf("request %d: %v", i, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.allEndOnce(load)
+}
+
+// allEndOnce waits for every query's end, which is an answer and stays, and counts
+// the strict ones that were late.
+func (s *stage) allEndOnce(load []mixed) {
+	s.t.Helper()
+	late, strict := 0, 0
+	for i := range load {
+		for _, q := range load[i].got {
+			done := q
+			if !q.State.Terminal() {
+				done = s.finish(q)
+			}
+			if done.State != query.Succeeded {
+				s.t.Errorf("query %s (request %d) ended as %s: %+v, %+v", q.ID, i, done.State, done.Failure, done.Trail)
+				continue
+			}
+			if again, err := s.Get(context.Background(), q.ID, 0); err == nil && (again.State != done.State || again.Result.Label != done.Result.Label) {
+				s.t.Errorf("query %s was %s and is %s", q.ID, done.State, again.State)
+			} else if p := (*client.Problem)(nil); err != nil && (!errors.As(err, &p) || p.Kind() != "answered-directly") {
+				s.t.Errorf("query %s cannot be read: %v", q.ID, err)
+			}
+			if load[i].strict {
+				strict++
+				if done.MetSLO == nil || !*done.MetSLO {
+					late++
+				}
+			}
+		}
+	}
+	s.t.Logf("%d of %d strict queries were late", late, strict)
+	// Each caller has one request under way, a list at most: so many can the
+	// killed process and the stopped one have held.
+	if most := 2 * mixedCallers * 3; late > most {
+		s.t.Errorf("%d strict queries were late, and the two processes held %d at most", late, most)
+	}
+}

@@ -1,0 +1,43 @@
+package sizing
+
+// ColdShows is the share of cold starts from which the 95th percentile of a
+// function's time is a cold start's: one run in twenty.
+const ColdShows = 0.05
+
+// P95MS is the 95th percentile, in milliseconds, of a function's time when that
+// share of its runs, 0 to 1, is cold. warmP95MS is the p95 of a warm run and
+// coldP95MS the p95 of what a cold start adds.
+//
+// A cold run takes longer than any warm one. So the 95th percentile of both is a
+// warm run's as long as fewer than one run in twenty is cold, and a cold run's
+// from there on: at a share of 0.1 a tenth of all runs takes warm + cold, however
+// fast the others are. Adding share × cold would be a mean.
+func P95MS(warmP95MS, coldP95MS, coldShare float64) float64 {
+	if coldShare >= ColdShows {
+		return warmP95MS + coldP95MS
+	}
+	return warmP95MS
+}
+
+// coldWeight is how much the newest invocation counts in a cold share. The share
+// must tell 5 % from less: one cold start among warm runs stays below ColdShows,
+// and three in a row pass it.
+const coldWeight = 0.02
+
+// ColdShare follows which share of a function's invocations is cold, as an
+// exponentially weighted mean. The zero value has seen none and has the share
+// that plans go by, Warm: were the first of all sizes expected to be cold, a
+// dispatcher would begin with a large one, keep that warm, and never find out
+// that a cheaper one is in time.
+type ColdShare struct{ share float64 }
+
+// Saw counts one invocation.
+func (c *ColdShare) Saw(cold bool) {
+	c.share *= 1 - coldWeight
+	if cold {
+		c.share += coldWeight
+	}
+}
+
+// Value is the share, 0 to 1.
+func (c ColdShare) Value() float64 { return c.share }

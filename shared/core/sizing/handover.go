@@ -1,0 +1,40 @@
+package sizing
+
+import "paragon/shared/core/profile"
+
+// LastMoment is the latest moment at which an inference function that takes so
+// long still keeps a deadline; with cold, one that must be started first. A
+// relaxed query that may overflow waits for a runner until then and no longer.
+// All are in one unit, counted from one moment: microseconds in the simulator,
+// milliseconds since acceptance in production.
+func LastMoment[T ~int64 | ~float64](deadline, takes, coldAdds T, cold bool) T {
+	if cold {
+		return deadline - takes - coldAdds
+	}
+	return deadline - takes
+}
+
+// HandOver is how long a query may wait for a worker when an inference function
+// is its last resort.
+type HandOver struct {
+	Size Size // of the function, warm
+	// ColdAfterMS and WarmAfterMS are the last moments after acceptance at which
+	// the function keeps the bound: one that must be started first, and a warm
+	// one. Negative when it never does.
+	ColdAfterMS, WarmAfterMS float64
+}
+
+// LastResort returns until when a query of a model with that latency bound may wait,
+// with pathMS for the way to the function. It is false when no function holds
+// the model.
+func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (HandOver, bool) {
+	sizes := RankFunctions(c, m, arch, latencyMS-pathMS, Warm)
+	if len(sizes) == 0 {
+		return HandOver{}, false
+	}
+	st, _ := c.OnFunction(m, arch, sizes[0].MemoryMB)
+	after := func(cold bool) float64 {
+		return LastMoment(latencyMS-pathMS, st.MS.P95, st.ColdMS.P95, cold)
+	}
+	return HandOver{Size: sizes[0], ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
+}

@@ -1,0 +1,41 @@
+package workload
+
+import (
+	"time"
+
+	"paragon/shared/core/fleet"
+	"paragon/shared/core/query"
+)
+
+// Waiting is how many queries are on a pool's work queues.
+type Waiting struct{ Strict, Relaxed int }
+
+// All is both classes.
+func (w Waiting) All() int { return w.Strict + w.Relaxed }
+
+// Backlog is the work that a pool has before it, in milliseconds of one runner.
+type Backlog struct {
+	// WaitingMS is the work that no runner has begun: on the queues and in the
+	// workers' hands. Schemes size the fleet by it.
+	WaitingMS float64
+	// StrictMS and RelaxedMS are the work ahead of a query that comes now, with
+	// what runs. Queries are placed by it.
+	StrictMS, RelaxedMS float64
+}
+
+// BacklogOf is the backlog of a pool at a time: of what is on its queues, each
+// query for the mean service time, and of what its ready workers say that they
+// hold. Strict work goes first, so that it was worked off since the report.
+func BacklogOf(w Waiting, ready []fleet.Report, meanServiceMS float64, now time.Time) Backlog {
+	b := Backlog{
+		WaitingMS: float64(w.All()) * meanServiceMS,
+		StrictMS:  float64(w.Strict) * meanServiceMS, RelaxedMS: float64(w.Relaxed) * meanServiceMS,
+	}
+	for _, r := range ready {
+		b.WaitingMS += float64(r.Held()) * meanServiceMS
+		since := max(0, query.Milliseconds(now.Sub(r.At)))
+		b.StrictMS += max(0, r.StrictMS-float64(r.Runners)*since)
+		b.RelaxedMS += r.RelaxedMS
+	}
+	return b
+}

@@ -1,0 +1,51 @@
+package workload
+
+import (
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/sizing"
+)
+
+// Demand is what accepted queries ask for, added up. Intake counts it by the
+// second, and the tick makes the Means of it.
+type Demand struct {
+	Queries     float64
+	WorkMS      float64 // of one runner
+	FunctionUSD float64 // if functions answered them
+	DeferMS     float64 // how long they may wait for a worker, of relaxed ones
+}
+
+// Plus adds demand up.
+func (d Demand) Plus(o Demand) Demand {
+	return Demand{d.Queries + o.Queries, d.WorkMS + o.WorkMS, d.FunctionUSD + o.FunctionUSD, d.DeferMS + o.DeferMS}
+}
+
+// Planned is a query that a model was selected for.
+type Planned struct {
+	Model        *profile.Model
+	Class        query.Class
+	LatencyMS    float64 // its bound
+	InstanceType string  // of its pool
+	Arch         string  // of the inference functions; empty means that there are none
+	PathMS       float64 // of the way to a function
+}
+
+// DemandOf is what one query asks for: its median time on a worker, its price on
+// the function that is right for it, and how long it may wait before only that
+// function keeps its bound. What is not known is 0.
+func DemandOf(c *profile.Catalogue, q Planned) Demand {
+	d := Demand{Queries: 1}
+	if t, ok := c.OnVM(q.Model, q.InstanceType); ok {
+		d.WorkMS = t.MS.P50
+	}
+	if q.Arch == "" {
+		return d
+	}
+	if last, ok := sizing.LastResort(c, q.Model, q.Arch, q.LatencyMS, q.PathMS); ok {
+		d.FunctionUSD = last.Size.QueryUSD
+		if q.Class == query.Relaxed {
+			d.DeferMS = max(0, last.WarmAfterMS)
+		}
+	}
+	return d
+}

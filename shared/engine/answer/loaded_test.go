@@ -1,0 +1,109 @@
+package answer_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"paragon/shared/core/query"
+	"paragon/shared/engine/answer"
+	"paragon/shared/engine/preprocess"
+)
+
+// counted counts how often a model's file is asked for.
+type counted struct {
+	answer.Models
+	mu    sync.Mutex
+	asked map[string]int
+	away  string // the model whose file cannot be had
+}
+
+var errAway = errors.New("the bucket is away")
+
+func (c *counted) ONNX(name string) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked[name]++
+	if name == c.away {
+		return nil, errAway
+	}
+	return c.Models.ONNX(name)
+}
+
+// Within a bound that holds two models the one that was used least recently is
+// unloaded for a third, and loaded again when it is asked for.
+func TestTheLeastRecentlyUsedModelIsUnloaded(t *testing.T) {
+	e, set, c := open(t)
+	files := &counted{Models: set, asked: map[string]int{}}
+	a := answer.New(e, c, files, preprocess.Limits{}, answer.Memory{MaxBytes: 20 << 20})
+	in := []query.Input{picture(t, set, 0)}
+	for _, name := range []string{"mlp", "cnn-small", "mlp", "logistic", "mlp", "cnn-small"} {
+		if out, err := a.Answer(t.Context(), name, in); err != nil || out[0].Err != nil {
+			t.Fatalf("%s: %v %v", name, err, out)
+		}
+	}
+	for name, want := range map[string]int{"mlp": 1, "cnn-small": 2, "logistic": 1} {
+		if files.asked[name] != want {
+			t.Errorf("%s was loaded %d times, want %d", name, files.asked[name], want)
+		}
+	}
+}
+
+// Many at once, on more models than fit, all get their answer.
+func TestMoreModelsThanFitAreAnsweredAtOnce(t *testing.T) {
+	e, set, c := open(t)
+	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{MaxBytes: 10 << 20})
+	in := []query.Input{picture(t, set, 0)}
+	var all sync.WaitGroup
+	for i := range 24 {
+		all.Go(func() {
+			name := []string{"mlp", "cnn-small", "logistic"}[i%3]
+			if out, err := a.Answer(t.Context(), name, in); err != nil || out[0].Err != nil {
+				t.Errorf("%s: %v %v", name, err, out)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestAModelAboveTheBoundIsNamed(t *testing.T) {
+	e, set, c := open(t)
+	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{MaxBytes: 1 << 20})
+	_, err := a.Answer(t.Context(), model, []query.Input{picture(t, set, 0)})
+	if f := answer.Failure(err); f.Code != query.ModelFault || !strings.Contains(f.Detail, "1 MB") || !strings.Contains(f.Detail, model) {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Prepare begins a load ahead of a query, says how long it takes until it is
+// over, and a load that fails is reported and not begun over and over.
+func TestPrepare(t *testing.T) {
+	e, set, c := open(t)
+	failed := make(chan string, 10)
+	files := &counted{Models: set, asked: map[string]int{}, away: "mlp"}
+	a := answer.New(e, c, files, preprocess.Limits{}, answer.Memory{Failed: func(model string, err error) {
+		if errors.Is(err, errAway) {
+			failed <- model
+		}
+	}})
+	if left := a.Prepare(model); left <= 0 {
+		t.Errorf("%v ms are left of a load that began", left)
+	}
+	if err := a.Warm(t.Context(), model); err != nil {
+		t.Fatal(err)
+	}
+	if left := a.Prepare(model); left != 0 || a.Loading() || files.asked[model] != 1 {
+		t.Errorf("%v ms are left of a model that is loaded, asked for %d times", left, files.asked[model])
+	}
+	a.Prepare("mlp")
+	if got := <-failed; got != "mlp" {
+		t.Errorf("%s was reported", got)
+	}
+	if left := a.Prepare("mlp"); left != 0 || files.asked["mlp"] != 1 {
+		t.Errorf("a load that failed is begun again, %v ms", left)
+	}
+	if left := a.Prepare("unknown"); left != 0 {
+		t.Errorf("an unknown model is awaited for %v ms", left)
+	}
+}

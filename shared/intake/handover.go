@@ -1,0 +1,40 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/pricing"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+)
+
+// apart tells whether an input of so many bytes is handed over beside its message.
+func (s *Service) apart(bytes int) bool {
+	return s.Inputs != nil && bytes > cloud.MessageInputBytes
+}
+
+// withHandOver adds to the times of the ways through queues what it takes to hand
+// over an input of so many bytes. What is answered in its request pays nothing of it.
+func (s *Service) withHandOver(set settings.Settings, bytes int) settings.Settings {
+	if s.apart(bytes) {
+		set.PathMS += pricing.HandOverMS
+		set.OverflowPathMS += pricing.HandOverMS
+	}
+	return set
+}
+
+// handOver returns a message as it goes to a queue: with its input kept apart if
+// that is too large. Under the same id it is kept once, however often it is sent.
+func (s *Service) handOver(ctx context.Context, m query.Message) (query.Message, error) {
+	if !s.apart(len(m.Input.Data)) {
+		return m, nil
+	}
+	uri, err := s.Inputs.PutInput(ctx, m.Owner, m.ID, m.Input.Data)
+	if err != nil {
+		return m, fmt.Errorf("hand over the input of query %s: %w", m.ID, err)
+	}
+	m.Input = query.Input{ContentType: m.Input.ContentType, URI: uri, SHA256: cloud.Digest(m.Input.Data)}
+	return m, nil
+}

@@ -1,0 +1,109 @@
+package intake
+
+import (
+	"context"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/cloudtest"
+	"paragon/shared/cloud/local"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+)
+
+// counting answers like functions, after a while, and counts.
+type counting struct {
+	functions
+	takes time.Duration
+	calls atomic.Int64
+}
+
+func (c *counting) Invoke(ctx context.Context, m query.Message) inference.Invoked {
+	c.calls.Add(1)
+	<-time.After(c.takes)
+	got := c.functions.Invoke(ctx, m)
+	if got.Outcome != nil {
+		o := *got.Outcome
+		o.FinishedAt = time.Now()
+		got.Outcome = &o
+	}
+	return got
+}
+
+// When the queue brings no answer, the intake that holds the request has a
+// function answer within the bound; with an answer in time, or no room for a
+// second run, it does not, and a failure of its own ends nothing.
+func TestTheHoldersKeepTheDeadline(t *testing.T) {
+	onFunction := query.Outcome{State: query.Succeeded, RanOn: query.Runner{Kind: query.OnFunction, Name: "mine"}, Result: &query.Result{Label: "1", Index: 1}}
+	failed := query.Outcome{State: query.Failed, RanOn: onFunction.RanOn, Failure: &query.Failure{Code: query.TooOften}}
+	for _, tc := range []struct {
+		name       string
+		boundMS    float64
+		dispatched time.Duration // when the dispatcher's answer comes; 0 never
+		mine       query.Outcome
+		calls      int64
+		by         string // who answered; empty when nobody did within the wait
+	}{
+		{"the queue is stuck", 500, 0, onFunction, 1, "mine"},
+		{"the dispatcher answers", 500, 100 * time.Millisecond, onFunction, 0, "the dispatcher's"},
+		{"the dispatcher is late, but first", 500, 480 * time.Millisecond, onFunction, 1, "the dispatcher's"},
+		{"no room for a second run", 50, 0, onFunction, 0, ""},
+		{"a run that fails", 500, 800 * time.Millisecond, failed, 1, "the dispatcher's"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer home.Close()
+				f := &counting{functions: functions(inference.Invoked{Outcome: &tc.mine}), takes: 10 * time.Millisecond}
+				records := cloudtest.NewMemory(time.Now)
+				d := newDesk(t, func(c *Config) {
+					c.Now, c.Functions, c.Records = time.Now, f, records
+					c.Shared, c.Queues, c.Fleet = home.Cloud().Shared, home.Cloud().Queues, home.Cloud().Fleet
+				})
+				v := cloud.View{At: time.Now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", At: time.Now()}}}
+				if err := home.Cloud().Fleet.PublishView(t.Context(), v); err != nil {
+					t.Fatal(err)
+				}
+				if tc.dispatched > 0 {
+					go dispatchAfter(t, home, records, tc.dispatched)
+				}
+				r := request(tc.boundMS)
+				r.Class = query.Strict
+				got, err := d.Take(t.Context(), "me", r, Terms{Wait: time.Second})
+				if err != nil {
+					t.Fatal(err)
+				}
+				by := ""
+				if o := got.Record.Outcome; o != nil {
+					by = o.RanOn.Name
+				}
+				if by != tc.by || f.calls.Load() != tc.calls || tc.by == "mine" && !got.Record.Met() {
+					t.Errorf("answered by %q after %d invocations of its own: %+v", by, f.calls.Load(), got.Record.Outcome)
+				}
+			})
+		})
+	}
+}
+
+// dispatchAfter stores an answer for the query on the overflow queue after a while.
+func dispatchAfter(t *testing.T, home *local.Home, records *cloudtest.Memory, d time.Duration) {
+	began := time.Now()
+	ds, err := home.Cloud().Queues.Receive(t.Context(), cloud.Overflow, 1, time.Minute, time.Minute)
+	if err != nil || len(ds) != 1 {
+		t.Errorf("nothing was sent: %v", err)
+		return
+	}
+	<-time.After(time.Until(began.Add(d)))
+	o := query.Outcome{State: query.Succeeded, FinishedAt: time.Now(), RanOn: query.Runner{Kind: query.OnFunction, Name: "the dispatcher's"}, Result: &query.Result{Label: "1", Index: 1}}
+	if _, _, err := records.PutRecord(t.Context(), ds[0].Message.Ended(o)); err != nil {
+		t.Error(err)
+	}
+}

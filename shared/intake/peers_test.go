@@ -1,0 +1,120 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
+	"paragon/shared/core/tally"
+)
+
+// peers are the other workers, which answer, have no slot, or break.
+type peers struct {
+	err   error
+	asked []string // addresses
+	got   []query.Message
+}
+
+func (p *peers) Answer(_ context.Context, addr string, m query.Message, _ time.Time) (query.Outcome, error) {
+	p.asked, p.got = append(p.asked, addr), append(p.got, m)
+	return query.Outcome{State: query.Succeeded, RanOn: query.Runner{Kind: query.OnWorker, Name: addr}, Result: &query.Result{Label: "1"}}, p.err
+}
+
+// offered counts the offers of a book, and those that were taken.
+func offered(b *tally.Book) (made, taken int64) {
+	for _, t := range b.Snapshot(start).Tallies {
+		made, taken = made+t.Offered, taken+t.Taken
+	}
+	return made, taken
+}
+
+// newCrowded is a worker's process without a slot, with peers whose last reports had
+// so many free ones.
+func newCrowded(t *testing.T, fault error, free ...cloud.Peer) (desk, *peers, *tally.Book) {
+	t.Helper()
+	ps, book := &peers{}, tally.NewBook(start)
+	d, _ := newFront(t, func(c *Config, w *slots) {
+		c.Peers, c.Addr, c.Counts = ps, "self:1", book
+		w.fault = fault
+	})
+	v := cloud.View{At: d.clock.now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", Runners: 2, At: d.clock.now()}}, Peers: free}
+	if err := d.Home.Fleet.PublishView(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	return d, ps, book
+}
+
+var full = &schedule.NoSlot{PredictedMS: 900}
+
+func free(name string, n int) cloud.Peer {
+	return cloud.Peer{ID: name, Pool: "general", Addr: name + ":1", Free: n}
+}
+
+// A strict query without a slot is offered once, to the peer with the most free
+// slots that is not this worker, and is answered in its request: nothing overflows.
+func TestAPeerAnswersWhatHasNoSlotHere(t *testing.T) {
+	d, _, book := newCrowded(t, full, free("self", 9), free("a", 1), free("b", 3), cloud.Peer{ID: "x", Pool: "other", Addr: "x:1", Free: 8})
+	var went []string
+	for range 4 {
+		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
+		if err != nil || got.Record.Placement != placedDirect || got.Receipt == "" {
+			t.Fatalf("%+v, error %v", got, err)
+		}
+		went = append(went, got.Record.Outcome.RanOn.Name)
+	}
+	if want := []string{"b:1", "b:1", "a:1", "b:1"}; !slices.Equal(went, want) {
+		t.Errorf("offered to %v, want %v", went, want)
+	}
+	if made, taken := offered(book); made != 4 || taken != 4 {
+		t.Errorf("%d offers counted, %d taken", made, taken)
+	}
+	if n := d.sent(t); n > 0 {
+		t.Errorf("%d messages were sent", n)
+	}
+	// All slots that the last reports had are taken: the next one overflows.
+	if got, _ := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Millisecond}); got.Record.Placement != string(cloud.Overflow) {
+		t.Errorf("a fifth one: %+v", got.Record)
+	}
+}
+
+// Whatever a peer says but an answer, the query goes on as without one, and to no
+// other peer.
+func TestAnOfferIsMadeOnce(t *testing.T) {
+	for name, fault := range map[string]error{"no slot": &schedule.NoSlot{PredictedMS: 5000}, "broken": errors.New("connection reset")} {
+		d, ps, book := newCrowded(t, full, free("a", 2), free("b", 2))
+		ps.err = fault
+		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Millisecond})
+		if err != nil || got.Record.Placement != string(cloud.Overflow) || len(ps.asked) != 1 {
+			t.Errorf("%s: %+v after %v, error %v", name, got.Record, ps.asked, err)
+		}
+		if made, taken := offered(book); made != 1 || taken != 0 {
+			t.Errorf("%s: %d offers counted, %d taken", name, made, taken)
+		}
+	}
+}
+
+// Of relaxed queries the items of a list are offered, one that came alone is not;
+// and nothing is for which this worker has a slot.
+func TestWhatIsOffered(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		fault error
+		ms    float64
+		item  int
+		want  int
+	}{{"strict", full, 500, 0, 1}, {"strict item", full, 500, 2, 1}, {"relaxed item", full, 10000, 2, 1}, {"relaxed", full, 10000, 0, 0}, {"slot", nil, 500, 0, 0}} {
+		d, ps, _ := newCrowded(t, tc.fault, free("a", 2))
+		if _, err := d.Take(t.Context(), "me", request(tc.ms), Terms{Wait: time.Millisecond, Item: tc.item}); err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		if len(ps.asked) != tc.want {
+			t.Errorf("%s: %d offers, want %d", tc.name, len(ps.asked), tc.want)
+		}
+	}
+}

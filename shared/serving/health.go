@@ -1,0 +1,83 @@
+package serving
+
+import (
+	"fmt"
+	"time"
+
+	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
+	"paragon/shared/engine/answer"
+)
+
+const (
+	// hangTime is for how long beyond what a run should take no runner may finish
+	// or come free before the worker counts as hung.
+	hangTime = 2 * time.Second
+	// slowest is how many times its profile's p99 a run should take at most: on a
+	// busy machine runs are slow and do not hang.
+	slowest = 4
+)
+
+// inference is a run that is in the engine. What it waits for before, such as an
+// input from the store, says nothing of this process.
+type inference struct {
+	hungAt time.Time
+}
+
+// Health says what is wrong with this process alone, for a load balancer, a
+// watchdog and whoever else ends what hangs: nil while a runner is idle, finished
+// within hangTime, or loads a model. Neither load nor draining nor what the worker
+// depends on changes it.
+func (w *Worker) Health() error {
+	if p, ok := w.Answerer.(preparer); ok && p.Loading() {
+		return nil
+	}
+	now := w.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.inferences) < w.Runners {
+		return nil
+	}
+	for _, i := range w.inferences {
+		if now.Before(i.hungAt) {
+			return nil
+		}
+	}
+	return fmt.Errorf("none of %d runners finished within %v of when it should have", w.Runners, hangTime)
+}
+
+// infers notes that a run enters the engine, and returns what notes its end.
+func (w *Worker) infers(r schedule.Run[*lease]) (ended func()) {
+	ms := r.Works[0].P99MS
+	if n := len(r.Works); n > 1 {
+		ms = max(ms, float64(n)*r.Works[0].BatchEachMS)
+	}
+	hungAt := w.Now().Add(hangTime + query.Duration(slowest*ms))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inferences[r.Ticket] = inference{hungAt}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.inferences, r.Ticket)
+	}
+}
+
+// preparer is an Answerer that loads models when they are first needed.
+type preparer interface {
+	// Prepare begins to load a model that is not loaded, and returns for how many
+	// milliseconds its queries are expected to wait for that.
+	Prepare(model string) (leftMS float64)
+	// Loading tells whether a model is being loaded.
+	Loading() bool
+}
+
+var _ preparer = (*answer.Answerer)(nil)
+
+// loads returns for how long a model is still being loaded; a load begins if need be.
+func (w *Worker) loads(model string) time.Duration {
+	if p, ok := w.Answerer.(preparer); ok {
+		return query.Duration(p.Prepare(model))
+	}
+	return 0
+}

@@ -1,0 +1,7 @@
+package simulate
+
+// LeastUSD is the least that a query of a model can cost by its profile.
+func (p *Pool) LeastUSD(model int) float64 {
+	m := &p.Models[model]
+	return p.leastUSD(m, micros(m.ServiceMS), 1)
+}

@@ -1,0 +1,29 @@
+package stage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"paragon/profiles"
+	"paragon/shared/core/profile"
+)
+
+// Catalogue returns the catalogue that PARAGON_PROFILES and PARAGON_CATALOGUE
+// name, with the function sizes that the stage has: what choosing, dispatching
+// and deciding work with. load opens a folder, with the schema or without.
+func Catalogue(ctx context.Context, env func(string) string, load func(folder string) (*profiles.Set, error)) (*profile.Catalogue, error) {
+	folder, err := Figures(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	set, err := load(folder)
+	if err != nil {
+		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
+	}
+	catalogue, err := set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion"))
+	if err != nil {
+		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+	}
+	return Sizes(env, catalogue)
+}

@@ -1,0 +1,71 @@
+package stage
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+func TestTheEnvironmentChooses(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-central-1")
+	account := map[string]string{
+		names.Stage: "dev", names.StateTable: "s", names.RecordsTable: "r", names.Bucket: "b", names.QueueURLPrefix: "https://sqs/1/paragon-dev-",
+	}
+	for _, tc := range []struct {
+		name string
+		env  map[string]string
+		want []string // in the error; empty means that it connects
+	}{
+		{"one machine", map[string]string{names.LocalURL: "http://127.0.0.1:1/secret"}, nil},
+		{"an account", account, nil},
+		{"both", with(account, names.LocalURL, "nowhere"), []string{names.LocalURL}},
+		{"neither", nil, []string{names.LocalURL, names.Stage}},
+		{"a bad stage", with(account, names.Stage, "Dev!"), []string{names.Stage}},
+		{"a stage and no more", map[string]string{names.Stage: "dev"},
+			[]string{names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix}},
+	} {
+		h, err := Connect(t.Context(), func(key string) string { return tc.env[key] })
+		if len(tc.want) == 0 {
+			if err != nil || h.Records == nil || h.Queues == nil || h.Ledger == nil {
+				t.Errorf("%s: %+v, error %v", tc.name, h, err)
+			}
+			continue
+		}
+		for _, want := range tc.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want one that names %s", tc.name, err, want)
+			}
+		}
+	}
+}
+
+func with(env map[string]string, name, value string) map[string]string {
+	out := map[string]string{name: value}
+	for k, v := range env {
+		if k != name {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func TestPoolsComeWithTheirTypes(t *testing.T) {
+	for _, tc := range []struct {
+		pools, types string
+		want         []Pool
+	}{
+		{"", "", []Pool{{"general", "c5.large"}}},
+		{"a", "m5.large", []Pool{{"a", "m5.large"}}},
+		{"a,b", "m5.large,c5.xlarge", []Pool{{"a", "m5.large"}, {"b", "c5.xlarge"}}},
+		{"a,b", "m5.large", nil},
+		{"a,", "m5.large,c5.large", nil},
+	} {
+		env := map[string]string{names.Pool: tc.pools, names.InstanceType: tc.types}
+		got, err := Pools(func(key string) string { return env[key] })
+		if !slices.Equal(got, tc.want) || (err == nil) != (tc.want != nil) {
+			t.Errorf("%q of %q: %v, error %v", tc.pools, tc.types, got, err)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package stage
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"paragon/docs"
+	"paragon/profiles"
+	"paragon/shared/cloud"
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/tuning"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
+	"paragon/shared/dispatch"
+	"paragon/shared/intake"
+	"paragon/shared/intake/httpapi"
+	"paragon/shared/telemetry/tracing"
+)
+
+// Parts are what the intake and the dispatcher of any process are assembled of.
+// All but Paced, Traces and Log must be set.
+type Parts struct {
+	Platform  cloud.Home
+	Catalogue profile.CatalogueSource // with the function sizes that the stage has
+	Arch      string                  // of the inference functions
+	Pools     []intake.Pool
+	Settings  func() settings.Settings // in force now
+	Paced     bool                     // the invoker holds functions to their profile's service time
+	Traces    *tracing.Tracer          // nil traces nothing
+	Log       *slog.Logger             // nil means slog.Default
+}
+
+// Dispatcher assembles what answers queries on inference functions. paid is
+// called with the cost of each invocation; nil counts none.
+func (p Parts) Dispatcher(paid func(usd float64), counts *tally.Book) (*dispatch.Dispatcher, error) {
+	return dispatch.New(dispatch.Options{
+		Catalogue: p.Catalogue, Arch: p.Arch, Pool: p.Pools[0].Name, Paced: p.Paced,
+		Queues: p.Platform.Queues, Records: p.Platform.Records, Invoker: p.Platform.Invoker, Blobs: p.Platform.Blobs,
+		Paid: paid, Counts: counts, Settings: p.Settings, Traces: p.Traces, Now: time.Now, Log: cmp.Or(p.Log, slog.Default()),
+	})
+}
+
+// Intake assembles what takes queries in. own has what only this process has:
+// keys, worker, counts, functions and its part of the status; all else is
+// filled in.
+func (p Parts) Intake(own intake.Config) (*intake.Service, error) {
+	c := own
+	h := p.Platform
+	c.Records, c.Attempts, c.Shared, c.Fleet, c.Queues = h.Records, h.Attempts, h.Shared, h.Fleet, h.Queues
+	c.Metrics, c.Blobs, c.Votes = h.Metrics, h.Blobs, h.Votes
+	c.Inputs, c.BodyBytes = h.Inputs, h.BodyBytes
+	c.Catalogue, c.Settings, c.Arch, c.Pools = p.Catalogue, p.Settings, p.Arch, p.Pools
+	c.Traces, c.Log = p.Traces, p.Log
+	return intake.New(c)
+}
+
+// Handler serves an intake by HTTP, with the document that describes it.
+func (p Parts) Handler(svc *intake.Service, o httpapi.Options) (http.Handler, error) {
+	o.OpenAPI, o.Log = docs.OpenAPI, p.Log
+	return httpapi.New(svc, o)
+}
+
+// settingsEvery is how often a function reads the settings anew.
+const settingsEvery = 5 * time.Second
+
+// OpenFunction reads the parts of a Lambda function from the environment, which
+// its errors explain, and follows the settings until ctx ends. The source of
+// traces is to be flushed at the end of each invocation.
+func OpenFunction(ctx context.Context, env func(string) string, name string) (Parts, *tracing.Source, error) {
+	p := Parts{Arch: Arch(env)}
+	var err error
+	if p.Platform, err = ConnectFunction(ctx, env, os.Stdout); err != nil {
+		return p, nil, err
+	}
+	pools, err := Pools(env)
+	if err != nil {
+		return p, nil, err
+	}
+	for _, pool := range pools {
+		p.Pools = append(p.Pools, intake.Pool{Name: pool.Name, InstanceType: pool.InstanceType})
+	}
+	if p.Catalogue, err = Catalogue(ctx, env, profiles.Load); err != nil {
+		return p, nil, err
+	}
+	traces, err := tracing.Open(ctx, env, name)
+	if err != nil {
+		return p, nil, err
+	}
+	p.Traces = traces.Tracing()
+	tunables := tuning.New(p.Platform.Settings)
+	if err := tunables.Refresh(ctx); err != nil {
+		slog.Warn("starting on default settings", "error", err)
+	}
+	p.Settings = tunables.Current
+	go tunables.Run(ctx, settingsEvery)
+	return p, traces, nil
+}
+
+// Arch is the architecture of the inference functions that PARAGON_ARCH names;
+// x86_64 without it.
+func Arch(env func(string) string) string { return cmp.Or(env(names.Arch), "x86_64") }
+
+// SharedRoles are the roles whose holders are one owner.
+func SharedRoles(env func(string) string) []string { return strings.Fields(env(names.SharedRoles)) }

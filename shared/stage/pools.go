@@ -1,0 +1,30 @@
+package stage
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"paragon/shared/cloud/aws/names"
+)
+
+// Pool is a pool of workers with the instance type that it is sized by.
+type Pool struct{ Name, InstanceType string }
+
+// Pools reads the pools of the environment: names, and as many types, parted by
+// commas. Without any it is the pool general of c5.large.
+func Pools(env func(string) string) ([]Pool, error) {
+	pools := strings.Split(cmp.Or(env(names.Pool), "general"), ",")
+	types := strings.Split(cmp.Or(env(names.InstanceType), "c5.large"), ",")
+	if len(pools) != len(types) {
+		return nil, fmt.Errorf("%s names %d pools and %s %d types: there must be as many", names.Pool, len(pools), names.InstanceType, len(types))
+	}
+	var out []Pool
+	for i := range pools {
+		if pools[i] == "" || types[i] == "" {
+			return nil, fmt.Errorf("%s or %s has an empty part", names.Pool, names.InstanceType)
+		}
+		out = append(out, Pool{pools[i], types[i]})
+	}
+	return out, nil
+}

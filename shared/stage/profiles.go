@@ -1,0 +1,20 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+
+	"paragon/shared/cloud/aws/names"
+	"paragon/shared/cloud/aws/prefix"
+)
+
+// Figures returns the folder of the profiles that PARAGON_PROFILES names,
+// empty for those embedded; of a prefix of a bucket only the figures are
+// copied, which is all that choosing and pricing need.
+func Figures(ctx context.Context, env func(string) string) (string, error) {
+	dir, err := prefix.Folder(ctx, env(names.Profiles), prefix.Figures)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", names.Profiles, err)
+	}
+	return dir, nil
+}
