@@ -230,7 +230,7 @@ func TestABatchWithoutAllAnswers(t *testing.T) {
 // Each item of a batch has a receipt for feedback of its own.
 func TestABatchHasItsReceipts(t *testing.T) {
 	s, _ := newFront(t, 0)
-	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"UINT8","shape":[3,1,4,4],"parameters":{"binary_data_size":48}}],"outputs":[{"name":"label"}]}`, pixels(3))
+	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"FP32","shape":[3,1,4,4],"parameters":{"binary_data_size":192}}],"outputs":[{"name":"label"}]}`, pixels(3))
 	var r struct{ Parameters inferParameters }
 	got.into(t, &r)
 	ids, receipts := strings.Split(r.Parameters.QueryIDs, ","), strings.Split(r.Parameters.Receipts, ",")
