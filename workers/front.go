@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"paragon/shared/balancer/bodies"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake"
@@ -56,6 +57,13 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	handler, err := parts.Handler(f.intake, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true, Health: w.Health})
 	if err != nil {
 		return nil, err
+	}
+	if path := env(bodies.Env); path != "" {
+		shared, err := bodies.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		handler = shared.Handler(handler)
 	}
 	f.server = &http.Server{Handler: withOffers(handler, peer.Handler(w, keys)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
 	f.listener, err = stage.Listen(env(names.Listen))

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,7 +18,7 @@ func bench(t *testing.T, args ...string) (*peers.Report, error) {
 	t.Helper()
 	var out, progress bytes.Buffer
 	c := newRoot(cli.New(strings.NewReader(""), &out, &progress, func(string) string { return "" }))
-	c.SetArgs(append([]string{"bench-peers", "--json", "--quick", "--models", "smallest:tensor", "--seconds", "0.1"}, args...))
+	c.SetArgs(append([]string{"bench-peers", "--json", "--quick", "--models", "smallest:tensor", "--rounds", "1", "--seconds", "0.1"}, args...))
 	if err := c.ExecuteContext(context.Background()); err != nil {
 		return nil, err
 	}
@@ -40,6 +42,26 @@ func TestTheBareLoopIsMeasured(t *testing.T) {
 		if l.Queries < 1 || l.PerSecond <= 0 || l.P50MS <= 0 || l.P99MS < l.P50MS {
 			t.Errorf("the measurement is %+v", l)
 		}
+	}
+}
+
+// A run goes on from the results that were kept, and not from others.
+func TestResultsAreKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "kept.json")
+	first, err := bench(t, "--peers", "bare", "--connections", "1", "--keep", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := bench(t, "--peers", "bare", "--connections", "1", "--keep", file, "--rounds", "2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := first.Workloads[0].Servers[0].Rounds, second.Workloads[0].Servers[0].Rounds
+	if len(one) != 1 || len(two) != 2 || !reflect.DeepEqual(one[0], two[0]) || two[1].Number != 2 {
+		t.Errorf("after %+v came %+v", one, two)
+	}
+	if _, err := bench(t, "--peers", "bare", "--connections", "2", "--keep", file); err == nil || !strings.Contains(err.Error(), "other measurements") {
+		t.Errorf("results with other connections were gone on with: %v", err)
 	}
 }
 

@@ -5,8 +5,9 @@
 // options it plays API Gateway and an Application Load Balancer in tests.
 //
 // It reads a body whole before it picks a target, so that a slow caller holds no
-// target, and copies it once from the caller's connection into a pooled buffer
-// and once from there into the target's.
+// target, and copies it once from the caller's connection into a pooled buffer.
+// A target on this machine that shares the buffer's memory is given its place in
+// it (package bodies); others are sent the bytes.
 package balancer
 
 import (
@@ -16,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"paragon/shared/balancer/bodies"
 )
 
 // Options say how a Balancer behaves. The zero value forwards to healthy
@@ -39,6 +42,12 @@ type Options struct {
 	MaxBody func(*http.Request) int64
 	// MaxHeld bounds the bytes of all bodies that are held at once; 0 means 256 MiB.
 	MaxHeld int64
+	// Bodies is memory that targets share, where larger bodies are kept: a target
+	// that Shares gets the place of one instead of its bytes. nil sends the bytes.
+	Bodies *bodies.Pool
+	// Lead is how many bytes of a body come before numbers that its target uses in
+	// place, and so are to be aligned; nil means none.
+	Lead func(*http.Request) int
 	// BodyTime bounds how long a body may take to arrive; 0 means half a minute.
 	BodyTime time.Duration
 	// AnswerTime bounds how long one target may take to answer before the request
@@ -90,6 +99,9 @@ type Balancer struct {
 func New(o Options) *Balancer {
 	if o.MaxBody == nil {
 		o.MaxBody = func(*http.Request) int64 { return 16 << 20 }
+	}
+	if o.Lead == nil {
+		o.Lead = func(*http.Request) int { return 0 }
 	}
 	if o.MaxHeld == 0 {
 		o.MaxHeld = 256 << 20

@@ -143,7 +143,7 @@ func TestHeadersThatAreNoneDoNotPass(t *testing.T) {
 	r.Header = http.Header{"x-paragon-owner": {"a"}, "X-Paragon-Owner ": {"b"}, "X-A\r\nX-Paragon-Owner": {"c"},
 		"X-B": {"1\r\nX-Paragon-Owner: d"}, "": {"e"}, "X-C": {"2"}}
 	want := "POST / HTTP/1.1\r\nHost: example.com\r\nX-C: 2\r\nX-Paragon-Owner: me\r\nContent-Length: 0\r\n\r\n"
-	if got := string(b.head(nil, r, 0)); got != want {
+	if got := string(b.head(nil, r, 0, "")); got != want {
 		t.Errorf("%q goes out", got)
 	}
 	spelled := "x-paragon-owner" // as no server hands it over, but a handler could

@@ -6,24 +6,47 @@ import (
 	"io"
 	"math/bits"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"paragon/shared/balancer/bodies"
 )
 
 // body is a request's body in a pooled buffer.
 type body struct {
 	b     *Balancer
 	bytes []byte
-	room  *[]byte // what bytes lies in; nil without a body
-	held  int64   // counted in Balancer.held
+	room  room         // what bytes lies in
+	lead  int          // bytes of it before the numbers that are to be aligned
+	held  int64        // counted in Balancer.held
+	users atomic.Int32 // the request, and targets that may still read it
 }
 
+// release ends one use. After the last the buffer is another body's.
 func (d *body) release() {
-	if d.room != nil {
-		putRoom(d.room)
+	if d.users.Add(-1) > 0 {
+		return
 	}
+	d.room.put()
 	d.b.held.Add(-d.held)
-	d.room, d.bytes, d.held = nil, nil, 0
+	d.room, d.bytes, d.held = room{}, nil, 0
+}
+
+// outlive keeps the body until a target that may still read it has closed its
+// connection: its process ended, or it learnt that nobody waits.
+func (d *body) outlive(l *link) {
+	d.users.Add(1)
+	go func() {
+		defer d.release()
+		defer l.Close()
+		l.hangUp()
+		for err := os.ErrDeadlineExceeded; errors.Is(err, os.ErrDeadlineExceeded); { // hangUp's
+			_ = l.SetReadDeadline(time.Time{})
+			_, err = io.Copy(io.Discard, l.Conn)
+		}
+	}()
 }
 
 // replay is the request with its body from the beginning.
@@ -43,7 +66,8 @@ func (d *body) copied(r *http.Request) *http.Request {
 // readBody reads the whole body, or returns the status of the refusal. A body
 // that says that it is too long is not read.
 func (b *Balancer) readBody(w http.ResponseWriter, r *http.Request) (*body, int) {
-	d := &body{b: b}
+	d := &body{b: b, lead: b.opts.Lead(r)}
+	d.users.Store(1)
 	limit := b.opts.MaxBody(r)
 	switch n := r.ContentLength; {
 	case n == 0 || r.Body == nil || r.Body == http.NoBody:
@@ -81,7 +105,7 @@ func (d *body) fill(r *http.Request, limit int64) int {
 		if !d.grow(want) {
 			return http.StatusServiceUnavailable
 		}
-		end := int64(len(*d.room))
+		end := int64(len(d.room.space))
 		if r.ContentLength > 0 {
 			end = r.ContentLength
 		}
@@ -95,15 +119,15 @@ func (d *body) fill(r *http.Request, limit int64) int {
 		case err != nil:
 			return http.StatusBadRequest
 		}
-		want = 2 * int64(len(*d.room))
+		want = 2 * int64(len(d.room.space))
 	}
 }
 
 // readTo reads until the body has end bytes, or fails.
 func (d *body) readTo(from io.Reader, end int) error {
 	for len(d.bytes) < end {
-		n, err := from.Read((*d.room)[len(d.bytes):end])
-		d.bytes = (*d.room)[:len(d.bytes)+n]
+		n, err := from.Read(d.room.space[len(d.bytes):end])
+		d.bytes = d.room.space[:len(d.bytes)+n]
 		if err != nil {
 			return err
 		}
@@ -120,13 +144,51 @@ func (d *body) grow(n int64) bool {
 		return false
 	}
 	d.held += more
-	room := getRoom(n)
-	d.bytes = (*room)[:copy(*room, d.bytes)]
-	if d.room != nil {
-		putRoom(d.room)
-	}
-	d.room = room
+	larger := d.b.roomFor(n, d.lead)
+	d.bytes = larger.space[:copy(larger.space, d.bytes)]
+	d.room.put()
+	d.room = larger
 	return true
+}
+
+// room is what a body lies in: memory of this process, or memory that targets
+// share.
+type room struct {
+	space  []byte
+	own    *[]byte      // nil for shared memory, or without a body
+	pool   *bodies.Pool // of slot
+	slot   *bodies.Slot
+	before int // bytes of the slot before space
+}
+
+const (
+	// leastShared is the least bytes of a body that goes into shared memory: the
+	// place of a smaller one costs as much as itself.
+	leastShared = 16 << 10
+	// alignment is that of the numbers in a body in shared memory.
+	alignment = 16
+)
+
+// roomFor is room for a body of n bytes, of which those behind lead are aligned
+// where targets use them in place.
+func (b *Balancer) roomFor(n int64, lead int) room {
+	if b.opts.Bodies != nil && n >= leastShared {
+		before := (alignment - lead%alignment) % alignment
+		if s := b.opts.Bodies.Get(before + int(n)); s != nil {
+			return room{space: s.Bytes[before:], pool: b.opts.Bodies, slot: s, before: before}
+		}
+	}
+	own := getRoom(n)
+	return room{space: *own, own: own}
+}
+
+func (r room) put() {
+	switch {
+	case r.slot != nil:
+		r.pool.Put(r.slot)
+	case r.own != nil:
+		putRoom(r.own)
+	}
 }
 
 // smallRoom is the smallest buffer, in bytes. Buffers are powers of two.

@@ -100,12 +100,20 @@ func (b *Balancer) keep(t *target, l *link) {
 	b.mu.Unlock()
 }
 
+// outgoing is a request as it is sent to a target.
+type outgoing struct {
+	request *http.Request
+	head    []byte
+	data    []byte // what follows the head; nothing of a body that is shared
+	shared  *body  // the body that the target reads in shared memory; nil for none
+}
+
 // send writes a request to a target and reads the answer's head. A connection
 // that was idle and brings no answer may have been closed by its target, which
 // then never saw the request: a new one is tried.
-func (b *Balancer) send(ctx context.Context, t *target, r *http.Request, head, body []byte) (*exchange, error) {
+func (b *Balancer) send(ctx context.Context, t *target, o outgoing) (*exchange, error) {
 	if l := b.takeIdle(t); l != nil {
-		x, err := l.exchange(ctx, r, head, body)
+		x, err := l.exchange(ctx, o)
 		if err == nil || ctx.Err() != nil || l.answers.Buffered() > 0 {
 			return x, err
 		}
@@ -115,26 +123,53 @@ func (b *Balancer) send(ctx context.Context, t *target, r *http.Request, head, b
 	if err != nil {
 		return nil, cause(ctx, err)
 	}
-	return l.exchange(ctx, r, head, body)
+	return l.exchange(ctx, o)
 }
 
-// exchange is an answer whose head was read. Its connection closes when the
-// context ends, until untie.
+// exchange is an answer whose head was read. Its connection ends when the
+// context does, until untie.
 type exchange struct {
 	*http.Response
 	link  *link
 	untie func() bool
 }
 
-func (l *link) exchange(ctx context.Context, r *http.Request, head, body []byte) (*exchange, error) {
-	x := &exchange{link: l, untie: context.AfterFunc(ctx, func() { _ = l.Close() })}
+func (l *link) exchange(ctx context.Context, o outgoing) (*exchange, error) {
+	x := &exchange{link: l, untie: context.AfterFunc(ctx, func() { o.interrupt(l) })}
 	var err error
-	if x.Response, err = l.roundTrip(r, head, body); err != nil {
+	if x.Response, err = l.roundTrip(o.request, o.head, o.data); err != nil {
 		x.untie()
-		_ = l.Close()
+		o.end(l)
 		return nil, cause(ctx, err)
 	}
 	return x, nil
+}
+
+// interrupt ends an exchange whose caller left, or that takes too long.
+func (o outgoing) interrupt(l *link) {
+	if o.shared != nil {
+		l.hangUp()
+		return
+	}
+	_ = l.Close()
+}
+
+// end gives up a connection without an answer.
+func (o outgoing) end(l *link) {
+	if o.shared != nil {
+		o.shared.outlive(l)
+		return
+	}
+	_ = l.Close()
+}
+
+// hangUp says that nobody waits for an answer any more, and leaves it to the
+// target to close the connection.
+func (l *link) hangUp() {
+	if half, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = l.SetDeadline(time.Unix(1, 0)) // whoever reads or writes stops
 }
 
 // cause is why an attempt's context ended, or the error itself while it has not.
@@ -226,11 +261,8 @@ func (b *Balancer) answer(a *attempt, w http.ResponseWriter, r *http.Request, bo
 	}
 	scratch := getRoom(smallRoom)
 	defer putRoom(scratch)
-	head, data := b.head((*scratch)[:0], r, len(body.bytes)), body.bytes
-	if len(head)+len(data) <= len(*scratch) { // one write
-		head, data = append(head, data...), nil
-	}
-	x, err := b.send(ctx, a.target, r, head, data)
+	o := b.outgoing((*scratch)[:0], a.to, r, body)
+	x, err := b.send(ctx, a.target, o)
 	if err != nil {
 		return err
 	}
@@ -239,11 +271,30 @@ func (b *Balancer) answer(a *attempt, w http.ResponseWriter, r *http.Request, bo
 		b.keep(a.target, x.link)
 		return nil
 	}
-	_ = x.link.Close()
+	if err != nil { // it may not have ended yet
+		o.end(x.link)
+	} else {
+		_ = x.link.Close()
+	}
 	if err != nil && !errors.Is(err, errCutOff) {
 		return cause(ctx, err)
 	}
 	return err
+}
+
+// outgoing is a request for a target, its head in scratch.
+func (b *Balancer) outgoing(scratch []byte, to Target, r *http.Request, d *body) outgoing {
+	o := outgoing{request: r, data: d.bytes}
+	place := ""
+	if to.Shares && d.room.slot != nil {
+		place = d.room.slot.Place(d.room.before, len(d.bytes))
+		o.data, o.shared = nil, d
+	}
+	o.head = b.head(scratch, r, len(d.bytes), place)
+	if len(o.head)+len(o.data) <= cap(scratch) { // one write
+		o.head, o.data = append(o.head, o.data...), nil
+	}
+	return o
 }
 
 // pass passes an answer on. A short one is awaited whole before its head goes

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"paragon/shared/balancer/bodies"
 )
 
 // hopByHop are the headers of one connection (RFC 9110, section 7.6.1). What
@@ -16,7 +18,7 @@ var unreliable = []string{"Forwarded", "X-Real-Ip"}
 
 // droppedHeaders are the request headers that are never forwarded as they came.
 func droppedHeaders(overwritten string) map[string]bool {
-	out := map[string]bool{"Host": true, "Content-Length": true, "Expect": true}
+	out := map[string]bool{"Host": true, "Content-Length": true, "Expect": true, bodies.Header: true}
 	if overwritten != "" {
 		out[overwritten] = true
 	}
@@ -59,8 +61,9 @@ func token(s string) bool {
 	return s != ""
 }
 
-// head appends the request line and headers of what is forwarded.
-func (b *Balancer) head(to []byte, r *http.Request, bodyBytes int) []byte {
+// head appends the request line and headers of what is forwarded. place is where
+// a body lies that does not follow; empty for one that does.
+func (b *Balancer) head(to []byte, r *http.Request, bodyBytes int, place string) []byte {
 	to = append(to, r.Method...)
 	to = append(to, ' ')
 	to = append(to, r.URL.RequestURI()...)
@@ -76,6 +79,9 @@ func (b *Balancer) head(to []byte, r *http.Request, bodyBytes int) []byte {
 	}
 	if v := b.headerValue(r); v != "" {
 		to = appendHeader(to, b.opts.Header, v)
+	}
+	if place != "" {
+		to, bodyBytes = appendHeader(to, bodies.Header, place), 0
 	}
 	if bodyBytes > 0 || r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
 		to = append(to, "Content-Length: "...)

@@ -12,6 +12,8 @@ type Target struct {
 	ID string
 	// Addr is where it listens: "unix:" and the path of a socket, or "host:port".
 	Addr string
+	// Shares says that it opened Options.Bodies and reads bodies there.
+	Shares bool
 	// Handler answers in place of Addr, as a function behind a balancer does. Its
 	// answer is collected before it is passed on.
 	Handler http.Handler

@@ -228,6 +228,7 @@ func (s *Service) inRequest(ctx context.Context, q *taking, by time.Time, run ru
 		q.m.Attempts = max(1, o.Attempts)
 		q.m.Trail = o.Trail
 	default:
+		m.PredictedMS = o.PredictedMS
 		a, err := s.direct(ctx, q, m.Ended(o))
 		return a, true, err
 	}

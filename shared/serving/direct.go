@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 )
@@ -48,12 +49,21 @@ func (w *Worker) offer(l *lease, by time.Time) (schedule.Prediction, bool) {
 	p, ok := w.queue.Admit(now, work, by.Add(-loads), l)
 	p.LatestAt = p.LatestAt.Add(loads)
 	if ok {
+		l.expect(p, now, w.ID)
 		_, l.wait = w.Traces.Child(l.ctx, "wait")
 		w.inRequest.Add(1)
 		w.directly++
 		w.notifyLocked()
 	}
 	return p, ok
+}
+
+// expect notes when an admitted query is predicted to be answered, behind what
+// runs and waits at this moment.
+func (l *lease) expect(p schedule.Prediction, now time.Time, worker string) {
+	l.predictedMS = query.Milliseconds(p.EndsAt.Sub(now))
+	why := placement.Choice{Reason: placement.SlotInTime, PredictedMS: l.predictedMS}.String()
+	l.d.Message.Trail = l.d.Message.Trail.Add(query.Step{At: now, Event: query.StepPlaced, Where: worker, Why: why})
 }
 
 // abandon takes a query off the run queue whose caller has left. One that runs

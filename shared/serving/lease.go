@@ -23,6 +23,8 @@ type lease struct {
 	// reply takes what becomes of a query that is held in its request; nil of one
 	// that came by a queue. It holds one, so that who replies never waits.
 	reply chan reply
+	// predictedMS is after what time a query that is held in its request should end.
+	predictedMS float64
 }
 
 // leases are the messages in hand, by query.

@@ -155,7 +155,7 @@ func (w *Worker) outcome(l *lease, a answer.Answered, r ran) query.Outcome {
 	now, m := w.Now(), l.d.Message
 	result := a.Result.Trim(m.AllScores)
 	o := query.Outcome{
-		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &result,
+		State: query.Succeeded, FinishedAt: now, StartedAt: r.startedAt, Result: &result, PredictedMS: l.predictedMS,
 		RanOn:     query.Runner{Kind: query.OnWorker, Name: w.ID, Resource: w.InstanceType, Paced: w.Paced},
 		ComputeMS: r.ms, Batch: shared(r.batch), CostUSD: pricing.WorkerQueryUSD(w.instance, r.ms/float64(r.batch)), Attempts: settle.Attempts(l.d),
 		Trail: m.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: w.ID}),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"paragon/shared/balancer"
+	"paragon/shared/balancer/bodies"
 	"paragon/shared/cloud"
 	"paragon/shared/intake/httpapi"
 )
@@ -37,15 +38,18 @@ type fleetReader interface {
 type front struct {
 	api      http.Handler
 	balancer *balancer.Balancer
+	shares   bool // workers read bodies in memory that they share
 }
 
-// newFront returns the front. inlineBytes is the most bytes of an inline input.
-func newFront(api http.Handler, inlineBytes func() int) *front {
-	f := &front{api: api}
+// newFront returns the front. inlineBytes is the most bytes of an inline input,
+// shared the memory of bodies; nil without.
+func newFront(api http.Handler, inlineBytes func() int, shared *bodies.Pool) *front {
+	f := &front{api: api, shares: shared != nil}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: func(*http.Request) int64 { return int64(bodyGrowth*inlineBytes() + bodySlack) },
 		Header:  cloud.OwnerHeader, HeaderValue: httpapi.LocalOwner,
+		Bodies: shared, Lead: httpapi.NumbersAt,
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
 	})
 	return f
@@ -53,7 +57,7 @@ func newFront(api http.Handler, inlineBytes func() int) *front {
 
 // newFrontOf is the front of a machine, following its fleet.
 func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
-	f := newFront(api, func() int { return m.settings.Current().InlineLimitKB << 10 })
+	f := newFront(api, func() int { return m.settings.Current().InlineLimitKB << 10 }, m.bodies)
 	m.background(f.balancer.Run, func(ctx context.Context) { f.follow(ctx, fleet, m.home.Fleet) })
 	return f
 }
@@ -128,7 +132,7 @@ func (f *front) update(ws []cloud.WorkerReport, known map[string]bool) map[strin
 	for _, w := range ws {
 		there[w.ID] = true
 		if w.State == cloud.Ready && w.Addr != "" {
-			targets = append(targets, balancer.Target{ID: w.ID, Addr: w.Addr})
+			targets = append(targets, balancer.Target{ID: w.ID, Addr: w.Addr, Shares: f.shares})
 		}
 	}
 	f.balancer.SetTargets(targets)

@@ -57,7 +57,7 @@ func newTestFront(t *testing.T) (*local.Home, *httptest.Server, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(own, func() int { return 1 << 20 })
+	f := newFront(own, func() int { return 1 << 20 }, nil)
 	server := httptest.NewServer(f)
 	t.Cleanup(func() {
 		server.Close()
@@ -106,7 +106,7 @@ func (c *changingFleet) change(err error, ws ...cloud.WorkerReport) {
 
 func TestFrontFollowsTheFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, fleet := newFront(own, func() int { return 1 }), &changingFleet{changed: make(chan struct{})}
+		f, fleet := newFront(own, func() int { return 1 }, nil), &changingFleet{changed: make(chan struct{})}
 		var following sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		following.Go(func() { f.follow(ctx, fleet, fleet) })

@@ -18,6 +18,7 @@ import (
 
 	"paragon/profiles"
 	"paragon/profiles/schema"
+	"paragon/shared/balancer/bodies"
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/cloud/local"
@@ -58,6 +59,7 @@ type Machine struct {
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
 	home           cloud.Home
+	bodies         *bodies.Pool // of requests, shared with workers; nil where that cannot be
 	meter          *meter
 	counts         *tally.Book // of the queries that this process ended
 	metrics        *tallied
@@ -278,11 +280,12 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 		return err
 	}
 	told := &children.Faults{}
+	m.shareBodies()
 	fleet, err := children.Start(children.Options{
 		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
-		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet),
+		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath()),
 		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Faults: told, Logger: m.log,
 	})
 	if err != nil {
@@ -291,6 +294,30 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 	m.faults = &faultDesk{told: told, fleet: fleet, home: owner, most: m.cfg.groupMax()}
 	m.onClose(func() { within(stopGrace, fleet.Stop) })
 	return nil
+}
+
+// sharedBodies bounds the bytes of bodies in memory that workers share; what is
+// above it is sent to them.
+const sharedBodies = 512 << 20
+
+// shareBodies makes the memory in which workers read the bodies of requests.
+// Where there is none, they are sent.
+func (m *Machine) shareBodies() {
+	shared, err := bodies.New(sharedBodies)
+	if err != nil {
+		m.log.Info("bodies are sent to workers, as they share no memory", "error", err)
+		return
+	}
+	m.bodies = shared
+	m.onClose(func() { _ = shared.Close() }) // of an open file of memory
+}
+
+// bodiesPath is where workers find that memory; empty without.
+func (m *Machine) bodiesPath() string {
+	if m.bodies == nil {
+		return ""
+	}
+	return m.bodies.Path()
 }
 
 // sizeFleet bounds the group and says how many workers to begin with. A fleet

@@ -74,6 +74,9 @@ type Outcome struct {
 	CostUSD     float64   `json:"cost_usd,omitempty"`
 	Attempts    int       `json:"attempts,omitempty"`
 	Trail       Trail     `json:"trail,omitempty"`
+	// PredictedMS is after what time a worker said that it would answer, when it
+	// admitted a query that is held in its request; it goes into the record.
+	PredictedMS float64 `json:"-"`
 }
 
 // Record is a query as the store keeps it. The input is not part of it: it

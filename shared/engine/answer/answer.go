@@ -157,10 +157,11 @@ func stack(ts []engine.Tensor) engine.Tensor {
 	if len(ts) == 1 {
 		return ts[0]
 	}
-	out := engine.Tensor{Shape: slices.Clone(ts[0].Shape)}
+	out := engine.Tensor{Shape: slices.Clone(ts[0].Shape), Finite: true}
 	out.Shape[0] *= int64(len(ts))
 	for _, t := range ts {
 		out.Data = append(out.Data, t.Data...)
+		out.Finite = out.Finite && t.Finite
 	}
 	return out
 }

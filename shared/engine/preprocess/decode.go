@@ -119,6 +119,7 @@ func decodeRaw(data []byte, s Spec) (tensor.Tensor, error) {
 	if err := t.CheckFinite(); err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "%v", err)
 	}
+	t.Finite = true
 	return t, nil
 }
 

@@ -135,6 +135,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 // readBodyAligned is readBody; what lies behind a head of so many bytes is
 // aligned for numbers, which then need no copy.
 func readBodyAligned(w http.ResponseWriter, r *http.Request, limit, head int) ([]byte, error) {
+	if there, ok := r.Body.(whole); ok {
+		return takeWhole(there.Whole(), limit)
+	}
 	from := http.MaxBytesReader(w, r.Body, int64(limit))
 	var body []byte
 	var err error
@@ -155,6 +158,21 @@ func readBodyAligned(w http.ResponseWriter, r *http.Request, limit, head int) ([
 		return nil, refuse(noBody, "", "send a JSON object")
 	}
 	arrived(w)
+	return body, nil
+}
+
+// whole is a body that is in memory already, aligned as NumbersAt says. It is
+// only read, and not after its request.
+type whole interface{ Whole() []byte }
+
+// takeWhole is readBody of a body that is there.
+func takeWhole(body []byte, limit int) ([]byte, error) {
+	switch {
+	case len(body) > limit:
+		return nil, &http.MaxBytesError{Limit: int64(limit)}
+	case len(body) == 0:
+		return nil, refuse(noBody, "", "send a JSON object")
+	}
 	return body, nil
 }
 

@@ -35,12 +35,21 @@ func (a *server) inferBody(w http.ResponseWriter, r *http.Request) (head, binary
 		return nil, nil, refuse(wrongType, "Content-Type",
 			"%q is not taken, only application/json, and application/octet-stream with %s", clip(kind), headerLength)
 	}
-	start, _ := strconv.Atoi(length)
-	body, err := readBodyAligned(w, r, a.svc.BodyLimit(jsonGrowth*a.svc.InlineLimit(a.svc.Settings())), max(0, start))
+	body, err := readBodyAligned(w, r, a.svc.BodyLimit(jsonGrowth*a.svc.InlineLimit(a.svc.Settings())), NumbersAt(r))
 	if err != nil {
 		return nil, nil, err
 	}
 	return splitBody(body, length)
+}
+
+// NumbersAt is where the numbers begin in a request's body, which are used in
+// place if they are aligned there; 0 for a body without.
+func NumbersAt(r *http.Request) int {
+	n, err := strconv.Atoi(r.Header.Get(headerLength))
+	if err != nil {
+		return 0
+	}
+	return max(0, n)
 }
 
 // splitBody parts the JSON from the binary tensors behind it.

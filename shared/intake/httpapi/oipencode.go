@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
 
@@ -65,7 +64,7 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, ans
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set(headerLength, strconv.Itoa(len(head)))
-	_, _ = w.Write(append(head, tail...)) // a caller that went away cannot be told
+	sendWhole(w, http.StatusOK, append(head, tail...))
 	return nil
 }
 
@@ -96,8 +95,5 @@ func output(name string, results []query.Result) (oipOutput, []byte) {
 			scores = append(scores, r.Scores...)
 		}
 	}
-	for _, s := range scores {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(s))
-	}
-	return oipOutput{Name: scoresName, Shape: []int64{n, int64(len(scores)) / n}, Datatype: "FP32", Data: scores}, data
+	return oipOutput{Name: scoresName, Shape: []int64{n, int64(len(scores)) / n}, Datatype: "FP32", Data: scores}, float32Bytes(scores)
 }

@@ -150,8 +150,15 @@ func (a *server) write(w http.ResponseWriter, status int, v any) {
 	if w.Header().Get("Content-Type") == "" {
 		w.Header().Set("Content-Type", "application/json")
 	}
+	sendWhole(w, status, append(body, '\n'))
+}
+
+// sendWhole answers with a body whose length goes before it: it is then passed on
+// in one piece.
+func sendWhole(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a caller that went away cannot be told
+	_, _ = w.Write(body) // a caller that went away cannot be told
 }
 
 // clip bounds what is echoed of a caller's own words.

@@ -16,7 +16,7 @@ const defaultBodyTime = 30 * time.Second
 // a body that nobody wanted. Behind a gateway, which does as much itself, there
 // is no connection to bound.
 func (a *server) hurry(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
+	if _, there := r.Body.(whole); !there && r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.BodyTime))
 	}
 }

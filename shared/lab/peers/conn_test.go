@@ -88,10 +88,9 @@ func TestAnswersOfParagonAreRead(t *testing.T) {
 		want Answer
 		ok   bool
 	}{
-		"all scores": {`{"state":"succeeded","result":{"index":1,"scores":[0.25,0.75]}}`, Answer{Index: 1, Score: 0.75}, true},
-		"the best":   {`{"result":{"index":7,"scores":[{"index":7,"score":0.75},{"index":1,"score":0.25}]}}`, Answer{Index: 7, Score: 0.75}, true},
+		"the best":   {`{"state":"succeeded","result":{"index":7,"top":[{"index":7,"score":0.75},{"index":1,"score":0.25}]}}`, Answer{Index: 7, Score: 0.75}, true},
 		"no result":  {`{"state":"accepted"}`, Answer{}, false},
-		"no scores":  {`{"result":{"index":1}}`, Answer{}, false},
+		"no classes": {`{"result":{"index":1}}`, Answer{}, false},
 		"no JSON":    {`<html>`, Answer{}, false},
 	} {
 		got, err := readQuery(nil, []byte(tc.body))

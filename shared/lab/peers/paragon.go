@@ -31,7 +31,7 @@ type Paragon struct {
 // The paths that tensors and pictures are sent to unless others are named.
 const (
 	TensorPath  = "/v2/models/{model}/infer"
-	PicturePath = "/v1/queries?model={model}&all_scores=true"
+	PicturePath = "/v1/queries?model={model}"
 )
 
 // inlineKB is what every stage takes inline; larger inputs need the setting.
@@ -158,29 +158,12 @@ func readInfer(h http.Header, body []byte) (Answer, error) {
 // best classes with theirs.
 func readQuery(_ http.Header, body []byte) (Answer, error) {
 	var q struct {
-		State  string
-		Result *struct {
-			Index  int
-			Scores json.RawMessage
-		}
+		Result *struct{ Top []Answer }
 	}
-	if err := json.Unmarshal(body, &q); err != nil || q.Result == nil {
-		return Answer{}, errors.Join(fmt.Errorf("no result in %.200s", body), err)
+	if err := json.Unmarshal(body, &q); err != nil || q.Result == nil || len(q.Result.Top) == 0 {
+		return Answer{}, errors.Join(fmt.Errorf("no best classes in %.200s", body), err)
 	}
-	var scores []float64
-	if json.Unmarshal(q.Result.Scores, &scores) != nil {
-		var top []Answer
-		if err := json.Unmarshal(q.Result.Scores, &top); err != nil {
-			return Answer{}, fmt.Errorf("read the scores: %w", err)
-		}
-		for _, t := range top {
-			scores = append(scores, t.Score)
-		}
-	}
-	if len(scores) == 0 {
-		return Answer{}, fmt.Errorf("no scores in %.200s", body)
-	}
-	return Answer{Index: q.Result.Index, Score: slices.Max(scores)}, nil
+	return q.Result.Top[0], nil
 }
 
 // Absolute makes the paths absolute: servers have working folders of their own.

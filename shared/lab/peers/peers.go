@@ -5,6 +5,7 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -62,8 +63,11 @@ type Config struct {
 	Rounds      int
 	Seconds     float64 // of one throughput measurement; one at the common rate takes twice that
 	AtRate      bool    // measure latency at the common rate too
-	Log         io.Writer
-	Now         func() time.Time
+	// Keep is a file that holds the results after every turn. A run that was cut
+	// off goes on from it, and measures what is missing. Empty keeps nothing.
+	Keep string
+	Log  io.Writer
+	Now  func() time.Time
 }
 
 // maxConnections bounds the callers of one measurement.
@@ -98,9 +102,12 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	r := newReport(c)
+	r, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
 	for i, w := range c.Workloads {
-		if err := c.prepare(ctx, w, &r.Workloads[i]); err != nil {
+		if err := errors.Join(c.prepare(ctx, w, &r.Workloads[i]), ctx.Err()); err != nil {
 			return nil, err
 		}
 	}
@@ -110,7 +117,13 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
+				if r.Workloads[i].Servers[j].has(round + 1) {
+					continue
+				}
 				c.turn(ctx, s, w, &r.Workloads[i], &r.Workloads[i].Servers[j], round)
+				if err := c.keep(r); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -127,7 +140,7 @@ func (c Config) prepare(ctx context.Context, w *Workload, into *WorkloadReport) 
 	if w.want, err = answers(ctx, running, len(w.Inputs)); err != nil {
 		return fmt.Errorf("run %s in a bare loop: %w", w, err)
 	}
-	if !c.AtRate {
+	if !c.AtRate || into.RatePerSecond > 0 {
 		return nil
 	}
 	for j, s := range c.Servers {
