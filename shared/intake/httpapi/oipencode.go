@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
 	"paragon/shared/intake"
 )
 
@@ -96,4 +97,9 @@ func output(name string, results []query.Result) (oipOutput, []byte) {
 		}
 	}
 	return oipOutput{Name: scoresName, Shape: []int64{n, int64(len(scores)) / n}, Datatype: "FP32", Data: scores}, float32Bytes(scores)
+}
+
+// float32Bytes are numbers as little-endian float32.
+func float32Bytes(values []float32) []byte {
+	return tensors.FromFloats(scoresName, nil, values).Data
 }
