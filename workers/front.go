@@ -44,10 +44,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	if err != nil {
 		return nil, err
 	}
-	parts, err := parts(env, c, w)
-	if err != nil {
-		return nil, err
-	}
+	parts := partsOf(c, w)
 	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
 	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
 		return nil, err
@@ -73,13 +70,12 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 	return f, err
 }
 
-// parts are what the front is assembled of.
-func parts(env func(string) string, c cloud.Home, w *serving.Worker) (stage.Parts, error) {
-	catalogue, err := stage.Sizes(env, w.Catalogue)
+// partsOf are what the front is assembled of.
+func partsOf(c cloud.Home, w *serving.Worker) stage.Parts {
 	return stage.Parts{
-		Platform: c, Catalogue: catalogue, Arch: w.Arch, Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}},
+		Platform: c, Catalogue: w.Catalogue, Arch: w.Arch, Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}},
 		Settings: w.Settings, Paced: w.Paced, Traces: w.Traces, Log: w.Log,
-	}, err
+	}
 }
 
 // withOffers takes what peers offer beside what callers ask.

@@ -32,6 +32,8 @@ import (
 const (
 	// How often the settings are read anew: in an account by many machines.
 	settingsEvery, settingsEveryInGroup = time.Second, 10 * time.Second
+	// How often the folder of added models is asked whether it has changed.
+	modelsEvery = 500 * time.Millisecond
 	// pollWait is how long an idle worker waits for a message at once.
 	pollWait = 20 * time.Second
 )
@@ -168,11 +170,11 @@ func linger(env func(string) string) time.Duration {
 // needed, within the memory that they may take; one is loaded now, to know that
 // this worker can answer at all.
 func load(ctx context.Context, o *serving.Options, env func(string) string, maxPixels int) (*engine.Engine, error) {
-	source, err := models.Open(ctx, env)
+	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return stage.Sizes(env, c) })
 	if err != nil {
 		return nil, err
 	}
-	o.Catalogue = source.Catalogue
+	o.Catalogue = source
 	e, err := engine.New(engine.Options{Runners: o.Runners})
 	if err != nil {
 		return nil, err
@@ -180,14 +182,18 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, maxP
 	memory := answer.Memory{Failed: func(model string, err error) {
 		o.Log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", model, "error", err)
 	}}
-	if memory.MaxBytes, err = modelBytes(env, o.Catalogue, o.InstanceType); err != nil {
+	if memory.MaxBytes, err = modelBytes(env, source.Current(), o.InstanceType); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	a := answer.New(e, o.Catalogue, source, preprocess.Limits{MaxPixels: maxPixels}, memory)
+	a := answer.New(e, source, source, preprocess.Limits{MaxPixels: maxPixels}, memory)
 	o.Answerer = a
-	if err := warmOne(ctx, a, runnable(o.Catalogue)); err != nil {
+	if err := warmOne(ctx, a, runnable(source.Current())); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
+	go source.Follow(ctx, modelsEvery, func(*profile.Catalogue) { a.Unload() },
+		func(err error) {
+			o.Log.Warn("the added models cannot be read; the catalogue stays as it is", "error", err)
+		})
 	return e, nil
 }
 

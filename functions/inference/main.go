@@ -41,7 +41,7 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 		return nil, errors.New("PARAGON_MODEL is not set: it names the model of this function; " +
 			"PARAGON_PROFILES and PARAGON_CATALOGUE have defaults")
 	}
-	source, err := models.Open(ctx, env)
+	source, err := models.Open(ctx, env, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, source.Catalogue, source, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, source, source, preprocess.Limits{}, answer.Memory{})
 	if err := a.Warm(ctx, model); err != nil {
 		return nil, err
 	}

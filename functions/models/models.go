@@ -1,5 +1,6 @@
 // Package models finds what a worker or an inference function runs: a catalogue
-// and the networks of its models, out of the package, a folder, or a bucket.
+// and the networks of its models, out of the package, a folder, or a bucket, and
+// those that were added to the stage on one machine.
 package models
 
 import (
@@ -14,16 +15,18 @@ import (
 	"paragon/shared/cloud/aws/prefix"
 	"paragon/shared/cloud/aws/s3url"
 	"paragon/shared/core/profile"
+	"paragon/shared/modelstore"
 )
 
 // Source is a catalogue with the way to its networks. It may be used from many
 // goroutines.
 type Source struct {
-	Catalogue *profile.Catalogue
-	set       *profiles.Set // that the catalogue is of
-	packaged  *profiles.Set // in this binary
-	fetch     fetch         // of the bucket; nil when there is none
-	now       func() time.Time
+	*modelstore.Store                    // the catalogue in force, which may have models added later
+	base              *profile.Catalogue // that the stage came with
+	set               *profiles.Set      // that it is of
+	packaged          *profiles.Set      // in this binary
+	fetch             fetch              // of the bucket; nil when there is none
+	now               func() time.Time
 
 	mu      sync.Mutex // held while a network is fetched: one at a time
 	refused map[string]refusal
@@ -44,15 +47,26 @@ const again = time.Minute
 
 // Open reads the catalogue that PARAGON_CATALOGUE names of the profiles that
 // PARAGON_PROFILES names: a folder, or s3://bucket/prefix, of which the figures
-// are read now and each network when it is first asked for.
-func Open(ctx context.Context, env func(string) string) (*Source, error) {
+// are read now and each network when it is first asked for. Models that were added
+// are in the folder of PARAGON_MODELS. adjust, if it is not nil, changes the
+// catalogue to what the stage has of it.
+func Open(ctx context.Context, env func(string) string, adjust func(*profile.Catalogue) (*profile.Catalogue, error)) (*Source, error) {
 	where, s := env("PARAGON_PROFILES"), &Source{now: time.Now, refused: map[string]refusal{}}
 	err := s.open(ctx, where)
 	if err != nil {
 		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
 	}
-	if s.Catalogue, err = s.set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion")); err != nil {
+	if s.base, err = s.set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion")); err != nil {
 		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+	}
+	offered := s.base
+	if adjust != nil {
+		if offered, err = adjust(offered); err != nil {
+			return nil, err
+		}
+	}
+	if s.Store, err = modelstore.Open(env(modelstore.Env), offered); err != nil {
+		return nil, fmt.Errorf("%s: %w", modelstore.Env, err)
 	}
 	return s, nil
 }
@@ -77,14 +91,17 @@ func (s *Source) open(ctx context.Context, where string) (err error) {
 // this binary when it is the same, else the one beside its catalogue. An error
 // names the model, and where its network comes from.
 func (s *Source) ONNX(model string) ([]byte, error) {
-	m, ok := s.Catalogue.Model(model)
+	m, ok := s.Current().Model(model)
 	if !ok || m.File == "" {
-		return nil, fmt.Errorf("network of model %q: catalogue %s has none: %w", model, s.Catalogue.Name, profiles.ErrNotFound)
+		return nil, fmt.Errorf("network of model %q: catalogue %s has none: %w", model, s.base.Name, profiles.ErrNotFound)
+	}
+	if s.Has(model) {
+		return s.Store.ONNX(m)
 	}
 	if s.fetch == nil {
-		return s.set.NetworkOf(s.Catalogue.Name, m)
+		return s.set.NetworkOf(s.base.Name, m)
 	}
-	if known, err := s.packaged.Catalogue(s.Catalogue.Name); err == nil {
+	if known, err := s.packaged.Catalogue(s.base.Name); err == nil {
 		if same, ok := known.Model(model); ok && same.SHA256 == m.SHA256 {
 			return s.packaged.NetworkOf(known.Name, same)
 		}
@@ -99,7 +116,7 @@ func (s *Source) fetched(m *profile.Model) ([]byte, error) {
 	if r, ok := s.refused[m.Name]; ok && s.now().Sub(r.at) < again {
 		return nil, r.err
 	}
-	onnx, err := s.fetch(path.Join(s.Catalogue.Name, m.File), m.SHA256)
+	onnx, err := s.fetch(path.Join(s.base.Name, m.File), m.SHA256)
 	if err != nil {
 		err = fmt.Errorf("network of model %q: %w", m.Name, err)
 		s.refused[m.Name] = refusal{err, s.now()}

@@ -10,11 +10,12 @@ import (
 
 	"paragon/profiles"
 	"paragon/shared/core/profile"
+	"paragon/shared/modelstore"
 )
 
 func open(t *testing.T, env map[string]string) *Source {
 	t.Helper()
-	s, err := Open(t.Context(), func(key string) string { return env[key] })
+	s, err := Open(t.Context(), func(key string) string { return env[key] }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		"PARAGON_CATALOGUE": {"PARAGON_CATALOGUE": "none"},
 		"PARAGON_PROFILES":  {"PARAGON_PROFILES": "s3://Bucket/prefix"},
 	} {
-		if _, err := Open(t.Context(), func(key string) string { return env[key] }); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Open(t.Context(), func(key string) string { return env[key] }, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -58,14 +59,18 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 // network than the package.
 func bucketOf(t *testing.T, get fetch, now func() time.Time) *Source {
 	s := open(t, nil)
-	c := *s.Catalogue
+	c := *s.Current()
 	c.Models = append([]profile.Model{}, c.Models...)
 	for i := range c.Models {
 		if c.Models[i].Name == "mlp" {
 			c.Models[i].SHA256 = strings.Repeat("a", 64)
 		}
 	}
-	s.Catalogue, s.fetch, s.now = &c, get, now
+	store, err := modelstore.Open("", &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Store, s.base, s.fetch, s.now = store, &c, get, now
 	return s
 }
 

@@ -75,7 +75,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // arrivals reads the accepted queries of every task, second by second.
 func (c *Controller) arrivals(ctx context.Context, from, to time.Time) ([]procurement.Second, error) {
 	out := make([]procurement.Second, int(to.Sub(from)/time.Second))
-	for _, t := range c.Catalogue.Tasks {
+	for _, t := range c.Catalogue.Current().Tasks {
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			series, err := c.Metrics.Series(ctx, telemetry.Arrivals.Name, telemetry.TaskClass(t.Name, string(class)), from, to, time.Second)
 			if err != nil {

@@ -45,7 +45,7 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 }
 
 func (c *Controller) runnersOf(p Pool) int {
-	in, _ := c.Catalogue.Instance(p.InstanceType)
+	in, _ := c.Catalogue.Current().Instance(p.InstanceType)
 	return in.VCPUs
 }
 

@@ -66,7 +66,7 @@ type Pool struct {
 type Options struct {
 	Holder    string // names this controller in the lease: no two have the same
 	Pools     []Pool
-	Catalogue *profile.Catalogue
+	Catalogue profile.CatalogueSource
 	Arch      string // of the inference functions; empty means that there are none
 	Records   Records
 	Fleet     Fleet

@@ -16,11 +16,11 @@ import (
 // the first query the means of the catalogue stand for them.
 func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s, set := &in.Snapshot, in.Settings
-	s.ServiceMS = workload.MeanServiceMS(m.Means, c.Catalogue, p.InstanceType)
+	s.ServiceMS = workload.MeanServiceMS(m.Means, c.Catalogue.Current(), p.InstanceType)
 	usd, p95MS := c.meanFunction()
 	s.FunctionUSD = m.FunctionUSD.Or(usd)
 	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
-	if i, ok := c.Catalogue.Instance(p.InstanceType); ok {
+	if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour
 	}
 }
@@ -29,12 +29,13 @@ func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 // and how long it takes there; zeros without functions.
 func (c *Controller) meanFunction() (usd, p95MS float64) {
 	n := 0.0
-	for i := range c.Catalogue.Models {
-		m := &c.Catalogue.Models[i]
+	catalogue := c.Catalogue.Current()
+	for i := range catalogue.Models {
+		m := &catalogue.Models[i]
 		if c.Arch == "" || m.File == "" {
 			continue
 		}
-		if sizes := sizing.RankFunctions(c.Catalogue, m, c.Arch, time.Hour.Seconds()*1000, sizing.Warm); len(sizes) > 0 {
+		if sizes := sizing.RankFunctions(catalogue, m, c.Arch, time.Hour.Seconds()*1000, sizing.Warm); len(sizes) > 0 {
 			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
 		}
 	}

@@ -50,7 +50,7 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.
 	}
 	known := c.known(ctx, p.Name)
 	ready := fleet.Count(workers, now, set).Ready
-	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue, p.InstanceType), now)
+	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType), now)
 	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
 	for _, w := range ready {
 		seen.Runners += w.Runners

@@ -31,7 +31,7 @@ type Blobs interface {
 // Options are what a dispatcher is made of. All but Paced, Paid and
 // Traces must be set.
 type Options struct {
-	Catalogue *profile.Catalogue
+	Catalogue profile.CatalogueSource
 	Arch      string // of the inference functions
 	Pool      string // whose work queues take what functions throw back
 	Paced     bool   // the invoker holds functions to their profile's service time
@@ -63,9 +63,9 @@ func New(o Options) (*Dispatcher, error) {
 	if o.Invoker == nil {
 		return nil, errors.New("dispatcher: this home has no invoker of functions")
 	}
-	_, ok := o.Catalogue.FunctionSizes(o.Arch)
+	_, ok := o.Catalogue.Current().FunctionSizes(o.Arch)
 	if !ok {
-		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Name, o.Arch)
+		return nil, fmt.Errorf("dispatcher: catalogue %s has no functions for %q", o.Catalogue.Current().Name, o.Arch)
 	}
 	if o.Paid == nil {
 		o.Paid = func(float64) {}
@@ -120,13 +120,27 @@ func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {
 // sizesFor returns the function sizes that may answer a model, in the order in
 // which they should be tried at this moment.
 func (d *Dispatcher) sizesFor(model string, left time.Duration) []sizing.Size {
-	m, ok := d.Catalogue.Model(model)
+	catalogue, ok := d.knowing(model)
 	if !ok {
 		return nil
 	}
-	return sizing.RankFunctions(d.Catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
+	m, _ := catalogue.Model(model)
+	return sizing.RankFunctions(catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
 		return d.coldShare(inference.FunctionName(model, mb))
 	})
+}
+
+// knowing returns the catalogue when it has a model, read anew where it does not:
+// the model may have been added this moment.
+func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
+	if _, ok := d.Catalogue.Current().Model(model); !ok {
+		if err := profile.Refresh(d.Catalogue); err != nil {
+			d.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
+		}
+	}
+	catalogue := d.Catalogue.Current()
+	_, ok := catalogue.Model(model)
+	return catalogue, ok
 }
 
 func (d *Dispatcher) coldShare(function string) float64 {

@@ -132,7 +132,7 @@ func (d *Dispatcher) charge(v *invoking, size sizing.Size, inv cloud.Invocation,
 	usd := 0.0
 	switch {
 	case inv.BilledMS > 0:
-		usd = pricing.FunctionQueryUSD(d.Catalogue.Prices, d.Arch, size.MemoryMB, inv.BilledMS)
+		usd = pricing.FunctionQueryUSD(d.Catalogue.Current().Prices, d.Arch, size.MemoryMB, inv.BilledMS)
 	case doubt:
 		usd = size.QueryUSD
 	default:

@@ -79,12 +79,13 @@ func (q *taking) hold() time.Duration {
 // the functions, by their queue. It is false where they let no more.
 func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 	set := s.Settings()
-	model, ok := s.Catalogue.Model(m.Model)
+	catalogue := s.Catalogue.Current() // of which retired models are still run to their end
+	model, ok := catalogue.Model(m.Model)
 	if !ok {
 		return false
 	}
 	boundMS := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := sizing.LastResort(s.Catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
+	last, ok := sizing.LastResort(catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
 	if !ok {
 		return false
 	}
@@ -130,7 +131,7 @@ func (f *fleetView) hour(now time.Time) (workersUSD float64, spent bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.view.Pools {
-		if in, ok := f.catalogue.Instance(p.InstanceType); ok {
+		if in, ok := f.catalogue.Current().Instance(p.InstanceType); ok {
 			workersUSD += pricing.FleetHourUSD(in, p.Workers)
 		}
 		if left := p.BudgetLeftUSD; left != nil && *left <= 0 && f.view.At.Truncate(time.Hour).Equal(now.Truncate(time.Hour)) {

@@ -37,8 +37,9 @@ func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o fee
 		return err
 	}
 	var labels []string
-	if m, ok := s.Catalogue.Model(r.Model); ok {
-		labels = s.Catalogue.LabelsOf(m)
+	catalogue := s.Catalogue.Current()
+	if m, ok := catalogue.Model(r.Model); ok {
+		labels = catalogue.LabelsOf(m)
 	}
 	v, err := feedback.VoteOn(r, owner, o, labels, s.Now())
 	switch {
@@ -134,7 +135,7 @@ func (s *Service) readLearnt(ctx context.Context) (map[string]float64, error) {
 	for _, v := range came {
 		l.book.Add(rules, v)
 	}
-	return l.book.Accuracy(rules, s.Catalogue, s.Now(), nil), nil
+	return l.book.Accuracy(rules, s.catalogue(), s.Now(), nil), nil
 }
 
 func feedbackRules(set settings.Settings) feedback.Rules {
@@ -157,7 +158,7 @@ func (s *Service) accuracies(set settings.Settings) map[string]float64 {
 	if set.FeedbackSampling == "thompson" {
 		s.learnt.mu.Lock()
 		defer s.learnt.mu.Unlock()
-		return s.learnt.book.Accuracy(feedbackRules(set), s.Catalogue, s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
+		return s.learnt.book.Accuracy(feedbackRules(set), s.catalogue(), s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
 	return accuracy
 }
@@ -186,5 +187,5 @@ func (s *Service) drifted(ctx context.Context, set settings.Settings) []feedback
 	s.refreshLearnt(ctx)
 	s.learnt.mu.Lock()
 	defer s.learnt.mu.Unlock()
-	return s.learnt.book.Drifts(feedbackRules(set), s.Catalogue, s.Now())
+	return s.learnt.book.Drifts(feedbackRules(set), s.catalogue(), s.Now())
 }

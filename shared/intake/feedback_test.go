@@ -29,11 +29,12 @@ func votingDeskWith(t *testing.T, set settings.Settings, change func(*Config)) d
 	}
 	t.Cleanup(func() { _ = home.Close() })
 	d := newDesk(t, func(c *Config) {
-		dear := c.Catalogue.Models[0]
+		catalogue := c.Catalogue.Current()
+		dear := catalogue.Models[0]
 		dear.Name, dear.Accuracy.Top1Percent = "dear", 95
 		ms := profile.Percentiles{P50: 40, P95: 50, P99: 60}
 		dear.Latency = []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms}}
-		c.Catalogue.Models = append(c.Catalogue.Models, dear)
+		catalogue.Models = append(catalogue.Models, dear)
 		c.Votes = home
 		c.Settings = func() settings.Settings { return set }
 		change(c)

@@ -23,10 +23,10 @@ type fleetView struct {
 	view      cloud.View
 	estimates map[string]*workload.Estimate
 
-	catalogue *profile.Catalogue
+	catalogue profile.CatalogueSource
 }
 
-func newFleetView(pools []Pool, c *profile.Catalogue) *fleetView {
+func newFleetView(pools []Pool, c profile.CatalogueSource) *fleetView {
 	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), catalogue: c}
 	for _, p := range pools {
 		f.estimates[p.Name] = new(workload.Estimate)

@@ -10,12 +10,13 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tensors"
 	"paragon/shared/engine/preprocess"
 )
 
 // ContentTypes are what an input may be.
 func ContentTypes() []string {
-	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor}
+	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor, tensors.ContentType}
 }
 
 // bodySlack is what a request's body may hold beside its input.
@@ -57,6 +58,9 @@ func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, 
 	if len(data) > limit {
 		return refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
 			withBound(float64(limit))
+	}
+	if m.Takes() == profile.TensorsIn {
+		return checkTensors(in.ContentType, data, m)
 	}
 	err := preprocess.Check(in.ContentType, data, preprocess.Spec(*m.Input), preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
 	var bad *preprocess.InputError

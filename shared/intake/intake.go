@@ -123,7 +123,7 @@ type Config struct {
 	Blobs     cloud.Blobs
 	Inputs    cloud.Inputs // keeps inputs too large for a message; nil where a message holds any
 	BodyBytes int          // the most of a request's body that every way here takes; 0 without such a bound
-	Catalogue *profile.Catalogue
+	Catalogue profile.CatalogueSource
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
 	Chooser   Chooser // defaults to package selection
@@ -166,7 +166,7 @@ type Config struct {
 // concurrent use.
 type Service struct {
 	Config
-	tables   map[string]*selection.Table // the catalogue prepared for choosing, by pool
+	choices  choices
 	fleet    *fleetView
 	views    *cache.Cache[cloud.View]
 	limits   *limits.Taker
@@ -200,26 +200,11 @@ func New(c Config) (*Service, error) {
 	if c.MostWaiters == 0 {
 		c.MostWaiters = mostWaiters
 	}
-	c.Catalogue = runnable(c.Catalogue)
-	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue), tables: map[string]*selection.Table{},
+	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
 		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now)}
 	s.views, s.votes = s.newViews(), s.newVotes()
-	for _, p := range c.Pools {
-		s.tables[p.Name] = selection.NewTable(c.Catalogue, c.Arch, p.InstanceType)
-	}
+	s.prepared()
 	return s, nil
-}
-
-// runnable is the catalogue without the models of which only figures are known.
-func runnable(c *profile.Catalogue) *profile.Catalogue {
-	out := *c
-	out.Models = nil
-	for _, m := range c.Models {
-		if m.File != "" && m.Input != nil {
-			out.Models = append(out.Models, m)
-		}
-	}
-	return &out
 }
 
 func (c Config) check() error {

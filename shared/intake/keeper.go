@@ -22,7 +22,7 @@ func (s *Service) keepAt(q *taking) (time.Time, bool) {
 	if s.Functions == nil || q.class != query.Strict || q.m.Placement != string(cloud.Overflow) {
 		return time.Time{}, false
 	}
-	last, ok := sizing.LastResort(s.Catalogue, q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
+	last, ok := sizing.LastResort(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)
 	if !ok {
 		return time.Time{}, false
 	}

@@ -15,6 +15,6 @@ func (s *Service) Ready(ctx context.Context, task string) bool {
 	if runners, _ := s.fleet.load(pool.Name, s.Now(), set); runners > 0 {
 		return true
 	}
-	_, functions := s.Catalogue.FunctionSizes(s.Arch)
+	_, functions := s.catalogue().FunctionSizes(s.Arch)
 	return functions && set.MaxOverflowConcurrency > 0
 }

@@ -38,7 +38,8 @@ func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settin
 		return plan{}, unsatisfiable(err, need.Constraints)
 	}
 	var ok bool
-	if p.model, ok = s.Catalogue.Model(p.chosen.Model); !ok {
+	// In the whole catalogue: what was chosen may be retired since.
+	if p.model, ok = s.Catalogue.Current().Model(p.chosen.Model); !ok {
 		return plan{}, fmt.Errorf("selection chose model %q, which is not in the catalogue", p.chosen.Model)
 	}
 	return p, nil
@@ -77,8 +78,9 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 		pathMS = directPathMS
 		runners, aheadMS = s.Worker.Load()
 	}
+	of := s.prepared()
 	o := selection.Offer{
-		Catalogue: s.Catalogue, Table: s.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
+		Catalogue: of.catalogue, Table: of.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
 		PathMS: pathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
 	}
 	if set.MaxOverflowConcurrency > 0 {
@@ -91,9 +93,9 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 func (s *Service) ask(p plan, set settings.Settings) placement.Ask {
 	a := placement.Ask{
 		Class: p.class, BudgetMS: p.latencyMS - set.PathMS,
-		OverflowAllowed: set.MaxOverflowConcurrency > 0 && len(sizing.FunctionsThatHold(s.Catalogue, p.model, s.Arch)) > 0,
+		OverflowAllowed: set.MaxOverflowConcurrency > 0 && len(sizing.FunctionsThatHold(s.catalogue(), p.model, s.Arch)) > 0,
 	}
-	if t, ok := s.Catalogue.OnVM(p.model, p.pool.InstanceType); ok {
+	if t, ok := s.catalogue().OnVM(p.model, p.pool.InstanceType); ok {
 		a.ServiceMS = t.MS.P99
 	} else {
 		a.ServiceMS = p.latencyMS // nothing is known of it there: it fills its bound

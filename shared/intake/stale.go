@@ -15,8 +15,8 @@ func (s *Service) staleProfiles(runs []tally.Run, now time.Time) []staleness.War
 	for i, p := range s.Pools {
 		types[i] = p.InstanceType
 	}
-	old := staleness.Aged(s.Catalogue, staleness.Uses(s.Catalogue, types, s.Arch), s.Settings().ProfileMaxAgeDays, now)
-	return append(staleness.Contradicted(s.Catalogue, liveRuns(runs), now), old...)
+	old := staleness.Aged(s.catalogue(), staleness.Uses(s.catalogue(), types, s.Arch), s.Settings().ProfileMaxAgeDays, now)
+	return append(staleness.Contradicted(s.catalogue(), liveRuns(runs), now), old...)
 }
 
 // functionPrefix begins the name of functions as a resource, before their architecture.

@@ -51,7 +51,8 @@ func TestStatusWarnsOfProfilesThatAnswersContradict(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t, func(c *Config) {
-				c.Catalogue.Models[0].Latency[0].Source.Date, c.Catalogue.Models[0].Latency[1].Source.Date = "2026-11-20", "2026-11-20"
+				ms := c.Catalogue.Current().Models
+				ms[0].Latency[0].Source.Date, ms[0].Latency[1].Source.Date = "2026-11-20", "2026-11-20"
 			})
 			d.publishTraffic(t, 30, tt.o)
 			st, err := d.Service.Status(t.Context())
@@ -75,7 +76,8 @@ func TestStatusWarnsOfProfilesThatAnswersContradict(t *testing.T) {
 func TestStatusWarnsOfOldProfiles(t *testing.T) {
 	set := settings.Defaults()
 	d := newDesk(t, func(c *Config) {
-		c.Catalogue.Models[0].Latency[0].Source.Date, c.Catalogue.Models[0].Latency[1].Source.Date = "2026-11-20", "2026-11-22"
+		ms := c.Catalogue.Current().Models
+		ms[0].Latency[0].Source.Date, ms[0].Latency[1].Source.Date = "2026-11-20", "2026-11-22"
 		c.Settings = func() settings.Settings { return set }
 	})
 	for _, step := range []struct {

@@ -76,7 +76,7 @@ func (s *Service) addRates(ctx context.Context, st api.Status) error {
 	from := to.Add(-seconds * time.Second)
 	for class, c := range st.Classes {
 		c.LastMinute = make([]float64, seconds)
-		for _, t := range s.Catalogue.Tasks {
+		for _, t := range s.catalogue().Tasks {
 			series, err := s.Metrics.Series(ctx, MetricArrivals, ArrivalDimensions(t.Name, class), from, to, time.Second)
 			if err != nil {
 				return fmt.Errorf("status: arrivals of %s: %w", t.Name, err)

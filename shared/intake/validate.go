@@ -38,8 +38,16 @@ func (s *Service) need(r Request, set settings.Settings) (query.Need, error) {
 
 // checkNames finds the task and the model. A model alone names its task.
 func (s *Service) checkNames(n *query.Need) error {
+	err := s.findNames(n)
+	if err != nil && s.renew() {
+		return s.findNames(n)
+	}
+	return err
+}
+
+func (s *Service) findNames(n *query.Need) error {
 	if n.Model != "" {
-		m, ok := s.Catalogue.Model(n.Model)
+		m, ok := s.catalogue().Model(n.Model)
 		switch {
 		case !ok:
 			return refuse(UnknownModel, "model", "there is no model %q; GET /v1/models lists them", clip(n.Model))
@@ -51,7 +59,7 @@ func (s *Service) checkNames(n *query.Need) error {
 	if n.Task == "" {
 		return refuse(UnknownTask, "task", "name a task, one of: %s", s.taskNames())
 	}
-	if _, ok := s.Catalogue.Task(n.Task); !ok {
+	if _, ok := s.catalogue().Task(n.Task); !ok {
 		return refuse(UnknownTask, "task", "there is no task %q, only: %s", clip(n.Task), s.taskNames())
 	}
 	if _, ok := s.poolFor(n.Task); !ok {
@@ -62,7 +70,7 @@ func (s *Service) checkNames(n *query.Need) error {
 
 func (s *Service) taskNames() string {
 	var names []string
-	for _, t := range s.Catalogue.Tasks {
+	for _, t := range s.catalogue().Tasks {
 		names = append(names, t.Name)
 	}
 	return strings.Join(names, ", ")

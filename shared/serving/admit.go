@@ -70,14 +70,15 @@ func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
 func (w *Worker) workOf(m query.Message) schedule.Work {
 	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt.Add(-w.loads(m.Model)), Pinned: m.Pinned}
 	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
-	p, ok := w.Catalogue.Model(m.Model)
+	catalogue := w.Catalogue.Current()
+	p, ok := catalogue.Model(m.Model)
 	if !ok {
 		return work
 	}
-	if st, ok := w.Catalogue.OnVM(p, w.InstanceType); ok {
+	if st, ok := catalogue.OnVM(p, w.InstanceType); ok {
 		work.P50MS, work.P99MS = st.MS.P50, st.MS.P99
 	}
-	if b, ok := w.Catalogue.BatchOnVM(p, w.InstanceType, w.Settings().MaxBatch); ok {
+	if b, ok := catalogue.BatchOnVM(p, w.InstanceType, w.Settings().MaxBatch); ok {
 		work.BatchMax, work.BatchEachMS = b.Max, b.PerQueryMS
 	}
 	return work

@@ -80,12 +80,13 @@ func (w *Worker) allowed() rules {
 // lastMoments are those at which a function still keeps a relaxed query's
 // bound: one that must be started first, and a warm one; zero without any.
 func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
-	p, ok := w.Catalogue.Model(m.Model)
+	catalogue := w.Catalogue.Current()
+	p, ok := catalogue.Model(m.Model)
 	if !ok || w.Arch == "" || m.Class != query.Relaxed {
 		return at, by
 	}
 	bound := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := sizing.LastResort(w.Catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
+	last, ok := sizing.LastResort(catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
 	if !ok {
 		return at, by
 	}

@@ -26,7 +26,7 @@ func (w *Worker) room(class query.Class) (int, time.Duration) {
 	if class == query.Relaxed && (!w.strictEmpty || w.queue.Len(query.Strict) > 0) {
 		return 0, time.Hour // strict ones first; a change tells
 	}
-	n, in := w.queue.Room(class, w.Now(), query.Duration(w.Settings().LookAheadMS), w.largestMS)
+	n, in := w.queue.Room(class, w.Now(), query.Duration(w.Settings().LookAheadMS), w.longest.medianMS(w.Catalogue.Current(), w.InstanceType))
 	if left := heldPerRunner*w.Runners - inHand; left < n {
 		return max(0, left), errorPause
 	}

@@ -51,7 +51,7 @@ type Options struct {
 	// Paced holds each runner to the profile's median service time on the
 	// instance type, after really inferring.
 	Paced     bool
-	Catalogue *profile.Catalogue
+	Catalogue profile.CatalogueSource
 	Answerer  Answerer
 	Queues    cloud.Queues
 	Records   settle.Records
@@ -82,10 +82,10 @@ const heldPerRunner = 32
 // Worker serves one pool until it is told to stop.
 type Worker struct {
 	Options
-	instance  profile.Instance
-	largestMS float64 // the longest median service time of any model
-	settler   *settle.Settler
-	leases    leases
+	instance profile.Instance
+	longest  longest
+	settler  *settle.Settler
+	leases   leases
 
 	life      context.Context         // ends when the worker must not write any more
 	kill      context.CancelCauseFunc // ends life
@@ -109,9 +109,10 @@ type Worker struct {
 // New makes a worker. It fails for an instance type that the catalogue does
 // not know, and without runners.
 func New(o Options) (*Worker, error) {
-	in, ok := o.Catalogue.Instance(o.InstanceType)
+	catalogue := o.Catalogue.Current()
+	in, ok := catalogue.Instance(o.InstanceType)
 	if !ok {
-		return nil, fmt.Errorf("worker %s: catalogue %s has no instance type %q", o.ID, o.Catalogue.Name, o.InstanceType)
+		return nil, fmt.Errorf("worker %s: catalogue %s has no instance type %q", o.ID, catalogue.Name, o.InstanceType)
 	}
 	if o.Runners < 1 {
 		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
@@ -121,12 +122,6 @@ func New(o Options) (*Worker, error) {
 	w.leases.held = map[string]*lease{}
 	w.settler = &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 		MaxAttempts: func() int { return o.Settings().MaxAttempts }}
-	for i := range o.Catalogue.Models {
-		if m := &o.Catalogue.Models[i]; m.File != "" {
-			st, _ := o.Catalogue.OnVM(m, o.InstanceType)
-			w.largestMS = max(w.largestMS, st.MS.P50)
-		}
-	}
 	return w, nil
 }
 

@@ -27,8 +27,8 @@ import (
 // All but Paced, Traces and Log must be set.
 type Parts struct {
 	Platform  cloud.Home
-	Catalogue *profile.Catalogue // with the function sizes that the stage has
-	Arch      string             // of the inference functions
+	Catalogue profile.CatalogueSource // with the function sizes that the stage has
+	Arch      string                  // of the inference functions
 	Pools     []intake.Pool
 	Settings  func() settings.Settings // in force now
 	Paced     bool                     // the invoker holds functions to their profile's service time

@@ -37,14 +37,14 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults}, page.Handler(m.set.Samples())))
+	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
 	return nil
 }
 
 // parts are what this process's intake and dispatcher are assembled of.
 func (m *Machine) parts() stage.Parts {
 	return stage.Parts{
-		Platform: m.home, Catalogue: m.catalogue, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
+		Platform: m.home, Catalogue: m.store, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Settings: m.settings.Current, Paced: m.cfg.Paced, Traces: m.traces.Tracing(), Log: m.log,
 	}
 }
@@ -61,7 +61,11 @@ func (m *Machine) desk() *operate.Desk {
 // beside serves what only one machine has, and the page where the API has no path.
 func beside(api http.Handler, more map[string]http.Handler, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := more[r.URL.Path]; ok {
+		path := r.URL.Path
+		if strings.HasPrefix(path, ownModels+"/") {
+			path = ownModels
+		}
+		if h, ok := more[path]; ok {
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -198,7 +198,11 @@ type wrong struct {
 func (w *wrong) Error() string { return w.Detail }
 
 func mistaken(status int, field, format string, args ...any) error {
-	return &wrong{Type: "urn:paragon:problem:bad-fault", Title: "The fault cannot be had", Status: status, Field: field,
+	return problemOf("bad-fault", "The fault cannot be had", status, field, format, args...)
+}
+
+func problemOf(kind, title string, status int, field, format string, args ...any) error {
+	return &wrong{Type: "urn:paragon:problem:" + kind, Title: title, Status: status, Field: field,
 		Detail: fmt.Sprintf(format, args...)}
 }
 

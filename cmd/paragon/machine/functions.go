@@ -2,6 +2,7 @@ package machine
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"paragon/shared/cloud/local/runtimeapi"
@@ -27,7 +28,8 @@ func functions(c *profile.Catalogue, bootstrap string, env []string) []runtimeap
 			out = append(out, runtimeapi.Function{
 				Name: inference.FunctionName(m.Name, h.MemoryMB), Bootstrap: bootstrap, MemoryMB: h.MemoryMB,
 				Timeout: functionTimeout,
-				Env:     slices.Concat(env, []string{"PARAGON_MODEL=" + m.Name}),
+				// Another file under the same name is another function.
+				Env: slices.Concat(env, []string{"PARAGON_MODEL=" + m.Name, "PARAGON_MODEL_SHA256=" + m.SHA256}),
 			})
 		}
 	}
@@ -36,19 +38,38 @@ func functions(c *profile.Catalogue, bootstrap string, env []string) []runtimeap
 
 // pace tells how long a function's event takes by its profile: the p50 of the
 // model at that memory size, and of its cold start.
-func pace(c *profile.Catalogue) func(function string, payload []byte, cold bool) time.Duration {
-	known := map[string]profile.ServiceTime{}
-	for i := range c.Models {
-		for _, h := range sizing.FunctionsThatHold(c, &c.Models[i], arch()) {
-			known[inference.FunctionName(c.Models[i].Name, h.MemoryMB)] = h.ServiceTime
-		}
-	}
+func pace(from profile.CatalogueSource) func(function string, payload []byte, cold bool) time.Duration {
+	var mu sync.Mutex // guards what is kept of the catalogue, for as long as it stays the same
+	var of *profile.Catalogue
+	var known map[string]profile.ServiceTime
 	return func(function string, _ []byte, cold bool) time.Duration {
+		mu.Lock()
+		if now := from.Current(); now != of {
+			of, known = now, serviceTimes(now)
+		}
 		t := known[function]
+		mu.Unlock()
 		ms := t.MS.P50
 		if cold {
 			ms += t.ColdMS.P50
 		}
 		return query.Duration(ms)
 	}
+}
+
+// serviceTimes are those of all functions, by name.
+func serviceTimes(c *profile.Catalogue) map[string]profile.ServiceTime {
+	known := map[string]profile.ServiceTime{}
+	for i := range c.Models {
+		for _, h := range sizing.FunctionsThatHold(c, &c.Models[i], arch()) {
+			known[inference.FunctionName(c.Models[i].Name, h.MemoryMB)] = h.ServiceTime
+		}
+	}
+	return known
+}
+
+// functionsNow are the functions of the catalogue in force. Those of retired models
+// stay for the queries that they were given.
+func (m *Machine) functionsNow() []runtimeapi.Function {
+	return functions(m.store.Current(), m.functionBinary, append(m.childEnv(), "PARAGON_PROFILES="+m.cfg.ProfilesDir))
 }

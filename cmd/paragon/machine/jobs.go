@@ -24,7 +24,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	m.dispatcher, m.meter.expired = d, d.Expired
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
-		Catalogue: m.catalogue, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
+		Catalogue: m.store, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
 		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger, Shared: m.home.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
@@ -54,6 +54,7 @@ func (m *Machine) prune(run context.Context, owner *local.Home) {
 		if _, err := owner.PruneRecords(run, time.Now()); err != nil && run.Err() == nil {
 			m.log.Error("delete records past their retention", "error", err)
 		}
+		m.forgetRetired()
 		select {
 		case <-run.Done():
 		case <-tick.C:

@@ -9,6 +9,7 @@ import (
 
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/modelstore"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
@@ -29,7 +30,7 @@ func library() (string, error) {
 
 // childEnv is what workers and functions are told alike.
 func (m *Machine) childEnv() []string {
-	env := []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), onnxruntime.EnvLibrary + "=" + m.library, tracing.File + "=" + m.cfg.Traces, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
+	env := []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), modelstore.Env + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, tracing.File + "=" + m.cfg.Traces, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
 	for _, pair := range os.Environ() {
 		if strings.HasPrefix(pair, "OTEL_") {
 			env = append(env, pair)

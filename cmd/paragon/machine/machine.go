@@ -29,6 +29,7 @@ import (
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
+	"paragon/shared/modelstore"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -44,26 +45,28 @@ const refreshEvery = time.Second
 // Machine is a running Paragon. Close it in order with Close; killed at any
 // line, the next Start on the same folder goes on where it stopped.
 type Machine struct {
-	cfg        Config
-	log        *slog.Logger
-	set        *profiles.Set
-	catalogue  *profile.Catalogue
-	instance   profile.Instance
-	library    string // ONNX Runtime's file, checked
-	settings   *tuning.Source
-	keys       signed.Keys // of ids and receipts
-	keySet     string      // the same, as children are told
-	functions  *runtimeapi.Invoker
-	dispatcher *dispatch.Dispatcher
-	home       cloud.Home
-	bodies     *bodies.Pool // of requests, shared with workers; nil where that cannot be
-	meter      *meter
-	counts     *tally.Book // of the queries that this process ended
-	metrics    *tallied
-	boots      boots
-	savings    savings
-	faults     *faultDesk
-	traces     *tracing.Source
+	cfg            Config
+	log            *slog.Logger
+	set            *profiles.Set
+	catalogue      *profile.Catalogue // that it came with
+	store          *modelstore.Store  // the same, with the models that it was given
+	instance       profile.Instance
+	library        string // ONNX Runtime's file, checked
+	settings       *tuning.Source
+	keys           signed.Keys // of ids and receipts
+	keySet         string      // the same, as children are told
+	functions      *runtimeapi.Invoker
+	functionBinary string
+	dispatcher     *dispatch.Dispatcher
+	home           cloud.Home
+	bodies         *bodies.Pool // of requests, shared with workers; nil where that cannot be
+	meter          *meter
+	counts         *tally.Book // of the queries that this process ended
+	metrics        *tallied
+	boots          boots
+	savings        savings
+	faults         *faultDesk
+	traces         *tracing.Source
 
 	listener net.Listener // of the API
 	closers  []func()     // in order of starting
@@ -176,6 +179,9 @@ func (m *Machine) loadProfiles() (err error) {
 		}
 		return fmt.Errorf("load profiles: %w", err)
 	}
+	if err := m.openStore(); err != nil {
+		return err
+	}
 	in, ok := m.catalogue.Instance(m.cfg.InstanceType)
 	if !ok {
 		return &Mistake{fmt.Errorf("there is no instance type %q, only: %s", m.cfg.InstanceType, strings.Join(instanceTypes(m.catalogue), ", "))}
@@ -239,12 +245,12 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 	if err != nil {
 		return nil, err
 	}
-	fs := functions(m.catalogue, path, append(m.childEnv(), "PARAGON_PROFILES="+m.cfg.ProfilesDir))
+	m.functionBinary = path
 	opts := runtimeapi.Options{
-		Functions: fs, MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
+		Functions: m.functionsNow(), MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
 	}
 	if m.cfg.Paced {
-		opts.Pace = pace(m.catalogue)
+		opts.Pace = pace(m.store)
 	}
 	in, err := runtimeapi.New(opts)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
 )
 
 // FunctionName names the inference function of a model at a memory size.
@@ -32,15 +33,26 @@ type Request struct {
 // Response is an answer, or the failure that no other try mends for a bad
 // input and that another try may mend for a model fault.
 type Response struct {
-	Index     int            `json:"index"`
-	Label     string         `json:"label"`
-	Top       []query.Score  `json:"top,omitempty"`
-	Scores    []float32      `json:"scores,omitempty"` // of every class, if all are asked for
-	ComputeMS float64        `json:"compute_ms"`       // preprocessing and inference
-	Error     *query.Failure `json:"error,omitempty"`
+	Index  int           `json:"index"`
+	Label  string        `json:"label"`
+	Top    []query.Score `json:"top,omitempty"`
+	Scores []float32     `json:"scores,omitempty"` // of every class, if all are asked for
+	// The answers of other kinds of task, as query.Result has them.
+	Rows      []query.Row      `json:"rows,omitempty"`
+	Embedding []float32        `json:"embedding,omitempty"`
+	Outputs   []tensors.Tensor `json:"outputs,omitempty"`
+	ComputeMS float64          `json:"compute_ms"` // preprocessing and inference
+	Error     *query.Failure   `json:"error,omitempty"`
 }
 
 // Result returns the answer without what belongs to the call.
 func (r Response) Result() query.Result {
-	return query.Result{Label: r.Label, Index: r.Index, Top: r.Top, Scores: r.Scores}
+	return query.Result{Label: r.Label, Index: r.Index, Top: r.Top, Scores: r.Scores,
+		Rows: r.Rows, Embedding: r.Embedding, Outputs: r.Outputs}
+}
+
+// Answered is the response with a result.
+func Answered(r query.Result, computeMS float64) Response {
+	return Response{Index: r.Index, Label: r.Label, Top: r.Top, Scores: r.Scores,
+		Rows: r.Rows, Embedding: r.Embedding, Outputs: r.Outputs, ComputeMS: computeMS}
 }

@@ -34,7 +34,7 @@ type Input struct {
 
 // Source says where a figure comes from, so that a reader can check it.
 type Source struct {
-	Kind     string  `json:"kind"`               // "measured", "published" or "derived"
+	Kind     string  `json:"kind"`               // "measured", "published" or "derived"; of an accuracy also "stated" or "unknown"
 	File     string  `json:"file,omitempty"`     // path below the profiles folder
 	Row      string  `json:"row,omitempty"`      // row in it, as "column=value,column=value"
 	Column   string  `json:"column,omitempty"`   // of the figure; "a - b" is a difference of two
@@ -55,13 +55,19 @@ type Accuracy struct {
 
 // Model is one trained network.
 type Model struct {
-	Name     string   `json:"name"`
-	Task     string   `json:"task"`
-	File     string   `json:"file,omitempty"` // ONNX file beside the catalogue; empty when only figures are known
-	SHA256   string   `json:"sha256,omitempty"`
-	Labels   []string `json:"labels,omitempty"` // of its classes; empty means the task's
-	Input    *Input   `json:"input,omitempty"`
-	Accuracy Accuracy `json:"accuracy"`
+	Name   string   `json:"name"`
+	Task   string   `json:"task"`
+	File   string   `json:"file,omitempty"` // ONNX file beside the catalogue; empty when only figures are known
+	SHA256 string   `json:"sha256,omitempty"`
+	Labels []string `json:"labels,omitempty"` // of its classes; empty means the task's
+	Input  *Input   `json:"input,omitempty"`  // of pictures
+	// Signature is what the file takes and gives; it must be there unless the model
+	// takes pictures and classifies.
+	Signature *Signature `json:"signature,omitempty"`
+	// RetiredAt is the time (RFC 3339) from which no query is given to the model any
+	// more; those that it has are still answered. Empty while it is served.
+	RetiredAt string   `json:"retired_at,omitempty"`
+	Accuracy  Accuracy `json:"accuracy"`
 	// MemoryMB is the resident memory that one loaded copy takes, runtime included.
 	MemoryMB     int    `json:"memory_mb"`
 	MemorySource Source `json:"memory_source"`
@@ -104,7 +110,8 @@ type Confidence struct {
 // Task is what a set of interchangeable models does.
 type Task struct {
 	Name   string   `json:"name"`
-	Labels []string `json:"labels"`
+	Kind   TaskKind `json:"kind,omitempty"` // empty means Classify
+	Labels []string `json:"labels,omitempty"`
 }
 
 // Instance is an EC2 instance type.

@@ -30,6 +30,7 @@ func (c *Catalogue) Validate() error {
 		c.validateModel(m, &f)
 	}
 	f.check(len(c.Models) > 0, "catalogue", "models", "is empty")
+	c.validateTogether(&f)
 	return errors.Join(f...)
 }
 
@@ -51,6 +52,7 @@ func (c *Catalogue) validateTasks(f *faults) {
 	for _, t := range c.Tasks {
 		what := "task " + t.Name
 		f.check(t.Name != "" && !seen[t.Name], what, "name", "is empty or there twice")
+		f.check(slices.Contains([]TaskKind{Classify, Embed, Tensors}, t.AnswerKind()), what, "kind", fmt.Sprintf("%q is none of classify, embed, tensor", t.Kind))
 		f.check(len(t.Labels) == 0 || unique(t.Labels), what, "labels", "are empty or there twice")
 		seen[t.Name] = true
 	}
@@ -109,8 +111,17 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 	if m.File != "" {
 		f.check(fileName.MatchString(m.File), what, "file", fmt.Sprintf("%q is not the name of an .onnx file beside the catalogue", m.File))
 		f.check(digest.MatchString(m.SHA256), what, "sha256", "must be 64 hex digits")
-		f.check(m.Input != nil, what, "input", "is missing")
-		f.check(len(c.LabelsOf(m)) > 0, what, "labels", "are neither its own nor its task's")
+		t, _ := c.Task(m.Task)
+		f.check(m.Input != nil || m.Signature != nil, what, "input", "is missing, and so is signature")
+		f.check(m.Signature != nil || t.AnswerKind() == Classify, what, "signature", "is missing")
+		f.check(len(c.LabelsOf(m)) > 0 || t.AnswerKind() != Classify, what, "labels", "are neither its own nor its task's")
+	}
+	if m.Signature != nil {
+		c.validateSignature(what, m, f)
+	}
+	if m.RetiredAt != "" {
+		_, err := time.Parse(time.RFC3339, m.RetiredAt)
+		f.check(err == nil, what, "retired_at", fmt.Sprintf("%q is no time", m.RetiredAt))
 	}
 	if m.Input != nil {
 		validateInput(what, m.Input, f)
@@ -131,12 +142,16 @@ func validateInput(what string, in *Input, f *faults) {
 }
 
 func validateAccuracy(what string, a Accuracy, f *faults) {
-	f.check(a.Top1Percent > 0 && a.Top1Percent <= 100, what, "accuracy.top1_percent", "must be above 0 and at most 100")
+	if a.Source.Kind == UnknownAccuracy {
+		f.check(a.Top1Percent == 0, what, "accuracy.top1_percent", "must be 0 where it is unknown")
+	} else {
+		f.check(a.Top1Percent > 0 && a.Top1Percent <= 100, what, "accuracy.top1_percent", "must be above 0 and at most 100")
+	}
 	if a.Total > 0 {
 		share := 100 * float64(a.Correct) / float64(a.Total)
 		f.check(math.Abs(share-a.Top1Percent) < 1e-6, what, "accuracy", fmt.Sprintf("%d of %d is %.4f %%", a.Correct, a.Total, share))
 	}
-	validateSource(what, "accuracy", a.Source, f)
+	validateSource(what, "accuracy", a.Source, f, StatedAccuracy, UnknownAccuracy)
 }
 
 func (c *Catalogue) validateLatency(what string, m *Model, f *faults) {
@@ -171,9 +186,16 @@ func (c *Catalogue) knowsResource(l Latency) bool {
 	return (known || l.Resource == reference) && l.MemoryMB == 0
 }
 
-func validateSource(what, field string, s Source, f *faults) {
+// The kinds of source that accuracies alone may have.
+const (
+	StatedAccuracy  = "stated"  // whoever added the model said so
+	UnknownAccuracy = "unknown" // nobody did: it is 0, and no bound on accuracy is kept
+)
+
+func validateSource(what, field string, s Source, f *faults, more ...string) {
 	field += ".source"
-	f.check(slices.Contains([]string{"measured", "published", "derived"}, s.Kind), what, field, "kind must be measured, published or derived")
+	kinds := append([]string{"measured", "published", "derived"}, more...)
+	f.check(slices.Contains(kinds, s.Kind), what, field, "kind must be one of "+strings.Join(kinds, ", "))
 	f.check(s.File != "" && s.Row != "" && s.Column != "", what, field, "must name file, row and column")
 	f.check(s.Factor >= 0 && !math.IsInf(s.Factor, 0), what, field, "factor must not be negative")
 	if _, err := time.Parse(time.DateOnly, s.Date); err != nil {

@@ -1,6 +1,10 @@
 package query
 
-import "slices"
+import (
+	"slices"
+
+	"paragon/shared/core/tensors"
+)
 
 // Score is one class of an answer, and how sure the model is of it.
 type Score struct {
@@ -9,15 +13,23 @@ type Score struct {
 	Score float32 `json:"score"`
 }
 
-// Result is an answer: the class with the highest score and those next to it.
+// Result is an answer: the class with the highest score and those next to it, a
+// vector, or the outputs of the model, by the kind of its task.
 type Result struct {
-	Label string `json:"label"`
+	Label string `json:"label,omitempty"`
 	Index int    `json:"index"`
 	// Top holds the classes with the highest scores, the highest first; TopScores
 	// of them, or all that there are.
-	Top []Score `json:"top"`
+	Top []Score `json:"top,omitempty"`
 	// Scores holds the score of every class, by index; nil unless the query asks for all.
 	Scores []float32 `json:"scores,omitempty"`
+	// Rows are the classes of each row of an input that has more than one.
+	Rows []Row `json:"rows,omitempty"`
+	// Embedding is the vector of an embedding task.
+	Embedding []float32 `json:"embedding,omitempty"`
+	// Outputs are the model's own, by name: of a tensor task always, and of others
+	// that take tensors when every score is asked for.
+	Outputs []tensors.Tensor `json:"outputs,omitempty"`
 }
 
 // TopScores is how many classes an answer names with their scores.
@@ -50,6 +62,7 @@ func NewResult(scores []float32, labels []string) Result {
 func (r Result) Trim(all bool) Result {
 	if !all {
 		r.Scores = nil
+		r = r.trimNamed()
 	}
 	return r
 }

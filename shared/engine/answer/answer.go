@@ -55,26 +55,26 @@ type Answered struct {
 // from many goroutines.
 type Answerer struct {
 	engine    *engine.Engine
-	catalogue *profile.Catalogue
+	catalogue profile.CatalogueSource
 	files     Models
 	limits    preprocess.Limits
 	memory    Memory
 
 	mu       sync.Mutex // guards what follows
 	freed    sync.Cond  // something may be unloaded, or was
-	models   map[string]*held
+	models   map[build]*held
 	uses     int64
 	bytes    int64 // that the models are counted to take
 	loads    int
 	loadsMS  float64
-	failedAt map[string]time.Time
+	failedAt map[build]time.Time
 }
 
 // New returns an Answerer that loads its models when they are first asked for,
 // within a bound of memory.
-func New(e *engine.Engine, c *profile.Catalogue, files Models, limits preprocess.Limits, memory Memory) *Answerer {
+func New(e *engine.Engine, c profile.CatalogueSource, files Models, limits preprocess.Limits, memory Memory) *Answerer {
 	a := &Answerer{engine: e, catalogue: c, files: files, limits: limits, memory: memory,
-		models: map[string]*held{}, failedAt: map[string]time.Time{}}
+		models: map[build]*held{}, failedAt: map[build]time.Time{}}
 	a.freed.L = &a.mu
 	return a
 }
@@ -110,6 +110,9 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 		return nil, &Fault{query.ModelFault, err}
 	}
 	defer a.release(h)
+	if !a.plain(p, h.model) {
+		return a.answerNamed(ctx, p, h.model, in), nil
+	}
 	out := make([]Answered, len(in))
 	tensors, from := a.decode(p, in, out)
 	if len(tensors) == 0 {
@@ -120,7 +123,7 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 		return nil, &Fault{query.ModelFault, err}
 	}
 	each := len(scores.Data) / len(tensors)
-	labels := a.catalogue.LabelsOf(p)
+	labels := a.catalogue.Current().LabelsOf(p)
 	if each != len(labels) || len(scores.Data)%len(tensors) != 0 {
 		err := fmt.Errorf("model %s gave %d scores for %d inputs of %d labels", model, len(scores.Data), len(tensors), len(labels))
 		return nil, &Fault{query.ModelFault, err}

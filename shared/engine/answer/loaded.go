@@ -34,6 +34,11 @@ const (
 	copies, bufferBytes = 2, 8 << 20
 )
 
+// build is one build of a model: another file under the same name is another.
+type build struct{ name, sha256 string }
+
+func buildOf(p *profile.Model) build { return build{p.Name, p.SHA256} }
+
 // held is a model that is loaded or is being loaded. done closes once model or
 // err is set.
 type held struct {
@@ -58,9 +63,15 @@ func (h *held) ready() bool {
 
 // lookUp returns a model of the catalogue that can be run.
 func (a *Answerer) lookUp(name string) (*profile.Model, error) {
-	p, ok := a.catalogue.Model(name)
-	if !ok || p.Input == nil || p.File == "" {
-		return nil, fmt.Errorf("model %q is not one that catalogue %s can run", name, a.catalogue.Name)
+	p, ok := a.catalogue.Current().Model(name)
+	if !ok { // it may have been added this moment
+		if err := profile.Refresh(a.catalogue); err != nil {
+			return nil, fmt.Errorf("model %q is not known, and the catalogue cannot be read anew: %w", name, err)
+		}
+		p, ok = a.catalogue.Current().Model(name)
+	}
+	if !ok || !p.Runnable() {
+		return nil, fmt.Errorf("model %q is not one that catalogue %s can run", name, a.catalogue.Current().Name)
 	}
 	return p, nil
 }
@@ -100,10 +111,10 @@ func (a *Answerer) release(h *held) {
 // caller has the lock.
 func (a *Answerer) want(p *profile.Model) *held {
 	a.uses++
-	h := a.models[p.Name]
+	h := a.models[buildOf(p)]
 	if h == nil {
 		h = &held{done: make(chan struct{}), beganAt: time.Now()}
-		a.models[p.Name] = h
+		a.models[buildOf(p)] = h
 		go a.load(p, h)
 	}
 	h.used = a.uses
@@ -114,12 +125,15 @@ func (a *Answerer) want(p *profile.Model) *held {
 // its queries are expected to wait for that, in milliseconds: 0 when it is loaded,
 // and for one that cannot be.
 func (a *Answerer) Prepare(name string) (leftMS float64) {
+	p, err := a.lookUp(name)
+	if err != nil {
+		return 0
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h := a.models[name]
+	h := a.models[buildOf(p)]
 	if h == nil {
-		p, err := a.lookUp(name)
-		if err != nil || time.Since(a.failedAt[name]) < failedFor {
+		if time.Since(a.failedAt[buildOf(p)]) < failedFor {
 			return 0
 		}
 		h = a.want(p)
@@ -157,11 +171,11 @@ func (a *Answerer) load(p *profile.Model, h *held) {
 	h.model, h.err = m, err
 	if err != nil {
 		a.bytes -= h.bytes
-		delete(a.models, p.Name)
-		a.failedAt[p.Name] = time.Now()
+		delete(a.models, buildOf(p))
+		a.failedAt[buildOf(p)] = time.Now()
 		a.freed.Broadcast()
 	} else {
-		delete(a.failedAt, p.Name)
+		delete(a.failedAt, buildOf(p))
 		a.loads++
 		a.loadsMS += query.Milliseconds(time.Since(h.beganAt))
 	}
@@ -189,6 +203,10 @@ func (a *Answerer) open(p *profile.Model, h *held) (*engine.Model, error) {
 	m, err := a.engine.Load(context.Background(), p.Name, onnx)
 	if err != nil {
 		return nil, err
+	}
+	if !a.plain(p, m) {
+		warmNamed(context.Background(), p, m)
+		return m, nil
 	}
 	if _, err := m.Run(context.Background(), blank(p.Input)); err != nil {
 		m.Close()
@@ -218,18 +236,39 @@ func (a *Answerer) makeRoom(name string, h *held, bytes int64) error {
 // unloadOne unloads the model that nobody uses and whose last use is the longest
 // ago; false when there is none. The caller has the lock.
 func (a *Answerer) unloadOne() bool {
-	oldest := ""
-	for name, h := range a.models {
-		if h.users == 0 && h.ready() && (oldest == "" || h.used < a.models[oldest].used) {
-			oldest = name
+	var oldest build
+	for b, h := range a.models {
+		if h.idle() && (oldest == build{} || h.used < a.models[oldest].used) {
+			oldest = b
 		}
 	}
-	if oldest == "" {
+	if oldest == (build{}) {
 		return false
 	}
-	h := a.models[oldest]
-	delete(a.models, oldest)
+	a.unload(oldest)
+	return true
+}
+
+// idle says that a model is loaded and nobody uses it.
+func (h *held) idle() bool { return h.users == 0 && h.ready() }
+
+// unload unloads an idle model. The caller has the lock.
+func (a *Answerer) unload(b build) {
+	h := a.models[b]
+	delete(a.models, b)
 	a.bytes -= h.bytes
 	h.model.Close() // nobody runs it: this waits for nothing
-	return true
+}
+
+// Unload unloads what the catalogue does not have any more and nobody uses.
+func (a *Answerer) Unload() {
+	c := a.catalogue.Current()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for b, h := range a.models {
+		if p, ok := c.Model(b.name); h.idle() && (!ok || p.SHA256 != b.sha256) {
+			a.unload(b)
+			a.freed.Broadcast()
+		}
+	}
 }

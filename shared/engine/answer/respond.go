@@ -25,7 +25,5 @@ func (a *Answerer) Respond(ctx context.Context, model string, req inference.Requ
 		f := Failure(err)
 		return inference.Response{Error: &f}
 	}
-	r := out[0].Result.Trim(req.AllScores)
-	return inference.Response{Index: r.Index, Label: r.Label, Top: r.Top, Scores: r.Scores,
-		ComputeMS: query.Milliseconds(time.Since(began))}
+	return inference.Answered(out[0].Result.Trim(req.AllScores), query.Milliseconds(time.Since(began)))
 }

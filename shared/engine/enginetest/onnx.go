@@ -5,17 +5,22 @@ package enginetest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
+	"slices"
 )
 
 // Affine is y = x*factor + offset on every element of a tensor of the shape;
 // -1 in it stands for any size.
 func Affine(factor, offset float32, shape ...int64) []byte {
 	return Graph{
-		Inputs:  []Value{{"x", Float32, shape}},
-		Outputs: []Value{{"y", Float32, shape}},
-		Weights: []Weight{{"factor", []int64{1}, []float32{factor}}, {"offset", []int64{1}, []float32{offset}}},
-		Nodes:   []Node{{"Mul", []string{"x", "factor"}, []string{"scaled"}}, {"Add", []string{"scaled", "offset"}, []string{"y"}}},
+		Inputs:  []Value{{Name: "x", Type: Float32, Shape: shape}},
+		Outputs: []Value{{Name: "y", Type: Float32, Shape: shape}},
+		Weights: []Weight{{Name: "factor", Shape: []int64{1}, Data: []float32{factor}}, {Name: "offset", Shape: []int64{1}, Data: []float32{offset}}},
+		Nodes: []Node{
+			{Op: "Mul", Inputs: []string{"x", "factor"}, Outputs: []string{"scaled"}},
+			{Op: "Add", Inputs: []string{"scaled", "offset"}, Outputs: []string{"y"}},
+		},
 	}.Bytes()
 }
 
@@ -31,45 +36,114 @@ func Linear(weights [][]float32, shape ...int64) []byte {
 		}
 	}
 	return Graph{
-		Inputs:  []Value{{"input", Float32, append([]int64{-1}, shape...)}},
-		Outputs: []Value{{"probabilities", Float32, []int64{-1, int64(classes)}}},
-		Weights: []Weight{{"w", []int64{int64(elements), int64(classes)}, columns}},
+		Inputs:  []Value{{Name: "input", Type: Float32, Shape: append([]int64{-1}, shape...)}},
+		Outputs: []Value{{Name: "probabilities", Type: Float32, Shape: []int64{-1, int64(classes)}}},
+		Weights: []Weight{{Name: "w", Shape: []int64{int64(elements), int64(classes)}, Data: columns}},
 		Nodes: []Node{
-			{"Flatten", []string{"input"}, []string{"flat"}},
-			{"MatMul", []string{"flat", "w"}, []string{"logits"}},
-			{"Softmax", []string{"logits"}, []string{"probabilities"}},
+			{Op: "Flatten", Inputs: []string{"input"}, Outputs: []string{"flat"}},
+			{Op: "MatMul", Inputs: []string{"flat", "w"}, Outputs: []string{"logits"}},
+			{Op: "Softmax", Inputs: []string{"logits"}, Outputs: []string{"probabilities"}},
 		},
 	}.Bytes()
+}
+
+// Forest is a classifier as scikit-learn's exporter writes them: X [N, features]
+// to output_label and to output_probability, a map a row from class to
+// probability. Its one tree gives the second label where the first feature is
+// above the threshold, with probability 0.75, and else the first with 1.
+func Forest(features int64, threshold float32, labels [2]string) []byte {
+	return Graph{
+		Inputs: []Value{{Name: "X", Type: Float32, Shape: []int64{-1, features}}},
+		Outputs: []Value{
+			{Name: "output_label", Type: String, Shape: []int64{-1}},
+			{Name: "output_probability", Maps: true},
+		},
+		Nodes: []Node{
+			{Op: "TreeEnsembleClassifier", Domain: ML, Inputs: []string{"X"}, Outputs: []string{"output_label", "probabilities"},
+				Attributes: []Attribute{
+					{Name: "nodes_treeids", Ints: []int64{0, 0, 0}}, {Name: "nodes_nodeids", Ints: []int64{0, 1, 2}},
+					{Name: "nodes_featureids", Ints: []int64{0, 0, 0}}, {Name: "nodes_values", Floats: []float32{threshold, 0, 0}},
+					{Name: "nodes_modes", Strings: []string{"BRANCH_LEQ", "LEAF", "LEAF"}},
+					{Name: "nodes_truenodeids", Ints: []int64{1, 0, 0}}, {Name: "nodes_falsenodeids", Ints: []int64{2, 0, 0}},
+					{Name: "class_treeids", Ints: []int64{0, 0, 0, 0}}, {Name: "class_nodeids", Ints: []int64{1, 1, 2, 2}},
+					{Name: "class_ids", Ints: []int64{0, 1, 0, 1}}, {Name: "class_weights", Floats: []float32{1, 0, 0.25, 0.75}},
+					{Name: "classlabels_strings", Strings: labels[:]}, {Name: "post_transform", String: "NONE"},
+				}},
+			{Op: "ZipMap", Domain: ML, Inputs: []string{"probabilities"}, Outputs: []string{"output_probability"},
+				Attributes: []Attribute{{Name: "classlabels_strings", Strings: labels[:]}}},
+		},
+	}.Bytes()
+}
+
+// Identity passes one tensor of each type through: from in_TYPE to out_TYPE, in
+// ONNX's numbers of them, all of the shape.
+func Identity(types []ElementType, shape ...int64) []byte {
+	var g Graph
+	for _, e := range types {
+		in, out := fmt.Sprint("in_", int(e)), fmt.Sprint("out_", int(e))
+		g.Inputs = append(g.Inputs, Value{Name: in, Type: e, Shape: shape})
+		g.Outputs = append(g.Outputs, Value{Name: out, Type: e, Shape: shape})
+		g.Nodes = append(g.Nodes, Node{Op: "Identity", Inputs: []string{in}, Outputs: []string{out}})
+	}
+	return g.Bytes()
 }
 
 // ElementType is the type of a value's elements, as ONNX numbers them.
 type ElementType int
 
-// The element types that tests need.
+// The element types of ONNX that the protocol has.
 const (
-	Float32 ElementType = 1
-	Int64   ElementType = 7
+	Float32  ElementType = 1
+	Uint8    ElementType = 2
+	Int8     ElementType = 3
+	Uint16   ElementType = 4
+	Int16    ElementType = 5
+	Int32    ElementType = 6
+	Int64    ElementType = 7
+	String   ElementType = 8
+	Bool     ElementType = 9
+	Float16  ElementType = 10
+	Float64  ElementType = 11
+	Uint32   ElementType = 12
+	Uint64   ElementType = 13
+	BFloat16 ElementType = 16
 )
+
+// ML is the domain of ONNX's operators of classical machine learning.
+const ML = "ai.onnx.ml"
 
 // Value is an input or an output of a graph; -1 in Shape is any size.
 type Value struct {
 	Name  string
 	Type  ElementType
 	Shape []int64
+	Maps  bool // a sequence of maps from strings to float32, instead of a tensor
 }
 
-// Weight is a constant tensor of a graph.
+// Weight is a constant float32 tensor of a graph.
 type Weight struct {
-	Name  string
-	Shape []int64
-	Data  []float32
+	Name     string
+	Shape    []int64
+	Data     []float32
+	External string // a file that holds the data instead
 }
 
-// Node is an operator without attributes, and the names of what goes in and out.
+// Attribute is a constant of a node: one of its values is set.
+type Attribute struct {
+	Name    string
+	Ints    []int64
+	Floats  []float32
+	Strings []string
+	String  string
+}
+
+// Node is an operator, and the names of what goes in and out.
 type Node struct {
-	Op      string
-	Inputs  []string
-	Outputs []string
+	Op         string
+	Domain     string // empty is ONNX's own
+	Inputs     []string
+	Outputs    []string
+	Attributes []Attribute
 }
 
 // Graph is a network; Bytes writes it as an ONNX file.
@@ -110,8 +184,23 @@ func (g Graph) Bytes() []byte {
 	for _, v := range g.Outputs {
 		graph = graph.bytes(12, v.encode())
 	}
-	operators := message{}.text(1, "").integer(2, 13)
-	return message{}.integer(1, 8).bytes(7, graph).bytes(8, operators)
+	m := message{}.integer(1, 8).bytes(7, graph)
+	m = m.bytes(8, message{}.text(1, "").integer(2, 13))
+	for _, domain := range g.domains() {
+		m = m.bytes(8, message{}.text(1, domain).integer(2, 1))
+	}
+	return m
+}
+
+// domains are those of the operators beside ONNX's own.
+func (g Graph) domains() []string {
+	var out []string
+	for _, n := range g.Nodes {
+		if n.Domain != "" && !slices.Contains(out, n.Domain) {
+			out = append(out, n.Domain)
+		}
+	}
+	return out
 }
 
 func (n Node) encode() (m message) {
@@ -121,12 +210,44 @@ func (n Node) encode() (m message) {
 	for _, name := range n.Outputs {
 		m = m.text(2, name)
 	}
-	return m.text(4, n.Op)
+	m = m.text(3, n.Op+" "+n.Outputs[0]).text(4, n.Op)
+	for _, a := range n.Attributes {
+		m = m.bytes(5, a.encode())
+	}
+	return m.text(7, n.Domain)
+}
+
+// encode writes an attribute with the number of its type.
+func (a Attribute) encode() message {
+	m := message{}.text(1, a.Name)
+	switch {
+	case a.Ints != nil:
+		for _, n := range a.Ints {
+			m = m.integer(8, n)
+		}
+		return m.integer(20, 7)
+	case a.Floats != nil:
+		var raw []byte
+		for _, v := range a.Floats {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		}
+		return m.bytes(7, raw).integer(20, 6)
+	case a.Strings != nil:
+		for _, text := range a.Strings {
+			m = m.text(9, text)
+		}
+		return m.integer(20, 8)
+	}
+	return m.text(4, a.String).integer(20, 3)
 }
 
 func (w Weight) encode() (m message) {
 	for _, d := range w.Shape {
 		m = m.integer(1, d)
+	}
+	if w.External != "" {
+		return m.integer(2, int64(Float32)).text(8, w.Name).
+			bytes(13, message{}.text(1, "location").text(2, w.External)).integer(14, 1)
 	}
 	var raw []byte
 	for _, v := range w.Data {
@@ -136,6 +257,11 @@ func (w Weight) encode() (m message) {
 }
 
 func (v Value) encode() message {
+	if v.Maps {
+		number := message{}.bytes(1, message{}.integer(1, int64(Float32)))
+		element := message{}.bytes(5, message{}.integer(1, int64(String)).bytes(2, number))
+		return message{}.text(1, v.Name).bytes(2, message{}.bytes(4, message{}.bytes(1, element)))
+	}
 	var shape message
 	for _, d := range v.Shape {
 		if d < 0 {

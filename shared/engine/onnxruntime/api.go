@@ -33,16 +33,24 @@ const (
 	sessionGetOutputTypeInfo         function = 34
 	sessionGetInputName              function = 36
 	sessionGetOutputName             function = 37
+	createTensorAsOrtValue           function = 48
 	createTensorWithDataAsOrtValue   function = 49
 	getTensorMutableData             function = 51
+	fillStringTensor                 function = 52
+	getStringTensorDataLength        function = 53
+	getStringTensorContent           function = 54
 	castTypeInfoToTensorInfo         function = 55
+	getOnnxTypeFromTypeInfo          function = 56
 	getTensorElementType             function = 60
 	getDimensionsCount               function = 61
 	getDimensions                    function = 62
 	getTensorTypeAndShape            function = 65
+	getValueType                     function = 67
 	createCPUMemoryInfo              function = 69
 	allocatorFree                    function = 76
 	getAllocatorWithDefaultOptions   function = 78
+	getValue                         function = 80
+	getValueCount                    function = 81
 	releaseEnv                       function = 92
 	releaseStatus                    function = 93
 	releaseMemoryInfo                function = 94
@@ -63,6 +71,10 @@ const (
 	arenaAllocator    = 1  // OrtArenaAllocator
 	defaultMemory     = 0  // OrtMemTypeDefault
 	elementTypeFloat  = 1  // ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT
+	elementTypeString = 8  // ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING
+	typeTensor        = 1  // ONNX_TYPE_TENSOR
+	typeSequence      = 2  // ONNX_TYPE_SEQUENCE
+	typeMap           = 3  // ONNX_TYPE_MAP
 	maxMessageBytes   = 64 << 10
 	maxIdentifierSize = 4 << 10
 )

@@ -1,6 +1,7 @@
 package onnxruntime
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -21,10 +22,16 @@ type frame struct {
 	data   unsafe.Pointer // the output's data, in C memory
 }
 
+// errNotSingle says that a model is not one for Run.
+var errNotSingle = errors.New("the model is not one of one float32 tensor in and out: it runs by name")
+
 // Run computes the model's first output for one input. The result is the
 // caller's; in is only read. It fails if the length of in does not fit its
 // shape or the model does not take the shape, with the library's message.
 func (s *Session) Run(in tensor.Tensor) (tensor.Tensor, error) {
+	if !s.single {
+		return tensor.Tensor{}, errNotSingle
+	}
 	if err := in.CheckLength(); err != nil {
 		return tensor.Tensor{}, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"unsafe"
+
+	"paragon/shared/core/tensors"
 )
 
 // SessionOptions say how a session computes.
@@ -15,10 +17,22 @@ type SessionOptions struct {
 	IntraOpThreads int
 }
 
+// PortKind is what a port holds.
+type PortKind string
+
+// The kinds of port. Inputs are tensors; sequences and maps are outputs alone.
+const (
+	TensorPort   PortKind = "tensor"
+	SequencePort PortKind = "sequence"
+	MapPort      PortKind = "map"
+)
+
 // Port is an input or an output of a model.
 type Port struct {
-	Name  string
-	Shape []int64 // -1 where the model leaves a size open
+	Name     string
+	Kind     PortKind
+	Datatype tensors.Datatype // of a tensor
+	Shape    []int64          // of a tensor; -1 where the model leaves a size open
 }
 
 // Session is a model made ready to run. Run may be called from many goroutines
@@ -26,10 +40,16 @@ type Port struct {
 type Session struct {
 	lib       *Library
 	handle    uintptr // OrtSession*
-	input     Port
+	inputs    []Port
+	outputs   []Port
+	inNames   []uintptr // char*, each the library's allocator's
+	outNames  []uintptr
+	owned     [][]uintptr // what Close frees: both
+	single    bool        // one float32 tensor in, and one as the first output: what Run takes
+	input     Port        // the first ones, for Run
 	output    Port
-	inName    uintptr // char*, owned by the library's allocator
-	outName   uintptr // the same
+	inName    uintptr
+	outName   uintptr
 	closeOnce sync.Once
 }
 
@@ -81,21 +101,33 @@ func (l *Library) sessionOptions(opts SessionOptions) (uintptr, error) {
 	return options, nil
 }
 
-// Input describes the tensor that the model takes.
+// Input describes the first tensor that the model takes.
 func (s *Session) Input() Port { return s.input }
 
-// Output describes the tensor that Run returns.
+// Output describes the first output.
 func (s *Session) Output() Port { return s.output }
+
+// Inputs describes what the model takes.
+func (s *Session) Inputs() []Port { return s.inputs }
+
+// Outputs describes what the model gives.
+func (s *Session) Outputs() []Port { return s.outputs }
+
+// Single says whether Run serves the model: it takes one float32 tensor, and its
+// first output is one.
+func (s *Session) Single() bool { return s.single }
 
 // Close releases the session. A second call does nothing.
 func (s *Session) Close() {
 	s.closeOnce.Do(func() {
 		a := s.lib.api
 		a.release(releaseSession, s.handle)
-		for _, name := range []uintptr{s.inName, s.outName} {
-			if name != 0 {
-				// The status can only complain of a null argument.
-				_ = a.do(allocatorFree, s.lib.allocator, name)
+		for _, names := range s.owned {
+			for _, name := range names {
+				if name != 0 {
+					// The status can only complain of a null argument.
+					_ = a.do(allocatorFree, s.lib.allocator, name)
+				}
 			}
 		}
 	})

@@ -197,13 +197,18 @@ func decodeRequest(body []byte) (intake.Request, error) {
 
 func decodeInput(raw json.RawMessage, in *query.Input) error {
 	var data string
+	var given []json.RawMessage
 	err := decodeObject(raw, "input", fields{
+		"tensors":      array("input.tensors", &given),
 		"content_type": text("input.content_type", &in.ContentType),
 		"uri":          text("input.uri", &in.URI),
 		"data":         text("input.data", &data),
 	})
 	if err != nil {
 		return err
+	}
+	if given != nil {
+		return tensorInput(given, in, data)
 	}
 	if in.Data, err = base64.StdEncoding.DecodeString(data); err != nil {
 		return refuse(badBase64, "input.data", "is not standard base64 with padding: %v", err)

@@ -9,8 +9,9 @@ import (
 	"paragon/shared/intake"
 )
 
-// maxDepth is how deeply a request may nest; no request needs more than four.
-const maxDepth = 8
+// maxDepth is how deeply a request may nest: the data of a tensor of eight
+// dimensions lies four levels down.
+const maxDepth = 12
 
 // fields maps the names of a JSON object's fields to what takes their values.
 type fields map[string]func(value json.RawMessage) error

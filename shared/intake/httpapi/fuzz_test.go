@@ -55,7 +55,8 @@ func FuzzDecodeInfer(f *testing.F) {
 	f.Add([]byte(`{"inputs":[{"name":"input","datatype":"BYTES","shape":[1],"data":["iVBORw=="]}]}`), []byte{})
 	f.Add([]byte(`{"inputs":[{"name":"input","datatype":"INT8","shape":[2,2],"data":[[1,true],[-3,4]]}]}`), []byte{})
 	f.Fuzz(func(t *testing.T, head, tail []byte) {
-		c, err := decodeInfer(head, tail)
+		names := tensorNames{inputName, scoresName}
+		c, err := decodeInfer(head, tail, names, []string{scoresName, labelName, indexName})
 		refusedOrTaken(t, err)
 		if err != nil {
 			return

@@ -187,7 +187,7 @@ func TestABatch(t *testing.T) {
 // The outputs of a batch lie in the order of its items.
 func TestABatchKeepsItsOrder(t *testing.T) {
 	s, _ := newFront(t, 0)
-	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"UINT8","shape":[100,1,4,4],"parameters":{"binary_data_size":1600}}],"outputs":[{"name":"scores"}]}`, pixels(100))
+	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"FP32","shape":[100,1,4,4],"parameters":{"binary_data_size":6400}}],"outputs":[{"name":"scores"}]}`, pixels(100))
 	var r inferReply
 	got.into(t, &r)
 	var scores []float32
@@ -204,11 +204,9 @@ func TestABatchKeepsItsOrder(t *testing.T) {
 
 // pixels are items of the model's size, each of one grey.
 func pixels(items int) []byte {
-	out := make([]byte, 0, items*side*side)
+	var out []byte
 	for i := range items {
-		for range side * side {
-			out = append(out, byte(i))
-		}
+		out = append(out, floats(slices.Repeat([]float32{float32(i)}, side*side)...)...)
 	}
 	return out
 }
@@ -232,7 +230,7 @@ func TestABatchWithoutAllAnswers(t *testing.T) {
 // Each item of a batch has a receipt for feedback of its own.
 func TestABatchHasItsReceipts(t *testing.T) {
 	s, _ := newFront(t, 0)
-	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"UINT8","shape":[3,1,4,4],"parameters":{"binary_data_size":48}}],"outputs":[{"name":"label"}]}`, pixels(3))
+	got := s.infer(t, "good", `{"inputs":[{"name":"input","datatype":"FP32","shape":[3,1,4,4],"parameters":{"binary_data_size":192}}],"outputs":[{"name":"label"}]}`, pixels(3))
 	var r struct{ Parameters inferParameters }
 	got.into(t, &r)
 	ids, receipts := strings.Split(r.Parameters.QueryIDs, ","), strings.Split(r.Parameters.Receipts, ",")

@@ -7,12 +7,14 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/intake"
 )
 
-// The names of the tensors. Every model here takes one picture and gives its
-// scores, and for convenience the best class by name and by index.
+// The names of the tensors where models classify pictures: each takes one and
+// gives its scores, and for convenience the best class by name and by index. A
+// task whose models all have signatures has their names for the first two too.
 const (
 	inputName  = "input"
 	scoresName = "scores"
@@ -104,17 +106,11 @@ func (a *server) oipModelReady(w http.ResponseWriter, r *http.Request) error {
 }
 
 type oipMetadata struct {
-	Name     string          `json:"name"`
-	Versions []string        `json:"versions"`
-	Platform string          `json:"platform"`
-	Inputs   []oipTensorSpec `json:"inputs"`
-	Outputs  []oipTensorSpec `json:"outputs"`
-}
-
-type oipTensorSpec struct {
-	Name     string  `json:"name"`
-	Datatype string  `json:"datatype"`
-	Shape    []int64 `json:"shape"`
+	Name     string         `json:"name"`
+	Versions []string       `json:"versions"`
+	Platform string         `json:"platform"`
+	Inputs   []tensors.Spec `json:"inputs"`
+	Outputs  []tensors.Spec `json:"outputs"`
 }
 
 // oipModel is GET /v2/models/{model}.
@@ -123,14 +119,21 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	classes := int64(len(ms[0].Labels))
-	a.write(w, http.StatusOK, oipMetadata{
-		Name: r.PathValue("model"), Versions: []string{}, Platform: "onnx_onnxv1",
-		Inputs: []oipTensorSpec{{inputName, "FP32", inputShape(ms)}},
-		Outputs: []oipTensorSpec{
-			{scoresName, "FP32", []int64{1, classes}}, {labelName, "BYTES", []int64{1}}, {indexName, "INT64", []int64{1}},
-		},
-	})
+	out := oipMetadata{Name: r.PathValue("model"), Versions: []string{}, Platform: "onnx_onnxv1"}
+	if sig, ok := signatureOf(ms); ok && !classifiesPictures(ms) {
+		out.Inputs, out.Outputs = sig.Inputs, sig.Outputs
+		if ms[0].Takes == profile.Picture {
+			out.Inputs = []tensors.Spec{{Name: sig.Inputs[0].Name, Datatype: tensors.FP32, Shape: inputShape(ms)}}
+		}
+	} else {
+		names := namesOf(ms)
+		out.Inputs = []tensors.Spec{{Name: names.input, Datatype: tensors.FP32, Shape: inputShape(ms)}}
+		out.Outputs = []tensors.Spec{
+			{Name: names.scores, Datatype: tensors.FP32, Shape: []int64{1, int64(len(ms[0].Labels))}},
+			{Name: labelName, Datatype: tensors.Bytes, Shape: []int64{1}}, {Name: indexName, Datatype: tensors.Int64, Shape: []int64{1}},
+		}
+	}
+	a.write(w, http.StatusOK, out)
 	return nil
 }
 

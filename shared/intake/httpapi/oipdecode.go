@@ -3,7 +3,9 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"paragon/shared/intake"
 )
@@ -12,36 +14,32 @@ const (
 	// headerLength is the header that says where the JSON ends and the binary
 	// tensors begin.
 	headerLength = "Inference-Header-Content-Length"
-	// inferDepth is how deeply an inference request may nest: a tensor of four
+	// inferDepth is how deeply an inference request may nest: a tensor of eight
 	// dimensions lies three levels down.
 	inferDepth = 12
 	// maxTensors bounds the inputs and the outputs of a request.
-	maxTensors = 16
+	maxTensors = 256
 	// jsonGrowth is how much longer than its bytes a float32 is as JSON.
 	jsonGrowth = 6
 )
 
-// inferCall reads an inference request: JSON, and behind it binary tensors
+// inferBody reads an inference request: JSON, and behind it binary tensors
 // when the header says so.
-func (a *server) inferCall(w http.ResponseWriter, r *http.Request) (inferCall, error) {
+func (a *server) inferBody(w http.ResponseWriter, r *http.Request) (head, binary []byte, err error) {
 	kind, err := contentType(r)
 	if err != nil {
-		return inferCall{}, err
+		return nil, nil, err
 	}
 	length := r.Header.Get(headerLength)
 	if kind != "application/json" && (length == "" || kind != "application/octet-stream") {
-		return inferCall{}, refuse(wrongType, "Content-Type",
+		return nil, nil, refuse(wrongType, "Content-Type",
 			"%q is not taken, only application/json, and application/octet-stream with %s", clip(kind), headerLength)
 	}
 	body, err := readBodyAligned(w, r, a.svc.BodyLimit(jsonGrowth*a.svc.InlineLimit(a.svc.Settings())), NumbersAt(r))
 	if err != nil {
-		return inferCall{}, err
+		return nil, nil, err
 	}
-	head, binary, err := splitBody(body, length)
-	if err != nil {
-		return inferCall{}, err
-	}
-	return decodeInfer(head, binary)
+	return splitBody(body, length)
 }
 
 // NumbersAt is where the numbers begin in a request's body, which are used in
@@ -66,24 +64,31 @@ func splitBody(body []byte, length string) (head, binary []byte, err error) {
 	return body[:n], body[n:], nil
 }
 
-func decodeInfer(head, binary []byte) (inferCall, error) {
-	var c inferCall
+// decodeCall reads all but the inputs, which it returns as they are.
+func (c *inferCall) decodeCall(head []byte, outputs []string) (inputs []json.RawMessage, err error) {
 	if err := checkDepth(head, inferDepth); err != nil {
-		return c, err
+		return nil, err
 	}
-	var inputs []json.RawMessage
-	err := decodeObject(head, "", fields{
+	return inputs, decodeObject(head, "", fields{
 		"id":         text("id", &c.id),
 		"parameters": c.takeParameters,
 		"inputs":     array("inputs", &inputs),
-		"outputs":    c.takeOutputs,
+		"outputs":    func(raw json.RawMessage) error { return c.takeOutputs(raw, outputs) },
 	})
+}
+
+// decodeInfer reads a request for models that take pictures. outputs are the names
+// that can be asked for.
+func decodeInfer(head, binary []byte, names tensorNames, outputs []string) (inferCall, error) {
+	var c inferCall
+	inputs, err := c.decodeCall(head, outputs)
 	if err != nil {
 		return c, err
 	}
 	if len(inputs) != 1 {
-		return c, refuse(intake.BadInput, "inputs", "has %d tensors: a model here takes one, %q", len(inputs), inputName)
+		return c, refuse(intake.BadInput, "inputs", "has %d tensors: the model takes one, %q", len(inputs), names.input)
 	}
+	c.input.called = names.input
 	rest, err := c.input.decode(inputs[0], binary)
 	if err == nil && len(rest) > 0 {
 		err = refuse(intake.BadInput, "inputs", "%d bytes follow the last binary tensor", len(rest))
@@ -115,13 +120,13 @@ func (c *inferCall) takeParameters(raw json.RawMessage) error {
 	return decodeObject(raw, "parameters", known)
 }
 
-func (c *inferCall) takeOutputs(raw json.RawMessage) error {
+func (c *inferCall) takeOutputs(raw json.RawMessage, known []string) error {
 	var outputs []json.RawMessage
 	if err := array("outputs", &outputs)(raw); err != nil {
 		return err
 	}
 	for _, o := range outputs {
-		want, err := decodeWanted(o)
+		want, err := decodeWanted(o, known)
 		if err != nil {
 			return err
 		}
@@ -130,7 +135,7 @@ func (c *inferCall) takeOutputs(raw json.RawMessage) error {
 	return nil
 }
 
-func decodeWanted(raw json.RawMessage) (oipWanted, error) {
+func decodeWanted(raw json.RawMessage, known []string) (oipWanted, error) {
 	var want oipWanted
 	err := decodeObject(raw, "outputs", fields{
 		"name": text("outputs.name", &want.name),
@@ -148,14 +153,13 @@ func decodeWanted(raw json.RawMessage) (oipWanted, error) {
 	if err != nil {
 		return want, err
 	}
-	switch want.name {
-	case "":
+	if want.name == "" {
 		return want, refuse(intake.BadInput, "outputs.name", "is missing")
-	case scoresName, labelName, indexName:
+	}
+	if slices.Contains(known, want.name) {
 		return want, nil
 	}
-	return want, refuse(intake.BadInput, "outputs", "there is no output %q, only %s, %s and %s",
-		clip(want.name), scoresName, labelName, indexName)
+	return want, refuse(intake.BadInput, "outputs", "there is no output %q, only: %s", clip(want.name), strings.Join(known, ", "))
 }
 
 // array takes a list of a few values.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
 	"paragon/shared/intake"
 )
 
@@ -42,13 +43,12 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, ans
 	for i, got := range answers {
 		results[i] = *got.Record.Outcome.Result
 	}
-	wanted := c.outputs
-	if len(wanted) == 0 {
-		wanted = []oipWanted{{name: scoresName}, {name: labelName}, {name: indexName}}
-	}
 	var tail []byte
-	for _, want := range wanted {
-		o, data := output(want.name, results)
+	for _, want := range c.wanted() {
+		o, data, err := c.output(want, results)
+		if err != nil {
+			return err
+		}
 		if want.binary == nil && c.binaryDefault || want.binary != nil && *want.binary {
 			o.Data, o.Parameters = nil, &binaryParameters{len(data)}
 			tail = append(tail, data...)
@@ -97,4 +97,9 @@ func output(name string, results []query.Result) (oipOutput, []byte) {
 		}
 	}
 	return oipOutput{Name: scoresName, Shape: []int64{n, int64(len(scores)) / n}, Datatype: "FP32", Data: scores}, float32Bytes(scores)
+}
+
+// float32Bytes are numbers as little-endian float32.
+func float32Bytes(values []float32) []byte {
+	return tensors.FromFloats(scoresName, nil, values).Data
 }

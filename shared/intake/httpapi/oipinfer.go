@@ -24,15 +24,15 @@ func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	call, err := a.inferCall(w, r)
+	head, binary, err := a.inferBody(w, r)
 	if err != nil {
 		return err
 	}
-	inputs, err := call.input.queries(inputShape(models))
+	call, inputs, err := callFor(models, head, binary)
 	if err != nil {
 		return err
 	}
-	call.request.Task, call.request.AllScores = models[0].Task, call.wantsScores()
+	call.request.Task = models[0].Task
 	if models[0].Name == r.PathValue("model") {
 		call.request.Model = models[0].Name
 	}
@@ -120,7 +120,9 @@ type inferCall struct {
 	id            string
 	request       intake.Request
 	input         oipInput
-	outputs       []oipWanted // in the order asked; all three when none is named
+	names         tensorNames
+	own           []string    // names of the model's own outputs, where it is answered with those
+	outputs       []oipWanted // in the order asked; all of them when none is named
 	binaryDefault bool
 }
 
@@ -133,7 +135,7 @@ type oipWanted struct {
 // wantsScores tells whether the caller gets the score of every class.
 func (c inferCall) wantsScores() bool {
 	for _, o := range c.outputs {
-		if o.name == scoresName {
+		if o.name == scoresName || o.name == c.names.scores {
 			return true
 		}
 	}

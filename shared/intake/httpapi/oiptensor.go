@@ -5,9 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"math"
 
 	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/engine/tensor"
 	"paragon/shared/intake"
@@ -18,6 +18,7 @@ const bytesType = "BYTES"
 
 // oipInput is the input tensor of a request: numbers, or the bytes of a picture.
 type oipInput struct {
+	called   string // by the model; inputName is taken as well
 	name     string
 	datatype string
 	shape    []int64
@@ -85,11 +86,12 @@ func (in *oipInput) check() (int, error) {
 			return 0, refuse(intake.BadInput, "inputs[0]."+m.field, "is missing")
 		}
 	}
-	if in.name != inputName {
-		return 0, refuse(intake.BadInput, "inputs[0].name", "there is no input %q, only %q", clip(in.name), inputName)
+	if in.name != inputName && in.name != in.called {
+		return 0, refuse(intake.BadInput, "inputs[0].name", "there is no input %q, only %q", clip(in.name), in.called)
 	}
-	if _, ok := datatypes[in.datatype]; !ok && in.datatype != bytesType {
-		return 0, refuse(intake.BadInput, "inputs[0].datatype", "%q is no datatype of the protocol", clip(in.datatype))
+	if in.datatype != string(tensors.FP32) && in.datatype != bytesType {
+		return 0, refuse(intake.BadInput, "inputs[0].datatype",
+			"input %q: is %q, and the model takes FP32, or a picture as BYTES: nothing is converted", in.name, clip(in.datatype))
 	}
 	if len(in.shape) == 0 || len(in.shape) > maxRank {
 		return 0, refuse(intake.BadInput, "inputs[0].shape", "has %d dimensions", len(in.shape))
@@ -119,18 +121,10 @@ func (in *oipInput) fromJSON(data json.RawMessage, count int) (err error) {
 		}
 		return nil
 	}
-	values, err := flatten(data, in.shape, count, datatypes[in.datatype])
-	in.raw = float32Bytes(values)
-	return err
-}
-
-// float32Bytes are numbers as little-endian float32.
-func float32Bytes(values []float32) []byte {
-	data := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	if in.raw, err = tensors.ParseData(data, tensors.FP32, in.shape); err != nil {
+		return refuse(intake.BadInput, "inputs[0].data", "input %q: %v", in.name, err)
 	}
-	return data
+	return nil
 }
 
 // fromBinary reads the data of the tensor from its bytes, little-endian.
@@ -138,19 +132,10 @@ func (in *oipInput) fromBinary(data []byte, count int) error {
 	if in.datatype == bytesType {
 		return in.stringsFrom(data, count)
 	}
-	t := datatypes[in.datatype]
-	if len(data) != count*t.size {
-		return refuse(intake.BadInput, "inputs[0]", "has %d bytes, and shape %v of %s takes %d", len(data), in.shape, in.datatype, count*t.size)
+	if want := count * tensors.FP32.Size(); len(data) != want {
+		return refuse(intake.BadInput, "inputs[0]", "has %d bytes, and shape %v of %s takes %d", len(data), in.shape, in.datatype, want)
 	}
-	if in.datatype == "FP32" { // as models take it: not a byte is moved
-		in.raw = data
-		return nil
-	}
-	values := make([]float32, count)
-	for i := range values {
-		values[i] = t.read(data[i*t.size:])
-	}
-	in.raw = float32Bytes(values)
+	in.raw = data // as models take it: not a byte is moved
 	return nil
 }
 

@@ -66,7 +66,7 @@ func refusals(t testing.TB) map[string]struct {
 		"null":                 {"null", "bad-field", 400, ""},
 		"cut":                  {`{"task":"fashion"`, "bad-json", 400, ""},
 		"something behind":     {asking(t, "") + "{}", "bad-json", 400, ""},
-		"too deep":             {strings.Repeat(`{"input":`, 9) + strings.Repeat("}", 9), "json-too-deep", 400, ""},
+		"too deep":             {strings.Repeat(`{"input":`, 13) + strings.Repeat("}", 13), "json-too-deep", 400, ""},
 		"bracket bomb":         {strings.Repeat("[", 100_000), "json-too-deep", 400, ""},
 		"unknown field":        {asking(t, `,"tasks":1`), "unknown-field", 400, "tasks"},
 		"other letters":        {asking(t, `,"Class":"strict"`), "unknown-field", 400, "Class"},

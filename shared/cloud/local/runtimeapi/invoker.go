@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -70,8 +69,6 @@ type Stats struct {
 type Invoker struct {
 	opts      Options
 	parentEnv []string
-	functions map[string]*function
-	order     []*function
 	spawner   *process.Spawner
 	server    *http.Server
 	addr      string
@@ -79,6 +76,8 @@ type Invoker struct {
 	allowance time.Duration                        // initAllowance, less in tests
 
 	mu           sync.Mutex // guards what follows and what the functions count
+	functions    map[string]*function
+	order        []*function
 	environments map[string]*environment
 	closed       bool
 
@@ -99,7 +98,10 @@ func New(opts Options) (*Invoker, error) {
 		opts: opts, parentEnv: process.Basics(os.Environ()), after: time.After, allowance: initAllowance,
 		functions: map[string]*function{}, environments: map[string]*environment{}, quit: make(chan struct{}),
 	}
-	if err := in.register(); err != nil {
+	if opts.MaxConcurrency < 0 || opts.KeepAlive <= 0 {
+		return nil, errors.New("functions need a concurrency not below zero and a keep-alive above it")
+	}
+	if err := in.SetFunctions(opts.Functions); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -112,34 +114,11 @@ func New(opts Options) (*Invoker, error) {
 	return in, nil
 }
 
-func (in *Invoker) register() error {
-	if in.opts.MaxConcurrency < 0 || in.opts.KeepAlive <= 0 {
-		return errors.New("functions need a concurrency not below zero and a keep-alive above it")
-	}
-	for _, f := range in.opts.Functions {
-		if f.Name == "" || f.MemoryMB <= 0 || f.Timeout <= 0 {
-			return fmt.Errorf("function %q needs a name, memory and a timeout", f.Name)
-		}
-		if in.functions[f.Name] != nil {
-			return fmt.Errorf("function %q is there twice", f.Name)
-		}
-		path, err := filepath.Abs(f.Bootstrap)
-		if err != nil {
-			return fmt.Errorf("find bootstrap of function %q: %w", f.Name, err)
-		}
-		f.Bootstrap = path
-		added := &function{Function: f}
-		in.functions[f.Name] = added
-		in.order = append(in.order, added)
-	}
-	return nil
-}
-
 // Invoke runs a function. When ctx ends the caller is freed and the
 // environment finishes its event. A fault's error is a *FunctionError; what it
 // cost is in the Invocation all the same.
 func (in *Invoker) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
-	f := in.functions[name]
+	f := in.function(name)
 	if f == nil {
 		return cloud.Invocation{}, fmt.Errorf("invoke function %q: %w", name, cloud.ErrNotFound)
 	}

@@ -14,6 +14,7 @@ type function struct {
 	Function
 	warm  []*environment // the longest idle first
 	stats Stats
+	gone  bool // another is in its place, or none: its environments end
 }
 
 // acquire takes an environment for one event of f: the one used last, else a
@@ -57,7 +58,7 @@ func (in *Invoker) release(e *environment, reusable, fault bool) {
 	if _, there := in.environments[e.sandbox]; !there {
 		return // its process has ended meanwhile
 	}
-	if !reusable || in.closed {
+	if !reusable || in.closed || e.f.gone {
 		in.discard(e)
 		return
 	}

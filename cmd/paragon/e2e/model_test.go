@@ -1,0 +1,241 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
+	"paragon/shared/engine/enginetest"
+)
+
+// labels are the forest's classes: yes where the first feature is above 0.5.
+var labels = [2]string{"no", "yes"}
+
+// model runs `paragon model` against the stage.
+func (s *stage) model(args ...string) (out, complaint string, err error) {
+	c := exec.Command(built(s.t, "paragon"), append(append([]string{"model"}, args...), "--endpoint", s.URL)...)
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err = c.Run()
+	return stdout.String(), stderr.String(), err
+}
+
+// file writes a file of the test's.
+func file(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// askForest puts a row to the forest, and returns the status with what came.
+func (s *stage) askForest(first float32) (status int, outputs []tensors.Tensor, body string, err error) {
+	request := fmt.Sprintf(`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[%g,7]}]}`, first)
+	resp, err := http.Post(s.URL+"/v2/models/weather/infer", "application/json", strings.NewReader(request))
+	if err != nil {
+		return 0, nil, "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	var answer struct{ Outputs []tensors.Tensor }
+	if resp.StatusCode == http.StatusOK {
+		err = json.Unmarshal(raw, &answer)
+	}
+	return resp.StatusCode, answer.Outputs, string(raw), err
+}
+
+// saysYes returns whether the forest's answer is its second class, as it must be.
+func saysYes(outputs []tensors.Tensor) (bool, error) {
+	label, _ := tensors.Find(outputs, "output_label")
+	scores, _ := tensors.Find(outputs, "output_probability")
+	words, err := label.Strings()
+	values, ok := scores.Floats()
+	if err != nil || len(words) != 1 || !ok || len(values) != 2 {
+		return false, fmt.Errorf("the outputs are %v", outputs)
+	}
+	yes := string(words[0]) == labels[1]
+	if want := float32(0.25); yes && values[0] != want || !yes && values[0] != 1 {
+		return false, fmt.Errorf("label %s with scores %v", words[0], values)
+	}
+	return yes, nil
+}
+
+// A model is added to a running stage, answers under its own names, and is removed,
+// while pictures are asked all the time: nothing is lost of either.
+func TestAModelComesAndGoesUnderLoad(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=2", "--boot-seconds=0", "--unpaced")
+	s.workersReady(2)
+	load := s.underLoad()
+
+	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
+	if out, complaint, err := s.model("add", forest, "--task", "weather", "--accuracy", "75"); err != nil {
+		t.Fatalf("%v: %s%s", err, out, complaint)
+	}
+	for i := range 40 {
+		first := float32(i % 2)
+		status, outputs, body, err := s.askForest(first)
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("row %d: %d %s, error %v", i, status, body, err)
+		}
+		if yes, err := saysYes(outputs); err != nil || yes != (first > 0.5) {
+			t.Fatalf("row %d: %v, %v", i, yes, err)
+		}
+	}
+	asked := s.askLater(20)
+	if out, complaint, err := s.model("remove", "weather"); err != nil {
+		t.Fatalf("%v: %s%s", err, out, complaint)
+	}
+	for _, q := range asked {
+		if got := s.finish(q); got.State != query.Succeeded || got.Result.Label != "yes" {
+			t.Errorf("asked before it was removed: %+v", got)
+		}
+	}
+	s.until("the task is gone", func() bool {
+		status, _, body, err := s.askForest(1)
+		if err != nil || status != http.StatusOK && status != http.StatusNotFound {
+			t.Fatalf("while it goes: %d %s, error %v", status, body, err)
+		}
+		return status == http.StatusNotFound
+	})
+	load()
+}
+
+// underLoad asks pictures until the function that it returns is called, which fails
+// the test for each that was not answered.
+func (s *stage) underLoad() (stop func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	p := pictures(s.t)
+	var all sync.WaitGroup
+	answered, failed := 0, []string{}
+	all.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			q, err := s.Submit(context.WithoutCancel(ctx), client.Submission{Task: "fashion",
+				Input: query.Input{ContentType: "image/png", Data: p[i%len(p)].data}}, client.Options{Wait: 30e9})
+			if err != nil || q.State != query.Succeeded {
+				failed = append(failed, fmt.Sprintf("%+v, error %v", q, err))
+				continue
+			}
+			answered++
+		}
+	})
+	return func() {
+		s.t.Helper()
+		cancel()
+		all.Wait()
+		if len(failed) > 0 || answered == 0 {
+			s.t.Errorf("%d pictures answered, %d not: %q", answered, len(failed), failed)
+		}
+	}
+}
+
+// askLater puts rows that nobody waits for.
+func (s *stage) askLater(n int) (out []api.Query) {
+	s.t.Helper()
+	x := tensors.FromFloats("X", []int64{1, 2}, []float32{1, 7})
+	for range n {
+		q, err := s.Submit(s.t.Context(), client.Submission{Task: "weather",
+			Input: query.Input{ContentType: tensors.ContentType, Data: tensors.Pack([]tensors.Tensor{x})}}, client.Options{})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// Without a worker the functions answer for a model that was added, and it is there
+// after a restart.
+func TestFunctionsRunAnAddedModel(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=0", "--unpaced")
+	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
+	if out, complaint, err := s.model("add", forest, "--task", "weather"); err != nil {
+		t.Fatalf("%v: %s%s", err, out, complaint)
+	}
+	for range 2 {
+		x := tensors.FromFloats("X", []int64{1, 2}, []float32{1, 7})
+		q, err := s.Submit(t.Context(), client.Submission{Task: "weather", Class: query.Strict, Constraints: query.Constraints{LatencyMS: 20_000},
+			Input: query.Input{ContentType: tensors.ContentType, Data: tensors.Pack([]tensors.Tensor{x})}}, client.Options{Wait: 30e9})
+		if err != nil || q.State != query.Succeeded || q.Result.Label != "yes" || q.ServedBy.Kind != query.OnFunction {
+			t.Fatalf("%+v, error %v", q, err)
+		}
+		s.stop()
+		s.restart()
+	}
+}
+
+// What cannot be served is refused with a sentence that names file, node or field,
+// and nothing has changed.
+func TestModelsThatCannotBeServed(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=0", "--unpaced")
+	one := []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, 4}}}
+	out := []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, 4}}}
+	graph := func(n enginetest.Node, ws ...enginetest.Weight) []byte {
+		return enginetest.Graph{Inputs: one, Outputs: out, Nodes: []enginetest.Node{n}, Weights: ws}.Bytes()
+	}
+	add := enginetest.Node{Op: "Add", Inputs: []string{"x", "w"}, Outputs: []string{"y"}}
+	affine := enginetest.Affine(1, 0, -1, 4)
+	large := file(t, "large.onnx", affine)
+	if err := os.Truncate(large, 3<<30); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, file string
+		flags      []string
+		says       []string
+	}{
+		{"not ONNX", file(t, "text.onnx", []byte("a poem, and no model")), nil, []string{"text.onnx", "not an ONNX model"}},
+		{"not there", filepath.Join(t.TempDir(), "none.onnx"), nil, []string{"none.onnx"}},
+		{"an operator that the library lacks", file(t, "lacks.onnx", graph(enginetest.Node{Op: "Nonsense", Inputs: []string{"x"}, Outputs: []string{"y"}})), nil, []string{"lacks.onnx", "Nonsense"}},
+		{"a custom operator", file(t, "custom.onnx", graph(enginetest.Node{Op: "Mine", Domain: "com.example", Inputs: []string{"x"}, Outputs: []string{"y"}})), nil, []string{"custom.onnx", "Mine y", "com.example"}},
+		{"weights that are not there", file(t, "beside.onnx", graph(add, enginetest.Weight{Name: "w", Shape: []int64{4}, External: "w.bin"})), nil, []string{"beside.onnx", `"w"`, "w.bin"}},
+		{"weights outside the folder", file(t, "outside.onnx", graph(add, enginetest.Weight{Name: "w", Shape: []int64{4}, External: "../../etc/passwd"})), nil, []string{"outside.onnx", `"w"`, "outside"}},
+		{"shapes that do not fit", file(t, "shapes.onnx", graph(add, enginetest.Weight{Name: "w", Shape: []int64{3}, Data: make([]float32, 3)})), nil, []string{"shapes.onnx", "Add y"}},
+		{"a weight that is no number", file(t, "nan.onnx", graph(add, enginetest.Weight{Name: "w", Shape: []int64{1}, Data: []float32{float32(math.NaN())}})), nil, []string{"nan.onnx", `"w"`, "NaN"}},
+		{"too few labels", file(t, "labels.onnx", affine), []string{"--labels", file(t, "labels.txt", []byte("a\nb\n"))}, []string{"labels.onnx", `"y"`, "4 scores", "2 labels"}},
+		{"3 GB", large, nil, []string{"large.onnx", "3.2 GB", "1.1 GB"}},
+		{"a name that is taken", file(t, "cnn.onnx", affine), nil, []string{"name", `"cnn"`, "fashion"}},
+		{"another kind than the task's", file(t, "kind.onnx", affine), []string{"--task", "fashion", "--kind", "embed"}, []string{"kind", "fashion", "classify"}},
+		{"another input than the task's", file(t, "input.onnx", affine), []string{"--task", "fashion"}, []string{"picture", "x FP32"}},
+		{"no picture", file(t, "picture.onnx", affine), []string{"--input", "picture"}, []string{"picture.onnx", "x FP32"}},
+		{"no such kind", file(t, "rank.onnx", affine), []string{"--kind", "rank"}, []string{"rank.onnx", `"rank"`}},
+		{"no name", file(t, "dots.onnx", affine), []string{"--name", "../dots"}, []string{"name", "../dots"}},
+		{"more than all", file(t, "sure.onnx", affine), []string{"--accuracy", "101"}, []string{"accuracy", "101"}},
+	} {
+		args := append([]string{"add", tc.file, "--task", "own"}, tc.flags...)
+		printed, complaint, err := s.model(args...)
+		if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != 1 {
+			t.Errorf("%s: %v, printed %s", tc.name, err, printed)
+		}
+		for _, word := range tc.says {
+			if !strings.Contains(complaint, word) {
+				t.Errorf("%s: %q does not name %q", tc.name, complaint, word)
+			}
+		}
+	}
+	if models, err := s.OwnModels(t.Context()); err != nil || len(models) != 0 {
+		t.Errorf("after all of them there are %v, error %v", models, err)
+	}
+	if _, complaint, err := s.model("remove", "cnn"); err == nil || !strings.Contains(complaint, "came with the catalogue") {
+		t.Errorf("a model of the catalogue is removed: %v %s", err, complaint)
+	}
+}

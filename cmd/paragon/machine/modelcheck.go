@@ -1,0 +1,197 @@
+package machine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/core/profile"
+	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/modelcheck"
+	"paragon/shared/modelstore"
+)
+
+const (
+	// checkTime bounds the check of one model: 1 GB takes some seconds to load, and a
+	// run of a minute would be of no use to anybody.
+	checkTime = 3 * time.Minute
+	// coldStarts are timed, beside the check's own.
+	coldStarts = 2
+	// mostReport bounds what a check prints, in bytes: the labels may be many.
+	mostReport = 16 << 20
+)
+
+// take checks a draft, measures it and puts it into the catalogue.
+func (d *modelDesk) take(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (*api.AddedModel, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	task, there := d.m.store.Current().Task(o.Task)
+	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess}
+	if there {
+		ask.Kind, ask.TaskLabels, ask.Input = task.AnswerKind(), task.Labels, cmp.Or(o.Input, d.inputOf(task.Name))
+	}
+	report, _, err := d.run(ctx, o, draft, ask)
+	if err != nil {
+		return nil, err
+	}
+	cold, err := d.cold(ctx, o, draft, ask, report.MS.P50)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		task = profile.Task{Name: o.Task, Kind: report.Kind, Labels: report.Labels}
+		if report.Kind == profile.Classify {
+			task.Kind = ""
+		}
+	}
+	made, err := addition(o, draft, task, report, cold, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.m.store.Add(draft, made); err != nil {
+		return nil, unusable(http.StatusUnprocessableEntity, "task", "%s does not fit the catalogue: %v", o.File, err)
+	}
+	if err := d.m.functions.SetFunctions(d.m.functionsNow()); err != nil {
+		return nil, err
+	}
+	added, _ := d.m.store.Current().Model(o.Name)
+	return &api.AddedModel{Model: *added, Task: task, Notes: report.Notes, Choices: d.choices(o.Task)}, nil
+}
+
+// inputOf is the kind of input that a task's models take; empty without any.
+func (d *modelDesk) inputOf(task string) profile.InputKind {
+	for _, m := range d.m.store.Current().Offered().Models {
+		if m.Task == task {
+			return m.Takes()
+		}
+	}
+	return ""
+}
+
+// run checks a draft in a process of its own, and returns how long it took from its
+// start to its first answer.
+func (d *modelDesk) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
+	path, err := d.m.cfg.binary("paragon")
+	if err != nil {
+		return r, 0, err
+	}
+	raw, err := json.Marshal(ask)
+	if err != nil {
+		return r, 0, fmt.Errorf("ask for a check: %w", err)
+	}
+	var out, complaints limited
+	out.left, complaints.left = mostReport, 4<<10
+	c := exec.CommandContext(ctx, path, "model-check", draft.Path)
+	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(raw), &out, &complaints
+	c.Env = append(os.Environ(), onnxruntime.EnvLibrary+"="+d.m.library)
+	start := time.Now()
+	err = c.Run()
+	took = time.Since(start)
+	switch {
+	case ctx.Err() != nil:
+		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked within %v, or its sender left", o.File, checkTime)
+	case err != nil:
+		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s took down the process that checked it: %v: %s", o.File, err, complaints.String())
+	}
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return r, took, fmt.Errorf("read the check's report: %w", err)
+	}
+	if r.Problem != nil {
+		return r, took, unusable(http.StatusUnprocessableEntity, r.Problem.Part, "%s: %s", o.File, r.Problem)
+	}
+	return r, took, nil
+}
+
+// cold times starts of a process up to its first answer, less a warm run.
+func (d *modelDesk) cold(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request, warmMS float64) (profile.Percentiles, error) {
+	ask.Once = true
+	var all []float64
+	for range coldStarts {
+		_, took, err := d.run(ctx, o, draft, ask)
+		if err != nil {
+			return profile.Percentiles{}, err
+		}
+		all = append(all, max(0, float64(took)/float64(time.Millisecond)-warmMS))
+	}
+	slices.Sort(all)
+	last := all[len(all)-1]
+	return profile.Percentiles{P50: all[len(all)/2], P95: last, P99: last}, nil
+}
+
+// limited keeps the first bytes of what is written.
+type limited struct {
+	bytes.Buffer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	kept := p[:min(len(p), l.left)]
+	l.left -= len(kept)
+	_, err := l.Buffer.Write(kept)
+	return len(p), err
+}
+
+// measured is the file that a model's sources name.
+type measured struct {
+	Date     string          `json:"date"`
+	Hardware string          `json:"hardware"`
+	Library  string          `json:"library"`
+	File     string          `json:"file"`
+	SHA256   string          `json:"sha256"`
+	Bytes    int64           `json:"bytes"`
+	Models   []measuredModel `json:"models"`
+	Asked    api.ModelOrder  `json:"asked"`
+}
+
+type measuredModel struct {
+	Name     string              `json:"name"`
+	Accuracy float64             `json:"accuracy"` // percent, as stated; 0 is unknown
+	MemoryMB int                 `json:"memory_mb"`
+	MS       profile.Percentiles `json:"ms"`
+	Samples  int                 `json:"samples"`
+	ColdMS   profile.Percentiles `json:"cold_ms"`
+}
+
+// addition is a model with its profile and where each figure comes from.
+func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r modelcheck.Report, cold profile.Percentiles, now time.Time) (modelstore.Addition, error) {
+	hardware := fmt.Sprintf("%d vCPU, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	file := measured{
+		Date: now.Format(time.DateOnly), Hardware: hardware, Library: r.Library, File: o.File, SHA256: draft.SHA256, Bytes: draft.Bytes, Asked: o,
+		Models: []measuredModel{{o.Name, o.Accuracy, r.MemoryMB, r.MS, r.Samples, cold}},
+	}
+	raw, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return modelstore.Addition{}, errors.Join(errors.New("encode what was measured"), err)
+	}
+	source := func(kind, column string, samples int, note string) profile.Source {
+		return profile.Source{Kind: kind, File: modelstore.MeasuredFile(draft.SHA256), Row: "name=" + o.Name, Column: column,
+			Hardware: hardware, Samples: samples, Date: file.Date, Note: note}
+	}
+	coldSource := source("measured", "cold_ms", coldStarts, "a process of its own, from its start to its first answer, less a warm run")
+	m := profile.Model{
+		Name: o.Name, Task: task.Name, Input: r.Picture, Signature: r.Signature, MemoryMB: r.MemoryMB,
+		MemorySource: source("measured", "memory_mb", 0, "of the process that checked it, at its highest"),
+		Accuracy:     profile.Accuracy{Source: source(profile.UnknownAccuracy, "accuracy", 0, "nobody said: callers' feedback tells in time")},
+		Latency: []profile.Latency{{
+			Resource: "reference", Threads: 1, Batch: 1, MS: r.MS, ColdMS: &cold, ColdSource: &coldSource,
+			Source: source("measured", "ms", r.Samples, "input to answer, wall clock, when it was added; a vCPU of this machine stands for the catalogue's reference"),
+		}},
+	}
+	if o.Accuracy > 0 {
+		m.Accuracy = profile.Accuracy{Top1Percent: o.Accuracy, Source: source(profile.StatedAccuracy, "accuracy", 0, "by who added it")}
+	}
+	if !slices.Equal(r.Labels, task.Labels) {
+		m.Labels = r.Labels
+	}
+	return modelstore.Addition{Task: task, Model: m, Measured: append(raw, '\n')}, nil
+}

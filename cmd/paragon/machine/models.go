@@ -1,0 +1,247 @@
+package machine
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/selection"
+	"paragon/shared/intake"
+	"paragon/shared/modelstore"
+)
+
+// ownModels is the path at which a machine is given models.
+const ownModels = "/local/models"
+
+// maxOrderBytes bounds what comes before a model's file.
+const maxOrderBytes = 8 << 20
+
+// keepRetired is how long a retired model is still run: longer than any query may
+// wait, whose bound is an hour and which expires after three times its bound.
+const keepRetired = 4 * time.Hour
+
+// modelsDir is the folder of the models that the machine was given.
+func (m *Machine) modelsDir() string { return filepath.Join(m.cfg.DataDir, "models") }
+
+// openStore reads the models that the machine was given before.
+func (m *Machine) openStore() (err error) {
+	if m.cfg.DataDir, err = filepath.Abs(m.cfg.DataDir); err != nil { // children have working folders of their own
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	m.store, err = modelstore.Open(m.modelsDir(), m.catalogue)
+	return err
+}
+
+// forgetRetired deletes models that were retired long ago.
+func (m *Machine) forgetRetired() {
+	if err := m.store.Prune(time.Now().Add(-keepRetired)); err != nil {
+		m.log.Error("delete retired models", "error", err)
+	}
+	if err := m.functions.SetFunctions(m.functionsNow()); err != nil {
+		m.log.Error("forget the functions of retired models", "error", err)
+	}
+}
+
+// chooser says what would be chosen.
+type chooser interface {
+	Preview(r intake.Request) (selection.Candidate, error)
+}
+
+// modelDesk takes models over HTTP, lists them and retires them.
+type modelDesk struct {
+	m       *Machine
+	chooser chooser
+	adding  sync.Mutex // held while one is checked: each takes a process and its memory
+}
+
+func (m *Machine) modelsAt(c chooser) http.Handler { return &modelDesk{m: m, chooser: c} }
+
+// ServeHTTP answers at /local/models and below.
+func (d *modelDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, ownModels), "/")
+	var out any
+	var err error
+	switch {
+	case checkLoopback(r.Host) != nil: // a web page that points its own name here
+		err = unusable(http.StatusForbidden, "Host", "only loopback names reach this service")
+	case name == "" && r.Method == http.MethodGet:
+		out = d.list()
+	case name == "" && r.Method == http.MethodPost:
+		out, err = d.add(r)
+	case name != "" && r.Method == http.MethodDelete:
+		out, err = d.retire(name)
+	default:
+		err = unusable(http.StatusMethodNotAllowed, "", "%s is not done here, only GET and POST, and DELETE of a model by its name", r.Method)
+	}
+	if err != nil {
+		writeWrong(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, "application/json", out)
+}
+
+// unusable is why a model cannot be had.
+func unusable(status int, field, format string, args ...any) error {
+	return problemOf("bad-model", "The model cannot be served so", status, field, format, args...)
+}
+
+// list is the models that came with the folder.
+func (d *modelDesk) list() api.OwnModels {
+	out := api.OwnModels{Models: []profile.Model{}}
+	for _, m := range d.m.store.Current().Models {
+		if d.m.store.Has(m.Name) {
+			out.Models = append(out.Models, m)
+		}
+	}
+	return out
+}
+
+// retire gives a model no query any more.
+func (d *modelDesk) retire(name string) (profile.Model, error) {
+	m, err := d.m.store.Retire(name, time.Now())
+	if errors.Is(err, modelstore.ErrNotAdded) {
+		if _, shipped := d.m.catalogue.Model(name); shipped {
+			return m, unusable(http.StatusConflict, "name", "model %q came with the catalogue: only models that were added are removed", name)
+		}
+		return m, unusable(http.StatusNotFound, "name", "no model %.64q was added; `paragon model list` lists those that were", name)
+	}
+	return m, err
+}
+
+// add takes a model in: nothing changes before it is found to be good.
+func (d *modelDesk) add(r *http.Request) (*api.AddedModel, error) {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != api.ModelType {
+		return nil, unusable(http.StatusUnsupportedMediaType, "Content-Type", "a model is %s", api.ModelType)
+	}
+	if !d.adding.TryLock() {
+		return nil, unusable(http.StatusConflict, "", "another model is being added; come again when it is there")
+	}
+	defer d.adding.Unlock()
+	body := bufio.NewReaderSize(r.Body, 1<<16)
+	order, err := readOrder(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.checkOrder(order); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > modelstore.MaxONNXBytes+maxOrderBytes {
+		return nil, tooLarge(order, float64(r.ContentLength))
+	}
+	draft, err := d.m.store.Receive(body)
+	if errors.Is(err, modelstore.ErrTooLarge) {
+		return nil, tooLarge(order, modelstore.MaxONNXBytes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = draft.Discard() }() // of what was added nothing is left to remove
+	if draft.SHA256 != order.SHA256 {
+		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "%s arrived with SHA-256 %s, and was sent with %.64s: send it again", order.File, draft.SHA256, order.SHA256)
+	}
+	return d.take(r.Context(), order, draft)
+}
+
+func tooLarge(o api.ModelOrder, bytes float64) error {
+	return unusable(http.StatusRequestEntityTooLarge, "file", "%s has %.1f GB or more: a model may have at most %.1f GB, its weights in other files included",
+		o.File, bytes/1e9, float64(modelstore.MaxONNXBytes)/1e9)
+}
+
+// readOrder reads the line of JSON before a model's file.
+func readOrder(body *bufio.Reader) (o api.ModelOrder, err error) {
+	var line []byte
+	for len(line) <= maxOrderBytes {
+		part, err := body.ReadSlice('\n')
+		line = append(line, part...)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return o, unusable(http.StatusBadRequest, "", "the body does not begin with a line of JSON")
+		}
+	}
+	if len(line) > maxOrderBytes {
+		return o, unusable(http.StatusRequestEntityTooLarge, "labels", "what comes before the file is above %d bytes", maxOrderBytes)
+	}
+	in := json.NewDecoder(strings.NewReader(string(line)))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&o); err != nil {
+		return o, unusable(http.StatusBadRequest, "", "the first line is no order of a model: %v", err)
+	}
+	if o.File == "" {
+		o.File = o.Name
+	}
+	return o, nil
+}
+
+// word is what models and tasks may be called.
+var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// checkOrder finds out what is wrong before the file is read.
+func (d *modelDesk) checkOrder(o api.ModelOrder) error {
+	for field, value := range map[string]string{"name": o.Name, "task": o.Task} {
+		if !word.MatchString(value) {
+			return unusable(http.StatusUnprocessableEntity, field, "%.64q is no name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit", value)
+		}
+	}
+	c := d.m.store.Current()
+	if had, ok := c.Model(o.Name); ok && had.RetiredAt == "" {
+		return unusable(http.StatusConflict, "name", "there is a model %q already, of task %s; give this one another with --name", o.Name, had.Task)
+	}
+	if _, ok := c.Task(o.Name); ok && o.Name != o.Task {
+		return unusable(http.StatusConflict, "name", "there is a task %q, and a model cannot be called so", o.Name)
+	}
+	if _, ok := c.Model(o.Task); ok && o.Name != o.Task {
+		return unusable(http.StatusConflict, "task", "there is a model %q, and a task cannot be called so", o.Task)
+	}
+	if t, ok := c.Task(o.Task); ok && o.Kind != "" && o.Kind != t.AnswerKind() {
+		return unusable(http.StatusUnprocessableEntity, "kind", "is %q, and task %s is of kind %s", o.Kind, t.Name, t.AnswerKind())
+	}
+	if !slices.Contains([]profile.InputKind{"", profile.Picture, profile.TensorsIn}, o.Input) {
+		return unusable(http.StatusUnprocessableEntity, "input", "%.64q is neither picture nor tensor", o.Input)
+	}
+	if o.Preprocess != "" && o.Preprocess != "imagenet" {
+		return unusable(http.StatusUnprocessableEntity, "preprocess", "%.64q is not known, only imagenet", o.Preprocess)
+	}
+	if !(o.Accuracy >= 0 && o.Accuracy <= 100) {
+		return unusable(http.StatusUnprocessableEntity, "accuracy", "%v is not within 0 to 100 percent", o.Accuracy)
+	}
+	return nil
+}
+
+// choices is what is chosen for some needs of a task from now on.
+func (d *modelDesk) choices(task string) []api.Choice {
+	bound := func(ms float64) intake.Bounds { return intake.Bounds{LatencyMS: &ms} }
+	var out []api.Choice
+	for _, n := range []struct {
+		need string
+		r    intake.Request
+	}{
+		{"no bound", intake.Request{Task: task}},
+		{"the best accuracy", intake.Request{Task: task, Optimize: query.Accuracy}},
+		{"the least cost", intake.Request{Task: task, Optimize: query.Cost}},
+		{"within 500 ms", intake.Request{Task: task, Bounds: bound(500)}},
+	} {
+		c := api.Choice{Need: n.need}
+		chosen, err := d.chooser.Preview(n.r)
+		if err != nil {
+			c.Why = err.Error()
+		} else {
+			c.Chosen, c.Why = &chosen, chosen.Reason
+		}
+		out = append(out, c)
+	}
+	return out
+}

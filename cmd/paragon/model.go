@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+)
+
+const modelLong = `Bring models of your own to a running ` + "`paragon up`" + `: any ONNX file. A model
+that is added is checked, measured on this machine, and served without a restart,
+at /v2/models/TASK under the names of its own inputs and outputs.`
+
+// newModelCommand is `paragon model`.
+func newModelCommand(term *cli.Terminal) *cobra.Command {
+	c := &cobra.Command{
+		Use: "model", Short: "Bring models of your own", Long: modelLong,
+		Example: `  paragon model add iris.onnx --task iris
+  paragon model list
+  paragon model remove iris`,
+		Args: cli.KnownCommand,
+		RunE: cli.Help,
+	}
+	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelRemoveCommand(term))
+	return c
+}
+
+// machineOf returns a client of the machine that was named.
+func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*client.Client, error) {
+	if stage, _ := term.Place(); stage != "" {
+		return nil, cli.Usagef("models are added to one machine: name its --endpoint, and no stage")
+	}
+	return term.Connect(c.Context(), config)
+}
+
+// newModelListCommand is `paragon model list`.
+func newModelListCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
+		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
+		Long: "List the models that were added to a machine, with those that were removed and are\nstill run for the queries that they have. `paragon models` lists all that are served.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := machineOf(term, c, client.Config{})
+			if err != nil {
+				return err
+			}
+			models, err := cl.OwnModels(c.Context())
+			if err != nil {
+				return err
+			}
+			return listModels(term, models)
+		},
+	})
+}
+
+func listModels(term *cli.Terminal, models []profile.Model) error {
+	if term.JSON {
+		term.PrintJSON(models)
+		return nil
+	}
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TASK\tMODEL\tTAKES\tACCURACY\tMEMORY\tP99\tSTATE")
+	for _, m := range models {
+		state := "served"
+		if m.RetiredAt != "" {
+			state = "removed " + m.RetiredAt
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d MB\t%s\t%s\n", m.Task, m.Name, m.Takes(), accuracyText(m), m.MemoryMB,
+			cli.Milliseconds(m.Latency[0].MS.P99), state)
+	}
+	return w.Flush()
+}
+
+// accuracyText is a model's accuracy for people.
+func accuracyText(m profile.Model) string {
+	if m.Accuracy.Source.Kind == profile.UnknownAccuracy {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.2f %% (%s)", m.Accuracy.Top1Percent, m.Accuracy.Source.Kind)
+}
+
+// newModelShowCommand is `paragon model show`.
+func newModelShowCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
+		Use: "show NAME", Example: "  paragon model show iris", Short: "Show what a model takes and gives", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			m, err := ownModel(term, c, args[0])
+			if err != nil {
+				return err
+			}
+			if term.JSON {
+				term.PrintJSON(m)
+				return nil
+			}
+			printModel(term, m)
+			return nil
+		},
+	})
+}
+
+// newModelProfileCommand is `paragon model profile`.
+func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
+		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			m, err := ownModel(term, c, args[0])
+			if err != nil {
+				return err
+			}
+			term.PrintJSON(m)
+			return nil
+		},
+	})
+}
+
+// ownModel reads one model that was added.
+func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model, error) {
+	cl, err := machineOf(term, c, client.Config{})
+	if err != nil {
+		return profile.Model{}, err
+	}
+	models, err := cl.OwnModels(c.Context())
+	if err != nil {
+		return profile.Model{}, err
+	}
+	for _, m := range models {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return profile.Model{}, fmt.Errorf("no model %q was added; `paragon model list` lists those that were", name)
+}
+
+// printModel prints what a model takes and gives, and what it costs in time.
+func printModel(term *cli.Terminal, m profile.Model) {
+	term.Printf("%s does task %s and takes %s.\n", m.Name, m.Task, m.Takes())
+	if s := m.Signature; s != nil {
+		for _, t := range s.Inputs {
+			term.Printf("  in   %s\n", cli.OneLine(t.String()))
+		}
+		for _, t := range s.Outputs {
+			term.Printf("  out  %s\n", cli.OneLine(t.String()))
+		}
+	}
+	l := m.Latency[0]
+	term.Printf("  accuracy %s, memory %d MB, %s at p50 and %s at p99 of %d runs", accuracyText(m), m.MemoryMB,
+		cli.Milliseconds(l.MS.P50), cli.Milliseconds(l.MS.P99), l.Source.Samples)
+	if l.ColdMS != nil {
+		term.Printf(", a cold start %s", cli.Milliseconds(l.ColdMS.P50))
+	}
+	term.Printf("\n")
+}
+
+// newModelRemoveCommand is `paragon model remove`.
+func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
+		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Serve a model no longer", Args: cobra.ExactArgs(1),
+		Long: "Give a model no query any more. Those that it was given already are answered: none\nis lost.",
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := machineOf(term, c, client.Config{})
+			if err != nil {
+				return err
+			}
+			m, err := cl.RemoveModel(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if term.JSON {
+				term.PrintJSON(m)
+				return nil
+			}
+			term.Printf("%s gets no query any more; those that it has are answered.\n", m.Name)
+			return nil
+		},
+	})
+}
+
+// printChoices prints what is chosen from now on.
+func printChoices(term *cli.Terminal, choices []api.Choice) {
+	for _, c := range choices {
+		if c.Chosen == nil {
+			term.Printf("  %s: nothing; %s\n", c.Need, cli.OneLine(c.Why))
+			continue
+		}
+		where := c.Chosen.Resource.Name
+		if c.Chosen.Resource.MemoryMB > 0 {
+			where = fmt.Sprintf("a function of %d MB", c.Chosen.Resource.MemoryMB)
+		}
+		term.Printf("  %s: %s on %s, about %s; %s\n", c.Need, c.Chosen.Model, where, cli.Milliseconds(c.Chosen.LatencyMS), cli.OneLine(c.Why))
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+	"paragon/shared/modelcheck"
+	"paragon/shared/modelstore"
+)
+
+const modelAddLong = `Have a running ` + "`paragon up`" + ` serve an ONNX file. Its inputs and outputs are read;
+the kind of the answer and of the input are inferred and printed unless they are
+given. It is checked by a run in a process of its own, and its latency, memory and
+cold start are measured on this machine. What is wrong with it is said, and then
+nothing has changed.
+
+Kinds of answer: classify (labels with scores), embed (a vector), tensor (the
+outputs by name). Kinds of input: picture (PNG and JPEG), tensor (the inputs by
+name). Weights in files beside the model are sent with it.`
+
+// addFlags are what `paragon model add` is given.
+type addFlags struct {
+	name, task, kind, input, labels, preprocess string
+	accuracy                                    float64
+}
+
+func (f *addFlags) define(fs *pflag.FlagSet) {
+	fs.StringVar(&f.task, "task", "", "what the model does: models of one task stand in for each other")
+	fs.StringVar(&f.name, "name", "", "what it is called (default the file's name)")
+	fs.StringVar(&f.kind, "kind", "", "what it answers with: classify, embed or tensor (default inferred)")
+	fs.StringVar(&f.input, "input", "", "what it is asked with: picture or tensor (default inferred)")
+	fs.StringVar(&f.labels, "labels", "", "file with the names of its classes, a line each")
+	fs.StringVar(&f.preprocess, "preprocess", "", `how pictures are prepared: "imagenet" cuts the centre out and normalises (default 0 to 1)`)
+	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of right answers in percent, if you know it")
+}
+
+// newModelAddCommand is `paragon model add`.
+func newModelAddCommand(term *cli.Terminal) *cobra.Command {
+	f := &addFlags{}
+	c := term.ServerCommand(&cobra.Command{
+		Use: "add FILE.onnx --task TASK", Short: "Serve an ONNX file", Long: modelAddLong, Args: cobra.ExactArgs(1),
+		Example: `  paragon model add iris.onnx --task iris
+  paragon model add net.onnx --task birds --labels birds.txt --preprocess imagenet --accuracy 81.5`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.task == "" {
+				return cli.Usagef("name the task with --task: `paragon model add %s --task NAME`", args[0])
+			}
+			cl, err := machineOf(term, c, client.Config{HTTP: patientHTTP(), Attempts: 1})
+			if err != nil {
+				return err
+			}
+			added, err := addModel(c.Context(), cl, f, args[0])
+			if err != nil {
+				return err
+			}
+			if term.JSON {
+				term.PrintJSON(added)
+				return nil
+			}
+			printAdded(term, added)
+			return nil
+		},
+	})
+	f.define(c.Flags())
+	return c
+}
+
+// patientHTTP waits for as long as the check of a large model takes.
+func patientHTTP() *http.Client {
+	h := client.NewHTTP(1)
+	if t, ok := h.Transport.(*http.Transport); ok {
+		t.ResponseHeaderTimeout = 10 * time.Minute
+	}
+	return h
+}
+
+// unfit are the characters that a name cannot have.
+var unfit = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// modelName makes a name of a file's.
+func modelName(file string) string {
+	base := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	name := strings.TrimLeft(unfit.ReplaceAllString(base, "-"), "._-")
+	return name[:min(len(name), 64)]
+}
+
+// addModel sends a file, with the weights that lie beside it put into it.
+func addModel(ctx context.Context, cl *client.Client, f *addFlags, file string) (api.AddedModel, error) {
+	o := api.ModelOrder{Name: f.name, Task: f.task, Kind: profile.TaskKind(f.kind), Input: profile.InputKind(f.input),
+		Preprocess: f.preprocess, Accuracy: f.accuracy, File: filepath.Base(file)}
+	if o.Name == "" {
+		o.Name = modelName(file)
+	}
+	var err error
+	if o.Labels, err = readLabels(f.labels); err != nil {
+		return api.AddedModel{}, err
+	}
+	onnx, err := readModel(file, modelstore.MaxONNXBytes)
+	if err != nil {
+		return api.AddedModel{}, err
+	}
+	folder, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return api.AddedModel{}, err
+	}
+	defer folder.Close()
+	if onnx, err = modelcheck.Inline(onnx, folder.FS(), modelstore.MaxONNXBytes); err != nil {
+		return api.AddedModel{}, fmt.Errorf("%s: %w", file, err)
+	}
+	sum := sha256.Sum256(onnx)
+	o.SHA256 = hex.EncodeToString(sum[:])
+	return cl.AddModel(ctx, o, bytes.NewReader(onnx), int64(len(onnx)))
+}
+
+// maxLabelBytes bounds a file of labels.
+const maxLabelBytes = 4 << 20
+
+// readLabels reads the names of classes, a line each; nil without a file.
+func readLabels(file string) ([]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	raw, err := readModel(file, maxLabelBytes)
+	if err != nil {
+		return nil, fmt.Errorf("--labels: %w", err)
+	}
+	var out []string
+	for line := range strings.Lines(string(raw)) {
+		out = append(out, strings.TrimSpace(line))
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("--labels: %s has no line", file)
+	}
+	return out, nil
+}
+
+// printAdded prints what became of a model.
+func printAdded(term *cli.Terminal, added api.AddedModel) {
+	printModel(term, added.Model)
+	for _, n := range added.Notes {
+		term.Printf("  %s\n", cli.OneLine(n))
+	}
+	term.Printf("What is chosen for task %s from now on:\n", added.Task.Name)
+	printChoices(term, added.Choices)
+	term.Printf("It answers at /v2/models/%s/infer.\n", added.Task.Name)
+}

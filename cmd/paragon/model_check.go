@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/modelcheck"
+	"paragon/shared/modelstore"
+)
+
+// newModelCheckCommand is what a machine starts to check a model: it reads a request
+// from its input and prints the report. Whatever the model does, it does here.
+func newModelCheckCommand(term *cli.Terminal) *cobra.Command {
+	return &cobra.Command{
+		Use: "model-check FILE", Short: "Check a model in this process", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var r modelcheck.Request
+			if err := json.NewDecoder(term.In).Decode(&r); err != nil {
+				return fmt.Errorf("read what is asked: %w", err)
+			}
+			onnx, err := readModel(args[0], modelstore.MaxONNXBytes)
+			if err != nil {
+				return err
+			}
+			report, err := modelcheck.Run(c.Context(), onnx, r)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(term.Out).Encode(report)
+		},
+	}
+}
+
+// readModel reads a model's file of at most limit bytes.
+func readModel(file string, limit int64) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder, not an ONNX file", file)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s has %.1f GB: a model may have at most %.1f GB", file, float64(info.Size())/1e9, float64(limit)/1e9)
+	}
+	return os.ReadFile(file)
+}

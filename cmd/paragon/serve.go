@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon/machine"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
+	zeros "paragon/shared/engine/answer"
+)
+
+const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with one
+worker at full speed, and ` + "`paragon model add`" + ` of the file, in one line. It prints how
+to ask the model, and serves until it is interrupted. The data folder keeps the
+model: on the same folder a second time it is there already.`
+
+// newServeCommand is `paragon serve`.
+func newServeCommand(term *cli.Terminal) *cobra.Command {
+	f, cfg := &addFlags{}, machine.Defaults()
+	cfg.Workers, cfg.Boot, cfg.Paced = 1, 0, false
+	c := &cobra.Command{
+		Use: "serve FILE.onnx", Short: "Serve an ONNX file on this machine", Long: serveLong,
+		Example: "  paragon serve iris.onnx\n  paragon serve net.onnx --labels birds.txt --preprocess imagenet",
+		Args: func(_ *cobra.Command, given []string) error {
+			if len(given) != 1 {
+				return cli.Usagef("serve takes one ONNX file; `paragon serve --help` shows how")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg.Log = term.Logger(false)
+			return runServe(c.Context(), term, cfg, f, args[0])
+		},
+	}
+	f.define(c.Flags())
+	c.Flags().StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
+	c.Flags().StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
+	return c
+}
+
+// runServe serves a file until ctx ends.
+func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *addFlags, file string) error {
+	if f.name == "" {
+		f.name = modelName(file)
+	}
+	if f.task == "" {
+		f.task = f.name
+	}
+	m, err := machine.Start(ctx, cfg)
+	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
+		return cli.Usagef("%v; `paragon serve --help` tells more", mistake)
+	}
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	cl, err := client.New(client.Config{Endpoint: m.URL(), HTTP: patientHTTP(), Attempts: 1})
+	if err != nil {
+		return err
+	}
+	added, err := addModel(ctx, cl, f, file)
+	var p *client.Problem
+	switch {
+	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "already"):
+		term.Printf("%s is there already; `paragon model remove %s` makes room for another file.\n", f.name, f.name)
+	case err != nil:
+		return err
+	default:
+		printAdded(term, added)
+		printExample(term, m.URL(), added)
+	}
+	term.Printf("paragon serves %s at %s; Ctrl-C stops it.\n", filepath.Base(file), m.URL())
+	<-ctx.Done()
+	return nil
+}
+
+// mostExample bounds an example's data, in bytes.
+const mostExample = 400
+
+// printExample prints a first request.
+func printExample(term *cli.Terminal, url string, added api.AddedModel) {
+	if added.Model.Takes() == profile.Picture {
+		term.Printf("Try:\n  paragon submit --endpoint %s --task %s --wait %s PICTURE.png\n", url, added.Task.Name, 10*time.Second)
+		return
+	}
+	var inputs []string
+	for _, t := range zeros.Blank(added.Model.Signature.Inputs) {
+		data, ok := t.AppendData(nil)
+		if !ok || len(data) > mostExample {
+			return
+		}
+		inputs = append(inputs, fmt.Sprintf(`{"name":%q,"datatype":%q,"shape":%s,"data":%s}`, t.Name, t.Datatype, shapeJSON(t), data))
+	}
+	term.Printf("Try:\n  curl -s %s/v2/models/%s/infer -H 'Content-Type: application/json' -d '{\"inputs\":[%s]}'\n",
+		url, added.Task.Name, strings.Join(inputs, ","))
+}
+
+// shapeJSON is a tensor's shape as JSON.
+func shapeJSON(t tensors.Tensor) string {
+	return strings.ReplaceAll(fmt.Sprint(append([]int64{}, t.Shape...)), " ", ",")
+}

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"paragon/shared/core/profile"
+	"paragon/shared/core/selection"
+)
+
+// ModelType is the content type of a model that is added: a ModelOrder as one line
+// of JSON, a line feed, and the ONNX file behind it.
+const ModelType = "application/vnd.paragon.model"
+
+// ModelOrder asks for a model to be served. What is empty is inferred.
+type ModelOrder struct {
+	Name       string            `json:"name"`
+	Task       string            `json:"task"`
+	Kind       profile.TaskKind  `json:"kind,omitempty"`
+	Input      profile.InputKind `json:"input,omitempty"`
+	Labels     []string          `json:"labels,omitempty"`
+	Preprocess string            `json:"preprocess,omitempty"`
+	Accuracy   float64           `json:"accuracy,omitempty"` // percent; 0 where it is not known
+	File       string            `json:"file,omitempty"`     // what the caller calls the file, for messages
+	SHA256     string            `json:"sha256"`             // of the file that follows
+}
+
+// AddedModel is what became of it.
+type AddedModel struct {
+	Model profile.Model `json:"model"`
+	Task  profile.Task  `json:"task"`
+	// Notes say what was inferred, a sentence each.
+	Notes []string `json:"notes,omitempty"`
+	// Choices are what is chosen for a few needs of its task from now on.
+	Choices []Choice `json:"choices,omitempty"`
+}
+
+// Choice is what is chosen for a need.
+type Choice struct {
+	Need   string               `json:"need"`
+	Chosen *selection.Candidate `json:"chosen,omitempty"` // absent when nothing keeps the need
+	Why    string               `json:"why"`
+}
+
+// OwnModels are the models that a machine was given, retired ones included.
+type OwnModels struct {
+	Models []profile.Model `json:"models"`
+}

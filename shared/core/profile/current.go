@@ -1,0 +1,58 @@
+package profile
+
+// CatalogueSource gives the catalogue in force, which may be another one later: models
+// are added and retired while queries are answered. Each catalogue that it gave
+// stays as it was. A Catalogue is the source of itself.
+type CatalogueSource interface {
+	Current() *Catalogue
+}
+
+// Current implements CatalogueSource for a catalogue that never changes.
+func (c *Catalogue) Current() *Catalogue { return c }
+
+// Offered is the catalogue without what no query may be given to: models of
+// which only figures are known, and retired ones. Tasks that a retired model
+// alone answers are left out with it.
+func (c *Catalogue) Offered() *Catalogue {
+	out := *c
+	out.Models, out.Tasks = nil, nil
+	served, retired := map[string]bool{}, map[string]bool{}
+	for _, m := range c.Models {
+		if m.RetiredAt != "" {
+			retired[m.Task] = true
+		} else if m.Runnable() {
+			out.Models = append(out.Models, m)
+			served[m.Task] = true
+		}
+	}
+	for _, t := range c.Tasks {
+		if served[t.Name] || !retired[t.Name] {
+			out.Tasks = append(out.Tasks, t)
+		}
+	}
+	return &out
+}
+
+// Added is what a stage was given beside the catalogue that it came with.
+type Added struct {
+	Tasks  []Task  `json:"tasks"`
+	Models []Model `json:"models"`
+}
+
+// With returns the catalogue with what was added, validated as a whole.
+func (c *Catalogue) With(a Added) (*Catalogue, error) {
+	out := *c
+	out.Tasks = append(append([]Task(nil), c.Tasks...), a.Tasks...)
+	out.Models = append(append([]Model(nil), c.Models...), a.Models...)
+	return &out, out.Validate()
+}
+
+// Refresh has a source look at once whether the catalogue has changed, where it
+// is one that follows changes: what is asked for and not known may have just been
+// added. An error leaves the catalogue in force as it was.
+func Refresh(s CatalogueSource) error {
+	if r, ok := s.(interface{ Refresh() error }); ok {
+		return r.Refresh()
+	}
+	return nil
+}

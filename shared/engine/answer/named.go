@@ -1,0 +1,194 @@
+package answer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
+	"paragon/shared/engine"
+	"paragon/shared/engine/preprocess"
+)
+
+// plain says whether a model classifies pictures by one tensor of numbers and its
+// first output: such inputs can share a run.
+func (a *Answerer) plain(p *profile.Model, m *engine.Model) bool {
+	if p.Takes() != profile.Picture || !m.Single() {
+		return false
+	}
+	return a.kind(p) == profile.Classify && (p.Signature == nil || p.Signature.Answer == m.OutputName())
+}
+
+func (a *Answerer) kind(p *profile.Model) profile.TaskKind {
+	t, _ := a.catalogue.Current().Task(p.Task)
+	return t.AnswerKind()
+}
+
+// answerNamed answers each input by a run of its own.
+func (a *Answerer) answerNamed(ctx context.Context, p *profile.Model, m *engine.Model, in []query.Input) []Answered {
+	out := make([]Answered, len(in))
+	for i, input := range in {
+		given, err := a.inputs(p, m, input)
+		if err == nil {
+			out[i].Result, err = a.runNamed(ctx, p, m, given)
+		}
+		if err != nil {
+			out[i].Err = fault(err)
+		}
+	}
+	return out
+}
+
+// fault is whose mistake an error is.
+func fault(err error) *Fault {
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return f
+	}
+	_, bad := errors.AsType[*engine.InputError](err)
+	if bad {
+		return &Fault{query.BadInput, err}
+	}
+	return &Fault{query.ModelFault, err}
+}
+
+// inputs are a query's as the model takes them.
+func (a *Answerer) inputs(p *profile.Model, m *engine.Model, in query.Input) ([]tensors.Tensor, error) {
+	if p.Takes() == profile.TensorsIn {
+		given, err := tensors.Unpack(in.Data)
+		if err != nil {
+			return nil, &Fault{query.BadInput, err}
+		}
+		return given, nil
+	}
+	t, err := preprocess.Decode(in.ContentType, in.Data, preprocess.Spec(*p.Input), a.limits)
+	if err != nil {
+		return nil, err
+	}
+	x, err := tensors.Convert(tensors.FromFloats(m.InputName(), t.Shape, t.Data), m.Inputs()[0].Datatype)
+	return []tensors.Tensor{x}, err
+}
+
+// runNamed runs a model and reads the answer by its task's kind. A run of given
+// tensors that fails, fails on the same tensors always: no other try mends it.
+func (a *Answerer) runNamed(ctx context.Context, p *profile.Model, m *engine.Model, given []tensors.Tensor) (query.Result, error) {
+	values, err := m.RunNamed(ctx, given)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, engine.ErrClosed) && p.Takes() == profile.TensorsIn {
+		return query.Result{}, &Fault{query.BadInput, fmt.Errorf("the model cannot run on these inputs: %w", err)}
+	}
+	if err != nil {
+		return query.Result{}, err
+	}
+	outputs := make([]tensors.Tensor, len(values))
+	for i, v := range values {
+		outputs[i] = v.Tensor
+	}
+	switch a.kind(p) {
+	case profile.Classify:
+		return a.classes(p, outputs)
+	case profile.Embed:
+		return vector(p, outputs)
+	}
+	return query.NewTensorResult(outputs), nil
+}
+
+// rows reads an output as rows of numbers: [n, width], or one row [width].
+func rows(p *profile.Model, outputs []tensors.Tensor) ([][]float32, error) {
+	t, ok := tensors.Find(outputs, p.Signature.Answer)
+	if !ok {
+		return nil, fmt.Errorf("model %s gave no output %q", p.Name, p.Signature.Answer)
+	}
+	values, ok := t.Floats()
+	if !ok || len(t.Shape) < 1 || len(t.Shape) > 2 {
+		return nil, fmt.Errorf("model %s: output %q is %s of shape %v, not rows of numbers", p.Name, t.Name, t.Datatype, t.Shape)
+	}
+	for i, v := range values {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return nil, fmt.Errorf("model %s: output %q: element %d is %v", p.Name, t.Name, i, v)
+		}
+	}
+	width := int(t.Shape[len(t.Shape)-1])
+	if width == 0 || len(values) == 0 {
+		return nil, &Fault{query.BadInput, errors.New("there are no rows to answer")}
+	}
+	var out [][]float32
+	for ; len(values) > 0; values = values[width:] {
+		out = append(out, values[:width:width])
+	}
+	return out, nil
+}
+
+// classes are the labels and scores of each row of the input.
+func (a *Answerer) classes(p *profile.Model, outputs []tensors.Tensor) (query.Result, error) {
+	scores, err := rows(p, outputs)
+	if err != nil {
+		return query.Result{}, err
+	}
+	labels := a.catalogue.Current().LabelsOf(p)
+	if len(scores[0]) != len(labels) {
+		return query.Result{}, fmt.Errorf("model %s gave %d scores for %d labels", p.Name, len(scores[0]), len(labels))
+	}
+	if p.Takes() == profile.Picture {
+		if len(scores) != 1 {
+			return query.Result{}, fmt.Errorf("model %s gave %d rows of scores for a picture", p.Name, len(scores))
+		}
+		return query.NewResult(scores[0], labels), nil
+	}
+	r := query.NewRowsResult(scores, labels)
+	r.Outputs = outputs
+	return r, nil
+}
+
+// vector is the embedding, of an input of one row; of more, the outputs alone
+// have them.
+func vector(p *profile.Model, outputs []tensors.Tensor) (query.Result, error) {
+	vectors, err := rows(p, outputs)
+	if err != nil {
+		return query.Result{}, err
+	}
+	r := query.Result{Outputs: outputs}
+	if len(vectors) == 1 {
+		r.Embedding = vectors[0]
+	}
+	return r, nil
+}
+
+// warmNamed runs a model once on zeros. What comes of it is of no matter: some
+// models run on no input of one element a dimension.
+func warmNamed(ctx context.Context, p *profile.Model, m *engine.Model) {
+	given := Blank(m.Takes())
+	if p.Takes() == profile.Picture {
+		zeros := blank(p.Input)
+		x, err := tensors.Convert(tensors.FromFloats(m.InputName(), zeros.Shape, zeros.Data), m.Inputs()[0].Datatype)
+		if err != nil {
+			return
+		}
+		given = []tensors.Tensor{x}
+	}
+	_, _ = m.RunNamed(ctx, given)
+}
+
+// Blank are inputs of zeros and empty strings, one element long where the model
+// leaves a size open.
+func Blank(specs []tensors.Spec) []tensors.Tensor {
+	var out []tensors.Tensor
+	for _, s := range specs {
+		t := tensors.Tensor{Name: s.Name, Datatype: s.Datatype}
+		n := int64(1)
+		for _, d := range s.Shape {
+			if d < 0 {
+				d = 1
+			}
+			t.Shape, n = append(t.Shape, d), n*d
+		}
+		size := s.Datatype.Size()
+		if s.Datatype == tensors.Bytes {
+			size = 4 // the length of an empty string
+		}
+		t.Data = make([]byte, int(n)*size)
+		out = append(out, t)
+	}
+	return out
+}

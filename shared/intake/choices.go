@@ -1,0 +1,55 @@
+package intake
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/selection"
+)
+
+// choices keeps what queries may be given to ready for choosing, for as long as
+// the catalogue stays the same.
+type choices struct {
+	making sync.Mutex // held while it is made anew
+	made   atomic.Pointer[prepared]
+}
+
+// prepared is what queries may be given to.
+type prepared struct {
+	from      *profile.Catalogue
+	catalogue *profile.Catalogue // without what is retired or cannot be run
+	tables    map[string]*selection.Table
+}
+
+// prepared returns what queries may be given to at this moment.
+func (s *Service) prepared() *prepared {
+	now := s.Catalogue.Current()
+	if o := s.choices.made.Load(); o != nil && o.from == now {
+		return o
+	}
+	s.choices.making.Lock()
+	defer s.choices.making.Unlock()
+	if o := s.choices.made.Load(); o != nil && o.from == now {
+		return o
+	}
+	o := &prepared{from: now, catalogue: now.Offered(), tables: make(map[string]*selection.Table, len(s.Pools))}
+	for _, p := range s.Pools {
+		o.tables[p.Name] = selection.NewTable(o.catalogue, s.Arch, p.InstanceType)
+	}
+	s.choices.made.Store(o)
+	return o
+}
+
+// catalogue is the one that queries are chosen by at this moment.
+func (s *Service) catalogue() *profile.Catalogue { return s.prepared().catalogue }
+
+// renew has the catalogue read anew, because something is asked for that is not
+// in it: it may have been added this moment. It says whether it is another now.
+func (s *Service) renew() bool {
+	before := s.Catalogue.Current()
+	if err := profile.Refresh(s.Catalogue); err != nil {
+		s.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
+	}
+	return s.Catalogue.Current() != before
+}

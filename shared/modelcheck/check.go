@@ -1,0 +1,207 @@
+package modelcheck
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
+	"paragon/shared/engine"
+	"paragon/shared/engine/answer"
+	"paragon/shared/engine/preprocess"
+)
+
+// Request is what the caller says of a model; what is empty is inferred.
+type Request struct {
+	Kind       profile.TaskKind  `json:"kind,omitempty"`
+	Input      profile.InputKind `json:"input,omitempty"`
+	Labels     []string          `json:"labels,omitempty"`
+	TaskLabels []string          `json:"task_labels,omitempty"` // of a task that is there already
+	Preprocess string            `json:"preprocess,omitempty"`  // "imagenet", or empty
+	// Once ends the check after the first answer, to time a start.
+	Once bool `json:"once,omitempty"`
+}
+
+// Report is what was found out of a model.
+type Report struct {
+	Problem   *Problem            `json:"problem,omitempty"` // and then nothing else
+	Kind      profile.TaskKind    `json:"kind,omitempty"`
+	Input     profile.InputKind   `json:"input,omitempty"`
+	Picture   *profile.Input      `json:"picture,omitempty"`
+	Signature *profile.Signature  `json:"signature,omitempty"`
+	Labels    []string            `json:"labels,omitempty"`
+	Notes     []string            `json:"notes,omitempty"` // what was inferred, a sentence each
+	MS        profile.Percentiles `json:"ms,omitzero"`     // from input to answer, one thread
+	Samples   int                 `json:"samples,omitempty"`
+	MemoryMB  int                 `json:"memory_mb,omitempty"` // of the process at its highest
+	Library   string              `json:"library,omitempty"`
+}
+
+// Run checks a model in this process, which a bad one may take down: it is for a
+// process of its own. A *Problem is part of the report; the error is of this
+// machine.
+func Run(ctx context.Context, onnx []byte, r Request) (Report, error) {
+	if _, err := inspect(onnx); err != nil {
+		return problem(err)
+	}
+	e, err := engine.New(engine.Options{Runners: 1})
+	if err != nil {
+		return Report{}, err
+	}
+	out, err := check(ctx, e, onnx, r)
+	if err = errors.Join(err, e.Close()); err != nil {
+		return problem(err)
+	}
+	out.Library = e.LibraryVersion()
+	out.MemoryMB, err = peakMemoryMB()
+	return out, err
+}
+
+// problem makes what is wrong with the model the report.
+func problem(err error) (Report, error) {
+	if errors.Is(err, errWire) {
+		err = badf("file", "is not an ONNX model: %v", err)
+	}
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return Report{Problem: p}, nil
+	}
+	return Report{}, err
+}
+
+func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Report, error) {
+	m, err := e.Load(ctx, "checked", onnx)
+	if err != nil {
+		return Report{}, badf("file", "cannot be loaded: %s", cause(err))
+	}
+	out := Report{Signature: &profile.Signature{Inputs: m.Takes()}}
+	if err := out.takes(m, r); err != nil {
+		return out, err
+	}
+	once, given, err := out.asker(m)
+	if err != nil {
+		return out, err
+	}
+	values, err := m.RunNamed(ctx, given)
+	if err != nil {
+		return out, badf("file", "cannot be run on inputs of zeros (%s): %s", shapes(given), cause(err))
+	}
+	c, err := inspect(onnx)
+	if err != nil {
+		return out, err
+	}
+	out.gives(m, values)
+	if err := out.answers(r, values, c); err != nil || r.Once {
+		return out, err
+	}
+	return out, out.measure(ctx, once)
+}
+
+// cause is the library's own message, without who passed it on.
+func cause(err error) string {
+	for next := err; next != nil; next = errors.Unwrap(next) {
+		err = next
+	}
+	return strings.TrimSpace(err.Error())
+}
+
+func shapes(ts []tensors.Tensor) string {
+	words := make([]string, len(ts))
+	for i, t := range ts {
+		words[i] = fmt.Sprintf("%s %s %v", t.Name, t.Datatype, t.Shape)
+	}
+	return strings.Join(words, "; ")
+}
+
+// asker returns what asks the model once, as queries do, and its inputs of zeros.
+func (r *Report) asker(m *engine.Model) (once func(context.Context) error, zeros []tensors.Tensor, err error) {
+	if r.Picture == nil {
+		zeros = answer.Blank(m.Takes())
+		packed := tensors.Pack(zeros)
+		return func(ctx context.Context) error {
+			given, err := tensors.Unpack(packed)
+			if err == nil {
+				_, err = m.RunNamed(ctx, given)
+			}
+			return err
+		}, zeros, nil
+	}
+	spec := preprocess.Spec(*r.Picture)
+	var encoded bytes.Buffer
+	if err := png.Encode(&encoded, image.NewRGBA(image.Rect(0, 0, spec.Width, spec.Height))); err != nil {
+		return nil, nil, fmt.Errorf("make a picture: %w", err)
+	}
+	decode := func() ([]tensors.Tensor, error) {
+		t, err := preprocess.Decode(preprocess.PNG, encoded.Bytes(), spec, preprocess.Limits{})
+		if err != nil {
+			return nil, err
+		}
+		x, err := tensors.Convert(tensors.FromFloats(m.InputName(), t.Shape, t.Data), m.Inputs()[0].Datatype)
+		return []tensors.Tensor{x}, err
+	}
+	zeros, err = decode()
+	return func(ctx context.Context) error {
+		given, err := decode()
+		if err == nil {
+			_, err = m.RunNamed(ctx, given)
+		}
+		return err
+	}, zeros, err
+}
+
+// How long a model is measured: enough for a first figure.
+const (
+	warmRuns    = 5
+	leastRuns   = 20
+	mostRuns    = 500
+	measureTime = 1500 * time.Millisecond
+)
+
+// measure times queries one after another.
+func (r *Report) measure(ctx context.Context, once func(context.Context) error) error {
+	var times []time.Duration
+	began := time.Now()
+	for i := -warmRuns; len(times) < mostRuns && (len(times) < leastRuns || time.Since(began) < measureTime); i++ {
+		start := time.Now()
+		if err := once(ctx); err != nil {
+			return badf("file", "ran and then could not be run again: %s", cause(err))
+		}
+		if i >= 0 {
+			times = append(times, time.Since(start))
+		}
+	}
+	slices.Sort(times)
+	at := func(q float64) float64 {
+		return float64(times[int(math.Ceil(q*float64(len(times))))-1]) / float64(time.Millisecond)
+	}
+	r.MS, r.Samples = profile.Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99)}, len(times)
+	return nil
+}
+
+// peakMemoryMB reads the most memory that this process had resident, and is 1
+// where the system does not say.
+func peakMemoryMB() (int, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if errors.Is(err, os.ErrNotExist) {
+		return 1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read resident memory: %w", err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB")))
+			return (n + 1023) / 1024, err
+		}
+	}
+	return 1, nil
+}

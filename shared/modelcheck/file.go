@@ -1,0 +1,243 @@
+package modelcheck
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// The numbers of the fields of onnx.proto that are read.
+const (
+	modelGraph, modelOpset, modelFunctions          = 7, 8, 25
+	graphNode, graphInitializer, graphOutput        = 1, 5, 12
+	nodeOutput, nodeName, nodeOp, nodeAttribute     = 2, 3, 4, 5
+	nodeDomain                                      = 7
+	attributeTensor, attributeGraph                 = 5, 6
+	attributeTensors, attributeGraphs               = 10, 11
+	tensorType, tensorFloats, tensorName            = 2, 4, 8
+	tensorRaw, tensorDoubles                        = 9, 10
+	tensorExternal, tensorLocation                  = 13, 14
+	entryKey, entryValue                            = 1, 2
+	functionDomain, functionNode, maxDepth          = 10, 7, 16
+	elementFloat, elementDouble, elementHalf    int = 1, 11, 10
+)
+
+// libraryDomains are those of the operators that the library has.
+var libraryDomains = []string{"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.microsoft.experimental", "ai.onnx.preview.training"}
+
+// contents is what is found in a file before anything runs it.
+type contents struct {
+	graphs    int
+	nodes     int
+	lastOps   map[string]string // the operator that makes a value, by the value's name
+	functions []string          // domains that the file itself defines
+	problems  []error           // the first of each kind
+}
+
+// inspect reads a file for what the library would only say unclearly, or not at
+// all: that it is no ONNX, custom operators, weights in other files, and weights
+// that are not numbers. The error names the node or the weight.
+func inspect(onnx []byte) (*contents, error) {
+	c := &contents{lastOps: map[string]string{}}
+	opsets := 0
+	err := each(onnx, func(f field) error {
+		switch f.number {
+		case modelOpset:
+			opsets++
+		case modelFunctions:
+			return each(f.bytes, func(g field) error {
+				if g.number == functionDomain {
+					c.functions = append(c.functions, g.text())
+				}
+				return nil
+			})
+		case modelGraph:
+			c.graphs++
+		}
+		return nil
+	})
+	if err != nil || c.graphs != 1 || opsets == 0 {
+		return nil, badf("file", "is not an ONNX model: %d bytes without a graph and an operator set", len(onnx))
+	}
+	err = each(onnx, func(f field) error {
+		if f.number == modelGraph {
+			return c.graph(f.bytes, 0)
+		}
+		return nil
+	})
+	return c, err
+}
+
+// graph reads one graph, and those within its nodes.
+func (c *contents) graph(message []byte, depth int) error {
+	if depth > maxDepth {
+		return badf("file", "has graphs within graphs, more than %d deep", maxDepth)
+	}
+	return each(message, func(f field) error {
+		switch f.number {
+		case graphNode:
+			return c.node(f.bytes, depth)
+		case graphInitializer:
+			return c.weight(f.bytes)
+		}
+		return nil
+	})
+}
+
+// node reads one node.
+func (c *contents) node(message []byte, depth int) error {
+	var name, op, domain string
+	var outputs []string
+	var inner []field
+	err := each(message, func(f field) error {
+		switch f.number {
+		case nodeName:
+			name = f.text()
+		case nodeOp:
+			op = f.text()
+		case nodeDomain:
+			domain = f.text()
+		case nodeOutput:
+			outputs = append(outputs, f.text())
+		case nodeAttribute:
+			inner = append(inner, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.nodes++
+	for _, out := range outputs {
+		c.lastOps[out] = op
+	}
+	if !slices.Contains(libraryDomains, domain) && !slices.Contains(c.functions, domain) {
+		if name == "" {
+			name = strings.Join(outputs, ", ")
+		}
+		return badf("node "+quote(name), "is a custom operator, %s of %s: the library has only ONNX's own and those of com.microsoft", quote(op), quote(domain))
+	}
+	for _, f := range inner {
+		if err := c.attribute(f.bytes, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attribute reads what a node holds: tensors and graphs.
+func (c *contents) attribute(message []byte, depth int) error {
+	return each(message, func(f field) error {
+		switch f.number {
+		case attributeTensor, attributeTensors:
+			return c.weight(f.bytes)
+		case attributeGraph, attributeGraphs:
+			return c.graph(f.bytes, depth+1)
+		}
+		return nil
+	})
+}
+
+// weight reads one constant tensor.
+func (c *contents) weight(message []byte) error {
+	w, err := readWeight(message)
+	if err != nil {
+		return err
+	}
+	if w.external {
+		return badf("weight "+quote(w.name), "lies in another file, %s, which did not come with the model", quote(w.location))
+	}
+	if i := w.firstNaN(); i >= 0 {
+		return badf("weight "+quote(w.name), "holds NaN, as element %d: whatever it is multiplied with is lost", i)
+	}
+	return nil
+}
+
+// weight is a constant tensor, as far as it is read.
+type weight struct {
+	name             string
+	element          int
+	raw              []byte
+	floats, doubles  []byte
+	external         bool
+	location         string
+	offset, length   string
+	externalMessages []field
+}
+
+func readWeight(message []byte) (w weight, err error) {
+	err = each(message, func(f field) error {
+		switch f.number {
+		case tensorName:
+			w.name = f.text()
+		case tensorType:
+			w.element = int(f.value)
+		case tensorRaw:
+			w.raw = f.bytes
+		case tensorFloats:
+			w.floats = append(w.floats, f.bytes...)
+		case tensorDoubles:
+			w.doubles = append(w.doubles, f.bytes...)
+		case tensorLocation:
+			w.external = f.value == 1
+		case tensorExternal:
+			return w.entry(f.bytes)
+		}
+		return nil
+	})
+	return w, err
+}
+
+// entry reads where external data lies.
+func (w *weight) entry(message []byte) error {
+	var key, value string
+	err := each(message, func(f field) error {
+		switch f.number {
+		case entryKey:
+			key = f.text()
+		case entryValue:
+			value = f.text()
+		}
+		return nil
+	})
+	switch key {
+	case "location":
+		w.location = value
+	case "offset":
+		w.offset = value
+	case "length":
+		w.length = value
+	}
+	return err
+}
+
+// firstNaN is the first element that is not a number, -1 without one.
+func (w weight) firstNaN() int {
+	switch w.element {
+	case elementFloat:
+		return first(append(w.raw[:len(w.raw):len(w.raw)], w.floats...), 4, func(b []byte) bool {
+			return binary.LittleEndian.Uint32(b)&0x7fffffff > 0x7f800000
+		})
+	case elementHalf:
+		return first(w.raw, 2, func(b []byte) bool { return binary.LittleEndian.Uint16(b)&0x7fff > 0x7c00 })
+	case elementDouble:
+		return first(append(w.raw[:len(w.raw):len(w.raw)], w.doubles...), 8, func(b []byte) bool {
+			return math.IsNaN(math.Float64frombits(binary.LittleEndian.Uint64(b)))
+		})
+	}
+	return -1
+}
+
+func first(data []byte, size int, is func([]byte) bool) int {
+	for i := 0; (i+1)*size <= len(data); i++ {
+		if is(data[i*size:]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// quote bounds and quotes a word of a file.
+func quote(text string) string { return fmt.Sprintf("%.80q", text) }

@@ -1,0 +1,233 @@
+package modelcheck
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
+	"paragon/shared/engine"
+)
+
+// Imagenet names the preprocessing of nets trained on ImageNet by the usual
+// recipe: the centre of the picture, and each channel less its mean in units of
+// its spread.
+const Imagenet = "imagenet"
+
+// smallestPicture is the least side of an input that is taken for a picture's
+// when nobody says so, in pixels.
+const smallestPicture = 8
+
+// takes finds out what kind of input the model wants.
+func (r *Report) takes(m *engine.Model, asked Request) error {
+	picture, why := pictureOf(m.Inputs(), asked)
+	r.Input = asked.Input
+	switch {
+	case asked.Input == profile.Picture && picture == nil:
+		return badf("option input", "is picture, and the model takes %s: %s", m.Takes(), why)
+	case asked.Input == "" && picture != nil && asked.Kind != profile.Tensors && picture.Width >= smallestPicture && picture.Height >= smallestPicture && fixed(m.Inputs()[0]):
+		r.Input = profile.Picture
+		r.note("It takes pictures (its input is %s); --input tensor takes the numbers instead.", m.Takes()[0])
+	case asked.Input == "":
+		r.Input = profile.TensorsIn
+		r.note("It takes tensors, by the names of its inputs.")
+	}
+	if r.Input != profile.Picture {
+		if asked.Preprocess != "" {
+			return badf("option preprocess", "is for pictures, and the model takes tensors")
+		}
+		return nil
+	}
+	r.Picture = picture
+	if asked.Preprocess == "" && m.Inputs()[0].Datatype != tensors.Uint8 {
+		r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet does as ImageNet's nets want.", picture.Width, picture.Height)
+	}
+	return nil
+}
+
+func fixed(p engine.Port) bool { return !slices.Contains(p.Shape[1:], -1) }
+
+// pictureOf is how a picture becomes the model's input, nil with the reason where
+// it cannot.
+func pictureOf(inputs []engine.Port, asked Request) (*profile.Input, string) {
+	if len(inputs) != 1 {
+		return nil, "a picture is one input"
+	}
+	p := inputs[0]
+	if len(p.Shape) != 4 || !slices.Contains([]tensors.Datatype{tensors.FP32, tensors.FP16, tensors.Uint8}, p.Datatype) {
+		return nil, "a picture is [any, channels, height, width] or [any, height, width, channels], of FP32, FP16 or UINT8"
+	}
+	in := &profile.Input{Layout: "nchw"}
+	channels, height, width := p.Shape[1], p.Shape[2], p.Shape[3]
+	if channels != 1 && channels != 3 {
+		in.Layout, channels, height, width = "nhwc", p.Shape[3], p.Shape[1], p.Shape[2]
+	}
+	if channels != 1 && channels != 3 {
+		return nil, "neither its second nor its last dimension is 1 or 3 channels"
+	}
+	const usual = 224
+	in.Channels, in.Height, in.Width = int(channels), orInt(height, usual), orInt(width, usual)
+	if p.Datatype == tensors.Uint8 {
+		in.Scale = 1
+	}
+	if asked.Preprocess == Imagenet {
+		in.Resize = "cover"
+		if p.Datatype != tensors.Uint8 && channels == 3 {
+			in.Mean, in.Std = []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
+		}
+	}
+	return in, ""
+}
+
+func orInt(d int64, usual int) int {
+	if d < 0 {
+		return usual
+	}
+	return int(d)
+}
+
+func (r *Report) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// gives describes the outputs, by what the model says and by what came of a run.
+func (r *Report) gives(m *engine.Model, values []engine.Value) {
+	for i, p := range m.Outputs() {
+		v := values[i]
+		s := tensors.Spec{Name: p.Name, Datatype: v.Datatype, Shape: slices.Clone(p.Shape)}
+		if p.Kind != "tensor" || len(p.Shape) != len(v.Shape) {
+			s.Shape = slices.Repeat([]int64{-1}, len(v.Shape))
+		}
+		if v.Keys != nil {
+			s.Shape[len(s.Shape)-1] = int64(len(v.Keys))
+		}
+		r.Signature.Outputs = append(r.Signature.Outputs, s)
+	}
+}
+
+// answers finds out the kind of the task, and which output it reads.
+func (r *Report) answers(asked Request, values []engine.Value, c *contents) error {
+	r.Kind = asked.Kind
+	if r.Kind == "" {
+		r.Kind = r.infer(asked, values, c)
+	}
+	switch r.Kind {
+	case profile.Classify:
+		return r.classes(asked, values)
+	case profile.Embed:
+		return r.vector(values)
+	case profile.Tensors:
+		if len(asked.Labels) > 0 {
+			return badf("option labels", "are for classify, and the kind is tensor")
+		}
+		return nil
+	}
+	return badf("option kind", "is %s, none of classify, embed, tensor", quote(string(r.Kind)))
+}
+
+// infer is the kind that a model looks like.
+func (r *Report) infer(asked Request, values []engine.Value, c *contents) profile.TaskKind {
+	why := ""
+	scores := slices.ContainsFunc(values, func(v engine.Value) bool { return rowOf(v) > 1 })
+	switch {
+	case len(asked.Labels) > 0:
+		why = "labels are given"
+	case slices.ContainsFunc(values, func(v engine.Value) bool { return v.Keys != nil }):
+		why = "it gives a map from label to score"
+	case scores && slices.ContainsFunc(values, func(v engine.Value) bool { return c.lastOps[v.Name] == "Softmax" }):
+		why = "it ends with a softmax"
+	case scores && r.Input == profile.Picture && len(values) == 1:
+		why = "it takes pictures and gives one row of numbers"
+	case scores && len(values) == 2 && (values[0].Datatype == tensors.Int64 || values[0].Datatype == tensors.Bytes):
+		why = "it gives a label and scores"
+	default:
+		r.note("Its outputs are the answer, by name (kind tensor); --kind embed or classify reads one of them.")
+		return profile.Tensors
+	}
+	r.note("It classifies: %s; --kind says otherwise.", why)
+	return profile.Classify
+}
+
+// rowOf is the length of a row of numbers that a value of one row is, 0 where it
+// is none.
+func rowOf(v engine.Value) int {
+	if _, ok := v.Floats(); !ok || len(v.Shape) < 1 || len(v.Shape) > 2 || len(v.Shape) == 2 && v.Shape[0] != 1 {
+		return 0
+	}
+	return int(v.Shape[len(v.Shape)-1])
+}
+
+// classes finds the output that holds the scores, and the labels of its columns.
+func (r *Report) classes(asked Request, values []engine.Value) error {
+	at := -1
+	for i, v := range values {
+		if rowOf(v) > 0 && (at < 0 || v.Keys != nil && values[at].Keys == nil) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return badf("option kind", "is classify, and no output is a row of scores for an input: %s", r.Signature.Outputs)
+	}
+	v := values[at]
+	if err := finite(v); err != nil {
+		return err
+	}
+	r.Signature.Answer = v.Name
+	n := rowOf(v)
+	switch {
+	case len(asked.Labels) > 0:
+		r.Labels = asked.Labels
+	case v.Keys != nil:
+		r.Labels = v.Keys
+	case len(asked.TaskLabels) > 0:
+		r.Labels = asked.TaskLabels
+	default:
+		for i := range n {
+			r.Labels = append(r.Labels, strconv.Itoa(i))
+		}
+		r.note("Its classes are called by their numbers, 0 to %d; --labels FILE names them, a line each.", n-1)
+	}
+	if len(r.Labels) != n {
+		return badf("output "+quote(v.Name), "has %d scores, and there are %d labels", n, len(r.Labels))
+	}
+	return distinct(r.Labels)
+}
+
+// distinct wants each label once, and none empty.
+func distinct(labels []string) error {
+	seen := map[string]int{}
+	for i, l := range labels {
+		if l == "" {
+			return badf("option labels", "have an empty one on line %d", i+1)
+		}
+		if before, ok := seen[l]; ok {
+			return badf("option labels", "have %s twice, on lines %d and %d", quote(l), before+1, i+1)
+		}
+		seen[l] = i
+	}
+	return nil
+}
+
+// vector finds the output that is the embedding.
+func (r *Report) vector(values []engine.Value) error {
+	for _, v := range values {
+		if rowOf(v) > 0 {
+			r.Signature.Answer = v.Name
+			return finite(v)
+		}
+	}
+	return badf("option kind", "is embed, and no output is one vector for an input: %s", r.Signature.Outputs)
+}
+
+// finite wants numbers of an answer.
+func finite(v engine.Value) error {
+	values, _ := v.Floats()
+	for i, x := range values {
+		if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
+			return badf("output "+quote(v.Name), "is %v as element %d, on an input of zeros", x, i)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package modelstore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"paragon/shared/core/profile"
+)
+
+// What can be wrong with a change. Nothing has changed then.
+var (
+	ErrTaken    = errors.New("there is a model of that name")
+	ErrNotAdded = errors.New("no such model was added")
+	ErrTooLarge = errors.New("the file is above the limit")
+)
+
+// Draft is a model's file on its way into the folder.
+type Draft struct {
+	Path   string
+	Bytes  int64
+	SHA256 string
+}
+
+// Discard removes a draft that is not used; of one that was, nothing is left.
+func (d Draft) Discard() error {
+	if err := os.Remove(d.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove a draft: %w", err)
+	}
+	return nil
+}
+
+// Receive writes a file into the folder, to be added or discarded. ErrTooLarge of
+// one above MaxONNXBytes, of which nothing stays.
+func (s *Store) Receive(from io.Reader) (d Draft, err error) {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return d, fmt.Errorf("make the folder of models: %w", err)
+	}
+	f, err := os.CreateTemp(s.dir, "draft-*.onnx")
+	if err != nil {
+		return d, fmt.Errorf("write a draft: %w", err)
+	}
+	d.Path = f.Name()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Discard())
+		}
+	}()
+	sum := sha256.New()
+	d.Bytes, err = io.Copy(io.MultiWriter(f, sum), io.LimitReader(from, MaxONNXBytes+1))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return d, fmt.Errorf("write a draft: %w", err)
+	}
+	if d.Bytes > MaxONNXBytes {
+		return d, fmt.Errorf("%w of %d bytes", ErrTooLarge, MaxONNXBytes)
+	}
+	d.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	return d, nil
+}
+
+// Addition is a model with what belongs to it.
+type Addition struct {
+	Task  profile.Task // used where there is none of the name yet
+	Model profile.Model
+	// Measured is the file that the model's sources name.
+	Measured []byte
+}
+
+// MeasuredFile is where what was measured of a model is kept, below the folder.
+func MeasuredFile(sha256 string) string { return sha256 + ".measured.json" }
+
+// NetworkFile is where a model's file is kept, below the folder.
+func NetworkFile(sha256 string) string { return sha256 + ".onnx" }
+
+// Add puts a model into the catalogue in force, with a draft as its file. ErrTaken
+// when another is served under its name; else an error names the field that does
+// not fit the catalogue.
+func (s *Store) Add(d Draft, a Addition) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(); err != nil {
+		return err
+	}
+	next := profile.Added{Tasks: slices.Clone(s.added.Tasks), Models: slices.Clone(s.added.Models)}
+	if had, ok := s.Current().Model(a.Model.Name); ok {
+		if had.RetiredAt == "" {
+			return fmt.Errorf("model %q of task %s: %w", had.Name, had.Task, ErrTaken)
+		}
+		next.Models = slices.DeleteFunc(next.Models, func(m profile.Model) bool { return m.Name == had.Name })
+	}
+	a.Model.File, a.Model.SHA256 = NetworkFile(d.SHA256), d.SHA256
+	if _, ok := s.Current().Task(a.Task.Name); !ok {
+		next.Tasks = append(next.Tasks, a.Task)
+	}
+	next.Models = append(next.Models, a.Model)
+	dropUnused(&next)
+	if _, err := s.base.With(next); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(s.dir, MeasuredFile(d.SHA256)), a.Measured); err != nil {
+		return err
+	}
+	if err := os.Rename(d.Path, filepath.Join(s.dir, a.Model.File)); err != nil {
+		return fmt.Errorf("keep the model's file: %w", err)
+	}
+	return s.write(next)
+}
+
+// Retire gives a model no query any more from now on. What was given to it is
+// still answered. ErrNotAdded of one that did not come with the folder.
+func (s *Store) Retire(model string, at time.Time) (profile.Model, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(); err != nil {
+		return profile.Model{}, err
+	}
+	next := profile.Added{Tasks: s.added.Tasks, Models: slices.Clone(s.added.Models)}
+	i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == model && m.RetiredAt == "" })
+	if i < 0 {
+		return profile.Model{}, fmt.Errorf("model %.64q: %w", model, ErrNotAdded)
+	}
+	next.Models[i].RetiredAt = at.UTC().Format(time.RFC3339)
+	return next.Models[i], s.write(next)
+}
+
+// Prune forgets models that were retired before a time, with their files.
+func (s *Store) Prune(before time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(); err != nil {
+		return err
+	}
+	next := profile.Added{Tasks: slices.Clone(s.added.Tasks)}
+	var old []profile.Model
+	for _, m := range s.added.Models {
+		at, err := time.Parse(time.RFC3339, m.RetiredAt)
+		if m.RetiredAt != "" && err == nil && at.Before(before) {
+			old = append(old, m)
+			continue
+		}
+		next.Models = append(next.Models, m)
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	dropUnused(&next)
+	if err := s.write(next); err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range old {
+		if slices.ContainsFunc(next.Models, func(o profile.Model) bool { return o.SHA256 == m.SHA256 }) {
+			continue
+		}
+		errs = append(errs, Draft{Path: filepath.Join(s.dir, m.File)}.Discard(),
+			Draft{Path: filepath.Join(s.dir, MeasuredFile(m.SHA256))}.Discard())
+	}
+	return errors.Join(errs...)
+}
+
+// dropUnused leaves out added tasks that no added model does.
+func dropUnused(a *profile.Added) {
+	a.Tasks = slices.DeleteFunc(a.Tasks, func(t profile.Task) bool {
+		return !slices.ContainsFunc(a.Models, func(m profile.Model) bool { return m.Task == t.Name })
+	})
+}
+
+// write puts a catalogue in force, for who holds the lock.
+func (s *Store) write(next profile.Added) error {
+	raw, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the added models: %w", err)
+	}
+	if err := writeFile(filepath.Join(s.dir, catalogueFile), append(raw, '\n')); err != nil {
+		return err
+	}
+	return s.refresh()
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "draft-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package modelstore
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/profiles"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
+)
+
+// base is the catalogue that ships.
+func base(t *testing.T) *profile.Catalogue {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir, base(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// addition is a model of a task of its own.
+func addition(t *testing.T, name string) Addition {
+	m, _ := base(t).Model("mlp")
+	out := *m
+	out.Name, out.Task, out.Input = name, "iris", nil
+	spec := []tensors.Spec{{Name: "X", Datatype: tensors.FP32, Shape: []int64{-1, 2}}}
+	out.Signature = &profile.Signature{Inputs: spec, Outputs: spec, Answer: "X"}
+	return Addition{Task: profile.Task{Name: "iris", Labels: []string{"a", "b"}}, Model: out, Measured: []byte("{}")}
+}
+
+func (s *Store) mustAdd(t *testing.T, name, content string) {
+	t.Helper()
+	d, err := s.Receive(strings.NewReader(content))
+	if err == nil {
+		err = s.Add(d, addition(t, name))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What one process adds, retires and deletes, another that has the folder open
+// reads anew; an unknown model is there once it is asked for.
+func TestChangesReachOtherProcesses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "models")
+	writer, reader := open(t, dir), open(t, dir)
+	writer.mustAdd(t, "forest", "first")
+	if _, ok := reader.Current().Model("forest"); ok {
+		t.Fatal("the reader looked without being asked")
+	}
+	if err := profile.Refresh(reader); err != nil {
+		t.Fatal(err)
+	}
+	m, ok := reader.Current().Model("forest")
+	if !ok || !reader.Has("forest") || reader.Has("mlp") {
+		t.Fatalf("read %+v", m)
+	}
+	if onnx, err := reader.ONNX(m); err != nil || string(onnx) != "first" {
+		t.Errorf("the file holds %q, error %v", onnx, err)
+	}
+	before := reader.Current()
+	if err := reader.Refresh(); err != nil || reader.Current() != before {
+		t.Errorf("nothing changed, and the catalogue is another; error %v", err)
+	}
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	if _, err := writer.Retire("forest", at); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := reader.Current().Model("forest"); !ok || m.RetiredAt == "" {
+		t.Errorf("retired, it is %+v", m)
+	}
+	if err := writer.Prune(at); err != nil || !writer.Has("forest") {
+		t.Errorf("deleted before its time; error %v", err)
+	}
+	if err := writer.Prune(at.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || writer.Has("forest") {
+		t.Errorf("after it was deleted there are %v, error %v", left, err)
+	}
+}
+
+// A name is one model's while it is served; another file takes a retired one's.
+func TestNames(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.mustAdd(t, "forest", "first")
+	for _, name := range []string{"forest", "mlp"} {
+		d, err := s.Receive(strings.NewReader("second"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Add(d, addition(t, name)); !errors.Is(err, ErrTaken) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := d.Discard(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Retire("mlp", time.Now()); !errors.Is(err, ErrNotAdded) {
+		t.Errorf("a model of the base is retired: %v", err)
+	}
+	if _, err := s.Retire("forest", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	s.mustAdd(t, "forest", "second")
+	m, _ := s.Current().Model("forest")
+	if onnx, err := s.ONNX(m); err != nil || string(onnx) != "second" || m.RetiredAt != "" {
+		t.Errorf("it holds %q, error %v", onnx, err)
+	}
+}
+
+// What does not fit the catalogue leaves it, and the folder, as they were.
+func TestWhatDoesNotFitChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.mustAdd(t, "forest", "first")
+	before := s.Current()
+	names := folder(t, dir)
+	d, err := s.Receive(bytes.NewReader([]byte("second")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := addition(t, "other")
+	bad.Model.Signature = &profile.Signature{Inputs: []tensors.Spec{{Name: "Y", Datatype: tensors.FP32}}, Outputs: bad.Model.Signature.Outputs, Answer: "X"}
+	if err := s.Add(d, bad); err == nil || !strings.Contains(err.Error(), "other") {
+		t.Errorf("another signature: %v", err)
+	}
+	if err := d.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Current() != before || !slices.Equal(folder(t, dir), names) {
+		t.Errorf("the folder holds %v, it held %v", folder(t, dir), names)
+	}
+	// A catalogue that cannot be read is no reason to forget the last.
+	if err := os.WriteFile(filepath.Join(dir, catalogueFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Refresh(); err == nil || s.Current() != before {
+		t.Errorf("a broken catalogue took effect; error %v", err)
+	}
+}
+
+func folder(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	found, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		names = append(names, f.Name())
+	}
+	return names
+}
