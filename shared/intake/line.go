@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,9 +26,12 @@ func lineOf(pool string) string { return "strict-" + pool }
 //
 // Workers need no such line: what one has no slot for, it hands over.
 func (s *Service) reserve(ctx context.Context, q *taking, runners int, aheadMS float64) (nowAheadMS float64) {
-	ctx, cancel := context.WithTimeout(ctx, reserveTime)
+	ctx, cancel := context.WithTimeout(ctx, s.reserveTime)
 	defer cancel()
-	each := q.ask.ServiceMS / float64(runners)
+	// What is ahead takes its mean, as in a view and in the estimate: the p99 is
+	// kept for the query itself.
+	workMS := cmp.Or(q.asks.WorkMS, q.ask.ServiceMS)
+	each := workMS / float64(runners)
 	from := q.m.AcceptedAt.Add(query.Duration(aheadMS / float64(runners)))
 	latest := q.m.AcceptedAt.Add(query.Duration(q.ask.BudgetMS - q.ask.ServiceMS + each))
 	end, ok, err := s.Shared.Reserve(ctx, lineOf(q.pool.Name), from, latest, query.Duration(each))
@@ -38,7 +42,7 @@ func (s *Service) reserve(ctx context.Context, q *taking, runners int, aheadMS f
 	case err != nil:
 		return aheadMS
 	case ok: // the query itself is at the line's end
-		return max(aheadMS, query.Milliseconds(end.Sub(q.m.AcceptedAt))*float64(runners)-q.ask.ServiceMS)
+		return max(aheadMS, query.Milliseconds(end.Sub(q.m.AcceptedAt))*float64(runners)-workMS)
 	}
 	// One microsecond more than fits, should the line have moved meanwhile.
 	full := (q.ask.BudgetMS-q.ask.ServiceMS)*float64(runners) + 0.001*float64(runners)
