@@ -49,12 +49,15 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.
 		return seen, nil, err
 	}
 	known := c.known(ctx, p.Name)
-	ready := fleet.Count(workers, now, set).Ready
+	census := fleet.Count(workers, now, set)
+	ready := census.Ready
 	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType), now)
 	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
 	for _, w := range ready {
 		seen.Runners += w.Runners
 	}
+	seen.Booting = len(census.Booting)
+	seen.Unfilled = known.rules.To > 0 && seen.Workers == 0 && seen.Booting == 0
 	peers := peersOf(p.Name, ready)
 	seen.NoStrictOverflow = known.rules.Strict == procurement.Never
 	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound

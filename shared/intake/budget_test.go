@@ -178,10 +178,7 @@ func TestARelaxedQueryThatNobodyCanPayWaits(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.000001 // one fits
 	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
-	p := placement.Pool{Name: "general", InstanceType: "c5.large", At: d.clock.now(), RelaxedOverflow: true}
-	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
-		t.Fatal(err)
-	}
+	d.publishPool(t, placement.Pool{RelaxedOverflow: true, Booting: 1})
 	for _, want := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Relaxed)} {
 		if r := d.submit(t, request(10000)); r.Placement != string(want) {
 			t.Errorf("it was placed on %s, want %s", r.Placement, want)

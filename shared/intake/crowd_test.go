@@ -28,6 +28,7 @@ func newCrowd(t *testing.T, processes int, change func(*Config)) (desk, crowd) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		s.reserveTime = first.Service.reserveTime
 		t.Cleanup(s.Settle)
 		all = append(all, s)
 	}
@@ -64,7 +65,7 @@ func (c crowd) burst(t *testing.T, queries int, r Request, w Terms) map[string]i
 // A burst of twice what the runners can do in time is admitted by forty
 // processes as by one.
 func TestABurstIsAdmittedOnce(t *testing.T) {
-	const runners, queries = 10, 450
+	const runners, queries = 10, 480
 	set := settings.Defaults()
 	set.MaxOverflowConcurrency = 10_000
 	work := string(cloud.WorkQueue("general", query.Strict))
@@ -95,9 +96,9 @@ func TestALineIsWorkedOff(t *testing.T) {
 	work := string(cloud.WorkQueue("general", query.Strict))
 	d, all := newCrowd(t, 5, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	d.publish(t, 10)
-	first := all.burst(t, 320, strictly(), Terms{})[work]
+	first := all.burst(t, 480, strictly(), Terms{})[work]
 	d.clock.advance(query.Duration(250)) // of some 440 ms that a query may wait
-	if n := all.burst(t, 320, strictly(), Terms{})[work]; n < first/2 || n > first*7/10 {
+	if n := all.burst(t, 480, strictly(), Terms{})[work]; n < first/2 || n > first*7/10 {
 		t.Errorf("%d slots came free of %d", n, first)
 	}
 	d.clock.advance(query.Duration(10_000))

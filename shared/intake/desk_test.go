@@ -53,6 +53,7 @@ func newDesk(t testing.TB, change func(*Config)) desk {
 	if d.Service, err = New(c); err != nil {
 		t.Fatal(err)
 	}
+	d.Service.reserveTime = time.Hour // no test depends on how fast the store is
 	t.Cleanup(d.Settle)
 	return d
 }

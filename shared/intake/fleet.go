@@ -118,6 +118,21 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 	return e.Runners(), e.AheadMS(now)
 }
 
+// hasCapacity reports whether a query on a work queue has a worker to wait for.
+// Without a fresh view that is not known, and it may have.
+func (f *fleetView) hasCapacity(q *taking, now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.estimates[q.pool.Name].View()
+	if fleet.Silent(v.At, now, q.set) {
+		return true
+	}
+	return v.HasCapacity(query.Milliseconds(q.m.ExpiresAt.Sub(now)), placement.Growth{
+		Allowed: q.set.Fleet == settings.FleetMoving && q.set.MaxWorkers > 0,
+		LeadMS:  (q.set.MetricSettleSeconds + q.set.TickSeconds + q.set.VMBootSeconds) * 1000,
+	})
+}
+
 // rule holds what is asked to the rules of overflow in force.
 func (f *fleetView) rule(pool string, a placement.Ask) placement.Ask {
 	f.mu.Lock()

@@ -176,6 +176,8 @@ type Service struct {
 	learnt   learnt
 	votes    *cache.Cache[map[string]float64] // accuracies as learnt from them
 	places   chan struct{}                    // bounds the samples on their way to the store
+	// reserveTime bounds the call that reserves a slot in a pool's line.
+	reserveTime time.Duration
 	// background is what goes on after its request: samples on their way to the store.
 	background sync.WaitGroup
 }
@@ -201,7 +203,7 @@ func New(c Config) (*Service, error) {
 		c.MostWaiters = mostWaiters
 	}
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
-		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now)}
+		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now), reserveTime: reserveTime}
 	s.views, s.votes = s.newViews(), s.newVotes()
 	s.prepared()
 	return s, nil

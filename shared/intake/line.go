@@ -26,9 +26,10 @@ func lineOf(pool string) string { return "strict-" + pool }
 //
 // Workers need no such line: what one has no slot for, it hands over.
 func (s *Service) reserve(ctx context.Context, q *taking, runners int, aheadMS float64) (nowAheadMS float64) {
-	ctx, cancel := context.WithTimeout(ctx, reserveTime)
+	ctx, cancel := context.WithTimeout(ctx, s.reserveTime)
 	defer cancel()
-	// Those ahead take the median each, and the query itself is judged by its p99.
+	// What is ahead takes its mean, as in a view and in the estimate: the p99 is
+	// kept for the query itself.
 	workMS := cmp.Or(q.asks.WorkMS, q.ask.ServiceMS)
 	each := workMS / float64(runners)
 	from := q.m.AcceptedAt.Add(query.Duration(aheadMS / float64(runners)))

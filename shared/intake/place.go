@@ -94,10 +94,22 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 		choice = choose(q.ask)
 	}
 	to, err := s.withLease(ctx, q, choice, choose)
+	if err == nil && to.Route != placement.ToOverflow && runners == 0 && !q.charged && !s.fleet.hasCapacity(q, now) {
+		return leased{}, nobodyComes(q)
+	}
 	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
 		s.fleet.sent(q.pool.Name, now, q.asks.WorkMS)
 	}
 	return to, err
+}
+
+// nobodyComes is the refusal of a query that may not overflow and would wait on a
+// work queue that no worker reads before it expires. It counts as an arrival, so
+// that the next tick may launch a worker.
+func nobodyComes(q *taking) *Refusal {
+	no := refuse(NoCapacity, "", "no worker of pool %s is up or on its way in time, and the query may not overflow to a function now", q.pool.Name)
+	no.RetryAfter = query.Duration(q.set.TickSeconds * 1000)
+	return no
 }
 
 // onFunction has a function answer a query that its caller waits for. It is not

@@ -37,13 +37,17 @@ const (
 // Pool is the view of one pool's workers at a time. It may be stale: a worker
 // that cannot start a strict query in time bounces it.
 type Pool struct {
-	Name         string    `json:"name"`
-	InstanceType string    `json:"instance_type"`
-	Workers      int       `json:"workers"` // ready
-	Runners      int       `json:"runners"` // of the ready workers
-	StrictMS     float64   `json:"strict_queued_ms"`
-	RelaxedMS    float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
-	At           time.Time `json:"at"`
+	Name         string `json:"name"`
+	InstanceType string `json:"instance_type"`
+	Workers      int    `json:"workers"` // ready
+	// Booting are the workers on their way. Unfilled says that the last tick asked
+	// for workers and none serves or boots: the launch brought nobody.
+	Booting   int       `json:"booting,omitempty"`
+	Unfilled  bool      `json:"unfilled,omitempty"`
+	Runners   int       `json:"runners"` // of the ready workers
+	StrictMS  float64   `json:"strict_queued_ms"`
+	RelaxedMS float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
+	At        time.Time `json:"at"`
 	// The rules of overflow in force. Without a controller strict queries may
 	// overflow and relaxed ones may not.
 	NoStrictOverflow bool `json:"no_strict_overflow,omitempty"`

@@ -103,11 +103,12 @@ func (s *stage) tune(change func(*settings.Settings)) {
 	s.settings.Store(&set)
 }
 
-// publish makes the fleet look like a pool with that many idle runners.
+// publish makes the fleet look like a pool with that many idle runners, and with
+// a worker on its way.
 func (s *stage) publish(t testing.TB, runners int) {
 	t.Helper()
 	now := s.now()
-	pool := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, At: now}
+	pool := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, Booting: 1, At: now}
 	if err := s.cloud.Fleet.PublishView(t.Context(), cloud.View{At: now, Pools: []placement.Pool{pool}}); err != nil {
 		t.Fatal(err)
 	}

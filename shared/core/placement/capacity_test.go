@@ -1,0 +1,27 @@
+package placement
+
+import "testing"
+
+func TestHasCapacity(t *testing.T) {
+	grows := Growth{Allowed: true, LeadMS: 60_000}
+	for _, tc := range []struct {
+		name      string
+		pool      Pool
+		expiresMS float64
+		growth    Growth
+		want      bool
+	}{
+		{"a worker serves", Pool{Workers: 1}, 1, Growth{}, true},
+		{"a runner serves", Pool{Runners: 1}, 1, Growth{}, true},
+		{"a worker boots", Pool{Booting: 1}, 1, Growth{}, true},
+		{"a worker boots after a launch that brought nobody", Pool{Booting: 1, Unfilled: true}, 1, Growth{}, true},
+		{"one can be launched in time", Pool{}, 60_000, grows, true},
+		{"one can be launched, too late", Pool{}, 59_999, grows, false},
+		{"none may be launched", Pool{}, 1e9, Growth{}, false},
+		{"the last launch brought nobody", Pool{Unfilled: true}, 1e9, grows, false},
+	} {
+		if got := tc.pool.HasCapacity(tc.expiresMS, tc.growth); got != tc.want {
+			t.Errorf("%s: %v", tc.name, got)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package intake
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"paragon/shared/cloud"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
+)
+
+// publishPool publishes a view of the pool.
+func (d desk) publishPool(t testing.TB, p placement.Pool) {
+	t.Helper()
+	p.Name, p.InstanceType, p.At = "general", "c5.large", d.clock.now()
+	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// No query waits for nobody: one that may not overflow is refused where no worker
+// is up or on its way before it expires.
+func TestNoQueryWaitsForNobody(t *testing.T) {
+	off := func(s *settings.Settings) { s.MaxOverflowConcurrency = 0 }
+	never := placement.Pool{NoStrictOverflow: true}
+	strict, relaxed, long := strictly(), request(10_000), request(3_600_000)
+	none := Kind("")
+	for name, tc := range map[string]struct {
+		pool placement.Pool
+		tune func(*settings.Settings)
+		r    Request
+		want Kind // of the refusal; empty when it is sent to the pool
+	}{
+		"strict, by the scheme":                {never, nil, strict, NoCapacity},
+		"strict, overflow is off":              {placement.Pool{}, off, strict, NoCapacity},
+		"relaxed, by the scheme":               {placement.Pool{}, nil, relaxed, NoCapacity},
+		"relaxed, overflow is off":             {placement.Pool{RelaxedOverflow: true}, off, relaxed, NoCapacity},
+		"relaxed, the budget is spent":         {placement.Pool{RelaxedOverflow: true}, func(s *settings.Settings) { s.HourlyBudgetUSD = 1e-9 }, relaxed, NoCapacity},
+		"strict, a worker boots":               {placement.Pool{NoStrictOverflow: true, Booting: 1}, nil, strict, none},
+		"relaxed, a worker boots":              {placement.Pool{Booting: 1}, nil, relaxed, none},
+		"strict, a worker serves":              {placement.Pool{NoStrictOverflow: true, Workers: 1, Runners: 2}, nil, strict, none},
+		"relaxed, a worker serves":             {placement.Pool{Workers: 1, Runners: 2}, nil, relaxed, none},
+		"relaxed, a worker can come in time":   {placement.Pool{}, nil, long, none},
+		"relaxed, the launch brought nobody":   {placement.Pool{Unfilled: true}, nil, long, NoCapacity},
+		"relaxed, no worker is allowed":        {placement.Pool{}, func(s *settings.Settings) { s.MaxWorkers = 0 }, long, NoCapacity},
+		"relaxed, the fleet is fixed":          {placement.Pool{}, func(s *settings.Settings) { s.Fleet = settings.FleetFixed }, long, NoCapacity},
+		"strict, a worker that boots at once":  {never, func(s *settings.Settings) { s.VMBootSeconds = 1 }, strict, none},
+		"relaxed, a worker that boots at once": {placement.Pool{}, func(s *settings.Settings) { s.VMBootSeconds = 1 }, relaxed, none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, counts := settings.Defaults(), tally.NewBook(start)
+			if tc.tune != nil {
+				tc.tune(&set)
+			}
+			d := newDesk(t, func(c *Config) { c.Counts, c.Settings = counts, func() settings.Settings { return set } })
+			d.publishPool(t, tc.pool)
+			got, err := d.Take(t.Context(), "me", tc.r, Terms{})
+			if tc.want == none {
+				if err != nil || got.Record.State != query.Accepted || got.Record.Placement != string(cloud.WorkQueue("general", got.Record.Class)) {
+					t.Fatalf("%+v, error %v", got.Record, err)
+				}
+				return
+			}
+			var no *Refusal
+			if !errors.As(err, &no) || no.Kind != tc.want || no.RetryAfter != 10*time.Second {
+				t.Fatalf("%+v, error %v", got.Record, err)
+			}
+			if n := d.sent(t); n != 0 {
+				t.Errorf("%d sent", n)
+			}
+			// It counts as an arrival, so that a tick may launch a worker for the next.
+			if ts := counts.Snapshot(d.clock.now()).Tallies; len(ts) != 1 || ts[0].Arrived != 1 || ts[0].Refused != 1 {
+				t.Errorf("counted %+v", ts)
+			}
+		})
+	}
+}
+
+// Where no view says how the fleet stands, a worker may be there.
+func TestWithoutAViewAQueryWaits(t *testing.T) {
+	set := settings.Defaults()
+	set.MaxOverflowConcurrency = 0
+	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d.submit(t, request(10_000))
+	d.publishPool(t, placement.Pool{})
+	d.clock.advance(time.Minute)
+	d.submit(t, strictly())
+}
+
+// A repeat of an accepted query has its first message waiting, and is not refused.
+func TestARepeatIsNotRefusedForWantOfWorkers(t *testing.T) {
+	d := newDesk(t, nil)
+	d.publishPool(t, placement.Pool{Booting: 1})
+	for range 2 {
+		if _, err := d.Take(t.Context(), "me", request(10_000), Terms{Key: "key"}); err != nil {
+			t.Fatal(err)
+		}
+		d.clock.advance(2 * time.Second)
+		d.publishPool(t, placement.Pool{})
+		d.refreshView(t.Context())
+		d.Settle()
+	}
+}
