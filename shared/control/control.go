@@ -40,11 +40,14 @@ type Fleet interface {
 	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 }
 
-// Queues is what control needs of the queues: what waits, and the dead letters.
+// Queues is what control needs of the queues: what waits, the dead letters, and
+// the messages that no worker will read.
 type Queues interface {
 	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
 	Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error)
 	Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error
+	Delete(ctx context.Context, ds ...cloud.Delivery) error
+	Release(ctx context.Context, ds ...cloud.Delivery) error
 }
 
 // Ledger is what control needs of the ledger.

@@ -270,6 +270,14 @@ func (q queues) Extend(ctx context.Context, d cloud.Delivery, lease time.Duratio
 	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Extend(ctx, d, lease) }))
 }
 
+func (q queues) Delete(ctx context.Context, ds ...cloud.Delivery) error {
+	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Delete(ctx, ds...) }))
+}
+
+func (q queues) Release(ctx context.Context, ds ...cloud.Delivery) error {
+	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Release(ctx, ds...) }))
+}
+
 func (q queues) Depth(_ context.Context, name cloud.QueueName) (cloud.Depth, error) {
 	if err := q.s.mortal.step(); err != nil {
 		return cloud.Depth{}, err

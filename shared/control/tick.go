@@ -104,7 +104,7 @@ func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) er
 		}
 	}
 	c.measure(ctx, r, c.Now().Sub(began))
-	return nil
+	return c.endStranded(ctx, p, r)
 }
 
 // gather collects, with what was remembered.

@@ -127,10 +127,7 @@ func (f *fleetView) hasCapacity(q *taking, now time.Time) bool {
 	if fleet.Silent(v.At, now, q.set) {
 		return true
 	}
-	return v.HasCapacity(query.Milliseconds(q.m.ExpiresAt.Sub(now)), placement.Growth{
-		Allowed: q.set.Fleet == settings.FleetMoving && q.set.MaxWorkers > 0,
-		LeadMS:  (q.set.MetricSettleSeconds + q.set.TickSeconds + q.set.VMBootSeconds) * 1000,
-	})
+	return v.HasCapacity(query.Milliseconds(q.m.ExpiresAt.Sub(now)), placement.GrowthOf(q.set))
 }
 
 // rule holds what is asked to the rules of overflow in force.

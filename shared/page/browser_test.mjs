@@ -36,6 +36,12 @@ const text = (selector) => page.locator(selector).innerText();
 const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
+// moved waits until each part of what is read of the page differs from what it is now.
+async function moved(read) {
+  const was = await page.evaluate(read);
+  await page.waitForFunction(`(${JSON.stringify(was)}).every((one, i) => (${read})()[i] !== one)`);
+}
+
 async function ask() {
   await page.locator("#submit").click();
   await page.locator("#answer").waitFor();
@@ -83,10 +89,7 @@ test("it tells what the controller decided", async () => {
 });
 
 test("it moves on every second", async () => {
-  const cost = await text("#cost");
-  const line = await page.locator("#chart .line.strict").getAttribute("d");
-  await page.waitForFunction((was) => document.getElementById("cost").textContent !== was, cost);
-  assert.notEqual(await page.locator("#chart .line.strict").getAttribute("d"), line);
+  await moved(() => [document.getElementById("cost").textContent, document.querySelector("#chart .line.strict").getAttribute("d")]);
 });
 
 test("a sample is answered, with bars and the way it went", async () => {
@@ -146,11 +149,9 @@ test("a file may be dropped", async () => {
 
 test("recent queries open and stay open", async () => {
   await ask();
-  const first = page.locator("#recent details").first();
-  await first.locator("summary").click();
-  assert.match(await first.locator(".story").innerText(), /accepted as strict, bound 500 ms[\s\S]*ran on inference-1024/);
-  const cost = await text("#cost");
-  await page.waitForFunction((was) => document.getElementById("cost").textContent !== was, cost);
+  await page.locator("#recent details").first().locator("summary").click();
+  await page.locator("#recent details[open] .story", { hasText: /accepted as strict, bound 500 ms[\s\S]*ran on inference-1024/ }).waitFor();
+  await moved(() => [document.getElementById("cost").textContent]);
   assert.equal(await page.locator("#recent details[open]").count(), 1);
 });
 

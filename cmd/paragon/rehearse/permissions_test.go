@@ -32,6 +32,7 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	"controller": {
+		{Action: "sqs:*Message", Resource: "*-work-*", Why: "ends the queries that no worker will serve, and gives the others back"},
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	"worker": {
