@@ -47,12 +47,20 @@ func (a *server) guard(next http.Handler) http.Handler {
 			a.fail(w, r, refuse(wrongHost, "Host", "only loopback names reach this service"))
 			return
 		}
+		if !a.AnyHost && crossOrigin.Check(r) != nil {
+			a.fail(w, r, refuse(wrongHost, "Origin", "pages of other origins do not reach this service"))
+			return
+		}
 		if carried := r.Header.Get("traceparent"); carried != "" {
 			r = r.WithContext(a.svc.Traces.Continue(r.Context(), carried))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// crossOrigin refuses what a browser sends for a page of another origin. Content
+// types do not keep it out where any is taken.
+var crossOrigin = http.NewCrossOriginProtection()
 
 // loopback tells whether a Host header names this machine for itself.
 func loopback(host string) bool {
