@@ -103,7 +103,7 @@ func newTraceImportCommand(term *cli.Terminal) *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use: "import FILE", Short: "Bring a trace of another format into Paragon's CSV",
-		Long: traceImportLong,
+		Long:    traceImportLong,
 		Example: "  paragon-lab trace import --format timestamps AzureLLMInferenceTrace_conv.csv --out azure.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return runTraceImport(term, source, args[0], out) },

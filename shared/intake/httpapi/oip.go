@@ -73,16 +73,31 @@ func (a *server) oipLive(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// oipReadiness says whether something answers now, and why not.
+type oipReadiness struct {
+	Name   string `json:"name,omitempty"`
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// writeReadiness answers with a readiness: 503 when something is in the way.
+func (a *server) writeReadiness(w http.ResponseWriter, name string, fault error) {
+	status, out := http.StatusOK, oipReadiness{Name: name, Ready: fault == nil}
+	if fault != nil {
+		status, out.Reason = http.StatusServiceUnavailable, fault.Error()
+	}
+	a.write(w, status, out)
+}
+
 // oipReady is GET /v2/health/ready: every task has something to answer it.
 func (a *server) oipReady(w http.ResponseWriter, r *http.Request) error {
-	status, ready := http.StatusOK, true
+	var fault error
 	for _, m := range a.svc.Models() {
-		ready = ready && a.svc.Ready(r.Context(), m.Task)
+		if fault = a.svc.NotReady(r.Context(), m.Task); fault != nil {
+			break
+		}
 	}
-	if !ready {
-		status = http.StatusServiceUnavailable
-	}
-	a.write(w, status, map[string]bool{"ready": ready})
+	a.writeReadiness(w, "", fault)
 	return nil
 }
 
@@ -106,14 +121,7 @@ func (a *server) oipModelReady(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	status, ready := http.StatusOK, a.svc.Ready(r.Context(), ms[0].Task)
-	if !ready {
-		status = http.StatusServiceUnavailable
-	}
-	a.write(w, status, struct {
-		Name  string `json:"name"`
-		Ready bool   `json:"ready"`
-	}{r.PathValue("model"), ready})
+	a.writeReadiness(w, r.PathValue("model"), a.svc.NotReady(r.Context(), ms[0].Task))
 	return nil
 }
 
