@@ -21,7 +21,7 @@ run: build ## Bring the whole of Paragon up on this machine and answer a first p
 	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --sample $(ARGS)
 
 .PHONY: test
-test: prereqs browser venv build ## Run every test, with the race detector
+test: prereqs browser venv clients build ## Run every test, with the race detector
 	@mkdir -p bin
 	go tool gotestsum --format pkgname --jsonfile bin/test.json -- -race -timeout 15m $$(go list ./... | grep -v '^paragon/infra$$')
 	@# The CDK's Go runtime races with itself when it closes, and nothing in infra runs at once.
@@ -171,6 +171,14 @@ venv: .venv/.made ## Make the Python environment of what stands in for AWS in te
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/requirements.txt
 	@touch $@
 
+.PHONY: clients
+clients: .venv-clients/.made ## Make the Python environment of the foreign clients that tests use
+
+.venv-clients/.made: .ci/clients.txt
+	@python3 -m venv .venv-clients 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-clients; }
+	@.venv-clients/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/clients.txt
+	@touch $@
+
 # --- models from ordinary packages -------------------------------------------
 
 POOL := pools/imagenet
@@ -227,7 +235,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist cdk.out node_modules .venv .venv-pools .venv-peers pools
+	rm -rf bin dist cdk.out node_modules .venv .venv-clients .venv-pools .venv-peers pools
 
 # --- prerequisites -----------------------------------------------------------
 

@@ -116,10 +116,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, err
 	}
-	traces, err := tracing.Open(ctx, env, "worker")
-	if err != nil {
-		return worker{}, here, errors.Join(err, e.Close())
-	}
+	traces := tracing.Open(env, "worker", slog.Default())
 	o.Traces = traces.Tracing()
 	o.Counts = tally.NewBook(o.Now())
 	w, err := serving.New(o)

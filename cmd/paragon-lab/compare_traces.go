@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paragon/cmd/internal/cli"
+	"paragon/shared/core/arrivals"
 	"paragon/shared/lab/evaluate"
 )
 
@@ -63,7 +64,7 @@ func (f *compareFlags) traces(args []string) ([]one, error) {
 }
 
 func (f *compareFlags) addFile(out []one, file string, scale float64, from, length time.Duration) ([]one, error) {
-	t, err := readTrace(file, "paragon")
+	t, _, err := readTrace(file, arrivals.Source{Format: "paragon"})
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (f *caseFlags) single(file string) (comparison.Case, error) {
 	}
 	read, name := f.made, f.generate
 	if file != "" {
-		read, name = func() (arrivals.Trace, error) { return readTrace(file, f.format) }, nameOf(file)
+		read, name = func() (arrivals.Trace, error) { t, _, err := readTrace(file, f.source); return t, err }, nameOf(file)
 	}
 	t, err := read()
 	if err != nil {
@@ -130,7 +130,7 @@ func playPreset(term *cli.Terminal, name string, c comparison.Case, f *caseFlags
 		return cli.Usagef("%v", err)
 	}
 	seconds, err := spock.FromTrace(w, c.Seed)
-	if f.format == "spock" && file != "" {
+	if f.source.Format == "spock" && file != "" {
 		seconds, err = readSpock(file, c)
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,9 +19,10 @@ import (
 // caseFlags are what a case is made from, with its arrivals.
 type caseFlags struct {
 	cli.CaseFlags
-	format, generate string
-	shape            arrivals.Shape
-	workload         int
+	source   arrivals.Source
+	generate string
+	shape    arrivals.Shape
+	workload int
 }
 
 // addWindow adds what of a trace is played.
@@ -33,7 +33,7 @@ func (f *caseFlags) addWindow(fs *pflag.FlagSet) {
 
 // addTrace adds what says which arrivals one trace has.
 func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
-	fs.StringVar(&f.format, "format", "paragon", "format of the trace: "+strings.Join(arrivals.Formats(), ", "))
+	addSource(fs, &f.source)
 	fs.StringVar(&f.generate, "generate", "", "make a trace up instead: "+strings.Join(append(arrivals.Kinds(), evaluate.Lookalikes()...), ", "))
 	fs.Float64Var(&f.shape.Rate, "rate", 50, "of a made-up trace, queries a second")
 	fs.Float64Var(&f.shape.Peak, "peak", 150, "of a made-up trace, its other level")
@@ -48,18 +48,26 @@ func (f *caseFlags) addStage(fs *pflag.FlagSet) {
 	fs.IntVar(&f.ListItems, "list-items", 1, "queries of one request, 1 to 100; with --as-stage")
 }
 
-// readTrace reads a trace file in a format; faults name the file and the line.
-func readTrace(file, format string) (arrivals.Trace, error) {
+// addSource adds how a file of arrivals is read.
+func addSource(fs *pflag.FlagSet, s *arrivals.Source) {
+	fs.StringVar(&s.Format, "format", "paragon", "format of the trace: "+strings.Join(arrivals.Formats(), ", "))
+	fs.StringVar(&s.Column, "column", "", "of timestamps, the column of moments: its name, or its number from 1 on (default the one that is named so)")
+	fs.StringVar(&s.Unit, "unit", "", "of timestamps that are numbers, what they count: "+strings.Join(arrivals.Units(), ", ")+" (default by the column's name or their size)")
+}
+
+// readTrace reads a trace file, and says what it was taken for; faults name the
+// file and the line.
+func readTrace(file string, source arrivals.Source) (arrivals.Trace, arrivals.Understood, error) {
 	r, err := os.Open(file)
 	if err != nil {
-		return arrivals.Trace{}, err
+		return arrivals.Trace{}, arrivals.Understood{}, err
 	}
 	defer r.Close()
-	t, err := arrivals.Import(format, io.Reader(r))
+	t, u, err := arrivals.Import(source, r)
 	if err != nil {
-		return t, fmt.Errorf("%s: %w", file, err)
+		return t, u, fmt.Errorf("%s: %w", file, err)
 	}
-	return t, nil
+	return t, u, nil
 }
 
 // made is the trace that is made up.

@@ -43,7 +43,7 @@ func newTraceStatCommand(term *cli.Terminal) *cobra.Command {
 	f.addTrace(fs)
 	f.Add(fs)
 	f.addWindow(fs)
-	hideBut(fs, "format", "generate", "rate", "peak", "period", "at", "scale", "superpose", "from", "for", "seed")
+	hideBut(fs, "format", "column", "unit", "generate", "rate", "peak", "period", "at", "scale", "superpose", "from", "for", "seed")
 	fs.StringVar(&report, "report", "", "folder for the plot as data, SVG and PNG")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
@@ -94,27 +94,36 @@ func printStat(term *cli.Terminal, s arrivals.Stat) error {
 	return w.Flush()
 }
 
+const traceImportLong = `Bring a trace of another format into Paragon's CSV, by seconds, minutes or hours.
+What the file was taken for is printed on stderr: format, column, rows, the first
+and the last moment.`
+
 func newTraceImportCommand(term *cli.Terminal) *cobra.Command {
-	f := &caseFlags{}
+	var source arrivals.Source
 	var out string
 	c := &cobra.Command{
 		Use: "import FILE", Short: "Bring a trace of another format into Paragon's CSV",
+		Long:    traceImportLong,
 		Example: "  paragon-lab trace import --format timestamps AzureLLMInferenceTrace_conv.csv --out azure.csv",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return runTraceImport(term, f, args[0], out) },
+		RunE:    func(_ *cobra.Command, args []string) error { return runTraceImport(term, source, args[0], out) },
 	}
 	fs := c.Flags()
-	f.addTrace(fs)
-	hideBut(fs, "format")
+	addSource(fs, &source)
 	fs.StringVar(&out, "out", "", "file to write (default stdout)")
 	return c
 }
 
-func runTraceImport(term *cli.Terminal, f *caseFlags, file, out string) error {
-	t, err := readTrace(file, f.format)
+func runTraceImport(term *cli.Terminal, source arrivals.Source, file, out string) error {
+	t, u, err := readTrace(file, source)
 	if err != nil {
 		return err
 	}
+	spread := ""
+	if step := t.WrittenStep(); step != t.Step {
+		spread = fmt.Sprintf("; steps of %s, written by %s at the same rate", t.Step, step)
+	}
+	fmt.Fprintf(term.Err, "%s: %s%s\n", cli.OneLine(file), cli.OneLine(u.String()), spread)
 	if out == "" {
 		return t.Write(term.Out)
 	}

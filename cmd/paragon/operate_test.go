@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -84,7 +86,9 @@ func (term *terminal) says(t *testing.T, code int, want string, args ...string) 
 func TestTune(t *testing.T) {
 	term := operated(t)
 	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
-	term.says(t, cli.ExitFailure, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "--", "-1")
+	term.says(t, cli.ExitFailure, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "-1")
+	term.says(t, cli.ExitFailure, "0 to 2000 workers", "tune", "set", "max_workers", "-1e1", "--json")
+	term.JSON = false
 	term.says(t, cli.ExitUsage, "there is no setting", "tune", "set", "colour", "green")
 	term.says(t, cli.ExitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
 	term.says(t, cli.ExitOK, "max_workers: 7 -> 9", "tune", "set", "max_workers", "9")
@@ -153,4 +157,11 @@ func TestEveryDeadLetterIsPutBackThoughFewerAreCounted(t *testing.T) {
 	if err != nil || len(some.Letters) > 12 {
 		t.Errorf("%d letters above the limit, error %v", len(some.Letters), err)
 	}
+}
+
+func TestStatusSaysThatTheStoreCannotBeWritten(t *testing.T) {
+	term := newTerminal(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(api.Status{HomeStatus: api.HomeStatus{StoreFault: "the disk is full"}}) // a value that can be encoded
+	}))
+	term.says(t, cli.ExitOK, "cannot be written: the disk is full", "status")
 }

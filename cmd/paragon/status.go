@@ -102,6 +102,9 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	}
 	term.Printf("\n")
 	printSavings(term, s.Savings)
+	if s.StoreFault != "" {
+		term.Printf("store     cannot be written: %s\n", cli.OneLine(s.StoreFault))
+	}
 	if s.Paced {
 		term.Printf("paced     runners are held to the service times of the resources that they stand for\n")
 	}

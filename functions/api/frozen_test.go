@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -79,10 +80,7 @@ func beBootstrap() error {
 	if err != nil {
 		return err
 	}
-	traces, err := tracing.Open(context.Background(), os.Getenv, "api")
-	if err != nil {
-		return err
-	}
+	traces := tracing.Open(os.Getenv, "api", slog.Default())
 	answering := settled(api, svc, traces)
 	lambda.Start(newFunction(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var ms int64

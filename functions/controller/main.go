@@ -86,10 +86,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	if err != nil {
 		return controller{}, err
 	}
-	traces, err := tracing.Open(ctx, env, "controller")
-	if err != nil {
-		return controller{}, err
-	}
+	traces := tracing.Open(env, "controller", slog.Default())
 	tunables := tuning.New(cloud.Settings)
 	return controller{tunables: tunables, traces: traces, Controller: control.New(control.Options{
 		Holder:    "controller-" + ulid.Make().String(),

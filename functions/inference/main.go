@@ -53,10 +53,7 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 	if err := a.Warm(ctx, model); err != nil {
 		return nil, err
 	}
-	traces, err := tracing.Open(ctx, env, "inference")
-	if err != nil {
-		return nil, err
-	}
+	traces := tracing.Open(env, "inference", slog.Default())
 	return func(ctx context.Context, req inference.Request) (inference.Response, error) {
 		ctx, span := traces.Tracing().Child(traces.Tracing().Continue(ctx, req.Trace), "infer")
 		span.Set("model", model)

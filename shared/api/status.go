@@ -35,9 +35,11 @@ type Status struct {
 type HomeStatus struct {
 	Desired map[string]int `json:"desired,omitempty"` // workers asked for, by pool
 	// CostUSD is what workers and functions have cost since CostSince, as priced by the profiles.
-	CostUSD         float64           `json:"cost_usd"`
-	CostSince       time.Time         `json:"cost_since,omitzero"`
-	Savings         *Savings          `json:"savings,omitempty"`
+	CostUSD   float64   `json:"cost_usd"`
+	CostSince time.Time `json:"cost_since,omitzero"`
+	Savings   *Savings  `json:"savings,omitempty"`
+	// StoreFault says why the store cannot be written, so that no query is taken in.
+	StoreFault      string            `json:"store_fault,omitempty"`
 	SettingsVersion int64             `json:"settings_version"`
 	SettingsFaults  []string          `json:"settings_faults,omitempty"`
 	Paced           bool              `json:"paced"` // runners are held to their profiles' service times

@@ -154,6 +154,9 @@ type Config struct {
 	// of them of one caller; beyond it they get a 202. It defaults to 1,000, and
 	// below 0 none waits.
 	MostWaiters int
+	// WriteFault says why the store cannot be written; nil, or nil from it, when it
+	// can. Optional.
+	WriteFault func() error
 	// Status adds what only the home knows to the status page. Optional.
 	Status func(context.Context) api.HomeStatus
 	Traces *tracing.Tracer  // nil traces nothing

@@ -1,20 +1,32 @@
 package intake
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
-// Ready tells whether a query of a task would be answered by something that is
-// there now: a ready worker, or an inference function. A query that comes
-// before is accepted all the same, and waits.
-func (s *Service) Ready(ctx context.Context, task string) bool {
+// NotReady says why a query of a task would not be answered by something that is
+// there now: the store cannot be written, or there is neither a ready worker nor
+// an inference function. It is nil when one would. A query that comes before the
+// first worker is ready is accepted all the same, and waits.
+func (s *Service) NotReady(ctx context.Context, task string) error {
+	if s.WriteFault != nil {
+		if err := s.WriteFault(); err != nil {
+			return err
+		}
+	}
 	set := s.Settings()
 	s.refreshView(ctx)
 	pool, ok := s.poolFor(task)
 	if !ok {
-		return false
+		return fmt.Errorf("no pool serves task %s", task)
 	}
 	if runners, _ := s.fleet.load(pool.Name, s.Now(), set); runners > 0 {
-		return true
+		return nil
 	}
-	_, functions := s.catalogue().FunctionSizes(s.Arch)
-	return functions && set.MaxOverflowConcurrency > 0
+	if _, functions := s.catalogue().FunctionSizes(s.Arch); functions && set.MaxOverflowConcurrency > 0 {
+		return nil
+	}
+	return errors.New("nothing can answer task " + task + ": no worker is ready, and nothing may overflow")
 }

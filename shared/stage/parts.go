@@ -88,10 +88,7 @@ func OpenFunction(ctx context.Context, env func(string) string, name string) (Pa
 	if p.Catalogue, err = Catalogue(ctx, env, profiles.Load); err != nil {
 		return p, nil, err
 	}
-	traces, err := tracing.Open(ctx, env, name)
-	if err != nil {
-		return p, nil, err
-	}
+	traces := tracing.Open(env, name, slog.Default())
 	p.Traces = traces.Tracing()
 	tunables := tuning.New(p.Platform.Settings)
 	if err := tunables.Refresh(ctx); err != nil {

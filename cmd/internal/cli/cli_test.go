@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,40 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		term := clitest.NewTerminalIn(nested, nil)
 		if got := term.Run(t.Context(), strings.Fields(args)); got != want.status || !strings.Contains(term.Err.String(), want.says) {
 			t.Errorf("%s: exit status %d, %s", args, got, &term.Err)
+		}
+	}
+}
+
+// A value below zero is an argument wherever it stands, and not a flag.
+func TestNegativeArguments(t *testing.T) {
+	for line, want := range map[string]string{
+		"set limit -1":               "limit|-1 n=0 v=false",
+		"set limit -1 --number 3":    "limit|-1 n=3 v=false",
+		"set --number -3 limit -.5":  "limit|-.5 n=-3 v=false",
+		"set -n -3 -v limit -1e9":    "limit|-1e9 n=-3 v=true",
+		"set -vn -3 limit -2h":       "limit|-2h n=-3 v=true",
+		"set -n-3 limit -1":          "limit|-1 n=-3 v=false",
+		"--verbose set limit -1":     "limit|-1 n=0 v=true",
+		"set limit -- -1":            "limit|-1 n=0 v=false",
+		"set -1 --number=2 -- -v -1": "-1|-v|-1 n=2 v=false",
+		"set limit 1 -n 2":           "limit|1 n=2 v=false",
+	} {
+		var got string
+		term := clitest.NewTerminal(t, func(term *cli.Terminal) *cobra.Command {
+			root := term.Root(&cobra.Command{Use: "tool"})
+			var n int
+			var v bool
+			set := &cobra.Command{Use: "set", RunE: func(_ *cobra.Command, args []string) error {
+				got = fmt.Sprintf("%s n=%d v=%v", strings.Join(args, "|"), n, v)
+				return nil
+			}}
+			set.Flags().IntVarP(&n, "number", "n", 0, "")
+			root.PersistentFlags().BoolVarP(&v, "verbose", "v", false, "")
+			root.AddCommand(set)
+			return root
+		}, nil)
+		if status := term.Run(t.Context(), strings.Fields(line)); status != cli.ExitOK || got != want {
+			t.Errorf("%s: %q, exit %d, want %q", line, got, status, want)
 		}
 	}
 }

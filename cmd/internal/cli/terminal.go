@@ -53,7 +53,7 @@ func Main(root func(*Terminal) *cobra.Command) int {
 
 // Run does one command of a tree and returns its exit status.
 func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) int {
-	root.SetArgs(args)
+	root.SetArgs(separate(root, args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		t.printError(root.Name(), err)

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"paragon/shared/api"
+	"paragon/shared/cloud"
 	"paragon/shared/cloud/local"
 	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
@@ -24,7 +26,7 @@ import (
 // serveAPI starts the intake and serves it, with the page beside it.
 func (m *Machine) serveAPI(owner *local.Home) error {
 	svc, err := m.parts().Intake(intake.Config{
-		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
+		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
 	})
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
@@ -69,7 +71,7 @@ func beside(api http.Handler, more map[string]http.Handler, page http.Handler) h
 			h.ServeHTTP(w, r)
 			return
 		}
-		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/healthz" {
+		if strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v2" || strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 			api.ServeHTTP(w, r)
 			return
 		}
@@ -86,6 +88,10 @@ func (m *Machine) status(owner *local.Home) func(context.Context) api.HomeStatus
 		}
 		if n, err := owner.Desired(ctx, Pool); err == nil {
 			st.Desired = map[string]int{Pool: n}
+		}
+		var fault *cloud.StoreFault
+		if errors.As(owner.WriteFault(), &fault) {
+			st.StoreFault = fault.Reason
 		}
 		tuned := m.settings.State()
 		st.SettingsVersion, st.SettingsFaults = tuned.Version, tuned.Faults()

@@ -63,9 +63,9 @@ func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// A host that is no loopback name is a web page that points its own name here:
-	// the API says so.
-	if r.Method == http.MethodPost && asksForAnswer(r.URL.Path) && checkLoopback(r.Host) == nil {
+	// A host that is no loopback name is a web page that points its own name here,
+	// and a page of another origin is none of this machine's: the API says so.
+	if r.Method == http.MethodPost && asksForAnswer(r.URL.Path) && checkLoopback(r.Host) == nil && httpapi.CheckOrigin(r) == nil {
 		f.balancer.ServeHTTP(w, r)
 		return
 	}

@@ -1,11 +1,9 @@
 package machine
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/onnxruntime"
@@ -30,34 +28,35 @@ func library() (string, error) {
 
 // childEnv is what workers and functions are told alike.
 func (m *Machine) childEnv() []string {
-	env := []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), modelstore.Env + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, tracing.File + "=" + m.cfg.Traces, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
-	for _, pair := range os.Environ() {
-		if strings.HasPrefix(pair, "OTEL_") {
-			env = append(env, pair)
-		}
+	env := []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), modelstore.Env + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
+	if m.traces == nil { // off, or the file cannot be opened
+		return append(env, "OTEL_SDK_DISABLED=true")
 	}
-	return env
+	return append(env, tracing.ChildEnv(m.traceEnv, os.Environ())...)
+}
+
+// traceEnv is the environment that says where spans go.
+func (m *Machine) traceEnv(name string) string {
+	if name == tracing.File {
+		return m.cfg.Traces
+	}
+	return os.Getenv(name)
 }
 
 // openTraces finds where spans go. Children are told the same.
-func (m *Machine) openTraces(ctx context.Context) (err error) {
+func (m *Machine) openTraces() (err error) {
 	if m.cfg.Traces != "" { // children have working folders of their own
 		if m.cfg.Traces, err = filepath.Abs(m.cfg.Traces); err != nil {
 			return fmt.Errorf("find the file for traces: %w", err)
 		}
 	}
-	m.traces, err = tracing.Open(ctx, func(name string) string {
-		if name == tracing.File {
-			return m.cfg.Traces
-		}
-		return os.Getenv(name)
-	}, "machine")
+	m.traces = tracing.Open(m.traceEnv, "machine", m.log)
 	m.onClose(func() {
 		if err := m.traces.Close(); err != nil {
 			m.log.Warn("the last spans were not written", "error", err)
 		}
 	})
-	return err
+	return nil
 }
 
 func instanceTypes(c *profile.Catalogue) []string {

@@ -93,7 +93,7 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if m.library, err = library(); err != nil {
 		return nil, err
 	}
-	if err := m.openTraces(ctx); err != nil {
+	if err := m.openTraces(); err != nil {
 		return nil, err
 	}
 	invoker, err := m.startFunctions()

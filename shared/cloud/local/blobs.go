@@ -55,7 +55,7 @@ func (h *Home) PutBlob(_ context.Context, id string, r io.Reader) error {
 		err = cloud.ErrNotFound
 	}
 	if err == nil {
-		err = writeBlob(h.blobPath(id), r, limit)
+		err = h.health.failed(writeBlob(h.blobPath(id), r, limit))
 	}
 	if err != nil {
 		return fmt.Errorf("store an upload: %w", err)

@@ -32,6 +32,20 @@ func damaged(err error) error {
 	return err
 }
 
+// rolledBack reports whether SQLite has rolled the whole transaction back on an
+// error, and not the statement alone, as it may on these.
+func rolledBack(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_CORRUPT:
+		return true
+	}
+	return false
+}
+
 // jitter is how far the clock may be set back without notice.
 const jitter = time.Second
 

@@ -47,6 +47,7 @@ type inputs struct {
 	dir    string
 	sync   bool // wait for the disk
 	inline int  // bytes up to which data lies in its row
+	health *health
 }
 
 // path is where a file lies. Names are made here and never a caller's text.
@@ -63,7 +64,7 @@ func (s inputs) write(data []byte) (input, error) {
 	in := input{file: newInputName(), bytes: len(data), sum: crc32.Checksum(data, castagnoli)}
 	f, err := os.OpenFile(s.path(in.file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return input{}, fmt.Errorf("store an input: %w", err)
+		return input{}, fmt.Errorf("store an input: %w", s.health.failed(err))
 	}
 	_, err = f.Write(data)
 	if err == nil && s.sync {
@@ -74,7 +75,7 @@ func (s inputs) write(data []byte) (input, error) {
 	}
 	if err != nil {
 		s.remove(in.file)
-		return input{}, fmt.Errorf("store an input: %w", err)
+		return input{}, fmt.Errorf("store an input: %w", s.health.failed(err))
 	}
 	return in, nil
 }
@@ -119,7 +120,7 @@ func (s inputs) link(in input) (input, error) {
 	from := in.file
 	in.file = newInputName()
 	if err := os.Link(s.path(from), s.path(in.file)); err != nil {
-		return input{}, fmt.Errorf("store an input again: %w", err)
+		return input{}, fmt.Errorf("store an input again: %w", s.health.failed(err))
 	}
 	return in, nil
 }

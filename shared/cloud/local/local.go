@@ -54,6 +54,7 @@ type Home struct {
 	invoker   cloud.Invoker
 	dir       string // of the file, and of the blobs
 	inputs    inputs
+	health    *health
 	lock      *os.File
 	writes    *writer
 	reads     *statements
@@ -80,13 +81,13 @@ func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
 	if o.Invoker == nil {
 		o.Invoker = noFunctions{}
 	}
-	h := &Home{now: o.Now, invoker: o.Invoker, dir: filepath.Dir(path), chaos: newDice(o.Chaos)}
+	h := &Home{now: o.Now, invoker: o.Invoker, dir: filepath.Dir(path), chaos: newDice(o.Chaos), health: &health{path: path, now: o.Now}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	h.inputs = inputs{dir: filepath.Join(h.dir, inputFolder), sync: o.Durability == SurvivesPowerCut, inline: inlineBytes}
+	h.inputs = inputs{dir: filepath.Join(h.dir, inputFolder), sync: o.Durability == SurvivesPowerCut, inline: inlineBytes, health: h.health}
 	for _, dir := range []string{filepath.Join(h.dir, blobFolder), h.inputs.dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)
@@ -95,11 +96,14 @@ func Open(ctx context.Context, path string, o Options) (_ *Home, err error) {
 	if h.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
 	}
-	if h.writes, err = openWriter(ctx, path, o); err != nil {
+	if h.writes, err = openWriter(ctx, path, o, h.health); err != nil {
 		return nil, err
 	}
 	if h.readDB, err = openReaders(ctx, path); err != nil {
 		return nil, err
+	}
+	if h.health.opened, err = os.Stat(path); err != nil {
+		return nil, fmt.Errorf("find the data file: %w", err)
 	}
 	h.reads = &statements{from: h.readDB}
 	if err := errors.Join(h.takeOver(ctx), h.sweepInputs()); err != nil {

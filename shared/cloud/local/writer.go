@@ -53,9 +53,11 @@ type writer struct {
 	ended  chan struct{}
 	parked parked
 	last   time.Time // of the last commit; zero before the first
+	health *health
+	lost   error // why SQLite rolled the transaction back that is open; nil when it did not
 }
 
-func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
+func openWriter(ctx context.Context, path string, o Options, h *health) (*writer, error) {
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
@@ -74,7 +76,7 @@ func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, damaged(err)), db.Close())
 	}
 	w := &writer{
-		db: db, conn: conn, stmts: &statements{from: conn}, now: o.Now, parked: newParked(),
+		db: db, conn: conn, health: h, stmts: &statements{from: conn}, now: o.Now, parked: newParked(),
 		ops: make(chan *op, maxBatch), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go w.loop()
@@ -170,9 +172,10 @@ func (w *writer) commit(batch []*op) {
 	now := w.now()
 	if _, err := w.stmts.exec("BEGIN IMMEDIATE"); err != nil {
 		w.lookAgain(now)
-		w.fail(batch, fmt.Errorf("begin a transaction: %w: %w", cloud.ErrUnavailable, damaged(err)))
+		w.fail(batch, fmt.Errorf("begin a transaction: %w: %w", cloud.ErrUnavailable, w.health.failed(damaged(err))))
 		return
 	}
+	w.lost = nil
 	w.followClock(now)
 	var ended []*op
 	for _, o := range batch {
@@ -183,21 +186,31 @@ func (w *writer) commit(batch []*op) {
 		}
 	}
 	ended = append(ended, w.serve(now)...)
-	if _, err := w.stmts.exec("COMMIT"); err != nil {
+	err := w.lost
+	if err == nil {
+		_, err = w.stmts.exec("COMMIT")
+	}
+	if err != nil {
 		_, _ = w.stmts.exec("ROLLBACK") // SQLite may have done so itself
 		w.lookAgain(now)
-		w.fail(ended, fmt.Errorf("commit: %w: %w", cloud.ErrUnavailable, damaged(err)))
+		w.fail(ended, fmt.Errorf("commit: %w: %w", cloud.ErrUnavailable, w.health.failed(damaged(err))))
 		return
 	}
 	w.last = now
+	w.health.wrote()
 	for _, o := range ended {
 		o.finish()
 	}
 }
 
 // step runs one operation in a savepoint. It is false when the operation
-// parked.
+// parked. Once SQLite has rolled the transaction back nothing runs: a savepoint
+// would begin another one, whose writes stay though all operations are told that
+// they failed.
 func (w *writer) step(o *op, now time.Time) bool {
+	if w.lost != nil {
+		return true // commit answers it
+	}
 	o.tx = &tx{statements: w.stmts, now: now}
 	if _, err := w.stmts.exec("SAVEPOINT one"); err != nil {
 		o.err = fmt.Errorf("set a savepoint: %w", err)
@@ -205,7 +218,12 @@ func (w *writer) step(o *op, now time.Time) bool {
 	}
 	o.err = o.run(o.tx)
 	if o.err != nil {
+		o.err = w.health.failed(o.err)
 		o.tx.after = nil
+		if rolledBack(o.err) {
+			w.lost = o.err
+			return true
+		}
 		if _, err := w.stmts.exec("ROLLBACK TO one"); err != nil {
 			o.err = errors.Join(o.err, err)
 		}

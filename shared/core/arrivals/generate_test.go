@@ -3,7 +3,6 @@ package arrivals_test
 import (
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -111,44 +110,5 @@ func TestSuperposedKeepsTheMean(t *testing.T) {
 	})
 	if _, err := (arrivals.Trace{Step: 1, Counts: []float64{1}}).Superposed(0); err == nil {
 		t.Error("no copies were superposed")
-	}
-}
-
-func TestImport(t *testing.T) {
-	for _, c := range []struct {
-		format, text string
-		step         time.Duration
-		counts       []float64
-	}{
-		{"paragon", "second,count\n0,4\n1,3\n", time.Second, []float64{4, 3}},
-		{"spock", "1,468,0,234\n2,649,2,325\n", time.Second, []float64{468, 649}},
-		{"spock", "1,4,0,2\n3,5,0,2\n", time.Second, []float64{4, 0, 5}},
-		{"limbo", "1800;2.5\n5400;4\n9000;1\n", time.Hour, []float64{9000, 14400, 3600}},
-		{"timestamps", "TIMESTAMP,tokens\n2023-11-16 18:15:46.6805900,374\n2023-11-16 18:15:47.1,5\n2023-11-16 18:15:49.0,5\n", time.Second, []float64{1, 1, 0, 1}},
-		{"timestamps", "10.2\n10.9\n12\n", time.Second, []float64{2, 0, 1}},
-	} {
-		got, err := arrivals.Import(c.format, strings.NewReader(c.text))
-		if err != nil || got.Step != c.step || !slices.Equal(got.Counts, c.counts) {
-			t.Errorf("%s: %+v, error %v", c.format, got, err)
-		}
-	}
-}
-
-func TestImportNamesTheLine(t *testing.T) {
-	for _, c := range []struct{ format, text, want string }{
-		{"spock", "1,4,0,2\n1,4,0,2\n", "line 2"},
-		{"spock", "1,4\n", "line 1"},
-		{"spock", "1,-4,0,2\n", "line 1"},
-		{"limbo", "1;2\n2;2\n9;2\n", "line 3"},
-		{"limbo", "1;2\n", "line 1"},
-		{"timestamps", "10\n9\n8\n", "line 2"},
-		{"timestamps", "10\nx\n", "line 2"},
-		{"timestamps", "", "line 1"},
-		{"magic", "", "magic"},
-		{"paragon", "second,count" + strings.Repeat(",x", 1e6) + "\n", "line 1"},
-	} {
-		if _, err := arrivals.Import(c.format, strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %q in it", c.format, err, c.want)
-		}
 	}
 }

@@ -1,106 +1,166 @@
 package arrivals
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Formats lists what Import reads besides Paragon's own CSV.
+// Formats lists what Import reads, Paragon's own first.
 func Formats() []string { return []string{"paragon", "spock", "limbo", "timestamps"} }
 
-// Import reads a trace in the format of a public source:
-//
-//   - paragon: `second,count` and its like, as ReadTrace;
-//   - spock: `second,count,task,scaled`, without a header, as the authors of
-//     Spock publish Berkeley and WITS; the count is taken, and seconds that are
-//     left out had none;
-//   - limbo: `time;rate` or `time,rate`, rates a second at the middle of steps
-//     of equal length, as LIMBO's arrival rate models are;
-//   - timestamps: a moment a line, in seconds or as RFC 3339, as Azure's traces
-//     have in their first column; a header is passed over.
-//
-// Every fault names its line.
-func Import(format string, r io.Reader) (Trace, error) {
-	switch format {
-	case "paragon":
-		return ReadTrace(r)
-	case "spock":
-		return readLines(r, new(spockReader))
-	case "limbo":
-		return readLines(r, new(limboReader))
-	case "timestamps":
-		return readLines(r, new(momentReader))
+// Source says how a file of arrivals is to be read.
+type Source struct {
+	// Format is one of Formats:
+	//   - paragon: `second,count` and its like, as ReadTrace;
+	//   - spock: `second,count,task,scaled`, without a header, as the authors of
+	//     Spock publish Berkeley and WITS; the count is taken, and seconds that are
+	//     left out had none;
+	//   - limbo: `time;rate` or `time,rate`, rates a second at the middle of steps
+	//     of equal length, as LIMBO's arrival rate models are;
+	//   - timestamps: a row for each arrival, with its moment in one column.
+	Format string
+	// Column is the name of the column of moments, or its number from 1 on; empty
+	// for the one that is named so, or holds dates, or is the first. Of timestamps.
+	Column string
+	// Unit is what numbers count, one of Units; empty for what the column's name
+	// says, or the size of a number since 1970, or seconds. Of timestamps.
+	Unit string
+}
+
+// Understood is what Import took a file for.
+type Understood struct {
+	Format      string
+	Column      string // of the moments or steps: its name, or its number
+	Unit        string // of moments that are numbers
+	Rows        int    // without the header
+	First, Last string // moments or steps, as the file has them
+}
+
+// String is a line about it.
+func (u Understood) String() string {
+	unit := ""
+	if u.Unit != "" {
+		unit = " in " + u.Unit
 	}
-	return Trace{}, fmt.Errorf("import: format %q is none of %v", format, Formats())
+	return fmt.Sprintf("%s, column %s%s: %d rows, from %s to %s", u.Format, u.Column, unit, u.Rows, u.First, u.Last)
 }
 
-// lineReader takes a source's lines in order.
-type lineReader interface {
-	line(number int, text string) error
-	trace() (Trace, error)
-}
-
-func readLines(r io.Reader, to lineReader) (Trace, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 4096), 1<<16)
-	n := 0
-	for lines.Scan() {
-		n++
-		text := strings.TrimSpace(lines.Text())
-		if text == "" {
+// Import reads a trace, and says what it took the file for. Every fault names its
+// line.
+func Import(s Source, r io.Reader) (Trace, Understood, error) {
+	to, err := s.reader()
+	if err != nil {
+		return Trace{}, Understood{}, fmt.Errorf("import: %w", err)
+	}
+	u := Understood{Format: s.Format}
+	line, at := 1, 0
+	for row, err := range Rows(r) {
+		if err != nil {
+			return Trace{}, u, fmt.Errorf("read trace: %w", err)
+		}
+		if line = row.Line; at >= len(row.Cells) {
+			return Trace{}, u, fmt.Errorf("read trace: line %d: has %d columns, and the moment is in column %d", line, len(row.Cells), at+1)
+		}
+		header, err := to.row(row)
+		if err != nil {
+			return Trace{}, u, fmt.Errorf("read trace: line %d: %w", line, err)
+		}
+		at = to.at()
+		if header {
+			u.Column = strconv.Quote(row.Cells[at])
 			continue
 		}
-		if err := to.line(n, text); err != nil {
-			return Trace{}, fmt.Errorf("read trace: line %d: %w", n, err)
+		if u.Rows++; u.Rows == 1 {
+			u.First = row.Cells[at]
 		}
+		u.Last = row.Cells[at]
 	}
-	if err := lines.Err(); err != nil {
-		return Trace{}, fmt.Errorf("read trace: line %d: %w", n+1, err)
+	if u.Column == "" {
+		u.Column = strconv.Itoa(at + 1)
 	}
 	t, err := to.trace()
 	if err == nil && len(t.Counts) == 0 {
-		err = fmt.Errorf("line %d: it ends without a step", max(n, 1))
+		err = fmt.Errorf("line %d: it ends without a step", line)
 	}
 	if err != nil {
-		return Trace{}, fmt.Errorf("read trace: %w", err)
+		return Trace{}, u, fmt.Errorf("read trace: %w", err)
 	}
-	return t, nil
+	if m, ok := to.(*momentReader); ok {
+		u.Unit = m.unitName()
+	}
+	return t, u, nil
 }
+
+// rowReader takes a source's rows in order.
+type rowReader interface {
+	// row takes a row, and reports whether it was a header.
+	row(Row) (header bool, err error)
+	// at is the index of the column of moments or steps, known after a row.
+	at() int
+	trace() (Trace, error)
+}
+
+func (s Source) reader() (rowReader, error) {
+	if (s.Column != "" || s.Unit != "") && s.Format != "timestamps" {
+		return nil, fmt.Errorf("a column or a unit is of format timestamps, not of %s", s.Format)
+	}
+	switch s.Format {
+	case "paragon":
+		return new(stepReader), nil
+	case "spock":
+		return new(spockReader), nil
+	case "limbo":
+		return new(limboReader), nil
+	case "timestamps":
+		if s.Unit != "" && units[s.Unit] == 0 {
+			return nil, fmt.Errorf("unit %q is none of %v", s.Unit, Units())
+		}
+		return &momentReader{asked: s.Column, parser: momentParser{unit: units[s.Unit]}}, nil
+	}
+	return nil, fmt.Errorf("format %q is none of %v", s.Format, Formats())
+}
+
+// firstColumn is of formats whose steps stand in the first column.
+type firstColumn struct{}
+
+func (firstColumn) at() int { return 0 }
 
 // count reads a number of arrivals.
 func count(text string) (float64, error) {
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil || math.IsNaN(v) || v < 0 || v > maxCount {
-		return 0, fmt.Errorf("%q is not a number from 0 to %.0f", text, float64(maxCount))
+		return 0, fmt.Errorf("count %q is not a number from 0 to %.0f", text, float64(maxCount))
 	}
 	return v, nil
 }
 
-type spockReader struct{ t Trace }
+type spockReader struct {
+	firstColumn
+	t Trace
+}
 
-func (s *spockReader) line(_ int, text string) error {
-	cells := strings.Split(text, ",")
-	if len(cells) != 4 {
-		return fmt.Errorf("%q does not have four columns", text)
+func (s *spockReader) row(r Row) (bool, error) {
+	if len(r.Cells) != 4 {
+		return false, fmt.Errorf("%q does not have four columns", strings.Join(r.Cells, ","))
 	}
-	second, err := strconv.Atoi(strings.TrimSpace(cells[0]))
+	second, err := strconv.Atoi(r.Cells[0])
 	if err != nil || second <= len(s.t.Counts) || second > maxSteps {
-		return fmt.Errorf("second %q where %d or a later one is due", cells[0], len(s.t.Counts)+1)
+		return false, fmt.Errorf("second %q where %d or a later one is due", r.Cells[0], len(s.t.Counts)+1)
 	}
-	v, err := count(cells[1])
+	v, err := count(r.Cells[1])
 	if err != nil {
-		return err
+		return false, err
 	}
 	for len(s.t.Counts) < second-1 {
 		s.t.Counts = append(s.t.Counts, 0)
 	}
 	s.t.Counts = append(s.t.Counts, v)
-	return nil
+	return false, nil
 }
 
 func (s *spockReader) trace() (Trace, error) {
@@ -109,60 +169,105 @@ func (s *spockReader) trace() (Trace, error) {
 }
 
 type limboReader struct {
-	at    []float64
-	rates []float64
+	firstColumn
+	parser momentParser
+	moment []int64 // nanoseconds
+	rates  []float64
+	begun  bool
 }
 
-func (l *limboReader) line(_ int, text string) error {
-	cells := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' })
-	if len(cells) != 2 {
-		return fmt.Errorf("%q does not have two columns", text)
+func (l *limboReader) row(r Row) (header bool, err error) {
+	if len(r.Cells) != 2 {
+		return false, fmt.Errorf("%q does not have two columns", strings.Join(r.Cells, ","))
 	}
-	at, err := count(cells[0])
+	first := !l.begun
+	l.begun = true
+	if first && headed(r) {
+		if rankOf(r.Cells[0]) == rankOf("") {
+			return false, fmt.Errorf("the header names no time first, but %q", r.Cells[0])
+		}
+		return true, nil
+	}
+	at, err := l.parser.parse(r.Cells[0])
 	if err != nil {
-		return err
+		return false, err
 	}
-	rate, err := count(cells[1])
+	rate, err := count(r.Cells[1])
 	if err != nil {
-		return err
+		return false, err
 	}
-	l.at, l.rates = append(l.at, at), append(l.rates, rate)
-	if n := len(l.at); n > 2 && math.Abs((l.at[n-1]-l.at[n-2])-(l.at[1]-l.at[0])) > 1e-6*l.at[n-1] {
-		return fmt.Errorf("time %v is not %v after the one before", at, l.at[1]-l.at[0])
+	l.moment, l.rates = append(l.moment, at), append(l.rates, rate)
+	n := len(l.moment)
+	if n > maxSteps {
+		return false, fmt.Errorf("more than %d steps", maxSteps)
 	}
-	return nil
+	if n > 2 && math.Abs(float64(l.moment[n-1]-l.moment[n-2]-l.step())) > 1e-6*float64(at-l.moment[0]) {
+		return false, fmt.Errorf("time %s is not %s after the one before", r.Cells[0], time.Duration(l.step()))
+	}
+	return false, nil
 }
+
+// step is how long the first step is, in nanoseconds.
+func (l *limboReader) step() int64 { return l.moment[1] - l.moment[0] }
 
 func (l *limboReader) trace() (Trace, error) {
-	if len(l.at) < 2 || l.at[1] <= l.at[0] {
+	if len(l.moment) < 2 || l.step() <= 0 {
 		return Trace{}, fmt.Errorf("line 1: two moments are needed to know the step")
 	}
-	step := l.at[1] - l.at[0]
-	t := Trace{Step: time.Duration(math.Round(step * float64(time.Second)))}
-	for _, r := range l.rates {
-		t.Counts = append(t.Counts, r*step)
+	t := Trace{Step: time.Duration(l.step()), Counts: slices.Clone(l.rates)}
+	for i := range t.Counts {
+		t.Counts[i] *= t.Step.Seconds()
 	}
 	return t, nil
 }
 
+// momentReader counts the moments of a column by the second.
 type momentReader struct {
-	first float64
-	t     Trace
+	asked  string // the column that was asked for
+	parser momentParser
+	column int
+	begun  bool
+	number bool  // the moments are numbers
+	first  int64 // second of the first moment
+	t      Trace
 }
 
-func (m *momentReader) line(number int, text string) error {
-	cell, _, _ := strings.Cut(text, ",")
-	at, err := moment(strings.TrimSpace(cell))
-	if err != nil {
-		if number == 1 {
-			return nil // a header
+func (m *momentReader) at() int { return m.column }
+
+func (m *momentReader) row(r Row) (header bool, err error) {
+	if !m.begun {
+		m.begun = true
+		if m.column, err = column(m.asked, r); err != nil {
+			return false, err
 		}
-		return err
+		if headed(r) {
+			if m.parser.unit == 0 {
+				m.parser.unit = unitIn(r.Cells[m.column])
+			}
+			return true, nil
+		}
+	}
+	cell := r.Cells[m.column]
+	nanoseconds, err := m.parser.parse(cell)
+	if err != nil {
+		return false, err
+	}
+	return false, m.add(nanoseconds, cell)
+}
+
+// add counts an arrival.
+func (m *momentReader) add(nanoseconds int64, cell string) error {
+	const second = int64(time.Second)
+	at := nanoseconds / second
+	if nanoseconds%second < 0 {
+		at--
 	}
 	if len(m.t.Counts) == 0 {
-		m.first = math.Floor(at)
+		m.first = at
+		_, date := new(momentParser).date(cell)
+		m.number = !date
 	}
-	i := int(math.Floor(at - m.first))
+	i := int(at - m.first)
 	switch {
 	case i < len(m.t.Counts)-1 || i < 0:
 		return fmt.Errorf("%s lies before the line above", cell)
@@ -181,15 +286,12 @@ func (m *momentReader) trace() (Trace, error) {
 	return m.t, nil
 }
 
-// moment reads seconds or a date and time.
-func moment(text string) (float64, error) {
-	if v, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
-		return v, nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05.9999999"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return float64(t.UnixNano()) / 1e9, nil
+// unitName is the unit of moments that are numbers.
+func (m *momentReader) unitName() string {
+	for name, unit := range units {
+		if m.number && unit == m.parser.unit {
+			return name
 		}
 	}
-	return 0, fmt.Errorf("%q is neither seconds nor a date and time", text)
+	return ""
 }

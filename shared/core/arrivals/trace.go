@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +23,6 @@ type Trace struct {
 const (
 	maxSteps = 50_000_000
 	maxCount = 1e9 // arrivals in one step
-	maxLine  = 256 // bytes in one row
 )
 
 // steps gives the length of a step by the name of the first column.
@@ -34,59 +32,53 @@ var steps = map[string]time.Duration{"second": time.Second, "minute": time.Minut
 // `hour,count`, which says how long a step is), then one row a step, counted
 // from 0, a step without arrivals as 0. Every fault names its line.
 func ReadTrace(r io.Reader) (Trace, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, maxLine), maxLine)
-	t, line := Trace{}, 0
-	for lines.Scan() {
-		line++
-		if err := t.add(line, strings.TrimSpace(lines.Text())); err != nil {
-			return Trace{}, fmt.Errorf("read trace: line %d: %w", line, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return Trace{}, fmt.Errorf("read trace: line %d: %w", line+1, err)
-	}
-	if len(t.Counts) == 0 {
-		return Trace{}, fmt.Errorf("read trace: line %d: it ends without a step", max(line, 1))
-	}
-	return t, nil
+	t, _, err := Import(Source{Format: "paragon"}, r)
+	return t, err
 }
 
-// add takes one line: the header first, then the steps in order.
-func (t *Trace) add(line int, text string) error {
-	first, second, ok := strings.Cut(text, ",")
-	if !ok || strings.Contains(second, ",") {
-		return fmt.Errorf("%q does not have two columns", text)
+// stepReader reads Paragon's own format.
+type stepReader struct {
+	firstColumn
+	t Trace
+}
+
+// row takes one row: the header first, then the steps in order.
+func (s *stepReader) row(r Row) (header bool, err error) {
+	if len(r.Cells) != 2 {
+		return false, fmt.Errorf("%q does not have two columns", strings.Join(r.Cells, ","))
 	}
-	if line == 1 {
-		return t.header(strings.TrimPrefix(first, "\ufeff"), second)
+	first, second := r.Cells[0], r.Cells[1]
+	if s.t.Step == 0 {
+		return true, s.header(first, second)
 	}
-	step, err := strconv.Atoi(strings.TrimSpace(first))
+	step, err := strconv.Atoi(first)
 	if err != nil {
-		return fmt.Errorf("step %q is not a whole number", first)
+		return false, fmt.Errorf("step %q is not a whole number", first)
 	}
-	if step != len(t.Counts) {
-		return fmt.Errorf("step %d where %d is due: steps count from 0 without gaps", step, len(t.Counts))
+	if step != len(s.t.Counts) {
+		return false, fmt.Errorf("step %d where %d is due: steps count from 0 without gaps", step, len(s.t.Counts))
 	}
 	if step >= maxSteps {
-		return fmt.Errorf("more than %d steps", maxSteps)
+		return false, fmt.Errorf("more than %d steps", maxSteps)
 	}
-	count, err := strconv.ParseFloat(strings.TrimSpace(second), 64)
-	if err != nil || math.IsNaN(count) || count < 0 || count > maxCount {
-		return fmt.Errorf("count %q is not a number from 0 to %.0f", second, float64(maxCount))
+	c, err := count(second)
+	if err != nil {
+		return false, err
 	}
-	t.Counts = append(t.Counts, count)
+	s.t.Counts = append(s.t.Counts, c)
+	return false, nil
+}
+
+func (s *stepReader) header(first, second string) error {
+	step, ok := steps[strings.ToLower(first)]
+	if !ok || strings.ToLower(second) != "count" {
+		return fmt.Errorf("the header is %q, not second,count (or minute,count, hour,count)", first+","+second)
+	}
+	s.t.Step = step
 	return nil
 }
 
-func (t *Trace) header(first, second string) error {
-	step, ok := steps[strings.ToLower(strings.TrimSpace(first))]
-	if !ok || strings.ToLower(strings.TrimSpace(second)) != "count" {
-		return fmt.Errorf("the header is %q, not second,count (or minute,count, hour,count)", first+","+second)
-	}
-	t.Step = step
-	return nil
-}
+func (s *stepReader) trace() (Trace, error) { return s.t, nil }
 
 // Duration is how long the trace lasts.
 func (t Trace) Duration() time.Duration { return time.Duration(len(t.Counts)) * t.Step }
@@ -122,22 +114,53 @@ func (t Trace) Window(from, length time.Duration) (Trace, error) {
 	return Trace{Step: t.Step, Counts: t.Counts[first:last]}, nil
 }
 
-// Write writes the trace as ReadTrace reads it. It fails for a step that is not
-// a second, a minute or an hour.
-func (t Trace) Write(w io.Writer) error {
-	out := bufio.NewWriter(w)
-	for _, name := range []string{"second", "minute", "hour"} {
-		if steps[name] != t.Step {
-			continue
+// WrittenStep is the step by which Write writes the trace: the longest of an
+// hour, a minute and a second of which its own is a multiple, else a second.
+func (t Trace) WrittenStep() time.Duration {
+	for _, step := range []time.Duration{time.Hour, time.Minute} {
+		if t.Step%step == 0 {
+			return step
 		}
-		fmt.Fprintf(out, "%s,count\n", name)
-		for i, c := range t.Counts {
-			fmt.Fprintf(out, "%d,%s\n", i, strconv.FormatFloat(c, 'g', -1, 64))
-		}
-		if err := out.Flush(); err != nil {
-			return fmt.Errorf("write trace: %w", err)
-		}
-		return nil
 	}
-	return fmt.Errorf("write trace: a step of %s is no second, minute or hour", t.Step)
+	return time.Second
+}
+
+// Write writes the trace as ReadTrace reads it, by seconds, minutes or hours. What
+// arrives in a step of another length is spread evenly over it, at the same rate.
+func (t Trace) Write(w io.Writer) error {
+	step := t.WrittenStep()
+	out := bufio.NewWriter(w)
+	for name, s := range steps {
+		if s == step {
+			fmt.Fprintf(out, "%s,count\n", name)
+		}
+	}
+	for i, c := range t.by(step).Counts {
+		fmt.Fprintf(out, "%d,%s\n", i, strconv.FormatFloat(c, 'g', -1, 64))
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write trace: %w", err)
+	}
+	return nil
+}
+
+// by returns the trace with another step: of each step's arrivals as many fall
+// into a new one as the share of the step that it covers. The last new step may
+// reach beyond the trace's end.
+func (t Trace) by(step time.Duration) Trace {
+	if t.Step == step {
+		return t
+	}
+	out := Trace{Step: step, Counts: make([]float64, (t.Duration()+step-1)/step)}
+	for i, c := range t.Counts {
+		begin := time.Duration(i) * t.Step
+		end := begin + t.Step
+		for at := begin; at < end; {
+			k := at / step
+			until := min((k+1)*step, end)
+			out.Counts[k] += c * float64(until-at) / float64(t.Step)
+			at = until
+		}
+	}
+	return out
 }

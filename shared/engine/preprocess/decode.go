@@ -7,10 +7,10 @@
 // are bounded before anything is decoded, so that a small file that unpacks to
 // gigabytes costs nothing.
 //
-// What a picture's file says beside its pixels is ignored: bytes after its
-// end, the orientation in EXIF (a photograph taken upright may arrive lying on
-// its side: turn it before sending), colour profiles and gamma. Transparent
-// pixels are blended with black; 16-bit channels keep their upper 8 bits.
+// A picture is turned and mirrored as the orientation in its EXIF says, as
+// telephones store photographs. What else its file says besides the pixels is
+// ignored: bytes after its end, colour profiles and gamma. Transparent pixels are
+// blended with black; 16-bit channels keep their upper 8 bits.
 package preprocess
 
 import (

@@ -147,8 +147,6 @@ func TestRawTensor(t *testing.T) {
 // What stands in a file beside the pixels changes nothing.
 func TestRestOfTheFileIsIgnored(t *testing.T) {
 	picture := paint(16, 16, ramp)
-	exif := append([]byte("\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01"), // one entry:
-		"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"...) // orientation 6, a quarter turn
 	plainPNG, plainJPEG := encodePNG(t, picture), encodeJPEG(t, picture)
 	for _, c := range []struct {
 		name, contentType string
@@ -156,7 +154,7 @@ func TestRestOfTheFileIsIgnored(t *testing.T) {
 	}{
 		{"bytes after a PNG", PNG, plainPNG, append(slices.Clone(plainPNG), "rest"...)},
 		{"bytes after a JPEG", JPEG, plainJPEG, append(slices.Clone(plainJPEG), "rest"...)},
-		{"orientation", JPEG, plainJPEG, slices.Concat(plainJPEG[:2], exif, plainJPEG[2:])},
+		{"XMP", JPEG, plainJPEG, withAPP1(plainJPEG, []byte("http://ns.adobe.com/xap/1.0/\x00<x/>"))},
 	} {
 		want, err := Decode(c.contentType, c.plain, rgb, Limits{})
 		if err != nil {

@@ -49,7 +49,8 @@ func (f format) inspect(data []byte, lim Limits) (pixels int, err error) {
 	return w * h, nil
 }
 
-// decodePicture reads a picture of the format, within limits.
+// decodePicture reads a picture of the format, within limits, and turns it as its
+// EXIF says: a photograph is cropped and seen as people see it.
 func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, error) {
 	if _, err := f.inspect(data, lim); err != nil {
 		return tensor.Tensor{}, err
@@ -58,7 +59,11 @@ func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, e
 	if err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
-	return s.fill(resize(picture, s)), nil
+	as, shown := f.orientationOf(data), s
+	if lying(as) {
+		s.Width, s.Height = s.Height, s.Width
+	}
+	return shown.fill(turned(resize(picture, s), as)), nil
 }
 
 // formatOf is the format of pictures that a content type means, if it is one.

@@ -15,6 +15,7 @@ const (
 	markerStart        = 0xd8
 	markerEnd          = 0xd9
 	markerScan         = 0xda
+	markerAPP1         = 0xe1
 	markerFill         = 0xff
 )
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -91,9 +90,6 @@ func (a *server) pictureItself(w http.ResponseWriter, r *http.Request, kind stri
 
 // contentType returns the request's media type without parameters.
 func contentType(r *http.Request) (string, error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return "", refuse(wrongType, "Content-Encoding", "%q is not taken: send the body as it is", clip(e))
-	}
 	header := r.Header.Get("Content-Type")
 	if header == "" {
 		return "", refuse(wrongType, "Content-Type", "is missing")
@@ -127,7 +123,7 @@ func readObject(w http.ResponseWriter, r *http.Request, f fields) error {
 // alignment is that of the numbers behind a head in a body.
 const alignment = 16
 
-// readBody reads a body of at most limit bytes, and not of none.
+// readBody reads a body of at most limit bytes unpacked, and not of none.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	return readBodyAligned(w, r, limit, 0)
 }
@@ -135,25 +131,24 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error)
 // readBodyAligned is readBody; what lies behind a head of so many bytes is
 // aligned for numbers, which then need no copy.
 func readBodyAligned(w http.ResponseWriter, r *http.Request, limit, head int) ([]byte, error) {
-	if there, ok := r.Body.(whole); ok {
+	if there, ok := r.Body.(whole); ok && len(codingsOf(r.Header)) == 0 {
 		return takeWhole(there.Whole(), limit)
 	}
-	from := http.MaxBytesReader(w, r.Body, int64(limit))
+	from, packed, err := unpacked(w, r, limit)
+	if err != nil {
+		return nil, err
+	}
 	var body []byte
-	var err error
-	if n := r.ContentLength; n > 0 && n <= int64(limit) {
+	if n := r.ContentLength; !packed && n > 0 && n <= int64(limit) {
 		skip := (alignment - head%alignment) % alignment
 		body = make([]byte, skip+int(n))[skip:]
 		_, err = io.ReadFull(from, body)
 	} else {
 		body, err = io.ReadAll(from)
 	}
-	var large *http.MaxBytesError
 	switch {
-	case errors.As(err, &large):
-		return nil, err
 	case err != nil:
-		return nil, brokenOff(err)
+		return nil, unreadable(err)
 	case len(body) == 0:
 		return nil, refuse(noBody, "", "send a JSON object")
 	}

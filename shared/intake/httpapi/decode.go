@@ -19,8 +19,23 @@ type fields map[string]func(value json.RawMessage) error
 // decodeObject decodes one JSON object by a table of its fields. Unlike
 // encoding/json it refuses a field that comes twice and names written in other
 // letters, and every error names the field by its whole path. A field that is
-// null counts as left out. The depth of raw must have been checked.
+// null counts as left out, whatever its name. The depth of raw must have been
+// checked.
 func decodeObject(raw []byte, path string, f fields) error {
+	return decodeMembers(raw, path, f, func(name string) error {
+		return refuse(unknownField, join(path, clip(name)), "there is no such field")
+	})
+}
+
+// decodeOpen is decodeObject for an object of the Open Inference Protocol, whose
+// clients send members of other servers and later versions: those are left out.
+func decodeOpen(raw []byte, path string, f fields) error {
+	return decodeMembers(raw, path, f, func(string) error { return nil })
+}
+
+// decodeMembers decodes an object; unknown is called with the name of each
+// member that f does not have.
+func decodeMembers(raw []byte, path string, f fields, unknown func(name string) error) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil {
 		return syntax(err)
@@ -35,10 +50,7 @@ func decodeObject(raw []byte, path string, f fields) error {
 		}
 		name, _ := t.(string)
 		take, known := f[name]
-		switch {
-		case !known:
-			return refuse(unknownField, join(path, clip(name)), "there is no such field")
-		case seen[name]:
+		if known && seen[name] {
 			return refuse(duplicateField, join(path, name), "comes twice")
 		}
 		seen[name] = true
@@ -46,10 +58,14 @@ func decodeObject(raw []byte, path string, f fields) error {
 		if err := d.Decode(&value); err != nil {
 			return syntax(err)
 		}
-		if string(value) == "null" {
-			continue
+		switch {
+		case string(value) == "null":
+		case !known:
+			err = unknown(name)
+		default:
+			err = take(value)
 		}
-		if err := take(value); err != nil {
+		if err != nil {
 			return err
 		}
 	}

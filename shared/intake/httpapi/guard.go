@@ -47,12 +47,24 @@ func (a *server) guard(next http.Handler) http.Handler {
 			a.fail(w, r, refuse(wrongHost, "Host", "only loopback names reach this service"))
 			return
 		}
+		if !a.AnyHost && CheckOrigin(r) != nil {
+			a.fail(w, r, refuse(wrongHost, "Origin", "pages of other origins do not reach this service"))
+			return
+		}
 		if carried := r.Header.Get("traceparent"); carried != "" {
 			r = r.WithContext(a.svc.Traces.Continue(r.Context(), carried))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// crossOrigin finds out what a browser sends for a page of another origin.
+var crossOrigin = http.NewCrossOriginProtection()
+
+// CheckOrigin refuses what a browser sends for a page of another origin to change
+// something, or have something run. Content types do not keep it out where any is
+// taken.
+func CheckOrigin(r *http.Request) error { return crossOrigin.Check(r) }
 
 // loopback tells whether a Host header names this machine for itself.
 func loopback(host string) bool {

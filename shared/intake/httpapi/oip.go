@@ -22,8 +22,16 @@ const (
 	indexName  = "index"
 )
 
-// binaryExtension is the name of the protocol's extension for binary tensors.
-const binaryExtension = "binary_tensor_data"
+// The protocol's extensions that are served: binary tensors, and the best
+// classes as text.
+const (
+	binaryExtension = "binary_tensor_data"
+	classExtension  = "classification"
+)
+
+// onlyVersion is the version of every model: another build of it is served in
+// its place, under the same name.
+const onlyVersion = "1"
 
 // failOIP answers an error as the Open Inference Protocol has it. An unknown
 // model is a path that does not exist there.
@@ -55,7 +63,7 @@ func (a *server) oipServer(w http.ResponseWriter, _ *http.Request) error {
 	if version == "" {
 		version = "unknown"
 	}
-	a.write(w, http.StatusOK, oipServer{"paragon", version, []string{binaryExtension}})
+	a.write(w, http.StatusOK, oipServer{"paragon", version, []string{binaryExtension, classExtension}})
 	return nil
 }
 
@@ -65,25 +73,44 @@ func (a *server) oipLive(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// oipReadiness says whether something answers now, and why not.
+type oipReadiness struct {
+	Name   string `json:"name,omitempty"`
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// writeReadiness answers with a readiness: 503 when something is in the way.
+func (a *server) writeReadiness(w http.ResponseWriter, name string, fault error) {
+	status, out := http.StatusOK, oipReadiness{Name: name, Ready: fault == nil}
+	if fault != nil {
+		status, out.Reason = http.StatusServiceUnavailable, fault.Error()
+	}
+	a.write(w, status, out)
+}
+
 // oipReady is GET /v2/health/ready: every task has something to answer it.
 func (a *server) oipReady(w http.ResponseWriter, r *http.Request) error {
-	status, ready := http.StatusOK, true
+	var fault error
 	for _, m := range a.svc.Models() {
-		ready = ready && a.svc.Ready(r.Context(), m.Task)
+		if fault = a.svc.NotReady(r.Context(), m.Task); fault != nil {
+			break
+		}
 	}
-	if !ready {
-		status = http.StatusServiceUnavailable
-	}
-	a.write(w, status, map[string]bool{"ready": ready})
+	a.writeReadiness(w, "", fault)
 	return nil
 }
 
-// named returns the models that the path's name stands for.
+// named returns the models that the path's name stands for, in the version that
+// the path names, if it does.
 func (a *server) named(r *http.Request) ([]api.Model, error) {
 	name := r.PathValue("model")
 	ms := a.svc.ModelsFor(name)
 	if len(ms) == 0 {
 		return nil, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists them", clip(name))
+	}
+	if v := r.PathValue("version"); v != "" && v != onlyVersion {
+		return nil, refuse(intake.UnknownModel, "", "%q has no version %q: there is %s", name, clip(v), onlyVersion)
 	}
 	return ms, nil
 }
@@ -94,14 +121,7 @@ func (a *server) oipModelReady(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	status, ready := http.StatusOK, a.svc.Ready(r.Context(), ms[0].Task)
-	if !ready {
-		status = http.StatusServiceUnavailable
-	}
-	a.write(w, status, struct {
-		Name  string `json:"name"`
-		Ready bool   `json:"ready"`
-	}{r.PathValue("model"), ready})
+	a.writeReadiness(w, r.PathValue("model"), a.svc.NotReady(r.Context(), ms[0].Task))
 	return nil
 }
 
@@ -119,7 +139,7 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := oipMetadata{Name: r.PathValue("model"), Versions: []string{}, Platform: "onnx_onnxv1"}
+	out := oipMetadata{Name: r.PathValue("model"), Versions: []string{onlyVersion}, Platform: "onnx_onnxv1"}
 	if sig, ok := signatureOf(ms); ok && !classifiesPictures(ms) {
 		out.Inputs, out.Outputs = sig.Inputs, sig.Outputs
 		if ms[0].Takes == profile.Picture {
@@ -152,7 +172,7 @@ func inputShape(ms []api.Model) []int64 {
 
 func specShape(in *profile.Input) []int64 { return preprocess.Spec(*in).Shape() }
 
-// ignored tells whether a parameter is meant for other servers: Triton's
+// ignored reports whether a parameter is meant for other servers: Triton's
 // reserved names and MLServer's content type.
 func ignored(name string) bool {
 	return slices.Contains([]string{"priority", "timeout", "headers", "content_type"}, name) ||

@@ -24,17 +24,10 @@ const (
 )
 
 // inferBody reads an inference request: JSON, and behind it binary tensors
-// when the header says so.
+// when the header says so. The content type does not matter: clients of the
+// protocol send none, or the default of their HTTP library.
 func (a *server) inferBody(w http.ResponseWriter, r *http.Request) (head, binary []byte, err error) {
-	kind, err := contentType(r)
-	if err != nil {
-		return nil, nil, err
-	}
 	length := r.Header.Get(headerLength)
-	if kind != "application/json" && (length == "" || kind != "application/octet-stream") {
-		return nil, nil, refuse(wrongType, "Content-Type",
-			"%q is not taken, only application/json, and application/octet-stream with %s", clip(kind), headerLength)
-	}
 	body, err := readBodyAligned(w, r, a.svc.BodyLimit(jsonGrowth*a.svc.InlineLimit(a.svc.Settings())), NumbersAt(r))
 	if err != nil {
 		return nil, nil, err
@@ -69,7 +62,7 @@ func (c *inferCall) decodeCall(head []byte, outputs []string) (inputs []json.Raw
 	if err := checkDepth(head, inferDepth); err != nil {
 		return nil, err
 	}
-	return inputs, decodeObject(head, "", fields{
+	return inputs, decodeOpen(head, "", fields{
 		"id":         text("id", &c.id),
 		"parameters": c.takeParameters,
 		"inputs":     array("inputs", &inputs),
@@ -97,6 +90,8 @@ func decodeInfer(head, binary []byte, names tensorNames, outputs []string) (infe
 }
 
 // takeParameters reads what the protocol leaves to the server: the constraints.
+// The answer names those that are not known here, so that a misspelt constraint
+// does not go unnoticed.
 func (c *inferCall) takeParameters(raw json.RawMessage) error {
 	const at = "parameters."
 	r, b := &c.request, &c.request.Bounds
@@ -108,16 +103,12 @@ func (c *inferCall) takeParameters(raw json.RawMessage) error {
 		"class":                text(at+"class", &r.Class),
 		"binary_data_output":   flag(at+"binary_data_output", &c.binaryDefault),
 	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return refuse(badField, "parameters", "is not a JSON object")
-	}
-	for name := range all {
-		if _, ok := known[name]; !ok && ignored(name) {
-			known[name] = func(json.RawMessage) error { return nil }
+	return decodeMembers(raw, "parameters", known, func(name string) error {
+		if len(c.ignored) < maxTensors && !ignored(name) {
+			c.ignored = append(c.ignored, clip(name))
 		}
-	}
-	return decodeObject(raw, "parameters", known)
+		return nil
+	})
 }
 
 func (c *inferCall) takeOutputs(raw json.RawMessage, known []string) error {
@@ -137,18 +128,9 @@ func (c *inferCall) takeOutputs(raw json.RawMessage, known []string) error {
 
 func decodeWanted(raw json.RawMessage, known []string) (oipWanted, error) {
 	var want oipWanted
-	err := decodeObject(raw, "outputs", fields{
-		"name": text("outputs.name", &want.name),
-		"parameters": func(raw json.RawMessage) error {
-			var p struct {
-				Binary *bool `json:"binary_data"`
-			}
-			if err := json.Unmarshal(raw, &p); err != nil {
-				return refuse(badField, "outputs.parameters", "binary_data is not true or false")
-			}
-			want.binary = p.Binary
-			return nil
-		},
+	err := decodeOpen(raw, "outputs", fields{
+		"name":       text("outputs.name", &want.name),
+		"parameters": want.takeParameters,
 	})
 	if err != nil {
 		return want, err
@@ -160,6 +142,23 @@ func decodeWanted(raw json.RawMessage, known []string) (oipWanted, error) {
 		return want, nil
 	}
 	return want, refuse(intake.BadInput, "outputs", "there is no output %q, only: %s", clip(want.name), strings.Join(known, ", "))
+}
+
+// takeParameters reads how an output is wanted.
+func (w *oipWanted) takeParameters(raw json.RawMessage) error {
+	const at = "outputs.parameters."
+	return decodeOpen(raw, "outputs.parameters", fields{
+		"binary_data": func(raw json.RawMessage) error {
+			w.binary = new(bool)
+			return flag(at+"binary_data", w.binary)(raw)
+		},
+		"classification": func(raw json.RawMessage) error {
+			if err := json.Unmarshal(raw, &w.top); err != nil || w.top < 0 {
+				return refuse(badField, at+"classification", "is not a number of classes, from 0 on")
+			}
+			return nil
+		},
+	})
 }
 
 // array takes a list of a few values.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"paragon/shared/core/query"
 	"paragon/shared/core/tensors"
@@ -14,10 +15,11 @@ import (
 
 // oipAnswer is the JSON of an inference answer.
 type oipAnswer struct {
-	ModelName  string          `json:"model_name"`
-	ID         string          `json:"id"`
-	Parameters inferParameters `json:"parameters"`
-	Outputs    []oipOutput     `json:"outputs"`
+	ModelName    string          `json:"model_name"`
+	ModelVersion string          `json:"model_version"`
+	ID           string          `json:"id"`
+	Parameters   inferParameters `json:"parameters"`
+	Outputs      []oipOutput     `json:"outputs"`
 }
 
 type oipOutput struct {
@@ -35,7 +37,8 @@ type binaryParameters struct {
 // writeInfer answers an inference with the outputs that were asked for, each
 // as JSON or as bytes behind it.
 func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, answers []intake.Answer) error {
-	out := oipAnswer{ModelName: name, ID: c.id, Parameters: parametersOf(answers)}
+	out := oipAnswer{ModelName: name, ModelVersion: onlyVersion, ID: c.id, Parameters: parametersOf(answers)}
+	out.Parameters.Ignored = strings.Join(c.ignored, ",")
 	if out.ID == "" {
 		out.ID = answers[0].Record.ID
 	}
@@ -46,6 +49,9 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, ans
 	var tail []byte
 	for _, want := range c.wanted() {
 		o, data, err := c.output(want, results)
+		if want.top > 0 {
+			o, data = classification(want.name, results, a.labelsOf(answers[0].Record), want.top)
+		}
 		if err != nil {
 			return err
 		}
@@ -69,6 +75,12 @@ func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, ans
 	return nil
 }
 
+// appendText appends an element of a BYTES tensor: its length in four bytes,
+// little-endian, then the text.
+func appendText(to []byte, text string) []byte {
+	return append(binary.LittleEndian.AppendUint32(to, uint32(len(text))), text...)
+}
+
 // output is one output tensor of a batch, with its data for JSON and as bytes.
 func output(name string, results []query.Result) (oipOutput, []byte) {
 	n := int64(len(results))
@@ -78,7 +90,7 @@ func output(name string, results []query.Result) (oipOutput, []byte) {
 		labels := make([]string, n)
 		for i, r := range results {
 			labels[i] = r.Label
-			data = append(binary.LittleEndian.AppendUint32(data, uint32(len(r.Label))), r.Label...)
+			data = appendText(data, r.Label)
 		}
 		return oipOutput{Name: name, Shape: []int64{n}, Datatype: bytesType, Data: labels}, data
 	case indexName:

@@ -32,6 +32,9 @@ func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := call.checkClasses(); err != nil {
+		return err
+	}
 	call.request.Task = models[0].Task
 	if models[0].Name == r.PathValue("model") {
 		call.request.Model = models[0].Name
@@ -124,12 +127,14 @@ type inferCall struct {
 	own           []string    // names of the model's own outputs, where it is answered with those
 	outputs       []oipWanted // in the order asked; all of them when none is named
 	binaryDefault bool
+	ignored       []string // parameters that are not known here
 }
 
 // oipWanted is an output that the caller asks for.
 type oipWanted struct {
 	name   string
 	binary *bool // nil means the request's default
+	top    int   // this many of the best classes instead of every score; 0 means every score
 }
 
 // wantsScores tells whether the caller gets the score of every class.
@@ -173,6 +178,7 @@ type inferParameters struct {
 	LatencyMS float64 `json:"latency_ms"`
 	MetSLO    bool    `json:"met_slo"`
 	CostUSD   float64 `json:"cost_usd"`
+	Ignored   string  `json:"ignored,omitempty"` // parameters that are not known here, parted by commas
 }
 
 func parametersOf(answers []intake.Answer) inferParameters {

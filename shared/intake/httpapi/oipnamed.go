@@ -142,7 +142,7 @@ func decodeTensors(path string, given []json.RawMessage, binary []byte) ([]tenso
 func decodeTensor(path string, raw json.RawMessage, binary []byte) (t tensors.Tensor, rest []byte, err error) {
 	var data json.RawMessage
 	size := -1
-	if err := decodeObject(raw, path, fields{
+	if err := decodeOpen(raw, path, fields{
 		"name":     text(path+".name", &t.Name),
 		"datatype": text(path+".datatype", &t.Datatype),
 		"shape": func(raw json.RawMessage) error {

@@ -31,7 +31,7 @@ type oipInput struct {
 func (in *oipInput) decode(raw json.RawMessage, binaryPart []byte) (rest []byte, err error) {
 	var data json.RawMessage
 	size := -1
-	err = decodeObject(raw, "inputs[0]", fields{
+	err = decodeOpen(raw, "inputs[0]", fields{
 		"name":     text("inputs[0].name", &in.name),
 		"datatype": text("inputs[0].datatype", &in.datatype),
 		"shape": func(raw json.RawMessage) error {
@@ -109,9 +109,9 @@ func (in *oipInput) check() (int, error) {
 // fromJSON reads the data of the tensor from JSON, flat or nested.
 func (in *oipInput) fromJSON(data json.RawMessage, count int) (err error) {
 	if in.datatype == bytesType {
-		var texts []string
-		if json.Unmarshal(data, &texts) != nil || len(texts) != count {
-			return refuse(intake.BadInput, "inputs[0].data", "is not a list of %d strings, as its shape says", count)
+		texts, ok := flattenTexts(data, in.shape)
+		if !ok || len(texts) != count {
+			return refuse(intake.BadInput, "inputs[0].data", "is not a list of %d strings, flat or nested as its shape %v says", count, in.shape)
 		}
 		in.bytes = make([][]byte, count)
 		for i, text := range texts {

@@ -50,8 +50,8 @@ func (a *server) health(w http.ResponseWriter, _ *http.Request) error {
 // ready is GET /readyz: this process and what it depends on.
 func (a *server) ready(w http.ResponseWriter, r *http.Request) error {
 	for _, m := range a.svc.Models() {
-		if !a.svc.Ready(r.Context(), m.Task) {
-			a.write(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": "nothing can answer task " + m.Task})
+		if err := a.svc.NotReady(r.Context(), m.Task); err != nil {
+			a.write(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
 			return nil
 		}
 	}
@@ -93,15 +93,18 @@ func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
 		return gone
 	}
 	limit := a.svc.Settings().UploadLimitKB << 10
-	err := a.Uploads.PutBlob(r.Context(), r.PathValue("id"), http.MaxBytesReader(w, r.Body, int64(limit)))
+	body, _, err := unpacked(w, r, limit)
+	if err == nil {
+		err = a.Uploads.PutBlob(r.Context(), r.PathValue("id"), body)
+	}
 	switch {
 	case errors.Is(err, cloud.ErrNotFound):
 		return gone
 	case errors.Is(err, cloud.ErrTooLarge) || errors.As(err, new(*http.MaxBytesError)):
 		bound := float64(limit)
 		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its limit", Bound: &bound}
-	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF):
-		return brokenOff(err)
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || notPacked(err):
+		return unreadable(err)
 	case err != nil:
 		return err
 	}

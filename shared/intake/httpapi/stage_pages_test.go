@@ -2,8 +2,11 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,4 +121,49 @@ func TestTheDocumentIsServed(t *testing.T) {
 	if got.StatusCode != http.StatusOK || !bytes.Equal(got.body, docs.OpenAPI) {
 		t.Errorf("status %d, %d bytes", got.StatusCode, len(got.body))
 	}
+}
+
+// A store that cannot be written makes the stage not ready, and the reason is
+// said; the process is healthy all the same.
+func TestNotReadyWhileTheStoreCannotBeWritten(t *testing.T) {
+	var fault atomic.Pointer[cloud.StoreFault]
+	s := newStageWith(t, func(c *intake.Config, _ *Options) {
+		c.WriteFault = func() error {
+			if f := fault.Load(); f != nil {
+				return f
+			}
+			return nil
+		}
+		c.Queues = fullQueues{c.Queues, &fault}
+	})
+	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
+		for _, path := range []string{"/readyz", "/v2/health/ready", "/v2/models/good/ready", "/v2/models/good/versions/1/ready"} {
+			got := s.do(t, "GET", path, nil)
+			if got.StatusCode != want || (want != http.StatusOK) != strings.Contains(string(got.body), "the disk is full") {
+				t.Errorf("%s answered %d: %s", path, got.StatusCode, got.body)
+			}
+		}
+		if got := s.do(t, "GET", "/healthz", nil); got.StatusCode != http.StatusOK {
+			t.Errorf("/healthz answered %d", got.StatusCode)
+		}
+		if fault.Load() == nil {
+			fault.Store(&cloud.StoreFault{Reason: "the disk is full"})
+		}
+	}
+	if got := s.submit(t, asking(t, "")); got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "the disk is full") {
+		t.Errorf("a query answered %d: %s", got.StatusCode, got.body)
+	}
+}
+
+// fullQueues fail while there is a fault.
+type fullQueues struct {
+	intake.Queues
+	fault *atomic.Pointer[cloud.StoreFault]
+}
+
+func (q fullQueues) Send(ctx context.Context, name cloud.QueueName, msgs ...query.Message) error {
+	if f := q.fault.Load(); f != nil {
+		return fmt.Errorf("send: %w", f)
+	}
+	return q.Queues.Send(ctx, name, msgs...)
 }

@@ -67,7 +67,7 @@ func TestABurst(t *testing.T) {
 }
 
 func TestItsOwnFiles(t *testing.T) {
-	s, err := spock.Read(strings.NewReader("1,4,0,2\n2,6,2,3\n5,8,1,4\n"), 0, 10)
+	s, err := spock.Read(strings.NewReader("\ufeff1,4,0,2\n\n2,6,2,3\n5,8,1,4\n\n"), 0, 10)
 	if err != nil || len(s.Tasks) != 5 || s.Tasks[1] != 3 || s.Types[1] != 2 || s.Tasks[4] != 4 {
 		t.Fatalf("%+v, error %v", s, err)
 	}

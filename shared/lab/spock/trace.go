@@ -1,7 +1,6 @@
 package spock
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -48,21 +47,19 @@ const none = -1
 func Read(r io.Reader, from, length int) (Seconds, error) {
 	var out Seconds
 	last := 0
-	rows := csv.NewReader(r)
-	rows.FieldsPerRecord = 4
-	for line := 1; ; line++ {
-		cells, err := rows.Read()
-		if err == io.EOF {
-			break
-		}
+	for row, err := range arrivals.Rows(r) {
 		if err != nil {
 			return out, fmt.Errorf("spock: %w", err)
+		}
+		cells := row.Cells
+		if len(cells) != 4 {
+			return out, fmt.Errorf("spock: line %d: %v does not have four columns", row.Line, cells)
 		}
 		at, e0 := strconv.Atoi(cells[0])
 		kind, e1 := strconv.Atoi(cells[2])
 		tasks, e2 := strconv.Atoi(cells[3])
 		if err := errors.Join(e0, e1, e2); err != nil || kind < 0 || kind >= len(slots) || tasks < 0 || tasks > 1e6 || at <= last {
-			return out, fmt.Errorf("spock: line %d: %v is no second,count,type,tasks after second %d", line, cells, last)
+			return out, fmt.Errorf("spock: line %d: %v is no second,count,type,tasks after second %d", row.Line, cells, last)
 		}
 		last = at
 		for at > from && at <= from+length && len(out.Tasks) < at-from-1 {

@@ -2,9 +2,12 @@ package tracing
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -29,17 +32,30 @@ type Source struct {
 // OTEL_EXPORTER_OTLP_ENDPOINT, with its _HEADERS and _TIMEOUT. It is nil, and
 // tracing off, when neither is set, or OTEL_SDK_DISABLED is true. The SDK's own
 // variables hold as well, such as OTEL_TRACES_SAMPLER.
-func Open(ctx context.Context, env func(string) string, part string) (*Source, error) {
-	exporter, err := exporterOf(env)
-	if err != nil || exporter == nil {
-		return nil, err
-	}
-	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "paragon-"+part)), resource.WithFromEnv())
+//
+// Tracing never keeps a process from serving: a variable that cannot be used
+// counts as not set, and log has a line about it.
+func Open(env func(string) string, part string, log *slog.Logger) *Source {
+	to, faults := readEnvironment(env)
+	warn(log, faults)
+	exporter, err := to.exporter()
 	if err != nil {
-		return nil, fmt.Errorf("read OTEL_RESOURCE_ATTRIBUTES: %w", err)
+		log.Warn("tracing is off", "error", err)
 	}
-	p := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
-	return &Source{Tracer: New(p), provider: p}, nil
+	if err != nil || exporter == nil {
+		return nil
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		if !errors.Is(err, resource.ErrPartialResource) { // the SDK reads the attributes once more
+			log.Warn("tracing failed", "error", err)
+		}
+	}))
+	about := append([]attribute.KeyValue{attribute.String("service.name", "paragon-"+part)}, to.attributes...)
+	if name := env("OTEL_SERVICE_NAME"); name != "" {
+		about = append(about, attribute.String("service.name", name)) // the last holds
+	}
+	p := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(resource.NewSchemaless(about...)))
+	return &Source{Tracer: New(p), provider: p}
 }
 
 // Tracing returns the tracer; nil when tracing is off.

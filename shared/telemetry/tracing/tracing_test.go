@@ -1,13 +1,16 @@
 package tracing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,11 +22,22 @@ type environment map[string]string
 
 func (e environment) get(name string) string { return e[name] }
 
+// warnings is a log and the lines in it.
+func warnings() (*slog.Logger, *bytes.Buffer) {
+	var b bytes.Buffer
+	return slog.New(slog.NewTextHandler(&b, nil)), &b
+}
+
 func TestOffUnlessToldWhere(t *testing.T) {
-	for _, env := range []environment{nil, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "true"}} {
-		s, err := Open(t.Context(), env.get, "test")
-		if err != nil || s != nil {
-			t.Errorf("%v: %v, error %v", env, s, err)
+	const to = "http://127.0.0.1:4318"
+	for _, env := range []environment{
+		nil, {"OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_SDK_DISABLED": "true"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_SDK_DISABLED": " TRUE"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_SDK_DISABLED": "True", File: "/tmp/never"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_TRACES_EXPORTER": "None"},
+	} {
+		log, lines := warnings()
+		s := Open(env.get, "test", log)
+		if s != nil || lines.Len() > 0 {
+			t.Errorf("%v: %v, logged %s", env, s, lines)
 		}
 		tracer := s.Tracing()
 		ctx, span := tracer.Root(t.Context(), "accept")
@@ -56,17 +70,92 @@ func TestOffCostsNothing(t *testing.T) {
 	}
 }
 
-func TestEnvironmentIsChecked(t *testing.T) {
-	for name, env := range map[string]environment{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
-		"OTEL_EXPORTER_OTLP_HEADERS":  {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key:secret"},
-		"OTEL_EXPORTER_OTLP_TIMEOUT":  {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_TIMEOUT": "soon"},
-		"file for traces":             {File: "/no/such/folder/traces"},
+// What cannot be used is left out with one line about it, and spans go where the
+// rest says.
+func TestFaultsAreLeftOut(t *testing.T) {
+	const to = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	for name, c := range map[string]struct {
+		env environment
+		on  bool
+		of  string // the variable that the line names
+	}{
+		"an address without a scheme": {environment{to: "collector:4318"}, false, to},
+		"an address of another":       {environment{to: "unix:///tmp/x"}, false, to},
+		"the address of traces alone": {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "c:4318"}, true, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
+		"a header without a value":    {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key:secret"}, true, "OTEL_EXPORTER_OTLP_HEADERS"},
+		"a header that is cut":        {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key=secret%2"}, true, "OTEL_EXPORTER_OTLP_HEADERS"},
+		"a time with a unit":          {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, true, "OTEL_EXPORTER_OTLP_TIMEOUT"},
+		"no time":                     {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "0"}, true, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"},
+		"endless time":                {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_TIMEOUT": "9223372036854775807"}, true, "OTEL_EXPORTER_OTLP_TIMEOUT"},
+		"an attribute without value":  {environment{to: "http://c:4318", "OTEL_RESOURCE_ATTRIBUTES": "team"}, true, "OTEL_RESOURCE_ATTRIBUTES"},
+		"a protocol not spoken":       {environment{to: "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "gRPC"}, false, "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		"the other one over HTTP":     {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, true, "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		"a protocol of traces":        {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}, false, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"},
+		"a protocol nobody knows":     {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "smoke"}, true, "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		"neither true nor false":      {environment{to: "http://c:4318", "OTEL_SDK_DISABLED": "yes"}, true, "OTEL_SDK_DISABLED"},
+		"a file that cannot be":       {environment{File: "/no/such/folder/traces"}, false, "/no/such/folder"},
+		"nothing wrong":               {environment{to: "http://c:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "HTTP/JSON", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b,", "OTEL_SDK_DISABLED": "False"}, true, ""},
 	} {
-		_, err := Open(t.Context(), env.get, "test")
-		if err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%v: error %v, want one of %s", env, err, name)
+		log, lines := warnings()
+		s := Open(c.env.get, "test", log)
+		if got := strings.Count(lines.String(), "\n"); (s != nil) != c.on || c.of != "" && got != 1 || c.of == "" && got != 0 || !strings.Contains(lines.String(), c.of) {
+			t.Errorf("%s: on %v, logged %s", name, s != nil, lines)
 		}
+		if strings.Contains(lines.String(), "secret") {
+			t.Errorf("%s: the log has a secret: %s", name, lines)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Children are given what can be used alone: they have nothing to report again.
+func TestChildrenTraceAsTheirParent(t *testing.T) {
+	for _, c := range []struct {
+		env  environment
+		want []string
+	}{
+		{environment{}, []string{"OTEL_SDK_DISABLED=true"}},
+		{environment{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, []string{"OTEL_SDK_DISABLED=true"}},
+		{environment{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s", "PATH": "/bin"},
+			[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318", File + "="}},
+		{environment{File: "/tmp/traces", "OTEL_RESOURCE_ATTRIBUTES": "team"}, []string{File + "=/tmp/traces"}},
+	} {
+		var pairs []string
+		for name, value := range c.env {
+			if name != File {
+				pairs = append(pairs, name+"="+value)
+			}
+		}
+		got := ChildEnv(c.env.get, pairs)
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v: children have %v, want %v", c.env, got, c.want)
+		}
+		again := environment{}
+		for _, pair := range got {
+			name, value, _ := strings.Cut(pair, "=")
+			again[name] = value
+		}
+		if _, faults := readEnvironment(again.get); len(faults) > 0 {
+			t.Errorf("%v: children would report %v", c.env, faults)
+		}
+	}
+}
+
+func TestAttributesGoWithTheSpans(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "traces")
+	env := environment{File: path, "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b", "OTEL_SERVICE_NAME": "mine"}
+	s := Open(env.get, "api", slog.Default())
+	_, span := s.Tracing().Root(t.Context(), "accept")
+	span.End()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(raw), `{"key":"team","value":{"stringValue":"a b"}}`) || !strings.Contains(string(raw), `"stringValue":"mine"`) {
+		t.Errorf("wrote %s, error %v", raw, err)
 	}
 }
 
@@ -125,10 +214,7 @@ func TestProcessesShareAFile(t *testing.T) {
 	env := environment{File: path}
 	var both []*Source
 	for _, part := range []string{"api", "worker"} {
-		s, err := Open(t.Context(), env.get, part)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := Open(env.get, part, slog.Default())
 		both = append(both, s)
 	}
 	follow(t, both[0], both[1])
@@ -156,10 +242,7 @@ func TestOverHTTP(t *testing.T) {
 	env := environment{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL + "/", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b,x=1"}
 	var both []*Source
 	for _, part := range []string{"api", "worker"} {
-		s, err := Open(t.Context(), env.get, part)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := Open(env.get, part, slog.Default())
 		both = append(both, s)
 	}
 	follow(t, both[0], both[1])
@@ -171,10 +254,7 @@ func TestSampling(t *testing.T) {
 	t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
 	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "0")
 	path := filepath.Join(t.TempDir(), "traces")
-	s, err := Open(t.Context(), environment{File: path}.get, "api")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := Open(environment{File: path}.get, "api", slog.Default())
 	ctx, span := s.Tracing().Root(t.Context(), "accept")
 	if carried := s.Tracing().Carry(ctx); carried != "" {
 		t.Errorf("carried %q", carried)

@@ -147,8 +147,9 @@ type (
 // Fault is an error on its way to the client: its text, and its class so that
 // errors.Is works there too.
 type Fault struct {
-	Class string
-	Text  string
+	Class  string
+	Text   string
+	Reason string `json:",omitempty"` // of a store that cannot be written
 }
 
 var classes = map[string]error{
@@ -171,6 +172,9 @@ func FaultOf(err error) Fault {
 			f.Class = name
 		}
 	}
+	if store, ok := errors.AsType[*cloud.StoreFault](err); ok {
+		f.Reason = store.Reason
+	}
 	return f
 }
 
@@ -178,4 +182,9 @@ func FaultOf(err error) Fault {
 type remoteError struct{ Fault }
 
 func (e *remoteError) Error() string { return e.Text }
-func (e *remoteError) Unwrap() error { return classes[e.Class] }
+func (e *remoteError) Unwrap() error {
+	if e.Reason != "" {
+		return &cloud.StoreFault{Reason: e.Reason}
+	}
+	return classes[e.Class]
+}

@@ -2,9 +2,12 @@ package loopback
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"paragon/shared/cloud"
 )
 
 func TestErrorClassesTravel(t *testing.T) {
@@ -13,6 +16,11 @@ func TestErrorClassesTravel(t *testing.T) {
 		if f.Class != name || !errors.Is(&remoteError{f}, class) {
 			t.Errorf("class %s travels as %q", name, f.Class)
 		}
+	}
+	var store *cloud.StoreFault
+	full := fmt.Errorf("send: %w", &cloud.StoreFault{Reason: "the disk is full"})
+	if err := (&remoteError{FaultOf(full)}); !errors.As(err, &store) || store.Reason != "the disk is full" || !errors.Is(err, cloud.ErrUnavailable) {
+		t.Errorf("a store that cannot be written travels as %v", err)
 	}
 	if err := (&remoteError{FaultOf(io.EOF)}); errors.Unwrap(err) != nil || err.Error() != "EOF" {
 		t.Errorf("an error without a class travels as %v", err)
