@@ -1,6 +1,6 @@
 // Package selection chooses model, resource and memory together for a query:
-// any two of latency, accuracy and cost bound the choice and the third is
-// optimised, or weights over all three. It is pure.
+// none, one, two or all of latency, accuracy and cost bound the choice; the
+// objective is one of them, or weights over all three. It is pure.
 //
 // Pick answers with the winner alone and is what a busy caller uses; Choose
 // answers with every candidate and why it lost, from the same rules.

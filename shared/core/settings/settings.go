@@ -26,7 +26,7 @@ type Settings struct {
 	DefaultLatencyMS       float64 `name:"default_latency_ms" default:"10000" min:"1" max:"3600000" unit:"ms" doc:"The latency bound of a relaxed query that names none; a strict one without a bound gets strict_below_ms."`
 	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the way to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
 	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the way through the overflow queue and the dispatcher."`
-	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that this home can keep; a bound below it is refused with it."`
+	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that the stage can keep; a lower bound is refused, and the error names this one."`
 	InlineLimitKB          int     `name:"inline_limit_kb" default:"4096" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account it is 900 at most, whatever is set, and the whole body 964 KB: that is what a load balancer hands on to a function."`
 	UploadLimitKB          int     `name:"upload_limit_kb" default:"10240" min:"1" max:"102400" unit:"KB" doc:"The most that an upload may hold."`
 	MaxPixels              int     `name:"max_pixels" default:"16777216" min:"1" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded."`
@@ -77,7 +77,7 @@ type Settings struct {
 	MaxStep             int     `name:"max_step" default:"10" min:"1" max:"2000" unit:"workers" doc:"By how many workers a pool changes in one tick at most."`
 	HourlyBudgetUSD     float64 `name:"hourly_budget_usd" default:"0" min:"0" max:"100000" unit:"USD" doc:"What workers and functions may cost in a clock hour; 0 means no limit."`
 	HoldLimitSeconds    float64 `name:"hold_limit_seconds" default:"600" min:"0" max:"86400" unit:"s" doc:"How long the fleet holds without signals that can be trusted, before it goes to the safe mode: the last good peak, strict queries may overflow."`
-	StaleSeconds        float64 `name:"stale_seconds" default:"120" min:"5" max:"300" unit:"s" doc:"Arrivals older than this are not gone by: the fleet holds."`
+	StaleSeconds        float64 `name:"stale_seconds" default:"120" min:"5" max:"300" unit:"s" doc:"Arrivals older than this are not trusted: the fleet holds."`
 	MetricSettleSeconds float64 `name:"metric_settle_seconds" default:"5" min:"1" max:"60" unit:"s" doc:"The newest arrivals that are left out of a tick, as they are not all written yet. The API writes them every so many seconds less two, and each write costs: more is cheaper and later."`
 	WatchSeconds        float64 `name:"watch_seconds" default:"120" min:"0" max:"3600" unit:"s" doc:"After its first tick, and after ticks were missed, the controller watches for so long before any worker leaves."`
 	ScaleInWaitSeconds  float64 `name:"scale_in_wait_seconds" default:"60" min:"0" max:"3600" unit:"s" doc:"Fewer workers must be wanted for so long before any leaves; the most of what was wanted meanwhile stays."`
