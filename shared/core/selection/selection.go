@@ -50,7 +50,7 @@ type Offer struct {
 	ColdShare float64
 	// PathMS and OverflowPathMS are the routes' own times (the settings of that name).
 	PathMS, OverflowPathMS float64
-	// FloorMS is the least latency bound that this home can keep.
+	// FloorMS is the least latency bound that this stage can keep.
 	FloorMS float64
 	// StrictBelowMS is the setting of that name. 0 leaves the class to the need.
 	StrictBelowMS float64
