@@ -18,7 +18,7 @@ import (
 	"paragon/shared/lab/peers"
 )
 
-const benchPeersLong = `Measure Paragon beside other model servers on this machine: the same network,
+const benchPeersLong = `Compare Paragon with other model servers on this machine: the same network,
 inputs and client, one server at a time on the same cores, in interleaved rounds.
 Each server is started anew for each workload of each round; its answers are held
 to those of the library called in a bare loop. Then it is driven by callers who
@@ -59,7 +59,7 @@ type benchFlags struct {
 func newBenchPeersCommand() *cobra.Command {
 	f := &benchFlags{}
 	c := &cobra.Command{
-		Use: "bench-peers", Short: "Measure Paragon beside other model servers",
+		Use: "bench-peers", Short: "Compare Paragon with other model servers",
 		Long: benchPeersLong, Example: benchPeersExample, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.hurry(c.Flags().Changed)

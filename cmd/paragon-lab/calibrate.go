@@ -28,7 +28,7 @@ in an hour; --trace takes others instead.
 The result is kept in the data folder. paragon replay, the status and the page
 tell what other schemes would have cost only when the simulation was off by less
 than 5 % in cost and in mean workers on two traces at least; else they say why
-not. It vouches for homes on this machine, and for no deployment.
+not. It is valid for stages on this machine, and for no deployment.
 
 Exit status 1 when savings may not be quoted.`
 
@@ -44,7 +44,7 @@ func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runCalibrate(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", "data", "data folder of the home, which keeps the result")
+	fs.StringVar(&f.data, "data", "data", "data folder, which keeps the result")
 	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme: one of `paragon-lab compare`'s")
 	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace in one second, 1 to 60")
 	fs.IntVar(&f.cfg.Workers, "workers", 1, "workers at the start")

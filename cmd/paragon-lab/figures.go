@@ -31,11 +31,11 @@ const figuresLong = `Make the figures of the paper as data and as plots: figure-
   2  the cost of those sets by resource
   3  an hour at a constant rate, on VMs of every c5 and m5 size and on functions
   7  the memory of a function against compute time and cost
-  4  VM hours of util_aware and exascale beside reactive's
+  4  VM hours of util_aware and exascale compared with reactive's
   5  cost and missed bounds of reactive, util_aware, exascale and mixed
   6  arrivals, and their peak to median by sampling window
-  8  cost and missed bounds of paragon beside mixed
-  workload2  constraint-aware selection beside naive, by the mix of constraints
+  8  cost and missed bounds of paragon compared with mixed
+  workload2  constraint-aware selection compared with naive, by the mix of constraints
 
 4, 5, 6 and 8 play traces: those of the folder --traces, or made up in their shapes.
 

@@ -30,7 +30,7 @@ type loadFlags struct {
 const loadLong = `Send queries as a rate or a trace says, whether or not earlier ones were answered
 (an open loop), and report what their callers saw. Latency counts from the time
 at which a query was due, so that a stall is charged to every query that it held
-up. The server's own count, from acceptance, stands beside it.
+up. The server's own count, from acceptance, is printed too.
 
 A trace is CSV: the header second,count (or minute,count, hour,count), then one
 row a step from 0 on, without gaps. --out writes one row a query: intended_ms,

@@ -14,7 +14,7 @@ import (
 func main() { os.Exit(cli.Main(newRoot)) }
 
 const rootLong = `Play procurement schemes against traces, make the paper's figures, drive load, and
-measure Paragon and what stands beside it.
+measure Paragon and other model servers.
 
 Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 3 queries were sent and none was answered.`

@@ -32,7 +32,7 @@ type sensitivityFlags struct {
 func newSensitivityCommand(term *cli.Terminal) *cobra.Command {
 	f := &sensitivityFlags{from: evaluate.GridFrom, window: evaluate.GridFor}
 	c := &cobra.Command{
-		Use: "sensitivity", Short: "Tell on what the paper's findings depend", Args: cobra.NoArgs,
+		Use: "sensitivity", Short: "Show what the paper's findings depend on", Args: cobra.NoArgs,
 		Long: sensitivityLong, Example: "  paragon-lab sensitivity\n  paragon-lab sensitivity --traces ~/traces --markdown sensitivity.md",
 		RunE: func(c *cobra.Command, _ []string) error { return runSensitivity(c.Context(), term, f) },
 	}

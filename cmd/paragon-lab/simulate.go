@@ -19,7 +19,7 @@ import (
 )
 
 const simulateLong = `Play a trace of arrivals against procurement schemes, a query at a time, and say
-what each costs and which bounds it misses, beside what a schedule that knows the
+what each costs and which bounds it misses, compared with what a schedule that knows the
 arrivals costs and what none can beat.
 
 A trace is CSV: the header second,count (or minute,count, hour,count), then one

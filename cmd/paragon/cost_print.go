@@ -128,7 +128,7 @@ func printBill(term *cli.Terminal, b bill) {
 }
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
-	term.Printf("At %.4g queries a second, path %s, answered by %s with %.4g workers, a month costs $%.2f: a million cost $%.2f in all, $%.2f of it for the machinery beside the fixed part.\n",
+	term.Printf("At %.4g queries a second, path %s, answered by %s with %.4g workers, a month costs $%.2f: a million cost $%.2f in all, $%.2f of it for the machinery without its fixed part.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
 	verdict := "is more expensive"
 	if b.PlainFunction.Cheaper {

@@ -17,14 +17,14 @@ func newExplainCommand(term *cli.Terminal) *cobra.Command {
 	tick := false
 	c := &cobra.Command{
 		Use:   "explain ID",
-		Short: "Tell why a query went where it went, or why the fleet moved",
-		Long: `Tell why a query went where it went: what it asked, why its model and resource
-were chosen, every step of its way, and every candidate with the reason it lost.
-The candidates are derived anew, under the load of this moment.
+		Short: "Explain why a query went where it went, or why the fleet moved",
+		Long: `Explain why a query went where it went: what it requested, why its model and
+resource were chosen, each step of its path, and each candidate with the reason it
+lost. The candidates are computed again, under the present load.
 
 With --tick the id is that of a decision of the controller, as paragon decisions
-lists them: what was known and how old it was, what was weighed, what was
-clamped, and what was done.`,
+lists them: the signals and their age, what was weighed, what was clamped, and
+what was done.`,
 		Example: `  paragon explain q01jd3v7
   paragon explain --tick 20260501T120000.000Z-general
   paragon explain --json q01jd3v7 | jq '.candidates[] | {model, reason}'`,
@@ -60,7 +60,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string) error {
 		term.Printf("Nothing would meet its bounds now.\n")
 		return nil
 	}
-	term.Printf("As it stands now:\n")
+	term.Printf("State now:\n")
 	return printCandidates(term.Out, e.Candidates, len(e.Candidates))
 }
 

@@ -16,17 +16,17 @@ import (
 	"paragon/shared/client"
 )
 
-const faultLong = `Have something go wrong with the fleet of a running ` + "`paragon up`" + `, as it would in
-an account: a group that cannot launch, machines that boot slowly or die, spot
-notices, other limits of the group. What is told of launches holds for workers
-launched from then on, until it is cleared or for the next so many (--launches).
+const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + `, as they happen in an
+account: a group that cannot launch, machines that boot slowly or die, spot
+notices, other limits of the group. A fault of launches applies to workers launched
+from then on, until it is cleared or for the next n launches (--launches n).
 
-A home in an account takes no faults.`
+Faults cannot be injected into a stage in an account.`
 
 // newFaultCommand is `paragon fault`.
 func newFaultCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
-		Use: "fault", Short: "Have something go wrong with the fleet of one machine", Long: faultLong,
+		Use: "fault", Short: "Inject faults into the fleet of one machine", Long: faultLong,
 		Example: `  paragon fault slow-boot 600
   paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H
   paragon fault clear`,
@@ -36,10 +36,10 @@ func newFaultCommand(term *cli.Terminal) *cobra.Command {
 	c.AddCommand(newFaultListCommand(term), newFaultClearCommand(term),
 		newLaunchFaultCommand(term, api.NoCapacity, "", "Refuse every launch, as for want of capacity"),
 		newLaunchFaultCommand(term, api.LaunchFails, "", "Refuse the next launch"),
-		newLaunchFaultCommand(term, api.NeverReady, "", "Have machines boot for ever"),
-		newLaunchFaultCommand(term, api.SlowBoot, "SECONDS", "Have machines take so much longer to boot"),
-		newLaunchFaultCommand(term, api.DieAfter, "SECONDS", "Have workers killed so long after they came up"),
-		newLaunchFaultCommand(term, api.SpotAfter, "SECONDS", "Have workers get a spot notice so long after they came up"),
+		newLaunchFaultCommand(term, api.NeverReady, "", "Let machines boot for ever"),
+		newLaunchFaultCommand(term, api.SlowBoot, "SECONDS", "Lengthen the boot of machines by SECONDS"),
+		newLaunchFaultCommand(term, api.DieAfter, "SECONDS", "Kill workers SECONDS after they came up"),
+		newLaunchFaultCommand(term, api.SpotAfter, "SECONDS", "Give workers a spot notice SECONDS after they came up"),
 		newFaultKindCommand(term, api.SpotNotice+" WORKER", "Give a worker its spot notice: it has two minutes to leave", "  paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H", 1,
 			func(given []string) (api.Fault, error) { return api.Fault{Kind: api.SpotNotice, Worker: given[0]}, nil }),
 		newFaultKindCommand(term, api.Group+" MIN MAX", "Give the group other limits", "  paragon fault group 0 3", 2, groupFault),
@@ -64,11 +64,11 @@ func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra
 		}
 		return f, nil
 	})
-	told := "for the next so many launches (default: until it is cleared)"
+	scope := "for the next n launches (default: until it is cleared)"
 	if kind == api.LaunchFails {
-		told = "for the next so many launches (default: 1)"
+		scope = "for the next n launches (default: 1)"
 	}
-	c.Flags().IntVar(&launches, "launches", 0, told)
+	c.Flags().IntVar(&launches, "launches", 0, scope)
 	return c
 }
 
@@ -94,7 +94,7 @@ func groupFault(given []string) (api.Fault, error) {
 }
 
 func newFaultListCommand(term *cli.Terminal) *cobra.Command {
-	return term.ServerCommand(&cobra.Command{Use: "list", Short: "List what goes wrong, the group's limits and the workers", Example: "  paragon fault list",
+	return term.ServerCommand(&cobra.Command{Use: "list", Short: "List the injected faults, the group's limits and the workers", Example: "  paragon fault list",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return onFaults(c.Context(), term, func(ctx context.Context, cl *client.Client) (api.Faults, error) { return cl.Faults(ctx) })
 		}})
@@ -133,7 +133,7 @@ func onFaults(ctx context.Context, term *cli.Terminal, do func(context.Context, 
 
 func printFaults(term *cli.Terminal, now api.Faults) error {
 	if len(now.Faults) == 0 {
-		term.Printf("nothing goes wrong with launches\n")
+		term.Printf("no faults of launches\n")
 	}
 	for _, f := range now.Faults {
 		term.Printf("%s%s%s\n", cli.OneLine(f.Kind), unless(f.Seconds == 0, " by %g s", f.Seconds), unless(f.Launches == 0, ", %d launches more", f.Launches))

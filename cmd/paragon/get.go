@@ -17,9 +17,9 @@ func newGetCommand(term *cli.Terminal) *cobra.Command {
 	wait := 0.0
 	c := &cobra.Command{
 		Use:   "get [flags] ID...",
-		Short: "Tell what became of queries: which ran where, and why",
-		Long: `Tell what became of queries: the answer, where each one ran, and every step of
-its way with the reason. With --json each query is one line.`,
+		Short: "Print queries: state, answer, and where each ran and why",
+		Long: `Print queries: the state, the answer, where each one ran, and each step of its
+path with the reason. With --json each query is one line.`,
 		Example: `  paragon get q01jd3v7
   paragon get --wait 60 q01jd3v7 q01jd3v8
   paragon get --json q01jd3v7 | jq .trail`,

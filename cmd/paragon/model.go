@@ -12,14 +12,14 @@ import (
 	"paragon/shared/core/profile"
 )
 
-const modelLong = `Bring models of your own to a running ` + "`paragon up`" + `: any ONNX file. A model
+const modelLong = `Add models of your own to a running ` + "`paragon up`" + `: any ONNX file. A model
 that is added is checked, measured on this machine, and served without a restart,
 at /v2/models/TASK under the names of its own inputs and outputs.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
-		Use: "model", Short: "Bring models of your own", Long: modelLong,
+		Use: "model", Short: "Add, list and remove models of your own", Long: modelLong,
 		Example: `  paragon model add iris.onnx --task iris
   paragon model list
   paragon model remove iris`,
@@ -42,7 +42,7 @@ func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*cli
 func newModelListCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
-		Long: "List the models that were added to a machine, with those that were removed and are\nstill run for the queries that they have. `paragon models` lists all that are served.",
+		Long: "List the models that were added to a machine, with those that were removed and\nstill have open queries. `paragon models` lists all that are served.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := machineOf(term, c, client.Config{})
 			if err != nil {
@@ -86,7 +86,7 @@ func accuracyText(m profile.Model) string {
 // newModelShowCommand is `paragon model show`.
 func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "show NAME", Example: "  paragon model show iris", Short: "Show what a model takes and gives", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Example: "  paragon model show iris", Short: "Show a model's inputs and outputs", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := ownModel(term, c, args[0])
 			if err != nil {
@@ -158,8 +158,8 @@ func printModel(term *cli.Terminal, m profile.Model) {
 // newModelRemoveCommand is `paragon model remove`.
 func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Serve a model no longer", Args: cobra.ExactArgs(1),
-		Long: "Give a model no query any more. Those that it was given already are answered: none\nis lost.",
+		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Stop serving a model", Args: cobra.ExactArgs(1),
+		Long: "Stop selecting a model for new queries. Its open queries are answered.",
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := machineOf(term, c, client.Config{})
 			if err != nil {

@@ -24,15 +24,14 @@ import (
 	"paragon/shared/modelstore"
 )
 
-const modelAddLong = `Have a running ` + "`paragon up`" + ` serve an ONNX file. Its inputs and outputs are read;
-the kind of the answer and of the input are inferred and printed unless they are
-given. It is checked by a run in a process of its own, and its latency, memory and
-cold start are measured on this machine. What is wrong with it is said, and then
-nothing has changed.
+const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `. Its inputs and outputs are read from
+the file; the kinds of answer and input are inferred and printed unless they are
+given. A separate process runs it once as a check, and its latency, memory and cold
+start are measured on this machine. A file that is refused changes nothing.
 
 Kinds of answer: classify (labels with scores), embed (a vector), tensor (the
 outputs by name). Kinds of input: picture (PNG and JPEG), tensor (the inputs by
-name). Weights in files beside the model are sent with it.`
+name). Weights in files next to the model are sent with it.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
@@ -41,13 +40,13 @@ type addFlags struct {
 }
 
 func (f *addFlags) define(fs *pflag.FlagSet) {
-	fs.StringVar(&f.task, "task", "", "what the model does: models of one task stand in for each other")
-	fs.StringVar(&f.name, "name", "", "what it is called (default the file's name)")
-	fs.StringVar(&f.kind, "kind", "", "what it answers with: classify, embed or tensor (default inferred)")
-	fs.StringVar(&f.input, "input", "", "what it is asked with: picture or tensor (default inferred)")
-	fs.StringVar(&f.labels, "labels", "", "file with the names of its classes, a line each")
-	fs.StringVar(&f.preprocess, "preprocess", "", `how pictures are prepared: "imagenet" cuts the centre out and normalises (default 0 to 1)`)
-	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of right answers in percent, if you know it")
+	fs.StringVar(&f.task, "task", "", "task of the model; models of one task are interchangeable")
+	fs.StringVar(&f.name, "name", "", "name of the model (default the file's name)")
+	fs.StringVar(&f.kind, "kind", "", "kind of answer: classify, embed or tensor (default inferred)")
+	fs.StringVar(&f.input, "input", "", "kind of input: picture or tensor (default inferred)")
+	fs.StringVar(&f.labels, "labels", "", "file with the names of its classes, one per line")
+	fs.StringVar(&f.preprocess, "preprocess", "", `how pictures are prepared: "imagenet" crops the centre and normalises (default 0 to 1)`)
+	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of correct answers in percent, if known")
 }
 
 // newModelAddCommand is `paragon model add`.

@@ -29,7 +29,7 @@ type profileFlags struct {
 
 const profileLong = `Measure the models of a catalogue on this machine: from an encoded picture to the
 scores of its classes, in every combination of one thread and one picture with
-the threads, batches and callers that were named, each with the 50th, 95th and 99th percentile and their 95 %
+the threads, batches and callers given, each with the 50th, 95th and 99th percentile and their 95 %
 confidence intervals. A cold start is measured apart: a new process, the library,
 the model and a first answer, less a warm run.
 
@@ -37,7 +37,7 @@ the model and a first answer, less a warm run.
 others take of a shared machine; it is used for one thread and one caller only.
 
 On an EC2 instance, --resource auto asks it for its type, so that the figures
-stand for that type and not for the machine that others scale from.
+describe that type and not the reference machine.
 
 --lambda STAGE measures the inference functions of a stage in an account, with
 the credentials of the AWS SDK's usual chain, at the sizes of --memory (default
@@ -48,7 +48,7 @@ buys no share of a CPU.
 
 --out writes the figures in the form that the catalogues are made from (go
 generate ./profiles), in place of the same models' earlier ones; a file holds one resource's figures,
-and those of others go beside latency.json as latency-NAME.json. --compare shows
+and those of others go next to latency.json as latency-NAME.json. --compare shows
 how the figures differ from an earlier file and ends with status 1 when one has
 moved by more than a tenth and beyond its confidence.`
 

@@ -10,18 +10,18 @@ import (
 	"paragon/shared/api"
 )
 
-const redriveLong = `Put queries back whose messages are dead letters: they failed for good, or took
-their runner down too often. Mend what made them fail first, as paragon status and
-the logs tell.
+const redriveLong = `Redrive dead letters: messages of queries that failed for good, or whose runner
+crashed too often. First repair what made them fail; paragon status and the logs
+show it.
 
-A query ends once, and its caller has been told. So one that has failed or expired
-stays as it is, and its input is submitted again as another query of the same
-owner, with as much time as the first one had; it costs what a query costs, and
-its record names the first one in retry_of. However often a query is put back, it
-is submitted again once, and anew only when that one has expired. A query that
-never ended has failed with this. One that was answered or cancelled meanwhile is
-dropped. What was uploaded is kept for a day: the input of an older query is gone,
-and submitting it again fails.
+A query ends once, and its caller has its state. A query that has failed or expired
+therefore keeps that state, and its input is submitted again as another query of
+the same owner, with as much time as the first one had. The new query is charged as
+any other, and its record names the first one in retry_of. A repeated redrive does
+not submit a query twice, unless the new query has expired. A query that never
+ended is recorded as failed. A query that was answered or cancelled meanwhile is
+dropped. Uploads are kept for a day: the input of an older query is gone, and
+submitting it again fails.
 
 Strict queries go to the overflow queue and relaxed ones to the work queue of
 their pool; --queue sends all to one of the two.`
@@ -42,14 +42,14 @@ const (
 func newRedriveCommand(term *cli.Terminal) *cobra.Command {
 	f := &redriveFlags{limit: mostLetters}
 	c := &cobra.Command{
-		Use: "redrive", Short: "Put queries back from the dead letters", Long: redriveLong,
+		Use: "redrive", Short: "Submit the queries of dead letters again", Long: redriveLong,
 		Example: "  paragon redrive --dry-run\n  paragon redrive\n  paragon redrive --stage prod --queue work --limit 100",
 		RunE:    func(c *cobra.Command, _ []string) error { return runRedrive(c.Context(), term, f) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.queue, "queue", "", "put all on this queue: overflow, or work (default by their class)")
 	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("how many, 1 to %d", mostLetters))
-	fs.BoolVar(&f.dryRun, "dry-run", false, "tell what would be done, and change nothing")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and change nothing")
 	return term.ServerCommand(c)
 }
 

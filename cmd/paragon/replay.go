@@ -12,8 +12,8 @@ import (
 	"paragon/shared/simulate/comparison"
 )
 
-const replayLong = `Play the arrivals that a home has seen, on this machine or in an account, against
-every procurement scheme: the bill that would have been. It reads the data folder,
+const replayLong = `Play the recorded arrivals of this machine, or of a stage in an account, against
+every procurement scheme, and print what each would have cost. It reads the data folder,
 whether or not a server runs on it, and changes nothing. The share of strict queries
 is the measured one unless it is given.
 
@@ -22,11 +22,12 @@ account, which CloudWatch has by the second for three hours, by the minute for 1
 by five minutes for 63 and by the hour for 455; longer steps are spread as a Poisson
 process. What came within --warmup before the first moment is played and not counted.
 
-It tells them only when paragon-lab calibrate has found on this home, that of --data,
-that the simulation is close; else it says why not and what to do. No calibration
-vouches for a stage in an account: --uncalibrated prints its costs. The simulated
-controller guards its fleet as a home's does, by the settings given with --set;
-without max_workers among them the number of workers is not capped.
+Costs are printed only when paragon-lab calibrate has found, for the data folder
+(--data), that the simulation is close to a real run; otherwise the reason is
+printed, with what to do. No calibration covers a stage in an account:
+--uncalibrated prints its costs. The simulated controller applies the bounds of the
+real one, with the settings given by --set; without max_workers among them the
+number of workers is not capped.
 
 The models, machines and prices are those of --catalogue: what such arrivals would
 cost there, not what this machine cost.`

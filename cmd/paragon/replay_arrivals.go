@@ -27,13 +27,13 @@ type arrivalFlags struct {
 }
 
 func (f *arrivalFlags) add(term *cli.Terminal, fs *pflag.FlagSet) {
-	fs.StringVar(&f.data, "data", "data", "data folder of the home")
-	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage alone says so too")
+	fs.StringVar(&f.data, "data", "data", "data folder")
+	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage implies it")
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default, with --cloudwatch, PARAGON_STAGE)")
 	fs.StringVarP(&f.task, "task", "t", "", "whose arrivals to play")
 	f.since = 24 * time.Hour
 	fs.Var(cli.DurationValue(&f.since), "since", "how far back to go; one machine keeps a day, CloudWatch seconds for 3 h, minutes for 15 days, hours for 455")
-	fs.StringVar(&f.from, "from", "", "when to begin instead, as 2026-05-01T12:00:00Z, or so long ago, as 2h")
+	fs.StringVar(&f.from, "from", "", "when to begin instead, as 2026-05-01T12:00:00Z, or a duration before now, as 2h")
 	fs.StringVar(&f.to, "to", "", "when to end, likewise (default now)")
 }
 
@@ -69,7 +69,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	}
 	var ago time.Duration
 	if err := cli.DurationValue(&ago).Set(text); err != nil {
-		return time.Time{}, cli.Usagef("%s: %q is neither a moment, as 2026-05-01T12:00:00Z, nor so long ago, as 2h", flag, text)
+		return time.Time{}, cli.Usagef("%s: %q is neither a moment, as 2026-05-01T12:00:00Z, nor a duration before now, as 2h", flag, text)
 	}
 	return now.Add(-ago), nil
 }

@@ -25,13 +25,14 @@ type selectFlags struct {
 }
 
 const selectLong = `Choose model, resource and memory for a need from the profiles, without a server
-and before anything is bought: every slot costs its full price. Bound any two of
-latency, accuracy and cost and the third is optimised; --optimize names another,
-and weights make a linear combination of the three the objective.
+and before anything is bought: every slot costs its full price. Bound none, one,
+two or all of latency, accuracy and cost. With two bounds the third is optimised,
+else the cost; --optimize names another objective, and weights make it a linear
+combination of the three.
 
 It prints the candidates in order, each with the reason it lost, the slots of the
-chosen VM, and with --rate the fleet that carries so many queries a second. A need
-that nothing meets ends with status 1 and the nearest that can be had.`
+chosen VM, and with --rate the fleet that carries that rate. A need that nothing
+meets ends with status 1 and the nearest candidate.`
 
 const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90
   paragon select --catalogue imagenet --task imagenet --latency-ms 500 --accuracy 80 --instances c5.large,m5.large

@@ -20,9 +20,9 @@ import (
 )
 
 const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with one
-worker at full speed, and ` + "`paragon model add`" + ` of the file, in one line. It prints how
-to ask the model, and serves until it is interrupted. The data folder keeps the
-model: on the same folder a second time it is there already.`
+worker at full speed, and ` + "`paragon model add`" + ` of the file, in one command. It prints
+an example request, and serves until it is interrupted. The data folder keeps the
+model for the next start.`
 
 // newServeCommand is `paragon serve`.
 func newServeCommand(term *cli.Terminal) *cobra.Command {
@@ -58,7 +58,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	}
 	m, err := machine.Start(ctx, cfg)
 	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
-		return cli.Usagef("%v; `paragon serve --help` tells more", mistake)
+		return cli.Usagef("%v; `paragon serve --help` says more", mistake)
 	}
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 	watch := false
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Tell how the fleet, the queues and the bounds stand",
+		Short: "Print the state of the fleet, the queues and the latency bounds",
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,
@@ -36,7 +36,7 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 			return runStatus(c.Context(), term)
 		},
 	}
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "read anew every second, until interrupted; with --json a line each")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "read again every second, until interrupted; with --json a line each")
 	return term.ServerCommand(c)
 }
 
@@ -106,7 +106,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf("store     cannot be written: %s\n", cli.OneLine(s.StoreFault))
 	}
 	if s.Paced {
-		term.Printf("paced     runners are held to the service times of the resources that they stand for\n")
+		term.Printf("paced     runners take the service times of the resources that they represent\n")
 	}
 	for _, fault := range s.SettingsFaults {
 		term.Printf("setting   %s\n", cli.OneLine(fault))
@@ -125,7 +125,7 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 		return
 	}
 	for _, o := range s.Others {
-		term.Printf("instead   %s under %s, where this home had cost %s\n", cli.Dollars(o.CostUSD), o.Scheme, cli.Dollars(s.CostUSD))
+		term.Printf("instead   %s under %s, when this stage had cost %s\n", cli.Dollars(o.CostUSD), o.Scheme, cli.Dollars(s.CostUSD))
 	}
 	term.Printf("simulated %s\n", cli.OneLine(s.Why))
 }

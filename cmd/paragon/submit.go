@@ -28,10 +28,10 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "submit [flags] FILE...",
 		Short: "Submit pictures and print their answers",
 		Long: `Submit pictures (PNG, JPEG) or raw tensors (NAME.f32: little-endian float32) and
-print what they are, in the order given; "-" reads one from standard input. Bound any two of latency,
-accuracy and cost; --optimize names the third.
+print what they are, in the order given; "-" reads one from standard input. Bound none, one, two or all
+of latency, accuracy and cost; --optimize names what to optimise.
 
-With --json each query is one line: the query as the server tells it, with its
+With --json each query is one line: the query as the server returns it, with its
 "file", or {"file", "problem"} when it was refused.`,
 		Example: `  paragon submit --task fashion shirt.png
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png

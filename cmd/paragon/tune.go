@@ -22,7 +22,8 @@ func newTuneCommand(term *cli.Terminal) *cobra.Command {
 		Short: "See and change the settings of a running stage",
 		Long: `See and change the settings of a running stage. A change takes effect within a
 tick, without a restart. A value outside its bounds is refused; should a bad one
-get in by another way, the last good one stays in force and status tells.`,
+be stored by other means, the last good one stays in force and paragon status
+reports it.`,
 		Example: `  paragon tune list
   paragon tune set scheme paragon
   paragon tune rollback scheme`,
@@ -31,11 +32,11 @@ get in by another way, the last good one stays in force and status tells.`,
 	}
 	c.AddCommand(
 		newTuneListCommand(term),
-		newTuneVerbCommand(term, "get NAME", "Tell one setting, with its bounds and what it does", "  paragon tune get max_workers", 1, tuneGet),
+		newTuneVerbCommand(term, "get NAME", "Print one setting, with its bounds and what it does", "  paragon tune get max_workers", 1, tuneGet),
 		newTuneVerbCommand(term, "set NAME VALUE", "Change a setting", "  paragon tune set max_workers 12", 2, tuneSet),
 		newTuneVerbCommand(term, "history NAME", "List what a setting was, newest first", "  paragon tune history scheme", 1, tuneHistory),
 		newTuneVerbCommand(term, "rollback NAME", "Give a setting the value that it had before", "  paragon tune rollback max_workers", 1, tuneRollback),
-		newTuneVerbCommand(term, "diff", "Tell what differs from the defaults", "  paragon tune diff", 0, tuneDiff),
+		newTuneVerbCommand(term, "diff", "Print what differs from the defaults", "  paragon tune diff", 0, tuneDiff),
 	)
 	return c
 }

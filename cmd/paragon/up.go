@@ -21,12 +21,13 @@ const upLong = `Bring the whole of Paragon up on this machine: the API and the d
 process, workers and inference functions as child processes, all state in one
 SQLite file in the data folder. Nothing listens beyond loopback.
 
-Runners really infer and are then held to the service time of the profile they
-stand for, so that a small machine shows a full fleet; --unpaced is for speed.
+Runners really infer, and then wait until the service time of the profile that they
+represent is over, so that a small machine shows a full fleet; --unpaced leaves the
+wait out.
 
-One line on stdout tells when it is ready to answer, and ends with its URL. An
-interrupt drains and stops it; killed, it goes on where it stopped when it is
-started again on the same folder.`
+One line on stdout is printed when it is ready to answer; it ends with the URL. An
+interrupt drains and stops it. After a kill it continues where it stopped when it
+is started again on the same folder.`
 
 const upExample = `  paragon up
   paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
@@ -63,7 +64,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers; with --scheme, how many to begin with")
 	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme that moves the fleet: "+strings.Join(procurement.Names(), ", ")+" (default: the fleet is fixed)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "the most workers that the group allows (default 64)")
-	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "what a worker stands for; its vCPUs are its runners")
+	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that a worker represents; it has a runner per vCPU")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "how long a worker takes to appear (a real VM: 60 to 120)")
 	f.BoolVar(&unpaced, "unpaced", false, "do not hold runners to their profiles' service times")
 	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
@@ -74,7 +75,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
 	f.BoolVar(&sample, "sample", false, "answer a first sample picture when it is ready")
 	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")
-	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only what goes wrong")
+	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only warnings and errors")
 	return c
 }
 
@@ -100,7 +101,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, sample b
 	started := term.Now()
 	m, err := machine.Start(ctx, cfg)
 	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
-		return cli.Usagef("%v; `paragon up --help` tells more", mistake)
+		return cli.Usagef("%v; `paragon up --help` says more", mistake)
 	}
 	if err != nil {
 		return err
@@ -113,6 +114,6 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, sample b
 		}
 	}
 	<-ctx.Done()
-	fmt.Fprintln(term.Err, "stopping: workers finish or give back what they hold")
+	fmt.Fprintln(term.Err, "stopping: workers finish or release what they hold")
 	return nil
 }

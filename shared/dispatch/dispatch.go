@@ -61,7 +61,7 @@ type Dispatcher struct {
 // in a home that cannot invoke any.
 func New(o Options) (*Dispatcher, error) {
 	if o.Invoker == nil {
-		return nil, errors.New("dispatcher: this home has no invoker of functions")
+		return nil, errors.New("dispatcher: this stage has no invoker of functions")
 	}
 	_, ok := o.Catalogue.Current().FunctionSizes(o.Arch)
 	if !ok {

@@ -30,7 +30,7 @@ const (
 // stands for the query's record; without one the record must have been kept.
 func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o feedback.Opinion) error {
 	if s.Votes == nil {
-		return refuse(NotFound, "", "this home keeps no feedback")
+		return refuse(NotFound, "", "this stage keeps no feedback")
 	}
 	r, err := s.voted(ctx, owner, id, receipt)
 	if err != nil {

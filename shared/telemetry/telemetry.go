@@ -1,6 +1,6 @@
 // Package telemetry names what Paragon measures, once, and writes it: as
 // CloudWatch's embedded metric format in an account and as Prometheus text on
-// one machine. docs/metrics.md is made from it.
+// one machine. the table in docs/observability.md is made from it.
 package telemetry
 
 import (
@@ -55,12 +55,12 @@ func metric(name string, k Kind, unit string, dimensions []string, doc string) M
 
 // The metrics that are kept by time, from which the controller decides.
 var (
-	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries in a second, whatever became of them. A repeat under an idempotency key is no arrival.").inLog()
-	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "The median service time of the arrivals' models on one runner of the pool, added up.").inLog()
-	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "What the arrivals would cost on inference functions, added up.").inLog()
-	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "How long the relaxed arrivals may wait before only a function keeps their bound, added up.").inLog()
-	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "What invocations of inference functions have cost.").inLog()
-	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One a tick. Arrivals are known as far as the newest pulse has come: a second without a point is then a second without arrivals, and not one without metrics.")
+	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries in a second, however they end. A repeat under an idempotency key is not counted.").inLog()
+	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "Sum of the median service times of the arrivals' models on one runner of the pool.").inLog()
+	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "Sum of what the arrivals would cost on inference functions.").inLog()
+	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times for which the relaxed arrivals may wait before only a function keeps their bound.").inLog()
+	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
+	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One per tick. Arrivals are known up to the newest pulse: a second before it without a point had no arrivals.")
 	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages of the overflow queue that were dropped because their query had expired before it could be run.").inLog()
 	LateWrites         = metric(cloud.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
 )
@@ -68,14 +68,14 @@ var (
 // The metrics of a tick.
 var (
 	Ready   = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").inLog()
-	Booting = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers on their way, without those that boot for too long.").inLog()
+	Booting = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot, without those above boot_limit_seconds.").inLog()
 	Wanted  = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard.").inLog()
 	Target  = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").inLog()
 	Held    = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").inLog()
 	Clamped = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").inLog()
 	Spent   = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions.").inLog()
 	TickMS  = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").inLog()
-	Faults  = metric("settings_faults", Gauge, "values", nil, "Settings whose value is not taken; the last good one is in force.").inLog()
+	Faults  = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").inLog()
 )
 
 // byTask are the dimensions of what is counted of each task's queries.
@@ -83,14 +83,14 @@ var byTask = []string{"task", "class"}
 
 // The metrics of how queries end, by what the workers count.
 var (
-	Refused    = metric("refused", Counter, "queries", byTask, "Valid queries that were turned away for want of capacity or budget.").inReports()
+	Refused    = metric("refused", Counter, "queries", byTask, "Valid queries that were refused for lack of capacity or budget.").inReports()
 	Answered   = metric("answered", Counter, "queries", byTask, "Queries that ended with a result.").inReports()
 	Met        = metric("met", Counter, "queries", byTask, "Queries that were answered within their bound.").inReports()
 	Overflowed = metric("overflowed", Counter, "queries", byTask, "Queries that inference functions answered.").inReports()
 	Failed     = metric("failed", Counter, "queries", byTask, "Queries that ended without a result before they expired.").inReports()
 	Expired    = metric("expired", Counter, "queries", byTask, "Queries that expired.").inReports()
 	Cancelled  = metric("cancelled", Counter, "queries", byTask, "Queries that their callers cancelled.").inReports()
-	QueryUSD   = metric("query_usd", Counter, "USD", byTask, "What the answers took of workers' and functions' time, without the machinery.").inReports()
+	QueryUSD   = metric("query_usd", Counter, "USD", byTask, "Cost of the answers on workers and functions, without the machinery.").inReports()
 	Latency    = metric("latency_ms", Histogram, "ms", byTask, "From acceptance to the answer, of answered queries.").inReports()
 	Wait       = metric("wait_ms", Histogram, "ms", byTask, "From acceptance to the start of the run, of answered queries.").inReports()
 )

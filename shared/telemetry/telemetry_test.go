@@ -23,26 +23,14 @@ import (
 
 //go:generate go test -run TestReference -update .
 
-var update = flag.Bool("update", false, "write docs/metrics.md anew")
+var update = flag.Bool("update", false, "write the table of metrics in docs/observability.md")
 
-const reference = "../../docs/metrics.md"
+const reference = "../../docs/observability.md"
 
-// ways explains how metrics go out in an account.
-const ways = `
-What a tick decides by is *put*: PutMetricData, at one-second resolution. What people, dashboards and alarms look at is *logged*: it goes out with the function's log in CloudWatch's embedded metric format, at the log's price instead of a call's. CloudWatch extracts metrics from logs [asynchronously](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html), within no stated time, and [at least once, with duplicates now and then](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html): arrivals that came late would pass for none, and doubled ones for load. What functions cost may be told late or now and then twice: told twice, the hour's budget is spent a little sooner; told late, the hour may cost more than its budget by what functions cost meanwhile, as the API counts what it booked only until the next tick.
-
-What is *reported* is no metric of CloudWatch's: workers count it and send it with their reports, and the status shows what became of the last minute's and the last hour's queries. A histogram has a bucket for each power of the square root of two, from 0.0625 ms to 524 s; it is counted in buckets four times as fine, from which the status takes its percentiles.
-
-Arrivals are put by each busy environment of the API every ` + "`metric_settle_seconds`" + ` less two, as no tick looks at younger ones: [costs.md](costs.md) has what that takes.
-`
-
-// The reference page is made from the list, and must be as the list is.
+// The table of metrics on the page is generated from the list.
 func TestReference(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("# Metrics\n\nMade from `shared/telemetry` by `go generate ./shared/telemetry`; edit the list instead.\n\n" +
-		"On one machine they are Prometheus text at `/metrics`, each with `paragon_` before its name and `_total` after that of a counter. " +
-		"In an account they are in CloudWatch, in the namespace `" + names.Namespace + "`, with the stage as a dimension.\n\n" +
-		"| metric | kind | unit | dimensions | in an account | what it is |\n|---|---|---|---|---|---|\n")
+	var table strings.Builder
+	table.WriteString("| metric | kind | unit | dimensions | in an account | meaning |\n|---|---|---|---|---|---|\n")
 	for _, m := range telemetry.All() {
 		way := "put"
 		switch {
@@ -51,21 +39,27 @@ func TestReference(t *testing.T) {
 		case m.Reported:
 			way = "reported"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, strings.Join(m.Dimensions, ", "), way, m.Doc)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, strings.Join(m.Dimensions, ", "), way, m.Doc)
 	}
-	b.WriteString(ways)
+	page, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- metrics: generated -->\n", "<!-- end of metrics -->"
+	before, rest, found := strings.Cut(string(page), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended || !strings.Contains(string(page), "`"+names.Namespace+"`") {
+		t.Fatalf("docs/observability.md lacks the marks of the table or the namespace %s", names.Namespace)
+	}
+	want := before + begin + table.String() + end + after
 	if *update {
-		if err := os.WriteFile(reference, []byte(b.String()), 0o644); err != nil {
+		if err := os.WriteFile(reference, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	want, err := os.ReadFile(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), b.String()); d != "" {
-		t.Errorf("docs/metrics.md is stale: run `go generate ./shared/telemetry`\n%s", d)
+	if d := cmp.Diff(string(page), want); d != "" {
+		t.Errorf("docs/observability.md is stale: run `go generate ./shared/telemetry`\n%s", d)
 	}
 }
 
@@ -89,7 +83,7 @@ func TestWriteText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `# HELP paragon_arrivals_total Valid queries in a second, whatever became of them. A repeat under an idempotency key is no arrival.
+	want := `# HELP paragon_arrivals_total Valid queries in a second, however they end. A repeat under an idempotency key is not counted.
 # TYPE paragon_arrivals_total counter
 paragon_arrivals_total{task="a\"b\\",class="strict"} 12
 paragon_arrivals_total{task="c",class="relaxed"} 0.5

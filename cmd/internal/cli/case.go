@@ -48,7 +48,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	ProfilesFlag(fs, &f.Folder, FiguresAlone)
 	fs.StringVar(&f.Catalogue, "catalogue", simulate.Measured, "profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
 	fs.Float64Var(&f.Scale, "scale", 1, "multiply the counts of the trace")
-	fs.IntVar(&f.superpose, "superpose", 1, "add so many shifted copies of the trace, instead of multiplying")
+	fs.IntVar(&f.superpose, "superpose", 1, "add n shifted copies of the trace, instead of multiplying")
 	f.Warmup = 20 * time.Minute
 	fs.Var(DurationValue(&f.Warmup), "warmup", "of the trace before --from, played and neither counted nor billed")
 	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "procurement schemes, or all: "+strings.Join(procurement.Names(), ", "))
@@ -66,7 +66,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.functionMB, "function-mb", ofCatalogue, "memory of the functions; 0 takes the cheapest that meets the strict bound (default the catalogue's)")
 	fs.IntVar(&f.workers, "workers", -1, "workers at the start; -1: as many as the first minute needs")
 	fs.Float64Var(&f.spot.Share, "spot-share", 0, "share of the workers that are spot instances")
-	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance beside on demand")
+	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance as a share of the on-demand price")
 	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions of a spot instance an hour")
 	fs.StringArrayVar(&f.set, "set", nil, "a setting of the schemes as NAME=VALUE; may be given again")
 }
@@ -135,7 +135,7 @@ func (f *CaseFlags) setSettings(c *comparison.Case) error {
 		return err
 	}
 	if f.ListItems > 1 {
-		return Usagef("--list-items goes with --as-stage")
+		return Usagef("--list-items needs --as-stage")
 	}
 	c.Settings, c.Limits, err = simulate.Settings(values)
 	return err

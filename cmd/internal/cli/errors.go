@@ -84,7 +84,7 @@ func (t *Terminal) hint(err error) string {
 	case !errors.As(err, &p):
 		return ""
 	case p.Status == http.StatusForbidden && t.signed:
-		return "these credentials may not call the API, have expired, or are of another account: `aws sts get-caller-identity` tells whose they are; " +
+		return "these credentials may not call the API, have expired, or are of another account: `aws sts get-caller-identity` prints whose they are; " +
 			"the policy paragon-<stage>-operator lets its holder call it"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"

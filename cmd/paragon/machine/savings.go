@@ -67,7 +67,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 		return out
 	}
 	if now.Sub(m.meter.since) > savingsBack {
-		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("this home runs for longer than arrivals are kept, %v", savingsBack),
+		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("this stage runs for longer than arrivals are kept, %v", savingsBack),
 			Next: "run `paragon replay --data " + m.cfg.DataDir + "` for those that are"}
 		return out
 	}
@@ -75,7 +75,7 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	others, err := m.others(ctx, now)
 	if err != nil {
 		m.log.Warn("what other schemes would have cost is not known", "error", err)
-		out.Verdict = calibration.Verdict{Why: "the simulation failed: " + err.Error(), Next: "see this home's log"}
+		out.Verdict = calibration.Verdict{Why: "the simulation failed: " + err.Error(), Next: "see the server's log"}
 		return out
 	}
 	out.CostUSD, out.To, out.Others = cost, now, others

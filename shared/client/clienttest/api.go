@@ -56,7 +56,7 @@ var Instant = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // ServeHTTP answers as the API would.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.Token != "" && r.Method != http.MethodPut && r.Header.Get("Authorization") != "Bearer "+a.Token {
-		refuse(w, http.StatusUnauthorized, "unauthenticated", "Authorization", "the request does not tell whose it is")
+		refuse(w, http.StatusUnauthorized, "unauthenticated", "Authorization", "the request does not name its owner")
 		return
 	}
 	mux := http.NewServeMux()
@@ -130,7 +130,7 @@ func (a *API) admit(w http.ResponseWriter, s client.Submission, body []byte) boo
 		refuse(w, http.StatusUnprocessableEntity, "bad-input", "input.data", "is not a PNG picture: unexpected EOF")
 	case s.Constraints.LatencyMS > 0 && s.Constraints.LatencyMS < 5:
 		refuse(w, http.StatusUnprocessableEntity, "below-floor", "constraints.latency_ms",
-			fmt.Sprintf("is %g ms, below the 5 ms that this home can keep", s.Constraints.LatencyMS))
+			fmt.Sprintf("is %g ms, below the 5 ms that this stage can keep", s.Constraints.LatencyMS))
 	case bytes.Contains(s.Input.Data, []byte(Busy)) && a.try(string(body)) == 1:
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, "busy", "", "the store is not to be had at this moment")

@@ -76,7 +76,7 @@ func (v Verdict) String() string {
 func Judge(stored *Report, version, command string) Verdict {
 	run := "run `" + command + "`"
 	if stored == nil {
-		return Verdict{Why: "nothing tells how close the simulation comes to this home", Next: run}
+		return Verdict{Why: "no calibration of the simulation exists for this stage", Next: run}
 	}
 	if stored.Version != version {
 		return Verdict{Why: fmt.Sprintf("the calibration is of version %s, and this is %s", stored.Version, version), Next: run + " again"}

@@ -40,15 +40,15 @@ const (
 // of use. docs/schemes.md has the same table.
 func HedgedConstants() []Constant {
 	return []Constant{
-		{"binSeconds", binSeconds, "s", "the tick: a forecast knows nothing between two of them"},
+		{"binSeconds", binSeconds, "s", "the tick: a forecast has no data between two of them"},
 		{"bandParts", bandParts, "parts", "ours, by judgement: enough for the tails, few enough for a tick"},
-		{"shapeSeconds", shapeSeconds, "s", "ours, by judgement: half the 10 s of a relaxed bound; shorter movement is within what waits anyway"},
-		{"levelSeconds", levelSeconds, "s", "ours, by judgement: slower movement is the forecast's, whose band has it"},
-		{"surgeSeconds", surgeSeconds, "s", "as shownSeconds: the metrics tell no faster"},
+		{"shapeSeconds", shapeSeconds, "s", "ours, by judgement: half the 10 s of a relaxed bound; shorter movement is absorbed by queries that wait"},
+		{"levelSeconds", levelSeconds, "s", "ours, by judgement: slower movement is in the forecast's band"},
+		{"surgeSeconds", surgeSeconds, "s", "as shownSeconds: metrics are no newer"},
 		{"surgeFactor", surgeFactor, "factor", "ours, by judgement: above it more overflows than has been counted yet"},
-		{"bootsAgain", bootsAgain, "share", "ours, by judgement: as likely as not, knowing nothing of the load to come"},
+		{"bootsAgain", bootsAgain, "share", "ours, by judgement: even odds, without knowledge of the future load"},
 		{"fullyUsed", fullyUsed, "share", "ours, by judgement: above it queries may have found no free runner"},
 		{"shownSeconds", shownSeconds, "s", "CloudWatch's period of a minute"},
-		{"keepCandidates", keepCandidates, "workers", "for the reader of a record; it changes no decision"},
+		{"keepCandidates", keepCandidates, "workers", "for readers of a record; it changes no decision"},
 	}
 }

@@ -1,6 +1,6 @@
 // Package selection chooses model, resource and memory together for a query:
-// any two of latency, accuracy and cost bound the choice and the third is
-// optimised, or weights over all three. It is pure.
+// none, one, two or all of latency, accuracy and cost bound the choice; the
+// objective is one of them, or weights over all three. It is pure.
 //
 // Pick answers with the winner alone and is what a busy caller uses; Choose
 // answers with every candidate and why it lost, from the same rules.
@@ -50,7 +50,7 @@ type Offer struct {
 	ColdShare float64
 	// PathMS and OverflowPathMS are the routes' own times (the settings of that name).
 	PathMS, OverflowPathMS float64
-	// FloorMS is the least latency bound that this home can keep.
+	// FloorMS is the least latency bound that this stage can keep.
 	FloorMS float64
 	// StrictBelowMS is the setting of that name. 0 leaves the class to the need.
 	StrictBelowMS float64

@@ -22,66 +22,66 @@ const (
 // Settings are the tunables of a stage. The tags are the one place where a
 // default, a unit, a range and a meaning are written.
 type Settings struct {
-	StrictBelowMS          float64 `name:"strict_below_ms" default:"2000" min:"1" max:"60000" unit:"ms" doc:"A query whose latency bound is below this is strict, unless it says what it is."`
+	StrictBelowMS          float64 `name:"strict_below_ms" default:"2000" min:"1" max:"60000" unit:"ms" doc:"A query whose latency bound is below this is strict, unless it names its class."`
 	DefaultLatencyMS       float64 `name:"default_latency_ms" default:"10000" min:"1" max:"3600000" unit:"ms" doc:"The latency bound of a relaxed query that names none; a strict one without a bound gets strict_below_ms."`
-	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the way to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
-	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the way through the overflow queue and the dispatcher."`
-	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that this home can keep; a bound below it is refused with it."`
-	InlineLimitKB          int     `name:"inline_limit_kb" default:"4096" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account it is 900 at most, whatever is set, and the whole body 964 KB: that is what a load balancer hands on to a function."`
+	PathMS                 float64 `name:"path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"Measured p95 of the path to a worker and back, without queueing and service. Selection and placement subtract it from the bound."`
+	OverflowPathMS         float64 `name:"overflow_path_ms" default:"15" min:"0" max:"5000" unit:"ms" doc:"As path_ms, for the path through the overflow queue and the dispatcher."`
+	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that the stage can keep; a lower bound is refused, and the error names this one."`
+	InlineLimitKB          int     `name:"inline_limit_kb" default:"4096" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account it is at most 900, and the whole body 964 KB, because of the load balancer's limit for functions."`
 	UploadLimitKB          int     `name:"upload_limit_kb" default:"10240" min:"1" max:"102400" unit:"KB" doc:"The most that an upload may hold."`
 	MaxPixels              int     `name:"max_pixels" default:"16777216" min:"1" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded."`
 	IdempotencyHours       float64 `name:"idempotency_hours" default:"24" min:"1" max:"168" unit:"h" doc:"How long an idempotency key, and a finished query, are kept."`
-	MaxAttempts            int     `name:"max_attempts" default:"3" min:"1" max:"10" unit:"runs" doc:"A query whose run failed so often ends as failed and its message goes to the dead letters."`
-	LeaseSeconds           float64 `name:"lease_seconds" default:"15" min:"1" max:"600" unit:"s" doc:"A message that a worker holds comes back after this, unless the lease is renewed."`
-	HeartbeatSeconds       float64 `name:"heartbeat_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"Workers report this often and on a change of state; one that missed three reports counts as gone."`
+	MaxAttempts            int     `name:"max_attempts" default:"3" min:"1" max:"10" unit:"runs" doc:"A query whose run failed this many times ends as failed, and its message goes to the dead letters."`
+	LeaseSeconds           float64 `name:"lease_seconds" default:"15" min:"1" max:"600" unit:"s" doc:"A message that a worker holds returns to its queue after this, unless the lease is renewed."`
+	HeartbeatSeconds       float64 `name:"heartbeat_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"Interval of workers' reports, besides those on a change of state; a worker that missed three reports counts as gone."`
 	LookAheadMS            float64 `name:"look_ahead_ms" default:"50" min:"0" max:"10000" unit:"ms" doc:"A worker holds what its runners can start within this time and stops receiving beyond it."`
-	BouncePollMS           float64 `name:"bounce_poll_ms" default:"50" min:"5" max:"10000" unit:"ms" doc:"A full worker looks this often for strict queries that it must hand over in time."`
+	BouncePollMS           float64 `name:"bounce_poll_ms" default:"50" min:"5" max:"10000" unit:"ms" doc:"How often a full worker checks for strict queries that it must hand over in time."`
 	MaxBatch               int     `name:"max_batch" default:"8" min:"1" max:"64" unit:"queries" doc:"The most queries of one model that a runner answers in one inference, where the profile says that batching pays."`
 	MaxOverflowConcurrency int     `name:"max_overflow_concurrency" default:"8" min:"0" max:"10000" unit:"queries" doc:"The most queries on inference functions at once; 0 turns overflow off."`
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
 	OverflowPath           string  `name:"overflow_path" default:"queue" oneof:"queue direct" doc:"How a query that is held in its request overflows: through the overflow queue and the dispatcher, or by the intake that holds it, which invokes the function itself and takes the queue when it is throttled."`
-	KeepShare              float64 `name:"keep_share" default:"0.01" min:"0" max:"1" unit:"share" doc:"The share of the direct answers, chosen by their ids, whose records are kept for explain, the page and the checks of profiles; all others leave nothing in the store."`
+	KeepShare              float64 `name:"keep_share" default:"0.01" min:"0" max:"1" unit:"share" doc:"The share of the direct answers, chosen by their ids, whose records are kept for explain, the page and the checks of profiles; the others are not stored."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
 
 	// How accuracy is learnt from what callers say: docs/selection.md.
 	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time in which a vote's weight halves; without votes a model's accuracy fades to its profile."`
 	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model that one caller may give, and below 1 no caller moves it alone. 1 bounds nobody, which suits a stage with one caller."`
-	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection takes for the accuracy of a model with votes: the mean of what is believed, or a draw from it (Thompson sampling)."`
-	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"Once there are votes, the share of the queries that any model whose profile keeps the bounds may answer, so that one that recovers is seen."`
+	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection uses as the accuracy of a model with votes: the posterior mean, or a draw from the posterior (Thompson sampling)."`
+	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"Once there are votes, the share of the queries that any model whose profile keeps the bounds may answer, so that a model that recovers gets votes again."`
 
 	ProfileMaxAgeDays float64 `name:"profile_max_age_days" default:"90" min:"0" max:"3650" unit:"days" doc:"Profiles in use that were measured longer ago raise a warning in the status; 0 warns of none. Live answers that contradict a profile always do."`
 
 	// What the procurement schemes decide by. The source of each is in docs/schemes.md.
 	Scheme             string  `name:"scheme" default:"hedged" oneof:"reactive util_aware exascale mixed mixed_predictive paragon hedged" doc:"The procurement scheme: what sets the number of workers and what may overflow."`
-	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression short_average" doc:"What the schemes that look ahead forecast with; auto takes the one with the least recent error."`
+	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression short_average" doc:"The forecaster of predictive schemes; auto selects the one with the least recent error."`
 	TickSeconds        float64 `name:"tick_seconds" default:"10" min:"1" max:"60" unit:"s" doc:"How often the controller decides."`
-	VMBootSeconds      float64 `name:"vm_boot_seconds" default:"100" min:"0" max:"900" unit:"s" doc:"From the start of a worker's machine until it serves: how far ahead a decision must look."`
-	BacklogSeconds     float64 `name:"backlog_seconds" default:"10" min:"1" max:"600" unit:"s" doc:"Within which time the workers that are asked for should work the backlog off."`
-	IdleSeconds        float64 `name:"idle_seconds" default:"180" min:"0" max:"3600" unit:"s" doc:"A worker that was idle for so long closes under reactive, exascale, mixed, mixed_predictive and paragon."`
-	UtilHigh           float64 `name:"util_high" default:"0.8" min:"0.1" max:"1" unit:"share" doc:"Above this use of its least loaded worker util_aware adds a worker."`
-	UtilLow            float64 `name:"util_low" default:"0.5" min:"0" max:"1" unit:"share" doc:"Below this use of the pool util_aware counts a low reading."`
-	UtilLowReadings    int     `name:"util_low_readings" default:"15" min:"1" max:"1000" unit:"readings" doc:"After so many low readings in a row, 2 s apart, util_aware removes a worker."`
-	Headroom           float64 `name:"headroom" default:"1.2" min:"1" max:"3" unit:"factor" doc:"By how much exascale provisions above the larger of what it sees and what it expects."`
-	RegressionArrivals int     `name:"regression_arrivals" default:"500" min:"10" max:"10000" unit:"seconds" doc:"Over how many of the last seconds' arrivals mixed_predictive fits its line; Spock's traces hold a second a row."`
+	VMBootSeconds      float64 `name:"vm_boot_seconds" default:"100" min:"0" max:"900" unit:"s" doc:"Time from the start of a worker's machine until it serves: the horizon of a decision."`
+	BacklogSeconds     float64 `name:"backlog_seconds" default:"10" min:"1" max:"600" unit:"s" doc:"Time within which the desired workers should work off the backlog."`
+	IdleSeconds        float64 `name:"idle_seconds" default:"180" min:"0" max:"3600" unit:"s" doc:"A worker that was idle for this time is closed under reactive, exascale, mixed, mixed_predictive and paragon."`
+	UtilHigh           float64 `name:"util_high" default:"0.8" min:"0.1" max:"1" unit:"share" doc:"Above this utilization of its least loaded worker util_aware adds a worker."`
+	UtilLow            float64 `name:"util_low" default:"0.5" min:"0" max:"1" unit:"share" doc:"Below this utilization of the pool util_aware counts a low reading."`
+	UtilLowReadings    int     `name:"util_low_readings" default:"15" min:"1" max:"1000" unit:"readings" doc:"After this many successive low readings, 2 s apart, util_aware removes a worker."`
+	Headroom           float64 `name:"headroom" default:"1.2" min:"1" max:"3" unit:"factor" doc:"Factor by which exascale provisions above the larger of the measured and the expected load."`
+	RegressionArrivals int     `name:"regression_arrivals" default:"500" min:"10" max:"10000" unit:"seconds" doc:"Over how many of the last seconds' arrivals mixed_predictive fits its line; Spock's traces have one second per row."`
 	RegressionSeconds  float64 `name:"regression_seconds" default:"100" min:"1" max:"3600" unit:"s" doc:"How often mixed_predictive predicts."`
 	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The sampling window over which paragon measures the peak-to-median ratio."`
-	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, Poisson's own peak divided out, is dynamic; below it, static."`
-	StaticUtil         float64 `name:"static_util" default:"0.95" min:"0.3" max:"1" unit:"share" doc:"The use of its workers for which paragon sizes a static load."`
-	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged takes for the way in which load moves around its level, and for the forecast's errors."`
-	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"150" min:"60" max:"3600" unit:"s" doc:"For how long hedged takes a change of the fleet to last: over so much time a boot must pay for itself."`
+	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, with the expected peak of a Poisson process divided out, is dynamic; below it, static."`
+	StaticUtil         float64 `name:"static_util" default:"0.95" min:"0.3" max:"1" unit:"share" doc:"The utilization for which paragon sizes a static load."`
+	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"The recent past from which hedged takes the detrended profile of the load and the forecast's errors."`
+	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"150" min:"60" max:"3600" unit:"s" doc:"How long hedged assumes a change of the fleet to last: a boot must pay for itself within this time."`
 
 	// What the controller keeps to, whatever the scheme wants: docs/control.md.
-	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"Whether the controller moves the fleet. When it is fixed, the controller only records what it would have done."`
-	MinWorkers          int     `name:"min_workers" default:"0" min:"0" max:"2000" unit:"workers" doc:"The least workers of a pool, unless a cap or the budget is below it."`
+	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"Whether the controller changes the fleet. When it is fixed, the controller only records what it would have done."`
+	MinWorkers          int     `name:"min_workers" default:"0" min:"0" max:"2000" unit:"workers" doc:"The fewest workers of a pool, unless a cap or the budget is lower."`
 	MaxWorkers          int     `name:"max_workers" default:"20" min:"0" max:"2000" unit:"workers" doc:"The most workers of a pool."`
 	MaxStep             int     `name:"max_step" default:"10" min:"1" max:"2000" unit:"workers" doc:"By how many workers a pool changes in one tick at most."`
 	HourlyBudgetUSD     float64 `name:"hourly_budget_usd" default:"0" min:"0" max:"100000" unit:"USD" doc:"What workers and functions may cost in a clock hour; 0 means no limit."`
 	HoldLimitSeconds    float64 `name:"hold_limit_seconds" default:"600" min:"0" max:"86400" unit:"s" doc:"How long the fleet holds without signals that can be trusted, before it goes to the safe mode: the last good peak, strict queries may overflow."`
-	StaleSeconds        float64 `name:"stale_seconds" default:"120" min:"5" max:"300" unit:"s" doc:"Arrivals older than this are not gone by: the fleet holds."`
-	MetricSettleSeconds float64 `name:"metric_settle_seconds" default:"5" min:"1" max:"60" unit:"s" doc:"The newest arrivals that are left out of a tick, as they are not all written yet. The API writes them every so many seconds less two, and each write costs: more is cheaper and later."`
-	WatchSeconds        float64 `name:"watch_seconds" default:"120" min:"0" max:"3600" unit:"s" doc:"After its first tick, and after ticks were missed, the controller watches for so long before any worker leaves."`
-	ScaleInWaitSeconds  float64 `name:"scale_in_wait_seconds" default:"60" min:"0" max:"3600" unit:"s" doc:"Fewer workers must be wanted for so long before any leaves; the most of what was wanted meanwhile stays."`
-	BootLimitSeconds    float64 `name:"boot_limit_seconds" default:"900" min:"10" max:"7200" unit:"s" doc:"A worker that boots for longer does not count any more and is replaced."`
+	StaleSeconds        float64 `name:"stale_seconds" default:"120" min:"5" max:"300" unit:"s" doc:"Arrivals older than this are not trusted: the fleet holds."`
+	MetricSettleSeconds float64 `name:"metric_settle_seconds" default:"5" min:"1" max:"60" unit:"s" doc:"A tick leaves out arrivals younger than this, because they are not all written yet. Intake writes them at this interval minus two seconds, and each write costs: a longer one is cheaper, and decisions are later."`
+	WatchSeconds        float64 `name:"watch_seconds" default:"120" min:"0" max:"3600" unit:"s" doc:"After its first tick, and after ticks were missed, the controller waits this long before any worker leaves."`
+	ScaleInWaitSeconds  float64 `name:"scale_in_wait_seconds" default:"60" min:"0" max:"3600" unit:"s" doc:"Fewer workers must be wanted for this long before any leaves; the maximum wanted meanwhile stays."`
+	BootLimitSeconds    float64 `name:"boot_limit_seconds" default:"900" min:"10" max:"7200" unit:"s" doc:"A worker that boots for longer is not counted and is replaced."`
 	DecisionsKeptHours  float64 `name:"decisions_kept_hours" default:"72" min:"1" max:"8760" unit:"h" doc:"How long the records of ticks are kept."`
 }
 

@@ -91,7 +91,7 @@ func (a *server) serve(byMethod route) http.HandlerFunc {
 		h, ok := byMethod[method]
 		switch {
 		case len(byMethod) == 0:
-			a.fail(w, r, refuse(intake.NotFound, "", "there is nothing at this path; GET /v1/openapi.yaml tells what is"))
+			a.fail(w, r, refuse(intake.NotFound, "", "there is nothing at this path; GET /v1/openapi.yaml lists the paths"))
 		case !ok:
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			a.fail(w, r, refuse(wrongMethod, "", "%s is not done here, only %s", clip(r.Method), strings.Join(allowed, ", ")))
@@ -108,5 +108,5 @@ func (a *server) owner(r *http.Request) (string, error) {
 	if o := a.Owner(r); o != "" {
 		return o, nil
 	}
-	return "", refuse(noOwner, "Authorization", "the request does not tell whose it is")
+	return "", refuse(noOwner, "Authorization", "the request does not name its owner")
 }

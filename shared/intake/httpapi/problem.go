@@ -69,7 +69,7 @@ var kinds = map[intake.Kind]struct {
 	intake.UnknownModel:     {http.StatusUnprocessableEntity, "The model does not exist"},
 	intake.BadClass:         {http.StatusUnprocessableEntity, "The SLO class does not exist"},
 	intake.BadBound:         {http.StatusUnprocessableEntity, "A bound makes no sense"},
-	intake.BelowFloor:       {http.StatusUnprocessableEntity, "The latency bound is below this home's floor"},
+	intake.BelowFloor:       {http.StatusUnprocessableEntity, "The latency bound is below this stage's floor"},
 	intake.Unsatisfiable:    {http.StatusUnprocessableEntity, "Nothing keeps these bounds"},
 	intake.BadObjective:     {http.StatusUnprocessableEntity, "The objective makes no sense"},
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
@@ -139,7 +139,7 @@ func (a *server) refusal(r *http.Request, err error) *intake.Refusal {
 	if errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
 		return refuse(busy, "", "the store is not to be had at this moment")
 	}
-	return refuse(internal, "", "the server's log tells more")
+	return refuse(internal, "", "the server's log has more")
 }
 
 // write sends a JSON value. The content type is application/json unless it was set.

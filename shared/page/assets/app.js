@@ -40,7 +40,7 @@ function lost(fault) {
   badge("lost", fault instanceof Lost ? "connection lost" : "no figures");
   document.body.setAttribute("data-lost", "");
   const since = last ? ` The figures are from ${last.toLocaleTimeString()}.` : "";
-  const why = fault instanceof Lost ? "The server does not answer; trying again every second." : `The server does not tell how it stands: ${fault.message}.`;
+  const why = fault instanceof Lost ? "The server does not answer; trying again every second." : `The server's status cannot be read: ${fault.message}.`;
   alertWith(why + since);
 }
 

@@ -4,13 +4,13 @@ import { byId, clock, element } from "./words.js";
 // showDecisions lists ticks, newest first; those that say the same as the one
 // before them are one line.
 export function showDecisions(ticks) {
-  const told = [];
+  const shown = [];
   for (const t of ticks) {
-    if (told.length && told.at(-1).line === t.line) continue;
-    told.push(t);
+    if (shown.length && shown.at(-1).line === t.line) continue;
+    shown.push(t);
   }
-  byId("decisions").replaceChildren(...told.slice(0, 8).map(line));
-  byId("decisions-none").hidden = told.length > 0;
+  byId("decisions").replaceChildren(...shown.slice(0, 8).map(line));
+  byId("decisions-none").hidden = shown.length > 0;
 }
 
 function line(t) {

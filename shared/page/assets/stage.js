@@ -26,7 +26,7 @@ function showSavings(savings) {
   const others = savings.quoted ? (savings.others ?? []) : [];
   byId("savings-others").replaceChildren(...others.map((o) => other(o, savings.cost_usd ?? 0)));
   byId("savings-others").hidden = others.length === 0;
-  const at = savings.to ? ` Simulated at ${clock(savings.to)}, when this home had cost ${dollars(savings.cost_usd)}.` : "";
+  const at = savings.to ? ` Simulated at ${clock(savings.to)}, when this stage had cost ${dollars(savings.cost_usd)}.` : "";
   byId("savings-why").textContent = savings.quoted
     ? `${capital(savings.why)}.${at}` : `No savings are quoted: ${savings.why}. ${capital(savings.next ?? "")}.`;
 }
@@ -35,15 +35,15 @@ const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 function other(o, cost) {
   const less = 1 - cost / o.cost_usd;
-  const beside = Math.abs(less) < 0.0005 ? "as much as now" : `now ${percent(100 * Math.abs(less))} ${less > 0 ? "less" : "more"}`;
-  return element("li", "", element("b", "", o.scheme), ` ${dollars(o.cost_usd)} `, element("span", "note", o.cost_usd > 0 ? beside : ""));
+  const compared = Math.abs(less) < 0.0005 ? "as much as now" : `now ${percent(100 * Math.abs(less))} ${less > 0 ? "less" : "more"}`;
+  return element("li", "", element("b", "", o.scheme), ` ${dollars(o.cost_usd)} `, element("span", "note", o.cost_usd > 0 ? compared : ""));
 }
 
 // notices are what must be looked after, as sentences.
 function notices(faults, warnings) {
   const out = faults.length ? [`A setting is not in force: ${faults.join("; ")}.`] : [];
   const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : "";
-  if (warnings.length) out.push(`A profile is not to be gone by${more}: ${warnings[0].text}.`);
+  if (warnings.length) out.push(`A profile is in doubt${more}: ${warnings[0].text}.`);
   return out;
 }
 

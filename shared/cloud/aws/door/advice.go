@@ -16,7 +16,7 @@ func code(err error) string {
 }
 
 const (
-	signIn    = "sign in again: `aws sso login`, or new keys; `aws sts get-caller-identity` tells who you are"
+	signIn    = "sign in again: `aws sso login`, or new keys; `aws sts get-caller-identity` prints who you are"
 	whichKeys = "give some: AWS_PROFILE, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, `aws configure`, or `aws sso login`"
 	askFor    = "ask for the policy paragon-<stage>-operator, which the stack makes for those who run it (docs/deploy.md)"
 )
@@ -25,8 +25,8 @@ const (
 var codes = map[string]string{
 	"ExpiredToken": signIn, "ExpiredTokenException": signIn, "RequestExpired": signIn,
 	"UnrecognizedClientException": signIn, "InvalidClientTokenId": signIn, "IncompleteSignature": signIn,
-	"InvalidSignatureException": "the secret key is wrong, or this machine's clock is: `date -u` tells",
-	"SignatureDoesNotMatch":     "the secret key is wrong, or this machine's clock is: `date -u` tells",
+	"InvalidSignatureException": "the secret key is wrong, or this machine's clock is: `date -u` prints it",
+	"SignatureDoesNotMatch":     "the secret key is wrong, or this machine's clock is: `date -u` prints it",
 	"AccessDenied":              askFor, "AccessDeniedException": askFor, "UnauthorizedOperation": askFor,
 	"ResourceNotFoundException":               "the stack is not whole, or half destroyed: `make deploy` makes it whole",
 	"AWS.SimpleQueueService.NonExistentQueue": "the stack is not whole, or half destroyed: `make deploy` makes it whole",

@@ -74,7 +74,7 @@ top of the way there and are strict; a query without one is relaxed, with 10 s. 
 workers and functions. Three shares in a cell are those of selection, naive_feasible and
 naive_any: late are the queries answered after their bound or not at all, inaccurate those whose
 model is less accurate than they asked for. The mixes, and what they cost when each query is
-priced by itself, are in [selection.md](../selection.md#beside-naive-selection), what is simulated
+priced by itself, are in [selection.md](../selection.md#compared-with-naive-selection), what is simulated
 in [simulator.md](simulator.md).
 `
 
