@@ -36,10 +36,17 @@ const text = (selector) => page.locator(selector).innerText();
 const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
-// moved waits until each part of what is read of the page differs from what it is now.
-async function moved(read) {
-  const was = await page.evaluate(read);
-  await page.waitForFunction(`(${JSON.stringify(was)}).every((one, i) => (${read})()[i] !== one)`);
+// moved waits until each part of the page, a selector and an attribute or its
+// text, differs from what it is now.
+async function moved(...parts) {
+  const was = await page.evaluate((all) => all.map(([of, name]) => {
+    const e = document.querySelector(of);
+    return name ? e.getAttribute(name) : e.textContent;
+  }), parts);
+  await page.waitForFunction(([all, before]) => all.every(([of, name], i) => {
+    const e = document.querySelector(of);
+    return (name ? e.getAttribute(name) : e.textContent) !== before[i];
+  }), [parts, was]);
 }
 
 async function ask() {
@@ -89,7 +96,7 @@ test("it tells what the controller decided", async () => {
 });
 
 test("it moves on every second", async () => {
-  await moved(() => [document.getElementById("cost").textContent, document.querySelector("#chart .line.strict").getAttribute("d")]);
+  await moved(["#cost"], ["#chart .line.strict", "d"]);
 });
 
 test("a sample is answered, with bars and the way it went", async () => {
@@ -151,7 +158,7 @@ test("recent queries open and stay open", async () => {
   await ask();
   await page.locator("#recent details").first().locator("summary").click();
   await page.locator("#recent details[open] .story", { hasText: /accepted as strict, bound 500 ms[\s\S]*ran on inference-1024/ }).waitFor();
-  await moved(() => [document.getElementById("cost").textContent]);
+  await moved(["#cost"]);
   assert.equal(await page.locator("#recent details[open]").count(), 1);
 });
 
