@@ -59,7 +59,7 @@ type Config struct {
 	LogDays             int
 	Traces              Traces
 	Retain              bool              // keep tables and logs when the stack is destroyed
-	Settings            map[string]string // first values that differ from the defaults
+	Settings            map[string]string // values that differ from the defaults
 	AssetRoot           string            // folder of what `make dist` built
 }
 

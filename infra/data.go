@@ -6,7 +6,6 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
 	"github.com/aws/jsii-runtime-go"
 
 	"paragon/shared/cloud/aws/names"
@@ -18,7 +17,7 @@ type data struct {
 	uploads        awss3.Bucket
 }
 
-// makeData makes the tables, the bucket and the settings.
+// makeData makes the tables and the bucket.
 func (s *stack) makeData() data {
 	var d data
 	d.state = s.table("State", "state", names.StateTTL, key(names.StateKey), key(names.StateSort))
@@ -27,7 +26,6 @@ func (s *stack) makeData() data {
 	// destroyed stage empties itself and then costs nothing.
 	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)
 	d.uploads = s.bucket("Uploads", 1, logs)
-	s.makeSettings()
 	return d
 }
 
@@ -60,17 +58,6 @@ func (s *stack) table(id, name, ttl string, partition, sort *awsdynamodb.Attribu
 // key is a text attribute of a key.
 func key(name string) *awsdynamodb.Attribute {
 	return &awsdynamodb.Attribute{Name: text(name), Type: awsdynamodb.AttributeType_STRING}
-}
-
-// makeSettings gives every setting its first value. A later deployment changes
-// only those whose value in the template changed.
-func (s *stack) makeSettings() {
-	for _, name := range sorted(s.first) {
-		v := s.first[name]
-		awsssm.NewStringParameter(s.Stack, text("Setting"+pascal(name)), &awsssm.StringParameterProps{
-			ParameterName: text(names.SettingsPath(s.Config.Stage) + name), StringValue: text(v.value), Description: text(v.doc),
-		})
-	}
 }
 
 // pascal turns a_name or a-name into the form of logical ids.

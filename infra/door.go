@@ -24,7 +24,7 @@ func (s *stack) makeDoor() {
 	door, err := json.Marshal(names.Door{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
 		StateTable: *home[names.StateTable], RecordsTable: *home[names.RecordsTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
-		SigningSecret: *s.secret.Ref(),
+		SigningSecret: *s.secret.Ref(), Settings: s.settings,
 	})
 	if err != nil {
 		panic(err) // a struct of words

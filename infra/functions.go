@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -132,8 +133,13 @@ func (s *stack) tellOwners(env map[string]*string) map[string]*string {
 
 // home is what leads to the stage's queues, tables and bucket.
 func (s *stack) home() map[string]*string {
+	values, err := json.Marshal(s.settings)
+	if err != nil {
+		panic(err) // a map of words
+	}
 	return s.tellTraces(s.tellProfiles(map[string]*string{
-		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
+		names.Settings: text(string(values)),
+		names.Stage:    text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
 		names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +

@@ -9,16 +9,16 @@ import (
 
 	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/profile"
-	"paragon/shared/core/settings"
 )
 
 // plan is a config looked up in the profiles.
 type plan struct {
 	Config
-	models []*profile.Model         // that get functions
-	sizes  []int                    // of each
-	pools  []poolPlan               // in order of name
-	first  map[string]settingsValue // of every setting
+	models []*profile.Model // that get functions
+	sizes  []int            // of each
+	pools  []poolPlan       // in order of name
+	// settings are the values of settings that differ from the binaries' defaults.
+	settings map[string]string
 }
 
 // poolPlan is a pool whose instance types are known.
@@ -28,11 +28,10 @@ type poolPlan struct {
 	arch string // of its machines
 }
 
-type settingsValue struct{ value, doc string }
-
 // lookUp finds what the config names, so that a typo ends here and not in an account.
 func lookUp(c Config) (plan, error) {
-	p := plan{Config: c, first: map[string]settingsValue{}}
+	p := plan{Config: c, settings: map[string]string{inlineLimit: strconv.Itoa(names.InlineKB)}}
+	maps.Copy(p.settings, c.Settings)
 	if err := c.checkInline(); err != nil {
 		return p, err
 	}
@@ -56,16 +55,6 @@ func lookUp(c Config) (plan, error) {
 			return p, fmt.Errorf("context \"pools\": pool %q: %w", name, err)
 		}
 		p.pools = append(p.pools, pool)
-	}
-	for _, f := range settings.Fields() {
-		v := settingsValue{value: f.Default, doc: f.Doc}
-		if f.Name == inlineLimit {
-			v.value = strconv.Itoa(names.InlineKB)
-		}
-		if set, ok := c.Settings[f.Name]; ok {
-			v.value = set
-		}
-		p.first[f.Name] = v
 	}
 	return p, nil
 }

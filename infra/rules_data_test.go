@@ -1,11 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	"paragon/shared/cloud/aws/names"
-	"paragon/shared/core/settings"
 )
 
 func dataRules() []rule {
@@ -31,25 +32,8 @@ func dataRules() []rule {
 
 func keepRules() []rule {
 	return []rule{
-		{"every setting has its first value", func(a assembly) (bad []string) {
-			for _, f := range settings.Fields() {
-				want := f.Default
-				if f.Name == "inline_limit_kb" { // what the load balancer hands on to a function
-					want = "900"
-				}
-				if v, ok := a.cfg.Settings[f.Name]; ok {
-					want = v
-				}
-				if p := a.t.named("SSM::Parameter", "Name", names.SettingsPath(a.cfg.Stage)+f.Name); p.prop("Value") != want || p.prop("Type") != "String" {
-					bad = append(bad, f.Name)
-				}
-			}
-			if n := len(a.t.of("SSM::Parameter")); n != len(settings.Fields())+1 { // the door is one too
-				bad = append(bad, fmt.Sprintf("%d parameters", n))
-			}
-			return bad
-		}, func(a assembly) {
-			a.t.named("SSM::Parameter", "Name", "/paragon/dev/tick_seconds").Properties["Value"] = "1"
+		{"the deployment's settings reach all that read settings, and none is a parameter", settingFaults, func(a assembly) {
+			environment(a.function("controller"))[names.Settings] = `{"tick_seconds":"1"}`
 		}},
 		{"a bucket is closed, and its objects do not stay", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("S3::Bucket") {
@@ -78,6 +62,40 @@ func keepRules() []rule {
 			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").DeletionPolicy = "Retain"
 		}},
 	}
+}
+
+// deployed are the values of settings that the context gives.
+func (a assembly) deployed() map[string]string {
+	out := map[string]string{"inline_limit_kb": "900"} // what the load balancer hands on to a function
+	maps.Copy(out, a.cfg.Settings)
+	return out
+}
+
+// settingFaults compares what functions, machines and the command line are told
+// of settings with the context. What an operator changes is a parameter, and so
+// a deployment must not own one.
+func settingFaults(a assembly) (bad []string) {
+	want := a.deployed()
+	text, err := json.Marshal(want)
+	if err != nil {
+		return faultf("%v", err)
+	}
+	for _, id := range a.t.of("Lambda::Function") {
+		if env := environment(a.t.Resources[id]); env[names.StateTable] != nil && env[names.Settings] != string(text) {
+			bad = append(bad, fmt.Sprintf("%s is told %v", id, env[names.Settings]))
+		}
+	}
+	if data := flat(a.launch()["UserData"]); !strings.Contains(data, "\n"+names.Settings+"="+string(text)+"\n") {
+		bad = append(bad, "a machine is told others: "+data)
+	}
+	var d names.Door
+	if err := json.Unmarshal([]byte(flat(a.door().prop("Value"))), &d); err == nil && !maps.Equal(d.Settings, want) {
+		bad = append(bad, fmt.Sprintf("the door says %v", d.Settings))
+	}
+	if n := len(a.t.of("SSM::Parameter")); n != 1 { // the door
+		bad = append(bad, fmt.Sprintf("%d parameters", n))
+	}
+	return bad
 }
 
 // inputRules are of inputs that are too large for a message.

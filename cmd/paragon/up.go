@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -80,14 +79,6 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-func logger(term *cli.Terminal, verbose bool) *slog.Logger {
-	level := slog.LevelWarn
-	if verbose {
-		level = slog.LevelInfo
-	}
-	return slog.New(slog.NewTextHandler(term.Err, &slog.HandlerOptions{Level: level}))
-}
 
 // gcPercent lets the garbage grow to four times what lives. Little lives here,
 // so that it costs some 15 MB and saves a sixth of the processor time a query.

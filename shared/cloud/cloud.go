@@ -227,6 +227,9 @@ type Home struct {
 	Fleet    Fleet
 	Metrics  Metrics
 	Settings Settings
+	// Deployed are the values of settings, by name, that came with the deployment
+	// and not from an operator; nil where all have their defaults.
+	Deployed map[string]string
 	Invoker  Invoker
 	Blobs    Blobs
 	Ledger   Ledger

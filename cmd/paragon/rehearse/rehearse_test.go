@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"paragon/shared/cloud"
 	"paragon/shared/cloud/aws/names"
@@ -87,7 +88,7 @@ func points(at time.Time, queries float64) []cloud.Point {
 func (p *play) set(name, value string) {
 	p.t.Helper()
 	_, err := ssm.NewFromConfig(p.sdk).PutParameter(p.t.Context(), &ssm.PutParameterInput{
-		Name: aws.String(names.SettingsPath(stage) + name), Value: &value, Overwrite: aws.Bool(true),
+		Name: aws.String(names.SettingsPath(stage) + name), Value: &value, Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
 	})
 	must(p.t, err)
 }

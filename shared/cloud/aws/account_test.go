@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,11 +22,12 @@ import (
 func TestOwnWays(t *testing.T) {
 	ground := newGround(t)
 	for name, holds := range map[string]func(*testing.T, *Home){
-		"an upload is signed for its very length":   uploadIsSigned,
-		"settings are read from SSM by one of many": settingsAreShared,
-		"a blob above the reader's limit":           blobIsBounded,
-		"dead letters are put back from a desk":     deadLetters,
-		"settings are tuned at a desk":              tuned,
+		"an upload is signed for its very length":          uploadIsSigned,
+		"settings are read from SSM by one of many":        settingsAreShared,
+		"an operator's settings are over the deployment's": settingsAreOverDeployed,
+		"a blob above the reader's limit":                  blobIsBounded,
+		"dead letters are put back from a desk":            deadLetters,
+		"settings are tuned at a desk":                     tuned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,6 +78,34 @@ type counted struct {
 func (c *counted) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput, o ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error) {
 	c.reads.Add(1)
 	return c.settingClient.GetParametersByPath(ctx, in, o...)
+}
+
+// A deployment's values hold until an operator changes them, are each process's
+// own, and are never written to SSM.
+func settingsAreOverDeployed(t *testing.T, h *Home) {
+	older, newer := *h.Settings.(*settings), *h.Settings.(*settings)
+	older.deployed = map[string]string{"path_ms": "80"}
+	newer.deployed = map[string]string{"path_ms": "81", "max_step": "3"}
+	read := func(s *settings, want map[string]string) int64 {
+		t.Helper()
+		values, version, err := s.Raw(t.Context())
+		if err != nil || !maps.Equal(values, want) || version == 0 {
+			t.Errorf("values %v of version %d, error %v, want %v", values, version, err, want)
+		}
+		return version
+	}
+	read(&older, map[string]string{"path_ms": "80"})
+	before := read(&newer, map[string]string{"path_ms": "81", "max_step": "3"})
+	if err := older.Set(t.Context(), "path_ms", "90"); err != nil {
+		t.Fatal(err)
+	}
+	read(&older, map[string]string{"path_ms": "90"})
+	if after := read(&newer, map[string]string{"path_ms": "90", "max_step": "3"}); after <= before {
+		t.Errorf("the version went from %d to %d", before, after)
+	}
+	if changes, err := newer.Changes(t.Context(), "", 10); err != nil || len(changes) != 1 || changes[0].Value != "90" {
+		t.Errorf("SSM holds %v, error %v, want the operator's alone", changes, err)
+	}
 }
 
 func settingsAreShared(t *testing.T, h *Home) {

@@ -11,6 +11,7 @@ package aws
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,8 +36,11 @@ type Config struct {
 	RecordsTable   string // of how queries ended
 	Bucket         string
 	QueueURLPrefix string // a queue's URL less its cloud.QueueName
-	Now            func() time.Time
-	Log            *slog.Logger
+	// Settings are the deployment's values of settings, by name: one has its value
+	// here, if any, until an operator changes it.
+	Settings map[string]string
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // FromEnv reads a Config from the variables that package names lists.
@@ -54,6 +58,11 @@ func FromEnv(env func(string) string) (Config, error) {
 	} {
 		if v.value == "" {
 			wrong = append(wrong, fmt.Errorf("%s is not set: the stack sets it", v.name))
+		}
+	}
+	if text := env(names.Settings); text != "" {
+		if err := json.Unmarshal([]byte(text), &c.Settings); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", names.Settings, err))
 		}
 	}
 	return c, errors.Join(wrong...)
@@ -83,17 +92,17 @@ func connect(c Config, with clients) *Home {
 	b := &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
 	ended := table{with.tables, c.RecordsTable}
-	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), table: f.table, now: c.Now}
+	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), deployed: c.Settings, table: f.table, now: c.Now}
 	return &Home{
 		queues: q, fleet: f,
 		Home: cloud.Home{
 			Queues:   q,
 			Fleet:    f,
 			Metrics:  m,
-			Settings: st,
-			Invoker:  &invoker{client: with.functions, stage: c.Stage},
-			Blobs:    b,
-			Inputs:   b, BodyBytes: bodyBytes,
+			Settings: st, Deployed: c.Settings,
+			Invoker: &invoker{client: with.functions, stage: c.Stage},
+			Blobs:   b,
+			Inputs:  b, BodyBytes: bodyBytes,
 			Ledger:   &ledger{table: f.table, now: c.Now},
 			Groups:   f,
 			History:  st,

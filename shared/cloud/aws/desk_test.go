@@ -86,6 +86,7 @@ func tuned(t *testing.T, h *Home) {
 	if _, err := d.Set(ctx, "max_workers", "-1"); err == nil {
 		t.Error("-1 was taken")
 	}
+	d.Home.Deployed = map[string]string{"path_ms": "80"}
 	all, err := d.Settings(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,9 @@ func tuned(t *testing.T, h *Home) {
 	for _, s := range all.Settings {
 		if s.Name == "max_workers" && s.Value != "9" {
 			t.Errorf("in force: %+v", s)
+		}
+		if s.Name == "path_ms" && s.Default != "80" {
+			t.Errorf("a setting of the deployment: %+v", s)
 		}
 	}
 	past, err := d.History(ctx, "max_workers", 10)

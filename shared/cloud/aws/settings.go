@@ -17,8 +17,8 @@ import (
 	"paragon/shared/cloud"
 )
 
-// settings are parameters of SSM below one path. SSM keeps the last hundred
-// values of each.
+// settings are the deployment's values, and over them parameters of SSM below one
+// path: what an operator changed. SSM keeps the last hundred values of each.
 //
 // SSM answers forty such calls a second in an account, and a stage may have
 // thousands of processes that want to know. So the values are passed on through
@@ -26,8 +26,11 @@ import (
 type settings struct {
 	client settingClient
 	path   string // ends with a slash
-	table  table
-	now    func() time.Time
+	// deployed are this process's own, which are not passed on: while a deployment
+	// is under way, others have other ones.
+	deployed map[string]string
+	table    table
+	now      func() time.Time
 }
 
 // passOn is how long values are passed on before SSM is read again.
@@ -51,8 +54,21 @@ const perVersion = 1000
 func versionAt(at time.Time) int64 { return at.UnixMilli() * perVersion }
 
 // Raw implements cloud.Settings: the values as they were at most a few seconds
-// ago, or now, after a Set. The version is the time of the last change.
+// ago, or now, after a Set. The version is the time of the last change, which is
+// 0 where nobody changed anything, and one more for each of the deployment's.
 func (s *settings) Raw(ctx context.Context) (map[string]string, int64, error) {
+	changed, version, err := s.changed(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	values := map[string]string{}
+	maps.Copy(values, s.deployed)
+	maps.Copy(values, changed)
+	return values, version + int64(len(s.deployed)), nil
+}
+
+// changed are the values that an operator changed.
+func (s *settings) changed(ctx context.Context) (map[string]string, int64, error) {
 	row, err := s.table.get(ctx, settingsKey())
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the settings: %w", err)

@@ -15,13 +15,13 @@ func BenchmarkOverload(b *testing.B) {
 	for _, owners := range []int{1, 8} {
 		b.Run(fmt.Sprint(owners, " owners"), func(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 2))
-			q, now, next := NewQueue[int](2), t0, t0
+			q, next := NewQueue[int](2), t0
 			var running []Run[int]
 			var ends []time.Time
 			admitted, held := 0, 0
 			b.ReportAllocs()
 			for i := range b.N {
-				now = next
+				now := next
 				next = now.Add(time.Duration(random.ExpFloat64() * 1.5e6))
 				for k := 0; k < len(ends); {
 					if ends[k].After(now) {

@@ -98,7 +98,7 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 func (s *Stage) Home(ctx context.Context, now func() time.Time) (cloud.Home, error) {
 	h, err := paws.New(ctx, paws.Config{
 		Stage: s.Name, StateTable: s.StateTable, RecordsTable: s.RecordsTable, Bucket: s.Bucket, QueueURLPrefix: s.QueueURLPrefix,
-		Now: now, Log: slog.New(slog.DiscardHandler),
+		Settings: s.Settings, Now: now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return cloud.Home{}, err

@@ -17,6 +17,8 @@ type Door struct {
 	Bucket         string   `json:"bucket"`
 	QueueURLPrefix string   `json:"queue_url_prefix"`
 	SigningSecret  string   `json:"signing_secret"` // ARN of the secret with the keys that sign ids
+	// Settings are the deployment's values of settings, by name.
+	Settings map[string]string `json:"settings"`
 }
 
 // DoorPath is where SSM keeps a stage's Door. It lies outside of SettingsPath,
