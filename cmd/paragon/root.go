@@ -28,6 +28,6 @@ func newRoot(term *cli.Terminal) *cobra.Command {
 	root.AddCommand(newSelectCommand(term), newExplainCommand(term), newFeedbackCommand(term), newReplayCommand(term), newCostCommand(term))
 	root.AddCommand(newProfileCommand(term), newProfileColdCommand(term), newProfileShareCommand(term))
 	root.AddCommand(newTuneCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newRedriveCommand(term), newFaultCommand(term))
-	root.AddCommand(newModelCommand(term), newModelCheckCommand(term), newServeCommand(term))
+	root.AddCommand(newModelCommand(term), newModelCheckCommand(term), newServeCommand(term), newVersionCommand(term))
 	return root
 }

@@ -112,7 +112,7 @@ func models(w http.ResponseWriter, _ *http.Request) {
 			}
 		}
 		return api.Model{
-			Name: name, Task: "fashion", Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw"}, Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source}, MemoryMB: mb, Labels: Labels,
+			Name: name, Task: "fashion", Kind: profile.Classify, Takes: profile.Picture, Input: &profile.Input{Width: 28, Height: 28, Channels: 1, Layout: "nchw"}, Accuracy: profile.Accuracy{Top1Percent: accuracy, Source: source}, MemoryMB: mb, Labels: Labels,
 			Resources: []api.Resource{
 				at(query.OnWorker, "c5.large", 0, ms),
 				at(query.OnFunction, "lambda-x86_64", 512, 3*ms), at(query.OnFunction, "lambda-x86_64", 1769, ms),
