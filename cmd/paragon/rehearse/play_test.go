@@ -5,6 +5,7 @@ package rehearse
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -41,13 +42,14 @@ type play struct {
 	home  cloud.Home
 	api   *runtimeapi.Invoker
 	front *front
+	log   *functionLog
 }
 
 // newPlay makes the stack and starts what a deployment has running: nothing,
 // until it is called.
 func newPlay(t *testing.T) *play {
 	t.Helper()
-	p := &play{t: t, stack: readStack(t), moto: standin.Start(t)}
+	p := &play{t: t, stack: readStack(t), moto: standin.Start(t), log: &functionLog{}}
 	p.stand = newStand(p.moto, t.Logf)
 	s := httptest.NewServer(p.stand)
 	t.Cleanup(s.Close)
@@ -95,7 +97,7 @@ func (p *play) startLambda() {
 		}
 	}
 	var err error
-	p.api, err = runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
+	p.api, err = runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour, Logger: slog.New(p.log)})
 	must(p.t, err)
 	p.stand.functions = p.api
 	p.t.Cleanup(func() {
