@@ -33,7 +33,6 @@ type contents struct {
 	nodes     int
 	lastOps   map[string]string // the operator that makes a value, by the value's name
 	functions []string          // domains that the file itself defines
-	problems  []error           // the first of each kind
 }
 
 // inspect reads a file for what the library would only say unclearly, or not at
@@ -157,14 +156,13 @@ func (c *contents) weight(message []byte) error {
 
 // weight is a constant tensor, as far as it is read.
 type weight struct {
-	name             string
-	element          int
-	raw              []byte
-	floats, doubles  []byte
-	external         bool
-	location         string
-	offset, length   string
-	externalMessages []field
+	name            string
+	element         int
+	raw             []byte
+	floats, doubles []byte
+	external        bool
+	location        string
+	offset, length  string
 }
 
 func readWeight(message []byte) (w weight, err error) {
