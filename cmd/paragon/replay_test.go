@@ -89,7 +89,7 @@ func TestReplayQuotesSavingsOnlyWhenCalibrated(t *testing.T) {
 		return code, term.Out.String(), term.Err.String()
 	}
 	code, out, fault := replay()
-	if code != cli.ExitFailure || out != "" || !strings.Contains(fault, "no savings are quoted: nothing tells how close") || !strings.Contains(fault, "paragon-lab calibrate --data "+folder) {
+	if code != cli.ExitFailure || out != "" || !strings.Contains(fault, "no savings are quoted: no calibration") || !strings.Contains(fault, "paragon-lab calibrate --data "+folder) {
 		t.Errorf("without a calibration: exit %d, %q\n%s", code, fault, out)
 	}
 	calibrate(t, folder, 6.8)
