@@ -36,8 +36,8 @@ func Replay(stored []byte) (again []byte, same bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if again, err = r.Bytes(); err != nil {
-		return nil, false, err
+	if again, err = r.Bytes(); err != nil || bytes.Equal(again, stored) {
+		return again, err == nil, err
 	}
 	if again, err = withSettingsOf(stored, again, r); err != nil {
 		return nil, false, err
