@@ -72,14 +72,14 @@ test("it shows the stage", async () => {
 test("it tells what other schemes would have cost, when a calibration vouches for it", async () => {
   await page.locator("#savings-others li").nth(1).waitFor();
   assert.match(await text("#savings-others"), /reactive \$0\.0500 now 20\.0 % less[\s\S]*mixed \$0\.0380 now 5\.3 % more/);
-  assert.match(await text("#savings-why"), /On 2 traces, calibrated on .*off by at most 2\.1 % in cost.*when this home had cost \$0\.0400/);
+  assert.match(await text("#savings-why"), /On 2 traces, calibrated on .*off by at most 2\.1 % in cost.*when this stage had cost \$0\.0400/);
 });
 
 test("without one it says why not, and what to do", async () => {
   try {
     await uncalibrated(true);
     await page.getByText("No savings are quoted").waitFor();
-    assert.match(await text("#savings-why"), /nothing tells how close the simulation comes to this home\. Run `paragon-lab calibrate --data data`\./);
+    assert.match(await text("#savings-why"), /no calibration of the simulation exists for this stage\. Run `paragon-lab calibrate --data data`\./);
     assert.equal(await page.locator("#savings-others").isHidden(), true);
     assert.doesNotMatch(await text("main"), /reactive/);
     await picture("uncalibrated");
