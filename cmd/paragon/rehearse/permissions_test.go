@@ -42,6 +42,9 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
 	},
 	// With the front of workers alone.
+	"api workers": {
+		{Action: "sqs:SendMessage", Resource: "*-work-strict-*", Why: "a strict query that comes before the balancer leads to the workers; which one that is, is chance"},
+	},
 	"controller workers": {{Action: "elasticloadbalancing:ModifyRule", Why: "of a rule that leads to an old target group"}},
 	"worker workers": {
 		{Action: "lambda:InvokeFunction", Why: "where it has no slot in time and overflow needs no queue: the api function does it here"},
