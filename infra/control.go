@@ -22,7 +22,7 @@ const controllerSeconds = 60
 func (s *stack) makeControl() {
 	s.functions.controller = s.function(made{
 		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: pricing.ControllerMB, seconds: controllerSeconds,
-		env: s.tellFront(s.environment()), may: s.controllerMay(),
+		env: s.addFront(s.environment()), may: s.controllerMay(),
 	})
 	s.functions.controller.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})
 	arn := s.functions.controller.FunctionArn()
@@ -35,8 +35,8 @@ func (s *stack) makeControl() {
 	}
 }
 
-// tellFront adds what traffic is turned by.
-func (s *stack) tellFront(env map[string]*string) map[string]*string {
+// addFront adds what traffic is turned by.
+func (s *stack) addFront(env map[string]*string) map[string]*string {
 	if s.onWorkers() {
 		env[names.ListenerARN], env[names.TargetGroup] = s.front.listener.Ref(), s.front.workers.Ref()
 	}

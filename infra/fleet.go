@@ -159,14 +159,14 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 
 // userData is the script that makes a machine a worker.
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
-	env := s.tellFunctions(s.home())
+	env := s.addFunctions(s.home())
 	env[names.Pool] = text(p.name)
 	if s.onWorkers() {
 		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))
 		if s.Network == public { // a private one has no endpoint by which to deregister
 			env[names.TargetGroup] = s.front.workers.Ref()
 		}
-		env = s.tellOwners(s.tellKey(env))
+		env = s.addOwners(s.addKey(env))
 	}
 	type pair struct{ Name, Value string }
 	var list []pair

@@ -92,7 +92,7 @@ func (s *stack) makeInference() (out inference) {
 			name := coreinference.FunctionName(m.Name, mb)
 			out.all = append(out.all, s.function(made{
 				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,
-				env: s.tellTraces(s.tellProfiles(map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)})),
+				env: s.addTraces(s.addProfiles(map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)})),
 				may: s.readProfiles(everything),
 			}))
 		}
@@ -109,11 +109,11 @@ func (s *stack) environment() map[string]*string {
 	env := s.home()
 	env[names.Pool] = text(strings.Join(pools, ","))
 	env[names.InstanceType] = text(strings.Join(types, ","))
-	return s.tellFunctions(env)
+	return s.addFunctions(env)
 }
 
-// tellFunctions adds which inference functions the stage has.
-func (s *stack) tellFunctions(env map[string]*string) map[string]*string {
+// addFunctions adds which inference functions the stage has.
+func (s *stack) addFunctions(env map[string]*string) map[string]*string {
 	env[names.Arch] = text(s.FunctionArch)
 	var sizes []string
 	for _, mb := range s.sizes {
@@ -123,8 +123,8 @@ func (s *stack) tellFunctions(env map[string]*string) map[string]*string {
 	return env
 }
 
-// tellOwners adds whose callers are one owner.
-func (s *stack) tellOwners(env map[string]*string) map[string]*string {
+// addOwners adds whose callers are one owner.
+func (s *stack) addOwners(env map[string]*string) map[string]*string {
 	if len(s.SharedRoles) > 0 {
 		env[names.SharedRoles] = text(strings.Join(s.SharedRoles, " "))
 	}
@@ -137,7 +137,7 @@ func (s *stack) home() map[string]*string {
 	if err != nil {
 		panic(err) // a map of words
 	}
-	return s.tellTraces(s.tellProfiles(map[string]*string{
+	return s.addTraces(s.addProfiles(map[string]*string{
 		names.Settings: text(string(values)),
 		names.Stage:    text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
 		names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
@@ -151,7 +151,7 @@ func (s *stack) home() map[string]*string {
 func (s *stack) makeFunctions() (f functions) {
 	f.api = s.function(made{
 		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: pricing.APIMB, seconds: 29,
-		env: s.tellKey(s.tellOwners(s.environment())), may: s.apiMay(),
+		env: s.addKey(s.addOwners(s.environment())), may: s.apiMay(),
 	})
 	f.dispatcher = s.function(made{
 		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: pricing.DispatcherMB, seconds: dispatcherSeconds,

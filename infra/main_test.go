@@ -98,7 +98,7 @@ func read(t *testing.T, out string, context func(string) any) assembly {
 		t.Fatal(err)
 	}
 	a := assembly{cfg: cfg, assets: map[string][]string{}}
-	if a.plan, err = lookUp(cfg); err != nil {
+	if a.plan, err = resolve(cfg); err != nil {
 		t.Fatal(err)
 	}
 	if a.raw, err = os.ReadFile(filepath.Join(out, "paragon-"+cfg.Stage+".template.json")); err != nil {

@@ -28,8 +28,8 @@ type poolPlan struct {
 	arch string // of its machines
 }
 
-// lookUp finds what the config names, so that a typo ends here and not in an account.
-func lookUp(c Config) (plan, error) {
+// resolve finds what the config names, so that a typo ends here and not in an account.
+func resolve(c Config) (plan, error) {
 	p := plan{Config: c, settings: map[string]string{inlineLimit: strconv.Itoa(names.InlineKB)}}
 	maps.Copy(p.settings, c.Settings)
 	if err := c.checkInline(); err != nil {

@@ -67,8 +67,8 @@ func (s *stack) readProfiles(what string) []permission {
 		allow(on(text("arn:"+*awscdk.Aws_PARTITION()+end)), "s3:GetObject").excused("Resource::arn:<AWS::Partition>"+end, why)}
 }
 
-// tellProfiles adds where the profiles are to an environment.
-func (s *stack) tellProfiles(env map[string]*string) map[string]*string {
+// addProfiles adds where the profiles are to an environment.
+func (s *stack) addProfiles(env map[string]*string) map[string]*string {
 	if s.ProfilesPrefix != "" {
 		env[names.Profiles] = text(s.ProfilesPrefix)
 	}

@@ -29,8 +29,8 @@ func (s *stack) makeSecret() awssecretsmanager.CfnSecret {
 	return secret
 }
 
-// tellKey adds where the signing key is.
-func (s *stack) tellKey(env map[string]*string) map[string]*string {
+// addKey adds where the signing key is.
+func (s *stack) addKey(env map[string]*string) map[string]*string {
 	env[names.SigningSecret] = s.secret.Ref()
 	return env
 }

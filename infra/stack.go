@@ -33,7 +33,7 @@ const stageTag = "paragon:stage"
 
 // newStack makes the stack of a stage. The order is that of dependence.
 func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
-	p, err := lookUp(cfg)
+	p, err := resolve(cfg)
 	if err != nil {
 		return nil, err
 	}

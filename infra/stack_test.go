@@ -227,7 +227,7 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		context[tc.key] = tc.value
 		cfg, err := readConfig(func(key string) any { return context[key] })
 		if err == nil {
-			_, err = lookUp(cfg)
+			_, err = resolve(cfg)
 		}
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s = %v: %v", tc.key, tc.value, err)

@@ -17,8 +17,8 @@ func (t Traces) valid() bool {
 	return (t.Endpoint == "" || web) && t.Share >= 0 && t.Share <= 1
 }
 
-// tellTraces adds where spans go to the environment of a function or a worker.
-func (s *stack) tellTraces(env map[string]*string) map[string]*string {
+// addTraces adds where spans go to the environment of a function or a worker.
+func (s *stack) addTraces(env map[string]*string) map[string]*string {
 	if s.Traces.Endpoint == "" {
 		return env
 	}

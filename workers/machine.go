@@ -47,8 +47,8 @@ func findMachine(ctx context.Context, env func(string) string) (machine, error) 
 	return machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
 }
 
-// tell adds what the machine knows of itself to the environment.
-func (m machine) tell(env func(string) string) func(string) string {
+// environment adds what the machine knows of itself to the environment.
+func (m machine) environment(env func(string) string) func(string) string {
 	if m.ec2 == nil {
 		return env
 	}

@@ -79,7 +79,7 @@ func TestOnePathOut(t *testing.T) {
 
 func TestAMachineTellsWhatTheEnvironmentDoesNot(t *testing.T) {
 	env := func(key string) string { return map[string]string{"PARAGON_POOL": "p", "PARAGON_RUNNERS": "7"}[key] }
-	told := machine{ec2: &vm{}, id: "i-1", kind: "c5.large"}.tell(env)
+	told := machine{ec2: &vm{}, id: "i-1", kind: "c5.large"}.environment(env)
 	o, err := options(told)
 	if err != nil || o.ID != "i-1" || o.InstanceType != "c5.large" || o.Pool != "p" || o.Runners != 7 {
 		t.Errorf("%+v, error %v", o, err)

@@ -96,7 +96,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, err
 	}
-	o, err := options(here.tell(env))
+	o, err := options(here.environment(env))
 	if err != nil {
 		return worker{}, here, err
 	}

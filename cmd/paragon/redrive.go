@@ -119,7 +119,7 @@ func printLetters(term *cli.Terminal, d api.DeadLetters, dryRun bool) {
 	count := map[api.Fate]int{}
 	for _, l := range d.Letters {
 		count[l.Fate]++
-		term.Printf("%s  %s  (%s)\n", l.ID, fateOf(l), cli.OneLine(l.Why))
+		term.Printf("%s  %s  (%s)\n", l.ID, outcomeOf(l), cli.OneLine(l.Why))
 	}
 	did, wait := "", "wait still"
 	if dryRun {
@@ -129,8 +129,8 @@ func printLetters(term *cli.Terminal, d api.DeadLetters, dryRun bool) {
 		count[api.Resubmitted], did, count[api.Dropped], did, wait, d.Waiting)
 }
 
-// fateOf tells what becomes of a dead letter.
-func fateOf(l api.DeadLetter) string {
+// outcomeOf tells what becomes of a dead letter.
+func outcomeOf(l api.DeadLetter) string {
 	if l.Fate != api.Resubmitted {
 		return cli.OneLine(string(l.Fate))
 	}

@@ -57,7 +57,7 @@ func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 			failed = append(failed, events.SQSBatchItemFailure{ItemIdentifier: sqsID[d.Receipt]})
 		}
 	}
-	b.spent.tell(ctx)
+	b.spent.publish(ctx)
 	b.counted.report(ctx)
 	b.traces.Flush(ctx)
 	return events.SQSEventResponse{BatchItemFailures: failed}, nil

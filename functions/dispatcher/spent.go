@@ -29,9 +29,9 @@ func (s *spent) add(usd float64) {
 	s.usd += usd
 }
 
-// tell puts what came since the last time. What cannot be put is put with the
+// publish puts what came since the last time. What cannot be put is put with the
 // next batch.
-func (s *spent) tell(ctx context.Context) {
+func (s *spent) publish(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var points []cloud.Point

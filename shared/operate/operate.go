@@ -67,14 +67,14 @@ func (d *Desk) Settings(ctx context.Context) (api.Settings, error) {
 	page := api.Settings{Version: st.Version, Faults: st.Faults()}
 	values := st.Settings.Values()
 	for _, f := range settings.Fields() {
-		page.Settings = append(page.Settings, d.tell(f, values[f.Name]))
+		page.Settings = append(page.Settings, d.settingOf(f, values[f.Name]))
 	}
 	return page, nil
 }
 
-// tell describes a setting. Its default is the value that it has while no operator
+// settingOf describes a setting. Its default is the value that it has while no operator
 // changed it: the deployment's, if that has one.
-func (d *Desk) tell(f settings.Field, value string) api.Setting {
+func (d *Desk) settingOf(f settings.Field, value string) api.Setting {
 	return api.Setting{Name: f.Name, Value: value, Default: cmp.Or(d.Home.Deployed[f.Name], f.Default), Min: f.Min, Max: f.Max, OneOf: f.OneOf, Unit: f.Unit, Doc: f.Doc}
 }
 
@@ -91,7 +91,7 @@ func (d *Desk) Set(ctx context.Context, name, value string) (api.Setting, error)
 	if err := d.Home.Settings.Set(ctx, name, value); err != nil {
 		return api.Setting{}, err
 	}
-	return d.tell(f, value), nil
+	return d.settingOf(f, value), nil
 }
 
 func field(name string) (settings.Field, error) {

@@ -120,15 +120,15 @@ func (d *Desk) read(ctx context.Context, del cloud.Delivery, queue string) (*let
 	if err != nil && !errors.Is(err, cloud.ErrNotFound) {
 		return nil, err
 	}
-	l.fate(r, err == nil, d.place(m, queue))
+	l.decide(r, err == nil, d.place(m, queue))
 	if err != nil && !m.ForgetAt.IsZero() && d.Now().After(m.ForgetAt) {
 		l.Why = "its record is past its retention"
 	}
 	return l, nil
 }
 
-// fate says what becomes of a letter whose query has a record, or none.
-func (l *letter) fate(r query.Record, found bool, to cloud.QueueName) {
+// decide says what becomes of a letter whose query has a record, or none.
+func (l *letter) decide(r query.Record, found bool, to cloud.QueueName) {
 	l.State, l.Fate, l.DeadLetter.Queue = r.State, api.Resubmitted, string(to)
 	switch {
 	case !found:

@@ -56,7 +56,7 @@ func (d *Desk) failUnended(ctx context.Context, l *letter) error {
 	if err != nil {
 		return err
 	}
-	l.fate(r, true, cloud.QueueName(l.DeadLetter.Queue))
+	l.decide(r, true, cloud.QueueName(l.DeadLetter.Queue))
 	return nil
 }
 

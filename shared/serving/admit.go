@@ -27,9 +27,9 @@ func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
 			pause(ctx, nil, errorPause)
 			return 0
 		}
-		w.sit(taken, run)
+		w.enqueue(taken, run)
 	}
-	bounced := w.relieve()
+	bounced := w.evictLate()
 	w.start()
 	return bounced
 }
@@ -45,8 +45,8 @@ func (w *Worker) take(ds []cloud.Delivery) (taken []*lease, fresh []cloud.Delive
 	return taken, fresh
 }
 
-// sit puts those leases into the queue that are to be run, and drops the others.
-func (w *Worker) sit(taken []*lease, run []cloud.Delivery) {
+// enqueue puts those leases into the queue that are to be run, and drops the others.
+func (w *Worker) enqueue(taken []*lease, run []cloud.Delivery) {
 	runnable := make(map[string]bool, len(run))
 	for _, d := range run {
 		runnable[d.Message.ID] = true
@@ -84,9 +84,9 @@ func (w *Worker) workOf(m query.Message) schedule.Work {
 	return work
 }
 
-// relieve hands over what would be late here and gives back what cannot start
+// evictLate hands over what would be late here and gives back what cannot start
 // within the look-ahead. It returns how many it hands over.
-func (w *Worker) relieve() int {
+func (w *Worker) evictLate() int {
 	s, now, may := w.Settings(), w.Now(), w.allowed()
 	w.mu.Lock()
 	var late []schedule.Late[*lease]
@@ -123,7 +123,7 @@ func (w *Worker) bounce(late schedule.Late[*lease]) {
 	defer cancel()
 	ctx, span := w.Traces.Child(ctx, "bounce")
 	defer span.End()
-	w.tells(span, l)
+	w.annotate(span, l)
 	if carried := w.Traces.Carry(ctx); carried != "" {
 		l.d.Message.Trace = carried
 	}

@@ -97,7 +97,7 @@ func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 // over at their bounds: on those in hand each time, and from next on on the
 // oldest ones of the queue. It returns when to look there again.
 func (w *Worker) watch(ctx context.Context, next time.Time) time.Time {
-	w.relieve()
+	w.evictLate()
 	for ctx.Err() == nil {
 		now := w.Now()
 		n := min(mostReceived, heldPerRunner*w.Runners-w.leases.len())

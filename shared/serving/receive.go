@@ -48,7 +48,7 @@ func (w *Worker) receiveStrict(ctx context.Context) {
 			next := looked.Add(query.Duration(w.Settings().BouncePollMS)).Sub(w.Now())
 			if next <= 0 {
 				looked = w.Now()
-				w.look(ctx)
+				w.poll(ctx)
 				continue
 			}
 			in = min(in, next)
@@ -108,10 +108,10 @@ func (w *Worker) supplied() bool {
 	return w.queue.Len(query.Relaxed) >= w.Runners
 }
 
-// look is a full worker's look at the strict queue: it takes what is there,
+// poll is a full worker's look at the strict queue: it takes what is there,
 // hands over what would be late, and gives the rest back for others to take.
 // It looks again at once while that brings late ones to light.
-func (w *Worker) look(ctx context.Context) {
+func (w *Worker) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		ds := w.receive(ctx, query.Strict, mostReceived, 0)
 		if bounced := w.admit(ctx, ds); bounced == 0 || len(ds) < mostReceived {

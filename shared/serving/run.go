@@ -58,7 +58,7 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 		}
 	}
 	w.mu.Unlock()
-	w.relieve()
+	w.evictLate()
 	w.start()
 }
 
@@ -137,7 +137,7 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	defer w.leases.drop(l)
 	_, span := w.Traces.Child(l.ctx, "finish")
 	defer span.End()
-	w.tells(span, l)
+	w.annotate(span, l)
 	var err error
 	if a.Err == nil {
 		err = w.succeed(l, w.outcome(l, a, r))

@@ -12,7 +12,7 @@ func (w *Worker) began(ls []*lease, name string) (spans []tracing.Span) {
 	}
 	for _, l := range ls {
 		_, span := w.Traces.Child(l.ctx, name)
-		w.tells(span, l)
+		w.annotate(span, l)
 		spans = append(spans, span)
 	}
 	return spans
@@ -24,8 +24,8 @@ func ended(spans []tracing.Span) {
 	}
 }
 
-// tells adds to a span whose work it is, and where.
-func (w *Worker) tells(span tracing.Span, l *lease) {
+// annotate adds to a span whose work it is, and where.
+func (w *Worker) annotate(span tracing.Span, l *lease) {
 	span.Query(l.d.Message)
 	span.Set("worker", w.ID)
 }

@@ -112,7 +112,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU+p.heldU) / 1000, IdleSeconds: p.idleSeconds(e.now),
 	}
 	if e.cfg.Home != nil {
-		pool = p.look(e.now, pool)
+		pool = p.observe(e.now, pool)
 	}
 	p.busyUS, p.readyUS = 0, 0
 	arrived, to := c.covered(e.now - e.cfg.MetricDelay.Microseconds())

@@ -57,8 +57,8 @@ func (u *useWindows) add(now, busy, had int64) float64 {
 	return share
 }
 
-// look is a pool as the home's controller sees it.
-func (p *pool) look(now int64, s procurement.Pool) procurement.Pool {
+// observe is a pool as the home's controller sees it.
+func (p *pool) observe(now int64, s procurement.Pool) procurement.Pool {
 	h := &p.control.home
 	used := h.use.add(now, p.busyUS, p.readyUS)
 	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n+p.held, used*float64(s.Ready))

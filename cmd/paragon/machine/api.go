@@ -32,7 +32,7 @@ func (m *Machine) serveAPI(owner *local.Home) error {
 		return fmt.Errorf("start the intake: %w", err)
 	}
 	m.background(svc.Run)
-	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.desk()})
+	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService()})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
@@ -51,8 +51,8 @@ func (m *Machine) parts() stage.Parts {
 	}
 }
 
-// desk is where the machine is operated.
-func (m *Machine) desk() *operate.Desk {
+// adminService is where the machine is operated.
+func (m *Machine) adminService() *operate.Desk {
 	return &operate.Desk{
 		Home: m.home, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
 		Unpack: control.Unpack, Pools: []string{Pool}, Now: time.Now, Random: rand.Reader,
@@ -114,7 +114,7 @@ func (m *Machine) meterFleet(run context.Context, owner *local.Home) {
 			return
 		case <-changed:
 		case <-again.C:
-			if err := m.meter.tell(run, m.home.Metrics); err != nil && run.Err() == nil {
+			if err := m.meter.publish(run, m.home.Metrics); err != nil && run.Err() == nil {
 				m.log.Warn("what functions cost is not written yet", "error", err)
 			}
 		}

@@ -66,9 +66,9 @@ func (m *meter) paid(usd float64) {
 	m.unsaid += usd
 }
 
-// tell puts what functions cost and how many messages expired since the last
+// publish puts what functions cost and how many messages expired since the last
 // time, as metrics. What cannot be put is put the next time. It has one caller.
-func (m *meter) tell(ctx context.Context, to cloud.Metrics) error {
+func (m *meter) publish(ctx context.Context, to cloud.Metrics) error {
 	m.mu.Lock()
 	usd, expired := m.unsaid, int64(0)
 	if m.expired != nil {

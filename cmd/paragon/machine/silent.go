@@ -23,8 +23,8 @@ type heard struct {
 	looks int       // since then
 }
 
-// look takes the reports of the workers there are, and returns those that hang.
-func (s silence) look(ws []cloud.WorkerReport) (hung []string) {
+// hanging takes the reports of the workers there are, and returns those that hang.
+func (s silence) hanging(ws []cloud.WorkerReport) (hung []string) {
 	there := map[string]bool{}
 	for _, w := range ws {
 		if w.State == cloud.Booting {
@@ -64,7 +64,7 @@ func (m *Machine) replaceHung(run context.Context, owner *local.Home) {
 		if err != nil {
 			continue // the next look tells
 		}
-		for _, id := range s.look(ws) {
+		for _, id := range s.hanging(ws) {
 			m.log.Warn("a worker hangs and is replaced", "worker", id)
 			if err := owner.MarkGone(run, id); err != nil && run.Err() == nil {
 				m.log.Error("declare a worker dead", "worker", id, "error", err)

@@ -15,7 +15,7 @@ func TestSilence(t *testing.T) {
 	}
 	s := silence{}
 	for i := range patientLooks + 1 {
-		got := s.look([]cloud.WorkerReport{
+		got := s.hanging([]cloud.WorkerReport{
 			report("talks", cloud.Ready, at.Add(time.Duration(i)*time.Second)),
 			report("clock set back", cloud.Ready, at.Add(-time.Duration(i)*time.Hour)),
 			report("boots", cloud.Booting, at),
@@ -29,7 +29,7 @@ func TestSilence(t *testing.T) {
 			t.Errorf("look %d: %q hang, want %q", i, got, want)
 		}
 	}
-	if s.look(nil); len(s) > 0 {
+	if s.hanging(nil); len(s) > 0 {
 		t.Errorf("%d workers are remembered that are gone", len(s))
 	}
 }

@@ -136,8 +136,8 @@ func (p *play) call(function string, event, answer any) {
 	}
 }
 
-// tell says how the deployment stands, for whoever looks into a failure.
-func (p *play) tell() {
+// report says how the deployment stands, for whoever looks into a failure.
+func (p *play) report() {
 	p.t.Helper()
 	ctx := p.t.Context()
 	p.t.Logf("ticks, newest first: %q", p.lines())
@@ -156,7 +156,7 @@ func (p *play) until(what string, holds func() bool) {
 	p.t.Helper()
 	for end := time.Now().Add(patience); !holds(); {
 		if time.Now().After(end) {
-			p.tell()
+			p.report()
 			p.t.Fatalf("%v passed and not yet: %s", patience, what)
 		}
 		<-time.After(200 * time.Millisecond)

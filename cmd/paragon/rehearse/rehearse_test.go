@@ -93,8 +93,8 @@ func (p *play) set(name, value string) {
 	must(p.t, err)
 }
 
-// looksAround asks the API for what else it tells.
-func (p *play) looksAround() {
+// lists asks the API for what else it tells.
+func (p *play) lists() {
 	p.t.Helper()
 	for _, path := range []string{"/v1/status", "/v1/models", "/v1/queries"} {
 		if got := p.request("GET", path, ""); got.Code != http.StatusOK {
@@ -140,9 +140,9 @@ func TestRehearse(t *testing.T) {
 	p.set("fleet", "fixed")
 	p.until("a tick has the setting", func() bool { return strings.Contains(p.lines()[0], "the fleet is fixed") })
 
-	p.looksAround()
+	p.lists()
 	p.workerServes()
-	p.looksAround()
+	p.lists()
 	p.checkPermissions()
 	p.checkWrites()
 }
@@ -225,7 +225,7 @@ func (p *play) workerServes() {
 		p.t.Errorf("the query with an upload was served by %+v", by)
 	}
 
-	p.looksAround()
+	p.lists()
 
 	// Told to drain, the worker leaves by its own hand, and its place goes with it.
 	must(p.t, p.home.Fleet.Drain(p.t.Context(), pool, ws[0].ID))

@@ -21,7 +21,7 @@ var deskKeys = func() signed.Keys {
 	return k
 }()
 
-func deskAt(h *Home) *operate.Desk {
+func adminAt(h *Home) *operate.Desk {
 	return &operate.Desk{Home: h.Home, Tuned: operate.Read(h.Settings), Pools: []string{"contract"}, Now: time.Now, Look: time.Second,
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return deskKeys, nil }}
 }
@@ -35,7 +35,7 @@ func deadLetters(t *testing.T, h *Home) {
 			t.Fatal(err)
 		}
 	}
-	d, ctx := deskAt(h), t.Context()
+	d, ctx := adminAt(h), t.Context()
 	r := ended(t, signed.Stored, time.Now())
 	m := query.Message{ID: r.ID, Owner: r.Owner, Task: "t", Model: r.Model, Class: query.Strict, AcceptedAt: r.AcceptedAt, DeadlineAt: r.DeadlineAt,
 		ExpiresAt: r.AcceptedAt.Add(time.Minute), ForgetAt: r.ForgetAt, Input: query.Input{Data: []byte("picture")}}
@@ -77,7 +77,7 @@ func deadLetters(t *testing.T, h *Home) {
 
 // tuned has a setting set, listed and refused at a desk, with its history.
 func tuned(t *testing.T, h *Home) {
-	d, ctx := deskAt(h), t.Context()
+	d, ctx := adminAt(h), t.Context()
 	for _, value := range []string{"7", "9"} {
 		if s, err := d.Set(ctx, "max_workers", value); err != nil || s.Value != value {
 			t.Fatalf("set to %s: %+v, error %v", value, s, err)

@@ -37,14 +37,14 @@ func (d *dice) fates(now time.Time) []time.Time {
 	if d == nil {
 		return []time.Time{now}
 	}
-	out := []time.Time{d.fate(now)}
+	out := []time.Time{d.deliveryTime(now)}
 	if d.rand.Float64() < d.Duplicate {
-		out = append(out, d.fate(now))
+		out = append(out, d.deliveryTime(now))
 	}
 	return out
 }
 
-func (d *dice) fate(now time.Time) time.Time {
+func (d *dice) deliveryTime(now time.Time) time.Time {
 	if d.Late > 0 && d.rand.Float64() < d.Delay {
 		return now.Add(time.Duration(d.rand.Int64N(int64(d.Late))))
 	}

@@ -32,7 +32,7 @@ func (c *consumer) SetDesired(ctx context.Context, pool string, workers int) err
 // writeFleet writes, and tells the listeners of FleetChanged.
 func (h *Home) writeFleet(ctx context.Context, what string, f func(*tx) error) error {
 	err := h.write(ctx, func(t *tx) error {
-		t.then(h.changed.tell)
+		t.then(h.changed.notify)
 		return f(t)
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *consumer) Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orde
 			return cloud.ErrRevoked
 		}
 		if state != r.State {
-			t.then(c.changed.tell)
+			t.then(c.changed.notify)
 		}
 		return t.putWorker(r, text)
 	})

@@ -193,7 +193,7 @@ func (b *broadcast) next() <-chan struct{} {
 	return b.c
 }
 
-func (b *broadcast) tell() {
+func (b *broadcast) notify() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.c != nil {

@@ -105,8 +105,8 @@ func (w *writer) setDue(q cloud.QueueName) {
 // must not be tried without a pause.
 const outagePause = 100 * time.Millisecond
 
-// lookAgain has every queue that is waited for looked at a little later.
-func (w *writer) lookAgain(now time.Time) {
+// checkAt has every queue that is waited for looked at a little later.
+func (w *writer) checkAt(now time.Time) {
 	for q := range w.parked.ops {
 		w.parked.due[q] = now.Add(outagePause)
 	}

@@ -33,7 +33,7 @@ func (w *waiters) listen(id string) (end <-chan query.Record, leave func()) {
 	}
 }
 
-func (w *waiters) tell(r query.Record) {
+func (w *waiters) notify(r query.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.all[r.ID] {

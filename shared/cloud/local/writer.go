@@ -171,7 +171,7 @@ func (w *writer) collect(first *op) []*op {
 func (w *writer) commit(batch []*op) {
 	now := w.now()
 	if _, err := w.stmts.exec("BEGIN IMMEDIATE"); err != nil {
-		w.lookAgain(now)
+		w.checkAt(now)
 		w.fail(batch, fmt.Errorf("begin a transaction: %w: %w", cloud.ErrUnavailable, w.health.failed(damaged(err))))
 		return
 	}
@@ -192,7 +192,7 @@ func (w *writer) commit(batch []*op) {
 	}
 	if err != nil {
 		_, _ = w.stmts.exec("ROLLBACK") // SQLite may have done so itself
-		w.lookAgain(now)
+		w.checkAt(now)
 		w.fail(ended, fmt.Errorf("commit: %w: %w", cloud.ErrUnavailable, w.health.failed(damaged(err))))
 		return
 	}

@@ -40,14 +40,14 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 			break
 		}
 	}
-	d.Candidates = told(d.Candidates, d.Workers)
+	d.Candidates = explained(d.Candidates, d.Workers)
 	d.Reason = fmt.Sprintf("expects %.1f queries/s (%s, off by %.1f), functions cost %.1f times: %d workers for $%.3f an hour",
 		o.band.Expected, o.band.By, o.band.MAE, s.PriceRatio(), d.Workers, best)
 	return d, st
 }
 
-// told keeps the winner and its neighbours and says why each lost.
-func told(cs []Candidate, winner int) []Candidate {
+// explained keeps the winner and its neighbours and says why each lost.
+func explained(cs []Candidate, winner int) []Candidate {
 	i := slices.IndexFunc(cs, func(c Candidate) bool { return c.Workers == winner })
 	if i < 0 {
 		return nil

@@ -61,8 +61,8 @@ func (h *held) ready() bool {
 	}
 }
 
-// lookUp returns a model of the catalogue that can be run.
-func (a *Answerer) lookUp(name string) (*profile.Model, error) {
+// find returns a model of the catalogue that can be run.
+func (a *Answerer) find(name string) (*profile.Model, error) {
 	p, ok := a.catalogue.Current().Model(name)
 	if !ok { // it may have been added this moment
 		if err := profile.Refresh(a.catalogue); err != nil {
@@ -78,7 +78,7 @@ func (a *Answerer) lookUp(name string) (*profile.Model, error) {
 
 // acquire returns a model, loaded, which stays so until it is released.
 func (a *Answerer) acquire(ctx context.Context, name string) (p *profile.Model, h *held, err error) {
-	if p, err = a.lookUp(name); err != nil {
+	if p, err = a.find(name); err != nil {
 		return nil, nil, err
 	}
 	a.mu.Lock()
@@ -125,7 +125,7 @@ func (a *Answerer) want(p *profile.Model) *held {
 // its queries are expected to wait for that, in milliseconds: 0 when it is loaded,
 // and for one that cannot be.
 func (a *Answerer) Prepare(name string) (leftMS float64) {
-	p, err := a.lookUp(name)
+	p, err := a.find(name)
 	if err != nil {
 		return 0
 	}

@@ -62,7 +62,7 @@ func provisioned(rows []comparison.Ran) figures.Figure {
 	}
 	f.Panels = []figures.Panel{p}
 	for _, t := range names {
-		f.Findings = append(f.Findings, told(t, Findings(of[t])[:2])...)
+		f.Findings = append(f.Findings, annotate(t, Findings(of[t])[:2])...)
 	}
 	return f
 }
@@ -88,9 +88,9 @@ func costAndViolations(name, title string, rows []comparison.Ran, schemes []stri
 	for _, t := range names {
 		all := Findings(of[t])
 		if name == "figure-5" {
-			f.Findings = append(f.Findings, told(t, all[2:3])...)
+			f.Findings = append(f.Findings, annotate(t, all[2:3])...)
 		} else {
-			f.Findings = append(f.Findings, told(t, all[3:])...)
+			f.Findings = append(f.Findings, annotate(t, all[3:])...)
 		}
 	}
 	return f
@@ -157,7 +157,7 @@ func minutes(t arrivals.Trace) []figures.Point {
 	return out
 }
 
-func told(trace string, found []Finding) []figures.Finding {
+func annotate(trace string, found []Finding) []figures.Finding {
 	var out []figures.Finding
 	for _, x := range found {
 		out = append(out, figures.Finding{Claim: trace + ": " + x.Claim, Holds: x.Holds, Detail: strings.TrimSuffix(verdict(x), " holds")})

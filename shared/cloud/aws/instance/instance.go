@@ -123,7 +123,7 @@ func (m *Machine) Watch(ctx context.Context) Notice {
 	tick := time.NewTicker(m.every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if n := m.look(ctx); n != "" {
+		if n := m.poll(ctx); n != "" {
 			return n
 		}
 		select {
@@ -134,18 +134,18 @@ func (m *Machine) Watch(ctx context.Context) Notice {
 	return ""
 }
 
-func (m *Machine) look(ctx context.Context) Notice {
+func (m *Machine) poll(ctx context.Context) Notice {
 	if v, err := m.get(ctx, "spot/instance-action"); err == nil && v != "" {
 		return Spot
 	}
-	if m.told(ctx) {
+	if m.terminating(ctx) {
 		return Terminate
 	}
 	return ""
 }
 
-// told tells whether the group is about to end this machine.
-func (m *Machine) told(ctx context.Context) bool {
+// terminating tells whether the group is about to end this machine.
+func (m *Machine) terminating(ctx context.Context) bool {
 	v, err := m.get(ctx, "autoscaling/target-lifecycle-state")
 	return err == nil && v == "Terminated"
 }
