@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,40 +19,53 @@ const costsPage = "../../docs/costs.md"
 func usd(x float64) string    { return fmt.Sprintf("%.2f", x) }
 func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
-// The tables of the page on costs are what the command says: each stands
-// between two marks with its name. `go generate ./cmd/paragon` writes them.
-func TestThePageOnCostsIsWhatTheCommandSays(t *testing.T) {
-	raw, err := os.ReadFile(costsPage)
+// The tables of the README and of the page on costs are what the command says:
+// each stands between two marks with its name. `go generate ./cmd/paragon` writes
+// them.
+func TestThePagesOnCostsAreWhatTheCommandSays(t *testing.T) {
+	holdTables(t, "../../README.md", map[string]string{"comparison": comparisonTable(t)})
+	holdTables(t, costsPage, map[string]string{
+		"paths": pathsTable(t), "rates": ratesTable(t), "million": millionTable(t), "idle": idleTable(t), "models": modelsTable(t),
+	})
+	private, public, lambda := costOf(t, "--network", "private"), costOf(t, "--network", "public"), costOf(t, "--network", "public", "--front", "lambda")
+	for other, idle := range map[string][]bill{"../../docs/aws.md": {private, public}, "../../docs/deploy.md": {private, public}, "../../README.md": {public, lambda}} {
+		text, err := os.ReadFile(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range idle {
+			if !strings.Contains(string(text), fmt.Sprintf("$%.0f", b.IdleUSD)) {
+				t.Errorf("%s: an idle month is not $%.0f", other, b.IdleUSD)
+			}
+		}
+	}
+}
+
+// holdTables compares the tables of a page, by name, or writes them.
+func holdTables(t *testing.T, path string, tables map[string]string) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	page := string(raw)
-	for name, table := range map[string]string{
-		"paths": pathsTable(t), "rates": ratesTable(t), "million": millionTable(t), "idle": idleTable(t), "models": modelsTable(t),
-	} {
+	for name, table := range tables {
 		begin, end := "<!-- "+name+": made by the command -->\n", "<!-- end of "+name+" -->"
 		before, rest, found := strings.Cut(page, begin)
 		_, after, ended := strings.Cut(rest, end)
 		if !found || !ended {
-			t.Fatalf("the page has no table %q", name)
+			t.Fatalf("%s has no table %q", path, name)
 		}
 		page = before + begin + table + end + after
 	}
 	if *update {
-		if err := os.WriteFile(costsPage, []byte(page), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if d := cmp.Diff(string(raw), page); d != "" {
-		t.Errorf("docs/costs.md is stale: run `go generate ./cmd/paragon`\n%s", d)
-	}
-	private, public := costOf(t, "--network", "private"), costOf(t, "--network", "public")
-	for _, other := range []string{"../../docs/aws.md", "../../docs/deploy.md"} {
-		text, err := os.ReadFile(other)
-		if err != nil || !strings.Contains(string(text), fmt.Sprintf("$%.0f", private.IdleUSD)) || !strings.Contains(string(text), fmt.Sprintf("$%.0f", public.IdleUSD)) {
-			t.Errorf("%s: an idle month is not $%.0f and $%.0f; error %v", other, private.IdleUSD, public.IdleUSD, err)
-		}
+		t.Errorf("%s is stale: run `go generate ./cmd/paragon`\n%s", path, d)
 	}
 }
 
@@ -62,6 +76,33 @@ func head(cells ...string) string { return row(cells...) + strings.Repeat("|---"
 // at1000 is the bill that the page is about.
 func at1000(t *testing.T, args ...string) bill {
 	return costOf(t, append([]string{"--rate", "1000", "--overflow-share", "0.05", "--network", "public"}, args...)...)
+}
+
+// comparisonTable is the README's: the cdk.json of its second part is the one that
+// the README's command makes.
+func comparisonTable(t *testing.T) string {
+	shipped, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	imagenet := filepath.Join(t.TempDir(), "cdk.json")
+	if err := os.WriteFile(imagenet, []byte(strings.ReplaceAll(string(shipped), `"fashion"`, `"imagenet"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := head("model", "queries a second", "Paragon, a month", "plain function, a month", "Paragon stays cheaper from")
+	for _, of := range []struct{ catalogue, model, rate string }{
+		{"", "ensemble-three", "10"}, {"", "ensemble-three", "100"}, {"", "ensemble-three", "1000"},
+		{imagenet, "ResNet50", "10"}, {imagenet, "ResNet50", "100"},
+		{imagenet, "NASNetLarge", "10"}, {imagenet, "NASNetLarge", "30"},
+	} {
+		args := []string{"--network", "public", "--model", of.model, "--rate", of.rate}
+		if of.catalogue != "" {
+			args = append(args, "--cdk-json", of.catalogue)
+		}
+		b := costOf(t, args...)
+		out += row("`"+of.model+"`", of.rate, "$"+usd(b.MonthUSD), "$"+usd(b.PlainFunction.MonthUSD), rateCell(b.PlainFunction.BreakEven))
+	}
+	return out
 }
 
 func pathsTable(t *testing.T) string {
@@ -129,7 +170,7 @@ func idleTable(t *testing.T) string {
 }
 
 func modelsTable(t *testing.T) string {
-	out := head("model", "workers in front pay from", "where a worker is up anyway", "more than a plain function, no worker up, $ a million", "whole bill less than a plain function's from")
+	out := head("model", "workers in front pay from", "where a worker is up anyway", "more than a plain function, no worker up, $ a million", "whole bill stays less than a plain function's from")
 	for _, model := range []string{"logistic", "mobilenet", "ensemble-three"} {
 		b := at1000(t, "--model", model)
 		out += row("`"+model+"`", rateCell(b.BreakEven), rateCell(b.BreakEvenAnyway), usd(b.PlainFunction.ExcessMillionUSD), rateCell(b.PlainFunction.BreakEven))
@@ -139,7 +180,7 @@ func modelsTable(t *testing.T) string {
 
 func rateCell(perSecond *float64) string {
 	if perSecond == nil {
-		return "never"
+		return "no rate"
 	}
 	return fmt.Sprintf("%.0f/s", *perSecond)
 }

@@ -121,7 +121,7 @@ func printBill(term *cli.Terminal, b bill) {
 	}
 	term.Printf("At the prices %s, network %s, front %s. An idle month costs $%.2f, $%.2f of it for the machinery.\n",
 		b.Prices, b.Network, b.Front, b.IdleUSD, b.MachineryIdleUSD)
-	term.Printf("Workers in front are the cheaper front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("Workers in front stay the cheaper front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}
@@ -134,15 +134,15 @@ func printLoadOfBill(term *cli.Terminal, b bill) {
 	if b.PlainFunction.Cheaper {
 		verdict = "would be cheaper for you"
 	}
-	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s the whole bill is less %s.\n",
+	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s the whole bill stays less %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 
-// from says at which rates something holds.
+// from says from which rate on something stays so.
 func from(perSecond *float64) string {
 	switch {
 	case perSecond == nil:
-		return "at no rate up to 100,000 queries a second"
+		return "from no rate on (seen up to 100,000 queries a second)"
 	case *perSecond == 0:
 		return "at any rate"
 	}

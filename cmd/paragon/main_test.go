@@ -9,7 +9,7 @@ import (
 	"paragon/cmd/internal/cli/clitest"
 )
 
-//go:generate go test -run "TestCommandReference|TestThePageOnCosts" -update .
+//go:generate go test -run "TestCommandReference|TestThePagesOnCosts" -update .
 
 var update = flag.Bool("update", false, "write the expected output anew")
 
