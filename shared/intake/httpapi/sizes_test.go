@@ -138,7 +138,7 @@ func TestSizes(t *testing.T) {
 			}
 			t.Run(f.name+"/"+w.name, func(t *testing.T) {
 				s := newSized(t, f, w)
-				for _, n := range []int{1 * kb, 600 * kb, 700 * kb, 900 * kb, 1_072_812, 5000 * kb} {
+				for _, n := range []int{1 * kb, 600 * kb, 700 * kb, 900 * kb, 1_072_812, 9000 * kb} {
 					s.hold(t, f, w, n)
 				}
 			})
