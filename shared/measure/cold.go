@@ -37,7 +37,7 @@ func RunCold(ctx context.Context, s Subject, out io.Writer) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("cold run of %s: %w", s.Name, err), e.Close())
 	}
-	memory, err := peakMemoryMB()
+	memory, err := PeakMemoryMB()
 	r := ColdReport{MemoryMB: memory, Library: e.LibraryVersion()}
 	return errors.Join(err, json.NewEncoder(out).Encode(r), e.Close())
 }
@@ -78,9 +78,9 @@ func coldOnce(c *exec.Cmd) (took time.Duration, r ColdReport, err error) {
 	return took, r, errors.Join(readErr, c.Wait())
 }
 
-// peakMemoryMB reads the most memory that this process had resident; 0 where
-// the system does not tell.
-func peakMemoryMB() (int, error) {
+// PeakMemoryMB reads the most memory that this process had resident; 0 where
+// the system does not say.
+func PeakMemoryMB() (int, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil

@@ -8,17 +8,23 @@ import (
 	"paragon/shared/core/profile"
 )
 
+// Percentiles returns those of the times, in milliseconds to 0.1 µs. It sorts
+// the times, of which there must be one at least.
+func Percentiles(times []time.Duration) profile.Percentiles {
+	slices.Sort(times)
+	at := func(q float64) float64 { return ms(times[rank(q, len(times))]) }
+	return profile.Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99)}
+}
+
 // summarize returns the percentiles of the times, in milliseconds, and their
 // 95 % confidence intervals. It sorts the times.
 func summarize(times []time.Duration) (profile.Percentiles, profile.Confidence) {
-	slices.Sort(times)
-	at := func(q float64) float64 { return ms(times[rank(q, len(times))]) }
+	percentiles := Percentiles(times)
 	between := func(q float64) profile.Interval {
 		low, high := confidenceRanks(q, len(times))
 		return profile.Interval{ms(times[low]), ms(times[high])}
 	}
-	return profile.Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99)},
-		profile.Confidence{P50: between(0.5), P95: between(0.95), P99: between(0.99)}
+	return percentiles, profile.Confidence{P50: between(0.5), P95: between(0.95), P99: between(0.99)}
 }
 
 // rank is the place of a quantile among n sorted values: the least value that

@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"math"
-	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +15,7 @@ import (
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
+	"paragon/shared/measure"
 )
 
 // Request is what the caller says of a model; what is empty is inferred.
@@ -63,7 +60,8 @@ func Run(ctx context.Context, onnx []byte, r Request) (Report, error) {
 		return problem(err)
 	}
 	out.Library = e.LibraryVersion()
-	out.MemoryMB, err = peakMemoryMB()
+	memory, err := measure.PeakMemoryMB()
+	out.MemoryMB = max(1, memory) // a profile has some, also where the system does not say
 	return out, err
 }
 
@@ -179,29 +177,6 @@ func (r *Report) measure(ctx context.Context, once func(context.Context) error) 
 			times = append(times, time.Since(start))
 		}
 	}
-	slices.Sort(times)
-	at := func(q float64) float64 {
-		return float64(times[int(math.Ceil(q*float64(len(times))))-1]) / float64(time.Millisecond)
-	}
-	r.MS, r.Samples = profile.Percentiles{P50: at(0.5), P95: at(0.95), P99: at(0.99)}, len(times)
+	r.MS, r.Samples = measure.Percentiles(times), len(times)
 	return nil
-}
-
-// peakMemoryMB reads the most memory that this process had resident, and is 1
-// where the system does not say.
-func peakMemoryMB() (int, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if errors.Is(err, os.ErrNotExist) {
-		return 1, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read resident memory: %w", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB")))
-			return (n + 1023) / 1024, err
-		}
-	}
-	return 1, nil
 }
