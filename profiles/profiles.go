@@ -176,6 +176,15 @@ func (s *Set) Prices(name string) (profile.Prices, error) {
 	return r.Prices[i], nil
 }
 
+// Evaluation returns what schemes are compared with: the catalogue imagenet, the
+// prices of the paper's time, and today's.
+func (s *Set) Evaluation() (c *profile.Catalogue, then, now profile.Prices, err error) {
+	c, err = s.Catalogue("imagenet")
+	then, noThen := s.Prices("us-east-1-2020")
+	now, noNow := s.Prices("us-east-1-2026")
+	return c, then, now, errors.Join(err, noThen, noNow)
+}
+
 // read decodes a JSON file; a field that is not known is a fault.
 func (s *Set) read(file string, into any) error {
 	raw, err := s.bytes(file, maxJSONBytes)

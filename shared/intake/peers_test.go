@@ -34,9 +34,9 @@ func offered(b *tally.Book) (made, taken int64) {
 	return made, taken
 }
 
-// newCrowded is a worker's process without a slot, with peers whose last reports had
+// newFullWorker is a worker's process without a slot, with peers whose last reports had
 // so many free ones.
-func newCrowded(t *testing.T, fault error, free ...cloud.Peer) (desk, *peers, *tally.Book) {
+func newFullWorker(t *testing.T, fault error, free ...cloud.Peer) (desk, *peers, *tally.Book) {
 	t.Helper()
 	ps, book := &peers{}, tally.NewBook(start)
 	d, _ := newFront(t, func(c *Config, w *slots) {
@@ -59,7 +59,7 @@ func free(name string, n int) cloud.Peer {
 // A strict query without a slot is offered once, to the peer with the most free
 // slots that is not this worker, and is answered in its request: nothing overflows.
 func TestAPeerAnswersWhatHasNoSlotHere(t *testing.T) {
-	d, _, book := newCrowded(t, full, free("self", 9), free("a", 1), free("b", 3), cloud.Peer{ID: "x", Pool: "other", Addr: "x:1", Free: 8})
+	d, _, book := newFullWorker(t, full, free("self", 9), free("a", 1), free("b", 3), cloud.Peer{ID: "x", Pool: "other", Addr: "x:1", Free: 8})
 	var went []string
 	for range 4 {
 		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
@@ -87,7 +87,7 @@ func TestAPeerAnswersWhatHasNoSlotHere(t *testing.T) {
 // other peer.
 func TestAnOfferIsMadeOnce(t *testing.T) {
 	for name, fault := range map[string]error{"no slot": &schedule.NoSlot{PredictedMS: 5000}, "broken": errors.New("connection reset")} {
-		d, ps, book := newCrowded(t, full, free("a", 2), free("b", 2))
+		d, ps, book := newFullWorker(t, full, free("a", 2), free("b", 2))
 		ps.err = fault
 		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Millisecond})
 		if err != nil || got.Record.Placement != string(cloud.Overflow) || len(ps.asked) != 1 {
@@ -109,7 +109,7 @@ func TestWhatIsOffered(t *testing.T) {
 		item  int
 		want  int
 	}{{"strict", full, 500, 0, 1}, {"strict item", full, 500, 2, 1}, {"relaxed item", full, 10000, 2, 1}, {"relaxed", full, 10000, 0, 0}, {"slot", nil, 500, 0, 0}} {
-		d, ps, _ := newCrowded(t, tc.fault, free("a", 2))
+		d, ps, _ := newFullWorker(t, tc.fault, free("a", 2))
 		if _, err := d.Take(t.Context(), "me", request(tc.ms), Terms{Wait: time.Millisecond, Item: tc.item}); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 		}

@@ -147,15 +147,7 @@ func (f *CaseFlags) Market(name string) (simulate.Market, error) {
 	if err != nil {
 		return simulate.Market{}, err
 	}
-	c, err := set.Catalogue("imagenet")
-	if err != nil {
-		return simulate.Market{}, err
-	}
-	then, err := set.Prices("us-east-1-2020")
-	if err != nil {
-		return simulate.Market{}, err
-	}
-	now, err := set.Prices("us-east-1-2026")
+	c, then, now, err := set.Evaluation()
 	if err != nil {
 		return simulate.Market{}, err
 	}

@@ -19,11 +19,7 @@ func inputs(t testing.TB) Inputs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := set.Catalogue("imagenet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	then, err := set.Prices("us-east-1-2020")
+	c, then, _, err := set.Evaluation()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,15 +22,7 @@ func markets(t *testing.T) map[string]simulate.Market {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := set.Catalogue("imagenet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	then, err := set.Prices("us-east-1-2020")
-	if err != nil {
-		t.Fatal(err)
-	}
-	now, err := set.Prices("us-east-1-2026")
+	c, then, now, err := set.Evaluation()
 	if err != nil {
 		t.Fatal(err)
 	}

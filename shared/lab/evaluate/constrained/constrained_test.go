@@ -21,11 +21,7 @@ func market(t *testing.T) simulate.Market {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := set.Catalogue("imagenet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	now, err := set.Prices("us-east-1-2026")
+	c, _, now, err := set.Evaluation()
 	if err != nil {
 		t.Fatal(err)
 	}
