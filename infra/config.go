@@ -9,8 +9,8 @@ import (
 	"regexp"
 	"slices"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform/aws/names"
 )
 
 // Pool is the workers of one Auto Scaling group.

@@ -9,9 +9,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // controllerSeconds bounds a run of the controller, which ticks for 50 s.
@@ -106,7 +106,7 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(s.allWork()...), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
-		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
+		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
 		describeGroups(), readMetrics(), putMetrics(),

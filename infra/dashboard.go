@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -23,7 +23,7 @@ func (s *stack) makeDashboard(alarms []interfacesawscloudwatch.IAlarmRef) {
 		graph("Answer time, ms", s.gatewayMetric("Latency", "p50"), s.gatewayMetric("Latency", "p99")),
 	)
 	var depths, ages, workers, money []awscloudwatch.IMetric
-	for _, q := range append(s.allWork(), cloud.Overflow, cloud.DeadLetters) {
+	for _, q := range append(s.allWork(), platform.Overflow, platform.DeadLetters) {
 		depths, ages = append(depths, s.waiting(q)), append(ages, s.age(q))
 	}
 	for _, g := range s.groups {

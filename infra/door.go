@@ -9,8 +9,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // makeDoor says where the stage is, for those who know its name, and makes the
@@ -56,8 +56,8 @@ func (s *stack) operatorMay() []permission {
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
 		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
 		s.readKey(),
-		allow(s.queueARNs(cloud.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
-		allow(s.queueARNs(append(s.allWork(), cloud.Overflow)...), "sqs:SendMessage"),
+		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
+		allow(s.queueARNs(append(s.allWork(), platform.Overflow)...), "sqs:SendMessage"),
 		readMetrics(),
 	)
 	if s.Authorizer == byIAM {

@@ -14,9 +14,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // group is the Auto Scaling group of a pool.
@@ -137,7 +137,7 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 	may := append(append(s.readSettings(), s.readProfiles(everything)...),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
-		allow(s.queueARNs(cloud.Overflow, cloud.DeadLetters), "sqs:SendMessage"),
+		allow(s.queueARNs(platform.Overflow, platform.DeadLetters), "sqs:SendMessage"),
 		s.changeGroup(p.name, "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
 		putMetrics(),
 	)

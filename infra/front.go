@@ -10,8 +10,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform/aws/names"
 )
 
 // balancer is the internal load balancer between the gateway and the workers; it

@@ -12,10 +12,10 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	coreinference "paragon/shared/core/inference"
 	"paragon/shared/core/pricing"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // functions are the functions that serve queries, and the gateway before them.
@@ -166,7 +166,7 @@ func (s *stack) makeFunctions() (f functions) {
 		})
 	}
 	awslambda.NewCfnEventSourceMapping(s.Stack, text("DispatcherSource"), &awslambda.CfnEventSourceMappingProps{
-		FunctionName: f.dispatcher.FunctionName(), EventSourceArn: s.queues.by[cloud.Overflow].QueueArn(),
+		FunctionName: f.dispatcher.FunctionName(), EventSourceArn: s.queues.by[platform.Overflow].QueueArn(),
 		BatchSize: jsii.Number(10), FunctionResponseTypes: texts("ReportBatchItemFailures"),
 		ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(float64(s.OverflowConcurrency))},
 	})
@@ -178,7 +178,7 @@ func (s *stack) makeFunctions() (f functions) {
 // what overflows without a queue. It may itself be invoked by the gateway or
 // the load balancer alone: whoever else could, could name any owner.
 func (s *stack) apiMay() []permission {
-	all := append(s.allWork(), cloud.Overflow)
+	all := append(s.allWork(), platform.Overflow)
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		append(s.takeQueries(s.allWork()), allow(s.queueARNs(all...), "sqs:SendMessage"), putMetrics())...)
 }
@@ -186,11 +186,11 @@ func (s *stack) apiMay() []permission {
 // takeQueries lets who takes queries in keep and list how they ended, keep votes,
 // hand inputs over, read the fleet and the queues for the status, and invoke
 // functions without a queue.
-func (s *stack) takeQueries(work []cloud.QueueName) []permission {
+func (s *stack) takeQueries(work []platform.QueueName) []permission {
 	return []permission{
 		s.useRecords(),
 		allow(on(s.data.state.TableArn()), "dynamodb:PutItem", "dynamodb:Query"),
-		allow(s.queueARNs(slices.Concat(work, []cloud.QueueName{cloud.Overflow, cloud.DeadLetters})...), "sqs:GetQueueAttributes"),
+		allow(s.queueARNs(slices.Concat(work, []platform.QueueName{platform.Overflow, platform.DeadLetters})...), "sqs:GetQueueAttributes"),
 		s.uploads("s3:GetObject", "s3:PutObject"), s.inputs("s3:PutObject"),
 		s.readKey(), allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		describeGroups(), readMetrics(),
@@ -201,8 +201,8 @@ func (s *stack) takeQueries(work []cloud.QueueName) []permission {
 // functions, and where a query goes that they throw back.
 func (s *stack) dispatcherMay() []permission {
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
-		allow(s.queueARNs(cloud.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
-		allow(s.queueARNs(append(s.allWork(), cloud.DeadLetters)...), "sqs:SendMessage"),
+		allow(s.queueARNs(platform.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
+		allow(s.queueARNs(append(s.allWork(), platform.DeadLetters)...), "sqs:SendMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(s.inferenceARNs(), "lambda:InvokeFunction"),
 		s.uploads("s3:GetObject"), s.inputs("s3:GetObject"), putMetrics(),

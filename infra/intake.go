@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawsec2"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 const (
@@ -29,12 +29,12 @@ const (
 
 // queues are every queue of the stage, by Paragon's name.
 type queues struct {
-	by   map[cloud.QueueName]awssqs.Queue
-	work map[string][]cloud.QueueName // of a pool
+	by   map[platform.QueueName]awssqs.Queue
+	work map[string][]platform.QueueName // of a pool
 }
 
 // all lists the work queues of every pool.
-func (s *stack) allWork() (list []cloud.QueueName) {
+func (s *stack) allWork() (list []platform.QueueName) {
 	for _, p := range s.pools {
 		list = append(list, s.queues.work[p.name]...)
 	}
@@ -43,15 +43,15 @@ func (s *stack) allWork() (list []cloud.QueueName) {
 
 // makeQueues makes two work queues a pool, the overflow queue and the dead letters.
 func (s *stack) makeQueues() queues {
-	q := queues{by: map[cloud.QueueName]awssqs.Queue{}, work: map[string][]cloud.QueueName{}}
-	dead := s.queue("DeadLetters", cloud.DeadLetters, 30, nil)
-	q.by[cloud.DeadLetters] = dead
+	q := queues{by: map[platform.QueueName]awssqs.Queue{}, work: map[string][]platform.QueueName{}}
+	dead := s.queue("DeadLetters", platform.DeadLetters, 30, nil)
+	q.by[platform.DeadLetters] = dead
 	// Six times the consumer's timeout, or a batch could come twice.
-	q.by[cloud.Overflow] = s.queue("Overflow", cloud.Overflow, 6*dispatcherSeconds,
+	q.by[platform.Overflow] = s.queue("Overflow", platform.Overflow, 6*dispatcherSeconds,
 		&awssqs.DeadLetterQueue{Queue: dead, MaxReceiveCount: jsii.Number(overflowReceives)})
 	for _, p := range s.pools {
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
-			name := cloud.WorkQueue(p.name, class)
+			name := platform.WorkQueue(p.name, class)
 			q.work[p.name] = append(q.work[p.name], name)
 			q.by[name] = s.queue("Work"+pascal(string(class)+"-"+p.name), name, 30,
 				&awssqs.DeadLetterQueue{Queue: dead, MaxReceiveCount: jsii.Number(workReceives)})
@@ -62,7 +62,7 @@ func (s *stack) makeQueues() queues {
 
 // queue is encrypted, takes TLS alone, and keeps what nobody took for a day;
 // the dead letters, which have no queue behind them, for two weeks.
-func (s *stack) queue(id string, name cloud.QueueName, visible float64, behind *awssqs.DeadLetterQueue) awssqs.Queue {
+func (s *stack) queue(id string, name platform.QueueName, visible float64, behind *awssqs.DeadLetterQueue) awssqs.Queue {
 	keep := days(1)
 	if behind == nil {
 		keep = days(14)
@@ -98,7 +98,7 @@ func (s *stack) makeIntake() {
 // way the gateway says who calls, whatever the caller wrote there.
 func (s *stack) integration() awsapigatewayv2.HttpRouteIntegration {
 	owner := awsapigatewayv2.NewParameterMapping().
-		OverwriteHeader(text(cloud.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))
+		OverwriteHeader(text(platform.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))
 	wait := awscdk.Duration_Millis(jsii.Number(1000 * s.integrationSeconds()))
 	if !s.onWorkers() {
 		return awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api,

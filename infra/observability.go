@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/telemetry"
 )
 
@@ -49,8 +49,8 @@ func (s *stack) alarms() []alarm {
 	f := s.functions
 	none := awscloudwatch.TreatMissingData_NOT_BREACHING
 	list := []alarm{
-		{"DeadLettersAlarm", "a query failed for good, or its message crashed too often: the dispatcher's and the workers' logs say why", s.waiting(cloud.DeadLetters), 1, false, 1, none},
-		{"OverflowAgeAlarm", "strict queries wait for the dispatcher", s.age(cloud.Overflow), 30, false, 3, none},
+		{"DeadLettersAlarm", "a query failed for good, or its message crashed too often: the dispatcher's and the workers' logs say why", s.waiting(platform.DeadLetters), 1, false, 1, none},
+		{"OverflowAgeAlarm", "strict queries wait for the dispatcher", s.age(platform.Overflow), 30, false, 3, none},
 		{"ApiFaultsAlarm", "the API answers 5xx", s.gatewayMetric("5xx", "Sum"), 5, false, 3, none},
 		{"ThrottlesAlarm", "Lambda refuses functions: the account's concurrency is used up", throttles(), 10, false, 3, none},
 		{"NoTickAlarm", "the controller has not ticked for 3 minutes: the fleet stands still", s.own(telemetry.Pulse, "", "Sum"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
@@ -92,11 +92,11 @@ func minutely(statistic string) *awscloudwatch.MetricOptions {
 	return &awscloudwatch.MetricOptions{Period: seconds(60), Statistic: text(statistic)}
 }
 
-func (s *stack) waiting(q cloud.QueueName) awscloudwatch.Metric {
+func (s *stack) waiting(q platform.QueueName) awscloudwatch.Metric {
 	return s.queues.by[q].MetricApproximateNumberOfMessagesVisible(minutely("Maximum"))
 }
 
-func (s *stack) age(q cloud.QueueName) awscloudwatch.Metric {
+func (s *stack) age(q platform.QueueName) awscloudwatch.Metric {
 	return s.queues.by[q].MetricApproximateAgeOfOldestMessage(minutely("Maximum"))
 }
 

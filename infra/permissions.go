@@ -7,8 +7,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // Every statement is written by hand: what a role may do is what its holder
@@ -141,7 +141,7 @@ func (s *stack) arn(service, resource string) *string {
 }
 
 // queueARNs returns the ARNs of queues.
-func (s *stack) queueARNs(queues ...cloud.QueueName) (arns []*string) {
+func (s *stack) queueARNs(queues ...platform.QueueName) (arns []*string) {
 	for _, q := range queues {
 		arns = append(arns, s.queues.by[q].QueueArn())
 	}

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/profile"
+	"paragon/shared/platform/aws/names"
 )
 
 // plan is a config looked up in the profiles.

@@ -8,8 +8,8 @@ import (
 
 	"paragon/profiles"
 	"paragon/profiles/schema"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/s3url"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/s3url"
 )
 
 // checkProfiles tells what is wrong with where the profiles are.

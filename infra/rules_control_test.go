@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/telemetry"
 )
 

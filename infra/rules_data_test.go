@@ -6,7 +6,7 @@ import (
 	"maps"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func dataRules() []rule {

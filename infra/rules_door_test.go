@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 // door is the parameter by which a stage is found.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func fleetRules() []rule {

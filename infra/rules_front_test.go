@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // loadBalancerTypes are the resources that only a load balancer's front has.
@@ -33,13 +33,13 @@ func frontRules() []rule {
 			want := map[string]string{byIAM: "$context.identity.userArn", byKeys: "$context.authorizer." + names.KeyOwner}[a.cfg.Authorizer]
 			for _, id := range a.t.of("ApiGatewayV2::Integration") {
 				mapped, _ := a.t.Resources[id].prop("RequestParameters").(map[string]any)
-				if len(mapped) != 1 || mapped["overwrite:header."+cloud.OwnerHeader] != want {
+				if len(mapped) != 1 || mapped["overwrite:header."+platform.OwnerHeader] != want {
 					bad = append(bad, id)
 				}
 			}
 			return bad
 		}, func(a assembly) {
-			a.integration().Properties["RequestParameters"] = map[string]any{"append:header." + cloud.OwnerHeader: "$context.identity.userArn"}
+			a.integration().Properties["RequestParameters"] = map[string]any{"append:header." + platform.OwnerHeader: "$context.identity.userArn"}
 		}},
 		{"the gateway waits as long as the longest wait, and a little more", func(a assembly) []string {
 			if ms := number(a.integration().prop("TimeoutInMillis")); ms < 1000*a.cfg.maxWait()+500 || ms > 1000*a.cfg.maxWait()+3000 || ms > 29000 {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func functionRules() []rule {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform/aws/names"
 )
 
 func intakeRules() []rule {

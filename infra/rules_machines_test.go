@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func machineRules() []rule {

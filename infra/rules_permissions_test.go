@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 // unbounded are the actions that AWS lets nobody bound to a resource.

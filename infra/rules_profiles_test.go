@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/s3url"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/s3url"
 )
 
 func profileRules() []rule {

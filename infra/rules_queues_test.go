@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 func queueRules() []rule {
 	return []rule{
 		{"every queue of the stage is there", func(a assembly) (bad []string) {
-			want := []cloud.QueueName{cloud.Overflow, cloud.DeadLetters}
+			want := []platform.QueueName{platform.Overflow, platform.DeadLetters}
 			for _, p := range a.plan.pools {
-				want = append(want, cloud.WorkQueue(p.name, "strict"), cloud.WorkQueue(p.name, "relaxed"))
+				want = append(want, platform.WorkQueue(p.name, "strict"), platform.WorkQueue(p.name, "relaxed"))
 			}
 			for _, q := range want {
 				if a.queue(q) == nil {
@@ -24,18 +24,18 @@ func queueRules() []rule {
 				bad = append(bad, fmt.Sprintf("%d queues, want %d", n, len(want)))
 			}
 			return bad
-		}, func(a assembly) { a.queue(cloud.Overflow).Properties["QueueName"] = "paragon-dev-overflows" }},
+		}, func(a assembly) { a.queue(platform.Overflow).Properties["QueueName"] = "paragon-dev-overflows" }},
 		{"every queue but the dead letters has the dead letters behind it", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
 				q := a.t.Resources[id]
 				dead := a.t.Resources[refers(q.prop("RedrivePolicy", "deadLetterTargetArn"))]
-				last := q.prop("QueueName") == names.Queue(a.cfg.Stage, cloud.DeadLetters)
-				if last != (dead == nil) || !last && dead.prop("QueueName") != names.Queue(a.cfg.Stage, cloud.DeadLetters) {
+				last := q.prop("QueueName") == names.Queue(a.cfg.Stage, platform.DeadLetters)
+				if last != (dead == nil) || !last && dead.prop("QueueName") != names.Queue(a.cfg.Stage, platform.DeadLetters) {
 					bad = append(bad, id)
 				}
 			}
 			return bad
-		}, func(a assembly) { delete(a.queue(cloud.Overflow).Properties, "RedrivePolicy") }},
+		}, func(a assembly) { delete(a.queue(platform.Overflow).Properties, "RedrivePolicy") }},
 		{"every queue is encrypted", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
 				if a.t.Resources[id].prop("SqsManagedSseEnabled") != true {
@@ -43,7 +43,7 @@ func queueRules() []rule {
 				}
 			}
 			return bad
-		}, func(a assembly) { a.queue(cloud.Overflow).Properties["SqsManagedSseEnabled"] = false }},
+		}, func(a assembly) { a.queue(platform.Overflow).Properties["SqsManagedSseEnabled"] = false }},
 		{"every queue, topic and bucket takes TLS alone", tlsFaults, func(a assembly) {
 			delete(a.t.Resources, a.t.of("SQS::QueuePolicy")[0])
 		}},
@@ -61,18 +61,18 @@ func messageRules() []rule {
 				}
 			}
 			return bad
-		}, func(a assembly) { a.queue(cloud.Overflow).Properties["VisibilityTimeout"] = 359.0 }},
+		}, func(a assembly) { a.queue(platform.Overflow).Properties["VisibilityTimeout"] = 359.0 }},
 		{"a queue takes a message with the largest input that rides in one", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
-				if n := number(a.t.Resources[id].prop("MaximumMessageSize")); n < float64(cloud.MessageInputBytes)*4/3+16<<10 {
+				if n := number(a.t.Resources[id].prop("MaximumMessageSize")); n < float64(platform.MessageInputBytes)*4/3+16<<10 {
 					bad = append(bad, fmt.Sprintf("%s: %v bytes", id, n))
 				}
 			}
 			return bad
-		}, func(a assembly) { a.queue(cloud.Overflow).Properties["MaximumMessageSize"] = float64(256 << 10) }},
+		}, func(a assembly) { a.queue(platform.Overflow).Properties["MaximumMessageSize"] = float64(256 << 10) }},
 		{"giving back does not burn a message", func(a assembly) (bad []string) {
 			for _, p := range a.plan.pools {
-				for _, q := range []cloud.QueueName{cloud.WorkQueue(p.name, "strict"), cloud.WorkQueue(p.name, "relaxed")} {
+				for _, q := range []platform.QueueName{platform.WorkQueue(p.name, "strict"), platform.WorkQueue(p.name, "relaxed")} {
 					if r := a.queue(q); r != nil && number(r.prop("RedrivePolicy", "maxReceiveCount")) < 50 {
 						bad = append(bad, string(q))
 					}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func secretRules() []rule {

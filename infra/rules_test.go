@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	coreinference "paragon/shared/core/inference"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // rule is one thing that no validator sees and that must hold of a template.
@@ -36,7 +36,7 @@ func (a assembly) launch() map[string]any {
 	return a.t.Resources[a.t.of("EC2::LaunchTemplate")[0]].prop("LaunchTemplateData").(map[string]any)
 }
 
-func (a assembly) queue(q cloud.QueueName) *resource {
+func (a assembly) queue(q platform.QueueName) *resource {
 	return a.t.named("SQS::Queue", "QueueName", names.Queue(a.cfg.Stage, q))
 }
 

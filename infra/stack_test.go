@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 // copy gives a mutation an assembly of its own to break.

@@ -63,21 +63,21 @@ var layers = []struct {
 	{"shared/core", []string{"shared/core"}},
 	{"shared/cache", nil},
 	{"shared/engine", []string{"shared/core", "shared/engine"}},
-	{"shared/cloud", []string{"shared/cache", "shared/core", "shared/cloud"}},
+	{"shared/platform", []string{"shared/cache", "shared/core", "shared/platform"}},
 	{"shared/balancer", []string{"shared/balancer"}},
 	{"shared/simulate", []string{"shared/core", "shared/simulate"}},
-	{"shared/telemetry", []string{"shared/core", "shared/cloud", "shared/telemetry"}},
+	{"shared/telemetry", []string{"shared/core", "shared/platform", "shared/telemetry"}},
 	{"shared/api", []string{"shared/core", "shared/api"}},
-	{"shared/operate", []string{"shared/api", "shared/core", "shared/cloud", "shared/operate"}},
-	{"shared/intake", []string{"shared/cache", "shared/api", "shared/core", "shared/cloud", "shared/engine", "shared/operate", "shared/telemetry", "shared/intake"}},
-	{"shared/serving", []string{"shared/cache", "shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/serving"}},
-	{"shared/dispatch", []string{"shared/core", "shared/cloud", "shared/engine", "shared/telemetry", "shared/dispatch"}},
-	{"shared/control", []string{"shared/cache", "shared/core", "shared/cloud", "shared/telemetry", "shared/control"}},
-	{"shared/seen", []string{"shared/core", "shared/cloud", "shared/telemetry", "shared/seen"}},
-	{"shared/measure", []string{"shared/core", "shared/cloud", "shared/engine", "shared/measure"}},
+	{"shared/admin", []string{"shared/api", "shared/core", "shared/platform", "shared/admin"}},
+	{"shared/intake", []string{"shared/cache", "shared/api", "shared/core", "shared/platform", "shared/engine", "shared/admin", "shared/telemetry", "shared/intake"}},
+	{"shared/serving", []string{"shared/cache", "shared/core", "shared/platform", "shared/engine", "shared/telemetry", "shared/serving"}},
+	{"shared/dispatch", []string{"shared/core", "shared/platform", "shared/engine", "shared/telemetry", "shared/dispatch"}},
+	{"shared/control", []string{"shared/cache", "shared/core", "shared/platform", "shared/telemetry", "shared/control"}},
+	{"shared/recorded", []string{"shared/core", "shared/platform", "shared/telemetry", "shared/recorded"}},
+	{"shared/measure", []string{"shared/core", "shared/platform", "shared/engine", "shared/measure"}},
 	{"shared/client", []string{"shared/api", "shared/core", "shared/client"}},
-	{"shared/stage", []string{"docs", "profiles", "shared/core", "shared/cloud", "shared/dispatch", "shared/intake", "shared/telemetry", "shared/stage"}},
-	{"shared/peer", []string{"shared/core", "shared/cloud", "shared/intake", "shared/serving", "shared/peer"}},
+	{"shared/stage", []string{"docs", "profiles", "shared/core", "shared/platform", "shared/dispatch", "shared/intake", "shared/telemetry", "shared/stage"}},
+	{"shared/peer", []string{"shared/core", "shared/platform", "shared/intake", "shared/serving", "shared/peer"}},
 	{"shared/page", []string{"shared/page"}},
 	{"profiles", []string{"shared/core", "profiles"}},
 }
@@ -139,16 +139,16 @@ func TestNothingSharedImportsAProgram(t *testing.T) {
 
 func TestOnlyTheEdgeKnowsWhichCloudItIsOn(t *testing.T) {
 	for _, p := range packages(t) {
-		if under(p.ImportPath, "functions", "workers", "cmd", "shared/cloud", "shared/stage") {
+		if under(p.ImportPath, "functions", "workers", "cmd", "shared/platform", "shared/stage") {
 			continue
 		}
 		for _, imp := range p.Imports {
 			// The stack and the home in an account share the names of what the one
 			// makes and the other uses: names are no cloud, nor is the form of an address.
-			if under(imp, "shared/cloud/aws/names", "shared/cloud/aws/s3url") && under(p.ImportPath, "infra") {
+			if under(imp, "shared/platform/aws/names", "shared/platform/aws/s3url") && under(p.ImportPath, "infra") {
 				continue
 			}
-			if under(imp, "shared/cloud/local", "shared/cloud/aws") {
+			if under(imp, "shared/platform/sqlite", "shared/platform/aws") {
 				t.Errorf("%s imports %s", p.ImportPath, imp)
 			}
 		}
@@ -182,7 +182,7 @@ func TestFunctionsStayLight(t *testing.T) {
 				t.Errorf("%s depends on the inference library", p.ImportPath)
 			}
 			// Its network may lie in a bucket: that is all it knows of a cloud.
-			if strings.HasPrefix(dep, "paragon/shared/cloud") && !under(dep, "shared/cloud/aws/prefix", "shared/cloud/aws/s3url") && under(p.ImportPath, "functions/inference") {
+			if strings.HasPrefix(dep, "paragon/shared/platform") && !under(dep, "shared/platform/aws/prefix", "shared/platform/aws/s3url") && under(p.ImportPath, "functions/inference") {
 				t.Errorf("%s depends on %s: an inference function is pure request to response", p.ImportPath, dep)
 			}
 		}
@@ -198,11 +198,11 @@ func TestWhatDeploysHasNoDatabaseInIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		deps := strings.Fields(string(out))
-		if !slices.Contains(deps, "paragon/shared/cloud/local/loopback") {
+		if !slices.Contains(deps, "paragon/shared/platform/sqlite/rpc") {
 			t.Fatal("nothing reaches a machine's home: the rule would hold of nothing")
 		}
 		for _, dep := range deps {
-			if strings.HasPrefix(dep, "modernc.org/") || dep == "paragon/shared/cloud/local" {
+			if strings.HasPrefix(dep, "modernc.org/") || dep == "paragon/shared/platform/sqlite" {
 				t.Errorf("with %s what deploys depends on %s", tags, dep)
 			}
 		}

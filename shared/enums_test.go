@@ -134,8 +134,8 @@ func bodyOf(s ast.Stmt) ast.Decl {
 
 // read are the values that no code names, as they are read from a text.
 var read = map[constant]string{
-	{"shared/simulate", "PerModel"}:            "by the flag --layout",
-	{"shared/cloud/local", "SurvivesPowerCut"}: "by those who open a store for a benchmark",
+	{"shared/simulate", "PerModel"}:                "by the flag --layout",
+	{"shared/platform/sqlite", "SurvivesPowerCut"}: "by those who open a store for a benchmark",
 }
 
 // Every value of an enumeration (a state, a failure code, a reason) is produced

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"paragon/shared/balancer/bodies"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/peer"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/serving"
 	"paragon/shared/stage"
 )
@@ -36,7 +36,7 @@ type front struct {
 }
 
 // openFront makes the worker's front, and nil where PARAGON_LISTEN is not set.
-func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *serving.Worker) (*front, error) {
+func openFront(ctx context.Context, env func(string) string, c platform.Backend, w *serving.Worker) (*front, error) {
 	if env(names.Listen) == "" {
 		return nil, nil
 	}
@@ -71,7 +71,7 @@ func openFront(ctx context.Context, env func(string) string, c cloud.Home, w *se
 }
 
 // partsOf are what the front is assembled of.
-func partsOf(c cloud.Home, w *serving.Worker) stage.Parts {
+func partsOf(c platform.Backend, w *serving.Worker) stage.Parts {
 	return stage.Parts{
 		Platform: c, Catalogue: w.Catalogue, Arch: w.Arch, Pools: []intake.Pool{{Name: w.Pool, InstanceType: w.InstanceType}},
 		Settings: w.Settings, Paced: w.Paced, Traces: w.Traces, Log: w.Log,

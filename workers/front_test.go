@@ -4,7 +4,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // A worker believes whoever is before it, once, and knows shared roles as the
@@ -21,7 +21,7 @@ func TestWhoCallsAWorker(t *testing.T) {
 		{[]string{"arn:aws:sts::1:assumed-role/people/ann"}, "arn:aws:sts::1:assumed-role/people/ann"},
 	} {
 		r := httptest.NewRequest("GET", "/v1/queries", nil)
-		r.Header[cloud.OwnerHeader] = tc.header
+		r.Header[platform.OwnerHeader] = tc.header
 		if got := owners([]string{"ingest"})(r); got != tc.want {
 			t.Errorf("%q: %q, want %q", tc.header, got, tc.want)
 		}

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/instance"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/instance"
+	"paragon/shared/platform/aws/names"
 )
 
 // ec2 is what is asked of an EC2 instance.
@@ -120,7 +120,7 @@ func (m machine) seeOff(ctx context.Context, n instance.Notice, drained bool, en
 	switch {
 	case n == instance.Terminate:
 		return m.ec2.Complete(ctx)
-	case drained && (ended == nil || errors.Is(ended, cloud.ErrRevoked)):
+	case drained && (ended == nil || errors.Is(ended, platform.ErrRevoked)):
 		return m.ec2.Leave(ctx, ended == nil)
 	}
 	return nil

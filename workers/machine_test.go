@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/instance"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/instance"
 )
 
 // vm is an instance that gives one notice and writes down how it was left.
@@ -55,7 +55,7 @@ func TestOnePathOut(t *testing.T) {
 		err     error
 	}{
 		{"drained by the controller", "", false, func(context.Context) error { return nil }, []string{"leave, shrink true"}, nil},
-		{"declared dead", "", false, func(context.Context) error { return cloud.ErrRevoked }, []string{"leave, shrink false"}, cloud.ErrRevoked},
+		{"declared dead", "", false, func(context.Context) error { return platform.ErrRevoked }, []string{"leave, shrink false"}, platform.ErrRevoked},
 		{"a fault of its own", "", false, func(context.Context) error { return broken }, nil, broken},
 		{"its group ends it", instance.Terminate, false, untilFenced, []string{"complete"}, nil},
 		{"a spot notice", instance.Spot, false, untilFenced, []string{"deregister"}, nil},

@@ -14,17 +14,17 @@ import (
 	"time"
 
 	"paragon/profiles"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 // environment is what the parent process tells a worker.
-func environment(t *testing.T, h *local.Home) map[string]string {
+func environment(t *testing.T, h *sqlite.Backend) map[string]string {
 	t.Helper()
-	door := httptest.NewServer(local.NewServer(h))
+	door := httptest.NewServer(sqlite.NewServer(h))
 	t.Cleanup(door.Close)
 	return map[string]string{
 		"PARAGON_LOCAL_URL": door.URL + "/" + h.Register("w1"), "PARAGON_WORKER_ID": "w1", "PARAGON_POOL": "general",
@@ -33,7 +33,7 @@ func environment(t *testing.T, h *local.Home) map[string]string {
 }
 
 // submit sends a query to the work queue and returns its id.
-func submit(t *testing.T, h *local.Home) string {
+func submit(t *testing.T, h *sqlite.Backend) string {
 	t.Helper()
 	set, err := profiles.Load("")
 	if err != nil {
@@ -58,7 +58,7 @@ func submit(t *testing.T, h *local.Home) string {
 	}
 	m := query.Message{ID: keys.SignID(id), Owner: "o", Task: "fashion", Model: "logistic", Class: query.Strict, AcceptedAt: now,
 		DeadlineAt: now.Add(time.Second), ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt, Input: query.Input{ContentType: "image/png", Data: data}}
-	if err := h.Cloud().Queues.Send(t.Context(), cloud.WorkQueue("general", query.Strict), m); err != nil {
+	if err := h.Cloud().Queues.Send(t.Context(), platform.WorkQueue("general", query.Strict), m); err != nil {
 		t.Fatal(err)
 	}
 	return m.ID
@@ -66,7 +66,7 @@ func submit(t *testing.T, h *local.Home) string {
 
 // A worker over loopback answers a real picture, and leaves when it is told to.
 func TestAnswersAPictureAndLeaves(t *testing.T) {
-	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,13 +12,13 @@ import (
 	"paragon/cmd/internal/cli"
 	"paragon/cmd/internal/cli/clitest"
 	"paragon/shared/client/clienttest"
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // terminal is one at which a stage may be operated.
 type terminal struct {
 	*clitest.Terminal
-	home cloud.Home // where a test has one
+	home platform.Backend // where a test has one
 }
 
 func newTerminal(t *testing.T, h http.Handler) *terminal {

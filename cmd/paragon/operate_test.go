@@ -16,22 +16,22 @@ import (
 	"paragon/cmd/internal/cli"
 	"paragon/docs"
 	"paragon/profiles"
+	"paragon/shared/admin"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
-	"paragon/shared/operate"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/tuning"
 )
 
 // operated is a terminal at a stage whose controller has ticked once.
 func operated(t *testing.T) *terminal {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +54,14 @@ func operated(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Operations: &operate.Desk{
-		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: []string{"general"}, Now: time.Now,
+	api, err := httpapi.New(svc, httpapi.Options{OpenAPI: docs.OpenAPI, Operations: &admin.Service{
+		Backend: h, Tuned: admin.Read(h.Settings), Unpack: control.Unpack, Pools: []string{"general"}, Now: time.Now,
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return keys, nil }}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := control.New(control.Options{Holder: "me", Pools: []control.Pool{{Name: "general", InstanceType: "c5.large"}}, Catalogue: catalogue, Arch: "x86_64",
-		Records: h.Records, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, Ledger: h.Ledger, Shared: h.Shared, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Records: h.Records, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, Ledger: h.DecisionLog, Shared: h.Shared, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err := c.Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestRedrive(t *testing.T) {
 	term := operated(t)
 	for i := range 12 {
 		m := query.Message{ID: fmt.Sprintf("q%d", i), Owner: "anna", Task: "fashion", Model: "m", Class: query.Relaxed, AcceptedAt: time.Now(), DeadlineAt: time.Now().Add(time.Second)}
-		if err := term.home.Queues.Send(t.Context(), cloud.DeadLetters, m); err != nil {
+		if err := term.home.Queues.Send(t.Context(), platform.DeadLetters, m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -161,7 +161,7 @@ func TestEveryDeadLetterIsPutBackThoughFewerAreCounted(t *testing.T) {
 
 func TestStatusSaysThatTheStoreCannotBeWritten(t *testing.T) {
 	term := newTerminal(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(api.Status{HomeStatus: api.HomeStatus{StoreFault: "the disk is full"}}) // a value that can be encoded
+		_ = json.NewEncoder(w).Encode(api.Status{BackendStatus: api.BackendStatus{StoreFault: "the disk is full"}}) // a value that can be encoded
 	}))
 	term.says(t, cli.ExitOK, "cannot be written: the disk is full", "status")
 }

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"paragon/cmd/internal/cli"
+	"paragon/shared/admin"
 	"paragon/shared/api"
 	"paragon/shared/client"
-	"paragon/shared/cloud/aws/door"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/control"
 	"paragon/shared/core/signed"
-	"paragon/shared/operate"
+	"paragon/shared/platform/aws/discovery"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/stage"
 )
 
@@ -50,13 +50,13 @@ const lookFor = time.Second
 // an account at the stage's home, with the permissions of whoever asks.
 func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	stage, endpoint := term.Place()
-	if _, named := door.Region(endpoint); named && stage == "" {
+	if _, named := discovery.Region(endpoint); named && stage == "" {
 		return nil, cli.Usagef("an API in an account does not serve this: name its stage with --stage or %s", names.Stage)
 	}
 	if stage == "" {
 		return term.Connect(ctx, client.Config{})
 	}
-	s, err := door.Open(ctx, stage)
+	s, err := discovery.Open(ctx, stage)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &operate.Desk{
-		Home: h, Tuned: operate.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: term.Now, Look: lookFor,
+	return &admin.Service{
+		Backend: h, Tuned: admin.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: term.Now, PollWait: lookFor,
 		Random: rand.Reader, Keys: signingKeys(s.SigningSecret),
 	}, nil
 }

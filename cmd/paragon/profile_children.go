@@ -22,7 +22,7 @@ func newProfileColdCommand(term *cli.Terminal) *cobra.Command {
 func newProfileShareCommand(term *cli.Terminal) *cobra.Command {
 	return newProfileChildCommand(term, "profile-share", func(ctx context.Context, f *profileFlags, s measure.Subject) error {
 		p := measure.Plan{Warmup: 50, Samples: f.samples, Budget: f.budget, Now: measure.Wall}
-		return measure.RunWhenTold(ctx, s, p, term.In, term.Out)
+		return measure.RunOnSignal(ctx, s, p, term.In, term.Out)
 	})
 }
 

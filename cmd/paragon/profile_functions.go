@@ -12,13 +12,13 @@ import (
 
 	"paragon/cmd/internal/cli"
 	"paragon/profiles"
-	"paragon/shared/cloud/aws"
-	"paragon/shared/cloud/aws/instance"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/core/inference"
 	"paragon/shared/engine/onnxruntime"
 	"paragon/shared/measure"
+	"paragon/shared/platform/aws"
+	"paragon/shared/platform/aws/instance"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // localFunctions is the stage that is this machine.
@@ -136,16 +136,16 @@ func (f *profileFlags) startFunctions(j measure.FunctionJob) (measure.Invoker, f
 			return nil, nil, fmt.Errorf("find the profiles: %w", err)
 		}
 	}
-	o := runtimeapi.Options{MaxConcurrency: max(1, j.ColdRuns), KeepAlive: time.Hour}
+	o := lambdaemulator.Options{MaxConcurrency: max(1, j.ColdRuns), KeepAlive: time.Hour}
 	for _, s := range j.Subjects {
 		for _, mb := range j.MemoryMB {
-			o.Functions = append(o.Functions, runtimeapi.Function{
+			o.Functions = append(o.Functions, lambdaemulator.Function{
 				Name: inference.FunctionName(s.Name, mb), Bootstrap: bootstrap, MemoryMB: mb, Timeout: time.Minute,
 				Env: []string{"PARAGON_MODEL=" + s.Name, "PARAGON_CATALOGUE=" + f.catalogue, "PARAGON_PROFILES=" + folder, onnxruntime.EnvLibrary + "=" + library},
 			})
 		}
 	}
-	in, err := runtimeapi.New(o)
+	in, err := lambdaemulator.New(o)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start the function runtime: %w", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/internal/cli"
-	"paragon/shared/seen"
+	"paragon/shared/recorded"
 	"paragon/shared/simulate/comparison"
 )
 
@@ -96,7 +96,7 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 }
 
 // played is the case of what arrived: what came before the span warms up.
-func (f *replayFlags) played(l seen.Load, from time.Time) (comparison.Case, error) {
+func (f *replayFlags) played(l recorded.Load, from time.Time) (comparison.Case, error) {
 	scaled, how, err := f.Scaled(l.Trace)
 	if err != nil {
 		return comparison.Case{}, err

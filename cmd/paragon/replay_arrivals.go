@@ -10,12 +10,12 @@ import (
 
 	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
-	paws "paragon/shared/cloud/aws"
-	"paragon/shared/cloud/aws/door"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/calibration"
-	"paragon/shared/seen"
+	paws "paragon/shared/platform/aws"
+	"paragon/shared/platform/aws/discovery"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/recorded"
 )
 
 // arrivalFlags say whose arrivals are played, and which of them.
@@ -76,13 +76,13 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 
 // readSeen reads a task's arrivals from the home or the stage that was named, as
 // finely as it still has them, with those of a time before.
-func readSeen(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to time.Time, before time.Duration) (seen.Load, error) {
+func readSeen(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to time.Time, before time.Duration) (recorded.Load, error) {
 	m, step, end, err := openMetrics(ctx, term, f, from.Add(-before))
 	if err != nil {
-		return seen.Load{}, err
+		return recorded.Load{}, err
 	}
 	defer end()
-	l, err := seen.ReadBy(ctx, m, []string{f.task}, from.Add(-before), to, step)
+	l, err := recorded.ReadBy(ctx, m, []string{f.task}, from.Add(-before), to, step)
 	if err != nil {
 		return l, err
 	}
@@ -106,9 +106,9 @@ func judgeArrivals(term *cli.Terminal, f *arrivalFlags) calibration.Verdict {
 
 // openMetrics opens where arrivals are recorded, and tells by which steps those
 // from a moment on are kept there. end closes it.
-func openMetrics(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from time.Time) (m seen.Metrics, step time.Duration, end func(), err error) {
+func openMetrics(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from time.Time) (m recorded.Metrics, step time.Duration, end func(), err error) {
 	if !ofStage(term, f) {
-		h, err := local.ReadHistory(ctx, filepath.Join(f.data, "paragon.db"))
+		h, err := sqlite.ReadHistory(ctx, filepath.Join(f.data, "paragon.db"))
 		if err != nil {
 			return nil, 0, nil, err
 		}
@@ -121,7 +121,7 @@ func openMetrics(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from 
 	if step, err = paws.FinestPeriod(term.Now().Sub(from)); err != nil {
 		return nil, 0, nil, cli.Usagef("%v", err)
 	}
-	s, err := door.Open(ctx, stage)
+	s, err := discovery.Open(ctx, stage)
 	if err != nil {
 		return nil, 0, nil, err
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"paragon/cmd/internal/cli"
-	"paragon/shared/cloud"
-	paws "paragon/shared/cloud/aws"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/platform"
+	paws "paragon/shared/platform/aws"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
 	"paragon/shared/simulate/comparison"
 	"paragon/shared/telemetry"
 )
@@ -27,7 +27,7 @@ import (
 // second, a quarter of them strict, for so many seconds from each moment on.
 func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	t.Helper()
-	for _, v := range standin.Env(standin.Start(t)) {
+	for _, v := range testserver.Env(testserver.Start(t)) {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)
 	}
@@ -48,11 +48,11 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var points []cloud.Point
+	var points []platform.Point
 	for _, at := range from {
 		for i := range seconds {
 			for class, n := range map[string]float64{"strict": 3, "relaxed": 9} {
-				points = append(points, cloud.Point{
+				points = append(points, platform.Point{
 					Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", class), At: at.Add(time.Duration(i) * time.Second), Value: n,
 				})
 			}

@@ -10,9 +10,9 @@ import (
 
 	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/calibration"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 	"paragon/shared/simulate/comparison"
 	"paragon/shared/telemetry"
 )
@@ -25,17 +25,17 @@ var seenAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 func homeWith(t *testing.T, seconds int) string {
 	t.Helper()
 	folder := t.TempDir()
-	home, err := local.Open(t.Context(), filepath.Join(folder, "paragon.db"), local.Options{Now: func() time.Time { return seenAt }})
+	home, err := sqlite.Open(t.Context(), filepath.Join(folder, "paragon.db"), sqlite.Options{Now: func() time.Time { return seenAt }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	var points []cloud.Point
+	var points []platform.Point
 	for i := range seconds {
 		at := seenAt.Add(time.Duration(i-200) * time.Second)
 		points = append(points,
-			cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 3},
-			cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: 9})
+			platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 3},
+			platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: 9})
 	}
 	if err := home.Cloud().Metrics.Put(t.Context(), points...); err != nil {
 		t.Fatal(err)

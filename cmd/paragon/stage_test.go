@@ -15,8 +15,8 @@ import (
 	"paragon/cmd/internal/cli"
 	"paragon/cmd/internal/cli/clitest"
 	"paragon/shared/client/clienttest"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
 )
 
 // account is a terminal at an account with the stage dev: its gateway takes
@@ -37,7 +37,7 @@ func newAccount(t *testing.T) *account {
 	a.door = names.Door{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"}
 	ssm := httptest.NewServer(http.HandlerFunc(a.ssm))
 	t.Cleanup(ssm.Close)
-	for _, v := range standin.Env(ssm.URL) {
+	for _, v := range testserver.Env(ssm.URL) {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)
 	}
@@ -77,8 +77,8 @@ func guarded(t *testing.T, next http.Handler) http.Handler {
 		if err != nil {
 			t.Error(err)
 		}
-		who, err := standin.Verify(r, body, func(string) string { return "testing" }, time.Now())
-		if err != nil || who.Service != "execute-api" || who.Region != standin.Region {
+		who, err := testserver.Verify(r, body, func(string) string { return "testing" }, time.Now())
+		if err != nil || who.Service != "execute-api" || who.Region != testserver.Region {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, `{"message":"Forbidden"}`)

@@ -5,8 +5,8 @@ import (
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/stage"
 )
 

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 func TestCallerIsWhoTheGatewaySays(t *testing.T) {
@@ -24,7 +24,7 @@ func TestCallerIsWhoTheGatewaySays(t *testing.T) {
 		{&authorizer{Lambda: map[string]any{names.KeyOwner: "anna"}}, "anna"},
 		{&authorizer{Lambda: map[string]any{names.KeyOwner: 7, "other": "anna"}}, ""},
 	} {
-		e := events.APIGatewayV2HTTPRequest{RawPath: "/", Headers: map[string]string{"authorization": "Bearer anna", names.KeyOwner: "anna", strings.ToLower(cloud.OwnerHeader): "anna"}}
+		e := events.APIGatewayV2HTTPRequest{RawPath: "/", Headers: map[string]string{"authorization": "Bearer anna", names.KeyOwner: "anna", strings.ToLower(platform.OwnerHeader): "anna"}}
 		e.RequestContext.HTTP.Method, e.RequestContext.DomainName = http.MethodGet, "api.example"
 		e.RequestContext.Authorizer = tc.given
 		var a core.RequestAccessorV2
@@ -53,7 +53,7 @@ func TestCallerIsWhoTheBalancerSays(t *testing.T) {
 		{[]string{"arn:aws:sts::1:assumed-role/ingest/i-1"}, "arn:aws:iam::1:role/ingest"},
 	} {
 		e := events.ALBTargetGroupRequest{HTTPMethod: http.MethodGet, Path: "/", MultiValueHeaders: map[string][]string{
-			"authorization": {"Bearer anna"}, strings.ToLower(cloud.OwnerHeader): tc.given}}
+			"authorization": {"Bearer anna"}, strings.ToLower(platform.OwnerHeader): tc.given}}
 		var a core.RequestAccessorALB
 		r, err := a.EventToRequestWithContext(t.Context(), e)
 		if err != nil {

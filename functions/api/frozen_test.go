@@ -24,13 +24,13 @@ import (
 
 	"paragon/docs"
 	"paragon/profiles"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/local/loopback"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/sqlite/rpc"
 	"paragon/shared/stage"
 	"paragon/shared/telemetry"
 	"paragon/shared/telemetry/tracing"
@@ -54,7 +54,7 @@ const clockHeader = "X-Test-Unix-Ms"
 // beBootstrap is the api function over the home of the test's process, with its
 // metrics in the log as in an account, and the time of its events.
 func beBootstrap() error {
-	cloud, err := loopback.Dial(os.Getenv(names.LocalURL))
+	cloud, err := rpc.Dial(os.Getenv(names.LocalURL))
 	if err != nil {
 		return err
 	}
@@ -107,12 +107,12 @@ type environment struct {
 func startEnvironment(t *testing.T) *environment {
 	t.Helper()
 	e := &environment{t: t, events: make(chan []byte), idle: make(chan struct{}), log: filepath.Join(t.TempDir(), "log")}
-	machine, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	machine, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = machine.Close() })
-	cloud := httptest.NewServer(local.NewServer(machine))
+	cloud := httptest.NewServer(sqlite.NewServer(machine))
 	t.Cleanup(cloud.Close)
 	e.server = httptest.NewServer(http.HandlerFunc(e.runtimeAPI))
 	t.Cleanup(e.server.Close)

@@ -73,6 +73,6 @@ func settled(api http.Handler, svc *intake.Service, traces *tracing.Source) http
 }
 
 // deployment is what only a home in an account knows of itself.
-func deployment(context.Context) api.HomeStatus {
-	return api.HomeStatus{Savings: &api.Savings{Verdict: calibration.Deployment()}}
+func deployment(context.Context) api.BackendStatus {
+	return api.BackendStatus{Savings: &api.Savings{Verdict: calibration.Deployment()}}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
 	"paragon/profiles"
-	"paragon/shared/cloud/local"
+	"paragon/shared/platform/sqlite"
 )
 
 func TestWireSaysWhatIsMissing(t *testing.T) {
@@ -38,12 +38,12 @@ func TestWireSaysWhatIsMissing(t *testing.T) {
 // gateway is the handler behind the gateway's events, over a home on one machine.
 func gateway(t *testing.T) func(method, path, user string, body []byte) events.APIGatewayV2HTTPResponse {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	server := httptest.NewServer(local.NewServer(home))
+	server := httptest.NewServer(sqlite.NewServer(home))
 	t.Cleanup(server.Close)
 	url := server.URL + "/" + home.Register("api")
 	env := map[string]string{"PARAGON_LOCAL_URL": url, "PARAGON_SIGNING_KEYS": `{"current":"` + strings.Repeat("QUJD", 16) + `"}`}

@@ -1,6 +1,6 @@
 // The authorizer Lambda tells the gateway whose key a request carries, where a
 // stage asks for keys instead of signatures. It wires; the work is in
-// shared/cloud/aws/keys.
+// shared/platform/aws/keys.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"paragon/shared/cloud/aws/keys"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/keys"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/telemetry/debug"
 )
 

@@ -12,9 +12,9 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"paragon/profiles/schema"
-	"paragon/shared/cloud/aws/front"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
+	"paragon/shared/platform/aws/front"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/stage"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
@@ -92,7 +92,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Holder:    "controller-" + ulid.Make().String(),
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: stage.Arch(env),
-		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.Ledger, Shared: cloud.Shared,
+		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, Ledger: cloud.DecisionLog, Shared: cloud.Shared,
 		Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 func TestWireNamesWhatIsMissing(t *testing.T) {
@@ -21,12 +21,12 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 
 // A shift ticks, and gives the lease up at its end.
 func TestAShiftTicks(t *testing.T) {
-	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	srv := httptest.NewServer(local.NewServer(h))
+	srv := httptest.NewServer(sqlite.NewServer(h))
 	defer srv.Close()
 	c, err := wire(t.Context(), func(name string) string {
 		if name == "PARAGON_LOCAL_URL" {
@@ -42,13 +42,13 @@ func TestAShiftTicks(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- c.handle(ctx, started{}) }()
 	for { // until it has ticked and published, which cost it a few calls each
-		es, err := home.Ledger.Entries(t.Context(), cloud.EntryQuery{Pool: "general", Limit: 1})
+		es, err := home.DecisionLog.Entries(t.Context(), platform.EntryQuery{Pool: "general", Limit: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := home.Fleet.View(t.Context()); err == nil && len(es) == 1 {
 			break
-		} else if err != nil && !errors.Is(err, cloud.ErrNotFound) {
+		} else if err != nil && !errors.Is(err, platform.ErrNotFound) {
 			t.Fatal(err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestAShiftTicks(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := home.Ledger.Claim(t.Context(), "the next shift", 1); err != nil {
+	if _, err := home.DecisionLog.AcquireLease(t.Context(), "the next shift", 1); err != nil {
 		t.Errorf("the lease was not given up: %v", err)
 	}
 }

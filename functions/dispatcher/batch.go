@@ -9,16 +9,16 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry/tracing"
 )
 
 // handler answers deliveries and returns those that must come again.
 type handler interface {
-	Handle(ctx context.Context, ds []cloud.Delivery) []cloud.Delivery
+	Handle(ctx context.Context, ds []platform.Delivery) []platform.Delivery
 }
 
 // batch turns an SQS event into deliveries, what failed into the event's answer,
@@ -33,13 +33,13 @@ type batch struct {
 // counted is what became of the queries that this process ended.
 type counted struct {
 	*tally.Book
-	to       cloud.Reports
+	to       platform.Reports
 	id       string
 	settings func() settings.Settings
 }
 
 func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-	var ds []cloud.Delivery
+	var ds []platform.Delivery
 	var failed []events.SQSBatchItemFailure
 	sqsID := map[string]string{} // by receipt
 	for _, m := range e.Records {
@@ -73,13 +73,13 @@ func (c *counted) report(ctx context.Context) {
 	if t.IsZero() {
 		return
 	}
-	if err := cloud.ReportTallies(ctx, c.to, c.id, t); err != nil {
+	if err := platform.ReportTallies(ctx, c.to, c.id, t); err != nil {
 		slog.Warn("what was counted is not reported yet", "error", err)
 	}
 }
 
-func delivery(m events.SQSMessage) (cloud.Delivery, error) {
-	d := cloud.Delivery{Receipt: m.ReceiptHandle, Queue: cloud.Overflow, Receives: 1}
+func delivery(m events.SQSMessage) (platform.Delivery, error) {
+	d := platform.Delivery{Receipt: m.ReceiptHandle, Queue: platform.Overflow, Receives: 1}
 	if n, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"]); err == nil {
 		d.Receives = n
 	}

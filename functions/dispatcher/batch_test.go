@@ -9,17 +9,17 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
 // returns hands the deliveries of those queries back.
 type returns struct {
 	ids  string
-	seen []cloud.Delivery
+	seen []platform.Delivery
 }
 
-func (r *returns) Handle(_ context.Context, ds []cloud.Delivery) (failed []cloud.Delivery) {
+func (r *returns) Handle(_ context.Context, ds []platform.Delivery) (failed []platform.Delivery) {
 	r.seen = append(r.seen, ds...)
 	for _, d := range ds {
 		if strings.Contains(r.ids, d.Message.ID) {
@@ -43,7 +43,7 @@ func TestBatchNamesWhatFailed(t *testing.T) {
 		t.Errorf("failures %+v", res.BatchItemFailures)
 	}
 	if len(h.seen) != 2 || h.seen[0].Message.Model != "m" || h.seen[0].Receives != 2 || h.seen[0].Receipt != "r1" ||
-		h.seen[1].Receives != 1 || h.seen[0].Queue != cloud.Overflow {
+		h.seen[1].Receives != 1 || h.seen[0].Queue != platform.Overflow {
 		t.Errorf("deliveries %+v", h.seen)
 	}
 }
@@ -65,12 +65,12 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 
 // bill keeps what it is told, once it can be reached.
 type bill struct {
-	cloud.Metrics
-	points []cloud.Point
+	platform.Metrics
+	points []platform.Point
 	err    error
 }
 
-func (b *bill) Put(_ context.Context, points ...cloud.Point) error {
+func (b *bill) Put(_ context.Context, points ...platform.Point) error {
 	if b.err == nil {
 		b.points = append(b.points, points...)
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -14,7 +14,7 @@ import (
 // controller holds the hour to its budget. It also puts how many messages were
 // dropped as expired.
 type spent struct {
-	to      cloud.Metrics
+	to      platform.Metrics
 	now     func() time.Time
 	expired func() int64 // since the process started; nil counts none
 
@@ -34,16 +34,16 @@ func (s *spent) add(usd float64) {
 func (s *spent) publish(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var points []cloud.Point
+	var points []platform.Point
 	if s.usd != 0 {
-		points = append(points, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: s.now(), Value: s.usd})
+		points = append(points, platform.Point{Metric: telemetry.FunctionUSD.Name, At: s.now(), Value: s.usd})
 	}
 	expired := s.put
 	if s.expired != nil {
 		expired = s.expired()
 	}
 	if n := expired - s.put; n > 0 {
-		points = append(points, cloud.Point{Metric: telemetry.ExpiredMessages.Name, At: s.now(), Value: float64(n)})
+		points = append(points, platform.Point{Metric: telemetry.ExpiredMessages.Name, At: s.now(), Value: float64(n)})
 	}
 	if len(points) == 0 {
 		return

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"paragon/profiles"
-	"paragon/shared/cloud/aws/prefix"
-	"paragon/shared/cloud/aws/s3url"
 	"paragon/shared/core/profile"
 	"paragon/shared/modelstore"
+	"paragon/shared/platform/aws/prefix"
+	"paragon/shared/platform/aws/s3url"
 )
 
 // Source is a catalogue with the way to its networks. It may be used from many

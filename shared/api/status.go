@@ -28,11 +28,11 @@ type Status struct {
 	Drifted []feedback.Drifted `json:"drifted,omitempty"`
 	// Profiles are those that are too old, or that live answers contradict.
 	Profiles []staleness.Warning `json:"profile_warnings,omitempty"`
-	HomeStatus
+	BackendStatus
 }
 
-// HomeStatus is what only the home's composition knows.
-type HomeStatus struct {
+// BackendStatus is what only the home's composition knows.
+type BackendStatus struct {
 	Desired map[string]int `json:"desired,omitempty"` // workers asked for, by pool
 	// CostUSD is what workers and functions have cost since CostSince, as priced by the profiles.
 	CostUSD   float64   `json:"cost_usd"`

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -48,7 +48,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 // them, so that no points can be told from no metrics.
 func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.SeenTo
-	if err := c.Metrics.Put(ctx, cloud.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
+	if err := c.Metrics.Put(ctx, platform.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
 		return seen, seen, fmt.Errorf("put the pulse: %w", err)
 	}
 	// A little of the future is looked at too: clocks differ, and a point from

@@ -5,8 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -14,8 +14,8 @@ import (
 func (s *stage) arrived(at time.Time, n, serviceMS float64) {
 	s.Helper()
 	check(s.T, s.cloud.Metrics.Put(s.Context(),
-		cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("digits", "strict"), At: at, Value: n},
-		cloud.Point{Metric: telemetry.ArrivalWork.Name, At: at, Value: n * serviceMS}))
+		platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("digits", "strict"), At: at, Value: n},
+		platform.Point{Metric: telemetry.ArrivalWork.Name, At: at, Value: n * serviceMS}))
 }
 
 // runAt lets a time pass in which so many queries come each second.

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry"
 )
 
@@ -27,7 +27,7 @@ import (
 // that the whole process had resident then, the store's included.
 func BenchmarkTick(b *testing.B) {
 	ctx := b.Context()
-	h, err := local.Open(ctx, filepath.Join(b.TempDir(), "paragon.db"), local.Options{})
+	h, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func BenchmarkTick(b *testing.B) {
 		ended()
 		b.StartTimer()
 	}
-	heldNot(b, l.home.Ledger)
+	heldNot(b, l.home.DecisionLog)
 	b.ReportMetric(float64(most.heap)/1e6, "heap-peak-MB")
 	if most.resident > 0 {
 		b.ReportMetric(float64(most.resident)/1e6, "resident-peak-MB")
@@ -72,7 +72,7 @@ func BenchmarkTick(b *testing.B) {
 // large is a stage with many tasks and workers.
 type large struct {
 	*testing.B
-	home      cloud.Home
+	home      platform.Backend
 	catalogue *profile.Catalogue
 	now       time.Time
 }
@@ -82,7 +82,7 @@ func (l *large) controller() *control.Controller {
 	set.MaxWorkers = 2000
 	return control.New(control.Options{
 		Holder: "bench", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: l.catalogue, Arch: "x86_64",
-		Records: l.home.Records, Fleet: l.home.Fleet, Queues: l.home.Queues, Metrics: l.home.Metrics, Groups: l.home.Groups, Ledger: l.home.Ledger,
+		Records: l.home.Records, Fleet: l.home.Fleet, Queues: l.home.Queues, Metrics: l.home.Metrics, Groups: l.home.Groups, Ledger: l.home.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: func() time.Time { return l.now }, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -90,7 +90,7 @@ func (l *large) controller() *control.Controller {
 // report has every worker tell that it is idle.
 func (l *large) report() {
 	for i := range 2000 {
-		r := cloud.WorkerReport{ID: fmt.Sprintf("w%d", i), Pool: pool, State: cloud.Ready, At: l.now, Runners: 2, IdleSince: l.now.Add(-time.Minute)}
+		r := platform.WorkerReport{ID: fmt.Sprintf("w%d", i), Pool: pool, State: platform.Ready, At: l.now, Runners: 2, IdleSince: l.now.Add(-time.Minute)}
 		if _, err := l.home.Fleet.Report(l.Context(), r); err != nil {
 			l.Fatal(err)
 		}
@@ -99,11 +99,11 @@ func (l *large) report() {
 
 // arrive has ten seconds go by with arrivals of every task in each.
 func (l *large) arrive() {
-	ps := []cloud.Point{{Metric: telemetry.Pulse.Name, At: l.now, Value: 1}}
+	ps := []platform.Point{{Metric: telemetry.Pulse.Name, At: l.now, Value: 1}}
 	for _, t := range l.catalogue.Tasks {
 		for _, class := range []string{"strict", "relaxed"} {
 			for s := range 10 {
-				ps = append(ps, cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(t.Name, class), At: l.now.Add(time.Duration(s) * time.Second), Value: 3})
+				ps = append(ps, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(t.Name, class), At: l.now.Add(time.Duration(s) * time.Second), Value: 3})
 			}
 		}
 	}
@@ -115,9 +115,9 @@ func (l *large) arrive() {
 
 // heldNot sees to it that the last tick decided and did not hold, which would
 // make another work of it.
-func heldNot(b *testing.B, l cloud.Ledger) {
+func heldNot(b *testing.B, l platform.DecisionLog) {
 	b.Helper()
-	last, err := l.Entries(b.Context(), cloud.EntryQuery{Pool: pool, Limit: 1})
+	last, err := l.Entries(b.Context(), platform.EntryQuery{Pool: pool, Limit: 1})
 	if err != nil || len(last) != 1 {
 		b.Fatalf("%d decisions, error %v", len(last), err)
 	}

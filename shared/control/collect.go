@@ -34,8 +34,8 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	work := workload.BacklogOf(waiting, census.Ready, in.Snapshot.ServiceMS, now)
 	in.Snapshot.Pool = poolOf(census, c.runnersOf(p), work)
 	n := needed(census.Ready, c.runnersOf(p), waiting.All())
-	after.Packing = before.Packing.See(now, n, len(census.Ready))
-	in.Snapshot.Pool.IdleSeconds = after.Packing.Idle(now, n)
+	after.IdleTracking = before.IdleTracking.Observe(now, n, len(census.Ready))
+	in.Snapshot.Pool.IdleSeconds = after.IdleTracking.Idle(now, n)
 	c.collectGroup(ctx, p, &in)
 	c.collectSpent(ctx, &in, &after, len(ws))
 	if before.Failed != "" {

@@ -16,12 +16,12 @@ import (
 	"time"
 
 	"paragon/shared/cache"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -35,27 +35,27 @@ type Records interface {
 type Fleet interface {
 	SetDesired(ctx context.Context, pool string, workers int) error
 	Drain(ctx context.Context, pool string, ids ...string) error
-	Workers(ctx context.Context, pool string) ([]cloud.WorkerReport, error)
-	PublishView(ctx context.Context, v cloud.View) error
+	Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error)
+	PublishView(ctx context.Context, v platform.FleetView) error
 	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 }
 
 // Queues is what control needs of the queues: what waits, the dead letters, and
 // the messages that no worker will read.
 type Queues interface {
-	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
-	Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error)
-	Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error
-	Delete(ctx context.Context, ds ...cloud.Delivery) error
-	Release(ctx context.Context, ds ...cloud.Delivery) error
+	Depth(ctx context.Context, q platform.QueueName) (platform.Depth, error)
+	Receive(ctx context.Context, q platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error)
+	Extend(ctx context.Context, d platform.Delivery, lease time.Duration) error
+	Delete(ctx context.Context, ds ...platform.Delivery) error
+	Release(ctx context.Context, ds ...platform.Delivery) error
 }
 
-// Ledger is what control needs of the ledger.
-type Ledger interface {
-	Claim(ctx context.Context, holder string, length time.Duration) (cloud.Lease, error)
-	Resign(ctx context.Context, l cloud.Lease) error
+// DecisionLog is what control needs of the ledger.
+type DecisionLog interface {
+	AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error)
+	ReleaseLease(ctx context.Context, l platform.Lease) error
 	Memory(ctx context.Context, pool string) ([]byte, error)
-	Commit(ctx context.Context, l cloud.Lease, memory []byte, e cloud.Entry) error
+	Commit(ctx context.Context, l platform.Lease, memory []byte, e platform.Entry) error
 }
 
 // Pool is a pool that is kept in view.
@@ -74,13 +74,13 @@ type Options struct {
 	Records   Records
 	Fleet     Fleet
 	Queues    Queues
-	Metrics   cloud.Metrics
-	Groups    cloud.Groups
-	Ledger    Ledger
-	Traffic   cloud.Traffic // nil where no load balancer stands before the workers
+	Metrics   platform.Metrics
+	Groups    platform.Groups
+	Ledger    DecisionLog
+	Traffic   platform.Traffic // nil where no load balancer stands before the workers
 	// Shared keeps what the workers have counted for the next controller; nil
 	// keeps it in this one alone.
-	Shared cloud.Shared
+	Shared platform.Shared
 	Tuned  func() tuning.State // the settings in force now, and what is wrong with them
 	Traces *tracing.Tracer     // nil traces nothing
 	Now    func() time.Time

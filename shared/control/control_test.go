@@ -8,14 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry"
 )
 
@@ -35,21 +35,21 @@ func catalogue() *profile.Catalogue {
 
 type rig struct {
 	*testing.T
-	home *local.Home
-	cloud.Home
+	home *sqlite.Backend
+	platform.Backend
 	*control.Controller
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, home: h, Home: h.Cloud()}
+	r := &rig{T: t, home: h, Backend: h.Cloud()}
 	r.Controller = control.New(control.Options{
 		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
-		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, Ledger: r.Ledger,
+		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, Ledger: r.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	return r
@@ -64,7 +64,7 @@ func (r *rig) close() {
 // submit puts the message of a query on its work queue.
 func (r *rig) submit(id string, class query.Class) {
 	r.Helper()
-	if err := r.Queues.Send(r.Context(), cloud.WorkQueue(pool, class), query.Message{ID: id, Class: class}); err != nil {
+	if err := r.Queues.Send(r.Context(), platform.WorkQueue(pool, class), query.Message{ID: id, Class: class}); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -82,7 +82,7 @@ func TestRunPublishesTheView(t *testing.T) {
 		if err != nil || time.Since(v.At) > time.Second {
 			t.Errorf("view of %v, error %v", v.At, err)
 		}
-		es, err := r.Ledger.Entries(t.Context(), cloud.EntryQuery{Pool: pool, Limit: 100})
+		es, err := r.DecisionLog.Entries(t.Context(), platform.EntryQuery{Pool: pool, Limit: 100})
 		if err != nil || len(es) < 5 {
 			t.Errorf("%d ticks in a minute, error %v", len(es), err)
 		}
@@ -95,24 +95,24 @@ func TestView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		report := func(id string, state cloud.WorkerState, strictMS float64) {
+		report := func(id string, state platform.WorkerState, strictMS float64) {
 			t.Helper()
 			busy := 0
 			if id == "busy" {
 				busy = 2
 			}
-			_, err := r.Fleet.Report(t.Context(), cloud.WorkerReport{ID: id, Pool: pool, State: state, At: time.Now(),
+			_, err := r.Fleet.Report(t.Context(), platform.WorkerReport{ID: id, Pool: pool, State: state, At: time.Now(),
 				Runners: 2, Busy: busy, StrictMS: strictMS, RelaxedMS: 500, Addr: id + ":8080"})
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		report("silent", cloud.Ready, 1000)
+		report("silent", platform.Ready, 1000)
 		<-time.After(31 * time.Second)
-		report("busy", cloud.Ready, 400)
-		report("idle", cloud.Ready, 10)
-		report("leaving", cloud.Draining, 100)
-		report("coming", cloud.Booting, 0)
+		report("busy", platform.Ready, 400)
+		report("idle", platform.Ready, 10)
+		report("leaving", platform.Draining, 100)
+		report("coming", platform.Booting, 0)
 		r.submit("s1", query.Strict)
 		r.submit("s2", query.Strict)
 		r.submit("r1", query.Relaxed)
@@ -121,7 +121,7 @@ func TestView(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Offers go to who is ready, alive and has a slot.
-		if v, err := r.Fleet.View(t.Context()); err != nil || len(v.Peers) != 1 || v.Peers[0] != (cloud.Peer{ID: "idle", Pool: pool, Addr: "idle:8080", Free: 2}) {
+		if v, err := r.Fleet.View(t.Context()); err != nil || len(v.Peers) != 1 || v.Peers[0] != (platform.Peer{ID: "idle", Pool: pool, Addr: "idle:8080", Free: 2}) {
 			t.Errorf("peers %+v, error %v", v.Peers, err)
 		}
 		v, err := r.Fleet.View(t.Context())
@@ -149,8 +149,8 @@ func TestTheViewGoesByTheMeasuredMean(t *testing.T) {
 		asked := func(at time.Time) {
 			t.Helper()
 			err := r.Metrics.Put(t.Context(),
-				cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("t", string(query.Strict)), At: at, Value: 4},
-				cloud.Point{Metric: telemetry.ArrivalWork.Name, At: at, Value: 4 * 10})
+				platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("t", string(query.Strict)), At: at, Value: 4},
+				platform.Point{Metric: telemetry.ArrivalWork.Name, At: at, Value: 4 * 10})
 			if err != nil {
 				t.Fatal(err)
 			}

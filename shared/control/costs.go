@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/sizing"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -85,13 +85,13 @@ func (c *Controller) measure(ctx context.Context, r decision.Record, took time.D
 		held = 1
 	}
 	p, at := r.Case.Snapshot.Pool, r.Case.At
-	points := []cloud.Point{{Metric: telemetry.Faults.Name, At: at, Value: float64(len(r.Case.SettingsFaults))}}
+	points := []platform.Point{{Metric: telemetry.Faults.Name, At: at, Value: float64(len(r.Case.SettingsFaults))}}
 	for m, v := range map[string]float64{
 		telemetry.Ready.Name: float64(p.Ready), telemetry.Booting.Name: float64(p.Booting), telemetry.Wanted.Name: float64(r.Wanted),
 		telemetry.Target.Name: float64(r.Action.To), telemetry.Held.Name: held, telemetry.Clamped.Name: float64(len(r.Clamps)),
 		telemetry.Spent.Name: r.Case.SpentUSD, telemetry.TickMS.Name: took.Seconds() * 1000,
 	} {
-		points = append(points, cloud.Point{Metric: m, Dimensions: telemetry.PoolOf(r.Case.Pool), At: at, Value: v})
+		points = append(points, platform.Point{Metric: m, Dimensions: telemetry.PoolOf(r.Case.Pool), At: at, Value: v})
 	}
 	if err := c.Metrics.Put(ctx, points...); err != nil {
 		c.Log.Warn("could not write the metrics of a tick", "pool", r.Case.Pool, "error", err)

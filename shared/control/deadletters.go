@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 const (
@@ -52,10 +52,10 @@ func (c *Controller) endDeadLetters(ctx context.Context) error {
 
 // putDown gives dead letters back as they are: to be sent anew would make them
 // younger, and nothing counts how often they were received.
-func (c *Controller) putDown(ctx context.Context, held []cloud.Delivery) error {
+func (c *Controller) putDown(ctx context.Context, held []platform.Delivery) error {
 	var errs []error
 	for _, d := range held {
-		if err := c.Queues.Extend(ctx, d, 0); err != nil && !errors.Is(err, cloud.ErrLeaseLost) {
+		if err := c.Queues.Extend(ctx, d, 0); err != nil && !errors.Is(err, platform.ErrLeaseLost) {
 			errs = append(errs, err)
 		}
 	}
@@ -63,9 +63,9 @@ func (c *Controller) putDown(ctx context.Context, held []cloud.Delivery) error {
 }
 
 // takeLetters takes dead letters up. Those in hand are returned with an error too.
-func (c *Controller) takeLetters(ctx context.Context) (held []cloud.Delivery, err error) {
+func (c *Controller) takeLetters(ctx context.Context) (held []platform.Delivery, err error) {
 	for range letterBatches {
-		ds, err := c.Queues.Receive(ctx, cloud.DeadLetters, letterBatch, letterLease, 0)
+		ds, err := c.Queues.Receive(ctx, platform.DeadLetters, letterBatch, letterLease, 0)
 		held = append(held, ds...)
 		if err != nil || len(ds) == 0 {
 			return held, err
@@ -75,7 +75,7 @@ func (c *Controller) takeLetters(ctx context.Context) (held []cloud.Delivery, er
 }
 
 // failUnended stores `failed` for those that have no record.
-func (c *Controller) failUnended(ctx context.Context, held []cloud.Delivery) error {
+func (c *Controller) failUnended(ctx context.Context, held []platform.Delivery) error {
 	ids := make([]string, len(held))
 	for i, d := range held {
 		ids[i] = d.Message.ID

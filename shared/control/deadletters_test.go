@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 // letter puts a message among the dead letters, and returns it.
@@ -26,7 +26,7 @@ func (r *rig) letter(owner string) query.Message {
 		r.Fatal(err)
 	}
 	m := query.Message{ID: keys.SignID(id), Owner: owner, Attempts: 1, AcceptedAt: now, ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt}
-	if err := r.Queues.Send(r.Context(), cloud.DeadLetters, m); err != nil {
+	if err := r.Queues.Send(r.Context(), platform.DeadLetters, m); err != nil {
 		r.Fatal(err)
 	}
 	return m
@@ -57,7 +57,7 @@ func TestDeadLettersWithoutAnEndFail(t *testing.T) {
 		if rec, err := r.Records.GetRecord(t.Context(), answered.ID); err != nil || rec.State != query.Succeeded {
 			t.Errorf("the answered one is %s, error %v", rec.State, err)
 		}
-		if d, err := r.Queues.Depth(t.Context(), cloud.DeadLetters); err != nil || d.Visible != 2 {
+		if d, err := r.Queues.Depth(t.Context(), platform.DeadLetters); err != nil || d.Visible != 2 {
 			t.Errorf("dead letters %+v, error %v", d, err)
 		}
 	})
@@ -102,9 +102,9 @@ func TestDeadLettersAreBounded(t *testing.T) {
 }
 
 // take holds ten dead letters, as a person does who puts them back.
-func (r *rig) take() []cloud.Delivery {
+func (r *rig) take() []platform.Delivery {
 	r.Helper()
-	ds, err := r.Queues.Receive(r.Context(), cloud.DeadLetters, 10, time.Minute, 0)
+	ds, err := r.Queues.Receive(r.Context(), platform.DeadLetters, 10, time.Minute, 0)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -115,11 +115,11 @@ func (r *rig) take() []cloud.Delivery {
 type awayRecords struct{}
 
 func (awayRecords) PutRecord(context.Context, query.Record) (query.Record, bool, error) {
-	return query.Record{}, false, cloud.ErrUnavailable
+	return query.Record{}, false, platform.ErrUnavailable
 }
 
 func (awayRecords) EndStates(context.Context, ...string) (map[string]query.State, error) {
-	return nil, cloud.ErrUnavailable
+	return nil, platform.ErrUnavailable
 }
 
 // Records that are away keep no letter in hand, and no tick from deciding.
@@ -129,13 +129,13 @@ func TestDeadLettersGoBackWhenRecordsAreAway(t *testing.T) {
 		defer r.close()
 		r.letter("ann")
 		r.Controller.Records = awayRecords{}
-		if err := r.Tick(t.Context()); !errors.Is(err, cloud.ErrUnavailable) {
+		if err := r.Tick(t.Context()); !errors.Is(err, platform.ErrUnavailable) {
 			t.Errorf("error %v", err)
 		}
-		if d, err := r.Queues.Depth(t.Context(), cloud.DeadLetters); err != nil || d.Visible != 1 {
+		if d, err := r.Queues.Depth(t.Context(), platform.DeadLetters); err != nil || d.Visible != 1 {
 			t.Errorf("dead letters %+v, error %v", d, err)
 		}
-		if es, err := r.Ledger.Entries(t.Context(), cloud.EntryQuery{Pool: pool, Limit: 1}); err != nil || len(es) != 1 {
+		if es, err := r.DecisionLog.Entries(t.Context(), platform.EntryQuery{Pool: pool, Limit: 1}); err != nil || len(es) != 1 {
 			t.Errorf("%d decisions, error %v", len(es), err)
 		}
 	})

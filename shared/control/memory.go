@@ -10,11 +10,11 @@ import (
 	"io"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 )
 
 // memory is what is kept of a pool between two ticks.
@@ -28,8 +28,8 @@ type memory struct {
 	// not read again.
 	Settled   workload.Means `json:"settled"`
 	SettledTo time.Time      `json:"settled_to,omitzero"`
-	// Packing tells how long workers were too many.
-	Packing procurement.Packing `json:"packing,omitempty"`
+	// IdleTracking tells how long workers were too many.
+	IdleTracking procurement.IdleTracking `json:"packing,omitempty"`
 
 	// WorkersUSD is what workers have cost in the hour that began at Hour, as far as SpentTo.
 	Hour       time.Time `json:"hour,omitzero"`
@@ -69,7 +69,7 @@ func Unpack(packed []byte) ([]byte, error) {
 // none: the controller then watches before it lets any worker go.
 func (c *Controller) recall(ctx context.Context, p Pool) memory {
 	packed, err := c.Ledger.Memory(ctx, p.Name)
-	if errors.Is(err, cloud.ErrNotFound) {
+	if errors.Is(err, platform.ErrNotFound) {
 		return memory{}
 	}
 	var raw []byte
@@ -88,19 +88,19 @@ func (c *Controller) recall(ctx context.Context, p Pool) memory {
 }
 
 // entry is a decision as the ledger keeps it.
-func (c *Controller) entry(r decision.Record, set settings.Settings) (cloud.Entry, error) {
+func (c *Controller) entry(r decision.Record, set settings.Settings) (platform.Entry, error) {
 	raw, err := r.Bytes()
 	if err != nil {
-		return cloud.Entry{}, err
+		return platform.Entry{}, err
 	}
 	packed, err := Pack(raw)
-	return cloud.Entry{
+	return platform.Entry{
 		ID: r.ID, Pool: r.Case.Pool, At: r.Case.At, Moves: r.Action.Moves(), Line: r.Summary(), Record: packed,
 		ForgetAt: r.Case.At.Add(time.Duration(set.DecisionsKeptHours * float64(time.Hour))),
 	}, err
 }
 
-func (c *Controller) write(ctx context.Context, l cloud.Lease, m memory, e cloud.Entry) error {
+func (c *Controller) write(ctx context.Context, l platform.Lease, m memory, e platform.Entry) error {
 	ctx, span := c.Traces.Child(ctx, "record")
 	defer span.End()
 	raw, err := json.Marshal(m)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // turnSeconds is how long a load balancer may go on sending requests where
@@ -22,8 +22,8 @@ func (c *Controller) Reconcile(ctx context.Context) error {
 	if c.Traffic == nil {
 		return nil
 	}
-	if _, err := c.Ledger.Claim(ctx, c.Holder, leaseLength(c.settings())); err != nil {
-		if errors.Is(err, cloud.ErrLeaseLost) {
+	if _, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
+		if errors.Is(err, platform.ErrLeaseLost) {
 			return nil
 		}
 		return err
@@ -37,9 +37,9 @@ func (c *Controller) Reconcile(ctx context.Context) error {
 }
 
 // noteDraining keeps which of a pool's workers drain.
-func (c *Controller) noteDraining(pool string, ws []cloud.WorkerReport) (ids []string) {
+func (c *Controller) noteDraining(pool string, ws []platform.WorkerReport) (ids []string) {
 	for _, w := range ws {
-		if w.State == cloud.Draining {
+		if w.State == platform.Draining {
 			ids = append(ids, w.ID)
 		}
 	}
@@ -88,7 +88,7 @@ func (c *Controller) turn(ctx context.Context, leaving ...string) (away bool, er
 		return false, nil
 	}
 	// The lease may be another's by now, who knows better.
-	if _, err := c.Ledger.Claim(ctx, c.Holder, leaseLength(c.settings())); err != nil {
+	if _, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
 		return false, fmt.Errorf("before requests are turned: %w", err)
 	}
 	if err := c.Traffic.Turn(ctx, toWorkers); err != nil {

@@ -8,15 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
+	"paragon/shared/platform/tuning"
 )
 
 // balancer is a load balancer whose rule and targets a test sets. It writes
 // down when requests were turned.
 type balancer struct {
-	cloud.Routes
+	platform.Routes
 	turned []bool
 	at     time.Time
 	err    error
@@ -25,7 +25,7 @@ type balancer struct {
 // traffic serves a balancer.
 type traffic struct{ *balancer }
 
-func (t traffic) Routes(context.Context) (cloud.Routes, error) { return t.balancer.Routes, t.err }
+func (t traffic) Routes(context.Context) (platform.Routes, error) { return t.balancer.Routes, t.err }
 
 func (t traffic) Turn(_ context.Context, toWorkers bool) error {
 	t.balancer.Routes.ToWorkers, t.at = toWorkers, time.Now()
@@ -35,7 +35,7 @@ func (t traffic) Turn(_ context.Context, toWorkers bool) error {
 
 // drains notes when workers were told to leave.
 type drains struct {
-	cloud.Fleet
+	platform.Fleet
 	at  time.Time
 	ids []string
 }
@@ -45,9 +45,9 @@ func (d *drains) Drain(ctx context.Context, pool string, ids ...string) error {
 	return d.Fleet.Drain(ctx, pool, ids...)
 }
 
-func (r *rig) report(id string, state cloud.WorkerState) {
+func (r *rig) report(id string, state platform.WorkerState) {
 	r.Helper()
-	if _, err := r.Fleet.Report(r.Context(), cloud.WorkerReport{ID: id, Pool: pool, InstanceType: "c5.large", State: state, At: time.Now(), Runners: 2}); err != nil {
+	if _, err := r.Fleet.Report(r.Context(), platform.WorkerReport{ID: id, Pool: pool, InstanceType: "c5.large", State: state, At: time.Now(), Runners: 2}); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -73,15 +73,15 @@ func TestReconcileTurnsRequests(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t)
 				defer r.close()
-				state := cloud.Ready
+				state := platform.Ready
 				if tc.draining {
-					state = cloud.Draining
+					state = platform.Draining
 				}
 				r.report("w1", state)
-				b := &balancer{Routes: cloud.Routes{ToWorkers: tc.toWorkers, Healthy: tc.healthy}}
+				b := &balancer{Routes: platform.Routes{ToWorkers: tc.toWorkers, Healthy: tc.healthy}}
 				r.Controller.Traffic = traffic{b}
 				if tc.held {
-					if _, err := r.Ledger.Claim(t.Context(), "another", time.Minute); err != nil {
+					if _, err := r.DecisionLog.AcquireLease(t.Context(), "another", time.Minute); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -101,11 +101,11 @@ func TestTheLastWorkerLeavesAfterItsRequests(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t)
 				defer r.close()
-				r.report("w1", cloud.Ready)
+				r.report("w1", platform.Ready)
 				set := settings.Defaults()
 				set.MaxWorkers = 0
 				r.Controller.Tuned = func() tuning.State { return tuning.State{Settings: set} }
-				b := &balancer{Routes: cloud.Routes{ToWorkers: true, Healthy: []string{"w1"}}, err: fails}
+				b := &balancer{Routes: platform.Routes{ToWorkers: true, Healthy: []string{"w1"}}, err: fails}
 				d := &drains{Fleet: r.Fleet}
 				r.Controller.Traffic, r.Controller.Fleet = traffic{b}, d
 				if err := r.Tick(t.Context()); err != nil {
@@ -130,8 +130,8 @@ func TestATickReconciles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		r.report("w1", cloud.Ready)
-		b := &balancer{Routes: cloud.Routes{Healthy: []string{"w1"}}}
+		r.report("w1", platform.Ready)
+		b := &balancer{Routes: platform.Routes{Healthy: []string{"w1"}}}
 		r.Controller.Traffic = traffic{b}
 		if err := r.Tick(t.Context()); err != nil || !slices.Equal(b.turned, []bool{true}) {
 			t.Errorf("turned %v, error %v", b.turned, err)

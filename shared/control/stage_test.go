@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry"
 )
 
@@ -25,8 +25,8 @@ import (
 // go as they are told, and load. A worker answers 20 queries a second.
 type stage struct {
 	*testing.T
-	home  *local.Home
-	cloud cloud.Home
+	home  *sqlite.Backend
+	cloud platform.Backend
 	tuned *tuning.Source
 	cs    []*control.Controller
 
@@ -45,7 +45,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	check(t, err)
 	s := &stage{T: t, home: h, cloud: h.Cloud(), boot: 100 * time.Second, capacity: 1000, metrics: "fine",
 		mortal: &mortal{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}, read: map[string]decision.Record{}}
@@ -65,7 +65,7 @@ func (s *stage) controller(name string) *control.Controller {
 	return control.New(control.Options{
 		Holder: name, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: stageCatalogue(), Arch: "x86_64",
 		Records: s.cloud.Records, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
-		Groups: dyingGroups{s.cloud.Groups, s.mortal}, Ledger: dyingLedger{s.cloud.Ledger, s.mortal},
+		Groups: dyingGroups{s.cloud.Groups, s.mortal}, Ledger: dyingLog{s.cloud.DecisionLog, s.mortal},
 		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(s.skew) }, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -101,10 +101,10 @@ func (s *stage) pass(d time.Duration) {
 
 // arrive writes the arrivals of a second, as intake does.
 func (s *stage) arrive() {
-	var points []cloud.Point
+	var points []platform.Point
 	for class, n := range map[query.Class]float64{query.Strict: s.strict, query.Relaxed: s.relaxed} {
 		if n > 0 {
-			points = append(points, cloud.Point{Metric: telemetry.Arrivals.Name,
+			points = append(points, platform.Point{Metric: telemetry.Arrivals.Name,
 				Dimensions: telemetry.TaskClass("digits", string(class)), At: time.Now(), Value: n})
 		}
 	}
@@ -123,15 +123,15 @@ func (s *stage) moveFleet() {
 	busy, staying := int(math.Ceil((s.strict+s.relaxed)/20)), 0
 	for _, w := range ws {
 		switch {
-		case w.State == cloud.Draining, s.dies > 0 && w.State == cloud.Ready && now.Sub(s.readyAt[w.ID]) >= s.dies:
+		case w.State == platform.Draining, s.dies > 0 && w.State == platform.Ready && now.Sub(s.readyAt[w.ID]) >= s.dies:
 			check(s.T, s.home.MarkGone(ctx, w.ID))
 			continue
-		case w.State == cloud.Booting && now.Sub(w.At) >= s.boot:
+		case w.State == platform.Booting && now.Sub(w.At) >= s.boot:
 			s.readyAt[w.ID], s.idleAt[w.ID] = now, now
-			w.State = cloud.Ready // its last report is as old as its boot
+			w.State = platform.Ready // its last report is as old as its boot
 		}
 		staying++
-		if w.State == cloud.Ready {
+		if w.State == platform.Ready {
 			s.work(w, busy > 0)
 			busy--
 		}
@@ -144,7 +144,7 @@ func (s *stage) moveFleet() {
 func (s *stage) launch() string {
 	s.launched++
 	id := "w" + strconv.Itoa(s.launched)
-	check(s.T, s.home.Launch(s.Context(), cloud.WorkerReport{ID: id, Pool: pool, State: cloud.Booting, At: time.Now(), Runners: 2}))
+	check(s.T, s.home.Launch(s.Context(), platform.WorkerReport{ID: id, Pool: pool, State: platform.Booting, At: time.Now(), Runners: 2}))
 	return id
 }
 
@@ -152,7 +152,7 @@ func (s *stage) launch() string {
 const reportEvery = 5 * time.Second
 
 // work lets a ready worker work for a second, or idle. It reports a change at once.
-func (s *stage) work(w cloud.WorkerReport, busy bool) {
+func (s *stage) work(w platform.WorkerReport, busy bool) {
 	if busy {
 		s.idleAt[w.ID] = time.Now()
 	}
@@ -161,7 +161,7 @@ func (s *stage) work(w cloud.WorkerReport, busy bool) {
 	}
 }
 
-func (s *stage) report(w cloud.WorkerReport, busy bool) {
+func (s *stage) report(w platform.WorkerReport, busy bool) {
 	w.At, w.Busy, w.Used, w.IdleSince = time.Now(), 0, 0, s.idleAt[w.ID]
 	if busy {
 		w.Busy, w.Used, w.IdleSince = 2, 0.9, time.Time{}
@@ -177,14 +177,14 @@ func (s *stage) begin(n int) {
 	for range n {
 		id := s.launch()
 		s.readyAt[id], s.idleAt[id] = time.Now(), time.Now()
-		s.report(cloud.WorkerReport{ID: id, Pool: pool, State: cloud.Ready, Runners: 2}, true)
+		s.report(platform.WorkerReport{ID: id, Pool: pool, State: platform.Ready, Runners: 2}, true)
 	}
 }
 
 // records returns the ticks so far, oldest first, each of which must replay.
 func (s *stage) records() []decision.Record {
 	s.Helper()
-	es, err := s.cloud.Ledger.Entries(s.Context(), cloud.EntryQuery{Pool: pool, Limit: 1000})
+	es, err := s.cloud.DecisionLog.Entries(s.Context(), platform.EntryQuery{Pool: pool, Limit: 1000})
 	check(s.T, err)
 	out := make([]decision.Record, len(es))
 	for i, listed := range es {
@@ -192,7 +192,7 @@ func (s *stage) records() []decision.Record {
 			out[len(es)-1-i] = r
 			continue
 		}
-		e, err := s.cloud.Ledger.Entry(s.Context(), listed.ID)
+		e, err := s.cloud.DecisionLog.Entry(s.Context(), listed.ID)
 		check(s.T, err)
 		raw, err := control.Unpack(e.Record)
 		check(s.T, err)
@@ -220,7 +220,7 @@ func (m *mortal) step() error {
 }
 
 type dyingFleet struct {
-	cloud.Fleet
+	platform.Fleet
 	*mortal
 }
 
@@ -232,7 +232,7 @@ func (f dyingFleet) Drain(ctx context.Context, p string, ids ...string) error {
 	return errors.Join(f.step(), alive(f.mortal, func() error { return f.Fleet.Drain(ctx, p, ids...) }))
 }
 
-func (f dyingFleet) Workers(ctx context.Context, p string) ([]cloud.WorkerReport, error) {
+func (f dyingFleet) Workers(ctx context.Context, p string) ([]platform.WorkerReport, error) {
 	if err := f.step(); err != nil {
 		return nil, err
 	}
@@ -247,85 +247,85 @@ func alive(m *mortal, do func() error) error {
 }
 
 type dyingGroups struct {
-	cloud.Groups
+	platform.Groups
 	*mortal
 }
 
-func (g dyingGroups) Group(ctx context.Context, p string) (cloud.Group, error) {
+func (g dyingGroups) Group(ctx context.Context, p string) (platform.Group, error) {
 	if err := g.step(); err != nil {
-		return cloud.Group{}, err
+		return platform.Group{}, err
 	}
 	return g.Groups.Group(ctx, p)
 }
 
-type dyingLedger struct {
-	cloud.Ledger
+type dyingLog struct {
+	platform.DecisionLog
 	*mortal
 }
 
-func (l dyingLedger) Claim(ctx context.Context, holder string, d time.Duration) (cloud.Lease, error) {
+func (l dyingLog) AcquireLease(ctx context.Context, holder string, d time.Duration) (platform.Lease, error) {
 	if err := l.step(); err != nil {
-		return cloud.Lease{}, err
+		return platform.Lease{}, err
 	}
-	return l.Ledger.Claim(ctx, holder, d)
+	return l.DecisionLog.AcquireLease(ctx, holder, d)
 }
 
-func (l dyingLedger) Commit(ctx context.Context, lease cloud.Lease, m []byte, e cloud.Entry) error {
+func (l dyingLog) Commit(ctx context.Context, lease platform.Lease, m []byte, e platform.Entry) error {
 	if err := l.step(); err != nil {
 		return err
 	}
-	return l.Ledger.Commit(ctx, lease, m, e)
+	return l.DecisionLog.Commit(ctx, lease, m, e)
 }
 
 // queues hold a query while there is load, and the stage's own dead letters.
 type queues struct{ s *stage }
 
-func (q queues) Receive(ctx context.Context, name cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
+func (q queues) Receive(ctx context.Context, name platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
 	if err := q.s.mortal.step(); err != nil {
 		return nil, err
 	}
 	return q.s.cloud.Queues.Receive(ctx, name, limit, lease, wait)
 }
 
-func (q queues) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
+func (q queues) Extend(ctx context.Context, d platform.Delivery, lease time.Duration) error {
 	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Extend(ctx, d, lease) }))
 }
 
-func (q queues) Delete(ctx context.Context, ds ...cloud.Delivery) error {
+func (q queues) Delete(ctx context.Context, ds ...platform.Delivery) error {
 	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Delete(ctx, ds...) }))
 }
 
-func (q queues) Release(ctx context.Context, ds ...cloud.Delivery) error {
+func (q queues) Release(ctx context.Context, ds ...platform.Delivery) error {
 	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Release(ctx, ds...) }))
 }
 
-func (q queues) Depth(_ context.Context, name cloud.QueueName) (cloud.Depth, error) {
+func (q queues) Depth(_ context.Context, name platform.QueueName) (platform.Depth, error) {
 	if err := q.s.mortal.step(); err != nil {
-		return cloud.Depth{}, err
+		return platform.Depth{}, err
 	}
-	if q.s.strict+q.s.relaxed > 0 && name == cloud.WorkQueue(pool, query.Strict) {
-		return cloud.Depth{Visible: 1}, nil
+	if q.s.strict+q.s.relaxed > 0 && name == platform.WorkQueue(pool, query.Strict) {
+		return platform.Depth{Visible: 1}, nil
 	}
-	return cloud.Depth{}, nil
+	return platform.Depth{}, nil
 }
 
 // metrics spoil what is read, as they are told.
 type metrics struct {
-	cloud.Metrics
+	platform.Metrics
 	s *stage
 }
 
-func (m metrics) Put(ctx context.Context, ps ...cloud.Point) error {
+func (m metrics) Put(ctx context.Context, ps ...platform.Point) error {
 	if err := m.s.mortal.step(); err != nil || m.s.metrics == "missing" {
 		return err
 	}
 	if m.s.metrics == "refused" {
-		return fmt.Errorf("put metrics: %w", cloud.ErrUnavailable)
+		return fmt.Errorf("put metrics: %w", platform.ErrUnavailable)
 	}
 	return m.Metrics.Put(ctx, ps...)
 }
 
-func (m metrics) Series(ctx context.Context, name string, dims []string, from, to time.Time, period time.Duration) ([]cloud.Sample, error) {
+func (m metrics) Series(ctx context.Context, name string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	if err := m.s.mortal.step(); err != nil {
 		return nil, err
 	}

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
 )
 
 const (
@@ -39,7 +39,7 @@ func (c *Controller) endStranded(ctx context.Context, p Pool, r decision.Record)
 		if c.overflows(rules[class], r.Case.Settings) {
 			continue
 		}
-		if err := c.endStrandedOf(ctx, cloud.WorkQueue(p.Name, class), r.Case.Settings); err != nil {
+		if err := c.endStrandedOf(ctx, platform.WorkQueue(p.Name, class), r.Case.Settings); err != nil {
 			span.Fail("the stranded queries could not be ended")
 			errs = append(errs, fmt.Errorf("end the stranded %s queries: %w", class, err))
 		}
@@ -53,9 +53,9 @@ func (c *Controller) overflows(rule procurement.Overflow, set settings.Settings)
 }
 
 // endStrandedOf ends those of one queue and gives the others back, uncounted.
-func (c *Controller) endStrandedOf(ctx context.Context, q cloud.QueueName, set settings.Settings) error {
+func (c *Controller) endStrandedOf(ctx context.Context, q platform.QueueName, set settings.Settings) error {
 	growth := placement.GrowthOf(set)
-	var ended, kept []cloud.Delivery
+	var ended, kept []platform.Delivery
 	var errs []error
 	for range strandedBatches {
 		ds, err := c.Queues.Receive(ctx, q, strandedBatch, strandedLease, 0)

@@ -6,11 +6,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry"
 )
 
@@ -27,7 +27,7 @@ func (r *rig) waits(class query.Class, expires time.Duration) query.Message {
 		r.Fatal(err)
 	}
 	m := query.Message{ID: keys.SignID(id), Owner: "ann", Class: class, AcceptedAt: now, ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt}
-	if err := r.Queues.Send(r.Context(), cloud.WorkQueue(pool, class), m); err != nil {
+	if err := r.Queues.Send(r.Context(), platform.WorkQueue(pool, class), m); err != nil {
 		r.Fatal(err)
 	}
 	return m
@@ -41,7 +41,7 @@ func TestStrandedQueriesEnd(t *testing.T) {
 	none := func(s *settings.Settings) { s.Scheme, s.MaxWorkers = "reactive", 0 }
 	for name, tc := range map[string]struct {
 		tune    func(*settings.Settings)
-		state   cloud.WorkerState // of a worker; empty without any
+		state   platform.WorkerState // of a worker; empty without any
 		class   query.Class
 		expires time.Duration
 		ends    bool
@@ -54,9 +54,9 @@ func TestStrandedQueriesEnd(t *testing.T) {
 		"relaxed, no worker is allowed":       {none, "", query.Relaxed, time.Hour, true},
 		"strict, it may overflow":             {nil, "", query.Strict, time.Minute, false},
 		"relaxed, it may overflow":            {nil, "", query.Relaxed, time.Minute, false},
-		"strict, a worker boots":              {reactive, cloud.Booting, query.Strict, time.Minute, false},
-		"strict, a worker serves":             {reactive, cloud.Ready, query.Strict, time.Minute, false},
-		"strict, the only worker leaves":      {reactive, cloud.Draining, query.Strict, time.Minute, true},
+		"strict, a worker boots":              {reactive, platform.Booting, query.Strict, time.Minute, false},
+		"strict, a worker serves":             {reactive, platform.Ready, query.Strict, time.Minute, false},
+		"strict, the only worker leaves":      {reactive, platform.Draining, query.Strict, time.Minute, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -68,12 +68,12 @@ func TestStrandedQueriesEnd(t *testing.T) {
 				}
 				r.Tuned = func() tuning.State { return tuning.State{Settings: set} }
 				if tc.state != "" {
-					if _, err := r.Fleet.Report(t.Context(), cloud.WorkerReport{ID: "w", Pool: pool, State: tc.state, At: time.Now().Add(20 * time.Second), Runners: 2}); err != nil {
+					if _, err := r.Fleet.Report(t.Context(), platform.WorkerReport{ID: "w", Pool: pool, State: tc.state, At: time.Now().Add(20 * time.Second), Runners: 2}); err != nil {
 						t.Fatal(err)
 					}
 				}
 				r.tick()
-				err := r.Metrics.Put(t.Context(), cloud.Point{Metric: telemetry.Arrivals.Name,
+				err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name,
 					Dimensions: telemetry.TaskClass("t", string(tc.class)), At: time.Now(), Value: 1})
 				if err != nil {
 					t.Fatal(err)
@@ -95,7 +95,7 @@ func TestStrandedQueriesEnd(t *testing.T) {
 				} else if len(states) > 0 {
 					t.Errorf("it ended as %v", states)
 				}
-				if d, err := r.Queues.Depth(t.Context(), cloud.WorkQueue(pool, tc.class)); err != nil || d.Visible != left || d.InFlight != 0 {
+				if d, err := r.Queues.Depth(t.Context(), platform.WorkQueue(pool, tc.class)); err != nil || d.Visible != left || d.InFlight != 0 {
 					t.Errorf("the queue holds %+v, error %v", d, err)
 				}
 			})

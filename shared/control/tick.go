@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
 )
 
 // What an entry says of its action.
@@ -22,8 +22,8 @@ const (
 // from theirs.
 func (c *Controller) Tick(ctx context.Context) error {
 	set := c.settings()
-	lease, err := c.Ledger.Claim(ctx, c.Holder, leaseLength(set))
-	if errors.Is(err, cloud.ErrLeaseLost) {
+	lease, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(set))
+	if errors.Is(err, platform.ErrLeaseLost) {
 		c.Log.Debug("another controller ticks")
 		return nil
 	}
@@ -53,11 +53,11 @@ func leaseLength(set settings.Settings) time.Duration {
 func (c *Controller) resign(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	lease, err := c.Ledger.Claim(ctx, c.Holder, time.Second)
+	lease, err := c.Ledger.AcquireLease(ctx, c.Holder, time.Second)
 	if err == nil {
-		err = c.Ledger.Resign(ctx, lease)
+		err = c.Ledger.ReleaseLease(ctx, lease)
 	}
-	if err != nil && !errors.Is(err, cloud.ErrLeaseLost) {
+	if err != nil && !errors.Is(err, platform.ErrLeaseLost) {
 		c.Log.Warn("could not resign; the lease ends by itself", "error", err)
 	}
 }
@@ -65,7 +65,7 @@ func (c *Controller) resign(ctx context.Context) {
 // tickPool collects, decides, writes down and acts. The decision is written
 // before it is acted upon, so that no change of the fleet is without one; should
 // the controller die in between, the next tick finds the fleet as it was.
-func (c *Controller) tickPool(ctx context.Context, lease cloud.Lease, p Pool) error {
+func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool) error {
 	began := c.Now()
 	ctx, span := c.Traces.Root(ctx, "tick")
 	defer span.End()

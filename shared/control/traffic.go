@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"paragon/shared/cache"
-	"paragon/shared/cloud"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 const (
@@ -61,7 +61,7 @@ func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 		}
 	}
 	var errs []error
-	for _, pool := range append([]Pool{{Name: cloud.FunctionsPool}}, c.Pools...) {
+	for _, pool := range append([]Pool{{Name: platform.FunctionsPool}}, c.Pools...) {
 		counted, err := c.Fleet.Tallies(ctx, pool.Name)
 		errs = append(errs, err)
 		for id, s := range counted {
@@ -114,7 +114,7 @@ func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
 	}
 	version, err := c.Shared.SwapShared(ctx, trafficName, packed, t.version)
 	switch {
-	case errors.Is(err, cloud.ErrConflict):
+	case errors.Is(err, platform.ErrConflict):
 		t.history = nil
 	case err != nil:
 		return fmt.Errorf("write the history of tallies: %w", err)

@@ -15,12 +15,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
+	"paragon/shared/platform/tuning"
 )
 
 // counted is a fleet whose workers have only counted.
@@ -28,17 +28,17 @@ type counted struct {
 	tallies map[string]map[string]tally.Snapshot
 	reads   int
 	fail    error
-	view    cloud.View
+	view    platform.FleetView
 }
 
 func (f *counted) Tallies(_ context.Context, pool string) (map[string]tally.Snapshot, error) {
 	f.reads++
 	return f.tallies[pool], f.fail
 }
-func (f *counted) PublishView(_ context.Context, v cloud.View) error { f.view = v; return nil }
-func (f *counted) SetDesired(context.Context, string, int) error     { return nil }
-func (f *counted) Drain(context.Context, string, ...string) error    { return nil }
-func (f *counted) Workers(context.Context, string) ([]cloud.WorkerReport, error) {
+func (f *counted) PublishView(_ context.Context, v platform.FleetView) error { f.view = v; return nil }
+func (f *counted) SetDesired(context.Context, string, int) error        { return nil }
+func (f *counted) Drain(context.Context, string, ...string) error       { return nil }
+func (f *counted) Workers(context.Context, string) ([]platform.WorkerReport, error) {
 	return nil, nil
 }
 
@@ -52,7 +52,7 @@ func (f *counted) report(pool, id string, b *tally.Book) {
 
 // values are shared values in memory.
 type values struct {
-	cloud.Shared
+	platform.Shared
 	mu      sync.Mutex
 	value   []byte
 	version int64
@@ -70,16 +70,16 @@ func (v *values) SwapShared(_ context.Context, _ string, value []byte, version i
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if version != v.version {
-		return 0, cloud.ErrConflict
+		return 0, platform.ErrConflict
 	}
 	v.value, v.version, v.writes = value, version+1, v.writes+1
 	return v.version, v.fail
 }
 
 // follower is a controller that publishes what the workers counted.
-func (r *rig) follower(f control.Fleet, s cloud.Shared) *control.Controller {
+func (r *rig) follower(f control.Fleet, s platform.Shared) *control.Controller {
 	return control.New(control.Options{
-		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Fleet: f, Queues: r.Queues, Ledger: r.Ledger,
+		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Fleet: f, Queues: r.Queues, Ledger: r.DecisionLog,
 		Shared: s, Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -132,7 +132,7 @@ func TestTheViewTellsOfTheLastQueries(t *testing.T) {
 		<-time.After(10 * time.Second)
 		hold("a worker", 3, 3)
 		answer(function, 4)
-		fleet.report(cloud.FunctionsPool, "w", function)
+		fleet.report(platform.FunctionsPool, "w", function)
 		<-time.After(10 * time.Second)
 		hold("a function of the same name", 7, 7)
 		reads := fleet.reads

@@ -6,19 +6,19 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 )
 
 // PublishView writes how the pools stand: their ready workers and runners, and
 // the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
-	view := cloud.View{At: c.Now()}
+	view := platform.FleetView{At: c.Now()}
 	for _, p := range c.Pools {
 		seen, peers, err := c.view(ctx, p)
 		if err != nil {
@@ -37,7 +37,7 @@ func (c *Controller) PublishView(ctx context.Context) error {
 	return nil
 }
 
-func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.Peer, error) {
+func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []platform.Peer, error) {
 	now, set := c.Now(), c.settings()
 	seen := placement.Pool{Name: p.Name, InstanceType: p.InstanceType, At: now}
 	waiting, err := c.waiting(ctx, p)
@@ -69,7 +69,7 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []cloud.
 func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, error) {
 	var visible [2]int
 	for i, class := range []query.Class{query.Strict, query.Relaxed} {
-		d, err := c.Queues.Depth(ctx, cloud.WorkQueue(p.Name, class))
+		d, err := c.Queues.Depth(ctx, platform.WorkQueue(p.Name, class))
 		if err != nil {
 			return workload.Waiting{}, fmt.Errorf("count the %s queue: %w", class, err)
 		}
@@ -112,13 +112,13 @@ func reachable(addr string) bool { return addr != "" && addr[0] != ':' }
 
 // peersOf are the workers that have a slot free by their last reports and can
 // be reached by the others, those with most free slots first.
-func peersOf(pool string, ready []cloud.WorkerReport) []cloud.Peer {
-	var peers []cloud.Peer
+func peersOf(pool string, ready []platform.WorkerReport) []platform.Peer {
+	var peers []platform.Peer
 	for _, w := range ready {
 		if free := w.Runners - w.Busy - w.HeldStrict - w.HeldRelaxed; free > 0 && reachable(w.Addr) {
-			peers = append(peers, cloud.Peer{ID: w.ID, Pool: pool, Addr: w.Addr, Free: free})
+			peers = append(peers, platform.Peer{ID: w.ID, Pool: pool, Addr: w.Addr, Free: free})
 		}
 	}
-	slices.SortStableFunc(peers, func(a, b cloud.Peer) int { return cmp.Compare(b.Free, a.Free) })
+	slices.SortStableFunc(peers, func(a, b platform.Peer) int { return cmp.Compare(b.Free, a.Free) })
 	return peers[:min(mostPeers, len(peers))]
 }

@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 // answer takes a query of the overflow queue to its end, or back to the work
 // queue. An error means that neither could be stored.
-func (d *Dispatcher) answer(ctx context.Context, del cloud.Delivery) error {
+func (d *Dispatcher) answer(ctx context.Context, del platform.Delivery) error {
 	msg := del.Message
 	msg.Attempts = settle.Attempts(del)
 	v := d.Invoke(ctx, msg)
@@ -27,8 +27,8 @@ func (d *Dispatcher) answer(ctx context.Context, del cloud.Delivery) error {
 
 // fallBack puts a query on its work queue, from which it may not be bounced
 // again: functions threw it back.
-func (d *Dispatcher) fallBack(ctx context.Context, del cloud.Delivery, v inference.Invoked) error {
-	to := cloud.WorkQueue(d.Pool, del.Message.Class)
+func (d *Dispatcher) fallBack(ctx context.Context, del platform.Delivery, v inference.Invoked) error {
+	to := platform.WorkQueue(d.Pool, del.Message.Class)
 	step := query.Step{At: d.Now(), Event: query.StepFellBack, Where: string(to), Why: v.Why}
 	ctx, span := d.Traces.Child(ctx, "fall back")
 	defer span.End()
@@ -39,7 +39,7 @@ func (d *Dispatcher) fallBack(ctx context.Context, del cloud.Delivery, v inferen
 }
 
 // finish stores how a query ended and ends its message.
-func (d *Dispatcher) finish(ctx context.Context, del cloud.Delivery, o query.Outcome) error {
+func (d *Dispatcher) finish(ctx context.Context, del platform.Delivery, o query.Outcome) error {
 	ctx, span := d.Traces.Child(ctx, "finish")
 	defer span.End()
 	if o.Failure != nil {

@@ -12,14 +12,14 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/sizing"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -35,9 +35,9 @@ type Options struct {
 	Arch      string // of the inference functions
 	Pool      string // whose work queues take what functions throw back
 	Paced     bool   // the invoker holds functions to their profile's service time
-	Queues    cloud.Queues
+	Queues    platform.Queues
 	Records   settle.Records
-	Invoker   cloud.Invoker
+	Invoker   platform.Invoker
 	Paid      func(usd float64) // told what each invocation cost, a failed one too
 	Blobs     Blobs
 	Counts    *tally.Book              // counts the queries of the overflow queue that it ends; nil counts none
@@ -80,7 +80,7 @@ func New(o Options) (*Dispatcher, error) {
 // Handle answers deliveries of the overflow queue, all at once, and returns
 // those whose end could not be stored: only they, and those of a crash, are to
 // come again. The caller's lease must outlast ctx.
-func (d *Dispatcher) Handle(ctx context.Context, ds []cloud.Delivery) (failed []cloud.Delivery) {
+func (d *Dispatcher) Handle(ctx context.Context, ds []platform.Delivery) (failed []platform.Delivery) {
 	run, left, err := d.settler.Runnable(ctx, ds)
 	if err != nil {
 		d.Log.Warn("could not dispatch", "messages", len(ds), "error", err)
@@ -105,7 +105,7 @@ func (d *Dispatcher) Handle(ctx context.Context, ds []cloud.Delivery) (failed []
 func (d *Dispatcher) Expired() int64 { return d.settler.Expired() }
 
 // dispatch answers one query, and tells whether its end, or its way on, is stored.
-func (d *Dispatcher) dispatch(ctx context.Context, del cloud.Delivery) bool {
+func (d *Dispatcher) dispatch(ctx context.Context, del platform.Delivery) bool {
 	ctx, span := d.Traces.Child(d.Traces.Continue(ctx, del.Message.Trace), "dispatch")
 	defer span.End()
 	span.Query(del.Message)

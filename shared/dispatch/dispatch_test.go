@@ -10,12 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/dispatch"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {
@@ -38,7 +38,7 @@ func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {
 				o.CostUSD != pricing.FunctionQueryUSD(catalogue().Prices, "x86_64", o.RanOn.MemoryMB, 55) {
 				t.Errorf("ran on %+v for %v", o.RanOn, o.CostUSD)
 			}
-			r.wantDepth(cloud.Overflow, 0)
+			r.wantDepth(platform.Overflow, 0)
 			r.close()
 		}
 	})
@@ -78,7 +78,7 @@ func TestThrottleStormBurnsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
-		r.script = func(string, int) (inference.Response, error) { return inference.Response{}, cloud.ErrThrottled }
+		r.script = func(string, int) (inference.Response, error) { return inference.Response{}, platform.ErrThrottled }
 		for i := range 10 {
 			r.submit(fmt.Sprint(i), 1000, nil)
 		}
@@ -86,9 +86,9 @@ func TestThrottleStormBurnsNothing(t *testing.T) {
 		if len(r.names) != 30 {
 			t.Errorf("%d invocations of 10 queries on 3 sizes", len(r.names))
 		}
-		r.wantDepth(cloud.Overflow, 0)
-		r.wantDepth(cloud.DeadLetters, 0)
-		ds := r.receive(cloud.WorkQueue(pool, query.Strict))
+		r.wantDepth(platform.Overflow, 0)
+		r.wantDepth(platform.DeadLetters, 0)
+		ds := r.receive(platform.WorkQueue(pool, query.Strict))
 		if len(ds) != 10 {
 			t.Fatalf("%d messages on the work queue", len(ds))
 		}
@@ -102,7 +102,7 @@ func TestThrottleStormBurnsNothing(t *testing.T) {
 }
 
 func TestFallsBackThroughTheSizes(t *testing.T) {
-	fault := fmt.Errorf("it died: %w", cloud.ErrFault)
+	fault := fmt.Errorf("it died: %w", platform.ErrFault)
 	for _, tc := range []struct {
 		name     string
 		errs     []error // of the invocations, in order
@@ -112,11 +112,11 @@ func TestFallsBackThroughTheSizes(t *testing.T) {
 		attempts int
 		work     int
 	}{
-		{"throttled once", []error{cloud.ErrThrottled, nil}, nil, query.Succeeded, "", 0, 0},
+		{"throttled once", []error{platform.ErrThrottled, nil}, nil, query.Succeeded, "", 0, 0},
 		{"one fault", []error{fault, nil}, nil, query.Succeeded, "", 1, 0},
 		{"faults everywhere", []error{fault, fault, fault}, nil, query.Failed, query.TooOften, 3, 0},
-		{"two faults and a throttle", []error{fault, cloud.ErrThrottled, fault}, nil, "", "", 2, 1},
-		{"out of reach", []error{cloud.ErrUnavailable}, nil, "", "", 0, 1},
+		{"two faults and a throttle", []error{fault, platform.ErrThrottled, fault}, nil, "", "", 2, 1},
+		{"out of reach", []error{platform.ErrUnavailable}, nil, "", "", 0, 1},
 		{"bad input", nil, []query.FailureCode{query.BadInput}, query.Failed, query.BadInput, 1, 0},
 		{"model fault once", []error{nil, nil}, []query.FailureCode{query.ModelFault, ""}, query.Succeeded, "", 1, 0},
 	} {
@@ -145,13 +145,13 @@ func TestFallsBackThroughTheSizes(t *testing.T) {
 				if names := slices.Compact(slices.Sorted(slices.Values(r.names))); len(names) != len(r.names) {
 					t.Errorf("a size was tried twice: %v", r.names)
 				}
-				r.wantDepth(cloud.Overflow, 0)
-				r.wantDepth(cloud.WorkQueue(pool, query.Strict), tc.work)
+				r.wantDepth(platform.Overflow, 0)
+				r.wantDepth(platform.WorkQueue(pool, query.Strict), tc.work)
 				dead := 0
 				if tc.state == query.Failed {
 					dead = 1
 				}
-				r.wantDepth(cloud.DeadLetters, dead)
+				r.wantDepth(platform.DeadLetters, dead)
 			})
 		})
 	}
@@ -189,12 +189,12 @@ func TestWhatIsNotRun(t *testing.T) {
 				if rec := r.get("q"); rec.State != tc.state || len(r.names) != 0 {
 					t.Errorf("%s after %d invocations, want %s", rec.State, len(r.names), tc.state)
 				}
-				r.wantDepth(cloud.Overflow, 0)
+				r.wantDepth(platform.Overflow, 0)
 				work := 0
 				if tc.state == "" {
 					work = 1
 				}
-				r.wantDepth(cloud.WorkQueue(pool, query.Strict), work)
+				r.wantDepth(platform.WorkQueue(pool, query.Strict), work)
 			})
 		})
 	}
@@ -205,7 +205,7 @@ func TestUnstoredIsReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.submit("q", 1000, nil)
-		ds := r.receive(cloud.Overflow)
+		ds := r.receive(platform.Overflow)
 		r.close()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -218,7 +218,7 @@ func TestUnstoredIsReturned(t *testing.T) {
 // The pump runs no more at once than the setting says, renews what it holds,
 // ends every query once on unkind queues, and finishes what it began.
 func TestPump(t *testing.T) {
-	for _, chaos := range []*local.Chaos{nil, {Seed: 3, Duplicate: 0.3, Delay: 0.3, Late: 2 * time.Second, Reorder: true}} {
+	for _, chaos := range []*sqlite.Chaos{nil, {Seed: 3, Duplicate: 0.3, Delay: 0.3, Late: 2 * time.Second, Reorder: true}} {
 		t.Run(fmt.Sprintf("chaos=%v", chaos != nil), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, chaos)
@@ -252,7 +252,7 @@ func TestPump(t *testing.T) {
 				}
 				<-time.After(time.Minute)
 				if chaos == nil {
-					r.wantDepth(cloud.Overflow, 0)
+					r.wantDepth(platform.Overflow, 0)
 				}
 			})
 		})
@@ -273,7 +273,7 @@ func TestNewNeedsFunctions(t *testing.T) {
 // billed are functions of which each invocation is billed, also one that fails.
 type billed struct{ *functions }
 
-func (b billed) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+func (b billed) Invoke(ctx context.Context, name string, payload []byte) (platform.Invocation, error) {
 	inv, err := b.functions.Invoke(ctx, name, payload)
 	inv.BilledMS = 55
 	return inv, err
@@ -287,7 +287,7 @@ func TestTellsWhatInvocationsCost(t *testing.T) {
 		r.Dispatcher.Invoker = billed{r.functions}
 		r.script = func(_ string, nth int) (inference.Response, error) {
 			if nth == 0 {
-				return inference.Response{}, fmt.Errorf("it died: %w", cloud.ErrFault)
+				return inference.Response{}, fmt.Errorf("it died: %w", platform.ErrFault)
 			}
 			return inference.Response{Label: "answered"}, nil
 		}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/sizing"
+	"paragon/shared/platform"
 )
 
 // invoking is a query on its way through the functions.
@@ -66,8 +66,8 @@ func (v *invoking) fail(now time.Time, f query.Failure) {
 // load makes the request. It is false when there is none: the query has ended
 // or was thrown back.
 func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
-	in, err := cloud.ReadInput(ctx, d.Blobs, v.msg, d.Settings().UploadLimitKB<<10)
-	if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
+	in, err := platform.ReadInput(ctx, d.Blobs, v.msg, d.Settings().UploadLimitKB<<10)
+	if errors.Is(err, platform.ErrNotFound) || errors.Is(err, platform.ErrTooLarge) {
 		v.Attempts++
 		v.fail(d.Now(), query.Failure{Code: query.InputIsGone, Detail: err.Error()})
 		return false
@@ -94,9 +94,9 @@ func (d *Dispatcher) try(ctx context.Context, v *invoking, size sizing.Size) (do
 	case doubt:
 		v.throw(inference.InDoubt, fmt.Sprintf("%s: %v", name, err))
 		return true
-	case errors.Is(err, cloud.ErrFault):
+	case errors.Is(err, platform.ErrFault):
 		return d.countFault(v, fmt.Sprintf("%s: %v", name, err))
-	case errors.Is(err, cloud.ErrThrottled):
+	case errors.Is(err, platform.ErrThrottled):
 		v.throw(inference.Throttled, fmt.Sprintf("%s: %v", name, err))
 	case err != nil:
 		v.Why = fmt.Sprintf("%s: %v", name, err)
@@ -119,7 +119,7 @@ func inDoubt(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, known := range []error{cloud.ErrFault, cloud.ErrThrottled, cloud.ErrNotFound, cloud.ErrTooLarge} {
+	for _, known := range []error{platform.ErrFault, platform.ErrThrottled, platform.ErrNotFound, platform.ErrTooLarge} {
 		if errors.Is(err, known) {
 			return false
 		}
@@ -128,7 +128,7 @@ func inDoubt(err error) bool {
 }
 
 // charge reports what an invocation cost; in doubt, what it costs as a rule.
-func (d *Dispatcher) charge(v *invoking, size sizing.Size, inv cloud.Invocation, doubt bool) {
+func (d *Dispatcher) charge(v *invoking, size sizing.Size, inv platform.Invocation, doubt bool) {
 	usd := 0.0
 	switch {
 	case inv.BilledMS > 0:
@@ -143,19 +143,19 @@ func (d *Dispatcher) charge(v *invoking, size sizing.Size, inv cloud.Invocation,
 }
 
 // call invokes one function, which follows the trace, and reads its answer.
-func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv cloud.Invocation, res inference.Response, err error) {
+func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv platform.Invocation, res inference.Response, err error) {
 	ctx, span := d.Traces.Child(ctx, "invoke")
 	defer span.End()
 	span.Set("function", name)
 	v.request.Trace = d.Traces.Carry(ctx)
 	payload, err := json.Marshal(v.request)
 	if err != nil {
-		return inv, res, fmt.Errorf("%w: encode the request: %w", cloud.ErrFault, err)
+		return inv, res, fmt.Errorf("%w: encode the request: %w", platform.ErrFault, err)
 	}
 	if inv, err = d.Invoker.Invoke(ctx, name, payload); err == nil {
 		d.sawStart(name, inv.InitMS > 0)
 		if err = json.Unmarshal(inv.Payload, &res); err != nil {
-			err = fmt.Errorf("%w: its answer cannot be read: %w", cloud.ErrFault, err)
+			err = fmt.Errorf("%w: its answer cannot be read: %w", platform.ErrFault, err)
 		}
 	}
 	span.Count("cold_start_ms", int(inv.InitMS))
@@ -182,7 +182,7 @@ func (d *Dispatcher) countFault(v *invoking, why string) (done bool) {
 }
 
 // answered is the outcome of a query that a function answered.
-func (d *Dispatcher) answered(v *invoking, name string, size sizing.Size, inv cloud.Invocation, res inference.Response, startedAt time.Time) query.Outcome {
+func (d *Dispatcher) answered(v *invoking, name string, size sizing.Size, inv platform.Invocation, res inference.Response, startedAt time.Time) query.Outcome {
 	now, result := d.Now(), res.Result()
 	return query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: startedAt, Result: &result,

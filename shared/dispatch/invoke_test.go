@@ -8,10 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // aMessage is a query of the rig's model with a bound that each function keeps.
@@ -24,7 +24,7 @@ func aMessage() query.Message {
 // A query is answered, failed or thrown back with the reason that says what its
 // caller may do next, and neither queue nor records are touched.
 func TestInvokeSaysWhatCameOfIt(t *testing.T) {
-	fault := fmt.Errorf("it died: %w", cloud.ErrFault)
+	fault := fmt.Errorf("it died: %w", platform.ErrFault)
 	for _, tc := range []struct {
 		name     string
 		errs     []error // of the invocations, in order
@@ -36,15 +36,15 @@ func TestInvokeSaysWhatCameOfIt(t *testing.T) {
 		calls    int
 	}{
 		{"answered", nil, nil, false, query.Succeeded, "", 0, 1},
-		{"throttled once", []error{cloud.ErrThrottled}, nil, false, query.Succeeded, "", 0, 2},
-		{"throttled everywhere", []error{cloud.ErrThrottled, cloud.ErrThrottled, cloud.ErrThrottled}, nil, false, "", inference.Throttled, 0, 3},
-		{"one fault, then throttled", []error{fault, cloud.ErrThrottled, cloud.ErrThrottled}, nil, false, "", inference.Fault, 1, 3},
-		{"throttled, then faults", []error{cloud.ErrThrottled, fault, fault}, nil, false, "", inference.Fault, 2, 3},
+		{"throttled once", []error{platform.ErrThrottled}, nil, false, query.Succeeded, "", 0, 2},
+		{"throttled everywhere", []error{platform.ErrThrottled, platform.ErrThrottled, platform.ErrThrottled}, nil, false, "", inference.Throttled, 0, 3},
+		{"one fault, then throttled", []error{fault, platform.ErrThrottled, platform.ErrThrottled}, nil, false, "", inference.Fault, 1, 3},
+		{"throttled, then faults", []error{platform.ErrThrottled, fault, fault}, nil, false, "", inference.Fault, 2, 3},
 		{"faults everywhere", []error{fault, fault, fault}, nil, false, query.Failed, "", 3, 3},
 		{"the last of its attempts", []error{fault}, func(m *query.Message) { m.Attempts = 2 }, false, query.Failed, "", 3, 1},
-		{"in doubt", []error{cloud.ErrUnavailable}, nil, false, "", inference.InDoubt, 0, 1},
+		{"in doubt", []error{platform.ErrUnavailable}, nil, false, "", inference.InDoubt, 0, 1},
 		{"a fault, then in doubt", []error{fault, context.DeadlineExceeded}, nil, false, "", inference.InDoubt, 1, 2},
-		{"no such functions", []error{cloud.ErrNotFound, cloud.ErrNotFound, cloud.ErrNotFound}, nil, false, "", inference.NoFunction, 0, 3},
+		{"no such functions", []error{platform.ErrNotFound, platform.ErrNotFound, platform.ErrNotFound}, nil, false, "", inference.NoFunction, 0, 3},
 		{"unknown model", nil, func(m *query.Message) { m.Model = "unknown" }, false, "", inference.NoFunction, 0, 0},
 		{"too large", nil, func(m *query.Message) { m.Input.Data = make([]byte, inference.MaxInputBytes+1) }, false, "", inference.NoFunction, 0, 0},
 		{"off", nil, nil, true, "", inference.Off, 0, 0},
@@ -100,9 +100,9 @@ func TestInvokeCharges(t *testing.T) {
 		want float64
 	}{
 		{"answered", nil, usd(1000, 55)},
-		{"a fault before", []error{cloud.ErrFault}, usd(1000, 55) + usd(2000, 55)},
-		{"throttled", []error{cloud.ErrThrottled, cloud.ErrThrottled, cloud.ErrThrottled}, 0},
-		{"in doubt", []error{cloud.ErrUnavailable}, usd(1000, 75)}, // 50 ms on one vCPU, on two thirds of one
+		{"a fault before", []error{platform.ErrFault}, usd(1000, 55) + usd(2000, 55)},
+		{"throttled", []error{platform.ErrThrottled, platform.ErrThrottled, platform.ErrThrottled}, 0},
+		{"in doubt", []error{platform.ErrUnavailable}, usd(1000, 75)}, // 50 ms on one vCPU, on two thirds of one
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -130,9 +130,9 @@ func TestInvokeCharges(t *testing.T) {
 // billedFaults bills what ran: an answer, and a fault.
 type billedFaults struct{ *functions }
 
-func (b billedFaults) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+func (b billedFaults) Invoke(ctx context.Context, name string, payload []byte) (platform.Invocation, error) {
 	inv, err := b.functions.Invoke(ctx, name, payload)
-	if err == cloud.ErrFault {
+	if err == platform.ErrFault {
 		inv.BilledMS = 55
 	}
 	return inv, err

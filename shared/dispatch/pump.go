@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 const (
@@ -28,9 +28,9 @@ func (d *Dispatcher) Pump(ctx context.Context) {
 			continue
 		}
 		length := p.lease()
-		ds, err := d.Queues.Receive(ctx, cloud.Overflow, min(n, mostReceived), length, pumpWait)
+		ds, err := d.Queues.Receive(ctx, platform.Overflow, min(n, mostReceived), length, pumpWait)
 		if err != nil && ctx.Err() == nil {
-			d.Log.Warn("could not receive", "queue", cloud.Overflow, "error", err)
+			d.Log.Warn("could not receive", "queue", platform.Overflow, "error", err)
 			_ = settle.Sleep(ctx, errorPause) // the loop sees ctx end
 		}
 		for _, del := range ds {
@@ -74,7 +74,7 @@ func (p *pump) lease() time.Duration {
 
 // begin dispatches one delivery. What cannot be stored comes again when its
 // lease ends.
-func (p *pump) begin(ctx context.Context, del cloud.Delivery, length time.Duration) {
+func (p *pump) begin(ctx context.Context, del platform.Delivery, length time.Duration) {
 	p.mu.Lock()
 	p.busy++
 	p.mu.Unlock()
@@ -82,7 +82,7 @@ func (p *pump) begin(ctx context.Context, del cloud.Delivery, length time.Durati
 		held, drop := context.WithCancel(ctx)
 		var keeper sync.WaitGroup
 		keeper.Go(func() { p.keep(held, drop, del, length) })
-		p.Handle(held, []cloud.Delivery{del})
+		p.Handle(held, []platform.Delivery{del})
 		drop()
 		keeper.Wait()
 		p.mu.Lock()
@@ -97,7 +97,7 @@ func (p *pump) begin(ctx context.Context, del cloud.Delivery, length time.Durati
 
 // keep renews a delivery's lease until ctx ends, and no longer than one lease
 // beyond the query's expiry. It drops the work when the lease is lost.
-func (p *pump) keep(ctx context.Context, drop context.CancelFunc, del cloud.Delivery, length time.Duration) {
+func (p *pump) keep(ctx context.Context, drop context.CancelFunc, del platform.Delivery, length time.Duration) {
 	until, endsAt := del.Message.ExpiresAt.Add(length), p.Now().Add(length)
 	for settle.Sleep(ctx, length/3) == nil {
 		now := p.Now()
@@ -112,7 +112,7 @@ func (p *pump) keep(ctx context.Context, drop context.CancelFunc, del cloud.Deli
 		switch {
 		case err == nil:
 			endsAt = now.Add(grant)
-		case errors.Is(err, cloud.ErrLeaseLost) || !p.Now().Before(endsAt):
+		case errors.Is(err, platform.ErrLeaseLost) || !p.Now().Before(endsAt):
 			drop()
 			return
 		}

@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/cloudtest"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/dispatch"
+	"paragon/shared/platform"
+	"paragon/shared/platform/platformtest"
+	"paragon/shared/platform/sqlite"
 )
 
 const pool = "main"
@@ -48,10 +48,10 @@ type functions struct {
 	asked  func(inference.Request) // when set, told of every request
 }
 
-func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (cloud.Invocation, error) {
+func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (platform.Invocation, error) {
 	var req inference.Request
 	if err := json.Unmarshal(payload, &req); err != nil {
-		return cloud.Invocation{}, err
+		return platform.Invocation{}, err
 	}
 	if f.asked != nil {
 		f.asked(req)
@@ -67,18 +67,18 @@ func (f *functions) Invoke(ctx context.Context, name string, payload []byte) (cl
 		select {
 		case <-time.After(f.took):
 		case <-ctx.Done():
-			return cloud.Invocation{}, ctx.Err()
+			return platform.Invocation{}, ctx.Err()
 		}
 	}
 	res := inference.Response{Label: string(req.Input.Data), ComputeMS: 50}
 	if f.script != nil {
 		var err error
 		if res, err = f.script(name, nth); err != nil {
-			return cloud.Invocation{}, err
+			return platform.Invocation{}, err
 		}
 	}
 	text, err := json.Marshal(res)
-	return cloud.Invocation{Payload: text, BilledMS: 55, InitMS: f.initMS}, err
+	return platform.Invocation{Payload: text, BilledMS: 55, InitMS: f.initMS}, err
 }
 
 // paid adds up what invocations cost.
@@ -95,24 +95,24 @@ func (p *paid) add(usd float64) {
 
 type rig struct {
 	*testing.T
-	home *local.Home
-	cloud.Home
+	home *sqlite.Backend
+	platform.Backend
 	settings settings.Settings
 	paid     paid
 	*functions
 	*dispatch.Dispatcher
 }
 
-func newRig(t *testing.T, chaos *local.Chaos) *rig {
+func newRig(t *testing.T, chaos *sqlite.Chaos) *rig {
 	t.Helper()
-	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Chaos: chaos})
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Chaos: chaos})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
-	r.Home.Records = cloudtest.NewMemory(time.Now)
+	r := &rig{T: t, home: h, Backend: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
+	r.Backend.Records = platformtest.NewMemory(time.Now)
 	r.Dispatcher, err = dispatch.New(dispatch.Options{
-		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Records: r.Home.Records, Invoker: r.functions, Paid: r.paid.add, Blobs: r.Blobs,
+		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Records: r.Backend.Records, Invoker: r.functions, Paid: r.paid.add, Blobs: r.Blobs,
 		Settings: func() settings.Settings { return r.settings }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -135,12 +135,12 @@ func (r *rig) submit(id string, boundMS float64, change func(*query.Message)) {
 	if change != nil {
 		change(&m)
 	}
-	if err := r.Queues.Send(r.Context(), cloud.Overflow, m); err != nil {
+	if err := r.Queues.Send(r.Context(), platform.Overflow, m); err != nil {
 		r.Fatal(err)
 	}
 }
 
-func (r *rig) receive(q cloud.QueueName) []cloud.Delivery {
+func (r *rig) receive(q platform.QueueName) []platform.Delivery {
 	r.Helper()
 	ds, err := r.Queues.Receive(r.Context(), q, 10, time.Minute, 0)
 	if err != nil {
@@ -151,7 +151,7 @@ func (r *rig) receive(q cloud.QueueName) []cloud.Delivery {
 
 func (r *rig) handleAll() {
 	r.Helper()
-	if failed := r.Handle(r.Context(), r.receive(cloud.Overflow)); len(failed) != 0 {
+	if failed := r.Handle(r.Context(), r.receive(platform.Overflow)); len(failed) != 0 {
 		r.Errorf("%d deliveries failed", len(failed))
 	}
 }
@@ -160,13 +160,13 @@ func (r *rig) handleAll() {
 func (r *rig) get(id string) query.Record {
 	r.Helper()
 	rec, err := r.Records.GetRecord(r.Context(), id)
-	if err != nil && !errors.Is(err, cloud.ErrNotFound) {
+	if err != nil && !errors.Is(err, platform.ErrNotFound) {
 		r.Fatal(err)
 	}
 	return rec
 }
 
-func (r *rig) wantDepth(q cloud.QueueName, n int) {
+func (r *rig) wantDepth(q platform.QueueName, n int) {
 	r.Helper()
 	d, err := r.Queues.Depth(r.Context(), q)
 	if err != nil || d.Visible+d.InFlight != n {

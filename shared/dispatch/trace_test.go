@@ -5,9 +5,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry/tracing/tracetest"
 )
 
@@ -37,7 +37,7 @@ func TestTraceOfAQueryOnAFunction(t *testing.T) {
 				}
 				r.script = func(_ string, nth int) (inference.Response, error) {
 					if nth < tc.fails {
-						return inference.Response{}, fmt.Errorf("it died of the payload: %w", cloud.ErrFault)
+						return inference.Response{}, fmt.Errorf("it died of the payload: %w", platform.ErrFault)
 					}
 					return inference.Response{Label: "answered"}, nil
 				}
@@ -45,7 +45,7 @@ func TestTraceOfAQueryOnAFunction(t *testing.T) {
 				r.submit("q", 5000, func(m *query.Message) { m.Trace, m.Input.Data = spans.Carry(ctx), []byte("the payload") })
 				root.End()
 				r.handleAll()
-				for _, d := range r.receive(cloud.WorkQueue(pool, query.Strict)) {
+				for _, d := range r.receive(platform.WorkQueue(pool, query.Strict)) {
 					_, span := spans.Child(spans.Continue(t.Context(), d.Message.Trace), "receive")
 					span.End()
 				}

@@ -5,10 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -107,11 +107,11 @@ func (s *Service) put(ctx context.Context, counts map[arrival]workload.Demand) e
 
 // points are the counts as metrics. What queries ask for is written without
 // dimensions: it is a mean of all of them that is needed.
-func points(counts map[arrival]workload.Demand) []cloud.Point {
-	out := make([]cloud.Point, 0, len(counts))
+func points(counts map[arrival]workload.Demand) []platform.Point {
+	out := make([]platform.Point, 0, len(counts))
 	seconds := map[int64]workload.Demand{}
 	for k, d := range counts {
-		out = append(out, cloud.Point{
+		out = append(out, platform.Point{
 			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.Queries,
 		})
 		seconds[k.second] = seconds[k.second].Plus(d)
@@ -121,7 +121,7 @@ func points(counts map[arrival]workload.Demand) []cloud.Point {
 			telemetry.ArrivalWork.Name: d.WorkMS, telemetry.ArrivalFunctionUSD.Name: d.FunctionUSD, telemetry.ArrivalDefer.Name: d.DeferMS,
 		} {
 			if value > 0 {
-				out = append(out, cloud.Point{Metric: metric, At: time.Unix(second, 0).UTC(), Value: value})
+				out = append(out, platform.Point{Metric: metric, At: time.Unix(second, 0).UTC(), Value: value})
 			}
 		}
 	}

@@ -8,19 +8,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 )
 
 // failing is metrics that cannot be written.
-type failing struct{ cloud.Metrics }
+type failing struct{ platform.Metrics }
 
-func (failing) Put(context.Context, ...cloud.Point) error { return cloud.ErrUnavailable }
+func (failing) Put(context.Context, ...platform.Point) error { return platform.ErrUnavailable }
 
 func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	for range 3 {
 		d.submit(t, request(500))
 	}
@@ -28,9 +28,9 @@ func TestArrivalsAreCountedBySecondAndKeptUntilWritten(t *testing.T) {
 	if _, err := d.Take(t.Context(), "me", Request{}, Terms{}); err == nil {
 		t.Error("an empty request was taken")
 	}
-	good := d.Home.Metrics
+	good := d.Backend.Metrics
 	d.Service.Metrics = failing{}
-	if err := d.Flush(t.Context()); !errors.Is(err, cloud.ErrUnavailable) {
+	if err := d.Flush(t.Context()); !errors.Is(err, platform.ErrUnavailable) {
 		t.Errorf("flush: %v", err)
 	}
 	d.Service.Metrics = good
@@ -59,12 +59,12 @@ func TestArrivalsThatCannotBeWrittenAreBounded(t *testing.T) {
 
 // collected is metrics that keep what is put.
 type collected struct {
-	cloud.Metrics
+	platform.Metrics
 	mu     sync.Mutex
-	points []cloud.Point
+	points []platform.Point
 }
 
-func (c *collected) Put(_ context.Context, ps ...cloud.Point) error {
+func (c *collected) Put(_ context.Context, ps ...platform.Point) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.points = append(c.points, ps...)

@@ -8,13 +8,13 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/sizing"
+	"paragon/shared/platform"
 )
 
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
@@ -25,9 +25,9 @@ const OverBudget Kind = "over-budget"
 const LimitsName = "overflow-limits"
 
 // NewLimits returns a taker of leases from a stage's limits on overflow.
-func NewLimits(store cloud.Shared, now func() time.Time) *limits.Taker {
+func NewLimits(store platform.Shared, now func() time.Time) *limits.Taker {
 	return limits.NewTaker(limits.Options{
-		Store: store, Name: LimitsName, Conflict: cloud.ErrConflict, Now: now,
+		Store: store, Name: LimitsName, Conflict: platform.ErrConflict, Now: now,
 		Jitter: func(limit time.Duration) time.Duration { return rand.N(max(1, limit)) },
 	})
 }

@@ -5,17 +5,17 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 func TestTheBudgetPricesBeforeItAccepts(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.000002 // a function's query costs $0.00000078: two fit
-	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	accepted, refused := 0, 0
 	for range 10 {
 		_, err := d.Take(t.Context(), "me", request(500), Terms{}) // strict, and there is no worker
@@ -43,7 +43,7 @@ func TestTheBudgetPricesBeforeItAccepts(t *testing.T) {
 func TestWorkersComeFirstInTheBudget(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.16 // two workers cost $0.17
-	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	d.publish(t, 4)
 	d.submit(t, request(500)) // a slot that is paid for
 	d.Service.fleet.mu.Lock()
@@ -66,7 +66,7 @@ func TestWorkersComeFirstInTheBudget(t *testing.T) {
 func TestARepeatIsBookedOnce(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.000001 // one fits
-	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	for range 3 {
 		if _, err := d.Take(t.Context(), "me", request(500), Terms{Key: "key"}); err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestAQueryThatWasTurnedAwayUsesUpNoKey(t *testing.T) {
 		set := settings.Defaults()
 		set.HourlyBudgetUSD = 0.0000001
 		counts := tally.NewBook(start)
-		d := newDesk(t, func(c *Config) { c.Counts, c.Settings = counts, func() settings.Settings { return set } })
+		d := newTestService(t, func(c *Config) { c.Counts, c.Settings = counts, func() settings.Settings { return set } })
 		for range 2 {
 			_, err := d.Take(t.Context(), "me", request(500), Terms{Key: "key"})
 			wantRefusal(t, OverBudget)(query.Record{}, err)
@@ -99,12 +99,12 @@ func TestAQueryThatWasTurnedAwayUsesUpNoKey(t *testing.T) {
 }
 
 // stage is a desk with a budget whose ticks tell what is left of the hour.
-type stage struct{ desk }
+type stage struct{ testService }
 
 func newStage(t *testing.T) stage {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 1
-	return stage{newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
+	return stage{newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
 }
 
 // tick publishes a view without workers, two seconds later.
@@ -112,7 +112,7 @@ func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
 	t.Helper()
 	s.clock.advance(2 * time.Second)
 	p := placement.Pool{Name: "general", InstanceType: "c5.large", At: s.clock.now(), BudgetLeftUSD: &leftUSD, RelaxedOverflow: relaxedToo}
-	if err := s.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+	if err := s.Backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: p.At}); err != nil {
 		t.Fatal(err)
 	}
 	s.refreshView(t.Context())
@@ -131,7 +131,7 @@ func (s stage) overflows(t *testing.T, r Request) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return got.Record.Placement == string(cloud.Overflow)
+	return got.Record.Placement == string(platform.Overflow)
 }
 
 // The hour's budget is spent once, whatever the ticks say meanwhile, and not at
@@ -139,7 +139,7 @@ func (s stage) overflows(t *testing.T, r Request) bool {
 func TestTheHourIsSpentOnce(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.0000025 // a function's query costs $0.00000078: three fit
-	s := stage{newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
+	s := stage{newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })}
 	overflowed := 0
 	for range 4 {
 		s.tick(t, set.HourlyBudgetUSD, false)
@@ -177,9 +177,9 @@ func TestTheLastHoursRemainderIsForgotten(t *testing.T) {
 func TestARelaxedQueryThatNobodyCanPayWaits(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.000001 // one fits
-	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	d.publishPool(t, placement.Pool{RelaxedOverflow: true, Booting: 1})
-	for _, want := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Relaxed)} {
+	for _, want := range []platform.QueueName{platform.Overflow, platform.WorkQueue("general", query.Relaxed)} {
 		if r := d.submit(t, request(10000)); r.Placement != string(want) {
 			t.Errorf("it was placed on %s, want %s", r.Placement, want)
 		}

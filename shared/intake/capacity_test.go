@@ -5,18 +5,18 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 // publishPool publishes a view of the pool.
-func (d desk) publishPool(t testing.TB, p placement.Pool) {
+func (d testService) publishPool(t testing.TB, p placement.Pool) {
 	t.Helper()
 	p.Name, p.InstanceType, p.At = "general", "c5.large", d.clock.now()
-	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+	if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: p.At}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -55,11 +55,11 @@ func TestNoQueryWaitsForNobody(t *testing.T) {
 			if tc.tune != nil {
 				tc.tune(&set)
 			}
-			d := newDesk(t, func(c *Config) { c.Counts, c.Settings = counts, func() settings.Settings { return set } })
+			d := newTestService(t, func(c *Config) { c.Counts, c.Settings = counts, func() settings.Settings { return set } })
 			d.publishPool(t, tc.pool)
 			got, err := d.Take(t.Context(), "me", tc.r, Terms{})
 			if tc.want == none {
-				if err != nil || got.Record.State != query.Accepted || got.Record.Placement != string(cloud.WorkQueue("general", got.Record.Class)) {
+				if err != nil || got.Record.State != query.Accepted || got.Record.Placement != string(platform.WorkQueue("general", got.Record.Class)) {
 					t.Fatalf("%+v, error %v", got.Record, err)
 				}
 				return
@@ -83,7 +83,7 @@ func TestNoQueryWaitsForNobody(t *testing.T) {
 func TestWithoutAViewAQueryWaits(t *testing.T) {
 	set := settings.Defaults()
 	set.MaxOverflowConcurrency = 0
-	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	d.submit(t, request(10_000))
 	d.publishPool(t, placement.Pool{})
 	d.clock.advance(time.Minute)
@@ -92,7 +92,7 @@ func TestWithoutAViewAQueryWaits(t *testing.T) {
 
 // A repeat of an accepted query has its first message waiting, and is not refused.
 func TestARepeatIsNotRefusedForWantOfWorkers(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.publishPool(t, placement.Pool{Booting: 1})
 	for range 2 {
 		if _, err := d.Take(t.Context(), "me", request(10_000), Terms{Key: "key"}); err != nil {

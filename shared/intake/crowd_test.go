@@ -6,21 +6,21 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
 )
 
 // crowd is a desk whose platform many processes use.
 type crowd []*Service
 
 // newCrowd returns so many processes that take queries in over one platform.
-func newCrowd(t *testing.T, processes int, change func(*Config)) (desk, crowd) {
+func newCrowd(t *testing.T, processes int, change func(*Config)) (testService, crowd) {
 	t.Helper()
-	first := newDesk(t, change)
+	first := newTestService(t, change)
 	all := crowd{first.Service}
 	for len(all) < processes {
 		c := first.Config
@@ -81,14 +81,14 @@ func TestABurstIsAdmittedOnce(t *testing.T) {
 	const runners, queries = 10, 480
 	set := settings.Defaults()
 	set.MaxOverflowConcurrency = 10_000
-	work := string(cloud.WorkQueue("general", query.Strict))
+	work := string(platform.WorkQueue("general", query.Strict))
 	admitted := map[int]int{}
 	for _, processes := range []int{1, 40} {
 		d, all := newCrowd(t, processes, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 		d.publish(t, runners)
 		got := all.burst(t, queries, strictly(), Terms{})
 		admitted[processes] = got[work]
-		if got[work]+got[late]+got[string(cloud.Overflow)] != queries {
+		if got[work]+got[late]+got[string(platform.Overflow)] != queries {
 			t.Errorf("%d processes placed %v", processes, got)
 		}
 		// A second burst finds no slot, and half the bound later half of them.
@@ -106,7 +106,7 @@ func TestABurstIsAdmittedOnce(t *testing.T) {
 func TestALineIsWorkedOff(t *testing.T) {
 	set := settings.Defaults()
 	set.MaxOverflowConcurrency = 10_000
-	work := string(cloud.WorkQueue("general", query.Strict))
+	work := string(platform.WorkQueue("general", query.Strict))
 	d, all := newCrowd(t, 5, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	d.publish(t, 10)
 	first := all.burst(t, 480, strictly(), Terms{})[work]
@@ -116,7 +116,7 @@ func TestALineIsWorkedOff(t *testing.T) {
 	}
 	d.clock.advance(query.Duration(10_000))
 	p := placement.Pool{Name: "general", InstanceType: "c5.large", Runners: 10, StrictMS: 1e6, At: d.clock.now()}
-	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+	if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: p.At}); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range all {
@@ -147,7 +147,7 @@ func TestABudgetForTenHoldsForAll(t *testing.T) {
 			})
 			through := 0
 			for range 4 { // more than enough ask, at once and later
-				through += all.burst(t, 60, strictly(), Terms{Wait: time.Millisecond})[string(cloud.Overflow)]
+				through += all.burst(t, 60, strictly(), Terms{Wait: time.Millisecond})[string(platform.Overflow)]
 			}
 			if through > 10 || through < 9 {
 				t.Errorf("%d queries went through on a budget for ten", through)

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/engine/preprocess"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 // clock is a time that tests move.
@@ -26,24 +26,24 @@ var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 func (c *clock) now() time.Time          { return start.Add(time.Duration(c.ms.Load()) * time.Millisecond) }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// desk is a Service over a home on one machine, at a time that tests move.
-type desk struct {
+// testService is a Service over a home on one machine, at a time that tests move.
+type testService struct {
 	*Service
-	cloud.Home
+	platform.Backend
 	clock *clock
 }
 
-func newDesk(t testing.TB, change func(*Config)) desk {
+func newTestService(t testing.TB, change func(*Config)) testService {
 	t.Helper()
-	d := desk{clock: &clock{}}
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Now: d.clock.now})
+	d := testService{clock: &clock{}}
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: d.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	d.Home = home.Cloud()
+	d.Backend = home.Cloud()
 	c := Config{
-		Records: d.Home.Records, Attempts: d.Home.Attempts, Shared: d.Home.Shared, Keys: testKeys(t), Fleet: d.Home.Fleet, Queues: d.Home.Queues, Metrics: d.Home.Metrics, Blobs: d.Home.Blobs,
+		Records: d.Backend.Records, Attempts: d.Backend.Attempts, Shared: d.Backend.Shared, Keys: testKeys(t), Fleet: d.Backend.Fleet, Queues: d.Backend.Queues, Metrics: d.Backend.Metrics, Blobs: d.Backend.Blobs,
 		Catalogue: catalogue(), Settings: settings.Defaults, Arch: "x86_64", Now: d.clock.now,
 		Pools: []Pool{{Name: "general", Tasks: []string{"digits"}, InstanceType: "c5.large"}},
 	}
@@ -59,10 +59,10 @@ func newDesk(t testing.TB, change func(*Config)) desk {
 }
 
 // publish makes the fleet look like an idle pool with that many runners.
-func (d desk) publish(t testing.TB, runners int) {
+func (d testService) publish(t testing.TB, runners int) {
 	t.Helper()
 	p := placement.Pool{Name: "general", InstanceType: "c5.large", Runners: runners, At: d.clock.now()}
-	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+	if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: p.At}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -99,7 +99,7 @@ func request(latencyMS float64) Request {
 }
 
 // submit takes a query in whose caller does not wait.
-func (d desk) submit(t testing.TB, r Request) query.Record {
+func (d testService) submit(t testing.TB, r Request) query.Record {
 	t.Helper()
 	got, err := d.Take(t.Context(), "me", r, Terms{})
 	if err != nil {
@@ -109,19 +109,19 @@ func (d desk) submit(t testing.TB, r Request) query.Record {
 }
 
 // ended ends a query that was sent, as the consumer of its queue does.
-func (d desk) ended(t testing.TB, rec query.Record, o query.Outcome) query.Record {
+func (d testService) ended(t testing.TB, rec query.Record, o query.Outcome) query.Record {
 	t.Helper()
 	for {
-		ds, err := d.Home.Queues.Receive(t.Context(), cloud.QueueName(rec.Placement), 1, time.Minute, 0)
+		ds, err := d.Backend.Queues.Receive(t.Context(), platform.QueueName(rec.Placement), 1, time.Minute, 0)
 		if err != nil || len(ds) == 0 {
 			t.Fatalf("query %s is not on queue %s, error %v", rec.ID, rec.Placement, err)
 		}
 		if ds[0].Message.ID != rec.ID {
 			continue // leased: it comes back
 		}
-		held, _, err := d.Home.Records.PutRecord(t.Context(), ds[0].Message.Ended(o))
+		held, _, err := d.Backend.Records.PutRecord(t.Context(), ds[0].Message.Ended(o))
 		if err == nil {
-			err = d.Home.Queues.Delete(t.Context(), ds...)
+			err = d.Backend.Queues.Delete(t.Context(), ds...)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -131,11 +131,11 @@ func (d desk) ended(t testing.TB, rec query.Record, o query.Outcome) query.Recor
 }
 
 // sent counts the messages on all queues.
-func (d desk) sent(t testing.TB) int {
+func (d testService) sent(t testing.TB) int {
 	t.Helper()
 	n := 0
 	for _, q := range d.queues() {
-		depth, err := d.Home.Queues.Depth(t.Context(), q)
+		depth, err := d.Backend.Queues.Depth(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,17 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 // slots is a worker that answers, or has no slot, or fails.
 type slots struct {
-	d     *desk
+	d     *testService
 	fault error
 	fails query.FailureCode // how the run ends; empty means an answer
 	mu    sync.Mutex
@@ -44,10 +44,10 @@ func (s *slots) Answer(_ context.Context, m query.Message, by time.Time) (query.
 }
 
 // newFront is a desk in a worker's process.
-func newFront(t testing.TB, change func(*Config, *slots)) (desk, *slots) {
+func newFront(t testing.TB, change func(*Config, *slots)) (testService, *slots) {
 	t.Helper()
 	w := &slots{}
-	d := newDesk(t, func(c *Config) {
+	d := newTestService(t, func(c *Config) {
 		c.Worker = w
 		if change != nil {
 			change(c, w)
@@ -59,10 +59,10 @@ func newFront(t testing.TB, change func(*Config, *slots)) (desk, *slots) {
 }
 
 // noRecords fails when anything is written.
-func (d desk) wantNothingStored(t testing.TB) {
+func (d testService) wantNothingStored(t testing.TB) {
 	t.Helper()
 	for _, q := range d.queues() {
-		if depth, err := d.Home.Queues.Depth(t.Context(), q); err != nil || depth.Visible > 0 {
+		if depth, err := d.Backend.Queues.Depth(t.Context(), q); err != nil || depth.Visible > 0 {
 			t.Errorf("queue %s holds %+v, error %v", q, depth, err)
 		}
 	}
@@ -124,7 +124,7 @@ func TestASampleIsKept(t *testing.T) {
 	if rs, err := d.Recent(t.Context(), "me", 10); err != nil || len(rs) > 0 {
 		t.Errorf("a direct answer is listed: %+v, error %v", rs, err)
 	}
-	if rs, err := d.Home.Records.SampleRecords(t.Context(), start, 10); err != nil || len(rs) != 2 {
+	if rs, err := d.Backend.Records.SampleRecords(t.Context(), start, 10); err != nil || len(rs) != 2 {
 		t.Errorf("%d samples, error %v", len(rs), err)
 	}
 }
@@ -144,12 +144,12 @@ func TestWithoutASlot(t *testing.T) {
 		boundMS float64
 		fault   error
 		fails   query.FailureCode
-		queue   cloud.QueueName
+		queue   platform.QueueName
 	}{
-		"strict":         {500, none, "", cloud.Overflow},
-		"strict, fault":  {500, nil, query.ModelFault, cloud.Overflow},
-		"relaxed":        {10000, none, "", cloud.WorkQueue("general", query.Relaxed)},
-		"relaxed, fault": {10000, nil, query.ModelFault, cloud.WorkQueue("general", query.Relaxed)},
+		"strict":         {500, none, "", platform.Overflow},
+		"strict, fault":  {500, nil, query.ModelFault, platform.Overflow},
+		"relaxed":        {10000, none, "", platform.WorkQueue("general", query.Relaxed)},
+		"relaxed, fault": {10000, nil, query.ModelFault, platform.WorkQueue("general", query.Relaxed)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, w := newFront(t, nil)
@@ -210,15 +210,15 @@ func TestOverflowWithoutAQueue(t *testing.T) {
 	for name, tc := range map[string]struct {
 		got     inference.Invoked
 		boundMS float64
-		want    query.State     // of the answer
-		queue   cloud.QueueName // empty when it is not sent
+		want    query.State        // of the answer
+		queue   platform.QueueName // empty when it is not sent
 		refused Kind
 	}{
 		"answered":            {inference.Invoked{Outcome: &done}, 500, query.Succeeded, "", ""},
 		"in doubt":            {inference.Invoked{Thrown: inference.InDoubt}, 500, query.Failed, "", ""},
-		"throttled, in time":  {inference.Invoked{Thrown: inference.Throttled}, 500, query.Accepted, cloud.Overflow, ""},
+		"throttled, in time":  {inference.Invoked{Thrown: inference.Throttled}, 500, query.Accepted, platform.Overflow, ""},
 		"throttled, too late": {inference.Invoked{Thrown: inference.Throttled}, 40, "", "", NoCapacity},
-		"no function":         {inference.Invoked{Thrown: inference.NoFunction}, 500, query.Accepted, cloud.WorkQueue("general", query.Strict), ""},
+		"no function":         {inference.Invoked{Thrown: inference.NoFunction}, 500, query.Accepted, platform.WorkQueue("general", query.Strict), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			slow := set

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"paragon/shared/cache"
-	"paragon/shared/cloud"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 // The kinds of refusal that feedback adds.
@@ -50,7 +50,7 @@ func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o fee
 	case err != nil:
 		return fmt.Errorf("feedback on query %s: %w", id, err)
 	}
-	if err := s.Votes.Vote(ctx, id, v); errors.Is(err, cloud.ErrExists) {
+	if err := s.Votes.Vote(ctx, id, v); errors.Is(err, platform.ErrExists) {
 		return refuse(AlreadyVoted, "", "query %s has its vote", id)
 	} else if err != nil {
 		return fmt.Errorf("feedback on query %s: %w", id, err)

@@ -7,28 +7,28 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform/sqlite"
 )
 
-// votingDesk is a desk that keeps votes, with a second model that is dearer
+// votingService is a desk that keeps votes, with a second model that is dearer
 // and more accurate.
-func votingDesk(t *testing.T, set settings.Settings) desk {
+func votingService(t *testing.T, set settings.Settings) testService {
 	t.Helper()
-	return votingDeskWith(t, set, func(*Config) {})
+	return votingServiceWith(t, set, func(*Config) {})
 }
 
-func votingDeskWith(t *testing.T, set settings.Settings, change func(*Config)) desk {
+func votingServiceWith(t *testing.T, set settings.Settings, change func(*Config)) testService {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	d := newDesk(t, func(c *Config) {
+	d := newTestService(t, func(c *Config) {
 		catalogue := c.Catalogue.Current()
 		dear := catalogue.Models[0]
 		dear.Name, dear.Accuracy.Top1Percent = "dear", 95
@@ -44,7 +44,7 @@ func votingDeskWith(t *testing.T, set settings.Settings, change func(*Config)) d
 }
 
 // answered submits a query for an owner and answers it.
-func (d desk) answered(t *testing.T, owner string) query.Record {
+func (d testService) answered(t *testing.T, owner string) query.Record {
 	t.Helper()
 	r := request(500)
 	least := 85.0
@@ -62,7 +62,7 @@ func (d desk) answered(t *testing.T, owner string) query.Record {
 func TestFeedbackMovesTheChoice(t *testing.T) {
 	set := settings.Defaults()
 	set.ExploreShare = 0
-	d := votingDesk(t, set)
+	d := votingService(t, set)
 	wrong := feedback.Opinion{Label: "0"}
 	for i := range 400 {
 		owner := fmt.Sprint("owner-", i%8)
@@ -88,7 +88,7 @@ func TestFeedbackMovesTheChoice(t *testing.T) {
 func TestOneCallersFeedbackMovesNothing(t *testing.T) {
 	set := settings.Defaults()
 	set.ExploreShare = 0
-	d := votingDesk(t, set)
+	d := votingService(t, set)
 	no := false
 	for range 100 {
 		rec := d.answered(t, "liar")
@@ -102,7 +102,7 @@ func TestOneCallersFeedbackMovesNothing(t *testing.T) {
 }
 
 func TestFeedbackIsRefused(t *testing.T) {
-	d := votingDesk(t, settings.Defaults())
+	d := votingService(t, settings.Defaults())
 	yes := true
 	done := d.answered(t, "me")
 	pending, err := d.Take(t.Context(), "me", request(500), Terms{})
@@ -134,7 +134,7 @@ func TestFeedbackThatLeavesNothingRefusesNobody(t *testing.T) {
 	set := settings.Defaults()
 	set.FeedbackOwnerShare = 1
 	set.ExploreShare = 0
-	d := votingDesk(t, set)
+	d := votingService(t, set)
 	no := false
 	for range 300 {
 		rec := d.answered(t, "me") // and so on, whatever became of both models
@@ -147,7 +147,7 @@ func TestFeedbackThatLeavesNothingRefusesNobody(t *testing.T) {
 func TestThompsonSamplingChoosesWithinTheBounds(t *testing.T) {
 	set := settings.Defaults()
 	set.FeedbackSampling = "thompson"
-	d := votingDesk(t, set)
+	d := votingService(t, set)
 	yes := true
 	for i := range 50 {
 		rec := d.answered(t, fmt.Sprint("owner-", i%4))
@@ -158,7 +158,7 @@ func TestThompsonSamplingChoosesWithinTheBounds(t *testing.T) {
 }
 
 // direct has a query of an owner answered in its request.
-func (d desk) direct(t *testing.T, owner string) Answer {
+func (d testService) direct(t *testing.T, owner string) Answer {
 	t.Helper()
 	got, err := d.Take(t.Context(), owner, request(500), Terms{Wait: time.Second})
 	if err != nil {
@@ -170,7 +170,7 @@ func (d desk) direct(t *testing.T, owner string) Answer {
 // A receipt stands for the record of a direct answer, which nobody keeps.
 func TestAReceiptStandsForTheRecord(t *testing.T) {
 	w := &slots{}
-	d := votingDeskWith(t, settings.Defaults(), func(c *Config) { c.Worker, c.Settings = w, keeping(0) })
+	d := votingServiceWith(t, settings.Defaults(), func(c *Config) { c.Worker, c.Settings = w, keeping(0) })
 	w.d = &d
 	yes := feedback.Opinion{Correct: new(bool)}
 	mine, other, stored := d.direct(t, "me"), d.direct(t, "me"), d.answered(t, "me")

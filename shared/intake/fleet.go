@@ -7,20 +7,20 @@ import (
 	"time"
 
 	"paragon/shared/cache"
-	"paragon/shared/cloud"
 	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 )
 
 // fleetView is the last view of the pools, with an estimate a pool of the
 // strict work ahead that follows what was sent since.
 type fleetView struct {
 	mu        sync.Mutex
-	view      cloud.View
+	view      platform.FleetView
 	estimates map[string]*workload.Estimate
 
 	catalogue profile.CatalogueSource
@@ -39,10 +39,10 @@ const refreshTime = 5 * time.Second
 
 // newViews caches the fleet view for view_seconds. A process that had nothing to
 // do for so long that the workers of its view count as gone waits for a new one.
-func (s *Service) newViews() *cache.Cache[cloud.View] {
-	return cache.New(cache.Options[cloud.View]{
+func (s *Service) newViews() *cache.Cache[platform.FleetView] {
+	return cache.New(cache.Options[platform.FleetView]{
 		Fetch: s.readView, Timeout: refreshTime, Now: s.Now,
-		TTL:    func(cloud.View) time.Duration { return s.fleet.keep(s.Settings()) },
+		TTL:    func(platform.FleetView) time.Duration { return s.fleet.keep(s.Settings()) },
 		MaxAge: func() time.Duration { return fleet.SilentAfter(s.Settings()) },
 	})
 }
@@ -52,10 +52,10 @@ func (s *Service) newViews() *cache.Cache[cloud.View] {
 func (s *Service) refreshView(ctx context.Context) { _, _ = s.views.Get(ctx) }
 
 // readView reads the view.
-func (s *Service) readView(ctx context.Context) (cloud.View, error) {
+func (s *Service) readView(ctx context.Context) (platform.FleetView, error) {
 	v, err := s.Fleet.View(ctx)
 	switch {
-	case errors.Is(err, cloud.ErrNotFound): // none was published yet
+	case errors.Is(err, platform.ErrNotFound): // none was published yet
 		return v, nil
 	case err != nil:
 		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
@@ -91,7 +91,7 @@ func (f *fleetView) empty() bool {
 }
 
 // see takes a view.
-func (f *fleetView) see(v cloud.View) {
+func (f *fleetView) see(v platform.FleetView) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.view = v

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // counted is a fleet whose reads of the view can be held up and are counted.
@@ -19,20 +19,20 @@ type counted struct {
 	hold  chan struct{}
 }
 
-func (c *counted) View(ctx context.Context) (cloud.View, error) {
+func (c *counted) View(ctx context.Context) (platform.FleetView, error) {
 	c.reads.Add(1)
 	if c.hold != nil {
 		<-c.hold
 	}
 	if err := c.err.Load(); err != nil {
-		return cloud.View{}, *err
+		return platform.FleetView{}, *err
 	}
 	return c.Fleet.View(ctx)
 }
 
 func TestTheViewIsReadOnceATimeHoweverManyCome(t *testing.T) {
 	f := &counted{hold: make(chan struct{})}
-	d := newDesk(t, func(c *Config) { f.Fleet = c.Fleet; c.Fleet = f })
+	d := newTestService(t, func(c *Config) { f.Fleet = c.Fleet; c.Fleet = f })
 	d.publish(t, 2)
 	var all sync.WaitGroup
 	var onWorkers atomic.Int64
@@ -59,7 +59,7 @@ func TestTheViewIsReadOnceATimeHoweverManyCome(t *testing.T) {
 
 func TestAViewThatCannotBeReadStaysUntilItIsTooOld(t *testing.T) {
 	f := &counted{}
-	d := newDesk(t, func(c *Config) { f.Fleet = c.Fleet; c.Fleet = f })
+	d := newTestService(t, func(c *Config) { f.Fleet = c.Fleet; c.Fleet = f })
 	d.publish(t, 2)
 	d.submit(t, request(1000))
 	broken := errors.New("the store is away")
@@ -69,13 +69,13 @@ func TestAViewThatCannotBeReadStaysUntilItIsTooOld(t *testing.T) {
 		t.Errorf("with a view of 30 s it went to %s", rec.Placement)
 	}
 	d.clock.advance(time.Second)
-	if rec := d.submit(t, request(1000)); rec.Placement != string(cloud.Overflow) {
+	if rec := d.submit(t, request(1000)); rec.Placement != string(platform.Overflow) {
 		t.Errorf("nobody looks after the fleet, and it went to %s", rec.Placement)
 	}
 }
 
 func TestStrictWorkSentCountsUntilItIsWorkedOff(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.publish(t, 1)
 	fits := 0 // 20 ms each for those ahead, 30 ms at p99 for itself: the fourth of a budget of 100-15 ms would be late
 	for d.submit(t, request(100)).Placement == "work-strict-general" {
@@ -91,9 +91,9 @@ func TestStrictWorkSentCountsUntilItIsWorkedOff(t *testing.T) {
 }
 
 func TestAWorkerThatHasJustComeIsSeenSoon(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.publish(t, 0)
-	if rec := d.submit(t, request(1000)); rec.Placement != string(cloud.Overflow) {
+	if rec := d.submit(t, request(1000)); rec.Placement != string(platform.Overflow) {
 		t.Errorf("without workers it went to %s", rec.Placement)
 	}
 	d.clock.advance(50 * time.Millisecond)

@@ -5,7 +5,7 @@ import (
 	"paragon/shared/core/workload"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // A process of a function is frozen once it has answered, and may never be
@@ -89,7 +89,7 @@ func (s *Service) reportTallies(ctx context.Context) {
 	if t.IsZero() {
 		return
 	}
-	if err := cloud.ReportTallies(ctx, s.Reports, s.ID, t); err != nil {
+	if err := platform.ReportTallies(ctx, s.Reports, s.ID, t); err != nil {
 		s.Log.Warn("what was counted is not reported yet", "error", err)
 	}
 }

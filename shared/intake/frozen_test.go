@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 // A process that is no worker reports what functions ended in its requests and
@@ -19,17 +19,17 @@ func TestEndsOfFunctionsAreReported(t *testing.T) {
 	set.OverflowPath = "direct"
 	done := query.Outcome{State: query.Succeeded, FinishedAt: start, RanOn: query.Runner{Kind: query.OnFunction, Name: "f"},
 		Result: &query.Result{Label: "1", Index: 1}}
-	d := newDesk(t, func(c *Config) {
+	d := newTestService(t, func(c *Config) {
 		c.Functions, c.Settings, c.ID = functions(inference.Invoked{Outcome: &done}), func() settings.Settings { return set }, "api-1"
 		c.Counts = tally.NewBook(start)
 	})
-	d.Reports = d.Home.Fleet
+	d.Reports = d.Backend.Fleet
 	reported := func() (c tally.Counts) {
 		t.Helper()
 		if err := d.FlushDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		all, err := d.Home.Fleet.Tallies(t.Context(), cloud.FunctionsPool)
+		all, err := d.Backend.Fleet.Tallies(t.Context(), platform.FunctionsPool)
 		if err != nil || len(all) != 1 {
 			t.Fatalf("%d processes reported, error %v", len(all), err)
 		}
@@ -66,7 +66,7 @@ func TestEndsOfFunctionsAreReported(t *testing.T) {
 	if got := reported(); got.Arrived != 3 || got.Answered != 2 || got.Expired != 1 {
 		t.Errorf("reported %+v", got)
 	}
-	if ws, err := d.Home.Fleet.Workers(t.Context(), cloud.FunctionsPool); err != nil || len(ws) > 0 {
+	if ws, err := d.Backend.Fleet.Workers(t.Context(), platform.FunctionsPool); err != nil || len(ws) > 0 {
 		t.Errorf("workers %+v, error %v", ws, err)
 	}
 }

@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
 )
 
 // apart tells whether an input of so many bytes is handed over beside its message.
 func (s *Service) apart(bytes int) bool {
-	return s.Inputs != nil && bytes > cloud.MessageInputBytes
+	return s.Inputs != nil && bytes > platform.MessageInputBytes
 }
 
 // withHandOver adds to the times of the ways through queues what it takes to hand
@@ -35,6 +35,6 @@ func (s *Service) handOver(ctx context.Context, m query.Message) (query.Message,
 	if err != nil {
 		return m, fmt.Errorf("hand over the input of query %s: %w", m.ID, err)
 	}
-	m.Input = query.Input{ContentType: m.Input.ContentType, URI: uri, SHA256: cloud.Digest(m.Input.Data)}
+	m.Input = query.Input{ContentType: m.Input.ContentType, URI: uri, SHA256: platform.Digest(m.Input.Data)}
 	return m, nil
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tensors"
 	"paragon/shared/engine/preprocess"
+	"paragon/shared/platform"
 )
 
 // ContentTypes are what an input may be.
@@ -108,9 +108,9 @@ func Supported(contentType string) bool {
 func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
 	data, err := s.Blobs.Blob(ctx, owner, uri, limit)
 	switch {
-	case errors.Is(err, cloud.ErrNotFound):
+	case errors.Is(err, platform.ErrNotFound):
 		return nil, refuse(UnknownUpload, "input.uri", "there is no such upload of yours; POST /v1/uploads makes a place, PUT fills it")
-	case errors.Is(err, cloud.ErrTooLarge):
+	case errors.Is(err, platform.ErrTooLarge):
 		return nil, refuse(InputTooLarge, "input.uri", "is above the limit of an upload").withBound(float64(limit))
 	case err != nil:
 		return nil, fmt.Errorf("read the upload: %w", err)
@@ -120,18 +120,18 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 
 // NewUpload makes a place for an input that is too large for a message. Its
 // bytes, when they are told, bound the upload; some homes take exactly so many.
-func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (cloud.Upload, error) {
+func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (platform.Upload, error) {
 	if !Supported(contentType) {
-		return cloud.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",
+		return platform.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",
 			clip(contentType), strings.Join(ContentTypes(), ", "))
 	}
 	limit := s.Settings().UploadLimitKB << 10
 	if bytes > float64(limit) {
-		return cloud.Upload{}, refuse(InputTooLarge, "bytes", "is above the limit of an upload").withBound(float64(limit))
+		return platform.Upload{}, refuse(InputTooLarge, "bytes", "is above the limit of an upload").withBound(float64(limit))
 	}
 	if bytes != 0 {
 		if bytes < 1 || bytes != float64(int(bytes)) {
-			return cloud.Upload{}, refuse(BadBound, "bytes", "is not a whole number above 0")
+			return platform.Upload{}, refuse(BadBound, "bytes", "is not a whole number above 0")
 		}
 		limit = int(bytes)
 	}

@@ -20,7 +20,6 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/cache"
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/profile"
@@ -29,6 +28,7 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -61,15 +61,15 @@ type Functions interface {
 // Fleet is what intake needs of cloud.Fleet: the view that it places by, and
 // the workers for the status page.
 type Fleet interface {
-	View(ctx context.Context) (cloud.View, error)
-	Workers(ctx context.Context, pool string) ([]cloud.WorkerReport, error)
+	View(ctx context.Context) (platform.FleetView, error)
+	Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error)
 }
 
 // Queues is what intake needs of cloud.Queues: to send, and the depths for the
 // status page.
 type Queues interface {
-	Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) error
-	Depth(ctx context.Context, q cloud.QueueName) (cloud.Depth, error)
+	Send(ctx context.Context, q platform.QueueName, msgs ...query.Message) error
+	Depth(ctx context.Context, q platform.QueueName) (platform.Depth, error)
 }
 
 // Chooser selects model and resource for a need out of an offer.
@@ -115,14 +115,14 @@ func (p Pool) Serves(task string) bool {
 // comment says otherwise.
 type Config struct {
 	Records   Records
-	Attempts  cloud.Attempts
-	Shared    cloud.Shared // keeps the stage's limits on overflow
+	Attempts  platform.Attempts
+	Shared    platform.Shared // keeps the stage's limits on overflow
 	Fleet     Fleet
 	Queues    Queues
-	Metrics   cloud.Metrics
-	Blobs     cloud.Blobs
-	Inputs    cloud.Inputs // keeps inputs too large for a message; nil where a message holds any
-	BodyBytes int          // the most of a request's body that every way here takes; 0 without such a bound
+	Metrics   platform.Metrics
+	Blobs     platform.Blobs
+	Inputs    platform.Inputs // keeps inputs too large for a message; nil where a message holds any
+	BodyBytes int             // the most of a request's body that every way here takes; 0 without such a bound
 	Catalogue profile.CatalogueSource
 	Settings  func() settings.Settings // the settings in force
 	Pools     []Pool
@@ -140,12 +140,12 @@ type Config struct {
 	// through the queue.
 	Functions Functions
 	// Votes keeps callers' feedback, from which accuracy is learnt. Optional.
-	Votes cloud.Votes
+	Votes platform.Votes
 	// Counts is what this process has counted; nil counts nothing.
 	Counts *tally.Book
 	// Reports takes Counts, under ID, from a process that is no worker: a worker
 	// reports them itself. Optional.
-	Reports cloud.Reports
+	Reports platform.Reports
 	ID      string
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
@@ -158,7 +158,7 @@ type Config struct {
 	// can. Optional.
 	WriteFault func() error
 	// Status adds what only the home knows to the status page. Optional.
-	Status func(context.Context) api.HomeStatus
+	Status func(context.Context) api.BackendStatus
 	Traces *tracing.Tracer  // nil traces nothing
 	Now    func() time.Time // defaults to time.Now
 	Random io.Reader        // defaults to crypto/rand
@@ -171,7 +171,7 @@ type Service struct {
 	Config
 	choices  choices
 	fleet    *fleetView
-	views    *cache.Cache[cloud.View]
+	views    *cache.Cache[platform.FleetView]
 	limits   *limits.Taker
 	waiters  waiters
 	offers   offers

@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/query"
 	"paragon/shared/core/sizing"
+	"paragon/shared/platform"
 )
 
 // A query that overflows by the queue depends on the queue and the dispatcher. The
@@ -19,7 +19,7 @@ import (
 // overflow queue, and whether it is to be at all: a bound that leaves no room for
 // the queue's way and a second run would have every query run twice.
 func (s *Service) keepAt(q *taking) (time.Time, bool) {
-	if s.Functions == nil || q.class != query.Strict || q.m.Placement != string(cloud.Overflow) {
+	if s.Functions == nil || q.class != query.Strict || q.m.Placement != string(platform.Overflow) {
 		return time.Time{}, false
 	}
 	last, ok := sizing.LastResort(s.catalogue(), q.model, s.Arch, q.latencyMS, q.set.OverflowPathMS)

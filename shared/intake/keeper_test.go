@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/cloudtest"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/platformtest"
+	"paragon/shared/platform/sqlite"
 )
 
 // counting answers like functions, after a while, and counts.
@@ -57,18 +57,18 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+				home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer home.Close()
 				f := &counting{functions: functions(inference.Invoked{Outcome: &tc.mine}), takes: 10 * time.Millisecond}
-				records := cloudtest.NewMemory(time.Now)
-				d := newDesk(t, func(c *Config) {
+				records := platformtest.NewMemory(time.Now)
+				d := newTestService(t, func(c *Config) {
 					c.Now, c.Functions, c.Records = time.Now, f, records
 					c.Shared, c.Queues, c.Fleet = home.Cloud().Shared, home.Cloud().Queues, home.Cloud().Fleet
 				})
-				v := cloud.View{At: time.Now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", At: time.Now()}}}
+				v := platform.FleetView{At: time.Now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", At: time.Now()}}}
 				if err := home.Cloud().Fleet.PublishView(t.Context(), v); err != nil {
 					t.Fatal(err)
 				}
@@ -94,9 +94,9 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 }
 
 // dispatchAfter stores an answer for the query on the overflow queue after a while.
-func dispatchAfter(t *testing.T, home *local.Home, records *cloudtest.Memory, d time.Duration) {
+func dispatchAfter(t *testing.T, home *sqlite.Backend, records *platformtest.Memory, d time.Duration) {
 	began := time.Now()
-	ds, err := home.Cloud().Queues.Receive(t.Context(), cloud.Overflow, 1, time.Minute, time.Minute)
+	ds, err := home.Cloud().Queues.Receive(t.Context(), platform.Overflow, 1, time.Minute, time.Minute)
 	if err != nil || len(ds) != 1 {
 		t.Errorf("nothing was sent: %v", err)
 		return

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 // takeKeyed takes a query in under an idempotency key. The key stands for one
@@ -25,7 +25,7 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *tak
 	if err := s.sign(&q.m, signed.Stored); err != nil {
 		return Answer{}, err
 	}
-	mine := cloud.Attempt{Owner: owner, Key: q.terms.key(), BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
+	mine := platform.Attempt{Owner: owner, Key: q.terms.key(), BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
 	held, won, err := s.Attempts.ClaimKey(ctx, mine)
 	if err != nil {
 		return Answer{}, fmt.Errorf("claim the key: %w", err)
@@ -37,7 +37,7 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *tak
 }
 
 // first answers a query whose attempt is the one that its key stands for.
-func (s *Service) first(ctx context.Context, q *taking, held cloud.Attempt) (Answer, error) {
+func (s *Service) first(ctx context.Context, q *taking, held platform.Attempt) (Answer, error) {
 	s.count(q)
 	q.attempt = &held
 	a, err := s.answer(ctx, q)
@@ -59,14 +59,14 @@ func (s *Service) giveUp(ctx context.Context, q *taking) error {
 	}
 	a := *q.attempt
 	a.ID, a.Owed = over.ID, false
-	if _, _, err := s.Attempts.ReplaceKey(ctx, q.attempt.ID, a); err != nil && !errors.Is(err, cloud.ErrNotFound) {
+	if _, _, err := s.Attempts.ReplaceKey(ctx, q.attempt.ID, a); err != nil && !errors.Is(err, platform.ErrNotFound) {
 		return fmt.Errorf("give up query %s, which was turned away: %w", q.m.ID, err)
 	}
 	return nil
 }
 
 // repeat answers a request whose key was used before.
-func (s *Service) repeat(ctx context.Context, q *taking, held, mine cloud.Attempt) (Answer, error) {
+func (s *Service) repeat(ctx context.Context, q *taking, held, mine platform.Attempt) (Answer, error) {
 	if held.BodyHash != mine.BodyHash {
 		return Answer{}, refuse(KeyReused, "Idempotency-Key", "was used for query %s with another body", held.ID)
 	}
@@ -103,13 +103,13 @@ func (s *Service) repeat(ctx context.Context, q *taking, held, mine cloud.Attemp
 
 // again replaces an attempt that expired while its caller waited, so that it
 // was never promised an answer.
-func (s *Service) again(ctx context.Context, q *taking, held, mine cloud.Attempt) (Answer, error) {
+func (s *Service) again(ctx context.Context, q *taking, held, mine platform.Attempt) (Answer, error) {
 	now, won, err := s.Attempts.ReplaceKey(ctx, held.ID, mine)
 	if err != nil {
 		return Answer{}, fmt.Errorf("replace the key's attempt: %w", err)
 	}
 	if !won && now.ID == held.ID {
-		return Answer{}, fmt.Errorf("replace the key's attempt %s: %w", held.ID, cloud.ErrConflict)
+		return Answer{}, fmt.Errorf("replace the key's attempt %s: %w", held.ID, platform.ErrConflict)
 	}
 	if !won { // another repeat was faster
 		return s.repeat(ctx, q, now, mine)
@@ -130,7 +130,7 @@ func (s *Service) owe(ctx context.Context, q *taking) error {
 		return fmt.Errorf("note that query %s is owed: %w", owed.ID, err)
 	}
 	if held.ID != owed.ID {
-		return fmt.Errorf("query %s was replaced by a repeat: %w", owed.ID, cloud.ErrConflict)
+		return fmt.Errorf("query %s was replaced by a repeat: %w", owed.ID, platform.ErrConflict)
 	}
 	q.attempt = &held
 	return nil
@@ -139,7 +139,7 @@ func (s *Service) owe(ctx context.Context, q *taking) error {
 // answered returns the record of a query if it has one.
 func (s *Service) answered(ctx context.Context, id string) (query.Record, bool, error) {
 	r, err := s.Records.GetRecord(ctx, id)
-	if errors.Is(err, cloud.ErrNotFound) {
+	if errors.Is(err, platform.ErrNotFound) {
 		return r, false, nil
 	}
 	if err != nil {

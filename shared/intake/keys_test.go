@@ -8,18 +8,18 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 var success = query.Outcome{State: query.Succeeded, FinishedAt: start, Result: &query.Result{Label: "1", Index: 1}}
 
 // keyed takes a query in under a key.
-func (d desk) keyed(t testing.TB, key string, wait time.Duration) Answer {
+func (d testService) keyed(t testing.TB, key string, wait time.Duration) Answer {
 	t.Helper()
 	got, err := d.Take(t.Context(), "me", request(500), Terms{Key: key, Wait: wait})
 	if err != nil {
@@ -92,7 +92,7 @@ type leaving struct {
 	leave func()
 }
 
-func (l leaving) Send(ctx context.Context, q cloud.QueueName, msgs ...query.Message) error {
+func (l leaving) Send(ctx context.Context, q platform.QueueName, msgs ...query.Message) error {
 	err := l.Queues.Send(ctx, q, msgs...)
 	l.leave()
 	return err
@@ -115,7 +115,7 @@ func TestARepeatAfterTheExpiry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
-			d := newDesk(t, func(c *Config) {
+			d := newTestService(t, func(c *Config) {
 				if tc.wait >= time.Second { // nothing is said to the first
 					c.Queues = leaving{c.Queues, leave}
 				}
@@ -149,7 +149,7 @@ func TestARepeatAfterTheExpiry(t *testing.T) {
 
 // An item of a list has a key of its own, which is no caller's.
 func TestItemsUnderOneKey(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	ids := map[string]string{}
 	for range 2 {
 		for name, terms := range map[string]Terms{"alone": {Key: "key"}, "first": {Key: "key", Item: 1}, "second": {Key: "key", Item: 2}, "another": {Key: "key1"}} {
@@ -185,7 +185,7 @@ func TestAKeyedDirectAnswerIsStoredFirst(t *testing.T) {
 	}
 	o := success
 	o.State = query.Failed
-	if r, won, err := d.Home.Records.PutRecord(t.Context(), query.Message{ID: got.Record.ID, Owner: "me"}.Ended(o)); err != nil || won || r.State != query.Succeeded {
+	if r, won, err := d.Backend.Records.PutRecord(t.Context(), query.Message{ID: got.Record.ID, Owner: "me"}.Ended(o)); err != nil || won || r.State != query.Succeeded {
 		t.Errorf("%+v, won %v, error %v", r, won, err)
 	}
 }
@@ -194,7 +194,7 @@ func TestAKeyedDirectAnswerIsStoredFirst(t *testing.T) {
 func TestARepeatWithoutBudgetIsNotRefused(t *testing.T) {
 	set := settings.Defaults()
 	set.HourlyBudgetUSD = 0.000001 // one fits
-	d := newDesk(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
+	d := newTestService(t, func(c *Config) { c.Settings = func() settings.Settings { return set } })
 	first := d.keyed(t, "key", 0)
 	d.submitRefused(t, OverBudget)
 	if got := d.keyed(t, "key", 0); got.Record.ID != first.Record.ID || got.Record.State != query.Accepted {
@@ -202,7 +202,7 @@ func TestARepeatWithoutBudgetIsNotRefused(t *testing.T) {
 	}
 }
 
-func (d desk) submitRefused(t testing.TB, kind Kind) {
+func (d testService) submitRefused(t testing.TB, kind Kind) {
 	t.Helper()
 	got, err := d.Take(t.Context(), "me", request(500), Terms{})
 	wantRefusal(t, kind)(got.Record, err)

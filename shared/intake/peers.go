@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // Peers are the other workers of the stage.
@@ -29,7 +29,7 @@ type offers struct {
 
 // to returns the peer of a pool with the most free slots, less what it was
 // offered since; false when none has any.
-func (o *offers) to(v cloud.View, pool, self string) (best cloud.Peer, ok bool) {
+func (o *offers) to(v platform.FleetView, pool, self string) (best platform.Peer, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.viewAt.Equal(v.At) || o.made == nil {
@@ -77,7 +77,7 @@ func (s *Service) onPeer(ctx context.Context, q *taking, by time.Time) (Answer, 
 var errNoPeer = errors.New("no answer of a peer")
 
 // current is the view that is gone by.
-func (f *fleetView) current() cloud.View {
+func (f *fleetView) current() platform.FleetView {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.view

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 // peers are the other workers, which answer, have no slot, or break.
@@ -36,15 +36,15 @@ func offered(b *tally.Book) (made, taken int64) {
 
 // newFullWorker is a worker's process without a slot, with peers whose last reports had
 // so many free ones.
-func newFullWorker(t *testing.T, fault error, free ...cloud.Peer) (desk, *peers, *tally.Book) {
+func newFullWorker(t *testing.T, fault error, free ...platform.Peer) (testService, *peers, *tally.Book) {
 	t.Helper()
 	ps, book := &peers{}, tally.NewBook(start)
 	d, _ := newFront(t, func(c *Config, w *slots) {
 		c.Peers, c.Addr, c.Counts = ps, "self:1", book
 		w.fault = fault
 	})
-	v := cloud.View{At: d.clock.now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", Runners: 2, At: d.clock.now()}}, Peers: free}
-	if err := d.Home.Fleet.PublishView(t.Context(), v); err != nil {
+	v := platform.FleetView{At: d.clock.now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", Runners: 2, At: d.clock.now()}}, Peers: free}
+	if err := d.Backend.Fleet.PublishView(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	return d, ps, book
@@ -52,14 +52,14 @@ func newFullWorker(t *testing.T, fault error, free ...cloud.Peer) (desk, *peers,
 
 var full = &schedule.NoSlot{PredictedMS: 900}
 
-func free(name string, n int) cloud.Peer {
-	return cloud.Peer{ID: name, Pool: "general", Addr: name + ":1", Free: n}
+func free(name string, n int) platform.Peer {
+	return platform.Peer{ID: name, Pool: "general", Addr: name + ":1", Free: n}
 }
 
 // A strict query without a slot is offered once, to the peer with the most free
 // slots that is not this worker, and is answered in its request: nothing overflows.
 func TestAPeerAnswersWhatHasNoSlotHere(t *testing.T) {
-	d, _, book := newFullWorker(t, full, free("self", 9), free("a", 1), free("b", 3), cloud.Peer{ID: "x", Pool: "other", Addr: "x:1", Free: 8})
+	d, _, book := newFullWorker(t, full, free("self", 9), free("a", 1), free("b", 3), platform.Peer{ID: "x", Pool: "other", Addr: "x:1", Free: 8})
 	var went []string
 	for range 4 {
 		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
@@ -78,7 +78,7 @@ func TestAPeerAnswersWhatHasNoSlotHere(t *testing.T) {
 		t.Errorf("%d messages were sent", n)
 	}
 	// All slots that the last reports had are taken: the next one overflows.
-	if got, _ := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Millisecond}); got.Record.Placement != string(cloud.Overflow) {
+	if got, _ := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Millisecond}); got.Record.Placement != string(platform.Overflow) {
 		t.Errorf("a fifth one: %+v", got.Record)
 	}
 }
@@ -90,7 +90,7 @@ func TestAnOfferIsMadeOnce(t *testing.T) {
 		d, ps, book := newFullWorker(t, full, free("a", 2), free("b", 2))
 		ps.err = fault
 		got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Millisecond})
-		if err != nil || got.Record.Placement != string(cloud.Overflow) || len(ps.asked) != 1 {
+		if err != nil || got.Record.Placement != string(platform.Overflow) || len(ps.asked) != 1 {
 			t.Errorf("%s: %+v after %v, error %v", name, got.Record, ps.asked, err)
 		}
 		if made, taken := offered(book); made != 1 || taken != 0 {

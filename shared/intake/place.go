@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 // NoCapacity refuses a query that nothing could answer in time.
@@ -27,10 +27,10 @@ func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	q.m.Placement = string(cloud.WorkQueue(q.pool.Name, q.class))
+	q.m.Placement = string(platform.WorkQueue(q.pool.Name, q.class))
 	q.m.PredictedMS = to.PredictedMS + q.set.PathMS
 	if to.Route == placement.ToOverflow {
-		q.m.Placement, q.m.PredictedMS = string(cloud.Overflow), q.chosen.LatencyMS
+		q.m.Placement, q.m.PredictedMS = string(platform.Overflow), q.chosen.LatencyMS
 	}
 	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
@@ -137,7 +137,7 @@ func (s *Service) onFunction(ctx context.Context, q *taking) (Answer, bool, erro
 		no.RetryAfter = time.Second
 		return Answer{}, false, no
 	case got.Thrown != inference.Throttled: // no function answers it: a worker may, late
-		q.m.Placement, q.m.Pinned = string(cloud.WorkQueue(q.pool.Name, q.class)), true
+		q.m.Placement, q.m.Pinned = string(platform.WorkQueue(q.pool.Name, q.class)), true
 	}
 	q.m.Attempts = got.Attempts
 	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepFellBack, Where: q.m.Placement, Why: got.Why})
@@ -182,7 +182,7 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Queues.Send(ctx, cloud.QueueName(m.Placement), m); err != nil {
+	if err := s.Queues.Send(ctx, platform.QueueName(m.Placement), m); err != nil {
 		return fmt.Errorf("send query %s: %w", m.ID, err)
 	}
 	return nil

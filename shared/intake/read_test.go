@@ -7,19 +7,19 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 // claim is an attempt that loses against any other under the key.
-func claim(key string) cloud.Attempt {
-	return cloud.Attempt{Owner: "me", Key: key, ID: "qother", ForgetAt: start.Add(time.Hour)}
+func claim(key string) platform.Attempt {
+	return platform.Attempt{Owner: "me", Key: key, ID: "qother", ForgetAt: start.Add(time.Hour)}
 }
 
 func TestAnUnfinishedQueryIsWhatItsIDSays(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	sent := d.submit(t, request(500))
 	r, err := d.Get(t.Context(), "me", sent.ID)
 	if err != nil || r.State != query.Accepted || r.AcceptedAt != start || r.Model != "" || r.Outcome != nil {
@@ -32,20 +32,20 @@ func TestAnUnfinishedQueryIsWhatItsIDSays(t *testing.T) {
 
 // Nobody says that a query expired without having won that.
 func TestWhoeverReadsAQueryPastItsExpirySettlesIt(t *testing.T) {
-	for name, read := range map[string]func(desk, query.Record) (query.Record, error){
-		"get":    func(d desk, r query.Record) (query.Record, error) { return d.Get(context.Background(), "me", r.ID) },
-		"cancel": func(d desk, r query.Record) (query.Record, error) { return d.Cancel(context.Background(), "me", r.ID) },
-		"explain": func(d desk, r query.Record) (query.Record, error) {
+	for name, read := range map[string]func(testService, query.Record) (query.Record, error){
+		"get":    func(d testService, r query.Record) (query.Record, error) { return d.Get(context.Background(), "me", r.ID) },
+		"cancel": func(d testService, r query.Record) (query.Record, error) { return d.Cancel(context.Background(), "me", r.ID) },
+		"explain": func(d testService, r query.Record) (query.Record, error) {
 			e, err := d.Explain(context.Background(), "me", r.ID)
 			return e.Record, err
 		},
-		"wait": func(d desk, r query.Record) (query.Record, error) {
+		"wait": func(d testService, r query.Record) (query.Record, error) {
 			r, _, err := d.Wait(context.Background(), r, time.Nanosecond)
 			return r, err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDesk(t, nil)
+			d := newTestService(t, nil)
 			late, answered := d.submit(t, request(500)), d.submit(t, request(500))
 			d.ended(t, answered, success)
 			d.clock.advance(time.Minute - time.Millisecond)
@@ -60,7 +60,7 @@ func TestWhoeverReadsAQueryPastItsExpirySettlesIt(t *testing.T) {
 			if err != nil || r.State != query.Expired || r.Outcome.Failure.Code != query.TimedOut {
 				t.Fatalf("%+v, error %v", r, err)
 			}
-			if r, won, err := d.Home.Records.PutRecord(t.Context(), query.Message{ID: late.ID, Owner: "me"}.Ended(success)); err != nil || won || r.State != query.Expired {
+			if r, won, err := d.Backend.Records.PutRecord(t.Context(), query.Message{ID: late.ID, Owner: "me"}.Ended(success)); err != nil || won || r.State != query.Expired {
 				t.Errorf("a late answer: %+v, won %v, error %v", r, won, err)
 			}
 			if r, err := d.Get(t.Context(), "me", answered.ID); err != nil || r.State != query.Succeeded {
@@ -88,7 +88,7 @@ func TestPastItsRetentionAQueryIsGone(t *testing.T) {
 
 // A foreign id, a forged one and none at all look the same.
 func TestForgedIDsAreUnknown(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	mine := d.submit(t, request(500)).ID
 	theirs, err := signed.NewKeys([]byte("another stage's key of 16 bytes"))
 	if err != nil {
@@ -114,7 +114,7 @@ func TestForgedIDsAreUnknown(t *testing.T) {
 
 // A cancel is the first terminal record, or none.
 func TestACancelIsTheFirstRecordOrNone(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	first, second := d.submit(t, request(500)), d.submit(t, request(500))
 	for range 2 {
 		if r, err := d.Cancel(t.Context(), "me", first.ID); err != nil || r.State != query.Cancelled {
@@ -131,7 +131,7 @@ func TestACancelIsTheFirstRecordOrNone(t *testing.T) {
 // A caller that leaves while it waits for the queue gets no 202.
 func TestACallerThatLeavesTheQueue(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
-	d := newDesk(t, func(c *Config) { c.Queues = leaving{c.Queues, leave} })
+	d := newTestService(t, func(c *Config) { c.Queues = leaving{c.Queues, leave} })
 	if _, err := d.Take(ctx, "me", request(500), Terms{Wait: 20 * time.Second}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}

@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/feedback"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 // slowVotes are votes whose reads can be held up and are counted.
 type slowVotes struct {
-	cloud.Votes
+	platform.Votes
 	reads atomic.Int64
 	hold  atomic.Pointer[chan struct{}]
 }
@@ -31,13 +31,13 @@ func (v *slowVotes) VotesAfter(ctx context.Context, cursor int64, limit int) ([]
 // A source that hangs holds up nobody once there is something to go on with:
 // one read is under way, and the takes end while it is.
 func TestNoTakeWaitsForASlowSource(t *testing.T) {
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
 	votes, fleet := &slowVotes{Votes: home}, &counted{}
-	d := newDesk(t, func(c *Config) { c.Votes = votes; fleet.Fleet, c.Fleet = c.Fleet, fleet })
+	d := newTestService(t, func(c *Config) { c.Votes = votes; fleet.Fleet, c.Fleet = c.Fleet, fleet })
 	d.publish(t, 2)
 	d.submit(t, request(1000)) // the first reads inline
 	hold := make(chan struct{})
@@ -63,7 +63,7 @@ func TestNoTakeWaitsForASlowSource(t *testing.T) {
 // A process that had nothing to do for so long that its view says nothing waits
 // for a new one, rather than to take the workers for gone.
 func TestAfterARestTheViewIsReadFirst(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.publish(t, 2)
 	d.submit(t, request(1000))
 	d.clock.advance(time.Hour)
@@ -75,7 +75,7 @@ func TestAfterARestTheViewIsReadFirst(t *testing.T) {
 
 // A caller that leaves takes nothing from those who wait for the same first read.
 func TestTheFirstReadOutlivesItsCaller(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.publish(t, 2)
 	gone, leave := context.WithCancel(t.Context())
 	leave()

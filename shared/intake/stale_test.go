@@ -6,16 +6,16 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/staleness"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 // publishTraffic makes the fleet look as if a worker had counted n ends of an
 // outcome in its pool.
-func (d desk) publishTraffic(t *testing.T, n int, o query.Outcome) {
+func (d testService) publishTraffic(t *testing.T, n int, o query.Outcome) {
 	t.Helper()
 	now := d.clock.now()
 	o.State, o.FinishedAt = query.Succeeded, now
@@ -25,7 +25,7 @@ func (d desk) publishTraffic(t *testing.T, n int, o query.Outcome) {
 		book.Ended(k, observed)
 	}
 	h.Feed("w", book.Snapshot(now), now)
-	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{At: now, Traffic: h.Summary(now)}); err != nil {
+	if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{At: now, Traffic: h.Summary(now)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -50,7 +50,7 @@ func TestStatusWarnsOfProfilesThatAnswersContradict(t *testing.T) {
 		{"in a batch", query.Outcome{RanOn: worker, ComputeMS: 40, Batch: 4}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newDesk(t, func(c *Config) {
+			d := newTestService(t, func(c *Config) {
 				ms := c.Catalogue.Current().Models
 				ms[0].Latency[0].Source.Date, ms[0].Latency[1].Source.Date = "2026-11-20", "2026-11-20"
 			})
@@ -75,7 +75,7 @@ func TestStatusWarnsOfProfilesThatAnswersContradict(t *testing.T) {
 
 func TestStatusWarnsOfOldProfiles(t *testing.T) {
 	set := settings.Defaults()
-	d := newDesk(t, func(c *Config) {
+	d := newTestService(t, func(c *Config) {
 		ms := c.Catalogue.Current().Models
 		ms[0].Latency[0].Source.Date, ms[0].Latency[1].Source.Date = "2026-11-20", "2026-11-22"
 		c.Settings = func() settings.Settings { return set }

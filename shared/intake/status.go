@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // Status gathers the state of the stage.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	st := api.Status{At: s.Now(), Queues: map[string]api.QueueStatus{}, Drifted: s.drifted(ctx, s.Settings())}
 	if s.Config.Status != nil {
-		st.HomeStatus = s.Config.Status(ctx)
+		st.BackendStatus = s.Config.Status(ctx)
 	}
 	for _, q := range s.queues() {
 		d, err := s.Queues.Depth(ctx, q)
@@ -37,24 +37,24 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 }
 
 // queues lists every queue of the stage.
-func (s *Service) queues() []cloud.QueueName {
-	qs := []cloud.QueueName{cloud.Overflow, cloud.DeadLetters}
+func (s *Service) queues() []platform.QueueName {
+	qs := []platform.QueueName{platform.Overflow, platform.DeadLetters}
 	for _, p := range s.Pools {
-		qs = append(qs, cloud.WorkQueue(p.Name, query.Strict), cloud.WorkQueue(p.Name, query.Relaxed))
+		qs = append(qs, platform.WorkQueue(p.Name, query.Strict), platform.WorkQueue(p.Name, query.Relaxed))
 	}
 	return qs
 }
 
-func poolStatus(p Pool, ws []cloud.WorkerReport) api.PoolStatus {
+func poolStatus(p Pool, ws []platform.WorkerReport) api.PoolStatus {
 	out := api.PoolStatus{Name: p.Name, InstanceType: p.InstanceType, Tasks: p.Tasks}
 	for _, w := range ws {
 		switch w.State {
-		case cloud.Booting:
+		case platform.Booting:
 			out.Booting++
-		case cloud.Ready:
+		case platform.Ready:
 			out.Ready++
 			out.Runners += w.Runners
-		case cloud.Draining:
+		case platform.Draining:
 			out.Draining++
 		}
 		out.Busy += w.Busy

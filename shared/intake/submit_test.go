@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
 )
 
 func TestNewNamesWhatIsMissing(t *testing.T) {
@@ -16,7 +16,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 }
 
 func TestAnIDSaysUntilWhenAQueryIsKept(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	rec := d.submit(t, request(500))
 	id, err := d.Keys.ParseID(rec.ID)
 	if err != nil || id.Kind != signed.Stored || id.Owner != signed.HashOwner("me") {
@@ -31,7 +31,7 @@ func TestAnIDSaysUntilWhenAQueryIsKept(t *testing.T) {
 }
 
 func TestNobodysQueriesAreNotEverybodys(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.submit(t, request(500))
 	if rs, err := d.Recent(t.Context(), "", 10); err == nil || len(rs) != 0 {
 		t.Errorf("listed %+v", rs)
@@ -39,9 +39,9 @@ func TestNobodysQueriesAreNotEverybodys(t *testing.T) {
 }
 
 // received takes what is on a queue.
-func (d desk) received(t testing.TB, q cloud.QueueName) []query.Message {
+func (d testService) received(t testing.TB, q platform.QueueName) []query.Message {
 	t.Helper()
-	ds, err := d.Home.Queues.Receive(t.Context(), q, 10, time.Minute, 0)
+	ds, err := d.Backend.Queues.Receive(t.Context(), q, 10, time.Minute, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func (d desk) received(t testing.TB, q cloud.QueueName) []query.Message {
 // A process that died between the key's claim and the send is made good by the
 // repeat: it sends the same query under the same id.
 func TestARepeatSendsTheSameQueryAgain(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	d.publish(t, 2)
 	for range 2 {
 		if _, err := d.Take(t.Context(), "me", request(500), Terms{Key: "key"}); err != nil {
@@ -63,7 +63,7 @@ func TestARepeatSendsTheSameQueryAgain(t *testing.T) {
 		}
 		d.clock.advance(time.Second)
 	}
-	sent := d.received(t, cloud.WorkQueue("general", query.Strict))
+	sent := d.received(t, platform.WorkQueue("general", query.Strict))
 	if len(sent) != 2 || sent[0].ID != sent[1].ID || sent[0].AcceptedAt != sent[1].AcceptedAt || !sent[1].Keyed ||
 		sent[0].DeadlineAt != sent[1].DeadlineAt || string(sent[0].Input.Data) != string(sent[1].Input.Data) {
 		t.Errorf("sent %+v", sent)
@@ -71,7 +71,7 @@ func TestARepeatSendsTheSameQueryAgain(t *testing.T) {
 }
 
 func BenchmarkTakeAsynchronously(b *testing.B) {
-	d := newDesk(b, nil)
+	d := newTestService(b, nil)
 	d.publish(b, 1000)
 	r := request(1000)
 	b.ReportAllocs()

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
@@ -15,6 +14,7 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -58,7 +58,7 @@ type taking struct {
 	// noSlotMS is when this worker would have ended it, where it had no slot in time.
 	noSlotMS float64
 	// attempt is what the key stands for; nil without one.
-	attempt *cloud.Attempt
+	attempt *platform.Attempt
 	// charged says that an earlier request under the key was charged for its way
 	// through the queue.
 	charged bool

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry/tracing/tracetest"
 )
 
@@ -15,14 +15,14 @@ func TestTraceOfAQueryTakenIn(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		runners int
-		queue   cloud.QueueName
+		queue   platform.QueueName
 	}{
-		{"on a worker", 2, cloud.WorkQueue("general", query.Strict)},
-		{"on overflow", 0, cloud.Overflow},
+		{"on a worker", 2, platform.WorkQueue("general", query.Strict)},
+		{"on overflow", 0, platform.Overflow},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			spans := tracetest.New()
-			d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
+			d := newTestService(t, func(c *Config) { c.Traces = spans.Tracer })
 			d.publish(t, tc.runners)
 			ctx, caller := spans.Root(t.Context(), "caller")
 			got, err := d.Take(ctx, "ann", request(500), Terms{})
@@ -30,7 +30,7 @@ func TestTraceOfAQueryTakenIn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ds, err := d.Home.Queues.Receive(t.Context(), tc.queue, 1, time.Minute, 0)
+			ds, err := d.Backend.Queues.Receive(t.Context(), tc.queue, 1, time.Minute, 0)
 			if err != nil || len(ds) != 1 {
 				t.Fatalf("%d messages, error %v", len(ds), err)
 			}
@@ -50,7 +50,7 @@ func TestTraceOfAQueryTakenIn(t *testing.T) {
 
 func TestTraceOfARefusal(t *testing.T) {
 	spans := tracetest.New()
-	d := newDesk(t, func(c *Config) { c.Traces = spans.Tracer })
+	d := newTestService(t, func(c *Config) { c.Traces = spans.Tracer })
 	r := request(500)
 	r.Task = "no-such-task"
 	_, err := d.Take(t.Context(), "ann", r, Terms{})

@@ -6,16 +6,16 @@ import (
 	"fmt"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 // addTraffic fills in what became of the last queries, and which profiles that
 // puts in doubt, by what the fleet view tells of the workers' counts.
 func (s *Service) addTraffic(ctx context.Context, st *api.Status) error {
 	v, err := s.Fleet.View(ctx)
-	if err != nil && !errors.Is(err, cloud.ErrNotFound) { // none was published yet
+	if err != nil && !errors.Is(err, platform.ErrNotFound) { // none was published yet
 		return fmt.Errorf("status: %w", err)
 	}
 	sum := v.Traffic

@@ -7,13 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 )
 
 func TestStatusTellsWhatBecameOfTheLastQueries(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	empty, err := d.Service.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestStatusTellsWhatBecameOfTheLastQueries(t *testing.T) {
 	end("digits", query.Strict, 1, tally.Observation{State: query.Succeeded, Overflowed: true, LatencyMS: 1000, WaitMS: 1})
 	end("other", query.Strict, 1, tally.Observation{State: query.Expired})
 	h.Feed("w", book.Snapshot(now), now)
-	if err := d.Home.Fleet.PublishView(t.Context(), cloud.View{At: now, Traffic: h.Summary(now)}); err != nil {
+	if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{At: now, Traffic: h.Summary(now)}); err != nil {
 		t.Fatal(err)
 	}
 	st, err := d.Service.Status(t.Context())

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // mostWaiters bounds the requests that wait for a result in one process, so that
@@ -70,10 +70,10 @@ func (s *Service) Wait(ctx context.Context, r query.Record, wait time.Duration) 
 		return last, true, nil
 	case ctx.Err() != nil: // the caller has left
 		return r, true, fmt.Errorf("wait for query %s: %w", r.ID, ctx.Err())
-	case errors.Is(err, cloud.ErrNotFound) && !s.Now().Before(r.ExpiresAt):
+	case errors.Is(err, platform.ErrNotFound) && !s.Now().Before(r.ExpiresAt):
 		r, err = s.expire(ctx, r)
 		return r, true, err
-	case errors.Is(err, cloud.ErrNotFound), waiting.Err() != nil:
+	case errors.Is(err, platform.ErrNotFound), waiting.Err() != nil:
 		return r, true, nil
 	}
 	return r, true, fmt.Errorf("wait for query %s: %w", r.ID, err)

@@ -30,7 +30,7 @@ func TestOneCallerCannotTakeEveryPlaceToWait(t *testing.T) {
 }
 
 func TestWaitEndsWithTheResultOrTheTime(t *testing.T) {
-	d := newDesk(t, nil)
+	d := newTestService(t, nil)
 	rec := d.submit(t, request(500))
 	if r, waited, err := d.Wait(t.Context(), rec, time.Millisecond); err != nil || !waited || r.State != query.Accepted {
 		t.Errorf("%+v, %v, %v", r, waited, err)

@@ -19,9 +19,9 @@ const mbPerVCPU = 1769
 // maxReport bounds what a child may print.
 const maxReport = 64 << 10
 
-// RunWhenTold is the child's part of a measurement under a share: it waits for
+// RunOnSignal is the child's part of a measurement under a share: it waits for
 // a line, by which time it has its share, measures and prints the figure.
-func RunWhenTold(ctx context.Context, s Subject, p Plan, in io.Reader, out io.Writer) error {
+func RunOnSignal(ctx context.Context, s Subject, p Plan, in io.Reader, out io.Writer) error {
 	if _, err := bufio.NewReader(in).ReadString('\n'); err != nil {
 		return fmt.Errorf("wait for the share: %w", err)
 	}

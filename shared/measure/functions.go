@@ -9,15 +9,15 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // Invoker runs inference functions: part of cloud.Invoker.
 type Invoker interface {
-	Invoke(ctx context.Context, function string, payload []byte) (cloud.Invocation, error)
+	Invoke(ctx context.Context, function string, payload []byte) (platform.Invocation, error)
 }
 
 // FunctionJob measures inference functions where they are deployed, at each of
@@ -97,14 +97,14 @@ type functionRuns struct {
 type coldRun struct{ initMS, computeMS float64 }
 
 // run asks once, with one picture after another.
-func (f *functionRuns) run(ctx context.Context, n int) (cloud.Invocation, inference.Response, error) {
+func (f *functionRuns) run(ctx context.Context, n int) (platform.Invocation, inference.Response, error) {
 	var res inference.Response
 	payload, err := json.Marshal(inference.Request{
 		Model: f.subject.Name,
 		Input: query.Input{ContentType: f.subject.Type, Data: f.subject.Pictures[n%len(f.subject.Pictures)]},
 	})
 	if err != nil {
-		return cloud.Invocation{}, res, err
+		return platform.Invocation{}, res, err
 	}
 	inv, err := f.invoker.Invoke(ctx, f.name, payload)
 	if err != nil {
@@ -131,7 +131,7 @@ func (f *functionRuns) burst(ctx context.Context, n int) error {
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case errors.Is(err, cloud.ErrThrottled):
+			case errors.Is(err, platform.ErrThrottled):
 				f.throttled++
 			case err != nil:
 				errs = append(errs, err)
@@ -155,7 +155,7 @@ func (f *functionRuns) warm(ctx context.Context, p Plan) error {
 			return nil
 		}
 		inv, res, err := f.run(ctx, i)
-		if errors.Is(err, cloud.ErrThrottled) && refused < mostThrottled && ctx.Err() == nil {
+		if errors.Is(err, platform.ErrThrottled) && refused < mostThrottled && ctx.Err() == nil {
 			refused++
 			continue
 		}

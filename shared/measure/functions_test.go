@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // lambda is a stand-in: so many environments, each cold once.
@@ -26,21 +26,21 @@ type lambda struct {
 	runs        int
 }
 
-func (l *lambda) Invoke(_ context.Context, function string, payload []byte) (cloud.Invocation, error) {
+func (l *lambda) Invoke(_ context.Context, function string, payload []byte) (platform.Invocation, error) {
 	var req inference.Request
 	if err := json.Unmarshal(payload, &req); err != nil || len(req.Input.Data) == 0 {
-		return cloud.Invocation{}, errors.New("no request")
+		return platform.Invocation{}, errors.New("no request")
 	}
 	cold, err := l.begin(function)
 	if err != nil {
-		return cloud.Invocation{}, err
+		return platform.Invocation{}, err
 	}
 	if l.arrive != nil {
 		l.arrive()
 	}
 	defer l.end()
 	res := inference.Response{ComputeMS: 4, Error: l.fails}
-	inv := cloud.Invocation{BilledMS: 5}
+	inv := platform.Invocation{BilledMS: 5}
 	if cold {
 		res.ComputeMS, inv.InitMS = 10, 300
 	}
@@ -52,10 +52,10 @@ func (l *lambda) begin(function string) (cold bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.runs++; l.faultsAfter > 0 && l.runs > l.faultsAfter {
-		return false, cloud.ErrFault
+		return false, platform.ErrFault
 	}
 	if l.busy == l.most {
-		return false, cloud.ErrThrottled
+		return false, platform.ErrThrottled
 	}
 	if l.names == nil {
 		l.names = map[string]int{}

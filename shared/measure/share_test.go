@@ -58,10 +58,10 @@ func TestAShareTakesProcessesIn(t *testing.T) {
 func TestAChildMeasuresWhenItIsTold(t *testing.T) {
 	var out bytes.Buffer
 	p := Plan{Samples: 200, Budget: time.Hour, Now: Wall}
-	if err := RunWhenTold(t.Context(), subject(t), p, strings.NewReader("\n"), &out); err != nil || !strings.Contains(out.String(), `"p99"`) {
+	if err := RunOnSignal(t.Context(), subject(t), p, strings.NewReader("\n"), &out); err != nil || !strings.Contains(out.String(), `"p99"`) {
 		t.Errorf("%s, %v", out.String(), err)
 	}
-	if err := RunWhenTold(t.Context(), subject(t), p, strings.NewReader(""), &out); err == nil {
+	if err := RunOnSignal(t.Context(), subject(t), p, strings.NewReader(""), &out); err == nil {
 		t.Error("it measured without a share")
 	}
 }

@@ -4,16 +4,16 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 // admit takes deliveries in hand: finished and expired ones are ended, the
 // others go into the queue, from which what is too late is bounced and what
 // cannot start soon is given back. It returns how many were bounced.
-func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
+func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 	taken, fresh := w.take(ds)
 	if len(fresh) > 0 {
 		received := w.began(taken, "receive")
@@ -35,7 +35,7 @@ func (w *Worker) admit(ctx context.Context, ds []cloud.Delivery) int {
 }
 
 // take leases deliveries, each query once.
-func (w *Worker) take(ds []cloud.Delivery) (taken []*lease, fresh []cloud.Delivery) {
+func (w *Worker) take(ds []platform.Delivery) (taken []*lease, fresh []platform.Delivery) {
 	now, length := w.Now(), w.leaseTime()
 	for _, d := range ds {
 		if l := w.leases.add(w.Traces.Continue(w.life, d.Message.Trace), d, now, length); l != nil {
@@ -46,7 +46,7 @@ func (w *Worker) take(ds []cloud.Delivery) (taken []*lease, fresh []cloud.Delive
 }
 
 // enqueue puts those leases into the queue that are to be run, and drops the others.
-func (w *Worker) enqueue(taken []*lease, run []cloud.Delivery) {
+func (w *Worker) enqueue(taken []*lease, run []platform.Delivery) {
 	runnable := make(map[string]bool, len(run))
 	for _, d := range run {
 		runnable[d.Message.ID] = true
@@ -130,7 +130,7 @@ func (w *Worker) bounce(late schedule.Late[*lease]) {
 	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
 	var err error
 	if w.Overflow == nil || w.Overflow(ctx, l.d.Message) {
-		err = w.settler.Pass(ctx, l.d, cloud.Overflow, settle.Attempts(l.d), step)
+		err = w.settler.Pass(ctx, l.d, platform.Overflow, settle.Attempts(l.d), step)
 	} else { // it waits for a worker, late
 		step.Why += "; the limits on overflow let no more"
 		err = w.settler.Pin(ctx, l.d, l.d.Queue, settle.Attempts(l.d), step)
@@ -146,7 +146,7 @@ func (w *Worker) release(ls []*lease) {
 	if len(ls) == 0 {
 		return
 	}
-	ds := make([]cloud.Delivery, len(ls))
+	ds := make([]platform.Delivery, len(ls))
 	for i, l := range ls {
 		l.wait.End()
 		ds[i] = l.d

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // A worker that was busy takes the strict queries first, the earliest deadline
@@ -66,7 +66,7 @@ func TestBouncesOnlyWhatIsLate(t *testing.T) {
 			r.want(id, query.Succeeded)
 		}
 		r.end(w)
-		r.wantDepth(cloud.Overflow, 0)
+		r.wantDepth(platform.Overflow, 0)
 	})
 }
 
@@ -86,7 +86,7 @@ func TestNoBounceAtHalfLoad(t *testing.T) {
 			}
 		}
 		r.end(ws...)
-		r.wantDepth(cloud.Overflow, 0)
+		r.wantDepth(platform.Overflow, 0)
 	})
 }
 
@@ -103,7 +103,7 @@ func TestOverflowOffNeverBounces(t *testing.T) {
 			r.want(fmt.Sprint(i), query.Succeeded)
 		}
 		r.end(w)
-		r.wantDepth(cloud.Overflow, 0)
+		r.wantDepth(platform.Overflow, 0)
 	})
 }
 
@@ -120,13 +120,13 @@ func TestHoldsOnlyTheLookAhead(t *testing.T) {
 		for range 5 {
 			<-r.answers.started
 			<-time.After(20 * time.Millisecond) // within a run of 100 ms, 80 before the next
-			d, err := r.Queues.Depth(t.Context(), cloud.WorkQueue(pool, query.Relaxed))
+			d, err := r.Queues.Depth(t.Context(), platform.WorkQueue(pool, query.Relaxed))
 			if err != nil || d.InFlight != 1 {
 				t.Fatalf("holds %d messages while one runs, error %v", d.InFlight, err)
 			}
 		}
 		r.end(w)
-		d, err := r.Queues.Depth(t.Context(), cloud.WorkQueue(pool, query.Relaxed))
+		d, err := r.Queues.Depth(t.Context(), platform.WorkQueue(pool, query.Relaxed))
 		if err != nil || d.InFlight != 0 || d.Visible != 5 {
 			t.Errorf("after the drain: %+v, error %v", d, err)
 		}

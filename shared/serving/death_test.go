@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 	"paragon/shared/serving"
 )
 
@@ -20,8 +20,8 @@ var cuts = []string{
 }
 
 // chaos is as unkind as a queue may be.
-func chaos(seed uint64) *local.Chaos {
-	return &local.Chaos{Seed: seed, Duplicate: 0.3, Delay: 0.3, Late: 2 * time.Second, Reorder: true}
+func chaos(seed uint64) *sqlite.Chaos {
+	return &sqlite.Chaos{Seed: seed, Duplicate: 0.3, Delay: 0.3, Late: 2 * time.Second, Reorder: true}
 }
 
 // A worker dies at each step of its work, another takes over: every query ends
@@ -31,7 +31,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 		for _, cut := range cuts {
 			t.Run(fmt.Sprintf("%s chaos=%v", cut, unkind), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var c *local.Chaos
+					var c *sqlite.Chaos
 					if unkind {
 						c = chaos(7)
 					}
@@ -66,10 +66,10 @@ func (r *rig) throwBack() (stop func()) {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			ds, _ := r.Queues.Receive(ctx, cloud.Overflow, 10, time.Minute, time.Minute)
+			ds, _ := r.Queues.Receive(ctx, platform.Overflow, 10, time.Minute, time.Minute)
 			for _, d := range ds {
 				d.Message.Pinned = true
-				if err := r.Queues.Move(r.Context(), d, cloud.WorkQueue(pool, d.Message.Class), d.Message); err != nil {
+				if err := r.Queues.Move(r.Context(), d, platform.WorkQueue(pool, d.Message.Class), d.Message); err != nil {
 					r.Error(err)
 				}
 			}
@@ -120,10 +120,10 @@ func (r *rig) wantNothingLeft(ids map[string]query.State) {
 			r.Errorf("query %s ended %d times", id, n)
 		}
 	}
-	for _, q := range []cloud.QueueName{cloud.WorkQueue(pool, query.Strict), cloud.WorkQueue(pool, query.Relaxed), cloud.Overflow} {
+	for _, q := range []platform.QueueName{platform.WorkQueue(pool, query.Strict), platform.WorkQueue(pool, query.Relaxed), platform.Overflow} {
 		r.wantDepth(q, 0)
 	}
-	if n := r.depth(cloud.DeadLetters); n < 4 {
+	if n := r.depth(platform.DeadLetters); n < 4 {
 		r.Errorf("%d dead letters of 4 poisoned queries", n)
 	}
 }
@@ -173,7 +173,7 @@ func TestHomeOutOfReach(t *testing.T) {
 				if n := r.answers.ran("input of q"); n != tc.runs {
 					t.Errorf("it ran %d times, want %d", n, tc.runs)
 				}
-				r.wantDepth(cloud.WorkQueue(pool, query.Relaxed), 0)
+				r.wantDepth(platform.WorkQueue(pool, query.Relaxed), 0)
 			})
 		})
 	}
@@ -219,6 +219,6 @@ func TestLeaseIsNotRenewedForEver(t *testing.T) {
 		if n := stuck.LateWrites(); n != 0 {
 			t.Errorf("%d late writes of the stuck worker: it wrote after the expiry", n)
 		}
-		r.wantDepth(cloud.WorkQueue(pool, query.Relaxed), 0)
+		r.wantDepth(platform.WorkQueue(pool, query.Relaxed), 0)
 	})
 }

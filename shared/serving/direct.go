@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
+	"paragon/shared/platform"
 )
 
 // reply is what becomes of a query that is held in its request.
@@ -19,7 +19,7 @@ type reply struct {
 // Answer implements intake.Worker: it runs a query that came by its request,
 // if that would end by the time given. Nothing of it is queued or stored.
 func (w *Worker) Answer(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error) {
-	l := &lease{d: cloud.Delivery{Message: m, Receives: 1}, reply: make(chan reply, 1)}
+	l := &lease{d: platform.Delivery{Message: m, Receives: 1}, reply: make(chan reply, 1)}
 	l.ctx, l.lose = context.WithCancel(ctx)
 	defer l.lose()
 	if p, ok := w.offer(l, by); !ok {

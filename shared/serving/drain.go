@@ -3,9 +3,9 @@ package serving
 import (
 	"context"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/schedule"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 // linger goes on answering requests while the balancer may still send some:
@@ -40,7 +40,7 @@ func (w *Worker) farewell() {
 	ctx, cancel := context.WithTimeout(w.life, w.leaseTime())
 	defer cancel()
 	r := w.state(ctx)
-	r.State = cloud.Gone
+	r.State = platform.Gone
 	if w.Counts != nil {
 		r.Tallies = w.Counts.Snapshot(w.Now())
 	}

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/serving"
 )
 
@@ -25,7 +25,7 @@ func TestCancelledBeforeItRunsNeverRuns(t *testing.T) {
 		if n := r.answers.ran("input of q"); n != 0 {
 			t.Errorf("it ran %d times", n)
 		}
-		r.wantDepth(cloud.WorkQueue(pool, query.Relaxed), 0)
+		r.wantDepth(platform.WorkQueue(pool, query.Relaxed), 0)
 	})
 }
 
@@ -54,7 +54,7 @@ func TestCancelledWhileItRunsIsDropped(t *testing.T) {
 		if w.LateWrites() != 1 {
 			t.Errorf("%d late writes, want 1", w.LateWrites())
 		}
-		r.wantDepth(cloud.WorkQueue(pool, query.Relaxed), 0)
+		r.wantDepth(platform.WorkQueue(pool, query.Relaxed), 0)
 	})
 }
 
@@ -72,7 +72,7 @@ func TestExpiredIsNotRun(t *testing.T) {
 		if n := r.answers.ran("input of q"); n != 0 {
 			t.Errorf("it ran %d times", n)
 		}
-		r.wantDepth(cloud.WorkQueue(pool, query.Relaxed), 0)
+		r.wantDepth(platform.WorkQueue(pool, query.Relaxed), 0)
 	})
 }
 
@@ -106,8 +106,8 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 				if n := r.answers.ran(tc.input); n != tc.runs {
 					t.Errorf("it ran %d times, want %d", n, tc.runs)
 				}
-				r.wantDepth(cloud.DeadLetters, 1)
-				r.wantDepth(cloud.WorkQueue(pool, query.Strict), 0)
+				r.wantDepth(platform.DeadLetters, 1)
+				r.wantDepth(platform.WorkQueue(pool, query.Strict), 0)
 			})
 		})
 	}
@@ -133,6 +133,6 @@ func TestKillerMessageEnds(t *testing.T) {
 		if n := r.answers.ran("input of q"); n != r.settings.MaxAttempts {
 			t.Errorf("ran %d times", n)
 		}
-		r.wantDepth(cloud.DeadLetters, 1)
+		r.wantDepth(platform.DeadLetters, 1)
 	})
 }

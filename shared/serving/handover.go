@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/fleet"
 	"paragon/shared/core/query"
 	"paragon/shared/core/sizing"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 const (
@@ -33,7 +33,7 @@ func (w *Worker) followRules(ctx context.Context) {
 		switch {
 		case err == nil:
 			w.setRules(w.rulesOf(v))
-		case errors.Is(err, cloud.ErrNotFound):
+		case errors.Is(err, platform.ErrNotFound):
 			w.setRules(rules{strict: true})
 		case ctx.Err() == nil:
 			w.Log.Warn("could not read the rules of overflow; the last ones stay", "worker", w.ID, "error", err)
@@ -44,7 +44,7 @@ func (w *Worker) followRules(ctx context.Context) {
 
 // rulesOf takes the rules of this worker's pool from a view: what the scheme
 // allows, and nothing once the hour's budget is spent.
-func (w *Worker) rulesOf(v cloud.View) rules {
+func (w *Worker) rulesOf(v platform.FleetView) rules {
 	if fleet.Silent(v.At, w.Now(), w.Settings()) {
 		return rules{strict: true} // nobody decides any more
 	}
@@ -115,7 +115,7 @@ func (w *Worker) watch(ctx context.Context, next time.Time) time.Time {
 
 // soonest is for how long the first of the deliveries may still wait that need
 // not stay in hand; 0 when all must.
-func (w *Worker) soonest(ds []cloud.Delivery, now time.Time) time.Duration {
+func (w *Worker) soonest(ds []platform.Delivery, now time.Time) time.Duration {
 	first := time.Duration(0)
 	for _, d := range ds {
 		at, _ := w.lastMoments(d.Message)

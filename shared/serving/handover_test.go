@@ -7,10 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/serving"
 )
 
@@ -33,7 +33,7 @@ func withFunctions() *profile.Catalogue {
 func (r *rig) rule(p placement.Pool) {
 	r.Helper()
 	p.Name = pool
-	if err := r.Fleet.PublishView(r.Context(), cloud.View{Pools: []placement.Pool{p}, At: time.Now()}); err != nil {
+	if err := r.Fleet.PublishView(r.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: time.Now()}); err != nil {
 		r.Fatal(err)
 	}
 }
@@ -86,7 +86,7 @@ func TestRelaxedIsHandedOverAtItsBound(t *testing.T) {
 					r.wantHandedOver(began, tc.class)
 				} else {
 					<-time.After(30 * time.Second)
-					r.wantDepth(cloud.Overflow, 0)
+					r.wantDepth(platform.Overflow, 0)
 				}
 				close(r.answers.cold)
 				if !tc.goes {
@@ -132,7 +132,7 @@ func TestRelaxedStays(t *testing.T) {
 				close(r.answers.cold)
 				r.want("q", query.Succeeded)
 				r.end(w)
-				r.wantDepth(cloud.Overflow, 0)
+				r.wantDepth(platform.Overflow, 0)
 			})
 		})
 	}
@@ -215,7 +215,7 @@ func dieWhileHandingOver(t *testing.T, cut string, unkind bool) {
 	if handed == 0 && !unkind && (cut == "amid move" || cut == "after move") {
 		t.Error("none was handed over")
 	}
-	for _, q := range []cloud.QueueName{cloud.WorkQueue(pool, query.Relaxed), cloud.Overflow, cloud.DeadLetters} {
+	for _, q := range []platform.QueueName{platform.WorkQueue(pool, query.Relaxed), platform.Overflow, platform.DeadLetters} {
 		r.wantDepth(q, 0)
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 	"paragon/shared/telemetry/tracing"
 )
 
 // lease is a message in hand.
 type lease struct {
-	d      cloud.Delivery
+	d      platform.Delivery
 	endsAt time.Time // as granted last; only the renewer changes it
 	until  time.Time // it is never renewed beyond this
 	// ctx ends when the lease is lost: somebody else may have the message.
@@ -36,7 +36,7 @@ type leases struct {
 // add takes a delivery in hand. It is nil for a second message of a query that
 // is in hand already: that one is left to its lease's end, by when the query
 // is finished, as giving it back would bring it again at once.
-func (ls *leases) add(life context.Context, d cloud.Delivery, now time.Time, length time.Duration) *lease {
+func (ls *leases) add(life context.Context, d platform.Delivery, now time.Time, length time.Duration) *lease {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.held[d.Message.ID] != nil {
@@ -117,7 +117,7 @@ func (w *Worker) renewOne(ctx context.Context, l *lease, length time.Duration) {
 	switch {
 	case err == nil:
 		l.endsAt = now.Add(grant)
-	case errors.Is(err, cloud.ErrLeaseLost):
+	case errors.Is(err, platform.ErrLeaseLost):
 		w.lost(l, "another has it")
 	case !w.Now().Before(l.endsAt):
 		w.lost(l, "it could not be renewed in time")

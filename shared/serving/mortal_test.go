@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // wins counts the ends that queries were given, by query. The very same record
@@ -38,15 +38,15 @@ func (w *wins) count(r query.Record) {
 // mortal is a worker's way to its home, which is cut at one call: nothing
 // reaches the home any more, as if the process had died there.
 type mortal struct {
-	cloud.Queues
-	cloud.Records
-	cloud.Fleet
+	platform.Queues
+	platform.Records
+	platform.Fleet
 	wins *wins
 	cut  string // where it dies, such as "before finish"; empty means never
 	dead atomic.Bool
 }
 
-var errDead = fmt.Errorf("the process is dead: %w", cloud.ErrUnavailable)
+var errDead = fmt.Errorf("the process is dead: %w", platform.ErrUnavailable)
 
 // call makes a call unless the process is dead, or dies of it.
 func (m *mortal) call(name string, f func() error) error {
@@ -64,7 +64,7 @@ func (m *mortal) call(name string, f func() error) error {
 	return err
 }
 
-func (m *mortal) Receive(ctx context.Context, q cloud.QueueName, n int, lease, wait time.Duration) (ds []cloud.Delivery, err error) {
+func (m *mortal) Receive(ctx context.Context, q platform.QueueName, n int, lease, wait time.Duration) (ds []platform.Delivery, err error) {
 	err = m.call("ask", func() error { ds, err = m.Queues.Receive(ctx, q, n, lease, wait); return err })
 	if len(ds) > 0 && m.cut == "after receive" {
 		m.dead.Store(true)
@@ -76,19 +76,19 @@ func (m *mortal) Receive(ctx context.Context, q cloud.QueueName, n int, lease, w
 	return ds, err
 }
 
-func (m *mortal) Extend(ctx context.Context, d cloud.Delivery, lease time.Duration) error {
+func (m *mortal) Extend(ctx context.Context, d platform.Delivery, lease time.Duration) error {
 	return m.call("extend", func() error { return m.Queues.Extend(ctx, d, lease) })
 }
 
-func (m *mortal) Delete(ctx context.Context, ds ...cloud.Delivery) error {
+func (m *mortal) Delete(ctx context.Context, ds ...platform.Delivery) error {
 	return m.call("delete", func() error { return m.Queues.Delete(ctx, ds...) })
 }
 
-func (m *mortal) Release(ctx context.Context, ds ...cloud.Delivery) error {
+func (m *mortal) Release(ctx context.Context, ds ...platform.Delivery) error {
 	return m.call("release", func() error { return m.Queues.Release(ctx, ds...) })
 }
 
-func (m *mortal) Move(ctx context.Context, d cloud.Delivery, to cloud.QueueName, msg query.Message) error {
+func (m *mortal) Move(ctx context.Context, d platform.Delivery, to platform.QueueName, msg query.Message) error {
 	return m.call("move", func() error {
 		if m.cut == "amid move" { // sent there, and not yet gone from here
 			defer m.dead.Store(true)
@@ -114,7 +114,7 @@ func (m *mortal) EndStates(ctx context.Context, ids ...string) (out map[string]q
 	return out, err
 }
 
-func (m *mortal) Report(ctx context.Context, r cloud.WorkerReport) (o cloud.Orders, err error) {
+func (m *mortal) Report(ctx context.Context, r platform.WorkerReport) (o platform.Orders, err error) {
 	if m.dead.Load() {
 		return o, errDead
 	}

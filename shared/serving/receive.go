@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 const (
@@ -122,12 +122,12 @@ func (w *Worker) poll(ctx context.Context) {
 
 // receive asks a work queue once. After an error it waits a little, so that
 // callers may ask again at once.
-func (w *Worker) receive(ctx context.Context, class query.Class, n int, wait time.Duration) []cloud.Delivery {
-	q := cloud.WorkQueue(w.Pool, class)
+func (w *Worker) receive(ctx context.Context, class query.Class, n int, wait time.Duration) []platform.Delivery {
+	q := platform.WorkQueue(w.Pool, class)
 	ds, err := w.Queues.Receive(ctx, q, min(n, mostReceived), w.leaseTime(), wait)
 	switch {
-	case errors.Is(err, cloud.ErrRevoked):
-		w.kill(cloud.ErrRevoked)
+	case errors.Is(err, platform.ErrRevoked):
+		w.kill(platform.ErrRevoked)
 	case err != nil && ctx.Err() == nil:
 		w.Log.Warn("could not receive", "worker", w.ID, "queue", q, "error", err)
 		pause(ctx, nil, errorPause)

@@ -8,19 +8,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/serving"
 )
 
 // counting counts how often relaxed queries are asked for.
 type counting struct {
-	cloud.Queues
+	platform.Queues
 	asked atomic.Int64
 }
 
-func (c *counting) Receive(ctx context.Context, q cloud.QueueName, limit int, lease, wait time.Duration) ([]cloud.Delivery, error) {
-	if q == cloud.WorkQueue(pool, query.Relaxed) {
+func (c *counting) Receive(ctx context.Context, q platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
+	if q == platform.WorkQueue(pool, query.Relaxed) {
 		c.asked.Add(1)
 	}
 	return c.Queues.Receive(ctx, q, limit, lease, wait)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 // reportAll reports at every heartbeat and after every change, until ctx ends;
@@ -18,8 +18,8 @@ func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
 		changed, s := w.changes(), w.Settings()
 		orders, err := w.Fleet.Report(ctx, w.state(open))
 		switch {
-		case errors.Is(err, cloud.ErrRevoked):
-			w.kill(cloud.ErrRevoked)
+		case errors.Is(err, platform.ErrRevoked):
+			w.kill(platform.ErrRevoked)
 			return
 		case err != nil && ctx.Err() == nil:
 			w.Log.Warn("could not report", "worker", w.ID, "error", err)
@@ -37,16 +37,16 @@ func (w *Worker) reportAll(ctx, open context.Context, fence func()) {
 }
 
 // state is the worker's report of now.
-func (w *Worker) state(open context.Context) cloud.WorkerReport {
-	state := cloud.Ready
+func (w *Worker) state(open context.Context) platform.WorkerReport {
+	state := platform.Ready
 	if open.Err() != nil {
-		state = cloud.Draining
+		state = platform.Draining
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.Now()
 	w.use.follow(now, w.queue.Busy())
-	report := cloud.WorkerReport{
+	report := platform.WorkerReport{
 		ID: w.ID, Pool: w.Pool, InstanceType: w.InstanceType, State: state, At: now,
 		Runners: w.Runners, Busy: w.queue.Busy(), Paced: w.Paced,
 		HeldStrict: w.queue.Len(query.Strict), HeldRelaxed: w.queue.Len(query.Relaxed),

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/cloudtest"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/engine/answer"
+	"paragon/shared/platform"
+	"paragon/shared/platform/platformtest"
+	"paragon/shared/platform/sqlite"
 	"paragon/shared/serving"
 )
 
@@ -42,8 +42,8 @@ func catalogue() *profile.Catalogue {
 // rig is a home with one pool, in a synctest bubble.
 type rig struct {
 	*testing.T
-	home *local.Home
-	cloud.Home
+	home *sqlite.Backend
+	platform.Backend
 	settings settings.Settings
 	answers  *answers
 	wins     *wins
@@ -51,14 +51,14 @@ type rig struct {
 	stops    []context.CancelFunc
 }
 
-func newRig(t *testing.T, chaos *local.Chaos) *rig {
+func newRig(t *testing.T, chaos *sqlite.Chaos) *rig {
 	t.Helper()
-	h, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Chaos: chaos})
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Chaos: chaos})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, home: h, Home: h.Cloud(), settings: settings.Defaults(), answers: &answers{runs: map[string]int{}}}
-	r.Records = cloudtest.NewMemory(time.Now)
+	r := &rig{T: t, home: h, Backend: h.Cloud(), settings: settings.Defaults(), answers: &answers{runs: map[string]int{}}}
+	r.Records = platformtest.NewMemory(time.Now)
 	r.wins = &wins{won: map[string]int{}}
 	return r
 }
@@ -193,7 +193,7 @@ func (r *rig) submit(as ...ask) {
 		if a.message != nil {
 			a.message(&m)
 		}
-		if err := r.Queues.Send(r.Context(), cloud.WorkQueue(pool, a.class), m); err != nil {
+		if err := r.Queues.Send(r.Context(), platform.WorkQueue(pool, a.class), m); err != nil {
 			r.Fatal(err)
 		}
 	}
@@ -221,7 +221,7 @@ func (r *rig) want(id string, state query.State) query.Record {
 }
 
 // depth counts a queue's messages, leased ones included.
-func (r *rig) depth(q cloud.QueueName) int {
+func (r *rig) depth(q platform.QueueName) int {
 	r.Helper()
 	d, err := r.Queues.Depth(r.Context(), q)
 	if err != nil {
@@ -230,7 +230,7 @@ func (r *rig) depth(q cloud.QueueName) int {
 	return d.Visible + d.InFlight
 }
 
-func (r *rig) wantDepth(q cloud.QueueName, n int) {
+func (r *rig) wantDepth(q platform.QueueName, n int) {
 	r.Helper()
 	if got := r.depth(q); got != n {
 		r.Errorf("%d messages on %s, want %d", got, q, n)
@@ -240,7 +240,7 @@ func (r *rig) wantDepth(q cloud.QueueName, n int) {
 // overflow takes one message off the overflow queue.
 func (r *rig) overflow() query.Message {
 	r.Helper()
-	ds, err := r.Queues.Receive(r.Context(), cloud.Overflow, 1, time.Minute, time.Minute)
+	ds, err := r.Queues.Receive(r.Context(), platform.Overflow, 1, time.Minute, time.Minute)
 	if err != nil || len(ds) != 1 {
 		r.Fatalf("nothing on the overflow queue: %v", err)
 	}

@@ -7,13 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/tally"
 	"paragon/shared/engine/answer"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 // start starts what the free runners can.
@@ -100,8 +100,8 @@ func (w *Worker) answer(r schedule.Run[*lease]) []answer.Answered {
 
 // input returns a query's input, fetched if it came by reference.
 func (w *Worker) input(l *lease) (query.Input, error) {
-	in, err := cloud.ReadInput(w.life, w.Blobs, l.d.Message, w.Settings().UploadLimitKB<<10)
-	if errors.Is(err, cloud.ErrNotFound) || errors.Is(err, cloud.ErrTooLarge) {
+	in, err := platform.ReadInput(w.life, w.Blobs, l.d.Message, w.Settings().UploadLimitKB<<10)
+	if errors.Is(err, platform.ErrNotFound) || errors.Is(err, platform.ErrTooLarge) {
 		return in, &answer.Fault{Code: query.InputIsGone, Err: err}
 	}
 	return in, err

@@ -13,14 +13,14 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/settle"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
 	"paragon/shared/engine/answer"
+	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -32,8 +32,8 @@ type Answerer interface {
 
 // Fleet is where a worker reports, and learns what may overflow.
 type Fleet interface {
-	Report(ctx context.Context, r cloud.WorkerReport) (cloud.Orders, error)
-	View(ctx context.Context) (cloud.View, error)
+	Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error)
+	View(ctx context.Context) (platform.FleetView, error)
 }
 
 // Blobs gives the inputs that are too large for a message.
@@ -53,7 +53,7 @@ type Options struct {
 	Paced     bool
 	Catalogue profile.CatalogueSource
 	Answerer  Answerer
-	Queues    cloud.Queues
+	Queues    platform.Queues
 	Records   settle.Records
 	Fleet     Fleet
 	Blobs     Blobs
@@ -157,7 +157,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	kill(nil)
 	keepers.Wait()
-	if errors.Is(err, cloud.ErrRevoked) {
+	if errors.Is(err, platform.ErrRevoked) {
 		return fmt.Errorf("worker %s: %w", w.ID, err)
 	}
 	return nil

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/serving"
 )
 
@@ -31,7 +31,7 @@ func TestAnswersAQuery(t *testing.T) {
 			t.Errorf("cost %v, want %v", o.CostUSD, want)
 		}
 		r.end(w)
-		r.wantDepth(cloud.WorkQueue(pool, query.Strict), 0)
+		r.wantDepth(platform.WorkQueue(pool, query.Strict), 0)
 		if ws, _ := r.Fleet.Workers(t.Context(), pool); len(ws) != 0 {
 			t.Errorf("workers left: %+v", ws)
 		}
@@ -109,7 +109,7 @@ func TestRevokedWritesNothing(t *testing.T) {
 		if err := r.home.MarkGone(t.Context(), "w1"); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-w.done; !errors.Is(err, cloud.ErrRevoked) {
+		if err := <-w.done; !errors.Is(err, platform.ErrRevoked) {
 			t.Errorf("it ended with %v", err)
 		}
 		if len(r.wins.won) != 0 {
@@ -146,7 +146,7 @@ func TestReportsWhatItHolds(t *testing.T) {
 		if age := time.Since(got.At); age > 60*time.Millisecond {
 			t.Errorf("the report is %v old", age)
 		}
-		if got.State != cloud.Ready || got.Runners != 1 || got.Busy != 1 || got.HeldStrict != 2 || got.StrictMS < 250 || got.StrictMS > 300 {
+		if got.State != platform.Ready || got.Runners != 1 || got.Busy != 1 || got.HeldStrict != 2 || got.StrictMS < 250 || got.StrictMS > 300 {
 			t.Errorf("report %+v", got)
 		}
 		r.end(w)

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 	"paragon/shared/serving"
 	"paragon/shared/telemetry/tracing/tracetest"
 )
@@ -83,6 +83,6 @@ func TestTraceOfABouncedQuery(t *testing.T) {
 		if got, want := spans.Tree(), "accept(receive wait bounce(dispatch))"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		r.wantDepth(cloud.Overflow, 0)
+		r.wantDepth(platform.Overflow, 0)
 	})
 }

@@ -103,7 +103,7 @@ func (e *engine) startHeld(p *pool, w int) {
 		}
 		i := p.occupy(w, e.now)
 		e.runHeld(p, i, r)
-		e.agenda.push(event{at: p.slots[i].end, kind: runEnds, ref: int32(i), pool: p.id})
+		e.events.push(event{at: p.slots[i].end, kind: runEnds, ref: int32(i), pool: p.id})
 	}
 }
 
@@ -123,7 +123,7 @@ func (e *engine) runHeld(p *pool, i int, r schedule.Run[job]) {
 
 // heldRunEnds frees a runner and gives it the worker's next query.
 func (e *engine) heldRunEnds(p *pool, i int) {
-	e.agenda.pop()
+	e.events.pop()
 	w, runner := i/p.runners, i%p.runners
 	e.billTail(p, w)
 	wk := &p.workers[w]
@@ -132,7 +132,7 @@ func (e *engine) heldRunEnds(p *pool, i int) {
 	e.answerRun(p, &p.slots[i])
 	e.serve(p, w)
 	if wk.free&(1<<runner) != 0 {
-		e.rest(p, w, runner)
+		e.runnerIdle(p, w, runner)
 	}
 }
 

@@ -29,7 +29,7 @@ func (e *engine) bring() {
 		if len(e.pools) > 1 {
 			p = e.pools[e.poolFor(e.mix.Float64())]
 		}
-		if id < 0 && e.cfg.Home != nil {
+		if id < 0 && e.cfg.AsDeployed != nil {
 			id = e.send(p, items)
 		}
 		e.take(p, draw, id)
@@ -69,7 +69,7 @@ func (e *engine) poolFor(x float64) int {
 // definition workers share one queue, and the work in all of it and on all
 // runners is known.
 func (e *engine) place(p *pool, j job, m *Model) {
-	if e.cfg.Home != nil {
+	if e.cfg.AsDeployed != nil {
 		e.admit(p, j)
 		return
 	}
@@ -109,7 +109,7 @@ func (e *engine) arm(p *pool) {
 		return
 	}
 	p.armed = true
-	e.agenda.push(event{at: max(e.now, p.relaxed.at(0).handover), kind: handOver, pool: p.id})
+	e.events.push(event{at: max(e.now, p.relaxed.at(0).handover), kind: handOver, pool: p.id})
 }
 
 // handOver moves the relaxed queries that no worker started to functions, at

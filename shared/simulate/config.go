@@ -86,7 +86,7 @@ type Config struct {
 	// the scheme wants. A home's controller goes by its settings.
 	Limits *Limits
 	// Home, when set, makes the run stand for a home as it runs.
-	Home *Home
+	AsDeployed *AsDeployed
 
 	// Watch, when set, is called after every decision.
 	Watch func(Moment)

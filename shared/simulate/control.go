@@ -18,7 +18,7 @@ type control struct {
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
 	idle            []float64
-	home            homeControl
+	home            deployedControl
 }
 
 func (c *control) start(e *engine, p *pool, begin int64) {
@@ -83,13 +83,13 @@ func (e *engine) tick(p *pool) {
 	}
 	e.scaleTo(p, workers)
 	e.arm(p)
-	e.agenda.push(event{at: e.now + e.tickUS(), kind: tick, pool: p.id})
+	e.events.push(event{at: e.now + e.tickUS(), kind: tick, pool: p.id})
 }
 
 // decide is what the scheme wants, and how many workers that comes to.
 func (e *engine) decide(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
-	if e.cfg.Home != nil {
-		return e.decideAtHome(p, s)
+	if e.cfg.AsDeployed != nil {
+		return e.decideAsDeployed(p, s)
 	}
 	d, state := procurement.Run(e.cfg.Scheme, moment(e.now), s, e.cfg.Settings, p.control.state)
 	p.control.state = state
@@ -111,7 +111,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 		Ready: p.nReady, Booting: p.nBooting, Draining: p.nDraining, RunnersEach: p.runners, BusyRunners: p.running,
 		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU+p.heldU) / 1000, IdleSeconds: p.idleSeconds(e.now),
 	}
-	if e.cfg.Home != nil {
+	if e.cfg.AsDeployed != nil {
 		pool = p.observe(e.now, pool)
 	}
 	p.busyUS, p.readyUS = 0, 0

@@ -13,14 +13,14 @@ type engine struct {
 	cfg       *Config
 	now       int64
 	from, end int64 // counted
-	agenda    agenda
+	events    eventQueue
 	arrivals  *stream
 	pools     []*pool
 	calls     *functions
 	widest    int // models of a pool, at most
 	mix       *rand.Rand
 	noise     *rand.Rand
-	fate      *rand.Rand
+	interruptions      *rand.Rand
 	cut       uint64 // below it a query is strict
 	shares    []float64
 	budget    [2]int64 // latency bounds less the path, relaxed and strict
@@ -60,7 +60,7 @@ func start(c *Config) *engine {
 	begin -= begin % second
 	random := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(c.Seed, concern)) }
 	e.arrivals = newStream(c.Trace, begin, e.end, random(arrivalStream))
-	e.mix, e.noise, e.fate = random(mixStream), random(serviceStream), random(spotStream)
+	e.mix, e.noise, e.interruptions = random(mixStream), random(serviceStream), random(spotStream)
 	e.cut = uint64(c.Strict * (1 << 32))
 	e.path, e.leastFactor = micros(c.Settings.PathMS), c.cheapestSpot()
 	for i, bound := range []float64{c.RelaxMS, c.StrictMS} {
@@ -88,7 +88,7 @@ func (e *engine) build(begin int64) {
 		for range e.firstWorkers(p, begin) {
 			e.launch(p, 0)
 		}
-		e.agenda.push(event{at: begin + e.tickUS() + e.phaseUS(), kind: tick, pool: p.id})
+		e.events.push(event{at: begin + e.tickUS() + e.phaseUS(), kind: tick, pool: p.id})
 	}
 	e.widest = e.maxModels()
 	e.calls = newFunctions(e.cfg, e.widest*len(e.pools))
@@ -141,8 +141,8 @@ func (e *engine) play() {
 		if !ok {
 			break
 		}
-		for len(e.agenda) > 0 && e.agenda[0].at <= at {
-			e.happen()
+		for len(e.events) > 0 && e.events[0].at <= at {
+			e.handleNext()
 		}
 		e.now = at
 		e.arrivals.next++
@@ -162,8 +162,8 @@ func (e *engine) play() {
 
 // playTo handles the events up to a time, which is then.
 func (e *engine) playTo(at int64) {
-	for len(e.agenda) > 0 && e.agenda[0].at <= at {
-		e.happen()
+	for len(e.events) > 0 && e.events[0].at <= at {
+		e.handleNext()
 	}
 	e.now = at
 }
@@ -182,9 +182,9 @@ func (e *engine) graceMS() float64 {
 	return query.Milliseconds(query.ExpiresAt(accepted, e.cfg.longestMS()).Sub(accepted))
 }
 
-// happen handles the soonest event.
-func (e *engine) happen() {
-	ev := e.agenda[0]
+// handleNext handles the soonest event.
+func (e *engine) handleNext() {
+	ev := e.events[0]
 	e.now = ev.at
 	p := e.pools[ev.pool]
 	switch ev.kind {
@@ -192,23 +192,23 @@ func (e *engine) happen() {
 		e.runEnds(p, ev)
 		return
 	case workerBoots:
-		e.agenda.pop()
-		e.boots(p, ev)
+		e.events.pop()
+		e.workerBooted(p, ev)
 	case handOver:
-		e.agenda.pop()
+		e.events.pop()
 		p.armed = false
 		e.handOver(p)
 	case environmentFree:
-		e.agenda.pop()
+		e.events.pop()
 		e.calls.release(int(ev.ref), e.now)
 	case functionEnds:
-		e.agenda.pop()
+		e.events.pop()
 		e.functionEnds(ev.ref)
 	case spotNotice:
-		e.agenda.pop()
+		e.events.pop()
 		e.takeBack(p, ev)
 	case tick:
-		e.agenda.pop()
+		e.events.pop()
 		e.tick(p)
 	}
 }

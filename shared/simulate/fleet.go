@@ -12,23 +12,23 @@ func (e *engine) launch(p *pool, boot int64) {
 	w := &p.workers[i]
 	e.billWorkers(p)
 	*w = worker{state: booting, generation: w.generation + 1, billedFrom: e.now}
-	if s := e.cfg.Spot; s.Share > 0 && e.fate.Float64() < s.Share {
+	if s := e.cfg.Spot; s.Share > 0 && e.interruptions.Float64() < s.Share {
 		w.spot = true
 		p.spotAlive++
 		if s.InterruptionsPerHour > 0 {
-			after := int64(e.fate.ExpFloat64() / s.InterruptionsPerHour * 3600 * float64(second))
-			e.agenda.push(event{at: e.now + after, kind: spotNotice, ref: int32(i), generation: w.generation, pool: p.id})
+			after := int64(e.interruptions.ExpFloat64() / s.InterruptionsPerHour * 3600 * float64(second))
+			e.events.push(event{at: e.now + after, kind: spotNotice, ref: int32(i), generation: w.generation, pool: p.id})
 		}
 	}
 	p.nBooting++
 	if e.now >= e.from {
 		e.result.Launched++
 	}
-	e.agenda.push(event{at: e.now + boot, kind: workerBoots, ref: int32(i), generation: w.generation, pool: p.id})
+	e.events.push(event{at: e.now + boot, kind: workerBoots, ref: int32(i), generation: w.generation, pool: p.id})
 }
 
-// boots makes a worker ready, and gives its runners what waits.
-func (e *engine) boots(p *pool, ev event) {
+// workerBooted makes a worker ready, and gives its runners what waits.
+func (e *engine) workerBooted(p *pool, ev event) {
 	i := int(ev.ref)
 	w := &p.workers[i]
 	if w.generation != ev.generation || w.state != booting {
@@ -40,7 +40,7 @@ func (e *engine) boots(p *pool, ev event) {
 	p.nReady++
 	p.capacity += p.runners
 	p.mark(i, true)
-	if e.cfg.Home != nil {
+	if e.cfg.AsDeployed != nil {
 		w.queue = schedule.NewQueue[job](p.runners)
 		e.serve(p, i)
 		return

@@ -35,7 +35,7 @@ type front struct {
 // list comes with its last query.
 func (e *engine) gather() bool {
 	e.front.gathered++
-	return e.cfg.Home == nil || e.front.gathered >= e.cfg.Home.ListItems
+	return e.cfg.AsDeployed == nil || e.front.gathered >= e.cfg.AsDeployed.ListItems
 }
 
 // send opens a request of so many queries at the next balancer and returns its
@@ -75,7 +75,7 @@ func (p *pool) leastOutstanding(balancer int) int {
 
 // close ends a query's part of its request: it is answered, or has a 202.
 func (e *engine) close(j *job) {
-	if e.cfg.Home == nil || j.request < 0 {
+	if e.cfg.AsDeployed == nil || j.request < 0 {
 		return
 	}
 	id := j.request
@@ -128,7 +128,7 @@ func (p *pool) readReports(now, every int64) {
 // mayOverflow tells whether the stage's limit lets one more query onto the
 // functions.
 func (e *engine) mayOverflow() bool {
-	return e.cfg.Home == nil || e.onFunctions < e.cfg.Settings.MaxOverflowConcurrency
+	return e.cfg.AsDeployed == nil || e.onFunctions < e.cfg.Settings.MaxOverflowConcurrency
 }
 
 // functionEnds answers a query's request when its function has, and lets those
@@ -145,7 +145,7 @@ func (e *engine) functionEnds(id int32) {
 // worker. A query that its intake hands over itself goes the short way.
 func (e *engine) overflowExtraUS() int64 {
 	s := e.cfg.Settings
-	if e.cfg.Home == nil || s.OverflowPath == string(pricing.OverflowDirect) {
+	if e.cfg.AsDeployed == nil || s.OverflowPath == string(pricing.OverflowDirect) {
 		return 0
 	}
 	return max(0, micros(s.OverflowPathMS-s.PathMS))

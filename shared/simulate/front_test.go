@@ -9,9 +9,9 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// atHome is a run of a home with so many workers of one runner, a minute of so
+// deployedEngine is a run of a home with so many workers of one runner, a minute of so
 // many strict queries of 100 ms a second.
-func atHome(t *testing.T, workers int, rate float64, change func(*Config)) *engine {
+func deployedEngine(t *testing.T, workers int, rate float64, change func(*Config)) *engine {
 	t.Helper()
 	scheme, err := procurement.Get("mixed")
 	if err != nil {
@@ -25,7 +25,7 @@ func atHome(t *testing.T, workers int, rate float64, change func(*Config)) *engi
 	set.MinWorkers, set.MaxWorkers = workers, workers
 	c := &Config{
 		Trace: arrivals.Trace{Step: time.Second, Counts: counts}, Scheme: scheme, Settings: set, Strict: 1, StrictMS: 1000, RelaxMS: 10000,
-		Workers: workers, Seed: 1, Home: &Home{}, Pools: []Pool{{Name: "p", Runners: 1, USDPerHour: 0.1, Share: 1, Models: []Model{
+		Workers: workers, Seed: 1, AsDeployed: &AsDeployed{}, Pools: []Pool{{Name: "p", Runners: 1, USDPerHour: 0.1, Share: 1, Models: []Model{
 			{Name: "m", ServiceMS: 100, P99MS: 100, FunctionMS: 100, USD: 1e-5, ColdUSD: 1e-5}}}},
 	}
 	change(c)
@@ -42,7 +42,7 @@ func unchanged(*Config) {}
 // Each balancer sends to the worker with the fewest of its own requests, and a
 // list is one of them until its last query is answered.
 func TestBalancersCountTheirOwn(t *testing.T) {
-	e := atHome(t, 2, 0, unchanged)
+	e := deployedEngine(t, 2, 0, unchanged)
 	p := e.pools[0]
 	sent := func() [2][balancers]int { return [2][balancers]int{p.workers[0].sent, p.workers[1].sent} }
 	var ids []int32
@@ -77,7 +77,7 @@ func TestWhatFindsNoSlotIsOfferedToAPeer(t *testing.T) {
 		items  int
 		peer   bool
 	}{{"strict", true, 1, true}, {"relaxed", false, 1, false}, {"relaxed of a list", false, 2, true}} {
-		e := atHome(t, 3, 0, unchanged)
+		e := deployedEngine(t, 3, 0, unchanged)
 		p := e.pools[0]
 		id := e.send(p, c.items)
 		own := e.front.requests[id].worker
@@ -96,7 +96,7 @@ func TestWhatFindsNoSlotIsOfferedToAPeer(t *testing.T) {
 // is beyond a worker's own slots: hardly more overflows than of single queries.
 func TestListsAreSharedOutByOffers(t *testing.T) {
 	overflow := func(items int) float64 {
-		e := atHome(t, 6, 40, func(c *Config) { c.Home.ListItems, c.Settings.MaxOverflowConcurrency = items, 100 })
+		e := deployedEngine(t, 6, 40, func(c *Config) { c.AsDeployed.ListItems, c.Settings.MaxOverflowConcurrency = items, 100 })
 		e.play()
 		r := e.finish()
 		if r.Arrived() != 2400 || r.InSystem != 0 {
@@ -122,7 +122,7 @@ func TestOverflowOfAHomeIsLimited(t *testing.T) {
 	for _, path := range []string{"queue", "direct"} {
 		most := 0
 		var e *engine
-		e = atHome(t, 1, 60, func(c *Config) {
+		e = deployedEngine(t, 1, 60, func(c *Config) {
 			c.Settings.OverflowPath, c.Settings.OverflowPathMS, c.Settings.MaxOverflowConcurrency = path, 950, 60
 			c.Progress = nil
 			c.Watch = func(Moment) { most = max(most, e.onFunctions) }
@@ -137,7 +137,7 @@ func TestOverflowOfAHomeIsLimited(t *testing.T) {
 	if missed["queue"] <= missed["direct"] {
 		t.Errorf("missed %v", missed)
 	}
-	e := atHome(t, 1, 60, func(c *Config) { c.Settings.MaxOverflowConcurrency = 0 })
+	e := deployedEngine(t, 1, 60, func(c *Config) { c.Settings.MaxOverflowConcurrency = 0 })
 	e.play()
 	if r := e.finish(); r.Strict.Overflow != 0 {
 		t.Errorf("%d overflow although none may", r.Strict.Overflow)

@@ -22,11 +22,11 @@ type event struct {
 	kind       kind
 }
 
-// agenda is the events to come, the soonest first, as a four-way heap: its
+// eventQueue is the events to come, the soonest first, as a four-way heap: its
 // levels are few and lie close in memory.
-type agenda []event
+type eventQueue []event
 
-func (a *agenda) push(e event) {
+func (a *eventQueue) push(e event) {
 	h := append(*a, e)
 	i := len(h) - 1
 	for i > 0 {
@@ -41,7 +41,7 @@ func (a *agenda) push(e event) {
 	*a = h
 }
 
-func (a *agenda) pop() event {
+func (a *eventQueue) pop() event {
 	h := *a
 	top := h[0]
 	last := h[len(h)-1]
@@ -54,9 +54,9 @@ func (a *agenda) pop() event {
 }
 
 // replace takes the soonest event out and puts another in.
-func (a *agenda) replace(e event) { a.sink(e) }
+func (a *eventQueue) replace(e event) { a.sink(e) }
 
-func (a *agenda) sink(e event) {
+func (a *eventQueue) sink(e event) {
 	h, i := *a, 0
 	for {
 		first := 4*i + 1

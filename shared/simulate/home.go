@@ -9,14 +9,14 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// Home makes a run stand for a home of Paragon as it runs, rather than for the
+// AsDeployed makes a run stand for a home of Paragon as it runs, rather than for the
 // schemes by their definitions. Its controller decides with the guard (steps,
 // waits before scale-in, caps), looks at its workers from tick to tick, and
 // tells idle ones by how many the load would have filled at these looks, where
 // by definition a worker is idle since it last ran anything. Its workers have run
 // queues of their own and admit queries themselves, where by definition they
 // share one queue.
-type Home struct {
+type AsDeployed struct {
 	// BootSeconds is from asking for a worker to its first report, as measured;
 	// 0 means vm_boot_seconds.
 	BootSeconds float64
@@ -28,10 +28,10 @@ type Home struct {
 // manyWorkers stands for a group without a bound.
 const manyWorkers = 1 << 20
 
-// homeControl is what a home's controller remembers besides.
-type homeControl struct {
+// deployedControl is what a home's controller remembers besides.
+type deployedControl struct {
 	before  decision.State
-	packing procurement.Packing
+	packing procurement.IdleTracking
 	desired int // what was asked for last
 	use     useWindows
 }
@@ -62,21 +62,21 @@ func (p *pool) observe(now int64, s procurement.Pool) procurement.Pool {
 	h := &p.control.home
 	used := h.use.add(now, p.busyUS, p.readyUS)
 	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n+p.held, used*float64(s.Ready))
-	h.packing = h.packing.See(moment(now), needed, s.Ready)
+	h.packing = h.packing.Observe(moment(now), needed, s.Ready)
 	s.Used, s.UsedLeast, s.IdleSeconds = used, used, h.packing.Idle(moment(now), needed)
 	return s
 }
 
-// decideAtHome is a tick of the home's controller: what the scheme wants, and
+// decideAsDeployed is a tick of the home's controller: what the scheme wants, and
 // how many workers that comes to.
-func (e *engine) decideAtHome(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
+func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
 	h := &p.control.home
 	set := e.cfg.Settings
 	set.Scheme, set.Fleet = e.cfg.Scheme.Name(), settings.FleetMoving
 	if h.before.TickedAt.IsZero() {
 		h.desired = s.Pool.Ready + s.Pool.Booting
 	}
-	most := e.cfg.Home.GroupMax
+	most := e.cfg.AsDeployed.GroupMax
 	if most == 0 {
 		most = manyWorkers
 	}
@@ -102,7 +102,7 @@ func moment(us int64) time.Time { return epoch.Add(time.Duration(us) * time.Micr
 // these, so that a tick that always met them would know half a second more than
 // one that comes at any time, in the mean.
 func (e *engine) phaseUS() int64 {
-	if e.cfg.Home == nil {
+	if e.cfg.AsDeployed == nil {
 		return 0
 	}
 	return second / 2
@@ -111,8 +111,8 @@ func (e *engine) phaseUS() int64 {
 // bootUS is how long a worker that is asked for takes to come.
 func (e *engine) bootUS() int64 {
 	s := e.cfg.Settings.VMBootSeconds
-	if e.cfg.Home != nil && e.cfg.Home.BootSeconds > 0 {
-		s = e.cfg.Home.BootSeconds
+	if e.cfg.AsDeployed != nil && e.cfg.AsDeployed.BootSeconds > 0 {
+		s = e.cfg.AsDeployed.BootSeconds
 	}
 	return int64(s * float64(second))
 }

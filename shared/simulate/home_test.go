@@ -12,7 +12,7 @@ import (
 )
 
 // asHome is a run with a crowd between the fifth and the fifteenth minute.
-func asHome(t *testing.T, home *simulate.Home, change func(*settings.Settings)) []simulate.Moment {
+func asHome(t *testing.T, home *simulate.AsDeployed, change func(*settings.Settings)) []simulate.Moment {
 	t.Helper()
 	trace := arrivals.Trace{Step: time.Second, Counts: make([]float64, 1800)}
 	for i := range trace.Counts {
@@ -30,7 +30,7 @@ func asHome(t *testing.T, home *simulate.Home, change func(*settings.Settings)) 
 	var seen []simulate.Moment
 	_, err = simulate.Run(simulate.Config{
 		Trace: trace, Scheme: scheme, Settings: set, Strict: 0.5, StrictMS: 1000, RelaxMS: 10000, MetricDelay: 3 * time.Second,
-		Workers: 1, Seed: 1, Home: home, Watch: func(m simulate.Moment) { seen = append(seen, m) },
+		Workers: 1, Seed: 1, AsDeployed: home, Watch: func(m simulate.Moment) { seen = append(seen, m) },
 		Pools: []simulate.Pool{{Name: "p", Runners: 2, USDPerHour: 0.1, Share: 1, Models: []simulate.Model{
 			{Name: "m", ServiceMS: 250, FunctionMS: 250, USD: 1e-5, ColdUSD: 1e-5, MemoryMB: 1769}}}},
 	})
@@ -51,7 +51,7 @@ func ready(ms []simulate.Moment) []int {
 
 func TestAHomeBootsAsMeasured(t *testing.T) {
 	quick := func(s *settings.Settings) { s.VMBootSeconds = 15 } // between ticks
-	first := func(home *simulate.Home) time.Duration {
+	first := func(home *simulate.AsDeployed) time.Duration {
 		for _, m := range asHome(t, home, quick) {
 			if m.Snapshot.Pool.Ready > 1 {
 				return m.At
@@ -59,7 +59,7 @@ func TestAHomeBootsAsMeasured(t *testing.T) {
 		}
 		return 0
 	}
-	as, slow := first(&simulate.Home{}), first(&simulate.Home{BootSeconds: 55})
+	as, slow := first(&simulate.AsDeployed{}), first(&simulate.AsDeployed{BootSeconds: 55})
 	if slow-as != 40*time.Second {
 		t.Errorf("the second worker came at %v and, when boots take 40 s longer, at %v", as, slow)
 	}
@@ -68,7 +68,7 @@ func TestAHomeBootsAsMeasured(t *testing.T) {
 // The bounds outside of the scheme hold in a home, and in no run by definition.
 func TestAHomeIsGuarded(t *testing.T) {
 	guarded := func(s *settings.Settings) { s.MaxStep, s.MaxWorkers = 1, 4 }
-	most := func(home *simulate.Home) (step, workers int) {
+	most := func(home *simulate.AsDeployed) (step, workers int) {
 		before := 1
 		for _, m := range asHome(t, home, guarded) {
 			have := m.Snapshot.Pool.Ready + m.Snapshot.Pool.Booting
@@ -76,13 +76,13 @@ func TestAHomeIsGuarded(t *testing.T) {
 		}
 		return step, workers
 	}
-	if step, workers := most(&simulate.Home{}); step != 1 || workers != 4 {
+	if step, workers := most(&simulate.AsDeployed{}); step != 1 || workers != 4 {
 		t.Errorf("a home grew by %d at once, to %d", step, workers)
 	}
 	if step, workers := most(nil); step == 1 || workers <= 4 {
 		t.Errorf("by definition it grew by %d at once, to %d", step, workers)
 	}
-	if _, workers := most(&simulate.Home{GroupMax: 3}); workers != 3 {
+	if _, workers := most(&simulate.AsDeployed{GroupMax: 3}); workers != 3 {
 		t.Errorf("a group of 3 grew to %d", workers)
 	}
 }
@@ -90,9 +90,9 @@ func TestAHomeIsGuarded(t *testing.T) {
 // A home's ticks fall between the seconds by which arrivals are counted.
 func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
 	for _, c := range []struct {
-		home *simulate.Home
+		home *simulate.AsDeployed
 		age  time.Duration // of the newest arrivals that are known
-	}{{nil, 3 * time.Second}, {&simulate.Home{}, 3500 * time.Millisecond}} {
+	}{{nil, 3 * time.Second}, {&simulate.AsDeployed{}, 3500 * time.Millisecond}} {
 		for _, m := range asHome(t, c.home, func(*settings.Settings) {}) {
 			if age := time.Unix(0, 0).Add(m.At).Sub(m.Snapshot.CoveredTo); age != c.age {
 				t.Fatalf("as a home %v: at %v the arrivals are %v old, want %v", c.home != nil, m.At, age, c.age)
@@ -118,7 +118,7 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 		set.MaxWorkers, set.MaxOverflowConcurrency = 3, 100
 		r := run(t, simulate.Config{
 			Trace: trace, Scheme: must(procurement.Get(tc.scheme)), Settings: set, Strict: 1, StrictMS: 1000, RelaxMS: 10000, MetricDelay: 3 * time.Second,
-			Workers: 3, Warmup: time.Minute, From: time.Minute, Seed: 1, Home: &simulate.Home{},
+			Workers: 3, Warmup: time.Minute, From: time.Minute, Seed: 1, AsDeployed: &simulate.AsDeployed{},
 			Pools: []simulate.Pool{{Name: "p", Runners: 1, USDPerHour: 0.1, Share: 1, Models: []simulate.Model{
 				{Name: "m", ServiceMS: 100, P99MS: 150, FunctionMS: 150, USD: 1e-5, ColdUSD: 1e-5, MemoryMB: 1769}}}},
 		})
@@ -132,7 +132,7 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 
 func TestAHomeRunsSchemesThatExist(t *testing.T) {
 	_, err := simulate.Run(simulate.Config{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 9)}, Settings: settings.Defaults(), StrictMS: 1, RelaxMS: 1,
-		Home: &simulate.Home{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
+		AsDeployed: &simulate.AsDeployed{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
 	if err == nil || !strings.Contains(err.Error(), "a home's controller") {
 		t.Errorf("a scheme that does not exist: error %v", err)
 	}
@@ -146,7 +146,7 @@ func (unknown) Name() string { return "unknown" }
 // between two looks touch closes, which by definition never was idle for long.
 func TestAHomeTellsIdleWorkersByLooks(t *testing.T) {
 	idle := func(s *settings.Settings) { s.IdleSeconds = 30 }
-	home, defined := ready(asHome(t, &simulate.Home{}, idle)), ready(asHome(t, nil, idle))
+	home, defined := ready(asHome(t, &simulate.AsDeployed{}, idle)), ready(asHome(t, nil, idle))
 	last := len(home) - 1
 	if home[last] >= defined[last] || home[last] < 1 {
 		t.Errorf("%d workers at the end in a home, %d by definition", home[last], defined[last])

@@ -64,7 +64,7 @@ func Clairvoyant(c Config) (Result, error) {
 	if len(c.Pools) != 1 {
 		return Result{}, invalidf("the clairvoyant plans for one pool, not %d", len(c.Pools))
 	}
-	c.Scheme, c.Home = &plan{}, nil // no controller and no guard stand before a plan
+	c.Scheme, c.AsDeployed = &plan{}, nil // no controller and no guard stand before a plan
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}

@@ -12,7 +12,7 @@ import (
 func (e *engine) run(p *pool, w int, j job) {
 	i := p.occupy(w, e.now)
 	end := e.begin(p, i, j)
-	e.agenda.push(event{at: end, kind: runEnds, ref: int32(i), pool: p.id})
+	e.events.push(event{at: end, kind: runEnds, ref: int32(i), pool: p.id})
 }
 
 // begin puts a query, and those that join its batch, on a runner and returns
@@ -65,7 +65,7 @@ func (e *engine) batch(p *pool, s *slot, most int) int64 {
 // runEnds answers the queries of a run and gives the runner its next one.
 func (e *engine) runEnds(p *pool, ev event) {
 	i := int(ev.ref)
-	if e.cfg.Home != nil {
+	if e.cfg.AsDeployed != nil {
 		e.heldRunEnds(p, i)
 		return
 	}
@@ -74,12 +74,12 @@ func (e *engine) runEnds(p *pool, ev event) {
 	e.answerRun(p, &p.slots[i])
 	if p.workers[w].state == ready {
 		if j, ok := e.next(p); ok {
-			e.agenda.replace(event{at: e.begin(p, i, j), kind: runEnds, ref: ev.ref, pool: p.id})
+			e.events.replace(event{at: e.begin(p, i, j), kind: runEnds, ref: ev.ref, pool: p.id})
 			return
 		}
 	}
-	e.agenda.pop()
-	e.rest(p, w, i%p.runners)
+	e.events.pop()
+	e.runnerIdle(p, w, i%p.runners)
 }
 
 // answerRun answers the queries of a run that ends.
@@ -94,8 +94,8 @@ func (e *engine) answerRun(p *pool, s *slot) {
 	s.more = s.more[:0]
 }
 
-// rest leaves a runner idle.
-func (e *engine) rest(p *pool, w, r int) {
+// runnerIdle leaves a runner idle.
+func (e *engine) runnerIdle(p *pool, w, r int) {
 	wk := &p.workers[w]
 	wk.free |= 1 << r
 	if wk.free == p.all {
@@ -190,12 +190,12 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 		end, usd = end+micros(m.ColdMS), m.ColdUSD
 	}
 	if e.calls.coldStarts {
-		e.agenda.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
+		e.events.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
 	}
-	if e.cfg.Home != nil {
+	if e.cfg.AsDeployed != nil {
 		end += e.overflowExtraUS()
 		e.onFunctions++
-		e.agenda.push(event{at: end, kind: functionEnds, ref: j.request, pool: p.id})
+		e.events.push(event{at: end, kind: functionEnds, ref: j.request, pool: p.id})
 	}
 	if !j.counted {
 		return

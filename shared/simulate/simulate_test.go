@@ -129,7 +129,7 @@ func TestInvariantsHoldForAnyConfiguration(t *testing.T) {
 		c.MetricDelay = time.Duration(rapid.IntRange(0, 120).Draw(rt, "delay")) * time.Second
 		c.Seed = rapid.Uint64().Draw(rt, "seed")
 		if rapid.Bool().Draw(rt, "as a home") {
-			c.Home = &simulate.Home{BootSeconds: 20}
+			c.AsDeployed = &simulate.AsDeployed{BootSeconds: 20}
 		}
 		if rapid.Bool().Draw(rt, "two pools") {
 			c.Pools = append(c.Pools, pool())

@@ -24,9 +24,9 @@ func lastSecond(n float64) simulate.Config {
 
 // Workers are billed to the last arrival and then as long as they run something.
 func TestWorkAfterTheLastArrivalIsBilled(t *testing.T) {
-	for _, home := range []*simulate.Home{nil, {}} {
+	for _, home := range []*simulate.AsDeployed{nil, {}} {
 		c := lastSecond(50)
-		c.Home = home
+		c.AsDeployed = home
 		if home != nil {
 			c.Scheme = must(procurement.Get("reactive"))
 			c.Settings.MinWorkers, c.Settings.MaxWorkers = 2, 2

@@ -37,8 +37,8 @@ func (c *Config) Validate() error {
 			return err
 		}
 	}
-	if c.Home != nil {
-		if n := c.Home.ListItems; n < 0 || n > mostItems || n > 1 && len(c.Pools) > 1 {
+	if c.AsDeployed != nil {
+		if n := c.AsDeployed.ListItems; n < 0 || n > mostItems || n > 1 && len(c.Pools) > 1 {
 			return invalidf("a request brings %d queries, not 1 to %d, and several to one pool only", n, mostItems)
 		}
 		if _, err := procurement.Get(c.Scheme.Name()); err != nil {
@@ -120,10 +120,10 @@ var played = []string{
 	"hedge_window_seconds", "hedge_ahead_seconds",
 }
 
-// HomeSettings are the settings of a run that stands for a home, from values by
+// DeployedSettings are the settings of a run that stands for a home, from values by
 // name. The most workers, and queries on functions at once, are the most that
 // can be set, unless fewer are given.
-func HomeSettings(values map[string]string) (settings.Settings, error) {
+func DeployedSettings(values map[string]string) (settings.Settings, error) {
 	all := map[string]string{}
 	for _, f := range settings.Fields() {
 		if f.Name == "max_workers" || f.Name == "max_overflow_concurrency" {

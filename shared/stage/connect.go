@@ -5,41 +5,41 @@ import (
 	"fmt"
 	"io"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local/loopback"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite/rpc"
 	"paragon/shared/telemetry"
 )
 
 // Connect connects to the home that the environment names: PARAGON_LOCAL_URL
 // is one machine's, and else PARAGON_STAGE one in an account. It makes no call.
-func Connect(ctx context.Context, env func(string) string) (cloud.Home, error) {
+func Connect(ctx context.Context, env func(string) string) (platform.Backend, error) {
 	if url := env(names.LocalURL); url != "" {
-		h, err := loopback.Dial(url)
+		h, err := rpc.Dial(url)
 		if err != nil {
 			return h, fmt.Errorf("%s: %w", names.LocalURL, err)
 		}
 		return h, nil
 	}
 	if env(names.Stage) == "" {
-		return cloud.Home{}, fmt.Errorf("neither %s nor %s is set: the first is the address of the home that a machine's parent process serves, "+
+		return platform.Backend{}, fmt.Errorf("neither %s nor %s is set: the first is the address of the home that a machine's parent process serves, "+
 			"the second the stage of a home in an account", names.LocalURL, names.Stage)
 	}
 	c, err := aws.FromEnv(env)
 	if err != nil {
-		return cloud.Home{}, err
+		return platform.Backend{}, err
 	}
 	h, err := aws.New(ctx, c)
 	if err != nil {
-		return cloud.Home{}, err
+		return platform.Backend{}, err
 	}
-	return h.Home, nil
+	return h.Backend, nil
 }
 
 // ConnectFunction is Connect for a function, out of whose log CloudWatch takes
 // the metrics that nobody waits for.
-func ConnectFunction(ctx context.Context, env func(string) string, out io.Writer) (cloud.Home, error) {
+func ConnectFunction(ctx context.Context, env func(string) string, out io.Writer) (platform.Backend, error) {
 	h, err := Connect(ctx, env)
 	if err == nil && env(names.LocalURL) == "" {
 		h.Metrics = telemetry.Logged(h.Metrics, telemetry.Embedding{

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func TestTheEnvironmentChooses(t *testing.T) {
@@ -28,7 +28,7 @@ func TestTheEnvironmentChooses(t *testing.T) {
 	} {
 		h, err := Connect(t.Context(), func(key string) string { return tc.env[key] })
 		if len(tc.want) == 0 {
-			if err != nil || h.Records == nil || h.Queues == nil || h.Ledger == nil {
+			if err != nil || h.Records == nil || h.Queues == nil || h.DecisionLog == nil {
 				t.Errorf("%s: %+v, error %v", tc.name, h, err)
 			}
 			continue

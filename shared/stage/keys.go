@@ -17,8 +17,8 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform/aws/names"
 )
 
 // KeySet is the stage's signing keys as its secret keeps them. To rotate, move

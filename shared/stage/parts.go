@@ -11,22 +11,22 @@ import (
 
 	"paragon/docs"
 	"paragon/profiles"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry/tracing"
 )
 
 // Parts are what the intake and the dispatcher of any process are assembled of.
 // All but Paced, Traces and Log must be set.
 type Parts struct {
-	Platform  cloud.Home
+	Platform  platform.Backend
 	Catalogue profile.CatalogueSource // with the function sizes that the stage has
 	Arch      string                  // of the inference functions
 	Pools     []intake.Pool

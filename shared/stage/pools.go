@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 // Pool is a pool of workers with the instance type that it is sized by.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/prefix"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/prefix"
 )
 
 // Figures returns the folder of the profiles that PARAGON_PROFILES names,

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func TestProfilesAreAFolderOrAPrefix(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/profile"
+	"paragon/shared/platform/aws/names"
 )
 
 // Sizes returns the catalogue with the sizes of inference functions that the

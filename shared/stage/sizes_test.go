@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"paragon/profiles"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 func TestSizes(t *testing.T) {

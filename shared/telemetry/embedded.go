@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // Embedding is how a function's log tells CloudWatch of metrics.
@@ -25,7 +25,7 @@ type Embedding struct {
 // Logged returns metrics of which those that are marked so go out with the
 // function's log, in CloudWatch's embedded metric format: the log's price
 // instead of a call's, and no waiting. The others, and all reading, go to m.
-func Logged(m cloud.Metrics, e Embedding) cloud.Metrics {
+func Logged(m platform.Metrics, e Embedding) platform.Metrics {
 	l := &logged{Metrics: m, Embedding: e, known: map[string]Metric{}}
 	for _, k := range All() {
 		if k.Logged {
@@ -36,15 +36,15 @@ func Logged(m cloud.Metrics, e Embedding) cloud.Metrics {
 }
 
 type logged struct {
-	cloud.Metrics
+	platform.Metrics
 	Embedding
 	known map[string]Metric
 	mu    sync.Mutex // one line at a time
 }
 
 // Put implements cloud.Metrics.
-func (l *logged) Put(ctx context.Context, points ...cloud.Point) error {
-	var called, written []cloud.Point
+func (l *logged) Put(ctx context.Context, points ...platform.Point) error {
+	var called, written []platform.Point
 	for _, p := range points {
 		if _, ok := l.known[p.Metric]; ok {
 			written = append(written, p)
@@ -64,12 +64,12 @@ func (l *logged) Put(ctx context.Context, points ...cloud.Point) error {
 }
 
 // group are points of one moment and one set of dimensions.
-type group []cloud.Point
+type group []platform.Point
 
 // linesOf sorts points into lines of the log. What has no dimensions shares the
 // line of something of the same moment that has some: a line is paid by its size,
 // and half of that is the same in each.
-func linesOf(points []cloud.Point) (lines [][]group) {
+func linesOf(points []platform.Point) (lines [][]group) {
 	groups := map[string]group{}
 	for _, p := range points {
 		key := fmt.Sprint(p.At.UnixMilli(), "\x1f", strings.Join(p.Dimensions, "\x1f"))
@@ -93,8 +93,8 @@ func joins(line []group, g group) bool {
 	if len(line) > 1 || len(first.Dimensions) > 0 || first.At.UnixMilli() != g[0].At.UnixMilli() {
 		return false
 	}
-	return !slices.ContainsFunc(line[0], func(p cloud.Point) bool {
-		return slices.ContainsFunc(g, func(o cloud.Point) bool { return o.Metric == p.Metric })
+	return !slices.ContainsFunc(line[0], func(p platform.Point) bool {
+		return slices.ContainsFunc(g, func(o platform.Point) bool { return o.Metric == p.Metric })
 	})
 }
 

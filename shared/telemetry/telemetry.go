@@ -6,7 +6,7 @@ package telemetry
 import (
 	"slices"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // Kind says how values of a metric add up.
@@ -62,7 +62,7 @@ var (
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
 	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One per tick. Arrivals are known up to the newest pulse: a second before it without a point had no arrivals.")
 	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages of the overflow queue that were dropped because their query had expired before it could be run.").inLog()
-	LateWrites         = metric(cloud.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
+	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
 )
 
 // The metrics of a tick.

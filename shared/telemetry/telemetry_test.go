@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/telemetry"
 )
 
@@ -125,13 +125,13 @@ func TestLogged(t *testing.T) {
 	put := &puts{}
 	at := time.UnixMilli(1700000000123)
 	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Out: &log})
-	point := func(m telemetry.Metric, v float64, dimensions ...string) cloud.Point {
-		return cloud.Point{Metric: m.Name, Dimensions: dimensions, At: at, Value: v}
+	point := func(m telemetry.Metric, v float64, dimensions ...string) platform.Point {
+		return platform.Point{Metric: m.Name, Dimensions: dimensions, At: at, Value: v}
 	}
 	pool := telemetry.PoolOf("general")
 	err := m.Put(t.Context(), point(telemetry.Ready, 3, pool...), point(telemetry.Pulse, 1), point(telemetry.TickMS, 12.5, pool...),
 		point(telemetry.FunctionUSD, 1e-6), point(telemetry.FunctionUSD, 2e-6), point(telemetry.Arrivals, 4, telemetry.TaskClass("a", "strict")...),
-		cloud.Point{Metric: telemetry.FunctionUSD.Name, At: at.Add(time.Second), Value: 3})
+		platform.Point{Metric: telemetry.FunctionUSD.Name, At: at.Add(time.Second), Value: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,12 +175,12 @@ func directive(dimensions []any, metrics ...any) any {
 
 // puts are the points that were put.
 type puts struct {
-	cloud.Metrics
-	points []cloud.Point
+	platform.Metrics
+	points []platform.Point
 	err    error
 }
 
-func (p *puts) Put(_ context.Context, points ...cloud.Point) error {
+func (p *puts) Put(_ context.Context, points ...platform.Point) error {
 	p.points = append(p.points, points...)
 	return p.err
 }
@@ -191,7 +191,7 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
 func TestLoggedTellsWhatWentWrong(t *testing.T) {
 	put := &puts{err: errors.New("throttled")}
-	ready := cloud.Point{Metric: telemetry.Ready.Name, At: time.Now(), Value: 1}
+	ready := platform.Point{Metric: telemetry.Ready.Name, At: time.Now(), Value: 1}
 	if err := telemetry.Logged(put, telemetry.Embedding{Out: broken{}}).Put(t.Context(), ready); err == nil {
 		t.Error("a log that cannot be written was taken for written")
 	}
@@ -199,7 +199,7 @@ func TestLoggedTellsWhatWentWrong(t *testing.T) {
 	if err := m.Put(t.Context(), ready); err != nil || len(put.points) != 0 {
 		t.Errorf("a logged metric alone called: %v, %+v", err, put.points)
 	}
-	if err := m.Put(t.Context(), cloud.Point{Metric: telemetry.Pulse.Name, Value: 1}); err == nil {
+	if err := m.Put(t.Context(), platform.Point{Metric: telemetry.Pulse.Name, Value: 1}); err == nil {
 		t.Error("a put that failed was taken for done")
 	}
 }

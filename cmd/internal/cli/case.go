@@ -130,8 +130,8 @@ func (f *CaseFlags) setSettings(c *comparison.Case) error {
 		return err
 	}
 	if f.AsHome {
-		c.Home = &simulate.Home{ListItems: f.ListItems}
-		c.Settings, err = simulate.HomeSettings(values)
+		c.Home = &simulate.AsDeployed{ListItems: f.ListItems}
+		c.Settings, err = simulate.DeployedSettings(values)
 		return err
 	}
 	if f.ListItems > 1 {

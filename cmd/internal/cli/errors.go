@@ -8,7 +8,7 @@ import (
 	"syscall"
 
 	"paragon/shared/client"
-	"paragon/shared/cloud/aws/door"
+	"paragon/shared/platform/aws/discovery"
 	"paragon/shared/simulate"
 )
 
@@ -69,7 +69,7 @@ func (t *Terminal) printError(command string, err error) {
 
 // hint says what to do next, where that is known.
 func (t *Terminal) hint(err error) string {
-	if advice := door.Advice(err); advice != "" {
+	if advice := discovery.Advice(err); advice != "" {
 		return advice
 	}
 	var gone *client.Unreachable

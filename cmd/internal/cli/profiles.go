@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"paragon/shared/cloud/aws/prefix"
+	"paragon/shared/platform/aws/prefix"
 )
 
 // ProfilesNeed is what a command needs of the profiles that --profiles names.

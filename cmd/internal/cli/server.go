@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/shared/client"
-	"paragon/shared/cloud/aws/door"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/discovery"
+	"paragon/shared/platform/aws/names"
 )
 
 // AtOnce bounds the queries of one command that are in progress together.
@@ -47,11 +47,11 @@ func (t *Terminal) Connect(ctx context.Context, c client.Config) (*client.Client
 // knows its callers by that: as the stage says, or, without a stage, of an
 // endpoint that API Gateway named when there is no token.
 func (t *Terminal) enter(ctx context.Context, stage string, c *client.Config) error {
-	var keys door.Keys
-	region, named := door.Region(c.Endpoint)
+	var keys discovery.Keys
+	region, named := discovery.Region(c.Endpoint)
 	switch {
 	case stage != "":
-		s, err := door.Open(ctx, stage)
+		s, err := discovery.Open(ctx, stage)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (t *Terminal) enter(ctx context.Context, stage string, c *client.Config) er
 		}
 	case named && c.Token == "":
 		var err error
-		if keys, err = door.Find(ctx, region); err != nil {
+		if keys, err = discovery.Find(ctx, region); err != nil {
 			return err
 		}
 	default:

@@ -51,7 +51,7 @@ func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Cat
 	e.StrictShare, e.StrictMS, e.RelaxMS, e.Workers = c.StrictShare, c.StrictMS, c.RelaxedMS, c.Workers
 	e.MetricDelay = time.Duration(set.MetricSettleSeconds * float64(time.Second))
 	e.MinimumSeconds, e.KeepAliveSeconds, e.Settings, e.References = 0, c.keepAlive().Seconds(), set, false
-	e.Home = &simulate.Home{BootSeconds: r.BootSeconds}
+	e.Home = &simulate.AsDeployed{BootSeconds: r.BootSeconds}
 	rows, err := comparison.Play(ctx, e, procurement.All(), nil)
 	if err != nil {
 		return fmt.Errorf("simulate the other schemes: %w", err)

@@ -12,8 +12,8 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/client"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/query"
+	"paragon/shared/platform/sqlite"
 )
 
 // lively are the settings of a controller that moves at once.
@@ -23,7 +23,7 @@ const lively = "tick_seconds=1,watch_seconds=0,scale_in_wait_seconds=0,view_seco
 // stopped holds.
 func stored(t *testing.T, dataDir string) []query.Record {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(dataDir, "paragon.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(dataDir, "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,42 +14,42 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // lambdas are the functions' bootstraps over the Lambda Runtime API, with a
 // local home under them.
 type lambdas struct {
-	home cloud.Home
-	*runtimeapi.Invoker
+	home platform.Backend
+	*lambdaemulator.Invoker
 }
 
 func startLambdas(t *testing.T) lambdas {
 	t.Helper()
 	_, c := catalogue(t)
-	functions := []runtimeapi.Function{}
+	functions := []lambdaemulator.Function{}
 	for _, mb := range c.Functions[0].MemoryMB {
-		functions = append(functions, runtimeapi.Function{
+		functions = append(functions, lambdaemulator.Function{
 			Name: inference.FunctionName("cnn", mb), Bootstrap: built(t, "inference"), MemoryMB: mb,
 			Env: []string{"PARAGON_MODEL=cnn"}, Timeout: time.Minute,
 		})
 	}
 	models := hosted(t, functions)
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Invoker: models})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Invoker: models})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	door := httptest.NewServer(local.NewServer(home))
+	door := httptest.NewServer(sqlite.NewServer(home))
 	t.Cleanup(door.Close)
-	var stage []runtimeapi.Function
+	var stage []lambdaemulator.Function
 	for _, name := range []string{"api", "dispatcher"} {
-		stage = append(stage, runtimeapi.Function{
+		stage = append(stage, lambdaemulator.Function{
 			Name: name, Bootstrap: built(t, name), MemoryMB: 512, Timeout: time.Minute,
 			Env: []string{names.LocalURL + "=" + door.URL + "/" + home.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
 		})
@@ -58,9 +58,9 @@ func startLambdas(t *testing.T) lambdas {
 }
 
 // hosted starts the functions when they are first invoked.
-func hosted(t *testing.T, functions []runtimeapi.Function) *runtimeapi.Invoker {
+func hosted(t *testing.T, functions []lambdaemulator.Function) *lambdaemulator.Invoker {
 	t.Helper()
-	in, err := runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
+	in, err := lambdaemulator.New(lambdaemulator.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
 		t.Fatalf("the API answered %+v", accepted)
 	}
 
-	ds, err := l.home.Queues.Receive(t.Context(), cloud.Overflow, 10, time.Minute, patience)
+	ds, err := l.home.Queues.Receive(t.Context(), platform.Overflow, 10, time.Minute, patience)
 	if err != nil || len(ds) != 1 {
 		t.Fatalf("%d messages on the overflow queue, error %v", len(ds), err)
 	}
@@ -150,7 +150,7 @@ func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
 		t.Errorf("another owner reads status %d: %s", got.StatusCode, got.Body)
 	}
 	l.votes(t, location+"/feedback", ann, bob)
-	if d, err := l.home.Queues.Depth(t.Context(), cloud.Overflow); err != nil || d.Visible+d.InFlight > 0 {
+	if d, err := l.home.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible+d.InFlight > 0 {
 		t.Errorf("the overflow queue still holds %+v, error %v", d, err)
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"strings"
 	"time"
 
+	"paragon/shared/admin"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/control"
 	"paragon/shared/core/signed"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
-	"paragon/shared/operate"
 	"paragon/shared/page"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/stage"
 )
 
 // serveAPI starts the intake and serves it, with the page beside it.
-func (m *Machine) serveAPI(owner *local.Home) error {
+func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	svc, err := m.parts().Intake(intake.Config{
 		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
 	})
@@ -52,9 +52,9 @@ func (m *Machine) parts() stage.Parts {
 }
 
 // adminService is where the machine is operated.
-func (m *Machine) adminService() *operate.Desk {
-	return &operate.Desk{
-		Home: m.home, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
+func (m *Machine) adminService() *admin.Service {
+	return &admin.Service{
+		Backend: m.home, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
 		Unpack: control.Unpack, Pools: []string{Pool}, Now: time.Now, Random: rand.Reader,
 		Keys: func(context.Context) (signed.Keys, error) { return m.keys, nil },
 	}
@@ -80,16 +80,16 @@ func beside(api http.Handler, more map[string]http.Handler, page http.Handler) h
 }
 
 // status tells what only this composition knows.
-func (m *Machine) status(owner *local.Home) func(context.Context) api.HomeStatus {
-	return func(ctx context.Context) api.HomeStatus {
-		st := api.HomeStatus{
+func (m *Machine) status(owner *sqlite.Backend) func(context.Context) api.BackendStatus {
+	return func(ctx context.Context) api.BackendStatus {
+		st := api.BackendStatus{
 			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Savings: m.savings.now(), Paced: m.cfg.Paced,
 			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name},
 		}
 		if n, err := owner.Desired(ctx, Pool); err == nil {
 			st.Desired = map[string]int{Pool: n}
 		}
-		var fault *cloud.StoreFault
+		var fault *platform.StoreFault
 		if errors.As(owner.WriteFault(), &fault) {
 			st.StoreFault = fault.Reason
 		}
@@ -100,7 +100,7 @@ func (m *Machine) status(owner *local.Home) func(context.Context) api.HomeStatus
 }
 
 // meterFleet prices the workers as they come and go.
-func (m *Machine) meterFleet(run context.Context, owner *local.Home) {
+func (m *Machine) meterFleet(run context.Context, owner *sqlite.Backend) {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	for {

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // boots tells how long workers took to come: from asking for one to its first
@@ -17,14 +17,14 @@ type boots struct {
 }
 
 // see takes the workers there are.
-func (b *boots) see(ws []cloud.WorkerReport) {
+func (b *boots) see(ws []platform.WorkerReport) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	there := make(map[string]time.Time, len(ws))
 	for _, w := range ws {
 		asked, known := b.asked[w.ID]
 		switch {
-		case w.State == cloud.Booting:
+		case w.State == platform.Booting:
 			there[w.ID] = w.At
 		case known:
 			b.took, b.n = b.took+w.At.Sub(asked), b.n+1

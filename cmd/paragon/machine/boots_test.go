@@ -4,21 +4,21 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 func TestBootsAreTakenFromAskingToTheFirstReport(t *testing.T) {
 	at := time.Unix(1000, 0)
-	report := func(id string, state cloud.WorkerState, second int) cloud.WorkerReport {
-		return cloud.WorkerReport{ID: id, State: state, At: at.Add(time.Duration(second) * time.Second)}
+	report := func(id string, state platform.WorkerState, second int) platform.WorkerReport {
+		return platform.WorkerReport{ID: id, State: state, At: at.Add(time.Duration(second) * time.Second)}
 	}
 	var b boots
-	for _, ws := range [][]cloud.WorkerReport{
-		{report("was there", cloud.Ready, 0), report("a", cloud.Booting, 0), report("left", cloud.Booting, 0)},
-		{report("was there", cloud.Ready, 5), report("a", cloud.Booting, 0), report("b", cloud.Booting, 4)},
-		{report("was there", cloud.Ready, 9), report("a", cloud.Ready, 8), report("b", cloud.Booting, 4)},
-		{report("a", cloud.Ready, 20), report("b", cloud.Ready, 16)},
-		{report("a", cloud.Ready, 30), report("b", cloud.Draining, 31)},
+	for _, ws := range [][]platform.WorkerReport{
+		{report("was there", platform.Ready, 0), report("a", platform.Booting, 0), report("left", platform.Booting, 0)},
+		{report("was there", platform.Ready, 5), report("a", platform.Booting, 0), report("b", platform.Booting, 4)},
+		{report("was there", platform.Ready, 9), report("a", platform.Ready, 8), report("b", platform.Booting, 4)},
+		{report("a", platform.Ready, 20), report("b", platform.Ready, 16)},
+		{report("a", platform.Ready, 30), report("b", platform.Draining, 31)},
 	} {
 		b.see(ws)
 	}

@@ -16,8 +16,8 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/cloud/local/children"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform/sqlite/supervisor"
 )
 
 // Pool names the one pool of workers that a machine runs.
@@ -47,7 +47,7 @@ type Config struct {
 	// GroupMax bounds the workers as an Auto Scaling group does; 0 means 64.
 	GroupMax int
 	// Fault tells what goes wrong with the nth worker launched; nil means nothing.
-	Fault func(n int) children.Fault
+	Fault func(n int) supervisor.Fault
 	// Traces is a file to which the spans of all processes are added; empty means
 	// that they go where the OTEL_ variables say, if anywhere.
 	Traces string

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // coreBound lets a function run only on a core that no worker's run and no other
@@ -13,7 +13,7 @@ import (
 // more of it. What finds no core is refused as by a throttle, and falls back to
 // the workers. It is for machines that are not paced: paced runs mostly wait.
 type coreBound struct {
-	cloud.Invoker
+	platform.Invoker
 	cores int
 	// busy returns how many runs the workers have under way, as they last reported.
 	busy func(context.Context) (int, error)
@@ -23,13 +23,13 @@ type coreBound struct {
 }
 
 // Invoke implements cloud.Invoker.
-func (c *coreBound) Invoke(ctx context.Context, function string, payload []byte) (cloud.Invocation, error) {
+func (c *coreBound) Invoke(ctx context.Context, function string, payload []byte) (platform.Invocation, error) {
 	busy, err := c.busy(ctx)
 	if err != nil {
-		return cloud.Invocation{}, fmt.Errorf("count the workers' runs before function %s: %w: %w", function, cloud.ErrThrottled, err)
+		return platform.Invocation{}, fmt.Errorf("count the workers' runs before function %s: %w: %w", function, platform.ErrThrottled, err)
 	}
 	if !c.take(busy) {
-		return cloud.Invocation{}, fmt.Errorf("function %s: none of %d cores is free: %w", function, c.cores, cloud.ErrThrottled)
+		return platform.Invocation{}, fmt.Errorf("function %s: none of %d cores is free: %w", function, c.cores, platform.ErrThrottled)
 	}
 	defer c.release()
 	return c.Invoker.Invoke(ctx, function, payload)

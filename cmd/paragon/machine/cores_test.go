@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 // held is an invoker whose functions run until they are let go.
@@ -13,10 +13,10 @@ type held struct {
 	began, release chan struct{}
 }
 
-func (h held) Invoke(context.Context, string, []byte) (cloud.Invocation, error) {
+func (h held) Invoke(context.Context, string, []byte) (platform.Invocation, error) {
 	h.began <- struct{}{}
 	<-h.release
-	return cloud.Invocation{BilledMS: 1}, nil
+	return platform.Invocation{BilledMS: 1}, nil
 }
 
 // Functions get the cores that neither workers nor other functions use; what
@@ -36,7 +36,7 @@ func TestFunctionsRunOnFreeCoresAlone(t *testing.T) {
 			<-h.began
 		}
 		for range 3 - tc.runs {
-			if err := <-ended; !errors.Is(err, cloud.ErrThrottled) {
+			if err := <-ended; !errors.Is(err, platform.ErrThrottled) {
 				t.Errorf("%+v: %v, want a throttle", tc, err)
 			}
 		}
@@ -55,7 +55,7 @@ func TestFunctionsRunOnFreeCoresAlone(t *testing.T) {
 func TestWithoutReportsNoFunctionTakesACore(t *testing.T) {
 	away := errors.New("away")
 	c := &coreBound{cores: 9, busy: func(context.Context) (int, error) { return 0, away }}
-	if _, err := c.Invoke(t.Context(), "f", nil); !errors.Is(err, cloud.ErrThrottled) || !errors.Is(err, away) {
+	if _, err := c.Invoke(t.Context(), "f", nil); !errors.Is(err, platform.ErrThrottled) || !errors.Is(err, away) {
 		t.Error(err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/local/children"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/sqlite/supervisor"
 )
 
 const (
@@ -26,9 +26,9 @@ const (
 // faultDesk takes faults over HTTP: what an account's owner, or a bad day of
 // AWS, would do to the fleet.
 type faultDesk struct {
-	told  *children.Faults
+	told  *supervisor.Faults
 	fleet interface{ Notice(id string) error }
-	home  *local.Home
+	home  *sqlite.Backend
 	most  int // workers of the group, unless told otherwise
 }
 
@@ -82,26 +82,26 @@ func (d *faultDesk) take(w http.ResponseWriter, r *http.Request) error {
 	case api.LaunchFails:
 		f.Launches = max(1, f.Launches)
 	}
-	d.told.Tell(children.Told{Name: f.Kind, Fault: launchFault(f), Launches: f.Launches})
+	d.told.Set(supervisor.ActiveFault{Name: f.Kind, Fault: launchFault(f), Launches: f.Launches})
 	return nil
 }
 
 // launchFault is what goes wrong with a launch.
-func launchFault(f api.Fault) children.Fault {
+func launchFault(f api.Fault) supervisor.Fault {
 	after := time.Duration(f.Seconds * float64(time.Second))
 	switch f.Kind {
 	case api.NoCapacity, api.LaunchFails:
-		return children.Fault{LaunchFails: true}
+		return supervisor.Fault{LaunchFails: true}
 	case api.NeverReady:
-		return children.Fault{NeverReady: true}
+		return supervisor.Fault{NeverReady: true}
 	case api.SlowBoot:
-		return children.Fault{SlowBoot: after}
+		return supervisor.Fault{SlowBoot: after}
 	case api.DieAfter:
-		return children.Fault{DiesAfter: after}
+		return supervisor.Fault{DiesAfter: after}
 	case api.SpotAfter:
-		return children.Fault{SpotAfter: after}
+		return supervisor.Fault{SpotAfter: after}
 	}
-	return children.Fault{}
+	return supervisor.Fault{}
 }
 
 // faultKinds are the kinds, and whether each goes by seconds.

@@ -13,9 +13,9 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/client"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/local/children"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/sqlite/supervisor"
 )
 
 // noticed is a fleet with one worker, which keeps its notices.
@@ -32,16 +32,16 @@ func (n *noticed) Notice(id string) error {
 // newFaultDesk serves faults of a home with one worker.
 func newFaultDesk(t *testing.T) (*faultDesk, *noticed, *client.Client) {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = home.Close() })
-	if err := home.Launch(t.Context(), cloud.WorkerReport{ID: "w-up", Pool: Pool, State: cloud.Ready, At: time.Now()}); err != nil {
+	if err := home.Launch(t.Context(), platform.WorkerReport{ID: "w-up", Pool: Pool, State: platform.Ready, At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	fleet := &noticed{}
-	d := &faultDesk{told: &children.Faults{}, fleet: fleet, home: home, most: 8}
+	d := &faultDesk{told: &supervisor.Faults{}, fleet: fleet, home: home, most: 8}
 	server := httptest.NewServer(http.StripPrefix("/", d))
 	t.Cleanup(server.Close)
 	cl, err := client.New(client.Config{Endpoint: server.URL, Attempts: 1})
@@ -75,7 +75,7 @@ func TestFaultsAreTakenListedAndCleared(t *testing.T) {
 	if !slices.Equal(fleet.ids, []string{"w-up"}) {
 		t.Errorf("notices went to %v", fleet.ids)
 	}
-	if got := d.told.Next(children.Fault{}); got != (children.Fault{LaunchFails: true, SlowBoot: 10 * time.Minute, DiesAfter: 500 * time.Millisecond}) {
+	if got := d.told.Next(supervisor.Fault{}); got != (supervisor.Fault{LaunchFails: true, SlowBoot: 10 * time.Minute, DiesAfter: 500 * time.Millisecond}) {
 		t.Errorf("a launch meets %+v", got)
 	}
 	if now, err = cl.ClearFaults(t.Context(), api.SlowBoot); err != nil || len(now.Faults) != 1 || now.Group.Max != 3 {

@@ -10,8 +10,8 @@ import (
 
 	"paragon/shared/balancer"
 	"paragon/shared/balancer/bodies"
-	"paragon/shared/cloud"
 	"paragon/shared/intake/httpapi"
+	"paragon/shared/platform"
 )
 
 const (
@@ -48,7 +48,7 @@ func newFront(api http.Handler, inlineBytes func() int, shared *bodies.Pool) *fr
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: func(*http.Request) int64 { return int64(bodyGrowth*inlineBytes() + bodySlack) },
-		Header:  cloud.OwnerHeader, HeaderValue: httpapi.LocalOwner,
+		Header:  platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Bodies: shared, Lead: httpapi.NumbersAt,
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
 	})
@@ -103,7 +103,7 @@ func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int) {
 }
 
 // follow keeps the targets as the fleet is, until ctx ends.
-func (f *front) follow(ctx context.Context, fleet fleetReader, workers cloud.Fleet) {
+func (f *front) follow(ctx context.Context, fleet fleetReader, workers platform.Fleet) {
 	defer f.balancer.SetTargets(nil)
 	known := map[string]bool{}
 	for {
@@ -126,12 +126,12 @@ func (f *front) follow(ctx context.Context, fleet fleetReader, workers cloud.Fle
 // update sends requests to the workers that are ready, and gives what the ones
 // hold that are gone to others: they ended or hang. One that drains finishes
 // what it has. It returns the workers that are there.
-func (f *front) update(ws []cloud.WorkerReport, known map[string]bool) map[string]bool {
+func (f *front) update(ws []platform.WorkerReport, known map[string]bool) map[string]bool {
 	var targets []balancer.Target
 	there := map[string]bool{}
 	for _, w := range ws {
 		there[w.ID] = true
-		if w.State == cloud.Ready && w.Addr != "" {
+		if w.State == platform.Ready && w.Addr != "" {
 			targets = append(targets, balancer.Target{ID: w.ID, Addr: w.Addr, Shares: f.shares})
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 // own is the API of the process: it says so, with the length of the body.
@@ -51,9 +51,9 @@ func startListener(t *testing.T, h http.Handler) string {
 }
 
 // newTestFront serves a front over a fleet, and returns how it learns of the fleet.
-func newTestFront(t *testing.T) (*local.Home, *httptest.Server, func()) {
+func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 	t.Helper()
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +77,9 @@ func newTestFront(t *testing.T) (*local.Home, *httptest.Server, func()) {
 
 // changingFleet is a fleet that the test changes.
 type changingFleet struct {
-	cloud.Fleet
+	platform.Fleet
 	mu      sync.Mutex
-	workers []cloud.WorkerReport
+	workers []platform.WorkerReport
 	err     error
 	changed chan struct{}
 }
@@ -90,13 +90,13 @@ func (c *changingFleet) FleetChanged() <-chan struct{} {
 	return c.changed
 }
 
-func (c *changingFleet) Workers(context.Context, string) ([]cloud.WorkerReport, error) {
+func (c *changingFleet) Workers(context.Context, string) ([]platform.WorkerReport, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.workers, c.err
 }
 
-func (c *changingFleet) change(err error, ws ...cloud.WorkerReport) {
+func (c *changingFleet) change(err error, ws ...platform.WorkerReport) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.workers, c.err = ws, err
@@ -110,11 +110,11 @@ func TestFrontFollowsTheFleet(t *testing.T) {
 		var following sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		following.Go(func() { f.follow(ctx, fleet, fleet) })
-		ready := cloud.WorkerReport{ID: "w-1", State: cloud.Ready, Addr: "unix:/a"}
+		ready := platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: "unix:/a"}
 		for _, tc := range []struct {
-			workers []cloud.WorkerReport
+			workers []platform.WorkerReport
 			targets int
-		}{{nil, 0}, {[]cloud.WorkerReport{ready}, 1}, {[]cloud.WorkerReport{ready, {ID: "w-2", State: cloud.Booting, Addr: "unix:/b"}}, 1}, {nil, 0}} {
+		}{{nil, 0}, {[]platform.WorkerReport{ready}, 1}, {[]platform.WorkerReport{ready, {ID: "w-2", State: platform.Booting, Addr: "unix:/b"}}, 1}, {nil, 0}} {
 			fleet.change(nil, tc.workers...)
 			synctest.Wait()
 			if s := f.balancer.Status(); len(s) != tc.targets {
@@ -124,7 +124,7 @@ func TestFrontFollowsTheFleet(t *testing.T) {
 		fleet.change(errors.New("down"))
 		synctest.Wait()
 		fleet.mu.Lock()
-		fleet.workers, fleet.err = []cloud.WorkerReport{ready}, nil // and nobody says so
+		fleet.workers, fleet.err = []platform.WorkerReport{ready}, nil // and nobody says so
 		fleet.mu.Unlock()
 		<-time.After(time.Second)
 		synctest.Wait()
@@ -139,7 +139,7 @@ func TestFrontFollowsTheFleet(t *testing.T) {
 	})
 }
 
-func report(t *testing.T, home *local.Home, r cloud.WorkerReport) {
+func report(t *testing.T, home *sqlite.Backend, r platform.WorkerReport) {
 	t.Helper()
 	r.Pool, r.At = Pool, time.Now()
 	if _, err := home.Cloud().Fleet.Report(t.Context(), r); err != nil {
@@ -172,15 +172,15 @@ func send(t *testing.T, server *httptest.Server, method, path string, header htt
 func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 	home, server, learn := newTestFront(t)
 	addr := startListener(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, "worker for "+strings.Join(r.Header[cloud.OwnerHeader], ","))
+		_, _ = io.WriteString(w, "worker for "+strings.Join(r.Header[platform.OwnerHeader], ","))
 	}))
 	if got := send(t, server, "POST", "/v1/queries", nil, nil); got != "own " {
 		t.Errorf("without a worker: %q", got)
 	}
-	report(t, home, cloud.WorkerReport{ID: "w-deaf", State: cloud.Ready}) // it does not listen
-	report(t, home, cloud.WorkerReport{ID: "w-1", State: cloud.Ready, Addr: addr})
+	report(t, home, platform.WorkerReport{ID: "w-deaf", State: platform.Ready}) // it does not listen
+	report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: addr})
 	learn()
-	forged := http.Header{cloud.OwnerHeader: {"thief", "other"}}
+	forged := http.Header{platform.OwnerHeader: {"thief", "other"}}
 	for _, tc := range []struct {
 		method, path string
 		header       http.Header
@@ -206,7 +206,7 @@ func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 			t.Errorf("%s %s %v: %q, want %q", tc.method, tc.path, tc.header, got, tc.want)
 		}
 	}
-	report(t, home, cloud.WorkerReport{ID: "w-1", State: cloud.Draining, Addr: addr})
+	report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Draining, Addr: addr})
 	learn()
 	if got := send(t, server, "POST", "/v1/queries", nil, nil); got != "own " {
 		t.Errorf("with a worker that drains: %q", got)
@@ -218,16 +218,16 @@ func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		end  func(t *testing.T, home *local.Home, addr string, finish chan struct{})
+		end  func(t *testing.T, home *sqlite.Backend, addr string, finish chan struct{})
 		want string
 	}{
-		{"gone", func(t *testing.T, home *local.Home, _ string, _ chan struct{}) {
+		{"gone", func(t *testing.T, home *sqlite.Backend, _ string, _ chan struct{}) {
 			if err := home.MarkGone(t.Context(), "w-1"); err != nil {
 				t.Error(err)
 			}
 		}, "own " + strings.Repeat("x", 600_000)},
-		{"draining", func(t *testing.T, home *local.Home, addr string, finish chan struct{}) {
-			report(t, home, cloud.WorkerReport{ID: "w-1", State: cloud.Draining, Addr: addr})
+		{"draining", func(t *testing.T, home *sqlite.Backend, addr string, finish chan struct{}) {
+			report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Draining, Addr: addr})
 			close(finish) // whether it has drained before or after, it answers
 		}, "worker"},
 	} {
@@ -243,7 +243,7 @@ func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, "worker")
 			}))
-			report(t, home, cloud.WorkerReport{ID: "w-1", State: cloud.Ready, Addr: addr})
+			report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: addr})
 			learn()
 			var caller sync.WaitGroup
 			caller.Go(func() {
@@ -262,7 +262,7 @@ func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 // What is too large is refused by the API, which knows how to say so.
 func TestTooLargeIsTheAPIsToExplain(t *testing.T) {
 	home, server, learn := newTestFront(t)
-	report(t, home, cloud.WorkerReport{ID: "w-1", State: cloud.Ready, Addr: "unix:/nowhere"})
+	report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: "unix:/nowhere"})
 	learn()
 	n := bodyGrowth<<20 + bodySlack + 1
 	if got := send(t, server, "POST", "/v1/queries", nil, make([]byte, n)); len(got) != len("own ")+n {

@@ -5,11 +5,11 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/sizing"
+	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // functionTimeout ends an event that hangs: far above any profile's p99.
@@ -17,15 +17,15 @@ const functionTimeout = time.Minute
 
 // functions lists an inference function for every model with a network and
 // every memory size that holds it. None is started before its first query.
-func functions(c *profile.Catalogue, bootstrap string, env []string) []runtimeapi.Function {
-	var out []runtimeapi.Function
+func functions(c *profile.Catalogue, bootstrap string, env []string) []lambdaemulator.Function {
+	var out []lambdaemulator.Function
 	for i := range c.Models {
 		m := &c.Models[i]
 		if m.File == "" {
 			continue
 		}
 		for _, h := range sizing.FunctionsThatHold(c, m, arch()) {
-			out = append(out, runtimeapi.Function{
+			out = append(out, lambdaemulator.Function{
 				Name: inference.FunctionName(m.Name, h.MemoryMB), Bootstrap: bootstrap, MemoryMB: h.MemoryMB,
 				Timeout: functionTimeout,
 				// Another file under the same name is another function.
@@ -70,6 +70,6 @@ func serviceTimes(c *profile.Catalogue) map[string]profile.ServiceTime {
 
 // functionsNow are the functions of the catalogue in force. Those of retired models
 // stay for the queries that they were given.
-func (m *Machine) functionsNow() []runtimeapi.Function {
+func (m *Machine) functionsNow() []lambdaemulator.Function {
 	return functions(m.store.Current(), m.functionBinary, append(m.childEnv(), "PARAGON_PROFILES="+m.cfg.ProfilesDir))
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"paragon/shared/cloud/local"
 	"paragon/shared/control"
+	"paragon/shared/platform/sqlite"
 )
 
 // pruneEvery is how often uploads and messages that nobody needs are deleted.
@@ -16,7 +16,7 @@ const pruneEvery = 10 * time.Minute
 
 // startJobs starts what runs in this process: the dispatcher, the controller, the
 // fleet view, the meter and the reading of settings.
-func (m *Machine) startJobs(owner *local.Home) error {
+func (m *Machine) startJobs(owner *sqlite.Backend) error {
 	d, err := m.parts().Dispatcher(m.meter.paid, m.counts)
 	if err != nil {
 		return fmt.Errorf("start the dispatcher: %w", err)
@@ -25,7 +25,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.store, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
-		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.Ledger, Shared: m.home.Shared,
+		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.DecisionLog, Shared: m.home.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	m.dispatching(d.Pump, m.functions.Close)
@@ -41,7 +41,7 @@ func (m *Machine) startJobs(owner *local.Home) error {
 
 // prune deletes uploads that expired, messages that nobody came for and records
 // past their retention, at once and then from time to time.
-func (m *Machine) prune(run context.Context, owner *local.Home) {
+func (m *Machine) prune(run context.Context, owner *sqlite.Backend) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for run.Err() == nil {

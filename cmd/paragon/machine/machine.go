@@ -19,17 +19,17 @@ import (
 	"paragon/profiles"
 	"paragon/profiles/schema"
 	"paragon/shared/balancer/bodies"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/local/children"
-	"paragon/shared/cloud/local/runtimeapi"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
 	"paragon/shared/modelstore"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/sqlite/lambdaemulator"
+	"paragon/shared/platform/sqlite/supervisor"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/telemetry/tracing"
 )
 
@@ -55,10 +55,10 @@ type Machine struct {
 	settings       *tuning.Source
 	keys           signed.Keys // of ids and receipts
 	keySet         string      // the same, as children are told
-	functions      *runtimeapi.Invoker
+	functions      *lambdaemulator.Invoker
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
-	home           cloud.Home
+	home           platform.Backend
 	bodies         *bodies.Pool // of requests, shared with workers; nil where that cannot be
 	meter          *meter
 	counts         *tally.Book // of the queries that this process ended
@@ -192,11 +192,11 @@ func (m *Machine) loadProfiles() (err error) {
 }
 
 // openHome opens the data folder and reads the settings.
-func (m *Machine) openHome(ctx context.Context, invoker cloud.Invoker) (*local.Home, error) {
+func (m *Machine) openHome(ctx context.Context, invoker platform.Invoker) (*sqlite.Backend, error) {
 	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	owner, err := local.Open(ctx, filepath.Join(m.cfg.DataDir, "paragon.db"), local.Options{Invoker: invoker})
+	owner, err := sqlite.Open(ctx, filepath.Join(m.cfg.DataDir, "paragon.db"), sqlite.Options{Invoker: invoker})
 	if err != nil {
 		return nil, err
 	}
@@ -240,19 +240,19 @@ func (m *Machine) storeSettings(ctx context.Context) error {
 
 // startFunctions makes the inference functions callable; the first query
 // starts one.
-func (m *Machine) startFunctions() (cloud.Invoker, error) {
+func (m *Machine) startFunctions() (platform.Invoker, error) {
 	path, err := m.cfg.binary("inference")
 	if err != nil {
 		return nil, err
 	}
 	m.functionBinary = path
-	opts := runtimeapi.Options{
+	opts := lambdaemulator.Options{
 		Functions: m.functionsNow(), MaxConcurrency: m.cfg.MaxFunctions, KeepAlive: m.cfg.KeepAlive, Logger: m.log,
 	}
 	if m.cfg.Paced {
 		opts.Pace = pace(m.store)
 	}
-	in, err := runtimeapi.New(opts)
+	in, err := lambdaemulator.New(opts)
 	if err != nil {
 		return nil, fmt.Errorf("start the function runtime: %w", err)
 	}
@@ -266,7 +266,7 @@ func (m *Machine) startFunctions() (cloud.Invoker, error) {
 
 // startWorkers starts the fleet and the loopback door by which workers reach
 // the home.
-func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
+func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error {
 	path, err := m.cfg.binary("worker")
 	if err != nil {
 		return err
@@ -275,14 +275,14 @@ func (m *Machine) startWorkers(ctx context.Context, owner *local.Home) error {
 	if err != nil {
 		return fmt.Errorf("listen for workers: %w", err)
 	}
-	m.serve("the workers' door", door, local.NewServer(owner))
+	m.serve("the workers' door", door, sqlite.NewServer(owner))
 	if err := m.sizeFleet(ctx, owner); err != nil {
 		return err
 	}
-	told := &children.Faults{}
+	told := &supervisor.Faults{}
 	m.shareBodies()
-	fleet, err := children.Start(children.Options{
-		Pools: []children.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
+	fleet, err := supervisor.Start(supervisor.Options{
+		Pools: []supervisor.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
 		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath()),
@@ -322,7 +322,7 @@ func (m *Machine) bodiesPath() string {
 
 // sizeFleet bounds the group and says how many workers to begin with. A fleet
 // that moves begins as it was, if it was larger.
-func (m *Machine) sizeFleet(ctx context.Context, owner *local.Home) error {
+func (m *Machine) sizeFleet(ctx context.Context, owner *sqlite.Backend) error {
 	most := m.cfg.groupMax()
 	if err := owner.SetGroup(ctx, Pool, 0, most); err != nil {
 		return fmt.Errorf("bound the group: %w", err)

@@ -5,9 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -68,19 +68,19 @@ func (m *meter) paid(usd float64) {
 
 // publish puts what functions cost and how many messages expired since the last
 // time, as metrics. What cannot be put is put the next time. It has one caller.
-func (m *meter) publish(ctx context.Context, to cloud.Metrics) error {
+func (m *meter) publish(ctx context.Context, to platform.Metrics) error {
 	m.mu.Lock()
 	usd, expired := m.unsaid, int64(0)
 	if m.expired != nil {
 		expired = m.expired() - m.said
 	}
 	m.mu.Unlock()
-	var points []cloud.Point
+	var points []platform.Point
 	if usd != 0 {
-		points = append(points, cloud.Point{Metric: telemetry.FunctionUSD.Name, At: m.now(), Value: usd})
+		points = append(points, platform.Point{Metric: telemetry.FunctionUSD.Name, At: m.now(), Value: usd})
 	}
 	if expired > 0 {
-		points = append(points, cloud.Point{Metric: telemetry.ExpiredMessages.Name, At: m.now(), Value: float64(expired)})
+		points = append(points, platform.Point{Metric: telemetry.ExpiredMessages.Name, At: m.now(), Value: float64(expired)})
 	}
 	if len(points) == 0 {
 		return nil

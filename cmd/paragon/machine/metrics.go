@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
@@ -16,7 +16,7 @@ import (
 // sums of counters since this process began, the last values of gauges, and
 // what the workers have counted.
 type tallied struct {
-	cloud.Metrics
+	platform.Metrics
 	known map[string]telemetry.Metric
 
 	mu     sync.Mutex // guards what follows
@@ -26,7 +26,7 @@ type tallied struct {
 	counted []tally.Tally // by task and class
 }
 
-func newTallied(m cloud.Metrics, now time.Time) *tallied {
+func newTallied(m platform.Metrics, now time.Time) *tallied {
 	t := &tallied{Metrics: m, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now)}
 	for _, k := range telemetry.All() {
 		t.known[k.Name] = k
@@ -35,7 +35,7 @@ func newTallied(m cloud.Metrics, now time.Time) *tallied {
 }
 
 // Put stores the points and then counts them, once each.
-func (t *tallied) Put(ctx context.Context, points ...cloud.Point) error {
+func (t *tallied) Put(ctx context.Context, points ...platform.Point) error {
 	if err := t.Metrics.Put(ctx, points...); err != nil {
 		return err
 	}
@@ -133,8 +133,8 @@ func (t *tallied) follow(ctx context.Context, fleet fleetTallies, since time.Tim
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			t.count(ctx, fleet, now, Pool, cloud.FunctionsPool)
-			series, err := t.Metrics.Series(ctx, cloud.LateWrites, nil, since, now.Add(time.Second), time.Hour)
+			t.count(ctx, fleet, now, Pool, platform.FunctionsPool)
+			series, err := t.Metrics.Series(ctx, platform.LateWrites, nil, since, now.Add(time.Second), time.Hour)
 			if err != nil {
 				continue
 			}
@@ -143,7 +143,7 @@ func (t *tallied) follow(ctx context.Context, fleet fleetTallies, since time.Tim
 				v.Value += s.Sum
 			}
 			t.mu.Lock()
-			t.values[cloud.LateWrites] = v
+			t.values[platform.LateWrites] = v
 			t.mu.Unlock()
 		}
 	}

@@ -9,19 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
+	"paragon/shared/platform"
 	"paragon/shared/telemetry"
 )
 
 // silent takes every point, until it is told to refuse them.
 type silent struct {
-	cloud.Metrics
+	platform.Metrics
 	refuse bool
 }
 
-func (s *silent) Put(context.Context, ...cloud.Point) error {
+func (s *silent) Put(context.Context, ...platform.Point) error {
 	if s.refuse {
 		return errors.New("refused")
 	}
@@ -69,7 +69,7 @@ func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 	under := &silent{}
 	m := newTallied(under, time.Now())
 	put := func(metric telemetry.Metric, v float64, dims ...string) error {
-		return m.Put(t.Context(), cloud.Point{Metric: metric.Name, Dimensions: dims, At: time.Now(), Value: v})
+		return m.Put(t.Context(), platform.Point{Metric: metric.Name, Dimensions: dims, At: time.Now(), Value: v})
 	}
 	for _, v := range []float64{2, 3} {
 		if err := errors.Join(put(telemetry.Arrivals, v, "task=a", "class=strict"), put(telemetry.Ready, v, "pool=general")); err != nil {

@@ -12,7 +12,7 @@ import (
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
-	"paragon/shared/seen"
+	"paragon/shared/recorded"
 	"paragon/shared/simulate"
 	"paragon/shared/simulate/comparison"
 )
@@ -88,7 +88,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	for _, t := range m.catalogue.Tasks {
 		tasks = append(tasks, t.Name)
 	}
-	load, err := seen.Read(ctx, m.home.Metrics, tasks, m.meter.since, now)
+	load, err := recorded.Read(ctx, m.home.Metrics, tasks, m.meter.since, now)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 }
 
 // asSimulated is this home as the simulator has it.
-func (m *Machine) asSimulated(load seen.Load) comparison.Case {
+func (m *Machine) asSimulated(load recorded.Load) comparison.Case {
 	e := comparison.New("home", load.Trace, simulate.Market{
 		Name: m.catalogue.Name, Catalogue: m.catalogue, Models: m.served(), InstanceType: m.instance.Type, Arch: arch(),
 	})
@@ -127,7 +127,7 @@ func (m *Machine) asSimulated(load seen.Load) comparison.Case {
 	e.Settings, e.MetricDelay = set, time.Duration(set.MetricSettleSeconds*float64(time.Second))
 	e.Workers, e.Warmup, e.StrictShare, e.References = m.cfg.Workers, 0, load.StrictShare, false
 	e.MinimumSeconds, e.KeepAliveSeconds = 0, m.cfg.KeepAlive.Seconds() // as the meter counts
-	e.Home = &simulate.Home{BootSeconds: cmp.Or(m.BootSeconds(), m.cfg.Boot.Seconds()), GroupMax: m.cfg.GroupMax}
+	e.Home = &simulate.AsDeployed{BootSeconds: cmp.Or(m.BootSeconds(), m.cfg.Boot.Seconds()), GroupMax: m.cfg.GroupMax}
 	return e
 }
 

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"paragon/profiles"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+	"paragon/shared/platform/tuning"
 	"paragon/shared/simulate"
 	"paragon/shared/telemetry"
 )
@@ -25,7 +25,7 @@ import (
 func weighing(t *testing.T, now time.Time, up time.Duration) *Machine {
 	t.Helper()
 	dir := t.TempDir()
-	owner, err := local.Open(t.Context(), filepath.Join(dir, "paragon.db"), local.Options{Now: func() time.Time { return now }})
+	owner, err := sqlite.Open(t.Context(), filepath.Join(dir, "paragon.db"), sqlite.Options{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +73,9 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	if !idle.Quoted || len(idle.Others) != 2 || idle.CostUSD != 0.5 || idle.Others[0].Scheme != "reactive" || idle.Others[1].Scheme != "mixed" {
 		t.Fatalf("nothing arrived: %+v", idle)
 	}
-	var points []cloud.Point
+	var points []platform.Point
 	for s := range 500 {
-		points = append(points, cloud.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"),
+		points = append(points, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"),
 			At: now.Add(time.Duration(s-550) * time.Second), Value: 20})
 	}
 	if err := m.home.Metrics.Put(t.Context(), points...); err != nil {

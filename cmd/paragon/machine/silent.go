@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/fleet"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 // patientLooks is after how many looks without a new report, a heartbeat
@@ -24,10 +24,10 @@ type heard struct {
 }
 
 // hanging takes the reports of the workers there are, and returns those that hang.
-func (s silence) hanging(ws []cloud.WorkerReport) (hung []string) {
+func (s silence) hanging(ws []platform.WorkerReport) (hung []string) {
 	there := map[string]bool{}
 	for _, w := range ws {
-		if w.State == cloud.Booting {
+		if w.State == platform.Booting {
 			continue
 		}
 		there[w.ID] = true
@@ -51,7 +51,7 @@ func (s silence) hanging(ws []cloud.WorkerReport) (hung []string) {
 
 // replaceHung declares workers dead that hang, as a group's health check does:
 // the fleet ends their processes and starts others.
-func (m *Machine) replaceHung(run context.Context, owner *local.Home) {
+func (m *Machine) replaceHung(run context.Context, owner *sqlite.Backend) {
 	s := silence{}
 	for run.Err() == nil {
 		timer := time.NewTimer(time.Duration(m.settings.Current().HeartbeatSeconds * float64(time.Second)))

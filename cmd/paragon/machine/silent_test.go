@@ -5,21 +5,21 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
+	"paragon/shared/platform"
 )
 
 func TestSilence(t *testing.T) {
 	at := time.Unix(1000, 0)
-	report := func(id string, state cloud.WorkerState, at time.Time) cloud.WorkerReport {
-		return cloud.WorkerReport{ID: id, State: state, At: at}
+	report := func(id string, state platform.WorkerState, at time.Time) platform.WorkerReport {
+		return platform.WorkerReport{ID: id, State: state, At: at}
 	}
 	s := silence{}
 	for i := range patientLooks + 1 {
-		got := s.hanging([]cloud.WorkerReport{
-			report("talks", cloud.Ready, at.Add(time.Duration(i)*time.Second)),
-			report("clock set back", cloud.Ready, at.Add(-time.Duration(i)*time.Hour)),
-			report("boots", cloud.Booting, at),
-			report("hangs", cloud.Ready, at), report("hangs as it drains", cloud.Draining, at),
+		got := s.hanging([]platform.WorkerReport{
+			report("talks", platform.Ready, at.Add(time.Duration(i)*time.Second)),
+			report("clock set back", platform.Ready, at.Add(-time.Duration(i)*time.Hour)),
+			report("boots", platform.Booting, at),
+			report("hangs", platform.Ready, at), report("hangs as it drains", platform.Draining, at),
 		})
 		var want []string
 		if i == patientLooks {

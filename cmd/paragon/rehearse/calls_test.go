@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/platform/aws/testserver"
 )
 
 // arn is the address of something in the stand-in's account.
 func arn(service, resource string) string {
-	return "arn:aws:" + service + ":" + standin.Region + ":" + standin.Account + ":" + resource
+	return "arn:aws:" + service + ":" + testserver.Region + ":" + testserver.Account + ":" + resource
 }
 
 // callsOf are what IAM must allow for a request, each with the resource that it

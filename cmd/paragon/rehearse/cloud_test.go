@@ -21,9 +21,9 @@ import (
 	"time"
 
 	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/local/runtimeapi"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // stand is what the deployed binaries take for AWS: the stand-in with a Lambda
@@ -31,7 +31,7 @@ import (
 // has an access key of its own.
 type stand struct {
 	proxy     *httputil.ReverseProxy
-	functions *runtimeapi.Invoker // set once they are known
+	functions *lambdaemulator.Invoker // set once they are known
 	log       func(format string, args ...any)
 
 	mu     sync.Mutex
@@ -218,11 +218,11 @@ func (s *stand) invoke(w http.ResponseWriter, ctx context.Context, name string, 
 	w.Header().Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString([]byte(log)))
 	w.Header().Set("Content-Type", "application/json")
 	switch {
-	case errors.Is(err, cloud.ErrThrottled):
+	case errors.Is(err, platform.ErrThrottled):
 		w.Header().Set("X-Amzn-ErrorType", "TooManyRequestsException")
 		w.WriteHeader(http.StatusTooManyRequests)
 		_, _ = io.WriteString(w, `{"Type":"User","message":"Rate Exceeded."}`)
-	case errors.Is(err, cloud.ErrNotFound):
+	case errors.Is(err, platform.ErrNotFound):
 		w.Header().Set("X-Amzn-ErrorType", "ResourceNotFoundException")
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"Type":"User","Message":"Function not found"}`)

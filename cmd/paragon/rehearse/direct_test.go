@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/tuning"
 )
 
 // recordWrites is how many writes of records and keys there were, by whomever.
@@ -129,14 +129,14 @@ func (p *play) message(owner string) query.Message {
 	must(p.t, err)
 	return query.Message{ID: keys.SignID(id), Owner: owner, Task: "fashion", Model: "logistic", Class: query.Strict,
 		Need: query.Need{Task: "fashion", Model: "logistic"}, AcceptedAt: now, DeadlineAt: now.Add(20 * time.Second), ExpiresAt: id.ExpiresAt,
-		ForgetAt: id.ForgetAt, Placement: string(cloud.Overflow), Input: query.Input{ContentType: "image/png", Data: p.picture()}}
+		ForgetAt: id.ForgetAt, Placement: string(platform.Overflow), Input: query.Input{ContentType: "image/png", Data: p.picture()}}
 }
 
 // deadLetter is a message that came too often, of which nothing was stored.
 func (p *play) deadLetter() query.Message {
 	p.t.Helper()
 	m := p.message(caller)
-	must(p.t, p.home.Queues.Send(p.t.Context(), cloud.DeadLetters, m))
+	must(p.t, p.home.Queues.Send(p.t.Context(), platform.DeadLetters, m))
 	return m
 }
 
@@ -172,7 +172,7 @@ func TestAWaitingCallerGetsTheStoredAnswer(t *testing.T) {
 		answers <- p.request("POST", "/v1/queries", asked(fetched, query.Strict, p.inline()), "Prefer", "wait=25")
 	}()
 	p.until("the query is on the overflow queue", func() bool {
-		d, err := p.home.Queues.Depth(t.Context(), cloud.Overflow)
+		d, err := p.home.Queues.Depth(t.Context(), platform.Overflow)
 		must(t, err)
 		return d.Visible > 0
 	})
@@ -199,7 +199,7 @@ func TestAWaitingCallerGetsTheStoredAnswer(t *testing.T) {
 func (p *play) isOwners(location string) {
 	p.t.Helper()
 	for owner, want := range map[string]int{caller: http.StatusOK, "arn:aws:iam::123456789012:user/bob": http.StatusNotFound, "": http.StatusUnauthorized} {
-		if got := p.requestAs(owner, "GET", location, "", cloud.OwnerHeader, caller); got.Code != want {
+		if got := p.requestAs(owner, "GET", location, "", platform.OwnerHeader, caller); got.Code != want {
 			p.t.Errorf("%q reads %d %s, want %d", owner, got.Code, got.Body, want)
 		}
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"paragon/shared/balancer"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 const (
@@ -247,7 +247,7 @@ func (p *play) requestAs(owner, method, path, body string, headers ...string) *h
 	p.t.Helper()
 	r := httptest.NewRequestWithContext(p.t.Context(), method, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set(cloud.OwnerHeader, "arn:aws:iam::123456789012:user/thief") // which nobody may believe
+	r.Header.Set(platform.OwnerHeader, "arn:aws:iam::123456789012:user/thief") // which nobody may believe
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/cloud/aws/names"
+	"paragon/shared/platform/aws/names"
 )
 
 // metadata is an EC2 instance's, by IMDSv2.

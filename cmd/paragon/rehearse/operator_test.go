@@ -21,10 +21,10 @@ import (
 
 	"paragon/cmd/paragon/rehearse/policy"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/standin"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
 )
 
 // operator is the access key of who runs the stage from a terminal.
@@ -71,7 +71,7 @@ func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	who, err := standin.Verify(r, body, func(string) string { return "testing" }, time.Now())
+	who, err := testserver.Verify(r, body, func(string) string { return "testing" }, time.Now())
 	if err != nil || who.Service != "execute-api" {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"message":"Forbidden"}`)
@@ -79,7 +79,7 @@ func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	p.stand.note(who.AccessKey, []policy.Call{{Action: "execute-api:Invoke", Resource: arn("execute-api", apiID+"/$default/"+r.Method+r.URL.Path)}})
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	p.front.serve(w, r, "arn:aws:iam::"+standin.Account+":user/"+who.AccessKey)
+	p.front.serve(w, r, "arn:aws:iam::"+testserver.Account+":user/"+who.AccessKey)
 }
 
 // says runs a command at the stage and wants its output to hold some words.
@@ -171,10 +171,10 @@ func (term *terminal) redrives() {
 // fails makes a query of the operator's that has failed, with its dead letter.
 func (term *terminal) fails() {
 	term.t.Helper()
-	m := term.message("arn:aws:iam::" + standin.Account + ":user/" + operator)
+	m := term.message("arn:aws:iam::" + testserver.Account + ":user/" + operator)
 	_, _, err := term.home.Records.PutRecord(term.t.Context(), m.Ended(query.Outcome{State: query.Failed, FinishedAt: time.Now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
 	must(term.t, err)
-	must(term.t, term.home.Queues.Send(term.t.Context(), cloud.DeadLetters, m))
+	must(term.t, term.home.Queues.Send(term.t.Context(), platform.DeadLetters, m))
 }
 
 // unplayedHere are the grants of the operator's policy that this play does not use.

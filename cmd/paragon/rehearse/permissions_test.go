@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
 )
 
 // uncalled are the grants that this rehearsal does not use, and what does. Those
@@ -152,7 +152,7 @@ func (p *play) statements(role string) (out []policy.Statement) {
 
 // named is what a Ref or an attribute of the template is on the stand-in.
 func (p *play) named(id, attribute string) (string, error) {
-	pseudo := map[string]string{"AWS::Partition": "aws", "AWS::Region": standin.Region, "AWS::AccountId": standin.Account, "AWS::URLSuffix": "amazonaws.com"}
+	pseudo := map[string]string{"AWS::Partition": "aws", "AWS::Region": testserver.Region, "AWS::AccountId": testserver.Account, "AWS::URLSuffix": "amazonaws.com"}
 	if v, ok := pseudo[id]; ok {
 		return v, nil
 	}

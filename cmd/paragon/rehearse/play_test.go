@@ -15,12 +15,12 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"paragon/shared/cloud"
-	paws "paragon/shared/cloud/aws"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/standin"
-	"paragon/shared/cloud/local/runtimeapi"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	paws "paragon/shared/platform/aws"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
+	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 const (
@@ -39,8 +39,8 @@ type play struct {
 	stand *stand
 	made  map[string]string // physical ids of the stack's resources, by logical ones
 	sdk   aws.Config
-	home  cloud.Home
-	api   *runtimeapi.Invoker
+	home  platform.Backend
+	api   *lambdaemulator.Invoker
 	front *front
 	log   *functionLog
 }
@@ -49,12 +49,12 @@ type play struct {
 // until it is called.
 func newPlay(t *testing.T) *play {
 	t.Helper()
-	p := &play{t: t, stack: readStack(t), moto: standin.Start(t), log: &functionLog{}}
+	p := &play{t: t, stack: readStack(t), moto: testserver.Start(t), log: &functionLog{}}
 	p.stand = newStand(p.moto, t.Logf)
 	s := httptest.NewServer(p.stand)
 	t.Cleanup(s.Close)
 	p.url = s.URL
-	for _, v := range standin.Env(p.url) {
+	for _, v := range testserver.Env(p.url) {
 		name, value, _ := strings.Cut(v, "=")
 		t.Setenv(name, value)
 	}
@@ -72,13 +72,13 @@ func newPlay(t *testing.T) *play {
 
 // env is what every binary needs to reach the stand, each with its own key.
 func (p *play) env(who string) []string {
-	return append(standin.Env(p.url), "AWS_ACCESS_KEY_ID="+who)
+	return append(testserver.Env(p.url), "AWS_ACCESS_KEY_ID="+who)
 }
 
 // startLambda registers every function of the stack, as it was made.
 func (p *play) startLambda() {
 	p.t.Helper()
-	var functions []runtimeapi.Function
+	var functions []lambdaemulator.Function
 	bootstraps := p.bootstraps()
 	pages := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(p.sdk), &lambda.ListFunctionsInput{})
 	for pages.HasMorePages() {
@@ -90,14 +90,14 @@ func (p *play) startLambda() {
 			for k, v := range f.Environment.Variables {
 				env = append(env, k+"="+v)
 			}
-			functions = append(functions, runtimeapi.Function{
+			functions = append(functions, lambdaemulator.Function{
 				Name: name, Bootstrap: bootstraps[name], MemoryMB: int(aws.ToInt32(f.MemorySize)), Env: env,
 				Timeout: time.Duration(aws.ToInt32(f.Timeout)) * time.Second,
 			})
 		}
 	}
 	var err error
-	p.api, err = runtimeapi.New(runtimeapi.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour, Logger: slog.New(p.log)})
+	p.api, err = lambdaemulator.New(lambdaemulator.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour, Logger: slog.New(p.log)})
 	must(p.t, err)
 	p.stand.functions = p.api
 	p.t.Cleanup(func() {
@@ -116,7 +116,7 @@ func (p *play) connect() {
 	must(p.t, err)
 	h, err := paws.New(p.t.Context(), c)
 	must(p.t, err)
-	p.home = h.Home
+	p.home = h.Backend
 }
 
 // call runs a function with an event as AWS would.
@@ -141,7 +141,7 @@ func (p *play) report() {
 	p.t.Helper()
 	ctx := p.t.Context()
 	p.t.Logf("ticks, newest first: %q", p.lines())
-	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.DeadLetters, cloud.WorkQueue(pool, query.Strict), cloud.WorkQueue(pool, query.Relaxed)} {
+	for _, q := range []platform.QueueName{platform.Overflow, platform.DeadLetters, platform.WorkQueue(pool, query.Strict), platform.WorkQueue(pool, query.Relaxed)} {
 		d, err := p.home.Queues.Depth(ctx, q)
 		p.t.Logf("queue %s: %+v, error %v", q, d, err)
 	}

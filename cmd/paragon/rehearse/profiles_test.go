@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"paragon/profiles"
-	"paragon/shared/cloud/aws/names"
-	"paragon/shared/cloud/aws/s3url"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/s3url"
 )
 
 // Of two models the bucket has other networks than the packages: that of

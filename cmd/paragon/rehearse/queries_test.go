@@ -15,8 +15,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
 )
 
 // picture is one that is in the test set.
@@ -73,7 +73,7 @@ func (p *play) upload() string {
 	p.t.Helper()
 	data := p.picture()
 	got := p.request("POST", "/v1/uploads", fmt.Sprintf(`{"content_type":"image/png","bytes":%d}`, len(data)))
-	var place cloud.Upload
+	var place platform.Upload
 	must(p.t, json.Unmarshal(got.Body.Bytes(), &place))
 	r, err := http.NewRequestWithContext(p.t.Context(), place.Method, place.URL, bytes.NewReader(data))
 	must(p.t, err)
@@ -143,7 +143,7 @@ func (p *play) vote(location, receipt string) {
 // event source does.
 func (p *play) overflow() {
 	p.t.Helper()
-	ds, err := p.home.Queues.Receive(p.t.Context(), cloud.Overflow, 10, time.Minute, 5*time.Second)
+	ds, err := p.home.Queues.Receive(p.t.Context(), platform.Overflow, 10, time.Minute, 5*time.Second)
 	must(p.t, err)
 	if len(ds) != 1 {
 		p.t.Fatalf("%d messages on the overflow queue, want 1", len(ds))
@@ -165,7 +165,7 @@ func (p *play) overflow() {
 func (p *play) submitAny(class query.Class) string {
 	p.t.Helper()
 	location := p.submit(class)
-	d, err := p.home.Queues.Depth(p.t.Context(), cloud.Overflow)
+	d, err := p.home.Queues.Depth(p.t.Context(), platform.Overflow)
 	must(p.t, err)
 	if d.Visible > 0 {
 		p.overflow()

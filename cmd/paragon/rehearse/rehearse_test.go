@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/telemetry"
 )
 
@@ -34,7 +34,7 @@ func (p *play) shifts() {
 	}()
 }
 
-func (p *play) group() cloud.Group {
+func (p *play) group() platform.Group {
 	p.t.Helper()
 	g, err := p.home.Groups.Group(p.t.Context(), pool)
 	must(p.t, err)
@@ -44,7 +44,7 @@ func (p *play) group() cloud.Group {
 // lines are what the newest ticks decided, in words, newest first.
 func (p *play) lines() (out []string) {
 	p.t.Helper()
-	es, err := p.home.Ledger.Entries(p.t.Context(), cloud.EntryQuery{Pool: pool, Limit: 10})
+	es, err := p.home.DecisionLog.Entries(p.t.Context(), platform.EntryQuery{Pool: pool, Limit: 10})
 	must(p.t, err)
 	for _, e := range es {
 		out = append(out, e.Line)
@@ -75,8 +75,8 @@ func (p *play) arrive(perSecond float64) (stop func()) {
 
 // points are those of so many relaxed queries in a second: each takes 10 ms
 // of a runner, or $2 a million on a function, and may wait for 5 s.
-func points(at time.Time, queries float64) []cloud.Point {
-	return []cloud.Point{
+func points(at time.Time, queries float64) []platform.Point {
+	return []platform.Point{
 		{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: queries},
 		{Metric: telemetry.ArrivalWork.Name, At: at, Value: 10 * queries},
 		{Metric: telemetry.ArrivalFunctionUSD.Name, At: at, Value: 2e-6 * queries},
@@ -187,7 +187,7 @@ func (p *play) workerServes() {
 	p.t.Helper()
 	ws, err := p.home.Fleet.Workers(p.t.Context(), pool)
 	must(p.t, err)
-	if len(ws) == 0 || ws[0].State != cloud.Booting {
+	if len(ws) == 0 || ws[0].State != platform.Booting {
 		p.t.Fatalf("workers %+v, want one that boots", ws)
 	}
 	before := p.group().Desired

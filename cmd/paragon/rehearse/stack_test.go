@@ -26,7 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"paragon/shared/cloud/aws/standin"
+	"paragon/shared/platform/aws/testserver"
 )
 
 const stackName = "paragon-dev"
@@ -74,7 +74,7 @@ func readStack(t *testing.T) synthesized {
 		}
 	}
 	must(t, decodeFile(filepath.Join(s.dir, stackName+".assets.json"), &manifest))
-	fill := strings.NewReplacer("${AWS::AccountId}", standin.Account, "${AWS::Region}", standin.Region)
+	fill := strings.NewReplacer("${AWS::AccountId}", testserver.Account, "${AWS::Region}", testserver.Region)
 	for _, f := range manifest.Files {
 		for _, d := range f.Destinations {
 			s.assets = append(s.assets, asset{filepath.Join(s.dir, f.Source.Path), f.Source.Packaging, fill.Replace(d.BucketName), d.ObjectKey})
@@ -209,7 +209,7 @@ func (s synthesized) makeSecret(t *testing.T, url string) map[string]string {
 		value[how["GenerateStringKey"].(string)] = string(key)
 		text, err := json.Marshal(value)
 		must(t, err)
-		client := secretsmanager.New(secretsmanager.Options{Region: standin.Region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
+		client := secretsmanager.New(secretsmanager.Options{Region: testserver.Region, BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 		out, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(stackName + "-" + id), SecretString: aws.String(string(text))})
 		must(t, err)
 		return map[string]string{id: aws.ToString(out.ARN)}
@@ -247,7 +247,7 @@ func callStand(t *testing.T, at, service string, v url.Values) string {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, strings.NewReader(v.Encode()))
 	must(t, err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=test/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=0", standin.Region, service))
+	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=test/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=0", testserver.Region, service))
 	res, err := http.DefaultClient.Do(r)
 	must(t, err)
 	defer res.Body.Close()

@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"paragon/shared/cloud/aws/names"
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/profile"
+	"paragon/shared/platform/aws/names"
 )
 
 // rows are all items of a table.

@@ -152,7 +152,7 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 				Traffic: traffic(190, 190, 0, tally.Quantiles{P50: 900, P95: 4200, P99: 7100})},
 		},
 		Overflow: api.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},
-		HomeStatus: api.HomeStatus{
+		BackendStatus: api.BackendStatus{
 			Desired: map[string]int{"main": 3}, CostUSD: 0.0412 + 0.0003*float64(a.polls), CostSince: Instant, Paced: true,
 			Savings: a.savings(now), SettingsVersion: 4,
 		},

@@ -9,19 +9,19 @@ import (
 // window that is being filled and the one before.
 const UseWindow = 10 * time.Second
 
-// Packing tells for how long a pool had more workers than its load would fill.
+// IdleTracking tells for how long a pool had more workers than its load would fill.
 // Workers take work as they are free, so that a load which half of them could
 // do keeps all of them from being idle for long; by themselves they would never
 // close. What counts is how many would have had work if the load had gathered
 // on the first ones.
 //
 // The kth entry is the Unix millisecond at which more than k workers last had work.
-type Packing []int64
+type IdleTracking []int64
 
-// See takes how many workers had work just now; the others of the ready ones
+// Observe takes how many workers had work just now; the others of the ready ones
 // are idle since they last had, or became ready.
-func (p Packing) See(now time.Time, needed, ready int) Packing {
-	out := make(Packing, ready)
+func (p IdleTracking) Observe(now time.Time, needed, ready int) IdleTracking {
+	out := make(IdleTracking, ready)
 	for k := range out {
 		if k < needed || k >= len(p) {
 			out[k] = now.UnixMilli()
@@ -34,7 +34,7 @@ func (p Packing) See(now time.Time, needed, ready int) Packing {
 
 // Idle is for how long each worker that had none was without work, in seconds,
 // the longest first.
-func (p Packing) Idle(now time.Time, needed int) []float64 {
+func (p IdleTracking) Idle(now time.Time, needed int) []float64 {
 	var out []float64
 	for k := len(p) - 1; k >= needed; k-- {
 		out = append(out, max(0, float64(now.UnixMilli()-p[k])/1000))

@@ -10,7 +10,7 @@ import (
 
 func TestPackingTellsHowLongWorkersWereTooMany(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0)
-	var p procurement.Packing
+	var p procurement.IdleTracking
 	for _, c := range []struct {
 		at            int
 		needed, ready int
@@ -24,7 +24,7 @@ func TestPackingTellsHowLongWorkersWereTooMany(t *testing.T) {
 		{50, 0, 3, []float64{0, 30, 20}},
 	} {
 		now := start.Add(time.Duration(c.at) * time.Second)
-		p = p.See(now, c.needed, c.ready)
+		p = p.Observe(now, c.needed, c.ready)
 		got := p.Idle(now, c.needed)
 		if !slices.Equal(got, c.idle) {
 			t.Errorf("at %d s: %v, want %v", c.at, got, c.idle)

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/settings"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
 )
 
 // slots is a worker that answers each query with a mark of its input, or has no
@@ -187,7 +187,7 @@ func TestTheBalancerSaysWhoseARequestIs(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Header.Set("Content-Type", "application/json")
-			r.Header[cloud.OwnerHeader] = slices.Clone(c.values)
+			r.Header[platform.OwnerHeader] = slices.Clone(c.values)
 			r.Header.Set("Authorization", "Bearer ignored")
 			got := s.send(t, r, []byte(asking(t, "")))
 			if got.StatusCode != c.status {

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/cloud"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
 )
 
 // LocalOwner tells callers on one machine apart: by their bearer token, of
@@ -30,7 +30,7 @@ func LocalOwner(r *http.Request) string {
 // overwrites: exactly one value. It is for processes that nobody but a balancer
 // reaches.
 func BalancedOwner(r *http.Request) string {
-	values := r.Header.Values(cloud.OwnerHeader)
+	values := r.Header.Values(platform.OwnerHeader)
 	if len(values) != 1 {
 		return ""
 	}

@@ -15,8 +15,8 @@ import (
 	"net/http"
 	"time"
 
+	"paragon/shared/admin"
 	"paragon/shared/intake"
-	"paragon/shared/operate"
 )
 
 // Options of the handler. The zero value serves one machine, with every caller
@@ -34,7 +34,7 @@ type Options struct {
 	Uploads BlobPutter
 	// Operations is what those who run the stage see and do; nil where they do
 	// it elsewhere.
-	Operations *operate.Desk
+	Operations *admin.Service
 	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
 	BodyTime time.Duration
 	// Health tells what is wrong with this process alone, for a balancer: not with

@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"strconv"
 
+	"paragon/shared/admin"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/intake"
-	"paragon/shared/operate"
+	"paragon/shared/platform"
 )
 
 // The kinds of problem with operations.
@@ -31,11 +31,11 @@ func (a *server) operating(h handler) handler {
 // refused turns what is wrong with a request into a refusal.
 func refused(err error) error {
 	switch {
-	case errors.Is(err, operate.ErrUnknown):
+	case errors.Is(err, admin.ErrUnknown):
 		return refuse(intake.NotFound, "", "%v", err)
-	case errors.Is(err, operate.ErrBadSetting):
+	case errors.Is(err, admin.ErrBadSetting):
 		return refuse(badSetting, "value", "%v", err)
-	case errors.Is(err, operate.ErrBadQueue):
+	case errors.Is(err, admin.ErrBadQueue):
 		return refuse(badQueue, "queue", "%v", err)
 	}
 	return err
@@ -101,7 +101,7 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	values := r.URL.Query()
-	ds, err := a.Operations.Search(r.Context(), cloud.EntryQuery{
+	ds, err := a.Operations.Search(r.Context(), platform.EntryQuery{
 		Pool: values.Get("pool"), Before: values.Get("before"), Moves: values.Get("moves") == "true", Limit: limit})
 	return tell(a, w, api.Decisions{Decisions: ds}, err)
 }

@@ -10,15 +10,15 @@ import (
 	"time"
 
 	"paragon/docs"
+	"paragon/shared/admin"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/tuning"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
-	"paragon/shared/operate"
+	"paragon/shared/platform"
+	"paragon/shared/platform/tuning"
 )
 
 // operated is a stage that may be operated, with one decision in its ledger.
@@ -27,8 +27,8 @@ func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
 	s := newStage(t)
 	tuned := tuning.New(s.cloud.Settings)
 	var err error
-	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &operate.Desk{
-		Home: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
+	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &admin.Service{
+		Backend: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return s.keys, nil },
 		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Now: time.Now,
 	}})
@@ -46,9 +46,9 @@ func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lease, err := s.cloud.Ledger.Claim(t.Context(), "me", time.Minute)
+	lease, err := s.cloud.DecisionLog.AcquireLease(t.Context(), "me", time.Minute)
 	if err == nil {
-		err = s.cloud.Ledger.Commit(t.Context(), lease, nil, cloud.Entry{ID: r.ID, Pool: "general", At: at, Line: r.Summary(), Moves: true, Record: raw, ForgetAt: at.Add(time.Hour)})
+		err = s.cloud.DecisionLog.Commit(t.Context(), lease, nil, platform.Entry{ID: r.ID, Pool: "general", At: at, Line: r.Summary(), Moves: true, Record: raw, ForgetAt: at.Add(time.Hour)})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestSettingsAreReadAndSet(t *testing.T) {
 	if page.Version != 1 || len(page.Faults) != 0 || len(page.Settings) != len(settings.Fields()) {
 		t.Errorf("version %d, faults %v, %d settings", page.Version, page.Faults, len(page.Settings))
 	}
-	var history struct{ Changes []cloud.Change }
+	var history struct{ Changes []platform.Change }
 	s.do(t, "GET", "/v1/settings/max_workers/history", nil).into(t, &history)
 	if len(history.Changes) != 1 || history.Changes[0].Value != "7" {
 		t.Errorf("history %+v", history)
@@ -129,7 +129,7 @@ func TestDeadLettersArePutBack(t *testing.T) {
 	}
 	m := query.Message{ID: s.keys.SignID(id), Owner: "anna", Task: "fashion", Model: "m", Class: query.Strict, AcceptedAt: now, DeadlineAt: now.Add(time.Second),
 		ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt}
-	if err := s.cloud.Queues.Send(t.Context(), cloud.DeadLetters, m); err != nil {
+	if err := s.cloud.Queues.Send(t.Context(), platform.DeadLetters, m); err != nil {
 		t.Fatal(err)
 	}
 	var seen, done api.DeadLetters
@@ -146,7 +146,7 @@ func TestDeadLettersArePutBack(t *testing.T) {
 	checkProblem(t, post(`{"queue":"dead-letters"}`, "application/json"), "bad-queue", 422, "queue")
 	checkProblem(t, s.do(t, "GET", "/v1/dead-letters?queue=x", nil), "bad-queue", 422, "queue")
 	post(`{"limit":1}`, "application/json").into(t, &done)
-	if len(done.Letters) != 1 || done.Letters[0].Queue != string(cloud.Overflow) || done.Waiting != 0 {
+	if len(done.Letters) != 1 || done.Letters[0].Queue != string(platform.Overflow) || done.Waiting != 0 {
 		t.Errorf("done %+v", done)
 	}
 }

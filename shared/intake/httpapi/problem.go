@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
 )
 
 // The kinds of problem that HTTP adds to the intake's own.
@@ -133,10 +133,10 @@ func (a *server) refusal(r *http.Request, err error) *intake.Refusal {
 			Detail: fmt.Sprintf("the body is above %d bytes; POST /v1/uploads makes a place for a large input", large.Limit)}
 	}
 	a.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	if store, ok := errors.AsType[*cloud.StoreFault](err); ok {
+	if store, ok := errors.AsType[*platform.StoreFault](err); ok {
 		return refuse(busy, "", "%v", store)
 	}
-	if errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, platform.ErrThrottled) || errors.Is(err, platform.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
 		return refuse(busy, "", "the store is not to be had at this moment")
 	}
 	return refuse(internal, "", "the server's log has more")

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/platform"
 )
 
 func TestAnAcceptedQueryIsSent(t *testing.T) {
@@ -31,7 +31,7 @@ func TestAnAcceptedQueryIsSent(t *testing.T) {
 	if q.DeadlineAt.Sub(q.AcceptedAt).Milliseconds() != 500 || s.queued(t) != 1 {
 		t.Errorf("deadline %v after acceptance, %d queued", q.DeadlineAt.Sub(q.AcceptedAt), s.queued(t))
 	}
-	ds, err := s.cloud.Queues.Receive(t.Context(), cloud.QueueName(q.Placement), 1, 1e9, 0)
+	ds, err := s.cloud.Queues.Receive(t.Context(), platform.QueueName(q.Placement), 1, 1e9, 0)
 	if err != nil || len(ds) != 1 || string(ds[0].Message.Input.Data) != string(picture(t, 7)) {
 		t.Errorf("the message does not carry the picture: %v, %v", ds, err)
 	}
@@ -67,7 +67,7 @@ func TestStrictOverflowsWithoutASlotInTime(t *testing.T) {
 	s := newStage(t)
 	s.publish(t, 0)
 	q := s.submit(t, asking(t, `,"constraints":{"latency_ms":500}`)).query(t)
-	if q.Placement != string(cloud.Overflow) || q.Trail[0].Why != "no worker is ready" {
+	if q.Placement != string(platform.Overflow) || q.Trail[0].Why != "no worker is ready" {
 		t.Errorf("query %+v", q)
 	}
 	if q = s.submit(t, asking(t, "")).query(t); q.Placement != "work-relaxed-general" {
@@ -144,8 +144,8 @@ func TestFiftyAtOnceUnderOneKeyAreOneQuery(t *testing.T) {
 func (s *stage) sentIDs(t testing.TB) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
-	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Strict), cloud.WorkQueue("general", query.Relaxed)} {
-		var all []cloud.Delivery
+	for _, q := range []platform.QueueName{platform.Overflow, platform.WorkQueue("general", query.Strict), platform.WorkQueue("general", query.Relaxed)} {
+		var all []platform.Delivery
 		for {
 			ds, err := s.cloud.Queues.Receive(t.Context(), q, 10, time.Minute, 0)
 			if err != nil {

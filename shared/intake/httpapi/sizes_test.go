@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
 )
 
 // bucket keeps inputs as an account's does.
@@ -38,7 +38,7 @@ func (b *bucket) PutInput(_ context.Context, owner, id string, data []byte) (str
 
 // blobs finds what is in the bucket, and uploads where they are.
 type blobs struct {
-	cloud.Blobs
+	platform.Blobs
 	*bucket
 }
 
@@ -89,7 +89,7 @@ type way struct {
 	tune   func(*settings.Settings)
 	worker bool // has a slot
 	growth float64
-	queue  cloud.QueueName // that its message comes by; empty when none does
+	queue  platform.QueueName // that its message comes by; empty when none does
 }
 
 func rawBody(more string, header ...string) func(*testing.T, []byte) (string, []byte, []string) {
@@ -111,11 +111,11 @@ func inferBody(_ *testing.T, input []byte) (string, []byte, []string) {
 
 var ways = []way{
 	{"direct", rawBody("&latency_ms=500", "Prefer", "wait=5"), nil, true, 1, ""},
-	{"overflow queue", rawBody("&latency_ms=500", "Prefer", "wait=5"), nil, false, 1, cloud.Overflow},
+	{"overflow queue", rawBody("&latency_ms=500", "Prefer", "wait=5"), nil, false, 1, platform.Overflow},
 	{"overflow direct", rawBody("&latency_ms=500", "Prefer", "wait=5"), func(s *settings.Settings) { s.OverflowPath = "direct" }, false, 1, ""},
 	{"async", rawBody("&class=relaxed"), nil, false, 1, "work-relaxed-general"},
 	{"list", listBody, nil, false, 4.0 / 3, "work-relaxed-general"},
-	{"/v2", inferBody, nil, false, 1, cloud.Overflow},
+	{"/v2", inferBody, nil, false, 1, platform.Overflow},
 }
 
 // sized is a picture in a file of so many bytes.
@@ -159,7 +159,7 @@ func newSized(t *testing.T, f front, w way) *sizedStage {
 	t.Helper()
 	s := &sizedStage{bucket: &bucket{held: map[string][]byte{}}, functions: &invoked{}, got: make(chan query.Message, 1)}
 	s.worker = &slots{none: !w.worker}
-	var kept cloud.Blobs
+	var kept platform.Blobs
 	s.stage = newStageWith(t, func(c *intake.Config, _ *Options) {
 		c.Functions, s.worker.now = s.functions, c.Now
 		if f.worker {
@@ -185,7 +185,7 @@ func newSized(t *testing.T, f front, w way) *sizedStage {
 }
 
 // consume answers what comes by a queue until the test ends.
-func (s *sizedStage) consume(t *testing.T, q cloud.QueueName, from cloud.Blobs) {
+func (s *sizedStage) consume(t *testing.T, q platform.QueueName, from platform.Blobs) {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -199,7 +199,7 @@ func (s *sizedStage) consume(t *testing.T, q cloud.QueueName, from cloud.Blobs) 
 				if m.Input.URI != "" && len(m.Input.Data) > 0 {
 					t.Error("an input is in the message and in the bucket")
 				}
-				if m.Input, err = cloud.ReadInput(ctx, from, m, 10<<20); err != nil {
+				if m.Input, err = platform.ReadInput(ctx, from, m, 10<<20); err != nil {
 					t.Errorf("the input of %s: %v", m.ID, err)
 				}
 				o := succeeded
@@ -263,7 +263,7 @@ func (s *sizedStage) hold(t *testing.T, f front, w way, n int) {
 func (s *sizedStage) arrived(t *testing.T, f front, w way, input []byte, puts int) {
 	t.Helper()
 	want := 0
-	if w.queue != "" && f.account && len(input) > cloud.MessageInputBytes {
+	if w.queue != "" && f.account && len(input) > platform.MessageInputBytes {
 		want = 1
 	}
 	if puts != want {

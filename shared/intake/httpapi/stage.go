@@ -7,8 +7,8 @@ import (
 	"os"
 
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
 )
 
 // models is GET /v1/models.
@@ -98,9 +98,9 @@ func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
 		err = a.Uploads.PutBlob(r.Context(), r.PathValue("id"), body)
 	}
 	switch {
-	case errors.Is(err, cloud.ErrNotFound):
+	case errors.Is(err, platform.ErrNotFound):
 		return gone
-	case errors.Is(err, cloud.ErrTooLarge) || errors.As(err, new(*http.MaxBytesError)):
+	case errors.Is(err, platform.ErrTooLarge) || errors.As(err, new(*http.MaxBytesError)):
 		bound := float64(limit)
 		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its limit", Bound: &bound}
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || notPacked(err):

@@ -12,11 +12,11 @@ import (
 
 	"paragon/docs"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
 )
 
 func TestModelsTellWhatIsKnownOfThem(t *testing.T) {
@@ -30,10 +30,10 @@ func TestModelsTellWhatIsKnownOfThem(t *testing.T) {
 
 func TestStatusTellsHowTheStageStands(t *testing.T) {
 	s := newStage(t)
-	for _, w := range []cloud.WorkerReport{
-		{ID: "w-1", State: cloud.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},
-		{ID: "w-2", State: cloud.Booting, Runners: 2},
-		{ID: "w-3", State: cloud.Draining, Runners: 2, Busy: 2, Bounced: 1},
+	for _, w := range []platform.WorkerReport{
+		{ID: "w-1", State: platform.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},
+		{ID: "w-2", State: platform.Booting, Runners: 2},
+		{ID: "w-3", State: platform.Draining, Runners: 2, Busy: 2, Bounced: 1},
 	} {
 		w.Pool, w.InstanceType, w.At = "general", "c5.large", time.Now()
 		if _, err := s.cloud.Fleet.Report(t.Context(), w); err != nil {
@@ -57,7 +57,7 @@ func TestStatusTellsHowTheStageStands(t *testing.T) {
 	if err := s.cloud.Fleet.PublishView(t.Context(), view); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cloud.Metrics.Put(t.Context(), cloud.Point{
+	if err := s.cloud.Metrics.Put(t.Context(), platform.Point{
 		Metric: intake.MetricArrivals, Dimensions: intake.ArrivalDimensions("fashion", query.Strict), At: time.Now().Add(-30 * time.Second), Value: 120,
 	}); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestStatusTellsHowTheStageStands(t *testing.T) {
 
 func TestUploads(t *testing.T) {
 	s := newStage(t)
-	var up cloud.Upload
+	var up platform.Upload
 	got := s.do(t, "POST", "/v1/uploads", []byte(`{"content_type":"image/png"}`), "Content-Type", "application/json")
 	got.into(t, &up)
 	if got.StatusCode != 201 || !strings.HasPrefix(up.URL, "/v1/uploads/") {
@@ -110,7 +110,7 @@ func TestBadUploads(t *testing.T) {
 	checkProblem(t, post(`{"type":"image/png"}`), "unknown-field", 400, "type")
 	checkProblem(t, post(``), "no-body", 400, "")
 	checkProblem(t, s.do(t, "PUT", "/v1/uploads/..%2f..%2fetc", []byte("x"), "Content-Type", "image/png"), "not-found", 404, "")
-	var up cloud.Upload
+	var up platform.Upload
 	post(`{"content_type":"image/png"}`).into(t, &up)
 	checkProblem(t, s.do(t, "PUT", up.URL, make([]byte, 1025), "Content-Type", "image/png"), "body-too-large", 413, "")
 }
@@ -126,7 +126,7 @@ func TestTheDocumentIsServed(t *testing.T) {
 // A store that cannot be written makes the stage not ready, and the reason is
 // said; the process is healthy all the same.
 func TestNotReadyWhileTheStoreCannotBeWritten(t *testing.T) {
-	var fault atomic.Pointer[cloud.StoreFault]
+	var fault atomic.Pointer[platform.StoreFault]
 	s := newStageWith(t, func(c *intake.Config, _ *Options) {
 		c.WriteFault = func() error {
 			if f := fault.Load(); f != nil {
@@ -147,7 +147,7 @@ func TestNotReadyWhileTheStoreCannotBeWritten(t *testing.T) {
 			t.Errorf("/healthz answered %d", got.StatusCode)
 		}
 		if fault.Load() == nil {
-			fault.Store(&cloud.StoreFault{Reason: "the disk is full"})
+			fault.Store(&platform.StoreFault{Reason: "the disk is full"})
 		}
 	}
 	if got := s.submit(t, asking(t, "")); got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(got.body), "the disk is full") {
@@ -158,10 +158,10 @@ func TestNotReadyWhileTheStoreCannotBeWritten(t *testing.T) {
 // fullQueues fail while there is a fault.
 type fullQueues struct {
 	intake.Queues
-	fault *atomic.Pointer[cloud.StoreFault]
+	fault *atomic.Pointer[platform.StoreFault]
 }
 
-func (q fullQueues) Send(ctx context.Context, name cloud.QueueName, msgs ...query.Message) error {
+func (q fullQueues) Send(ctx context.Context, name platform.QueueName, msgs ...query.Message) error {
 	if f := q.fault.Load(); f != nil {
 		return fmt.Errorf("send: %w", f)
 	}

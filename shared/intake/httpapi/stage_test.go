@@ -26,8 +26,6 @@ import (
 
 	"paragon/docs"
 	"paragon/shared/api"
-	"paragon/shared/cloud"
-	"paragon/shared/cloud/local"
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/placement"
 	"paragon/shared/core/profile"
@@ -35,13 +33,15 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
 	"paragon/shared/intake"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
 )
 
 // stage is the API over a home on one machine, without workers unless answer
 // plays them. Everything that passes is held to the OpenAPI document.
 type stage struct {
-	home     *local.Home
-	cloud    cloud.Home
+	home     *sqlite.Backend
+	cloud    platform.Backend
 	svc      *intake.Service
 	handler  http.Handler
 	document routers.Router
@@ -62,7 +62,7 @@ func newStage(t testing.TB) *stage { return newStageWith(t, func(*intake.Config,
 func newStageWith(t testing.TB, change func(*intake.Config, *Options)) *stage {
 	t.Helper()
 	s := &stage{document: router(t)}
-	home, err := local.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), local.Options{Now: s.now})
+	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +77,8 @@ func newStageWith(t testing.TB, change func(*intake.Config, *Options)) *stage {
 		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Shared: s.cloud.Shared, Keys: s.keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
 		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
-		Status: func(context.Context) api.HomeStatus {
-			return api.HomeStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}, Savings: &api.Savings{
+		Status: func(context.Context) api.BackendStatus {
+			return api.BackendStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}, Savings: &api.Savings{
 				Verdict: calibration.Verdict{Quoted: true, Why: "it is close"}, CostUSD: 1, To: time.Unix(1, 0).UTC(),
 				Others: []api.SchemeCost{{Scheme: "reactive", CostUSD: 2}}}}
 		},
@@ -109,7 +109,7 @@ func (s *stage) publish(t testing.TB, runners int) {
 	t.Helper()
 	now := s.now()
 	pool := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, Booting: 1, At: now}
-	if err := s.cloud.Fleet.PublishView(t.Context(), cloud.View{At: now, Pools: []placement.Pool{pool}}); err != nil {
+	if err := s.cloud.Fleet.PublishView(t.Context(), platform.FleetView{At: now, Pools: []placement.Pool{pool}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -118,7 +118,7 @@ func (s *stage) publish(t testing.TB, runners int) {
 func (s *stage) answer(t testing.TB, o query.Outcome) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Strict), cloud.WorkQueue("general", query.Relaxed)} {
+	for _, q := range []platform.QueueName{platform.Overflow, platform.WorkQueue("general", query.Strict), platform.WorkQueue("general", query.Relaxed)} {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				ds, err := s.cloud.Queues.Receive(ctx, q, 10, time.Minute, 10*time.Second)
@@ -163,7 +163,7 @@ func resultOf(scores ...float32) *query.Result {
 // returns the record that is held then.
 func (s *stage) ended(t testing.TB, q api.Query, o query.Outcome) query.Record {
 	t.Helper()
-	ds, err := s.cloud.Queues.Receive(t.Context(), cloud.QueueName(q.Placement), 10, time.Minute, 0)
+	ds, err := s.cloud.Queues.Receive(t.Context(), platform.QueueName(q.Placement), 10, time.Minute, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func (s *stage) ended(t testing.TB, q api.Query, o query.Outcome) query.Record {
 func (s *stage) queued(t testing.TB) int {
 	t.Helper()
 	n := 0
-	for _, q := range []cloud.QueueName{cloud.Overflow, cloud.WorkQueue("general", query.Strict), cloud.WorkQueue("general", query.Relaxed)} {
+	for _, q := range []platform.QueueName{platform.Overflow, platform.WorkQueue("general", query.Strict), platform.WorkQueue("general", query.Relaxed)} {
 		d, err := s.cloud.Queues.Depth(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)

@@ -70,10 +70,10 @@ type event struct {
 	born  int64 // of the task
 }
 
-type agenda []event
+type eventQueue []event
 
-func (a agenda) Len() int { return len(a) }
-func (a agenda) Less(i, j int) bool {
+func (a eventQueue) Len() int { return len(a) }
+func (a eventQueue) Less(i, j int) bool {
 	x, y := a[i], a[j]
 	if x.at != y.at {
 		return x.at < y.at
@@ -83,9 +83,9 @@ func (a agenda) Less(i, j int) bool {
 	}
 	return x.order < y.order
 }
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(e any)   { *a = append(*a, e.(event)) }
-func (a *agenda) Pop() any {
+func (a eventQueue) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *eventQueue) Push(e any)   { *a = append(*a, e.(event)) }
+func (a *eventQueue) Pop() any {
 	old := *a
 	e := old[len(old)-1]
 	*a = old[:len(old)-1]
@@ -98,7 +98,7 @@ type simulation struct {
 	counts   []int
 	kinds    []int // task type of each second: all tasks of a second have one
 	second   int
-	agenda   agenda
+	agenda   eventQueue
 	order    int
 	now      int64
 	vms      [3][]*vm

@@ -47,7 +47,7 @@ type Case struct {
 	// References adds the clairvoyants, which take several runs.
 	References bool
 	// Home, when set, plays the schemes as a home runs them.
-	Home *simulate.Home
+	Home *simulate.AsDeployed
 }
 
 // New is a case with the defaults of the evaluation: half of the queries strict
@@ -79,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, Home: c.Home, Limits: c.Limits,
+		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, AsDeployed: c.Home, Limits: c.Limits,
 	}, nil
 }
 

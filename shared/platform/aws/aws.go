@@ -1,0 +1,136 @@
+// Package aws is the home of a stage in an account: queues in SQS, how queries
+// ended and the stage's state in two DynamoDB tables, uploads in S3, settings in
+// SSM, metrics in CloudWatch, workers in Auto Scaling groups and functions in Lambda.
+//
+// Retries: the SDK tries a call three times, with pauses of at most a second,
+// except an invocation, which is tried once: being throttled is a normal answer
+// there, on which the caller falls back. Timeouts: five seconds for a call with
+// its retries; a receive may wait for twenty seconds more, and an invocation
+// and the reading of an upload end with their context alone.
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
+
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+)
+
+// Config says which stage, and where its things are.
+type Config struct {
+	Stage          string
+	StateTable     string
+	RecordsTable   string // of how queries ended
+	Bucket         string
+	QueueURLPrefix string // a queue's URL less its cloud.QueueName
+	// Settings are the deployment's values of settings, by name: one has its value
+	// here, if any, until an operator changes it.
+	Settings map[string]string
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// FromEnv reads a Config from the variables that package names lists.
+func FromEnv(env func(string) string) (Config, error) {
+	c := Config{
+		Stage: env(names.Stage), StateTable: env(names.StateTable), RecordsTable: env(names.RecordsTable),
+		Bucket: env(names.Bucket), QueueURLPrefix: env(names.QueueURLPrefix), Now: time.Now, Log: slog.Default(),
+	}
+	var wrong []error
+	if err := names.CheckStage(c.Stage); err != nil {
+		wrong = append(wrong, fmt.Errorf("%s: %w", names.Stage, err))
+	}
+	for _, v := range []struct{ name, value string }{
+		{names.StateTable, c.StateTable}, {names.RecordsTable, c.RecordsTable}, {names.Bucket, c.Bucket}, {names.QueueURLPrefix, c.QueueURLPrefix},
+	} {
+		if v.value == "" {
+			wrong = append(wrong, fmt.Errorf("%s is not set: the stack sets it", v.name))
+		}
+	}
+	if text := env(names.Settings); text != "" {
+		if err := json.Unmarshal([]byte(text), &c.Settings); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", names.Settings, err))
+		}
+	}
+	return c, errors.Join(wrong...)
+}
+
+// Backend is a stage in an account.
+type Backend struct {
+	platform.Backend
+	queues *queues
+	fleet  *fleet
+}
+
+// New connects to a stage with the credentials, the region and the endpoint of
+// the SDK's usual chain. It makes no call.
+func New(ctx context.Context, c Config) (*Backend, error) {
+	sdk, err := load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
+	}
+	return connect(c, clientsOf(sdk)), nil
+}
+
+// connect puts a home together from its clients.
+func connect(c Config, with clients) *Backend {
+	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
+	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
+	b := &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now}
+	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
+	ended := table{with.tables, c.RecordsTable}
+	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), deployed: c.Settings, table: f.table, now: c.Now}
+	return &Backend{
+		queues: q, fleet: f,
+		Backend: platform.Backend{
+			Queues:   q,
+			Fleet:    f,
+			Metrics:  m,
+			Settings: st, Deployed: c.Settings,
+			Invoker: &invoker{client: with.functions, stage: c.Stage},
+			Blobs:   b,
+			Inputs:  b, BodyBytes: bodyBytes,
+			DecisionLog:   &decisionLog{table: f.table, now: c.Now},
+			Groups:   f,
+			History:  st,
+			Votes:    &votes{table: f.table, now: c.Now},
+			Records:  &records{table: ended, metrics: m, now: c.Now, log: c.Log},
+			Attempts: &attempts{table: ended, now: c.Now},
+			Shared:   &shared{table: f.table},
+		},
+	}
+}
+
+const (
+	callTimeout    = 5 * time.Second
+	receiveTimeout = callTimeout + longestPoll
+	maxAttempts    = 3
+	longestBackoff = time.Second
+	dialTimeout    = 2 * time.Second
+	idleConns      = 64 // kept to one service, as many calls may be under way
+)
+
+// load reads the SDK's configuration.
+func load(ctx context.Context) (aws.Config, error) {
+	client := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idleConns })
+	return awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(client), awsconfig.WithLogger(logging.Nop{}), awsconfig.WithRetryer(func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = maxAttempts, longestBackoff
+		})
+	}))
+}

@@ -1,0 +1,110 @@
+// Package discovery leads people at a terminal to a stage in an account: it finds
+// the stage by its name, signs what they ask of its API, and opens its home to
+// those who run it. It works with the credentials and the region of the SDK's
+// usual chain, and says in words what to do where they do not suffice.
+package discovery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go/logging"
+
+	"paragon/shared/platform"
+	paws "paragon/shared/platform/aws"
+	"paragon/shared/platform/aws/names"
+)
+
+// What can be missing on the way to a stage. Advice says what to do.
+var (
+	ErrNoRegion      = errors.New("no region is chosen")
+	ErrNoCredentials = errors.New("no credentials were found")
+	ErrNoStage       = errors.New("there is no such stage")
+)
+
+// Stage is a stage that was found.
+type Stage struct {
+	names.Door
+	Name string
+	keys Keys
+}
+
+// Keys are the credentials and the region of whoever is at the terminal.
+type Keys struct{ sdk aws.Config }
+
+// findTime bounds how long credentials are looked for: a machine that is no
+// EC2 instance has nobody to ask for them.
+const findTime = 15 * time.Second
+
+// Find reads the credentials and the region of the usual chain, which may be
+// asked for in the region of an endpoint instead.
+func Find(ctx context.Context, region string) (Keys, error) {
+	sdk, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
+	if err != nil {
+		return Keys{}, fmt.Errorf("configure the AWS SDK: %w", err)
+	}
+	if region != "" {
+		sdk.Region = region
+	}
+	if sdk.Region == "" {
+		return Keys{}, ErrNoRegion
+	}
+	bounded, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	if sdk.Credentials == nil {
+		return Keys{}, ErrNoCredentials
+	}
+	if _, err := sdk.Credentials.Retrieve(bounded); err != nil {
+		return Keys{}, fmt.Errorf("%w: %w", ErrNoCredentials, err)
+	}
+	return Keys{sdk}, nil
+}
+
+// Open finds a stage by its name, in the region that was chosen.
+func Open(ctx context.Context, stage string) (*Stage, error) {
+	if err := names.CheckStage(stage); err != nil {
+		return nil, err
+	}
+	keys, err := Find(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("find stage %s: %w", stage, err)
+	}
+	out, err := ssm.NewFromConfig(keys.sdk).GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(names.DoorPath(stage))})
+	switch {
+	case code(err) == "ParameterNotFound":
+		return nil, fmt.Errorf("%w: %s in %s", ErrNoStage, stage, keys.sdk.Region)
+	case err != nil:
+		return nil, fmt.Errorf("find stage %s in %s: %w", stage, keys.sdk.Region, err)
+	}
+	s := &Stage{Name: stage, keys: keys}
+	if err := json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &s.Door); err != nil {
+		return nil, fmt.Errorf("read where stage %s is: %w", stage, err)
+	}
+	if len(s.Pools) == 0 || s.RecordsTable == "" {
+		return nil, fmt.Errorf("stage %s says too little of where it is: another version of Paragon deployed it", stage)
+	}
+	return s, nil
+}
+
+// Backend opens the stage's home. What may be done there is what the credentials
+// allow.
+func (s *Stage) Home(ctx context.Context, now func() time.Time) (platform.Backend, error) {
+	h, err := paws.New(ctx, paws.Config{
+		Stage: s.Name, StateTable: s.StateTable, RecordsTable: s.RecordsTable, Bucket: s.Bucket, QueueURLPrefix: s.QueueURLPrefix,
+		Settings: s.Settings, Now: now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return platform.Backend{}, err
+	}
+	return h.Backend, nil
+}
+
+// Keys are those that the stage was found with.
+func (s *Stage) Keys() Keys { return s.keys }

@@ -1,0 +1,118 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"paragon/shared/core/tally"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+)
+
+// ifNotGone is the condition of every write to a worker's row but the last.
+var ifNotGone = aws.String("attribute_not_exists(#state) OR #state <> :gone")
+
+// Drain implements cloud.Fleet. A worker that has not reported yet finds the
+// mark when it does.
+func (f *fleet) Drain(ctx context.Context, pool string, ids ...string) error {
+	for _, id := range ids {
+		_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
+			Key: workerKey(pool, id), ConditionExpression: ifNotGone,
+			UpdateExpression:         aws.String("SET #drain = :yes, #ttl = :ttl"),
+			ExpressionAttributeNames: placeholders(stateAttribute, drainAttribute, names.StateTTL),
+			ExpressionAttributeValues: item{
+				":yes": &types.AttributeValueMemberBOOL{Value: true}, ":gone": text(string(platform.Gone)), ":ttl": f.until(),
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("drain worker %s of pool %s: %w", id, pool, err)
+		}
+	}
+	return nil
+}
+
+// until is when a worker's row may be deleted.
+func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
+
+// Report implements cloud.Fleet: one write, and one more with tallies. A worker that reports itself gone
+// is gone for good, like one that was declared dead.
+func (f *fleet) Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {
+	attempt := "report of worker " + r.ID
+	if err := f.putTallies(ctx, r); err != nil {
+		return platform.Orders{}, fmt.Errorf("%s: %w", attempt, err)
+	}
+	if r.Pool == platform.FunctionsPool {
+		return platform.Orders{}, nil
+	}
+	r.Tallies = tally.Snapshot{}
+	doc, err := document(r)
+	if err != nil {
+		return platform.Orders{}, fmt.Errorf("%s: %w", attempt, err)
+	}
+	row, held, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: workerKey(r.Pool, r.ID), ConditionExpression: ifNotGone,
+		UpdateExpression:         aws.String("SET #report = :report, #state = :state, #ttl = :ttl, #launched = if_not_exists(#launched, :now)"),
+		ExpressionAttributeNames: placeholders(stateAttribute, reportAttribute, launchedAttribute, names.StateTTL),
+		ExpressionAttributeValues: item{
+			":report": doc, ":state": text(string(r.State)), ":ttl": f.until(), ":now": number(f.now().UnixMicro()), ":gone": text(string(platform.Gone)),
+		},
+	})
+	if err == nil && !held {
+		err = platform.ErrRevoked
+	}
+	if err != nil {
+		return platform.Orders{}, fmt.Errorf("%s: %w", attempt, err)
+	}
+	return platform.Orders{Drain: marked(row)}, nil
+}
+
+// marked tells whether a worker is to leave.
+func marked(row item) bool {
+	drain, _ := row[drainAttribute].(*types.AttributeValueMemberBOOL)
+	return drain != nil && drain.Value
+}
+
+// markGone declares a worker dead: its next report is told so.
+func (f *fleet) markGone(ctx context.Context, pool, id string) error {
+	_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
+		Key: workerKey(pool, id), UpdateExpression: aws.String("SET #state = :gone, #ttl = :ttl"),
+		ExpressionAttributeNames:  placeholders(stateAttribute, names.StateTTL),
+		ExpressionAttributeValues: item{":gone": text(string(platform.Gone)), ":ttl": f.until()},
+	})
+	if err != nil {
+		return fmt.Errorf("declare worker %s dead: %w", id, err)
+	}
+	return nil
+}
+
+// PublishView implements cloud.Fleet.
+func (f *fleet) PublishView(ctx context.Context, v platform.FleetView) error {
+	doc, err := document(v)
+	if err != nil {
+		return fmt.Errorf("publish the fleet view: %w", err)
+	}
+	row := stateKey("view", "view")
+	row[documentAttribute] = doc
+	_, err = f.table.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &f.table.name, Item: row})
+	return failed("publish the fleet view", err)
+}
+
+// FleetView implements cloud.Fleet.
+func (f *fleet) View(ctx context.Context) (platform.FleetView, error) {
+	var v platform.FleetView
+	row, err := f.table.get(ctx, stateKey("view", "view"))
+	if err == nil && row == nil {
+		err = platform.ErrNotFound
+	}
+	if err == nil {
+		err = read(row, documentAttribute, &v)
+	}
+	if err != nil {
+		return v, fmt.Errorf("read the fleet view: %w", err)
+	}
+	return v, nil
+}

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"paragon/shared/platform"
+)
+
+// consumers knows who may reach the home over loopback, and who was declared dead.
+type consumers struct {
+	mu       sync.Mutex
+	bySecret map[[sha256.Size]byte]*visitor
+	dead     map[string]bool
+	leases   atomic.Int64
+}
+
+// visitor is a child that reaches the home over loopback.
+type visitor struct {
+	name string
+	ctx  context.Context // ends when its secret dies
+	end  context.CancelFunc
+}
+
+// Register lets a child reach the home over loopback under a consumer's name
+// (a worker's id, or a function's name) and returns its secret of 128 bits,
+// which is part of the URL that the child gets. It dies with Unregister and
+// MarkGone of that name.
+func (h *Backend) Register(consumer string) string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the program instead
+	secret := base64.RawURLEncoding.EncodeToString(b[:])
+	ctx, end := context.WithCancel(context.Background())
+	c := &h.consumers
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bySecret == nil {
+		c.bySecret = map[[sha256.Size]byte]*visitor{}
+	}
+	c.bySecret[sha256.Sum256([]byte(secret))] = &visitor{name: consumer, ctx: ctx, end: end}
+	return secret
+}
+
+// Unregister ends every secret of a consumer and the calls that it has under way.
+func (h *Backend) Unregister(consumer string) {
+	c := &h.consumers
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for sum, v := range c.bySecret {
+		if v.name == consumer {
+			delete(c.bySecret, sum)
+			v.end()
+		}
+	}
+}
+
+// visitor finds who has a secret. It looks a digest up, so that the time it
+// takes tells nothing of the secrets there are.
+func (c *consumers) visitor(secret string) (*visitor, bool) {
+	sum := sha256.Sum256([]byte(secret))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.bySecret[sum]
+	return v, ok
+}
+
+// bury declares a consumer dead: it gets no lease any more.
+func (c *consumers) bury(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead == nil {
+		c.dead = map[string]bool{}
+	}
+	c.dead[name] = true
+}
+
+func (c *consumers) check(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead[name] {
+		return fmt.Errorf("consumer %s: %w", name, platform.ErrRevoked)
+	}
+	return nil
+}
+
+// nextLease numbers the leases of this run. Those of former runs were released.
+func (c *consumers) nextLease() int64 { return c.leases.Add(1) }

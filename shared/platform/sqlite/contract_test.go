@@ -1,0 +1,132 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/platform"
+	"paragon/shared/platform/platformtest"
+	"paragon/shared/platform/sqlite/rpc"
+)
+
+func TestContract(t *testing.T) {
+	quiet := platformtest.Features{Bubble: true, ExactDepth: true}
+	t.Run("direct", func(t *testing.T) {
+		platformtest.Run(t, quiet, func(t *testing.T) platformtest.Subject {
+			h := open(t, Options{})
+			return subject(h, h.Cloud())
+		})
+	})
+	t.Run("loopback", func(t *testing.T) {
+		platformtest.Run(t, quiet, func(t *testing.T) platformtest.Subject {
+			h := open(t, Options{})
+			return subject(h, serve(t, h).dial(t, "child"))
+		})
+	})
+	for _, seed := range []uint64{1, 2} {
+		chaos := &Chaos{Seed: seed, Duplicate: 0.3, Delay: 0.3, Late: 5 * time.Second, Reorder: true}
+		t.Run("chaos", func(t *testing.T) {
+			platformtest.Run(t, platformtest.Features{Bubble: true, Disordered: true}, func(t *testing.T) platformtest.Subject {
+				h := open(t, Options{Chaos: chaos})
+				return subject(h, serve(t, h).dial(t, "child"))
+			})
+		})
+	}
+}
+
+func open(t testing.TB, o Options) *Backend {
+	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "paragon.db"), o)
+}
+
+func openAt(t testing.TB, path string, o Options) *Backend {
+	t.Helper()
+	h, err := Open(context.Background(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+func subject(h *Backend, c platform.Backend) platformtest.Subject {
+	return platformtest.Subject{
+		Home:   c,
+		Revoke: h.MarkGone,
+		Limit:  h.SetGroup,
+		Upload: func(ctx context.Context, u platform.Upload, data []byte) error {
+			return h.PutBlob(ctx, strings.TrimPrefix(u.URL, uploadPath), bytes.NewReader(data))
+		},
+	}
+}
+
+// pipes is a loopback server without a network, so that it works in a bubble.
+type pipes struct {
+	home  *Backend
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func serve(t testing.TB, h *Backend) *pipes {
+	p := &pipes{home: h, conns: make(chan net.Conn), done: make(chan struct{})}
+	s := &http.Server{Handler: NewServer(h)}
+	ended := make(chan error)
+	go func() { ended <- s.Serve(p) }()
+	t.Cleanup(func() {
+		s.Close()
+		<-ended
+	})
+	return p
+}
+
+// dial connects a child by name.
+func (p *pipes) dial(t testing.TB, consumer string) platform.Backend {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		here, there := net.Pipe()
+		select {
+		case p.conns <- there:
+			return here, nil
+		case <-p.done:
+			return nil, net.ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := rpc.DialOver("http://home/"+p.home.Register(consumer), transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	select {
+	case <-p.done:
+	default:
+		close(p.done)
+	}
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"paragon/shared/platform"
+)
+
+// Launch stores a worker that is being started, by its first report. It fails
+// for an id that was used before: ids name one process each.
+func (h *Backend) Launch(ctx context.Context, r platform.WorkerReport) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode worker %s: %w", r.ID, err)
+	}
+	return h.writeFleet(ctx, "launch worker "+r.ID, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO workers (id, pool, state, report) VALUES (?, ?, ?, ?)`, r.ID, r.Pool, r.State, text)
+		return err
+	})
+}
+
+// MarkGone declares a worker dead. Its secrets end, its later reports get
+// ErrRevoked, and all that it holds goes back to the queues at once.
+func (h *Backend) MarkGone(ctx context.Context, id string) error {
+	h.consumers.bury(id)
+	h.Unregister(id)
+	return h.writeFleet(ctx, "mark worker "+id+" as gone", func(t *tx) error {
+		if _, err := t.exec(`UPDATE workers SET state = ? WHERE id = ?`, platform.Gone, id); err != nil {
+			return err
+		}
+		return t.releaseHeld(id)
+	})
+}
+
+// releaseHeld gives back what a consumer holds. The receives stay counted:
+// what killed it may have been a message.
+func (t *tx) releaseHeld(consumer string) error {
+	return t.each(func(row *sql.Rows) error {
+		var q platform.QueueName
+		err := row.Scan(&q)
+		t.touch(q)
+		return err
+	}, `UPDATE messages SET visible_at = sent_at, lease = 0, holder = '' WHERE holder = ? RETURNING queue`, consumer)
+}
+
+// Desired returns how many workers a pool should have; 0 when nobody said.
+func (h *Backend) Desired(_ context.Context, pool string) (int, error) {
+	var n int
+	if _, err := h.reads.one(`SELECT desired FROM pools WHERE pool = ?`, []any{pool}, &n); err != nil {
+		return 0, fmt.Errorf("read the desired workers of pool %s: %w", pool, err)
+	}
+	return n, nil
+}
+
+// Draining returns the workers of a pool that are marked to leave and are not gone.
+func (h *Backend) Draining(_ context.Context, pool string) ([]string, error) {
+	var ids []string
+	err := h.reads.each(func(row *sql.Rows) error {
+		var id string
+		err := row.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, `SELECT id FROM workers WHERE pool = ? AND drain = 1 AND state <> ? ORDER BY launched`, pool, platform.Gone)
+	if err != nil {
+		return nil, fmt.Errorf("list the draining workers of pool %s: %w", pool, err)
+	}
+	return ids, nil
+}
+
+// FleetChanged returns a channel that is closed when the next change of
+// desired workers, drain marks or workers' states is committed. Take it before
+// looking, so that no change is missed in between.
+func (h *Backend) FleetChanged() <-chan struct{} { return h.changed.next() }

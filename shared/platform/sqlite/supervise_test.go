@@ -1,0 +1,166 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"paragon/shared/core/query"
+	"paragon/shared/platform"
+)
+
+func worker(id string, s platform.WorkerState) platform.WorkerReport {
+	return platform.WorkerReport{ID: id, Pool: "p", State: s}
+}
+
+// TestDeadWorkersMessagesComeBackAtOnce holds it for a receive that waits,
+// and that no other consumer loses anything.
+func TestDeadWorkersMessagesComeBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{})
+		s := serve(t, h)
+		send(t, h, "a")
+		send(t, h, "b")
+		must(t, h.Launch(t.Context(), worker("w1", platform.Booting)))
+		w1, w2 := s.dial(t, "w1"), s.dial(t, "w2")
+		receive := func(c platform.Backend, wait time.Duration) []platform.Delivery {
+			ds, err := c.Queues.Receive(t.Context(), queue, 1, time.Hour, wait)
+			must(t, err)
+			return ds
+		}
+		dead, kept := receive(w1, 0), receive(w2, 0)
+		back := make(chan []platform.Delivery)
+		go func() { back <- receive(h.Cloud(), 30*time.Minute) }()
+		synctest.Wait()
+		start := time.Now()
+		must(t, h.MarkGone(t.Context(), "w1"))
+		ds := <-back
+		if len(ds) != 1 || ds[0].Message.ID != dead[0].Message.ID || ds[0].Receives != 2 || time.Since(start) != 0 {
+			t.Errorf("came %+v after %v, want what the dead worker held, at once", ds, time.Since(start))
+		}
+		must(t, w2.Queues.Extend(t.Context(), kept[0], time.Hour))
+		if _, err := w1.Fleet.Report(t.Context(), worker("w1", platform.Ready)); !errors.Is(err, platform.ErrRevoked) {
+			t.Errorf("the dead worker's report: %v, want ErrRevoked", err)
+		}
+		if _, err := h.As("w1").Queues.Receive(t.Context(), queue, 1, time.Hour, 0); !errors.Is(err, platform.ErrRevoked) {
+			t.Errorf("the dead worker's receive in this process: %v, want ErrRevoked", err)
+		}
+	})
+}
+
+func TestWaitingReceiveOfADeadWorkerEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{})
+		w1 := serve(t, h).dial(t, "w1")
+		ended := make(chan error, 1)
+		go func() {
+			_, err := w1.Queues.Receive(context.Background(), queue, 1, time.Hour, time.Hour)
+			ended <- err
+		}()
+		synctest.Wait()
+		must(t, h.MarkGone(t.Context(), "w1"))
+		if err := <-ended; !errors.Is(err, platform.ErrRevoked) {
+			t.Errorf("it ended with %v, want ErrRevoked", err)
+		}
+		send(t, h, "a")
+		d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+		must(t, err)
+		if d != (platform.Depth{Visible: 1}) {
+			t.Errorf("the queue holds %+v, want one visible message", d)
+		}
+	})
+}
+
+func TestSupervisorHearsOfChanges(t *testing.T) {
+	h := open(t, Options{})
+	f := h.Cloud().Fleet
+	steps := []struct {
+		name string
+		do   func() error
+		want bool
+	}{
+		{"desired", func() error { return f.SetDesired(t.Context(), "p", 2) }, true},
+		{"launch", func() error { return h.Launch(t.Context(), worker("w1", platform.Booting)) }, true},
+		{"ready", func() error { _, err := f.Report(t.Context(), worker("w1", platform.Ready)); return err }, true},
+		{"still ready", func() error { _, err := f.Report(t.Context(), worker("w1", platform.Ready)); return err }, false},
+		{"drain", func() error { return f.Drain(t.Context(), "p", "w1") }, true},
+		{"gone", func() error { return h.MarkGone(t.Context(), "w1") }, true},
+	}
+	for _, s := range steps {
+		c := h.FleetChanged()
+		must(t, s.do())
+		told := false
+		select {
+		case <-c:
+			told = true
+		default:
+		}
+		if told != s.want {
+			t.Errorf("%s: told %v, want %v", s.name, told, s.want)
+		}
+	}
+	if err := h.Launch(t.Context(), worker("w1", platform.Booting)); err == nil {
+		t.Error("a dead worker's id was taken again")
+	}
+}
+
+func TestDrainMarksAreListed(t *testing.T) {
+	h := open(t, Options{})
+	for _, id := range []string{"w2", "w1", "w3"} {
+		must(t, h.Launch(t.Context(), worker(id, platform.Booting)))
+	}
+	must(t, h.Cloud().Fleet.Drain(t.Context(), "p", "w1", "w2", "w3"))
+	must(t, h.MarkGone(t.Context(), "w3"))
+	got, err := h.Draining(t.Context(), "p")
+	must(t, err)
+	if len(got) != 2 || got[0] != "w2" || got[1] != "w1" {
+		t.Errorf("draining are %v, want w2 and w1", got)
+	}
+	if n, err := h.Desired(t.Context(), "p"); n != 0 || err != nil {
+		t.Errorf("nobody desired, yet %d (%v)", n, err)
+	}
+}
+
+// TestAbandonedLeaseIsGivenBack is the client's part of a handover that its
+// caller did not wait for.
+func TestAbandonedLeaseIsGivenBack(t *testing.T) {
+	h := open(t, Options{})
+	send(t, h, "a")
+	c := &consumer{Backend: h, name: "w1"}
+	ds, err := c.receive(t.Context(), queue, 1, time.Hour, 0, 77)
+	must(t, err)
+	other := &consumer{Backend: h, name: "w2"}
+	must(t, other.abandon(t.Context(), 77)) // not its lease
+	must(t, c.Extend(t.Context(), ds[0], time.Hour))
+	must(t, c.abandon(t.Context(), 77))
+	ds, err = other.receive(t.Context(), queue, 1, time.Hour, 0, 78)
+	must(t, err)
+	if len(ds) != 1 || ds[0].Receives != 1 {
+		t.Errorf("came %+v, want the abandoned message, uncounted", ds)
+	}
+}
+
+func TestEndWhileHeldElsewhere(t *testing.T) {
+	h := open(t, Options{})
+	m := newMessage(t, time.Now(), time.Hour)
+	must(t, h.Cloud().Queues.Send(t.Context(), queue, m))
+	ds, err := h.As("w1").Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
+	must(t, err)
+	must(t, h.MarkGone(t.Context(), "w1"))
+	if _, won, err := h.Cloud().Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Expired})); !won || err != nil {
+		t.Errorf("the end by who looked at it: won %v, %v", won, err)
+	}
+	got, won, err := h.As("w1").Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Succeeded}))
+	must(t, err)
+	if won || got.State != query.Expired {
+		t.Errorf("the zombie's end: won %v, state %s; want the first to stay", won, got.State)
+	}
+	must(t, h.As("w1").Queues.Delete(t.Context(), ds...))
+	d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	must(t, err)
+	if d.Visible != 1 {
+		t.Errorf("the zombie deleted what it held no more: %+v", d)
+	}
+}

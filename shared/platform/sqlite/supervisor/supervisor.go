@@ -1,0 +1,204 @@
+// Package supervisor runs the workers of the local fleet as child processes. It
+// keeps the number that is desired of every pool, as an Auto Scaling group
+// does: a worker appears after a boot delay, one that dies is marked as gone at
+// once and replaced, and scale-in kills nobody, as workers leave by their own hand.
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite/process"
+)
+
+// The environment variables that a worker finds, besides what any child may see.
+const (
+	EnvURL          = "PARAGON_LOCAL_URL"     // of the home, with the worker's secret
+	EnvID           = "PARAGON_WORKER_ID"     // "w-" and a ULID
+	EnvPool         = "PARAGON_POOL"          // the pool's name
+	EnvInstanceType = "PARAGON_INSTANCE_TYPE" // what it stands for
+	EnvRunners      = "PARAGON_RUNNERS"       // inferences at once
+	EnvPaced        = "PARAGON_PACED"         // 1 or 0
+	EnvProfiles     = "PARAGON_PROFILES"      // folder; empty means the embedded ones
+	EnvListen       = "PARAGON_LISTEN"        // where its HTTP server listens: "unix:" and a path
+)
+
+// Wanted tells what the fleet should be.
+type Wanted interface {
+	Desired(ctx context.Context, pool string) (int, error)
+	// Draining returns the workers that are marked to leave.
+	Draining(ctx context.Context, pool string) ([]string, error)
+	// FleetChanged returns a channel that is closed by the next change of the
+	// fleet: it is taken before looking.
+	FleetChanged() <-chan struct{}
+}
+
+// Roster is where workers are written down.
+type Roster interface {
+	// Launch stores a worker by its first report.
+	Launch(ctx context.Context, r platform.WorkerReport) error
+	// MarkGone declares a worker dead; a repeat does nothing.
+	MarkGone(ctx context.Context, id string) error
+	// Register returns the secret by which a worker reaches the home.
+	Register(worker string) string
+}
+
+// Reporter lists workers that are not gone, booting ones included.
+type Reporter interface {
+	Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error)
+}
+
+// Pool is a pool of workers.
+type Pool struct {
+	Name         string
+	InstanceType string
+	Runners      int // of one worker: its vCPUs
+}
+
+// Fault is what goes wrong with one worker, in tests and demonstrations.
+type Fault struct {
+	LaunchFails bool          // it is refused, as for want of capacity
+	SlowBoot    time.Duration // on top of the boot delay
+	NeverReady  bool          // it boots for ever
+	DiesAfter   time.Duration // killed so long after its process began; 0 means never
+	// SpotAfter takes it back so long after its process began, with a notice of
+	// SpotNotice as a spot instance has; 0 means never.
+	SpotAfter time.Duration
+}
+
+// SpotNotice is how long a spot instance has from the notice to its end.
+const SpotNotice = 2 * time.Minute
+
+// Options say what to run.
+type Options struct {
+	Pools     []Pool
+	Path      string   // the worker's binary
+	Args      []string // without the binary
+	BaseURL   string   // of the home; a secret follows
+	BootDelay time.Duration
+	Grace     time.Duration // what a worker that was declared dead gets to end; 0 means 5 s
+	Paced     bool
+	Profiles  string
+	Env       []string // what workers see besides
+	Wanted    Wanted
+	Roster    Roster
+	Reporter  Reporter
+	// Fault tells what goes wrong with the nth launch, counted from 0 over all
+	// pools; nil means nothing. Faults adds what the fleet is told while it runs;
+	// nil means nothing either.
+	Fault  func(n int) Fault
+	Faults *Faults
+	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger     // nil drops everything
+}
+
+// Supervisor keeps the workers of all pools.
+type Supervisor struct {
+	opts      Options
+	parentEnv []string
+	start     func(process.Spec) (child, error)
+	pools     []*pool
+	sockets   string // folder
+
+	mu       sync.Mutex // guards what follows
+	launches int
+
+	quit     chan struct{}   // closed by Stop
+	stop     context.Context // Stop's; set before quit is closed
+	stopping sync.Once
+	running  sync.WaitGroup
+	spawner  *process.Spawner
+}
+
+// child is a worker's process.
+type child interface {
+	PID() int
+	Done() <-chan struct{}
+	Err() error
+	Terminate()
+	Kill()
+	Stop(ctx context.Context)
+}
+
+// Start watches what is desired and keeps it, until Stop.
+func Start(opts Options) (*Supervisor, error) {
+	spawner := process.NewSpawner()
+	s, err := begin(opts, func(spec process.Spec) (child, error) { return spawner.Start(spec) })
+	if err != nil {
+		spawner.Close()
+		return nil, err
+	}
+	s.spawner = spawner
+	return s, nil
+}
+
+// begin is Start with the processes of one's choice.
+func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, error) {
+	for _, p := range opts.Pools {
+		if p.Name == "" || p.Runners <= 0 {
+			return nil, fmt.Errorf("pool %q needs a name and runners", p.Name)
+		}
+	}
+	if opts.Wanted == nil || opts.Roster == nil || opts.Reporter == nil {
+		return nil, errors.New("workers need a home")
+	}
+	if opts.Grace == 0 {
+		opts.Grace = 5 * time.Second
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Fault == nil {
+		opts.Fault = func(int) Fault { return Fault{} }
+	}
+	if opts.Faults == nil {
+		opts.Faults = &Faults{}
+	}
+	sockets, err := newSocketFolder()
+	if err != nil {
+		return nil, err
+	}
+	s := &Supervisor{opts: opts, parentEnv: process.Basics(os.Environ()), start: start, sockets: sockets, quit: make(chan struct{})}
+	for _, p := range opts.Pools {
+		s.pools = append(s.pools, &pool{Pool: p, s: s, workers: map[string]*worker{}})
+	}
+	for _, p := range s.pools {
+		s.running.Go(p.watch)
+	}
+	return s, nil
+}
+
+// Stop has every worker drain (SIGTERM), kills what is left when ctx ends, and
+// returns when none is. The home must answer until then, for workers finish
+// what they hold.
+func (s *Supervisor) Stop(ctx context.Context) {
+	s.stopping.Do(func() {
+		s.stop = ctx
+		close(s.quit)
+	})
+	s.running.Wait()
+	if err := os.RemoveAll(s.sockets); err != nil {
+		s.opts.Logger.Warn("the workers' sockets are left", "folder", s.sockets, "error", err)
+	}
+	if s.spawner != nil {
+		s.spawner.Close()
+	}
+}
+
+// nextFault counts a launch and tells what goes wrong with it.
+func (s *Supervisor) nextFault() Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.launches
+	s.launches++
+	return s.opts.Faults.Next(s.opts.Fault(n))
+}

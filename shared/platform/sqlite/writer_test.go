@@ -1,0 +1,78 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"paragon/shared/core/query"
+	"paragon/shared/platform"
+)
+
+// usable holds that the home works.
+func usable(t *testing.T, h *Backend, want int) {
+	t.Helper()
+	send(t, h, "after")
+	d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	must(t, err)
+	if d.Visible != want {
+		t.Errorf("%d messages are there, want %d", d.Visible, want)
+	}
+}
+
+// TestForeignWriterIsAnOutage lets somebody write to the file in spite of the
+// lock (an SQLite shell): calls fail, none hangs, and then all is well again.
+func TestForeignWriterIsAnOutage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "paragon.db")
+	h := openAt(t, path, Options{})
+	_, err := h.writes.stmts.exec(`PRAGMA busy_timeout = 0`)
+	must(t, err)
+	waiting := &op{queue: queue, done: make(chan error, 1), run: func(*tx) error { return errPark }}
+	must(t, h.writes.submit(waiting))
+	must(t, h.Cloud().Settings.Set(t.Context(), "a", "1"))
+
+	shell, err := openDB(path)
+	must(t, err)
+	defer shell.Close()
+	shell.SetMaxOpenConns(1)
+	_, err = shell.Exec(`BEGIN IMMEDIATE`)
+	must(t, err)
+	if err := h.Cloud().Queues.Send(t.Context(), queue, query.Message{ID: "a"}); !errors.Is(err, platform.ErrUnavailable) {
+		t.Errorf("a send beside a foreign writer: %v, want ErrUnavailable", err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := h.writes.patiently(gone, waiting, time.Hour); !errors.Is(err, platform.ErrUnavailable) {
+		t.Errorf("a receive that gave up meanwhile: %v, want ErrUnavailable", err)
+	}
+	_, err = shell.Exec(`ROLLBACK`)
+	must(t, err)
+	usable(t, h, 1)
+}
+
+// TestFailedCommitFailsItsWrites holds that nothing is acknowledged that is
+// not there.
+func TestFailedCommitFailsItsWrites(t *testing.T) {
+	h := open(t, Options{})
+	_, err := h.writes.stmts.exec(`PRAGMA foreign_keys = ON`)
+	must(t, err)
+	told := false
+	err = h.write(t.Context(), func(tx *tx) error {
+		tx.then(func() { told = true })
+		if err := h.put(tx, queue, parcel{message: []byte("{}")}); err != nil {
+			return err
+		}
+		// A deferred fault is found by COMMIT alone.
+		if _, err := tx.exec(`CREATE TABLE child (p TEXT REFERENCES pools DEFERRABLE INITIALLY DEFERRED)`); err != nil {
+			return err
+		}
+		_, err := tx.exec(`INSERT INTO child VALUES ('none')`)
+		return err
+	})
+	if !errors.Is(err, platform.ErrUnavailable) || told {
+		t.Errorf("a write whose commit failed: %v (told of: %v), want ErrUnavailable", err, told)
+	}
+	usable(t, h, 1)
+}
