@@ -16,14 +16,14 @@ import (
 // makeDoor says where the stage is, for those who know its name, and makes the
 // policy of those who run it. Nobody has the policy until somebody attaches it.
 func (s *stack) makeDoor() {
-	home := s.home()
+	backend := s.resourceNames()
 	var pools []string
 	for _, p := range s.pools {
 		pools = append(pools, p.name)
 	}
 	door, err := json.Marshal(names.Door{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
-		StateTable: *home[names.StateTable], RecordsTable: *home[names.RecordsTable], Bucket: *home[names.Bucket], QueueURLPrefix: *home[names.QueueURLPrefix],
+		StateTable: *backend[names.StateTable], RecordsTable: *backend[names.RecordsTable], Bucket: *backend[names.Bucket], QueueURLPrefix: *backend[names.QueueURLPrefix],
 		SigningSecret: *s.secret.Ref(), Settings: s.settings,
 	})
 	if err != nil {

@@ -159,7 +159,7 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 
 // userData is the script that makes a machine a worker.
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
-	env := s.addFunctions(s.home())
+	env := s.addFunctions(s.resourceNames())
 	env[names.Pool] = text(p.name)
 	if s.onWorkers() {
 		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))

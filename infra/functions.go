@@ -106,7 +106,7 @@ func (s *stack) environment() map[string]*string {
 	for _, p := range s.pools {
 		pools, types = append(pools, p.name), append(types, p.InstanceTypes[0])
 	}
-	env := s.home()
+	env := s.resourceNames()
 	env[names.Pool] = text(strings.Join(pools, ","))
 	env[names.InstanceType] = text(strings.Join(types, ","))
 	return s.addFunctions(env)
@@ -131,8 +131,8 @@ func (s *stack) addOwners(env map[string]*string) map[string]*string {
 	return env
 }
 
-// home is what leads to the stage's queues, tables and bucket.
-func (s *stack) home() map[string]*string {
+// resourceNames is what leads to the stage's queues, tables and bucket.
+func (s *stack) resourceNames() map[string]*string {
 	values, err := json.Marshal(s.settings)
 	if err != nil {
 		panic(err) // a map of words

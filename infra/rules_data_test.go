@@ -24,7 +24,7 @@ func dataRules() []rule {
 		}, func(a assembly) {
 			delete(a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").Properties, "TimeToLiveSpecification")
 		}},
-		{"the tables have the keys that the home asks by, and no index", tableFaults, func(a assembly) {
+		{"the tables have the keys that the backend asks by, and no index", tableFaults, func(a assembly) {
 			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").Properties["GlobalSecondaryIndexes"] = []any{map[string]any{"IndexName": "owner"}}
 		}},
 	}

@@ -85,7 +85,7 @@ func packageRules() []rule {
 				return f.prop("ReservedConcurrentExecutions") == want
 			})
 		}, func(a assembly) { a.function("controller").Properties["ReservedConcurrentExecutions"] = 1.0 }},
-		{"a function is told where its home is", func(a assembly) []string {
+		{"a function is told where its stage is", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				if a.isInference(f) {
 					most := 3

@@ -57,7 +57,7 @@ func machineRules() []rule {
 			join := at(a.launch(), "UserData", "Fn::Base64", "Fn::Join").([]any)
 			join[1] = append(list(join[1]), strings.Repeat("#", 16<<10))
 		}},
-		{"the user data sets up a confined unit that knows its home", userDataFaults, func(a assembly) {
+		{"the user data sets up a confined unit that knows its stage", userDataFaults, func(a assembly) {
 			join := at(a.launch(), "UserData", "Fn::Base64", "Fn::Join").([]any)
 			for i, part := range list(join[1]) {
 				if s, ok := part.(string); ok {

@@ -143,7 +143,7 @@ func TestOnlyTheEdgeKnowsWhichCloudItIsOn(t *testing.T) {
 			continue
 		}
 		for _, imp := range p.Imports {
-			// The stack and the home in an account share the names of what the one
+			// The stack and the backend in an account share the names of what the one
 			// makes and the other uses: names are no cloud, nor is the form of an address.
 			if under(imp, "shared/platform/aws/names", "shared/platform/aws/s3url") && under(p.ImportPath, "infra") {
 				continue
@@ -189,7 +189,7 @@ func TestFunctionsStayLight(t *testing.T) {
 	}
 }
 
-// What deploys to an account reaches a machine's home over loopback at most: its
+// What deploys to an account reaches a machine's backend over loopback at most: its
 // database would be a third of the package, for nothing.
 func TestWhatDeploysHasNoDatabaseInIt(t *testing.T) {
 	for _, tags := range []string{"lambda.norpc", "lambda.norpc,figures"} { // as `make dist` builds
@@ -199,7 +199,7 @@ func TestWhatDeploysHasNoDatabaseInIt(t *testing.T) {
 		}
 		deps := strings.Fields(string(out))
 		if !slices.Contains(deps, "paragon/shared/platform/sqlite/rpc") {
-			t.Fatal("nothing reaches a machine's home: the rule would hold of nothing")
+			t.Fatal("nothing reaches a machine's backend: the rule would hold of nothing")
 		}
 		for _, dep := range deps {
 			if strings.HasPrefix(dep, "modernc.org/") || dep == "paragon/shared/platform/sqlite" {

@@ -58,7 +58,7 @@ func submit(t *testing.T, h *sqlite.Backend) string {
 	}
 	m := query.Message{ID: keys.SignID(id), Owner: "o", Task: "fashion", Model: "logistic", Class: query.Strict, AcceptedAt: now,
 		DeadlineAt: now.Add(time.Second), ExpiresAt: id.ExpiresAt, ForgetAt: id.ForgetAt, Input: query.Input{ContentType: "image/png", Data: data}}
-	if err := h.Cloud().Queues.Send(t.Context(), platform.WorkQueue("general", query.Strict), m); err != nil {
+	if err := h.Platform().Queues.Send(t.Context(), platform.WorkQueue("general", query.Strict), m); err != nil {
 		t.Fatal(err)
 	}
 	return m.ID
@@ -79,7 +79,7 @@ func TestAnswersAPictureAndLeaves(t *testing.T) {
 		defer stop() // without a worker nothing is waited for
 		done <- run(ctx, func(key string) string { return env[key] }, slog.New(slog.DiscardHandler))
 	}()
-	r, err := h.Cloud().Records.AwaitRecord(ctx, id)
+	r, err := h.Platform().Records.AwaitRecord(ctx, id)
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
@@ -87,7 +87,7 @@ func TestAnswersAPictureAndLeaves(t *testing.T) {
 	if err != nil || r.State != query.Succeeded || strings.ToLower(r.Outcome.Result.Label) != "trouser" || r.Outcome.RanOn.Name != "w1" {
 		t.Fatalf("%s, %+v, error %v", r.State, r.Outcome, err)
 	}
-	if ws, err := h.Cloud().Fleet.Workers(t.Context(), "general"); err != nil || len(ws) != 0 {
+	if ws, err := h.Platform().Fleet.Workers(t.Context(), "general"); err != nil || len(ws) != 0 {
 		t.Errorf("workers left: %+v, error %v", ws, err)
 	}
 }

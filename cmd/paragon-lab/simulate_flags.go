@@ -44,7 +44,7 @@ func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 
 // addStage adds how a stage, and not the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.AsHome, "as-stage", false, "play the schemes as a stage runs them: guarded, with balancers, run queues and limits")
+	fs.BoolVar(&f.AsDeployed, "as-stage", false, "play the schemes as a stage runs them: guarded, with balancers, run queues and limits")
 	fs.IntVar(&f.ListItems, "list-items", 1, "queries of one request, 1 to 100; with --as-stage")
 }
 

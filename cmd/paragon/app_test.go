@@ -18,7 +18,7 @@ import (
 // terminal is one at which a stage may be operated.
 type terminal struct {
 	*clitest.Terminal
-	home platform.Backend // where a test has one
+	backend platform.Backend // where a test has one
 }
 
 func newTerminal(t *testing.T, h http.Handler) *terminal {

@@ -66,6 +66,6 @@ func TestFaultsTypedWrong(t *testing.T) {
 	}
 	term := newTerminal(t, &clienttest.API{})
 	if code := term.Run(t.Context(), []string{"fault", "list"}); code == cli.ExitOK || !strings.Contains(term.Err.String(), "takes no faults") {
-		t.Errorf("a home in an account: exit status %d, %s", code, &term.Err)
+		t.Errorf("a stage in an account: exit status %d, %s", code, &term.Err)
 	}
 }

@@ -31,11 +31,11 @@ import (
 // operated is a terminal at a stage whose controller has ticked once.
 func operated(t *testing.T) *terminal {
 	t.Helper()
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { home.Close() })
+	t.Cleanup(func() { backend.Close() })
 	set, err := profiles.Load("")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func operated(t *testing.T) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, tuned := home.Cloud(), tuning.New(home.Cloud().Settings)
+	h, tuned := backend.Platform(), tuning.New(backend.Platform().Settings)
 	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func operated(t *testing.T) *terminal {
 		t.Fatal(err)
 	}
 	term := newTerminal(t, api)
-	term.home = h
+	term.backend = h
 	return term
 }
 
@@ -107,7 +107,7 @@ func TestRedrive(t *testing.T) {
 	term := operated(t)
 	for i := range 12 {
 		m := query.Message{ID: fmt.Sprintf("q%d", i), Owner: "anna", Task: "fashion", Model: "m", Class: query.Relaxed, AcceptedAt: time.Now(), DeadlineAt: time.Now().Add(time.Second)}
-		if err := term.home.Queues.Send(t.Context(), platform.DeadLetters, m); err != nil {
+		if err := term.backend.Queues.Send(t.Context(), platform.DeadLetters, m); err != nil {
 			t.Fatal(err)
 		}
 	}

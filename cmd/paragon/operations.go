@@ -47,7 +47,7 @@ type operations interface {
 const lookFor = time.Second
 
 // operationsOf returns where a stage is operated: over the API of one machine, and in
-// an account at the stage's home, with the permissions of whoever asks.
+// an account at the stage's backend, with the permissions of whoever asks.
 func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	stage, endpoint := term.Place()
 	if _, named := discovery.Region(endpoint); named && stage == "" {
@@ -60,7 +60,7 @@ func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := s.Home(ctx, term.Now)
+	h, err := s.Backend(ctx, term.Now)
 	if err != nil {
 		return nil, err
 	}

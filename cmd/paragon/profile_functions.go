@@ -108,12 +108,12 @@ func (f *profileFlags) invoker(ctx context.Context, j *measure.FunctionJob) (mea
 	if err := names.CheckStage(f.lambda); err != nil {
 		return nil, nil, cli.Usagef("--lambda: %v", err)
 	}
-	home, err := aws.New(ctx, aws.Config{Stage: f.lambda, Now: time.Now, Log: slog.Default()})
+	backend, err := aws.New(ctx, aws.Config{Stage: f.lambda, Now: time.Now, Log: slog.Default()})
 	if err != nil {
 		return nil, nil, err
 	}
 	j.Hardware = "AWS Lambda, " + j.Arch + ", stage " + f.lambda
-	return home.Invoker, func() error { return nil }, nil
+	return backend.Invoker, func() error { return nil }, nil
 }
 
 // startFunctions makes functions of this machine callable.

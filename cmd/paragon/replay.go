@@ -104,9 +104,9 @@ func (f *replayFlags) played(l recorded.Load, from time.Time) (comparison.Case, 
 	if l.Trace.Step > time.Second {
 		how += fmt.Sprintf(", spread within steps of %v", l.Trace.Step)
 	}
-	// The case is played as it was calibrated: as a home runs it. What such
-	// arrivals cost elsewhere is not bound by this home's max_workers; one that
+	// The case is played as it was calibrated: as a backend runs it. What such
+	// arrivals cost elsewhere is not bound by this backend's max_workers; one that
 	// is given holds.
-	f.AsHome, f.From = true, max(0, from.Sub(l.From))
+	f.AsDeployed, f.From = true, max(0, from.Sub(l.From))
 	return f.Case(f.arrivals.task, scaled, how, f.Catalogue)
 }

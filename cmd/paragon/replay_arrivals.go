@@ -74,7 +74,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	return now.Add(-ago), nil
 }
 
-// readSeen reads a task's arrivals from the home or the stage that was named, as
+// readSeen reads a task's arrivals from the backend or the stage that was named, as
 // finely as it still has them, with those of a time before.
 func readSeen(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to time.Time, before time.Duration) (recorded.Load, error) {
 	m, step, end, err := openMetrics(ctx, term, f, from.Add(-before))
@@ -125,6 +125,6 @@ func openMetrics(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from 
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	h, err := s.Home(ctx, term.Now)
+	h, err := s.Backend(ctx, term.Now)
 	return h.Metrics, step, func() {}, err
 }

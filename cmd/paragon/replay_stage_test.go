@@ -44,7 +44,7 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	home, err := paws.New(t.Context(), paws.Config{Stage: "dev", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	backend, err := paws.New(t.Context(), paws.Config{Stage: "dev", Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 		}
 	}
 	for some := range slices.Chunk(points, 60) { // the stand-in is slow
-		if err := home.Metrics.Put(t.Context(), some...); err != nil {
+		if err := backend.Metrics.Put(t.Context(), some...); err != nil {
 			t.Fatal(err)
 		}
 	}

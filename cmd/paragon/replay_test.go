@@ -20,16 +20,16 @@ import (
 // seenAt is when the arrivals of homeWith are looked at.
 var seenAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// homeWith is the data folder of a home that is open and has seen twelve
+// backendWith is the data folder of a backend that is open and has seen twelve
 // queries a second for so many seconds, a quarter of them strict.
-func homeWith(t *testing.T, seconds int) string {
+func backendWith(t *testing.T, seconds int) string {
 	t.Helper()
 	folder := t.TempDir()
-	home, err := sqlite.Open(t.Context(), filepath.Join(folder, "paragon.db"), sqlite.Options{Now: func() time.Time { return seenAt }})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(folder, "paragon.db"), sqlite.Options{Now: func() time.Time { return seenAt }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
+	t.Cleanup(func() { _ = backend.Close() })
 	var points []platform.Point
 	for i := range seconds {
 		at := seenAt.Add(time.Duration(i-200) * time.Second)
@@ -37,16 +37,16 @@ func homeWith(t *testing.T, seconds int) string {
 			platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 3},
 			platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: 9})
 	}
-	if err := home.Cloud().Metrics.Put(t.Context(), points...); err != nil {
+	if err := backend.Platform().Metrics.Put(t.Context(), points...); err != nil {
 		t.Fatal(err)
 	}
 	return folder
 }
 
-// What a home has seen is priced, beside the process that owns it, with the
+// What a backend has seen is priced, beside the process that owns it, with the
 // measured share of strict queries.
 func TestReplayPricesWhatWasSeen(t *testing.T) {
-	folder, now := homeWith(t, 120), seenAt
+	folder, now := backendWith(t, 120), seenAt
 	term := newTerminal(t, http.NotFoundHandler())
 	term.Now = func() time.Time { return now }
 	calibrate(t, folder, 1.5)
@@ -81,7 +81,7 @@ func calibrate(t *testing.T, folder string, percent float64) {
 
 // Savings are quoted on a calibration that is close, and on nothing else.
 func TestReplayQuotesSavingsOnlyWhenCalibrated(t *testing.T) {
-	folder := homeWith(t, 120)
+	folder := backendWith(t, 120)
 	replay := func(args ...string) (int, string, string) {
 		term := newTerminal(t, http.NotFoundHandler())
 		term.Now = func() time.Time { return seenAt }

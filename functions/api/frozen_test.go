@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 // clockHeader is the time of an event, by which the bootstrap goes.
 const clockHeader = "X-Test-Unix-Ms"
 
-// beBootstrap is the api function over the home of the test's process, with its
+// beBootstrap is the api function over the backend of the test's process, with its
 // metrics in the log as in an account, and the time of its events.
 func beBootstrap() error {
 	cloud, err := rpc.Dial(os.Getenv(names.LocalURL))

@@ -35,17 +35,17 @@ func TestWireSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// gateway is the handler behind the gateway's events, over a home on one machine.
+// gateway is the handler behind the gateway's events, over a backend on one machine.
 func gateway(t *testing.T) func(method, path, user string, body []byte) events.APIGatewayV2HTTPResponse {
 	t.Helper()
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
-	server := httptest.NewServer(sqlite.NewServer(home))
+	t.Cleanup(func() { _ = backend.Close() })
+	server := httptest.NewServer(sqlite.NewServer(backend))
 	t.Cleanup(server.Close)
-	url := server.URL + "/" + home.Register("api")
+	url := server.URL + "/" + backend.Register("api")
 	env := map[string]string{"PARAGON_LOCAL_URL": url, "PARAGON_SIGNING_KEYS": `{"current":"` + strings.Repeat("QUJD", 16) + `"}`}
 	h, err := wire(t.Context(), func(key string) string { return env[key] })
 	if err != nil {

@@ -37,16 +37,16 @@ func TestAShiftTicks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := h.Cloud()
+	backend := h.Platform()
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- c.handle(ctx, started{}) }()
 	for { // until it has ticked and published, which cost it a few calls each
-		es, err := home.DecisionLog.Entries(t.Context(), platform.EntryQuery{Pool: "general", Limit: 1})
+		es, err := backend.DecisionLog.Entries(t.Context(), platform.EntryQuery{Pool: "general", Limit: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := home.Fleet.View(t.Context()); err == nil && len(es) == 1 {
+		if _, err := backend.Fleet.View(t.Context()); err == nil && len(es) == 1 {
 			break
 		} else if err != nil && !errors.Is(err, platform.ErrNotFound) {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func TestAShiftTicks(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := home.DecisionLog.AcquireLease(t.Context(), "the next shift", 1); err != nil {
+	if _, err := backend.DecisionLog.AcquireLease(t.Context(), "the next shift", 1); err != nil {
 		t.Errorf("the lease was not given up: %v", err)
 	}
 }

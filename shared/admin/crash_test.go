@@ -10,7 +10,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// mortal is a desk's home that dies at its nth call: before the call is done,
+// mortal is a desk's backend that dies at its nth call: before the call is done,
 // or after, when only the answer is lost.
 type mortal struct {
 	left  int // calls until it dies

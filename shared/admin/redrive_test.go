@@ -17,7 +17,7 @@ import (
 	"paragon/shared/platform/sqlite"
 )
 
-// desk is a desk at a home on one machine, without anybody who takes queries.
+// desk is a desk at a backend on one machine, without anybody who takes queries.
 type desk struct {
 	*admin.Service
 	*testing.T
@@ -37,12 +37,12 @@ var keys = func() signed.Keys {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{T: t, start: time.Now()}
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: d.now})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: d.now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { home.Close() })
-	h := home.Cloud()
+	t.Cleanup(func() { backend.Close() })
+	h := backend.Platform()
 	d.Service = &admin.Service{Backend: h, Tuned: admin.Read(h.Settings), Pools: []string{"general", "large"}, Now: d.now,
 		Keys: func(context.Context) (signed.Keys, error) { return keys, nil }, Random: rand.Reader}
 	return d

@@ -31,7 +31,7 @@ type Status struct {
 	BackendStatus
 }
 
-// BackendStatus is what only the home's composition knows.
+// BackendStatus is what only the backend's composition knows.
 type BackendStatus struct {
 	Desired map[string]int `json:"desired,omitempty"` // workers asked for, by pool
 	// CostUSD is what workers and functions have cost since CostSince, as priced by the profiles.
@@ -50,7 +50,7 @@ type BackendStatus struct {
 // same arrivals by the simulator, when its figures may be quoted; else why not.
 type Savings struct {
 	calibration.Verdict
-	// CostUSD is what the home had cost when the others were simulated, at To.
+	// CostUSD is what the backend had cost when the others were simulated, at To.
 	CostUSD float64      `json:"cost_usd,omitempty"`
 	To      time.Time    `json:"to,omitzero"`
 	Others  []SchemeCost `json:"others,omitempty"`

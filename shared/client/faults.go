@@ -8,7 +8,7 @@ import (
 	"paragon/shared/api"
 )
 
-// faultsPath is where a machine takes faults; no other home does.
+// faultsPath is where a machine takes faults; no other backend does.
 const faultsPath = "local/faults"
 
 // Faults reads what the fleet of one machine was told to have go wrong.

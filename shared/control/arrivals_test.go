@@ -49,7 +49,7 @@ func sum(history []float64) (all float64) {
 func TestLatePointsChangeTheHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		defer func() { check(t, s.home.Close()) }()
+		defer func() { check(t, s.backend.Close()) }()
 		s.begin(1)
 		s.pass(10 * time.Second) // the first pulse
 		start := time.Now()
@@ -83,7 +83,7 @@ func TestLatePointsChangeTheHistory(t *testing.T) {
 func TestMeansCountEachQueryOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		defer func() { check(t, s.home.Close()) }()
+		defer func() { check(t, s.backend.Close()) }()
 		s.begin(1)
 		s.pass(10 * time.Second) // the first pulse
 		s.runAt(time.Minute, 1, 100)

@@ -21,7 +21,7 @@ import (
 )
 
 // BenchmarkTick ticks over 50 tasks that each have arrivals in every second of
-// an hour, and 2,000 workers, on the home of one machine. A tick should take
+// an hour, and 2,000 workers, on the backend of one machine. A tick should take
 // less than 50 ms and 64 MB. Beside what a tick allocates it tells the most
 // that the heap held during any tick, garbage included, and the most memory
 // that the whole process had resident then, the store's included.
@@ -32,7 +32,7 @@ func BenchmarkTick(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer h.Close()
-	l := &large{B: b, home: h.Cloud(), catalogue: stageCatalogue(), now: time.Now()}
+	l := &large{B: b, backend: h.Platform(), catalogue: stageCatalogue(), now: time.Now()}
 	l.catalogue.Tasks = nil
 	for i := range 50 {
 		l.catalogue.Tasks = append(l.catalogue.Tasks, profile.Task{Name: fmt.Sprintf("task-%d", i)})
@@ -62,7 +62,7 @@ func BenchmarkTick(b *testing.B) {
 		ended()
 		b.StartTimer()
 	}
-	heldNot(b, l.home.DecisionLog)
+	heldNot(b, l.backend.DecisionLog)
 	b.ReportMetric(float64(most.heap)/1e6, "heap-peak-MB")
 	if most.resident > 0 {
 		b.ReportMetric(float64(most.resident)/1e6, "resident-peak-MB")
@@ -72,7 +72,7 @@ func BenchmarkTick(b *testing.B) {
 // large is a stage with many tasks and workers.
 type large struct {
 	*testing.B
-	home      platform.Backend
+	backend   platform.Backend
 	catalogue *profile.Catalogue
 	now       time.Time
 }
@@ -82,7 +82,7 @@ func (l *large) controller() *control.Controller {
 	set.MaxWorkers = 2000
 	return control.New(control.Options{
 		Holder: "bench", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: l.catalogue, Arch: "x86_64",
-		Records: l.home.Records, Fleet: l.home.Fleet, Queues: l.home.Queues, Metrics: l.home.Metrics, Groups: l.home.Groups, Ledger: l.home.DecisionLog,
+		Records: l.backend.Records, Fleet: l.backend.Fleet, Queues: l.backend.Queues, Metrics: l.backend.Metrics, Groups: l.backend.Groups, Ledger: l.backend.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: func() time.Time { return l.now }, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -91,7 +91,7 @@ func (l *large) controller() *control.Controller {
 func (l *large) report() {
 	for i := range 2000 {
 		r := platform.WorkerReport{ID: fmt.Sprintf("w%d", i), Pool: pool, State: platform.Ready, At: l.now, Runners: 2, IdleSince: l.now.Add(-time.Minute)}
-		if _, err := l.home.Fleet.Report(l.Context(), r); err != nil {
+		if _, err := l.backend.Fleet.Report(l.Context(), r); err != nil {
 			l.Fatal(err)
 		}
 	}
@@ -107,7 +107,7 @@ func (l *large) arrive() {
 			}
 		}
 	}
-	if err := l.home.Metrics.Put(l.Context(), ps...); err != nil {
+	if err := l.backend.Metrics.Put(l.Context(), ps...); err != nil {
 		l.Fatal(err)
 	}
 	l.now = l.now.Add(10 * time.Second)

@@ -5,7 +5,7 @@
 // view of the fleet that intake places by.
 //
 // Nothing is kept in the process that a tick needs: memory, records and the
-// lease are in the ledger, so that a controller may die at any line and any
+// lease are in the decision log, so that a controller may die at any line and any
 // number of them may run.
 package control
 
@@ -50,7 +50,7 @@ type Queues interface {
 	Release(ctx context.Context, ds ...platform.Delivery) error
 }
 
-// DecisionLog is what control needs of the ledger.
+// DecisionLog is what control needs of the decision log.
 type DecisionLog interface {
 	AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error)
 	ReleaseLease(ctx context.Context, l platform.Lease) error

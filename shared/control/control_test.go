@@ -35,7 +35,7 @@ func catalogue() *profile.Catalogue {
 
 type rig struct {
 	*testing.T
-	home *sqlite.Backend
+	backend *sqlite.Backend
 	platform.Backend
 	*control.Controller
 }
@@ -46,7 +46,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, home: h, Backend: h.Cloud()}
+	r := &rig{T: t, backend: h, Backend: h.Platform()}
 	r.Controller = control.New(control.Options{
 		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
 		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, Ledger: r.DecisionLog,
@@ -56,7 +56,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) close() {
-	if err := r.home.Close(); err != nil {
+	if err := r.backend.Close(); err != nil {
 		r.Error(err)
 	}
 }

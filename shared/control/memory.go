@@ -40,7 +40,7 @@ type memory struct {
 // mostMemory bounds what a memory or a record unpacks to, in bytes.
 const mostMemory = 32 << 20
 
-// Pack compresses what goes into the ledger, and Unpack reads it again: an hour
+// Pack compresses what goes into the decision log, and Unpack reads it again: an hour
 // of arrivals is long, and much the same from second to second.
 func Pack(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
@@ -87,7 +87,7 @@ func (c *Controller) recall(ctx context.Context, p Pool) memory {
 	return m
 }
 
-// entry is a decision as the ledger keeps it.
+// entry is a decision as the decision log keeps it.
 func (c *Controller) entry(r decision.Record, set settings.Settings) (platform.Entry, error) {
 	raw, err := r.Bytes()
 	if err != nil {

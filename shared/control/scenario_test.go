@@ -42,7 +42,7 @@ func play(t *testing.T, text string) {
 		survived := true
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)
-			defer func() { check(t, s.home.Close()) }()
+			defer func() { check(t, s.backend.Close()) }()
 			for i, line := range strings.Split(text, "\n") {
 				line, _, _ = strings.Cut(line, "#")
 				words := strings.Fields(line)
@@ -92,7 +92,7 @@ func (s *stage) do(words []string) error {
 		if err != nil {
 			return err
 		}
-		return s.home.SetGroup(s.Context(), pool, low, high)
+		return s.backend.SetGroup(s.Context(), pool, low, high)
 	case "load": // load STRICT RELAXED: queries a second from now on
 		_, err := fmt.Sscan(strings.Join(rest, " "), &s.strict, &s.relaxed)
 		return err

@@ -21,14 +21,14 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// stage is a stage in a bubble: the home of one machine, workers that come and
+// stage is a stage in a bubble: the backend of one machine, workers that come and
 // go as they are told, and load. A worker answers 20 queries a second.
 type stage struct {
 	*testing.T
-	home  *sqlite.Backend
-	cloud platform.Backend
-	tuned *tuning.Source
-	cs    []*control.Controller
+	backend *sqlite.Backend
+	cloud   platform.Backend
+	tuned   *tuning.Source
+	cs      []*control.Controller
 
 	strict, relaxed float64 // queries a second
 	boot, dies      time.Duration
@@ -47,7 +47,7 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	check(t, err)
-	s := &stage{T: t, home: h, cloud: h.Cloud(), boot: 100 * time.Second, capacity: 1000, metrics: "fine",
+	s := &stage{T: t, backend: h, cloud: h.Platform(), boot: 100 * time.Second, capacity: 1000, metrics: "fine",
 		mortal: &mortal{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}, read: map[string]decision.Record{}}
 	s.tuned = tuning.New(s.cloud.Settings)
 	s.cs = []*control.Controller{s.controller("first")}
@@ -116,7 +116,7 @@ func (s *stage) arrive() {
 // moveFleet does what a cloud does within a second.
 func (s *stage) moveFleet() {
 	ctx, now := s.Context(), time.Now()
-	desired, err := s.home.Desired(ctx, pool)
+	desired, err := s.backend.Desired(ctx, pool)
 	check(s.T, err)
 	ws, err := s.cloud.Fleet.Workers(ctx, pool)
 	check(s.T, err)
@@ -124,7 +124,7 @@ func (s *stage) moveFleet() {
 	for _, w := range ws {
 		switch {
 		case w.State == platform.Draining, s.dies > 0 && w.State == platform.Ready && now.Sub(s.readyAt[w.ID]) >= s.dies:
-			check(s.T, s.home.MarkGone(ctx, w.ID))
+			check(s.T, s.backend.MarkGone(ctx, w.ID))
 			continue
 		case w.State == platform.Booting && now.Sub(w.At) >= s.boot:
 			s.readyAt[w.ID], s.idleAt[w.ID] = now, now
@@ -144,7 +144,7 @@ func (s *stage) moveFleet() {
 func (s *stage) launch() string {
 	s.launched++
 	id := "w" + strconv.Itoa(s.launched)
-	check(s.T, s.home.Launch(s.Context(), platform.WorkerReport{ID: id, Pool: pool, State: platform.Booting, At: time.Now(), Runners: 2}))
+	check(s.T, s.backend.Launch(s.Context(), platform.WorkerReport{ID: id, Pool: pool, State: platform.Booting, At: time.Now(), Runners: 2}))
 	return id
 }
 

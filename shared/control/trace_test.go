@@ -11,7 +11,7 @@ import (
 func TestTraceOfATick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		defer func() { check(t, s.home.Close()) }()
+		defer func() { check(t, s.backend.Close()) }()
 		check(t, s.cloud.Settings.Set(t.Context(), "min_workers", "2"))
 		check(t, s.tuned.Refresh(t.Context()))
 		spans := tracetest.New()

@@ -36,8 +36,8 @@ func (f *counted) Tallies(_ context.Context, pool string) (map[string]tally.Snap
 	return f.tallies[pool], f.fail
 }
 func (f *counted) PublishView(_ context.Context, v platform.FleetView) error { f.view = v; return nil }
-func (f *counted) SetDesired(context.Context, string, int) error        { return nil }
-func (f *counted) Drain(context.Context, string, ...string) error       { return nil }
+func (f *counted) SetDesired(context.Context, string, int) error             { return nil }
+func (f *counted) Drain(context.Context, string, ...string) error            { return nil }
 func (f *counted) Workers(context.Context, string) ([]platform.WorkerReport, error) {
 	return nil, nil
 }

@@ -58,7 +58,7 @@ type Dispatcher struct {
 }
 
 // New makes a dispatcher. It fails for an architecture without functions, and
-// in a home that cannot invoke any.
+// in a backend that cannot invoke any.
 func New(o Options) (*Dispatcher, error) {
 	if o.Invoker == nil {
 		return nil, errors.New("dispatcher: this stage has no invoker of functions")

@@ -95,7 +95,7 @@ func (p *paid) add(usd float64) {
 
 type rig struct {
 	*testing.T
-	home *sqlite.Backend
+	backend *sqlite.Backend
 	platform.Backend
 	settings settings.Settings
 	paid     paid
@@ -109,7 +109,7 @@ func newRig(t *testing.T, chaos *sqlite.Chaos) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, home: h, Backend: h.Cloud(), settings: settings.Defaults(), functions: &functions{}}
+	r := &rig{T: t, backend: h, Backend: h.Platform(), settings: settings.Defaults(), functions: &functions{}}
 	r.Backend.Records = platformtest.NewMemory(time.Now)
 	r.Dispatcher, err = dispatch.New(dispatch.Options{
 		Catalogue: catalogue(), Arch: "x86_64", Pool: pool, Queues: r.Queues, Records: r.Backend.Records, Invoker: r.functions, Paid: r.paid.add, Blobs: r.Blobs,
@@ -122,7 +122,7 @@ func newRig(t *testing.T, chaos *sqlite.Chaos) *rig {
 }
 
 func (r *rig) close() {
-	if err := r.home.Close(); err != nil {
+	if err := r.backend.Close(); err != nil {
 		r.Error(err)
 	}
 }

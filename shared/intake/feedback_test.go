@@ -23,11 +23,11 @@ func votingService(t *testing.T, set settings.Settings) testService {
 
 func votingServiceWith(t *testing.T, set settings.Settings, change func(*Config)) testService {
 	t.Helper()
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
+	t.Cleanup(func() { _ = backend.Close() })
 	d := newTestService(t, func(c *Config) {
 		catalogue := c.Catalogue.Current()
 		dear := catalogue.Models[0]
@@ -35,7 +35,7 @@ func votingServiceWith(t *testing.T, set settings.Settings, change func(*Config)
 		ms := profile.Percentiles{P50: 40, P95: 50, P99: 60}
 		dear.Latency = []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms}}
 		catalogue.Models = append(catalogue.Models, dear)
-		c.Votes = home
+		c.Votes = backend
 		c.Settings = func() settings.Settings { return set }
 		change(c)
 	})

@@ -119,7 +119,7 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 }
 
 // NewUpload makes a place for an input that is too large for a message. Its
-// bytes, when they are told, bound the upload; some homes take exactly so many.
+// bytes, when they are told, bound the upload; some backends take exactly so many.
 func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (platform.Upload, error) {
 	if !Supported(contentType) {
 		return platform.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",

@@ -157,7 +157,7 @@ type Config struct {
 	// WriteFault says why the store cannot be written; nil, or nil from it, when it
 	// can. Optional.
 	WriteFault func() error
-	// Status adds what only the home knows to the status page. Optional.
+	// Status adds what only the backend knows to the status page. Optional.
 	Status func(context.Context) api.BackendStatus
 	Traces *tracing.Tracer  // nil traces nothing
 	Now    func() time.Time // defaults to time.Now
@@ -165,7 +165,7 @@ type Config struct {
 	Log    *slog.Logger     // defaults to slog.Default
 }
 
-// Service is the intake of one home. Create it with New. It is safe for
+// Service is the intake of one backend. Create it with New. It is safe for
 // concurrent use.
 type Service struct {
 	Config
@@ -215,7 +215,7 @@ func New(c Config) (*Service, error) {
 func (c Config) check() error {
 	switch {
 	case c.Records == nil, c.Attempts == nil, c.Shared == nil, c.Fleet == nil, c.Queues == nil, c.Metrics == nil, c.Blobs == nil:
-		return errors.New("intake: a part of the home is missing")
+		return errors.New("intake: a part of the backend is missing")
 	case c.Catalogue == nil || c.Settings == nil:
 		return errors.New("intake: the catalogue or the settings are missing")
 	case len(c.Pools) == 0:

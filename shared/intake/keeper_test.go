@@ -57,23 +57,23 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
+				backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer home.Close()
+				defer backend.Close()
 				f := &counting{functions: functions(inference.Invoked{Outcome: &tc.mine}), takes: 10 * time.Millisecond}
 				records := platformtest.NewMemory(time.Now)
 				d := newTestService(t, func(c *Config) {
 					c.Now, c.Functions, c.Records = time.Now, f, records
-					c.Shared, c.Queues, c.Fleet = home.Cloud().Shared, home.Cloud().Queues, home.Cloud().Fleet
+					c.Shared, c.Queues, c.Fleet = backend.Platform().Shared, backend.Platform().Queues, backend.Platform().Fleet
 				})
 				v := platform.FleetView{At: time.Now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", At: time.Now()}}}
-				if err := home.Cloud().Fleet.PublishView(t.Context(), v); err != nil {
+				if err := backend.Platform().Fleet.PublishView(t.Context(), v); err != nil {
 					t.Fatal(err)
 				}
 				if tc.dispatched > 0 {
-					go dispatchAfter(t, home, records, tc.dispatched)
+					go dispatchAfter(t, backend, records, tc.dispatched)
 				}
 				r := request(tc.boundMS)
 				r.Class = query.Strict
@@ -94,9 +94,9 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 }
 
 // dispatchAfter stores an answer for the query on the overflow queue after a while.
-func dispatchAfter(t *testing.T, home *sqlite.Backend, records *platformtest.Memory, d time.Duration) {
+func dispatchAfter(t *testing.T, backend *sqlite.Backend, records *platformtest.Memory, d time.Duration) {
 	began := time.Now()
-	ds, err := home.Cloud().Queues.Receive(t.Context(), platform.Overflow, 1, time.Minute, time.Minute)
+	ds, err := backend.Platform().Queues.Receive(t.Context(), platform.Overflow, 1, time.Minute, time.Minute)
 	if err != nil || len(ds) != 1 {
 		t.Errorf("nothing was sent: %v", err)
 		return

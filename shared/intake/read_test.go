@@ -33,8 +33,12 @@ func TestAnUnfinishedQueryIsWhatItsIDSays(t *testing.T) {
 // Nobody says that a query expired without having won that.
 func TestWhoeverReadsAQueryPastItsExpirySettlesIt(t *testing.T) {
 	for name, read := range map[string]func(testService, query.Record) (query.Record, error){
-		"get":    func(d testService, r query.Record) (query.Record, error) { return d.Get(context.Background(), "me", r.ID) },
-		"cancel": func(d testService, r query.Record) (query.Record, error) { return d.Cancel(context.Background(), "me", r.ID) },
+		"get": func(d testService, r query.Record) (query.Record, error) {
+			return d.Get(context.Background(), "me", r.ID)
+		},
+		"cancel": func(d testService, r query.Record) (query.Record, error) {
+			return d.Cancel(context.Background(), "me", r.ID)
+		},
 		"explain": func(d testService, r query.Record) (query.Record, error) {
 			e, err := d.Explain(context.Background(), "me", r.ID)
 			return e.Record, err

@@ -31,12 +31,12 @@ func (v *slowVotes) VotesAfter(ctx context.Context, cursor int64, limit int) ([]
 // A source that hangs holds up nobody once there is something to go on with:
 // one read is under way, and the takes end while it is.
 func TestNoTakeWaitsForASlowSource(t *testing.T) {
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "votes.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
-	votes, fleet := &slowVotes{Votes: home}, &counted{}
+	t.Cleanup(func() { _ = backend.Close() })
+	votes, fleet := &slowVotes{Votes: backend}, &counted{}
 	d := newTestService(t, func(c *Config) { c.Votes = votes; fleet.Fleet, c.Fleet = c.Fleet, fleet })
 	d.publish(t, 2)
 	d.submit(t, request(1000)) // the first reads inline

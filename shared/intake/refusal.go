@@ -19,7 +19,7 @@ const (
 	UnknownModel     Kind = "unknown-model"
 	BadClass         Kind = "bad-class"
 	BadBound         Kind = "bad-bound"         // not a number, or outside what is sensible
-	BelowFloor       Kind = "below-floor"       // a latency that this home cannot keep at any price
+	BelowFloor       Kind = "below-floor"       // a latency that this backend cannot keep at any price
 	Unsatisfiable    Kind = "unsatisfiable"     // no model on any resource meets all bounds
 	BadObjective     Kind = "bad-objective"     // optimize or its weights
 	BadInput         Kind = "bad-input"         // not a picture, not the model's tensor

@@ -11,7 +11,7 @@ import (
 
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	if _, err := New(Config{}); err == nil {
-		t.Error("a service without a home was made")
+		t.Error("a service without a backend was made")
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *Service) taskNames() string {
 }
 
 // checkBounds holds each bound to what is sensible, and the latency to the
-// home's floor.
+// backend's floor.
 func checkBounds(b Bounds, floorMS float64) error {
 	for _, c := range []struct {
 		field string

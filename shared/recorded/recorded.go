@@ -1,4 +1,4 @@
-// Package recorded reads the arrivals that a home has recorded, as a trace that the
+// Package recorded reads the arrivals that a backend has recorded, as a trace that the
 // simulator plays.
 package recorded
 
@@ -30,7 +30,7 @@ func Read(ctx context.Context, m Metrics, tasks []string, from, to time.Time) (L
 	return ReadBy(ctx, m, tasks, from, to, time.Second)
 }
 
-// ReadBy reads them by steps of so long, of whole seconds, as a home that keeps
+// ReadBy reads them by steps of so long, of whole seconds, as a backend that keeps
 // seconds for a while only does: the steps begin at whole multiples of their
 // length, the first with from or before it, the last ends with to or before it.
 // A step without a value counts as one without arrivals.

@@ -51,7 +51,7 @@ func dieAndTakeOver(r *rig, cut string) {
 	victim := r.start("victim", func(_ *serving.Options, m *mortal) { m.cut = cut })
 	<-time.After(3 * time.Second) // it has died, or had nothing to die of
 	victim.way.dead.Store(true)
-	r.end(victim) // only its goroutines: nothing reaches the home
+	r.end(victim) // only its goroutines: nothing reaches the backend
 	heir := r.start("heir", nil)
 	r.wantEnded(ids)
 	<-time.After(2 * time.Minute) // whatever came twice has come again
@@ -148,8 +148,8 @@ func TestChaosEndsEveryQueryOnce(t *testing.T) {
 	}
 }
 
-// While the home is out of reach a worker keeps its result and tries again; it
-// stores it when the home is back in time, and leaves it when the lease is over.
+// While the backend is out of reach a worker keeps its result and tries again; it
+// stores it when the backend is back in time, and leaves it when the lease is over.
 func TestHomeOutOfReach(t *testing.T) {
 	for _, tc := range []struct {
 		away time.Duration

@@ -211,7 +211,7 @@ func dieWhileHandingOver(t *testing.T, cut string, unkind bool) {
 			t.Errorf("query %s ended %d times", id, n)
 		}
 	}
-	// An unkind home may lose the very move that was cut.
+	// An unkind backend may lose the very move that was cut.
 	if handed == 0 && !unkind && (cut == "amid move" || cut == "after move") {
 		t.Error("none was handed over")
 	}

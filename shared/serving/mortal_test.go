@@ -35,8 +35,8 @@ func (w *wins) count(r query.Record) {
 	}
 }
 
-// mortal is a worker's way to its home, which is cut at one call: nothing
-// reaches the home any more, as if the process had died there.
+// mortal is a worker's way to its backend, which is cut at one call: nothing
+// reaches the backend any more, as if the process had died there.
 type mortal struct {
 	platform.Queues
 	platform.Records

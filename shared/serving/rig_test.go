@@ -39,10 +39,10 @@ func catalogue() *profile.Catalogue {
 	}
 }
 
-// rig is a home with one pool, in a synctest bubble.
+// rig is a backend with one pool, in a synctest bubble.
 type rig struct {
 	*testing.T
-	home *sqlite.Backend
+	backend *sqlite.Backend
 	platform.Backend
 	settings settings.Settings
 	answers  *answers
@@ -57,7 +57,7 @@ func newRig(t *testing.T, chaos *sqlite.Chaos) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, home: h, Backend: h.Cloud(), settings: settings.Defaults(), answers: &answers{runs: map[string]int{}}}
+	r := &rig{T: t, backend: h, Backend: h.Platform(), settings: settings.Defaults(), answers: &answers{runs: map[string]int{}}}
 	r.Records = platformtest.NewMemory(time.Now)
 	r.wins = &wins{won: map[string]int{}}
 	return r
@@ -71,7 +71,7 @@ func (r *rig) close() {
 		stop()
 	}
 	r.workers.Wait()
-	if err := r.home.Close(); err != nil {
+	if err := r.backend.Close(); err != nil {
 		r.Error(err)
 	}
 }
@@ -136,10 +136,10 @@ type worker struct {
 	done chan error
 }
 
-// start starts a worker; change may set its options and its way to the home.
+// start starts a worker; change may set its options and its way to the backend.
 func (r *rig) start(id string, change func(*serving.Options, *mortal)) *worker {
 	r.Helper()
-	c := r.home.As(id)
+	c := r.backend.As(id)
 	way := &mortal{Queues: c.Queues, Records: r.Records, Fleet: c.Fleet, wins: r.wins}
 	o := serving.Options{
 		ID: id, Pool: pool, InstanceType: "c5.large", Runners: 1, Paced: true, Catalogue: catalogue(),

@@ -106,7 +106,7 @@ func TestRevokedWritesNothing(t *testing.T) {
 		r.settings.ViewSeconds = 0.1
 		w := r.start("w1", nil)
 		<-r.answers.started
-		if err := r.home.MarkGone(t.Context(), "w1"); err != nil {
+		if err := r.backend.MarkGone(t.Context(), "w1"); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-w.done; !errors.Is(err, platform.ErrRevoked) {

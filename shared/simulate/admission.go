@@ -10,7 +10,7 @@ import (
 	"paragon/shared/core/sizing"
 )
 
-// In a run that stands for a home each worker has the run queue of production,
+// In a run that stands for a backend each worker has the run queue of production,
 // and admission is its own. What the worker that has a request does not admit is
 // offered once to a peer, and then goes to a function, if the class may overflow
 // and the stage's limit lets it, or to the pool's work queue, from which workers

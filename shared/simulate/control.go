@@ -18,7 +18,7 @@ type control struct {
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
 	idle            []float64
-	home            deployedControl
+	deployed        deployedControl
 }
 
 func (c *control) start(e *engine, p *pool, begin int64) {

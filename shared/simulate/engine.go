@@ -10,27 +10,27 @@ import (
 
 // engine is one run in progress.
 type engine struct {
-	cfg       *Config
-	now       int64
-	from, end int64 // counted
-	events    eventQueue
-	arrivals  *stream
-	pools     []*pool
-	calls     *functions
-	widest    int // models of a pool, at most
-	mix       *rand.Rand
-	noise     *rand.Rand
-	interruptions      *rand.Rand
-	cut       uint64 // below it a query is strict
-	shares    []float64
-	budget    [2]int64 // latency bounds less the path, relaxed and strict
-	path      int64
+	cfg           *Config
+	now           int64
+	from, end     int64 // counted
+	events        eventQueue
+	arrivals      *stream
+	pools         []*pool
+	calls         *functions
+	widest        int // models of a pool, at most
+	mix           *rand.Rand
+	noise         *rand.Rand
+	interruptions *rand.Rand
+	cut           uint64 // below it a query is strict
+	shares        []float64
+	budget        [2]int64 // latency bounds less the path, relaxed and strict
+	path          int64
 	// leastFactor is the price of the cheapest worker beside one on demand.
 	leastFactor float64
 	live        bool // the controller ticks
 	inSystem    int64
 	front       front
-	// onFunctions are the queries in progress on functions, of a home.
+	// onFunctions are the queries in progress on functions, of a backend.
 	onFunctions int
 	// overflowed counts all queries that went to functions.
 	overflowed int64

@@ -5,7 +5,7 @@ import (
 	"paragon/shared/core/query"
 )
 
-// In a run that stands for a home, requests come through a load balancer of two
+// In a run that stands for a backend, requests come through a load balancer of two
 // nodes. Each sends a request to the worker that has the fewest of its own
 // requests outstanding, and knows nothing of the other's. A list of queries is
 // one request, which is outstanding until its last query is answered.

@@ -9,7 +9,7 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// deployedEngine is a run of a home with so many workers of one runner, a minute of so
+// deployedEngine is a run of a backend with so many workers of one runner, a minute of so
 // many strict queries of 100 ms a second.
 func deployedEngine(t *testing.T, workers int, rate float64, change func(*Config)) *engine {
 	t.Helper()

@@ -26,7 +26,7 @@ type worker struct {
 	idleFrom   int64
 	busyFrom   int64 // since when a runner runs, or up to when the tail is billed
 
-	// In a run that stands for a home:
+	// In a run that stands for a backend:
 	queue *schedule.Queue[job]
 	sent  [balancers]int // requests that are not answered, by balancer
 }
@@ -37,7 +37,7 @@ type slot struct {
 	job  job
 	more []job // of a batch
 
-	ticket int // of the worker's queue, in a run that stands for a home
+	ticket int // of the worker's queue, in a run that stands for a backend
 }
 
 // pool is the workers of one group, their queues and what its controller sees.

@@ -128,7 +128,7 @@ func TestInvariantsHoldForAnyConfiguration(t *testing.T) {
 		c.NoDefer = rapid.Bool().Draw(rt, "nodefer")
 		c.MetricDelay = time.Duration(rapid.IntRange(0, 120).Draw(rt, "delay")) * time.Second
 		c.Seed = rapid.Uint64().Draw(rt, "seed")
-		if rapid.Bool().Draw(rt, "as a home") {
+		if rapid.Bool().Draw(rt, "as deployed") {
 			c.AsDeployed = &simulate.AsDeployed{BootSeconds: 20}
 		}
 		if rapid.Bool().Draw(rt, "two pools") {

@@ -24,20 +24,20 @@ func lastSecond(n float64) simulate.Config {
 
 // Workers are billed to the last arrival and then as long as they run something.
 func TestWorkAfterTheLastArrivalIsBilled(t *testing.T) {
-	for _, home := range []*simulate.AsDeployed{nil, {}} {
+	for _, deployed := range []*simulate.AsDeployed{nil, {}} {
 		c := lastSecond(50)
-		c.AsDeployed = home
-		if home != nil {
+		c.AsDeployed = deployed
+		if deployed != nil {
 			c.Scheme = must(procurement.Get("reactive"))
 			c.Settings.MinWorkers, c.Settings.MaxWorkers = 2, 2
 		}
 		r := run(t, c)
 		// 20 s of runner time, of which up to a second each lies within the trace.
 		if after := r.VMSeconds - 2*60; after < 18 || after > 20 {
-			t.Errorf("as a home %v: %.2f s are billed after the trace, want 18 to 20", home != nil, after)
+			t.Errorf("as a deployed %v: %.2f s are billed after the trace, want 18 to 20", deployed != nil, after)
 		}
 		if want := r.VMSeconds / 3600 * c.Pools[0].USDPerHour; math.Abs(r.Bill.Workers-want) > 1e-9 {
-			t.Errorf("as a home %v: %.2f s cost $%v, want $%v", home != nil, r.VMSeconds, r.Bill.Workers, want)
+			t.Errorf("as a deployed %v: %.2f s cost $%v, want $%v", deployed != nil, r.VMSeconds, r.Bill.Workers, want)
 		}
 	}
 }

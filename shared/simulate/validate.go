@@ -42,7 +42,7 @@ func (c *Config) Validate() error {
 			return invalidf("a request brings %d queries, not 1 to %d, and several to one pool only", n, mostItems)
 		}
 		if _, err := procurement.Get(c.Scheme.Name()); err != nil {
-			return invalidf("a home's controller: %v", err)
+			return invalidf("a deployed controller: %v", err)
 		}
 	}
 	return nil
@@ -120,7 +120,7 @@ var played = []string{
 	"hedge_window_seconds", "hedge_ahead_seconds",
 }
 
-// DeployedSettings are the settings of a run that stands for a home, from values by
+// DeployedSettings are the settings of a run that stands for a backend, from values by
 // name. The most workers, and queries on functions at once, are the most that
 // can be set, unless fewer are given.
 func DeployedSettings(values map[string]string) (settings.Settings, error) {

@@ -12,7 +12,7 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// Connect connects to the home that the environment names: PARAGON_LOCAL_URL
+// Connect connects to the backend that the environment names: PARAGON_LOCAL_URL
 // is one machine's, and else PARAGON_STAGE one in an account. It makes no call.
 func Connect(ctx context.Context, env func(string) string) (platform.Backend, error) {
 	if url := env(names.LocalURL); url != "" {
@@ -23,8 +23,8 @@ func Connect(ctx context.Context, env func(string) string) (platform.Backend, er
 		return h, nil
 	}
 	if env(names.Stage) == "" {
-		return platform.Backend{}, fmt.Errorf("neither %s nor %s is set: the first is the address of the home that a machine's parent process serves, "+
-			"the second the stage of a home in an account", names.LocalURL, names.Stage)
+		return platform.Backend{}, fmt.Errorf("neither %s nor %s is set: the first is the address of the backend that a machine's parent process serves, "+
+			"the second a stage in an account", names.LocalURL, names.Stage)
 	}
 	c, err := aws.FromEnv(env)
 	if err != nil {

@@ -28,9 +28,9 @@ type CaseFlags struct {
 	Scale             float64
 	StrictShare       float64
 	Seed              uint64
-	// AsHome plays the schemes as a home runs them, not by definition.
-	AsHome bool
-	// ListItems is how many queries come in one request, as a home.
+	// AsDeployed plays the schemes as a stage runs them, not by definition.
+	AsDeployed bool
+	// ListItems is how many queries come in one request, as deployed.
 	ListItems int
 
 	instance                       string
@@ -123,14 +123,14 @@ func (f *CaseFlags) values() (map[string]string, error) {
 	return raw, nil
 }
 
-// setSettings sets the settings of a case, by definition or as a home.
+// setSettings sets the settings of a case, by definition or as deployed.
 func (f *CaseFlags) setSettings(c *comparison.Case) error {
 	values, err := f.values()
 	if err != nil {
 		return err
 	}
-	if f.AsHome {
-		c.Home = &simulate.AsDeployed{ListItems: f.ListItems}
+	if f.AsDeployed {
+		c.AsDeployed = &simulate.AsDeployed{ListItems: f.ListItems}
 		c.Settings, err = simulate.DeployedSettings(values)
 		return err
 	}

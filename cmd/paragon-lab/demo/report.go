@@ -58,7 +58,7 @@ type Report struct {
 	WorkersApartPercent float64 `json:"workers_apart_percent"`
 
 	began          time.Time
-	quiet          time.Duration // that the home was up before
+	quiet          time.Duration // that the backend was up before
 	overflow       []int         // of Sent, to functions
 	length         time.Duration
 	startUSD       float64

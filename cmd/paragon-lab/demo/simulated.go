@@ -14,7 +14,7 @@ import (
 	"paragon/shared/simulate/comparison"
 )
 
-// sent is the load as it was sent, after the seconds in which the home was up
+// sent is the load as it was sent, after the seconds in which the backend was up
 // and nothing came: its controller remembers them.
 func (r *Report) sent() arrivals.Trace {
 	return arrivals.Trace{Step: time.Second, Counts: append(make([]float64, int(r.quiet/time.Second)), r.Sent...)}
@@ -51,7 +51,7 @@ func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Cat
 	e.StrictShare, e.StrictMS, e.RelaxMS, e.Workers = c.StrictShare, c.StrictMS, c.RelaxedMS, c.Workers
 	e.MetricDelay = time.Duration(set.MetricSettleSeconds * float64(time.Second))
 	e.MinimumSeconds, e.KeepAliveSeconds, e.Settings, e.References = 0, c.keepAlive().Seconds(), set, false
-	e.Home = &simulate.AsDeployed{BootSeconds: r.BootSeconds}
+	e.AsDeployed = &simulate.AsDeployed{BootSeconds: r.BootSeconds}
 	rows, err := comparison.Play(ctx, e, procurement.All(), nil)
 	if err != nil {
 		return fmt.Errorf("simulate the other schemes: %w", err)

@@ -19,16 +19,16 @@ import (
 // lively are the settings of a controller that moves at once.
 const lively = "tick_seconds=1,watch_seconds=0,scale_in_wait_seconds=0,view_seconds=0.2,metric_settle_seconds=1"
 
-// stored returns the records of this machine's caller that a home that was
+// stored returns the records of this machine's caller that a backend that was
 // stopped holds.
 func stored(t *testing.T, dataDir string) []query.Record {
 	t.Helper()
-	home, err := sqlite.Open(t.Context(), filepath.Join(dataDir, "paragon.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(dataDir, "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer home.Close()
-	recs, err := home.Cloud().Records.ListRecords(t.Context(), "local", 10_000)
+	defer backend.Close()
+	recs, err := backend.Platform().Records.ListRecords(t.Context(), "local", 10_000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,9 @@ import (
 )
 
 // lambdas are the functions' bootstraps over the Lambda Runtime API, with a
-// local home under them.
+// local backend under them.
 type lambdas struct {
-	home platform.Backend
+	backend platform.Backend
 	*lambdaemulator.Invoker
 }
 
@@ -40,21 +40,21 @@ func startLambdas(t *testing.T) lambdas {
 		})
 	}
 	models := hosted(t, functions)
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Invoker: models})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Invoker: models})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
-	door := httptest.NewServer(sqlite.NewServer(home))
+	t.Cleanup(func() { _ = backend.Close() })
+	door := httptest.NewServer(sqlite.NewServer(backend))
 	t.Cleanup(door.Close)
 	var stage []lambdaemulator.Function
 	for _, name := range []string{"api", "dispatcher"} {
 		stage = append(stage, lambdaemulator.Function{
 			Name: name, Bootstrap: built(t, name), MemoryMB: 512, Timeout: time.Minute,
-			Env: []string{names.LocalURL + "=" + door.URL + "/" + home.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
+			Env: []string{names.LocalURL + "=" + door.URL + "/" + backend.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
 		})
 	}
-	return lambdas{home.Cloud(), hosted(t, stage)}
+	return lambdas{backend.Platform(), hosted(t, stage)}
 }
 
 // hosted starts the functions when they are first invoked.
@@ -115,7 +115,7 @@ func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
 		t.Fatalf("the API answered %+v", accepted)
 	}
 
-	ds, err := l.home.Queues.Receive(t.Context(), platform.Overflow, 10, time.Minute, patience)
+	ds, err := l.backend.Queues.Receive(t.Context(), platform.Overflow, 10, time.Minute, patience)
 	if err != nil || len(ds) != 1 {
 		t.Fatalf("%d messages on the overflow queue, error %v", len(ds), err)
 	}
@@ -150,7 +150,7 @@ func TestTheLambdasServeAQueryByAWSEvents(t *testing.T) {
 		t.Errorf("another owner reads status %d: %s", got.StatusCode, got.Body)
 	}
 	l.votes(t, location+"/feedback", ann, bob)
-	if d, err := l.home.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible+d.InFlight > 0 {
+	if d, err := l.backend.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible+d.InFlight > 0 {
 		t.Errorf("the overflow queue still holds %+v, error %v", d, err)
 	}
 }
@@ -168,8 +168,8 @@ func (l lambdas) votes(t *testing.T, path, owner, stranger string) {
 			t.Errorf("feedback of %s was answered %d: %s, want %d", try.by, got.StatusCode, got.Body, try.status)
 		}
 	}
-	vs, _, err := l.home.Votes.VotesAfter(t.Context(), 0, 10)
+	vs, _, err := l.backend.Votes.VotesAfter(t.Context(), 0, 10)
 	if err != nil || len(vs) != 1 || vs[0].Owner != owner || !vs[0].Correct {
-		t.Errorf("the home holds the votes %+v, error %v", vs, err)
+		t.Errorf("the backend holds the votes %+v, error %v", vs, err)
 	}
 }

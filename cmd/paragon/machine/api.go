@@ -26,7 +26,7 @@ import (
 // serveAPI starts the intake and serves it, with the page beside it.
 func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	svc, err := m.parts().Intake(intake.Config{
-		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.home.Fleet, ID: "parent",
+		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.backend.Fleet, ID: "parent",
 	})
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
@@ -46,7 +46,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 // parts are what this process's intake and dispatcher are assembled of.
 func (m *Machine) parts() stage.Parts {
 	return stage.Parts{
-		Platform: m.home, Catalogue: m.store, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
+		Platform: m.backend, Catalogue: m.store, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Settings: m.settings.Current, Paced: m.cfg.Paced, Traces: m.traces.Tracing(), Log: m.log,
 	}
 }
@@ -54,7 +54,7 @@ func (m *Machine) parts() stage.Parts {
 // adminService is where the machine is operated.
 func (m *Machine) adminService() *admin.Service {
 	return &admin.Service{
-		Backend: m.home, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
+		Backend: m.backend, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
 		Unpack: control.Unpack, Pools: []string{Pool}, Now: time.Now, Random: rand.Reader,
 		Keys: func(context.Context) (signed.Keys, error) { return m.keys, nil },
 	}
@@ -105,7 +105,7 @@ func (m *Machine) meterFleet(run context.Context, owner *sqlite.Backend) {
 	defer again.Stop()
 	for {
 		changed := owner.FleetChanged()
-		if ws, err := m.home.Fleet.Workers(run, Pool); err == nil {
+		if ws, err := m.backend.Fleet.Workers(run, Pool); err == nil {
 			m.meter.running(len(ws))
 			m.boots.see(ws)
 		}
@@ -114,7 +114,7 @@ func (m *Machine) meterFleet(run context.Context, owner *sqlite.Backend) {
 			return
 		case <-changed:
 		case <-again.C:
-			if err := m.meter.publish(run, m.home.Metrics); err != nil && run.Err() == nil {
+			if err := m.meter.publish(run, m.backend.Metrics); err != nil && run.Err() == nil {
 				m.log.Warn("what functions cost is not written yet", "error", err)
 			}
 		}

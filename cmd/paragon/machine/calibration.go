@@ -19,7 +19,7 @@ const calibrationFile = "calibration.json"
 // mostCalibration bounds the file, in bytes.
 const mostCalibration = 1 << 20
 
-// StoreCalibration keeps a calibration as the state of the home in a data
+// StoreCalibration keeps a calibration as the state of the backend in a data
 // folder, in place of the one before.
 func StoreCalibration(dataDir string, r calibration.Report) error {
 	raw, err := json.MarshalIndent(r, "", "  ")
@@ -43,7 +43,7 @@ func StoreCalibration(dataDir string, r calibration.Report) error {
 	return nil
 }
 
-// JudgeCalibration says whether savings may be quoted for the home in a data
+// JudgeCalibration says whether savings may be quoted for the backend in a data
 // folder. A calibration that cannot be read vouches for nothing.
 func JudgeCalibration(dataDir string) calibration.Verdict {
 	command := "paragon-lab calibrate --data " + dataDir

@@ -54,7 +54,7 @@ func (c *coreBound) release() {
 
 // busyRunners sums what the workers of the machine last reported to run.
 func (m *Machine) busyRunners(ctx context.Context) (int, error) {
-	ws, err := m.home.Fleet.Workers(ctx, Pool)
+	ws, err := m.backend.Fleet.Workers(ctx, Pool)
 	busy := 0
 	for _, w := range ws {
 		busy += w.Busy

@@ -26,10 +26,10 @@ const (
 // faultDesk takes faults over HTTP: what an account's owner, or a bad day of
 // AWS, would do to the fleet.
 type faultDesk struct {
-	told  *supervisor.Faults
-	fleet interface{ Notice(id string) error }
-	home  *sqlite.Backend
-	most  int // workers of the group, unless told otherwise
+	told    *supervisor.Faults
+	fleet   interface{ Notice(id string) error }
+	backend *sqlite.Backend
+	most    int // workers of the group, unless told otherwise
 }
 
 // ServeHTTP lists faults, takes one, or clears them; each answers how it then is.
@@ -73,7 +73,7 @@ func (d *faultDesk) take(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch f.Kind {
 	case api.Group:
-		return d.home.SetGroup(r.Context(), Pool, f.Min, f.Max)
+		return d.backend.SetGroup(r.Context(), Pool, f.Min, f.Max)
 	case api.SpotNotice:
 		if err := d.fleet.Notice(f.Worker); err != nil {
 			return mistaken(http.StatusUnprocessableEntity, "worker", "%v; `paragon fault list` shows those that are", err)
@@ -161,7 +161,7 @@ func (d *faultDesk) clear(r *http.Request) error {
 	}
 	d.told.Clear(kind)
 	if kind == "" || kind == api.Group {
-		return d.home.SetGroup(r.Context(), Pool, 0, d.most)
+		return d.backend.SetGroup(r.Context(), Pool, 0, d.most)
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (d *faultDesk) list(r *http.Request) (api.Faults, error) {
 		after := max(t.Fault.SlowBoot, t.Fault.DiesAfter, t.Fault.SpotAfter)
 		out.Faults = append(out.Faults, api.Fault{Kind: t.Name, Seconds: after.Seconds(), Launches: t.Launches})
 	}
-	as := d.home.Cloud()
+	as := d.backend.Platform()
 	g, err := as.Groups.Group(r.Context(), Pool)
 	if err != nil {
 		return out, err

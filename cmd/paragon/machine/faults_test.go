@@ -29,19 +29,19 @@ func (n *noticed) Notice(id string) error {
 	return nil
 }
 
-// newFaultDesk serves faults of a home with one worker.
+// newFaultDesk serves faults of a backend with one worker.
 func newFaultDesk(t *testing.T) (*faultDesk, *noticed, *client.Client) {
 	t.Helper()
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
-	if err := home.Launch(t.Context(), platform.WorkerReport{ID: "w-up", Pool: Pool, State: platform.Ready, At: time.Now()}); err != nil {
+	t.Cleanup(func() { _ = backend.Close() })
+	if err := backend.Launch(t.Context(), platform.WorkerReport{ID: "w-up", Pool: Pool, State: platform.Ready, At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	fleet := &noticed{}
-	d := &faultDesk{told: &supervisor.Faults{}, fleet: fleet, home: home, most: 8}
+	d := &faultDesk{told: &supervisor.Faults{}, fleet: fleet, backend: backend, most: 8}
 	server := httptest.NewServer(http.StripPrefix("/", d))
 	t.Cleanup(server.Close)
 	cl, err := client.New(client.Config{Endpoint: server.URL, Attempts: 1})

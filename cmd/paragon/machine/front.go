@@ -58,7 +58,7 @@ func newFront(api http.Handler, inlineBytes func() int, shared *bodies.Pool) *fr
 // newFrontOf is the front of a machine, following its fleet.
 func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
 	f := newFront(api, func() int { return m.settings.Current().InlineLimitKB << 10 }, m.bodies)
-	m.background(f.balancer.Run, func(ctx context.Context) { f.follow(ctx, fleet, m.home.Fleet) })
+	m.background(f.balancer.Run, func(ctx context.Context) { f.follow(ctx, fleet, m.backend.Fleet) })
 	return f
 }
 

@@ -53,7 +53,7 @@ func startListener(t *testing.T, h http.Handler) string {
 // newTestFront serves a front over a fleet, and returns how it learns of the fleet.
 func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 	t.Helper()
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +62,12 @@ func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 	t.Cleanup(func() {
 		server.Close()
 		f.balancer.SetTargets(nil)
-		_ = home.Close()
+		_ = backend.Close()
 	})
 	var known map[string]bool
-	return home, server, func() {
+	return backend, server, func() {
 		t.Helper()
-		ws, err := home.Cloud().Fleet.Workers(t.Context(), Pool)
+		ws, err := backend.Platform().Fleet.Workers(t.Context(), Pool)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,10 +139,10 @@ func TestFrontFollowsTheFleet(t *testing.T) {
 	})
 }
 
-func report(t *testing.T, home *sqlite.Backend, r platform.WorkerReport) {
+func report(t *testing.T, backend *sqlite.Backend, r platform.WorkerReport) {
 	t.Helper()
 	r.Pool, r.At = Pool, time.Now()
-	if _, err := home.Cloud().Fleet.Report(t.Context(), r); err != nil {
+	if _, err := backend.Platform().Fleet.Report(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -170,15 +170,15 @@ func send(t *testing.T, server *httptest.Server, method, path string, header htt
 }
 
 func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
-	home, server, learn := newTestFront(t)
+	backend, server, learn := newTestFront(t)
 	addr := startListener(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "worker for "+strings.Join(r.Header[platform.OwnerHeader], ","))
 	}))
 	if got := send(t, server, "POST", "/v1/queries", nil, nil); got != "own " {
 		t.Errorf("without a worker: %q", got)
 	}
-	report(t, home, platform.WorkerReport{ID: "w-deaf", State: platform.Ready}) // it does not listen
-	report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: addr})
+	report(t, backend, platform.WorkerReport{ID: "w-deaf", State: platform.Ready}) // it does not listen
+	report(t, backend, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: addr})
 	learn()
 	forged := http.Header{platform.OwnerHeader: {"thief", "other"}}
 	for _, tc := range []struct {
@@ -206,7 +206,7 @@ func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 			t.Errorf("%s %s %v: %q, want %q", tc.method, tc.path, tc.header, got, tc.want)
 		}
 	}
-	report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Draining, Addr: addr})
+	report(t, backend, platform.WorkerReport{ID: "w-1", State: platform.Draining, Addr: addr})
 	learn()
 	if got := send(t, server, "POST", "/v1/queries", nil, nil); got != "own " {
 		t.Errorf("with a worker that drains: %q", got)
@@ -218,21 +218,21 @@ func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		end  func(t *testing.T, home *sqlite.Backend, addr string, finish chan struct{})
+		end  func(t *testing.T, backend *sqlite.Backend, addr string, finish chan struct{})
 		want string
 	}{
-		{"gone", func(t *testing.T, home *sqlite.Backend, _ string, _ chan struct{}) {
-			if err := home.MarkGone(t.Context(), "w-1"); err != nil {
+		{"gone", func(t *testing.T, backend *sqlite.Backend, _ string, _ chan struct{}) {
+			if err := backend.MarkGone(t.Context(), "w-1"); err != nil {
 				t.Error(err)
 			}
 		}, "own " + strings.Repeat("x", 600_000)},
-		{"draining", func(t *testing.T, home *sqlite.Backend, addr string, finish chan struct{}) {
-			report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Draining, Addr: addr})
+		{"draining", func(t *testing.T, backend *sqlite.Backend, addr string, finish chan struct{}) {
+			report(t, backend, platform.WorkerReport{ID: "w-1", State: platform.Draining, Addr: addr})
 			close(finish) // whether it has drained before or after, it answers
 		}, "worker"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			home, server, learn := newTestFront(t)
+			backend, server, learn := newTestFront(t)
 			arrived, finish := make(chan struct{}, 1), make(chan struct{})
 			addr := startListener(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
@@ -243,7 +243,7 @@ func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, "worker")
 			}))
-			report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: addr})
+			report(t, backend, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: addr})
 			learn()
 			var caller sync.WaitGroup
 			caller.Go(func() {
@@ -252,7 +252,7 @@ func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 				}
 			})
 			<-arrived
-			tc.end(t, home, addr, finish)
+			tc.end(t, backend, addr, finish)
 			learn()
 			caller.Wait()
 		})
@@ -261,8 +261,8 @@ func TestWhatAGoneWorkerHoldsIsAnsweredElsewhere(t *testing.T) {
 
 // What is too large is refused by the API, which knows how to say so.
 func TestTooLargeIsTheAPIsToExplain(t *testing.T) {
-	home, server, learn := newTestFront(t)
-	report(t, home, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: "unix:/nowhere"})
+	backend, server, learn := newTestFront(t)
+	report(t, backend, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: "unix:/nowhere"})
 	learn()
 	n := bodyGrowth<<20 + bodySlack + 1
 	if got := send(t, server, "POST", "/v1/queries", nil, make([]byte, n)); len(got) != len("own ")+n {

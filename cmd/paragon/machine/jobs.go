@@ -24,8 +24,8 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 	m.dispatcher, m.meter.expired = d, d.Expired
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
-		Catalogue: m.store, Arch: arch(), Records: m.home.Records, Fleet: m.home.Fleet, Queues: m.home.Queues,
-		Metrics: m.home.Metrics, Groups: m.home.Groups, Ledger: m.home.DecisionLog, Shared: m.home.Shared,
+		Catalogue: m.store, Arch: arch(), Records: m.backend.Records, Fleet: m.backend.Fleet, Queues: m.backend.Queues,
+		Metrics: m.backend.Metrics, Groups: m.backend.Groups, Ledger: m.backend.DecisionLog, Shared: m.backend.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	m.dispatching(d.Pump, m.functions.Close)
@@ -34,7 +34,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		m.followSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
-		func(ctx context.Context) { m.metrics.follow(ctx, m.home.Fleet, m.meter.since) },
+		func(ctx context.Context) { m.metrics.follow(ctx, m.backend.Fleet, m.meter.since) },
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }

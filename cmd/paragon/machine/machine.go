@@ -58,7 +58,7 @@ type Machine struct {
 	functions      *lambdaemulator.Invoker
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
-	home           platform.Backend
+	backend        platform.Backend
 	bodies         *bodies.Pool // of requests, shared with workers; nil where that cannot be
 	meter          *meter
 	counts         *tally.Book // of the queries that this process ended
@@ -208,13 +208,13 @@ func (m *Machine) openHome(ctx context.Context, invoker platform.Invoker) (*sqli
 	if err := m.openKeys(); err != nil {
 		return nil, err
 	}
-	m.home = owner.Cloud()
-	m.metrics = newTallied(m.home.Metrics, time.Now())
-	m.home.Metrics = m.metrics
+	m.backend = owner.Platform()
+	m.metrics = newTallied(m.backend.Metrics, time.Now())
+	m.backend.Metrics = m.metrics
 	if err := m.storeSettings(ctx); err != nil {
 		return nil, err
 	}
-	m.settings = tuning.New(m.home.Settings)
+	m.settings = tuning.New(m.backend.Settings)
 	if err := m.settings.Refresh(ctx); err != nil {
 		m.log.Warn("a setting is faulty and has its default", "error", err)
 	}
@@ -223,7 +223,7 @@ func (m *Machine) openHome(ctx context.Context, invoker platform.Invoker) (*sqli
 
 // storeSettings stores what was asked for, where it is not so already.
 func (m *Machine) storeSettings(ctx context.Context) error {
-	have, _, err := m.home.Settings.Raw(ctx)
+	have, _, err := m.backend.Settings.Raw(ctx)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (m *Machine) storeSettings(ctx context.Context) error {
 		if old, ok := have[name]; ok && old == value {
 			continue
 		}
-		if err := m.home.Settings.Set(ctx, name, value); err != nil {
+		if err := m.backend.Settings.Set(ctx, name, value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
@@ -265,7 +265,7 @@ func (m *Machine) startFunctions() (platform.Invoker, error) {
 }
 
 // startWorkers starts the fleet and the loopback door by which workers reach
-// the home.
+// the backend.
 func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error {
 	path, err := m.cfg.binary("worker")
 	if err != nil {
@@ -286,12 +286,12 @@ func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error
 		Path:  path, BaseURL: "http://" + door.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
 		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath()),
-		Wanted: owner, Roster: owner, Reporter: m.home.Fleet, Fault: m.cfg.Fault, Faults: told, Logger: m.log,
+		Wanted: owner, Roster: owner, Reporter: m.backend.Fleet, Fault: m.cfg.Fault, Faults: told, Logger: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the fleet: %w", err)
 	}
-	m.faults = &faultDesk{told: told, fleet: fleet, home: owner, most: m.cfg.groupMax()}
+	m.faults = &faultDesk{told: told, fleet: fleet, backend: owner, most: m.cfg.groupMax()}
 	m.onClose(func() { within(stopGrace, fleet.Stop) })
 	return nil
 }
@@ -335,7 +335,7 @@ func (m *Machine) sizeFleet(ctx context.Context, owner *sqlite.Backend) error {
 		}
 		workers = min(most, max(workers, before))
 	}
-	if err := m.home.Fleet.SetDesired(ctx, Pool, workers); err != nil {
+	if err := m.backend.Fleet.SetDesired(ctx, Pool, workers); err != nil {
 		return fmt.Errorf("set the number of workers: %w", err)
 	}
 	return nil

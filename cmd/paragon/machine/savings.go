@@ -88,7 +88,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	for _, t := range m.catalogue.Tasks {
 		tasks = append(tasks, t.Name)
 	}
-	load, err := recorded.Read(ctx, m.home.Metrics, tasks, m.meter.since, now)
+	load, err := recorded.Read(ctx, m.backend.Metrics, tasks, m.meter.since, now)
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +118,16 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	return out, nil
 }
 
-// asSimulated is this home as the simulator has it.
+// asSimulated is this backend as the simulator has it.
 func (m *Machine) asSimulated(load recorded.Load) comparison.Case {
-	e := comparison.New("home", load.Trace, simulate.Market{
+	e := comparison.New("deployed", load.Trace, simulate.Market{
 		Name: m.catalogue.Name, Catalogue: m.catalogue, Models: m.served(), InstanceType: m.instance.Type, Arch: arch(),
 	})
 	set := m.settings.Current()
 	e.Settings, e.MetricDelay = set, time.Duration(set.MetricSettleSeconds*float64(time.Second))
 	e.Workers, e.Warmup, e.StrictShare, e.References = m.cfg.Workers, 0, load.StrictShare, false
 	e.MinimumSeconds, e.KeepAliveSeconds = 0, m.cfg.KeepAlive.Seconds() // as the meter counts
-	e.Home = &simulate.AsDeployed{BootSeconds: cmp.Or(m.BootSeconds(), m.cfg.Boot.Seconds()), GroupMax: m.cfg.GroupMax}
+	e.AsDeployed = &simulate.AsDeployed{BootSeconds: cmp.Or(m.BootSeconds(), m.cfg.Boot.Seconds()), GroupMax: m.cfg.GroupMax}
 	return e
 }
 
@@ -148,7 +148,7 @@ const asksOf = 500
 // asks are the bounds and the models of the newest queries of which samples are
 // kept, each as likely; none before the first.
 func (m *Machine) asks(ctx context.Context, models []string, pathMS float64) ([]simulate.Ask, error) {
-	newest, err := m.home.Records.SampleRecords(ctx, m.meter.since, asksOf)
+	newest, err := m.backend.Records.SampleRecords(ctx, m.meter.since, asksOf)
 	if err != nil {
 		return nil, err
 	}

@@ -39,9 +39,9 @@ func weighing(t *testing.T, now time.Time, up time.Duration) *Machine {
 		t.Fatal(err)
 	}
 	in, _ := c.Instance("c5.large")
-	m := &Machine{cfg: Defaults(), log: slog.New(slog.DiscardHandler), home: owner.Cloud(), catalogue: c, instance: in}
+	m := &Machine{cfg: Defaults(), log: slog.New(slog.DiscardHandler), backend: owner.Platform(), catalogue: c, instance: in}
 	m.cfg.DataDir, m.cfg.Workers = dir, 0
-	m.settings = tuning.New(m.home.Settings)
+	m.settings = tuning.New(m.backend.Settings)
 	if err := m.settings.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 		points = append(points, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"),
 			At: now.Add(time.Duration(s-550) * time.Second), Value: 20})
 	}
-	if err := m.home.Metrics.Put(t.Context(), points...); err != nil {
+	if err := m.backend.Metrics.Put(t.Context(), points...); err != nil {
 		t.Fatal(err)
 	}
 	if busy := m.weigh(t.Context(), now); busy.Others[0].CostUSD <= idle.Others[0].CostUSD {
@@ -104,7 +104,7 @@ func TestAsksAreThoseOfTheNewestQueries(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.ID, r.Owner, r.State, r.AcceptedAt, r.ExpiresAt, r.ForgetAt = keys.SignID(id), "o", query.Succeeded, now, id.ExpiresAt, id.ForgetAt
-		if _, _, err := m.home.Records.PutRecord(t.Context(), r); err != nil {
+		if _, _, err := m.backend.Records.PutRecord(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -60,7 +60,7 @@ func (m *Machine) replaceHung(run context.Context, owner *sqlite.Backend) {
 		case <-timer.C:
 		}
 		timer.Stop()
-		ws, err := m.home.Fleet.Workers(run, Pool)
+		ws, err := m.backend.Fleet.Workers(run, Pool)
 		if err != nil {
 			continue // the next look tells
 		}

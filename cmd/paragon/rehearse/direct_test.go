@@ -136,7 +136,7 @@ func (p *play) message(owner string) query.Message {
 func (p *play) deadLetter() query.Message {
 	p.t.Helper()
 	m := p.message(caller)
-	must(p.t, p.home.Queues.Send(p.t.Context(), platform.DeadLetters, m))
+	must(p.t, p.backend.Queues.Send(p.t.Context(), platform.DeadLetters, m))
 	return m
 }
 
@@ -144,7 +144,7 @@ func (p *play) deadLetter() query.Message {
 func (p *play) isFailed(m query.Message) {
 	p.t.Helper()
 	p.until("the dead letter's query has failed", func() bool {
-		r, err := p.home.Records.GetRecord(p.t.Context(), m.ID)
+		r, err := p.backend.Records.GetRecord(p.t.Context(), m.ID)
 		return err == nil && r.State == query.Failed && r.Outcome.Failure.Code == query.TooOften
 	})
 }
@@ -152,7 +152,7 @@ func (p *play) isFailed(m query.Message) {
 // keepShare is the share of direct answers of which a sample is kept.
 func (p *play) keepShare() float64 {
 	p.t.Helper()
-	tunables := tuning.New(p.home.Settings)
+	tunables := tuning.New(p.backend.Settings)
 	must(p.t, tunables.Refresh(p.t.Context()))
 	return tunables.Current().KeepShare
 }
@@ -172,7 +172,7 @@ func TestAWaitingCallerGetsTheStoredAnswer(t *testing.T) {
 		answers <- p.request("POST", "/v1/queries", asked(fetched, query.Strict, p.inline()), "Prefer", "wait=25")
 	}()
 	p.until("the query is on the overflow queue", func() bool {
-		d, err := p.home.Queues.Depth(t.Context(), platform.Overflow)
+		d, err := p.backend.Queues.Depth(t.Context(), platform.Overflow)
 		must(t, err)
 		return d.Visible > 0
 	})

@@ -172,9 +172,9 @@ func (term *terminal) redrives() {
 func (term *terminal) fails() {
 	term.t.Helper()
 	m := term.message("arn:aws:iam::" + testserver.Account + ":user/" + operator)
-	_, _, err := term.home.Records.PutRecord(term.t.Context(), m.Ended(query.Outcome{State: query.Failed, FinishedAt: time.Now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
+	_, _, err := term.backend.Records.PutRecord(term.t.Context(), m.Ended(query.Outcome{State: query.Failed, FinishedAt: time.Now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
 	must(term.t, err)
-	must(term.t, term.home.Queues.Send(term.t.Context(), platform.DeadLetters, m))
+	must(term.t, term.backend.Queues.Send(term.t.Context(), platform.DeadLetters, m))
 }
 
 // unplayedHere are the grants of the operator's policy that this play does not use.

@@ -32,17 +32,17 @@ const (
 
 // play is a deployment that is played.
 type play struct {
-	t     *testing.T
-	stack synthesized
-	moto  string // the stand-in itself
-	url   string // the stand before it, which the binaries see
-	stand *stand
-	made  map[string]string // physical ids of the stack's resources, by logical ones
-	sdk   aws.Config
-	home  platform.Backend
-	api   *lambdaemulator.Invoker
-	front *front
-	log   *functionLog
+	t       *testing.T
+	stack   synthesized
+	moto    string // the stand-in itself
+	url     string // the stand before it, which the binaries see
+	stand   *stand
+	made    map[string]string // physical ids of the stack's resources, by logical ones
+	sdk     aws.Config
+	backend platform.Backend
+	api     *lambdaemulator.Invoker
+	front   *front
+	log     *functionLog
 }
 
 // newPlay makes the stack and starts what a deployment has running: nothing,
@@ -116,7 +116,7 @@ func (p *play) connect() {
 	must(p.t, err)
 	h, err := paws.New(p.t.Context(), c)
 	must(p.t, err)
-	p.home = h.Backend
+	p.backend = h.Backend
 }
 
 // call runs a function with an event as AWS would.
@@ -142,12 +142,12 @@ func (p *play) report() {
 	ctx := p.t.Context()
 	p.t.Logf("ticks, newest first: %q", p.lines())
 	for _, q := range []platform.QueueName{platform.Overflow, platform.DeadLetters, platform.WorkQueue(pool, query.Strict), platform.WorkQueue(pool, query.Relaxed)} {
-		d, err := p.home.Queues.Depth(ctx, q)
+		d, err := p.backend.Queues.Depth(ctx, q)
 		p.t.Logf("queue %s: %+v, error %v", q, d, err)
 	}
-	ws, err := p.home.Fleet.Workers(ctx, pool)
+	ws, err := p.backend.Fleet.Workers(ctx, pool)
 	p.t.Logf("workers: %+v, error %v", ws, err)
-	rs, err := p.home.Records.SampleRecords(ctx, time.Now().Add(-time.Hour), 3)
+	rs, err := p.backend.Records.SampleRecords(ctx, time.Now().Add(-time.Hour), 3)
 	p.t.Logf("newest samples: %+v, error %v", rs, err)
 }
 

@@ -143,7 +143,7 @@ func (p *play) vote(location, receipt string) {
 // event source does.
 func (p *play) overflow() {
 	p.t.Helper()
-	ds, err := p.home.Queues.Receive(p.t.Context(), platform.Overflow, 10, time.Minute, 5*time.Second)
+	ds, err := p.backend.Queues.Receive(p.t.Context(), platform.Overflow, 10, time.Minute, 5*time.Second)
 	must(p.t, err)
 	if len(ds) != 1 {
 		p.t.Fatalf("%d messages on the overflow queue, want 1", len(ds))
@@ -165,7 +165,7 @@ func (p *play) overflow() {
 func (p *play) submitAny(class query.Class) string {
 	p.t.Helper()
 	location := p.submit(class)
-	d, err := p.home.Queues.Depth(p.t.Context(), platform.Overflow)
+	d, err := p.backend.Queues.Depth(p.t.Context(), platform.Overflow)
 	must(p.t, err)
 	if d.Visible > 0 {
 		p.overflow()

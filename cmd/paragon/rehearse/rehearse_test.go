@@ -36,7 +36,7 @@ func (p *play) shifts() {
 
 func (p *play) group() platform.Group {
 	p.t.Helper()
-	g, err := p.home.Groups.Group(p.t.Context(), pool)
+	g, err := p.backend.Groups.Group(p.t.Context(), pool)
 	must(p.t, err)
 	return g
 }
@@ -44,7 +44,7 @@ func (p *play) group() platform.Group {
 // lines are what the newest ticks decided, in words, newest first.
 func (p *play) lines() (out []string) {
 	p.t.Helper()
-	es, err := p.home.DecisionLog.Entries(p.t.Context(), platform.EntryQuery{Pool: pool, Limit: 10})
+	es, err := p.backend.DecisionLog.Entries(p.t.Context(), platform.EntryQuery{Pool: pool, Limit: 10})
 	must(p.t, err)
 	for _, e := range es {
 		out = append(out, e.Line)
@@ -64,7 +64,7 @@ func (p *play) arrive(perSecond float64) (stop func()) {
 				tick.Stop()
 				return
 			case at := <-tick.C:
-				if err := p.home.Metrics.Put(ctx, points(at, perSecond)...); err != nil && ctx.Err() == nil {
+				if err := p.backend.Metrics.Put(ctx, points(at, perSecond)...); err != nil && ctx.Err() == nil {
 					p.t.Error(err)
 				}
 			}
@@ -185,7 +185,7 @@ func (p *play) onWorker(headers ...string) {
 // workerServes has a machine of the group come up, serve, and leave.
 func (p *play) workerServes() {
 	p.t.Helper()
-	ws, err := p.home.Fleet.Workers(p.t.Context(), pool)
+	ws, err := p.backend.Fleet.Workers(p.t.Context(), pool)
 	must(p.t, err)
 	if len(ws) == 0 || ws[0].State != platform.Booting {
 		p.t.Fatalf("workers %+v, want one that boots", ws)
@@ -228,7 +228,7 @@ func (p *play) workerServes() {
 	p.lists()
 
 	// Told to drain, the worker leaves by its own hand, and its place goes with it.
-	must(p.t, p.home.Fleet.Drain(p.t.Context(), pool, ws[0].ID))
+	must(p.t, p.backend.Fleet.Drain(p.t.Context(), pool, ws[0].ID))
 	select {
 	case err := <-worker.done:
 		must(p.t, err)

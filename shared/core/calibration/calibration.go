@@ -1,5 +1,5 @@
 // Package calibration says whether the simulator's savings may be quoted for a
-// home: only when runs on that home were held to their simulation and it came
+// home: only when runs on that backend were held to their simulation and it came
 // close. It is the one rule behind `paragon-lab calibrate`, `paragon replay`, the
 // status and the page.
 package calibration
@@ -42,7 +42,7 @@ func (r Run) Close() bool {
 	return math.Abs(r.CostErrorPercent) < MostErrorPercent && math.Abs(r.WorkersErrorPercent) < MostErrorPercent
 }
 
-// Report is a calibration as a home keeps it.
+// Report is a calibration as a backend keeps it.
 type Report struct {
 	At        time.Time `json:"at"` // when the last run ended
 	Version   string    `json:"version"`
@@ -70,9 +70,9 @@ func (v Verdict) String() string {
 	return "no savings are quoted: " + v.Why + "; " + v.Next
 }
 
-// Judge gives the verdict on a home on one machine. stored is nil when there is
+// Judge gives the verdict on a backend on one machine. stored is nil when there is
 // no calibration; version is that of the program which would quote; command is
-// what a person runs to calibrate this home.
+// what a person runs to calibrate this backend.
 func Judge(stored *Report, version, command string) Verdict {
 	run := "run `" + command + "`"
 	if stored == nil {
@@ -100,7 +100,7 @@ func Judge(stored *Report, version, command string) Verdict {
 		len(traces), day(stored.At), stored.Scheme, cost, workers)}
 }
 
-// Deployment is the verdict on a home in an account. What was measured on one
+// Deployment is the verdict on a backend in an account. What was measured on one
 // machine says nothing of its boots, metrics and queues.
 func Deployment() Verdict {
 	return Verdict{

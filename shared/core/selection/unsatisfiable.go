@@ -12,7 +12,7 @@ import (
 // without load, and what comes nearest.
 type Unsatisfiable struct {
 	Need query.Need `json:"need"`
-	// FloorMS is the least latency bound that this home keeps, when the bound is below it.
+	// FloorMS is the least latency bound that this backend keeps, when the bound is below it.
 	FloorMS float64 `json:"floor_ms,omitempty"`
 	// Nearest is the candidate that misses the bounds by the least share; nil
 	// when nothing is on offer at all.

@@ -1,6 +1,6 @@
 // Package settings holds the tunables: one struct, each field with its
 // default, unit, range and meaning, from which validation and the reference
-// page are made. It is pure: homes load the raw values and hand them in.
+// page are made. It is pure: backends load the raw values and hand them in.
 package settings
 
 import (

@@ -23,8 +23,8 @@ func put(t *testing.T, content string, path ...string) string {
 	return full
 }
 
-// emptyHome makes a working folder and a cache with no library in them.
-func emptyHome(t *testing.T) (work, cache string) {
+// emptyBackend makes a working folder and a cache with no library in them.
+func emptyBackend(t *testing.T) (work, cache string) {
 	t.Helper()
 	work, cache = t.TempDir(), t.TempDir()
 	t.Chdir(work)
@@ -47,7 +47,7 @@ func TestLocateOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	work, cache := emptyHome(t)
+	work, cache := emptyBackend(t)
 	below := filepath.Join(work, "a", "b")
 	if err := os.MkdirAll(below, 0o755); err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestLocateOrder(t *testing.T) {
 }
 
 func TestLocateSaysWhereItLooked(t *testing.T) {
-	work, cache := emptyHome(t)
+	work, cache := emptyBackend(t)
 	_, err := Locate()
 	if err == nil {
 		t.Fatal("found a library in empty folders")

@@ -3,7 +3,7 @@
 // Inference Protocol version 2. docs/openapi.yaml describes it, and a test
 // holds the two together.
 //
-// The handler speaks for one home and knows no cloud: the same one runs behind
+// The handler speaks for one backend and knows no cloud: the same one runs behind
 // API Gateway and on loopback.
 package httpapi
 
@@ -45,7 +45,7 @@ type Options struct {
 	Log     *slog.Logger // defaults to slog.Default
 }
 
-// BlobPutter fills the places that a home's NewUpload made. The id is what
+// BlobPutter fills the places that a backend's NewUpload made. The id is what
 // entitles to one.
 type BlobPutter interface {
 	// PutBlob stores what body holds. cloud.ErrNotFound when there is no such

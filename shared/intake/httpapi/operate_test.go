@@ -21,7 +21,7 @@ import (
 	"paragon/shared/platform/tuning"
 )
 
-// operated is a stage that may be operated, with one decision in its ledger.
+// operated is a stage that may be operated, with one decision in its decision log.
 func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
 	t.Helper()
 	s := newStage(t)

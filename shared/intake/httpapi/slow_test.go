@@ -18,7 +18,7 @@ import (
 func serveSlow(t *testing.T, patience time.Duration) (*stage, *httptest.Server) {
 	t.Helper()
 	s := newStage(t)
-	h, err := New(s.svc, Options{OpenAPI: docs.OpenAPI, Uploads: s.home, BodyTime: patience})
+	h, err := New(s.svc, Options{OpenAPI: docs.OpenAPI, Uploads: s.backend, BodyTime: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

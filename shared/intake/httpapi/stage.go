@@ -85,7 +85,7 @@ func (a *server) newUpload(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// putUpload is PUT /v1/uploads/{id}, where the home keeps uploads itself. Like
+// putUpload is PUT /v1/uploads/{id}, where the backend keeps uploads itself. Like
 // a presigned address, the id alone entitles to it.
 func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
 	gone := refuse(intake.NotFound, "", "there is no such upload, or its time is over")

@@ -37,10 +37,10 @@ import (
 	"paragon/shared/platform/sqlite"
 )
 
-// stage is the API over a home on one machine, without workers unless answer
+// stage is the API over a backend on one machine, without workers unless answer
 // plays them. Everything that passes is held to the OpenAPI document.
 type stage struct {
-	home     *sqlite.Backend
+	backend  *sqlite.Backend
 	cloud    platform.Backend
 	svc      *intake.Service
 	handler  http.Handler
@@ -62,28 +62,28 @@ func newStage(t testing.TB) *stage { return newStageWith(t, func(*intake.Config,
 func newStageWith(t testing.TB, change func(*intake.Config, *Options)) *stage {
 	t.Helper()
 	s := &stage{document: router(t)}
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: s.now})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: s.now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
+	t.Cleanup(func() { _ = backend.Close() })
 	s.keys, err = signed.NewKeys([]byte("a key of at least sixteen bytes"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.home, s.cloud = home, home.Cloud()
+	s.backend, s.cloud = backend, backend.Platform()
 	s.tune(func(*settings.Settings) {})
 	c := intake.Config{
 		Records: s.cloud.Records, Attempts: s.cloud.Attempts, Shared: s.cloud.Shared, Keys: s.keys, Now: s.now, Fleet: s.cloud.Fleet, Queues: s.cloud.Queues, Metrics: s.cloud.Metrics, Blobs: s.cloud.Blobs,
 		Catalogue: catalogue(), Settings: func() settings.Settings { return *s.settings.Load() }, Arch: "x86_64",
-		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: home,
+		Pools: []intake.Pool{{Name: "general", InstanceType: "c5.large"}}, Votes: backend,
 		Status: func(context.Context) api.BackendStatus {
 			return api.BackendStatus{Desired: map[string]int{"general": 2}, Versions: map[string]string{"paragon": "test"}, Savings: &api.Savings{
 				Verdict: calibration.Verdict{Quoted: true, Why: "it is close"}, CostUSD: 1, To: time.Unix(1, 0).UTC(),
 				Others: []api.SchemeCost{{Scheme: "reactive", CostUSD: 2}}}}
 		},
 	}
-	o := Options{OpenAPI: docs.OpenAPI, Uploads: home, Version: "test"}
+	o := Options{OpenAPI: docs.OpenAPI, Uploads: backend, Version: "test"}
 	change(&c, &o)
 	if s.svc, err = intake.New(c); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// What the contract does not know of, as it is this home's own.
+// What the contract does not know of, as it is this backend's own.
 func TestOwnWays(t *testing.T) {
 	ground := newGround(t)
 	for name, holds := range map[string]func(*testing.T, *Backend){
@@ -31,7 +31,7 @@ func TestOwnWays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			holds(t, ground.home(t))
+			holds(t, ground.backend(t))
 		})
 	}
 }

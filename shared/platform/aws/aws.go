@@ -1,4 +1,4 @@
-// Package aws is the home of a stage in an account: queues in SQS, how queries
+// Package aws is the backend of a stage in an account: queues in SQS, how queries
 // ended and the stage's state in two DynamoDB tables, uploads in S3, settings in
 // SSM, metrics in CloudWatch, workers in Auto Scaling groups and functions in Lambda.
 //
@@ -85,7 +85,7 @@ func New(ctx context.Context, c Config) (*Backend, error) {
 	return connect(c, clientsOf(sdk)), nil
 }
 
-// connect puts a home together from its clients.
+// connect puts a backend together from its clients.
 func connect(c Config, with clients) *Backend {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
@@ -103,13 +103,13 @@ func connect(c Config, with clients) *Backend {
 			Invoker: &invoker{client: with.functions, stage: c.Stage},
 			Blobs:   b,
 			Inputs:  b, BodyBytes: bodyBytes,
-			DecisionLog:   &decisionLog{table: f.table, now: c.Now},
-			Groups:   f,
-			History:  st,
-			Votes:    &votes{table: f.table, now: c.Now},
-			Records:  &records{table: ended, metrics: m, now: c.Now, log: c.Log},
-			Attempts: &attempts{table: ended, now: c.Now},
-			Shared:   &shared{table: f.table},
+			DecisionLog: &decisionLog{table: f.table, now: c.Now},
+			Groups:      f,
+			History:     st,
+			Votes:       &votes{table: f.table, now: c.Now},
+			Records:     &records{table: ended, metrics: m, now: c.Now, log: c.Log},
+			Attempts:    &attempts{table: ended, now: c.Now},
+			Shared:      &shared{table: f.table},
 		},
 	}
 }

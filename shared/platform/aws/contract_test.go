@@ -19,16 +19,16 @@ import (
 	"paragon/shared/platform/platformtest"
 )
 
-// TestContract holds the home to the contract, on a stand-in.
+// TestContract holds the backend to the contract, on a stand-in.
 func TestContract(t *testing.T) {
 	ground := newGround(t)
 	platformtest.Run(t, platformtest.Features{
 		Lease: 2 * time.Second, Parallel: true, Without: wrongInMoto(),
 	}, func(t *testing.T) platformtest.Subject {
-		h := ground.home(t)
+		h := ground.backend(t)
 		return platformtest.Subject{
-			Home:   h.Backend,
-			Revoke: func(ctx context.Context, worker string) error { return h.fleet.markGone(ctx, "contract", worker) },
+			Backend: h.Backend,
+			Revoke:  func(ctx context.Context, worker string) error { return h.fleet.markGone(ctx, "contract", worker) },
 			Limit: func(ctx context.Context, pool string, least, most int) error {
 				return ground.limit(ctx, h.fleet.stage, pool, least, most)
 			},
@@ -82,8 +82,8 @@ func (i *isolated) Do(r *http.Request) (*http.Response, error) {
 	return i.next.Do(r)
 }
 
-// home makes a fresh stage and connects to it.
-func (g *ground) home(t *testing.T) *Backend {
+// backend makes a fresh stage and connects to it.
+func (g *ground) backend(t *testing.T) *Backend {
 	t.Helper()
 	c := g.config()
 	makeStage(t, g.sdk, c)

@@ -33,7 +33,7 @@ func TestMotoIsStillWrong(t *testing.T) {
 	ground := newGround(t)
 	for _, g := range motoGaps {
 		t.Run(g.clause, func(t *testing.T) {
-			if !g.wrong(t, ground.home(t)) {
+			if !g.wrong(t, ground.backend(t)) {
 				t.Errorf("moto has mended it (it was: %s): take it off the list", g.why)
 			}
 		})

@@ -53,7 +53,7 @@ func crowd(t *testing.T, s *suite) {
 		})
 	}
 	for _, id := range s.produce(ctx, t) {
-		r, err := s.Home.Records.AwaitRecord(ctx, id)
+		r, err := s.Backend.Records.AwaitRecord(ctx, id)
 		if err != nil || r.State != query.Succeeded || r.Outcome.Result.Label != id {
 			t.Errorf("query %s has the record %+v, %v", id, r, err)
 		}
@@ -79,7 +79,7 @@ func (s *suite) produce(ctx context.Context, t *testing.T) (all []string) {
 			for range each {
 				m, err := signedMessage(signed.Stored, "ann", time.Now())
 				if err == nil {
-					err = s.Home.Queues.Send(ctx, strictQueue, m)
+					err = s.Backend.Queues.Send(ctx, strictQueue, m)
 				}
 				if err != nil {
 					t.Error(err)
@@ -96,7 +96,7 @@ func (s *suite) produce(ctx context.Context, t *testing.T) (all []string) {
 // consume works until ctx ends; what it does with a message is drawn.
 func (s *suite) consume(ctx context.Context, t *testing.T, q platform.QueueName, draw *rand.Rand, sum *wins) {
 	for ctx.Err() == nil {
-		ds, err := s.Home.Queues.Receive(ctx, q, 3, s.Lease, 10*s.Lease)
+		ds, err := s.Backend.Queues.Receive(ctx, q, 3, s.Lease, 10*s.Lease)
 		if err != nil && ctx.Err() == nil {
 			t.Error(err)
 			return
@@ -106,9 +106,9 @@ func (s *suite) consume(ctx context.Context, t *testing.T, q platform.QueueName,
 			switch draw.IntN(6) {
 			case 0: // it dies: the lease brings the message back
 			case 1:
-				err = s.Home.Queues.Release(ctx, d)
+				err = s.Backend.Queues.Release(ctx, d)
 			case 2:
-				err = s.Home.Queues.Move(ctx, d, platform.Overflow, d.Message)
+				err = s.Backend.Queues.Move(ctx, d, platform.Overflow, d.Message)
 			default:
 				err = s.finish(ctx, d, sum)
 			}
@@ -122,7 +122,7 @@ func (s *suite) consume(ctx context.Context, t *testing.T, q platform.QueueName,
 func (s *suite) finish(ctx context.Context, d platform.Delivery, sum *wins) error {
 	o := succeeded(d.Message.ID)
 	o.RanOn.Name = sum.name() // no two ends are the same record
-	r, won, err := s.Home.Records.PutRecord(ctx, d.Message.Ended(o))
+	r, won, err := s.Backend.Records.PutRecord(ctx, d.Message.Ended(o))
 	if err != nil {
 		return err
 	}
@@ -134,5 +134,5 @@ func (s *suite) finish(ctx context.Context, d platform.Delivery, sum *wins) erro
 		sum.won[d.Message.ID]++
 		sum.Unlock()
 	}
-	return s.Home.Queues.Delete(ctx, d)
+	return s.Backend.Queues.Delete(ctx, d)
 }

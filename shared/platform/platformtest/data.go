@@ -29,16 +29,16 @@ func seriesOfPeriods(t *testing.T, s *suite) {
 	point := func(seconds, v float64) platform.Point {
 		return platform.Point{Metric: "arrivals", Dimensions: dims, At: at(seconds), Value: v}
 	}
-	must(t, s.Home.Metrics.Put(t.Context(), point(0, 2), point(0.9, 3), point(4, -1), point(21, 7)))
-	must(t, s.Home.Metrics.Put(t.Context(), point(0.5, 0), platform.Point{Metric: "arrivals", At: at(1), Value: 99}))
+	must(t, s.Backend.Metrics.Put(t.Context(), point(0, 2), point(0.9, 3), point(4, -1), point(21, 7)))
+	must(t, s.Backend.Metrics.Put(t.Context(), point(0.5, 0), platform.Point{Metric: "arrivals", At: at(1), Value: 99}))
 
-	got, err := s.Home.Metrics.Series(t.Context(), "arrivals", []string{"class=strict", "task=fashion"}, at(0), at(21), 10*time.Second)
+	got, err := s.Backend.Metrics.Series(t.Context(), "arrivals", []string{"class=strict", "task=fashion"}, at(0), at(21), 10*time.Second)
 	must(t, err)
 	want := []platform.Sample{{At: at(0).UTC(), Sum: 4, Count: 4, Max: 3}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("series in 10 s, the order of dimensions changed (-want +got):\n%s", diff)
 	}
-	got, err = s.Home.Metrics.Series(t.Context(), "arrivals", dims, at(0), at(60), time.Second)
+	got, err = s.Backend.Metrics.Series(t.Context(), "arrivals", dims, at(0), at(60), time.Second)
 	must(t, err)
 	want = []platform.Sample{
 		{At: at(0).UTC(), Sum: 5, Count: 3, Max: 3}, {At: at(4).UTC(), Sum: -1, Count: 1, Max: -1}, {At: at(21).UTC(), Sum: 7, Count: 1, Max: 7},
@@ -46,7 +46,7 @@ func seriesOfPeriods(t *testing.T, s *suite) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("series in 1 s (-want +got):\n%s", diff)
 	}
-	got, err = s.Home.Metrics.Series(t.Context(), "nothing", nil, at(0), at(60), time.Second)
+	got, err = s.Backend.Metrics.Series(t.Context(), "nothing", nil, at(0), at(60), time.Second)
 	must(t, err)
 	if len(got) != 0 {
 		t.Errorf("a metric without values has the series %+v", got)
@@ -57,11 +57,11 @@ func noValue(t *testing.T, s *suite) {
 	now := time.Now()
 	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		good := platform.Point{Metric: "m", At: now, Value: 1}
-		if err := s.Home.Metrics.Put(t.Context(), good, platform.Point{Metric: "m", At: now, Value: v}); err == nil {
+		if err := s.Backend.Metrics.Put(t.Context(), good, platform.Point{Metric: "m", At: now, Value: v}); err == nil {
 			t.Errorf("%v was taken as a value", v)
 		}
 	}
-	got, err := s.Home.Metrics.Series(t.Context(), "m", nil, now.Add(-time.Minute), now.Add(time.Minute), time.Second)
+	got, err := s.Backend.Metrics.Series(t.Context(), "m", nil, now.Add(-time.Minute), now.Add(time.Minute), time.Second)
 	must(t, err)
 	if len(got) != 0 {
 		t.Errorf("a refused call left %+v", got)
@@ -69,17 +69,17 @@ func noValue(t *testing.T, s *suite) {
 }
 
 func settingsAreKept(t *testing.T, s *suite) {
-	values, none, err := s.Home.Settings.Raw(t.Context())
+	values, none, err := s.Backend.Settings.Raw(t.Context())
 	must(t, err)
 	if len(values) != 0 {
-		t.Errorf("a fresh home has the settings %v", values)
+		t.Errorf("a fresh backend has the settings %v", values)
 	}
-	must(t, s.Home.Settings.Set(t.Context(), "path_ms", "12"))
-	must(t, s.Home.Settings.Set(t.Context(), "scheme", "ünïcode “?”"))
-	_, before, err := s.Home.Settings.Raw(t.Context())
+	must(t, s.Backend.Settings.Set(t.Context(), "path_ms", "12"))
+	must(t, s.Backend.Settings.Set(t.Context(), "scheme", "ünïcode “?”"))
+	_, before, err := s.Backend.Settings.Raw(t.Context())
 	must(t, err)
-	must(t, s.Home.Settings.Set(t.Context(), "path_ms", "13"))
-	values, after, err := s.Home.Settings.Raw(t.Context())
+	must(t, s.Backend.Settings.Set(t.Context(), "path_ms", "13"))
+	values, after, err := s.Backend.Settings.Raw(t.Context())
 	must(t, err)
 	if diff := cmp.Diff(map[string]string{"path_ms": "13", "scheme": "ünïcode “?”"}, values); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
@@ -91,72 +91,72 @@ func settingsAreKept(t *testing.T, s *suite) {
 
 func uploadIsOwners(t *testing.T, s *suite) {
 	data := bytes.Repeat([]byte{0, 0xff, '\n'}, 1000)
-	u, err := s.Home.Blobs.NewUpload(t.Context(), "ann", "image/png", len(data))
+	u, err := s.Backend.Blobs.NewUpload(t.Context(), "ann", "image/png", len(data))
 	must(t, err)
-	if _, err := s.Home.Blobs.Blob(t.Context(), "ann", u.URI, len(data)); !errors.Is(err, platform.ErrNotFound) {
+	if _, err := s.Backend.Blobs.Blob(t.Context(), "ann", u.URI, len(data)); !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("a blob before it was uploaded: %v, want ErrNotFound", err)
 	}
 	must(t, s.Upload(t.Context(), u, data))
-	got, err := s.Home.Blobs.Blob(t.Context(), "ann", u.URI, len(data))
+	got, err := s.Backend.Blobs.Blob(t.Context(), "ann", u.URI, len(data))
 	must(t, err)
 	if !bytes.Equal(got, data) {
 		t.Errorf("%d bytes came back for %d, or others", len(got), len(data))
 	}
-	if _, err := s.Home.Blobs.Blob(t.Context(), "bob", u.URI, len(data)); !errors.Is(err, platform.ErrNotFound) {
+	if _, err := s.Backend.Blobs.Blob(t.Context(), "bob", u.URI, len(data)); !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("a foreign blob: %v, want ErrNotFound", err)
 	}
 	for _, uri := range []string{"", u.URI + "0", "../" + u.URI, "file:///etc/passwd"} {
-		if _, err := s.Home.Blobs.Blob(t.Context(), "ann", uri, 1<<20); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := s.Backend.Blobs.Blob(t.Context(), "ann", uri, 1<<20); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("blob %q: %v, want ErrNotFound", uri, err)
 		}
 	}
 }
 
 func uploadIsBounded(t *testing.T, s *suite) {
-	u, err := s.Home.Blobs.NewUpload(t.Context(), "ann", "image/png", 100)
+	u, err := s.Backend.Blobs.NewUpload(t.Context(), "ann", "image/png", 100)
 	must(t, err)
 	if err := s.Upload(t.Context(), u, make([]byte, 101)); err == nil {
 		t.Error("an upload above its limit was taken")
 	}
-	if _, err := s.Home.Blobs.Blob(t.Context(), "ann", u.URI, 1000); !errors.Is(err, platform.ErrNotFound) {
+	if _, err := s.Backend.Blobs.Blob(t.Context(), "ann", u.URI, 1000); !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("the refused upload: %v, want ErrNotFound", err)
 	}
 	must(t, s.Upload(t.Context(), u, make([]byte, 100)))
-	if _, err := s.Home.Blobs.Blob(t.Context(), "ann", u.URI, 99); !errors.Is(err, platform.ErrTooLarge) {
+	if _, err := s.Backend.Blobs.Blob(t.Context(), "ann", u.URI, 99); !errors.Is(err, platform.ErrTooLarge) {
 		t.Errorf("a blob above the reader's limit: %v, want ErrTooLarge", err)
 	}
 }
 
 // Where messages hold any input there is nothing to hold.
 func inputIsOwners(t *testing.T, s *suite) {
-	if s.Home.Inputs == nil {
+	if s.Backend.Inputs == nil {
 		return
 	}
 	data := bytes.Repeat([]byte{0, 0xff, '\n'}, 300_000)
 	for range 2 { // a repeat changes nothing
-		uri, err := s.Home.Inputs.PutInput(t.Context(), "ann", "q-1_a", data)
+		uri, err := s.Backend.Inputs.PutInput(t.Context(), "ann", "q-1_a", data)
 		must(t, err)
 		m := query.Message{ID: "q-1_a", Owner: "ann", Input: query.Input{ContentType: "image/png", URI: uri, SHA256: platform.Digest(data)}}
-		got, err := platform.ReadInput(t.Context(), s.Home.Blobs, m, len(data))
+		got, err := platform.ReadInput(t.Context(), s.Backend.Blobs, m, len(data))
 		must(t, err)
 		if !bytes.Equal(got.Data, data) || got.URI != "" || got.ContentType != "image/png" {
 			t.Errorf("%d bytes came back for %d, or others", len(got.Data), len(data))
 		}
-		if _, err := platform.ReadInput(t.Context(), s.Home.Blobs, m, len(data)-1); !errors.Is(err, platform.ErrTooLarge) {
+		if _, err := platform.ReadInput(t.Context(), s.Backend.Blobs, m, len(data)-1); !errors.Is(err, platform.ErrTooLarge) {
 			t.Errorf("an input above the reader's limit: %v, want ErrTooLarge", err)
 		}
 		other := m
 		other.Input.SHA256 = platform.Digest(nil)
-		if _, err := platform.ReadInput(t.Context(), s.Home.Blobs, other, len(data)); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := platform.ReadInput(t.Context(), s.Backend.Blobs, other, len(data)); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("an input of another digest: %v, want ErrNotFound", err)
 		}
 		m.Owner = "bob"
-		if _, err := platform.ReadInput(t.Context(), s.Home.Blobs, m, len(data)); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := platform.ReadInput(t.Context(), s.Backend.Blobs, m, len(data)); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("a foreign input: %v, want ErrNotFound", err)
 		}
 	}
 	for _, id := range []string{"", "../q", "a/b"} {
-		if _, err := s.Home.Inputs.PutInput(t.Context(), "ann", id, data[:1]); err == nil {
+		if _, err := s.Backend.Inputs.PutInput(t.Context(), "ann", id, data[:1]); err == nil {
 			t.Errorf("an input was put under the id %q", id)
 		}
 	}

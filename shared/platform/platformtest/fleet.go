@@ -34,14 +34,14 @@ func report(id string, state platform.WorkerState) platform.WorkerReport {
 
 func (s *suite) report(t *testing.T, r platform.WorkerReport) platform.Orders {
 	t.Helper()
-	o, err := s.Home.Fleet.Report(t.Context(), r)
+	o, err := s.Backend.Fleet.Report(t.Context(), r)
 	must(t, err)
 	return o
 }
 
 func (s *suite) workers(t *testing.T, want ...platform.WorkerReport) {
 	t.Helper()
-	got, err := s.Home.Fleet.Workers(t.Context(), pool)
+	got, err := s.Backend.Fleet.Workers(t.Context(), pool)
 	must(t, err)
 	if diff := cmp.Diff(append([]platform.WorkerReport{}, want...), append([]platform.WorkerReport{}, got...)); diff != "" {
 		t.Errorf("workers (-want +got):\n%s", diff)
@@ -67,7 +67,7 @@ func workersReport(t *testing.T, s *suite) {
 func drainStays(t *testing.T, s *suite) {
 	s.report(t, report("w1", platform.Ready))
 	s.report(t, report("w2", platform.Ready))
-	must(t, s.Home.Fleet.Drain(t.Context(), pool, "w1", "nobody"))
+	must(t, s.Backend.Fleet.Drain(t.Context(), pool, "w1", "nobody"))
 	for _, state := range []platform.WorkerState{platform.Ready, platform.Draining} {
 		if o := s.report(t, report("w1", state)); !o.Drain {
 			t.Errorf("a marked worker that is %s is not told to drain", state)
@@ -89,7 +89,7 @@ func goneIsGone(t *testing.T, s *suite) {
 func deadIsTold(t *testing.T, s *suite) {
 	s.report(t, report("w1", platform.Ready))
 	must(t, s.Revoke(t.Context(), "w1"))
-	if _, err := s.Home.Fleet.Report(t.Context(), report("w1", platform.Ready)); !errors.Is(err, platform.ErrRevoked) {
+	if _, err := s.Backend.Fleet.Report(t.Context(), report("w1", platform.Ready)); !errors.Is(err, platform.ErrRevoked) {
 		t.Errorf("the report of a dead worker: %v, want ErrRevoked", err)
 	}
 	s.workers(t)
@@ -114,7 +114,7 @@ func talliesStay(t *testing.T, s *suite) {
 	other.Pool, other.Tallies = platform.FunctionsPool, first.Tallies
 	s.report(t, other)
 	for of, want := range map[string]map[string]tally.Snapshot{pool: {"w1": last.Tallies}, platform.FunctionsPool: {"w2": first.Tallies}, "nobody's": {}} {
-		got, err := s.Home.Fleet.Tallies(t.Context(), of)
+		got, err := s.Backend.Fleet.Tallies(t.Context(), of)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("tallies of pool %s (-want +got):\n%s", of, diff)
@@ -123,24 +123,24 @@ func talliesStay(t *testing.T, s *suite) {
 }
 
 func desiredIsNumber(t *testing.T, s *suite) {
-	must(t, s.Home.Fleet.SetDesired(t.Context(), pool, 3))
-	must(t, s.Home.Fleet.SetDesired(t.Context(), pool, 0))
-	if err := s.Home.Fleet.SetDesired(t.Context(), pool, -1); err == nil {
+	must(t, s.Backend.Fleet.SetDesired(t.Context(), pool, 3))
+	must(t, s.Backend.Fleet.SetDesired(t.Context(), pool, 0))
+	if err := s.Backend.Fleet.SetDesired(t.Context(), pool, -1); err == nil {
 		t.Error("desiring -1 workers was no error")
 	}
 }
 
 func lastView(t *testing.T, s *suite) {
-	if _, err := s.Home.Fleet.View(t.Context()); !errors.Is(err, platform.ErrNotFound) {
+	if _, err := s.Backend.Fleet.View(t.Context()); !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("a view that was never published: %v, want ErrNotFound", err)
 	}
 	var want platform.FleetView
 	for i := range 2 {
 		at := time.Now().UTC().Truncate(time.Millisecond)
 		want = platform.FleetView{At: at, Pools: []placement.Pool{{Name: pool, Workers: i, Runners: 2 * i, StrictMS: 0.25, At: at}}}
-		must(t, s.Home.Fleet.PublishView(t.Context(), want))
+		must(t, s.Backend.Fleet.PublishView(t.Context(), want))
 	}
-	got, err := s.Home.Fleet.View(t.Context())
+	got, err := s.Backend.Fleet.View(t.Context())
 	must(t, err)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("view (-want +got):\n%s", diff)

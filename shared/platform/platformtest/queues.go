@@ -45,10 +45,10 @@ func everyMessageComes(t *testing.T, s *suite) {
 	for _, m := range sent {
 		want[m.ID] = m
 	}
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, sent...))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, sent...))
 	seen := map[string]bool{}
 	for len(seen) < len(want) {
-		ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 10, s.Lease, 10*s.Lease)
+		ds, err := s.Backend.Queues.Receive(t.Context(), strictQueue, 10, s.Lease, 10*s.Lease)
 		must(t, err)
 		if len(ds) == 0 {
 			t.Fatalf("only %d of %d messages came", len(seen), len(want))
@@ -62,28 +62,28 @@ func everyMessageComes(t *testing.T, s *suite) {
 				t.Errorf("delivery of %s says queue %q, receives %d, receipt %q", d.Message.ID, d.Queue, d.Receives, d.Receipt)
 			}
 		}
-		must(t, s.Home.Queues.Delete(t.Context(), ds...))
+		must(t, s.Backend.Queues.Delete(t.Context(), ds...))
 	}
 }
 
 func receiveKeepsBounds(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, messages(15)...))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, messages(15)...))
 	for _, limit := range []int{3, 10} {
-		ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, limit, time.Minute, s.Lease)
+		ds, err := s.Backend.Queues.Receive(t.Context(), strictQueue, limit, time.Minute, s.Lease)
 		must(t, err)
 		if len(ds) == 0 || len(ds) > limit {
 			t.Errorf("a receive of at most %d brought %d", limit, len(ds))
 		}
 	}
 	for _, limit := range []int{-1, 0, 11} {
-		if _, err := s.Home.Queues.Receive(t.Context(), strictQueue, limit, time.Minute, 0); err == nil {
+		if _, err := s.Backend.Queues.Receive(t.Context(), strictQueue, limit, time.Minute, 0); err == nil {
 			t.Errorf("a receive of at most %d was no error", limit)
 		}
 	}
 }
 
 func leaseHides(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	if d := s.take(t, strictQueue); d.Receives != 1 {
 		t.Errorf("the first delivery says %d receives", d.Receives)
 	}
@@ -94,71 +94,71 @@ func leaseHides(t *testing.T, s *suite) {
 }
 
 func extendLasts(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	d := s.take(t, strictQueue)
 	for range 3 {
 		pass(s.Lease / 2)
-		must(t, s.Home.Queues.Extend(t.Context(), d, s.Lease))
+		must(t, s.Backend.Queues.Extend(t.Context(), d, s.Lease))
 		s.empty(t, strictQueue)
 	}
-	must(t, s.Home.Queues.Delete(t.Context(), d))
+	must(t, s.Backend.Queues.Delete(t.Context(), d))
 }
 
 func extendLost(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	old := s.take(t, strictQueue)
 	held := s.take(t, strictQueue)
-	if err := s.Home.Queues.Extend(t.Context(), old, s.Lease); !errors.Is(err, platform.ErrLeaseLost) {
+	if err := s.Backend.Queues.Extend(t.Context(), old, s.Lease); !errors.Is(err, platform.ErrLeaseLost) {
 		t.Errorf("extending a lease that another has now: %v, want ErrLeaseLost", err)
 	}
-	must(t, s.Home.Queues.Delete(t.Context(), held))
-	if err := s.Home.Queues.Extend(t.Context(), held, s.Lease); !errors.Is(err, platform.ErrLeaseLost) {
+	must(t, s.Backend.Queues.Delete(t.Context(), held))
+	if err := s.Backend.Queues.Extend(t.Context(), held, s.Lease); !errors.Is(err, platform.ErrLeaseLost) {
 		t.Errorf("extending the lease of a deleted message: %v, want ErrLeaseLost", err)
 	}
 }
 
 func releaseIsUncounted(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	for range 3 {
-		ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 1, time.Hour, s.Lease)
+		ds, err := s.Backend.Queues.Receive(t.Context(), strictQueue, 1, time.Hour, s.Lease)
 		must(t, err)
 		if len(ds) != 1 || ds[0].Receives != 1 {
 			t.Fatalf("came %+v, want one message, received once", ds)
 		}
-		must(t, s.Home.Queues.Release(t.Context(), ds...))
+		must(t, s.Backend.Queues.Release(t.Context(), ds...))
 	}
 }
 
 func deleteEnds(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, messages(2)...))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, messages(2)...))
 	first, second := s.take(t, strictQueue), s.take(t, strictQueue)
-	must(t, s.Home.Queues.Delete(t.Context(), first, second))
-	must(t, s.Home.Queues.Delete(t.Context(), first)) // a repeat is nothing
+	must(t, s.Backend.Queues.Delete(t.Context(), first, second))
+	must(t, s.Backend.Queues.Delete(t.Context(), first)) // a repeat is nothing
 	pass(2 * s.Lease)
 	s.empty(t, strictQueue)
 }
 
 func lostLeaseHarmless(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	old := s.take(t, strictQueue)
 	held := s.take(t, strictQueue)
-	must(t, s.Home.Queues.Release(t.Context(), old))
+	must(t, s.Backend.Queues.Release(t.Context(), old))
 	s.empty(t, strictQueue)
-	must(t, s.Home.Queues.Delete(t.Context(), old))
-	must(t, s.Home.Queues.Extend(t.Context(), held, s.Lease))
-	must(t, s.Home.Queues.Release(t.Context(), held))
+	must(t, s.Backend.Queues.Delete(t.Context(), old))
+	must(t, s.Backend.Queues.Extend(t.Context(), held, s.Lease))
+	must(t, s.Backend.Queues.Release(t.Context(), held))
 	if d := s.take(t, strictQueue); d.Message.ID != "a" {
 		t.Errorf("%s came, want the message that a lost lease tried to delete", d.Message.ID)
 	}
 }
 
 func moveMoves(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	d := s.take(t, strictQueue)
 	changed := d.Message
 	changed.Attempts, changed.Pinned = 1, true
 	changed.Trail = changed.Trail.Add(query.Step{Event: query.StepBounced, Where: "w1"})
-	must(t, s.Home.Queues.Move(t.Context(), d, platform.Overflow, changed))
+	must(t, s.Backend.Queues.Move(t.Context(), d, platform.Overflow, changed))
 	moved := s.take(t, platform.Overflow)
 	if diff := cmp.Diff(changed, moved.Message); diff != "" {
 		t.Errorf("the message changed as it moved (-given +came):\n%s", diff)
@@ -166,28 +166,28 @@ func moveMoves(t *testing.T, s *suite) {
 	if moved.Receives != 1 || moved.Queue != platform.Overflow {
 		t.Errorf("it came from %s with %d receives, want 1 from the new queue", moved.Queue, moved.Receives)
 	}
-	must(t, s.Home.Queues.Delete(t.Context(), moved))
+	must(t, s.Backend.Queues.Delete(t.Context(), moved))
 	pass(2 * s.Lease)
 	s.empty(t, strictQueue)
 	s.empty(t, platform.Overflow)
 }
 
 func moveLost(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	old := s.take(t, strictQueue)
 	held := s.take(t, strictQueue)
-	err := s.Home.Queues.Move(t.Context(), old, platform.Overflow, old.Message)
+	err := s.Backend.Queues.Move(t.Context(), old, platform.Overflow, old.Message)
 	if !errors.Is(err, platform.ErrLeaseLost) {
 		t.Errorf("moving with a lost lease: %v, want ErrLeaseLost", err)
 	}
 	s.empty(t, platform.Overflow)
-	must(t, s.Home.Queues.Extend(t.Context(), held, s.Lease))
+	must(t, s.Backend.Queues.Extend(t.Context(), held, s.Lease))
 }
 
 func depthCounts(t *testing.T, s *suite) {
 	depth := func(want platform.Depth) {
 		t.Helper()
-		got, err := s.Home.Queues.Depth(t.Context(), strictQueue)
+		got, err := s.Backend.Queues.Depth(t.Context(), strictQueue)
 		must(t, err)
 		got.Oldest = got.Oldest.Truncate(s.Lease)
 		if got != want {
@@ -195,17 +195,17 @@ func depthCounts(t *testing.T, s *suite) {
 		}
 	}
 	depth(platform.Depth{})
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, messages(3)...))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, messages(3)...))
 	depth(platform.Depth{Visible: 3})
 	pass(s.Lease)
 	depth(platform.Depth{Visible: 3, Oldest: s.Lease})
-	ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 3, s.Lease, 0)
+	ds, err := s.Backend.Queues.Receive(t.Context(), strictQueue, 3, s.Lease, 0)
 	must(t, err)
 	depth(platform.Depth{InFlight: 3})
-	must(t, s.Home.Queues.Delete(t.Context(), ds[:2]...))
+	must(t, s.Backend.Queues.Delete(t.Context(), ds[:2]...))
 	depth(platform.Depth{InFlight: 1})
-	must(t, s.Home.Queues.Release(t.Context(), ds...))
+	must(t, s.Backend.Queues.Release(t.Context(), ds...))
 	depth(platform.Depth{Visible: 1, Oldest: s.Lease})
-	must(t, s.Home.Queues.Send(t.Context(), relaxedQueue, message("b")))
+	must(t, s.Backend.Queues.Send(t.Context(), relaxedQueue, message("b")))
 	depth(platform.Depth{Visible: 1, Oldest: s.Lease})
 }

@@ -74,7 +74,7 @@ func labelled(r query.Record, label string) query.Record {
 // put stores a record, which must be the first.
 func (s *suite) put(t *testing.T, r query.Record) {
 	t.Helper()
-	_, won, err := s.Home.Records.PutRecord(t.Context(), r)
+	_, won, err := s.Backend.Records.PutRecord(t.Context(), r)
 	must(t, err)
 	if !won {
 		t.Fatalf("query %s had a record before", r.ID)
@@ -93,15 +93,15 @@ func recordIsKept(t *testing.T, s *suite) {
 	for _, kind := range []signed.Kind{signed.Stored, signed.Direct} {
 		want := ended(t, kind, "ann", time.Now())
 		want.Trail = query.Trail{{At: want.AcceptedAt, Event: query.StepPlaced, Where: "work", Why: "slot_in_time"}}
-		if _, err := s.Home.Records.GetRecord(t.Context(), want.ID); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := s.Backend.Records.GetRecord(t.Context(), want.ID); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("getting a record before it was put: %v, want ErrNotFound", err)
 		}
-		held, won, err := s.Home.Records.PutRecord(t.Context(), want)
+		held, won, err := s.Backend.Records.PutRecord(t.Context(), want)
 		must(t, err)
 		if diff := cmp.Diff(want, held); diff != "" || !won {
 			t.Errorf("won %v, and the held record differs (-put +held):\n%s", won, diff)
 		}
-		got, err := s.Home.Records.GetRecord(t.Context(), want.ID)
+		got, err := s.Backend.Records.GetRecord(t.Context(), want.ID)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the record differs (-put +got):\n%s", diff)
@@ -117,7 +117,7 @@ func firstRecordIsHeld(t *testing.T, s *suite) {
 	for i := range 20 {
 		all.Go(func() {
 			mine := labelled(r, fmt.Sprint("label ", i))
-			h, won, err := s.Home.Records.PutRecord(t.Context(), mine)
+			h, won, err := s.Backend.Records.PutRecord(t.Context(), mine)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -134,7 +134,7 @@ func firstRecordIsHeld(t *testing.T, s *suite) {
 	if len(winners) != 1 {
 		t.Fatalf("%d of 20 records won, want 1", len(winners))
 	}
-	got, err := s.Home.Records.GetRecord(t.Context(), r.ID)
+	got, err := s.Backend.Records.GetRecord(t.Context(), r.ID)
 	must(t, err)
 	for _, label := range append(held, got.Outcome.Result.Label) {
 		if label != winners[0] {
@@ -147,12 +147,12 @@ func sameRecordAgain(t *testing.T, s *suite) {
 	r := ended(t, signed.Stored, "ann", time.Now())
 	s.put(t, r)
 	for range 2 {
-		if held, won, err := s.Home.Records.PutRecord(t.Context(), r); err != nil || !won || held.ID != r.ID {
+		if held, won, err := s.Backend.Records.PutRecord(t.Context(), r); err != nil || !won || held.ID != r.ID {
 			t.Errorf("the repeat: held %s, won %v, error %v", held.ID, won, err)
 		}
 	}
 	other := labelled(r, "Coat")
-	if held, won, err := s.Home.Records.PutRecord(t.Context(), other); err != nil || won || held.Outcome.Result.Label != "Bag" {
+	if held, won, err := s.Backend.Records.PutRecord(t.Context(), other); err != nil || won || held.Outcome.Result.Label != "Bag" {
 		t.Errorf("another record: held %+v, won %v, error %v; want the first", held.Outcome, won, err)
 	}
 }
@@ -162,11 +162,11 @@ func lateRecordIsCounted(t *testing.T, s *suite) {
 	s.put(t, r)
 	s.put(t, r) // no other record, and thus not late
 	for _, label := range []string{"Coat", "Shirt"} {
-		_, _, err := s.Home.Records.PutRecord(t.Context(), labelled(r, label))
+		_, _, err := s.Backend.Records.PutRecord(t.Context(), labelled(r, label))
 		must(t, err)
 	}
 	now := time.Now()
-	got, err := s.Home.Metrics.Series(t.Context(), platform.LateWrites, nil, now.Add(-time.Minute), now.Add(time.Minute), time.Second)
+	got, err := s.Backend.Metrics.Series(t.Context(), platform.LateWrites, nil, now.Add(-time.Minute), now.Add(time.Minute), time.Second)
 	must(t, err)
 	var sum float64
 	for _, of := range got {
@@ -182,12 +182,12 @@ func forgottenRecordIsAbsent(t *testing.T, s *suite) {
 	soon.ForgetAt = time.Now().Add(s.Lease)
 	s.put(t, soon)
 	pass(s.Lease + 1100*time.Millisecond)
-	if _, err := s.Home.Records.GetRecord(t.Context(), soon.ID); !errors.Is(err, platform.ErrNotFound) {
+	if _, err := s.Backend.Records.GetRecord(t.Context(), soon.ID); !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("getting a forgotten record: %v, want ErrNotFound", err)
 	}
-	states, err := s.Home.Records.EndStates(t.Context(), soon.ID)
+	states, err := s.Backend.Records.EndStates(t.Context(), soon.ID)
 	must(t, err)
-	list, err := s.Home.Records.ListRecords(t.Context(), "ann", 10)
+	list, err := s.Backend.Records.ListRecords(t.Context(), "ann", 10)
 	must(t, err)
 	if len(states) > 0 || len(list) > 0 {
 		t.Errorf("a forgotten record has the state %v and is listed as %v", states, ids(list))
@@ -195,7 +195,7 @@ func forgottenRecordIsAbsent(t *testing.T, s *suite) {
 	anew := labelled(soon, "Coat")
 	anew.ForgetAt = time.Now().Add(time.Hour)
 	s.put(t, anew)
-	got, err := s.Home.Records.GetRecord(t.Context(), soon.ID)
+	got, err := s.Backend.Records.GetRecord(t.Context(), soon.ID)
 	must(t, err)
 	if got.Outcome.Result.Label != "Coat" {
 		t.Errorf("held is %q, want the record that was put anew", got.Outcome.Result.Label)
@@ -211,12 +211,12 @@ func badRecords(t *testing.T, s *suite) {
 	unsigned := ended(t, signed.Stored, "ann", time.Now())
 	unsigned.ID = "q1"
 	for name, r := range map[string]query.Record{"unfinished": unfinished, "of another owner than its id": foreign, "of no kind": odd, "with a made-up id": unsigned} {
-		if _, won, err := s.Home.Records.PutRecord(t.Context(), r); err == nil || won {
+		if _, won, err := s.Backend.Records.PutRecord(t.Context(), r); err == nil || won {
 			t.Errorf("a record %s: won %v, error %v; want an error", name, won, err)
 		}
 	}
 	for _, owner := range []string{"ann", "bob"} {
-		list, err := s.Home.Records.ListRecords(t.Context(), owner, 10)
+		list, err := s.Backend.Records.ListRecords(t.Context(), owner, 10)
 		must(t, err)
 		if len(list) > 0 {
 			t.Errorf("a refused record is listed: %v", ids(list))
@@ -226,15 +226,15 @@ func badRecords(t *testing.T, s *suite) {
 
 func unsignedIDs(t *testing.T, s *suite) {
 	for _, id := range []string{"", "q1", "../q", "key#" + signed.HashOwner("ann").String()} {
-		if _, err := s.Home.Records.GetRecord(t.Context(), id); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := s.Backend.Records.GetRecord(t.Context(), id); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("getting %q: %v, want ErrNotFound", id, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		if _, err := s.Home.Records.AwaitRecord(ctx, id); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := s.Backend.Records.AwaitRecord(ctx, id); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("awaiting %q: %v, want ErrNotFound", id, err)
 		}
 		cancel()
-		states, err := s.Home.Records.EndStates(t.Context(), id)
+		states, err := s.Backend.Records.EndStates(t.Context(), id)
 		must(t, err)
 		if len(states) > 0 {
 			t.Errorf("%q has the states %v", id, states)
@@ -245,21 +245,21 @@ func unsignedIDs(t *testing.T, s *suite) {
 func awaitRecord(t *testing.T, s *suite) {
 	before, during, never := ended(t, signed.Stored, "ann", time.Now()), ended(t, signed.Stored, "ann", time.Now()), ended(t, signed.Stored, "ann", time.Now())
 	s.put(t, before)
-	got, err := s.Home.Records.AwaitRecord(t.Context(), before.ID)
+	got, err := s.Backend.Records.AwaitRecord(t.Context(), before.ID)
 	must(t, err)
 	if diff := cmp.Diff(before, got); diff != "" {
 		t.Errorf("a record that was there differs (-put +got):\n%s", diff)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Home.Records.AwaitRecord(gone, before.ID); err != nil {
+	if _, err := s.Backend.Records.AwaitRecord(gone, before.ID); err != nil {
 		t.Errorf("a record that was there when the wait ended: %v", err)
 	}
 
 	var waiting sync.WaitGroup
 	for range 3 {
 		waiting.Go(func() {
-			got, err := s.Home.Records.AwaitRecord(t.Context(), during.ID)
+			got, err := s.Backend.Records.AwaitRecord(t.Context(), during.ID)
 			if diff := cmp.Diff(during, got); err != nil || diff != "" {
 				t.Errorf("error %v; a record that came differs (-put +got):\n%s", err, diff)
 			}
@@ -273,7 +273,7 @@ func awaitRecord(t *testing.T, s *suite) {
 
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := s.Home.Records.AwaitRecord(short, never.ID); !errors.Is(err, platform.ErrNotFound) {
+	if _, err := s.Backend.Records.AwaitRecord(short, never.ID); !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("a record that never came: %v, want ErrNotFound", err)
 	}
 }
@@ -288,13 +288,13 @@ func endStates(t *testing.T, s *suite) {
 	for range 120 { // more than one batch, on any backend
 		ask = append(ask, ended(t, signed.Stored, "ann", time.Now()).ID)
 	}
-	got, err := s.Home.Records.EndStates(t.Context(), ask...)
+	got, err := s.Backend.Records.EndStates(t.Context(), ask...)
 	must(t, err)
 	want := map[string]query.State{good.ID: query.Succeeded, kept.ID: query.Succeeded, failed.ID: query.Failed}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
-	got, err = s.Home.Records.EndStates(t.Context())
+	got, err = s.Backend.Records.EndStates(t.Context())
 	must(t, err)
 	if len(got) != 0 {
 		t.Errorf("the states of no query are %v", got)
@@ -318,7 +318,7 @@ func listRecords(t *testing.T, s *suite) {
 		limit int
 		want  []string
 	}{{"ann", 20, anns}, {"ann", 8, anns}, {"ann", 3, anns[:3]}, {"ann", 0, nil}, {"eve", 10, nil}} {
-		got, err := s.Home.Records.ListRecords(t.Context(), c.owner, c.limit)
+		got, err := s.Backend.Records.ListRecords(t.Context(), c.owner, c.limit)
 		must(t, err)
 		if !slices.Equal(c.want, ids(got)) {
 			t.Errorf("the newest %d of %s are %v, want %v", c.limit, c.owner, ids(got), c.want)
@@ -353,7 +353,7 @@ func sampleRecords(t *testing.T, s *suite) {
 		{"none", hour.Add(-4 * time.Hour), 0, nil},
 		{"since the future", hour.Add(2 * time.Hour), 10, nil},
 	} {
-		got, err := s.Home.Records.SampleRecords(t.Context(), c.since, c.limit)
+		got, err := s.Backend.Records.SampleRecords(t.Context(), c.since, c.limit)
 		must(t, err)
 		if !slices.Equal(c.want, ids(got)) {
 			t.Errorf("%s: samples %v, want %v", c.name, ids(got), c.want)

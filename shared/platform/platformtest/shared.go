@@ -69,7 +69,7 @@ func race(t *testing.T, try func(a platform.Attempt) (platform.Attempt, bool, er
 }
 
 func keyIsClaimedOnce(t *testing.T, s *suite) {
-	keys := s.Home.Attempts
+	keys := s.Backend.Attempts
 	winner := race(t, func(a platform.Attempt) (platform.Attempt, bool, error) { return keys.ClaimKey(t.Context(), a) })
 	held, won, err := keys.ClaimKey(t.Context(), winner)
 	must(t, err)
@@ -84,7 +84,7 @@ func keyIsClaimedOnce(t *testing.T, s *suite) {
 }
 
 func forgottenKeyIsFree(t *testing.T, s *suite) {
-	keys := s.Home.Attempts
+	keys := s.Backend.Attempts
 	soon := attempt("ann", "k", "a")
 	soon.ForgetAt = time.Now().Add(s.Lease)
 	_, won, err := keys.ClaimKey(t.Context(), soon)
@@ -101,7 +101,7 @@ func forgottenKeyIsFree(t *testing.T, s *suite) {
 }
 
 func attemptIsReplacedOnce(t *testing.T, s *suite) {
-	keys := s.Home.Attempts
+	keys := s.Backend.Attempts
 	if _, won, err := keys.ReplaceKey(t.Context(), "first", attempt("ann", "k", "x")); won || !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("replacing an attempt that is not there: won %v, %v; want ErrNotFound", won, err)
 	}
@@ -121,7 +121,7 @@ func attemptIsReplacedOnce(t *testing.T, s *suite) {
 }
 
 func swapNeedsVersion(t *testing.T, s *suite) {
-	shared := s.Home.Shared
+	shared := s.Backend.Shared
 	value, none, err := shared.ReadShared(t.Context(), "limits")
 	must(t, err)
 	if value != nil || none != 0 {
@@ -156,12 +156,12 @@ func swapNeedsVersion(t *testing.T, s *suite) {
 func noSwapIsLost(t *testing.T, s *suite) {
 	add := func(line string) error {
 		for {
-			value, version, err := s.Home.Shared.ReadShared(t.Context(), "lines")
+			value, version, err := s.Backend.Shared.ReadShared(t.Context(), "lines")
 			if err == nil && slices.Contains(strings.SplitAfter(string(value), "\n"), line) {
 				return nil
 			}
 			if err == nil {
-				_, err = s.Home.Shared.SwapShared(t.Context(), "lines", append(bytes.Clone(value), line...), version)
+				_, err = s.Backend.Shared.SwapShared(t.Context(), "lines", append(bytes.Clone(value), line...), version)
 			}
 			if !errors.Is(err, platform.ErrConflict) && !errors.Is(err, platform.ErrUnavailable) {
 				return err
@@ -180,7 +180,7 @@ func noSwapIsLost(t *testing.T, s *suite) {
 		})
 	}
 	all.Wait()
-	value, _, err := s.Home.Shared.ReadShared(t.Context(), "lines")
+	value, _, err := s.Backend.Shared.ReadShared(t.Context(), "lines")
 	must(t, err)
 	lines := strings.Fields(string(value))
 	slices.Sort(lines)
@@ -192,7 +192,7 @@ func noSwapIsLost(t *testing.T, s *suite) {
 // linesFill has twenty processes add to one line at once: what fits is taken,
 // whoever brings it, and no more.
 func linesFill(t *testing.T, s *suite) {
-	shared, from := s.Home.Shared, time.Now().Truncate(time.Microsecond)
+	shared, from := s.Backend.Shared, time.Now().Truncate(time.Microsecond)
 	const work, fit = 10 * time.Millisecond, 12
 	latest := from.Add(fit*work + work/2)
 	var taken atomic.Int64

@@ -31,7 +31,7 @@ func (s *suite) votesAfter(t *testing.T, cursor int64) ([]feedback.Vote, int64) 
 	t.Helper()
 	var out []feedback.Vote
 	for {
-		page, next, err := s.Home.Votes.VotesAfter(t.Context(), cursor, 2)
+		page, next, err := s.Backend.Votes.VotesAfter(t.Context(), cursor, 2)
 		must(t, err)
 		if len(page) > 2 {
 			t.Fatalf("%d votes came, 2 were asked for", len(page))
@@ -50,13 +50,13 @@ func (s *suite) votesAfter(t *testing.T, cursor int64) ([]feedback.Vote, int64) 
 // and that the first stays as it was.
 func queryVotesOnce(t *testing.T, s *suite) {
 	first := vote("ann", 2)
-	must(t, s.Home.Votes.Vote(t.Context(), "q", first))
+	must(t, s.Backend.Votes.Vote(t.Context(), "q", first))
 	for _, late := range []feedback.Vote{first, vote("ann", 1), vote("bob", 0)} {
-		if err := s.Home.Votes.Vote(t.Context(), "q", late); !errors.Is(err, platform.ErrExists) {
+		if err := s.Backend.Votes.Vote(t.Context(), "q", late); !errors.Is(err, platform.ErrExists) {
 			t.Errorf("a second vote, of %s: %v, want ErrExists", late.Owner, err)
 		}
 	}
-	must(t, s.Home.Votes.Vote(t.Context(), "another", vote("bob", 1)))
+	must(t, s.Backend.Votes.Vote(t.Context(), "another", vote("bob", 1)))
 	got, _ := s.votesAfter(t, 0)
 	if diff := cmp.Diff([]feedback.Vote{first, vote("bob", 1)}, got, sameMinute); diff != "" {
 		t.Errorf("votes (-want +got):\n%s", diff)
@@ -71,7 +71,7 @@ func voteIsWonOnce(t *testing.T, s *suite) {
 	errs := make([]error, voters)
 	var all sync.WaitGroup
 	for i := range voters {
-		all.Go(func() { errs[i] = s.Home.Votes.Vote(t.Context(), "q", vote(fmt.Sprint("owner", i), i)) })
+		all.Go(func() { errs[i] = s.Backend.Votes.Vote(t.Context(), "q", vote(fmt.Sprint("owner", i), i)) })
 	}
 	all.Wait()
 	won := -1
@@ -94,13 +94,13 @@ func voteIsWonOnce(t *testing.T, s *suite) {
 func votesInOrder(t *testing.T, s *suite) {
 	none, start := s.votesAfter(t, 0)
 	if len(none) != 0 || start != 0 {
-		t.Errorf("an empty home has the votes %+v up to %d", none, start)
+		t.Errorf("an empty backend has the votes %+v up to %d", none, start)
 	}
 	for i, minutesAgo := range []int{3, 2, 1} {
-		must(t, s.Home.Votes.Vote(t.Context(), fmt.Sprint("q", i), vote(fmt.Sprint("owner", i), minutesAgo)))
+		must(t, s.Backend.Votes.Vote(t.Context(), fmt.Sprint("q", i), vote(fmt.Sprint("owner", i), minutesAgo)))
 	}
 	early, cursor := s.votesAfter(t, 0)
-	must(t, s.Home.Votes.Vote(t.Context(), "late", vote("late", 60)))
+	must(t, s.Backend.Votes.Vote(t.Context(), "late", vote("late", 60)))
 	late, _ := s.votesAfter(t, cursor)
 	var owners []string
 	for _, v := range append(early, late...) {
@@ -118,7 +118,7 @@ func noVoteIsMissed(t *testing.T, s *suite) {
 	var all sync.WaitGroup
 	for i := range voters {
 		all.Go(func() {
-			if err := s.Home.Votes.Vote(t.Context(), fmt.Sprint("q", i), vote(fmt.Sprint("owner", i), i)); err != nil {
+			if err := s.Backend.Votes.Vote(t.Context(), fmt.Sprint("q", i), vote(fmt.Sprint("owner", i), i)); err != nil {
 				t.Errorf("voter %d: %v", i, err)
 			}
 		})

@@ -29,7 +29,7 @@ func (s *suite) prompt(t *testing.T, what string, since time.Time) {
 
 func receiveGivesUp(t *testing.T, s *suite) {
 	start := time.Now()
-	ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 10, s.Lease, s.Lease)
+	ds, err := s.Backend.Queues.Receive(t.Context(), strictQueue, 10, s.Lease, s.Lease)
 	must(t, err)
 	if took := time.Since(start); len(ds) != 0 || took < s.Lease {
 		t.Errorf("%d messages came after %v, want none after %v", len(ds), took, s.Lease)
@@ -39,7 +39,7 @@ func receiveGivesUp(t *testing.T, s *suite) {
 func receiveEnds(t *testing.T, s *suite) {
 	ctx, cancel := context.WithTimeout(t.Context(), s.Lease)
 	defer cancel()
-	ds, err := s.Home.Queues.Receive(ctx, strictQueue, 10, s.Lease, time.Hour)
+	ds, err := s.Backend.Queues.Receive(ctx, strictQueue, 10, s.Lease, time.Hour)
 	if len(ds) != 0 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("came %d messages and %v, want the context's error", len(ds), err)
 	}
@@ -55,27 +55,27 @@ type answer struct {
 func (s *suite) receiveSoon(ctx context.Context, q platform.QueueName, wait time.Duration) <-chan answer {
 	c := make(chan answer, 1)
 	go func() {
-		ds, err := s.Home.Queues.Receive(ctx, q, 1, 10*s.Lease, wait)
+		ds, err := s.Backend.Queues.Receive(ctx, q, 1, 10*s.Lease, wait)
 		c <- answer{ds, err}
 	}()
 	return c
 }
 
 func receiveWakes(t *testing.T, s *suite) {
-	s.wakes(t, strictQueue, func() error { return s.Home.Queues.Send(t.Context(), strictQueue, message("a")) })
+	s.wakes(t, strictQueue, func() error { return s.Backend.Queues.Send(t.Context(), strictQueue, message("a")) })
 }
 
 func releaseWakes(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
-	ds, err := s.Home.Queues.Receive(t.Context(), strictQueue, 1, 20*s.Lease, s.Lease)
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
+	ds, err := s.Backend.Queues.Receive(t.Context(), strictQueue, 1, 20*s.Lease, s.Lease)
 	must(t, err)
-	s.wakes(t, strictQueue, func() error { return s.Home.Queues.Release(t.Context(), ds...) })
+	s.wakes(t, strictQueue, func() error { return s.Backend.Queues.Release(t.Context(), ds...) })
 }
 
 func moveWakes(t *testing.T, s *suite) {
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	d := s.take(t, strictQueue)
-	s.wakes(t, platform.Overflow, func() error { return s.Home.Queues.Move(t.Context(), d, platform.Overflow, d.Message) })
+	s.wakes(t, platform.Overflow, func() error { return s.Backend.Queues.Move(t.Context(), d, platform.Overflow, d.Message) })
 }
 
 // wakes holds that a receive which waits gets message a from what give does.
@@ -101,7 +101,7 @@ func receivesShare(t *testing.T, s *suite) {
 	}
 	pass(s.Lease / 2)
 	start := time.Now()
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, messages(n)...))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, messages(n)...))
 	seen := map[string]bool{}
 	for _, c := range waiting {
 		a := <-c
@@ -125,7 +125,7 @@ func gaveUpHoldsNothing(t *testing.T, s *suite) {
 	if a := <-c; len(a.ds) != 0 || !errors.Is(a.err, context.Canceled) {
 		t.Errorf("came %d messages and %v, want the context's error", len(a.ds), a.err)
 	}
-	must(t, s.Home.Queues.Send(t.Context(), strictQueue, message("a")))
+	must(t, s.Backend.Queues.Send(t.Context(), strictQueue, message("a")))
 	start := time.Now()
 	s.take(t, strictQueue)
 	s.prompt(t, "the receive after it", start)

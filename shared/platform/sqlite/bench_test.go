@@ -29,7 +29,7 @@ func benchMessage(id string) query.Message {
 	}
 }
 
-// child reaches a home as a child does, over TCP.
+// child reaches a backend as a child does, over TCP.
 func child(b *testing.B, h *Backend) platform.Backend {
 	s := httptest.NewServer(NewServer(h))
 	b.Cleanup(s.Close)
@@ -41,7 +41,7 @@ func child(b *testing.B, h *Backend) platform.Backend {
 // eachBackend runs a benchmark on every durability, direct and over loopback.
 func eachBackend(b *testing.B, f func(b *testing.B, c platform.Backend)) {
 	for _, d := range []Durability{SurvivesKill, SurvivesPowerCut} {
-		b.Run(string(d)+"/direct", func(b *testing.B) { f(b, open(b, Options{Durability: d}).Cloud()) })
+		b.Run(string(d)+"/direct", func(b *testing.B) { f(b, open(b, Options{Durability: d}).Platform()) })
 		b.Run(string(d)+"/loopback", func(b *testing.B) { f(b, child(b, open(b, Options{Durability: d}))) })
 	}
 }
@@ -84,7 +84,7 @@ func BenchmarkSend(b *testing.B) {
 	})
 }
 
-// BenchmarkLife is all that the home does for one query: its message is sent
+// BenchmarkLife is all that the backend does for one query: its message is sent
 // and received, its record is put, and its message is deleted.
 func BenchmarkLife(b *testing.B) {
 	eachBackend(b, func(b *testing.B, c platform.Backend) {
@@ -185,7 +185,7 @@ func BenchmarkRejectedPolling(b *testing.B) {
 		}
 	})
 	handovers(b, func(i int) error {
-		return h.Cloud().Queues.Send(context.Background(), queue, benchMessage(fmt.Sprint(i)))
+		return h.Platform().Queues.Send(context.Background(), queue, benchMessage(fmt.Sprint(i)))
 	}, came)
 	stop()
 	ended.Wait()

@@ -25,7 +25,7 @@ const (
 	keepBlobs  = 24 * time.Hour
 )
 
-// NewUpload implements cloud.Blobs. Its URL is a path of this home's own API;
+// NewUpload implements cloud.Blobs. Its URL is a path of this backend's own API;
 // the random id in it is what entitles to the upload.
 func (c *consumer) NewUpload(ctx context.Context, owner, contentType string, limit int) (platform.Upload, error) {
 	var b [16]byte

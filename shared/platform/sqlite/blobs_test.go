@@ -24,7 +24,7 @@ func files(t *testing.T, h *Backend) []os.DirEntry {
 
 func TestRefusedUploadsLeaveNothing(t *testing.T) {
 	h := open(t, Options{})
-	u, err := h.Cloud().Blobs.NewUpload(t.Context(), "ann", "image/png", 4)
+	u, err := h.Platform().Blobs.NewUpload(t.Context(), "ann", "image/png", 4)
 	must(t, err)
 	id := strings.TrimPrefix(u.URI, blobScheme)
 	for _, c := range []struct {
@@ -50,7 +50,7 @@ func TestBlobsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
 		put := func() platform.Upload {
-			u, err := h.Cloud().Blobs.NewUpload(t.Context(), "ann", "image/png", 4)
+			u, err := h.Platform().Blobs.NewUpload(t.Context(), "ann", "image/png", 4)
 			must(t, err)
 			must(t, h.PutBlob(t.Context(), strings.TrimPrefix(u.URI, blobScheme), strings.NewReader("1234")))
 			return u
@@ -59,7 +59,7 @@ func TestBlobsExpire(t *testing.T) {
 		must(t, os.WriteFile(h.blobPath("0123"), nil, 0o600)) // of a run that died before it removed it
 		<-time.After(keepBlobs)
 		fresh := put()
-		if _, err := h.Cloud().Blobs.Blob(t.Context(), "ann", old.URI, 4); !errors.Is(err, platform.ErrNotFound) {
+		if _, err := h.Platform().Blobs.Blob(t.Context(), "ann", old.URI, 4); !errors.Is(err, platform.ErrNotFound) {
 			t.Errorf("an expired blob: %v, want ErrNotFound", err)
 		}
 		n, err := h.PruneBlobs(t.Context(), time.Now())

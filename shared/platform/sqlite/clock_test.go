@@ -19,12 +19,12 @@ func TestClockSetBack(t *testing.T) {
 	ahead.Store(int64(time.Hour))
 	found := func(h *Backend, want string) {
 		t.Helper()
-		ds, err := h.Cloud().Queues.Receive(t.Context(), queue, 1, time.Minute, 0)
+		ds, err := h.Platform().Queues.Receive(t.Context(), queue, 1, time.Minute, 0)
 		must(t, err)
 		if len(ds) != 1 || ds[0].Message.ID != want {
 			t.Fatalf("received %v, want %s", ds, want)
 		}
-		must(t, h.Cloud().Queues.Delete(t.Context(), ds...))
+		must(t, h.Platform().Queues.Delete(t.Context(), ds...))
 	}
 	found(h, "a")
 	send(t, h, "b")
@@ -65,7 +65,7 @@ func TestWaitingReceiveOutlivesAnOutage(t *testing.T) {
 	// Somebody else's message, which no send of ours tells of.
 	_, err = shell.Exec(`INSERT INTO messages (queue, visible_at, sent_at, message) VALUES (?, 0, 0, '{"id":"x"}')`, queue)
 	must(t, err)
-	if err := h.Cloud().Settings.Set(t.Context(), "a", "1"); err == nil {
+	if err := h.Platform().Settings.Set(t.Context(), "a", "1"); err == nil {
 		t.Fatal("wrote beside a foreign writer")
 	}
 	_, err = shell.Exec(`COMMIT`)

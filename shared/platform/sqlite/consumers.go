@@ -12,7 +12,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// consumers knows who may reach the home over loopback, and who was declared dead.
+// consumers knows who may reach the backend over loopback, and who was declared dead.
 type consumers struct {
 	mu       sync.Mutex
 	bySecret map[[sha256.Size]byte]*visitor
@@ -20,14 +20,14 @@ type consumers struct {
 	leases   atomic.Int64
 }
 
-// visitor is a child that reaches the home over loopback.
+// visitor is a child that reaches the backend over loopback.
 type visitor struct {
 	name string
 	ctx  context.Context // ends when its secret dies
 	end  context.CancelFunc
 }
 
-// Register lets a child reach the home over loopback under a consumer's name
+// Register lets a child reach the backend over loopback under a consumer's name
 // (a worker's id, or a function's name) and returns its secret of 128 bits,
 // which is part of the URL that the child gets. It dies with Unregister and
 // MarkGone of that name.

@@ -20,7 +20,7 @@ func TestContract(t *testing.T) {
 	t.Run("direct", func(t *testing.T) {
 		platformtest.Run(t, quiet, func(t *testing.T) platformtest.Subject {
 			h := open(t, Options{})
-			return subject(h, h.Cloud())
+			return subject(h, h.Platform())
 		})
 	})
 	t.Run("loopback", func(t *testing.T) {
@@ -61,9 +61,9 @@ func openAt(t testing.TB, path string, o Options) *Backend {
 
 func subject(h *Backend, c platform.Backend) platformtest.Subject {
 	return platformtest.Subject{
-		Home:   c,
-		Revoke: h.MarkGone,
-		Limit:  h.SetGroup,
+		Backend: c,
+		Revoke:  h.MarkGone,
+		Limit:   h.SetGroup,
 		Upload: func(ctx context.Context, u platform.Upload, data []byte) error {
 			return h.PutBlob(ctx, strings.TrimPrefix(u.URL, uploadPath), bytes.NewReader(data))
 		},
@@ -72,13 +72,13 @@ func subject(h *Backend, c platform.Backend) platformtest.Subject {
 
 // pipes is a loopback server without a network, so that it works in a bubble.
 type pipes struct {
-	home  *Backend
-	conns chan net.Conn
-	done  chan struct{}
+	backend *Backend
+	conns   chan net.Conn
+	done    chan struct{}
 }
 
 func serve(t testing.TB, h *Backend) *pipes {
-	p := &pipes{home: h, conns: make(chan net.Conn), done: make(chan struct{})}
+	p := &pipes{backend: h, conns: make(chan net.Conn), done: make(chan struct{})}
 	s := &http.Server{Handler: NewServer(h)}
 	ended := make(chan error)
 	go func() { ended <- s.Serve(p) }()
@@ -104,7 +104,7 @@ func (p *pipes) dial(t testing.TB, consumer string) platform.Backend {
 		}
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	c, err := rpc.DialOver("http://home/"+p.home.Register(consumer), transport)
+	c, err := rpc.DialOver("http://backend/"+p.backend.Register(consumer), transport)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func hammer(path, run string) error {
 	if err != nil {
 		return err
 	}
-	c := h.Cloud()
+	c := h.Platform()
 	broken := make(chan error)
 	for p := range 3 {
 		go func() {
@@ -87,7 +87,7 @@ func inputOf(id string) []byte {
 	return bytes.Repeat([]byte(id), 1+large*inlineBytes/len(id))
 }
 
-// TestKilledAnywhereLosesNothing kills a process of the home again and again
+// TestKilledAnywhereLosesNothing kills a process of the backend again and again
 // on one file, and holds what it had acknowledged against what is there.
 func TestKilledAnywhereLosesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
@@ -154,12 +154,12 @@ func checkAcknowledged(t *testing.T, h *Backend, sent map[string]bool, ended map
 	queued := map[string]bool{}
 	must(t, h.reads.each(scanNames(func(id string) { queued[id] = true }), `SELECT message ->> 'id' FROM messages`))
 	for id := range sent {
-		if _, err := h.Cloud().Records.GetRecord(t.Context(), id); err != nil && !queued[id] {
+		if _, err := h.Platform().Records.GetRecord(t.Context(), id); err != nil && !queued[id] {
 			t.Errorf("query %s was sent, and has neither a message nor a record: %v", id, err)
 		}
 	}
 	for id, label := range ended {
-		r, err := h.Cloud().Records.GetRecord(t.Context(), id)
+		r, err := h.Platform().Records.GetRecord(t.Context(), id)
 		if err != nil || r.State != query.Succeeded || r.Outcome.Result.Label != label {
 			t.Errorf("query %s, ended as %s, is %s %+v, %v", id, label, r.State, r.Outcome, err)
 		}
@@ -170,7 +170,7 @@ func checkAcknowledged(t *testing.T, h *Backend, sent map[string]bool, ended map
 // endRest lets the queries that the crashes left go on, at once, to their end.
 func endRest(t *testing.T, h *Backend, sent map[string]bool, ended map[string]string) {
 	t.Helper()
-	c := h.Cloud()
+	c := h.Platform()
 	for {
 		ds, err := c.Queues.Receive(t.Context(), queue, 10, time.Hour, 0)
 		must(t, err)

@@ -55,7 +55,7 @@ func limit(t *testing.T, h *Backend, pages int) {
 func TestAFullDiskIsSaid(t *testing.T) {
 	h, clock, _ := healthyBackend(t)
 	set := func(size int) error {
-		return h.Cloud().Settings.Set(t.Context(), "name", strings.Repeat("x", size))
+		return h.Platform().Settings.Set(t.Context(), "name", strings.Repeat("x", size))
 	}
 	if err := errors.Join(set(1), h.WriteFault()); err != nil {
 		t.Fatalf("a healthy store: %v", err)
@@ -100,7 +100,7 @@ func TestAFullDiskFailsTheWholeTransaction(t *testing.T) {
 	for _, o := range ops {
 		wantFault(t, h.writes.answer(o), reasonFull)
 	}
-	values, _, err := h.Cloud().Settings.Raw(t.Context())
+	values, _, err := h.Platform().Settings.Raw(t.Context())
 	if err != nil || len(values) != 0 {
 		t.Errorf("stored %v, error %v", values, err)
 	}
@@ -149,7 +149,7 @@ func TestReasonsOfFailedWrites(t *testing.T) {
 func TestTheReasonIsCarried(t *testing.T) {
 	h, _, _ := healthyBackend(t)
 	limit(t, h, 1)
-	err := h.Cloud().Settings.Set(t.Context(), "name", strings.Repeat("x", 1<<20))
+	err := h.Platform().Settings.Set(t.Context(), "name", strings.Repeat("x", 1<<20))
 	if f := rpc.FaultOf(err); f.Reason != reasonFull || f.Class != "unavailable" {
 		t.Errorf("carried %+v", f)
 	}

@@ -10,11 +10,11 @@ import (
 	"paragon/shared/platform"
 )
 
-// History reads the metrics of a home beside the process that owns it, or
+// History reads the metrics of a backend beside the process that owns it, or
 // without one. It changes nothing.
-type History struct{ home *Backend }
+type History struct{ backend *Backend }
 
-// ReadHistory opens the metrics in a home's SQLite file. It fails when there is
+// ReadHistory opens the metrics in a backend's SQLite file. It fails when there is
 // no such file.
 func ReadHistory(ctx context.Context, path string) (*History, error) {
 	if _, err := os.Stat(path); err != nil {
@@ -29,8 +29,10 @@ func ReadHistory(ctx context.Context, path string) (*History, error) {
 
 // Series is that of cloud.Metrics.
 func (h *History) Series(ctx context.Context, metric string, dimensions []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
-	return (&consumer{Backend: h.home}).Series(ctx, metric, dimensions, from, to, period)
+	return (&consumer{Backend: h.backend}).Series(ctx, metric, dimensions, from, to, period)
 }
 
 // Close closes the file.
-func (h *History) Close() error { return errors.Join(h.home.reads.close(), h.home.readDB.Close()) }
+func (h *History) Close() error {
+	return errors.Join(h.backend.reads.close(), h.backend.readDB.Close())
+}

@@ -18,7 +18,7 @@ func BenchmarkInputs(b *testing.B) {
 				b.Run(fmt.Sprintf("bytes=%d/%s/%s", n, where, over), func(b *testing.B) {
 					h := open(b, Options{})
 					h.inputs.inline = map[string]int{"row": 1 << 30, "file": 0}[where]
-					c := h.Cloud()
+					c := h.Platform()
 					if over == "loopback" {
 						c = child(b, h)
 					}

@@ -36,7 +36,7 @@ func inputFiles(t *testing.T, h *Backend) []string {
 // receiveOne leases the one message that is there.
 func receiveOne(t *testing.T, h *Backend, q platform.QueueName) platform.Delivery {
 	t.Helper()
-	ds, err := h.Cloud().Queues.Receive(t.Context(), q, 10, time.Hour, 0)
+	ds, err := h.Platform().Queues.Receive(t.Context(), q, 10, time.Hour, 0)
 	must(t, err)
 	if len(ds) != 1 {
 		t.Fatalf("received %d messages", len(ds))
@@ -53,38 +53,44 @@ func TestFilesComeAndGoWithTheirMessages(t *testing.T) {
 		files int
 		left  []byte // input of the message that is there afterwards
 	}{
-		{"received", func(t *testing.T, h *Backend, d platform.Delivery) { must(t, h.Cloud().Queues.Release(t.Context(), d)) }, 1, large(7)},
-		{"deleted", func(t *testing.T, h *Backend, d platform.Delivery) { must(t, h.Cloud().Queues.Delete(t.Context(), d)) }, 0, nil},
-		{"deleted twice", func(t *testing.T, h *Backend, d platform.Delivery) { must(t, h.Cloud().Queues.Delete(t.Context(), d, d)) }, 0, nil},
+		{"received", func(t *testing.T, h *Backend, d platform.Delivery) {
+			must(t, h.Platform().Queues.Release(t.Context(), d))
+		}, 1, large(7)},
+		{"deleted", func(t *testing.T, h *Backend, d platform.Delivery) {
+			must(t, h.Platform().Queues.Delete(t.Context(), d))
+		}, 0, nil},
+		{"deleted twice", func(t *testing.T, h *Backend, d platform.Delivery) {
+			must(t, h.Platform().Queues.Delete(t.Context(), d, d))
+		}, 0, nil},
 		{"moved", func(t *testing.T, h *Backend, d platform.Delivery) {
-			must(t, h.Cloud().Queues.Move(t.Context(), d, queue, d.Message))
+			must(t, h.Platform().Queues.Move(t.Context(), d, queue, d.Message))
 		}, 1, large(7)},
 		{"moved with another input", func(t *testing.T, h *Backend, d platform.Delivery) {
-			must(t, h.Cloud().Queues.Move(t.Context(), d, queue, withInput("a", large(8))))
+			must(t, h.Platform().Queues.Move(t.Context(), d, queue, withInput("a", large(8))))
 		}, 1, large(8)},
 		{"moved with a small input", func(t *testing.T, h *Backend, d platform.Delivery) {
-			must(t, h.Cloud().Queues.Move(t.Context(), d, queue, withInput("a", []byte("small"))))
+			must(t, h.Platform().Queues.Move(t.Context(), d, queue, withInput("a", []byte("small"))))
 		}, 0, []byte("small")},
 		{"moved without its lease", func(t *testing.T, h *Backend, d platform.Delivery) {
 			stale := d
 			stale.Receipt = "1.99"
 			for _, m := range []query.Message{d.Message, withInput("a", large(8))} {
-				if err := h.Cloud().Queues.Move(t.Context(), stale, queue, m); !errors.Is(err, platform.ErrLeaseLost) {
+				if err := h.Platform().Queues.Move(t.Context(), stale, queue, m); !errors.Is(err, platform.ErrLeaseLost) {
 					t.Errorf("moved: %v", err)
 				}
 			}
-			must(t, h.Cloud().Queues.Release(t.Context(), d))
+			must(t, h.Platform().Queues.Release(t.Context(), d))
 		}, 1, large(7)},
 		{"a send that fails", func(t *testing.T, h *Backend, d platform.Delivery) {
 			ended, end := context.WithCancel(t.Context())
 			end()
-			if err := h.Cloud().Queues.Send(ended, queue, withInput("b", large(8)), withInput("c", large(9))); err == nil {
+			if err := h.Platform().Queues.Send(ended, queue, withInput("b", large(8)), withInput("c", large(9))); err == nil {
 				t.Error("sent")
 			}
-			must(t, h.Cloud().Queues.Release(t.Context(), d))
+			must(t, h.Platform().Queues.Release(t.Context(), d))
 		}, 1, large(7)},
 		{"pruned", func(t *testing.T, h *Backend, d platform.Delivery) {
-			must(t, h.Cloud().Queues.Release(t.Context(), d))
+			must(t, h.Platform().Queues.Release(t.Context(), d))
 			n, err := h.PruneMessages(t.Context(), time.Now().Add(time.Hour))
 			if n != 1 || err != nil {
 				t.Errorf("pruned %d, error %v", n, err)
@@ -93,7 +99,7 @@ func TestFilesComeAndGoWithTheirMessages(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := open(t, Options{})
-			must(t, h.Cloud().Queues.Send(t.Context(), queue, withInput("a", large(7))))
+			must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("a", large(7))))
 			tc.do(t, h, receiveOne(t, h, queue))
 			if fs := inputFiles(t, h); len(fs) != tc.files {
 				t.Errorf("%d files are there, want %d", len(fs), tc.files)
@@ -110,7 +116,7 @@ func TestFilesComeAndGoWithTheirMessages(t *testing.T) {
 
 func TestInputsAreTheirOwnersAlone(t *testing.T) {
 	h := open(t, Options{Durability: SurvivesPowerCut})
-	must(t, h.Cloud().Queues.Send(t.Context(), queue, withInput("a", large(7))))
+	must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("a", large(7))))
 	for path, want := range map[string]fs.FileMode{h.inputs.dir: fs.ModeDir | 0o700, h.inputs.path(inputFiles(t, h)[0]): 0o600} {
 		info, err := os.Stat(path)
 		must(t, err)
@@ -130,7 +136,7 @@ func TestInputsAreTheirOwnersAlone(t *testing.T) {
 func TestStartSweepsWhatACrashLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
 	h := openAt(t, path, Options{})
-	must(t, h.Cloud().Queues.Send(t.Context(), queue, withInput("a", large(7))))
+	must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("a", large(7))))
 	kept := inputFiles(t, h)[0]
 	for name, data := range map[string][]byte{"written": large(8), "half": large(8)[:5], "empty": nil} {
 		must(t, os.WriteFile(h.inputs.path(name), data, 0o600))
@@ -158,16 +164,16 @@ func TestLostInputsAreGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, Options{})
-			must(t, h.Cloud().Queues.Send(t.Context(), queue, withInput("a", large(7))))
+			must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("a", large(7))))
 			must(t, spoil(h.inputs.path(inputFiles(t, h)[0])))
 			d := receiveOne(t, h, queue)
 			if in := d.Message.Input; len(in.Data) != 0 || in.ContentType != "image/png" {
 				t.Errorf("came %d bytes of %s", len(in.Data), in.ContentType)
 			}
-			if _, err := h.Cloud().Blobs.Blob(t.Context(), "", d.Message.Input.URI, 1); !errors.Is(err, platform.ErrNotFound) {
+			if _, err := h.Platform().Blobs.Blob(t.Context(), "", d.Message.Input.URI, 1); !errors.Is(err, platform.ErrNotFound) {
 				t.Errorf("the upload is %v", err)
 			}
-			must(t, h.Cloud().Queues.Delete(t.Context(), d))
+			must(t, h.Platform().Queues.Delete(t.Context(), d))
 		})
 	}
 }
@@ -175,11 +181,11 @@ func TestLostInputsAreGone(t *testing.T) {
 // A file that cannot be read now is no lost input: the message goes back.
 func TestUnreadableInputIsTriedAgain(t *testing.T) {
 	h := open(t, Options{})
-	must(t, h.Cloud().Queues.Send(t.Context(), queue, withInput("a", large(7))))
+	must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("a", large(7))))
 	path := h.inputs.path(inputFiles(t, h)[0])
 	must(t, os.Rename(path, path+".aside"))
 	must(t, os.Mkdir(path, 0o700))
-	if ds, err := h.Cloud().Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err == nil {
+	if ds, err := h.Platform().Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err == nil {
 		t.Fatalf("received %d", len(ds))
 	}
 	must(t, os.Remove(path))
@@ -192,14 +198,14 @@ func TestUnreadableInputIsTriedAgain(t *testing.T) {
 // Copies that chaos makes end one by one.
 func TestDuplicatesHaveFilesOfTheirOwn(t *testing.T) {
 	h := open(t, Options{Chaos: &Chaos{Seed: 1, Duplicate: 1}})
-	must(t, h.Cloud().Queues.Send(t.Context(), queue, withInput("a", large(7))))
-	ds, err := h.Cloud().Queues.Receive(t.Context(), queue, 10, time.Hour, 0)
+	must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("a", large(7))))
+	ds, err := h.Platform().Queues.Receive(t.Context(), queue, 10, time.Hour, 0)
 	must(t, err)
 	if len(ds) != 2 {
 		t.Fatalf("%d copies", len(ds))
 	}
-	must(t, h.Cloud().Queues.Delete(t.Context(), ds[0]))
-	must(t, h.Cloud().Queues.Release(t.Context(), ds[1]))
+	must(t, h.Platform().Queues.Delete(t.Context(), ds[0]))
+	must(t, h.Platform().Queues.Release(t.Context(), ds[1]))
 	if d := receiveOne(t, h, queue); !bytes.Equal(d.Message.Input.Data, large(7)) {
 		t.Error("the end of one copy took the other's input")
 	}
@@ -216,7 +222,7 @@ func TestInputsOfAFormerVersionAreInRows(t *testing.T) {
 	if !bytes.Equal(d.Message.Input.Data, large(7)) {
 		t.Errorf("%d bytes came", len(d.Message.Input.Data))
 	}
-	must(t, h.Cloud().Queues.Move(t.Context(), d, queue, d.Message))
+	must(t, h.Platform().Queues.Move(t.Context(), d, queue, d.Message))
 	if d := receiveOne(t, h, queue); !bytes.Equal(d.Message.Input.Data, large(7)) {
 		t.Errorf("%d bytes came after the move", len(d.Message.Input.Data))
 	}

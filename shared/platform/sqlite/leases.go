@@ -131,7 +131,7 @@ type receipt struct{ seq, lease int64 }
 
 func (r receipt) String() string { return fmt.Sprintf("%d.%d", r.seq, r.lease) }
 
-// parseReceipt reads a receipt; one that this home never wrote holds no lease.
+// parseReceipt reads a receipt; one that this backend never wrote holds no lease.
 func parseReceipt(d platform.Delivery) receipt {
 	seq, lease, _ := strings.Cut(d.Receipt, ".")
 	s, err1 := strconv.ParseInt(seq, 10, 64)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock that says which process owns the home. The kernel
+// lockFile takes the lock that says which process owns the backend. The kernel
 // drops it with the process, however that dies, and children do not inherit it.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -13,7 +13,7 @@ import (
 	"paragon/shared/platform/sqlite/rpc"
 )
 
-// parcel is a message as the home keeps it: the input's data apart, as it is
+// parcel is a message as the backend keeps it: the input's data apart, as it is
 // neither text nor worth escaping, in the row when it is small and else in a file.
 type parcel struct {
 	message, data []byte

@@ -17,7 +17,7 @@ import (
 
 func visibleOn(t *testing.T, h *Backend, q platform.QueueName) int {
 	t.Helper()
-	d, err := h.Cloud().Queues.Depth(t.Context(), q)
+	d, err := h.Platform().Queues.Depth(t.Context(), q)
 	must(t, err)
 	return d.Visible + d.InFlight
 }
@@ -27,7 +27,7 @@ func visibleOn(t *testing.T, h *Backend, q platform.QueueName) int {
 func TestMessagesThatNobodyNeedsArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
-		c := h.Cloud()
+		c := h.Platform()
 		var sent []query.Message
 		for range 3 {
 			m := newMessage(t, time.Now(), time.Hour)
@@ -62,7 +62,7 @@ func TestMessagesThatNobodyNeedsArePruned(t *testing.T) {
 func TestMessagesOfEndedQueriesArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
-		c := h.Cloud()
+		c := h.Platform()
 		sent := func(expires time.Duration) query.Record {
 			t.Helper()
 			r := endedRecord(t, time.Now(), time.Hour)
@@ -118,7 +118,7 @@ func endedRecord(t *testing.T, at time.Time, keep time.Duration) query.Record {
 func TestRecordsPastTheirRetentionArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := open(t, Options{})
-		c := h.Cloud()
+		c := h.Platform()
 		must(t, h.write(t.Context(), func(t *tx) error {
 			_, err := t.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 				INSERT INTO query_records (id, owner, kind, accepted_at, forget_at, state, record) SELECT i, '', 'stored', 0, ?, 'failed', '{}' FROM n`,
@@ -180,7 +180,7 @@ func TestCloseWritesTheLogBack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
 	h := openAt(t, path, Options{})
 	send(t, h, "a")
-	_, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	_, err := h.Platform().Queues.Depth(t.Context(), queue)
 	must(t, err)
 	must(t, h.Close())
 	if _, err := os.Stat(path + "-wal"); !os.IsNotExist(err) {

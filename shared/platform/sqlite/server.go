@@ -13,7 +13,7 @@ import (
 	"paragon/shared/platform/sqlite/rpc"
 )
 
-// NewServer returns the handler through which children reach the home, at
+// NewServer returns the handler through which children reach the backend, at
 // /<secret>/<call>. It must be served on loopback alone. A path without a
 // living secret is not found, whatever else it says.
 func NewServer(h *Backend) http.Handler {

@@ -32,7 +32,7 @@ func TestDeadWorkersMessagesComeBackAtOnce(t *testing.T) {
 		}
 		dead, kept := receive(w1, 0), receive(w2, 0)
 		back := make(chan []platform.Delivery)
-		go func() { back <- receive(h.Cloud(), 30*time.Minute) }()
+		go func() { back <- receive(h.Platform(), 30*time.Minute) }()
 		synctest.Wait()
 		start := time.Now()
 		must(t, h.MarkGone(t.Context(), "w1"))
@@ -65,7 +65,7 @@ func TestWaitingReceiveOfADeadWorkerEnds(t *testing.T) {
 			t.Errorf("it ended with %v, want ErrRevoked", err)
 		}
 		send(t, h, "a")
-		d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+		d, err := h.Platform().Queues.Depth(t.Context(), queue)
 		must(t, err)
 		if d != (platform.Depth{Visible: 1}) {
 			t.Errorf("the queue holds %+v, want one visible message", d)
@@ -75,7 +75,7 @@ func TestWaitingReceiveOfADeadWorkerEnds(t *testing.T) {
 
 func TestSupervisorHearsOfChanges(t *testing.T) {
 	h := open(t, Options{})
-	f := h.Cloud().Fleet
+	f := h.Platform().Fleet
 	steps := []struct {
 		name string
 		do   func() error
@@ -111,7 +111,7 @@ func TestDrainMarksAreListed(t *testing.T) {
 	for _, id := range []string{"w2", "w1", "w3"} {
 		must(t, h.Launch(t.Context(), worker(id, platform.Booting)))
 	}
-	must(t, h.Cloud().Fleet.Drain(t.Context(), "p", "w1", "w2", "w3"))
+	must(t, h.Platform().Fleet.Drain(t.Context(), "p", "w1", "w2", "w3"))
 	must(t, h.MarkGone(t.Context(), "w3"))
 	got, err := h.Draining(t.Context(), "p")
 	must(t, err)
@@ -145,11 +145,11 @@ func TestAbandonedLeaseIsGivenBack(t *testing.T) {
 func TestEndWhileHeldElsewhere(t *testing.T) {
 	h := open(t, Options{})
 	m := newMessage(t, time.Now(), time.Hour)
-	must(t, h.Cloud().Queues.Send(t.Context(), queue, m))
+	must(t, h.Platform().Queues.Send(t.Context(), queue, m))
 	ds, err := h.As("w1").Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
 	must(t, err)
 	must(t, h.MarkGone(t.Context(), "w1"))
-	if _, won, err := h.Cloud().Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Expired})); !won || err != nil {
+	if _, won, err := h.Platform().Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Expired})); !won || err != nil {
 		t.Errorf("the end by who looked at it: won %v, %v", won, err)
 	}
 	got, won, err := h.As("w1").Records.PutRecord(t.Context(), m.Ended(query.Outcome{State: query.Succeeded}))
@@ -158,7 +158,7 @@ func TestEndWhileHeldElsewhere(t *testing.T) {
 		t.Errorf("the zombie's end: won %v, state %s; want the first to stay", won, got.State)
 	}
 	must(t, h.As("w1").Queues.Delete(t.Context(), ds...))
-	d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	d, err := h.Platform().Queues.Depth(t.Context(), queue)
 	must(t, err)
 	if d.Visible != 1 {
 		t.Errorf("the zombie deleted what it held no more: %+v", d)

@@ -11,7 +11,7 @@ import (
 )
 
 // tallies are what the workers have counted, by pool and worker. They are kept
-// in memory: the workers end with the home that they report to.
+// in memory: the workers end with the backend that they report to.
 type tallies struct {
 	mu    sync.Mutex // guards what follows
 	pools map[string]map[string]talliesOf

@@ -17,7 +17,7 @@ const maxBatch = 256
 // runs again when its queue holds something visible.
 var errPark = errors.New("nothing there yet")
 
-var errClosed = fmt.Errorf("the home is closed: %w", platform.ErrUnavailable)
+var errClosed = fmt.Errorf("the backend is closed: %w", platform.ErrUnavailable)
 
 // op is one write, or one receive, on its way through the writer.
 type op struct {

@@ -11,11 +11,11 @@ import (
 	"paragon/shared/platform"
 )
 
-// usable holds that the home works.
+// usable holds that the backend works.
 func usable(t *testing.T, h *Backend, want int) {
 	t.Helper()
 	send(t, h, "after")
-	d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	d, err := h.Platform().Queues.Depth(t.Context(), queue)
 	must(t, err)
 	if d.Visible != want {
 		t.Errorf("%d messages are there, want %d", d.Visible, want)
@@ -31,7 +31,7 @@ func TestForeignWriterIsAnOutage(t *testing.T) {
 	must(t, err)
 	waiting := &op{queue: queue, done: make(chan error, 1), run: func(*tx) error { return errPark }}
 	must(t, h.writes.submit(waiting))
-	must(t, h.Cloud().Settings.Set(t.Context(), "a", "1"))
+	must(t, h.Platform().Settings.Set(t.Context(), "a", "1"))
 
 	shell, err := openDB(path)
 	must(t, err)
@@ -39,7 +39,7 @@ func TestForeignWriterIsAnOutage(t *testing.T) {
 	shell.SetMaxOpenConns(1)
 	_, err = shell.Exec(`BEGIN IMMEDIATE`)
 	must(t, err)
-	if err := h.Cloud().Queues.Send(t.Context(), queue, query.Message{ID: "a"}); !errors.Is(err, platform.ErrUnavailable) {
+	if err := h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: "a"}); !errors.Is(err, platform.ErrUnavailable) {
 		t.Errorf("a send beside a foreign writer: %v, want ErrUnavailable", err)
 	}
 	gone, leave := context.WithCancel(t.Context())

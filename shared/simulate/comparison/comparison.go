@@ -1,5 +1,5 @@
 // Package comparison plays procurement schemes against the same arrivals and says
-// what each costs, beside the references: on what a home has seen and on the
+// what each costs, beside the references: on what a backend has seen and on the
 // traces of the laboratory.
 package comparison
 
@@ -46,8 +46,8 @@ type Case struct {
 	Eager bool
 	// References adds the clairvoyants, which take several runs.
 	References bool
-	// Home, when set, plays the schemes as a home runs them.
-	Home *simulate.AsDeployed
+	// Backend, when set, plays the schemes as a stage runs them.
+	AsDeployed *simulate.AsDeployed
 }
 
 // New is a case with the defaults of the evaluation: half of the queries strict
@@ -79,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, AsDeployed: c.Home, Limits: c.Limits,
+		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, AsDeployed: c.AsDeployed, Limits: c.Limits,
 	}, nil
 }
 
@@ -91,7 +91,7 @@ const workersBusy = 0.7
 // inputs, workers in front, and as many of them as carry the trace's mean rate.
 func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
-	if c.Home != nil {
+	if c.AsDeployed != nil {
 		t.OverflowPath = pricing.OverflowPath(c.Settings.OverflowPath)
 	}
 	t.PerSecond = max(0.01, c.Trace.Total()/c.Trace.Duration().Seconds())

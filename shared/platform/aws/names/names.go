@@ -13,7 +13,7 @@ import (
 // The environment of a function or worker in an account. All are set by the
 // stack; AWS_REGION and credentials come from the usual chain.
 const (
-	Stage          = "PARAGON_STAGE"            // such as dev; this variable chooses the home in an account
+	Stage          = "PARAGON_STAGE"            // such as dev; this variable chooses the backend in an account
 	StateTable     = "PARAGON_STATE_TABLE"      // table of the stage's state
 	RecordsTable   = "PARAGON_RECORDS_TABLE"    // table of how queries ended
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
@@ -21,9 +21,9 @@ const (
 	Settings       = "PARAGON_SETTINGS"         // the deployment's values of settings, which those in SSM override: JSON, {"path_ms":"80"}
 )
 
-// The environment of every function and worker, in either home.
+// The environment of every function and worker, in either backend.
 const (
-	LocalURL     = "PARAGON_LOCAL_URL"       // chooses the home on one machine, before Stage
+	LocalURL     = "PARAGON_LOCAL_URL"       // chooses the backend on one machine, before Stage
 	Catalogue    = "PARAGON_CATALOGUE"       // task whose models are served
 	Profiles     = "PARAGON_PROFILES"        // folder, or s3://bucket/prefix, of profiles instead of the embedded ones
 	Pool         = "PARAGON_POOL"            // pool that queries are placed on, or that a worker belongs to

@@ -1,6 +1,6 @@
-// Package rpc reaches a machine's home from another process, by HTTP on
-// loopback: as JSON, with the inputs of queries as they are (frames). It knows nothing of how the home keeps what it keeps: what
-// deploys to an account reaches either home and has no database in it.
+// Package rpc reaches a machine's backend from another process, by HTTP on
+// loopback: as JSON, with the inputs of queries as they are (frames). It knows nothing of how the backend keeps what it keeps: what
+// deploys to an account reaches either backend and has no database in it.
 package rpc
 
 import (
@@ -24,14 +24,14 @@ import (
 // goodbye bounds the calls that follow on a caller's context that has ended.
 const goodbye = time.Second
 
-// remote is a home reached over loopback.
+// remote is a backend reached over loopback.
 type remote struct {
 	base string
 	http *http.Client
 }
 
-// Dial returns the home at a base URL that holds a secret of its Register's. It
-// connects when first called. Calls fail with ErrUnavailable while the home
+// Dial returns the backend at a base URL that holds a secret of its Register's. It
+// connects when first called. Calls fail with ErrUnavailable while the backend
 // cannot be reached, and with ErrRevoked once the secret is dead.
 func Dial(baseURL string) (platform.Backend, error) {
 	return DialOver(baseURL, &http.Transport{
@@ -45,7 +45,7 @@ func Dial(baseURL string) (platform.Backend, error) {
 func DialOver(baseURL string, t http.RoundTripper) (platform.Backend, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil || u.Scheme != "http" || u.Host == "" || len(u.Path) < 2 {
-		return platform.Backend{}, errors.New("the URL of the local home is not http://host:port/secret") // not quoted: it holds a secret
+		return platform.Backend{}, errors.New("the URL of the local backend is not http://host:port/secret") // not quoted: it holds a secret
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
 	return platform.Backend{
@@ -105,7 +105,7 @@ func (c *cutOff) Read(p []byte) (int, error) {
 }
 
 // callFault is a call that got no answer: the caller's context ended, or the
-// home is not there. The URL, which holds the secret, is left out.
+// backend is not there. The URL, which holds the secret, is left out.
 func callFault(ctx context.Context, name string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", name, ctx.Err())
@@ -114,17 +114,17 @@ func callFault(ctx context.Context, name string, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return fmt.Errorf("%s: reach the local home: %w: %w", name, platform.ErrUnavailable, err)
+	return fmt.Errorf("%s: reach the local backend: %w: %w", name, platform.ErrUnavailable, err)
 }
 
 // refusal is an answer that is an error.
 func refusal(name string, status int, body []byte) error {
 	if status == http.StatusNotFound {
-		return fmt.Errorf("%s: the local home knows this process no more: %w", name, platform.ErrRevoked)
+		return fmt.Errorf("%s: the local backend knows this process no more: %w", name, platform.ErrRevoked)
 	}
 	var f Fault
 	if err := json.Unmarshal(body, &f); err != nil || f.Text == "" {
-		return fmt.Errorf("%s: the local home answered %d", name, status)
+		return fmt.Errorf("%s: the local backend answered %d", name, status)
 	}
 	return &remoteError{f}
 }
@@ -170,7 +170,7 @@ func (r *remote) Move(ctx context.Context, d platform.Delivery, to platform.Queu
 	return err
 }
 
-// receipts strips deliveries of their messages' content, which the home has.
+// receipts strips deliveries of their messages' content, which the backend has.
 func receipts(ds ...platform.Delivery) []platform.Delivery {
 	out := make([]platform.Delivery, len(ds))
 	for i, d := range ds {

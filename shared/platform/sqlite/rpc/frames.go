@@ -110,7 +110,7 @@ func (f *frames) end() error {
 }
 
 // SameData says that a message has the very input that another was delivered
-// with: the home has it still.
+// with: the backend has it still.
 func SameData(delivered, m query.Message) bool {
 	a, b := delivered.Input.Data, m.Input.Data
 	return len(a) > 0 && len(a) == len(b) && &a[0] == &b[0]

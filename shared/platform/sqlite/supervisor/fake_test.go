@@ -13,7 +13,7 @@ import (
 	"paragon/shared/platform/sqlite/process"
 )
 
-var errDown = errors.New("home is down")
+var errDown = errors.New("backend is down")
 
 // fakeBackend is what is wanted, the roster and the reporter of one pool, in memory.
 type fakeBackend struct {
@@ -178,7 +178,7 @@ func (c *fakeChild) id() string {
 // fleet is a supervisor over fakes.
 type fleet struct {
 	*Supervisor
-	home *fakeBackend
+	backend *fakeBackend
 
 	mu        sync.Mutex
 	children  []*fakeChild
@@ -202,9 +202,9 @@ func (f *fleet) close() {
 
 func newFleet(t *testing.T, desired int, o Options) *fleet {
 	t.Helper()
-	f := &fleet{home: newFakeBackend(desired)}
+	f := &fleet{backend: newFakeBackend(desired)}
 	o.Pools = []Pool{{Name: "general", InstanceType: "c5.large", Runners: 2}}
-	o.Wanted, o.Roster, o.Reporter = f.home, f.home, f.home
+	o.Wanted, o.Roster, o.Reporter = f.backend, f.backend, f.backend
 	s, err := begin(o, f.start)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // Faults are what launches are told to go wrong with while the fleet runs. The
 // zero value tells nothing. Its methods may be called from many goroutines.
 type Faults struct {
-	mu   sync.Mutex
+	mu     sync.Mutex
 	active map[string]*ActiveFault
 }
 

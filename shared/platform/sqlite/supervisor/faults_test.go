@@ -15,9 +15,9 @@ func TestFaultsAreToldWhileItRuns(t *testing.T) {
 		defer f.close()
 		after(boot)
 		told.Set(ActiveFault{Name: "none", Fault: Fault{LaunchFails: true}})
-		f.home.change(func() { f.home.desired = 2 })
+		f.backend.change(func() { f.backend.desired = 2 })
 		after(time.Hour)
-		if n := len(f.running()); n != 1 || len(f.home.ids()) != 1 {
+		if n := len(f.running()); n != 1 || len(f.backend.ids()) != 1 {
 			t.Fatalf("%d run although nothing can be launched", n)
 		}
 		told.Clear("none")
@@ -59,7 +59,7 @@ func TestSpotNotice(t *testing.T) {
 		f := newFleet(t, 1, Options{BootDelay: boot})
 		defer f.close()
 		synctest.Wait()
-		booting := f.home.ids()[0]
+		booting := f.backend.ids()[0]
 		for _, id := range []string{booting, "w-nobody", ""} {
 			if f.Notice(id) == nil {
 				t.Errorf("%q took a notice, and is not up", id)

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // beWorker reports until it is told to leave. Its process id stands for how
 // much it answered.
 func beWorker() {
-	home, err := rpc.Dial(os.Getenv(EnvURL))
+	backend, err := rpc.Dial(os.Getenv(EnvURL))
 	if err != nil {
 		panic(err)
 	}
@@ -43,7 +43,7 @@ func beWorker() {
 	signal.Notify(leave, syscall.SIGTERM)
 	r := platform.WorkerReport{ID: os.Getenv(EnvID), Pool: os.Getenv(EnvPool), State: platform.Ready, Answered: int64(os.Getpid())}
 	for ticker := time.NewTicker(5 * time.Millisecond); ; {
-		orders, err := home.Fleet.Report(context.Background(), r)
+		orders, err := backend.Fleet.Report(context.Background(), r)
 		if err != nil {
 			panic(err)
 		}
@@ -63,7 +63,7 @@ func await(t *testing.T, h *sqlite.Backend, want func([]platform.WorkerReport) b
 	t.Helper()
 	for {
 		changed := h.FleetChanged()
-		workers, err := h.Cloud().Fleet.Workers(t.Context(), "general")
+		workers, err := h.Platform().Fleet.Workers(t.Context(), "general")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,38 +87,38 @@ func without(id string, n int) func([]platform.WorkerReport) bool {
 }
 
 func TestRealWorkersOfARealHome(t *testing.T) {
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "home.db"), sqlite.Options{})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "home.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer home.Close()
-	server := httptest.NewServer(sqlite.NewServer(home))
+	defer backend.Close()
+	server := httptest.NewServer(sqlite.NewServer(backend))
 	defer server.Close()
-	if err := home.Cloud().Fleet.SetDesired(t.Context(), "general", 2); err != nil {
+	if err := backend.Platform().Fleet.SetDesired(t.Context(), "general", 2); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Start(Options{
 		Pools: []Pool{{Name: "general", InstanceType: "c5.large", Runners: 2}}, Path: os.Args[0], BaseURL: server.URL,
-		Env: []string{"GORACE=atexit_sleep_ms=0"}, BootDelay: time.Millisecond, Wanted: home, Roster: home, Reporter: home.Cloud().Fleet,
+		Env: []string{"GORACE=atexit_sleep_ms=0"}, BootDelay: time.Millisecond, Wanted: backend, Roster: backend, Reporter: backend.Platform().Fleet,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Stop(t.Context())
 
-	dead := await(t, home, ready(2))[0]
+	dead := await(t, backend, ready(2))[0]
 	if err := syscall.Kill(int(dead.Answered), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	leaving := await(t, home, without(dead.ID, 2))[0]
-	fleet := home.Cloud().Fleet
+	leaving := await(t, backend, without(dead.ID, 2))[0]
+	fleet := backend.Platform().Fleet
 	if err := fleet.SetDesired(t.Context(), "general", 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := fleet.Drain(t.Context(), "general", leaving.ID); err != nil {
 		t.Fatal(err)
 	}
-	await(t, home, without(leaving.ID, 1))
+	await(t, backend, without(leaving.ID, 1))
 	s.Stop(t.Context())
-	await(t, home, ready(0))
+	await(t, backend, ready(0))
 }

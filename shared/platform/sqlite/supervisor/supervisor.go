@@ -19,7 +19,7 @@ import (
 
 // The environment variables that a worker finds, besides what any child may see.
 const (
-	EnvURL          = "PARAGON_LOCAL_URL"     // of the home, with the worker's secret
+	EnvURL          = "PARAGON_LOCAL_URL"     // of the backend, with the worker's secret
 	EnvID           = "PARAGON_WORKER_ID"     // "w-" and a ULID
 	EnvPool         = "PARAGON_POOL"          // the pool's name
 	EnvInstanceType = "PARAGON_INSTANCE_TYPE" // what it stands for
@@ -45,7 +45,7 @@ type Roster interface {
 	Launch(ctx context.Context, r platform.WorkerReport) error
 	// MarkGone declares a worker dead; a repeat does nothing.
 	MarkGone(ctx context.Context, id string) error
-	// Register returns the secret by which a worker reaches the home.
+	// Register returns the secret by which a worker reaches the backend.
 	Register(worker string) string
 }
 
@@ -80,7 +80,7 @@ type Options struct {
 	Pools     []Pool
 	Path      string   // the worker's binary
 	Args      []string // without the binary
-	BaseURL   string   // of the home; a secret follows
+	BaseURL   string   // of the backend; a secret follows
 	BootDelay time.Duration
 	Grace     time.Duration // what a worker that was declared dead gets to end; 0 means 5 s
 	Paced     bool
@@ -146,7 +146,7 @@ func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, 
 		}
 	}
 	if opts.Wanted == nil || opts.Roster == nil || opts.Reporter == nil {
-		return nil, errors.New("workers need a home")
+		return nil, errors.New("workers need a backend")
 	}
 	if opts.Grace == 0 {
 		opts.Grace = 5 * time.Second
@@ -178,7 +178,7 @@ func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, 
 }
 
 // Stop has every worker drain (SIGTERM), kills what is left when ctx ends, and
-// returns when none is. The home must answer until then, for workers finish
+// returns when none is. The backend must answer until then, for workers finish
 // what they hold.
 func (s *Supervisor) Stop(ctx context.Context) {
 	s.stopping.Do(func() {

@@ -22,10 +22,10 @@ func after(d time.Duration) {
 func TestWorkersAppearAfterTheBootDelay(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hush")
 	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(t, 2, Options{BootDelay: boot, BaseURL: "http://home/", Paced: true, Profiles: "p", Env: []string{"MORE=1"}})
+		f := newFleet(t, 2, Options{BootDelay: boot, BaseURL: "http://backend/", Paced: true, Profiles: "p", Env: []string{"MORE=1"}})
 		defer f.close()
 		synctest.Wait()
-		for _, r := range f.home.there {
+		for _, r := range f.backend.there {
 			if r.State != platform.Booting || r.Runners != 2 || r.Pool != "general" || r.InstanceType != "c5.large" || !r.Paced {
 				t.Errorf("launched as %+v", r)
 			}
@@ -41,7 +41,7 @@ func TestWorkersAppearAfterTheBootDelay(t *testing.T) {
 		}
 		c := running[0]
 		for _, want := range []string{
-			EnvURL + "=http://home/secret-of-" + c.id(), EnvPool + "=general", EnvInstanceType + "=c5.large",
+			EnvURL + "=http://backend/secret-of-" + c.id(), EnvPool + "=general", EnvInstanceType + "=c5.large",
 			EnvRunners + "=2", EnvPaced + "=1", EnvProfiles + "=p", "MORE=1",
 		} {
 			if !slices.Contains(c.spec.Env, want) {
@@ -62,8 +62,8 @@ func TestADeadWorkerIsGoneAtOnceAndReplaced(t *testing.T) {
 		dead := f.running()[0]
 		dead.end(errors.New("signal: killed"))
 		synctest.Wait()
-		if !slices.Equal(f.home.gone, []string{dead.id()}) || len(f.home.ids()) != 2 {
-			t.Errorf("gone %v, there %v", f.home.gone, f.home.ids())
+		if !slices.Equal(f.backend.gone, []string{dead.id()}) || len(f.backend.ids()) != 2 {
+			t.Errorf("gone %v, there %v", f.backend.gone, f.backend.ids())
 		}
 		after(boot - 1)
 		if n := len(f.running()); n != 1 {
@@ -81,13 +81,13 @@ func TestScaleInKillsNobody(t *testing.T) {
 		f := newFleet(t, 3, Options{BootDelay: boot})
 		defer f.close()
 		after(boot)
-		f.home.change(func() { f.home.desired = 1 })
+		f.backend.change(func() { f.backend.desired = 1 })
 		after(time.Hour)
 		if n := len(f.running()); n != 3 {
 			t.Fatalf("%d run, though none was drained", n)
 		}
 		leaving := f.running()[:2]
-		f.home.change(func() { f.home.draining = []string{leaving[0].id(), leaving[1].id()} })
+		f.backend.change(func() { f.backend.draining = []string{leaving[0].id(), leaving[1].id()} })
 		after(time.Hour)
 		for _, c := range leaving {
 			if terminated, killed := c.signals(); terminated || killed {
@@ -107,7 +107,7 @@ func TestWhoLeavesIsReplacedWhileItDrains(t *testing.T) {
 		f := newFleet(t, 1, Options{BootDelay: boot})
 		defer f.close()
 		after(boot)
-		f.home.change(func() { f.home.there[0].State = platform.Draining }) // by its own hand: a spot notice
+		f.backend.change(func() { f.backend.there[0].State = platform.Draining }) // by its own hand: a spot notice
 		after(boot)
 		if n := len(f.running()); n != 2 {
 			t.Errorf("%d run", n)
@@ -124,7 +124,7 @@ func TestWhoWasDeclaredDeadMustGo(t *testing.T) {
 				f.behave(deaf, nil)
 				after(boot)
 				c := f.running()[0]
-				if err := f.home.MarkGone(t.Context(), c.id()); err != nil {
+				if err := f.backend.MarkGone(t.Context(), c.id()); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()
@@ -171,8 +171,8 @@ func TestFaults(t *testing.T) {
 				for _, c := range f.children {
 					starts = append(starts, c.at.Sub(began))
 				}
-				if !slices.Equal(starts, c.starts) || len(f.home.ids()) != c.there {
-					t.Errorf("started after %v, want %v; %d in the roster", starts, c.starts, len(f.home.ids()))
+				if !slices.Equal(starts, c.starts) || len(f.backend.ids()) != c.there {
+					t.Errorf("started after %v, want %v; %d in the roster", starts, c.starts, len(f.backend.ids()))
 				}
 			})
 		})
@@ -184,7 +184,7 @@ func TestOneThatNeverComesUpCanBeGivenUp(t *testing.T) {
 		f := newFleet(t, 1, Options{BootDelay: boot, Fault: func(n int) Fault { return Fault{NeverReady: n == 0} }})
 		defer f.close()
 		after(time.Hour)
-		if err := f.home.MarkGone(t.Context(), f.home.ids()[0]); err != nil {
+		if err := f.backend.MarkGone(t.Context(), f.backend.ids()[0]); err != nil {
 			t.Fatal(err)
 		}
 		after(boot)
@@ -219,13 +219,13 @@ func TestAHomeThatIsDownComesBack(t *testing.T) {
 		defer f.close()
 		after(boot)
 		dead := f.running()[0]
-		f.home.change(func() { f.home.down = true })
+		f.backend.change(func() { f.backend.down = true })
 		dead.end(errors.New("signal: killed"))
 		after(time.Minute)
-		f.home.change(func() { f.home.down = false })
+		f.backend.change(func() { f.backend.down = false })
 		after(time.Minute)
-		if !slices.Equal(f.home.gone, []string{dead.id()}) || len(f.running()) != 1 {
-			t.Errorf("gone %v, %d run", f.home.gone, len(f.running()))
+		if !slices.Equal(f.backend.gone, []string{dead.id()}) || len(f.running()) != 1 {
+			t.Errorf("gone %v, %d run", f.backend.gone, len(f.running()))
 		}
 	})
 }
@@ -243,7 +243,7 @@ func TestStop(t *testing.T) {
 				if !terminated || killed != deaf || len(f.running()) != 0 {
 					t.Errorf("terminated %v, killed %v, %d run", terminated, killed, len(f.running()))
 				}
-				if there := f.home.ids(); len(there) != 0 {
+				if there := f.backend.ids(); len(there) != 0 {
 					t.Errorf("still in the roster: %v", there)
 				}
 			})
@@ -266,11 +266,11 @@ func TestWhateverHappens(t *testing.T) {
 				after(time.Duration(random.IntN(30)) * time.Second)
 				f.happen(random)
 			}
-			f.home.change(func() { f.home.down = false })
+			f.backend.change(func() { f.backend.down = false })
 			after(time.Hour)
-			reports, _ := f.home.Workers(t.Context(), "")
-			if n := staying(reports, f.home.draining); n < f.home.desired || len(f.running()) != len(reports) {
-				t.Errorf("seed %d: %d stay of %d desired; %d processes of %d there", seed, n, f.home.desired, len(f.running()), len(reports))
+			reports, _ := f.backend.Workers(t.Context(), "")
+			if n := staying(reports, f.backend.draining); n < f.backend.desired || len(f.running()) != len(reports) {
+				t.Errorf("seed %d: %d stay of %d desired; %d processes of %d there", seed, n, f.backend.desired, len(f.running()), len(reports))
 			}
 			for _, c := range f.children {
 				if terminated, killed := c.signals(); terminated || killed {
@@ -287,14 +287,14 @@ func (f *fleet) happen(random *rand.Rand) {
 	switch what := random.IntN(5); {
 	case what == 0:
 		n := random.IntN(5)
-		f.home.change(func() { f.home.desired = n })
+		f.backend.change(func() { f.backend.desired = n })
 	case what == 1:
 		down := random.IntN(2) == 0
-		f.home.change(func() { f.home.down = down })
+		f.backend.change(func() { f.backend.down = down })
 	case len(running) == 0:
 	case what == 2:
 		id := running[random.IntN(len(running))].id()
-		f.home.change(func() { f.home.draining = append(f.home.draining, id) })
+		f.backend.change(func() { f.backend.draining = append(f.backend.draining, id) })
 	case what == 3:
 		running[random.IntN(len(running))].end(errors.New("signal: killed"))
 	case what == 4:
@@ -305,7 +305,7 @@ func (f *fleet) happen(random *rand.Rand) {
 func TestOptionsAreChecked(t *testing.T) {
 	h := newFakeBackend(0)
 	for name, o := range map[string]Options{
-		"no home":    {},
+		"no backend": {},
 		"no name":    {Wanted: h, Roster: h, Reporter: h, Pools: []Pool{{Runners: 1}}},
 		"no runners": {Wanted: h, Roster: h, Reporter: h, Pools: []Pool{{Name: "p"}}},
 	} {
@@ -321,11 +321,11 @@ func TestOneThatBootsCanBeCalledOff(t *testing.T) {
 		f := newFleet(t, 2, Options{BootDelay: boot})
 		defer f.close()
 		after(boot / 2)
-		leaver := f.home.ids()[0]
-		f.home.change(func() { f.home.desired, f.home.draining = 1, []string{leaver} })
+		leaver := f.backend.ids()[0]
+		f.backend.change(func() { f.backend.desired, f.backend.draining = 1, []string{leaver} })
 		after(boot)
-		if !slices.Equal(f.home.gone, []string{leaver}) || len(f.running()) != 1 {
-			t.Errorf("gone %v, %d run", f.home.gone, len(f.running()))
+		if !slices.Equal(f.backend.gone, []string{leaver}) || len(f.running()) != 1 {
+			t.Errorf("gone %v, %d run", f.backend.gone, len(f.running()))
 		}
 	})
 }

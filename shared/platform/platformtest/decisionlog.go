@@ -24,7 +24,7 @@ var decisionLogCases = []contractCase{
 }
 
 func leaseIsOnes(t *testing.T, s *suite) {
-	l := s.Home.DecisionLog
+	l := s.Backend.DecisionLog
 	first, err := l.AcquireLease(t.Context(), "ann", time.Minute)
 	must(t, err)
 	if _, err := l.AcquireLease(t.Context(), "bob", time.Minute); !errors.Is(err, platform.ErrLeaseLost) {
@@ -48,10 +48,10 @@ func leaseIsOnes(t *testing.T, s *suite) {
 }
 
 func leaseEnds(t *testing.T, s *suite) {
-	first, err := s.Home.DecisionLog.AcquireLease(t.Context(), "ann", s.Lease)
+	first, err := s.Backend.DecisionLog.AcquireLease(t.Context(), "ann", s.Lease)
 	must(t, err)
 	pass(s.Lease + 10*time.Millisecond)
-	second, err := s.Home.DecisionLog.AcquireLease(t.Context(), "bob", time.Minute)
+	second, err := s.Backend.DecisionLog.AcquireLease(t.Context(), "bob", time.Minute)
 	must(t, err)
 	if second.Token <= first.Token || second.Holder != "bob" {
 		t.Errorf("lease %+v after %+v", second, first)
@@ -65,7 +65,7 @@ func entry(second int) platform.Entry {
 }
 
 func loserWritesNothing(t *testing.T, s *suite) {
-	l := s.Home.DecisionLog
+	l := s.Backend.DecisionLog
 	lost, err := l.AcquireLease(t.Context(), "ann", s.Lease)
 	must(t, err)
 	pass(s.Lease + 10*time.Millisecond)
@@ -89,7 +89,7 @@ func loserWritesNothing(t *testing.T, s *suite) {
 }
 
 func tickIsKept(t *testing.T, s *suite) {
-	l := s.Home.DecisionLog
+	l := s.Backend.DecisionLog
 	lease, err := l.AcquireLease(t.Context(), "ann", time.Minute)
 	must(t, err)
 	must(t, l.Commit(t.Context(), lease, []byte("one"), entry(1)))
@@ -109,7 +109,7 @@ func tickIsKept(t *testing.T, s *suite) {
 }
 
 func ticksAreListed(t *testing.T, s *suite) {
-	l := s.Home.DecisionLog
+	l := s.Backend.DecisionLog
 	lease, err := l.AcquireLease(t.Context(), "ann", time.Minute)
 	must(t, err)
 	for i := range 6 {
@@ -143,7 +143,7 @@ func ticksAreListed(t *testing.T, s *suite) {
 }
 
 func ticksAreForgotten(t *testing.T, s *suite) {
-	l := s.Home.DecisionLog
+	l := s.Backend.DecisionLog
 	lease, err := l.AcquireLease(t.Context(), "ann", time.Hour)
 	must(t, err)
 	old := entry(1)
@@ -160,11 +160,11 @@ func ticksAreForgotten(t *testing.T, s *suite) {
 
 func groupBounds(t *testing.T, s *suite) {
 	must(t, s.Limit(t.Context(), pool, 1, 3))
-	must(t, s.Home.Fleet.SetDesired(t.Context(), pool, 3))
-	if err := s.Home.Fleet.SetDesired(t.Context(), pool, 4); err == nil {
+	must(t, s.Backend.Fleet.SetDesired(t.Context(), pool, 3))
+	if err := s.Backend.Fleet.SetDesired(t.Context(), pool, 4); err == nil {
 		t.Error("4 workers of a group of 3 at most was no error")
 	}
-	g, err := s.Home.Groups.Group(t.Context(), pool)
+	g, err := s.Backend.Groups.Group(t.Context(), pool)
 	must(t, err)
 	if want := (platform.Group{Min: 1, Max: 3, Desired: 3}); g != want {
 		t.Errorf("group %+v, want %+v", g, want)
@@ -176,22 +176,22 @@ func markedIsDraining(t *testing.T, s *suite) {
 	s.report(t, w1)
 	pass(time.Second)
 	s.report(t, w2)
-	must(t, s.Home.Fleet.Drain(t.Context(), pool, "w1", "w2"))
+	must(t, s.Backend.Fleet.Drain(t.Context(), pool, "w1", "w2"))
 	w1.State, w2.State = platform.Draining, platform.Draining
 	s.workers(t, w1, w2)
 }
 
 func changesAreKept(t *testing.T, s *suite) {
 	for _, v := range []string{"1", "2", "3"} {
-		must(t, s.Home.Settings.Set(t.Context(), "a", v))
-		must(t, s.Home.Settings.Set(t.Context(), "b", "-"+v))
+		must(t, s.Backend.Settings.Set(t.Context(), "a", v))
+		must(t, s.Backend.Settings.Set(t.Context(), "b", "-"+v))
 	}
-	got, err := s.Home.History.Changes(t.Context(), "a", 2)
+	got, err := s.Backend.History.Changes(t.Context(), "a", 2)
 	must(t, err)
 	if len(got) != 2 || got[0].Value != "3" || got[1].Value != "2" || got[0].Version <= got[1].Version || got[0].At.IsZero() {
 		t.Errorf("changes %+v, want 3 and then 2", got)
 	}
-	all, err := s.Home.History.Changes(t.Context(), "", 100)
+	all, err := s.Backend.History.Changes(t.Context(), "", 100)
 	must(t, err)
 	if len(all) != 6 || all[0].Name != "b" || all[0].Value != "-3" {
 		t.Errorf("all changes are %+v, want six, -3 of b first", all)

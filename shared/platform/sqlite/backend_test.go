@@ -26,7 +26,7 @@ func must(t testing.TB, err error) {
 
 func send(t testing.TB, h *Backend, id string) {
 	t.Helper()
-	must(t, h.Cloud().Queues.Send(t.Context(), queue, query.Message{ID: id}))
+	must(t, h.Platform().Queues.Send(t.Context(), queue, query.Message{ID: id}))
 }
 
 func TestSecondProcessIsRefused(t *testing.T) {
@@ -61,7 +61,7 @@ func TestPathsAreNotURLs(t *testing.T) {
 	h := openAt(t, path, Options{})
 	send(t, h, "a")
 	must(t, h.Close())
-	d, err := openAt(t, path, Options{}).Cloud().Queues.Depth(t.Context(), queue)
+	d, err := openAt(t, path, Options{}).Platform().Queues.Depth(t.Context(), queue)
 	must(t, err)
 	if d.Visible != 1 {
 		t.Errorf("the file opened again holds %d messages, want 1", d.Visible)
@@ -73,19 +73,19 @@ func TestOpenTakesOverTheFormerRun(t *testing.T) {
 	h := openAt(t, path, Options{Durability: SurvivesPowerCut})
 	send(t, h, "a")
 	must(t, h.Launch(t.Context(), platform.WorkerReport{ID: "w1", Pool: "p", State: platform.Booting}))
-	must(t, h.Cloud().Fleet.SetDesired(t.Context(), "p", 3))
+	must(t, h.Platform().Fleet.SetDesired(t.Context(), "p", 3))
 	if _, err := h.As("w1").Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil {
 		t.Fatal(err)
 	}
 	must(t, h.Close())
 
 	h = openAt(t, path, Options{})
-	ds, err := h.Cloud().Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
+	ds, err := h.Platform().Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
 	must(t, err)
 	if len(ds) != 1 || ds[0].Receives != 2 {
 		t.Errorf("came %+v, want the message that the former run held, counted", ds)
 	}
-	ws, err := h.Cloud().Fleet.Workers(t.Context(), "p")
+	ws, err := h.Platform().Fleet.Workers(t.Context(), "p")
 	must(t, err)
 	if len(ws) != 0 {
 		t.Errorf("the former run's workers are still there: %+v", ws)
@@ -99,15 +99,15 @@ func TestClosedHomeEndsCalls(t *testing.T) {
 	h := open(t, Options{})
 	ended := make(chan error, 1)
 	go func() {
-		_, err := h.Cloud().Queues.Receive(context.Background(), queue, 1, time.Hour, time.Hour)
+		_, err := h.Platform().Queues.Receive(context.Background(), queue, 1, time.Hour, time.Hour)
 		ended <- err
 	}()
 	must(t, h.Close())
 	if err := <-ended; !errors.Is(err, platform.ErrUnavailable) {
 		t.Errorf("the receive under way: %v, want ErrUnavailable", err)
 	}
-	if err := h.Cloud().Queues.Send(context.Background(), queue, query.Message{}); !errors.Is(err, platform.ErrUnavailable) {
-		t.Errorf("a send to a closed home: %v, want ErrUnavailable", err)
+	if err := h.Platform().Queues.Send(context.Background(), queue, query.Message{}); !errors.Is(err, platform.ErrUnavailable) {
+		t.Errorf("a send to a closed backend: %v, want ErrUnavailable", err)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestFaultsStayAlone(t *testing.T) {
 	}
 	close(free)
 	all.Wait()
-	d, err := h.Cloud().Queues.Depth(t.Context(), queue)
+	d, err := h.Platform().Queues.Depth(t.Context(), queue)
 	must(t, err)
 	if d.Visible != 10 || told.Load() != 10 {
 		t.Errorf("%d messages are there and %d writes told of it, want the 10 that did not fail", d.Visible, told.Load())
@@ -149,7 +149,7 @@ func TestFaultsStayAlone(t *testing.T) {
 
 func TestOldMetricsArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := open(t, Options{}).Cloud().Metrics
+		m := open(t, Options{}).Platform().Metrics
 		start := time.Now()
 		must(t, m.Put(t.Context(), platform.Point{Metric: "m", At: start, Value: 1}))
 		<-time.After(keepPoints + time.Minute)

@@ -1,9 +1,9 @@
-// Package sqlite is the home of a stage on one machine: queues, records, fleet,
+// Package sqlite is the backend of a stage on one machine: queues, records, fleet,
 // metrics, settings and blobs over one SQLite file, with uploads and the inputs
 // of messages beside it.
 //
 // One process, the parent, owns the file: a lock keeps every other one out.
-// Its children reach the home over loopback HTTP (NewServer, and Dial of package loopback). Nothing
+// Its children reach the backend over loopback HTTP (NewServer, and Dial of package loopback). Nothing
 // polls: a send hands its message to a waiting receive within one transaction.
 package sqlite
 
@@ -34,7 +34,7 @@ const (
 	SurvivesPowerCut Durability = "FULL"
 )
 
-// Options of a home. The zero value is what production uses.
+// Options of a backend. The zero value is what production uses.
 type Options struct {
 	// Now is the clock; nil means time.Now. Waiting is done with Go's timers.
 	Now func() time.Time
@@ -67,7 +67,7 @@ type Backend struct {
 	closing   sync.Once
 }
 
-// Open opens the home in an SQLite file, which is made when it is not there,
+// Open opens the backend in an SQLite file, which is made when it is not there,
 // and takes what a former process left: its leases are released and its
 // workers are gone. It fails when another process has the file open, or when a
 // newer Paragon wrote it. ctx bounds the opening alone.
@@ -151,17 +151,17 @@ func (h *Backend) close() error {
 	return errors.Join(errs...)
 }
 
-// noFunctions is the invoker of a home without functions.
+// noFunctions is the invoker of a backend without functions.
 type noFunctions struct{}
 
 func (noFunctions) Invoke(_ context.Context, function string, _ []byte) (platform.Invocation, error) {
 	return platform.Invocation{}, fmt.Errorf("function %s: %w", function, platform.ErrNotFound)
 }
 
-// Cloud returns the home as the parent itself uses it.
-func (h *Backend) Cloud() platform.Backend { return h.As("parent") }
+// Platform returns the backend as the parent itself uses it.
+func (h *Backend) Platform() platform.Backend { return h.As("parent") }
 
-// As returns the home as a consumer of that name uses it. The name is what
+// As returns the backend as a consumer of that name uses it. The name is what
 // MarkGone releases leases by: a worker's id.
 func (h *Backend) As(name string) platform.Backend {
 	c := &consumer{Backend: h, name: name}
@@ -171,7 +171,7 @@ func (h *Backend) As(name string) platform.Backend {
 	}
 }
 
-// consumer is the home in the hands of one named consumer.
+// consumer is the backend in the hands of one named consumer.
 type consumer struct {
 	*Backend
 	name string

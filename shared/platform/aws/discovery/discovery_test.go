@@ -61,7 +61,7 @@ func TestAStageIsFoundByItsName(t *testing.T) {
 	if asked != `AmazonSSM.GetParameter {"Name":"/paragon-stages/dev"}` {
 		t.Errorf("asked %s", asked)
 	}
-	if h, err := s.Home(t.Context(), time.Now); err != nil || h.Settings == nil || h.Queues == nil {
+	if h, err := s.Backend(t.Context(), time.Now); err != nil || h.Settings == nil || h.Queues == nil {
 		t.Errorf("home %+v, error %v", h, err)
 	}
 }

@@ -46,7 +46,7 @@ func TestLoopbackOverTCP(t *testing.T) {
 	s.Close()
 	_, err = c.Records.GetRecord(t.Context(), "nothing")
 	if !errors.Is(err, platform.ErrUnavailable) {
-		t.Errorf("a home that is not there: %v, want ErrUnavailable", err)
+		t.Errorf("a backend that is not there: %v, want ErrUnavailable", err)
 	}
 	if strings.Contains(err.Error(), s.URL+"/") {
 		t.Errorf("the error tells the secret: %v", err)
@@ -160,8 +160,8 @@ func TestChildrenInvokeFunctions(t *testing.T) {
 			t.Errorf("told %v: error %v, difference %s", told, err, diff)
 		}
 	}
-	if _, err := open(t, Options{}).Cloud().Invoker.Invoke(t.Context(), "f", nil); !errors.Is(err, platform.ErrNotFound) {
-		t.Errorf("a home without functions: %v, want ErrNotFound", err)
+	if _, err := open(t, Options{}).Platform().Invoker.Invoke(t.Context(), "f", nil); !errors.Is(err, platform.ErrNotFound) {
+		t.Errorf("a backend without functions: %v, want ErrNotFound", err)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 		asked[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]] = true
 		return nil, io.EOF
 	})
-	c, err := rpc.DialOver("http://home/secret", transport)
+	c, err := rpc.DialOver("http://backend/secret", transport)
 	must(t, err)
 	ctx := t.Context()
 	ended, cancel := context.WithCancel(ctx)
@@ -249,7 +249,7 @@ func TestUndeliveredAnswerIsTakenBack(t *testing.T) {
 	body := fmt.Sprintf(`{"Queue":%q,"Limit":1,"Lease":%d,"Number":1}`, queue, time.Hour)
 	r := httptest.NewRequest("POST", "/"+h.Register("w1")+"/receive", strings.NewReader(body))
 	NewServer(h).ServeHTTP(brokenPipe{httptest.NewRecorder()}, r)
-	ds, err := h.Cloud().Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
+	ds, err := h.Platform().Queues.Receive(t.Context(), queue, 1, time.Hour, 0)
 	must(t, err)
 	if len(ds) != 1 || ds[0].Receives != 1 {
 		t.Errorf("came %+v, want the message, uncounted", ds)

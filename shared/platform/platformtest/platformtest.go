@@ -1,5 +1,5 @@
-// Package platformtest is the contract that every home keeps, as one suite of
-// tests. It knows package cloud alone, so that the home on one machine and the
+// Package platformtest is the contract that every backend keeps, as one suite of
+// tests. It knows package cloud alone, so that the backend on one machine and the
 // one in an account are held to the same words.
 package platformtest
 
@@ -15,28 +15,28 @@ import (
 	"paragon/shared/platform"
 )
 
-// Features say what a home promises beyond the contract, and how to test it.
+// Features say what a backend promises beyond the contract, and how to test it.
 type Features struct {
 	// Bubble runs each case in a synctest bubble: time passes when all wait.
-	// For homes that talk to nothing outside the process.
+	// For backends that talk to nothing outside the process.
 	Bubble bool
-	// Lease is the shortest lease that the home keeps; 0 means two seconds.
+	// Lease is the shortest lease that the backend keeps; 0 means two seconds.
 	Lease time.Duration
-	// Disordered homes hand out messages twice, late and out of order, often:
+	// Disordered backends hand out messages twice, late and out of order, often:
 	// cases that need a quiet queue are left out.
 	Disordered bool
-	// ExactDepth homes count their queues exactly at any moment.
+	// ExactDepth backends count their queues exactly at any moment.
 	ExactDepth bool
-	// Parallel homes are independent of each other: cases run side by side.
+	// Parallel backends are independent of each other: cases run side by side.
 	Parallel bool
-	// Without names the cases that the ground under the home cannot keep, each
+	// Without names the cases that the ground under the backend cannot keep, each
 	// with the reason. A name of no case is an error.
 	Without map[string]string
 }
 
-// Subject is one fresh home under test.
+// Subject is one fresh backend under test.
 type Subject struct {
-	Home platform.Backend
+	Backend platform.Backend
 	// Revoke declares a worker dead.
 	Revoke func(ctx context.Context, worker string) error
 	// Limit sets how many workers a pool's group may have.
@@ -54,16 +54,16 @@ type suite struct {
 // contractCase is one clause of the contract.
 type contractCase struct {
 	name  string
-	holds func(Features) bool // for homes with these features
+	holds func(Features) bool // for backends with these features
 	run   func(t *testing.T, s *suite)
 }
 
-// Which homes a clause is for.
+// Which backends a clause is for.
 func anyBackend(Features) bool     { return true }
 func quietBackend(f Features) bool { return !f.Disordered }
 func exactBackend(f Features) bool { return !f.Disordered && f.ExactDepth }
 
-// Run holds a home to the contract. open makes a fresh, empty home for each
+// Run holds a home to the contract. open makes a fresh, empty backend for each
 // case and cleans up with t.Cleanup.
 func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 	if f.Lease == 0 {
@@ -142,7 +142,7 @@ func must(t *testing.T, err error) {
 // take receives exactly one message, which must come.
 func (s *suite) take(t *testing.T, q platform.QueueName) platform.Delivery {
 	t.Helper()
-	ds, err := s.Home.Queues.Receive(t.Context(), q, 1, s.Lease, 10*s.Lease)
+	ds, err := s.Backend.Queues.Receive(t.Context(), q, 1, s.Lease, 10*s.Lease)
 	must(t, err)
 	if len(ds) != 1 {
 		t.Fatalf("%d messages came from %s, want 1", len(ds), q)
@@ -153,7 +153,7 @@ func (s *suite) take(t *testing.T, q platform.QueueName) platform.Delivery {
 // empty holds that nothing is visible on a queue.
 func (s *suite) empty(t *testing.T, q platform.QueueName) {
 	t.Helper()
-	ds, err := s.Home.Queues.Receive(t.Context(), q, 10, s.Lease, 0)
+	ds, err := s.Backend.Queues.Receive(t.Context(), q, 10, s.Lease, 0)
 	must(t, err)
 	for _, d := range ds {
 		t.Errorf("%s came from %s, want nothing", d.Message.ID, q)

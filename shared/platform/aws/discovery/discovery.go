@@ -1,5 +1,5 @@
 // Package discovery leads people at a terminal to a stage in an account: it finds
-// the stage by its name, signs what they ask of its API, and opens its home to
+// the stage by its name, signs what they ask of its API, and opens its backend to
 // those who run it. It works with the credentials and the region of the SDK's
 // usual chain, and says in words what to do where they do not suffice.
 package discovery
@@ -93,9 +93,9 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 	return s, nil
 }
 
-// Backend opens the stage's home. What may be done there is what the credentials
+// Backend opens the stage's backend. What may be done there is what the credentials
 // allow.
-func (s *Stage) Home(ctx context.Context, now func() time.Time) (platform.Backend, error) {
+func (s *Stage) Backend(ctx context.Context, now func() time.Time) (platform.Backend, error) {
 	h, err := paws.New(ctx, paws.Config{
 		Stage: s.Name, StateTable: s.StateTable, RecordsTable: s.RecordsTable, Bucket: s.Bucket, QueueURLPrefix: s.QueueURLPrefix,
 		Settings: s.Settings, Now: now, Log: slog.New(slog.DiscardHandler),

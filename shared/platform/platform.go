@@ -15,7 +15,7 @@ import (
 	"paragon/shared/core/tally"
 )
 
-// The classes of error that callers act on. Homes wrap them, callers use
+// The classes of error that callers act on. Backends wrap them, callers use
 // errors.Is and never compare texts.
 var (
 	ErrNotFound    = errors.New("not found")
@@ -170,7 +170,7 @@ type Sample struct {
 	Max   float64   `json:"max"`
 }
 
-// LateWrites is the metric in which a home counts the terminal records that came
+// LateWrites is the metric in which a backend counts the terminal records that came
 // after the first of their query and were dropped.
 const LateWrites = "late_writes"
 
@@ -229,16 +229,16 @@ type Backend struct {
 	Settings Settings
 	// Deployed are the values of settings, by name, that came with the deployment
 	// and not from an operator; nil where all have their defaults.
-	Deployed map[string]string
-	Invoker  Invoker
-	Blobs    Blobs
-	DecisionLog   DecisionLog
-	Groups   Groups
-	History  History
-	Votes    Votes
-	Records  Records
-	Attempts Attempts
-	Shared   Shared
+	Deployed    map[string]string
+	Invoker     Invoker
+	Blobs       Blobs
+	DecisionLog DecisionLog
+	Groups      Groups
+	History     History
+	Votes       Votes
+	Records     Records
+	Attempts    Attempts
+	Shared      Shared
 	// Inputs keeps the inputs that are too large for a message; nil where a
 	// message holds any.
 	Inputs Inputs

@@ -1,7 +1,7 @@
 // Package admin is what the people who run a stage see and do beyond its
 // queries: they read and change settings, read the controller's decisions, and
 // put dead letters back. On one machine the HTTP API serves it; in an account
-// the command line works on the stage's home itself, with its user's own
+// the command line works on the stage's backend itself, with its user's own
 // permissions, so that no caller of the API can operate the stage.
 package admin
 
@@ -33,7 +33,7 @@ type Service struct {
 	Backend platform.Backend
 	// Tuned reads the settings in force.
 	Tuned func(context.Context) (tuning.State, error)
-	// Unpack reads what the ledger holds of a record.
+	// Unpack reads what the decision log holds of a record.
 	Unpack func(packed []byte) ([]byte, error)
 	Pools  []string // the first one is meant where none is named; there is one
 	// Keys sign the ids of queries that ask again for what dead letters asked.
@@ -45,7 +45,7 @@ type Service struct {
 	PollWait time.Duration
 }
 
-// Read returns a Tuned that reads a home's settings each time, for a process
+// Read returns a Tuned that reads a backend's settings each time, for a process
 // that keeps none current. A bad value shows as its default, and as a fault.
 func Read(from tuning.Raw) func(context.Context) (tuning.State, error) {
 	return func(ctx context.Context) (tuning.State, error) {

@@ -26,7 +26,7 @@ var start = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 func (c *clock) now() time.Time          { return start.Add(time.Duration(c.ms.Load()) * time.Millisecond) }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// testService is a Service over a home on one machine, at a time that tests move.
+// testService is a Service over a backend on one machine, at a time that tests move.
 type testService struct {
 	*Service
 	platform.Backend
@@ -36,12 +36,12 @@ type testService struct {
 func newTestService(t testing.TB, change func(*Config)) testService {
 	t.Helper()
 	d := testService{clock: &clock{}}
-	home, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: d.clock.now})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: d.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = home.Close() })
-	d.Backend = home.Cloud()
+	t.Cleanup(func() { _ = backend.Close() })
+	d.Backend = backend.Platform()
 	c := Config{
 		Records: d.Backend.Records, Attempts: d.Backend.Attempts, Shared: d.Backend.Shared, Keys: testKeys(t), Fleet: d.Backend.Fleet, Queues: d.Backend.Queues, Metrics: d.Backend.Metrics, Blobs: d.Backend.Blobs,
 		Catalogue: catalogue(), Settings: settings.Defaults, Arch: "x86_64", Now: d.clock.now,

@@ -12,7 +12,7 @@ import (
 )
 
 // asHome is a run with a crowd between the fifth and the fifteenth minute.
-func asHome(t *testing.T, home *simulate.AsDeployed, change func(*settings.Settings)) []simulate.Moment {
+func asDeployed(t *testing.T, deployed *simulate.AsDeployed, change func(*settings.Settings)) []simulate.Moment {
 	t.Helper()
 	trace := arrivals.Trace{Step: time.Second, Counts: make([]float64, 1800)}
 	for i := range trace.Counts {
@@ -30,7 +30,7 @@ func asHome(t *testing.T, home *simulate.AsDeployed, change func(*settings.Setti
 	var seen []simulate.Moment
 	_, err = simulate.Run(simulate.Config{
 		Trace: trace, Scheme: scheme, Settings: set, Strict: 0.5, StrictMS: 1000, RelaxMS: 10000, MetricDelay: 3 * time.Second,
-		Workers: 1, Seed: 1, AsDeployed: home, Watch: func(m simulate.Moment) { seen = append(seen, m) },
+		Workers: 1, Seed: 1, AsDeployed: deployed, Watch: func(m simulate.Moment) { seen = append(seen, m) },
 		Pools: []simulate.Pool{{Name: "p", Runners: 2, USDPerHour: 0.1, Share: 1, Models: []simulate.Model{
 			{Name: "m", ServiceMS: 250, FunctionMS: 250, USD: 1e-5, ColdUSD: 1e-5, MemoryMB: 1769}}}},
 	})
@@ -51,8 +51,8 @@ func ready(ms []simulate.Moment) []int {
 
 func TestAHomeBootsAsMeasured(t *testing.T) {
 	quick := func(s *settings.Settings) { s.VMBootSeconds = 15 } // between ticks
-	first := func(home *simulate.AsDeployed) time.Duration {
-		for _, m := range asHome(t, home, quick) {
+	first := func(deployed *simulate.AsDeployed) time.Duration {
+		for _, m := range asDeployed(t, deployed, quick) {
 			if m.Snapshot.Pool.Ready > 1 {
 				return m.At
 			}
@@ -65,19 +65,19 @@ func TestAHomeBootsAsMeasured(t *testing.T) {
 	}
 }
 
-// The bounds outside of the scheme hold in a home, and in no run by definition.
+// The bounds outside of the scheme hold in deployed, and in no run by definition.
 func TestAHomeIsGuarded(t *testing.T) {
 	guarded := func(s *settings.Settings) { s.MaxStep, s.MaxWorkers = 1, 4 }
-	most := func(home *simulate.AsDeployed) (step, workers int) {
+	most := func(deployed *simulate.AsDeployed) (step, workers int) {
 		before := 1
-		for _, m := range asHome(t, home, guarded) {
+		for _, m := range asDeployed(t, deployed, guarded) {
 			have := m.Snapshot.Pool.Ready + m.Snapshot.Pool.Booting
 			step, workers, before = max(step, have-before), max(workers, have), have
 		}
 		return step, workers
 	}
 	if step, workers := most(&simulate.AsDeployed{}); step != 1 || workers != 4 {
-		t.Errorf("a home grew by %d at once, to %d", step, workers)
+		t.Errorf("a deployed grew by %d at once, to %d", step, workers)
 	}
 	if step, workers := most(nil); step == 1 || workers <= 4 {
 		t.Errorf("by definition it grew by %d at once, to %d", step, workers)
@@ -87,21 +87,21 @@ func TestAHomeIsGuarded(t *testing.T) {
 	}
 }
 
-// A home's ticks fall between the seconds by which arrivals are counted.
+// A backend's ticks fall between the seconds by which arrivals are counted.
 func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
 	for _, c := range []struct {
-		home *simulate.AsDeployed
-		age  time.Duration // of the newest arrivals that are known
+		deployed *simulate.AsDeployed
+		age      time.Duration // of the newest arrivals that are known
 	}{{nil, 3 * time.Second}, {&simulate.AsDeployed{}, 3500 * time.Millisecond}} {
-		for _, m := range asHome(t, c.home, func(*settings.Settings) {}) {
+		for _, m := range asDeployed(t, c.deployed, func(*settings.Settings) {}) {
 			if age := time.Unix(0, 0).Add(m.At).Sub(m.Snapshot.CoveredTo); age != c.age {
-				t.Fatalf("as a home %v: at %v the arrivals are %v old, want %v", c.home != nil, m.At, age, c.age)
+				t.Fatalf("as a deployed %v: at %v the arrivals are %v old, want %v", c.deployed != nil, m.At, age, c.age)
 			}
 		}
 	}
 }
 
-// A home's workers admit what they can answer in time at its p99. Twice the
+// A backend's workers admit what they can answer in time at its p99. Twice the
 // load that three workers can bear is half refused and goes to functions; what
 // they admit is in time, although runs vary. Where nothing may overflow all of
 // it waits, and is late.
@@ -133,7 +133,7 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 func TestAHomeRunsSchemesThatExist(t *testing.T) {
 	_, err := simulate.Run(simulate.Config{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 9)}, Settings: settings.Defaults(), StrictMS: 1, RelaxMS: 1,
 		AsDeployed: &simulate.AsDeployed{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
-	if err == nil || !strings.Contains(err.Error(), "a home's controller") {
+	if err == nil || !strings.Contains(err.Error(), "a deployed's controller") {
 		t.Errorf("a scheme that does not exist: error %v", err)
 	}
 }
@@ -142,13 +142,13 @@ type unknown struct{ procurement.Scheme }
 
 func (unknown) Name() string { return "unknown" }
 
-// A home's workers are idle by looks at ticks: a worker that only bursts
+// A backend's workers are idle by looks at ticks: a worker that only bursts
 // between two looks touch closes, which by definition never was idle for long.
 func TestAHomeTellsIdleWorkersByLooks(t *testing.T) {
 	idle := func(s *settings.Settings) { s.IdleSeconds = 30 }
-	home, defined := ready(asHome(t, &simulate.AsDeployed{}, idle)), ready(asHome(t, nil, idle))
-	last := len(home) - 1
-	if home[last] >= defined[last] || home[last] < 1 {
-		t.Errorf("%d workers at the end in a home, %d by definition", home[last], defined[last])
+	deployed, defined := ready(asDeployed(t, &simulate.AsDeployed{}, idle)), ready(asDeployed(t, nil, idle))
+	last := len(deployed) - 1
+	if deployed[last] >= defined[last] || deployed[last] < 1 {
+		t.Errorf("%d workers at the end in a deployed, %d by definition", deployed[last], defined[last])
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// AsDeployed makes a run stand for a home of Paragon as it runs, rather than for the
+// AsDeployed makes a run stand for deployed of Paragon as it runs, rather than for the
 // schemes by their definitions. Its controller decides with the guard (steps,
 // waits before scale-in, caps), looks at its workers from tick to tick, and
 // tells idle ones by how many the load would have filled at these looks, where
@@ -28,7 +28,7 @@ type AsDeployed struct {
 // manyWorkers stands for a group without a bound.
 const manyWorkers = 1 << 20
 
-// deployedControl is what a home's controller remembers besides.
+// deployedControl is what deployed's controller remembers besides.
 type deployedControl struct {
 	before  decision.State
 	packing procurement.IdleTracking
@@ -57,9 +57,9 @@ func (u *useWindows) add(now, busy, had int64) float64 {
 	return share
 }
 
-// observe is a pool as the home's controller sees it.
+// observe is a pool as the backend's controller sees it.
 func (p *pool) observe(now int64, s procurement.Pool) procurement.Pool {
-	h := &p.control.home
+	h := &p.control.deployed
 	used := h.use.add(now, p.busyUS, p.readyUS)
 	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n+p.held, used*float64(s.Ready))
 	h.packing = h.packing.Observe(moment(now), needed, s.Ready)
@@ -67,10 +67,10 @@ func (p *pool) observe(now int64, s procurement.Pool) procurement.Pool {
 	return s
 }
 
-// decideAsDeployed is a tick of the home's controller: what the scheme wants, and
+// decideAsDeployed is a tick of the backend's controller: what the scheme wants, and
 // how many workers that comes to.
 func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
-	h := &p.control.home
+	h := &p.control.deployed
 	set := e.cfg.Settings
 	set.Scheme, set.Fleet = e.cfg.Scheme.Name(), settings.FleetMoving
 	if h.before.TickedAt.IsZero() {
