@@ -133,7 +133,7 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 func TestAHomeRunsSchemesThatExist(t *testing.T) {
 	_, err := simulate.Run(simulate.Config{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 9)}, Settings: settings.Defaults(), StrictMS: 1, RelaxMS: 1,
 		AsDeployed: &simulate.AsDeployed{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
-	if err == nil || !strings.Contains(err.Error(), "a deployed's controller") {
+	if err == nil || !strings.Contains(err.Error(), "a deployed controller") {
 		t.Errorf("a scheme that does not exist: error %v", err)
 	}
 }
