@@ -154,7 +154,9 @@ func (s *stage) sameAgain(qs []api.Query, want [][]byte) {
 // after the next start.
 func TestYesterdaysQueriesGoOn(t *testing.T) {
 	dir := t.TempDir()
-	s := up(t, dir, "--workers=0")
+	// A worker that is on its way for longer than this test lasts: queries are taken
+	// for it, and none is answered. Without any, they would be refused.
+	s := up(t, dir, "--workers=1", "--boot-seconds=600")
 	pics := pictures(t)
 	var accepted []api.Query
 	for i := range 20 {
@@ -165,6 +167,11 @@ func TestYesterdaysQueriesGoOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		accepted = append(accepted, q)
+	}
+	for _, q := range accepted {
+		if now, err := s.Get(context.Background(), q.ID, 0); err != nil || now.State != query.Accepted {
+			t.Fatalf("query %s is %s before the kill, error %v: nothing would be tested", q.ID, now.State, err)
+		}
 	}
 	s.kill()
 
