@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -18,7 +19,7 @@ func (c Config) begin() (*Report, error) {
 	}
 	raw, err := os.ReadFile(c.Keep)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+		return r, c.keep(r) // a place that cannot be written is found before an hour of measuring
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the results so far: %w", err)
@@ -56,6 +57,9 @@ func (c Config) keep(r *Report) error {
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
+		return fmt.Errorf("keep the results: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(c.Keep), 0o755); err != nil {
 		return fmt.Errorf("keep the results: %w", err)
 	}
 	if err := os.WriteFile(c.Keep+".new", raw, 0o644); err != nil {
