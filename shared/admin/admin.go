@@ -43,6 +43,8 @@ type Service struct {
 	// PollWait is how long an empty queue is asked for dead letters: SQS asks all of
 	// its servers only when it may wait.
 	PollWait time.Duration
+	// Timeline is where rows of the past are kept; nil where none are.
+	Timeline Timeline
 }
 
 // Read returns a Tuned that reads a backend's settings each time, for a process

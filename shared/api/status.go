@@ -118,8 +118,9 @@ type Load struct {
 	Failed     int64 `json:"failed"`
 	Expired    int64 `json:"expired"`
 	Cancelled  int64 `json:"cancelled"`
-	Met        int64 `json:"met"`        // answered within their bound
-	Overflowed int64 `json:"overflowed"` // answered by an inference function
+	Met        int64 `json:"met"`         // answered within their bound
+	Overflowed int64 `json:"overflowed"`  // answered by an inference function
+	ColdStarts int64 `json:"cold_starts"` // which had to start
 	// Attainment is Met of those answered, failed and expired, in percent; absent
 	// while there is none.
 	Attainment *float64 `json:"attainment_percent,omitempty"`
@@ -128,6 +129,22 @@ type Load struct {
 	// start of the run, of the answered ones; absent while there are none.
 	Latency *tally.Quantiles `json:"latency,omitempty"`
 	Wait    *tally.Quantiles `json:"wait,omitempty"`
+}
+
+// LoadOf is what was counted, for the API.
+func LoadOf(l tally.Load) Load {
+	out := Load{
+		Arrived: l.Arrived, Refused: l.Refused, Answered: l.Answered, Failed: l.Failed, Expired: l.Expired, Cancelled: l.Cancelled,
+		Met: l.Met, Overflowed: l.Overflowed, ColdStarts: l.ColdStarts, CostUSD: l.CostUSD,
+	}
+	if n := l.Ended(); n > 0 {
+		percent := 100 * float64(l.Met) / float64(n)
+		out.Attainment = &percent
+	}
+	if l.Answered > 0 {
+		out.Latency, out.Wait = &l.Latency, &l.Wait
+	}
+	return out
 }
 
 // OverflowStatus is the part of inference functions in the last hour's answers.

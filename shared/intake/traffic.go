@@ -34,7 +34,7 @@ func trafficStatus(sum tally.Summary) (map[query.Class]api.ClassStatus, []api.Ta
 	}
 	classes, tasks := map[query.Class]api.ClassStatus{query.Strict: {}, query.Relaxed: {}}, []api.TaskStatus(nil)
 	for _, l := range sum.Hour { // the last minute is a part of it
-		t := api.Traffic{Minute: loadStatus(minute[l.Key]), Hour: loadStatus(l)}
+		t := api.Traffic{Minute: api.LoadOf(minute[l.Key]), Hour: api.LoadOf(l)}
 		if l.Task != "" {
 			tasks = append(tasks, api.TaskStatus{Task: l.Task, Class: l.Class, Traffic: t})
 		} else if _, known := classes[l.Class]; known {
@@ -42,21 +42,6 @@ func trafficStatus(sum tally.Summary) (map[query.Class]api.ClassStatus, []api.Ta
 		}
 	}
 	return classes, tasks
-}
-
-func loadStatus(l tally.Load) api.Load {
-	out := api.Load{
-		Arrived: l.Arrived, Refused: l.Refused, Answered: l.Answered, Failed: l.Failed, Expired: l.Expired, Cancelled: l.Cancelled,
-		Met: l.Met, Overflowed: l.Overflowed, CostUSD: l.CostUSD,
-	}
-	if n := l.Ended(); n > 0 {
-		percent := 100 * float64(l.Met) / float64(n)
-		out.Attainment = &percent
-	}
-	if l.Answered > 0 {
-		out.Latency, out.Wait = &l.Latency, &l.Wait
-	}
-	return out
 }
 
 func overflowStatus(classes map[query.Class]api.ClassStatus) api.OverflowStatus {

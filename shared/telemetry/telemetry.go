@@ -35,6 +35,9 @@ type Metric struct {
 	// Reported metrics are in the workers' reports, from which the status is made.
 	// Nobody puts them: in an account they are no metrics of CloudWatch's.
 	Reported bool
+	// BySQS metrics are read from the queues whenever /metrics is; in an account
+	// SQS publishes its own.
+	BySQS bool
 }
 
 // inLog returns the metric as one that goes out with a function's log.
@@ -46,6 +49,12 @@ func (m Metric) inLog() Metric {
 // inReports returns the metric as one that workers report.
 func (m Metric) inReports() Metric {
 	m.Reported = true
+	return m
+}
+
+// bySQS returns the metric as one that SQS publishes in an account.
+func (m Metric) bySQS() Metric {
+	m.BySQS = true
 	return m
 }
 
@@ -78,35 +87,54 @@ var (
 	Faults  = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").inLog()
 )
 
-// byTask are the dimensions of what is counted of each task's queries.
-var byTask = []string{"task", "class"}
+// The dimensions of what is counted of queries: refusals have no model yet.
+var (
+	byTask  = []string{"task", "class"}
+	byModel = []string{"task", "model", "class"}
+)
 
 // The metrics of how queries end, by what the workers count.
 var (
 	Refused    = metric("refused", Counter, "queries", byTask, "Valid queries that were refused for lack of capacity or budget.").inReports()
-	Answered   = metric("answered", Counter, "queries", byTask, "Queries that ended with a result.").inReports()
-	Met        = metric("met", Counter, "queries", byTask, "Queries that were answered within their bound.").inReports()
-	Overflowed = metric("overflowed", Counter, "queries", byTask, "Queries that inference functions answered.").inReports()
-	Failed     = metric("failed", Counter, "queries", byTask, "Queries that ended without a result before they expired.").inReports()
-	Expired    = metric("expired", Counter, "queries", byTask, "Queries that expired.").inReports()
-	Cancelled  = metric("cancelled", Counter, "queries", byTask, "Queries that their callers cancelled.").inReports()
-	QueryUSD   = metric("query_usd", Counter, "USD", byTask, "Cost of the answers on workers and functions, without the machinery.").inReports()
-	Latency    = metric("latency_ms", Histogram, "ms", byTask, "From acceptance to the answer, of answered queries.").inReports()
-	Wait       = metric("wait_ms", Histogram, "ms", byTask, "From acceptance to the start of the run, of answered queries.").inReports()
+	Answered   = metric("answered", Counter, "queries", byModel, "Queries that ended with a result.").inReports()
+	Met        = metric("met", Counter, "queries", byModel, "Queries that were answered within their bound.").inReports()
+	Overflowed = metric("overflowed", Counter, "queries", byModel, "Queries that inference functions answered.").inReports()
+	ColdStarts = metric("cold_starts", Counter, "queries", byModel, "Queries whose answer had to wait for an inference function to start.").inReports()
+	Failed     = metric("failed", Counter, "queries", byModel, "Queries that ended without a result before they expired.").inReports()
+	Expired    = metric("expired", Counter, "queries", byModel, "Queries that expired.").inReports()
+	Cancelled  = metric("cancelled", Counter, "queries", byModel, "Queries that their callers cancelled.").inReports()
+	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the answers on workers and functions, without the machinery.").inReports()
+	Latency    = metric("latency_ms", Histogram, "ms", byModel, "From acceptance to the answer, of answered queries.").inReports()
+	Wait       = metric("wait_ms", Histogram, "ms", byModel, "From acceptance to the start of the run, of answered queries.").inReports()
+)
+
+// The metrics of queues, read when /metrics is: in an account SQS has its own.
+var (
+	QueueMessages = metric("queue_messages", Gauge, "messages", []string{"queue"}, "Messages that wait in a queue.").bySQS()
+	QueueInFlight = metric("queue_in_flight", Gauge, "messages", []string{"queue"}, "Messages that were received and are not ended yet.").bySQS()
+	QueueOldest   = metric("queue_oldest_ms", Gauge, "ms", []string{"queue"}, "Age of the oldest message that waits; 0 without one.").bySQS()
 )
 
 // All lists every metric, those of a tick last.
 func All() []Metric {
 	return slices.Concat(
 		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, ExpiredMessages, LateWrites},
-		[]Metric{Refused, Answered, Met, Overflowed, Failed, Expired, Cancelled, QueryUSD, Latency, Wait},
+		[]Metric{Refused, Answered, Met, Overflowed, ColdStarts, Failed, Expired, Cancelled, QueryUSD, Latency, Wait},
+		[]Metric{QueueMessages, QueueInFlight, QueueOldest},
 		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Faults},
 	)
 }
 
-// TaskClass are the dimensions of a task's queries of one SLO class, and PoolOf
-// those of a pool.
+// TaskClass are the dimensions of a task's queries of one SLO class.
 func TaskClass(task, class string) []string { return []string{"task=" + task, "class=" + class} }
+
+// ModelClass are the dimensions of a model's queries of one SLO class.
+func ModelClass(task, model, class string) []string {
+	return []string{"task=" + task, "model=" + model, "class=" + class}
+}
+
+// QueueOf are the dimensions of a queue.
+func QueueOf(queue string) []string { return []string{"queue=" + queue} }
 
 // PoolOf are the dimensions of a pool.
 func PoolOf(pool string) []string { return []string{"pool=" + pool} }

@@ -38,6 +38,8 @@ func TestReference(t *testing.T) {
 			way = "logged"
 		case m.Reported:
 			way = "reported"
+		case m.BySQS:
+			way = "SQS's own"
 		}
 		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s | %s |\n", m.Name, m.Kind, m.Unit, strings.Join(m.Dimensions, ", "), way, m.Doc)
 	}
@@ -60,6 +62,45 @@ func TestReference(t *testing.T) {
 	}
 	if d := cmp.Diff(string(page), want); d != "" {
 		t.Errorf("docs/observability.md is stale: run `go generate ./shared/telemetry`\n%s", d)
+	}
+}
+
+// The dashboard asks for metrics that there are, by dimensions that they have.
+func TestTheDashboardShowsWhatIsMeasured(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/grafana.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	if err := json.Unmarshal(raw, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, m := range telemetry.All() {
+		switch m.Kind {
+		case telemetry.Counter:
+			known["paragon_"+m.Name+"_total"] = true
+		case telemetry.Histogram:
+			known["paragon_"+m.Name+"_bucket"] = true
+		default:
+			known["paragon_"+m.Name] = true
+		}
+	}
+	asked := map[string]bool{}
+	for _, p := range dashboard.Panels {
+		for _, target := range p.Targets {
+			for _, name := range regexp.MustCompile(`paragon_[a-z_]+`).FindAllString(target.Expr, -1) {
+				asked[name] = true
+				if !known[name] {
+					t.Errorf("%s is not measured", name)
+				}
+			}
+		}
+	}
+	if len(asked) < 14 {
+		t.Errorf("only %d metrics are shown", len(asked))
 	}
 }
 

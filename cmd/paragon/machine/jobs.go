@@ -34,7 +34,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		m.followSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
-		func(ctx context.Context) { m.metrics.follow(ctx, m.backend.Fleet, m.meter.since) },
+		func(ctx context.Context) { m.recordTimeline(ctx, owner) },
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }
@@ -53,6 +53,9 @@ func (m *Machine) prune(run context.Context, owner *sqlite.Backend) {
 		}
 		if _, err := owner.PruneRecords(run, time.Now()); err != nil && run.Err() == nil {
 			m.log.Error("delete records past their retention", "error", err)
+		}
+		if err := owner.PruneTimeline(run, time.Now()); err != nil && run.Err() == nil {
+			m.log.Error("delete what is kept of the past for too long", "error", err)
 		}
 		m.forgetRetired()
 		select {

@@ -209,7 +209,7 @@ func (m *Machine) openHome(ctx context.Context, invoker platform.Invoker) (*sqli
 		return nil, err
 	}
 	m.backend = owner.Platform()
-	m.metrics = newTallied(m.backend.Metrics, time.Now())
+	m.metrics = newTallied(m.backend.Metrics, m.backend.Queues, time.Now())
 	m.backend.Metrics = m.metrics
 	if err := m.storeSettings(ctx); err != nil {
 		return nil, err

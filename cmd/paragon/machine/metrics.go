@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
 	"paragon/shared/platform"
 	"paragon/shared/telemetry"
@@ -23,11 +24,13 @@ type tallied struct {
 	values map[string]telemetry.Value
 
 	tracker tally.Tracker
-	counted []tally.Tally // by task and class
+	counted []tally.Tally // by task, model and class
+
+	queues queueReader // read at each request
 }
 
-func newTallied(m platform.Metrics, now time.Time) *tallied {
-	t := &tallied{Metrics: m, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now)}
+func newTallied(m platform.Metrics, queues queueReader, now time.Time) *tallied {
+	t := &tallied{Metrics: m, queues: queues, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now)}
 	for _, k := range telemetry.All() {
 		t.known[k.Name] = k
 	}
@@ -67,7 +70,31 @@ func (t *tallied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_ = telemetry.WriteText(w, t.snapshot()) // a caller that went away cannot be told
+	_ = telemetry.WriteText(w, append(t.snapshot(), queueValues(r.Context(), t.queues)...)) // a caller that went away cannot be told
+}
+
+// queueReader reads what the queues hold.
+type queueReader interface {
+	Depth(ctx context.Context, q platform.QueueName) (platform.Depth, error)
+}
+
+// queueNames are the queues of a machine.
+var queueNames = []platform.QueueName{platform.WorkQueue(Pool, query.Strict), platform.WorkQueue(Pool, query.Relaxed), platform.Overflow, platform.DeadLetters}
+
+// queueValues are the metrics of the queues, without those that cannot be read now.
+func queueValues(ctx context.Context, queues queueReader) []telemetry.Value {
+	var out []telemetry.Value
+	for _, q := range queueNames {
+		d, err := queues.Depth(ctx, q)
+		if err != nil {
+			continue
+		}
+		dims := telemetry.QueueOf(string(q))
+		out = append(out, telemetry.Value{Metric: telemetry.QueueMessages, Dimensions: dims, Value: float64(d.Visible)},
+			telemetry.Value{Metric: telemetry.QueueInFlight, Dimensions: dims, Value: float64(d.InFlight)},
+			telemetry.Value{Metric: telemetry.QueueOldest, Dimensions: dims, Value: query.Milliseconds(d.Oldest)})
+	}
+	return out
 }
 
 func (t *tallied) snapshot() []telemetry.Value {
@@ -77,21 +104,26 @@ func (t *tallied) snapshot() []telemetry.Value {
 	for _, v := range t.values {
 		out = append(out, v)
 	}
+	for _, c := range tally.Group(t.counted, tally.ByTask) {
+		out = append(out, telemetry.Value{Metric: telemetry.Refused, Dimensions: telemetry.TaskClass(c.Task, string(c.Class)), Value: float64(c.Refused)})
+	}
 	for _, c := range t.counted {
-		out = append(out, countedValues(c)...)
+		if c.Ended()+c.Cancelled > 0 {
+			out = append(out, countedValues(c)...)
+		}
 	}
 	return out
 }
 
-// countedValues are the metrics that workers report, of one task and class.
+// countedValues are the metrics that workers report, of one model and class.
 func countedValues(c tally.Tally) []telemetry.Value {
-	dims := telemetry.TaskClass(c.Task, string(c.Class))
+	dims := telemetry.ModelClass(c.Task, c.Model, string(c.Class))
 	count := func(m telemetry.Metric, v float64) telemetry.Value {
 		return telemetry.Value{Metric: m, Dimensions: dims, Value: v}
 	}
 	return []telemetry.Value{
-		count(telemetry.Refused, float64(c.Refused)), count(telemetry.Answered, float64(c.Answered)), count(telemetry.Met, float64(c.Met)),
-		count(telemetry.Overflowed, float64(c.Overflowed)), count(telemetry.Failed, float64(c.Failed)), count(telemetry.Expired, float64(c.Expired)),
+		count(telemetry.Answered, float64(c.Answered)), count(telemetry.Met, float64(c.Met)), count(telemetry.Overflowed, float64(c.Overflowed)),
+		count(telemetry.ColdStarts, float64(c.ColdStarts)), count(telemetry.Failed, float64(c.Failed)), count(telemetry.Expired, float64(c.Expired)),
 		count(telemetry.Cancelled, float64(c.Cancelled)), count(telemetry.QueryUSD, c.CostUSD),
 		{Metric: telemetry.Latency, Dimensions: dims, Histogram: c.Latency}, {Metric: telemetry.Wait, Dimensions: dims, Histogram: c.Wait},
 	}
@@ -102,9 +134,9 @@ type fleetTallies interface {
 	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 }
 
-// count adds what the workers of some pools have counted since the last time.
-// Pools that cannot be read are read the next time.
-func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, pools ...string) {
+// count adds what the workers of some pools have counted since the last time, and
+// returns it. Pools that cannot be read are read the next time.
+func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, pools ...string) []tally.Tally {
 	var more []tally.Tally
 	for _, pool := range pools {
 		snapshots, err := fleet.Tallies(ctx, pool)
@@ -120,31 +152,21 @@ func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tracker.Forget(now)
-	t.counted = tally.Group(append(t.counted, more...), tally.ByTask)
+	t.counted = tally.Group(append(t.counted, more...), tally.ByModel)
+	return more
 }
 
-// follow counts what others have counted, until ctx ends: the workers, and late
-// writes, which the store itself puts.
-func (t *tallied) follow(ctx context.Context, fleet fleetTallies, since time.Time) {
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			t.count(ctx, fleet, now, Pool, platform.FunctionsPool)
-			series, err := t.Metrics.Series(ctx, platform.LateWrites, nil, since, now.Add(time.Second), time.Hour)
-			if err != nil {
-				continue
-			}
-			v := telemetry.Value{Metric: telemetry.LateWrites}
-			for _, s := range series {
-				v.Value += s.Sum
-			}
-			t.mu.Lock()
-			t.values[platform.LateWrites] = v
-			t.mu.Unlock()
-		}
+// countLate reads the late writes, which the store itself counts.
+func (t *tallied) countLate(ctx context.Context, since, now time.Time) {
+	series, err := t.Metrics.Series(ctx, platform.LateWrites, nil, since, now.Add(time.Second), time.Hour)
+	if err != nil {
+		return
 	}
+	v := telemetry.Value{Metric: telemetry.LateWrites}
+	for _, s := range series {
+		v.Value += s.Sum
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.values[platform.LateWrites] = v
 }

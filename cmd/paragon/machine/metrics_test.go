@@ -38,12 +38,24 @@ func (f talliesOf) Tallies(_ context.Context, pool string) (map[string]tally.Sna
 	return f, nil
 }
 
+// queuesOf are the depths of queues.
+type queuesOf map[platform.QueueName]platform.Depth
+
+func (q queuesOf) Depth(_ context.Context, name platform.QueueName) (platform.Depth, error) {
+	d, known := q[name]
+	if !known {
+		return d, errors.New("no such queue")
+	}
+	return d, nil
+}
+
 func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 	now := time.Now()
-	m, fleet, book := newTallied(&silent{}, now), talliesOf{}, tally.NewBook(now)
+	m, fleet, book := newTallied(&silent{}, queuesOf{platform.Overflow: {Visible: 3, InFlight: 2, Oldest: 1500 * time.Millisecond}}, now), talliesOf{}, tally.NewBook(now)
+	book.Refused("a", query.Strict)
 	for i := range 3 {
 		for _, model := range []string{"x", "y"} {
-			book.Ended(tally.Key{Task: "a", Model: model, Class: query.Strict}, tally.Observation{State: query.Succeeded, Met: i > 0, Overflowed: i == 0, LatencyMS: 10})
+			book.Ended(tally.Key{Task: "a", Model: model, Class: query.Strict}, tally.Observation{State: query.Succeeded, Met: i > 0, Overflowed: i == 0, Cold: i == 0, LatencyMS: 10})
 		}
 		now = now.Add(time.Second)
 		fleet["w-1"] = book.Snapshot(now)
@@ -55,9 +67,10 @@ func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 	w := httptest.NewRecorder()
 	m.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:8080/metrics", nil))
 	for _, want := range []string{
-		`paragon_answered_total{task="a",class="strict"} 12`, `paragon_met_total{task="a",class="strict"} 8`, `paragon_overflowed_total{task="a",class="strict"} 4`,
-		`paragon_failed_total{task="a",class="strict"} 0`, `paragon_latency_ms_bucket{task="a",class="strict",le="8"} 0`,
-		`paragon_latency_ms_bucket{task="a",class="strict",le="16"} 12`, `paragon_latency_ms_count{task="a",class="strict"} 12`,
+		`paragon_answered_total{task="a",model="x",class="strict"} 6`, `paragon_met_total{task="a",model="y",class="strict"} 4`, `paragon_overflowed_total{task="a",model="x",class="strict"} 2`,
+		`paragon_cold_starts_total{task="a",model="x",class="strict"} 2`, `paragon_failed_total{task="a",model="x",class="strict"} 0`, `paragon_latency_ms_bucket{task="a",model="x",class="strict",le="8"} 0`,
+		`paragon_latency_ms_bucket{task="a",model="x",class="strict",le="16"} 6`, `paragon_latency_ms_count{task="a",model="x",class="strict"} 6`,
+		`paragon_refused_total{task="a",class="strict"} 2`, `paragon_queue_messages{queue="overflow"} 3`, `paragon_queue_in_flight{queue="overflow"} 2`, `paragon_queue_oldest_ms{queue="overflow"} 1500`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
 			t.Errorf("no %s in\n%s", want, w.Body)
@@ -67,7 +80,7 @@ func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 
 func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 	under := &silent{}
-	m := newTallied(under, time.Now())
+	m := newTallied(under, queuesOf{}, time.Now())
 	put := func(metric telemetry.Metric, v float64, dims ...string) error {
 		return m.Put(t.Context(), platform.Point{Metric: metric.Name, Dimensions: dims, At: time.Now(), Value: v})
 	}

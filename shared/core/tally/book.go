@@ -15,6 +15,7 @@ type Observation struct {
 	State      query.State // terminal
 	Met        bool        // answered within its bound
 	Overflowed bool        // answered by an inference function
+	Cold       bool        // which had to start
 	LatencyMS  float64     // from acceptance to the answer
 	WaitMS     float64     // from acceptance to the start of the run
 	// ComputeMS is how long the run took, if it can be held against a profile:
@@ -31,7 +32,7 @@ func Of(r query.Record) (Key, Observation) {
 	}
 	end := r.Outcome
 	k.Resource, k.MemoryMB = end.RanOn.Resource, end.RanOn.MemoryMB
-	o.Overflowed = end.RanOn.Kind == query.OnFunction
+	o.Overflowed, o.Cold = end.RanOn.Kind == query.OnFunction, end.RanOn.Cold
 	o.LatencyMS = query.Milliseconds(end.FinishedAt.Sub(r.AcceptedAt))
 	if !end.StartedAt.IsZero() {
 		o.WaitMS = max(0, query.Milliseconds(end.StartedAt.Sub(r.AcceptedAt)))
@@ -142,6 +143,9 @@ func (p *page) answered(o Observation) {
 	}
 	if o.Overflowed {
 		p.counts.Overflowed++
+	}
+	if o.Cold {
+		p.counts.ColdStarts++
 	}
 	p.latency.add(o.LatencyMS)
 	p.wait.add(o.WaitMS)

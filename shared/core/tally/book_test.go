@@ -27,7 +27,7 @@ func TestBookCountsByState(t *testing.T) {
 	k := key("m")
 	for _, o := range []Observation{
 		{State: query.Succeeded, Met: true, LatencyMS: 10, WaitMS: 2, ComputeMS: 8, CostUSD: 1},
-		{State: query.Succeeded, Overflowed: true, LatencyMS: 900, WaitMS: 300, CostUSD: 2},
+		{State: query.Succeeded, Overflowed: true, Cold: true, LatencyMS: 900, WaitMS: 300, CostUSD: 2},
 		{State: query.Failed, LatencyMS: 5, CostUSD: math.NaN()}, {State: query.Expired, CostUSD: -1}, {State: query.Cancelled}, {State: query.Accepted, CostUSD: 7},
 	} {
 		b.Ended(k, o)
@@ -35,7 +35,7 @@ func TestBookCountsByState(t *testing.T) {
 	got := b.Snapshot(start.Add(time.Minute))
 	want := Snapshot{Since: start, At: start.Add(time.Minute), Tallies: []Tally{
 		{Key: Key{Task: "t", Class: query.Strict}, Counts: Counts{Arrived: 7, Refused: 1}},
-		{Key: k, Counts: Counts{Answered: 2, Failed: 1, Expired: 1, Cancelled: 1, Met: 1, Overflowed: 1, CostUSD: 3},
+		{Key: k, Counts: Counts{Answered: 2, Failed: 1, Expired: 1, Cancelled: 1, Met: 1, Overflowed: 1, ColdStarts: 1, CostUSD: 3},
 			Latency: NewHistogram(10, 900), Wait: NewHistogram(2, 300), Compute: NewHistogram(8)},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
@@ -65,7 +65,7 @@ func TestOf(t *testing.T) {
 		{"on a function, late", &query.Outcome{RanOn: function, FinishedAt: at(501), ComputeMS: 40}, query.Succeeded,
 			Key{Resource: "lambda-x86_64", MemoryMB: 1769}, Observation{Overflowed: true, LatencyMS: 501, ComputeMS: 40}},
 		{"cold", &query.Outcome{RanOn: cold, FinishedAt: at(400), ComputeMS: 40}, query.Succeeded,
-			Key{Resource: "lambda-x86_64", MemoryMB: 1769}, Observation{Met: true, Overflowed: true, LatencyMS: 400}},
+			Key{Resource: "lambda-x86_64", MemoryMB: 1769}, Observation{Met: true, Overflowed: true, Cold: true, LatencyMS: 400}},
 		{"paced", &query.Outcome{RanOn: paced, FinishedAt: at(9), ComputeMS: 8}, query.Succeeded, Key{Resource: "c5.large"}, Observation{Met: true, LatencyMS: 9}},
 		{"in a batch", &query.Outcome{RanOn: worker, FinishedAt: at(9), ComputeMS: 8, Batch: 2}, query.Succeeded, Key{Resource: "c5.large"}, Observation{Met: true, LatencyMS: 9}},
 		{"failed", &query.Outcome{FinishedAt: at(9)}, query.Failed, Key{}, Observation{LatencyMS: 9}},

@@ -143,10 +143,15 @@ func loads(ts []Tally) []Load {
 		if t.Class == "" || slices.ContainsFunc(out, func(l Load) bool { return l.Key == t.Key }) {
 			continue
 		}
-		t.CostUSD = rounded(t.CostUSD, 5)
-		out = append(out, Load{Key: t.Key, Counts: t.Counts, Latency: QuantilesOf(t.Latency), Wait: QuantilesOf(t.Wait)})
+		out = append(out, LoadOf(t))
 	}
 	return out
+}
+
+// LoadOf puts a tally in few words.
+func LoadOf(t Tally) Load {
+	t.CostUSD = rounded(t.CostUSD, 5)
+	return Load{Key: t.Key, Counts: t.Counts, Latency: QuantilesOf(t.Latency), Wait: QuantilesOf(t.Wait)}
 }
 
 func runs(ts []Tally) []Run {

@@ -46,6 +46,8 @@ type Counts struct {
 	Met int64 `json:"met,omitempty"`
 	// Overflowed counts the answers of inference functions.
 	Overflowed int64 `json:"overflowed,omitempty"`
+	// ColdStarts counts the answers that had to wait for a function to start.
+	ColdStarts int64 `json:"cold_starts,omitempty"`
 	// Offered counts the queries that were offered to a peer, and Taken those of
 	// them that it answered: the peer counts their ends.
 	Offered int64   `json:"offered,omitempty"`
@@ -60,7 +62,8 @@ func (c Counts) merge(o Counts) Counts {
 	return Counts{
 		Arrived: c.Arrived + o.Arrived, Refused: c.Refused + o.Refused, Answered: c.Answered + o.Answered, Failed: c.Failed + o.Failed,
 		Expired: c.Expired + o.Expired, Cancelled: c.Cancelled + o.Cancelled, Met: c.Met + o.Met, Overflowed: c.Overflowed + o.Overflowed,
-		Offered: c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
+		ColdStarts: c.ColdStarts + o.ColdStarts,
+		Offered:    c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
 	}
 }
 
@@ -68,7 +71,7 @@ func (c Counts) minus(o Counts) Counts {
 	return Counts{
 		Arrived: max(0, c.Arrived-o.Arrived), Refused: max(0, c.Refused-o.Refused), Answered: max(0, c.Answered-o.Answered),
 		Failed: max(0, c.Failed-o.Failed), Expired: max(0, c.Expired-o.Expired), Cancelled: max(0, c.Cancelled-o.Cancelled),
-		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed),
+		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed), ColdStarts: max(0, c.ColdStarts-o.ColdStarts),
 		Offered: max(0, c.Offered-o.Offered), Taken: max(0, c.Taken-o.Taken), CostUSD: max(0, c.CostUSD-o.CostUSD),
 	}
 }
@@ -123,6 +126,9 @@ func Group(ts []Tally, by func(Key) Key) []Tally {
 
 // Whole leaves keys as they are.
 func Whole(k Key) Key { return k }
+
+// ByModel keeps the task, the model and the class of a key.
+func ByModel(k Key) Key { return Key{Task: k.Task, Model: k.Model, Class: k.Class} }
 
 // ByTask keeps the task and the class of a key.
 func ByTask(k Key) Key { return Key{Task: k.Task, Class: k.Class} }

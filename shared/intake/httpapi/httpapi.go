@@ -99,6 +99,8 @@ func (a *server) routes() map[string]route {
 		"/v1/queries/{id}/feedback":             {http.MethodPost: a.feedback},
 		"/v1/models":                            get(a.models),
 		"/v1/status":                            get(a.status),
+		"/v1/history":                           get(a.operating(a.history)),
+		"/v1/workers":                           get(a.operating(a.workers)),
 		"/v1/uploads":                           {http.MethodPost: a.newUpload},
 		"/v1/uploads/{id}":                      {http.MethodPut: a.putUpload},
 		"/v1/settings":                          get(a.operating(a.listSettings)),

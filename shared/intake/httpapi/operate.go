@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"paragon/shared/admin"
 	"paragon/shared/api"
+	"paragon/shared/core/timeline"
 	"paragon/shared/intake"
 	"paragon/shared/platform"
 )
@@ -82,16 +84,50 @@ const (
 	mostListed = 1000
 )
 
-func limitOf(r *http.Request) (int, error) {
-	given := r.URL.Query().Get("limit")
+func limitOf(r *http.Request) (int, error) { return wholeNumber(r, "limit", usualLimit, 1, mostListed) }
+
+// wholeNumber is a parameter of the address, within bounds; usual without it.
+func wholeNumber(r *http.Request, name string, usual, least, most int) (int, error) {
+	given := r.URL.Query().Get(name)
 	if given == "" {
-		return usualLimit, nil
+		return usual, nil
 	}
 	n, err := strconv.Atoi(given)
-	if err != nil || n < 1 || n > mostListed {
-		return 0, refuse(badField, "limit", "%q is not a whole number from 1 to %d", clip(given), mostListed)
+	if err != nil || n < least || n > most {
+		return 0, refuse(badField, name, "%q is not a whole number from %d to %d", clip(given), least, most)
 	}
 	return n, nil
+}
+
+// mostHours is the longest history: as long as rows are kept.
+const mostHours = int(timeline.Kept / time.Hour)
+
+// history is GET /v1/history: what became of queries over hours or days.
+func (a *server) history(w http.ResponseWriter, r *http.Request) error {
+	hours, err := wholeNumber(r, "hours", 1, 1, mostHours)
+	if err != nil {
+		return err
+	}
+	values := r.URL.Query()
+	h, err := a.Operations.Past(r.Context(), time.Duration(hours)*time.Hour, values.Get("task"), values.Get("model"))
+	return tell(a, w, h, err)
+}
+
+// mostWorkers bounds a page of the workers.
+const mostWorkers = 200
+
+// workers is GET /v1/workers: a page of the workers by name.
+func (a *server) workers(w http.ResponseWriter, r *http.Request) error {
+	limit, err := wholeNumber(r, "limit", usualLimit, 1, mostWorkers)
+	if err != nil {
+		return err
+	}
+	offset, err := wholeNumber(r, "offset", 0, 0, 1_000_000)
+	if err != nil {
+		return err
+	}
+	ws, err := a.Operations.Workers(r.Context(), r.URL.Query().Get("state"), offset, limit)
+	return tell(a, w, ws, err)
 }
 
 // listDecisions is GET /v1/decisions.

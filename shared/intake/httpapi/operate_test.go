@@ -17,6 +17,8 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/core/tally"
+	"paragon/shared/core/timeline"
 	"paragon/shared/platform"
 	"paragon/shared/platform/tuning"
 )
@@ -30,7 +32,7 @@ func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
 	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &admin.Service{
 		Backend: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return s.keys, nil },
-		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Now: time.Now,
+		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Timeline: s.backend, Now: time.Now,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -148,5 +150,28 @@ func TestDeadLettersArePutBack(t *testing.T) {
 	post(`{"limit":1}`, "application/json").into(t, &done)
 	if len(done.Letters) != 1 || done.Letters[0].Queue != string(platform.Overflow) || done.Waiting != 0 {
 		t.Errorf("done %+v", done)
+	}
+}
+
+// What is asked of the past and of the workers is held to its bounds.
+func TestThePastAndTheWorkersAreRead(t *testing.T) {
+	s, _, _ := operated(t)
+	row := timeline.Row{At: time.Now().Truncate(time.Minute), Samples: 1, Ready: 2, OthersUSD: map[string]float64{"mixed": 1}, Tallies: []tally.Tally{{
+		Key: tally.Key{Task: "t", Model: "m", Class: query.Strict}, Counts: tally.Counts{Answered: 2, Met: 1}, Latency: tally.NewHistogram(5, 9)}}}
+	if err := s.backend.PutTimeline(t.Context(), timeline.Stored{Step: time.Minute, Row: row}); err != nil {
+		t.Fatal(err)
+	}
+	var h api.History
+	if got := s.do(t, "GET", "/v1/history?hours=6", nil); got.StatusCode != 200 || json.Unmarshal(got.body, &h) != nil {
+		t.Fatalf("status %d: %s", got.StatusCode, got.body)
+	}
+	if len(h.At) != 1 || h.Classes[query.Strict].Answered[0] != 2 || len(h.Models) != 1 || h.Models[0].Model != "m" {
+		t.Errorf("history %+v", h)
+	}
+	if got := s.do(t, "GET", "/v1/workers?state=ready", nil); got.StatusCode != 200 {
+		t.Errorf("status %d: %s", got.StatusCode, got.body)
+	}
+	for path, field := range map[string]string{"/v1/history?hours=337": "hours", "/v1/history?hours=x": "hours", "/v1/workers?limit=201": "limit", "/v1/workers?offset=-1": "offset"} {
+		checkProblem(t, s.do(t, "GET", path, nil), "bad-field", 400, field)
 	}
 }

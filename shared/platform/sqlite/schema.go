@@ -154,6 +154,15 @@ var migrations = []string{
 	`
 	DROP TABLE queries;                         -- and its indexes: query_records has taken its place
 	`,
+	`
+	CREATE TABLE timeline (                     -- what happened in the minutes, ten minutes and hours of 14 days
+		step INTEGER NOT NULL,              -- seconds
+		at   INTEGER NOT NULL,              -- start, Unix seconds
+		row  BLOB    NOT NULL,              -- JSON, deflated
+		PRIMARY KEY (step, at)
+	);
+	CREATE INDEX timeline_by_time ON timeline (at);
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

@@ -1,0 +1,106 @@
+package machine
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"paragon/shared/core/query"
+	"paragon/shared/core/timeline"
+	"paragon/shared/platform"
+	"paragon/shared/platform/sqlite"
+)
+
+// sampleEvery is how often the counts of workers, the queues and the cost are
+// read for the timeline.
+const sampleEvery = 5 * time.Second
+
+// recorder writes the timeline of this machine.
+type recorder struct {
+	m      *Machine
+	owner  *sqlite.Backend
+	writer *timeline.Writer
+	// paid and others are what had been counted of the cost, and of that of other
+	// schemes, since this process began.
+	paid   float64
+	others map[string]float64
+}
+
+// recordTimeline counts and samples until run ends.
+func (m *Machine) recordTimeline(run context.Context, owner *sqlite.Backend) {
+	r := &recorder{m: m, owner: owner, writer: timeline.NewWriter(m.openRows(run, owner)), others: map[string]float64{}}
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-run.Done():
+			r.store(context.WithoutCancel(run), r.writer.Rows())
+			return
+		case now := <-tick.C:
+			m.metrics.countLate(run, m.meter.since, now)
+			row := r.sample(run)
+			row.Tallies = timeline.Slim(m.metrics.count(run, m.backend.Fleet, now, Pool, platform.FunctionsPool))
+			r.store(run, r.writer.Add(now, row))
+		}
+	}
+}
+
+// openRows are the rows that an earlier process began and that are not over.
+func (m *Machine) openRows(ctx context.Context, owner *sqlite.Backend) map[time.Duration]timeline.Row {
+	open, now := map[time.Duration]timeline.Row{}, time.Now()
+	for _, step := range timeline.Steps {
+		rows, err := owner.Timeline(ctx, step, now.Truncate(step), now)
+		if err != nil {
+			m.log.Warn("the timeline cannot be read", "error", err)
+			continue
+		}
+		for _, r := range rows {
+			open[step] = r
+		}
+	}
+	return open
+}
+
+func (r *recorder) store(ctx context.Context, rows []timeline.Stored) {
+	if len(rows) == 0 {
+		return
+	}
+	if err := r.owner.PutTimeline(ctx, rows...); err != nil {
+		r.m.log.Warn("a minute of the timeline is not stored", "error", err)
+	}
+}
+
+// sample reads the gauges, and what was spent since the last sample.
+func (r *recorder) sample(ctx context.Context) timeline.Row {
+	row := timeline.Row{Samples: 1}
+	if ws, err := r.m.backend.Fleet.Workers(ctx, Pool); err == nil {
+		for _, w := range ws {
+			if w.State == platform.Ready {
+				row.Ready++
+			}
+		}
+	}
+	if n, err := r.owner.Desired(ctx, Pool); err == nil {
+		row.Wanted = float64(n)
+	}
+	for _, q := range queueNames {
+		if d, err := r.m.backend.Queues.Depth(ctx, q); err == nil && q != platform.DeadLetters {
+			row.Queued += d.Visible
+			row.OldestMS = max(row.OldestMS, query.Milliseconds(d.Oldest))
+		}
+	}
+	spent := r.m.meter.costUSD()
+	row.CostUSD, r.paid = spent-r.paid, spent
+	now := map[string]float64{}
+	for _, o := range r.m.savings.now().Others {
+		now[o.Scheme] = o.CostUSD
+	}
+	row.OthersUSD = maps.Clone(now)
+	for scheme, usd := range r.others {
+		if _, known := now[scheme]; known {
+			row.OthersUSD[scheme] -= usd
+		}
+	}
+	maps.Copy(r.others, now)
+	return row
+}

@@ -1,0 +1,128 @@
+// Package timeline keeps what became of a stage's queries over days, as rows of
+// a minute, of ten minutes and of an hour: how many were answered, failed and
+// overflowed by task, model and class, how long they took, how many workers
+// there were, what waited, and what it cost beside other schemes. It is pure:
+// time is passed in.
+package timeline
+
+import (
+	"maps"
+	"time"
+
+	"paragon/shared/core/tally"
+)
+
+// Kept is how long rows are kept.
+const Kept = 14 * 24 * time.Hour
+
+// Steps are the lengths of rows, the shortest first. Each is a multiple of the
+// one before, so that rows of one add up to rows of the next.
+var Steps = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+
+// mostRows bounds the rows of one answer.
+const mostRows = 360
+
+// StepFor returns the shortest step with which a length of time has at most 360
+// rows, or the longest step.
+func StepFor(length time.Duration) time.Duration {
+	for _, step := range Steps {
+		if length <= mostRows*step {
+			return step
+		}
+	}
+	return Steps[len(Steps)-1]
+}
+
+// Row is what happened in one step.
+type Row struct {
+	At time.Time `json:"at"` // start of the step
+	// Tallies are by task, model and class, with latencies alone of the times.
+	Tallies []tally.Tally `json:"tallies,omitempty"`
+	// Samples counts how often the gauges were read; Ready and Wanted are sums of
+	// as many numbers of workers.
+	Samples int     `json:"samples,omitempty"`
+	Ready   float64 `json:"ready,omitempty"`
+	Wanted  float64 `json:"wanted,omitempty"`
+	// Queued and OldestMS are the most that waited in the queues, and the longest
+	// that a message had waited, of the samples.
+	Queued   int     `json:"queued,omitempty"`
+	OldestMS float64 `json:"oldest_ms,omitempty"`
+	CostUSD  float64 `json:"cost_usd,omitempty"` // of workers and functions
+	// OthersUSD is what other schemes would have cost in the step, by the simulator.
+	OthersUSD map[string]float64 `json:"others_usd,omitempty"`
+}
+
+// Slim keeps what rows keep of tallies: keys without resources, and latencies.
+func Slim(ts []tally.Tally) []tally.Tally {
+	out := tally.Group(ts, func(k tally.Key) tally.Key { return tally.Key{Task: k.Task, Model: k.Model, Class: k.Class} })
+	for i := range out {
+		out[i].Wait, out[i].Compute = tally.Histogram{}, tally.Histogram{}
+	}
+	return out
+}
+
+// Merge returns what happened in both, under r's start.
+func (r Row) Merge(o Row) Row {
+	r.Tallies = tally.Group(append(append([]tally.Tally(nil), r.Tallies...), o.Tallies...), tally.Whole)
+	r.Samples, r.Ready, r.Wanted = r.Samples+o.Samples, r.Ready+o.Ready, r.Wanted+o.Wanted
+	r.Queued, r.OldestMS = max(r.Queued, o.Queued), max(r.OldestMS, o.OldestMS)
+	r.CostUSD += o.CostUSD
+	if len(o.OthersUSD) > 0 {
+		others := maps.Clone(r.OthersUSD)
+		if others == nil {
+			others = map[string]float64{}
+		}
+		for scheme, usd := range o.OthersUSD {
+			others[scheme] += usd
+		}
+		r.OthersUSD = others
+	}
+	return r
+}
+
+// Writer adds rows up into the current row of every step. It is not safe for
+// concurrent use.
+type Writer struct{ open []Row }
+
+// NewWriter continues the rows that were open when an earlier writer stopped, by
+// step; nil starts anew.
+func NewWriter(open map[time.Duration]Row) *Writer {
+	w := &Writer{open: make([]Row, len(Steps))}
+	for i, step := range Steps {
+		w.open[i] = open[step]
+	}
+	return w
+}
+
+// Stored is a row to be stored in place of the one of the same step and start.
+type Stored struct {
+	Step time.Duration
+	Row  Row
+}
+
+// Add counts what happened just before now. It returns the rows that are to be
+// stored: none but at the end of a minute, and then the current one of each step.
+func (w *Writer) Add(now time.Time, r Row) []Stored {
+	var due []Stored
+	if minute := now.Truncate(Steps[0]); w.open[0].At.Before(minute) && !w.open[0].At.IsZero() {
+		due = w.Rows()
+	}
+	for i, step := range Steps {
+		if at := now.Truncate(step); !w.open[i].At.Equal(at) {
+			w.open[i] = Row{At: at}
+		}
+		w.open[i] = w.open[i].Merge(r)
+	}
+	return due
+}
+
+// Rows returns the current row of every step, as when the writer stops.
+func (w *Writer) Rows() []Stored {
+	var out []Stored
+	for i, step := range Steps {
+		if !w.open[i].At.IsZero() {
+			out = append(out, Stored{step, w.open[i]})
+		}
+	}
+	return out
+}

@@ -1,0 +1,92 @@
+package timeline_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
+	"paragon/shared/core/timeline"
+)
+
+var start = time.Date(2026, 11, 26, 12, 0, 30, 0, time.UTC)
+
+func answered(model string, n int64) tally.Tally {
+	return tally.Tally{Key: tally.Key{Task: "t", Model: model, Class: query.Strict, Resource: "c5.large"}, Counts: tally.Counts{Answered: n},
+		Latency: tally.NewHistogram(10), Wait: tally.NewHistogram(1), Compute: tally.NewHistogram(9)}
+}
+
+func TestRowsAreAsShortAsTheyCanBe(t *testing.T) {
+	for length, want := range map[time.Duration]time.Duration{
+		time.Hour: time.Minute, 6 * time.Hour: time.Minute, 7 * time.Hour: 10 * time.Minute, 60 * time.Hour: 10 * time.Minute,
+		7 * 24 * time.Hour: time.Hour, timeline.Kept: time.Hour,
+	} {
+		if got := timeline.StepFor(length); got != want {
+			t.Errorf("%v by %v, want %v", length, got, want)
+		}
+	}
+}
+
+func TestSlimKeepsModelsAndLatencies(t *testing.T) {
+	other := answered("m", 2)
+	other.Resource = "c5.xlarge"
+	got := timeline.Slim([]tally.Tally{answered("m", 1), other})
+	if len(got) != 1 || got[0].Answered != 3 || got[0].Resource != "" || got[0].Latency.Count() != 2 || !got[0].Wait.IsZero() || !got[0].Compute.IsZero() {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whatever is added, and wherever the writer is stopped and started again, the
+// rows of every step hold all of it.
+func TestNothingIsLostBetweenRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, now := timeline.NewWriter(nil), start
+		stored := map[time.Duration]map[time.Time]timeline.Row{}
+		store := func(rows []timeline.Stored) {
+			for _, s := range rows {
+				if stored[s.Step] == nil {
+					stored[s.Step] = map[time.Time]timeline.Row{}
+				}
+				stored[s.Step][s.Row.At] = s.Row
+			}
+		}
+		var queries int64
+		var usd float64
+		for range rapid.IntRange(1, 60).Draw(t, "samples") {
+			now = now.Add(time.Duration(rapid.IntRange(1, 1500).Draw(t, "seconds")) * time.Second)
+			n := int64(rapid.IntRange(0, 9).Draw(t, "queries"))
+			queries, usd = queries+n, usd+0.5
+			store(w.Add(now, timeline.Row{Samples: 1, Ready: 2, Queued: int(n), CostUSD: 0.5, Tallies: []tally.Tally{answered("m", n)}, OthersUSD: map[string]float64{"reactive": 1}}))
+			if rapid.Bool().Draw(t, "restart") {
+				store(w.Rows())
+				open := map[time.Duration]timeline.Row{}
+				for _, step := range timeline.Steps {
+					if r, found := stored[step][now.Truncate(step)]; found {
+						open[step] = r
+					}
+				}
+				w = timeline.NewWriter(open)
+			}
+		}
+		store(w.Rows())
+		for _, step := range timeline.Steps {
+			var gotQueries int64
+			var gotUSD, others float64
+			for at, r := range stored[step] {
+				if !at.Equal(at.Truncate(step)) || r.Ready != 2*float64(r.Samples) {
+					t.Fatalf("row of %v at %v: %+v", step, at, r)
+				}
+				for _, x := range r.Tallies {
+					gotQueries += x.Answered
+				}
+				gotUSD, others = gotUSD+r.CostUSD, others+r.OthersUSD["reactive"]
+			}
+			if gotQueries != queries || math.Abs(gotUSD-usd) > 1e-9 || math.Abs(others-2*usd) > 1e-9 {
+				t.Fatalf("rows of %v hold %d queries and $%v and $%v, want %d and $%v", step, gotQueries, gotUSD, others, queries, usd)
+			}
+		}
+	})
+}
