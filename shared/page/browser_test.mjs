@@ -33,6 +33,7 @@ async function open(options = {}) {
 
 const picture = (name) => page.screenshot({ path: `${PAGE_PICTURES}/${name}.png`, fullPage: true });
 const text = (selector) => page.locator(selector).innerText();
+const large = (is) => fetch(`${PAGE_URL}/test/large?is=${is}`);
 const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
@@ -81,7 +82,7 @@ test("without one it says why not, and what to do", async () => {
     await page.getByText("No savings are quoted").waitFor();
     assert.match(await text("#savings-why"), /no calibration of the simulation exists for this stage\. Run `paragon-lab calibrate --data data`\./);
     assert.equal(await page.locator("#savings-others").isHidden(), true);
-    assert.doesNotMatch(await text("main"), /reactive/);
+    assert.doesNotMatch(await text("#savings"), /reactive/);
     await picture("uncalibrated");
   } finally {
     await uncalibrated(false);
@@ -222,6 +223,74 @@ test("the keyboard is enough", async () => {
   assert.equal(await page.locator("#recent details[open]").count(), 1);
 });
 
+test("charts show hours, of a model and of a class", async () => {
+  await page.locator("#charts figure").nth(8).waitFor();
+  const label = (i) => page.locator("#charts [role=img]").nth(i).getAttribute("aria-label");
+  assert.match(await label(0), /^Answers a second: strict [\d.]+\/s, highest [\d.]+\/s; relaxed/);
+  assert.match(await label(1), /^Latency: p50 \d+ ms, highest .*p95.*p99/);
+  assert.match(await label(8), /this stage \$[\d.]+.*reactive \$[\d.]+.*mixed/);
+  const asked = (what) => page.waitForResponse((r) => r.url().includes("/v1/history?") && r.url().includes(what));
+  let answer = asked("hours=168");
+  await page.getByRole("radio", { name: "7 d" }).check();
+  await answer;
+  answer = asked("task=fashion&model=mlp");
+  await page.selectOption("#of-model", { label: "mlp" });
+  await answer;
+  const strict = await label(1);
+  await page.selectOption("#of-class", "relaxed");
+  await page.waitForFunction((was) => document.querySelectorAll("#charts [role=img]")[1].getAttribute("aria-label") !== was, strict);
+});
+
+test("models are listed with their percentiles", async () => {
+  await page.locator("#models tr").nth(5).waitFor();
+  assert.match(await text("#models tr:nth-child(1)"), /cnn-small\s+strict\s+50000\s+21 ms\s+180 ms\s+431 ms\s+98\.6 %\s+11\.1 %\s+0\s+\$0\.0200/);
+});
+
+test("workers are listed by name and state", async () => {
+  await page.locator("#workers tr").nth(3).waitFor();
+  assert.match(await text("#workers"), /general-1\s+ready\s+0 of 2/);
+  await page.selectOption("#of-state", "draining");
+  await page.waitForFunction(() => document.querySelectorAll("#workers tr").length === 1);
+  assert.match(await text("#workers"), /general-3\s+draining/);
+});
+
+test("a decision opens to what it weighed, and stays open", async () => {
+  await page.locator("#decisions summary").first().click();
+  await page.locator("#decisions pre", { hasText: "weighed    2 workers" }).waitFor();
+  await moved(["#cost"]);
+  assert.equal(await page.locator("#decisions details[open]").count(), 1);
+});
+
+// What a large stage sends and shows is bounded. How long the longest task took is
+// printed: it depends on the machine.
+test("a thousand workers, fifty models and seven days", async () => {
+  try {
+    await large(true);
+    await open();
+    const sizes = new Map();
+    page.on("response", async (r) => sizes.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
+    await page.evaluate(() => {
+      window.longest = 0;
+      new PerformanceObserver((l) => { for (const e of l.getEntries()) window.longest = Math.max(window.longest, e.duration); }).observe({ type: "longtask", buffered: false });
+    });
+    const answer = page.waitForResponse((r) => r.url().includes("hours=168"));
+    await page.getByRole("radio", { name: "7 d" }).check();
+    await answer;
+    await page.locator("#more-models").click();
+    await page.waitForFunction(() => document.querySelectorAll("#models tr").length === 100);
+    await page.locator("#workers-on").click();
+    await page.locator("#workers-which", { hasText: "21 to 40 of 1000" }).waitFor();
+    await moved(["#cost"]);
+    for (const [path, bytes] of sizes) assert.ok(bytes <= 100_000, `${path} sent ${bytes} bytes`);
+    assert.ok(sizes.has("/v1/history") && sizes.has("/v1/workers"));
+    const elements = await page.evaluate(() => document.querySelectorAll("*").length);
+    assert.ok(elements < 3000, `${elements} elements`);
+    console.log(`longest task ${await page.evaluate(() => window.longest)} ms (0: none above 50), ${elements} elements, bytes`, Object.fromEntries(sizes));
+  } finally {
+    await large(false);
+  }
+});
+
 for (const [name, options] of Object.entries({
   light: { colorScheme: "light" },
   dark: { colorScheme: "dark" },
@@ -241,5 +310,8 @@ for (const [name, options] of Object.entries({
     const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, summary, img:not([alt=''])")]
       .filter((e) => !(e.labels?.[0]?.textContent.trim() || e.closest("label")?.querySelector("[alt]") || e.textContent.trim() || e.alt)).map((e) => e.outerHTML));
     assert.deepEqual(nameless, []);
+    await page.addScriptTag({ url: "/test/axe.js" });
+    const found = await page.evaluate(async () => (await axe.run()).violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`));
+    assert.deepEqual(found, [], "axe");
   });
 }

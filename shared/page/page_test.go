@@ -32,6 +32,10 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.gone.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/uncalibrated":
 		s.api.Uncalibrated.Store(r.URL.Query().Get("is") == "true")
+	case r.URL.Path == "/test/large":
+		s.api.Large.Store(r.URL.Query().Get("is") == "true")
+	case r.URL.Path == "/test/axe.js":
+		http.ServeFile(w, r, "../../node_modules/axe-core/axe.min.js")
 	case s.gone.Load():
 		panic(http.ErrAbortHandler) // the connection breaks
 	case strings.HasPrefix(r.URL.Path, "/v1/"):
@@ -67,9 +71,11 @@ func TestInABrowser(t *testing.T) {
 		pictures = t.TempDir()
 	}
 	cmd.Env = append(os.Environ(), "PAGE_URL="+server.URL, "PAGE_PICTURES="+pictures, "CHROMIUM="+chromium)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	t.Logf("%s", out)
 }
 
 func get(t *testing.T, h http.Handler, path string) *http.Response {
@@ -101,7 +107,48 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Every file stands for itself: no other host, no inline script or style.
+// The chart library is vendored as it is published: uplot.js and uplot.css are the
+// files of the npm package at the version in package.json.
+func TestTheChartLibraryIsAsPublished(t *testing.T) {
+	for ours, published := range map[string]string{"uplot.js": "uPlot.iife.min.js", "uplot.css": "uPlot.min.css"} {
+		have, err := os.ReadFile("assets/" + ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile("../../node_modules/uplot/dist/" + published)
+		if err != nil {
+			t.Fatalf("%v: get it with `npm ci --ignore-scripts`", err)
+		}
+		if !bytes.Equal(have, want) {
+			t.Errorf("%s differs from the published %s", ours, published)
+		}
+	}
+}
+
+// mostBytes bounds what the page takes in all, the chart library included.
+const mostBytes = 120 << 10
+
+func TestThePageIsSmall(t *testing.T) {
+	entries, err := os.ReadDir("assets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes := 0
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += int(info.Size())
+	}
+	t.Logf("%d bytes", bytes)
+	if bytes > mostBytes {
+		t.Errorf("the page takes %d bytes, %d are the most", bytes, mostBytes)
+	}
+}
+
+// Every file stands for itself: no other host, no inline script or style. The
+// chart library names its own address in a comment.
 func TestFilesAreSelfContained(t *testing.T) {
 	entries, err := os.ReadDir("assets")
 	if err != nil {
@@ -113,6 +160,7 @@ func TestFilesAreSelfContained(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := bytes.ReplaceAll(body, []byte("http://www.w3.org/2000/svg"), nil)
+		text = bytes.ReplaceAll(text, []byte("/*! https://github.com/leeoniya/uPlot"), nil)
 		for _, bad := range []string{"http://", "https://", "//cdn", "innerHTML", "style=", "onclick=", "eval("} {
 			if bytes.Contains(text, []byte(bad)) {
 				t.Errorf("%s holds %q", e.Name(), bad)

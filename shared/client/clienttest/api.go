@@ -40,6 +40,8 @@ type API struct {
 	Token string
 	// Uncalibrated makes the status tell why no savings are quoted.
 	Uncalibrated atomic.Bool
+	// Large makes it a stage of 1,000 workers and 50 models.
+	Large atomic.Bool
 
 	mu      sync.Mutex
 	queries map[string]api.Query
@@ -70,6 +72,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /v1/models", models)
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.HandleFunc("GET /v1/decisions", decisions)
+	mux.HandleFunc("GET /v1/decisions/{id}", decision)
+	mux.HandleFunc("GET /v1/history", a.history)
+	mux.HandleFunc("GET /v1/workers", a.workers)
 	mux.ServeHTTP(w, r)
 }
 

@@ -1,16 +1,18 @@
 // The live page: reads the stage every second and says so when it cannot.
 import { Lost, call } from "./api.js";
 import { showDecisions } from "./decisions.js";
+import { startHistory } from "./history.js";
 import { showRecent } from "./recent.js";
 import { showStage } from "./stage.js";
 import { loadTry, startTry } from "./try.js";
 import { byId } from "./words.js";
+import { startWorkers } from "./workers.js";
 
 const every = 1000; // milliseconds
 let last = null; // when the server answered last
 let loaded = false; // there is something to pick from
 
-async function look() {
+async function poll() {
   if (document.visibilityState === "visible") {
     try {
       const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
@@ -22,7 +24,7 @@ async function look() {
       lost(fault);
     }
   }
-  setTimeout(look, every);
+  setTimeout(poll, every);
 }
 
 async function live(notices) {
@@ -58,4 +60,6 @@ function alertWith(text) {
 }
 
 startTry();
-look();
+poll();
+startHistory();
+startWorkers();

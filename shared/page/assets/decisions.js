@@ -1,22 +1,45 @@
 // What the controller decided: the last moves of the fleet, and the last tick.
+// Each opens to what it weighed; what is open stays open while the list moves on.
+import { call } from "./api.js";
 import { byId, clock, element } from "./words.js";
+
+const shown = new Map(); // item by its line and how many newer ones have the same
 
 // showDecisions lists ticks, newest first; those that say the same as the one
 // before them are one line.
 export function showDecisions(ticks) {
-  const shown = [];
-  for (const t of ticks) {
-    if (shown.length && shown.at(-1).line === t.line) continue;
-    shown.push(t);
+  const lines = ticks.filter((t, i) => t.line !== ticks[i - 1]?.line).slice(0, 8);
+  const items = new Map();
+  for (const t of lines) {
+    let key = t.line;
+    while (items.has(key)) key += "\n";
+    const e = shown.get(key) ?? item(t);
+    e.querySelector("time").textContent = clock(t.at);
+    items.set(key, e);
   }
-  byId("decisions").replaceChildren(...shown.slice(0, 8).map(line));
-  byId("decisions-none").hidden = shown.length > 0;
+  const list = byId("decisions");
+  [...items.values()].forEach((e, i) => { if (list.children[i] !== e) list.insertBefore(e, list.children[i] ?? null); });
+  while (list.children.length > items.size) list.lastChild.remove();
+  shown.clear();
+  for (const [key, e] of items) shown.set(key, e);
+  byId("decisions-none").hidden = items.size > 0;
 }
 
-function line(t) {
-  const at = element("time", "", clock(t.at));
-  at.dateTime = t.at;
-  at.title = `paragon explain --tick ${t.id}`;
+function item(t) {
   const failed = t.outcome?.startsWith("failed") ? element("b", "", ` ${t.outcome}`) : "";
-  return element("li", t.moves ? "moves" : "", at, ` ${t.line}`, failed);
+  const details = element("details", "", element("summary", "", element("time"), ` ${t.line}`, failed));
+  details.addEventListener("toggle", () => details.open && open(details, t.id), { once: true });
+  return element("li", t.moves ? "moves" : "", details);
+}
+
+// open reads a decision in full.
+async function open(details, id) {
+  const text = element("pre", "", "reading…");
+  text.tabIndex = 0;
+  details.append(text);
+  try {
+    text.textContent = (await call(`/v1/decisions/${encodeURIComponent(id)}`)).explanation;
+  } catch (fault) {
+    text.textContent = fault.message;
+  }
 }

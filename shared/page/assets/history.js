@@ -1,0 +1,148 @@
+// What became of queries over hours and days: charts, and a table of models.
+import { call } from "./api.js";
+import { Chart, turn } from "./charts.js";
+import { byId, dollars, element, milliseconds, percent } from "./words.js";
+
+const every = 15000; // milliseconds between two readings
+const rowsShown = 12; // of the table of models, until all are asked for
+let charts; // made when there is something to draw
+let last = null; // what was read last
+let reading = 0; // so that an answer that comes late is left aside
+let allModels = false;
+
+const perSecond = (v) => `${v < 10 ? +v.toFixed(2) : Math.round(v)}/s`;
+const number = (v) => String(+v.toFixed(1));
+const inPercent = (v) => percent(v, v >= 99 && v < 100 ? 2 : 0);
+const both = [{ label: "strict", colour: "strict" }, { label: "relaxed", colour: "relaxed" }];
+
+const specs = {
+  throughput: { title: "Answers a second", write: perSecond, lines: [...both, { label: "errors", colour: "bad", dash: [4, 3] }] },
+  latency: { title: "Latency", write: milliseconds, lines: [{ label: "p50", colour: "good" }, { label: "p95", colour: "relaxed" }, { label: "p99", colour: "strict" }] },
+  met: { title: "Answered within the bound", write: inPercent, least: 100, zoom: true, lines: both },
+  overflow: { title: "Answered by functions", write: inPercent, least: 1, lines: both },
+  cold: { title: "Cold starts a minute", write: number, least: 1, lines: both },
+  waiting: { title: "Messages in the queues", write: number, least: 2, lines: [{ label: "waiting", colour: "strict" }] },
+  queue: { title: "Oldest message in a queue", write: milliseconds, lines: [{ label: "age", colour: "strict" }] },
+  workers: { title: "Workers", write: number, least: 2, lines: [{ label: "ready", colour: "good" }, { label: "wanted", colour: "quiet", dash: [4, 3] }] },
+  cost: { title: "Cost since the start of the chart", write: dollars, lines: [{ label: "this stage", colour: "strict" }, { label: "reactive", colour: "relaxed", dash: [4, 3] }, { label: "mixed", colour: "good", dash: [2, 3] }] },
+};
+
+// startHistory reads the history now and then, and when another one is asked for.
+export function startHistory() {
+  byId("window").addEventListener("change", read);
+  byId("of-model").addEventListener("change", read);
+  byId("of-class").addEventListener("change", () => last && drawAll(last));
+  byId("more-models").addEventListener("click", () => { allModels = true; showModels(last?.models ?? []); });
+  const again = async () => {
+    if (document.visibilityState === "visible") await read();
+    setTimeout(again, every);
+  };
+  again();
+}
+
+async function read() {
+  const mine = ++reading;
+  const asked = new URLSearchParams({ hours: document.querySelector("input[name=hours]:checked").value });
+  const [task, model] = byId("of-model").value.split("\n");
+  if (model) { asked.set("task", task); asked.set("model", model); }
+  try {
+    const h = await call(`/v1/history?${asked}`);
+    if (mine !== reading) return;
+    last = h;
+    byId("history").hidden = false;
+    await drawAll(h);
+    showModels(h.models ?? []);
+    offer(h.models ?? []);
+  } catch (fault) {
+    if (fault.status === 404) byId("history").hidden = true; // this stage keeps none
+  }
+}
+
+// drawAll draws every chart, each in a turn of its own.
+async function drawAll(h) {
+  charts ??= Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, new Chart(byId("charts"), spec)]));
+  const [from, to] = [Date.parse(h.from) / 1000, Date.parse(h.to) / 1000];
+  for (const [name, lists] of Object.entries(listsOf(h))) {
+    charts[name].draw([h.grid, ...lists], from, to);
+    await turn();
+    if (h !== last) return; // another one has come
+  }
+}
+
+// listsOf makes the lists of each chart, with nothing where the stage was not up.
+function listsOf(h) {
+  const { at, pick } = gridOf(h);
+  h.grid = at;
+  const [s, r] = [h.classes.strict, h.classes.relaxed];
+  const rate = (list) => list.map((n) => n / h.step_seconds);
+  const perMinute = (list) => list.map((n) => (60 * n) / h.step_seconds);
+  const sum = (...lists) => lists[0].map((_, i) => lists.reduce((n, l) => n + l[i], 0));
+  const share = (part, whole) => whole.map((n, i) => (n ? (100 * part[i]) / n : null));
+  const ended = (c) => sum(c.answered, c.failed, c.expired);
+  const class_ = h.classes[byId("of-class").value];
+  const times = (list) => list.map((ms, i) => (class_.answered[i] ? ms : null));
+  const wrong = ["failed", "expired", "refused"].flatMap((k) => [s[k], r[k]]);
+  return mapped(pick, {
+    throughput: [rate(s.answered), rate(r.answered), rate(sum(...wrong))],
+    latency: [times(class_.p50_ms), times(class_.p95_ms), times(class_.p99_ms)],
+    met: [share(s.met, ended(s)), share(r.met, ended(r))],
+    overflow: [share(s.overflowed, s.answered), share(r.overflowed, r.answered)],
+    cold: [perMinute(s.cold_starts), perMinute(r.cold_starts)],
+    waiting: [h.queued],
+    queue: [h.oldest_ms],
+    workers: [h.workers_ready, h.workers_wanted],
+    cost: [running(h.cost_usd), running(h.others_usd?.reactive), running(h.others_usd?.mixed)],
+  });
+}
+
+const mapped = (pick, all) => Object.fromEntries(Object.entries(all).map(([name, lists]) => [name, lists.map(pick)]));
+
+// gridOf is every step between the first row and the last, and what puts a list
+// of the rows on it.
+function gridOf(h) {
+  const index = new Map(h.at.map((t, i) => [t, i]));
+  const at = [];
+  for (let t = h.at[0]; t <= h.at.at(-1); t += h.step_seconds) at.push(t);
+  const pick = (list) => at.map((t) => (list && index.has(t) ? list[index.get(t)] : null));
+  return { at, pick };
+}
+
+// running adds a list up; nothing without one.
+function running(list) {
+  let sum = 0;
+  return list?.map((v) => (sum += v));
+}
+
+// showModels lists the models with the most queries first.
+function showModels(models) {
+  const rows = models.toSorted((a, b) => ended(b) - ended(a));
+  const shown = allModels ? rows : rows.slice(0, rowsShown);
+  byId("models").replaceChildren(...shown.map(row));
+  byId("models-none").hidden = rows.length > 0;
+  byId("more-models").hidden = shown.length === rows.length;
+  byId("more-models").textContent = `Show all ${rows.length} rows`;
+}
+
+const ended = (m) => m.answered + m.failed + m.expired;
+
+function row(m) {
+  const part = (n, of) => (of ? percent((100 * n) / of) : "–");
+  const wrong = (m.failed ?? 0) + (m.expired ?? 0);
+  const figures = [
+    String(m.answered), ...["p50_ms", "p95_ms", "p99_ms"].map((q) => (m.answered ? milliseconds(m.latency[q]) : "–")), part(m.met, ended(m)),
+    part(m.overflowed, m.answered), String(wrong), m.answered ? dollars((1e6 * m.cost_usd) / m.answered) : "–",
+  ];
+  const name = Object.assign(element("th", "", m.model || "no model"), { scope: "row" });
+  return element("tr", "", name, element("td", "", m.class), ...figures.map((f, i) => element("td", i === 6 && wrong ? "num late" : "num", f)));
+}
+
+// offer lists the models to choose from, unless they are listed already.
+function offer(models) {
+  const names = [...new Set(models.filter((m) => m.model).map((m) => `${m.task}\n${m.model}`))].sort();
+  const at = byId("of-model");
+  if (at.dataset.names === names.join()) return;
+  at.dataset.names = names.join();
+  const chosen = at.value;
+  at.replaceChildren(new Option("all models", ""), ...names.map((n) => new Option(n.split("\n")[1], n)));
+  at.value = names.includes(chosen) ? chosen : "";
+}

@@ -1,0 +1,45 @@
+// The workers by name and state, a page at a time.
+import { call } from "./api.js";
+import { byId, element, percent } from "./words.js";
+
+const every = 5000; // milliseconds between two readings
+const page = 20; // workers shown together
+let from = 0;
+
+// startWorkers reads the workers now and then.
+export function startWorkers() {
+  byId("of-state").addEventListener("change", () => { from = 0; read(); });
+  byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); read(); });
+  byId("workers-on").addEventListener("click", () => { from += page; read(); });
+  const again = async () => {
+    if (document.visibilityState === "visible") await read();
+    setTimeout(again, every);
+  };
+  again();
+}
+
+async function read() {
+  const asked = new URLSearchParams({ offset: from, limit: page });
+  if (byId("of-state").value) asked.set("state", byId("of-state").value);
+  try {
+    show(await call(`/v1/workers?${asked}`));
+  } catch (fault) {
+    if (fault.status === 404) byId("workers-box").hidden = true; // not served here
+  }
+}
+
+function show({ workers, total }) {
+  if (from >= total) from = Math.max(0, page * (Math.ceil(total / page) - 1));
+  byId("workers").replaceChildren(...workers.map(row));
+  byId("workers-none").hidden = workers.length > 0;
+  byId("workers-pages").hidden = total <= page;
+  byId("workers-which").textContent = `${from + 1} to ${from + workers.length} of ${total}`;
+  byId("workers-back").disabled = from === 0;
+  byId("workers-on").disabled = from + page >= total;
+}
+
+function row(w) {
+  const name = Object.assign(element("th", "", w.id), { scope: "row" });
+  return element("tr", "", name, element("td", "", w.state), element("td", "num", `${w.busy} of ${w.runners}`),
+    element("td", "num", percent(100 * (w.used ?? 0), 0)), element("td", "num", String(w.held)), element("td", "num", String(w.answered)));
+}
