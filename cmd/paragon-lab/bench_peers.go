@@ -77,7 +77,7 @@ func newBenchPeersCommand() *cobra.Command {
 	fs.StringVar(&f.servers, "servers", "shared/lab/peers/servers", "folder of the peers' code")
 	fs.StringVar(&f.venvs, "venvs", ".venv-peers", "folder that make peers-venvs has made")
 	fs.StringVar(&f.paragon, "paragon", "bin/paragon", "the paragon that is measured")
-	fs.StringSliceVar(&f.upArgs, "up-args", nil, "more arguments of its `paragon up`")
+	fs.StringSliceVar(&f.upArgs, "up-args", nil, "more arguments of its paragon up")
 	fs.StringVar(&f.tensorPath, "tensor-path", peers.TensorPath, "where Paragon is sent tensors, by the Open Inference Protocol")
 	fs.StringVar(&f.picturePath, "picture-path", peers.PicturePath, "where Paragon is sent pictures")
 	fs.StringVar(&f.markdown, "markdown", "", "file to write the tables into, below the line that says so in it")

@@ -20,23 +20,22 @@ import (
 )
 
 const calibrateLong = `Record runs of a whole Paragon on this machine under load, simulate the same load
-under the same scheme, and tell by how much the simulation is off in cost, in
+under the same scheme, and print by how much the simulation is off in cost, in
 workers over time and in bounds missed. There are three: the flash crowd of
 paragon-lab demo, a day that swells and ebbs, and rush hours that come and go, each
 in an hour; --trace takes others instead.
 
 The result is kept in the data folder. paragon replay, the status and the page
-tell what other schemes would have cost only when the simulation was off by less
-than 5 % in cost and in mean workers on two traces at least; else they say why
-not. It is valid for stages on this machine, and for no deployment.
+print what other schemes would have cost as an interval, by the largest error of
+these runs. It is valid for stages on this machine, and for no deployment.
 
-Exit status 1 when savings may not be quoted.`
+Exit status 1 when the error is so large that an interval says nothing.`
 
 // newCalibrateCommand is `paragon-lab calibrate`.
 func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 	f := &calibrateFlags{}
 	c := &cobra.Command{
-		Use: "calibrate", Short: "Hold the simulator to runs on this machine", Long: calibrateLong,
+		Use: "calibrate", Short: "Measure how far the simulator is off on this machine", Long: calibrateLong,
 		Example: `  paragon-lab calibrate
   paragon-lab calibrate --scheme hedged --time-scale 20 --json
   paragon-lab calibrate --trace monday.csv --trace sunday.csv --data data`,
@@ -45,7 +44,7 @@ func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.data, "data", "data", "data folder, which keeps the result")
-	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme: one of `paragon-lab compare`'s")
+	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme: one of paragon-lab compare's")
 	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace in one second, 1 to 60")
 	fs.IntVar(&f.cfg.Workers, "workers", 1, "workers at the start")
 	fs.StringArrayVar(&f.traces, "trace", nil, "CSV file of counts a step, once or more (default the three that are made up)")
@@ -139,8 +138,8 @@ func (f *calibrateFlags) shaped(times func(at float64) float64) arrivals.Trace {
 	return t
 }
 
-// printVerdict prints the runs and the verdict; an error when savings may
-// not be quoted.
+// printVerdict prints the runs and the verdict; an error when the simulation is too
+// far off.
 func printVerdict(term *cli.Terminal, runs []calibrated, kept calibration.Report, v calibration.Verdict) error {
 	if term.JSON {
 		term.PrintJSON(runs)

@@ -51,7 +51,7 @@ func newLoadCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runLoad(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.task, "task", "t", "", "what to do, as listed by `paragon models`")
+	fs.StringVarP(&f.task, "task", "t", "", "what to do, as paragon models lists it")
 	fs.StringVarP(&f.model, "model", "m", "", "insist on a model")
 	fs.Float64Var(&f.rate, "rate", 0, "queries a second, as a Poisson process")
 	fs.BoolVar(&f.constant, "constant", false, "space the queries of --rate evenly")

@@ -19,17 +19,78 @@ func completeIDs(term *cli.Terminal) cobra.CompletionFunc {
 	}
 }
 
+// noFiles keeps the order of what is offered, and offers no files.
+const noFiles = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+
+// completeSettings completes the name of a setting and, where a value may follow,
+// the values of one that has a few. Without a server there is nothing to offer.
+func completeSettings(term *cli.Terminal, args int) cobra.CompletionFunc {
+	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(given) >= args {
+			return nil, noFiles
+		}
+		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
+		defer cancel()
+		t, err := operationsOf(ctx, term)
+		if err != nil {
+			return nil, noFiles
+		}
+		s, err := t.Settings(ctx)
+		if err != nil {
+			return nil, noFiles
+		}
+		var out []string
+		for _, k := range s.Settings {
+			switch {
+			case len(given) == 0:
+				out = append(out, fmt.Sprintf("%s\t%s, now %s", k.Name, rangeOf(k), k.Value))
+			case k.Name == given[0] && len(k.OneOf) > 0:
+				out = k.OneOf
+			case k.Name == given[0]:
+				out = []string{k.Default + "\tthe default", k.Value + "\tthe value now"}
+			}
+		}
+		return slices.Compact(out), noFiles
+	}
+}
+
+// completeTicks completes the ids of decisions, newest first.
+func completeTicks(term *cli.Terminal) cobra.CompletionFunc {
+	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(given) > 0 {
+			return nil, noFiles
+		}
+		return tickIDs(c, term), noFiles
+	}
+}
+
+func tickIDs(c *cobra.Command, term *cli.Terminal) (out []string) {
+	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
+	defer cancel()
+	t, err := operationsOf(ctx, term)
+	if err != nil {
+		return nil
+	}
+	ds, err := t.Decisions(ctx, "", false, 20)
+	if err != nil {
+		return nil
+	}
+	for _, d := range ds {
+		out = append(out, d.ID+"\t"+cli.OneLine(d.Line))
+	}
+	return out
+}
+
 func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, cobra.ShellCompDirective) {
-	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
 	defer cancel()
 	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
-		return nil, directive
+		return nil, noFiles
 	}
 	recent, err := cl.Recent(ctx, 50)
 	if err != nil {
-		return nil, directive
+		return nil, noFiles
 	}
 	var out []string
 	for _, q := range recent {
@@ -37,5 +98,5 @@ func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, 
 			out = append(out, fmt.Sprintf("%s\t%s, %s", q.ID, q.Model, q.State))
 		}
 	}
-	return out, directive
+	return out, noFiles
 }

@@ -20,7 +20,7 @@ func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "decisions",
 		Short: "List what the controller decided, newest last",
 		Long: `List what the controller decided in its last ticks and why, the newest last.
-The id of a tick leads to all of it: paragon explain --tick ID.`,
+The id of a tick leads to all of it: paragon explain ID.`,
 		Example: `  paragon decisions --moves
   paragon decisions --limit 100 --json | jq -r '.[].line'`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -99,6 +99,7 @@ this version of Paragon would decide otherwise.`,
 			return runReplayDecision(term, raw)
 		},
 	}
+	c.ValidArgsFunction = completeTicks(term)
 	c.Flags().StringVar(&file, "file", "", "file with a record, instead of an id")
 	return term.ServerCommand(c)
 }

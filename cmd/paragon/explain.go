@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -13,35 +14,49 @@ import (
 	"paragon/shared/core/selection"
 )
 
+// tickID is what the ids of decisions look like: a moment and a pool.
+var tickID = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-.`)
+
+// candidatesShown is how many candidates are printed without --all.
+const candidatesShown = 4
+
 func newExplainCommand(term *cli.Terminal) *cobra.Command {
-	tick := false
+	all := false
 	c := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Explain why a query went where it went, or why the fleet moved",
 		Long: `Explain why a query went where it went: what it requested, why its model and
-resource were chosen, each step of its path, and each candidate with the reason it
-lost. The candidates are computed again, under the present load.
+resource were chosen, each step of its path, and the best candidates with the reason
+each lost; --all prints every candidate. They are computed again, under the present
+load.
 
-With --tick the id is that of a decision of the controller, as paragon decisions
-lists them: the signals and their age, what was weighed, what was clamped, and
+The id may be that of a decision of the controller, as paragon decisions lists them:
+then it explains the signals and their age, what was weighed, what was clamped, and
 what was done.`,
 		Example: `  paragon explain q01jd3v7
-  paragon explain --tick 20260501T120000.000Z-general
+  paragon explain --all q01jd3v7
+  paragon explain 20260501T120000.000Z-general
   paragon explain --json q01jd3v7 | jq '.candidates[] | {model, reason}'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, ids []string) error {
-			if tick {
+			if tickID.MatchString(ids[0]) {
 				return explainTick(c.Context(), term, ids[0])
 			}
-			return runExplain(c.Context(), term, ids[0])
+			return runExplain(c.Context(), term, ids[0], all)
 		},
 	}
-	c.Flags().BoolVar(&tick, "tick", false, "the id is that of a decision of the controller")
-	c.ValidArgsFunction = completeIDs(term)
+	c.Flags().BoolVar(&all, "all", false, "every candidate, and not the best four")
+	c.ValidArgsFunction = func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(given) > 0 {
+			return nil, noFiles
+		}
+		queries, _ := recentIDs(c, term, given)
+		return append(queries, tickIDs(c, term)...), noFiles
+	}
 	return term.ServerCommand(c)
 }
 
-func runExplain(ctx context.Context, term *cli.Terminal, id string) error {
+func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) error {
 	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
@@ -55,13 +70,17 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string) error {
 		return nil
 	}
 	printStory(term, e.Query)
-	term.Printf("\nChosen: %s. Predicted: %.4g ms.\n", cli.OneLine(e.Choice), e.PredictedMS)
+	term.Printf("\nChosen: %s. Predicted: %s.\n", cli.OneLine(e.Choice), cli.Milliseconds(e.PredictedMS))
 	if len(e.Candidates) == 0 {
 		term.Printf("Nothing would meet its bounds now.\n")
 		return nil
 	}
 	term.Printf("State now:\n")
-	return printCandidates(term.Out, e.Candidates, len(e.Candidates))
+	most := candidatesShown
+	if all {
+		most = len(e.Candidates)
+	}
+	return printCandidates(term.Out, e.Candidates, most)
 }
 
 // printCandidates prints at most so many candidates as a table.
@@ -73,7 +92,7 @@ func printCandidates(out io.Writer, all []selection.Candidate, most int) error {
 			fmt.Fprintf(w, "... %d more, with --all\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(w, "%s\t%s\t%.4g ms\t%.2f %%\t%.4f\t%s\n", c.Model, c.Resource, c.LatencyMS, c.Accuracy, c.PriceUSD*1e6, c.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f %%\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), c.Accuracy, cli.Dollars(c.PriceUSD*1e6), c.Reason)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the candidates: %w", err)

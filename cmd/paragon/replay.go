@@ -22,10 +22,9 @@ account, which CloudWatch has by the second for three hours, by the minute for 1
 by five minutes for 63 and by the hour for 455; longer steps are spread as a Poisson
 process. What came within --warmup before the first moment is played and not counted.
 
-Costs are printed only when paragon-lab calibrate has found, for the data folder
-(--data), that the simulation is close to a real run; otherwise the reason is
-printed, with what to do. No calibration covers a stage in an account:
---uncalibrated prints its costs. The simulated controller applies the bounds of the
+How far off the costs may be is printed with them: by the runs of paragon-lab
+calibrate in the data folder (--data), or by those that ship with Paragon. Nothing
+was measured of a stage in an account: --uncalibrated prints its costs. The simulated controller applies the bounds of the
 real one, with the settings given by --set; without max_workers among them the
 number of workers is not capped.
 

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon/machine"
 	"paragon/shared/client"
 )
 
@@ -23,11 +24,34 @@ by its name, in the region and with the credentials of the AWS command line
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {
-	root := term.Root(&cobra.Command{Use: "paragon", Short: "Inference serving that keeps to latency, accuracy and cost", Long: rootLong})
-	root.AddCommand(newUpCommand(term), newSubmitCommand(term), newGetCommand(term), newCancelCommand(term), newStatusCommand(term), newModelsCommand(term))
-	root.AddCommand(newSelectCommand(term), newExplainCommand(term), newFeedbackCommand(term), newReplayCommand(term), newCostCommand(term))
-	root.AddCommand(newProfileCommand(term), newProfileColdCommand(term), newProfileShareCommand(term))
-	root.AddCommand(newTuneCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newRedriveCommand(term), newFaultCommand(term))
-	root.AddCommand(newModelCommand(term), newModelCheckCommand(term), newServeCommand(term), newVersionCommand(term))
+	root := term.Root(&cobra.Command{Use: "paragon", Short: "Inference serving that keeps to latency, accuracy and cost", Long: rootLong, Version: machine.Version})
+	for _, g := range groups(term) {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
 	return root
+}
+
+// group is commands that stand together in the help.
+type group struct {
+	id, title string
+	commands  []*cobra.Command
+}
+
+// groups are all commands, in the order of the help.
+func groups(term *cli.Terminal) []group {
+	return []group{
+		{"serve", "Serve:", []*cobra.Command{newUpCommand(term), newServeCommand(term)}},
+		{"query", "Ask:", []*cobra.Command{newSubmitCommand(term), newGetCommand(term), newListCommand(term), newCancelCommand(term), newFeedbackCommand(term)}},
+		{"inspect", "Inspect:", []*cobra.Command{newStatusCommand(term), newTopCommand(term), newHistoryCommand(term), newExplainCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newDoctorCommand(term)}},
+		{"models", "Models:", []*cobra.Command{newModelsCommand(term), newModelCommand(term), newSelectCommand(term), newProfileCommand(term)}},
+		{"costs", "Costs:", []*cobra.Command{newCostCommand(term), newReplayCommand(term)}},
+		{"operate", "Operate:", []*cobra.Command{newTuneCommand(term), newRedriveCommand(term), newFaultCommand(term)}},
+		{"other", "Other:", []*cobra.Command{newVersionCommand(term), newProfileColdCommand(term), newProfileShareCommand(term), newModelCheckCommand(term)}},
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -52,15 +53,23 @@ func runStatus(ctx context.Context, term *cli.Terminal) error {
 	return printStatus(term, s)
 }
 
-// watchStatus prints the status over and over. A server that goes away is said and
-// waited for.
+// watchStatus prints the status over and over.
 func watchStatus(ctx context.Context, term *cli.Terminal) error {
 	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
 		return err
 	}
-	for {
+	return watch(ctx, term, func(ctx context.Context) (func() error, error) {
 		s, err := cl.Status(ctx)
+		return func() error { return printStatus(term, s) }, err
+	})
+}
+
+// watch reads and prints over and over. A server that does not answer is
+// reported and tried again.
+func watch(ctx context.Context, term *cli.Terminal, read func(context.Context) (print func() error, err error)) error {
+	for {
+		print, err := read(ctx)
 		if !term.JSON {
 			term.Printf("\x1b[H\x1b[2J") // clears the terminal
 		}
@@ -73,7 +82,7 @@ func watchStatus(ctx context.Context, term *cli.Terminal) error {
 		case err != nil:
 			return err
 		default:
-			if err := printStatus(term, s); err != nil {
+			if err := print(); err != nil {
 				return err
 			}
 		}
@@ -115,22 +124,52 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	return nil
 }
 
-// printSavings tells what other schemes would have cost, or why it does not.
+// printSavings prints what other schemes would have cost, as intervals, or why
+// that is not known.
 func printSavings(term *cli.Terminal, s *api.Savings) {
 	if s == nil {
 		return
 	}
 	if !s.Quoted {
-		term.Printf("savings   not quoted: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
+		term.Printf("savings   not known: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
 		return
 	}
 	for _, o := range s.Others {
-		term.Printf("instead   %s under %s, when this stage had cost %s\n", cli.Dollars(o.CostUSD), o.Scheme, cli.Dollars(s.CostUSD))
+		term.Printf("instead   %s\n", comparedWith(o, s.CostUSD))
 	}
-	term.Printf("simulated %s\n", cli.OneLine(s.Why))
+	term.Printf("simulated within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 }
 
-// printDoubts tells which profiles are not to be gone by.
+// comparedWith is another scheme's cost beside what the stage cost.
+func comparedWith(o api.SchemeCost, costUSD float64) string {
+	if o.LowUSD == o.HighUSD {
+		return fmt.Sprintf("%s by a plain function, computing alone, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(costUSD), cheaper(o, costUSD))
+	}
+	return fmt.Sprintf("%s to %s under %s, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(o.HighUSD), o.Scheme, cli.Dollars(costUSD), cheaper(o, costUSD))
+}
+
+// cheaper says which of both costs less, if the interval leaves no doubt.
+func cheaper(o api.SchemeCost, costUSD float64) string {
+	low, high := 100*(1-costUSD/o.LowUSD), 100*(1-costUSD/o.HighUSD)
+	switch {
+	case !(o.LowUSD > 0):
+		return ""
+	case low > 0:
+		return fmt.Sprintf(": %s less", interval(low, high))
+	case high < 0:
+		return fmt.Sprintf(": %s more", interval(-high, -low))
+	}
+	return ": no difference within the error"
+}
+
+func interval(low, high float64) string {
+	if math.Round(low) == math.Round(high) {
+		return fmt.Sprintf("%.0f %%", low)
+	}
+	return fmt.Sprintf("%.0f to %.0f %%", low, high)
+}
+
+// printDoubts prints which profiles are not to be trusted.
 func printDoubts(term *cli.Terminal, s api.Status) {
 	for _, d := range s.Drifted {
 		term.Printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
@@ -169,14 +208,11 @@ func printQueues(w io.Writer, s api.Status) {
 func printClasses(w io.Writer, s api.Status) {
 	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tLAST HOUR\tP50\tP95\tP99")
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
-		c, met, latency := s.Classes[class], "-", "-\t-\t-"
+		c, met := s.Classes[class], "-"
 		if c.Attainment != nil {
 			met = fmt.Sprintf("%.1f %%", *c.Attainment)
 		}
-		if q := c.Hour.Latency; q != nil {
-			latency = cli.Milliseconds(q.P50) + "\t" + cli.Milliseconds(q.P95) + "\t" + cli.Milliseconds(q.P99)
-		}
-		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, latency)
+		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, quantiles(c.Hour.Latency))
 	}
 	fmt.Fprintln(w)
 }

@@ -48,7 +48,7 @@ With --json each query is one line: the query as the server returns it, with its
 		},
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.task, "task", "t", "", "what to do, as listed by `paragon models`")
+	fs.StringVarP(&f.task, "task", "t", "", "what to do, as paragon models lists it")
 	fs.StringVarP(&f.model, "model", "m", "", "insist on a model")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 0, "latency bound in milliseconds")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "least accuracy in percent")

@@ -45,6 +45,7 @@ reports it.`,
 // arguments.
 func newTuneVerbCommand(term *cli.Terminal, use, short, example string, args int, run func(context.Context, *cli.Terminal, tuner, []string) error) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
+		ValidArgsFunction: completeSettings(term, args),
 		RunE: func(c *cobra.Command, given []string) error {
 			t, err := operationsOf(c.Context(), term)
 			if err != nil {
@@ -104,6 +105,13 @@ func settingNamed(ctx context.Context, t tuner, name string) (api.Setting, error
 	}
 	i := slices.IndexFunc(s.Settings, func(k api.Setting) bool { return k.Name == name })
 	if i < 0 {
+		var names []string
+		for _, k := range s.Settings {
+			names = append(names, k.Name)
+		}
+		if meant, ok := cli.Closest(name, names); ok {
+			return api.Setting{}, cli.Usagef("there is no setting %q; did you mean %s?", name, meant)
+		}
 		return api.Setting{}, cli.Usagef("there is no setting %q; `paragon tune list --all` lists them", name)
 	}
 	return s.Settings[i], nil

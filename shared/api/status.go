@@ -56,10 +56,13 @@ type Savings struct {
 	Others  []SchemeCost `json:"others,omitempty"`
 }
 
-// SchemeCost is what a scheme would have cost.
+// SchemeCost is what a scheme would have cost: as simulated, and the least and
+// the most that it may be by the error of the calibration.
 type SchemeCost struct {
 	Scheme  string  `json:"scheme"`
 	CostUSD float64 `json:"cost_usd"`
+	LowUSD  float64 `json:"low_usd"`
+	HighUSD float64 `json:"high_usd"`
 }
 
 // PoolStatus is the workers of one pool.

@@ -3,6 +3,9 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strconv"
+	"time"
 
 	"paragon/shared/api"
 )
@@ -19,4 +22,26 @@ func (c *Client) Status(ctx context.Context) (api.Status, error) {
 	var s api.Status
 	err := c.do(ctx, call{method: http.MethodGet, path: "v1/status"}, &s)
 	return s, err
+}
+
+// Past reads what became of queries in the last hours, of one model when it is named.
+func (c *Client) Past(ctx context.Context, length time.Duration, model string) (api.History, error) {
+	q := url.Values{"hours": {strconv.Itoa(int(length.Hours()))}}
+	if model != "" {
+		q.Set("model", model)
+	}
+	var h api.History
+	err := c.do(ctx, call{method: http.MethodGet, path: "v1/history", query: q}, &h)
+	return h, err
+}
+
+// Workers reads a page of the workers, those of one state when it is named.
+func (c *Client) Workers(ctx context.Context, state string, offset, limit int) (api.Workers, error) {
+	q := url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(limit)}}
+	if state != "" {
+		q.Set("state", state)
+	}
+	var w api.Workers
+	err := c.do(ctx, call{method: http.MethodGet, path: "v1/workers", query: q}, &w)
+	return w, err
 }

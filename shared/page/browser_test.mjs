@@ -70,17 +70,17 @@ test("it shows the stage", async () => {
   assert.equal(await page.locator("#queues tr").count(), 4);
 });
 
-test("it tells what other schemes would have cost, when a calibration vouches for it", async () => {
-  await page.locator("#savings-others li").nth(1).waitFor();
-  assert.match(await text("#savings-others"), /reactive \$0\.0500 now 20\.0 % less[\s\S]*mixed \$0\.0380 now 5\.3 % more/);
-  assert.match(await text("#savings-why"), /On 2 traces, calibrated on .*off by at most 2\.1 % in cost.*when this stage had cost \$0\.0400/);
+test("other schemes' costs are intervals, by the error of the calibration", async () => {
+  await page.locator("#savings-others li").nth(2).waitFor();
+  assert.match(await text("#savings-others"), /reactive \$0\.0490 to \$0\.0511 now 18 to 22 % less[\s\S]*mixed \$0\.0396 to \$0\.0413 no difference within the error[\s\S]*plain function \$0\.0320 now 25 % more/);
+  assert.match(await text("#savings-why"), /Known within ±2\.1 %: on 2 traces, calibrated on .*when this stage had cost \$0\.0400/);
 });
 
-test("without one it says why not, and what to do", async () => {
+test("where nothing was measured it says why, and what to do", async () => {
   try {
     await uncalibrated(true);
-    await page.getByText("No savings are quoted").waitFor();
-    assert.match(await text("#savings-why"), /no calibration of the simulation exists for this stage\. Run `paragon-lab calibrate --data data`\./);
+    await page.getByText("Not known:").waitFor();
+    assert.match(await text("#savings-why"), /does not vouch for a deployment.*Compare with the account's bill/);
     assert.equal(await page.locator("#savings-others").isHidden(), true);
     assert.doesNotMatch(await text("#savings"), /reactive/);
     await picture("uncalibrated");

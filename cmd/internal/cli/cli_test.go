@@ -26,8 +26,8 @@ func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
 
 func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
 	for got, want := range map[string]string{
-		cli.Milliseconds(1.234): "1.23 ms", cli.Milliseconds(12.34): "12.3 ms", cli.Milliseconds(1234): "1234 ms", cli.Milliseconds(12345): "12.3 s",
-		cli.Dollars(0): "$0", cli.Dollars(0.001234): "$0.0012", cli.Dollars(12.345): "$12.35", cli.OneLine("a\x1b[2J\nb"): "a [2J b",
+		cli.Milliseconds(1.234): "1.23 ms", cli.Milliseconds(12.34): "12.3 ms", cli.Milliseconds(234.5): "234 ms", cli.Milliseconds(1234): "1.23 s", cli.Milliseconds(12345): "12.3 s", cli.Milliseconds(150_000): "2.5 min", cli.Milliseconds(9_000_000): "2.5 h",
+		cli.Dollars(0): "$0", cli.Dollars(0.001234): "$0.00123", cli.Dollars(1.9e-7): "$0.000000190", cli.Dollars(0.049): "$0.0490", cli.Dollars(-0.5): "$-0.500", cli.Dollars(12.345): "$12.35", cli.OneLine("a\x1b[2J\nb"): "a [2J b",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -52,10 +52,11 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		status int
 		says   string
 	}{
-		"group leaf":      {cli.ExitNoAnswer, "tool: 2 of 3 queries ended without an answer"},
-		"group leave":     {cli.ExitUsage, "did you mean `tool group leaf`?"},
-		"group other":     {cli.ExitUsage, "`tool group --help` lists them"},
-		"group leaf --no": {cli.ExitUsage, "`tool group leaf --help` lists the flags"},
+		"group leaf":        {cli.ExitNoAnswer, "tool: 2 of 3 queries ended without an answer"},
+		"group leave":       {cli.ExitUsage, "did you mean `tool group leaf`?"},
+		"group other":       {cli.ExitUsage, "`tool group --help` lists them"},
+		"group leaf --no":   {cli.ExitUsage, "`tool group leaf --help` lists them"},
+		"group leaf --hlep": {cli.ExitUsage, "did you mean --help?"},
 	} {
 		term := clitest.NewTerminalIn(nested, nil)
 		if got := term.Run(t.Context(), strings.Fields(args)); got != want.status || !strings.Contains(term.Err.String(), want.says) {
@@ -94,6 +95,19 @@ func TestNegativeArguments(t *testing.T) {
 		}, nil)
 		if status := term.Run(t.Context(), strings.Fields(line)); status != cli.ExitOK || got != want {
 			t.Errorf("%s: %q, exit %d, want %q", line, got, status, want)
+		}
+	}
+}
+
+// The closest word is meant, and no word at all when none is close.
+func TestTheClosestWordIsMeant(t *testing.T) {
+	words := []string{"max_workers", "min_workers", "max_step", "scheme", "status", "select", "submit", "top"}
+	for typed, want := range map[string]string{
+		"max_worker": "max_workers", "mim_workers": "min_workers", "maxworkers": "max_workers", "shceme": "scheme", "stats": "status", "sumbit": "submit",
+		"sch": "scheme", "s": "", "xyz": "", "": "", "max": "", "tpo": "top", "STATUS": "status",
+	} {
+		if got, ok := cli.Closest(typed, words); got != want || ok != (want != "") {
+			t.Errorf("%q means %q, want %q", typed, got, want)
 		}
 	}
 }

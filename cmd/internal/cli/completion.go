@@ -32,11 +32,18 @@ func (t *Terminal) CompleteNames(c *cobra.Command) {
 	complete("model", t.completeModels(func(m api.Model) (string, string) {
 		return m.Name, fmt.Sprintf("%s, %.1f %% right", m.Task, m.Accuracy.Top1Percent)
 	}))
-	fixed := func(values ...string) cobra.CompletionFunc {
-		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	t.CompleteValues(c, "class", "strict", "relaxed")
+	t.CompleteValues(c, "optimize", "latency", "accuracy", "cost")
+}
+
+// CompleteValues completes a flag whose values are known, if the command has it.
+func (t *Terminal) CompleteValues(c *cobra.Command, flag string, values ...string) {
+	if c.Flags().Lookup(flag) == nil {
+		return
 	}
-	complete("class", fixed("strict", "relaxed"))
-	complete("optimize", fixed("latency", "accuracy", "cost"))
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic("paragon: complete --" + flag + ": " + err.Error()) // registered twice
+	}
 }
 
 // completeModels completes one name of each model that the server serves.

@@ -2,33 +2,41 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Milliseconds writes a duration with three digits that matter.
+// Milliseconds writes a duration with the digits that matter, in the unit that
+// people read it in.
 func Milliseconds(ms float64) string {
+	const second, minute, hour = 1000, 60_000, 3_600_000
 	switch {
 	case ms < 10:
 		return fmt.Sprintf("%.2f ms", ms)
 	case ms < 100:
 		return fmt.Sprintf("%.1f ms", ms)
-	case ms >= 10000:
-		return fmt.Sprintf("%.1f s", ms/1000)
+	case ms < second:
+		return fmt.Sprintf("%.0f ms", ms)
+	case ms < 10*second:
+		return fmt.Sprintf("%.2f s", ms/second)
+	case ms < 2*minute:
+		return fmt.Sprintf("%.1f s", ms/second)
+	case ms < 2*hour:
+		return fmt.Sprintf("%.1f min", ms/minute)
 	}
-	return fmt.Sprintf("%.0f ms", ms)
+	return fmt.Sprintf("%.1f h", ms/hour)
 }
 
-// Dollars writes an amount with at least two digits that matter.
+// Dollars writes an amount to the cent, and one below a dollar with three digits
+// that matter.
 func Dollars(usd float64) string {
-	switch {
-	case usd == 0:
-		return "$0"
-	case usd < 0.01:
-		return fmt.Sprintf("$%.2g", usd)
+	size := math.Abs(usd)
+	if size == 0 || size >= 1 || math.IsNaN(usd) {
+		return strings.Replace(fmt.Sprintf("$%.2f", usd), "$0.00", "$0", 1)
 	}
-	return fmt.Sprintf("$%.2f", usd)
+	return fmt.Sprintf("$%.*f", int(2-math.Floor(math.Log10(size))), usd)
 }
 
 // OneLine keeps what others wrote from breaking the terminal: control

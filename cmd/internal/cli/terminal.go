@@ -70,26 +70,12 @@ func (t *Terminal) Root(c *cobra.Command) *cobra.Command {
 	c.SetIn(t.In)
 	c.SetOut(t.Out)
 	c.SetErr(t.Err)
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return Usagef("%v; `%s --help` lists the flags", err, c.CommandPath())
-	})
+	c.SetFlagErrorFunc(wrongFlag)
 	return c
 }
 
 // Help shows the help of a command that only has others below it.
 func Help(c *cobra.Command, _ []string) error { return c.Help() }
-
-// KnownCommand refuses what is no command, with what may have been meant.
-func KnownCommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	c.SuggestionsMinimumDistance = 2
-	for _, s := range c.SuggestionsFor(args[0]) {
-		return Usagef("there is no command %q; did you mean `%s %s`?", args[0], c.CommandPath(), s)
-	}
-	return Usagef("there is no command %q; `%s --help` lists them", args[0], c.CommandPath())
-}
 
 // Printf prints to the standard output.
 func (t *Terminal) Printf(format string, args ...any) { fmt.Fprintf(t.Out, format, args...) }

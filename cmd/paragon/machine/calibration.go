@@ -43,7 +43,7 @@ func StoreCalibration(dataDir string, r calibration.Report) error {
 	return nil
 }
 
-// JudgeCalibration says whether savings may be quoted for the backend in a data
+// JudgeCalibration says within which error simulated costs are known for the backend in a data
 // folder. A calibration that cannot be read vouches for nothing.
 func JudgeCalibration(dataDir string) calibration.Verdict {
 	command := "paragon-lab calibrate --data " + dataDir

@@ -12,21 +12,21 @@ import (
 
 func TestACalibrationIsKeptInTheDataFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if v := JudgeCalibration(dir); v.Quoted || !strings.Contains(v.Next, "paragon-lab calibrate --data "+dir) {
+	if v := JudgeCalibration(dir); v.ErrorPercent != 5.4 || !strings.Contains(v.Next, "paragon-lab calibrate --data "+dir) {
 		t.Errorf("without one: %s", v)
 	}
 	off := calibration.Report{At: time.Unix(0, 0), Version: Version, Runs: []calibration.Run{{Trace: "a", CostErrorPercent: 7}, {Trace: "b"}}}
 	if err := StoreCalibration(dir, off); err != nil {
 		t.Fatal(err)
 	}
-	if v := JudgeCalibration(dir); v.Quoted || !strings.Contains(v.Why, "+7.0 % in cost") {
+	if v := JudgeCalibration(dir); v.ErrorPercent != 7 || !strings.Contains(v.Why, "7.0 % in cost") {
 		t.Errorf("one that is off: %s", v)
 	}
 	off.Runs[0].CostErrorPercent = 2
 	if err := StoreCalibration(dir, off); err != nil {
 		t.Fatal(err)
 	}
-	if v := JudgeCalibration(dir); !v.Quoted {
+	if v := JudgeCalibration(dir); v.ErrorPercent != 2 {
 		t.Errorf("a good one: %s", v)
 	}
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 1 {

@@ -12,10 +12,10 @@ import (
 	"paragon/shared/telemetry/tracing"
 )
 
-// library finds ONNX Runtime and checks that it is the one that is known.
+// Library finds ONNX Runtime and checks that it is the one that is known.
 // Without it no worker would ever come up and no function answer, which is
 // better said at once than by each of them.
-func library() (string, error) {
+func Library() (string, error) {
 	path, err := onnxruntime.Locate()
 	if err == nil {
 		err = onnxruntime.VerifyDigest(path)

@@ -90,7 +90,7 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if err := m.loadProfiles(); err != nil {
 		return nil, err
 	}
-	if m.library, err = library(); err != nil {
+	if m.library, err = Library(); err != nil {
 		return nil, err
 	}
 	if err := m.openTraces(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"paragon/shared/recorded"
 	"paragon/shared/simulate"
 	"paragon/shared/simulate/comparison"
+	"paragon/shared/telemetry"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 	savingsBack = 23 * time.Hour
 )
 
-// compared are the schemes that the cost so far is told beside.
+// compared are the schemes with which the cost so far is compared.
 var compared = []string{"reactive", "mixed"}
 
 // savings keeps what other schemes would have cost.
@@ -59,8 +60,8 @@ func (m *Machine) followSavings(run context.Context) {
 	}
 }
 
-// weigh simulates the other schemes on what arrived since the meter began, when
-// a calibration says that their costs may be told.
+// weigh simulates the other schemes on what arrived since the meter began, and
+// says within which error their costs are known.
 func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
 	if !out.Quoted {
@@ -78,8 +79,24 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 		out.Verdict = calibration.Verdict{Why: "the simulation failed: " + err.Error(), Next: "see the server's log"}
 		return out
 	}
+	for i := range others {
+		others[i].LowUSD, others[i].HighUSD = out.Interval(others[i].CostUSD)
+	}
+	if plain, err := m.plainFunction(ctx, now); err == nil {
+		others = append(others, api.SchemeCost{Scheme: "plain function", CostUSD: plain, LowUSD: plain, HighUSD: plain})
+	}
 	out.CostUSD, out.To, out.Others = cost, now, others
 	return out
+}
+
+// plainFunction is what the arrivals up to now would have cost on inference
+// functions alone, as intake priced each of them: nothing of it is simulated.
+func (m *Machine) plainFunction(ctx context.Context, now time.Time) (usd float64, err error) {
+	series, err := m.backend.Metrics.Series(ctx, telemetry.ArrivalFunctionUSD.Name, nil, m.meter.since, now, time.Hour)
+	for _, s := range series {
+		usd += s.Sum
+	}
+	return usd, err
 }
 
 // others is what each of the other schemes would have cost up to now.

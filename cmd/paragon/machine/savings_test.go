@@ -3,6 +3,7 @@ package machine
 import (
 	"crypto/rand"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -61,28 +62,36 @@ func store(t *testing.T, dir string, percent float64) {
 func TestOtherSchemesAreWeighedOnWhatArrived(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 10*time.Minute)
-	if got := m.weigh(t.Context(), now); got.Quoted || len(got.Others) > 0 || !strings.Contains(got.Next, "paragon-lab calibrate") {
+	if got := m.weigh(t.Context(), now); got.ErrorPercent != 5.4 || len(got.Others) != 3 || !strings.Contains(got.Next, "paragon-lab calibrate") {
 		t.Errorf("without a calibration: %+v", got)
 	}
-	store(t, m.cfg.DataDir, 9)
+	store(t, m.cfg.DataDir, 80)
 	if got := m.weigh(t.Context(), now); got.Quoted || len(got.Others) > 0 {
-		t.Errorf("with one that is off: %+v", got)
+		t.Errorf("with one that is far off: %+v", got)
 	}
-	store(t, m.cfg.DataDir, 1)
+	store(t, m.cfg.DataDir, 2)
 	idle := m.weigh(t.Context(), now)
-	if !idle.Quoted || len(idle.Others) != 2 || idle.CostUSD != 0.5 || idle.Others[0].Scheme != "reactive" || idle.Others[1].Scheme != "mixed" {
+	if !idle.Quoted || len(idle.Others) != 3 || idle.CostUSD != 0.5 || idle.Others[0].Scheme != "reactive" || idle.Others[1].Scheme != "mixed" || idle.Others[2].CostUSD != 0 {
 		t.Fatalf("nothing arrived: %+v", idle)
 	}
 	var points []platform.Point
 	for s := range 500 {
 		points = append(points, platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"),
-			At: now.Add(time.Duration(s-550) * time.Second), Value: 20})
+			At: now.Add(time.Duration(s-550) * time.Second), Value: 20},
+			platform.Point{Metric: telemetry.ArrivalFunctionUSD.Name, At: now.Add(time.Duration(s-550) * time.Second), Value: 0.001})
 	}
 	if err := m.backend.Metrics.Put(t.Context(), points...); err != nil {
 		t.Fatal(err)
 	}
-	if busy := m.weigh(t.Context(), now); busy.Others[0].CostUSD <= idle.Others[0].CostUSD {
+	busy := m.weigh(t.Context(), now)
+	if busy.Others[0].CostUSD <= idle.Others[0].CostUSD {
 		t.Errorf("10,000 queries cost %v under reactive, none cost %v", busy.Others[0].CostUSD, idle.Others[0].CostUSD)
+	}
+	if o := busy.Others[1]; !(o.LowUSD < o.CostUSD && o.CostUSD < o.HighUSD) {
+		t.Errorf("no interval: %+v", o)
+	}
+	if plain := busy.Others[2]; math.Abs(plain.CostUSD-0.5) > 1e-9 || plain.LowUSD != plain.HighUSD {
+		t.Errorf("by a plain function %+v", plain)
 	}
 }
 

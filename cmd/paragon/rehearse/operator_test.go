@@ -147,7 +147,7 @@ func (term *terminal) decides() {
 		term.into(&ticks, "decisions", "--limit", "5")
 		return len(ticks) > 0
 	})
-	term.says("wanted ", "explain", "--tick", ticks[0].ID)
+	term.says("wanted ", "explain", ticks[0].ID)
 	term.says("the same, to the byte", "replay-decision", ticks[0].ID)
 }
 

@@ -74,6 +74,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /v1/decisions", decisions)
 	mux.HandleFunc("GET /v1/decisions/{id}", decision)
 	mux.HandleFunc("GET /v1/history", a.history)
+	mux.HandleFunc("GET /v1/settings", settings)
 	mux.HandleFunc("GET /v1/workers", a.workers)
 	mux.ServeHTTP(w, r)
 }

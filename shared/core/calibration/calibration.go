@@ -1,7 +1,7 @@
-// Package calibration says whether the simulator's savings may be quoted for a
-// home: only when runs on that backend were held to their simulation and it came
-// close. It is the one rule behind `paragon-lab calibrate`, `paragon replay`, the
-// status and the page.
+// Package calibration says how far off the simulator's costs may be on a
+// machine, by runs of a whole stage that were compared with their simulation. It
+// is the one rule behind `paragon-lab calibrate`, `paragon replay`, the status and
+// the page.
 package calibration
 
 import (
@@ -10,12 +10,9 @@ import (
 	"time"
 )
 
-// MostErrorPercent is the error of the simulated cost and of the simulated mean
-// of workers that must not be reached, and FewestTraces on how many traces.
-const (
-	MostErrorPercent = 5
-	FewestTraces     = 2
-)
+// FewestTraces is on how many traces a machine must have been run for its own
+// error to count alone.
+const FewestTraces = 2
 
 // Run is one recorded run beside its simulation. Errors are by how many percent
 // the simulation is off what was seen.
@@ -36,12 +33,6 @@ type Run struct {
 	RelaxedMissedSimulatedPercent float64 `json:"relaxed_missed_simulated_percent"`
 }
 
-// Close tells whether the simulation came close enough. What is no number is
-// close to nothing.
-func (r Run) Close() bool {
-	return math.Abs(r.CostErrorPercent) < MostErrorPercent && math.Abs(r.WorkersErrorPercent) < MostErrorPercent
-}
-
 // Report is a calibration as a backend keeps it.
 type Report struct {
 	At        time.Time `json:"at"` // when the last run ended
@@ -52,55 +43,73 @@ type Report struct {
 	Runs      []Run     `json:"runs"`
 }
 
-// Verdict says whether savings may be quoted, why, and else what to do.
+// Verdict says within which error simulated costs are known, why, and what would
+// make them known better.
 type Verdict struct {
-	Quoted bool   `json:"quoted"`
-	Why    string `json:"why"`
-	Next   string `json:"next,omitempty"`
+	// Quoted is false where nothing was ever measured.
+	Quoted bool `json:"quoted"`
+	// ErrorPercent is the most by which the simulated cost was off a run, in either direction.
+	ErrorPercent float64 `json:"error_percent,omitempty"`
+	Why          string  `json:"why"`
+	Next         string  `json:"next,omitempty"`
 }
 
 // String is the verdict as a sentence or two.
 func (v Verdict) String() string {
-	switch {
-	case v.Quoted:
-		return "savings are quoted: " + v.Why
-	case v.Next == "":
-		return "no savings are quoted: " + v.Why
+	text := "no savings are quoted: " + v.Why
+	if v.Quoted {
+		text = fmt.Sprintf("simulated costs are known within ±%.1f %%: %s", v.ErrorPercent, v.Why)
 	}
-	return "no savings are quoted: " + v.Why + "; " + v.Next
+	if v.Next == "" {
+		return text
+	}
+	return text + "; " + v.Next
 }
 
-// Judge gives the verdict on a backend on one machine. stored is nil when there is
-// no calibration; version is that of the program which would quote; command is
-// what a person runs to calibrate this backend.
+// Interval is what the real cost may be of one that was simulated, in US dollars.
+func (v Verdict) Interval(simulatedUSD float64) (low, high float64) {
+	e := v.ErrorPercent / 100
+	return simulatedUSD / (1 + e), simulatedUSD / (1 - e)
+}
+
+// Judge gives the verdict on one machine. stored is the calibration of this
+// machine, nil when there is none; version is that of the program which simulates;
+// command is what a person runs to calibrate this machine. Without runs of this
+// machine on enough traces, the error is at least that of the shipped runs.
 func Judge(stored *Report, version, command string) Verdict {
 	run := "run `" + command + "`"
-	if stored == nil {
-		return Verdict{Why: "no calibration of the simulation exists for this stage", Next: run}
-	}
-	if stored.Version != version {
-		return Verdict{Why: fmt.Sprintf("the calibration is of version %s, and this is %s", stored.Version, version), Next: run + " again"}
+	shippedCost, shippedWorkers := Shipped.worst()
+	shipped := fmt.Sprintf("in the %d runs that ship with Paragon the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers", len(Shipped.Runs), shippedCost, shippedWorkers)
+	switch {
+	case stored == nil:
+		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: shipped, Next: run + " to measure it on this machine"}
+	case stored.Version != version:
+		return Verdict{Quoted: true, ErrorPercent: shippedCost, Why: fmt.Sprintf("%s; this machine's calibration is of version %s, and this is %s", shipped, stored.Version, version), Next: run + " again"}
 	}
 	traces := map[string]bool{}
 	for _, r := range stored.Runs {
 		traces[r.Trace] = true
-		if !r.Close() {
-			return Verdict{
-				Why: fmt.Sprintf("on the trace %q of %s the simulation was off by %+.1f %% in cost and %+.1f %% in mean workers, and below %d %% is needed of both",
-					r.Trace, day(stored.At), r.CostErrorPercent, r.WorkersErrorPercent, MostErrorPercent),
-				Next: run + " again while the machine does nothing else",
-			}
-		}
-	}
-	if len(traces) < FewestTraces {
-		return Verdict{Why: fmt.Sprintf("the calibration of %s played %d of the %d traces that are needed", day(stored.At), len(traces), FewestTraces), Next: run + " again"}
 	}
 	cost, workers := stored.worst()
-	return Verdict{Quoted: true, Why: fmt.Sprintf("on %d traces, calibrated on %s under %s, the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers",
+	v := Verdict{Quoted: true, ErrorPercent: max(cost, leastError), Why: fmt.Sprintf("on %d traces, calibrated on %s under %s, the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers",
 		len(traces), day(stored.At), stored.Scheme, cost, workers)}
+	if len(traces) < FewestTraces {
+		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on %d traces at least: until then the error is taken to be that of the shipped runs, if that is larger", run, FewestTraces)
+	}
+	if !(v.ErrorPercent < mostError) {
+		return Verdict{Why: v.Why, Next: run + " again while the machine does nothing else"}
+	}
+	return v
 }
 
-// Deployment is the verdict on a backend in an account. What was measured on one
+// An error is taken to be leastError percent at least, as few runs show little of
+// it; from mostError on an interval says nothing.
+const (
+	leastError = 1
+	mostError  = 50
+)
+
+// Deployment is the verdict on a stage in an account. What was measured on one
 // machine says nothing of its boots, metrics and queues.
 func Deployment() Verdict {
 	return Verdict{
@@ -109,12 +118,20 @@ func Deployment() Verdict {
 	}
 }
 
-// worst is the largest error of each kind, without its sign.
+// worst is the largest error of each kind, without its sign; infinite when one is
+// no number.
 func (r Report) worst() (cost, workers float64) {
 	for _, run := range r.Runs {
-		cost, workers = max(cost, math.Abs(run.CostErrorPercent)), max(workers, math.Abs(run.WorkersErrorPercent))
+		cost, workers = max(cost, size(run.CostErrorPercent)), max(workers, size(run.WorkersErrorPercent))
 	}
 	return cost, workers
+}
+
+func size(percent float64) float64 {
+	if math.IsNaN(percent) {
+		return math.Inf(1)
+	}
+	return math.Abs(percent)
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -19,40 +19,50 @@ func report(errors ...[2]float64) *calibration.Report {
 	return r
 }
 
-func TestWhenSavingsAreQuoted(t *testing.T) {
-	again := report([2]float64{1, 1}, [2]float64{1, 1})
+func TestHowFarOffCostsMayBe(t *testing.T) {
+	again := report([2]float64{1, 1}, [2]float64{2, 1})
 	again.Runs[1].Trace = again.Runs[0].Trace
+	const shipped = 5.4 // the largest error of cost in the shipped runs
 	for _, c := range []struct {
-		name   string
-		stored *calibration.Report
-		quoted bool
-		says   string
+		name    string
+		stored  *calibration.Report
+		percent float64 // 0 where nothing is known
+		says    string
 	}{
-		{"none", nil, false, "run `paragon-lab calibrate --data d`"},
-		{"close on two traces", report([2]float64{4.9, -4.9}, [2]float64{-0.4, 1.4}), true, "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 4.9 % in cost and 4.9 % in mean workers"},
-		{"cost off", report([2]float64{1, 1}, [2]float64{6.8, 1}), false, `on the trace "b" of 2026-05-01 the simulation was off by +6.8 % in cost and +1.0 % in mean workers`},
-		{"cost off downwards", report([2]float64{-5, 1}, [2]float64{1, 1}), false, "-5.0 % in cost"},
-		{"workers off", report([2]float64{1, 1}, [2]float64{1, 5}), false, "+5.0 % in mean workers"},
-		{"not a number", report([2]float64{1, 1}, [2]float64{math.NaN(), 1}), false, "NaN % in cost"},
-		{"one trace", report([2]float64{1, 1}), false, "1 of the 2 traces"},
-		{"one trace twice", again, false, "1 of the 2 traces"},
-		{"no run", report(), false, "0 of the 2 traces"},
+		{"none", nil, shipped, "run `paragon-lab calibrate --data d`"},
+		{"two traces", report([2]float64{2.9, -4.9}, [2]float64{-3.4, 1.4}), 3.4, "on 2 traces, calibrated on 2026-05-01 under paragon, the simulation was off by at most 3.4 % in cost and 4.9 % in mean workers"},
+		{"cost off", report([2]float64{1, 1}, [2]float64{6.8, 1}), 6.8, "off by at most 6.8 % in cost"},
+		{"hardly off", report([2]float64{0.1, 1}, [2]float64{0, 1}), 1, "±1.0 %"},
+		{"not a number", report([2]float64{1, 1}, [2]float64{math.NaN(), 1}), 0, "while the machine does nothing else"},
+		{"far off", report([2]float64{80, 1}, [2]float64{1, 1}), 0, "80.0 % in cost"},
+		{"one trace", report([2]float64{1, 1}), shipped, "on 2 traces at least"},
+		{"one trace that is further off", report([2]float64{7, 1}), 7, "on 2 traces at least"},
+		{"one trace twice", again, shipped, "on 2 traces at least"},
+		{"no run", report(), shipped, "on 2 traces at least"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := calibration.Judge(c.stored, "1", "paragon-lab calibrate --data d")
-			if v.Quoted != c.quoted || !strings.Contains(v.String(), c.says) {
-				t.Errorf("quoted %v, want %v with %q: %s", v.Quoted, c.quoted, c.says, v)
-			}
-			if v.Quoted == (v.Next != "") {
-				t.Errorf("quoted %v, and next is %q", v.Quoted, v.Next)
+			if v.Quoted != (c.percent > 0) || v.ErrorPercent != c.percent || !strings.Contains(v.String(), c.says) {
+				t.Errorf("within %v, want %v with %q: %s", v.ErrorPercent, c.percent, c.says, v)
 			}
 		})
 	}
 }
 
-func TestAnotherVersionVouchesForNothing(t *testing.T) {
+// A run that was off by the error lies in the interval of its simulated cost.
+func TestTheIntervalHoldsTheRun(t *testing.T) {
+	v := calibration.Verdict{ErrorPercent: 5}
+	for _, off := range []float64{-5, -2, 0, 3, 5} {
+		real := 10.0
+		if low, high := v.Interval(real * (1 + off/100)); low > real+1e-9 || high < real-1e-9 {
+			t.Errorf("off by %v %%: $%v to $%v leaves out $%v", off, low, high, real)
+		}
+	}
+}
+
+func TestAnotherVersionCountsForNothing(t *testing.T) {
 	v := calibration.Judge(report([2]float64{1, 1}, [2]float64{1, 1}), "2", "c")
-	if v.Quoted || !strings.Contains(v.Why, "of version 1, and this is 2") {
+	if v.ErrorPercent != 5.4 || !strings.Contains(v.Why, "of version 1, and this is 2") {
 		t.Errorf("%+v", v)
 	}
 }

@@ -24,7 +24,7 @@ const specs = {
   waiting: { title: "Messages in the queues", write: number, least: 2, lines: [{ label: "waiting", colour: "strict" }] },
   queue: { title: "Oldest message in a queue", write: milliseconds, lines: [{ label: "age", colour: "strict" }] },
   workers: { title: "Workers", write: number, least: 2, lines: [{ label: "ready", colour: "good" }, { label: "wanted", colour: "quiet", dash: [4, 3] }] },
-  cost: { title: "Cost since the start of the chart", write: dollars, lines: [{ label: "this stage", colour: "strict" }, { label: "reactive", colour: "relaxed", dash: [4, 3] }, { label: "mixed", colour: "good", dash: [2, 3] }] },
+  cost: { title: "Cost since the start of the chart", write: dollars, lines: [{ label: "this stage", colour: "strict" }, { label: "reactive", colour: "relaxed", dash: [4, 3] }, { label: "mixed", colour: "good", dash: [2, 3] }, { label: "plain function", colour: "quiet", dash: [6, 3] }] },
 };
 
 // startHistory reads the history now and then, and when another one is asked for.
@@ -91,7 +91,7 @@ function listsOf(h) {
     waiting: [h.queued],
     queue: [h.oldest_ms],
     workers: [h.workers_ready, h.workers_wanted],
-    cost: [running(h.cost_usd), running(h.others_usd?.reactive), running(h.others_usd?.mixed)],
+    cost: [running(h.cost_usd), running(h.others_usd?.reactive), running(h.others_usd?.mixed), running(h.others_usd?.["plain function"])],
   });
 }
 

@@ -18,8 +18,8 @@ export function showStage(s) {
   return notices(s.settings_faults ?? [], s.profile_warnings ?? []);
 }
 
-// showSavings tells what other schemes would have cost; without a calibration
-// that vouches for the figures, why it does not.
+// showSavings lists what other schemes would have cost, as intervals, or says why
+// that is not known.
 function showSavings(savings) {
   byId("savings").hidden = !savings;
   if (!savings) return;
@@ -27,16 +27,24 @@ function showSavings(savings) {
   byId("savings-others").replaceChildren(...others.map((o) => other(o, savings.cost_usd ?? 0)));
   byId("savings-others").hidden = others.length === 0;
   const at = savings.to ? ` Simulated at ${clock(savings.to)}, when this stage had cost ${dollars(savings.cost_usd)}.` : "";
+  const next = savings.next ? ` ${capital(savings.next)}.` : "";
   byId("savings-why").textContent = savings.quoted
-    ? `${capital(savings.why)}.${at}` : `No savings are quoted: ${savings.why}. ${capital(savings.next ?? "")}.`;
+    ? `Known within ±${savings.error_percent.toFixed(1)} %: ${savings.why}.${at}${next}` : `Not known: ${savings.why}.${next}`;
 }
 
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 function other(o, cost) {
-  const less = 1 - cost / o.cost_usd;
-  const compared = Math.abs(less) < 0.0005 ? "as much as now" : `now ${percent(100 * Math.abs(less))} ${less > 0 ? "less" : "more"}`;
-  return element("li", "", element("b", "", o.scheme), ` ${dollars(o.cost_usd)} `, element("span", "note", o.cost_usd > 0 ? compared : ""));
+  const costs = o.low_usd === o.high_usd ? dollars(o.low_usd) : `${dollars(o.low_usd)} to ${dollars(o.high_usd)}`;
+  return element("li", "", element("b", "", o.scheme), ` ${costs} `, element("span", "note", o.low_usd > 0 ? compared(o, cost) : ""));
+}
+
+// compared says how much less or more the stage cost, if the interval leaves no doubt.
+function compared(o, cost) {
+  const [low, high] = [o.low_usd, o.high_usd].map((usd) => 100 * (1 - cost / usd));
+  const span = (a, b) => (a.toFixed(0) === b.toFixed(0) ? `${a.toFixed(0)} %` : `${a.toFixed(0)} to ${b.toFixed(0)} %`);
+  if (low > 0) return `now ${span(low, high)} less`;
+  return high < 0 ? `now ${span(-high, -low)} more` : "no difference within the error";
 }
 
 // notices are what must be looked after, as sentences.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"paragon/cmd/internal/cli"
 )
@@ -78,5 +79,13 @@ func CheckHelp(t *testing.T, root Root) {
 		if strings.HasSuffix(c.Short, ".") {
 			t.Errorf("the short help of %s ends with a full stop", c.CommandPath())
 		}
+		if c.Parent() != nil && !c.Parent().HasParent() && c.Name() != "completion" && c.GroupID == "" && len(c.Parent().Groups()) > 0 {
+			t.Errorf("%s is in no group of the help", c.CommandPath())
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if strings.Contains(f.Usage, "`") { // its quoted part would be shown as the value's name
+				t.Errorf("the help of --%s of %s has back quotes", f.Name, c.CommandPath())
+			}
+		})
 	}
 }

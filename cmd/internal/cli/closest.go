@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Closest returns the candidate that was most likely meant by a word: the one
+// that the fewest changes of a letter lead to, and at most one change for each
+// three letters; else the only one that begins with the word. False when none
+// is close.
+func Closest(word string, candidates []string) (string, bool) {
+	best, least := "", len(word)/3+1
+	for _, c := range candidates {
+		if d := changes(strings.ToLower(word), strings.ToLower(c)); d < least || d == least && best == "" {
+			best, least = c, d
+		}
+	}
+	if best != "" {
+		return best, true
+	}
+	begins := ""
+	for _, c := range candidates {
+		if len(word) < 2 || !strings.HasPrefix(c, word) {
+			continue
+		}
+		if begins != "" {
+			return "", false // more than one may be meant
+		}
+		begins = c
+	}
+	return begins, begins != ""
+}
+
+// changes is how many letters must be put in, left out, replaced or swapped
+// with their neighbour to make one word of the other.
+func changes(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			other := 1
+			if a[i-1] == b[j-1] {
+				other = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
+// Meant is a question that names the closest candidate, to follow a sentence;
+// empty when none is close.
+func Meant(word string, candidates []string) string {
+	if c, ok := Closest(word, candidates); ok {
+		return fmt.Sprintf("; did you mean %q?", c)
+	}
+	return ""
+}
+
+// KnownCommand refuses what is no command, with what may have been meant.
+func KnownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, below := range c.Commands() {
+		if below.IsAvailableCommand() {
+			names = append(append(names, below.Name()), below.Aliases...)
+		}
+	}
+	if meant, ok := Closest(args[0], names); ok {
+		return Usagef("there is no command %q; did you mean `%s %s`?", args[0], c.CommandPath(), meant)
+	}
+	return Usagef("there is no command %q; `%s --help` lists them", args[0], c.CommandPath())
+}
+
+// wrongFlag says what is wrong with the flags of a command, and which may have
+// been meant.
+func wrongFlag(c *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
+		return Usagef("%v; `%s --help` lists the flags", err, c.CommandPath())
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if meant, ok := Closest(name, names); ok {
+		return Usagef("there is no flag --%s; did you mean --%s?", name, meant)
+	}
+	return Usagef("there is no flag --%s; `%s --help` lists them", name, c.CommandPath())
+}

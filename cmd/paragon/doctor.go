@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon/machine"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// newDoctorCommand is `paragon doctor`.
+func newDoctorCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
+		Use: "doctor", Short: "Check a stage, and say what to do about what is wrong",
+		Long: `Check a stage, a line a check, and say what to do about what is wrong. Where no
+server answers, check what this machine needs to start one.
+
+Exit status 1 when a check failed; a warning alone is exit status 0.`,
+		Example: "  paragon doctor\n  paragon doctor --stage prod",
+		RunE:    func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), term) },
+	})
+}
+
+// finding is what a check found: nothing wrong, something to look after, or a fault.
+type finding struct {
+	Check string `json:"check"`
+	Level string `json:"level"` // ok, warning or fault
+	Found string `json:"found"`
+	Do    string `json:"do,omitempty"`
+}
+
+func ok(check, format string, args ...any) finding {
+	return finding{Check: check, Level: "ok", Found: fmt.Sprintf(format, args...)}
+}
+
+func warning(check, do, format string, args ...any) finding {
+	return finding{Check: check, Level: "warning", Found: fmt.Sprintf(format, args...), Do: do}
+}
+
+func fault(check, do, format string, args ...any) finding {
+	return finding{Check: check, Level: "fault", Found: fmt.Sprintf(format, args...), Do: do}
+}
+
+func runDoctor(ctx context.Context, term *cli.Terminal) error {
+	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
+	if err != nil {
+		return err
+	}
+	s, err := cl.Status(ctx)
+	var found []finding
+	switch gone := (*client.Unreachable)(nil); {
+	case errors.As(err, &gone):
+		found = append([]finding{fault("server", "start one with `make run` or `paragon up`, or name another with --endpoint or --stage", "%v", gone)}, checkMachine()...)
+	case err != nil:
+		return err
+	default:
+		found = append([]finding{ok("server", "answers at %s", cl.Endpoint())}, checkStage(s)...)
+	}
+	return printFindings(term, found)
+}
+
+func printFindings(term *cli.Terminal, found []finding) error {
+	faults := 0
+	for _, f := range found {
+		if f.Level == "fault" {
+			faults++
+		}
+		if term.JSON {
+			term.PrintJSON(f)
+			continue
+		}
+		term.Printf("%-8s %-12s %s\n", f.Level, f.Check, cli.OneLine(f.Found))
+		if f.Do != "" {
+			term.Printf("%-8s %-12s %s\n", "", "", cli.OneLine(f.Do))
+		}
+	}
+	if faults > 0 {
+		return fmt.Errorf("%d of %d checks failed", faults, len(found))
+	}
+	return nil
+}
+
+// checkStage checks what the status says.
+func checkStage(s api.Status) []finding {
+	out := []finding{checkVersion(s), checkStore(s)}
+	out = append(out, checkPools(s)...)
+	out = append(out, checkQueues(s)...)
+	out = append(out, checkBounds(s)...)
+	for _, f := range s.SettingsFaults {
+		out = append(out, fault("settings", "change it with `paragon tune set`", "%s", f))
+	}
+	for _, w := range s.Profiles {
+		out = append(out, warning("profiles", "measure again with `paragon profile`", "%s", w.Text))
+	}
+	return out
+}
+
+func checkVersion(s api.Status) finding {
+	switch server := s.Versions["paragon"]; server {
+	case "", machine.Version:
+		return ok("version", "%s", machine.Version)
+	default:
+		return warning("version", "use the command line of the server's version", "the server is %s, this command line %s", server, machine.Version)
+	}
+}
+
+func checkStore(s api.Status) finding {
+	if s.StoreFault != "" {
+		return fault("store", "free space or mend the disk; no query is accepted meanwhile", "cannot be written: %s", s.StoreFault)
+	}
+	return ok("store", "takes writes")
+}
+
+func checkPools(s api.Status) (out []finding) {
+	for _, p := range s.Pools {
+		wanted, known := s.Desired[p.Name]
+		switch {
+		case p.Ready == 0 && wanted > 0:
+			out = append(out, warning("workers", "`paragon decisions` says whether launches fail; strict queries overflow meanwhile", "pool %s: none of %d is ready, %d boot", p.Name, wanted, p.Booting))
+		case known && p.Ready+p.Booting < wanted:
+			out = append(out, warning("workers", "`paragon decisions` says whether launches fail", "pool %s: %d are ready and %d boot of %d", p.Name, p.Ready, p.Booting, wanted))
+		default:
+			out = append(out, ok("workers", "pool %s: %d ready, %d of %d runners busy", p.Name, p.Ready, p.Busy, p.Runners))
+		}
+	}
+	return out
+}
+
+// oldMS is from when on a waiting message is worth a warning.
+const oldMS = 60_000
+
+func checkQueues(s api.Status) (out []finding) {
+	for name, q := range s.Queues {
+		switch {
+		case name == "dead-letters" && q.Visible > 0:
+			out = append(out, fault("queues", "`paragon redrive --dry-run` says why, `paragon redrive` submits them again", "%d dead letters", q.Visible))
+		case name != "dead-letters" && q.OldestMS > oldMS:
+			out = append(out, warning("queues", "`paragon status` shows whether workers are ready", "%s: the oldest message has waited %s", name, cli.Milliseconds(q.OldestMS)))
+		}
+	}
+	if len(out) == 0 {
+		return []finding{ok("queues", "nothing has waited for a minute, and there are no dead letters")}
+	}
+	return out
+}
+
+// leastAttained is the share of strict queries in percent below which their
+// bounds are not kept well.
+const leastAttained = 99
+
+func checkBounds(s api.Status) (out []finding) {
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		c := s.Classes[class]
+		switch {
+		case c.Attainment == nil:
+			out = append(out, ok("bounds", "no %s query ended in the last hour", class))
+		case *c.Attainment < leastAttained:
+			out = append(out, warning("bounds", "`paragon history` shows when and for which model; `paragon decisions --moves` shows the fleet", "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
+		default:
+			out = append(out, ok("bounds", "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
+		}
+	}
+	return out
+}
+
+// checkMachine checks what this machine needs to start a server.
+func checkMachine() []finding {
+	var out []finding
+	if path, err := machine.Library(); err != nil {
+		out = append(out, fault("library", "run `make deps`", "%v", err))
+	} else {
+		out = append(out, ok("library", "ONNX Runtime at %s", path))
+	}
+	out = append(out, checkBinaries())
+	l, err := net.Listen("tcp", machine.Defaults().Addr)
+	if err != nil {
+		return append(out, warning("port", "stop what listens there, or use another with --addr", "%s is taken: %v", machine.Defaults().Addr, err))
+	}
+	_ = l.Close() // nobody connected
+	return append(out, ok("port", "%s is free", machine.Defaults().Addr))
+}
+
+func checkBinaries() finding {
+	self, err := os.Executable()
+	if err != nil {
+		return fault("binaries", "", "%v", err)
+	}
+	for _, name := range []string{"worker", "inference"} {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(self), name)); err != nil {
+			return fault("binaries", "run `make build`", "%v", err)
+		}
+	}
+	return ok("binaries", "worker and inference are beside this one")
+}

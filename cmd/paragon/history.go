@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tally"
+)
+
+// newHistoryCommand is `paragon history`.
+func newHistoryCommand(term *cli.Terminal) *cobra.Command {
+	since, model := time.Hour, ""
+	c := &cobra.Command{
+		Use: "history", Short: "Print latency, errors and cost of the last hours or days, by model and by time",
+		Long: `Print what became of the queries of the last hours or days: how many were answered,
+their p50, p95 and p99, how many kept their bound, overflowed or failed, by model
+and class, and then over time. One machine keeps 14 days: by the minute for spans of up
+to 6 hours, by ten minutes up to 60 hours, else by the hour.`,
+		Example: `  paragon history
+  paragon history --since 24h --model cnn
+  paragon history --since 168h --json | jq .classes.strict.p99_ms`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if since < time.Hour || since > 14*24*time.Hour {
+				return cli.Usagef("--since is %v, not within 1h to 336h", since)
+			}
+			return runHistory(c.Context(), term, since, model)
+		},
+	}
+	c.Flags().Var(cli.DurationValue(&since), "since", "how far back, 1h to 336h")
+	c.Flags().StringVarP(&model, "model", "m", "", "the queries of one model over time")
+	term.CompleteNames(c)
+	return term.ServerCommand(c)
+}
+
+func runHistory(ctx context.Context, term *cli.Terminal, since time.Duration, model string) error {
+	cl, err := term.Connect(ctx, client.Config{})
+	if err != nil {
+		return err
+	}
+	h, err := cl.Past(ctx, since, model)
+	if err != nil {
+		return err
+	}
+	if term.JSON {
+		term.PrintJSON(h)
+		return nil
+	}
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	printModelLoads(w, h.Models, len(h.Models))
+	printPast(w, h)
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the history: %w", err)
+	}
+	return nil
+}
+
+// printModelLoads prints at most so many models.
+func printModelLoads(w io.Writer, models []api.ModelLoad, most int) {
+	fmt.Fprintln(w, "MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ A MILLION")
+	for _, m := range models[:min(most, len(models))] {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%s\n", cli.OneLine(m.Model), m.Class, m.Answered, quantiles(m.Latency), share(m.Met, m.Answered+m.Failed+m.Expired), share(m.Overflowed, m.Answered),
+			m.Failed, m.Expired, perMillion(m.CostUSD, m.Answered))
+	}
+	fmt.Fprintln(w)
+}
+
+// printPast prints the steps in which there were queries.
+func printPast(w io.Writer, h api.History) {
+	fmt.Fprintln(w, "TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tWORKERS\tCOST")
+	for i, at := range h.At {
+		cost := cli.Dollars(h.CostUSD[i])
+		for _, class := range []query.Class{query.Strict, query.Relaxed} {
+			s := h.Classes[class]
+			ended := s.Answered[i] + s.Failed[i] + s.Expired[i]
+			if ended == 0 {
+				continue
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.1f\t%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
+				cli.Milliseconds(s.P50[i]), cli.Milliseconds(s.P95[i]), cli.Milliseconds(s.P99[i]), share(s.Met[i], ended), share(s.Overflowed[i], s.Answered[i]),
+				s.Failed[i], s.Expired[i], h.WorkersReady[i], cost)
+		}
+	}
+}
+
+// quantiles are three columns.
+func quantiles(q *tally.Quantiles) string {
+	if q == nil {
+		return "-\t-\t-"
+	}
+	return cli.Milliseconds(q.P50) + "\t" + cli.Milliseconds(q.P95) + "\t" + cli.Milliseconds(q.P99)
+}
+
+func share(part, of int64) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(of))
+}
+
+func perMillion(usd float64, answered int64) string {
+	if answered == 0 {
+		return "-"
+	}
+	return cli.Dollars(1e6 * usd / float64(answered))
+}

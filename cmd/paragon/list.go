@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// mostListed is how many queries the server lists.
+const mostListed = 200
+
+// newListCommand is `paragon list`.
+func newListCommand(term *cli.Terminal) *cobra.Command {
+	state, late, limit := "", false, 20
+	c := &cobra.Command{
+		Use: "list", Short: "List your newest stored queries, newest first",
+		Long: `List your newest queries that ended and are stored, newest first: those that went
+through a queue and those with an idempotency key. Direct answers are not stored,
+except for the sampled share (keep_share), which paragon get reads by id.
+
+A query that failed or expired is listed with its reason.`,
+		Example: `  paragon list
+  paragon list --state failed
+  paragon list --late --limit 100 --json | jq -r .id`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > mostListed {
+				return cli.Usagef("--limit is %d, not within 1 to %d", limit, mostListed)
+			}
+			if state != "" && !slices.Contains(endStates, state) {
+				return cli.Usagef("--state is %q, not one of: %s%s", state, strings.Join(endStates, ", "), cli.Meant(state, endStates))
+			}
+			return runList(c.Context(), term, limit, func(q api.Query) bool {
+				return (state == "" || string(q.State) == state) && (!late || q.MetSLO != nil && !*q.MetSLO)
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&state, "state", "", "only those that are: "+strings.Join(endStates, ", "))
+	f.BoolVar(&late, "late", false, "only those that missed their bound")
+	f.IntVar(&limit, "limit", limit, "how many of the newest to read, 1 to 200")
+	term.CompleteValues(c, "state", endStates...)
+	return term.ServerCommand(c)
+}
+
+// endStates are the states in which a query is listed.
+var endStates = []string{string(query.Succeeded), string(query.Failed), string(query.Expired), string(query.Cancelled)}
+
+func runList(ctx context.Context, term *cli.Terminal, limit int, wanted func(api.Query) bool) error {
+	cl, err := term.Connect(ctx, client.Config{})
+	if err != nil {
+		return err
+	}
+	all, err := cl.Recent(ctx, limit)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(q api.Query) bool { return !wanted(q) })
+	if term.JSON {
+		for _, q := range all {
+			term.PrintJSON(q)
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ACCEPTED\tSTATE\tCLASS\tMODEL\tLATENCY\tANSWER OR REASON\tID")
+	for _, q := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", q.AcceptedAt.Local().Format(time.DateTime), q.State, q.Class, cli.OneLine(q.Model), lateness(q), outcome(q), q.ID)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the queries: %w", err)
+	}
+	return nil
+}
+
+// lateness is how long a query took, and whether that was too long.
+func lateness(q api.Query) string {
+	if q.LatencyMS == nil {
+		return "-"
+	}
+	text := cli.Milliseconds(*q.LatencyMS)
+	if q.MetSLO != nil && !*q.MetSLO && q.State == query.Succeeded {
+		text += " late"
+	}
+	return text
+}
+
+// outcome is an answer in a word or two, or why there is none.
+func outcome(q api.Query) string {
+	switch {
+	case q.Result != nil:
+		return cli.OneLine(answer(q.Result))
+	case q.Failure != nil:
+		return cli.OneLine(fmt.Sprintf("%s: %s", q.Failure.Code, q.Failure.Detail))
+	}
+	return "-"
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+)
+
+// What `paragon top` shows at most.
+const (
+	topModels  = 12
+	topWorkers = 12
+)
+
+// newTopCommand is `paragon top`.
+func newTopCommand(term *cli.Terminal) *cobra.Command {
+	return term.ServerCommand(&cobra.Command{
+		Use: "top", Short: "Watch classes, models and workers, until interrupted",
+		Long: `Watch the latency bounds, the models of the last hour and the workers, read again
+every second until interrupted; with --json a line each.`,
+		Example: "  paragon top",
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := term.Connect(c.Context(), client.Config{Attempts: 1})
+			if err != nil {
+				return err
+			}
+			return watch(c.Context(), term, func(ctx context.Context) (func() error, error) {
+				t, err := readTop(ctx, cl)
+				return func() error { return printTop(term, t) }, err
+			})
+		},
+	})
+}
+
+// top is what one reading shows.
+type top struct {
+	api.Status
+	Models  []api.ModelLoad `json:"models"`
+	Workers []api.Worker    `json:"workers"`
+	Total   int             `json:"workers_total"`
+}
+
+func readTop(ctx context.Context, cl *client.Client) (t top, err error) {
+	if t.Status, err = cl.Status(ctx); err != nil {
+		return t, err
+	}
+	h, err := cl.Past(ctx, time.Hour, "")
+	if err != nil {
+		return t, err
+	}
+	ws, err := cl.Workers(ctx, "", 0, topWorkers)
+	t.Models, t.Workers, t.Total = h.Models, ws.Workers, ws.Total
+	return t, err
+}
+
+func printTop(term *cli.Terminal, t top) error {
+	if term.JSON {
+		term.PrintJSON(t)
+		return nil
+	}
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	printClasses(w, t.Status)
+	printModelLoads(w, t.Models, topModels)
+	fmt.Fprintln(w, "WORKER\tSTATE\tBUSY\tUSED\tHELD\tANSWERED")
+	for _, k := range t.Workers {
+		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, k.State, k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)
+	}
+	if more := t.Total - len(t.Workers); more > 0 {
+		fmt.Fprintf(w, "... %d more\n", more)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the stage: %w", err)
+	}
+	return nil
+}
