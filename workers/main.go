@@ -20,7 +20,6 @@ import (
 	"paragon/shared/core/tally"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
-	"paragon/shared/engine/preprocess"
 	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/tuning"
 	"paragon/shared/serving"
@@ -112,7 +111,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	}
 	o.Settings = tunables.Current
 	go tunables.Run(ctx, here.settingsEvery())
-	e, err := load(ctx, &o, env, tunables.Current().MaxPixels)
+	e, err := load(ctx, &o, env)
 	if err != nil {
 		return worker{}, here, err
 	}
@@ -166,7 +165,7 @@ func linger(env func(string) string) time.Duration {
 // load opens the catalogue and the engine. Models are loaded when they are first
 // needed, within the memory that they may take; one is loaded now, to know that
 // this worker can answer at all.
-func load(ctx context.Context, o *serving.Options, env func(string) string, maxPixels int) (*engine.Engine, error) {
+func load(ctx context.Context, o *serving.Options, env func(string) string) (*engine.Engine, error) {
 	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return stage.Sizes(env, c) })
 	if err != nil {
 		return nil, err
@@ -182,7 +181,7 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, maxP
 	if memory.MaxBytes, err = modelBytes(env, source.Current(), o.InstanceType); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	a := answer.New(e, source, source, preprocess.Limits{MaxPixels: maxPixels}, memory)
+	a := answer.New(e, source, source, memory)
 	o.Answerer = a
 	if err := warmOne(ctx, a, runnable(source.Current())); err != nil {
 		return nil, errors.Join(err, e.Close())

@@ -15,7 +15,6 @@ import (
 	"paragon/shared/core/inference"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
-	"paragon/shared/engine/preprocess"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
@@ -49,7 +48,7 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, source, source, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, source, source, answer.Memory{})
 	if err := a.Warm(ctx, model); err != nil {
 		return nil, err
 	}

@@ -118,15 +118,16 @@ func (d *Dispatcher) dispatch(ctx context.Context, del platform.Delivery) bool {
 }
 
 // sizesFor returns the function sizes that may answer a model, in the order in
-// which they should be tried at this moment.
-func (d *Dispatcher) sizesFor(model string, left time.Duration) []sizing.Size {
-	catalogue, ok := d.knowing(model)
+// which they should be tried at this moment: those with the memory for a large
+// picture alone.
+func (d *Dispatcher) sizesFor(msg query.Message, left time.Duration) []sizing.Size {
+	catalogue, ok := d.knowing(msg.Model)
 	if !ok {
 		return nil
 	}
-	m, _ := catalogue.Model(model)
+	m, _ := catalogue.ModelDecoding(msg.Model, msg.Input.Decoding)
 	return sizing.RankFunctions(catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
-		return d.coldShare(inference.FunctionName(model, mb))
+		return d.coldShare(inference.FunctionName(msg.Model, mb))
 	})
 }
 

@@ -34,7 +34,7 @@ func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) inference.In
 		return v.Invoked
 	}
 	v.throw(inference.NoFunction, "no function runs model "+msg.Model)
-	for _, size := range d.sizesFor(msg.Model, msg.DeadlineAt.Sub(d.Now())) {
+	for _, size := range d.sizesFor(msg, msg.DeadlineAt.Sub(d.Now())) {
 		if done := d.try(ctx, &v, size); done {
 			break
 		}

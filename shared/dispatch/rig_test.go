@@ -27,7 +27,7 @@ const pool = "main"
 func catalogue() *profile.Catalogue {
 	return &profile.Catalogue{
 		Name: "test",
-		Models: []profile.Model{{Name: "m", Task: "t", File: "m.onnx", MemoryMB: 500, Latency: []profile.Latency{{
+		Models: []profile.Model{{Name: "m", Task: "t", File: "m.onnx", Input: &profile.Input{Width: 4, Height: 4, Channels: 1}, MemoryMB: 500, Latency: []profile.Latency{{
 			Resource: "reference", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 50, P95: 60, P99: 70},
 			ColdMS: &profile.Percentiles{P50: 300, P95: 400, P99: 500},
 		}}}},

@@ -80,7 +80,7 @@ func (q *taking) hold() time.Duration {
 func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
 	set := s.Settings()
 	catalogue := s.Catalogue.Current() // of which retired models are still run to their end
-	model, ok := catalogue.Model(m.Model)
+	model, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
 	if !ok {
 		return false
 	}

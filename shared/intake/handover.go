@@ -35,6 +35,6 @@ func (s *Service) handOver(ctx context.Context, m query.Message) (query.Message,
 	if err != nil {
 		return m, fmt.Errorf("hand over the input of query %s: %w", m.ID, err)
 	}
-	m.Input = query.Input{ContentType: m.Input.ContentType, URI: uri, SHA256: platform.Digest(m.Input.Data)}
+	m.Input = query.Input{ContentType: m.Input.ContentType, URI: uri, SHA256: platform.Digest(m.Input.Data), Decoding: m.Input.Decoding}
 	return m, nil
 }

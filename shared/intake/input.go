@@ -42,35 +42,36 @@ func (s *Service) BodyLimit(encoded int) int {
 	return encoded + bodySlack
 }
 
-// checkInput holds an input to the limits and to what the model takes.
-func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, m *profile.Model, set settings.Settings) error {
+// checkInput holds an input to the limits and to what the model takes, and returns
+// what a large picture takes besides.
+func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, m *profile.Model, set settings.Settings) (none profile.Decoding, err error) {
 	data, limit, field := in.Data, s.InlineLimit(set), "input.data"
 	if err := checkShape(in); err != nil {
-		return err
+		return none, err
 	}
 	if in.URI != "" {
-		var err error
 		limit, field = set.UploadLimitKB<<10, "input.uri"
 		if data, err = s.upload(ctx, owner, in.URI, limit); err != nil {
-			return err
+			return none, err
 		}
 	}
 	if len(data) > limit {
-		return refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
+		return none, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
 			withBound(float64(limit))
 	}
 	if m.Takes() == profile.TensorsIn {
-		return checkTensors(in.ContentType, data, m)
+		return none, checkTensors(in.ContentType, data, m)
 	}
-	err := preprocess.Check(in.ContentType, data, preprocess.Spec(*m.Input), preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
+	spec := preprocess.Spec(*m.Input)
+	pixels, err := preprocess.Check(in.ContentType, data, spec, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
 	var bad *preprocess.InputError
 	if errors.As(err, &bad) {
-		return refuse(BadInput, bad.Field, "%s", bad.Reason)
+		return none, refuse(BadInput, bad.Field, "%s", bad.Reason)
 	}
 	if err != nil {
-		return fmt.Errorf("check the input for model %s: %w", m.Name, err)
+		return none, fmt.Errorf("check the input for model %s: %w", m.Name, err)
 	}
-	return nil
+	return preprocess.Weigh(in.ContentType, data, spec, pixels), nil
 }
 
 // checkShape wants a content type that is taken and the data in one place.

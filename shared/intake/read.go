@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/signed"
@@ -141,7 +142,7 @@ func (s *Service) Explain(ctx context.Context, owner, id string) (Explanation, e
 	s.refreshView(ctx)
 	n := r.Need
 	n.Class, n.Constraints.LatencyMS = r.Class, query.Milliseconds(r.DeadlineAt.Sub(r.AcceptedAt))
-	ranked, err := s.Chooser.Choose(n, s.offer(pool, r.Placement == placedDirect, s.Now(), set))
+	ranked, err := s.Chooser.Choose(n, s.offer(pool, r.Placement == placedDirect, s.Now(), set, profile.Decoding{}))
 	if u := (*selection.Unsatisfiable)(nil); err != nil && !errors.As(err, &u) {
 		return e, fmt.Errorf("explain query %s: %w", id, err)
 	}

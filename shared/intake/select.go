@@ -21,25 +21,26 @@ type plan struct {
 	pool      Pool
 	model     *profile.Model
 	chosen    selection.Candidate
+	decoding  profile.Decoding // what the picture takes besides; it is in the model's times
 }
 
-// plan validates a request and selects the model for it. waits tells that its
-// caller waits for the answer.
-func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settings) (plan, error) {
+// plan validates a request and selects the model for it, as models are for a picture
+// that takes so much more. waits tells that its caller waits for the answer.
+func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settings, d profile.Decoding) (plan, error) {
 	need, err := s.need(r, set)
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{need: need, class: need.ClassOf(set.StrictBelowMS)}
+	p := plan{need: need, class: need.ClassOf(set.StrictBelowMS), decoding: d}
 	p.latencyMS = latencyBound(need, p.class, set)
 	p.pool, _ = s.poolFor(need.Task)
-	p.chosen, _, err = s.pick(p.effective(), s.offer(p.pool, waits, now, set), set)
+	p.chosen, _, err = s.pick(p.effective(), s.offer(p.pool, waits, now, set, d), set)
 	if err != nil {
 		return plan{}, unsatisfiable(err, need.Constraints)
 	}
 	var ok bool
 	// In the whole catalogue: what was chosen may be retired since.
-	if p.model, ok = s.Catalogue.Current().Model(p.chosen.Model); !ok {
+	if p.model, ok = s.Catalogue.Current().ModelDecoding(p.chosen.Model, d); !ok {
 		return plan{}, fmt.Errorf("selection chose model %q, which is not in the catalogue", p.chosen.Model)
 	}
 	return p, nil
@@ -71,7 +72,7 @@ const directPathMS = 1
 
 // offer is what selection may choose from. waits tells that the caller waits, so
 // that this process's own worker, if it is one, may answer.
-func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings) selection.Offer {
+func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings, d profile.Decoding) selection.Offer {
 	runners, aheadMS := s.fleet.load(p.Name, now, set)
 	pathMS := set.PathMS
 	if waits && s.Worker != nil {
@@ -80,7 +81,7 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 	}
 	of := s.prepared()
 	o := selection.Offer{
-		Catalogue: of.catalogue, Table: of.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
+		Catalogue: of.catalogue.Decoding(d), Table: of.tables[p.Name], StrictBelowMS: set.StrictBelowMS, InstanceType: p.InstanceType, Runners: runners, AheadMS: aheadMS,
 		PathMS: pathMS, OverflowPathMS: set.OverflowPathMS, FloorMS: set.FloorMS, Accuracy: s.accuracies(set),
 	}
 	if set.MaxOverflowConcurrency > 0 {

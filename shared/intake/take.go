@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"paragon/shared/core/placement"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/core/selection"
@@ -111,11 +112,8 @@ func (s *Service) count(q *taking) {
 // prepare validates a request, selects the model and writes the message.
 func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms, set settings.Settings) (*taking, error) {
 	now := s.Now()
-	p, err := s.selects(ctx, r, t, now, set)
+	p, err := s.planFor(ctx, owner, r, t, now, set)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.checkInput(ctx, owner, r.Input, p.model, set); err != nil {
 		return nil, err
 	}
 	expires := query.ExpiresAt(now, p.latencyMS)
@@ -124,16 +122,42 @@ func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms,
 		Owner: owner, Task: p.need.Task, Need: p.need, Model: p.model.Name, Class: p.class,
 		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(p.latencyMS)), ExpiresAt: expires,
 		ForgetAt: expires.Add(query.Duration(set.IdempotencyHours * 3600 * 1000)),
-		Input:    r.Input, AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "",
+		Input:    p.input(r), AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "",
 	}
 	return q, nil
 }
 
+// planFor selects the model and checks the input against it. A picture that is larger
+// than the model's takes longer, costs more and needs a larger function, so that the
+// choice is made once more with that.
+func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms, now time.Time, set settings.Settings) (plan, error) {
+	p, err := s.selects(ctx, r, t, now, set, profile.Decoding{})
+	if err != nil {
+		return p, err
+	}
+	d, err := s.checkInput(ctx, owner, r.Input, p.model, set)
+	if err != nil || d == (profile.Decoding{}) {
+		return p, err
+	}
+	first := p.model.Name
+	if p, err = s.selects(ctx, r, t, now, set, d); err == nil && p.model.Name != first {
+		_, err = s.checkInput(ctx, owner, r.Input, p.model, set)
+	}
+	return p, err
+}
+
+// input is a request's input with what decoding takes.
+func (p plan) input(r Request) query.Input {
+	in := r.Input
+	in.Decoding = p.decoding
+	return in
+}
+
 // selects is plan, traced.
-func (s *Service) selects(ctx context.Context, r Request, t Terms, now time.Time, set settings.Settings) (plan, error) {
+func (s *Service) selects(ctx context.Context, r Request, t Terms, now time.Time, set settings.Settings, d profile.Decoding) (plan, error) {
 	_, span := s.Traces.Child(ctx, "select")
 	defer span.End()
-	p, err := s.plan(r, t.Wait > 0, now, set)
+	p, err := s.plan(r, t.Wait > 0, now, set, d)
 	if err == nil {
 		span.Set("model", p.chosen.Model)
 	}
@@ -326,7 +350,7 @@ func (s *Service) Settle() {
 
 // candidates are every model on every resource for a query, as they stand.
 func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {
-	ranked, err := s.Chooser.Choose(q.effective(), s.offer(q.pool, q.terms.Wait > 0, q.m.AcceptedAt, q.set))
+	ranked, err := s.Chooser.Choose(q.effective(), s.offer(q.pool, q.terms.Wait > 0, q.m.AcceptedAt, q.set, q.decoding))
 	if u := (*selection.Unsatisfiable)(nil); err != nil && !errors.As(err, &u) {
 		return nil, fmt.Errorf("explain query %s: %w", q.m.ID, err)
 	}

@@ -48,5 +48,5 @@ func ReadInput(ctx context.Context, b blobReader, m query.Message, limit int) (q
 	if in.SHA256 != "" && Digest(data) != in.SHA256 {
 		return in, fmt.Errorf("get the input: its %d bytes are not those that were handed over: %w", len(data), ErrNotFound)
 	}
-	return query.Input{ContentType: in.ContentType, Data: data}, nil
+	return query.Input{ContentType: in.ContentType, Data: data, Decoding: in.Decoding}, nil
 }

@@ -71,7 +71,7 @@ func (w *Worker) workOf(m query.Message) schedule.Work {
 	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt.Add(-w.loads(m.Model)), Pinned: m.Pinned}
 	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
 	catalogue := w.Catalogue.Current()
-	p, ok := catalogue.Model(m.Model)
+	p, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
 	if !ok {
 		return work
 	}

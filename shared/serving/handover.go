@@ -81,7 +81,7 @@ func (w *Worker) allowed() rules {
 // bound: one that must be started first, and a warm one; zero without any.
 func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 	catalogue := w.Catalogue.Current()
-	p, ok := catalogue.Model(m.Model)
+	p, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
 	if !ok || w.Arch == "" || m.Class != query.Relaxed {
 		return at, by
 	}

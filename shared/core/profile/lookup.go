@@ -44,10 +44,16 @@ func (c *Catalogue) OnFunction(m *Model, arch string, memoryMB int) (ServiceTime
 	if !ok || !have || fs.Speed <= 0 || fs.MBPerVCPU <= 0 {
 		return ServiceTime{}, false
 	}
-	slow := max(1, float64(fs.MBPerVCPU)/float64(memoryMB)) / fs.Speed
+	slow := fs.slowness(memoryMB)
 	src := l.Source
 	src.Kind = "derived"
 	return ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Source: src}, true
+}
+
+// slowness is how many times as long as on the reference machine one thread takes on
+// a function of so much memory.
+func (f FunctionSizes) slowness(memoryMB int) float64 {
+	return max(1, float64(f.MBPerVCPU)/float64(memoryMB)) / f.Speed
 }
 
 // FunctionSizes returns the function sizes of an architecture.

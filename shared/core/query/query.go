@@ -7,6 +7,8 @@ package query
 import (
 	"strings"
 	"time"
+
+	"paragon/shared/core/profile"
 )
 
 // Class is the SLO class of a query.
@@ -76,6 +78,9 @@ type Input struct {
 	URI         string `json:"uri,omitempty"`
 	// SHA256 is the digest of an input that was handed over apart from its message.
 	SHA256 string `json:"sha256,omitempty"`
+	// Decoding is what a large picture takes besides the model, as intake read it in
+	// the picture's header.
+	Decoding profile.Decoding `json:"decoding,omitzero"`
 }
 
 // Event names what happened to a query at one step of its way.

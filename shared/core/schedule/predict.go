@@ -104,7 +104,7 @@ func (p *player) fit(w *Work, ratio float64, left int) *slot {
 // join finds whether a query joins the batch of the one before it: its model is
 // the same, there is a place, and all still meet their deadlines.
 func (p *player) join(w *Work) bool {
-	if p.last.n >= p.last.most || p.last.first.Model != w.Model {
+	if p.last.n >= p.last.most || p.last.first.Model != w.Model || w.BatchMax < 2 {
 		return false
 	}
 	p.fits = p.last

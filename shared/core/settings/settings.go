@@ -29,7 +29,7 @@ type Settings struct {
 	FloorMS                float64 `name:"floor_ms" default:"5" min:"0" max:"5000" unit:"ms" doc:"The least latency bound that the stage can keep; a lower bound is refused, and the error names this one."`
 	InlineLimitKB          int     `name:"inline_limit_kb" default:"4096" min:"1" max:"10240" unit:"KB" doc:"The largest input that a request itself may carry; a larger one is uploaded first. In an account it is at most 900, and the whole body 964 KB, because of the load balancer's limit for functions."`
 	UploadLimitKB          int     `name:"upload_limit_kb" default:"10240" min:"1" max:"102400" unit:"KB" doc:"The most that an upload may hold."`
-	MaxPixels              int     `name:"max_pixels" default:"16777216" min:"1" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded."`
+	MaxPixels              int     `name:"max_pixels" default:"0" min:"0" max:"268435456" unit:"pixels" doc:"Pictures of more pixels are refused before they are decoded. 0 means 256 times the pixels that the model takes, between 1,048,576 and 16,777,216. What decoding a larger picture takes counts in its service time, its price and the function's size."`
 	IdempotencyHours       float64 `name:"idempotency_hours" default:"24" min:"1" max:"168" unit:"h" doc:"How long an idempotency key, and a finished query, are kept."`
 	MaxAttempts            int     `name:"max_attempts" default:"3" min:"1" max:"10" unit:"runs" doc:"A query whose run failed this many times ends as failed, and its message goes to the dead letters."`
 	LeaseSeconds           float64 `name:"lease_seconds" default:"15" min:"1" max:"600" unit:"s" doc:"A message that a worker holds returns to its queue after this, unless the lease is renewed."`

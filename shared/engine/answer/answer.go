@@ -57,7 +57,6 @@ type Answerer struct {
 	engine    *engine.Engine
 	catalogue profile.CatalogueSource
 	files     Models
-	limits    preprocess.Limits
 	memory    Memory
 
 	mu       sync.Mutex // guards what follows
@@ -72,8 +71,8 @@ type Answerer struct {
 
 // New returns an Answerer that loads its models when they are first asked for,
 // within a bound of memory.
-func New(e *engine.Engine, c profile.CatalogueSource, files Models, limits preprocess.Limits, memory Memory) *Answerer {
-	a := &Answerer{engine: e, catalogue: c, files: files, limits: limits, memory: memory,
+func New(e *engine.Engine, c profile.CatalogueSource, files Models, memory Memory) *Answerer {
+	a := &Answerer{engine: e, catalogue: c, files: files, memory: memory,
 		models: map[build]*held{}, failedAt: map[build]time.Time{}}
 	a.freed.L = &a.mu
 	return a
@@ -138,7 +137,7 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 // the place of each input, and writes the faults of those without one.
 func (a *Answerer) decode(p *profile.Model, in []query.Input, out []Answered) (tensors []engine.Tensor, from []int) {
 	for i, input := range in {
-		t, err := preprocess.Decode(input.ContentType, input.Data, preprocess.Spec(*p.Input), a.limits)
+		t, err := decodeOne(p, input)
 		if err == nil {
 			tensors, from = append(tensors, t), append(from, i)
 			continue
@@ -150,6 +149,15 @@ func (a *Answerer) decode(p *profile.Model, in []query.Input, out []Answered) (t
 		out[i].Err = &Fault{code, err}
 	}
 	return tensors, from
+}
+
+// decodeOne brings a picture into the model's shape. Intake held it to max_pixels and
+// said how many it has, so that the limit in force then holds wherever it is decoded;
+// of a picture of about the model's size it says nothing.
+func decodeOne(p *profile.Model, in query.Input) (engine.Tensor, error) {
+	spec := preprocess.Spec(*p.Input)
+	limits := preprocess.Limits{MaxPixels: max(in.Decoding.Pixels, spec.DefaultMaxPixels()), MaxBytes: max(len(in.Data), 1)}
+	return preprocess.Decode(in.ContentType, in.Data, spec, limits)
 }
 
 // stack makes one batch of tensors of one shape.

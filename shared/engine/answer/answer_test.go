@@ -1,8 +1,11 @@
 package answer_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"image"
+	"image/png"
 	"io/fs"
 	"math"
 	"slices"
@@ -60,7 +63,7 @@ func picture(t testing.TB, set *profiles.Set, nth int) query.Input {
 // it is of gives the same.
 func TestAnswersAreTheSessionsOwn(t *testing.T) {
 	e, set, c := open(t)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, c, set, answer.Memory{})
 	onnx, err := set.ONNX(model)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +115,7 @@ func sameBits(t *testing.T, r query.Result, want []float32, labels []string) {
 // One bad input of a batch fails alone.
 func TestBadInputFailsAlone(t *testing.T) {
 	e, set, c := open(t)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, c, set, answer.Memory{})
 	good, bad := picture(t, set, 0), query.Input{ContentType: preprocess.PNG, Data: []byte("not a picture")}
 	alone, err := a.Answer(t.Context(), model, []query.Input{good})
 	if err != nil {
@@ -145,7 +148,7 @@ func TestModelFaults(t *testing.T) {
 		{"another file", model, func(string) ([]byte, error) { return set.ONNX("mlp") }, "digest"},
 		{"no file", model, func(string) ([]byte, error) { return nil, away }, away.Error()},
 	} {
-		_, err := answer.New(e, c, tc.models, preprocess.Limits{}, answer.Memory{}).Answer(t.Context(), tc.model, []query.Input{picture(t, set, 0)})
+		_, err := answer.New(e, c, tc.models, answer.Memory{}).Answer(t.Context(), tc.model, []query.Input{picture(t, set, 0)})
 		if f := answer.Failure(err); f.Code != query.ModelFault || !strings.Contains(f.Detail, tc.want) {
 			t.Errorf("%s: %+v", tc.name, f)
 		}
@@ -154,7 +157,7 @@ func TestModelFaults(t *testing.T) {
 
 func TestWarmRunsEveryModel(t *testing.T) {
 	e, set, c := open(t)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, c, set, answer.Memory{})
 	var names []string
 	for _, m := range c.Models {
 		if m.File != "" {
@@ -171,7 +174,7 @@ func TestWarmRunsEveryModel(t *testing.T) {
 
 func TestRespond(t *testing.T) {
 	e, set, c := open(t)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, c, set, answer.Memory{})
 	in := picture(t, set, 0)
 	want, err := a.Answer(t.Context(), model, []query.Input{in})
 	if err != nil {
@@ -197,7 +200,7 @@ func TestRespond(t *testing.T) {
 
 func BenchmarkAnswer(b *testing.B) {
 	e, set, c := open(b)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, c, set, answer.Memory{})
 	in := []query.Input{picture(b, set, 0)}
 	for _, m := range c.Models {
 		if m.File == "" {
@@ -210,5 +213,25 @@ func BenchmarkAnswer(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A limit above the default one takes effect where a picture is decoded, as intake
+// says how many pixels it let through; without its word the default one holds.
+func TestTheLimitOfPixelsIsTheAcceptedOne(t *testing.T) {
+	e, set, c := open(t)
+	a := answer.New(e, c, set, answer.Memory{})
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 2000, 1000))); err != nil {
+		t.Fatal(err)
+	}
+	in := query.Input{ContentType: preprocess.PNG, Data: b.Bytes()}
+	got, err := a.Answer(t.Context(), model, []query.Input{in})
+	if err != nil || answer.Failure(got[0].Err).Code != query.BadInput {
+		t.Errorf("2 megapixels, above the default limit: %+v, error %v", got, err)
+	}
+	in.Decoding.Pixels = 2_000_000
+	if got, err = a.Answer(t.Context(), model, []query.Input{in}); err != nil || got[0].Err != nil {
+		t.Errorf("2 megapixels that intake let through: %+v, error %v", got, err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"paragon/shared/core/query"
 	"paragon/shared/engine/answer"
-	"paragon/shared/engine/preprocess"
 )
 
 // counted counts how often a model's file is asked for.
@@ -36,7 +35,7 @@ func (c *counted) ONNX(name string) ([]byte, error) {
 func TestTheLeastRecentlyUsedModelIsUnloaded(t *testing.T) {
 	e, set, c := open(t)
 	files := &counted{Models: set, asked: map[string]int{}}
-	a := answer.New(e, c, files, preprocess.Limits{}, answer.Memory{MaxBytes: 20 << 20})
+	a := answer.New(e, c, files, answer.Memory{MaxBytes: 20 << 20})
 	in := []query.Input{picture(t, set, 0)}
 	for _, name := range []string{"mlp", "cnn-small", "mlp", "logistic", "mlp", "cnn-small"} {
 		if out, err := a.Answer(t.Context(), name, in); err != nil || out[0].Err != nil {
@@ -53,7 +52,7 @@ func TestTheLeastRecentlyUsedModelIsUnloaded(t *testing.T) {
 // Many at once, on more models than fit, all get their answer.
 func TestMoreModelsThanFitAreAnsweredAtOnce(t *testing.T) {
 	e, set, c := open(t)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{MaxBytes: 10 << 20})
+	a := answer.New(e, c, set, answer.Memory{MaxBytes: 10 << 20})
 	in := []query.Input{picture(t, set, 0)}
 	var all sync.WaitGroup
 	for i := range 24 {
@@ -69,7 +68,7 @@ func TestMoreModelsThanFitAreAnsweredAtOnce(t *testing.T) {
 
 func TestAModelAboveTheBoundIsNamed(t *testing.T) {
 	e, set, c := open(t)
-	a := answer.New(e, c, set, preprocess.Limits{}, answer.Memory{MaxBytes: 1 << 20})
+	a := answer.New(e, c, set, answer.Memory{MaxBytes: 1 << 20})
 	_, err := a.Answer(t.Context(), model, []query.Input{picture(t, set, 0)})
 	if f := answer.Failure(err); f.Code != query.ModelFault || !strings.Contains(f.Detail, "1 MB") || !strings.Contains(f.Detail, model) {
 		t.Errorf("%+v", f)
@@ -82,7 +81,7 @@ func TestPrepare(t *testing.T) {
 	e, set, c := open(t)
 	failed := make(chan string, 10)
 	files := &counted{Models: set, asked: map[string]int{}, away: "mlp"}
-	a := answer.New(e, c, files, preprocess.Limits{}, answer.Memory{Failed: func(model string, err error) {
+	a := answer.New(e, c, files, answer.Memory{Failed: func(model string, err error) {
 		if errors.Is(err, errAway) {
 			failed <- model
 		}

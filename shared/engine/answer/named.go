@@ -10,7 +10,6 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/tensors"
 	"paragon/shared/engine"
-	"paragon/shared/engine/preprocess"
 )
 
 // plain says whether a model classifies pictures by one tensor of numbers and its
@@ -63,7 +62,7 @@ func (a *Answerer) inputs(p *profile.Model, m *engine.Model, in query.Input) ([]
 		}
 		return given, nil
 	}
-	t, err := preprocess.Decode(in.ContentType, in.Data, preprocess.Spec(*p.Input), a.limits)
+	t, err := decodeOne(p, in)
 	if err != nil {
 		return nil, err
 	}

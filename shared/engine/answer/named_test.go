@@ -12,7 +12,6 @@ import (
 	"paragon/shared/core/tensors"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/preprocess"
 )
 
 // own is a catalogue with one model of a task of a kind, and the way to its file.
@@ -60,7 +59,7 @@ func TestAnswersByKind(t *testing.T) {
 		{"no tensors", forest, profile.Classify, []string{"no", "yes"}, "output_probability", query.Input{ContentType: tensors.ContentType, Data: []byte("PNG")}, query.Result{}, query.BadInput},
 	} {
 		c, files := own(tc.onnx, tc.kind, tc.labels, profile.Signature{Inputs: []tensors.Spec{specX}, Answer: tc.answer})
-		a := answer.New(e, c, files, preprocess.Limits{}, answer.Memory{})
+		a := answer.New(e, c, files, answer.Memory{})
 		if err := a.Warm(t.Context(), "m"); err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
 		}
@@ -95,7 +94,7 @@ func TestTheCatalogueMayChange(t *testing.T) {
 	c, _ := own(first, profile.Tensors, nil, spec)
 	file := first
 	source := &changing{now: &profile.Catalogue{}, next: c}
-	a := answer.New(e, source, models(func(string) ([]byte, error) { return file, nil }), preprocess.Limits{}, answer.Memory{})
+	a := answer.New(e, source, models(func(string) ([]byte, error) { return file, nil }), answer.Memory{})
 	ask := func() []float32 {
 		t.Helper()
 		got, err := a.Answer(t.Context(), "m", []query.Input{packed(tensors.FromFloats("x", []int64{1, 2}, []float32{1, 2}))})

@@ -3,15 +3,15 @@ package preprocess
 // Check tells whether an input may be decoded, without decoding it: the content
 // type, the length of a raw tensor, and what the header of a picture says. What
 // is wrong behind that, a damaged picture or a number that is not finite, is
-// found where the input is decoded. An *InputError says what is wrong.
-func Check(contentType string, data []byte, s Spec, lim Limits) error {
+// found where the input is decoded. An *InputError says what is wrong. It returns
+// a picture's pixels, by its header, and 0 of a tensor.
+func Check(contentType string, data []byte, s Spec, lim Limits) (pixels int, err error) {
 	name, lim, err := admit(contentType, data, s, lim)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if f, ok := formatOf(name); ok {
-		_, err := f.inspect(data, lim)
-		return err
+		return f.inspect(data, lim)
 	}
-	return checkRaw(data, s)
+	return 0, checkRaw(data, s)
 }

@@ -42,7 +42,7 @@ func TestCheckAgreesWithDecode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lim := Limits{MaxPixels: 1_000_000, MaxBytes: 1 << 16}
-			err := Check(c.contentType, c.data, spec, lim)
+			_, err := Check(c.contentType, c.data, spec, lim)
 			_, decodeErr := Decode(c.contentType, c.data, spec, lim)
 			if (err == nil) != c.good || (decodeErr == nil) != (c.good && !c.damaged) {
 				t.Fatalf("check %v, decode %v, want good %v", err, decodeErr, c.good)
@@ -55,7 +55,7 @@ func TestCheckAgreesWithDecode(t *testing.T) {
 }
 
 func TestCheckNamesABadSpec(t *testing.T) {
-	if err := Check(PNG, nil, Spec{}, Limits{}); err == nil {
+	if _, err := Check(PNG, nil, Spec{}, Limits{}); err == nil {
 		t.Error("a spec without a size passes")
 	}
 }

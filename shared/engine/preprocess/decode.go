@@ -44,17 +44,12 @@ const (
 
 // Limits bound what is decoded.
 type Limits struct {
-	MaxPixels int // width times height of a picture; 0 means DefaultMaxPixels
+	MaxPixels int // width times height of a picture; 0 means the Spec's DefaultMaxPixels
 	MaxBytes  int // of the encoded input; 0 means DefaultMaxBytes
 }
 
-// What Limits are unless they say otherwise. Decoding takes 1 to 8 bytes a
-// pixel, and up to 20 for a progressive JPEG of four colours, so that a picture
-// at the limit takes 16 to 320 MiB: lower it where memory is short.
-const (
-	DefaultMaxPixels = 1 << 24
-	DefaultMaxBytes  = 16 << 20
-)
+// DefaultMaxBytes is the most bytes of an input unless Limits say otherwise.
+const DefaultMaxBytes = 16 << 20
 
 // Decode turns data of a content type into the tensor that s describes, of one
 // picture. Parameters of the content type ("; charset=binary") are ignored.
@@ -80,7 +75,7 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 		return "", lim, fmt.Errorf("input spec of the model: %w", err)
 	}
 	if lim.MaxPixels == 0 {
-		lim.MaxPixels = DefaultMaxPixels
+		lim.MaxPixels = s.DefaultMaxPixels()
 	}
 	if lim.MaxBytes == 0 {
 		lim.MaxBytes = DefaultMaxBytes

@@ -191,7 +191,7 @@ func TestInputErrors(t *testing.T) {
 		"broken":           {PNG, broken, Limits{}, "input.data: not a PNG picture: "},
 		"too many bytes":   {PNG, aPNG, Limits{MaxBytes: 100}, "bytes are above the limit of 100"},
 		"too many pixels":  {PNG, aPNG, Limits{MaxPixels: 783}, "input.data: picture of 28x28 pixels is above the limit of 783"},
-		"bomb":             {PNG, pngHeader(30000, 30000), Limits{}, "picture of 30000x30000 pixels is above the limit of 16777216"},
+		"bomb":             {PNG, pngHeader(30000, 30000), Limits{}, "picture of 30000x30000 pixels is above the limit of 1048576"},
 		"widest":           {PNG, pngHeader(1<<31-1, 1<<31-1), Limits{}, "input.data: "},
 		"empty picture":    {PNG, pngHeader(0, 5), Limits{}, "input.data: "},
 		"tensor too short": {RawTensor, make([]byte, 3132), Limits{}, "input.data: 3132 bytes, not the 3136 of a float32 tensor of shape [1 1 28 28]"},

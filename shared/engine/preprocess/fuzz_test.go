@@ -32,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 				}
 				continue
 			}
-			if err := Check(contentType, data, s, Limits{MaxPixels: 1 << 16}); err != nil {
+			if _, err := Check(contentType, data, s, Limits{MaxPixels: 1 << 16}); err != nil {
 				t.Fatalf("decodes, but the check says %v", err)
 			}
 			if err := errors.Join(got.CheckLength(), got.CheckFinite()); err != nil || len(got.Data) != s.elements() {

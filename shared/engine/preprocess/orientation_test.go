@@ -153,7 +153,7 @@ func TestLimitsHoldForTurnedPictures(t *testing.T) {
 	for pixels, good := range map[int]bool{400: true, 399: false} {
 		lim := Limits{MaxPixels: pixels}
 		_, err := Decode(PNG, data, rgb, lim)
-		if checked := Check(PNG, data, rgb, lim); (checked == nil) != good || (err == nil) != good {
+		if _, checked := Check(PNG, data, rgb, lim); (checked == nil) != good || (err == nil) != good {
 			t.Errorf("%d pixels: check %v, decode %v", pixels, checked, err)
 		}
 	}
