@@ -34,18 +34,21 @@ func (q *Queue[T]) Predict(now time.Time, w Work) Prediction {
 	n := q.draft(w, false)
 	defer q.recycle(n)
 	p, left := q.play(now), len(q.held)+1
-	idle := q.runners - len(q.running)
+	idle := q.runners - len(q.running) // less those that come before
 	var out Prediction
 	seen, late := false, 0
 	q.with(n, func(e *entry[T], _ float64) {
 		s := p.fit(&e.work, e.pace.ratio(now), left)
 		p.take()
 		left--
+		if s.start == 0 {
+			idle--
+		}
 		switch {
 		case e == n:
 			seen = true
 			out.StartsAt, out.EndsAt, out.LatestAt = now.Add(s.start), now.Add(s.end), now.Add(s.latest)
-			out.AtOnce = len(q.held)-left < idle
+			out.AtOnce = s.start == 0 && idle >= 0
 		case seen && s.latest > e.work.endBy().Sub(now):
 			e.late = true
 			late++

@@ -31,16 +31,19 @@ func (l Late[T]) Why() string {
 // now. Taking one away brings those behind it forward. It ends at the first one
 // that is not strict if it is about strict ones only: they come first.
 func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], s *slot, free bool) bool) {
-	p, free := q.play(now), q.runners-len(q.running)
+	p, free := q.play(now), q.runners-len(q.running) // less those that start before
 	for i := 0; i < len(q.held); {
 		e := q.held[i]
 		if strictOnly && e.work.Class != query.Strict {
 			return
 		}
 		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
-		if goes(e, s, i < free) {
+		if goes(e, s, s.start == 0 && free > 0) {
 			q.pull(i)
 			continue
+		}
+		if s.start == 0 {
+			free--
 		}
 		p.take()
 		i++

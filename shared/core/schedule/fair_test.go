@@ -20,6 +20,9 @@ type shared struct {
 	q      *Queue[int]
 	greedy func() float64 // service time of the next query; nil without that owner
 	crowd  int            // how many wait
+	most   int            // how many it sends in all; 0 is no bound
+	from   float64        // when it begins, in ms
+	sent   int
 }
 
 // waits plays it and returns how long each query of the modest owner waits.
@@ -36,7 +39,8 @@ func (s *shared) waits(at, serviceMS []float64) []time.Duration {
 			s.q.Add(Work{Class: query.Strict, Owner: "modest", DeadlineAt: after(1e6 + at[sent]), P50MS: serviceMS[sent]}, sent)
 			sent++
 		}
-		for s.greedy != nil && len(s.q.held) < s.crowd {
+		for s.greedy != nil && len(s.q.held) < s.crowd && (s.most == 0 || s.sent < s.most) && !now.Before(after(s.from)) {
+			s.sent++
 			s.q.Add(Work{Class: query.Strict, Owner: "greedy", DeadlineAt: now.Add(time.Second), P50MS: s.greedy()}, -1)
 		}
 		if r, ok := s.q.Start(now, 1); ok {

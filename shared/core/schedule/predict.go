@@ -31,6 +31,8 @@ func (r *run) left(now time.Time) time.Duration {
 type player struct {
 	now      time.Time
 	free     []time.Duration // when each runner comes free
+	owners   []string        // whose query each runs until then
+	shared   bool            // several owners use the runners: see company
 	maxBatch int
 	last     slot // the batch that a query may join
 	fits     slot // of the query that was fitted last
@@ -50,18 +52,20 @@ type slot struct {
 
 // play begins to play the queue from now on. There is one player at a time.
 func (q *Queue[T]) play(now time.Time) *player {
-	free := q.free[:0]
+	free, owners := q.free[:0], q.owners[:0]
 	for i := range q.running {
 		free = append(free, max(1, q.running[i].left(now))) // a busy runner is never free now
+		owners = append(owners, q.running[i].owner)
 	}
 	for len(free) < q.runners {
-		free = append(free, 0)
+		free, owners = append(free, 0), append(owners, "")
 	}
 	if len(free) == 0 {
-		free = append(free, never)
+		free, owners = append(free, never), append(owners, "")
 	}
-	q.free = free
+	q.free, q.owners = free, owners
 	p := &q.player
+	p.owners, p.shared = owners, q.company.several(now)
 	p.now, p.free, p.maxBatch, p.last.most, p.last.n = now, free, q.maxBatch, 0, 0
 	return p
 }
@@ -87,7 +91,7 @@ func (p *player) fit(w *Work, ratio float64, left int) *slot {
 	if p.join(w) {
 		return s
 	}
-	i, free := p.next()
+	i, free := p.nextFor(w.Owner)
 	start := p.free[i]
 	s.runner, s.start, s.end, s.latest = i, start, start+query.Duration(w.P50MS*ratio), start+query.Duration(w.P99MS*ratio)
 	s.first, s.ratio, s.n, s.most = w, ratio, 1, 0
@@ -119,7 +123,7 @@ func (p *player) join(w *Work) bool {
 // take lets the query that was fitted last start there.
 func (p *player) take() {
 	s := &p.fits
-	p.free[s.runner] = s.end
+	p.free[s.runner], p.owners[s.runner] = s.end, s.first.Owner
 	if s.most > 1 {
 		p.last = *s
 	} else {
@@ -127,9 +131,12 @@ func (p *player) take() {
 	}
 }
 
-// soonest is when the next runner comes free.
+// soonest is when the next runner comes free that is not kept for another owner.
 func (p *player) soonest() time.Duration {
 	i, _ := p.next()
+	if second, kept := p.keptFrom(p.owners[(i+1)%len(p.owners)], i); kept {
+		i = second
+	}
 	return p.free[i]
 }
 
@@ -156,8 +163,10 @@ func (q *Queue[T]) Room(class query.Class, now time.Time, lookAhead time.Duratio
 		slowest = max(slowest, pace.ratio(now))
 	}
 	n := 0
-	for _, free := range p.free {
-		if spare := lookAhead - free; spare >= 0 {
+	first, _ := p.next()
+	_, kept := p.keptFrom(p.owners[(first+1)%len(p.owners)], first)
+	for i, free := range p.free {
+		if spare := lookAhead - free; spare >= 0 && !(kept && i == first) {
 			n += 1 + int(float64(spare)/float64(query.Duration(max(largestMS, 1)*slowest)))
 		}
 	}

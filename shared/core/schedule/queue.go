@@ -55,10 +55,12 @@ type Queue[T any] struct {
 	maxBatch int // as Start was last called; 0 before
 	paces    map[string]*pace
 	fair     fairness
+	company  company
 
 	spare  []*entry[T]     // entries to be used again
 	merged []*entry[T]     // room for Add
 	free   []time.Duration // room for play
+	owners []string        // likewise
 	player player
 }
 
@@ -77,6 +79,7 @@ type entry[T any] struct {
 // run is a busy runner.
 type run struct {
 	ticket       int
+	owner        string
 	class        query.Class
 	pace         *pace
 	startedAt    time.Time
@@ -184,8 +187,12 @@ func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
 	if len(q.held) == 0 || len(q.running) >= q.runners {
 		return Run[T]{}, false
 	}
-	first, n := q.held[0], q.batch(now)
-	r := run{class: first.work.Class, pace: first.pace, startedAt: now, p50MS: first.work.P50MS, p99MS: first.work.P99MS}
+	at, n := q.pick(now)
+	if n == 0 {
+		return Run[T]{}, false
+	}
+	first := q.held[at]
+	r := run{owner: first.work.Owner, class: first.work.Class, pace: first.pace, startedAt: now, p50MS: first.work.P50MS, p99MS: first.work.P99MS}
 	if n > 1 {
 		r.p50MS = float64(n) * first.work.BatchEachMS
 		r.p99MS = max(r.p50MS, r.p99MS)
@@ -195,14 +202,13 @@ func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
 	q.running = append(q.running, r)
 	out := newRun[T](n)
 	out.Ticket = r.ticket
-	for i, e := range q.held[:n] {
+	for i, e := range q.held[at : at+n] {
 		out.Works[i], out.Items[i] = e.work, e.item
+		q.company.started(now, e.work.Owner)
 		q.fair.start(e.flow, e.work.Class, e.tag, e.costMS)
 		q.recycle(e)
 	}
-	left := copy(q.held, q.held[n:])
-	clear(q.held[left:])
-	q.held = q.held[:left]
+	q.held = slices.Delete(q.held, at, at+n)
 	return out, true
 }
 
@@ -219,20 +225,31 @@ func newRun[T any](n int) Run[T] {
 	return Run[T]{Works: alone.works[:], Items: alone.items[:]}
 }
 
-// batch returns how many of the first queries run as one. Only neighbours in
-// the starting order join, so that nobody is passed over; every free runner
-// gets its part; and a query joins only when all still meet their deadlines.
-func (q *Queue[T]) batch(now time.Time) int {
-	p, n := q.play(now), 0
+// pick returns which of the held queries starts now, and how many of those behind
+// it run with it; 0 when none may. It is the first, unless the free runner is kept
+// from its owner (see company). Only neighbours in the starting order join, so that
+// nobody is passed over; every free runner gets its part; and a query joins only
+// when all still meet their deadlines.
+func (q *Queue[T]) pick(now time.Time) (at, n int) {
+	p := q.play(now)
+	waits := "" // whose queries were passed over
 	for i, e := range q.held {
 		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
-		if s.n == 1 && i > 0 {
-			break
+		switch {
+		case n == 0 && s.start > 0:
+			waits = e.work.Owner
+			p.take()
+			p.last.most = 0 // nobody joins what does not start
+			continue
+		case n > 0 && (s.n == 1 || at > 0 && e.work.Owner == waits):
+			return at, n
+		case n == 0:
+			at = i
 		}
 		p.take()
-		n = s.n
+		n++
 	}
-	return n
+	return at, n
 }
 
 // Done frees the runner of a Run that ended now, learns from how long it ran,
