@@ -66,8 +66,11 @@ func openFront(ctx context.Context, env func(string) string, c platform.Backend,
 		handler = shared.Handler(handler)
 	}
 	f.server = &http.Server{Handler: withOffers(handler, peer.Handler(w, keys)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
-	f.listener, err = stage.Listen(env(names.Listen))
-	return f, err
+	if f.listener, err = stage.Listen(env(names.Listen)); err != nil {
+		return nil, err
+	}
+	f.listener = httpapi.Bounded(f.listener, httpapi.MostConnections)
+	return f, nil
 }
 
 // partsOf are what the front is assembled of.

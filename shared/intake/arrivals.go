@@ -153,6 +153,7 @@ func (s *Service) Run(ctx context.Context) {
 			next.Reset(flushEvery(s.Settings()))
 		case <-idle.C:
 			s.limits.Flush(ctx)
+			s.flushOwners(ctx)
 			s.reportTallies(ctx)
 		}
 	}

@@ -26,8 +26,13 @@ const LimitsName = "overflow-limits"
 
 // NewLimits returns a taker of leases from a stage's limits on overflow.
 func NewLimits(store platform.Shared, now func() time.Time) *limits.Taker {
+	return newTaker(store, now, LimitsName)
+}
+
+// newTaker returns a taker of leases from the limits of a name.
+func newTaker(store platform.Shared, now func() time.Time, name string) *limits.Taker {
 	return limits.NewTaker(limits.Options{
-		Store: store, Name: LimitsName, Conflict: platform.ErrConflict, Now: now,
+		Store: store, Name: name, Conflict: platform.ErrConflict, Now: now,
 		Jitter: func(limit time.Duration) time.Duration { return rand.N(max(1, limit)) },
 	})
 }
@@ -121,7 +126,7 @@ func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
 func overBudget(q *taking, now time.Time) *Refusal {
 	r := refuse(OverBudget, "", "no worker has a slot in time, and a function would cost $%.8f, which what is left of the hour's budget of $%g does not cover",
 		q.asks.FunctionUSD, q.set.HourlyBudgetUSD)
-	r.RetryAfter = now.Truncate(time.Hour).Add(time.Hour).Sub(now)
+	r.RetryAfter = untilNextHour(now)
 	return r
 }
 

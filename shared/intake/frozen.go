@@ -26,6 +26,7 @@ const (
 func (s *Service) FlushDue(ctx context.Context) error {
 	s.reportTallies(ctx)
 	s.limits.Flush(ctx)
+	s.flushOwners(ctx)
 	return s.put(ctx, s.arrivals.due(s.Now()))
 }
 

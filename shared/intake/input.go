@@ -136,6 +136,9 @@ func (s *Service) NewUpload(ctx context.Context, owner, contentType string, byte
 		}
 		limit = int(bytes)
 	}
+	if err := s.takePlace(ctx, owner, s.Settings()); err != nil {
+		return platform.Upload{}, err
+	}
 	u, err := s.Blobs.NewUpload(ctx, owner, contentType, limit)
 	if err != nil {
 		return u, fmt.Errorf("make a place for an upload: %w", err)

@@ -173,6 +173,7 @@ type Service struct {
 	fleet    *fleetView
 	views    *cache.Cache[platform.FleetView]
 	limits   *limits.Taker
+	owners   owners
 	waiters  waiters
 	offers   offers
 	arrivals arrivals

@@ -80,6 +80,11 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	if err != nil {
 		return a, err
 	}
+	done, err := s.admitOwner(ctx, owner, q)
+	if err != nil {
+		return a, err
+	}
+	defer func() { done(a) }()
 	if t.Key != "" {
 		a, err = s.takeKeyed(ctx, owner, r, q)
 	} else {

@@ -39,7 +39,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", m.listener, beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
+	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
 	return nil
 }
 

@@ -43,6 +43,12 @@ type Settings struct {
 	KeepShare              float64 `name:"keep_share" default:"0.01" min:"0" max:"1" unit:"share" doc:"The share of the direct answers, chosen by their ids, whose records are kept for explain, the page and the checks of profiles; the others are not stored."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
 
+	// What one caller may use: docs/api.md. All but the uploads are off by default.
+	OwnerRate            float64 `name:"owner_rate" default:"0" min:"0" max:"1000000" unit:"1/s" doc:"The most queries, and places for uploads, that one caller may ask for in a second; 0 means no limit. Each of N workers lets twice an Nth of it through, so that a stage with several workers may let up to twice the rate through."`
+	OwnerConcurrency     int     `name:"owner_concurrency" default:"0" min:"0" max:"1000000" unit:"queries" doc:"The most queries of one caller that may be under way at once in the whole stage; 0 means no limit. One that nobody waits for counts until its bound."`
+	OwnerHourlyBudgetUSD float64 `name:"owner_hourly_budget_usd" default:"0" min:"0" max:"100000" unit:"USD" doc:"What the queries of one caller may cost in a clock hour, in the whole stage, by their time on workers and functions; 0 means no limit."`
+	OwnerUploads         int     `name:"owner_uploads" default:"1000" min:"0" max:"1000000" unit:"places" doc:"The most places for uploads that one caller may make within an hour; 0 means no limit."`
+
 	// How accuracy is learnt from what callers say: docs/selection.md.
 	FeedbackHalfLifeHours float64 `name:"feedback_half_life_hours" default:"24" min:"0.1" max:"8760" unit:"h" doc:"The time in which a vote's weight halves; without votes a model's accuracy fades to its profile."`
 	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model that one caller may give, and below 1 no caller moves it alone. 1 bounds nobody, which suits a stage with one caller."`

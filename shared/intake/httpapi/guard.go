@@ -51,6 +51,14 @@ func (a *server) guard(next http.Handler) http.Handler {
 			a.fail(w, r, refuse(wrongHost, "Origin", "pages of other origins do not reach this service"))
 			return
 		}
+		if n := a.counted(r); n > 0 {
+			owner := a.Owner(r)
+			if !a.room.enter(owner, n) {
+				a.fail(w, r, refuse(busy, "", "too many bytes of requests are under way: come again in a moment"))
+				return
+			}
+			defer a.room.leave(owner, n)
+		}
 		if carried := r.Header.Get("traceparent"); carried != "" {
 			r = r.WithContext(a.svc.Traces.Continue(r.Context(), carried))
 		}

@@ -37,6 +37,9 @@ type Options struct {
 	Operations *admin.Service
 	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
 	BodyTime time.Duration
+	// HeldBytes bounds the bytes of the bodies that are being taken in at a time, three
+	// quarters of them one caller's; 0 means 256 MiB.
+	HeldBytes int64
 	// Health tells what is wrong with this process alone, for a balancer: not with
 	// its load, nor with what it depends on. nil means that nothing ever is.
 	Health func() error
@@ -57,6 +60,7 @@ type BlobPutter interface {
 type server struct {
 	svc *intake.Service
 	Options
+	room room // of the bodies that are being taken in
 }
 
 // New returns the handler of the whole API.
@@ -73,7 +77,10 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	if o.BodyTime == 0 {
 		o.BodyTime = defaultBodyTime
 	}
-	a := &server{svc: svc, Options: o}
+	if o.HeldBytes == 0 {
+		o.HeldBytes = mostHeld
+	}
+	a := &server{svc: svc, Options: o, room: room{most: o.HeldBytes}}
 	mux := http.NewServeMux()
 	for path, byMethod := range a.routes() {
 		mux.HandleFunc(path, a.serve(byMethod))

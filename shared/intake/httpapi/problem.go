@@ -57,6 +57,7 @@ var kinds = map[intake.Kind]struct {
 	intake.Gone:             {http.StatusGone, "The query is past its retention"},
 	intake.NoCapacity:       {http.StatusServiceUnavailable, "Nothing could answer in time"},
 	intake.AlreadyVoted:     {http.StatusConflict, "The query has its vote"},
+	intake.OverOwnerLimit:   {http.StatusTooManyRequests, "The caller is at one of its limits"},
 	intake.OverBudget:       {http.StatusTooManyRequests, "The hour's budget is spent"},
 	intake.NoAnswer:         {http.StatusConflict, "The query has no answer"},
 	intake.BadReceipt:       {http.StatusUnprocessableEntity, "The receipt is not this query's"},

@@ -38,24 +38,36 @@ func codingsOf(h http.Header) []string {
 }
 
 // unpacked returns the body of a request as it was before its Content-Encoding.
-// Reading more than limit bytes of it fails with *http.MaxBytesError: it is the
+// One that says that it is larger than limit
+// bytes, and reading more of one, fails with *http.MaxBytesError: it is the
 // unpacked size that counts, so that a small body cannot fill the memory.
 func unpacked(w http.ResponseWriter, r *http.Request, limit int) (body io.ReadCloser, packed bool, err error) {
 	codings := codingsOf(r.Header)
+	if r.ContentLength > packedLimit(r, limit) { // before its caller is told to go on (Expect: 100-continue)
+		return nil, false, &http.MaxBytesError{Limit: int64(limit)}
+	}
 	if len(codings) == 0 {
 		return http.MaxBytesReader(w, r.Body, int64(limit)), false, nil
 	}
 	if len(codings) > maxCodings {
 		return nil, true, refuse(wrongType, "Content-Encoding", "names %d codings, above %d", len(codings), maxCodings)
 	}
-	// What cannot be packed grows by less than a hundredth.
-	from := io.Reader(http.MaxBytesReader(w, r.Body, int64(limit)+int64(limit)/100+packedBytes))
+	from := io.Reader(http.MaxBytesReader(w, r.Body, packedLimit(r, limit)))
 	for _, name := range slices.Backward(codings) {
 		if from, err = unpack(w, name, from); err != nil {
 			return nil, true, err
 		}
 	}
 	return http.MaxBytesReader(w, io.NopCloser(from), int64(limit)), true, nil
+}
+
+// packedLimit is the most bytes of a body as it is sent that unpacks to limit: what
+// cannot be packed grows by less than a hundredth.
+func packedLimit(r *http.Request, limit int) int64 {
+	if len(codingsOf(r.Header)) == 0 {
+		return int64(limit)
+	}
+	return int64(limit) + int64(limit)/100 + packedBytes
 }
 
 // unpack undoes one coding.

@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"net/http"
+	"sync"
+)
+
+const (
+	// mostHeld bounds the bytes of the bodies that one process takes in at a time,
+	// and so what they take of its memory. One caller has three quarters of it.
+	mostHeld = 256 << 20
+	// leastHeld is the least that counts: smaller bodies are bounded by the number
+	// of connections.
+	leastHeld = 16 << 10
+)
+
+// room counts the bytes of bodies that are being taken in.
+type room struct {
+	mu    sync.Mutex
+	most  int64
+	total int64
+	of    map[string]int64 // by owner
+}
+
+// enter takes room for an owner, if there is some.
+func (b *room) enter(owner string, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.total+n > b.most || b.of[owner]+n > b.most-b.most/4 {
+		return false
+	}
+	if b.of == nil {
+		b.of = map[string]int64{}
+	}
+	b.total += n
+	b.of[owner] += n
+	return true
+}
+
+func (b *room) leave(owner string, n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total -= n
+	if b.of[owner] -= n; b.of[owner] == 0 {
+		delete(b.of, owner)
+	}
+}
+
+// counted is how many bytes of memory a request's body counts for: what it says
+// that it has, or without a word the most that it may. Uploads go to the disk as
+// they come, and what is too large is not read.
+func (a *server) counted(r *http.Request) int64 {
+	if _, there := r.Body.(whole); there || r.Method == http.MethodPut {
+		return 0
+	}
+	most := int64(a.svc.BodyLimit(2 * a.svc.InlineLimit(a.svc.Settings())))
+	n := r.ContentLength
+	switch {
+	case n < 0 || len(codingsOf(r.Header)) > 0 && n > 0:
+		return most
+	case n < leastHeld || n > most:
+		return 0
+	}
+	return n
+}

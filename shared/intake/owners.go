@@ -1,0 +1,184 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"paragon/shared/core/limits"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
+)
+
+// OverOwnerLimit refuses what is above a limit of its caller's own.
+const OverOwnerLimit Kind = "over-owner-limit"
+
+// owners are the callers with what they have used of their own limits.
+//
+// owner_rate is held by each process for itself: of N workers each lets twice an
+// Nth through, as a balancer spreads one caller's requests unevenly. So the stage
+// lets at most twice the rate through, and a single process exactly the rate. It
+// costs no call. The other limits are exact, by leases from one shared value an
+// owner, as the stage's own limits on overflow are (package limits): with a block
+// in hand no call a query, and close to the limit up to 2.2 writes. Nothing is
+// called while they are off.
+type owners struct {
+	rates limits.Rates
+	mu    sync.Mutex
+	of    map[string]*limits.Taker // by the name of their shared value
+}
+
+// mostOwners bounds the owners whose leases are kept in memory: those of more are
+// given back and taken anew.
+const mostOwners = 4096
+
+// taker returns what takes leases by a name.
+func (s *Service) taker(ctx context.Context, name string) *limits.Taker {
+	o := &s.owners
+	o.mu.Lock()
+	t := o.of[name]
+	var full map[string]*limits.Taker
+	if t == nil {
+		if len(o.of) >= mostOwners {
+			full, o.of = o.of, nil
+		}
+		if o.of == nil {
+			o.of = map[string]*limits.Taker{}
+		}
+		t = newTaker(s.Shared, s.Now, name)
+		o.of[name] = t
+	}
+	o.mu.Unlock()
+	for _, old := range full {
+		old.Flush(ctx)
+	}
+	return t
+}
+
+// flushOwners gives back what owners' leases hold and nobody uses.
+func (s *Service) flushOwners(ctx context.Context) {
+	s.owners.mu.Lock()
+	all := make([]*limits.Taker, 0, len(s.owners.of))
+	for _, t := range s.owners.of {
+		all = append(all, t)
+	}
+	s.owners.mu.Unlock()
+	for _, t := range all {
+		t.Flush(ctx)
+	}
+}
+
+// admitOwner holds a query to its owner's limits. What it returns is called with
+// the answer.
+func (s *Service) admitOwner(ctx context.Context, owner string, q *taking) (done func(Answer), err error) {
+	if err := s.checkRate(owner, q.set); err != nil {
+		return nil, err
+	}
+	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: math.MaxInt32}
+	if n := q.set.OwnerConcurrency; n > 0 {
+		l.Concurrency = n
+	}
+	if usd := q.set.OwnerHourlyBudgetUSD; usd > 0 {
+		l.BudgetUSD = usd
+	}
+	if l.Concurrency == math.MaxInt32 && math.IsInf(l.BudgetUSD, 1) {
+		return func(Answer) {}, nil
+	}
+	t := s.taker(ctx, ownerName("owner", owner))
+	lease, err := t.Take(ctx, l, limits.Query{CostUSD: q.chosen.PriceUSD, Hold: q.underWay()})
+	switch {
+	case err == nil:
+		return func(a Answer) { s.settleOwner(ctx, t, lease, q, a) }, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("take a lease of the caller's: %w", ctx.Err())
+	case errors.Is(err, limits.ErrBudget):
+		return nil, ownerLimit("owner_hourly_budget_usd", q.set.OwnerHourlyBudgetUSD, "USD in a clock hour", untilNextHour(s.Now()))
+	case errors.Is(err, limits.ErrConcurrency):
+		return nil, ownerLimit("owner_concurrency", float64(q.set.OwnerConcurrency), "queries at once", time.Second)
+	}
+	s.Log.Warn("a caller's limits cannot be reached; its query is taken without them", "error", err)
+	return func(Answer) {}, nil
+}
+
+// underWay is for how long a query may be under way: while its caller waits, or
+// until its bound.
+func (q *taking) underWay() time.Duration {
+	return max(q.terms.Wait, query.Duration(q.latencyMS)) + time.Second
+}
+
+// settleOwner gives an owner's lease back with what its query cost. A query that
+// goes on without its caller keeps its place until its bound, at its expected price.
+func (s *Service) settleOwner(ctx context.Context, t *limits.Taker, l *limits.Lease, q *taking, a Answer) {
+	costUSD := 0.0
+	switch r := a.Record; {
+	case r.State == query.Accepted:
+		l.Leave()
+		return
+	case r.Outcome != nil && r.AcceptedAt.Equal(q.m.AcceptedAt) && !q.charged: // and no repeat of an earlier one
+		costUSD = r.Outcome.CostUSD
+	}
+	if l.Done(costUSD) {
+		t.Flush(context.WithoutCancel(ctx))
+	}
+}
+
+// checkRate holds an owner to owner_rate.
+func (s *Service) checkRate(owner string, set settings.Settings) error {
+	if set.OwnerRate <= 0 {
+		return nil
+	}
+	share := set.OwnerRate
+	if n := s.fleet.workers(); s.Worker != nil && n > 2 {
+		share *= 2 / float64(n)
+	}
+	if wait, ok := s.owners.rates.Take(s.Now(), owner, share); !ok {
+		return ownerLimit("owner_rate", set.OwnerRate, "queries a second", wait)
+	}
+	return nil
+}
+
+// takePlace holds an owner to owner_uploads: each place counts for an hour.
+func (s *Service) takePlace(ctx context.Context, owner string, set settings.Settings) error {
+	if err := s.checkRate(owner, set); err != nil || set.OwnerUploads == 0 {
+		return err
+	}
+	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: set.OwnerUploads}
+	lease, err := s.taker(ctx, ownerName("uploads", owner)).Take(ctx, l, limits.Query{Hold: time.Hour})
+	switch {
+	case errors.Is(err, limits.ErrConcurrency):
+		return ownerLimit("owner_uploads", float64(set.OwnerUploads), "places within an hour", time.Minute)
+	case err != nil:
+		return fmt.Errorf("take a place for an upload: %w", err)
+	}
+	lease.Leave()
+	return nil
+}
+
+// ownerLimit is the refusal of what is above a setting.
+func ownerLimit(setting string, bound float64, unit string, wait time.Duration) *Refusal {
+	no := refuse(OverOwnerLimit, "", "the caller is at the setting %s of %g %s", setting, bound, unit).withBound(bound)
+	no.RetryAfter = max(wait, time.Millisecond)
+	return no
+}
+
+// untilNextHour is the time until the next clock hour.
+func untilNextHour(now time.Time) time.Duration {
+	return now.Truncate(time.Hour).Add(time.Hour).Sub(now)
+}
+
+// workers is how many workers are ready, by the last view.
+func (f *fleetView) workers() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.view.Pools {
+		n += p.Workers
+	}
+	return n
+}
+
+// ownerName is the name of an owner's shared value of a kind.
+func ownerName(kind, owner string) string { return fmt.Sprintf("%s-%x", kind, signed.HashOwner(owner)) }
