@@ -2,10 +2,10 @@
 // takes.
 //
 // A caller sends a PNG or JPEG picture, or the tensor itself as raw numbers.
-// Pictures are decoded by the standard library, brought to the model's size if
-// they have another, and turned into numbers as the model's Spec says. Sizes
-// are bounded before anything is decoded, so that a small file that unpacks to
-// gigabytes costs nothing.
+// Pictures are decoded, the common kind of JPEG by the package baseline and all
+// others by the standard library, brought to the model's size if they have another,
+// and turned into numbers as the model's Spec says. Sizes are bounded before
+// anything is decoded, so that a small file that unpacks to gigabytes costs nothing.
 //
 // A picture is turned and mirrored as the orientation in its EXIF says, as
 // telephones store photographs. What else its file says besides the pixels is

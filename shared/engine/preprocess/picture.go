@@ -55,15 +55,29 @@ func (f format) decodePicture(data []byte, s Spec, lim Limits) (tensor.Tensor, e
 	if _, err := f.inspect(data, lim); err != nil {
 		return tensor.Tensor{}, err
 	}
-	picture, err := f.decode(bytes.NewReader(data))
+	as, stored := f.orientationOf(data), s
+	if lying(as) {
+		stored.Width, stored.Height = s.Height, s.Width
+	}
+	picture, err := f.decodeSized(data, stored)
 	if err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
-	as, shown := f.orientationOf(data), s
-	if lying(as) {
-		s.Width, s.Height = s.Height, s.Width
+	return s.fill(turned(picture, as)), nil
+}
+
+// decodeSized reads a picture in the model's size.
+func (f format) decodeSized(data []byte, s Spec) (*image.RGBA, error) {
+	if f.contentType == JPEG {
+		if picture, ok := resizeJPEG(data, s); ok {
+			return picture, nil
+		}
 	}
-	return shown.fill(turned(resize(picture, s), as)), nil
+	picture, err := f.decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return resize(picture, s), nil
 }
 
 // formatOf is the format of pictures that a content type means, if it is one.

@@ -1,9 +1,13 @@
 package preprocess
 
 import (
+	"bytes"
 	"image"
 	"image/color"
 	"image/draw"
+	"image/jpeg"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -29,9 +33,8 @@ func TestPlanesComeOutAsPixels(t *testing.T) {
 		part := image.Rectangle{Min: at, Max: at.Add(size)}
 		rgb := image.NewRGBA(p.Rect)
 		draw.Draw(rgb, rgb.Rect, p, image.Point{}, draw.Src)
-		got, want := image.NewRGBA(image.Rect(0, 0, 31, 17)), image.NewRGBA(image.Rect(0, 0, 31, 17))
-		resample(got, p, part)
-		resample(want, rgb, part)
+		s := Spec{Width: 31, Height: 17, Channels: 3}
+		got, want := resize(p.SubImage(part), s), resize(rgb.SubImage(part), s)
 		for i, v := range got.Pix {
 			if d := int(v) - int(want.Pix[i]); d < -5 || d > 5 {
 				rt.Fatalf("%v of %v: byte %d is %d, and %d by way of RGB", part, p.SubsampleRatio, i, v, want.Pix[i])
@@ -46,12 +49,93 @@ func TestTransparentPixelsAreBlack(t *testing.T) {
 	for i := range 1600 {
 		p.SetNRGBA(i%40, i/40, color.NRGBA{200, 100, 50, 128})
 	}
-	got := image.NewRGBA(image.Rect(0, 0, 7, 9))
-	resample(got, p, p.Rect)
+	got := resize(p, Spec{Width: 7, Height: 9, Channels: 3})
 	for i, v := range got.Pix {
 		want := [4]int{100, 50, 25, 255}[i%4]
 		if d := int(v) - want; d < -1 || d > 1 {
 			t.Fatalf("byte %d is %d, want %d", i, v, want)
+		}
+	}
+}
+
+// exactly is a plane's part in another size, by the filter's definition in real
+// numbers.
+func exactly(p plane, width, height, x, y int) float64 {
+	along := func(s span, n, i int) (weights []float64, first int) {
+		scale := (s.to - s.from) / float64(n)
+		support, centre := max(scale, 1), s.from+(float64(i)+0.5)*scale
+		sum := 0.0
+		for j := range s.samples {
+			w := max(0, 1-math.Abs(float64(j)+0.5-centre)/support) * (min(float64(j+1), s.to) - max(float64(j), s.from))
+			weights, sum = append(weights, w), sum+w
+		}
+		for j := range weights {
+			weights[j] /= sum
+		}
+		return weights, 0
+	}
+	across, _ := along(p.across, width, x)
+	down, _ := along(p.down, height, y)
+	sum := 0.0
+	for j, v := range down {
+		for i, w := range across {
+			sum += v * w * float64(p.pix[j*p.stride+i])
+		}
+	}
+	return sum
+}
+
+// Whole numbers of eight bits bring a sample to within two steps of 255 of what
+// real numbers make of it, on noise.
+func TestWholeNumbersAreNearRealOnes(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w, h := rapid.IntRange(1, 70).Draw(rt, "width"), rapid.IntRange(1, 70).Draw(rt, "height")
+		each := rapid.SampledFrom([]int{1, 2, 4}).Draw(rt, "pixels a sample")
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
+		pix := make([]byte, w*h)
+		for i := range pix {
+			pix[i] = byte(random.IntN(256))
+		}
+		x, y := rapid.IntRange(0, w*each-1).Draw(rt, "x"), rapid.IntRange(0, h*each-1).Draw(rt, "y")
+		part := image.Rect(x, y, rapid.IntRange(x+1, w*each).Draw(rt, "right"), rapid.IntRange(y+1, h*each).Draw(rt, "bottom"))
+		p := planeOf(pix, w, each, each, image.Point{}, part)
+		target := image.NewRGBA(image.Rect(0, 0, rapid.IntRange(1, 40).Draw(rt, "to width"), rapid.IntRange(1, 40).Draw(rt, "to height")))
+		resample(target, p)
+		for i := range len(target.Pix) / 4 {
+			want := exactly(p, target.Rect.Dx(), target.Rect.Dy(), i%target.Rect.Dx(), i/target.Rect.Dx())
+			if math.Abs(float64(target.Pix[4*i])-want) > 2 {
+				rt.Fatalf("pixel %d of %v is %d, want %.2f", i, target.Rect, target.Pix[4*i], want)
+			}
+		}
+	})
+}
+
+// A JPEG picture that is decoded only as far as it is seen, at a part of its size,
+// comes out as all pixels of it do, as the standard library decodes them.
+func TestAJPEGComesOutAsTheStandardLibrarys(t *testing.T) {
+	scene := func(x, y int) color.RGBA {
+		return color.RGBA{R: uint8(128 + 90*math.Sin(float64(x)/40)), G: uint8(128 + 90*math.Cos(float64(y)/30)), B: uint8(90 + (x+y)/40), A: 255}
+	}
+	for _, size := range []image.Point{{30, 20}, {97, 64}, {640, 427}, {500, 1200}, {1500, 1100}} {
+		for _, s := range []Spec{{Width: 56, Height: 48, Channels: 3, Resize: Cover}, {Width: 28, Height: 28, Channels: 3}} {
+			data := encodeJPEG(t, paint(size.X, size.Y, scene))
+			got, ok := resizeJPEG(data, s)
+			if !ok {
+				t.Fatalf("%v to %+v: not decoded", size, s)
+			}
+			decoded, err := jpeg.Decode(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, part := decoded.(*image.YCbCr), crop(decoded.Bounds(), s)
+			want := image.NewRGBA(got.Rect)
+			resample(want, planeOf(p.Y, p.YStride, 1, 1, image.Point{}, part), planeOf(p.Cb, p.CStride, 2, 2, image.Point{}, part), planeOf(p.Cr, p.CStride, 2, 2, image.Point{}, part))
+			toRGB(want)
+			for i, v := range got.Pix {
+				if d := int(v) - int(want.Pix[i]); d < -4 || d > 4 {
+					t.Fatalf("%v to %+v: byte %d is %d, want %d", size, s, i, v, want.Pix[i])
+				}
+			}
 		}
 	}
 }

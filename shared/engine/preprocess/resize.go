@@ -3,6 +3,8 @@ package preprocess
 import (
 	"image"
 	"image/draw"
+
+	"paragon/shared/engine/preprocess/baseline"
 )
 
 // spare is the ratio of sizes that the filter is left to bridge after whole
@@ -23,13 +25,129 @@ func resize(picture image.Image, s Spec) *image.RGBA {
 		draw.Draw(target, target.Rect, picture, part.Min, draw.Src)
 		return target
 	}
-	fx, fy := max(part.Dx()/(s.Width*spare), 1), max(part.Dy()/(s.Height*spare), 1)
+	fx, fy := factors(part, s)
 	if fx > 1 || fy > 1 {
 		picture = average(picture, part, fx, fy)
 		part = picture.Bounds()
 	}
-	resample(target, picture, part)
+	if p, ok := picture.(*image.YCbCr); ok { // a quarter of the work that all its pixels in RGB are
+		sx, sy := subsampling(p.SubsampleRatio)
+		at := p.Rect.Min
+		resample(target, planeOf(p.Y, p.YStride, 1, 1, at, part), planeOf(p.Cb, p.CStride, sx, sy, at, part), planeOf(p.Cr, p.CStride, sx, sy, at, part))
+		toRGB(target)
+		return target
+	}
+	resample(target, channels(picture, part)...)
+	opaque(target)
 	return target
+}
+
+// subsampling is how many pixels of luma one of chroma stands for.
+func subsampling(r image.YCbCrSubsampleRatio) (across, down int) {
+	switch r {
+	case image.YCbCrSubsampleRatio422:
+		return 2, 1
+	case image.YCbCrSubsampleRatio420:
+		return 2, 2
+	case image.YCbCrSubsampleRatio440:
+		return 1, 2
+	case image.YCbCrSubsampleRatio411:
+		return 4, 1
+	case image.YCbCrSubsampleRatio410:
+		return 4, 2
+	}
+	return 1, 1
+}
+
+// factors are by how much a part is averaged before it is filtered.
+func factors(part image.Rectangle, s Spec) (fx, fy int) {
+	return max(part.Dx()/(s.Width*spare), 1), max(part.Dy()/(s.Height*spare), 1)
+}
+
+// channels are red, green and blue of a part of a picture, as planes.
+func channels(picture image.Image, part image.Rectangle) []plane {
+	p, ok := picture.(*image.RGBA)
+	if !ok {
+		p = image.NewRGBA(part)
+		draw.Draw(p, part, picture, part.Min, draw.Src)
+	}
+	w, h := part.Dx(), part.Dy()
+	pix := make([]byte, 3*w*h)
+	for y := range h {
+		line := p.Pix[p.PixOffset(part.Min.X, part.Min.Y+y):]
+		for x := range w {
+			at := y*w + x
+			pix[at], pix[w*h+at], pix[2*w*h+at] = line[4*x], line[4*x+1], line[4*x+2]
+		}
+	}
+	var out []plane
+	for c := range 3 {
+		out = append(out, planeOf(pix[c*w*h:][:w*h], w, 1, 1, part.Min, part))
+	}
+	return out
+}
+
+// opaque makes all pixels so.
+func opaque(picture *image.RGBA) {
+	for i := 3; i < len(picture.Pix); i += 4 {
+		picture.Pix[i] = 255
+	}
+}
+
+// mostFiltered is the largest ratio, in units of spare, that is left to the filter:
+// beyond it single weights would be lost in rounding.
+const mostFiltered = 16
+
+// resizeJPEG is resize of a JPEG picture of the common kind, which is decoded only
+// as far as the model sees it. It is false for others, and for those of which too
+// much would be left to the filter.
+func resizeJPEG(data []byte, s Spec) (*image.RGBA, bool) {
+	var part image.Rectangle
+	picture, ok := baseline.Decode(data, func(width, height int) (image.Rectangle, int) {
+		part = crop(image.Rect(0, 0, width, height), s)
+		fx, fy := factors(part, s)
+		shrink := 1
+		for shrink < 8 && 2*shrink <= min(fx, fy) {
+			shrink *= 2
+		}
+		if max(fx, fy) >= mostFiltered*shrink {
+			return image.Rectangle{}, 0
+		}
+		return part, shrink
+	})
+	if !ok {
+		return nil, false
+	}
+	defer picture.Free()
+	var planes []plane
+	for _, p := range picture.Planes {
+		planes = append(planes, planeOf(p.Pix, p.Stride, p.PerX, p.PerY, image.Point{}, part))
+	}
+	target := image.NewRGBA(image.Rect(0, 0, s.Width, s.Height))
+	resample(target, planes...)
+	if len(planes) > 1 {
+		toRGB(target)
+	} else {
+		opaque(target)
+	}
+	return target, true
+}
+
+// toRGB turns pixels of luma and chroma into RGB, as JFIF defines them.
+func toRGB(picture *image.RGBA) {
+	for i := 0; i+4 <= len(picture.Pix); i += 4 {
+		p := picture.Pix[i : i+4 : i+4]
+		y, cb, cr := int32(p[0])<<16+1<<15, int32(p[1])-128, int32(p[2])-128
+		p[0], p[1], p[2], p[3] = clamp(y+91881*cr), clamp(y-22554*cb-46802*cr), clamp(y+116130*cb), 255
+	}
+}
+
+// clamp is a number with 16 bits after the point as a byte.
+func clamp(v int32) byte {
+	if uint32(v) < 1<<24 {
+		return byte(v >> 16)
+	}
+	return byte(^(v >> 31))
 }
 
 // crop is the part of a picture that the model sees.
