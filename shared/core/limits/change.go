@@ -93,7 +93,7 @@ func (t *Taker) try(ctx context.Context, held block) error {
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	now := t.o.Now()
-	next, g, err := t.plan(s, now, held)
+	next, g, keep, err := t.plan(s, now, held)
 	if err != nil {
 		t.attach(held)
 		return err
@@ -107,32 +107,46 @@ func (t *Taker) try(ctx context.Context, held block) error {
 	case err != nil: // it may be stored: what was held is given back and nothing is granted
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	t.adopt(now, next, g)
+	t.adopt(now, next, g, keep)
 	return nil
 }
 
 // plan returns the State with what is held given back and what is needed taken.
-// Nothing is taken when no query waits. On an error nothing is to be stored.
-func (t *Taker) plan(s State, now time.Time, held block) (State, Grant, error) {
+// Nothing is taken when no query waits. keep is for how long what is taken may be
+// used. On an error nothing is to be stored.
+func (t *Taker) plan(s State, now time.Time, held block) (_ State, _ Grant, keep time.Duration, _ error) {
 	next := s.clone()
 	next.Return(now, held.grants()...)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.waiting) == 0 {
-		return next, Grant{Hour: next.Hour}, nil
+		return next, Grant{Hour: next.Hour}, 0, nil
 	}
-	a := t.ask(now)
+	if keep = blockTime; t.roomy(&next) {
+		keep = longTime
+	}
+	a := t.ask(now, keep)
 	g, err := next.Take(now, t.limits, a)
 	if err != nil {
 		t.refuse(now, err, t.least)
-		return s, Grant{}, err
+		return s, Grant{}, 0, err
 	}
-	return next, g, nil
+	return next, g, keep, nil
+}
+
+// roomy tells whether nearly everything is still free once the waiting queries
+// have what they need.
+func (t *Taker) roomy(s *State) bool {
+	money := s.Spent
+	for _, w := range t.waiting {
+		money += w.cost
+	}
+	return (s.held()+len(t.waiting))*roomyShare <= t.limits.Concurrency && money <= pico(t.limits.BudgetUSD)/roomyShare
 }
 
 // ask counts the queries that wait, and what would be of use besides: as much as
 // was used lately, in the time that a block may be spent in.
-func (t *Taker) ask(now time.Time) Ask {
+func (t *Taker) ask(now time.Time, keep time.Duration) Ask {
 	a := Ask{Slots: t.recent.peak}
 	var hold time.Duration
 	t.least = t.waiting[0].cost
@@ -144,9 +158,9 @@ func (t *Taker) ask(now time.Time) Ask {
 	}
 	if !t.recent.since.IsZero() {
 		over := max(time.Second, now.Sub(t.recent.since))
-		a.Spare = picoUSD(float64(t.recent.money) * float64(blockTime) / float64(over))
+		a.Spare = picoUSD(float64(t.recent.money) * float64(keep) / float64(over))
 	}
-	a.Until = now.Add(hold + blockTime)
+	a.Until = now.Add(hold + keep)
 	return a
 }
 
@@ -166,7 +180,7 @@ func (t *Taker) detach() block {
 		w.asked = true
 	}
 	held := t.block
-	t.block = block{hour: held.hour, until: held.until, tight: held.tight, idle: map[int64]int{}}
+	t.block = block{hour: held.hour, until: held.until, sure: held.sure, of: held.of, tight: held.tight, idle: map[int64]int{}}
 	return held
 }
 
@@ -181,10 +195,10 @@ func (t *Taker) attach(held block) {
 }
 
 // adopt makes a grant the block, with what was freed meanwhile.
-func (t *Taker) adopt(now time.Time, s State, g Grant) {
+func (t *Taker) adopt(now time.Time, s State, g Grant, keep time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := block{hour: g.Hour, money: g.Money, until: now.Add(blockTime), idle: t.block.idle}
+	b := block{hour: g.Hour, money: g.Money, until: now.Add(keep), sure: now.Add(min(keep, blockTime)), idle: t.block.idle, of: t.limits}
 	if t.block.hour == g.Hour {
 		b.money += t.block.money
 	}

@@ -258,22 +258,37 @@ func TestConcurrencyIsKept(t *testing.T) {
 		if s.most > l.Concurrency {
 			rt.Fatalf("%d queries ran at once of %d", s.most, l.Concurrency)
 		}
-		<-time.After(5*time.Second + blockTime + 2*maxSkew + time.Second)
 		s.lose = 0
-		var all sync.WaitGroup
-		var refused atomic.Int64
-		for range l.Concurrency {
-			all.Go(func() {
-				if _, err := s.takers[0].Take(context.Background(), l, Query{CostUSD: costUSD, Hold: time.Second}); err != nil {
-					refused.Add(1)
-				}
-			})
-		}
-		all.Wait()
-		if n := refused.Load(); n > 0 {
-			rt.Fatalf("%d of %d places did not come back", n, l.Concurrency)
+		for _, tc := range []struct {
+			after time.Duration
+			held  int // at most, by processes that do not use them
+		}{{5*time.Second + blockTime, l.Concurrency/roomyShare + l.Concurrency/spareShare}, {longTime, 0}} {
+			<-time.After(tc.after + 2*maxSkew + time.Second)
+			if n := s.refused(l.Concurrency, l); n > tc.held {
+				rt.Fatalf("%d of %d places did not come back", n, l.Concurrency)
+			}
 		}
 	})
+}
+
+// refused is how many of so many queries that begin at once, in one process, may
+// not run.
+func (s *stage) refused(queries int, l Limits) int {
+	var all sync.WaitGroup
+	var refused atomic.Int64
+	for range queries {
+		all.Go(func() {
+			lease, err := s.takers[0].Take(context.Background(), l, Query{CostUSD: costUSD, Hold: 20 * time.Second})
+			if err != nil {
+				refused.Add(1)
+				return
+			}
+			<-time.After(15 * time.Second)
+			lease.Done(costUSD)
+		})
+	}
+	all.Wait()
+	return int(refused.Load())
 }
 
 // Answers that are lost lose money, and never make any.

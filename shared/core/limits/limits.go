@@ -11,7 +11,10 @@
 // may be spent in, and at most 1/64 of what is free, so that blocks in many
 // processes never hold up what others need.
 //
-// Writes: with blocks, one for all the queries of a process in ten seconds. At
+// Where nearly everything is free, a block may be spent for ten minutes, and else
+// for ten seconds.
+//
+// Writes: with blocks, one for all the queries of a process in that time. At
 // 1,000 queries/s with 5 % overflow on 40 processes that is 0.13 writes, and as
 // many reads, a query that overflows: $0.005 a million of all queries, on
 // DynamoDB. Where more than half of a small number of places is taken, or little

@@ -31,6 +31,14 @@ const (
 	// blockTime is how long what was taken to spare may be spent: so late at most
 	// does a lowered limit hold, and an idle process let go.
 	blockTime = 10 * time.Second
+	// longTime is how long that is where nearly everything is free (roomy): a
+	// process that has a query now and then, as a function's does, need not ask for
+	// each. A limit that has changed ends it after blockTime all the same.
+	longTime = 10 * time.Minute
+	// roomyShare is the share of places and money that may be taken where nearly
+	// everything is free: one part in so many. So much at most is held for longTime
+	// by processes that do not use it.
+	roomyShare = 8
 	// tries and the pauses between them bound how long a change is fought for.
 	tries      = 10
 	firstPause = 10 * time.Millisecond
@@ -71,8 +79,15 @@ type block struct {
 	hour  int64
 	money picoUSD
 	until time.Time // when its money is given back
+	sure  time.Time // until when it may be spent although the limits have changed
 	idle  map[int64]int
 	tight bool // little was free when it was taken
+	of    Limits
+}
+
+// over tells whether no query may use the block any more.
+func (b *block) over(now time.Time, l Limits) bool {
+	return !now.Before(b.until) || b.of != l && !now.Before(b.sure)
 }
 
 // waiter is a query that waits for a change.
@@ -157,7 +172,7 @@ func (t *Taker) now(l Limits, w *waiter) (err error, ok bool) {
 // serve makes a lease of what is held, if it suffices.
 func (t *Taker) serve(now time.Time, w *waiter) bool {
 	b := &t.block
-	if b.hour < hourOf(now) || !now.Before(b.until) || !b.money.covers(w.cost) {
+	if b.hour < hourOf(now) || b.over(now, t.limits) || !b.money.covers(w.cost) {
 		return false
 	}
 	endS, ok := b.place(now.Add(w.hold))
@@ -230,7 +245,7 @@ func (l *Lease) Leave() {
 // for the end of a process, and for when Done says so.
 func (t *Taker) Flush(ctx context.Context) {
 	t.mu.Lock()
-	if t.busy || !t.block.returnable(t.o.Now()) {
+	if t.busy || !t.block.returnable(t.o.Now(), t.limits) {
 		t.mu.Unlock()
 		return
 	}
@@ -248,8 +263,8 @@ func (t *Taker) Flush(ctx context.Context) {
 }
 
 // returnable tells whether there is something to give back.
-func (b *block) returnable(now time.Time) bool {
-	if b.hour >= hourOf(now) && b.money != 0 && (b.tight || !now.Before(b.until)) {
+func (b *block) returnable(now time.Time, l Limits) bool {
+	if b.hour >= hourOf(now) && b.money != 0 && (b.tight || b.over(now, l)) {
 		return true
 	}
 	_, idle := b.place(now)

@@ -3,6 +3,7 @@ package limits
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,12 +37,50 @@ func TestWhatIsHeldIsUsedWithoutAsking(t *testing.T) {
 		if _, err := k.Take(t.Context(), Limits{BudgetUSD: 1}, Query{CostUSD: costUSD}); !errors.Is(err, ErrConcurrency) {
 			t.Errorf("overflow that was turned off: %v", err)
 		}
-		<-time.After(blockTime)
+		<-time.After(longTime)
 		take(t, k, l)
 		if s.reads != reads+1 {
 			t.Errorf("%d reads after the block's time, want 1", s.reads-reads)
 		}
 	})
+}
+
+// Where nearly everything is free, a process that has a query every ten seconds
+// asks every ten minutes; where more is taken, or a limit has changed, it asks
+// again for each.
+func TestOneQueryNowAndThenDoesNotAskForEach(t *testing.T) {
+	unlimited := Limits{BudgetUSD: math.Inf(1), Concurrency: 100}
+	for _, tc := range []struct {
+		name   string
+		limits func(query int) Limits
+		held   int // by others
+		most   int // reads
+	}{
+		{"nearly all is free", func(int) Limits { return unlimited }, 0, 8},
+		{"of a budget, too", func(int) Limits { return Limits{BudgetUSD: 1, Concurrency: 100} }, 0, 8},
+		{"an eighth is taken", func(int) Limits { return unlimited }, 12, 360},
+		{"until an eighth of the budget is taken", func(int) Limits { return Limits{BudgetUSD: 1600 * costUSD, Concurrency: 100} }, 0, 170},
+		{"limits that change", func(i int) Limits { return Limits{BudgetUSD: math.Inf(1), Concurrency: 100 + i} }, 0, 360},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStore(1)
+			k, other := s.taker(0), s.taker(0)
+			withinAnHour()
+			for range tc.held {
+				if _, err := other.Take(t.Context(), unlimited, Query{CostUSD: costUSD, Hold: 2 * time.Hour}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := s.reads
+			for i := range 360 {
+				take(t, k, tc.limits(i)).Done(costUSD)
+				<-time.After(10 * time.Second)
+			}
+			if n := s.reads - before; n > tc.most || n < tc.most/2 {
+				t.Errorf("%s: %d reads in an hour, want about %d", tc.name, n, tc.most)
+			}
+		})
+	}
 }
 
 // Money is of the hour that it was taken in, a place of the time that it is
