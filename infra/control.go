@@ -101,18 +101,19 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 }
 
 // controllerMay is what the controller calls: it reads queues, metrics and
-// groups, ends the queries of dead letters and those that no worker will serve, sets what is desired,
-// and turns the traffic.
+// groups, ends the queries of dead letters and those that no worker will serve, sets
+// what is desired, ends the instances of workers that leave or are dead, and turns
+// the traffic.
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(s.allWork()...), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
-		describeGroups(), readMetrics(), putMetrics(),
+		describeGroups("autoscaling:DescribeScalingActivities"), readMetrics(), putMetrics(),
 	)
 	for _, p := range s.pools {
-		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity"))
+		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"))
 	}
 	return append(may, s.turnTraffic()...)
 }

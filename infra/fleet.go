@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"math"
 	"strings"
 	"text/template"
 
@@ -26,8 +27,15 @@ type group struct {
 	asg  awsautoscaling.CfnAutoScalingGroup
 }
 
-// drainSeconds is how long a worker that is told to leave may take over what it runs.
-const drainSeconds = 120
+// leastDrainSeconds is how long a worker that leaves may take over what it runs, at
+// least; drainMarginSeconds what it takes beyond a lease.
+const leastDrainSeconds, drainMarginSeconds = 120, 30
+
+// drainSeconds is how long a group waits for a worker that leaves: a lease and a
+// margin, as a run that cannot store its outcome ends with its lease.
+func (c Config) drainSeconds() float64 {
+	return max(leastDrainSeconds, math.Ceil(c.tuned().LeaseSeconds)+drainMarginSeconds)
+}
 
 // makeFleet makes a launch template and a group a pool.
 func (s *stack) makeFleet() (groups []group) {
@@ -104,7 +112,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 		},
 		LifecycleHookSpecificationList: []any{&awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
 			LifecycleHookName: text(names.TerminationHook), LifecycleTransition: text("autoscaling:EC2_INSTANCE_TERMINATING"),
-			HeartbeatTimeout: jsii.Number(drainSeconds), DefaultResult: text("CONTINUE"),
+			HeartbeatTimeout: jsii.Number(s.drainSeconds()), DefaultResult: text("CONTINUE"),
 		}},
 		NotificationConfigurations: []any{&awsautoscaling.CfnAutoScalingGroup_NotificationConfigurationProperty{
 			TopicArn: events.TopicArn(), NotificationTypes: texts("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
@@ -131,14 +139,14 @@ func (s *stack) checkHealth(g awsautoscaling.CfnAutoScalingGroup) {
 	g.AddResourceDependency(s.front.probe, nil)
 }
 
-// workerMay is what a worker calls: its queues, the store, its own leaving, and
-// what it takes to answer queries that come to it.
+// workerMay is what a worker calls: its queues, the store, the hook that waits for
+// it, and what it takes to answer queries that come to it. It may end no instance.
 func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 	may := append(append(s.readSettings(), s.readProfiles(everything)...),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(platform.Overflow, platform.DeadLetters), "sqs:SendMessage"),
-		s.changeGroup(p.name, "autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:CompleteLifecycleAction"),
+		s.changeGroup(p.name, "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"),
 		putMetrics(),
 	)
 	if s.onWorkers() {

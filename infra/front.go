@@ -39,15 +39,18 @@ const (
 // onWorkers says whether the gateway sends requests to the workers.
 func (c Config) onWorkers() bool { return c.Front == names.FrontWorkers }
 
-// maxWait is the longest that a request is held, in seconds, by the first
-// values of the settings.
-func (c Config) maxWait() float64 {
+// tuned are the settings with the values of the context.
+func (c Config) tuned() settings.Settings {
 	set, err := settings.Parse(c.Settings)
 	if err != nil {
 		panic(err) // checked with the context
 	}
-	return set.MaxWaitSeconds
+	return set
 }
+
+// maxWait is the longest that a request is held, in seconds, by the values of the
+// context.
+func (c Config) maxWait() float64 { return c.tuned().MaxWaitSeconds }
 
 // integrationSeconds is how long the gateway waits for an answer: as long as
 // the longest wait, so that a request held by a dead machine fails soon.

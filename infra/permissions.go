@@ -106,8 +106,8 @@ func readMetrics() permission {
 }
 
 // describeGroups lets the groups be read.
-func describeGroups() permission {
-	return allow(on(text("*")), "autoscaling:DescribeAutoScalingGroups").excused("Resource::*", "Auto Scaling knows no resources for descriptions")
+func describeGroups(more ...string) permission {
+	return allow(on(text("*")), append([]string{"autoscaling:DescribeAutoScalingGroups"}, more...)...).excused("Resource::*", "Auto Scaling knows no resources for descriptions")
 }
 
 // changeGroup lets something be done to a pool's group.

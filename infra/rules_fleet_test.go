@@ -68,7 +68,7 @@ func drainRules() []rule {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				h := a.t.Resources[id].prop("LifecycleHookSpecificationList", 0)
 				if at(h, "LifecycleHookName") != names.TerminationHook || at(h, "LifecycleTransition") != "autoscaling:EC2_INSTANCE_TERMINATING" ||
-					at(h, "DefaultResult") != "CONTINUE" || number(at(h, "HeartbeatTimeout")) < 60 {
+					at(h, "DefaultResult") != "CONTINUE" || number(at(h, "HeartbeatTimeout")) < a.cfg.tuned().LeaseSeconds+30 {
 					bad = append(bad, id)
 				}
 			}

@@ -125,7 +125,7 @@ func userDataFaults(a assembly) (bad []string) {
 	for _, id := range a.t.of("EC2::LaunchTemplate") {
 		script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
 		wanted := []string{"#!/bin/bash", "NoNewPrivileges=yes", "ProtectSystem=strict", "User=paragon", "CapabilityBoundingSet=\n",
-			"SystemCallFilter=@system-service", "CacheDirectory=paragon\n", "Type=notify\n", "WatchdogSec=3\n", "systemctl enable --now paragon-worker.service", "\nAWS_REGION=${AWS::Region}\n"}
+			"SystemCallFilter=@system-service", "CacheDirectory=paragon\n", "Type=notify\n", "WatchdogSec=3\n", "StartLimitAction=poweroff\n", "systemctl enable --now paragon-worker.service", "\nAWS_REGION=${AWS::Region}\n"}
 		for _, name := range []string{names.Stage, names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix, names.Pool, names.Catalogue} {
 			wanted = append(wanted, "\n"+name+"=")
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // unbounded are the actions that AWS lets nobody bound to a resource.
-var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups",
+var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities",
 	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"}
 
 func permissionRules() []rule {
@@ -61,6 +61,23 @@ func boundRules() []rule {
 			})
 		}, func(a assembly) {
 			a.allow(a.roleOf("inference-cnn-512"), "dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:1:table/x")
+		}},
+		{"the controller ends instances and reads why launches failed, and a worker ends none", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				may := a.actions(id)
+				for _, action := range []string{"autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:DescribeScalingActivities"} {
+					if slices.Contains(may, action) != (id == a.roleOf("controller")) {
+						bad = append(bad, id+": "+action)
+					}
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			for _, s := range a.t.statements(a.roleOf("controller")) {
+				if actions := words(s["Action"]); slices.Contains(actions, "autoscaling:TerminateInstanceInAutoScalingGroup") {
+					s["Action"] = "autoscaling:SetDesiredCapacity"
+				}
+			}
 		}},
 		{"who answers overflow may invoke the inference functions and no other", overflowFaults, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "lambda:InvokeFunction", map[string]any{"Fn::GetAtt": []any{"Controller8614283D", "Arn"}})

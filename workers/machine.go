@@ -7,48 +7,62 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/instance"
 	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/settle"
 )
 
 // ec2 is what is asked of an EC2 instance.
 type ec2 interface {
 	Watch(ctx context.Context) instance.Notice
 	Deregister(ctx context.Context) error
-	Leave(ctx context.Context, shrink bool) error
+	AwaitHook(ctx context.Context) error
 	Complete(ctx context.Context) error
 }
 
-// leaveTime bounds the leaving: what is not done by then, the group's own
-// timeout does.
-const leaveTime = 90 * time.Second
+const (
+	// hookTime bounds the wait for the group's hook, which begins once the machine
+	// is deregistered from the load balancer and its open requests have ended.
+	hookTime = 3 * time.Minute
+	// leaveTime bounds the leaving: what is not done by then, the group's own
+	// timeout does.
+	leaveTime = 90 * time.Second
+	// spotLinger is how long a load balancer may go on sending requests to a
+	// machine that has deregistered itself.
+	spotLinger = 10 * time.Second
+)
 
-// machine is what a worker runs on. The zero value is one that nobody watches:
-// a child process, whose parent knows best.
+// machine is what a worker runs on. The zero value is a child process, whose
+// supervisor watches it.
 type machine struct {
 	ec2      ec2
 	id, kind string
 	ip       string // within its network; empty when it is not known
+
+	stopping <-chan struct{} // closed by SIGTERM; set by serve
+	mu       sync.Mutex
+	notice   instance.Notice // the first one
 }
 
 // findMachine looks at the instance when the environment names a stage but no
 // worker: the stack starts workers so.
-func findMachine(ctx context.Context, env func(string) string) (machine, error) {
+func findMachine(ctx context.Context, env func(string) string) (*machine, error) {
 	if env(names.LocalURL) != "" || env(names.Stage) == "" || env(names.WorkerID) != "" {
-		return machine{}, nil
+		return &machine{}, nil
 	}
 	m, err := instance.Find(ctx, env(names.Stage), env(names.Pool), env(names.TargetGroup))
 	if err != nil {
-		return machine{}, err
+		return nil, err
 	}
-	return machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
+	return &machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
 }
 
 // environment adds what the machine knows of itself to the environment.
-func (m machine) environment(env func(string) string) func(string) string {
+func (m *machine) environment(env func(string) string) func(string) string {
 	if m.ec2 == nil {
 		return env
 	}
@@ -62,14 +76,14 @@ func (m machine) environment(env func(string) string) func(string) string {
 }
 
 // addr is the address to listen at as peers reach it.
-func (m machine) addr(listen string) string {
+func (m *machine) addr(listen string) string {
 	if m.ip != "" && strings.HasPrefix(listen, ":") {
 		return m.ip + listen
 	}
 	return listen
 }
 
-func (m machine) settingsEvery() time.Duration {
+func (m *machine) settingsEvery() time.Duration {
 	if m.ec2 == nil {
 		return settingsEvery
 	}
@@ -78,31 +92,34 @@ func (m machine) settingsEvery() time.Duration {
 
 // serve runs a worker until it has drained, for which a notice to the machine,
 // SIGTERM and the fleet's orders are one path, and then sees the machine off.
-func (m machine) serve(ctx context.Context, run func(context.Context) error, log *slog.Logger) error {
+func (m *machine) serve(ctx context.Context, run func(context.Context) error, log *slog.Logger) error {
 	if m.ec2 == nil {
 		return run(ctx)
 	}
+	m.stopping = ctx.Done()
 	open, fence := context.WithCancel(ctx)
 	defer fence()
-	noticed := make(chan instance.Notice, 1)
+	watched := make(chan struct{})
 	go func() {
-		n := m.ec2.Watch(open)
-		if n != "" {
+		defer close(watched)
+		if n := m.ec2.Watch(open); n != "" {
 			log.Info("the machine is to end", "notice", n)
 			m.turnAway(ctx, n, log)
 			fence()
 		}
-		noticed <- n
 	}()
 	err := run(open)
-	drained := open.Err() == nil // by orders, or declared dead
 	fence()
-	return errors.Join(err, m.seeOff(ctx, <-noticed, drained, err))
+	<-watched
+	return errors.Join(err, m.seeOff(ctx, err))
 }
 
-// turnAway has the load balancer send nothing more after a spot notice. A group
-// that ends a machine does so itself before it says so.
-func (m machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Logger) {
+// turnAway notes a notice. After one of spot it has the load balancer send nothing
+// more: a group that ends a machine does that itself.
+func (m *machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Logger) {
+	m.mu.Lock()
+	m.notice = n
+	m.mu.Unlock()
 	if n != instance.Spot {
 		return
 	}
@@ -111,17 +128,53 @@ func (m machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Logg
 	}
 }
 
-// seeOff ends the machine, unless whoever fenced it does: AWS after a spot
-// notice, and the init system after SIGTERM. A worker that was drained takes
-// its place in the group with it; one that was declared dead is replaced.
-func (m machine) seeOff(ctx context.Context, n instance.Notice, drained bool, ended error) error {
+// taken says whether AWS takes the machine back, as it does after a spot notice.
+func (m *machine) taken() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.notice == instance.Spot
+}
+
+// stopped says whether SIGTERM has come.
+func (m *machine) stopped() bool {
+	select {
+	case <-m.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// linger returns when the load balancer sends no more requests: when the group's
+// hook waits for this machine or, after a spot notice, when the deregistration has
+// taken effect. After SIGTERM nobody deregisters it, and it returns at once.
+func (m *machine) linger(log *slog.Logger) func(context.Context) {
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, hookTime)
+		defer cancel()
+		go func() {
+			select {
+			case <-m.stopping:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		if m.taken() {
+			_ = settle.Sleep(ctx, spotLinger)
+		} else if err := m.ec2.AwaitHook(ctx); err != nil && !m.stopped() {
+			log.Warn("the group does not wait for this machine; it drains now", "error", err)
+		}
+	}
+}
+
+// seeOff completes the group's hook for a machine that the controller or the group
+// ends, be it drained or declared dead. After a spot notice AWS ends it, and after
+// SIGTERM the init system.
+func (m *machine) seeOff(ctx context.Context, ended error) error {
+	if m.taken() || m.stopped() || ended != nil && !errors.Is(ended, platform.ErrRevoked) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancel()
-	switch {
-	case n == instance.Terminate:
-		return m.ec2.Complete(ctx)
-	case drained && (ended == nil || errors.Is(ended, platform.ErrRevoked)):
-		return m.ec2.Leave(ctx, ended == nil)
-	}
-	return nil
+	return m.ec2.Complete(ctx)
 }

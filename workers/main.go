@@ -21,6 +21,7 @@ import (
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/settle"
 	"paragon/shared/platform/tuning"
 	"paragon/shared/serving"
 	"paragon/shared/stage"
@@ -90,7 +91,7 @@ func (w worker) run(ctx context.Context) error {
 }
 
 // wire builds the worker from the environment, which its errors explain.
-func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worker, machine, error) {
+func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worker, *machine, error) {
 	here, err := findMachine(ctx, env)
 	if err != nil {
 		return worker{}, here, err
@@ -100,6 +101,9 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 		return worker{}, here, err
 	}
 	o.Log, o.Addr = log, here.addr(o.Addr)
+	if here.ec2 != nil {
+		o.Linger = here.linger(log)
+	}
 	cloud, err := stage.Connect(ctx, env)
 	if err != nil {
 		return worker{}, here, err
@@ -149,17 +153,17 @@ func options(env func(string) string) (serving.Options, error) {
 	return o, nil
 }
 
-// The time in which a balancer stops sending requests to a worker that drains:
-// one machine's follows the fleet, and an account's is the group's to wait for,
-// which deregisters a machine before it tells it to end.
+// lingerOnOneMachine is how long one machine's balancer may go on sending requests
+// to a worker that drains: it follows the fleet.
 const lingerOnOneMachine = time.Second
 
-// linger is for how long a worker that drains goes on answering requests.
-func linger(env func(string) string) time.Duration {
+// linger is what a worker waits for while it drains on one machine; nil where it
+// takes no requests.
+func linger(env func(string) string) func(context.Context) {
 	if env(names.Listen) == "" {
-		return 0
+		return nil
 	}
-	return lingerOnOneMachine
+	return func(ctx context.Context) { _ = settle.Sleep(ctx, lingerOnOneMachine) }
 }
 
 // load opens the catalogue and the engine. Models are loaded when they are first

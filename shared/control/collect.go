@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"paragon/shared/core/decision"
 	"paragon/shared/core/fleet"
@@ -26,8 +28,8 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	}
 	c.noteDraining(p.Name, ws)
 	census := fleet.Count(ws, now, tuned.Settings)
-	in.Leaving, in.Dead = fleet.LeavingOrder(census, tuned.Settings.MaxStep), fleet.IDs(census.Dead)
-	in.Signals = append(in.Signals, signal(census))
+	in.Leaving, in.Dead = fleet.LeavingOrder(census, tuned.Settings.MaxStep), census.Replaced()
+	in.Signals = append(in.Signals, signal(census, now))
 	c.collectArrivals(ctx, &in, &after)
 	c.collectCosts(p, &in, after)
 	waiting := c.collectQueues(ctx, p, &in)
@@ -65,6 +67,9 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 	s := decision.Signal{Name: "group"}
 	g, err := c.Groups.Group(ctx, p.Name)
 	in.Group = decision.Group(g)
+	if have := in.Snapshot.Pool.Ready + in.Snapshot.Pool.Booting; g.LaunchFault != "" && have < g.Desired {
+		s.Note = fmt.Sprintf("%d of %d workers are there: the newest launch failed: %s", have, g.Desired, g.LaunchFault)
+	}
 	if err != nil {
 		s.Fault = err.Error()
 		have := in.Snapshot.Pool.Ready + in.Snapshot.Pool.Booting
@@ -73,13 +78,32 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 	in.Signals = append(in.Signals, s)
 }
 
-// signal tells how old the workers' reports are.
-func signal(c fleet.Census) decision.Signal {
-	s := decision.Signal{Name: "workers", AgeSeconds: c.Oldest.Seconds()}
+// signal says how old the workers' reports are, and which workers are of no use.
+func signal(c fleet.Census, now time.Time) decision.Signal {
+	s := decision.Signal{Name: "workers", AgeSeconds: c.Oldest.Seconds(), Note: useless(c.Dead, now)}
 	if c.AllSilent() {
 		s.Fault = fmt.Sprintf("none of %d ready ones has reported lately", c.SilentReady)
 	}
 	return s
+}
+
+// mostNamed bounds the dead workers that a record names with their reasons.
+const mostNamed = 5
+
+// useless says why workers are dead; empty without any.
+func useless(dead []fleet.Report, now time.Time) string {
+	var out []string
+	for _, w := range dead[:min(mostNamed, len(dead))] {
+		why := "silent for"
+		if w.State == fleet.Booting {
+			why = "not up after"
+		}
+		out = append(out, fmt.Sprintf("%s %s %.0f s", w.ID, why, now.Sub(w.At).Seconds()))
+	}
+	if more := len(dead) - mostNamed; more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, ", ")
 }
 
 // poolOf is a pool as a scheme sees it.

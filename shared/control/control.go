@@ -35,6 +35,7 @@ type Records interface {
 type Fleet interface {
 	SetDesired(ctx context.Context, pool string, workers int) error
 	Drain(ctx context.Context, pool string, ids ...string) error
+	Replace(ctx context.Context, pool string, workers int, ids ...string) error
 	Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error)
 	PublishView(ctx context.Context, v platform.FleetView) error
 	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)

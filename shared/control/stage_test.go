@@ -232,6 +232,10 @@ func (f dyingFleet) Drain(ctx context.Context, p string, ids ...string) error {
 	return errors.Join(f.step(), alive(f.mortal, func() error { return f.Fleet.Drain(ctx, p, ids...) }))
 }
 
+func (f dyingFleet) Replace(ctx context.Context, p string, workers int, ids ...string) error {
+	return errors.Join(f.step(), alive(f.mortal, func() error { return f.Fleet.Replace(ctx, p, workers, ids...) }))
+}
+
 func (f dyingFleet) Workers(ctx context.Context, p string) ([]platform.WorkerReport, error) {
 	if err := f.step(); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"paragon/shared/core/decision"
@@ -136,25 +137,31 @@ func (c *Controller) decide(ctx context.Context, in decision.Case) (decision.Rec
 	return r, after, nil
 }
 
-// act asks for workers, turns the requests from those who leave, and then tells
-// them. In this order nobody
-// who leaves is replaced; should only the first be done, the next tick finds
-// more workers than are asked for and does the second.
+// act asks for workers, turns the requests from those who leave, has them drain,
+// and ends the dead ones. In this order nobody who leaves is replaced; should only
+// the first be done, the next tick finds more workers than are asked for and does
+// the rest.
 func (c *Controller) act(ctx context.Context, p Pool, a decision.Action) error {
 	ctx, span := c.Traces.Child(ctx, "act")
 	defer span.End()
 	span.Count("target", a.To)
 	span.Count("drained", len(a.Drain))
+	span.Count("replaced", len(a.Replace))
 	if a.Set {
 		if err := c.Fleet.SetDesired(ctx, p.Name, a.To); err != nil {
 			return err
 		}
 	}
-	if err := c.turnFor(ctx, a.Drain); err != nil {
+	if err := c.turnFor(ctx, slices.Concat(a.Drain, a.Replace)); err != nil {
 		return err
 	}
 	if len(a.Drain) > 0 {
-		return c.Fleet.Drain(ctx, p.Name, a.Drain...)
+		if err := c.Fleet.Drain(ctx, p.Name, a.Drain...); err != nil {
+			return err
+		}
+	}
+	if len(a.Replace) > 0 {
+		return c.Fleet.Replace(ctx, p.Name, a.To, a.Replace...)
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func (f *counted) Tallies(_ context.Context, pool string) (map[string]tally.Snap
 func (f *counted) PublishView(_ context.Context, v platform.FleetView) error { f.view = v; return nil }
 func (f *counted) SetDesired(context.Context, string, int) error             { return nil }
 func (f *counted) Drain(context.Context, string, ...string) error            { return nil }
+func (f *counted) Replace(context.Context, string, int, ...string) error     { return nil }
 func (f *counted) Workers(context.Context, string) ([]platform.WorkerReport, error) {
 	return nil, nil
 }

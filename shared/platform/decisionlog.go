@@ -61,6 +61,8 @@ type Group struct {
 	Min     int `json:"min"`
 	Max     int `json:"max"`
 	Desired int `json:"desired"`
+	// LaunchFault is why the newest launch of a worker failed; empty when it did not.
+	LaunchFault string `json:"launch_fault,omitempty"`
 }
 
 // Groups tells how the pools' groups stand now. SetDesired above a group's

@@ -119,10 +119,16 @@ type Fleet interface {
 	// nothing until workers are drained.
 	SetDesired(ctx context.Context, pool string, workers int) error
 	// Workers returns every worker that is not gone, booting ones included, in
-	// order of launch. One that is marked to leave is listed as draining.
+	// order of launch. One that is to leave is listed as draining, and one that has
+	// not reported as booting, since it was first seen.
 	Workers(ctx context.Context, pool string) ([]WorkerReport, error)
-	// Drain marks workers: each finishes or releases what it holds and leaves.
+	// Drain has workers leave: each finishes or releases what it holds, and takes
+	// its place in the pool with it.
 	Drain(ctx context.Context, pool string, ids ...string) error
+	// Replace ends workers that are dead. What they hold goes to others, and their
+	// reports get ErrRevoked. A worker is launched in the place of each that is
+	// needed for so many workers to be left.
+	Replace(ctx context.Context, pool string, workers int, ids ...string) error
 	// Report stores a worker's report and returns its orders. ErrRevoked when
 	// the worker was declared dead.
 	Report(ctx context.Context, r WorkerReport) (Orders, error)

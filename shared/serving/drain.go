@@ -5,7 +5,6 @@ import (
 
 	"paragon/shared/core/schedule"
 	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
 )
 
 // linger goes on answering requests while the balancer may still send some:
@@ -15,7 +14,9 @@ func (w *Worker) linger() {
 	held := w.queue.Remove(func(l *lease) bool { return l.reply == nil })
 	w.mu.Unlock()
 	w.release(held)
-	_ = settle.Sleep(w.life, w.Linger) // the end of life is seen by the caller
+	if w.Linger != nil {
+		w.Linger(w.life) // the end of life is seen by the caller
+	}
 }
 
 // drain gives back what waits and finishes what runs; nothing is received any

@@ -62,9 +62,9 @@ type Options struct {
 	// Addr is where the worker takes requests, as its balancer reaches it; empty
 	// where it takes none.
 	Addr string
-	// Linger is for how long a worker that drains goes on answering requests: until
-	// its balancer sends it none.
-	Linger time.Duration
+	// Linger returns when the balancer sends a worker that drains no more requests,
+	// which it answers until then, or when ctx ends; nil returns at once.
+	Linger func(ctx context.Context)
 	// Overflow asks for leave to hand a query over to the functions; nil always
 	// has it.
 	Overflow func(ctx context.Context, m query.Message) bool

@@ -11,7 +11,7 @@ import (
 
 // patientLooks is after how many looks without a new report, a heartbeat
 // apart, a worker counts as hung.
-const patientLooks = fleet.DeadBeats
+const patientLooks = 2 * fleet.MissedBeats
 
 // silence finds workers whose process lives and does nothing: to the kernel
 // they are well, and only that their reports stop tells. It counts looks and

@@ -78,7 +78,7 @@ func bucketCall(r *http.Request) policy.Call {
 // groupARN is the group that a request is about: a description is of no
 // resource, and one by an instance is of the instance's group.
 func groupARN(form url.Values, groupOf func(instance string) string) string {
-	if form.Get("Action") == "DescribeAutoScalingGroups" {
+	if strings.HasPrefix(form.Get("Action"), "Describe") {
 		return "*"
 	}
 	name := form.Get("AutoScalingGroupName")

@@ -23,6 +23,7 @@ import (
 	"paragon/cmd/paragon/rehearse/policy"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
 	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
@@ -31,6 +32,7 @@ import (
 // has an access key of its own.
 type stand struct {
 	proxy     *httputil.ReverseProxy
+	scaling   *testserver.Groups // before the stand-in
 	functions *lambdaemulator.Invoker // set once they are known
 	log       func(format string, args ...any)
 
@@ -45,6 +47,10 @@ type stand struct {
 // tally is of whose calls of what to what.
 type tally struct{ who, action, resource string }
 
+// How long a group deregisters an instance that it ends, and then waits for its
+// hook: shorter than AWS does, and in the same order.
+const deregistration, hookTimeout = 3 * time.Second, 20 * time.Second
+
 func newStand(moto string, log func(format string, args ...any)) *stand {
 	to, err := url.Parse(moto)
 	if err != nil {
@@ -54,7 +60,9 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	return &stand{proxy: p, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
+	scaling := &testserver.Groups{Next: http.DefaultTransport.RoundTrip, Hooks: true, Deregistration: deregistration, HookTimeout: hookTimeout}
+	p.Transport = scaling
+	return &stand{proxy: p, scaling: scaling, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
 		groups: map[string]string{}, addresses: map[string]string{}}
 }
 
@@ -82,10 +90,6 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.invoke(w, r.Context(), m[1], body)
 		return
 	}
-	if strings.HasPrefix(string(body), "Action=CompleteLifecycleAction&") { // moto knows no hooks
-		_, _ = io.WriteString(w, `<CompleteLifecycleActionResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><CompleteLifecycleActionResult/></CompleteLifecycleActionResponse>`)
-		return
-	}
 	if strings.HasPrefix(string(body), "Action=DescribeTargetHealth&") {
 		s.health(w, r)
 		return
@@ -100,12 +104,12 @@ var (
 )
 
 // health answers which targets are well: moto takes all for well, and here those
-// are that answer the load balancer's check.
+// are that answer the load balancer's check and that no group ends.
 func (s *stand) health(w http.ResponseWriter, r *http.Request) {
 	said := httptest.NewRecorder()
 	s.proxy.ServeHTTP(said, r)
 	body := targetMember.ReplaceAllFunc(said.Body.Bytes(), func(member []byte) []byte {
-		if m := targetID.FindSubmatch(member); m != nil && !answers(r.Context(), s.address(string(m[1]))) {
+		if m := targetID.FindSubmatch(member); m != nil && (s.scaling.Leaving(string(m[1])) || !answers(r.Context(), s.address(string(m[1])))) {
 			return targetState.ReplaceAll(member, []byte("<State>unhealthy</State>"))
 		}
 		return member

@@ -18,7 +18,7 @@ import (
 )
 
 // metadata is an EC2 instance's, by IMDSv2.
-func metadata(t *testing.T, id, kind string) string {
+func metadata(t *testing.T, id, kind string, ends func() bool) string {
 	const token = "secret"
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /latest/api/token", func(w http.ResponseWriter, r *http.Request) {
@@ -28,6 +28,9 @@ func metadata(t *testing.T, id, kind string) string {
 	known := map[string]string{"instance-id": id, "instance-type": kind, "autoscaling/target-lifecycle-state": "InService"}
 	mux.HandleFunc("GET /latest/meta-data/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		v := known[r.PathValue("path")]
+		if r.PathValue("path") == "autoscaling/target-lifecycle-state" && ends() {
+			v = "Terminated"
+		}
 		switch {
 		case r.Header.Get("X-Aws-Ec2-Metadata-Token") != token:
 			w.WriteHeader(http.StatusUnauthorized)
@@ -95,7 +98,7 @@ func (p *play) startWorker(id string) *process {
 	p.stand.belongs(id, stackName+"-"+pool, address)
 	w.cmd = exec.Command(p.workerBinary(script))
 	w.cmd.Env = append(append(p.env("worker"), listening(strings.Fields(string(m[1])), address)...), "XDG_CACHE_HOME="+p.t.TempDir(), "AWS_EC2_METADATA_DISABLED=false",
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large"))
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large", func() bool { return p.stand.scaling.Leaving(id) }))
 	w.cmd.Stderr = &w.said
 	must(p.t, w.cmd.Start())
 	go func() { w.done <- w.cmd.Wait() }()

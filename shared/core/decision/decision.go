@@ -30,6 +30,8 @@ type Group struct {
 	Min     int `json:"min"`
 	Max     int `json:"max"`
 	Desired int `json:"desired"` // what was asked for last
+	// LaunchFault is why the newest launch of a worker failed; empty when it did not.
+	LaunchFault string `json:"launch_fault,omitempty"`
 }
 
 // Case is all that a decision is made from, so that it can be made again.
@@ -42,10 +44,11 @@ type Case struct {
 	// SpentUSD is what this clock hour has cost so far.
 	SpentUSD float64 `json:"spent_usd"`
 	// Leaving names the workers that would leave first, in that order
-	// (fleet.LeavingOrder); Dead those that are ended and replaced (fleet.Judge),
-	// which records have under an older name.
+	// (fleet.LeavingOrder); Dead those that are ended and replaced (Census.Replaced).
+	// Stuck are the dead ones of earlier records, which left like any other.
 	Leaving []string `json:"leaving,omitempty"`
-	Dead    []string `json:"stuck,omitempty"`
+	Dead    []string `json:"dead,omitempty"`
+	Stuck   []string `json:"stuck,omitempty"`
 	// Settings in force, their version, and what is wrong with those that were set.
 	Settings        settings.Settings `json:"settings"`
 	SettingsVersion int64             `json:"settings_version"`
@@ -70,10 +73,13 @@ type State struct {
 
 // Action is what is to be done.
 type Action struct {
-	From    int                  `json:"from"`            // workers, ready and booting
-	To      int                  `json:"to"`              // workers to ask for
-	Set     bool                 `json:"set"`             // whether that differs from what was asked for last
-	Drain   []string             `json:"drain,omitempty"` // who leaves
+	From  int      `json:"from"`            // workers, ready and booting
+	To    int      `json:"to"`              // workers to ask for
+	Set   bool     `json:"set"`             // whether that differs from what was asked for last
+	Drain []string `json:"drain,omitempty"` // who leaves
+	// Replace names the dead workers that are ended; others are launched in the
+	// place of those that are still needed.
+	Replace []string             `json:"replace,omitempty"`
 	Strict  procurement.Overflow `json:"strict_overflow"`
 	Relaxed procurement.Overflow `json:"relaxed_overflow"`
 	// BudgetLeftUSD is what may still be spent in this clock hour; absent without
@@ -82,7 +88,7 @@ type Action struct {
 }
 
 // Moves tells whether the action changes the fleet.
-func (a Action) Moves() bool { return a.Set || len(a.Drain) > 0 }
+func (a Action) Moves() bool { return a.Set || len(a.Drain)+len(a.Replace) > 0 }
 
 // Record is one decision.
 type Record struct {
@@ -165,7 +171,13 @@ func (c Case) action(to int, d procurement.Decision) Action {
 	}
 	a.Set = to != c.Group.Desired
 	if d.Outcome == procurement.Decided {
-		a.Drain = append(a.Drain, c.Dead...)
+		a.Drain = append(a.Drain, c.Stuck...)
+	}
+	if d.Outcome != procurement.Held {
+		a.Replace = c.Dead
+	}
+	if c.Group.LaunchFault != "" && c.have() < to { // workers that do not come are no reason to wait
+		a.Strict, a.Relaxed = procurement.AtBound, procurement.AtBound
 	}
 	if more := a.From - to; more > 0 {
 		a.Drain = append(a.Drain, c.Leaving[:min(more, len(c.Leaving))]...)

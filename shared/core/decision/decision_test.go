@@ -3,6 +3,7 @@ package decision_test
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,8 +149,38 @@ func TestDeadWorkersAreReplaced(t *testing.T) {
 	c := steady()
 	c.Snapshot.Pool.Ready, c.Dead = 4, []string{"s1"}
 	r, _, err := decision.Make(c)
-	if err != nil || r.Action.To != 5 || len(r.Action.Drain) != 1 || r.Action.Drain[0] != "s1" {
-		t.Errorf("%s, leaving %v, error %v", r, r.Action.Drain, err)
+	if err != nil || r.Action.To != 5 || len(r.Action.Drain) != 0 || !slices.Equal(r.Action.Replace, []string{"s1"}) || !r.Action.Moves() {
+		t.Errorf("%s, leaving %v, replaced %v, error %v", r, r.Action.Drain, r.Action.Replace, err)
+	}
+	c.Signals = []decision.Signal{{Name: "workers", Fault: "none reports"}}
+	if r, _, err = decision.Make(c); err != nil || len(r.Action.Replace) > 0 {
+		t.Errorf("%s while it holds, replaced %v, error %v", r, r.Action.Replace, err)
+	}
+	c.Before.HeldFrom = noon.Add(-time.Hour)
+	if r, _, err = decision.Make(c); err != nil || len(r.Action.Replace) != 1 {
+		t.Errorf("%s in the safe mode, replaced %v, error %v", r, r.Action.Replace, err)
+	}
+}
+
+// Where launches fail, functions take what workers would: the record says why.
+func TestFailedLaunchesFallBackToFunctions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ready int
+		fault string
+		want  procurement.Overflow
+	}{
+		"workers are missing":            {2, "no capacity", procurement.AtBound},
+		"workers are missing, and come":  {2, "", procurement.Never},
+		"nobody is missing any more":     {5, "no capacity", procurement.Never},
+		"nobody is there, and none come": {0, "no capacity", procurement.AtBound},
+	} {
+		c := steady()
+		c.Settings.Scheme = "reactive" // which lets no query overflow
+		c.Snapshot.Pool.Ready, c.Group.LaunchFault = tc.ready, tc.fault
+		r, _, err := decision.Make(c)
+		if err != nil || r.Action.Relaxed != tc.want || tc.fault != "" && r.Action.Strict != tc.want {
+			t.Errorf("%s: strict overflow %s, relaxed %s, want %s; error %v", name, r.Action.Strict, r.Action.Relaxed, tc.want, err)
+		}
 	}
 }
 

@@ -34,8 +34,8 @@ func (a Action) String() string {
 		return fmt.Sprintf("grow from %d to %d workers", a.From, a.To)
 	case a.To < a.From:
 		return fmt.Sprintf("shrink from %d to %d workers", a.From, a.To)
-	case len(a.Drain) > 0:
-		return fmt.Sprintf("keep %d workers, replace %d", a.To, len(a.Drain))
+	case len(a.Replace) > 0:
+		return fmt.Sprintf("keep %d workers, replace %d", a.To, len(a.Replace))
 	}
 	return fmt.Sprintf("keep %d workers", a.To)
 }
@@ -69,6 +69,9 @@ func (r Record) Explain() string {
 	line("action", "%s; strict overflow %s, relaxed overflow %s", r.Action, r.Action.Strict, r.Action.Relaxed)
 	for _, id := range r.Action.Drain {
 		line("leaves", "%s", id)
+	}
+	for _, id := range r.Action.Replace {
+		line("replaced", "%s", id)
 	}
 	if left := r.Action.BudgetLeftUSD; left != nil {
 		line("budget", "$%.4f of $%.4f are left of this hour", *left, c.Settings.HourlyBudgetUSD)

@@ -12,10 +12,11 @@ import (
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// tuned are settings with a heartbeat of 10 s and a boot limit of 300 s.
+// tuned are settings with a heartbeat of 10 s, a boot limit of 300 s and a silent
+// limit of 60 s.
 func tuned() settings.Settings {
 	set := settings.Defaults()
-	set.HeartbeatSeconds, set.BootLimitSeconds = 10, 300
+	set.HeartbeatSeconds, set.BootLimitSeconds, set.SilentLimitSeconds = 10, 300, 60
 	return set
 }
 
@@ -30,8 +31,8 @@ func TestJudge(t *testing.T) {
 		{"a clock that is ahead", Ready, -time.Hour, Ready},
 		{"missed three heartbeats to the instant", Ready, 30 * time.Second, Ready},
 		{"missed three", Ready, 30*time.Second + 1, Stuck},
-		{"missed six to the instant", Ready, 60 * time.Second, Stuck},
-		{"missed six", Ready, 60*time.Second + 1, Dead},
+		{"silent for the limit to the instant", Ready, 60 * time.Second, Stuck},
+		{"silent for longer", Ready, 60*time.Second + 1, Dead},
 		{"boots", Booting, 300 * time.Second, Booting},
 		{"never came up", Booting, 301 * time.Second, Dead},
 		{"drains, however silent", Draining, time.Hour, Draining},
@@ -49,6 +50,7 @@ func TestSilenceOnlyWorsens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		set := tuned()
 		set.HeartbeatSeconds = rapid.Float64Range(0.1, 300).Draw(t, "heartbeat")
+		set.SilentLimitSeconds = rapid.Float64Range(1, 3600).Draw(t, "limit")
 		r := Report{State: rapid.SampledFrom([]State{Booting, Ready, Draining, Gone}).Draw(t, "says"), At: now}
 		before, at := 0, now
 		for range 10 {
@@ -107,7 +109,8 @@ func TestAllSilent(t *testing.T) {
 		{"one reports", []Report{at(Ready, time.Second), at(Ready, time.Hour)}, false},
 		{"none reports", []Report{at(Ready, time.Minute), at(Ready, time.Hour)}, true},
 		{"one that never came up", []Report{at(Booting, time.Hour)}, false},
-		{"silent ones, and one that boots", []Report{at(Ready, time.Hour), at(Booting, time.Second)}, true},
+		{"silent ones, and one that boots", []Report{at(Ready, time.Hour), at(Ready, time.Hour), at(Booting, time.Second)}, true},
+		{"the only one", []Report{at(Ready, time.Hour)}, false},
 	} {
 		if got := Count(c.workers, now, tuned()).AllSilent(); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
@@ -133,6 +136,22 @@ func TestLeavingOrder(t *testing.T) {
 	for most := range 9 {
 		if got := LeavingOrder(c, most); !slices.Equal(got, want[:min(most, len(want))]) {
 			t.Errorf("of at most %d: %v", most, got)
+		}
+	}
+}
+
+// Of dead workers at most a tenth of the fleet are replaced at once, and one at least.
+func TestReplacedAreFew(t *testing.T) {
+	for dead, want := range map[int]int{0: 0, 1: 1, 5: 1, 19: 2, 100: 10} {
+		var ws []Report
+		for range dead {
+			ws = append(ws, Report{State: Ready, At: now.Add(-time.Hour)})
+		}
+		for range 5 {
+			ws = append(ws, Report{State: Ready, At: now})
+		}
+		if got := len(Count(ws, now, tuned()).Replaced()); got != want {
+			t.Errorf("of %d dead %d are replaced, want %d", dead, got, want)
 		}
 	}
 }

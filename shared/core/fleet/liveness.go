@@ -6,14 +6,9 @@ import (
 	"paragon/shared/core/settings"
 )
 
-const (
-	// MissedBeats is after how many heartbeats without a report a worker is
-	// silent, and after how many without a view of the fleet nobody looks after it.
-	MissedBeats = 3
-	// DeadBeats is after how many heartbeats without a report a worker is dead:
-	// as long again, in which a process that was only starved reports once more.
-	DeadBeats = 2 * MissedBeats
-)
+// MissedBeats is after how many heartbeats without a report a worker is silent,
+// and after how many a view of the fleet is too old to rest on.
+const MissedBeats = 3
 
 // Silent says whether what was last heard at a time is more than MissedBeats
 // heartbeats old, so that nothing may rest on it any more. It is the one rule on
@@ -24,14 +19,20 @@ func Silent(heardAt, now time.Time, set settings.Settings) bool {
 }
 
 // SilentAfter is the age that Silent allows.
-func SilentAfter(set settings.Settings) time.Duration { return beats(MissedBeats, set) }
-
-func beats(n float64, set settings.Settings) time.Duration {
-	return time.Duration(n * set.HeartbeatSeconds * float64(time.Second))
+func SilentAfter(set settings.Settings) time.Duration {
+	return seconds(MissedBeats * set.HeartbeatSeconds)
 }
 
+// DeadAfter is the age of its last report at which a worker is dead:
+// silent_limit_seconds, and never less than SilentAfter.
+func DeadAfter(set settings.Settings) time.Duration {
+	return max(seconds(set.SilentLimitSeconds), SilentAfter(set))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
 // Judge says where a worker stands now: what it reports itself, but for one that
-// has been silent (Stuck, and Dead after DeadBeats) and one that has been booting
+// has been silent (Stuck, and Dead after silent_limit_seconds) and one that has been booting
 // for longer than boot_limit_seconds (Dead). A draining worker is on its way out
 // and judged by whoever waits for it.
 func Judge(r Report, now time.Time, set settings.Settings) State {
@@ -41,7 +42,7 @@ func Judge(r Report, now time.Time, set settings.Settings) State {
 		return Dead
 	case r.State != Ready:
 		return r.State
-	case age > beats(DeadBeats, set):
+	case age > DeadAfter(set):
 		return Dead
 	case Silent(r.At, now, set):
 		return Stuck
@@ -83,9 +84,21 @@ func Count(workers []Report, now time.Time, set settings.Settings) Census {
 	return c
 }
 
-// AllSilent says whether every worker that was ready has fallen silent at once:
-// then it is not they who are dead, but the clock or the way to them.
-func (c Census) AllSilent() bool { return c.SilentReady > 0 && len(c.Ready) == 0 }
+// AllSilent says whether several workers that were ready have fallen silent at
+// once and none reports: then it is not they who are dead, but the clock or the
+// way to them. A single worker is judged by itself.
+func (c Census) AllSilent() bool { return c.SilentReady > 1 && len(c.Ready) == 0 }
+
+// replacedShare bounds the workers that are ended in a tick for their health, as
+// a share of all: a fault of the observer must not end the fleet.
+const replacedShare = 0.1
+
+// Replaced names the dead workers that are ended and replaced now: at most a
+// tenth of all workers, and one at least, in the order of the census.
+func (c Census) Replaced() []string {
+	all := len(c.Ready) + len(c.Booting) + len(c.Draining) + len(c.Stuck) + len(c.Dead)
+	return IDs(c.Dead[:min(len(c.Dead), max(1, int(replacedShare*float64(all))))])
+}
 
 // IDs are the names of workers, in their order; nil without any.
 func IDs(workers []Report) []string {

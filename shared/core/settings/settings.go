@@ -88,6 +88,7 @@ type Settings struct {
 	WatchSeconds        float64 `name:"watch_seconds" default:"120" min:"0" max:"3600" unit:"s" doc:"After its first tick, and after ticks were missed, the controller waits this long before any worker leaves."`
 	ScaleInWaitSeconds  float64 `name:"scale_in_wait_seconds" default:"60" min:"0" max:"3600" unit:"s" doc:"Fewer workers must be wanted for this long before any leaves; the maximum wanted meanwhile stays."`
 	BootLimitSeconds    float64 `name:"boot_limit_seconds" default:"900" min:"10" max:"7200" unit:"s" doc:"A worker that boots for longer is not counted and is replaced."`
+	SilentLimitSeconds  float64 `name:"silent_limit_seconds" default:"60" min:"1" max:"3600" unit:"s" doc:"A worker whose last report is older is ended and replaced, three heartbeats at the earliest."`
 	DecisionsKeptHours  float64 `name:"decisions_kept_hours" default:"72" min:"1" max:"8760" unit:"h" doc:"How long the records of ticks are kept."`
 }
 

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/aws/testserver"
 	"paragon/shared/platform/platformtest"
 )
@@ -27,8 +30,9 @@ func TestContract(t *testing.T) {
 	}, func(t *testing.T) platformtest.Subject {
 		h := ground.backend(t)
 		return platformtest.Subject{
-			Backend: h.Backend,
-			Revoke:  func(ctx context.Context, worker string) error { return h.fleet.markGone(ctx, "contract", worker) },
+			Backend:    h.Backend,
+			Revoke:     func(ctx context.Context, worker string) error { return h.fleet.markGone(ctx, "contract", worker) },
+			FailLaunch: func(ctx context.Context, pool, why string) error { return ground.failLaunch(ctx, h.fleet, pool, why) },
 			Limit: func(ctx context.Context, pool string, least, most int) error {
 				return ground.limit(ctx, h.fleet.stage, pool, least, most)
 			},
@@ -39,9 +43,10 @@ func TestContract(t *testing.T) {
 
 // ground is a stand-in with the SDK pointed at it.
 type ground struct {
-	url  string
-	sdk  aws.Config
-	made atomic.Int64
+	url    string
+	sdk    aws.Config
+	made   atomic.Int64
+	groups *testserver.Groups
 }
 
 func newGround(t *testing.T) *ground {
@@ -55,8 +60,16 @@ func newGround(t *testing.T) *ground {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sdk.HTTPClient = &isolated{next: sdk.HTTPClient}
-	return &ground{url: url, sdk: sdk}
+	groups := &testserver.Groups{Next: (&isolated{next: sdk.HTTPClient}).Do}
+	sdk.HTTPClient = groups
+	return &ground{url: url, sdk: sdk, groups: groups}
+}
+
+// failLaunch has the launches of a pool fail: those that it has are there.
+func (g *ground) failLaunch(ctx context.Context, f *fleet, pool, why string) error {
+	ids, _, err := f.staying(ctx, pool)
+	g.groups.FailLaunches(names.Group(f.stage, pool), why, slices.Collect(maps.Keys(ids))...)
+	return err
 }
 
 // isolated lets each write to DynamoDB run alone. moto undoes a transaction that

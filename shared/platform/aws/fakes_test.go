@@ -19,6 +19,7 @@ import (
 
 	"paragon/shared/core/query"
 	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
 )
 
 // sender takes batches down, and fails as told.
@@ -121,8 +122,25 @@ func TestReleaseGoesByTens(t *testing.T) {
 
 // groups is a group as it stands.
 type groups struct {
-	group asg.AutoScalingGroup
-	set   []int32
+	group      asg.AutoScalingGroup
+	set        []int32
+	ended      []string // ids of instances, "-" before those that took their place with them
+	activities []asg.Activity
+	reads      int // of the activities
+}
+
+func (g *groups) DescribeScalingActivities(context.Context, *autoscaling.DescribeScalingActivitiesInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error) {
+	g.reads++
+	return &autoscaling.DescribeScalingActivitiesOutput{Activities: g.activities}, nil
+}
+
+func (g *groups) TerminateInstanceInAutoScalingGroup(_ context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
+	id := *in.InstanceId
+	if *in.ShouldDecrementDesiredCapacity {
+		id = "-" + id
+	}
+	g.ended = append(g.ended, id)
+	return &autoscaling.TerminateInstanceInAutoScalingGroupOutput{}, nil
 }
 
 func (g *groups) DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
@@ -183,8 +201,9 @@ func TestWorkersJoinInstancesAndReports(t *testing.T) {
 		{InstanceId: aws.String("i-leaves"), LifecycleState: asg.LifecycleStateTerminatingWait},
 	}
 	f := &fleet{now: func() time.Time { return now }}
-	ws, err := f.join("p", instances, []item{
+	ws, silent, since, err := f.join(instances, []item{
 		row("i-leaves", now, 3), row("i-old", now, 2), row("i-quiet", now.Add(-time.Hour), 1), row("i-lost", now.Add(-time.Hour), 0),
+		{names.StateSort: text("i-new"), launchedAttribute: number(7)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -193,9 +212,9 @@ func TestWorkersJoinInstancesAndReports(t *testing.T) {
 	for _, w := range ws {
 		got = append(got, w.ID+" "+string(w.State))
 	}
-	want := []string{"i-quiet ready", "i-old ready", "i-leaves draining", "i-new booting"}
-	if !slices.Equal(got, want) {
-		t.Errorf("workers %q, want %q", got, want)
+	want := []string{"i-quiet ready", "i-old ready", "i-leaves draining"}
+	if !slices.Equal(got, want) || len(silent) != 1 || *silent[0].InstanceId != "i-new" || since["i-new"].UnixMicro() != 7 {
+		t.Errorf("workers %q, want %q; silent %v since %v", got, want, silent, since)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // The attributes of a worker's row.
 const (
 	reportAttribute   = "report"
-	launchedAttribute = "launched" // first report, in Unix microseconds
+	launchedAttribute = "launched" // when it was first seen, in Unix microseconds
 	drainAttribute    = "drain"
 	documentAttribute = "doc"
 )
@@ -62,18 +62,23 @@ func (f *fleet) group(ctx context.Context, pool string) (asg.AutoScalingGroup, e
 	return out.AutoScalingGroups[0], nil
 }
 
-// Group implements cloud.Groups: the limits as they are now.
+// Group implements cloud.Groups: the limits as they are now, and while instances
+// are missing why the newest launch failed.
 func (f *fleet) Group(ctx context.Context, pool string) (platform.Group, error) {
 	g, err := f.group(ctx, pool)
 	if err != nil {
 		return platform.Group{}, err
 	}
-	return platform.Group{Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity))}, nil
+	out := platform.Group{Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity))}
+	if int(standing(g)) < out.Desired {
+		out.LaunchFault, err = f.launchFault(ctx, g)
+	}
+	return out, err
 }
 
 // SetDesired implements cloud.Fleet, within the group's own limits as they are
 // now. It never goes below the instances there are, since the group would
-// choose its victims itself: a drained worker takes its place with it.
+// choose its victims itself: Drain and Replace name them.
 func (f *fleet) SetDesired(ctx context.Context, pool string, workers int) error {
 	attempt := fmt.Sprintf("desire %d workers of pool %s", workers, pool)
 	if workers < 0 {
@@ -119,7 +124,7 @@ func standing(g asg.AutoScalingGroup) int32 {
 
 // Workers implements cloud.Fleet: the instances of the group with what they
 // last reported, and those that report without being in it. An instance that
-// has not reported yet is booting.
+// has not reported yet is booting, since it was first seen.
 func (f *fleet) Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error) {
 	attempt := "list the workers of pool " + pool
 	g, err := f.group(ctx, pool)
@@ -135,31 +140,47 @@ func (f *fleet) Workers(ctx context.Context, pool string) ([]platform.WorkerRepo
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", attempt, err)
 	}
-	return f.join(pool, g.Instances, rows)
+	reports, silent, since, err := f.join(g.Instances, rows)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", attempt, err)
+	}
+	booting, err := f.booting(ctx, pool, silent, since)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", attempt, err)
+	}
+	return append(reports, booting...), nil
 }
 
-// join puts instances and reports together, in the order of their first report.
-func (f *fleet) join(pool string, instances []asg.Instance, rows []item) ([]platform.WorkerReport, error) {
-	inGroup := map[string]asg.Instance{}
+// join puts instances and reports together, in the order in which they were first
+// seen. It returns the instances besides that are to stay and have not reported,
+// and since when they are known, as far as their rows say.
+func (f *fleet) join(instances []asg.Instance, rows []item) (out []platform.WorkerReport, silent []asg.Instance, since map[string]time.Time, err error) {
+	inGroup, since := map[string]asg.Instance{}, map[string]time.Time{}
 	for _, i := range instances {
 		inGroup[aws.ToString(i.InstanceId)] = i
 	}
 	slices.SortStableFunc(rows, func(a, b item) int {
 		return cmp.Compare(numberOf(a, launchedAttribute), numberOf(b, launchedAttribute))
 	})
-	var out []platform.WorkerReport
+	reported := map[string]bool{}
 	for _, row := range rows {
-		id := textOf(row, names.StateSort)
+		id, launched := textOf(row, names.StateSort), numberOf(row, launchedAttribute)
 		i, listed := inGroup[id]
-		if textOf(row, reportAttribute) == "" { // marked before its first report
+		gone := textOf(row, stateAttribute) == string(platform.Gone)
+		if textOf(row, reportAttribute) == "" && !gone {
+			if launched > 0 {
+				since[id] = time.UnixMicro(launched).UTC()
+			}
 			continue
 		}
-		delete(inGroup, id)
+		if reported[id] = true; gone {
+			continue
+		}
 		var r platform.WorkerReport
 		if err := read(row, reportAttribute, &r); err != nil {
-			return nil, fmt.Errorf("report of worker %s: %w", id, err)
+			return nil, nil, nil, fmt.Errorf("report of worker %s: %w", id, err)
 		}
-		if r.State == platform.Gone || textOf(row, stateAttribute) == string(platform.Gone) || !listed && f.now().Sub(r.At) > silence {
+		if !listed && f.now().Sub(r.At) > silence {
 			continue
 		}
 		if listed && leaving(i) || marked(row) {
@@ -168,9 +189,9 @@ func (f *fleet) join(pool string, instances []asg.Instance, rows []item) ([]plat
 		out = append(out, r)
 	}
 	for _, i := range instances {
-		if _, silent := inGroup[aws.ToString(i.InstanceId)]; silent && !leaving(i) {
-			out = append(out, platform.WorkerReport{ID: aws.ToString(i.InstanceId), Pool: pool, InstanceType: aws.ToString(i.InstanceType), State: platform.Booting, At: f.now()})
+		if !reported[aws.ToString(i.InstanceId)] && !leaving(i) {
+			silent = append(silent, i)
 		}
 	}
-	return out, nil
+	return out, silent, since, nil
 }

@@ -16,25 +16,6 @@ import (
 // ifNotGone is the condition of every write to a worker's row but the last.
 var ifNotGone = aws.String("attribute_not_exists(#state) OR #state <> :gone")
 
-// Drain implements cloud.Fleet. A worker that has not reported yet finds the
-// mark when it does.
-func (f *fleet) Drain(ctx context.Context, pool string, ids ...string) error {
-	for _, id := range ids {
-		_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
-			Key: workerKey(pool, id), ConditionExpression: ifNotGone,
-			UpdateExpression:         aws.String("SET #drain = :yes, #ttl = :ttl"),
-			ExpressionAttributeNames: placeholders(stateAttribute, drainAttribute, names.StateTTL),
-			ExpressionAttributeValues: item{
-				":yes": &types.AttributeValueMemberBOOL{Value: true}, ":gone": text(string(platform.Gone)), ":ttl": f.until(),
-			},
-		})
-		if err != nil {
-			return fmt.Errorf("drain worker %s of pool %s: %w", id, pool, err)
-		}
-	}
-	return nil
-}
-
 // until is when a worker's row may be deleted.
 func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
 
@@ -74,19 +55,6 @@ func (f *fleet) Report(ctx context.Context, r platform.WorkerReport) (platform.O
 func marked(row item) bool {
 	drain, _ := row[drainAttribute].(*types.AttributeValueMemberBOOL)
 	return drain != nil && drain.Value
-}
-
-// markGone declares a worker dead: its next report is told so.
-func (f *fleet) markGone(ctx context.Context, pool, id string) error {
-	_, _, err := f.table.update(ctx, &dynamodb.UpdateItemInput{
-		Key: workerKey(pool, id), UpdateExpression: aws.String("SET #state = :gone, #ttl = :ttl"),
-		ExpressionAttributeNames:  placeholders(stateAttribute, names.StateTTL),
-		ExpressionAttributeValues: item{":gone": text(string(platform.Gone)), ":ttl": f.until()},
-	})
-	if err != nil {
-		return fmt.Errorf("declare worker %s dead: %w", id, err)
-	}
-	return nil
 }
 
 // PublishView implements cloud.Fleet.

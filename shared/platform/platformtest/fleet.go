@@ -23,6 +23,11 @@ var fleetCases = []contractCase{
 	{"what a worker has counted outlives it", anyBackend, talliesStay},
 	{"the desired number is a number", anyBackend, desiredIsNumber},
 	{"the last view is the view", anyBackend, lastView},
+	{"a worker that never reports boots since it was first seen", anyBackend, bootsSince},
+	{"a worker that drains takes its place with it", anyBackend, drainTakesItsPlace},
+	{"a dead worker is ended and replaced", anyBackend, deadIsReplaced},
+	{"a dead worker that is not needed takes its place with it", anyBackend, deadIsNotNeeded},
+	{"a launch that failed is reported until one succeeds", anyBackend, launchFails},
 }
 
 func report(id string, state platform.WorkerState) platform.WorkerReport {

@@ -39,6 +39,11 @@ type Subject struct {
 	Backend platform.Backend
 	// Revoke declares a worker dead.
 	Revoke func(ctx context.Context, worker string) error
+	// Launch launches the workers of a pool that are desired and missing, as the
+	// platform does by itself; nil where it has done so when a call returns.
+	Launch func(ctx context.Context, pool string) error
+	// FailLaunch has the next launch of a pool fail for a reason.
+	FailLaunch func(ctx context.Context, pool, why string) error
 	// Limit sets how many workers a pool's group may have.
 	Limit func(ctx context.Context, pool string, least, most int) error
 	// Upload does what a caller does with an upload.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -61,13 +62,40 @@ func openAt(t testing.TB, path string, o Options) *Backend {
 
 func subject(h *Backend, c platform.Backend) platformtest.Subject {
 	return platformtest.Subject{
-		Backend: c,
-		Revoke:  h.MarkGone,
-		Limit:   h.SetGroup,
+		Backend:    c,
+		Revoke:     h.MarkGone,
+		Limit:      h.SetGroup,
+		Launch:     func(ctx context.Context, pool string) error { return launchMissing(ctx, h, pool) },
+		FailLaunch: func(ctx context.Context, pool, why string) error { return h.LaunchFailed(ctx, pool, why) },
 		Upload: func(ctx context.Context, u platform.Upload, data []byte) error {
 			return h.PutBlob(ctx, strings.TrimPrefix(u.URL, uploadPath), bytes.NewReader(data))
 		},
 	}
+}
+
+// launchMissing does what the supervisor does of itself.
+func launchMissing(ctx context.Context, h *Backend, pool string) error {
+	desired, err := h.Desired(ctx, pool)
+	if err != nil {
+		return err
+	}
+	ws, err := h.Platform().Fleet.Workers(ctx, pool)
+	if err != nil {
+		return err
+	}
+	staying := 0
+	for _, w := range ws {
+		if w.State != platform.Draining {
+			staying++
+		}
+	}
+	for ; staying < desired; staying++ {
+		r := platform.WorkerReport{ID: "w-" + rand.Text(), Pool: pool, State: platform.Booting, At: time.Now().UTC(), Runners: 2}
+		if err := h.Launch(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pipes is a loopback server without a network, so that it works in a bubble.

@@ -181,7 +181,7 @@ func (c *consumer) Group(_ context.Context, pool string) (platform.Group, error)
 
 func group(s *statements, pool string) (platform.Group, error) {
 	g := platform.Group{Max: mostWorkers}
-	_, err := s.one(`SELECT least, most, desired FROM pools WHERE pool = ?`, []any{pool}, &g.Min, &g.Max, &g.Desired)
+	_, err := s.one(`SELECT least, most, desired, launch_fault FROM pools WHERE pool = ?`, []any{pool}, &g.Min, &g.Max, &g.Desired, &g.LaunchFault)
 	return g, err
 }
 

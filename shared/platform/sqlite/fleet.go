@@ -76,6 +76,17 @@ func (c *consumer) Drain(ctx context.Context, pool string, ids ...string) error 
 	})
 }
 
+// Replace implements platform.Fleet. The supervisor ends their processes and
+// launches as many as are then missing.
+func (c *consumer) Replace(ctx context.Context, _ string, _ int, ids ...string) error {
+	for _, id := range ids {
+		if err := c.MarkGone(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Report implements cloud.Fleet. A worker that reports itself gone is gone
 // for good, like one that MarkGone named.
 func (c *consumer) Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {

@@ -189,6 +189,7 @@ func TestEveryCallOfTheClientIsServed(t *testing.T) {
 	c.Fleet.SetDesired(ctx, "", 1)
 	c.Fleet.Workers(ctx, "")
 	c.Fleet.Drain(ctx, "")
+	c.Fleet.Replace(ctx, "", 0)
 	c.Fleet.Report(ctx, platform.WorkerReport{})
 	c.Fleet.PublishView(ctx, platform.FleetView{})
 	c.Fleet.View(ctx)

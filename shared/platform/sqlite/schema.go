@@ -163,6 +163,9 @@ var migrations = []string{
 	);
 	CREATE INDEX timeline_by_time ON timeline (at);
 	`,
+	`
+	ALTER TABLE pools ADD COLUMN launch_fault TEXT NOT NULL DEFAULT ''; -- why the newest launch failed
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

@@ -124,6 +124,9 @@ var calls = map[string]handler{
 	"drain": on(func(ctx context.Context, c *consumer, q rpc.DrainCall) (rpc.None, error) {
 		return rpc.None{}, c.Drain(ctx, q.Pool, q.IDs...)
 	}),
+	"replace-workers": on(func(ctx context.Context, c *consumer, q rpc.ReplaceWorkersCall) (rpc.None, error) {
+		return rpc.None{}, c.Replace(ctx, q.Pool, q.Workers, q.IDs...)
+	}),
 	"report": on(func(ctx context.Context, c *consumer, r platform.WorkerReport) (platform.Orders, error) {
 		return c.Report(ctx, r)
 	}),

@@ -9,17 +9,33 @@ import (
 	"paragon/shared/platform"
 )
 
-// Launch stores a worker that is being started, by its first report. It fails
-// for an id that was used before: ids name one process each.
+// Launch stores a worker that is being started, by its first report, and forgets
+// an earlier launch that failed. It fails for an id that was used before: ids name
+// one process each.
 func (h *Backend) Launch(ctx context.Context, r platform.WorkerReport) error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode worker %s: %w", r.ID, err)
 	}
 	return h.writeFleet(ctx, "launch worker "+r.ID, func(t *tx) error {
+		if _, err := t.exec(`UPDATE pools SET launch_fault = '' WHERE pool = ? AND launch_fault <> ''`, r.Pool); err != nil {
+			return err
+		}
 		_, err := t.exec(`INSERT INTO workers (id, pool, state, report) VALUES (?, ?, ?, ?)`, r.ID, r.Pool, r.State, text)
 		return err
 	})
+}
+
+// LaunchFailed stores why a worker of a pool could not be launched.
+func (h *Backend) LaunchFailed(ctx context.Context, pool, why string) error {
+	err := h.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE pools SET launch_fault = ? WHERE pool = ? AND launch_fault <> ?`, why, pool, why)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note a failed launch of pool %s: %w", pool, err)
+	}
+	return nil
 }
 
 // MarkGone declares a worker dead. Its secrets end, its later reports get

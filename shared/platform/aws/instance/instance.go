@@ -1,6 +1,6 @@
 // Package instance is what a worker on EC2 knows of its machine: who it is,
-// when it is told to leave, and how it leaves by its own hand. It asks the
-// instance's metadata (IMDSv2) and its Auto Scaling group.
+// when it is to end, and when its group waits for it. It asks the instance's
+// metadata (IMDSv2) and its Auto Scaling group.
 package instance
 
 import (
@@ -30,7 +30,7 @@ type Metadata interface {
 
 // Groups is what is asked of Auto Scaling.
 type Groups interface {
-	TerminateInstanceInAutoScalingGroup(context.Context, *autoscaling.TerminateInstanceInAutoScalingGroupInput, ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error)
+	RecordLifecycleActionHeartbeat(context.Context, *autoscaling.RecordLifecycleActionHeartbeatInput, ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error)
 	CompleteLifecycleAction(context.Context, *autoscaling.CompleteLifecycleActionInput, ...func(*autoscaling.Options)) (*autoscaling.CompleteLifecycleActionOutput, error)
 }
 
@@ -55,7 +55,6 @@ type Machine struct {
 const (
 	lookEvery   = 5 * time.Second // at notices; a spot notice comes two minutes ahead
 	callTimeout = 5 * time.Second
-	hookTries   = 12 // at completing the hook, which begins a while after the leaving
 )
 
 // Notice is why a machine is to leave.
@@ -167,38 +166,44 @@ func (m *Machine) Deregister(ctx context.Context) error {
 	return nil
 }
 
-// Leave ends this machine, which has nothing left to do. shrink takes its place
-// in the group with it; otherwise the group launches another.
-func (m *Machine) Leave(ctx context.Context, shrink bool) error {
-	_, err := m.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
-		InstanceId: &m.ID, ShouldDecrementDesiredCapacity: &shrink,
+// AwaitHook returns once the group's termination hook waits for this machine:
+// the group has then deregistered it from the load balancer and waited for its open
+// requests. A heartbeat of the hook is refused until then.
+func (m *Machine) AwaitHook(ctx context.Context) error {
+	return m.untilHookWaits(ctx, "await", func(ctx context.Context) error {
+		_, err := m.groups.RecordLifecycleActionHeartbeat(ctx, &autoscaling.RecordLifecycleActionHeartbeatInput{
+			AutoScalingGroupName: &m.group, InstanceId: &m.ID, LifecycleHookName: aws.String(names.TerminationHook),
+		})
+		return err
 	})
-	if err != nil {
-		return fmt.Errorf("leave the group %s: %w", m.group, err)
-	}
-	return m.Complete(ctx)
 }
 
-// Complete tells the group's hook that there is nothing left to wait for. The
-// hook begins a while after the leaving, so it is tried for a minute. A group
-// that never waits, or waits no more, needs nothing.
+// Complete tells the group's hook that there is nothing left to wait for, as soon
+// as the hook waits.
 func (m *Machine) Complete(ctx context.Context) error {
-	var err error
-	for range hookTries {
-		_, err = m.groups.CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{
+	return m.untilHookWaits(ctx, "complete", func(ctx context.Context) error {
+		_, err := m.groups.CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{
 			AutoScalingGroupName: &m.group, InstanceId: &m.ID, LifecycleHookName: aws.String(names.TerminationHook),
 			LifecycleActionResult: aws.String("CONTINUE"),
 		})
+		return err
+	})
+}
+
+// untilHookWaits repeats a call that the group refuses while its hook does not
+// wait, until ctx ends.
+func (m *Machine) untilHookWaits(ctx context.Context, what string, call func(context.Context) error) error {
+	tick := time.NewTicker(m.every)
+	defer tick.Stop()
+	for {
+		err := call(ctx)
 		if err == nil {
 			return nil
 		}
-		t := time.NewTimer(m.every)
 		select {
 		case <-ctx.Done():
-			t.Stop()
-			return fmt.Errorf("complete the hook of group %s: %w", m.group, errors.Join(err, ctx.Err()))
-		case <-t.C:
+			return fmt.Errorf("%s the hook of group %s: %w", what, m.group, errors.Join(err, ctx.Err()))
+		case <-tick.C:
 		}
 	}
-	return fmt.Errorf("complete the hook of group %s: %w", m.group, err)
 }

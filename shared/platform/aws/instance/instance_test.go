@@ -52,8 +52,12 @@ type scaling struct {
 	late  int
 }
 
-func (s *scaling) TerminateInstanceInAutoScalingGroup(_ context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
-	s.calls = append(s.calls, fmt.Sprintf("terminate %s shrink=%v", *in.InstanceId, *in.ShouldDecrementDesiredCapacity))
+func (s *scaling) RecordLifecycleActionHeartbeat(_ context.Context, in *autoscaling.RecordLifecycleActionHeartbeatInput, _ ...func(*autoscaling.Options)) (*autoscaling.RecordLifecycleActionHeartbeatOutput, error) {
+	if s.late > 0 {
+		s.late--
+		return nil, errors.New("no active lifecycle action")
+	}
+	s.calls = append(s.calls, fmt.Sprintf("heartbeat of %s of %s", *in.LifecycleHookName, *in.AutoScalingGroupName))
 	return nil, nil
 }
 
@@ -112,22 +116,24 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestLeavesAndCompletesTheHook(t *testing.T) {
-	for _, shrink := range []bool{true, false} {
-		m, _, groups := machine(t)
-		groups.late = 3
-		if err := m.Leave(t.Context(), shrink); err != nil {
-			t.Fatal(err)
-		}
-		want := fmt.Sprintf("[terminate i-1 shrink=%v complete drain of paragon-dev-p: CONTINUE]", shrink)
-		if got := fmt.Sprint(groups.calls); got != want {
-			t.Errorf("calls %s, want %s", got, want)
-		}
-	}
+// The hook begins a while after the group has decided to end the machine: until
+// then both calls are refused, and repeated for as long as their context lasts.
+func TestTheHookIsAwaitedAndCompleted(t *testing.T) {
 	m, _, groups := machine(t)
-	groups.late = 1000
-	if err := m.Complete(t.Context()); err == nil {
-		t.Error("a hook that never begins was completed")
+	groups.late = 3
+	if err := errors.Join(m.AwaitHook(t.Context()), m.Complete(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	want := "[heartbeat of drain of paragon-dev-p complete drain of paragon-dev-p: CONTINUE]"
+	if got := fmt.Sprint(groups.calls); got != want {
+		t.Errorf("calls %s, want %s", got, want)
+	}
+	m, _, groups = machine(t)
+	groups.late = 1 << 30
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := errors.Join(m.Complete(ctx)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a hook that never begins was completed: %v", err)
 	}
 }
 

@@ -197,6 +197,11 @@ func (r *remote) Drain(ctx context.Context, pool string, ids ...string) error {
 	return err
 }
 
+func (r *remote) Replace(ctx context.Context, pool string, workers int, ids ...string) error {
+	_, err := call[None](ctx, r, "replace-workers", ReplaceWorkersCall{pool, workers, ids})
+	return err
+}
+
 func (r *remote) Report(ctx context.Context, w platform.WorkerReport) (platform.Orders, error) {
 	return call[platform.Orders](ctx, r, "report", w)
 }

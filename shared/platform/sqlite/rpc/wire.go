@@ -85,6 +85,11 @@ type (
 		Pool    string
 		Workers int
 	}
+	ReplaceWorkersCall struct {
+		Pool    string
+		Workers int
+		IDs     []string
+	}
 	DrainCall struct {
 		Pool string
 		IDs  []string

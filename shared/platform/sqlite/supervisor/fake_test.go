@@ -22,6 +22,7 @@ type fakeBackend struct {
 	draining []string
 	there    []platform.WorkerReport
 	gone     []string
+	failed   []string // why launches failed
 	down     bool
 	changed  chan struct{}
 }
@@ -77,6 +78,13 @@ func (h *fakeBackend) Launch(_ context.Context, r platform.WorkerReport) (err er
 		}
 	})
 	return err
+}
+
+func (h *fakeBackend) LaunchFailed(_ context.Context, _, why string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed = append(h.failed, why)
+	return h.err()
 }
 
 func (h *fakeBackend) MarkGone(_ context.Context, id string) (err error) {

@@ -135,7 +135,8 @@ func (p *pool) cancel(leaving []string) {
 func (p *pool) launch(ctx context.Context) error {
 	fault := p.s.nextFault()
 	if fault.LaunchFails {
-		return fmt.Errorf("launch a worker: %w", errRefused)
+		err := p.s.opts.Roster.LaunchFailed(ctx, p.Name, errRefused.Error())
+		return fmt.Errorf("launch a worker: %w", errors.Join(errRefused, err))
 	}
 	now := p.s.opts.Now()
 	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)

@@ -43,6 +43,8 @@ type Wanted interface {
 type Roster interface {
 	// Launch stores a worker by its first report.
 	Launch(ctx context.Context, r platform.WorkerReport) error
+	// LaunchFailed stores why a worker could not be launched.
+	LaunchFailed(ctx context.Context, pool, why string) error
 	// MarkGone declares a worker dead; a repeat does nothing.
 	MarkGone(ctx context.Context, id string) error
 	// Register returns the secret by which a worker reaches the backend.
