@@ -32,7 +32,8 @@ import (
 // has an access key of its own.
 type stand struct {
 	proxy     *httputil.ReverseProxy
-	scaling   *testserver.Groups // before the stand-in
+	scaling   *testserver.Groups      // before the faults
+	faults    *testserver.Faults      // before the stand-in
 	functions *lambdaemulator.Invoker // set once they are known
 	log       func(format string, args ...any)
 
@@ -49,7 +50,7 @@ type tally struct{ who, action, resource string }
 
 // How long a group deregisters an instance that it ends, and then waits for its
 // hook: shorter than AWS does, and in the same order.
-const deregistration, hookTimeout = 3 * time.Second, 20 * time.Second
+const deregistration, hookTimeout = 3 * time.Second, 6 * time.Second
 
 func newStand(moto string, log func(format string, args ...any)) *stand {
 	to, err := url.Parse(moto)
@@ -60,9 +61,10 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	scaling := &testserver.Groups{Next: http.DefaultTransport.RoundTrip, Hooks: true, Deregistration: deregistration, HookTimeout: hookTimeout}
+	faults := &testserver.Faults{Next: http.DefaultTransport.RoundTrip, Spared: testKey}
+	scaling := &testserver.Groups{Next: faults.RoundTrip, Hooks: true, Deregistration: deregistration, HookTimeout: hookTimeout}
 	p.Transport = scaling
-	return &stand{proxy: p, scaling: scaling, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
+	return &stand{proxy: p, scaling: scaling, faults: faults, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
 		groups: map[string]string{}, addresses: map[string]string{}}
 }
 

@@ -34,6 +34,7 @@ var uncalled = map[string][]policy.Excuse{
 	"controller": {
 		{Action: "sqs:*Message", Resource: "*-work-*", Why: "ends the queries that no worker will serve, and gives the others back"},
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
+		{Action: "autoscaling:DescribeScalingActivities", Why: "reads why launches failed, in the scenarios"},
 	},
 	"worker": {
 		{Action: "s3:GetObject", Resource: "*:cdk-*.zip", Why: "the machine fetches the worker before it runs"},

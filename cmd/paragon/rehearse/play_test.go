@@ -32,6 +32,7 @@ const (
 
 // play is a deployment that is played.
 type play struct {
+	ctx     context.Context // of the whole play
 	t       *testing.T
 	stack   synthesized
 	moto    string // the stand-in itself
@@ -49,7 +50,7 @@ type play struct {
 // until it is called.
 func newPlay(t *testing.T) *play {
 	t.Helper()
-	p := &play{t: t, stack: readStack(t), moto: testserver.Start(t), log: &functionLog{}}
+	p := &play{t: t, ctx: t.Context(), stack: readStack(t), moto: testserver.Start(t), log: &functionLog{}}
 	p.stand = newStand(p.moto, t.Logf)
 	s := httptest.NewServer(p.stand)
 	t.Cleanup(s.Close)

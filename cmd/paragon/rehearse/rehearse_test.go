@@ -109,6 +109,7 @@ func TestRehearse(t *testing.T) {
 	// No worker is there: what is strict overflows to a function, at once where
 	// the setting says so, which a new process reads before anything else.
 	p.set("overflow_path", "direct")
+	p.set("tick_seconds", "3")
 	p.invokes()
 	p.set("overflow_path", "queue")
 	strict := p.overflows(1)
@@ -190,7 +191,6 @@ func (p *play) workerServes() {
 	if len(ws) == 0 || ws[0].State != platform.Booting {
 		p.t.Fatalf("workers %+v, want one that boots", ws)
 	}
-	before := p.group().Desired
 	worker := p.startWorker(ws[0].ID)
 	// Once the view knows its worker, it answers relaxed queries and strict ones.
 	for _, class := range []query.Class{query.Relaxed, query.Strict} {
@@ -227,17 +227,7 @@ func (p *play) workerServes() {
 
 	p.lists()
 
-	// Told to drain, the worker leaves by its own hand, and its place goes with it.
-	must(p.t, p.backend.Fleet.Drain(p.t.Context(), pool, ws[0].ID))
-	select {
-	case err := <-worker.done:
-		must(p.t, err)
-	case <-time.After(patience):
-		p.t.Fatal("the drained worker is still there")
-	}
-	if g := p.group(); g.Desired != before-1 {
-		p.t.Errorf("the group desires %d after its worker left, want one less than %d", g.Desired, before)
-	}
+	p.scalesIn(worker)
 	if p.front.listener != "" {
 		p.until("requests go to the api function again", func() bool { return !p.turned() })
 	}

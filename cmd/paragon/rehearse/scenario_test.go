@@ -1,0 +1,323 @@
+//go:build rehearse
+
+package rehearse
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"paragon/shared/control"
+	"paragon/shared/core/decision"
+	"paragon/shared/core/query"
+	"paragon/shared/platform"
+	"paragon/shared/platform/aws/names"
+	"paragon/shared/platform/aws/testserver"
+)
+
+// TestScenarios plays every file of testdata in turn on one deployment: what goes
+// wrong, a line each, and what is expected of the deployed binaries. The files are
+// the documentation of the words. They are about what is behind the front, and so
+// played with the front of functions alone.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, r := range readStack(t).resources {
+		if r.Type == "AWS::ElasticLoadBalancingV2::Listener" {
+			return
+		}
+	}
+	p := newPlay(t)
+	s := &scenario{play: p, stop: func() {}}
+	for name, value := range quick {
+		p.set(name, value)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		must(t, err)
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			s.t, s.began = t, time.Now()
+			defer s.calm()
+			for i, line := range strings.Split(string(text), "\n") {
+				line, _, _ = strings.Cut(line, "#")
+				if words := strings.Fields(line); len(words) > 0 {
+					s.line = fmt.Sprintf("line %d, %q", i+1, strings.TrimSpace(line))
+					s.do(words)
+				}
+			}
+		})
+	}
+	s.t = t
+}
+
+// scenario is a deployment to which things happen.
+type scenario struct {
+	*play
+	line   string
+	plan   testserver.Plan
+	stop   func() // the arrivals
+	first  string // the worker that is expected to be replaced
+	worker *process
+	began  time.Time
+	ticks  sync.Once // begins the controller's, by the first expectation
+}
+
+// quick are settings that are shorter than a deployment's, so that it takes less long.
+var quick = map[string]string{
+	"tick_seconds": "2", "max_workers": "5", "scale_in_wait_seconds": "0", "watch_seconds": "0", "hold_limit_seconds": "0", "metric_settle_seconds": "3",
+}
+
+// calm ends what goes wrong. Workers and settings stay: a scenario goes on from the
+// one before it.
+func (s *scenario) calm() {
+	s.stop()
+	s.stop, s.plan = func() {}, testserver.Plan{}
+	s.stand.faults.Begin(s.plan)
+	s.stand.scaling.HealLaunches(stackName + "-" + pool)
+	if s.worker != nil {
+		_ = s.worker.cmd.Process.Kill() // it may hang
+		s.worker = nil
+	}
+}
+
+// tick has the controller tick, as its schedule does, whatever comes of it.
+func (s *scenario) tick() {
+	for s.ctx.Err() == nil {
+		if _, err := s.api.Invoke(s.ctx, names.Function(stage, "controller"), []byte("{}")); err != nil && s.ctx.Err() == nil {
+			<-time.After(time.Second)
+		}
+	}
+}
+
+func (s *scenario) workers() []platform.WorkerReport {
+	s.t.Helper()
+	ws, err := s.backend.Fleet.Workers(s.ctx, pool)
+	must(s.t, err)
+	return slices.DeleteFunc(ws, func(w platform.WorkerReport) bool { return w.State == platform.Draining })
+}
+
+// do does one line.
+func (s *scenario) do(words []string) {
+	s.t.Helper()
+	rest := words[1:]
+	switch words[0] {
+	case "set": // set NAME VALUE: a setting
+		s.set(rest[0], rest[1])
+	case "launches": // launches fail WHY, or launches come
+		s.launches(rest)
+	case "arrivals": // arrivals N: relaxed queries a second, as points of CloudWatch
+		s.stop()
+		s.stop = s.arrive(s.number(rest[0]))
+	case "worker": // worker starts, or worker hangs: its process is stopped
+		s.machine(rest[0])
+	case "seed", "throttle", "latency", "twice", "delayed", "points":
+		s.goWrong(words[0], rest)
+	case "expect":
+		s.expect(rest[0], rest[1:])
+	default:
+		s.t.Fatalf("%s: no such word", s.line)
+	}
+}
+
+func (s *scenario) launches(words []string) {
+	s.t.Helper()
+	group := stackName + "-" + pool
+	if words[0] == "come" {
+		s.stand.scaling.HealLaunches(group)
+		return
+	}
+	var have []string
+	for _, w := range s.workers() {
+		have = append(have, w.ID)
+	}
+	s.stand.scaling.FailLaunches(group, strings.Join(words[1:], " "), have...)
+}
+
+// machine has the first worker of the group start, or hang.
+func (s *scenario) machine(what string) {
+	s.t.Helper()
+	if what == "hangs" {
+		must(s.t, s.worker.cmd.Process.Signal(syscall.SIGSTOP))
+		return
+	}
+	s.worker = s.startWorker(s.first)
+}
+
+// goWrong changes what goes wrong with calls: seed N, throttle SHARE [SERVICE],
+// latency D, twice SHARE, delayed SHARE D, points D (late).
+func (s *scenario) goWrong(what string, words []string) {
+	s.t.Helper()
+	switch what {
+	case "seed":
+		s.plan.Seed = uint64(s.number(words[0]))
+	case "throttle":
+		service := ""
+		if len(words) > 1 {
+			service = words[1]
+		}
+		s.plan.Throttled = map[string]float64{service: s.number(words[0])}
+	case "latency":
+		s.plan.Latency = s.duration(words[0])
+	case "twice":
+		s.plan.Twice = s.number(words[0])
+	case "delayed":
+		s.plan.Delayed, s.plan.Delay = s.number(words[0]), s.duration(words[1])
+	case "points":
+		s.plan.PointsLate = s.duration(words[0])
+	}
+	s.stand.faults.Begin(s.plan)
+}
+
+func (s *scenario) number(word string) float64 {
+	s.t.Helper()
+	n, err := strconv.ParseFloat(strings.TrimSuffix(word, "%"), 64)
+	must(s.t, err)
+	if strings.HasSuffix(word, "%") {
+		n /= 100
+	}
+	return n
+}
+
+func (s *scenario) duration(word string) time.Duration {
+	s.t.Helper()
+	d, err := time.ParseDuration(word)
+	must(s.t, err)
+	return d
+}
+
+// expect waits until something holds.
+func (s *scenario) expect(what string, words []string) {
+	s.t.Helper()
+	s.ticks.Do(func() { go s.tick() })
+	switch what {
+	case "workers": // expect workers N: so many are there that do not leave
+		s.until(s.line, func() bool { return float64(len(s.workers())) == s.number(words[0]) })
+		if ws := s.workers(); len(ws) > 0 {
+			s.first = ws[0].ID
+		}
+	case "desired": // expect desired N: at least
+		s.until(s.line, func() bool { return float64(s.group().Desired) >= s.number(words[0]) })
+	case "another": // expect another worker: than the one that was expected last
+		s.until(s.line, func() bool {
+			ws := s.workers()
+			return len(ws) > 0 && !slices.ContainsFunc(ws, func(w platform.WorkerReport) bool { return w.ID == s.first })
+		})
+	case "record": // expect record TEXT: of a tick of this scenario
+		s.until(s.line, func() bool { return s.recorded(strings.Join(words, " ")) })
+	case "answered": // expect answered N CLASS by function|worker
+		for range int(s.number(words[0])) {
+			s.isAnswered(query.Class(words[1]), query.RunnerKind(words[3]))
+		}
+	case "faults": // expect faults NAME...: have happened
+		for _, name := range words {
+			if s.stand.faults.Hits()[name] == 0 {
+				s.t.Errorf("%s: %q has not happened: %v", s.line, name, s.stand.faults.Hits())
+			}
+		}
+	default:
+		s.t.Fatalf("%s: that cannot be expected", s.line)
+	}
+}
+
+// recorded says whether the explanation of a tick since the scenario began has a text.
+func (s *scenario) recorded(text string) bool {
+	s.t.Helper()
+	es, err := s.backend.DecisionLog.Entries(s.ctx, platform.EntryQuery{Pool: pool, Limit: 40})
+	must(s.t, err)
+	for _, listed := range es {
+		if listed.At.Before(s.began) {
+			return false
+		}
+		e, err := s.backend.DecisionLog.Entry(s.ctx, listed.ID)
+		must(s.t, err)
+		raw, err := control.Unpack(e.Record)
+		must(s.t, err)
+		r, err := decision.Read(raw)
+		must(s.t, err)
+		if strings.Contains(strings.Join(strings.Fields(r.Explain()), " "), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAnswered asks a query, again where the API says so, and reads its answer twice.
+// Until it has one, what is on the overflow queue is handed to the dispatcher.
+func (s *scenario) isAnswered(class query.Class, by query.RunnerKind) {
+	s.t.Helper()
+	s.until(s.line, func() bool {
+		got := s.request("POST", "/v1/queries", asked(fetched, class, s.inline()))
+		if got.Code == http.StatusServiceUnavailable {
+			return false
+		}
+		if got.Code != http.StatusAccepted {
+			s.t.Fatalf("%s: answered %d %s", s.line, got.Code, got.Body)
+		}
+		location := got.Header().Get("Location")
+		q := s.ends(location)
+		if again := s.ends(location); q.State != query.Succeeded || again.State != q.State || again.ServedBy != q.ServedBy {
+			s.t.Errorf("%s: the query reads %+v, and then %+v", s.line, q, again)
+		}
+		return q.ServedBy.Kind == by
+	})
+}
+
+// ends dispatches what overflows until a query has ended.
+func (s *scenario) ends(location string) (q answered) {
+	s.t.Helper()
+	s.until(s.line+": "+location+" ends", func() bool {
+		got := s.request("GET", location, "")
+		if got.Code != http.StatusOK || json.Unmarshal(got.Body.Bytes(), &q) != nil {
+			return false
+		}
+		if !q.State.Terminal() {
+			s.dispatch()
+		}
+		return q.State.Terminal()
+	})
+	return q
+}
+
+// dispatch hands the messages of the overflow queue to the dispatcher, as its event
+// source does. Those that it hands back, or does not answer for, come again.
+func (s *scenario) dispatch() {
+	s.t.Helper()
+	ds, err := s.backend.Queues.Receive(s.ctx, platform.Overflow, 10, 5*time.Second, 0)
+	must(s.t, err)
+	var in events.SQSEvent
+	for i, d := range ds {
+		message, err := json.Marshal(d.Message)
+		must(s.t, err)
+		_, handle, _ := strings.Cut(d.Receipt, " ")
+		in.Records = append(in.Records, events.SQSMessage{MessageId: strconv.Itoa(i), ReceiptHandle: handle, Body: string(message), EventSource: "aws:sqs",
+			Attributes: map[string]string{"ApproximateReceiveCount": strconv.Itoa(d.Receives)}})
+	}
+	if len(in.Records) == 0 {
+		return
+	}
+	payload, err := json.Marshal(in)
+	must(s.t, err)
+	var failed events.SQSEventResponse
+	inv, err := s.api.Invoke(s.ctx, names.Function(stage, "dispatcher"), payload)
+	if err != nil || json.Unmarshal(inv.Payload, &failed) != nil {
+		return
+	}
+	for i, d := range ds {
+		if !slices.ContainsFunc(failed.BatchItemFailures, func(f events.SQSBatchItemFailure) bool { return f.ItemIdentifier == strconv.Itoa(i) }) {
+			must(s.t, s.backend.Queues.Delete(s.ctx, d))
+		}
+	}
+}
