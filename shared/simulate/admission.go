@@ -42,10 +42,16 @@ func (e *engine) admit(p *pool, j job) {
 		e.overflow(p, &j, false)
 	case j.strict:
 		p.strict.push(j, p.service[j.model])
-	default: // its caller has a 202
-		e.close(&j)
-		e.wait(p, &p.relaxed, j)
+	default:
+		e.accept(p, j)
 	}
+}
+
+// accept answers a relaxed query's request by a 202 and puts it into the work queue.
+func (e *engine) accept(p *pool, j job) {
+	e.close(&j)
+	j.accepted = true
+	e.wait(p, &p.relaxed, j)
 }
 
 // hold puts a query into a worker's queue if it ends in time there, or if it
@@ -182,8 +188,7 @@ func (e *engine) handOverHeld(p *pool, w int) {
 		case j.strict:
 			p.strict.push(*j, p.service[j.model])
 		default:
-			e.close(j)
-			e.wait(p, &p.relaxed, *j)
+			e.accept(p, *j)
 		}
 	}
 }

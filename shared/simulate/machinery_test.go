@@ -27,6 +27,8 @@ func TestMachineryGoesByTheAnswer(t *testing.T) {
 		{"strict, on a function", job{strict: true, deadline: second}, second / 2, true, 10},
 		{"relaxed, on a function in time", job{deadline: 10 * second}, 9 * second, true, 10},
 		{"relaxed, on a function late", job{deadline: 10 * second}, 11 * second, true, 1100},
+		{"relaxed, after a 202", job{deadline: 10 * second, accepted: true}, 5 * second, false, 100},
+		{"relaxed, after a 202, on a function", job{deadline: 10 * second, accepted: true}, 5 * second, true, 1100},
 	} {
 		e := &engine{cfg: &Config{Machinery: usd}, path: second / 10, widest: 1, calls: newFunctions(&Config{}, 1), now: tt.after, hour: &Hour{}}
 		tt.job.counted = true
@@ -36,6 +38,9 @@ func TestMachineryGoesByTheAnswer(t *testing.T) {
 			e.overflow(&pool{cfg: &Pool{Models: []Model{{FunctionMS: ms}}}}, &tt.job, false)
 		} else {
 			e.answered(&tt.job)
+		}
+		if p := e.hour.Bill.Paths; p.Direct+p.Overflow+p.Asynchronous != e.hour.Bill.Machinery {
+			t.Errorf("%s: %+v is not the sum of its paths", tt.name, e.hour.Bill)
 		}
 		if got := e.hour.Bill.Machinery; math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: $%v, want $%v", tt.name, got, tt.want)

@@ -10,6 +10,7 @@ type job struct {
 	request  int32 // of the front; -1 when its part in it has ended
 	strict   bool
 	counted  bool
+	accepted bool // its caller has a 202
 }
 
 // queue holds jobs in the order of their handover times, as a ring. Bounds are

@@ -24,7 +24,16 @@ func (c Class) Ratio() float64 {
 type Bill struct {
 	Workers   float64
 	Functions float64
-	Machinery float64
+	Machinery float64 // what is paid besides computing: the sum of Paths
+	Paths     Paths
+	Gateway   float64 // of the machinery: requests in which queries are answered, and their log
+}
+
+// Paths is the machinery by how queries were answered, in US dollars.
+type Paths struct {
+	Direct       float64 `json:"direct_usd"`       // in their requests, by workers
+	Overflow     float64 `json:"overflow_usd"`     // in their requests, by inference functions
+	Asynchronous float64 `json:"asynchronous_usd"` // after a 202
 }
 
 // Total is all of it.
@@ -34,6 +43,10 @@ func (b *Bill) add(o Bill) {
 	b.Workers += o.Workers
 	b.Functions += o.Functions
 	b.Machinery += o.Machinery
+	b.Paths.Direct += o.Paths.Direct
+	b.Paths.Overflow += o.Paths.Overflow
+	b.Paths.Asynchronous += o.Paths.Asynchronous
+	b.Gateway += o.Gateway
 }
 
 // Hour is one hour of a run.

@@ -163,9 +163,9 @@ func (e *engine) answered(j *job) {
 	}
 	e.inSystem--
 	if m := e.cfg.Machinery; e.held(j, e.now) {
-		e.spend(Bill{Machinery: m.DirectUSD})
+		e.spend(Bill{Machinery: m.DirectUSD, Paths: Paths{Direct: m.DirectUSD}, Gateway: m.GatewayUSD})
 	} else {
-		e.spend(Bill{Machinery: m.AsyncUSD})
+		e.spend(Bill{Machinery: m.AsyncUSD, Paths: Paths{Asynchronous: m.AsyncUSD}, Gateway: m.GatewayUSD})
 	}
 }
 
@@ -174,9 +174,10 @@ func (e *engine) answered(j *job) {
 const longestHold = 25 * second
 
 // held tells whether a query that is answered then is answered in its request.
-// The caller of a strict one waits in any case.
+// The caller of a strict one waits in any case, and that of a query that went to
+// the work queue has a 202.
 func (e *engine) held(j *job, then int64) bool {
-	return j.strict || then <= j.deadline && then-j.at+e.path <= longestHold
+	return j.strict || !j.accepted && then <= j.deadline && then-j.at+e.path <= longestHold
 }
 
 // overflow answers a query by an inference function, from now on.
@@ -207,10 +208,8 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 		c.Missed++
 	}
 	e.inSystem--
-	bill := Bill{Functions: usd, Machinery: e.cfg.Machinery.OverflowUSD}
-	if !e.held(j, end) {
-		bill.Machinery = e.cfg.Machinery.AsyncUSD + e.cfg.Machinery.HandoverUSD
-	}
+	bill := e.overflowMachinery(j, end)
+	bill.Functions = usd
 	if bounced {
 		e.result.Bounced++
 	}
@@ -218,6 +217,21 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 		e.result.Cold++
 	}
 	e.spend(bill)
+}
+
+// overflowMachinery is what is paid besides the function for a query that one
+// answers at that time.
+func (e *engine) overflowMachinery(j *job, end int64) Bill {
+	m := e.cfg.Machinery
+	if !e.held(j, end) {
+		usd := m.AsyncUSD + m.HandoverUSD
+		return Bill{Machinery: usd, Paths: Paths{Asynchronous: usd}, Gateway: m.GatewayUSD}
+	}
+	usd := m.OverflowUSD
+	if e.cfg.AsDeployed != nil && j.request >= 0 && e.front.requests[j.request].worker < 0 {
+		usd = m.UnaidedUSD // no worker is ready: the api function has the request
+	}
+	return Bill{Machinery: usd, Paths: Paths{Overflow: usd}, Gateway: m.GatewayUSD}
 }
 
 // function is the number of the function that answers a query's model.

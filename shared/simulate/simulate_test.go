@@ -82,6 +82,9 @@ func checkInvariants(t failer, r simulate.Result) {
 		hours.Functions += h.Bill.Functions
 		hours.Machinery += h.Bill.Machinery
 	}
+	if p := r.Bill.Paths; math.Abs(p.Direct+p.Overflow+p.Asynchronous-r.Bill.Machinery) > 1e-9 {
+		t.Errorf("the machinery is $%v, by path %+v", r.Bill.Machinery, p)
+	}
 	if math.Abs(hours.Total()-r.Bill.Total()) > 1e-9 {
 		t.Errorf("the hours cost %v, the whole %v", hours.Total(), r.Bill.Total())
 	}

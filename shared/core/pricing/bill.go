@@ -76,22 +76,59 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 	})
 }
 
-// PerQuery is what a query's machinery costs by the way it was answered, in US dollars.
+// PerQuery is what a query's machinery costs by the way it was answered, in US
+// dollars. GatewayUSD, what the gateway and its log take of a query that is
+// answered in its request, is in all of them.
 type PerQuery struct {
 	DirectUSD   float64 // in its request, by a worker
 	OverflowUSD float64 // in its request, by an inference function
+	UnaidedUSD  float64 // in its request, by an inference function while no worker is up
 	AsyncUSD    float64 // after a 202, by a worker
 	HandoverUSD float64 // more, where a function answers what had a 202
+	GatewayUSD  float64
 }
 
 // ByAnswer prices each way that a query of some traffic may be answered.
 func ByAnswer(p profile.Prices, t Traffic) PerQuery {
-	usd := func(path Path, overflow float64) float64 {
+	usd := func(path Path, overflow, workers float64) float64 {
 		way := t
-		way.Path, way.OverflowShare = path, overflow
+		way.Path, way.OverflowShare, way.Workers = path, overflow, workers
 		return Sum(Count(p, way)) / million
 	}
-	q := PerQuery{DirectUSD: usd(Direct, 0), OverflowUSD: usd(Direct, 1), AsyncUSD: usd(Async, 0)}
-	q.HandoverUSD = usd(Async, 1) - q.AsyncUSD
+	q := PerQuery{
+		DirectUSD: usd(Direct, 0, t.Workers), OverflowUSD: usd(Direct, 1, t.Workers), UnaidedUSD: usd(Direct, 1, 0),
+		AsyncUSD: usd(Async, 0, t.Workers), GatewayUSD: Sum(gatewayLines(p, t)) / million,
+	}
+	q.HandoverUSD = usd(Async, 1, t.Workers) - q.AsyncUSD
 	return q
+}
+
+// gatewayLines are what the gateway and its log take of requests that are
+// answered at once.
+func gatewayLines(p profile.Prices, t Traffic) []Line {
+	c := &counter{Traffic: t, p: p}
+	c.Path = onlyRequests(t.Path)
+	c.gateway()
+	return c.lines
+}
+
+// ByFunctions prices queries that go from the gateway straight to a function,
+// whose fee for a request is feeUSD where it is not counted with its time.
+func ByFunctions(p profile.Prices, t Traffic, feeUSD float64) PerQuery {
+	return always(Sum(gatewayLines(p, t))/million+feeUSD*t.requests(), p, t)
+}
+
+// BehindBalancer prices queries that a server behind gateway and balancer answers,
+// with nothing else.
+func BehindBalancer(p profile.Prices, t Traffic) PerQuery {
+	c := &counter{Traffic: t, p: p}
+	c.Path, c.Front, c.OverflowShare = onlyRequests(t.Path), WorkersFront, 0
+	c.gateway()
+	c.balancer()
+	return always(Sum(c.lines)/million, p, t)
+}
+
+// always is the same price whatever way a query is answered.
+func always(usd float64, p profile.Prices, t Traffic) PerQuery {
+	return PerQuery{DirectUSD: usd, OverflowUSD: usd, UnaidedUSD: usd, AsyncUSD: usd, GatewayUSD: Sum(gatewayLines(p, t)) / million}
 }

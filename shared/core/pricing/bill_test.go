@@ -138,3 +138,26 @@ func TestByAnswerAddsUp(t *testing.T) {
 		}
 	})
 }
+
+// A query's machinery behind the gateway is the gateway's part and what the way
+// takes on top; a list pays the gateway once.
+func TestTheGatewaysPartIsInEveryWay(t *testing.T) {
+	x := busy(WorkersFront, Direct)
+	x.OverflowShare = 0
+	q := ByAnswer(today, x)
+	if want := part(Count(today, x), "gateway", "access log") / 1e6; math.Abs(q.GatewayUSD-want) > 1e-12 {
+		t.Errorf("the gateway takes $%v, in the count $%v", q.GatewayUSD, want)
+	}
+	functions, balanced := ByFunctions(today, x, 0), BehindBalancer(today, x)
+	if functions.DirectUSD != q.GatewayUSD || !(balanced.DirectUSD > functions.DirectUSD && balanced.DirectUSD < q.DirectUSD) {
+		t.Errorf("functions $%v, a server behind a balancer $%v, a worker $%v, the gateway alone $%v", functions.DirectUSD, balanced.DirectUSD, q.DirectUSD, q.GatewayUSD)
+	}
+	x.Items = 10
+	if ten := ByAnswer(today, x); ten.GatewayUSD > 0.11*q.GatewayUSD || ten.DirectUSD >= q.DirectUSD || ten.OverflowUSD >= q.OverflowUSD {
+		t.Errorf("of ten in a request each takes %+v, alone %+v", ten, q)
+	}
+	x.Path = Batch10
+	if one := ByAnswer(today, x); one.GatewayUSD != ByFunctions(today, x, 0).DirectUSD {
+		t.Errorf("a batch's gateway takes $%v", one.GatewayUSD)
+	}
+}

@@ -39,6 +39,8 @@ type Traffic struct {
 	Path         Path
 	OverflowPath OverflowPath
 	Private      bool // the network: workers reach AWS by interface endpoints
+	// Items is how many queries a request brings; 0 means what Path says.
+	Items float64
 
 	PerSecond     float64 // queries, above 0
 	OverflowShare float64 // of all queries, answered by inference functions
@@ -65,7 +67,10 @@ func SmallQueries(f Front, path Path) Traffic {
 
 // items are the queries of one request.
 func (t Traffic) items() float64 {
-	if t.Path == Batch10 {
+	switch {
+	case t.Items > 0:
+		return max(1, t.Items)
+	case t.Path == Batch10:
 		return 10
 	}
 	return 1
@@ -153,7 +158,7 @@ func (t Traffic) holdMS() float64 {
 		return take + t.overflowWaitMS()
 	case over <= 0:
 		return take + work
-	case t.Path == Batch10:
+	case t.items() > 1:
 		return take + max(work, t.overflowWaitMS())
 	}
 	return take + over*t.overflowWaitMS() + (1-over)*work

@@ -92,19 +92,29 @@ const workersBusy = 0.7
 func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
 	if c.AsDeployed != nil {
-		t.OverflowPath = pricing.OverflowPath(c.Settings.OverflowPath)
+		t.OverflowPath, t.Items = pricing.OverflowPath(c.Settings.OverflowPath), float64(max(1, c.AsDeployed.ListItems))
 	}
 	t.PerSecond = max(0.01, c.Trace.Total()/c.Trace.Duration().Seconds())
 	workers, share := 0.0, 0.0
 	for i := range pools {
-		p, m := &pools[i], &pools[i].Models[0]
-		workers += p.Share * t.PerSecond * m.ServiceMS / 1000 / (workersBusy * float64(p.Runners))
-		t.ServiceMS += p.Share * m.ServiceMS
-		t.FunctionMS += p.Share * m.FunctionMS
+		p := &pools[i]
+		service, function := meanMS(p)
+		workers += p.Share * t.PerSecond * service / 1000 / (workersBusy * float64(p.Runners))
+		t.ServiceMS += p.Share * service
+		t.FunctionMS += p.Share * function
 		share += p.Share
 	}
 	t.Workers, t.ServiceMS, t.FunctionMS = max(1, workers/share), t.ServiceMS/share, t.FunctionMS/share
 	return pricing.ByAnswer(c.Market.Catalogue.Prices, t)
+}
+
+// meanMS is the mean time of a pool's models on a runner and on a function.
+func meanMS(p *simulate.Pool) (service, function float64) {
+	for i := range p.Models {
+		service += p.Models[i].ServiceMS / float64(len(p.Models))
+		function += p.Models[i].FunctionMS / float64(len(p.Models))
+	}
+	return service, function
 }
 
 // Ran is a row with what it was made from.

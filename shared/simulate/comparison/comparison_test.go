@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -62,6 +63,9 @@ func TestReferences(t *testing.T) {
 		if !(row.BoundUSD > 0 && row.BoundUSD < row.ClairvoyantUSD && row.ClairvoyantUSD <= row.ClairvoyantNoDefer) {
 			t.Errorf("%s: bound %v, clairvoyant %v, without deferral %v", row.Scheme, row.BoundUSD, row.ClairvoyantUSD, row.ClairvoyantNoDefer)
 		}
+		if math.Abs(row.BillUSD-row.CostUSD-row.MachineryUSD) > 1e-9 || row.WithoutGatewayUSD >= row.BillUSD-row.MachineryUSD/2 {
+			t.Errorf("a bill of $%v, $%v without the gateway, for $%v and machinery of $%v", row.BillUSD, row.WithoutGatewayUSD, row.CostUSD, row.MachineryUSD)
+		}
 		if row.CostUSD != row.VMUSD+row.LambdaUSD || row.Queries == 0 || row.Settings.InstanceType != "c5.large" {
 			t.Errorf("%+v", row)
 		}
@@ -89,7 +93,7 @@ func TestRowsAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"trace", "scheme", "queries", "cost_usd", "vm_usd", "lambda_usd", "machinery_usd", "slo_violation_ratio",
+	for _, field := range []string{"trace", "scheme", "queries", "cost_usd", "vm_usd", "lambda_usd", "machinery_usd", "bill_usd", "slo_violation_ratio",
 		"strict_violation_ratio", "relaxed_violation_ratio", "vm_hours", "overflow_ratio", "bound_usd", "clairvoyant_usd", "ratio_to_clairvoyant", "price_ratio", "seed", "settings"} {
 		if !bytes.Contains(raw, []byte(`"`+field+`":`)) {
 			t.Errorf("no %s in %s", field, raw)
@@ -107,5 +111,18 @@ func TestOneRunFaultsTheCase(t *testing.T) {
 	stop()
 	if _, err := comparison.Play(ctx, crowd(t, markets(t)[simulate.Measured]), procurement.All(), nil); err == nil {
 		t.Error("a cancelled evaluation went on")
+	}
+}
+
+// A list of queries is one request: it pays the gateway once.
+func TestAListPaysTheGatewayOnce(t *testing.T) {
+	usd := func(items int) float64 {
+		c := crowd(t, markets(t)[simulate.Measured])
+		c.For, c.References, c.AsDeployed = 2*time.Minute, false, &simulate.AsDeployed{ListItems: items}
+		row := play(t, c)["hedged"]
+		return (row.BillUSD - row.WithoutGatewayUSD) / float64(row.Queries)
+	}
+	if one, ten := usd(1), usd(10); math.Abs(ten/one-0.1) > 0.01 {
+		t.Errorf("the gateway takes $%v of a query, and $%v of one in a list of ten", one, ten)
 	}
 }

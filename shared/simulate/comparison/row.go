@@ -6,36 +6,42 @@ import (
 	"paragon/shared/simulate"
 )
 
-// Row is what a scheme came to on a trace. Costs are in US dollars; CostUSD is
-// what the schemes decide on, workers and functions, and so are the references;
-// the machinery, which is the same for all but the bounces, is its own column.
+// Row is what a scheme came to on a trace. Costs are in US dollars. CostUSD is what
+// the schemes decide on, workers and functions, and so are the references. BillUSD
+// is the whole of it, with the machinery: gateway, queues, store and what else a
+// query takes by the way it is answered.
 type Row struct {
-	Trace              string   `json:"trace"`
-	Scheme             string   `json:"scheme"`
-	Queries            int64    `json:"queries"`
-	CostUSD            float64  `json:"cost_usd"`
-	VMUSD              float64  `json:"vm_usd"`
-	LambdaUSD          float64  `json:"lambda_usd"`
-	MachineryUSD       float64  `json:"machinery_usd"`
-	SLOViolation       float64  `json:"slo_violation_ratio"`
-	StrictViolation    float64  `json:"strict_violation_ratio"`
-	RelaxedViolation   float64  `json:"relaxed_violation_ratio"`
-	VMHours            float64  `json:"vm_hours"`
-	OverflowRatio      float64  `json:"overflow_ratio"`
-	BoundUSD           float64  `json:"bound_usd"`
-	ClairvoyantUSD     float64  `json:"clairvoyant_usd"`
-	ClairvoyantNoDefer float64  `json:"clairvoyant_nodefer_usd"`
-	RatioToClairvoyant float64  `json:"ratio_to_clairvoyant"`
-	RatioToBound       float64  `json:"ratio_to_bound"`
-	PriceRatio         float64  `json:"price_ratio"`
-	Catalogue          string   `json:"catalogue"`
-	ColdRatio          float64  `json:"cold_ratio"` // of all queries
-	WorkersAtStart     int      `json:"workers_at_start"`
-	InterruptedWorkers int64    `json:"interrupted_workers,omitempty"`
-	UnansweredQueries  int64    `json:"unanswered_queries,omitempty"` // expired, or still there at the end
-	Seed               uint64   `json:"seed"`
-	Settings           Settings `json:"settings"`
-	RelativeToReactive float64  `json:"relative_to_reactive,omitempty"`
+	Trace        string  `json:"trace"`
+	Scheme       string  `json:"scheme"`
+	Queries      int64   `json:"queries"`
+	CostUSD      float64 `json:"cost_usd"`
+	VMUSD        float64 `json:"vm_usd"`
+	LambdaUSD    float64 `json:"lambda_usd"`
+	MachineryUSD float64 `json:"machinery_usd"`
+	BillUSD      float64 `json:"bill_usd"`
+	// Machinery is MachineryUSD by path. WithoutGateway is the bill of those whose
+	// callers reach the balancer, or a function, without the gateway.
+	Machinery          simulate.Paths `json:"machinery"`
+	WithoutGatewayUSD  float64        `json:"bill_without_gateway_usd"`
+	SLOViolation       float64        `json:"slo_violation_ratio"`
+	StrictViolation    float64        `json:"strict_violation_ratio"`
+	RelaxedViolation   float64        `json:"relaxed_violation_ratio"`
+	VMHours            float64        `json:"vm_hours"`
+	OverflowRatio      float64        `json:"overflow_ratio"`
+	BoundUSD           float64        `json:"bound_usd"`
+	ClairvoyantUSD     float64        `json:"clairvoyant_usd"`
+	ClairvoyantNoDefer float64        `json:"clairvoyant_nodefer_usd"`
+	RatioToClairvoyant float64        `json:"ratio_to_clairvoyant"`
+	RatioToBound       float64        `json:"ratio_to_bound"`
+	PriceRatio         float64        `json:"price_ratio"`
+	Catalogue          string         `json:"catalogue"`
+	ColdRatio          float64        `json:"cold_ratio"` // of all queries
+	WorkersAtStart     int            `json:"workers_at_start"`
+	InterruptedWorkers int64          `json:"interrupted_workers,omitempty"`
+	UnansweredQueries  int64          `json:"unanswered_queries,omitempty"` // expired, or still there at the end
+	Seed               uint64         `json:"seed"`
+	Settings           Settings       `json:"settings"`
+	RelativeToReactive float64        `json:"relative_to_reactive,omitempty"`
 	// StaticEstimate is how well paragon foretold how long static load lasts;
 	// nil for the other schemes.
 	StaticEstimate *simulate.StaticEstimate `json:"static_estimate,omitempty"`
@@ -66,9 +72,11 @@ type Settings struct {
 }
 
 func (c Case) row(s procurement.Scheme, r simulate.Result) Row {
+	b := r.Bill
 	row := Row{
-		Trace: c.Name, Scheme: s.Name(), Queries: r.Arrived(), CostUSD: r.Bill.Workers + r.Bill.Functions, VMUSD: r.Bill.Workers,
-		LambdaUSD: r.Bill.Functions, MachineryUSD: r.Bill.Machinery, SLOViolation: r.MissedRatio(),
+		BillUSD: b.Total(), Machinery: b.Paths, WithoutGatewayUSD: b.Total() - b.Gateway,
+		Trace: c.Name, Scheme: s.Name(), Queries: r.Arrived(), CostUSD: b.Workers + b.Functions, VMUSD: b.Workers,
+		LambdaUSD: b.Functions, MachineryUSD: b.Machinery, SLOViolation: r.MissedRatio(),
 		StrictViolation: r.Strict.Ratio(), RelaxedViolation: r.Relaxed.Ratio(), VMHours: r.VMSeconds / 3600,
 		OverflowRatio: r.OverflowRatio(), PriceRatio: r.PriceRatio, Catalogue: c.Market.Name, WorkersAtStart: r.StartWorkers,
 		InterruptedWorkers: r.Interrupted, UnansweredQueries: r.InSystem + r.Strict.Expired + r.Relaxed.Expired, Seed: c.Seed, Settings: c.settings(r),
