@@ -23,7 +23,7 @@ const longestHeld = 25 * time.Second
 // admit offers a query to a worker, and places it elsewhere if that has no slot
 // for it in time.
 func (e *engine) admit(p *pool, j job) {
-	overflows := p.control.rule(j.strict) == procurement.AtBound && e.mayOverflow()
+	overflows := p.control.rule(j.strict) == procurement.AtBound && e.mayOverflow(p, &j)
 	for offer := range 2 {
 		w := e.front.requests[j.request].worker
 		if offer > 0 {
@@ -173,17 +173,17 @@ func (e *engine) receive(p *pool, w int, class query.Class, from *queue) {
 func (e *engine) handOverHeld(p *pool, w int) {
 	q, now := p.workers[w].queue, moment(e.now)
 	var late []schedule.Late[job]
-	if p.control.strict == procurement.AtBound && e.mayOverflow() {
+	if p.control.strict == procurement.AtBound && e.underLimit() {
 		late = q.EvictLate(now)
 	}
-	if p.control.relaxed == procurement.AtBound && e.mayOverflow() {
+	if p.control.relaxed == procurement.AtBound && e.underLimit() {
 		late = append(late, q.EvictDue(now)...)
 	}
 	for k := range late {
 		j := &late[k].Item
 		p.countHeld(j, -1)
 		switch {
-		case e.mayOverflow():
+		case e.mayOverflow(p, j):
 			e.overflow(p, j, true)
 		case j.strict:
 			p.strict.push(*j, p.service[j.model])

@@ -73,6 +73,10 @@ func (e *engine) place(p *pool, j job, m *Model) {
 		e.admit(p, j)
 		return
 	}
+	if e.refused(p, &j) {
+		e.reject(&j)
+		return
+	}
 	w := p.freeWorker()
 	if w >= 0 && p.strict.n == 0 {
 		e.run(p, w, j)
@@ -105,7 +109,7 @@ func (e *engine) wait(p *pool, q *queue, j job) {
 
 // arm puts the next hand-over of a relaxed query on the agenda.
 func (e *engine) arm(p *pool) {
-	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound || !e.mayOverflow() {
+	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound || !e.mayOverflow(p, p.relaxed.at(0)) {
 		return
 	}
 	p.armed = true
@@ -115,7 +119,7 @@ func (e *engine) arm(p *pool) {
 // handOver moves the relaxed queries that no worker started to functions, at
 // the last moment at which these can keep the bound.
 func (e *engine) handOver(p *pool) {
-	for p.relaxed.n > 0 && p.relaxed.at(0).handover <= e.now && p.control.relaxed == procurement.AtBound && e.mayOverflow() {
+	for p.relaxed.n > 0 && p.relaxed.at(0).handover <= e.now && p.control.relaxed == procurement.AtBound && e.mayOverflow(p, p.relaxed.at(0)) {
 		j := p.relaxed.pop(p.service)
 		e.overflow(p, &j, true)
 	}

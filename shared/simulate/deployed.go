@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"fmt"
 	"time"
 
 	"paragon/shared/core/decision"
@@ -80,13 +79,10 @@ func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.
 	if most == 0 {
 		most = manyWorkers
 	}
-	r, after, err := decision.Make(decision.Case{
+	r, after := decision.MakeBy(e.cfg.Scheme, decision.Case{
 		At: moment(e.now), Pool: p.cfg.Name, Snapshot: s, Settings: set, Before: h.before,
 		Group: decision.Group{Max: most, Desired: h.desired},
 	})
-	if err != nil { // the scheme came by its name
-		panic(fmt.Sprintf("simulate: %v", err))
-	}
 	h.before, h.desired = after, r.Action.To
 	d := procurement.Decision{
 		Outcome: r.Outcome, Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,

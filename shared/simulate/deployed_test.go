@@ -1,7 +1,6 @@
 package simulate_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -129,18 +128,6 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 		}
 	}
 }
-
-func TestAHomeRunsSchemesThatExist(t *testing.T) {
-	_, err := simulate.Run(simulate.Config{Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 9)}, Settings: settings.Defaults(), StrictMS: 1, RelaxMS: 1,
-		AsDeployed: &simulate.AsDeployed{}, Scheme: unknown{}, Pools: []simulate.Pool{{Name: "p", Runners: 1, Share: 1, Models: []simulate.Model{{ServiceMS: 1, FunctionMS: 1}}}}})
-	if err == nil || !strings.Contains(err.Error(), "a deployed controller") {
-		t.Errorf("a scheme that does not exist: error %v", err)
-	}
-}
-
-type unknown struct{ procurement.Scheme }
-
-func (unknown) Name() string { return "unknown" }
 
 // A backend's workers are idle by looks at ticks: a worker that only bursts
 // between two looks touch closes, which by definition never was idle for long.

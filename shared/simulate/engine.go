@@ -11,6 +11,7 @@ import (
 // engine is one run in progress.
 type engine struct {
 	cfg           *Config
+	platform      Platform
 	now           int64
 	from, end     int64 // counted
 	events        eventQueue
@@ -30,7 +31,7 @@ type engine struct {
 	live        bool // the controller ticks
 	inSystem    int64
 	front       front
-	// onFunctions are the queries in progress on functions, of a backend.
+	// onFunctions are the queries in progress on functions, where their number is limited.
 	onFunctions int
 	// overflowed counts all queries that went to functions.
 	overflowed int64
@@ -44,6 +45,7 @@ func Run(c Config) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
+	c = c.onPlatform(PlatformOf(c.Scheme))
 	e := start(&c)
 	e.play()
 	return e.finish(), nil
@@ -54,7 +56,7 @@ func start(c *Config) *engine {
 	if length == 0 || length > c.Trace.Duration()-c.From {
 		length = c.Trace.Duration() - c.From
 	}
-	e := &engine{cfg: c, from: c.From.Microseconds(), end: (c.From + length).Microseconds(), live: true}
+	e := &engine{cfg: c, from: c.From.Microseconds(), end: (c.From + length).Microseconds(), live: true, platform: PlatformOf(c.Scheme)}
 	e.from -= e.from % second
 	begin := max(0, e.from-c.Warmup.Microseconds())
 	begin -= begin % second

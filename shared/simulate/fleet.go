@@ -170,12 +170,12 @@ func (e *engine) chargeWorkers(p *pool, us int64) {
 	alive := p.nReady + p.nBooting + p.nDraining
 	seconds := float64(us) / float64(second)
 	full := float64(alive - p.spotAlive)
-	e.spend(Bill{Workers: seconds / 3600 * p.cfg.USDPerHour * (full + float64(p.spotAlive)*e.cfg.Spot.PriceFactor)})
+	e.spend(Bill{Workers: seconds / 3600 * p.cfg.USDPerHour * e.platform.price() * (full + float64(p.spotAlive)*e.cfg.Spot.PriceFactor)})
 	e.result.VMSeconds += seconds * float64(alive)
 }
 
 func (e *engine) chargeWorker(p *pool, us int64, spot bool) {
-	usd := float64(us) / float64(second) / 3600 * p.cfg.USDPerHour
+	usd := float64(us) / float64(second) / 3600 * p.cfg.USDPerHour * e.platform.price()
 	if spot {
 		usd *= e.cfg.Spot.PriceFactor
 	}
@@ -238,6 +238,7 @@ func add(to *Class, c Class) {
 	to.Succeeded += c.Succeeded
 	to.Expired += c.Expired
 	to.Missed += c.Missed
+	to.Rejected += c.Rejected
 	to.Overflow += c.Overflow
 	to.Inaccurate += c.Inaccurate
 }

@@ -125,9 +125,19 @@ func (p *pool) readReports(now, every int64) {
 	}
 }
 
-// mayOverflow tells whether the stage's limit lets one more query onto the
-// functions.
-func (e *engine) mayOverflow() bool {
+// limited tells whether the queries on functions are so: by definition they are not.
+func (e *engine) limited() bool {
+	return e.cfg.AsDeployed != nil || e.platform.Serving == ByFunctions
+}
+
+// mayOverflow tells whether the stage's limit and Lambda let one more query onto
+// the functions.
+func (e *engine) mayOverflow(p *pool, j *job) bool {
+	return e.underLimit() && (e.cfg.AsDeployed == nil || !e.calls.throttled(e.function(p, j), e.now))
+}
+
+// underLimit tells whether the stage's limit lets one more query onto the functions.
+func (e *engine) underLimit() bool {
 	return e.cfg.AsDeployed == nil || e.onFunctions < e.cfg.Settings.MaxOverflowConcurrency
 }
 

@@ -6,10 +6,17 @@ type functions struct {
 	coldStarts bool
 	keepAlive  int64
 	free       [][]int64 // by model: since when each environment is free, rising
+	starts     []starts  // by model
+}
+
+// starts are the environments of a function that were started in a period.
+type starts struct {
+	from int64
+	n    int
 }
 
 func newFunctions(c *Config, models int) *functions {
-	return &functions{coldStarts: c.ColdStarts, keepAlive: int64(c.KeepAliveSeconds * float64(second)), free: make([][]int64, models)}
+	return &functions{coldStarts: c.ColdStarts, keepAlive: int64(c.KeepAliveSeconds * float64(second)), free: make([][]int64, models), starts: make([]starts, models)}
 }
 
 // take tells whether a call of a model starts cold. The environment that came
@@ -19,15 +26,29 @@ func (f *functions) take(model int, now int64) (cold bool) {
 		return false
 	}
 	free := f.free[model]
-	if len(free) == 0 {
-		return true
-	}
-	if now-free[len(free)-1] > f.keepAlive {
+	if !f.warm(model, now) {
 		f.free[model] = free[:0]
+		f.started(model, now)
 		return true
 	}
 	f.free[model] = free[:len(free)-1]
 	return false
+}
+
+// started counts an environment that a call starts.
+func (f *functions) started(model int, now int64) {
+	s := &f.starts[model]
+	if now-s.from >= lambdaStartIn {
+		*s = starts{from: now}
+	}
+	s.n++
+}
+
+// throttled tells whether a call of a model is refused now: it would need an
+// environment, and as many as Lambda starts at once have been started.
+func (f *functions) throttled(model int, now int64) bool {
+	s := f.starts[model]
+	return s.n >= lambdaStarts && now-s.from < lambdaStartIn && !f.warm(model, now)
 }
 
 // warm tells whether a call of a model would start warm now.

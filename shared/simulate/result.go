@@ -5,7 +5,8 @@ type Class struct {
 	Arrived   int64
 	Succeeded int64
 	Expired   int64
-	Missed    int64 // succeeded late, or expired
+	Missed    int64 // succeeded late, expired, or rejected
+	Rejected  int64 // by a rival's platform: 429
 	Overflow  int64 // answered by functions
 	// Inaccurate is how many of the arrived went to a model that is less
 	// accurate than they asked for.

@@ -193,7 +193,7 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	if e.calls.coldStarts {
 		e.events.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
 	}
-	if e.cfg.AsDeployed != nil {
+	if e.limited() {
 		end += e.overflowExtraUS()
 		e.onFunctions++
 		e.events.push(event{at: end, kind: functionEnds, ref: j.request, pool: p.id})

@@ -68,7 +68,7 @@ type failer interface {
 func checkInvariants(t failer, r simulate.Result) {
 	left := int64(0)
 	for _, k := range []simulate.Class{r.Strict, r.Relaxed} {
-		left += k.Arrived - k.Succeeded - k.Expired
+		left += k.Arrived - k.Succeeded - k.Expired - k.Rejected
 		if k.Missed > k.Arrived || k.Overflow > k.Succeeded || k.Expired > k.Missed {
 			t.Errorf("counts cannot be: %+v", k)
 		}

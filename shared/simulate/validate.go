@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"paragon/shared/core/procurement"
 	"paragon/shared/core/settings"
 )
 
@@ -40,9 +39,6 @@ func (c *Config) Validate() error {
 	if c.AsDeployed != nil {
 		if n := c.AsDeployed.ListItems; n < 0 || n > mostItems || n > 1 && len(c.Pools) > 1 {
 			return invalidf("a request brings %d queries, not 1 to %d, and several to one pool only", n, mostItems)
-		}
-		if _, err := procurement.Get(c.Scheme.Name()); err != nil {
-			return invalidf("a deployed controller: %v", err)
 		}
 	}
 	return nil

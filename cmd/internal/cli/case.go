@@ -13,6 +13,7 @@ import (
 	"paragon/shared/core/procurement"
 	"paragon/shared/simulate"
 	"paragon/shared/simulate/comparison"
+	"paragon/shared/simulate/rivals"
 )
 
 // ofCatalogue is the memory of functions that was not given.
@@ -51,7 +52,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.IntVar(&f.superpose, "superpose", 1, "add n shifted copies of the trace, instead of multiplying")
 	f.Warmup = 20 * time.Minute
 	fs.Var(DurationValue(&f.Warmup), "warmup", "of the trace before --from, played and neither counted nor billed")
-	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "procurement schemes, or all: "+strings.Join(procurement.Names(), ", "))
+	fs.StringSliceVar(&f.schemes, "scheme", []string{"all"}, "procurement schemes and rivals, or all: "+strings.Join(rivals.Names(), ", "))
 	fs.Uint64Var(&f.Seed, "seed", 1, "seed of all that is drawn by chance")
 	fs.Float64Var(&f.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
 	fs.Float64Var(&f.strictMS, "strict-ms", 1000, "latency bound of strict queries in milliseconds")
@@ -97,11 +98,11 @@ func (f *CaseFlags) Check() error {
 // Chosen are the schemes that were named.
 func (f *CaseFlags) Chosen() ([]procurement.Scheme, error) {
 	if slices.Contains(f.schemes, "all") {
-		return procurement.All(), nil
+		return rivals.Schemes(), nil
 	}
 	var out []procurement.Scheme
 	for _, name := range f.schemes {
-		s, err := procurement.Get(strings.TrimSpace(name))
+		s, err := rivals.Get(strings.TrimSpace(name))
 		if err != nil {
 			return nil, Usagef("%v", err)
 		}

@@ -117,12 +117,26 @@ func ID(at time.Time, pool string) string { return at.UTC().Format(idLayout) + "
 // and what must be remembered. It fails only when the settings name a scheme
 // that does not exist.
 func Make(c Case) (Record, State, error) {
-	chosen, err := Choose(c)
+	scheme, err := c.scheme()
 	if err != nil {
 		return Record{}, c.Before, err
 	}
-	r, after := chosen.Guard()
+	r, after := MakeBy(scheme, c)
 	return r, after, nil
+}
+
+// MakeBy is Make by a scheme at hand, whatever the settings name.
+func MakeBy(scheme procurement.Scheme, c Case) (Record, State) {
+	return choose(scheme, c).Guard()
+}
+
+// scheme is the one that the settings name.
+func (c Case) scheme() (procurement.Scheme, error) {
+	scheme, err := procurement.Get(c.Settings.Scheme)
+	if err != nil {
+		return nil, fmt.Errorf("decide for pool %s: %w", c.Pool, err)
+	}
+	return scheme, nil
 }
 
 // Chosen is what a scheme wants, before the guard.
@@ -134,12 +148,17 @@ type Chosen struct {
 
 // Choose asks the scheme, or holds when the signals cannot be trusted.
 func Choose(c Case) (Chosen, error) {
-	c = c.tidy()
-	d, after, err := c.choose()
+	scheme, err := c.scheme()
 	if err != nil {
-		return Chosen{}, fmt.Errorf("decide for pool %s: %w", c.Pool, err)
+		return Chosen{}, err
 	}
-	return Chosen{c, d, after}, nil
+	return choose(scheme, c), nil
+}
+
+func choose(scheme procurement.Scheme, c Case) Chosen {
+	c = c.tidy()
+	d, after := c.choose(scheme)
+	return Chosen{c, d, after}
 }
 
 // Guard holds what was chosen to its bounds.

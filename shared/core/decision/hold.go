@@ -12,25 +12,20 @@ import (
 
 // choose lets the scheme decide, unless a signal cannot be relied upon: then the
 // fleet holds, and after hold_limit_seconds it goes to the safe mode.
-func (c Case) choose() (procurement.Decision, State, error) {
+func (c Case) choose(by procurement.Scheme) (procurement.Decision, State) {
 	if faults := c.faults(); faults != "" {
-		d, after := c.hold(faults)
-		return d, after, nil
+		return c.hold(faults)
 	}
-	d, scheme, err := procurement.Decide(c.At, c.Snapshot, c.Settings, c.Before.Scheme)
-	if err != nil {
-		return d, c.Before, err
-	}
+	d, scheme := procurement.Run(by, c.At, c.Snapshot, c.Settings, c.Before.Scheme)
 	if d.Outcome == procurement.Held {
-		d, after := c.hold(d.Cause)
-		return d, after, nil
+		return c.hold(d.Cause)
 	}
 	after := c.Before
 	after.Scheme, after.HeldFrom = scheme, time.Time{}
 	if c.gap() {
 		after.WatchedFrom = c.At
 	}
-	return d, after, nil
+	return d, after
 }
 
 // gap tells whether ticks were missed, or there was none: what happened

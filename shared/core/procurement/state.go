@@ -1,6 +1,9 @@
 package procurement
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // State is what a scheme remembers between two ticks. It can be stored as JSON.
 type State struct {
@@ -29,6 +32,8 @@ type State struct {
 	QueuedMS float64   `json:"queued_ms,omitempty"`
 	// Load is what paragon takes the load for.
 	Load Regime `json:"load,omitzero"`
+	// Memory is what a scheme that is none of All remembers, in its own form.
+	Memory json.RawMessage `json:"memory,omitempty"`
 }
 
 // keepSeconds is how much of the past is remembered.

@@ -79,7 +79,7 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 		Trace: c.Trace, From: c.From, For: c.For, Warmup: c.Warmup, Pools: pools,
 		Strict: c.StrictShare, StrictMS: c.StrictMS, RelaxMS: c.RelaxMS, Asks: c.Asks, Scheme: scheme, Settings: c.Settings,
 		MetricDelay: c.MetricDelay, Workers: c.Workers, MinimumSeconds: c.MinimumSeconds, ColdStarts: c.ColdStarts,
-		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, AsDeployed: c.AsDeployed, Limits: c.Limits,
+		KeepAliveSeconds: c.KeepAliveSeconds, Machinery: c.machinery(pools, scheme), Spot: c.Spot, Seed: c.Seed, NoDefer: c.Eager, AsDeployed: c.AsDeployed, Limits: c.Limits,
 	}, nil
 }
 
@@ -88,8 +88,9 @@ func (c Case) Config(scheme procurement.Scheme) (simulate.Config, error) {
 const workersBusy = 0.7
 
 // machinery is what a query takes beside computing, by how it is answered: small
-// inputs, workers in front, and as many of them as carry the trace's mean rate.
-func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
+// inputs, workers in front, and as many of them as carry the trace's mean rate. A
+// rival's is that of its platform, behind the same gateway.
+func (c Case) machinery(pools []simulate.Pool, scheme procurement.Scheme) pricing.PerQuery {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
 	if c.AsDeployed != nil {
 		t.OverflowPath, t.Items = pricing.OverflowPath(c.Settings.OverflowPath), float64(max(1, c.AsDeployed.ListItems))
@@ -105,7 +106,16 @@ func (c Case) machinery(pools []simulate.Pool) pricing.PerQuery {
 		share += p.Share
 	}
 	t.Workers, t.ServiceMS, t.FunctionMS = max(1, workers/share), t.ServiceMS/share, t.FunctionMS/share
-	return pricing.ByAnswer(c.Market.Catalogue.Prices, t)
+	switch prices := c.Market.Catalogue.Prices; simulate.PlatformOf(scheme).Serving {
+	case simulate.BehindBalancer:
+		return pricing.BehindBalancer(prices, t)
+	case simulate.ByFunctions: // the fee for a request is in a function's price
+		return pricing.ByFunctions(prices, t, 0)
+	case simulate.Managed:
+		return pricing.ByFunctions(prices, t, prices.LambdaPerRequest)
+	default:
+		return pricing.ByAnswer(prices, t)
+	}
 }
 
 // meanMS is the mean time of a pool's models on a runner and on a function.

@@ -39,6 +39,7 @@ type Row struct {
 	WorkersAtStart     int            `json:"workers_at_start"`
 	InterruptedWorkers int64          `json:"interrupted_workers,omitempty"`
 	UnansweredQueries  int64          `json:"unanswered_queries,omitempty"` // expired, or still there at the end
+	RejectedQueries    int64          `json:"rejected_queries,omitempty"`   // 429, by a rival's platform
 	Seed               uint64         `json:"seed"`
 	Settings           Settings       `json:"settings"`
 	RelativeToReactive float64        `json:"relative_to_reactive,omitempty"`
@@ -79,7 +80,8 @@ func (c Case) row(s procurement.Scheme, r simulate.Result) Row {
 		LambdaUSD: b.Functions, MachineryUSD: b.Machinery, SLOViolation: r.MissedRatio(),
 		StrictViolation: r.Strict.Ratio(), RelaxedViolation: r.Relaxed.Ratio(), VMHours: r.VMSeconds / 3600,
 		OverflowRatio: r.OverflowRatio(), PriceRatio: r.PriceRatio, Catalogue: c.Market.Name, WorkersAtStart: r.StartWorkers,
-		InterruptedWorkers: r.Interrupted, UnansweredQueries: r.InSystem + r.Strict.Expired + r.Relaxed.Expired, Seed: c.Seed, Settings: c.settings(r),
+		InterruptedWorkers: r.Interrupted, UnansweredQueries: r.InSystem + r.Strict.Expired + r.Relaxed.Expired,
+		RejectedQueries: r.Strict.Rejected + r.Relaxed.Rejected, Seed: c.Seed, Settings: c.settings(r),
 	}
 	if r.Arrived() > 0 {
 		row.ColdRatio = float64(r.Cold) / float64(r.Arrived())
