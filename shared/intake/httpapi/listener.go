@@ -17,7 +17,9 @@ const turnedAway = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnec
 
 // Bounded returns a listener that turns away what comes while most connections are
 // open. Left to wait, callers would find out by their own time limits alone.
-func Bounded(l net.Listener, most int) net.Listener { return &boundedListener{Listener: l, most: int64(most)} }
+func Bounded(l net.Listener, most int) net.Listener {
+	return &boundedListener{Listener: l, most: int64(most)}
+}
 
 type boundedListener struct {
 	net.Listener
