@@ -21,8 +21,10 @@ import (
 )
 
 const (
-	// shift is how long one invocation ticks: the next one starts a minute after it.
-	shift = 50 * time.Second
+	// shift is how long one invocation ticks. The next one starts a minute after it,
+	// so that no tick is left out between two; should it start sooner, it waits for
+	// the lease.
+	shift = 59 * time.Second
 	// settingsEvery is how often the settings are read anew.
 	settingsEvery = 5 * time.Second
 )

@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paragon/shared/cache"
@@ -92,6 +93,7 @@ type Options struct {
 type Controller struct {
 	Options
 	traffic   traffic
+	waits     atomic.Bool                 // another controller had the lease at the last tick
 	summaries *cache.Cache[tally.Summary] // of the traffic
 
 	mu        sync.Mutex          // guards what follows
@@ -117,11 +119,23 @@ func (c *Controller) Run(ctx context.Context) {
 		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.PublishView)
 	})
 	all.Go(func() {
-		c.every(ctx, "tick", func(s settings.Settings) float64 { return s.TickSeconds }, c.Tick)
+		c.every(ctx, "tick", c.untilTick, c.Tick)
 		c.resign(ctx)
 	})
 	all.Wait()
 	c.summaries.Settle()
+}
+
+// leaseRetrySeconds is how often a controller asks for a lease that another has:
+// that one may be about to end.
+const leaseRetrySeconds = 1
+
+// untilTick is how long after a tick the next one comes, in seconds.
+func (c *Controller) untilTick(s settings.Settings) float64 {
+	if c.waits.Load() {
+		return min(leaseRetrySeconds, s.TickSeconds)
+	}
+	return s.TickSeconds
 }
 
 // every does something at once and then at an interval that may change

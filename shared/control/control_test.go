@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,12 +48,17 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{T: t, backend: h, Backend: h.Platform()}
-	r.Controller = control.New(control.Options{
-		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
+	r.Controller = r.another("me")
+	return r
+}
+
+// another is a controller of the same stage.
+func (r *rig) another(holder string) *control.Controller {
+	return control.New(control.Options{
+		Holder: holder, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
 		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, Ledger: r.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
-	return r
 }
 
 func (r *rig) close() {
@@ -175,4 +181,38 @@ func TestTheViewGoesByTheMeasuredMean(t *testing.T) {
 			t.Errorf("view %+v, error %v; two queries of 10 ms wait", v.Pools, err)
 		}
 	})
+}
+
+// Shifts that follow each other leave no tick out, whether the next one starts a
+// little before or after the last one ends.
+func TestNoTickIsLeftOutBetweenShifts(t *testing.T) {
+	for _, starts := range []time.Duration{56 * time.Second, 60 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			defer r.close()
+			next := r.another("the next")
+			shift := func(c *control.Controller) func() {
+				return func() {
+					ctx, end := context.WithTimeout(t.Context(), 59*time.Second)
+					defer end()
+					c.Run(ctx)
+				}
+			}
+			var shifts sync.WaitGroup
+			shifts.Go(shift(r.Controller))
+			<-time.After(starts)
+			shifts.Go(shift(next))
+			shifts.Wait()
+			es, err := r.DecisionLog.Entries(t.Context(), platform.EntryQuery{Pool: pool, Limit: 100})
+			if err != nil || len(es) < 11 {
+				t.Fatalf("%d ticks, error %v", len(es), err)
+			}
+			most := time.Duration(settings.Defaults().TickSeconds) * time.Second
+			for i := range len(es) - 1 {
+				if gap := es[i].At.Sub(es[i+1].At); gap > most {
+					t.Errorf("%v between two ticks, where the next shift starts after %v", gap, starts)
+				}
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"paragon/shared/core/decision"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/sizing"
+	"paragon/shared/core/tally"
 	"paragon/shared/core/workload"
 	"paragon/shared/platform"
 	"paragon/shared/telemetry"
@@ -93,7 +94,60 @@ func (c *Controller) measure(ctx context.Context, r decision.Record, took time.D
 	} {
 		points = append(points, platform.Point{Metric: m, Dimensions: telemetry.PoolOf(r.Case.Pool), At: at, Value: v})
 	}
+	for m, v := range missing(r) {
+		points = append(points, platform.Point{Metric: m, Dimensions: telemetry.PoolOf(r.Case.Pool), At: at, Value: v})
+	}
 	if err := c.Metrics.Put(ctx, points...); err != nil {
 		c.Log.Warn("could not write the metrics of a tick", "pool", r.Case.Pool, "error", err)
 	}
+}
+
+// missing are the metrics of workers that were asked for and do not serve. They are
+// absent while none is missing: in an account a metric is paid for by the hour.
+func missing(r decision.Record) map[string]float64 {
+	out, g, p := map[string]float64{}, r.Case.Group, r.Case.Snapshot.Pool
+	if n := g.Desired - p.Ready; n > 0 {
+		out[telemetry.Missing.Name] = float64(n)
+	}
+	if g.LaunchFault != "" && p.Ready+p.Booting < g.Desired {
+		out[telemetry.LaunchFaults.Name] = 1
+	}
+	return out
+}
+
+// measureEnds writes what became of the queries of the last minute, by what the
+// workers counted; nothing where none ended.
+func (c *Controller) measureEnds(ctx context.Context) {
+	traffic, err := c.summaries.Get(ctx)
+	if err != nil {
+		c.Log.Warn("could not sum up the traffic", "error", err)
+		return
+	}
+	points := endPoints(traffic)
+	if len(points) == 0 {
+		return
+	}
+	if err := c.Metrics.Put(ctx, points...); err != nil {
+		c.Log.Warn("could not write how queries ended", "error", err)
+	}
+}
+
+// endPoints are the shares of the last minute's queries that missed their bound,
+// overflowed and expired.
+func endPoints(s tally.Summary) []platform.Point {
+	var all tally.Counts
+	for _, l := range s.Minute {
+		if l.Task == "" { // over all tasks
+			all.Answered, all.Failed, all.Expired = all.Answered+l.Answered, all.Failed+l.Failed, all.Expired+l.Expired
+			all.Met, all.Overflowed = all.Met+l.Met, all.Overflowed+l.Overflowed
+		}
+	}
+	ended := float64(all.Ended())
+	if ended == 0 {
+		return nil
+	}
+	share := func(m telemetry.Metric, n int64) platform.Point {
+		return platform.Point{Metric: m.Name, At: s.At, Value: float64(n) / ended}
+	}
+	return []platform.Point{share(telemetry.MissedShare, all.Ended()-all.Met), share(telemetry.OverflowShare, all.Overflowed), share(telemetry.ExpiredShare, all.Expired)}
 }

@@ -24,6 +24,7 @@ const (
 func (c *Controller) Tick(ctx context.Context) error {
 	set := c.settings()
 	lease, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(set))
+	c.waits.Store(errors.Is(err, platform.ErrLeaseLost))
 	if errors.Is(err, platform.ErrLeaseLost) {
 		c.Log.Debug("another controller ticks")
 		return nil
@@ -41,6 +42,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("tick of pool %s: %w", p.Name, err))
 		}
 	}
+	c.measureEnds(ctx)
 	errs = append(errs, c.endDeadLetters(ctx))
 	return errors.Join(errs...)
 }

@@ -76,15 +76,17 @@ var (
 
 // The metrics of a tick.
 var (
-	Ready   = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").inLog()
-	Booting = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot, without those above boot_limit_seconds.").inLog()
-	Wanted  = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard.").inLog()
-	Target  = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").inLog()
-	Held    = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").inLog()
-	Clamped = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").inLog()
-	Spent   = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions.").inLog()
-	TickMS  = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").inLog()
-	Faults  = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").inLog()
+	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").inLog()
+	Booting      = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot, without those above boot_limit_seconds.").inLog()
+	Wanted       = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard.").inLog()
+	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").inLog()
+	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").inLog()
+	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").inLog()
+	Spent        = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions.").inLog()
+	TickMS       = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").inLog()
+	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that were asked for and do not serve; absent while none is missing.").inLog()
+	LaunchFaults = metric("launch_faults", Gauge, "0 or 1", []string{"pool"}, "1 when workers are missing and the newest launch failed, for which the tick's record has the reason; absent otherwise.").inLog()
+	Faults       = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").inLog()
 )
 
 // The dimensions of what is counted of queries: refusals have no model yet.
@@ -115,13 +117,22 @@ var (
 	QueueOldest   = metric("queue_oldest_ms", Gauge, "ms", []string{"queue"}, "Age of the oldest message that waits; 0 without one.").bySQS()
 )
 
+// The metrics of the last minute's queries, by what the workers count; absent while
+// none ends.
+var (
+	MissedShare   = metric("missed_share", Gauge, "share", nil, "Share of the last minute's queries that were not answered within their bound.").inLog()
+	OverflowShare = metric("overflow_share", Gauge, "share", nil, "Share of the last minute's queries that inference functions answered.").inLog()
+	ExpiredShare  = metric("expired_share", Gauge, "share", nil, "Share of the last minute's queries that expired.").inLog()
+)
+
 // All lists every metric, those of a tick last.
 func All() []Metric {
 	return slices.Concat(
 		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, ExpiredMessages, LateWrites},
 		[]Metric{Refused, Answered, Met, Overflowed, ColdStarts, Failed, Expired, Cancelled, QueryUSD, Latency, Wait},
 		[]Metric{QueueMessages, QueueInFlight, QueueOldest},
-		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Faults},
+		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Missing, LaunchFaults, Faults},
+		[]Metric{MissedShare, OverflowShare, ExpiredShare},
 	)
 }
 

@@ -27,7 +27,7 @@ func TestAnIdleMonthByHand(t *testing.T) {
 		// five pollers of two queues, three polls a minute
 		"functions' polls of empty queues": 43800 * 30 * 4e-7,
 		"metrics":                          12 * 0.3,
-		"alarms":                           14 * 0.1,
+		"alarms":                           19 * 0.1,
 		"dashboard":                        3,
 		"signing key":                      0.4,
 		"balancer's hours":                 730 * 0.0225,

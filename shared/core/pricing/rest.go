@@ -51,13 +51,14 @@ type Rest struct {
 
 // What a stage has and does at rest, in parts.
 const (
-	alarmsOfStage    = 8
-	alarmsOfPool     = 4 // one of them where there is a budget
+	alarmsOfStage    = 11
+	alarmsOfPool     = 6 // one of them where there is a budget
 	alarmsOfBalancer = 2 // workers that fail the health check, 5xx
 
 	metricsOfStage = 6 // what arrivals take, cost and may wait, what functions cost, pulse, late writes
 	metricsOfTask  = 2 // arrivals of a class
 	metricsOfPool  = 4 // wanted, ready, held, spent
+	metricsOfEnds  = 3 // shares of queries that missed their bound, overflowed, expired
 
 	askedOfPool = 4 + 2 // pulse and three sums; the ages of two queues
 	askedOfTask = 2
@@ -145,11 +146,12 @@ func (r Rest) Lines(p profile.Prices) []Line {
 func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
 	records := newLine("controller's records of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	ends := newLine("metrics of how queries end", metricsOfEnds, "metrics", p.CloudWatchMetricPerMonth)
 	if !workersUp {
-		return nonZero([]Line{records})
+		return nonZero([]Line{records, ends})
 	}
 	return nonZero([]Line{
-		records,
+		records, ends,
 		newLine("controller's metrics asked at each tick", more(r.BusyMetricsAskedPerMinute, r.MetricsAskedPerMinute), "metrics", p.CloudWatchGetPerMetricRead),
 		newLine("controller's pulse at each tick", more(r.BusyMetricPutsPerMinute, r.MetricPutsPerMinute), "puts", p.CloudWatchPutPerRequest),
 		newLine("view of the fleet, queue depths", more(r.BusyQueueDepthsPerMinute, 0), "calls", p.SQSPerRequest),
