@@ -43,6 +43,7 @@ type Config struct {
 	Front            string   // workers, behind a load balancer, or lambda, which is cheaper while little comes
 	Authorizer       string   // iam or keys
 	SharedRoles      []string // names of roles whose holders are one owner
+	FairQueues       bool     // messages name their callers, so that SQS delivers a busy one's after others'; it costs more
 	Network          string   // private, with endpoints, or public, which is cheaper
 	Throttle         Throttle
 	// OverflowConcurrency is how many dispatchers the overflow queue may run at
@@ -109,7 +110,7 @@ func readConfig(context func(string) any) (Config, error) {
 func (c *Config) keys() map[string]any {
 	return map[string]any{
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
-		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles,
+		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
 		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"front": &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
 		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces,

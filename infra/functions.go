@@ -138,8 +138,8 @@ func (s *stack) resourceNames() map[string]*string {
 		panic(err) // a map of words
 	}
 	return s.addTraces(s.addProfiles(map[string]*string{
-		names.Settings: text(string(values)),
-		names.Stage:    text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
+		names.FairQueues: text(strconv.FormatBool(s.FairQueues)), names.Settings: text(string(values)),
+		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
 		names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +

@@ -39,15 +39,18 @@ type Config struct {
 	// Settings are the deployment's values of settings, by name: one has its value
 	// here, if any, until an operator changes it.
 	Settings map[string]string
-	Now      func() time.Time
-	Log      *slog.Logger
+	// FairQueues names the owners of messages to SQS, which delivers those of an owner
+	// with a backlog after others'.
+	FairQueues bool
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // FromEnv reads a Config from the variables that package names lists.
 func FromEnv(env func(string) string) (Config, error) {
 	c := Config{
 		Stage: env(names.Stage), StateTable: env(names.StateTable), RecordsTable: env(names.RecordsTable),
-		Bucket: env(names.Bucket), QueueURLPrefix: env(names.QueueURLPrefix), Now: time.Now, Log: slog.Default(),
+		Bucket: env(names.Bucket), QueueURLPrefix: env(names.QueueURLPrefix), FairQueues: env(names.FairQueues) == "true", Now: time.Now, Log: slog.Default(),
 	}
 	var wrong []error
 	if err := names.CheckStage(c.Stage); err != nil {
@@ -88,7 +91,7 @@ func New(ctx context.Context, c Config) (*Backend, error) {
 // connect puts a backend together from its clients.
 func connect(c Config, with clients) *Backend {
 	m := &metrics{client: with.metrics, stage: c.Stage, now: c.Now}
-	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, age: m.oldest, stage: c.Stage, now: c.Now}
+	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, fair: c.FairQueues, age: m.oldest, stage: c.Stage, now: c.Now}
 	b := &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
 	ended := table{with.tables, c.RecordsTable}

@@ -246,3 +246,28 @@ func TestInvokeTellsWhatWasBilled(t *testing.T) {
 		t.Errorf("a throttle is %v", err)
 	}
 }
+
+// With fair queues each message names its owner, and no two owners share a name;
+// without them none is named, which costs less.
+func TestMessagesNameTheirOwnersForFairQueues(t *testing.T) {
+	of := func(owner string) query.Message { return query.Message{ID: "q", Owner: owner} }
+	for _, fair := range []bool{false, true} {
+		s := &sender{}
+		q := queuesOver(s)
+		q.fair = fair
+		if err := q.Send(t.Context(), "to", of("ann"), of("bob"), of("ann"), of("")); err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]int{}
+		for _, e := range s.batches[0] {
+			name := aws.ToString(e.MessageGroupId)
+			names[name]++
+			if len(name) > 128 || fair != (name != "") {
+				t.Errorf("fair %v: named %q", fair, name)
+			}
+		}
+		if fair && len(names) != 3 || !fair && names[""] != 4 {
+			t.Errorf("fair %v: %v", fair, names)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"paragon/shared/core/query"
+	"paragon/shared/core/signed"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
 )
@@ -34,6 +35,7 @@ type queues struct {
 	prefix string
 	stage  string
 	leases leases
+	fair   bool // see Config.FairQueues
 	now    func() time.Time
 	// age asks how old a queue's oldest message is: SQS tells it to CloudWatch alone.
 	age func(ctx context.Context, physical string) (time.Duration, error)
@@ -59,10 +61,21 @@ func (q *queues) Send(ctx context.Context, to platform.QueueName, msgs ...query.
 		}
 		size += len(body)
 		batch = append(batch, types.SendMessageBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), MessageBody: &body,
+			Id: aws.String(strconv.Itoa(i)), MessageBody: &body, MessageGroupId: q.group(m),
 		})
 	}
 	return q.sendBatch(ctx, to, batch)
+}
+
+// group is a message's owner as SQS may know it: a hash, as a group has 128 letters of
+// few kinds. On a standard queue it brings no order and no limit; it makes the queue
+// fair between groups, and each request to it costs a little more
+// (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html).
+func (q *queues) group(m query.Message) *string {
+	if !q.fair {
+		return nil
+	}
+	return aws.String(fmt.Sprintf("%x", signed.HashOwner(m.Owner)))
 }
 
 func (q *queues) sendBatch(ctx context.Context, to platform.QueueName, batch []types.SendMessageBatchRequestEntry) error {
