@@ -82,13 +82,17 @@ func beBootstrap() error {
 	}
 	traces := tracing.Open(os.Getenv, "api", slog.Default())
 	answering := settled(api, svc, traces)
-	lambda.Start(newFunction(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	end := atEnd(svc)
+	lambda.StartWithOptions(newFunction(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var ms int64
 		if _, err := fmt.Sscan(r.Header.Get(clockHeader), &ms); err == nil {
 			now.Store(ms)
 		}
 		answering.ServeHTTP(w, r)
-	})))
+	})), lambda.WithEnableSIGTERM(func() {
+		end()
+		os.Exit(0)
+	}))
 	return nil
 }
 
@@ -129,7 +133,7 @@ func startEnvironment(t *testing.T) *environment {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = e.cmd.Process.Kill()
+		_ = e.cmd.Process.Kill() // it may have ended
 		_ = e.cmd.Wait()
 	})
 	e.freeze()
@@ -139,6 +143,10 @@ func startEnvironment(t *testing.T) *environment {
 // runtimeAPI is what the bootstrap asks.
 func (e *environment) runtimeAPI(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case strings.Contains(r.URL.Path, "/extension/register"):
+		w.Header().Set("Lambda-Extension-Identifier", "id")
+	case strings.Contains(r.URL.Path, "/extension/"): // it has registered for no event
+		<-r.Context().Done()
 	case strings.HasSuffix(r.URL.Path, "/next"):
 		select {
 		case e.idle <- struct{}{}:
@@ -199,6 +207,19 @@ func (e *environment) invoke(at time.Time, body []byte) {
 	}
 	e.events <- raw
 	e.freeze()
+}
+
+// end continues the process as Lambda ends it, and waits for its end.
+func (e *environment) end() {
+	e.t.Helper()
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
+		if err := e.cmd.Process.Signal(signal); err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	if err := e.cmd.Wait(); err != nil {
+		e.t.Fatalf("the bootstrap ended: %v", err)
+	}
 }
 
 // reported is how many arrivals the log tells of by now, and its size in bytes.
@@ -262,7 +283,11 @@ func TestAFrozenFunctionHasReportedItsArrivals(t *testing.T) {
 			if n := e.failed.Load(); n > 0 {
 				t.Errorf("%d requests were not accepted", n)
 			}
+			e.end()
 			n, size := e.reported()
+			if n != float64(len(arrived)) {
+				t.Errorf("at the end %v of %d arrivals are reported", n, len(arrived))
+			}
 			t.Logf("%v of %d arrivals reported, %.0f bytes of log each", n, len(arrived), float64(size)/float64(len(arrived)))
 		})
 	}

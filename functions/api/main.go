@@ -24,39 +24,56 @@ import (
 )
 
 func main() {
-	handler, err := wire(context.Background(), os.Getenv)
+	handler, end, err := wire(context.Background(), os.Getenv)
 	if err != nil {
 		slog.Error("the api function cannot start", "error", err)
 		os.Exit(1)
 	}
 	debug.ServeEnv(os.Getenv, slog.Default())
-	lambda.Start(newFunction(handler))
+	// With this Lambda lets the process know of its end, so that little may wait in
+	// memory for the next request: it registers an extension without events, which
+	// costs nothing between start and end.
+	lambda.StartWithOptions(newFunction(handler), lambda.WithEnableSIGTERM(end))
 }
 
-// wire builds the handler from the environment, which its errors explain.
-func wire(ctx context.Context, env func(string) string) (http.Handler, error) {
+// endTime is what Lambda gives a process with such an extension for its end, less a
+// margin (500 ms, AWS Lambda Developer Guide, "Shutdown phase").
+const endTime = 450 * time.Millisecond
+
+// wire builds the handler, and what is to be called at the end of the process, from
+// the environment, which its errors explain.
+func wire(ctx context.Context, env func(string) string) (handler http.Handler, end func(), err error) {
 	parts, traces, err := stage.OpenFunction(ctx, env, "api")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	own := intake.Config{
-		Status: deployment, Counts: tally.NewBook(time.Now()), Reports: parts.Platform.Fleet, ID: "api-" + ulid.Make().String(),
+		Status: deployment, Viewed: parts.FollowSettings(ctx), Counts: tally.NewBook(time.Now()), Reports: parts.Platform.Fleet, ID: "api-" + ulid.Make().String(),
 	}
 	if own.Keys, err = stage.Keys(ctx, env); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	svc, err := parts.Intake(own)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	api, err := parts.Handler(svc, httpapi.Options{Owner: owners(stage.SharedRoles(env)), AnyHost: true})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return settled(api, svc, traces), nil
+	return settled(api, svc, traces), atEnd(svc), nil
+}
+
+// atEnd writes what the process has not written yet.
+func atEnd(svc *intake.Service) func() {
+	return func() {
+		ctx, cancel := context.WithTimeout(context.Background(), endTime)
+		defer cancel()
+		svc.Close(ctx)
+	}
 }
 
 // settled is the API of a process that is frozen once it has answered: nothing

@@ -28,7 +28,7 @@ func TestWireSaysWhatIsMissing(t *testing.T) {
 		"profiles":  {map[string]string{"PARAGON_LOCAL_URL": "http://127.0.0.1:1/s", "PARAGON_PROFILES": "/nowhere"}, "PARAGON_PROFILES"},
 		"catalogue": {map[string]string{"PARAGON_LOCAL_URL": "http://127.0.0.1:1/s", "PARAGON_CATALOGUE": "x"}, "PARAGON_CATALOGUE"},
 	} {
-		_, err := wire(t.Context(), func(key string) string { return c.env[key] })
+		_, _, err := wire(t.Context(), func(key string) string { return c.env[key] })
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -47,7 +47,7 @@ func gateway(t *testing.T) func(method, path, user string, body []byte) events.A
 	t.Cleanup(server.Close)
 	url := server.URL + "/" + backend.Register("api")
 	env := map[string]string{"PARAGON_LOCAL_URL": url, "PARAGON_SIGNING_KEYS": `{"current":"` + strings.Repeat("QUJD", 16) + `"}`}
-	h, err := wire(t.Context(), func(key string) string { return env[key] })
+	h, _, err := wire(t.Context(), func(key string) string { return env[key] })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 	if err != nil {
 		return batch{}, err
 	}
+	go parts.Tunables.Run(ctx, stage.SettingsEvery)
 	b := batch{spent: &spent{to: parts.Platform.Metrics, now: time.Now}, traces: traces,
 		counted: &counted{tally.NewBook(time.Now()), parts.Platform.Fleet, "dispatcher-" + ulid.Make().String(), parts.Settings}}
 	d, err := parts.Dispatcher(b.spent.add, b.counted.Book)

@@ -18,7 +18,7 @@ import (
 // PublishView writes how the pools stand: their ready workers and runners, and
 // the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
-	view := platform.FleetView{At: c.Now()}
+	view := platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version}
 	for _, p := range c.Pools {
 		seen, peers, err := c.view(ctx, p)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
+	"paragon/shared/core/tally"
 	"paragon/shared/core/workload"
 	"paragon/shared/platform"
 	"paragon/shared/telemetry"
@@ -37,8 +38,11 @@ type arrivals struct {
 	mu      sync.Mutex
 	counts  map[arrival]workload.Demand
 	written written
+	asks    asks
 }
 
+// arrival is a second's arrivals of a task and class; without these, what
+// arrivals asked for that were written before.
 type arrival struct {
 	second int64 // Unix time
 	task   string
@@ -67,6 +71,12 @@ func (a *arrivals) take() map[arrival]workload.Demand {
 	defer a.mu.Unlock()
 	counts := a.counts
 	a.counts = nil
+	if a.asks.sum != (workload.Demand{}) {
+		if counts == nil {
+			counts = map[arrival]workload.Demand{}
+		}
+		a.asks.join(counts)
+	}
 	return counts
 }
 
@@ -111,9 +121,11 @@ func points(counts map[arrival]workload.Demand) []platform.Point {
 	out := make([]platform.Point, 0, len(counts))
 	seconds := map[int64]workload.Demand{}
 	for k, d := range counts {
-		out = append(out, platform.Point{
-			Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.Queries,
-		})
+		if d.Queries > 0 {
+			out = append(out, platform.Point{
+				Metric: MetricArrivals, Dimensions: ArrivalDimensions(k.task, k.class), At: time.Unix(k.second, 0).UTC(), Value: d.Queries,
+			})
+		}
 		seconds[k.second] = seconds[k.second].Plus(d)
 	}
 	for second, d := range seconds {
@@ -146,7 +158,7 @@ func (s *Service) Run(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 			defer cancel()
-			s.flush(last)
+			s.Close(last)
 			return
 		case <-next.C:
 			s.flush(ctx)
@@ -154,9 +166,23 @@ func (s *Service) Run(ctx context.Context) {
 		case <-idle.C:
 			s.limits.Flush(ctx)
 			s.flushOwners(ctx)
-			s.reportTallies(ctx)
+			if s.Counts != nil {
+				s.reportTallies(ctx, s.Counts.Due)
+			}
 		}
 	}
+}
+
+// Close writes at the end of a process what it has not written yet: the arrivals
+// that wait, the leases that it holds and, unless a worker does that, what it has
+// counted. What takes longest is at the end.
+func (s *Service) Close(ctx context.Context) {
+	s.flush(ctx)
+	if s.Counts != nil {
+		s.reportTallies(ctx, func(now time.Time, _ time.Duration) tally.Snapshot { return s.Counts.Snapshot(now) })
+	}
+	s.limits.Close(ctx)
+	s.closeOwners(ctx)
 }
 
 func (s *Service) flush(ctx context.Context) {

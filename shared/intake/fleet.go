@@ -62,23 +62,44 @@ func (s *Service) readView(ctx context.Context) (platform.FleetView, error) {
 		return v, err
 	}
 	s.fleet.see(v)
+	if s.Viewed != nil {
+		s.Viewed(ctx, v)
+	}
 	return v, nil
 }
 
-// keep is for how long a view is fresh.
+// keep is for how long a view is fresh. While a worker is on its way it is read
+// often: one that has just come must not be passed over for a function. While none
+// is, none can come within a fraction of the time that a machine takes to boot.
 func (f *fleetView) keep(set settings.Settings) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	keepMS := set.ViewSeconds * 1000
-	if f.empty() {
-		keepMS /= eagerness
+	if !f.empty() {
+		return query.Duration(set.ViewSeconds * 1000)
 	}
-	return query.Duration(keepMS)
+	eager := query.Duration(set.ViewSeconds * 1000 / eagerness)
+	if f.expected() {
+		return eager
+	}
+	return max(eager, min(query.Duration(set.VMBootSeconds*1000/bootParts), fleet.SilentAfter(set)/2))
 }
 
-// eagerness is how many times as often a view without runners is read: a
-// worker that has just come must not be passed over for a function.
-const eagerness = 20
+const (
+	// eagerness is how many times as often a view is read while a worker boots.
+	eagerness = 20
+	// bootParts is what part of a boot a view without workers is good for.
+	bootParts = 4
+)
+
+// expected tells whether a worker is on its way, or nothing is known of any.
+func (f *fleetView) expected() bool {
+	for _, e := range f.estimates {
+		if v := e.View(); v.Booting > 0 || v.At.IsZero() {
+			return true
+		}
+	}
+	return false
+}
 
 // empty tells whether no pool has runners, as far as is known.
 func (f *fleetView) empty() bool {

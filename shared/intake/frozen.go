@@ -2,9 +2,10 @@ package intake
 
 import (
 	"context"
-	"paragon/shared/core/workload"
 	"time"
 
+	"paragon/shared/core/tally"
+	"paragon/shared/core/workload"
 	"paragon/shared/platform"
 )
 
@@ -17,6 +18,9 @@ const (
 	knownFor = 2 * time.Minute
 	// mayMiss is the share of the last arrivals that the controller may miss.
 	mayMiss = 0.01
+	// asksEvery is how often what arrivals ask for is written besides: it doubles
+	// a line, and the controller needs a mean of it alone.
+	asksEvery = time.Minute
 )
 
 // FlushDue is Flush for a process that may be frozen when the request at hand is
@@ -24,7 +28,9 @@ const (
 // while they are at most a hundredth of those that were written in the last two
 // minutes.
 func (s *Service) FlushDue(ctx context.Context) error {
-	s.reportTallies(ctx)
+	if s.Counts != nil {
+		s.reportTallies(ctx, s.Counts.DueRarely)
+	}
 	s.limits.Flush(ctx)
 	s.flushOwners(ctx)
 	return s.put(ctx, s.arrivals.due(s.Now()))
@@ -48,7 +54,36 @@ func (a *arrivals) due(now time.Time) map[arrival]workload.Demand {
 		earlier, current = a.counts, nil
 	}
 	a.counts = current
+	a.asks.part(earlier, now)
 	return earlier
+}
+
+// asks is what arrivals asked for whose number is written.
+type asks struct {
+	sum     workload.Demand
+	second  int64     // of the newest of them
+	wroteAt time.Time // when it was written last
+}
+
+// part takes out of counts that are to be written what the queries ask for, and
+// puts it back as one when it is time to.
+func (a *asks) part(counts map[arrival]workload.Demand, now time.Time) {
+	for k, d := range counts {
+		counts[k] = workload.Demand{Queries: d.Queries}
+		d.Queries = 0
+		a.sum, a.second = a.sum.Plus(d), max(a.second, k.second)
+	}
+	if len(counts) > 0 && now.Sub(a.wroteAt) >= asksEvery {
+		a.wroteAt = now
+		a.join(counts)
+	}
+}
+
+// join adds to counts what was taken out of earlier ones.
+func (a *asks) join(counts map[arrival]workload.Demand) {
+	k := arrival{second: a.second}
+	counts[k] = counts[k].Plus(a.sum)
+	a.sum = workload.Demand{}
 }
 
 // written counts arrivals by the second in which they were written, for as long
@@ -81,12 +116,11 @@ func (w *written) since(from time.Time) (n float64) {
 // reportTallies writes what this process has counted, if that is due and no
 // worker reports it: at most once in heartbeat_seconds. Tallies are cumulative,
 // so that one that fails is made up for by the next.
-func (s *Service) reportTallies(ctx context.Context) {
-	if s.Counts == nil || s.Reports == nil {
+func (s *Service) reportTallies(ctx context.Context, due func(now time.Time, every time.Duration) tally.Snapshot) {
+	if s.Reports == nil {
 		return
 	}
-	now := s.Now()
-	t := s.Counts.Due(now, time.Duration(s.Settings().HeartbeatSeconds*float64(time.Second)))
+	t := due(s.Now(), time.Duration(s.Settings().HeartbeatSeconds*float64(time.Second)))
 	if t.IsZero() {
 		return
 	}

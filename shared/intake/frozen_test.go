@@ -106,3 +106,34 @@ func TestFewArrivalsWait(t *testing.T) {
 		}
 	}
 }
+
+// What arrivals ask for is written once a minute, all of it, and what is left at
+// the end of the process.
+func TestWhatArrivalsAskForIsWrittenNowAndThen(t *testing.T) {
+	now := start
+	var a arrivals
+	lines, queries, work := 0, 0.0, 0.0
+	write := func(counts map[arrival]workload.Demand) {
+		for k, d := range counts {
+			if k.task == "" {
+				lines++
+			}
+			queries, work = queries+d.Queries, work+d.WorkMS
+		}
+	}
+	for range 60 {
+		a.count(now, "t", query.Strict, workload.Demand{Queries: 1, WorkMS: 3})
+		write(a.due(now))
+		if queries*3-work > 3*6 {
+			t.Fatalf("%v queries are written, and %v ms of work", queries, work)
+		}
+		now = now.Add(10 * time.Second)
+	}
+	if lines != 10 {
+		t.Errorf("written %d times in ten minutes", lines)
+	}
+	write(a.take())
+	if queries != 60 || work != 180 {
+		t.Errorf("%v queries and %v ms of work in all", queries, work)
+	}
+}

@@ -147,6 +147,8 @@ type Config struct {
 	// reports them itself. Optional.
 	Reports platform.Reports
 	ID      string
+	// Viewed is called with each view of the fleet that is read. Optional.
+	Viewed func(context.Context, platform.FleetView)
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,22 +56,30 @@ func (s *Service) taker(ctx context.Context, name string) *limits.Taker {
 	}
 	o.mu.Unlock()
 	for _, old := range full {
-		old.Flush(ctx)
+		old.Close(ctx)
 	}
 	return t
 }
 
 // flushOwners gives back what owners' leases hold and nobody uses.
 func (s *Service) flushOwners(ctx context.Context) {
-	s.owners.mu.Lock()
-	all := make([]*limits.Taker, 0, len(s.owners.of))
-	for _, t := range s.owners.of {
-		all = append(all, t)
-	}
-	s.owners.mu.Unlock()
-	for _, t := range all {
+	for _, t := range s.takers() {
 		t.Flush(ctx)
 	}
+}
+
+// closeOwners gives back all that owners' leases hold, at the end of a process.
+func (s *Service) closeOwners(ctx context.Context) {
+	for _, t := range s.takers() {
+		t.Close(ctx)
+	}
+}
+
+// takers are those of the owners' limits that are kept.
+func (s *Service) takers() []*limits.Taker {
+	s.owners.mu.Lock()
+	defer s.owners.mu.Unlock()
+	return slices.Collect(maps.Values(s.owners.of))
 }
 
 // admitOwner holds a query to its owner's limits. What it returns is called with

@@ -150,6 +150,10 @@ type FleetView struct {
 	Peers []Peer `json:"peers,omitempty"`
 	// Traffic is what the workers have counted lately; absent before they say so.
 	Traffic tally.Summary `json:"traffic,omitzero"`
+	// SettingsVersion is that of the settings that the controller goes by: a process
+	// that reads the view need not ask for the settings to find out whether they
+	// have changed.
+	SettingsVersion int64 `json:"settings_version,omitempty"`
 }
 
 // Peer is a worker that may take a query which another has no slot for.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"paragon/docs"
@@ -31,6 +32,7 @@ type Parts struct {
 	Arch      string                  // of the inference functions
 	Pools     []intake.Pool
 	Settings  func() settings.Settings // in force now
+	Tunables  *tuning.Source           // where a function has them from; nil in other processes
 	Paced     bool                     // the invoker holds functions to their profile's service time
 	Traces    *tracing.Tracer          // nil traces nothing
 	Log       *slog.Logger             // nil means slog.Default
@@ -66,12 +68,30 @@ func (p Parts) Handler(svc *intake.Service, o httpapi.Options) (http.Handler, er
 	return httpapi.New(svc, o)
 }
 
-// settingsEvery is how often a function reads the settings anew.
-const settingsEvery = 5 * time.Second
+// SettingsEvery is how often a function reads the settings anew that does not read
+// the view of the fleet.
+const SettingsEvery = 5 * time.Second
+
+// settingsAnyway is how often one does that reads the view, should no controller
+// write it.
+const settingsAnyway = 5 * time.Minute
+
+// FollowSettings keeps the settings of a process current that reads the view of the
+// fleet, until ctx ends: it returns what is to be called with each view, which tells
+// whether they have changed.
+func (p Parts) FollowSettings(ctx context.Context) func(context.Context, platform.FleetView) {
+	go p.Tunables.Run(ctx, settingsAnyway)
+	var version atomic.Int64
+	return func(ctx context.Context, v platform.FleetView) {
+		if version.Load() != v.SettingsVersion && p.Tunables.Refresh(ctx) == nil { // else its state says why not
+			version.Store(v.SettingsVersion)
+		}
+	}
+}
 
 // OpenFunction reads the parts of a Lambda function from the environment, which
-// its errors explain, and follows the settings until ctx ends. The source of
-// traces is to be flushed at the end of each invocation.
+// its errors explain. The settings are read once: to keep them current is for the
+// function. The source of traces is to be flushed at the end of each invocation.
 func OpenFunction(ctx context.Context, env func(string) string, name string) (Parts, *tracing.Source, error) {
 	p := Parts{Arch: Arch(env)}
 	var err error
@@ -94,8 +114,7 @@ func OpenFunction(ctx context.Context, env func(string) string, name string) (Pa
 	if err := tunables.Refresh(ctx); err != nil {
 		slog.Warn("starting on default settings", "error", err)
 	}
-	p.Settings = tunables.Current
-	go tunables.Run(ctx, settingsEvery)
+	p.Settings, p.Tunables = tunables.Current, tunables
 	return p, traces, nil
 }
 

@@ -241,11 +241,24 @@ func (l *Lease) Leave() {
 }
 
 // Flush gives back what is held and not used: all of it where little was free,
-// else money that may no longer be spent. It is for a timer of a second or so,
-// for the end of a process, and for when Done says so.
+// else money that may no longer be spent. It is for a timer of a second or so, and
+// for when Done says so.
 func (t *Taker) Flush(ctx context.Context) {
+	t.giveBack(ctx, func(now time.Time) bool { return t.block.returnable(now, t.limits) })
+}
+
+// Close gives back all that is held and not used, at the end of a process.
+func (t *Taker) Close(ctx context.Context) {
+	t.giveBack(ctx, func(now time.Time) bool {
+		_, idle := t.block.place(now)
+		return idle || t.block.money != 0
+	})
+}
+
+// giveBack changes the State if there is something to give back, which due says.
+func (t *Taker) giveBack(ctx context.Context, due func(now time.Time) bool) {
 	t.mu.Lock()
-	if t.busy || !t.block.returnable(t.o.Now(), t.limits) {
+	if t.busy || !due(t.o.Now()) {
 		t.mu.Unlock()
 		return
 	}

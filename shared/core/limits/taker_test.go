@@ -45,6 +45,23 @@ func TestWhatIsHeldIsUsedWithoutAsking(t *testing.T) {
 	})
 }
 
+// A process that ends leaves nothing taken but what its queries cost.
+func TestNothingStaysTakenAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(1)
+		k, l := s.taker(0), Limits{BudgetUSD: 1, Concurrency: 1000}
+		withinAnHour()
+		for range 3 {
+			take(t, k, l).Done(costUSD)
+		}
+		k.Close(t.Context())
+		state, err := Decode(s.value)
+		if err != nil || state.held() != 0 || state.Spent != 3*pico(costUSD) {
+			t.Errorf("%+v is left, error %v", state, err)
+		}
+	})
+}
+
 // Where nearly everything is free, a process that has a query every ten seconds
 // asks every ten minutes; where more is taken, or a limit has changed, it asks
 // again for each.

@@ -58,9 +58,10 @@ type Book struct {
 
 	adding sync.Mutex // held while a key is added
 
-	changed atomic.Bool // since the last snapshot by Due
-	due     sync.Mutex  // guards what follows
-	dueAt   time.Time   // when Due gave the last snapshot; zero before the first
+	observed atomic.Int64 // observations of all keys
+	due      sync.Mutex   // guards what follows
+	dueAt    time.Time    // when Due or DueRarely gave the last snapshot; zero before the first
+	reported int64        // observations in it
 }
 
 // page is what a book has counted of one key.
@@ -156,9 +157,7 @@ func (p *page) answered(o Observation) {
 
 // page returns the page of a key, to be written on; beyond MaxKeys, that of the class.
 func (b *Book) page(k Key) *page {
-	if !b.changed.Load() {
-		b.changed.Store(true)
-	}
+	b.observed.Add(1)
 	if p, known := (*b.pages.Load())[k]; known {
 		return p
 	}
@@ -204,13 +203,39 @@ const repeatEvery = time.Minute
 // something was counted since the last one or that is a minute ago. Otherwise it
 // is zero. A process that ends reports Snapshot.
 func (b *Book) Due(now time.Time, every time.Duration) Snapshot {
+	return b.dueIf(now, func(since time.Duration, pending int64) bool {
+		return since >= every && (pending > 0 || since >= repeatEvery)
+	})
+}
+
+// A process that reports rarely has at most so much unreported: one part in so many
+// of all that it has observed, and so many observations; and nothing for longer than
+// so long.
+const (
+	unreportedShare = 10
+	unreportedMost  = 60 // two a query: that it arrived, and how it ended
+	unreportedFor   = 4 * time.Minute
+)
+
+// DueRarely is Due for a process that has a query now and then, as a function's
+// environment: a report for each would cost more than the rest of the query.
+func (b *Book) DueRarely(now time.Time, every time.Duration) Snapshot {
+	return b.dueIf(now, func(since time.Duration, pending int64) bool {
+		many := pending*unreportedShare > b.reported+pending || pending >= unreportedMost
+		return since >= every && pending > 0 && (many || since >= unreportedFor)
+	})
+}
+
+// dueIf returns a snapshot, the first one in any case, the others if they are due
+// by the time since the last one and what was observed since.
+func (b *Book) dueIf(now time.Time, due func(since time.Duration, pending int64) bool) Snapshot {
 	b.due.Lock()
 	defer b.due.Unlock()
-	if since := now.Sub(b.dueAt); !b.dueAt.IsZero() && (since < every || since < repeatEvery && !b.changed.Load()) {
+	observed := b.observed.Load() // before the counts are read: what comes meanwhile is due the next time
+	if !b.dueAt.IsZero() && !due(now.Sub(b.dueAt), observed-b.reported) {
 		return Snapshot{}
 	}
-	b.dueAt = now
-	b.changed.Store(false) // before it is read: what comes meanwhile is due the next time
+	b.dueAt, b.reported = now, observed
 	return b.Snapshot(now)
 }
 

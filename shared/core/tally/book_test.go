@@ -124,6 +124,30 @@ func TestSnapshotsAreDueNowAndThen(t *testing.T) {
 	}
 }
 
+// What a process that reports rarely has not reported is little, and not old.
+func TestRareReportsMissLittle(t *testing.T) {
+	for _, tc := range []struct {
+		every time.Duration // between two queries
+		most  int           // reports of an hour
+	}{{time.Second, 130}, {10 * time.Second, 40}, {33 * time.Second, 36}, {10 * time.Minute, 6}} {
+		b, reports, reported, at := NewBook(start), 0, int64(0), start
+		for now := start; now.Before(start.Add(time.Hour)); now = now.Add(tc.every) {
+			b.Arrived("t", query.Strict, 1)
+			b.Ended(key("m"), Observation{State: query.Succeeded})
+			if !b.DueRarely(now, 10*time.Second).IsZero() {
+				reports, reported, at = reports+1, b.observed.Load(), now
+			}
+			missing, within := b.observed.Load()-reported, 2*int64(10*time.Second/tc.every) // of those before the next may be due
+			if missing > min(unreportedMost, b.observed.Load()/unreportedShare)+within || missing > 0 && now.Sub(at) >= unreportedFor {
+				t.Fatalf("a query each %v: %d of %d are missing after %v", tc.every, missing, b.observed.Load(), now.Sub(at))
+			}
+		}
+		if reports > tc.most {
+			t.Errorf("a query each %v: %d reports in an hour, want at most %d", tc.every, reports, tc.most)
+		}
+	}
+}
+
 func TestManyCountAtOnce(t *testing.T) {
 	const callers, each = 8, 500
 	b := NewBook(start)

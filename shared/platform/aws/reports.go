@@ -72,7 +72,7 @@ func (f *fleet) PublishView(ctx context.Context, v platform.FleetView) error {
 // FleetView implements cloud.Fleet.
 func (f *fleet) View(ctx context.Context) (platform.FleetView, error) {
 	var v platform.FleetView
-	row, err := f.table.get(ctx, stateKey("view", "view"))
+	row, err := f.table.recent(ctx, stateKey("view", "view"))
 	if err == nil && row == nil {
 		err = platform.ErrNotFound
 	}
