@@ -57,8 +57,9 @@ type plainFunction struct {
 	// worker is up and the api function invokes inference functions itself,
 	// beside what is paid by the month.
 	ExcessMillionUSD float64 `json:"excess_million_usd"`
-	// BreakEven is the least rate from which on the whole bill with this front
-	// is no more than a plain function's; null where there is none.
+	// BreakEven is the least rate from which on the whole bill with this front, and
+	// as many workers and places on functions as the rate needs, is no more than a
+	// plain function's; null where there is none.
 	BreakEven *float64 `json:"break_even_per_second"`
 }
 
@@ -134,7 +135,7 @@ func printLoadOfBill(term *cli.Terminal, b bill) {
 	if b.PlainFunction.Cheaper {
 		verdict = "would be cheaper for you"
 	}
-	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s the whole bill stays less %s.\n",
+	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s, and as many workers and places on functions as a rate needs, the whole bill stays less %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 

@@ -166,13 +166,16 @@ func (f *costFlags) carriers(rate float64) float64 {
 
 // least is what a month costs with a front at a rate, by the cheapest fleet: as
 // many workers as carry it, or none where the api function stands in front. At
-// least so many workers are there anyway.
+// least so many workers are there anyway. Pool and limits are as large as the rate
+// needs, whatever the deployment's are.
 func (f *costFlags) least(front pricing.Front, anyway float64) func(rate float64) float64 {
 	return func(rate float64) float64 {
 		s := f.asked()
 		s.Traffic.PerSecond, s.Traffic.Front = rate, front
 		cost := func(t pricing.Traffic, workers float64) float64 {
-			return f.stageOf(t, workers).Bill(f.catalogue.Prices).MonthUSD(rate)
+			sized := f.stageOf(t, workers)
+			sized.Traffic.MaxOverflow = 0
+			return sized.Bill(f.catalogue.Prices).MonthUSD(rate)
 		}
 		usd := cost(s.Traffic, max(anyway, f.carriers(rate)))
 		if front != pricing.LambdaFront {

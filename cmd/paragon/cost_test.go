@@ -91,6 +91,23 @@ func TestTheBreakEvenIsOneOfBills(t *testing.T) {
 	}
 }
 
+// What a bill says of a plain function at one rate is what it says of the rates
+// from which on one is cheaper: less at no rate is more at each.
+func TestAPlainFunctionIsComparedAlikeAtAllRates(t *testing.T) {
+	for _, model := range []string{"logistic", "ensemble-three"} {
+		for _, rate := range []string{"700", "1000", "3000"} {
+			b := costOf(t, "--network", "public", "--model", model, "--rate", rate)
+			p := b.PlainFunction
+			switch {
+			case p.BreakEven == nil && !p.Cheaper:
+				t.Errorf("%s at %s/s: $%.2f, a plain function $%.2f, and it stays less from no rate on", model, rate, b.MonthUSD, p.MonthUSD)
+			case p.BreakEven != nil && b.PerSecond >= *p.BreakEven && p.Cheaper:
+				t.Errorf("%s at %s/s: $%.2f, a plain function $%.2f, and it stays less from %.1f/s on", model, rate, b.MonthUSD, p.MonthUSD, *p.BreakEven)
+			}
+		}
+	}
+}
+
 func TestCostNamesABadFlag(t *testing.T) {
 	for flag, value := range map[string]string{
 		"--rate": "-1", "--overflow-share": "1.5", "--busy": "0", "--latency-ms": "0", "--keyed-share": "2", "--input-kb": "-1",

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/shared/core/placement"
 	"paragon/shared/platform"
 )
 
@@ -91,16 +92,30 @@ func TestStrictWorkSentCountsUntilItIsWorkedOff(t *testing.T) {
 }
 
 func TestAWorkerThatHasJustComeIsSeenSoon(t *testing.T) {
-	d := newTestService(t, nil)
-	d.publish(t, 0)
-	if rec := d.submit(t, request(1000)); rec.Placement != string(platform.Overflow) {
-		t.Errorf("without workers it went to %s", rec.Placement)
-	}
-	d.clock.advance(50 * time.Millisecond)
-	d.publish(t, 2)
-	d.submit(t, request(1000))
-	d.Settle()
-	if rec := d.submit(t, request(1000)); rec.Placement != "work-strict-general" {
-		t.Errorf("with a worker it went to %s", rec.Placement)
+	for _, tc := range []struct {
+		name    string
+		booting int // in the view before
+		after   time.Duration
+		want    string
+	}{
+		{"one that was on its way", 1, 50 * time.Millisecond, "work-strict-general"},
+		{"none was on its way, and none can have come so soon", 0, 14 * time.Second, string(platform.Overflow)},
+		{"none was on its way", 0, 15 * time.Second, "work-strict-general"},
+	} {
+		d := newTestService(t, nil)
+		before := platform.FleetView{At: start, Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", Booting: tc.booting, At: start}}}
+		if err := d.Backend.Fleet.PublishView(t.Context(), before); err != nil {
+			t.Fatal(err)
+		}
+		if rec := d.submit(t, request(1000)); rec.Placement != string(platform.Overflow) {
+			t.Errorf("%s: without workers it went to %s", tc.name, rec.Placement)
+		}
+		d.clock.advance(tc.after)
+		d.publish(t, 2)
+		d.submit(t, request(1000))
+		d.Settle()
+		if rec := d.submit(t, request(1000)); rec.Placement != tc.want {
+			t.Errorf("%s: with a worker it went to %s, want %s", tc.name, rec.Placement, tc.want)
+		}
 	}
 }

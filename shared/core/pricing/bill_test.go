@@ -78,18 +78,24 @@ func TestAPublicWorkerPaysForItsAddress(t *testing.T) {
 }
 
 // With no worker up the bill exceeds a plain function's by the api function's
-// request, its wait, and what is counted now and then.
+// request, its wait, and what is counted now and then, also where each query is so
+// long after the last one that it shares little.
 func TestTheExcessOverAPlainFunction(t *testing.T) {
-	for _, tt := range []struct{ ms, most float64 }{{10, 0.35}, {60, 0.45}, {120, 0.60}} {
+	for _, tt := range []struct{ perSecond, ms, most float64 }{
+		{1000, 10, 0.30}, {1000, 60, 0.40}, {1000, 120, 0.50}, {1, 10, 0.42}, {1, 60, 0.5}, {1, 120, 0.60}, {0.1, 10, 0.5}, {0.1, 60, 0.58}, {0.1, 120, 0.68},
+	} {
 		x := SmallQueries(WorkersFront, Direct)
-		x.PerSecond, x.Workers, x.OverflowShare, x.FunctionMS = 1000, 3, 0.05, tt.ms
+		x.PerSecond, x.Workers, x.OverflowShare, x.FunctionMS = tt.perSecond, 3, 0.05, tt.ms
 		s := Stage{Rest: AtRest(deployed(LambdaFront, false)), Traffic: x, FunctionUSD: FunctionQueryUSD(today, "x86_64", 1769, tt.ms)}
-		heldS := (12 + 8 + tt.ms) / 1000
-		// lines of the log, one a second of each environment; leases, tallies, samples
-		now := heldS*0.5/(1<<20)*1e6*0.5 + heldS/6*0.75 + heldS/10*0.625 + 0.0125
-		want := 0.2 + heldS*160/1024*13.3334 + now
+		held := (15 + 8 + tt.ms) / 1000
+		every := 1 / tt.perSecond * max(1, held*tt.perSecond) // seconds between two queries of an environment
+		// lines of the log, one a second of each environment, longer ones each minute;
+		// leases, tallies, views, samples
+		now := min(1, every)*0.225/1.048576*0.5 + min(1, every, every/60)*0.28/1.048576*0.5 + min(1, every/450)*0.75 +
+			min(1, every/max(10, min(30*every, 240)))*0.625 + min(1, every/15)*0.0625 + 0.0125
+		want := 0.2 + held*128/1024*13.3334 + now
 		if got := ExcessUSD(today, s); math.Abs(got-want) > 0.02 || got > tt.most {
-			t.Errorf("%v ms: $%.4f, by hand $%.4f, at most $%v", tt.ms, got, want, tt.most)
+			t.Errorf("%v ms at %v/s: $%.4f, by hand $%.4f, at most $%v", tt.ms, tt.perSecond, got, want, tt.most)
 		}
 	}
 }

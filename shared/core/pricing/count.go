@@ -162,8 +162,8 @@ func (c *counter) store() {
 // taken for strict here.
 func (c *counter) leases() {
 	writes, reads := c.overflow(), c.overflow()
-	if c.blocks() {
-		writes = min(writes, c.Intakes()/leaseSeconds/c.PerSecond)
+	if every := c.leaseSeconds(); every > 0 {
+		writes = min(writes, c.Intakes()/every/c.PerSecond)
 		reads = writes
 	} else {
 		writes, reads = writes*tightWrites, reads*tightReads
@@ -175,11 +175,22 @@ func (c *counter) leases() {
 	}
 }
 
-// blocks tells whether so much of the limits is free that processes keep what
-// they used: not more than half is taken, by what runs and what is kept.
-func (c *counter) blocks() bool {
+// leaseSeconds is how long a process goes on with what it took from the limits, by
+// how many places all together take and keep; 0 where so little is free that each
+// gives back what it does not use.
+func (c *counter) leaseSeconds() float64 {
+	if c.MaxOverflow <= 0 {
+		return longLeaseSeconds
+	}
 	running := c.PerSecond * c.overflow() * c.overflowWaitMS() / 1000
-	return c.MaxOverflow <= 0 || running+min(c.Intakes(), c.PerSecond*c.overflow()*leaseSeconds) <= c.MaxOverflow/2
+	taken := func(every float64) float64 { return running + min(c.Intakes(), c.PerSecond*c.overflow()*every) }
+	switch {
+	case taken(longLeaseSeconds) <= c.MaxOverflow/roomyShare:
+		return longLeaseSeconds
+	case taken(leaseSeconds) <= c.MaxOverflow/2:
+		return leaseSeconds
+	}
+	return 0
 }
 
 // reports counts what processes put and write of their own accord while queries
@@ -187,11 +198,15 @@ func (c *counter) blocks() bool {
 // view of fleet and settings that it reads.
 func (c *counter) reports() {
 	atMost := func(perSecond float64) float64 { return min(1, perSecond/c.PerSecond) }
-	looks := c.Workers
+	reads := atMost(c.Workers)
 	if c.byFunction() {
-		looks += c.Intakes() / viewSeconds
-		c.add("arrival metrics in the log", c.arrivalLines()*arrivalLineKB/kbOfGB, "GB", c.p.LogsPerGB)
-		c.add("functions' tallies", atMost(c.Intakes()/tallySeconds), "write units", c.p.DynamoDBPerWrite)
+		every := viewSeconds
+		if c.Workers <= 0 {
+			every = idleViewSeconds
+		}
+		reads += viewUnits * min(c.requests(), c.Intakes()/every/c.PerSecond)
+		c.add("arrival metrics in the log", c.arrivalKB()/kbOfGB, "GB", c.p.LogsPerGB)
+		c.add("functions' tallies", atMost(c.Intakes()/c.functionTallySeconds()), "write units", c.p.DynamoDBPerWrite)
 	} else {
 		c.add("arrival metrics", min(c.requests(), atMost(c.Workers/workerPutSeconds)), "puts", c.p.CloudWatchPutPerRequest)
 	}
@@ -200,13 +215,20 @@ func (c *counter) reports() {
 		c.add("dispatchers' tallies", min(share, atMost(environments/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
 	}
 	c.add("workers' reports", (1/reportEvery+tallyUnits/tallySeconds)*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
-	c.add("reads of fleet and settings", atMost(looks), "read units", c.p.DynamoDBPerRead)
+	c.add("reads of fleet and settings", reads, "read units", c.p.DynamoDBPerRead)
 }
 
-// arrivalLines are the lines of an api environment's log for a query's arrival:
-// one a request, which those of one second share that are few among the last.
-func (c *counter) arrivalLines() float64 {
-	return c.requests() * min(1, c.Intakes()/(c.PerSecond*c.requests()))
+// arrivalKB is what an api environment logs of a query's arrival: a line a request,
+// which those of one second share that are few among the last, and once a minute
+// what arrivals ask for.
+func (c *counter) arrivalKB() float64 {
+	lines := min(c.requests(), c.Intakes()/c.PerSecond)
+	return arrivalLineKB*lines + asksLineKB*min(lines, c.Intakes()/asksSeconds/c.PerSecond)
+}
+
+// functionTallySeconds is how long an api environment keeps what it has counted.
+func (c *counter) functionTallySeconds() float64 {
+	return max(tallySeconds, min(tallyQueries*c.Intakes()/c.PerSecond, tallyMostSeconds))
 }
 
 // network counts what workers send to and get from queues, by endpoints.

@@ -5,7 +5,7 @@ package pricing
 // counts the calls of the deployed code; times marked [E] are from experience
 // and were not measured in an account.
 const (
-	apiMS       = 12  // [E] of the api function's own work on a request, at APIMB
+	apiMS       = 15  // [E] of the api function's own work on a request, at APIMB
 	invokeMS    = 8   // [E] what an Invoke takes beside the function it runs
 	queueMS     = 75  // [E] of a queue and its consumer, p50
 	dispatchMS  = 15  // [E] of the dispatcher, beside waiting for the function
@@ -24,15 +24,23 @@ const (
 	awaitFirstMS = 20.0 // first pause between reads of an awaited record
 	awaitLastMS  = 250.0
 
-	workerPutSeconds = 5   // between two puts of a worker's arrivals, as a template sets it
-	arrivalLineKB    = 0.5 // of an arrival in an api environment's log: measured
-	reportEvery      = 1.0 // seconds between a worker's reports, of one unit each
-	tallySeconds     = 10  // least between two writes of what a process has counted
-	tallyUnits       = 2   // of a worker's with a few models; a function's takes one
-	leaseSeconds     = 6   // between a process's calls to the global limits: measured
+	workerPutSeconds = 5     // between two puts of a worker's arrivals, as a template sets it
+	arrivalLineKB    = 0.225 // of an arrival in an api environment's log: measured
+	asksLineKB       = 0.28  // more of a line that says what arrivals ask for: measured
+	asksSeconds      = 60    // between two of those
+	reportEvery      = 1.0   // seconds between a worker's reports, of one unit each
+	tallySeconds     = 10    // least between two writes of what a process has counted
+	tallyUnits       = 2     // of a worker's with a few models; a function's takes one
+	tallyQueries     = 30    // after which an api environment writes what it has counted
+	tallyMostSeconds = 240   // or else after so long
+	leaseSeconds     = 6     // between a process's calls to the global limits: measured
+	longLeaseSeconds = 450   // that is where at most a roomyShare is taken: measured
+	roomyShare       = 8
 	tightWrites      = 2.2 // calls a query where little is free, with those that met others': measured
 	tightReads       = 2.2
-	viewSeconds      = 5 // between an api environment's reads of fleet and settings
+	viewSeconds      = 1.0  // between an api environment's reads of the fleet view
+	idleViewSeconds  = 15.0 // that is while no worker is up or on its way
+	viewUnits        = 0.5  // of one read, as of a moment ago
 
 	// Of a load balancer's capacity unit.
 	lcuConnections = 25   // new, a second
@@ -54,11 +62,11 @@ const HandOverMS = 60
 
 // What the stack makes; its tests hold it to these.
 const (
-	Endpoints      = 4 // interface endpoints of a private network
-	FrontEndpoints = 2 // and more, where workers stand in front: the key, functions to invoke
-	Zones          = 2 // that the network is in
-	DiskGB         = 8 // of a worker
-	APIMB          = 160
+	Endpoints      = 4   // interface endpoints of a private network
+	FrontEndpoints = 2   // and more, where workers stand in front: the key, functions to invoke
+	Zones          = 2   // that the network is in
+	DiskGB         = 8   // of a worker
+	APIMB          = 128 // its peak is 55 MB, with bodies of 890 KB: measured
 	DispatcherMB   = 512
 	ControllerMB   = 256
 )
