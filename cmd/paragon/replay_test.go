@@ -15,6 +15,7 @@ import (
 	"paragon/shared/platform"
 	"paragon/shared/platform/sqlite"
 	"paragon/shared/simulate/comparison"
+	"paragon/shared/simulate/rivals"
 	"paragon/shared/telemetry"
 )
 
@@ -58,7 +59,7 @@ func TestReplayPricesWhatWasSeen(t *testing.T) {
 	if err := json.Unmarshal(term.Out.Bytes(), &rows); err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != 7 || rows[0].Queries != 120*12 || rows[0].Settings.StrictShare != 0.25 {
+	if len(rows) != len(rivals.Names()) || rows[0].Queries != 120*12 || rows[0].Settings.StrictShare != 0.25 {
 		t.Errorf("%d rows, the first %+v", len(rows), rows[0])
 	}
 	for _, args := range [][]string{{"--task", "other"}, {"--task", "fashion", "--from", "2h", "--to", "1h"}} {
