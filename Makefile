@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # What `make run` brings up: make run ADDR=127.0.0.1:9000 WORKERS=4 DATA=/tmp/p ARGS=--unpaced
 ADDR    ?= 127.0.0.1:8080
 DATA    ?= data
-WORKERS ?= 2
+WORKERS ?= 1
 ARGS    ?=
 
 # Deployed binaries and local ones are built alike: no cgo, no paths, the same bytes each time.
@@ -17,8 +17,8 @@ help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## Bring the whole of Paragon up on this machine and answer a first picture
-	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --sample $(ARGS)
+run: build ## Bring the whole of Paragon up on this machine and show it at work for a minute
+	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --demo $(ARGS)
 
 .PHONY: test
 test: prereqs browser venv clients build ## Run every test, with the race detector

@@ -12,6 +12,7 @@ import (
 
 	"paragon/cmd/internal/cli"
 	"paragon/cmd/paragon/machine"
+	"paragon/shared/client"
 	"paragon/shared/core/procurement"
 	debugging "paragon/shared/telemetry/debug"
 )
@@ -24,6 +25,10 @@ Runners really infer, and then wait until the service time of the profile that t
 represent is over, so that a small machine shows a full fleet; --unpaced leaves the
 wait out.
 
+--demo shows what it does within a minute: the workers are ready before it says so,
+a short load with a burst overflows to functions while more workers boot, and the bill
+is printed beside those of other schemes.
+
 One line on stdout is printed when it is ready to answer; it ends with the URL. An
 interrupt drains and stops it. After a kill it continues where it stopped when it
 is started again on the same folder.`
@@ -31,11 +36,12 @@ is started again on the same folder.`
 const upExample = `  paragon up
   paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
   paragon up --scheme paragon --workers 1
+  paragon up --demo
   paragon up --unpaced --set max_overflow_concurrency=16`
 
 // newUpCommand is `paragon up`.
 func newUpCommand(term *cli.Terminal) *cobra.Command {
-	cfg, bootSeconds, unpaced, verbose, sample := machine.Defaults(), 0.0, false, false, false
+	cfg, bootSeconds, unpaced, verbose, demo := machine.Defaults(), 0.0, false, false, false
 	c := &cobra.Command{
 		Use: "up", Short: "Bring everything up on this machine", Long: upLong, Example: upExample,
 		Args: func(c *cobra.Command, given []string) error {
@@ -54,7 +60,12 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 				return cli.Usagef("--debug-addr: %v", err)
 			}
 			defer stop()
-			return runUp(c.Context(), term, cfg, sample)
+			if demo {
+				if err := prepareDemo(&cfg, c.Flags().Changed); err != nil {
+					return err
+				}
+			}
+			return runUp(c.Context(), term, cfg, demo)
 		},
 	}
 	f := c.Flags()
@@ -72,7 +83,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
 	f.StringVar(&cfg.Traces, "traces", "", "file to add OpenTelemetry spans to, a line of JSON each (default: where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set)")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
-	f.BoolVar(&sample, "sample", false, "answer a first sample picture when it is ready")
+	f.BoolVar(&demo, "demo", false, "show the stage at work: models paced as larger ones, a fleet that moves, and a load of 46 seconds")
 	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only warnings and errors")
 	return c
@@ -85,7 +96,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 const gcPercent = 400
 
 // runUp runs until ctx ends.
-func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, sample bool) error {
+func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo bool) error {
 	if term.Env("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -98,13 +109,53 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, sample b
 		return err
 	}
 	defer m.Close()
-	term.Printf("paragon is ready after %d ms at %s\n", term.Now().Sub(started).Milliseconds(), m.URL())
-	if sample {
-		if err := answerSample(ctx, term, m); err != nil {
-			return err
+	if demo {
+		if err := awaitWorkers(ctx, term, m.URL()); err != nil {
+			return stopped(ctx, err)
 		}
+	}
+	term.Printf("paragon is ready after %d ms at %s\n", term.Now().Sub(started).Milliseconds(), m.URL())
+	switch {
+	case demo:
+		if err := demonstrate(ctx, term, m); err != nil {
+			return stopped(ctx, err)
+		}
+	case cfg.Workers > 0 && cfg.Boot > 0:
+		fmt.Fprintf(term.Err, "%d workers boot for %v; until then strict queries run on functions\n", cfg.Workers, cfg.Boot)
 	}
 	<-ctx.Done()
 	fmt.Fprintln(term.Err, "stopping: workers finish or release what they hold")
 	return nil
+}
+
+// stopped is an error that counts only while nobody has asked for an end.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// awaitWorkers waits until every worker that was asked for is ready.
+func awaitWorkers(ctx context.Context, term *cli.Terminal, url string) error {
+	cl, err := client.New(client.Config{Endpoint: url})
+	if err != nil {
+		return err
+	}
+	for {
+		s, err := cl.Status(ctx)
+		if err != nil {
+			return err
+		}
+		ready, wanted := 0, 0
+		for _, p := range s.Pools {
+			ready, wanted = ready+p.Ready, wanted+s.Desired[p.Name]
+		}
+		if ready >= wanted {
+			return nil
+		}
+		if err := term.Sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }

@@ -1,16 +1,12 @@
 package demo
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"paragon/cmd/paragon/machine"
-	"paragon/profiles"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
 )
@@ -26,73 +22,10 @@ const (
 	leastView     = 0.2 // seconds, as a busy machine still keeps up with
 )
 
-// writeProfiles writes the shipped profiles into a folder, with every model of
-// the catalogue slowed down by the factor that makes the one that is used take
-// ServiceMS on a runner. Small networks stand for large ones in this way; they
-// really infer, and runners are then held to the time.
+// writeProfiles writes the shipped profiles into a folder, with the model that is
+// used at ServiceMS on a runner and the others slowed down alike.
 func (c Config) writeProfiles(dir string) (*profile.Catalogue, error) {
-	if err := os.CopyFS(dir, profiles.Embedded()); err != nil {
-		return nil, fmt.Errorf("write the profiles: %w", err)
-	}
-	set, err := profiles.Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	as, err := set.Catalogue(Catalogue)
-	if err != nil {
-		return nil, err
-	}
-	m, ok := as.Model(c.Model)
-	if !ok {
-		return nil, fmt.Errorf("catalogue %s has no model %q", Catalogue, c.Model)
-	}
-	st, ok := as.OnVM(m, instanceType)
-	if !ok {
-		return nil, fmt.Errorf("nothing is known of %s on %s", c.Model, instanceType)
-	}
-	if err := slowDown(filepath.Join(dir, Catalogue, "catalogue.json"), c.ServiceMS/st.MS.P50); err != nil {
-		return nil, err
-	}
-	slow, err := profiles.Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	return slow.Catalogue(Catalogue)
-}
-
-// slowDown multiplies the service times of a catalogue's file. Cold starts stay.
-func slowDown(file string, factor float64) error {
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("read the catalogue: %w", err)
-	}
-	var f profile.File
-	if err := json.Unmarshal(raw, &f); err != nil {
-		return fmt.Errorf("read the catalogue: %w", err)
-	}
-	for i := range f.Models {
-		f.Models[i].Latency = slower(f.Models[i].Latency, factor)
-	}
-	if raw, err = json.Marshal(f); err != nil {
-		return fmt.Errorf("write the catalogue: %w", err)
-	}
-	return os.WriteFile(file, raw, 0o600)
-}
-
-// slower leaves batches out: what they save of a millisecond says nothing of
-// what they would save of a slow network. A paced runner takes the median every
-// time, so that there is nothing beyond it.
-func slower(all []profile.Latency, factor float64) []profile.Latency {
-	var out []profile.Latency
-	for _, l := range all {
-		if l.Batch != 1 || l.Threads != 1 || l.Concurrency > 1 {
-			continue
-		}
-		median := l.MS.P50 * factor
-		l.MS, l.Confidence, l.PerSecond = profile.Percentiles{P50: median, P95: median, P99: median}, nil, 0
-		out = append(out, l)
-	}
-	return out
+	return machine.SlowProfiles(dir, Catalogue, c.Model, instanceType, c.ServiceMS)
 }
 
 // machine is the stage that is played against.

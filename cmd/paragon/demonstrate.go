@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon/machine"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// samplePicture is the picture that a newcomer's first answer is about.
+const samplePicture = "0000-ankle-boot.png"
+
+// demoModel takes demoServiceMS on a worker in the demonstration, and the others
+// are slowed down alike: small networks are paced as large ones.
+const (
+	demoModel     = "cnn"
+	demoServiceMS = 100
+)
+
+// phase is a part of the demonstration's load.
+type phase struct {
+	name      string
+	length    time.Duration
+	perSecond int
+}
+
+// phases are quiet, a burst of eight times as many, and quiet again. One worker
+// takes 20 queries a second of the model that is chosen.
+var phases = []phase{{"quiet", 8 * time.Second, 5}, {"burst", 18 * time.Second, 40}, {"quiet again", 20 * time.Second, 5}}
+
+// The queries of the demonstration: most are strict, and the others may wait.
+const (
+	demoStrictMS, demoRelaxedMS = 1500, 10_000
+	demoAccuracy                = 92.3
+	strictOfTen                 = 7
+)
+
+// demoSettings make the controller quick enough to be watched for a minute.
+func demoSettings() map[string]string {
+	return map[string]string{
+		"tick_seconds": "2", "metric_settle_seconds": "2", "heartbeat_seconds": "1", "watch_seconds": "5",
+		"scale_in_wait_seconds": "6", "idle_seconds": "6", "max_workers": "8",
+	}
+}
+
+// demonstration drives a short load and prints what the stage does under it.
+type demonstration struct {
+	term    *cli.Terminal
+	client  *client.Client
+	bodies  map[query.Class][]byte
+	began   time.Time
+	sent    atomic.Int64
+	running sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	counts demoCounts
+}
+
+// demoCounts are the answers so far.
+type demoCounts struct {
+	answered, functions, met, failed int
+	models                           map[string]int
+	reason                           string // of the first failure
+}
+
+// demoProfiles is where the slowed profiles lie in the data folder.
+const demoProfiles = "demo-profiles"
+
+// prepareDemo makes a stage of what was asked for in which a minute shows much: a
+// fleet that moves, and models that take as long as large ones.
+func prepareDemo(cfg *machine.Config, given func(flag string) bool) error {
+	if !given("scheme") {
+		cfg.Scheme = "paragon"
+	}
+	if !given("workers") {
+		cfg.Workers = 1
+	}
+	if !given("boot-seconds") {
+		cfg.Boot = 5 * time.Second
+	}
+	set := demoSettings()
+	maps.Copy(set, cfg.Set)
+	cfg.Set = set
+	if !cfg.Paced || given("profiles") || given("catalogue") {
+		return nil
+	}
+	dir := filepath.Join(cfg.DataDir, demoProfiles)
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("replace the demonstration's profiles: %w", err)
+	}
+	if _, err := machine.SlowProfiles(dir, "fashion", demoModel, cfg.InstanceType, demoServiceMS); err != nil {
+		return err
+	}
+	cfg.ProfilesDir = dir
+	return nil
+}
+
+// demonstrate shows a machine at work.
+func demonstrate(ctx context.Context, term *cli.Terminal, m *machine.Machine) error {
+	picture, err := fs.ReadFile(m.Samples(), samplePicture)
+	if err != nil {
+		return fmt.Errorf("read the sample picture: %w", err)
+	}
+	d, err := newDemonstration(term, m.URL(), picture)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// run answers the picture, drives the load and prints the bill.
+func (d *demonstration) run(ctx context.Context) error {
+	if err := d.answerFirst(ctx); err != nil {
+		return err
+	}
+	for _, p := range phases {
+		if err := d.play(ctx, p); err != nil {
+			return err
+		}
+	}
+	d.running.Wait()
+	return d.printBill(ctx)
+}
+
+func newDemonstration(term *cli.Terminal, url string, picture []byte) (*demonstration, error) {
+	c, err := client.New(client.Config{Endpoint: url, Attempts: 1, HTTP: client.NewHTTP(256)})
+	if err != nil {
+		return nil, err
+	}
+	d := &demonstration{term: term, client: c, bodies: map[query.Class][]byte{}, counts: demoCounts{models: map[string]int{}}}
+	for class, boundMS := range map[query.Class]float64{query.Strict: demoStrictMS, query.Relaxed: demoRelaxedMS} {
+		body, err := json.Marshal(client.Submission{
+			Task: "fashion", Class: class, Input: query.Input{ContentType: "image/png", Data: picture},
+			Constraints: query.Constraints{LatencyMS: boundMS, Accuracy: demoAccuracy},
+		})
+		if err != nil {
+			return nil, err
+		}
+		d.bodies[class] = body
+	}
+	return d, nil
+}
+
+// answerFirst puts a picture through the API, as any caller would.
+func (d *demonstration) answerFirst(ctx context.Context) error {
+	q, err := d.client.SubmitJSON(ctx, d.bodies[query.Strict], client.Options{Wait: 10 * time.Second, Key: "first"})
+	if err != nil {
+		return fmt.Errorf("submit the sample picture: %w", err)
+	}
+	if q, err = d.client.Await(ctx, q, 10*time.Second); err != nil {
+		return fmt.Errorf("wait for the sample's answer: %w", err)
+	}
+	if q.Result == nil {
+		return fmt.Errorf("the sample picture was not answered: %s: %+v", q.State, q.Failure)
+	}
+	d.say("\nA first picture, %s, was answered in %s: %s, by %s on a %s, for %s a million.\n",
+		samplePicture, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, cli.Dollars(1e6*q.CostUSD))
+	d.say("Now 46 seconds of load: 5 queries a second, then a burst of 40, then 5 again. Open %s to watch.\n\n", d.client.Endpoint())
+	d.say("%6s  %-12s %8s  %-22s %9s  %9s  %10s\n", "TIME", "LOAD", "ANSWERED", "WORKERS", "FUNCTIONS", "IN BOUND", "COST SO FAR")
+	d.began = d.term.Now()
+	return nil
+}
+
+func (d *demonstration) say(format string, args ...any) { fmt.Fprintf(d.term.Err, format, args...) }
+
+// reportEvery is how often the demonstration prints a line.
+const reportEvery = 4 * time.Second
+
+// play sends the queries of a phase evenly, and prints lines meanwhile.
+func (d *demonstration) play(ctx context.Context, p phase) error {
+	gap := time.Second / time.Duration(p.perSecond)
+	began := d.term.Now()
+	reported := began
+	for i := 0; ; i++ {
+		due := began.Add(time.Duration(i) * gap)
+		if due.Sub(began) >= p.length {
+			return nil
+		}
+		if wait := due.Sub(d.term.Now()); wait > 0 {
+			if err := d.term.Sleep(ctx, wait); err != nil {
+				return err
+			}
+		}
+		d.running.Go(func() { d.ask(ctx) })
+		if now := d.term.Now(); now.Sub(reported) >= reportEvery {
+			reported = now
+			if err := d.report(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// ask sends one query and counts its answer. A refusal counts as a failure.
+func (d *demonstration) ask(ctx context.Context) {
+	body := d.bodies[query.Strict]
+	if d.sent.Add(1)%10 >= strictOfTen {
+		body = d.bodies[query.Relaxed]
+	}
+	q, err := d.client.SubmitJSON(ctx, body, client.Options{Wait: 20 * time.Second})
+	if err == nil {
+		q, err = d.client.Await(ctx, q, 20*time.Second)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil || q.Result == nil {
+		d.counts.failed++
+		if d.counts.reason == "" {
+			d.counts.reason = reasonOf(q, err)
+		}
+		return
+	}
+	d.counts.answered++
+	d.counts.models[q.Model]++
+	if q.ServedBy != nil && q.ServedBy.Kind == query.OnFunction {
+		d.counts.functions++
+	}
+	if q.MetSLO != nil && *q.MetSLO {
+		d.counts.met++
+	}
+}
+
+// reasonOf is why a query has no answer.
+func reasonOf(q api.Query, err error) string {
+	switch {
+	case err != nil:
+		return err.Error()
+	case q.Failure != nil:
+		return q.Failure.Detail
+	}
+	return string(q.State)
+}
+
+// report prints a line.
+func (d *demonstration) report(ctx context.Context, p phase) error {
+	s, err := d.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	c := d.counts
+	d.mu.Unlock()
+	d.say("%5.0fs  %-12s %8d  %-22s %9s  %9s  %10s\n", d.term.Now().Sub(d.began).Seconds(), fmt.Sprintf("%d/s %s", p.perSecond, strings.Fields(p.name)[0]),
+		c.answered, workersNow(s), share(int64(c.functions), int64(c.answered)), share(int64(c.met), int64(c.answered+c.failed)), cli.Dollars(s.CostUSD))
+	return nil
+}
+
+// workersNow is the workers in a word or two.
+func workersNow(s api.Status) string {
+	ready, booting := 0, 0
+	for _, p := range s.Pools {
+		ready, booting = ready+p.Ready, booting+p.Booting
+	}
+	if booting > 0 {
+		return fmt.Sprintf("%d ready, %d booting", ready, booting)
+	}
+	return fmt.Sprintf("%d ready", ready)
+}
+
+// billWait is how long the demonstration waits for the simulation of the other schemes.
+const billWait = 30 * time.Second
+
+// printBill prints what the load cost, and what it would have cost otherwise.
+func (d *demonstration) printBill(ctx context.Context) error {
+	end := d.term.Now()
+	s, err := d.client.Status(ctx)
+	for err == nil && d.term.Now().Sub(end) < billWait && (s.Savings == nil || s.Savings.To.Before(end)) {
+		if err = d.term.Sleep(ctx, time.Second); err == nil {
+			s, err = d.client.Status(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	c := d.counts
+	d.mu.Unlock()
+	d.say("\n%d answered; models: %s.\n", c.answered, modelsOf(c))
+	if c.failed > 0 {
+		d.say("%d were not answered, the first because: %s.\n", c.failed, cli.OneLine(c.reason))
+	}
+	if s.Savings != nil && s.Savings.To.Before(end) {
+		d.say("Other schemes are not simulated to the end yet; paragon status prints what they would have cost.\n")
+	}
+	printSavings(d.term, s.Savings)
+	return d.printMoves(ctx)
+}
+
+func modelsOf(c demoCounts) string {
+	var names []string
+	for name, n := range c.models {
+		names = append(names, fmt.Sprintf("%s %d", name, n))
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// printMoves prints what changed the fleet and what to try next.
+func (d *demonstration) printMoves(ctx context.Context) error {
+	moves, err := d.client.Decisions(ctx, "", true, 4)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	d.say("\nWhat changed the fleet:\n")
+	for _, m := range slices.Backward(moves) {
+		d.say("  %s  %s\n", m.At.Local().Format(time.TimeOnly), cli.OneLine(m.Line))
+	}
+	at := ""
+	if d.client.Endpoint() != client.DefaultEndpoint {
+		at = " --endpoint " + d.client.Endpoint()
+	}
+	d.say(`
+The models are paced to stand for larger ones (%[1]s takes %[2]d ms); bin/paragon up --unpaced serves
+at full speed. Try, in another terminal:
+  bin/paragon submit%[3]s --task fashion --latency-ms 1500 profiles/fashion/testdata/*.png
+  bin/paragon top%[3]s
+  bin/paragon history%[3]s
+or open %[4]s in a browser. Ctrl-C stops it.
+`, demoModel, demoServiceMS, at, d.client.Endpoint())
+	return nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"paragon/cmd/paragon/machine"
+	"paragon/profiles"
+	"paragon/shared/client/clienttest"
+)
+
+// The demonstration sends what its phases say, prints lines meanwhile, and ends
+// with the bill and the decisions.
+func TestTheDemonstration(t *testing.T) {
+	server := httptest.NewServer(&clienttest.API{Now: func() time.Time { return clienttest.Instant.Add(time.Hour) }})
+	defer server.Close()
+	term := newTerminal(t, &clienttest.API{})
+	var mu sync.Mutex
+	now := clienttest.Instant
+	term.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	term.Sleep = func(_ context.Context, d time.Duration) error {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(d)
+		return nil
+	}
+	d, err := newDemonstration(term.Terminal.Terminal, server.URL, []byte("\x89PNG boot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := 0
+	for _, p := range phases {
+		want += int(p.length.Seconds()) * p.perSecond
+	}
+	if got := d.counts.answered; got != want || d.counts.failed != 0 || int(d.sent.Load()) != want {
+		t.Errorf("%d answered of %d sent, %d failed, want %d", got, d.sent.Load(), d.counts.failed, want)
+	}
+	for _, part := range []string{"burst", "% ", "grow from 2 to 3 workers", "--endpoint " + server.URL, "cnn-small"} {
+		if !strings.Contains(term.Err.String(), part) {
+			t.Errorf("no %q in\n%s", part, &term.Err)
+		}
+	}
+	if !strings.Contains(term.Out.String(), "under reactive") {
+		t.Errorf("no bill in\n%s", &term.Out)
+	}
+}
+
+// What the demonstration asks for wins over what it would set, and its profiles
+// are those that ship, slowed down.
+func TestADemonstrationIsPrepared(t *testing.T) {
+	cfg := machine.Defaults()
+	cfg.DataDir, cfg.Set = t.TempDir(), map[string]string{"tick_seconds": "7"}
+	for range 2 { // the second time its profiles are there
+		if err := prepareDemo(&cfg, func(flag string) bool { return flag == "workers" }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cfg.Scheme != "paragon" || cfg.Workers != machine.Defaults().Workers || cfg.Set["tick_seconds"] != "7" || cfg.Set["max_workers"] != "8" {
+		t.Errorf("%+v", cfg)
+	}
+	set, err := profiles.Load(filepath.Join(cfg.DataDir, demoProfiles))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _ := c.Model(demoModel)
+	if st, ok := c.OnVM(m, cfg.InstanceType); !ok || st.MS.P50 < 0.99*demoServiceMS || st.MS.P50 > 1.01*demoServiceMS {
+		t.Errorf("%s takes %v ms", demoModel, st.MS.P50)
+	}
+	own := machine.Defaults()
+	own.DataDir = t.TempDir()
+	if err := prepareDemo(&own, func(flag string) bool { return flag == "profiles" }); err != nil || own.ProfilesDir != "" {
+		t.Errorf("with profiles of one's own: %q, error %v", own.ProfilesDir, err)
+	}
+	if names, err := os.ReadDir(own.DataDir); err != nil || len(names) != 0 {
+		t.Errorf("left %v, error %v", names, err)
+	}
+}
