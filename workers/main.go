@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"paragon/functions/models"
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/tally"
 	"paragon/shared/engine"
@@ -179,7 +180,9 @@ func load(ctx context.Context, o *serving.Options, env func(string) string) (*en
 	if err != nil {
 		return nil, err
 	}
+	o.Breakers = &breaker.Set{}
 	memory := answer.Memory{Failed: func(model string, err error) {
+		o.Breakers.NotLoaded(model, err.Error(), o.Now())
 		o.Log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", model, "error", err)
 	}}
 	if memory.MaxBytes, err = modelBytes(env, source.Current(), o.InstanceType); err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/feedback"
 	"paragon/shared/core/query"
@@ -28,6 +29,8 @@ type Status struct {
 	Drifted []feedback.Drifted `json:"drifted,omitempty"`
 	// Profiles are those that are too old, or that live answers contradict.
 	Profiles []staleness.Warning `json:"profile_warnings,omitempty"`
+	// Broken are the models whose runs fail somewhere, so that their queries go elsewhere.
+	Broken []BrokenModel `json:"broken,omitempty"`
 	BackendStatus
 }
 
@@ -63,6 +66,13 @@ type SchemeCost struct {
 	CostUSD float64 `json:"cost_usd"`
 	LowUSD  float64 `json:"low_usd"`
 	HighUSD float64 `json:"high_usd"`
+}
+
+// BrokenModel is a model whose runs fail on a worker, or on functions.
+type BrokenModel struct {
+	breaker.Open
+	Kind query.RunnerKind `json:"kind"`
+	Name string           `json:"name,omitempty"` // the worker's
 }
 
 // PoolStatus is the workers of one pool.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -139,7 +140,7 @@ func TestView(t *testing.T) {
 		// Two queued strict queries of 20 ms; of 400 and 10 ms reported, two
 		// runners each worked 100 ms off.
 		want := placement.Pool{Name: pool, InstanceType: "c5.large", Workers: 2, Runners: 4, Booting: 1, StrictMS: 40 + 200, RelaxedMS: 20 + 1000}
-		if got != want {
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got  %+v\nwant %+v", got, want)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/decision"
 	"paragon/shared/core/fleet"
 	"paragon/shared/core/placement"
@@ -53,9 +54,12 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []platfo
 	ready := census.Ready
 	work := workload.BacklogOf(waiting, ready, workload.MeanServiceMS(known.means, c.Catalogue.Current(), p.InstanceType), now)
 	seen.Workers, seen.StrictMS, seen.RelaxedMS = len(ready), work.StrictMS, work.RelaxedMS
+	broken := make([][]breaker.Open, 0, len(ready))
 	for _, w := range ready {
 		seen.Runners += w.Runners
+		broken = append(broken, w.Broken)
 	}
+	seen.Broken = breaker.Everywhere(broken)
 	seen.Booting = len(census.Booting)
 	seen.Unfilled = known.rules.To > 0 && seen.Workers == 0 && seen.Booting == 0
 	peers := peersOf(p.Name, ready)

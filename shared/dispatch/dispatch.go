@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -55,6 +56,8 @@ type Dispatcher struct {
 
 	mu   sync.Mutex
 	cold map[string]sizing.ColdShare // by function
+
+	breakers breaker.Set // of the models on functions
 }
 
 // New makes a dispatcher. It fails for an architecture without functions, and
@@ -143,6 +146,10 @@ func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
 	_, ok := catalogue.Model(model)
 	return catalogue, ok
 }
+
+// Broken lists the models whose breakers are open on functions, as far as this process
+// has seen.
+func (d *Dispatcher) Broken() []breaker.Open { return d.breakers.AllOpen(d.Now()) }
 
 func (d *Dispatcher) coldShare(function string) float64 {
 	d.mu.Lock()

@@ -148,7 +148,7 @@ func TestFallsBackThroughTheSizes(t *testing.T) {
 				r.wantDepth(platform.Overflow, 0)
 				r.wantDepth(platform.WorkQueue(pool, query.Strict), tc.work)
 				dead := 0
-				if tc.state == query.Failed {
+				if tc.code == query.TooOften {
 					dead = 1
 				}
 				r.wantDepth(platform.DeadLetters, dead)

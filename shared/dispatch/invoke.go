@@ -30,6 +30,9 @@ func (d *Dispatcher) Invoke(ctx context.Context, msg query.Message) inference.In
 	if d.Settings().MaxOverflowConcurrency == 0 {
 		return v.throw(inference.Off, "overflow is off")
 	}
+	if open, broken := d.breakers.IsOpen(msg.Model, d.Now()); broken {
+		return v.throw(inference.NoFunction, "its functions fail: "+open.Why)
+	}
 	if !d.load(ctx, &v) {
 		return v.Invoked
 	}
@@ -101,6 +104,7 @@ func (d *Dispatcher) try(ctx context.Context, v *invoking, size sizing.Size) (do
 	case err != nil:
 		v.Why = fmt.Sprintf("%s: %v", name, err)
 	case res.Error == nil:
+		d.breakers.Succeeded(v.msg.Model)
 		v.end(d.answered(v, name, size, inv, res, startedAt))
 		return true
 	case res.Error.Code == query.BadInput:
@@ -173,6 +177,9 @@ func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv pl
 func (d *Dispatcher) countFault(v *invoking, why string) (done bool) {
 	v.Attempts++
 	v.throw(inference.Fault, why)
+	if d.breakers.Failed(v.msg.Model, why, d.Now()) {
+		d.Log.Error("a model's functions fail; its queries go elsewhere for a while", "model", v.msg.Model, "why", why)
+	}
 	d.Log.Info("a run failed", "query", v.msg.ID, "attempts", v.Attempts, "why", why)
 	if v.Attempts < d.Settings().MaxAttempts {
 		return false

@@ -34,7 +34,11 @@ func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settin
 	p := plan{need: need, class: need.ClassOf(set.StrictBelowMS), decoding: d}
 	p.latencyMS = latencyBound(need, p.class, set)
 	p.pool, _ = s.poolFor(need.Task)
-	p.chosen, _, err = s.pick(p.effective(), s.offer(p.pool, waits, now, set, d), set)
+	offer := s.offer(p.pool, waits, now, set, d)
+	p.chosen, _, err = s.pick(p.effective(), offer, set)
+	if err = s.becauseBroken(p, offer, err); turnedAway(err) {
+		return plan{}, err
+	}
 	if err != nil {
 		return plan{}, unsatisfiable(err, need.Constraints)
 	}
@@ -87,6 +91,7 @@ func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings
 	if set.MaxOverflowConcurrency > 0 {
 		o.Arch = s.Arch
 	}
+	o.Broken, _ = s.broken(p.Name, now)
 	return o
 }
 

@@ -29,7 +29,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 			return st, fmt.Errorf("status: workers of pool %s: %w", p.Name, err)
 		}
 		st.Pools = append(st.Pools, poolStatus(p, ws))
+		s.addBroken(&st, ws)
 	}
+	s.addBrokenFunctions(&st)
 	if err := s.addTraffic(ctx, &st); err != nil {
 		return st, err
 	}

@@ -46,6 +46,9 @@ func (w *Worker) offer(l *lease, by time.Time) (schedule.Prediction, bool) {
 	if !w.serves || w.fenced {
 		return schedule.Prediction{LatestAt: now}, false
 	}
+	if open, broken := w.Breakers.IsOpen(work.Model, now); broken { // a peer or a function is not
+		return schedule.Prediction{LatestAt: open.Until}, false
+	}
 	p, ok := w.queue.Admit(now, work, by.Add(-loads), l)
 	p.LatestAt = p.LatestAt.Add(loads)
 	if ok {

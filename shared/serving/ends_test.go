@@ -76,7 +76,9 @@ func TestExpiredIsNotRun(t *testing.T) {
 	})
 }
 
-func TestPoisonGoesToTheDeadLetters(t *testing.T) {
+// What fails by the model's fault is tried again and then a dead letter; what fails by
+// its caller's is neither.
+func TestOnlyTheModelsFaultsAreDeadLetters(t *testing.T) {
 	for _, tc := range []struct {
 		input    string
 		uri      string
@@ -106,7 +108,11 @@ func TestPoisonGoesToTheDeadLetters(t *testing.T) {
 				if n := r.answers.ran(tc.input); n != tc.runs {
 					t.Errorf("it ran %d times, want %d", n, tc.runs)
 				}
-				r.wantDepth(platform.DeadLetters, 1)
+				dead := 0
+				if tc.code == query.TooOften {
+					dead = 1
+				}
+				r.wantDepth(platform.DeadLetters, dead)
 				r.wantDepth(platform.WorkQueue(pool, query.Strict), 0)
 			})
 		})

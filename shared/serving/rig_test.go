@@ -85,6 +85,7 @@ type answers struct {
 	cold    chan struct{} // when set, a run waits until it is closed
 	started chan string   // when set, gets every input that starts
 	broken  bool          // no run is answered
+	fault   error         // of every run, when set
 }
 
 func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error) {
@@ -104,6 +105,9 @@ func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+	if a.fault != nil {
+		return nil, a.fault
 	}
 	if a.broken {
 		return nil, &answer.Fault{Code: query.ModelFault, Err: errors.New("the model is broken")}

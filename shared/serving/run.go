@@ -40,6 +40,7 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 	}
 	spans := w.began(r.Items, "run")
 	answers := w.answer(r)
+	w.judge(r.Works[0].Model, answers)
 	w.pace(r, startedAt, answers)
 	endRun(spans, answers)
 	took := query.Milliseconds(w.Now().Sub(startedAt))
@@ -199,7 +200,7 @@ func shared(batch int) int {
 func (w *Worker) fail(l *lease, cause error) error {
 	f, attempts := answer.Failure(cause), settle.Attempts(l.d)+1
 	w.Log.Info("a run failed", "worker", w.ID, "query", l.d.Message.ID, "code", f.Code, "attempts", attempts)
-	if f.Code == query.BadInput || f.Code == query.InputIsGone {
+	if f.Code.Callers() {
 		return w.settler.Fail(l.ctx, l.d, attempts, f)
 	}
 	if attempts >= w.Settings().MaxAttempts {

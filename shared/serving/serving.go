@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
@@ -70,9 +71,11 @@ type Options struct {
 	Overflow func(ctx context.Context, m query.Message) bool
 	// Counts is what this process has counted; nil counts nothing.
 	Counts *tally.Book
-	Traces *tracing.Tracer // nil traces nothing
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Breakers are those of the models on this worker; nil means its own.
+	Breakers *breaker.Set
+	Traces   *tracing.Tracer // nil traces nothing
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // heldPerRunner bounds the messages in hand, results on their way to the store
@@ -116,6 +119,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Runners < 1 {
 		return nil, fmt.Errorf("worker %s: %d runners, need at least one", o.ID, o.Runners)
+	}
+	if o.Breakers == nil {
+		o.Breakers = &breaker.Set{}
 	}
 	w := &Worker{Options: o, instance: in, queue: schedule.NewQueue[*lease](o.Runners), changed: make(chan struct{}), inferences: map[int]inference{}}
 	w.use, w.rules = newUse(o.Now(), o.Runners), rules{strict: true}

@@ -5,6 +5,7 @@ package fleet
 import (
 	"time"
 
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/tally"
 )
 
@@ -48,6 +49,8 @@ type Report struct {
 	// Addr is where its HTTP server listens: "unix:" and the path of a socket, or
 	// "host:port"; empty when it serves none.
 	Addr string `json:"addr,omitempty"`
+	// Broken are the models whose breakers are open there.
+	Broken []breaker.Open `json:"broken,omitempty"`
 	// Tallies are what it has counted since it started; Fleet.Tallies returns
 	// them, and Workers does not. Most reports leave them out, as they are large.
 	Tallies tally.Snapshot `json:"tallies,omitzero"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/query"
 )
 
@@ -54,6 +55,8 @@ type Pool struct {
 	RelaxedOverflow  bool `json:"relaxed_overflow,omitempty"` // at its bound
 	// BudgetLeftUSD is what may still be spent in this clock hour; absent without a budget.
 	BudgetLeftUSD *float64 `json:"budget_left_usd,omitempty"`
+	// Broken are the models whose breakers are open on every ready worker.
+	Broken []breaker.Open `json:"broken,omitempty"`
 }
 
 // Ask is what placement needs to know of a query.

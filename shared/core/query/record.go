@@ -54,6 +54,10 @@ const (
 	InputIsGone FailureCode = "input_gone"   // the upload is missing or unreadable
 )
 
+// Callers tells whether a failure is the caller's to mend: no other run gives an answer,
+// and nobody who runs the stage has anything to do about it.
+func (c FailureCode) Callers() bool { return c == BadInput || c == InputIsGone }
+
 // Failure is why a query ended without an answer.
 type Failure struct {
 	Code   FailureCode `json:"code"`

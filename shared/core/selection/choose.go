@@ -61,6 +61,7 @@ const (
 	tooSlow
 	tooInaccurate
 	tooDear
+	broken
 )
 
 // scan is one choice: the need, the bounds made absolute, the load and the rows.
@@ -191,6 +192,9 @@ func (s *scan) judge(f *figures, at int) {
 	} else {
 		s.onWorker(f, r)
 	}
+	if len(s.offer.Broken) > 0 && f.verdict != notOffered && s.brokenBy(f) != "" {
+		f.verdict = broken
+	}
 	switch {
 	case out == notOffered || f.verdict == feasible && out != feasible:
 		f.verdict = out
@@ -200,6 +204,15 @@ func (s *scan) judge(f *figures, at int) {
 	case f.priceUSD > s.priceUSD:
 		f.verdict = tooDear
 	}
+}
+
+// brokenBy is why a row's model is not run there; empty when it is.
+func (s *scan) brokenBy(f *figures) string {
+	kind := query.OnWorker
+	if f.group.rows[f.at].pool < 0 {
+		kind = query.OnFunction
+	}
+	return s.offer.Broken[Broken{f.group.model.Name, kind}]
 }
 
 func (s *scan) onFunction(f *figures, r *row) {

@@ -218,6 +218,8 @@ func (s *scan) lostBecause(f, won *figures) string {
 	switch f.verdict {
 	case noWorker:
 		return "no worker is ready"
+	case broken:
+		return "its runs fail there: " + s.brokenBy(f)
 	case relaxedWaits:
 		return "a relaxed query waits for a worker"
 	case tooSlow:

@@ -54,9 +54,17 @@ type Offer struct {
 	FloorMS float64
 	// StrictBelowMS is the setting of that name. 0 leaves the class to the need.
 	StrictBelowMS float64
+	// Broken says why a model is not run on a kind of resource at this moment.
+	Broken map[Broken]string
 	// Accuracy overrides the profile's top-1 percent by model, as learnt from
 	// feedback; a model that is absent keeps its profile.
 	Accuracy map[string]float64
+}
+
+// Broken is a model on a kind of resource on which its breaker is open.
+type Broken struct {
+	Model string
+	Kind  query.RunnerKind
 }
 
 // Candidate is one model on one resource, with what is predicted of it and why

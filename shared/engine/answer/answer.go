@@ -174,12 +174,12 @@ func stack(ts []engine.Tensor) engine.Tensor {
 	return out
 }
 
-// read makes the answer of a model's scores. A score that is not a number is a
-// fault of the model's.
+// read makes the answer of a model's scores. Where one is not a number, this input has
+// no answer, and no other run gives one: the input is what it takes.
 func read(model string, scores []float32, labels []string) Answered {
 	for i, s := range scores {
 		if f := float64(s); math.IsNaN(f) || math.IsInf(f, 0) {
-			return Answered{Err: &Fault{query.ModelFault, fmt.Errorf("model %s: score %d is %v", model, i, s)}}
+			return Answered{Err: &Fault{query.BadInput, fmt.Errorf("model %s has no finite scores for this input: score %d is %v", model, i, s)}}
 		}
 	}
 	return Answered{Result: query.NewResult(slices.Clone(scores), labels)}

@@ -61,6 +61,9 @@ func (h *held) ready() bool {
 	}
 }
 
+// ErrNotLoaded says that a model's load failed, so that nothing was run.
+var ErrNotLoaded = errors.New("the model cannot be loaded")
+
 // find returns a model of the catalogue that can be run.
 func (a *Answerer) find(name string) (*profile.Model, error) {
 	p, ok := a.catalogue.Current().Model(name)
@@ -93,7 +96,7 @@ func (a *Answerer) acquire(ctx context.Context, name string) (p *profile.Model, 
 	}
 	if h.err != nil {
 		a.release(h)
-		return nil, nil, h.err
+		return nil, nil, fmt.Errorf("%w: %w", ErrNotLoaded, h.err)
 	}
 	return p, h, nil
 }

@@ -105,7 +105,7 @@ func rows(p *profile.Model, outputs []tensors.Tensor) ([][]float32, error) {
 	}
 	for i, v := range values {
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, fmt.Errorf("model %s: output %q: element %d is %v", p.Name, t.Name, i, v)
+			return nil, &Fault{query.BadInput, fmt.Errorf("model %s has no finite answer for this input: output %q: element %d is %v", p.Name, t.Name, i, v)}
 		}
 	}
 	width := int(t.Shape[len(t.Shape)-1])

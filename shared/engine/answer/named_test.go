@@ -53,6 +53,7 @@ func TestAnswersByKind(t *testing.T) {
 			query.NewRowsResult([][]float32{{0.25, 0.75}, {1, 0}}, []string{"no", "yes"}), ""},
 		{"a vector", affine, profile.Embed, nil, "y", packed(rowsOf("x", 1, 2)), query.Result{Embedding: []float32{3, 5}}, ""},
 		{"tensors", affine, profile.Tensors, nil, "", packed(rowsOf("x", 1, 2)), query.NewTensorResult([]tensors.Tensor{rowsOf("y", 3, 5)}), ""},
+		{"no finite vector", enginetest.Affine(3e38, 1, -1, 2), profile.Embed, nil, "y", packed(rowsOf("x", 10, 2)), query.Result{}, query.BadInput},
 		{"no rows", forest, profile.Classify, []string{"no", "yes"}, "output_probability", packed(tensors.FromFloats("X", []int64{0, 2}, nil)), query.Result{}, query.BadInput},
 		{"labels of another model", forest, profile.Classify, []string{"a", "b", "c"}, "output_probability", packed(rowsOf("X", 1, 0)), query.Result{}, query.ModelFault},
 		{"another input", forest, profile.Classify, []string{"no", "yes"}, "output_probability", packed(rowsOf("Y", 1, 0)), query.Result{}, query.BadInput},

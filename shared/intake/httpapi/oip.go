@@ -121,7 +121,12 @@ func (a *server) oipModelReady(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.writeReadiness(w, r.PathValue("model"), a.svc.NotReady(r.Context(), ms[0].Task))
+	model := r.PathValue("model")
+	if ms[0].Name != model { // a task's name
+		a.writeReadiness(w, model, a.svc.NotReady(r.Context(), ms[0].Task))
+		return nil
+	}
+	a.writeReadiness(w, model, a.svc.ModelNotReady(r.Context(), ms[0].Task, model))
 	return nil
 }
 

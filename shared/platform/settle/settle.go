@@ -124,7 +124,8 @@ func (s *Settler) expire(ctx context.Context, d platform.Delivery) error {
 }
 
 // End stores a delivery's outcome and then deletes its message, or files that
-// of a failed query as a dead letter. An outcome that another was stored before
+// of a failed query as a dead letter, unless the failure is the caller's own: dead
+// letters ring an alarm, and to put such a one back is of no use. An outcome that another was stored before
 // is dropped and counted. ErrTooLate when the query expires meanwhile: its
 // message is left then.
 func (s *Settler) End(ctx context.Context, d platform.Delivery, o query.Outcome) error {
@@ -132,7 +133,7 @@ func (s *Settler) End(ctx context.Context, d platform.Delivery, o query.Outcome)
 	if err != nil {
 		return err
 	}
-	if o.State != query.Failed || held != query.Failed {
+	if o.State != query.Failed || held != query.Failed || o.Failure != nil && o.Failure.Code.Callers() {
 		return s.drop(ctx, d)
 	}
 	msg := d.Message

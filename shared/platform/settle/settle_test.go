@@ -83,6 +83,7 @@ func TestOrderAndRetries(t *testing.T) {
 		{"end, queue away", map[string][]error{"delete": {away}}, end, []string{"put q succeeded", "delete q", "delete q"}, nil, 0},
 		{"end, revoked", map[string][]error{"put": {platform.ErrRevoked}}, end, []string{"put q succeeded"}, platform.ErrRevoked, 0},
 		{"fail", nil, fail, []string{"put q failed", "move q to dead-letters after 2"}, nil, 0},
+		{"fail by the caller's fault", nil, failByCaller, []string{"put q failed", "delete q"}, nil, 0},
 		{"fail, lease lost", map[string][]error{"move": {platform.ErrLeaseLost}}, fail,
 			[]string{"put q failed", "move q to dead-letters after 2"}, nil, 0},
 	} {
@@ -106,6 +107,10 @@ func end(s *Settler, ctx context.Context) error {
 }
 
 func fail(s *Settler, ctx context.Context) error {
+	return s.Fail(ctx, delivery("q"), 2, query.Failure{Code: query.TooOften})
+}
+
+func failByCaller(s *Settler, ctx context.Context) error {
 	return s.Fail(ctx, delivery("q"), 2, query.Failure{Code: query.BadInput})
 }
 

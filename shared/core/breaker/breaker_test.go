@@ -1,0 +1,61 @@
+package breaker
+
+import (
+	"testing"
+	"time"
+)
+
+var t0 = time.Unix(1000, 0)
+
+func TestABreakerOpensAndCloses(t *testing.T) {
+	fail := func(s *Set, now time.Time) { s.Failed("m", "it broke", now) }
+	load := func(s *Set, now time.Time) { s.NotLoaded("m", "no such file", now) }
+	ok := func(s *Set, _ time.Time) { s.Succeeded("m") }
+	type step struct {
+		after time.Duration
+		do    func(*Set, time.Time)
+	}
+	times := func(n int, s step) (out []step) {
+		for range n {
+			out = append(out, s)
+		}
+		return out
+	}
+	for _, tc := range []struct {
+		name  string
+		steps []step
+		open  time.Duration // from the last step on; 0 when it is closed
+	}{
+		{"never failed", nil, 0},
+		{"a few failures", times(tripAfter-1, step{0, fail}), 0},
+		{"failures in a row", times(tripAfter, step{0, fail}), firstOpen},
+		{"a success between", append(append(times(tripAfter-1, step{0, fail}), step{0, ok}), times(tripAfter-1, step{0, fail})...), 0},
+		{"a failed load", []step{{0, load}}, firstOpen},
+		{"more failures while it is open do not lengthen it", append(times(tripAfter, step{0, fail}), step{firstOpen / 3, fail}), firstOpen * 2 / 3},
+		{"the trial fails", []step{{0, load}, {firstOpen, fail}}, 2 * firstOpen},
+		{"the trial succeeds", []step{{0, load}, {firstOpen, ok}}, 0},
+		{"the time is bounded", times(20, step{longestOpen, load}), longestOpen},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var s Set
+			now := t0
+			for _, st := range tc.steps {
+				now = now.Add(st.after)
+				st.do(&s, now)
+			}
+			got, open := s.IsOpen("m", now)
+			if open != (tc.open > 0) || open && got.Until.Sub(now) != tc.open {
+				t.Fatalf("open %v for %v, want %v", open, got.Until.Sub(now), tc.open)
+			}
+			if n := len(s.AllOpen(now)); open != (n == 1) {
+				t.Errorf("%d are listed as open", n)
+			}
+			if _, later := s.IsOpen("m", now.Add(tc.open)); later {
+				t.Error("it is open beyond its time")
+			}
+			if _, other := s.IsOpen("another", now); other {
+				t.Error("another model's is open")
+			}
+		})
+	}
+}

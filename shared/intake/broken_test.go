@@ -1,0 +1,106 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/core/breaker"
+	"paragon/shared/core/inference"
+	"paragon/shared/core/placement"
+	"paragon/shared/core/query"
+	"paragon/shared/core/settings"
+	"paragon/shared/platform"
+)
+
+// brokenFunctions fail for some models.
+type brokenFunctions struct {
+	Functions
+	open []breaker.Open
+}
+
+func (b *brokenFunctions) Broken() []breaker.Open { return b.open }
+
+func (b *brokenFunctions) Invoke(context.Context, query.Message) inference.Invoked {
+	return inference.Invoked{}
+}
+
+// A model whose runs fail on every worker is chosen on a function, or another model is;
+// where its runs fail everywhere the query is refused for now, with why; and readiness,
+// the explanation and the status say the same.
+func TestBrokenModelsAreObeyed(t *testing.T) {
+	functions := &brokenFunctions{}
+	cat := catalogue()
+	other := cat.Models[0]
+	other.Name, other.Accuracy.Top1Percent = "other", 50
+	cat.Models = append(cat.Models, other)
+	set := settings.Defaults()
+	d := newTestService(t, func(c *Config) {
+		c.Catalogue, c.Functions = cat, functions
+		c.Settings = func() settings.Settings { return set }
+	})
+	until := start.Add(30 * time.Second)
+	broken := func(models ...string) (out []breaker.Open) {
+		for _, m := range models {
+			out = append(out, breaker.Open{Model: m, Until: until, Why: "its file is damaged"})
+		}
+		return out
+	}
+	publish := func(onWorkers ...string) {
+		d.clock.advance(2 * time.Second)
+		p := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: 1, Runners: 2, At: d.clock.now(), Broken: broken(onWorkers...)}
+		if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{p}, At: p.At}); err != nil {
+			t.Fatal(err)
+		}
+		d.refreshView(t.Context())
+		d.Settle()
+	}
+	named := request(500)
+	named.Model = "net"
+	chosen := func(r Request) string {
+		q, err := d.prepare(t.Context(), "me", r, Terms{}, set)
+		if err != nil {
+			return err.Error()
+		}
+		return q.chosen.Model + " " + string(q.chosen.Resource.Kind)
+	}
+	want := func(when string, r Request, want string) {
+		t.Helper()
+		if got := chosen(r); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", when, got, want)
+		}
+	}
+	publish()
+	want("all is well", named, "net worker")
+	publish("net")
+	want("it fails on the workers", named, "net function")
+	functions.open = broken("net")
+	want("it fails everywhere", named, string(NoCapacity))
+	want("it fails everywhere, and another does the task", request(500), "other worker")
+	_, err := d.Take(t.Context(), "me", named, Terms{})
+	var no *Refusal
+	if !errors.As(err, &no) || no.RetryAfter <= 0 || !strings.Contains(no.Detail, "its file is damaged") {
+		t.Errorf("refused with %v", err)
+	}
+	if err := d.ModelNotReady(t.Context(), "digits", "net"); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("the model counts as ready: %v", err)
+	}
+	if err := d.NotReady(t.Context(), "digits"); err != nil {
+		t.Errorf("the task has another model, and is not ready: %v", err)
+	}
+	publish("net", "other")
+	functions.open = broken("net", "other")
+	if err := d.NotReady(t.Context(), "digits"); err == nil {
+		t.Error("all models of the task fail, and it counts as ready")
+	}
+	st, err := d.Status(t.Context())
+	if err != nil || len(st.Broken) != 2 || st.Broken[0].Kind != query.OnFunction {
+		t.Errorf("status %+v, error %v", st.Broken, err)
+	}
+	d.clock.advance(time.Minute)
+	functions.open = nil
+	publish()
+	want("later", named, "net worker")
+}
