@@ -144,6 +144,16 @@ func TestRawTensor(t *testing.T) {
 	}
 }
 
+// Only numbers that are finite are said to be.
+func TestASpecMayLeadBeyondNumbers(t *testing.T) {
+	for scale, want := range map[float64]bool{0: true, 1: true, 1e300: false} {
+		got, err := Decode(PNG, encodePNG(t, paint(16, 16, ramp)), Spec{Width: 16, Height: 16, Channels: 3, Scale: scale}, Limits{})
+		if err != nil || got.Finite != want {
+			t.Errorf("scale %v: finite %v, error %v", scale, got.Finite, err)
+		}
+	}
+}
+
 // What stands in a file beside the pixels changes nothing.
 func TestRestOfTheFileIsIgnored(t *testing.T) {
 	picture := paint(16, 16, ramp)

@@ -6,6 +6,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 
 	"paragon/shared/engine/tensor"
 )
@@ -107,8 +108,10 @@ func (f format) checkSignature(data []byte) error {
 // fill turns a picture of the model's size into the model's tensor.
 func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 	t := s.newTensor()
+	t.Finite = true
 	if s.Channels == 1 {
 		table := s.table(0)
+		t.Finite = finite(table)
 		for i := range t.Data {
 			t.Data[i] = table[luma(picture.Pix[4*i:4*i+3])]
 		}
@@ -120,11 +123,22 @@ func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 	}
 	for c := range s.Channels {
 		table := s.table(c)
+		t.Finite = t.Finite && finite(table)
 		for i := range s.Width * s.Height {
 			t.Data[i*pixelStep+c*channelStep] = table[picture.Pix[4*i+c]]
 		}
 	}
 	return t
+}
+
+// finite tells whether every pixel turns into a finite number.
+func finite(table *[256]float32) bool {
+	for _, v := range table {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // luma is the brightness of an RGB pixel by ITU-R BT.601, rounded to nearest;
