@@ -93,12 +93,18 @@ func TestTune(t *testing.T) {
 	term.says(t, cli.ExitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
 	term.says(t, cli.ExitOK, "max_workers: 7 -> 9", "tune", "set", "max_workers", "9")
 	term.says(t, cli.ExitOK, "max_workers: 9 -> 7", "tune", "rollback", "max_workers")
+	term.says(t, cli.ExitOK, "max_workers: 7 -> 9", "tune", "rollback", "max_workers", "--to", "2")
+	term.says(t, cli.ExitOK, "max_workers: 9 -> 20", "tune", "rollback", "max_workers", "--to", "0")
+	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "rollback", "max_workers", "--to", "1")
+	term.says(t, cli.ExitUsage, "no version 99", "tune", "rollback", "max_workers", "--to", "99")
+	term.says(t, cli.ExitFailure, "they have version 6, not 5", "tune", "set", "max_workers", "3", "--if-version", "5")
+	term.says(t, cli.ExitOK, "max_workers: 7 -> 7", "tune", "set", "max_workers", "7", "--if-version", "6")
 	term.says(t, cli.ExitOK, "- max_workers=20\n+ max_workers=7", "tune", "diff")
 	if text := term.says(t, cli.ExitOK, "max_workers", "tune", "list"); strings.Contains(text, "tick_seconds") {
 		t.Errorf("a setting with its default is listed:\n%s", text)
 	}
 	term.says(t, cli.ExitOK, "tick_seconds", "tune", "list", "--all")
-	if n := strings.Count(term.says(t, cli.ExitOK, "version 3", "tune", "history", "max_workers"), "\n"); n != 3 {
+	if n := strings.Count(term.says(t, cli.ExitOK, "version 7", "tune", "history", "max_workers"), "\n"); n != 7 {
 		t.Errorf("%d changes", n)
 	}
 }

@@ -20,6 +20,7 @@ import (
 type tuner interface {
 	Settings(ctx context.Context) (api.Settings, error)
 	Set(ctx context.Context, name, value string) (api.Setting, error)
+	SetIfUnchanged(ctx context.Context, name, value string, version int64) (api.Setting, error)
 	History(ctx context.Context, name string, limit int) ([]api.Change, error)
 }
 

@@ -33,9 +33,9 @@ reports it.`,
 	c.AddCommand(
 		newTuneListCommand(term),
 		newTuneVerbCommand(term, "get NAME", "Print one setting, with its bounds and what it does", "  paragon tune get max_workers", 1, tuneGet),
-		newTuneVerbCommand(term, "set NAME VALUE", "Change a setting", "  paragon tune set max_workers 12", 2, tuneSet),
+		newTuneSetCommand(term),
 		newTuneVerbCommand(term, "history NAME", "List what a setting was, newest first", "  paragon tune history scheme", 1, tuneHistory),
-		newTuneVerbCommand(term, "rollback NAME", "Give a setting the value that it had before", "  paragon tune rollback max_workers", 1, tuneRollback),
+		newTuneRollbackCommand(term),
 		newTuneVerbCommand(term, "diff", "Print what differs from the defaults", "  paragon tune diff", 0, tuneDiff),
 	)
 	return c
@@ -130,12 +130,28 @@ func tuneGet(ctx context.Context, term *cli.Terminal, t tuner, args []string) er
 	return nil
 }
 
-func tuneSet(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
-	before, err := settingNamed(ctx, t, args[0])
-	if err != nil {
+// whatever is the version of a change that none is asked of.
+const whatever = -1
+
+func newTuneSetCommand(term *cli.Terminal) *cobra.Command {
+	version := int64(whatever)
+	c := newTuneVerbCommand(term, "set NAME VALUE", "Change a setting", "  paragon tune set max_workers 12", 2,
+		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
+			return tuneSet(ctx, term, t, args[0], args[1], version)
+		})
+	c.Flags().Int64Var(&version, "if-version", version, "refuse it when any setting was changed since that version, which tune list --json prints; below 0 changes it in any case")
+	return c
+}
+
+func tuneSet(ctx context.Context, term *cli.Terminal, t tuner, name, value string, version int64) error {
+	if _, err := settingNamed(ctx, t, name); err != nil {
 		return err
 	}
-	after, err := t.Set(ctx, args[0], args[1])
+	set := func() (api.Setting, error) { return t.Set(ctx, name, value) }
+	if version >= 0 {
+		set = func() (api.Setting, error) { return t.SetIfUnchanged(ctx, name, value, version) }
+	}
+	after, err := set()
 	if err != nil {
 		return err
 	}
@@ -143,12 +159,13 @@ func tuneSet(ctx context.Context, term *cli.Terminal, t tuner, args []string) er
 		term.PrintJSON(after)
 		return nil
 	}
-	term.Printf("%s: %s -> %s\n", after.Name, before.Value, after.Value)
+	term.Printf("%s: %s -> %s\n", after.Name, after.Before, after.Value)
 	return nil
 }
 
-// historyShown is how many values tune history lists.
-const historyShown = 50
+// historyShown is how many values tune history lists, and historyKept how far back a
+// version may lie that a setting is rolled back to.
+const historyShown, historyKept = 50, 1000
 
 func tuneHistory(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 	changes, err := t.History(ctx, args[0], historyShown)
@@ -165,25 +182,55 @@ func tuneHistory(ctx context.Context, term *cli.Terminal, t tuner, args []string
 	return nil
 }
 
-// tuneRollback sets the newest earlier value that is another one; the default
-// when there was none.
-func tuneRollback(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
-	now, err := settingNamed(ctx, t, args[0])
+func newTuneRollbackCommand(term *cli.Terminal) *cobra.Command {
+	version := int64(whatever)
+	c := newTuneVerbCommand(term, "rollback NAME", "Give a setting a value that it had before",
+		"  paragon tune rollback max_workers\n  paragon tune rollback max_workers --to 12", 1,
+		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
+			return tuneRollback(ctx, term, t, args[0], version)
+		})
+	c.Flags().Int64Var(&version, "to", version, "the version, as tune history prints it; 0 is the default, and below 0 the newest that was another value")
+	return c
+}
+
+// tuneRollback sets what a setting was.
+func tuneRollback(ctx context.Context, term *cli.Terminal, t tuner, name string, version int64) error {
+	now, err := settingNamed(ctx, t, name)
 	if err != nil {
 		return err
 	}
-	changes, err := t.History(ctx, args[0], historyShown)
+	changes, err := t.History(ctx, name, historyKept)
 	if err != nil {
 		return err
 	}
+	before, err := valueAt(now, changes, version)
+	if err != nil {
+		return err
+	}
+	return tuneSet(ctx, term, t, name, before, whatever)
+}
+
+// valueAt is what a setting was at a version; without one the newest earlier value that
+// is another one, and the default when there was none.
+func valueAt(now api.Setting, changes []api.Change, version int64) (string, error) {
 	before := now.Default
+	if version == 0 {
+		return before, nil
+	}
+	if version > 0 {
+		i := slices.IndexFunc(changes, func(k api.Change) bool { return k.Version == version })
+		if i < 0 {
+			return "", cli.Usagef("%s has no version %d; `paragon tune history %s` lists them", now.Name, version, now.Name)
+		}
+		return cmp.Or(changes[i].Value, before), nil
+	}
 	for _, k := range changes[min(1, len(changes)):] {
 		if k.Value != now.Value {
 			before = cmp.Or(k.Value, before)
 			break
 		}
 	}
-	return tuneSet(ctx, term, t, []string{args[0], before})
+	return before, nil
 }
 
 func tuneDiff(ctx context.Context, term *cli.Terminal, t tuner, _ []string) error {

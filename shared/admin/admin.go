@@ -25,6 +25,7 @@ import (
 var (
 	ErrUnknown    = errors.New("there is none")
 	ErrBadSetting = errors.New("a setting cannot have this value")
+	ErrChanged    = errors.New("the settings were changed meanwhile")
 	ErrBadQueue   = errors.New("queries cannot be put on this queue")
 )
 
@@ -78,22 +79,6 @@ func (d *Service) Settings(ctx context.Context) (api.Settings, error) {
 // changed it: the deployment's, if that has one.
 func (d *Service) settingOf(f settings.Field, value string) api.Setting {
 	return api.Setting{Name: f.Name, Value: value, Default: cmp.Or(d.Backend.Deployed[f.Name], f.Default), Min: f.Min, Max: f.Max, OneOf: f.OneOf, Unit: f.Unit, Doc: f.Doc}
-}
-
-// Set changes a setting. ErrUnknown, and ErrBadSetting of a value that could
-// not take effect, which is not stored.
-func (d *Service) Set(ctx context.Context, name, value string) (api.Setting, error) {
-	f, err := field(name)
-	if err != nil {
-		return api.Setting{}, err
-	}
-	if err := settings.Check(name, value); err != nil {
-		return api.Setting{}, fmt.Errorf("%w: %w", ErrBadSetting, err)
-	}
-	if err := d.Backend.Settings.Set(ctx, name, value); err != nil {
-		return api.Setting{}, err
-	}
-	return d.settingOf(f, value), nil
 }
 
 func field(name string) (settings.Field, error) {

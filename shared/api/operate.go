@@ -11,8 +11,10 @@ import (
 
 // Setting is one tunable of a stage.
 type Setting struct {
-	Name    string   `json:"name"`
-	Value   string   `json:"value"` // in force
+	Name  string `json:"name"`
+	Value string `json:"value"` // in force
+	// Before is what it was, in the answer to a change.
+	Before  string   `json:"before,omitempty"`
 	Default string   `json:"default"`
 	Min     string   `json:"min,omitempty"`
 	Max     string   `json:"max,omitempty"`

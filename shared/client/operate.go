@@ -24,6 +24,17 @@ func (c *Client) Set(ctx context.Context, name, value string) (api.Setting, erro
 	return s, err
 }
 
+// SetIfUnchanged is Set if the settings have still the version that Settings returned.
+func (c *Client) SetIfUnchanged(ctx context.Context, name, value string, version int64) (api.Setting, error) {
+	var s api.Setting
+	body := struct {
+		Value     string `json:"value"`
+		IfVersion int64  `json:"if_version"`
+	}{value, version}
+	err := c.sendJSON(ctx, http.MethodPut, "v1/settings/"+url.PathEscape(name), body, &s)
+	return s, err
+}
+
 // sendJSON does a call whose body is a value as JSON.
 func (c *Client) sendJSON(ctx context.Context, method, path string, value, into any) error {
 	body, err := json.Marshal(value)

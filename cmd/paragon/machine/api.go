@@ -54,10 +54,17 @@ func (m *Machine) parts() stage.Parts {
 // adminService is where the machine is operated.
 func (m *Machine) adminService(owner *sqlite.Backend) *admin.Service {
 	return &admin.Service{
-		Backend: m.backend, Tuned: func(context.Context) (tuning.State, error) { return m.settings.State(), nil },
+		Backend: m.backend, Tuned: m.tuned,
 		Unpack: control.Unpack, Pools: []string{Pool}, Timeline: owner, Now: time.Now, Random: rand.Reader,
 		Keys: func(context.Context) (signed.Keys, error) { return m.keys, nil },
 	}
+}
+
+// tuned reads the settings anew, so that who changed one sees it: it is in force in this
+// process from then on. What is wrong with them is part of the state.
+func (m *Machine) tuned(ctx context.Context) (tuning.State, error) {
+	_ = m.settings.Refresh(ctx)
+	return m.settings.State(), nil
 }
 
 // beside serves what only one machine has, and the page where the API has no path.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,6 +18,7 @@ import (
 const (
 	badSetting intake.Kind = "bad-setting"
 	badQueue   intake.Kind = "bad-queue"
+	changed    intake.Kind = "settings-changed"
 )
 
 // operating answers for those who run the stage; where nobody may over HTTP,
@@ -35,6 +37,8 @@ func refused(err error) error {
 	switch {
 	case errors.Is(err, admin.ErrUnknown):
 		return refuse(intake.NotFound, "", "%v", err)
+	case errors.Is(err, admin.ErrChanged):
+		return refuse(changed, "if_version", "%v", err)
 	case errors.Is(err, admin.ErrBadSetting):
 		return refuse(badSetting, "value", "%v", err)
 	case errors.Is(err, admin.ErrBadQueue):
@@ -58,13 +62,21 @@ func (a *server) listSettings(w http.ResponseWriter, r *http.Request) error {
 }
 
 // setSetting is PUT /v1/settings/{name}. A value that cannot take effect is not
-// stored.
+// stored, nor one for settings that were changed since if_version.
 func (a *server) setSetting(w http.ResponseWriter, r *http.Request) error {
 	var value string
-	if err := readObject(w, r, fields{"value": text("value", &value)}); err != nil {
+	var version *float64
+	if err := readObject(w, r, fields{"value": text("value", &value), "if_version": number("if_version", badField, &version)}); err != nil {
 		return err
 	}
-	s, err := a.Operations.Set(r.Context(), r.PathValue("name"), value)
+	if version == nil {
+		s, err := a.Operations.Set(r.Context(), r.PathValue("name"), value)
+		return tell(a, w, s, err)
+	}
+	if *version < 0 || *version > 1<<53 || *version != math.Trunc(*version) {
+		return refuse(badField, "if_version", "%v is not a whole number from 0 on", *version)
+	}
+	s, err := a.Operations.SetIfUnchanged(r.Context(), r.PathValue("name"), value, int64(*version))
 	return tell(a, w, s, err)
 }
 

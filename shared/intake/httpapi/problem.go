@@ -76,6 +76,7 @@ var kinds = map[intake.Kind]struct {
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
 	intake.KeyReused:        {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},
+	changed:                 {http.StatusConflict, "The settings were changed meanwhile"},
 	badSetting:              {http.StatusUnprocessableEntity, "The setting cannot have this value"},
 	badQueue:                {http.StatusUnprocessableEntity, "Queries cannot be put on this queue"},
 	internal:                {http.StatusInternalServerError, "Something went wrong here"},

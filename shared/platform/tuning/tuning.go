@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type Raw interface {
 // Source holds the settings in force. Its methods are safe for concurrent use.
 type Source struct {
 	raw   Raw
+	mu    sync.Mutex // of Refresh, so that no older values replace newer ones
 	state atomic.Pointer[State]
 }
 
@@ -58,6 +60,8 @@ func (s *Source) State() State { return *s.state.Load() }
 // Refresh reads the values once. A value that is unset falls back to its
 // default; a bad one leaves the last good one.
 func (s *Source) Refresh(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	last := s.state.Load()
 	raw, version, err := s.raw.Raw(ctx)
 	if err != nil {
