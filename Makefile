@@ -121,6 +121,38 @@ define dist-arch
 	rmdir $(DIST)/$(1).new/out; rm -rf $(DIST)/$(1); mv $(DIST)/$(1).new $(DIST)/$(1)
 endef
 
+# What is released: the version of the binaries, and the tool, pinned, that lists
+# the modules in them. Go verifies it by its checksum database.
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/paragon/machine/machine.go)
+RELEASE ?= release
+SBOM_TOOL := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
+
+.PHONY: release
+release: prereqs deps ## Make the release for both architectures in release/: archives, SBOMs (CycloneDX) and checksums
+	@rm -rf $(RELEASE); mkdir -p $(RELEASE) bin
+	@GOBIN=$(CURDIR)/bin go install $(SBOM_TOOL)
+	@$(call release-arch,amd64,x64)
+	@$(call release-arch,arm64,arm64)
+	@cd $(RELEASE) && sha256sum -- *.tar.gz *.cdx.json >SHA256SUMS && cat SHA256SUMS
+
+# release-arch makes one architecture's archive: its name for Go and for npm. The
+# same source gives the same bytes.
+define release-arch
+	name=paragon-$(VERSION)-linux-$(1); folder=$(RELEASE)/$$name; mkdir -p $$folder/lib; \
+	GOOS=linux GOARCH=$(1) $(GOBUILD) -o $$folder/ ./cmd/paragon ./cmd/paragon-lab ./workers ./functions/inference; \
+	mv $$folder/workers $$folder/worker; \
+	cp $(ORT)/$(2)/libonnxruntime.so.1 $$folder/lib/; cp LICENSE NOTICE CHANGELOG.md README.md $$folder/; \
+	for binary in paragon worker inference; do \
+		bin/cyclonedx-gomod bin -json -std -noserial -version $(VERSION) $$folder/$$binary 2>/dev/null | sed '/^    "timestamp":/d' >$(RELEASE)/$$binary-$(VERSION)-linux-$(1).cdx.json; \
+	done; \
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w --mtime=@0 -C $(RELEASE) -c $$name | gzip -n >$(RELEASE)/$$name.tar.gz; \
+	rm -r $$folder
+endef
+
+.PHONY: lint-image
+lint-image: venv ## Check the Dockerfile with hadolint
+	.venv/bin/hadolint Dockerfile
+
 .PHONY: dist-again
 dist-again: dist ## Build what deploys once more, from a copy elsewhere, and hold it to the same bytes
 	@twin=$$(mktemp -d); trap 'rm -rf $$twin' EXIT; \
@@ -235,7 +267,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist cdk.out node_modules .venv .venv-clients .venv-pools .venv-peers pools
+	rm -rf bin dist release cdk.out node_modules .venv .venv-clients .venv-pools .venv-peers pools
 
 # --- prerequisites -----------------------------------------------------------
 

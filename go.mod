@@ -6,6 +6,7 @@ ignore (
 	./cdk.out
 	./dist
 	./node_modules
+	./release
 )
 
 require (
