@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +89,7 @@ const mostExample = 400
 // printExample prints a first request.
 func printExample(term *cli.Terminal, url string, added api.AddedModel) {
 	if added.Model.Takes() == profile.Picture {
-		term.Printf("Try:\n  paragon submit --endpoint %s --task %s --wait %s PICTURE.png\n", url, added.Task.Name, 10*time.Second)
+		term.Printf("Try:\n  paragon submit --endpoint %s --task %s --wait 10 PICTURE.png\n", url, added.Task.Name)
 		return
 	}
 	var inputs []string

@@ -32,7 +32,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		return fmt.Errorf("start the intake: %w", err)
 	}
 	m.background(svc.Run)
-	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService(owner)})
+	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService()})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
@@ -52,10 +52,10 @@ func (m *Machine) parts() stage.Parts {
 }
 
 // adminService is where the machine is operated.
-func (m *Machine) adminService(owner *sqlite.Backend) *admin.Service {
+func (m *Machine) adminService() *admin.Service {
 	return &admin.Service{
 		Backend: m.backend, Tuned: m.tuned,
-		Unpack: control.Unpack, Pools: []string{Pool}, Timeline: owner, Now: time.Now, Random: rand.Reader,
+		Unpack: control.Unpack, Pools: []string{Pool}, Timeline: m.recorder, Now: time.Now, Random: rand.Reader,
 		Keys: func(context.Context) (signed.Keys, error) { return m.keys, nil },
 	}
 }

@@ -28,13 +28,14 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 		Metrics: m.backend.Metrics, Groups: m.backend.Groups, Ledger: m.backend.DecisionLog, Shared: m.backend.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
+	m.recorder = newRecorder(context.Background(), m, owner)
 	m.dispatching(d.Pump, m.functions.Close)
 	m.background(c.Run,
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
 		m.followSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
-		func(ctx context.Context) { m.recordTimeline(ctx, owner) },
+		m.recorder.run,
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
 }

@@ -63,6 +63,7 @@ type Machine struct {
 	meter          *meter
 	counts         *tally.Book // of the queries that this process ended
 	metrics        *tallied
+	recorder       *recorder
 	boots          boots
 	savings        savings
 	faults         *faultDesk

@@ -3,6 +3,8 @@ package machine
 import (
 	"context"
 	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"paragon/shared/core/query"
@@ -15,10 +17,12 @@ import (
 // read for the timeline.
 const sampleEvery = 5 * time.Second
 
-// recorder writes the timeline of this machine.
+// recorder writes the timeline of this machine, and reads it with the rows that
+// are not over yet.
 type recorder struct {
 	m      *Machine
 	owner  *sqlite.Backend
+	mu     sync.Mutex // guards writer
 	writer *timeline.Writer
 	// paid and others are what had been counted of the cost, and of that of other
 	// schemes, since this process began.
@@ -26,23 +30,55 @@ type recorder struct {
 	others map[string]float64
 }
 
-// recordTimeline counts and samples until run ends.
-func (m *Machine) recordTimeline(run context.Context, owner *sqlite.Backend) {
-	r := &recorder{m: m, owner: owner, writer: timeline.NewWriter(m.openRows(run, owner)), others: map[string]float64{}}
+func newRecorder(ctx context.Context, m *Machine, owner *sqlite.Backend) *recorder {
+	return &recorder{m: m, owner: owner, writer: timeline.NewWriter(m.openRows(ctx, owner)), others: map[string]float64{}}
+}
+
+// run counts and samples until ctx ends.
+func (r *recorder) run(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-run.Done():
-			r.store(context.WithoutCancel(run), r.writer.Rows())
+		case <-ctx.Done():
+			r.store(context.WithoutCancel(ctx), r.open())
 			return
 		case now := <-tick.C:
-			m.metrics.countLate(run, m.meter.since, now)
-			row := r.sample(run)
-			row.Tallies = timeline.Slim(m.metrics.count(run, m.backend.Fleet, now, Pool, platform.FunctionsPool))
-			r.store(run, r.writer.Add(now, row))
+			r.m.metrics.countLate(ctx, r.m.meter.since, now)
+			row := r.sample(ctx)
+			row.Tallies = timeline.Slim(r.m.metrics.count(ctx, r.m.backend.Fleet, now, Pool, platform.FunctionsPool))
+			r.store(ctx, r.add(now, row))
 		}
 	}
+}
+
+func (r *recorder) add(now time.Time, row timeline.Row) []timeline.Stored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writer.Add(now, row)
+}
+
+// open are the rows that are not over.
+func (r *recorder) open() []timeline.Stored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.writer.Rows()
+}
+
+// Timeline implements admin.Timeline.
+func (r *recorder) Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error) {
+	rows, err := r.owner.Timeline(ctx, step, from, to)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range r.open() {
+		if o.Step != step || o.Row.At.Before(from) || !o.Row.At.Before(to) {
+			continue
+		}
+		rows = slices.DeleteFunc(rows, func(have timeline.Row) bool { return have.At.Equal(o.Row.At) })
+		rows = append(rows, o.Row) // the newest
+	}
+	return rows, nil
 }
 
 // openRows are the rows that an earlier process began and that are not over.

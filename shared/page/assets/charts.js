@@ -33,7 +33,7 @@ export class Chart {
     this.plot = new uPlot({
       width: this.width(), height, padding: [8, 8, 0, 0],
       scales: { x: { range: [from, to] }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 58, space: 30, values: (_, ticks) => ticks.map(write) }],
+      axes: [{ ...axis, space: 70 }, { ...axis, size: 66, space: 30, values: (_, ticks) => ticks.map(write) }],
       series: [{}, ...lines.map((l) => ({
         label: l.label, stroke: colour(l.colour), width: 1.75, dash: l.dash, points: { show: false }, spanGaps: false,
         value: (_, v) => (v == null ? "–" : write(v)),

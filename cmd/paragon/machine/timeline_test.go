@@ -1,0 +1,39 @@
+package machine
+
+import (
+	"testing"
+	"time"
+
+	"paragon/shared/core/timeline"
+	"paragon/shared/platform/sqlite"
+)
+
+// What is read has the minute that is not over, once, also when it was stored by
+// a process before.
+func TestTheTimelineHasTheMinuteThatRuns(t *testing.T) {
+	owner, err := sqlite.Open(t.Context(), t.TempDir()+"/paragon.db", sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = owner.Close() })
+	r := &recorder{owner: owner, writer: timeline.NewWriter(nil)}
+	at := time.Date(2026, 11, 26, 12, 0, 30, 0, time.UTC)
+	read := func(step time.Duration) []timeline.Row {
+		rows, err := r.Timeline(t.Context(), step, at.Add(-time.Hour), at.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	r.store(t.Context(), r.add(at, timeline.Row{CostUSD: 1}))
+	if rows := read(time.Minute); len(rows) != 1 || rows[0].CostUSD != 1 {
+		t.Errorf("in the first minute: %+v", rows)
+	}
+	r.store(t.Context(), r.add(at.Add(time.Minute), timeline.Row{CostUSD: 2}))
+	if rows := read(time.Minute); len(rows) != 2 || rows[0].CostUSD != 1 || rows[1].CostUSD != 2 {
+		t.Errorf("in the second minute: %+v", rows)
+	}
+	if rows := read(time.Hour); len(rows) != 1 || rows[0].CostUSD != 3 {
+		t.Errorf("by the hour: %+v", rows)
+	}
+}
