@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 
+	"paragon/shared/core/pricing"
 	"paragon/shared/core/settings"
 	"paragon/shared/platform/aws/names"
 )
@@ -45,7 +46,10 @@ type Config struct {
 	SharedRoles      []string // names of roles whose holders are one owner
 	FairQueues       bool     // messages name their callers, so that SQS delivers a busy one's after others'; it costs more
 	Network          string   // private, with endpoints, or public, which is cheaper
+	Zones            []string // of the network; empty means the region's first two
 	Throttle         Throttle
+	// PermissionsBoundary is the ARN of a policy that bounds every role; empty bounds none.
+	PermissionsBoundary string
 	// OverflowConcurrency is how many dispatchers the overflow queue may run at
 	// once; each answers a batch of up to 10.
 	OverflowConcurrency int
@@ -76,8 +80,9 @@ const (
 	leastAccount = 200
 	// mostAPIShare leaves the inference functions what the api waits for.
 	mostAPIShare = 0.4
-	// controllerReserved are a shift of the controller and one that an event starts.
-	controllerReserved = 2
+	// controllerReserved are a shift of the controller, the next one and one that an
+	// event starts.
+	controllerReserved = 3
 )
 
 // reserved are the environments reserved for a function; 0 when none are.
@@ -96,7 +101,7 @@ func (c Config) reserved(function string) int {
 // readConfig reads the context. Its errors name the key and what it may be.
 func readConfig(context func(string) any) (Config, error) {
 	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
-		Throttle: Throttle{PerSecond: 500, Burst: 1000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1}}
+		Throttle: Throttle{PerSecond: 2000, Burst: 4000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1}}
 	keys := c.keys()
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if err := decode(context(key), keys[key]); err != nil {
@@ -111,7 +116,7 @@ func (c *Config) keys() map[string]any {
 	return map[string]any{
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
-		"network": &c.Network, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
+		"network": &c.Network, "zones": &c.Zones, "permissions_boundary": &c.PermissionsBoundary, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"front": &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
 		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
@@ -141,6 +146,8 @@ func decode(value, into any) error {
 var (
 	roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 	poolName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
+	boundary = regexp.MustCompile(`^arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}$`)
+	zoneName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d[a-z]$`)
 	address  = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 )
 
@@ -170,6 +177,11 @@ func (c Config) validate() error {
 	must(c.Traces.valid(), "context \"traces\": endpoint must be empty or http(s)://host:4318, and share from 0 to 1; they are %q and %v", c.Traces.Endpoint, c.Traces.Share)
 	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is no address", c.AlarmEmail)
 	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v is negative", c.MonthlyBudgetUSD)
+	must(c.PermissionsBoundary == "" || boundary.MatchString(c.PermissionsBoundary), "context \"permissions_boundary\": %q is no ARN of a policy", c.PermissionsBoundary)
+	must(len(c.Zones) == 0 || len(c.Zones) == pricing.Zones, "context \"zones\": %v: there must be %d, or none", c.Zones, pricing.Zones)
+	for _, zone := range c.Zones {
+		must(zoneName.MatchString(zone), "context \"zones\": %q is no name of a zone, such as us-east-1b", zone)
+	}
 	for _, role := range c.SharedRoles {
 		must(roleName.MatchString(role), "context \"shared_roles\": %q is no name of a role: it is without its path and account", role)
 	}

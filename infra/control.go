@@ -14,8 +14,9 @@ import (
 	"paragon/shared/platform/aws/names"
 )
 
-// controllerSeconds bounds a run of the controller, which ticks for 50 s.
-const controllerSeconds = 60
+// controllerSeconds bounds a run of the controller, which ticks for 59 s and then
+// gives up its lease.
+const controllerSeconds = 75
 
 // makeControl starts the controller every minute. A start that fails is not
 // repeated, and one that is late is dropped: the next is due anyway.

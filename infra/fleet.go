@@ -40,7 +40,7 @@ func (c Config) drainSeconds() float64 {
 // makeFleet makes a launch template and a group a pool.
 func (s *stack) makeFleet() (groups []group) {
 	binaries := map[string]awss3assets.Asset{}
-	events := awssns.NewTopic(s.Stack, text("Scaling"), &awssns.TopicProps{TopicName: s.physical("scaling"), EnforceSSL: jsii.Bool(true)})
+	events := s.topic("Scaling", "scaling", onlyErrors())
 	for _, p := range s.pools {
 		if binaries[p.arch] == nil {
 			binaries[p.arch] = awss3assets.NewAsset(s.Stack, text("Worker"+pascal(p.arch)), &awss3assets.AssetProps{Path: text(s.built(p.arch, "worker"))})
@@ -52,6 +52,14 @@ func (s *stack) makeFleet() (groups []group) {
 		groups = append(groups, g)
 	}
 	return groups
+}
+
+// onlyErrors lets the notices of a group through that tell of a launch or an end
+// that failed: the others are many, and no news.
+func onlyErrors() *map[string]awssns.FilterOrPolicy {
+	return &map[string]awssns.FilterOrPolicy{"Event": awssns.FilterOrPolicy_Filter(awssns.SubscriptionFilter_StringFilter(&awssns.StringConditions{
+		Allowlist: texts("autoscaling:EC2_INSTANCE_LAUNCH_ERROR", "autoscaling:EC2_INSTANCE_TERMINATE_ERROR"),
+	}))}
 }
 
 // launchTemplate says what a machine of a pool is. Its type is the group's affair.

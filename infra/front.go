@@ -17,6 +17,7 @@ import (
 // balancer is the internal load balancer between the gateway and the workers; it
 // is empty where the gateway calls the api function itself.
 type balancer struct {
+	balancer awselasticloadbalancingv2.CfnLoadBalancer
 	listener awselasticloadbalancingv2.CfnListener
 	workers  awselasticloadbalancingv2.CfnTargetGroup
 	probe    awselasticloadbalancingv2.CfnListenerRule
@@ -66,9 +67,9 @@ func (s *stack) makeFront() (b balancer) {
 		return b
 	}
 	api := s.apiTarget()
-	b.workers = s.workerTargets()
+	b.workers, b.balancer = s.workerTargets(), s.loadBalancer()
 	b.listener = awselasticloadbalancingv2.NewCfnListener(s.Stack, text("Listener"), &awselasticloadbalancingv2.CfnListenerProps{
-		LoadBalancerArn: s.loadBalancer().Ref(), Port: jsii.Number(listenPort), Protocol: text("HTTP"),
+		LoadBalancerArn: b.balancer.Ref(), Port: jsii.Number(listenPort), Protocol: text("HTTP"),
 		DefaultActions: []any{&awselasticloadbalancingv2.CfnListener_ActionProperty{Type: text("forward"), TargetGroupArn: api.Ref()}},
 	})
 	// The controller's rule ties the listener to this group: CloudFormation,

@@ -58,6 +58,7 @@ func fakeDist(t *testing.T) string {
 type assembly struct {
 	raw    []byte // the template as it is
 	t      synthesized
+	notes  []byte              // what the synth had to say of the stack
 	assets map[string][]string // files, by the hash in an asset's key
 	cfg    Config
 	plan   plan
@@ -106,6 +107,13 @@ func read(t *testing.T, out string, context func(string) any) assembly {
 	}
 	if err := json.Unmarshal(a.raw, &a.t); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range []string{"manifest.json", "paragon-" + cfg.Stage + ".metadata.json"} {
+		notes, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		a.notes = append(a.notes, notes...)
 	}
 	dirs, err := filepath.Glob(filepath.Join(out, "asset.*"))
 	if err != nil {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/jsii-runtime-go"
 
@@ -55,13 +57,18 @@ func (s *stack) makeNetwork() network {
 	if s.Network == public {
 		n.subnets = awsec2.SubnetType_PUBLIC
 	}
-	n.vpc = awsec2.NewVpc(s.Stack, text("Vpc"), &awsec2.VpcProps{
-		IpAddresses: awsec2.IpAddresses_Cidr(text("10.20.0.0/16")),
-		MaxAzs:      jsii.Number(pricing.Zones), NatGateways: jsii.Number(0),
+	props := &awsec2.VpcProps{
+		IpAddresses: awsec2.IpAddresses_Cidr(text("10.20.0.0/16")), NatGateways: jsii.Number(0),
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{{Name: text("workers"), SubnetType: n.subnets, CidrMask: jsii.Number(20)}},
-		// A function would have to empty the default group, which nothing uses.
+		// It would take a function: closeDefaultGroup does it without one.
 		RestrictDefaultSecurityGroup: jsii.Bool(false),
-	})
+	}
+	if len(s.Zones) > 0 {
+		props.AvailabilityZones = texts(s.Zones...)
+	} else {
+		props.MaxAzs = jsii.Number(pricing.Zones)
+	}
+	n.vpc = awsec2.NewVpc(s.Stack, text("Vpc"), props)
 	s.flowLog(n.vpc)
 	n.workers = awsec2.NewSecurityGroup(s.Stack, text("Workers"), &awsec2.SecurityGroupProps{
 		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon workers: HTTPS goes out, queries come from the load balancer alone"),
@@ -76,6 +83,21 @@ func (s *stack) makeNetwork() network {
 		s.makeEndpoints(n)
 	}
 	return n
+}
+
+// closeDefaultGroup takes the rules of the network's default security group away, by
+// which whatever is put into it reaches the rest of it and the internet. CloudFormation
+// cannot, so schedules do, which then find nothing more to take away.
+func (s *stack) closeDefaultGroup() {
+	group := s.network.vpc.VpcDefaultSecurityGroup()
+	for _, c := range []struct{ id, name, action, rules string }{
+		{"CloseIngress", "close-ingress", "revokeSecurityGroupIngress", `[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"` + *group + `"}]}]`},
+		{"CloseEgress", "close-egress", "revokeSecurityGroupEgress", `[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]`},
+	} {
+		target := "arn:" + *awscdk.Aws_PARTITION() + ":scheduler:::aws-sdk:ec2:" + c.action
+		s.schedule(c.id, c.name, "rate(1 day)", text(target), `{"GroupId":"`+*group+`","IpPermissions":`+c.rules+`}`,
+			allow(on(s.arn("ec2", "security-group/"+*group)), "ec2:"+strings.ToUpper(c.action[:1])+c.action[1:]))
+	}
 }
 
 // openPath lets queries through: from the gateway's link to the load balancer,

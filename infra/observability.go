@@ -1,9 +1,11 @@
 package main
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsbudgets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
@@ -15,8 +17,13 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// hoursPerMonth is a twelfth of a year.
-const hoursPerMonth = 730
+const (
+	// hoursPerMonth is a twelfth of a year.
+	hoursPerMonth = 730
+	// missingMinutes is for how long workers may be missing: longer than
+	// boot_limit_seconds, within which a useless one is replaced.
+	missingMinutes = 20
+)
 
 // alarm says when somebody should look.
 type alarm struct {
@@ -31,10 +38,13 @@ type alarm struct {
 // makeObservability makes the alarms, the topic they are sent to, the budget
 // and the dashboard.
 func (s *stack) makeObservability() {
-	topic := awssns.NewTopic(s.Stack, text("Alarms"), &awssns.TopicProps{TopicName: s.physical("alarms"), EnforceSSL: jsii.Bool(true)})
-	if s.AlarmEmail != "" {
-		topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(text(s.AlarmEmail), nil))
-	}
+	topic := s.topic("Alarms", "alarms", nil)
+	// A topic with a policy of its own takes messages of whom the policy names.
+	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: text("AlarmsOfThisAccount"), Actions: texts("sns:Publish"), Resources: &[]*string{topic.TopicArn()},
+		Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(text("cloudwatch.amazonaws.com"), nil)},
+		Conditions: &map[string]any{"StringEquals": s.ofThisAccount()},
+	}))
 	action := awscloudwatchactions.NewSnsAction(topic)
 	var alarms []interfacesawscloudwatch.IAlarmRef
 	for _, a := range s.alarms() {
@@ -42,6 +52,16 @@ func (s *stack) makeObservability() {
 	}
 	s.makeBudget()
 	s.makeDashboard(alarms)
+}
+
+// topic makes a topic that mails to alarm_email, if there is one, the messages that
+// a filter lets through.
+func (s *stack) topic(id, name string, filter *map[string]awssns.FilterOrPolicy) awssns.Topic {
+	t := awssns.NewTopic(s.Stack, text(id), &awssns.TopicProps{TopicName: s.physical(name), EnforceSSL: jsii.Bool(true)})
+	if s.AlarmEmail != "" {
+		t.AddSubscription(awssnssubscriptions.NewEmailSubscription(text(s.AlarmEmail), &awssnssubscriptions.EmailSubscriptionProps{FilterPolicyWithMessageBody: filter}))
+	}
+	return t
 }
 
 // alarms lists what is watched.
@@ -57,7 +77,11 @@ func (s *stack) alarms() []alarm {
 		{"ControllerFaultsAlarm", "the controller fails", f.controller.MetricErrors(minutely("Sum")), 1, false, 3, none},
 		{"DispatcherFaultsAlarm", "the dispatcher fails", f.dispatcher.MetricErrors(minutely("Sum")), 1, false, 3, none},
 		{"ApiErrorsAlarm", "the api function fails", f.api.MetricErrors(minutely("Sum")), 1, false, 3, none},
+		{"MissedAlarm", "more than 5 % of the queries miss their bound", s.own(telemetry.MissedShare, "", "Average"), 0.05, false, 10, none},
+		{"OverflowShareAlarm", "more than half of the queries overflow to functions", s.own(telemetry.OverflowShare, "", "Average"), 0.5, false, 15, none},
+		{"ExpiredAlarm", "more than 1 % of the queries expire", s.own(telemetry.ExpiredShare, "", "Average"), 0.01, false, 5, none},
 	}
+	list = append(list, s.frontAlarms()...)
 	for _, g := range s.groups {
 		name := pascal(g.pool.name)
 		for _, q := range s.queues.work[g.pool.name] {
@@ -65,12 +89,37 @@ func (s *stack) alarms() []alarm {
 		}
 		list = append(list, alarm{name + "AtMaxAlarm", "pool " + g.pool.name + " wants as many workers as it may have",
 			groupMetric(g, "GroupDesiredCapacity", "Maximum"), float64(g.pool.Max), false, 10, none})
+		list = append(list,
+			alarm{name + "LaunchesAlarm", "pool " + g.pool.name + " cannot launch workers, for want of capacity or quota: the newest decision has the reason",
+				s.own(telemetry.LaunchFaults, g.pool.name, "Maximum"), 1, false, 3, none},
+			alarm{name + "MissingAlarm", "workers of pool " + g.pool.name + " that were asked for do not serve",
+				s.own(telemetry.Missing, g.pool.name, "Minimum"), 1, false, missingMinutes, none})
 		if s.MonthlyBudgetUSD > 0 {
 			list = append(list, alarm{name + "BudgetAlarm", "this hour has cost twice what an hour of the month's budget is",
 				s.own(telemetry.Spent, g.pool.name, "Maximum"), 2 * s.MonthlyBudgetUSD / hoursPerMonth, false, 1, none})
 		}
 	}
 	return list
+}
+
+// frontAlarms are those of the load balancer, where there is one.
+func (s *stack) frontAlarms() []alarm {
+	if !s.onWorkers() {
+		return nil
+	}
+	none := awscloudwatch.TreatMissingData_NOT_BREACHING
+	return []alarm{
+		{"UnhealthyAlarm", "workers fail the load balancer's health check", s.balancerMetric("UnHealthyHostCount", "Maximum"), 1, false, 10, none},
+		{"WorkerFaultsAlarm", "workers answer 5xx", s.balancerMetric("HTTPCode_Target_5XX_Count", "Sum"), 5, false, 3, none},
+	}
+}
+
+// balancerMetric is one of the workers' target group.
+func (s *stack) balancerMetric(name, statistic string) awscloudwatch.Metric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: text("AWS/ApplicationELB"), MetricName: text(name), Statistic: text(statistic), Period: seconds(60),
+		DimensionsMap: &map[string]*string{"LoadBalancer": s.front.balancer.AttrLoadBalancerFullName(), "TargetGroup": s.front.workers.AttrTargetGroupFullName()},
+	})
 }
 
 // alarm makes one, which tells the topic when it starts and when it ends.
@@ -130,7 +179,12 @@ func groupMetric(g group, name, statistic string) awscloudwatch.Metric {
 // makeBudget warns when the month's bill, as tagged with the stage, is at 80 %
 // of the budget, and when it is forecast to pass it.
 func (s *stack) makeBudget() {
-	if s.MonthlyBudgetUSD <= 0 || s.AlarmEmail == "" {
+	if s.MonthlyBudgetUSD <= 0 {
+		return
+	}
+	if s.AlarmEmail == "" {
+		awscdk.Annotations_Of(s.Stack).AddWarningV2(text("paragon:budget"),
+			text("monthly_budget_usd is set and alarm_email is not: there is no budget, and nobody is warned"))
 		return
 	}
 	warn := func(kind string, percent float64) any {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
@@ -58,7 +60,7 @@ func written(may []permission) (statements []awsiam.PolicyStatement, excuses []*
 func (s *stack) role(id, service string, may ...permission) awsiam.Role {
 	statements, excuses := written(may)
 	r := awsiam.NewRole(s.Stack, text(id), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(text(service), nil),
+		AssumedBy: s.principal(service),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{
 			"may": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
 		},
@@ -67,6 +69,32 @@ func (s *stack) role(id, service string, may ...permission) awsiam.Role {
 		cdknag.NagSuppressions_AddResourceSuppressions(r, &excuses, jsii.Bool(false))
 	}
 	return r
+}
+
+// sourced are the services that say for whose resources they take a role on.
+// Lambda and EC2 do not document it.
+var sourced = []string{"scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+
+// principal is a service of AWS, for this account's resources alone where it says
+// whose they are.
+func (s *stack) principal(service string) awsiam.IPrincipal {
+	p := awsiam.NewServicePrincipal(text(service), nil)
+	if !slices.Contains(sourced, service) {
+		return p
+	}
+	return awsiam.NewPrincipalWithConditions(p, &map[string]any{"StringEquals": s.ofThisAccount()})
+}
+
+// ofThisAccount is the condition that a service acts for a resource of this account.
+func (s *stack) ofThisAccount() map[string]any {
+	return map[string]any{"aws:SourceAccount": *awscdk.Aws_ACCOUNT_ID()}
+}
+
+// bound gives every role the permissions boundary of the context.
+func (s *stack) bound() {
+	if s.PermissionsBoundary != "" {
+		awsiam.PermissionsBoundary_Of(s.Stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(s.Stack, text("Boundary"), text(s.PermissionsBoundary)))
+	}
 }
 
 // on lists the resources of a permission.

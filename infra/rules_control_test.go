@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"paragon/shared/core/pricing"
 	"paragon/shared/platform/aws/names"
@@ -37,7 +38,7 @@ func controlRules() []rule {
 			a.t.Resources[a.t.of("Lambda::EventInvokeConfig")[0]].Properties["MaximumRetryAttempts"] = 2.0
 		}},
 		{"a run of the controller ends before the next but one begins", func(a assembly) (bad []string) {
-			if n := number(a.function("controller").prop("Timeout")); n < 55 || n > 60 {
+			if n := number(a.function("controller").prop("Timeout")); n < 65 || n > 115 {
 				bad = append(bad, fmt.Sprintf("%v s", n))
 			}
 			return bad
@@ -52,6 +53,12 @@ func alarmRules() []rule {
 				"AWS/ApiGateway 5xx": false, "AWS/Lambda Throttles": false, "AWS/Lambda Errors": false,
 				"AWS/AutoScaling GroupDesiredCapacity": false, names.Namespace + " " + telemetry.Pulse.Name: false,
 				names.Namespace + " " + telemetry.Spent.Name: false}
+			for _, m := range []telemetry.Metric{telemetry.MissedShare, telemetry.OverflowShare, telemetry.ExpiredShare, telemetry.LaunchFaults, telemetry.Missing} {
+				want[names.Namespace+" "+m.Name] = false
+			}
+			if a.cfg.onWorkers() {
+				want["AWS/ApplicationELB UnHealthyHostCount"], want["AWS/ApplicationELB HTTPCode_Target_5XX_Count"] = false, false
+			}
 			for _, id := range a.t.of("CloudWatch::Alarm") {
 				r := a.t.Resources[id]
 				want[fmt.Sprint(r.prop("Namespace"), " ", r.prop("MetricName"))] = true
@@ -77,6 +84,25 @@ func alarmRules() []rule {
 		}, func(a assembly) {
 			delete(a.t.Resources[a.alarm("no-tick-alarm")].Properties, "AlarmActions")
 		}},
+		{"CloudWatch may publish to the alarms' topic, for this account's alarms", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("SNS::TopicPolicy") {
+				if a.t.Resources[refers(a.t.Resources[id].prop("Topics", 0))].prop("TopicName") != names.Prefix(a.cfg.Stage)+"alarms" {
+					continue
+				}
+				for _, s := range list(a.t.Resources[id].prop("PolicyDocument", "Statement")) {
+					if at(s, "Effect") == "Allow" && at(s, "Principal", "Service") == "cloudwatch.amazonaws.com" && at(s, "Action") == "sns:Publish" &&
+						at(s, "Condition", "StringEquals", "aws:SourceAccount", "Ref") == "AWS::AccountId" {
+						return nil
+					}
+				}
+			}
+			return faultf("an alarm may not publish")
+		}, func(a assembly) {
+			for _, id := range a.t.of("SNS::TopicPolicy") {
+				document := a.t.Resources[id].prop("PolicyDocument").(map[string]any)
+				document["Statement"] = slices.DeleteFunc(list(document["Statement"]), func(s any) bool { return at(s, "Effect") == "Allow" })
+			}
+		}},
 		{"three minutes without a tick are an alarm, and so is silence", func(a assembly) (bad []string) {
 			r := a.t.Resources[a.alarm("no-tick-alarm")]
 			if r.prop("TreatMissingData") != "breaching" || number(r.prop("EvaluationPeriods"))*number(r.prop("Period")) != 180 ||
@@ -101,7 +127,11 @@ func alarmRules() []rule {
 
 // costFaults compares the stack with what its bill is made from.
 func costFaults(a assembly) (bad []string) {
-	want := pricing.AtRest(pricing.Deployment{Front: pricing.LambdaFront, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), TickSeconds: 10, ViewSeconds: 1})
+	front := pricing.LambdaFront
+	if a.cfg.onWorkers() {
+		front = pricing.WorkersFront
+	}
+	want := pricing.AtRest(pricing.Deployment{Front: front, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), TickSeconds: 10, ViewSeconds: 1})
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}

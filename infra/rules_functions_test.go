@@ -80,7 +80,7 @@ func packageRules() []rule {
 				if n := a.cfg.AccountConcurrency; n > 0 && f == a.function("api") {
 					want = float64(int(a.cfg.APIConcurrencyShare * float64(n)))
 				} else if n > 0 && f == a.function("controller") {
-					want = 2.0
+					want = float64(controllerReserved)
 				}
 				return f.prop("ReservedConcurrentExecutions") == want
 			})

@@ -80,6 +80,20 @@ func networkRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("EC2::SecurityGroup")[0]].Properties["SecurityGroupIngress"] = []any{map[string]any{"CidrIp": "0.0.0.0/0"}}
 		}},
+		{"the network's default group is closed both ways", func(a assembly) (bad []string) {
+			for name, action := range map[string]string{"close-ingress": "revokeSecurityGroupIngress", "close-egress": "revokeSecurityGroupEgress"} {
+				target := a.schedule(name).prop("Target")
+				group := refers(at(target, "Input", "Fn::Join", 1, 1))
+				role := a.t.Resources[refers(at(target, "RoleArn"))]
+				if !strings.HasSuffix(flat(at(target, "Arn")), ":aws-sdk:ec2:"+action) || group == "" ||
+					!strings.Contains(flat(role.prop("Policies")), "DefaultSecurityGroup") {
+					bad = append(bad, name)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.schedule("close-egress").prop("Target").(map[string]any)["Input"] = "{}"
+		}},
 		{"private machines have no way out but the endpoints, public ones have addresses", networkFaults, func(a assembly) {
 			delete(a.t.Resources, a.t.of("EC2::VPCEndpoint")[0])
 		}},

@@ -94,6 +94,19 @@ func boundRules() []rule {
 		}, func(a assembly) {
 			at(a.t.Resources[a.roleOf("api")].Properties, "AssumeRolePolicyDocument", "Statement", 0).(map[string]any)["Principal"] = map[string]any{"AWS": "*"}
 		}},
+		{"a service takes a role on for this account's resources, where it says whose they are", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				trust := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0)
+				service, _ := at(trust, "Principal", "Service").(string)
+				if slices.Contains(sourced, service) != (at(trust, "Condition", "StringEquals", "aws:SourceAccount", "Ref") == "AWS::AccountId") {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			role := refers(a.schedule("tick").prop("Target", "RoleArn"))
+			delete(at(a.t.Resources[role].Properties, "AssumeRolePolicyDocument", "Statement", 0).(map[string]any), "Condition")
+		}},
 		{"what a role may do fits into its policy", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				if n := len(flat(a.t.Resources[id].prop("Policies"))); n > 10240 {

@@ -44,6 +44,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 		// Without a version resource the template depends on its inputs alone.
 		AnalyticsReporting: jsii.Bool(false),
 	})
+	s.bound()
 	s.network = s.makeNetwork()
 	s.data = s.makeData()
 	s.queues = s.makeQueues()
@@ -55,6 +56,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	s.makeIntake()
 	s.makeDoor()
 	s.makeControl()
+	s.closeDefaultGroup()
 	s.makeObservability()
 	return s, nil
 }

@@ -97,6 +97,7 @@ func TestChoices(t *testing.T) {
 	a := synthesize(t, dist, map[string]any{
 		"stage": "prod", "network": "public", "account_concurrency": 1000, "api_concurrency_share": 0.25, "authorizer": "keys", "function_arch": "arm64", "function_memory_mb": "[1024]", "retain": true,
 		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "settings": map[string]any{"path_ms": "60"},
+		"zones": []string{"us-east-1b", "us-east-1d"}, "permissions_boundary": "arn:aws:iam::123456789012:policy/limits/boundary",
 		"traces": map[string]any{"endpoint": "https://collector.example:4318", "share": 0.01}, "profiles_prefix": "s3://my-profiles/prod", "shared_roles": []string{"ingest", "batch"},
 		"pools": map[string]any{
 			"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4},
@@ -113,8 +114,39 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%s is not told where its spans go: %v", id, vars)
 		}
 	}
-	if len(a.t.of("Budgets::Budget")) != 1 || len(a.t.of("SNS::Subscription")) != 1 {
-		t.Error("no budget or no subscription")
+	if len(a.t.of("Budgets::Budget")) != 1 || bytes.Contains(a.notes, []byte("paragon:budget")) {
+		t.Error("no budget, or a warning of none")
+	}
+	for _, id := range a.t.of("SNS::Topic") {
+		if !slices.ContainsFunc(a.t.of("SNS::Subscription"), func(s string) bool {
+			r := a.t.Resources[s]
+			return refers(r.prop("TopicArn")) == id && r.prop("Protocol") == "email" && r.prop("Endpoint") == "ops@example.com"
+		}) {
+			t.Errorf("the topic %s has no subscriber", id)
+		}
+	}
+	for _, id := range a.t.of("IAM::Role") {
+		if a.t.Resources[id].prop("PermissionsBoundary") != "arn:aws:iam::123456789012:policy/limits/boundary" {
+			t.Errorf("the role %s is not bounded", id)
+		}
+	}
+	var zones []string
+	for _, id := range a.t.of("EC2::Subnet") {
+		zones = append(zones, fmt.Sprint(a.t.Resources[id].prop("AvailabilityZone")))
+	}
+	if slices.Sort(zones); !slices.Equal(zones, []string{"us-east-1b", "us-east-1d"}) {
+		t.Errorf("subnets in %v", zones)
+	}
+}
+
+// A budget without an address is said to be none when the template is made.
+func TestABudgetWithoutAnAddressIsSaid(t *testing.T) {
+	a := synthesize(t, fakeDist(t), map[string]any{"monthly_budget_usd": 50, "alarm_email": ""})
+	if len(a.t.of("Budgets::Budget")) != 0 || !bytes.Contains(a.notes, []byte("paragon:budget")) {
+		t.Error("there is a budget, or no warning of none")
+	}
+	if n := len(a.t.Resources); n >= 300 {
+		t.Errorf("%d resources", n)
 	}
 }
 
@@ -198,6 +230,9 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"function_memory_mb", "[1000]", "function_memory_mb"},
 		{"authorizer", "none", "authorizer"},
 		{"network", "dark", "network"},
+		{"zones", []string{"us-east-1b"}, "zones"},
+		{"zones", []string{"use1-az2", "use1-az3"}, `"use1-az2" is no name of a zone`},
+		{"permissions_boundary", "limits", "permissions_boundary"},
 		{"throttle", map[string]any{"per_second": 0, "burst": 1}, "throttle"},
 		{"throttle", `{"rate":1}`, "throttle"},
 		{"overflow_concurrency", 1, "overflow_concurrency"},
