@@ -177,15 +177,19 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 	done
 
 # The stack of cdk.json with either front, but that its profiles lie in a bucket,
-# which the rehearsal fills.
+# which the rehearsal fills. The fronts are played at the same time: most of it is waiting.
 .PHONY: rehearse
 rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
 	for front in workers lambda; do \
 		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front -c profiles_prefix=s3://paragon-rehearsal/prod --output $$out/$$front; built='--build true'; \
-		echo "with the front of $$front:"; \
-		PARAGON_CDK_OUT=$$out/$$front go test -count=1 -timeout 10m -tags rehearse -v ./cmd/paragon/rehearse; \
-	done
+	done; \
+	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
+	for front in workers lambda; do \
+		(cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$front $$out/rehearse -test.timeout 10m -test.v >$$out/$$front.log 2>&1) & pids="$$pids $$!"; \
+	done; \
+	for pid in $$pids; do wait $$pid || failed=1; done; \
+	for front in workers lambda; do echo "with the front of $$front:"; cat $$out/$$front.log; done; [[ -z $$failed ]]
 
 .PHONY: deploy
 deploy: prereqs deps ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'
