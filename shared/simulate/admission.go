@@ -69,6 +69,7 @@ func (e *engine) hold(p *pool, w int, j job) bool {
 	}
 	if ok {
 		p.countHeld(&j, 1)
+		e.watchHeld(p, w, &j)
 	}
 	return ok
 }
@@ -163,7 +164,16 @@ func (e *engine) receive(p *pool, w int, class query.Class, from *queue) {
 		if j := from.pop(p.service); !e.expired(&j) {
 			q.Add(p.work(&j, e.overflowExtraUS()), j)
 			p.countHeld(&j, 1)
+			e.watchHeld(p, w, &j)
 		}
+	}
+}
+
+// watchHeld has a worker check for hand-overs when a relaxed query that it holds is
+// due, as a full one does every bounce_poll_ms.
+func (e *engine) watchHeld(p *pool, w int, j *job) {
+	if !j.strict {
+		e.events.push(event{at: max(e.now, j.handover), kind: heldIsDue, ref: int32(w), generation: p.workers[w].generation, pool: p.id})
 	}
 }
 

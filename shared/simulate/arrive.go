@@ -44,6 +44,9 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	m := &p.cfg.Models[j.model]
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
 	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
+	if !j.strict {
+		j.handover = min(j.handover, j.deadline-max(j.service, micros(m.P99MS))) - e.lookAheadUS()
+	}
 	if cold {
 		j.handover = max(e.now, j.handover)
 	}
@@ -124,4 +127,12 @@ func (e *engine) handOver(p *pool) {
 		e.overflow(p, &j, true)
 	}
 	e.arm(p)
+}
+
+// lookAheadUS is how long a query waits at most in the hands of the worker that took it.
+func (e *engine) lookAheadUS() int64 {
+	if e.cfg.AsDeployed == nil {
+		return 0
+	}
+	return micros(e.cfg.Settings.LookAheadMS)
 }

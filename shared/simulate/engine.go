@@ -200,6 +200,12 @@ func (e *engine) handleNext() {
 		e.events.pop()
 		p.armed = false
 		e.handOver(p)
+	case heldIsDue:
+		e.events.pop()
+		if w := &p.workers[ev.ref]; w.generation == ev.generation && w.state != absent {
+			e.handOverHeld(p, int(ev.ref))
+			e.startHeld(p, int(ev.ref))
+		}
 	case environmentFree:
 		e.events.pop()
 		e.calls.release(int(ev.ref), e.now)

@@ -7,6 +7,7 @@ const (
 	runEnds kind = iota
 	workerBoots
 	handOver
+	heldIsDue
 	environmentFree
 	functionEnds
 	spotNotice
