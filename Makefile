@@ -59,12 +59,12 @@ sensitivity: build ## Play on what the paper's findings depend and write docs/la
 evaluation: build ## Play every scheme on every trace of TRACES and write docs/lab/evaluation*.md (some ten minutes)
 	bin/paragon-lab sensitivity --traces $(TRACES) --markdown docs/lab/sensitivity-recorded.md
 	bin/paragon-lab figures 4 5 6 8 --traces $(TRACES) --out docs/lab/figures >/dev/null && rm docs/lab/figures/figure-[4568].png
-	bin/paragon-lab compare --traces $(TRACES) --keep data/evaluation --window 1h --from 1h --markdown docs/lab/evaluation-hours.md --json >/dev/null
-	bin/paragon-lab compare --traces $(TRACES) --keep data/evaluation --markdown docs/lab/evaluation.md --json >/dev/null
+	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --window 1h --from 1h --markdown docs/lab/evaluation-hours.md --json >/dev/null
+	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --markdown docs/lab/evaluation.md --json >/dev/null
 
 .PHONY: workload2
 workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
-	bin/paragon-lab compare --traces $(TRACES) --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
+	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
 
 .PHONY: lint
 lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck

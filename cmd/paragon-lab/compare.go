@@ -70,6 +70,7 @@ func newCompareCommand(term *cli.Terminal) *cobra.Command {
 	f.Add(fs)
 	f.addWindow(fs)
 	f.addWorkload(fs)
+	f.addStage(fs)
 	fs.Lookup("catalogue").Hidden = true
 	fs.StringVar(&f.folder, "traces", "", "folder of the evaluation's traces")
 	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "profiles and prices")

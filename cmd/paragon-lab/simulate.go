@@ -26,9 +26,15 @@ A trace is CSV: the header second,count (or minute,count, hour,count), then one
 row a step from 0 on, without gaps; --format reads others, --generate makes one up.
 
 --catalogue paper2020 has the published latencies and prices of 2020, measured one
-engine on both kinds of resource at today's. cost_usd is workers and functions, as
-are bound_usd and clairvoyant_usd; what gateway, queues and store cost is
-machinery_usd. --preset spock plays Spock's own rules and numbers instead.
+engine on both kinds of resource at today's. bill_usd is the whole bill: cost_usd is
+workers and functions, as are bound_usd and clairvoyant_usd; what gateway, queues and
+store cost by the path of each query is machinery_usd, in machinery by path.
+--preset spock plays Spock's own rules and numbers instead.
+
+The schemes are played as a stage runs them, with the settings that it ships with;
+--as-stage=false plays them by definition. Beside the schemes stand rivals, behind the
+same gateway and on platforms of their own: target_tracking (EC2 Auto Scaling), kpa
+(Knative), all_functions and managed_instances (Lambda); quantile runs on Paragon's.
 
 --workload 2 plays queries of varied constraints, on latency, accuracy or both, whose
 model selection picks, or a naive choice: naive_any draws from all models,

@@ -42,9 +42,9 @@ func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 	fs.Var(cli.DurationValue(&f.shape.At), "at", "of a made-up trace: when the step or the crowd comes")
 }
 
-// addStage adds how a stage, and not the scheme by its definition, is played.
+// addStage adds how a stage, or instead the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.AsDeployed, "as-stage", false, "play the schemes as a stage runs them: guarded, with balancers, run queues and limits")
+	fs.BoolVar(&f.AsDeployed, "as-stage", true, "play the schemes as a stage runs them, with the settings that it ships with: guarded, with balancers, run queues and limits; false plays them by definition")
 	fs.IntVar(&f.ListItems, "list-items", 1, "queries of one request, 1 to 100; with --as-stage")
 }
 

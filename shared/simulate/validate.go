@@ -116,13 +116,19 @@ var played = []string{
 	"hedge_window_seconds", "hedge_ahead_seconds",
 }
 
-// DeployedSettings are the settings of a run that stands for a backend, from values by
-// name. The most workers, and queries on functions at once, are the most that
-// can be set, unless fewer are given.
+// shipped are the settings that the stack in an account ships with, besides the
+// defaults: cdk.json has them.
+var shipped = map[string]string{
+	"path_ms": "80", "overflow_path_ms": "150", "floor_ms": "100", "max_overflow_concurrency": "100", "metric_settle_seconds": "7",
+}
+
+// DeployedSettings are the settings of a run that stands for a stage, from values by
+// name: what is not given is as it ships, but for the most workers, which are the most
+// that can be set.
 func DeployedSettings(values map[string]string) (settings.Settings, error) {
-	all := map[string]string{}
+	all := maps.Clone(shipped)
 	for _, f := range settings.Fields() {
-		if f.Name == "max_workers" || f.Name == "max_overflow_concurrency" {
+		if f.Name == "max_workers" {
 			all[f.Name] = f.Max
 		}
 	}
