@@ -62,6 +62,10 @@ evaluation: build ## Play every scheme on every trace of TRACES and write docs/l
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --window 1h --from 1h --markdown docs/lab/evaluation-hours.md --json >/dev/null
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --scheme reactive,util_aware,exascale,mixed,mixed_predictive,paragon,hedged --keep data/evaluation --markdown docs/lab/evaluation.md --json >/dev/null
 
+.PHONY: bills
+bills: build ## Play every scheme and rival as deployed on HOURS of every trace of TRACES under SEEDS and write docs/lab/bills.md (with 6 and 5 hours of computing)
+	bin/paragon-lab compare --traces $(TRACES) --hours $(or $(HOURS),6) --seeds $(or $(SEEDS),5) --bills docs/lab/bills.md
+
 .PHONY: workload2
 workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null

@@ -33,19 +33,25 @@ wikipedia. Without either, traces of the same shapes are made up.
 --markdown writes the tables, the hours in which hedged is not the cheapest, and
 which of the paper's findings hold. docs/lab/evaluation.md is made so.
 
+--bills FILE compares the whole bills of the schemes and their rivals as deployed, on
+hours of each trace and under several seeds; docs/lab/bills.md is made so.
+
 --workload 2 compares selection with naive choices instead, on queries of varied
 constraints; docs/lab/workload-2.md is made so.`
 
 const compareExample = `  paragon-lab compare --window 1h
   paragon-lab compare --traces ~/traces --catalogue measured --window 1h --from 1h
   paragon-lab compare berkeley.csv=20 wits.csv=0.5 --report out
-  paragon-lab compare --traces ~/traces --markdown docs/lab/evaluation.md
+  paragon-lab compare --traces ~/traces --as-stage=false --markdown docs/lab/evaluation.md
+  paragon-lab compare --traces ~/traces --bills docs/lab/bills.md --hours 6 --seeds 5
   paragon-lab compare --traces ~/traces --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md`
 
 // compareFlags are what `paragon-lab compare` was told besides the case.
 type compareFlags struct {
 	caseFlags
 	folder, markdown, report, keep string
+	bills                          string // file of the whole bills
+	hours, seeds                   int
 	catalogues                     []string
 	window                         time.Duration
 }
@@ -60,6 +66,8 @@ func newCompareCommand(term *cli.Terminal) *cobra.Command {
 			switch {
 			case err != nil:
 				return err
+			case f.bills != "":
+				return runCompareBills(c.Context(), term, f, args)
 			case two:
 				return runCompareConstrained(c.Context(), term, f, args, c.Flags().Changed("catalogues"))
 			}
@@ -76,6 +84,9 @@ func newCompareCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "profiles and prices")
 	fs.Var(cli.DurationValue(&f.window), "window", "play so much of each trace (default the whole)")
 	fs.StringVar(&f.markdown, "markdown", "", "file for the tables")
+	fs.StringVar(&f.bills, "bills", "", "file for the whole bills as deployed: --hours of each trace under --seeds, and by definition")
+	fs.IntVar(&f.hours, "hours", 6, "with --bills: hours of each trace, spread evenly over it")
+	fs.IntVar(&f.seeds, "seeds", 5, "with --bills: seeds, from --seed on")
 	fs.StringVar(&f.keep, "keep", "", "folder to keep each trace's results in, and to take them from when they are there")
 	fs.StringVar(&f.report, "report", "", "folder for a report in HTML with figures 4, 5, 6 and 8 as SVG and PNG")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/lab/evaluate"
+	"paragon/shared/lab/evaluate/bills"
+)
+
+// What bounds --hours and --seeds.
+const mostHours, mostSeeds = 24, 100
+
+// runCompareBills compares whole bills as deployed, under several seeds, on hours of
+// each trace.
+func runCompareBills(ctx context.Context, term *cli.Terminal, f *compareFlags, args []string) error {
+	switch {
+	case !f.AsDeployed:
+		return cli.Usagef("--bills are as deployed, with the bills by definition beside them; give it without --as-stage=false")
+	case f.hours < 1 || f.hours > mostHours || f.seeds < 1 || f.seeds > mostSeeds:
+		return cli.Usagef("--hours are 1 to %d and --seeds 1 to %d", mostHours, mostSeeds)
+	case f.window != 0:
+		return cli.Usagef("--bills plays --hours of each trace, not --window")
+	}
+	if err := f.Check(); err != nil {
+		return err
+	}
+	schemes, err := f.Chosen()
+	if err != nil {
+		return err
+	}
+	all, err := f.traces(args)
+	if err != nil {
+		return err
+	}
+	cases, err := f.cases(inHours(all, f.hours))
+	if err != nil {
+		return err
+	}
+	bar := term.Progress(len(cases) * bills.Runs(len(schemes), f.seeds))
+	defer bar.Finish()
+	var windows []bills.Window
+	for _, c := range cases {
+		w, err := bills.Play(ctx, evaluate.InsideAStep(c), schemes, f.seeds, bar.Step)
+		if err != nil {
+			return err
+		}
+		windows = append(windows, w)
+	}
+	var b strings.Builder
+	if err := bills.Document(&b, windows); err != nil {
+		return err
+	}
+	if err := os.WriteFile(f.bills, []byte(b.String()), 0o644); err != nil {
+		return fmt.Errorf("write the bills: %w", err)
+	}
+	if term.JSON {
+		term.PrintJSON(windows)
+	}
+	return nil
+}
+
+// inHours are so many hours of each trace, spread evenly over it, each named.
+func inHours(all []one, hours int) []one {
+	var out []one
+	for _, o := range all {
+		length := o.length
+		if length == 0 {
+			length = o.trace.Duration() - o.from
+		}
+		n := max(1, min(hours, int(length/time.Hour)))
+		for i := range n {
+			of := o
+			at := (length * time.Duration(i+1) / time.Duration(n+1)).Truncate(time.Hour)
+			of.from, of.length = o.from+at, min(time.Hour, length-at)
+			of.name = fmt.Sprintf("%s, hour %d", o.name, int(of.from/time.Hour))
+			out = append(out, of)
+		}
+	}
+	return out
+}
