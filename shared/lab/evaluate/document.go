@@ -189,7 +189,7 @@ func hourUSD(r comparison.Ran, h int) float64 {
 func reason(mine, other comparison.Ran, h int) string {
 	a, b := mine.Result.Hours[h].Bill, other.Result.Hours[h].Bill
 	if a.Functions-b.Functions > a.Workers-b.Workers {
-		return fmt.Sprintf("more overflow ($%.3f to $%.3f): load rose faster than the band had it", a.Functions, b.Functions)
+		return fmt.Sprintf("more overflow ($%.3f to $%.3f)", a.Functions, b.Functions)
 	}
-	return fmt.Sprintf("more workers ($%.3f to $%.3f): held, or booted, for load that did not come", a.Workers, b.Workers)
+	return fmt.Sprintf("more workers ($%.3f to $%.3f)", a.Workers, b.Workers)
 }
