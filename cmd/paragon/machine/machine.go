@@ -211,6 +211,7 @@ func (m *Machine) openHome(ctx context.Context, invoker platform.Invoker) (*sqli
 	}
 	m.backend = owner.Platform()
 	m.metrics = newTallied(m.backend.Metrics, m.backend.Queues, time.Now())
+	m.metrics.served = m.servedKeys
 	m.backend.Metrics = m.metrics
 	if err := m.storeSettings(ctx); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,9 @@ type tallied struct {
 	counted []tally.Tally // by task, model and class
 
 	queues queueReader // read at each request
+	// served are the keys of which there is a value before anything was counted, so
+	// that a rate is known from the first query on; nil for none.
+	served func() []tally.Key
 }
 
 func newTallied(m platform.Metrics, queues queueReader, now time.Time) *tallied {
@@ -107,12 +111,23 @@ func (t *tallied) snapshot() []telemetry.Value {
 	for _, c := range tally.Group(t.counted, tally.ByTask) {
 		out = append(out, telemetry.Value{Metric: telemetry.Refused, Dimensions: telemetry.TaskClass(c.Task, string(c.Class)), Value: float64(c.Refused)})
 	}
-	for _, c := range t.counted {
-		if c.Ended()+c.Cancelled > 0 {
-			out = append(out, countedValues(c)...)
-		}
+	for _, c := range t.withServed() {
+		out = append(out, countedValues(c)...)
 	}
 	return out
+}
+
+// withServed are the models whose queries have ended, and those that are served
+// and have none yet. The caller holds the lock.
+func (t *tallied) withServed() []tally.Tally {
+	var zero []tally.Tally
+	if t.served != nil {
+		for _, k := range t.served() {
+			zero = append(zero, tally.Tally{Key: k})
+		}
+	}
+	ended := slices.DeleteFunc(slices.Clone(t.counted), func(c tally.Tally) bool { return c.Ended()+c.Cancelled == 0 })
+	return tally.Group(append(ended, zero...), tally.ByModel)
 }
 
 // countedValues are the metrics that workers report, of one model and class.
@@ -169,4 +184,14 @@ func (t *tallied) countLate(ctx context.Context, since, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.values[platform.LateWrites] = v
+}
+
+// servedKeys are the models that have a network, in both classes.
+func (m *Machine) servedKeys() (out []tally.Key) {
+	for _, model := range m.store.Current().Models {
+		if model.File != "" && model.RetiredAt == "" {
+			out = append(out, tally.Key{Task: model.Task, Model: model.Name, Class: query.Strict}, tally.Key{Task: model.Task, Model: model.Name, Class: query.Relaxed})
+		}
+	}
+	return out
 }

@@ -64,12 +64,16 @@ func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 	fleet["w-2"] = fleet["w-1"]
 	delete(fleet, "w-1") // gone, but what it counted stays
 	m.count(t.Context(), fleet, now, Pool)
+	m.served = func() []tally.Key {
+		return []tally.Key{{Task: "a", Model: "x", Class: query.Strict}, {Task: "a", Model: "z", Class: query.Relaxed}}
+	}
 	w := httptest.NewRecorder()
 	m.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:8080/metrics", nil))
 	for _, want := range []string{
 		`paragon_answered_total{task="a",model="x",class="strict"} 6`, `paragon_met_total{task="a",model="y",class="strict"} 4`, `paragon_overflowed_total{task="a",model="x",class="strict"} 2`,
 		`paragon_cold_starts_total{task="a",model="x",class="strict"} 2`, `paragon_failed_total{task="a",model="x",class="strict"} 0`, `paragon_latency_ms_bucket{task="a",model="x",class="strict",le="8"} 0`,
 		`paragon_latency_ms_bucket{task="a",model="x",class="strict",le="16"} 6`, `paragon_latency_ms_count{task="a",model="x",class="strict"} 6`,
+		`paragon_answered_total{task="a",model="z",class="relaxed"} 0`, `paragon_latency_ms_bucket{task="a",model="z",class="relaxed",le="8"} 0`,
 		`paragon_refused_total{task="a",class="strict"} 2`, `paragon_queue_messages{queue="overflow"} 3`, `paragon_queue_in_flight{queue="overflow"} 2`, `paragon_queue_oldest_ms{queue="overflow"} 1500`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
