@@ -71,7 +71,7 @@ workload2: build ## Play queries of varied constraints on an hour of every trace
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
 
 .PHONY: lint
-lint: prereqs ## Check the format, vet every build tag and architecture, run staticcheck
+lint: prereqs deps ## Check the format, vet every build tag and architecture, run staticcheck, lint the API's document
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }
 	go mod tidy -diff
 	go mod verify
@@ -80,6 +80,7 @@ lint: prereqs ## Check the format, vet every build tag and architecture, run sta
 	go vet -tags figures ./profiles ./functions/...
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
 	go tool staticcheck ./...
+	REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --config .ci/redocly.yaml docs/openapi.yaml
 
 .PHONY: build
 build: prereqs deps ## Build the command line, the laboratory, the worker and the functions into bin/
@@ -219,6 +220,15 @@ clients: .venv-clients/.made ## Make the Python environment of the foreign clien
 	@.venv-clients/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/clients.txt
 	@touch $@
 
+.PHONY: schemathesis
+schemathesis: build .venv-openapi/.made ## Test the API of one machine against docs/openapi.yaml, with all checks of schemathesis (90 seconds at most)
+	.ci/schemathesis
+
+.venv-openapi/.made: .ci/openapi.txt
+	@python3 -m venv .venv-openapi 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-openapi; }
+	@.venv-openapi/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/openapi.txt
+	@touch $@
+
 # --- models from ordinary packages -------------------------------------------
 
 POOL := pools/imagenet
@@ -275,7 +285,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist release cdk.out node_modules .venv .venv-clients .venv-pools .venv-peers pools
+	rm -rf bin dist release cdk.out node_modules .venv .venv-clients .venv-openapi .venv-pools .venv-peers pools
 
 # --- prerequisites -----------------------------------------------------------
 

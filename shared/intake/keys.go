@@ -15,7 +15,7 @@ import (
 // and runs again under the same id while there is none, as whoever finishes
 // second finds the record of the first.
 func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *taking) (Answer, error) {
-	if err := checkKey(q.terms.Key); err != nil {
+	if err := CheckKey(q.terms.Key); err != nil {
 		return Answer{}, err
 	}
 	hash, err := r.bodyHash()

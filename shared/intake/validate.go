@@ -148,8 +148,8 @@ func shares(w query.Weights) (query.Weights, error) {
 	return query.Weights{Latency: w.Latency / sum, Accuracy: w.Accuracy / sum, Cost: w.Cost / sum}, nil
 }
 
-// checkKey bounds an idempotency key to what fits a header and a log line.
-func checkKey(key string) error {
+// CheckKey bounds an idempotency key to what fits a header and a log line.
+func CheckKey(key string) error {
 	if len(key) > maxKeyBytes {
 		return refuse(BadKey, "Idempotency-Key", "has %d characters", len(key)).withBound(maxKeyBytes)
 	}

@@ -6,6 +6,7 @@ package tensors
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -38,6 +39,9 @@ var sizes = map[Datatype]int{
 
 // Known says whether the protocol has a datatype.
 func (d Datatype) Known() bool { _, ok := sizes[d]; return ok }
+
+// Datatypes lists the protocol's datatypes, in the order of their names.
+func Datatypes() []Datatype { return slices.Sorted(maps.Keys(sizes)) }
 
 // Size is the bytes of one element; 0 for strings.
 func (d Datatype) Size() int { return sizes[d] }

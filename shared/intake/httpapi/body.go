@@ -41,6 +41,9 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 		req, err := a.pictureItself(w, r, kind)
 		return []decoded{{req, err}}, false, nil
 	}
+	if _, err := requestFromURL(r.URL.RawQuery); err != nil { // which are not read for JSON, but are no nonsense either
+		return nil, false, err
+	}
 	body, err := readBody(w, r, a.svc.BodyLimit(base64.StdEncoding.EncodedLen(a.svc.InlineLimit(a.svc.Settings()))))
 	if err != nil {
 		return nil, false, err

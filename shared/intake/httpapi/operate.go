@@ -149,8 +149,12 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	values := r.URL.Query()
+	moves := values.Get("moves")
+	if moves != "" && moves != "true" && moves != "false" {
+		return refuse(badField, "moves", "%q is neither true nor false", clip(moves))
+	}
 	ds, err := a.Operations.Search(r.Context(), platform.EntryQuery{
-		Pool: values.Get("pool"), Before: values.Get("before"), Moves: values.Get("moves") == "true", Limit: limit})
+		Pool: values.Get("pool"), Before: values.Get("before"), Moves: moves == "true", Limit: limit})
 	return tell(a, w, api.Decisions{Decisions: ds}, err)
 }
 

@@ -22,6 +22,9 @@ func (a *server) submit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t := intake.Terms{Key: r.Header.Get("Idempotency-Key")}
+	if err := intake.CheckKey(t.Key); err != nil {
+		return err
+	}
 	t.Wait, _ = a.waitAsked(r.Header)
 	if list {
 		return a.submitList(w, r, owner, reqs, t)

@@ -75,7 +75,9 @@ func (a *server) newUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	bytes := 0.0
 	if size != nil {
-		bytes = *size
+		if bytes = *size; bytes < 1 {
+			return refuse(intake.BadBound, "bytes", "is not a whole number above 0")
+		}
 	}
 	up, err := a.svc.NewUpload(r.Context(), owner, of, bytes)
 	if err != nil {

@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"paragon/shared/api"
+	"paragon/shared/core/query"
+	"paragon/shared/core/tensors"
+	"paragon/shared/intake"
+)
+
+// words are values of a kind as texts, in order.
+func words[T ~string](all ...T) []string {
+	out := make([]string, len(all))
+	for i, w := range all {
+		out[i] = string(w)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// The document's enumerations are those of the code.
+func TestTheDocumentsWordsAreTheCodes(t *testing.T) {
+	schemas := document(t).Components.Schemas
+	in := func(name string, path ...string) *openapi3.Schema {
+		s := schemas[name].Value
+		for _, p := range path {
+			if p == "[]" {
+				s = s.Items.Value
+			} else {
+				s = s.Properties[p].Value
+			}
+		}
+		return s
+	}
+	for what, c := range map[string]struct {
+		documented *openapi3.Schema
+		code       []string
+	}{
+		"class":         {in("Class"), words(query.Strict, query.Relaxed)},
+		"dimension":     {in("Dimension"), words(query.Latency, query.Accuracy, query.Cost)},
+		"content types": {in("ContentType"), words(intake.ContentTypes()...)},
+		"states":        {in("Query", "state"), words(query.Accepted, query.Succeeded, query.Failed, query.Expired, query.Cancelled)},
+		"failures": {in("Query", "failure", "code"), words(query.BadInput, query.TooOften, query.NoCapacity, query.ModelFault,
+			query.TimedOut, query.CallerGone, query.InputIsGone)},
+		"events": {in("Query", "trail", "[]", "event"), words(query.StepPlaced, query.StepBounced, query.StepFellBack, query.StepRetried,
+			query.StepRedriven, query.StepRan)},
+		"datatypes": {in("Tensor", "datatype"), words(tensors.Datatypes()...)},
+		"resources": {in("Resource", "kind"), words(query.OnWorker, query.OnFunction)},
+	} {
+		var documented []string
+		for _, w := range c.documented.Enum {
+			documented = append(documented, fmt.Sprint(w))
+		}
+		slices.Sort(documented)
+		if !slices.Equal(documented, c.code) {
+			t.Errorf("%s: documented %v, in the code %v", what, documented, c.code)
+		}
+	}
+}
+
+// The document's bounds are those of the code: what is at one is taken, and what is
+// beyond it refused.
+func TestTheDocumentsBoundsAreTheCodes(t *testing.T) {
+	doc := document(t)
+	post := doc.Paths.Find("/v1/queries").Post
+	list := post.RequestBody.Value.Content["application/json"].Schema.Value.OneOf[1].Value
+	if list.MaxItems == nil || *list.MaxItems != maxItems || list.MinItems != 1 {
+		t.Errorf("a list of %v, want at most %d", list.MaxItems, maxItems)
+	}
+	bound := func(what string, s *openapi3.SchemaRef, least, most float64) {
+		t.Helper()
+		if s.Value.Min == nil || *s.Value.Min != least || s.Value.Max == nil || *s.Value.Max != most {
+			t.Errorf("%s: %v to %v, in the code %v to %v", what, s.Value.Min, s.Value.Max, least, most)
+		}
+	}
+	bound("queries listed", doc.Paths.Find("/v1/queries").Get.Parameters[0].Value.Schema, 1, maxLimit)
+	bound("operations listed", doc.Components.Parameters["Limit"].Value.Schema, 1, mostListed)
+	redrive := doc.Paths.Find("/v1/dead-letters/redrive").Post.RequestBody.Value.Content["application/json"].Schema.Value
+	bound("letters put back", redrive.Properties["limit"], 1, mostRedriven)
+
+	s := newStage(t)
+	for name, ref := range doc.Components.Schemas["Bounds"].Value.Properties {
+		for value, ok := range map[float64]bool{*ref.Value.Max: true, *ref.Value.Max * 1.01: false, *ref.Value.Min: !ref.Value.ExclusiveMin.IsTrue()} {
+			got := s.do(t, "POST", "/v1/queries", []byte(fmt.Sprintf(`{"task":"fashion","constraints":{%q:%v},"input":{"content_type":"image/png","data":""}}`, name, value)),
+				"Content-Type", "application/json")
+			var p api.Problem
+			if err := json.Unmarshal(got.body, &p); err != nil {
+				t.Fatal(err)
+			}
+			if refused := p.Field == "constraints."+name && p.Type == problemBase+string(intake.BadBound); refused == ok {
+				t.Errorf("%s of %v: %s", name, value, got.body)
+			}
+		}
+	}
+	key := doc.Components.Parameters["IdempotencyKey"].Value.Schema.Value
+	for n, ok := range map[uint64]bool{*key.MaxLength: true, *key.MaxLength + 1: false} {
+		if err := intake.CheckKey(string(slices.Repeat([]byte("k"), int(n)))); (err == nil) != ok {
+			t.Errorf("a key of %d characters: %v", n, err)
+		}
+	}
+}
