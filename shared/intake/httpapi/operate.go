@@ -4,7 +4,9 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"paragon/shared/admin"
@@ -138,7 +140,11 @@ func (a *server) workers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ws, err := a.Operations.Workers(r.Context(), r.URL.Query().Get("state"), offset, limit)
+	state := r.URL.Query().Get("state")
+	if known := []string{"", string(platform.Booting), string(platform.Ready), string(platform.Draining)}; !slices.Contains(known, state) {
+		return refuse(badField, "state", "%q is none of %s", clip(state), strings.Join(known[1:], ", "))
+	}
+	ws, err := a.Operations.Workers(r.Context(), state, offset, limit)
 	return tell(a, w, ws, err)
 }
 
