@@ -78,7 +78,8 @@ func (w *Worker) allowed() rules {
 }
 
 // lastMoments are those at which a function still keeps a relaxed query's
-// bound: one that must be started first, and a warm one; zero without any.
+// bound: one that must be started first, and a warm one; zero without any. The first is
+// sooner where this worker would be too late then.
 func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 	catalogue := w.Catalogue.Current()
 	p, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
@@ -90,7 +91,13 @@ func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 	if !ok {
 		return at, by
 	}
-	return m.AcceptedAt.Add(query.Duration(last.ColdAfterMS)), m.AcceptedAt.Add(query.Duration(last.WarmAfterMS))
+	workerMS := 0.0
+	if st, ok := catalogue.OnVM(p, w.InstanceType); ok {
+		workerMS = st.MS.P99
+	}
+	set := w.Settings()
+	atMS := sizing.HandOverAt(last.ColdAfterMS, bound-set.PathMS, workerMS, set.LookAheadMS)
+	return m.AcceptedAt.Add(query.Duration(atMS)), m.AcceptedAt.Add(query.Duration(last.WarmAfterMS))
 }
 
 // watch is a full worker's eye on the relaxed queries, while they may be handed

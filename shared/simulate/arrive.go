@@ -45,7 +45,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
 	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if !j.strict {
-		j.handover = min(j.handover, j.deadline-max(j.service, micros(m.P99MS))) - e.lookAheadUS()
+		j.handover = sizing.HandOverAt(j.handover, j.deadline, micros(max(m.P99MS, m.ServiceMS)), e.lookAheadUS())
 	}
 	if cold {
 		j.handover = max(e.now, j.handover)

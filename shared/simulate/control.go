@@ -15,6 +15,8 @@ type control struct {
 	firstSecond     int64                // the first of them
 	serviceMS, usd  float64              // of the mean query
 	deferMS         float64              // how long a relaxed one may wait
+	functionMS      float64              // of the mean query
+	overflowUSD     float64              // what its way costs more than a direct answer's
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
 	idle            []float64
@@ -26,6 +28,8 @@ func (c *control) start(e *engine, p *pool, begin int64) {
 	c.serviceMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.ServiceMS })
 	c.usd = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.USD })
 	c.deferMS = e.cfg.mean(p.cfg, true, func(m *Model, boundMS float64) float64 { return max(0, boundMS-path-m.FunctionMS) })
+	c.functionMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS })
+	c.overflowUSD = max(0, e.cfg.Machinery.OverflowUSD-e.cfg.Machinery.DirectUSD)
 	c.throughput = float64(p.runners) * 1000 / c.serviceMS
 	c.usdPerHour = p.cfg.USDPerHour
 	c.firstSecond = begin / second
@@ -119,6 +123,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
 		ServiceMS: c.serviceMS, DeferMS: c.deferMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
+		OverflowUSD: c.overflowUSD, FunctionMS: c.functionMS,
 	}
 }
 

@@ -139,3 +139,17 @@ func TestAHomeTellsIdleWorkersByLooks(t *testing.T) {
 		t.Errorf("%d workers at the end in a deployed, %d by definition", deployed[last], defined[last])
 	}
 }
+
+// As deployed, what waits for a worker until only a function keeps its bound does
+// keep it, also where workers are slower than functions: the hand-over goes by both
+// times, and a full worker checks for it between the ends of its runs.
+func TestRelaxedQueriesKeepTheirBoundsAsDeployed(t *testing.T) {
+	for _, functionMS := range []float64{100, 600} {
+		c := config(must(procurement.Get("hedged")), generated(t, "mmpp", 12))
+		c.AsDeployed, c.ColdStarts, c.Settings.MaxOverflowConcurrency = &simulate.AsDeployed{}, false, 10000
+		c.Pools[0].Models[1].FunctionMS = functionMS
+		if r := run(t, c); r.Relaxed.Ratio() > 0.005 || r.Relaxed.Overflow == 0 {
+			t.Errorf("functions of %v ms: %.2f %% of %d relaxed queries missed their bound, %d overflowed", functionMS, 100*r.Relaxed.Ratio(), r.Relaxed.Arrived, r.Relaxed.Overflow)
+		}
+	}
+}

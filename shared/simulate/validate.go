@@ -18,12 +18,13 @@ func invalidf(format string, args ...any) error { return &Invalid{fmt.Sprintf(fo
 
 // What bounds a configuration beside what its parts mean.
 const (
-	mostBoundMS   = 3600e3 // a latency bound
-	mostKeepAlive = 86400  // seconds for which an environment stays warm
-	mostWorkers   = 100000 // at the start of a run
-	mostRunners   = 64     // of a worker, which are bits of a word
-	mostItems     = 100    // queries of a request
-	mostHourly    = 3600.  // interruptions of a spot instance
+	mostBoundMS    = 3600e3 // a latency bound
+	mostKeepAlive  = 86400  // seconds for which an environment stays warm
+	mostWorkers    = 100000 // at the start of a run
+	mostRunners    = 64     // of a worker, which are bits of a word
+	mostItems      = 100    // queries of a request
+	mostConcurrent = 10000  // queries on functions at once, of what a run by definition has
+	mostHourly     = 3600.  // interruptions of a spot instance
 )
 
 // Validate refuses what cannot be played.
@@ -113,7 +114,7 @@ var played = []string{
 	"path_ms", "overflow_path_ms", "min_workers", "max_workers",
 	"forecaster", "tick_seconds", "vm_boot_seconds", "backlog_seconds", "idle_seconds", "util_high", "util_low", "util_low_readings",
 	"headroom", "regression_arrivals", "regression_seconds", "peak_window_seconds", "peak_to_median", "static_util",
-	"hedge_window_seconds", "hedge_ahead_seconds",
+	"hedge_window_seconds",
 }
 
 // shipped are the settings that the stack in an account ships with, besides the
@@ -154,6 +155,7 @@ func Settings(values map[string]string) (settings.Settings, *Limits, error) {
 	if err != nil {
 		return s, nil, invalidf("%v", err)
 	}
+	s.MaxOverflowConcurrency = mostConcurrent // by definition functions have no bound
 	_, least := values["min_workers"]
 	_, most := values["max_workers"]
 	if !least && !most {

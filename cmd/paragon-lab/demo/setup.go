@@ -49,7 +49,7 @@ func (c Config) keepAlive() time.Duration {
 // should be worked off goes with the bounds of queries, which stay.
 var scaled = []string{
 	"tick_seconds", "idle_seconds", "regression_seconds", "peak_window_seconds", "hedge_window_seconds",
-	"hedge_ahead_seconds", "hold_limit_seconds", "stale_seconds", "watch_seconds", "scale_in_wait_seconds", "boot_limit_seconds",
+	"hold_limit_seconds", "stale_seconds", "watch_seconds", "scale_in_wait_seconds", "boot_limit_seconds",
 }
 
 // settings are the defaults with their times scaled, as far as their ranges

@@ -92,10 +92,12 @@ func (a Action) Moves() bool { return a.Set || len(a.Drain)+len(a.Replace) > 0 }
 
 // Record is one decision.
 type Record struct {
-	ID         string                  `json:"id"`
-	Case       Case                    `json:"case"`
-	Outcome    procurement.Outcome     `json:"mode"`
-	Scheme     string                  `json:"scheme"`
+	ID      string              `json:"id"`
+	Case    Case                `json:"case"`
+	Outcome procurement.Outcome `json:"mode"`
+	Scheme  string              `json:"scheme"`
+	// Rules is the version of the schemes' rules that decided; absent of the first.
+	Rules      int                     `json:"rules,omitempty"`
 	Wanted     int                     `json:"wanted"` // before the guard
 	Reason     string                  `json:"reason"`
 	Candidates []procurement.Candidate `json:"candidates,omitempty"`
@@ -167,6 +169,7 @@ func (w Chosen) Guard() (Record, State) {
 	r := Record{
 		ID: ID(c.At, c.Pool), Case: c, Outcome: d.Outcome, Scheme: c.Settings.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
 		PeakToMedian: d.PeakToMedian, Dynamic: d.Dynamic, StaticSeconds: d.StaticSeconds,
+		Rules: procurement.Rules,
 	}
 	to, clamps, after := c.guard(d.Workers, d.Outcome, w.after)
 	r.Clamps = clamps

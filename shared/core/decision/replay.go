@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"paragon/shared/core/procurement"
 )
 
 // Bytes are the record as JSON: the same record, the same bytes.
@@ -26,14 +28,14 @@ func Read(raw []byte) (Record, error) {
 
 // Replay makes a stored decision again from what it was made from, and reports
 // whether it comes out the same, to the byte. It returns the bytes that came out.
-// Settings that this version no longer has are kept as they are stored.
+// Settings that this version no longer has are kept as they are stored, and a
+// record of the first version of the rules is made again by those.
 func Replay(stored []byte) (again []byte, same bool, err error) {
 	r, err := Read(stored)
 	if err != nil {
 		return nil, false, err
 	}
-	r, _, err = Make(r.Case)
-	if err != nil {
+	if r, err = makeAgain(r, stored); err != nil {
 		return nil, false, err
 	}
 	if again, err = r.Bytes(); err != nil || bytes.Equal(again, stored) {
@@ -43,6 +45,29 @@ func Replay(stored []byte) (again []byte, same bool, err error) {
 		return nil, false, err
 	}
 	return again, bytes.Equal(again, stored), nil
+}
+
+// makeAgain decides a record's case by the rules of the version that wrote it.
+func makeAgain(r Record, stored []byte) (Record, error) {
+	scheme, err := r.Case.scheme()
+	if err != nil {
+		return r, err
+	}
+	if r.Rules >= procurement.Rules {
+		again, _ := MakeBy(scheme, r.Case)
+		return again, nil
+	}
+	var old struct {
+		Case struct {
+			Settings struct{ HedgeAheadSeconds float64 } `json:"settings"`
+		} `json:"case"`
+	}
+	if err := json.Unmarshal(stored, &old); err != nil {
+		return r, fmt.Errorf("read the settings of a decision: %w", err)
+	}
+	again, _ := MakeBy(procurement.First(scheme, old.Case.Settings.HedgeAheadSeconds), r.Case)
+	again.Rules = 0
+	return again, nil
 }
 
 // withSettingsOf puts the settings of a stored record, as their bytes are, in the

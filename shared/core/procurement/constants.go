@@ -31,6 +31,17 @@ const (
 	shownSeconds = 60
 	// binSeconds is the step of the series that is forecast.
 	binSeconds = 10
+	// A change of the fleet must last for longestHorizon at most to pay, and for
+	// leastHorizon at least, in seconds.
+	longestHorizon = 3600
+	leastHorizon   = 60
+	// lostShare is the share of queries beyond what functions take from which a worker
+	// for them pays.
+	lostShare = 0.005
+	// shortSeconds is how much of the past the simple rule expects again.
+	shortSeconds = 180
+	// followMargin is by how much less another scenario must have cost to be followed.
+	followMargin = 0.05
 	// keepCandidates is how many numbers of workers on each side of the winner a
 	// decision keeps, with why they lost.
 	keepCandidates = 2
@@ -49,6 +60,11 @@ func HedgedConstants() []Constant {
 		{"bootsAgain", bootsAgain, "share", "ours, by judgement: even odds, without knowledge of the future load"},
 		{"fullyUsed", fullyUsed, "share", "ours, by judgement: above it queries may have found no free runner"},
 		{"shownSeconds", shownSeconds, "s", "CloudWatch's period of a minute"},
+		{"longestHorizon", longestHorizon, "s", "the arrivals that are remembered: beyond them nothing says that a change lasts"},
+		{"leastHorizon", leastHorizon, "s", "the least time that EC2 bills of a worker"},
+		{"lostShare", lostShare, "share", "the violations that are accepted in each class"},
+		{"shortSeconds", shortSeconds, "s", "the simple rule that the scheme is compared with: the last three minutes"},
+		{"followMargin", followMargin, "share", "ours, by judgement: changing the scenario takes boots, which a lead of less does not pay"},
 		{"keepCandidates", keepCandidates, "workers", "for readers of a record; it changes no decision"},
 	}
 }

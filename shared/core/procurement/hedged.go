@@ -3,47 +3,80 @@ package procurement
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
-	"paragon/shared/core/forecast"
 	"paragon/shared/core/settings"
 )
 
-// hedged keeps the number of workers whose expected cost is least: workers,
-// what overflows beyond them, and the boots that a change takes. The
-// expectation is over the forecast's error band and over the way in which load
-// has moved around its level lately, with relaxed queries as a buffer within
-// their bound. Overflow is the recourse, at the bound only.
+// hedged keeps the number of workers whose expected cost is least: workers, what
+// overflows beyond them, and the boots that a change takes. It has a few scenarios
+// of the load to come, each with a number of workers, and follows the scenario
+// whose numbers would have cost least on the arrivals of the last half hour.
+// Overflow is the recourse, at the bound only.
 type hedged struct{}
 
 func (hedged) Name() string { return "hedged" }
 
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	st = st.read(now, s, set)
-	o := outlook(now, s, set, st.extended(now))
-	have := s.Pool.Ready + s.Pool.Booting
-	d := Decision{Strict: AtBound, Relaxed: AtBound}
-	best := o.weigh(have, have)
-	d.Workers, d.Candidates = have, []Candidate{{Workers: have, USDPerHour: best}}
+	c, have := costsOf(s, set), s.Pool.Ready+s.Pool.Booting
+	all := scenarios(now, s, set, st.extended(now))
+	plans := st.Plans.before(now, set.TickSeconds, len(all), have)
+	spent := plans.spent(st, set, c)
+	plans.Followed = cheapest(spent, plans.Followed)
+	chosen := make([]choice, len(all))
+	for i, sc := range all {
+		from := plans.last(i)
+		if i == plans.Followed {
+			from = have
+		}
+		chosen[i] = c.choose(sc, from)
+	}
+	st.Plans = plans.with(now, chosen, int(set.HedgeWindowSeconds/set.TickSeconds))
+	won := chosen[plans.Followed]
+	return Decision{
+		Workers: won.workers, Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
+		Reason: fmt.Sprintf("%d workers for $%.3f an hour: %s; overflow costs %.1f times; %s",
+			won.workers, won.usdPerHour, all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
+	}, st
+}
+
+// compared puts in words what the scenarios would have cost.
+func compared(all []scenario, spent []float64, followed int) string {
+	out := make([]string, len(all))
+	for i, sc := range all {
+		out[i] = fmt.Sprintf("%s $%.3f", sc.name, spent[i])
+	}
+	return fmt.Sprintf("follows the scenario %q: on the last arrivals the plans would have cost %s", all[followed].name, strings.Join(out, ", "))
+}
+
+// choice is the number of workers that costs least in a scenario.
+type choice struct {
+	workers    int
+	usdPerHour float64
+	candidates []Candidate
+}
+
+// choose finds it, from the workers there are. The cost is convex in the number of
+// workers: past the first that is more expensive all are.
+func (c costs) choose(sc scenario, have int) choice {
+	best := choice{workers: have, usdPerHour: c.usdPerHour(have, sc.rates)}
+	best.candidates = []Candidate{{Workers: have, USDPerHour: best.usdPerHour}}
 	for _, step := range []int{-1, 1} {
-		// The cost is convex in the number of workers: past the first that is
-		// dearer all are.
 		for n := have + step; n >= 0; n += step {
-			usd := o.weigh(n, have)
-			d.Candidates = append(d.Candidates, Candidate{Workers: n, USDPerHour: usd})
-			if usd >= best {
+			usd := c.usdPerHour(n, sc.rates) + c.changeUSD(n, have)
+			best.candidates = append(best.candidates, Candidate{Workers: n, USDPerHour: usd})
+			if usd >= best.usdPerHour {
 				break
 			}
-			best, d.Workers = usd, n
+			best.usdPerHour, best.workers = usd, n
 		}
-		if d.Workers != have {
+		if best.workers != have {
 			break
 		}
 	}
-	d.Candidates = explained(d.Candidates, d.Workers)
-	d.Reason = fmt.Sprintf("expects %.1f queries/s (%s, off by %.1f), functions cost %.1f times: %d workers for $%.3f an hour",
-		o.band.Expected, o.band.By, o.band.MAE, s.PriceRatio(), d.Workers, best)
-	return d, st
+	return best
 }
 
 // explained keeps the winner and its neighbours and says why each lost.
@@ -62,113 +95,4 @@ func explained(cs []Candidate, winner int) []Candidate {
 		}
 	}
 	return cs
-}
-
-// view is what hedged expects.
-type view struct {
-	band      forecast.Band
-	levels    []float64 // equally likely mean rates, rising, in queries a second
-	shape     []float64 // how the load moves around its level, in the order of time; mean 1
-	strict    float64   // share
-	deferral  float64   // seconds
-	mu        float64   // a worker's throughput
-	workerUSD float64   // an hour
-	queryUSD  float64   // of a function
-	boot      float64   // seconds
-	ahead     float64   // seconds over which a change pays
-}
-
-func outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
-	o := view{
-		band: expect(now, set, st), strict: st.StrictShare, deferral: s.DeferMS / 1000, mu: s.Throughput(),
-		workerUSD: s.WorkerUSDPerHour, queryUSD: s.FunctionUSD, boot: set.VMBootSeconds, ahead: set.HedgeAheadSeconds,
-	}
-	for i := range bandParts {
-		o.levels = append(o.levels, o.band.Quantile(float64(2*i+1)/(2*bandParts)))
-	}
-	o.surge(s, set, st)
-	o.shape = aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), levelSeconds/shapeSeconds)
-	return o
-}
-
-// aroundLevel is how a load moves around its level: each rate by the mean of so
-// many steps around it. Slower movement is the forecast's, whose band has it: a
-// step in the load of half an hour ago says nothing of how the load moves now.
-func aroundLevel(rates []float64, steps int) []float64 {
-	out := make([]float64, len(rates))
-	width := min(len(rates), max(1, steps)+1)
-	for i, v := range rates {
-		from := min(max(0, i-width/2), len(rates)-width)
-		level := 0.0
-		for _, r := range rates[from : from+width] {
-			level += r / float64(width)
-		}
-		out[i] = 1
-		if level > 0 {
-			out[i] = v / level
-		}
-	}
-	return out
-}
-
-// surge takes what is seen for the load when that is above all that was
-// expected: in a flash crowd the forecast is wrong, and its band with it. The
-// backlog counts as load when it takes the load far above: more overflows then
-// than anyone has counted yet.
-func (o *view) surge(s Snapshot, set settings.Settings, st State) {
-	top := o.levels[len(o.levels)-1]
-	seen := st.rate(surgeSeconds)
-	if with := seen + s.Pool.QueuedMS/s.ServiceMS/set.BacklogSeconds; with > surgeFactor*top {
-		seen = with
-	}
-	if seen <= top {
-		return
-	}
-	for i := range o.levels {
-		o.levels[i] = seen
-	}
-}
-
-// weigh is what n workers are expected to cost an hour where there are some.
-func (o view) weigh(n, have int) float64 { return o.usdPerHour(n) + o.switchUSD(n, have) }
-
-// usdPerHour is the expected cost of running n workers, overflow included.
-func (o view) usdPerHour(n int) float64 {
-	over := 0.0
-	for _, level := range o.levels {
-		over += o.overflow(level, float64(n)*o.mu) / float64(len(o.levels))
-	}
-	return float64(n)*o.workerUSD + over*3600*o.queryUSD
-}
-
-// overflow is how many queries a second pass a capacity when load moves around
-// a level. Relaxed queries wait, as far as their bound lets them.
-func (o view) overflow(level, capacity float64) float64 {
-	if len(o.shape) == 0 {
-		return max(0, level-capacity)
-	}
-	waiting, over := 0.0, 0.0
-	for _, v := range o.shape {
-		rate := level * v
-		room := rate * (1 - o.strict) * o.deferral
-		waiting = max(0, waiting+(rate-capacity)*shapeSeconds)
-		if waiting > room {
-			over += waiting - room
-			waiting = room
-		}
-	}
-	if level > capacity {
-		over += waiting // no worker will ever come to it
-	}
-	return over / float64(len(o.shape)*shapeSeconds)
-}
-
-// switchUSD is what changing the fleet costs, an hour of the time for which
-// the change should last: boots now, or perhaps again later.
-func (o view) switchUSD(n, have int) float64 {
-	boots := float64(n - have)
-	if n < have {
-		boots = float64(have-n) * bootsAgain
-	}
-	return boots * o.workerUSD * o.boot / o.ahead
 }

@@ -59,6 +59,12 @@ type Snapshot struct {
 	// query on an inference function.
 	WorkerUSDPerHour float64 `json:"worker_usd_per_hour"`
 	FunctionUSD      float64 `json:"function_usd"`
+	// OverflowUSD is what the way of an overflowed query costs more than that of a
+	// direct answer: its queues and requests.
+	OverflowUSD float64 `json:"overflow_usd,omitempty"`
+	// FunctionMS is the mean time of a query on an inference function; 0 means that
+	// it is as on a worker.
+	FunctionMS float64 `json:"function_ms,omitempty"`
 }
 
 // Throughput is how many queries a second one worker answers when it is always

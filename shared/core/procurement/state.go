@@ -30,6 +30,8 @@ type State struct {
 	// show yet, and QueuedMS the work that waited at the last of them.
 	Readings []Reading `json:"readings,omitempty"`
 	QueuedMS float64   `json:"queued_ms,omitempty"`
+	// Plans are what hedged's scenarios asked for.
+	Plans Plans `json:"plans,omitzero"`
 	// Load is what paragon takes the load for.
 	Load Regime `json:"load,omitzero"`
 	// Memory is what a scheme that is none of All remembers, in its own form.
@@ -115,11 +117,16 @@ func (st State) rate(seconds int) float64 {
 	if len(tail) == 0 {
 		return 0
 	}
+	return mean(tail)
+}
+
+// mean is that of values of which there is one at least.
+func mean(of []float64) float64 {
 	sum := 0.0
-	for _, v := range tail {
+	for _, v := range of {
 		sum += v
 	}
-	return sum / float64(len(tail))
+	return sum / float64(len(of))
 }
 
 // bins returns the past as rates over bins of so many seconds, oldest first,

@@ -73,8 +73,7 @@ type Settings struct {
 	PeakWindowSeconds  float64 `name:"peak_window_seconds" default:"600" min:"60" max:"3600" unit:"s" doc:"The sampling window over which paragon measures the peak-to-median ratio."`
 	PeakToMedian       float64 `name:"peak_to_median" default:"1.5" min:"1" max:"10" unit:"factor" doc:"Load whose peak-to-median ratio is above this, with the expected peak of a Poisson process divided out, is dynamic; below it, static."`
 	StaticUtil         float64 `name:"static_util" default:"0.95" min:"0.3" max:"1" unit:"share" doc:"The utilization for which paragon sizes a static load."`
-	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"The recent past from which hedged takes the detrended profile of the load and the forecast's errors."`
-	HedgeAheadSeconds  float64 `name:"hedge_ahead_seconds" default:"150" min:"60" max:"3600" unit:"s" doc:"How long hedged assumes a change of the fleet to last: a boot must pay for itself within this time."`
+	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"The recent past from which hedged takes the detrended profile of the load and the forecast's errors, and on which it compares its scenarios."`
 
 	// What the controller keeps to, whatever the scheme wants: docs/control.md.
 	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"Whether the controller changes the fleet. When it is fixed, the controller only records what it would have done."`

@@ -14,6 +14,15 @@ func LastMoment[T ~int64 | ~float64](deadline, takes, coldAdds T, cold bool) T {
 	return deadline - takes
 }
 
+// HandOverAt is when a relaxed query that may overflow leaves the workers: at the last
+// moment at which a function keeps its bound, or, where workers are slower, at the last
+// at which a worker does, as waiting longer gains nothing. It is lookAhead sooner,
+// for which a query may wait in the hands of the worker that took it. All are in one
+// unit, counted from one moment.
+func HandOverAt[T ~int64 | ~float64](functionLast, deadline, workerTakes, lookAhead T) T {
+	return min(functionLast, deadline-workerTakes) - lookAhead
+}
+
 // HandOver is how long a query may wait for a worker when an inference function
 // is its last resort.
 type HandOver struct {

@@ -1,0 +1,72 @@
+package procurement
+
+import (
+	"cmp"
+
+	"paragon/shared/core/settings"
+)
+
+// costs are the prices and speeds by which a number of workers is chosen.
+type costs struct {
+	mu        float64 // a worker's throughput, queries a second
+	workerUSD float64 // a worker's price an hour
+	queryUSD  float64 // of an overflowed query: the function and the way to it
+	ratio     float64 // of that to a query's share of a worker that is always busy
+	functions float64 // what functions answer at most, queries a second
+	lostUSD   float64 // of a query beyond that
+	boot      float64 // seconds
+	horizon   float64 // seconds for which a change of the fleet must last to pay
+}
+
+func costsOf(s Snapshot, set settings.Settings) costs {
+	c := costs{
+		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, queryUSD: s.FunctionUSD + s.OverflowUSD, boot: set.VMBootSeconds,
+		functions: 1000 * float64(set.MaxOverflowConcurrency) / cmp.Or(s.FunctionMS, s.ServiceMS),
+	}
+	busyUSD := c.workerUSD / 3600 / c.mu
+	if busyUSD > 0 {
+		c.ratio = c.queryUSD / busyUSD
+	}
+	c.horizon = horizon(c.ratio, c.boot)
+	c.lostUSD = max(c.queryUSD, busyUSD/lostShare)
+	return c
+}
+
+// horizon is for how long a change of the fleet must last to pay, in seconds. A
+// worker that is started as a burst begins costs 1 a second from then on, and saves
+// ratio a second once it has booted: it pays if the burst lasts for
+// boot × ratio ÷ (ratio − 1). E.g. boot 100 s, ratio 2.58: 163 s.
+func horizon(ratio, boot float64) float64 {
+	if ratio <= 1 {
+		return longestHorizon // no worker ever pays
+	}
+	return min(max(boot*ratio/(ratio-1), leastHorizon), longestHorizon)
+}
+
+// usdPerHour is the expected cost of running n workers when each of the rates, in
+// queries a second, is equally likely, overflow included.
+func (c costs) usdPerHour(n int, rates []float64) float64 {
+	usd := 0.0
+	for _, rate := range rates {
+		usd += c.overflowUSD(rate - float64(n)*c.mu)
+	}
+	return float64(n)*c.workerUSD + 3600*usd/float64(max(1, len(rates)))
+}
+
+// overflowUSD is what queries beyond the workers cost a second.
+func (c costs) overflowUSD(beyond float64) float64 {
+	if beyond <= 0 {
+		return 0
+	}
+	return min(beyond, c.functions)*c.queryUSD + max(0, beyond-c.functions)*c.lostUSD
+}
+
+// changeUSD is what changing the fleet costs, an hour of the time for which the
+// change must last: boots now, or perhaps again later.
+func (c costs) changeUSD(n, have int) float64 {
+	boots := float64(n - have)
+	if n < have {
+		boots = float64(have-n) * bootsAgain
+	}
+	return boots * c.workerUSD * c.boot / c.horizon
+}

@@ -1,0 +1,177 @@
+package procurement
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+var start = time.Unix(1_700_000_000, 0).UTC()
+
+// view is a pool of workers of 10 queries a second, and a load by the second.
+func viewOf(ready int, rate func(second int) float64, seconds int) Snapshot {
+	s := Snapshot{CoveredTo: start, ServiceMS: 200, DeferMS: 9000, WorkerUSDPerHour: 0.09, FunctionUSD: 2.58 * 0.09 / 36000,
+		Pool: Pool{Ready: ready, RunnersEach: 2, Used: 0.8, UsedLeast: 0.8}}
+	for i := range seconds {
+		s.Arrivals = append(s.Arrivals, Second{Strict: rate(i) / 2, Relaxed: rate(i) / 2})
+	}
+	return s
+}
+
+func constantly(rate float64) func(int) float64 { return func(int) float64 { return rate } }
+
+func wanted(s Snapshot, set settings.Settings) Decision {
+	d, _ := Run(hedged{}, start, s, set, State{})
+	return d
+}
+
+// However long a worker boots, one that is used all the time is started, and
+// those that are not used at all stop.
+func TestTheHorizonFollowsTheBoot(t *testing.T) {
+	for _, boot := range []float64{0, 60, 100, 237, 300, 900} {
+		set := settings.Defaults()
+		set.VMBootSeconds, set.MaxOverflowConcurrency = boot, 10000
+		if d := wanted(viewOf(2, constantly(60), 1800), set); d.Workers < 6 {
+			t.Errorf("boot %v s: %d workers of 10 queries/s for 60", boot, d.Workers)
+		}
+		idle := viewOf(12, constantly(20), 1800)
+		idle.Pool.Used = 20. / 120
+		if d := wanted(idle, set); d.Workers > 4 {
+			t.Errorf("boot %v s: %d workers of 10 queries/s stay for 20", boot, d.Workers)
+		}
+	}
+}
+
+func TestHorizon(t *testing.T) {
+	for _, c := range []struct{ ratio, boot, want float64 }{
+		{2.58, 100, 163.3}, {8.2, 100, 113.9}, {2.58, 300, 489.9}, {2, 10, leastHorizon}, {1.01, 100, longestHorizon}, {1, 100, longestHorizon}, {0.5, 0, longestHorizon},
+	} {
+		if got := horizon(c.ratio, c.boot); math.Abs(got-c.want) > 0.1 {
+			t.Errorf("ratio %v, boot %v s: %v s, want %v", c.ratio, c.boot, got, c.want)
+		}
+	}
+}
+
+// The number of workers does not rise with the time that queries may wait, nor
+// with cheaper functions or a cheaper way to them, and does not fall as the way
+// gets more expensive.
+func TestHedgedIsMonotone(t *testing.T) {
+	wave := func(i int) float64 { return 60 + 30*math.Sin(float64(i)/40) }
+	set := settings.Defaults()
+	set.MaxOverflowConcurrency = 10000
+	last := -1
+	for _, usd := range []float64{0, 1e-6, 3e-6, 1e-5, 1e-4} {
+		s := viewOf(6, wave, 1800)
+		s.OverflowUSD = usd
+		if d := wanted(s, set); d.Workers < last {
+			t.Errorf("a way for $%v: %d workers, for less %d", usd, d.Workers, last)
+		} else {
+			last = d.Workers
+		}
+	}
+	last = math.MaxInt
+	for _, ms := range []float64{500, 5000, 50000, 500000} {
+		s := viewOf(6, wave, 1800)
+		s.DeferMS, s.Pool.QueuedMS = ms, 2000
+		if d := wanted(s, set); d.Workers > last {
+			t.Errorf("a wait of %v ms: %d workers, of less %d", ms, d.Workers, last)
+		} else {
+			last = d.Workers
+		}
+	}
+}
+
+// What functions cannot take, workers must: with few places on slow functions there
+// are workers for nearly all of the load.
+func TestHedgedCountsThePlacesOnFunctions(t *testing.T) {
+	burst := func(i int) float64 { // a tenth of the time three times the load
+		if i%120 < 12 {
+			return 120
+		}
+		return 40
+	}
+	many, few := settings.Defaults(), settings.Defaults()
+	many.MaxOverflowConcurrency, few.MaxOverflowConcurrency = 10000, 2
+	s := viewOf(4, burst, 1800)
+	s.FunctionMS = 400 // 2 places: 5 queries/s
+	a, b := wanted(s, many), wanted(s, few)
+	if a.Workers > 8 || b.Workers < 11 {
+		t.Errorf("%d workers with many places on functions, %d with few", a.Workers, b.Workers)
+	}
+}
+
+// Where one scenario's numbers would have cost more than another's, the other is
+// followed, and the record says so; a small lead changes nothing.
+func TestTheCheapestScenarioIsFollowed(t *testing.T) {
+	for _, c := range []struct {
+		usd      []float64
+		followed int
+		want     int
+	}{
+		{[]float64{1, 1, 1}, 0, 0}, {[]float64{1, 0.97, 1}, 0, 0}, {[]float64{1, 0.9, 0.8}, 0, 2}, {[]float64{0.97, 1, 1}, 1, 1}, {[]float64{0.5, 1, 1}, 1, 0}, {[]float64{0, 0, 0}, 1, 1},
+	} {
+		if got := cheapest(c.usd, c.followed); got != c.want {
+			t.Errorf("%v, followed %d: %d, want %d", c.usd, c.followed, got, c.want)
+		}
+	}
+}
+
+// A fleet that swings costs more than one that stays, on a load that swings faster
+// than workers boot.
+func TestPlayedCountsBoots(t *testing.T) {
+	set := settings.Defaults()
+	c := costsOf(viewOf(1, constantly(1), 10), set)
+	var rates []float64
+	var stays, swings []int
+	for i := range 180 {
+		high := i/6%2 == 1
+		rates, stays = append(rates, 20), append(stays, 10)
+		swings = append(swings, 2)
+		if high {
+			rates[i], swings[i] = 100, 10
+		}
+	}
+	set.ScaleInWaitSeconds = 0
+	if a, b := c.played(stays, rates, set), c.played(swings, rates, set); a >= b {
+		t.Errorf("a constant fleet costs $%v, one that swings $%v", a, b)
+	}
+	want := 180 * 10 * 10 * 0.09 / 3600
+	if a := c.played(stays, rates, set); math.Abs(a-want) > 1e-9 {
+		t.Errorf("a constant fleet that takes all costs $%v, want $%v", a, want)
+	}
+}
+
+// Ticks that were missed asked for what was asked for last; another length of the
+// tick, or a clock that went back, begins anew.
+func TestPlansOverGaps(t *testing.T) {
+	p := Plans{At: start, TickSeconds: 10, Workers: [][]int{{3, 4}, {1, 2}}, Followed: 1}
+	next := p.before(start.Add(30*time.Second), 10, 2, 9)
+	if got := next.Workers[1]; len(got) != 4 || got[3] != 2 || next.Followed != 1 || !next.At.Equal(start.Add(20*time.Second)) {
+		t.Errorf("%+v", next)
+	}
+	if len(p.Workers[1]) != 2 {
+		t.Error("the plans before were changed")
+	}
+	for _, anew := range []Plans{p.before(start.Add(5*time.Second), 5, 2, 9), p.before(start.Add(-time.Minute), 10, 2, 9), p.before(start.Add(10*time.Second), 10, 3, 9)} {
+		if anew.last(0) != 9 || len(anew.Workers[0]) != 1 || anew.Followed != 0 {
+			t.Errorf("%+v", anew)
+		}
+	}
+}
+
+// The arrivals of a tick are those of its own seconds, as far as metrics show them.
+func TestRatesOfTicks(t *testing.T) {
+	st := State{SeenTo: start.Add(-60 * time.Second)}
+	for i := range 100 {
+		st.History = append(st.History, float64(i/10))
+	}
+	p := Plans{At: start.Add(-10 * time.Second), TickSeconds: 10, Workers: [][]int{make([]int, 17)}}
+	rates := p.rates(st)
+	// The first tick is 170 s ago, ten seconds before what is remembered; the last
+	// known one ends 60 s ago.
+	if len(rates) != 11 || rates[0] != -1 || rates[1] != 0 || rates[10] != 9 {
+		t.Errorf("%v", rates)
+	}
+}

@@ -1,0 +1,111 @@
+package procurement
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// Plans are the numbers of workers that hedged's scenarios asked for at the last
+// ticks, by which they are compared.
+type Plans struct {
+	At          time.Time `json:"at,omitzero"` // the last tick
+	TickSeconds float64   `json:"tick_seconds,omitempty"`
+	Workers     [][]int   `json:"workers,omitempty"`  // by scenario, a number a tick, oldest first
+	Followed    int       `json:"followed,omitempty"` // the scenario that the fleet follows
+}
+
+// before returns the plans up to the tick before now. Ticks that were missed asked
+// for what was asked for last. Without plans, or with ticks of another length, they
+// begin anew with the workers there are.
+func (p Plans) before(now time.Time, tickSeconds float64, scenarios, have int) Plans {
+	missed := int(now.Sub(p.At).Seconds()/tickSeconds+0.5) - 1
+	if len(p.Workers) != scenarios || p.TickSeconds != tickSeconds || missed < 0 || missed > keepSeconds || p.Followed < 0 || p.Followed >= scenarios {
+		p = Plans{TickSeconds: tickSeconds, Workers: slices.Repeat([][]int{{have}}, scenarios)}
+		missed = 0
+	}
+	p.At = now.Add(-time.Duration(tickSeconds * float64(time.Second)))
+	workers := p.Workers
+	p.Workers = make([][]int, scenarios)
+	for i, w := range workers {
+		p.Workers[i] = slices.Concat(w, slices.Repeat(w[len(w)-1:], missed))
+	}
+	return p
+}
+
+// last is what a scenario asked for at the last tick.
+func (p Plans) last(scenario int) int {
+	w := p.Workers[scenario]
+	return w[len(w)-1]
+}
+
+// with adds what the scenarios ask for now; at most so many ticks are kept.
+func (p Plans) with(now time.Time, chosen []choice, most int) Plans {
+	p.At = now
+	for i, c := range chosen {
+		w := append(p.Workers[i], c.workers)
+		p.Workers[i] = w[max(0, len(w)-most):]
+	}
+	return p
+}
+
+// spent is what each scenario's numbers would have cost on the arrivals that are
+// known by now, in US dollars.
+func (p Plans) spent(st State, set settings.Settings, c costs) []float64 {
+	rates := p.rates(st)
+	out := make([]float64, len(p.Workers))
+	for i, w := range p.Workers {
+		out[i] = c.played(w, rates, set)
+	}
+	return out
+}
+
+// rates are the arrivals of each tick that is known, in queries a second, oldest
+// first; those of ticks before what is remembered are below 0.
+func (p Plans) rates(st State) []float64 {
+	n, tick := len(p.Workers[0]), int(p.TickSeconds)
+	at := len(st.History) - int(st.SeenTo.Sub(p.At).Seconds()) - (n-1)*tick // of the first tick
+	var out []float64
+	for ; len(out) < n && at+tick <= len(st.History); at += tick {
+		rate := -1.0
+		if at >= 0 {
+			rate = mean(st.History[at : at+tick])
+		}
+		out = append(out, rate)
+	}
+	return out
+}
+
+// played is what so many workers a tick cost on so many queries a second. Workers
+// leave only when fewer were asked for during scale_in_wait_seconds, the last
+// started first, and serve once they have been there for a boot.
+func (c costs) played(workers []int, rates []float64, set settings.Settings) float64 {
+	boot, wait := int(math.Ceil(c.boot/set.TickSeconds)), int(set.ScaleInWaitSeconds/set.TickSeconds)
+	have, usd := make([]int, len(rates)), 0.0
+	for i, rate := range rates {
+		have[i] = slices.Max(workers[max(0, i-wait) : i+1])
+		if rate < 0 {
+			continue
+		}
+		ready := slices.Min(have[max(0, i-boot) : i+1])
+		usd += set.TickSeconds * (float64(have[i])*c.workerUSD/3600 + c.overflowUSD(rate-float64(ready)*c.mu))
+	}
+	return usd
+}
+
+// cheapest is the scenario to follow: the one followed, unless another would have
+// cost less by more than followMargin.
+func cheapest(usd []float64, followed int) int {
+	best := followed
+	for i, v := range usd {
+		if v < usd[best] {
+			best = i
+		}
+	}
+	if usd[best] < usd[followed]*(1-followMargin) {
+		return best
+	}
+	return followed
+}

@@ -1,0 +1,79 @@
+package procurement
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"paragon/shared/core/settings"
+)
+
+// scenario is one view of the load to come: rates in queries a second, each as
+// likely as the others.
+type scenario struct {
+	name  string
+	why   string // what it expects, in words
+	rates []float64
+}
+
+// scenarios are those of hedged, the simple rule first. The state is the extended
+// one, with what metrics do not show yet.
+func scenarios(now time.Time, s Snapshot, set settings.Settings, st State) []scenario {
+	out := []scenario{
+		lately("last minutes", shortSeconds, st),
+		forecasted(now, set, st),
+		lately("last half hour", int(set.HedgeWindowSeconds), st),
+	}
+	for i := range out {
+		out[i].burst(s, set, st)
+	}
+	return out
+}
+
+// lately expects the rates of the last seconds again. The number of workers that
+// costs least is then the newsvendor's quantile, at 1 - 1/ratio.
+func lately(name string, seconds int, st State) scenario {
+	rates := st.bins(binSeconds, seconds/binSeconds)
+	if len(rates) == 0 {
+		rates = []float64{st.rate(seconds)}
+	}
+	return scenario{name: name, rates: rates, why: fmt.Sprintf("%.1f queries/s in the mean of %d s", st.rate(seconds), len(rates)*binSeconds)}
+}
+
+// forecasted expects the forecast for when a worker that is started now serves, in
+// bandParts equally likely parts of its error band, each moving around its level as
+// load did.
+func forecasted(now time.Time, set settings.Settings, st State) scenario {
+	band := expect(now, set, st)
+	shape := aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), levelSeconds/shapeSeconds)
+	if len(shape) == 0 {
+		shape = []float64{1}
+	}
+	sc := scenario{name: "forecast", why: fmt.Sprintf("expects %.1f queries/s (%s, off by %.1f)", band.Expected, band.By, band.MAE)}
+	for i := range bandParts {
+		level := band.Quantile(float64(2*i+1) / (2 * bandParts))
+		for _, v := range shape {
+			sc.rates = append(sc.rates, level*v)
+		}
+	}
+	return sc
+}
+
+// burst takes what is measured for the load when that is above all that was
+// expected: in a flash crowd every scenario is wrong. The backlog counts as load
+// when it takes the load far above, as more overflows then than was counted yet; it
+// need be worked off only within the time that relaxed queries may wait.
+func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
+	top := slices.Max(sc.rates)
+	seen := st.rate(surgeSeconds)
+	within := set.BacklogSeconds
+	if s.DeferMS > 0 {
+		within = s.DeferMS / 1000
+	}
+	if with := seen + s.Pool.QueuedMS/s.ServiceMS/within; with > surgeFactor*top {
+		seen = with
+	}
+	if seen > top {
+		sc.rates, sc.why = []float64{seen}, fmt.Sprintf("a burst of %.1f queries/s", seen)
+	}
+}
