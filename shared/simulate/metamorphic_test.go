@@ -14,12 +14,9 @@ import (
 // crowds, with levels and times drawn by a seed.
 func randomLoads(t *testing.T) []arrivals.Trace {
 	t.Helper()
-	seeds := uint64(2)
-	if testing.Short() {
-		seeds = 1
-	}
+	const seeds = 2
 	var out []arrivals.Trace
-	for seed := range seeds {
+	for seed := range uint64(seeds) {
 		draw := rand.New(rand.NewPCG(seed, 15))
 		for _, kind := range []string{"constant", "mmpp", "flash_crowd"} {
 			low := 20 + 30*draw.Float64()
