@@ -20,6 +20,7 @@ import (
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/profile"
+	"paragon/shared/engine/tokenizer"
 	"paragon/shared/modelcheck"
 	"paragon/shared/modelstore"
 )
@@ -30,22 +31,31 @@ given. A separate process runs it once as a check, and its latency, memory and c
 start are measured on this machine. A file that is refused changes nothing.
 
 Kinds of answer: classify (labels with scores), embed (a vector), tensor (the
-outputs by name). Kinds of input: picture (PNG and JPEG), tensor (the inputs by
-name). Weights in files next to the model are sent with it.`
+outputs by name). Kinds of input: picture (PNG and JPEG), text (by the tokenizer that
+--tokenizer names, or of a model that takes strings), tensor (the inputs by name).
+Weights in files next to the model are sent with it, and so is the tokenizer.
+
+--test measures the accuracy before the model is sent: every item is answered here,
+through the engine. In a folder each folder is a label, of pictures or text files; a
+CSV file has a label and a text a line, without a heading.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
-	name, task, kind, input, labels, preprocess string
-	accuracy                                    float64
+	name, task, kind, input, labels, preprocess, tokenizer, test string
+	maxTokens                                                    int
+	accuracy                                                     float64
 }
 
 func (f *addFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.task, "task", "", "task of the model; models of one task are interchangeable")
 	fs.StringVar(&f.name, "name", "", "name of the model (default the file's name)")
 	fs.StringVar(&f.kind, "kind", "", "kind of answer: classify, embed or tensor (default inferred)")
-	fs.StringVar(&f.input, "input", "", "kind of input: picture or tensor (default inferred)")
+	fs.StringVar(&f.input, "input", "", "kind of input: picture, text or tensor (default inferred)")
 	fs.StringVar(&f.labels, "labels", "", "file with the names of its classes, one per line")
 	fs.StringVar(&f.preprocess, "preprocess", "", `how pictures are prepared: "imagenet" crops the centre and normalises (default 0 to 1)`)
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json of a model that takes text")
+	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default the tokenizer's own bound)")
+	fs.StringVar(&f.test, "test", "", "labelled items to measure its accuracy with: a folder per label, or a CSV file of label,text")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of correct answers in percent, if known")
 }
 
@@ -55,7 +65,8 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 	c := term.ServerCommand(&cobra.Command{
 		Use: "add FILE.onnx --task TASK", Short: "Serve an ONNX file", Long: modelAddLong, Args: cobra.ExactArgs(1),
 		Example: `  paragon model add iris.onnx --task iris
-  paragon model add net.onnx --task birds --labels birds.txt --preprocess imagenet --accuracy 81.5`,
+  paragon model add net.onnx --task birds --labels birds.txt --preprocess imagenet --accuracy 81.5
+  paragon model add bert.onnx --task mail --tokenizer tokenizer.json --labels labels.txt --test mails.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.task == "" {
 				return cli.Usagef("name the task with --task: `paragon model add %s --task NAME`", args[0])
@@ -64,7 +75,7 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			added, err := addModel(c.Context(), cl, f, args[0])
+			added, err := addModel(c.Context(), term, cl, f, args[0])
 			if err != nil {
 				return err
 			}
@@ -99,10 +110,11 @@ func modelName(file string) string {
 	return name[:min(len(name), 64)]
 }
 
-// addModel sends a file, with the weights that lie beside it put into it.
-func addModel(ctx context.Context, cl *client.Client, f *addFlags, file string) (api.AddedModel, error) {
+// addModel sends a file, with the weights that lie beside it and its tokenizer put
+// into it, once its accuracy is measured where that is wanted.
+func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *addFlags, file string) (api.AddedModel, error) {
 	o := api.ModelOrder{Name: f.name, Task: f.task, Kind: profile.TaskKind(f.kind), Input: profile.InputKind(f.input),
-		Preprocess: f.preprocess, Accuracy: f.accuracy, File: filepath.Base(file)}
+		Preprocess: f.preprocess, MaxTokens: f.maxTokens, Accuracy: f.accuracy, File: filepath.Base(file)}
 	if o.Name == "" {
 		o.Name = modelName(file)
 	}
@@ -122,9 +134,40 @@ func addModel(ctx context.Context, cl *client.Client, f *addFlags, file string) 
 	if onnx, err = modelcheck.Inline(onnx, folder.FS(), modelstore.MaxONNXBytes); err != nil {
 		return api.AddedModel{}, fmt.Errorf("%s: %w", file, err)
 	}
+	if onnx, err = attachTokenizer(onnx, f.tokenizer); err != nil {
+		return api.AddedModel{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if f.test != "" {
+		if f.accuracy != 0 {
+			return api.AddedModel{}, cli.Usagef("--test measures the accuracy: leave --accuracy out")
+		}
+		if o.Test, err = testModel(ctx, term, cl, onnx, o, f.test); err != nil {
+			return api.AddedModel{}, err
+		}
+	}
 	sum := sha256.Sum256(onnx)
 	o.SHA256 = hex.EncodeToString(sum[:])
 	return cl.AddModel(ctx, o, bytes.NewReader(onnx), int64(len(onnx)))
+}
+
+// attachTokenizer puts a tokenizer.json into a model's file; without one it changes
+// nothing.
+func attachTokenizer(onnx []byte, file string) ([]byte, error) {
+	if file == "" {
+		return onnx, nil
+	}
+	raw, err := readModel(file, tokenizer.MaxFileBytes)
+	if err != nil {
+		return nil, fmt.Errorf("--tokenizer: %w", err)
+	}
+	if _, err := tokenizer.Parse(raw); err != nil {
+		return nil, fmt.Errorf("--tokenizer: %s: %w", file, err)
+	}
+	out, err := tokenizer.Attach(onnx, raw)
+	if err != nil {
+		return onnx, nil // it is no ONNX model: who checks it says so
+	}
+	return out, nil
 }
 
 // maxLabelBytes bounds a file of labels.

@@ -67,7 +67,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	if err != nil {
 		return err
 	}
-	added, err := addModel(ctx, cl, f, file)
+	added, err := addModel(ctx, term, cl, f, file)
 	var p *client.Problem
 	switch {
 	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "already"):
@@ -90,6 +90,10 @@ const mostExample = 400
 func printExample(term *cli.Terminal, url string, added api.AddedModel) {
 	if added.Model.Takes() == profile.Picture {
 		term.Printf("Try:\n  paragon submit --endpoint %s --task %s --wait 10 PICTURE.png\n", url, added.Task.Name)
+		return
+	}
+	if added.Model.Takes() == profile.TextIn {
+		term.Printf("Try:\n  curl -s %s/v1/queries -H 'Prefer: wait=10' -H 'Content-Type: application/json' -d '{\"task\":%q,\"input\":{\"text\":\"Hello\"}}'\n", url, added.Task.Name)
 		return
 	}
 	var inputs []string

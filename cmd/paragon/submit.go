@@ -26,9 +26,9 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 	f := &submitFlags{}
 	c := &cobra.Command{
 		Use:   "submit [flags] FILE...",
-		Short: "Submit pictures and print their answers",
-		Long: `Submit pictures (PNG, JPEG) or raw tensors (NAME.f32: little-endian float32) and
-print what they are, in the order given; "-" reads one from standard input. Bound none, one, two or all
+		Short: "Submit pictures or texts and print their answers",
+		Long: `Submit pictures (PNG, JPEG), texts (NAME.txt) or raw tensors (NAME.f32: little-endian
+float32) and print what they are, in the order given; "-" reads one from standard input. Bound none, one, two or all
 of latency, accuracy and cost; --optimize names what to optimise.
 
 With --json each query is one line: the query as the server returns it, with its

@@ -17,9 +17,19 @@ type ModelOrder struct {
 	Input      profile.InputKind `json:"input,omitempty"`
 	Labels     []string          `json:"labels,omitempty"`
 	Preprocess string            `json:"preprocess,omitempty"`
-	Accuracy   float64           `json:"accuracy,omitempty"` // percent; 0 where it is not known
-	File       string            `json:"file,omitempty"`     // what the caller calls the file, for messages
-	SHA256     string            `json:"sha256"`             // of the file that follows
+	MaxTokens  int               `json:"max_tokens,omitempty"` // of a text; 0 is its tokenizer's own bound
+	Accuracy   float64           `json:"accuracy,omitempty"`   // percent; 0 where it is not known
+	Test       *TestResult       `json:"test,omitempty"`       // instead of Accuracy
+	File       string            `json:"file,omitempty"`       // what the caller calls the file, for messages
+	SHA256     string            `json:"sha256"`               // of the file that follows
+}
+
+// TestResult is how a model answered labelled items that it was not trained on.
+type TestResult struct {
+	Correct int    `json:"correct"`
+	Total   int    `json:"total"`
+	Data    string `json:"data"`   // what the caller calls the items' folder or file
+	SHA256  string `json:"sha256"` // over the items and their labels, in their order
 }
 
 // AddedModel is what became of it.

@@ -16,7 +16,7 @@ import (
 
 // ContentTypes are what an input may be.
 func ContentTypes() []string {
-	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor, tensors.ContentType}
+	return []string{preprocess.PNG, preprocess.JPEG, preprocess.RawTensor, tensors.ContentType, query.TextType}
 }
 
 // bodySlack is what a request's body may hold beside its input.
@@ -59,8 +59,11 @@ func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, 
 		return none, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
 			withBound(float64(limit))
 	}
-	if m.Takes() == profile.TensorsIn {
+	switch m.Takes() {
+	case profile.TensorsIn:
 		return none, checkTensors(in.ContentType, data, m)
+	case profile.TextIn:
+		return none, checkText(in.ContentType, data)
 	}
 	spec := preprocess.Spec(*m.Input)
 	pixels, err := preprocess.Check(in.ContentType, data, spec, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})

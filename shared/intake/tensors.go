@@ -1,18 +1,20 @@
 package intake
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
 	"paragon/shared/core/tensors"
 )
 
 // checkTensors holds an input to what a model takes by name.
 func checkTensors(contentType string, data []byte, m *profile.Model) error {
-	name, _, _ := strings.Cut(contentType, ";")
-	if !strings.EqualFold(strings.TrimSpace(name), tensors.ContentType) {
+	if !isType(contentType, tensors.ContentType) {
 		return refuse(UnsupportedInput, "input.content_type", "%q is not taken: the task takes tensors, as input.tensors or %s", clip(contentType), tensors.ContentType)
 	}
 	given, err := tensors.Unpack(data)
@@ -20,6 +22,26 @@ func checkTensors(contentType string, data []byte, m *profile.Model) error {
 		return refuse(BadInput, "input.data", "%v", err)
 	}
 	return Misfit("input.tensors", tensors.Fit(given, m.Signature.Inputs))
+}
+
+// checkText holds an input to UTF-8 text.
+func checkText(contentType string, data []byte) error {
+	if !isType(contentType, query.TextType) {
+		return refuse(UnsupportedInput, "input.content_type", "%q is not taken: the task takes text, as input.text or %s", clip(contentType), query.TextType)
+	}
+	if !utf8.Valid(data) {
+		return refuse(BadInput, "input.data", "is not UTF-8, as text must be")
+	}
+	if bytes.IndexByte(data, 0) >= 0 {
+		return refuse(BadInput, "input.data", "holds a NUL character")
+	}
+	return nil
+}
+
+// isType says whether a content type is another, whatever its parameters.
+func isType(contentType, want string) bool {
+	name, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(name), want)
 }
 
 // Misfit refuses inputs that do not fit a model, at a path of the request; nil of

@@ -15,6 +15,7 @@ import (
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/preprocess"
+	"paragon/shared/engine/wire"
 	"paragon/shared/measure"
 )
 
@@ -25,6 +26,7 @@ type Request struct {
 	Labels     []string          `json:"labels,omitempty"`
 	TaskLabels []string          `json:"task_labels,omitempty"` // of a task that is there already
 	Preprocess string            `json:"preprocess,omitempty"`  // "imagenet", or empty
+	MaxTokens  int               `json:"max_tokens,omitempty"`  // of a text; 0 is the tokenizer's own bound
 	// Once ends the check after the first answer, to time a start.
 	Once bool `json:"once,omitempty"`
 }
@@ -35,6 +37,7 @@ type Report struct {
 	Kind      profile.TaskKind    `json:"kind,omitempty"`
 	Input     profile.InputKind   `json:"input,omitempty"`
 	Picture   *profile.Input      `json:"picture,omitempty"`
+	Text      *profile.Text       `json:"text,omitempty"`
 	Signature *profile.Signature  `json:"signature,omitempty"`
 	Labels    []string            `json:"labels,omitempty"`
 	Notes     []string            `json:"notes,omitempty"` // what was inferred, a sentence each
@@ -67,7 +70,7 @@ func Run(ctx context.Context, onnx []byte, r Request) (Report, error) {
 
 // problem makes what is wrong with the model the report.
 func problem(err error) (Report, error) {
-	if errors.Is(err, errWire) {
+	if errors.Is(err, wire.ErrFormat) {
 		err = badf("file", "is not an ONNX model: %v", err)
 	}
 	if p, ok := errors.AsType[*Problem](err); ok {
@@ -82,16 +85,17 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 		return Report{}, badf("file", "cannot be loaded: %s", cause(err))
 	}
 	out := Report{Signature: &profile.Signature{Inputs: m.Takes()}}
-	if err := out.takes(m, r); err != nil {
+	text, err := out.takes(m, onnx, r)
+	if err != nil {
 		return out, err
 	}
-	once, given, err := out.asker(m)
+	once, given, err := out.asker(m, text)
 	if err != nil {
 		return out, err
 	}
 	values, err := m.RunNamed(ctx, given)
 	if err != nil {
-		return out, badf("file", "cannot be run on inputs of zeros (%s): %s", shapes(given), cause(err))
+		return out, badf("file", "cannot be run on inputs of zeros, or a sample text (%s): %s", shapes(given), cause(err))
 	}
 	c, err := inspect(onnx)
 	if err != nil {
@@ -120,8 +124,23 @@ func shapes(ts []tensors.Tensor) string {
 	return strings.Join(words, "; ")
 }
 
-// asker returns what asks the model once, as queries do, and its inputs of zeros.
-func (r *Report) asker(m *engine.Model) (once func(context.Context) error, zeros []tensors.Tensor, err error) {
+// sampleText is what a model that takes text is measured with: some 200 words, which
+// fill most bounds on tokens.
+var sampleText = strings.Repeat("the quick brown fox jumps over a lazy dog near the river bank. ", 16)
+
+// asker returns what asks the model once, as queries do, and its inputs of zeros, or
+// of a sample text.
+func (r *Report) asker(m *engine.Model, text *answer.Text) (once func(context.Context) error, zeros []tensors.Tensor, err error) {
+	if text != nil {
+		zeros, err = text.Inputs([]byte(sampleText))
+		return func(ctx context.Context) error {
+			given, err := text.Inputs([]byte(sampleText))
+			if err == nil {
+				_, err = m.RunNamed(ctx, given)
+			}
+			return err
+		}, zeros, err
+	}
 	if r.Picture == nil {
 		zeros = answer.Blank(m.Takes())
 		packed := tensors.Pack(zeros)

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"paragon/shared/engine/wire"
 )
 
 // The numbers of the fields of onnx.proto that are read.
@@ -41,14 +43,14 @@ type contents struct {
 func inspect(onnx []byte) (*contents, error) {
 	c := &contents{lastOps: map[string]string{}}
 	opsets := 0
-	err := each(onnx, func(f field) error {
-		switch f.number {
+	err := wire.Each(onnx, func(f wire.Field) error {
+		switch f.Number {
 		case modelOpset:
 			opsets++
 		case modelFunctions:
-			return each(f.bytes, func(g field) error {
-				if g.number == functionDomain {
-					c.functions = append(c.functions, g.text())
+			return wire.Each(f.Bytes, func(g wire.Field) error {
+				if g.Number == functionDomain {
+					c.functions = append(c.functions, g.Text())
 				}
 				return nil
 			})
@@ -60,9 +62,9 @@ func inspect(onnx []byte) (*contents, error) {
 	if err != nil || c.graphs != 1 || opsets == 0 {
 		return nil, badf("file", "is not an ONNX model: %d bytes without a graph and an operator set", len(onnx))
 	}
-	err = each(onnx, func(f field) error {
-		if f.number == modelGraph {
-			return c.graph(f.bytes, 0)
+	err = wire.Each(onnx, func(f wire.Field) error {
+		if f.Number == modelGraph {
+			return c.graph(f.Bytes, 0)
 		}
 		return nil
 	})
@@ -74,12 +76,12 @@ func (c *contents) graph(message []byte, depth int) error {
 	if depth > maxDepth {
 		return badf("file", "has graphs within graphs, more than %d deep", maxDepth)
 	}
-	return each(message, func(f field) error {
-		switch f.number {
+	return wire.Each(message, func(f wire.Field) error {
+		switch f.Number {
 		case graphNode:
-			return c.node(f.bytes, depth)
+			return c.node(f.Bytes, depth)
 		case graphInitializer:
-			return c.weight(f.bytes)
+			return c.weight(f.Bytes)
 		}
 		return nil
 	})
@@ -89,17 +91,17 @@ func (c *contents) graph(message []byte, depth int) error {
 func (c *contents) node(message []byte, depth int) error {
 	var name, op, domain string
 	var outputs []string
-	var inner []field
-	err := each(message, func(f field) error {
-		switch f.number {
+	var inner []wire.Field
+	err := wire.Each(message, func(f wire.Field) error {
+		switch f.Number {
 		case nodeName:
-			name = f.text()
+			name = f.Text()
 		case nodeOp:
-			op = f.text()
+			op = f.Text()
 		case nodeDomain:
-			domain = f.text()
+			domain = f.Text()
 		case nodeOutput:
-			outputs = append(outputs, f.text())
+			outputs = append(outputs, f.Text())
 		case nodeAttribute:
 			inner = append(inner, f)
 		}
@@ -119,7 +121,7 @@ func (c *contents) node(message []byte, depth int) error {
 		return badf("node "+quote(name), "is a custom operator, %s of %s: the library has only ONNX's own and those of com.microsoft", quote(op), quote(domain))
 	}
 	for _, f := range inner {
-		if err := c.attribute(f.bytes, depth); err != nil {
+		if err := c.attribute(f.Bytes, depth); err != nil {
 			return err
 		}
 	}
@@ -128,12 +130,12 @@ func (c *contents) node(message []byte, depth int) error {
 
 // attribute reads what a node holds: tensors and graphs.
 func (c *contents) attribute(message []byte, depth int) error {
-	return each(message, func(f field) error {
-		switch f.number {
+	return wire.Each(message, func(f wire.Field) error {
+		switch f.Number {
 		case attributeTensor, attributeTensors:
-			return c.weight(f.bytes)
+			return c.weight(f.Bytes)
 		case attributeGraph, attributeGraphs:
-			return c.graph(f.bytes, depth+1)
+			return c.graph(f.Bytes, depth+1)
 		}
 		return nil
 	})
@@ -166,22 +168,22 @@ type weight struct {
 }
 
 func readWeight(message []byte) (w weight, err error) {
-	err = each(message, func(f field) error {
-		switch f.number {
+	err = wire.Each(message, func(f wire.Field) error {
+		switch f.Number {
 		case tensorName:
-			w.name = f.text()
+			w.name = f.Text()
 		case tensorType:
-			w.element = int(f.value)
+			w.element = int(f.Value)
 		case tensorRaw:
-			w.raw = f.bytes
+			w.raw = f.Bytes
 		case tensorFloats:
-			w.floats = append(w.floats, f.bytes...)
+			w.floats = append(w.floats, f.Bytes...)
 		case tensorDoubles:
-			w.doubles = append(w.doubles, f.bytes...)
+			w.doubles = append(w.doubles, f.Bytes...)
 		case tensorLocation:
-			w.external = f.value == 1
+			w.external = f.Value == 1
 		case tensorExternal:
-			return w.entry(f.bytes)
+			return w.entry(f.Bytes)
 		}
 		return nil
 	})
@@ -191,12 +193,12 @@ func readWeight(message []byte) (w weight, err error) {
 // entry reads where external data lies.
 func (w *weight) entry(message []byte) error {
 	var key, value string
-	err := each(message, func(f field) error {
-		switch f.number {
+	err := wire.Each(message, func(f wire.Field) error {
+		switch f.Number {
 		case entryKey:
-			key = f.text()
+			key = f.Text()
 		case entryValue:
-			value = f.text()
+			value = f.Text()
 		}
 		return nil
 	})

@@ -9,6 +9,8 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/tensors"
 	"paragon/shared/engine"
+	"paragon/shared/engine/answer"
+	"paragon/shared/engine/tokenizer"
 )
 
 // Imagenet names the preprocessing of nets trained on ImageNet by the usual
@@ -20,31 +22,55 @@ const Imagenet = "imagenet"
 // when nobody says so, in pixels.
 const smallestPicture = 8
 
-// takes finds out what kind of input the model wants.
-func (r *Report) takes(m *engine.Model, asked Request) error {
+// takes finds out what kind of input the model wants, and of text how it becomes
+// the model's inputs.
+func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Text, error) {
 	picture, why := pictureOf(m.Inputs(), asked)
+	text, textErr := answer.NewText(m.Inputs(), onnx, profile.Text{MaxTokens: asked.MaxTokens})
+	file, err := tokenizer.Attached(onnx)
+	if err != nil {
+		return nil, err
+	}
 	r.Input = asked.Input
+	if r.Input == "" {
+		r.inferInput(m, asked, picture, text != nil || file != nil)
+	}
 	switch {
-	case asked.Input == profile.Picture && picture == nil:
-		return badf("option input", "is picture, and the model takes %s: %s", m.Takes(), why)
-	case asked.Input == "" && picture != nil && asked.Kind != profile.Tensors && picture.Width >= smallestPicture && picture.Height >= smallestPicture && fixed(m.Inputs()[0]):
+	case r.Input != profile.Picture && asked.Preprocess != "":
+		return nil, badf("option preprocess", "is for pictures, and the model takes %s", r.Input)
+	case r.Input != profile.TextIn && asked.MaxTokens > 0:
+		return nil, badf("option max-tokens", "is for text, and the model takes %s", r.Input)
+	case r.Input != profile.TextIn && file != nil:
+		return nil, badf("option tokenizer", "is for text, and the input is %s", r.Input)
+	case r.Input == profile.Picture && picture == nil:
+		return nil, badf("option input", "is picture, and the model takes %s: %s", m.Takes(), why)
+	case r.Input == profile.TextIn && textErr != nil:
+		return nil, badf("option input", "is text: %v", textErr)
+	case r.Input == profile.TextIn:
+		r.Text, r.Signature.Inputs = &profile.Text{MaxTokens: asked.MaxTokens}, []tensors.Spec{profile.TextSpec()}
+		return text, nil
+	case r.Input == profile.Picture:
+		r.Picture = picture
+		if asked.Preprocess == "" && m.Inputs()[0].Datatype != tensors.Uint8 {
+			r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet does as ImageNet's nets want.", picture.Width, picture.Height)
+		}
+	}
+	return nil, nil
+}
+
+// inferInput is the kind of input that a model looks like.
+func (r *Report) inferInput(m *engine.Model, asked Request, picture *profile.Input, text bool) {
+	switch {
+	case text:
+		r.Input = profile.TextIn
+		r.note("It takes text (%s); --input tensor takes its own inputs instead.", m.Takes()[0])
+	case picture != nil && asked.Kind != profile.Tensors && picture.Width >= smallestPicture && picture.Height >= smallestPicture && fixed(m.Inputs()[0]):
 		r.Input = profile.Picture
 		r.note("It takes pictures (its input is %s); --input tensor takes the numbers instead.", m.Takes()[0])
-	case asked.Input == "":
+	default:
 		r.Input = profile.TensorsIn
 		r.note("It takes tensors, by the names of its inputs.")
 	}
-	if r.Input != profile.Picture {
-		if asked.Preprocess != "" {
-			return badf("option preprocess", "is for pictures, and the model takes tensors")
-		}
-		return nil
-	}
-	r.Picture = picture
-	if asked.Preprocess == "" && m.Inputs()[0].Datatype != tensors.Uint8 {
-		r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet does as ImageNet's nets want.", picture.Width, picture.Height)
-	}
-	return nil
 }
 
 func fixed(p engine.Port) bool { return !slices.Contains(p.Shape[1:], -1) }

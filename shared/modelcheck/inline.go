@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"strconv"
+
+	"paragon/shared/engine/wire"
 )
 
 // Inline returns a model with the weights that lie in other files put into it, as
@@ -34,19 +36,19 @@ type rewrite func([]byte) ([]byte, error)
 // message writes a message anew, with some of its fields rewritten.
 func (in *inliner) message(message []byte, with map[int]rewrite) ([]byte, error) {
 	out := make([]byte, 0, len(message))
-	err := each(message, func(f field) error {
-		change, ok := with[f.number]
+	err := wire.Each(message, func(f wire.Field) error {
+		change, ok := with[f.Number]
 		if !ok {
-			out = append(out, f.raw...)
+			out = append(out, f.Raw...)
 			return nil
 		}
-		changed, err := change(f.bytes)
+		changed, err := change(f.Bytes)
 		if err == nil {
-			out = appendBytes(out, f.number, changed)
+			out = wire.AppendBytes(out, f.Number, changed)
 		}
 		return err
 	})
-	if errors.Is(err, errWire) {
+	if errors.Is(err, wire.ErrFormat) {
 		return message, nil // it is no ONNX model: who reads it next says so
 	}
 	return out, err
@@ -77,13 +79,13 @@ func (in *inliner) tensor(message []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := make([]byte, 0, len(message)+len(data))
-	err = each(message, func(f field) error {
-		if f.number != tensorExternal && f.number != tensorLocation {
-			out = append(out, f.raw...)
+	err = wire.Each(message, func(f wire.Field) error {
+		if f.Number != tensorExternal && f.Number != tensorLocation {
+			out = append(out, f.Raw...)
 		}
 		return nil
 	})
-	return appendBytes(out, tensorRaw, data), err
+	return wire.AppendBytes(out, tensorRaw, data), err
 }
 
 // read reads the data of a weight from its file.

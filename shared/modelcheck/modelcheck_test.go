@@ -11,6 +11,7 @@ import (
 
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/enginetest"
+	"paragon/shared/engine/wire"
 )
 
 // What a model is, is read from it; what is said of it wins.
@@ -32,6 +33,8 @@ func TestWhatModelsAre(t *testing.T) {
 		{"a picture's numbers", picture, Request{Kind: profile.Tensors}, Report{Kind: profile.Tensors, Input: profile.TensorsIn}, ""},
 		{"numbers", enginetest.Affine(1, 0, -1, 4), Request{}, Report{Kind: profile.Tensors, Input: profile.TensorsIn}, ""},
 		{"a vector", enginetest.Affine(1, 0, -1, 4), Request{Kind: profile.Embed}, Report{Kind: profile.Embed, Input: profile.TensorsIn}, "y"},
+		{"strings", enginetest.Words(), Request{Labels: []string{"no", "yes"}}, Report{Kind: profile.Classify, Input: profile.TextIn, Labels: []string{"no", "yes"}}, "probabilities"},
+		{"tokens", attached(t, enginetest.Tokens(-1)), Request{}, Report{Kind: profile.Tensors, Input: profile.TextIn}, ""},
 		{"any types", enginetest.Identity([]enginetest.ElementType{enginetest.String, enginetest.Bool, enginetest.Float16}), Request{}, Report{Kind: profile.Tensors, Input: profile.TensorsIn}, ""},
 	} {
 		tc.asked.Once = true
@@ -84,7 +87,7 @@ func TestInspectTakesAnyBytes(t *testing.T) {
 			raw[rapid.IntRange(0, len(raw)-1).Draw(rt, "at")] = rapid.Byte().Draw(rt, "byte")
 		}
 		_, err := inspect(raw[:rapid.IntRange(0, len(raw)).Draw(rt, "length")])
-		if _, known := errors.AsType[*Problem](err); err != nil && !known && !errors.Is(err, errWire) {
+		if _, known := errors.AsType[*Problem](err); err != nil && !known && !errors.Is(err, wire.ErrFormat) {
 			rt.Fatal(err)
 		}
 		if _, err := Inline(raw, fstest.MapFS{}, 1<<20); err != nil {

@@ -21,7 +21,7 @@ var magics = []struct{ first, contentType string }{
 	{"\xff\xd8\xff", preprocess.JPEG},
 }
 
-// ReadInput reads a picture or a raw tensor from a file, or from stdin when it
+// ReadInput reads a picture, a text or a raw tensor from a file, or from stdin when it
 // is named "-".
 func (t *Terminal) ReadInput(name string) (query.Input, error) {
 	if name == "-" {
@@ -47,10 +47,13 @@ func InputOf(name string, r io.Reader) (query.Input, error) {
 	if strings.EqualFold(filepath.Ext(name), ".f32") {
 		return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
 	}
+	if strings.EqualFold(filepath.Ext(name), ".txt") {
+		return query.Input{ContentType: query.TextType, Data: data}, nil
+	}
 	for _, m := range magics {
 		if bytes.HasPrefix(data, []byte(m.first)) {
 			return query.Input{ContentType: m.contentType, Data: data}, nil
 		}
 	}
-	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a raw tensor (NAME.f32: little-endian float32)", name)
+	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a text (NAME.txt), nor a raw tensor (NAME.f32: little-endian float32)", name)
 }

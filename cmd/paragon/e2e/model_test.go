@@ -239,3 +239,69 @@ func TestModelsThatCannotBeServed(t *testing.T) {
 		t.Errorf("a model of the catalogue is removed: %v %s", err, complaint)
 	}
 }
+
+// Models that take text are asked with strings, by both APIs; their accuracy is
+// measured on labelled texts before they are served, and part of the profile.
+func TestTextIsAnswered(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
+	s.workersReady(1)
+	words := file(t, "words.onnx", enginetest.Words())
+	names := file(t, "labels.txt", []byte("no\nyes\n"))
+	test := file(t, "test.csv", []byte("yes,yes\nno,no\n\"no\",\"yes\"\nyes,yes\n"))
+	out, complaint, err := s.model("add", words, "--task", "mail", "--labels", names, "--test", test)
+	if err != nil || !strings.Contains(out, "75.00 % (measured)") {
+		t.Fatalf("%v: %s%s", err, out, complaint)
+	}
+	models, err := s.OwnModels(t.Context())
+	if err != nil || len(models) != 1 {
+		t.Fatal(models, err)
+	}
+	if a := models[0].Accuracy; a.Correct != 3 || a.Total != 4 || !strings.Contains(a.Source.Note, "test.csv") || !strings.Contains(a.Source.Note, "30.06 to 95.44") {
+		t.Errorf("accuracy %+v", a)
+	}
+	for path, body := range map[string]string{
+		"/v1/queries":           `{"task":"mail","input":{"text":"yes"}}`,
+		"/v2/models/mail/infer": `{"inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["yes"]}]}`,
+	} {
+		status, raw := s.postWaiting(path, body)
+		if status != http.StatusOK || !strings.Contains(raw, `"yes"`) {
+			t.Errorf("%s: %d %s", path, status, raw)
+		}
+	}
+	for body, says := range map[string]string{
+		`{"task":"mail","input":{"content_type":"image/png","data":"iVBORw0KGgo="}}`: "input.text",
+		`{"task":"mail","input":{"content_type":"text/plain","data":"/w=="}}`:        "UTF-8",
+	} {
+		if status, raw := s.postWaiting("/v1/queries", body); status < 400 || !strings.Contains(raw, says) {
+			t.Errorf("%s: %d %s", body, status, raw)
+		}
+	}
+	for _, tc := range []struct{ flag, content, says string }{
+		{"--test", "maybe,yes\n", "line 1"}, {"--test", "yes\n", "test"}, {"--tokenizer", "{}", "model.vocab"},
+	} {
+		if _, complaint, err := s.model("add", words, "--name", "other", "--task", "mail", tc.flag, file(t, "bad", []byte(tc.content))); err == nil || !strings.Contains(complaint, tc.says) {
+			t.Errorf("%s %q: %v %s", tc.flag, tc.content, err, complaint)
+		}
+	}
+}
+
+// postWaiting posts JSON and waits for the answer.
+func (s *stage) postWaiting(path, body string) (status int, answer string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Prefer", "wait=20")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, string(raw)
+}

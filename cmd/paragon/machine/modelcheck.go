@@ -17,6 +17,7 @@ import (
 	"paragon/shared/api"
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/measure"
 	"paragon/shared/modelcheck"
 	"paragon/shared/modelstore"
 )
@@ -36,7 +37,7 @@ func (d *modelDesk) take(ctx context.Context, o api.ModelOrder, draft modelstore
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	task, there := d.m.store.Current().Task(o.Task)
-	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess}
+	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens}
 	if there {
 		ask.Kind, ask.TaskLabels, ask.Input = task.AnswerKind(), task.Labels, cmp.Or(o.Input, d.inputOf(task.Name))
 	}
@@ -155,11 +156,26 @@ type measured struct {
 
 type measuredModel struct {
 	Name     string              `json:"name"`
-	Accuracy float64             `json:"accuracy"` // percent, as stated; 0 is unknown
+	Accuracy float64             `json:"accuracy"` // percent, as stated or measured; 0 is unknown
 	MemoryMB int                 `json:"memory_mb"`
 	MS       profile.Percentiles `json:"ms"`
 	Samples  int                 `json:"samples"`
 	ColdMS   profile.Percentiles `json:"cold_ms"`
+}
+
+// accuracyOf is what is known of a model's accuracy, in percent; 0 when nothing is.
+func accuracyOf(o api.ModelOrder) float64 {
+	if o.Test == nil {
+		return o.Accuracy
+	}
+	return 100 * float64(o.Test.Correct) / float64(o.Test.Total)
+}
+
+// testNote says what an accuracy was measured on, and how sure it is.
+func testNote(t api.TestResult) string {
+	low, high := measure.Wilson(t.Correct, t.Total)
+	return fmt.Sprintf("%d of %d items of %s (SHA-256 %.64s) right, through the engine when it was added; 95 %% interval (Wilson) %.2f to %.2f %%",
+		t.Correct, t.Total, t.Data, t.SHA256, 100*low, 100*high)
 }
 
 // addition is a model with its profile and where each figure comes from.
@@ -167,7 +183,7 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	hardware := fmt.Sprintf("%d vCPU, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	file := measured{
 		Date: now.Format(time.DateOnly), Hardware: hardware, Library: r.Library, File: o.File, SHA256: draft.SHA256, Bytes: draft.Bytes, Asked: o,
-		Models: []measuredModel{{o.Name, o.Accuracy, r.MemoryMB, r.MS, r.Samples, cold}},
+		Models: []measuredModel{{o.Name, accuracyOf(o), r.MemoryMB, r.MS, r.Samples, cold}},
 	}
 	raw, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
@@ -179,7 +195,7 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	}
 	coldSource := source("measured", "cold_ms", coldStarts, "a process of its own, from its start to its first answer, less a warm run")
 	m := profile.Model{
-		Name: o.Name, Task: task.Name, Input: r.Picture, Signature: r.Signature, MemoryMB: r.MemoryMB,
+		Name: o.Name, Task: task.Name, Input: r.Picture, Text: r.Text, Signature: r.Signature, MemoryMB: r.MemoryMB,
 		MemorySource: source("measured", "memory_mb", 0, "of the process that checked it, at its highest"),
 		Accuracy:     profile.Accuracy{Source: source(profile.UnknownAccuracy, "accuracy", 0, "nobody said: callers' feedback tells in time")},
 		Latency: []profile.Latency{{
@@ -189,6 +205,10 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	}
 	if o.Accuracy > 0 {
 		m.Accuracy = profile.Accuracy{Top1Percent: o.Accuracy, Source: source(profile.StatedAccuracy, "accuracy", 0, "by who added it")}
+	}
+	if t := o.Test; t != nil {
+		m.Accuracy = profile.Accuracy{Top1Percent: file.Models[0].Accuracy, Correct: t.Correct, Total: t.Total,
+			Source: source("measured", "accuracy", t.Total, testNote(*t))}
 	}
 	if !slices.Equal(r.Labels, task.Labels) {
 		m.Labels = r.Labels

@@ -209,14 +209,20 @@ func (d *modelDesk) checkOrder(o api.ModelOrder) error {
 	if t, ok := c.Task(o.Task); ok && o.Kind != "" && o.Kind != t.AnswerKind() {
 		return unusable(http.StatusUnprocessableEntity, "kind", "is %q, and task %s is of kind %s", o.Kind, t.Name, t.AnswerKind())
 	}
-	if !slices.Contains([]profile.InputKind{"", profile.Picture, profile.TensorsIn}, o.Input) {
-		return unusable(http.StatusUnprocessableEntity, "input", "%.64q is neither picture nor tensor", o.Input)
+	if !slices.Contains([]profile.InputKind{"", profile.Picture, profile.TextIn, profile.TensorsIn}, o.Input) {
+		return unusable(http.StatusUnprocessableEntity, "input", "%.64q is none of picture, text, tensor", o.Input)
 	}
 	if o.Preprocess != "" && o.Preprocess != "imagenet" {
 		return unusable(http.StatusUnprocessableEntity, "preprocess", "%.64q is not known, only imagenet", o.Preprocess)
 	}
 	if !(o.Accuracy >= 0 && o.Accuracy <= 100) {
 		return unusable(http.StatusUnprocessableEntity, "accuracy", "%v is not within 0 to 100 percent", o.Accuracy)
+	}
+	if o.MaxTokens < 0 || o.MaxTokens > 1<<16 {
+		return unusable(http.StatusUnprocessableEntity, "max_tokens", "%d is not within 0 to %d", o.MaxTokens, 1<<16)
+	}
+	if t := o.Test; t != nil && (o.Accuracy != 0 || t.Correct < 1 || t.Correct > t.Total) {
+		return unusable(http.StatusUnprocessableEntity, "test", "has %d right answers of %d, and accuracy is %v: at least one is right, and one of the two is given", t.Correct, t.Total, o.Accuracy)
 	}
 	return nil
 }

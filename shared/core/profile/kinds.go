@@ -23,12 +23,18 @@ type InputKind string
 // The kinds of input.
 const (
 	Picture     InputKind = "picture" // PNG, JPEG, or the model's tensor of it
+	TextIn      InputKind = "text"    // UTF-8
 	TensorsIn   InputKind = "tensor"  // the model's own inputs by name
 	FiguresOnly InputKind = ""        // only figures are known
 )
 
-// Signature is what a model takes and gives, by the names in its file. Outputs
-// are described as answers have them: a sequence of maps is a table.
+// TextSpec is what models that take text are asked with, whatever their files take.
+func TextSpec() tensors.Spec {
+	return tensors.Spec{Name: "text", Datatype: tensors.Bytes, Shape: []int64{-1}}
+}
+
+// Signature is what a model takes and gives, by the names in its file; of a model
+// that takes text, TextSpec instead of the inputs that text becomes. Outputs are described as answers have them: a sequence of maps is a table.
 type Signature struct {
 	Inputs  []tensors.Spec `json:"inputs"`
 	Outputs []tensors.Spec `json:"outputs"`
@@ -52,6 +58,8 @@ func (m *Model) Takes() InputKind {
 		return FiguresOnly
 	case m.Input != nil:
 		return Picture
+	case m.Text != nil:
+		return TextIn
 	case m.Signature != nil:
 		return TensorsIn
 	}
@@ -110,7 +118,8 @@ func (c *Catalogue) validateTogether(f *faults) {
 			f.add(what, "input", fmt.Sprintf("is %s, and model %s of the same task takes %s", m.Takes(), one.Name, one.Takes()))
 			continue
 		}
-		if m.Takes() == TensorsIn {
+		t, _ := c.Task(m.Task)
+		if m.Takes() == TensorsIn || m.Takes() == TextIn && t.AnswerKind() != Classify {
 			if _, err := tensors.Common(one.Signature.Inputs, m.Signature.Inputs); err != nil {
 				f.add(what, "signature.inputs", fmt.Sprintf("do not fit those of model %s of the same task: %v", one.Name, err))
 			}

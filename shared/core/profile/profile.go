@@ -32,6 +32,15 @@ type Input struct {
 	Resize   string    `json:"resize,omitempty"` // "exact" stretches, "cover" cuts the centre out
 }
 
+// Text says how a text becomes the model's inputs. It belongs to the model, as
+// another truncation is another accuracy. The tokenizer, of a model that needs one,
+// is part of its file.
+type Text struct {
+	// MaxTokens bounds the tokens of a text, which is cut behind them; 0 means the
+	// tokenizer's own bound.
+	MaxTokens int `json:"max_tokens,omitempty"`
+}
+
 // Source says where a figure comes from, so that a reader can check it.
 type Source struct {
 	Kind     string  `json:"kind"`               // "measured", "published" or "derived"; of an accuracy also "stated" or "unknown"
@@ -61,6 +70,7 @@ type Model struct {
 	SHA256 string   `json:"sha256,omitempty"`
 	Labels []string `json:"labels,omitempty"` // of its classes; empty means the task's
 	Input  *Input   `json:"input,omitempty"`  // of pictures
+	Text   *Text    `json:"text,omitempty"`   // of models that take text
 	// Signature is what the file takes and gives; it must be there unless the model
 	// takes pictures and classifies.
 	Signature *Signature `json:"signature,omitempty"`

@@ -94,6 +94,9 @@ func (c *Catalogue) validatePrices(f *faults) {
 	}
 }
 
+// maxTokens bounds the tokens that a model may be given of a text.
+const maxTokens = 1 << 16
+
 // fileName keeps a model's file beside its catalogue.
 var (
 	fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.onnx$`)
@@ -122,6 +125,11 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 	if m.RetiredAt != "" {
 		_, err := time.Parse(time.RFC3339, m.RetiredAt)
 		f.check(err == nil, what, "retired_at", fmt.Sprintf("%q is no time", m.RetiredAt))
+	}
+	if m.Text != nil {
+		f.check(m.Input == nil, what, "text", "is there, and so is input: a model takes one of them")
+		f.check(m.Signature != nil, what, "signature", "is missing")
+		f.check(m.Text.MaxTokens >= 0 && m.Text.MaxTokens <= maxTokens, what, "text.max_tokens", fmt.Sprintf("must be 0 to %d", maxTokens))
 	}
 	if m.Input != nil {
 		validateInput(what, m.Input, f)

@@ -196,6 +196,9 @@ func ExpiresAt(acceptedAt time.Time, latencyMS float64) time.Time {
 	return acceptedAt.Add(wait)
 }
 
+// TextType is the content type of an input that is text, UTF-8.
+const TextType = "text/plain"
+
 // Duration turns milliseconds into a time.Duration.
 func Duration(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 

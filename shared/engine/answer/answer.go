@@ -110,7 +110,7 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 	}
 	defer a.release(h)
 	if !a.plain(p, h.model) {
-		return a.answerNamed(ctx, p, h.model, in), nil
+		return a.answerNamed(ctx, p, h, in), nil
 	}
 	out := make([]Answered, len(in))
 	tensors, from := a.decode(p, in, out)

@@ -44,6 +44,7 @@ func buildOf(p *profile.Model) build { return build{p.Name, p.SHA256} }
 type held struct {
 	done    chan struct{}
 	model   *engine.Model
+	text    *Text // of a model that takes text
 	err     error
 	beganAt time.Time
 	bytes   int64 // that are counted for it
@@ -207,8 +208,14 @@ func (a *Answerer) open(p *profile.Model, h *held) (*engine.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Takes() == profile.TextIn {
+		if h.text, err = NewText(m.Inputs(), onnx, *p.Text); err != nil {
+			m.Close()
+			return nil, fmt.Errorf("model %s: %w", p.Name, err)
+		}
+	}
 	if !a.plain(p, m) {
-		warmNamed(context.Background(), p, m)
+		warmNamed(context.Background(), p, h, m)
 		return m, nil
 	}
 	if _, err := m.Run(context.Background(), blank(p.Input)); err != nil {

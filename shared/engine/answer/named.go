@@ -27,12 +27,12 @@ func (a *Answerer) kind(p *profile.Model) profile.TaskKind {
 }
 
 // answerNamed answers each input by a run of its own.
-func (a *Answerer) answerNamed(ctx context.Context, p *profile.Model, m *engine.Model, in []query.Input) []Answered {
+func (a *Answerer) answerNamed(ctx context.Context, p *profile.Model, h *held, in []query.Input) []Answered {
 	out := make([]Answered, len(in))
 	for i, input := range in {
-		given, err := a.inputs(p, m, input)
+		given, err := a.inputs(p, h, input)
 		if err == nil {
-			out[i].Result, err = a.runNamed(ctx, p, m, given)
+			out[i].Result, err = a.runNamed(ctx, p, h.model, given)
 		}
 		if err != nil {
 			out[i].Err = fault(err)
@@ -54,8 +54,11 @@ func fault(err error) *Fault {
 }
 
 // inputs are a query's as the model takes them.
-func (a *Answerer) inputs(p *profile.Model, m *engine.Model, in query.Input) ([]tensors.Tensor, error) {
-	if p.Takes() == profile.TensorsIn {
+func (a *Answerer) inputs(p *profile.Model, h *held, in query.Input) ([]tensors.Tensor, error) {
+	switch p.Takes() {
+	case profile.TextIn:
+		return h.text.Inputs(in.Data)
+	case profile.TensorsIn:
 		given, err := tensors.Unpack(in.Data)
 		if err != nil {
 			return nil, &Fault{query.BadInput, err}
@@ -66,15 +69,15 @@ func (a *Answerer) inputs(p *profile.Model, m *engine.Model, in query.Input) ([]
 	if err != nil {
 		return nil, err
 	}
-	x, err := tensors.Convert(tensors.FromFloats(m.InputName(), t.Shape, t.Data), m.Inputs()[0].Datatype)
+	x, err := tensors.Convert(tensors.FromFloats(h.model.InputName(), t.Shape, t.Data), h.model.Inputs()[0].Datatype)
 	return []tensors.Tensor{x}, err
 }
 
 // runNamed runs a model and reads the answer by its task's kind. A run of given
-// tensors that fails, fails on the same tensors always: no other try mends it.
+// tensors, or of a text, that fails, fails on the same always: no other try mends it.
 func (a *Answerer) runNamed(ctx context.Context, p *profile.Model, m *engine.Model, given []tensors.Tensor) (query.Result, error) {
 	values, err := m.RunNamed(ctx, given)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, engine.ErrClosed) && p.Takes() == profile.TensorsIn {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, engine.ErrClosed) && p.Takes() != profile.Picture {
 		return query.Result{}, &Fault{query.BadInput, fmt.Errorf("the model cannot run on these inputs: %w", err)}
 	}
 	if err != nil {
@@ -129,9 +132,9 @@ func (a *Answerer) classes(p *profile.Model, outputs []tensors.Tensor) (query.Re
 	if len(scores[0]) != len(labels) {
 		return query.Result{}, fmt.Errorf("model %s gave %d scores for %d labels", p.Name, len(scores[0]), len(labels))
 	}
-	if p.Takes() == profile.Picture {
+	if p.Takes() != profile.TensorsIn {
 		if len(scores) != 1 {
-			return query.Result{}, fmt.Errorf("model %s gave %d rows of scores for a picture", p.Name, len(scores))
+			return query.Result{}, fmt.Errorf("model %s gave %d rows of scores for one input", p.Name, len(scores))
 		}
 		return query.NewResult(scores[0], labels), nil
 	}
@@ -156,8 +159,14 @@ func vector(p *profile.Model, outputs []tensors.Tensor) (query.Result, error) {
 
 // warmNamed runs a model once on zeros. What comes of it is of no matter: some
 // models run on no input of one element a dimension.
-func warmNamed(ctx context.Context, p *profile.Model, m *engine.Model) {
+func warmNamed(ctx context.Context, p *profile.Model, h *held, m *engine.Model) {
 	given := Blank(m.Takes())
+	if h.text != nil {
+		var err error
+		if given, err = h.text.Inputs([]byte("warm")); err != nil {
+			return
+		}
+	}
 	if p.Takes() == profile.Picture {
 		zeros := blank(p.Input)
 		x, err := tensors.Convert(tensors.FromFloats(m.InputName(), zeros.Shape, zeros.Data), m.Inputs()[0].Datatype)

@@ -135,6 +135,7 @@ type Attribute struct {
 	Floats  []float32
 	Strings []string
 	String  string
+	Float   float32
 }
 
 // Node is an operator, and the names of what goes in and out.
@@ -187,7 +188,7 @@ func (g Graph) Bytes() []byte {
 	m := message{}.integer(1, 8).bytes(7, graph)
 	m = m.bytes(8, message{}.text(1, "").integer(2, 13))
 	for _, domain := range g.domains() {
-		m = m.bytes(8, message{}.text(1, domain).integer(2, 1))
+		m = m.bytes(8, message{}.text(1, domain).integer(2, 2)) // of ai.onnx.ml, with which LabelEncoder takes any types
 	}
 	return m
 }
@@ -237,6 +238,9 @@ func (a Attribute) encode() message {
 			m = m.text(9, text)
 		}
 		return m.integer(20, 8)
+	}
+	if a.Float != 0 {
+		return append(m, binary.LittleEndian.AppendUint32([]byte{2<<3 | 5}, math.Float32bits(a.Float))...).integer(20, 1)
 	}
 	return m.text(4, a.String).integer(20, 3)
 }

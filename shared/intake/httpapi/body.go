@@ -194,9 +194,10 @@ func decodeRequest(body []byte) (intake.Request, error) {
 }
 
 func decodeInput(raw json.RawMessage, in *query.Input) error {
-	var data string
+	var data, written string
 	var given []json.RawMessage
 	err := decodeObject(raw, "input", fields{
+		"text":         text("input.text", &written),
 		"tensors":      array("input.tensors", &given),
 		"content_type": text("input.content_type", &in.ContentType),
 		"uri":          text("input.uri", &in.URI),
@@ -206,7 +207,14 @@ func decodeInput(raw json.RawMessage, in *query.Input) error {
 		return err
 	}
 	if given != nil {
-		return tensorInput(given, in, data)
+		return tensorInput(given, in, data+written)
+	}
+	if written != "" {
+		if in.ContentType != "" || in.URI != "" || data != "" {
+			return refuse(intake.BadInput, "input", "has text and something else: send one of them")
+		}
+		in.ContentType, in.Data = query.TextType, []byte(written)
+		return nil
 	}
 	if in.Data, err = base64.StdEncoding.DecodeString(data); err != nil {
 		return refuse(badBase64, "input.data", "is not standard base64 with padding: %v", err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"paragon/shared/core/profile"
 	"paragon/shared/intake"
 )
 
@@ -56,7 +57,7 @@ func FuzzDecodeInfer(f *testing.F) {
 	f.Add([]byte(`{"inputs":[{"name":"input","datatype":"INT8","shape":[2,2],"data":[[1,true],[-3,4]]}]}`), []byte{})
 	f.Fuzz(func(t *testing.T, head, tail []byte) {
 		names := tensorNames{inputName, scoresName}
-		c, err := decodeInfer(head, tail, names, []string{scoresName, labelName, indexName})
+		c, err := decodeInfer(head, tail, names, profile.Picture, []string{scoresName, labelName, indexName})
 		refusedOrTaken(t, err)
 		if err != nil {
 			return

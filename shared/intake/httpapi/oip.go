@@ -145,7 +145,7 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := oipMetadata{Name: r.PathValue("model"), Versions: []string{onlyVersion}, Platform: "onnx_onnxv1"}
-	if sig, ok := signatureOf(ms); ok && !classifiesPictures(ms) {
+	if sig, ok := signatureOf(ms); ok && !answersByClass(ms) {
 		out.Inputs, out.Outputs = sig.Inputs, sig.Outputs
 		if ms[0].Takes == profile.Picture {
 			out.Inputs = []tensors.Spec{{Name: sig.Inputs[0].Name, Datatype: tensors.FP32, Shape: inputShape(ms)}}
@@ -153,6 +153,9 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		names := namesOf(ms)
 		out.Inputs = []tensors.Spec{{Name: names.input, Datatype: tensors.FP32, Shape: inputShape(ms)}}
+		if ms[0].Takes == profile.TextIn {
+			out.Inputs = []tensors.Spec{profile.TextSpec()}
+		}
 		out.Outputs = []tensors.Spec{
 			{Name: names.scores, Datatype: tensors.FP32, Shape: []int64{1, int64(len(ms[0].Labels))}},
 			{Name: labelName, Datatype: tensors.Bytes, Shape: []int64{1}}, {Name: indexName, Datatype: tensors.Int64, Shape: []int64{1}},
@@ -164,6 +167,9 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 
 // inputShape is the shape that all models take, with -1 where they differ.
 func inputShape(ms []api.Model) []int64 {
+	if ms[0].Takes == profile.TextIn {
+		return profile.TextSpec().Shape
+	}
 	shape := specShape(ms[0].Input)
 	for _, m := range ms[1:] {
 		for i, d := range specShape(m.Input) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"paragon/shared/core/profile"
 	"paragon/shared/intake"
 )
 
@@ -70,9 +71,9 @@ func (c *inferCall) decodeCall(head []byte, outputs []string) (inputs []json.Raw
 	})
 }
 
-// decodeInfer reads a request for models that take pictures. outputs are the names
+// decodeInfer reads a request for models that take pictures or text. outputs are the names
 // that can be asked for.
-func decodeInfer(head, binary []byte, names tensorNames, outputs []string) (inferCall, error) {
+func decodeInfer(head, binary []byte, names tensorNames, takes profile.InputKind, outputs []string) (inferCall, error) {
 	var c inferCall
 	inputs, err := c.decodeCall(head, outputs)
 	if err != nil {
@@ -81,7 +82,7 @@ func decodeInfer(head, binary []byte, names tensorNames, outputs []string) (infe
 	if len(inputs) != 1 {
 		return c, refuse(intake.BadInput, "inputs", "has %d tensors: the model takes one, %q", len(inputs), names.input)
 	}
-	c.input.called = names.input
+	c.input.called, c.input.text = names.input, takes == profile.TextIn
 	rest, err := c.input.decode(inputs[0], binary)
 	if err == nil && len(rest) > 0 {
 		err = refuse(intake.BadInput, "inputs", "%d bytes follow the last binary tensor", len(rest))

@@ -11,13 +11,16 @@ import (
 	"paragon/shared/intake"
 )
 
-// tensorNames are what a task that classifies pictures calls its tensors.
+// tensorNames are what a task that classifies pictures or text calls its tensors.
 type tensorNames struct{ input, scores string }
 
 // namesOf are the models' own names where they agree on them.
 func namesOf(ms []api.Model) tensorNames {
 	if sig, ok := signatureOf(ms); ok && len(sig.Inputs) == 1 && sig.Answer != "" {
 		return tensorNames{sig.Inputs[0].Name, sig.Answer}
+	}
+	if len(ms) > 0 && ms[0].Takes == profile.TextIn {
+		return tensorNames{profile.TextSpec().Name, scoresName}
 	}
 	return tensorNames{inputName, scoresName}
 }
@@ -46,9 +49,9 @@ func signatureOf(ms []api.Model) (out profile.Signature, ok bool) {
 	return out, true
 }
 
-// classifiesPictures says whether a task is answered by scores, label and index.
-func classifiesPictures(ms []api.Model) bool {
-	return ms[0].Takes == profile.Picture && ms[0].Kind == profile.Classify
+// answersByClass says whether a task is answered by scores, label and index.
+func answersByClass(ms []api.Model) bool {
+	return ms[0].Takes != profile.TensorsIn && ms[0].Kind == profile.Classify
 }
 
 // callFor reads a request as the models of a task take it, and the inputs of the
@@ -62,14 +65,14 @@ func callFor(ms []api.Model, head, binary []byte) (inferCall, []query.Input, err
 	if own == nil {
 		outputs = []string{scoresName, labelName, indexName, names.scores}
 	}
-	c, err := decodeInfer(head, binary, names, outputs)
+	c, err := decodeInfer(head, binary, names, ms[0].Takes, outputs)
 	if err != nil {
 		return c, nil, err
 	}
 	c.names, c.own = names, own
 	inputs, err := c.input.queries(inputShape(ms))
 	if err == nil && own != nil && len(inputs) != 1 {
-		err = refuse(intake.BadInput, "inputs[0].shape", "has %d items, and task %s answers one picture in a request", len(inputs), ms[0].Task)
+		err = refuse(intake.BadInput, "inputs[0].shape", "has %d items, and task %s answers one input in a request", len(inputs), ms[0].Task)
 	}
 	c.request.AllScores = c.own != nil || c.wantsScores()
 	return c, inputs, err
@@ -78,7 +81,7 @@ func callFor(ms []api.Model, head, binary []byte) (inferCall, []query.Input, err
 // ownOutputs are the names of the outputs that a task is answered with, nil where
 // it is answered by scores, label and index.
 func ownOutputs(ms []api.Model) []string {
-	if classifiesPictures(ms) {
+	if answersByClass(ms) {
 		return nil
 	}
 	sig, _ := signatureOf(ms)

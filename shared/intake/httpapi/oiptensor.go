@@ -23,7 +23,8 @@ type oipInput struct {
 	datatype string
 	shape    []int64
 	raw      []byte   // the numbers as little-endian float32
-	bytes    [][]byte // the pictures
+	bytes    [][]byte // the pictures, or the texts
+	text     bool     // whether the model takes texts
 }
 
 // decode reads the tensor from its JSON, and its data from there or from the
@@ -89,6 +90,9 @@ func (in *oipInput) check() (int, error) {
 	if in.name != inputName && in.name != in.called {
 		return 0, refuse(intake.BadInput, "inputs[0].name", "there is no input %q, only %q", clip(in.name), in.called)
 	}
+	if in.text && in.datatype != bytesType {
+		return 0, refuse(intake.BadInput, "inputs[0].datatype", "input %q: is %q, and the task takes text as BYTES", in.name, clip(in.datatype))
+	}
 	if in.datatype != string(tensors.FP32) && in.datatype != bytesType {
 		return 0, refuse(intake.BadInput, "inputs[0].datatype",
 			"input %q: is %q, and the model takes FP32, or a picture as BYTES: nothing is converted", in.name, clip(in.datatype))
@@ -101,7 +105,7 @@ func (in *oipInput) check() (int, error) {
 		return 0, refuse(intake.BadInput, "inputs[0].shape", "%v", err)
 	}
 	if in.datatype == bytesType && n > maxItems {
-		return 0, refuse(intake.BadInput, "inputs[0].shape", "names %d pictures: send at most %d", n, maxItems)
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "names %d items: send at most %d", n, maxItems)
 	}
 	return n, nil
 }
@@ -115,6 +119,10 @@ func (in *oipInput) fromJSON(data json.RawMessage, count int) (err error) {
 		}
 		in.bytes = make([][]byte, count)
 		for i, text := range texts {
+			if in.text {
+				in.bytes[i] = []byte(text)
+				continue
+			}
 			if in.bytes[i], err = base64.StdEncoding.DecodeString(text); err != nil {
 				return refuse(badBase64, "inputs[0].data", "a picture in JSON is base64: %v", err)
 			}
@@ -154,9 +162,15 @@ func (in *oipInput) stringsFrom(data []byte, count int) error {
 	return nil
 }
 
-// pictures are the inputs of queries for the bytes of pictures.
+// pictures are the inputs of queries for the bytes of pictures, or for texts.
 func (in oipInput) pictures() ([]query.Input, error) {
 	out := make([]query.Input, len(in.bytes))
+	if in.text {
+		for i, data := range in.bytes {
+			out[i] = query.Input{ContentType: query.TextType, Data: data}
+		}
+		return out, nil
+	}
 	for i, data := range in.bytes {
 		switch {
 		case bytes.HasPrefix(data, []byte("\x89PNG")):

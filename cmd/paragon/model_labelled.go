@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/modelcheck"
+)
+
+// mostTestBytes bounds one labelled item, and mostCSVBytes a file of them.
+const mostTestBytes, mostCSVBytes = 16 << 20, 1 << 30
+
+// testModel measures a model's accuracy on labelled items, in this process.
+func testModel(ctx context.Context, term *cli.Terminal, cl *client.Client, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
+	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens, Once: true}
+	models, err := cl.Models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range models {
+		if m.Task == o.Task {
+			ask.Kind, ask.Input, ask.TaskLabels = m.Kind, m.Takes, m.Labels
+			break
+		}
+	}
+	report, err := modelcheck.Run(ctx, onnx, ask)
+	if err == nil && report.Problem != nil {
+		err = report.Problem
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.File, err)
+	}
+	items, digest, err := labelled(from, report.Input)
+	if err != nil {
+		return nil, fmt.Errorf("--test: %w", err)
+	}
+	bar := term.Progress(len(items))
+	right, err := modelcheck.Accuracy(ctx, onnx, report, items, func(int) { bar.Step(o.Name) })
+	bar.Finish()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.File, err)
+	}
+	return &api.TestResult{Correct: right, Total: len(items), Data: filepath.Base(from), SHA256: digest}, nil
+}
+
+// labelled reads the items of a folder of folders, or of a CSV file, with a digest
+// of all of them.
+func labelled(from string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
+	info, err := os.Stat(from)
+	if err != nil {
+		return nil, "", err
+	}
+	if info.IsDir() {
+		items, digest, err = labelledFolder(from, input)
+	} else {
+		items, digest, err = labelledCSV(from)
+	}
+	if err == nil && len(items) == 0 {
+		err = fmt.Errorf("%s has no labelled item: a folder holds a folder per label, a CSV file a label and a text a line", from)
+	}
+	return items, digest, err
+}
+
+// labelledFolder reads the files of each folder of a folder. They stay on the disk
+// until their turn.
+func labelledFolder(dir string, input profile.InputKind) (items []modelcheck.Item, digest string, err error) {
+	sum := sha256.New()
+	labels, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, label := range labels {
+		if !label.IsDir() || strings.HasPrefix(label.Name(), ".") {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(dir, label.Name()))
+		if err != nil {
+			return nil, "", err
+		}
+		for _, f := range files {
+			path := filepath.Join(dir, label.Name(), f.Name())
+			if f.IsDir() || strings.HasPrefix(f.Name(), ".") {
+				continue
+			}
+			raw, err := readTestItem(path)
+			if err != nil {
+				return nil, "", err
+			}
+			fmt.Fprintf(sum, "%q %x\n", label.Name(), sha256.Sum256(raw))
+			items = append(items, modelcheck.Item{Name: path, Label: label.Name(), Load: func() (query.Input, error) {
+				raw, err := readTestItem(path)
+				if err != nil || input == profile.TextIn {
+					return query.Input{ContentType: query.TextType, Data: raw}, err
+				}
+				return cli.InputOf(path, bytes.NewReader(raw))
+			}})
+		}
+	}
+	return items, hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// readTestItem reads one file of a folder.
+func readTestItem(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, mostTestBytes+1))
+	if err == nil && len(raw) > mostTestBytes {
+		err = fmt.Errorf("%s is larger than %d MB", path, mostTestBytes>>20)
+	}
+	return raw, err
+}
+
+// labelledCSV reads lines of a label and a text.
+func labelledCSV(file string) (items []modelcheck.Item, digest string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	in := csv.NewReader(io.TeeReader(io.LimitReader(f, mostCSVBytes), sum))
+	in.FieldsPerRecord = 2
+	for {
+		record, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return items, hex.EncodeToString(sum.Sum(nil)), nil
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", file, err)
+		}
+		line, _ := in.FieldPos(0)
+		name := fmt.Sprintf("%s line %d", file, line)
+		if !utf8.ValidString(record[1]) {
+			return nil, "", fmt.Errorf("%s is not UTF-8", name)
+		}
+		items = append(items, modelcheck.Item{Name: name, Label: record[0], Load: func() (query.Input, error) {
+			return query.Input{ContentType: query.TextType, Data: []byte(record[1])}, nil
+		}})
+	}
+}

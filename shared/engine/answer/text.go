@@ -1,0 +1,137 @@
+package answer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
+	"paragon/shared/engine"
+	"paragon/shared/engine/tokenizer"
+)
+
+// Text makes a text the inputs of one model.
+type Text struct {
+	ports     []engine.Port
+	tokens    *tokenizer.Tokenizer // nil of a model that takes the string itself
+	maxTokens int
+	padTo     int // the tokens of a model that takes no other number; 0 is any
+}
+
+// The inputs that a text is made for, by the names that exporters give them.
+const (
+	idsInput, maskInput, typesInput = "input_ids", "attention_mask", "token_type_ids"
+)
+
+// NewText finds out how a text becomes the model's inputs: one of strings takes it
+// as it is, those of whole numbers take what the tokenizer that is attached to the
+// file makes of it. The error says which input, or which part of the tokenizer,
+// stands against it.
+func NewText(ports []engine.Port, onnx []byte, spec profile.Text) (*Text, error) {
+	file, err := tokenizer.Attached(onnx)
+	if err != nil {
+		return nil, err
+	}
+	t := &Text{ports: ports, maxTokens: spec.MaxTokens}
+	if takesString(ports) {
+		if file != nil || spec.MaxTokens > 0 {
+			return nil, fmt.Errorf("input %q takes strings: it wants no tokenizer", ports[0].Name)
+		}
+		return t, nil
+	}
+	if file == nil {
+		return nil, fmt.Errorf("the model takes %s, which a tokenizer makes of text: name its tokenizer.json", portsText(ports))
+	}
+	if t.tokens, err = tokenizer.Parse(file); err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return t, t.fitPorts()
+}
+
+// takesString says whether a model's one input is strings.
+func takesString(ports []engine.Port) bool {
+	return len(ports) == 1 && ports[0].Datatype == tensors.Bytes && len(ports[0].Shape) <= 2
+}
+
+func portsText(ports []engine.Port) string {
+	var words []string
+	for _, p := range ports {
+		words = append(words, tensors.Spec{Name: p.Name, Datatype: p.Datatype, Shape: p.Shape}.String())
+	}
+	return strings.Join(words, "; ")
+}
+
+// fitPorts wants inputs of ids, and finds the number of tokens that they fix.
+func (t *Text) fitPorts() error {
+	ids := 0
+	for _, p := range t.ports {
+		if p.Datatype != tensors.Int64 && p.Datatype != tensors.Int32 || len(p.Shape) != 2 {
+			return fmt.Errorf("input %q is %s %v, and token ids are INT64 or INT32 [any, any]", p.Name, p.Datatype, p.Shape)
+		}
+		if p.Shape[0] > 1 {
+			return fmt.Errorf("input %q takes %d texts at a time, and a query is one", p.Name, p.Shape[0])
+		}
+		if !slices.Contains([]string{maskInput, typesInput}, p.Name) {
+			ids++
+			if p.Name != idsInput && len(t.ports) > 1 {
+				return fmt.Errorf("input %q is none of %s, %s, %s", p.Name, idsInput, maskInput, typesInput)
+			}
+		}
+		if n := int(p.Shape[1]); n > 0 {
+			if t.padTo != 0 && t.padTo != n {
+				return fmt.Errorf("input %q takes %d tokens, and another takes %d", p.Name, n, t.padTo)
+			}
+			t.padTo = n
+		}
+	}
+	if ids != 1 {
+		return fmt.Errorf("the model takes %s, and text wants one input of token ids, %s", portsText(t.ports), idsInput)
+	}
+	if t.padTo > 0 && t.maxTokens > t.padTo {
+		return fmt.Errorf("the model takes %d tokens, and max_tokens is %d", t.padTo, t.maxTokens)
+	}
+	if t.padTo > 0 && (t.maxTokens == 0 || t.maxTokens > t.padTo) {
+		t.maxTokens = t.padTo
+	}
+	return nil
+}
+
+// Inputs are the model's inputs for a text.
+func (t *Text) Inputs(text []byte) ([]tensors.Tensor, error) {
+	if t.tokens == nil {
+		p := t.ports[0]
+		shape := slices.Repeat([]int64{1}, len(p.Shape))
+		return []tensors.Tensor{{Name: p.Name, Datatype: tensors.Bytes, Shape: shape, Data: tensors.AppendString(nil, text)}}, nil
+	}
+	e, err := t.tokens.Encode(string(text), t.maxTokens, t.padTo)
+	if err != nil {
+		return nil, &engine.InputError{Field: "text", Reason: err.Error()}
+	}
+	out := make([]tensors.Tensor, len(t.ports))
+	for i, p := range t.ports {
+		values := e.IDs
+		switch p.Name {
+		case maskInput:
+			values = e.Mask
+		case typesInput:
+			values = e.Types
+		}
+		out[i] = wholeNumbers(p, values)
+	}
+	return out, nil
+}
+
+// wholeNumbers is one row of a port's datatype.
+func wholeNumbers(p engine.Port, values []int64) tensors.Tensor {
+	t := tensors.Tensor{Name: p.Name, Datatype: p.Datatype, Shape: []int64{1, int64(len(values))}}
+	for _, v := range values {
+		if p.Datatype == tensors.Int32 {
+			t.Data = binary.LittleEndian.AppendUint32(t.Data, uint32(v))
+			continue
+		}
+		t.Data = binary.LittleEndian.AppendUint64(t.Data, uint64(v))
+	}
+	return t
+}

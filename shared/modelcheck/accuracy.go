@@ -1,0 +1,107 @@
+package modelcheck
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/engine"
+	"paragon/shared/engine/answer"
+)
+
+// Item is an input with the label that is right for it. Load reads it when its turn
+// comes; Name says where it is, for messages.
+type Item struct {
+	Name, Label string
+	Load        func() (query.Input, error)
+}
+
+// tested is what a model and its task are called while its accuracy is measured.
+const tested = "tested"
+
+// onlyFile gives one model's file.
+type onlyFile []byte
+
+func (f onlyFile) ONNX(string) ([]byte, error) { return f, nil }
+
+// Accuracy counts how many items a checked model labels rightly, through the engine
+// as queries are answered, as many at once as there are processors. step is called
+// after each, with how many are done. An item that cannot be answered ends it, by
+// its name.
+func Accuracy(ctx context.Context, onnx []byte, r Report, items []Item, step func(done int)) (correct int, err error) {
+	if r.Kind != profile.Classify || r.Input == profile.TensorsIn {
+		return 0, badf("option test", "measures models that classify pictures or text, and this is of kind %s and takes %s", r.Kind, r.Input)
+	}
+	known := map[string]bool{}
+	for _, label := range r.Labels {
+		known[label] = true
+	}
+	for _, i := range items {
+		if !known[i.Label] {
+			return 0, badf("option test", "has %s labelled %s, which is none of the model's %d labels, such as %s", i.Name, quote(i.Label), len(r.Labels), quote(r.Labels[0]))
+		}
+	}
+	e, err := engine.New(engine.Options{})
+	if err != nil {
+		return 0, err
+	}
+	correct, err = count(ctx, answererOf(e, onnx, r), items, step)
+	return correct, errors.Join(err, e.Close())
+}
+
+// answererOf answers with one model.
+func answererOf(e *engine.Engine, onnx []byte, r Report) *answer.Answerer {
+	sum := sha256.Sum256(onnx)
+	c := &profile.Catalogue{Name: tested, Tasks: []profile.Task{{Name: tested, Labels: r.Labels}},
+		Models: []profile.Model{{Name: tested, Task: tested, File: tested + ".onnx", SHA256: hex.EncodeToString(sum[:]),
+			Input: r.Picture, Text: r.Text, Signature: r.Signature}}}
+	return answer.New(e, c, onlyFile(onnx), answer.Memory{})
+}
+
+// count answers the items.
+func count(ctx context.Context, a *answer.Answerer, items []Item, step func(int)) (int, error) {
+	var right, done atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, item := range items {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			label, err := answerItem(ctx, a, item)
+			if err != nil {
+				return fmt.Errorf("%s: %w", item.Name, err)
+			}
+			if label == item.Label {
+				right.Add(1)
+			}
+			step(int(done.Add(1)))
+			return nil
+		})
+	}
+	err := g.Wait()
+	return int(right.Load()), err
+}
+
+func answerItem(ctx context.Context, a *answer.Answerer, item Item) (string, error) {
+	in, err := item.Load()
+	if err != nil {
+		return "", err
+	}
+	out, err := a.Answer(ctx, tested, []query.Input{in})
+	if err == nil {
+		err = out[0].Err
+	}
+	if err != nil {
+		return "", err
+	}
+	return out[0].Result.Label, nil
+}
