@@ -27,7 +27,7 @@ func TestCommandReference(t *testing.T) {
 func TestEveryCommandHasHelp(t *testing.T) { clitest.CheckHelp(t, newRoot) }
 
 func TestShownCommandsAreTypedRight(t *testing.T) {
-	clitest.CheckShownCommands(t, newRoot, 3, "load")
+	clitest.CheckShownCommands(t, newRoot, 2, "load")
 }
 
 func newTerminal(t *testing.T, h http.Handler) *clitest.Terminal {

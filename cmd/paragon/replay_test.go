@@ -113,8 +113,8 @@ func TestReplaySaysHowFarOffItMayBe(t *testing.T) {
 func relative(t *testing.T, table, scheme string) string {
 	t.Helper()
 	for line := range strings.Lines(table) {
-		if f := strings.Fields(line); len(f) > 4 && f[2] == scheme {
-			return f[4]
+		if f := strings.Fields(line); len(f) > 5 && f[2] == scheme {
+			return f[5]
 		}
 	}
 	t.Errorf("no %s in\n%s", scheme, table)

@@ -120,13 +120,17 @@ func (s *stage) do(words []string) error {
 
 // doFor does what takes a duration.
 func (s *stage) doFor(word string, rest []string) error {
-	targets := map[string]*time.Duration{"boot": &s.boot, "die": &s.dies, "late": &s.late, "skew": &s.skew, "overrun": &s.overrun}
+	targets := map[string]*time.Duration{"boot": &s.boot, "die": &s.dies, "late": &s.late, "overrun": &s.overrun}
 	d, err := time.ParseDuration(rest[0])
 	if err != nil {
 		return err
 	}
 	if word == "run" { // run DURATION: time goes by
 		s.pass(d)
+		return nil
+	}
+	if word == "skew" {
+		s.skew.Store(int64(d))
 		return nil
 	}
 	target, ok := targets[word]

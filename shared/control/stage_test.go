@@ -8,6 +8,7 @@ import (
 	"math"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,7 +35,8 @@ type stage struct {
 	boot, dies      time.Duration
 	capacity        int // the most workers that can be had
 	metrics         string
-	late, skew      time.Duration
+	late            time.Duration
+	skew            atomic.Int64  // nanoseconds; a read of the traffic may outlast its tick
 	overrun         time.Duration // of each look at the metrics
 	mortal          *mortal
 	launched        int
@@ -66,7 +68,7 @@ func (s *stage) controller(name string) *control.Controller {
 		Holder: name, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: stageCatalogue(), Arch: "x86_64",
 		Records: s.cloud.Records, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
 		Groups: dyingGroups{s.cloud.Groups, s.mortal}, Ledger: dyingLog{s.cloud.DecisionLog, s.mortal},
-		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(s.skew) }, Log: slog.New(slog.DiscardHandler),
+		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -28,7 +28,7 @@ const (
 // on its way, and reads nothing otherwise; nor after a tick that held, by which the
 // scheme has not said what may overflow.
 func (c *Controller) endStranded(ctx context.Context, p Pool, r decision.Record) error {
-	if s := r.Case.Snapshot.Pool; s.Ready+s.Booting > 0 || s.QueuedMS <= 0 || r.Outcome == procurement.Held {
+	if s := r.Case.Snapshot.Pool; s.Ready+s.Booting > 0 || launching(r.Case.Group) || s.QueuedMS <= 0 || r.Outcome == procurement.Held {
 		return nil
 	}
 	ctx, span := c.Traces.Child(ctx, "stranded queries")
@@ -46,6 +46,10 @@ func (c *Controller) endStranded(ctx context.Context, p Pool, r decision.Record)
 	}
 	return errors.Join(errs...)
 }
+
+// launching reports whether the group is about to launch workers of which none has
+// been seen yet, as after a restart.
+func launching(g decision.Group) bool { return g.Desired > 0 && g.LaunchFault == "" }
 
 // overflows reports whether queries under a rule may go to a function.
 func (c *Controller) overflows(rule procurement.Overflow, set settings.Settings) bool {
