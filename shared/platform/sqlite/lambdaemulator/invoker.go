@@ -163,11 +163,18 @@ func (in *Invoker) Stats() []Stats {
 	return all
 }
 
-// Close stops every environment, by SIGTERM and, once ctx has ended, by
-// SIGKILL, and returns when none is left. An event that still runs is a fault
-// for its caller.
+// shutdown is what Lambda gives a function's process from SIGTERM to SIGKILL, with an
+// extension at the most (AWS Lambda Developer Guide, "Shutdown phase"). A runtime that
+// catches SIGTERM does not end by itself.
+const shutdown = 2 * time.Second
+
+// Close stops every environment, by SIGTERM and, after two seconds or once ctx has
+// ended, by SIGKILL, and returns when none is left. An event that still runs is a
+// fault for its caller.
 func (in *Invoker) Close(ctx context.Context) error {
 	in.close.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, shutdown)
+		defer cancel()
 		var stopping sync.WaitGroup
 		for _, child := range in.shut() {
 			stopping.Go(func() { child.Stop(ctx) })
