@@ -113,6 +113,7 @@ type run struct {
 // place among the outstanding is free.
 func (r *run) all(ctx, out context.Context, p Plan) {
 	random := rand.New(rand.NewPCG(p.Seed, classStream))
+	var free time.Duration // when the last query that had to wait found a place
 	for at := range p.Times {
 		shot := p.draw(random)
 		if ahead := at - r.since(); ahead > 0 && r.clock.Sleep(ctx, ahead) != nil {
@@ -122,6 +123,10 @@ func (r *run) all(ctx, out context.Context, p Plan) {
 		if !ok {
 			return
 		}
+		if held {
+			free = r.since()
+		}
+		held = held || at < free // due while another waited
 		r.outstanding.Go(func() { r.one(out, Row{Intended: at, Shot: shot, Held: held}) })
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,15 +14,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
-// list answers with one owner a page.
+// list answers with one owner a page. The keys are read behind a request too.
 type list struct {
+	mu     sync.Mutex
 	values map[string]string
 	order  []string
 	err    error
 	calls  int
 }
 
+func (l *list) change(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
 func (l *list) GetParametersByPath(_ context.Context, in *ssm.GetParametersByPathInput, _ ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.calls++
 	if l.err != nil {
 		return nil, l.err
@@ -41,9 +52,9 @@ func (l *list) GetParametersByPath(_ context.Context, in *ssm.GetParametersByPat
 }
 
 func TestOwner(t *testing.T) {
-	now := time.Unix(0, 0)
+	var passed atomic.Int64 // nanoseconds
 	l := &list{values: map[string]string{"anna": Hash("key-a"), "ben": strings.ToUpper(Hash("key-b")) + "\n"}, order: []string{"anna", "ben"}}
-	s := New(l, "/paragon-keys/dev/", func() time.Time { return now })
+	s := New(l, "/paragon-keys/dev/", func() time.Time { return time.Unix(0, passed.Load()) })
 	ask := func(header string) string {
 		t.Helper()
 		owner, err := s.Owner(t.Context(), header)
@@ -60,20 +71,22 @@ func TestOwner(t *testing.T) {
 			t.Errorf("%q: %q, want %q", header, got, want)
 		}
 	}
-	if l.calls != 2 {
-		t.Errorf("%d calls, want one a page", l.calls)
-	}
-	l.order = []string{"ben"} // anna's key is taken away
-	now = now.Add(freshFor - 1)
+	l.change(func() {
+		if l.calls != 2 {
+			t.Errorf("%d calls, want one a page", l.calls)
+		}
+		l.order = []string{"ben"} // anna's key is taken away
+	})
+	passed.Add(int64(freshFor - 1))
 	if ask("Bearer key-a") != "anna" {
 		t.Error("read again too early")
 	}
-	now = now.Add(1)
+	passed.Add(1)
 	if ask("Bearer key-a") != "" {
 		t.Error("a key that was taken away still opens")
 	}
-	l.err = errors.New("down")
-	now = now.Add(freshFor)
+	l.change(func() { l.err = errors.New("down") })
+	passed.Add(int64(freshFor))
 	if ask("Bearer key-b") != "ben" {
 		t.Error("the list of before does not stay in force")
 	}
