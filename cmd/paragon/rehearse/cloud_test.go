@@ -4,6 +4,7 @@ package rehearse
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -74,12 +75,11 @@ var (
 )
 
 func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	body, err := unpacked(r)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	who, service := "", ""
 	if m := credential.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		who, service = m[1], m[2]
@@ -97,6 +97,23 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.proxy.ServeHTTP(w, r)
+}
+
+// unpacked reads a request's body and leaves it to be read again. The SDK compresses
+// PutMetricData from 10 KB on, which neither the rules here nor moto can read.
+func unpacked(r *http.Request) ([]byte, error) {
+	from := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		from = z
+		r.Header.Del("Content-Encoding")
+	}
+	body, err := io.ReadAll(from)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return body, err
 }
 
 var (
