@@ -156,7 +156,7 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	}
 	values := r.URL.Query()
 	moves := values.Get("moves")
-	if moves != "" && moves != "true" && moves != "false" {
+	if values.Has("moves") && moves != "true" && moves != "false" {
 		return refuse(badField, "moves", "%q is neither true nor false", clip(moves))
 	}
 	ds, err := a.Operations.Search(r.Context(), platform.EntryQuery{
