@@ -66,7 +66,7 @@ func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, 
 		return none, checkText(in.ContentType, data)
 	}
 	spec := preprocess.Spec(*m.Input)
-	pixels, err := preprocess.Check(in.ContentType, data, spec, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
+	decoding, err := preprocess.Check(in.ContentType, data, spec, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
 	var bad *preprocess.InputError
 	if errors.As(err, &bad) {
 		return none, refuse(BadInput, bad.Field, "%s", bad.Reason)
@@ -74,7 +74,7 @@ func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, 
 	if err != nil {
 		return none, fmt.Errorf("check the input for model %s: %w", m.Name, err)
 	}
-	return preprocess.Weigh(in.ContentType, data, spec, pixels), nil
+	return decoding, nil
 }
 
 // checkShape wants a content type that is taken and the data in one place.

@@ -3,10 +3,10 @@ package preprocess
 import (
 	"bytes"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"image/png"
 	"io"
-	"math"
 
 	"paragon/shared/engine/tensor"
 )
@@ -25,29 +25,37 @@ var formats = []format{
 	{JPEG, "JPEG", []byte("\xff\xd8\xff"), jpeg.DecodeConfig, jpeg.Decode},
 }
 
-// inspect holds a picture of the format to the limits by what stands before
-// its pixels, without decoding them, and returns how many there are.
-func (f format) inspect(data []byte, lim Limits) (pixels int, err error) {
+// header is what stands before a picture's pixels, and how many scans a JPEG has.
+type header struct {
+	pixels int
+	colors color.Model
+	scans  int
+}
+
+// inspect checks a picture of the format against the limits by what stands before
+// its pixels, without decoding them, and returns that.
+func (f format) inspect(data []byte, lim Limits) (header, error) {
 	if err := f.checkSignature(data); err != nil {
-		return 0, err
+		return header{}, err
 	}
 	config, err := f.config(bytes.NewReader(data))
 	if err != nil {
-		return 0, inputError(fieldData, "not a %s picture: %v", f.name, err)
+		return header{}, inputError(fieldData, "not a %s picture: %v", f.name, err)
 	}
 	w, h := config.Width, config.Height
 	if w < 1 || h < 1 {
-		return 0, inputError(fieldData, "picture of %dx%d pixels is empty", w, h)
+		return header{}, inputError(fieldData, "picture of %dx%d pixels is empty", w, h)
 	}
 	if w > lim.MaxPixels/h {
-		return 0, inputError(fieldData, "picture of %dx%d pixels is above the limit of %d", w, h, lim.MaxPixels)
+		return header{}, inputError(fieldData, "picture of %dx%d pixels is above the limit of %d", w, h, lim.MaxPixels)
 	}
+	out := header{pixels: w * h, colors: config.ColorModel}
 	if f.contentType == JPEG {
-		if n := countScans(data); n > maxScans {
-			return 0, inputError(fieldData, "picture of %d scans is above the limit of %d", n, maxScans)
+		if out.scans = countScans(data); out.scans > maxScans {
+			return header{}, inputError(fieldData, "picture of %d scans is above the limit of %d", out.scans, maxScans)
 		}
 	}
-	return w * h, nil
+	return out, nil
 }
 
 // decodePicture reads a picture of the format, within limits, and turns it as its
@@ -111,7 +119,7 @@ func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 	t.Finite = true
 	if s.Channels == 1 {
 		table := s.table(0)
-		t.Finite = finite(table)
+		t.Finite = isFinite(table)
 		for i := range t.Data {
 			t.Data[i] = table[luma(picture.Pix[4*i:4*i+3])]
 		}
@@ -123,7 +131,7 @@ func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 	}
 	for c := range s.Channels {
 		table := s.table(c)
-		t.Finite = t.Finite && finite(table)
+		t.Finite = t.Finite && isFinite(table)
 		for i := range s.Width * s.Height {
 			t.Data[i*pixelStep+c*channelStep] = table[picture.Pix[4*i+c]]
 		}
@@ -131,14 +139,9 @@ func (s Spec) fill(picture *image.RGBA) tensor.Tensor {
 	return t
 }
 
-// finite tells whether every pixel turns into a finite number.
-func finite(table *[256]float32) bool {
-	for _, v := range table {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return false
-		}
-	}
-	return true
+// isFinite says whether every pixel turns into a finite number.
+func isFinite(table *[256]float32) bool {
+	return tensor.Tensor{Data: table[:]}.CheckFinite() == nil
 }
 
 // luma is the brightness of an RGB pixel by ITU-R BT.601, rounded to nearest;

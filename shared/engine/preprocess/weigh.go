@@ -1,7 +1,6 @@
 package preprocess
 
 import (
-	"bytes"
 	"image/color"
 
 	"paragon/shared/core/profile"
@@ -35,37 +34,27 @@ func (s Spec) DefaultMaxPixels() int {
 	return min(max(leastMaxPixels, mostTimes*s.Width*s.Height), topMaxPixels)
 }
 
-// Weigh returns what a picture takes beyond what the profile of a model of that input
-// includes; nothing of one of about the model's size, of a tensor, and of what
-// Check refuses. pixels are as Check returned them.
-func Weigh(contentType string, data []byte, s Spec, pixels int) profile.Decoding {
+// weigh returns what a picture of a file of so many bytes takes beyond what the profile
+// of a model of that input includes; nothing of one of about the model's size.
+func (f format) weigh(h header, bytes int, s Spec) profile.Decoding {
 	own := s.Width * s.Height
-	if pixels <= largerBy*own {
+	if h.pixels <= largerBy*own {
 		return profile.Decoding{}
 	}
-	name, _, err := admit(contentType, data, s, Limits{MaxBytes: len(data)})
-	f, ok := formatOf(name)
-	if err != nil || !ok {
-		return profile.Decoding{}
-	}
-	config, err := f.config(bytes.NewReader(data))
-	if err != nil {
-		return profile.Decoding{}
-	}
-	perPixel, perByte, memory := pngNS, pngByteNS, bytesOf(config.ColorModel)
+	perPixel, perByte, memory := pngNS, pngByteNS, bytesOf(h.colors)
 	switch {
 	case f.contentType == JPEG:
-		more := countScans(data) - 1
+		more := h.scans - 1
 		perPixel, perByte = jpegNS+scanNS*float64(max(0, more)), jpegByteNS
 		if more > 0 { // a progressive one is kept as coefficients until its last scan
 			memory += 4 * memory
 		}
-	case deep(config.ColorModel):
+	case deep(h.colors):
 		perPixel = deepNS
 	}
 	return profile.Decoding{
-		Pixels: pixels, MS: (perPixel*float64(pixels-own) + perByte*float64(len(data))) / 1e6,
-		MemoryMB: (memory*pixels + len(data) + 1<<20 - 1) >> 20,
+		Pixels: h.pixels, MS: (perPixel*float64(h.pixels-own) + perByte*float64(bytes)) / 1e6,
+		MemoryMB: (memory*h.pixels + bytes + 1<<20 - 1) >> 20,
 	}
 }
 

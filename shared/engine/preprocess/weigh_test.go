@@ -64,11 +64,16 @@ func TestWeigh(t *testing.T) {
 		{"progressive", JPEG, progressive, 35, 600, 15},
 	} {
 		tiny := Spec{Width: 4, Height: 4, Channels: 1}
-		pixels, err := Check(tc.contentType, tc.data, tiny, Limits{})
+		got, err := Check(tc.contentType, tc.data, tiny, Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, mega := Weigh(tc.contentType, tc.data, tiny, pixels), float64(pixels)/1e6
+		config, _, err := image.DecodeConfig(bytes.NewReader(tc.data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pixels := config.Width * config.Height
+		mega := float64(pixels) / 1e6
 		if got.Pixels != pixels || got.MS < tc.least*mega || got.MS > tc.most*mega || got.MemoryMB < tc.memory*pixels>>20 {
 			t.Errorf("%s of %d pixels weighs %+v", tc.name, pixels, got)
 		}
@@ -76,14 +81,13 @@ func TestWeigh(t *testing.T) {
 	for name, tc := range map[string]struct {
 		contentType string
 		data        []byte
-		pixels      int
 	}{
-		"the model's size": {PNG, encodePNG(t, image.NewGray(image.Rect(0, 0, 28, 28))), 784},
-		"about it":         {PNG, encodePNG(t, image.NewGray(image.Rect(0, 0, 28, 56))), 2 * 784},
-		"a tensor":         {RawTensor, make([]byte, 4*784), 0},
+		"the model's size": {PNG, encodePNG(t, image.NewGray(image.Rect(0, 0, 28, 28)))},
+		"about it":         {PNG, encodePNG(t, image.NewGray(image.Rect(0, 0, 28, 56)))},
+		"a tensor":         {RawTensor, make([]byte, 4*784)},
 	} {
-		if got := Weigh(tc.contentType, tc.data, small, tc.pixels); got.MS != 0 || got.MemoryMB != 0 || got.Pixels != 0 {
-			t.Errorf("%s weighs %+v", name, got)
+		if got, err := Check(tc.contentType, tc.data, small, Limits{}); err != nil || got.MS != 0 || got.MemoryMB != 0 || got.Pixels != 0 {
+			t.Errorf("%s weighs %+v, error %v", name, got, err)
 		}
 	}
 }
