@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
@@ -22,8 +21,8 @@ import (
 	"paragon/shared/modelcheck"
 )
 
-// mostTestBytes bounds one labelled item, and mostCSVBytes a file of them.
-const mostTestBytes, mostCSVBytes = 16 << 20, 1 << 30
+// mostCSVBytes bounds a file of labelled texts.
+const mostCSVBytes = 1 << 30
 
 // testModel measures a model's accuracy on labelled items, in this process.
 func testModel(ctx context.Context, term *cli.Terminal, cl *client.Client, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
@@ -107,7 +106,7 @@ func labelledFolder(dir string, input profile.InputKind) (items []modelcheck.Ite
 				if err != nil || input == profile.TextIn {
 					return query.Input{ContentType: query.TextType, Data: raw}, err
 				}
-				return cli.InputOf(path, bytes.NewReader(raw))
+				return cli.TypeOf(path, raw)
 			}})
 		}
 	}
@@ -121,11 +120,7 @@ func readTestItem(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, mostTestBytes+1))
-	if err == nil && len(raw) > mostTestBytes {
-		err = fmt.Errorf("%s is larger than %d MB", path, mostTestBytes>>20)
-	}
-	return raw, err
+	return cli.ReadBounded(path, f)
 }
 
 // labelledCSV reads lines of a label and a text.

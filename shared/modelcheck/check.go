@@ -89,7 +89,11 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 	if err != nil {
 		return out, err
 	}
-	once, given, err := out.asker(m, text)
+	inputs, err := out.inputs(m, text)
+	if err != nil {
+		return out, err
+	}
+	given, err := inputs()
 	if err != nil {
 		return out, err
 	}
@@ -105,7 +109,13 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 	if err := out.answers(r, values, c); err != nil || r.Once {
 		return out, err
 	}
-	return out, out.measure(ctx, once)
+	return out, out.measure(ctx, func(ctx context.Context) error {
+		given, err := inputs()
+		if err == nil {
+			_, err = m.RunNamed(ctx, given)
+		}
+		return err
+	})
 }
 
 // cause is the library's own message, without who passed it on.
@@ -128,51 +138,29 @@ func shapes(ts []tensors.Tensor) string {
 // fill most bounds on tokens.
 var sampleText = strings.Repeat("the quick brown fox jumps over a lazy dog near the river bank. ", 16)
 
-// asker returns what asks the model once, as queries do, and its inputs of zeros, or
-// of a sample text.
-func (r *Report) asker(m *engine.Model, text *answer.Text) (once func(context.Context) error, zeros []tensors.Tensor, err error) {
+// inputs returns what makes the model's inputs, as a query's are made: of zeros, or of
+// a sample text.
+func (r *Report) inputs(m *engine.Model, text *answer.Text) (func() ([]tensors.Tensor, error), error) {
 	if text != nil {
-		zeros, err = text.Inputs([]byte(sampleText))
-		return func(ctx context.Context) error {
-			given, err := text.Inputs([]byte(sampleText))
-			if err == nil {
-				_, err = m.RunNamed(ctx, given)
-			}
-			return err
-		}, zeros, err
+		return func() ([]tensors.Tensor, error) { return text.Inputs([]byte(sampleText)) }, nil
 	}
 	if r.Picture == nil {
-		zeros = answer.Blank(m.Takes())
-		packed := tensors.Pack(zeros)
-		return func(ctx context.Context) error {
-			given, err := tensors.Unpack(packed)
-			if err == nil {
-				_, err = m.RunNamed(ctx, given)
-			}
-			return err
-		}, zeros, nil
+		packed := tensors.Pack(answer.Blank(m.Takes()))
+		return func() ([]tensors.Tensor, error) { return tensors.Unpack(packed) }, nil
 	}
 	spec := preprocess.Spec(*r.Picture)
 	var encoded bytes.Buffer
 	if err := png.Encode(&encoded, image.NewRGBA(image.Rect(0, 0, spec.Width, spec.Height))); err != nil {
-		return nil, nil, fmt.Errorf("make a picture: %w", err)
+		return nil, fmt.Errorf("make a picture: %w", err)
 	}
-	decode := func() ([]tensors.Tensor, error) {
+	return func() ([]tensors.Tensor, error) {
 		t, err := preprocess.Decode(preprocess.PNG, encoded.Bytes(), spec, preprocess.Limits{})
 		if err != nil {
 			return nil, err
 		}
 		x, err := tensors.Convert(tensors.FromFloats(m.InputName(), t.Shape, t.Data), m.Inputs()[0].Datatype)
 		return []tensors.Tensor{x}, err
-	}
-	zeros, err = decode()
-	return func(ctx context.Context) error {
-		given, err := decode()
-		if err == nil {
-			_, err = m.RunNamed(ctx, given)
-		}
-		return err
-	}, zeros, err
+	}, nil
 }
 
 // How long a model is measured: enough for a first figure.

@@ -26,7 +26,7 @@ const smallestPicture = 8
 // the model's inputs.
 func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Text, error) {
 	picture, why := pictureOf(m.Inputs(), asked)
-	text, textErr := answer.NewText(m.Inputs(), onnx, profile.Text{MaxTokens: asked.MaxTokens})
+	text, textErr := answer.NewText(m.Takes(), onnx, profile.Text{MaxTokens: asked.MaxTokens})
 	file, err := tokenizer.Attached(onnx)
 	if err != nil {
 		return nil, err

@@ -37,13 +37,27 @@ func (t *Terminal) ReadInput(name string) (query.Input, error) {
 
 // InputOf reads an input and finds out what it is.
 func InputOf(name string, r io.Reader) (query.Input, error) {
+	data, err := ReadBounded(name, r)
+	if err != nil {
+		return query.Input{}, err
+	}
+	return TypeOf(name, data)
+}
+
+// ReadBounded reads what an input may hold at most; more is an error.
+func ReadBounded(name string, r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
 	if err != nil {
-		return query.Input{}, fmt.Errorf("read %s: %w", name, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(data) > maxInput {
-		return query.Input{}, fmt.Errorf("%s is larger than %d MB", name, maxInput>>20)
+		return nil, fmt.Errorf("%s is larger than %d MB", name, maxInput>>20)
 	}
+	return data, nil
+}
+
+// TypeOf finds out what an input is, by its name and its first bytes.
+func TypeOf(name string, data []byte) (query.Input, error) {
 	if strings.EqualFold(filepath.Ext(name), ".f32") {
 		return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
 	}

@@ -218,8 +218,8 @@ func (d *modelDesk) checkOrder(o api.ModelOrder) error {
 	if !(o.Accuracy >= 0 && o.Accuracy <= 100) {
 		return unusable(http.StatusUnprocessableEntity, "accuracy", "%v is not within 0 to 100 percent", o.Accuracy)
 	}
-	if o.MaxTokens < 0 || o.MaxTokens > 1<<16 {
-		return unusable(http.StatusUnprocessableEntity, "max_tokens", "%d is not within 0 to %d", o.MaxTokens, 1<<16)
+	if o.MaxTokens < 0 || o.MaxTokens > profile.MaxTokens {
+		return unusable(http.StatusUnprocessableEntity, "max_tokens", "%d is not within 0 to %d", o.MaxTokens, profile.MaxTokens)
 	}
 	if t := o.Test; t != nil && (o.Accuracy != 0 || t.Correct < 1 || t.Correct > t.Total) {
 		return unusable(http.StatusUnprocessableEntity, "test", "has %d right answers of %d, and accuracy is %v: at least one is right, and one of the two is given", t.Correct, t.Total, o.Accuracy)

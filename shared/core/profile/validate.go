@@ -94,8 +94,8 @@ func (c *Catalogue) validatePrices(f *faults) {
 	}
 }
 
-// maxTokens bounds the tokens that a model may be given of a text.
-const maxTokens = 1 << 16
+// MaxTokens bounds the tokens that a model may be given of a text.
+const MaxTokens = 1 << 16
 
 // fileName keeps a model's file beside its catalogue.
 var (
@@ -129,7 +129,7 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 	if m.Text != nil {
 		f.check(m.Input == nil, what, "text", "is there, and so is input: a model takes one of them")
 		f.check(m.Signature != nil, what, "signature", "is missing")
-		f.check(m.Text.MaxTokens >= 0 && m.Text.MaxTokens <= maxTokens, what, "text.max_tokens", fmt.Sprintf("must be 0 to %d", maxTokens))
+		f.check(m.Text.MaxTokens >= 0 && m.Text.MaxTokens <= MaxTokens, what, "text.max_tokens", fmt.Sprintf("must be 0 to %d", MaxTokens))
 	}
 	if m.Input != nil {
 		validateInput(what, m.Input, f)

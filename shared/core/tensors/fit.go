@@ -24,7 +24,7 @@ func Fit(given []Tensor, want []Spec) error {
 	for i, t := range given {
 		at := slices.IndexFunc(want, func(s Spec) bool { return s.Name == t.Name })
 		if at < 0 {
-			return &Misfit{i, clip(t.Name), "name", fmt.Sprintf("there is no such input, only: %s", list(want))}
+			return &Misfit{i, clip(t.Name), "name", fmt.Sprintf("there is no such input, only: %s", List(want))}
 		}
 		if slices.IndexFunc(given, func(o Tensor) bool { return o.Name == t.Name }) != i {
 			return &Misfit{i, t.Name, "name", "comes twice"}
@@ -36,7 +36,7 @@ func Fit(given []Tensor, want []Spec) error {
 	}
 	for _, s := range want {
 		if _, ok := Find(given, s.Name); !ok {
-			return &Misfit{-1, s.Name, "name", fmt.Sprintf("is missing; the model takes: %s", list(want))}
+			return &Misfit{-1, s.Name, "name", fmt.Sprintf("is missing; the model takes: %s", List(want))}
 		}
 	}
 	return nil
@@ -84,7 +84,8 @@ func shapeText(shape []int64) string {
 	return "[" + strings.Join(words, ", ") + "]"
 }
 
-func list(specs []Spec) string {
+// List names tensors, their datatypes and shapes.
+func List(specs []Spec) string {
 	words := make([]string, len(specs))
 	for i, s := range specs {
 		words[i] = s.String()
@@ -96,7 +97,7 @@ func list(specs []Spec) string {
 // differ. It fails, naming the tensor, when no request could fit all of them.
 func Common(a, b []Spec) ([]Spec, error) {
 	if len(a) != len(b) {
-		return nil, fmt.Errorf("one has %d (%s), the other %d (%s)", len(a), list(a), len(b), list(b))
+		return nil, fmt.Errorf("one has %d (%s), the other %d (%s)", len(a), List(a), len(b), List(b))
 	}
 	out := make([]Spec, len(a))
 	for i, s := range a {

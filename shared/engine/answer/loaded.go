@@ -209,7 +209,7 @@ func (a *Answerer) open(p *profile.Model, h *held) (*engine.Model, error) {
 		return nil, err
 	}
 	if p.Takes() == profile.TextIn {
-		if h.text, err = NewText(m.Inputs(), onnx, *p.Text); err != nil {
+		if h.text, err = NewText(m.Takes(), onnx, *p.Text); err != nil {
 			m.Close()
 			return nil, fmt.Errorf("model %s: %w", p.Name, err)
 		}

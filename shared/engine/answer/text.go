@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 
 	"paragon/shared/core/profile"
 	"paragon/shared/core/tensors"
@@ -14,7 +13,7 @@ import (
 
 // Text makes a text the inputs of one model.
 type Text struct {
-	ports     []engine.Port
+	takes     []tensors.Spec
 	tokens    *tokenizer.Tokenizer // nil of a model that takes the string itself
 	maxTokens int
 	padTo     int // the tokens of a model that takes no other number; 0 is any
@@ -29,20 +28,20 @@ const (
 // as it is, those of whole numbers take what the tokenizer that is attached to the
 // file makes of it. The error says which input, or which part of the tokenizer,
 // stands against it.
-func NewText(ports []engine.Port, onnx []byte, spec profile.Text) (*Text, error) {
+func NewText(takes []tensors.Spec, onnx []byte, spec profile.Text) (*Text, error) {
 	file, err := tokenizer.Attached(onnx)
 	if err != nil {
 		return nil, err
 	}
-	t := &Text{ports: ports, maxTokens: spec.MaxTokens}
-	if takesString(ports) {
+	t := &Text{takes: takes, maxTokens: spec.MaxTokens}
+	if takesString(takes) {
 		if file != nil || spec.MaxTokens > 0 {
-			return nil, fmt.Errorf("input %q takes strings: it wants no tokenizer", ports[0].Name)
+			return nil, fmt.Errorf("input %q takes strings: it wants no tokenizer", takes[0].Name)
 		}
 		return t, nil
 	}
 	if file == nil {
-		return nil, fmt.Errorf("the model takes %s, which a tokenizer makes of text: name its tokenizer.json", portsText(ports))
+		return nil, fmt.Errorf("the model takes %s, which a tokenizer makes of text: name its tokenizer.json", tensors.List(takes))
 	}
 	if t.tokens, err = tokenizer.Parse(file); err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
@@ -51,22 +50,14 @@ func NewText(ports []engine.Port, onnx []byte, spec profile.Text) (*Text, error)
 }
 
 // takesString says whether a model's one input is strings.
-func takesString(ports []engine.Port) bool {
-	return len(ports) == 1 && ports[0].Datatype == tensors.Bytes && len(ports[0].Shape) <= 2
-}
-
-func portsText(ports []engine.Port) string {
-	var words []string
-	for _, p := range ports {
-		words = append(words, tensors.Spec{Name: p.Name, Datatype: p.Datatype, Shape: p.Shape}.String())
-	}
-	return strings.Join(words, "; ")
+func takesString(takes []tensors.Spec) bool {
+	return len(takes) == 1 && takes[0].Datatype == tensors.Bytes && len(takes[0].Shape) <= 2
 }
 
 // fitPorts wants inputs of ids, and finds the number of tokens that they fix.
 func (t *Text) fitPorts() error {
 	ids := 0
-	for _, p := range t.ports {
+	for _, p := range t.takes {
 		if p.Datatype != tensors.Int64 && p.Datatype != tensors.Int32 || len(p.Shape) != 2 {
 			return fmt.Errorf("input %q is %s %v, and token ids are INT64 or INT32 [any, any]", p.Name, p.Datatype, p.Shape)
 		}
@@ -75,7 +66,7 @@ func (t *Text) fitPorts() error {
 		}
 		if !slices.Contains([]string{maskInput, typesInput}, p.Name) {
 			ids++
-			if p.Name != idsInput && len(t.ports) > 1 {
+			if p.Name != idsInput && len(t.takes) > 1 {
 				return fmt.Errorf("input %q is none of %s, %s, %s", p.Name, idsInput, maskInput, typesInput)
 			}
 		}
@@ -87,12 +78,12 @@ func (t *Text) fitPorts() error {
 		}
 	}
 	if ids != 1 {
-		return fmt.Errorf("the model takes %s, and text wants one input of token ids, %s", portsText(t.ports), idsInput)
+		return fmt.Errorf("the model takes %s, and text wants one input of token ids, %s", tensors.List(t.takes), idsInput)
 	}
 	if t.padTo > 0 && t.maxTokens > t.padTo {
 		return fmt.Errorf("the model takes %d tokens, and max_tokens is %d", t.padTo, t.maxTokens)
 	}
-	if t.padTo > 0 && (t.maxTokens == 0 || t.maxTokens > t.padTo) {
+	if t.maxTokens == 0 {
 		t.maxTokens = t.padTo
 	}
 	return nil
@@ -101,7 +92,7 @@ func (t *Text) fitPorts() error {
 // Inputs are the model's inputs for a text.
 func (t *Text) Inputs(text []byte) ([]tensors.Tensor, error) {
 	if t.tokens == nil {
-		p := t.ports[0]
+		p := t.takes[0]
 		shape := slices.Repeat([]int64{1}, len(p.Shape))
 		return []tensors.Tensor{{Name: p.Name, Datatype: tensors.Bytes, Shape: shape, Data: tensors.AppendString(nil, text)}}, nil
 	}
@@ -109,8 +100,8 @@ func (t *Text) Inputs(text []byte) ([]tensors.Tensor, error) {
 	if err != nil {
 		return nil, &engine.InputError{Field: "text", Reason: err.Error()}
 	}
-	out := make([]tensors.Tensor, len(t.ports))
-	for i, p := range t.ports {
+	out := make([]tensors.Tensor, len(t.takes))
+	for i, p := range t.takes {
 		values := e.IDs
 		switch p.Name {
 		case maskInput:
@@ -124,7 +115,7 @@ func (t *Text) Inputs(text []byte) ([]tensors.Tensor, error) {
 }
 
 // wholeNumbers is one row of a port's datatype.
-func wholeNumbers(p engine.Port, values []int64) tensors.Tensor {
+func wholeNumbers(p tensors.Spec, values []int64) tensors.Tensor {
 	t := tensors.Tensor{Name: p.Name, Datatype: p.Datatype, Shape: []int64{1, int64(len(values))}}
 	for _, v := range values {
 		if p.Datatype == tensors.Int32 {

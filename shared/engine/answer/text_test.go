@@ -9,7 +9,6 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/tensors"
-	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
 	"paragon/shared/engine/enginetest"
 	"paragon/shared/engine/tokenizer"
@@ -82,25 +81,25 @@ func TestTextBecomesTheModelsInputs(t *testing.T) {
 
 // Inputs that no text becomes are refused by their names.
 func TestInputsThatNoTextBecomes(t *testing.T) {
-	port := func(name string, d tensors.Datatype, shape ...int64) engine.Port {
-		return engine.Port{Kind: "tensor", Name: name, Datatype: d, Shape: shape}
+	port := func(name string, d tensors.Datatype, shape ...int64) tensors.Spec {
+		return tensors.Spec{Name: name, Datatype: d, Shape: shape}
 	}
 	ids := port("input_ids", tensors.Int64, -1, -1)
 	onnx := attached(t, enginetest.Tokens(-1), "8")
 	for _, tc := range []struct {
 		name, says string
-		ports      []engine.Port
+		takes      []tensors.Spec
 		text       profile.Text
 	}{
-		{"floats", `"x" is FP32`, []engine.Port{port("x", tensors.FP32, -1, -1)}, profile.Text{}},
-		{"another input", `"pixels"`, []engine.Port{ids, port("pixels", tensors.Int64, -1, -1)}, profile.Text{}},
-		{"no ids", "input_ids", []engine.Port{port("attention_mask", tensors.Int64, -1, -1)}, profile.Text{}},
-		{"two lengths", "takes 4 tokens", []engine.Port{port("input_ids", tensors.Int64, 1, 8), port("attention_mask", tensors.Int64, 1, 4)}, profile.Text{}},
-		{"many texts", "3 texts", []engine.Port{port("input_ids", tensors.Int64, 3, 8)}, profile.Text{}},
-		{"too many tokens", "max_tokens is 9", []engine.Port{port("input_ids", tensors.Int64, 1, 8)}, profile.Text{MaxTokens: 9}},
-		{"strings and a tokenizer", "wants no tokenizer", []engine.Port{port("s", tensors.Bytes, -1)}, profile.Text{}},
+		{"floats", `"x" is FP32`, []tensors.Spec{port("x", tensors.FP32, -1, -1)}, profile.Text{}},
+		{"another input", `"pixels"`, []tensors.Spec{ids, port("pixels", tensors.Int64, -1, -1)}, profile.Text{}},
+		{"no ids", "input_ids", []tensors.Spec{port("attention_mask", tensors.Int64, -1, -1)}, profile.Text{}},
+		{"two lengths", "takes 4 tokens", []tensors.Spec{port("input_ids", tensors.Int64, 1, 8), port("attention_mask", tensors.Int64, 1, 4)}, profile.Text{}},
+		{"many texts", "3 texts", []tensors.Spec{port("input_ids", tensors.Int64, 3, 8)}, profile.Text{}},
+		{"too many tokens", "max_tokens is 9", []tensors.Spec{port("input_ids", tensors.Int64, 1, 8)}, profile.Text{MaxTokens: 9}},
+		{"strings and a tokenizer", "wants no tokenizer", []tensors.Spec{port("s", tensors.Bytes, -1)}, profile.Text{}},
 	} {
-		if _, err := answer.NewText(tc.ports, onnx, tc.text); err == nil || !strings.Contains(err.Error(), tc.says) {
+		if _, err := answer.NewText(tc.takes, onnx, tc.text); err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: error %v does not name %q", tc.name, err, tc.says)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
+
+	"paragon/shared/core/profile"
 )
 
 // file is a tokenizer.json.
@@ -70,9 +72,8 @@ func (t *Tokenizer) bounds(f file) error {
 	} else if id, ok := t.words.id("<pad>"); ok {
 		t.padID = id
 	}
-	const most = 1 << 16
-	if t.maxTokens > most {
-		return fmt.Errorf("truncation.max_length is %d, above %d", t.maxTokens, most)
+	if t.maxTokens > profile.MaxTokens {
+		return fmt.Errorf("truncation.max_length is %d, above %d", t.maxTokens, profile.MaxTokens)
 	}
 	return nil
 }
