@@ -82,6 +82,7 @@ const settingsAnyway = 5 * time.Minute
 func (p Parts) FollowSettings(ctx context.Context) func(context.Context, platform.FleetView) {
 	go p.Tunables.Run(ctx, settingsAnyway)
 	var version atomic.Int64
+	version.Store(p.Tunables.State().Version) // as read at the start; 0 if that failed
 	return func(ctx context.Context, v platform.FleetView) {
 		if version.Load() != v.SettingsVersion && p.Tunables.Refresh(ctx) == nil { // else its state says why not
 			version.Store(v.SettingsVersion)
