@@ -94,11 +94,9 @@ func ArrivalDimensions(task string, c query.Class) []string {
 	return telemetry.TaskClass(task, string(c))
 }
 
-// Flush gives back the leases to overflow that are not used, and writes the
-// arrivals counted since the last one. What cannot be written
-// is kept for the next.
+// Flush writes the arrivals counted since the last one. What cannot be written is
+// kept for the next.
 func (s *Service) Flush(ctx context.Context) error {
-	s.limits.Flush(ctx)
 	return s.put(ctx, s.arrivals.take())
 }
 
@@ -164,11 +162,8 @@ func (s *Service) Run(ctx context.Context) {
 			s.flush(ctx)
 			next.Reset(flushEvery(s.Settings()))
 		case <-idle.C:
-			s.limits.Flush(ctx)
-			s.flushOwners(ctx)
-			if s.Counts != nil {
-				s.reportTallies(ctx, s.Counts.Due)
-			}
+			s.flushLeases(ctx)
+			s.reportTallies(ctx, (*tally.Book).Due)
 		}
 	}
 }
@@ -178,11 +173,8 @@ func (s *Service) Run(ctx context.Context) {
 // counted. What takes longest is at the end.
 func (s *Service) Close(ctx context.Context) {
 	s.flush(ctx)
-	if s.Counts != nil {
-		s.reportTallies(ctx, func(now time.Time, _ time.Duration) tally.Snapshot { return s.Counts.Snapshot(now) })
-	}
-	s.limits.Close(ctx)
-	s.closeOwners(ctx)
+	s.reportTallies(ctx, func(b *tally.Book, now time.Time, _ time.Duration) tally.Snapshot { return b.Snapshot(now) })
+	s.closeLeases(ctx)
 }
 
 func (s *Service) flush(ctx context.Context) {

@@ -28,11 +28,8 @@ const (
 // while they are at most a hundredth of those that were written in the last two
 // minutes.
 func (s *Service) FlushDue(ctx context.Context) error {
-	if s.Counts != nil {
-		s.reportTallies(ctx, s.Counts.DueRarely)
-	}
-	s.limits.Flush(ctx)
-	s.flushOwners(ctx)
+	s.reportTallies(ctx, (*tally.Book).DueRarely)
+	s.flushLeases(ctx)
 	return s.put(ctx, s.arrivals.due(s.Now()))
 }
 
@@ -116,11 +113,11 @@ func (w *written) since(from time.Time) (n float64) {
 // reportTallies writes what this process has counted, if that is due and no
 // worker reports it: at most once in heartbeat_seconds. Tallies are cumulative,
 // so that one that fails is made up for by the next.
-func (s *Service) reportTallies(ctx context.Context, due func(now time.Time, every time.Duration) tally.Snapshot) {
-	if s.Reports == nil {
+func (s *Service) reportTallies(ctx context.Context, due func(b *tally.Book, now time.Time, every time.Duration) tally.Snapshot) {
+	if s.Counts == nil || s.Reports == nil {
 		return
 	}
-	t := due(s.Now(), time.Duration(s.Settings().HeartbeatSeconds*float64(time.Second)))
+	t := due(s.Counts, s.Now(), time.Duration(s.Settings().HeartbeatSeconds*float64(time.Second)))
 	if t.IsZero() {
 		return
 	}

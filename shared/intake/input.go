@@ -42,31 +42,43 @@ func (s *Service) BodyLimit(encoded int) int {
 	return encoded + bodySlack
 }
 
-// checkInput holds an input to the limits and to what the model takes, and returns
-// what a large picture takes besides.
-func (s *Service) checkInput(ctx context.Context, owner string, in query.Input, m *profile.Model, set settings.Settings) (none profile.Decoding, err error) {
+// given is an input that is within the limits of its size, wherever it came from.
+type given struct {
+	contentType string
+	data        []byte
+	limits      preprocess.Limits
+}
+
+// load reads an input and checks its size.
+func (s *Service) load(ctx context.Context, owner string, in query.Input, set settings.Settings) (given, error) {
 	data, limit, field := in.Data, s.InlineLimit(set), "input.data"
 	if err := checkShape(in); err != nil {
-		return none, err
+		return given{}, err
 	}
 	if in.URI != "" {
 		limit, field = set.UploadLimitKB<<10, "input.uri"
+		var err error
 		if data, err = s.upload(ctx, owner, in.URI, limit); err != nil {
-			return none, err
+			return given{}, err
 		}
 	}
 	if len(data) > limit {
-		return none, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
+		return given{}, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
 			withBound(float64(limit))
 	}
+	return given{in.ContentType, data, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit}}, nil
+}
+
+// check checks an input against what a model takes, and returns what a large picture
+// takes besides.
+func (in given) check(m *profile.Model) (none profile.Decoding, err error) {
 	switch m.Takes() {
 	case profile.TensorsIn:
-		return none, checkTensors(in.ContentType, data, m)
+		return none, checkTensors(in.contentType, in.data, m)
 	case profile.TextIn:
-		return none, checkText(in.ContentType, data)
+		return none, checkText(in.contentType, in.data)
 	}
-	spec := preprocess.Spec(*m.Input)
-	decoding, err := preprocess.Check(in.ContentType, data, spec, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit})
+	decoding, err := preprocess.Check(in.contentType, in.data, preprocess.Spec(*m.Input), in.limits)
 	var bad *preprocess.InputError
 	if errors.As(err, &bad) {
 		return none, refuse(BadInput, bad.Field, "%s", bad.Reason)

@@ -61,25 +61,25 @@ func (s *Service) taker(ctx context.Context, name string) *limits.Taker {
 	return t
 }
 
-// flushOwners gives back what owners' leases hold and nobody uses.
-func (s *Service) flushOwners(ctx context.Context) {
+// flushLeases gives back what the stage's and owners' leases hold and nobody uses.
+func (s *Service) flushLeases(ctx context.Context) {
 	for _, t := range s.takers() {
 		t.Flush(ctx)
 	}
 }
 
-// closeOwners gives back all that owners' leases hold, at the end of a process.
-func (s *Service) closeOwners(ctx context.Context) {
+// closeLeases gives back all that leases hold, at the end of a process.
+func (s *Service) closeLeases(ctx context.Context) {
 	for _, t := range s.takers() {
 		t.Close(ctx)
 	}
 }
 
-// takers are those of the owners' limits that are kept.
+// takers are that of the stage's limits, and those of owners' that are kept.
 func (s *Service) takers() []*limits.Taker {
 	s.owners.mu.Lock()
 	defer s.owners.mu.Unlock()
-	return slices.Collect(maps.Values(s.owners.of))
+	return slices.AppendSeq([]*limits.Taker{s.limits}, maps.Values(s.owners.of))
 }
 
 // admitOwner holds a query to its owner's limits. What it returns is called with

@@ -140,13 +140,17 @@ func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms,
 	if err != nil {
 		return p, err
 	}
-	d, err := s.checkInput(ctx, owner, r.Input, p.model, set)
+	in, err := s.load(ctx, owner, r.Input, set)
+	if err != nil {
+		return p, err
+	}
+	d, err := in.check(p.model)
 	if err != nil || d == (profile.Decoding{}) {
 		return p, err
 	}
 	first := p.model.Name
 	if p, err = s.selects(ctx, r, t, now, set, d); err == nil && p.model.Name != first {
-		_, err = s.checkInput(ctx, owner, r.Input, p.model, set)
+		_, err = in.check(p.model)
 	}
 	return p, err
 }
