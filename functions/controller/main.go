@@ -20,14 +20,9 @@ import (
 	"paragon/shared/telemetry/tracing"
 )
 
-const (
-	// shift is how long one invocation ticks. The next one starts a minute after it,
-	// so that no tick is left out between two; should it start sooner, it waits for
-	// the lease.
-	shift = 59 * time.Second
-	// settingsEvery is how often the settings are read anew.
-	settingsEvery = 5 * time.Second
-)
+// shift is how long one invocation ticks. The next one starts a minute after it, so
+// that no tick is left out between two; should it start sooner, it waits for the lease.
+const shift = 59 * time.Second
 
 func main() {
 	c, err := wire(context.Background(), os.Getenv)
@@ -64,7 +59,7 @@ func (c controller) handle(ctx context.Context, why started) error {
 	if err := c.tunables.Refresh(ctx); err != nil {
 		slog.Warn("settings are faulty; the last good values stay", "error", err)
 	}
-	go c.tunables.Run(ctx, settingsEvery)
+	go c.tunables.Run(ctx, stage.SettingsEvery)
 	c.Run(ctx)
 	c.traces.Flush(ctx)
 	return nil

@@ -67,13 +67,13 @@ func columns(rows []timeline.Row, takes func(tally.Key) bool) api.History {
 func addGauges(h api.History, i, rows int, r timeline.Row) api.History {
 	samples := math.Max(1, float64(r.Samples))
 	h.At = append(h.At, r.At.Unix())
-	h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, short(r.Ready/samples)), append(h.WorkersWanted, short(r.Wanted/samples))
-	h.Queued, h.OldestMS, h.CostUSD = append(h.Queued, r.Queued), append(h.OldestMS, short(r.OldestMS)), append(h.CostUSD, short(r.CostUSD))
+	h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, tally.Rounded(r.Ready/samples, 3)), append(h.WorkersWanted, tally.Rounded(r.Wanted/samples, 3))
+	h.Queued, h.OldestMS, h.CostUSD = append(h.Queued, r.Queued), append(h.OldestMS, tally.Rounded(r.OldestMS, 3)), append(h.CostUSD, tally.Rounded(r.CostUSD, 3))
 	for scheme, usd := range r.OthersUSD {
 		if h.OthersUSD[scheme] == nil {
 			h.OthersUSD[scheme] = make([]float64, rows)
 		}
-		h.OthersUSD[scheme][i] = short(usd)
+		h.OthersUSD[scheme][i] = tally.Rounded(usd, 3)
 	}
 	return h
 }
@@ -105,15 +105,6 @@ func modelLoads(all []tally.Tally) []api.ModelLoad {
 	return out[:min(len(out), mostModels)]
 }
 
-// short keeps three digits: histories are read often.
-func short(v float64) float64 {
-	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Ceil(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
-}
-
 // Workers is a page of the workers of every pool, those of one state when it is
 // named, and how many there are in all.
 func (d *Service) Workers(ctx context.Context, state string, offset, limit int) (api.Workers, error) {
@@ -126,7 +117,7 @@ func (d *Service) Workers(ctx context.Context, state string, offset, limit int) 
 		for _, w := range ws {
 			if state == "" || string(w.State) == state {
 				all = append(all, api.Worker{ID: w.ID, Pool: w.Pool, InstanceType: w.InstanceType, State: string(w.State), ReportedAt: w.At, Runners: w.Runners,
-					Busy: w.Busy, Used: short(w.Used), Held: w.Held(), Answered: w.Answered, Bounced: w.Bounced})
+					Busy: w.Busy, Used: tally.Rounded(w.Used, 3), Held: w.Held(), Answered: w.Answered, Bounced: w.Bounced})
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"paragon/shared/api"
 	"paragon/shared/core/settings"
 	"paragon/shared/platform"
+	"paragon/shared/platform/settle"
 )
 
 // anyVersion is for a change whatever the settings are.
@@ -71,21 +72,17 @@ func (d *Service) alone(ctx context.Context, do func() error) error {
 	defer cancel()
 	version, err := d.beginEdit(ctx)
 	for errors.Is(err, platform.ErrConflict) {
-		select {
-		case <-time.After(editPause):
-			version, err = d.beginEdit(ctx)
-		case <-ctx.Done():
+		if settle.Sleep(ctx, editPause) != nil {
 			return context.Cause(ctx)
 		}
+		version, err = d.beginEdit(ctx)
 	}
 	if err != nil {
 		return err
 	}
 	err = do()
-	none, _ := json.Marshal(edit{}) // of a struct of a time
-	if _, e := d.Backend.Shared.SwapShared(context.WithoutCancel(ctx), editing, none, version); e != nil && err == nil {
-		return nil // it ends by itself
-	}
+	none, _ := json.Marshal(edit{})                                                        // of a struct of a time
+	_, _ = d.Backend.Shared.SwapShared(context.WithoutCancel(ctx), editing, none, version) // else it ends by itself
 	return err
 }
 

@@ -3,7 +3,6 @@ package serving
 import (
 	"errors"
 
-	"paragon/shared/core/breaker"
 	"paragon/shared/core/query"
 	"paragon/shared/engine/answer"
 )
@@ -30,6 +29,3 @@ func (w *Worker) judge(model string, answers []answer.Answered) {
 		return
 	}
 }
-
-// Broken lists the models whose breakers are open on this worker.
-func (w *Worker) Broken() []breaker.Open { return w.Breakers.AllOpen(w.Now()) }

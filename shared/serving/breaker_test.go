@@ -57,7 +57,7 @@ func TestABrokenModelIsPassedOver(t *testing.T) {
 				t.Errorf("tried again: %+v, error %v", o, err)
 			}
 		}
-		if open := w.Broken(); len(open) > 0 {
+		if open := w.Breakers.AllOpen(w.Now()); len(open) > 0 {
 			t.Errorf("still open: %+v", open)
 		}
 		r.end(w)
@@ -74,7 +74,7 @@ func TestAFailedLoadCounts(t *testing.T) {
 		r.submit(ask{id: "q", model: "quick", class: query.Relaxed, boundMS: 5000})
 		synctest.Wait()
 		<-time.After(time.Second)
-		if open := w.Broken(); len(open) != 1 || open[0].Model != "quick" {
+		if open := w.Breakers.AllOpen(w.Now()); len(open) != 1 || open[0].Model != "quick" {
 			t.Errorf("open: %+v", open)
 		}
 		r.end(w)

@@ -131,13 +131,15 @@ func (p *player) take() {
 	}
 }
 
-// soonest is when the next runner comes free that is not kept for another owner.
-func (p *player) soonest() time.Duration {
-	i, _ := p.next()
-	if second, kept := p.keptFrom(p.owners[(i+1)%len(p.owners)], i); kept {
-		i = second
+// unkept is the runner that comes free next for every owner, and the one that is kept
+// from the owner who has all the others, or -1: the owner of any other will do, as a
+// runner is kept only from one who has all of them.
+func (p *player) unkept() (next, kept int) {
+	first, _ := p.next()
+	if second, ok := p.keptFrom(p.owners[(first+1)%len(p.owners)], first); ok {
+		return second, first
 	}
-	return p.free[i]
+	return first, -1
 }
 
 // Room returns how many more queries of a class, of at most largestMS
@@ -156,17 +158,16 @@ func (q *Queue[T]) Room(class query.Class, now time.Time, lookAhead time.Duratio
 			p.take()
 		}
 	}
-	if wait := p.soonest() - lookAhead; wait > 0 {
+	next, kept := p.unkept()
+	if wait := p.free[next] - lookAhead; wait > 0 {
 		return 0, wait
 	}
 	for _, pace := range q.paces {
 		slowest = max(slowest, pace.ratio(now))
 	}
 	n := 0
-	first, _ := p.next()
-	_, kept := p.keptFrom(p.owners[(first+1)%len(p.owners)], first)
 	for i, free := range p.free {
-		if spare := lookAhead - free; spare >= 0 && !(kept && i == first) {
+		if spare := lookAhead - free; spare >= 0 && i != kept {
 			n += 1 + int(float64(spare)/float64(query.Duration(max(largestMS, 1)*slowest)))
 		}
 	}

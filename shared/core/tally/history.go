@@ -114,14 +114,15 @@ type Quantiles struct {
 func QuantilesOf(h Histogram) Quantiles {
 	of := func(q float64) float64 {
 		ms, _ := h.Quantile(q)
-		return rounded(ms, 3)
+		return Rounded(ms, 3)
 	}
 	return Quantiles{of(0.50), of(0.95), of(0.99)}
 }
 
-// rounded keeps so many digits: summaries are paid by their size.
-func rounded(v float64, digits int) float64 {
-	if v == 0 {
+// Rounded keeps so many digits: summaries are paid by their size, and histories are
+// read often. What is not finite, which JSON does not hold, is 0.
+func Rounded(v float64, digits int) float64 {
+	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0
 	}
 	scale := math.Pow(10, float64(digits)-math.Ceil(math.Log10(math.Abs(v))))
@@ -150,7 +151,7 @@ func loads(ts []Tally) []Load {
 
 // LoadOf puts a tally in few words.
 func LoadOf(t Tally) Load {
-	t.CostUSD = rounded(t.CostUSD, 5)
+	t.CostUSD = Rounded(t.CostUSD, 5)
 	return Load{Key: t.Key, Counts: t.Counts, Latency: QuantilesOf(t.Latency), Wait: QuantilesOf(t.Wait)}
 }
 
