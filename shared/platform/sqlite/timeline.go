@@ -23,13 +23,16 @@ const mostTimelineRow = 8 << 20
 
 // PutTimeline stores rows, each in place of the one of its step and start.
 func (h *Backend) PutTimeline(ctx context.Context, rows ...timeline.Stored) error {
+	packed := make([][]byte, len(rows)) // before the writer, for which all others wait
+	for i, r := range rows {
+		var err error
+		if packed[i], err = packRow(r.Row); err != nil {
+			return fmt.Errorf("store %d rows of the timeline: %w", len(rows), err)
+		}
+	}
 	err := h.write(ctx, func(t *tx) error {
-		for _, r := range rows {
-			packed, err := packRow(r.Row)
-			if err != nil {
-				return err
-			}
-			if _, err := t.exec(`INSERT OR REPLACE INTO timeline (step, at, row) VALUES (?, ?, ?)`, int64(r.Step/time.Second), r.Row.At.Unix(), packed); err != nil {
+		for i, r := range rows {
+			if _, err := t.exec(`INSERT OR REPLACE INTO timeline (step, at, row) VALUES (?, ?, ?)`, int64(r.Step/time.Second), r.Row.At.Unix(), packed[i]); err != nil {
 				return err
 			}
 		}
