@@ -97,38 +97,42 @@ func ByAnswer(p profile.Prices, t Traffic) PerQuery {
 	}
 	q := PerQuery{
 		DirectUSD: usd(Direct, 0, t.Workers), OverflowUSD: usd(Direct, 1, t.Workers), UnaidedUSD: usd(Direct, 1, 0),
-		AsyncUSD: usd(Async, 0, t.Workers), GatewayUSD: Sum(gatewayLines(p, t)) / million,
+		AsyncUSD: usd(Async, 0, t.Workers), GatewayUSD: atGateway(p, t).usd(),
 	}
 	q.HandoverUSD = usd(Async, 1, t.Workers) - q.AsyncUSD
 	return q
 }
 
-// gatewayLines are what the gateway and its log take of requests that are
-// answered at once.
-func gatewayLines(p profile.Prices, t Traffic) []Line {
+// atGateway counts what the gateway and its log take of requests that are answered at
+// once.
+func atGateway(p profile.Prices, t Traffic) *counter {
 	c := &counter{Traffic: t, p: p}
 	c.Path = onlyRequests(t.Path)
 	c.gateway()
-	return c.lines
+	return c
 }
+
+// usd is what a query costs of all that was counted.
+func (c *counter) usd() float64 { return Sum(c.lines) / million }
 
 // ByFunctions prices queries that go from the gateway straight to a function,
 // whose fee for a request is feeUSD where it is not counted with its time.
 func ByFunctions(p profile.Prices, t Traffic, feeUSD float64) PerQuery {
-	return always(Sum(gatewayLines(p, t))/million+feeUSD*t.requests(), p, t)
+	gateway := atGateway(p, t).usd()
+	return always(gateway+feeUSD*t.requests(), gateway)
 }
 
 // BehindBalancer prices queries that a server behind gateway and balancer answers,
 // with nothing else.
 func BehindBalancer(p profile.Prices, t Traffic) PerQuery {
-	c := &counter{Traffic: t, p: p}
-	c.Path, c.Front, c.OverflowShare = onlyRequests(t.Path), WorkersFront, 0
-	c.gateway()
+	c := atGateway(p, t)
+	gateway := c.usd()
+	c.Front, c.OverflowShare = WorkersFront, 0
 	c.balancer()
-	return always(Sum(c.lines)/million, p, t)
+	return always(c.usd(), gateway)
 }
 
 // always is the same price whatever way a query is answered.
-func always(usd float64, p profile.Prices, t Traffic) PerQuery {
-	return PerQuery{DirectUSD: usd, OverflowUSD: usd, UnaidedUSD: usd, AsyncUSD: usd, GatewayUSD: Sum(gatewayLines(p, t)) / million}
+func always(usd, gatewayUSD float64) PerQuery {
+	return PerQuery{DirectUSD: usd, OverflowUSD: usd, UnaidedUSD: usd, AsyncUSD: usd, GatewayUSD: gatewayUSD}
 }

@@ -9,8 +9,7 @@ import (
 // PlainFunction is what a million queries cost who sends each request to one
 // function that infers, behind the same gateway with the same access log.
 func PlainFunction(p profile.Prices, t Traffic, functionUSD float64) []Line {
-	c := &counter{Traffic: t, p: p, lines: gatewayLines(p, t)}
-	c.Path = onlyRequests(t.Path)
+	c := atGateway(p, t)
 	c.add("function's requests", c.requests(), "requests", p.LambdaPerRequest)
 	c.add("function's time", 1, "queries", max(0, functionUSD-p.LambdaPerRequest))
 	return c.lines
