@@ -67,13 +67,12 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 	s := decision.Signal{Name: "group"}
 	g, err := c.Groups.Group(ctx, p.Name)
 	in.Group = decision.Group(g)
-	if have := in.Snapshot.Pool.Ready + in.Snapshot.Pool.Booting; g.LaunchFault != "" && have < g.Desired {
-		s.Note = fmt.Sprintf("%d of %d workers are there: the newest launch failed: %s", have, g.Desired, g.LaunchFault)
+	if in.LaunchFailed() {
+		s.Note = fmt.Sprintf("%d of %d workers are there: the newest launch failed: %s", in.Have(), g.Desired, g.LaunchFault)
 	}
 	if err != nil {
 		s.Fault = err.Error()
-		have := in.Snapshot.Pool.Ready + in.Snapshot.Pool.Booting
-		in.Group = decision.Group{Max: have, Desired: have}
+		in.Group = decision.Group{Max: in.Have(), Desired: in.Have()}
 	}
 	in.Signals = append(in.Signals, s)
 }

@@ -123,7 +123,7 @@ func missing(r decision.Record) map[string]float64 {
 	if n := g.Desired - p.Ready; n > 0 {
 		out[telemetry.Missing.Name] = float64(n)
 	}
-	if g.LaunchFault != "" && p.Ready+p.Booting < g.Desired {
+	if r.Case.LaunchFailed() {
 		out[telemetry.LaunchFaults.Name] = 1
 	}
 	return out
@@ -152,8 +152,7 @@ func endPoints(s tally.Summary) []platform.Point {
 	var all tally.Counts
 	for _, l := range s.Minute {
 		if l.Task == "" { // over all tasks
-			all.Answered, all.Failed, all.Expired = all.Answered+l.Answered, all.Failed+l.Failed, all.Expired+l.Expired
-			all.Met, all.Overflowed = all.Met+l.Met, all.Overflowed+l.Overflowed
+			all = all.Add(l.Counts)
 		}
 	}
 	ended := float64(all.Ended())

@@ -28,7 +28,7 @@ const (
 // on its way, and reads nothing otherwise; nor after a tick that held, by which the
 // scheme has not said what may overflow.
 func (c *Controller) endStranded(ctx context.Context, p Pool, r decision.Record) error {
-	if s := r.Case.Snapshot.Pool; s.Ready+s.Booting > 0 || launching(r.Case.Group) || s.QueuedMS <= 0 || r.Outcome == procurement.Held {
+	if r.Case.Have() > 0 || launching(r.Case.Group) || r.Case.Snapshot.Pool.QueuedMS <= 0 || r.Outcome == procurement.Held {
 		return nil
 	}
 	ctx, span := c.Traces.Child(ctx, "stranded queries")

@@ -178,12 +178,15 @@ func (w Chosen) Guard() (Record, State) {
 	return r, after
 }
 
-// have is how many workers there are, those that came and those that are to come.
-func (c Case) have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
+// LaunchFailed says whether workers are missing and the newest launch failed.
+func (c Case) LaunchFailed() bool { return c.Group.LaunchFault != "" && c.Have() < c.Group.Desired }
+
+// Have is how many workers there are, those that came and those that are to come.
+func (c Case) Have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
 
 // action says what to do to have so many workers.
 func (c Case) action(to int, d procurement.Decision) Action {
-	a := Action{From: c.have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
+	a := Action{From: c.Have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
 	if left, limited := c.budgetLeft(); limited {
 		a.BudgetLeftUSD = &left
 	}
@@ -198,7 +201,7 @@ func (c Case) action(to int, d procurement.Decision) Action {
 	if d.Outcome != procurement.Held {
 		a.Replace = c.Dead
 	}
-	if c.Group.LaunchFault != "" && c.have() < to { // workers that do not come are no reason to wait
+	if c.Group.LaunchFault != "" && c.Have() < to { // workers that do not come are no reason to wait
 		a.Strict, a.Relaxed = procurement.AtBound, procurement.AtBound
 	}
 	if more := a.From - to; more > 0 {

@@ -47,7 +47,7 @@ func (g *guarded) atLeast(n int, by string) {
 // guard bounds what is wanted. What must not be passed comes last, so that it
 // holds against everything before it: the cap, the group's maximum, the budget.
 func (c Case) guard(wanted int, outcome procurement.Outcome, after State) (int, []Clamp, State) {
-	set, have := c.Settings, c.have()
+	set, have := c.Settings, c.Have()
 	if set.Fleet == settings.FleetFixed {
 		g := guarded{n: wanted}
 		g.atMost(have, "fleet=fixed")

@@ -42,7 +42,7 @@ func (c Case) hold(cause string) (procurement.Decision, State) {
 	if after.HeldFrom.IsZero() || after.HeldFrom.After(c.At) {
 		after.HeldFrom = c.At
 	}
-	d := procurement.Hold(max(c.have(), c.Group.Desired), c.Before.Scheme, cause)
+	d := procurement.Hold(max(c.Have(), c.Group.Desired), c.Before.Scheme, cause)
 	held := c.At.Sub(after.HeldFrom).Seconds()
 	if held < c.Settings.HoldLimitSeconds {
 		return d, after
@@ -75,7 +75,7 @@ const mostWorkers = 1e6
 // lower says for how many workers to go when fewer are wanted than there are:
 // only what was wanted for scale_in_wait_seconds, the most of it.
 func (c Case) lower(wanted int, after State) (int, State) {
-	if wanted >= c.have() {
+	if wanted >= c.Have() {
 		after.LowerFrom, after.LowerMost = time.Time{}, 0
 		return wanted, after
 	}
@@ -84,7 +84,7 @@ func (c Case) lower(wanted int, after State) (int, State) {
 	}
 	after.LowerMost = max(after.LowerMost, wanted)
 	if c.At.Sub(after.LowerFrom).Seconds() < c.Settings.ScaleInWaitSeconds {
-		return c.have(), after
+		return c.Have(), after
 	}
 	n := after.LowerMost
 	after.LowerFrom, after.LowerMost = time.Time{}, 0 // the next wait begins

@@ -49,13 +49,13 @@ func Replay(stored []byte) (again []byte, same bool, err error) {
 
 // makeAgain decides a record's case by the rules of the version that wrote it.
 func makeAgain(r Record, stored []byte) (Record, error) {
+	if r.Rules >= procurement.Rules {
+		again, _, err := Make(r.Case)
+		return again, err
+	}
 	scheme, err := r.Case.scheme()
 	if err != nil {
 		return r, err
-	}
-	if r.Rules >= procurement.Rules {
-		again, _ := MakeBy(scheme, r.Case)
-		return again, nil
 	}
 	var old struct {
 		Case struct {

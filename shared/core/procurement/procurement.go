@@ -159,18 +159,8 @@ const (
 	SafeMode Outcome = "safe"    // so for too long: the last good peak
 )
 
-// Decide runs the scheme that the settings name. When a signal cannot be relied
-// upon, or nothing is known of the load, it holds the fleet as it is.
-func Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State, error) {
-	scheme, err := Get(set.Scheme)
-	if err != nil {
-		return Decision{}, before, err
-	}
-	d, after := Run(scheme, now, s, set, before)
-	return d, after, nil
-}
-
-// Run is Decide for a scheme at hand.
+// Run decides by a scheme. When a signal cannot be relied upon, or nothing is known of
+// the load, it holds the fleet as it is.
 func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State) {
 	have := s.Pool.Ready + s.Pool.Booting
 	s, faults := Check(now, s, before, set)

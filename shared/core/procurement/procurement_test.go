@@ -26,11 +26,21 @@ func seen(rate float64, seconds int, p procurement.Pool) procurement.Snapshot {
 	return s
 }
 
+// run decides by the scheme that the settings name.
+func run(now time.Time, s procurement.Snapshot, set settings.Settings, st procurement.State) (procurement.Decision, procurement.State, error) {
+	scheme, err := procurement.Get(set.Scheme)
+	if err != nil {
+		return procurement.Decision{}, st, err
+	}
+	d, after := procurement.Run(scheme, now, s, set, st)
+	return d, after, nil
+}
+
 func decide(t *testing.T, name string, s procurement.Snapshot, st procurement.State) (procurement.Decision, procurement.State) {
 	t.Helper()
 	set := settings.Defaults()
 	set.Scheme = name
-	d, after, err := procurement.Decide(at, s, set, st)
+	d, after, err := run(at, s, set, st)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +134,7 @@ func TestParagonTellsStaticFromDynamic(t *testing.T) {
 	}
 	set := settings.Defaults()
 	set.Scheme = "paragon"
-	burst, after, _ := procurement.Decide(at.Add(300*time.Second), s, set, st)
+	burst, after, _ := run(at.Add(300*time.Second), s, set, st)
 	if !burst.Dynamic || burst.PeakToMedian < 1.5 || burst.StaticSeconds != 0 {
 		t.Errorf("a burst: %+v", burst)
 	}
@@ -191,14 +201,14 @@ func TestSchemesArePure(t *testing.T) {
 				s.Arrivals = append(s.Arrivals, procurement.Second{Strict: rapid.Float64Range(0, 90).Draw(t, "rate")})
 			}
 			before, _ := json.Marshal(live)
-			d, after, err := procurement.Decide(now, s, set, live)
+			d, after, err := run(now, s, set, live)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if again, _ := json.Marshal(live); string(again) != string(before) {
 				t.Fatal("the state was changed in place")
 			}
-			d2, after2, _ := procurement.Decide(now, s, set, stored)
+			d2, after2, _ := run(now, s, set, stored)
 			a, _ := json.Marshal(d)
 			if b, _ := json.Marshal(d2); string(a) != string(b) {
 				t.Fatalf("stored memory decides %s, live memory %s", b, a)
@@ -218,7 +228,7 @@ func TestSchemesArePure(t *testing.T) {
 }
 
 func TestUnknownScheme(t *testing.T) {
-	_, _, err := procurement.Decide(at, procurement.Snapshot{}, settings.Settings{Scheme: "magic"}, procurement.State{})
+	_, _, err := run(at, procurement.Snapshot{}, settings.Settings{Scheme: "magic"}, procurement.State{})
 	if err == nil || !strings.Contains(err.Error(), "hedged") {
 		t.Errorf("error %v", err)
 	}

@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 			if c.signal == "" != (len(faults) == 0) || len(faults) > 0 && (faults[0].Signal != c.signal || !strings.Contains(faults[0].Why, c.why)) {
 				t.Fatalf("faults %+v", faults)
 			}
-			d, _, err := procurement.Decide(at, s, set, procurement.State{})
+			d, _, err := run(at, s, set, procurement.State{})
 			if held := d.Outcome == procurement.Held; err != nil || held != (c.signal != "") || held != (d.Cause != "") {
 				t.Errorf("decided %+v, error %v", d, err)
 			}

@@ -36,7 +36,7 @@ func (w *watcher) show(from, to int) {
 		}
 	}
 	w.seen = max(w.seen, to)
-	_, w.state, _ = procurement.Decide(at.Add(time.Duration(to)*time.Second), s, w.set, w.state)
+	_, w.state, _ = run(at.Add(time.Duration(to)*time.Second), s, w.set, w.state)
 }
 
 // share is the share of strict queries, from the first second on.

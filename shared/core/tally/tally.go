@@ -58,7 +58,8 @@ type Counts struct {
 // Ended counts the queries that ended, without those that their callers cancelled.
 func (c Counts) Ended() int64 { return c.Answered + c.Failed + c.Expired }
 
-func (c Counts) merge(o Counts) Counts {
+// Add sums counts up.
+func (c Counts) Add(o Counts) Counts {
 	return Counts{
 		Arrived: c.Arrived + o.Arrived, Refused: c.Refused + o.Refused, Answered: c.Answered + o.Answered, Failed: c.Failed + o.Failed,
 		Expired: c.Expired + o.Expired, Cancelled: c.Cancelled + o.Cancelled, Met: c.Met + o.Met, Overflowed: c.Overflowed + o.Overflowed,
@@ -96,7 +97,7 @@ func (t Tally) Empty() bool {
 
 // Merge returns the queries of both, under t's key.
 func (t Tally) Merge(o Tally) Tally {
-	return Tally{Key: t.Key, Counts: t.Counts.merge(o.Counts), Latency: t.Latency.Merge(o.Latency),
+	return Tally{Key: t.Key, Counts: t.Counts.Add(o.Counts), Latency: t.Latency.Merge(o.Latency),
 		Wait: t.Wait.Merge(o.Wait), Compute: t.Compute.Merge(o.Compute)}
 }
 
