@@ -103,7 +103,7 @@ func (f *replayFlags) played(l recorded.Load, from time.Time) (comparison.Case, 
 	if l.Trace.Step > time.Second {
 		how += fmt.Sprintf(", spread within steps of %v", l.Trace.Step)
 	}
-	// The case is played as it was calibrated: as a backend runs it. What such
+	// The case is played as it was calibrated: as a stage runs it. What such
 	// arrivals cost elsewhere is not bound by this backend's max_workers; one that
 	// is given holds.
 	f.AsDeployed, f.From = true, max(0, from.Sub(l.From))

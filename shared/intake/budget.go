@@ -20,7 +20,7 @@ import (
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
 const OverBudget Kind = "over-budget"
 
-// LimitsName is the name of the stage's limits on overflow in cloud.Shared: all
+// LimitsName is the name of the stage's limits on overflow in platform.Shared: all
 // that lets queries overflow takes its leases there.
 const LimitsName = "overflow-limits"
 

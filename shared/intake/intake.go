@@ -32,7 +32,7 @@ import (
 	"paragon/shared/telemetry/tracing"
 )
 
-// Records is what intake needs of cloud.Records.
+// Records is what intake needs of platform.Records.
 type Records interface {
 	PutRecord(ctx context.Context, r query.Record) (query.Record, bool, error)
 	GetRecord(ctx context.Context, id string) (query.Record, error)
@@ -58,14 +58,14 @@ type Functions interface {
 	Invoke(ctx context.Context, m query.Message) inference.Invoked
 }
 
-// Fleet is what intake needs of cloud.Fleet: the view that it places by, and
+// Fleet is what intake needs of platform.Fleet: the view that it places by, and
 // the workers for the status page.
 type Fleet interface {
 	View(ctx context.Context) (platform.FleetView, error)
 	Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error)
 }
 
-// Queues is what intake needs of cloud.Queues: to send, and the depths for the
+// Queues is what intake needs of platform.Queues: to send, and the depths for the
 // status page.
 type Queues interface {
 	Send(ctx context.Context, q platform.QueueName, msgs ...query.Message) error

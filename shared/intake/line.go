@@ -13,7 +13,7 @@ import (
 // this process goes by what it knows itself.
 const reserveTime = 250 * time.Millisecond
 
-// lineOf is the name of a pool's line in cloud.Shared: the strict work that all
+// lineOf is the name of a pool's line in platform.Shared: the strict work that all
 // processes which are no workers have sent to it.
 func lineOf(pool string) string { return "strict-" + pool }
 

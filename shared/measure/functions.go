@@ -15,7 +15,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// Invoker runs inference functions: part of cloud.Invoker.
+// Invoker runs inference functions: part of platform.Invoker.
 type Invoker interface {
 	Invoke(ctx context.Context, function string, payload []byte) (platform.Invocation, error)
 }

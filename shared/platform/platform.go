@@ -1,7 +1,7 @@
 // Package platform is what Paragon needs from a cloud, as small interfaces:
 // queues, records of queries, workers' reports, a fleet, metrics, settings, an invoker of
-// functions and blobs. Package local serves them from one machine and package
-// aws from an account; package cloudtest holds both to one contract.
+// functions and blobs. Package sqlite serves them from one machine and package
+// aws from an account; package platformtest holds both to one contract.
 package platform
 
 import (

@@ -134,7 +134,7 @@ func New(o Options) (*Worker, error) {
 // Run serves until ctx ends or the fleet orders a drain; then it finishes what
 // runs, gives back what it holds and returns nil. When the fleet has declared
 // it dead it stops at once, writing nothing more, and returns
-// cloud.ErrRevoked. A worker runs once.
+// platform.ErrRevoked. A worker runs once.
 func (w *Worker) Run(ctx context.Context) error {
 	life, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)

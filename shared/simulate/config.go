@@ -83,9 +83,9 @@ type Config struct {
 	Spot             Spot
 	Seed             uint64
 	// Limits, when set, are the least and the most workers of each pool, whatever
-	// the scheme wants. A backend's controller goes by its settings.
+	// the scheme wants. A deployed controller goes by its settings.
 	Limits *Limits
-	// Backend, when set, makes the run stand for a backend as it runs.
+	// AsDeployed, when set, plays the run as a stage runs it.
 	AsDeployed *AsDeployed
 
 	// Watch, when set, is called after every decision.

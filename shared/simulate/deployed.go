@@ -8,13 +8,12 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// AsDeployed makes a run stand for deployed of Paragon as it runs, rather than for the
-// schemes by their definitions. Its controller decides with the guard (steps,
-// waits before scale-in, caps), looks at its workers from tick to tick, and
-// tells idle ones by how many the load would have filled at these looks, where
-// by definition a worker is idle since it last ran anything. Its workers have run
-// queues of their own and admit queries themselves, where by definition they
-// share one queue.
+// AsDeployed plays a run as a stage runs, rather than the schemes by their
+// definitions. The controller decides with the guard (steps, waits before scale-in,
+// caps) and reads its workers' state at each tick: a worker is idle while the load
+// would not have filled it at these ticks, where by definition it is idle since it
+// last ran anything. Workers have run queues of their own and admit queries
+// themselves, where by definition they share one queue.
 type AsDeployed struct {
 	// BootSeconds is from asking for a worker to its first report, as measured;
 	// 0 means vm_boot_seconds.
@@ -27,7 +26,7 @@ type AsDeployed struct {
 // manyWorkers stands for a group without a bound.
 const manyWorkers = 1 << 20
 
-// deployedControl is what deployed's controller remembers besides.
+// deployedControl is what the controller of a run as deployed remembers besides.
 type deployedControl struct {
 	before  decision.State
 	packing procurement.IdleTracking

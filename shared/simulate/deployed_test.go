@@ -76,7 +76,7 @@ func TestAHomeIsGuarded(t *testing.T) {
 		return step, workers
 	}
 	if step, workers := most(&simulate.AsDeployed{}); step != 1 || workers != 4 {
-		t.Errorf("a deployed grew by %d at once, to %d", step, workers)
+		t.Errorf("as deployed the fleet grew by %d at once, to %d", step, workers)
 	}
 	if step, workers := most(nil); step == 1 || workers <= 4 {
 		t.Errorf("by definition it grew by %d at once, to %d", step, workers)
@@ -94,7 +94,7 @@ func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
 	}{{nil, 3 * time.Second}, {&simulate.AsDeployed{}, 3500 * time.Millisecond}} {
 		for _, m := range asDeployed(t, c.deployed, func(*settings.Settings) {}) {
 			if age := time.Unix(0, 0).Add(m.At).Sub(m.Snapshot.CoveredTo); age != c.age {
-				t.Fatalf("as a deployed %v: at %v the arrivals are %v old, want %v", c.deployed != nil, m.At, age, c.age)
+				t.Fatalf("as deployed %v: at %v the arrivals are %v old, want %v", c.deployed != nil, m.At, age, c.age)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func TestAHomeTellsIdleWorkersByLooks(t *testing.T) {
 	deployed, defined := ready(asDeployed(t, &simulate.AsDeployed{}, idle)), ready(asDeployed(t, nil, idle))
 	last := len(deployed) - 1
 	if deployed[last] >= defined[last] || deployed[last] < 1 {
-		t.Errorf("%d workers at the end in a deployed, %d by definition", deployed[last], defined[last])
+		t.Errorf("%d workers at the end as deployed, %d by definition", deployed[last], defined[last])
 	}
 }
 

@@ -34,10 +34,10 @@ func TestWorkAfterTheLastArrivalIsBilled(t *testing.T) {
 		r := run(t, c)
 		// 20 s of runner time, of which up to a second each lies within the trace.
 		if after := r.VMSeconds - 2*60; after < 18 || after > 20 {
-			t.Errorf("as a deployed %v: %.2f s are billed after the trace, want 18 to 20", deployed != nil, after)
+			t.Errorf("as deployed %v: %.2f s are billed after the trace, want 18 to 20", deployed != nil, after)
 		}
 		if want := r.VMSeconds / 3600 * c.Pools[0].USDPerHour; math.Abs(r.Bill.Workers-want) > 1e-9 {
-			t.Errorf("as a deployed %v: %.2f s cost $%v, want $%v", deployed != nil, r.VMSeconds, r.Bill.Workers, want)
+			t.Errorf("as deployed %v: %.2f s cost $%v, want $%v", deployed != nil, r.VMSeconds, r.Bill.Workers, want)
 		}
 	}
 }

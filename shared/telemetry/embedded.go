@@ -42,7 +42,7 @@ type logged struct {
 	mu    sync.Mutex // one line at a time
 }
 
-// Put implements cloud.Metrics.
+// Put implements platform.Metrics.
 func (l *logged) Put(ctx context.Context, points ...platform.Point) error {
 	var called, written []platform.Point
 	for _, p := range points {

@@ -22,7 +22,7 @@ type coreBound struct {
 	running int // functions
 }
 
-// Invoke implements cloud.Invoker.
+// Invoke implements platform.Invoker.
 func (c *coreBound) Invoke(ctx context.Context, function string, payload []byte) (platform.Invocation, error) {
 	busy, err := c.busy(ctx)
 	if err != nil {

@@ -26,7 +26,7 @@ func LocalOwner(r *http.Request) string {
 	return "key-" + hex.EncodeToString(sum[:12])
 }
 
-// BalancedOwner takes the owner from cloud.OwnerHeader, which a balancer
+// BalancedOwner takes the owner from platform.OwnerHeader, which a balancer
 // overwrites: exactly one value. It is for processes that nobody but a balancer
 // reaches.
 func BalancedOwner(r *http.Request) string {

@@ -51,8 +51,8 @@ type Options struct {
 // BlobPutter fills the places that a backend's NewUpload made. The id is what
 // entitles to one.
 type BlobPutter interface {
-	// PutBlob stores what body holds. cloud.ErrNotFound when there is no such
-	// place, cloud.ErrTooLarge when the body is above the place's limit.
+	// PutBlob stores what body holds. platform.ErrNotFound when there is no such
+	// place, platform.ErrTooLarge when the body is above the place's limit.
 	PutBlob(ctx context.Context, id string, body io.Reader) error
 }
 

@@ -44,7 +44,7 @@ func attemptRow(a platform.Attempt) (item, error) {
 	return row, nil
 }
 
-// ClaimKey implements cloud.Attempts: one conditional write.
+// ClaimKey implements platform.Attempts: one conditional write.
 func (k *attempts) ClaimKey(ctx context.Context, a platform.Attempt) (held platform.Attempt, won bool, err error) {
 	const what = "claim an idempotency key"
 	row, err := attemptRow(a)
@@ -64,7 +64,7 @@ func (k *attempts) ClaimKey(ctx context.Context, a platform.Attempt) (held platf
 	return held, held.ID == a.ID, nil
 }
 
-// ReplaceKey implements cloud.Attempts: one conditional write.
+// ReplaceKey implements platform.Attempts: one conditional write.
 func (k *attempts) ReplaceKey(ctx context.Context, old string, a platform.Attempt) (held platform.Attempt, won bool, err error) {
 	const what = "replace the attempt of an idempotency key"
 	row, err := attemptRow(a)

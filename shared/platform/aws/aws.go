@@ -35,7 +35,7 @@ type Config struct {
 	StateTable     string
 	RecordsTable   string // of how queries ended
 	Bucket         string
-	QueueURLPrefix string // a queue's URL less its cloud.QueueName
+	QueueURLPrefix string // a queue's URL less its platform.QueueName
 	// Settings are the deployment's values of settings, by name: one has its value
 	// here, if any, until an operator changes it.
 	Settings map[string]string

@@ -62,7 +62,7 @@ func keyOf(owner, uri string) (string, bool) {
 	return "", false
 }
 
-// PutInput implements cloud.Inputs. The bucket deletes what is a day old, which
+// PutInput implements platform.Inputs. The bucket deletes what is a day old, which
 // is as long as a queue keeps the message.
 func (b *blobs) PutInput(ctx context.Context, owner, id string, data []byte) (string, error) {
 	if !queryID.MatchString(id) {
@@ -77,7 +77,7 @@ func (b *blobs) PutInput(ctx context.Context, owner, id string, data []byte) (st
 	return inputScheme + id, nil
 }
 
-// NewUpload implements cloud.Blobs: a presigned PUT. S3 knows no "at most":
+// NewUpload implements platform.Blobs: a presigned PUT. S3 knows no "at most":
 // the signature holds for exactly limit bytes.
 func (b *blobs) NewUpload(ctx context.Context, owner, contentType string, limit int) (platform.Upload, error) {
 	id := rand.Text()
@@ -97,7 +97,7 @@ func (b *blobs) NewUpload(ctx context.Context, owner, contentType string, limit 
 	return platform.Upload{URI: blobScheme + id, URL: signed.URL, Method: signed.Method, Headers: headers, Expires: expires.UTC()}, nil
 }
 
-// Blob implements cloud.Blobs.
+// Blob implements platform.Blobs.
 func (b *blobs) Blob(ctx context.Context, owner, uri string, limit int) ([]byte, error) {
 	at, ok := keyOf(owner, uri)
 	if !ok {

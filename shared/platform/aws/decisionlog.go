@@ -44,7 +44,7 @@ func listOf(pool string, moves bool) string {
 	return "ticks#" + pool
 }
 
-// AcquireLease implements cloud.DecisionLog: it renews its own lease, or else takes one
+// AcquireLease implements platform.DecisionLog: it renews its own lease, or else takes one
 // that has ended.
 func (l *decisionLog) AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error) {
 	attempt := "claim the lease for " + holder
@@ -75,7 +75,7 @@ func (l *decisionLog) AcquireLease(ctx context.Context, holder string, length ti
 	return platform.Lease{Holder: holder, Token: numberOf(row, tokenAttribute), Until: until.UTC()}, nil
 }
 
-// ReleaseLease implements cloud.DecisionLog.
+// ReleaseLease implements platform.DecisionLog.
 func (l *decisionLog) ReleaseLease(ctx context.Context, lease platform.Lease) error {
 	_, _, err := l.table.update(ctx, &dynamodb.UpdateItemInput{
 		Key: leaseKey(), UpdateExpression: aws.String("SET #until = :none"),
@@ -89,7 +89,7 @@ func (l *decisionLog) ReleaseLease(ctx context.Context, lease platform.Lease) er
 	return nil
 }
 
-// Memory implements cloud.DecisionLog.
+// Memory implements platform.DecisionLog.
 func (l *decisionLog) Memory(ctx context.Context, pool string) ([]byte, error) {
 	row, err := l.table.get(ctx, memoryKey(pool))
 	if err == nil && row == nil {
@@ -113,7 +113,7 @@ func bytesOf(row item) []byte {
 	return nil
 }
 
-// Commit implements cloud.DecisionLog: one transaction, on condition of the lease.
+// Commit implements platform.DecisionLog: one transaction, on condition of the lease.
 func (l *decisionLog) Commit(ctx context.Context, lease platform.Lease, memory []byte, e platform.Entry) error {
 	attempt := "commit tick " + e.ID
 	rows, err := tickRows(e)
@@ -172,7 +172,7 @@ func tickRows(e platform.Entry) ([]item, error) {
 	return rows, nil
 }
 
-// Entry implements cloud.DecisionLog.
+// Entry implements platform.DecisionLog.
 func (l *decisionLog) Entry(ctx context.Context, id string) (platform.Entry, error) {
 	var e platform.Entry
 	if id == "" {
@@ -197,7 +197,7 @@ func (l *decisionLog) forgotten(e platform.Entry) bool {
 	return !e.ForgetAt.IsZero() && !l.now().Before(e.ForgetAt)
 }
 
-// Entries implements cloud.DecisionLog.
+// Entries implements platform.DecisionLog.
 func (l *decisionLog) Entries(ctx context.Context, q platform.EntryQuery) ([]platform.Entry, error) {
 	if q.Limit < 1 || q.Limit > mostEntries {
 		return nil, fmt.Errorf("list ticks: limit %d is outside 1 to %d", q.Limit, mostEntries)

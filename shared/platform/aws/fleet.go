@@ -62,7 +62,7 @@ func (f *fleet) group(ctx context.Context, pool string) (asg.AutoScalingGroup, e
 	return out.AutoScalingGroups[0], nil
 }
 
-// Group implements cloud.Groups: the limits as they are now, and while instances
+// Group implements platform.Groups: the limits as they are now, and while instances
 // are missing why the newest launch failed.
 func (f *fleet) Group(ctx context.Context, pool string) (platform.Group, error) {
 	g, err := f.group(ctx, pool)
@@ -76,7 +76,7 @@ func (f *fleet) Group(ctx context.Context, pool string) (platform.Group, error) 
 	return out, err
 }
 
-// SetDesired implements cloud.Fleet, within the group's own limits as they are
+// SetDesired implements platform.Fleet, within the group's own limits as they are
 // now. It never goes below the instances there are, since the group would
 // choose its victims itself: Drain and Replace name them.
 func (f *fleet) SetDesired(ctx context.Context, pool string, workers int) error {
@@ -122,7 +122,7 @@ func standing(g asg.AutoScalingGroup) int32 {
 	return n
 }
 
-// Workers implements cloud.Fleet: the instances of the group with what they
+// Workers implements platform.Fleet: the instances of the group with what they
 // last reported, and those that report without being in it. An instance that
 // has not reported yet is booting, since it was first seen.
 func (f *fleet) Workers(ctx context.Context, pool string) ([]platform.WorkerReport, error) {

@@ -22,7 +22,7 @@ type invoker struct {
 	stage  string
 }
 
-// Invoke implements cloud.Invoker. What was billed is read from the end of the
+// Invoke implements platform.Invoker. What was billed is read from the end of the
 // function's log, which comes with the answer.
 func (v *invoker) Invoke(ctx context.Context, function string, payload []byte) (platform.Invocation, error) {
 	attempt := "invoke function " + function

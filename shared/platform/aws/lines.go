@@ -41,7 +41,7 @@ func (e *ends) saw(line string, endUS int64) {
 	e.of[line] = endUS
 }
 
-// Reserve implements cloud.Shared by conditional additions, of which any number
+// Reserve implements platform.Shared by conditional additions, of which any number
 // may come at once: unlike a swap, none makes another one fail. It takes one
 // write as a rule, and two where the line ended since this process saw it last.
 func (s *shared) Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (time.Time, bool, error) {

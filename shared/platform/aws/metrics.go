@@ -50,7 +50,7 @@ type datum struct {
 	second             int64
 }
 
-// Put implements cloud.Metrics. Values of one second travel together.
+// Put implements platform.Metrics. Values of one second travel together.
 func (m *metrics) Put(ctx context.Context, points ...platform.Point) error {
 	by := map[datum]map[float64]float64{} // values with their counts
 	for _, p := range points {
@@ -106,7 +106,7 @@ func (m *metrics) dimensions(list []string) []types.Dimension {
 	return out
 }
 
-// Series implements cloud.Metrics. Periods are 1, 5, 10 or 30 seconds, or whole
+// Series implements platform.Metrics. Periods are 1, 5, 10 or 30 seconds, or whole
 // minutes, aligned to the epoch; from and to are rounded down to a second. One
 // metric is billed a call, whatever its statistics.
 func (m *metrics) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {

@@ -43,7 +43,7 @@ type queues struct {
 
 func (q *queues) url(name platform.QueueName) *string { return aws.String(q.prefix + string(name)) }
 
-// Send implements cloud.Queues. Messages go in as few calls as fit; when one
+// Send implements platform.Queues. Messages go in as few calls as fit; when one
 // fails, those before it are sent.
 func (q *queues) Send(ctx context.Context, to platform.QueueName, msgs ...query.Message) error {
 	var batch []types.SendMessageBatchRequestEntry
@@ -122,7 +122,7 @@ func encode(m query.Message) (string, error) {
 	return body, nil
 }
 
-// Receive implements cloud.Queues. Leases and waits are rounded up to whole
+// Receive implements platform.Queues. Leases and waits are rounded up to whole
 // seconds. What cannot be read is left to the queue's own redrive.
 func (q *queues) Receive(ctx context.Context, from platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
 	if limit < 1 || limit > maxReceive {
@@ -165,7 +165,7 @@ func seconds(d time.Duration) int32 {
 	return int32((min(max(d, 0), longestLease) + shortest - 1) / time.Second)
 }
 
-// Extend implements cloud.Queues.
+// Extend implements platform.Queues.
 func (q *queues) Extend(ctx context.Context, d platform.Delivery, lease time.Duration) error {
 	attempt := "extend the lease of query " + d.Message.ID
 	handle, held := q.leases.held(d.Receipt)
@@ -185,7 +185,7 @@ func (q *queues) Extend(ctx context.Context, d platform.Delivery, lease time.Dur
 	return nil
 }
 
-// Delete implements cloud.Queues.
+// Delete implements platform.Queues.
 func (q *queues) Delete(ctx context.Context, ds ...platform.Delivery) error {
 	byQueue := map[platform.QueueName][]types.DeleteMessageBatchRequestEntry{}
 	for i, d := range ds {
@@ -222,7 +222,7 @@ func (q *queues) deleteBatch(ctx context.Context, from platform.QueueName, batch
 	return partly(attempt, bad)
 }
 
-// Release implements cloud.Queues. SQS counts every receive, so the messages
+// Release implements platform.Queues. SQS counts every receive, so the messages
 // are sent anew, with what was counted against them until now, and then deleted:
 // two calls for ten of them. Where a call fails in part, those that it sent come
 // twice.
@@ -255,7 +255,7 @@ func (q *queues) sendAgain(ctx context.Context, to platform.QueueName, ds []plat
 	return q.Delete(ctx, ds...)
 }
 
-// Move implements cloud.Queues: it sends and then deletes.
+// Move implements platform.Queues: it sends and then deletes.
 func (q *queues) Move(ctx context.Context, d platform.Delivery, to platform.QueueName, msg query.Message) error {
 	if _, held := q.leases.held(d.Receipt); !held {
 		return fmt.Errorf("move query %s to %s: %w", d.Message.ID, to, platform.ErrLeaseLost)
@@ -266,7 +266,7 @@ func (q *queues) Move(ctx context.Context, d platform.Delivery, to platform.Queu
 	return q.Delete(ctx, d)
 }
 
-// Depth implements cloud.Queues. SQS's counts are near the truth; the age is
+// Depth implements platform.Queues. SQS's counts are near the truth; the age is
 // CloudWatch's, a minute or so late, and zero where it has none.
 func (q *queues) Depth(ctx context.Context, of platform.QueueName) (platform.Depth, error) {
 	attempt := "depth of " + string(of)

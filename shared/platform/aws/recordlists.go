@@ -29,7 +29,7 @@ const (
 	clockSkew = time.Minute
 )
 
-// ListRecords implements cloud.Records: each shard gives its newest, and the
+// ListRecords implements platform.Records: each shard gives its newest, and the
 // newest of all of these are the answer.
 func (r *records) ListRecords(ctx context.Context, owner string, limit int) ([]query.Record, error) {
 	hash := signed.HashOwner(owner)
@@ -55,7 +55,7 @@ func (r *records) ListRecords(ctx context.Context, owner string, limit int) ([]q
 	return recordsOf(rows[:min(len(rows), max(0, limit))])
 }
 
-// SampleRecords implements cloud.Records, hour by hour back from now.
+// SampleRecords implements platform.Records, hour by hour back from now.
 func (r *records) SampleRecords(ctx context.Context, since time.Time, limit int) ([]query.Record, error) {
 	newest := r.now().Add(clockSkew)
 	if oldest := newest.Add(-maxSampleHours * time.Hour); since.Before(oldest) {

@@ -91,7 +91,7 @@ func (t table) putAbsent(ctx context.Context, row item, now time.Time) (held ite
 	})
 }
 
-// PutRecord implements cloud.Records: one conditional write, which answers with
+// PutRecord implements platform.Records: one conditional write, which answers with
 // the record that is in the way.
 func (r *records) PutRecord(ctx context.Context, rec query.Record) (held query.Record, won bool, err error) {
 	attempt := "put the record of query " + rec.ID
@@ -130,7 +130,7 @@ func (r *records) countLate(ctx context.Context) {
 	}
 }
 
-// GetRecord implements cloud.Records.
+// GetRecord implements platform.Records.
 func (r *records) GetRecord(ctx context.Context, id string) (query.Record, error) {
 	rec, err := r.record(ctx, id)
 	if err != nil {
@@ -154,7 +154,7 @@ func (r *records) record(ctx context.Context, id string) (rec query.Record, err 
 	return rec, read(row, recordAttribute, &rec)
 }
 
-// AwaitRecord implements cloud.Records by reading again and again. A wait of
+// AwaitRecord implements platform.Records by reading again and again. A wait of
 // one second takes 10 reads, and each further second 4.
 func (r *records) AwaitRecord(ctx context.Context, id string) (query.Record, error) {
 	if _, err := signed.PeekID(id); err != nil {
@@ -175,7 +175,7 @@ func (r *records) AwaitRecord(ctx context.Context, id string) (query.Record, err
 	return r.GetRecord(last, id) // it may have been put just now
 }
 
-// EndStates implements cloud.Records, with a call for every 100 ids.
+// EndStates implements platform.Records, with a call for every 100 ids.
 func (r *records) EndStates(ctx context.Context, ids ...string) (map[string]query.State, error) {
 	asked := map[string]bool{} // a batch takes none twice
 	var keys []item

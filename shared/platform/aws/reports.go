@@ -19,7 +19,7 @@ var ifNotGone = aws.String("attribute_not_exists(#state) OR #state <> :gone")
 // until is when a worker's row may be deleted.
 func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
 
-// Report implements cloud.Fleet: one write, and one more with tallies. A worker that reports itself gone
+// Report implements platform.Fleet: one write, and one more with tallies. A worker that reports itself gone
 // is gone for good, like one that was declared dead.
 func (f *fleet) Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {
 	attempt := "report of worker " + r.ID
@@ -57,7 +57,7 @@ func marked(row item) bool {
 	return drain != nil && drain.Value
 }
 
-// PublishView implements cloud.Fleet.
+// PublishView implements platform.Fleet.
 func (f *fleet) PublishView(ctx context.Context, v platform.FleetView) error {
 	doc, err := document(v)
 	if err != nil {
@@ -69,7 +69,7 @@ func (f *fleet) PublishView(ctx context.Context, v platform.FleetView) error {
 	return failed("publish the fleet view", err)
 }
 
-// FleetView implements cloud.Fleet.
+// View implements platform.Fleet.
 func (f *fleet) View(ctx context.Context) (platform.FleetView, error) {
 	var v platform.FleetView
 	row, err := f.table.recent(ctx, stateKey("view", "view"))

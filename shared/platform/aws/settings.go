@@ -53,7 +53,7 @@ const perVersion = 1000
 // versionAt is the version of the settings by a change at that time.
 func versionAt(at time.Time) int64 { return at.UnixMilli() * perVersion }
 
-// Raw implements cloud.Settings: the values as they were at most a few seconds
+// Raw implements platform.Settings: the values as they were at most a few seconds
 // ago, or now, after a Set. The version is the time of the last change, which is
 // 0 where nobody changed anything, and one more for each of the deployment's.
 func (s *settings) Raw(ctx context.Context) (map[string]string, int64, error) {
@@ -153,7 +153,7 @@ func (s *settings) fromSSM(ctx context.Context) (map[string]string, int64, error
 	}
 }
 
-// Set implements cloud.Settings.
+// Set implements platform.Settings.
 func (s *settings) Set(ctx context.Context, name, value string) error {
 	_, err := s.client.PutParameter(ctx, &ssm.PutParameterInput{
 		Name: aws.String(s.path + name), Value: &value, Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
@@ -164,7 +164,7 @@ func (s *settings) Set(ctx context.Context, name, value string) error {
 	return s.expire(ctx)
 }
 
-// Changes implements cloud.History, as far back as SSM keeps values.
+// Changes implements platform.History, as far back as SSM keeps values.
 func (s *settings) Changes(ctx context.Context, name string, limit int) ([]platform.Change, error) {
 	if limit < 1 || limit > mostEntries {
 		return nil, fmt.Errorf("list changes of settings: limit %d is outside 1 to %d", limit, mostEntries)

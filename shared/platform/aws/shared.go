@@ -26,7 +26,7 @@ type shared struct {
 
 func sharedKey(name string) item { return stateKey("shared", name) }
 
-// ReadShared implements cloud.Shared, as of now.
+// ReadShared implements platform.Shared, as of now.
 func (s *shared) ReadShared(ctx context.Context, name string) (value []byte, version int64, err error) {
 	row, err := s.table.get(ctx, sharedKey(name))
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *shared) ReadShared(ctx context.Context, name string) (value []byte, ver
 // once has a call tried a single time.
 func once(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }
 
-// SwapShared implements cloud.Shared: one conditional write. It is not tried
+// SwapShared implements platform.Shared: one conditional write. It is not tried
 // again: the repeat of a write that was stored and whose answer was lost would
 // find a conflict, and say that nothing was stored.
 func (s *shared) SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error) {

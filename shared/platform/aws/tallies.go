@@ -45,7 +45,7 @@ func (f *fleet) putTallies(ctx context.Context, r platform.WorkerReport) error {
 	return nil
 }
 
-// Tallies implements cloud.Fleet. They are cumulative, so that a read which is
+// Tallies implements platform.Fleet. They are cumulative, so that a read which is
 // a moment late, at half the price, loses nothing. DynamoDB deletes rows late:
 // those that are over are left out.
 func (f *fleet) Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error) {

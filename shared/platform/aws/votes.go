@@ -34,7 +34,7 @@ type votes struct {
 
 func voteSort(n int64) string { return fmt.Sprintf("%019d", n) }
 
-// Vote implements cloud.Votes.
+// Vote implements platform.Votes.
 func (v *votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) error {
 	attempt := "vote on query " + queryID
 	doc, err := document(vote)
@@ -91,7 +91,7 @@ func (v *votes) transaction(queryID string, doc types.AttributeValue, last int64
 	}}
 }
 
-// VotesAfter implements cloud.Votes.
+// VotesAfter implements platform.Votes.
 func (v *votes) VotesAfter(ctx context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
 	rows, err := v.table.search(ctx, &dynamodb.QueryInput{
 		ConsistentRead:            aws.Bool(true),

@@ -15,7 +15,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// Memory is a cloud.Records in the process's memory, for tests of packages that
+// Memory is a platform.Records in the process's memory, for tests of packages that
 // need no store. It takes any id, also one that is not signed. Its methods may
 // be called from many goroutines.
 type Memory struct {
@@ -48,7 +48,7 @@ func (m *Memory) get(id string) (query.Record, bool) {
 	return r, ok && (r.ForgetAt.IsZero() || m.now().Before(r.ForgetAt))
 }
 
-// PutRecord implements cloud.Records.
+// PutRecord implements platform.Records.
 func (m *Memory) PutRecord(ctx context.Context, r query.Record) (query.Record, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return query.Record{}, false, err
@@ -71,7 +71,7 @@ func (m *Memory) PutRecord(ctx context.Context, r query.Record) (query.Record, b
 	return r, true, nil
 }
 
-// GetRecord implements cloud.Records.
+// GetRecord implements platform.Records.
 func (m *Memory) GetRecord(_ context.Context, id string) (query.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,7 +82,7 @@ func (m *Memory) GetRecord(_ context.Context, id string) (query.Record, error) {
 	return r, nil
 }
 
-// AwaitRecord implements cloud.Records.
+// AwaitRecord implements platform.Records.
 func (m *Memory) AwaitRecord(ctx context.Context, id string) (query.Record, error) {
 	for {
 		m.mu.Lock()
@@ -99,7 +99,7 @@ func (m *Memory) AwaitRecord(ctx context.Context, id string) (query.Record, erro
 	}
 }
 
-// EndStates implements cloud.Records.
+// EndStates implements platform.Records.
 func (m *Memory) EndStates(_ context.Context, ids ...string) (map[string]query.State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -112,12 +112,12 @@ func (m *Memory) EndStates(_ context.Context, ids ...string) (map[string]query.S
 	return out, nil
 }
 
-// ListRecords implements cloud.Records.
+// ListRecords implements platform.Records.
 func (m *Memory) ListRecords(_ context.Context, owner string, limit int) ([]query.Record, error) {
 	return m.newest(limit, func(r query.Record) bool { return r.Owner == owner && !direct(r.ID) }), nil
 }
 
-// SampleRecords implements cloud.Records.
+// SampleRecords implements platform.Records.
 func (m *Memory) SampleRecords(_ context.Context, since time.Time, limit int) ([]query.Record, error) {
 	return m.newest(limit, func(r query.Record) bool { return direct(r.ID) && !r.AcceptedAt.Before(since) }), nil
 }

@@ -8,14 +8,14 @@ import (
 	"paragon/shared/platform"
 )
 
-// ClaimKey implements cloud.Attempts.
+// ClaimKey implements platform.Attempts.
 func (c *consumer) ClaimKey(ctx context.Context, a platform.Attempt) (platform.Attempt, bool, error) {
 	return c.putAttempt(ctx, "claim an idempotency key", a, func(held platform.Attempt, found bool) (bool, error) {
 		return !found, nil
 	})
 }
 
-// ReplaceKey implements cloud.Attempts.
+// ReplaceKey implements platform.Attempts.
 func (c *consumer) ReplaceKey(ctx context.Context, old string, a platform.Attempt) (platform.Attempt, bool, error) {
 	return c.putAttempt(ctx, "replace the attempt of an idempotency key", a, func(held platform.Attempt, found bool) (bool, error) {
 		if !found {

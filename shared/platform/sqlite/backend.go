@@ -3,7 +3,7 @@
 // of messages beside it.
 //
 // One process, the parent, owns the file: a lock keeps every other one out.
-// Its children reach the backend over loopback HTTP (NewServer, and Dial of package loopback). Nothing
+// Its children reach the backend over loopback HTTP (NewServer, and Dial of package rpc). Nothing
 // polls: a send hands its message to a waiting receive within one transaction.
 package sqlite
 

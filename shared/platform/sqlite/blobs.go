@@ -25,7 +25,7 @@ const (
 	keepBlobs  = 24 * time.Hour
 )
 
-// NewUpload implements cloud.Blobs. Its URL is a path of this backend's own API;
+// NewUpload implements platform.Blobs. Its URL is a path of this backend's own API;
 // the random id in it is what entitles to the upload.
 func (c *consumer) NewUpload(ctx context.Context, owner, contentType string, limit int) (platform.Upload, error) {
 	var b [16]byte
@@ -91,7 +91,7 @@ func writeBlob(path string, r io.Reader, limit int64) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// Blob implements cloud.Blobs.
+// Blob implements platform.Blobs.
 func (c *consumer) Blob(_ context.Context, owner, uri string, limit int) ([]byte, error) {
 	data, err := c.readBlob(owner, strings.TrimPrefix(uri, blobScheme), limit)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// AcquireLease implements cloud.DecisionLog.
+// AcquireLease implements platform.DecisionLog.
 func (c *consumer) AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error) {
 	if holder == "" || length <= 0 {
 		return platform.Lease{}, fmt.Errorf("claim the lease: holder %q or length %v is none", holder, length)
@@ -39,7 +39,7 @@ func (c *consumer) AcquireLease(ctx context.Context, holder string, length time.
 	return l, nil
 }
 
-// ReleaseLease implements cloud.DecisionLog.
+// ReleaseLease implements platform.DecisionLog.
 func (c *consumer) ReleaseLease(ctx context.Context, l platform.Lease) error {
 	err := c.write(ctx, func(t *tx) error {
 		_, err := t.exec(`UPDATE lease SET until = 0 WHERE token = ? AND holder = ?`, l.Token, l.Holder)
@@ -51,7 +51,7 @@ func (c *consumer) ReleaseLease(ctx context.Context, l platform.Lease) error {
 	return nil
 }
 
-// Memory implements cloud.DecisionLog.
+// Memory implements platform.DecisionLog.
 func (c *consumer) Memory(_ context.Context, pool string) ([]byte, error) {
 	var memory []byte
 	found, err := c.reads.one(`SELECT memory FROM memories WHERE pool = ?`, []any{pool}, &memory)
@@ -64,7 +64,7 @@ func (c *consumer) Memory(_ context.Context, pool string) ([]byte, error) {
 	return memory, nil
 }
 
-// Commit implements cloud.DecisionLog.
+// Commit implements platform.DecisionLog.
 func (c *consumer) Commit(ctx context.Context, l platform.Lease, memory []byte, e platform.Entry) error {
 	record := e.Record
 	e.Record = nil
@@ -103,7 +103,7 @@ func (t *tx) holds(l platform.Lease) error {
 	return err
 }
 
-// Entry implements cloud.DecisionLog.
+// Entry implements platform.DecisionLog.
 func (c *consumer) Entry(_ context.Context, id string) (platform.Entry, error) {
 	var e platform.Entry
 	var text, record []byte
@@ -124,7 +124,7 @@ func (c *consumer) Entry(_ context.Context, id string) (platform.Entry, error) {
 // mostEntries bounds a list of entries.
 const mostEntries = 1000
 
-// Entries implements cloud.DecisionLog.
+// Entries implements platform.DecisionLog.
 func (c *consumer) Entries(_ context.Context, q platform.EntryQuery) ([]platform.Entry, error) {
 	if q.Limit < 1 || q.Limit > mostEntries {
 		return nil, fmt.Errorf("list ticks: limit %d is outside 1 to %d", q.Limit, mostEntries)
@@ -147,7 +147,7 @@ func (c *consumer) Entries(_ context.Context, q platform.EntryQuery) ([]platform
 	return out, nil
 }
 
-// Changes implements cloud.History.
+// Changes implements platform.History.
 func (c *consumer) Changes(_ context.Context, name string, limit int) ([]platform.Change, error) {
 	if limit < 1 || limit > mostEntries {
 		return nil, fmt.Errorf("list changes of settings: limit %d is outside 1 to %d", limit, mostEntries)
@@ -170,7 +170,7 @@ func (c *consumer) Changes(_ context.Context, name string, limit int) ([]platfor
 // mostWorkers is a group's maximum unless SetGroup says another.
 const mostWorkers = 2000
 
-// Group implements cloud.Groups.
+// Group implements platform.Groups.
 func (c *consumer) Group(_ context.Context, pool string) (platform.Group, error) {
 	g, err := group(c.reads, pool)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// SetDesired implements cloud.Fleet.
+// SetDesired implements platform.Fleet.
 func (c *consumer) SetDesired(ctx context.Context, pool string, workers int) error {
 	if workers < 0 {
 		return fmt.Errorf("desire %d workers of pool %s: below 0", workers, pool)
@@ -41,7 +41,7 @@ func (h *Backend) writeFleet(ctx context.Context, what string, f func(*tx) error
 	return nil
 }
 
-// Workers implements cloud.Fleet.
+// Workers implements platform.Fleet.
 func (c *consumer) Workers(_ context.Context, pool string) ([]platform.WorkerReport, error) {
 	var out []platform.WorkerReport
 	err := c.reads.each(func(row *sql.Rows) error {
@@ -64,7 +64,7 @@ func (c *consumer) Workers(_ context.Context, pool string) ([]platform.WorkerRep
 	return out, nil
 }
 
-// Drain implements cloud.Fleet. Workers that are not there, or gone, are skipped.
+// Drain implements platform.Fleet. Workers that are not there, or gone, are skipped.
 func (c *consumer) Drain(ctx context.Context, pool string, ids ...string) error {
 	return c.writeFleet(ctx, "drain workers of pool "+pool, func(t *tx) error {
 		for _, id := range ids {
@@ -87,7 +87,7 @@ func (c *consumer) Replace(ctx context.Context, _ string, _ int, ids ...string) 
 	return nil
 }
 
-// Report implements cloud.Fleet. A worker that reports itself gone is gone
+// Report implements platform.Fleet. A worker that reports itself gone is gone
 // for good, like one that MarkGone named.
 func (c *consumer) Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {
 	var orders platform.Orders
@@ -128,7 +128,7 @@ func (t *tx) putWorker(r platform.WorkerReport, text []byte) error {
 	return err
 }
 
-// PublishView implements cloud.Fleet.
+// PublishView implements platform.Fleet.
 func (c *consumer) PublishView(ctx context.Context, v platform.FleetView) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *consumer) PublishView(ctx context.Context, v platform.FleetView) error 
 	return nil
 }
 
-// FleetView implements cloud.Fleet. ErrNotFound before the first was published.
+// View implements platform.Fleet. ErrNotFound before the first was published.
 func (c *consumer) View(context.Context) (platform.FleetView, error) {
 	var v platform.FleetView
 	var text []byte

@@ -121,6 +121,6 @@ func (h *health) fault() error {
 	return &platform.StoreFault{Reason: reason}
 }
 
-// WriteFault says why the store cannot be written, as a *cloud.StoreFault; nil
+// WriteFault says why the store cannot be written, as a *platform.StoreFault; nil
 // when it can. It looks at the disk and never waits for a write.
 func (h *Backend) WriteFault() error { return h.health.fault() }

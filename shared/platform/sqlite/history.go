@@ -27,7 +27,7 @@ func ReadHistory(ctx context.Context, path string) (*History, error) {
 	return &History{&Backend{readDB: db, reads: &statements{from: db}}}, nil
 }
 
-// Series is that of cloud.Metrics.
+// Series is that of platform.Metrics.
 func (h *History) Series(ctx context.Context, metric string, dimensions []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	return (&consumer{Backend: h.backend}).Series(ctx, metric, dimensions, from, to, period)
 }

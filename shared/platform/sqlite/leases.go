@@ -15,7 +15,7 @@ import (
 // maxReceive is the most deliveries of one receive, as everywhere.
 const maxReceive = 10
 
-// Receive implements cloud.Queues. When ctx ends while a message is being
+// Receive implements platform.Queues. When ctx ends while a message is being
 // handed over, the message is returned rather than the context's error.
 func (c *consumer) Receive(ctx context.Context, q platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
 	return c.receive(ctx, q, limit, lease, wait, c.consumers.nextLease())

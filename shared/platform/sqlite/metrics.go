@@ -15,7 +15,7 @@ import (
 // keepPoints is how long metrics are kept.
 const keepPoints = 24 * time.Hour
 
-// Put implements cloud.Metrics. Values are added up by the second.
+// Put implements platform.Metrics. Values are added up by the second.
 func (c *consumer) Put(ctx context.Context, points ...platform.Point) error {
 	for _, p := range points {
 		if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
@@ -50,7 +50,7 @@ func dimensions(list []string) string {
 	return strings.Join(slices.Sorted(slices.Values(list)), "\x1f")
 }
 
-// Series implements cloud.Metrics. Periods are whole seconds, aligned to the
+// Series implements platform.Metrics. Periods are whole seconds, aligned to the
 // epoch; from and to are rounded down to the second.
 func (c *consumer) Series(_ context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	if period < time.Second || period%time.Second != 0 {

@@ -62,7 +62,7 @@ func (h *Backend) unpack(p parcel) (query.Message, error) {
 	return m, err
 }
 
-// Send implements cloud.Queues.
+// Send implements platform.Queues.
 func (c *consumer) Send(ctx context.Context, q platform.QueueName, msgs ...query.Message) (err error) {
 	parcels := make([]parcel, len(msgs))
 	defer func() {
@@ -114,7 +114,7 @@ func changed(r sql.Result, err error) (bool, error) {
 	return n > 0, err
 }
 
-// Extend implements cloud.Queues.
+// Extend implements platform.Queues.
 func (c *consumer) Extend(ctx context.Context, d platform.Delivery, lease time.Duration) error {
 	r := parseReceipt(d)
 	return c.write(ctx, func(t *tx) error {
@@ -131,7 +131,7 @@ func (c *consumer) Extend(ctx context.Context, d platform.Delivery, lease time.D
 	})
 }
 
-// Delete implements cloud.Queues. A lease that ran out while nobody else took
+// Delete implements platform.Queues. A lease that ran out while nobody else took
 // the message still counts, as it spares a second run.
 func (c *consumer) Delete(ctx context.Context, ds ...platform.Delivery) error {
 	var files []string
@@ -162,7 +162,7 @@ func scanNames(take func(string)) func(*sql.Rows) error {
 	}
 }
 
-// Release implements cloud.Queues. A message goes back to its old place.
+// Release implements platform.Queues. A message goes back to its old place.
 func (c *consumer) Release(ctx context.Context, ds ...platform.Delivery) error {
 	return c.write(ctx, func(t *tx) error {
 		for _, d := range ds {
@@ -178,7 +178,7 @@ func (c *consumer) Release(ctx context.Context, ds ...platform.Delivery) error {
 	})
 }
 
-// Move implements cloud.Queues, in one transaction: here a crash leaves the
+// Move implements platform.Queues, in one transaction: here a crash leaves the
 // message on exactly one of the two queues.
 func (c *consumer) Move(ctx context.Context, d platform.Delivery, to platform.QueueName, m query.Message) error {
 	return c.move(ctx, d, to, m, rpc.SameData(d.Message, m))
@@ -230,7 +230,7 @@ func (t *tx) take(r receipt) (p parcel, held bool, err error) {
 	return p, held, err
 }
 
-// Depth implements cloud.Queues. Messages that chaos delays count as in flight.
+// Depth implements platform.Queues. Messages that chaos delays count as in flight.
 func (c *consumer) Depth(_ context.Context, q platform.QueueName) (platform.Depth, error) {
 	now := c.now()
 	var d platform.Depth

@@ -18,7 +18,7 @@ import (
 // kindNames are the kinds of query as the file keeps them.
 var kindNames = map[signed.Kind]string{signed.Direct: "direct", signed.Stored: "stored"}
 
-// PutRecord implements cloud.Records.
+// PutRecord implements platform.Records.
 func (c *consumer) PutRecord(ctx context.Context, r query.Record) (held query.Record, won bool, err error) {
 	attempt := "put the record of query " + r.ID
 	id, err := platform.CheckRecord(r)
@@ -58,7 +58,7 @@ func (s *statements) heldRecord(id string, now time.Time) (text []byte, found bo
 	return text, found, err
 }
 
-// GetRecord implements cloud.Records.
+// GetRecord implements platform.Records.
 func (c *consumer) GetRecord(_ context.Context, id string) (r query.Record, err error) {
 	text, found, err := c.reads.heldRecord(id, c.now())
 	if err == nil && !found {
@@ -73,7 +73,7 @@ func (c *consumer) GetRecord(_ context.Context, id string) (r query.Record, err 
 	return r, nil
 }
 
-// AwaitRecord implements cloud.Records. It listens before it reads, so that no
+// AwaitRecord implements platform.Records. It listens before it reads, so that no
 // record is missed in between.
 func (c *consumer) AwaitRecord(ctx context.Context, id string) (query.Record, error) {
 	end, leave := c.waits.listen(id)
@@ -92,7 +92,7 @@ func (c *consumer) AwaitRecord(ctx context.Context, id string) (query.Record, er
 	}
 }
 
-// EndStates implements cloud.Records.
+// EndStates implements platform.Records.
 func (c *consumer) EndStates(_ context.Context, ids ...string) (map[string]query.State, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {
@@ -113,14 +113,14 @@ func (c *consumer) EndStates(_ context.Context, ids ...string) (map[string]query
 	return out, nil
 }
 
-// ListRecords implements cloud.Records. The kinds in this and the next
+// ListRecords implements platform.Records. The kinds in this and the next
 // statement are literals, as their indexes are partial.
 func (c *consumer) ListRecords(_ context.Context, owner string, limit int) ([]query.Record, error) {
 	return c.list(`SELECT record FROM query_records WHERE kind = 'stored' AND owner = ? AND forget_at > ? ORDER BY id DESC LIMIT ?`,
 		owner, c.now().UnixNano(), max(0, limit))
 }
 
-// SampleRecords implements cloud.Records.
+// SampleRecords implements platform.Records.
 func (c *consumer) SampleRecords(_ context.Context, since time.Time, limit int) ([]query.Record, error) {
 	return c.list(`SELECT record FROM query_records WHERE kind = 'direct' AND accepted_at >= ? AND forget_at > ?
 		ORDER BY accepted_at DESC, id DESC LIMIT ?`, nanoseconds(since), c.now().UnixNano(), max(0, limit))

@@ -8,7 +8,7 @@ import (
 	"paragon/shared/platform/sqlite/rpc"
 )
 
-// recordCalls are those of cloud.Records, cloud.Attempts and cloud.Shared.
+// recordCalls are those of cloud.Records, platform.Attempts and platform.Shared.
 var recordCalls = map[string]handler{
 	"put-record": on(func(ctx context.Context, c *consumer, r query.Record) (rpc.Settled, error) {
 		held, won, err := c.PutRecord(ctx, r)
@@ -29,13 +29,13 @@ var recordCalls = map[string]handler{
 	"sample-records": on(func(ctx context.Context, c *consumer, q rpc.TimeCall) ([]query.Record, error) {
 		return c.SampleRecords(ctx, q.Now, q.Limit)
 	}),
-	"claim-key": on(func(ctx context.Context, c *consumer, a platform.Attempt) (rpc.LeaseAnswer, error) {
+	"claim-key": on(func(ctx context.Context, c *consumer, a platform.Attempt) (rpc.KeyAnswer, error) {
 		held, won, err := c.ClaimKey(ctx, a)
-		return rpc.LeaseAnswer{Attempt: held, Won: won}, err
+		return rpc.KeyAnswer{Attempt: held, Won: won}, err
 	}),
-	"replace-key": on(func(ctx context.Context, c *consumer, q rpc.ReplaceCall) (rpc.LeaseAnswer, error) {
+	"replace-key": on(func(ctx context.Context, c *consumer, q rpc.ReplaceCall) (rpc.KeyAnswer, error) {
 		held, won, err := c.ReplaceKey(ctx, q.Old, q.Attempt)
-		return rpc.LeaseAnswer{Attempt: held, Won: won}, err
+		return rpc.KeyAnswer{Attempt: held, Won: won}, err
 	}),
 	"read-shared": on(func(ctx context.Context, c *consumer, name string) (rpc.SharedAnswer, error) {
 		value, version, err := c.ReadShared(ctx, name)

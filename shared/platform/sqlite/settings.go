@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Raw implements cloud.Settings. The version counts every change.
+// Raw implements platform.Settings. The version counts every change.
 func (c *consumer) Raw(context.Context) (map[string]string, int64, error) {
 	values := map[string]string{}
 	var newest int64
@@ -24,7 +24,7 @@ func (c *consumer) Raw(context.Context) (map[string]string, int64, error) {
 	return values, newest, nil
 }
 
-// Set implements cloud.Settings. Earlier values are kept.
+// Set implements platform.Settings. Earlier values are kept.
 func (c *consumer) Set(ctx context.Context, name, value string) error {
 	err := c.write(ctx, func(t *tx) error {
 		_, err := t.exec(`INSERT INTO settings (name, value, set_at) VALUES (?, ?, ?)`, name, value, t.now.UnixNano())

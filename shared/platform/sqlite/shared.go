@@ -10,7 +10,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// ReadShared implements cloud.Shared.
+// ReadShared implements platform.Shared.
 func (c *consumer) ReadShared(_ context.Context, name string) (value []byte, version int64, err error) {
 	if _, err = c.reads.one(`SELECT value, version FROM shared WHERE name = ?`, []any{name}, &value, &version); err != nil {
 		return nil, 0, fmt.Errorf("read the shared value %s: %w", name, err)
@@ -18,7 +18,7 @@ func (c *consumer) ReadShared(_ context.Context, name string) (value []byte, ver
 	return value, version, nil
 }
 
-// SwapShared implements cloud.Shared.
+// SwapShared implements platform.Shared.
 func (c *consumer) SwapShared(ctx context.Context, name string, value []byte, version int64) (int64, error) {
 	if value == nil {
 		value = []byte{} // the column holds no NULL
@@ -50,7 +50,7 @@ func (c *consumer) SwapShared(ctx context.Context, name string, value []byte, ve
 // microseconds, among the shared values.
 func lineName(line string) string { return "line:" + line }
 
-// Reserve implements cloud.Shared.
+// Reserve implements platform.Shared.
 func (c *consumer) Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (end time.Time, ok bool, err error) {
 	err = c.write(ctx, func(t *tx) error {
 		var text []byte

@@ -41,7 +41,7 @@ func (t *tallies) put(r platform.WorkerReport, now time.Time) {
 	pool[r.ID] = talliesOf{r.Tallies, now}
 }
 
-// Tallies implements cloud.Fleet.
+// Tallies implements platform.Fleet.
 func (h *Backend) Tallies(_ context.Context, pool string) (map[string]tally.Snapshot, error) {
 	h.tallies.mu.Lock()
 	defer h.tallies.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// Vote implements cloud.Votes. Each vote takes what is too old with it.
+// Vote implements platform.Votes. Each vote takes what is too old with it.
 func (h *Backend) Vote(ctx context.Context, queryID string, vote feedback.Vote) error {
 	text, err := json.Marshal(vote)
 	if err != nil {
@@ -40,7 +40,7 @@ func (h *Backend) Vote(ctx context.Context, queryID string, vote feedback.Vote) 
 	return nil
 }
 
-// VotesAfter implements cloud.Votes.
+// VotesAfter implements platform.Votes.
 func (h *Backend) VotesAfter(_ context.Context, cursor int64, limit int) ([]feedback.Vote, int64, error) {
 	var out []feedback.Vote
 	err := h.reads.each(func(row *sql.Rows) error {

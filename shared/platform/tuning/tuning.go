@@ -15,7 +15,7 @@ import (
 )
 
 // Raw reads the values that were set, by name, with the version of the whole.
-// A cloud.Settings is one.
+// A platform.Settings is one.
 type Raw interface {
 	Raw(ctx context.Context) (map[string]string, int64, error)
 }

@@ -46,7 +46,7 @@ type Case struct {
 	Eager bool
 	// References adds the clairvoyants, which take several runs.
 	References bool
-	// Backend, when set, plays the schemes as a stage runs them.
+	// AsDeployed, when set, plays the schemes as a stage runs them.
 	AsDeployed *simulate.AsDeployed
 }
 

@@ -60,7 +60,7 @@ func Open(ctx context.Context, env func(string) string) (platform.Traffic, error
 	return &Front{client: elb.NewFromConfig(sdk), listener: listener, workers: workers}, nil
 }
 
-// Routes implements cloud.Traffic.
+// Routes implements platform.Traffic.
 func (f *Front) Routes(ctx context.Context) (platform.Routes, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -85,7 +85,7 @@ func healthy(all []types.TargetHealthDescription) (ids []string) {
 	return ids
 }
 
-// Turn implements cloud.Traffic.
+// Turn implements platform.Traffic.
 func (f *Front) Turn(ctx context.Context, toWorkers bool) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -17,7 +17,7 @@ const (
 	StateTable     = "PARAGON_STATE_TABLE"      // table of the stage's state
 	RecordsTable   = "PARAGON_RECORDS_TABLE"    // table of how queries ended
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
-	QueueURLPrefix = "PARAGON_QUEUE_URL_PREFIX" // a queue's URL less its cloud.QueueName: https://sqs.<region>.<suffix>/<account>/paragon-<stage>-
+	QueueURLPrefix = "PARAGON_QUEUE_URL_PREFIX" // a queue's URL less its platform.QueueName: https://sqs.<region>.<suffix>/<account>/paragon-<stage>-
 	Settings       = "PARAGON_SETTINGS"         // the deployment's values of settings, which those in SSM override: JSON, {"path_ms":"80"}
 )
 

@@ -65,7 +65,7 @@ type Stats struct {
 	Faults      int64  `json:"faults"`
 }
 
-// Invoker runs functions. It implements cloud.Invoker.
+// Invoker runs functions. It implements platform.Invoker.
 type Invoker struct {
 	opts      Options
 	parentEnv []string

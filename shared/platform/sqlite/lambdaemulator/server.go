@@ -25,7 +25,7 @@ const (
 	maxErrorMessage = 1 << 10   // bytes kept of its message
 )
 
-// FunctionError is why an event failed in its function. It is a cloud.ErrFault.
+// FunctionError is why an event failed in its function. It is a platform.ErrFault.
 type FunctionError struct {
 	Function string
 	Type     string // the runtime's class of error, such as "Runtime.ExitError"
@@ -37,7 +37,7 @@ func (e *FunctionError) Error() string {
 	return fmt.Sprintf("function %s: %s: %s", e.Function, e.Type, e.Message)
 }
 
-// Unwrap makes it a cloud.ErrFault.
+// Unwrap makes it a platform.ErrFault.
 func (e *FunctionError) Unwrap() error { return platform.ErrFault }
 
 // newServer returns the Runtime API of all environments, each below its own

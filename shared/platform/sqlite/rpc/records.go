@@ -41,12 +41,12 @@ func (r *remote) SampleRecords(ctx context.Context, since time.Time, limit int) 
 }
 
 func (r *remote) ClaimKey(ctx context.Context, a platform.Attempt) (platform.Attempt, bool, error) {
-	c, err := call[LeaseAnswer](ctx, r, "claim-key", a)
+	c, err := call[KeyAnswer](ctx, r, "claim-key", a)
 	return c.Attempt, c.Won, err
 }
 
 func (r *remote) ReplaceKey(ctx context.Context, old string, a platform.Attempt) (platform.Attempt, bool, error) {
-	c, err := call[LeaseAnswer](ctx, r, "replace-key", ReplaceCall{old, a})
+	c, err := call[KeyAnswer](ctx, r, "replace-key", ReplaceCall{old, a})
 	return c.Attempt, c.Won, err
 }
 

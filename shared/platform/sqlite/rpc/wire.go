@@ -54,8 +54,8 @@ type (
 		Old     string // id of the attempt that is replaced
 		Attempt platform.Attempt
 	}
-	// LeaseAnswer is the attempt that is held and whether it is the caller's.
-	LeaseAnswer struct {
+	// KeyAnswer is the attempt that is held and whether it is the caller's.
+	KeyAnswer struct {
 		Attempt platform.Attempt
 		Won     bool
 	}
