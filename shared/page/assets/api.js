@@ -24,6 +24,12 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   return body;
 }
 
+// repeat reads now and then, in milliseconds, while the page is seen.
+export async function repeat(read, every) {
+  if (document.visibilityState === "visible") await read();
+  setTimeout(() => repeat(read, every), every);
+}
+
 // picture fetches a sample picture.
 export async function picture(name) {
   try {

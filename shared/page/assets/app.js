@@ -1,5 +1,5 @@
 // The live page: reads the stage every second and says so when it cannot.
-import { Lost, call } from "./api.js";
+import { Lost, call, repeat } from "./api.js";
 import { showDecisions } from "./decisions.js";
 import { startHistory } from "./history.js";
 import { showRecent } from "./recent.js";
@@ -13,18 +13,15 @@ let last = null; // when the server answered last
 let loaded = false; // there is something to pick from
 
 async function poll() {
-  if (document.visibilityState === "visible") {
-    try {
-      const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
-      const notices = showStage(stage);
-      showRecent(recent.queries ?? []);
-      showDecisions(ticks.decisions ?? []);
-      await live(notices);
-    } catch (fault) {
-      lost(fault);
-    }
+  try {
+    const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
+    const notices = showStage(stage);
+    showRecent(recent.queries ?? []);
+    showDecisions(ticks.decisions ?? []);
+    await live(notices);
+  } catch (fault) {
+    lost(fault);
   }
-  setTimeout(poll, every);
 }
 
 async function live(notices) {
@@ -60,6 +57,6 @@ function alertWith(text) {
 }
 
 startTry();
-poll();
+repeat(poll, every);
 startHistory();
 startWorkers();

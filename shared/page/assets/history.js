@@ -1,5 +1,5 @@
 // What became of queries over hours and days: charts, and a table of models.
-import { call } from "./api.js";
+import { call, repeat } from "./api.js";
 import { Chart, turn } from "./charts.js";
 import { byId, dollars, element, milliseconds, percent } from "./words.js";
 
@@ -33,11 +33,7 @@ export function startHistory() {
   byId("of-model").addEventListener("change", read);
   byId("of-class").addEventListener("change", () => last && drawAll(last));
   byId("more-models").addEventListener("click", () => { allModels = true; showModels(last?.models ?? []); });
-  const again = async () => {
-    if (document.visibilityState === "visible") await read();
-    setTimeout(again, every);
-  };
-  again();
+  repeat(read, every);
 }
 
 async function read() {

@@ -1,5 +1,5 @@
 // The workers by name and state, a page at a time.
-import { call } from "./api.js";
+import { call, repeat } from "./api.js";
 import { byId, element, percent } from "./words.js";
 
 const every = 5000; // milliseconds between two readings
@@ -11,11 +11,7 @@ export function startWorkers() {
   byId("of-state").addEventListener("change", () => { from = 0; read(); });
   byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); read(); });
   byId("workers-on").addEventListener("click", () => { from += page; read(); });
-  const again = async () => {
-    if (document.visibilityState === "visible") await read();
-    setTimeout(again, every);
-  };
-  again();
+  repeat(read, every);
 }
 
 async function read() {
