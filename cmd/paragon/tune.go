@@ -147,6 +147,11 @@ func tuneSet(ctx context.Context, term *cli.Terminal, t tuner, name, value strin
 	if _, err := settingNamed(ctx, t, name); err != nil {
 		return err
 	}
+	return change(ctx, term, t, name, value, version)
+}
+
+// change sets a setting of a name that exists, and prints what came of it.
+func change(ctx context.Context, term *cli.Terminal, t tuner, name, value string, version int64) error {
 	set := func() (api.Setting, error) { return t.Set(ctx, name, value) }
 	if version >= 0 {
 		set = func() (api.Setting, error) { return t.SetIfUnchanged(ctx, name, value, version) }
@@ -207,7 +212,7 @@ func tuneRollback(ctx context.Context, term *cli.Terminal, t tuner, name string,
 	if err != nil {
 		return err
 	}
-	return tuneSet(ctx, term, t, name, before, whatever)
+	return change(ctx, term, t, name, before, whatever)
 }
 
 // valueAt is what a setting was at a version; without one the newest earlier value that

@@ -188,9 +188,9 @@ func (t *tallied) countLate(ctx context.Context, since, now time.Time) {
 
 // servedKeys are the models that have a network, in both classes.
 func (m *Machine) servedKeys() (out []tally.Key) {
-	for _, model := range m.store.Current().Models {
-		if model.File != "" && model.RetiredAt == "" {
-			out = append(out, tally.Key{Task: model.Task, Model: model.Name, Class: query.Strict}, tally.Key{Task: model.Task, Model: model.Name, Class: query.Relaxed})
+	for _, model := range m.store.Current().Offered().Models {
+		for _, class := range []query.Class{query.Strict, query.Relaxed} {
+			out = append(out, tally.Key{Task: model.Task, Model: model.Name, Class: class})
 		}
 	}
 	return out

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -120,23 +119,19 @@ func (r *recorder) sample(ctx context.Context) timeline.Row {
 		row.Wanted = float64(n)
 	}
 	for _, q := range queueNames {
-		if d, err := r.m.backend.Queues.Depth(ctx, q); err == nil && q != platform.DeadLetters {
+		if q == platform.DeadLetters {
+			continue
+		}
+		if d, err := r.m.backend.Queues.Depth(ctx, q); err == nil {
 			row.Queued += d.Visible
 			row.OldestMS = max(row.OldestMS, query.Milliseconds(d.Oldest))
 		}
 	}
 	spent := r.m.meter.costUSD()
 	row.CostUSD, r.paid = spent-r.paid, spent
-	now := map[string]float64{}
+	row.OthersUSD = map[string]float64{}
 	for _, o := range r.m.savings.now().Others {
-		now[o.Scheme] = o.CostUSD
+		row.OthersUSD[o.Scheme], r.others[o.Scheme] = o.CostUSD-r.others[o.Scheme], o.CostUSD
 	}
-	row.OthersUSD = maps.Clone(now)
-	for scheme, usd := range r.others {
-		if _, known := now[scheme]; known {
-			row.OthersUSD[scheme] -= usd
-		}
-	}
-	maps.Copy(r.others, now)
 	return row
 }

@@ -3,7 +3,6 @@ package evaluate
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"paragon/shared/simulate"
@@ -22,8 +21,9 @@ cost; what mixed costs beside reactive; paragon is 10 % or more cheaper than mix
 violations. On what they depend is in [sensitivity.md](sensitivity.md), and on recorded hours in
 [sensitivity-recorded.md](sensitivity-recorded.md).
 `)
-	b.WriteString(counted(rows))
-	b.WriteString(`
+	var table strings.Builder
+	holding := make([]Holding, 4)
+	table.WriteString(`
 | catalogue | trace | util_aware VMs | exascale VMs | reactive misses | mixed: missed cut | mixed costs | paragon saves |
 |---|---|--:|--:|--:|--:|--:|--:|
 `)
@@ -37,35 +37,22 @@ violations. On what they depend is in [sensitivity.md](sensitivity.md), and on r
 		names, of := byTrace(mine)
 		for _, t := range names {
 			found := Findings(of[t])
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %.3f %% | %s | %.3f | %s |\n", catalogue, t, verdict(found[0]), verdict(found[1]),
+			for i, f := range found {
+				holding[i].add(f)
+			}
+			fmt.Fprintf(&table, "| %s | %s | %s | %s | %.3f %% | %s | %.3f | %s |\n", catalogue, t, verdict(found[0]), verdict(found[1]),
 				100*of[t]["reactive"].Row.SLOViolation, verdict(found[2]), of[t]["mixed"].Row.RelativeToReactive, verdict(found[3]))
 		}
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, b.String()+counted(holding)+table.String())
 	return err
 }
 
 // counted says on how many of the traces, in each catalogue, each finding holds.
-func counted(rows []comparison.Ran) string {
-	names := []string{"util_aware", "exascale", "mixed", "paragon"}
-	holds, of := make([]int, len(names)), make([]int, len(names))
-	for _, catalogue := range simulate.MarketNames() {
-		traces, byScheme := byTrace(slices.DeleteFunc(slices.Clone(rows), func(r comparison.Ran) bool { return r.Row.Catalogue != catalogue }))
-		for _, t := range traces {
-			for i, f := range Findings(byScheme[t]) {
-				if f.Void {
-					continue
-				}
-				of[i]++
-				if f.Holds {
-					holds[i]++
-				}
-			}
-		}
-	}
+func counted(holding []Holding) string {
 	var out []string
-	for i, n := range names {
-		out = append(out, fmt.Sprintf("that on %s on %d of %d", n, holds[i], of[i]))
+	for i, n := range []string{"util_aware", "exascale", "mixed", "paragon"} {
+		out = append(out, fmt.Sprintf("that on %s on %d of %d", n, holding[i].Holds, holding[i].Of))
 	}
 	return "Of these traces and catalogues the finding holds: " + strings.Join(out, ", ") + ".\n"
 }

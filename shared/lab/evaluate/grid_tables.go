@@ -58,15 +58,23 @@ func (h Holding) String() string {
 	return fmt.Sprintf("%.0f %%", 100*float64(h.Holds)/float64(h.Of))
 }
 
+// add counts a finding, if there was something to measure.
+func (h *Holding) add(f Finding) {
+	if f.Void {
+		return
+	}
+	h.Of++
+	if f.Holds {
+		h.Holds++
+	}
+}
+
 // Holding counts a finding's settings that take part.
 func (g Grid) Holding(finding int, takesPart func(Cell) bool) Holding {
 	var h Holding
 	for _, c := range g.Cells {
-		if f := c.Findings[finding]; !f.Void && takesPart(c) {
-			h.Of++
-			if f.Holds {
-				h.Holds++
-			}
+		if takesPart(c) {
+			h.add(c.Findings[finding])
 		}
 	}
 	return h
