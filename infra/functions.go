@@ -176,7 +176,7 @@ func (s *stack) makeFunctions() (f functions) {
 // apiMay is what the api calls: it accepts, reads and cancels queries, keeps
 // votes, reads the fleet for its status, and invokes inference functions for
 // what overflows without a queue. It may itself be invoked by the gateway or
-// the load balancer alone: whoever else could, could name any owner.
+// the load balancer alone: anything else that could, could name any owner.
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), platform.Overflow)
 	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),

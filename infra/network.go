@@ -125,13 +125,13 @@ func (s *stack) subnetIDs() (ids []any) {
 
 // makeEndpoints lets the workers, and nobody else, reach the services of interfaces.
 func (s *stack) makeEndpoints(n network) {
-	door := awsec2.NewSecurityGroup(s.Stack, text("Endpoints"), &awsec2.SecurityGroupProps{
+	group := awsec2.NewSecurityGroup(s.Stack, text("Endpoints"), &awsec2.SecurityGroupProps{
 		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon endpoints: HTTPS from the workers"),
 	})
-	door.AddIngressRule(n.workers, awsec2.Port_Tcp(jsii.Number(443)), text("workers"), nil)
+	group.AddIngressRule(n.workers, awsec2.Port_Tcp(jsii.Number(443)), text("workers"), nil)
 	for _, i := range s.endpoints() {
 		n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
-			Service: i.service(), SecurityGroups: &[]awsec2.ISecurityGroup{door}, Open: jsii.Bool(false),
+			Service: i.service(), SecurityGroups: &[]awsec2.ISecurityGroup{group}, Open: jsii.Bool(false),
 			Subnets: &awsec2.SubnetSelection{SubnetType: n.subnets},
 		})
 	}

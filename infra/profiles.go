@@ -12,7 +12,7 @@ import (
 	"paragon/shared/platform/aws/s3url"
 )
 
-// checkProfiles tells what is wrong with where the profiles are.
+// checkProfiles reports what is wrong with where the profiles are.
 func (c Config) checkProfiles() error {
 	if c.ProfilesPrefix == "" {
 		if c.Profiles != "" {

@@ -88,8 +88,8 @@ func settingFaults(a assembly) (bad []string) {
 	if data := flat(a.launch()["UserData"]); !strings.Contains(data, "\n"+names.Settings+"="+string(text)+"\n") {
 		bad = append(bad, "a machine is told others: "+data)
 	}
-	var d names.Door
-	if err := json.Unmarshal([]byte(flat(a.door().prop("Value"))), &d); err == nil && !maps.Equal(d.Settings, want) {
+	var d names.StageParameter
+	if err := json.Unmarshal([]byte(flat(a.stageParameter().prop("Value"))), &d); err == nil && !maps.Equal(d.Settings, want) {
 		bad = append(bad, fmt.Sprintf("the door says %v", d.Settings))
 	}
 	if n := len(a.t.of("SSM::Parameter")); n != 1 { // the door

@@ -294,7 +294,7 @@ func turnFaults(a assembly) (bad []string) {
 	return bad
 }
 
-// leavesBalancer tells whether a permission is that of a worker to take itself off
+// leavesBalancer reports whether a permission is that of a worker to take itself off
 // its own target group.
 func (a assembly) leavesBalancer(role, action, resource string) bool {
 	service := a.t.Resources[role].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service")

@@ -13,14 +13,14 @@ import (
 
 func profileRules() []rule {
 	return []rule{
-		{"what needs the profiles is told where they are, and all are told the same", func(a assembly) (bad []string) {
+		{"what needs the profiles is given where they are, and all are given the same", func(a assembly) (bad []string) {
 			bad = a.each(func(_ string, f *resource) bool {
 				where, _ := environment(f)[names.Profiles].(string)
 				return f == a.function("authorizer") || where == a.cfg.ProfilesPrefix
 			})
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
-				if told := strings.Contains(script, "\n"+names.Profiles+"="+a.cfg.ProfilesPrefix+"\n"); told != (a.cfg.ProfilesPrefix != "") {
+				if given := strings.Contains(script, "\n"+names.Profiles+"="+a.cfg.ProfilesPrefix+"\n"); given != (a.cfg.ProfilesPrefix != "") {
 					bad = append(bad, id)
 				}
 			}
@@ -33,7 +33,7 @@ func profileRules() []rule {
 }
 
 // bucketFaults looks at every permission for a bucket. A listing is held to the
-// prefix by its condition, a reading by its resource: figures alone for whoever
+// prefix by its condition, a reading by its resource: figures alone for the caller who
 // runs no network.
 func bucketFaults(a assembly) (bad []string) {
 	bucket, below, _ := s3url.Split(a.cfg.ProfilesPrefix)
@@ -115,6 +115,6 @@ func TestProfilesAreBounded(t *testing.T) {
 	}
 	env := maps.Clone(environment(a.function("controller")))
 	if env[names.Profiles] != "s3://my-profiles/prod" {
-		t.Errorf("the controller is told %v", env[names.Profiles])
+		t.Errorf("the controller is given %v", env[names.Profiles])
 	}
 }

@@ -25,7 +25,7 @@ func rules() []rule {
 	return slices.Concat(
 		fleetRules(), drainRules(), machineRules(), networkRules(), queueRules(), messageRules(),
 		functionRules(), packageRules(), permissionRules(), boundRules(), intakeRules(), answerRules(),
-		dataRules(), profileRules(), keepRules(), doorRules(), controlRules(), alarmRules(),
+		dataRules(), profileRules(), keepRules(), stageParameterRules(), controlRules(), alarmRules(),
 		frontRules(), balancerRules(), secretRules(), inputRules())
 }
 

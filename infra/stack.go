@@ -54,7 +54,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	s.front = s.makeFront()
 	s.groups = s.makeFleet()
 	s.makeIntake()
-	s.makeDoor()
+	s.makeStageParameter()
 	s.makeControl()
 	s.closeDefaultGroup()
 	s.makeObservability()

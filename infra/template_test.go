@@ -70,7 +70,7 @@ func (r *resource) prop(path ...any) any {
 	return at(r.Properties, path...)
 }
 
-// refers tells which resource a Ref or GetAtt names; empty for anything else.
+// refers reports which resource a Ref or GetAtt names; empty for anything else.
 func refers(v any) string {
 	if id, ok := at(v, "Ref").(string); ok {
 		return id

@@ -45,14 +45,14 @@ type Set struct {
 }
 
 // Schema is the JSON Schema of every profile file; package schema holds files
-// to it. The embedded files are held to it by a test.
+// to it. The embedded files are validated by it in a test.
 //
 //go:embed schema.json
 var Schema []byte
 
 // Load opens the embedded profiles, or a folder that stands in for the whole of
 // them. A folder is read at once, every catalogue of it, and what cannot be
-// meant is refused; links that lead out of it are too. Whoever starts from a
+// meant is refused; links that lead out of it are too. The caller who starts from a
 // folder that nobody has looked at uses schema.Load instead.
 func Load(dir string) (*Set, error) {
 	if dir == "" {
@@ -163,7 +163,7 @@ func (s *Set) resources() (profile.Resources, error) {
 }
 
 // Prices returns a price set by name, such as "us-east-1-2020". A copy of a
-// catalogue with other prices tells what it would have cost then.
+// catalogue with other prices reports what it would have cost then.
 func (s *Set) Prices(name string) (profile.Prices, error) {
 	r, err := s.resources()
 	if err != nil {

@@ -92,7 +92,7 @@ func withOffers(callers, peers http.Handler) http.Handler {
 	})
 }
 
-// owners returns who calls, as whoever is before the worker says.
+// owners returns who calls, as the process that is before the worker says.
 func owners(shared []string) func(*http.Request) string {
 	return func(r *http.Request) string { return stage.Owner(httpapi.BalancedOwner(r), shared) }
 }

@@ -7,7 +7,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// A worker believes whoever is before it, once, and knows shared roles as the
+// A worker believes the process that is before it, once, and knows shared roles as the
 // api function does: a query is its owner's on either.
 func TestWhoCallsAWorker(t *testing.T) {
 	for _, tc := range []struct {

@@ -104,19 +104,19 @@ func (m *machine) serve(ctx context.Context, run func(context.Context) error, lo
 		defer close(watched)
 		if n := m.ec2.Watch(open); n != "" {
 			log.Info("the machine is to end", "notice", n)
-			m.turnAway(ctx, n, log)
+			m.deregister(ctx, n, log)
 			fence()
 		}
 	}()
 	err := run(open)
 	fence()
 	<-watched
-	return errors.Join(err, m.seeOff(ctx, err))
+	return errors.Join(err, m.completeHook(ctx, err))
 }
 
-// turnAway notes a notice. After one of spot it has the load balancer send nothing
+// deregister notes a notice. After one of spot it has the load balancer send nothing
 // more: a group that ends a machine does that itself.
-func (m *machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Logger) {
+func (m *machine) deregister(ctx context.Context, n instance.Notice, log *slog.Logger) {
 	m.mu.Lock()
 	m.notice = n
 	m.mu.Unlock()
@@ -128,8 +128,8 @@ func (m *machine) turnAway(ctx context.Context, n instance.Notice, log *slog.Log
 	}
 }
 
-// taken says whether AWS takes the machine back, as it does after a spot notice.
-func (m *machine) taken() bool {
+// terminating says whether AWS takes the machine back, as it does after a spot notice.
+func (m *machine) terminating() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.notice == instance.Spot
@@ -147,7 +147,7 @@ func (m *machine) stopped() bool {
 
 // linger returns when the load balancer sends no more requests: when the group's
 // hook waits for this machine or, after a spot notice, when the deregistration has
-// taken effect. After SIGTERM nobody deregisters it, and it returns at once.
+// terminating effect. After SIGTERM nobody deregisters it, and it returns at once.
 func (m *machine) linger(log *slog.Logger) func(context.Context) {
 	return func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, hookTime)
@@ -159,7 +159,7 @@ func (m *machine) linger(log *slog.Logger) func(context.Context) {
 			case <-ctx.Done():
 			}
 		}()
-		if m.taken() {
+		if m.terminating() {
 			_ = settle.Sleep(ctx, spotLinger)
 		} else if err := m.ec2.AwaitHook(ctx); err != nil && !m.stopped() {
 			log.Warn("the group does not wait for this machine; it drains now", "error", err)
@@ -167,11 +167,11 @@ func (m *machine) linger(log *slog.Logger) func(context.Context) {
 	}
 }
 
-// seeOff completes the group's hook for a machine that the controller or the group
+// completeHook completes the group's hook for a machine that the controller or the group
 // ends, be it drained or declared dead. After a spot notice AWS ends it, and after
 // SIGTERM the init system.
-func (m *machine) seeOff(ctx context.Context, ended error) error {
-	if m.taken() || m.stopped() || ended != nil && !errors.Is(ended, platform.ErrRevoked) {
+func (m *machine) completeHook(ctx context.Context, ended error) error {
+	if m.terminating() || m.stopped() || ended != nil && !errors.Is(ended, platform.ErrRevoked) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)

@@ -122,11 +122,11 @@ type never struct{ *vm }
 
 func (never) AwaitHook(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 
-func TestAMachineTellsWhatTheEnvironmentDoesNot(t *testing.T) {
+func TestAMachineReportsWhatTheEnvironmentDoesNot(t *testing.T) {
 	env := func(key string) string { return map[string]string{"PARAGON_POOL": "p", "PARAGON_RUNNERS": "7"}[key] }
 	m := &machine{ec2: &vm{}, id: "i-1", kind: "c5.large"}
-	told := m.environment(env)
-	o, err := options(told)
+	values := m.environment(env)
+	o, err := options(values)
 	if err != nil || o.ID != "i-1" || o.InstanceType != "c5.large" || o.Pool != "p" || o.Runners != 7 {
 		t.Errorf("%+v, error %v", o, err)
 	}

@@ -193,7 +193,7 @@ func load(ctx context.Context, o *serving.Options, env func(string) string) (*en
 	if err := warmOne(ctx, a, runnable(source.Current())); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	go source.Follow(ctx, modelsEvery, func(*profile.Catalogue) { a.Unload() },
+	go source.Watch(ctx, modelsEvery, func(*profile.Catalogue) { a.Unload() },
 		func(err error) {
 			o.Log.Warn("the added models cannot be read; the catalogue stays as it is", "error", err)
 		})

@@ -24,10 +24,10 @@ import (
 // environment is what the parent process tells a worker.
 func environment(t *testing.T, h *sqlite.Backend) map[string]string {
 	t.Helper()
-	door := httptest.NewServer(sqlite.NewServer(h))
-	t.Cleanup(door.Close)
+	server := httptest.NewServer(sqlite.NewServer(h))
+	t.Cleanup(server.Close)
 	return map[string]string{
-		"PARAGON_LOCAL_URL": door.URL + "/" + h.Register("w1"), "PARAGON_WORKER_ID": "w1", "PARAGON_POOL": "general",
+		"PARAGON_LOCAL_URL": server.URL + "/" + h.Register("w1"), "PARAGON_WORKER_ID": "w1", "PARAGON_POOL": "general",
 		"PARAGON_INSTANCE_TYPE": "c5.large", "PARAGON_RUNNERS": "2", "PARAGON_PACED": "0",
 	}
 }

@@ -77,7 +77,7 @@ func TestTheWatchdogIsFedWhileTheWorkerIsWell(t *testing.T) {
 	}
 }
 
-func TestWithoutSystemdNobodyIsTold(t *testing.T) {
+func TestWithoutSystemdNothingIsNotified(t *testing.T) {
 	n, err := openNotifier(func(string) string { return "" })
 	if n != nil || err != nil {
 		t.Errorf("%v, %v", n, err)

@@ -67,7 +67,7 @@ func TestResultsAreKept(t *testing.T) {
 
 // Paragon is brought up, agrees with the bare loop and is measured; a peer that
 // is not installed stands in the report and keeps nobody from being measured.
-func TestParagonIsMeasuredBesideWhatIsMissing(t *testing.T) {
+func TestParagonIsMeasuredWhenOthersAreMissing(t *testing.T) {
 	r, err := bench(t, "--peers", "bare,ray,paragon", "--connections", "2", "--venvs", t.TempDir(),
 		"--paragon", "../../bin/paragon", "--servers", "../../shared/lab/peers/servers")
 	if err != nil {

@@ -29,7 +29,7 @@ func TestThreeTracesAreMadeUp(t *testing.T) {
 }
 
 // The table is printed, and the exit says whether the simulation is of any use.
-func TestACalibrationIsTold(t *testing.T) {
+func TestACalibrationIsReported(t *testing.T) {
 	folder := t.TempDir()
 	for percent, want := range map[float64]string{1.5: "±1.5 %", 80: "no savings are quoted: on 2 traces"} {
 		kept := calibration.Report{At: time.Unix(0, 0), Version: machine.Version, Scheme: "paragon", Runs: []calibration.Run{
@@ -40,12 +40,12 @@ func TestACalibrationIsTold(t *testing.T) {
 		}
 		term := newTerminal(t, http.NotFoundHandler())
 		err := printVerdict(term.Terminal, nil, kept, machine.JudgeCalibration(folder))
-		told := term.Out.String()
+		printed := term.Out.String()
 		if err != nil {
-			told += err.Error()
+			printed += err.Error()
 		}
-		if (err != nil) != (percent > 5) || !strings.Contains(told, want) || !strings.Contains(told, "crowd") || !strings.Contains(told, "0.25 %") {
-			t.Errorf("off by %v %%: error %v\n%s", percent, err, told)
+		if (err != nil) != (percent > 5) || !strings.Contains(printed, want) || !strings.Contains(printed, "crowd") || !strings.Contains(printed, "0.25 %") {
+			t.Errorf("off by %v %%: error %v\n%s", percent, err, printed)
 		}
 	}
 }

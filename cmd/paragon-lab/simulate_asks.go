@@ -20,7 +20,7 @@ func (f *caseFlags) addWorkload(fs *pflag.FlagSet) {
 	fs.IntVar(&f.workload, "workload", 1, "1: queries of any model within the bounds of their class; 2: of varied constraints, selection beside naive choices")
 }
 
-// constrained tells whether workload 2 is asked for, and refuses what does not
+// constrained reports whether workload 2 is asked for, and refuses what does not
 // go with it.
 func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
 	switch f.workload {

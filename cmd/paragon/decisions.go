@@ -60,11 +60,11 @@ func printDecisions(term *cli.Terminal, ds []api.Decision) {
 
 // explainTick tells one decision of the controller.
 func explainTick(ctx context.Context, term *cli.Terminal, id string) error {
-	desk, err := operationsOf(ctx, term)
+	operations, err := operationsOf(ctx, term)
 	if err != nil {
 		return err
 	}
-	d, err := desk.Decision(ctx, id)
+	d, err := operations.Decision(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -116,11 +116,11 @@ func readRecord(ctx context.Context, term *cli.Terminal, file string, ids []stri
 		}
 		return raw, nil
 	}
-	desk, err := operationsOf(ctx, term)
+	operations, err := operationsOf(ctx, term)
 	if err != nil {
 		return nil, err
 	}
-	d, err := desk.Decision(ctx, ids[0])
+	d, err := operations.Decision(ctx, ids[0])
 	return d.Record, err
 }
 

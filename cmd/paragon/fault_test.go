@@ -14,17 +14,17 @@ import (
 // Each command tells the server one fault, and prints how things then are.
 func TestFaultCommands(t *testing.T) {
 	var call string
-	var told api.Fault
+	var sent api.Fault
 	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		call, told = r.Method+" "+r.URL.RequestURI(), api.Fault{}
-		_ = json.NewDecoder(r.Body).Decode(&told) // nothing, of a GET
+		call, sent = r.Method+" "+r.URL.RequestURI(), api.Fault{}
+		_ = json.NewDecoder(r.Body).Decode(&sent) // nothing, of a GET
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(api.Faults{Faults: []api.Fault{{Kind: api.SlowBoot, Seconds: 60, Launches: 2}},
 			Group: api.FleetGroup{Max: 64, Desired: 2}, Workers: []api.FleetWorker{{ID: "w-1", State: "ready"}}})
 	})
 	for _, tc := range []struct {
 		typed, call string
-		told        api.Fault
+		sent        api.Fault
 	}{
 		{"list", "GET /local/faults", api.Fault{}},
 		{"no-capacity", "POST /local/faults", api.Fault{Kind: api.NoCapacity}},
@@ -39,8 +39,8 @@ func TestFaultCommands(t *testing.T) {
 		if code := term.Run(t.Context(), append([]string{"fault"}, strings.Fields(tc.typed)...)); code != cli.ExitOK {
 			t.Errorf("fault %s: exit status %d: %s", tc.typed, code, &term.Err)
 		}
-		if call != tc.call || told != tc.told {
-			t.Errorf("fault %s did %s with %+v, want %s with %+v", tc.typed, call, told, tc.call, tc.told)
+		if call != tc.call || sent != tc.sent {
+			t.Errorf("fault %s did %s with %+v, want %s with %+v", tc.typed, call, sent, tc.call, tc.sent)
 		}
 		const printed = "slow-boot by 60 s, 2 launches more\nthe group allows 0 to 64 workers, 2 are desired\nWORKER  STATE\nw-1     ready\n"
 		if term.Out.String() != printed {

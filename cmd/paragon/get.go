@@ -89,7 +89,7 @@ func printStory(term *cli.Terminal, q api.Query) {
 	}
 }
 
-// needed tells what was asked of a query, as far as that is known of one without an end.
+// needed reports what was asked of a query, as far as that is known of one without an end.
 func needed(q api.Query) string {
 	if q.Class == "" {
 		return ""
@@ -98,7 +98,7 @@ func needed(q api.Query) string {
 	return fmt.Sprintf(" as %s, bound %s, model %s", q.Class, bound, q.Model)
 }
 
-// spent tells where the time went.
+// spent reports where the time went.
 func spent(q api.Query) string {
 	if orZero(q.ComputeMS) == 0 {
 		return ""

@@ -61,7 +61,7 @@ func operated(t *testing.T) *terminal {
 		t.Fatal(err)
 	}
 	c := control.New(control.Options{Holder: "me", Pools: []control.Pool{{Name: "general", InstanceType: "c5.large"}}, Catalogue: catalogue, Arch: "x86_64",
-		Records: h.Records, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, Ledger: h.DecisionLog, Shared: h.Shared, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Records: h.Records, Fleet: h.Fleet, Queues: h.Queues, Metrics: h.Metrics, Groups: h.Groups, DecisionLog: h.DecisionLog, Shared: h.Shared, Tuned: tuned.State, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err := c.Tick(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestRedrive(t *testing.T) {
 		t.Errorf("printed %s", text)
 	}
 	term.says(t, cli.ExitOK, "1 submitted again, 0 dropped; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
-	term.says(t, cli.ExitOK, `"fate":"resubmitted","queue":"work-relaxed-general"`, "redrive", "--json")
+	term.says(t, cli.ExitOK, `"outcome":"resubmitted","queue":"work-relaxed-general"`, "redrive", "--json")
 	term.JSON = false
 	term.says(t, cli.ExitOK, "0 submitted again", "redrive")
 }
@@ -148,7 +148,7 @@ func (l *letters) DeadLetters(context.Context, string, int) (api.DeadLetters, er
 func (l *letters) Redrive(_ context.Context, _ string, limit int) (api.DeadLetters, error) {
 	out := api.DeadLetters{}
 	for len(out.Letters) < limit && l.left > 0 {
-		out.Letters = append(out.Letters, api.DeadLetter{ID: fmt.Sprint(l.left), Fate: api.Resubmitted})
+		out.Letters = append(out.Letters, api.DeadLetter{ID: fmt.Sprint(l.left), Outcome: api.Resubmitted})
 		l.left--
 	}
 	return out, nil

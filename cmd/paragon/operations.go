@@ -43,12 +43,12 @@ type operations interface {
 	redriver
 }
 
-// lookFor is how long an empty queue is asked for dead letters in an account:
+// pollWait is how long an empty queue is asked for dead letters in an account:
 // SQS asks all of its servers only when it may wait.
-const lookFor = time.Second
+const pollWait = time.Second
 
 // operationsOf returns where a stage is operated: over the API of one machine, and in
-// an account at the stage's backend, with the permissions of whoever asks.
+// an account at the stage's backend, with the permissions of the caller who asks.
 func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	stage, endpoint := term.Place()
 	if _, named := discovery.Region(endpoint); named && stage == "" {
@@ -66,7 +66,7 @@ func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 		return nil, err
 	}
 	return &admin.Service{
-		Backend: h, Tuned: admin.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: term.Now, PollWait: lookFor,
+		Backend: h, Tuned: admin.Read(h.Settings), Unpack: control.Unpack, Pools: s.Pools, Now: term.Now, PollWait: pollWait,
 		Random: rand.Reader, Keys: signingKeys(s.SigningSecret),
 	}, nil
 }

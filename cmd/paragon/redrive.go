@@ -110,15 +110,15 @@ func putBack(ctx context.Context, term *cli.Terminal, d redriver, f *redriveFlag
 	return all, nil
 }
 
-// printLetters tells what was done, or would be.
+// printLetters reports what was done, or would be.
 func printLetters(term *cli.Terminal, d api.DeadLetters, dryRun bool) {
 	if term.JSON {
 		term.PrintJSON(d)
 		return
 	}
-	count := map[api.Fate]int{}
+	count := map[api.RedriveOutcome]int{}
 	for _, l := range d.Letters {
-		count[l.Fate]++
+		count[l.Outcome]++
 		term.Printf("%s  %s  (%s)\n", l.ID, outcomeOf(l), cli.OneLine(l.Why))
 	}
 	did, wait := "", "wait still"
@@ -129,10 +129,10 @@ func printLetters(term *cli.Terminal, d api.DeadLetters, dryRun bool) {
 		count[api.Resubmitted], did, count[api.Dropped], did, wait, d.Waiting)
 }
 
-// outcomeOf tells what becomes of a dead letter.
+// outcomeOf reports what becomes of a dead letter.
 func outcomeOf(l api.DeadLetter) string {
-	if l.Fate != api.Resubmitted {
-		return cli.OneLine(string(l.Fate))
+	if l.Outcome != api.Resubmitted {
+		return cli.OneLine(string(l.Outcome))
 	}
 	if l.As == "" {
 		return "to be submitted again on " + cli.OneLine(l.Queue)

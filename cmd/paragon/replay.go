@@ -68,7 +68,7 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 	if err != nil {
 		return err
 	}
-	l, err := readSeen(ctx, term, &f.arrivals, from, to, f.Warmup)
+	l, err := readRecorded(ctx, term, &f.arrivals, from, to, f.Warmup)
 	if err != nil {
 		return err
 	}

@@ -74,9 +74,9 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	return now.Add(-ago), nil
 }
 
-// readSeen reads a task's arrivals from the backend or the stage that was named, as
+// readRecorded reads a task's arrivals from the backend or the stage that was named, as
 // finely as it still has them, with those of a time before.
-func readSeen(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to time.Time, before time.Duration) (recorded.Load, error) {
+func readRecorded(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to time.Time, before time.Duration) (recorded.Load, error) {
 	m, step, end, err := openMetrics(ctx, term, f, from.Add(-before))
 	if err != nil {
 		return recorded.Load{}, err
@@ -92,7 +92,7 @@ func readSeen(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from, to
 	return l, nil
 }
 
-// ofStage tells whether the arrivals are those of a stage in an account.
+// ofStage reports whether the arrivals are those of a stage in an account.
 func ofStage(term *cli.Terminal, f *arrivalFlags) bool { return f.cloudwatch || term.Stage != "" }
 
 // judgeArrivals says whether savings may be quoted on the arrivals: of a stage in an

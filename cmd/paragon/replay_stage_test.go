@@ -35,12 +35,12 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	where, err := json.Marshal(names.Door{Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"})
+	where, err := json.Marshal(names.StageParameter{Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ssm.NewFromConfig(sdk).PutParameter(t.Context(), &ssm.PutParameterInput{
-		Name: aws.String(names.DoorPath("dev")), Value: aws.String(string(where)), Type: types.ParameterTypeString,
+		Name: aws.String(names.StageParameterPath("dev")), Value: aws.String(string(where)), Type: types.ParameterTypeString,
 	}); err != nil {
 		t.Fatal(err)
 	}

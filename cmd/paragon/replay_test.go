@@ -19,22 +19,22 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// seenAt is when the arrivals of homeWith are looked at.
-var seenAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+// recordedAt is when the arrivals of homeWith are looked at.
+var recordedAt = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
 // backendWith is the data folder of a backend that is open and has seen twelve
 // queries a second for so many seconds, a quarter of them strict.
 func backendWith(t *testing.T, seconds int) string {
 	t.Helper()
 	folder := t.TempDir()
-	backend, err := sqlite.Open(t.Context(), filepath.Join(folder, "paragon.db"), sqlite.Options{Now: func() time.Time { return seenAt }})
+	backend, err := sqlite.Open(t.Context(), filepath.Join(folder, "paragon.db"), sqlite.Options{Now: func() time.Time { return recordedAt }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = backend.Close() })
 	var points []platform.Point
 	for i := range seconds {
-		at := seenAt.Add(time.Duration(i-200) * time.Second)
+		at := recordedAt.Add(time.Duration(i-200) * time.Second)
 		points = append(points,
 			platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "strict"), At: at, Value: 3},
 			platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass("fashion", "relaxed"), At: at, Value: 9})
@@ -48,7 +48,7 @@ func backendWith(t *testing.T, seconds int) string {
 // What a backend has seen is priced, beside the process that owns it, with the
 // measured share of strict queries.
 func TestReplayPricesWhatWasSeen(t *testing.T) {
-	folder, now := backendWith(t, 120), seenAt
+	folder, now := backendWith(t, 120), recordedAt
 	term := newTerminal(t, http.NotFoundHandler())
 	term.Now = func() time.Time { return now }
 	calibrate(t, folder, 1.5)
@@ -86,7 +86,7 @@ func TestReplaySaysHowFarOffItMayBe(t *testing.T) {
 	folder := backendWith(t, 120)
 	replay := func(args ...string) (int, string, string) {
 		term := newTerminal(t, http.NotFoundHandler())
-		term.Now = func() time.Time { return seenAt }
+		term.Now = func() time.Time { return recordedAt }
 		code := term.Run(t.Context(), append([]string{"replay", "--data", folder, "--task", "fashion"}, args...))
 		return code, term.Out.String(), term.Err.String()
 	}

@@ -23,9 +23,9 @@ import (
 // what the right secret signed, its SSM knows where the stage is.
 type account struct {
 	*terminal
-	gateway string
-	door    names.Door
-	env     map[string]string
+	gateway   string
+	parameter names.StageParameter
+	env       map[string]string
 }
 
 func newAccount(t *testing.T) *account {
@@ -34,7 +34,7 @@ func newAccount(t *testing.T) *account {
 	gateway := httptest.NewServer(guarded(t, &clienttest.API{}))
 	t.Cleanup(gateway.Close)
 	a.gateway = gateway.URL
-	a.door = names.Door{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"}
+	a.parameter = names.StageParameter{Endpoint: gateway.URL, Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: "s", RecordsTable: "r", Bucket: "b", QueueURLPrefix: "p"}
 	ssm := httptest.NewServer(http.HandlerFunc(a.ssm))
 	t.Cleanup(ssm.Close)
 	for _, v := range testserver.Env(ssm.URL) {
@@ -53,17 +53,17 @@ func (a *account) again() *account {
 	return a
 }
 
-// ssm tells where the stage dev is, and knows no other.
+// ssm reports where the stage dev is, and knows no other.
 func (a *account) ssm(w http.ResponseWriter, r *http.Request) {
 	var in struct{ Name string }
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Name != names.DoorPath("dev") {
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.Name != names.StageParameterPath("dev") {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"__type":"ParameterNotFound"}`)
 		return
 	}
-	door, err := json.Marshal(a.door)
+	parameter, err := json.Marshal(a.parameter)
 	if err == nil {
-		err = json.NewEncoder(w).Encode(map[string]any{"Parameter": map[string]string{"Value": string(door)}})
+		err = json.NewEncoder(w).Encode(map[string]any{"Parameter": map[string]string{"Value": string(parameter)}})
 	}
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
@@ -122,9 +122,9 @@ func TestWhatIsWrongOnTheWayToAStage(t *testing.T) {
 			"aws sts get-caller-identity", []string{"status", "--stage", "dev"}},
 		{"no credentials", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "") }, cli.ExitFailure, "AWS_PROFILE", []string{"models", "--stage", "dev"}},
 		{"no region", func(t *testing.T, _ *account) { t.Setenv("AWS_REGION", "") }, cli.ExitFailure, "set AWS_REGION", []string{"tune", "list", "--stage", "dev"}},
-		{"a key is asked for", func(_ *testing.T, a *account) { a.door.Authorizer = names.ByKeys }, cli.ExitUsage, "--token", []string{"status", "--stage", "dev"}},
+		{"a key is asked for", func(_ *testing.T, a *account) { a.parameter.Authorizer = names.ByKeys }, cli.ExitUsage, "--token", []string{"status", "--stage", "dev"}},
 		{"a gateway without its stage", nil, cli.ExitUsage, "name its stage", []string{"tune", "list", "--endpoint", "https://abc.execute-api.us-east-1.amazonaws.com"}},
-		{"a signature in the clear", func(_ *testing.T, a *account) { a.door.Endpoint = "http://api.example.com" }, cli.ExitFailure, "https alone", []string{"status", "--stage", "dev"}},
+		{"a signature in the clear", func(_ *testing.T, a *account) { a.parameter.Endpoint = "http://api.example.com" }, cli.ExitFailure, "https alone", []string{"status", "--stage", "dev"}},
 		{"an endpoint beside the stage's environment", func(_ *testing.T, a *account) { a.env[names.Stage] = "prod" }, cli.ExitFailure, "nothing answers", []string{"status", "--endpoint", "http://127.0.0.1:1"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestAKeyGoesAsItIs(t *testing.T) {
 	a := newAccount(t)
 	keyed := httptest.NewServer(&clienttest.API{Token: "s3cret"})
 	defer keyed.Close()
-	a.door.Authorizer, a.door.Endpoint = names.ByKeys, keyed.URL
+	a.parameter.Authorizer, a.parameter.Endpoint = names.ByKeys, keyed.URL
 	a.says(t, cli.ExitOK, "ANSWERED", "status", "--stage", "dev", "--token", "s3cret")
 	a.again().says(t, cli.ExitFailure, "--token", "status", "--stage", "dev", "--token", "wrong")
 }

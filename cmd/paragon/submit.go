@@ -92,7 +92,7 @@ func checkWait(seconds float64) error {
 	return nil
 }
 
-// positive tells whether a flag's text is a finite number above 0.
+// positive reports whether a flag's text is a finite number above 0.
 func positive(text string) bool {
 	x, err := strconv.ParseFloat(text, 64)
 	return err == nil && x > 0 && !math.IsInf(x, 0)

@@ -37,7 +37,7 @@ func answer(r *query.Result) string {
 	return fmt.Sprintf("%s %.1f %%", label, 100*r.Best())
 }
 
-// ranOn tells where a query was answered.
+// ranOn reports where a query was answered.
 func ranOn(r *query.Runner) string {
 	if r == nil {
 		return "nothing"

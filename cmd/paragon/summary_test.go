@@ -11,7 +11,7 @@ import (
 
 // A step names where a query was sent on to, or where it failed: the words
 // must not turn one into the other.
-func TestStoryTellsWhereItWent(t *testing.T) {
+func TestStoryReportsWhereItWent(t *testing.T) {
 	at := time.Unix(1000, 0)
 	q := api.Query{AcceptedAt: at, Trail: query.Trail{
 		{At: at, Event: query.StepFellBack, Where: "work-strict-general", Why: "throttled"},

@@ -222,7 +222,7 @@ func (e *environment) end() {
 	}
 }
 
-// reported is how many arrivals the log tells of by now, and its size in bytes.
+// reported is how many arrivals the log reports by now, and its size in bytes.
 func (e *environment) reported() (n float64, size int) {
 	e.t.Helper()
 	log, err := os.ReadFile(e.log)

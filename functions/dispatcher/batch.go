@@ -22,7 +22,7 @@ type handler interface {
 }
 
 // batch turns an SQS event into deliveries, what failed into the event's answer,
-// and tells what it cost.
+// and reports what it cost.
 type batch struct {
 	handler
 	spent   *spent

@@ -79,7 +79,7 @@ func (b *bill) Put(_ context.Context, points ...platform.Point) error {
 
 // What a batch cost, and how many of its messages expired, is put once, and with
 // the next one when it cannot be.
-func TestBatchTellsWhatItCost(t *testing.T) {
+func TestBatchReportsWhatItCost(t *testing.T) {
 	b := &bill{err: errors.New("throttled")}
 	expired := int64(0)
 	s := &spent{to: b, now: func() time.Time { return time.Unix(1, 0) }, expired: func() int64 { return expired }}

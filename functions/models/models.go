@@ -32,7 +32,7 @@ type Source struct {
 	refused map[string]refusal
 }
 
-// fetch gets a file below the prefix, held to its digest.
+// fetch gets a file below the prefix, checked against its digest.
 type fetch func(name, digest string) ([]byte, error)
 
 // refusal is why a network was not to be had.

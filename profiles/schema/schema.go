@@ -18,7 +18,7 @@ import (
 )
 
 // Load is profiles.Load for those who start from a folder that nobody has
-// looked at: what is in it is held to the schema first.
+// looked at: what is in it is validated by the schema first.
 func Load(dir string) (*profiles.Set, error) {
 	if dir == "" {
 		return profiles.Load("")

@@ -9,7 +9,7 @@ import (
 	"paragon/profiles"
 )
 
-// The embedded files are not held to the schema at load: this test does it.
+// The embedded files are not validated by the schema at load: this test does it.
 func TestEmbeddedFilesKeepTheSchema(t *testing.T) {
 	if err := Check(profiles.Embedded()); err != nil {
 		t.Error(err)

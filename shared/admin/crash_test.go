@@ -10,7 +10,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// mortal is a desk's backend that dies at its nth call: before the call is done,
+// mortal is an admin service's backend that dies at its nth call: before the call is done,
 // or after, when only the answer is lost.
 type mortal struct {
 	left  int // calls until it dies
@@ -69,15 +69,15 @@ type mortalAttempts struct {
 	*mortal
 }
 
-func (a mortalAttempts) ClaimKey(ctx context.Context, at platform.Attempt) (held platform.Attempt, won bool, err error) {
-	err = a.step(func() error { held, won, err = a.Attempts.ClaimKey(ctx, at); return err })
+func (a mortalAttempts) ReserveKey(ctx context.Context, at platform.Attempt) (held platform.Attempt, won bool, err error) {
+	err = a.step(func() error { held, won, err = a.Attempts.ReserveKey(ctx, at); return err })
 	return held, won, err
 }
 
 // errDied is the end of a process.
 var errDied = errors.New("died")
 
-// Whoever puts dead letters back may die at every step: a repeat, once the leases
+// The process that puts dead letters back may die at every step: a repeat, once the leases
 // have ended, leaves each query with one message, and none among the dead letters.
 func TestNothingIsLostOrDoubledAtAnyDeath(t *testing.T) {
 	for _, after := range []bool{false, true} {
@@ -91,10 +91,10 @@ func TestNothingIsLostOrDoubledAtAnyDeath(t *testing.T) {
 	}
 }
 
-// diesAt has whoever puts letters back die at a step; false when it was done before.
+// diesAt has the process that puts letters back die at a step; false when it was done before.
 func diesAt(t *testing.T, n int, after bool) bool {
 	t.Helper()
-	d := newDesk(t)
+	d := newFixture(t)
 	want := map[string]bool{d.dead(query.Strict, "general", query.Failed).ID: true, d.dead(query.Strict, "general", query.Expired).ID: true,
 		d.dead(query.Strict, "general", "").ID: true}
 	whole, life := d.Backend, &mortal{left: n, after: after}

@@ -62,7 +62,7 @@ func (d *Service) Redrive(ctx context.Context, queue string, limit int) (api.Dea
 	}
 	keep := time.Duration(st.Settings.IdempotencyHours * float64(time.Hour))
 	return d.each(ctx, queue, limit, func(l *letter) error {
-		if l.Fate == api.Resubmitted {
+		if l.Outcome == api.Resubmitted {
 			return d.resubmit(ctx, l, keys, keep)
 		}
 		return d.Backend.Queues.Delete(ctx, l.Delivery)
@@ -129,18 +129,18 @@ func (d *Service) read(ctx context.Context, del platform.Delivery, queue string)
 
 // decide says what becomes of a letter whose query has a record, or none.
 func (l *letter) decide(r query.Record, found bool, to platform.QueueName) {
-	l.State, l.Fate, l.DeadLetter.Queue = r.State, api.Resubmitted, string(to)
+	l.State, l.Outcome, l.DeadLetter.Queue = r.State, api.Resubmitted, string(to)
 	switch {
 	case !found:
 		l.Why = "its message was received too often and nothing was stored of it"
 	case r.State == query.Failed, r.State == query.Expired:
 		l.Why = ended(r)
 	default:
-		l.Fate, l.DeadLetter.Queue, l.Why = api.Dropped, "", ended(r)
+		l.Outcome, l.DeadLetter.Queue, l.Why = api.Dropped, "", ended(r)
 	}
 }
 
-// ended tells how a query ended.
+// ended reports how a query ended.
 func ended(r query.Record) string {
 	if r.Outcome == nil || r.Outcome.Failure == nil {
 		return string(r.State)

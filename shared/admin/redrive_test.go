@@ -17,8 +17,8 @@ import (
 	"paragon/shared/platform/sqlite"
 )
 
-// desk is a desk at a backend on one machine, without anybody who takes queries.
-type desk struct {
+// operations is an admin service at a backend on one machine, without anybody who takes queries.
+type operations struct {
 	*admin.Service
 	*testing.T
 	start time.Time
@@ -34,9 +34,9 @@ var keys = func() signed.Keys {
 	return k
 }()
 
-func newDesk(t *testing.T) *desk {
+func newFixture(t *testing.T) *operations {
 	t.Helper()
-	d := &desk{T: t, start: time.Now()}
+	d := &operations{T: t, start: time.Now()}
 	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{Now: d.now})
 	if err != nil {
 		t.Fatal(err)
@@ -48,11 +48,11 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) now() time.Time { return d.start.Add(time.Duration(d.later.Load())) }
+func (d *operations) now() time.Time { return d.start.Add(time.Duration(d.later.Load())) }
 
-func (d *desk) pass(t time.Duration) { d.later.Add(int64(t)) }
+func (d *operations) pass(t time.Duration) { d.later.Add(int64(t)) }
 
-func (d *desk) must(err error) {
+func (d *operations) must(err error) {
 	d.Helper()
 	if err != nil {
 		d.Fatal(err)
@@ -61,7 +61,7 @@ func (d *desk) must(err error) {
 
 // dead makes a dead letter, and the record of its query with a state; an empty
 // one leaves the query unfinished.
-func (d *desk) dead(class query.Class, pool string, state query.State) query.Message {
+func (d *operations) dead(class query.Class, pool string, state query.State) query.Message {
 	d.Helper()
 	now := d.now()
 	id, err := signed.NewID(rand.Reader, signed.Stored, "anna", now, now.Add(time.Minute), now.Add(time.Hour))
@@ -80,7 +80,7 @@ func (d *desk) dead(class query.Class, pool string, state query.State) query.Mes
 }
 
 // end stores how a message's query ended.
-func (d *desk) end(m query.Message, state query.State) {
+func (d *operations) end(m query.Message, state query.State) {
 	d.Helper()
 	_, won, err := d.Backend.Records.PutRecord(d.Context(), m.Ended(query.Outcome{State: state, FinishedAt: d.now(), Failure: &query.Failure{Code: query.TooOften, Detail: "3 runs failed"}}))
 	d.must(err)
@@ -90,14 +90,14 @@ func (d *desk) end(m query.Message, state query.State) {
 }
 
 // take receives what is on a queue.
-func (d *desk) take(q platform.QueueName) []platform.Delivery {
+func (d *operations) take(q platform.QueueName) []platform.Delivery {
 	d.Helper()
 	ds, err := d.Backend.Queues.Receive(d.Context(), q, 10, time.Minute, 0)
 	d.must(err)
 	return ds
 }
 
-func TestEveryDeadLetterHasItsFate(t *testing.T) {
+func TestEveryDeadLetterHasItsOutcome(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		class query.Class
@@ -105,7 +105,7 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 		state query.State
 		queue string        // as it is said
 		later time.Duration // before it is put back
-		fate  api.Fate
+		outcome  api.RedriveOutcome
 		to    platform.QueueName
 		left  int
 	}{
@@ -122,7 +122,7 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 		{"cancelled", query.Strict, "general", query.Cancelled, "", 0, api.Dropped, "", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := newDesk(t)
+			d := newFixture(t)
 			m := d.dead(tc.class, tc.pool, tc.state)
 			d.pass(tc.later)
 			seen, err := d.DeadLetters(t.Context(), tc.queue, 10)
@@ -144,7 +144,7 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 			if l != said {
 				t.Errorf("did %+v, said %+v", l, said)
 			}
-			if l.Fate != tc.fate || l.Queue != string(tc.to) || l.ID != m.ID || l.Why == "" {
+			if l.Outcome != tc.outcome || l.Queue != string(tc.to) || l.ID != m.ID || l.Why == "" {
 				t.Errorf("%+v", l)
 			}
 			if depth, err := d.Backend.Queues.Depth(t.Context(), platform.DeadLetters); err != nil || depth.Visible+depth.InFlight != tc.left {
@@ -157,8 +157,8 @@ func TestEveryDeadLetterHasItsFate(t *testing.T) {
 	}
 }
 
-// isPut holds a letter that was put back to its fate.
-func (d *desk) isPut(was query.Message, l api.DeadLetter) {
+// isPut holds a letter that was put back to its outcome.
+func (d *operations) isPut(was query.Message, l api.DeadLetter) {
 	d.Helper()
 	ds := d.take(platform.QueueName(l.Queue))
 	if len(ds) != 1 {
@@ -186,7 +186,7 @@ func (d *desk) isPut(was query.Message, l api.DeadLetter) {
 // A letter of a query without an end gives it one: it has failed, whatever
 // becomes of the query that asks again.
 func TestALetterWithoutAnEndFails(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	m := d.dead(query.Strict, "general", "")
 	_, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
@@ -198,7 +198,7 @@ func TestALetterWithoutAnEndFails(t *testing.T) {
 
 // A letter of before ids were signed is asked again too.
 func TestALetterWithAnUnsignedID(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	m := query.Message{ID: "q1", Owner: "anna", Task: "t", Model: "m", Class: query.Relaxed, AcceptedAt: d.now(),
 		DeadlineAt: d.now().Add(time.Second), ExpiresAt: d.now().Add(time.Minute)}
 	d.must(d.Backend.Queues.Send(t.Context(), platform.DeadLetters, m))
@@ -211,9 +211,9 @@ func TestALetterWithAnUnsignedID(t *testing.T) {
 }
 
 // unsent puts a letter back, and then has it among the dead letters again and
-// nothing on its queue, as if whoever put it back had died before it was sent.
+// nothing on its queue, as if the process that put it back had died before it was sent.
 // It returns the id under which it is asked again.
-func (d *desk) unsent(m query.Message) string {
+func (d *operations) unsent(m query.Message) string {
 	d.Helper()
 	done, err := d.Redrive(d.Context(), "", 10)
 	d.must(err)
@@ -240,7 +240,7 @@ func TestPutBackTwiceIsAskedOnce(t *testing.T) {
 		{"expired, and nobody looked", "", 2 * time.Minute, false, 1, query.Expired},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := newDesk(t)
+			d := newFixture(t)
 			m := d.dead(query.Strict, "general", query.Failed)
 			first := d.unsent(m)
 			if tc.state != "" {
@@ -268,7 +268,7 @@ func TestPutBackTwiceIsAskedOnce(t *testing.T) {
 
 // What was put back may fail again, and is put back as yet another query.
 func TestAFailureOfTheRetryIsPutBackToo(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	d.dead(query.Strict, "general", query.Failed)
 	_, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
@@ -277,7 +277,7 @@ func TestAFailureOfTheRetryIsPutBackToo(t *testing.T) {
 	d.must(d.Backend.Queues.Move(t.Context(), del, platform.DeadLetters, del.Message))
 	done, err := d.Redrive(t.Context(), "", 10)
 	d.must(err)
-	if len(done.Letters) != 1 || done.Letters[0].As == del.Message.ID || done.Letters[0].Fate != api.Resubmitted {
+	if len(done.Letters) != 1 || done.Letters[0].As == del.Message.ID || done.Letters[0].Outcome != api.Resubmitted {
 		t.Fatalf("%+v", done)
 	}
 	if m := d.take(platform.Overflow)[0].Message; m.RetryOf != del.Message.ID {
@@ -286,7 +286,7 @@ func TestAFailureOfTheRetryIsPutBackToo(t *testing.T) {
 }
 
 func TestALimitLeavesTheRest(t *testing.T) {
-	d := newDesk(t)
+	d := newFixture(t)
 	for range 25 {
 		d.dead(query.Relaxed, "general", query.Failed)
 	}
@@ -319,8 +319,8 @@ func (q slowQueues) Receive(ctx context.Context, from platform.QueueName, limit 
 }
 
 // A look that outlasts what it holds tells each letter once, and ends.
-func TestALongLookTellsEachLetterOnce(t *testing.T) {
-	d := newDesk(t)
+func TestALongReadReportsEachLetterOnce(t *testing.T) {
+	d := newFixture(t)
 	const letters = 35
 	for range letters {
 		d.dead(query.Relaxed, "general", query.Failed)
@@ -328,14 +328,14 @@ func TestALongLookTellsEachLetterOnce(t *testing.T) {
 	d.Backend.Queues = slowQueues{d.Backend.Queues, d.pass}
 	seen, err := d.DeadLetters(t.Context(), "", 1000)
 	d.must(err)
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, l := range seen.Letters {
-		if told[l.ID] {
-			t.Errorf("%s is told twice", l.ID)
+		if reported[l.ID] {
+			t.Errorf("%s is reported twice", l.ID)
 		}
-		told[l.ID] = true
+		reported[l.ID] = true
 	}
-	if len(told) != letters {
-		t.Errorf("%d letters are told, there are %d", len(told), letters)
+	if len(reported) != letters {
+		t.Errorf("%d letters are reported, there are %d", len(reported), letters)
 	}
 }

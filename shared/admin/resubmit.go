@@ -15,13 +15,13 @@ import (
 
 // resubmit asks a letter's input again as another query, whose message takes the
 // letter's place. The id of that query is kept as the attempt at the letter, as
-// under an idempotency key: whoever puts the letter back after a crash asks
+// under an idempotency key: the caller who puts the letter back after a crash asks
 // again under the same id, and anew only when that query expired unanswered.
 func (d *Service) resubmit(ctx context.Context, l *letter, keys signed.Keys, keep time.Duration) error {
 	if err := d.failUnended(ctx, l); err != nil {
 		return err
 	}
-	if l.Fate == api.Dropped {
+	if l.Outcome == api.Dropped {
 		return d.Backend.Queues.Delete(ctx, l.Delivery)
 	}
 	fresh, err := d.newAttempt(l.Message, keys, keep)
@@ -78,7 +78,7 @@ const attemptRounds = 10
 // attempt's, or that of an earlier one that has not expired; ended says that
 // the earlier one has ended, and nothing is to be sent.
 func (d *Service) attempt(ctx context.Context, m query.Message, fresh platform.Attempt) (id string, ended bool, err error) {
-	held, won, err := d.Backend.Attempts.ClaimKey(ctx, fresh)
+	held, won, err := d.Backend.Attempts.ReserveKey(ctx, fresh)
 	for range attemptRounds {
 		if err != nil || won {
 			return held.ID, false, err
@@ -89,7 +89,7 @@ func (d *Service) attempt(ctx context.Context, m query.Message, fresh platform.A
 		}
 		held, won, err = d.Backend.Attempts.ReplaceKey(ctx, held.ID, fresh)
 		if errors.Is(err, platform.ErrNotFound) { // forgotten meanwhile
-			held, won, err = d.Backend.Attempts.ClaimKey(ctx, fresh)
+			held, won, err = d.Backend.Attempts.ReserveKey(ctx, fresh)
 		}
 		if err != nil {
 			return "", false, err

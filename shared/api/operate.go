@@ -62,16 +62,16 @@ type Decisions struct {
 	Decisions []Decision `json:"decisions"`
 }
 
-// Fate is what putting back makes of a dead letter.
-type Fate string
+// RedriveOutcome is what putting back makes of a dead letter.
+type RedriveOutcome string
 
-// The fates of dead letters.
+// What becomes of dead letters.
 const (
 	// Resubmitted: its query has failed or expired, and a query ends once, so that
 	// its input is asked again as another query of the same owner.
-	Resubmitted Fate = "resubmitted"
+	Resubmitted RedriveOutcome = "resubmitted"
 	// Dropped: its query was answered or cancelled meanwhile.
-	Dropped Fate = "dropped"
+	Dropped RedriveOutcome = "dropped"
 )
 
 // DeadLetter is a query whose message lies among the dead letters.
@@ -82,10 +82,10 @@ type DeadLetter struct {
 	Class      query.Class `json:"class"`
 	AcceptedAt time.Time   `json:"accepted_at"`
 	// State is how the query ended; absent when it has no record.
-	State query.State `json:"state,omitempty"`
-	Why   string      `json:"why"` // it is a dead letter, as far as is known
-	Fate  Fate        `json:"fate"`
-	Queue string      `json:"queue,omitempty"` // where it is put
+	State   query.State    `json:"state,omitempty"`
+	Why     string         `json:"why"` // it is a dead letter, as far as is known
+	Outcome RedriveOutcome `json:"outcome"`
+	Queue   string         `json:"queue,omitempty"` // where it is put
 	// As is the id of the query that asks again; absent before it does.
 	As string `json:"as,omitempty"`
 }

@@ -52,7 +52,7 @@ type Queries struct {
 	Queries []Query `json:"queries"`
 }
 
-// Explanation tells why a query went where it went.
+// Explanation reports why a query went where it went.
 type Explanation struct {
 	Query       Query                 `json:"query"`
 	Asked       query.Need            `json:"asked"`

@@ -45,7 +45,7 @@ type BackendStatus struct {
 	StoreFault      string            `json:"store_fault,omitempty"`
 	SettingsVersion int64             `json:"settings_version"`
 	SettingsFaults  []string          `json:"settings_faults,omitempty"`
-	Paced           bool              `json:"paced"` // runners are held to their profiles' service times
+	Paced           bool              `json:"paced"` // runners are paced by their profiles' service times
 	Versions        map[string]string `json:"versions,omitempty"`
 }
 

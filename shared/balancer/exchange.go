@@ -169,7 +169,7 @@ func (l *link) hangUp() {
 	if half, ok := l.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	_ = l.SetDeadline(time.Unix(1, 0)) // whoever reads or writes stops
+	_ = l.SetDeadline(time.Unix(1, 0)) // the caller who reads or writes stops
 }
 
 // cause is why an attempt's context ended, or the error itself while it has not.

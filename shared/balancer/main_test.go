@@ -43,7 +43,7 @@ func startWorker(t testing.TB, id string, h http.Handler) *worker {
 		t.Fatal(err)
 	}
 	w := &worker{id: id, addr: "unix:" + path, conns: map[net.Conn]bool{}}
-	w.server = &http.Server{Handler: h, ConnState: w.follow}
+	w.server = &http.Server{Handler: h, ConnState: w.trackConnection}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = w.server.Serve(l) }()
 	t.Cleanup(func() {
@@ -55,7 +55,7 @@ func startWorker(t testing.TB, id string, h http.Handler) *worker {
 	return w
 }
 
-func (w *worker) follow(c net.Conn, s http.ConnState) {
+func (w *worker) trackConnection(c net.Conn, s http.ConnState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch s {

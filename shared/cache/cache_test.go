@@ -137,7 +137,7 @@ func TestAFailedFetchLeavesTheLastValue(t *testing.T) {
 	})
 }
 
-func TestWithoutAValueTheErrorIsTold(t *testing.T) {
+func TestWithoutAValueTheErrorIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{err: errors.New("down")}
 		c := newCache(s)
@@ -201,7 +201,7 @@ func TestExpireHasItFetchedBehind(t *testing.T) {
 	})
 }
 
-// Whoever asks whenever: never two fetches at once, a value is never older than
+// The caller who asks whenever: never two fetches at once, a value is never older than
 // it may be, and no caller waits longer than one fetch.
 func TestCacheInvariants(t *testing.T) {
 	for seed := range uint64(200) {

@@ -162,7 +162,7 @@ const (
 	mostAsked = 30 * time.Second // the longest Retry-After that is obeyed
 )
 
-// retry tells whether an error is worth another try, and after how long.
+// retry reports whether an error is worth another try, and after how long.
 func retry(err error, attempt int) (time.Duration, bool) {
 	backoff := min(lastWait, firstWait<<min(attempt-1, 10))
 	backoff = backoff/2 + rand.N(backoff/2+1)

@@ -228,7 +228,7 @@ func TestToken(t *testing.T) {
 }
 
 // What stands before a server answers in words of its own.
-func TestAGatewaysMessageIsTold(t *testing.T) {
+func TestAGatewaysMessageIsReported(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"message":"The security token included in the request is expired"}`: "token included in the request is expired",
 		`{"message":"Forbidden"}`: "403 Forbidden without saying why",

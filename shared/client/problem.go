@@ -73,7 +73,7 @@ type Unreachable struct {
 	Err      error
 }
 
-// Error tells where nothing answered.
+// Error reports where nothing answered.
 func (u *Unreachable) Error() string {
 	if errors.Is(u.Err, syscall.ECONNREFUSED) {
 		return "nothing answers at " + u.Endpoint
@@ -84,7 +84,7 @@ func (u *Unreachable) Error() string {
 // Unwrap gives the cause.
 func (u *Unreachable) Unwrap() error { return u.Err }
 
-// passing tells whether another try may go better: not when the caller gave
+// passing reports whether another try may go better: not when the caller gave
 // up, nor when the name of the host is unknown.
 func (u *Unreachable) passing() bool {
 	if errors.Is(u.Err, context.Canceled) || errors.Is(u.Err, context.DeadlineExceeded) {

@@ -47,7 +47,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 // pulse less metric_settle_seconds. Each tick puts a pulse before it looks for
 // them, so that no points can be told from no metrics.
 func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
-	set, now, seen := in.Settings, in.At, in.Before.Scheme.SeenTo
+	set, now, seen := in.Settings, in.At, in.Before.Scheme.KnownUntil
 	if err := c.Metrics.Put(ctx, platform.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
 		return seen, seen, fmt.Errorf("put the pulse: %w", err)
 	}

@@ -68,7 +68,7 @@ func TestLatePointsChangeTheHistory(t *testing.T) {
 		if got := sum(c.Before.Scheme.History); got != 60*10+7 {
 			t.Errorf("%v queries in the history, %v before the late ones; want 607", got, before)
 		}
-		back := int(c.Before.Scheme.SeenTo.Sub(late.Truncate(time.Second)) / time.Second)
+		back := int(c.Before.Scheme.KnownUntil.Sub(late.Truncate(time.Second)) / time.Second)
 		if h := c.Before.Scheme.History; h[len(h)-back] != 17 {
 			t.Errorf("the second of the late ones has %v, want 17", h[len(h)-back])
 		}

@@ -82,7 +82,7 @@ func (l *large) controller() *control.Controller {
 	set.MaxWorkers = 2000
 	return control.New(control.Options{
 		Holder: "bench", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: l.catalogue, Arch: "x86_64",
-		Records: l.backend.Records, Fleet: l.backend.Fleet, Queues: l.backend.Queues, Metrics: l.backend.Metrics, Groups: l.backend.Groups, Ledger: l.backend.DecisionLog,
+		Records: l.backend.Records, Fleet: l.backend.Fleet, Queues: l.backend.Queues, Metrics: l.backend.Metrics, Groups: l.backend.Groups, DecisionLog: l.backend.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: func() time.Time { return l.now }, Log: slog.New(slog.DiscardHandler),
 	})
 }

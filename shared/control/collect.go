@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"paragon/shared/core/fleet"
 	"paragon/shared/core/procurement"
 	"paragon/shared/core/workload"
+	"paragon/shared/platform"
 )
 
 // collect gathers what a pool's decision is made from, and what of it must be
@@ -70,7 +72,10 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 	if in.LaunchFailed() {
 		s.Note = fmt.Sprintf("%d of %d workers are there: the newest launch failed: %s", in.Have(), g.Desired, g.LaunchFault)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, platform.ErrLaunchesUnread): // the limits are known: the fleet need not stand still
+		s.Note = err.Error()
+	case err != nil:
 		s.Fault = err.Error()
 		in.Group = decision.Group{Max: in.Have(), Desired: in.Have()}
 	}

@@ -69,17 +69,17 @@ type Pool struct {
 // Options are what a controller is made of. All must be set, but Arch, Traffic
 // and Shared.
 type Options struct {
-	Holder    string // names this controller in the lease: no two have the same
-	Pools     []Pool
-	Catalogue profile.CatalogueSource
-	Arch      string // of the inference functions; empty means that there are none
-	Records   Records
-	Fleet     Fleet
-	Queues    Queues
-	Metrics   platform.Metrics
-	Groups    platform.Groups
-	Ledger    DecisionLog
-	Traffic   platform.Traffic // nil where no load balancer stands before the workers
+	Holder      string // names this controller in the lease: no two have the same
+	Pools       []Pool
+	Catalogue   profile.CatalogueSource
+	Arch        string // of the inference functions; empty means that there are none
+	Records     Records
+	Fleet       Fleet
+	Queues      Queues
+	Metrics     platform.Metrics
+	Groups      platform.Groups
+	DecisionLog DecisionLog
+	Traffic     platform.Traffic // nil where no load balancer stands before the workers
 	// Shared keeps what the workers have counted for the next controller; nil
 	// keeps it in this one alone.
 	Shared platform.Shared
@@ -120,7 +120,7 @@ func (c *Controller) Run(ctx context.Context) {
 	})
 	all.Go(func() {
 		c.every(ctx, "tick", c.untilTick, c.Tick)
-		c.resign(ctx)
+		c.releaseLease(ctx)
 	})
 	all.Wait()
 	c.summaries.Settle()

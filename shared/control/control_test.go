@@ -57,7 +57,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) another(holder string) *control.Controller {
 	return control.New(control.Options{
 		Holder: holder, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
-		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, Ledger: r.DecisionLog,
+		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, DecisionLog: r.DecisionLog,
 		Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -16,7 +16,7 @@ import (
 	"paragon/shared/telemetry"
 )
 
-// collectCosts adds what the queries of late took and what they cost. Before
+// collectCosts adds what the queries recently took and what they cost. Before
 // the first query the means of the catalogue stand for them.
 func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s, set := &in.Snapshot, in.Settings

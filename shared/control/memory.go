@@ -28,7 +28,7 @@ type memory struct {
 	// not read again.
 	Settled   workload.Means `json:"settled"`
 	SettledTo time.Time      `json:"settled_to,omitzero"`
-	// IdleTracking tells how long workers were too many.
+	// IdleTracking reports how long workers were too many.
 	IdleTracking procurement.IdleTracking `json:"packing,omitempty"`
 
 	// WorkersUSD is what workers have cost in the hour that began at Hour, as far as SpentTo.
@@ -68,7 +68,7 @@ func Unpack(packed []byte) ([]byte, error) {
 // recall reads a pool's memory. One that cannot be read is as if there were
 // none: the controller then watches before it lets any worker go.
 func (c *Controller) recall(ctx context.Context, p Pool) memory {
-	packed, err := c.Ledger.Memory(ctx, p.Name)
+	packed, err := c.DecisionLog.Memory(ctx, p.Name)
 	if errors.Is(err, platform.ErrNotFound) {
 		return memory{}
 	}
@@ -111,5 +111,5 @@ func (c *Controller) write(ctx context.Context, l platform.Lease, m memory, e pl
 	if err != nil {
 		return err
 	}
-	return c.Ledger.Commit(ctx, l, packed, e)
+	return c.DecisionLog.Commit(ctx, l, packed, e)
 }

@@ -22,13 +22,13 @@ func (c *Controller) Reconcile(ctx context.Context) error {
 	if c.Traffic == nil {
 		return nil
 	}
-	if _, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
+	if _, err := c.DecisionLog.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
 		if errors.Is(err, platform.ErrLeaseLost) {
 			return nil
 		}
 		return err
 	}
-	defer c.resign(ctx)
+	defer c.releaseLease(ctx)
 	c.mu.Lock()
 	clear(c.draining) // of this moment is what counts
 	c.mu.Unlock()
@@ -88,7 +88,7 @@ func (c *Controller) turn(ctx context.Context, leaving ...string) (away bool, er
 		return false, nil
 	}
 	// The lease may be another's by now, who knows better.
-	if _, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
+	if _, err := c.DecisionLog.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
 		return false, fmt.Errorf("before requests are turned: %w", err)
 	}
 	if err := c.Traffic.Turn(ctx, toWorkers); err != nil {

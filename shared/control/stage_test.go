@@ -67,7 +67,7 @@ func (s *stage) controller(name string) *control.Controller {
 	return control.New(control.Options{
 		Holder: name, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: stageCatalogue(), Arch: "x86_64",
 		Records: s.cloud.Records, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
-		Groups: dyingGroups{s.cloud.Groups, s.mortal}, Ledger: dyingLog{s.cloud.DecisionLog, s.mortal},
+		Groups: dyingGroups{s.cloud.Groups, s.mortal}, DecisionLog: dyingLog{s.cloud.DecisionLog, s.mortal},
 		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -211,7 +211,10 @@ func (s *stage) records() []decision.Record {
 var errDead = errors.New("the controller is dead")
 
 // mortal dies at the nth step: whatever it touches from then on fails.
-type mortal struct{ steps, dies int }
+type mortal struct {
+	steps, dies int
+	unread      bool // the groups' launches cannot be read
+}
 
 func (m *mortal) step() error {
 	m.steps++
@@ -261,7 +264,11 @@ func (g dyingGroups) Group(ctx context.Context, p string) (platform.Group, error
 	if err := g.step(); err != nil {
 		return platform.Group{}, err
 	}
-	return g.Groups.Group(ctx, p)
+	read, err := g.Groups.Group(ctx, p)
+	if g.unread {
+		err = errors.Join(platform.ErrLaunchesUnread, err)
+	}
+	return read, err
 }
 
 type dyingLog struct {

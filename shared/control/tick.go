@@ -23,7 +23,7 @@ const (
 // from theirs.
 func (c *Controller) Tick(ctx context.Context) error {
 	set := c.settings()
-	lease, err := c.Ledger.AcquireLease(ctx, c.Holder, leaseLength(set))
+	lease, err := c.DecisionLog.AcquireLease(ctx, c.Holder, leaseLength(set))
 	c.waits.Store(errors.Is(err, platform.ErrLeaseLost))
 	if errors.Is(err, platform.ErrLeaseLost) {
 		c.Log.Debug("another controller ticks")
@@ -32,7 +32,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What is done under the lease ends with it: whoever has the next one must
+	// What is done under the lease ends with it: the process that has the next one must
 	// find nobody at work.
 	ctx, cancel := context.WithTimeout(ctx, leaseLength(set))
 	defer cancel()
@@ -52,13 +52,13 @@ func leaseLength(set settings.Settings) time.Duration {
 	return time.Duration(max(15, 3*set.TickSeconds) * float64(time.Second))
 }
 
-// resign lets another controller take over at once.
-func (c *Controller) resign(ctx context.Context) {
+// releaseLease lets another controller take over at once.
+func (c *Controller) releaseLease(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	lease, err := c.Ledger.AcquireLease(ctx, c.Holder, time.Second)
+	lease, err := c.DecisionLog.AcquireLease(ctx, c.Holder, time.Second)
 	if err == nil {
-		err = c.Ledger.ReleaseLease(ctx, lease)
+		err = c.DecisionLog.ReleaseLease(ctx, lease)
 	}
 	if err != nil && !errors.Is(err, platform.ErrLeaseLost) {
 		c.Log.Warn("could not resign; the lease ends by itself", "error", err)
@@ -90,7 +90,7 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 	if err := c.write(ctx, lease, after, e); err != nil {
 		return err
 	}
-	c.follow(p.Name, after)
+	c.keepForView(p.Name, after)
 	c.Log.Info("tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
 	if !r.Action.Moves() {
 		if err := c.turnFor(ctx, nil); err != nil {

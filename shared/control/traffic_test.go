@@ -80,7 +80,7 @@ func (v *values) SwapShared(_ context.Context, _ string, value []byte, version i
 // follower is a controller that publishes what the workers counted.
 func (r *rig) follower(f control.Fleet, s platform.Shared) *control.Controller {
 	return control.New(control.Options{
-		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Fleet: f, Queues: r.Queues, Ledger: r.DecisionLog,
+		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Fleet: f, Queues: r.Queues, DecisionLog: r.DecisionLog,
 		Shared: s, Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -91,7 +91,7 @@ func answer(b *tally.Book, n int) {
 	}
 }
 
-// publish publishes the view, and returns how many answers it tells of in the
+// publish publishes the view, and returns how many answers it reports in the
 // last minute and in the last hour.
 func (r *rig) publish(c *control.Controller, f *counted) (minute, hour int64) {
 	r.Helper()
@@ -112,7 +112,7 @@ func (r *rig) publish(c *control.Controller, f *counted) (minute, hour int64) {
 	return minute, hour
 }
 
-func TestTheViewTellsOfTheLastQueries(t *testing.T) {
+func TestTheViewListsTheLastQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()

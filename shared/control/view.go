@@ -94,13 +94,13 @@ func (c *Controller) known(ctx context.Context, pool string) lastTick {
 	t, ok := c.last[pool]
 	c.mu.Unlock()
 	if !ok {
-		t = c.follow(pool, c.recall(ctx, Pool{Name: pool}))
+		t = c.keepForView(pool, c.recall(ctx, Pool{Name: pool}))
 	}
 	return t
 }
 
-// follow keeps what the view needs of a tick.
-func (c *Controller) follow(pool string, m memory) lastTick {
+// keepForView keeps what the view needs of a tick.
+func (c *Controller) keepForView(pool string, m memory) lastTick {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last[pool] = lastTick{m.Rules, m.Means}

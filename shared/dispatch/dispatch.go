@@ -107,7 +107,7 @@ func (d *Dispatcher) Handle(ctx context.Context, ds []platform.Delivery) (failed
 // expired before it could be run.
 func (d *Dispatcher) Expired() int64 { return d.settler.Expired() }
 
-// dispatch answers one query, and tells whether its end, or its way on, is stored.
+// dispatch answers one query, and reports whether its end, or its way on, is stored.
 func (d *Dispatcher) dispatch(ctx context.Context, del platform.Delivery) bool {
 	ctx, span := d.Traces.Child(d.Traces.Continue(ctx, del.Message.Trace), "dispatch")
 	defer span.End()

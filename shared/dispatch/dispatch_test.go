@@ -279,8 +279,8 @@ func (b billed) Invoke(ctx context.Context, name string, payload []byte) (platfo
 	return inv, err
 }
 
-// What is paid is told of each invocation, also of one that failed.
-func TestTellsWhatInvocationsCost(t *testing.T) {
+// What is paid is notified of each invocation, also of one that failed.
+func TestReportsWhatInvocationsCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()

@@ -46,7 +46,7 @@ type pump struct {
 	all   sync.WaitGroup
 	mu    sync.Mutex
 	busy  int
-	ended chan struct{} // tells that one ended; holds one
+	ended chan struct{} // reports that one ended; holds one
 }
 
 // free returns how many more queries may run. With overflow off one at a time

@@ -114,7 +114,7 @@ func (e *Engine) Load(ctx context.Context, name string, onnx []byte) (*Model, er
 		return nil, fmt.Errorf("load model %q: %w", name, err)
 	}
 	key := modelKey{name: name, digest: sha256.Sum256(onnx)}
-	l, mine, err := e.claim(key)
+	l, mine, err := e.startLoading(key)
 	if err != nil {
 		return nil, fmt.Errorf("load model %q: %w", name, err)
 	}
@@ -132,8 +132,8 @@ func (e *Engine) Load(ctx context.Context, name string, onnx []byte) (*Model, er
 	return l.model, nil
 }
 
-// claim returns the entry of key, and whether the caller is the one to load it.
-func (e *Engine) claim(key modelKey) (l *loading, mine bool, err error) {
+// startLoading returns the entry of key, and whether the caller is the one to load it.
+func (e *Engine) startLoading(key modelKey) (l *loading, mine bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

@@ -81,7 +81,7 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 	})
 }
 
-// Whoever waits for a runner while the engine closes is told so.
+// The caller who waits for a runner while the engine closes gets that as an error.
 func TestCloseTurnsWaitersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := open(t, Options{Runners: 1})

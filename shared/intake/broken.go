@@ -76,7 +76,7 @@ func (s *Service) becauseBroken(p plan, o selection.Offer, err error) error {
 	return err
 }
 
-// runsOn tells whether some model of a task, or the one that is named, runs on a kind of
+// runsOn reports whether some model of a task, or the one that is named, runs on a kind of
 // resource, and why not.
 func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[selection.Broken]string) error {
 	err := fmt.Errorf("no model of task %s is served", task)

@@ -46,7 +46,7 @@ type leased struct {
 // withLease takes a lease for a choice that overflows. Without one the query
 // does not overflow: it waits for a worker, late; a strict one that the budget
 // does not cover is refused, as is one for which there is no worker.
-func (s *Service) withLease(ctx context.Context, q *taking, c placement.Choice, choose func(placement.Ask) placement.Choice) (leased, error) {
+func (s *Service) withLease(ctx context.Context, q *submission, c placement.Choice, choose func(placement.Ask) placement.Choice) (leased, error) {
 	if c.Route != placement.ToOverflow || q.charged && !s.invokes(q) {
 		return leased{Choice: c}, nil
 	}
@@ -68,15 +68,15 @@ func (s *Service) withLease(ctx context.Context, q *taking, c placement.Choice, 
 	return leased{Choice: choose(a)}, nil
 }
 
-// invokes tells whether a query that overflows does so on a function at once,
+// invokes reports whether a query that overflows does so on a function at once,
 // and not by a queue.
-func (s *Service) invokes(q *taking) bool {
+func (s *Service) invokes(q *submission) bool {
 	return q.terms.Wait > 0 && s.Functions != nil && q.set.OverflowPath == "direct"
 }
 
 // hold is within what time a query that overflows has certainly left the
 // functions: its place on them ends by itself then, should nobody return it.
-func (q *taking) hold() time.Duration {
+func (q *submission) hold() time.Duration {
 	return query.Duration(q.set.OverflowPathMS+2*q.chosen.LatencyMS) + time.Second
 }
 
@@ -123,7 +123,7 @@ func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
 
 // overBudget is the refusal of a query that only a function could answer in
 // time and that the rest of the hour's budget does not cover.
-func overBudget(q *taking, now time.Time) *Refusal {
+func overBudget(q *submission, now time.Time) *Refusal {
 	r := refuse(OverBudget, "", "no worker has a slot in time, and a function would cost $%.8f, which what is left of the hour's budget of $%g does not cover",
 		q.asks.FunctionUSD, q.set.HourlyBudgetUSD)
 	r.RetryAfter = untilNextHour(now)

@@ -98,7 +98,7 @@ func TestAQueryThatWasTurnedAwayUsesUpNoKey(t *testing.T) {
 	}
 }
 
-// stage is a desk with a budget whose ticks tell what is left of the hour.
+// stage is a service with a budget whose ticks tell what is left of the hour.
 type stage struct{ testService }
 
 func newStage(t *testing.T) stage {
@@ -119,7 +119,7 @@ func (s stage) tick(t *testing.T, leftUSD float64, relaxedToo bool) {
 	s.Settle()
 }
 
-// overflows tells whether a query went to a function; false where it was
+// overflows reports whether a query went to a function; false where it was
 // refused for the budget.
 func (s stage) overflows(t *testing.T, r Request) bool {
 	t.Helper()

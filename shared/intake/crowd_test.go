@@ -14,7 +14,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// crowd is a desk whose platform many processes use.
+// crowd is a service whose platform many processes use.
 type crowd []*Service
 
 // newCrowd returns so many processes that take queries in over one platform.

@@ -43,7 +43,7 @@ func (s *slots) Answer(_ context.Context, m query.Message, by time.Time) (query.
 	return o, nil
 }
 
-// newFront is a desk in a worker's process.
+// newFront is a service in a worker's process.
 func newFront(t testing.TB, change func(*Config, *slots)) (testService, *slots) {
 	t.Helper()
 	w := &slots{}

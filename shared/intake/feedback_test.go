@@ -14,7 +14,7 @@ import (
 	"paragon/shared/platform/sqlite"
 )
 
-// votingService is a desk that keeps votes, with a second model that is dearer
+// votingService is a service that keeps votes, with a second model that is more expensive
 // and more accurate.
 func votingService(t *testing.T, set settings.Settings) testService {
 	t.Helper()
@@ -30,11 +30,11 @@ func votingServiceWith(t *testing.T, set settings.Settings, change func(*Config)
 	t.Cleanup(func() { _ = backend.Close() })
 	d := newTestService(t, func(c *Config) {
 		catalogue := c.Catalogue.Current()
-		dear := catalogue.Models[0]
-		dear.Name, dear.Accuracy.Top1Percent = "dear", 95
+		expensive := catalogue.Models[0]
+		expensive.Name, expensive.Accuracy.Top1Percent = "expensive", 95
 		ms := profile.Percentiles{P50: 40, P95: 50, P99: 60}
-		dear.Latency = []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms}}
-		catalogue.Models = append(catalogue.Models, dear)
+		expensive.Latency = []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: ms}}
+		catalogue.Models = append(catalogue.Models, expensive)
 		c.Votes = backend
 		c.Settings = func() settings.Settings { return set }
 		change(c)
@@ -67,7 +67,7 @@ func TestFeedbackMovesTheChoice(t *testing.T) {
 	for i := range 400 {
 		owner := fmt.Sprint("owner-", i%8)
 		rec := d.answered(t, owner)
-		if rec.Model == "dear" {
+		if rec.Model == "expensive" {
 			st, err := d.Status(t.Context())
 			if err != nil || i < 5 {
 				t.Errorf("it moved after %d votes, %v", i, err)

@@ -61,7 +61,7 @@ func (s *Service) readView(ctx context.Context) (platform.FleetView, error) {
 		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
 		return v, err
 	}
-	s.fleet.see(v)
+	s.fleet.update(v)
 	if s.Viewed != nil {
 		s.Viewed(ctx, v)
 	}
@@ -91,7 +91,7 @@ const (
 	bootParts = 4
 )
 
-// expected tells whether a worker is on its way, or nothing is known of any.
+// expected reports whether a worker is on its way, or nothing is known of any.
 func (f *fleetView) expected() bool {
 	for _, e := range f.estimates {
 		if v := e.View(); v.Booting > 0 || v.At.IsZero() {
@@ -101,7 +101,7 @@ func (f *fleetView) expected() bool {
 	return false
 }
 
-// empty tells whether no pool has runners, as far as is known.
+// empty reports whether no pool has runners, as far as is known.
 func (f *fleetView) empty() bool {
 	for _, e := range f.estimates {
 		if e.Runners() > 0 {
@@ -111,14 +111,14 @@ func (f *fleetView) empty() bool {
 	return true
 }
 
-// see takes a view.
-func (f *fleetView) see(v platform.FleetView) {
+// update takes a view.
+func (f *fleetView) update(v platform.FleetView) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.view = v
 	for _, p := range v.Pools {
 		if e := f.estimates[p.Name]; e != nil {
-			e.See(p)
+			e.Observe(p)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 
 // hasCapacity reports whether a query on a work queue has a worker to wait for.
 // Without a fresh view that is not known, and it may have.
-func (f *fleetView) hasCapacity(q *taking, now time.Time) bool {
+func (f *fleetView) hasCapacity(q *submission, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.estimates[q.pool.Name].View()

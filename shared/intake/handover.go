@@ -10,7 +10,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// apart tells whether an input of so many bytes is handed over beside its message.
+// apart reports whether an input of so many bytes is handed over beside its message.
 func (s *Service) apart(bytes int) bool {
 	return s.Inputs != nil && bytes > platform.MessageInputBytes
 }

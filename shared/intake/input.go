@@ -42,36 +42,36 @@ func (s *Service) BodyLimit(encoded int) int {
 	return encoded + bodySlack
 }
 
-// given is an input that is within the limits of its size, wherever it came from.
-type given struct {
+// inputData is an input that is within the limits of its size, wherever it came from.
+type inputData struct {
 	contentType string
 	data        []byte
 	limits      preprocess.Limits
 }
 
 // load reads an input and checks its size.
-func (s *Service) load(ctx context.Context, owner string, in query.Input, set settings.Settings) (given, error) {
+func (s *Service) load(ctx context.Context, owner string, in query.Input, set settings.Settings) (inputData, error) {
 	data, limit, field := in.Data, s.InlineLimit(set), "input.data"
 	if err := checkShape(in); err != nil {
-		return given{}, err
+		return inputData{}, err
 	}
 	if in.URI != "" {
 		limit, field = set.UploadLimitKB<<10, "input.uri"
 		var err error
 		if data, err = s.upload(ctx, owner, in.URI, limit); err != nil {
-			return given{}, err
+			return inputData{}, err
 		}
 	}
 	if len(data) > limit {
-		return given{}, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
+		return inputData{}, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
 			withBound(float64(limit))
 	}
-	return given{in.ContentType, data, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit}}, nil
+	return inputData{in.ContentType, data, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit}}, nil
 }
 
 // check checks an input against what a model takes, and returns what a large picture
 // takes besides.
-func (in given) check(m *profile.Model) (none profile.Decoding, err error) {
+func (in inputData) check(m *profile.Model) (none profile.Decoding, err error) {
 	switch m.Takes() {
 	case profile.TensorsIn:
 		return none, checkTensors(in.contentType, in.data, m)
@@ -107,7 +107,7 @@ func checkShape(in query.Input) error {
 	return nil
 }
 
-// Supported tells whether inputs of a content type are taken; parameters and
+// Supported reports whether inputs of a content type are taken; parameters and
 // the case of letters do not matter.
 func Supported(contentType string) bool {
 	name, _, _ := strings.Cut(contentType, ";")

@@ -98,7 +98,7 @@ type Pool struct {
 	InstanceType string
 }
 
-// Serves tells whether the pool answers queries of a task.
+// Serves reports whether the pool answers queries of a task.
 func (p Pool) Serves(task string) bool {
 	if len(p.Tasks) == 0 {
 		return true

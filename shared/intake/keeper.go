@@ -18,7 +18,7 @@ import (
 // keepAt returns when to invoke a function for a query that was sent to the
 // overflow queue, and whether it is to be at all: a bound that leaves no room for
 // the queue's way and a second run would have every query run twice.
-func (s *Service) keepAt(q *taking) (time.Time, bool) {
+func (s *Service) keepAt(q *submission) (time.Time, bool) {
 	if s.Functions == nil || q.class != query.Strict || q.m.Placement != string(platform.Overflow) {
 		return time.Time{}, false
 	}
@@ -33,7 +33,7 @@ func (s *Service) keepAt(q *taking) (time.Time, bool) {
 
 // keepDeadline has a function answer a query whose record is missing, if the
 // limits let it. It returns the record that is held then; false when there is none.
-func (s *Service) keepDeadline(ctx context.Context, q *taking) (query.Record, bool) {
+func (s *Service) keepDeadline(ctx context.Context, q *submission) (query.Record, bool) {
 	l, err := s.limits.Take(ctx, s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.FunctionUSD, Hold: q.hold()})
 	if err != nil {
 		return query.Record{}, false

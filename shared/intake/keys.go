@@ -12,9 +12,9 @@ import (
 
 // takeKeyed takes a query in under an idempotency key. The key stands for one
 // attempt, which has an id: a repeat is answered with that attempt's record,
-// and runs again under the same id while there is none, as whoever finishes
+// and runs again under the same id while there is none, as the process that finishes
 // second finds the record of the first.
-func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *taking) (Answer, error) {
+func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *submission) (Answer, error) {
 	if err := CheckKey(q.terms.Key); err != nil {
 		return Answer{}, err
 	}
@@ -26,7 +26,7 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *tak
 		return Answer{}, err
 	}
 	mine := platform.Attempt{Owner: owner, Key: q.terms.key(), BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
-	held, won, err := s.Attempts.ClaimKey(ctx, mine)
+	held, won, err := s.Attempts.ReserveKey(ctx, mine)
 	if err != nil {
 		return Answer{}, fmt.Errorf("claim the key: %w", err)
 	}
@@ -37,7 +37,7 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *tak
 }
 
 // first answers a query whose attempt is the one that its key stands for.
-func (s *Service) first(ctx context.Context, q *taking, held platform.Attempt) (Answer, error) {
+func (s *Service) first(ctx context.Context, q *submission, held platform.Attempt) (Answer, error) {
 	s.count(q)
 	q.attempt = &held
 	a, err := s.answer(ctx, q)
@@ -51,7 +51,7 @@ func (s *Service) first(ctx context.Context, q *taking, held platform.Attempt) (
 
 // giveUp replaces the attempt of a query that was turned away by one that is over
 // already, so that a repeat is a query of its own and not a late one.
-func (s *Service) giveUp(ctx context.Context, q *taking) error {
+func (s *Service) giveUp(ctx context.Context, q *submission) error {
 	over := q.m
 	over.ID, over.ExpiresAt = "", q.m.AcceptedAt
 	if err := s.sign(&over, signed.Stored); err != nil {
@@ -66,7 +66,7 @@ func (s *Service) giveUp(ctx context.Context, q *taking) error {
 }
 
 // repeat answers a request whose key was used before.
-func (s *Service) repeat(ctx context.Context, q *taking, held, mine platform.Attempt) (Answer, error) {
+func (s *Service) repeat(ctx context.Context, q *submission, held, mine platform.Attempt) (Answer, error) {
 	if held.BodyHash != mine.BodyHash {
 		return Answer{}, refuse(KeyReused, "Idempotency-Key", "was used for query %s with another body", held.ID)
 	}
@@ -103,7 +103,7 @@ func (s *Service) repeat(ctx context.Context, q *taking, held, mine platform.Att
 
 // again replaces an attempt that expired while its caller waited, so that it
 // was never promised an answer.
-func (s *Service) again(ctx context.Context, q *taking, held, mine platform.Attempt) (Answer, error) {
+func (s *Service) again(ctx context.Context, q *submission, held, mine platform.Attempt) (Answer, error) {
 	now, won, err := s.Attempts.ReplaceKey(ctx, held.ID, mine)
 	if err != nil {
 		return Answer{}, fmt.Errorf("replace the key's attempt: %w", err)
@@ -119,7 +119,7 @@ func (s *Service) again(ctx context.Context, q *taking, held, mine platform.Atte
 
 // owe notes that a keyed query's caller gets a 202 before it gets one: from
 // then on its attempt is not replaced.
-func (s *Service) owe(ctx context.Context, q *taking) error {
+func (s *Service) owe(ctx context.Context, q *submission) error {
 	if q.attempt == nil || q.attempt.Owed {
 		return nil
 	}

@@ -125,7 +125,7 @@ func TestARepeatAfterTheExpiry(t *testing.T) {
 			if gone := errors.Is(err, context.Canceled); gone != (tc.wait >= time.Second) {
 				t.Fatal(err)
 			}
-			held, won, err := d.Attempts.ClaimKey(t.Context(), claim("key"))
+			held, won, err := d.Attempts.ReserveKey(t.Context(), attemptFor("key"))
 			if err != nil || won {
 				t.Fatalf("%+v, %v, error %v", held, won, err)
 			}

@@ -25,7 +25,7 @@ func lineOf(pool string) string { return "strict-" + pool }
 // ahead of the query, as far as that is known now, in milliseconds of one runner.
 //
 // Workers need no such line: what one has no slot for, it hands over.
-func (s *Service) reserve(ctx context.Context, q *taking, runners int, aheadMS float64) (nowAheadMS float64) {
+func (s *Service) reserve(ctx context.Context, q *submission, runners int, aheadMS float64) (nowAheadMS float64) {
 	ctx, cancel := context.WithTimeout(ctx, s.reserveTime)
 	defer cancel()
 	// What is ahead takes its mean, as in a view and in the estimate: the p99 is
@@ -49,8 +49,8 @@ func (s *Service) reserve(ctx context.Context, q *taking, runners int, aheadMS f
 	return max(full, query.Milliseconds(end.Sub(q.m.AcceptedAt))*float64(runners))
 }
 
-// reserves tells whether a query needs a slot that no other process has: a
+// reserves reports whether a query needs a slot that no other process has: a
 // strict one that would wait on a work queue, from a process that is no worker.
-func (s *Service) reserves(q *taking, c placement.Choice) bool {
+func (s *Service) reserves(q *submission, c placement.Choice) bool {
 	return s.Worker == nil && q.class == query.Strict && c.Reason == placement.SlotInTime
 }

@@ -84,7 +84,7 @@ func (s *Service) takers() []*limits.Taker {
 
 // admitOwner holds a query to its owner's limits. What it returns is called with
 // the answer.
-func (s *Service) admitOwner(ctx context.Context, owner string, q *taking) (done func(Answer), err error) {
+func (s *Service) admitOwner(ctx context.Context, owner string, q *submission) (done func(Answer), err error) {
 	if err := s.checkRate(owner, q.set); err != nil {
 		return nil, err
 	}
@@ -116,13 +116,13 @@ func (s *Service) admitOwner(ctx context.Context, owner string, q *taking) (done
 
 // underWay is for how long a query may be under way: while its caller waits, or
 // until its bound.
-func (q *taking) underWay() time.Duration {
+func (q *submission) underWay() time.Duration {
 	return max(q.terms.Wait, query.Duration(q.latencyMS)) + time.Second
 }
 
 // settleOwner gives an owner's lease back with what its query cost. A query that
 // goes on without its caller keeps its place until its bound, at its expected price.
-func (s *Service) settleOwner(ctx context.Context, t *limits.Taker, l *limits.Lease, q *taking, a Answer) {
+func (s *Service) settleOwner(ctx context.Context, t *limits.Taker, l *limits.Lease, q *submission, a Answer) {
 	costUSD := 0.0
 	switch r := a.Record; {
 	case r.State == query.Accepted:

@@ -50,7 +50,7 @@ func (o *offers) to(v platform.FleetView, pool, self string) (best platform.Peer
 // onPeer offers a query for which this worker has no slot in time to one peer,
 // once, before it overflows: a strict one, and those of a list, which is one
 // request to the load balancer however many it holds.
-func (s *Service) onPeer(ctx context.Context, q *taking, by time.Time) (Answer, bool, error) {
+func (s *Service) onPeer(ctx context.Context, q *submission, by time.Time) (Answer, bool, error) {
 	if s.Peers == nil || q.class != query.Strict && q.terms.Item == 0 {
 		return Answer{}, false, nil
 	}
@@ -76,7 +76,7 @@ func (s *Service) onPeer(ctx context.Context, q *taking, by time.Time) (Answer, 
 // errNoPeer says that a peer did not answer a query, so that it goes on.
 var errNoPeer = errors.New("no answer of a peer")
 
-// current is the view that is gone by.
+// current is the view that is trusted.
 func (f *fleetView) current() platform.FleetView {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -18,7 +18,7 @@ const NoCapacity Kind = "no-capacity"
 
 // place sends a query where it will be answered when this process has no slot
 // for it: to a work queue, or to the inference functions.
-func (s *Service) place(ctx context.Context, q *taking) (Answer, error) {
+func (s *Service) place(ctx context.Context, q *submission) (Answer, error) {
 	_, span := s.Traces.Child(ctx, "place")
 	to, err := s.route(ctx, q)
 	span.Set("route", string(to.Route))
@@ -58,7 +58,7 @@ func (s *Service) giveBack(ctx context.Context, l *limits.Lease, expectedUSD flo
 
 // carryOut does what was chosen: late on this worker, on a function at once, or
 // through a queue.
-func (s *Service) carryOut(ctx context.Context, q *taking, to leased) (Answer, error) {
+func (s *Service) carryOut(ctx context.Context, q *submission, to leased) (Answer, error) {
 	switch {
 	case q.terms.Wait > 0 && s.Worker != nil && q.class == query.Strict && to.Route != placement.ToOverflow:
 		// Nothing is faster than this worker, late as it is.
@@ -75,7 +75,7 @@ func (s *Service) carryOut(ctx context.Context, q *taking, to leased) (Answer, e
 }
 
 // route chooses where a query goes that this process's worker has no slot for.
-func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
+func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 	now, direct := q.m.AcceptedAt, q.terms.Wait > 0 && s.Worker != nil
 	q.ask = s.fleet.rule(q.pool.Name, q.ask)
 	runners, aheadMS := s.fleet.load(q.pool.Name, now, q.set)
@@ -106,7 +106,7 @@ func (s *Service) route(ctx context.Context, q *taking) (leased, error) {
 // nobodyComes is the refusal of a query that may not overflow and would wait on a
 // work queue that no worker reads before it expires. It counts as an arrival, so
 // that the next tick may launch a worker.
-func nobodyComes(q *taking) *Refusal {
+func nobodyComes(q *submission) *Refusal {
 	no := refuse(NoCapacity, "", "no worker of pool %s is up or on its way in time, and the query may not overflow to a function now", q.pool.Name)
 	no.RetryAfter = query.Duration(q.set.TickSeconds * 1000)
 	return no
@@ -115,7 +115,7 @@ func nobodyComes(q *taking) *Refusal {
 // onFunction has a function answer a query that its caller waits for. It is not
 // done when every invocation was refused and the queue may still bring it there
 // in time.
-func (s *Service) onFunction(ctx context.Context, q *taking) (Answer, bool, error) {
+func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, error) {
 	if err := s.sign(&q.m, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
@@ -147,15 +147,15 @@ func (s *Service) onFunction(ctx context.Context, q *taking) (Answer, bool, erro
 	return Answer{}, false, nil
 }
 
-// queueInTime tells whether the overflow queue can still bring a query to a
+// queueInTime reports whether the overflow queue can still bring a query to a
 // function in time.
-func (s *Service) queueInTime(q *taking) bool {
+func (s *Service) queueInTime(q *submission) bool {
 	return query.Milliseconds(q.m.DeadlineAt.Sub(s.Now())) > q.set.OverflowPathMS
 }
 
 // queue sends a query to its queue and waits for its record as long as its
 // caller does.
-func (s *Service) queue(ctx context.Context, q *taking) (Answer, error) {
+func (s *Service) queue(ctx context.Context, q *submission) (Answer, error) {
 	if err := s.sign(&q.m, signed.Stored); err != nil {
 		return Answer{}, err
 	}
@@ -190,7 +190,7 @@ func (s *Service) send(ctx context.Context, m query.Message) error {
 
 // await waits for the record of a query that was sent, and owes a 202 when it
 // does not come in time.
-func (s *Service) await(ctx context.Context, q *taking) (Answer, error) {
+func (s *Service) await(ctx context.Context, q *submission) (Answer, error) {
 	until := q.m.AcceptedAt.Add(q.terms.Wait)
 	first, keeps := s.keepAt(q)
 	if !keeps {

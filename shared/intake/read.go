@@ -117,7 +117,7 @@ func (s *Service) Cancel(ctx context.Context, owner, text string) (query.Record,
 	return r, err
 }
 
-// Explanation tells why a query went where it went.
+// Explanation reports why a query went where it went.
 type Explanation struct {
 	Record query.Record
 	// Candidates are every model on every resource for the query's need, as

@@ -13,8 +13,8 @@ import (
 	"paragon/shared/platform"
 )
 
-// claim is an attempt that loses against any other under the key.
-func claim(key string) platform.Attempt {
+// attemptFor is an attempt that loses against any other under the key.
+func attemptFor(key string) platform.Attempt {
 	return platform.Attempt{Owner: "me", Key: key, ID: "qother", ForgetAt: start.Add(time.Hour)}
 }
 
@@ -31,7 +31,7 @@ func TestAnUnfinishedQueryIsWhatItsIDSays(t *testing.T) {
 }
 
 // Nobody says that a query expired without having won that.
-func TestWhoeverReadsAQueryPastItsExpirySettlesIt(t *testing.T) {
+func TestAnyReaderOfAQueryPastItsExpirySettlesIt(t *testing.T) {
 	for name, read := range map[string]func(testService, query.Record) (query.Record, error){
 		"get": func(d testService, r query.Record) (query.Record, error) {
 			return d.Get(context.Background(), "me", r.ID)

@@ -12,7 +12,7 @@ import (
 // switch on them.
 type Kind string
 
-// The kinds of refusal that intake itself gives. Whoever speaks a protocol
+// The kinds of refusal that intake itself gives. The caller who speaks a protocol
 // adds its own.
 const (
 	UnknownTask      Kind = "unknown-task"

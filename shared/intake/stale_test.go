@@ -30,7 +30,7 @@ func (d testService) publishTraffic(t *testing.T, n int, o query.Outcome) {
 	}
 }
 
-// The desk's profile says 20 ms on c5.large and on functions.
+// The service's profile says 20 ms on c5.large and on functions.
 func TestStatusWarnsOfProfilesThatAnswersContradict(t *testing.T) {
 	worker := query.Runner{Kind: query.OnWorker, Name: "w", Resource: "c5.large"}
 	paced, cold := worker, query.Runner{Kind: query.OnFunction, Name: "f", Resource: "lambda-x86_64", MemoryMB: 1769, Cold: true}

@@ -48,8 +48,8 @@ type Answer struct {
 	Busy bool
 }
 
-// taking is one query while it is taken in.
-type taking struct {
+// submission is one query while it is taken in.
+type submission struct {
 	plan
 	terms Terms
 	set   settings.Settings
@@ -100,14 +100,14 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	return a, err
 }
 
-// turnedAway tells whether a valid query was refused for want of capacity or budget.
+// turnedAway reports whether a valid query was refused for want of capacity or budget.
 func turnedAway(err error) bool {
 	no, refused := errors.AsType[*Refusal](err)
 	return refused && (no.Kind == NoCapacity || no.Kind == OverBudget)
 }
 
 // count counts an arrival: each query that is valid, whatever becomes of it.
-func (s *Service) count(q *taking) {
+func (s *Service) count(q *submission) {
 	s.arrivals.count(q.m.AcceptedAt, q.need.Task, q.class, q.asks)
 	if s.Counts != nil {
 		s.Counts.Arrived(q.need.Task, q.class, 1)
@@ -115,14 +115,14 @@ func (s *Service) count(q *taking) {
 }
 
 // prepare validates a request, selects the model and writes the message.
-func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms, set settings.Settings) (*taking, error) {
+func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms, set settings.Settings) (*submission, error) {
 	now := s.Now()
 	p, err := s.planFor(ctx, owner, r, t, now, set)
 	if err != nil {
 		return nil, err
 	}
 	expires := query.ExpiresAt(now, p.latencyMS)
-	q := &taking{plan: p, terms: t, set: set, asks: s.asks(p, set), ask: s.ask(p, set)}
+	q := &submission{plan: p, terms: t, set: set, asks: s.asks(p, set), ask: s.ask(p, set)}
 	q.m = query.Message{
 		Owner: owner, Task: p.need.Task, Need: p.need, Model: p.model.Name, Class: p.class,
 		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(p.latencyMS)), ExpiresAt: expires,
@@ -201,7 +201,7 @@ func (s *Service) sign(m *query.Message, kind signed.Kind) error {
 
 // answer has a query answered in its request where that can be, and sends it to
 // a queue otherwise.
-func (s *Service) answer(ctx context.Context, q *taking) (Answer, error) {
+func (s *Service) answer(ctx context.Context, q *submission) (Answer, error) {
 	if q.terms.Wait > 0 && s.Worker != nil {
 		a, done, err := s.onWorker(ctx, q, q.by())
 		if !done && err == nil && q.noSlotMS > 0 {
@@ -216,7 +216,7 @@ func (s *Service) answer(ctx context.Context, q *taking) (Answer, error) {
 
 // by is until when a query must have ended on this worker to stay in its
 // request: a strict one within its bound, a relaxed one also while its caller waits.
-func (q *taking) by() time.Time {
+func (q *submission) by() time.Time {
 	if q.class == query.Strict {
 		return q.m.DeadlineAt
 	}
@@ -232,7 +232,7 @@ func earlier(a, b time.Time) time.Time {
 
 // onWorker runs a query on this process's worker if it would end in time. It is
 // not done when there is no slot, or the run failed and another may succeed.
-func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer, bool, error) {
+func (s *Service) onWorker(ctx context.Context, q *submission, by time.Time) (Answer, bool, error) {
 	return s.inRequest(ctx, q, by, s.Worker.Answer)
 }
 
@@ -240,7 +240,7 @@ func (s *Service) onWorker(ctx context.Context, q *taking, by time.Time) (Answer
 type runner func(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error)
 
 // inRequest has a query run while its caller waits, as onWorker says.
-func (s *Service) inRequest(ctx context.Context, q *taking, by time.Time, run runner) (Answer, bool, error) {
+func (s *Service) inRequest(ctx context.Context, q *submission, by time.Time, run runner) (Answer, bool, error) {
 	if err := s.sign(&q.m, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
@@ -275,7 +275,7 @@ func (s *Service) inRequest(ctx context.Context, q *taking, by time.Time, run ru
 var errWaited = errors.New("the caller waits no longer")
 
 // kind is how a query is kept that is answered in its request.
-func (q *taking) kind() signed.Kind {
+func (q *submission) kind() signed.Kind {
 	if q.m.Keyed {
 		return signed.Stored
 	}
@@ -287,7 +287,7 @@ const placedDirect = "direct"
 
 // direct answers with an outcome that no queue's consumer has stored. A keyed
 // one is stored first: the first record under the id is the answer.
-func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer, error) {
+func (s *Service) direct(ctx context.Context, q *submission, r query.Record) (Answer, error) {
 	if q.m.Keyed {
 		held, won, err := s.Records.PutRecord(ctx, r)
 		if err != nil {
@@ -306,7 +306,7 @@ func (s *Service) direct(ctx context.Context, q *taking, r query.Record) (Answer
 
 // answerWith is the answer of a query that has ended. Bad input that only the
 // run could find is refused as any other.
-func (s *Service) answerWith(q *taking, r query.Record) (Answer, error) {
+func (s *Service) answerWith(q *submission, r query.Record) (Answer, error) {
 	if r.Outcome != nil && r.Outcome.Failure != nil && r.Outcome.Failure.Code == query.BadInput {
 		return Answer{Record: r}, refuse(BadInput, "input.data", "%s", r.Outcome.Failure.Detail)
 	}
@@ -358,7 +358,7 @@ func (s *Service) Settle() {
 }
 
 // candidates are every model on every resource for a query, as they stand.
-func (s *Service) candidates(q *taking) ([]selection.Candidate, error) {
+func (s *Service) candidates(q *submission) ([]selection.Candidate, error) {
 	ranked, err := s.Chooser.Choose(q.effective(), s.offer(q.pool, q.terms.Wait > 0, q.m.AcceptedAt, q.set, q.decoding))
 	if u := (*selection.Unsatisfiable)(nil); err != nil && !errors.As(err, &u) {
 		return nil, fmt.Errorf("explain query %s: %w", q.m.ID, err)

@@ -12,7 +12,7 @@ import (
 )
 
 // addTraffic fills in what became of the last queries, and which profiles that
-// puts in doubt, by what the fleet view tells of the workers' counts.
+// puts in doubt, by what the fleet view reports the workers' counts.
 func (s *Service) addTraffic(ctx context.Context, st *api.Status) error {
 	v, err := s.Fleet.View(ctx)
 	if err != nil && !errors.Is(err, platform.ErrNotFound) { // none was published yet

@@ -12,7 +12,7 @@ import (
 	"paragon/shared/platform"
 )
 
-func TestStatusTellsWhatBecameOfTheLastQueries(t *testing.T) {
+func TestStatusReportsWhatBecameOfTheLastQueries(t *testing.T) {
 	d := newTestService(t, nil)
 	empty, err := d.Service.Status(t.Context())
 	if err != nil {

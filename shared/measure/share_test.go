@@ -55,7 +55,7 @@ func TestAShareTakesProcessesIn(t *testing.T) {
 	}
 }
 
-func TestAChildMeasuresWhenItIsTold(t *testing.T) {
+func TestAChildMeasuresWhenAsked(t *testing.T) {
 	var out bytes.Buffer
 	p := Plan{Samples: 200, Budget: time.Hour, Now: Wall}
 	if err := RunOnSignal(t.Context(), subject(t), p, strings.NewReader("\n"), &out); err != nil || !strings.Contains(out.String(), `"p99"`) {

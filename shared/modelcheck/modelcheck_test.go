@@ -49,27 +49,27 @@ func TestWhatModelsAre(t *testing.T) {
 	}
 }
 
-// Weights in files beside a model are put into it, and it then runs as if they had
+// Weights in files external a model are put into it, and it then runs as if they had
 // always been there.
-func TestWeightsBesideAModel(t *testing.T) {
-	beside := enginetest.Graph{
+func TestWeightsWithAModel(t *testing.T) {
+	external := enginetest.Graph{
 		Inputs: []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, 2}}}, Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, 2}}},
 		Weights: []enginetest.Weight{{Name: "w", Shape: []int64{2}, External: "w.bin"}},
 		Nodes:   []enginetest.Node{{Op: "Add", Inputs: []string{"x", "w"}, Outputs: []string{"y"}}},
 	}.Bytes()
 	files := fstest.MapFS{"w.bin": {Data: make([]byte, 8)}}
-	whole, err := Inline(beside, files, 1<<20)
+	whole, err := Inline(external, files, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := Run(t.Context(), whole, Request{Once: true}); err != nil || got.Problem != nil {
 		t.Errorf("with its weights: %v, %v", got.Problem, err)
 	}
-	if got, err := Run(t.Context(), beside, Request{Once: true}); err != nil || got.Problem == nil || !strings.Contains(got.Problem.Error(), "w.bin") {
+	if got, err := Run(t.Context(), external, Request{Once: true}); err != nil || got.Problem == nil || !strings.Contains(got.Problem.Error(), "w.bin") {
 		t.Errorf("without: %v, %v", got.Problem, err)
 	}
-	for name, limit := range map[string]int64{"larger": int64(len(beside)) + 7} {
-		if _, err := Inline(beside, files, limit); err == nil || !strings.Contains(err.Error(), name) {
+	for name, limit := range map[string]int64{"larger": int64(len(external)) + 7} {
+		if _, err := Inline(external, files, limit); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

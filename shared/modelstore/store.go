@@ -43,9 +43,9 @@ type Store struct {
 
 	current atomic.Pointer[profile.Catalogue]
 
-	mu    sync.Mutex // guards what follows, and changes of the folder
-	seen  fs.FileInfo
-	added profile.Added
+	mu         sync.Mutex // guards what follows, and changes of the folder
+	loadedFrom fs.FileInfo
+	added      profile.Added
 }
 
 // Open reads a folder over a base catalogue. One that does not exist holds
@@ -80,7 +80,7 @@ func (s *Store) refresh() error {
 	if err != nil {
 		return fmt.Errorf("find the added models: %w", err)
 	}
-	if s.seen != nil && os.SameFile(s.seen, info) && s.seen.ModTime().Equal(info.ModTime()) && s.seen.Size() == info.Size() {
+	if s.loadedFrom != nil && os.SameFile(s.loadedFrom, info) && s.loadedFrom.ModTime().Equal(info.ModTime()) && s.loadedFrom.Size() == info.Size() {
 		return nil
 	}
 	added, err := readAdded(file)
@@ -91,7 +91,7 @@ func (s *Store) refresh() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	s.seen, s.added = info, added
+	s.loadedFrom, s.added = info, added
 	s.current.Store(c)
 	return nil
 }
@@ -144,9 +144,9 @@ func (s *Store) ONNX(m *profile.Model) ([]byte, error) {
 	return raw, nil
 }
 
-// Follow refreshes every so often until ctx ends. changed is called after each
+// Watch refreshes every so often until ctx ends. changed is called after each
 // change, with the catalogue that is in force then; failed with what went wrong.
-func (s *Store) Follow(ctx context.Context, every time.Duration, changed func(*profile.Catalogue), failed func(error)) {
+func (s *Store) Watch(ctx context.Context, every time.Duration, changed func(*profile.Catalogue), failed func(error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := s.Current()

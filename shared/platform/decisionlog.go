@@ -18,7 +18,7 @@ type Entry struct {
 	ID   string    `json:"id"` // sorts in the order of time
 	Pool string    `json:"pool"`
 	At   time.Time `json:"at"`
-	// Moves tells whether the fleet was to change; Line tells it in words.
+	// Moves reports whether the fleet was to change; Line tells it in words.
 	Moves bool   `json:"moves"`
 	Line  string `json:"line"`
 	// Outcome is what came of acting: empty while that is not known.
@@ -27,7 +27,7 @@ type Entry struct {
 	Record   []byte    `json:"record,omitempty"` // absent in lists
 }
 
-// DecisionLog is the controller's memory: whoever has the lease, what a pool's
+// DecisionLog is the controller's memory: the process that has the lease, what a pool's
 // controller must remember between two ticks, and the record of every tick.
 type DecisionLog interface {
 	// AcquireLease takes the lease for so long, or renews one's own. ErrLeaseLost
@@ -65,8 +65,9 @@ type Group struct {
 	LaunchFault string `json:"launch_fault,omitempty"`
 }
 
-// Groups tells how the pools' groups stand now. SetDesired above a group's
-// maximum is an error.
+// Groups reports how the pools' groups stand now. SetDesired above a group's
+// maximum is an error. A group that comes with ErrLaunchesUnread is valid but for
+// its LaunchFault.
 type Groups interface {
 	Group(ctx context.Context, pool string) (Group, error)
 }
@@ -79,7 +80,7 @@ type Change struct {
 	At      time.Time `json:"at"`
 }
 
-// History tells what settings were before.
+// History reports what settings were before.
 type History interface {
 	// Changes lists a setting's values, newest first; of all settings when name is empty.
 	Changes(ctx context.Context, name string, limit int) ([]Change, error)

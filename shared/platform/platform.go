@@ -18,17 +18,20 @@ import (
 // The classes of error that callers act on. Backends wrap them, callers use
 // errors.Is and never compare texts.
 var (
-	ErrNotFound    = errors.New("not found")
-	ErrLeaseLost   = errors.New("lease lost")            // another consumer has the message now, or it is gone
-	ErrThrottled   = errors.New("throttled")             // a normal answer: fall back or come again
-	ErrFault       = errors.New("function fault")        // the function ran and failed, or died
-	ErrTooLarge    = errors.New("too large")             // above the stated bound
-	ErrUnavailable = errors.New("temporarily not there") // worth another try
-	ErrRevoked     = errors.New("revoked")               // this worker was declared dead: stop
-	ErrConflict    = errors.New("changed meanwhile")     // read again, then try again
+	ErrNotFound = errors.New("not found")
+	// ErrLaunchesUnread comes with a group whose limits were read, and whose newest
+	// launches could not be.
+	ErrLaunchesUnread = errors.New("the newest launches could not be read")
+	ErrLeaseLost      = errors.New("lease lost")            // another consumer has the message now, or it is gone
+	ErrThrottled      = errors.New("throttled")             // a normal answer: fall back or come again
+	ErrFault          = errors.New("function fault")        // the function ran and failed, or died
+	ErrTooLarge       = errors.New("too large")             // above the stated bound
+	ErrUnavailable    = errors.New("temporarily not there") // worth another try
+	ErrRevoked        = errors.New("revoked")               // this worker was declared dead: stop
+	ErrConflict       = errors.New("changed meanwhile")     // read again, then try again
 )
 
-// OwnerHeader says to whoever is behind a balancer who calls. The balancer, or
+// OwnerHeader says to the process that is behind a balancer who calls. The balancer, or
 // the gateway before it, overwrites it in every request.
 const OwnerHeader = "X-Paragon-Owner"
 
@@ -73,7 +76,7 @@ type Queues interface {
 	// Extend renews the lease, counted from now. ErrLeaseLost when it is not held any more.
 	Extend(ctx context.Context, d Delivery, lease time.Duration) error
 	// Delete ends messages. One whose lease was lost meanwhile is skipped
-	// without an error: whoever holds it now will find the query finished.
+	// without an error: the process that holds it now will find the query finished.
 	Delete(ctx context.Context, ds ...Delivery) error
 	// Release gives messages back at once, uncounted; lost leases are skipped.
 	Release(ctx context.Context, ds ...Delivery) error
@@ -81,7 +84,7 @@ type Queues interface {
 	// ends the delivery. After a crash in between both may exist, never neither.
 	// ErrLeaseLost, with nothing sent, when the lease was seen to be lost.
 	Move(ctx context.Context, d Delivery, to QueueName, msg query.Message) error
-	// Depth tells what the queue holds now.
+	// Depth reports what the queue holds now.
 	Depth(ctx context.Context, q QueueName) (Depth, error)
 }
 

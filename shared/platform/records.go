@@ -68,10 +68,10 @@ type Attempt struct {
 
 // Attempts keeps idempotency keys.
 type Attempts interface {
-	// ClaimKey stores an attempt unless its owner has one under its key that is
+	// ReserveKey stores an attempt unless its owner has one under its key that is
 	// not forgotten, and returns the one that is held then; won says whether it
 	// is this one, by its id.
-	ClaimKey(ctx context.Context, a Attempt) (held Attempt, won bool, err error)
+	ReserveKey(ctx context.Context, a Attempt) (held Attempt, won bool, err error)
 	// ReplaceKey stores an attempt in place of the one with the id given, if that
 	// is still the one held, and returns the one that is held then, as ClaimKey
 	// does. ErrNotFound when none is held any more.

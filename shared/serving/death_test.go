@@ -78,7 +78,7 @@ func (r *rig) throwBack() (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// submitMixed submits queries of every fate and returns their ids with the
+// submitMixed submits queries of every outcome and returns their ids with the
 // state each must end in.
 func (r *rig) submitMixed() map[string]query.State {
 	r.Helper()
@@ -150,7 +150,7 @@ func TestChaosEndsEveryQueryOnce(t *testing.T) {
 
 // While the backend is out of reach a worker keeps its result and tries again; it
 // stores it when the backend is back in time, and leaves it when the lease is over.
-func TestHomeOutOfReach(t *testing.T) {
+func TestBackendOutOfReach(t *testing.T) {
 	for _, tc := range []struct {
 		away time.Duration
 		runs int

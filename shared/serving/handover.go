@@ -26,8 +26,8 @@ const (
 // queries may be, and relaxed ones not.
 type rules struct{ strict, relaxed bool }
 
-// followRules reads the rules of overflow until ctx ends.
-func (w *Worker) followRules(ctx context.Context) {
+// refreshRules reads the rules of overflow until ctx ends.
+func (w *Worker) refreshRules(ctx context.Context) {
 	for ctx.Err() == nil {
 		v, err := w.Fleet.View(ctx)
 		switch {

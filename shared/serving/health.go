@@ -25,7 +25,7 @@ type inference struct {
 }
 
 // Health says what is wrong with this process alone, for a load balancer, a
-// watchdog and whoever else ends what hangs: nil while a runner is idle, finished
+// watchdog and whatever else ends what hangs: nil while a runner is idle, finished
 // within hangTime, or loads a model. Neither load nor draining nor what the worker
 // depends on changes it.
 func (w *Worker) Health() error {
@@ -68,7 +68,7 @@ type preparer interface {
 	// Prepare begins to load a model that is not loaded, and returns for how many
 	// milliseconds its queries are expected to wait for that.
 	Prepare(model string) (leftMS float64)
-	// Loading tells whether a model is being loaded.
+	// Loading reports whether a model is being loaded.
 	Loading() bool
 }
 

@@ -82,7 +82,7 @@ func (w *Worker) setStrictEmpty(empty bool) {
 // one waits. While there is none it looks every bounce_poll_ms for those that
 // must be handed over, if that is allowed.
 func (w *Worker) receiveRelaxed(ctx context.Context) {
-	var look time.Time // at the queue, for those
+	var lastPoll time.Time // at the queue, for those
 	for ctx.Err() == nil {
 		changed := w.changes()
 		n, in := w.room(query.Relaxed)
@@ -91,7 +91,7 @@ func (w *Worker) receiveRelaxed(ctx context.Context) {
 		}
 		if n == 0 {
 			if w.allowed().relaxed {
-				look = w.watch(ctx, look)
+				lastPoll = w.watch(ctx, lastPoll)
 				in = min(in, query.Duration(w.Settings().BouncePollMS))
 			}
 			pause(ctx, changed, in)
@@ -101,14 +101,14 @@ func (w *Worker) receiveRelaxed(ctx context.Context) {
 	}
 }
 
-// supplied tells whether every runner has a relaxed query that waits for it.
+// supplied reports whether every runner has a relaxed query that waits for it.
 func (w *Worker) supplied() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.queue.Len(query.Relaxed) >= w.Runners
 }
 
-// poll is a full worker's look at the strict queue: it takes what is there,
+// poll is a full worker's read of the strict queue: it takes what is there,
 // hands over what would be late, and gives the rest back for others to take.
 // It looks again at once while that brings late ones to light.
 func (w *Worker) poll(ctx context.Context) {

@@ -45,7 +45,7 @@ func (w *Worker) state(open context.Context) platform.WorkerReport {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.Now()
-	w.use.follow(now, w.queue.Busy())
+	w.use.update(now, w.queue.Busy())
 	report := platform.WorkerReport{
 		ID: w.ID, Pool: w.Pool, InstanceType: w.InstanceType, State: state, At: now,
 		Runners: w.Runners, Busy: w.queue.Busy(), Paced: w.Paced,

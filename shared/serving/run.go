@@ -26,7 +26,7 @@ func (w *Worker) start() {
 		if !ok {
 			return
 		}
-		w.use.follow(w.Now(), w.queue.Busy())
+		w.use.update(w.Now(), w.queue.Busy())
 		w.work.Go(func() { w.run(r) })
 	}
 }
@@ -51,7 +51,7 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 	} else {
 		w.queue.Abort(r.Ticket)
 	}
-	w.use.follow(w.Now(), w.queue.Busy())
+	w.use.update(w.Now(), w.queue.Busy())
 	w.notifyLocked()
 	if w.life.Err() == nil {
 		for i, l := range r.Items {
@@ -142,7 +142,7 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	var err error
 	if a.Err == nil {
 		err = w.succeed(l, w.outcome(l, a, r))
-	} else if l.ctx.Err() == nil { // else whoever has it now decides
+	} else if l.ctx.Err() == nil { // else the process that has it now decides
 		err = w.fail(l, a.Err)
 	}
 	if err != nil {
@@ -151,7 +151,7 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 }
 
 // outcome is how a run ended a query. An answer is counted; a failure is when it
-// is final, by whoever decides that.
+// is final, by the process that decides that.
 func (w *Worker) outcome(l *lease, a answer.Answered, r ran) query.Outcome {
 	now, m := w.Now(), l.d.Message
 	result := a.Result.Trim(m.AllScores)

@@ -2,7 +2,7 @@
 // queues, answers them on its runners in the order of their deadlines, hands
 // strict ones that would start too late over to the inference functions, and
 // relaxed ones at their bounds where the rules allow it, and says how it is doing. It may die at any line: what it holds comes back by its
-// leases, and an outcome is stored once, whoever gets there first.
+// leases, and an outcome is stored once, the caller who gets there first.
 package serving
 
 import (
@@ -147,7 +147,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var loops, keepers, reporter sync.WaitGroup
 	loops.Go(func() { w.receiveStrict(open) })
 	loops.Go(func() { w.receiveRelaxed(open) })
-	loops.Go(func() { w.followRules(open) })
+	loops.Go(func() { w.refreshRules(open) })
 	keepers.Go(func() { w.renew(life) })
 	reporter.Go(func() { w.reportAll(reporting, open, fence) })
 
@@ -180,7 +180,7 @@ func (w *Worker) begin(life context.Context, kill context.CancelCauseFunc) {
 // LateWrites returns how many outcomes came after another had been stored.
 func (w *Worker) LateWrites() int64 { return w.settler.LateWrites() }
 
-// notify wakes whoever waits for a change.
+// notify wakes the caller who waits for a change.
 func (w *Worker) notify() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -23,8 +23,8 @@ func newUse(now time.Time, runners int) use {
 	return use{runners: runners, at: now, idleSince: now, windowAt: now}
 }
 
-// follow notes that so many runners are busy from now on.
-func (u *use) follow(now time.Time, busy int) {
+// update notes that so many runners are busy from now on.
+func (u *use) update(now time.Time, busy int) {
 	if now.After(u.at) {
 		u.inWindow += time.Duration(u.busy) * now.Sub(u.at)
 		u.at = now

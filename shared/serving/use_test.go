@@ -25,7 +25,7 @@ func TestUse(t *testing.T) {
 		{30, 0, 0.5, 30},    //
 		{35, 0, 1. / 3, 30}, // half of a window without use
 	} {
-		u.follow(at(c.at), c.busy)
+		u.update(at(c.at), c.busy)
 		if got := u.share(at(c.at)); math.Abs(got-c.share) > 1e-9 || !u.idleSince.Equal(at(c.idle)) {
 			t.Errorf("at %v s: share %v since %v, want %v since %v s", c.at, got, u.idleSince.Sub(start), c.share, c.idle)
 		}

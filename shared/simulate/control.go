@@ -141,7 +141,7 @@ func (c *control) covered(upTo int64) ([]procurement.Second, int64) {
 	return out, to
 }
 
-// idleSeconds tells how long each idle worker has been so, longest first.
+// idleSeconds reports how long each idle worker has been so, longest first.
 func (p *pool) idleSeconds(now int64) []float64 {
 	out := p.control.idle[:0]
 	for i := range p.workers {

@@ -29,7 +29,7 @@ const manyWorkers = 1 << 20
 // deployedControl is what the controller of a run as deployed remembers besides.
 type deployedControl struct {
 	before  decision.State
-	packing procurement.IdleTracking
+	idle    procurement.IdleTracking
 	desired int // what was asked for last
 	use     useWindows
 }
@@ -60,8 +60,8 @@ func (p *pool) observe(now int64, s procurement.Pool) procurement.Pool {
 	h := &p.control.deployed
 	used := h.use.add(now, p.busyUS, p.readyUS)
 	needed := procurement.Needed(s.Ready, s.RunnersEach, p.running+p.strict.n+p.relaxed.n+p.held, used*float64(s.Ready))
-	h.packing = h.packing.Observe(moment(now), needed, s.Ready)
-	s.Used, s.UsedLeast, s.IdleSeconds = used, used, h.packing.Idle(moment(now), needed)
+	h.idle = h.idle.Observe(moment(now), needed, s.Ready)
+	s.Used, s.UsedLeast, s.IdleSeconds = used, used, h.idle.Idle(moment(now), needed)
 	return s
 }
 

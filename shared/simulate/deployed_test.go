@@ -48,7 +48,7 @@ func ready(ms []simulate.Moment) []int {
 	return out
 }
 
-func TestAHomeBootsAsMeasured(t *testing.T) {
+func TestABackendBootsAsMeasured(t *testing.T) {
 	quick := func(s *settings.Settings) { s.VMBootSeconds = 15 } // between ticks
 	first := func(deployed *simulate.AsDeployed) time.Duration {
 		for _, m := range asDeployed(t, deployed, quick) {
@@ -65,7 +65,7 @@ func TestAHomeBootsAsMeasured(t *testing.T) {
 }
 
 // The bounds outside of the scheme hold in deployed, and in no run by definition.
-func TestAHomeIsGuarded(t *testing.T) {
+func TestABackendIsGuarded(t *testing.T) {
 	guarded := func(s *settings.Settings) { s.MaxStep, s.MaxWorkers = 1, 4 }
 	most := func(deployed *simulate.AsDeployed) (step, workers int) {
 		before := 1
@@ -87,7 +87,7 @@ func TestAHomeIsGuarded(t *testing.T) {
 }
 
 // A backend's ticks fall between the seconds by which arrivals are counted.
-func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
+func TestABackendsTicksFallBetweenTheSeconds(t *testing.T) {
 	for _, c := range []struct {
 		deployed *simulate.AsDeployed
 		age      time.Duration // of the newest arrivals that are known
@@ -104,7 +104,7 @@ func TestAHomesTicksFallBetweenTheSeconds(t *testing.T) {
 // load that three workers can bear is half refused and goes to functions; what
 // they admit is in time, although runs vary. Where nothing may overflow all of
 // it waits, and is late.
-func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
+func TestABackendsWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 	trace := arrivals.Trace{Step: time.Second, Counts: make([]float64, 240)}
 	for i := range trace.Counts {
 		trace.Counts[i] = 60
@@ -131,7 +131,7 @@ func TestAHomesWorkersAdmitWhatTheyCanAnswer(t *testing.T) {
 
 // A backend's workers are idle by looks at ticks: a worker that only bursts
 // between two looks touch closes, which by definition never was idle for long.
-func TestAHomeTellsIdleWorkersByLooks(t *testing.T) {
+func TestABackendReportsIdleWorkersByPolls(t *testing.T) {
 	idle := func(s *settings.Settings) { s.IdleSeconds = 30 }
 	deployed, defined := ready(asDeployed(t, &simulate.AsDeployed{}, idle)), ready(asDeployed(t, nil, idle))
 	last := len(deployed) - 1

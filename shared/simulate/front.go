@@ -31,7 +31,7 @@ type front struct {
 	gathered int     // queries of the next list
 }
 
-// gather tells whether a request is complete with the query that arrives now. A
+// gather reports whether a request is complete with the query that arrives now. A
 // list comes with its last query.
 func (e *engine) gather() bool {
 	e.front.gathered++
@@ -125,18 +125,18 @@ func (p *pool) readReports(now, every int64) {
 	}
 }
 
-// limited tells whether the queries on functions are so: by definition they are not.
+// limited reports whether the queries on functions are so: by definition they are not.
 func (e *engine) limited() bool {
 	return e.cfg.AsDeployed != nil || e.platform.Serving == ByFunctions
 }
 
-// mayOverflow tells whether the stage's limit and Lambda let one more query onto
+// mayOverflow reports whether the stage's limit and Lambda let one more query onto
 // the functions.
 func (e *engine) mayOverflow(p *pool, j *job) bool {
 	return e.underLimit() && (e.cfg.AsDeployed == nil || !e.calls.throttled(e.function(p, j), e.now))
 }
 
-// underLimit tells whether the stage's limit lets one more query onto the functions.
+// underLimit reports whether the stage's limit lets one more query onto the functions.
 func (e *engine) underLimit() bool {
 	return e.cfg.AsDeployed == nil || e.onFunctions < e.cfg.Settings.MaxOverflowConcurrency
 }

@@ -117,7 +117,7 @@ func TestListsAreSharedOutByOffers(t *testing.T) {
 
 // No more queries are on functions at once than the stage lets, by either path,
 // and the path through the queue takes longer.
-func TestOverflowOfAHomeIsLimited(t *testing.T) {
+func TestOverflowOfABackendIsLimited(t *testing.T) {
 	missed := map[string]int64{}
 	for _, path := range []string{"queue", "direct"} {
 		most := 0

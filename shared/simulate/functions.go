@@ -19,7 +19,7 @@ func newFunctions(c *Config, models int) *functions {
 	return &functions{coldStarts: c.ColdStarts, keepAlive: int64(c.KeepAliveSeconds * float64(second)), free: make([][]int64, models), starts: make([]starts, models)}
 }
 
-// take tells whether a call of a model starts cold. The environment that came
+// take reports whether a call of a model starts cold. The environment that came
 // free last is taken, as Lambda does; when that one is too old, all are.
 func (f *functions) take(model int, now int64) (cold bool) {
 	if !f.coldStarts {
@@ -44,14 +44,14 @@ func (f *functions) started(model int, now int64) {
 	s.n++
 }
 
-// throttled tells whether a call of a model is refused now: it would need an
+// throttled reports whether a call of a model is refused now: it would need an
 // environment, and as many as Lambda starts at once have been started.
 func (f *functions) throttled(model int, now int64) bool {
 	s := f.starts[model]
 	return s.n >= lambdaStarts && now-s.from < lambdaStartIn && !f.warm(model, now)
 }
 
-// warm tells whether a call of a model would start warm now.
+// warm reports whether a call of a model would start warm now.
 func (f *functions) warm(model int, now int64) bool {
 	free := f.free[model]
 	return !f.coldStarts || len(free) > 0 && now-free[len(free)-1] <= f.keepAlive

@@ -50,7 +50,7 @@ func spent(t *testing.T, loads []arrivals.Trace, change func(*simulate.Config)) 
 // What makes a load easier, or what is known of it fresher, does not make it cost
 // more. A fleet moves in whole workers, and another price moves it at other times, so
 // that on one load either may come out a few percent more expensive: the sum over the loads is
-// held to 1 %, with fewer strict queries to 2 % (1.3 % were measured). Cold starts are left out: with fewer strict queries those that overflow
+// within 1 %, with fewer strict queries to 2 % (1.3 % were measured). Cold starts are left out: with fewer strict queries those that overflow
 // do so together, at the end of a burst, and more of their functions start cold.
 func TestEasierCostsNoMore(t *testing.T) {
 	loads := randomLoads(t)

@@ -106,17 +106,17 @@ func (c *Config) plans() []*plan {
 			out = append(out, newPlan(c, step, optimism))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *plan) int { return cmp.Compare(a.looks, b.looks) })
+	slices.SortStableFunc(out, func(a, b *plan) int { return cmp.Compare(a.coarseCost, b.coarseCost) })
 	return out
 }
 
 // plan is a number of workers, ready or booting, by step.
 type plan struct {
-	begin   time.Duration
-	step    time.Duration
-	workers []int   // ready and booting
-	ready   []int   // of them
-	looks   float64 // what it costs by the second, in worker-seconds
+	begin      time.Duration
+	step       time.Duration
+	workers    []int   // ready and booting
+	ready      []int   // of them
+	coarseCost float64 // what it costs by the second, in worker-seconds
 }
 
 func (*plan) Name() string { return "clairvoyant" }
@@ -156,7 +156,7 @@ func newPlan(c *Config, step time.Duration, optimism float64) *plan {
 			}
 		}
 	}
-	out.looks = out.priced(c, ctl, float64(p.runners))
+	out.coarseCost = out.priced(c, ctl, float64(p.runners))
 	return out
 }
 

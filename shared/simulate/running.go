@@ -133,7 +133,7 @@ func (e *engine) next(p *pool) (job, bool) {
 	return job{}, false
 }
 
-// expired ends a query that has outlived its time, and tells whether it did.
+// expired ends a query that has outlived its time, and reports whether it did.
 func (e *engine) expired(j *job) bool {
 	bound := float64(j.deadline-j.at+e.path) / 1000
 	var accepted time.Time
@@ -173,7 +173,7 @@ func (e *engine) answered(j *job) {
 // takes longer, or longer than its bound, has been answered by a 202.
 const longestHold = 25 * second
 
-// held tells whether a query that is answered then is answered in its request.
+// held reports whether a query that is answered then is answered in its request.
 // The caller of a strict one waits in any case, and that of a query that went to
 // the work queue has a 202.
 func (e *engine) held(j *job, then int64) bool {

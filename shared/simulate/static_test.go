@@ -26,14 +26,14 @@ func bursts(periods int) arrivals.Trace {
 	return t
 }
 
-// told is a scheme that says how long static load lasts.
-type told struct {
+// fixedPlan is a scheme that says how long static load lasts.
+type fixedPlan struct {
 	left func(at time.Duration) float64
 }
 
-func (told) Name() string { return "told" }
+func (fixedPlan) Name() string { return "told" }
 
-func (s told) Decide(now time.Time, _ procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
+func (s fixedPlan) Decide(now time.Time, _ procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
 	at := now.Sub(time.Unix(0, 0).UTC())
 	return procurement.Decision{Workers: 4, Strict: procurement.Never, Relaxed: procurement.Never, StaticSeconds: s.left(at)}, st
 }
@@ -56,7 +56,7 @@ func TestTheScoreOfAnEstimateIsItsError(t *testing.T) {
 	tr := bursts(4)
 	left := tr.StaticLeft(10*time.Minute, 10*time.Second, 1.5)
 	for _, off := range []float64{0, 60} {
-		got := score(t, told{func(at time.Duration) float64 {
+		got := score(t, fixedPlan{func(at time.Duration) float64 {
 			return max(0, left[at/(10*time.Second)].Seconds()) + off
 		}}, tr, nil)
 		if got.MedianError != off || got.P90Error != off || got.MedianEstimate != got.MedianTrue+off {

@@ -76,10 +76,10 @@ const SettingsEvery = 5 * time.Second
 // write it.
 const settingsAnyway = 5 * time.Minute
 
-// FollowSettings keeps the settings of a process current that reads the view of the
+// RefreshSettings keeps the settings of a process current that reads the view of the
 // fleet, until ctx ends: it returns what is to be called with each view, which tells
 // whether they have changed.
-func (p Parts) FollowSettings(ctx context.Context) func(context.Context, platform.FleetView) {
+func (p Parts) RefreshSettings(ctx context.Context) func(context.Context, platform.FleetView) {
 	go p.Tunables.Run(ctx, settingsAnyway)
 	var version atomic.Int64
 	version.Store(p.Tunables.State().Version) // as read at the start; 0 if that failed

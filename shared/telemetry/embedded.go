@@ -86,7 +86,7 @@ func linesOf(points []platform.Point) (lines [][]group) {
 	return lines
 }
 
-// joins tells whether a group may stand in a line: one that is alone there, of the
+// joins reports whether a group may stand in a line: one that is alone there, of the
 // same moment, without dimensions and without a metric that both have.
 func joins(line []group, g group) bool {
 	first := line[0][0]
@@ -111,7 +111,7 @@ func (l *logged) write(line []group) error {
 	return nil
 }
 
-// definition is what CloudWatch is told of one metric.
+// definition is what CloudWatch is notified of one metric.
 type definition struct {
 	Name              string
 	Unit              string `json:",omitempty"`
@@ -121,7 +121,7 @@ type definition struct {
 // units are CloudWatch's names for ours; anything else has none.
 var units = map[string]string{"ms": "Milliseconds", "workers": "Count"}
 
-// directive is what CloudWatch is told of the metrics of one set of dimensions.
+// directive is what CloudWatch is notified of the metrics of one set of dimensions.
 type directive struct {
 	Namespace  string
 	Dimensions [][]string

@@ -230,7 +230,7 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
-func TestLoggedTellsWhatWentWrong(t *testing.T) {
+func TestLoggedReportsWhatWentWrong(t *testing.T) {
 	put := &puts{err: errors.New("throttled")}
 	ready := platform.Point{Metric: telemetry.Ready.Name, At: time.Now(), Value: 1}
 	if err := telemetry.Logged(put, telemetry.Embedding{Out: broken{}}).Put(t.Context(), ready); err == nil {

@@ -19,7 +19,7 @@ const AtOnce = 16
 // gateway in front of it gives up at 30 s.
 const LongestWait = 25 * time.Second
 
-// Place tells which stage and which endpoint were named; either may be empty.
+// Place reports which stage and which endpoint were named; either may be empty.
 // Flags count before the environment, so that --endpoint alone leaves
 // PARAGON_STAGE aside.
 func (t *Terminal) Place() (stage, endpoint string) {

@@ -1,5 +1,5 @@
 // Package demo plays a trace against a whole Paragon on this machine in a
-// fraction of its time, and tells what it cost, what it missed, and what other
+// fraction of its time, and reports what it cost, what it missed, and what other
 // schemes would have cost.
 //
 // Time is compressed, rates are not: a second of the demonstration stands for
@@ -30,7 +30,7 @@ type Config struct {
 	TimeScale float64        // seconds of the trace in one second
 	Scheme    string
 	Workers   int // at the start
-	// Functions tells whether there are inference functions; without them the
+	// Functions reports whether there are inference functions; without them the
 	// same load shows what they are for.
 	Functions           bool
 	StrictShare         float64

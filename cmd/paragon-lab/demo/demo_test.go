@@ -107,7 +107,7 @@ func TestReportCounts(t *testing.T) {
 	}
 	row(30, query.Relaxed, query.OnWorker, false, false)
 	r.add(load.Row{Intended: 40 * time.Second, Shot: load.Shot{Class: query.Relaxed}, Answer: load.Answer{State: query.Failed, Retries: 2}})
-	r.see(time.Second, api.Status{BackendStatus: api.BackendStatus{CostUSD: 3}, Pools: []api.PoolStatus{{}}})
+	r.observe(time.Second, api.Status{BackendStatus: api.BackendStatus{CostUSD: 3}, Pools: []api.PoolStatus{{}}})
 	r.end()
 	if r.PeakOverflowPercent != 25 || r.StrictWarmMetPercent != 100 || r.StrictMetPercent >= 100 || r.RelaxedMetPercent != 0 || r.CostUSD != 6 || r.Interrupted != 1 {
 		t.Errorf("%+v", r)

@@ -57,18 +57,18 @@ type Report struct {
 	// WorkersApartPercent is how far the two are from each other over time.
 	WorkersApartPercent float64 `json:"workers_apart_percent"`
 
-	began          time.Time
-	quiet          time.Duration // that the backend was up before
-	overflow       []int         // of Sent, to functions
-	length         time.Duration
-	startUSD       float64
-	endUSD         float64
-	tally          *load.Tally
-	strict         counts
-	warm           counts
-	relaxed        counts
-	slices         map[int]*counts
-	readySum, seen float64
+	began             time.Time
+	quiet             time.Duration // that the backend was up before
+	overflow          []int         // of Sent, to functions
+	length            time.Duration
+	startUSD          float64
+	endUSD            float64
+	tally             *load.Tally
+	strict            counts
+	warm              counts
+	relaxed           counts
+	slices            map[int]*counts
+	readySum, samples float64
 }
 
 // Fleet is the workers at a time of the trace.
@@ -120,13 +120,13 @@ func (r *Report) begin(s api.Status) {
 	r.quiet = s.At.Sub(s.CostSince).Truncate(time.Second)
 }
 
-// see counts the fleet at a moment.
-func (r *Report) see(at time.Duration, s api.Status) {
+// observe counts the fleet at a moment.
+func (r *Report) observe(at time.Duration, s api.Status) {
 	p := s.Pools[0]
 	r.WorkersMost, r.WorkersLast = max(r.WorkersMost, p.Ready), p.Ready
 	if at <= r.length {
 		r.endUSD = s.CostUSD // as the simulation bills: to the last arrival
-		r.readySum, r.seen = r.readySum+float64(p.Ready+p.Booting), r.seen+1
+		r.readySum, r.samples = r.readySum+float64(p.Ready+p.Booting), r.samples+1
 	}
 	r.Fleet = append(r.Fleet, Fleet{at.Seconds() * r.TimeScale, p.Ready, p.Booting})
 }
@@ -167,8 +167,8 @@ func (r *Report) end() {
 	r.CostUSD = (r.endUSD - r.startUSD) * r.TimeScale
 	r.StrictMetPercent, r.StrictWarmMetPercent = percent(r.strict.met, r.strict.all), percent(r.warm.met, r.warm.all)
 	r.RelaxedMetPercent = percent(r.relaxed.met, r.relaxed.all)
-	if r.seen > 0 {
-		r.WorkersMean = r.readySum / r.seen
+	if r.samples > 0 {
+		r.WorkersMean = r.readySum / r.samples
 	}
 	for _, c := range r.slices {
 		if c.all >= 20 {
@@ -180,7 +180,7 @@ func (r *Report) end() {
 // mostMoves is how many moves are read.
 const mostMoves = 1000
 
-// addDecisions tells how the fleet moved, by the controller's own records.
+// addDecisions reports how the fleet moved, by the controller's own records.
 func (r *Report) addDecisions(ctx context.Context, cl *client.Client) error {
 	moves, err := cl.Decisions(ctx, "", true, mostMoves)
 	if err != nil {

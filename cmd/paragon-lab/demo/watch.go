@@ -54,7 +54,7 @@ func (w *watcher) run(ctx context.Context, r *Report) {
 		}
 		w.last = s
 		at := time.Since(began)
-		r.see(at, s)
+		r.observe(at, s)
 		if w.progress != nil {
 			w.progress(at, r.length, s)
 		}

@@ -62,7 +62,7 @@ func (s *stage) keepBusy(callers int) (stop func() int) {
 	return func() int { close(ctx); all.Wait(); return len(answered) }
 }
 
-// interrupted holds every query to one run, and tells which of those that ran
+// interrupted holds every query to one run, and reports which of those that ran
 // across the moment were finished by the worker that began them.
 func interrupted(t *testing.T, recs []query.Record, moment time.Time) (across []string) {
 	t.Helper()
@@ -102,9 +102,9 @@ func TestScaleInInterruptsNoQuery(t *testing.T) {
 	if answered := stop(); answered == 0 {
 		t.Error("nothing was answered")
 	}
-	told := s.drained()
+	drained := s.drained()
 	s.stop()
-	across := interrupted(t, stored(t, dir), told)
+	across := interrupted(t, stored(t, dir), drained)
 	onLeaving := slices.DeleteFunc(across, func(id string) bool { return slices.Contains(left, id) || !slices.Contains(before, id) })
 	if len(onLeaving) == 0 {
 		t.Errorf("no query ran on the workers that left (%v of %v) when they were told to", left, before)
@@ -191,7 +191,7 @@ func TestRelaxedQueriesGoToFunctionsAtTheirBounds(t *testing.T) {
 	s.until("a decision of mixed, and workers that know of it", func() bool { return s.handsOver(subs) })
 }
 
-// handsOver tells whether some of the queries were handed over by the worker.
+// handsOver reports whether some of the queries were handed over by the worker.
 func (s *stage) handsOver(subs []client.Submission) bool {
 	return slices.ContainsFunc(s.burst(subs), func(q api.Query) bool {
 		return q.Trail.Count(query.StepBounced) > 0 && q.ServedBy.Kind == query.OnFunction

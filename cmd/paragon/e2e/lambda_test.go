@@ -45,13 +45,13 @@ func startLambdas(t *testing.T) lambdas {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = backend.Close() })
-	door := httptest.NewServer(sqlite.NewServer(backend))
-	t.Cleanup(door.Close)
+	server := httptest.NewServer(sqlite.NewServer(backend))
+	t.Cleanup(server.Close)
 	var stage []lambdaemulator.Function
 	for _, name := range []string{"api", "dispatcher"} {
 		stage = append(stage, lambdaemulator.Function{
 			Name: name, Bootstrap: built(t, name), MemoryMB: 512, Timeout: time.Minute,
-			Env: []string{names.LocalURL + "=" + door.URL + "/" + backend.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
+			Env: []string{names.LocalURL + "=" + server.URL + "/" + backend.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
 		})
 	}
 	return lambdas{backend.Platform(), hosted(t, stage)}

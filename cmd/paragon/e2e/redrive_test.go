@@ -49,7 +49,7 @@ func TestWhatIsMendedIsPutBack(t *testing.T) {
 		t.Fatalf("looked at: %+v", done)
 	}
 	done = s.redrive()
-	if len(done.Letters) != 1 || done.Letters[0].ID != first.ID || done.Letters[0].Fate != api.Resubmitted || done.Waiting != 0 {
+	if len(done.Letters) != 1 || done.Letters[0].ID != first.ID || done.Letters[0].Outcome != api.Resubmitted || done.Waiting != 0 {
 		t.Fatalf("put back: %+v", done)
 	}
 	again := s.finish(api.Query{ID: done.Letters[0].As})

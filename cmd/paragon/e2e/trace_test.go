@@ -14,7 +14,7 @@ import (
 	"paragon/shared/core/query"
 )
 
-// span is what a line of traces tells of one span.
+// span is what a line of traces reports one span.
 type span struct {
 	TraceID      string `json:"traceId"`
 	SpanID       string `json:"spanId"`

@@ -39,7 +39,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), beside(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
+	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
 	return nil
 }
 
@@ -67,8 +67,8 @@ func (m *Machine) tuned(ctx context.Context) (tuning.State, error) {
 	return m.settings.State(), nil
 }
 
-// beside serves what only one machine has, and the page where the API has no path.
-func beside(api http.Handler, more map[string]http.Handler, page http.Handler) http.Handler {
+// routes serves what only one machine has, and the page where the API has no path.
+func routes(api http.Handler, more map[string]http.Handler, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
 		if strings.HasPrefix(path, ownModels+"/") {
@@ -86,7 +86,7 @@ func beside(api http.Handler, more map[string]http.Handler, page http.Handler) h
 	})
 }
 
-// status tells what only this composition knows.
+// status reports what only this composition knows.
 func (m *Machine) status(owner *sqlite.Backend) func(context.Context) api.BackendStatus {
 	return func(ctx context.Context) api.BackendStatus {
 		st := api.BackendStatus{
@@ -114,7 +114,7 @@ func (m *Machine) meterFleet(run context.Context, owner *sqlite.Backend) {
 		changed := owner.FleetChanged()
 		if ws, err := m.backend.Fleet.Workers(run, Pool); err == nil {
 			m.meter.running(len(ws))
-			m.boots.see(ws)
+			m.boots.observe(ws)
 		}
 		select {
 		case <-run.Done():

@@ -7,17 +7,17 @@ import (
 	"paragon/shared/platform"
 )
 
-// boots tells how long workers took to come: from asking for one to its first
+// bootTimes reports how long workers took to come: from asking for one to its first
 // report as ready.
-type boots struct {
+type bootTimes struct {
 	mu    sync.Mutex // guards what follows
 	asked map[string]time.Time
 	took  time.Duration // all together
 	n     int
 }
 
-// see takes the workers there are.
-func (b *boots) see(ws []platform.WorkerReport) {
+// observe takes the workers there are.
+func (b *bootTimes) observe(ws []platform.WorkerReport) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	there := make(map[string]time.Time, len(ws))
@@ -34,7 +34,7 @@ func (b *boots) see(ws []platform.WorkerReport) {
 }
 
 // meanSeconds is how long a worker took in the mean; 0 when none came.
-func (b *boots) meanSeconds() float64 {
+func (b *bootTimes) meanSeconds() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.n == 0 {

@@ -12,7 +12,7 @@ func TestBootsAreTakenFromAskingToTheFirstReport(t *testing.T) {
 	report := func(id string, state platform.WorkerState, second int) platform.WorkerReport {
 		return platform.WorkerReport{ID: id, State: state, At: at.Add(time.Duration(second) * time.Second)}
 	}
-	var b boots
+	var b bootTimes
 	for _, ws := range [][]platform.WorkerReport{
 		{report("was there", platform.Ready, 0), report("a", platform.Booting, 0), report("left", platform.Booting, 0)},
 		{report("was there", platform.Ready, 5), report("a", platform.Booting, 0), report("b", platform.Booting, 4)},
@@ -20,12 +20,12 @@ func TestBootsAreTakenFromAskingToTheFirstReport(t *testing.T) {
 		{report("a", platform.Ready, 20), report("b", platform.Ready, 16)},
 		{report("a", platform.Ready, 30), report("b", platform.Draining, 31)},
 	} {
-		b.see(ws)
+		b.observe(ws)
 	}
 	if got := b.meanSeconds(); got != 10 {
 		t.Errorf("boots took %v s in the mean, want (8+12)/2", got)
 	}
-	if none := (&boots{}).meanSeconds(); none != 0 {
+	if none := (&bootTimes{}).meanSeconds(); none != 0 {
 		t.Errorf("without any %v s", none)
 	}
 }

@@ -46,7 +46,7 @@ type Config struct {
 	BinDir string
 	// GroupMax bounds the workers as an Auto Scaling group does; 0 means 64.
 	GroupMax int
-	// Fault tells what goes wrong with the nth worker launched; nil means nothing.
+	// Fault reports what goes wrong with the nth worker launched; nil means nothing.
 	Fault func(n int) supervisor.Fault
 	// Traces is a file to which the spans of all processes are added; empty means
 	// that they go where the OTEL_ variables say, if anywhere.

@@ -23,23 +23,23 @@ const (
 	mostLaunches = 1000
 )
 
-// faultDesk takes faults over HTTP: what an account's owner, or a bad day of
+// faultHandler takes faults over HTTP: what an account's owner, or a bad day of
 // AWS, would do to the fleet.
-type faultDesk struct {
-	told    *supervisor.Faults
+type faultHandler struct {
+	active  *supervisor.Faults
 	fleet   interface{ Notice(id string) error }
 	backend *sqlite.Backend
 	most    int // workers of the group, unless told otherwise
 }
 
 // ServeHTTP lists faults, takes one, or clears them; each answers how it then is.
-func (d *faultDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *faultHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch {
 	case checkLoopback(r.Host) != nil: // a web page that points its own name here
 		err = mistaken(http.StatusForbidden, "Host", "only loopback names reach this service")
 	case r.Method == http.MethodPost:
-		err = d.take(w, r)
+		err = d.set(w, r)
 	case r.Method == http.MethodDelete:
 		err = d.clear(r)
 	case r.Method != http.MethodGet:
@@ -57,8 +57,8 @@ func (d *faultDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, "application/json", now)
 }
 
-// take reads one fault and does it.
-func (d *faultDesk) take(w http.ResponseWriter, r *http.Request) error {
+// set reads one fault and does it.
+func (d *faultHandler) set(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		return mistaken(http.StatusUnsupportedMediaType, "Content-Type", "a fault is application/json")
 	}
@@ -82,7 +82,7 @@ func (d *faultDesk) take(w http.ResponseWriter, r *http.Request) error {
 	case api.LaunchFails:
 		f.Launches = max(1, f.Launches)
 	}
-	d.told.Set(supervisor.ActiveFault{Name: f.Kind, Fault: launchFault(f), Launches: f.Launches})
+	d.active.Set(supervisor.ActiveFault{Name: f.Kind, Fault: launchFault(f), Launches: f.Launches})
 	return nil
 }
 
@@ -154,22 +154,22 @@ func sortedKinds() []string {
 }
 
 // clear ends a kind of fault, or all of them.
-func (d *faultDesk) clear(r *http.Request) error {
+func (d *faultHandler) clear(r *http.Request) error {
 	kind := r.URL.Query().Get("kind")
 	if _, known := faultKinds[kind]; kind != "" && (!known || kind == api.SpotNotice) {
 		return mistaken(http.StatusUnprocessableEntity, "kind", "there is no lasting fault %q; `paragon fault list` lists those in force", kind)
 	}
-	d.told.Clear(kind)
+	d.active.Clear(kind)
 	if kind == "" || kind == api.Group {
 		return d.backend.SetGroup(r.Context(), Pool, 0, d.most)
 	}
 	return nil
 }
 
-// list tells how it is now.
-func (d *faultDesk) list(r *http.Request) (api.Faults, error) {
+// list reports how it is now.
+func (d *faultHandler) list(r *http.Request) (api.Faults, error) {
 	out := api.Faults{Faults: []api.Fault{}, Workers: []api.FleetWorker{}}
-	for _, t := range d.told.List() {
+	for _, t := range d.active.List() {
 		after := max(t.Fault.SlowBoot, t.Fault.DiesAfter, t.Fault.SpotAfter)
 		out.Faults = append(out.Faults, api.Fault{Kind: t.Name, Seconds: after.Seconds(), Launches: t.Launches})
 	}

@@ -29,8 +29,8 @@ func (n *noticed) Notice(id string) error {
 	return nil
 }
 
-// newFaultDesk serves faults of a backend with one worker.
-func newFaultDesk(t *testing.T) (*faultDesk, *noticed, *client.Client) {
+// newFaultHandler serves faults of a backend with one worker.
+func newFaultHandler(t *testing.T) (*faultHandler, *noticed, *client.Client) {
 	t.Helper()
 	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
@@ -41,7 +41,7 @@ func newFaultDesk(t *testing.T) (*faultDesk, *noticed, *client.Client) {
 		t.Fatal(err)
 	}
 	fleet := &noticed{}
-	d := &faultDesk{told: &supervisor.Faults{}, fleet: fleet, backend: backend, most: 8}
+	d := &faultHandler{active: &supervisor.Faults{}, fleet: fleet, backend: backend, most: 8}
 	server := httptest.NewServer(http.StripPrefix("/", d))
 	t.Cleanup(server.Close)
 	cl, err := client.New(client.Config{Endpoint: server.URL, Attempts: 1})
@@ -52,7 +52,7 @@ func newFaultDesk(t *testing.T) (*faultDesk, *noticed, *client.Client) {
 }
 
 func TestFaultsAreTakenListedAndCleared(t *testing.T) {
-	d, fleet, cl := newFaultDesk(t)
+	d, fleet, cl := newFaultHandler(t)
 	for _, f := range []api.Fault{
 		{Kind: api.SlowBoot, Seconds: 600, Launches: 3}, {Kind: api.LaunchFails}, {Kind: api.DieAfter, Seconds: 0.5},
 		{Kind: api.Group, Min: 1, Max: 3}, {Kind: api.SpotNotice, Worker: "w-up"},
@@ -75,7 +75,7 @@ func TestFaultsAreTakenListedAndCleared(t *testing.T) {
 	if !slices.Equal(fleet.ids, []string{"w-up"}) {
 		t.Errorf("notices went to %v", fleet.ids)
 	}
-	if got := d.told.Next(supervisor.Fault{}); got != (supervisor.Fault{LaunchFails: true, SlowBoot: 10 * time.Minute, DiesAfter: 500 * time.Millisecond}) {
+	if got := d.active.Next(supervisor.Fault{}); got != (supervisor.Fault{LaunchFails: true, SlowBoot: 10 * time.Minute, DiesAfter: 500 * time.Millisecond}) {
 		t.Errorf("a launch meets %+v", got)
 	}
 	if now, err = cl.ClearFaults(t.Context(), api.SlowBoot); err != nil || len(now.Faults) != 1 || now.Group.Max != 3 {
@@ -87,7 +87,7 @@ func TestFaultsAreTakenListedAndCleared(t *testing.T) {
 }
 
 func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
-	_, _, cl := newFaultDesk(t)
+	_, _, cl := newFaultHandler(t)
 	for _, tc := range []struct {
 		fault api.Fault
 		field string
@@ -119,7 +119,7 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 
 // A web page of another site can neither name this host nor send JSON.
 func TestFaultsAreNotForWebPages(t *testing.T) {
-	d, _, _ := newFaultDesk(t)
+	d, _, _ := newFaultHandler(t)
 	const fault = `{"kind":"no-capacity"}`
 	for name, tc := range map[string]struct {
 		host, kind, body string

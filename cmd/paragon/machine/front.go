@@ -58,7 +58,7 @@ func newFront(api http.Handler, inlineBytes func() int, shared *bodies.Pool) *fr
 // newFrontOf is the front of a machine, following its fleet.
 func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
 	f := newFront(api, func() int { return m.settings.Current().InlineLimitKB << 10 }, m.bodies)
-	m.background(f.balancer.Run, func(ctx context.Context) { f.follow(ctx, fleet, m.backend.Fleet) })
+	m.background(f.balancer.Run, func(ctx context.Context) { f.watchFleet(ctx, fleet, m.backend.Fleet) })
 	return f
 }
 
@@ -102,8 +102,8 @@ func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	writeWrong(w, &wrong{Type: "urn:paragon:problem:busy", Title: "Come again in a moment", Status: status, Detail: detail})
 }
 
-// follow keeps the targets as the fleet is, until ctx ends.
-func (f *front) follow(ctx context.Context, fleet fleetReader, workers platform.Fleet) {
+// watchFleet keeps the targets as the fleet is, until ctx ends.
+func (f *front) watchFleet(ctx context.Context, fleet fleetReader, workers platform.Fleet) {
 	defer f.balancer.SetTargets(nil)
 	known := map[string]bool{}
 	for {

@@ -104,12 +104,12 @@ func (c *changingFleet) change(err error, ws ...platform.WorkerReport) {
 	c.changed = make(chan struct{})
 }
 
-func TestFrontFollowsTheFleet(t *testing.T) {
+func TestFrontIsUpdatedWithTheFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, fleet := newFront(own, func() int { return 1 }, nil), &changingFleet{changed: make(chan struct{})}
 		var following sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
-		following.Go(func() { f.follow(ctx, fleet, fleet) })
+		following.Go(func() { f.watchFleet(ctx, fleet, fleet) })
 		ready := platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: "unix:/a"}
 		for _, tc := range []struct {
 			workers []platform.WorkerReport

@@ -36,7 +36,7 @@ func functions(c *profile.Catalogue, bootstrap string, env []string) []lambdaemu
 	return out
 }
 
-// pace tells how long a function's event takes by its profile: the p50 of the
+// pace reports how long a function's event takes by its profile: the p50 of the
 // model at that memory size, and of its cold start.
 func pace(from profile.CatalogueSource) func(function string, payload []byte, cold bool) time.Duration {
 	var mu sync.Mutex // guards what is kept of the catalogue, for as long as it stays the same

@@ -25,7 +25,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.store, Arch: arch(), Records: m.backend.Records, Fleet: m.backend.Fleet, Queues: m.backend.Queues,
-		Metrics: m.backend.Metrics, Groups: m.backend.Groups, Ledger: m.backend.DecisionLog, Shared: m.backend.Shared,
+		Metrics: m.backend.Metrics, Groups: m.backend.Groups, DecisionLog: m.backend.DecisionLog, Shared: m.backend.Shared,
 		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	m.recorder = newRecorder(context.Background(), m, owner)
@@ -33,7 +33,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 	m.background(c.Run,
 		func(ctx context.Context) { m.settings.Run(ctx, refreshEvery) },
 		func(ctx context.Context) { m.meterFleet(ctx, owner) },
-		m.followSavings,
+		m.updateSavings,
 		func(ctx context.Context) { m.replaceHung(ctx, owner) },
 		m.recorder.run,
 		func(ctx context.Context) { m.prune(ctx, owner) })

@@ -54,7 +54,7 @@ type Machine struct {
 	library        string // ONNX Runtime's file, checked
 	settings       *tuning.Source
 	keys           signed.Keys // of ids and receipts
-	keySet         string      // the same, as children are told
+	keySet         string      // the same, as children are faults
 	functions      *lambdaemulator.Invoker
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
@@ -64,9 +64,9 @@ type Machine struct {
 	counts         *tally.Book // of the queries that this process ended
 	metrics        *tallied
 	recorder       *recorder
-	boots          boots
+	boots          bootTimes
 	savings        savings
-	faults         *faultDesk
+	faults         *faultHandler
 	traces         *tracing.Source
 
 	listener net.Listener // of the API
@@ -101,7 +101,7 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	owner, err := m.openHome(ctx, invoker)
+	owner, err := m.openBackend(ctx, invoker)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +192,8 @@ func (m *Machine) loadProfiles() (err error) {
 	return nil
 }
 
-// openHome opens the data folder and reads the settings.
-func (m *Machine) openHome(ctx context.Context, invoker platform.Invoker) (*sqlite.Backend, error) {
+// openBackend opens the data folder and reads the settings.
+func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*sqlite.Backend, error) {
 	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
@@ -266,34 +266,34 @@ func (m *Machine) startFunctions() (platform.Invoker, error) {
 	return in, nil
 }
 
-// startWorkers starts the fleet and the loopback door by which workers reach
+// startWorkers starts the fleet and the loopback listener by which workers reach
 // the backend.
 func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error {
 	path, err := m.cfg.binary("worker")
 	if err != nil {
 		return err
 	}
-	door, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen for workers: %w", err)
 	}
-	m.serve("the workers' door", door, sqlite.NewServer(owner))
+	m.serve("the workers' RPC listener", listener, sqlite.NewServer(owner))
 	if err := m.sizeFleet(ctx, owner); err != nil {
 		return err
 	}
-	told := &supervisor.Faults{}
+	faults := &supervisor.Faults{}
 	m.shareBodies()
 	fleet, err := supervisor.Start(supervisor.Options{
 		Pools: []supervisor.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
-		Path:  path, BaseURL: "http://" + door.Addr().String(),
+		Path:  path, BaseURL: "http://" + listener.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
 		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath()),
-		Wanted: owner, Roster: owner, Reporter: m.backend.Fleet, Fault: m.cfg.Fault, Faults: told, Logger: m.log,
+		Wanted: owner, Roster: owner, Reporter: m.backend.Fleet, Fault: m.cfg.Fault, Faults: faults, Logger: m.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start the fleet: %w", err)
 	}
-	m.faults = &faultDesk{told: told, fleet: fleet, backend: owner, most: m.cfg.groupMax()}
+	m.faults = &faultHandler{active: faults, fleet: fleet, backend: owner, most: m.cfg.groupMax()}
 	m.onClose(func() { within(stopGrace, fleet.Stop) })
 	return nil
 }

@@ -21,17 +21,17 @@ type meter struct {
 	// expired counts the messages that were dropped as expired; nil counts none.
 	expired func() int64
 
-	mu       sync.Mutex // guards what follows
-	usd      float64
-	unsaid   float64 // of functions, not written as a metric yet
-	said     int64   // of the expired messages
-	workers  int
-	lastSeen time.Time
+	mu      sync.Mutex // guards what follows
+	usd     float64
+	unsaid  float64 // of functions, not written as a metric yet
+	said    int64   // of the expired messages
+	workers int
+	readAt  time.Time
 }
 
 func newMeter(c *profile.Catalogue, in profile.Instance, now func() time.Time) *meter {
 	at := now()
-	return &meter{catalogue: c, instance: in, now: now, since: at, lastSeen: at}
+	return &meter{catalogue: c, instance: in, now: now, since: at, readAt: at}
 }
 
 // running counts how many workers there are from now on. Booting ones cost
@@ -46,8 +46,8 @@ func (m *meter) running(workers int) {
 // settle adds what the workers cost since it was last called. The caller holds the lock.
 func (m *meter) settle() {
 	at := m.now()
-	m.usd += pricing.FleetHourUSD(m.instance, m.workers) * at.Sub(m.lastSeen).Hours()
-	m.lastSeen = at
+	m.usd += pricing.FleetHourUSD(m.instance, m.workers) * at.Sub(m.readAt).Hours()
+	m.readAt = at
 }
 
 // costUSD is the cost so far.

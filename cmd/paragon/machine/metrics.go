@@ -160,7 +160,7 @@ func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, 
 		}
 		t.mu.Lock()
 		for id, s := range snapshots {
-			more = append(more, t.tracker.Follow(pool+"/"+id, s, now)...)
+			more = append(more, t.tracker.Advance(pool+"/"+id, s, now)...)
 		}
 		t.mu.Unlock()
 	}

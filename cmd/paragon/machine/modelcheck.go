@@ -32,8 +32,8 @@ const (
 	mostReport = 16 << 20
 )
 
-// take checks a draft, measures it and puts it into the catalogue.
-func (d *modelDesk) take(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (*api.AddedModel, error) {
+// accept checks a draft, measures it and puts it into the catalogue.
+func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (*api.AddedModel, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	task, there := d.m.store.Current().Task(o.Task)
@@ -70,7 +70,7 @@ func (d *modelDesk) take(ctx context.Context, o api.ModelOrder, draft modelstore
 }
 
 // inputOf is the kind of input that a task's models take; empty without any.
-func (d *modelDesk) inputOf(task string) profile.InputKind {
+func (d *modelHandler) inputOf(task string) profile.InputKind {
 	for _, m := range d.m.store.Current().Offered().Models {
 		if m.Task == task {
 			return m.Takes()
@@ -81,7 +81,7 @@ func (d *modelDesk) inputOf(task string) profile.InputKind {
 
 // run checks a draft in a process of its own, and returns how long it took from its
 // start to its first answer.
-func (d *modelDesk) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
+func (d *modelHandler) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
 	path, err := d.m.cfg.binary("paragon")
 	if err != nil {
 		return r, 0, err
@@ -114,7 +114,7 @@ func (d *modelDesk) run(ctx context.Context, o api.ModelOrder, draft modelstore.
 }
 
 // cold times starts of a process up to its first answer, less a warm run.
-func (d *modelDesk) cold(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request, warmMS float64) (profile.Percentiles, error) {
+func (d *modelHandler) cold(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request, warmMS float64) (profile.Percentiles, error) {
 	ask.Once = true
 	var all []float64
 	for range coldStarts {

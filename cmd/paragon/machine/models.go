@@ -59,17 +59,17 @@ type chooser interface {
 	Preview(r intake.Request) (selection.Candidate, error)
 }
 
-// modelDesk takes models over HTTP, lists them and retires them.
-type modelDesk struct {
+// modelHandler takes models over HTTP, lists them and retires them.
+type modelHandler struct {
 	m       *Machine
 	chooser chooser
 	adding  sync.Mutex // held while one is checked: each takes a process and its memory
 }
 
-func (m *Machine) modelsAt(c chooser) http.Handler { return &modelDesk{m: m, chooser: c} }
+func (m *Machine) modelsAt(c chooser) http.Handler { return &modelHandler{m: m, chooser: c} }
 
 // ServeHTTP answers at /local/models and below.
-func (d *modelDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, ownModels), "/")
 	var out any
 	var err error
@@ -98,7 +98,7 @@ func unusable(status int, field, format string, args ...any) error {
 }
 
 // list is the models that came with the folder.
-func (d *modelDesk) list() api.OwnModels {
+func (d *modelHandler) list() api.OwnModels {
 	out := api.OwnModels{Models: []profile.Model{}}
 	for _, m := range d.m.store.Current().Models {
 		if d.m.store.Has(m.Name) {
@@ -109,7 +109,7 @@ func (d *modelDesk) list() api.OwnModels {
 }
 
 // retire gives a model no query any more.
-func (d *modelDesk) retire(name string) (profile.Model, error) {
+func (d *modelHandler) retire(name string) (profile.Model, error) {
 	m, err := d.m.store.Retire(name, time.Now())
 	if errors.Is(err, modelstore.ErrNotAdded) {
 		if _, shipped := d.m.catalogue.Model(name); shipped {
@@ -121,7 +121,7 @@ func (d *modelDesk) retire(name string) (profile.Model, error) {
 }
 
 // add takes a model in: nothing changes before it is found to be good.
-func (d *modelDesk) add(r *http.Request) (*api.AddedModel, error) {
+func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != api.ModelType {
 		return nil, unusable(http.StatusUnsupportedMediaType, "Content-Type", "a model is %s", api.ModelType)
 	}
@@ -151,7 +151,7 @@ func (d *modelDesk) add(r *http.Request) (*api.AddedModel, error) {
 	if draft.SHA256 != order.SHA256 {
 		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "%s arrived with SHA-256 %s, and was sent with %.64s: send it again", order.File, draft.SHA256, order.SHA256)
 	}
-	return d.take(r.Context(), order, draft)
+	return d.accept(r.Context(), order, draft)
 }
 
 func tooLarge(o api.ModelOrder, bytes float64) error {
@@ -190,7 +190,7 @@ func readOrder(body *bufio.Reader) (o api.ModelOrder, err error) {
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // checkOrder finds out what is wrong before the file is read.
-func (d *modelDesk) checkOrder(o api.ModelOrder) error {
+func (d *modelHandler) checkOrder(o api.ModelOrder) error {
 	for field, value := range map[string]string{"name": o.Name, "task": o.Task} {
 		if !word.MatchString(value) {
 			return unusable(http.StatusUnprocessableEntity, field, "%.64q is no name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit", value)
@@ -228,7 +228,7 @@ func (d *modelDesk) checkOrder(o api.ModelOrder) error {
 }
 
 // choices is what is chosen for some needs of a task from now on.
-func (d *modelDesk) choices(task string) []api.Choice {
+func (d *modelHandler) choices(task string) []api.Choice {
 	bound := func(ms float64) intake.Bounds { return intake.Bounds{LatencyMS: &ms} }
 	var out []api.Choice
 	for _, n := range []struct {

@@ -43,8 +43,8 @@ func (s *savings) now() *api.Savings {
 	return &last
 }
 
-// followSavings simulates the other schemes again and again, until run ends.
-func (m *Machine) followSavings(run context.Context) {
+// updateSavings simulates the other schemes again and again, until run ends.
+func (m *Machine) updateSavings(run context.Context) {
 	for run.Err() == nil {
 		began := time.Now()
 		found := m.weigh(run, began)

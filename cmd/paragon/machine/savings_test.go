@@ -123,7 +123,7 @@ func TestAsksAreThoseOfTheNewestQueries(t *testing.T) {
 	}
 }
 
-func TestAHomeThatRunsForLongDoesNotGuess(t *testing.T) {
+func TestABackendThatRunsForLongDoesNotGuess(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 30*time.Hour)
 	store(t, m.cfg.DataDir, 1)

@@ -9,9 +9,9 @@ import (
 	"paragon/shared/platform/sqlite"
 )
 
-// patientLooks is after how many looks without a new report, a heartbeat
+// patientPolls is after how many looks without a new report, a heartbeat
 // apart, a worker counts as hung.
-const patientLooks = 2 * fleet.MissedBeats
+const patientPolls = 2 * fleet.MissedBeats
 
 // silence finds workers whose process lives and does nothing: to the kernel
 // they are well, and only that their reports stop tells. It counts looks and
@@ -20,7 +20,7 @@ type silence map[string]heard
 
 type heard struct {
 	at    time.Time // of the last report
-	looks int       // since then
+	polls int       // since then
 }
 
 // hanging takes the reports of the workers there are, and returns those that hang.
@@ -35,9 +35,9 @@ func (s silence) hanging(ws []platform.WorkerReport) (hung []string) {
 		if !h.at.Equal(w.At) {
 			h = heard{at: w.At}
 		}
-		h.looks++
+		h.polls++
 		s[w.ID] = h
-		if h.looks > patientLooks {
+		if h.polls > patientPolls {
 			hung = append(hung, w.ID)
 		}
 	}

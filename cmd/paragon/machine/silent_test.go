@@ -14,7 +14,7 @@ func TestSilence(t *testing.T) {
 		return platform.WorkerReport{ID: id, State: state, At: at}
 	}
 	s := silence{}
-	for i := range patientLooks + 1 {
+	for i := range patientPolls + 1 {
 		got := s.hanging([]platform.WorkerReport{
 			report("talks", platform.Ready, at.Add(time.Duration(i)*time.Second)),
 			report("clock set back", platform.Ready, at.Add(-time.Duration(i)*time.Hour)),
@@ -22,7 +22,7 @@ func TestSilence(t *testing.T) {
 			report("hangs", platform.Ready, at), report("hangs as it drains", platform.Draining, at),
 		})
 		var want []string
-		if i == patientLooks {
+		if i == patientPolls {
 			want = []string{"hangs", "hangs as it drains"}
 		}
 		if !slices.Equal(got, want) {

@@ -23,7 +23,7 @@ func (p *play) recordWrites() int {
 	return p.stand.count("", "table/"+names.Prefix(stage)+"records", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 }
 
-// turned tells whether the load balancer sends requests to the workers.
+// turned reports whether the load balancer sends requests to the workers.
 func (p *play) turned() bool {
 	p.t.Helper()
 	yes, err := p.front.turned(p.t.Context())

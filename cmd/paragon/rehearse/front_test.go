@@ -121,7 +121,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, owner string) {
 	}
 }
 
-// turned tells whether requests go to the workers, and has the balancer of the
+// turned reports whether requests go to the workers, and has the balancer of the
 // workers know its targets.
 func (f *front) turned(ctx context.Context) (bool, error) {
 	c := elb.NewFromConfig(f.p.sdk)

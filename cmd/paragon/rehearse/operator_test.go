@@ -40,7 +40,7 @@ type terminal struct {
 }
 
 // newTerminal builds the command line and starts a gateway before the api. The
-// stage's door, as the stack made it, is led to that gateway.
+// stage's parameter, as the stack made it, is led to that gateway.
 func newTerminal(p *play) *terminal {
 	p.t.Helper()
 	term := &terminal{p, filepath.Join(p.t.TempDir(), "paragon")}
@@ -49,14 +49,14 @@ func newTerminal(p *play) *terminal {
 	}
 	gw := httptest.NewServer(http.HandlerFunc(p.pass))
 	p.t.Cleanup(gw.Close)
-	client, path := ssm.NewFromConfig(p.sdk), aws.String(names.DoorPath(stage))
+	client, path := ssm.NewFromConfig(p.sdk), aws.String(names.StageParameterPath(stage))
 	out, err := client.GetParameter(p.t.Context(), &ssm.GetParameterInput{Name: path})
 	must(p.t, err)
-	var door names.Door
-	must(p.t, json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &door))
-	p.t.Logf("the door: %+v", door)
-	door.Endpoint = gw.URL
-	value, err := json.Marshal(door)
+	var parameter names.StageParameter
+	must(p.t, json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &parameter))
+	p.t.Logf("the parameter: %+v", parameter)
+	parameter.Endpoint = gw.URL
+	value, err := json.Marshal(parameter)
 	must(p.t, err)
 	_, err = client.PutParameter(p.t.Context(), &ssm.PutParameterInput{Name: path, Value: aws.String(string(value)), Overwrite: aws.Bool(true)})
 	must(p.t, err)
@@ -159,7 +159,7 @@ func (term *terminal) redrives() {
 	for waiting := 1; waiting >= 0; waiting-- {
 		var done api.DeadLetters
 		term.into(&done, "redrive", "--limit", "1")
-		if len(done.Letters) != 1 || done.Letters[0].Fate != api.Resubmitted || done.Waiting != waiting {
+		if len(done.Letters) != 1 || done.Letters[0].Outcome != api.Resubmitted || done.Waiting != waiting {
 			term.t.Fatalf("put back: %+v, want %d to wait", done, waiting)
 		}
 		term.overflow()

@@ -137,7 +137,7 @@ func (p *play) call(function string, event, answer any) {
 	}
 }
 
-// report says how the deployment stands, for whoever looks into a failure.
+// report says how the deployment stands, for the caller who looks into a failure.
 func (p *play) report() {
 	p.t.Helper()
 	ctx := p.t.Context()

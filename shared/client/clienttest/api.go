@@ -22,7 +22,7 @@ import (
 	"paragon/shared/core/query"
 )
 
-// An input that contains one of these words meets that fate; every other one
+// An input that contains one of these words has that outcome; every other one
 // is answered.
 const (
 	Fails   = "FAILS"   // ends as failed

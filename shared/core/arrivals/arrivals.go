@@ -79,7 +79,7 @@ func scatter(start, step time.Duration, count float64, random *rand.Rand, yield 
 	return true
 }
 
-// poisson yields a Poisson process over a step and tells whether more are wanted.
+// poisson yields a Poisson process over a step and reports whether more are wanted.
 func poisson(start, step time.Duration, perSecond float64, random *rand.Rand, yield func(time.Duration) bool) bool {
 	if !positive(perSecond) {
 		return true

@@ -5,7 +5,7 @@ import "time"
 // Unknown is what StaticLeft says where the trace ends before the load moves.
 const Unknown time.Duration = -1
 
-// StaticLeft tells how much longer the load stays static, as only the whole
+// StaticLeft reports how much longer the load stays static, as only the whole
 // trace can tell: at each moment, a step of every apart from time zero on, the
 // time to the first moment, that one included, at which the peak-to-median
 // ratio of the window before it is above a threshold. It is Unknown where no

@@ -87,7 +87,7 @@ type Action struct {
 	BudgetLeftUSD *float64 `json:"budget_left_usd,omitempty"`
 }
 
-// Moves tells whether the action changes the fleet.
+// Moves reports whether the action changes the fleet.
 func (a Action) Moves() bool { return a.Set || len(a.Drain)+len(a.Replace) > 0 }
 
 // Record is one decision.

@@ -69,12 +69,12 @@ func TestClamps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var told []string
+			var clamps []string
 			for _, k := range r.Clamps {
-				told = append(told, k.String())
+				clamps = append(clamps, k.String())
 			}
-			if r.Action.To != c.to || strings.Join(told, "; ") != c.clamps {
-				t.Errorf("%d workers, clamps %q; want %d, %q\n%s", r.Action.To, told, c.to, c.clamps, r.Explain())
+			if r.Action.To != c.to || strings.Join(clamps, "; ") != c.clamps {
+				t.Errorf("%d workers, clamps %q; want %d, %q\n%s", r.Action.To, clamps, c.to, c.clamps, r.Explain())
 			}
 			if drained := max(0, r.Action.From-c.to); len(r.Action.Drain) != drained {
 				t.Errorf("%v leave, want %d", r.Action.Drain, drained)

@@ -28,7 +28,7 @@ func (c Case) choose(by procurement.Scheme) (procurement.Decision, State) {
 	return d, after
 }
 
-// gap tells whether ticks were missed, or there was none: what happened
+// gap reports whether ticks were missed, or there was none: what happened
 // meanwhile is not known.
 func (c Case) gap() bool {
 	missed := time.Duration(max(60, 6*c.Settings.TickSeconds) * float64(time.Second))
@@ -42,7 +42,7 @@ func (c Case) hold(cause string) (procurement.Decision, State) {
 	if after.HeldFrom.IsZero() || after.HeldFrom.After(c.At) {
 		after.HeldFrom = c.At
 	}
-	d := procurement.Hold(max(c.Have(), c.Group.Desired), c.Before.Scheme, cause)
+	d := procurement.HoldWorkers(max(c.Have(), c.Group.Desired), c.Before.Scheme, cause)
 	held := c.At.Sub(after.HeldFrom).Seconds()
 	if held < c.Settings.HoldLimitSeconds {
 		return d, after

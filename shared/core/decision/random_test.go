@@ -75,10 +75,10 @@ func (w *world) turn() decision.Case {
 	if w.spent += w.Float64() / 100; w.one(360) {
 		w.spent = 0
 	}
-	return w.see()
+	return w.observe()
 }
 
-func (w *world) see() decision.Case {
+func (w *world) observe() decision.Case {
 	s := procurement.Snapshot{
 		CoveredTo: w.at.Add(-3 * time.Second), ServiceMS: w.value(100), DeferMS: w.value(9000),
 		WorkerUSDPerHour: w.value(0.085), FunctionUSD: w.value(2e-5), Pool: procurement.Pool{
@@ -108,8 +108,8 @@ func (w *world) see() decision.Case {
 	return c
 }
 
-// follow does what was decided, or fails to.
-func (w *world) follow(a decision.Action) {
+// apply does what was decided, or fails to.
+func (w *world) apply(a decision.Action) {
 	if w.one(50) {
 		return // killed before it acted
 	}
@@ -152,7 +152,7 @@ func TestNothingPassesTheBounds(t *testing.T) {
 				replays(t, r)
 			}
 			w.state = after
-			w.follow(r.Action)
+			w.apply(r.Action)
 		}
 	}
 }

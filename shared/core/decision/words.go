@@ -13,7 +13,7 @@ func (r Record) String() string {
 	return fmt.Sprintf("%s %s %s", r.Case.At.Format(time.RFC3339), r.Scheme, r.Summary())
 }
 
-// Summary tells what is done and why, without when and by whom.
+// Summary reports what is done and why, without when and by whom.
 func (r Record) Summary() string {
 	var b strings.Builder
 	b.WriteString(r.Action.String())
@@ -27,7 +27,7 @@ func (r Record) Summary() string {
 	return b.String()
 }
 
-// String tells what is done to the fleet.
+// String reports what is done to the fleet.
 func (a Action) String() string {
 	switch {
 	case a.To > a.From:
@@ -79,7 +79,7 @@ func (r Record) Explain() string {
 	return b.String()
 }
 
-// String tells how a signal stands.
+// String reports how a signal stands.
 func (s Signal) String() string {
 	if s.Fault != "" {
 		return s.Name + ": cannot be relied upon: " + s.Fault

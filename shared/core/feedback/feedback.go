@@ -105,9 +105,9 @@ func (p Posterior) Sample(src rand.Source) float64 {
 // Posterior puts together what the tallies, one an owner, say of a model whose
 // profile has that top-1 percentage.
 //
-// One caller cannot poison it. Each owner's votes are held to a share of the
+// One caller cannot poison it. Each owner's votes are limited to a share of the
 // evidence, and of the estimates with everybody and without each one owner the
-// nearest to the profile counts: whoever votes alone moves nothing, and a liar
+// nearest to the profile counts: the caller who votes alone moves nothing, and a liar
 // among honest callers moves no more than they do without him.
 func (r Rules) Posterior(profilePercent float64, tallies []Tally, now time.Time) Posterior {
 	share, prior := profilePercent/100, max(r.PriorVotes, 1)
@@ -131,7 +131,7 @@ func (r Rules) Posterior(profilePercent float64, tallies []Tally, now time.Time)
 
 func (r Rules) bounded() bool { return r.OwnerShare > 0 && r.OwnerShare < 1 }
 
-// limited returns the tally held to so many votes, in its own proportion.
+// limited returns the tally limited to so many votes, in its own proportion.
 func (t Tally) limited(votes float64) Tally {
 	if n := t.Right + t.Wrong; n > votes {
 		t.Right *= votes / n
@@ -163,7 +163,7 @@ func (p Posterior) withoutTheFarthest(tallies []Tally) Posterior {
 
 // ownerLimit is the most votes of one owner that count: the largest number
 // that is no more than its share of the prior and all votes so bounded. With
-// the k owners who have most held to the limit L and the others' votes summing
+// the k owners who have most checked against the limit L and the others' votes summing
 // to rest, L = share × (prior + rest + k L).
 func (r Rules) ownerLimit(prior float64, tallies []Tally) float64 {
 	share := r.OwnerShare
@@ -194,7 +194,7 @@ func (r Rules) ownerLimit(prior float64, tallies []Tally) float64 {
 	return math.Inf(1)
 }
 
-// Drift tells whether the votes contradict the profile: by more than
+// Drift reports whether the votes contradict the profile: by more than
 // leastPoints, and by more than chance explains (three standard errors).
 func (p Posterior) Drift() (points float64, drifted bool) {
 	if p.Votes < leastVotes {

@@ -17,7 +17,7 @@ import (
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// rivals are a cheap model of 92 % and a dearer one of 94 %.
+// rivals are a cheap model of 92 % and a more expensive one of 94 %.
 func rivals() *profile.Catalogue {
 	model := func(name string, ms, top1 float64) profile.Model {
 		return profile.Model{

@@ -34,7 +34,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // Judge says where a worker stands now: what it reports itself, but for one that
 // has been silent (Stuck, and Dead after silent_limit_seconds) and one that has been booting
 // for longer than boot_limit_seconds (Dead). A draining worker is on its way out
-// and judged by whoever waits for it.
+// and judged by the process that waits for it.
 func Judge(r Report, now time.Time, set settings.Settings) State {
 	age := now.Sub(r.At)
 	switch {

@@ -102,8 +102,8 @@ func With(f Forecaster, past []float64, ahead, tries int) Band {
 	all := make([]attempt, n)
 	for i := range all {
 		at := len(past) - n + i // the value that was to be foretold
-		foretold := f.Expect(past[:at-ahead+1], ahead)
-		all[i] = attempt{math.Abs(foretold - b.Expected), past[at] - foretold}
+		predicted := f.Expect(past[:at-ahead+1], ahead)
+		all[i] = attempt{math.Abs(predicted - b.Expected), past[at] - predicted}
 		b.MAE += math.Abs(all[i].err) / float64(n)
 	}
 	slices.SortFunc(all, func(x, y attempt) int { return cmp.Or(cmp.Compare(x.far, y.far), cmp.Compare(x.err, y.err)) })
@@ -116,7 +116,7 @@ func With(f Forecaster, past []float64, ahead, tries int) Band {
 }
 
 // attempt is a forecast of the past: how far what it foretold is from what is
-// foretold now, and how wrong it was.
+// predicted now, and how wrong it was.
 type attempt struct{ far, err float64 }
 
 // The band takes one part in alikeShare of the attempts, and at least leastAlike.

@@ -134,7 +134,7 @@ func (t *Taker) plan(s State, now time.Time, held block) (_ State, _ Grant, keep
 	return next, g, keep, nil
 }
 
-// roomy tells whether nearly everything is still free once the waiting queries
+// roomy reports whether nearly everything is still free once the waiting queries
 // have what they need.
 func (t *Taker) roomy(s *State) bool {
 	money := s.Spent

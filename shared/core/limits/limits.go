@@ -77,7 +77,7 @@ func pico(usd float64) picoUSD {
 	return picoUSD(math.Round(min(usd*1e12, float64(unlimited))))
 }
 
-// covers tells whether money suffices for a cost.
+// covers reports whether money suffices for a cost.
 func (p picoUSD) covers(cost picoUSD) bool { return p > 0 && p+cost/tolerance >= cost }
 
 // State is how much of the limits is taken. The zero State is that of a stage

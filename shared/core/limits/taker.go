@@ -85,7 +85,7 @@ type block struct {
 	of    Limits
 }
 
-// over tells whether no query may use the block any more.
+// over reports whether no query may use the block any more.
 func (b *block) over(now time.Time, l Limits) bool {
 	return !now.Before(b.until) || b.of != l && !now.Before(b.sure)
 }
@@ -275,7 +275,7 @@ func (t *Taker) giveBack(ctx context.Context, due func(now time.Time) bool) {
 	}
 }
 
-// returnable tells whether there is something to give back.
+// returnable reports whether there is something to give back.
 func (b *block) returnable(now time.Time, l Limits) bool {
 	if b.hour >= hourOf(now) && b.money != 0 && (b.tight || b.over(now, l)) {
 		return true

@@ -67,7 +67,7 @@ type Ask struct {
 	BudgetMS float64
 	// ServiceMS is the p99 service time on a worker of the pool.
 	ServiceMS float64
-	// OverflowAllowed tells whether some inference function may answer it.
+	// OverflowAllowed reports whether some inference function may answer it.
 	OverflowAllowed bool
 	// RelaxedOverflow lets a relaxed query go there when no worker would answer
 	// it within its own bound; RelaxedAheadMS is the relaxed work ahead of it, in

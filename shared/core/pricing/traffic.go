@@ -79,7 +79,7 @@ func (t Traffic) items() float64 {
 // requests are those that bring queries, of one query.
 func (t Traffic) requests() float64 { return 1 / t.items() }
 
-// byFunction tells whether the api function takes the requests.
+// byFunction reports whether the api function takes the requests.
 func (t Traffic) byFunction() bool { return t.Front == LambdaFront || t.Workers <= 0 }
 
 // overflow is the share that inference functions answer: all, where there is no
@@ -182,7 +182,7 @@ func (t Traffic) messageKB() float64 {
 	return envelopeKB + t.InputKB*4/3
 }
 
-// byBucket tells whether an input is too large for a message.
+// byBucket reports whether an input is too large for a message.
 func (t Traffic) byBucket() bool { return t.InputKB > HandOverKB }
 
 func (t Traffic) recordKB() float64 { return recordKB + t.ResultKB }
@@ -205,7 +205,7 @@ func (t Traffic) together(share float64) float64 {
 	return max(1, n*share/(1-math.Pow(1-share, n)))
 }
 
-// awaitReads are the reads of a record by whoever waits for it so long: one at
+// awaitReads are the reads of a record by the process that waits for it so long: one at
 // once, then after pauses that grow.
 func awaitReads(waitMS float64) float64 {
 	n, pause := 1.0, awaitFirstMS

@@ -13,17 +13,17 @@ const (
 	// The expectation over the forecast's error band is a mean over so many equally
 	// likely parts, each at its middle.
 	bandParts = 10
-	// shapeSeconds is the step in which the load's movement is read, beside its
+	// profileSeconds is the step in which the load's movement is read, beside its
 	// level over levelSeconds.
-	shapeSeconds = 5
-	levelSeconds = 60
-	// A surge is seen over surgeSeconds, with the backlog when that takes it to
-	// surgeFactor times what was expected at most.
-	surgeSeconds = 60
-	surgeFactor  = 1.75
-	// bootsAgain is the share of the workers that stop which will have to boot again
+	profileSeconds = 5
+	levelSeconds   = 60
+	// A burst is measured over burstSeconds, with the backlog when that takes it to
+	// burstFactor times what was expected at most.
+	burstSeconds = 60
+	burstFactor  = 1.75
+	// restartShare is the share of the workers that stop which will have to boot again
 	// within the time that a change should last.
-	bootsAgain = 0.5
+	restartShare = 0.5
 	// fullyUsed is the use from which a pool may have overflowed, so that what its
 	// workers did is the least of what came.
 	fullyUsed = 0.85
@@ -40,8 +40,8 @@ const (
 	lostShare = 0.005
 	// shortSeconds is how much of the past the simple rule expects again.
 	shortSeconds = 180
-	// followMargin is by how much less another scenario must have cost to be followed.
-	followMargin = 0.05
+	// switchMargin is by how much less another scenario must have cost to be followed.
+	switchMargin = 0.05
 	// keepCandidates is how many numbers of workers on each side of the winner a
 	// decision keeps, with why they lost.
 	keepCandidates = 2
@@ -53,18 +53,18 @@ func HedgedConstants() []Constant {
 	return []Constant{
 		{"binSeconds", binSeconds, "s", "the tick: a forecast has no data between two of them"},
 		{"bandParts", bandParts, "parts", "ours, by judgement: enough for the tails, few enough for a tick"},
-		{"shapeSeconds", shapeSeconds, "s", "ours, by judgement: half the 10 s of a relaxed bound; shorter movement is absorbed by queries that wait"},
+		{"profileSeconds", profileSeconds, "s", "ours, by judgement: half the 10 s of a relaxed bound; shorter movement is absorbed by queries that wait"},
 		{"levelSeconds", levelSeconds, "s", "ours, by judgement: slower movement is in the forecast's band"},
-		{"surgeSeconds", surgeSeconds, "s", "as shownSeconds: metrics are no newer"},
-		{"surgeFactor", surgeFactor, "factor", "ours, by judgement: above it more overflows than has been counted yet"},
-		{"bootsAgain", bootsAgain, "share", "ours, by judgement: even odds, without knowledge of the future load"},
+		{"burstSeconds", burstSeconds, "s", "as shownSeconds: metrics are no newer"},
+		{"burstFactor", burstFactor, "factor", "ours, by judgement: above it more overflows than has been counted yet"},
+		{"restartShare", restartShare, "share", "ours, by judgement: even odds, without knowledge of the future load"},
 		{"fullyUsed", fullyUsed, "share", "ours, by judgement: above it queries may have found no free runner"},
 		{"shownSeconds", shownSeconds, "s", "CloudWatch's period of a minute"},
 		{"longestHorizon", longestHorizon, "s", "the arrivals that are remembered: beyond them nothing says that a change lasts"},
 		{"leastHorizon", leastHorizon, "s", "the least time that EC2 bills of a worker"},
 		{"lostShare", lostShare, "share", "the violations that are accepted in each class"},
 		{"shortSeconds", shortSeconds, "s", "the simple rule that the scheme is compared with: the last three minutes"},
-		{"followMargin", followMargin, "share", "ours, by judgement: changing the scenario takes boots, which a lead of less does not pay"},
+		{"switchMargin", switchMargin, "share", "ours, by judgement: changing the scenario takes boots, which a lead of less does not pay"},
 		{"keepCandidates", keepCandidates, "workers", "for readers of a record; it changes no decision"},
 	}
 }

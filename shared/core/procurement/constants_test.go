@@ -56,7 +56,7 @@ func TestHedgedConstantsAreListed(t *testing.T) {
 	if !slices.Equal(declared, listed) {
 		t.Errorf("declared %v, listed %v", declared, listed)
 	}
-	for _, file := range []string{"hedged.go", "reading.go", "exascale.go"} {
+	for _, file := range []string{"hedged.go", "nowcast.go", "exascale.go"} {
 		if own := constantsOf(t, file); len(own) > 0 {
 			t.Errorf("%s has constants of its own: %v", file, own)
 		}

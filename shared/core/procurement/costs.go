@@ -66,7 +66,7 @@ func (c costs) overflowUSD(beyond float64) float64 {
 func (c costs) changeUSD(n, have int) float64 {
 	boots := float64(n - have)
 	if n < have {
-		boots = float64(have-n) * bootsAgain
+		boots = float64(have-n) * restartShare
 	}
 	return boots * c.workerUSD * c.boot / c.horizon
 }

@@ -17,7 +17,7 @@ func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st Stat
 	rate := observed(s, set, st)
 	band := expect(now, set, st)
 	above := max(rate, band.Expected) * set.Headroom
-	n := follow(s, set, above)
+	n := track(s, set, above)
 	return Decision{Workers: n, Strict: Never, Relaxed: Never,
 		Reason: fmt.Sprintf("sees %.1f and expects %.1f queries/s (%s), with headroom %.1f: %d workers", rate, band.Expected, band.By, above, n)}, st
 }
@@ -25,7 +25,7 @@ func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st Stat
 // expect forecasts the rate at which a worker that is started now could serve,
 // by the forecaster that the settings name.
 func expect(now time.Time, set settings.Settings, st State) forecast.Band {
-	lag := now.Sub(st.SeenTo).Seconds() + set.VMBootSeconds
+	lag := now.Sub(st.KnownUntil).Seconds() + set.VMBootSeconds
 	ahead := max(1, int(lag/binSeconds+0.5))
 	past := st.bins(binSeconds, keepSeconds/binSeconds)
 	band, err := forecast.Ahead(set.Forecaster, past, ahead, int(set.HedgeWindowSeconds)/binSeconds)

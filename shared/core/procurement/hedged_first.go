@@ -33,14 +33,14 @@ func (firstHedged) Name() string { return "hedged" }
 
 func (h firstHedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	st = st.read(now, s, set)
-	o := h.outlook(now, s, set, st.extended(now))
+	o := h.demandOf(now, s, set, st.extended(now))
 	have := s.Pool.Ready + s.Pool.Booting
 	d := Decision{Strict: AtBound, Relaxed: AtBound}
 	best := o.weigh(have, have)
 	d.Workers, d.Candidates = have, []Candidate{{Workers: have, USDPerHour: best}}
 	for _, step := range []int{-1, 1} {
 		// The cost is convex in the number of workers: past the first that is
-		// dearer all are.
+		// more expensive all are.
 		for n := have + step; n >= 0; n += step {
 			usd := o.weigh(n, have)
 			d.Candidates = append(d.Candidates, Candidate{Workers: n, USDPerHour: usd})
@@ -59,11 +59,11 @@ func (h firstHedged) Decide(now time.Time, s Snapshot, set settings.Settings, st
 	return d, st
 }
 
-// view is what it expects.
-type view struct {
+// demand is what it expects.
+type demand struct {
 	band      forecast.Band
 	levels    []float64 // equally likely mean rates, rising, in queries a second
-	shape     []float64 // how the load moves around its level, in the order of time; mean 1
+	profile   []float64 // how the load moves around its level, in the order of time; mean 1
 	strict    float64   // share
 	deferral  float64   // seconds
 	mu        float64   // a worker's throughput
@@ -73,23 +73,23 @@ type view struct {
 	ahead     float64   // seconds over which a change pays
 }
 
-func (h firstHedged) outlook(now time.Time, s Snapshot, set settings.Settings, st State) view {
-	o := view{
+func (h firstHedged) demandOf(now time.Time, s Snapshot, set settings.Settings, st State) demand {
+	o := demand{
 		band: expect(now, set, st), strict: st.StrictShare, deferral: s.DeferMS / 1000, mu: s.Throughput(),
 		workerUSD: s.WorkerUSDPerHour, queryUSD: s.FunctionUSD, boot: set.VMBootSeconds, ahead: h.aheadSeconds,
 	}
 	for i := range bandParts {
 		o.levels = append(o.levels, o.band.Quantile(float64(2*i+1)/(2*bandParts)))
 	}
-	o.surge(s, set, st)
-	o.shape = aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), levelSeconds/shapeSeconds)
+	o.burstOverride(s, set, st)
+	o.profile = detrended(st.bins(profileSeconds, int(set.HedgeWindowSeconds)/profileSeconds), levelSeconds/profileSeconds)
 	return o
 }
 
-// aroundLevel is how a load moves around its level: each rate by the mean of so
+// detrended is how a load moves around its level: each rate by the mean of so
 // many steps around it. Slower movement is the forecast's, whose band has it: a
 // step in the load of half an hour ago says nothing of how the load moves now.
-func aroundLevel(rates []float64, steps int) []float64 {
+func detrended(rates []float64, steps int) []float64 {
 	out := make([]float64, len(rates))
 	width := min(len(rates), max(1, steps)+1)
 	for i, v := range rates {
@@ -106,14 +106,14 @@ func aroundLevel(rates []float64, steps int) []float64 {
 	return out
 }
 
-// surge takes what is seen for the load when that is above all that was
+// burstOverride takes what is seen for the load when that is above all that was
 // expected: in a flash crowd the forecast is wrong, and its band with it. The
 // backlog counts as load when it takes the load far above: more overflows then
 // than anyone has counted yet.
-func (o *view) surge(s Snapshot, set settings.Settings, st State) {
+func (o *demand) burstOverride(s Snapshot, set settings.Settings, st State) {
 	top := o.levels[len(o.levels)-1]
-	seen := st.rate(surgeSeconds)
-	if with := seen + s.Pool.QueuedMS/s.ServiceMS/set.BacklogSeconds; with > surgeFactor*top {
+	seen := st.rate(burstSeconds)
+	if with := seen + s.Pool.QueuedMS/s.ServiceMS/set.BacklogSeconds; with > burstFactor*top {
 		seen = with
 	}
 	if seen <= top {
@@ -125,10 +125,10 @@ func (o *view) surge(s Snapshot, set settings.Settings, st State) {
 }
 
 // weigh is what n workers are expected to cost an hour where there are some.
-func (o view) weigh(n, have int) float64 { return o.usdPerHour(n) + o.switchUSD(n, have) }
+func (o demand) weigh(n, have int) float64 { return o.usdPerHour(n) + o.switchUSD(n, have) }
 
 // usdPerHour is the expected cost of running n workers, overflow included.
-func (o view) usdPerHour(n int) float64 {
+func (o demand) usdPerHour(n int) float64 {
 	over := 0.0
 	for _, level := range o.levels {
 		over += o.overflow(level, float64(n)*o.mu) / float64(len(o.levels))
@@ -138,15 +138,15 @@ func (o view) usdPerHour(n int) float64 {
 
 // overflow is how many queries a second pass a capacity when load moves around
 // a level. Relaxed queries wait, as far as their bound lets them.
-func (o view) overflow(level, capacity float64) float64 {
-	if len(o.shape) == 0 {
+func (o demand) overflow(level, capacity float64) float64 {
+	if len(o.profile) == 0 {
 		return max(0, level-capacity)
 	}
 	waiting, over := 0.0, 0.0
-	for _, v := range o.shape {
+	for _, v := range o.profile {
 		rate := level * v
 		room := rate * (1 - o.strict) * o.deferral
-		waiting = max(0, waiting+(rate-capacity)*shapeSeconds)
+		waiting = max(0, waiting+(rate-capacity)*profileSeconds)
 		if waiting > room {
 			over += waiting - room
 			waiting = room
@@ -155,15 +155,15 @@ func (o view) overflow(level, capacity float64) float64 {
 	if level > capacity {
 		over += waiting // no worker will ever come to it
 	}
-	return over / float64(len(o.shape)*shapeSeconds)
+	return over / float64(len(o.profile)*profileSeconds)
 }
 
 // switchUSD is what changing the fleet costs, an hour of the time for which
 // the change should last: boots now, or perhaps again later.
-func (o view) switchUSD(n, have int) float64 {
+func (o demand) switchUSD(n, have int) float64 {
 	boots := float64(n - have)
 	if n < have {
-		boots = float64(have-n) * bootsAgain
+		boots = float64(have-n) * restartShare
 	}
 	return boots * o.workerUSD * o.boot / o.ahead
 }

@@ -29,7 +29,7 @@ func wanted(s Snapshot, set settings.Settings) Decision {
 
 // However long a worker boots, one that is used all the time is started, and
 // those that are not used at all stop.
-func TestTheHorizonFollowsTheBoot(t *testing.T) {
+func TestTheHorizonDependsOnTheBoot(t *testing.T) {
 	for _, boot := range []float64{0, 60, 100, 237, 300, 900} {
 		set := settings.Defaults()
 		set.VMBootSeconds, set.MaxOverflowConcurrency = boot, 10000
@@ -163,7 +163,7 @@ func TestPlansOverGaps(t *testing.T) {
 
 // The arrivals of a tick are those of its own seconds, as far as metrics show them.
 func TestRatesOfTicks(t *testing.T) {
-	st := State{SeenTo: start.Add(-60 * time.Second)}
+	st := State{KnownUntil: start.Add(-60 * time.Second)}
 	for i := range 100 {
 		st.History = append(st.History, float64(i/10))
 	}

@@ -34,7 +34,7 @@ func (mixedPredictive) Decide(now time.Time, s Snapshot, set settings.Settings, 
 	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting, Strict: AtBound, Relaxed: AtBound}
 	if st.PredictedAt.IsZero() || now.Sub(st.PredictedAt).Seconds() >= set.RegressionSeconds {
 		past := st.bins(1, set.RegressionArrivals)
-		ahead := int(now.Sub(st.SeenTo).Seconds() + set.VMBootSeconds)
+		ahead := int(now.Sub(st.KnownUntil).Seconds() + set.VMBootSeconds)
 		st.PredictedAt = now
 		st.Predicted = forecast.LinearRegression{Steps: len(past)}.Expect(past, max(1, ahead))
 		d.Workers = max(d.Workers, workers(s, st.Predicted))

@@ -25,8 +25,8 @@ type Regime struct {
 	StaticEnds    int     `json:"static_ends,omitempty"`    // static phases that ended
 }
 
-// follow takes a new reading after so many seconds.
-func (r Regime) follow(dynamic bool, seconds float64) Regime {
+// next takes a new reading after so many seconds.
+func (r Regime) next(dynamic bool, seconds float64) Regime {
 	if !r.Dynamic {
 		r.StaticSeconds += seconds
 		if dynamic {
@@ -49,18 +49,18 @@ func (r Regime) lasts() float64 {
 
 func (paragon) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	ratio := arrivals.PeakToMedian(st.History[max(0, len(st.History)-int(set.PeakWindowSeconds)):])
-	st.Load = st.Load.follow(ratio > set.PeakToMedian, set.TickSeconds)
+	st.Load = st.Load.next(ratio > set.PeakToMedian, set.TickSeconds)
 	d := Decision{Strict: AtBound, Relaxed: Never, PeakToMedian: ratio, Dynamic: st.Load.Dynamic, StaticSeconds: st.Load.lasts()}
 	backlog := s.Pool.QueuedMS / s.ServiceMS / set.BacklogSeconds
 	if st.Load.Dynamic {
 		rate := st.rate(int(set.TickSeconds)*6) + backlog
 		d.Workers = paced(s, set, rate)
-		d.Reason = fmt.Sprintf("dynamic (peak-to-median %.2f): %s", ratio, seen(rate, s, d.Workers))
+		d.Reason = fmt.Sprintf("dynamic (peak-to-median %.2f): %s", ratio, observedReason(rate, s, d.Workers))
 		return d, st
 	}
 	rate := st.rate(int(set.PeakWindowSeconds)/2)/set.StaticUtil + backlog
 	d.Workers = paced(s, set, rate)
-	d.Reason = fmt.Sprintf("static (peak-to-median %.2f, for %.0f s more): %s", ratio, d.StaticSeconds, seen(rate, s, d.Workers))
+	d.Reason = fmt.Sprintf("static (peak-to-median %.2f, for %.0f s more): %s", ratio, d.StaticSeconds, observedReason(rate, s, d.Workers))
 	return d, st
 }
 

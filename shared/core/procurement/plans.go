@@ -66,7 +66,7 @@ func (p Plans) spent(st State, set settings.Settings, c costs) []float64 {
 // first; those of ticks before what is remembered are below 0.
 func (p Plans) rates(st State) []float64 {
 	n, tick := len(p.Workers[0]), int(p.TickSeconds)
-	at := len(st.History) - int(st.SeenTo.Sub(p.At).Seconds()) - (n-1)*tick // of the first tick
+	at := len(st.History) - int(st.KnownUntil.Sub(p.At).Seconds()) - (n-1)*tick // of the first tick
 	var out []float64
 	for ; len(out) < n && at+tick <= len(st.History); at += tick {
 		rate := -1.0
@@ -96,7 +96,7 @@ func (c costs) played(workers []int, rates []float64, set settings.Settings) flo
 }
 
 // cheapest is the scenario to follow: the one followed, unless another would have
-// cost less by more than followMargin.
+// cost less by more than switchMargin.
 func cheapest(usd []float64, followed int) int {
 	best := followed
 	for i, v := range usd {
@@ -104,7 +104,7 @@ func cheapest(usd []float64, followed int) int {
 			best = i
 		}
 	}
-	if usd[best] < usd[followed]*(1-followMargin) {
+	if usd[best] < usd[followed]*(1-switchMargin) {
 		return best
 	}
 	return followed

@@ -165,11 +165,11 @@ func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before
 	have := s.Pool.Ready + s.Pool.Booting
 	s, faults := Check(now, s, before, set)
 	if len(faults) > 0 {
-		return Hold(have, before, Reasons(faults)), before
+		return HoldWorkers(have, before, Reasons(faults)), before
 	}
 	state := before.merge(s)
 	if len(state.History) == 0 {
-		return Hold(have, before, "no arrivals are known yet"), before
+		return HoldWorkers(have, before, "no arrivals are known yet"), before
 	}
 	d, after := scheme.Decide(now, s, set, state)
 	d.Outcome = Decided
@@ -177,9 +177,9 @@ func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before
 	return d, after
 }
 
-// Hold keeps so many workers, and the rules of overflow as they were. Cause is
+// HoldWorkers keeps so many workers, and the rules of overflow as they were. Cause is
 // why.
-func Hold(workers int, before State, cause string) Decision {
+func HoldWorkers(workers int, before State, cause string) Decision {
 	d := Decision{Outcome: Held, Workers: workers, Strict: before.Strict, Relaxed: before.Relaxed, Cause: cause, Reason: "hold: " + cause}
 	if d.Strict == "" {
 		d.Strict, d.Relaxed = AtBound, Never // nothing was ever decided: the safe rules

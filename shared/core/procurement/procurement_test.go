@@ -15,9 +15,9 @@ import (
 
 var at = time.Unix(1_700_000_000, 0).UTC()
 
-// seen is a snapshot of a pool whose workers answer 10 queries a second each,
+// observedReason is a snapshot of a pool whose workers answer 10 queries a second each,
 // and that saw a rate for so many seconds.
-func seen(rate float64, seconds int, p procurement.Pool) procurement.Snapshot {
+func observedReason(rate float64, seconds int, p procurement.Pool) procurement.Snapshot {
 	p.RunnersEach = 2
 	s := procurement.Snapshot{CoveredTo: at, ServiceMS: 200, DeferMS: 9000, WorkerUSDPerHour: 0.09, FunctionUSD: 2e-5, Pool: p}
 	for range seconds {
@@ -53,13 +53,13 @@ func TestReactive(t *testing.T) {
 		s    procurement.Snapshot
 		want int
 	}{
-		{"for the rate", seen(55, 10, procurement.Pool{Ready: 3}), 6},
-		{"and the backlog", seen(55, 10, procurement.Pool{Ready: 3, QueuedMS: 40_000}), 8}, // 200 queries in 10 s
-		{"nothing closes that was not idle", seen(10, 10, procurement.Pool{Ready: 6}), 6},
-		{"nor that was not idle for long", seen(10, 10, procurement.Pool{Ready: 6, IdleSeconds: []float64{179, 20}}), 6},
-		{"what was idle for long closes", seen(10, 10, procurement.Pool{Ready: 6, IdleSeconds: []float64{400, 180, 20}}), 4},
-		{"but not below the need", seen(45, 10, procurement.Pool{Ready: 6, IdleSeconds: []float64{400, 180}}), 5},
-		{"no load, no worker", seen(0, 10, procurement.Pool{Ready: 1, IdleSeconds: []float64{200}}), 0},
+		{"for the rate", observedReason(55, 10, procurement.Pool{Ready: 3}), 6},
+		{"and the backlog", observedReason(55, 10, procurement.Pool{Ready: 3, QueuedMS: 40_000}), 8}, // 200 queries in 10 s
+		{"nothing closes that was not idle", observedReason(10, 10, procurement.Pool{Ready: 6}), 6},
+		{"nor that was not idle for long", observedReason(10, 10, procurement.Pool{Ready: 6, IdleSeconds: []float64{179, 20}}), 6},
+		{"what was idle for long closes", observedReason(10, 10, procurement.Pool{Ready: 6, IdleSeconds: []float64{400, 180, 20}}), 4},
+		{"but not below the need", observedReason(45, 10, procurement.Pool{Ready: 6, IdleSeconds: []float64{400, 180}}), 5},
+		{"no load, no worker", observedReason(0, 10, procurement.Pool{Ready: 1, IdleSeconds: []float64{200}}), 0},
 	} {
 		d, _ := decide(t, "reactive", c.s, procurement.State{})
 		if d.Workers != c.want || d.Strict != procurement.Never || d.Relaxed != procurement.Never {
@@ -69,32 +69,32 @@ func TestReactive(t *testing.T) {
 }
 
 func TestUtilAware(t *testing.T) {
-	d, _ := decide(t, "util_aware", seen(10, 10, procurement.Pool{Ready: 4, Used: 0.9, UsedLeast: 0.81}), procurement.State{})
+	d, _ := decide(t, "util_aware", observedReason(10, 10, procurement.Pool{Ready: 4, Used: 0.9, UsedLeast: 0.81}), procurement.State{})
 	if d.Workers <= 4 {
 		t.Errorf("above 80 %%: %+v", d)
 	}
 	var st procurement.State
 	low := procurement.Pool{Ready: 4, Used: 0.2, UsedLeast: 0.1}
 	for i, want := range []int{4, 4, 3, 4} {
-		s := seen(10, 10, low)
+		s := observedReason(10, 10, low)
 		if d, st = decide(t, "util_aware", s, st); d.Workers != want {
 			t.Errorf("low reading %d: %d workers, want %d", i, d.Workers, want)
 		}
 	}
-	if d, _ = decide(t, "util_aware", seen(10, 10, procurement.Pool{Ready: 4, Used: 0.7, UsedLeast: 0.7}), st); d.Workers != 4 {
+	if d, _ = decide(t, "util_aware", observedReason(10, 10, procurement.Pool{Ready: 4, Used: 0.7, UsedLeast: 0.7}), st); d.Workers != 4 {
 		t.Errorf("in between: %+v", d)
 	}
 }
 
 func TestExascaleHoldsHeadroom(t *testing.T) {
-	d, _ := decide(t, "exascale", seen(50, 300, procurement.Pool{Ready: 5}), procurement.State{})
+	d, _ := decide(t, "exascale", observedReason(50, 300, procurement.Pool{Ready: 5}), procurement.State{})
 	if d.Workers != 6 {
 		t.Errorf("%+v, want 6 workers for 50 x 1.2 queries/s", d)
 	}
 }
 
 func TestMixedIsReactiveWithOverflow(t *testing.T) {
-	s := seen(55, 10, procurement.Pool{Ready: 3, QueuedMS: 30_000})
+	s := observedReason(55, 10, procurement.Pool{Ready: 3, QueuedMS: 30_000})
 	m, _ := decide(t, "mixed", s, procurement.State{})
 	r, _ := decide(t, "reactive", s, procurement.State{})
 	if m.Workers != r.Workers || m.Strict != procurement.AtBound || m.Relaxed != procurement.AtBound {
@@ -103,7 +103,7 @@ func TestMixedIsReactiveWithOverflow(t *testing.T) {
 }
 
 func TestMixedPredictiveExtendsTheLine(t *testing.T) {
-	s := seen(0, 0, procurement.Pool{Ready: 1})
+	s := observedReason(0, 0, procurement.Pool{Ready: 1})
 	for i := range 500 { // 0.1 queries/s more a second: 50 at the end, 60 when a worker could serve
 		s.Arrivals = append(s.Arrivals, procurement.Second{Strict: 0.1 * float64(i)})
 	}
@@ -118,12 +118,12 @@ func TestMixedPredictiveExtendsTheLine(t *testing.T) {
 	}
 }
 
-func TestParagonTellsStaticFromDynamic(t *testing.T) {
-	static, st := decide(t, "paragon", seen(60, 900, procurement.Pool{Ready: 5}), procurement.State{})
+func TestParagonDistinguishesStaticFromDynamic(t *testing.T) {
+	static, st := decide(t, "paragon", observedReason(60, 900, procurement.Pool{Ready: 5}), procurement.State{})
 	if static.Dynamic || static.Relaxed != procurement.Never || static.Strict != procurement.AtBound || static.Workers != 7 {
 		t.Errorf("flat load: %+v, want static and 60/0.95/10 workers", static)
 	}
-	s := seen(60, 0, procurement.Pool{Ready: 5})
+	s := observedReason(60, 0, procurement.Pool{Ready: 5})
 	s.CoveredTo = at.Add(300 * time.Second)
 	for i := range 300 {
 		rate := 60.0
@@ -144,11 +144,11 @@ func TestParagonTellsStaticFromDynamic(t *testing.T) {
 }
 
 // Dearer functions make hedged hold more workers, and a wider band too when
-// functions are dear.
-func TestHedgedFollowsThePrices(t *testing.T) {
+// functions are expensive.
+func TestHedgedDependsOnThePrices(t *testing.T) {
 	last := -1
 	for _, usd := range []float64{1e-7, 3e-6, 6e-6, 2e-5, 1e-4} {
-		s := seen(0, 0, procurement.Pool{Ready: 5})
+		s := observedReason(0, 0, procurement.Pool{Ready: 5})
 		for i := range 1800 {
 			rate := 50 + 30*math.Sin(float64(i)/40)
 			s.Arrivals = append(s.Arrivals, procurement.Second{Strict: rate / 2, Relaxed: rate / 2})
@@ -172,7 +172,7 @@ func TestHedgedFollowsThePrices(t *testing.T) {
 // is remembered for half an hour, and is no way in which the load moves now.
 func TestHedgedServesTheLevelAfterAStep(t *testing.T) {
 	for _, sinceSeconds := range []int{120, 300, 900} {
-		s := seen(0, 0, procurement.Pool{Ready: 40, Used: 0.95})
+		s := observedReason(0, 0, procurement.Pool{Ready: 40, Used: 0.95})
 		for i := range 1800 {
 			rate := 50.0
 			if i >= 1800-sinceSeconds {

@@ -16,8 +16,8 @@ func (reactive) Name() string { return "reactive" }
 
 func (reactive) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	rate := observed(s, set, st)
-	n := follow(s, set, rate)
-	return Decision{Workers: n, Strict: Never, Relaxed: Never, Reason: seen(rate, s, n)}, st
+	n := track(s, set, rate)
+	return Decision{Workers: n, Strict: Never, Relaxed: Never, Reason: observedReason(rate, s, n)}, st
 }
 
 // observed is the rate of the last window, which is as long as a tick, and the
@@ -26,9 +26,9 @@ func observed(s Snapshot, set settings.Settings, st State) float64 {
 	return st.rate(max(1, int(set.TickSeconds))) + s.Pool.QueuedMS/s.ServiceMS/set.BacklogSeconds
 }
 
-// follow is how many workers a rate needs. Fewer than there are close only
+// track is how many workers a rate needs. Fewer than there are close only
 // once they were idle for idle_seconds.
-func follow(s Snapshot, set settings.Settings, rate float64) int {
+func track(s Snapshot, set settings.Settings, rate float64) int {
 	need, have := workers(s, rate), s.Pool.Ready+s.Pool.Booting
 	if need >= have {
 		return need
@@ -52,6 +52,6 @@ func idle(s Snapshot, seconds float64) int {
 	return n
 }
 
-func seen(rate float64, s Snapshot, n int) string {
+func observedReason(rate float64, s Snapshot, n int) string {
 	return fmt.Sprintf("%.1f queries/s with the backlog, %.2f a worker: %d workers", rate, s.Throughput(), n)
 }

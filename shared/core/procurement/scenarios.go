@@ -45,7 +45,7 @@ func lately(name string, seconds int, st State) scenario {
 // load did.
 func forecasted(now time.Time, set settings.Settings, st State) scenario {
 	band := expect(now, set, st)
-	shape := aroundLevel(st.bins(shapeSeconds, int(set.HedgeWindowSeconds)/shapeSeconds), levelSeconds/shapeSeconds)
+	shape := detrended(st.bins(profileSeconds, int(set.HedgeWindowSeconds)/profileSeconds), levelSeconds/profileSeconds)
 	if len(shape) == 0 {
 		shape = []float64{1}
 	}
@@ -65,12 +65,12 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 // need be worked off only within the time that relaxed queries may wait.
 func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 	top := slices.Max(sc.rates)
-	seen := st.rate(surgeSeconds)
+	seen := st.rate(burstSeconds)
 	within := set.BacklogSeconds
 	if s.DeferMS > 0 {
 		within = s.DeferMS / 1000
 	}
-	if with := seen + s.Pool.QueuedMS/s.ServiceMS/within; with > surgeFactor*top {
+	if with := seen + s.Pool.QueuedMS/s.ServiceMS/within; with > burstFactor*top {
 		seen = with
 	}
 	if seen > top {

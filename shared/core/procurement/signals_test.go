@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			set := settings.Defaults()
 			set.Scheme, set.StaleSeconds = "reactive", 60
-			s := seen(10, 10, procurement.Pool{Ready: 3})
+			s := observedReason(10, 10, procurement.Pool{Ready: 3})
 			c.spoil(&s)
 			_, faults := procurement.Check(at, s, procurement.State{}, set)
 			if c.signal == "" != (len(faults) == 0) || len(faults) > 0 && (faults[0].Signal != c.signal || !strings.Contains(faults[0].Why, c.why)) {
@@ -57,7 +57,7 @@ func TestCheck(t *testing.T) {
 func TestCheckIsIdempotent(t *testing.T) {
 	value := rapid.SampledFrom([]float64{0, 1, 200, 1e12, 1e13, -1, math.NaN(), math.Inf(1), math.Inf(-1)})
 	rapid.Check(t, func(t *rapid.T) {
-		s := seen(5, 5, procurement.Pool{Ready: rapid.IntRange(-1, 3).Draw(t, "ready")})
+		s := observedReason(5, 5, procurement.Pool{Ready: rapid.IntRange(-1, 3).Draw(t, "ready")})
 		s.ServiceMS, s.DeferMS, s.Pool.QueuedMS = value.Draw(t, "service"), value.Draw(t, "defer"), value.Draw(t, "queued")
 		s.Pool.IdleSeconds = rapid.SliceOfN(value, 0, 3).Draw(t, "idle")
 		s.Arrivals[2].Relaxed = value.Draw(t, "relaxed")
@@ -76,10 +76,10 @@ func TestCheckIsIdempotent(t *testing.T) {
 
 func TestHoldKeepsWhatIsInForce(t *testing.T) {
 	before := procurement.State{Strict: procurement.Never, Relaxed: procurement.AtBound}
-	if d := procurement.Hold(4, before, "no news"); d.Outcome != procurement.Held || d.Workers != 4 || d.Strict != procurement.Never || d.Relaxed != procurement.AtBound {
+	if d := procurement.HoldWorkers(4, before, "no news"); d.Outcome != procurement.Held || d.Workers != 4 || d.Strict != procurement.Never || d.Relaxed != procurement.AtBound {
 		t.Errorf("%+v", d)
 	}
-	if d := procurement.Hold(4, procurement.State{}, "no news"); d.Strict != procurement.AtBound || d.Relaxed != procurement.Never {
+	if d := procurement.HoldWorkers(4, procurement.State{}, "no news"); d.Strict != procurement.AtBound || d.Relaxed != procurement.Never {
 		t.Errorf("without a decision before, the safe rules: %+v", d)
 	}
 }

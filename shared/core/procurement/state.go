@@ -7,8 +7,8 @@ import (
 
 // State is what a scheme remembers between two ticks. It can be stored as JSON.
 type State struct {
-	// SeenTo is the end of the last second that History holds.
-	SeenTo time.Time `json:"seen_to,omitzero"`
+	// KnownUntil is the end of the last second that History holds.
+	KnownUntil time.Time `json:"seen_to,omitzero"`
 	// History holds the arrivals of the last seconds, oldest first.
 	History []float64 `json:"history,omitempty"`
 	// StrictShare is the share of strict queries, of the last hundred seconds or so.
@@ -26,9 +26,9 @@ type State struct {
 	// PredictedAt and Predicted are mixed_predictive's last prediction.
 	PredictedAt time.Time `json:"predicted_at,omitzero"`
 	Predicted   float64   `json:"predicted,omitempty"`
-	// Readings are hedged's own estimates of the arrivals that the metrics do not
+	// Nowcasts are hedged's own estimates of the arrivals that the metrics do not
 	// show yet, and QueuedMS the work that waited at the last of them.
-	Readings []Reading `json:"readings,omitempty"`
+	Nowcasts []Nowcast `json:"readings,omitempty"`
 	QueuedMS float64   `json:"queued_ms,omitempty"`
 	// Plans are what hedged's scenarios asked for.
 	Plans Plans `json:"plans,omitzero"`
@@ -51,11 +51,11 @@ const RereadSeconds = 120
 
 // Fresh returns the seconds of a snapshot that the state has not seen.
 func (st State) Fresh(s Snapshot) []Second {
-	if st.SeenTo.IsZero() {
+	if st.KnownUntil.IsZero() {
 		return s.Arrivals
 	}
 	n := len(s.Arrivals)
-	return s.Arrivals[n-min(n, max(0, int(s.CoveredTo.Sub(st.SeenTo)/time.Second))):]
+	return s.Arrivals[n-min(n, max(0, int(s.CoveredTo.Sub(st.KnownUntil)/time.Second))):]
 }
 
 // merge puts the seconds that a snapshot shows in the place of those of the last
@@ -66,8 +66,8 @@ func (st State) merge(s Snapshot) State {
 	if len(shown) == 0 {
 		return st
 	}
-	if !st.SeenTo.IsZero() {
-		again = len(shown) - int(s.CoveredTo.Sub(st.SeenTo)/time.Second)
+	if !st.KnownUntil.IsZero() {
+		again = len(shown) - int(s.CoveredTo.Sub(st.KnownUntil)/time.Second)
 	}
 	if again < 0 || len(st.StrictLast) == 0 {
 		st.SettledShare, st.StrictLast, again = st.StrictShare, nil, max(0, again)
@@ -86,8 +86,8 @@ func (st State) merge(s Snapshot) State {
 		}
 		st.History, st.StrictLast = append(st.History, a.All()), append(st.StrictLast, a.Strict)
 	}
-	if s.CoveredTo.After(st.SeenTo) {
-		st.SeenTo = s.CoveredTo
+	if s.CoveredTo.After(st.KnownUntil) {
+		st.KnownUntil = s.CoveredTo
 	}
 	st.share()
 	st.History = st.History[max(0, len(st.History)-keepSeconds):]

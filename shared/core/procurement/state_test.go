@@ -23,7 +23,7 @@ type watcher struct {
 
 // show has a tick see the seconds of [from, to).
 func (w *watcher) show(from, to int) {
-	s := seen(0, 0, procurement.Pool{Ready: 1})
+	s := observedReason(0, 0, procurement.Pool{Ready: 1})
 	s.CoveredTo = at.Add(time.Duration(to) * time.Second)
 	for i := from; i < to; i++ {
 		s.Arrivals = append(s.Arrivals, w.truth[i])
@@ -130,7 +130,7 @@ func TestAGapSettlesWhatWasSeen(t *testing.T) {
 func TestAStateWithoutThemTakesWhatIsNew(t *testing.T) {
 	w := &watcher{set: settings.Defaults(), truth: map[int]procurement.Second{}, seen: 3}
 	w.set.Scheme = "reactive"
-	w.state = procurement.State{SeenTo: at.Add(3 * time.Second), History: []float64{5, 5, 5}, StrictShare: 0.5}
+	w.state = procurement.State{KnownUntil: at.Add(3 * time.Second), History: []float64{5, 5, 5}, StrictShare: 0.5}
 	w.truth[3] = procurement.Second{Strict: 4}
 	w.show(0, 4)
 	if want := []float64{5, 5, 5, 4}; !slices.Equal(w.state.History, want) || w.state.StrictShare != 0.505 {

@@ -13,13 +13,13 @@ type utilAware struct{}
 
 func (utilAware) Name() string { return "util_aware" }
 
-// readingSeconds is the time between two of INFaaS's readings.
-const readingSeconds = 2
+// nowcastSeconds is the time between two of INFaaS's readings.
+const nowcastSeconds = 2
 
 func (utilAware) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	p := s.Pool
 	d := Decision{Workers: p.Ready + p.Booting, Strict: Never, Relaxed: Never}
-	readings := max(1, int(set.TickSeconds/readingSeconds))
+	readings := max(1, int(set.TickSeconds/nowcastSeconds))
 	switch {
 	case p.Ready == 0 && p.Booting == 0 && (st.rate(int(set.TickSeconds)) > 0 || p.QueuedMS > 0):
 		d.Workers, st.LowReadings = 1, 0

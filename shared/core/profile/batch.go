@@ -4,7 +4,7 @@ package profile
 // batch to be worth its wait.
 const batchPays = 0.9
 
-// Batching tells what batching a model's queries brings.
+// Batching reports what batching a model's queries brings.
 type Batching struct {
 	Max        int     // queries in one inference
 	PerQueryMS float64 // of such a batch at p50

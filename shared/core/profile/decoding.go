@@ -5,8 +5,8 @@ import "slices"
 // Decoding is what a picture takes beyond what profiles include, which were
 // measured with pictures of about the model's size. The zero value is nothing.
 type Decoding struct {
-	// Pixels are the picture's own, by its header, which intake held to the limit:
-	// whoever decodes it takes so many and no more.
+	// Pixels are the picture's own, by its header, which intake checked against the limit:
+	// the process that decodes it takes so many and no more.
 	Pixels int `json:"pixels,omitempty"`
 	// MS is on one vCPU of the reference machine.
 	MS       float64 `json:"ms,omitempty"`

@@ -8,7 +8,7 @@ import (
 // systemMB is the memory of a VM that is not for models: the system and the worker.
 const systemMB = 512
 
-// Holds tells whether an instance type has the memory for a model.
+// Holds reports whether an instance type has the memory for a model.
 func (in Instance) Holds(m *Model) bool { return m.MemoryMB+systemMB <= in.MemoryMB }
 
 // reference names the machine whose figures others scale from.

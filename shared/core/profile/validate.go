@@ -196,7 +196,7 @@ func (c *Catalogue) knowsResource(l Latency) bool {
 
 // The kinds of source that accuracies alone may have.
 const (
-	StatedAccuracy  = "stated"  // whoever added the model said so
+	StatedAccuracy  = "stated"  // the caller who added the model said so
 	UnknownAccuracy = "unknown" // nobody did: it is 0, and no bound on accuracy is kept
 )
 

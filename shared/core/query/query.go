@@ -150,14 +150,14 @@ type Message struct {
 	Class      Class     `json:"class"`
 	AcceptedAt time.Time `json:"accepted_at"`
 	DeadlineAt time.Time `json:"deadline_at"` // acceptance plus the latency bound
-	ExpiresAt  time.Time `json:"expires_at"`  // whoever finds it unfinished after this ends it
+	ExpiresAt  time.Time `json:"expires_at"`  // the process that finds it unfinished after this ends it
 	Input      Input     `json:"input"`
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
 	Trail      Trail     `json:"trail,omitempty"`
 	Trace      string    `json:"trace,omitempty"` // W3C traceparent of the span that sent it, when it is traced
 
-	// What the terminal record tells besides, so that whoever ends the query
+	// What the terminal record tells besides, so that the process that ends the query
 	// writes it whole without reading anything.
 	Need        Need      `json:"need"`
 	ForgetAt    time.Time `json:"forget_at"` // end of the record's retention

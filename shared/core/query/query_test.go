@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestClassFollowsTheBoundUnlessNamed(t *testing.T) {
+func TestClassDependsOnTheBoundUnlessNamed(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		need Need

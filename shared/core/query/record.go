@@ -15,7 +15,7 @@ const (
 	Cancelled State = "cancelled"
 )
 
-// Terminal tells whether a state is final.
+// Terminal reports whether a state is final.
 func (s State) Terminal() bool {
 	return s == Succeeded || s == Failed || s == Expired || s == Cancelled
 }
@@ -35,7 +35,7 @@ type Runner struct {
 	Name     string     `json:"name"` // worker id or function name
 	Resource string     `json:"resource,omitempty"`
 	MemoryMB int        `json:"memory_mb,omitempty"`
-	Paced    bool       `json:"paced,omitempty"` // held to its profile's service time
+	Paced    bool       `json:"paced,omitempty"` // paced by its profile's service time
 	Cold     bool       `json:"cold,omitempty"`  // paid a cold start
 }
 
@@ -54,7 +54,7 @@ const (
 	InputIsGone FailureCode = "input_gone"   // the upload is missing or unreadable
 )
 
-// Callers tells whether a failure is the caller's to mend: no other run gives an answer,
+// Callers reports whether a failure is the caller's to mend: no other run gives an answer,
 // and nobody who runs the stage has anything to do about it.
 func (c FailureCode) Callers() bool { return c == BadInput || c == InputIsGone }
 
@@ -115,7 +115,7 @@ func (r Record) Message(in Input) Message {
 	}
 }
 
-// Met tells whether a finished query kept its bound: it succeeded no later
+// Met reports whether a finished query kept its bound: it succeeded no later
 // than its deadline.
 func (r Record) Met() bool {
 	return r.State == Succeeded && r.Outcome != nil && !r.Outcome.FinishedAt.After(r.DeadlineAt)

@@ -12,7 +12,7 @@ type Prediction struct {
 	StartsAt time.Time
 	EndsAt   time.Time // if it takes its p50: what a caller is told
 	LatestAt time.Time // if it takes its p99: what admission goes by
-	// AtOnce tells that a free runner would start it now. However late it ends:
+	// AtOnce reports that a free runner would start it now. However late it ends:
 	// no other worker is faster.
 	AtOnce bool
 	// StrictLate and RelaxedLate are how many held queries would end after their
@@ -20,7 +20,7 @@ type Prediction struct {
 	StrictLate, RelaxedLate int
 }
 
-// Fits tells whether a query of a class ends in time and lets others do so: a
+// Fits reports whether a query of a class ends in time and lets others do so: a
 // relaxed one all, and a strict one the other strict ones. Money is spent on a
 // function only where no worker can keep a strict bound, and a relaxed query can
 // wait for another worker.

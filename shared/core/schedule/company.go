@@ -11,7 +11,7 @@ const companyFor = time.Minute
 // Fair queuing alone lets a query wait for the run that is in progress, as none is
 // interrupted: up to 1.2 s behind pictures of 16 megapixels, for a query of a
 // millisecond. So while another owner was there within companyFor, an owner runs
-// on all runners but one at most, and the last one is free for whoever else
+// on all runners but one at most, and the last one is free for whatever else
 // comes. An owner alone has all of them, and so has one on a worker of a single
 // runner.
 //
@@ -33,7 +33,7 @@ func (c *company) started(now time.Time, owner string) {
 	c.at[0] = now
 }
 
-// several tells whether another owner than the last was there lately.
+// several reports whether another owner than the last was there lately.
 func (c *company) several(now time.Time) bool {
 	return c.n > 1 && now.Sub(c.at[1]) < companyFor
 }
@@ -47,7 +47,7 @@ func (p *player) nextFor(owner string) (first, free int) {
 	return first, free
 }
 
-// keptFrom tells whether a runner that comes free is kept from an owner, as that
+// keptFrom reports whether a runner that comes free is kept from an owner, as that
 // one has all others then, and which of the others comes free next.
 func (p *player) keptFrom(owner string, first int) (second int, kept bool) {
 	if !p.shared || len(p.free) < 2 {

@@ -83,11 +83,11 @@ func (q *Queue[T]) EvictSurplus(now time.Time, lookAhead time.Duration, dueBy ti
 	return out
 }
 
-// due tells whether a relaxed query must be handed over now: a function that
+// due reports whether a relaxed query must be handed over now: a function that
 // has to be started first would soon be too late, and a warm one is not yet.
 func (w *Work) due(now time.Time) bool { return w.dueBy(now, now) }
 
-// dueBy tells whether it will be due by then, and is not too late now.
+// dueBy reports whether it will be due by then, and is not too late now.
 func (w *Work) dueBy(now, then time.Time) bool {
 	return !w.Pinned && !w.HandOverAt.IsZero() && !w.HandOverAt.After(then) && !now.After(w.HandOverBy)
 }

@@ -24,7 +24,7 @@ import (
 //     therefore sees plain earliest deadline first, and so do owners that all
 //     come to an idle worker.
 //
-// The classes are apart: strict queries start before relaxed ones, whoever
+// The classes are apart: strict queries start before relaxed ones, the caller who
 // sends them. With F owners that wait and queries of at most L ms, one that
 // keeps to its share of the runners waits at most (F-1) L longer than alone.
 
@@ -123,12 +123,12 @@ func (q *Queue[T]) tagOf(n *entry[T]) float64 {
 	return n.flow.next
 }
 
-// pushes tells whether an entry takes the place of another of its owner.
+// pushes reports whether an entry takes the place of another of its owner.
 func (n *entry[T]) pushes(e *entry[T]) bool {
 	return n.flow != nil && n.flow == e.flow && n.work.DeadlineAt.Before(e.work.DeadlineAt)
 }
 
-// last tells whether an entry takes the place of no other of its owner, as it
+// last reports whether an entry takes the place of no other of its owner, as it
 // comes behind all of them. Most do: bounds are few.
 func (n *entry[T]) last() bool {
 	return n.flow == nil || n.flow.held == 0 || !n.work.DeadlineAt.Before(n.flow.last)

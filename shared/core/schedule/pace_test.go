@@ -15,24 +15,24 @@ import (
 // loop is callers who each send a query when the one before is answered, and a
 // worker, in virtual time.
 type loop struct {
-	q        *Queue[asked]
-	batch    int
-	random   *rand.Rand
-	tookMS   func(busy, answered int) float64 // median of a run now
-	answered int
-	busy     []busy
-	now      time.Time
-	told     []float64 // predicted and measured, in milliseconds
-	took     []float64
+	q         *Queue[queued]
+	batch     int
+	random    *rand.Rand
+	tookMS    func(busy, answered int) float64 // median of a run now
+	answered  int
+	busy      []busy
+	now       time.Time
+	predicted []float64 // predicted and measured, in milliseconds
+	took      []float64
 }
 
-type asked struct {
-	at     time.Time
-	toldMS float64
+type queued struct {
+	at          time.Time
+	predictedMS float64
 }
 
 type busy struct {
-	run Run[asked]
+	run Run[queued]
 	end time.Time
 }
 
@@ -44,7 +44,7 @@ func (l *loop) ask() {
 		w.BatchMax, w.BatchEachMS = l.batch, 0.6*profileMS
 	}
 	p := l.q.Predict(l.now, w)
-	l.q.Add(w, asked{l.now, query.Milliseconds(p.EndsAt.Sub(l.now))})
+	l.q.Add(w, queued{l.now, query.Milliseconds(p.EndsAt.Sub(l.now))})
 }
 
 func (l *loop) start() {
@@ -74,7 +74,7 @@ func (l *loop) play(callers, until int) {
 		l.q.Done(first.run.Ticket, l.now)
 		for _, a := range first.run.Items {
 			l.answered++
-			l.told, l.took = append(l.told, a.toldMS), append(l.took, query.Milliseconds(l.now.Sub(a.at)))
+			l.predicted, l.took = append(l.predicted, a.predictedMS), append(l.took, query.Milliseconds(l.now.Sub(a.at)))
 		}
 		l.start()
 		for range first.run.Items {
@@ -110,18 +110,18 @@ func TestPredictionsKeepToLiveRuns(t *testing.T) {
 	} {
 		for _, callers := range []int{2, 8, 32} {
 			t.Run(fmt.Sprintf("%s/%d", tc.name, callers), func(t *testing.T) {
-				l := &loop{q: NewQueue[asked](2), batch: tc.batch, random: rand.New(rand.NewPCG(1, 2)), tookMS: tc.tookMS, now: t0}
+				l := &loop{q: NewQueue[queued](2), batch: tc.batch, random: rand.New(rand.NewPCG(1, 2)), tookMS: tc.tookMS, now: t0}
 				l.play(callers, 590)
-				told, took := l.told[400:], l.took[400:]
-				errs := make([]float64, len(told))
-				for i := range told {
-					errs[i] = math.Abs(told[i]/took[i] - 1)
+				predicted, took := l.predicted[400:], l.took[400:]
+				errs := make([]float64, len(predicted))
+				for i := range predicted {
+					errs[i] = math.Abs(predicted[i]/took[i] - 1)
 				}
 				slices.Sort(errs)
-				if got := mean(told) / mean(took); math.Abs(got-1) > 0.3 || errs[len(errs)/2] > 0.3 {
-					t.Errorf("predicted %.1f ms, measured %.1f; half of the queries are off by more than %.0f %%", mean(told), mean(took), 100*errs[len(errs)/2])
+				if got := mean(predicted) / mean(took); math.Abs(got-1) > 0.3 || errs[len(errs)/2] > 0.3 {
+					t.Errorf("predicted %.1f ms, measured %.1f; half of the queries are off by more than %.0f %%", mean(predicted), mean(took), 100*errs[len(errs)/2])
 				}
-				t.Logf("predicted/measured %.2f, median error %.0f %%, p90 %.0f %%", mean(told)/mean(took), 100*errs[len(errs)/2], 100*errs[len(errs)*9/10])
+				t.Logf("predicted/measured %.2f, median error %.0f %%, p90 %.0f %%", mean(predicted)/mean(took), 100*errs[len(errs)/2], 100*errs[len(errs)*9/10])
 			})
 		}
 	}

@@ -44,7 +44,7 @@ type slot struct {
 	start   time.Duration
 	end     time.Duration // at p50
 	latest  time.Duration // at p99
-	first   *Work         // of the batch, which tells what each takes
+	first   *Work         // of the batch, which reports what each takes
 	ratio   float64       // its pace
 	n, most int           // queries in the batch, and how many it may get
 	soonest time.Duration // deadline of those in it

@@ -60,7 +60,7 @@ const (
 	relaxedWaits
 	tooSlow
 	tooInaccurate
-	tooDear
+	tooExpensive
 	broken
 )
 
@@ -104,7 +104,7 @@ func newScan(n query.Need, o *Offer) (*scan, error) {
 	return s, nil
 }
 
-// served tells whether some pool serves the task.
+// served reports whether some pool serves the task.
 func (s *scan) served() bool {
 	for _, l := range s.loads {
 		if l.served {
@@ -202,7 +202,7 @@ func (s *scan) judge(f *figures, at int) {
 	case f.latencyMS > s.latencyMS:
 		f.verdict = tooSlow
 	case f.priceUSD > s.priceUSD:
-		f.verdict = tooDear
+		f.verdict = tooExpensive
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // take returns a draw that always gives the same place.
 func take(i int) Draw { return func(n int) int { return i % n } }
 
-func TestNaiveAnyLooksAtNoBound(t *testing.T) {
+func TestNaiveAnyChecksNoBound(t *testing.T) {
 	n := need(50, 95, 0) // nothing is as accurate, and large takes 100 ms
 	for i, want := range []string{"small", "large"} {
 		c, class, err := NaiveAny(n, idlePool(), take(i))

@@ -27,7 +27,7 @@ func (s *scan) best() (figures, bool) {
 	var spans spans
 	if s.objective == "" {
 		spans = newSpans()
-		s.feasible(func(f *figures) { spans.see(f) })
+		s.feasible(func(f *figures) { spans.extend(f) })
 	}
 	var best figures
 	found := false
@@ -96,7 +96,7 @@ func (s *scan) compare(a, b *figures) int {
 // span is the range of one dimension over the feasible candidates.
 type span struct{ low, high float64 }
 
-func (p *span) see(x float64) { p.low, p.high = min(p.low, x), max(p.high, x) }
+func (p *span) extend(x float64) { p.low, p.high = min(p.low, x), max(p.high, x) }
 
 // share is where x lies in the span, 0 at its low end and 1 at its high end.
 func (p span) share(x float64) float64 {
@@ -114,10 +114,10 @@ func newSpans() spans {
 	return spans{none, none, none}
 }
 
-func (p *spans) see(f *figures) {
-	p.latency.see(f.latencyMS)
-	p.inaccuracy.see(-f.accuracy)
-	p.cost.see(f.costUSD)
+func (p *spans) extend(f *figures) {
+	p.latency.extend(f.latencyMS)
+	p.inaccuracy.extend(-f.accuracy)
+	p.cost.extend(f.costUSD)
 }
 
 func (p *spans) score(f *figures, w query.Weights) float64 {
@@ -153,7 +153,7 @@ func (s *scan) all() []figures {
 				continue
 			}
 			if f.verdict == feasible {
-				spans.see(&f)
+				spans.extend(&f)
 			}
 			all = append(all, f)
 		}
@@ -226,7 +226,7 @@ func (s *scan) lostBecause(f, won *figures) string {
 		return fmt.Sprintf("%.1f ms, above the bound of %.1f ms", f.latencyMS, s.latencyMS)
 	case tooInaccurate:
 		return fmt.Sprintf("%.2f %%, below the bound of %.2f %%", f.accuracy, s.accuracy)
-	case tooDear:
+	case tooExpensive:
 		return fmt.Sprintf("$%.4f a million, above the bound of $%.4f", f.priceUSD*1e6, s.priceUSD*1e6)
 	}
 	return s.worseBy(f, won)

@@ -23,7 +23,7 @@ func (s Settings) Values() map[string]string {
 	return out
 }
 
-// Check tells what is wrong with a value of a setting, naming its bounds; nil
+// Check reports what is wrong with a value of a setting, naming its bounds; nil
 // when it may be set.
 func Check(name, value string) error {
 	f, ok := Lookup(name)

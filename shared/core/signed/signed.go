@@ -117,7 +117,7 @@ func mac(key []byte, purpose string, payload []byte) []byte {
 	return h.Sum(nil)[:macBytes]
 }
 
-// valid tells whether one of the keys made a signature.
+// valid reports whether one of the keys made a signature.
 func (k Keys) valid(purpose string, payload, sum []byte) bool {
 	if len(k.current) == 0 {
 		return false
@@ -228,7 +228,7 @@ const Shards = 16
 // Shard returns the shard of an id, from 0 to Shards-1.
 func Shard(id string) int { return int(spread(id) % Shards) }
 
-// Kept tells whether a direct answer of this id is kept as a sample: a share
+// Kept reports whether a direct answer of this id is kept as a sample: a share
 // of them from 0 to 1, chosen by the id alone and thus before anything is known
 // of the outcome.
 func Kept(id string, share float64) bool {
@@ -251,7 +251,7 @@ func (k Keys) SignOffer(id string) string {
 	return base64.RawURLEncoding.EncodeToString(mac(k.current, forOffer, []byte(id)))
 }
 
-// ValidOffer tells whether a proof is this stage's, for the query of an id.
+// ValidOffer reports whether a proof is this stage's, for the query of an id.
 func (k Keys) ValidOffer(id, proof string) bool {
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(proof)
 	return err == nil && k.valid(forOffer, []byte(id), sum)

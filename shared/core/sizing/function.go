@@ -46,7 +46,7 @@ func Warm(int) float64 { return 0 }
 // RankFunctions returns every function size that holds the model, the right one
 // first: the cheapest whose p95 keeps the bound, then the others that keep it,
 // the cheapest first; then those that do not, the fastest first. Equals go by
-// cost, p95 and memory. More memory is not always dearer, as it buys a larger
+// cost, p95 and memory. More memory is not always more expensive, as it buys a larger
 // share of a CPU.
 //
 // boundMS is what is left of the latency bound after the way there. coldShare

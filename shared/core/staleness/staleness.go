@@ -1,4 +1,4 @@
-// Package staleness tells which profiles are not to be gone by any more: those
+// Package staleness reports which profiles are not trusted any more: those
 // that were measured long ago, and those that live answers contradict. It is
 // the paper's live check (its section 3.2.4): providers change what a resource
 // does without saying so. It is pure: the caller hands in how long runs took.
@@ -30,7 +30,7 @@ const (
 	Live Kind = "live"
 )
 
-// Warning is a profile that is not to be gone by.
+// Warning is a profile that is not to be trusted.
 type Warning struct {
 	Kind  Kind   `json:"kind"`
 	Task  string `json:"task"`
@@ -152,7 +152,7 @@ func several(names []string) string {
 }
 
 // Runs are how long a model took on a resource lately, of queries that were
-// computed warm, alone in their batch and not held to a profile's time.
+// computed warm, alone in their batch and not paced by a profile's time.
 type Runs struct {
 	Model string
 	Use   Use

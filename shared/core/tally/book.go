@@ -165,7 +165,7 @@ func (b *Book) page(k Key) *page {
 	defer b.adding.Unlock()
 	pages := *b.pages.Load()
 	if len(pages) >= MaxKeys {
-		k = rest(k)
+		k = otherOf(k)
 	}
 	if p, known := pages[k]; known {
 		return p
@@ -176,8 +176,8 @@ func (b *Book) page(k Key) *page {
 	return p
 }
 
-// rest is the key of what has no page of its own: one of three.
-func rest(k Key) Key {
+// otherOf is the key of what has no page of its own: one of three.
+func otherOf(k Key) Key {
 	if k.Class == query.Strict || k.Class == query.Relaxed {
 		return Key{Class: k.Class}
 	}
@@ -191,7 +191,7 @@ type Snapshot struct {
 	Tallies []Tally   `json:"tallies,omitempty"` // in the order of their keys
 }
 
-// IsZero tells whether it is the zero value: no snapshot.
+// IsZero reports whether it is the zero value: no snapshot.
 func (s Snapshot) IsZero() bool { return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies) == 0 }
 
 // repeatEvery is how often a snapshot is due though nothing changed: readers

@@ -45,7 +45,7 @@ func UpperMS(place int) float64 {
 	return power(lowest + place)
 }
 
-// HalfDoubling tells whether a bucket's upper bound is a power of the square
+// HalfDoubling reports whether a bucket's upper bound is a power of the square
 // root of two: two bounds for each doubling, for who wants fewer buckets.
 func HalfDoubling(place int) bool {
 	return place < bucketCount-1 && (place+lowest)%(perDoubling/2) == 0
@@ -120,10 +120,10 @@ func NewHistogram(ms ...float64) Histogram {
 	return l.histogram()
 }
 
-// IsZero tells whether it is empty.
+// IsZero reports whether it is empty.
 func (h Histogram) IsZero() bool { return len(h.cells) == 0 }
 
-// Equal tells whether two hold the same.
+// Equal reports whether two hold the same.
 func (h Histogram) Equal(o Histogram) bool {
 	return h.sumMS == o.sumMS && slices.Equal(h.cells, o.cells)
 }

@@ -36,7 +36,7 @@ func (h *History) Feed(source string, s Snapshot, now time.Time) {
 	if at.After(now) {
 		at = now
 	}
-	more := h.tracker.Follow(source, s, now)
+	more := h.tracker.Advance(source, s, now)
 	h.minute.Add(at, more)
 	h.hour.Add(at, more)
 }
@@ -85,7 +85,7 @@ type Summary struct {
 	Runs []Run `json:"runs,omitempty"`
 }
 
-// IsZero tells whether there is no summary.
+// IsZero reports whether there is no summary.
 func (s Summary) IsZero() bool { return s.At.IsZero() }
 
 // Load is what became of the queries of a class, and of a task if it is given.

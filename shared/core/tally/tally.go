@@ -90,7 +90,7 @@ type Tally struct {
 	Compute Histogram `json:"compute,omitzero"`
 }
 
-// Empty tells whether nothing was counted.
+// Empty reports whether nothing was counted.
 func (t Tally) Empty() bool {
 	return t.Counts == Counts{} && t.Latency.IsZero() && t.Wait.IsZero() && t.Compute.IsZero()
 }

@@ -25,19 +25,19 @@ type Tracker struct {
 }
 
 type source struct {
-	Last   Snapshot  `json:"last"`
-	SeenAt time.Time `json:"seen_at"`
+	Last       Snapshot  `json:"last"`
+	ReportedAt time.Time `json:"seen_at"`
 }
 
 // NewTracker returns a tracker that begins now.
 func NewTracker(now time.Time) Tracker { return Tracker{Start: now, Sources: map[string]source{}} }
 
-// Follow takes a source's snapshot and returns what was counted since its last
+// Advance takes a source's snapshot and returns what was counted since its last
 // one. Of a source that was there before the tracker began, or that was
 // forgotten meanwhile, the first snapshot is where it starts from: when it
 // counted what it holds is not known. A snapshot that is not newer than the last
 // one, or that of an earlier process of that name, says nothing.
-func (t *Tracker) Follow(name string, s Snapshot, now time.Time) []Tally {
+func (t *Tracker) Advance(name string, s Snapshot, now time.Time) []Tally {
 	last, known := t.Sources[name]
 	if known && (s.Since.Before(last.Last.Since) || s.Since.Equal(last.Last.Since) && !s.At.After(last.Last.At)) {
 		return nil
@@ -45,7 +45,7 @@ func (t *Tracker) Follow(name string, s Snapshot, now time.Time) []Tally {
 	if t.Sources == nil {
 		t.Sources = map[string]source{}
 	}
-	t.Sources[name] = source{Last: s, SeenAt: now}
+	t.Sources[name] = source{Last: s, ReportedAt: now}
 	if !known || !s.Since.Equal(last.Last.Since) {
 		if s.Since.Before(t.Start.Add(-startSlack)) || now.Sub(s.Since) > sourceKept && !known {
 			return nil
@@ -72,7 +72,7 @@ func since(before, now []Tally) []Tally {
 
 // Forget drops the sources that have said nothing for an hour.
 func (t *Tracker) Forget(now time.Time) {
-	maps.DeleteFunc(t.Sources, func(_ string, s source) bool { return now.Sub(s.SeenAt) > sourceKept })
+	maps.DeleteFunc(t.Sources, func(_ string, s source) bool { return now.Sub(s.ReportedAt) > sourceKept })
 }
 
 // Window sums what was counted in the last time, by slots of equal length. It

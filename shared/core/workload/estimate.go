@@ -29,10 +29,10 @@ const keepSent = 4096
 // was set back, and not that two views came out of order.
 const setBack = time.Minute
 
-// See takes a newer view. What was sent after the view was taken is not in it
+// Observe takes a newer view. What was sent after the view was taken is not in it
 // and is counted on top. An older view changes nothing, unless the clock was
 // set back: then all begins anew, or this view would be the last for long.
-func (e *Estimate) See(v placement.Pool) {
+func (e *Estimate) Observe(v placement.Pool) {
 	if older := e.view.At.Sub(v.At); older >= setBack {
 		e.sent = e.sent[:0]
 	} else if older > 0 {

@@ -16,7 +16,7 @@ func TestEstimateInvariants(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		now := time.Unix(1000, 0)
 		var e Estimate
-		e.See(placement.Pool{Runners: rapid.IntRange(0, 8).Draw(rt, "runners"), At: now})
+		e.Observe(placement.Pool{Runners: rapid.IntRange(0, 8).Draw(rt, "runners"), At: now})
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 500).Draw(rt, "ms")) * time.Millisecond)
 			before := e.AheadMS(now)
@@ -28,7 +28,7 @@ func TestEstimateInvariants(t *testing.T) {
 				}
 			case 1:
 				late := now.Add(-time.Duration(rapid.IntRange(0, 300).Draw(rt, "lag")) * time.Millisecond)
-				e.See(placement.Pool{Runners: rapid.IntRange(0, 8).Draw(rt, "runners"), StrictMS: 50, At: late})
+				e.Observe(placement.Pool{Runners: rapid.IntRange(0, 8).Draw(rt, "runners"), StrictMS: 50, At: late})
 			case 2:
 				later := e.AheadMS(now.Add(time.Second))
 				if later > before {
@@ -46,28 +46,28 @@ func TestEstimateInvariants(t *testing.T) {
 func TestViewCountsWhatWasSentAfterIt(t *testing.T) {
 	at := time.Unix(1000, 0)
 	var e Estimate
-	e.See(placement.Pool{Runners: 2, At: at})
+	e.Observe(placement.Pool{Runners: 2, At: at})
 	e.Sent(at.Add(10*time.Millisecond), 400)
 	e.Sent(at.Add(30*time.Millisecond), 400)
-	e.See(placement.Pool{Runners: 2, StrictMS: 390, At: at.Add(20 * time.Millisecond)})
+	e.Observe(placement.Pool{Runners: 2, StrictMS: 390, At: at.Add(20 * time.Millisecond)})
 	// 390 at 20 ms, 20 ms worked off by 30 ms, then 400 more.
 	if got := e.AheadMS(at.Add(30 * time.Millisecond)); got != 390-20+400 {
 		t.Errorf("%v ms ahead, want 770", got)
 	}
-	e.See(placement.Pool{Runners: 9, At: at}) // an older view
+	e.Observe(placement.Pool{Runners: 9, At: at}) // an older view
 	if e.Runners() != 2 {
 		t.Error("an older view replaced a newer one")
 	}
 }
 
 // A clock that was set back must not leave the last view of before in force.
-func TestEstimateFollowsAClockSetBack(t *testing.T) {
+func TestEstimateAdaptsToAClockSetBack(t *testing.T) {
 	at := time.Unix(10000, 0)
 	var e Estimate
-	e.See(placement.Pool{Runners: 2, At: at})
+	e.Observe(placement.Pool{Runners: 2, At: at})
 	e.Sent(at.Add(time.Second), 5000)
 	back := at.Add(-time.Hour)
-	e.See(placement.Pool{Runners: 4, StrictMS: 100, At: back})
+	e.Observe(placement.Pool{Runners: 4, StrictMS: 100, At: back})
 	if got := e.AheadMS(back.Add(10 * time.Millisecond)); e.Runners() != 4 || got != 60 {
 		t.Errorf("%d runners and %v ms ahead, want 4 and 60", e.Runners(), got)
 	}
@@ -90,7 +90,7 @@ func TestEstimateRemembersBoundedly(t *testing.T) {
 func BenchmarkPlace(b *testing.B) {
 	var e Estimate
 	now := time.Unix(1000, 0)
-	e.See(placement.Pool{Runners: 8, At: now})
+	e.Observe(placement.Pool{Runners: 8, At: now})
 	a := placement.Ask{Class: query.Strict, BudgetMS: 1000, ServiceMS: 100, OverflowAllowed: true}
 	for b.Loop() {
 		now = now.Add(time.Millisecond)

@@ -61,7 +61,7 @@ type Answerer struct {
 
 	mu       sync.Mutex // guards what follows
 	freed    sync.Cond  // something may be unloaded, or was
-	models   map[build]*held
+	models   map[build]*loadedModel
 	uses     int64
 	bytes    int64 // that the models are counted to take
 	loads    int
@@ -73,7 +73,7 @@ type Answerer struct {
 // within a bound of memory.
 func New(e *engine.Engine, c profile.CatalogueSource, files Models, memory Memory) *Answerer {
 	a := &Answerer{engine: e, catalogue: c, files: files, memory: memory,
-		models: map[build]*held{}, failedAt: map[build]time.Time{}}
+		models: map[build]*loadedModel{}, failedAt: map[build]time.Time{}}
 	a.freed.L = &a.mu
 	return a
 }

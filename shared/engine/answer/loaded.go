@@ -39,9 +39,9 @@ type build struct{ name, sha256 string }
 
 func buildOf(p *profile.Model) build { return build{p.Name, p.SHA256} }
 
-// held is a model that is loaded or is being loaded. done closes once model or
+// loadedModel is a model that is loaded or is being loaded. done closes once model or
 // err is set.
-type held struct {
+type loadedModel struct {
 	done    chan struct{}
 	model   *engine.Model
 	text    *Text // of a model that takes text
@@ -52,8 +52,8 @@ type held struct {
 	used    int64 // when it was used last, in uses of any model
 }
 
-// ready tells whether the load has ended.
-func (h *held) ready() bool {
+// ready reports whether the load has ended.
+func (h *loadedModel) ready() bool {
 	select {
 	case <-h.done:
 		return true
@@ -81,7 +81,7 @@ func (a *Answerer) find(name string) (*profile.Model, error) {
 }
 
 // acquire returns a model, loaded, which stays so until it is released.
-func (a *Answerer) acquire(ctx context.Context, name string) (p *profile.Model, h *held, err error) {
+func (a *Answerer) acquire(ctx context.Context, name string) (p *profile.Model, h *loadedModel, err error) {
 	if p, err = a.find(name); err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +103,7 @@ func (a *Answerer) acquire(ctx context.Context, name string) (p *profile.Model, 
 }
 
 // release gives a model back that was acquired.
-func (a *Answerer) release(h *held) {
+func (a *Answerer) release(h *loadedModel) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if h.users--; h.users == 0 {
@@ -113,11 +113,11 @@ func (a *Answerer) release(h *held) {
 
 // want returns the entry of a model, whose load begins if there is none. The
 // caller has the lock.
-func (a *Answerer) want(p *profile.Model) *held {
+func (a *Answerer) want(p *profile.Model) *loadedModel {
 	a.uses++
 	h := a.models[buildOf(p)]
 	if h == nil {
-		h = &held{done: make(chan struct{}), beganAt: time.Now()}
+		h = &loadedModel{done: make(chan struct{}), beganAt: time.Now()}
 		a.models[buildOf(p)] = h
 		go a.load(p, h)
 	}
@@ -148,7 +148,7 @@ func (a *Answerer) Prepare(name string) (leftMS float64) {
 	return max(1, a.expectedMS()-query.Milliseconds(time.Since(h.beganAt)))
 }
 
-// Loading tells whether a model is being loaded.
+// Loading reports whether a model is being loaded.
 func (a *Answerer) Loading() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -169,7 +169,7 @@ func (a *Answerer) expectedMS() float64 {
 }
 
 // load fills an entry. A failure is forgotten, so that the next query tries again.
-func (a *Answerer) load(p *profile.Model, h *held) {
+func (a *Answerer) load(p *profile.Model, h *loadedModel) {
 	m, err := a.open(p, h)
 	a.mu.Lock()
 	h.model, h.err = m, err
@@ -193,7 +193,7 @@ func (a *Answerer) load(p *profile.Model, h *held) {
 // open gets a model's file, checks that it is the one that the profile is of,
 // makes room for it and hands it to the engine. It runs once, as a first inference
 // takes up to twice the time of the later ones.
-func (a *Answerer) open(p *profile.Model, h *held) (*engine.Model, error) {
+func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error) {
 	onnx, err := a.files.ONNX(p.Name)
 	if err != nil {
 		return nil, fmt.Errorf("get model %s: %w", p.Name, err)
@@ -227,7 +227,7 @@ func (a *Answerer) open(p *profile.Model, h *held) (*engine.Model, error) {
 
 // makeRoom counts so many bytes for an entry. Above the bound it unloads what
 // nobody uses, the least recently used first, and waits for what is in use.
-func (a *Answerer) makeRoom(name string, h *held, bytes int64) error {
+func (a *Answerer) makeRoom(name string, h *loadedModel, bytes int64) error {
 	if bound := a.memory.MaxBytes; bound > 0 && bytes > bound {
 		return fmt.Errorf("model %s takes about %d MB, above the %d MB that models may take", name, bytes>>20, bound>>20)
 	}
@@ -260,7 +260,7 @@ func (a *Answerer) unloadOne() bool {
 }
 
 // idle says that a model is loaded and nobody uses it.
-func (h *held) idle() bool { return h.users == 0 && h.ready() }
+func (h *loadedModel) idle() bool { return h.users == 0 && h.ready() }
 
 // unload unloads an idle model. The caller has the lock.
 func (a *Answerer) unload(b build) {

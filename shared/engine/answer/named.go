@@ -27,7 +27,7 @@ func (a *Answerer) kind(p *profile.Model) profile.TaskKind {
 }
 
 // answerNamed answers each input by a run of its own.
-func (a *Answerer) answerNamed(ctx context.Context, p *profile.Model, h *held, in []query.Input) []Answered {
+func (a *Answerer) answerNamed(ctx context.Context, p *profile.Model, h *loadedModel, in []query.Input) []Answered {
 	out := make([]Answered, len(in))
 	for i, input := range in {
 		given, err := a.inputs(p, h, input)
@@ -54,7 +54,7 @@ func fault(err error) *Fault {
 }
 
 // inputs are a query's as the model takes them.
-func (a *Answerer) inputs(p *profile.Model, h *held, in query.Input) ([]tensors.Tensor, error) {
+func (a *Answerer) inputs(p *profile.Model, h *loadedModel, in query.Input) ([]tensors.Tensor, error) {
 	switch p.Takes() {
 	case profile.TextIn:
 		return h.text.Inputs(in.Data)
@@ -159,7 +159,7 @@ func vector(p *profile.Model, outputs []tensors.Tensor) (query.Result, error) {
 
 // warmNamed runs a model once on zeros. What comes of it is of no matter: some
 // models run on no input of one element a dimension.
-func warmNamed(ctx context.Context, p *profile.Model, h *held, m *engine.Model) {
+func warmNamed(ctx context.Context, p *profile.Model, h *loadedModel, m *engine.Model) {
 	given := Blank(m.Takes())
 	if h.text != nil {
 		var err error

@@ -44,7 +44,7 @@ func thisBuild() (build, error) {
 	return b, nil
 }
 
-// VerifyDigest tells whether the file at path is a known build of the library
+// VerifyDigest reports whether the file at path is a known build of the library
 // for this platform, or the one whose SHA-256 PARAGON_ORT_LIB_SHA256 gives.
 // Loading a library runs its code, so that a file nobody vouches for is refused.
 func VerifyDigest(path string) error {

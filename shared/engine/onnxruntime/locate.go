@@ -74,7 +74,7 @@ func (b build) modulesAbove(folder string) (paths []string) {
 	}
 }
 
-// regularFile tells whether path leads to a file, through links if need be.
+// regularFile reports whether path leads to a file, through links if need be.
 func regularFile(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -65,15 +65,15 @@ func TestLocateOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := filepath.Dir(executable)
-	first := []string{filepath.Join(beside, b.fileName), filepath.Join(beside, "lib", b.fileName), "/var/task/lib/" + b.fileName,
+	folder := filepath.Dir(executable)
+	first := []string{filepath.Join(folder, b.fileName), filepath.Join(folder, "lib", b.fileName), "/var/task/lib/" + b.fileName,
 		"/opt/lib/" + b.fileName, filepath.Join(cache, "paragon", b.fileName)}
 	if got := b.candidates(); !slices.Equal(got[:5], first) {
 		t.Errorf("looks in %v first, want %v", got[:5], first)
 	}
 }
 
-func TestLocateSaysWhereItLooked(t *testing.T) {
+func TestLocateSaysWhereItSearched(t *testing.T) {
 	work, cache := emptyBackend(t)
 	_, err := Locate()
 	if err == nil {
@@ -87,7 +87,7 @@ func TestLocateSaysWhereItLooked(t *testing.T) {
 }
 
 // A command that is run from some other folder looks where it was built, too.
-func TestLocateLooksAboveTheExecutable(t *testing.T) {
+func TestLocateSearchesAboveTheExecutable(t *testing.T) {
 	b, err := thisBuild()
 	if err != nil {
 		t.Fatal(err)

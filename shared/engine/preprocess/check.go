@@ -2,7 +2,7 @@ package preprocess
 
 import "paragon/shared/core/profile"
 
-// Check tells whether an input may be decoded, without decoding it: the content
+// Check reports whether an input may be decoded, without decoding it: the content
 // type, the length of a raw tensor, and what the header of a picture says. What
 // is wrong behind that, a damaged picture or a number that is not finite, is
 // found where the input is decoded. An *InputError says what is wrong. It returns

@@ -91,7 +91,7 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 	return name, lim, nil
 }
 
-// checkRaw tells whether data has the length of a raw tensor and is no picture.
+// checkRaw reports whether data has the length of a raw tensor and is no picture.
 func checkRaw(data []byte, s Spec) error {
 	if want := 4 * s.elements(); len(data) != want {
 		return inputError(fieldData, "%d bytes, not the %d of a float32 tensor of shape %v", len(data), want, s.Shape())
@@ -132,7 +132,7 @@ func float32s(data []byte) []float32 {
 	return out
 }
 
-// littleEndian tells how this machine keeps numbers.
+// littleEndian reports how this machine keeps numbers.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 func inputError(field, format string, args ...any) error {

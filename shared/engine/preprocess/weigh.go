@@ -76,7 +76,7 @@ func bytesOf(m color.Model) int {
 	return 4
 }
 
-// deep tells whether a channel has 16 bits.
+// deep reports whether a channel has 16 bits.
 func deep(m color.Model) bool {
 	return m == color.Gray16Model || m == color.RGBA64Model || m == color.NRGBA64Model
 }

@@ -92,7 +92,7 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-func TestTheDefaultLimitFollowsTheModelsInput(t *testing.T) {
+func TestTheDefaultLimitDependsOnTheModelsInput(t *testing.T) {
 	for side, want := range map[int]int{28: 1 << 20, 224: 256 * 224 * 224, 512: 1 << 24} {
 		s := Spec{Width: side, Height: side, Channels: 3}
 		if got := s.DefaultMaxPixels(); got != want {

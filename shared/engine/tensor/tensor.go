@@ -50,7 +50,7 @@ func Elements(shape []int64) (int, error) {
 	return int(n), nil
 }
 
-// CheckLength tells whether Data has as many elements as Shape says.
+// CheckLength reports whether Data has as many elements as Shape says.
 func (t Tensor) CheckLength() error {
 	n, err := Elements(t.Shape)
 	if err != nil {
@@ -73,7 +73,7 @@ const (
 	signs     = 1<<63 | 1<<31
 )
 
-// finite tells whether all of the numbers are finite. It is on the path of every
+// finite reports whether all of the numbers are finite. It is on the path of every
 // query, over as many numbers as its input has.
 func finite(data []float32) bool {
 	var found uint64
@@ -102,7 +102,7 @@ func (t Tensor) CheckFinite() error {
 	return nil
 }
 
-// CheckShape tells whether shape fits want, in which -1 stands for any size.
+// CheckShape reports whether shape fits want, in which -1 stands for any size.
 func CheckShape(shape, want []int64) error {
 	if len(shape) != len(want) {
 		return fmt.Errorf("shape %v has %d dimensions, the model takes %d: %v", shape, len(shape), len(want), want)

@@ -228,8 +228,8 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 }
 
-// A query past its expiry is settled by whoever asks for it.
-func TestWhoeverAsksForAnExpiredQuerySettlesIt(t *testing.T) {
+// A query past its expiry is settled by the caller who asks for it.
+func TestAnyReaderOfAnExpiredQuerySettlesIt(t *testing.T) {
 	s := newStage(t)
 	q := s.submit(t, asking(t, "")).query(t)
 	got := s.do(t, "GET", "/v1/queries/"+q.ID, nil, "Prefer", "wait=0").query(t)

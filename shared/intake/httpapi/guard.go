@@ -74,7 +74,7 @@ var crossOrigin = http.NewCrossOriginProtection()
 // taken.
 func CheckOrigin(r *http.Request) error { return crossOrigin.Check(r) }
 
-// loopback tells whether a Host header names this machine for itself.
+// loopback reports whether a Host header names this machine for itself.
 func loopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

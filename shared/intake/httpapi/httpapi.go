@@ -40,7 +40,7 @@ type Options struct {
 	// HeldBytes bounds the bytes of the bodies that are being taken in at a time, three
 	// quarters of them one caller's; 0 means 256 MiB.
 	HeldBytes int64
-	// Health tells what is wrong with this process alone, for a balancer: not with
+	// Health reports what is wrong with this process alone, for a balancer: not with
 	// its load, nor with what it depends on. nil means that nothing ever is.
 	Health func() error
 	// Version is the server's, told by /v2.

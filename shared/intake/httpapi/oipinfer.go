@@ -137,7 +137,7 @@ type oipWanted struct {
 	top    int   // this many of the best classes instead of every score; 0 means every score
 }
 
-// wantsScores tells whether the caller gets the score of every class.
+// wantsScores reports whether the caller gets the score of every class.
 func (c inferCall) wantsScores() bool {
 	for _, o := range c.outputs {
 		if o.name == scoresName || o.name == c.names.scores {
@@ -163,7 +163,7 @@ func (in oipInput) queries(want []int64) ([]query.Input, error) {
 	return in.rawTensors(), nil
 }
 
-// inferParameters tell how the answer came about: of a batch, of the item that
+// inferParameters report how the answer came about: of a batch, of the item that
 // took longest, with what all items cost.
 type inferParameters struct {
 	QueryID   string  `json:"query_id"`

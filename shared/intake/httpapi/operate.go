@@ -49,8 +49,8 @@ func refused(err error) error {
 	return err
 }
 
-// tell answers with what was asked for, unless it went wrong.
-func tell[T any](a *server, w http.ResponseWriter, answer T, err error) error {
+// respond answers with what was asked for, unless it went wrong.
+func respond[T any](a *server, w http.ResponseWriter, answer T, err error) error {
 	if err == nil {
 		a.write(w, http.StatusOK, answer)
 	}
@@ -60,7 +60,7 @@ func tell[T any](a *server, w http.ResponseWriter, answer T, err error) error {
 // listSettings is GET /v1/settings.
 func (a *server) listSettings(w http.ResponseWriter, r *http.Request) error {
 	s, err := a.Operations.Settings(r.Context())
-	return tell(a, w, s, err)
+	return respond(a, w, s, err)
 }
 
 // setSetting is PUT /v1/settings/{name}. A value that cannot take effect is not
@@ -73,13 +73,13 @@ func (a *server) setSetting(w http.ResponseWriter, r *http.Request) error {
 	}
 	if version == nil {
 		s, err := a.Operations.Set(r.Context(), r.PathValue("name"), value)
-		return tell(a, w, s, err)
+		return respond(a, w, s, err)
 	}
 	if *version < 0 || *version > 1<<53 || *version != math.Trunc(*version) {
 		return refuse(badField, "if_version", "%v is not a whole number from 0 on", *version)
 	}
 	s, err := a.Operations.SetIfUnchanged(r.Context(), r.PathValue("name"), value, int64(*version))
-	return tell(a, w, s, err)
+	return respond(a, w, s, err)
 }
 
 // settingHistory is GET /v1/settings/{name}/history.
@@ -89,7 +89,7 @@ func (a *server) settingHistory(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	changes, err := a.Operations.History(r.Context(), r.PathValue("name"), limit)
-	return tell(a, w, api.Changes{Changes: changes}, err)
+	return respond(a, w, api.Changes{Changes: changes}, err)
 }
 
 // usualLimit and mostListed bound the lists of operations.
@@ -124,7 +124,7 @@ func (a *server) history(w http.ResponseWriter, r *http.Request) error {
 	}
 	values := r.URL.Query()
 	h, err := a.Operations.Past(r.Context(), time.Duration(hours)*time.Hour, values.Get("task"), values.Get("model"))
-	return tell(a, w, h, err)
+	return respond(a, w, h, err)
 }
 
 // mostWorkers bounds a page of the workers.
@@ -145,7 +145,7 @@ func (a *server) workers(w http.ResponseWriter, r *http.Request) error {
 		return refuse(badField, "state", "%q is none of %s", clip(state), strings.Join(known[1:], ", "))
 	}
 	ws, err := a.Operations.Workers(r.Context(), state, offset, limit)
-	return tell(a, w, ws, err)
+	return respond(a, w, ws, err)
 }
 
 // listDecisions is GET /v1/decisions.
@@ -161,13 +161,13 @@ func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
 	}
 	ds, err := a.Operations.Search(r.Context(), platform.EntryQuery{
 		Pool: values.Get("pool"), Before: values.Get("before"), Moves: moves == "true", Limit: limit})
-	return tell(a, w, api.Decisions{Decisions: ds}, err)
+	return respond(a, w, api.Decisions{Decisions: ds}, err)
 }
 
 // getDecision is GET /v1/decisions/{id}.
 func (a *server) getDecision(w http.ResponseWriter, r *http.Request) error {
 	d, err := a.Operations.Decision(r.Context(), r.PathValue("id"))
-	return tell(a, w, d, err)
+	return respond(a, w, d, err)
 }
 
 // listDeadLetters is GET /v1/dead-letters: what putting them back would do.
@@ -177,7 +177,7 @@ func (a *server) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	letters, err := a.Operations.DeadLetters(r.Context(), r.URL.Query().Get("queue"), limit)
-	return tell(a, w, letters, err)
+	return respond(a, w, letters, err)
 }
 
 // mostRedriven bounds what one request puts back, so that it ends in time.
@@ -195,5 +195,5 @@ func (a *server) redrive(w http.ResponseWriter, r *http.Request) error {
 		return refuse(badField, "limit", "%v is not a whole number from 1 to %d", *limit, mostRedriven)
 	}
 	letters, err := a.Operations.Redrive(r.Context(), queue, n)
-	return tell(a, w, letters, err)
+	return respond(a, w, letters, err)
 }

@@ -153,7 +153,7 @@ func TestDeadLettersArePutBack(t *testing.T) {
 	}
 }
 
-// What is asked of the past and of the workers is held to its bounds.
+// What is asked of the past and of the workers is checked against its bounds.
 func TestThePastAndTheWorkersAreRead(t *testing.T) {
 	s, _, _ := operated(t)
 	row := timeline.Row{At: time.Now().Truncate(time.Minute), Samples: 1, Ready: 2, OthersUSD: map[string]float64{"mixed": 1}, Tallies: []tally.Tally{{

@@ -232,7 +232,7 @@ func TestBeyondTheWaitersTheAnswerComesAtOnce(t *testing.T) {
 	}
 }
 
-func TestExplainTellsEveryCandidate(t *testing.T) {
+func TestExplainReportsEveryCandidate(t *testing.T) {
 	s := newStage(t)
 	q := s.submit(t, asking(t, `,"constraints":{"latency_ms":500,"accuracy":90}`)).query(t)
 	var e api.Explanation

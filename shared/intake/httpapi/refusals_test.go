@@ -155,7 +155,7 @@ func nothingStored(t *testing.T, s *stage) {
 	}
 }
 
-func TestARefusalTellsWhatCanBeHad(t *testing.T) {
+func TestARefusalReportsWhatCanBeHad(t *testing.T) {
 	s := newStage(t)
 	var p api.Problem
 	s.submit(t, asking(t, `,"constraints":{"latency_ms":4}`)).into(t, &p)
@@ -190,7 +190,7 @@ func TestWrongContentTypes(t *testing.T) {
 	nothingStored(t, s)
 }
 
-func TestBadParametersBesideAPicture(t *testing.T) {
+func TestBadParametersWithAPicture(t *testing.T) {
 	s := newStage(t)
 	for path, want := range map[string]struct {
 		kind   string

@@ -70,7 +70,7 @@ func (b *bounded) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// The bound is for the body alone: whoever waits for a result may wait longer.
+// The bound is for the body alone: the caller who waits for a result may wait longer.
 func TestBoundIsLiftedOnceTheBodyIsThere(t *testing.T) {
 	s := newStage(t)
 	for path, body := range map[string]string{"/v1/queries?task=fashion": string(picture(t, 9)), "/v1/status": ""} {

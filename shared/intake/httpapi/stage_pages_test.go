@@ -19,7 +19,7 @@ import (
 	"paragon/shared/platform"
 )
 
-func TestModelsTellWhatIsKnownOfThem(t *testing.T) {
+func TestModelsReportWhatIsKnownOfThem(t *testing.T) {
 	s := newStage(t)
 	var page struct{ Models []api.Model }
 	s.do(t, "GET", "/v1/models", nil).into(t, &page)
@@ -28,7 +28,7 @@ func TestModelsTellWhatIsKnownOfThem(t *testing.T) {
 	}
 }
 
-func TestStatusTellsHowTheStageStands(t *testing.T) {
+func TestStatusReportsHowTheStageStands(t *testing.T) {
 	s := newStage(t)
 	for _, w := range []platform.WorkerReport{
 		{ID: "w-1", State: platform.Ready, Runners: 2, Busy: 1, HeldStrict: 2, Answered: 5},

@@ -38,7 +38,7 @@ import (
 )
 
 // stage is the API over a backend on one machine, without workers unless answer
-// plays them. Everything that passes is held to the OpenAPI document.
+// plays them. Everything that passes is validated by the OpenAPI document.
 type stage struct {
 	backend  *sqlite.Backend
 	cloud    platform.Backend

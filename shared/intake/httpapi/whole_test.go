@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// inMemory is a body that is there already, and fails whoever reads it.
+// inMemory is a body that is there already, and fails the caller who reads it.
 type inMemory []byte
 
 func (b inMemory) Whole() []byte          { return b }

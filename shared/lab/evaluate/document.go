@@ -185,7 +185,7 @@ func hourUSD(r comparison.Ran, h int) float64 {
 	return r.Result.Hours[h].Bill.Workers + r.Result.Hours[h].Bill.Functions
 }
 
-// reason tells which part of the bill was the larger one.
+// reason reports which part of the bill was the larger one.
 func reason(mine, other comparison.Ran, h int) string {
 	a, b := mine.Result.Hours[h].Bill, other.Result.Hours[h].Bill
 	if a.Functions-b.Functions > a.Workers-b.Workers {

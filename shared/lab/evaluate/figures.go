@@ -165,7 +165,7 @@ func annotate(trace string, found []Finding) []figures.Finding {
 	return out
 }
 
-// axis tells which trace stands where, by the first word of its name and its
+// axis reports which trace stands where, by the first word of its name and its
 // scale, as an axis has room for.
 func axis(names []string) string {
 	out := ""

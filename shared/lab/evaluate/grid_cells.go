@@ -75,9 +75,9 @@ func writeCells(b *strings.Builder, grids []Grid, finding int) {
 	}
 }
 
-func (g Grid) writeLine(b *strings.Builder, finding int, prices []float64, r Reactive, eager, tell bool) {
+func (g Grid) writeLine(b *strings.Builder, finding int, prices []float64, r Reactive, eager, showRule bool) {
 	rule := "-"
-	if tell {
+	if showRule {
 		rule = slotRule(eager)
 	}
 	fmt.Fprintf(b, "| %s | %s | %s |", g.Trace, r, rule)

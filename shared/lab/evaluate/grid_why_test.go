@@ -12,13 +12,13 @@ func TestWhyIsCounted(t *testing.T) {
 		return Cell{Rules: Rules{Delay: delay, Reactive: reactives()[0]}, PriceRatio: 2.5, Findings: []Finding{f}}
 	}
 	grid := func(cells ...Cell) []Grid { return []Grid{{Trace: "t", Cells: cells}} }
-	holds, few, dear := Finding{Holds: true}, Finding{Why: "too few"}, Finding{Why: "costs 1.20"}
+	holds, few, costly := Finding{Holds: true}, Finding{Why: "too few"}, Finding{Why: "costs 1.20"}
 	for _, tt := range []struct {
 		name  string
 		grids []Grid
 		want  []string
 	}{
-		{"mixed", grid(cell(0, holds), cell(0, holds), cell(time.Minute, few), cell(time.Minute, dear), cell(time.Minute, Finding{Why: "costs 2.00"})),
+		{"mixed", grid(cell(0, holds), cell(0, holds), cell(time.Minute, few), cell(time.Minute, costly), cell(time.Minute, Finding{Why: "costs 2.00"})),
 			[]string{"2 of 5", "costs more 2, too few 1", "most with delay 0 s (100 %)", "least with delay 60 s (0 %)"}},
 		{"everywhere", grid(cell(0, holds)), []string{"1 of 1 settings."}},
 		{"nowhere", grid(cell(0, few)), []string{"0 of 1", "too few 1."}},

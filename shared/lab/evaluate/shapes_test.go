@@ -122,7 +122,7 @@ func TestSmallGrid(t *testing.T) {
 // reactive follows the letter: as many workers as the rate of the last window
 // and a tenth of the backlog a second need; of more than that only what was
 // idle for 180 s closes, and never a worker that still boots.
-func TestReactiveFollowsTheLetter(t *testing.T) {
+func TestReactiveKeepsToTheLetter(t *testing.T) {
 	reactive, err := procurement.Get("reactive")
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func machinesAndFunctions(in Inputs) (Figure, error) {
 			f.Rows = append(f.Rows, functionRow(m, rate, "lambda-x86_64 today", today), functionRow(m, rate, "lambda-x86_64 in steps of 100 ms", then))
 			vm.Points = append(vm.Points, Point{X: rate, Y: fleets[0].HourUSD})
 			fn.Points = append(fn.Points, Point{X: rate, Y: today.usd})
-			tally.see(m.Name, rate, fleets, today.usd, then.usd)
+			tally.add(m.Name, rate, fleets, today.usd, then.usd)
 		}
 		p.Series = append(p.Series, vm, fn)
 	}
@@ -97,7 +97,7 @@ type costs struct {
 	spread                       float64 // of $ a query over the sizes of a family
 }
 
-func (t *costs) see(model string, rate float64, fleets []sizing.Fleet, today, then float64) {
+func (t *costs) add(model string, rate float64, fleets []sizing.Fleet, today, then float64) {
 	at := fmt.Sprintf("%s at %.0f/s", model, rate)
 	vm := fleets[0].HourUSD
 	if vm >= today {

@@ -68,7 +68,7 @@ type Row struct {
 // Latency is how long the caller waited: from the intended time of sending.
 func (r Row) Latency() time.Duration { return r.Done - r.Intended }
 
-// Met tells whether the query was answered within its bound, as the caller
+// Met reports whether the query was answered within its bound, as the caller
 // sees it: from the intended time of sending.
 func (r Row) Met() bool {
 	return r.Answer.State == query.Succeeded && r.Latency() <= query.Duration(r.Shot.LatencyMS)
@@ -131,7 +131,7 @@ func (r *run) all(ctx, out context.Context, p Plan) {
 	}
 }
 
-// takePlace takes a place among the outstanding, and tells whether it had to
+// takePlace takes a place among the outstanding, and reports whether it had to
 // be waited for; it is not ok when the context ended first.
 func (r *run) takePlace(ctx context.Context) (held, ok bool) {
 	select {

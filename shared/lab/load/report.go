@@ -15,7 +15,7 @@ type Report struct {
 	SentPerS  float64 `json:"sent_per_s"` // mean over the time of sending
 	LateMS    float64 `json:"late_ms"`    // p99 of how late queries were sent; large means that this machine or --max-outstanding held the load back
 	HeldBack  int     `json:"held_back"`  // queries that found --max-outstanding without an answer when they were due
-	Paced     bool    `json:"paced"`      // some runner was held to its profile's service time
+	Paced     bool    `json:"paced"`      // some runner was paced by its profile's service time
 	All       Group   `json:"all"`
 	Strict    Group   `json:"strict"`
 	Relaxed   Group   `json:"relaxed"`

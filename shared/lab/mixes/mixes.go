@@ -114,7 +114,7 @@ func Offer(c *profile.Catalogue, models []string, instanceType string) (selectio
 	}, nil
 }
 
-// Breaks tells whether a candidate is outside a bound of a need.
+// Breaks reports whether a candidate is outside a bound of a need.
 func Breaks(n query.Need, x selection.Candidate) bool {
 	return n.Constraints.LatencyMS > 0 && x.LatencyMS > n.Constraints.LatencyMS || x.Accuracy < n.Constraints.Accuracy
 }

@@ -35,7 +35,7 @@ func (c Config) begin() (*Report, error) {
 	return &kept, nil
 }
 
-// continues tells whether rounds of both reports can be compared.
+// continues reports whether rounds of both reports can be compared.
 func (r *Report) continues(other *Report) bool {
 	if r.Cores != other.Cores || r.Seconds != other.Seconds || !slices.Equal(r.Connections, other.Connections) || len(r.Workloads) != len(other.Workloads) {
 		return false
@@ -71,7 +71,7 @@ func (c Config) keep(r *Report) error {
 	return nil
 }
 
-// has tells whether a round was measured.
+// has reports whether a round was measured.
 func (s *ServerReport) has(round int) bool {
 	return slices.ContainsFunc(s.Rounds, func(r Round) bool { return r.Number == round })
 }

@@ -1,6 +1,6 @@
 // Package peers measures Paragon beside other model servers: the same network,
 // inputs and client on the same cores, one server at a time, in interleaved
-// rounds, each answer held to that of the library called in a bare loop.
+// rounds, each answer compared with that of the library called in a bare loop.
 package peers
 
 import (

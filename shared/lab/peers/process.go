@@ -115,7 +115,7 @@ func (s *process) Connect() (Conn, error) {
 }
 
 // Usage adds up all processes of the server. Those that ended count through
-// whoever waited for them.
+// the process that waited for them.
 func (s *process) Usage() (Usage, error) {
 	var u Usage
 	all, err := descendants(os.Getpid())

@@ -98,7 +98,7 @@ type simulation struct {
 	counts   []int
 	kinds    []int // task type of each second: all tasks of a second have one
 	second   int
-	agenda   eventQueue
+	events   eventQueue
 	order    int
 	now      int64
 	vms      [3][]*vm
@@ -134,8 +134,8 @@ func (s *simulation) play() {
 	s.push(event{at: start, kind: taskArrival})
 	s.push(event{at: start + firstMS, kind: periodic})
 	s.push(event{at: start + firstMS, kind: monitor})
-	for len(s.agenda) > 0 {
-		e := heap.Pop(&s.agenda).(event)
+	for len(s.events) > 0 {
+		e := heap.Pop(&s.events).(event)
 		s.now = e.at
 		switch e.kind {
 		case taskArrival:
@@ -157,7 +157,7 @@ func (s *simulation) play() {
 func (s *simulation) push(e event) {
 	s.order++
 	e.order = s.order
-	heap.Push(&s.agenda, e)
+	heap.Push(&s.events, e)
 }
 
 // arrive places the tasks of one second.
@@ -289,7 +289,7 @@ func (s *simulation) monitor() {
 			width--
 		}
 	}
-	if len(s.agenda) > 1 && !s.last {
+	if len(s.events) > 1 && !s.last {
 		s.push(event{at: s.now + monitorMS, kind: monitor})
 	}
 }
@@ -319,7 +319,7 @@ func (s *simulation) predict() {
 			}
 		}
 	}
-	if len(s.agenda) > 1 && !s.last {
+	if len(s.events) > 1 && !s.last {
 		s.push(event{at: s.now + predictMS, kind: periodic})
 	}
 }

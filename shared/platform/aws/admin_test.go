@@ -26,7 +26,7 @@ func adminAt(h *Backend) *admin.Service {
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return operatorKeys, nil }}
 }
 
-// deadLetters are looked at and stay, are put back once, and, should whoever
+// deadLetters are looked at and stay, are put back once, and, should the caller who
 // puts them back die before the message is sent, are sent by the repeat.
 func deadLetters(t *testing.T, h *Backend) {
 	must := func(err error) {
@@ -45,7 +45,7 @@ func deadLetters(t *testing.T, h *Backend) {
 
 	seen, err := d.DeadLetters(ctx, "", 10)
 	must(err)
-	if len(seen.Letters) != 1 || seen.Letters[0].Fate != "resubmitted" || seen.Waiting != 1 {
+	if len(seen.Letters) != 1 || seen.Letters[0].Outcome != "resubmitted" || seen.Waiting != 1 {
 		t.Fatalf("looked at: %+v", seen)
 	}
 	done, err := d.Redrive(ctx, admin.OnWork, 10)
@@ -75,7 +75,7 @@ func deadLetters(t *testing.T, h *Backend) {
 	}
 }
 
-// tuned has a setting set, listed and refused at a desk, with its history.
+// tuned has a setting set, listed and refused by the admin service, with its history.
 func tuned(t *testing.T, h *Backend) {
 	d, ctx := adminAt(h), t.Context()
 	for _, value := range []string{"7", "9"} {

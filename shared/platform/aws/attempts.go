@@ -44,8 +44,8 @@ func attemptRow(a platform.Attempt) (item, error) {
 	return row, nil
 }
 
-// ClaimKey implements platform.Attempts: one conditional write.
-func (k *attempts) ClaimKey(ctx context.Context, a platform.Attempt) (held platform.Attempt, won bool, err error) {
+// ReserveKey implements platform.Attempts: one conditional write.
+func (k *attempts) ReserveKey(ctx context.Context, a platform.Attempt) (held platform.Attempt, won bool, err error) {
 	const what = "claim an idempotency key"
 	row, err := attemptRow(a)
 	if err != nil {

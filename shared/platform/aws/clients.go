@@ -104,7 +104,7 @@ func clientsOf(c aws.Config) clients {
 	}
 }
 
-// stoodIn tells whether another endpoint stands in for AWS.
+// stoodIn reports whether another endpoint stands in for AWS.
 func stoodIn(c aws.Config) bool {
 	return c.BaseEndpoint != nil
 }

@@ -192,7 +192,7 @@ func (l *decisionLog) Entry(ctx context.Context, id string) (platform.Entry, err
 	return e, nil
 }
 
-// forgotten tells whether an entry's time is over; the table deletes it later.
+// forgotten reports whether an entry's time is over; the table deletes it later.
 func (l *decisionLog) forgotten(e platform.Entry) bool {
 	return !e.ForgetAt.IsZero() && !l.now().Before(e.ForgetAt)
 }

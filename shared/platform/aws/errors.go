@@ -86,13 +86,13 @@ func classOf(err error) error {
 	return nil
 }
 
-// code tells whether a service gave an error of that code.
+// code reports whether a service gave an error of that code.
 func code(err error, want string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == want
 }
 
-// transient tells whether the same call may do better a little later.
+// transient reports whether the same call may do better a little later.
 func transient(err error) bool {
 	return errors.Is(err, platform.ErrThrottled) || errors.Is(err, platform.ErrUnavailable)
 }

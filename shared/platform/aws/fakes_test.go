@@ -127,11 +127,12 @@ type groups struct {
 	ended      []string // ids of instances, "-" before those that took their place with them
 	activities []asg.Activity
 	reads      int // of the activities
+	unread     error
 }
 
 func (g *groups) DescribeScalingActivities(context.Context, *autoscaling.DescribeScalingActivitiesInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeScalingActivitiesOutput, error) {
 	g.reads++
-	return &autoscaling.DescribeScalingActivitiesOutput{Activities: g.activities}, nil
+	return &autoscaling.DescribeScalingActivitiesOutput{Activities: g.activities}, g.unread
 }
 
 func (g *groups) TerminateInstanceInAutoScalingGroup(_ context.Context, in *autoscaling.TerminateInstanceInAutoScalingGroupInput, _ ...func(*autoscaling.Options)) (*autoscaling.TerminateInstanceInAutoScalingGroupOutput, error) {
@@ -228,7 +229,7 @@ func (f lambdaFunction) Invoke(context.Context, *lambda.InvokeInput, ...func(*la
 	return f.out, f.err
 }
 
-func TestInvokeTellsWhatWasBilled(t *testing.T) {
+func TestInvokeReportsWhatWasBilled(t *testing.T) {
 	log := base64.StdEncoding.EncodeToString([]byte("END RequestId: 1\nREPORT RequestId: 1\tDuration: 12.30 ms\tBilled Duration: 513 ms\t" +
 		"Memory Size: 1769 MB\tMax Memory Used: 90 MB\tInit Duration: 500.25 ms\t\n"))
 	v := &invoker{client: lambdaFunction{out: &lambda.InvokeOutput{Payload: []byte(`{}`), LogResult: &log}}}

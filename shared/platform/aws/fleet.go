@@ -71,7 +71,9 @@ func (f *fleet) Group(ctx context.Context, pool string) (platform.Group, error) 
 	}
 	out := platform.Group{Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity))}
 	if int(standing(g)) < out.Desired {
-		out.LaunchFault, err = f.launchFault(ctx, g)
+		if out.LaunchFault, err = f.launchFault(ctx, g); err != nil {
+			err = fmt.Errorf("%w: %w", platform.ErrLaunchesUnread, err)
+		}
 	}
 	return out, err
 }
@@ -101,7 +103,7 @@ func (f *fleet) SetDesired(ctx context.Context, pool string, workers int) error 
 	return failed(attempt, err)
 }
 
-// leaving tells whether an instance is on its way out.
+// leaving reports whether an instance is on its way out.
 func leaving(i asg.Instance) bool {
 	switch i.LifecycleState {
 	case asg.LifecycleStateTerminating, asg.LifecycleStateTerminatingWait, asg.LifecycleStateTerminatingProceed,

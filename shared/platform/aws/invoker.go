@@ -43,7 +43,7 @@ func (v *invoker) Invoke(ctx context.Context, function string, payload []byte) (
 	return inv, nil
 }
 
-// faultOf names the error that a function's answer tells of, without its
+// faultOf names the error that a function's answer reports, without its
 // message, which may quote the input.
 func faultOf(payload []byte) string {
 	var said struct {

@@ -10,7 +10,7 @@ import (
 )
 
 // motoGaps are the clauses of the contract that moto cannot keep though AWS
-// does. Each has a probe which tells whether moto still gets it wrong, so that
+// does. Each has a probe which reports whether moto still gets it wrong, so that
 // a fix of it is noticed and the clause comes back into the contract's run.
 var motoGaps = []struct {
 	clause, why string

@@ -63,7 +63,7 @@ func unpacked(row item, name string) ([]byte, error) {
 	return raw, nil
 }
 
-// same tells whether an attribute of two rows is the same document.
+// same reports whether an attribute of two rows is the same document.
 func same(a, b item, name string) bool {
 	packedA, isA := a[name].(*types.AttributeValueMemberB)
 	packedB, isB := b[name].(*types.AttributeValueMemberB)

@@ -215,7 +215,7 @@ func (q *queues) deleteBatch(ctx context.Context, from platform.QueueName, batch
 	}
 	var bad []types.BatchResultErrorEntry
 	for _, e := range out.Failed {
-		if classes[aws.ToString(e.Code)] != platform.ErrLeaseLost { // whoever holds it now ends it
+		if classes[aws.ToString(e.Code)] != platform.ErrLeaseLost { // the process that holds it now ends it
 			bad = append(bad, e)
 		}
 	}

@@ -74,7 +74,7 @@ func forgetSecond(at time.Time) int64 {
 	return at.Add(time.Second - time.Nanosecond).Unix()
 }
 
-// live tells whether a row is there and not forgotten.
+// live reports whether a row is there and not forgotten.
 func live(row item, now time.Time) bool {
 	end := numberOf(row, names.RecordTTL)
 	return len(row) > 0 && (end == 0 || end > now.Unix())

@@ -51,7 +51,7 @@ func (f *fleet) Report(ctx context.Context, r platform.WorkerReport) (platform.O
 	return platform.Orders{Drain: marked(row)}, nil
 }
 
-// marked tells whether a worker is to leave.
+// marked reports whether a worker is to leave.
 func marked(row item) bool {
 	drain, _ := row[drainAttribute].(*types.AttributeValueMemberBOOL)
 	return drain != nil && drain.Value

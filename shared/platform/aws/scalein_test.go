@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	asg "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"paragon/shared/platform"
 )
 
 // While instances are missing, the newest launch that has ended says why; nothing
@@ -46,6 +49,16 @@ func TestLaunchFaultsAreReadFromActivities(t *testing.T) {
 		if err != nil || got.LaunchFault != tc.want || (g.reads > 0) != tc.missing {
 			t.Errorf("%s: %q, want %q; %d reads, error %v", tc.name, got.LaunchFault, tc.want, g.reads, err)
 		}
+	}
+}
+
+// Activities that cannot be read take nothing from what is known of the group.
+func TestUnreadActivitiesLeaveTheGroup(t *testing.T) {
+	throttled := errors.New("Rate exceeded")
+	g := &groups{unread: throttled, group: asg.AutoScalingGroup{MinSize: aws.Int32(1), MaxSize: aws.Int32(8), DesiredCapacity: aws.Int32(3)}}
+	got, err := (&fleet{groups: g, stage: "dev", now: time.Now}).Group(t.Context(), "p")
+	if want := (platform.Group{Min: 1, Max: 8, Desired: 3}); got != want || !errors.Is(err, platform.ErrLaunchesUnread) || !errors.Is(err, throttled) {
+		t.Errorf("%+v, %v; want %+v with the limits' and the reading's errors", got, err, want)
 	}
 }
 

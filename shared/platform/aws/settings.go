@@ -22,7 +22,7 @@ import (
 //
 // SSM answers forty such calls a second in an account, and a stage may have
 // thousands of processes that want to know. So the values are passed on through
-// a row of the state table: whoever finds it old, and is the first to, reads SSM.
+// a row of the state table: the process that finds it old, and is the first to, reads SSM.
 type settings struct {
 	client settingClient
 	path   string // ends with a slash
@@ -38,8 +38,8 @@ const passOn = 5 * time.Second
 
 const askedAttribute = "asked" // when SSM was last read, in Unix milliseconds
 
-// passed is what is passed on.
-type passed struct {
+// sharedValues is what is passed on.
+type sharedValues struct {
 	Values  map[string]string `json:"values"`
 	Version int64             `json:"version"`
 }
@@ -91,17 +91,17 @@ func (s *settings) changed(ctx context.Context) (map[string]string, int64, error
 	if old, was, err := given(row); err == nil && was == version && maps.Equal(old, values) {
 		return values, version, nil // a write of what is there costs as much as any
 	}
-	return values, version, s.pass(ctx, passed{values, version})
+	return values, version, s.pass(ctx, sharedValues{values, version})
 }
 
 // given reads what was passed on.
 func given(row item) (map[string]string, int64, error) {
-	var p passed
+	var p sharedValues
 	err := read(row, documentAttribute, &p)
 	return p.Values, p.Version, err
 }
 
-// claim tells whether this process is the one that reads SSM.
+// claim reports whether this process is the one that reads SSM.
 func (s *settings) claim(ctx context.Context) (bool, error) {
 	now := s.now()
 	_, mine, err := s.table.update(ctx, &dynamodb.UpdateItemInput{
@@ -114,7 +114,7 @@ func (s *settings) claim(ctx context.Context) (bool, error) {
 }
 
 // pass passes values on.
-func (s *settings) pass(ctx context.Context, p passed) error {
+func (s *settings) pass(ctx context.Context, p sharedValues) error {
 	doc, err := document(p)
 	if err != nil {
 		return err

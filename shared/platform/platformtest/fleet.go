@@ -19,7 +19,7 @@ var fleetCases = []contractCase{
 	{"workers are listed by their last report", anyBackend, workersReport},
 	{"a drain mark reaches its worker and stays", anyBackend, drainStays},
 	{"a worker that is gone is gone", anyBackend, goneIsGone},
-	{"a dead worker is told so", anyBackend, deadIsTold},
+	{"a dead worker is told so", anyBackend, deadIsReported},
 	{"what a worker has counted outlives it", anyBackend, talliesStay},
 	{"the desired number is a number", anyBackend, desiredIsNumber},
 	{"the last view is the view", anyBackend, lastView},
@@ -91,7 +91,7 @@ func goneIsGone(t *testing.T, s *suite) {
 	s.workers(t, w2)
 }
 
-func deadIsTold(t *testing.T, s *suite) {
+func deadIsReported(t *testing.T, s *suite) {
 	s.report(t, report("w1", platform.Ready))
 	must(t, s.Revoke(t.Context(), "w1"))
 	if _, err := s.Backend.Fleet.Report(t.Context(), report("w1", platform.Ready)); !errors.Is(err, platform.ErrRevoked) {

@@ -122,7 +122,7 @@ func (m *Memory) SampleRecords(_ context.Context, since time.Time, limit int) ([
 	return m.newest(limit, func(r query.Record) bool { return direct(r.ID) && !r.AcceptedAt.Before(since) }), nil
 }
 
-// direct tells whether an id is that of a direct answer; one that is not signed is not.
+// direct reports whether an id is that of a direct answer; one that is not signed is not.
 func direct(id string) bool {
 	parsed, err := signed.PeekID(id)
 	return err == nil && parsed.Kind == signed.Direct

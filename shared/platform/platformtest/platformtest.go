@@ -1,6 +1,6 @@
 // Package platformtest is the contract that every backend keeps, as one suite of
 // tests. It knows package cloud alone, so that the backend on one machine and the
-// one in an account are held to the same words.
+// one in an account must pass the same tests.
 package platformtest
 
 import (
@@ -68,7 +68,7 @@ func anyBackend(Features) bool     { return true }
 func quietBackend(f Features) bool { return !f.Disordered }
 func exactBackend(f Features) bool { return !f.Disordered && f.ExactDepth }
 
-// Run holds a home to the contract. open makes a fresh, empty backend for each
+// Run runs the contract on a backend. open makes a fresh, empty backend for each
 // case and cleans up with t.Cleanup.
 func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 	if f.Lease == 0 {

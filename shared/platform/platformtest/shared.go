@@ -70,14 +70,14 @@ func race(t *testing.T, try func(a platform.Attempt) (platform.Attempt, bool, er
 
 func keyIsClaimedOnce(t *testing.T, s *suite) {
 	keys := s.Backend.Attempts
-	winner := race(t, func(a platform.Attempt) (platform.Attempt, bool, error) { return keys.ClaimKey(t.Context(), a) })
-	held, won, err := keys.ClaimKey(t.Context(), winner)
+	winner := race(t, func(a platform.Attempt) (platform.Attempt, bool, error) { return keys.ReserveKey(t.Context(), a) })
+	held, won, err := keys.ReserveKey(t.Context(), winner)
 	must(t, err)
 	if !won || held.ID != winner.ID {
 		t.Errorf("the winner's repeat: held %s, won %v", held.ID, won)
 	}
 	for _, other := range []platform.Attempt{attempt("bob", "k", "b"), attempt("ann", "other", "c"), attempt("an", "nk", "d")} {
-		if held, won, err := keys.ClaimKey(t.Context(), other); err != nil || !won || held.ID != other.ID {
+		if held, won, err := keys.ReserveKey(t.Context(), other); err != nil || !won || held.ID != other.ID {
 			t.Errorf("key %s of %s: held %+v, won %v, error %v", other.Key, other.Owner, held, won, err)
 		}
 	}
@@ -87,13 +87,13 @@ func forgottenKeyIsFree(t *testing.T, s *suite) {
 	keys := s.Backend.Attempts
 	soon := attempt("ann", "k", "a")
 	soon.ForgetAt = time.Now().Add(s.Lease)
-	_, won, err := keys.ClaimKey(t.Context(), soon)
+	_, won, err := keys.ReserveKey(t.Context(), soon)
 	must(t, err)
 	pass(s.Lease + 1100*time.Millisecond)
 	if _, won, err := keys.ReplaceKey(t.Context(), "a", attempt("ann", "k", "b")); won || !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("replacing a forgotten attempt: won %v, %v; want ErrNotFound", won, err)
 	}
-	held, again, err := keys.ClaimKey(t.Context(), attempt("ann", "k", "c"))
+	held, again, err := keys.ReserveKey(t.Context(), attempt("ann", "k", "c"))
 	must(t, err)
 	if !won || !again || held.ID != "c" {
 		t.Errorf("claimed %v, then %v with %s held; want both to win", won, again, held.ID)
@@ -105,7 +105,7 @@ func attemptIsReplacedOnce(t *testing.T, s *suite) {
 	if _, won, err := keys.ReplaceKey(t.Context(), "first", attempt("ann", "k", "x")); won || !errors.Is(err, platform.ErrNotFound) {
 		t.Errorf("replacing an attempt that is not there: won %v, %v; want ErrNotFound", won, err)
 	}
-	_, _, err := keys.ClaimKey(t.Context(), attempt("ann", "k", "first"))
+	_, _, err := keys.ReserveKey(t.Context(), attempt("ann", "k", "first"))
 	must(t, err)
 	winner := race(t, func(a platform.Attempt) (platform.Attempt, bool, error) {
 		return keys.ReplaceKey(t.Context(), "first", a)
@@ -190,7 +190,7 @@ func noSwapIsLost(t *testing.T, s *suite) {
 }
 
 // linesFill has twenty processes add to one line at once: what fits is taken,
-// whoever brings it, and no more.
+// the process that brings it, and no more.
 func linesFill(t *testing.T, s *suite) {
 	shared, from := s.Backend.Shared, time.Now().Truncate(time.Microsecond)
 	const work, fit = 10 * time.Millisecond, 12

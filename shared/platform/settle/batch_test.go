@@ -74,7 +74,7 @@ func TestMessagesAreDeletedTogether(t *testing.T) {
 
 // Everyone of a failed request learns of it, nobody else, and a caller whose
 // time is over does not wait for it.
-func TestAFailedRequestIsToldToItsOwn(t *testing.T) {
+func TestAFailedRequestIsReportedToItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &bins{let: make(chan error)}
 		var b batcher

@@ -54,7 +54,7 @@ func (s *Settler) Expired() int64 { return s.expired.Load() }
 var ErrTooLate = errors.New("the query expires before its outcome can be stored")
 
 // lastWrite is how long before a query's expiry the last try to store its
-// outcome may begin; a try ends with the expiry. Whoever puts `expired` after
+// outcome may begin; a try ends with the expiry. The process that puts `expired` after
 // that seldom meets an outcome on its way. Should they meet, the first record
 // wins all the same.
 const lastWrite = time.Second
@@ -98,7 +98,7 @@ func (s *Settler) Runnable(ctx context.Context, ds []platform.Delivery) (run, le
 func (s *Settler) over(ctx context.Context, d platform.Delivery, state query.State) (bool, error) {
 	switch {
 	case state == query.Failed:
-		// Whoever failed it may have died before it filed the dead letter.
+		// The process that failed it may have died before it filed the dead letter.
 		return true, s.move(ctx, d, platform.DeadLetters, d.Message)
 	case state.Terminal():
 		return true, s.drop(ctx, d)
@@ -206,7 +206,7 @@ func (s *Settler) drop(ctx context.Context, d platform.Delivery) error {
 
 func (s *Settler) move(ctx context.Context, d platform.Delivery, to platform.QueueName, msg query.Message) error {
 	err := retry(ctx, func() error { return s.Queues.Move(ctx, d, to, msg) })
-	if errors.Is(err, platform.ErrLeaseLost) { // whoever holds it now decides
+	if errors.Is(err, platform.ErrLeaseLost) { // the process that holds it now decides
 		return nil
 	}
 	if err != nil {

@@ -134,7 +134,7 @@ func TestRetriesEndWithTheLease(t *testing.T) {
 }
 
 // An outcome that another was stored before is counted, and its message goes;
-// it is no dead letter unless the query is held to have failed.
+// it is no dead letter unless the query has failed.
 func TestLateOutcomeIsCountedAndDropped(t *testing.T) {
 	for _, tc := range []struct {
 		held query.State
@@ -155,7 +155,7 @@ func TestLateOutcomeIsCountedAndDropped(t *testing.T) {
 }
 
 // The record is whole: what the message said of the query, and how it ended.
-func TestRecordTellsWhatTheMessageSaid(t *testing.T) {
+func TestRecordReportsWhatTheMessageSaid(t *testing.T) {
 	b := &book{}
 	d := delivery("q")
 	m := &d.Message

@@ -8,8 +8,8 @@ import (
 	"paragon/shared/platform"
 )
 
-// ClaimKey implements platform.Attempts.
-func (c *consumer) ClaimKey(ctx context.Context, a platform.Attempt) (platform.Attempt, bool, error) {
+// ReserveKey implements platform.Attempts.
+func (c *consumer) ReserveKey(ctx context.Context, a platform.Attempt) (platform.Attempt, bool, error) {
 	return c.putAttempt(ctx, "claim an idempotency key", a, func(held platform.Attempt, found bool) (bool, error) {
 		return !found, nil
 	})

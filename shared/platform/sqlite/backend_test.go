@@ -95,7 +95,7 @@ func TestOpenTakesOverTheFormerRun(t *testing.T) {
 	}
 }
 
-func TestClosedHomeEndsCalls(t *testing.T) {
+func TestClosedBackendEndsCalls(t *testing.T) {
 	h := open(t, Options{})
 	ended := make(chan error, 1)
 	go func() {
@@ -117,7 +117,7 @@ func TestFaultsStayAlone(t *testing.T) {
 	h := open(t, Options{})
 	busy, free := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
-	var told atomic.Int64
+	var notified atomic.Int64
 	all.Go(func() {
 		_ = h.write(context.Background(), func(*tx) error { close(busy); <-free; return nil })
 	})
@@ -125,7 +125,7 @@ func TestFaultsStayAlone(t *testing.T) {
 	boom := errors.New("boom")
 	for i := range 20 {
 		o := &op{done: make(chan error, 1), run: func(t *tx) error {
-			t.then(func() { told.Add(1) })
+			t.then(func() { notified.Add(1) })
 			if err := h.put(t, queue, parcel{message: []byte("{}")}); err != nil || i%2 == 0 {
 				return err
 			}
@@ -142,8 +142,8 @@ func TestFaultsStayAlone(t *testing.T) {
 	all.Wait()
 	d, err := h.Platform().Queues.Depth(t.Context(), queue)
 	must(t, err)
-	if d.Visible != 10 || told.Load() != 10 {
-		t.Errorf("%d messages are there and %d writes told of it, want the 10 that did not fail", d.Visible, told.Load())
+	if d.Visible != 10 || notified.Load() != 10 {
+		t.Errorf("%d messages are there and %d writes notified of it, want the 10 that did not fail", d.Visible, notified.Load())
 	}
 }
 

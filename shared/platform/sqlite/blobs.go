@@ -162,7 +162,7 @@ func (h *Backend) removeOrphans(now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// young tells whether a file may still be in the writing.
+// young reports whether a file may still be in the writing.
 func young(e fs.DirEntry, now time.Time) bool {
 	info, err := e.Info()
 	return err == nil && now.Sub(info.ModTime()) < time.Hour

@@ -32,8 +32,8 @@ func newDice(c *Chaos) *dice {
 // go ahead of whatever waits.
 const reach = time.Hour
 
-// fates returns when each copy of a message sent now becomes visible.
-func (d *dice) fates(now time.Time) []time.Time {
+// copies returns when each copy of a message sent now becomes visible.
+func (d *dice) copies(now time.Time) []time.Time {
 	if d == nil {
 		return []time.Time{now}
 	}

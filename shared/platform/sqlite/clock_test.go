@@ -62,7 +62,7 @@ func TestWaitingReceiveOutlivesAnOutage(t *testing.T) {
 	shell.SetMaxOpenConns(1)
 	_, err = shell.Exec(`BEGIN IMMEDIATE`)
 	must(t, err)
-	// Somebody else's message, which no send of ours tells of.
+	// Somebody else's message, which no send of ours reports.
 	_, err = shell.Exec(`INSERT INTO messages (queue, visible_at, sent_at, message) VALUES (?, 0, 0, '{"id":"x"}')`, queue)
 	must(t, err)
 	if err := h.Platform().Settings.Set(t.Context(), "a", "1"); err == nil {

@@ -49,11 +49,11 @@ func rolledBack(err error) bool {
 // jitter is how far the clock may be set back without notice.
 const jitter = time.Second
 
-// followClock brings messages that wait back to the present when the clock was
+// syncClock brings messages that wait back to the present when the clock was
 // set back, also since a former run: by the new time they would lie in the
 // future, for hours perhaps, and nobody would get them. Leases right themselves
 // as they are renewed or their holder ends.
-func (w *writer) followClock(now time.Time) {
+func (w *writer) syncClock(now time.Time) {
 	// By the wall clock, which the file knows, and not the monotonic one.
 	if !w.last.IsZero() && w.last.UnixNano()-now.UnixNano() < int64(jitter) {
 		return

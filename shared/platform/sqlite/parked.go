@@ -40,7 +40,7 @@ func (p *parked) cancel(o *op) []*op {
 	return []*op{o}
 }
 
-// next tells when a parked operation may be served by the clock alone.
+// next reports when a parked operation may be served by the clock alone.
 func (p *parked) next() (at time.Time, ok bool) {
 	for _, t := range p.due {
 		if !ok || t.Before(at) {

@@ -88,7 +88,7 @@ func (c *consumer) Send(ctx context.Context, q platform.QueueName, msgs ...query
 // put stores a message on a queue, as often and as late as chaos wants.
 func (h *Backend) put(t *tx, q platform.QueueName, p parcel) error {
 	t.touch(q)
-	for i, at := range h.chaos.fates(t.now) {
+	for i, at := range h.chaos.copies(t.now) {
 		if i > 0 {
 			var err error
 			if p.input, err = h.inputs.link(p.input); err != nil {
@@ -105,7 +105,7 @@ func (h *Backend) put(t *tx, q platform.QueueName, p parcel) error {
 	return nil
 }
 
-// changed tells whether a statement found its row.
+// changed reports whether a statement found its row.
 func changed(r sql.Result, err error) (bool, error) {
 	if err != nil {
 		return false, err

@@ -129,7 +129,7 @@ func TestRecordsPastTheirRetentionArePruned(t *testing.T) {
 		_, _, err := c.Records.PutRecord(t.Context(), stays)
 		must(t, err)
 		for key, keep := range map[string]time.Duration{"goes": time.Minute, "stays": time.Hour} {
-			_, _, err := c.Attempts.ClaimKey(t.Context(), platform.Attempt{Owner: "ann", Key: key, ID: key, ForgetAt: time.Now().Add(keep)})
+			_, _, err := c.Attempts.ReserveKey(t.Context(), platform.Attempt{Owner: "ann", Key: key, ID: key, ForgetAt: time.Now().Add(keep)})
 			must(t, err)
 		}
 		<-time.After(time.Minute)
@@ -140,7 +140,7 @@ func TestRecordsPastTheirRetentionArePruned(t *testing.T) {
 		}
 		_, err = c.Records.GetRecord(t.Context(), stays.ID)
 		must(t, err)
-		held, won, err := c.Attempts.ClaimKey(t.Context(), platform.Attempt{Owner: "ann", Key: "stays", ID: "other"})
+		held, won, err := c.Attempts.ReserveKey(t.Context(), platform.Attempt{Owner: "ann", Key: "stays", ID: "other"})
 		must(t, err)
 		if won || held.ID != "stays" {
 			t.Errorf("the key that stays is held by %q", held.ID)

@@ -129,7 +129,7 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// invoking is an invoker that answers as it was told.
+// invoking is an invoker that answers as it was answer.
 type invoking struct {
 	inv platform.Invocation
 	err error
@@ -142,7 +142,7 @@ func (i invoking) Invoke(context.Context, string, []byte) (platform.Invocation, 
 // TestChildrenInvokeFunctions holds that an invocation, what it cost and the
 // class of its error reach a child.
 func TestChildrenInvokeFunctions(t *testing.T) {
-	for _, told := range []struct {
+	for _, answer := range []struct {
 		invoking
 		class error
 	}{
@@ -150,14 +150,14 @@ func TestChildrenInvokeFunctions(t *testing.T) {
 		{invoking{platform.Invocation{BilledMS: 2}, fmt.Errorf("it died: %w", platform.ErrFault)}, platform.ErrFault},
 		{invoking{err: platform.ErrThrottled}, platform.ErrThrottled},
 	} {
-		h := open(t, Options{Invoker: told.invoking})
+		h := open(t, Options{Invoker: answer.invoking})
 		s := httptest.NewServer(NewServer(h))
 		defer s.Close()
 		c, err := rpc.Dial(s.URL + "/" + h.Register("dispatcher"))
 		must(t, err)
 		inv, err := c.Invoker.Invoke(t.Context(), "f", nil)
-		if diff := cmp.Diff(told.inv, inv); diff != "" || !errors.Is(err, told.class) {
-			t.Errorf("told %v: error %v, difference %s", told, err, diff)
+		if diff := cmp.Diff(answer.inv, inv); diff != "" || !errors.Is(err, answer.class) {
+			t.Errorf("answer %v: error %v, difference %s", answer, err, diff)
 		}
 	}
 	if _, err := open(t, Options{}).Platform().Invoker.Invoke(t.Context(), "f", nil); !errors.Is(err, platform.ErrNotFound) {
@@ -231,7 +231,7 @@ func askRecords(ctx context.Context, c platform.Backend) {
 	c.Records.EndStates(ctx)
 	c.Records.ListRecords(ctx, "", 1)
 	c.Records.SampleRecords(ctx, time.Time{}, 1)
-	c.Attempts.ClaimKey(ctx, platform.Attempt{})
+	c.Attempts.ReserveKey(ctx, platform.Attempt{})
 	c.Attempts.ReplaceKey(ctx, "", platform.Attempt{})
 	c.Shared.ReadShared(ctx, "")
 	c.Shared.SwapShared(ctx, "", nil, 1)

@@ -30,7 +30,7 @@ var recordCalls = map[string]handler{
 		return c.SampleRecords(ctx, q.Now, q.Limit)
 	}),
 	"claim-key": on(func(ctx context.Context, c *consumer, a platform.Attempt) (rpc.KeyAnswer, error) {
-		held, won, err := c.ClaimKey(ctx, a)
+		held, won, err := c.ReserveKey(ctx, a)
 		return rpc.KeyAnswer{Attempt: held, Won: won}, err
 	}),
 	"replace-key": on(func(ctx context.Context, c *consumer, q rpc.ReplaceCall) (rpc.KeyAnswer, error) {

@@ -91,14 +91,14 @@ func TestSupervisorHearsOfChanges(t *testing.T) {
 	for _, s := range steps {
 		c := h.FleetChanged()
 		must(t, s.do())
-		told := false
+		notified := false
 		select {
 		case <-c:
-			told = true
+			notified = true
 		default:
 		}
-		if told != s.want {
-			t.Errorf("%s: told %v, want %v", s.name, told, s.want)
+		if notified != s.want {
+			t.Errorf("%s: notified %v, want %v", s.name, notified, s.want)
 		}
 	}
 	if err := h.Launch(t.Context(), worker("w1", platform.Booting)); err == nil {

@@ -176,7 +176,7 @@ func (w *writer) commit(batch []*op) {
 		return
 	}
 	w.lost = nil
-	w.followClock(now)
+	w.syncClock(now)
 	var ended []*op
 	for _, o := range batch {
 		if o.cancel != nil {

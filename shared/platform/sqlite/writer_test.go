@@ -58,9 +58,9 @@ func TestFailedCommitFailsItsWrites(t *testing.T) {
 	h := open(t, Options{})
 	_, err := h.writes.stmts.exec(`PRAGMA foreign_keys = ON`)
 	must(t, err)
-	told := false
+	notified := false
 	err = h.write(t.Context(), func(tx *tx) error {
-		tx.then(func() { told = true })
+		tx.then(func() { notified = true })
 		if err := h.put(tx, queue, parcel{message: []byte("{}")}); err != nil {
 			return err
 		}
@@ -71,8 +71,8 @@ func TestFailedCommitFailsItsWrites(t *testing.T) {
 		_, err := tx.exec(`INSERT INTO child VALUES ('none')`)
 		return err
 	})
-	if !errors.Is(err, platform.ErrUnavailable) || told {
-		t.Errorf("a write whose commit failed: %v (told of: %v), want ErrUnavailable", err, told)
+	if !errors.Is(err, platform.ErrUnavailable) || notified {
+		t.Errorf("a write whose commit failed: %v (notified of: %v), want ErrUnavailable", err, notified)
 	}
 	usable(t, h, 1)
 }

@@ -92,7 +92,7 @@ func TestAllFunctions(t *testing.T) {
 	}
 }
 
-// Managed instances are three at least, 15 % dearer, and reject what more than
+// Managed instances are three at least, 15 % more expensive, and reject what more than
 // doubles while they scale.
 func TestManagedInstances(t *testing.T) {
 	r, _ := played(t, "managed_instances", flat(1, 3600), nil)

@@ -74,7 +74,7 @@ func (s *Source) Flush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
 	defer cancel()
-	_ = s.provider.ForceFlush(ctx) // whoever collects traces may be away: a query waits for flushTime at most
+	_ = s.provider.ForceFlush(ctx) // the process that collects traces may be away: a query waits for flushTime at most
 }
 
 // Close sends what has ended and ends the source.

@@ -25,8 +25,8 @@ type destination struct {
 // fault is a variable whose value cannot be used, which counts as not set.
 type fault struct{ variable, why string }
 
-// reading reads variables; whatever cannot be used is put down and left out.
-type reading struct {
+// variables are those of the environment; whatever cannot be used is put down and left out.
+type variables struct {
 	env    func(string) string
 	faults []fault
 }
@@ -43,7 +43,7 @@ const defaultTimeout = 10 * time.Second
 
 // readEnvironment finds where spans go; nowhere when tracing is off.
 func readEnvironment(env func(string) string) (destination, []fault) {
-	r := &reading{env: env}
+	r := &variables{env: env}
 	d := destination{file: env(File), timeout: defaultTimeout}
 	if r.disabled() {
 		return destination{}, r.faults
@@ -64,8 +64,8 @@ func readEnvironment(env func(string) string) (destination, []fault) {
 }
 
 // first parses the first of some variables that is set and can be used.
-func first[T any](r *reading, parse func(string) (T, error), variables ...string) (value T, ok bool) {
-	for _, name := range variables {
+func first[T any](r *variables, parse func(string) (T, error), names ...string) (value T, ok bool) {
+	for _, name := range names {
 		text := strings.TrimSpace(r.env(name))
 		if text == "" {
 			continue
@@ -81,7 +81,7 @@ func first[T any](r *reading, parse func(string) (T, error), variables ...string
 
 // disabled reports whether the variables switch tracing off. Booleans and names
 // are read without regard to case, as OpenTelemetry's specification has them.
-func (r *reading) disabled() bool {
+func (r *variables) disabled() bool {
 	off, _ := first(r, func(text string) (bool, error) {
 		switch strings.ToLower(text) {
 		case "true":
@@ -95,7 +95,7 @@ func (r *reading) disabled() bool {
 }
 
 // address is that of the collector's traces.
-func (r *reading) address() string {
+func (r *variables) address() string {
 	if to, ok := first(r, parseAddress, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"); ok {
 		return to
 	}
@@ -107,7 +107,7 @@ func (r *reading) address() string {
 }
 
 // spoken reports whether spans can be sent by the protocol that is asked for.
-func (r *reading) spoken() bool {
+func (r *variables) spoken() bool {
 	const most, all = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 	name := most
 	if r.env(most) == "" {

@@ -54,7 +54,7 @@ func (t *Tracer) Continue(ctx context.Context, carried string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{header: carried})
 }
 
-// Carry tells what another process needs to follow ctx's trace; nothing when it
+// Carry reports what another process needs to follow ctx's trace; nothing when it
 // is not sampled.
 func (t *Tracer) Carry(ctx context.Context) string {
 	if t == nil || !trace.SpanContextFromContext(ctx).IsSampled() {
@@ -68,7 +68,7 @@ func (t *Tracer) Carry(ctx context.Context) string {
 // Span is a piece of work under way. The zero value is none.
 type Span struct{ s trace.Span }
 
-// On tells whether there is a span to tell anything of.
+// On reports whether there is a span to tell anything of.
 func (s Span) On() bool { return s.s != nil }
 
 // End ends it.
@@ -107,7 +107,7 @@ func (s Span) Query(m query.Message) {
 	}
 }
 
-// Fail tells that it failed, by a code: an error's text may quote an input.
+// Fail reports that it failed, by a code: an error's text may quote an input.
 func (s Span) Fail(code string) {
 	if s.s != nil {
 		s.s.SetStatus(codes.Error, code)

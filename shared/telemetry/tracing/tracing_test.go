@@ -28,7 +28,7 @@ func warnings() (*slog.Logger, *bytes.Buffer) {
 	return slog.New(slog.NewTextHandler(&b, nil)), &b
 }
 
-func TestOffUnlessToldWhere(t *testing.T) {
+func TestOffWithoutADestination(t *testing.T) {
 	const to = "http://127.0.0.1:4318"
 	for _, env := range []environment{
 		nil, {"OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_SDK_DISABLED": "true"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": to, "OTEL_SDK_DISABLED": " TRUE"},
@@ -160,7 +160,7 @@ func TestAttributesGoWithTheSpans(t *testing.T) {
 }
 
 // A query that is followed from one process to another is one trace.
-func follow(t *testing.T, first, second *Source) {
+func linked(t *testing.T, first, second *Source) {
 	t.Helper()
 	ctx, accept := first.Tracing().Root(t.Context(), "accept")
 	accept.Query(query.Message{ID: "q1", Task: "fashion", Model: "mlp", Class: query.Strict})
@@ -217,7 +217,7 @@ func TestProcessesShareAFile(t *testing.T) {
 		s := Open(env.get, part, slog.Default())
 		both = append(both, s)
 	}
-	follow(t, both[0], both[1])
+	linked(t, both[0], both[1])
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestOverHTTP(t *testing.T) {
 		s := Open(env.get, part, slog.Default())
 		both = append(both, s)
 	}
-	follow(t, both[0], both[1])
+	linked(t, both[0], both[1])
 	check(t, <-got, <-got)
 }
 

@@ -92,7 +92,7 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// writePictures makes inputs whose fate at the fake is their content.
+// writePictures makes inputs whose outcome at the fake is their content.
 func writePictures(dir string) error {
 	const png = "\x89PNG\r\n\x1a\n"
 	for name, content := range map[string]string{

@@ -1,4 +1,4 @@
-// Package policy tells whether the statements of an IAM role allow a call: by
+// Package policy reports whether the statements of an IAM role allow a call: by
 // action, by resource with its wildcards, and by condition. It knows as much of
 // IAM as a role's own statements need, and fails on anything else: no
 // principals, no boundaries, no NotAction.
@@ -73,7 +73,7 @@ func Matching(statements []Statement, c Call) (out []Grant, err error) {
 	return out, nil
 }
 
-// holds tells whether every condition does. A key that the call lacks fails it.
+// holds reports whether every condition does. A key that the call lacks fails it.
 func (s Statement) holds(c Call) (bool, error) {
 	for operator, keys := range s.Condition {
 		match, ok := operators[operator]

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Names tells what a resource of a template is called where it was made: by its
+// Names reports what a resource of a template is called where it was made: by its
 // logical id and an attribute, empty for a Ref.
 type Names func(id, attribute string) (string, error)
 

@@ -165,7 +165,7 @@ func (d *decoder) frame(s []byte) bool {
 	return d.width > 0 && d.height > 0 && d.sampling()
 }
 
-// sampling tells whether luma has 1, 2 or 4 samples for one of chroma across, and
+// sampling reports whether luma has 1, 2 or 4 samples for one of chroma across, and
 // 1 or 2 down. A component that is alone has blocks of its own, A.2.2.
 func (d *decoder) sampling() bool {
 	c := d.components

@@ -2,11 +2,11 @@ package baseline
 
 import "bytes"
 
-// lookBits are so many bits that are looked up at once.
-const lookBits = 10
+// tableBits are so many bits that are looked up at once.
+const tableBits = 10
 
 // A symbol's entry in a table. Where code and value together have no more than
-// lookBits, the entry has both.
+// tableBits, the entry has both.
 const (
 	entryLength = 0x1f // bits that it takes: the code's, and the value's where it has that
 	entryWhole  = 0x20 // it has the value
@@ -20,7 +20,7 @@ const (
 type table struct {
 	ac    bool
 	spec  []byte // what it was made from
-	look  [1 << lookBits]int32
+	table [1 << tableBits]int32
 	limit [17]int32 // the first code of each length that is too large, as 16 bits
 	first [17]int32 // what to add to a code of a length for its place in symbols
 	codes [256]byte
@@ -52,7 +52,7 @@ func (d *decoder) huffman(s []byte) bool {
 
 // build makes a table of the numbers of codes by length, and their symbols.
 func (t *table) build(spec []byte, ac bool) bool {
-	clear(t.look[:])
+	clear(t.table[:])
 	t.ac = ac
 	symbols, code, at := spec[16:], int32(0), int32(0)
 	copy(t.codes[:], symbols)
@@ -62,8 +62,8 @@ func (t *table) build(spec []byte, ac bool) bool {
 			if code >= 1<<length || !known(symbols[at], ac) {
 				return false
 			}
-			if length <= lookBits {
-				t.enter(code<<(lookBits-length), 1<<(lookBits-length), length, symbols[at])
+			if length <= tableBits {
+				t.enter(code<<(tableBits-length), 1<<(tableBits-length), length, symbols[at])
 			}
 			code, at = code+1, at+1
 		}
@@ -73,7 +73,7 @@ func (t *table) build(spec []byte, ac bool) bool {
 	return true
 }
 
-// known tells whether a symbol has a meaning: bits of a difference, or zeros and
+// known reports whether a symbol has a meaning: bits of a difference, or zeros and
 // the bits of the value after them. Runs of other zeros are of progressive pictures.
 func known(symbol byte, ac bool) bool {
 	if !ac {
@@ -87,7 +87,7 @@ func (t *table) enter(from, n int32, length int, symbol byte) {
 	skip, size := int32(symbol>>4), uint(symbol&15)
 	for i := from; i < from+n; i++ {
 		e := int32(size)<<entrySize | skip<<entrySkip
-		switch rest := lookBits - length - int(size); {
+		switch rest := tableBits - length - int(size); {
 		case t.ac && symbol == 0: // the end of the block
 			e = toEnd<<entrySkip | entryWhole | int32(length)
 		case rest >= 0:
@@ -95,7 +95,7 @@ func (t *table) enter(from, n int32, length int, symbol byte) {
 		default:
 			e |= int32(length)
 		}
-		t.look[i] = e
+		t.table[i] = e
 	}
 }
 
@@ -107,10 +107,10 @@ func extend(v uint64, size uint) int32 {
 	return int32(v)
 }
 
-// long finds the entry of a code that is longer than lookBits, in the next 16
+// long finds the entry of a code that is longer than tableBits, in the next 16
 // bits; 0 when there is none.
 func (t *table) long(next int32) int32 {
-	for length := lookBits + 1; length <= 16; length++ {
+	for length := tableBits + 1; length <= 16; length++ {
 		if next < t.limit[length] {
 			symbol := t.codes[byte(next>>(16-length)+t.first[length])]
 			if t.ac && symbol == 0 {

@@ -108,7 +108,7 @@ func (d *decoder) interval(r *reader, first, last, across int) bool {
 // no detail: all but the mean is zero.
 func (c *component) block(r *reader, b *block, q *[64]int32, dc *int32, seen, detail bool) (flat, ok bool) {
 	coded, at, next, n := r.coded, r.at, r.next, r.n
-	look, t, any := &c.dc.look, c.dc, int32(0)
+	table, t, any := &c.dc.table, c.dc, int32(0)
 	if seen {
 		clear(b[:])
 	}
@@ -121,7 +121,7 @@ func (c *component) block(r *reader, b *block, q *[64]int32, dc *int32, seen, de
 			at += int((63 - n) >> 3)
 			n |= 56
 		}
-		e := look[next>>(64-lookBits)]
+		e := table[next>>(64-tableBits)]
 		value := e >> entryValue
 		if e == 0 {
 			if e = t.long(int32(next >> 48)); e == 0 {
@@ -140,7 +140,7 @@ func (c *component) block(r *reader, b *block, q *[64]int32, dc *int32, seen, de
 		if k == 0 {
 			*dc += value
 			b[0] = *dc * q[0]
-			look, t, seen, k = &c.ac.look, c.ac, seen && detail, 1
+			table, t, seen, k = &c.ac.table, c.ac, seen && detail, 1
 			continue
 		}
 		if k += int(e>>entrySkip) & 127; k > 63 {

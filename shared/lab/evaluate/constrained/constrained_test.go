@@ -60,7 +60,7 @@ func play(t *testing.T, name string) []constrained.Row {
 // accuracy keeps them for every query; selection costs no more than drawing
 // from what keeps the bounds, and much less where there is a choice; and
 // drawing from everything breaks bounds that the others keep.
-func TestSelectionBesideNaiveUnderProcurement(t *testing.T) {
+func TestSelectionComparedWithNaiveUnderProcurement(t *testing.T) {
 	for _, trace := range []string{"wits-like", "twitter-like"} {
 		rows := play(t, trace)
 		late := map[string]float64{}
@@ -97,7 +97,7 @@ func TestSelectionBesideNaiveUnderProcurement(t *testing.T) {
 
 // A mix's strictness is its own: bounds on latency are strict, accuracy alone
 // is relaxed, whatever the case says.
-func TestClassesFollowFromTheConstraints(t *testing.T) {
+func TestClassesComeFromTheConstraints(t *testing.T) {
 	for _, r := range play(t, "twitter-like") {
 		want := 1.0
 		if r.Mix == "accuracy alone" {

@@ -31,12 +31,12 @@ var (
 
 // Stage is a stage that was found.
 type Stage struct {
-	names.Door
+	names.StageParameter
 	Name string
 	keys Keys
 }
 
-// Keys are the credentials and the region of whoever is at the terminal.
+// Keys are the credentials and the region of the caller who is at the terminal.
 type Keys struct{ sdk aws.Config }
 
 // findTime bounds how long credentials are looked for: a machine that is no
@@ -76,7 +76,7 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find stage %s: %w", stage, err)
 	}
-	out, err := ssm.NewFromConfig(keys.sdk).GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(names.DoorPath(stage))})
+	out, err := ssm.NewFromConfig(keys.sdk).GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(names.StageParameterPath(stage))})
 	switch {
 	case code(err) == "ParameterNotFound":
 		return nil, fmt.Errorf("%w: %s in %s", ErrNoStage, stage, keys.sdk.Region)
@@ -84,7 +84,7 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 		return nil, fmt.Errorf("find stage %s in %s: %w", stage, keys.sdk.Region, err)
 	}
 	s := &Stage{Name: stage, keys: keys}
-	if err := json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &s.Door); err != nil {
+	if err := json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &s.StageParameter); err != nil {
 		return nil, fmt.Errorf("read where stage %s is: %w", stage, err)
 	}
 	if len(s.Pools) == 0 || s.RecordsTable == "" {

@@ -59,7 +59,7 @@ func (k Keys) Sign(c *http.Client, endpoint string, now func() time.Time) (*http
 	return &signed, nil
 }
 
-// loopback tells whether a host is this machine.
+// loopback reports whether a host is this machine.
 func loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()

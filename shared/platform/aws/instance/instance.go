@@ -53,7 +53,7 @@ type Machine struct {
 }
 
 const (
-	lookEvery   = 5 * time.Second // at notices; a spot notice comes two minutes ahead
+	pollEvery   = 5 * time.Second // at notices; a spot notice comes two minutes ahead
 	callTimeout = 5 * time.Second
 )
 
@@ -74,7 +74,7 @@ func Find(ctx context.Context, stage, pool, targetGroup string) (*Machine, error
 	if err != nil {
 		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
-	m, err := find(ctx, imds.NewFromConfig(sdk, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), autoscaling.NewFromConfig(sdk), names.Group(stage, pool), lookEvery)
+	m, err := find(ctx, imds.NewFromConfig(sdk, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary }), autoscaling.NewFromConfig(sdk), names.Group(stage, pool), pollEvery)
 	if err == nil {
 		m.targets, m.targetGroup = elb.NewFromConfig(sdk), targetGroup
 	}
@@ -143,7 +143,7 @@ func (m *Machine) poll(ctx context.Context) Notice {
 	return ""
 }
 
-// terminating tells whether the group is about to end this machine.
+// terminating reports whether the group is about to end this machine.
 func (m *Machine) terminating(ctx context.Context) bool {
 	v, err := m.get(ctx, "autoscaling/target-lifecycle-state")
 	return err == nil && v == "Terminated"

@@ -83,7 +83,7 @@ func SettingsPath(stage string) string { return "/paragon/" + stage + "/" }
 // maxStage bounds a stage's name, so that every physical name fits its service.
 const maxStage = 16
 
-// CheckStage tells what is wrong with a stage's name: it is 1 to 16 lower-case
+// CheckStage reports what is wrong with a stage's name: it is 1 to 16 lower-case
 // letters, digits and dashes, with a letter first and no dash last.
 func CheckStage(stage string) error {
 	ok := stage != "" && len(stage) <= maxStage && stage[0] >= 'a' && stage[0] <= 'z' && !strings.HasSuffix(stage, "-")

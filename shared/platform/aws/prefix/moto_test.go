@@ -55,7 +55,7 @@ func fillBucket(t *testing.T, files fs.FS) (put func(name string, text []byte)) 
 	return put
 }
 
-// The whole way: profiles in a bucket, over the SDK, held to the schema, with
+// The whole way: profiles in a bucket, over the SDK, validated by the schema, with
 // networks that agree with their digests.
 func TestProfilesComeFromABucket(t *testing.T) {
 	put := fillBucket(t, profiles.Embedded())
@@ -101,7 +101,7 @@ func TestProfilesComeFromABucket(t *testing.T) {
 	}
 }
 
-// One network, over the SDK, held to the digest that its catalogue gives.
+// One network, over the SDK, checked against the digest that its catalogue gives.
 func TestANetworkComesFromABucket(t *testing.T) {
 	put := fillBucket(t, fstest.MapFS{"fashion/mlp.onnx": {Data: []byte("a network")}})
 	f, err := NewFetcher(t.Context(), "s3://profiles/prod")

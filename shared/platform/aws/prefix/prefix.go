@@ -1,5 +1,5 @@
 // Package prefix keeps a copy of the files below a prefix of a bucket, such as
-// s3://bucket/profiles/prod, so that whoever takes a folder takes a prefix too.
+// s3://bucket/profiles/prod, so that the caller who takes a folder takes a prefix too.
 //
 // A copy is of one listing: a file that changes while it is copied fails the
 // copy, and another listing gets another folder. What is copied is bounded in

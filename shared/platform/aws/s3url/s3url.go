@@ -14,7 +14,7 @@ const Scheme = "s3://"
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// Is tells whether a text names a prefix of a bucket and not a folder.
+// Is reports whether a text names a prefix of a bucket and not a folder.
 func Is(where string) bool { return strings.HasPrefix(where, Scheme) }
 
 // Split takes s3://bucket/some/prefix apart; the prefix ends with a slash or is

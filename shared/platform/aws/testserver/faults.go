@@ -64,15 +64,15 @@ func (f *Faults) Hits() map[string]int {
 	return out
 }
 
-// fate is what goes wrong with one call.
-type fate struct {
+// callFaults is what goes wrong with one call.
+type callFaults struct {
 	throttled, twice, delayed bool
 	latency, pointsLate       time.Duration
 	delay                     time.Duration
 }
 
 // draw decides what goes wrong with a call of a service.
-func (f *Faults) draw(service, action string) (one fate) {
+func (f *Faults) draw(service, action string) (one callFaults) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.rand == nil {
@@ -82,20 +82,20 @@ func (f *Faults) draw(service, action string) (one fate) {
 	if !own {
 		share = f.plan.Throttled[""]
 	}
-	happens := func(name string, share float64) bool {
+	occurs := func(name string, share float64) bool {
 		if f.rand.Float64() >= share {
 			return false
 		}
 		f.hits[name]++
 		return true
 	}
-	one.throttled = happens("throttled", share)
+	one.throttled = occurs("throttled", share)
 	if f.plan.Latency > 0 {
 		one.latency = time.Duration(f.rand.Int64N(int64(f.plan.Latency)))
 	}
 	switch action {
 	case "SendMessageBatch":
-		one.twice, one.delayed, one.delay = happens("twice", f.plan.Twice), happens("delayed", f.plan.Delayed), f.plan.Delay
+		one.twice, one.delayed, one.delay = occurs("twice", f.plan.Twice), occurs("delayed", f.plan.Delayed), f.plan.Delay
 	case "GetMetricData":
 		one.pointsLate = f.plan.PointsLate
 	}

@@ -36,7 +36,7 @@ func (s *recorder) answer(r *http.Request) (*http.Response, error) {
 }
 
 // What goes wrong follows from the seed, and is what the plan says.
-func TestFaultsFollowTheirSeed(t *testing.T) {
+func TestFaultsDependOnTheirSeed(t *testing.T) {
 	play := func(seed uint64) (statuses []int, bodies []string) {
 		s := &recorder{}
 		f := &Faults{Next: s.answer, Spared: "test"}

@@ -22,8 +22,8 @@ const (
 )
 
 const (
-	patience = 90 * time.Second // for a start on a busy machine
-	look     = 50 * time.Millisecond
+	patience  = 90 * time.Second // for a start on a busy machine
+	pollEvery = 50 * time.Millisecond
 )
 
 // Start runs a server on a free port of loopback until the test ends, and
@@ -99,7 +99,7 @@ func freePort() (string, error) {
 
 // await returns once the server answers.
 func await(url string, ended <-chan error) error {
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for late := time.After(patience); ; {
 		if r, err := http.Get(url + "/moto-api/"); err == nil {

@@ -13,7 +13,7 @@ import (
 	"paragon/shared/platform"
 )
 
-// Whatever functions do, and whoever kills them: every event gets its own
+// Whatever functions do, and the process that kills them: every event gets its own
 // answer or a stated error, the bound holds, and the counts add up.
 func TestUnderLoad(t *testing.T) {
 	const callers, events, bound = 6, 15, 4

@@ -40,7 +40,7 @@ func (r *remote) SampleRecords(ctx context.Context, since time.Time, limit int) 
 	return call[[]query.Record](ctx, r, "sample-records", TimeCall{since, limit})
 }
 
-func (r *remote) ClaimKey(ctx context.Context, a platform.Attempt) (platform.Attempt, bool, error) {
+func (r *remote) ReserveKey(ctx context.Context, a platform.Attempt) (platform.Attempt, bool, error) {
 	c, err := call[KeyAnswer](ctx, r, "claim-key", a)
 	return c.Attempt, c.Won, err
 }

@@ -27,7 +27,7 @@ func TestErrorClassesTravel(t *testing.T) {
 	}
 }
 
-func TestDialRefusesURLsWithoutTellingThem(t *testing.T) {
+func TestDialRefusesURLsWithoutPrintingThem(t *testing.T) {
 	for _, u := range []string{"", "127.0.0.1:1/secret", "http://127.0.0.1:1", "http://127.0.0.1:1/", "https://127.0.0.1:1/secret", "http://%zz/secret"} {
 		if _, err := Dial(u); err == nil || strings.Contains(err.Error(), "/secret") && !strings.Contains(err.Error(), "host:port/secret") {
 			t.Errorf("Dial(%q): %v", u, err)

@@ -6,50 +6,50 @@ import (
 	"time"
 )
 
-// What the fleet is told while it runs holds for the launches from then on, as
+// What the fleet is faults while it runs holds for the launches from then on, as
 // often as was said, and no longer than until it is cleared.
-func TestFaultsAreToldWhileItRuns(t *testing.T) {
+func TestFaultsAreSetWhileItRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		told := &Faults{}
-		f := newFleet(t, 1, Options{BootDelay: boot, Faults: told})
+		faults := &Faults{}
+		f := newFleet(t, 1, Options{BootDelay: boot, Faults: faults})
 		defer f.close()
 		after(boot)
-		told.Set(ActiveFault{Name: "none", Fault: Fault{LaunchFails: true}})
+		faults.Set(ActiveFault{Name: "none", Fault: Fault{LaunchFails: true}})
 		f.backend.change(func() { f.backend.desired = 2 })
 		after(time.Hour)
 		if n := len(f.running()); n != 1 || len(f.backend.ids()) != 1 {
 			t.Fatalf("%d run although nothing can be launched", n)
 		}
-		told.Clear("none")
-		told.Set(ActiveFault{Name: "slow", Fault: Fault{SlowBoot: time.Minute}, Launches: 1})
+		faults.Clear("none")
+		faults.Set(ActiveFault{Name: "slow", Fault: Fault{SlowBoot: time.Minute}, Launches: 1})
 		after(boot) // the next attempt
 		after(boot + time.Minute - 1)
 		if n := len(f.running()); n != 1 {
 			t.Errorf("%d run before the slow one's time", n)
 		}
 		after(boot)
-		if n := len(f.running()); n != 2 || len(told.List()) != 0 {
-			t.Errorf("%d run after it, with the faults %+v", n, told.List())
+		if n := len(f.running()); n != 2 || len(faults.List()) != 0 {
+			t.Errorf("%d run after it, with the faults %+v", n, faults.List())
 		}
 	})
 }
 
 func TestFaultsJoin(t *testing.T) {
-	told := &Faults{}
-	told.Set(ActiveFault{Name: "a", Fault: Fault{DiesAfter: time.Minute, SlowBoot: time.Second}})
-	told.Set(ActiveFault{Name: "b", Fault: Fault{DiesAfter: time.Second}, Launches: 2})
+	faults := &Faults{}
+	faults.Set(ActiveFault{Name: "a", Fault: Fault{DiesAfter: time.Minute, SlowBoot: time.Second}})
+	faults.Set(ActiveFault{Name: "b", Fault: Fault{DiesAfter: time.Second}, Launches: 2})
 	want := Fault{DiesAfter: time.Second, SlowBoot: time.Second, NeverReady: true}
 	for range 2 {
-		if got := told.Next(Fault{NeverReady: true}); got != want {
-			t.Errorf("told %+v, want %+v", got, want)
+		if got := faults.Next(Fault{NeverReady: true}); got != want {
+			t.Errorf("faults %+v, want %+v", got, want)
 		}
 	}
-	if got := told.Next(Fault{}); got.DiesAfter != time.Minute {
-		t.Errorf("told %+v after its launches", got)
+	if got := faults.Next(Fault{}); got.DiesAfter != time.Minute {
+		t.Errorf("faults %+v after its launches", got)
 	}
-	told.Clear("")
-	if got := told.Next(Fault{}); got != (Fault{}) {
-		t.Errorf("told %+v when all was cleared", got)
+	faults.Clear("")
+	if got := faults.Next(Fault{}); got != (Fault{}) {
+		t.Errorf("faults %+v when all was cleared", got)
 	}
 }
 

@@ -86,7 +86,7 @@ func without(id string, n int) func([]platform.WorkerReport) bool {
 	}
 }
 
-func TestRealWorkersOfARealHome(t *testing.T) {
+func TestRealWorkersOfARealBackend(t *testing.T) {
 	backend, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "home.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)

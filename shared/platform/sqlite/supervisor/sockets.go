@@ -15,7 +15,7 @@ const maxSocketPath = 99
 const longestID = "w-01234567890123456789012345"
 
 // newSocketFolder makes the folder in which workers listen, for its owner alone:
-// whoever can open a socket there can ask what this machine serves.
+// the process that can open a socket there can ask what this machine serves.
 func newSocketFolder() (string, error) {
 	var errs []error
 	for _, parent := range []string{os.TempDir(), "/tmp"} { // the first may be too long

@@ -29,7 +29,7 @@ const (
 	EnvListen       = "PARAGON_LISTEN"        // where its HTTP server listens: "unix:" and a path
 )
 
-// Wanted tells what the fleet should be.
+// Wanted reports what the fleet should be.
 type Wanted interface {
 	Desired(ctx context.Context, pool string) (int, error)
 	// Draining returns the workers that are marked to leave.
@@ -91,7 +91,7 @@ type Options struct {
 	Wanted    Wanted
 	Roster    Roster
 	Reporter  Reporter
-	// Fault tells what goes wrong with the nth launch, counted from 0 over all
+	// Fault reports what goes wrong with the nth launch, counted from 0 over all
 	// pools; nil means nothing. Faults adds what the fleet is told while it runs;
 	// nil means nothing either.
 	Fault  func(n int) Fault
@@ -196,7 +196,7 @@ func (s *Supervisor) Stop(ctx context.Context) {
 	}
 }
 
-// nextFault counts a launch and tells what goes wrong with it.
+// nextFault counts a launch and reports what goes wrong with it.
 func (s *Supervisor) nextFault() Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()

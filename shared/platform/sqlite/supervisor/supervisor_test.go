@@ -213,7 +213,7 @@ func TestWorkersThatCannotLiveComeEverSlower(t *testing.T) {
 	})
 }
 
-func TestAHomeThatIsDownComesBack(t *testing.T) {
+func TestABackendThatIsDownComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 1, Options{BootDelay: boot})
 		defer f.close()
@@ -253,7 +253,7 @@ func TestStop(t *testing.T) {
 
 // Whatever happens, the fleet comes to what is desired, and nobody is killed
 // whom no other declared dead.
-func TestWhateverHappens(t *testing.T) {
+func TestWhateverFails(t *testing.T) {
 	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1<<32))
@@ -264,7 +264,7 @@ func TestWhateverHappens(t *testing.T) {
 			defer f.close()
 			for range 40 {
 				after(time.Duration(random.IntN(30)) * time.Second)
-				f.happen(random)
+				f.occur(random)
 			}
 			f.backend.change(func() { f.backend.down = false })
 			after(time.Hour)
@@ -281,8 +281,8 @@ func TestWhateverHappens(t *testing.T) {
 	}
 }
 
-// happen is one thing that happens to a fleet.
-func (f *fleet) happen(random *rand.Rand) {
+// occur is one thing that happens to a fleet.
+func (f *fleet) occur(random *rand.Rand) {
 	running := f.running()
 	switch what := random.IntN(5); {
 	case what == 0:
@@ -321,10 +321,10 @@ func TestOneThatBootsCanBeCalledOff(t *testing.T) {
 		f := newFleet(t, 2, Options{BootDelay: boot})
 		defer f.close()
 		after(boot / 2)
-		leaver := f.backend.ids()[0]
-		f.backend.change(func() { f.backend.desired, f.backend.draining = 1, []string{leaver} })
+		candidate := f.backend.ids()[0]
+		f.backend.change(func() { f.backend.desired, f.backend.draining = 1, []string{candidate} })
 		after(boot)
-		if !slices.Equal(f.backend.gone, []string{leaver}) || len(f.running()) != 1 {
+		if !slices.Equal(f.backend.gone, []string{candidate}) || len(f.running()) != 1 {
 			t.Errorf("gone %v, %d run", f.backend.gone, len(f.running()))
 		}
 	})

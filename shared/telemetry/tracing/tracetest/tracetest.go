@@ -24,7 +24,7 @@ func New() *Recorder {
 	return &Recorder{tracing.New(trace.NewTracerProvider(trace.WithSyncer(spans))), spans}
 }
 
-// Traces tells how many traces the spans are of.
+// Traces reports how many traces the spans are of.
 func (r *Recorder) Traces() int {
 	ids := map[string]bool{}
 	for _, s := range r.spans.GetSpans() {
@@ -72,7 +72,7 @@ func write(level, all []tracetest.SpanStub) string {
 	return strings.Join(out, " ")
 }
 
-// Contains tells whether a text is anywhere in what the spans tell.
+// Contains reports whether a text is anywhere in what the spans tell.
 func (r *Recorder) Contains(text string) bool {
 	return strings.Contains(fmt.Sprintf("%+v", r.spans.GetSpans()), text)
 }

@@ -7,9 +7,9 @@ import (
 	"paragon/shared/core/settings"
 )
 
-// Reading is what arrived between two ticks, as workers and queues tell it: a
+// Nowcast is what arrived between two ticks, as workers and queues tell it: a
 // minute or so before the metrics do.
-type Reading struct {
+type Nowcast struct {
 	At        time.Time `json:"at"` // the end of it
 	Seconds   float64   `json:"seconds"`
 	PerSecond float64   `json:"per_second"`
@@ -20,9 +20,9 @@ type Reading struct {
 // that are fully used give a least value, and the metrics' last one stands if
 // it is higher.
 func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
-	var kept []Reading
-	for _, r := range st.Readings {
-		if r.At.After(st.SeenTo) && r.At.Before(now) {
+	var kept []Nowcast
+	for _, r := range st.Nowcasts {
+		if r.At.After(st.KnownUntil) && r.At.Before(now) {
 			kept = append(kept, r)
 		}
 	}
@@ -32,7 +32,7 @@ func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
 	if s.Pool.Used > fullyUsed || s.Pool.QueuedMS > 0 {
 		rate = max(rate, st.rate(shownSeconds))
 	}
-	st.Readings = append(kept, Reading{At: now, Seconds: set.TickSeconds, PerSecond: rate})
+	st.Nowcasts = append(kept, Nowcast{At: now, Seconds: set.TickSeconds, PerSecond: rate})
 	st.QueuedMS = s.Pool.QueuedMS
 	return st
 }
@@ -40,14 +40,14 @@ func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
 // extended is the state with the readings as its newest arrivals. The reading
 // that the metrics show a part of counts with its other part.
 func (st State) extended(now time.Time) State {
-	missing := int(now.Sub(st.SeenTo).Seconds()) + len(st.Readings) // each may round up
+	missing := int(now.Sub(st.KnownUntil).Seconds()) + len(st.Nowcasts) // each may round up
 	history := append(make([]float64, 0, len(st.History)+max(0, missing)), st.History...)
-	for _, r := range st.Readings {
-		seconds := math.Min(r.Seconds, r.At.Sub(st.SeenTo).Seconds())
+	for _, r := range st.Nowcasts {
+		seconds := math.Min(r.Seconds, r.At.Sub(st.KnownUntil).Seconds())
 		for range int(seconds + 0.5) {
 			history = append(history, r.PerSecond)
 		}
 	}
-	st.History, st.SeenTo = history, now
+	st.History, st.KnownUntil = history, now
 	return st
 }

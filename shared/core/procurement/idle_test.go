@@ -8,7 +8,7 @@ import (
 	"paragon/shared/core/procurement"
 )
 
-func TestPackingTellsHowLongWorkersWereTooMany(t *testing.T) {
+func TestIdleTrackingReportsHowLongWorkersWereTooMany(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0)
 	var p procurement.IdleTracking
 	for _, c := range []struct {

@@ -6,9 +6,9 @@ const (
 	ByKeys = "keys" // by the key that it carries
 )
 
-// Door is where a stage is found by those who use and run it. The stack keeps
+// StageParameter is where a stage is found by those who use and run it. The stack keeps
 // it in SSM, at DoorPath, as JSON.
-type Door struct {
+type StageParameter struct {
 	Endpoint       string   `json:"endpoint"`   // of the API
 	Authorizer     string   `json:"authorizer"` // ByIAM or ByKeys
 	Pools          []string `json:"pools"`
@@ -21,9 +21,9 @@ type Door struct {
 	Settings map[string]string `json:"settings"`
 }
 
-// DoorPath is where SSM keeps a stage's Door. It lies outside of SettingsPath,
+// StageParameterPath is where SSM keeps a stage's Door. It lies outside of SettingsPath,
 // as it is no setting.
-func DoorPath(stage string) string { return "/paragon-stages/" + stage }
+func StageParameterPath(stage string) string { return "/paragon-stages/" + stage }
 
 // Operator is the name of the policy that lets its holder run a stage.
 func Operator(stage string) string { return Prefix(stage) + "operator" }

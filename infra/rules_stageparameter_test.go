@@ -7,20 +7,20 @@ import (
 	"paragon/shared/platform/aws/names"
 )
 
-// door is the parameter by which a stage is found.
-func (a assembly) door() *resource {
-	return a.t.named("SSM::Parameter", "Name", names.DoorPath(a.cfg.Stage))
+// stageParameter is the parameter by which a stage is found.
+func (a assembly) stageParameter() *resource {
+	return a.t.named("SSM::Parameter", "Name", names.StageParameterPath(a.cfg.Stage))
 }
 
-func doorRules() []rule {
+func stageParameterRules() []rule {
 	return []rule{
 		{"a stage is found by its name", func(a assembly) []string {
-			var d names.Door
-			if err := json.Unmarshal([]byte(flat(a.door().prop("Value"))), &d); err != nil {
+			var d names.StageParameter
+			if err := json.Unmarshal([]byte(flat(a.stageParameter().prop("Value"))), &d); err != nil {
 				return faultf("%v", err)
 			}
 			env := environment(a.function("api"))
-			want := names.Door{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools),
+			want := names.StageParameter{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools),
 				StateTable: flat(env[names.StateTable]), RecordsTable: flat(env[names.RecordsTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
 			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
 				d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
@@ -28,11 +28,11 @@ func doorRules() []rule {
 			}
 			return nil
 		}, func(a assembly) {
-			empty, err := json.Marshal(names.Door{Settings: a.deployed()})
+			empty, err := json.Marshal(names.StageParameter{Settings: a.deployed()})
 			if err != nil {
 				panic(err) // a struct of words
 			}
-			a.door().Properties["Value"] = string(empty)
+			a.stageParameter().Properties["Value"] = string(empty)
 		}},
 		{"nobody runs the stage before somebody says so", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::ManagedPolicy") {

@@ -43,7 +43,7 @@ func (p IdleTracking) Idle(now time.Time, needed int) []float64 {
 }
 
 // Needed is how many of the ready workers the load would fill: by the queries
-// that run and wait now, and by the workers' worth of runners used of late.
+// that run and wait now, and by the workers' worth of runners used recently.
 func Needed(ready, runnersEach, inHand int, used float64) int {
 	now := math.Ceil(float64(inHand) / float64(max(1, runnersEach)))
 	return min(ready, max(int(now), int(math.Ceil(used-1e-9))))

@@ -13,15 +13,15 @@ import (
 	"paragon/shared/platform/aws/names"
 )
 
-// makeDoor says where the stage is, for those who know its name, and makes the
+// makeStageParameter says where the stage is, for those who know its name, and makes the
 // policy of those who run it. Nobody has the policy until somebody attaches it.
-func (s *stack) makeDoor() {
+func (s *stack) makeStageParameter() {
 	backend := s.resourceNames()
 	var pools []string
 	for _, p := range s.pools {
 		pools = append(pools, p.name)
 	}
-	door, err := json.Marshal(names.Door{
+	parameter, err := json.Marshal(names.StageParameter{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
 		StateTable: *backend[names.StateTable], RecordsTable: *backend[names.RecordsTable], Bucket: *backend[names.Bucket], QueueURLPrefix: *backend[names.QueueURLPrefix],
 		SigningSecret: *s.secret.Ref(), Settings: s.settings,
@@ -30,7 +30,7 @@ func (s *stack) makeDoor() {
 		panic(err) // a struct of words
 	}
 	awsssm.NewStringParameter(s.Stack, text("Door"), &awsssm.StringParameterProps{
-		ParameterName: text(names.DoorPath(s.Config.Stage)), StringValue: text(string(door)), Description: text("where paragon --stage finds the stage"),
+		ParameterName: text(names.StageParameterPath(s.Config.Stage)), StringValue: text(string(parameter)), Description: text("where paragon --stage finds the stage"),
 	})
 	s.makeOperator()
 }
@@ -50,7 +50,7 @@ func (s *stack) makeOperator() {
 func (s *stack) operatorMay() []permission {
 	path := "parameter" + names.SettingsPath(s.Config.Stage) + "*"
 	may := append(s.readSettings(),
-		allow(on(s.arn("ssm", "parameter"+names.DoorPath(s.Config.Stage))), "ssm:GetParameter"),
+		allow(on(s.arn("ssm", "parameter"+names.StageParameterPath(s.Config.Stage))), "ssm:GetParameter"),
 		allow(on(s.arn("ssm", path)), "ssm:GetParameterHistory", "ssm:PutParameter").
 			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "settings are many: their path bounds the action"),
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),

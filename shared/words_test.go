@@ -1,0 +1,128 @@
+package shared_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// wordsLeftOut are words that no identifier has as one of its parts: private or
+// vague ones, each with the field's word for it.
+var wordsLeftOut = map[string]string{
+	"home": "backend or platform", "desk": "admin service", "door": "stage parameter, listener", "standin": "test server",
+	"told": "reported, printed, predicted", "tell": "report, respond, print", "tells": "reports", "foretold": "predicted",
+	"look": "poll, read", "looks": "polls, reads", "see": "observe, update",
+	"follow": "watch, refresh, update", "follows": "watches, depends on", "sit": "wait", "sift": "filter", "relieve": "evict",
+	"ledger": "decision log", "resign": "release", "muster": "classify", "crew": "workers", "leaver": "scale-in candidate", "leavers": "scale-in candidates",
+	"outlook": "demand", "surge": "burst", "packing": "idle tracking", "agenda": "event queue", "happen": "occur", "happens": "occurs",
+	"fate": "outcome", "beside": "compared with, with", "dear": "expensive", "whoever": "any caller",
+}
+
+// standardTerms are compounds that have such a part and are the field's words.
+var standardTerms = regexp.MustCompile(`(?i)look(ahead|back|up)`)
+
+var identifierPart = regexp.MustCompile(`[A-Z]+(?:[a-z0-9]*)|[a-z0-9]+`)
+
+// leftOut returns a part of an identifier that is left out, "" where none is.
+func leftOut(name string) string {
+	for _, part := range identifierPart.FindAllString(standardTerms.ReplaceAllString(name, ""), -1) {
+		if word := strings.ToLower(part); wordsLeftOut[word] != "" {
+			return word
+		}
+	}
+	return ""
+}
+
+func TestLeftOut(t *testing.T) {
+	for name, want := range map[string]string{
+		"openHome": "home", "homes": "", "LookAheadMS": "", "lookBack": "", "Lookup": "", "lookFor": "look",
+		"told": "told", "TestTheFateOfAll": "fate", "tellAll": "tell", "seen": "", "seeOff": "see", "predictedMS": "",
+	} {
+		if got := leftOut(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// No identifier is a private word where the field has one.
+func TestIdentifiersAreTheFieldsWords(t *testing.T) {
+	checked := 0
+	for _, file := range goFiles(t, "..") {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range declared(f) {
+			checked++
+			if word := leftOut(id.Name); word != "" {
+				t.Errorf("%s: %s: for %q say %s", fset.Position(id.Pos()), id.Name, word, wordsLeftOut[word])
+			}
+		}
+	}
+	if checked < 10_000 {
+		t.Fatalf("%d identifiers were checked: the rule would hold of nothing", checked)
+	}
+}
+
+// goFiles are the Go files below a folder.
+func goFiles(t *testing.T, root string) (files []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch name := d.Name(); {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (name == "node_modules" || name == "cdk.out" || strings.HasPrefix(name, ".")):
+			return filepath.SkipDir
+		case strings.HasSuffix(name, ".go"):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// declared are the names that a file declares: packages, types, functions,
+// methods, fields, parameters, variables and constants.
+func declared(f *ast.File) []*ast.Ident {
+	names := []*ast.Ident{f.Name}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch x := n.(type) {
+		case *ast.FuncDecl:
+			names = append(names, x.Name)
+		case *ast.TypeSpec:
+			names = append(names, x.Name)
+		case *ast.ValueSpec:
+			names = append(names, x.Names...)
+		case *ast.Field:
+			names = append(names, x.Names...)
+		case *ast.AssignStmt:
+			if x.Tok == token.DEFINE {
+				names = append(names, identifiers(x.Lhs)...)
+			}
+		case *ast.RangeStmt:
+			if x.Tok == token.DEFINE {
+				names = append(names, identifiers([]ast.Expr{x.Key, x.Value})...)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+func identifiers(of []ast.Expr) (names []*ast.Ident) {
+	for _, e := range of {
+		if id, ok := e.(*ast.Ident); ok {
+			names = append(names, id)
+		}
+	}
+	return names
+}
