@@ -16,6 +16,7 @@ import (
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
 	"paragon/shared/core/pricing"
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
 )
@@ -176,9 +177,9 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 // userData is the script that makes a machine a worker.
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env := s.addFunctions(s.resourceNames())
-	env[names.Pool] = text(p.name)
+	env[environment.Pool] = text(p.name)
 	if s.onWorkers() {
-		env[names.Listen] = text(fmt.Sprintf(":%d", workerPort))
+		env[environment.Listen] = text(fmt.Sprintf(":%d", workerPort))
 		if s.Network == public { // a private one has no endpoint by which to deregister
 			env[names.TargetGroup] = s.front.workers.Ref()
 		}

@@ -14,6 +14,7 @@ import (
 
 	coreinference "paragon/shared/core/inference"
 	"paragon/shared/core/pricing"
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
 )
@@ -92,7 +93,7 @@ func (s *stack) makeInference() (out inference) {
 			name := coreinference.FunctionName(m.Name, mb)
 			out.all = append(out.all, s.function(made{
 				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,
-				env: s.addTraces(s.addProfiles(map[string]*string{names.Catalogue: text(s.Catalogue), names.Model: text(m.Name)})),
+				env: s.addTraces(s.addProfiles(map[string]*string{environment.Catalogue: text(s.Catalogue), environment.Model: text(m.Name)})),
 				may: s.readProfiles(everything),
 			}))
 		}
@@ -107,14 +108,14 @@ func (s *stack) environment() map[string]*string {
 		pools, types = append(pools, p.name), append(types, p.InstanceTypes[0])
 	}
 	env := s.resourceNames()
-	env[names.Pool] = text(strings.Join(pools, ","))
-	env[names.InstanceType] = text(strings.Join(types, ","))
+	env[environment.Pool] = text(strings.Join(pools, ","))
+	env[environment.InstanceType] = text(strings.Join(types, ","))
 	return s.addFunctions(env)
 }
 
 // addFunctions adds which inference functions the stage has.
 func (s *stack) addFunctions(env map[string]*string) map[string]*string {
-	env[names.Arch] = text(s.FunctionArch)
+	env[environment.Arch] = text(s.FunctionArch)
 	var sizes []string
 	for _, mb := range s.sizes {
 		sizes = append(sizes, strconv.Itoa(mb))
@@ -139,7 +140,7 @@ func (s *stack) resourceNames() map[string]*string {
 	}
 	return s.addTraces(s.addProfiles(map[string]*string{
 		names.FairQueues: text(strconv.FormatBool(s.FairQueues)), names.Settings: text(string(values)),
-		names.Stage: text(s.Config.Stage), names.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
+		names.Stage: text(s.Config.Stage), environment.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
 		names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
 		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +

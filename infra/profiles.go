@@ -8,7 +8,7 @@ import (
 
 	"paragon/profiles"
 	"paragon/profiles/schema"
-	"paragon/shared/platform/aws/names"
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/s3url"
 )
 
@@ -70,7 +70,7 @@ func (s *stack) readProfiles(what string) []permission {
 // addProfiles adds where the profiles are to an environment.
 func (s *stack) addProfiles(env map[string]*string) map[string]*string {
 	if s.ProfilesPrefix != "" {
-		env[names.Profiles] = text(s.ProfilesPrefix)
+		env[environment.Profiles] = text(s.ProfilesPrefix)
 	}
 	return env
 }

@@ -33,7 +33,7 @@ func dataRules() []rule {
 func keepRules() []rule {
 	return []rule{
 		{"the deployment's settings reach all that read settings, and none is a parameter", settingFaults, func(a assembly) {
-			environment(a.function("controller"))[names.Settings] = `{"tick_seconds":"1"}`
+			variables(a.function("controller"))[names.Settings] = `{"tick_seconds":"1"}`
 		}},
 		{"a bucket is closed, and its objects do not stay", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("S3::Bucket") {
@@ -81,7 +81,7 @@ func settingFaults(a assembly) (bad []string) {
 		return faultf("%v", err)
 	}
 	for _, id := range a.t.of("Lambda::Function") {
-		if env := environment(a.t.Resources[id]); env[names.StateTable] != nil && env[names.Settings] != string(text) {
+		if env := variables(a.t.Resources[id]); env[names.StateTable] != nil && env[names.Settings] != string(text) {
 			bad = append(bad, fmt.Sprintf("%s is told %v", id, env[names.Settings]))
 		}
 	}
@@ -108,7 +108,7 @@ func inputRules() []rule {
 	}
 }
 
-func (a assembly) uploadsID() string { return refers(environment(a.function("api"))[names.Bucket]) }
+func (a assembly) uploadsID() string { return refers(variables(a.function("api"))[names.Bucket]) }
 
 // inputFaults compares what roles may do below the prefix of inputs.
 func inputFaults(a assembly) (bad []string) {

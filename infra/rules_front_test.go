@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
 )
@@ -64,17 +65,17 @@ func frontRules() []rule {
 		}},
 		{"who runs in the stage knows its front, and what turns the traffic the load balancer", func(a assembly) (bad []string) {
 			for _, name := range []string{"api", "dispatcher", "controller"} {
-				if environment(a.function(name))[names.Front] != a.cfg.Front {
+				if variables(a.function(name))[names.Front] != a.cfg.Front {
 					bad = append(bad, name)
 				}
 			}
-			env := environment(a.function("controller"))
+			env := variables(a.function("controller"))
 			listener, group := a.t.Resources[refers(env[names.ListenerARN])], a.t.Resources[refers(env[names.TargetGroup])]
 			if (listener != nil) != a.cfg.onWorkers() || listener != a.listener() || group != a.workerTargets() {
 				bad = append(bad, "the controller's listener and target group")
 			}
 			return bad
-		}, func(a assembly) { delete(environment(a.function("controller")), names.TargetGroup) }},
+		}, func(a assembly) { delete(variables(a.function("controller")), names.TargetGroup) }},
 	}
 }
 
@@ -125,7 +126,7 @@ func balancerRules() []rule {
 		{"workers listen and know the signing key", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
-				for _, want := range []string{"\n" + names.Listen + "=:8080\n", "\n" + names.SigningSecret + "=${SigningKey}\n", "\n" + names.Front + "=" + names.FrontWorkers + "\n"} {
+				for _, want := range []string{"\n" + environment.Listen + "=:8080\n", "\n" + names.SigningSecret + "=${SigningKey}\n", "\n" + names.Front + "=" + names.FrontWorkers + "\n"} {
 					if !strings.Contains(script, want) {
 						bad = append(bad, fmt.Sprintf("%s lacks %q", id, want))
 					}
@@ -136,7 +137,7 @@ func balancerRules() []rule {
 			join := list(at(a.launch(), "UserData", "Fn::Base64", "Fn::Join"))
 			for i, part := range list(join[1]) {
 				if s, ok := part.(string); ok {
-					list(join[1])[i] = strings.ReplaceAll(s, names.Listen+"=:8080", names.Listen+"=127.0.0.1:8080")
+					list(join[1])[i] = strings.ReplaceAll(s, environment.Listen+"=:8080", environment.Listen+"=127.0.0.1:8080")
 				}
 			}
 		}},

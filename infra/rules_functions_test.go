@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 )
 
@@ -26,10 +27,10 @@ func functionRules() []rule {
 		}, func(a assembly) { a.double("inference-cnn-512", "inference-cnn-513") }},
 		{"an inference function has the memory and the model of its name", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
-				want := fmt.Sprintf("inference-%v-%v", environment(f)[names.Model], f.prop("MemorySize"))
+				want := fmt.Sprintf("inference-%v-%v", variables(f)[environment.Model], f.prop("MemorySize"))
 				return !a.isInference(f) || f.prop("FunctionName") == names.Function(a.cfg.Stage, want)
 			})
-		}, func(a assembly) { environment(a.function("inference-cnn-512"))[names.Model] = "mlp" }},
+		}, func(a assembly) { variables(a.function("inference-cnn-512"))[environment.Model] = "mlp" }},
 		{"functions are arm64, inference functions what the context says", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				want := machine
@@ -92,19 +93,19 @@ func packageRules() []rule {
 					if a.cfg.Traces.Endpoint != "" {
 						most += 3 // where, and of how many
 					}
-					return environment(f)[names.Catalogue] == a.cfg.Catalogue && len(environment(f)) <= most
+					return variables(f)[environment.Catalogue] == a.cfg.Catalogue && len(variables(f)) <= most
 				}
 				if f == a.function("authorizer") {
-					return environment(f)[names.Stage] == a.cfg.Stage && len(environment(f)) == 1
+					return variables(f)[names.Stage] == a.cfg.Stage && len(variables(f)) == 1
 				}
-				for _, name := range []string{names.Stage, names.Catalogue, names.StateTable, names.RecordsTable, names.Bucket, names.Pool, names.InstanceType, names.Arch, names.FunctionMemory} {
-					if environment(f)[name] == nil {
+				for _, name := range []string{names.Stage, environment.Catalogue, names.StateTable, names.RecordsTable, names.Bucket, environment.Pool, environment.InstanceType, environment.Arch, names.FunctionMemory} {
+					if variables(f)[name] == nil {
 						return false
 					}
 				}
-				return strings.HasSuffix(flat(environment(f)[names.QueueURLPrefix]), "/"+names.Prefix(a.cfg.Stage))
+				return strings.HasSuffix(flat(variables(f)[names.QueueURLPrefix]), "/"+names.Prefix(a.cfg.Stage))
 			})
-		}, func(a assembly) { delete(environment(a.function("dispatcher")), names.StateTable) }},
+		}, func(a assembly) { delete(variables(a.function("dispatcher")), names.StateTable) }},
 	}
 }
 

@@ -25,11 +25,11 @@ func intakeRules() []rule {
 			a.t.Resources[a.t.of("ApiGatewayV2::Route")[0]].Properties["AuthorizationType"] = "NONE"
 		}},
 		{"the api is told which roles are one owner, and of no other", func(a assembly) []string {
-			if got, _ := environment(a.function("api"))[names.SharedRoles].(string); got != strings.Join(a.cfg.SharedRoles, " ") {
+			if got, _ := variables(a.function("api"))[names.SharedRoles].(string); got != strings.Join(a.cfg.SharedRoles, " ") {
 				return faultf("it is told %q", got)
 			}
 			return nil
-		}, func(a assembly) { environment(a.function("api"))[names.SharedRoles] = "everybody" }},
+		}, func(a assembly) { variables(a.function("api"))[names.SharedRoles] = "everybody" }},
 		{"the gateway is throttled", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("ApiGatewayV2::Stage") {
 				s := a.t.Resources[id].prop("DefaultRouteSettings")

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 )
 
@@ -140,7 +141,7 @@ func userDataFaults(a assembly) (bad []string) {
 		script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
 		wanted := []string{"#!/bin/bash", "NoNewPrivileges=yes", "ProtectSystem=strict", "User=paragon", "CapabilityBoundingSet=\n",
 			"SystemCallFilter=@system-service", "CacheDirectory=paragon\n", "Type=notify\n", "WatchdogSec=3\n", "StartLimitAction=poweroff\n", "systemctl enable --now paragon-worker.service", "\nAWS_REGION=${AWS::Region}\n"}
-		for _, name := range []string{names.Stage, names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix, names.Pool, names.Catalogue} {
+		for _, name := range []string{names.Stage, names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix, environment.Pool, environment.Catalogue} {
 			wanted = append(wanted, "\n"+name+"=")
 		}
 		for _, w := range wanted {

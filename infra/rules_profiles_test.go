@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/aws/s3url"
 )
@@ -15,17 +16,17 @@ func profileRules() []rule {
 	return []rule{
 		{"what needs the profiles is given where they are, and all are given the same", func(a assembly) (bad []string) {
 			bad = a.each(func(_ string, f *resource) bool {
-				where, _ := environment(f)[names.Profiles].(string)
+				where, _ := variables(f)[environment.Profiles].(string)
 				return f == a.function("authorizer") || where == a.cfg.ProfilesPrefix
 			})
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
-				if given := strings.Contains(script, "\n"+names.Profiles+"="+a.cfg.ProfilesPrefix+"\n"); given != (a.cfg.ProfilesPrefix != "") {
+				if given := strings.Contains(script, "\n"+environment.Profiles+"="+a.cfg.ProfilesPrefix+"\n"); given != (a.cfg.ProfilesPrefix != "") {
 					bad = append(bad, id)
 				}
 			}
 			return bad
-		}, func(a assembly) { environment(a.function("api"))[names.Profiles] = "s3://others/prod" }},
+		}, func(a assembly) { variables(a.function("api"))[environment.Profiles] = "s3://others/prod" }},
 		{"buckets are read below uploads and inputs, below the profiles, and for the worker's package alone", bucketFaults, func(a assembly) {
 			a.allow(a.roleOf("api"), "s3:ListBucket", "arn:aws:s3:::elsewhere")
 		}},
@@ -113,8 +114,8 @@ func TestProfilesAreBounded(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
-	env := maps.Clone(environment(a.function("controller")))
-	if env[names.Profiles] != "s3://my-profiles/prod" {
-		t.Errorf("the controller is given %v", env[names.Profiles])
+	env := maps.Clone(variables(a.function("controller")))
+	if env[environment.Profiles] != "s3://my-profiles/prod" {
+		t.Errorf("the controller is given %v", env[environment.Profiles])
 	}
 }

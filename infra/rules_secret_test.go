@@ -47,9 +47,9 @@ func secretRules() []rule {
 		}},
 		{"who may read the signing key knows where it is", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
-				known := a.t.Resources[refers(environment(f)[names.SigningSecret])] != nil
+				known := a.t.Resources[refers(variables(f)[names.SigningSecret])] != nil
 				return known == (f == a.function("api"))
 			})
-		}, func(a assembly) { delete(environment(a.function("api")), names.SigningSecret) }},
+		}, func(a assembly) { delete(variables(a.function("api")), names.SigningSecret) }},
 	}
 }

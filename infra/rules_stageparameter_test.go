@@ -19,7 +19,7 @@ func stageParameterRules() []rule {
 			if err := json.Unmarshal([]byte(flat(a.stageParameter().prop("Value"))), &d); err != nil {
 				return faultf("%v", err)
 			}
-			env := environment(a.function("api"))
+			env := variables(a.function("api"))
 			want := names.StageParameter{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools),
 				StateTable: flat(env[names.StateTable]), RecordsTable: flat(env[names.RecordsTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
 			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||

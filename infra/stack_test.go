@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 )
 
@@ -107,7 +108,7 @@ func TestChoices(t *testing.T) {
 	hold(t, a)
 	for _, id := range a.t.of("Lambda::Function") {
 		vars, _ := a.t.Resources[id].prop("Environment").(map[string]any)["Variables"].(map[string]any)
-		if vars[names.Model] == nil && vars[names.Pool] == nil {
+		if vars[environment.Model] == nil && vars[environment.Pool] == nil {
 			continue // it traces nothing
 		}
 		if vars["OTEL_EXPORTER_OTLP_ENDPOINT"] != "https://collector.example:4318" || vars["OTEL_TRACES_SAMPLER_ARG"] != "0.01" {
@@ -160,7 +161,7 @@ func TestLambdaFront(t *testing.T) {
 	if again := synthesize(t, dist, lambda); !bytes.Equal(a.raw, again.raw) {
 		t.Error("two templates from one context")
 	}
-	for _, word := range []string{"elasticloadbalancing", "ElasticLoadBalancing", names.Listen, names.ListenerARN, "VpcLink", "AWS::Events::Rule"} {
+	for _, word := range []string{"elasticloadbalancing", "ElasticLoadBalancing", environment.Listen, names.ListenerARN, "VpcLink", "AWS::Events::Rule"} {
 		if bytes.Contains(a.raw, []byte(word)) {
 			t.Errorf("the template has %s", word)
 		}

@@ -150,7 +150,7 @@ func (t synthesized) statements(role string) (out []map[string]any) {
 }
 
 // environment is what a function is told.
-func environment(r *resource) map[string]any {
+func variables(r *resource) map[string]any {
 	env, _ := r.prop("Environment", "Variables").(map[string]any)
 	return env
 }

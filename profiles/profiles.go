@@ -62,15 +62,15 @@ func Load(dir string) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open profiles: %w", err)
 	}
-	s, err := LoadFS(root.FS())
+	s, err := loadFS(root.FS())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("profiles in %s: %w", dir, err), root.Close())
 	}
 	return s, nil
 }
 
-// LoadFS is Load for files from anywhere, such as a prefix of a bucket.
-func LoadFS(files fs.FS) (*Set, error) {
+// loadFS is Load for files from anywhere, such as a prefix of a bucket.
+func loadFS(files fs.FS) (*Set, error) {
 	s := &Set{files: files, known: map[string]*profile.Catalogue{}}
 	return s, s.validate()
 }

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"paragon/shared/balancer/bodies"
+	"paragon/shared/environment"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/peer"
 	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
 	"paragon/shared/serving"
 	"paragon/shared/stage"
 )
@@ -37,7 +37,7 @@ type front struct {
 
 // openFront makes the worker's front, and nil where PARAGON_LISTEN is not set.
 func openFront(ctx context.Context, env func(string) string, c platform.Backend, w *serving.Worker) (*front, error) {
-	if env(names.Listen) == "" {
+	if env(environment.Listen) == "" {
 		return nil, nil
 	}
 	keys, err := stage.Keys(ctx, env)
@@ -66,7 +66,7 @@ func openFront(ctx context.Context, env func(string) string, c platform.Backend,
 		handler = shared.Handler(handler)
 	}
 	f.server = &http.Server{Handler: withOffers(handler, peer.Handler(w, keys)), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime}
-	if f.listener, err = stage.Listen(env(names.Listen)); err != nil {
+	if f.listener, err = stage.Listen(env(environment.Listen)); err != nil {
 		return nil, err
 	}
 	f.listener = httpapi.Bounded(f.listener, httpapi.MostConnections)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/instance"
 	"paragon/shared/platform/aws/names"
@@ -51,10 +52,10 @@ type machine struct {
 // findMachine looks at the instance when the environment names a stage but no
 // worker: the stack starts workers so.
 func findMachine(ctx context.Context, env func(string) string) (*machine, error) {
-	if env(names.LocalURL) != "" || env(names.Stage) == "" || env(names.WorkerID) != "" {
+	if env(environment.LocalURL) != "" || env(names.Stage) == "" || env(environment.WorkerID) != "" {
 		return &machine{}, nil
 	}
-	m, err := instance.Find(ctx, env(names.Stage), env(names.Pool), env(names.TargetGroup))
+	m, err := instance.Find(ctx, env(names.Stage), env(environment.Pool), env(names.TargetGroup))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (m *machine) environment(env func(string) string) func(string) string {
 	if m.ec2 == nil {
 		return env
 	}
-	known := map[string]string{names.WorkerID: m.id, names.InstanceType: m.kind, names.Runners: strconv.Itoa(runtime.NumCPU())}
+	known := map[string]string{environment.WorkerID: m.id, environment.InstanceType: m.kind, environment.Runners: strconv.Itoa(runtime.NumCPU())}
 	return func(key string) string {
 		if v := env(key); v != "" {
 			return v

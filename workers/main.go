@@ -21,7 +21,7 @@ import (
 	"paragon/shared/core/tally"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
-	"paragon/shared/platform/aws/names"
+	"paragon/shared/environment"
 	"paragon/shared/platform/settle"
 	"paragon/shared/platform/tuning"
 	"paragon/shared/serving"
@@ -137,19 +137,19 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 // options reads what the worker is from the environment.
 func options(env func(string) string) (serving.Options, error) {
 	o := serving.Options{
-		ID: env("PARAGON_WORKER_ID"), Pool: env("PARAGON_POOL"), InstanceType: env("PARAGON_INSTANCE_TYPE"),
+		ID: env(environment.WorkerID), Pool: env(environment.Pool), InstanceType: env(environment.InstanceType),
 		Arch: stage.Arch(env), PollWait: pollWait, Now: time.Now,
-		Addr: env(names.Listen), Linger: linger(env),
+		Addr: env(environment.Listen), Linger: linger(env),
 	}
 	if o.ID == "" || o.Pool == "" || o.InstanceType == "" {
-		return o, errors.New("PARAGON_WORKER_ID, PARAGON_POOL and PARAGON_INSTANCE_TYPE must be set")
+		return o, fmt.Errorf("%s, %s and %s must be set", environment.WorkerID, environment.Pool, environment.InstanceType)
 	}
 	var err error
-	if o.Runners, err = strconv.Atoi(env("PARAGON_RUNNERS")); err != nil {
-		return o, fmt.Errorf("PARAGON_RUNNERS: %w", err)
+	if o.Runners, err = strconv.Atoi(env(environment.Runners)); err != nil {
+		return o, fmt.Errorf("%s: %w", environment.Runners, err)
 	}
-	if o.Paced, err = strconv.ParseBool(cmp.Or(env("PARAGON_PACED"), "0")); err != nil {
-		return o, fmt.Errorf("PARAGON_PACED: %w", err)
+	if o.Paced, err = strconv.ParseBool(cmp.Or(env(environment.Paced), "0")); err != nil {
+		return o, fmt.Errorf("%s: %w", environment.Paced, err)
 	}
 	return o, nil
 }
@@ -161,7 +161,7 @@ const lingerOnOneMachine = time.Second
 // linger is what a worker waits for while it drains on one machine; nil where it
 // takes no requests.
 func linger(env func(string) string) func(context.Context) {
-	if env(names.Listen) == "" {
+	if env(environment.Listen) == "" {
 		return nil
 	}
 	return func(ctx context.Context) { _ = settle.Sleep(ctx, lingerOnOneMachine) }
@@ -223,10 +223,10 @@ func warmOne(ctx context.Context, a warmer, models []string) error {
 // modelBytes is the most that loaded models take together: what
 // PARAGON_MODEL_MEMORY_MB says, else half of the instance's memory.
 func modelBytes(env func(string) string, c *profile.Catalogue, instanceType string) (int64, error) {
-	if text := env(names.ModelMemory); text != "" {
+	if text := env(environment.ModelMemory); text != "" {
 		mb, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || mb < 1 || mb > 1<<20 {
-			return 0, fmt.Errorf("%s: %q is not a whole number of 1 to %d MB", names.ModelMemory, text, 1<<20)
+			return 0, fmt.Errorf("%s: %q is not a whole number of 1 to %d MB", environment.ModelMemory, text, 1<<20)
 		}
 		return mb << 20, nil
 	}

@@ -22,7 +22,7 @@ import (
 )
 
 // environment is what the parent process tells a worker.
-func environment(t *testing.T, h *sqlite.Backend) map[string]string {
+func variables(t *testing.T, h *sqlite.Backend) map[string]string {
 	t.Helper()
 	server := httptest.NewServer(sqlite.NewServer(h))
 	t.Cleanup(server.Close)
@@ -71,7 +71,7 @@ func TestAnswersAPictureAndLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	env := environment(t, h)
+	env := variables(t, h)
 	id := submit(t, h)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)

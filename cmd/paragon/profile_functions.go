@@ -14,6 +14,7 @@ import (
 	"paragon/profiles"
 	"paragon/shared/core/inference"
 	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/environment"
 	"paragon/shared/measure"
 	"paragon/shared/platform/aws"
 	"paragon/shared/platform/aws/instance"
@@ -141,7 +142,7 @@ func (f *profileFlags) startFunctions(j measure.FunctionJob) (measure.Invoker, f
 		for _, mb := range j.MemoryMB {
 			o.Functions = append(o.Functions, lambdaemulator.Function{
 				Name: inference.FunctionName(s.Name, mb), Bootstrap: bootstrap, MemoryMB: mb, Timeout: time.Minute,
-				Env: []string{"PARAGON_MODEL=" + s.Name, "PARAGON_CATALOGUE=" + f.catalogue, "PARAGON_PROFILES=" + folder, onnxruntime.EnvLibrary + "=" + library},
+				Env: []string{environment.Model + "=" + s.Name, environment.Catalogue + "=" + f.catalogue, environment.Profiles + "=" + folder, onnxruntime.EnvLibrary + "=" + library},
 			})
 		}
 	}

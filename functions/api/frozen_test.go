@@ -26,6 +26,7 @@ import (
 	"paragon/profiles"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/signed"
+	"paragon/shared/environment"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/platform/aws/names"
@@ -54,7 +55,7 @@ const clockHeader = "X-Test-Unix-Ms"
 // beBootstrap is the api function over the backend of the test's process, with its
 // metrics in the log as in an account, and the time of its events.
 func beBootstrap() error {
-	cloud, err := rpc.Dial(os.Getenv(names.LocalURL))
+	cloud, err := rpc.Dial(os.Getenv(environment.LocalURL))
 	if err != nil {
 		return err
 	}
@@ -96,9 +97,9 @@ func beBootstrap() error {
 	return nil
 }
 
-// environment is Lambda's Runtime API for one process, which it stops whenever
+// runtime is Lambda's Runtime API for one process, which it stops whenever
 // that waits for an event, and continues with the event.
-type environment struct {
+type runtime struct {
 	t      *testing.T
 	server *httptest.Server
 	events chan []byte
@@ -108,9 +109,9 @@ type environment struct {
 	failed atomic.Int64 // answers that were no 202
 }
 
-func startEnvironment(t *testing.T) *environment {
+func startEnvironment(t *testing.T) *runtime {
 	t.Helper()
-	e := &environment{t: t, events: make(chan []byte), idle: make(chan struct{}), log: filepath.Join(t.TempDir(), "log")}
+	e := &runtime{t: t, events: make(chan []byte), idle: make(chan struct{}), log: filepath.Join(t.TempDir(), "log")}
 	machine, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +129,7 @@ func startEnvironment(t *testing.T) *environment {
 	e.cmd = exec.Command(os.Args[0])
 	e.cmd.Stdout, e.cmd.Stderr = out, os.Stderr
 	e.cmd.Env = append(os.Environ(), "AWS_LAMBDA_RUNTIME_API="+e.server.Listener.Addr().(*net.TCPAddr).String(), "_LAMBDA_SERVER_PORT=",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", names.LocalURL+"="+cloud.URL+"/"+machine.Register("api"))
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", environment.LocalURL+"="+cloud.URL+"/"+machine.Register("api"))
 	if err := e.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func startEnvironment(t *testing.T) *environment {
 }
 
 // runtimeAPI is what the bootstrap asks.
-func (e *environment) runtimeAPI(w http.ResponseWriter, r *http.Request) {
+func (e *runtime) runtimeAPI(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.Contains(r.URL.Path, "/extension/register"):
 		w.Header().Set("Lambda-Extension-Identifier", "id")
@@ -177,7 +178,7 @@ func (e *environment) runtimeAPI(w http.ResponseWriter, r *http.Request) {
 }
 
 // freeze waits until the process waits for an event, and stops it.
-func (e *environment) freeze() {
+func (e *runtime) freeze() {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
 	defer cancel()
@@ -192,7 +193,7 @@ func (e *environment) freeze() {
 }
 
 // invoke continues the process for one event, and stops it when it has answered.
-func (e *environment) invoke(at time.Time, body []byte) {
+func (e *runtime) invoke(at time.Time, body []byte) {
 	e.t.Helper()
 	var event events.APIGatewayV2HTTPRequest
 	event.RawPath, event.Body = "/v1/queries", string(body)
@@ -210,7 +211,7 @@ func (e *environment) invoke(at time.Time, body []byte) {
 }
 
 // end continues the process as Lambda ends it, and waits for its end.
-func (e *environment) end() {
+func (e *runtime) end() {
 	e.t.Helper()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
 		if err := e.cmd.Process.Signal(signal); err != nil {
@@ -223,7 +224,7 @@ func (e *environment) end() {
 }
 
 // reported is how many arrivals the log reports by now, and its size in bytes.
-func (e *environment) reported() (n float64, size int) {
+func (e *runtime) reported() (n float64, size int) {
 	e.t.Helper()
 	log, err := os.ReadFile(e.log)
 	if err != nil {

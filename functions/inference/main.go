@@ -5,7 +5,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -15,6 +15,7 @@ import (
 	"paragon/shared/core/inference"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
+	"paragon/shared/environment"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
 )
@@ -35,10 +36,9 @@ type handler func(ctx context.Context, req inference.Request) (inference.Respons
 
 // wire loads the function's model as the environment says.
 func wire(ctx context.Context, env func(string) string) (handler, error) {
-	model := env("PARAGON_MODEL")
+	model := env(environment.Model)
 	if model == "" {
-		return nil, errors.New("PARAGON_MODEL is not set: it names the model of this function; " +
-			"PARAGON_PROFILES and PARAGON_CATALOGUE have defaults")
+		return nil, fmt.Errorf("%s is not set: it names the model of this function; %s and %s have defaults", environment.Model, environment.Profiles, environment.Catalogue)
 	}
 	source, err := models.Open(ctx, env, nil)
 	if err != nil {

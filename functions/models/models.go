@@ -13,6 +13,7 @@ import (
 
 	"paragon/profiles"
 	"paragon/shared/core/profile"
+	"paragon/shared/environment"
 	"paragon/shared/modelstore"
 	"paragon/shared/platform/aws/prefix"
 	"paragon/shared/platform/aws/s3url"
@@ -51,13 +52,13 @@ const again = time.Minute
 // are in the folder of PARAGON_MODELS. adjust, if it is not nil, changes the
 // catalogue to what the stage has of it.
 func Open(ctx context.Context, env func(string) string, adjust func(*profile.Catalogue) (*profile.Catalogue, error)) (*Source, error) {
-	where, s := env("PARAGON_PROFILES"), &Source{now: time.Now, refused: map[string]refusal{}}
+	where, s := env(environment.Profiles), &Source{now: time.Now, refused: map[string]refusal{}}
 	err := s.open(ctx, where)
 	if err != nil {
-		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
+		return nil, fmt.Errorf("%s: %w", environment.Profiles, err)
 	}
-	if s.base, err = s.set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion")); err != nil {
-		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+	if s.base, err = s.set.Catalogue(cmp.Or(env(environment.Catalogue), "fashion")); err != nil {
+		return nil, fmt.Errorf("%s: %w", environment.Catalogue, err)
 	}
 	offered := s.base
 	if adjust != nil {

@@ -27,7 +27,7 @@ func Load(dir string) (*profiles.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open profiles: %w", err)
 	}
-	if err := errors.Join(Check(root.FS()), root.Close()); err != nil {
+	if err := errors.Join(checkFolder(root.FS()), root.Close()); err != nil {
 		return nil, fmt.Errorf("profiles in %s: %w", dir, err)
 	}
 	return profiles.Load(dir)
@@ -36,9 +36,9 @@ func Load(dir string) (*profiles.Set, error) {
 // maxBytes bounds a file, as profiles does.
 const maxBytes = 16 << 20
 
-// Check holds every profile file of a folder to the schema. Errors name the
+// checkFolder holds every profile file of a folder to the schema. Errors name the
 // file and the place in it.
-func Check(files fs.FS) error {
+func checkFolder(files fs.FS) error {
 	names, err := fs.Glob(files, "*/catalogue.json")
 	if err != nil {
 		return fmt.Errorf("list catalogues: %w", err)

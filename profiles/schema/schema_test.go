@@ -11,7 +11,7 @@ import (
 
 // The embedded files are not validated by the schema at load: this test does it.
 func TestEmbeddedFilesKeepTheSchema(t *testing.T) {
-	if err := Check(profiles.Embedded()); err != nil {
+	if err := checkFolder(profiles.Embedded()); err != nil {
 		t.Error(err)
 	}
 }
@@ -71,7 +71,7 @@ func TestLoad(t *testing.T) {
 
 func BenchmarkCheckTheEmbeddedFiles(b *testing.B) {
 	for b.Loop() {
-		if err := Check(profiles.Embedded()); err != nil {
+		if err := checkFolder(profiles.Embedded()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -99,15 +99,15 @@ func (d *operations) take(q platform.QueueName) []platform.Delivery {
 
 func TestEveryDeadLetterHasItsOutcome(t *testing.T) {
 	for _, tc := range []struct {
-		name  string
-		class query.Class
-		pool  string
-		state query.State
-		queue string        // as it is said
-		later time.Duration // before it is put back
-		outcome  api.RedriveOutcome
-		to    platform.QueueName
-		left  int
+		name    string
+		class   query.Class
+		pool    string
+		state   query.State
+		queue   string        // as it is said
+		later   time.Duration // before it is put back
+		outcome api.RedriveOutcome
+		to      platform.QueueName
+		left    int
 	}{
 		{"failed strict", query.Strict, "general", query.Failed, "", 0, api.Resubmitted, platform.Overflow, 0},
 		{"failed relaxed", query.Relaxed, "large", query.Failed, "", 0, api.Resubmitted, "work-relaxed-large", 0},

@@ -40,9 +40,9 @@ type memory struct {
 // mostMemory bounds what a memory or a record unpacks to, in bytes.
 const mostMemory = 32 << 20
 
-// Pack compresses what goes into the decision log, and Unpack reads it again: an hour
+// pack compresses what goes into the decision log, and Unpack reads it again: an hour
 // of arrivals is long, and much the same from second to second.
-func Pack(raw []byte) ([]byte, error) {
+func pack(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	_, err := z.Write(raw)
@@ -93,7 +93,7 @@ func (c *Controller) entry(r decision.Record, set settings.Settings) (platform.E
 	if err != nil {
 		return platform.Entry{}, err
 	}
-	packed, err := Pack(raw)
+	packed, err := pack(raw)
 	return platform.Entry{
 		ID: r.ID, Pool: r.Case.Pool, At: r.Case.At, Moves: r.Action.Moves(), Line: r.Summary(), Record: packed,
 		ForgetAt: r.Case.At.Add(time.Duration(set.DecisionsKeptHours * float64(time.Hour))),
@@ -107,7 +107,7 @@ func (c *Controller) write(ctx context.Context, l platform.Lease, m memory, e pl
 	if err != nil {
 		return fmt.Errorf("encode the memory of pool %s: %w", e.Pool, err)
 	}
-	packed, err := Pack(raw)
+	packed, err := pack(raw)
 	if err != nil {
 		return err
 	}

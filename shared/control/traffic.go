@@ -130,7 +130,7 @@ func packTraffic(h *tally.History, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the history of tallies: %w", err)
 	}
-	packed, err := Pack(raw)
+	packed, err := pack(raw)
 	if err != nil || len(packed) <= mostTraffic {
 		return packed, err
 	}
@@ -142,5 +142,5 @@ func packTraffic(h *tally.History, now time.Time) ([]byte, error) {
 	if raw, err = json.Marshal(slim); err != nil {
 		return nil, fmt.Errorf("encode the history of tallies: %w", err)
 	}
-	return Pack(raw)
+	return pack(raw)
 }

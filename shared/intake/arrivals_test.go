@@ -82,7 +82,7 @@ func TestRunWritesAsOftenAsTicksAskAndAtTheEnd(t *testing.T) {
 		m := &collected{}
 		set := settings.Defaults()
 		set.MetricSettleSeconds = 7
-		s := &Service{Config: Config{Metrics: m, Now: time.Now, Settings: func() settings.Settings { return set }}, limits: NewLimits(nil, time.Now)}
+		s := &Service{Config: Config{Metrics: m, Now: time.Now, Settings: func() settings.Settings { return set }}, limits: newLimits(nil, time.Now)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { s.Run(ctx); close(ended) }()

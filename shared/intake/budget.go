@@ -20,13 +20,13 @@ import (
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
 const OverBudget Kind = "over-budget"
 
-// LimitsName is the name of the stage's limits on overflow in platform.Shared: all
+// limitsName is the name of the stage's limits on overflow in platform.Shared: all
 // that lets queries overflow takes its leases there.
-const LimitsName = "overflow-limits"
+const limitsName = "overflow-limits"
 
-// NewLimits returns a taker of leases from a stage's limits on overflow.
-func NewLimits(store platform.Shared, now func() time.Time) *limits.Taker {
-	return newTaker(store, now, LimitsName)
+// newLimits returns a taker of leases from a stage's limits on overflow.
+func newLimits(store platform.Shared, now func() time.Time) *limits.Taker {
+	return newTaker(store, now, limitsName)
 }
 
 // newTaker returns a taker of leases from the limits of a name.

@@ -209,7 +209,7 @@ func New(c Config) (*Service, error) {
 		c.MostWaiters = mostWaiters
 	}
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
-		places: make(chan struct{}, mostKeeping), limits: NewLimits(c.Shared, c.Now), reserveTime: reserveTime}
+		places: make(chan struct{}, mostKeeping), limits: newLimits(c.Shared, c.Now), reserveTime: reserveTime}
 	s.views, s.votes = s.newViews(), s.newVotes()
 	s.prepared()
 	return s, nil

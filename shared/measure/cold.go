@@ -32,7 +32,7 @@ func RunCold(ctx context.Context, s Subject, out io.Writer) error {
 	}
 	m, err := e.Load(ctx, s.Name, s.ONNX)
 	if err == nil {
-		err = Once(ctx, m, s, 1, 0)
+		err = runOnce(ctx, m, s, 1, 0)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("cold run of %s: %w", s.Name, err), e.Close())

@@ -44,7 +44,7 @@ func (j FunctionJob) Steps() int { return len(j.Subjects) * len(j.MemoryMB) }
 
 // Run measures every model at every size.
 func (j FunctionJob) Run(ctx context.Context) (Report, error) {
-	r := Report{Date: j.Today.Format(time.DateOnly), Hardware: j.Hardware, LoadAverage: LoadAverage(), Clock: "function", Go: runtime.Version()}
+	r := Report{Date: j.Today.Format(time.DateOnly), Hardware: j.Hardware, LoadAverage: loadAverage(), Clock: "function", Go: runtime.Version()}
 	for _, s := range j.Subjects {
 		m := Model{Name: s.Name}
 		for _, mb := range j.MemoryMB {

@@ -105,7 +105,7 @@ func caller(ctx context.Context, m *engine.Model, s Subject, set Setting, p Plan
 			return nil, err
 		}
 		start := p.Now()
-		if err := Once(ctx, m, s, set.Batch, first+i+p.Warmup); err != nil {
+		if err := runOnce(ctx, m, s, set.Batch, first+i+p.Warmup); err != nil {
 			return nil, err
 		}
 		if i >= 0 {
@@ -118,8 +118,8 @@ func caller(ctx context.Context, m *engine.Model, s Subject, set Setting, p Plan
 	return times, nil
 }
 
-// Once decodes a batch of pictures, beginning with that number, and infers.
-func Once(ctx context.Context, m *engine.Model, s Subject, batch, first int) error {
+// runOnce decodes a batch of pictures, beginning with that number, and infers.
+func runOnce(ctx context.Context, m *engine.Model, s Subject, batch, first int) error {
 	var in engine.Tensor
 	for i := range batch {
 		picture := s.Pictures[(first*batch+i)%len(s.Pictures)]

@@ -39,7 +39,7 @@ func (j Job) Steps() int { return len(j.Subjects) * (len(j.Settings) + len(j.Mem
 // Run measures every subject in every setting.
 func (j Job) Run(ctx context.Context) (Report, error) {
 	r := Report{
-		Date: j.Today.Format(time.DateOnly), Hardware: Hardware(), LoadAverage: LoadAverage(),
+		Date: j.Today.Format(time.DateOnly), Hardware: Hardware(), LoadAverage: loadAverage(),
 		Clock: j.Clock, Go: runtime.Version(),
 	}
 	for _, s := range j.Subjects {

@@ -100,8 +100,8 @@ func Hardware() string {
 	return fmt.Sprintf("%d vCPU %s, %s/%s", runtime.NumCPU(), name, runtime.GOOS, runtime.GOARCH)
 }
 
-// LoadAverage is the machine's load of the last minute; 0 where it is not told.
-func LoadAverage() float64 {
+// loadAverage is the machine's load of the last minute; 0 where it is not told.
+func loadAverage() float64 {
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return 0

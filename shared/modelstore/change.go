@@ -77,8 +77,8 @@ type Addition struct {
 // MeasuredFile is where what was measured of a model is kept, below the folder.
 func MeasuredFile(sha256 string) string { return sha256 + ".measured.json" }
 
-// NetworkFile is where a model's file is kept, below the folder.
-func NetworkFile(sha256 string) string { return sha256 + ".onnx" }
+// networkFile is where a model's file is kept, below the folder.
+func networkFile(sha256 string) string { return sha256 + ".onnx" }
 
 // Add puts a model into the catalogue in force, with a draft as its file. ErrTaken
 // when another is served under its name; else an error names the field that does
@@ -96,7 +96,7 @@ func (s *Store) Add(d Draft, a Addition) error {
 		}
 		next.Models = slices.DeleteFunc(next.Models, func(m profile.Model) bool { return m.Name == had.Name })
 	}
-	a.Model.File, a.Model.SHA256 = NetworkFile(d.SHA256), d.SHA256
+	a.Model.File, a.Model.SHA256 = networkFile(d.SHA256), d.SHA256
 	if _, ok := s.Current().Task(a.Task.Name); !ok {
 		next.Tasks = append(next.Tasks, a.Task)
 	}

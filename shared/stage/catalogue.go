@@ -7,6 +7,7 @@ import (
 
 	"paragon/profiles"
 	"paragon/shared/core/profile"
+	"paragon/shared/environment"
 )
 
 // Catalogue returns the catalogue that PARAGON_PROFILES and PARAGON_CATALOGUE
@@ -19,11 +20,11 @@ func Catalogue(ctx context.Context, env func(string) string, load func(folder st
 	}
 	set, err := load(folder)
 	if err != nil {
-		return nil, fmt.Errorf("PARAGON_PROFILES: %w", err)
+		return nil, fmt.Errorf("%s: %w", environment.Profiles, err)
 	}
-	catalogue, err := set.Catalogue(cmp.Or(env("PARAGON_CATALOGUE"), "fashion"))
+	catalogue, err := set.Catalogue(cmp.Or(env(environment.Catalogue), "fashion"))
 	if err != nil {
-		return nil, fmt.Errorf("PARAGON_CATALOGUE: %w", err)
+		return nil, fmt.Errorf("%s: %w", environment.Catalogue, err)
 	}
 	return Sizes(env, catalogue)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws"
 	"paragon/shared/platform/aws/names"
@@ -15,16 +16,16 @@ import (
 // Connect connects to the backend that the environment names: PARAGON_LOCAL_URL
 // is one machine's, and else PARAGON_STAGE one in an account. It makes no call.
 func Connect(ctx context.Context, env func(string) string) (platform.Backend, error) {
-	if url := env(names.LocalURL); url != "" {
+	if url := env(environment.LocalURL); url != "" {
 		h, err := rpc.Dial(url)
 		if err != nil {
-			return h, fmt.Errorf("%s: %w", names.LocalURL, err)
+			return h, fmt.Errorf("%s: %w", environment.LocalURL, err)
 		}
 		return h, nil
 	}
 	if env(names.Stage) == "" {
 		return platform.Backend{}, fmt.Errorf("neither %s nor %s is set: the first is the address of the backend that a machine's parent process serves, "+
-			"the second a stage in an account", names.LocalURL, names.Stage)
+			"the second a stage in an account", environment.LocalURL, names.Stage)
 	}
 	c, err := aws.FromEnv(env)
 	if err != nil {
@@ -41,7 +42,7 @@ func Connect(ctx context.Context, env func(string) string) (platform.Backend, er
 // the metrics that nobody waits for.
 func ConnectFunction(ctx context.Context, env func(string) string, out io.Writer) (platform.Backend, error) {
 	h, err := Connect(ctx, env)
-	if err == nil && env(names.LocalURL) == "" {
+	if err == nil && env(environment.LocalURL) == "" {
 		h.Metrics = telemetry.Logged(h.Metrics, telemetry.Embedding{
 			Namespace: names.Namespace, StageDimension: names.StageDimension, Stage: env(names.Stage), Out: out,
 		})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 )
 
@@ -18,10 +19,10 @@ func TestTheEnvironmentChooses(t *testing.T) {
 		env  map[string]string
 		want []string // in the error; empty means that it connects
 	}{
-		{"one machine", map[string]string{names.LocalURL: "http://127.0.0.1:1/secret"}, nil},
+		{"one machine", map[string]string{environment.LocalURL: "http://127.0.0.1:1/secret"}, nil},
 		{"an account", account, nil},
-		{"both", with(account, names.LocalURL, "nowhere"), []string{names.LocalURL}},
-		{"neither", nil, []string{names.LocalURL, names.Stage}},
+		{"both", with(account, environment.LocalURL, "nowhere"), []string{environment.LocalURL}},
+		{"neither", nil, []string{environment.LocalURL, names.Stage}},
 		{"a bad stage", with(account, names.Stage, "Dev!"), []string{names.Stage}},
 		{"a stage and no more", map[string]string{names.Stage: "dev"},
 			[]string{names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix}},
@@ -62,7 +63,7 @@ func TestPoolsComeWithTheirTypes(t *testing.T) {
 		{"a,b", "m5.large", nil},
 		{"a,", "m5.large,c5.large", nil},
 	} {
-		env := map[string]string{names.Pool: tc.pools, names.InstanceType: tc.types}
+		env := map[string]string{environment.Pool: tc.pools, environment.InstanceType: tc.types}
 		got, err := Pools(func(key string) string { return env[key] })
 		if !slices.Equal(got, tc.want) || (err == nil) != (tc.want != nil) {
 			t.Errorf("%q of %q: %v, error %v", tc.pools, tc.types, got, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"paragon/shared/core/signed"
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 )
 
@@ -82,19 +83,19 @@ func Listen(addr string) (net.Listener, error) {
 	if !unix {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", names.Listen, err)
+			return nil, fmt.Errorf("%s: %w", environment.Listen, err)
 		}
 		return l, nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: remove what an earlier process left: %w", names.Listen, err)
+		return nil, fmt.Errorf("%s: remove what an earlier process left: %w", environment.Listen, err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", names.Listen, err)
+		return nil, fmt.Errorf("%s: %w", environment.Listen, err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", names.Listen, err), l.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", environment.Listen, err), l.Close())
 	}
 	return l, nil
 }

@@ -16,6 +16,7 @@ import (
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
 	"paragon/shared/dispatch"
+	"paragon/shared/environment"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/platform"
@@ -121,7 +122,7 @@ func OpenFunction(ctx context.Context, env func(string) string, name string) (Pa
 
 // Arch is the architecture of the inference functions that PARAGON_ARCH names;
 // x86_64 without it.
-func Arch(env func(string) string) string { return cmp.Or(env(names.Arch), "x86_64") }
+func Arch(env func(string) string) string { return cmp.Or(env(environment.Arch), "x86_64") }
 
 // SharedRoles are the roles whose holders are one owner.
 func SharedRoles(env func(string) string) []string { return strings.Fields(env(names.SharedRoles)) }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/platform/aws/names"
+	"paragon/shared/environment"
 )
 
 // Pool is a pool of workers with the instance type that it is sized by.
@@ -14,15 +14,15 @@ type Pool struct{ Name, InstanceType string }
 // Pools reads the pools of the environment: names, and as many types, parted by
 // commas. Without any it is the pool general of c5.large.
 func Pools(env func(string) string) ([]Pool, error) {
-	pools := strings.Split(cmp.Or(env(names.Pool), "general"), ",")
-	types := strings.Split(cmp.Or(env(names.InstanceType), "c5.large"), ",")
+	pools := strings.Split(cmp.Or(env(environment.Pool), "general"), ",")
+	types := strings.Split(cmp.Or(env(environment.InstanceType), "c5.large"), ",")
 	if len(pools) != len(types) {
-		return nil, fmt.Errorf("%s names %d pools and %s %d types: there must be as many", names.Pool, len(pools), names.InstanceType, len(types))
+		return nil, fmt.Errorf("%s names %d pools and %s %d types: there must be as many", environment.Pool, len(pools), environment.InstanceType, len(types))
 	}
 	var out []Pool
 	for i := range pools {
 		if pools[i] == "" || types[i] == "" {
-			return nil, fmt.Errorf("%s or %s has an empty part", names.Pool, names.InstanceType)
+			return nil, fmt.Errorf("%s or %s has an empty part", environment.Pool, environment.InstanceType)
 		}
 		out = append(out, Pool{pools[i], types[i]})
 	}

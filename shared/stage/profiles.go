@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/platform/aws/names"
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/prefix"
 )
 
@@ -12,9 +12,9 @@ import (
 // empty for those embedded; of a prefix of a bucket only the figures are
 // copied, which is all that choosing and pricing need.
 func Figures(ctx context.Context, env func(string) string) (string, error) {
-	dir, err := prefix.Folder(ctx, env(names.Profiles), prefix.Figures)
+	dir, err := prefix.Folder(ctx, env(environment.Profiles), prefix.Figures)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", names.Profiles, err)
+		return "", fmt.Errorf("%s: %w", environment.Profiles, err)
 	}
 	return dir, nil
 }

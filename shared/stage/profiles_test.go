@@ -4,12 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/platform/aws/names"
+	"paragon/shared/environment"
 )
 
 func TestProfilesAreAFolderOrAPrefix(t *testing.T) {
-	for where, says := range map[string]string{"": "", "/a/folder": "", "s3://No/x": names.Profiles} {
-		env := func(key string) string { return map[string]string{names.Profiles: where}[key] }
+	for where, says := range map[string]string{"": "", "/a/folder": "", "s3://No/x": environment.Profiles} {
+		env := func(key string) string { return map[string]string{environment.Profiles: where}[key] }
 		dir, err := Figures(t.Context(), env)
 		if says == "" && (err != nil || dir != where) || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 			t.Errorf("%q: folder %q, error %v", where, dir, err)

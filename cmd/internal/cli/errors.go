@@ -42,9 +42,9 @@ func (e *NoAnswer) Error() string {
 	return fmt.Sprintf("%d of %d queries ended without an answer", e.Queries, e.Of)
 }
 
-// Status gives the exit status of an error; a plain failure weighs more than a
+// exitStatus gives the exit status of an error; a plain failure weighs more than a
 // query without an answer.
-func Status(err error) int {
+func exitStatus(err error) int {
 	var usage *usageError
 	var none *NoAnswer
 	var invalid *simulate.Invalid

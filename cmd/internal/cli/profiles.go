@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/prefix"
 )
 
@@ -39,7 +40,7 @@ func (t *Terminal) findProfiles(c *cobra.Command, _ []string) error {
 	if _, all := flag.Annotations[string(AndNetworks)]; all {
 		want = nil
 	}
-	dir, err := prefix.Folder(c.Context(), cmp.Or(flag.Value.String(), t.Env("PARAGON_PROFILES")), want)
+	dir, err := prefix.Folder(c.Context(), cmp.Or(flag.Value.String(), t.Env(environment.Profiles)), want)
 	if err != nil {
 		return fmt.Errorf("find the profiles: %w", err)
 	}

@@ -58,7 +58,7 @@ func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) 
 	if err != nil {
 		t.printError(root.Name(), err)
 	}
-	return Status(err)
+	return exitStatus(err)
 }
 
 // Root makes the root of a command tree, which says what there is when nothing

@@ -16,6 +16,7 @@ import (
 
 	"paragon/shared/core/inference"
 	"paragon/shared/core/query"
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/sqlite"
@@ -51,7 +52,7 @@ func startLambdas(t *testing.T) lambdas {
 	for _, name := range []string{"api", "dispatcher"} {
 		stage = append(stage, lambdaemulator.Function{
 			Name: name, Bootstrap: built(t, name), MemoryMB: 512, Timeout: time.Minute,
-			Env: []string{names.LocalURL + "=" + server.URL + "/" + backend.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
+			Env: []string{environment.LocalURL + "=" + server.URL + "/" + backend.Register(name), names.SigningKeys + `={"current":"MDEyMzQ1Njc4OWFiY2RlZg=="}`},
 		})
 	}
 	return lambdas{backend.Platform(), hosted(t, stage)}

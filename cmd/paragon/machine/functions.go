@@ -9,6 +9,7 @@ import (
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/sizing"
+	"paragon/shared/environment"
 	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
@@ -29,7 +30,7 @@ func functions(c *profile.Catalogue, bootstrap string, env []string) []lambdaemu
 				Name: inference.FunctionName(m.Name, h.MemoryMB), Bootstrap: bootstrap, MemoryMB: h.MemoryMB,
 				Timeout: functionTimeout,
 				// Another file under the same name is another function.
-				Env: slices.Concat(env, []string{"PARAGON_MODEL=" + m.Name, "PARAGON_MODEL_SHA256=" + m.SHA256}),
+				Env: slices.Concat(env, []string{environment.Model + "=" + m.Name, environment.ModelSHA256 + "=" + m.SHA256}),
 			})
 		}
 	}
@@ -71,5 +72,5 @@ func serviceTimes(c *profile.Catalogue) map[string]profile.ServiceTime {
 // functionsNow are the functions of the catalogue in force. Those of retired models
 // stay for the queries that they were given.
 func (m *Machine) functionsNow() []lambdaemulator.Function {
-	return functions(m.store.Current(), m.functionBinary, append(m.childEnv(), "PARAGON_PROFILES="+m.cfg.ProfilesDir))
+	return functions(m.store.Current(), m.functionBinary, append(m.childEnv(), environment.Profiles+"="+m.cfg.ProfilesDir))
 }

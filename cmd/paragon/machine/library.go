@@ -7,6 +7,7 @@ import (
 
 	"paragon/shared/core/profile"
 	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/environment"
 	"paragon/shared/modelstore"
 	"paragon/shared/telemetry/debug"
 	"paragon/shared/telemetry/tracing"
@@ -28,7 +29,7 @@ func Library() (string, error) {
 
 // childEnv is what workers and functions are told alike.
 func (m *Machine) childEnv() []string {
-	env := []string{"PARAGON_CATALOGUE=" + m.catalogue.Name, "PARAGON_ARCH=" + arch(), modelstore.Env + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
+	env := []string{environment.Catalogue + "=" + m.catalogue.Name, environment.Arch + "=" + arch(), modelstore.Env + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
 	if m.traces == nil { // off, or the file cannot be opened
 		return append(env, "OTEL_SDK_DISABLED=true")
 	}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/platform/aws/names"
+	"paragon/shared/environment"
 )
 
 // metadata is an EC2 instance's, by IMDSv2.
@@ -78,8 +78,8 @@ func freeAddress(t *testing.T) string {
 // listening is the environment with another address in place of a machine's port.
 func listening(env []string, address string) []string {
 	for i, v := range env {
-		if strings.HasPrefix(v, names.Listen+"=") {
-			env[i] = names.Listen + "=" + address
+		if strings.HasPrefix(v, environment.Listen+"=") {
+			env[i] = environment.Listen + "=" + address
 		}
 	}
 	return env

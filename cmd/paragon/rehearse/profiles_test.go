@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"paragon/profiles"
+	"paragon/shared/environment"
 	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/aws/s3url"
 )
@@ -77,7 +78,7 @@ func (p *play) prefix() (bucket, below string) {
 	p.t.Helper()
 	for _, r := range p.stack.resources {
 		if name, _ := r.Properties["FunctionName"].(string); name == names.Function(stage, "api") {
-			where, _ := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)[names.Profiles].(string)
+			where, _ := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)[environment.Profiles].(string)
 			bucket, below, err := s3url.Split(where)
 			if err != nil {
 				p.t.Fatalf("the stack's profiles_prefix: %v: run `make rehearse`", err)

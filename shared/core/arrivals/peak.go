@@ -14,11 +14,11 @@ const leastInBin = 100
 // Poisson stream of the same rate would show divided out. It is 1 for a flat
 // stream and for one too thin to tell. The window holds counts of equal steps.
 func PeakToMedian(window []float64) float64 {
-	return peakToMedian(window, BinSteps(window))
+	return peakToMedian(window, binSteps(window))
 }
 
-// BinSteps is how many steps make a bin of at least 100 expected arrivals.
-func BinSteps(window []float64) int {
+// binSteps is how many steps make a bin of at least 100 expected arrivals.
+func binSteps(window []float64) int {
 	sum := 0.0
 	for _, v := range window {
 		sum += v

@@ -43,7 +43,7 @@ func (t Trace) Describe(windows ...time.Duration) Stat {
 	if s.Median > 0 {
 		s.PeakToMedian = s.Peak / s.Median
 	}
-	bin := BinSteps(t.Counts)
+	bin := binSteps(t.Counts)
 	for _, w := range windows {
 		n := int(w / t.Step)
 		if n < 2 || n > len(t.Counts) {

@@ -112,8 +112,8 @@ type Record struct {
 // idLayout sorts as text in the order of time.
 const idLayout = "20060102T150405.000Z"
 
-// ID names the tick of a pool at a time.
-func ID(at time.Time, pool string) string { return at.UTC().Format(idLayout) + "-" + pool }
+// newID names the tick of a pool at a time.
+func newID(at time.Time, pool string) string { return at.UTC().Format(idLayout) + "-" + pool }
 
 // Make decides a case: what the scheme chooses, guarded. It returns the record
 // and what must be remembered. It fails only when the settings name a scheme
@@ -167,7 +167,7 @@ func choose(scheme procurement.Scheme, c Case) Chosen {
 func (w Chosen) Guard() (Record, State) {
 	c, d := w.in, w.d
 	r := Record{
-		ID: ID(c.At, c.Pool), Case: c, Outcome: d.Outcome, Scheme: c.Settings.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
+		ID: newID(c.At, c.Pool), Case: c, Outcome: d.Outcome, Scheme: c.Settings.Scheme, Wanted: d.Workers, Reason: d.Reason, Candidates: d.Candidates,
 		PeakToMedian: d.PeakToMedian, Dynamic: d.Dynamic, StaticSeconds: d.StaticSeconds,
 		Rules: procurement.Rules,
 	}

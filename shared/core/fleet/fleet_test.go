@@ -38,7 +38,7 @@ func TestJudge(t *testing.T) {
 		{"drains, however silent", Draining, time.Hour, Draining},
 		{"gone", Gone, time.Hour, Gone},
 	} {
-		if got := Judge(Report{State: c.says, At: now.Add(-c.silent)}, now, tuned()); got != c.want {
+		if got := judge(Report{State: c.says, At: now.Add(-c.silent)}, now, tuned()); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -55,7 +55,7 @@ func TestSilenceOnlyWorsens(t *testing.T) {
 		before, at := 0, now
 		for range 10 {
 			at = at.Add(time.Duration(rapid.IntRange(0, 500).Draw(t, "s")) * time.Second)
-			judged := order[Judge(r, at, set)]
+			judged := order[judge(r, at, set)]
 			if judged < before {
 				t.Fatalf("%s came back after %v of silence", r.State, at.Sub(now))
 			}
@@ -63,8 +63,8 @@ func TestSilenceOnlyWorsens(t *testing.T) {
 				t.Fatal("stuck and not silent")
 			}
 		}
-		if r.At = at; Judge(r, at, set) != r.State {
-			t.Fatalf("%s is %s right after its report", r.State, Judge(r, at, set))
+		if r.At = at; judge(r, at, set) != r.State {
+			t.Fatalf("%s is %s right after its report", r.State, judge(r, at, set))
 		}
 	})
 }
@@ -82,7 +82,7 @@ func TestCount(t *testing.T) {
 			}
 		}
 		c := Count(ws, now, tuned())
-		all := slices.Concat(IDs(c.Ready), IDs(c.Booting), IDs(c.Draining), IDs(c.Stuck), IDs(c.Dead))
+		all := slices.Concat(idsOf(c.Ready), idsOf(c.Booting), idsOf(c.Draining), idsOf(c.Stuck), idsOf(c.Dead))
 		slices.Sort(all)
 		if n := len(all); n != len(ws)-gone || len(slices.Compact(all)) != n {
 			t.Fatalf("counted %v of %d, of which %d are gone", all, len(ws), gone)

@@ -16,7 +16,7 @@ func LeavingOrder(c Census, most int) []string {
 	slices.SortStableFunc(ready, func(a, b Report) int {
 		return cmp.Or(cmp.Compare(load(a), load(b)), a.IdleSince.Compare(b.IdleSince))
 	})
-	return IDs(append(booting, ready...)[:min(most, len(booting)+len(ready))])
+	return idsOf(append(booting, ready...)[:min(most, len(booting)+len(ready))])
 }
 
 // load is how much a worker has to do: 0 when it is idle.

@@ -23,26 +23,26 @@ func SilentAfter(set settings.Settings) time.Duration {
 	return seconds(MissedBeats * set.HeartbeatSeconds)
 }
 
-// DeadAfter is the age of its last report at which a worker is dead:
+// deadAfter is the age of its last report at which a worker is dead:
 // silent_limit_seconds, and never less than SilentAfter.
-func DeadAfter(set settings.Settings) time.Duration {
+func deadAfter(set settings.Settings) time.Duration {
 	return max(seconds(set.SilentLimitSeconds), SilentAfter(set))
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// Judge says where a worker stands now: what it reports itself, but for one that
+// judge says where a worker stands now: what it reports itself, but for one that
 // has been silent (Stuck, and Dead after silent_limit_seconds) and one that has been booting
 // for longer than boot_limit_seconds (Dead). A draining worker is on its way out
 // and judged by the process that waits for it.
-func Judge(r Report, now time.Time, set settings.Settings) State {
+func judge(r Report, now time.Time, set settings.Settings) State {
 	age := now.Sub(r.At)
 	switch {
 	case r.State == Booting && age.Seconds() > set.BootLimitSeconds:
 		return Dead
 	case r.State != Ready:
 		return r.State
-	case age > DeadAfter(set):
+	case age > deadAfter(set):
 		return Dead
 	case Silent(r.At, now, set):
 		return Stuck
@@ -63,7 +63,7 @@ type Census struct {
 func Count(workers []Report, now time.Time, set settings.Settings) Census {
 	var c Census
 	for _, r := range workers {
-		state := Judge(r, now, set)
+		state := judge(r, now, set)
 		switch state {
 		case Ready:
 			c.Ready = append(c.Ready, r)
@@ -97,11 +97,11 @@ const replacedShare = 0.1
 // tenth of all workers, and one at least, in the order of the census.
 func (c Census) Replaced() []string {
 	all := len(c.Ready) + len(c.Booting) + len(c.Draining) + len(c.Stuck) + len(c.Dead)
-	return IDs(c.Dead[:min(len(c.Dead), max(1, int(replacedShare*float64(all))))])
+	return idsOf(c.Dead[:min(len(c.Dead), max(1, int(replacedShare*float64(all))))])
 }
 
-// IDs are the names of workers, in their order; nil without any.
-func IDs(workers []Report) []string {
+// idsOf are the names of workers, in their order; nil without any.
+func idsOf(workers []Report) []string {
 	var out []string
 	for _, r := range workers {
 		out = append(out, r.ID)

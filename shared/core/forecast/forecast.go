@@ -58,8 +58,8 @@ func all() []Forecaster {
 	}
 }
 
-// New returns the forecaster of a name other than auto.
-func New(name string) (Forecaster, error) {
+// newForecaster returns the forecaster of a name other than auto.
+func newForecaster(name string) (Forecaster, error) {
 	fs := all()
 	i := slices.IndexFunc(fs, func(f Forecaster) bool { return f.Name() == name })
 	if i < 0 {
@@ -73,7 +73,7 @@ func New(name string) (Forecaster, error) {
 // mean absolute error, and of equals the simpler.
 func Ahead(name string, past []float64, ahead, tries int) (Band, error) {
 	if name != Auto {
-		f, err := New(name)
+		f, err := newForecaster(name)
 		if err != nil {
 			return Band{}, err
 		}

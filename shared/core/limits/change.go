@@ -86,7 +86,7 @@ func (t *Taker) try(ctx context.Context, held block) error {
 	text, version, err := t.o.Store.ReadShared(ctx, t.o.Name)
 	var s State
 	if err == nil {
-		s, err = Decode(text)
+		s, err = decode(text)
 	}
 	if err != nil {
 		t.attach(held)

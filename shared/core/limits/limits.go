@@ -94,8 +94,8 @@ type Slots struct {
 	N    int   `json:"n"`
 }
 
-// Decode reads a State as it is stored; nil is the zero State.
-func Decode(text []byte) (s State, err error) {
+// decode reads a State as it is stored; nil is the zero State.
+func decode(text []byte) (s State, err error) {
 	if text == nil {
 		return s, nil
 	}

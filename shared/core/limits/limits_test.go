@@ -102,7 +102,7 @@ func TestNoMoreIsTakenThanThereIs(t *testing.T) {
 				rt.Fatalf("out are %d of %v and %d of %d places", money, pico(l.BudgetUSD), slots, l.Concurrency)
 			}
 			text, err := s.Encode()
-			back, err2 := Decode(text)
+			back, err2 := decode(text)
 			if diff := cmp.Diff(s, back, cmpopts.EquateEmpty()); err != nil || err2 != nil || diff != "" {
 				rt.Fatalf("errors %v, %v; the state comes back differently:\n%s", err, err2, diff)
 			}
@@ -148,7 +148,7 @@ func TestLeasesHaveFewEnds(t *testing.T) {
 }
 
 func TestAStateThatIsNoneIsRefused(t *testing.T) {
-	if s, err := Decode([]byte(`{"hour":"noon"}`)); err == nil {
+	if s, err := decode([]byte(`{"hour":"noon"}`)); err == nil {
 		t.Errorf("decoded as %+v", s)
 	}
 }

@@ -55,7 +55,7 @@ func TestNothingStaysTakenAtTheEnd(t *testing.T) {
 			take(t, k, l).Done(costUSD)
 		}
 		k.Close(t.Context())
-		state, err := Decode(s.value)
+		state, err := decode(s.value)
 		if err != nil || state.held() != 0 || state.Spent != 3*pico(costUSD) {
 			t.Errorf("%+v is left, error %v", state, err)
 		}
@@ -214,7 +214,7 @@ func TestTheBudgetPaysWhatWasCharged(t *testing.T) {
 			t.Error("a lease that was left has an end")
 		}
 		k.Flush(t.Context())
-		state, err := Decode(s.value)
+		state, err := decode(s.value)
 		if err != nil || state.Spent != pico(6*costUSD) || state.held() != 1 {
 			t.Errorf("%d spent and %d held, error %v; want 6 costs and the place that was left", state.Spent, state.held(), err)
 		}

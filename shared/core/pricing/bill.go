@@ -31,7 +31,7 @@ type Bill struct {
 func (s Stage) Bill(p profile.Prices) Bill {
 	b := Bill{Fixed: append(s.Rest.Lines(p), s.workerLines(p)...)}
 	for _, f := range s.Fleets {
-		b.Compute = append(b.Compute, newLine("workers, "+f.Instance.Type, f.Count*HoursPerMonth, "hours", f.Instance.USDPerHour))
+		b.Compute = append(b.Compute, newLine("workers, "+f.Instance.Type, f.Count*hoursPerMonth, "hours", f.Instance.USDPerHour))
 	}
 	if s.Traffic.PerSecond > 0 {
 		month := s.Traffic.PerSecond * SecondsPerMonth
@@ -62,7 +62,7 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 	for _, f := range s.Fleets {
 		n += f.Count
 	}
-	addresses := n * HoursPerMonth
+	addresses := n * hoursPerMonth
 	if s.Rest.Private {
 		addresses = 0
 	}

@@ -23,10 +23,10 @@ func Sum(lines []Line) (usd float64) {
 }
 
 const (
-	// HoursPerMonth is a twelfth of a year.
-	HoursPerMonth = 730
+	// hoursPerMonth is a twelfth of a year.
+	hoursPerMonth = 730
 	// SecondsPerMonth are those of HoursPerMonth.
-	SecondsPerMonth = HoursPerMonth * 3600
+	SecondsPerMonth = hoursPerMonth * 3600
 	million         = 1e6
 	kbOfGB          = 1 << 20
 )

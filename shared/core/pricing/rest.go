@@ -81,7 +81,7 @@ const (
 	busySettings = 12 // that are passed on in a minute in which queries come
 
 	secretReads    = 1000 // of a month, by processes that start
-	minutesOfMonth = HoursPerMonth * 60
+	minutesOfMonth = hoursPerMonth * 60
 )
 
 // AtRest is a deployment with the parts above.
@@ -133,8 +133,8 @@ func (r Rest) Lines(p profile.Prices) []Line {
 		newLine("dashboard", float64(r.Dashboards), "dashboards", p.DashboardPerMonth),
 		newLine("signing key", float64(r.Secrets), "secrets", p.SecretPerMonth),
 		newLine("reads of the signing key", r.SecretReadsPerMonth, "calls", p.SecretPerCall),
-		newLine("balancer's hours", float64(r.Balancers)*HoursPerMonth, "hours", p.BalancerPerHour),
-		newLine("interface endpoints", float64(r.EndpointZones)*HoursPerMonth, "hours", p.EndpointPerHour),
+		newLine("balancer's hours", float64(r.Balancers)*hoursPerMonth, "hours", p.BalancerPerHour),
+		newLine("interface endpoints", float64(r.EndpointZones)*hoursPerMonth, "hours", p.EndpointPerHour),
 	}
 	return nonZero(lines)
 }

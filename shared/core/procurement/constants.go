@@ -47,9 +47,9 @@ const (
 	keepCandidates = 2
 )
 
-// HedgedConstants lists what hedged decides by besides its settings, in the order
+// hedgedConstants lists what hedged decides by besides its settings, in the order
 // of use. docs/schemes.md has the same table.
-func HedgedConstants() []Constant {
+func hedgedConstants() []Constant {
 	return []Constant{
 		{"binSeconds", binSeconds, "s", "the tick: a forecast has no data between two of them"},
 		{"bandParts", bandParts, "parts", "ours, by judgement: enough for the tails, few enough for a tick"},

@@ -41,7 +41,7 @@ func TestHedgedConstantsAreListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var listed []string
-	for _, c := range HedgedConstants() {
+	for _, c := range hedgedConstants() {
 		listed = append(listed, c.Name)
 		if c.Unit == "" || c.Source == "" || c.Value <= 0 {
 			t.Errorf("%+v", c)

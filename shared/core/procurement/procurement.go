@@ -165,7 +165,7 @@ func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before
 	have := s.Pool.Ready + s.Pool.Booting
 	s, faults := Check(now, s, before, set)
 	if len(faults) > 0 {
-		return HoldWorkers(have, before, Reasons(faults)), before
+		return HoldWorkers(have, before, reasons(faults)), before
 	}
 	state := before.merge(s)
 	if len(state.History) == 0 {

@@ -32,8 +32,8 @@ func Check(now time.Time, s Snapshot, before State, set settings.Settings) (Snap
 	return c.s, c.faults
 }
 
-// Reasons puts faults in words; empty without any.
-func Reasons(faults []Fault) string {
+// reasons puts faults in words; empty without any.
+func reasons(faults []Fault) string {
 	out := make([]string, len(faults))
 	for i, f := range faults {
 		out[i] = f.Signal + ": " + f.Why

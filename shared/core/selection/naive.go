@@ -38,12 +38,12 @@ func NaiveFeasible(n query.Need, o Offer, draw Draw) (Candidate, query.Class, er
 	if err != nil {
 		return Candidate{}, r.Class, err
 	}
-	best := BestOfEach(r)
+	best := bestOfEach(r)
 	return best[draw(len(best))], r.Class, nil
 }
 
-// BestOfEach returns the feasible models of a ranking, each on its best resource.
-func BestOfEach(r Ranked) []Candidate {
+// bestOfEach returns the feasible models of a ranking, each on its best resource.
+func bestOfEach(r Ranked) []Candidate {
 	seen := map[string]bool{}
 	var out []Candidate
 	for _, c := range r.Candidates {

@@ -85,8 +85,8 @@ var idText = base32.HexEncoding.WithPadding(base32.NoPadding)
 // prefix starts every id.
 const prefix = "q"
 
-// IDLength is the number of characters of an id.
-var IDLength = len(prefix) + idText.EncodedLen(idBytes+macBytes)
+// idLength is the number of characters of an id.
+var idLength = len(prefix) + idText.EncodedLen(idBytes+macBytes)
 
 // Keys signs with one key and also takes what an earlier one signed, so that a
 // key can be changed while ids and receipts of the last one are in use.
@@ -194,7 +194,7 @@ func LowestID(acceptedAt time.Time) string {
 
 // decodeID returns the bytes of an id's text.
 func decodeID(text string) ([]byte, error) {
-	if len(text) != IDLength || !strings.HasPrefix(text, prefix) || strings.ToLower(text) != text {
+	if len(text) != idLength || !strings.HasPrefix(text, prefix) || strings.ToLower(text) != text {
 		return nil, ErrForged
 	}
 	b, err := idText.DecodeString(strings.ToUpper(text[len(prefix):]))

@@ -44,7 +44,7 @@ func TestAnIDComesBackAsItWas(t *testing.T) {
 		if err != nil || got != id {
 			rt.Fatalf("signed %+v, parsed %+v, error %v", id, got, err)
 		}
-		if len(text) != IDLength || strings.ToLower(text) != text {
+		if len(text) != idLength || strings.ToLower(text) != text {
 			rt.Fatalf("id %q", text)
 		}
 	})

@@ -1,8 +1,8 @@
 package sizing
 
-// ColdShows is the share of cold starts from which the 95th percentile of a
+// coldShows is the share of cold starts from which the 95th percentile of a
 // function's time is a cold start's: one run in twenty.
-const ColdShows = 0.05
+const coldShows = 0.05
 
 // P95MS is the 95th percentile, in milliseconds, of a function's time when that
 // share of its runs, 0 to 1, is cold. warmP95MS is the p95 of a warm run and
@@ -13,7 +13,7 @@ const ColdShows = 0.05
 // from there on: at a share of 0.1 a tenth of all runs takes warm + cold, however
 // fast the others are. Adding share × cold would be a mean.
 func P95MS(warmP95MS, coldP95MS, coldShare float64) float64 {
-	if coldShare >= ColdShows {
+	if coldShare >= coldShows {
 		return warmP95MS + coldP95MS
 	}
 	return warmP95MS

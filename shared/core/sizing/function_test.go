@@ -139,10 +139,10 @@ func TestColdShare(t *testing.T) {
 	if v := runs(); v != Warm(0) {
 		t.Errorf("a function that was never invoked has a share of %v, and plans go by %v", v, Warm(0))
 	}
-	if v := runs(true); v >= ColdShows {
+	if v := runs(true); v >= coldShows {
 		t.Errorf("%v after the first, cold one", v)
 	}
-	if v := runs(true, true, true); v < ColdShows {
+	if v := runs(true, true, true); v < coldShows {
 		t.Errorf("%v after three cold ones", v)
 	}
 	var c ColdShare

@@ -16,9 +16,9 @@ import (
 // The live check compares medians: of fewer answers there is none to speak of,
 // and times as short as the slack are the clock's and the scheduler's.
 const (
-	LiveFactor   = 1.5 // how far apart they may be, either way
-	LiveSlackMS  = 0.5 // and by how much, at least, they must differ
-	LeastAnswers = 20
+	liveFactor   = 1.5 // how far apart they may be, either way
+	liveSlackMS  = 0.5 // and by how much, at least, they must differ
+	leastAnswers = 20
 )
 
 // Kind says what is wrong with a profile.
@@ -165,7 +165,7 @@ func Contradicted(c *profile.Catalogue, live []Runs, now time.Time) []Warning {
 	var out []Warning
 	for _, r := range live {
 		m, known := c.Model(r.Model)
-		if !known || r.Count < LeastAnswers {
+		if !known || r.Count < leastAnswers {
 			continue
 		}
 		w, ok := figure(c, m, r.Use, now)
@@ -186,5 +186,5 @@ func Contradicted(c *profile.Catalogue, live []Runs, now time.Time) []Warning {
 
 func far(profile, live float64) bool {
 	low, high := min(profile, live), max(profile, live)
-	return high > LiveFactor*low && high-low > LiveSlackMS
+	return high > liveFactor*low && high-low > liveSlackMS
 }

@@ -189,7 +189,7 @@ func TestGroupKeepsEveryQuery(t *testing.T) {
 			b.Ended(k, Observation{State: query.Succeeded, LatencyMS: 1})
 		}
 		whole := b.Snapshot(start).Tallies
-		for _, by := range []func(Key) Key{Whole, ByTask, ByClass, ByResource} {
+		for _, by := range []func(Key) Key{Whole, ByTask, ByClass, byResource} {
 			var sum int64
 			last := Key{}
 			for i, g := range Group(whole, by) {

@@ -26,7 +26,7 @@ type History struct {
 
 // NewHistory returns a history that begins now.
 func NewHistory(now time.Time) *History {
-	return &History{since: now, tracker: NewTracker(now), minute: NewWindow(minuteSlot, minuteSlots), hour: NewWindow(hourSlot, hourSlots)}
+	return &History{since: now, tracker: NewTracker(now), minute: newWindow(minuteSlot, minuteSlots), hour: newWindow(hourSlot, hourSlots)}
 }
 
 // Feed takes a source's snapshot. What it has counted since its last one counts
@@ -157,7 +157,7 @@ func LoadOf(t Tally) Load {
 
 func runs(ts []Tally) []Run {
 	var out []Run
-	for _, t := range Group(ts, ByResource) {
+	for _, t := range Group(ts, byResource) {
 		if n := t.Compute.Count(); n > 0 {
 			out = append(out, Run{t.Key, n, QuantilesOf(t.Compute)})
 		}

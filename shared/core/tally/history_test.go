@@ -128,7 +128,7 @@ func again(t *rapid.T, from, to any) {
 
 func TestAWindowHoldsItsLengthAndASlotMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w, now := NewWindow(10*time.Second, 6), start
+		w, now := newWindow(10*time.Second, 6), start
 		var at []time.Time
 		for range rapid.IntRange(1, 50).Draw(t, "answers") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 15000).Draw(t, "ms")) * time.Millisecond)

@@ -137,7 +137,7 @@ func ByTask(k Key) Key { return Key{Task: k.Task, Class: k.Class} }
 // ByClass keeps the class of a key.
 func ByClass(k Key) Key { return Key{Class: k.Class} }
 
-// ByResource keeps what decides how long a run takes: the model and what it ran on.
-func ByResource(k Key) Key {
+// byResource keeps what decides how long a run takes: the model and what it ran on.
+func byResource(k Key) Key {
 	return Key{Task: k.Task, Model: k.Model, Resource: k.Resource, MemoryMB: k.MemoryMB}
 }

@@ -89,8 +89,8 @@ type slot struct {
 	Tallies []Tally   `json:"tallies"`
 }
 
-// NewWindow returns a window of so many slots.
-func NewWindow(slot time.Duration, slots int) Window { return Window{slot: slot, slots: slots} }
+// newWindow returns a window of so many slots.
+func newWindow(slot time.Duration, slots int) Window { return Window{slot: slot, slots: slots} }
 
 // Add counts tallies at a moment.
 func (w *Window) Add(at time.Time, ts []Tally) {

@@ -88,7 +88,7 @@ func appendJSON(out, data []byte, d Datatype) ([]byte, bool) {
 	case Int64:
 		return strconv.AppendInt(out, int64(little.Uint64(data)), 10), true
 	}
-	x, bits := Float(data, d), 32
+	x, bits := floatAt(data, d), 32
 	if d == FP64 {
 		bits = 64
 	}
@@ -98,8 +98,8 @@ func appendJSON(out, data []byte, d Datatype) ([]byte, bool) {
 	return strconv.AppendFloat(out, x, 'g', -1, bits), true
 }
 
-// Float is the floating-point number that data begins with.
-func Float(data []byte, d Datatype) float64 {
+// floatAt is the floating-point number that data begins with.
+func floatAt(data []byte, d Datatype) float64 {
 	switch d {
 	case FP64:
 		return math.Float64frombits(little.Uint64(data))
@@ -122,7 +122,7 @@ func (t Tensor) Floats() ([]float32, bool) {
 	size := t.Datatype.Size()
 	out := make([]float32, len(t.Data)/size)
 	for i := range out {
-		out[i] = float32(Float(t.Data[i*size:], t.Datatype))
+		out[i] = float32(floatAt(t.Data[i*size:], t.Datatype))
 	}
 	return out, true
 }

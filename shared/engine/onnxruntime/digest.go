@@ -14,8 +14,8 @@ import (
 const (
 	// EnvLibrary names the library's file; nothing else is then looked at.
 	EnvLibrary = "PARAGON_ORT_LIB"
-	// EnvDigest is the SHA-256, in hex, of a library of the user's own choice.
-	EnvDigest = "PARAGON_ORT_LIB_SHA256"
+	// envDigest is the SHA-256, in hex, of a library of the user's own choice.
+	envDigest = "PARAGON_ORT_LIB_SHA256"
 )
 
 // build is one known build of the library.
@@ -63,16 +63,16 @@ func VerifyDigest(path string) error {
 	}
 	if got := hex.EncodeToString(hash.Sum(nil)); got != want {
 		return fmt.Errorf("%s has the SHA-256 %s, not %s, and is not loaded: run `make deps` for the known build, or set %s to the digest of a library you trust",
-			path, got, want, EnvDigest)
+			path, got, want, envDigest)
 	}
 	return nil
 }
 
 // wantedDigest is the digest that the library must have, in lower-case hex.
 func wantedDigest() (string, error) {
-	if own := os.Getenv(EnvDigest); own != "" {
+	if own := os.Getenv(envDigest); own != "" {
 		if b, err := hex.DecodeString(own); err != nil || len(b) != sha256.Size {
-			return "", fmt.Errorf("%s=%q is not a SHA-256 of %d hex digits", EnvDigest, own, 2*sha256.Size)
+			return "", fmt.Errorf("%s=%q is not a SHA-256 of %d hex digits", envDigest, own, 2*sha256.Size)
 		}
 		return strings.ToLower(own), nil
 	}

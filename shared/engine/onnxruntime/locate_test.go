@@ -114,7 +114,7 @@ func TestLocateOwnPathMustExist(t *testing.T) {
 }
 
 func TestUnknownDigestIsRefused(t *testing.T) {
-	t.Setenv(EnvDigest, "")
+	t.Setenv(envDigest, "")
 	path := put(t, "not a library", t.TempDir(), "lib.so")
 	sum := sha256.Sum256([]byte("not a library"))
 	got := hex.EncodeToString(sum[:])
@@ -126,7 +126,7 @@ func TestUnknownDigestIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), got) || !strings.Contains(err.Error(), known.sha256) || !strings.Contains(err.Error(), "make deps") {
 		t.Errorf("%v names not both digests and the remedy", err)
 	}
-	t.Setenv(EnvDigest, strings.ToUpper(got))
+	t.Setenv(envDigest, strings.ToUpper(got))
 	if err := VerifyDigest(path); err != nil {
 		t.Errorf("with its own digest: %v", err)
 	}
@@ -141,11 +141,11 @@ func TestOwnDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv(EnvDigest, strings.Repeat("0", 64))
+	t.Setenv(envDigest, strings.Repeat("0", 64))
 	if err := VerifyDigest(path); err == nil || !strings.Contains(err.Error(), strings.Repeat("0", 64)) {
 		t.Errorf("the known build under another digest: %v", err)
 	}
-	t.Setenv(EnvDigest, "12")
+	t.Setenv(envDigest, "12")
 	if err := VerifyDigest(path); err == nil || !strings.Contains(err.Error(), "not a SHA-256 of 64 hex digits") {
 		t.Errorf("a malformed digest: %v", err)
 	}

@@ -48,8 +48,8 @@ type Limits struct {
 	MaxBytes  int // of the encoded input; 0 means DefaultMaxBytes
 }
 
-// DefaultMaxBytes is the most bytes of an input unless Limits say otherwise.
-const DefaultMaxBytes = 16 << 20
+// defaultMaxBytes is the most bytes of an input unless Limits say otherwise.
+const defaultMaxBytes = 16 << 20
 
 // Decode turns data of a content type into the tensor that s describes, of one
 // picture. Parameters of the content type ("; charset=binary") are ignored.
@@ -78,7 +78,7 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 		lim.MaxPixels = s.DefaultMaxPixels()
 	}
 	if lim.MaxBytes == 0 {
-		lim.MaxBytes = DefaultMaxBytes
+		lim.MaxBytes = defaultMaxBytes
 	}
 	if len(data) > lim.MaxBytes {
 		return "", lim, inputError(fieldData, "%d bytes are above the limit of %d", len(data), lim.MaxBytes)

@@ -20,12 +20,12 @@ type Load struct {
 	Spread [4]float64 `json:"spread"`
 }
 
-// SpreadSeconds are the bins of Load.Spread.
-var SpreadSeconds = [4]int{1, 10, 60, 300}
+// spreadSeconds are the bins of Load.Spread.
+var spreadSeconds = [4]int{1, 10, 60, 300}
 
 func loadOf(t arrivals.Trace) Load {
 	l := Load{PerSecond: t.Total() / t.Duration().Seconds(), PeakToMedian: arrivals.PeakToMedian(t.Counts)}
-	for i, seconds := range SpreadSeconds {
+	for i, seconds := range spreadSeconds {
 		if n := int(time.Duration(seconds) * time.Second / t.Step); n > 0 {
 			l.Spread[i] = spread(arrivals.Bins(t.Counts, n))
 		}
@@ -48,7 +48,7 @@ func spread(values []float64) float64 {
 // Hours is the median of a trace's hours, in each figure.
 func Hours(t arrivals.Trace) Load {
 	var rate, peak []float64
-	var spreads [len(SpreadSeconds)][]float64
+	var spreads [len(spreadSeconds)][]float64
 	for at := time.Duration(0); at+time.Hour <= t.Duration(); at += time.Hour {
 		w, err := t.Window(at, time.Hour)
 		if err != nil {

@@ -24,7 +24,7 @@ func Document(w io.Writer, rows []comparison.Ran) error {
 	if _, err := io.WriteString(w, documentIntro); err != nil {
 		return err
 	}
-	if err := Markdown(w, rows); err != nil {
+	if err := writeMarkdown(w, rows); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(w, "\n## hedged beside the others\n\n"); err != nil {

@@ -14,7 +14,7 @@ func writeLoads(b *strings.Builder, grids []Grid) {
 	b.WriteString("\n## The loads\n\nPeak to median in bins of at least 100 expected arrivals, Poisson's own peak divided out. The spread is the\n" +
 		"standard deviation beside the mean of the counts of bins of so many seconds.\n\n")
 	columns := []string{"trace", "queries/s", "peak to median"}
-	for _, s := range SpreadSeconds {
+	for _, s := range spreadSeconds {
 		columns = append(columns, fmt.Sprintf("spread, %d s", s))
 	}
 	table(b, 1, columns...)

@@ -8,8 +8,8 @@ import (
 	"paragon/shared/simulate/comparison"
 )
 
-// Markdown writes rows as one table a trace and catalogue.
-func Markdown(w io.Writer, rows []comparison.Ran) error {
+// writeMarkdown writes rows as one table a trace and catalogue.
+func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 	var b strings.Builder
 	last := ""
 	for _, r := range rows {

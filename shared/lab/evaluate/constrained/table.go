@@ -83,11 +83,11 @@ func Document(w io.Writer, rows []Row) error {
 	if _, err := io.WriteString(w, intro); err != nil {
 		return err
 	}
-	return Markdown(w, rows)
+	return writeMarkdown(w, rows)
 }
 
-// Markdown writes a table for each trace and catalogue.
-func Markdown(w io.Writer, rows []Row) error {
+// writeMarkdown writes a table for each trace and catalogue.
+func writeMarkdown(w io.Writer, rows []Row) error {
 	var b strings.Builder
 	for _, t := range tables(rows) {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| %s |\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n", t.title(), t.about(), strings.Join(columns, " | "))

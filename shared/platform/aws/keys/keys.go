@@ -62,11 +62,11 @@ func (s *Source) Owner(ctx context.Context, header string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return owners[Hash(key)], nil
+	return owners[hash(key)], nil
 }
 
-// Hash is what SSM keeps of a key.
-func Hash(key string) string {
+// hash is what SSM keeps of a key.
+func hash(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:])
 }

@@ -53,7 +53,7 @@ func (l *list) GetParametersByPath(_ context.Context, in *ssm.GetParametersByPat
 
 func TestOwner(t *testing.T) {
 	var passed atomic.Int64 // nanoseconds
-	l := &list{values: map[string]string{"anna": Hash("key-a"), "ben": strings.ToUpper(Hash("key-b")) + "\n"}, order: []string{"anna", "ben"}}
+	l := &list{values: map[string]string{"anna": hash("key-a"), "ben": strings.ToUpper(hash("key-b")) + "\n"}, order: []string{"anna", "ben"}}
 	s := New(l, "/paragon-keys/dev/", func() time.Time { return time.Unix(0, passed.Load()) })
 	ask := func(header string) string {
 		t.Helper()
@@ -65,7 +65,7 @@ func TestOwner(t *testing.T) {
 	}
 	for header, want := range map[string]string{
 		"Bearer key-a": "anna", "bearer  key-b": "ben", "Bearer key-c": "", "Bearer ": "", "": "", "Basic key-a": "",
-		"key-a": "", "Bearer " + Hash("key-a"): "", "Bearer " + strings.Repeat("x", 600): "",
+		"key-a": "", "Bearer " + hash("key-a"): "", "Bearer " + strings.Repeat("x", 600): "",
 	} {
 		if got := ask(header); got != want {
 			t.Errorf("%q: %q, want %q", header, got, want)

@@ -3,7 +3,6 @@ package names
 // The environment of the front: what takes queries in, and by what.
 const (
 	Front         = "PARAGON_FRONT"            // FrontWorkers or FrontLambda
-	Listen        = "PARAGON_LISTEN"           // address that a worker takes queries at
 	SigningSecret = "PARAGON_SIGNING_SECRET"   // ARN of the secret with the key that signs ids
 	SigningKeys   = "PARAGON_SIGNING_KEYS"     // the keys themselves, on one machine: JSON as in the secret
 	ListenerARN   = "PARAGON_LISTENER_ARN"     // of the load balancer, for the controller

@@ -1,6 +1,6 @@
 // Package names is the agreement between the stack and what runs in it: the
 // environment variables, the physical names and the shape of the tables. It
-// imports package cloud alone, so that the stack's code can use it.
+// imports package platform alone, so that the stack's code can use it.
 package names
 
 import (
@@ -19,21 +19,6 @@ const (
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
 	QueueURLPrefix = "PARAGON_QUEUE_URL_PREFIX" // a queue's URL less its platform.QueueName: https://sqs.<region>.<suffix>/<account>/paragon-<stage>-
 	Settings       = "PARAGON_SETTINGS"         // the deployment's values of settings, which those in SSM override: JSON, {"path_ms":"80"}
-)
-
-// The environment of every function and worker, in either backend.
-const (
-	LocalURL     = "PARAGON_LOCAL_URL"       // chooses the backend on one machine, before Stage
-	Catalogue    = "PARAGON_CATALOGUE"       // task whose models are served
-	Profiles     = "PARAGON_PROFILES"        // folder, or s3://bucket/prefix, of profiles instead of the embedded ones
-	Pool         = "PARAGON_POOL"            // pool that queries are placed on, or that a worker belongs to
-	InstanceType = "PARAGON_INSTANCE_TYPE"   // the pool's instance type; a worker on EC2 asks its instance
-	Arch         = "PARAGON_ARCH"            // architecture of the inference functions: x86_64 or arm64
-	Model        = "PARAGON_MODEL"           // the model of an inference function
-	Runners      = "PARAGON_RUNNERS"         // runners of a worker; on EC2 empty means one a vCPU
-	ModelMemory  = "PARAGON_MODEL_MEMORY_MB" // that a worker's loaded models may take; empty means half of the instance's
-	WorkerID     = "PARAGON_WORKER_ID"       // a worker's id; on EC2 empty means its instance's
-	Library      = "PARAGON_ORT_LIB"         // path of the ONNX Runtime library, when it is not in lib beside the binary
 )
 
 // TerminationHook names the lifecycle hook of a group by which a worker drains

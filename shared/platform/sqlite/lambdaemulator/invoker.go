@@ -21,8 +21,8 @@ import (
 	"paragon/shared/platform/sqlite/process"
 )
 
-// MaxPayload is the most bytes of an event or of a response, as on Lambda.
-const MaxPayload = 6 << 20
+// maxPayload is the most bytes of an event or of a response, as on Lambda.
+const maxPayload = 6 << 20
 
 // initAllowance is what a cold start may take on top of the function's
 // timeout. Lambda gives the first try so long and repeats it within the timeout.
@@ -122,7 +122,7 @@ func (in *Invoker) Invoke(ctx context.Context, name string, payload []byte) (pla
 	if f == nil {
 		return platform.Invocation{}, fmt.Errorf("invoke function %q: %w", name, platform.ErrNotFound)
 	}
-	if len(payload) > MaxPayload {
+	if len(payload) > maxPayload {
 		return platform.Invocation{}, fmt.Errorf("invoke function %s with %d bytes: %w", name, len(payload), platform.ErrTooLarge)
 	}
 	if err := ctx.Err(); err != nil {

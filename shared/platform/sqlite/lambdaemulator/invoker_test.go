@@ -312,19 +312,19 @@ func TestACallerMayLeave(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	in := start(t, Options{Functions: []Function{self("f")}})
-	if _, err := in.Invoke(t.Context(), "f", make([]byte, MaxPayload+1)); !errors.Is(err, platform.ErrTooLarge) {
+	if _, err := in.Invoke(t.Context(), "f", make([]byte, maxPayload+1)); !errors.Is(err, platform.ErrTooLarge) {
 		t.Errorf("a large event: %v", err)
 	}
-	if _, err := in.Invoke(t.Context(), "f", append([]byte("large"), make([]byte, MaxPayload-5)...)); err != nil {
+	if _, err := in.Invoke(t.Context(), "f", append([]byte("large"), make([]byte, maxPayload-5)...)); err != nil {
 		t.Errorf("the largest event: %v", err)
 	}
-	_, err := in.Invoke(t.Context(), "f", fmt.Appendf(nil, "give %d", MaxPayload+1))
+	_, err := in.Invoke(t.Context(), "f", fmt.Appendf(nil, "give %d", maxPayload+1))
 	var fault *FunctionError
 	if !errors.As(err, &fault) || fault.Type != "Function.ResponseSizeTooLarge" {
 		t.Errorf("a large response: %v", err)
 	}
-	inv, err := in.Invoke(t.Context(), "f", fmt.Appendf(nil, "give %d", MaxPayload))
-	if err != nil || len(inv.Payload) != MaxPayload {
+	inv, err := in.Invoke(t.Context(), "f", fmt.Appendf(nil, "give %d", maxPayload))
+	if err != nil || len(inv.Payload) != maxPayload {
 		t.Errorf("the largest response: %d bytes, %v", len(inv.Payload), err)
 	}
 }

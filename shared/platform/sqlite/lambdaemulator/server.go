@@ -97,9 +97,9 @@ func response(e *environment, w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "InvalidRequestID")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxPayload))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		e.finish(ev, answer{err: &FunctionError{e.f.Name, "Function.ResponseSizeTooLarge", fmt.Sprintf("response above %d bytes", MaxPayload)}})
+		e.finish(ev, answer{err: &FunctionError{e.f.Name, "Function.ResponseSizeTooLarge", fmt.Sprintf("response above %d bytes", maxPayload)}})
 		refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge")
 		return
 	}

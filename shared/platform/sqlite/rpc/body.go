@@ -12,8 +12,8 @@ import (
 
 // The types of a body: frames for what carries data, else JSON.
 const (
-	TypeJSON   = "application/json"
-	TypeFrames = "application/x-paragon-frames"
+	typeJSON   = "application/json"
+	typeFrames = "application/x-paragon-frames"
 )
 
 // Body is a call or an answer, encoded.
@@ -27,11 +27,11 @@ type Body struct {
 // Carrier. What it carries is not copied and must not change meanwhile.
 func Encode[T any](v T) (Body, error) {
 	if c, ok := any(&v).(Carrier); ok {
-		parts, n, err := EncodeFrames(c)
-		return Body{TypeFrames, n, parts}, err
+		parts, n, err := encodeFrames(c)
+		return Body{typeFrames, n, parts}, err
 	}
 	text, err := json.Marshal(v)
-	return Body{TypeJSON, int64(len(text)), net.Buffers{text}}, err
+	return Body{typeJSON, int64(len(text)), net.Buffers{text}}, err
 }
 
 // Reader reads the body from its beginning, as often as it is asked for.
@@ -49,7 +49,7 @@ func (b Body) WriteTo(w io.Writer) (int64, error) {
 // Decode reads a call or an answer of at most limit bytes; ErrTooLarge above.
 func Decode[T any](from io.Reader, limit int64, v *T) error {
 	if c, ok := any(v).(Carrier); ok {
-		return DecodeFrames(from, limit, c)
+		return decodeFrames(from, limit, c)
 	}
 	var text bytes.Buffer
 	n, err := text.ReadFrom(io.LimitReader(from, limit+1))

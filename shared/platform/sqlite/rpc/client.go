@@ -80,7 +80,7 @@ func call[Resp, Req any](ctx context.Context, r *remote, name string, req Req) (
 		return resp, refusal(name, answer.StatusCode, text)
 	}
 	cut := &cutOff{from: answer.Body}
-	if err := Decode(cut, MaxAnswer, &resp); err != nil {
+	if err := Decode(cut, maxAnswer, &resp); err != nil {
 		if cut.err != nil {
 			return resp, callFault(ctx, name, cut.err)
 		}

@@ -31,9 +31,9 @@ var ErrFrames = errors.New("loopback: the frames of a body are broken or too lon
 
 const lengthBytes = 4
 
-// EncodeFrames returns a carrier as the buffers of its frames, and their length
+// encodeFrames returns a carrier as the buffers of its frames, and their length
 // in bytes. The data is not copied.
-func EncodeFrames(c Carrier) (net.Buffers, int64, error) {
+func encodeFrames(c Carrier) (net.Buffers, int64, error) {
 	head, data := c.Detach()
 	text, err := json.Marshal(head)
 	if err != nil {
@@ -53,9 +53,9 @@ func EncodeFrames(c Carrier) (net.Buffers, int64, error) {
 	return out, total, nil
 }
 
-// DecodeFrames reads a carrier from a body of at most limit bytes. No more is
+// decodeFrames reads a carrier from a body of at most limit bytes. No more is
 // allocated for a frame than may still come.
-func DecodeFrames(from io.Reader, limit int64, c Carrier) error {
+func decodeFrames(from io.Reader, limit int64, c Carrier) error {
 	f := frames{from: from, left: limit}
 	head, err := f.next()
 	if err != nil {

@@ -81,15 +81,15 @@ func TestBrokenFramesAreRefused(t *testing.T) {
 		"longer than may come": frame(`{}`) + "\xff\xff\xff\xff" + "data", "longer than the limit": strings.Replace(good, "\x04data", "\x40data", 1),
 	} {
 		var c InvokeCall
-		if err := DecodeFrames(strings.NewReader(body), int64(len(good))+10, &c); err == nil {
+		if err := decodeFrames(strings.NewReader(body), int64(len(good))+10, &c); err == nil {
 			t.Errorf("%s: read as %+v", name, c)
 		}
 	}
 	var c InvokeCall
-	if err := DecodeFrames(strings.NewReader(good), int64(len(good)), &c); err != nil || string(c.Payload) != "data" {
+	if err := decodeFrames(strings.NewReader(good), int64(len(good)), &c); err != nil || string(c.Payload) != "data" {
 		t.Errorf("%+v, error %v", c, err)
 	}
-	if err := DecodeFrames(strings.NewReader(good), int64(len(good))-1, &c); !errors.Is(err, ErrFrames) {
+	if err := decodeFrames(strings.NewReader(good), int64(len(good))-1, &c); !errors.Is(err, ErrFrames) {
 		t.Errorf("above the limit: %v", err)
 	}
 	if _, err := Encode(InvokeCall{Payload: make([]byte, MaxBody+1)}); !errors.Is(err, platform.ErrTooLarge) {
@@ -109,7 +109,7 @@ func TestFramesAreBounded(t *testing.T) {
 			body = append([]byte(frame(`{"Messages":[{},{}]}`)), body...)
 		}
 		var c SendCall
-		if err := DecodeFrames(bytes.NewReader(body), int64(len(body)), &c); err != nil {
+		if err := decodeFrames(bytes.NewReader(body), int64(len(body)), &c); err != nil {
 			return
 		}
 		total := 0

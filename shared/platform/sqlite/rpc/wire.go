@@ -13,8 +13,8 @@ const (
 	// MaxBody bounds a call over loopback, in bytes: ten messages with inputs of
 	// 1.5 MB, and room.
 	MaxBody = 16 << 20
-	// MaxAnswer bounds an answer: ten messages, each of which came in a call.
-	MaxAnswer = 10 * MaxBody
+	// maxAnswer bounds an answer: ten messages, each of which came in a call.
+	maxAnswer = 10 * MaxBody
 )
 
 // The bodies of the calls over loopback, where one value is not enough.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/sqlite/process"
 )
@@ -176,7 +177,7 @@ func (c *fakeChild) signals() (terminated, killed bool) {
 
 func (c *fakeChild) id() string {
 	for _, kv := range c.spec.Env {
-		if id, ok := strings.CutPrefix(kv, EnvID+"="); ok {
+		if id, ok := strings.CutPrefix(kv, environment.WorkerID+"="); ok {
 			return id
 		}
 	}

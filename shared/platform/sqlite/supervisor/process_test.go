@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 	"paragon/shared/platform/sqlite"
 	"paragon/shared/platform/sqlite/rpc"
@@ -25,7 +26,7 @@ var (
 
 // The test binary is also its workers.
 func TestMain(m *testing.M) {
-	if os.Getenv(EnvID) != "" {
+	if os.Getenv(environment.WorkerID) != "" {
 		beWorker()
 		return
 	}
@@ -35,13 +36,13 @@ func TestMain(m *testing.M) {
 // beWorker reports until it is told to leave. Its process id stands for how
 // much it answered.
 func beWorker() {
-	backend, err := rpc.Dial(os.Getenv(EnvURL))
+	backend, err := rpc.Dial(os.Getenv(environment.LocalURL))
 	if err != nil {
 		panic(err)
 	}
 	leave := make(chan os.Signal, 1)
 	signal.Notify(leave, syscall.SIGTERM)
-	r := platform.WorkerReport{ID: os.Getenv(EnvID), Pool: os.Getenv(EnvPool), State: platform.Ready, Answered: int64(os.Getpid())}
+	r := platform.WorkerReport{ID: os.Getenv(environment.WorkerID), Pool: os.Getenv(environment.Pool), State: platform.Ready, Answered: int64(os.Getpid())}
 	for ticker := time.NewTicker(5 * time.Millisecond); ; {
 		orders, err := backend.Fleet.Report(context.Background(), r)
 		if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"paragon/shared/environment"
 )
 
 // Each worker has a socket of its own, in a folder that nobody else can open
@@ -26,11 +28,11 @@ func TestWorkersListenWhereOnlyTheirOwnerCan(t *testing.T) {
 				f := newFleet(t, 2, Options{})
 				synctest.Wait()
 				for _, c := range f.running() {
-					i := slices.IndexFunc(c.spec.Env, func(kv string) bool { return strings.HasPrefix(kv, EnvListen+"=") })
+					i := slices.IndexFunc(c.spec.Env, func(kv string) bool { return strings.HasPrefix(kv, environment.Listen+"=") })
 					if i < 0 {
 						t.Fatal("a worker is not told where to listen")
 					}
-					path, unix := strings.CutPrefix(c.spec.Env[i], EnvListen+"=unix:")
+					path, unix := strings.CutPrefix(c.spec.Env[i], environment.Listen+"=unix:")
 					if !unix || len(path) > maxSocketPath || filepath.Base(path) != c.id()+".sock" || filepath.Dir(path) != f.sockets {
 						t.Errorf("%s listens on %s", c.id(), path)
 					}

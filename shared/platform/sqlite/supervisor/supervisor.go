@@ -17,18 +17,6 @@ import (
 	"paragon/shared/platform/sqlite/process"
 )
 
-// The environment variables that a worker finds, besides what any child may see.
-const (
-	EnvURL          = "PARAGON_LOCAL_URL"     // of the backend, with the worker's secret
-	EnvID           = "PARAGON_WORKER_ID"     // "w-" and a ULID
-	EnvPool         = "PARAGON_POOL"          // the pool's name
-	EnvInstanceType = "PARAGON_INSTANCE_TYPE" // what it stands for
-	EnvRunners      = "PARAGON_RUNNERS"       // inferences at once
-	EnvPaced        = "PARAGON_PACED"         // 1 or 0
-	EnvProfiles     = "PARAGON_PROFILES"      // folder; empty means the embedded ones
-	EnvListen       = "PARAGON_LISTEN"        // where its HTTP server listens: "unix:" and a path
-)
-
 // Wanted reports what the fleet should be.
 type Wanted interface {
 	Desired(ctx context.Context, pool string) (int, error)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform"
 )
 
@@ -41,8 +42,8 @@ func TestWorkersAppearAfterTheBootDelay(t *testing.T) {
 		}
 		c := running[0]
 		for _, want := range []string{
-			EnvURL + "=http://backend/secret-of-" + c.id(), EnvPool + "=general", EnvInstanceType + "=c5.large",
-			EnvRunners + "=2", EnvPaced + "=1", EnvProfiles + "=p", "MORE=1",
+			environment.LocalURL + "=http://backend/secret-of-" + c.id(), environment.Pool + "=general", environment.InstanceType + "=c5.large",
+			environment.Runners + "=2", environment.Paced + "=1", environment.Profiles + "=p", "MORE=1",
 		} {
 			if !slices.Contains(c.spec.Env, want) {
 				t.Errorf("a worker does not see %s", want)

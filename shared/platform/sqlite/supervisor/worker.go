@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paragon/shared/environment"
 	"paragon/shared/platform/sqlite/process"
 )
 
@@ -137,14 +138,14 @@ func (w *worker) spec() process.Spec {
 	return process.Spec{
 		Name: w.id, Path: o.Path, Args: o.Args, Logger: o.Logger,
 		Env: slices.Concat(w.s.parentEnv, []string{
-			EnvURL + "=" + strings.TrimSuffix(o.BaseURL, "/") + "/" + o.Roster.Register(w.id),
-			EnvID + "=" + w.id,
-			EnvPool + "=" + w.pool.Name,
-			EnvInstanceType + "=" + w.pool.InstanceType,
-			fmt.Sprintf("%s=%d", EnvRunners, w.pool.Runners),
-			EnvPaced + "=" + paced,
-			EnvProfiles + "=" + o.Profiles,
-			EnvListen + "=unix:" + socketPath(w.s.sockets, w.id),
+			environment.LocalURL + "=" + strings.TrimSuffix(o.BaseURL, "/") + "/" + o.Roster.Register(w.id),
+			environment.WorkerID + "=" + w.id,
+			environment.Pool + "=" + w.pool.Name,
+			environment.InstanceType + "=" + w.pool.InstanceType,
+			fmt.Sprintf("%s=%d", environment.Runners, w.pool.Runners),
+			environment.Paced + "=" + paced,
+			environment.Profiles + "=" + o.Profiles,
+			environment.Listen + "=unix:" + socketPath(w.s.sockets, w.id),
 		}, o.Env),
 	}
 }
