@@ -23,7 +23,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN mkdir -p /out/data \
-    && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -tags lambda.norpc -o /out/ ./cmd/paragon ./workers ./functions/inference \
+    && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -tags lambda.norpc,grpcnotrace -o /out/ ./cmd/paragon ./workers ./functions/inference \
     && mv /out/workers /out/worker
 
 FROM gcr.io/distroless/cc-debian12:nonroot AS worker

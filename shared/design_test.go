@@ -191,9 +191,10 @@ func TestFunctionsStayLight(t *testing.T) {
 }
 
 // What deploys to an account reaches a machine's backend over loopback at most: its
-// database would be a third of the package, for nothing.
-func TestWhatDeploysHasNoDatabaseInIt(t *testing.T) {
-	for _, tags := range []string{"lambda.norpc", "lambda.norpc,figures"} { // as `make dist` builds
+// database would be a third of the package, for nothing. Nor does it serve gRPC, which
+// no load balancer in an account passes on.
+func TestWhatDeploysHasNeitherDatabaseNorGRPCInIt(t *testing.T) {
+	for _, tags := range []string{"lambda.norpc,grpcnotrace", "lambda.norpc,grpcnotrace,figures"} { // as `make dist` builds
 		out, err := exec.Command("go", "list", "-deps", "-tags", tags, "paragon/functions/...", "paragon/workers").Output()
 		if err != nil {
 			t.Fatal(err)
@@ -204,6 +205,9 @@ func TestWhatDeploysHasNoDatabaseInIt(t *testing.T) {
 		}
 		for _, dep := range deps {
 			if strings.HasPrefix(dep, "modernc.org/") || dep == "paragon/shared/platform/sqlite" {
+				t.Errorf("with %s what deploys depends on %s", tags, dep)
+			}
+			if strings.HasPrefix(dep, "google.golang.org/") || under(dep, "shared/intake/grpcapi") {
 				t.Errorf("with %s what deploys depends on %s", tags, dep)
 			}
 		}

@@ -19,7 +19,8 @@ import (
 
 const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
 process, workers and inference functions as child processes, all state in one
-SQLite file in the data folder. Nothing listens beyond loopback.
+SQLite file in the data folder. Nothing listens beyond loopback. --grpc-addr serves the
+Open Inference Protocol over gRPC too.
 
 Runners really infer, and then wait until the service time of the profile that they
 represent is over, so that a small machine shows a full fleet; --unpaced leaves the
@@ -70,6 +71,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
+	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free one (default: not served)")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers; with --scheme, how many to begin with")
 	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme that moves the fleet: "+strings.Join(procurement.Names(), ", ")+" (default: the fleet is fixed)")
@@ -113,6 +115,9 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 		if err := awaitWorkers(ctx, term, m.URL()); err != nil {
 			return stopped(ctx, err)
 		}
+	}
+	if addr := m.GRPCAddr(); addr != "" {
+		fmt.Fprintf(term.Err, "gRPC, as the Open Inference Protocol has it, is at %s\n", addr)
 	}
 	term.Printf("paragon is ready after %d ms at %s\n", term.Now().Sub(started).Milliseconds(), m.URL())
 	switch {

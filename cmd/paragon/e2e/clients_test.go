@@ -1,17 +1,18 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// Clients of the Open Inference Protocol work as their packages are: Triton's over
-// HTTP, alone and side by side, and KServe's.
-func TestForeignClientsWork(t *testing.T) {
-	t.Parallel()
+// clientsPython is the Python that has the clients.
+func clientsPython(t *testing.T) string {
+	t.Helper()
 	python, err := filepath.Abs(filepath.Join(root, ".venv-clients", "bin", "python"))
 	if err != nil {
 		t.Fatal(err)
@@ -19,15 +20,56 @@ func TestForeignClientsWork(t *testing.T) {
 	if _, err := os.Stat(python); err != nil {
 		t.Fatalf("%v: run `make clients`", err)
 	}
+	return python
+}
+
+// Clients of the Open Inference Protocol work as their packages are: Triton's over
+// HTTP and gRPC, alone and side by side, and KServe's over both.
+func TestForeignClientsWork(t *testing.T) {
+	t.Parallel()
+	python := clientsPython(t)
 	path := filepath.Join(t.TempDir(), "picture.png")
 	if err := os.WriteFile(path, pictures(t)[0].data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced", "--grpc-addr=127.0.0.1:0")
 	s.workersReady(1)
+	grpcAddr := ""
+	s.until("the address of gRPC is printed", func() bool {
+		_, after, printed := strings.Cut(s.log.String(), "gRPC, as the Open Inference Protocol has it, is at ")
+		grpcAddr, _, _ = strings.Cut(after, "\n")
+		return printed && strings.Contains(after, "\n")
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, python, filepath.Join("testdata", "clients.py"), s.URL, path).CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
+	for _, script := range []string{"clients.py", "clients_grpc.py"} {
+		if out, err := exec.CommandContext(ctx, python, filepath.Join("testdata", script), s.URL, grpcAddr, path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v:\n%s", script, err, out)
+		}
+	}
+}
+
+// The generated code of the gRPC service is what its protocol file makes.
+func TestTheGRPCServiceIsAsItsFileSays(t *testing.T) {
+	t.Parallel()
+	clientsPython(t)
+	out := t.TempDir()
+	generate := exec.CommandContext(t.Context(), "make", "proto", "OIP_OUT="+out)
+	generate.Dir = root
+	if text, err := generate.CombinedOutput(); err != nil {
+		t.Fatalf("%v:\n%s", err, text)
+	}
+	for _, name := range []string{"inference.pb.go", "inference_grpc.pb.go"} {
+		want, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(root, "shared", "intake", "grpcapi", "oip", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not what inference.proto makes: run `make proto`", name)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"paragon/shared/control"
 	"paragon/shared/core/signed"
 	"paragon/shared/intake"
+	"paragon/shared/intake/grpcapi"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/page"
 	"paragon/shared/platform"
@@ -39,7 +40,31 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
-	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(m.newFrontOf(api, owner), map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
+	front := m.newFrontOf(api, owner)
+	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
+	return m.serveGRPC(front)
+}
+
+const (
+	// messageGrowth and messageSlack bound a message of gRPC by the inline limit: its
+	// data are bytes, or numbers of which most take no more. The API has the exact limit.
+	messageGrowth = 2
+	messageSlack  = 1 << 20
+)
+
+// serveGRPC serves the Open Inference Protocol over gRPC, where it is asked for: in
+// front of the balancer as HTTP is, so that workers answer it too.
+func (m *Machine) serveGRPC(front http.Handler) (err error) {
+	if m.cfg.GRPCAddr == "" {
+		return nil
+	}
+	if m.grpc, err = net.Listen("tcp", m.cfg.GRPCAddr); err != nil {
+		return fmt.Errorf("listen for gRPC: %w; name another address with --grpc-addr", err)
+	}
+	m.serveBy("gRPC", httpapi.Bounded(m.grpc, grpcapi.MaxConnections), grpcapi.NewServer(grpcapi.Options{
+		API: front, Owner: httpapi.LocalOwner, Room: httpapi.NewRoom(0), Log: m.log,
+		MaxMessage: func() int { return messageGrowth*(m.settings.Current().InlineLimitKB<<10) + messageSlack },
+	}))
 	return nil
 }
 

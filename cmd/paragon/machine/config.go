@@ -25,9 +25,12 @@ const Pool = "general"
 
 // Config says what to bring up.
 type Config struct {
-	Addr    string // of the API; a port of 0 takes a free one
-	DataDir string // holds everything that outlives the process
-	Workers int    // how many, each a child process; with a scheme, how many to begin with
+	Addr string // of the API; a port of 0 takes a free one
+	// GRPCAddr is that of the Open Inference Protocol's gRPC service; empty means that
+	// it is not served.
+	GRPCAddr string
+	DataDir  string // holds everything that outlives the process
+	Workers  int    // how many, each a child process; with a scheme, how many to begin with
 	// Scheme is the procurement scheme that moves the fleet; empty keeps it as it is.
 	Scheme       string
 	InstanceType string // what a worker stands for: its vCPUs are its runners
@@ -101,6 +104,11 @@ func (c Config) check() error {
 	}
 	if _, err := settings.Parse(c.first()); err != nil {
 		return fmt.Errorf("set: %w", err)
+	}
+	if c.GRPCAddr != "" {
+		if err := checkLoopback(c.GRPCAddr); err != nil {
+			return fmt.Errorf("grpc-%w", err) // which begins with addr
+		}
 	}
 	return checkLoopback(c.Addr)
 }

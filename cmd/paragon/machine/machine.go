@@ -70,6 +70,7 @@ type Machine struct {
 	traces         *tracing.Source
 
 	listener net.Listener // of the API
+	grpc     net.Listener // of the gRPC service; nil where it is not served
 	closers  []func()     // in order of starting
 }
 
@@ -116,6 +117,14 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 
 // URL is where the API answers.
 func (m *Machine) URL() string { return "http://" + m.listener.Addr().String() }
+
+// GRPCAddr is where the gRPC service answers; empty where it is not served.
+func (m *Machine) GRPCAddr() string {
+	if m.grpc == nil {
+		return ""
+	}
+	return m.grpc.Addr().String()
+}
 
 // Samples holds the labelled pictures that ship.
 func (m *Machine) Samples() fs.FS { return m.set.Samples() }
@@ -345,7 +354,11 @@ func (m *Machine) sizeFleet(ctx context.Context, owner *sqlite.Backend) error {
 
 // serve answers HTTP on a listener until Close.
 func (m *Machine) serve(what string, l net.Listener, h http.Handler) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	m.serveBy(what, l, &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
+}
+
+// serveBy has a server answer on a listener until Close.
+func (m *Machine) serveBy(what string, l net.Listener, srv *http.Server) {
 	var served sync.WaitGroup
 	served.Go(func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {

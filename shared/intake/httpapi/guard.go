@@ -53,11 +53,11 @@ func (a *server) guard(next http.Handler) http.Handler {
 		}
 		if n := a.counted(r); n > 0 {
 			owner := a.Owner(r)
-			if !a.room.enter(owner, n) {
+			if !a.room.Enter(owner, n) {
 				a.fail(w, r, refuse(busy, "", "too many bytes of requests are under way: come again in a moment"))
 				return
 			}
-			defer a.room.leave(owner, n)
+			defer a.room.Leave(owner, n)
 		}
 		if carried := r.Header.Get("traceparent"); carried != "" {
 			r = r.WithContext(a.svc.Traces.Continue(r.Context(), carried))

@@ -60,7 +60,7 @@ type BlobPutter interface {
 type server struct {
 	svc *intake.Service
 	Options
-	room room // of the bodies that are being taken in
+	room *Room // of the bodies that are being taken in
 }
 
 // New returns the handler of the whole API.
@@ -77,10 +77,7 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	if o.BodyTime == 0 {
 		o.BodyTime = defaultBodyTime
 	}
-	if o.HeldBytes == 0 {
-		o.HeldBytes = mostHeld
-	}
-	a := &server{svc: svc, Options: o, room: room{most: o.HeldBytes}}
+	a := &server{svc: svc, Options: o, room: NewRoom(o.HeldBytes)}
 	mux := http.NewServeMux()
 	for path, byMethod := range a.routes() {
 		mux.HandleFunc(path, a.serve(byMethod))

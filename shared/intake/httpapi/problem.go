@@ -93,7 +93,7 @@ func refuse(k intake.Kind, field, format string, args ...any) *intake.Refusal {
 // fail answers a request with why it was not done: as a problem, or as the
 // Open Inference Protocol has it below /v2.
 func (a *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+	if ended := r.Context().Err(); ended != nil && errors.Is(err, ended) {
 		return // nobody listens any more
 	}
 	ref := a.refusal(r, err)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 )
@@ -14,16 +15,20 @@ const (
 	leastHeld = 16 << 10
 )
 
-// room counts the bytes of bodies that are being taken in.
-type room struct {
+// Room counts the bytes of bodies that are being taken in.
+type Room struct {
 	mu    sync.Mutex
 	most  int64
 	total int64
 	of    map[string]int64 // by owner
 }
 
-// enter takes room for an owner, if there is some.
-func (b *room) enter(owner string, n int64) bool {
+// NewRoom returns a Room for most bytes, three quarters of them one owner's; 0 means
+// 256 MiB.
+func NewRoom(most int64) *Room { return &Room{most: cmp.Or(most, mostHeld)} }
+
+// Enter takes room for an owner, if there is some.
+func (b *Room) Enter(owner string, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.total+n > b.most || b.of[owner]+n > b.most-b.most/4 {
@@ -37,7 +42,8 @@ func (b *room) enter(owner string, n int64) bool {
 	return true
 }
 
-func (b *room) leave(owner string, n int64) {
+// Leave gives room back.
+func (b *Room) Leave(owner string, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total -= n

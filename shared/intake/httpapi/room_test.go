@@ -78,7 +78,7 @@ func TestBodiesUnderWayAreBounded(t *testing.T) {
 // A body gives its room back when its request ends, however it ends.
 func TestRoomIsGivenBack(t *testing.T) {
 	s := newStage(t)
-	a := &server{svc: s.svc, Options: Options{Owner: LocalOwner}, room: room{most: 100 << 10}}
+	a := &server{svc: s.svc, Options: Options{Owner: LocalOwner}, room: NewRoom(100 << 10)}
 	served := a.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Fails") != "" {
 			panic(http.ErrAbortHandler)

@@ -1,5 +1,5 @@
 """Clients of the Open Inference Protocol, as their packages are, against a running
-`paragon up`: python clients.py http://127.0.0.1:8080 picture.png"""
+`paragon up`: python clients.py http://127.0.0.1:8080 127.0.0.1:8001 picture.png"""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import tritonclient.http as triton
 import tritonclient.http.aio as triton_aio
-from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
 
 MODEL = "resnet-8"
 
@@ -85,14 +85,27 @@ async def use_kserve(url):
         check(got.id == "mine" and scores.shape[0] == 2, f"kserve: {got}")
 
 
+async def use_kserve_grpc(address):
+    async with InferenceGRPCClient(address, retries=0, timeout=30) as c:
+        check(await c.is_server_live() and await c.is_server_ready() and await c.is_model_ready(MODEL), "kserve grpc: not ready")
+        for binary in True, False:
+            tensor_in = InferInput("input", [2, 1, 28, 28], "FP32")
+            tensor_in.set_data_from_numpy(np.full([2, 1, 28, 28], 0.5, dtype=np.float32), binary_data=binary)
+            request = InferRequest(model_name=MODEL, infer_inputs=[tensor_in], request_id="mine", parameters={"latency_ms": 20000})
+            got = await c.infer(request)
+            scores = next(o for o in got.outputs if o.name == "scores").as_numpy()
+            check(got.id == "mine" and scores.shape[0] == 2, f"kserve grpc: {got}")
+
+
 def main():
-    url, path = sys.argv[1:]
+    url, grpc_address, path = sys.argv[1:]
     with open(path, "rb") as f:
         picture = f.read()
     address = url.removeprefix("http://")
     use_triton(address, picture)
     asyncio.run(use_triton_aio(address))
     asyncio.run(use_kserve(url))
+    asyncio.run(use_kserve_grpc(grpc_address))
 
 
 main()

@@ -1,0 +1,3 @@
+// Package oip is the Open Inference Protocol's gRPC service, as `make proto` generates
+// it from inference.proto.
+package oip
