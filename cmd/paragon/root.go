@@ -16,7 +16,9 @@ Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 
 The client commands find the server by --endpoint, else by PARAGON_ENDPOINT,
 else at ` + client.DefaultEndpoint + `; a token, where one is needed, comes from --token
-or PARAGON_TOKEN.
+or PARAGON_TOKEN. What operators alone may do on one machine (settings, dead letters,
+faults, models) takes the token in the stage's data folder, which is found by itself,
+or that of PARAGON_OPERATOR_TOKEN.
 
 With --stage, or PARAGON_STAGE, they work on a stage in an account: its API is found
 by its name, in the region and with the credentials of the AWS command line

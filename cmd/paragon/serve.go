@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/internal/cli"
+	"paragon/cmd/internal/operator"
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/api"
 	"paragon/shared/client"
@@ -63,7 +64,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 		return err
 	}
 	defer m.Close()
-	cl, err := client.New(client.Config{Endpoint: m.URL(), HTTP: patientHTTP(), Attempts: 1})
+	cl, err := client.New(client.Config{Endpoint: m.URL(), HTTP: patientHTTP(), Attempts: 1, Operator: operator.InFolder(cfg.DataDir)})
 	if err != nil {
 		return err
 	}

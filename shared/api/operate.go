@@ -9,6 +9,9 @@ import (
 	"paragon/shared/core/query"
 )
 
+// OperatorHeader carries the token of an operator of one machine.
+const OperatorHeader = "Paragon-Operator"
+
 // Setting is one tunable of a stage.
 type Setting struct {
 	Name  string `json:"name"`

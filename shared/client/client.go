@@ -15,7 +15,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+
+	"paragon/shared/api"
 )
 
 // DefaultEndpoint is where `make run` answers.
@@ -28,6 +31,9 @@ const maxAnswer = 16 << 20
 type Config struct {
 	Endpoint string // base URL; empty means DefaultEndpoint
 	Token    string // sent as a bearer token when it is set
+	// Operator gives the token of an operator for what operators alone may do; nil, or an
+	// empty one, sends none. It is read at each call: a stage that starts anew has another.
+	Operator func() string
 	// Attempts bounds the tries of one call, the first included; 0 means 5.
 	// With 1 nothing is retried and Submit makes up no key.
 	Attempts int
@@ -85,6 +91,22 @@ func NewHTTP(conns int) *http.Client {
 // Endpoint is the base URL of the server.
 func (c *Client) Endpoint() string { return c.base.String() }
 
+// identify adds to a request of a path who sends it: the caller's token, and where
+// operators alone may do it the operator's.
+func (c *Client) identify(req *http.Request, path string) {
+	if c.cfg.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	}
+	first, rest, _ := strings.Cut(path, "/")
+	second, _, _ := strings.Cut(rest, "/")
+	if c.cfg.Operator == nil || first != "local" && second != "settings" && second != "dead-letters" {
+		return
+	}
+	if token := c.cfg.Operator(); token != "" {
+		req.Header.Set(api.OperatorHeader, token)
+	}
+}
+
 // call is one request, sent again as it is on a retry.
 type call struct {
 	method, path string
@@ -123,8 +145,8 @@ func (c *Client) once(ctx context.Context, r call, into any) error {
 		req.Header[name] = values
 	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
-	if c.cfg.Token != "" && r.at == nil {
-		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	if r.at == nil {
+		c.identify(req, r.path)
 	}
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {

@@ -33,9 +33,7 @@ func (c *Client) AddModel(ctx context.Context, o api.ModelOrder, file io.Reader,
 	}
 	req.ContentLength = int64(len(head)) + size
 	req.Header.Set("Content-Type", api.ModelType)
-	if c.cfg.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
-	}
+	c.identify(req, modelsPath)
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {
 		return added, &Unreachable{Endpoint: c.Endpoint(), Err: err}

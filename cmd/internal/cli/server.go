@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paragon/cmd/internal/operator"
 	"paragon/shared/client"
 	"paragon/shared/platform/aws/discovery"
 	"paragon/shared/platform/aws/names"
@@ -36,11 +37,23 @@ func (t *Terminal) Connect(ctx context.Context, c client.Config) (*client.Client
 	if err := t.enter(ctx, stage, &c); err != nil {
 		return nil, err
 	}
+	if stage == "" {
+		c.Operator = t.operatorToken(cmp.Or(c.Endpoint, client.DefaultEndpoint))
+	}
 	cl, err := client.New(c)
 	if err != nil {
 		return nil, Usagef("%v", err)
 	}
 	return cl, nil
+}
+
+// operatorToken gives the token that the environment has, else that of the stage at an
+// endpoint on this machine.
+func (t *Terminal) operatorToken(endpoint string) func() string {
+	if given := t.Env("PARAGON_OPERATOR_TOKEN"); given != "" {
+		return func() string { return given }
+	}
+	return operator.At(endpoint)
 }
 
 // enter finds a stage's API, and has the client sign what it asks where the API

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"paragon/cmd/internal/operator"
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
@@ -84,7 +85,7 @@ func (s *stage) start(addr string) {
 	if s.Client != nil {
 		return // the same address as before: callers under way keep theirs
 	}
-	if s.Client, err = client.New(client.Config{Endpoint: s.URL, Attempts: 60, HTTP: client.NewHTTP(64)}); err != nil {
+	if s.Client, err = client.New(client.Config{Endpoint: s.URL, Attempts: 60, HTTP: client.NewHTTP(64), Operator: operator.At(s.URL)}); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"paragon/cmd/internal/operator"
 	"paragon/shared/admin"
 	"paragon/shared/api"
 	"paragon/shared/control"
@@ -33,15 +34,20 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		return fmt.Errorf("start the intake: %w", err)
 	}
 	m.background(svc.Run)
-	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService()})
+	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService(), Operator: m.operator.Shown})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
 	if m.listener, err = net.Listen("tcp", m.cfg.Addr); err != nil {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
+	if forget, err := operator.Announce(m.listener.Addr().String(), m.cfg.DataDir); err != nil {
+		m.log.Warn("commands do not find the operator's token by themselves; give it as PARAGON_OPERATOR_TOKEN", "error", err)
+	} else {
+		m.onClose(forget)
+	}
 	front := m.newFrontOf(api, owner)
-	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.faults, ownModels: m.modelsAt(svc)}, page.Handler(m.set.Samples())))
+	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc))}, page.Handler(m.set.Samples())))
 	return m.serveGRPC(front)
 }
 
@@ -66,6 +72,18 @@ func (m *Machine) serveGRPC(front http.Handler) (err error) {
 		MaxMessage: func() int { return messageGrowth*(m.settings.Current().InlineLimitKB<<10) + messageSlack },
 	}))
 	return nil
+}
+
+// operators has a handler answer operators alone.
+func (m *Machine) operators(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !m.operator.Shown(r) {
+			writeWrong(w, problemOf("not-operator", "Operators alone may do this", http.StatusForbidden, api.OperatorHeader,
+				"operators alone may do this: the `paragon` command of the stage's user does it, and others send the text of operator-token in the data folder"))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // parts are what this process's intake and dispatcher are assembled of.

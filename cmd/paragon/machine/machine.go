@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/cmd/internal/operator"
 	"paragon/profiles"
 	"paragon/profiles/schema"
 	"paragon/shared/balancer/bodies"
@@ -54,7 +55,8 @@ type Machine struct {
 	library        string // ONNX Runtime's file, checked
 	settings       *tuning.Source
 	keys           signed.Keys // of ids and receipts
-	keySet         string      // the same, as children are faults
+	operator       operator.Token
+	keySet         string // the keys, as children are faults
 	functions      *lambdaemulator.Invoker
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
@@ -216,6 +218,9 @@ func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*s
 		}
 	})
 	if err := m.openKeys(); err != nil {
+		return nil, err
+	}
+	if m.operator, err = operator.Make(m.cfg.DataDir); err != nil {
 		return nil, err
 	}
 	m.backend = owner.Platform()

@@ -35,6 +35,9 @@ type Options struct {
 	// Operations is what those who run the stage see and do; nil where they do
 	// it elsewhere.
 	Operations *admin.Service
+	// Operator says whether a request is an operator's, who alone reads and changes
+	// settings and dead letters; nil means that all are.
+	Operator func(*http.Request) bool
 	// BodyTime bounds how long the body of a request may take; 0 means half a minute.
 	BodyTime time.Duration
 	// HeldBytes bounds the bytes of the bodies that are being taken in at a time, three
@@ -103,15 +106,15 @@ func (a *server) routes() map[string]route {
 		"/v1/queries/{id}/feedback":             {http.MethodPost: a.feedback},
 		"/v1/models":                            get(a.models),
 		"/v1/status":                            get(a.status),
-		"/v1/history":                           get(a.operating(a.history)),
-		"/v1/workers":                           get(a.operating(a.workers)),
+		"/v1/history":                           get(a.observing(a.history)),
+		"/v1/workers":                           get(a.observing(a.workers)),
 		"/v1/uploads":                           {http.MethodPost: a.newUpload},
 		"/v1/uploads/{id}":                      {http.MethodPut: a.putUpload},
 		"/v1/settings":                          get(a.operating(a.listSettings)),
 		"/v1/settings/{name}":                   {http.MethodPut: a.operating(a.setSetting)},
 		"/v1/settings/{name}/history":           get(a.operating(a.settingHistory)),
-		"/v1/decisions":                         get(a.operating(a.listDecisions)),
-		"/v1/decisions/{id}":                    get(a.operating(a.getDecision)),
+		"/v1/decisions":                         get(a.observing(a.listDecisions)),
+		"/v1/decisions/{id}":                    get(a.observing(a.getDecision)),
 		"/v1/dead-letters":                      get(a.operating(a.listDeadLetters)),
 		"/v1/dead-letters/redrive":              {http.MethodPost: a.operating(a.redrive)},
 		"/v1/openapi.yaml":                      get(a.openAPI),

@@ -21,17 +21,29 @@ const (
 	badSetting intake.Kind = "bad-setting"
 	badQueue   intake.Kind = "bad-queue"
 	changed    intake.Kind = "settings-changed"
+	// notOperator is of a caller that is no operator.
+	notOperator intake.Kind = "not-operator"
 )
 
-// operating answers for those who run the stage; where nobody may over HTTP,
-// there is nothing.
-func (a *server) operating(h handler) handler {
+// observing answers what the stage does, to every caller; where nobody may see it over
+// HTTP, there is nothing.
+func (a *server) observing(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if a.Operations == nil {
 			return refuse(intake.NotFound, "", "this is not served here")
 		}
 		return refused(h(w, r))
 	}
+}
+
+// operating is observing for operators alone.
+func (a *server) operating(h handler) handler {
+	return a.observing(func(w http.ResponseWriter, r *http.Request) error {
+		if a.Operator != nil && !a.Operator(r) {
+			return refuse(notOperator, api.OperatorHeader, "operators alone may do this: the `paragon` command of the stage's user does it, and others send the text of operator-token in the data folder")
+		}
+		return h(w, r)
+	})
 }
 
 // refused turns what is wrong with a request into a refusal.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -24,12 +25,15 @@ import (
 )
 
 // operated is a stage that may be operated, with one decision in its decision log.
-func operated(t *testing.T) (*stage, *tuning.Source, []byte) {
+func operated(t *testing.T) (*stage, *tuning.Source, []byte) { return operatedWith(t, nil) }
+
+// operatedWith is operated by those whose requests operator accepts.
+func operatedWith(t *testing.T, operator func(*http.Request) bool) (*stage, *tuning.Source, []byte) {
 	t.Helper()
 	s := newStage(t)
 	tuned := tuning.New(s.cloud.Settings)
 	var err error
-	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operations: &admin.Service{
+	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operator: operator, Operations: &admin.Service{
 		Backend: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return s.keys, nil },
 		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Timeline: s.backend, Now: time.Now,
@@ -112,6 +116,36 @@ func TestDecisionsAreReadToTheByte(t *testing.T) {
 		t.Errorf("it does not replay: %v", err)
 	}
 	checkProblem(t, s.do(t, "GET", "/v1/decisions/none", nil), "not-found", 404, "")
+}
+
+// Callers see what the stage does; settings and dead letters are for operators alone.
+func TestCallersAreNoOperators(t *testing.T) {
+	s, _, _ := operatedWith(t, func(r *http.Request) bool { return r.Header.Get(api.OperatorHeader) == "token" })
+	value, limit := []byte(`{"value":"7"}`), []byte(`{"limit":1}`)
+	for _, c := range []struct {
+		method, path string
+		body         []byte
+	}{
+		{"GET", "/v1/settings", nil}, {"PUT", "/v1/settings/max_workers", value}, {"GET", "/v1/settings/max_workers/history", nil},
+		{"GET", "/v1/dead-letters", nil}, {"POST", "/v1/dead-letters/redrive", limit},
+	} {
+		for _, shown := range []string{"", "another"} {
+			got := s.do(t, c.method, c.path, c.body, "Content-Type", "application/json", api.OperatorHeader, shown, "Authorization", "Bearer token")
+			checkProblem(t, got, "not-operator", 403, api.OperatorHeader)
+		}
+		if got := s.do(t, c.method, c.path, c.body, "Content-Type", "application/json", api.OperatorHeader, "token"); got.StatusCode != http.StatusOK {
+			t.Errorf("an operator's %s %s answered %d: %s", c.method, c.path, got.StatusCode, got.body)
+		}
+		foreign := s.foreign(t, c.method, c.path, c.body, "Content-Type", "application/json", api.OperatorHeader, "token", "Origin", "http://evil.example")
+		if c.method != "GET" && foreign.StatusCode != http.StatusForbidden {
+			t.Errorf("of another origin %s %s answered %d", c.method, c.path, foreign.StatusCode)
+		}
+	}
+	for _, path := range []string{"/v1/decisions", "/v1/status"} {
+		if got := s.do(t, "GET", path, nil); got.StatusCode != http.StatusOK {
+			t.Errorf("%s answered %d to a caller", path, got.StatusCode)
+		}
+	}
 }
 
 func TestWhereNobodyOperatesThereIsNothing(t *testing.T) {

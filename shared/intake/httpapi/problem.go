@@ -50,6 +50,7 @@ var kinds = map[intake.Kind]struct {
 	intake.BadKey:           {http.StatusBadRequest, "The idempotency key cannot be used"},
 	noOwner:                 {http.StatusUnauthorized, "The caller is not known"},
 	wrongHost:               {http.StatusForbidden, "The host is not served"},
+	notOperator:             {http.StatusForbidden, "Operators alone may do this"},
 	intake.NotFound:         {http.StatusNotFound, "Not found"},
 	wrongMethod:             {http.StatusMethodNotAllowed, "The method is not allowed"},
 	intake.Finished:         {http.StatusConflict, "The query is finished"},

@@ -1,0 +1,122 @@
+// Package operator is who may operate the stage of one machine: whoever can read the
+// operator's token, which `paragon up` makes at each start, in its data folder, for its
+// own user alone. Commands on the same machine find it by the port of the stage.
+package operator
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"paragon/shared/api"
+)
+
+// tokenFile is the file of the data folder that has the token.
+const tokenFile = "operator-token"
+
+// Token is what an operator shows.
+type Token string
+
+// Make makes a token and writes it into a data folder, in place of an earlier one: what
+// another process learned of that is worth nothing then.
+func Make(dataDir string) (Token, error) {
+	token := Token(rand.Text())
+	path := filepath.Join(dataDir, tokenFile)
+	if err := replace(path, string(token)+"\n"); err != nil {
+		return "", fmt.Errorf("write the operator's token: %w", err)
+	}
+	return token, nil
+}
+
+// replace writes a file that its user alone reads, also where one with other
+// permissions was.
+func replace(path, text string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// Shown says whether a request shows the token.
+func (t Token) Shown(r *http.Request) bool {
+	values := r.Header.Values(api.OperatorHeader)
+	return len(values) == 1 && subtle.ConstantTimeCompare([]byte(values[0]), []byte(t)) == 1
+}
+
+// InFolder reads the token of the stage that has a data folder, each time anew: it is
+// another one after a restart. It is empty where there is none.
+func InFolder(dataDir string) func() string {
+	return func() string { return read(filepath.Join(dataDir, tokenFile)) }
+}
+
+func read(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// Announce notes for the commands of this user where the token of the stage at an
+// address is. forget undoes it.
+func Announce(addr, dataDir string) (forget func(), err error) {
+	at, err := noteOf(addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		return nil, err
+	}
+	if err := replace(at, filepath.Join(dataDir, tokenFile)+"\n"); err != nil {
+		return nil, err
+	}
+	return func() { _ = os.Remove(at) }, nil // one that stays names a token that is worth nothing
+}
+
+// noteOf is the file that says where the token of an address is.
+func noteOf(addr string) (string, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(cache, "paragon", "stages", port), nil
+}
+
+// At reads the token of the stage at an endpoint, each time anew. It is empty where
+// the endpoint is not on this machine, or no stage of this user is there.
+func At(endpoint string) func() string {
+	return func() string {
+		u, err := url.Parse(endpoint)
+		if err != nil || !onLoopback(u.Hostname()) {
+			return ""
+		}
+		note, err := noteOf(u.Host)
+		if err != nil {
+			return ""
+		}
+		return read(read(note))
+	}
+}
+
+func onLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+}
