@@ -22,11 +22,13 @@ func newModelCommand(term *cli.Terminal) *cobra.Command {
 		Use: "model", Short: "Add, list and remove models of your own", Long: modelLong,
 		Example: `  paragon model add iris.onnx --task iris
   paragon model list
+  paragon model add better.onnx --task iris --name iris
+  paragon model promote iris
   paragon model remove iris`,
 		Args: cli.KnownCommand,
 		RunE: cli.Help,
 	}
-	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelRemoveCommand(term))
+	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelCanaryCommand(term), newModelPromoteCommand(term), newModelRollbackCommand(term), newModelRemoveCommand(term))
 	return c
 }
 
@@ -48,29 +50,25 @@ func newModelListCommand(term *cli.Terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			models, err := cl.OwnModels(c.Context())
+			own, err := cl.OwnModels(c.Context())
 			if err != nil {
 				return err
 			}
-			return listModels(term, models)
+			return listModels(term, own)
 		},
 	})
 }
 
-func listModels(term *cli.Terminal, models []profile.Model) error {
+func listModels(term *cli.Terminal, own api.OwnModels) error {
 	if term.JSON {
-		term.PrintJSON(models)
+		term.PrintJSON(own.Models)
 		return nil
 	}
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tMODEL\tTAKES\tACCURACY\tMEMORY\tP99\tSTATE")
-	for _, m := range models {
-		state := "served"
-		if m.RetiredAt != "" {
-			state = "removed " + m.RetiredAt
-		}
+	for _, m := range own.Models {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d MB\t%s\t%s\n", m.Task, m.Name, m.Takes(), accuracyText(m), m.MemoryMB,
-			cli.Milliseconds(m.Latency[0].MS.P99), state)
+			cli.Milliseconds(m.Latency[0].MS.P99), stateOf(m, own.Rollouts))
 	}
 	return w.Flush()
 }
@@ -88,7 +86,7 @@ func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "show NAME", Example: "  paragon model show iris", Short: "Show a model's inputs and outputs", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			m, err := ownModel(term, c, args[0])
+			m, rollout, err := ownModel(term, c, args[0])
 			if err != nil {
 				return err
 			}
@@ -97,6 +95,9 @@ func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 				return nil
 			}
 			printModel(term, m)
+			if rollout != nil {
+				printRollout(term, *rollout)
+			}
 			return nil
 		},
 	})
@@ -107,7 +108,7 @@ func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			m, err := ownModel(term, c, args[0])
+			m, _, err := ownModel(term, c, args[0])
 			if err != nil {
 				return err
 			}
@@ -117,22 +118,28 @@ func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	})
 }
 
-// ownModel reads one model that was added.
-func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model, error) {
+// ownModel reads one model that was added, with its versions if it has several: of the
+// model's name the one that is served.
+func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model, *profile.Rollout, error) {
 	cl, err := machineOf(term, c, client.Config{})
 	if err != nil {
-		return profile.Model{}, err
+		return profile.Model{}, nil, err
 	}
-	models, err := cl.OwnModels(c.Context())
+	own, err := cl.OwnModels(c.Context())
 	if err != nil {
-		return profile.Model{}, err
+		return profile.Model{}, nil, err
 	}
-	for _, m := range models {
-		if m.Name == name {
-			return m, nil
+	versions := profile.Catalogue{Rollouts: own.Rollouts}
+	for _, m := range own.Models {
+		if m.Name != versions.Version(name) {
+			continue
 		}
+		if r, ok := versions.Rollout(name); ok {
+			return m, &r, nil
+		}
+		return m, nil, nil
 	}
-	return profile.Model{}, fmt.Errorf("no model %q was added; `paragon model list` lists those that were", name)
+	return profile.Model{}, nil, fmt.Errorf("no model %q was added; `paragon model list` lists those that were", name)
 }
 
 // printModel prints what a model takes and gives, and what it costs in time.

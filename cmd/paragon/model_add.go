@@ -37,13 +37,16 @@ Weights in files next to the model are sent with it, and so is the tokenizer.
 
 --test measures the accuracy before the model is sent: every item is answered here,
 through the engine. In a folder each folder is a label, of pictures or text files; a
-CSV file has a label and a text a line, without a heading.`
+CSV file has a label and a text a line, without a heading.
+
+A name that is served gets a new version, on trial with a share of the queries;
+` + "`paragon model canary`, `promote` and `rollback`" + ` decide on it.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
 	name, task, kind, input, labels, preprocess, tokenizer, test string
 	maxTokens                                                    int
-	accuracy                                                     float64
+	accuracy, share                                              float64
 }
 
 func (f *addFlags) define(fs *pflag.FlagSet) {
@@ -56,6 +59,7 @@ func (f *addFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default the tokenizer's own bound)")
 	fs.StringVar(&f.test, "test", "", "labelled items to measure its accuracy with: a folder per label, or a CSV file of label,text")
+	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets: 0 none, 1 all (default the setting canary_share)")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of correct answers in percent, if known")
 }
 
@@ -117,6 +121,9 @@ func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *add
 		Preprocess: f.preprocess, MaxTokens: f.maxTokens, Accuracy: f.accuracy, File: filepath.Base(file)}
 	if o.Name == "" {
 		o.Name = modelName(file)
+	}
+	if f.share >= 0 {
+		o.Share = &f.share
 	}
 	var err error
 	if o.Labels, err = readLabels(f.labels); err != nil {
@@ -197,6 +204,9 @@ func printAdded(term *cli.Terminal, added api.AddedModel) {
 	printModel(term, added.Model)
 	for _, n := range added.Notes {
 		term.Printf("  %s\n", cli.OneLine(n))
+	}
+	if added.Rollout != nil {
+		printRollout(term, *added.Rollout)
 	}
 	term.Printf("What is chosen for task %s from now on:\n", added.Task.Name)
 	printChoices(term, added.Choices)

@@ -35,6 +35,14 @@ func newModelCheckCommand(term *cli.Terminal) *cobra.Command {
 	}
 }
 
+// sizeText is a file's size for people.
+func sizeText(bytes int64) string {
+	if bytes < 1e9 {
+		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+}
+
 // readModel reads a model's file of at most limit bytes.
 func readModel(file string, limit int64) ([]byte, error) {
 	info, err := os.Stat(file)
@@ -45,7 +53,7 @@ func readModel(file string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is a folder, not an ONNX file", file)
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %.1f GB: a model may have at most %.1f GB", file, float64(info.Size())/1e9, float64(limit)/1e9)
+		return nil, fmt.Errorf("%s has %s: it may have at most %s", file, sizeText(info.Size()), sizeText(limit))
 	}
 	return os.ReadFile(file)
 }

@@ -33,7 +33,7 @@ func testModel(ctx context.Context, term *cli.Terminal, cl *client.Client, onnx 
 	}
 	for _, m := range models {
 		if m.Task == o.Task {
-			ask.Kind, ask.Input, ask.TaskLabels = m.Kind, m.Takes, m.Labels
+			ask = ask.Like(m.Kind, m.Takes, m.Labels)
 			break
 		}
 	}

@@ -56,6 +56,9 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	if f.task == "" {
 		f.task = f.name
 	}
+	if f.share < 0 {
+		f.share = 1 // another file of the name is the one to try
+	}
 	m, err := machine.Start(ctx, cfg)
 	if mistake, ok := errors.AsType[*machine.Mistake](err); ok {
 		return cli.Usagef("%v; `paragon serve --help` says more", mistake)
@@ -71,8 +74,8 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	added, err := addModel(ctx, term, cl, f, file)
 	var p *client.Problem
 	switch {
-	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "already"):
-		term.Printf("%s is there already; `paragon model remove %s` makes room for another file.\n", f.name, f.name)
+	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "this file is"):
+		term.Printf("%s is there already.\n", f.name)
 	case err != nil:
 		return err
 	default:

@@ -20,8 +20,11 @@ type ModelOrder struct {
 	MaxTokens  int               `json:"max_tokens,omitempty"` // of a text; 0 is its tokenizer's own bound
 	Accuracy   float64           `json:"accuracy,omitempty"`   // percent; 0 where it is not known
 	Test       *TestResult       `json:"test,omitempty"`       // instead of Accuracy
-	File       string            `json:"file,omitempty"`       // what the caller calls the file, for messages
-	SHA256     string            `json:"sha256"`               // of the file that follows
+	// Share of the queries, 0 to 1, that a new version of a model that is served gets; nil
+	// is the setting canary_share.
+	Share  *float64 `json:"share,omitempty"`
+	File   string   `json:"file,omitempty"` // what the caller calls the file, for messages
+	SHA256 string   `json:"sha256"`         // of the file that follows
 }
 
 // TestResult is how a model answered labelled items that it was not trained on.
@@ -36,6 +39,8 @@ type TestResult struct {
 type AddedModel struct {
 	Model profile.Model `json:"model"`
 	Task  profile.Task  `json:"task"`
+	// Rollout says which versions of the model answer, of a model that has several.
+	Rollout *profile.Rollout `json:"rollout,omitempty"`
 	// Notes say what was inferred, a sentence each.
 	Notes []string `json:"notes,omitempty"`
 	// Choices are what is chosen for a few needs of its task from now on.
@@ -52,4 +57,12 @@ type Choice struct {
 // OwnModels are the models that a machine was given, retired ones included.
 type OwnModels struct {
 	Models []profile.Model `json:"models"`
+	// Rollouts are the versions of the models that have several.
+	Rollouts []profile.Rollout `json:"rollouts,omitempty"`
+}
+
+// RolloutOrder asks for something to be done with the versions of a model.
+type RolloutOrder struct {
+	Action profile.RolloutAction `json:"action"`          // canary, promote or rollback
+	Share  float64               `json:"share,omitempty"` // of a canary, 0 to below 1
 }

@@ -46,11 +46,23 @@ func (c *Client) AddModel(ctx context.Context, o api.ModelOrder, file io.Reader,
 	return added, decode(resp, body, &added)
 }
 
-// OwnModels lists the models that a machine was given.
-func (c *Client) OwnModels(ctx context.Context) ([]profile.Model, error) {
+// OwnModels lists the models that a machine was given, and the versions of those that
+// have several.
+func (c *Client) OwnModels(ctx context.Context) (api.OwnModels, error) {
 	var out api.OwnModels
 	err := c.do(ctx, call{method: http.MethodGet, path: modelsPath}, &out)
-	return out.Models, err
+	return out, err
+}
+
+// ChangeRollout does something with the versions of a model of a machine.
+func (c *Client) ChangeRollout(ctx context.Context, name string, o api.RolloutOrder) (profile.Rollout, error) {
+	var r profile.Rollout
+	body, err := json.Marshal(o)
+	if err != nil {
+		return r, fmt.Errorf("encode the order: %w", err)
+	}
+	err = c.do(ctx, call{method: http.MethodPost, path: modelsPath + "/" + url.PathEscape(name) + "/rollout", body: body}, &r)
+	return r, err
 }
 
 // RemoveModel gives a model of a machine no query any more; those that it has are

@@ -16,6 +16,13 @@ func (d *Dispatcher) answer(ctx context.Context, del platform.Delivery) error {
 	msg := del.Message
 	msg.Attempts = settle.Attempts(del)
 	v := d.Invoke(ctx, msg)
+	if served, is := d.Catalogue.Current().ServedInstead(msg.Model); is && v.Unanswerable() {
+		if v.BadInput {
+			msg.Refuser, del.Message.Refuser = msg.Model, msg.Model
+		}
+		msg.Model, del.Message.Model = served, served
+		v = d.Invoke(ctx, msg).After(v)
+	}
 	switch {
 	case v.Outcome != nil:
 		return d.finish(ctx, del, *v.Outcome)

@@ -11,6 +11,7 @@ import (
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/query"
 	"paragon/shared/core/sizing"
+	"paragon/shared/core/tally"
 	"paragon/shared/platform"
 )
 
@@ -105,7 +106,12 @@ func (d *Dispatcher) try(ctx context.Context, v *invoking, size sizing.Size) (do
 		v.Why = fmt.Sprintf("%s: %v", name, err)
 	case res.Error == nil:
 		d.breakers.Succeeded(v.msg.Model)
+		d.countRefuser(v.msg)
 		v.end(d.answered(v, name, size, inv, res, startedAt))
+		return true
+	case res.Error.Code == query.BadInput && d.onTrial(v.msg.Model):
+		v.BadInput = true
+		v.throw(inference.Fault, fmt.Sprintf("%s: %s", name, res.Error.Detail))
 		return true
 	case res.Error.Code == query.BadInput:
 		v.Attempts++
@@ -175,17 +181,35 @@ func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv pl
 // countFault counts a run that failed, and fails the query whose attempts are
 // used up.
 func (d *Dispatcher) countFault(v *invoking, why string) (done bool) {
-	v.Attempts++
 	v.throw(inference.Fault, why)
+	d.Counts.Faulted(tally.Key{Task: v.msg.Task, Model: v.msg.Model, Class: v.msg.Class})
 	if d.breakers.Failed(v.msg.Model, why, d.Now()) {
 		d.Log.Error("a model's functions fail; its queries go elsewhere for a while", "model", v.msg.Model, "why", why)
 	}
-	d.Log.Info("a run failed", "query", v.msg.ID, "attempts", v.Attempts, "why", why)
+	d.Log.Info("a run failed", "query", v.msg.ID, "attempts", v.Attempts+1, "why", why)
+	if d.onTrial(v.msg.Model) {
+		return true // of a version on trial: what is served answers, and this does not count
+	}
+	v.Attempts++
 	if v.Attempts < d.Settings().MaxAttempts {
 		return false
 	}
 	v.fail(d.Now(), query.Failure{Code: query.TooOften, Detail: fmt.Sprintf("%d runs failed, the last on %s", v.Attempts, why)})
 	return true
+}
+
+// onTrial says whether another version than a model's is served.
+func (d *Dispatcher) onTrial(model string) bool {
+	_, is := d.Catalogue.Current().ServedInstead(model)
+	return is
+}
+
+// countRefuser counts a fault of a version on trial that could not run on an input on
+// which what is served can.
+func (d *Dispatcher) countRefuser(m query.Message) {
+	if m.Refuser != "" {
+		d.Counts.Faulted(tally.Key{Task: m.Task, Model: m.Refuser, Class: m.Class})
+	}
 }
 
 // answered is the outcome of a query that a function answered.

@@ -80,6 +80,9 @@ func (s *Service) becauseBroken(p plan, o selection.Offer, err error) error {
 // resource, and why not.
 func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[selection.Broken]string) error {
 	err := fmt.Errorf("no model of task %s is served", task)
+	if m, ok := s.version(model); ok && m != nil {
+		model = m.Name
+	}
 	for _, m := range s.catalogue().Models {
 		if m.Task != task || model != "" && m.Name != model {
 			continue

@@ -20,6 +20,10 @@ type prepared struct {
 	from      *profile.Catalogue
 	catalogue *profile.Catalogue // without what is retired or cannot be run
 	tables    map[string]*selection.Table
+	// onTrial is the same with the versions on trial instead of those that are served;
+	// nil where there is none.
+	onTrial     *profile.Catalogue
+	trialTables map[string]*selection.Table
 }
 
 // prepared returns what queries may be given to at this moment.
@@ -33,12 +37,22 @@ func (s *Service) prepared() *prepared {
 	if o := s.choices.made.Load(); o != nil && o.from == now {
 		return o
 	}
-	o := &prepared{from: now, catalogue: now.Offered(), tables: make(map[string]*selection.Table, len(s.Pools))}
-	for _, p := range s.Pools {
-		o.tables[p.Name] = selection.NewTable(o.catalogue, s.Arch, p.InstanceType)
+	o := &prepared{from: now, catalogue: now.Offered(), onTrial: now.OnTrial()}
+	o.tables = s.tables(o.catalogue)
+	if o.onTrial != nil {
+		o.trialTables = s.tables(o.onTrial)
 	}
 	s.choices.made.Store(o)
 	return o
+}
+
+// tables prepares a catalogue for each pool.
+func (s *Service) tables(c *profile.Catalogue) map[string]*selection.Table {
+	out := make(map[string]*selection.Table, len(s.Pools))
+	for _, p := range s.Pools {
+		out[p.Name] = selection.NewTable(c, s.Arch, p.InstanceType)
+	}
+	return out
 }
 
 // catalogue is the one that queries are chosen by at this moment.

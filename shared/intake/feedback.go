@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/cache"
 	"paragon/shared/core/feedback"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/core/settings"
@@ -177,6 +178,17 @@ func (s *Service) pick(n query.Need, o selection.Offer, set settings.Settings) (
 		return s.Chooser.Pick(n, o)
 	}
 	return c, class, err
+}
+
+// Posterior is what callers' votes say of a model, or of a version of one.
+func (s *Service) Posterior(ctx context.Context, m *profile.Model) feedback.Posterior {
+	if s.Votes == nil {
+		return feedback.Posterior{}
+	}
+	s.refreshLearnt(ctx)
+	s.learnt.mu.Lock()
+	defer s.learnt.mu.Unlock()
+	return s.learnt.book.Posterior(feedbackRules(s.Settings()), m, s.Now())
 }
 
 // drifted are the models whose votes contradict their profiles.

@@ -22,7 +22,7 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *sub
 	if err != nil {
 		return Answer{}, err
 	}
-	if err := s.sign(&q.m, signed.Stored); err != nil {
+	if err := s.identify(q, signed.Stored); err != nil {
 		return Answer{}, err
 	}
 	mine := platform.Attempt{Owner: owner, Key: q.terms.key(), BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}

@@ -15,14 +15,19 @@ func (s *Service) Models() []api.Model {
 	for i := range c.Models {
 		m := &c.Models[i]
 		if pool, ok := s.poolFor(m.Task); ok {
-			t, _ := c.Task(m.Task)
-			out = append(out, api.Model{
-				Name: m.Name, Task: m.Task, Kind: t.AnswerKind(), Takes: m.Takes(), Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
-				Input: m.Input, Signature: m.Signature, Labels: c.LabelsOf(m), Resources: s.resources(c, m, pool),
-			})
+			out = append(out, s.describe(c, m, pool))
 		}
 	}
 	return out
+}
+
+// describe is a model for the API.
+func (s *Service) describe(c *profile.Catalogue, m *profile.Model, pool Pool) api.Model {
+	t, _ := c.Task(m.Task)
+	return api.Model{
+		Name: m.Name, Task: m.Task, Kind: t.AnswerKind(), Takes: m.Takes(), Accuracy: m.Accuracy, MemoryMB: m.MemoryMB,
+		Input: m.Input, Signature: m.Signature, Labels: c.LabelsOf(m), Resources: s.resources(c, m, pool),
+	}
 }
 
 // resources lists where a model may run: the pool's instances and every size
@@ -43,8 +48,9 @@ func (s *Service) resources(c *profile.Catalogue, m *profile.Model, pool Pool) [
 	return out
 }
 
-// ModelsFor returns the models that a name stands for: the model of that name,
-// else those of the task of that name; none when it is neither.
+// ModelsFor returns the models that a name stands for: what is served of the model of
+// that name, the version of that name ("net@2"), else the models of the task of that
+// name; none when it is none of them.
 func (s *Service) ModelsFor(name string) []api.Model {
 	out := s.modelsFor(name)
 	if out == nil && s.renew() {
@@ -55,10 +61,12 @@ func (s *Service) ModelsFor(name string) []api.Model {
 
 func (s *Service) modelsFor(name string) []api.Model {
 	var out []api.Model
-	for _, m := range s.Models() {
-		if m.Name == name {
-			return []api.Model{m}
+	if m, ok := s.version(name); ok {
+		if pool, ok := s.poolFor(m.Task); ok {
+			return []api.Model{s.describe(s.catalogue(), m, pool)}
 		}
+	}
+	for _, m := range s.Models() {
 		if m.Task == name {
 			out = append(out, m)
 		}

@@ -116,10 +116,13 @@ func nobodyComes(q *submission) *Refusal {
 // done when every invocation was refused and the queue may still bring it there
 // in time.
 func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, error) {
-	if err := s.sign(&q.m, q.kind()); err != nil {
+	if err := s.identify(q, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
 	got := s.Functions.Invoke(ctx, q.m)
+	if got.Unanswerable() && s.leaveTrial(q, got.Failure()) {
+		got = s.Functions.Invoke(ctx, q.m).After(got)
+	}
 	switch {
 	case got.Outcome != nil:
 		a, err := s.direct(ctx, q, q.m.Ended(*got.Outcome))
@@ -156,7 +159,7 @@ func (s *Service) queueInTime(q *submission) bool {
 // queue sends a query to its queue and waits for its record as long as its
 // caller does.
 func (s *Service) queue(ctx context.Context, q *submission) (Answer, error) {
-	if err := s.sign(&q.m, signed.Stored); err != nil {
+	if err := s.identify(q, signed.Stored); err != nil {
 		return Answer{}, err
 	}
 	if q.m.Keyed {

@@ -16,12 +16,14 @@ import (
 // plan is what was chosen for a query before anything is stored of it.
 type plan struct {
 	need      query.Need // as asked, with its class
+	asked     asked      // the version that the need names
 	class     query.Class
 	latencyMS float64 // the bound, or the default one
 	pool      Pool
 	model     *profile.Model
 	chosen    selection.Candidate
 	decoding  profile.Decoding // what the picture takes besides; it is in the model's times
+	trial     *onTrial         // the version that answers a share of such queries; nil without one
 }
 
 // plan validates a request and selects the model for it, as models are for a picture
@@ -35,6 +37,9 @@ func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settin
 	p.latencyMS = latencyBound(need, p.class, set)
 	p.pool, _ = s.poolFor(need.Task)
 	offer := s.offer(p.pool, waits, now, set, d)
+	if p.asked = s.asked(need.Model); p.asked.onTrial {
+		offer = s.prepared().trialOf(offer, p.pool, d)
+	}
 	p.chosen, _, err = s.pick(p.effective(), offer, set)
 	if err = s.becauseBroken(p, offer, err); turnedAway(err) {
 		return plan{}, err
@@ -47,14 +52,16 @@ func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settin
 	if p.model, ok = s.Catalogue.Current().ModelDecoding(p.chosen.Model, d); !ok {
 		return plan{}, fmt.Errorf("selection chose model %q, which is not in the catalogue", p.chosen.Model)
 	}
+	p.trial = s.trial(p, offer, d)
 	return p, nil
 }
 
-// effective is the need that selection works with: the class decided and the
-// default latency filled in.
+// effective is the need that selection works with: the class decided, the default
+// latency filled in, and the version that the model's name stands for.
 func (p plan) effective() query.Need {
 	n := p.need
 	n.Class = p.class
+	n.Model = p.asked.version
 	n.Constraints.LatencyMS = p.latencyMS
 	return n
 }

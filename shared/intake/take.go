@@ -63,6 +63,8 @@ type submission struct {
 	// charged says that an earlier request under the key was charged for its way
 	// through the queue.
 	charged bool
+	// leftTrial says that the version on trial failed, and what is served answers.
+	leftTrial bool
 }
 
 // Take takes a query in for an owner and answers it, or accepts it for later.
@@ -145,6 +147,7 @@ func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms,
 		return p, err
 	}
 	d, err := in.check(p.model)
+	p.checkTrial(in)
 	if err != nil || d == (profile.Decoding{}) {
 		return p, err
 	}
@@ -152,6 +155,7 @@ func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms,
 	if p, err = s.selects(ctx, r, t, now, set, d); err == nil && p.model.Name != first {
 		_, err = in.check(p.model)
 	}
+	p.checkTrial(in)
 	return p, err
 }
 
@@ -204,6 +208,9 @@ func (s *Service) sign(m *query.Message, kind signed.Kind) error {
 func (s *Service) answer(ctx context.Context, q *submission) (Answer, error) {
 	if q.terms.Wait > 0 && s.Worker != nil {
 		a, done, err := s.onWorker(ctx, q, q.by())
+		if !done && err == nil && q.leftTrial { // at once, by the version that is served
+			a, done, err = s.onWorker(ctx, q, q.by())
+		}
 		if !done && err == nil && q.noSlotMS > 0 {
 			a, done, err = s.onPeer(ctx, q, q.by())
 		}
@@ -241,7 +248,7 @@ type runner func(ctx context.Context, m query.Message, by time.Time) (query.Outc
 
 // inRequest has a query run while its caller waits, as onWorker says.
 func (s *Service) inRequest(ctx context.Context, q *submission, by time.Time, run runner) (Answer, bool, error) {
-	if err := s.sign(&q.m, q.kind()); err != nil {
+	if err := s.identify(q, q.kind()); err != nil {
 		return Answer{}, false, err
 	}
 	m := q.m
@@ -257,6 +264,7 @@ func (s *Service) inRequest(ctx context.Context, q *submission, by time.Time, ru
 		q.noSlotMS = none.PredictedMS
 	case err != nil:
 		return Answer{}, false, err
+	case o.State == query.Failed && o.Failure.Code != query.InputIsGone && s.leaveTrial(q, *o.Failure):
 	case o.State == query.Failed && o.Failure.Code != query.BadInput && o.Failure.Code != query.InputIsGone:
 		q.m.Attempts = max(1, o.Attempts)
 		q.m.Trail = o.Trail

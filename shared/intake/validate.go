@@ -47,7 +47,7 @@ func (s *Service) checkNames(n *query.Need) error {
 
 func (s *Service) findNames(n *query.Need) error {
 	if n.Model != "" {
-		m, ok := s.catalogue().Model(n.Model)
+		m, ok := s.version(n.Model)
 		switch {
 		case !ok:
 			return refuse(UnknownModel, "model", "there is no model %q; GET /v1/models lists them", clip(n.Model))

@@ -2,6 +2,7 @@ package modelcheck
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,14 @@ type Request struct {
 	MaxTokens  int               `json:"max_tokens,omitempty"`  // of a text; 0 is the tokenizer's own bound
 	// Once ends the check after the first answer, to time a start.
 	Once bool `json:"once,omitempty"`
+}
+
+// Like returns the request for a model of a task that is there already: the kind of its
+// answers and its labels are the task's, and so is the kind of its input unless another
+// was asked for.
+func (r Request) Like(kind profile.TaskKind, takes profile.InputKind, labels []string) Request {
+	r.Kind, r.Input, r.TaskLabels = kind, cmp.Or(r.Input, takes), labels
+	return r
 }
 
 // Report is what was found out of a model.

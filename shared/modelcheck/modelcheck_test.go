@@ -49,7 +49,22 @@ func TestWhatModelsAre(t *testing.T) {
 	}
 }
 
-// Weights in files external a model are put into it, and it then runs as if they had
+// A model of a task that is there has its kind and labels; the kind of input is the
+// task's too, unless another was asked for, and that is so wherever it is asked.
+func TestAModelIsLikeThoseOfItsTask(t *testing.T) {
+	for _, asked := range []profile.InputKind{"", profile.TensorsIn} {
+		got := Request{Input: asked, MaxTokens: 7}.Like(profile.Classify, profile.Picture, []string{"a", "b"})
+		want := profile.Picture
+		if asked != "" {
+			want = asked
+		}
+		if got.Kind != profile.Classify || got.Input != want || len(got.TaskLabels) != 2 || got.MaxTokens != 7 {
+			t.Errorf("asked for %q: %+v", asked, got)
+		}
+	}
+}
+
+// Weights in files external to a model are put into it, and it then runs as if they had
 // always been there.
 func TestWeightsWithAModel(t *testing.T) {
 	external := enginetest.Graph{

@@ -20,6 +20,7 @@ import (
 var (
 	ErrTaken    = errors.New("there is a model of that name")
 	ErrNotAdded = errors.New("no such model was added")
+	ErrVersion  = errors.New("is a version")
 	ErrTooLarge = errors.New("the file is above the limit")
 )
 
@@ -89,20 +90,26 @@ func (s *Store) Add(d Draft, a Addition) error {
 	if err := s.refresh(); err != nil {
 		return err
 	}
-	next := profile.Added{Tasks: slices.Clone(s.added.Tasks), Models: slices.Clone(s.added.Models)}
-	if had, ok := s.Current().Model(a.Model.Name); ok {
+	next := s.copied()
+	if had, ok := s.Current().Model(s.Current().Version(a.Model.Name)); ok {
 		if had.RetiredAt == "" {
 			return fmt.Errorf("model %q of task %s: %w", had.Name, had.Task, ErrTaken)
 		}
 		next.Models = slices.DeleteFunc(next.Models, func(m profile.Model) bool { return m.Name == had.Name })
 	}
+	return s.keep(d, a, next)
+}
+
+// keep puts a model into what the folder is to hold, and that in force, for who holds
+// the lock.
+func (s *Store) keep(d Draft, a Addition, next changed) error {
 	a.Model.File, a.Model.SHA256 = networkFile(d.SHA256), d.SHA256
 	if _, ok := s.Current().Task(a.Task.Name); !ok {
 		next.Tasks = append(next.Tasks, a.Task)
 	}
 	next.Models = append(next.Models, a.Model)
-	dropUnused(&next)
-	if _, err := s.base.With(next); err != nil {
+	dropUnused(&next.Added)
+	if _, err := s.base.With(next.Added); err != nil {
 		return err
 	}
 	if err := writeFile(filepath.Join(s.dir, MeasuredFile(d.SHA256)), a.Measured); err != nil {
@@ -111,24 +118,34 @@ func (s *Store) Add(d Draft, a Addition) error {
 	if err := os.Rename(d.Path, filepath.Join(s.dir, a.Model.File)); err != nil {
 		return fmt.Errorf("keep the model's file: %w", err)
 	}
-	return s.write(next)
+	return s.write(next.Added)
 }
 
-// Retire gives a model no query any more from now on. What was given to it is
-// still answered. ErrNotAdded of one that did not come with the folder.
+// Retire gives a model, with all its versions, no query any more from now on. What was
+// given to it is still answered. ErrNotAdded of one that did not come with the folder,
+// ErrVersion of one version of a model.
 func (s *Store) Retire(model string, at time.Time) (profile.Model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.refresh(); err != nil {
 		return profile.Model{}, err
 	}
-	next := profile.Added{Tasks: s.added.Tasks, Models: slices.Clone(s.added.Models)}
-	i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == model && m.RetiredAt == "" })
+	next := s.copied()
+	version := s.Current().Version(model)
+	i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == version && m.RetiredAt == "" })
 	if i < 0 {
 		return profile.Model{}, fmt.Errorf("model %.64q: %w", model, ErrNotAdded)
 	}
-	next.Models[i].RetiredAt = at.UTC().Format(time.RFC3339)
-	return next.Models[i], s.write(next)
+	if of, _ := profile.ParseVersion(model); of != model {
+		return profile.Model{}, fmt.Errorf("%s %w of model %s: `paragon model rollback %s` takes it back", model, ErrVersion, of, of)
+	}
+	for _, m := range next.Models {
+		if of, _ := profile.ParseVersion(m.Name); of == model {
+			next.retire(at, m.Name)
+		}
+	}
+	next.Rollouts = slices.DeleteFunc(next.Rollouts, func(r profile.Rollout) bool { return r.Model == model })
+	return next.Models[i], s.write(next.Added)
 }
 
 // Prune forgets models that were retired before a time, with their files.
@@ -138,7 +155,8 @@ func (s *Store) Prune(before time.Time) error {
 	if err := s.refresh(); err != nil {
 		return err
 	}
-	next := profile.Added{Tasks: slices.Clone(s.added.Tasks)}
+	next := s.copied()
+	next.Models = nil
 	var old []profile.Model
 	for _, m := range s.added.Models {
 		at, err := time.Parse(time.RFC3339, m.RetiredAt)
@@ -151,8 +169,8 @@ func (s *Store) Prune(before time.Time) error {
 	if len(old) == 0 {
 		return nil
 	}
-	dropUnused(&next)
-	if err := s.write(next); err != nil {
+	dropUnused(&next.Added)
+	if err := s.write(next.Added); err != nil {
 		return err
 	}
 	var errs []error

@@ -82,10 +82,12 @@ type answers struct {
 	runs    map[string]int // by input
 	order   []string
 	batches []int
-	cold    chan struct{} // when set, a run waits until it is closed
-	started chan string   // when set, gets every input that starts
-	broken  bool          // no run is answered
-	fault   error         // of every run, when set
+	cold    chan struct{}     // when set, a run waits until it is closed
+	started chan string       // when set, gets every input that starts
+	broken  bool              // no run is answered
+	fault   error             // of every run, when set
+	faulty  string            // the model whose every run fails
+	code    query.FailureCode // with this
 }
 
 func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error) {
@@ -108,6 +110,9 @@ func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([
 	}
 	if a.fault != nil {
 		return nil, a.fault
+	}
+	if model == a.faulty {
+		return nil, &answer.Fault{Code: a.code, Err: errors.New("the version is broken")}
 	}
 	if a.broken {
 		return nil, &answer.Fault{Code: query.ModelFault, Err: errors.New("the model is broken")}

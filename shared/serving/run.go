@@ -40,7 +40,7 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 	}
 	spans := w.began(r.Items, "run")
 	answers := w.answer(r)
-	w.judge(r.Works[0].Model, answers)
+	w.judge(r, answers)
 	w.pace(r, startedAt, answers)
 	endRun(spans, answers)
 	took := query.Milliseconds(w.Now().Sub(startedAt))
@@ -168,6 +168,9 @@ func (w *Worker) outcome(l *lease, a answer.Answered, r ran) query.Outcome {
 	if a.Err != nil {
 		return o
 	}
+	if m.Refuser != "" {
+		w.Counts.Faulted(tally.Key{Task: m.Task, Model: m.Refuser, Class: m.Class})
+	}
 	if w.Counts != nil {
 		w.Counts.Ended(tally.Of(m.Ended(o)))
 	}
@@ -200,8 +203,14 @@ func shared(batch int) int {
 func (w *Worker) fail(l *lease, cause error) error {
 	f, attempts := answer.Failure(cause), settle.Attempts(l.d)+1
 	w.Log.Info("a run failed", "worker", w.ID, "query", l.d.Message.ID, "code", f.Code, "attempts", attempts)
-	if f.Code.Callers() {
+	served, onTrial := w.Catalogue.Current().ServedInstead(l.d.Message.Model)
+	if onTrial && f.Code == query.BadInput { // the input's fault only if what is served fails on it too
+		l.d.Message.Refuser = l.d.Message.Model
+	} else if f.Code.Callers() {
 		return w.settler.Fail(l.ctx, l.d, attempts, f)
+	}
+	if onTrial { // that does not count
+		l.d.Message.Model, attempts = served, settle.Attempts(l.d)
 	}
 	if attempts >= w.Settings().MaxAttempts {
 		f.Detail = fmt.Sprintf("%d runs failed, the last: %s", attempts, f.Detail)

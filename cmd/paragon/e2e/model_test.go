@@ -232,8 +232,8 @@ func TestModelsThatCannotBeServed(t *testing.T) {
 			}
 		}
 	}
-	if models, err := s.OwnModels(t.Context()); err != nil || len(models) != 0 {
-		t.Errorf("after all of them there are %v, error %v", models, err)
+	if own, err := s.OwnModels(t.Context()); err != nil || len(own.Models) != 0 {
+		t.Errorf("after all of them there are %v, error %v", own.Models, err)
 	}
 	if _, complaint, err := s.model("remove", "cnn"); err == nil || !strings.Contains(complaint, "came with the catalogue") {
 		t.Errorf("a model of the catalogue is removed: %v %s", err, complaint)
@@ -252,11 +252,11 @@ func TestTextIsAnswered(t *testing.T) {
 	if err != nil || !strings.Contains(out, "75.00 % (measured)") {
 		t.Fatalf("%v: %s%s", err, out, complaint)
 	}
-	models, err := s.OwnModels(t.Context())
-	if err != nil || len(models) != 1 {
-		t.Fatal(models, err)
+	own, err := s.OwnModels(t.Context())
+	if err != nil || len(own.Models) != 1 {
+		t.Fatal(own.Models, err)
 	}
-	if a := models[0].Accuracy; a.Correct != 3 || a.Total != 4 || !strings.Contains(a.Source.Note, "test.csv") || !strings.Contains(a.Source.Note, "30.06 to 95.44") {
+	if a := own.Models[0].Accuracy; a.Correct != 3 || a.Total != 4 || !strings.Contains(a.Source.Note, "test.csv") || !strings.Contains(a.Source.Note, "30.06 to 95.44") {
 		t.Errorf("accuracy %+v", a)
 	}
 	for path, body := range map[string]string{

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +38,7 @@ func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft model
 	task, there := d.m.store.Current().Task(o.Task)
 	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens}
 	if there {
-		ask.Kind, ask.TaskLabels, ask.Input = task.AnswerKind(), task.Labels, cmp.Or(o.Input, d.inputOf(task.Name))
+		ask = ask.Like(task.AnswerKind(), d.inputOf(task.Name), task.Labels)
 	}
 	report, _, err := d.run(ctx, o, draft, ask)
 	if err != nil {
@@ -59,14 +58,19 @@ func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft model
 	if err != nil {
 		return nil, err
 	}
-	if err := d.m.store.Add(draft, made); err != nil {
+	name, err := d.put(o, draft, made)
+	if err != nil {
 		return nil, unusable(http.StatusUnprocessableEntity, "task", "%s does not fit the catalogue: %v", o.File, err)
 	}
 	if err := d.m.functions.SetFunctions(d.m.functionsNow()); err != nil {
 		return nil, err
 	}
-	added, _ := d.m.store.Current().Model(o.Name)
-	return &api.AddedModel{Model: *added, Task: task, Notes: report.Notes, Choices: d.choices(o.Task)}, nil
+	model, _ := d.m.store.Current().Model(name)
+	added := &api.AddedModel{Model: *model, Task: task, Notes: report.Notes, Choices: d.choices(o.Task)}
+	if r, ok := d.m.store.Current().Rollout(name); ok {
+		added.Rollout = &r
+	}
+	return added, nil
 }
 
 // inputOf is the kind of input that a task's models take; empty without any.

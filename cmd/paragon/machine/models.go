@@ -80,10 +80,12 @@ func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out = d.list()
 	case name == "" && r.Method == http.MethodPost:
 		out, err = d.add(r)
+	case strings.HasSuffix(name, rolloutSuffix) && r.Method == http.MethodPost:
+		out, err = d.change(name, r)
 	case name != "" && r.Method == http.MethodDelete:
 		out, err = d.retire(name)
 	default:
-		err = unusable(http.StatusMethodNotAllowed, "", "%s is not done here, only GET and POST, and DELETE of a model by its name", r.Method)
+		err = unusable(http.StatusMethodNotAllowed, "", "%s is not done here, only GET and POST, DELETE of a model by its name, and POST to its rollout", r.Method)
 	}
 	if err != nil {
 		writeWrong(w, err)
@@ -105,6 +107,7 @@ func (d *modelHandler) list() api.OwnModels {
 			out.Models = append(out.Models, m)
 		}
 	}
+	out.Rollouts = d.m.store.Current().Rollouts
 	return out
 }
 
@@ -116,6 +119,9 @@ func (d *modelHandler) retire(name string) (profile.Model, error) {
 			return m, unusable(http.StatusConflict, "name", "model %q came with the catalogue: only models that were added are removed", name)
 		}
 		return m, unusable(http.StatusNotFound, "name", "no model %.64q was added; `paragon model list` lists those that were", name)
+	}
+	if errors.Is(err, modelstore.ErrVersion) {
+		return m, unusable(http.StatusConflict, "name", "%v", err)
 	}
 	return m, err
 }
@@ -197,8 +203,8 @@ func (d *modelHandler) checkOrder(o api.ModelOrder) error {
 		}
 	}
 	c := d.m.store.Current()
-	if had, ok := c.Model(o.Name); ok && had.RetiredAt == "" {
-		return unusable(http.StatusConflict, "name", "there is a model %q already, of task %s; give this one another with --name", o.Name, had.Task)
+	if err := checkVersion(c, o); err != nil {
+		return err
 	}
 	if _, ok := c.Task(o.Name); ok && o.Name != o.Task {
 		return unusable(http.StatusConflict, "name", "there is a task %q, and a model cannot be called so", o.Name)

@@ -194,14 +194,20 @@ func (r Rules) ownerLimit(prior float64, tallies []Tally) float64 {
 	return math.Inf(1)
 }
 
+// Counted are the votes that count, faded and bounded, without the profile's.
+func (p Posterior) Counted() (right, wrong float64) {
+	prior := p.Right + p.Wrong - p.Votes
+	right = min(max(0, p.Right-prior*p.Profile/100), p.Votes)
+	return right, p.Votes - right
+}
+
 // Drift reports whether the votes contradict the profile: by more than
 // leastPoints, and by more than chance explains (three standard errors).
 func (p Posterior) Drift() (points float64, drifted bool) {
 	if p.Votes < leastVotes {
 		return 0, false
 	}
-	prior := p.Right + p.Wrong - p.Votes
-	right := p.Right - prior*p.Profile/100
+	right, _ := p.Counted()
 	points = 100*right/p.Votes - p.Profile
 	share := min(max(p.Profile/100, 0.01), 0.99)
 	chance := 300 * math.Sqrt(share*(1-share)/p.Votes)

@@ -25,4 +25,30 @@ type Invoked struct {
 	Why      string  // the same in words, with the function's name
 	Attempts int     // runs of the query that failed so far, those that the message counts included
 	CostUSD  float64 // of the invocations made; one in doubt at its expected price
+	// BadInput says that the fault of a version on trial was that it cannot run on the
+	// input, which may be the input's fault or its own.
+	BadInput bool
+}
+
+// Failure is why functions did not answer.
+func (v Invoked) Failure() query.Failure {
+	f := query.Failure{Code: query.ModelFault, Detail: v.Why}
+	if v.BadInput {
+		f.Code = query.BadInput
+	}
+	return f
+}
+
+// Unanswerable says that the query has not ended and no function of its model answers it.
+func (v Invoked) Unanswerable() bool {
+	return v.Outcome == nil && (v.Thrown == Fault || v.Thrown == NoFunction)
+}
+
+// After returns the invocations with the cost of earlier ones of the same query.
+func (v Invoked) After(earlier Invoked) Invoked {
+	v.CostUSD += earlier.CostUSD
+	if v.Outcome != nil {
+		v.Outcome.CostUSD = v.CostUSD
+	}
+	return v
 }

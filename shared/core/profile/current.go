@@ -11,7 +11,8 @@ type CatalogueSource interface {
 func (c *Catalogue) Current() *Catalogue { return c }
 
 // Offered is the catalogue without what no query may be given to: models of
-// which only figures are known, and retired ones. Tasks that a retired model
+// which only figures are known, retired ones, and versions beside the one that is
+// served. Tasks that a retired model
 // alone answers are left out with it.
 func (c *Catalogue) Offered() *Catalogue {
 	out := *c
@@ -20,7 +21,7 @@ func (c *Catalogue) Offered() *Catalogue {
 	for _, m := range c.Models {
 		if m.RetiredAt != "" {
 			retired[m.Task] = true
-		} else if m.Runnable() {
+		} else if _, aside := c.ServedInstead(m.Name); m.Runnable() && !aside {
 			out.Models = append(out.Models, m)
 			served[m.Task] = true
 		}
@@ -37,6 +38,9 @@ func (c *Catalogue) Offered() *Catalogue {
 type Added struct {
 	Tasks  []Task  `json:"tasks"`
 	Models []Model `json:"models"`
+	// Rollouts are the versions of the models that have several, those of the catalogue
+	// that it came with included.
+	Rollouts []Rollout `json:"rollouts,omitempty"`
 }
 
 // With returns the catalogue with what was added, validated as a whole.
@@ -44,6 +48,7 @@ func (c *Catalogue) With(a Added) (*Catalogue, error) {
 	out := *c
 	out.Tasks = append(append([]Task(nil), c.Tasks...), a.Tasks...)
 	out.Models = append(append([]Model(nil), c.Models...), a.Models...)
+	out.Rollouts = a.Rollouts
 	return &out, out.Validate()
 }
 

@@ -204,6 +204,9 @@ type Catalogue struct {
 	Instances []Instance      `json:"instances"`
 	Functions []FunctionSizes `json:"functions"`
 	Prices    Prices          `json:"prices"`
+	// Rollouts are the versions of the models that have several. They come with what a
+	// stage was given (Added), and in no file of profiles.
+	Rollouts []Rollout `json:"-"`
 }
 
 // ServiceTime is how long a model runs on one resource, and how that is known.

@@ -31,6 +31,7 @@ func (c *Catalogue) Validate() error {
 	}
 	f.check(len(c.Models) > 0, "catalogue", "models", "is empty")
 	c.validateTogether(&f)
+	c.validateRollouts(&f)
 	return errors.Join(f...)
 }
 

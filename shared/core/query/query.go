@@ -154,8 +154,11 @@ type Message struct {
 	Input      Input     `json:"input"`
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
-	Trail      Trail     `json:"trail,omitempty"`
-	Trace      string    `json:"trace,omitempty"` // W3C traceparent of the span that sent it, when it is traced
+	// Refuser is a version on trial that could not run on the input: if what is served
+	// can, the fault was the version's.
+	Refuser string `json:"refuser,omitempty"`
+	Trail   Trail  `json:"trail,omitempty"`
+	Trace   string `json:"trace,omitempty"` // W3C traceparent of the span that sent it, when it is traced
 
 	// What the terminal record tells besides, so that the process that ends the query
 	// writes it whole without reading anything.

@@ -19,6 +19,9 @@ const (
 	FleetFixed  = "fixed"
 )
 
+// On is the value of a setting that switches something on.
+const On = "on"
+
 // Settings are the tunables of a stage. The tags are the one place where a
 // default, a unit, a range and a meaning are written.
 type Settings struct {
@@ -54,6 +57,16 @@ type Settings struct {
 	FeedbackOwnerShare    float64 `name:"feedback_owner_share" default:"0.2" min:"0.01" max:"1" unit:"share" doc:"The largest share of the evidence on a model that one caller may give, and below 1 no caller moves it alone. 1 bounds nobody, which suits a stage with one caller."`
 	FeedbackSampling      string  `name:"feedback_sampling" default:"mean" oneof:"mean thompson" doc:"What selection uses as the accuracy of a model with votes: the posterior mean, or a draw from the posterior (Thompson sampling)."`
 	ExploreShare          float64 `name:"explore_share" default:"0.01" min:"0" max:"0.5" unit:"share" doc:"Once there are votes, the share of the queries that any model whose profile keeps the bounds may answer, so that a model that recovers gets votes again."`
+
+	// How a new version of a model is tried: docs/models.md.
+	CanaryShare          float64 `name:"canary_share" default:"0.05" min:"0" max:"1" unit:"share" doc:"The share of a model's queries that a new version gets when it is added; 0 keeps it aside, and 1 has it answer all of them."`
+	CanaryRollback       string  `name:"canary_rollback" default:"on" oneof:"on off" doc:"Whether a version on trial is rolled back by itself when it is worse than the one that is served."`
+	CanaryConfidence     float64 `name:"canary_confidence" default:"0.999" min:"0.5" max:"0.999999" unit:"share" doc:"The one-sided confidence with which a version must be worse to be rolled back."`
+	CanaryMinQueries     int     `name:"canary_min_queries" default:"20" min:"5" max:"100000" unit:"queries" doc:"The fewest answers, or votes, of each version by which latency, cost and accuracy are compared. Errors are compared from 5 runs on."`
+	CanaryErrorPoints    float64 `name:"canary_error_points" default:"1" min:"0" max:"100" unit:"points" doc:"By how many percentage points more of its runs may fail than of the version that is served."`
+	CanaryLatencyFactor  float64 `name:"canary_latency_factor" default:"1.5" min:"1" max:"100" unit:"factor" doc:"How many times as long a version may take at the median, and at the 95th percentile."`
+	CanaryAccuracyPoints float64 `name:"canary_accuracy_points" default:"2" min:"0" max:"100" unit:"points" doc:"By how many percentage points fewer of the votes on its answers may say right."`
+	CanaryCostFactor     float64 `name:"canary_cost_factor" default:"1.5" min:"1" max:"100" unit:"factor" doc:"How many times as much its mean answer may cost."`
 
 	ProfileMaxAgeDays float64 `name:"profile_max_age_days" default:"90" min:"0" max:"3650" unit:"days" doc:"Profiles in use that were measured longer ago raise a warning in the status; 0 warns of none. Live answers that contradict a profile always do."`
 

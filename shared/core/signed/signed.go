@@ -235,6 +235,12 @@ func Kept(id string, share float64) bool {
 	return float64(spread("keep "+id)%1_000_000) < share*1_000_000
 }
 
+// Drawn says whether an id is among the share of ids, from 0 to 1, that a name draws.
+// Each name draws others.
+func Drawn(id, name string, share float64) bool {
+	return float64(spread("draw "+name+" "+id)%1_000_000) < share*1_000_000
+}
+
 func spread(text string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(text)) // never fails

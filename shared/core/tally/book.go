@@ -69,6 +69,7 @@ type page struct {
 	mu                     sync.Mutex // guards what follows
 	counts                 Counts
 	latency, wait, compute live
+	costSquares            float64
 }
 
 // NewBook returns an empty book of a process that started at since.
@@ -103,6 +104,17 @@ func (b *Book) Offered(task string, class query.Class, taken bool) {
 	if taken {
 		p.counts.Taken++
 	}
+}
+
+// Faulted counts a run that failed by its model's fault. A nil book counts nothing.
+func (b *Book) Faulted(k Key) {
+	if b == nil {
+		return
+	}
+	p := b.page(k)
+	p.mu.Lock()
+	p.counts.Faults++
+	p.mu.Unlock()
 }
 
 // Ended counts the end of a query. A state that is not terminal counts nothing.
@@ -147,6 +159,9 @@ func (p *page) answered(o Observation) {
 	}
 	if o.Cold {
 		p.counts.ColdStarts++
+	}
+	if o.CostUSD > 0 {
+		p.costSquares += o.CostUSD * o.CostUSD
 	}
 	p.latency.add(o.LatencyMS)
 	p.wait.add(o.WaitMS)
@@ -244,7 +259,7 @@ func (b *Book) Snapshot(now time.Time) Snapshot {
 	out := Snapshot{Since: b.since, At: now}
 	for k, p := range *b.pages.Load() {
 		p.mu.Lock()
-		t := Tally{Key: k, Counts: p.counts, Latency: p.latency.histogram(), Wait: p.wait.histogram(), Compute: p.compute.histogram()}
+		t := Tally{Key: k, Counts: p.counts, Latency: p.latency.histogram(), Wait: p.wait.histogram(), Compute: p.compute.histogram(), CostSquares: rounded(p.costSquares)}
 		p.mu.Unlock()
 		out.Tallies = append(out.Tallies, t)
 	}

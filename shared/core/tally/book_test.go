@@ -36,13 +36,26 @@ func TestBookCountsByState(t *testing.T) {
 	want := Snapshot{Since: start, At: start.Add(time.Minute), Tallies: []Tally{
 		{Key: Key{Task: "t", Class: query.Strict}, Counts: Counts{Arrived: 7, Refused: 1}},
 		{Key: k, Counts: Counts{Answered: 2, Failed: 1, Expired: 1, Cancelled: 1, Met: 1, Overflowed: 1, ColdStarts: 1, CostUSD: 3},
-			Latency: NewHistogram(10, 900), Wait: NewHistogram(2, 300), Compute: NewHistogram(8)},
+			Latency: NewHistogram(10, 900), Wait: NewHistogram(2, 300), Compute: NewHistogram(8), CostSquares: 5},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	if n := got.Tallies[1].Ended(); n != 4 {
 		t.Errorf("%d ended uncancelled, want 4", n)
+	}
+}
+
+// A run that failed by its model's fault counts apart from how its query ended.
+func TestFaultsAreCounted(t *testing.T) {
+	b := NewBook(start)
+	b.Faulted(key("m"))
+	(*Book)(nil).Faulted(key("m"))
+	first := b.Snapshot(start)
+	b.Faulted(key("m"))
+	got := b.Snapshot(start).Tallies[0]
+	if got.Faults != 2 || got.Ended() != 0 || got.Minus(first.Tallies[0]).Faults != 1 || got.Merge(got).Faults != 4 {
+		t.Errorf("%+v", got)
 	}
 }
 

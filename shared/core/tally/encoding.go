@@ -44,6 +44,15 @@ func (h Histogram) MarshalJSON() ([]byte, error) {
 
 const sumDigits = 9
 
+// rounded is a sum to as many digits as are encoded.
+func rounded(sum float64) float64 {
+	out, err := strconv.ParseFloat(strconv.FormatFloat(sum, 'g', sumDigits, 64), 64)
+	if err != nil { // beyond any float64
+		return sum
+	}
+	return out
+}
+
 // UnmarshalJSON decodes what MarshalJSON encodes, and refuses anything else.
 func (h *Histogram) UnmarshalJSON(text []byte) error {
 	var d document

@@ -42,6 +42,9 @@ type Counts struct {
 	Failed    int64 `json:"failed,omitempty"`
 	Expired   int64 `json:"expired,omitempty"`
 	Cancelled int64 `json:"cancelled,omitempty"`
+	// Faults counts runs that failed by the model's fault, also those of queries that
+	// another run then answered.
+	Faults int64 `json:"faults,omitempty"`
 	// Met counts the answers that came within their bound.
 	Met int64 `json:"met,omitempty"`
 	// Overflowed counts the answers of inference functions.
@@ -64,6 +67,7 @@ func (c Counts) Add(o Counts) Counts {
 		Arrived: c.Arrived + o.Arrived, Refused: c.Refused + o.Refused, Answered: c.Answered + o.Answered, Failed: c.Failed + o.Failed,
 		Expired: c.Expired + o.Expired, Cancelled: c.Cancelled + o.Cancelled, Met: c.Met + o.Met, Overflowed: c.Overflowed + o.Overflowed,
 		ColdStarts: c.ColdStarts + o.ColdStarts,
+		Faults:     c.Faults + o.Faults,
 		Offered:    c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
 	}
 }
@@ -73,6 +77,7 @@ func (c Counts) minus(o Counts) Counts {
 		Arrived: max(0, c.Arrived-o.Arrived), Refused: max(0, c.Refused-o.Refused), Answered: max(0, c.Answered-o.Answered),
 		Failed: max(0, c.Failed-o.Failed), Expired: max(0, c.Expired-o.Expired), Cancelled: max(0, c.Cancelled-o.Cancelled),
 		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed), ColdStarts: max(0, c.ColdStarts-o.ColdStarts),
+		Faults:  max(0, c.Faults-o.Faults),
 		Offered: max(0, c.Offered-o.Offered), Taken: max(0, c.Taken-o.Taken), CostUSD: max(0, c.CostUSD-o.CostUSD),
 	}
 }
@@ -88,6 +93,9 @@ type Tally struct {
 	// Compute is how long runs took that can be held against a profile: warm,
 	// alone in their batch and not paced.
 	Compute Histogram `json:"compute,omitzero"`
+	// CostSquares sums the squares of what each answer cost, in USD²: with CostUSD it
+	// says how sure the mean is.
+	CostSquares float64 `json:"cost_squares,omitempty"`
 }
 
 // Empty reports whether nothing was counted.
@@ -98,13 +106,13 @@ func (t Tally) Empty() bool {
 // Merge returns the queries of both, under t's key.
 func (t Tally) Merge(o Tally) Tally {
 	return Tally{Key: t.Key, Counts: t.Counts.Add(o.Counts), Latency: t.Latency.Merge(o.Latency),
-		Wait: t.Wait.Merge(o.Wait), Compute: t.Compute.Merge(o.Compute)}
+		Wait: t.Wait.Merge(o.Wait), Compute: t.Compute.Merge(o.Compute), CostSquares: t.CostSquares + o.CostSquares}
 }
 
 // Minus returns what was counted after an earlier state of the same tally.
 func (t Tally) Minus(earlier Tally) Tally {
 	return Tally{Key: t.Key, Counts: t.Counts.minus(earlier.Counts), Latency: t.Latency.Minus(earlier.Latency),
-		Wait: t.Wait.Minus(earlier.Wait), Compute: t.Compute.Minus(earlier.Compute)}
+		Wait: t.Wait.Minus(earlier.Wait), Compute: t.Compute.Minus(earlier.Compute), CostSquares: max(0, t.CostSquares-earlier.CostSquares)}
 }
 
 // Group merges tallies whose keys are the same after by, in the order of keys.

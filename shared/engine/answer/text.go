@@ -85,6 +85,9 @@ func (t *Text) fitPorts() error {
 	}
 	if t.maxTokens == 0 {
 		t.maxTokens = t.padTo
+		if own := t.tokens.MaxTokens(); own > 0 && t.padTo > 0 {
+			t.maxTokens = min(own, t.padTo)
+		}
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ func TestTextBecomesTheModelsInputs(t *testing.T) {
 		{"cut by the tokenizer", attached(t, enginetest.Tokens(-1), "2"), profile.Tensors, nil, "", profile.Text{}, "no yes no", query.NewTensorResult([]tensors.Tensor{row("ids", 2, 1), row("mask", 1, 1)}), ""},
 		{"cut by the profile", attached(t, enginetest.Tokens(-1), "8"), profile.Tensors, nil, "", profile.Text{MaxTokens: 1}, "no yes no", query.NewTensorResult([]tensors.Tensor{row("ids", 2), row("mask", 1)}), ""},
 		{"padded", attached(t, enginetest.Tokens(4), "8"), profile.Tensors, nil, "", profile.Text{}, "no", query.NewTensorResult([]tensors.Tensor{row("ids", 2, 0, 0, 0), row("mask", 1, 0, 0, 0)}), ""},
+		{"cut by the tokenizer, and padded", attached(t, enginetest.Tokens(4), "2"), profile.Tensors, nil, "", profile.Text{}, "no yes no", query.NewTensorResult([]tensors.Tensor{row("ids", 2, 1, 0, 0), row("mask", 1, 1, 0, 0)}), ""},
 		{"cut by the model", attached(t, enginetest.Tokens(2), "8"), profile.Tensors, nil, "", profile.Text{}, "no no no", query.NewTensorResult([]tensors.Tensor{row("ids", 2, 2), row("mask", 1, 1)}), ""},
 		{"no UTF-8", attached(t, enginetest.Tokens(-1), "8"), profile.Tensors, nil, "", profile.Text{}, "a\xff", query.Result{}, query.BadInput},
 		{"a NUL", enginetest.Words(), profile.Classify, both, "probabilities", profile.Text{}, "a\x00", query.Result{}, query.BadInput},

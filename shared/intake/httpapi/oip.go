@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"paragon/shared/api"
@@ -29,9 +30,26 @@ const (
 	classExtension  = "classification"
 )
 
-// onlyVersion is the version of every model: another build of it is served in
-// its place, under the same name.
-const onlyVersion = "1"
+// firstVersion is the version of models that have one, and of tasks.
+const firstVersion = "1"
+
+// versionOf is the version of what a path names: of a task the first.
+func versionOf(name, model string) string {
+	asked, _ := profile.ParseVersion(name)
+	if of, number := profile.ParseVersion(model); of == asked {
+		return strconv.Itoa(number)
+	}
+	return firstVersion
+}
+
+// askedName is the model or task that a path names, with the version if it names one:
+// "net@2" of /v2/models/net/versions/2.
+func askedName(r *http.Request) string {
+	if v := r.PathValue("version"); v != "" {
+		return r.PathValue("model") + profile.VersionMark + v
+	}
+	return r.PathValue("model")
+}
 
 // failOIP answers an error as the Open Inference Protocol has it. An unknown
 // model is a path that does not exist there.
@@ -109,10 +127,21 @@ func (a *server) named(r *http.Request) ([]api.Model, error) {
 	if len(ms) == 0 {
 		return nil, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists them", clip(name))
 	}
-	if v := r.PathValue("version"); v != "" && v != onlyVersion {
-		return nil, refuse(intake.UnknownModel, "", "%q has no version %q: there is %s", name, clip(v), onlyVersion)
+	v := r.PathValue("version")
+	if v == "" || v == versionOf(name, ms[0].Name) {
+		return ms, nil
 	}
-	return ms, nil
+	if other := a.svc.ModelsFor(askedName(r)); len(other) == 1 && v == versionOf(name, other[0].Name) {
+		return other, nil
+	}
+	return nil, refuse(intake.UnknownModel, "", "%q has no version %q that answers queries: there is %s", name, clip(v), versionOf(name, ms[0].Name))
+}
+
+// isModel says whether a path's name is a model's, and not a task's.
+func isModel(ms []api.Model, name string) bool {
+	asked, _ := profile.ParseVersion(name)
+	of, _ := profile.ParseVersion(ms[0].Name)
+	return asked == of
 }
 
 // oipModelReady is GET /v2/models/{model}/ready.
@@ -122,11 +151,11 @@ func (a *server) oipModelReady(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	model := r.PathValue("model")
-	if ms[0].Name != model { // a task's name
+	if !isModel(ms, model) { // a task's name
 		a.writeReadiness(w, model, a.svc.NotReady(r.Context(), ms[0].Task))
 		return nil
 	}
-	a.writeReadiness(w, model, a.svc.ModelNotReady(r.Context(), ms[0].Task, model))
+	a.writeReadiness(w, model, a.svc.ModelNotReady(r.Context(), ms[0].Task, ms[0].Name))
 	return nil
 }
 
@@ -144,7 +173,7 @@ func (a *server) oipModel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := oipMetadata{Name: r.PathValue("model"), Versions: []string{onlyVersion}, Platform: "onnx_onnxv1"}
+	out := oipMetadata{Name: r.PathValue("model"), Versions: []string{versionOf(r.PathValue("model"), ms[0].Name)}, Platform: "onnx_onnxv1"}
 	if sig, ok := signatureOf(ms); ok && !answersByClass(ms) {
 		out.Inputs, out.Outputs = sig.Inputs, sig.Outputs
 		if ms[0].Takes == profile.Picture {

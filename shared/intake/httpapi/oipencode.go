@@ -37,7 +37,7 @@ type binaryParameters struct {
 // writeInfer answers an inference with the outputs that were asked for, each
 // as JSON or as bytes behind it.
 func (a *server) writeInfer(w http.ResponseWriter, c inferCall, name string, answers []intake.Answer) error {
-	out := oipAnswer{ModelName: name, ModelVersion: onlyVersion, ID: c.id, Parameters: parametersOf(answers)}
+	out := oipAnswer{ModelName: name, ModelVersion: versionOf(name, answers[0].Record.Model), ID: c.id, Parameters: parametersOf(answers)}
 	out.Parameters.Ignored = strings.Join(c.ignored, ",")
 	if out.ID == "" {
 		out.ID = answers[0].Record.ID

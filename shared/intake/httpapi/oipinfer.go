@@ -36,8 +36,8 @@ func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	call.request.Task = models[0].Task
-	if models[0].Name == r.PathValue("model") {
-		call.request.Model = models[0].Name
+	if isModel(models, r.PathValue("model")) {
+		call.request.Model = askedName(r)
 	}
 	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Wait: query.Duration(a.svc.Settings().MaxWaitSeconds * 1000)}
 	answers, err := a.inferAll(r.Context(), owner, call.request, inputs, t)

@@ -1,0 +1,186 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/engine/enginetest"
+)
+
+// chain is y = x times a matrix, so many times over; x has 64 elements.
+func chain(times int) enginetest.Graph {
+	const width = 64
+	matrix := enginetest.Weight{Name: "w", Shape: []int64{width, width}, Data: make([]float32, width*width)}
+	for i := range width {
+		matrix.Data[i*width+i] = 1
+	}
+	g := enginetest.Graph{
+		Inputs:  []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, width}}},
+		Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, width}}},
+		Weights: []enginetest.Weight{matrix},
+	}
+	in := "x"
+	for i := range times {
+		out := fmt.Sprint("h", i)
+		g.Nodes = append(g.Nodes, enginetest.Node{Op: "MatMul", Inputs: []string{in, "w"}, Outputs: []string{out}})
+		in = out
+	}
+	g.Nodes = append(g.Nodes, enginetest.Node{Op: "Identity", Inputs: []string{in}, Outputs: []string{"y"}})
+	return g
+}
+
+// broken is a chain that can be run on zeros alone: it looks the place of each other
+// element up in a table of one row.
+func broken(times int) enginetest.Graph {
+	g := chain(times)
+	g.Nodes[len(g.Nodes)-1].Outputs = []string{"answer"}
+	g.Weights = append(g.Weights, enginetest.Weight{Name: "table", Shape: []int64{1}, Data: []float32{0}})
+	g.Nodes = append(g.Nodes,
+		enginetest.Node{Op: "NonZero", Inputs: []string{"x"}, Outputs: []string{"places"}},
+		enginetest.Node{Op: "Gather", Inputs: []string{"table", "places"}, Outputs: []string{"found"}},
+		enginetest.Node{Op: "ReduceSum", Inputs: []string{"found"}, Outputs: []string{"sum"}},
+		enginetest.Node{Op: "Add", Inputs: []string{"answer", "sum"}, Outputs: []string{"y"}})
+	return g
+}
+
+// netUnderLoad asks the net from several callers until the function that it returns is
+// called, which fails the test for each query without an answer, and returns how many
+// each version answered.
+func (s *stage) netUnderLoad() (stop func() map[string]int) {
+	body := `{"inputs":[{"name":"x","datatype":"FP32","shape":[1,64],"data":[7` + strings.Repeat(",7", 63) + `]}]}`
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	answered, failed := map[string]int{}, []string{}
+	for range 4 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				version, err := s.askNet(body)
+				mu.Lock()
+				if answered[version]++; err != nil {
+					failed = append(failed, err.Error())
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	return func() map[string]int {
+		s.t.Helper()
+		cancel()
+		all.Wait()
+		if len(failed) > 0 || len(answered) == 0 {
+			s.t.Errorf("answered %v, and %d not, the first: %s", answered, len(failed), failed[:min(1, len(failed))])
+		}
+		return answered
+	}
+}
+
+// askNet puts a row to the net, and returns the version that answered.
+func (s *stage) askNet(body string) (version string, err error) {
+	resp, err := http.Post(s.URL+"/v2/models/net/infer", "application/json", strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%d %s, error %v", resp.StatusCode, raw, err)
+	}
+	_, after, _ := strings.Cut(string(raw), `"model_version":"`)
+	version, _, _ = strings.Cut(after, `"`)
+	return version, nil
+}
+
+// rollout reads the versions of the net.
+func (s *stage) rollout() (r profile.Rollout) {
+	s.t.Helper()
+	own, err := s.OwnModels(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, r := range own.Rollouts {
+		if r.Model == "net" {
+			return r
+		}
+	}
+	return r
+}
+
+// mustModel runs `paragon model`, which must succeed.
+func (s *stage) mustModel(args ...string) string {
+	s.t.Helper()
+	out, complaint, err := s.model(args...)
+	if err != nil {
+		s.t.Fatalf("%v: %v: %s%s", args, err, out, complaint)
+	}
+	return out
+}
+
+// Versions of a model come, answer their share, go back by themselves when they fail or
+// are slow, are promoted and taken back, while the model is asked all the time: no query
+// is lost.
+func TestVersionsComeAndGoUnderLoad(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=2", "--boot-seconds=0", "--unpaced", "--set", "heartbeat_seconds=1")
+	s.workersReady(2)
+	s.mustModel("add", file(t, "net.onnx", chain(100).Bytes()), "--task", "own")
+	load := s.netUnderLoad()
+	add := func(g enginetest.Graph, share string) {
+		s.mustModel("add", file(t, "next.onnx", g.Bytes()), "--task", "own", "--name", "net", "--share", share)
+	}
+	rolledBack := func(version, why string) {
+		t.Helper()
+		s.until(version+" is rolled back", func() bool { return s.rollout().Canary == "" })
+		r := s.rollout()
+		last := r.History[len(r.History)-1]
+		if r.Served != "net" || last.Version != version || last.By != profile.ByRule || !strings.HasPrefix(last.Why, why) {
+			t.Errorf("%+v", r)
+		}
+		if out := s.mustModel("show", "net"); !strings.Contains(out, last.Why) {
+			t.Errorf("`paragon model show` does not say why:\n%s", out)
+		}
+	}
+	add(broken(100), "0.2")
+	rolledBack("net@2", "errors")
+	add(chain(1000), "0.2")
+	rolledBack("net@3", "latency")
+	answered := load()
+	if answered["1"] == 0 || answered["3"] == 0 {
+		t.Errorf("answered by version: %v", answered)
+	}
+
+	load = s.netUnderLoad()
+	add(chain(90), "0.3")
+	s.mustModel("canary", "net", "--share", "0.6")
+	s.mustModel("promote", "net")
+	s.until("the fourth answers alone", func() bool { return s.only("4") })
+	s.mustModel("rollback", "net")
+	s.until("the first answers alone", func() bool { return s.only("1") })
+	answered = load()
+	if answered["1"] == 0 || answered["4"] == 0 {
+		t.Errorf("answered by version: %v", answered)
+	}
+	if out := s.mustModel("remove", "net"); !strings.Contains(out, "net") || s.rollout().Model != "" {
+		t.Errorf("removed: %s; its versions are %+v", out, s.rollout())
+	}
+}
+
+// only says whether one version answers ten queries.
+func (s *stage) only(version string) bool {
+	s.t.Helper()
+	var got []string
+	for range 10 {
+		v, err := s.askNet(`{"inputs":[{"name":"x","datatype":"FP32","shape":[1,64],"data":[0` + strings.Repeat(",0", 63) + `]}]}`)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		got = append(got, v)
+	}
+	return !slices.ContainsFunc(got, func(v string) bool { return v != version })
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"paragon/shared/engine/tokenizer"
+	"paragon/shared/modelstore"
+)
+
+// A file that is too large is refused with its size and the bound, in units that tell
+// them apart from nothing.
+func TestFilesThatAreTooLarge(t *testing.T) {
+	for _, tc := range []struct {
+		bytes, limit int64
+		says         []string
+	}{
+		{tokenizer.MaxFileBytes + 1<<20, tokenizer.MaxFileBytes, []string{"34.6 MB", "33.6 MB"}},
+		{3 << 30, modelstore.MaxONNXBytes, []string{"3.2 GB", "1.1 GB"}},
+	} {
+		path := filepath.Join(t.TempDir(), "large")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, tc.bytes); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readModel(path, tc.limit)
+		for _, word := range tc.says {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%d bytes of %d: %v does not say %s", tc.bytes, tc.limit, err, word)
+			}
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/core/inference"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/core/schedule"
+	"paragon/shared/core/settings"
+	"paragon/shared/core/signed"
+)
+
+// tried is a catalogue whose net has a second version, on trial with a share.
+func tried(share float64, change func(second *profile.Model)) *profile.Catalogue {
+	c := catalogue()
+	second := c.Models[0]
+	second.Name = "net@2"
+	if change != nil {
+		change(&second)
+	}
+	c.Models = append(c.Models, second)
+	c.Rollouts = []profile.Rollout{{Model: "net", Served: "net", Canary: "net@2", Share: share, Newest: 2}}
+	return c
+}
+
+func TestTheIDChoosesTheVersion(t *testing.T) {
+	const queries, share = 1000, 0.2
+	d := newTestService(t, func(c *Config) { c.Catalogue = tried(share, nil) })
+	d.publish(t, 2)
+	n := 0
+	for range queries {
+		got := d.submit(t, request(10000))
+		if want := signed.Drawn(got.ID, "net@2", share); (got.Model == "net@2") != want {
+			t.Fatalf("query %s is for %s, and its id is drawn: %v", got.ID, got.Model, want)
+		}
+		if got.Model == "net@2" {
+			n++
+		}
+	}
+	if off := math.Abs(float64(n)/queries - share); off > 4*math.Sqrt(share*(1-share)/queries) {
+		t.Errorf("%d of %d are for the version on trial", n, queries)
+	}
+	for i := range 20 { // a repeat, which nothing has answered, runs again on the same one
+		terms := Terms{Key: fmt.Sprint("key-", i)}
+		first, err := d.Take(t.Context(), "me", request(10000), terms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := d.Take(t.Context(), "me", request(10000), terms); err != nil || again.Record.Model != first.Record.Model {
+			t.Errorf("%s, and then %s, error %v", first.Record.Model, again.Record.Model, err)
+		}
+	}
+}
+
+// What the version on trial would not do in time, or well enough, it is not given; a
+// caller may name a version.
+func TestBoundsAndNamesComeBeforeATrial(t *testing.T) {
+	slow := func(m *profile.Model) {
+		m.Accuracy.Top1Percent, m.Latency = 80, []profile.Latency{{Resource: "c5.large", Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 300, P95: 300, P99: 300}}}
+	}
+	d := newTestService(t, func(c *Config) { c.Catalogue = tried(0.999999, slow) })
+	d.publish(t, 2)
+	accurate := request(10000)
+	percent := 85.0
+	accurate.Bounds.Accuracy = &percent
+	named := func(model string) Request {
+		r := request(10000)
+		r.Task, r.Model = "", model
+		return r
+	}
+	for name, tc := range map[string]struct {
+		r    Request
+		want string
+	}{
+		"no bound that it breaks": {request(10000), "net@2"}, "too slow": {request(200), "net"}, "too inaccurate": {accurate, "net"},
+		"the model": {named("net"), "net@2"}, "the first version": {named("net@1"), "net"}, "the second": {named("net@2"), "net@2"},
+	} {
+		if got := d.submit(t, tc.r); got.Model != tc.want {
+			t.Errorf("%s: answered by %s, want %s", name, got.Model, tc.want)
+		}
+	}
+	wantRefusal(t, UnknownModel)(takeErr(d, t, named("net@3")))
+	if ms := d.ModelsFor("net@2"); len(ms) != 1 || ms[0].Name != "net@2" {
+		t.Errorf("the second version is %v", ms)
+	}
+}
+
+func takeErr(d testService, t *testing.T, r Request) (query.Record, error) {
+	got, err := d.Take(t.Context(), "me", r, Terms{})
+	return got.Record, err
+}
+
+// failsOn is a worker on which one model fails.
+type failsOn struct {
+	*slots
+	model string
+	code  query.FailureCode
+}
+
+func (f failsOn) Answer(ctx context.Context, m query.Message, by time.Time) (query.Outcome, error) {
+	f.slots.fails = ""
+	if m.Model == f.model {
+		f.slots.fails = f.code
+	}
+	return f.slots.Answer(ctx, m, by)
+}
+
+// No query is lost to a version on trial whose runs fail: what is served answers it.
+func TestWhatIsServedAnswersForATrialThatFails(t *testing.T) {
+	for _, code := range []query.FailureCode{query.ModelFault, query.BadInput} {
+		leavesATrial(t, code)
+	}
+}
+
+func leavesATrial(t *testing.T, code query.FailureCode) {
+	d, w := newFront(t, func(c *Config, w *slots) {
+		c.Catalogue, c.Worker = tried(0.999999, nil), failsOn{w, "net@2", code}
+	})
+	for _, terms := range []Terms{{Wait: time.Second}, {Wait: time.Second, Key: "k"}} {
+		got, err := d.Take(t.Context(), "me", request(500), terms)
+		if err != nil || got.Record.State != query.Succeeded || got.Record.Model != "net" || got.Record.Placement != placedDirect {
+			t.Errorf("%+v, error %v", got.Record, err)
+		}
+		if trail := fmt.Sprint(got.Record.Trail); !strings.Contains(trail, "net@2 failed") {
+			t.Errorf("its trail does not say so: %s", trail)
+		}
+		if id, err := d.Keys.ParseReceipt(got.Receipt); err != nil || id.Model != "net" {
+			t.Errorf("the receipt is of %s, error %v", id.Model, err)
+		}
+	}
+	if refuser := w.asked[1].Refuser; (refuser == "net@2") != (code == query.BadInput) {
+		t.Errorf("%s: the one who refused the input is %q", code, refuser)
+	}
+	if len(w.asked) != 4 || w.asked[0].Model != "net@2" || w.asked[1].Model != "net" {
+		t.Errorf("the worker was asked %v", w.asked)
+	}
+}
+
+// faulty are functions of which one model's fail.
+type faulty struct {
+	model string
+	asked []string
+}
+
+func (f *faulty) Invoke(_ context.Context, m query.Message) inference.Invoked {
+	f.asked = append(f.asked, m.Model)
+	if m.Model == f.model {
+		return inference.Invoked{Thrown: inference.Fault, Why: "broken", Attempts: 1, CostUSD: 1}
+	}
+	return inference.Invoked{CostUSD: 2, Outcome: &query.Outcome{State: query.Succeeded, FinishedAt: start, Result: &query.Result{Label: "1"}, CostUSD: 2}}
+}
+
+func TestFunctionsAnswerForATrialThatFails(t *testing.T) {
+	f := &faulty{model: "net@2"}
+	d, _ := newFront(t, func(c *Config, w *slots) {
+		set := c.Settings()
+		set.OverflowPath = "direct"
+		c.Catalogue, c.Functions, c.Settings = tried(0.999999, nil), f, func() settings.Settings { return set }
+		w.fault = &schedule.NoSlot{PredictedMS: 1e6}
+	})
+	got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
+	if err != nil || got.Record.State != query.Succeeded || got.Record.Model != "net" || got.Record.Outcome.CostUSD != 3 {
+		t.Errorf("%+v, error %v; asked %v", got.Record, err, f.asked)
+	}
+}
