@@ -27,6 +27,20 @@ func clientsPython(t *testing.T) string {
 // HTTP and gRPC, alone and side by side, and KServe's over both.
 func TestForeignClientsWork(t *testing.T) {
 	t.Parallel()
+	runPython(t, "clients.py", "clients_grpc.py")
+}
+
+// Paragon's own Python client submits, waits, votes and cancels, alone and side by side,
+// and tries again under the same key.
+func TestThePythonClientWorks(t *testing.T) {
+	t.Parallel()
+	runPython(t, "python_client.py")
+}
+
+// runPython runs scripts of testdata, in the environment of the clients, against a
+// stage with one worker. Their arguments are its address, that of gRPC and a picture.
+func runPython(t *testing.T, scripts ...string) {
+	t.Helper()
 	python := clientsPython(t)
 	path := filepath.Join(t.TempDir(), "picture.png")
 	if err := os.WriteFile(path, pictures(t)[0].data, 0o600); err != nil {
@@ -42,8 +56,10 @@ func TestForeignClientsWork(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for _, script := range []string{"clients.py", "clients_grpc.py"} {
-		if out, err := exec.CommandContext(ctx, python, filepath.Join("testdata", script), s.URL, grpcAddr, path).CombinedOutput(); err != nil {
+	for _, script := range scripts {
+		c := exec.CommandContext(ctx, python, filepath.Join("testdata", script), s.URL, grpcAddr, path)
+		c.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(root, "shared", "client", "python", "src"), "PYTHONDONTWRITEBYTECODE=1")
+		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v:\n%s", script, err, out)
 		}
 	}
