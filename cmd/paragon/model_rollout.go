@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,6 +81,20 @@ func stateOf(m profile.Model, rollouts []profile.Rollout) string {
 	return "served"
 }
 
+// rolloutLine is which versions of a model answer, and its last rollback by the rule.
+func rolloutLine(r profile.Rollout) string {
+	line := fmt.Sprintf("%s is served by %s", r.Model, r.Served)
+	if r.Canary != "" {
+		line += fmt.Sprintf("; %s is on trial with %g %% of the queries", r.Canary, 100*r.Share)
+	}
+	for _, e := range slices.Backward(r.History) {
+		if e.By == profile.ByRule {
+			return line + fmt.Sprintf("; %s was rolled back at %s: %s", e.Version, e.At.Format(time.DateTime), e.Why)
+		}
+	}
+	return line
+}
+
 // printRollout prints which versions of a model answer, and what was done to them.
 func printRollout(term *cli.Terminal, r profile.Rollout) {
 	term.Printf("%s is served by version %s.\n", r.Model, r.Served)
@@ -93,7 +109,7 @@ func printRollout(term *cli.Terminal, r profile.Rollout) {
 		if e.Action == profile.CanaryShare {
 			what = fmt.Sprintf("canary with %g %%", 100*e.Share)
 		}
-		term.Printf("  %s  %s  %s by the %s", e.At.Local().Format("2006-01-02 15:04:05"), e.Version, what, e.By)
+		term.Printf("  %s  %s  %s by the %s", e.At.Local().Format(time.DateTime), e.Version, what, e.By)
 		if e.Why != "" {
 			term.Printf(": %s", cli.OneLine(e.Why))
 		}

@@ -175,6 +175,9 @@ func printDoubts(term *cli.Terminal, s api.Status) {
 		term.Printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
 			d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
 	}
+	for _, r := range s.Rollouts {
+		term.Printf("versions  %s\n", cli.OneLine(rolloutLine(r)))
+	}
 	for _, w := range s.Profiles {
 		term.Printf("profile   %s\n", cli.OneLine(w.Text))
 	}

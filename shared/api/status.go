@@ -6,6 +6,7 @@ import (
 	"paragon/shared/core/breaker"
 	"paragon/shared/core/calibration"
 	"paragon/shared/core/feedback"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/staleness"
 	"paragon/shared/core/tally"
@@ -42,11 +43,13 @@ type BackendStatus struct {
 	CostSince time.Time `json:"cost_since,omitzero"`
 	Savings   *Savings  `json:"savings,omitempty"`
 	// StoreFault says why the store cannot be written, so that no query is taken in.
-	StoreFault      string            `json:"store_fault,omitempty"`
-	SettingsVersion int64             `json:"settings_version"`
-	SettingsFaults  []string          `json:"settings_faults,omitempty"`
-	Paced           bool              `json:"paced"` // runners are paced by their profiles' service times
-	Versions        map[string]string `json:"versions,omitempty"`
+	StoreFault      string   `json:"store_fault,omitempty"`
+	SettingsVersion int64    `json:"settings_version"`
+	SettingsFaults  []string `json:"settings_faults,omitempty"`
+	// Rollouts are the versions of the models that have several.
+	Rollouts []profile.Rollout `json:"rollouts,omitempty"`
+	Paced    bool              `json:"paced"` // runners are paced by their profiles' service times
+	Versions map[string]string `json:"versions,omitempty"`
 }
 
 // Savings is the cost so far beside what other schemes would have cost on the

@@ -322,9 +322,13 @@ func (s *Service) answerWith(q *submission, r query.Record) (Answer, error) {
 	if r.State != query.Succeeded || r.Outcome == nil || r.Outcome.Result == nil {
 		return a, nil
 	}
+	model := q.model
+	if answered, ok := s.Catalogue.Current().Model(r.Model); ok { // another version, by whoever ended it
+		model = answered
+	}
 	var err error
 	a.Receipt, err = s.Keys.SignReceipt(signed.Receipt{
-		ID: r.ID, Owner: signed.HashOwner(r.Owner), Task: r.Need.Task, Model: r.Model, Digest: short(q.model.SHA256),
+		ID: r.ID, Owner: signed.HashOwner(r.Owner), Task: r.Need.Task, Model: r.Model, Digest: short(model.SHA256),
 		Label: r.Outcome.Result.Label, Until: r.ForgetAt.Truncate(time.Second).UTC(),
 	})
 	return a, err

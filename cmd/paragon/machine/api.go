@@ -134,7 +134,7 @@ func (m *Machine) status(owner *sqlite.Backend) func(context.Context) api.Backen
 	return func(ctx context.Context) api.BackendStatus {
 		st := api.BackendStatus{
 			CostUSD: m.meter.costUSD(), CostSince: m.meter.since, Savings: m.savings.now(), Paced: m.cfg.Paced,
-			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name},
+			Versions: map[string]string{"paragon": Version, "catalogue": m.catalogue.Name}, Rollouts: m.store.Current().Rollouts,
 		}
 		if n, err := owner.Desired(ctx, Pool); err == nil {
 			st.Desired = map[string]int{Pool: n}

@@ -155,6 +155,9 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 		BackendStatus: api.BackendStatus{
 			Desired: map[string]int{"main": 3}, CostUSD: 0.0412 + 0.0003*float64(a.polls), CostSince: Instant, Paced: true,
 			Savings: a.savings(now), SettingsVersion: 4,
+			Rollouts: []profile.Rollout{{Model: "cnn", Served: "cnn", Newest: 2, History: []profile.RolloutEvent{
+				{At: Instant, Action: profile.VersionRolledBack, Version: "cnn@2", By: profile.ByRule, Why: "errors: 9 of 9 runs failed"},
+			}}},
 		},
 		Drifted: []feedback.Drifted{{Task: "fashion", Model: "cnn", Points: -10, Posterior: feedback.Posterior{Right: 90, Wrong: 30, Votes: 120, Profile: 92.5}}},
 		Profiles: []staleness.Warning{{
