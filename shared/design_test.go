@@ -79,6 +79,7 @@ var layers = []struct {
 	{"shared/client", []string{"shared/api", "shared/core", "shared/client"}},
 	{"shared/stage", []string{"docs", "profiles", "shared/core", "shared/environment", "shared/platform", "shared/dispatch", "shared/intake", "shared/telemetry", "shared/stage"}},
 	{"shared/peer", []string{"shared/core", "shared/platform", "shared/intake", "shared/serving", "shared/peer"}},
+	{"shared/canary", []string{"shared/core", "shared/canary"}},
 	{"shared/page", []string{"shared/page"}},
 	{"profiles", []string{"shared/core", "profiles"}},
 }
