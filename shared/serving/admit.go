@@ -15,6 +15,7 @@ import (
 // cannot start soon is given back. It returns how many were bounced.
 func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 	taken, fresh := w.take(ds)
+	var away []*lease
 	if len(fresh) > 0 {
 		received := w.began(taken, "receive")
 		call, cancel := context.WithTimeout(w.life, w.leaseTime())
@@ -27,10 +28,13 @@ func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 			pause(ctx, nil, errorPause)
 			return 0
 		}
-		w.enqueue(taken, run)
+		away = w.enqueue(taken, run)
 	}
 	bounced := w.evictLate()
 	w.start()
+	if w.turnAway(away) && len(away) == len(taken) {
+		w.yields(ctx, taken[0].d.Message.Class)
+	}
 	return bounced
 }
 
@@ -45,8 +49,9 @@ func (w *Worker) take(ds []platform.Delivery) (taken []*lease, fresh []platform.
 	return taken, fresh
 }
 
-// enqueue puts those leases into the queue that are to be run, and drops the others.
-func (w *Worker) enqueue(taken []*lease, run []platform.Delivery) {
+// enqueue puts those leases into the queue that are to be run, and drops the others. It
+// returns those that this worker does not run now, as their model's runs fail here.
+func (w *Worker) enqueue(taken []*lease, run []platform.Delivery) (away []*lease) {
 	runnable := make(map[string]bool, len(run))
 	for _, d := range run {
 		runnable[d.Message.ID] = true
@@ -58,10 +63,15 @@ func (w *Worker) enqueue(taken []*lease, run []platform.Delivery) {
 			w.leases.drop(l)
 			continue
 		}
+		if _, broken := w.Breakers.IsOpen(l.d.Message.Model, w.Now()); broken {
+			away = append(away, l)
+			continue
+		}
 		_, l.wait = w.Traces.Child(l.ctx, "wait")
 		w.queue.Add(w.workOf(l.d.Message), l)
 	}
 	w.notifyLocked()
+	return away
 }
 
 // workOf says what a message is to the run queue. A model without a service time
@@ -103,7 +113,7 @@ func (w *Worker) evictLate() int {
 		if l.Item.reply != nil {
 			w.evicted(l)
 		} else {
-			w.work.Go(func() { w.bounce(l) })
+			w.work.Go(func() { w.bounce(l.Item, l.Why()) })
 		}
 	}
 	if len(surplus) > 0 {
@@ -113,9 +123,8 @@ func (w *Worker) evictLate() int {
 	return len(late)
 }
 
-// bounce hands a query over to the inference functions.
-func (w *Worker) bounce(late schedule.Late[*lease]) {
-	l := late.Item
+// bounce hands a query over to the inference functions, and says why.
+func (w *Worker) bounce(l *lease, why string) {
 	l.wait.End()
 	w.leases.pass(l)
 	defer l.lose()
@@ -127,7 +136,7 @@ func (w *Worker) bounce(late schedule.Late[*lease]) {
 	if carried := w.Traces.Carry(ctx); carried != "" {
 		l.d.Message.Trace = carried
 	}
-	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: late.Why()}
+	step := query.Step{At: w.Now(), Event: query.StepBounced, Where: w.ID, Why: why}
 	var err error
 	if w.Overflow == nil || w.Overflow(ctx, l.d.Message) {
 		err = w.settler.Pass(ctx, l.d, platform.Overflow, settle.Attempts(l.d), step)

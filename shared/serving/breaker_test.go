@@ -1,14 +1,18 @@
 package serving_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"paragon/shared/core/placement"
 	"paragon/shared/core/query"
 	"paragon/shared/core/schedule"
 	"paragon/shared/engine/answer"
+	"paragon/shared/serving"
 )
 
 // A model whose runs fail gets no more queries here for a while, those of others do;
@@ -79,4 +83,86 @@ func TestAFailedLoadCounts(t *testing.T) {
 		}
 		r.end(w)
 	})
+}
+
+// brokenHere is an Answerer whose runs of quick fail, and of no other model.
+type brokenHere struct{ *answers }
+
+func (b brokenHere) Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error) {
+	if model == "quick" {
+		return nil, &answer.Fault{Code: query.ModelFault, Err: errors.New("the model is broken")}
+	}
+	return b.answers.Answer(ctx, model, in)
+}
+
+// startBroken starts a worker on which runs of quick fail.
+func (r *rig) startBroken(id string) *worker {
+	r.Helper()
+	return r.start(id, func(o *serving.Options, _ *mortal) {
+		o.Answerer, o.Arch, o.Catalogue = brokenHere{r.answers}, "x86_64", withFunctions()
+	})
+}
+
+// Queued queries of a model whose runs fail on one worker are answered by another: they
+// do not fail one by one, and those of other models go on meanwhile.
+func TestQueuedQueriesOfABrokenModelAreLeftForAnother(t *testing.T) {
+	for _, class := range []query.Class{query.Relaxed, query.Strict} {
+		t.Run(string(class), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				defer r.close()
+				r.settings.HeartbeatSeconds = 300 // one view lasts for the test
+				r.rule(placement.Pool{NoStrictOverflow: true})
+				broken := r.startBroken("broken")
+				synctest.Wait()
+				var ids []string
+				for i := range 30 {
+					ids = append(ids, fmt.Sprint("q", i))
+					r.submit(ask{id: ids[i], model: "quick", class: class, boundMS: 60_000})
+				}
+				<-time.After(5 * time.Second)
+				for i := range 5 {
+					r.submit(ask{id: fmt.Sprint("other", i), model: "slow", class: query.Relaxed, boundMS: 60_000})
+				}
+				<-time.After(5 * time.Second)
+				for i := range 5 {
+					if r.answers.ran(fmt.Sprint("input of other", i)) == 0 {
+						t.Errorf("query %d of another model waits for those of the broken one", i)
+					}
+				}
+				well := r.start("well", nil)
+				for _, id := range ids {
+					r.want(id, query.Succeeded)
+				}
+				r.end(broken, well)
+			})
+		})
+	}
+}
+
+// Where they may overflow, strict ones do at once and relaxed ones at their bounds.
+func TestQueuedQueriesOfABrokenModelOverflow(t *testing.T) {
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		t.Run(string(class), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				defer r.close()
+				r.settings.HeartbeatSeconds = 300
+				r.rule(placement.Pool{RelaxedOverflow: true})
+				w := r.startBroken("broken")
+				synctest.Wait()
+				w.Breakers.NotLoaded("quick", "no such file", w.Now())
+				began := time.Now()
+				r.submit(ask{id: "q", model: "quick", class: class, boundMS: 10_000})
+				m := r.overflow()
+				if m.Trail[len(m.Trail)-1].Event != query.StepBounced || m.Attempts != 0 {
+					t.Errorf("handed over as %+v after %d runs", m.Trail, m.Attempts)
+				}
+				if waited := time.Since(began); waited > 10*time.Second || class == query.Relaxed && waited < time.Second {
+					t.Errorf("handed over after %v", waited)
+				}
+				r.end(w)
+			})
+		})
+	}
 }

@@ -88,7 +88,7 @@ func (r *rig) submitMixed() map[string]query.State {
 			"strict":  {model: "quick", class: query.Strict, boundMS: 1900},
 			"late":    {model: "slow", class: query.Strict, boundMS: 120},
 			"relaxed": {model: "slow", class: query.Relaxed, boundMS: 10_000},
-			"poison":  {model: "quick", class: query.Relaxed, boundMS: 10_000, input: "faulty"},
+			"poison":  {model: "quick", class: query.Relaxed, boundMS: 10_000, input: "cut off"},
 		} {
 			a.id = fmt.Sprintf("%s %d", kind, i)
 			r.submit(a)

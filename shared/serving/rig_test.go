@@ -124,6 +124,8 @@ func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([
 			out[i].Err = &answer.Fault{Code: query.BadInput, Err: errors.New("not a picture")}
 		case "faulty":
 			return nil, &answer.Fault{Code: query.ModelFault, Err: errors.New("the model is broken")}
+		case "cut off":
+			return nil, errors.New("the run was cut off")
 		default:
 			out[i].Result = query.Result{Label: text, Scores: []float32{1}}
 		}

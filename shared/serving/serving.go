@@ -89,6 +89,7 @@ type Worker struct {
 	longest  longest
 	settler  *settle.Settler
 	leases   leases
+	left     left // for other workers
 
 	life      context.Context         // ends when the worker must not write any more
 	kill      context.CancelCauseFunc // ends life
