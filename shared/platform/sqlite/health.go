@@ -21,6 +21,7 @@ const (
 	reasonReadOnly = "the data folder is read-only"
 	reasonBroken   = "the disk does not take what is written"
 	reasonDamaged  = "the data file is damaged"
+	reasonLocked   = "another program has the data file locked"
 	reasonDeleted  = "the data file was deleted or replaced while it is in use: what is stored now is lost when Paragon ends"
 )
 
@@ -86,6 +87,8 @@ func (h *health) reasonOf(err error) string {
 		return reasonFull
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return reasonReadOnly
+	case sqlite3.SQLITE_BUSY:
+		return reasonLocked
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return reasonDamaged
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN: // also of a log that cannot grow

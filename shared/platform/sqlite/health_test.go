@@ -145,6 +145,34 @@ func TestReasonsOfFailedWrites(t *testing.T) {
 	}
 }
 
+// A store that another program has locked, for longer than writes wait, is not ready and
+// says why; it is again when a write succeeds a while later.
+func TestALockedFileIsSaid(t *testing.T) {
+	h, clock, path := healthyBackend(t)
+	if _, err := h.writes.stmts.exec(`PRAGMA busy_timeout = 0`); err != nil {
+		t.Fatal(err)
+	}
+	other, err := openDB(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	other.SetMaxOpenConns(1)
+	if _, err := other.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	set := func() error { return h.Platform().Settings.Set(t.Context(), "name", "value") }
+	wantFault(t, set(), reasonLocked)
+	wantFault(t, h.WriteFault(), reasonLocked)
+	if _, err := other.Exec(`ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	clock.at = clock.at.Add(faultHold)
+	if err := errors.Join(set(), h.WriteFault()); err != nil {
+		t.Errorf("with the lock gone: %v", err)
+	}
+}
+
 // The reason reaches the processes that use the store over loopback.
 func TestTheReasonIsCarried(t *testing.T) {
 	h, _, _ := healthyBackend(t)
