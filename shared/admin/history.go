@@ -43,7 +43,8 @@ func (d *Service) Past(ctx context.Context, length time.Duration, task, model st
 
 // columns turns rows into lists; takes says whose queries are counted.
 func columns(rows []timeline.Row, takes func(tally.Key) bool) api.History {
-	h := api.History{At: []int64{}, Classes: map[query.Class]api.Series{}, Models: []api.ModelLoad{}, OthersUSD: map[string][]float64{}}
+	h := api.History{At: []int64{}, Classes: map[query.Class]api.Series{}, Models: []api.ModelLoad{}, OthersUSD: map[string][]float64{},
+		WorkersReady: []float64{}, WorkersWanted: []float64{}, Queued: []int{}, OldestMS: []float64{}, CostUSD: []float64{}}
 	strict, relaxed := newSeries(len(rows)), newSeries(len(rows))
 	var all []tally.Tally
 	for i, r := range rows {

@@ -4,9 +4,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"paragon/shared/admin"
@@ -96,7 +93,11 @@ func (a *server) setSetting(w http.ResponseWriter, r *http.Request) error {
 
 // settingHistory is GET /v1/settings/{name}/history.
 func (a *server) settingHistory(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r)
+	p, err := readParameters(r)
+	if err != nil {
+		return err
+	}
+	limit, err := p.limit()
 	if err != nil {
 		return err
 	}
@@ -104,57 +105,46 @@ func (a *server) settingHistory(w http.ResponseWriter, r *http.Request) error {
 	return respond(a, w, api.Changes{Changes: changes}, err)
 }
 
-// usualLimit and mostListed bound the lists of operations.
-const (
-	usualLimit = 20
-	mostListed = 1000
-)
-
-func limitOf(r *http.Request) (int, error) { return wholeNumber(r, "limit", usualLimit, 1, mostListed) }
-
-// wholeNumber is a parameter of the address, within bounds; usual without it.
-func wholeNumber(r *http.Request, name string, usual, least, most int) (int, error) {
-	given := r.URL.Query().Get(name)
-	if given == "" {
-		return usual, nil
-	}
-	n, err := strconv.Atoi(given)
-	if err != nil || n < least || n > most {
-		return 0, refuse(badField, name, "%q is not a whole number from %d to %d", clip(given), least, most)
-	}
-	return n, nil
-}
-
 // mostHours is the longest history: as long as rows are kept.
 const mostHours = int(timeline.Kept / time.Hour)
 
 // history is GET /v1/history: what became of queries over hours or days.
 func (a *server) history(w http.ResponseWriter, r *http.Request) error {
-	hours, err := wholeNumber(r, "hours", 1, 1, mostHours)
+	p, err := readParameters(r)
 	if err != nil {
 		return err
 	}
-	values := r.URL.Query()
-	h, err := a.Operations.Past(r.Context(), time.Duration(hours)*time.Hour, values.Get("task"), values.Get("model"))
+	hours, err := p.whole("hours", 1, 1, mostHours)
+	if err != nil {
+		return err
+	}
+	h, err := a.Operations.Past(r.Context(), time.Duration(hours)*time.Hour, p.Get("task"), p.Get("model"))
 	return respond(a, w, h, err)
 }
 
-// mostWorkers bounds a page of the workers.
-const mostWorkers = 200
+// mostWorkers bounds a page of the workers, and mostOffset where it begins.
+const (
+	mostWorkers = 200
+	mostOffset  = 1_000_000
+)
 
 // workers is GET /v1/workers: a page of the workers by name.
 func (a *server) workers(w http.ResponseWriter, r *http.Request) error {
-	limit, err := wholeNumber(r, "limit", usualLimit, 1, mostWorkers)
+	p, err := readParameters(r)
 	if err != nil {
 		return err
 	}
-	offset, err := wholeNumber(r, "offset", 0, 0, 1_000_000)
+	limit, err := p.whole("limit", usualLimit, 1, mostWorkers)
 	if err != nil {
 		return err
 	}
-	state := r.URL.Query().Get("state")
-	if known := []string{"", string(platform.Booting), string(platform.Ready), string(platform.Draining)}; !slices.Contains(known, state) {
-		return refuse(badField, "state", "%q is none of %s", clip(state), strings.Join(known[1:], ", "))
+	offset, err := p.whole("offset", 0, 0, mostOffset)
+	if err != nil {
+		return err
+	}
+	state, err := p.word("state", string(platform.Booting), string(platform.Ready), string(platform.Draining))
+	if err != nil {
+		return err
 	}
 	ws, err := a.Operations.Workers(r.Context(), state, offset, limit)
 	return respond(a, w, ws, err)
@@ -162,17 +152,20 @@ func (a *server) workers(w http.ResponseWriter, r *http.Request) error {
 
 // listDecisions is GET /v1/decisions.
 func (a *server) listDecisions(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r)
+	p, err := readParameters(r)
 	if err != nil {
 		return err
 	}
-	values := r.URL.Query()
-	moves := values.Get("moves")
-	if values.Has("moves") && moves != "true" && moves != "false" {
-		return refuse(badField, "moves", "%q is neither true nor false", clip(moves))
+	limit, err := p.limit()
+	if err != nil {
+		return err
+	}
+	moves, err := p.word("moves", "true", "false")
+	if err != nil {
+		return err
 	}
 	ds, err := a.Operations.Search(r.Context(), platform.EntryQuery{
-		Pool: values.Get("pool"), Before: values.Get("before"), Moves: moves == "true", Limit: limit})
+		Pool: p.Get("pool"), Before: p.Get("before"), Moves: moves == "true", Limit: limit})
 	return respond(a, w, api.Decisions{Decisions: ds}, err)
 }
 
@@ -184,11 +177,18 @@ func (a *server) getDecision(w http.ResponseWriter, r *http.Request) error {
 
 // listDeadLetters is GET /v1/dead-letters: what putting them back would do.
 func (a *server) listDeadLetters(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r)
+	p, err := readParameters(r)
 	if err != nil {
 		return err
 	}
-	letters, err := a.Operations.DeadLetters(r.Context(), r.URL.Query().Get("queue"), limit)
+	limit, err := p.limit()
+	if err != nil {
+		return err
+	}
+	if p.Has("queue") && p.Get("queue") == "" {
+		return refuse(badField, "queue", "is empty")
+	}
+	letters, err := a.Operations.DeadLetters(r.Context(), p.Get("queue"), limit)
 	return respond(a, w, letters, err)
 }
 

@@ -150,11 +150,8 @@ func (a *server) explain(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// The number of queries that a list holds.
-const (
-	defaultLimit = 20
-	maxLimit     = 200
-)
+// maxLimit is the most queries that a list holds.
+const maxLimit = 200
 
 // list is GET /v1/queries.
 func (a *server) list(w http.ResponseWriter, r *http.Request) error {
@@ -162,13 +159,13 @@ func (a *server) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit := defaultLimit
-	if given := r.URL.Query().Get("limit"); given != "" {
-		n, err := strconv.Atoi(given)
-		if err != nil || n < 1 || n > maxLimit {
-			return refuse(badField, "limit", "is not a whole number from 1 to %d", maxLimit)
-		}
-		limit = n
+	p, err := readParameters(r)
+	if err != nil {
+		return err
+	}
+	limit, err := p.whole("limit", usualLimit, 1, maxLimit)
+	if err != nil {
+		return err
 	}
 	rs, err := a.svc.Recent(r.Context(), owner, limit)
 	if err != nil {

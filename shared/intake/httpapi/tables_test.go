@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -104,4 +105,59 @@ func TestTheDocumentsBoundsAreTheCodes(t *testing.T) {
 			t.Errorf("a key of %d characters: %v", n, err)
 		}
 	}
+}
+
+// Every parameter of a list is taken as the document has it: numbers within their bounds,
+// words of their enum, and neither an empty one nor one that comes twice.
+func TestParametersAreAsDocumented(t *testing.T) {
+	s, _, _ := operated(t)
+	checked := 0
+	for path, item := range document(t).Paths.Map() {
+		if item.Get == nil || strings.Contains(path, "{") {
+			continue
+		}
+		for _, ref := range slices.Concat(item.Parameters, item.Get.Parameters) {
+			p := ref.Value
+			if p.In != openapi3.ParameterInQuery {
+				continue
+			}
+			checked++
+			good, bad := examples(t, p)
+			for _, v := range good {
+				if got := s.do(t, "GET", path+"?"+p.Name+"="+v, nil); got.StatusCode >= 300 {
+					t.Errorf("%s?%s=%s: %d %s", path, p.Name, v, got.StatusCode, got.body)
+				}
+			}
+			for _, v := range append(bad, good[0]+"&"+p.Name+"="+good[0]) {
+				if got := s.do(t, "GET", path+"?"+p.Name+"="+v, nil); got.StatusCode < 400 || got.StatusCode >= 500 {
+					t.Errorf("%s?%s=%s: %d %s", path, p.Name, v, got.StatusCode, got.body)
+				}
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("%d parameters were checked", checked)
+	}
+}
+
+// examples are values that a parameter's schema takes, and some that it does not.
+func examples(t *testing.T, p *openapi3.Parameter) (good, bad []string) {
+	t.Helper()
+	schema := p.Schema.Value
+	whole := func(x float64) string { return fmt.Sprintf("%.0f", x) }
+	switch {
+	case schema.Type.Is("integer"):
+		if schema.Min == nil || schema.Max == nil {
+			t.Fatalf("parameter %s has no bounds", p.Name)
+		}
+		return []string{whole(*schema.Min), whole(*schema.Max)}, []string{"", "x", "1.5", whole(*schema.Min - 1), whole(*schema.Max + 1)}
+	case schema.Type.Is("boolean"):
+		return []string{"true", "false"}, []string{"", "yes"}
+	case len(schema.Enum) > 0:
+		for _, word := range schema.Enum {
+			good = append(good, word.(string))
+		}
+		return good, []string{"", "x"}
+	}
+	return []string{"x", ""}, nil
 }
