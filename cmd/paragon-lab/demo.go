@@ -129,7 +129,7 @@ func sender(term *cli.Terminal, f *demoFlags, url string) (load.Send, int, error
 	if err != nil {
 		return nil, 0, err
 	}
-	return send(cl, b), b.inputs(), nil
+	return caller(term, cl, b).Send, b.inputs(), nil
 }
 
 // demoProgress prints how the fleet stands, every few seconds.

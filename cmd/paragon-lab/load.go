@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	unique "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -20,6 +20,7 @@ import (
 // loadFlags are what `paragon-lab load` was told.
 type loadFlags struct {
 	rate, scale, strictShare, latencyMS, relaxedMS float64
+	asyncShare, keyedShare, repeatShare            float64
 	constant                                       bool
 	trace, task, model, files, out                 string
 	from, length                                   time.Duration
@@ -36,11 +37,17 @@ A trace is CSV: the header second,count (or minute,count, hour,count), then one
 row a step from 0 on, without gaps. --out writes one row a query: intended_ms,
 sent_ms, latency_ms, class, served_by, met, state, id.
 
+--keyed-share of the queries have an idempotency key, and --repeat-share of those that
+are answered are sent again: the repeat is due the first answer. --async-share do not
+wait in their request and read their end later. What the server accepted and never
+ended is counted as lost.
+
 Interrupted, it stops sending and reports what it has.`
 
 const loadExample = `  paragon-lab load --task fashion --rate 50 --for 1m
   paragon-lab load --task fashion --rate 400 --for 20s --strict-share 1 --latency-ms 200
   paragon-lab load --task fashion --trace berkeley.csv --scale 20 --from 2h --for 10m
+  paragon-lab load --task fashion --rate 50 --keyed-share 0.5 --repeat-share 0.5 --async-share 0.3
   paragon-lab load --task fashion --rate 100 --json --out rows.csv | jq .strict.latency_ms.p99`
 
 func newLoadCommand(term *cli.Terminal) *cobra.Command {
@@ -62,6 +69,9 @@ func newLoadCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.strictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.relaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
+	fs.Float64Var(&f.asyncShare, "async-share", 0, "share of queries that do not wait in their request, 0 to 1")
+	fs.Float64Var(&f.keyedShare, "keyed-share", 0, "share of queries with an idempotency key, 0 to 1")
+	fs.Float64Var(&f.repeatShare, "repeat-share", 0, "share of the answered queries with a key that are sent again, 0 to 1")
 	fs.StringVar(&f.files, "files", "", "folder of pictures to draw from (default the samples that come with the product)")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, classes and pictures")
 	fs.IntVar(&f.outstanding, "max-outstanding", 2000, "queries without an answer beyond which sending waits")
@@ -84,8 +94,10 @@ func (f *loadFlags) check() error {
 		return cli.Usagef("--rate is in queries a second, above 0 and at most 1000000")
 	case !(f.scale > 0 && f.scale <= 1e6):
 		return cli.Usagef("--scale is above 0 and at most 1000000")
-	case !(f.strictShare >= 0 && f.strictShare <= 1):
+	case !isShare(f.strictShare):
 		return cli.Usagef("--strict-share is a share, 0 to 1")
+	case !isShare(f.asyncShare) || !isShare(f.keyedShare) || !isShare(f.repeatShare):
+		return cli.Usagef("--async-share, --keyed-share and --repeat-share are shares, 0 to 1")
 	case !(f.latencyMS > 0 && f.latencyMS <= maxLoadMS) || !(f.relaxedMS > 0 && f.relaxedMS <= maxLoadMS):
 		return cli.Usagef("--latency-ms and --relaxed-latency-ms are above 0 and at most %d", maxLoadMS)
 	case f.length < 0 || f.from < 0:
@@ -95,6 +107,8 @@ func (f *loadFlags) check() error {
 	}
 	return nil
 }
+
+func isShare(v float64) bool { return v >= 0 && v <= 1 }
 
 func runLoad(ctx context.Context, term *cli.Terminal, f *loadFlags) error {
 	if err := f.check(); err != nil {
@@ -118,8 +132,11 @@ func runLoad(ctx context.Context, term *cli.Terminal, f *loadFlags) error {
 	plan := load.Plan{
 		Times: times, StrictShare: f.strictShare, StrictMS: f.latencyMS, RelaxedMS: f.relaxedMS,
 		Inputs: bodies.inputs(), MaxOutstanding: f.outstanding, Grace: grace(max(f.latencyMS, f.relaxedMS)), Seed: f.seed,
+		AsyncShare: f.asyncShare, KeyedShare: f.keyedShare, RepeatShare: f.repeatShare, Keys: unique.Text(),
 	}
-	return driveLoad(ctx, term, f, plan, length, send(cl, bodies))
+	by := caller(term, cl, bodies)
+	plan.Again = by.Again
+	return driveLoad(ctx, term, f, plan, length, by.Send)
 }
 
 // times are when queries are due, and for how long.
@@ -172,35 +189,7 @@ func greet(ctx context.Context, cl *client.Client, f *loadFlags) error {
 	return cli.Usagef("nothing here does task %q with model %q; `paragon models` lists what there is", f.task, f.model)
 }
 
-// send submits a query and waits for its end.
-func send(cl *client.Client, b bodies) load.Send {
-	return func(ctx context.Context, s load.Shot) load.Answer {
-		q, err := cl.SubmitJSON(ctx, b.of(s), client.Options{Wait: cli.LongestWait})
-		if err == nil {
-			q, err = cl.Await(ctx, q, cli.LongestWait)
-		}
-		if err != nil {
-			return load.Answer{ID: q.ID, State: q.State, Fault: fault(err)}
-		}
-		out := load.Answer{ID: q.ID, State: q.State, CostUSD: q.CostUSD, MetSLO: q.MetSLO != nil && *q.MetSLO, Retries: q.Trail.Count(query.StepRetried)}
-		if q.ServedBy != nil {
-			out.ServedBy, out.Cold, out.Paced = q.ServedBy.Kind, q.ServedBy.Cold, q.ServedBy.Paced
-		}
-		if q.Failure != nil {
-			out.Fault = string(q.Failure.Code)
-		}
-		return out
-	}
-}
-
-// fault names in a word or two why there is no answer.
-func fault(err error) string {
-	var p *client.Problem
-	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return "given up by the client"
-	case errors.As(err, &p):
-		return fmt.Sprintf("HTTP %d %s", p.Status, p.Kind())
-	}
-	return "no answer from the server"
+// caller sends queries to a server, each once.
+func caller(term *cli.Terminal, cl *client.Client, b bodies) load.Caller {
+	return load.Caller{Submits: cl, Reads: cl, Body: b.of, Wait: cli.LongestWait, Clock: load.Clock{Now: term.Now, Sleep: term.Sleep}}
 }

@@ -29,7 +29,8 @@ func driveLoad(ctx context.Context, term *cli.Terminal, f *loadFlags, plan load.
 	load.Run(ctx, plan, load.Clock{Now: term.Now, Sleep: term.Sleep}, send, func(r load.Row) {
 		tally.Add(r)
 		rows.add(r)
-		bar.show(r, tally)
+		finished, answered := tally.Counts()
+		bar.show(r.Intended, finished, answered, "")
 	})
 	bar.finish()
 	if err := rows.close(); err != nil {
@@ -62,14 +63,14 @@ func newLoadBar(term *cli.Terminal, length time.Duration) loadBar {
 		progressbar.OptionSetElapsedTime(false))}
 }
 
-func (b loadBar) show(r load.Row, t *load.Tally) {
+// show draws how far the load is.
+func (b loadBar) show(at time.Duration, finished, answered int, beside string) {
 	if b.ProgressBar == nil {
 		return
 	}
-	finished, answered := t.Counts()
-	b.Describe(fmt.Sprintf("%d answered, %d failed", answered, finished-answered))
+	b.Describe(fmt.Sprintf("%d answered, %d failed%s", answered, finished-answered, beside))
 	// It only draws: a terminal that is gone must not stop the measurement.
-	_ = b.Set64(max(b.State().CurrentNum, min(r.Intended.Milliseconds(), b.GetMax64()-1)))
+	_ = b.Set64(max(b.State().CurrentNum, min(at.Milliseconds(), b.GetMax64()-1)))
 }
 
 func (b loadBar) finish() {
@@ -137,6 +138,9 @@ func printReport(out io.Writer, r load.Report) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if a := r.All; a.Keyed > 0 {
+		fmt.Fprintf(out, "%d had a key, and %d of them were sent again; %d repeats got another answer than the first\n", a.Keyed, a.Repeats, a.RepeatsDiffering)
+	}
 	for _, why := range slices.Sorted(maps.Keys(r.All.Faults)) {
 		fmt.Fprintf(out, "failed %d times: %s\n", r.All.Faults[why], cli.OneLine(why))
 	}
@@ -151,6 +155,7 @@ var reportLines = []struct {
 	{"sent", func(g load.Group) string { return strconv.Itoa(g.Sent) }},
 	{"answered", func(g load.Group) string { return strconv.Itoa(g.Answered) }},
 	{"failed", func(g load.Group) string { return strconv.Itoa(g.Failed) }},
+	{"of those lost", func(g load.Group) string { return strconv.Itoa(g.Lost) }},
 	{"in bound", func(g load.Group) string { return percent(g.MetPercent, g.Sent) }},
 	{"in bound, by the server", func(g load.Group) string { return percent(g.ServerMetPercent, g.Sent) }},
 	{"p50", func(g load.Group) string { return latency(g.LatencyMS.P50, g.Answered) }},

@@ -13,8 +13,8 @@ import (
 
 func main() { os.Exit(cli.Main(newRoot)) }
 
-const rootLong = `Play procurement schemes against traces, make the paper's figures, drive load, and
-measure Paragon and other model servers.
+const rootLong = `Play procurement schemes against traces, make the paper's figures, drive load, inject
+faults, and measure Paragon and other model servers.
 
 Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 3 queries were sent and none was answered.`
@@ -23,6 +23,6 @@ Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 func newRoot(term *cli.Terminal) *cobra.Command {
 	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "The laboratory of Paragon", Long: rootLong})
 	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term))
-	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand())
+	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term))
 	return root
 }

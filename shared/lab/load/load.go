@@ -6,6 +6,7 @@ package load
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -24,6 +25,18 @@ type Plan struct {
 	MaxOutstanding int           // queries without an answer beyond which sending waits
 	Grace          time.Duration // how long unanswered queries are waited for after the last was sent
 	Seed           uint64
+
+	// AsyncShare is the share of the queries whose callers take a 202 and read the
+	// end later, 0 to 1; the others wait in their request.
+	AsyncShare float64
+	// KeyedShare is the share of the queries with an idempotency key, 0 to 1, and
+	// RepeatShare that of the answered ones among them that are sent once more. A key
+	// is Keys and the query's number: no two runs on one server may have the same.
+	KeyedShare, RepeatShare float64
+	Keys                    string
+	// Again sends an answered query once more under its key; it must be set where
+	// RepeatShare is above 0.
+	Again func(ctx context.Context, s Shot, first Answer) Repeat
 }
 
 // Shot is one query to send.
@@ -31,6 +44,9 @@ type Shot struct {
 	Class     query.Class
 	LatencyMS float64 // the bound
 	Input     int     // which of the plan's inputs
+	Async     bool    // its caller does not wait in the request
+	Key       string  // its idempotency key; empty for none
+	Repeat    bool    // it is sent again under its key, once it is answered
 }
 
 // Answer is what became of a query.
@@ -44,7 +60,31 @@ type Answer struct {
 	CostUSD  float64
 	Retries  int    // runs of it that ended without an answer
 	Fault    string // why there is no answer; empty when it succeeded
+	// Accepted says that the server owes an end: it answered the submission with 200
+	// or 202.
+	Accepted bool
+	// Took is from the try that was accepted, which is not the first of a query that
+	// was refused before, until its caller had the end.
+	Took    time.Duration
+	Stored  bool      // it was queued or keyed: its record can be read later
+	Label   string    // of the answer
+	EndedAt time.Time // by the server's clock
+	Repeat  Repeat    // what its repeat got
 }
+
+// Repeat is what a second submission under the key of an answered query got.
+type Repeat string
+
+// What a repeat may get. One without an answer was refused, or cut off.
+const (
+	NotRepeated     Repeat = ""
+	SameAnswer      Repeat = "same"
+	OtherAnswer     Repeat = "other"
+	RepeatNotServed Repeat = "no answer"
+)
+
+// Lost says that the server accepted the query and never ended it.
+func (a Answer) Lost() bool { return a.Accepted && !a.State.Terminal() }
 
 // Send submits a query and waits until it is finished, or the context ends.
 type Send func(ctx context.Context, s Shot) Answer
@@ -80,7 +120,7 @@ func (r Row) Met() bool {
 func Run(ctx context.Context, p Plan, clock Clock, send Send, took func(Row)) {
 	out, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &run{clock: clock, start: clock.Now(), send: send, rows: make(chan Row, 256), slots: make(chan struct{}, p.MaxOutstanding)}
+	r := &run{clock: clock, start: clock.Now(), send: send, again: p.Again, rows: make(chan Row, 256), slots: make(chan struct{}, p.MaxOutstanding)}
 	var collected sync.WaitGroup
 	collected.Go(func() {
 		for row := range r.rows {
@@ -105,6 +145,7 @@ type run struct {
 	start       time.Time
 	send        Send
 	rows        chan Row
+	again       func(context.Context, Shot, Answer) Repeat
 	slots       chan struct{} // one taken a query without an answer
 	outstanding sync.WaitGroup
 }
@@ -112,10 +153,10 @@ type run struct {
 // all sends every query of the plan at its time, or as soon after it as a
 // place among the outstanding is free.
 func (r *run) all(ctx, out context.Context, p Plan) {
-	random := rand.New(rand.NewPCG(p.Seed, classStream))
+	draw := p.drawer()
 	var free time.Duration // when the last query that had to wait found a place
 	for at := range p.Times {
-		shot := p.draw(random)
+		shot := draw()
 		if ahead := at - r.since(); ahead > 0 && r.clock.Sleep(ctx, ahead) != nil {
 			return
 		}
@@ -151,6 +192,9 @@ func (r *run) one(ctx context.Context, row Row) {
 	row.Sent = r.since()
 	row.Answer = r.send(ctx, row.Shot)
 	row.Done = r.since()
+	if row.Shot.Repeat && row.Answer.State == query.Succeeded {
+		row.Answer.Repeat = r.again(ctx, row.Shot, row.Answer)
+	}
 	<-r.slots
 	r.rows <- row
 }
@@ -162,7 +206,24 @@ func (r *run) since() time.Duration { return r.clock.Now().Sub(r.start) }
 const (
 	ArrivalStream = 1
 	classStream   = 2
+	keyStream     = 3
 )
+
+// drawer returns what draws the queries of a run, one after another.
+func (p Plan) drawer() func() Shot {
+	classes, keys := rand.New(rand.NewPCG(p.Seed, classStream)), rand.New(rand.NewPCG(p.Seed, keyStream))
+	number := 0
+	return func() Shot {
+		s := p.draw(classes)
+		number++
+		s.Async = keys.Float64() < p.AsyncShare
+		if keys.Float64() < p.KeyedShare {
+			s.Key = fmt.Sprint(p.Keys, "-", number)
+			s.Repeat = keys.Float64() < p.RepeatShare
+		}
+		return s
+	}
+}
 
 func (p Plan) draw(random *rand.Rand) Shot {
 	s := Shot{Class: query.Relaxed, LatencyMS: p.RelaxedMS}

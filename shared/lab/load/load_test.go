@@ -196,3 +196,63 @@ func TestEmptyReport(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 }
+
+// The shares of keys, repeats and callers that do not wait are kept, no two queries have
+// one key, only answered ones are repeated, and classes are as without.
+func TestKeysAndRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan(100, 20*time.Second)
+		var plain []query.Class
+		load.Run(t.Context(), p, clock, succeed(0), func(r load.Row) { plain = append(plain, r.Shot.Class) })
+		p.KeyedShare, p.RepeatShare, p.AsyncShare, p.Keys = 0.5, 0.4, 0.25, "run"
+		p.Again = func(_ context.Context, s load.Shot, first load.Answer) load.Repeat {
+			if s.Key == "" || first.State != query.Succeeded {
+				t.Errorf("sent again: %+v, %+v", s, first)
+			}
+			return load.SameAnswer
+		}
+		keys, async, failed := map[string]bool{}, 0, 0
+		fail := func(ctx context.Context, s load.Shot) load.Answer {
+			if s.Input == 0 {
+				return load.Answer{State: query.Failed}
+			}
+			return load.Answer{State: query.Succeeded}
+		}
+		tally := load.NewTally()
+		var classes []query.Class
+		load.Run(t.Context(), p, clock, fail, func(r load.Row) {
+			tally.Add(r)
+			classes = append(classes, r.Shot.Class)
+			if r.Shot.Key != "" && keys[r.Shot.Key] {
+				t.Errorf("two queries have the key %s", r.Shot.Key)
+			}
+			keys[r.Shot.Key] = true
+			if r.Shot.Async {
+				async++
+			}
+			if r.Shot.Repeat && r.Answer.Repeat == load.NotRepeated {
+				failed++
+			}
+		})
+		r := tally.Report().All
+		if r.Keyed < 900 || r.Keyed > 1100 || r.Repeats < 270 || r.Repeats > 420 || async < 420 || async > 580 || failed == 0 {
+			t.Errorf("%d keyed, %d repeats, %d async, %d not repeated of 2000", r.Keyed, r.Repeats, async, failed)
+		}
+		if !slices.Equal(plain, classes) {
+			t.Error("keys change the classes")
+		}
+	})
+}
+
+// What was accepted and has no end is lost; what was refused, or ended, is not.
+func TestLostIsCounted(t *testing.T) {
+	tally := load.NewTally()
+	for _, a := range []load.Answer{
+		{Accepted: true, State: query.Accepted}, {Accepted: true, State: query.Expired}, {Accepted: true, State: query.Succeeded, Repeat: load.OtherAnswer}, {},
+	} {
+		tally.Add(load.Row{Answer: a})
+	}
+	if r := tally.Report().All; r.Lost != 1 || r.RepeatsDiffering != 1 || r.Repeats != 1 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -40,6 +40,13 @@ type Group struct {
 	MeanCostUSD      float64        `json:"mean_cost_usd"` // of the answered
 	CostPerMillion   float64        `json:"cost_usd_per_million"`
 	Faults           map[string]int `json:"faults,omitempty"` // of the failed, by reason
+	// Lost is of the failed those that the server accepted and never ended.
+	Lost int `json:"lost"`
+	// Keyed is how many were sent with an idempotency key, Repeats how many of them
+	// twice, and RepeatsDiffering how many of those got another answer than the first.
+	Keyed            int `json:"keyed"`
+	Repeats          int `json:"repeats"`
+	RepeatsDiffering int `json:"repeats_differing"`
 }
 
 // Latency is percentiles in milliseconds.
@@ -96,6 +103,7 @@ func (t *Tally) Report() Report {
 
 type group struct {
 	sent, answered, met, serverMet, functions, cold int
+	lost, keyed, repeats, differing                 int
 	cost                                            float64
 	faults                                          map[string]int
 	latency                                         *hdrhistogram.Histogram
@@ -105,6 +113,10 @@ func newGroup() *group { return &group{faults: map[string]int{}, latency: histog
 
 func (g *group) add(r Row) {
 	g.sent++
+	g.lost += one(r.Answer.Lost())
+	g.keyed += one(r.Shot.Key != "")
+	g.repeats += one(r.Answer.Repeat != NotRepeated)
+	g.differing += one(r.Answer.Repeat == OtherAnswer)
 	if r.Answer.State != query.Succeeded {
 		g.faults[cmp.Or(r.Answer.Fault, string(r.Answer.State), "unknown")]++
 		return
@@ -127,6 +139,7 @@ func (g *group) report() Group {
 		LatencyMS:      percentiles(g.latency),
 		WorkersPercent: 100 * ratio(float64(g.answered-g.functions), answered), FunctionsPercent: 100 * ratio(float64(g.functions), answered),
 		ColdStarts: g.cold, MeanCostUSD: cost, CostPerMillion: cost * 1e6, Faults: g.faults,
+		Lost: g.lost, Keyed: g.keyed, Repeats: g.repeats, RepeatsDiffering: g.differing,
 	}
 }
 

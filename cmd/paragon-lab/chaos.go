@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon-lab/chaos"
+	"paragon/shared/lab/load"
+)
+
+const chaosLong = `Bring a whole Paragon up on this machine, with a moving fleet and functions, load it,
+and inject faults by a seed: workers, functions and paragon up itself are killed and
+frozen, the disk is full, the capacity is gone, the store is slow and fails. A prober
+outside counts what was lost, what ended twice, what expired, which strict queries
+were late, and which requests were answered with 5xx.
+
+The full disk needs root, and processes are found on Linux alone: what cannot be
+injected is reported as not done.
+
+Exit status 1 when a promise is broken; what was counted is printed all the same.`
+
+// chaosFlags are what `paragon-lab chaos` was given.
+type chaosFlags struct {
+	cfg           chaos.Config
+	markdown, out string
+}
+
+// newChaosCommand is `paragon-lab chaos`.
+func newChaosCommand(term *cli.Terminal) *cobra.Command {
+	f := &chaosFlags{}
+	c := &cobra.Command{
+		Use: "chaos", Short: "Kill, freeze and starve Paragon under load, and count what is lost", Long: chaosLong,
+		Example: `  paragon-lab chaos
+  paragon-lab chaos --for 1m --every 4s --seed 7 --json
+  paragon-lab chaos --markdown docs/lab/chaos.md`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runChaos(c.Context(), term, f) },
+	}
+	fs := c.Flags()
+	fs.DurationVar(&f.cfg.Length, "for", 10*time.Minute, "how long the load lasts, 20s to 24h")
+	fs.DurationVar(&f.cfg.Every, "every", 12*time.Second, "one fault is injected in each such stretch, 1s to 10m")
+	fs.Float64Var(&f.cfg.Rate, "rate", 20, "queries a second, on average")
+	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 100, "what an inference is made to take on a runner, in milliseconds")
+	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 2000, "latency bound of strict queries in milliseconds")
+	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
+	fs.Float64Var(&f.cfg.Objective, "objective", 99, "share of strict queries in percent that must keep their bounds, but for those in the hands of a faulty process")
+	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, queries, faults and their victims")
+	fs.StringVar(&f.cfg.Binary, "paragon", "", "the paragon that is started (default the one beside this program)")
+	fs.StringVar(&f.cfg.Log, "log", "", "file for what paragon up prints")
+	fs.StringVar(&f.out, "out", "", "CSV file for one row a query, as paragon-lab load writes it")
+	fs.StringVar(&f.markdown, "markdown", "", "file to write the report into, as a page")
+	fs.BoolVar(&term.JSON, "json", false, "print JSON")
+	return c
+}
+
+// check refuses what needs no stage to be refused.
+func (f *chaosFlags) check() error {
+	c := f.cfg
+	switch {
+	case c.Length < 20*time.Second || c.Length > 24*time.Hour:
+		return cli.Usagef("--for is 20s to 24h")
+	case c.Every < time.Second || c.Every > 10*time.Minute:
+		return cli.Usagef("--every is 1s to 10m")
+	case !(c.Rate > 0 && c.Rate <= 1000):
+		return cli.Usagef("--rate is in queries a second, above 0 and at most 1000")
+	case !(c.ServiceMS >= 1 && c.ServiceMS <= 10000):
+		return cli.Usagef("--service-ms is 1 to 10000")
+	case !(c.StrictMS > 0 && c.StrictMS <= maxLoadMS) || !(c.RelaxedMS > 0 && c.RelaxedMS <= maxLoadMS):
+		return cli.Usagef("--latency-ms and --relaxed-latency-ms are above 0 and at most %d", maxLoadMS)
+	case !(c.Objective >= 0 && c.Objective <= 100):
+		return cli.Usagef("--objective is a share in percent, 0 to 100")
+	}
+	return nil
+}
+
+func runChaos(ctx context.Context, term *cli.Terminal, f *chaosFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	bodies, err := loadBodies(term, &loadFlags{model: chaos.Model, latencyMS: f.cfg.StrictMS, relaxedMS: f.cfg.RelaxedMS})
+	if err != nil {
+		return err
+	}
+	if f.cfg.Binary, err = beside(f.cfg.Binary); err != nil {
+		return err
+	}
+	bar := newLoadBar(term, f.cfg.Length)
+	f.cfg.Bodies, f.cfg.Inputs = bodies.of, bodies.inputs()
+	rows, err := newRows(f.out)
+	if err != nil {
+		return err
+	}
+	f.cfg.Progress = func(r load.Row, finished, answered int, last chaos.Kind) {
+		rows.add(r)
+		bar.show(r.Intended, finished, answered, "; "+string(last))
+	}
+	r, err := chaos.Run(ctx, f.cfg)
+	bar.finish()
+	if err := errors.Join(err, rows.close()); err != nil {
+		return err
+	}
+	return f.report(term, r)
+}
+
+// report prints what a run showed. An error names the promises that were broken.
+func (f *chaosFlags) report(term *cli.Terminal, r chaos.Report) error {
+	if f.markdown != "" {
+		if err := os.WriteFile(f.markdown, []byte(r.Page()), 0o644); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	}
+	if term.JSON {
+		term.PrintJSON(r)
+	} else if err := r.Print(term.Out); err != nil {
+		return err
+	}
+	if len(r.Broken) > 0 {
+		return fmt.Errorf("%d promises were broken: %s", len(r.Broken), strings.Join(r.Broken, "; "))
+	}
+	return nil
+}
+
+// beside is the paragon that was named, or the one in this program's folder.
+func beside(named string) (string, error) {
+	if named == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", fmt.Errorf("find the paragon beside this program: %w", err)
+		}
+		named = filepath.Join(filepath.Dir(self), "paragon")
+	}
+	path, err := filepath.Abs(named)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find paragon: %w; build it with `make build`", err)
+	}
+	return path, nil
+}

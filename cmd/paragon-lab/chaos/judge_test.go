@@ -1,0 +1,126 @@
+package chaos
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"paragon/shared/core/query"
+	"paragon/shared/lab/load"
+)
+
+const second = time.Second
+
+// strict is an accepted strict query of a bound of a second, by when it was sent and done.
+func strict(sent, done time.Duration, change func(*load.Row)) load.Row {
+	r := load.Row{Sent: sent, Done: done, Shot: load.Shot{Class: query.Strict, LatencyMS: 1000},
+		Answer: load.Answer{Accepted: true, State: query.Succeeded, MetSLO: true, Took: done - sent}}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+func TestJudge(t *testing.T) {
+	state := func(s query.State) func(*load.Row) {
+		return func(r *load.Row) { r.Answer.State, r.Shot.Class = s, query.Relaxed }
+	}
+	killed := []Injected{{Kind: KillWorker, From: 10 * second, Until: 10 * second}}
+	full := []Injected{{Kind: FullDisk, From: 10 * second, Until: 14 * second}}
+	for name, tc := range map[string]struct {
+		seen observed
+		want Promises
+	}{
+		"kept":        {observed{rows: []load.Row{strict(0, second, nil)}}, Promises{Accepted: 1, Strict: 1, StrictKeptPercent: 100}},
+		"lost":        {observed{rows: []load.Row{strict(0, second, state(query.Accepted))}}, Promises{Accepted: 1, Lost: 1, StrictKeptPercent: 100}},
+		"expired":     {observed{rows: []load.Row{strict(0, second, state(query.Expired))}}, Promises{Accepted: 1, Expired: 1, StrictKeptPercent: 100}},
+		"failed":      {observed{rows: []load.Row{strict(0, second, state(query.Failed))}}, Promises{Accepted: 1, Failed: 1, StrictKeptPercent: 100}},
+		"never taken": {observed{rows: []load.Row{{Answer: load.Answer{Fault: "HTTP 503"}}}}, Promises{StrictKeptPercent: 100}},
+		"two ends":    {observed{changed: map[string]string{"q": "it is another"}}, Promises{Double: 1, StrictKeptPercent: 100}},
+		"another answer": {observed{rows: []load.Row{strict(0, second, func(r *load.Row) { r.Answer.Repeat = load.OtherAnswer })}},
+			Promises{Accepted: 1, Strict: 1, Repeats: 1, RepeatsDiffering: 1, StrictKeptPercent: 100}},
+		"late by the prober's clock": {observed{rows: []load.Row{strict(0, 2*second, nil), strict(0, second, nil)}},
+			Promises{Accepted: 2, Strict: 2, StrictLate: 1, StrictKeptPercent: 50}},
+		"refused first, then in time": {observed{rows: []load.Row{strict(0, 9*second, func(r *load.Row) { r.Answer.Took = second })}},
+			Promises{Accepted: 1, Strict: 1, StrictKeptPercent: 100}},
+		"late by its record": {observed{rows: []load.Row{strict(0, second, func(r *load.Row) { r.Shot.Async, r.Answer.MetSLO = true, false })}},
+			Promises{Accepted: 1, Strict: 1, StrictLate: 1}},
+		"read late, in time by its record": {observed{rows: []load.Row{strict(0, 9*second, func(r *load.Row) { r.Shot.Async = true })}},
+			Promises{Accepted: 1, Strict: 1, StrictKeptPercent: 100}},
+		"late, in the hands of a killed process": {observed{faults: killed, rows: []load.Row{strict(9*second, 11*second, nil)}},
+			Promises{Accepted: 1, Strict: 1, StrictLate: 1, StrictInHands: 1, StrictKeptPercent: 100}},
+		"late, sent after the kill": {observed{faults: killed, rows: []load.Row{strict(11*second, 13*second, nil)}},
+			Promises{Accepted: 1, Strict: 1, StrictLate: 1}},
+		"late, directly, while the disk was full": {observed{faults: full, rows: []load.Row{strict(11*second, 13*second, nil)}},
+			Promises{Accepted: 1, Strict: 1, StrictLate: 1}},
+		"late, queued, while the disk was full": {observed{faults: full, rows: []load.Row{strict(11*second, 13*second, func(r *load.Row) { r.Answer.Stored = true })}},
+			Promises{Accepted: 1, Strict: 1, StrictLate: 1, StrictInHands: 1, StrictKeptPercent: 100}},
+		"errors in a fault": {observed{faults: full, bad: []exchange{{11 * second, 503}, {14 * second, 0}}},
+			Promises{ServerErrors: map[int]int{503: 1}, NoAnswer: 1, StrictKeptPercent: 100}},
+		"an error after a fault": {observed{faults: full, bad: []exchange{{34 * second, 500}}},
+			Promises{ServerErrors: map[int]int{500: 1}, LatestErrorSeconds: 20, StrictKeptPercent: 100}},
+		"an error without a fault": {observed{bad: []exchange{{34 * second, 500}}},
+			Promises{ServerErrors: map[int]int{500: 1}, LatestErrorSeconds: 34, StrictKeptPercent: 100}},
+		"an error beside a fault that was not done": {observed{faults: []Injected{{Kind: FullDisk, From: 30 * second, Until: 30 * second, Skipped: "no root"}},
+			bad: []exchange{{34 * second, 500}}}, Promises{ServerErrors: map[int]int{500: 1}, LatestErrorSeconds: 34, StrictKeptPercent: 100}},
+	} {
+		if tc.want.ServerErrors == nil {
+			tc.want.ServerErrors = map[int]int{}
+		}
+		if d := cmp.Diff(tc.want, judge(tc.seen)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// Each promise that is broken is named, and nothing else is.
+func TestBroken(t *testing.T) {
+	good := Promises{Accepted: 100, Strict: 50, StrictKeptPercent: 99, LatestErrorSeconds: 15, StrictLate: 5, StrictInHands: 5, NoAnswer: 3}
+	if b := good.Broken(99); len(b) > 0 {
+		t.Errorf("kept, and broken: %v", b)
+	}
+	for word, change := range map[string]func(*Promises){
+		"nothing is shown": func(p *Promises) { p.Accepted = 0 },
+		"lost":             func(p *Promises) { p.Lost = 1 },
+		"two ends":         func(p *Promises) { p.Double = 1 },
+		"repeats":          func(p *Promises) { p.RepeatsDiffering = 1 },
+		"expired":          func(p *Promises) { p.Expired = 1 },
+		"failed":           func(p *Promises) { p.Failed = 1 },
+		"objective":        func(p *Promises) { p.StrictKeptPercent = 98.9 },
+		"error":            func(p *Promises) { p.LatestErrorSeconds = 15.1 },
+	} {
+		bad := good
+		change(&bad)
+		if b := bad.Broken(99); len(b) != 1 || !strings.Contains(b[0], word) {
+			t.Errorf("%s: %v", word, b)
+		}
+	}
+}
+
+// The page and the text have the counts, what was not done, and the verdict.
+func TestReport(t *testing.T) {
+	r := newReport(Config{Length: 2 * time.Minute, Seed: 7, Objective: 99}, observed{
+		rows:    []load.Row{strict(0, second, nil), strict(0, second, func(r *load.Row) { r.Answer.State = query.Accepted })},
+		faults:  []Injected{{Kind: KillWorker, From: second, Until: second}, {Kind: FullDisk, Skipped: "no root"}, {Kind: FullDisk, Skipped: "no root"}},
+		changed: map[string]string{"q1": "it was succeeded and is failed"},
+	}, load.Report{})
+	var text strings.Builder
+	if err := r.Print(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, printed := range []string{text.String(), r.Page()} {
+		for _, want := range []string{"kill a worker", "0; 2 not done: no root", "1 accepted queries were lost", "1 queries had two ends"} {
+			if !strings.Contains(printed, want) {
+				t.Errorf("without %q:\n%s", want, printed)
+			}
+		}
+	}
+	if !strings.Contains(text.String(), "q1: it was succeeded and is failed") {
+		t.Errorf("the query is not named:\n%s", &text)
+	}
+	if kept := (Report{}).verdict(); !strings.Contains(kept, "kept") {
+		t.Errorf("verdict %q", kept)
+	}
+}

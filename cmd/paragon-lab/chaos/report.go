@@ -1,0 +1,152 @@
+package chaos
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"paragon/shared/lab/load"
+)
+
+// Report is what a run showed.
+type Report struct {
+	Date      string      `json:"date"`
+	Cores     int         `json:"cores"`
+	Seconds   float64     `json:"seconds"` // of load
+	Seed      uint64      `json:"seed"`
+	Objective float64     `json:"objective_percent"`
+	Promises  Promises    `json:"promises"`
+	Broken    []string    `json:"broken"` // promises, a sentence each
+	Faults    []Injected  `json:"faults"`
+	Changed   []string    `json:"changed,omitempty"` // queries that ended twice, and how
+	Load      load.Report `json:"load"`
+	Cancelled bool        `json:"cancelled,omitempty"` // stopped before its end
+}
+
+func newReport(c Config, o observed, l load.Report) Report {
+	r := Report{Date: time.Now().Format(time.DateOnly), Cores: runtime.NumCPU(), Seconds: c.Length.Seconds(), Seed: c.Seed,
+		Objective: c.Objective, Promises: judge(o), Faults: o.faults, Load: l}
+	r.Broken = r.Promises.Broken(c.Objective)
+	for _, id := range slices.Sorted(maps.Keys(o.changed)) {
+		r.Changed = append(r.Changed, id+": "+o.changed[id])
+	}
+	return r
+}
+
+// row is a line of a table.
+type row struct{ name, value string }
+
+func (r Report) rows() []row {
+	p := r.Promises
+	statuses := ""
+	for _, s := range slices.Sorted(maps.Keys(p.ServerErrors)) {
+		statuses += fmt.Sprintf("%d of status %d, ", p.ServerErrors[s], s)
+	}
+	return []row{
+		{"queries sent", fmt.Sprint(r.Load.All.Sent)},
+		{"accepted (200 or 202)", fmt.Sprint(p.Accepted)},
+		{"lost", fmt.Sprint(p.Lost)},
+		{"with two ends", fmt.Sprint(p.Double)},
+		{"expired", fmt.Sprint(p.Expired)},
+		{"failed", fmt.Sprint(p.Failed)},
+		{"repeats under a key", fmt.Sprint(p.Repeats)},
+		{"of those with another answer", fmt.Sprint(p.RepeatsDiffering)},
+		{"strict queries accepted", fmt.Sprint(p.Strict)},
+		{"of those late", fmt.Sprintf("%d, of which %d in the hands of the faulty process", p.StrictLate, p.StrictInHands)},
+		{"strict objective kept", fmt.Sprintf("%.2f %%, the objective is %g %%", p.StrictKeptPercent, r.Objective)},
+		{"errors of the server", fmt.Sprintf("%s%d requests without an answer", statuses, p.NoAnswer)},
+		{"latest of them after a fault's end", fmt.Sprintf("%.1f s", p.LatestErrorSeconds)},
+		{"answered by functions", fmt.Sprintf("%.1f %%", r.Load.All.FunctionsPercent)},
+	}
+}
+
+// counts are how often each kind of fault was injected, and why not.
+func (r Report) counts() []row {
+	var out []row
+	for _, k := range Kinds() {
+		done, skipped := 0, map[string]int{}
+		for _, f := range r.Faults {
+			if f.Kind == k && f.Skipped == "" {
+				done++
+			} else if f.Kind == k {
+				skipped[f.Skipped]++
+			}
+		}
+		value := fmt.Sprint(done)
+		for _, why := range slices.Sorted(maps.Keys(skipped)) {
+			value += fmt.Sprintf("; %d not done: %s", skipped[why], why)
+		}
+		out = append(out, row{string(k), value})
+	}
+	return out
+}
+
+// verdict is the report in a sentence.
+func (r Report) verdict() string {
+	if len(r.Broken) == 0 {
+		return "Every promise was kept."
+	}
+	return "Broken: " + strings.Join(r.Broken, "; ") + "."
+}
+
+// Print prints the report as text.
+func (r Report) Print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, l := range r.rows() {
+		fmt.Fprintf(w, "%s\t%s\n", l.name, l.value)
+	}
+	fmt.Fprintln(w)
+	for _, l := range r.counts() {
+		fmt.Fprintf(w, "%s\t%s\n", l.name, l.value)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the report: %w", err)
+	}
+	for _, c := range r.Changed {
+		fmt.Fprintln(out, "ended twice:", c)
+	}
+	if r.Cancelled {
+		fmt.Fprintln(out, "stopped before its end")
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", r.verdict())
+	return err
+}
+
+// Page is the report as a page of the documentation.
+func (r Report) Page() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, page, r.Date, r.Cores, r.Seconds, r.Seed, r.verdict())
+	b.WriteString("\n| | |\n|---|---|\n")
+	for _, l := range r.rows() {
+		fmt.Fprintf(&b, "| %s | %s |\n", l.name, l.value)
+	}
+	b.WriteString("\n| fault | times |\n|---|---|\n")
+	for _, l := range r.counts() {
+		fmt.Fprintf(&b, "| %s | %s |\n", l.name, l.value)
+	}
+	return b.String()
+}
+
+const page = `# Chaos
+
+Made by ` + "`make chaos`" + ` on %s, on %d cores; edit nothing here. ` + "`paragon up`" + ` with a moving fleet and functions was
+under load for %.0f s while faults were injected by the seed %d. The load is strict and relaxed, keyed and
+unkeyed, waiting and not; half of the answered queries with a key are sent again. A prober outside counts:
+
+- lost: accepted with 200 or 202, and never ended;
+- with two ends: its record, read again after the run, is not as the query ended;
+- late: a strict query beyond its bound, by the prober's clock where it waited in its request. It was in the hands of
+  the faulty process when it was under way while that was killed, or frozen and not yet found out; of the store, when
+  it was queued while that was full, locked or away;
+- errors: every answer of 5xx and every request without one, repeats and reads included.
+
+A full disk needs root, for a file system of its own. A slow and a failing store are another program that locks the
+data file, for less and for more than the five seconds that the store waits.
+
+%s
+`
