@@ -44,6 +44,15 @@ accuracy: build ## Put all 10,000 test pictures through the API for every model 
 crowd: build ## Play an hour with a tenfold crowd, with and without functions, and hold it to what is promised (15 minutes)
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e
 
+.PHONY: chaos
+chaos: build ## Kill, freeze and starve a stage under load for ten minutes, hold it to what is promised, and write docs/lab/chaos.md
+	bin/paragon-lab chaos --markdown docs/lab/chaos.md $(ARGS)
+
+# As long as every fault needs to come once. The objective leaves room for a machine that others use, too.
+.PHONY: chaos-short
+chaos-short: build ## The same in a minute and a half, and nothing is written
+	bin/paragon-lab chaos --for 90s --every 7s --objective 90 $(ARGS)
+
 .PHONY: bench
 bench: build ## Measure: the pipeline beside the bare engine, start-up, memory, then the Go benchmarks
 	PARAGON_BENCH_OUT=$(CURDIR)/docs/lab/measurements.md go test -count=1 -timeout 30m -tags bench -run TestMeasure -v ./cmd/paragon/e2e
@@ -82,6 +91,7 @@ lint: prereqs deps ## Check the format, vet every build tag and architecture, ru
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
 	go tool staticcheck ./...
 	REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint --config .ci/redocly.yaml docs/openapi.yaml
+	node_modules/.bin/spectral lint --ruleset .ci/spectral.yaml --fail-severity hint docs/openapi.yaml
 
 .PHONY: build
 build: prereqs deps ## Build the command line, the laboratory, the worker and the functions into bin/

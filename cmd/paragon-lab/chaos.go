@@ -89,7 +89,7 @@ func runChaos(ctx context.Context, term *cli.Terminal, f *chaosFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.cfg.Binary, err = beside(f.cfg.Binary); err != nil {
+	if f.cfg.Binary, err = binaryOr(f.cfg.Binary); err != nil {
 		return err
 	}
 	bar := newLoadBar(term, f.cfg.Length)
@@ -128,8 +128,8 @@ func (f *chaosFlags) report(term *cli.Terminal, r chaos.Report) error {
 	return nil
 }
 
-// beside is the paragon that was named, or the one in this program's folder.
-func beside(named string) (string, error) {
+// binaryOr is the paragon that was named, or the one in this program's folder.
+func binaryOr(named string) (string, error) {
 	if named == "" {
 		self, err := os.Executable()
 		if err != nil {

@@ -64,11 +64,11 @@ func newLoadBar(term *cli.Terminal, length time.Duration) loadBar {
 }
 
 // show draws how far the load is.
-func (b loadBar) show(at time.Duration, finished, answered int, beside string) {
+func (b loadBar) show(at time.Duration, finished, answered int, note string) {
 	if b.ProgressBar == nil {
 		return
 	}
-	b.Describe(fmt.Sprintf("%d answered, %d failed%s", answered, finished-answered, beside))
+	b.Describe(fmt.Sprintf("%d answered, %d failed%s", answered, finished-answered, note))
 	// It only draws: a terminal that is gone must not stop the measurement.
 	_ = b.Set64(max(b.State().CurrentNum, min(at.Milliseconds(), b.GetMax64()-1)))
 }
