@@ -241,7 +241,7 @@ proto: clients ## Generate the Go code of the Open Inference Protocol's gRPC ser
 		--go_out=$(OIP_OUT) --go_opt=paths=source_relative --go-grpc_out=$(OIP_OUT) --go-grpc_opt=paths=source_relative inference.proto
 
 .PHONY: schemathesis
-schemathesis: build .venv-openapi/.made ## Test the API of one machine against docs/openapi.yaml, with all checks of schemathesis (90 seconds at most)
+schemathesis: build .venv-openapi/.made ## Test the API of one machine against docs/openapi.yaml, with all checks of schemathesis; other requests with SEED=N
 	.ci/schemathesis
 
 .venv-openapi/.made: .ci/openapi.txt
