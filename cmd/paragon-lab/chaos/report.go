@@ -49,6 +49,7 @@ func (r Report) rows() []row {
 	}
 	return []row{
 		{"queries sent", fmt.Sprint(r.Load.All.Sent)},
+		{"p99 of how late they were sent", fmt.Sprintf("%.0f ms", r.Load.LateMS)},
 		{"accepted (200 or 202)", fmt.Sprint(p.Accepted)},
 		{"lost", fmt.Sprint(p.Lost)},
 		{"with two ends", fmt.Sprint(p.Double)},
