@@ -84,7 +84,7 @@ func (p *Promises) addRow(r load.Row, faults []Injected) {
 	p.Lost += one(r.Answer.Lost())
 	p.Expired += one(r.Answer.State == query.Expired)
 	p.Failed += one(r.Answer.State == query.Failed || r.Answer.State == query.Cancelled)
-	p.Repeats += one(r.Answer.Repeat != load.NotRepeated)
+	p.Repeats += one(r.Answer.Repeat != "")
 	p.RepeatsDiffering += one(r.Answer.Repeat == load.OtherAnswer)
 	if r.Shot.Class != query.Strict {
 		return

@@ -72,12 +72,12 @@ type Answer struct {
 	Repeat  Repeat    // what its repeat got
 }
 
-// Repeat is what a second submission under the key of an answered query got.
+// Repeat is what a second submission under the key of an answered query got; empty
+// without one.
 type Repeat string
 
 // What a repeat may get. One without an answer was refused, or cut off.
 const (
-	NotRepeated     Repeat = ""
 	SameAnswer      Repeat = "same"
 	OtherAnswer     Repeat = "other"
 	RepeatNotServed Repeat = "no answer"

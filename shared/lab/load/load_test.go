@@ -230,7 +230,7 @@ func TestKeysAndRepeats(t *testing.T) {
 			if r.Shot.Async {
 				async++
 			}
-			if r.Shot.Repeat && r.Answer.Repeat == load.NotRepeated {
+			if r.Shot.Repeat && r.Answer.Repeat == "" {
 				failed++
 			}
 		})

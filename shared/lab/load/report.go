@@ -115,7 +115,7 @@ func (g *group) add(r Row) {
 	g.sent++
 	g.lost += one(r.Answer.Lost())
 	g.keyed += one(r.Shot.Key != "")
-	g.repeats += one(r.Answer.Repeat != NotRepeated)
+	g.repeats += one(r.Answer.Repeat != "")
 	g.differing += one(r.Answer.Repeat == OtherAnswer)
 	if r.Answer.State != query.Succeeded {
 		g.faults[cmp.Or(r.Answer.Fault, string(r.Answer.State), "unknown")]++
