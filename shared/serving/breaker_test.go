@@ -111,15 +111,13 @@ func TestQueuedQueriesOfABrokenModelAreLeftForAnother(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
 				defer r.close()
-				r.settings.HeartbeatSeconds = 300 // one view lasts for the test
-				r.rule(placement.Pool{NoStrictOverflow: true})
-				broken := r.startBroken("broken")
-				synctest.Wait()
+				r.settings.MaxOverflowConcurrency = 0 // from the first moment on, unlike a rule of the view
 				var ids []string
-				for i := range 30 {
+				for i := range 30 { // before the worker: one alone would use its attempts up before the breaker opens
 					ids = append(ids, fmt.Sprint("q", i))
 					r.submit(ask{id: ids[i], model: "quick", class: class, boundMS: 60_000})
 				}
+				broken := r.startBroken("broken")
 				<-time.After(5 * time.Second)
 				for i := range 5 {
 					r.submit(ask{id: fmt.Sprint("other", i), model: "slow", class: query.Relaxed, boundMS: 60_000})
