@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"paragon/cmd/internal/operator"
 	"paragon/cmd/paragon/machine"
 	"paragon/shared/api"
 	"paragon/shared/client"
@@ -138,7 +139,7 @@ func (r *run) connect() error {
 	endpoint := "http://" + r.address
 	var err, err2 error
 	r.once, err = client.New(client.Config{Endpoint: endpoint, Attempts: 1, HTTP: pool})
-	r.reads, err2 = client.New(client.Config{Endpoint: endpoint, Attempts: attempts, HTTP: pool, Sleep: soon})
+	r.reads, err2 = client.New(client.Config{Endpoint: endpoint, Attempts: attempts, HTTP: pool, Sleep: soon, Operator: operator.InFolder(r.data)})
 	return errors.Join(err, err2)
 }
 
