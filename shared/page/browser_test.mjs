@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 const { PAGE_URL, PAGE_PICTURES, CHROMIUM } = process.env;
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-let browser, page, complaints, mayComplain;
+let browser, page, complaints, mayComplain, sizes;
 
 before(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: flags }); });
 after(() => browser?.close());
@@ -20,12 +20,14 @@ afterEach(async () => {
 
 async function open(options = {}) {
   await page?.context().close();
-  [complaints, mayComplain] = [[], false];
+  [complaints, mayComplain, sizes] = [[], false, new Map()];
   page = await (await browser.newContext({ viewport: { width: 1240, height: 900 }, ...options })).newPage();
   page.setDefaultTimeout(15000);
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
   page.on("pageerror", (e) => complaints.push(String(e)));
   page.on("request", (r) => r.url().startsWith(PAGE_URL) || r.url().startsWith("blob:") || complaints.push(`asks ${r.url()}`));
+  const answered = sizes; // of this page
+  page.on("response", async (r) => answered.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
   await page.goto(PAGE_URL);
   await page.locator("#connection[data-state=live]").waitFor();
   await page.locator("#samples img").nth(9).waitFor();
@@ -35,6 +37,7 @@ const picture = (name) => page.screenshot({ path: `${PAGE_PICTURES}/${name}.png`
 const text = (selector) => page.locator(selector).innerText();
 const large = (is) => fetch(`${PAGE_URL}/test/large?is=${is}`);
 const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
+const deadLetters = (is) => fetch(`${PAGE_URL}/test/dead?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
 // moved waits until each part of the page, a selector and an attribute or its
@@ -157,7 +160,7 @@ test("a file may be dropped", async () => {
 
 test("recent queries open and stay open", async () => {
   await ask();
-  await page.locator("#recent details").first().locator("summary").click();
+  await page.locator("#recent details").first().locator("summary").first().click();
   await page.locator("#recent details[open] .story", { hasText: /accepted as strict, bound 500 ms[\s\S]*ran on inference-1024/ }).waitFor();
   await moved(["#cost"]);
   assert.equal(await page.locator("#recent details[open]").count(), 1);
@@ -217,6 +220,8 @@ test("the keyboard is enough", async () => {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.textContent), word);
   }
+  await page.keyboard.press("Tab"); // why this model
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /^Why cnn-small, and what lost/);
   await page.keyboard.press("Tab"); // the newest query
   assert.equal(await page.evaluate(() => document.activeElement.tagName), "SUMMARY");
   await page.keyboard.press("Enter");
@@ -261,17 +266,97 @@ test("a decision opens to what it weighed, and stays open", async () => {
   assert.equal(await page.locator("#decisions details[open]").count(), 1);
 });
 
+test("a query opens to its candidates", async () => {
+  await ask();
+  await page.locator("#recent details").first().locator("summary").first().click();
+  const why = page.locator("#recent .candidates").first();
+  await why.locator("summary").click();
+  await why.getByText(/Chosen: cnn-small on c5.large: the cheapest.*Predicted: 21 ms/).waitFor();
+  assert.equal(await why.locator("tbody tr").count(), 6);
+  assert.match(await why.locator("tbody tr").nth(1).innerText(), /cnn-0\s+function, 1024 MB\s+30 ms\s+91\.50 %\s+\$0\.0400\s+costs more/);
+  await why.getByRole("button", { name: "Show 12" }).click();
+  assert.equal(await why.locator("tbody tr").count(), 12);
+});
+
+test("a setting is changed within its bounds, and restored", async () => {
+  mayComplain = true; // the browser logs every answer of 409 and 422
+  const setting = page.locator("#settings-list details", { hasText: "max_workers" });
+  await setting.locator("summary").click();
+  const [field, save, said] = [setting.locator("input"), setting.getByRole("button", { name: "Save" }), setting.locator("[role=status]")];
+  for (const [value, why] of [["99999", /max_workers is not within 0 to 2000 workers/], ["many", /is not a number/], ["1.5", /not a whole number/]]) {
+    await field.fill(value);
+    await save.click();
+    await said.filter({ hasText: why }).waitFor();
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+  }
+  await field.fill("30");
+  await save.click();
+  await said.filter({ hasText: "12 → 30" }).waitFor();
+  await setting.locator("summary", { hasText: "30 workers default 20 workers" }).waitFor();
+  assert.equal(await field.getAttribute("aria-invalid"), null);
+  await fetch(`${PAGE_URL}/v1/settings/max_step`, { method: "PUT", body: JSON.stringify({ value: "9" }) }); // another's change
+  await setting.getByRole("button", { name: "Restore 12" }).click();
+  await said.filter({ hasText: /changed meanwhile/ }).waitFor();
+  await setting.getByRole("button", { name: "Restore 12" }).click();
+  await said.filter({ hasText: "30 → 12" }).waitFor();
+});
+
+test("settings are found by their words", async () => {
+  await page.locator("#settings-list details").nth(1).waitFor();
+  assert.doesNotMatch(await text("#settings-list"), /min_workers/);
+  await page.fill("#setting-find", "fewest workers");
+  assert.equal(await page.locator("#settings-list details").count(), 1);
+  assert.match(await text("#settings-list"), /min_workers 0 workers/);
+  await page.fill("#setting-find", "no such words");
+  assert.equal(await text("#settings-none"), "No setting has these words.");
+  await page.fill("#setting-find", "");
+  await page.check("#settings-all");
+  await page.locator("#settings-list details", { hasText: "overflow_path" }).last().locator("summary").click();
+  assert.deepEqual(await page.locator("#settings-list details[open] option").allInnerTexts(), ["queue", "direct"]);
+});
+
+test("faults are injected and cleared", async () => {
+  mayComplain = true; // the browser logs every answer of 422
+  await page.locator("#faults-none").waitFor();
+  assert.match(await text("#fault-group"), /allows 0 to 64 workers and is asked for 3/);
+  await page.selectOption("#fault-kind", "slow-boot");
+  assert.equal(await page.locator("#fault-worker").isVisible(), false);
+  await page.fill("#fault-seconds", "");
+  const inject = page.getByRole("button", { name: "Inject" });
+  await inject.click();
+  await page.locator("#fault-message", { hasText: /^seconds: .*not within 0\.001 to 86400/ }).waitFor();
+  assert.equal(await page.locator("#fault-seconds").getAttribute("aria-invalid"), "true");
+  await page.fill("#fault-seconds", "30");
+  await inject.click();
+  await page.locator("#faults-list", { hasText: "slow-boot, 30 s, until it is cleared" }).waitFor();
+  await page.selectOption("#fault-kind", "spot-notice");
+  assert.equal(await page.locator("#fault-worker option").count(), 2);
+  await page.getByRole("button", { name: "Clear slow-boot" }).click();
+  await page.locator("#faults-none").waitFor();
+});
+
+test("dead letters are listed and submitted again", async () => {
+  await page.locator("#letters-none").waitFor();
+  await deadLetters(true);
+  await page.getByText("2 queries failed for good").waitFor();
+  await page.getByRole("button", { name: "Show why" }).click();
+  await page.locator("#letters-message", { hasText: "2 would be submitted again, 0 would be dropped; 2 wait." }).waitFor();
+  assert.match(await text("#letters-list tr:nth-child(1)"), /q-dead-0\s+cnn-small, strict.*3 runs failed.*would be submitted again on overflow/s);
+  await page.getByRole("button", { name: "Submit again" }).click();
+  await page.locator("#letters-message", { hasText: "2 submitted again, 0 dropped; 0 wait." }).waitFor();
+  assert.match(await text("#letters-list"), /submitted again as q-again-0 on overflow/);
+  await page.locator("#letters-none").waitFor();
+});
+
 // What a large stage sends and shows is bounded. How long the longest task took is
 // printed: it depends on the machine.
 test("a thousand workers, fifty models and seven days", async () => {
   try {
     await large(true);
     await open();
-    const sizes = new Map();
-    page.on("response", async (r) => sizes.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
     await page.evaluate(() => {
       window.longest = 0;
-      new PerformanceObserver((l) => { for (const e of l.getEntries()) window.longest = Math.max(window.longest, e.duration); }).observe({ type: "longtask", buffered: false });
+      new PerformanceObserver((l) => { for (const e of l.getEntries()) window.longest = Math.max(window.longest, e.duration); }).observe({ type: "longtask", buffered: true });
     });
     const answer = page.waitForResponse((r) => r.url().includes("hours=168"));
     await page.getByRole("radio", { name: "7 d" }).check();
@@ -280,12 +365,17 @@ test("a thousand workers, fifty models and seven days", async () => {
     await page.waitForFunction(() => document.querySelectorAll("#models tr").length === 100);
     await page.locator("#workers-on").click();
     await page.locator("#workers-which", { hasText: "21 to 40 of 1000" }).waitFor();
+    await page.check("#settings-all");
+    await ask();
+    await page.locator("#answer .candidates summary").click();
+    await page.getByRole("button", { name: "Show 60" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("#answer .candidates tbody tr").length === 60);
     await moved(["#cost"]);
-    for (const [path, bytes] of sizes) assert.ok(bytes <= 100_000, `${path} sent ${bytes} bytes`);
-    assert.ok(sizes.has("/v1/history") && sizes.has("/v1/workers"));
+    for (const [path, bytes] of [...sizes].filter(([path]) => !path.startsWith("/page/"))) assert.ok(bytes <= 100_000, `${path} sent ${bytes} bytes`);
+    assert.ok(["/v1/history", "/v1/workers", "/v1/settings"].every((path) => sizes.has(path)) && [...sizes.keys()].some((path) => path.endsWith("/explain")));
     const elements = await page.evaluate(() => document.querySelectorAll("*").length);
     assert.ok(elements < 3000, `${elements} elements`);
-    console.log(`longest task ${await page.evaluate(() => window.longest)} ms (0: none above 50), ${elements} elements, bytes`, Object.fromEntries(sizes));
+    console.log(`longest task ${await page.evaluate(() => window.longest)} ms (0: none above 50), ${elements} elements, bytes`, Object.fromEntries([...sizes].filter(([path]) => path.startsWith("/v1/"))));
   } finally {
     await large(false);
   }
@@ -304,6 +394,10 @@ for (const [name, options] of Object.entries({
       await page.locator("#submit:enabled").waitFor();
     }
     await page.locator("#recent details summary").first().click();
+    await page.locator("#settings-list details", { hasText: "max_workers" }).locator("summary").click();
+    await page.getByRole("button", { name: "Restore 20" }).waitFor();
+    await page.locator("#answer .candidates summary").click();
+    await page.locator("#answer .candidates tbody tr").nth(5).waitFor();
     await picture(name);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(over <= 0, `it is ${over} pixels wider than the window`);

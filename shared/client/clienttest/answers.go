@@ -134,7 +134,7 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 	if a.Now != nil {
 		now = a.Now()
 	}
-	strict, relaxed := 98.7, 100.0
+	strict, relaxed, dead := 98.7, 100.0, len(a.letters("").Letters)
 	write(w, http.StatusOK, api.Status{
 		At: now,
 		Pools: []api.PoolStatus{{
@@ -143,7 +143,7 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 		}},
 		Queues: map[string]api.QueueStatus{
 			"work-strict-main": {Visible: 2, InFlight: 4, OldestMS: 18.4}, "work-relaxed-main": {Visible: 140 + 3*a.polls, InFlight: 6, OldestMS: 4200},
-			"overflow": {Visible: 0, InFlight: 5}, "dead-letters": {},
+			"overflow": {Visible: 0, InFlight: 5}, "dead-letters": {Visible: dead},
 		},
 		Classes: map[query.Class]api.ClassStatus{
 			query.Strict: {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, LastMinute: wave(a.polls, 21, 9),

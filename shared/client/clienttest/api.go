@@ -42,6 +42,8 @@ type API struct {
 	Uncalibrated atomic.Bool
 	// Large makes it a stage of 1,000 workers and 50 models.
 	Large atomic.Bool
+	// Dead makes it hold two dead letters, until they are redriven.
+	Dead atomic.Bool
 
 	mu      sync.Mutex
 	queries map[string]api.Query
@@ -50,6 +52,7 @@ type API struct {
 	tries   map[string]int
 	polls   int
 	uploads map[string][]byte // by URI
+	changed changed
 }
 
 // Instant is the time that the fake lives at unless it is told another.
@@ -74,7 +77,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /v1/decisions", decisions)
 	mux.HandleFunc("GET /v1/decisions/{id}", decision)
 	mux.HandleFunc("GET /v1/history", a.history)
-	mux.HandleFunc("GET /v1/settings", settings)
+	mux.HandleFunc("GET /v1/queries/{id}/explain", a.explain)
+	mux.HandleFunc("GET /v1/settings", a.settings)
+	mux.HandleFunc("PUT /v1/settings/{name}", a.setSetting)
+	mux.HandleFunc("GET /v1/settings/{name}/history", a.settingHistory)
+	mux.HandleFunc("GET /v1/dead-letters", a.deadLetters)
+	mux.HandleFunc("POST /v1/dead-letters/redrive", a.redrive)
+	mux.HandleFunc("/local/faults", a.faults)
 	mux.HandleFunc("GET /v1/workers", a.workers)
 	mux.ServeHTTP(w, r)
 }

@@ -107,11 +107,3 @@ func (a *API) workers(w http.ResponseWriter, r *http.Request) {
 func decision(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, api.Decision{ID: r.PathValue("id"), Pool: "main", At: Instant, Line: "keep 3 workers", Explanation: "pool       main\nwanted     3 workers\nweighed    2 workers: $0.11/h, 3 workers: $0.09/h\n"})
 }
-
-// settings are two of the tunables.
-func settings(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, api.Settings{Version: 4, Faults: []string{}, Settings: []api.Setting{
-		{Name: "max_workers", Value: "12", Default: "32", Min: "0", Max: "2000", Unit: "workers", Doc: "The most workers."},
-		{Name: "scheme", Value: "paragon", Default: "paragon", OneOf: []string{"reactive", "mixed", "paragon", "hedged"}, Doc: "Who sets the number of workers."},
-	}})
-}

@@ -100,6 +100,12 @@ func TestAKeptSampleIsFound(t *testing.T) {
 	if s.do(t, "GET", "/v1/queries", nil).into(t, &page); len(page.Queries) != 0 {
 		t.Errorf("a direct answer is listed: %+v", page.Queries)
 	}
+	var best api.Explanation
+	s.do(t, "GET", "/v1/queries/"+q.ID+"/explain?limit=1", nil).into(t, &best)
+	if len(best.Candidates) != 1 || best.Candidates[0].Model != e.Candidates[0].Model {
+		t.Errorf("the best one of %+v is %+v", e.Candidates, best.Candidates)
+	}
+	checkProblem(t, s.do(t, "GET", "/v1/queries/"+q.ID+"/explain?limit=0", nil), "bad-field", 400, "limit")
 }
 
 // What is asked for beside the answer comes with it.

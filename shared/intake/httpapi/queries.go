@@ -142,10 +142,15 @@ func (a *server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	limit, err := wholeNumber(r, "limit", mostListed, 1, mostListed)
+	if err != nil {
+		return err
+	}
 	e, err := a.svc.Explain(r.Context(), owner, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
+	e.Candidates = e.Candidates[:min(limit, len(e.Candidates))]
 	a.write(w, http.StatusOK, explainedAs(e))
 	return nil
 }

@@ -24,6 +24,10 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   return body;
 }
 
+// send makes a call whose body is a value as JSON.
+export const send = (method, path, value, options = {}) =>
+  call(path, { ...options, method, headers: { "Content-Type": "application/json", ...options.headers }, body: JSON.stringify(value) });
+
 // repeat reads now and then, in milliseconds, while the page is seen.
 export async function repeat(read, every) {
   if (document.visibilityState === "visible") await read();
@@ -43,8 +47,7 @@ export async function picture(name) {
 
 // upload stores a large picture and returns the name that a query gives it.
 export async function upload(kind, blob) {
-  const json = { "Content-Type": "application/json" };
-  const place = await call("/v1/uploads", { method: "POST", headers: json, body: JSON.stringify({ content_type: kind }) });
+  const place = await send("POST", "/v1/uploads", { content_type: kind });
   await call(place.url, { method: place.method, headers: place.headers, body: blob, timeout: 60000 });
   return place.uri;
 }
@@ -56,10 +59,7 @@ export const terminal = (query) => ["succeeded", "failed", "expired", "cancelled
 export async function submit(query) {
   const end = Date.now() + 60000;
   const wait = { Prefer: "wait=20" };
-  let answer = await call("/v1/queries", {
-    method: "POST", timeout: 30000, body: JSON.stringify(query),
-    headers: { ...wait, "Content-Type": "application/json", "Idempotency-Key": key() },
-  });
+  let answer = await send("POST", "/v1/queries", query, { timeout: 30000, headers: { ...wait, "Idempotency-Key": key() } });
   while (!terminal(answer) && Date.now() < end) {
     await new Promise((done) => setTimeout(done, 200));
     answer = await call(`/v1/queries/${encodeURIComponent(answer.id)}`, { timeout: 30000, headers: wait });
@@ -70,9 +70,7 @@ export async function submit(query) {
 // vote says whether an answer was right. Its receipt is needed where the query
 // was not stored.
 export async function vote(query, correct) {
-  await call(`/v1/queries/${encodeURIComponent(query.id)}/feedback`, {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ correct, receipt: query.receipt }),
-  });
+  await send("POST", `/v1/queries/${encodeURIComponent(query.id)}/feedback`, { correct, receipt: query.receipt });
 }
 
 // key is random; randomUUID would need a secure context.

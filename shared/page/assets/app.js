@@ -1,8 +1,11 @@
 // The live page: reads the stage every second and says so when it cannot.
 import { Lost, call, repeat } from "./api.js";
 import { showDecisions } from "./decisions.js";
+import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
+import { countLetters, startLetters } from "./letters.js";
 import { showRecent } from "./recent.js";
+import { startSettings } from "./settings.js";
 import { showStage } from "./stage.js";
 import { loadTry, startTry } from "./try.js";
 import { byId } from "./words.js";
@@ -16,6 +19,7 @@ async function poll() {
   try {
     const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
     const notices = showStage(stage);
+    countLetters(stage.queues ?? {});
     showRecent(recent.queries ?? []);
     showDecisions(ticks.decisions ?? []);
     await live(notices);
@@ -60,3 +64,6 @@ startTry();
 repeat(poll, every);
 startHistory();
 startWorkers();
+startSettings();
+startFaults();
+startLetters();

@@ -1,6 +1,7 @@
 // The newest queries. Each opens to tell where it ran and why; what is open
 // stays open while the list moves on.
 import { terminal } from "./api.js";
+import { candidates } from "./candidates.js";
 import { byId, element, milliseconds, percent, story } from "./words.js";
 
 const shown = new Map(); // item by query id
@@ -26,7 +27,7 @@ function keep(query) {
   const item = shown.get(query.id) ?? element("li");
   if (item.dataset.state !== query.state) {
     const open = item.querySelector("details")?.open ?? false;
-    const details = element("details", "", summary(query), story(query));
+    const details = element("details", "", summary(query), story(query), query.result ? candidates(query) : "");
     details.open = open;
     item.replaceChildren(details);
     item.dataset.state = query.state;

@@ -1,5 +1,6 @@
 // Trying a picture: one of the samples or one's own, with bounds on the answer.
 import { Lost, call, picture, submit, upload, vote } from "./api.js";
+import { candidates } from "./candidates.js";
 import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
 
 const maxBytes = 10 * 1024 * 1024;
@@ -133,7 +134,7 @@ function showAnswer(query) {
     return;
   }
   const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its bound" : ""), `${dollars(query.cost_usd * 1e6)} a million`];
-  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), feedback(query), story(query, false));
+  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), feedback(query), story(query, false), candidates(query));
 }
 
 // feedback asks whether the answer is right.

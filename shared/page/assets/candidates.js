@@ -1,0 +1,43 @@
+// What a query could have been given to: every model on every resource with what
+// is predicted of it now, and why it won or lost.
+import { call } from "./api.js";
+import { dollars, element, milliseconds, percent } from "./words.js";
+
+const shownFirst = 6; // candidates, until all are asked for
+const most = 60; // that are read: the best
+
+// candidates is a line that opens to the candidates of a query.
+export function candidates(query) {
+  const details = element("details", "candidates", element("summary", "", `Why ${query.model}, and what lost`));
+  details.addEventListener("toggle", () => details.open && open(details, query.id), { once: true });
+  return details;
+}
+
+async function open(details, id) {
+  const at = element("div", "", "reading…");
+  details.append(at);
+  try {
+    show(at, await call(`/v1/queries/${encodeURIComponent(id)}/explain?limit=${most}`));
+  } catch (fault) {
+    at.textContent = fault.message;
+  }
+}
+
+function show(at, { choice, predicted_ms: predicted, candidates: all }) {
+  const body = element("tbody", "", ...all.slice(0, shownFirst).map(row));
+  const table = element("table", "", element("thead", "", element("tr", "", ...["model", "on", "latency", "accuracy", "$ a million", "why"].map(head))), body);
+  const box = Object.assign(element("div", "scroll", table), { tabIndex: 0 });
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", "Candidates");
+  const more = Object.assign(element("button", "plain", `Show ${all.length}`), { type: "button", hidden: all.length <= shownFirst });
+  more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });
+  at.replaceChildren(element("p", "", `Chosen: ${choice}. Predicted: ${milliseconds(predicted)}. As the load is now:`), box, more);
+}
+
+const head = (text, i) => Object.assign(element("th", i > 1 && i < 5 ? "num" : "", text), { scope: "col" });
+
+function row(c) {
+  const on = c.resource.memory_mb ? `function, ${c.resource.memory_mb} MB` : `worker, ${c.resource.name}`;
+  const figures = [milliseconds(c.latency_ms), percent(c.accuracy, 2), dollars(1e6 * c.price_usd)].map((f) => element("td", "num", f));
+  return element("tr", c.feasible ? "" : "lost", Object.assign(element("th", "", c.model), { scope: "row" }), element("td", "", on), ...figures, element("td", "", c.reason));
+}

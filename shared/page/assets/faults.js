@@ -1,0 +1,90 @@
+// The faults that are injected into the fleet of one machine: what is in force,
+// and a form that injects another.
+import { call, repeat, send } from "./api.js";
+import { byId, element } from "./words.js";
+
+const path = "/local/faults";
+const every = 10000; // milliseconds between two readings
+
+// kinds are the faults, what each does, and the fields that it takes.
+const kinds = {
+  "no-capacity": ["refuse every launch", "launches"],
+  "launch-fails": ["refuse the next launch", "launches"],
+  "never-ready": ["let machines boot for ever", "launches"],
+  "slow-boot": ["lengthen the boot of machines", "seconds", "launches"],
+  "die-after": ["kill workers after a time", "seconds", "launches"],
+  "spot-after": ["give workers a spot notice after a time", "seconds", "launches"],
+  "spot-notice": ["give a worker its spot notice now", "worker"],
+  group: ["give the group other limits", "min", "max"],
+};
+const fields = ["seconds", "launches", "worker", "min", "max"];
+
+// startFaults reads the faults now and then.
+export function startFaults() {
+  byId("fault-kind").replaceChildren(...Object.entries(kinds).map(([kind, [does]]) => new Option(`${kind}: ${does}`, kind)));
+  byId("fault-kind").addEventListener("change", choose);
+  byId("fault-form").addEventListener("submit", (event) => { event.preventDefault(); inject(); });
+  byId("fault-clear").addEventListener("click", () => act(() => clear("")));
+  choose();
+  repeat(read, every);
+}
+
+async function read() {
+  try {
+    show(await call(path));
+  } catch (fault) {
+    if (fault.status) byId("faults").hidden = true; // not served here, or not to this caller
+  }
+}
+
+// choose shows the fields of the chosen kind.
+function choose() {
+  const [, ...takes] = kinds[byId("fault-kind").value];
+  for (const f of fields) byId(`fault-${f}`).closest("label").hidden = !takes.includes(f);
+}
+
+function show({ faults, group, workers }) {
+  byId("faults").hidden = false;
+  byId("faults-none").hidden = faults.length > 0;
+  byId("fault-clear").hidden = faults.length === 0;
+  byId("fault-group").textContent = `The group allows ${group.min} to ${group.max} workers and is asked for ${group.desired}.`;
+  byId("faults-list").replaceChildren(...faults.map(item));
+  const at = byId("fault-worker");
+  const names = (workers ?? []).map((w) => w.id);
+  if (at.dataset.names === names.join()) return; // a choice under way stays
+  at.dataset.names = names.join();
+  at.replaceChildren(...names.map((n) => new Option(n, n)));
+}
+
+function item(f) {
+  const until = f.launches ? `for ${f.launches} launches more` : "until it is cleared";
+  const text = [f.kind, f.seconds && `${f.seconds} s`, until].filter(Boolean).join(", ");
+  const button = Object.assign(element("button", "plain", "Clear"), { type: "button" });
+  button.setAttribute("aria-label", `Clear ${f.kind}`);
+  button.addEventListener("click", () => act(() => clear(f.kind)));
+  return element("li", "", element("span", "", text), button);
+}
+
+const clear = (kind) => call(kind ? `${path}?kind=${encodeURIComponent(kind)}` : path, { method: "DELETE" });
+
+function inject() {
+  const kind = byId("fault-kind").value;
+  const fault = { kind };
+  for (const f of kinds[kind].slice(1)) {
+    const value = byId(`fault-${f}`).value;
+    if (value !== "") fault[f] = f === "worker" ? value : Number(value);
+  }
+  return act(() => send("POST", path, fault));
+}
+
+// act does something to the faults, shows them as they are then, and says what was wrong.
+async function act(change) {
+  for (const f of fields) byId(`fault-${f}`).removeAttribute("aria-invalid");
+  try {
+    show(await change());
+    byId("fault-message").textContent = "Done.";
+  } catch (fault) {
+    byId(`fault-${fault.field}`)?.setAttribute("aria-invalid", "true");
+    byId("fault-message").textContent = fault.field ? `${fault.field}: ${fault.message}` : fault.message;
+  }
+}

@@ -1,0 +1,44 @@
+// Dead letters: how many there are, why, and submitting their queries again. They
+// are read when they are asked for, as each reading takes them from the queue for a moment.
+import { call, send } from "./api.js";
+import { byId, clock, element } from "./words.js";
+
+const most = 20; // dead letters that are read, or submitted again, at once
+
+// startLetters serves the buttons.
+export function startLetters() {
+  byId("letters-show").addEventListener("click", () => act(() => call(`/v1/dead-letters?limit=${most}`, { timeout: 30000 }), "would be "));
+  byId("letters-redrive").addEventListener("click", () => act(() => send("POST", "/v1/dead-letters/redrive", { limit: most }, { timeout: 30000 }), ""));
+}
+
+// countLetters shows how many dead letters the queues hold.
+export function countLetters(queues) {
+  const queue = queues["dead-letters"];
+  byId("letters").hidden = !queue;
+  if (!queue) return;
+  byId("letters-none").hidden = queue.visible > 0;
+  byId("letters-count").textContent = queue.visible > 0 ? `${queue.visible} queries failed for good, or crashed what ran them.` : "";
+  for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0;
+}
+
+// act reads dead letters or submits them again, and lists them with what becomes of each.
+async function act(read, would) {
+  for (const id of ["letters-show", "letters-redrive"]) byId(id).disabled = true;
+  try {
+    const { letters, waiting } = await read();
+    byId("letters-list").replaceChildren(...letters.map((l) => row(l, would)));
+    byId("letters-box").hidden = letters.length === 0;
+    const again = letters.filter((l) => l.fate === "resubmitted").length;
+    byId("letters-message").textContent = `${again} ${would}submitted again, ${letters.length - again} ${would}dropped; ${waiting} wait.`;
+  } catch (fault) {
+    byId("letters-message").textContent = fault.message;
+  } finally {
+    for (const id of ["letters-show", "letters-redrive"]) byId(id).disabled = false;
+  }
+}
+
+function row(l, would) {
+  const id = Object.assign(element("th", "", element("code", "", l.id)), { scope: "row" });
+  const then = l.fate === "resubmitted" ? `${would}submitted again${l.as ? ` as ${l.as}` : ""} on ${l.queue}` : `${would}dropped`;
+  return element("tr", "", id, element("td", "", `${l.model}, ${l.class}`), element("td", "", clock(l.accepted_at)), element("td", "wrap", l.why), element("td", "wrap", then));
+}

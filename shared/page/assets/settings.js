@@ -1,0 +1,119 @@
+// The settings of the stage: each opens to a form that changes it within its
+// bounds, and to the values that it had before, each of which can be restored.
+import { call, repeat, send } from "./api.js";
+import { byId, clock, element } from "./words.js";
+
+const every = 15000; // milliseconds between two readings
+const historyShown = 10; // earlier values of a setting
+const items = new Map(); // by the setting's name
+let settings = []; // as they were read last
+let version = 0; // of them: a change is refused when others made one since
+
+// startSettings reads the settings now and then.
+export function startSettings() {
+  byId("setting-find").addEventListener("input", show);
+  byId("settings-all").addEventListener("change", show);
+  repeat(read, every);
+}
+
+async function read() {
+  try {
+    ({ settings, version } = await call("/v1/settings"));
+    byId("settings").hidden = false;
+    show();
+  } catch (fault) {
+    if (fault.status === 404) byId("settings").hidden = true; // not served here
+  }
+}
+
+// show lists the settings that were searched for: those that differ from their
+// defaults, or all.
+function show() {
+  const words = byId("setting-find").value.trim().toLowerCase();
+  const all = byId("settings-all").checked || words !== "";
+  const chosen = settings.filter((s) => (all || s.value !== s.default || items.get(s.name)?.open) && `${s.name} ${s.doc}`.toLowerCase().includes(words));
+  const list = byId("settings-list");
+  chosen.forEach((s, i) => { const e = item(s); if (list.children[i] !== e) list.insertBefore(e, list.children[i] ?? null); });
+  while (list.children.length > chosen.length) list.lastChild.remove();
+  byId("settings-none").hidden = chosen.length > 0;
+  byId("settings-none").textContent = words ? "No setting has these words." : "Every setting has its default.";
+}
+
+// item returns the element of a setting with its present value. Its form is made
+// when it is opened.
+function item(s) {
+  let details = items.get(s.name);
+  if (!details) {
+    details = element("details", "setting", element("summary", "", element("code", "", s.name), " ", element("b"), element("span", "note")));
+    details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(form(s.name)));
+    items.set(s.name, details);
+  }
+  details.querySelector("summary b").textContent = withUnit(s, s.value);
+  details.querySelector("summary .note").textContent = s.value === s.default ? "" : ` default ${withUnit(s, s.default)}`;
+  return details;
+}
+
+const withUnit = (s, value) => [value, s.unit].filter(Boolean).join(" ");
+const range = (s) => (s.one_of ? s.one_of.join(", ") : withUnit(s, `${s.min} to ${s.max}`));
+const named = (name) => settings.find((s) => s.name === name);
+
+function form(name) {
+  const s = named(name);
+  const input = s.one_of ? element("select", "", ...s.one_of.map((v) => new Option(v, v))) : Object.assign(element("input"), { type: "text", inputMode: "decimal" });
+  input.value = s.value;
+  const message = element("p", "note");
+  message.setAttribute("role", "status");
+  const past = element("ul", "past");
+  const set = (value) => change(name, value, input, message, past);
+  const save = element("form", "change", element("label", "", `${name}, ${range(s)} `, input), Object.assign(element("button", "plain", "Save"), { type: "submit" }));
+  save.noValidate = true;
+  save.addEventListener("submit", (event) => { event.preventDefault(); set(input.value.trim()); });
+  showPast(name, past, set);
+  return element("div", "", element("p", "note", s.doc), save, message, past);
+}
+
+// wrongWith says why a value is outside the bounds that the API named; nothing when it is not.
+function wrongWith(s, value) {
+  if (s.one_of) return "";
+  const n = Number(value);
+  if (value === "" || !Number.isFinite(n)) return `${s.name} is not a number`;
+  return n < Number(s.min) || n > Number(s.max) ? `${s.name} is not within ${range(s)}` : "";
+}
+
+async function change(name, value, input, message, past) {
+  const wrong = wrongWith(named(name), value);
+  input.toggleAttribute("aria-invalid", false);
+  try {
+    if (wrong) throw new Error(wrong);
+    const now = await send("PUT", `/v1/settings/${encodeURIComponent(name)}`, { value, if_version: version });
+    input.value = now.value;
+    message.textContent = `${now.before} → ${now.value}, in force within a tick.`;
+  } catch (fault) {
+    input.setAttribute("aria-invalid", "true");
+    message.textContent = fault.status === 409 ? `${fault.message}: look at the present value and try again.` : fault.message;
+  }
+  await read();
+  await showPast(name, past, (v) => change(name, v, input, message, past));
+}
+
+// showPast lists what a setting was, the newest first, and its default, with a button
+// that restores each.
+async function showPast(name, list, set) {
+  let changes = [];
+  try {
+    ({ changes } = await call(`/v1/settings/${encodeURIComponent(name)}/history?limit=${historyShown}`));
+  } catch (fault) {
+    list.replaceChildren(element("li", "note", fault.message));
+    return;
+  }
+  const s = named(name);
+  const rows = changes.map((c) => past(s, c.value || s.default, clock(c.at), set));
+  list.replaceChildren(...rows, past(s, s.default, "default", set));
+}
+
+function past(s, value, when, set) {
+  const restore = Object.assign(element("button", "plain", "Restore"), { type: "button", disabled: value === s.value });
+  restore.setAttribute("aria-label", `Restore ${value}`);
+  restore.addEventListener("click", () => set(value));
+  return element("li", "", element("span", "note", when), element("b", "", withUnit(s, value)), restore);
+}
