@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -91,6 +90,9 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 			m.Close()
 		}
 	}()
+	if err := m.openLog(); err != nil {
+		return nil, err
+	}
 	if err := m.loadProfiles(); err != nil {
 		return nil, err
 	}
@@ -205,9 +207,6 @@ func (m *Machine) loadProfiles() (err error) {
 
 // openBackend opens the data folder and reads the settings.
 func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*sqlite.Backend, error) {
-	if err := os.MkdirAll(m.cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
-	}
 	owner, err := sqlite.Open(ctx, filepath.Join(m.cfg.DataDir, "paragon.db"), sqlite.Options{Invoker: invoker})
 	if err != nil {
 		return nil, err

@@ -2,12 +2,20 @@ package process
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
 )
 
 // maxLine is the most of one line that is logged, in bytes; the rest of the
 // line is dropped.
 const maxLine = 4096
+
+// Attribute names the process of a logged line; lines of this process have none.
+const Attribute = "process"
 
 // lines logs what is written to it, line by line. One goroutine writes.
 type lines struct {
@@ -40,6 +48,33 @@ func (l *lines) flush() {
 	}
 	l.last = string(line)
 	if l.logger != nil {
-		l.logger.Info(l.name + ": " + l.last)
+		level, message, attributes := parse(line)
+		l.logger.LogAttrs(context.Background(), level, message, append(attributes, slog.String(Attribute, l.name))...)
 	}
+}
+
+// plainLine is how slog's default logger writes: a date, a time, a level, a message.
+var plainLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (DEBUG|INFO|WARN|ERROR) (.*)$`)
+
+// parse reads a line that a child logged by slog: its level, its message and its
+// attributes, in the order of their names. Any other line is a message.
+func parse(line []byte) (level slog.Level, message string, attributes []slog.Attr) {
+	if m := plainLine.FindSubmatch(line); m != nil && level.UnmarshalText(m[1]) == nil {
+		return level, string(m[2]), nil
+	}
+	var fields map[string]any
+	if json.Unmarshal(line, &fields) != nil {
+		return slog.LevelInfo, string(line), nil
+	}
+	message, isText := fields[slog.MessageKey].(string)
+	name, _ := fields[slog.LevelKey].(string) // an empty one is no level
+	if !isText || level.UnmarshalText([]byte(name)) != nil {
+		return slog.LevelInfo, string(line), nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains([]string{slog.MessageKey, slog.LevelKey, slog.TimeKey, Attribute}, key) {
+			attributes = append(attributes, slog.Any(key, fields[key]))
+		}
+	}
+	return level, message, attributes
 }

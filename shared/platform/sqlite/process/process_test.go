@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 	case "talk":
 		fmt.Print("one\ntwo\n\nlong" + strings.Repeat(".", 5000) + "\nlast")
 		os.Exit(3)
+	case "log":
+		slog.New(slog.NewJSONHandler(os.Stdout, nil)).Warn("left a query", "query", "q1", "code", 7)
+		slog.Error("cannot start", "error", "no model")
+		fmt.Println(`{"level":"LOUD","msg":"no record of slog's"}`)
 	case "env":
 		fmt.Println(strings.Join(os.Environ(), " "))
 	case "stay":
@@ -151,6 +155,15 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		switch {
+		case a.Key == process.Attribute:
+			text = a.Value.String() + ": " + text
+		case a.Key == "query" || a.Key == "code":
+			text += " " + a.String()
+		}
+		return true
+	})
 	if r.Level > slog.LevelInfo {
 		text = r.Level.String() + " " + text
 	}
@@ -171,6 +184,20 @@ func TestOutputIsLoggedLineByLine(t *testing.T) {
 	want := []string{"kid: one", "kid: two", "kid: long" + strings.Repeat(".", 4092), "kid: last", "WARN a process ended by itself"}
 	if !slices.Equal(j.texts, want) {
 		t.Errorf("logged %.200q", j.texts)
+	}
+}
+
+// What a child logs keeps its level and its attributes.
+func TestRecordsKeepTheirLevel(t *testing.T) {
+	j := &journal{}
+	c, err := spawner(t).Start(greeter{}.spec(t, "log", slog.New(j)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	want := []string{"WARN kid: left a query code=7 query=q1", `ERROR kid: cannot start error="no model"`, `kid: {"level":"LOUD","msg":"no record of slog's"}`}
+	if !slices.Equal(j.texts, want) {
+		t.Errorf("logged %q", j.texts)
 	}
 }
 

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/cmd/paragon/machine"
+)
+
+const logsLong = `Print what the processes of one machine logged, the newest last: the server, its
+workers and its inference functions. They are read from the data folder, so that they
+can be read after the server has ended too. The two newest files are kept, of 16 MB
+each.
+
+A process is named as paragon list, paragon top and the page name it; "worker",
+"function" and "server" mean all of a kind.`
+
+// logFlags are what is printed.
+type logFlags struct {
+	data, process string
+	level         string
+	lines         int
+	follow        bool
+}
+
+// newLogsCommand is `paragon logs`.
+func newLogsCommand(term *cli.Terminal) *cobra.Command {
+	f := &logFlags{data: machine.Defaults().DataDir, level: "info", lines: 100}
+	c := &cobra.Command{
+		Use: "logs", Short: "Print what the server, workers and functions of one machine logged", Long: logsLong,
+		Example: `  paragon logs --follow
+  paragon logs --process worker --level warn
+  paragon logs --lines 1000 --json | jq -r 'select(.level == "ERROR").msg'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runLogs(c.Context(), term, f) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server")
+	fs.StringVarP(&f.process, "process", "p", "", "only this process, or this kind: server, worker, function")
+	fs.StringVar(&f.level, "level", f.level, "the least level: debug, info, warn, error")
+	fs.IntVarP(&f.lines, "lines", "n", f.lines, "how many lines at most, before those that follow")
+	fs.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come, until interrupted")
+	fs.BoolVar(&term.JSON, "json", false, "print the lines as they are stored: a JSON object each")
+	return c
+}
+
+// followEvery is how often a followed log is read.
+const followEvery = 250 * time.Millisecond
+
+// mostLogLines bounds the lines that are printed of what was logged before.
+const mostLogLines = 100_000
+
+// filter is which lines are printed.
+func (f *logFlags) filter() (logFilter, error) {
+	out := logFilter{process: f.process}
+	if err := out.level.UnmarshalText([]byte(f.level)); err != nil || strings.ContainsAny(f.level, "+-") {
+		return out, cli.Usagef("--level is debug, info, warn or error, not %q", f.level)
+	}
+	if f.lines < 0 || f.lines > mostLogLines {
+		return out, cli.Usagef("--lines is from 0 to %d", mostLogLines)
+	}
+	return out, nil
+}
+
+func runLogs(ctx context.Context, term *cli.Terminal, f *logFlags) error {
+	filter, err := f.filter()
+	if err != nil {
+		return err
+	}
+	tail := &logTail{path: machine.LogFiles(f.data)[1]}
+	defer tail.close()
+	last, err := tail.last(machine.LogFiles(f.data), filter, f.lines)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no log in %s: name the data folder of a `paragon up` with --data: %w", f.data, err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range last {
+		printLogLine(term, l)
+	}
+	for f.follow && term.Sleep(ctx, followEvery) == nil {
+		if err := tail.read(func(l logLine) {
+			if filter.takes(l) {
+				printLogLine(term, l)
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printLogLine(term *cli.Terminal, l logLine) {
+	if term.JSON {
+		term.Printf("%s\n", l.raw)
+		return
+	}
+	term.Printf("%s  %-5s  %s  %s", l.at.Local().Format("01-02 15:04:05.000"), l.level, l.of(), cli.OneLine(l.message))
+	for _, a := range l.attributes {
+		term.Printf("  %s", cli.OneLine(a))
+	}
+	term.Printf("\n")
+}
