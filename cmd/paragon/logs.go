@@ -27,7 +27,7 @@ type logFlags struct {
 	data, process string
 	level         string
 	lines         int
-	follow        bool
+	watch         bool
 }
 
 // newLogsCommand is `paragon logs`.
@@ -46,13 +46,13 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVarP(&f.process, "process", "p", "", "only this process, or this kind: server, worker, function")
 	fs.StringVar(&f.level, "level", f.level, "the least level: debug, info, warn, error")
 	fs.IntVarP(&f.lines, "lines", "n", f.lines, "how many lines at most, before those that follow")
-	fs.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come, until interrupted")
+	fs.BoolVarP(&f.watch, "follow", "f", false, "print new lines as they come, until interrupted")
 	fs.BoolVar(&term.JSON, "json", false, "print the lines as they are stored: a JSON object each")
 	return c
 }
 
-// followEvery is how often a followed log is read.
-const followEvery = 250 * time.Millisecond
+// pollLogEvery is how often a followed log is read.
+const pollLogEvery = 250 * time.Millisecond
 
 // mostLogLines bounds the lines that are printed of what was logged before.
 const mostLogLines = 100_000
@@ -86,7 +86,7 @@ func runLogs(ctx context.Context, term *cli.Terminal, f *logFlags) error {
 	for _, l := range last {
 		printLogLine(term, l)
 	}
-	for f.follow && term.Sleep(ctx, followEvery) == nil {
+	for f.watch && term.Sleep(ctx, pollLogEvery) == nil {
 		if err := tail.read(func(l logLine) {
 			if filter.takes(l) {
 				printLogLine(term, l)

@@ -35,6 +35,18 @@ func (c *Client) Past(ctx context.Context, length time.Duration, model string) (
 	return h, err
 }
 
+// Usage reads what the queries of the last hours came to, by owner and task: those of
+// all owners, or the caller's own.
+func (c *Client) Usage(ctx context.Context, length time.Duration, mine bool) (api.Usage, error) {
+	path := "v1/usage/owners"
+	if mine {
+		path = "v1/usage"
+	}
+	var u api.Usage
+	err := c.do(ctx, call{method: http.MethodGet, path: path, query: url.Values{"hours": {strconv.Itoa(int(length.Hours()))}}}, &u)
+	return u, err
+}
+
 // Workers reads a page of the workers, those of one state when it is named.
 func (c *Client) Workers(ctx context.Context, state string, offset, limit int) (api.Workers, error) {
 	q := url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(limit)}}

@@ -94,7 +94,7 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 		a, err = s.answer(ctx, q)
 	}
 	if s.Counts != nil && turnedAway(err) {
-		s.Counts.Refused(q.need.Task, q.class)
+		s.Counts.Refused(owner, q.need.Task, q.class)
 	}
 	if err == nil && r.Explain {
 		a.Candidates, err = s.candidates(q)

@@ -32,7 +32,7 @@ func TestStatusReportsWhatBecameOfTheLastQueries(t *testing.T) {
 	h.Feed("w", book.Snapshot(start), start)
 	now := start.Add(10 * time.Minute)
 	book.Arrived("digits", query.Strict, 5)
-	book.Refused("digits", query.Strict)
+	book.Refused("ann", "digits", query.Strict)
 	end("digits", query.Strict, 1, tally.Observation{State: query.Succeeded, Overflowed: true, LatencyMS: 1000, WaitMS: 1})
 	end("other", query.Strict, 1, tally.Observation{State: query.Expired})
 	h.Feed("w", book.Snapshot(now), now)

@@ -33,9 +33,17 @@ func (m *Machine) openLog() error {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	m.onClose(func() { _ = file.Close() }) // each line was written when it was logged
-	m.log = slog.New(slog.NewMultiHandler(m.cfg.Log.Handler(), slog.NewJSONHandler(file, nil)))
+	m.log = slog.New(slog.NewMultiHandler(m.cfg.Log.Handler(), slog.NewJSONHandler(file, &slog.HandlerOptions{ReplaceAttr: readable})))
 	m.cfg.Log = m.log
 	return nil
+}
+
+// readable writes lengths of time as people read them, and not in nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // logFile appends lines to a file, and begins a new one when it is full. It is safe

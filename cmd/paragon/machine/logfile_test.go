@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A full log becomes the earlier one, in whose place a new one begins, and no line is
@@ -49,10 +50,10 @@ func TestTheLogIsStoredToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.log.Info("a worker is ready", "process", "w-1")
-	m.log.Warn("a worker hangs")
+	m.log.Warn("a worker hangs", "lived", 90*time.Second)
 	m.Close()
 	text, err := os.ReadFile(LogFiles(m.cfg.DataDir)[1])
-	if err != nil || strings.Count(string(text), "\n") != 2 || !strings.Contains(string(text), `"process":"w-1"`) {
+	if err != nil || strings.Count(string(text), "\n") != 2 || !strings.Contains(string(text), `"process":"w-1"`) || !strings.Contains(string(text), `"lived":"1m30s"`) {
 		t.Errorf("%s, error %v", text, err)
 	}
 	if got := terminal.String(); strings.Contains(got, "ready") || !strings.Contains(got, "hangs") {

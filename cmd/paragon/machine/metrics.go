@@ -151,8 +151,8 @@ type fleetTallies interface {
 
 // count adds what the workers of some pools have counted since the last time, and
 // returns it. Pools that cannot be read are read the next time.
-func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, pools ...string) []tally.Tally {
-	var more []tally.Tally
+func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, pools ...string) tally.Growth {
+	var more tally.Growth
 	for _, pool := range pools {
 		snapshots, err := fleet.Tallies(ctx, pool)
 		if err != nil {
@@ -160,14 +160,15 @@ func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, 
 		}
 		t.mu.Lock()
 		for id, s := range snapshots {
-			more = append(more, t.tracker.Advance(pool+"/"+id, s, now)...)
+			of := t.tracker.Advance(pool+"/"+id, s, now)
+			more.Tallies, more.Owners = append(more.Tallies, of.Tallies...), append(more.Owners, of.Owners...)
 		}
 		t.mu.Unlock()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tracker.Forget(now)
-	t.counted = tally.Group(append(t.counted, more...), tally.ByModel)
+	t.counted = tally.Group(append(t.counted, more.Tallies...), tally.ByModel)
 	return more
 }
 

@@ -52,7 +52,7 @@ func (q queuesOf) Depth(_ context.Context, name platform.QueueName) (platform.De
 func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 	now := time.Now()
 	m, fleet, book := newTallied(&silent{}, queuesOf{platform.Overflow: {Visible: 3, InFlight: 2, Oldest: 1500 * time.Millisecond}}, now), talliesOf{}, tally.NewBook(now)
-	book.Refused("a", query.Strict)
+	book.Refused("ann", "a", query.Strict)
 	for i := range 3 {
 		for _, model := range []string{"x", "y"} {
 			book.Ended(tally.Key{Task: "a", Model: model, Class: query.Strict}, tally.Observation{State: query.Succeeded, Met: i > 0, Overflowed: i == 0, Cold: i == 0, LatencyMS: 10})
@@ -79,6 +79,29 @@ func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 		if !strings.Contains(w.Body.String(), want+"\n") {
 			t.Errorf("no %s in\n%s", want, w.Body)
 		}
+	}
+}
+
+// What owners have counted comes once, though their worker reports it again and again.
+func TestOwnersAreCountedOnce(t *testing.T) {
+	now := time.Now()
+	m, fleet, book := newTallied(&silent{}, queuesOf{}, now), talliesOf{}, tally.NewBook(now)
+	var answered int64
+	for range 3 {
+		for range 2 { // readings of one report
+			for _, o := range m.count(t.Context(), fleet, now, Pool).Owners {
+				if o.Owner != "ann" || o.Task != "a" {
+					t.Errorf("%+v", o)
+				}
+				answered += o.Answered
+			}
+		}
+		book.Ended(tally.Key{Task: "a", Model: "x", Class: query.Strict}, tally.Observation{Owner: "ann", State: query.Succeeded})
+		now = now.Add(time.Second)
+		fleet["w-1"] = book.Snapshot(now)
+	}
+	if answered != 2 {
+		t.Errorf("%d answered, want the 2 that were read", answered)
 	}
 }
 

@@ -45,7 +45,8 @@ func (r *recorder) run(ctx context.Context) {
 		case now := <-tick.C:
 			r.m.metrics.countLate(ctx, r.m.meter.since, now)
 			row := r.sample(ctx)
-			row.Tallies = timeline.Slim(r.m.metrics.count(ctx, r.m.backend.Fleet, now, Pool, platform.FunctionsPool))
+			more := r.m.metrics.count(ctx, r.m.backend.Fleet, now, Pool, platform.FunctionsPool)
+			row.Tallies, row.Owners = timeline.Slim(more.Tallies), more.Owners
 			r.store(ctx, r.add(now, row))
 		}
 	}

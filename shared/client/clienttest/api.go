@@ -81,6 +81,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /v1/settings", a.settings)
 	mux.HandleFunc("PUT /v1/settings/{name}", a.setSetting)
 	mux.HandleFunc("GET /v1/settings/{name}/history", a.settingHistory)
+	mux.HandleFunc("GET /v1/usage", usage)
+	mux.HandleFunc("GET /v1/usage/owners", usage)
 	mux.HandleFunc("GET /v1/dead-letters", a.deadLetters)
 	mux.HandleFunc("POST /v1/dead-letters/redrive", a.redrive)
 	mux.HandleFunc("/local/faults", a.faults)

@@ -164,7 +164,7 @@ func (a *API) letters(as string) api.DeadLetters {
 	}
 	for i := range 2 {
 		l := api.DeadLetter{ID: fmt.Sprintf("q-dead-%d", i), Task: "fashion", Model: "cnn-small", Class: query.Strict, AcceptedAt: Instant, State: query.Failed,
-			Why: "too-often: 3 runs failed, the last: the model cannot be run", Fate: api.Resubmitted, Queue: "overflow"}
+			Why: "too-often: 3 runs failed, the last: the model cannot be run", Outcome: api.Resubmitted, Queue: "overflow"}
 		if as != "" {
 			l.As = as + strconv.Itoa(i)
 		}
@@ -196,4 +196,13 @@ func (a *API) faults(w http.ResponseWriter, r *http.Request) {
 	}
 	write(w, http.StatusOK, api.Faults{Faults: append([]api.Fault{}, a.changed.faults...), Group: api.FleetGroup{Max: 64, Desired: 3},
 		Workers: []api.FleetWorker{{ID: "general-1", State: "ready"}, {ID: "general-2", State: "ready"}}})
+}
+
+// usage is that of one owner, or of all when it is asked for.
+func usage(w http.ResponseWriter, r *http.Request) {
+	u := api.Usage{From: Instant.Add(-24 * time.Hour), To: Instant, Owners: []api.OwnerUsage{{Owner: "local", Task: "fashion", Queries: 200, Answered: 190, Missed: 25, Expired: 10, Overflowed: 19, CostUSD: 0.5}}}
+	if r.URL.Path == "/v1/usage/owners" {
+		u.Owners = append(u.Owners, api.OwnerUsage{Owner: "key-1", Task: "fashion", Queries: 102, Answered: 100, Refused: 2, CostUSD: 0.25}, api.OwnerUsage{Task: "fashion", Queries: 1, Answered: 1})
+	}
+	write(w, http.StatusOK, u)
 }

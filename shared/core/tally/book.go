@@ -12,6 +12,7 @@ import (
 
 // Observation is how one query ended.
 type Observation struct {
+	Owner      string      // whose query it was; empty counts it for no owner
 	State      query.State // terminal
 	Met        bool        // answered within its bound
 	Overflowed bool        // answered by an inference function
@@ -26,7 +27,7 @@ type Observation struct {
 
 // Of returns how a terminal record is counted.
 func Of(r query.Record) (Key, Observation) {
-	k, o := Key{Task: r.Need.Task, Model: r.Model, Class: r.Class}, Observation{State: r.State, Met: r.Met()}
+	k, o := Key{Task: r.Need.Task, Model: r.Model, Class: r.Class}, Observation{Owner: r.Owner, State: r.State, Met: r.Met()}
 	if r.Outcome == nil {
 		return k, o
 	}
@@ -58,6 +59,8 @@ type Book struct {
 
 	adding sync.Mutex // held while a key is added
 
+	owners owners
+
 	observed atomic.Int64 // observations of all keys
 	due      sync.Mutex   // guards what follows
 	dueAt    time.Time    // when Due or DueRarely gave the last snapshot; zero before the first
@@ -87,12 +90,13 @@ func (b *Book) Arrived(task string, class query.Class, n int) {
 	p.mu.Unlock()
 }
 
-// Refused counts a valid query that was turned away.
-func (b *Book) Refused(task string, class query.Class) {
+// Refused counts a valid query of an owner that was turned away.
+func (b *Book) Refused(owner, task string, class query.Class) {
 	p := b.page(Key{Task: task, Class: class})
 	p.mu.Lock()
 	p.counts.Refused++
 	p.mu.Unlock()
+	b.owners.count(OwnerKey{owner, task}, Counts{Refused: 1})
 }
 
 // Offered counts a query that was offered to a peer, and whether that took it.
@@ -119,24 +123,51 @@ func (b *Book) Faulted(k Key) {
 
 // Ended counts the end of a query. A state that is not terminal counts nothing.
 func (b *Book) Ended(k Key, o Observation) {
+	counts := o.counts()
+	if counts == (Counts{}) {
+		return
+	}
+	b.owners.count(OwnerKey{o.Owner, k.Task}, counts)
 	p := b.page(k)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch o.State {
-	case query.Succeeded:
-		p.answered(o)
-	case query.Failed:
-		p.counts.Failed++
-	case query.Expired:
-		p.counts.Expired++
-	case query.Cancelled:
-		p.counts.Cancelled++
-	default:
+	p.counts = p.counts.Add(counts)
+	if o.State != query.Succeeded {
 		return
 	}
-	if o.CostUSD > 0 { // and a number
-		p.counts.CostUSD += o.CostUSD
+	p.costSquares += counts.CostUSD * counts.CostUSD
+	p.latency.add(o.LatencyMS)
+	p.wait.add(o.WaitMS)
+	if o.ComputeMS > 0 {
+		p.compute.add(o.ComputeMS)
 	}
+}
+
+// counts is what one query adds; nothing when it has not ended.
+func (o Observation) counts() (c Counts) {
+	switch o.State {
+	case query.Succeeded:
+		c = Counts{Answered: 1, Met: one(o.Met), Overflowed: one(o.Overflowed), ColdStarts: one(o.Cold)}
+	case query.Failed:
+		c.Failed = 1
+	case query.Expired:
+		c.Expired = 1
+	case query.Cancelled:
+		c.Cancelled = 1
+	default:
+		return c
+	}
+	if o.CostUSD > 0 { // and a number
+		c.CostUSD = o.CostUSD
+	}
+	return c
+}
+
+func one(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // Settled counts the end of a query whose terminal record this process was the
@@ -147,27 +178,6 @@ func (b *Book) Settled(r query.Record) {
 		return
 	}
 	b.Ended(Of(r))
-}
-
-func (p *page) answered(o Observation) {
-	p.counts.Answered++
-	if o.Met {
-		p.counts.Met++
-	}
-	if o.Overflowed {
-		p.counts.Overflowed++
-	}
-	if o.Cold {
-		p.counts.ColdStarts++
-	}
-	if o.CostUSD > 0 {
-		p.costSquares += o.CostUSD * o.CostUSD
-	}
-	p.latency.add(o.LatencyMS)
-	p.wait.add(o.WaitMS)
-	if o.ComputeMS > 0 {
-		p.compute.add(o.ComputeMS)
-	}
 }
 
 // page returns the page of a key, to be written on; beyond MaxKeys, that of the class.
@@ -204,10 +214,14 @@ type Snapshot struct {
 	Since   time.Time `json:"since"` // tells one process from the next under the same name
 	At      time.Time `json:"at"`
 	Tallies []Tally   `json:"tallies,omitempty"` // in the order of their keys
+	// Owners are the same queries by owner and task, in the order of their keys.
+	Owners []OwnerTally `json:"owners,omitempty"`
 }
 
 // IsZero reports whether it is the zero value: no snapshot.
-func (s Snapshot) IsZero() bool { return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies) == 0 }
+func (s Snapshot) IsZero() bool {
+	return s.Since.IsZero() && s.At.IsZero() && len(s.Tallies)+len(s.Owners) == 0
+}
 
 // repeatEvery is how often a snapshot is due though nothing changed: readers
 // take one that says nothing for long for gone.
@@ -256,7 +270,7 @@ func (b *Book) dueIf(now time.Time, due func(since time.Duration, pending int64)
 
 // Snapshot returns what was counted until now, each key as of one moment.
 func (b *Book) Snapshot(now time.Time) Snapshot {
-	out := Snapshot{Since: b.since, At: now}
+	out := Snapshot{Since: b.since, At: now, Owners: b.owners.snapshot(now)}
 	for k, p := range *b.pages.Load() {
 		p.mu.Lock()
 		t := Tally{Key: k, Counts: p.counts, Latency: p.latency.histogram(), Wait: p.wait.histogram(), Compute: p.compute.histogram(), CostSquares: rounded(p.costSquares)}

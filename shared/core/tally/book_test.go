@@ -23,7 +23,7 @@ func key(model string) Key {
 func TestBookCountsByState(t *testing.T) {
 	b := NewBook(start)
 	b.Arrived("t", query.Strict, 7)
-	b.Refused("t", query.Strict)
+	b.Refused("", "t", query.Strict)
 	k := key("m")
 	for _, o := range []Observation{
 		{State: query.Succeeded, Met: true, LatencyMS: 10, WaitMS: 2, ComputeMS: 8, CostUSD: 1},

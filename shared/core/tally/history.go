@@ -36,7 +36,7 @@ func (h *History) Feed(source string, s Snapshot, now time.Time) {
 	if at.After(now) {
 		at = now
 	}
-	more := h.tracker.Advance(source, s, now)
+	more := h.tracker.Advance(source, s, now).Tallies
 	h.minute.Add(at, more)
 	h.hour.Add(at, more)
 }

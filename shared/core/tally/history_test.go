@@ -63,7 +63,7 @@ func TestTracker(t *testing.T) {
 		{"a word of the process before", func() (string, Snapshot, time.Time) { w.answer(9); return "w", w.book.Snapshot(at(61)), at(61) }, 0},
 		{"it goes on", func() (string, Snapshot, time.Time) { again.answer(1); return "w", again.book.Snapshot(at(62)), at(62) }, 1},
 	} {
-		if got := total(tr.Advance(step.do())); got != step.want {
+		if got := total(tr.Advance(step.do()).Tallies); got != step.want {
 			t.Errorf("%s: %d, want %d", step.name, got, step.want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestTracker(t *testing.T) {
 	if len(tr.Sources) != 0 {
 		t.Errorf("%d sources are remembered", len(tr.Sources))
 	}
-	if got := total(tr.Advance("w", again.book.Snapshot(hours), hours)); got != 0 {
+	if got := total(tr.Advance("w", again.book.Snapshot(hours), hours).Tallies); got != 0 {
 		t.Errorf("one that was forgotten counts %d twice", got)
 	}
 }
@@ -98,7 +98,7 @@ func TestTheTrackerLosesNothing(t *testing.T) {
 			w.answer(n)
 			reported[w] += int64(n)
 			if rapid.Bool().Draw(t, "reports") {
-				followed += total(tr.Advance(name, w.book.Snapshot(now), now))
+				followed += total(tr.Advance(name, w.book.Snapshot(now), now).Tallies)
 				if known[name] || now.Sub(w.since) <= sourceKept {
 					answered += reported[w]
 				}

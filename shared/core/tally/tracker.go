@@ -24,6 +24,12 @@ type Tracker struct {
 	Sources map[string]source `json:"sources,omitempty"`
 }
 
+// Growth is what a source has counted between two of its snapshots.
+type Growth struct {
+	Tallies []Tally
+	Owners  []OwnerTally
+}
+
 type source struct {
 	Last       Snapshot  `json:"last"`
 	ReportedAt time.Time `json:"seen_at"`
@@ -37,10 +43,10 @@ func NewTracker(now time.Time) Tracker { return Tracker{Start: now, Sources: map
 // forgotten meanwhile, the first snapshot is where it starts from: when it
 // counted what it holds is not known. A snapshot that is not newer than the last
 // one, or that of an earlier process of that name, says nothing.
-func (t *Tracker) Advance(name string, s Snapshot, now time.Time) []Tally {
+func (t *Tracker) Advance(name string, s Snapshot, now time.Time) Growth {
 	last, known := t.Sources[name]
 	if known && (s.Since.Before(last.Last.Since) || s.Since.Equal(last.Last.Since) && !s.At.After(last.Last.At)) {
-		return nil
+		return Growth{}
 	}
 	if t.Sources == nil {
 		t.Sources = map[string]source{}
@@ -48,11 +54,11 @@ func (t *Tracker) Advance(name string, s Snapshot, now time.Time) []Tally {
 	t.Sources[name] = source{Last: s, ReportedAt: now}
 	if !known || !s.Since.Equal(last.Last.Since) {
 		if s.Since.Before(t.Start.Add(-startSlack)) || now.Sub(s.Since) > sourceKept && !known {
-			return nil
+			return Growth{}
 		}
-		return s.Tallies
+		return Growth{s.Tallies, s.Owners}
 	}
-	return since(last.Last.Tallies, s.Tallies)
+	return Growth{since(last.Last.Tallies, s.Tallies), ownersSince(last.Last.Owners, s.Owners)}
 }
 
 // since returns what tallies have more than before.

@@ -50,7 +50,16 @@ type Row struct {
 	CostUSD  float64 `json:"cost_usd,omitempty"` // of workers and functions
 	// OthersUSD is what other schemes would have cost in the step, by the simulator.
 	OthersUSD map[string]float64 `json:"others_usd,omitempty"`
+	// Owners are the queries by owner and task, in rows of OwnersStep alone: those
+	// of 200 owners and tasks, and the others together.
+	Owners []tally.OwnerTally `json:"owners,omitempty"`
 }
+
+// OwnersStep is the length of the rows that have counts by owner.
+const OwnersStep = time.Hour
+
+// mostOwners bounds the owners and tasks of a row.
+const mostOwners = 200
 
 // Slim keeps what rows keep of tallies: keys without resources, and latencies.
 func Slim(ts []tally.Tally) []tally.Tally {
@@ -67,6 +76,9 @@ func (r Row) Merge(o Row) Row {
 	r.Samples, r.Ready, r.Wanted = r.Samples+o.Samples, r.Ready+o.Ready, r.Wanted+o.Wanted
 	r.Queued, r.OldestMS = max(r.Queued, o.Queued), max(r.OldestMS, o.OldestMS)
 	r.CostUSD += o.CostUSD
+	if len(o.Owners) > 0 {
+		r.Owners = tally.TopOwners(append(append([]tally.OwnerTally(nil), r.Owners...), o.Owners...), mostOwners)
+	}
 	if len(o.OthersUSD) > 0 {
 		others := maps.Clone(r.OthersUSD)
 		if others == nil {
@@ -111,7 +123,11 @@ func (w *Writer) Add(now time.Time, r Row) []Stored {
 		if at := now.Truncate(step); !w.open[i].At.Equal(at) {
 			w.open[i] = Row{At: at}
 		}
-		w.open[i] = w.open[i].Merge(r)
+		part := r
+		if step != OwnersStep {
+			part.Owners = nil
+		}
+		w.open[i] = w.open[i].Merge(part)
 	}
 	return due
 }

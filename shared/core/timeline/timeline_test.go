@@ -1,6 +1,7 @@
 package timeline_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -89,4 +90,24 @@ func TestNothingIsLostBetweenRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Counts by owner are in the rows of an hour alone, and of so many owners as are kept;
+// none is lost.
+func TestOwnersAreKeptByTheHour(t *testing.T) {
+	w := timeline.NewWriter(nil)
+	for i := range 300 {
+		for range 2 {
+			w.Add(start, timeline.Row{Owners: []tally.OwnerTally{{OwnerKey: tally.OwnerKey{Owner: fmt.Sprintf("o%03d", i), Task: "t"}, Counts: tally.Counts{Answered: 1}}}})
+		}
+	}
+	for _, s := range w.Rows() {
+		var sum int64
+		for _, o := range s.Row.Owners {
+			sum += o.Answered
+		}
+		if s.Step != timeline.OwnersStep && len(s.Row.Owners) > 0 || s.Step == timeline.OwnersStep && (len(s.Row.Owners) != 201 || sum != 600) {
+			t.Errorf("the row of %v has %d owners and %d queries", s.Step, len(s.Row.Owners), sum)
+		}
+	}
 }

@@ -107,6 +107,8 @@ func (a *server) routes() map[string]route {
 		"/v1/models":                            get(a.models),
 		"/v1/status":                            get(a.status),
 		"/v1/history":                           get(a.observing(a.history)),
+		"/v1/usage":                             get(a.usage),
+		"/v1/usage/owners":                      get(a.operating(a.usageByOwner)),
 		"/v1/workers":                           get(a.observing(a.workers)),
 		"/v1/uploads":                           {http.MethodPost: a.newUpload},
 		"/v1/uploads/{id}":                      {http.MethodPut: a.putUpload},

@@ -122,6 +122,40 @@ func (a *server) history(w http.ResponseWriter, r *http.Request) error {
 	return respond(a, w, h, err)
 }
 
+// usualUsageHours is how many clock hours of usage are listed when nothing is said.
+const usualUsageHours = 24
+
+// usage is GET /v1/usage: the caller's own.
+func (a *server) usage(w http.ResponseWriter, r *http.Request) error {
+	owner, err := a.owner(r)
+	if err != nil {
+		return err
+	}
+	if a.Operations == nil {
+		return refuse(intake.NotFound, "", "usage is not kept here")
+	}
+	return refused(a.writeUsage(w, r, owner))
+}
+
+// usageByOwner is GET /v1/usage/owners: that of all.
+func (a *server) usageByOwner(w http.ResponseWriter, r *http.Request) error {
+	return a.writeUsage(w, r, "")
+}
+
+// writeUsage answers with the usage of an owner, or of all with an empty one.
+func (a *server) writeUsage(w http.ResponseWriter, r *http.Request, owner string) error {
+	p, err := readParameters(r)
+	if err != nil {
+		return err
+	}
+	hours, err := p.whole("hours", usualUsageHours, 1, mostHours)
+	if err != nil {
+		return err
+	}
+	u, err := a.Operations.Usage(r.Context(), hours, owner)
+	return respond(a, w, u, err)
+}
+
 // mostWorkers bounds a page of the workers, and mostOffset where it begins.
 const (
 	mostWorkers = 200

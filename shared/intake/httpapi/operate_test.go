@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,4 +210,51 @@ func TestThePastAndTheWorkersAreRead(t *testing.T) {
 	for path, field := range map[string]string{"/v1/history?hours=337": "hours", "/v1/history?hours=x": "hours", "/v1/workers?limit=201": "limit", "/v1/workers?offset=-1": "offset"} {
 		checkProblem(t, s.do(t, "GET", path, nil), "bad-field", 400, field)
 	}
+}
+
+// A caller reads its own usage and nobody else's, whatever it asks for. That of all is
+// for those who run the stage.
+func TestUsageIsTheCallersOwn(t *testing.T) {
+	s, _, _ := operated(t)
+	bearer := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer ann")
+	row := timeline.Row{At: time.Now().Truncate(timeline.OwnersStep)}
+	for owner, n := range map[string]int64{LocalOwner(r): 1, "local": 2, "": 4} {
+		row.Owners = append(row.Owners, tally.OwnerTally{OwnerKey: tally.OwnerKey{Owner: owner, Task: "t"}, Counts: tally.Counts{Answered: n, CostUSD: float64(n)}})
+	}
+	if err := s.backend.PutTimeline(t.Context(), timeline.Stored{Step: timeline.OwnersStep, Row: row}); err != nil {
+		t.Fatal(err)
+	}
+	queries := func(path string, header ...string) (out []int64) {
+		var u api.Usage
+		if got := s.do(t, "GET", path, nil, header...); got.StatusCode != 200 || json.Unmarshal(got.body, &u) != nil {
+			t.Fatalf("%s: %d %s", path, got.StatusCode, got.body)
+		}
+		for _, o := range u.Owners {
+			out = append(out, o.Queries)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name, path string
+		header     []string
+		want       []int64
+	}{
+		{"of a token", "/v1/usage", bearer("ann"), []int64{1}},
+		{"naming another", "/v1/usage?hours=336&owner=local&owners=all", bearer("ann"), []int64{1}},
+		{"of an unknown token", "/v1/usage", bearer("eve"), nil},
+		{"without a token", "/v1/usage?hours=1", nil, []int64{2}},
+		{"of all", "/v1/usage/owners", nil, []int64{4, 2, 1}},
+	} {
+		if got := queries(c.path, c.header...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	for _, path := range []string{"/v1/usage?hours=0", "/v1/usage/owners?hours=337"} {
+		checkProblem(t, s.do(t, "GET", path, nil), "bad-field", 400, "hours")
+	}
+	plain := newStage(t)
+	checkProblem(t, plain.do(t, "GET", "/v1/usage", nil), "not-found", 404, "")
+	checkProblem(t, plain.do(t, "GET", "/v1/usage/owners", nil), "not-found", 404, "")
 }

@@ -142,7 +142,11 @@ func (a *server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit, err := wholeNumber(r, "limit", mostListed, 1, mostListed)
+	p, err := readParameters(r)
+	if err != nil {
+		return err
+	}
+	limit, err := p.whole("limit", mostListed, 1, mostListed)
 	if err != nil {
 		return err
 	}

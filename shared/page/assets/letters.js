@@ -28,7 +28,7 @@ async function act(read, would) {
     const { letters, waiting } = await read();
     byId("letters-list").replaceChildren(...letters.map((l) => row(l, would)));
     byId("letters-box").hidden = letters.length === 0;
-    const again = letters.filter((l) => l.fate === "resubmitted").length;
+    const again = letters.filter((l) => l.outcome === "resubmitted").length;
     byId("letters-message").textContent = `${again} ${would}submitted again, ${letters.length - again} ${would}dropped; ${waiting} wait.`;
   } catch (fault) {
     byId("letters-message").textContent = fault.message;
@@ -39,6 +39,6 @@ async function act(read, would) {
 
 function row(l, would) {
   const id = Object.assign(element("th", "", element("code", "", l.id)), { scope: "row" });
-  const then = l.fate === "resubmitted" ? `${would}submitted again${l.as ? ` as ${l.as}` : ""} on ${l.queue}` : `${would}dropped`;
+  const then = l.outcome === "resubmitted" ? `${would}submitted again${l.as ? ` as ${l.as}` : ""} on ${l.queue}` : `${would}dropped`;
   return element("tr", "", id, element("td", "", `${l.model}, ${l.class}`), element("td", "", clock(l.accepted_at)), element("td", "wrap", l.why), element("td", "wrap", then));
 }

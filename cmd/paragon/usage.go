@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/api"
+	"paragon/shared/client"
+)
+
+const usageLong = `Print how many queries each owner sent, what they cost and how many missed their
+bound, by task. An owner is a caller: on one machine "local" is who sends no token, and
+"key-" and a digest is who sends one. The cost is that of the queries' time on workers
+and functions, as in their answers.
+
+Counts are kept by the clock hour, for 14 days: the span is counted from the start of
+its first hour. --mine prints what your own token, or lack of one, has used. A stage in an
+account keeps no counts by owner.`
+
+// newUsageCommand is `paragon usage`.
+func newUsageCommand(term *cli.Terminal) *cobra.Command {
+	since, mine := 24*time.Hour, false
+	c := &cobra.Command{
+		Use: "usage", Short: "Print queries, cost and misses by owner", Long: usageLong,
+		Example: `  paragon usage
+  paragon usage --since 336h --json | jq -r '.owners[] | [.owner, .cost_usd] | @tsv'
+  paragon usage --mine --token $TOKEN`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if since < time.Hour || since > 14*24*time.Hour {
+				return cli.Usagef("--since is %v, not within 1h to 336h", since)
+			}
+			return runUsage(c.Context(), term, since, mine)
+		},
+	}
+	c.Flags().Var(cli.DurationValue(&since), "since", "how far back, 1h to 336h")
+	c.Flags().BoolVar(&mine, "mine", false, "only your own queries")
+	return term.ServerCommand(c)
+}
+
+func runUsage(ctx context.Context, term *cli.Terminal, since time.Duration, mine bool) error {
+	if stage, _ := term.Place(); stage != "" {
+		return cli.Usagef("stage %s is in an account, and keeps no counts by owner", stage)
+	}
+	cl, err := term.Connect(ctx, client.Config{})
+	if err != nil {
+		return err
+	}
+	u, err := cl.Usage(ctx, since, mine)
+	if err != nil {
+		return err
+	}
+	if term.JSON {
+		term.PrintJSON(u)
+		return nil
+	}
+	return printUsage(term, u)
+}
+
+// printUsage prints a line an owner and task, and one of all.
+func printUsage(term *cli.Terminal, u api.Usage) error {
+	term.Printf("from %s to %s\n\n", u.From.Local().Format(time.DateTime), u.To.Local().Format(time.DateTime))
+	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tREFUSED\tON FUNCTIONS\tCOST\t$ A MILLION")
+	var all api.OwnerUsage
+	for _, o := range u.Owners {
+		printOwner(w, cmp.Or(cli.OneLine(o.Owner), "(others)"), cli.OneLine(o.Task), o)
+		all.Queries, all.Answered, all.Missed, all.Failed, all.Expired = all.Queries+o.Queries, all.Answered+o.Answered, all.Missed+o.Missed, all.Failed+o.Failed, all.Expired+o.Expired
+		all.Refused, all.Overflowed, all.CostUSD = all.Refused+o.Refused, all.Overflowed+o.Overflowed, all.CostUSD+o.CostUSD
+	}
+	printOwner(w, "all", "", all)
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the usage: %w", err)
+	}
+	return nil
+}
+
+func printOwner(w io.Writer, owner, task string, o api.OwnerUsage) {
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\n", owner, task, o.Queries, o.Missed, share(o.Missed, o.Answered+o.Failed+o.Expired), o.Refused,
+		share(o.Overflowed, o.Answered), cli.Dollars(o.CostUSD), perMillion(o.CostUSD, o.Answered))
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"regexp"
+	"testing"
+
+	"paragon/cmd/internal/cli"
+	"paragon/shared/client/clienttest"
+)
+
+func TestUsage(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		has  []string
+	}{
+		"of all":             {nil, cli.ExitOK, []string{`local +fashion +200 +25 +12\.5 % +0 +10\.0 % +\$0\.500`, `key-1 +fashion +102 +0 +0\.0 % +2`, `\(others\) +fashion +1 `, `all +303 +25 +8\.3 %.*\$0\.750`}},
+		"one's own":          {[]string{"--mine"}, cli.ExitOK, []string{`all +200 `}},
+		"as JSON":            {[]string{"--json"}, cli.ExitOK, []string{`"owner":"key-1".*"refused":2`}},
+		"of too long a time": {[]string{"--since", "337h"}, cli.ExitUsage, []string{`1h to 336h`}},
+		"in an account":      {[]string{"--stage", "prod"}, cli.ExitUsage, []string{`prod .*no counts by owner`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			term := newTerminal(t, &clienttest.API{})
+			code := term.Run(t.Context(), append([]string{"usage"}, c.args...))
+			text := term.Out.String() + term.Err.String()
+			if code != c.code {
+				t.Fatalf("exit status %d: %s", code, text)
+			}
+			for _, want := range c.has {
+				if !regexp.MustCompile(want).MatchString(text) {
+					t.Errorf("no %s in\n%s", want, text)
+				}
+			}
+		})
+	}
+}

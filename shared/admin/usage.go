@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/core/tally"
+	"paragon/shared/core/timeline"
+)
+
+// mostUsage bounds the owners and tasks of a usage: those with the most queries are
+// in it by themselves.
+const mostUsage = 500
+
+// Usage is what the queries of the last clock hours came to, by owner and task; of one
+// owner alone when it is named. ErrUnknown where nothing is kept by owner.
+func (d *Service) Usage(ctx context.Context, hours int, owner string) (api.Usage, error) {
+	if d.Timeline == nil {
+		return api.Usage{}, fmt.Errorf("usage by owner: %w: this stage keeps none", ErrUnknown)
+	}
+	to := d.Now().Truncate(time.Second)
+	from := to.Add(-time.Duration(hours-1) * time.Hour).Truncate(time.Hour)
+	rows, err := d.Timeline.Timeline(ctx, timeline.OwnersStep, from, to)
+	if err != nil {
+		return api.Usage{}, err
+	}
+	var all []tally.OwnerTally
+	for _, r := range rows {
+		for _, t := range r.Owners {
+			if owner == "" || t.Owner == owner {
+				all = append(all, t)
+			}
+		}
+	}
+	out := api.Usage{From: from, To: to, Owners: []api.OwnerUsage{}}
+	for _, t := range tally.TopOwners(all, mostUsage) {
+		out.Owners = append(out.Owners, usageOf(t))
+	}
+	slices.SortStableFunc(out.Owners, func(a, b api.OwnerUsage) int { return cmp.Compare(b.CostUSD, a.CostUSD) })
+	return out, nil
+}
+
+func usageOf(t tally.OwnerTally) api.OwnerUsage {
+	return api.OwnerUsage{Owner: t.Owner, Task: t.Task, Queries: t.Queries(), Answered: t.Answered, Missed: t.Ended() - t.Met,
+		Failed: t.Failed, Expired: t.Expired, Cancelled: t.Cancelled, Refused: t.Refused, Overflowed: t.Overflowed, CostUSD: tally.Rounded(t.CostUSD, 6)}
+}
