@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -139,7 +141,8 @@ func checkPools(s api.Status) (out []finding) {
 const oldMS = 60_000
 
 func checkQueues(s api.Status) (out []finding) {
-	for name, q := range s.Queues {
+	for _, name := range slices.Sorted(maps.Keys(s.Queues)) {
+		q := s.Queues[name]
 		switch {
 		case name == "dead-letters" && q.Visible > 0:
 			out = append(out, fault("queues", "`paragon redrive --dry-run` says why, `paragon redrive` submits them again", "%d dead letters", q.Visible))

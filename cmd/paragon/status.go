@@ -142,7 +142,7 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 
 // comparedWith is another scheme's cost beside what the stage cost.
 func comparedWith(o api.SchemeCost, costUSD float64) string {
-	if o.LowUSD == o.HighUSD {
+	if !o.Simulated {
 		return fmt.Sprintf("%s by a plain function, computing alone, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(costUSD), cheaper(o, costUSD))
 	}
 	return fmt.Sprintf("%s to %s under %s, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(o.HighUSD), o.Scheme, cli.Dollars(costUSD), cheaper(o, costUSD))

@@ -65,10 +65,12 @@ type Savings struct {
 // SchemeCost is what a scheme would have cost: as simulated, and the least and
 // the most that it may be by the error of the calibration.
 type SchemeCost struct {
-	Scheme  string  `json:"scheme"`
-	CostUSD float64 `json:"cost_usd"`
-	LowUSD  float64 `json:"low_usd"`
-	HighUSD float64 `json:"high_usd"`
+	Scheme string `json:"scheme"`
+	// Simulated is false for a plain function, whose cost is the sum of its queries' prices.
+	Simulated bool    `json:"simulated"`
+	CostUSD   float64 `json:"cost_usd"`
+	LowUSD    float64 `json:"low_usd"`
+	HighUSD   float64 `json:"high_usd"`
 }
 
 // BrokenModel is a model whose runs fail on a worker, or on functions.

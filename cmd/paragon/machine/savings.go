@@ -130,7 +130,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 	}
 	var out []api.SchemeCost
 	for _, r := range rows {
-		out = append(out, api.SchemeCost{Scheme: r.Row.Scheme, CostUSD: r.Row.CostUSD})
+		out = append(out, api.SchemeCost{Scheme: r.Row.Scheme, Simulated: true, CostUSD: r.Row.CostUSD})
 	}
 	return out, nil
 }

@@ -35,7 +35,7 @@ function showSavings(savings) {
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 function other(o, cost) {
-  const costs = o.low_usd === o.high_usd ? dollars(o.low_usd) : `${dollars(o.low_usd)} to ${dollars(o.high_usd)}`;
+  const costs = !o.simulated ? dollars(o.cost_usd) : `${dollars(o.low_usd)} to ${dollars(o.high_usd)}`;
   return element("li", "", element("b", "", o.scheme), ` ${costs} `, element("span", "note", o.low_usd > 0 ? compared(o, cost) : ""));
 }
 

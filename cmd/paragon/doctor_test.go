@@ -1,0 +1,39 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"paragon/shared/api"
+)
+
+// Findings of queues come in the same order each time.
+func TestQueuesAreCheckedInOrder(t *testing.T) {
+	s := api.Status{Queues: map[string]api.QueueStatus{"dead-letters": {Visible: 1}, "overflow": {}}}
+	for _, name := range []string{"work-strict-a", "work-relaxed-a", "work-strict-b"} {
+		s.Queues[name] = api.QueueStatus{OldestMS: 2 * oldMS}
+	}
+	want := []string{"1 dead letters", "work-relaxed-a", "work-strict-a", "work-strict-b"}
+	for range 10 {
+		var got []string
+		for _, f := range checkQueues(s) {
+			name, _, _ := strings.Cut(f.Found, ":")
+			got = append(got, name)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A scheme whose simulated cost is known exactly is no plain function.
+func TestASimulatedCostIsNamedAsOne(t *testing.T) {
+	exact := api.SchemeCost{Scheme: "reactive", Simulated: true, CostUSD: 2, LowUSD: 2, HighUSD: 2}
+	if got := comparedWith(exact, 1); strings.Contains(got, "plain function") || !strings.Contains(got, "reactive") {
+		t.Error(got)
+	}
+	if got := comparedWith(api.SchemeCost{Scheme: "plain function", CostUSD: 2, LowUSD: 2, HighUSD: 2}, 1); !strings.Contains(got, "plain function") {
+		t.Error(got)
+	}
+}
