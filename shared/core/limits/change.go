@@ -41,7 +41,13 @@ func (t *Taker) answer(err error) {
 		case w.asked && err != nil:
 			w.done <- err
 		case w.asked: // less was granted than all of them need
-			w.done <- t.short(now, w)
+			err := t.short(now, w)
+			if err == nil {
+				w.asked, w.again = false, true
+				later = append(later, w)
+				continue
+			}
+			w.done <- err
 		default:
 			later = append(later, w)
 		}
@@ -49,12 +55,18 @@ func (t *Taker) answer(err error) {
 	t.waiting = later
 }
 
-// short says what there is too little of for a query.
+// short says what there is too little of for a query; nothing where it is to ask once
+// more. A place is free and has no money where a query has ended meanwhile: it cost
+// more than was taken for it, or places were granted to fewer queries than asked.
 func (t *Taker) short(now time.Time, w *waiter) error {
-	if _, idle := t.block.place(now.Add(w.hold)); !idle {
-		return ErrConcurrency
+	_, idle := t.block.place(now.Add(w.hold))
+	switch {
+	case idle && !t.left.covers(w.cost):
+		return ErrBudget
+	case idle && !w.again:
+		return nil
 	}
-	return ErrBudget
+	return ErrConcurrency
 }
 
 // changeOnce makes one change, in as many tries as others make necessary.
@@ -211,7 +223,7 @@ func (t *Taker) adopt(now time.Time, s State, g Grant, keep time.Duration) {
 		b.idle[g.Slots.EndS] += g.Slots.N
 	}
 	b.tight = t.limits.Concurrency-s.held() < fewPlaces(t.limits.Concurrency) || pico(t.limits.BudgetUSD)-s.Spent < spareShare*t.least
-	t.block = b
+	t.block, t.left = b, pico(t.limits.BudgetUSD)-s.Spent
 	t.refused = refusal{}
 	t.recent = recent{since: now, running: t.recent.running, peak: t.recent.running}
 }

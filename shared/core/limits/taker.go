@@ -71,6 +71,7 @@ type Taker struct {
 	refused refusal
 	recent  recent
 	least   picoUSD // the cheapest query of the last ask
+	left    picoUSD // of the budget, after the last change
 }
 
 // block is what a process holds and does not use. Idle places are those of one
@@ -95,6 +96,7 @@ type waiter struct {
 	cost  picoUSD
 	hold  time.Duration
 	asked bool       // the change under way counts it
+	again bool       // it asks for the second time
 	done  chan error // holds the one answer
 	lease *Lease
 }

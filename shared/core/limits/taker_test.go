@@ -220,3 +220,65 @@ func TestTheBudgetPaysWhatWasCharged(t *testing.T) {
 		}
 	})
 }
+
+// A query that cost more than was taken for it, and ends while another asks, leaves
+// the other short of money that there is enough of: it asks again, and is not refused.
+func TestAnExpensiveQueryRefusesNoOther(t *testing.T) {
+	for name, tc := range map[string]struct {
+		budgetUSD float64
+		want      error
+	}{"without a limit": {math.Inf(1), nil}, "with enough": {100 * costUSD, nil}, "with too little": {5 * costUSD, ErrBudget}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(1)
+				k, l := s.taker(0), Limits{BudgetUSD: tc.budgetUSD, Concurrency: 8}
+				withinAnHour()
+				first := take(t, k, l)
+				done := make(chan error, 1)
+				go func() {
+					_, err := k.Take(t.Context(), l, Query{CostUSD: costUSD, Hold: time.Second})
+					done <- err
+				}()
+				synctest.Wait() // it asks
+				first.Done(5 * costUSD)
+				if err := <-done; !errors.Is(err, tc.want) {
+					t.Errorf("error %v, want %v", err, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// Of queries that want more places than there are, those without one are short of
+// places and not of money, also when one that runs ends at that moment.
+func TestTooFewPlacesAreNoBudgetThatIsSpent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(1)
+		k, l := s.taker(0), Limits{BudgetUSD: math.Inf(1), Concurrency: 2}
+		withinAnHour()
+		first := take(t, k, l)
+		var errs []error
+		done := make(chan error)
+		for range 4 {
+			go func() {
+				_, err := k.Take(t.Context(), l, Query{CostUSD: costUSD, Hold: time.Second})
+				done <- err
+			}()
+		}
+		synctest.Wait() // they ask
+		first.Done(costUSD)
+		for range 4 {
+			if err := <-done; err != nil {
+				errs = append(errs, err)
+			}
+		}
+		for _, err := range errs {
+			if !errors.Is(err, ErrConcurrency) {
+				t.Errorf("error %v, want %v", err, ErrConcurrency)
+			}
+		}
+		if len(errs) != 2 {
+			t.Errorf("%d of 4 got none of the 2 places", len(errs))
+		}
+	})
+}
