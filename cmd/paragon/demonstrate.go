@@ -176,7 +176,7 @@ func (d *demonstration) answerFirst(ctx context.Context) error {
 	}
 	d.say("\nA first picture, %s, was answered in %s: %s, by %s on a %s, for %s a million.\n",
 		samplePicture, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, cli.Dollars(1e6*q.CostUSD))
-	d.say("Now 46 seconds of load: 5 queries a second, then a burst of 40, then 5 again. Open %s to watch.\n\n", d.client.Endpoint())
+	d.say("Now 46 seconds of load: 5 queries a second, then a burst of %d, then 5 again. Open %s to watch.\n\n", phases[1].perSecond, d.client.Endpoint())
 	d.say("%6s  %-12s %8s  %-22s %9s  %9s  %10s\n", "TIME", "LOAD", "ANSWERED", "WORKERS", "FUNCTIONS", "IN BOUND", "COST SO FAR")
 	d.began = d.term.Now()
 	return nil
