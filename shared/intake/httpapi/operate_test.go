@@ -129,7 +129,7 @@ func TestCallersAreNoOperators(t *testing.T) {
 		body         []byte
 	}{
 		{"GET", "/v1/settings", nil}, {"PUT", "/v1/settings/max_workers", value}, {"GET", "/v1/settings/max_workers/history", nil},
-		{"GET", "/v1/dead-letters", nil}, {"POST", "/v1/dead-letters/redrive", limit},
+		{"GET", "/v1/usage/owners", nil}, {"GET", "/v1/dead-letters", nil}, {"POST", "/v1/dead-letters/redrive", limit},
 	} {
 		for _, shown := range []string{"", "another"} {
 			got := s.do(t, c.method, c.path, c.body, "Content-Type", "application/json", api.OperatorHeader, shown, "Authorization", "Bearer token")

@@ -11,11 +11,26 @@ export class Refused extends Error {
 
 export class Lost extends Error {}
 
+// operator is the header that shows the operator's token, which this tab alone keeps.
+function operator() {
+  const token = sessionStorage.getItem("operator");
+  return token ? { "Paragon-Operator": token } : {};
+}
+
+// askForOperator takes the operator's token from its form and reads everything anew.
+export function askForOperator(form, field) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem("operator", field.value.trim());
+    location.reload();
+  });
+}
+
 // call fetches JSON; it gives up after the given milliseconds.
 export async function call(path, { timeout = 5000, ...options } = {}) {
   let response, body;
   try {
-    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(timeout), ...options });
+    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(timeout), ...options, headers: { ...operator(), ...options.headers } });
     body = await response.json().catch(() => ({}));
   } catch {
     throw new Lost("no answer from the server");

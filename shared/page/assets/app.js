@@ -1,5 +1,5 @@
 // The live page: reads the stage every second and says so when it cannot.
-import { Lost, call, repeat } from "./api.js";
+import { Lost, askForOperator, call, repeat } from "./api.js";
 import { showDecisions } from "./decisions.js";
 import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
@@ -67,3 +67,4 @@ startWorkers();
 startSettings();
 startFaults();
 startLetters();
+askForOperator(byId("operator-form"), byId("operator"));
