@@ -138,7 +138,7 @@ func (w *Watcher) count(ctx context.Context) {
 // query more, before it is seen here.
 func (t *trial) update(source string, s tally.Snapshot, now time.Time) {
 	_, known := t.tracker.Sources[source]
-	more := t.tracker.Advance(source, s, now)
+	more := t.tracker.Advance(source, s, now).Tallies
 	first := !known && more == nil
 	if first {
 		more = s.Tallies
