@@ -12,6 +12,13 @@ import (
 // OperatorHeader carries the token of an operator of one machine.
 const OperatorHeader = "Paragon-Operator"
 
+// NotOperator is the kind of the problem, a 403, that a request without the token gets
+// where operators alone may do something, and OperatorsOnly what it says.
+const (
+	NotOperator   = "not-operator"
+	OperatorsOnly = "operators alone may do this: the `paragon` command of the stage's user does it, and others send the text of operator-token in the data folder"
+)
+
 // Setting is one tunable of a stage.
 type Setting struct {
 	Name  string `json:"name"`

@@ -78,8 +78,7 @@ func (m *Machine) serveGRPC(front http.Handler) (err error) {
 func (m *Machine) operators(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.operator.Shown(r) {
-			writeWrong(w, problemOf("not-operator", "Operators alone may do this", http.StatusForbidden, api.OperatorHeader,
-				"operators alone may do this: the `paragon` command of the stage's user does it, and others send the text of operator-token in the data folder"))
+			writeWrong(w, problemOf(api.NotOperator, "Operators alone may do this", http.StatusForbidden, api.OperatorHeader, api.OperatorsOnly))
 			return
 		}
 		h.ServeHTTP(w, r)

@@ -19,7 +19,7 @@ const (
 	badQueue   intake.Kind = "bad-queue"
 	changed    intake.Kind = "settings-changed"
 	// notOperator is of a caller that is no operator.
-	notOperator intake.Kind = "not-operator"
+	notOperator intake.Kind = api.NotOperator
 )
 
 // observing answers what the stage does, to every caller; where nobody may see it over
@@ -37,7 +37,7 @@ func (a *server) observing(h handler) handler {
 func (a *server) operating(h handler) handler {
 	return a.observing(func(w http.ResponseWriter, r *http.Request) error {
 		if a.Operator != nil && !a.Operator(r) {
-			return refuse(notOperator, api.OperatorHeader, "operators alone may do this: the `paragon` command of the stage's user does it, and others send the text of operator-token in the data folder")
+			return refuse(notOperator, api.OperatorHeader, api.OperatorsOnly)
 		}
 		return h(w, r)
 	})
