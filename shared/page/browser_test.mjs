@@ -40,6 +40,8 @@ const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const deadLetters = (is) => fetch(`${PAGE_URL}/test/dead?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
 
+const locked = (is) => fetch(`${PAGE_URL}/test/locked?is=${is}`);
+
 // moved waits until each part of the page, a selector and an attribute or its
 // text, differs from what it is now.
 async function moved(...parts) {
@@ -299,6 +301,26 @@ test("a setting is changed within its bounds, and restored", async () => {
   await said.filter({ hasText: /changed meanwhile/ }).waitFor();
   await setting.getByRole("button", { name: "Restore 12" }).click();
   await said.filter({ hasText: "30 → 12" }).waitFor();
+});
+
+test("settings and faults are for who shows the operator's token", async () => {
+  await locked(true);
+  try {
+    await open();
+    mayComplain = true; // the browser logs every answer of 403
+    for (const id of ["settings", "faults"]) assert.equal(await page.locator(`#${id}`).isVisible(), false);
+    while (complaints.filter((c) => c.includes("403")).length < 2) await page.waitForEvent("console");
+    for (const [token, seen] of [["wrong", false], [" open ", true]]) {
+      await page.fill("#operator", token);
+      await Promise.all([page.waitForEvent("load"), page.locator("#operator-form button").click()]);
+      await page.locator("#samples img").nth(9).waitFor();
+      if (seen) await page.locator("#settings-list details").first().waitFor();
+      assert.equal(await page.locator("#settings").isVisible(), seen);
+    }
+    await page.locator("#faults").waitFor();
+  } finally {
+    await locked(false);
+  }
 });
 
 test("settings are found by their words", async () => {

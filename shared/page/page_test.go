@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"paragon/profiles"
+	"paragon/shared/api"
 	"paragon/shared/client/clienttest"
 	"paragon/shared/page"
 )
@@ -24,6 +25,8 @@ type stage struct {
 	api  *clienttest.API
 	page http.Handler
 	gone atomic.Bool
+	// locked has settings and faults ask for the operator's token, "open".
+	locked atomic.Bool
 }
 
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -36,10 +39,14 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.api.Large.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/dead":
 		s.api.Dead.Store(r.URL.Query().Get("is") == "true")
+	case r.URL.Path == "/test/locked":
+		s.locked.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/axe.js":
 		http.ServeFile(w, r, "../../node_modules/axe-core/axe.min.js")
 	case s.gone.Load():
 		panic(http.ErrAbortHandler) // the connection breaks
+	case s.locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != "open":
+		http.Error(w, `{"type":"not-operator","status":403}`, http.StatusForbidden)
 	case strings.HasPrefix(r.URL.Path, "/v1/"), r.URL.Path == "/local/faults":
 		s.api.ServeHTTP(w, r)
 	default:

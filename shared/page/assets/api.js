@@ -43,9 +43,10 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
 export const send = (method, path, value, options = {}) =>
   call(path, { ...options, method, headers: { "Content-Type": "application/json", ...options.headers }, body: JSON.stringify(value) });
 
-// repeat reads now and then, in milliseconds, while the page is seen.
+// repeat reads now and then, in milliseconds, while the page is seen, until a read
+// returns false.
 export async function repeat(read, every) {
-  if (document.visibilityState === "visible") await read();
+  if (document.visibilityState === "visible" && await read() === false) return;
   setTimeout(() => repeat(read, every), every);
 }
 

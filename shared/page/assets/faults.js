@@ -34,6 +34,7 @@ async function read() {
     show(await call(path));
   } catch (fault) {
     if (fault.status) byId("faults").hidden = true; // not served here, or not to this caller
+    return fault.status !== 403; // without the operator's token it stays so
   }
 }
 

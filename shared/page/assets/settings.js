@@ -23,6 +23,7 @@ async function read() {
     show();
   } catch (fault) {
     if (fault.status === 404) byId("settings").hidden = true; // not served here
+    return fault.status !== 403; // without the operator's token it stays so
   }
 }
 
