@@ -64,7 +64,7 @@ func TestFaultsTypedWrong(t *testing.T) {
 			t.Errorf("%s: exit status %d, %s", typed, code, &term.Err)
 		}
 	}
-	term := newTerminal(t, &clienttest.API{})
+	term := newTerminal(t, http.NotFoundHandler())
 	if code := term.Run(t.Context(), []string{"fault", "list"}); code == cli.ExitOK || !strings.Contains(term.Err.String(), "takes no faults") {
 		t.Errorf("a stage in an account: exit status %d, %s", code, &term.Err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,9 +146,10 @@ func TestRetries(t *testing.T) {
 // A connection that breaks after the request was sent is tried again under the
 // same key, so that it is one query.
 func TestRetriesABrokenConnection(t *testing.T) {
-	api, tries := &clienttest.API{}, 0
+	var tries atomic.Int64
+	api := &clienttest.API{}
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if tries++; tries == 1 {
+		if tries.Add(1) == 1 {
 			api.ServeHTTP(httptest.NewRecorder(), r) // taken in, and the answer lost
 			panic(http.ErrAbortHandler)
 		}

@@ -90,13 +90,13 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 			m.Close()
 		}
 	}()
-	if err := m.openLog(); err != nil {
-		return nil, err
-	}
 	if err := m.loadProfiles(); err != nil {
 		return nil, err
 	}
 	if m.library, err = Library(); err != nil {
+		return nil, err
+	}
+	if err := m.openLog(); err != nil { // what cannot start leaves no data folder
 		return nil, err
 	}
 	if err := m.openTraces(); err != nil {
