@@ -39,7 +39,11 @@ A query that failed or expired is listed with its reason.`,
 			if state != "" && !slices.Contains(endStates, state) {
 				return cli.Usagef("--state is %q, not one of: %s%s", state, strings.Join(endStates, ", "), cli.Meant(state, endStates))
 			}
-			return runList(c.Context(), term, limit, func(q api.Query) bool {
+			read := limit
+			if state != "" || late {
+				read = mostListed
+			}
+			return runList(c.Context(), term, read, limit, func(q api.Query) bool {
 				return (state == "" || string(q.State) == state) && (!late || q.MetSLO != nil && !*q.MetSLO)
 			})
 		},
@@ -47,7 +51,7 @@ A query that failed or expired is listed with its reason.`,
 	f := c.Flags()
 	f.StringVar(&state, "state", "", "only those that are: "+strings.Join(endStates, ", "))
 	f.BoolVar(&late, "late", false, "only those that missed their bound")
-	f.IntVar(&limit, "limit", limit, "how many of the newest to read, 1 to 200")
+	f.IntVar(&limit, "limit", limit, "how many to list at most, 1 to 200; with --state or --late of the newest 200")
 	term.CompleteValues(c, "state", endStates...)
 	return term.ServerCommand(c)
 }
@@ -55,16 +59,18 @@ A query that failed or expired is listed with its reason.`,
 // endStates are the states in which a query is listed.
 var endStates = []string{string(query.Succeeded), string(query.Failed), string(query.Expired), string(query.Cancelled)}
 
-func runList(ctx context.Context, term *cli.Terminal, limit int, wanted func(api.Query) bool) error {
+// runList lists the newest queries that are wanted, limit at most of those that are read.
+func runList(ctx context.Context, term *cli.Terminal, read, limit int, wanted func(api.Query) bool) error {
 	cl, err := term.Connect(ctx, client.Config{})
 	if err != nil {
 		return err
 	}
-	all, err := cl.Recent(ctx, limit)
+	all, err := cl.Recent(ctx, read)
 	if err != nil {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(q api.Query) bool { return !wanted(q) })
+	all = all[:min(limit, len(all))]
 	if term.JSON {
 		for _, q := range all {
 			term.PrintJSON(q)

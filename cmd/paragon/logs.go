@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"paragon/cmd/internal/cli"
+	"paragon/cmd/internal/operator"
 	"paragon/cmd/paragon/machine"
+	"paragon/shared/client"
 )
 
 const logsLong = `Print what the processes of one machine logged, the newest last: the server, its
@@ -39,10 +42,16 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
   paragon logs --process worker --level warn
   paragon logs --lines 1000 --json | jq -r 'select(.level == "ERROR").msg'`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return runLogs(c.Context(), term, f) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !c.Flags().Changed("data") {
+				endpoint := cmp.Or(term.Env("PARAGON_ENDPOINT"), client.DefaultEndpoint)
+				f.data = cmp.Or(operator.Folder(endpoint), f.data)
+			}
+			return runLogs(c.Context(), term, f)
+		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", f.data, "data folder of the server")
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server; when not given that of the server at PARAGON_ENDPOINT, if it runs here")
 	fs.StringVarP(&f.process, "process", "p", "", "only this process, or this kind: server, worker, function")
 	fs.StringVar(&f.level, "level", f.level, "the least level: debug, info, warn, error")
 	fs.IntVarP(&f.lines, "lines", "n", f.lines, "how many lines at most, before those that follow")

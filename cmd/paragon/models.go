@@ -10,6 +10,7 @@ import (
 	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
 	"paragon/shared/client"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 )
 
@@ -41,7 +42,11 @@ func runModels(ctx context.Context, term *cli.Terminal) error {
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tMODEL\tACCURACY\tMEMORY\tWORKER P99\tFUNCTION P99")
 	for _, m := range models {
-		fmt.Fprintf(w, "%s\t%s\t%.2f %%\t%d MB\t%s\t%s\n", m.Task, m.Name, m.Accuracy.Top1Percent, m.MemoryMB,
+		accuracy := "unknown"
+		if m.Accuracy.Source.Kind != profile.UnknownAccuracy {
+			accuracy = fmt.Sprintf("%.2f %%", m.Accuracy.Top1Percent)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d MB\t%s\t%s\n", m.Task, m.Name, accuracy, m.MemoryMB,
 			span(m, query.OnWorker), span(m, query.OnFunction))
 	}
 	return w.Flush()

@@ -14,8 +14,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"paragon/shared/api"
@@ -91,15 +91,16 @@ func NewHTTP(conns int) *http.Client {
 // Endpoint is the base URL of the server.
 func (c *Client) Endpoint() string { return c.base.String() }
 
+// operators matches the paths of what operators alone may do.
+var operators = regexp.MustCompile(`^(local|v1/settings|v1/dead-letters|v1/usage/owners)(/|$)`)
+
 // identify adds to a request of a path who sends it: the caller's token, and where
 // operators alone may do it the operator's.
 func (c *Client) identify(req *http.Request, path string) {
 	if c.cfg.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
 	}
-	first, rest, _ := strings.Cut(path, "/")
-	second, _, _ := strings.Cut(rest, "/")
-	if c.cfg.Operator == nil || first != "local" && second != "settings" && second != "dead-letters" {
+	if c.cfg.Operator == nil || !operators.MatchString(path) {
 		return
 	}
 	if token := c.cfg.Operator(); token != "" {

@@ -9,6 +9,7 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/core/breaker"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/selection"
 	"paragon/shared/platform"
@@ -80,11 +81,14 @@ func (s *Service) becauseBroken(p plan, o selection.Offer, err error) error {
 // resource, and why not.
 func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[selection.Broken]string) error {
 	err := fmt.Errorf("no model of task %s is served", task)
+	models := s.catalogue().Models
 	if m, ok := s.version(model); ok && m != nil {
-		model = m.Name
+		models = []profile.Model{*m} // also one on trial, which is not offered otherwise
+	} else if model != "" {
+		models = nil
 	}
-	for _, m := range s.catalogue().Models {
-		if m.Task != task || model != "" && m.Name != model {
+	for _, m := range models {
+		if m.Task != task {
 			continue
 		}
 		why, is := broken[selection.Broken{Model: m.Name, Kind: kind}]

@@ -58,12 +58,15 @@ func (s *Service) tables(c *profile.Catalogue) map[string]*selection.Table {
 // catalogue is the one that queries are chosen by at this moment.
 func (s *Service) catalogue() *profile.Catalogue { return s.prepared().catalogue }
 
-// renew has the catalogue read anew, because something is asked for that is not
-// in it: it may have been added this moment. It says whether it is another now.
-func (s *Service) renew() bool {
-	before := s.Catalogue.Current()
+// renew has the catalogue read anew, because something is asked for that is not in
+// the one given: it may have been added this moment. It says whether it is another
+// now, be it by another reader.
+func (s *Service) renew(searched *profile.Catalogue) bool {
+	if s.Catalogue.Current() != searched {
+		return true
+	}
 	if err := profile.Refresh(s.Catalogue); err != nil {
 		s.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
 	}
-	return s.Catalogue.Current() != before
+	return s.Catalogue.Current() != searched
 }

@@ -52,8 +52,9 @@ func (s *Service) resources(c *profile.Catalogue, m *profile.Model, pool Pool) [
 // that name, the version of that name ("net@2"), else the models of the task of that
 // name; none when it is none of them.
 func (s *Service) ModelsFor(name string) []api.Model {
+	searched := s.Catalogue.Current()
 	out := s.modelsFor(name)
-	if out == nil && s.renew() {
+	if out == nil && s.renew(searched) {
 		out = s.modelsFor(name)
 	}
 	return out

@@ -38,8 +38,9 @@ func (s *Service) need(r Request, set settings.Settings) (query.Need, error) {
 
 // checkNames finds the task and the model. A model alone names its task.
 func (s *Service) checkNames(n *query.Need) error {
+	searched := s.Catalogue.Current()
 	err := s.findNames(n)
-	if err != nil && s.renew() {
+	if err != nil && s.renew(searched) {
 		return s.findNames(n)
 	}
 	return err

@@ -66,6 +66,14 @@ func TestBoundsAndNamesComeBeforeATrial(t *testing.T) {
 	}
 	d := newTestService(t, func(c *Config) { c.Catalogue = tried(0.999999, slow) })
 	d.publish(t, 2)
+	for _, name := range []string{"net", "net@2"} {
+		if err := d.ModelNotReady(t.Context(), "digits", name); err != nil {
+			t.Errorf("%s is not ready: %v", name, err)
+		}
+	}
+	if err := d.ModelNotReady(t.Context(), "digits", "net@3"); err == nil {
+		t.Error("a version that is not there is ready")
+	}
 	accurate := request(10000)
 	percent := 85.0
 	accurate.Bounds.Accuracy = &percent
@@ -167,5 +175,44 @@ func TestFunctionsAnswerForATrialThatFails(t *testing.T) {
 	got, err := d.Take(t.Context(), "me", request(500), Terms{Wait: time.Second})
 	if err != nil || got.Record.State != query.Succeeded || got.Record.Model != "net" || got.Record.Outcome.CostUSD != 3 {
 		t.Errorf("%+v, error %v; asked %v", got.Record, err, f.asked)
+	}
+}
+
+// growing is a catalogue that gets a model when it has been read so many times, by
+// another reader, or when it is refreshed.
+type growing struct {
+	before, after *profile.Catalogue
+	reads         int
+}
+
+func (g *growing) Current() *profile.Catalogue {
+	if g.reads--; g.reads >= 0 {
+		return g.before
+	}
+	return g.after
+}
+
+func (g *growing) Refresh() error {
+	g.reads = 0
+	return nil
+}
+
+// A model that was added is found, at whatever moment of a search others notice it.
+func TestAModelIsFoundWhileItIsAdded(t *testing.T) {
+	for reads := range 30 {
+		g := &growing{before: catalogue(), after: catalogue(), reads: math.MaxInt}
+		added := g.after.Models[0]
+		added.Name = "added"
+		g.after.Models = append(g.after.Models, added)
+		d := newTestService(t, nil)
+		d.Service.Catalogue = g
+		g.reads = reads
+		if got := d.ModelsFor("added"); len(got) != 1 {
+			t.Errorf("after %d reads it is not found by its path", reads)
+		}
+		g.reads = reads
+		if err := d.checkNames(&query.Need{Model: "added"}); err != nil {
+			t.Errorf("after %d reads: %v", reads, err)
+		}
 	}
 }

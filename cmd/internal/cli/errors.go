@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"syscall"
 
+	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/platform/aws/discovery"
 	"paragon/shared/simulate"
@@ -86,6 +87,8 @@ func (t *Terminal) hint(err error) string {
 	case p.Status == http.StatusForbidden && t.signed:
 		return "these credentials may not call the API, have expired, or are of another account: `aws sts get-caller-identity` prints whose they are; " +
 			"the policy paragon-<stage>-operator lets its holder call it"
+	case p.Kind() == api.NotOperator:
+		return "give the text of operator-token in the stage's data folder as PARAGON_OPERATOR_TOKEN"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":

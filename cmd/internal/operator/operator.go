@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"paragon/shared/api"
@@ -84,36 +85,64 @@ func Announce(addr, dataDir string) (forget func(), err error) {
 	if err := replace(at, filepath.Join(dataDir, tokenFile)+"\n"); err != nil {
 		return nil, err
 	}
-	return func() { _ = os.Remove(at) }, nil // one that stays names a token that is worth nothing
+	return func() { // a note that stays names a token that is worth nothing
+		if read(at) == filepath.Join(dataDir, tokenFile) {
+			_ = os.Remove(at)
+		}
+	}, nil
 }
 
-// noteOf is the file that says where the token of an address is.
+// noteOf is the file that says where the token of the stage at an address is.
 func noteOf(addr string) (string, error) {
-	_, port, err := net.SplitHostPort(addr)
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", err
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", fmt.Errorf("%q is no port", port)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(cache, "paragon", "stages", port), nil
+	return filepath.Join(cache, "paragon", "stages", net.JoinHostPort(filepath.Base(host), port)), nil
 }
 
 // At reads the token of the stage at an endpoint, each time anew. It is empty where
 // the endpoint is not on this machine, or no stage of this user is there.
 func At(endpoint string) func() string {
-	return func() string {
-		u, err := url.Parse(endpoint)
-		if err != nil || !onLoopback(u.Hostname()) {
-			return ""
-		}
-		note, err := noteOf(u.Host)
+	return func() string { return read(tokenPath(endpoint)) }
+}
+
+// Folder is the data folder of the stage at an endpoint; empty as for At.
+func Folder(endpoint string) string {
+	if path := tokenPath(endpoint); path != "" {
+		return filepath.Dir(path)
+	}
+	return ""
+}
+
+// tokenPath is where the token of the stage at an endpoint is: of the one that listens
+// at that address, or at all.
+func tokenPath(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || !onLoopback(u.Hostname()) {
+		return ""
+	}
+	hosts := []string{u.Hostname(), "::", "0.0.0.0"}
+	if strings.EqualFold(u.Hostname(), "localhost") {
+		hosts = []string{"127.0.0.1", "::1", "::", "0.0.0.0"}
+	}
+	for _, host := range hosts {
+		note, err := noteOf(net.JoinHostPort(host, u.Port()))
 		if err != nil {
 			return ""
 		}
-		return read(read(note))
+		if path := read(note); path != "" {
+			return path
+		}
 	}
+	return ""
 }
 
 func onLoopback(host string) bool {

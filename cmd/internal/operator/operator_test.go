@@ -58,7 +58,7 @@ func TestTokensAreFoundByEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for endpoint, want := range map[string]string{
-		"http://127.0.0.1:8080": string(token), "http://localhost:8080/": string(token), "http://[::1]:8080": string(token),
+		"http://127.0.0.1:8080": string(token), "http://localhost:8080/": string(token), "http://[::1]:8080": "",
 		"http://127.0.0.1:8081": "", "http://example.com:8080": "", "http://127.0.0.1": "", "http://127.0.0.1:../8080": "", "::": "",
 	} {
 		if got := operator.At(endpoint)(); got != want {
@@ -68,5 +68,38 @@ func TestTokensAreFoundByEndpoint(t *testing.T) {
 	forget()
 	if got := operator.At("http://127.0.0.1:8080")(); got != "" {
 		t.Errorf("after the stage's end it is %q", got)
+	}
+}
+
+// Two stages on one port of different addresses have each its own token, and what the
+// one notes is not the other's to forget.
+func TestStagesOfOnePortAreTwo(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	announced := func(addr string) (folder string, forget func()) {
+		folder = t.TempDir()
+		if _, err := operator.Make(folder); err != nil {
+			t.Fatal(err)
+		}
+		forget, err := operator.Announce(addr, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return folder, forget
+	}
+	first, _ := announced("127.0.0.1:9000")
+	second, forget := announced("127.0.0.2:9000")
+	everywhere, _ := announced("[::]:9001")
+	for endpoint, want := range map[string]string{
+		"http://127.0.0.1:9000": first, "http://localhost:9000": first, "http://127.0.0.2:9000": second,
+		"http://127.0.0.1:9001": everywhere, "http://localhost:9001": everywhere, "http://127.0.0.3:9000": "",
+	} {
+		if got := operator.Folder(endpoint); got != want {
+			t.Errorf("at %s it is %q, want %q", endpoint, got, want)
+		}
+	}
+	third, _ := announced("127.0.0.2:9000") // after the second, which ends late
+	forget()
+	if got := operator.Folder("http://127.0.0.2:9000"); got != third {
+		t.Errorf("the end of an earlier stage leaves %q, want %q", got, third)
 	}
 }

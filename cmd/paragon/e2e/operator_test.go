@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"paragon/cmd/internal/operator"
 	"paragon/shared/api"
@@ -34,9 +35,10 @@ func TestOnlyWhoHasTheTokenOperates(t *testing.T) {
 		_, redrive := c.Redrive(t.Context(), "", 1)
 		_, fault := c.SetFault(t.Context(), api.Fault{Kind: api.NoCapacity})
 		_, models := c.OwnModels(t.Context())
+		_, usage := c.Usage(t.Context(), time.Hour, false)
 		_, remove := c.RemoveModel(t.Context(), "mine")
 		_, add := c.AddModel(t.Context(), api.ModelOrder{Name: "mine", Task: "mine"}, strings.NewReader("x"), 1)
-		for what, err := range map[string]error{"tune": tune, "settings": settings, "letters": letters, "redrive": redrive, "fault": fault, "models": models, "remove": remove, "add": add} {
+		for what, err := range map[string]error{"tune": tune, "settings": settings, "letters": letters, "redrive": redrive, "fault": fault, "models": models, "usage": usage, "remove": remove, "add": add} {
 			if p, ok := errors.AsType[*client.Problem](err); !ok || p.Status != http.StatusForbidden {
 				t.Errorf("with %s, %s: %v", name, what, err)
 			}
@@ -48,7 +50,7 @@ func TestOnlyWhoHasTheTokenOperates(t *testing.T) {
 			t.Errorf("with %s the decisions: %v", name, err)
 		}
 	}
-	for _, args := range []string{"tune set max_workers 3", "tune get max_workers", "fault no-capacity", "fault clear", "redrive --dry-run", "model list"} {
+	for _, args := range []string{"tune set max_workers 3", "tune get max_workers", "fault no-capacity", "fault clear", "redrive --dry-run", "model list", "usage", "usage --mine"} {
 		args := append(strings.Fields(args), "--endpoint", s.URL)
 		if out, err := exec.CommandContext(t.Context(), built(t, "paragon"), args...).CombinedOutput(); err != nil {
 			t.Errorf("paragon %v: %v\n%s", args, err, out)

@@ -210,7 +210,7 @@ func (d *modelHandler) checkOrder(o api.ModelOrder) error {
 		return unusable(http.StatusConflict, "name", "there is a task %q, and a model cannot be called so", o.Name)
 	}
 	if _, ok := c.Model(o.Task); ok && o.Name != o.Task {
-		return unusable(http.StatusConflict, "task", "there is a model %q, and a task cannot be called so", o.Task)
+		return unusable(http.StatusConflict, "task", "there is a model %q, whose name stands for it alone: give the models of a task a task of another name (`paragon model remove %s`, and add both with another --task), or add the file as a version of that model with --name %s", o.Task, o.Task, o.Task)
 	}
 	if t, ok := c.Task(o.Task); ok && o.Kind != "" && o.Kind != t.AnswerKind() {
 		return unusable(http.StatusUnprocessableEntity, "kind", "is %q, and task %s is of kind %s", o.Kind, t.Name, t.AnswerKind())

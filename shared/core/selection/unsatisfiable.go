@@ -30,7 +30,11 @@ func (u *Unsatisfiable) Error() string {
 	if can.LatencyMS != want.LatencyMS {
 		misses = append(misses, fmt.Sprintf("%.4g ms (asked: %.4g)", can.LatencyMS, want.LatencyMS))
 	}
-	if can.Accuracy != want.Accuracy {
+	switch {
+	case can.Accuracy == want.Accuracy:
+	case can.Accuracy == 0:
+		misses = append(misses, fmt.Sprintf("an accuracy that nobody has measured (asked: %.2f %%)", want.Accuracy))
+	default:
 		misses = append(misses, fmt.Sprintf("%.2f %% accuracy (asked: %.2f)", can.Accuracy, want.Accuracy))
 	}
 	if can.CostUSDPerMillion != want.CostUSDPerMillion {

@@ -356,7 +356,7 @@ func TestLogsHoldWhatFunctionsPrintAndNoPayload(t *testing.T) {
 		_, _ = in.Invoke(t.Context(), "f", []byte(payload))
 	}
 	in.Close(t.Context())
-	if got := log.String(); !strings.Contains(got, `msg="f: hello from init"`) || strings.Contains(got, "secret") {
+	if got := log.String(); !strings.Contains(got, `msg="hello from init" process=f`) || strings.Contains(got, "secret") {
 		t.Errorf("log: %s", got)
 	}
 }
