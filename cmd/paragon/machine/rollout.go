@@ -35,12 +35,20 @@ func (d *modelHandler) change(path string, r *http.Request) (out profile.Rollout
 	}
 	out, err = d.m.store.Change(name, time.Now(), act)
 	switch {
+	case errors.Is(err, modelstore.ErrNotAdded) && !served(d.m.store.Current(), name):
+		return out, unusable(http.StatusNotFound, "name", "there is no model %.64q; `paragon models` lists them", name)
 	case errors.Is(err, modelstore.ErrNotAdded):
 		return out, unusable(http.StatusNotFound, "name", "%.64q has no other version; `paragon model add FILE --name %.64s` adds one", name, name)
 	case err != nil:
 		return out, unusable(http.StatusConflict, string(o.Action), "%v", err)
 	}
 	return out, nil
+}
+
+// served says whether a catalogue has a model of a name.
+func served(c *profile.Catalogue, name string) bool {
+	_, ok := c.Model(name)
+	return ok
 }
 
 // actionOf is what an order does to the versions of a model.

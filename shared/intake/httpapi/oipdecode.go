@@ -142,7 +142,7 @@ func decodeWanted(raw json.RawMessage, known []string) (oipWanted, error) {
 	if slices.Contains(known, want.name) {
 		return want, nil
 	}
-	return want, refuse(intake.BadInput, "outputs", "there is no output %q, only: %s", clip(want.name), strings.Join(known, ", "))
+	return want, refuse(intake.BadInput, "outputs", "there is no output %q, only: %s", clip(want.name), strings.Join(slices.Compact(slices.Sorted(slices.Values(known))), ", "))
 }
 
 // takeParameters reads how an output is wanted.
