@@ -315,6 +315,7 @@ test("settings and faults are for who shows the operator's token", async () => {
       await Promise.all([page.waitForEvent("load"), page.locator("#operator-form button").click()]);
       await page.locator("#samples img").nth(9).waitFor();
       if (seen) await page.locator("#settings-list details").first().waitFor();
+      if (!seen) await page.locator("#operator-message", { hasText: "not the token of this stage" }).waitFor();
       assert.equal(await page.locator("#settings").isVisible(), seen);
     }
     await page.locator("#faults").waitFor();

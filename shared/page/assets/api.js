@@ -35,6 +35,8 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   } catch {
     throw new Lost("no answer from the server");
   }
+  const refusedToken = String(body.type).includes("not-operator") && sessionStorage.getItem("operator");
+  if (refusedToken) document.getElementById("operator-message").textContent = "This is not the token of this stage: it is another one after each start.";
   if (!response.ok) throw new Refused(body, response.status);
   return body;
 }
