@@ -44,8 +44,8 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !c.Flags().Changed("data") {
-				endpoint := cmp.Or(term.Env("PARAGON_ENDPOINT"), client.DefaultEndpoint)
-				f.data = cmp.Or(operator.Folder(endpoint), f.data)
+				_, endpoint := term.Place()
+				f.data = cmp.Or(operator.Folder(cmp.Or(endpoint, client.DefaultEndpoint)), f.data)
 			}
 			return runLogs(c.Context(), term, f)
 		},
