@@ -3,7 +3,6 @@
 package rehearse
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -54,8 +53,8 @@ func (l *functionLog) Enabled(context.Context, slog.Level) bool { return true }
 func (l *functionLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
 func (l *functionLog) WithGroup(string) slog.Handler            { return l }
 func (l *functionLog) Handle(_ context.Context, r slog.Record) error {
-	_, line, _ := strings.Cut(r.Message, ": ")
-	if !bytes.Contains([]byte(line), []byte(`"CloudWatchMetrics"`)) {
+	line := r.Message
+	if !strings.Contains(line, `"CloudWatchMetrics"`) {
 		return nil
 	}
 	var said map[string]any
