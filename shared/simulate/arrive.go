@@ -45,7 +45,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
 	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if !j.strict {
-		j.handover = sizing.HandOverAt(j.handover, j.deadline, micros(max(m.P99MS, m.ServiceMS)), e.lookAheadUS())
+		j.handover = sizing.HandOverAt(j.handover, j.deadline, micros(max(m.P99MS, m.ServiceMS)), e.aheadUS())
 	}
 	if cold {
 		j.handover = max(e.now, j.handover)
@@ -129,8 +129,8 @@ func (e *engine) handOver(p *pool) {
 	e.arm(p)
 }
 
-// lookAheadUS is how long a query waits at most in the hands of the worker that took it.
-func (e *engine) lookAheadUS() int64 {
+// aheadUS is how long a query waits at most in the hands of the worker that took it.
+func (e *engine) aheadUS() int64 {
 	if e.cfg.AsDeployed == nil {
 		return 0
 	}
