@@ -14,6 +14,7 @@ import (
 	"paragon/shared/client"
 	"paragon/shared/core/query"
 	"paragon/shared/core/tally"
+	"paragon/shared/core/timeline"
 )
 
 // newHistoryCommand is `paragon history`.
@@ -29,16 +30,28 @@ to 6 hours, by ten minutes up to 60 hours, else by the hour.`,
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if since < time.Hour || since > 14*24*time.Hour {
-				return cli.Usagef("--since is %v, not within 1h to 336h", since)
+			if err := checkSince(since); err != nil {
+				return err
 			}
 			return runHistory(c.Context(), term, since, model)
 		},
 	}
-	c.Flags().Var(cli.DurationValue(&since), "since", "how far back, 1h to 336h")
+	addSince(c, &since)
 	c.Flags().StringVarP(&model, "model", "m", "", "the queries of one model over time")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
+}
+
+// addSince adds the flag that says how far back to read of what is kept by the hour.
+func addSince(c *cobra.Command, since *time.Duration) {
+	c.Flags().Var(cli.DurationValue(since), "since", "how far back, 1h to 336h")
+}
+
+func checkSince(since time.Duration) error {
+	if since < time.Hour || since > timeline.Kept {
+		return cli.Usagef("--since is %v, not within 1h to 336h", since)
+	}
+	return nil
 }
 
 func runHistory(ctx context.Context, term *cli.Terminal, since time.Duration, model string) error {

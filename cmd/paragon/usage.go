@@ -33,13 +33,13 @@ func newUsageCommand(term *cli.Terminal) *cobra.Command {
   paragon usage --since 336h --json | jq -r '.owners[] | [.owner, .cost_usd] | @tsv'
   paragon usage --mine --token $TOKEN`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if since < time.Hour || since > 14*24*time.Hour {
-				return cli.Usagef("--since is %v, not within 1h to 336h", since)
+			if err := checkSince(since); err != nil {
+				return err
 			}
 			return runUsage(c.Context(), term, since, mine)
 		},
 	}
-	c.Flags().Var(cli.DurationValue(&since), "since", "how far back, 1h to 336h")
+	addSince(c, &since)
 	c.Flags().BoolVar(&mine, "mine", false, "only your own queries")
 	return term.ServerCommand(c)
 }

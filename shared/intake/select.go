@@ -27,7 +27,7 @@ type plan struct {
 }
 
 // plan validates a request and selects the model for it, as models are for a picture
-// that takes so much more. waits reports that its caller waits for the answer.
+// that takes so much more. waits says that its caller waits for the answer.
 func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settings, d profile.Decoding) (plan, error) {
 	need, err := s.need(r, set)
 	if err != nil {
@@ -81,7 +81,7 @@ func latencyBound(n query.Need, c query.Class, set settings.Settings) float64 {
 // directPathMS is what a direct answer takes beside waiting and running.
 const directPathMS = 1
 
-// offer is what selection may choose from. waits reports that the caller waits, so
+// offer is what selection may choose from. waits says that the caller waits, so
 // that this process's own worker, if it is one, may answer.
 func (s *Service) offer(p Pool, waits bool, now time.Time, set settings.Settings, d profile.Decoding) selection.Offer {
 	runners, aheadMS := s.fleet.load(p.Name, now, set)

@@ -111,7 +111,7 @@ func (l *logged) write(line []group) error {
 	return nil
 }
 
-// definition is what CloudWatch is notified of one metric.
+// definition describes one metric to CloudWatch.
 type definition struct {
 	Name              string
 	Unit              string `json:",omitempty"`
@@ -121,7 +121,7 @@ type definition struct {
 // units are CloudWatch's names for ours; anything else has none.
 var units = map[string]string{"ms": "Milliseconds", "workers": "Count"}
 
-// directive is what CloudWatch is notified of the metrics of one set of dimensions.
+// directive describes the metrics of one set of dimensions to CloudWatch.
 type directive struct {
 	Namespace  string
 	Dimensions [][]string
