@@ -220,6 +220,7 @@ func TestHealthAndReadiness(t *testing.T) {
 		health, ready int
 	}{{nil, 1, 4, 200, 200}, {nil, 0, 0, 200, 503}, {errors.New("a runner hangs"), 1, 4, 503, 200}} {
 		broken = c.broken
+		s.svc.Settle() // a refresh that the last case began would read the fleet before it changes
 		s.tune(func(set *settings.Settings) { set.MaxOverflowConcurrency, set.ViewSeconds = c.overflow, 0 })
 		s.publish(t, c.runners)
 		s.do(t, "GET", "/readyz", nil) // has the view read
