@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"image"
+	"image/color"
 	"image/png"
 	"testing"
 	"time"
@@ -14,11 +15,16 @@ import (
 	"paragon/shared/platform"
 )
 
-// blankPicture is a PNG of one colour: a small file, whatever its pixels.
-func blankPicture(t testing.TB, side int) query.Input {
+var (
+	sixteenMegapixels = image.Rect(0, 0, 4096, 4096)
+	blackAndWhite     = color.Palette{color.Black, color.White} // a bit a pixel: quick to encode
+)
+
+// blankPicture is a PNG of one colour, m: a small file, however many pixels it has.
+func blankPicture(t testing.TB, m image.Image) query.Input {
 	t.Helper()
 	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewRGBA(image.Rect(0, 0, side, side))); err != nil {
+	if err := png.Encode(&b, m); err != nil {
 		t.Fatal(err)
 	}
 	return query.Input{ContentType: preprocess.PNG, Data: b.Bytes()}
@@ -48,7 +54,7 @@ func TestWorkIsPricedAsItIs(t *testing.T) {
 	})
 	d.publish(t, 2)
 	large := request(5000)
-	large.Input = blankPicture(t, 4096)
+	large.Input = blankPicture(t, image.NewNRGBA(sixteenMegapixels))
 	_, err := d.Take(t.Context(), "me", large, Terms{})
 	no, ok := err.(*Refusal)
 	if !ok || no.Kind != BadInput {
@@ -93,7 +99,7 @@ func TestABoundThatDecodingBreaksIsRefused(t *testing.T) {
 	d.publish(t, 2)
 	r := request(100)
 	d.submit(t, r)
-	r.Input = blankPicture(t, 4096)
+	r.Input = blankPicture(t, image.NewPaletted(sixteenMegapixels, blackAndWhite))
 	if _, err := d.Take(t.Context(), "me", r, Terms{}); err == nil {
 		t.Error("taken")
 	} else if no, ok := err.(*Refusal); !ok || no.Kind != Unsatisfiable {
@@ -113,7 +119,7 @@ func TestDecodingGoesWithTheMessage(t *testing.T) {
 			}
 		})
 		r := request(8000)
-		r.Input = blankPicture(t, 4096)
+		r.Input = blankPicture(t, image.NewPaletted(sixteenMegapixels, blackAndWhite))
 		if apart { // above what a message holds
 			r.Input.Data = append(r.Input.Data, make([]byte, platform.MessageInputBytes)...)
 		}
