@@ -90,6 +90,18 @@ func TestPeakToMedianOfLittle(t *testing.T) {
 	}
 }
 
+// A burst with nothing around it is as bursty as load can be: idle seconds after it
+// are not a static load.
+func TestABurstAndNothingElseIsNotFlat(t *testing.T) {
+	window := make([]float64, 600)
+	for i := range 20 {
+		window[300+i] = 50
+	}
+	if r := arrivals.PeakToMedian(window); r < 10 || math.IsInf(r, 0) {
+		t.Errorf("ratio %v", r)
+	}
+}
+
 // Superposing keeps the mean and does not add to the peak; scaling multiplies both.
 func TestSuperposedKeepsTheMean(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

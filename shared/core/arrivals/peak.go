@@ -12,7 +12,9 @@ const leastInBin = 100
 // PeakToMedian is the ratio of the largest to the middle count of a window,
 // over bins that hold at least 100 expected arrivals, with the ratio that a
 // Poisson stream of the same rate would show divided out. It is 1 for a flat
-// stream and for one too thin to tell. The window holds counts of equal steps.
+// stream and for one too thin to tell. A middle count below one is taken as one,
+// so that a burst with nothing around it has a large and finite ratio. The window
+// holds counts of equal steps.
 func PeakToMedian(window []float64) float64 {
 	return peakToMedian(window, binSteps(window))
 }
@@ -34,10 +36,7 @@ func peakToMedian(window []float64, steps int) float64 {
 	if len(bins) < 2 {
 		return 1
 	}
-	middle := Median(bins)
-	if middle <= 0 {
-		return 1
-	}
+	middle := max(1, Median(bins))
 	return max(1, slices.Max(bins)/middle/poissonPeak(middle, len(bins)))
 }
 
