@@ -170,6 +170,15 @@ endef
 lint-image: venv ## Check the Dockerfile with hadolint
 	.venv/bin/hadolint Dockerfile
 
+.PHONY: site
+site: .venv-site/.made ## Make a site of the pages into dist/site; a link or an anchor that leads nowhere fails it
+	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict -f .ci/site/mkdocs.yml
+
+.venv-site/.made: .ci/site/requirements.txt
+	@python3 -m venv .venv-site 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-site; }
+	@.venv-site/bin/pip install --quiet --disable-pip-version-check --no-deps -r .ci/site/requirements.txt
+	@touch $@
+
 .PHONY: dist-again
 dist-again: dist ## Build what deploys once more, from a copy elsewhere, and hold it to the same bytes
 	@twin=$$(mktemp -d); trap 'rm -rf $$twin' EXIT; \

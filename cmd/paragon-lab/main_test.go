@@ -33,3 +33,5 @@ func TestShownCommandsAreTypedRight(t *testing.T) {
 func newTerminal(t *testing.T, h http.Handler) *clitest.Terminal {
 	return clitest.NewTerminal(t, newRoot, h)
 }
+
+func TestMentionedCommandsAreThere(t *testing.T) { clitest.CheckMentionedCommands(t, newRoot) }

@@ -28,3 +28,5 @@ func TestEveryCommandHasHelp(t *testing.T) { clitest.CheckHelp(t, newRoot) }
 func TestShownCommandsAreTypedRight(t *testing.T) {
 	clitest.CheckShownCommands(t, newRoot, 5, "submit", "get", "cancel", "status", "models", "explain", "feedback")
 }
+
+func TestMentionedCommandsAreThere(t *testing.T) { clitest.CheckMentionedCommands(t, newRoot) }

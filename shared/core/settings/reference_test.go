@@ -22,7 +22,7 @@ func TestReference(t *testing.T) {
 	b.WriteString("# Settings\n\nMade from `shared/core/settings` by `go generate ./shared/core/settings`; edit the struct instead.\n\n" +
 		"A change takes effect within a tick, without a deployment: `paragon tune set NAME VALUE`. A bad value never takes effect: " +
 		"the last good one stays in force, and `paragon status` and the next decision say what is wrong. " +
-		"`paragon up --set NAME=VALUE` stores a value before anything starts; in an account, `settings` of the context gives [a deployment's own](deploy.md#tuning).\n\n" +
+		"`paragon up --set NAME=VALUE` stores a value before anything starts; in an account, `settings` of the context gives [a deployment's own](deploy.md#the-context).\n\n" +
 		"| setting | default | range | unit | what it does |\n|---|---|---|---|---|\n")
 	for _, f := range Fields() {
 		bounds := f.Min + " to " + f.Max

@@ -2,11 +2,15 @@ package clitest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"paragon/cmd/internal/cli"
 )
@@ -68,4 +72,45 @@ func shownCommands(page, program string, names []string) (all [][]string) {
 		}
 	}
 	return all
+}
+
+// CheckMentionedCommands holds every command of a program that the README and the
+// pages mention, in blocks of code and within sentences, to one that there is, with
+// its flags. Nothing is run.
+func CheckMentionedCommands(t *testing.T, root Root) {
+	t.Helper()
+	program := silent(root).Name()
+	mention := regexp.MustCompile("(?m)(?:^|`)(?:bin/)?" + program + " ([a-z][^`\n|;&>#()]*)")
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mention.FindAllStringSubmatch(string(text), -1) {
+			if err := mentioned(silent(root), strings.Fields(m[1])); err != nil {
+				t.Errorf("%s: %s %s: %v", filepath.Base(page), program, m[1], err)
+			}
+		}
+	}
+}
+
+// mentioned says what is wrong with a mention: a command that is none, or a flag.
+func mentioned(root *cobra.Command, words []string) error {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	c, rest, err := root.Find(words)
+	if err != nil {
+		return err
+	}
+	if c == root || c.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		return fmt.Errorf("there is no such command below %q", c.CommandPath())
+	}
+	for _, w := range rest {
+		name, isLong := strings.CutPrefix(w, "--")
+		name, _, _ = strings.Cut(name, "=")
+		if isLong && c.Flag(name) == nil && name != "help" {
+			return fmt.Errorf("%s has no flag --%s", c.CommandPath(), name)
+		}
+	}
+	return nil
 }
