@@ -5,9 +5,11 @@ import { byId, dollars, element, milliseconds, percent } from "./words.js";
 
 const every = 15000; // milliseconds between two readings
 const rowsShown = 12; // of the table of models, until all are asked for
+const rowsATurn = 25; // of it, drawn before the browser answers what came meanwhile
 let charts; // made when there is something to draw
 let last = null; // what was read last
 let reading = 0; // so that an answer that comes late is left aside
+let showing = 0; // so that older rows are not added to newer ones
 let allModels = false;
 
 const perSecond = (v) => `${v < 10 ? +v.toFixed(2) : Math.round(v)}/s`;
@@ -32,7 +34,7 @@ export function startHistory() {
   byId("window").addEventListener("change", read);
   byId("of-model").addEventListener("change", read);
   byId("of-class").addEventListener("change", () => last && drawAll(last));
-  byId("more-models").addEventListener("click", () => { allModels = true; showModels(last?.models ?? []); });
+  byId("more-models").addEventListener("click", () => { allModels = true; return showModels(last?.models ?? []); });
   repeat(read, every);
 }
 
@@ -47,7 +49,7 @@ async function read() {
     last = h;
     byId("history").hidden = false;
     await drawAll(h);
-    showModels(h.models ?? []);
+    await showModels(h.models ?? []);
     offer(h.models ?? []);
   } catch (fault) {
     if (fault.status === 404) byId("history").hidden = true; // this stage keeps none
@@ -109,11 +111,18 @@ function running(list) {
   return list?.map((v) => (sum += v));
 }
 
-// showModels lists the models with the most queries first.
-function showModels(models) {
+// showModels lists the models with the most queries first, a few in each turn.
+async function showModels(models) {
   const rows = models.toSorted((a, b) => ended(b) - ended(a));
   const shown = allModels ? rows : rows.slice(0, rowsShown);
-  byId("models").replaceChildren(...shown.map(row));
+  const mine = ++showing;
+  for (let from = 0; from === 0 || from < shown.length; from += rowsATurn) {
+    const some = shown.slice(from, from + rowsATurn).map(row);
+    if (from === 0) byId("models").replaceChildren(...some);
+    else byId("models").append(...some);
+    if (from + rowsATurn < shown.length) await turn();
+    if (mine !== showing) return; // newer rows are shown
+  }
   byId("models-none").hidden = rows.length > 0;
   byId("more-models").hidden = shown.length === rows.length;
   byId("more-models").textContent = `Show all ${rows.length} rows`;
