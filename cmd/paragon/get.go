@@ -57,7 +57,9 @@ func eachQuery(ctx context.Context, term *cli.Terminal, ids []string, do func(*c
 		if term.JSON {
 			term.PrintJSON(queryOrProblem(s))
 		} else if s.err != nil {
-			term.Printf("%s: %s\n", cli.OneLine(s.File), cli.OneLine(s.err.Error()))
+			if len(ids) > 1 { // that of the only one ends the command
+				term.Printf("%s\n", cli.OneLine(s.err.Error()))
+			}
 		} else {
 			show(*s.Query)
 		}
@@ -65,7 +67,7 @@ func eachQuery(ctx context.Context, term *cli.Terminal, ids []string, do func(*c
 	return inOrder(ids, func(id string) submitted {
 		s, err := do(cl, id)
 		if err != nil {
-			return refused(id, err)
+			return refused(id, fmt.Errorf("%s: %w", id, err))
 		}
 		return s
 	}, print)

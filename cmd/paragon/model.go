@@ -64,6 +64,10 @@ func listModels(term *cli.Terminal, own api.OwnModels) error {
 		term.PrintJSON(own.Models)
 		return nil
 	}
+	if len(own.Models) == 0 {
+		term.Printf("no model was added; `paragon models` lists all that are served\n")
+		return nil
+	}
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TASK\tMODEL\tTAKES\tACCURACY\tMEMORY\tP99\tSTATE")
 	for _, m := range own.Models {

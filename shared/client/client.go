@@ -56,10 +56,7 @@ func New(c Config) (*Client, error) {
 		c.Endpoint = DefaultEndpoint
 	}
 	base, err := url.Parse(c.Endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("endpoint %q: %w", c.Endpoint, err)
-	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("endpoint %q is not of the form http://host:port", c.Endpoint)
 	}
 	if c.Attempts <= 0 {

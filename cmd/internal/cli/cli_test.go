@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,23 @@ func TestTheClosestWordIsMeant(t *testing.T) {
 	} {
 		if got, ok := cli.Closest(typed, words); got != want || ok != (want != "") {
 			t.Errorf("%q means %q, want %q", typed, got, want)
+		}
+	}
+}
+
+func TestAnEndpointWithoutASchemeIsOneOfHTTP(t *testing.T) {
+	for named, want := range map[string]string{
+		"": "", "127.0.0.1:8080": "http://127.0.0.1:8080", "https://paragon.example": "https://paragon.example",
+	} {
+		term := cli.New(strings.NewReader(""), io.Discard, io.Discard, func(name string) string {
+			return map[string]string{"PARAGON_ENDPOINT": named}[name]
+		})
+		if _, got := term.Place(); got != want {
+			t.Errorf("%q is %q, want %q", named, got, want)
+		}
+		term.Endpoint = named
+		if _, got := term.Place(); got != want {
+			t.Errorf("--endpoint %q is %q, want %q", named, got, want)
 		}
 	}
 }

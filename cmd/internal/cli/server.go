@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,12 +23,15 @@ const LongestWait = 25 * time.Second
 
 // Place reports which stage and which endpoint were named; either may be empty.
 // Flags count before the environment, so that --endpoint alone leaves
-// PARAGON_STAGE aside.
+// PARAGON_STAGE aside. An endpoint without a scheme, as 127.0.0.1:8080, is one of http.
 func (t *Terminal) Place() (stage, endpoint string) {
-	if t.Stage != "" || t.Endpoint != "" {
-		return t.Stage, t.Endpoint
+	if stage, endpoint = t.Stage, t.Endpoint; stage == "" && endpoint == "" {
+		stage, endpoint = t.Env(names.Stage), t.Env("PARAGON_ENDPOINT")
 	}
-	return t.Env(names.Stage), t.Env("PARAGON_ENDPOINT")
+	if endpoint != "" && !strings.Contains(endpoint, "://") {
+		endpoint = "http://" + endpoint
+	}
+	return stage, endpoint
 }
 
 // Connect returns a client of the server or the stage that was named.

@@ -7,6 +7,8 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 )
 
 // Tensor is a dense row-major float32 tensor: the last dimension varies
@@ -105,12 +107,23 @@ func (t Tensor) CheckFinite() error {
 // CheckShape reports whether shape fits want, in which -1 stands for any size.
 func CheckShape(shape, want []int64) error {
 	if len(shape) != len(want) {
-		return fmt.Errorf("shape %v has %d dimensions, the model takes %d: %v", shape, len(shape), len(want), want)
+		return fmt.Errorf("shape %s has %d dimensions, the model takes %d: %s", shapeText(shape), len(shape), len(want), shapeText(want))
 	}
 	for i, d := range shape {
 		if want[i] >= 0 && d != want[i] {
-			return fmt.Errorf("dimension %d of shape %v is %d, the model takes %d: %v", i, shape, d, want[i], want)
+			return fmt.Errorf("dimension %d of shape %s is %d, the model takes %d: %s", i, shapeText(shape), d, want[i], shapeText(want))
 		}
 	}
 	return nil
+}
+
+// shapeText is a shape for people, with "any" where every size fits.
+func shapeText(shape []int64) string {
+	sizes := make([]string, len(shape))
+	for i, d := range shape {
+		if sizes[i] = strconv.FormatInt(d, 10); d < 0 {
+			sizes[i] = "any"
+		}
+	}
+	return "[" + strings.Join(sizes, ", ") + "]"
 }
