@@ -155,13 +155,13 @@ func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for want, in := range map[string]Tensor{
 		"shape: shape [3] has 1 dimensions, the model takes 2: [any, 3]":              {Shape: []int64{3}, Data: make([]float32, 3)},
-		"shape: dimension 1 of shape [1, 4] is 4, the model takes 3: [any, 3]":         vector(1, 2, 3, 4),
-		"shape: shape [2 3] has 6 elements, but there are 3":                        {Shape: []int64{2, 3}, Data: make([]float32, 3)},
-		"shape: dimension 0 of shape [0 3] is 0, below 1":                           {Shape: []int64{0, 3}},
-		"shape: dimension 0 of shape [-1 3] is -1, below 1":                         {Shape: []int64{-1, 3}},
-		"shape: shape [4611686018427387904 3] has more than 2147483648 elements":    {Shape: []int64{1 << 62, 3}},
-		`model "test": data: element 1 is NaN, not a finite number`:                 vector(1, inf-inf, 3),
-		`model "test": data: element 2 is -Inf, not a finite number`:                vector(1, 2, -inf),
+		"shape: dimension 1 of shape [1, 4] is 4, the model takes 3: [any, 3]":        vector(1, 2, 3, 4),
+		"shape: shape [2 3] has 6 elements, but there are 3":                          {Shape: []int64{2, 3}, Data: make([]float32, 3)},
+		"shape: dimension 0 of shape [0 3] is 0, below 1":                             {Shape: []int64{0, 3}},
+		"shape: dimension 0 of shape [-1 3] is -1, below 1":                           {Shape: []int64{-1, 3}},
+		"shape: shape [4611686018427387904 3] has more than 2147483648 elements":      {Shape: []int64{1 << 62, 3}},
+		`model "test": data: element 1 is NaN, not a finite number`:                   vector(1, inf-inf, 3),
+		`model "test": data: element 2 is -Inf, not a finite number`:                  vector(1, 2, -inf),
 		`model "test": shape: shape [] has 0 dimensions, the model takes 2: [any, 3]`: {},
 	} {
 		_, err := m.Run(context.Background(), in)
