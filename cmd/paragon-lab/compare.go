@@ -40,7 +40,7 @@ hours of each trace and under several seeds; docs/lab/bills.md is made so.
 constraints; docs/lab/workload-2.md is made so.`
 
 const compareExample = `  paragon-lab compare --window 1h
-  paragon-lab compare --traces ~/traces --catalogue measured --window 1h --from 1h
+  paragon-lab compare --traces ~/traces --catalogue cocktail2022 --window 1h --from 1h
   paragon-lab compare berkeley.csv=20 wits.csv=0.5 --report out
   paragon-lab compare --traces ~/traces --as-stage=false --markdown docs/lab/evaluation.md
   paragon-lab compare --traces ~/traces --bills docs/lab/bills.md --hours 6 --seeds 5

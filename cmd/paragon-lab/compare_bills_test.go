@@ -35,7 +35,7 @@ func TestCompareBills(t *testing.T) {
 		t.Fatal(err)
 	}
 	term := newTerminal(t, http.NotFoundHandler())
-	args := []string{"compare", trace, "--bills", page, "--seeds", "2", "--catalogues", "measured", "--scheme", "hedged,all_functions"}
+	args := []string{"compare", trace, "--bills", page, "--seeds", "2", "--catalogues", "cocktail2022", "--scheme", "hedged,all_functions"}
 	if code := term.Run(t.Context(), args); code != cli.ExitOK {
 		t.Fatalf("exit %d: %s", code, term.Err.String())
 	}

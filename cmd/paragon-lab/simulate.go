@@ -25,7 +25,7 @@ arrivals costs and what none can beat.
 A trace is CSV: the header second,count (or minute,count, hour,count), then one
 row a step from 0 on, without gaps; --format reads others, --generate makes one up.
 
---catalogue paper2020 has the published latencies and prices of 2020, measured one
+--catalogue paper2020 has the published latencies and prices of 2020, cocktail2022 one
 engine on both kinds of resource at today's. bill_usd is the whole bill: cost_usd is
 workers and functions, as are bound_usd and clairvoyant_usd; what gateway, queues and
 store cost by the path of each query is machinery_usd, in machinery by path.

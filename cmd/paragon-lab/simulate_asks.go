@@ -43,8 +43,8 @@ func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
 
 // twelve refuses a catalogue whose models the mixes of workload 2 do not fit.
 func twelve(catalogues ...string) error {
-	if slices.ContainsFunc(catalogues, func(c string) bool { return c != simulate.Measured }) {
-		return cli.Usagef("the constraints of --workload 2 are those of the twelve models of catalogue %s", simulate.Measured)
+	if slices.ContainsFunc(catalogues, func(c string) bool { return c != simulate.Cocktail2022 }) {
+		return cli.Usagef("the constraints of --workload 2 are those of the twelve models of catalogue %s", simulate.Cocktail2022)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func runCompareConstrained(ctx context.Context, term *cli.Terminal, f *compareFl
 		return err
 	}
 	if !chosen {
-		f.catalogues = []string{simulate.Measured}
+		f.catalogues = []string{simulate.Cocktail2022}
 	}
 	if err := twelve(f.catalogues...); err != nil {
 		return err

@@ -47,7 +47,7 @@ type CaseFlags struct {
 // Add adds the flags.
 func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	ProfilesFlag(fs, &f.Folder, FiguresAlone)
-	fs.StringVar(&f.Catalogue, "catalogue", simulate.Measured, "profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
+	fs.StringVar(&f.Catalogue, "catalogue", simulate.Cocktail2022, "profiles and prices: "+strings.Join(simulate.MarketNames(), " or "))
 	fs.Float64Var(&f.Scale, "scale", 1, "multiply the counts of the trace")
 	fs.IntVar(&f.superpose, "superpose", 1, "add n shifted copies of the trace, instead of multiplying")
 	f.Warmup = 20 * time.Minute

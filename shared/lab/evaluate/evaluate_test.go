@@ -152,7 +152,7 @@ func TestPaperShapes(t *testing.T) {
 }
 
 func TestDocumentAndReport(t *testing.T) {
-	c := window(t, "wits-like", markets(t)[simulate.Measured])
+	c := window(t, "wits-like", markets(t)[simulate.Cocktail2022])
 	rows, err := comparison.Play(context.Background(), c, procurement.All(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func play(t *testing.T, c comparison.Case) map[string]comparison.Row {
 
 // The references stand in their order, and the row has what the simulation has.
 func TestReferences(t *testing.T) {
-	for _, row := range play(t, crowd(t, markets(t)[simulate.Measured])) {
+	for _, row := range play(t, crowd(t, markets(t)[simulate.Cocktail2022])) {
 		if !(row.BoundUSD > 0 && row.BoundUSD < row.ClairvoyantUSD && row.ClairvoyantUSD <= row.ClairvoyantNoDefer) {
 			t.Errorf("%s: bound %v, clairvoyant %v, without deferral %v", row.Scheme, row.BoundUSD, row.ClairvoyantUSD, row.ClairvoyantNoDefer)
 		}
@@ -74,7 +74,7 @@ func TestReferences(t *testing.T) {
 
 // The markets are as the evaluation defines them.
 func TestPriceRatios(t *testing.T) {
-	for name, want := range map[string][2]float64{simulate.Paper2020: {6.5, 8.5}, simulate.Measured: {2.4, 2.8}} {
+	for name, want := range map[string][2]float64{simulate.Paper2020: {6.5, 8.5}, simulate.Cocktail2022: {2.4, 2.8}} {
 		c := crowd(t, markets(t)[name])
 		cfg, err := c.Config(nil)
 		if err != nil {
@@ -87,7 +87,7 @@ func TestPriceRatios(t *testing.T) {
 }
 
 func TestRowsAsJSON(t *testing.T) {
-	c := crowd(t, markets(t)[simulate.Measured])
+	c := crowd(t, markets(t)[simulate.Cocktail2022])
 	c.For, c.References = time.Minute, false
 	raw, err := json.Marshal(play(t, c)["hedged"])
 	if err != nil {
@@ -102,14 +102,14 @@ func TestRowsAsJSON(t *testing.T) {
 }
 
 func TestOneRunFaultsTheCase(t *testing.T) {
-	c := crowd(t, markets(t)[simulate.Measured])
+	c := crowd(t, markets(t)[simulate.Cocktail2022])
 	c.Market.InstanceType = "x9.huge"
 	if _, err := comparison.Play(context.Background(), c, procurement.All(), nil); err == nil || !strings.Contains(err.Error(), "x9.huge") {
 		t.Errorf("error %v", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	if _, err := comparison.Play(ctx, crowd(t, markets(t)[simulate.Measured]), procurement.All(), nil); err == nil {
+	if _, err := comparison.Play(ctx, crowd(t, markets(t)[simulate.Cocktail2022]), procurement.All(), nil); err == nil {
 		t.Error("a cancelled evaluation went on")
 	}
 }
@@ -117,7 +117,7 @@ func TestOneRunFaultsTheCase(t *testing.T) {
 // A list of queries is one request: it pays the gateway once.
 func TestAListPaysTheGatewayOnce(t *testing.T) {
 	usd := func(items int) float64 {
-		c := crowd(t, markets(t)[simulate.Measured])
+		c := crowd(t, markets(t)[simulate.Cocktail2022])
 		c.For, c.References, c.AsDeployed = 2*time.Minute, false, &simulate.AsDeployed{ListItems: items}
 		row := play(t, c)["hedged"]
 		return (row.BillUSD - row.WithoutGatewayUSD) / float64(row.Queries)

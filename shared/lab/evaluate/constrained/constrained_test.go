@@ -25,7 +25,7 @@ func market(t *testing.T) simulate.Market {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return simulate.Markets(c, now, now)[simulate.Measured]
+	return simulate.Markets(c, now, now)[simulate.Cocktail2022]
 }
 
 // play plays a made-up trace under three schemes.
