@@ -171,7 +171,7 @@ lint-image: venv ## Check the Dockerfile with hadolint
 	.venv/bin/hadolint Dockerfile
 
 .PHONY: site
-site: .venv-site/.made ## Make a site of the pages into dist/site; a link or an anchor that leads nowhere fails it
+site: .venv-site/.made ## Make a site of the pages into site/; a link or an anchor that leads nowhere fails it
 	@NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict -f .ci/site/mkdocs.yml
 
 .venv-site/.made: .ci/site/requirements.txt
