@@ -87,7 +87,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Backend, err error) {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	h.inputs = inputs{dir: filepath.Join(h.dir, inputFolder), sync: o.Durability == SurvivesPowerCut, inline: inlineBytes, health: h.health}
+	h.inputs = inputs{dir: filepath.Join(h.dir, inputFolder), sync: o.Durability == SurvivesPowerCut, health: h.health}
 	for _, dir := range []string{filepath.Join(h.dir, blobFolder), h.inputs.dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data folder: %w", err)

@@ -81,10 +81,10 @@ func hammer(path, run string) error {
 	return <-broken
 }
 
-// inputOf is the input of a query, every second one in a file.
+// inputOf is the input of a query, every second one of 1 KB.
 func inputOf(id string) []byte {
 	large := int(crc32.ChecksumIEEE([]byte(id)) % 2)
-	return bytes.Repeat([]byte(id), 1+large*inlineBytes/len(id))
+	return bytes.Repeat([]byte(id), 1+large*1024/len(id))
 }
 
 // TestKilledAnywhereLosesNothing kills a process of the backend again and again

@@ -10,8 +10,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// makeFile makes the data file for its owner alone: the inputs of queries lie
-// in it, and the folder may be open to others. SQLite gives its log the same
+// makeFile makes the data file for its owner alone: what callers were answered
+// lies in it, and the folder may be open to others. SQLite gives its log the same
 // mode. The mode of a file that is there is left as it is.
 func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

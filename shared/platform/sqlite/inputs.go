@@ -14,16 +14,11 @@ import (
 	"paragon/shared/core/query"
 )
 
-const (
-	// inputFolder holds the inputs of messages, a file each, beside the data file:
-	// SQLite would copy each three times, through its cache, log and file.
-	inputFolder = "inputs"
-	// inlineBytes is up to which size an input lies in its message's row. Making,
-	// reading and removing a file took 130 to 220 µs of processor time more than a
-	// row at 700 B and 110 to 220 µs at 4 KB, 130 to 310 µs less at 64 KB, and a
-	// quarter of a row's at 602 KB (BenchmarkInputs).
-	inlineBytes = 1 << 10
-)
+// inputFolder holds the inputs of messages, a file each, beside the data file.
+// SQLite would copy each three times, through its cache, log and file, and what it
+// deletes stays in its log until that is written over: of an input nothing may be
+// left once its query is answered.
+const inputFolder = "inputs"
 
 // errInputLost says that an input is not there as it was written: after a power
 // cut, as nothing waits for the disk, or by another's hand.
@@ -46,7 +41,6 @@ type input struct {
 type inputs struct {
 	dir    string
 	sync   bool // wait for the disk
-	inline int  // bytes up to which data lies in its row
 	health *health
 }
 

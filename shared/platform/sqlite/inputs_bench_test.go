@@ -9,23 +9,19 @@ import (
 	"paragon/shared/platform"
 )
 
-// BenchmarkInputs sends, receives and deletes a message with its input in the
-// row and in a file: by it inlineBytes was chosen.
+// BenchmarkInputs sends, receives and deletes a message with its input.
 func BenchmarkInputs(b *testing.B) {
 	for _, n := range []int{700, 4 << 10, 64 << 10, 602112} {
-		for _, where := range []string{"row", "file"} {
-			for _, over := range []string{"direct", "loopback"} {
-				b.Run(fmt.Sprintf("bytes=%d/%s/%s", n, where, over), func(b *testing.B) {
-					h := open(b, Options{})
-					h.inputs.inline = map[string]int{"row": 1 << 30, "file": 0}[where]
-					c := h.Platform()
-					if over == "loopback" {
-						c = child(b, h)
-					}
-					b.ReportAllocs()
-					spread(b, 4, func(i int) error { return passOn(b, c, fmt.Sprint(i), n) })
-				})
-			}
+		for _, over := range []string{"direct", "loopback"} {
+			b.Run(fmt.Sprintf("bytes=%d/%s", n, over), func(b *testing.B) {
+				h := open(b, Options{})
+				c := h.Platform()
+				if over == "loopback" {
+					c = child(b, h)
+				}
+				b.ReportAllocs()
+				spread(b, 4, func(i int) error { return passOn(b, c, fmt.Sprint(i), n) })
+			})
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"paragon/shared/platform"
 )
 
-// large is an input that lies in a file.
-func large(n byte) []byte { return bytes.Repeat([]byte{n, 1, 2}, inlineBytes) }
+// large is an input of 3 KB.
+func large(n byte) []byte { return bytes.Repeat([]byte{n, 1, 2}, 1024) }
 
 func withInput(id string, data []byte) query.Message {
 	return query.Message{ID: id, Input: query.Input{ContentType: "image/png", Data: data}}
@@ -70,7 +70,7 @@ func TestFilesComeAndGoWithTheirMessages(t *testing.T) {
 		}, 1, large(8)},
 		{"moved with a small input", func(t *testing.T, h *Backend, d platform.Delivery) {
 			must(t, h.Platform().Queues.Move(t.Context(), d, queue, withInput("a", []byte("small"))))
-		}, 0, []byte("small")},
+		}, 1, []byte("small")},
 		{"moved without its lease", func(t *testing.T, h *Backend, d platform.Delivery) {
 			stale := d
 			stale.Receipt = "1.99"
@@ -124,11 +124,62 @@ func TestInputsAreTheirOwnersAlone(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v", path, info.Mode(), want)
 		}
 	}
-	var data []byte
-	_, err := h.reads.one(`SELECT data FROM messages`, nil, &data)
-	if err != nil || len(data) != 0 {
-		t.Errorf("%d bytes of the input are in the row, error %v", len(data), err)
+}
+
+// Of an input nothing is left on the disk once its message is gone, however small
+// it is and however the message went; nor of what a former version deleted, nor of
+// records that are past their retention, once the log is written back.
+func TestNothingOfAnInputIsLeft(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "paragon.db")
+	h := openAt(t, path, Options{})
+	marked := func(n int) []byte { return bytes.Repeat([]byte("\xffmarked\xfe"), n) }
+	for _, n := range []int{1, 80, 2000} {
+		must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("moved", marked(n))))
+		d := receiveOne(t, h, queue)
+		must(t, h.Platform().Queues.Move(t.Context(), d, platform.DeadLetters, d.Message))
+		d = receiveOne(t, h, platform.DeadLetters)
+		must(t, h.Platform().Queues.Delete(t.Context(), d))
+		must(t, h.Platform().Queues.Send(t.Context(), queue, withInput("pruned", marked(n))))
+		if n, err := h.PruneMessages(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
+			t.Errorf("pruned %d, error %v", n, err)
+		}
 	}
+	findNot(t, filepath.Dir(path), "marked")
+
+	must(t, h.write(t.Context(), func(t *tx) error {
+		_, err := t.exec(`INSERT INTO messages (queue, visible_at, sent_at, message, data) VALUES (?, 0, 0, '{}', ?)`, queue, marked(500))
+		if err == nil {
+			_, err = t.exec(`DELETE FROM messages`)
+		}
+		if err == nil {
+			_, err = t.exec(`PRAGMA user_version = 8`)
+		}
+		return err
+	}))
+	must(t, h.Close())
+	h = openAt(t, path, Options{})
+	findNot(t, filepath.Dir(path), "marked")
+
+	for _, statement := range []string{`INSERT INTO attempts VALUES ('marked', 'k', 0, '{}')`, `DELETE FROM attempts`} {
+		must(t, h.write(t.Context(), func(t *tx) error { _, err := t.exec(statement); return err }))
+	}
+	must(t, h.Close())
+	findNot(t, filepath.Dir(path), "marked")
+}
+
+// findNot reports the files of a folder that hold a text.
+func findNot(t *testing.T, dir, text string) {
+	t.Helper()
+	must(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(text)) {
+			t.Errorf("%s holds a part of an input", path)
+		}
+		return err
+	}))
 }
 
 // A process may die between any two lines: what it leaves is a message with its

@@ -13,8 +13,8 @@ import (
 	"paragon/shared/platform/sqlite/rpc"
 )
 
-// parcel is a message as the backend keeps it: the input's data apart, as it is
-// neither text nor worth escaping, in the row when it is small and else in a file.
+// parcel is a message as the backend keeps it: the input's data is apart, in a
+// file of its own. Only a former version left data in rows.
 type parcel struct {
 	message, data []byte
 	input         input
@@ -29,7 +29,7 @@ func (h *Backend) pack(m query.Message) (parcel, error) {
 	if p.message, err = json.Marshal(m); err != nil {
 		return parcel{}, fmt.Errorf("encode message %s: %w", m.ID, err)
 	}
-	if len(p.data) > h.inputs.inline {
+	if len(p.data) > 0 {
 		p.input, err = h.inputs.write(p.data)
 		p.data = nil
 	}

@@ -89,7 +89,7 @@ func TestInputsOverLoopback(t *testing.T) {
 		must(t, c.Queues.Move(t.Context(), d, "other", m))
 	}
 	ds := receive("other")
-	if after := inputFiles(t, h); len(after) != 2 || !slices.Equal(before, after) {
+	if after := inputFiles(t, h); len(after) != 3 || !slices.Equal(before, after) {
 		t.Errorf("the files were %v and are %v", before, after)
 	}
 	must(t, c.Queues.Delete(t.Context(), ds...))

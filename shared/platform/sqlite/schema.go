@@ -166,10 +166,14 @@ var migrations = []string{
 	`
 	ALTER TABLE pools ADD COLUMN launch_fault TEXT NOT NULL DEFAULT ''; -- why the newest launch failed
 	`,
+	`
+	SELECT 1;                                   -- nothing but the rewriting: deleted inputs of former versions lie in the file
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a
-// transaction of its own, and refuses a file of a newer version.
+// transaction of its own, and refuses a file of a newer version. A file that was
+// there is then rewritten, so that nothing is left of what was deleted from it.
 func migrate(ctx context.Context, conn *sql.Conn) error {
 	var have int
 	if err := conn.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&have); err != nil {
@@ -183,6 +187,12 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 		if _, err := conn.ExecContext(ctx, step); err != nil {
 			return fmt.Errorf("bring the schema to version %d: %w", v+1, err)
 		}
+	}
+	if have == 0 || have == len(migrations) {
+		return nil
+	}
+	if _, err := conn.ExecContext(ctx, `VACUUM; PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		return fmt.Errorf("rewrite the file of version %d: %w", have, err)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func openWriter(ctx context.Context, path string, o Options, h *health) (*writer
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}
-	db, err := openDB(path, "journal_mode(WAL)", "synchronous("+string(o.Durability)+")", "wal_autocheckpoint(4000)")
+	db, err := openDB(path, "journal_mode(WAL)", "synchronous("+string(o.Durability)+")", "wal_autocheckpoint(4000)", "secure_delete(1)")
 	if err != nil {
 		return nil, err
 	}
