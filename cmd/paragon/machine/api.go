@@ -109,6 +109,19 @@ func (m *Machine) tuned(ctx context.Context) (tuning.State, error) {
 	return m.settings.State(), nil
 }
 
+// checkPage refuses what a web page of another origin sends: by a name of its own that
+// it points here, or to change something. The API refuses the same.
+func checkPage(r *http.Request) error {
+	const title = "The host is not served"
+	if checkLoopback(r.Host) != nil {
+		return problemOf("wrong-host", title, http.StatusForbidden, "Host", "only loopback names reach this service")
+	}
+	if httpapi.CheckOrigin(r) != nil {
+		return problemOf("wrong-host", title, http.StatusForbidden, "Origin", "pages of other origins do not reach this service")
+	}
+	return nil
+}
+
 // routes serves what only one machine has, and the page where the API has no path.
 func routes(api http.Handler, more map[string]http.Handler, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +130,10 @@ func routes(api http.Handler, more map[string]http.Handler, page http.Handler) h
 			path = ownModels
 		}
 		if h, ok := more[path]; ok {
+			if err := checkPage(r); err != nil {
+				writeWrong(w, err)
+				return
+			}
 			h.ServeHTTP(w, r)
 			return
 		}

@@ -1,7 +1,7 @@
 package machine
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -117,25 +117,38 @@ func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-// A web page of another site can neither name this host nor send JSON.
+// A web page of another site can neither name this host, nor send what changes
+// something, by any of the paths that only one machine has.
 func TestFaultsAreNotForWebPages(t *testing.T) {
 	d, _, _ := newFaultHandler(t)
 	const fault = `{"kind":"no-capacity"}`
+	models := "/local/models"
+	handler := routes(http.NotFoundHandler(), map[string]http.Handler{"/local/faults": d, models: d, "/metrics": d}, http.NotFoundHandler())
 	for name, tc := range map[string]struct {
-		host, kind, body string
-		status           int
+		method, path, host, header, body string
+		status                           int
 	}{
-		"a form":        {"127.0.0.1:8080", "text/plain", fault, http.StatusUnsupportedMediaType},
-		"another name":  {"evil.example:8080", "application/json", fault, http.StatusForbidden},
-		"too much":      {"127.0.0.1:8080", "application/json", `{"kind":"` + strings.Repeat("a", maxFaultBody) + `"}`, http.StatusBadRequest},
-		"unknown field": {"localhost:8080", "application/json", `{"kind":"no-capacity","when":1}`, http.StatusBadRequest},
-		"taken":         {"localhost:8080", "application/json", fault, http.StatusOK},
+		"a form":                    {"POST", "", "127.0.0.1:8080", "Content-Type: text/plain", fault, http.StatusUnsupportedMediaType},
+		"another name":              {"POST", "", "evil.example:8080", "", fault, http.StatusForbidden},
+		"another name reads":        {"GET", "/metrics", "evil.example:8080", "", "", http.StatusForbidden},
+		"another origin":            {"POST", "", "127.0.0.1:8080", "Origin: http://evil.example", fault, http.StatusForbidden},
+		"another port":              {"DELETE", "", "127.0.0.1:8080", "Origin: http://127.0.0.1:8081", "", http.StatusForbidden},
+		"a sandboxed frame":         {"POST", models, "127.0.0.1:8080", "Origin: null", fault, http.StatusForbidden},
+		"another site":              {"POST", models + "/m/rollout", "127.0.0.1:8080", "Sec-Fetch-Site: cross-site", fault, http.StatusForbidden},
+		"another site of this host": {"DELETE", models + "/m", "127.0.0.1:8080", "Sec-Fetch-Site: same-site", "", http.StatusForbidden},
+		"this origin":               {"POST", "", "127.0.0.1:8080", "Origin: http://127.0.0.1:8080", fault, http.StatusOK},
+		"too much":                  {"POST", "", "127.0.0.1:8080", "", `{"kind":"` + strings.Repeat("a", maxFaultBody) + `"}`, http.StatusBadRequest},
+		"unknown field":             {"POST", "", "localhost:8080", "", `{"kind":"no-capacity","when":1}`, http.StatusBadRequest},
+		"taken":                     {"POST", "", "localhost:8080", "", fault, http.StatusOK},
 	} {
-		r := httptest.NewRequest(http.MethodPost, "/local/faults", bytes.NewReader([]byte(tc.body)))
+		r := httptest.NewRequest(tc.method, cmp.Or(tc.path, "/local/faults"), strings.NewReader(tc.body))
 		r.Host = tc.host
-		r.Header.Set("Content-Type", tc.kind)
+		r.Header.Set("Content-Type", "application/json")
+		if key, value, ok := strings.Cut(tc.header, ": "); ok {
+			r.Header.Set(key, value)
+		}
 		w := httptest.NewRecorder()
-		d.ServeHTTP(w, r)
+		handler.ServeHTTP(w, r)
 		if w.Code != tc.status {
 			t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, tc.status)
 		}
