@@ -40,8 +40,9 @@ type Options struct {
 
 	// MaxBody is the most bytes of a request's body; nil means 16 MiB for all.
 	MaxBody func(*http.Request) int64
-	// MaxHeld bounds the bytes of all bodies that are held at once; 0 means 256 MiB.
-	MaxHeld int64
+	// Room bounds the bytes of the bodies that are held at once, by the owner that
+	// HeaderValue returns; nil bounds nothing.
+	Room Room
 	// Bodies is memory that targets share, where larger bodies are kept: a target
 	// that Shares gets the place of one instead of its bytes. nil sends the bytes.
 	Bodies *bodies.Pool
@@ -72,6 +73,20 @@ type Options struct {
 	Health Health
 }
 
+// Room counts the bytes of bodies by owner.
+type Room interface {
+	// Enter takes room for n bytes more, if there is some for that owner.
+	Enter(owner string, n int64) bool
+	// Leave gives room back.
+	Leave(owner string, n int64)
+}
+
+// unbounded is a Room for everything.
+type unbounded struct{}
+
+func (unbounded) Enter(string, int64) bool { return true }
+func (unbounded) Leave(string, int64)      {}
+
 // Counts are what a Balancer did since it was made.
 type Counts struct {
 	Forwarded int64 // requests answered by a target
@@ -85,7 +100,6 @@ type Counts struct {
 type Balancer struct {
 	opts    Options
 	dropped map[string]bool // request headers that are never forwarded
-	held    atomic.Int64    // bytes of bodies
 
 	forwarded, repeated, fellBack, refused, left atomic.Int64
 
@@ -103,8 +117,11 @@ func New(o Options) *Balancer {
 	if o.Lead == nil {
 		o.Lead = func(*http.Request) int { return 0 }
 	}
-	if o.MaxHeld == 0 {
-		o.MaxHeld = 256 << 20
+	if o.Room == nil {
+		o.Room = unbounded{}
+	}
+	if o.HeaderValue == nil {
+		o.HeaderValue = func(*http.Request) string { return "" }
 	}
 	if o.BodyTime == 0 {
 		o.BodyTime = 30 * time.Second

@@ -180,15 +180,16 @@ func TestBodiesThatAreNotForwarded(t *testing.T) {
 		maxHeld int64
 		status  int
 	}{
-		{"too long in chunks", 9000, -1, 8999, 0, 413},
-		{"too long by far", 100_000, -1, 10, 0, 413},
-		{"ends too early", 9000, 9001, 10_000, 0, 400},
+		{"too long in chunks", 9000, -1, 8999, 1 << 20, 413},
+		{"too long by far", 100_000, -1, 10, 1 << 20, 413},
+		{"ends too early", 9000, 9001, 10_000, 1 << 20, 400},
 		{"no room", 9000, 9000, 10_000, 9000, 503},
 		{"no room for more", 9000, -1, 10_000, 4096, 503},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []byte
-			b := New(Options{MaxBody: func(*http.Request) int64 { return tc.limit }, MaxHeld: tc.maxHeld,
+			held := &testRoom{most: tc.maxHeld}
+			b := New(Options{MaxBody: func(*http.Request) int64 { return tc.limit }, Room: held, HeaderValue: func(*http.Request) string { return "ann" },
 				Refuse: func(w http.ResponseWriter, r *http.Request, status int) {
 					got, _ = io.ReadAll(r.Body)
 					w.WriteHeader(status)
@@ -203,10 +204,27 @@ func TestBodiesThatAreNotForwarded(t *testing.T) {
 			if !bytes.Equal(got, pattern(tc.sent)) {
 				t.Errorf("%d of %d bytes are left to read", len(got), tc.sent)
 			}
-			if n := b.held.Load(); n != 0 {
+			if n := held.all(); n != 0 {
 				t.Errorf("%d bytes are held", n)
 			}
 		})
+	}
+}
+
+// A body is counted for the owner whose request it is: who has no room left takes none
+// of another's.
+func TestBodiesTakeTheirOwnersRoom(t *testing.T) {
+	a := startWorker(t, "a", echo)
+	held := &testRoom{most: 8192, of: map[string]int64{"greedy": 8000}}
+	_, server := front(t, Options{Room: held, HeaderValue: func(r *http.Request) string { return r.Header.Get("Who") }}, a.target())
+	for who, status := range map[string]int{"greedy": http.StatusServiceUnavailable, "modest": http.StatusOK} {
+		if got := post(t, server, pattern(1000), http.Header{"Who": {who}}); got.status != status {
+			t.Errorf("%s got %d, want %d", who, got.status, status)
+		}
+	}
+	server.Close()
+	if n := held.all(); n != 8000 {
+		t.Errorf("%d bytes are held", n)
 	}
 }
 

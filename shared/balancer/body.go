@@ -18,9 +18,10 @@ import (
 type body struct {
 	b     *Balancer
 	bytes []byte
-	room  room         // what bytes lies in
-	lead  int          // bytes of it before the numbers that are to be aligned
-	held  int64        // counted in Balancer.held
+	room  room // what bytes lies in
+	lead  int  // bytes of it before the numbers that are to be aligned
+	owner string
+	held  int64        // counted in Options.Room for owner
 	users atomic.Int32 // the request, and targets that may still read it
 }
 
@@ -30,7 +31,9 @@ func (d *body) release() {
 		return
 	}
 	d.room.put()
-	d.b.held.Add(-d.held)
+	if d.held > 0 {
+		d.b.opts.Room.Leave(d.owner, d.held)
+	}
 	d.room, d.bytes, d.held = room{}, nil, 0
 }
 
@@ -75,6 +78,7 @@ func (b *Balancer) readBody(w http.ResponseWriter, r *http.Request) (*body, int)
 	case n > limit:
 		return nil, http.StatusRequestEntityTooLarge
 	}
+	d.owner = b.opts.HeaderValue(r)
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(b.opts.BodyTime)) // where there is a connection
 	status := d.fill(r, limit)
@@ -136,11 +140,10 @@ func (d *body) readTo(from io.Reader, end int) error {
 }
 
 // grow gives the body room for n bytes and keeps what has arrived; false when
-// too much is held already.
+// too much is held already, of its owner or of all.
 func (d *body) grow(n int64) bool {
 	more := roomSize(n) - d.held
-	if d.b.held.Add(more) > d.b.opts.MaxHeld {
-		d.b.held.Add(-more)
+	if !d.b.opts.Room.Enter(d.owner, more) {
 		return false
 	}
 	d.held += more

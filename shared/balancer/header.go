@@ -104,7 +104,7 @@ func appendHeader(to []byte, name, value string) []byte {
 
 // headerValue is what the overwritten header says of a request.
 func (b *Balancer) headerValue(r *http.Request) string {
-	if b.opts.Header == "" || b.opts.HeaderValue == nil {
+	if b.opts.Header == "" {
 		return ""
 	}
 	return b.opts.HeaderValue(r)

@@ -76,6 +76,9 @@ func (w *worker) target() Target { return Target{ID: w.id, Addr: w.addr} }
 // front serves a balancer over TCP until the test ends, with its targets.
 func front(t testing.TB, o Options, targets ...Target) (*Balancer, *httptest.Server) {
 	t.Helper()
+	if o.Room == nil {
+		o.Room = &testRoom{}
+	}
 	b := New(o)
 	b.SetTargets(targets)
 	server := httptest.NewServer(b)
@@ -156,6 +159,45 @@ func pattern(n int) []byte {
 	return out
 }
 
+// testRoom counts the bytes of bodies, and has room for most of each owner; 0 means for
+// all.
+type testRoom struct {
+	most int64
+	mu   sync.Mutex
+	of   map[string]int64
+}
+
+func (r *testRoom) Enter(owner string, n int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.most > 0 && r.of[owner]+n > r.most {
+		return false
+	}
+	if r.of == nil {
+		r.of = map[string]int64{}
+	}
+	r.of[owner] += n
+	return true
+}
+
+func (r *testRoom) Leave(owner string, n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of[owner] -= n
+}
+
+func (r *testRoom) all() (n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, of := range r.of {
+		n += of
+	}
+	return n
+}
+
+// held is how many bytes of bodies a balancer with a testRoom holds.
+func held(b *Balancer) int64 { return b.opts.Room.(*testRoom).all() }
+
 // settled fails unless nothing is outstanding and no body held. The balancer
 // lets go before the caller has its answer's last byte, but for the deferred
 // release: so it is asked through a request's own end.
@@ -167,7 +209,7 @@ func settled(t testing.TB, b *Balancer, server *httptest.Server) {
 			t.Errorf("target %s has %d outstanding requests", s.ID, s.Outstanding)
 		}
 	}
-	if n := b.held.Load(); n != 0 {
+	if n := held(b); n != 0 {
 		t.Errorf("%d bytes of bodies are held", n)
 	}
 }

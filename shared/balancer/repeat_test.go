@@ -202,7 +202,7 @@ func TestNoRequestIsLost(t *testing.T) {
 		kinds := rapid.SliceOfN(rapid.SampledFrom([]string{"good", "dies", "freezes", "gone", "breaks off"}), 1, 5).Draw(rt, "targets")
 		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{0, 1, 5000, 600_000}), 1, 8).Draw(rt, "bodies")
 		repeats := rapid.IntRange(0, 4).Draw(rt, "repeats")
-		b := New(Options{Repeats: repeats, Fallback: echo})
+		b := New(Options{Repeats: repeats, Fallback: echo, Room: &testRoom{}})
 		f := newFrozen()
 		var targets []Target
 		var frozen []string
@@ -238,8 +238,8 @@ func TestNoRequestIsLost(t *testing.T) {
 				rt.Errorf("%+v", s)
 			}
 		}
-		if c := b.Counts(); c.Forwarded+c.FellBack != int64(len(sizes)) || b.held.Load() != 0 {
-			rt.Errorf("%d requests count as %+v, %d bytes held", len(sizes), c, b.held.Load())
+		if c := b.Counts(); c.Forwarded+c.FellBack != int64(len(sizes)) || held(b) != 0 {
+			rt.Errorf("%d requests count as %+v, %d bytes held", len(sizes), c, held(b))
 		}
 		b.SetTargets(nil)
 		for _, s := range stop {

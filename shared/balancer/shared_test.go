@@ -124,7 +124,7 @@ func TestBodyOutlivesItsCaller(t *testing.T) {
 		for range 3 { // would overwrite it
 			post(t, server, bytes.Repeat([]byte("x"), 600_000), nil)
 		}
-		if n := b.held.Load(); n != 1<<20 {
+		if n := held(b); n != 1<<20 {
 			t.Errorf("%s: %d bytes are held beside a target that still reads", name, n)
 		}
 		close(stuck)
@@ -140,7 +140,7 @@ func TestBodyOutlivesItsCaller(t *testing.T) {
 // awaitRelease returns once no body is held.
 func awaitRelease(t testing.TB, b *Balancer) {
 	t.Helper()
-	for b.held.Load() != 0 {
+	for held(b) != 0 {
 		if t.Context().Err() != nil {
 			t.Fatal("a body is never released")
 		}

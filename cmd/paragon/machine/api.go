@@ -46,7 +46,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	} else {
 		m.onClose(forget)
 	}
-	front := m.newFrontOf(api, owner)
+	front := m.newFrontOf(api, svc, owner)
 	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc))}, page.Handler(m.set.Samples())))
 	return m.serveGRPC(front)
 }

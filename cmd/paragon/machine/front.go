@@ -10,6 +10,7 @@ import (
 
 	"paragon/shared/balancer"
 	"paragon/shared/balancer/bodies"
+	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
 	"paragon/shared/platform"
 )
@@ -21,10 +22,6 @@ const (
 	// passOver is how long a worker gets nothing after a connection to it failed:
 	// until the fleet says that it is gone.
 	passOver = time.Second
-	// bodyGrowth and bodySlack bound a request's body by the inline limit, above
-	// whatever an encoding makes of an input: intake has the exact limits.
-	bodyGrowth = 8
-	bodySlack  = 1 << 20
 )
 
 // fleetReader lists the workers and says when that changes.
@@ -41,14 +38,13 @@ type front struct {
 	shares   bool // workers read bodies in memory that they share
 }
 
-// newFront returns the front. inlineBytes is the most bytes of an inline input,
-// shared the memory of bodies; nil without.
-func newFront(api http.Handler, inlineBytes func() int, shared *bodies.Pool) *front {
+// newFront returns the front. maxBody is the most bytes of a request's body, shared
+// the memory of bodies; nil without.
+func newFront(api http.Handler, maxBody func(*http.Request) int64, shared *bodies.Pool) *front {
 	f := &front{api: api, shares: shared != nil}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
-		MaxBody: func(*http.Request) int64 { return int64(bodyGrowth*inlineBytes() + bodySlack) },
-		Header:  platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
+		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Bodies: shared, Lead: httpapi.NumbersAt,
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
 	})
@@ -56,8 +52,8 @@ func newFront(api http.Handler, inlineBytes func() int, shared *bodies.Pool) *fr
 }
 
 // newFrontOf is the front of a machine, following its fleet.
-func (m *Machine) newFrontOf(api http.Handler, fleet fleetReader) *front {
-	f := newFront(api, func() int { return m.settings.Current().InlineLimitKB << 10 }, m.bodies)
+func (m *Machine) newFrontOf(api http.Handler, svc *intake.Service, fleet fleetReader) *front {
+	f := newFront(api, func(r *http.Request) int64 { return httpapi.MaxBody(r, svc) }, m.bodies)
 	m.background(f.balancer.Run, func(ctx context.Context) { f.watchFleet(ctx, fleet, m.backend.Fleet) })
 	return f
 }

@@ -57,7 +57,7 @@ func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(own, func() int { return 1 << 20 }, nil)
+	f := newFront(own, atMost(1<<20), nil)
 	server := httptest.NewServer(f)
 	t.Cleanup(func() {
 		server.Close()
@@ -74,6 +74,9 @@ func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 		known = f.update(ws, known)
 	}
 }
+
+// atMost bounds every body.
+func atMost(n int64) func(*http.Request) int64 { return func(*http.Request) int64 { return n } }
 
 // changingFleet is a fleet that the test changes.
 type changingFleet struct {
@@ -106,7 +109,7 @@ func (c *changingFleet) change(err error, ws ...platform.WorkerReport) {
 
 func TestFrontIsUpdatedWithTheFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, fleet := newFront(own, func() int { return 1 }, nil), &changingFleet{changed: make(chan struct{})}
+		f, fleet := newFront(own, atMost(1), nil), &changingFleet{changed: make(chan struct{})}
 		var following sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		following.Go(func() { f.watchFleet(ctx, fleet, fleet) })
@@ -264,7 +267,7 @@ func TestTooLargeIsTheAPIsToExplain(t *testing.T) {
 	backend, server, learn := newTestFront(t)
 	report(t, backend, platform.WorkerReport{ID: "w-1", State: platform.Ready, Addr: "unix:/nowhere"})
 	learn()
-	n := bodyGrowth<<20 + bodySlack + 1
+	n := 1<<20 + 1
 	if got := send(t, server, "POST", "/v1/queries", nil, make([]byte, n)); len(got) != len("own ")+n {
 		t.Errorf("%d bytes come back", len(got))
 	}

@@ -44,7 +44,7 @@ func (a *server) requests(w http.ResponseWriter, r *http.Request) (reqs []decode
 	if _, err := requestFromURL(r.URL.RawQuery); err != nil { // which are not read for JSON, but are no nonsense either
 		return nil, false, err
 	}
-	body, err := readBody(w, r, a.svc.BodyLimit(base64.StdEncoding.EncodedLen(a.svc.InlineLimit(a.svc.Settings()))))
+	body, err := readBody(w, r, bodyLimit(r, a.svc))
 	if err != nil {
 		return nil, false, err
 	}
@@ -76,13 +76,31 @@ func decodeList(body []byte) ([]decoded, error) {
 	return out, nil
 }
 
+// MaxBody is the most bytes that the body of a request for answers may have, as it is
+// sent: who reads bodies before the API refuses at once what that would refuse.
+func MaxBody(r *http.Request, svc *intake.Service) int64 { return packedLimit(r, bodyLimit(r, svc)) }
+
+// bodyLimit is the most bytes of such a body once it is unpacked: the inline limit, and
+// what its encoding makes of an input of that size.
+func bodyLimit(r *http.Request, svc *intake.Service) int {
+	inline := svc.InlineLimit(svc.Settings())
+	kind, _ := contentType(r)
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v2/"):
+		return svc.BodyLimit(jsonGrowth * inline)
+	case kind == "application/json":
+		return svc.BodyLimit(base64.StdEncoding.EncodedLen(inline))
+	}
+	return inline
+}
+
 // pictureItself reads a query whose body is its input.
 func (a *server) pictureItself(w http.ResponseWriter, r *http.Request, kind string) (intake.Request, error) {
 	if !intake.Supported(kind) {
 		return intake.Request{}, refuse(wrongType, "Content-Type",
 			"%q is not taken; send application/json, or the input itself as %s", clip(kind), strings.Join(intake.ContentTypes(), ", "))
 	}
-	body, err := readBody(w, r, a.svc.InlineLimit(a.svc.Settings()))
+	body, err := readBody(w, r, bodyLimit(r, a.svc))
 	if err != nil {
 		return intake.Request{}, err
 	}

@@ -29,7 +29,7 @@ const (
 // protocol send none, or the default of their HTTP library.
 func (a *server) inferBody(w http.ResponseWriter, r *http.Request) (head, binary []byte, err error) {
 	length := r.Header.Get(headerLength)
-	body, err := readBodyAligned(w, r, a.svc.BodyLimit(jsonGrowth*a.svc.InlineLimit(a.svc.Settings())), NumbersAt(r))
+	body, err := readBodyAligned(w, r, bodyLimit(r, a.svc), NumbersAt(r))
 	if err != nil {
 		return nil, nil, err
 	}

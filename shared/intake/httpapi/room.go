@@ -59,7 +59,7 @@ func (a *server) counted(r *http.Request) int64 {
 	if _, there := r.Body.(whole); there || r.Method == http.MethodPut {
 		return 0
 	}
-	most := int64(a.svc.BodyLimit(2 * a.svc.InlineLimit(a.svc.Settings())))
+	most := max(MaxBody(r, a.svc), objectBytes)
 	n := r.ContentLength
 	switch {
 	case n < 0 || len(codingsOf(r.Header)) > 0 && n > 0:

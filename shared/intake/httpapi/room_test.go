@@ -46,6 +46,33 @@ func TestTooLargeIsSaidBeforeContinue(t *testing.T) {
 	}
 }
 
+// Who reads bodies before the API knows what that takes: no more by a byte, and no less.
+func TestTheMostOfABodyIsWhatTheAPITakes(t *testing.T) {
+	s := newStage(t)
+	inline := s.svc.InlineLimit(s.svc.Settings())
+	for _, c := range []struct{ path, kind, coding string }{
+		{"/v1/queries", "application/json", ""}, {"/v1/queries?task=fashion", "image/png", ""}, {"/v1/queries?task=fashion", "image/jpeg", "gzip"},
+		{"/v2/models/fashion/infer", "application/json", ""}, {"/v2/models/fashion/infer", "", "gzip"}, {"/v2/models/fashion/versions/1/infer", "application/octet-stream", ""},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "http://localhost"+c.path, strings.NewReader("x"))
+		r.Header.Set("Content-Type", c.kind)
+		if c.coding != "" {
+			r.Header.Set("Content-Encoding", c.coding)
+		}
+		most := MaxBody(r, s.svc)
+		if most < int64(inline) {
+			t.Errorf("%v: at most %d bytes, below the inline limit", c, most)
+		}
+		for length, large := range map[int64]bool{most: false, most + 1: true} {
+			r.ContentLength = length
+			w := httptest.NewRecorder()
+			if s.handler.ServeHTTP(w, r); (w.Code == http.StatusRequestEntityTooLarge) != large {
+				t.Errorf("%v: %d bytes of at most %d are %d", c, length, most, w.Code)
+			}
+		}
+	}
+}
+
 // Half bodies take a bounded part of the memory, and one caller's do not keep others
 // out: what is above it is refused before it is read.
 func TestBodiesUnderWayAreBounded(t *testing.T) {
