@@ -19,6 +19,7 @@ import (
 	"paragon/shared/admin"
 	"paragon/shared/api"
 	"paragon/shared/control"
+	"paragon/shared/core/breaker"
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
 	"paragon/shared/intake"
@@ -170,4 +171,12 @@ func TestStatusSaysThatTheStoreCannotBeWritten(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(api.Status{BackendStatus: api.BackendStatus{StoreFault: "the disk is full"}}) // a value that can be encoded
 	}))
 	term.says(t, cli.ExitOK, "cannot be written: the disk is full", "status")
+}
+
+func TestStatusNamesModelsThatCannotBeRun(t *testing.T) {
+	term := newTerminal(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		broken := api.BrokenModel{Open: breaker.Open{Model: "cnn", Why: "3 runs failed"}, Kind: query.OnWorker, Name: "w-1"}
+		_ = json.NewEncoder(w).Encode(api.Status{Withheld: []api.WithheldModel{{Model: "mlp", Why: "its file is damaged"}}, Broken: []api.BrokenModel{broken}}) // values that can be encoded
+	}))
+	term.says(t, cli.ExitOK, "withheld  mlp is not offered: its file is damaged\nbroken    cnn fails on worker w-1, is tried again at ", "status")
 }

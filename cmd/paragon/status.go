@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -120,6 +121,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	for _, fault := range s.SettingsFaults {
 		term.Printf("setting   %s\n", cli.OneLine(fault))
 	}
+	printFailures(term, s)
 	printDoubts(term, s)
 	return nil
 }
@@ -167,6 +169,17 @@ func interval(low, high float64) string {
 		return fmt.Sprintf("%.0f %%", low)
 	}
 	return fmt.Sprintf("%.0f to %.0f %%", low, high)
+}
+
+// printFailures prints which models cannot be run.
+func printFailures(term *cli.Terminal, s api.Status) {
+	for _, w := range s.Withheld {
+		term.Printf("withheld  %s is not offered: %s\n", w.Model, cli.OneLine(w.Why))
+	}
+	for _, b := range s.Broken {
+		term.Printf("broken    %s fails on %s, is tried again at %s: %s\n",
+			b.Model, cli.OneLine(strings.TrimSpace(string(b.Kind)+" "+b.Name)), b.Until.Local().Format(time.TimeOnly), cli.OneLine(b.Why))
+	}
 }
 
 // printDoubts prints which profiles are not to be trusted.

@@ -32,6 +32,8 @@ type Status struct {
 	Profiles []staleness.Warning `json:"profile_warnings,omitempty"`
 	// Broken are the models whose runs fail somewhere, so that their queries go elsewhere.
 	Broken []BrokenModel `json:"broken,omitempty"`
+	// Withheld are the models that are not offered, because they could not be run.
+	Withheld []WithheldModel `json:"withheld,omitempty"`
 	BackendStatus
 }
 
@@ -78,6 +80,12 @@ type BrokenModel struct {
 	breaker.Open
 	Kind query.RunnerKind `json:"kind"`
 	Name string           `json:"name,omitempty"` // the worker's
+}
+
+// WithheldModel is a model that is not offered.
+type WithheldModel struct {
+	Model string `json:"model"`
+	Why   string `json:"why"`
 }
 
 // PoolStatus is the workers of one pool.

@@ -80,7 +80,7 @@ func (s *Service) becauseBroken(p plan, o selection.Offer, err error) error {
 // runsOn reports whether some model of a task, or the one that is named, runs on a kind of
 // resource, and why not.
 func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[selection.Broken]string) error {
-	err := fmt.Errorf("no model of task %s is served", task)
+	err := s.noneOffered(task)
 	models := s.catalogue().Models
 	if m, ok := s.version(model); ok && m != nil {
 		models = []profile.Model{*m} // also one on trial, which is not offered otherwise
@@ -98,6 +98,17 @@ func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[s
 		err = fmt.Errorf("the runs of model %s fail on every %s: %s", m.Name, kind, why)
 	}
 	return err
+}
+
+// noneOffered says that no model of a task is offered, and why one of them is not.
+func (s *Service) noneOffered(task string) error {
+	of := s.prepared().from
+	for _, m := range of.Models {
+		if why := of.Withheld[m.Name]; m.Task == task && why != "" {
+			return fmt.Errorf("no model of task %s is served: model %s is not offered: %s", task, m.Name, why)
+		}
+	}
+	return fmt.Errorf("no model of task %s is served", task)
 }
 
 // addBroken adds the open breakers to a status.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"paragon/shared/core/breaker"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/placement"
+	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 	"paragon/shared/platform"
@@ -104,3 +106,62 @@ func TestBrokenModelsAreObeyed(t *testing.T) {
 	publish()
 	want("later", named, "net worker")
 }
+
+// A model that could not be run here is not chosen, and whoever asks for it hears why. A
+// task is ready as long as one of its models is offered.
+func TestWithheldModelsAreNeitherChosenNorReady(t *testing.T) {
+	c := catalogue()
+	other := c.Models[0]
+	other.Name = "other"
+	c.Models = append(c.Models, other)
+	source := &changing{}
+	source.now.Store(c)
+	d := newTestService(t, func(o *Config) { o.Catalogue = source })
+	d.publish(t, 2)
+	for _, tc := range []struct {
+		withheld map[string]string
+		chosen   string // for a query that names no model
+		ready    bool
+	}{
+		{nil, "net", true}, {map[string]string{"net": "its file is damaged"}, "other", true},
+		{map[string]string{"net": "its file is damaged", "other": "it is, too"}, "", false}, {nil, "net", true},
+	} {
+		next := *c
+		next.Withheld = tc.withheld
+		source.now.Store(&next)
+		q, err := d.prepare(t.Context(), "me", request(500), Terms{}, settings.Defaults())
+		chosen := ""
+		if err == nil {
+			chosen = q.chosen.Model
+		}
+		if chosen != tc.chosen {
+			t.Errorf("with %v withheld, %q is chosen, error %v", tc.withheld, chosen, err)
+		}
+		if err := d.NotReady(t.Context(), "digits"); (err == nil) != tc.ready || err != nil && !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("with %v withheld, ready is %v", tc.withheld, err)
+		}
+		named := request(500)
+		named.Model = "net"
+		_, err = d.prepare(t.Context(), "me", named, Terms{}, settings.Defaults())
+		var no *Refusal
+		if why := tc.withheld["net"]; (why == "") != (err == nil) || why != "" && (!errors.As(err, &no) || no.Kind != NoCapacity || !strings.Contains(no.Detail, why)) {
+			t.Errorf("with %v withheld, a query for net ends as %v", tc.withheld, err)
+		}
+		if err := d.ModelNotReady(t.Context(), "digits", "net"); (err == nil) != (tc.withheld["net"] == "") {
+			t.Errorf("with %v withheld, net is ready: %v", tc.withheld, err)
+		}
+		if got := d.Tasks(); len(got) != 1 {
+			t.Errorf("with %v withheld, the tasks are %v", tc.withheld, got)
+		}
+		if st, err := d.Status(t.Context()); err != nil || len(st.Withheld) != len(tc.withheld) {
+			t.Errorf("with %v withheld, the status has %v, error %v", tc.withheld, st.Withheld, err)
+		}
+	}
+}
+
+// changing is a catalogue that changes.
+type changing struct {
+	now atomic.Pointer[profile.Catalogue]
+}
+
+func (c *changing) Current() *profile.Catalogue { return c.now.Load() }

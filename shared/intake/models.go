@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"slices"
+
 	"paragon/shared/api"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/query"
@@ -19,6 +21,29 @@ func (s *Service) Models() []api.Model {
 		}
 	}
 	return out
+}
+
+// Tasks are those that some model is there for, be it one that is not offered.
+func (s *Service) Tasks() []string {
+	of := s.prepared()
+	var out []string
+	for _, m := range of.from.Models {
+		_, offered := of.catalogue.Model(m.Name)
+		if (offered || of.from.Withheld[m.Name] != "") && !slices.Contains(out, m.Task) {
+			out = append(out, m.Task)
+		}
+	}
+	return out
+}
+
+// NotOffered is the refusal of a query for a model that is there and not offered, and
+// unknown of one that is not there.
+func (s *Service) NotOffered(name string, unknown error) error {
+	of := s.prepared().from
+	if why := of.Withheld[of.Version(name)]; why != "" {
+		return refuse(NoCapacity, "model", "model %s is not offered: %s", of.Version(name), why)
+	}
+	return unknown
 }
 
 // describe is a model for the API.

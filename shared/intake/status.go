@@ -3,6 +3,8 @@ package intake
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"paragon/shared/api"
@@ -32,6 +34,10 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		s.addBroken(&st, ws)
 	}
 	s.addBrokenFunctions(&st)
+	withheld := s.prepared().from.Withheld
+	for _, name := range slices.Sorted(maps.Keys(withheld)) {
+		st.Withheld = append(st.Withheld, api.WithheldModel{Model: name, Why: withheld[name]})
+	}
 	if err := s.addTraffic(ctx, &st); err != nil {
 		return st, err
 	}

@@ -51,7 +51,7 @@ func (s *Service) findNames(n *query.Need) error {
 		m, ok := s.version(n.Model)
 		switch {
 		case !ok:
-			return refuse(UnknownModel, "model", "there is no model %q; GET /v1/models lists them", clip(n.Model))
+			return s.NotOffered(n.Model, refuse(UnknownModel, "model", "there is no model %q; GET /v1/models lists them", clip(n.Model)))
 		case n.Task != "" && m.Task != n.Task:
 			return refuse(UnknownModel, "model", "model %q does not do task %q but %q", m.Name, clip(n.Task), m.Task)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,6 +183,22 @@ func (s *Store) Prune(before time.Time) error {
 			Draft{Path: filepath.Join(s.dir, MeasuredFile(m.SHA256))}.Discard())
 	}
 	return errors.Join(errs...)
+}
+
+// Withhold has the models that are named not be offered, with why by name, and all
+// others be so.
+func (s *Store) Withhold(models map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(); err != nil || maps.Equal(models, s.added.Withheld) {
+		return err
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder of models: %w", err)
+	}
+	next := s.copied()
+	next.Withheld = models
+	return s.write(next.Added)
 }
 
 // dropUnused leaves out added tasks that no added model does.

@@ -72,7 +72,7 @@ type changed struct{ profile.Added }
 
 // copied is what the folder holds, to be changed, for who holds the lock.
 func (s *Store) copied() changed {
-	return changed{profile.Added{Tasks: slices.Clone(s.added.Tasks), Models: slices.Clone(s.added.Models), Rollouts: slices.Clone(s.added.Rollouts)}}
+	return changed{profile.Added{Tasks: slices.Clone(s.added.Tasks), Models: slices.Clone(s.added.Models), Rollouts: slices.Clone(s.added.Rollouts), Withheld: s.added.Withheld}}
 }
 
 // put sets the versions of a model.

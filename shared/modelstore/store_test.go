@@ -175,3 +175,35 @@ func folder(t *testing.T, dir string) (names []string) {
 	}
 	return names
 }
+
+// What is withheld reaches other processes, and keeps what else the folder holds.
+func TestWithheldModelsAreNotOffered(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "models")
+	writer, reader := open(t, dir), open(t, dir)
+	if err := writer.Withhold(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a folder was made for nothing")
+	}
+	for _, withheld := range []map[string]string{{"mlp": "it is broken", "cnn": "it is, too"}, {"mlp": "it is broken"}, {}} {
+		if err := writer.Withhold(withheld); err != nil {
+			t.Fatal(err)
+		}
+		if withheld["cnn"] != "" {
+			writer.mustAdd(t, "forest", "first")
+		}
+		if err := reader.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		offered := reader.Current().Offered()
+		for _, name := range []string{"mlp", "cnn", "forest"} {
+			if _, ok := offered.Model(name); ok != (withheld[name] == "") {
+				t.Errorf("with %v withheld, %s is offered: %v", withheld, name, ok)
+			}
+			if _, ok := reader.Current().Model(name); !ok {
+				t.Errorf("%s is not known any more", name)
+			}
+		}
+	}
+}

@@ -102,6 +102,9 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 	if err := m.openTraces(); err != nil {
 		return nil, err
 	}
+	if err := m.proveModels(ctx); err != nil {
+		return nil, err
+	}
 	invoker, err := m.startFunctions()
 	if err != nil {
 		return nil, err

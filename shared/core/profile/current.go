@@ -11,8 +11,8 @@ type CatalogueSource interface {
 func (c *Catalogue) Current() *Catalogue { return c }
 
 // Offered is the catalogue without what no query may be given to: models of
-// which only figures are known, retired ones, and versions beside the one that is
-// served. Tasks that a retired model
+// which only figures are known, retired and withheld ones, and versions beside the one
+// that is served. Tasks that a retired model
 // alone answers are left out with it.
 func (c *Catalogue) Offered() *Catalogue {
 	out := *c
@@ -21,7 +21,7 @@ func (c *Catalogue) Offered() *Catalogue {
 	for _, m := range c.Models {
 		if m.RetiredAt != "" {
 			retired[m.Task] = true
-		} else if _, aside := c.ServedInstead(m.Name); m.Runnable() && !aside {
+		} else if _, aside := c.ServedInstead(m.Name); m.Runnable() && !aside && c.Withheld[m.Name] == "" {
 			out.Models = append(out.Models, m)
 			served[m.Task] = true
 		}
@@ -41,6 +41,8 @@ type Added struct {
 	// Rollouts are the versions of the models that have several, those of the catalogue
 	// that it came with included.
 	Rollouts []Rollout `json:"rollouts,omitempty"`
+	// Withheld are models, added or not, that are not offered: why not, by name.
+	Withheld map[string]string `json:"withheld,omitempty"`
 }
 
 // With returns the catalogue with what was added, validated as a whole.
@@ -48,7 +50,7 @@ func (c *Catalogue) With(a Added) (*Catalogue, error) {
 	out := *c
 	out.Tasks = append(append([]Task(nil), c.Tasks...), a.Tasks...)
 	out.Models = append(append([]Model(nil), c.Models...), a.Models...)
-	out.Rollouts = a.Rollouts
+	out.Rollouts, out.Withheld = a.Rollouts, a.Withheld
 	return &out, out.Validate()
 }
 

@@ -207,6 +207,9 @@ type Catalogue struct {
 	// Rollouts are the versions of the models that have several. They come with what a
 	// stage was given (Added), and in no file of profiles.
 	Rollouts []Rollout `json:"-"`
+	// Withheld are the models that are not offered here, though they are there: why not,
+	// by name. A machine says so of those that it could not run.
+	Withheld map[string]string `json:"-"`
 }
 
 // ServiceTime is how long a model runs on one resource, and how that is known.

@@ -48,7 +48,7 @@ func thisBuild() (build, error) {
 // for this platform, or the one whose SHA-256 PARAGON_ORT_LIB_SHA256 gives.
 // Loading a library runs its code, so that a file nobody vouches for is refused.
 func VerifyDigest(path string) error {
-	want, err := wantedDigest()
+	want, err := Digest()
 	if err != nil {
 		return err
 	}
@@ -68,8 +68,8 @@ func VerifyDigest(path string) error {
 	return nil
 }
 
-// wantedDigest is the digest that the library must have, in lower-case hex.
-func wantedDigest() (string, error) {
+// Digest is the SHA-256 that the library must have, in lower-case hex.
+func Digest() (string, error) {
 	if own := os.Getenv(envDigest); own != "" {
 		if b, err := hex.DecodeString(own); err != nil || len(b) != sha256.Size {
 			return "", fmt.Errorf("%s=%q is not a SHA-256 of %d hex digits", envDigest, own, 2*sha256.Size)

@@ -110,8 +110,8 @@ func (a *server) writeReadiness(w http.ResponseWriter, name string, fault error)
 // oipReady is GET /v2/health/ready: every task has something to answer it.
 func (a *server) oipReady(w http.ResponseWriter, r *http.Request) error {
 	var fault error
-	for _, m := range a.svc.Models() {
-		if fault = a.svc.NotReady(r.Context(), m.Task); fault != nil {
+	for _, task := range a.svc.Tasks() {
+		if fault = a.svc.NotReady(r.Context(), task); fault != nil {
 			break
 		}
 	}
@@ -125,7 +125,7 @@ func (a *server) named(r *http.Request) ([]api.Model, error) {
 	name := r.PathValue("model")
 	ms := a.svc.ModelsFor(name)
 	if len(ms) == 0 {
-		return nil, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists them", clip(name))
+		return nil, a.svc.NotOffered(name, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists them", clip(name)))
 	}
 	v := r.PathValue("version")
 	if v == "" || v == versionOf(name, ms[0].Name) {

@@ -49,8 +49,8 @@ func (a *server) health(w http.ResponseWriter, _ *http.Request) error {
 
 // ready is GET /readyz: this process and what it depends on.
 func (a *server) ready(w http.ResponseWriter, r *http.Request) error {
-	for _, m := range a.svc.Models() {
-		if err := a.svc.NotReady(r.Context(), m.Task); err != nil {
+	for _, task := range a.svc.Tasks() {
+		if err := a.svc.NotReady(r.Context(), task); err != nil {
 			a.write(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
 			return nil
 		}

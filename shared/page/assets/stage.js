@@ -15,7 +15,7 @@ export function showStage(s) {
   byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
   byId("paced").hidden = !s.paced;
   byId("versions").textContent = Object.entries(s.versions ?? {}).map((v) => v.join(" ")).join(", ");
-  return notices(s.settings_faults ?? [], s.profile_warnings ?? []);
+  return [...faults(s), ...notices(s.settings_faults ?? [], s.profile_warnings ?? [])];
 }
 
 // showSavings lists what other schemes would have cost, as intervals, or says why
@@ -45,6 +45,14 @@ function compared(o, cost) {
   const span = (a, b) => (a.toFixed(0) === b.toFixed(0) ? `${a.toFixed(0)} %` : `${a.toFixed(0)} to ${b.toFixed(0)} %`);
   if (low > 0) return `now ${span(low, high)} less`;
   return high < 0 ? `now ${span(-high, -low)} more` : "no difference within the error";
+}
+
+// faults are what keeps queries from being taken in or answered, as sentences.
+function faults(s) {
+  const out = s.store_fault ? [`The store cannot be written, so that no query is taken in: ${s.store_fault}.`] : [];
+  for (const w of s.withheld ?? []) out.push(`Model ${w.model} is not offered: ${w.why}.`);
+  for (const b of s.broken ?? []) out.push(`Model ${b.model} fails on ${b.kind} ${b.name ?? ""}, and is tried again at ${clock(b.until)}: ${b.why}.`);
+  return out;
 }
 
 // notices are what must be looked after, as sentences.

@@ -1,0 +1,257 @@
+package machine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"paragon/shared/core/profile"
+	"paragon/shared/engine/onnxruntime"
+	"paragon/shared/environment"
+)
+
+const (
+	// provers is how many models are run at once, each in a process of its own.
+	provers = 2
+	// provePatience is how long a start waits until every model was run. From then on
+	// one of each task is enough, and the others are offered as they pass.
+	provePatience = 20 * time.Second
+	// proveAgain is how long a model that failed is left alone: the machine may have
+	// been short of memory.
+	proveAgain = 5 * time.Minute
+	// notRunYet is why a model is not offered before its run.
+	notRunYet = "it has not been run on this machine yet"
+)
+
+// prover runs each model once by this build of the engine on this platform, before it
+// is offered. What passed is remembered in the user's cache, by the digest of the file
+// and of how the catalogue describes it, so that each is run once.
+type prover struct {
+	m        *Machine
+	passed   string        // folder with an empty file for each that passed; empty remembers nothing
+	engine   string        // the library's digest
+	progress chan struct{} // a model was run
+
+	mu       sync.Mutex
+	withheld map[string]string // why, by model
+	open     bool              // results are put in force as they come
+}
+
+// proveModels has every model that is served run once, and returns when all have, or
+// after a while as soon as each task has one that passed. Those that fail are withheld.
+func (m *Machine) proveModels(ctx context.Context) error {
+	engine, err := onnxruntime.Digest()
+	if err != nil {
+		return err
+	}
+	p := &prover{m: m, engine: engine, progress: make(chan struct{}, 1), withheld: map[string]string{}}
+	if cache, err := os.UserCacheDir(); err == nil {
+		p.passed = filepath.Join(cache, "paragon", "passed")
+	}
+	var all []profile.Model
+	for _, model := range m.store.Current().Models {
+		if model.Runnable() && model.RetiredAt == "" {
+			all = append(all, model)
+			p.withheld[model.Name] = notRunYet
+		}
+	}
+	slices.SortStableFunc(all, func(a, b profile.Model) int { return cmp.Compare(a.MemoryMB, b.MemoryMB) })
+	done := make(chan struct{})
+	m.background(func(ctx context.Context) {
+		p.run(ctx, all)
+		close(done)
+		p.repeat(ctx)
+	})
+	p.wait(ctx, done)
+	return p.publish()
+}
+
+// wait returns when all models were run, or enough of them after provePatience.
+func (p *prover) wait(ctx context.Context, done <-chan struct{}) {
+	patience := time.NewTimer(provePatience)
+	defer patience.Stop()
+	for late := false; !late || !p.enough(); {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-patience.C:
+			late = true
+		case <-p.progress:
+		}
+	}
+}
+
+// enough says whether each task has a model that passed.
+func (p *prover) enough() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	has := map[string]bool{}
+	for _, m := range p.m.store.Current().Models {
+		if m.Runnable() && m.RetiredAt == "" {
+			has[m.Task] = has[m.Task] || p.withheld[m.Name] == ""
+		}
+	}
+	return !slices.Contains(slices.Collect(maps.Values(has)), false)
+}
+
+// publish puts what is known in force, and what becomes known later.
+func (p *prover) publish() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = true
+	return p.m.store.Withhold(maps.Clone(p.withheld))
+}
+
+// run runs models, some at once.
+func (p *prover) run(ctx context.Context, all []profile.Model) {
+	var g errgroup.Group
+	g.SetLimit(provers)
+	for _, model := range all {
+		g.Go(func() error {
+			why := p.prove(ctx, &model)
+			if ctx.Err() == nil {
+				p.put(model.Name, why)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // no error comes from the above
+}
+
+// put notes how a run went; why is empty of one that passed.
+func (p *prover) put(model, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.withheld, model)
+	if why != "" {
+		p.withheld[model] = why
+		p.m.log.Error("a model cannot be run and is not offered", "model", model, "error", why)
+	}
+	if p.open {
+		if err := p.m.store.Withhold(maps.Clone(p.withheld)); err != nil {
+			p.m.log.Error("say which models are offered", "error", err)
+		}
+	}
+	select {
+	case p.progress <- struct{}{}:
+	default: // who waits looks anyway
+	}
+}
+
+// repeat runs those that failed again from time to time.
+func (p *prover) repeat(ctx context.Context) {
+	tick := time.NewTicker(proveAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		p.mu.Lock()
+		failed := maps.Clone(p.withheld)
+		p.mu.Unlock()
+		var again []profile.Model
+		for _, model := range p.m.store.Current().Models {
+			if failed[model.Name] != "" && model.RetiredAt == "" {
+				again = append(again, model)
+			}
+		}
+		p.run(ctx, again)
+	}
+}
+
+// prove says why a model cannot be run; empty when it can.
+func (p *prover) prove(ctx context.Context, model *profile.Model) string {
+	if err := p.m.checkNetwork(model); err != nil {
+		return err.Error()
+	}
+	mark := p.mark(model)
+	if mark != "" {
+		if _, err := os.Stat(mark); err == nil {
+			return ""
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if err := p.m.runOnce(ctx, model.Name); err != nil {
+		return err.Error()
+	}
+	if mark != "" { // what cannot be remembered is run again by the next start
+		_ = os.MkdirAll(p.passed, 0o700)
+		_ = os.WriteFile(mark, nil, 0o600)
+	}
+	return ""
+}
+
+// mark is the file that says that a model passed; empty where nothing is remembered.
+func (p *prover) mark(model *profile.Model) string {
+	if p.passed == "" {
+		return ""
+	}
+	described := *model
+	described.Accuracy, described.Latency, described.MemorySource, described.MemoryMB = profile.Accuracy{}, nil, profile.Source{}, 0
+	described.Labels = p.m.store.Current().LabelsOf(model)
+	raw, err := json.Marshal(described)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(append(raw, []byte(p.engine+runtime.GOOS+runtime.GOARCH)...))
+	return filepath.Join(p.passed, hex.EncodeToString(sum[:]))
+}
+
+// checkNetwork says whether a model's file is there, and is the catalogue's.
+func (m *Machine) checkNetwork(model *profile.Model) error {
+	if !m.store.Has(model.Name) {
+		_, err := m.set.NetworkOf(m.catalogue.Name, model)
+		return err
+	}
+	raw, err := m.store.ONNX(model)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != model.SHA256 {
+		return fmt.Errorf("network of model %q has SHA-256 %x, not the catalogue's %s", model.Name, sum, model.SHA256)
+	}
+	return nil
+}
+
+// runOnce runs a model in a process of its own, which a bad one may take down.
+func (m *Machine) runOnce(ctx context.Context, model string) error {
+	path, err := m.cfg.binary("paragon")
+	if err != nil {
+		return err
+	}
+	var out, complaints limited
+	out.left, complaints.left = 64<<10, 4<<10
+	c := exec.CommandContext(ctx, path, "model-run", model)
+	c.Stdout, c.Stderr = &out, &complaints
+	c.Env = append(os.Environ(), append(m.childEnv(), environment.Profiles+"="+m.cfg.ProfilesDir)...)
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("it took down the process that ran it: %w: %s", err, bytes.TrimSpace(complaints.Bytes()))
+	}
+	why := ""
+	if err := json.Unmarshal(out.Bytes(), &why); err != nil {
+		return fmt.Errorf("read how its run went: %w", err)
+	}
+	if why != "" {
+		return fmt.Errorf("it cannot be run: %s", why)
+	}
+	return nil
+}
