@@ -87,17 +87,13 @@ func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
 		return at, by
 	}
 	bound := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := sizing.LastResort(catalogue, p, w.Arch, bound, w.Settings().OverflowPathMS)
+	set := w.Settings()
+	atMS, byMS, ok := sizing.LastMoments(catalogue, p, w.Arch, w.InstanceType, bound,
+		sizing.Paths{WorkerMS: set.PathMS, FunctionMS: set.OverflowPathMS, LookAheadMS: set.LookAheadMS})
 	if !ok {
 		return at, by
 	}
-	workerMS := 0.0
-	if st, ok := catalogue.OnVM(p, w.InstanceType); ok {
-		workerMS = st.MS.P99
-	}
-	set := w.Settings()
-	atMS := sizing.HandOverAt(last.ColdAfterMS, bound-set.PathMS, workerMS, set.LookAheadMS)
-	return m.AcceptedAt.Add(query.Duration(atMS)), m.AcceptedAt.Add(query.Duration(last.WarmAfterMS))
+	return m.AcceptedAt.Add(query.Duration(atMS)), m.AcceptedAt.Add(query.Duration(byMS))
 }
 
 // watch is a full worker's eye on the relaxed queries, while they may be handed

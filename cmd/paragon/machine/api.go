@@ -33,7 +33,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
 	}
-	m.background(svc.Run, m.canaries(svc).Run)
+	m.background(svc.Run, m.canaries(svc).Run, func(ctx context.Context) { svc.KeepQueues(ctx, m.backend.Queues) })
 	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService(), Operator: m.operator.Shown})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)

@@ -47,3 +47,25 @@ func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, 
 	}
 	return HandOver{Size: sizes[0], ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
 }
+
+// Paths are what a way to an answer takes besides the run, in milliseconds.
+type Paths struct {
+	WorkerMS, FunctionMS float64
+	// LookAheadMS is how much sooner a query leaves the workers than at the last moment.
+	LookAheadMS float64
+}
+
+// LastMoments are those after acceptance at which a function still keeps a relaxed
+// query's bound: one that must be started first, or sooner where a worker would be too
+// late then, and a warm one. It is false when no function holds the model.
+func LastMoments(c *profile.Catalogue, m *profile.Model, arch, instanceType string, boundMS float64, paths Paths) (atMS, byMS float64, ok bool) {
+	last, ok := LastResort(c, m, arch, boundMS, paths.FunctionMS)
+	if !ok {
+		return 0, 0, false
+	}
+	workerMS := 0.0
+	if st, ok := c.OnVM(m, instanceType); ok {
+		workerMS = st.MS.P99
+	}
+	return HandOverAt(last.ColdAfterMS, boundMS-paths.WorkerMS, workerMS, paths.LookAheadMS), last.WarmAfterMS, true
+}
