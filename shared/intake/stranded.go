@@ -33,19 +33,20 @@ type WorkQueues interface {
 // KeepQueues keeps the deadlines of what waits on the work queues of a pool of which no
 // worker is ready, until ctx ends: workers hand their queries over themselves, and there
 // is none. What may overflow goes to the functions, at once where no worker is on its
-// way, and else at the last moment at which a function keeps its bound.
-func (s *Service) KeepQueues(ctx context.Context, queues WorkQueues) {
+// way, and else at the last moment at which a function keeps its bound. answers says
+// whether some worker of a pool answers: frozen ones count as ready for a while yet.
+func (s *Service) KeepQueues(ctx context.Context, queues WorkQueues, answers func(pool string) bool) {
 	for settle.Sleep(ctx, query.Duration(1000*s.Settings().ViewSeconds)) == nil {
-		s.keepQueues(ctx, queues)
+		s.keepQueues(ctx, queues, answers)
 	}
 }
 
 // keepQueues hands over what is due now.
-func (s *Service) keepQueues(ctx context.Context, queues WorkQueues) {
+func (s *Service) keepQueues(ctx context.Context, queues WorkQueues, answers func(pool string) bool) {
 	s.refreshView(ctx)
 	set := s.Settings()
 	for _, p := range s.fleet.current().Pools {
-		if p.Workers > 0 || set.MaxOverflowConcurrency == 0 || s.Arch == "" {
+		if p.Workers > 0 && answers(p.Name) || set.MaxOverflowConcurrency == 0 || s.Arch == "" {
 			continue
 		}
 		for class, may := range map[query.Class]bool{query.Strict: !p.NoStrictOverflow, query.Relaxed: p.RelaxedOverflow} {

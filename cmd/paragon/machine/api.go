@@ -33,7 +33,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
 	}
-	m.background(svc.Run, m.canaries(svc).Run, func(ctx context.Context) { svc.KeepQueues(ctx, m.backend.Queues) })
+	m.background(svc.Run, m.canaries(svc).Run)
 	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService(), Operator: m.operator.Shown})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
@@ -47,6 +47,9 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		m.onClose(forget)
 	}
 	front := m.newFrontOf(api, svc, owner)
+	m.background(func(ctx context.Context) {
+		svc.KeepQueues(ctx, m.backend.Queues, func(string) bool { return front.answers() })
+	})
 	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc))}, page.Handler(m.set.Samples())))
 	return m.serveGRPC(front)
 }

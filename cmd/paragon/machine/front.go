@@ -98,6 +98,11 @@ func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	writeWrong(w, &wrong{Type: "urn:paragon:problem:busy", Title: "Come again in a moment", Status: status, Detail: detail})
 }
 
+// answers says whether some worker that gets requests answers them.
+func (f *front) answers() bool {
+	return slices.ContainsFunc(f.balancer.Status(), func(t balancer.TargetStatus) bool { return t.Healthy })
+}
+
 // watchFleet keeps the targets as the fleet is, until ctx ends.
 func (f *front) watchFleet(ctx context.Context, fleet fleetReader, workers platform.Fleet) {
 	defer f.balancer.SetTargets(nil)
