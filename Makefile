@@ -281,6 +281,23 @@ $(POOL)/imagenet/converted.json: .venv-pools/.made $(wildcard $(CONVERSION)/*.py
 	@.venv-pools/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(CONVERSION)/tools.txt
 	@touch $@
 
+# --- ONNX's own tests -----------------------------------------------------------
+
+CONFORMANCE := shared/lab/conformance
+ONNX_VERSION = $(shell sed -n 's/^onnx==//p' $(CONFORMANCE)/requirements.txt)
+
+.PHONY: conformance
+conformance: build .venv-conformance/cases.jsonl ## Run the test cases of PyPI's onnx through tensor tasks and write docs/lab/conformance.md (five minutes)
+	bin/paragon-lab conformance .venv-conformance/cases.jsonl --onnx $(ONNX_VERSION) --markdown docs/lab/conformance.md
+
+.venv-conformance/cases.jsonl: $(CONFORMANCE)/cases.py .venv-conformance/.made
+	.venv-conformance/bin/python $(CONFORMANCE)/cases.py $@
+
+.venv-conformance/.made: $(CONFORMANCE)/requirements.txt
+	@python3 -m venv .venv-conformance 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-conformance; }
+	@.venv-conformance/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(CONFORMANCE)/requirements.txt
+	@touch $@
+
 # --- beside other model servers ----------------------------------------------
 
 PEERS := fastapi litserve bentoml mlserver ray
@@ -315,7 +332,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist release cdk.out node_modules .venv .venv-clients .venv-openapi .venv-pools .venv-peers pools
+	rm -rf bin dist release cdk.out node_modules .venv .venv-clients .venv-openapi .venv-pools .venv-peers .venv-conformance pools
 
 # --- prerequisites -----------------------------------------------------------
 

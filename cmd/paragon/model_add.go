@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,6 +21,8 @@ import (
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/profile"
+	"paragon/shared/core/tensors"
+	"paragon/shared/engine/metadata"
 	"paragon/shared/engine/tokenizer"
 	"paragon/shared/modelcheck"
 	"paragon/shared/modelstore"
@@ -44,9 +47,9 @@ A name that is served gets a new version, on trial with a share of the queries;
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
-	name, task, kind, input, labels, preprocess, tokenizer, test string
-	maxTokens                                                    int
-	accuracy, share                                              float64
+	name, task, kind, input, labels, preprocess, tokenizer, test, sample string
+	maxTokens                                                            int
+	accuracy, share                                                      float64
 }
 
 func (f *addFlags) define(fs *pflag.FlagSet) {
@@ -59,6 +62,7 @@ func (f *addFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json of a model that takes text")
 	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default the tokenizer's own bound)")
 	fs.StringVar(&f.test, "test", "", "labelled items to measure its accuracy with: a folder per label, or a CSV file of label,text")
+	fs.StringVar(&f.sample, "sample", "", "JSON file of a request of /v2 to check and measure a model of tensors with (default zeros)")
 	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets: 0 none, 1 all (default the setting canary_share)")
 	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of correct answers in percent, if known")
 }
@@ -144,6 +148,9 @@ func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *add
 	if onnx, err = attachTokenizer(onnx, f.tokenizer); err != nil {
 		return api.AddedModel{}, fmt.Errorf("%s: %w", file, err)
 	}
+	if onnx, err = attachSample(onnx, f.sample); err != nil {
+		return api.AddedModel{}, err
+	}
 	if f.test != "" {
 		if f.accuracy != 0 {
 			return api.AddedModel{}, cli.Usagef("--test measures the accuracy: leave --accuracy out")
@@ -195,6 +202,35 @@ func readLabels(file string) ([]string, error) {
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("--labels: %s has no line", file)
+	}
+	return out, nil
+}
+
+// maxSampleBytes bounds a file of sample inputs.
+const maxSampleBytes = 16 << 20
+
+// attachSample puts inputs, which a file has as a request of /v2 has them, into a
+// model's file; without one it changes nothing.
+func attachSample(onnx []byte, file string) ([]byte, error) {
+	if file == "" {
+		return onnx, nil
+	}
+	raw, err := readModel(file, maxSampleBytes)
+	if err != nil {
+		return nil, fmt.Errorf("--sample: %w", err)
+	}
+	var request struct {
+		Inputs []tensors.Tensor `json:"inputs"`
+	}
+	if err := json.Unmarshal(raw, &request); err != nil {
+		return nil, fmt.Errorf("--sample: %s: %w", file, err)
+	}
+	if len(request.Inputs) == 0 {
+		return nil, fmt.Errorf("--sample: %s has no inputs: it is as a request of /v2 is, {\"inputs\": [...]}", file)
+	}
+	out, err := metadata.PutSample(onnx, request.Inputs)
+	if err != nil {
+		return onnx, nil // it is no ONNX model: who checks it says so
 	}
 	return out, nil
 }

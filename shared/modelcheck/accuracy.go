@@ -24,8 +24,8 @@ type Item struct {
 	Load        func() (query.Input, error)
 }
 
-// tested is what a model and its task are called while its accuracy is measured.
-const tested = "tested"
+// Tested is what a model and its task are called in an Answerer of it alone.
+const Tested = "tested"
 
 // onlyFile gives one model's file.
 type onlyFile []byte
@@ -53,15 +53,15 @@ func Accuracy(ctx context.Context, onnx []byte, r Report, items []Item, step fun
 	if err != nil {
 		return 0, err
 	}
-	correct, err = count(ctx, answererOf(e, onnx, r), items, step)
+	correct, err = count(ctx, Answerer(e, onnx, r), items, step)
 	return correct, errors.Join(err, e.Close())
 }
 
-// answererOf answers with one model.
-func answererOf(e *engine.Engine, onnx []byte, r Report) *answer.Answerer {
+// Answerer answers with one checked model, under the name Tested, as a worker does.
+func Answerer(e *engine.Engine, onnx []byte, r Report) *answer.Answerer {
 	sum := sha256.Sum256(onnx)
-	c := &profile.Catalogue{Name: tested, Tasks: []profile.Task{{Name: tested, Labels: r.Labels}},
-		Models: []profile.Model{{Name: tested, Task: tested, File: tested + ".onnx", SHA256: hex.EncodeToString(sum[:]),
+	c := &profile.Catalogue{Name: Tested, Tasks: []profile.Task{{Name: Tested, Kind: r.Kind, Labels: r.Labels}},
+		Models: []profile.Model{{Name: Tested, Task: Tested, File: Tested + ".onnx", SHA256: hex.EncodeToString(sum[:]),
 			Input: r.Picture, Text: r.Text, Signature: r.Signature}}}
 	return answer.New(e, c, onlyFile(onnx), answer.Memory{})
 }
@@ -96,7 +96,7 @@ func answerItem(ctx context.Context, a *answer.Answerer, item Item) (string, err
 	if err != nil {
 		return "", err
 	}
-	out, err := a.Answer(ctx, tested, []query.Input{in})
+	out, err := a.Answer(ctx, Tested, []query.Input{in})
 	if err == nil {
 		err = out[0].Err
 	}

@@ -15,6 +15,7 @@ import (
 	"paragon/shared/core/tensors"
 	"paragon/shared/engine"
 	"paragon/shared/engine/answer"
+	"paragon/shared/engine/metadata"
 	"paragon/shared/engine/preprocess"
 	"paragon/shared/engine/wire"
 	"paragon/shared/measure"
@@ -98,7 +99,7 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 	if err != nil {
 		return out, err
 	}
-	inputs, err := out.inputs(m, text)
+	inputs, err := out.inputs(m, text, onnx)
 	if err != nil {
 		return out, err
 	}
@@ -108,7 +109,7 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 	}
 	values, err := m.RunNamed(ctx, given)
 	if err != nil {
-		return out, badf("file", "cannot be run on inputs of zeros, or a sample text (%s): %s", shapes(given), cause(err))
+		return out, cannotRun(given, err)
 	}
 	c, err := inspect(onnx)
 	if err != nil {
@@ -125,6 +126,14 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 		}
 		return err
 	})
+}
+
+// cannotRun says that the check's first run failed, and what would help.
+func cannotRun(given []tensors.Tensor, err error) error {
+	if bad, ok := errors.AsType[*engine.InputError](err); ok {
+		return badf("option sample", "%v", bad)
+	}
+	return badf("file", "cannot be run on a sample, or on zeros where --sample gives none (%s): %s", shapes(given), cause(err))
 }
 
 // cause is the library's own message, without who passed it on.
@@ -147,14 +156,23 @@ func shapes(ts []tensors.Tensor) string {
 // fill most bounds on tokens.
 var sampleText = strings.Repeat("the quick brown fox jumps over a lazy dog near the river bank. ", 16)
 
-// inputs returns what makes the model's inputs, as a query's are made: of zeros, or of
-// a sample text.
-func (r *Report) inputs(m *engine.Model, text *answer.Text) (func() ([]tensors.Tensor, error), error) {
+// inputs returns what makes the model's inputs, as a query's are made: of the sample in
+// its file, of zeros without one, or of a sample text.
+func (r *Report) inputs(m *engine.Model, text *answer.Text, onnx []byte) (func() ([]tensors.Tensor, error), error) {
+	sample, err := metadata.Sample(onnx)
+	switch {
+	case err != nil:
+		return nil, badf("option sample", "%v", err)
+	case sample != nil && r.Input != profile.TensorsIn:
+		return nil, badf("option sample", "is for tensors, and the model takes %s", r.Input)
+	case sample == nil:
+		sample = answer.Blank(m.Takes())
+	}
 	if text != nil {
 		return func() ([]tensors.Tensor, error) { return text.Inputs([]byte(sampleText)) }, nil
 	}
 	if r.Picture == nil {
-		packed := tensors.Pack(answer.Blank(m.Takes()))
+		packed := tensors.Pack(sample)
 		return func() ([]tensors.Tensor, error) { return tensors.Unpack(packed) }, nil
 	}
 	spec := preprocess.Spec(*r.Picture)

@@ -121,18 +121,24 @@ func (c *contents) node(message []byte, depth int) error {
 		return badf("node "+quote(name), "is a custom operator, %s of %s: the library has only ONNX's own and those of com.microsoft", quote(op), quote(domain))
 	}
 	for _, f := range inner {
-		if err := c.attribute(f.Bytes, depth); err != nil {
+		if err := c.attribute(f.Bytes, domain, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// attribute reads what a node holds: tensors and graphs.
-func (c *contents) attribute(message []byte, depth int) error {
+// treeDomain is that of trees, in whose tables NaN ends a set.
+const treeDomain = "ai.onnx.ml"
+
+// attribute reads what a node of a domain holds: tensors and graphs.
+func (c *contents) attribute(message []byte, domain string, depth int) error {
 	return wire.Each(message, func(f wire.Field) error {
 		switch f.Number {
 		case attributeTensor, attributeTensors:
+			if domain == treeDomain {
+				return nil
+			}
 			return c.weight(f.Bytes)
 		case attributeGraph, attributeGraphs:
 			return c.graph(f.Bytes, depth+1)

@@ -215,7 +215,7 @@ func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error)
 		}
 	}
 	if !a.plain(p, m) {
-		warmNamed(context.Background(), p, h, m)
+		warmNamed(context.Background(), p, h, m, onnx)
 		return m, nil
 	}
 	if _, err := m.Run(context.Background(), blank(p.Input)); err != nil {

@@ -10,6 +10,7 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/tensors"
 	"paragon/shared/engine"
+	"paragon/shared/engine/metadata"
 )
 
 // plain says whether a model classifies pictures by one tensor of numbers and its
@@ -157,12 +158,17 @@ func vector(p *profile.Model, outputs []tensors.Tensor) (query.Result, error) {
 	return r, nil
 }
 
-// warmNamed runs a model once on zeros. What comes of it is of no matter: some
-// models run on no input of one element a dimension.
-func warmNamed(ctx context.Context, p *profile.Model, h *loadedModel, m *engine.Model) {
-	given := Blank(m.Takes())
+// warmNamed runs a model once, on the sample in its file or on zeros. What comes of it
+// is of no matter: some models run on no input of one element a dimension.
+func warmNamed(ctx context.Context, p *profile.Model, h *loadedModel, m *engine.Model, onnx []byte) {
+	given, err := metadata.Sample(onnx)
+	if err != nil {
+		return
+	}
+	if given == nil {
+		given = Blank(m.Takes())
+	}
 	if h.text != nil {
-		var err error
 		if given, err = h.text.Inputs([]byte("warm")); err != nil {
 			return
 		}
