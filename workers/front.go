@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"paragon/shared/balancer/bodies"
+	"paragon/shared/core/callback"
 	"paragon/shared/environment"
 	"paragon/shared/intake"
 	"paragon/shared/intake/httpapi"
@@ -45,6 +46,7 @@ func openFront(ctx context.Context, env func(string) string, c platform.Backend,
 		return nil, err
 	}
 	parts := partsOf(c, w)
+	parts.Callbacks = callback.Reach(env(callback.EnvReach))
 	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
 	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
 		return nil, err

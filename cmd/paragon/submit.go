@@ -18,8 +18,8 @@ import (
 
 // submitFlags are what `paragon submit` was told.
 type submitFlags struct {
-	task, model, class, optimize, key string
-	latencyMS, accuracy, cost, wait   float64
+	task, model, class, optimize, key, callback string
+	latencyMS, accuracy, cost, wait             float64
 }
 
 func newSubmitCommand(term *cli.Terminal) *cobra.Command {
@@ -56,6 +56,7 @@ With --json each query is one line: the query as the server returns it, with its
 	fs.StringVar(&f.optimize, "optimize", "", "latency, accuracy or cost")
 	fs.StringVar(&f.class, "class", "", "strict or relaxed (default by the latency bound)")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0 returns at once")
+	fs.StringVar(&f.callback, "callback", "", "address that is called with the end of each query")
 	fs.StringVar(&f.key, "key", "", "idempotency key: a repeat with it is the same query (one FILE only)")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
@@ -142,7 +143,7 @@ func await(ctx context.Context, cl *client.Client, q api.Query, wait time.Durati
 func (f *submitFlags) submission(in query.Input) client.Submission {
 	return client.Submission{
 		Task: f.task, Model: f.model, Input: in,
-		Class: query.Class(f.class), Optimize: query.Dimension(f.optimize),
+		Class: query.Class(f.class), Optimize: query.Dimension(f.optimize), Callback: f.callback,
 		Constraints: query.Constraints{LatencyMS: f.latencyMS, Accuracy: f.accuracy, CostUSDPerMillion: f.cost},
 	}
 }

@@ -94,6 +94,9 @@ func rangeOf(s api.Setting) string {
 	if len(s.OneOf) > 0 {
 		return strings.Join(s.OneOf, ", ")
 	}
+	if s.Form != "" {
+		return s.Form
+	}
 	return fmt.Sprintf("%s to %s %s", s.Min, s.Max, s.Unit)
 }
 

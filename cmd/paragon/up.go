@@ -84,6 +84,7 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "the most environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
 	f.StringVar(&cfg.Traces, "traces", "", "file to add OpenTelemetry spans to, a line of JSON each (default: where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set)")
+	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "let callbacks go to this machine, too, also by http: to try them (the setting callback_hosts still names the hosts)")
 	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
 	f.BoolVar(&demo, "demo", false, "show the stage at work: models paced as larger ones, a fleet that moves, and a load of 46 seconds")
 	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")

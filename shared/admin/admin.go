@@ -78,7 +78,7 @@ func (d *Service) Settings(ctx context.Context) (api.Settings, error) {
 // settingOf describes a setting. Its default is the value that it has while no operator
 // changed it: the deployment's, if that has one.
 func (d *Service) settingOf(f settings.Field, value string) api.Setting {
-	return api.Setting{Name: f.Name, Value: value, Default: cmp.Or(d.Backend.Deployed[f.Name], f.Default), Min: f.Min, Max: f.Max, OneOf: f.OneOf, Unit: f.Unit, Doc: f.Doc}
+	return api.Setting{Name: f.Name, Value: value, Default: cmp.Or(d.Backend.Deployed[f.Name], f.Default), Min: f.Min, Max: f.Max, OneOf: f.OneOf, Form: f.Form, Unit: f.Unit, Doc: f.Doc}
 }
 
 func field(name string) (settings.Field, error) {

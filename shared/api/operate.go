@@ -29,6 +29,7 @@ type Setting struct {
 	Min     string   `json:"min,omitempty"`
 	Max     string   `json:"max,omitempty"`
 	OneOf   []string `json:"one_of,omitempty"`
+	Form    string   `json:"form,omitempty"` // how a list is written
 	Unit    string   `json:"unit,omitempty"`
 	Doc     string   `json:"doc"`
 }

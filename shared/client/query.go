@@ -24,6 +24,8 @@ type Submission struct {
 	Optimize    query.Dimension   `json:"optimize,omitempty"`
 	Class       query.Class       `json:"class,omitempty"`
 	AllScores   bool              `json:"all_scores,omitempty"` // of every class, and not just the highest
+	// Callback is an address that is called with the query's end.
+	Callback string `json:"callback,omitempty"`
 }
 
 // Options of a submission.
@@ -47,6 +49,9 @@ func (c *Client) Submit(ctx context.Context, s Submission, o Options) (api.Query
 		if s.Input, err = c.Upload(ctx, s.Input); err != nil {
 			return api.Query{}, err
 		}
+	}
+	if s.Callback != "" && o.Key == "" && c.cfg.Attempts > 1 {
+		o.Key = rand.Text() // a try that is repeated is one query, with one callback
 	}
 	body, err := json.Marshal(s)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"paragon/shared/api"
 	"paragon/shared/cache"
+	"paragon/shared/core/callback"
 	"paragon/shared/core/inference"
 	"paragon/shared/core/limits"
 	"paragon/shared/core/profile"
@@ -161,10 +162,12 @@ type Config struct {
 	WriteFault func() error
 	// Status adds what only the backend knows to the status page. Optional.
 	Status func(context.Context) api.BackendStatus
-	Traces *tracing.Tracer  // nil traces nothing
-	Now    func() time.Time // defaults to time.Now
-	Random io.Reader        // defaults to crypto/rand
-	Log    *slog.Logger     // defaults to slog.Default
+	// Callbacks is where the stage may send callbacks; by default nowhere.
+	Callbacks callback.Reach
+	Traces    *tracing.Tracer  // nil traces nothing
+	Now       func() time.Time // defaults to time.Now
+	Random    io.Reader        // defaults to crypto/rand
+	Log       *slog.Logger     // defaults to slog.Default
 }
 
 // Service is the intake of one backend. Create it with New. It is safe for

@@ -144,7 +144,7 @@ func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, 
 	}
 	q.m.Attempts = got.Attempts
 	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepFellBack, Where: q.m.Placement, Why: got.Why})
-	if !q.m.Keyed {
+	if !q.m.Stored() {
 		q.m.ID = "" // nobody has seen it
 	}
 	return Answer{}, false, nil

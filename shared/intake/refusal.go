@@ -22,6 +22,7 @@ const (
 	BelowFloor       Kind = "below-floor"       // a latency that this backend cannot keep at any price
 	Unsatisfiable    Kind = "unsatisfiable"     // no model on any resource meets all bounds
 	BadObjective     Kind = "bad-objective"     // optimize or its weights
+	BadCallback      Kind = "bad-callback"      // an address that may not be called
 	BadInput         Kind = "bad-input"         // not a picture, not the model's tensor
 	UnsupportedInput Kind = "unsupported-input" // a content type that is not taken
 	InputTooLarge    Kind = "input-too-large"

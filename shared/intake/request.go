@@ -27,6 +27,8 @@ type Request struct {
 	Input    query.Input     `json:"input"`
 	// AllScores asks for the score of every class; otherwise the best five come.
 	AllScores bool `json:"all_scores,omitempty"`
+	// Callback is an address that is called with the query's end.
+	Callback string `json:"callback,omitempty"`
 	// Explain asks for every candidate beside the answer.
 	Explain bool `json:"explain,omitempty"`
 }

@@ -129,7 +129,7 @@ func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms,
 		Owner: owner, Task: p.need.Task, Need: p.need, Model: p.model.Name, Class: p.class,
 		AcceptedAt: now, DeadlineAt: now.Add(query.Duration(p.latencyMS)), ExpiresAt: expires,
 		ForgetAt: expires.Add(query.Duration(set.IdempotencyHours * 3600 * 1000)),
-		Input:    p.input(r), AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "",
+		Input:    p.input(r), AllScores: r.AllScores, Choice: p.chosen.Reason, Keyed: t.Key != "", Callback: r.Callback,
 	}
 	return q, nil
 }
@@ -273,7 +273,7 @@ func (s *Service) inRequest(ctx context.Context, q *submission, by time.Time, ru
 		a, err := s.direct(ctx, q, m.Ended(o))
 		return a, true, err
 	}
-	if !q.m.Keyed {
+	if !q.m.Stored() {
 		q.m.ID = "" // nobody has seen it: how it is kept may still change
 	}
 	return Answer{}, false, nil
@@ -284,7 +284,7 @@ var errWaited = errors.New("the caller waits no longer")
 
 // kind is how a query is kept that is answered in its request.
 func (q *submission) kind() signed.Kind {
-	if q.m.Keyed {
+	if q.m.Stored() {
 		return signed.Stored
 	}
 	return signed.Direct
@@ -293,10 +293,10 @@ func (q *submission) kind() signed.Kind {
 // placedDirect is the placement of a query that was answered in its request.
 const placedDirect = "direct"
 
-// direct answers with an outcome that no queue's consumer has stored. A keyed
-// one is stored first: the first record under the id is the answer.
+// direct answers with an outcome that no queue's consumer has stored. One with a key, or
+// a callback, is stored first: the first record under the id is the answer.
 func (s *Service) direct(ctx context.Context, q *submission, r query.Record) (Answer, error) {
-	if q.m.Keyed {
+	if q.m.Stored() {
 		held, won, err := s.Records.PutRecord(ctx, r)
 		if err != nil {
 			return Answer{}, fmt.Errorf("store the answer of query %s: %w", r.ID, err)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"paragon/shared/core/callback"
 	"paragon/shared/core/query"
 	"paragon/shared/core/settings"
 )
@@ -28,6 +29,11 @@ func (s *Service) need(r Request, set settings.Settings) (query.Need, error) {
 	}
 	if err := checkBounds(r.Bounds, set.FloorMS); err != nil {
 		return n, err
+	}
+	if r.Callback != "" {
+		if err := callback.Check(r.Callback, set.Callbacks(), s.Callbacks); err != nil {
+			return n, refuse(BadCallback, "callback", "%v", err)
+		}
 	}
 	n.Constraints = query.Constraints{
 		LatencyMS: value(r.Bounds.LatencyMS), Accuracy: value(r.Bounds.Accuracy),

@@ -12,6 +12,7 @@ import (
 
 	"paragon/docs"
 	"paragon/profiles"
+	"paragon/shared/core/callback"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/tally"
@@ -34,6 +35,7 @@ type Parts struct {
 	Pools     []intake.Pool
 	Settings  func() settings.Settings // in force now
 	Tunables  *tuning.Source           // where a function has them from; nil in other processes
+	Callbacks callback.Reach           // where callbacks may be sent
 	Paced     bool                     // the invoker holds functions to their profile's service time
 	Traces    *tracing.Tracer          // nil traces nothing
 	Log       *slog.Logger             // nil means slog.Default
@@ -59,7 +61,7 @@ func (p Parts) Intake(own intake.Config) (*intake.Service, error) {
 	c.Metrics, c.Blobs, c.Votes = h.Metrics, h.Blobs, h.Votes
 	c.Inputs, c.BodyBytes = h.Inputs, h.BodyBytes
 	c.Catalogue, c.Settings, c.Arch, c.Pools = p.Catalogue, p.Settings, p.Arch, p.Pools
-	c.Traces, c.Log = p.Traces, p.Log
+	c.Traces, c.Log, c.Callbacks = p.Traces, p.Log, p.Callbacks
 	return intake.New(c)
 }
 

@@ -33,7 +33,11 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)
 	}
-	m.background(svc.Run, m.canaries(svc).Run)
+	sender, err := m.newCallbacks(owner)
+	if err != nil {
+		return err
+	}
+	m.background(svc.Run, m.canaries(svc).Run, sender.Run)
 	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService(), Operator: m.operator.Shown})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
@@ -50,7 +54,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	m.background(func(ctx context.Context) {
 		svc.KeepQueues(ctx, m.backend.Queues, func(string) bool { return front.answers() })
 	})
-	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc))}, page.Handler(m.set.Samples())))
+	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.set.Samples())))
 	return m.serveGRPC(front)
 }
 
@@ -92,7 +96,7 @@ func (m *Machine) operators(h http.Handler) http.Handler {
 func (m *Machine) parts() stage.Parts {
 	return stage.Parts{
 		Platform: m.backend, Catalogue: m.store, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
-		Settings: m.settings.Current, Paced: m.cfg.Paced, Traces: m.traces.Tracing(), Log: m.log,
+		Settings: m.settings.Current, Callbacks: m.reach(), Paced: m.cfg.Paced, Traces: m.traces.Tracing(), Log: m.log,
 	}
 }
 

@@ -54,6 +54,8 @@ type Config struct {
 	// Traces is a file to which the spans of all processes are added; empty means
 	// that they go where the OTEL_ variables say, if anywhere.
 	Traces string
+	// CallbackLoopback lets callbacks go to this machine, too, and by http.
+	CallbackLoopback bool
 	// Set holds settings to store before anything starts, by name.
 	Set map[string]string
 	Log *slog.Logger

@@ -19,6 +19,7 @@ import (
 	"paragon/profiles"
 	"paragon/profiles/schema"
 	"paragon/shared/balancer/bodies"
+	"paragon/shared/core/callback"
 	"paragon/shared/core/profile"
 	"paragon/shared/core/signed"
 	"paragon/shared/core/tally"
@@ -303,7 +304,7 @@ func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error
 		Pools: []supervisor.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + listener.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
-		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath()),
+		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath(), callback.EnvReach+"="+string(m.reach())),
 		Wanted: owner, Roster: owner, Reporter: m.backend.Fleet, Fault: m.cfg.Fault, Faults: faults, Logger: m.log,
 	})
 	if err != nil {

@@ -41,7 +41,7 @@ func (a *API) valueOf(f settings.Field) string {
 }
 
 func (a *API) settingOf(f settings.Field) api.Setting {
-	return api.Setting{Name: f.Name, Value: a.valueOf(f), Default: f.Default, Min: f.Min, Max: f.Max, OneOf: f.OneOf, Unit: f.Unit, Doc: f.Doc}
+	return api.Setting{Name: f.Name, Value: a.valueOf(f), Default: f.Default, Min: f.Min, Max: f.Max, OneOf: f.OneOf, Form: f.Form, Unit: f.Unit, Doc: f.Doc}
 }
 
 func (a *API) settings(w http.ResponseWriter, _ *http.Request) {

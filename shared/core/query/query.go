@@ -175,14 +175,20 @@ type Message struct {
 	// Keyed queries have an Idempotency-Key: consumers look for their record
 	// before they run them.
 	Keyed bool `json:"keyed,omitempty"`
+	// Callback is the address that is called with the query's end; empty without one.
+	Callback string `json:"callback,omitempty"`
 }
+
+// Stored reports whether the query's end is stored whichever way it is answered: for
+// repeats under its key, or for its callback.
+func (m Message) Stored() bool { return m.Keyed || m.Callback != "" }
 
 // Ended returns the record of a message's query with its terminal outcome.
 func (m Message) Ended(o Outcome) Record {
 	r := Record{
 		ID: m.ID, Owner: m.Owner, State: o.State, Need: m.Need, Model: m.Model, Class: m.Class,
 		AcceptedAt: m.AcceptedAt, DeadlineAt: m.DeadlineAt, ExpiresAt: m.ExpiresAt, ForgetAt: m.ForgetAt,
-		Placement: m.Placement, PredictedMS: m.PredictedMS, Choice: m.Choice, RetryOf: m.RetryOf, Trail: m.Trail,
+		Placement: m.Placement, PredictedMS: m.PredictedMS, Choice: m.Choice, RetryOf: m.RetryOf, Trail: m.Trail, Callback: m.Callback,
 	}
 	if len(o.Trail) > 0 {
 		r.Trail = o.Trail

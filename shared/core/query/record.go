@@ -103,6 +103,7 @@ type Record struct {
 	RetryOf     string    `json:"retry_of,omitempty"` // the query that this one asks again
 	Outcome     *Outcome  `json:"outcome,omitempty"`
 	Trail       Trail     `json:"trail,omitempty"`
+	Callback    string    `json:"callback,omitempty"` // the address that is called with its end
 }
 
 // Message is what travels for a record: the record's own facts and the input,

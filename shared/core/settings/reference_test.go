@@ -29,6 +29,9 @@ func TestReference(t *testing.T) {
 		if len(f.OneOf) > 0 {
 			bounds = strings.Join(f.OneOf, ", ")
 		}
+		if f.Form != "" {
+			bounds = f.Form
+		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, f.Default, bounds, f.Unit, f.Doc)
 	}
 	if *update {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"paragon/shared/core/callback"
 )
 
 // The values of the setting fleet.
@@ -68,6 +70,10 @@ type Settings struct {
 	CanaryAccuracyPoints float64 `name:"canary_accuracy_points" default:"2" min:"0" max:"100" unit:"points" doc:"By how many percentage points fewer of the votes on its answers may say right."`
 	CanaryCostFactor     float64 `name:"canary_cost_factor" default:"1.5" min:"1" max:"100" unit:"factor" doc:"How many times as much its mean answer may cost."`
 
+	// How ended queries are reported to their callers' servers: docs/api.md.
+	CallbackHosts string  `name:"callback_hosts" default:"none" form:"none, or hosts such as hooks.example.com, *.example.org:8443" doc:"The hosts to which callbacks may be sent, on one machine; a name without a port is at 443. No callback is taken for another host."`
+	CallbackHours float64 `name:"callback_hours" default:"24" min:"0.01" max:"168" unit:"h" doc:"For how long after a query's end a callback that fails is tried again, and at most as long as the query is kept."`
+
 	ProfileMaxAgeDays float64 `name:"profile_max_age_days" default:"90" min:"0" max:"3650" unit:"days" doc:"Profiles in use that were measured longer ago raise a warning in the status; 0 warns of none. Live answers that contradict a profile always do."`
 
 	// What the procurement schemes decide by. The source of each is in docs/schemes.md.
@@ -111,6 +117,7 @@ type Field struct {
 	Min     string
 	Max     string
 	OneOf   []string // of a setting that is a word: what it may be
+	Form    string   // of a setting that is a list of hosts: how it is written
 	Unit    string
 	Doc     string
 	index   int
@@ -124,7 +131,7 @@ func Fields() []Field {
 		tag := t.Field(i).Tag
 		out[i] = Field{
 			Name: tag.Get("name"), Default: tag.Get("default"), Min: tag.Get("min"), Max: tag.Get("max"),
-			OneOf: strings.Fields(tag.Get("oneof")), Unit: tag.Get("unit"), Doc: tag.Get("doc"), index: i,
+			OneOf: strings.Fields(tag.Get("oneof")), Form: tag.Get("form"), Unit: tag.Get("unit"), Doc: tag.Get("doc"), index: i,
 		}
 	}
 	return out
@@ -186,6 +193,9 @@ func Update(last Settings, raw map[string]string) (Settings, error) {
 // left alone.
 func (f Field) set(target reflect.Value, text string) error {
 	text = strings.TrimSpace(text)
+	if f.Form != "" {
+		return f.setHosts(target, text)
+	}
 	if target.Kind() == reflect.String {
 		return f.setWord(target, text)
 	}
@@ -222,6 +232,15 @@ func (f Field) setWord(target reflect.Value, word string) error {
 		return fmt.Errorf("setting %s: %q is none of %s", f.Name, word, strings.Join(f.OneOf, ", "))
 	}
 	target.SetString(word)
+	return nil
+}
+
+// setHosts stores a setting that is a list of hosts.
+func (f Field) setHosts(target reflect.Value, list string) error {
+	if _, err := callback.ParseHosts(list); err != nil {
+		return fmt.Errorf("setting %s: %w", f.Name, err)
+	}
+	target.SetString(list)
 	return nil
 }
 

@@ -8,14 +8,14 @@ import (
 func TestEveryFieldIsDescribedAndKeepsItsRange(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Fields() {
-		if f.Name == "" || f.Default == "" || (f.Unit == "" && len(f.OneOf) == 0) || len(f.Doc) < 20 {
+		if f.Name == "" || f.Default == "" || (f.Unit == "" && len(f.OneOf) == 0 && f.Form == "") || len(f.Doc) < 20 {
 			t.Errorf("setting %+v is not described", f)
 		}
 		if seen[f.Name] {
 			t.Errorf("setting %s is named twice", f.Name)
 		}
 		seen[f.Name] = true
-		if len(f.OneOf) == 0 && bound(f.Min) > bound(f.Max) {
+		if len(f.OneOf) == 0 && f.Form == "" && bound(f.Min) > bound(f.Max) {
 			t.Errorf("setting %s: %s above %s", f.Name, f.Min, f.Max)
 		}
 		if _, err := Parse(map[string]string{f.Name: f.Default}); err != nil {
@@ -101,5 +101,17 @@ func TestAWordThatIsNoMoreHoldsTheLastGoodOne(t *testing.T) {
 	next, err := Update(last, map[string]string{"forecaster": "seasonal"})
 	if err == nil || !strings.Contains(err.Error(), "forecaster") || !strings.Contains(err.Error(), "short_average") || next.Forecaster != "ewma" {
 		t.Errorf("forecaster %s, error %v", next.Forecaster, err)
+	}
+}
+
+func TestAListOfHostsIsHosts(t *testing.T) {
+	s, err := Parse(map[string]string{"callback_hosts": "hooks.example.com, *.example.org:8443"})
+	if err != nil || !s.Callbacks().Allow("a.example.org", "8443") {
+		t.Errorf("%v, %v", s.CallbackHosts, err)
+	}
+	for _, bad := range []string{"", "https://a.com", "a.com:0"} {
+		if s, err := Parse(map[string]string{"callback_hosts": bad}); err == nil || !strings.Contains(err.Error(), "callback_hosts") || len(s.Callbacks()) != 0 {
+			t.Errorf("%q: %v, %v", bad, s.CallbackHosts, err)
+		}
 	}
 }

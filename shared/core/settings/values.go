@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+
+	"paragon/shared/core/callback"
 )
 
 // Values returns every setting as text, by name: what Parse reads.
@@ -42,6 +44,12 @@ func Lookup(name string) (Field, bool) {
 		}
 	}
 	return Field{}, false
+}
+
+// Callbacks are the hosts of callback_hosts, which was checked when it was set.
+func (s Settings) Callbacks() callback.Hosts {
+	hosts, _ := callback.ParseHosts(s.CallbackHosts)
+	return hosts
 }
 
 // settled is for how long a tick leaves arrivals alone after they were written,

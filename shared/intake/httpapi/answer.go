@@ -16,6 +16,9 @@ func answerTo(got intake.Answer) api.Query {
 	return q
 }
 
+// Ended is an ended query as its callback has it: as its owner reads it.
+func Ended(r query.Record) api.Query { return answer(r) }
+
 // answer is a query as its caller sees it.
 func answer(r query.Record) api.Query {
 	q := api.Query{

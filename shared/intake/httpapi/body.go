@@ -205,6 +205,7 @@ func decodeRequest(body []byte) (intake.Request, error) {
 		"input":       func(raw json.RawMessage) error { return decodeInput(raw, &r.Input) },
 		"constraints": func(raw json.RawMessage) error { return decodeBounds(raw, &r.Bounds) },
 		"optimize":    func(raw json.RawMessage) error { return decodeObjective(raw, &r) },
+		"callback":    text("callback", &r.Callback),
 		"explain":     flag("explain", &r.Explain),
 		"all_scores":  flag("all_scores", &r.AllScores),
 	})
@@ -277,7 +278,7 @@ func requestFromURL(rawQuery string) (intake.Request, error) {
 	if err != nil {
 		return r, refuse(badField, "", "the URL's parameters cannot be read: %v", err)
 	}
-	words := map[string]*string{"task": &r.Task, "model": &r.Model, "class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize)}
+	words := map[string]*string{"task": &r.Task, "model": &r.Model, "class": (*string)(&r.Class), "optimize": (*string)(&r.Optimize), "callback": &r.Callback}
 	bounds := map[string]**float64{
 		"latency_ms": &r.Bounds.LatencyMS, "accuracy": &r.Bounds.Accuracy, "cost_usd_per_million": &r.Bounds.CostUSDPerMillion,
 	}

@@ -74,6 +74,7 @@ var kinds = map[intake.Kind]struct {
 	intake.BelowFloor:       {http.StatusUnprocessableEntity, "The latency bound is below this stage's floor"},
 	intake.Unsatisfiable:    {http.StatusUnprocessableEntity, "Nothing keeps these bounds"},
 	intake.BadObjective:     {http.StatusUnprocessableEntity, "The objective makes no sense"},
+	intake.BadCallback:      {http.StatusUnprocessableEntity, "The callback cannot be sent there"},
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
 	intake.KeyReused:        {http.StatusUnprocessableEntity, "The idempotency key was used for another request"},

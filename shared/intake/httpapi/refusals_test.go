@@ -107,6 +107,8 @@ func refusals(t testing.TB) map[string]struct {
 		"weights of zero":  {asking(t, `,"optimize":{"cost":0}`), "bad-objective", 422, "optimize"},
 		"weight no number": {asking(t, `,"optimize":{"cost":"much"}`), "bad-objective", 422, "optimize.cost"},
 		"unknown weight":   {asking(t, `,"optimize":{"speed":1}`), "unknown-field", 400, "optimize.speed"},
+		"callback number":  {asking(t, `,"callback":7`), "bad-field", 400, "callback"},
+		"callback to none": {asking(t, `,"callback":"https://a.example.com/"`), "bad-callback", 422, "callback"},
 		"no input":         {`{"task":"fashion"}`, "unsupported-input", 415, "input.content_type"},
 		"data and uri": {strings.Replace(asking(t, ""), `"data"`, `"uri":"paragon-blob:1","data"`, 1),
 			"bad-input", 422, "input"},

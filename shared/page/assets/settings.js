@@ -55,12 +55,12 @@ function item(s) {
 }
 
 const withUnit = (s, value) => [value, s.unit].filter(Boolean).join(" ");
-const range = (s) => (s.one_of ? s.one_of.join(", ") : withUnit(s, `${s.min} to ${s.max}`));
+const range = (s) => s.form ?? (s.one_of ? s.one_of.join(", ") : withUnit(s, `${s.min} to ${s.max}`));
 const named = (name) => settings.find((s) => s.name === name);
 
 function form(name) {
   const s = named(name);
-  const input = s.one_of ? element("select", "", ...s.one_of.map((v) => new Option(v, v))) : Object.assign(element("input"), { type: "text", inputMode: "decimal" });
+  const input = s.one_of ? element("select", "", ...s.one_of.map((v) => new Option(v, v))) : Object.assign(element("input"), { type: "text", inputMode: s.form ? "text" : "decimal" });
   input.value = s.value;
   const message = element("p", "note");
   message.setAttribute("role", "status");
@@ -75,7 +75,7 @@ function form(name) {
 
 // wrongWith says why a value is outside the bounds that the API named; nothing when it is not.
 function wrongWith(s, value) {
-  if (s.one_of) return "";
+  if (s.one_of || s.form) return "";
   const n = Number(value);
   if (value === "" || !Number.isFinite(n)) return `${s.name} is not a number`;
   return n < Number(s.min) || n > Number(s.max) ? `${s.name} is not within ${range(s)}` : "";

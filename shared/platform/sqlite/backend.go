@@ -63,6 +63,7 @@ type Backend struct {
 	waits     waiters
 	consumers consumers
 	changed   broadcast
+	called    broadcast // when a callback falls due
 	tallies   tallies
 	closing   sync.Once
 }

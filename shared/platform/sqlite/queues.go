@@ -18,12 +18,14 @@ import (
 type parcel struct {
 	message, data []byte
 	input         input
+	id, callback  string // of the query; callback is empty where no call is owed
+	forgetAt      time.Time
 }
 
 // pack stores a message's input and makes its row. Until the row is there,
 // discard takes the input back.
 func (h *Backend) pack(m query.Message) (parcel, error) {
-	p := parcel{data: m.Input.Data}
+	p := parcel{data: m.Input.Data, id: m.ID, callback: m.Callback, forgetAt: m.ForgetAt}
 	m.Input.Data = nil
 	var err error
 	if p.message, err = json.Marshal(m); err != nil {
@@ -88,6 +90,9 @@ func (c *consumer) Send(ctx context.Context, q platform.QueueName, msgs ...query
 // put stores a message on a queue, as often and as late as chaos wants.
 func (h *Backend) put(t *tx, q platform.QueueName, p parcel) error {
 	t.touch(q)
+	if err := t.oweCall(p.id, p.callback, p.forgetAt); err != nil {
+		return err
+	}
 	for i, at := range h.chaos.copies(t.now) {
 		if i > 0 {
 			var err error

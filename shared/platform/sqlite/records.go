@@ -37,6 +37,9 @@ func (c *consumer) PutRecord(ctx context.Context, r query.Record) (held query.Re
 		if !found {
 			held, won = r, true
 			t.then(func() { c.waits.notify(r) })
+			if err := c.callDue(t, r); err != nil {
+				return err
+			}
 			_, err = t.exec(`INSERT OR REPLACE INTO query_records (id, owner, kind, accepted_at, forget_at, state, record)
 				VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, r.Owner, kindNames[id.Kind], id.AcceptedAt.UnixNano(), stamp(r.ForgetAt), r.State, text)
 			return err

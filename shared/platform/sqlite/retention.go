@@ -39,6 +39,11 @@ func (h *Backend) PruneRecords(ctx context.Context, now time.Time) (int, error) 
 	if err != nil {
 		return records, fmt.Errorf("prune the records: %w", err)
 	}
+	_, err = h.prune(ctx, `DELETE FROM callbacks WHERE id IN
+		(SELECT id FROM callbacks WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), pruneBatch)
+	if err != nil {
+		return records, fmt.Errorf("prune the callbacks: %w", err)
+	}
 	attempts, err := h.prune(ctx, `DELETE FROM attempts WHERE (owner, key) IN
 		(SELECT owner, key FROM attempts WHERE forget_at <= ? LIMIT ?) RETURNING ''`, now.UnixNano(), pruneBatch)
 	if err != nil {

@@ -169,6 +169,20 @@ var migrations = []string{
 	`
 	SELECT 1;                                   -- nothing but the rewriting: deleted inputs of former versions lie in the file
 	`,
+	`
+	CREATE TABLE callbacks (                    -- calls that are owed, from acceptance on
+		id        TEXT    PRIMARY KEY,      -- the query's
+		url       TEXT    NOT NULL,
+		host      TEXT    NOT NULL,         -- in lower case, with the port
+		forget_at INTEGER NOT NULL,         -- of the query's record
+		ended_at  INTEGER NOT NULL DEFAULT 0,
+		due_at    INTEGER,                  -- of the next try; NULL while the query goes on
+		tries     INTEGER NOT NULL DEFAULT 0,
+		fault     TEXT    NOT NULL DEFAULT '' -- why the last try failed
+	) WITHOUT ROWID;
+	CREATE INDEX callbacks_due ON callbacks (due_at) WHERE due_at IS NOT NULL;
+	CREATE INDEX callbacks_by_forget ON callbacks (forget_at);
+	`,
 }
 
 // migrate brings the file to this version's schema, each step in a

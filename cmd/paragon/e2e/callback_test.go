@@ -1,0 +1,126 @@
+package e2e_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+)
+
+// callReceiver verifies what it gets by the signature's definition, and keeps the states
+// of the queries by their ids.
+type callReceiver struct {
+	secret []byte
+	mu     sync.Mutex
+	refuse bool // answers 503
+	states map[string]query.State
+	wrong  []string
+}
+
+func (c *callReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var got struct {
+		Type string
+		Data struct {
+			ID    string
+			State query.State
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(body, &got)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refuse {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	mac := hmac.New(sha256.New, c.secret)
+	fmt.Fprintf(mac, "%s.%s.%s", r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Timestamp"), body)
+	if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); err != nil || r.Header.Get("Webhook-Signature") != want || got.Data.ID != r.Header.Get("Webhook-Id") {
+		c.wrong = append(c.wrong, fmt.Sprintf("%v %s, error %v", r.Header, body, err))
+	}
+	c.states[got.Data.ID] = got.Data.State
+}
+
+func (c *callReceiver) set(refuse bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse = refuse
+}
+
+func (c *callReceiver) state(id string) query.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.states[id]
+}
+
+// Queries that are answered in their request, later, or cancelled are reported to their
+// callback, those that ended before the stage was killed included.
+func TestCallbacksArriveAndOutliveAKill(t *testing.T) {
+	rec := &callReceiver{states: map[string]query.State{}}
+	server := httptest.NewServer(rec)
+	defer server.Close()
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced", "--callbacks-to-loopback", "--set", "callback_hosts=localhost:"+port)
+	s.workersReady(1)
+	known, err := s.Callbacks(t.Context(), "")
+	if err != nil || len(known.Receivers) != 1 || known.Receivers[0].Host != "localhost" {
+		t.Fatalf("%+v, error %v", known, err)
+	}
+	if rec.secret, err = base64.StdEncoding.DecodeString(strings.TrimPrefix(known.Receivers[0].Secret, "whsec_")); err != nil {
+		t.Fatal(err)
+	}
+	submit := func(wait time.Duration) string {
+		q, err := s.Submit(t.Context(), client.Submission{Task: "fashion", Callback: "http://localhost:" + port + "/done",
+			Input: query.Input{ContentType: "image/png", Data: pictures(t)[0].data}}, client.Options{Wait: wait})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q.ID
+	}
+	first := []string{submit(20 * time.Second), submit(0)}
+	arrived := func(ids ...string) func() bool {
+		return func() bool {
+			for _, id := range ids {
+				if rec.state(id) != query.Succeeded {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	s.until("the callbacks arrive", arrived(first...))
+	rec.set(true)
+	second := []string{submit(20 * time.Second), submit(20 * time.Second)}
+	s.until("the callbacks fail", func() bool {
+		got, err := s.Callbacks(t.Context(), "")
+		return err == nil && len(got.Open) == 2 && got.Open[0].Tries > 0
+	})
+	s.kill()
+	rec.set(false)
+	s.restart()
+	s.until("the callbacks arrive after the kill", arrived(second...))
+	if len(rec.wrong) > 0 {
+		t.Error(rec.wrong)
+	}
+	if _, err := s.Submit(t.Context(), client.Submission{Task: "fashion", Callback: "https://elsewhere.example.com/",
+		Input: query.Input{ContentType: "image/png", Data: pictures(t)[0].data}}, client.Options{}); err == nil || !strings.Contains(err.Error(), "callback_hosts") {
+		t.Errorf("another host: %v", err)
+	}
+}

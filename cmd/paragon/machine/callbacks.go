@@ -1,0 +1,94 @@
+package machine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	mathrand "math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/callbacks"
+	"paragon/shared/core/callback"
+	"paragon/shared/core/query"
+	"paragon/shared/intake/httpapi"
+	"paragon/shared/platform/sqlite"
+)
+
+const (
+	// callbackKeyFile holds the key that the secrets of callbacks' receivers are made of:
+	// they outlive the process.
+	callbackKeyFile = "callback-key"
+	callbackKeySize = 32
+	// ownCallbacks is where an operator reads what became of callbacks.
+	ownCallbacks = "/local/callbacks"
+	// mostOpen bounds the callbacks that are listed.
+	mostOpen = 100
+)
+
+// reach is where callbacks may be sent from here.
+func (m *Machine) reach() callback.Reach {
+	if m.cfg.CallbackLoopback {
+		return callback.Loopback
+	}
+	return callback.Public
+}
+
+// newCallbacks makes what sends callbacks.
+func (m *Machine) newCallbacks(owner *sqlite.Backend) (*callbacks.Sender, error) {
+	key, err := callbackKey(filepath.Join(m.cfg.DataDir, callbackKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("the key of callbacks: %w", err)
+	}
+	return callbacks.New(callbacks.Options{
+		Store: owner, Records: m.backend.Records, Settings: m.settings.Current, Key: key, Reach: m.reach(),
+		HTTP: callbacks.NewHTTP(m.reach()), Query: func(r query.Record) any { return httpapi.Ended(r) },
+		Now: time.Now, Draw: mathrand.Float64, Log: m.log,
+	}), nil
+}
+
+// callbackKey reads the key, and makes it the first time.
+func callbackKey(path string) (callback.Key, error) {
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = make([]byte, callbackKeySize)
+		_, _ = rand.Read(key) // it never fails
+		return key, os.WriteFile(path, key, 0o600)
+	}
+	if err == nil && len(key) != callbackKeySize {
+		err = fmt.Errorf("%s has %d bytes, and a key has %d", path, len(key), callbackKeySize)
+	}
+	return key, err
+}
+
+// callbacksAt shows an operator the receivers' secrets and what waits.
+func (m *Machine) callbacksAt(owner *sqlite.Backend, sender *callbacks.Sender) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			writeWrong(w, problemOf("method-not-allowed", "The method is not allowed", http.StatusMethodNotAllowed, "", "callbacks are read with GET"))
+			return
+		}
+		open, err := owner.OpenCallbacks(r.Context(), mostOpen)
+		if err != nil {
+			writeWrong(w, err)
+			return
+		}
+		out := api.Callbacks{Arrived: sender.Arrived(), GivenUp: sender.GivenUp(), Open: []api.OpenCallback{}, Receivers: []api.Receiver{}}
+		for _, c := range open {
+			out.Open = append(out.Open, api.OpenCallback{ID: c.ID, Host: callback.HostOf(c.URL), EndedAt: c.EndedAt.UTC(), DueAt: c.DueAt.UTC(), Tries: c.Tries, Fault: c.Fault})
+		}
+		names := m.settings.Current().Callbacks().Named()
+		if host := r.URL.Query().Get("host"); host != "" {
+			names = []string{host}
+		}
+		for _, name := range names {
+			out.Receivers = append(out.Receivers, api.Receiver{Host: name, Secret: callback.SecretText(sender.Key.Secret(name))})
+		}
+		writeJSON(w, http.StatusOK, "application/json", out)
+	})
+}
