@@ -2,7 +2,9 @@
 python python_client.py http://127.0.0.1:8080 picture.png"""
 
 import asyncio
+import struct
 import sys
+import zlib
 
 import httpx
 
@@ -38,6 +40,44 @@ def use_client(endpoint, shoe):
 
         wrong = problem_of(lambda: c.submit(shoe, task="fashion", constraints=Constraints(accuracy=99.9)))
         check(wrong.kind == "unsatisfiable" and wrong.field == "constraints.accuracy" and wrong.bound > 0, f"problem {wrong}")
+
+
+def large(path):
+    """The picture of a file with a comment of a megabyte in it: too large for a query."""
+    with open(path, "rb") as f:
+        raw = f.read()
+    chunk = b"tEXtComment\0" + b"x" * (1 << 20)
+    end = len(raw) - 12  # IEND
+    return picture(raw[:end] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + raw[end:])
+
+
+def use_uploads(endpoint, shoe):
+    """A large picture is uploaded, once for several queries where that is asked for."""
+    with Client(endpoint, token="mine") as c:
+        there = c.upload(shoe)
+        check("uri" in there.body and "data" not in there.body, f"upload {there}")
+        for given in (shoe, there, there):
+            q = c.submit(given, task="fashion", wait=10)
+            check(c.result(q).result.label == "ankle-boot", f"answer to an upload {q}")
+
+    async def aside():
+        async with AsyncClient(endpoint) as c:
+            return await c.result(await c.submit(shoe, task="fashion", wait=10))
+
+    check(asyncio.run(aside()).result.label == "ankle-boot", "an upload side by side")
+
+    sent = []
+
+    def server(request):
+        sent.append((request.url.host, request.headers.get("Authorization"), request.headers.get("X-Amz-Meta-Limit")))
+        if request.url.path == "/v1/uploads":
+            return httpx.Response(201, json={"uri": "u", "url": "https://store.example.com/x", "method": "PUT", "headers": {"X-Amz-Meta-Limit": "1"}})
+        return httpx.Response(200 if request.method == "PUT" else 202, json={"id": "q", "state": "accepted"})
+
+    http = httpx.Client(base_url="http://test", transport=httpx.MockTransport(server), headers={"Authorization": "Bearer mine"})
+    with Client(http=http) as c:
+        c.submit(shoe, task="t")
+    check(sent == [("test", "Bearer mine", None), ("store.example.com", None, "1"), ("test", "Bearer mine", None)], f"an upload elsewhere: {sent}")
 
 
 async def use_async(endpoint, shoe):
@@ -80,5 +120,6 @@ def retries(shoe):
 if __name__ == "__main__":
     url, _, path = sys.argv[1:]
     use_client(url, picture(path))
+    use_uploads(url, large(path))
     asyncio.run(use_async(url, picture(path)))
     retries(picture(path))

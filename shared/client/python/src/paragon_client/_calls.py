@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import uuid
@@ -15,6 +16,9 @@ from ._types import Constraints, Input, Json, ParagonError, Problem, Query, Unre
 # whole, so that clients do not come back together.
 FIRST_WAIT, LAST_WAIT = 0.1, 5.0
 MOST_RETRY_AFTER = 30.0  # the longest Retry-After that is obeyed
+# The largest input that is sent inside a query, in bytes: as base64 in JSON it fits into a
+# body that every stage takes. Larger ones are uploaded first.
+INLINE_BYTES = 700 << 10
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,31 @@ class Call:
     path: str
     body: Optional[bytes] = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    anonymous: bool = False  # sent without the caller's token: its address is what entitles
+
+
+def large(input: Input) -> Optional[bytes]:
+    """The bytes of an input that is to be uploaded; None of one that is not."""
+    data = input.body.get("data")
+    if not isinstance(data, str) or len(data) * 3 // 4 <= INLINE_BYTES:
+        return None
+    return base64.b64decode(data)
+
+
+def place(input: Input, data: bytes) -> Call:
+    """Asks for a place for the bytes of an input."""
+    body = json.dumps({"content_type": input.body["content_type"], "bytes": len(data)}).encode()
+    return Call("POST", "/v1/uploads", body, {"Content-Type": "application/json"})
+
+
+def fill(there: Json, data: bytes) -> Call:
+    """Fills a place, which may be of another server."""
+    return Call(there["method"], there["url"], data, dict(there.get("headers") or {}), anonymous=True)
+
+
+def uploaded(input: Input, there: Json) -> Input:
+    """An input by reference."""
+    return Input({"content_type": input.body["content_type"], "uri": there["uri"]})
 
 
 def submit(
@@ -33,15 +62,17 @@ def submit(
     optimize: Any,
     wait: float,
     key: Optional[str],
+    callback: Optional[str],
 ) -> Call:
     body: dict[str, Any] = {"input": input.body}
-    for name, value in (("task", task), ("model", model), ("optimize", optimize)):
+    for name, value in (("task", task), ("model", model), ("optimize", optimize), ("callback", callback)):
         if value is not None:
             body[name] = value
     if constraints is not None:
         body["constraints"] = constraints.body()
     headers = {"Content-Type": "application/json", **prefer(wait)}
-    if key is None and wait < 1:  # with a key an answer has to be stored: not for one that is waited for
+    # With a key an answer has to be stored: not for one that is waited for, unless its callback stores it anyway.
+    if key is None and (wait < 1 or callback is not None):
         key = uuid.uuid4().hex
     if key is not None:
         headers["Idempotency-Key"] = key

@@ -26,6 +26,13 @@ def _headers(token: Optional[str]) -> dict[str, str]:
     return out
 
 
+def _request(http: Union[httpx.Client, httpx.AsyncClient], call: _calls.Call) -> httpx.Request:
+    r = http.build_request(call.method, call.path, content=call.body, headers=dict(call.headers))
+    if call.anonymous:
+        r.headers.pop("Authorization", None)
+    return r
+
+
 class Client:
     """Speaks to one server, from any number of threads."""
 
@@ -36,10 +43,23 @@ class Client:
 
     def submit(self, input: Input, *, task: Optional[str] = None, model: Optional[str] = None,
                constraints: Optional[Constraints] = None, optimize: Optional[Optimize] = None,
-               wait: float = 0, key: Optional[str] = None) -> Query:
+               wait: float = 0, key: Optional[str] = None, callback: Optional[str] = None) -> Query:
         """Submits a query and waits up to `wait` seconds for its answer; it may come back
-        unfinished. `key` makes repeats of the submission one query."""
-        return Query.of(self._do(_calls.submit(input, task, model, constraints, optimize, wait, key)))
+        unfinished. `key` makes repeats of the submission one query; `callback` is an address
+        that is called with its end. A large input is uploaded first: each upload is another
+        input, so that a repeat of one under the same key is refused."""
+        input = self.upload(input)
+        return Query.of(self._do(_calls.submit(input, task, model, constraints, optimize, wait, key, callback)))
+
+    def upload(self, input: Input) -> Input:
+        """Uploads a picture of more than 700 KB, for one query or several; other inputs come
+        back as they are."""
+        data = _calls.large(input)
+        if data is None:
+            return input
+        there = self._do(_calls.place(input, data))
+        self._do(_calls.fill(there, data))
+        return _calls.uploaded(input, there)
 
     def get(self, id: str, *, wait: float = 0) -> Query:
         """Reads a query, waiting up to `wait` seconds for it to finish."""
@@ -79,7 +99,7 @@ class Client:
 
     def _once(self, call: _calls.Call) -> Any:
         try:
-            r = self._http.request(call.method, call.path, content=call.body, headers=dict(call.headers))
+            r = self._http.send(_request(self._http, call))
         except httpx.TransportError as e:
             raise Unreachable(f"no answer from {self._http.base_url}: {e}") from e
         return _calls.answer(r.status_code, r.headers, r.content)
@@ -104,10 +124,23 @@ class AsyncClient:
 
     async def submit(self, input: Input, *, task: Optional[str] = None, model: Optional[str] = None,
                      constraints: Optional[Constraints] = None, optimize: Optional[Optimize] = None,
-                     wait: float = 0, key: Optional[str] = None) -> Query:
+                     wait: float = 0, key: Optional[str] = None, callback: Optional[str] = None) -> Query:
         """Submits a query and waits up to `wait` seconds for its answer; it may come back
-        unfinished. `key` makes repeats of the submission one query."""
-        return Query.of(await self._do(_calls.submit(input, task, model, constraints, optimize, wait, key)))
+        unfinished. `key` makes repeats of the submission one query; `callback` is an address
+        that is called with its end. A large input is uploaded first: each upload is another
+        input, so that a repeat of one under the same key is refused."""
+        input = await self.upload(input)
+        return Query.of(await self._do(_calls.submit(input, task, model, constraints, optimize, wait, key, callback)))
+
+    async def upload(self, input: Input) -> Input:
+        """Uploads a picture of more than 700 KB, for one query or several; other inputs come
+        back as they are."""
+        data = _calls.large(input)
+        if data is None:
+            return input
+        there = await self._do(_calls.place(input, data))
+        await self._do(_calls.fill(there, data))
+        return _calls.uploaded(input, there)
 
     async def get(self, id: str, *, wait: float = 0) -> Query:
         """Reads a query, waiting up to `wait` seconds for it to finish."""
@@ -147,7 +180,7 @@ class AsyncClient:
 
     async def _once(self, call: _calls.Call) -> Any:
         try:
-            r = await self._http.request(call.method, call.path, content=call.body, headers=dict(call.headers))
+            r = await self._http.send(_request(self._http, call))
         except httpx.TransportError as e:
             raise Unreachable(f"no answer from {self._http.base_url}: {e}") from e
         return _calls.answer(r.status_code, r.headers, r.content)
