@@ -248,6 +248,11 @@ test("charts show hours, of a model and of a class", async () => {
   await page.waitForFunction((was) => document.querySelectorAll("#charts [role=img]")[1].getAttribute("aria-label") !== was, strict);
 });
 
+test("versions of models are listed with what was done to them last", async () => {
+  await page.locator("#rollouts-of li").waitFor();
+  assert.match(await text("#rollouts-of li:nth-child(1)"), /cnn is served by cnn\s+rolled back cnn@2 at .+: errors: 9 of 9 runs failed/);
+});
+
 test("models are listed with their percentiles", async () => {
   await page.locator("#models tr").nth(5).waitFor();
   assert.match(await text("#models tr:nth-child(1)"), /cnn-small\s+strict\s+50000\s+21 ms\s+180 ms\s+431 ms\s+98\.6 %\s+11\.1 %\s+0\s+\$0\.0200/);

@@ -10,6 +10,7 @@ export function showStage(s) {
   byId("cost").textContent = dollars(s.cost_usd);
   byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
   showSavings(s.savings);
+  showRollouts(s.rollouts ?? []);
   byId("pools").replaceChildren(...(s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
   byId("pools").className = "";
   byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
@@ -31,6 +32,20 @@ function showSavings(savings) {
   byId("savings-why").textContent = savings.quoted
     ? `Known within ±${savings.error_percent.toFixed(1)} %: ${savings.why}.${at}${next}` : `Not known: ${savings.why}.${next}`;
 }
+
+// showRollouts lists the models that have several versions: which one is served, which is
+// on trial, and what was done last.
+function showRollouts(all) {
+  byId("rollouts").hidden = all.length === 0;
+  byId("rollouts-of").replaceChildren(...all.map((r) => {
+    const trial = !r.canary ? "" : r.share > 0 ? `, ${r.canary} is on trial with ${percent(100 * r.share)} of the queries` : `, ${r.canary} is kept aside`;
+    const last = r.history?.at(-1);
+    const note = last ? ` ${done[last.action] ?? last.action} ${last.version} at ${clock(last.at)}, by ${last.by}${last.why ? `: ${last.why}` : ""}` : "";
+    return element("li", "", element("b", "", r.model), ` is served by ${r.served}${trial}`, element("span", "note", note));
+  }));
+}
+
+const done = { added: "added", canary: "shared with", promote: "promoted", rollback: "rolled back" };
 
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
