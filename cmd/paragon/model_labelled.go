@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
 	"paragon/cmd/internal/cli"
 	"paragon/shared/api"
@@ -20,9 +16,6 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/modelcheck"
 )
-
-// mostCSVBytes bounds a file of labelled texts.
-const mostCSVBytes = 1 << 30
 
 // testModel measures a model's accuracy on labelled items, in this process.
 func testModel(ctx context.Context, term *cli.Terminal, cl *client.Client, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
@@ -67,7 +60,7 @@ func labelled(from string, input profile.InputKind) (items []modelcheck.Item, di
 	if info.IsDir() {
 		items, digest, err = labelledFolder(from, input)
 	} else {
-		items, digest, err = labelledCSV(from)
+		items, digest, err = modelcheck.ReadCSV(from)
 	}
 	if err == nil && len(items) == 0 {
 		err = fmt.Errorf("%s has no labelled item: a folder holds a folder per label, a CSV file a label and a text a line", from)
@@ -121,33 +114,4 @@ func readTestItem(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	return cli.ReadBounded(path, f)
-}
-
-// labelledCSV reads lines of a label and a text.
-func labelledCSV(file string) (items []modelcheck.Item, digest string, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	in := csv.NewReader(io.TeeReader(io.LimitReader(f, mostCSVBytes), sum))
-	in.FieldsPerRecord = 2
-	for {
-		record, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			return items, hex.EncodeToString(sum.Sum(nil)), nil
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", file, err)
-		}
-		line, _ := in.FieldPos(0)
-		name := fmt.Sprintf("%s line %d", file, line)
-		if !utf8.ValidString(record[1]) {
-			return nil, "", fmt.Errorf("%s is not UTF-8", name)
-		}
-		items = append(items, modelcheck.Item{Name: name, Label: record[0], Load: func() (query.Input, error) {
-			return query.Input{ContentType: query.TextType, Data: []byte(record[1])}, nil
-		}})
-	}
 }

@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -18,7 +19,7 @@ func main() {
 	flag.Parse()
 	err := error(nil)
 	if *pool != "" {
-		err = writePool(*dir, *pool)
+		err = writePool(context.Background(), *dir, *pool)
 	} else {
 		err = run(*dir)
 	}

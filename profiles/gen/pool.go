@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -44,22 +45,30 @@ type convertedModel struct {
 // writePool makes a folder of profiles of its own out of a converted pool: its
 // catalogue, and copies of what all catalogues share. The measured latencies
 // are in it once paragon profile has written them; until then the conversion's.
-func writePool(shared, pool string) error {
-	c, err := poolCatalogue(pool)
+func writePool(ctx context.Context, shared, pool string) error {
+	files, err := poolFiles(ctx, pool)
 	if err != nil {
 		return err
 	}
-	raw, err := encode(c)
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{poolName + "/catalogue.json": raw}
 	for _, name := range []string{"schema.json", "instances.json", "functions.json", "prices.json"} {
 		if files[name], err = os.ReadFile(filepath.Join(shared, name)); err != nil {
 			return fmt.Errorf("copy what catalogues share: %w", err)
 		}
 	}
 	return writeAll(pool, files)
+}
+
+// poolFiles are the generated files of the pool that lies in a folder.
+func poolFiles(ctx context.Context, pool string) (map[string][]byte, error) {
+	if _, err := os.Stat(filepath.Join(pool, mailTrained)); err == nil {
+		return mailFiles(ctx, pool)
+	}
+	c, err := poolCatalogue(pool)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := encode(c)
+	return map[string][]byte{poolName + "/catalogue.json": raw}, err
 }
 
 func poolCatalogue(pool string) (profile.File, error) {

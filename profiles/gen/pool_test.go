@@ -60,7 +60,7 @@ func TestAPoolBecomesProfiles(t *testing.T) {
 		if tc.latency != nil {
 			put(t, dir, poolLatency, tc.latency)
 		}
-		if err := writePool("..", dir); err != nil {
+		if err := writePool(t.Context(), "..", dir); err != nil {
 			t.Fatal(err)
 		}
 		set, err := schema.Load(dir)

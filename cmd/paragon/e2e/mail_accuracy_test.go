@@ -1,0 +1,83 @@
+//go:build accuracy
+
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/schollz/progressbar/v3"
+
+	"paragon/profiles"
+	"paragon/shared/client"
+	"paragon/shared/core/query"
+	"paragon/shared/modelcheck"
+)
+
+// mailPool is where `make pool-mail` puts the pool.
+const mailPool = "../../../pools/mail"
+
+// The accuracies of the mail pool over all mails that are held out, through the API, are
+// the profiles', for every model, to the last mail.
+func TestMailAccuracy(t *testing.T) {
+	dir, err := filepath.Abs(mailPool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := profiles.Load(dir)
+	if err != nil {
+		t.Fatalf("%v: make pool-mail", err)
+	}
+	c, err := set.Catalogue("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mails, _, err := modelcheck.ReadCSV(filepath.Join(dir, "held-out.csv"))
+	if err != nil || len(mails) < 2000 {
+		t.Fatalf("%d mails are held out, error %v", len(mails), err)
+	}
+	s := up(t, t.TempDir(), "--profiles", dir, "--catalogue", "mail", "--workers=2", "--boot-seconds=0", "--unpaced")
+	s.until("two workers are ready", func() bool { return s.pool().Ready == 2 })
+	for _, m := range c.Models {
+		correct := s.correctTexts(m.Name, mails)
+		t.Logf("%-14s %d of %d, profile %d of %d", m.Name, correct, len(mails), m.Accuracy.Correct, m.Accuracy.Total)
+		if correct != m.Accuracy.Correct || len(mails) != m.Accuracy.Total {
+			t.Errorf("%s: %d of %d right through the API, the profile says %d of %d", m.Name, correct, len(mails), m.Accuracy.Correct, m.Accuracy.Total)
+		}
+	}
+}
+
+// correctTexts puts every text through the API and counts the right answers.
+func (s *stage) correctTexts(model string, texts []modelcheck.Item) int {
+	s.t.Helper()
+	bar := progressbar.Default(int64(len(texts)), model)
+	var next, right atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for n := int(next.Add(1)) - 1; n < len(texts); n = int(next.Add(1)) - 1 {
+				in, err := texts[n].Load()
+				if err != nil {
+					s.t.Error(err)
+					return
+				}
+				q, err := s.Submit(context.Background(), client.Submission{Model: model, Class: query.Relaxed, Input: in},
+					client.Options{Key: fmt.Sprint(model, n), Wait: patience / 6})
+				if err != nil {
+					s.t.Errorf("%s, %s: %v", model, texts[n].Name, err)
+					return
+				}
+				if q = s.finish(q); q.Result != nil && q.Result.Label == texts[n].Label {
+					right.Add(1)
+				}
+				_ = bar.Add(1) // a bar that cannot be drawn is no fault of the test's subject
+			}
+		})
+	}
+	wg.Wait()
+	return int(right.Load())
+}
