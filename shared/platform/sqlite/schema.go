@@ -170,7 +170,7 @@ var migrations = []string{
 	SELECT 1;                                   -- nothing but the rewriting: deleted inputs of former versions lie in the file
 	`,
 	`
-	CREATE TABLE callbacks (                    -- calls that are owed, from acceptance on
+	CREATE TABLE IF NOT EXISTS callbacks (      -- calls that are owed, from acceptance on
 		id        TEXT    PRIMARY KEY,      -- the query's
 		url       TEXT    NOT NULL,
 		host      TEXT    NOT NULL,         -- in lower case, with the port
@@ -180,8 +180,8 @@ var migrations = []string{
 		tries     INTEGER NOT NULL DEFAULT 0,
 		fault     TEXT    NOT NULL DEFAULT '' -- why the last try failed
 	) WITHOUT ROWID;
-	CREATE INDEX callbacks_due ON callbacks (due_at) WHERE due_at IS NOT NULL;
-	CREATE INDEX callbacks_by_forget ON callbacks (forget_at);
+	CREATE INDEX IF NOT EXISTS callbacks_due ON callbacks (due_at) WHERE due_at IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS callbacks_by_forget ON callbacks (forget_at);
 	`,
 }
 
