@@ -63,7 +63,9 @@ type Config struct {
 	AlarmEmail          string
 	LogDays             int
 	Traces              Traces
-	Retain              bool              // keep tables and logs when the stack is destroyed
+	Release             Release
+	SessionManager      bool              // people may open a session on a worker
+	ProtectedStages     []string          // names of stages whose data outlive the stack and which are not deleted unasked
 	Settings            map[string]string // values that differ from the defaults
 	AssetRoot           string            // folder of what `make dist` built
 }
@@ -85,6 +87,10 @@ const (
 	controllerReserved = 3
 )
 
+// protected says whether what the stage stores is kept when its stack is destroyed, and
+// whether AWS refuses to destroy it until somebody takes that protection off.
+func (c Config) protected() bool { return slices.Contains(c.ProtectedStages, c.Stage) }
+
 // reserved are the environments reserved for a function; 0 when none are.
 func (c Config) reserved(function string) int {
 	switch {
@@ -101,7 +107,8 @@ func (c Config) reserved(function string) int {
 // readConfig reads the context. Its errors name the key and what it may be.
 func readConfig(context func(string) any) (Config, error) {
 	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
-		Throttle: Throttle{PerSecond: 2000, Burst: 4000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1}}
+		Throttle: Throttle{PerSecond: 2000, Burst: 4000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1},
+		ProtectedStages: []string{"prod"}, Release: Release{CanaryMinutes: 5, MinHealthyPercent: 90, WarmupSeconds: 180, Alarms: true}}
 	keys := c.keys()
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if err := decode(context(key), keys[key]); err != nil {
@@ -118,8 +125,8 @@ func (c *Config) keys() map[string]any {
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
 		"network": &c.Network, "zones": &c.Zones, "permissions_boundary": &c.PermissionsBoundary, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"front": &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
-		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces,
-		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "retain": &c.Retain, "settings": &c.Settings, "asset_root": &c.AssetRoot,
+		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces, "release": &c.Release, "session_manager": &c.SessionManager,
+		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "protected_stages": &c.ProtectedStages, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
 }
 
@@ -185,7 +192,15 @@ func (c Config) validate() error {
 	for _, role := range c.SharedRoles {
 		must(roleName.MatchString(role), "context \"shared_roles\": %q is no name of a role: it is without its path and account", role)
 	}
+	for _, stage := range c.ProtectedStages {
+		if err := names.CheckStage(stage); err != nil {
+			faults = append(faults, fmt.Errorf("context \"protected_stages\": %w", err))
+		}
+	}
 	must(len(c.Pools) > 0, "context \"pools\": there must be one")
+	if err := c.Release.check(); err != nil {
+		faults = append(faults, err)
+	}
 	if err := c.checkProfiles(); err != nil {
 		faults = append(faults, err)
 	}

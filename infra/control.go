@@ -21,18 +21,29 @@ const controllerSeconds = 75
 // makeControl starts the controller every minute. A start that fails is not
 // repeated, and one that is late is dropped: the next is due anyway.
 func (s *stack) makeControl() {
-	s.functions.controller = s.function(made{
+	s.functions.controller = s.serve(made{
 		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: pricing.ControllerMB, seconds: controllerSeconds,
 		env: s.addFront(s.environment()), may: s.controllerMay(),
 	})
-	s.functions.controller.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})
-	arn := s.functions.controller.FunctionArn()
-	s.schedule("Tick", "tick", "rate(1 minute)", arn, "{}", allow(on(arn), "lambda:InvokeFunction"))
+	s.functions.controller.alias.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})
+	arn := s.functions.controller.alias.FunctionArn()
+	tick := s.schedule("Tick", "tick", "rate(1 minute)", arn, "{}", allow(on(arn), "lambda:InvokeFunction"))
+	s.afterGroups(tick)
 	for _, g := range s.groups {
 		s.keepZones(g)
 	}
 	if s.onWorkers() {
 		s.startOnLosses(arn)
+	}
+}
+
+// afterGroups has something made after the groups and deleted before them: what starts
+// the controller, which would otherwise launch workers for a stage that is destroyed.
+func (s *stack) afterGroups(made interface {
+	AddResourceDependency(target awscdk.CfnResource, reason *string)
+}) {
+	for _, g := range s.groups {
+		made.AddResourceDependency(g.asg, nil)
 	}
 }
 
@@ -68,6 +79,7 @@ func (s *stack) startOn(id, name string, controller *string, pattern map[string]
 		Targets: []any{&awsevents.CfnRule_TargetProperty{Id: text("controller"), Arn: controller,
 			RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumRetryAttempts: jsii.Number(0), MaximumEventAgeInSeconds: jsii.Number(60)}}},
 	})
+	s.afterGroups(rule)
 	awslambda.NewCfnPermission(s.Stack, text(id+"Starts"), &awslambda.CfnPermissionProps{
 		Action: text("lambda:InvokeFunction"), FunctionName: controller, Principal: text("events.amazonaws.com"), SourceArn: rule.AttrArn(),
 	})

@@ -15,7 +15,7 @@ import (
 // makeDashboard shows the stage on one page: alarms, load, queues, workers and
 // functions.
 func (s *stack) makeDashboard(alarms []interfacesawscloudwatch.IAlarmRef) {
-	d := awscloudwatch.NewDashboard(s.Stack, text("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: s.physical("stage")})
+	d := awscloudwatch.NewDashboard(s.Stack, text("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: s.regional("stage")})
 	d.AddWidgets(awscloudwatch.NewAlarmStatusWidget(&awscloudwatch.AlarmStatusWidgetProps{
 		Alarms: &alarms, Width: jsii.Number(24), Height: jsii.Number(3), Title: text("Alarms")}))
 	d.AddWidgets(

@@ -20,8 +20,8 @@ type data struct {
 // makeData makes the tables and the bucket.
 func (s *stack) makeData() data {
 	var d data
-	d.state = s.table("State", "state", names.StateTTL, key(names.StateKey), key(names.StateSort))
-	d.records = s.table("Records", "records", names.RecordTTL, key(names.RecordKey), key(names.RecordSort))
+	d.state = s.table("State", names.StateTTL, key(names.StateKey), key(names.StateSort))
+	d.records = s.table("Records", names.RecordTTL, key(names.RecordKey), key(names.RecordSort))
 	// Uploads are inputs, of use for as long as their query: what is left of a
 	// destroyed stage empties itself and then costs nothing.
 	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)
@@ -36,7 +36,7 @@ func (s *stack) bucket(id string, keepDays float64, logs awss3.Bucket) awss3.Buc
 		Encryption: awss3.BucketEncryption_S3_MANAGED, EnforceSSL: jsii.Bool(true), MinimumTLSVersion: jsii.Number(1.2),
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(), ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
 		LifecycleRules: &[]*awss3.LifecycleRule{{Id: text("forget"), Expiration: days(keepDays), AbortIncompleteMultipartUploadAfter: days(1)}},
-		RemovalPolicy:  awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:  awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 	}
 	if logs != nil {
 		props.ServerAccessLogsBucket = logs
@@ -46,12 +46,12 @@ func (s *stack) bucket(id string, keepDays float64, logs awss3.Bucket) awss3.Buc
 
 // table is paid by use, encrypted, recoverable to any second of its last days
 // and forgets what has expired.
-func (s *stack) table(id, name, ttl string, partition, sort *awsdynamodb.Attribute) awsdynamodb.Table {
+func (s *stack) table(id, ttl string, partition, sort *awsdynamodb.Attribute) awsdynamodb.Table {
 	return awsdynamodb.NewTable(s.Stack, text(id), &awsdynamodb.TableProps{
-		TableName: s.physical(name), PartitionKey: partition, SortKey: sort, TimeToLiveAttribute: text(ttl),
+		PartitionKey: partition, SortKey: sort, TimeToLiveAttribute: text(ttl),
 		BillingMode: awsdynamodb.BillingMode_PAY_PER_REQUEST, Encryption: awsdynamodb.TableEncryption_DEFAULT,
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
-		DeletionProtection:               jsii.Bool(s.Retain), RemovalPolicy: s.kept(),
+		DeletionProtection:               jsii.Bool(s.protected()), RemovalPolicy: s.kept(),
 	})
 }
 

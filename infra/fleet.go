@@ -3,7 +3,9 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -42,6 +44,8 @@ func (c Config) drainSeconds() float64 {
 func (s *stack) makeFleet() (groups []group) {
 	binaries := map[string]awss3assets.Asset{}
 	events := s.topic("Scaling", "scaling", onlyErrors())
+	s.workerLog = s.logGroup("WorkerLog")
+	var may []permission
 	for _, p := range s.pools {
 		if binaries[p.arch] == nil {
 			binaries[p.arch] = awss3assets.NewAsset(s.Stack, text("Worker"+pascal(p.arch)), &awss3assets.AssetProps{Path: text(s.built(p.arch, "worker"))})
@@ -50,8 +54,12 @@ func (s *stack) makeFleet() (groups []group) {
 		g := group{pool: p, name: names.Group(s.Config.Stage, p.name)}
 		template := s.launchTemplate(p, binary)
 		g.asg = s.scalingGroup(g, template, events)
+		s.outlive(g.asg)
+		s.refresh(g.asg)
 		groups = append(groups, g)
+		may = append(may, s.workerMay(p, binary)...)
 	}
+	s.boundEndpoints(may)
 	return groups
 }
 
@@ -135,6 +143,15 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 	return made
 }
 
+// outlive has what a worker drains by deleted after its group: the way to AWS, queues,
+// tables and functions. CloudFormation deletes what nothing depends on at the same time.
+func (s *stack) outlive(g awsautoscaling.CfnAutoScalingGroup) {
+	g.Node().AddDependency(s.network.vpc, s.data.state, s.data.records)
+	for _, name := range slices.Sorted(maps.Keys(s.queues.by)) {
+		g.Node().AddDependency(s.queues.by[name])
+	}
+}
+
 // checkHealth says what ends a machine of a group: a worker whose process does
 // not answer the load balancer, or without one the machine's own state alone.
 func (s *stack) checkHealth(g awsautoscaling.CfnAutoScalingGroup) {
@@ -156,8 +173,11 @@ func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(platform.Overflow, platform.DeadLetters), "sqs:SendMessage"),
 		s.changeGroup(p.name, "autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"),
-		putMetrics(),
+		putMetrics(), s.writeLog(s.workerLog),
 	)
+	if s.SessionManager {
+		may = append(may, openSessions())
+	}
 	if s.onWorkers() {
 		may = append(may, allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem"), s.inputs("s3:GetObject"))
 		if s.Network == public {
@@ -177,7 +197,7 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 // userData is the script that makes a machine a worker.
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env := s.addFunctions(s.resourceNames())
-	env[environment.Pool] = text(p.name)
+	env[environment.Pool], env[names.WorkerLogGroup] = text(p.name), s.workerLog.LogGroupName()
 	if s.onWorkers() {
 		env[environment.Listen] = text(fmt.Sprintf(":%d", workerPort))
 		if s.Network == public { // a private one has no endpoint by which to deregister

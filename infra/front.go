@@ -122,12 +122,12 @@ func (s *stack) workerTargets() awselasticloadbalancingv2.CfnTargetGroup {
 func (s *stack) apiTarget() awselasticloadbalancingv2.CfnTargetGroup {
 	name := s.physical("api")
 	may := awslambda.NewCfnPermission(s.Stack, text("ApiByBalancer"), &awslambda.CfnPermissionProps{
-		Action: text("lambda:InvokeFunction"), FunctionName: s.functions.api.FunctionArn(), Principal: text("elasticloadbalancing.amazonaws.com"),
+		Action: text("lambda:InvokeFunction"), FunctionName: s.functions.api.alias.FunctionArn(), Principal: text("elasticloadbalancing.amazonaws.com"),
 		SourceArn: s.arn("elasticloadbalancing", "targetgroup/"+*name+"/*"), SourceAccount: awscdk.Aws_ACCOUNT_ID(),
 	})
 	group := awselasticloadbalancingv2.NewCfnTargetGroup(s.Stack, text("ApiTarget"), &awselasticloadbalancingv2.CfnTargetGroupProps{
 		Name: name, TargetType: text("lambda"), HealthCheckEnabled: jsii.Bool(false),
-		Targets: []any{&awselasticloadbalancingv2.CfnTargetGroup_TargetDescriptionProperty{Id: s.functions.api.FunctionArn()}},
+		Targets: []any{&awselasticloadbalancingv2.CfnTargetGroup_TargetDescriptionProperty{Id: s.functions.api.alias.FunctionArn()}},
 		// The owner's header must come once: twice must be seen as such.
 		TargetGroupAttributes: []any{attribute("lambda.multi_value_headers.enabled", "true")},
 	})

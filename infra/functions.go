@@ -21,8 +21,14 @@ import (
 
 // functions are the functions that serve queries, and the gateway before them.
 type functions struct {
-	api, dispatcher, controller, authorizer awslambda.Function
-	gateway                                 awsapigatewayv2.HttpApi
+	api, dispatcher, controller served
+	authorizer                  served // without a function where signatures are asked for
+	gateway                     awsapigatewayv2.HttpApi
+}
+
+// served lists those that there are.
+func (f functions) served() []served {
+	return slices.DeleteFunc([]served{f.api, f.dispatcher, f.controller, f.authorizer}, func(f served) bool { return f.Function == nil })
 }
 
 // inference are the inference functions, one a model and memory size.
@@ -47,7 +53,7 @@ type made struct {
 // function makes a function with a role and a log group of its own.
 func (s *stack) function(m made) awslambda.Function {
 	name := names.Function(s.Config.Stage, m.name)
-	logs := s.logGroup(m.id+"Log", "/aws/lambda/"+name)
+	logs := s.logGroup(m.id + "Log")
 	return awslambda.NewFunction(s.Stack, text(m.id), &awslambda.FunctionProps{
 		FunctionName: text(name), Code: m.code, Handler: text("bootstrap"),
 		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: architecture(m.arch),
@@ -150,24 +156,24 @@ func (s *stack) resourceNames() map[string]*string {
 
 // makeFunctions makes the api and the dispatcher with its source.
 func (s *stack) makeFunctions() (f functions) {
-	f.api = s.function(made{
+	f.api = s.serve(made{
 		id: "ApiFunction", name: "api", code: s.code(machine, "api"), arch: machine, memoryMB: pricing.APIMB, seconds: 29,
 		env: s.addKey(s.addOwners(s.environment())), may: s.apiMay(),
 	})
-	f.dispatcher = s.function(made{
+	f.dispatcher = s.serve(made{
 		id: "Dispatcher", name: "dispatcher", code: s.code(machine, "dispatcher"), arch: machine, memoryMB: pricing.DispatcherMB, seconds: dispatcherSeconds,
 		env: s.environment(), may: s.dispatcherMay(),
 	})
 	if s.Authorizer == byKeys {
 		keys := "parameter" + names.KeysPath(s.Config.Stage)
-		f.authorizer = s.function(made{
+		f.authorizer = s.serve(made{
 			id: "Authorizer", name: "authorizer", code: s.code(machine, "authorizer"), arch: machine, memoryMB: 256, seconds: 10,
 			env: map[string]*string{names.Stage: text(s.Config.Stage)},
 			may: []permission{allow(on(s.arn("ssm", keys[:len(keys)-1])), "ssm:GetParametersByPath")},
 		})
 	}
 	awslambda.NewCfnEventSourceMapping(s.Stack, text("DispatcherSource"), &awslambda.CfnEventSourceMappingProps{
-		FunctionName: f.dispatcher.FunctionName(), EventSourceArn: s.queues.by[platform.Overflow].QueueArn(),
+		FunctionName: f.dispatcher.alias.FunctionArn(), EventSourceArn: s.queues.by[platform.Overflow].QueueArn(),
 		BatchSize: jsii.Number(10), FunctionResponseTypes: texts("ReportBatchItemFailures"),
 		ScalingConfig: &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(float64(s.OverflowConcurrency))},
 	})

@@ -81,15 +81,16 @@ func (s *stack) makeIntake() {
 		ApiName: s.physical("api"), Description: text("Paragon " + s.Config.Stage), CreateDefaultStage: jsii.Bool(false),
 		DefaultAuthorizer: s.authorizer(), DefaultIntegration: s.integration(),
 	})
-	awsapigatewayv2.NewCfnStage(s.Stack, text("ApiStage"), &awsapigatewayv2.CfnStageProps{
+	// Deleted before the groups, so that nothing is taken in that nobody would serve.
+	s.afterGroups(awsapigatewayv2.NewCfnStage(s.Stack, text("ApiStage"), &awsapigatewayv2.CfnStageProps{
 		ApiId: api.ApiId(), StageName: text("$default"), AutoDeploy: true,
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
 			ThrottlingRateLimit: jsii.Number(s.Throttle.PerSecond), ThrottlingBurstLimit: jsii.Number(s.Throttle.Burst),
 		},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
-			DestinationArn: s.logGroup("AccessLog", "/paragon/"+s.Config.Stage+"/access").LogGroupArn(), Format: text(accessLog),
+			DestinationArn: s.logGroup("AccessLog").LogGroupArn(), Format: text(accessLog),
 		},
-	})
+	}))
 	s.functions.gateway = api
 	awscdk.NewCfnOutput(s.Stack, text("Endpoint"), &awscdk.CfnOutputProps{Value: api.ApiEndpoint(), Description: text("for paragon --endpoint")})
 }
@@ -101,7 +102,7 @@ func (s *stack) integration() awsapigatewayv2.HttpRouteIntegration {
 		OverwriteHeader(text(platform.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))
 	wait := awscdk.Duration_Millis(jsii.Number(1000 * s.integrationSeconds()))
 	if !s.onWorkers() {
-		return awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api,
+		return awsapigatewayv2integrations.NewHttpLambdaIntegration(text("ApiFunction"), s.functions.api.alias,
 			&awsapigatewayv2integrations.HttpLambdaIntegrationProps{ParameterMapping: owner, Timeout: wait})
 	}
 	link := awsapigatewayv2.NewVpcLink(s.Stack, text("VpcLink"), &awsapigatewayv2.VpcLinkProps{
@@ -125,7 +126,7 @@ func (s *stack) owner() string {
 // authorizer tells who calls: who signed the request, or whose key it carries.
 func (s *stack) authorizer() awsapigatewayv2.IHttpRouteAuthorizer {
 	if s.Authorizer == byKeys {
-		return awsapigatewayv2authorizers.NewHttpLambdaAuthorizer(text("Keys"), s.functions.authorizer,
+		return awsapigatewayv2authorizers.NewHttpLambdaAuthorizer(text("Keys"), s.functions.authorizer.alias,
 			&awsapigatewayv2authorizers.HttpLambdaAuthorizerProps{
 				IdentitySource:  texts("$request.header.Authorization"),
 				ResponseTypes:   &[]awsapigatewayv2authorizers.HttpLambdaResponseType{awsapigatewayv2authorizers.HttpLambdaResponseType_SIMPLE},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
 	"paragon/shared/core/pricing"
@@ -19,41 +20,58 @@ type network struct {
 	workers awsec2.SecurityGroup
 	// Of the gateway's link and the load balancer, where the workers take queries.
 	link, balancer awsec2.SecurityGroup
+	// doors are the endpoints, by the prefix of the actions that are called through them.
+	doors map[string]door
+}
+
+// door is an endpoint whose policy says what may be called through it.
+type door interface {
+	AddToPolicy(statement awsiam.PolicyStatement)
 }
 
 // endpoint is an interface endpoint, which costs money by the hour and zone.
 type endpoint struct {
-	id      string
-	service func() awsec2.InterfaceVpcEndpointAwsService
+	id, prefix string // its logical id, and that of the service's actions
+	service    func() awsec2.InterfaceVpcEndpointAwsService
 }
 
 // interfaces are the services that a worker calls and that have no gateway
-// endpoint; frontInterfaces those that it calls for queries that come to it.
+// endpoint; frontInterfaces those that it calls for queries that come to it, and
+// sessionInterfaces those by which people open a session on it.
 var interfaces = []endpoint{
-	{"Sqs", awsec2.InterfaceVpcEndpointAwsService_SQS},
-	{"Ssm", awsec2.InterfaceVpcEndpointAwsService_SSM},
-	{"Monitoring", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_MONITORING},
-	{"AutoScaling", awsec2.InterfaceVpcEndpointAwsService_AUTOSCALING},
+	{"Sqs", "sqs", awsec2.InterfaceVpcEndpointAwsService_SQS},
+	{"Ssm", "ssm", awsec2.InterfaceVpcEndpointAwsService_SSM},
+	{"Monitoring", "cloudwatch", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_MONITORING},
+	{"AutoScaling", "autoscaling", awsec2.InterfaceVpcEndpointAwsService_AUTOSCALING},
+	{"Logs", "logs", awsec2.InterfaceVpcEndpointAwsService_CLOUDWATCH_LOGS},
 }
 
 var frontInterfaces = []endpoint{
-	{"SecretsManager", awsec2.InterfaceVpcEndpointAwsService_SECRETS_MANAGER},
-	{"Lambda", awsec2.InterfaceVpcEndpointAwsService_LAMBDA},
+	{"SecretsManager", "secretsmanager", awsec2.InterfaceVpcEndpointAwsService_SECRETS_MANAGER},
+	{"Lambda", "lambda", awsec2.InterfaceVpcEndpointAwsService_LAMBDA},
+}
+
+var sessionInterfaces = []endpoint{
+	{"SsmMessages", "ssmmessages", awsec2.InterfaceVpcEndpointAwsService_SSM_MESSAGES},
 }
 
 // endpoints are those of a private network.
 func (c Config) endpoints() []endpoint {
+	all := slices.Clone(interfaces)
 	if c.onWorkers() {
-		return slices.Concat(interfaces, frontInterfaces)
+		all = append(all, frontInterfaces...)
 	}
-	return interfaces
+	if c.SessionManager {
+		all = append(all, sessionInterfaces...)
+	}
+	return all
 }
 
 // makeNetwork makes a VPC over two zones: private, whose workers reach AWS by
 // endpoints and nothing else, or public, whose workers have addresses and no
 // port open to others than the load balancer. Neither has a NAT gateway.
 func (s *stack) makeNetwork() network {
-	n := network{subnets: awsec2.SubnetType_PRIVATE_ISOLATED}
+	n := network{subnets: awsec2.SubnetType_PRIVATE_ISOLATED, doors: map[string]door{}}
 	if s.Network == public {
 		n.subnets = awsec2.SubnetType_PUBLIC
 	}
@@ -77,8 +95,8 @@ func (s *stack) makeNetwork() network {
 		s.openPath(&n)
 	}
 	n.workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(jsii.Number(443)), text("AWS"), nil)
-	n.vpc.AddGatewayEndpoint(text("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
-	n.vpc.AddGatewayEndpoint(text("DynamoDb"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()})
+	n.doors["s3"] = n.vpc.AddGatewayEndpoint(text("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
+	n.doors["dynamodb"] = n.vpc.AddGatewayEndpoint(text("DynamoDb"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()})
 	if s.Network == private {
 		s.makeEndpoints(n)
 	}
@@ -130,17 +148,30 @@ func (s *stack) makeEndpoints(n network) {
 	})
 	group.AddIngressRule(n.workers, awsec2.Port_Tcp(jsii.Number(443)), text("workers"), nil)
 	for _, i := range s.endpoints() {
-		n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
+		n.doors[i.prefix] = n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
 			Service: i.service(), SecurityGroups: &[]awsec2.ISecurityGroup{group}, Open: jsii.Bool(false),
 			Subnets: &awsec2.SubnetSelection{SubnetType: n.subnets},
 		})
 	}
 }
 
+// boundEndpoints lets through the endpoints what the workers may call, by who is of this
+// account, and nothing else: a key of another account that is brought onto a machine is
+// of no use there. What each caller may do is still its role's affair.
+func (s *stack) boundEndpoints(may []permission) {
+	for _, p := range may {
+		for _, prefix := range sorted(s.network.doors) {
+			if through := p.of(prefix); len(through.actions) > 0 {
+				s.network.doors[prefix].AddToPolicy(through.forAccount())
+			}
+		}
+	}
+}
+
 // flowLog records what the network refuses: what it lets through would cost
 // more to keep than it tells.
 func (s *stack) flowLog(vpc awsec2.Vpc) {
-	logs := s.logGroup("FlowLogs", "/paragon/"+s.Config.Stage+"/network")
+	logs := s.logGroup("FlowLogs")
 	role := s.role("FlowLogRole", "vpc-flow-logs.amazonaws.com", s.writeLog(logs))
 	awsec2.NewCfnFlowLog(s.Stack, text("FlowLog"), &awsec2.CfnFlowLogProps{
 		ResourceType: text("VPC"), ResourceId: vpc.VpcId(), TrafficType: text("REJECT"),

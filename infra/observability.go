@@ -47,9 +47,12 @@ func (s *stack) makeObservability() {
 	}))
 	action := awscloudwatchactions.NewSnsAction(topic)
 	var alarms []interfacesawscloudwatch.IAlarmRef
+	byID := map[string]awscloudwatch.IAlarm{}
 	for _, a := range s.alarms() {
-		alarms = append(alarms, s.alarm(a, action))
+		byID[a.id] = s.alarm(a, action)
+		alarms = append(alarms, byID[a.id])
 	}
+	s.makeReleases(byID)
 	s.makeBudget()
 	s.makeDashboard(alarms)
 }
@@ -82,6 +85,9 @@ func (s *stack) alarms() []alarm {
 		{"ExpiredAlarm", "more than 1 % of the queries expire", s.own(telemetry.ExpiredShare, "", "Average"), 0.01, false, 5, none},
 	}
 	list = append(list, s.frontAlarms()...)
+	for _, f := range f.served() {
+		list = append(list, s.releaseAlarm(f))
+	}
 	for _, g := range s.groups {
 		name := pascal(g.pool.name)
 		for _, q := range s.queues.work[g.pool.name] {
@@ -197,9 +203,11 @@ func (s *stack) makeBudget() {
 	}
 	awsbudgets.NewCfnBudget(s.Stack, text("Budget"), &awsbudgets.CfnBudgetProps{
 		Budget: &awsbudgets.CfnBudget_BudgetDataProperty{
-			BudgetName: s.physical("monthly"), BudgetType: text("COST"), TimeUnit: text("MONTHLY"),
+			BudgetName: s.regional("monthly"), BudgetType: text("COST"), TimeUnit: text("MONTHLY"),
 			BudgetLimit: &awsbudgets.CfnBudget_SpendProperty{Amount: jsii.Number(s.MonthlyBudgetUSD), Unit: text("USD")},
-			CostFilters: map[string]any{"TagKeyValue": []string{"user:" + stageTag + "$" + s.Config.Stage}},
+			CostFilters: map[string]any{
+				"TagKeyValue": []string{"user:" + stageTag + "$" + s.Config.Stage}, "Region": []string{*awscdk.Aws_REGION()},
+			},
 		},
 		NotificationsWithSubscribers: []any{warn("ACTUAL", 80), warn("FORECASTED", 100)},
 	})

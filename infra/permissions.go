@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -45,6 +47,26 @@ func (p permission) statement() awsiam.PolicyStatement {
 	return awsiam.NewPolicyStatement(props)
 }
 
+// of is the part of a permission whose actions are of one service.
+func (p permission) of(service string) permission {
+	p.actions = slices.DeleteFunc(slices.Clone(p.actions), func(action string) bool { return !strings.HasPrefix(action, service+":") })
+	return p
+}
+
+// forAccount lets everybody of this account do it: a statement of an endpoint's policy.
+func (p permission) forAccount() awsiam.PolicyStatement {
+	conditions := map[string]any{}
+	maps.Copy(conditions, p.condition)
+	equals := map[string]any{"aws:PrincipalAccount": *awscdk.Aws_ACCOUNT_ID()}
+	if own, ok := conditions["StringEquals"].(map[string]any); ok {
+		maps.Copy(equals, own)
+	}
+	conditions["StringEquals"] = equals
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: &[]awsiam.IPrincipal{awsiam.NewAnyPrincipal()}, Actions: texts(p.actions...), Resources: &p.resources, Conditions: &conditions,
+	})
+}
+
 // written are permissions as statements, and the excuses of their wildcards.
 func written(may []permission) (statements []awsiam.PolicyStatement, excuses []*cdknag.NagPackSuppression) {
 	for _, p := range may {
@@ -73,7 +95,7 @@ func (s *stack) role(id, service string, may ...permission) awsiam.Role {
 
 // sourced are the services that say for whose resources they take a role on.
 // Lambda and EC2 do not document it.
-var sourced = []string{"scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
+var sourced = []string{"codedeploy.amazonaws.com", "scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com"}
 
 // principal is a service of AWS, for this account's resources alone where it says
 // whose they are.
@@ -131,6 +153,18 @@ func putMetrics() permission {
 // readMetrics lets metrics be read, for which CloudWatch knows no bound.
 func readMetrics() permission {
 	return allow(on(text("*")), "cloudwatch:GetMetricData").excused("Resource::*", "CloudWatch knows no resources for reading metrics")
+}
+
+// openSessions lets the agent of Session Manager, which is on the machine image, open
+// the channels by which people come to a worker.
+func openSessions() permission {
+	return allow(on(text("*")), "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+		"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel").excused("Resource::*", "Session Manager knows no resources for its agent's channels")
+}
+
+// describeAlarms lets the states of alarms be read.
+func describeAlarms() permission {
+	return allow(on(text("*")), "cloudwatch:DescribeAlarms").excused("Resource::*", "CodeDeploy reads alarms by a call that names none")
 }
 
 // describeGroups lets the groups be read.

@@ -13,7 +13,7 @@ func controlRules() []rule {
 	return []rule{
 		{"the controller starts every minute, once, or not at all", func(a assembly) (bad []string) {
 			s := a.schedule("tick")
-			if s.prop("ScheduleExpression") != "rate(1 minute)" || a.t.Resources[refers(s.prop("Target", "Arn"))] != a.function("controller") || s.prop("State") == "DISABLED" {
+			if s.prop("ScheduleExpression") != "rate(1 minute)" || a.behind(s.prop("Target", "Arn")) != a.function("controller") || s.prop("State") == "DISABLED" {
 				bad = append(bad, "schedule")
 			}
 			return bad
@@ -131,11 +131,11 @@ func costFaults(a assembly) (bad []string) {
 	if a.cfg.onWorkers() {
 		front = pricing.WorkersFront
 	}
-	want := pricing.AtRest(pricing.Deployment{Front: front, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), TickSeconds: 10, ViewSeconds: 1})
+	want := pricing.AtRest(pricing.Deployment{Front: front, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), Keys: a.cfg.Authorizer == byKeys, Sessions: a.cfg.SessionManager, TickSeconds: 10, ViewSeconds: 1})
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}
-	if want := pricing.Endpoints; len(interfaces) != want || len(frontInterfaces) != pricing.FrontEndpoints {
+	if want := pricing.Endpoints; len(interfaces) != want || len(frontInterfaces) != pricing.FrontEndpoints || len(sessionInterfaces) != pricing.SessionEndpoints {
 		bad = append(bad, fmt.Sprintf("%d endpoints and %d of the front, the bill has %d and %d", len(interfaces), len(frontInterfaces), want, pricing.FrontEndpoints))
 	}
 	for _, id := range a.t.of("EC2::VPCEndpoint") {

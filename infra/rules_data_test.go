@@ -12,9 +12,9 @@ import (
 func dataRules() []rule {
 	return []rule{
 		{"a table is recoverable, paid by use, and forgets", func(a assembly) (bad []string) {
-			ttl := map[string]string{"state": names.StateTTL, "records": names.RecordTTL}
+			ttl := map[string]string{names.StateTable: names.StateTTL, names.RecordsTable: names.RecordTTL}
 			for _, name := range keys(ttl) {
-				t := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+name)
+				t := a.table(name)
 				if t.prop("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != true || t.prop("BillingMode") != "PAY_PER_REQUEST" ||
 					t.prop("TimeToLiveSpecification", "AttributeName") != ttl[name] || t.prop("TimeToLiveSpecification", "Enabled") != true {
 					bad = append(bad, name)
@@ -22,10 +22,10 @@ func dataRules() []rule {
 			}
 			return bad
 		}, func(a assembly) {
-			delete(a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").Properties, "TimeToLiveSpecification")
+			delete(a.table(names.RecordsTable).Properties, "TimeToLiveSpecification")
 		}},
 		{"the tables have the keys that the backend asks by, and no index", tableFaults, func(a assembly) {
-			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").Properties["GlobalSecondaryIndexes"] = []any{map[string]any{"IndexName": "owner"}}
+			a.table(names.RecordsTable).Properties["GlobalSecondaryIndexes"] = []any{map[string]any{"IndexName": "owner"}}
 		}},
 	}
 }
@@ -52,14 +52,14 @@ func keepRules() []rule {
 			for _, id := range keys(a.t.Resources) {
 				r := a.t.Resources[id]
 				holds := r.Type == "AWS::DynamoDB::Table" || r.Type == "AWS::Logs::LogGroup" || r.Type == "AWS::SecretsManager::Secret"
-				retained := strings.HasPrefix(r.DeletionPolicy, "Retain")
-				if retained != (r.Type == "AWS::S3::Bucket" || holds && a.cfg.Retain) {
+				retained := r.DeletionPolicy == "RetainExceptOnCreate"
+				if retained != (r.Type == "AWS::S3::Bucket" || holds && a.cfg.protected()) || r.DeletionPolicy == "Retain" {
 					bad = append(bad, id)
 				}
 			}
 			return bad
 		}, func(a assembly) {
-			a.t.named("DynamoDB::Table", "TableName", "paragon-dev-records").DeletionPolicy = "Retain"
+			a.table(names.RecordsTable).DeletionPolicy = "RetainExceptOnCreate"
 		}},
 	}
 }
@@ -139,9 +139,9 @@ func inputFaults(a assembly) (bad []string) {
 // tableFaults compares the tables with the agreement in package names. An index
 // is a second write for every one to its table.
 func tableFaults(a assembly) (bad []string) {
-	want := map[string]string{"state": names.StateKey + " " + names.StateSort, "records": names.RecordKey + " " + names.RecordSort}
+	want := map[string]string{names.StateTable: names.StateKey + " " + names.StateSort, names.RecordsTable: names.RecordKey + " " + names.RecordSort}
 	for _, name := range keys(want) {
-		t := a.t.named("DynamoDB::Table", "TableName", names.Prefix(a.cfg.Stage)+name)
+		t := a.table(name)
 		var got []string
 		for _, k := range list(t.prop("KeySchema")) {
 			got = append(got, fmt.Sprint(at(k, "AttributeName")))

@@ -50,7 +50,7 @@ func frontRules() []rule {
 		}, func(a assembly) { a.integration().Properties["TimeoutInMillis"] = 29000.0 }},
 		{"the gateway asks the load balancer by its link, or the api function", func(a assembly) []string {
 			i := a.integration()
-			to, link := a.t.Resources[refers(i.prop("IntegrationUri"))], a.t.Resources[refers(i.prop("ConnectionId"))]
+			to, link := a.behind(i.prop("IntegrationUri")), a.t.Resources[refers(i.prop("ConnectionId"))]
 			private := to != nil && to == a.listener() && link != nil && i.prop("ConnectionType") == "VPC_LINK"
 			if private != a.cfg.onWorkers() || !private && to != a.function("api") || len(a.t.of("ApiGatewayV2::Integration")) != 1 {
 				return faultf("it asks %s", flat(i.prop("IntegrationUri")))
@@ -61,7 +61,7 @@ func frontRules() []rule {
 		}},
 		{"only the gateway or the load balancer may invoke the api function", invokeFaults, func(a assembly) {
 			a.t.Resources["Everybody"] = &resource{Type: "AWS::Lambda::Permission", Properties: map[string]any{
-				"Action": "lambda:InvokeFunction", "FunctionName": map[string]any{"Fn::GetAtt": []any{a.idOf("api"), "Arn"}}, "Principal": "*"}}
+				"Action": "lambda:InvokeFunction", "FunctionName": map[string]any{"Fn::GetAtt": []any{a.idOf("api"), "Arn"}}, "Principal": "*", "SourceAccount": map[string]any{"Ref": "AWS::AccountId"}}}
 		}},
 		{"who runs in the stage knows its front, and what turns the traffic the load balancer", func(a assembly) (bad []string) {
 			for _, name := range []string{"api", "dispatcher", "controller"} {
@@ -212,7 +212,7 @@ func invokeFaults(a assembly) (bad []string) {
 	found := 0
 	for _, id := range a.t.of("Lambda::Permission") {
 		p := a.t.Resources[id]
-		if a.t.Resources[refers(p.prop("FunctionName"))] != a.function("api") {
+		if a.behind(p.prop("FunctionName")) != a.function("api") {
 			continue
 		}
 		found++
@@ -228,7 +228,7 @@ func invokeFaults(a assembly) (bad []string) {
 	for _, id := range slices.Concat(a.t.of("IAM::Role"), a.t.of("IAM::ManagedPolicy")) {
 		for _, s := range a.t.statements(id) {
 			for _, r := range list(s["Resource"]) {
-				if a.t.Resources[refers(r)] == a.function("api") {
+				if a.behind(r) == a.function("api") && slices.Contains(words(s["Action"]), "lambda:InvokeFunction") {
 					bad = append(bad, id)
 				}
 			}
@@ -242,7 +242,7 @@ func invokeFaults(a assembly) (bad []string) {
 // deleted, as the controller's rule ties the one to the other.
 func defaultFaults(a assembly) (bad []string) {
 	group := a.t.Resources[refers(a.listener().prop("DefaultActions", 0, "TargetGroupArn"))]
-	if group.prop("TargetType") != "lambda" || a.t.Resources[refers(group.prop("Targets", 0, "Id"))] != a.function("api") ||
+	if group.prop("TargetType") != "lambda" || a.behind(group.prop("Targets", 0, "Id")) != a.function("api") ||
 		attributesOf(group.prop("TargetGroupAttributes"))["lambda.multi_value_headers.enabled"] != "true" {
 		bad = append(bad, "the default is not the api function")
 	}
@@ -315,7 +315,7 @@ func lossFaults(a assembly) (bad []string) {
 		r := a.t.named("Events::Rule", "Name", names.Prefix(a.cfg.Stage)+name)
 		target, retry := r.prop("Targets", 0, "Arn"), r.prop("Targets", 0, "RetryPolicy", "MaximumRetryAttempts")
 		got := append(words(r.prop("EventPattern", "source")), words(r.prop("EventPattern", "detail-type"))...)
-		if !slices.Equal(got, want) || a.t.Resources[refers(target)] != a.function("controller") || number(retry) != 0 {
+		if !slices.Equal(got, want) || a.behind(target) != a.function("controller") || number(retry) != 0 {
 			bad = append(bad, name)
 		}
 		if name == "worker-left" && !slices.Equal(words(r.prop("EventPattern", "detail", "AutoScalingGroupName")), groups) {
@@ -325,7 +325,7 @@ func lossFaults(a assembly) (bad []string) {
 		for _, id := range a.t.of("Lambda::Permission") {
 			p := a.t.Resources[id]
 			starts = starts || a.t.Resources[refers(p.prop("SourceArn"))] == r && r != nil && p.prop("Principal") == "events.amazonaws.com" &&
-				a.t.Resources[refers(p.prop("FunctionName"))] == a.function("controller")
+				a.behind(p.prop("FunctionName")) == a.function("controller")
 		}
 		if !starts {
 			bad = append(bad, name+" may not start it")

@@ -56,11 +56,14 @@ func functionRules() []rule {
 
 func packageRules() []rule {
 	return []rule{
-		{"every function logs to a group of its own, by its name", func(a assembly) []string {
+		{"every function has the stage's name and logs to a group of its own", func(a assembly) []string {
+			seen := map[string]bool{}
 			return a.each(func(_ string, f *resource) bool {
 				name, _ := f.prop("FunctionName").(string)
-				logs := a.t.Resources[refers(f.prop("LoggingConfig", "LogGroup"))]
-				return strings.HasPrefix(name, names.Prefix(a.cfg.Stage)) && logs.prop("LogGroupName") == "/aws/lambda/"+name
+				logs := refers(f.prop("LoggingConfig", "LogGroup"))
+				first := !seen[logs]
+				seen[logs] = true
+				return strings.HasPrefix(name, names.Prefix(a.cfg.Stage)) && a.t.Resources[logs] != nil && first
 			})
 		}, func(a assembly) { delete(a.function("api").Properties, "LoggingConfig") }},
 		{"every log is kept for the days of the context", func(a assembly) (bad []string) {
@@ -118,7 +121,6 @@ func (a assembly) double(name, as string) {
 	twin.Properties["MemorySize"] = number(as[strings.LastIndex(as, "-")+1:])
 	twin.Properties["Role"] = map[string]any{"Ref": "TwinRole"}
 	twin.Properties["LoggingConfig"] = map[string]any{"LogGroup": map[string]any{"Ref": "TwinLog"}}
-	logs.Properties["LogGroupName"] = "/aws/lambda/" + names.Function(a.cfg.Stage, as)
 	a.t.Resources["Twin"], a.t.Resources["TwinLog"], a.t.Resources["TwinRole"] = &twin, &logs, a.t.Resources[refers(f.prop("Role"))]
 }
 

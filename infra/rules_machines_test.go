@@ -96,7 +96,7 @@ func networkRules() []rule {
 			a.schedule("close-egress").prop("Target").(map[string]any)["Input"] = "{}"
 		}},
 		{"private machines have no way out but the endpoints, public ones have addresses", networkFaults, func(a assembly) {
-			delete(a.t.Resources, a.t.of("EC2::VPCEndpoint")[0])
+			a.t.Resources["Nat"] = &resource{Type: "AWS::EC2::NatGateway"}
 		}},
 	}
 }
@@ -140,7 +140,7 @@ func userDataFaults(a assembly) (bad []string) {
 	for _, id := range a.t.of("EC2::LaunchTemplate") {
 		script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
 		wanted := []string{"#!/bin/bash", "NoNewPrivileges=yes", "ProtectSystem=strict", "User=paragon", "CapabilityBoundingSet=\n",
-			"SystemCallFilter=@system-service", "CacheDirectory=paragon\n", "Type=notify\n", "WatchdogSec=3\n", "StartLimitAction=poweroff\n", "systemctl enable --now paragon-worker.service", "\nAWS_REGION=${AWS::Region}\n"}
+			"SystemCallFilter=@system-service", "CacheDirectory=paragon\n", "Type=notify\n", "WatchdogSec=3\n", "StartLimitAction=poweroff\n", "systemctl enable --now paragon-journal.service paragon-worker.service", "\n" + names.WorkerLogGroup + "=${WorkerLog", "/opt/paragon/bootstrap journal", "\nAWS_REGION=${AWS::Region}\n"}
 		for _, name := range []string{names.Stage, names.StateTable, names.RecordsTable, names.Bucket, names.QueueURLPrefix, environment.Pool, environment.Catalogue} {
 			wanted = append(wanted, "\n"+name+"=")
 		}

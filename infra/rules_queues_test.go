@@ -55,7 +55,7 @@ func messageRules() []rule {
 		{"a message is hidden for six times its consumer's time", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Lambda::EventSourceMapping") {
 				m := a.t.Resources[id]
-				q, f := a.t.Resources[refers(m.prop("EventSourceArn"))], a.t.Resources[refers(m.prop("FunctionName"))]
+				q, f := a.t.Resources[refers(m.prop("EventSourceArn"))], a.behind(m.prop("FunctionName"))
 				if number(q.prop("VisibilityTimeout")) < 6*number(f.prop("Timeout")) {
 					bad = append(bad, id)
 				}

@@ -37,7 +37,7 @@ func stageParameterRules() []rule {
 		{"nobody runs the stage before somebody says so", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::ManagedPolicy") {
 				p := a.t.Resources[id]
-				if p.prop("ManagedPolicyName") != names.Operator(a.cfg.Stage) || p.prop("Roles") != nil || p.prop("Users") != nil || p.prop("Groups") != nil {
+				if flat(p.prop("ManagedPolicyName")) != names.Operator(a.cfg.Stage, "${AWS::Region}") || p.prop("Roles") != nil || p.prop("Users") != nil || p.prop("Groups") != nil {
 					bad = append(bad, id)
 				}
 			}

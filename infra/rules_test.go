@@ -26,7 +26,7 @@ func rules() []rule {
 		fleetRules(), drainRules(), machineRules(), networkRules(), queueRules(), messageRules(),
 		functionRules(), packageRules(), permissionRules(), boundRules(), intakeRules(), answerRules(),
 		dataRules(), profileRules(), keepRules(), stageParameterRules(), controlRules(), alarmRules(),
-		frontRules(), balancerRules(), secretRules(), inputRules())
+		frontRules(), balancerRules(), secretRules(), inputRules(), releaseRules(), nameRules(), endpointRules())
 }
 
 // group, launch and queue find what the mutations break.
@@ -73,6 +73,11 @@ func (a assembly) roleOf(name string) string { return refers(a.function(name).pr
 func (a assembly) allow(role, action string, resource any) {
 	p := a.t.Resources[role].prop("Policies", 0, "PolicyDocument").(map[string]any)
 	p["Statement"] = append(list(p["Statement"]), map[string]any{"Effect": "Allow", "Action": action, "Resource": resource})
+}
+
+// table is one of the tables, by the variable that leads to it.
+func (a assembly) table(variable string) *resource {
+	return a.t.Resources[refers(variables(a.function("api"))[variable])]
 }
 
 // each reports the functions of which something does not hold.

@@ -26,6 +26,7 @@ type stack struct {
 	functions functions
 	front     balancer
 	groups    []group
+	workerLog awslogs.LogGroup
 }
 
 // stageTag is the tag by which the bill is parted.
@@ -42,7 +43,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 		Description: text("Paragon " + cfg.Stage + ": self-managed inference serving"),
 		Tags:        &map[string]*string{stageTag: text(cfg.Stage)},
 		// Without a version resource the template depends on its inputs alone.
-		AnalyticsReporting: jsii.Bool(false),
+		AnalyticsReporting: jsii.Bool(false), TerminationProtection: jsii.Bool(cfg.protected()),
 	})
 	s.bound()
 	s.network = s.makeNetwork()
@@ -67,21 +68,29 @@ func text(s string) *string { return jsii.String(s) }
 // texts is a list of strings as jsii wants it.
 func texts(list ...string) *[]*string { return jsii.Strings(list...) }
 
-// physical is the name of a resource in the account.
+// physical is the name of a resource in a region of the account. What holds data has
+// none: a stage that is made again would otherwise meet what the last one left.
 func (s *stack) physical(name string) *string { return text(names.Prefix(s.Stage) + name) }
 
-// kept says what becomes of a resource that holds data when the stack is destroyed.
+// regional is the name of a resource of a kind whose names are the account's, whatever
+// the region, so that one stage may be in two of them.
+func (s *stack) regional(name string) *string {
+	return text(*s.physical(name) + "-" + *awscdk.Aws_REGION())
+}
+
+// kept says what becomes of a resource that holds data when the stack is destroyed. One
+// that a failed deployment has just made goes with it again in either case.
 func (s *stack) kept() awscdk.RemovalPolicy {
-	if s.Retain {
-		return awscdk.RemovalPolicy_RETAIN
+	if s.protected() {
+		return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 	}
 	return awscdk.RemovalPolicy_DESTROY
 }
 
 // logGroup makes a log group with the retention of the stage.
-func (s *stack) logGroup(id, name string) awslogs.LogGroup {
+func (s *stack) logGroup(id string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(s.Stack, text(id), &awslogs.LogGroupProps{
-		LogGroupName: text(name), Retention: retention(s.LogDays), RemovalPolicy: s.kept(),
+		Retention: retention(s.LogDays), RemovalPolicy: s.kept(),
 	})
 }
 
@@ -94,6 +103,9 @@ func retention(days int) awslogs.RetentionDays {
 		150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
 	}[days]
 }
+
+// sortedInts returns a map's keys in order, for errors.
+func sortedInts[V any](m map[int]V) []int { return slices.Sorted(maps.Keys(m)) }
 
 // sorted returns a map's keys in order, so that every synth makes the same template.
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -40,7 +40,7 @@ func (s *stack) makeStageParameter() {
 func (s *stack) makeOperator() {
 	statements, excuses := written(s.operatorMay())
 	policy := awsiam.NewManagedPolicy(s.Stack, text("Operator"), &awsiam.ManagedPolicyProps{
-		ManagedPolicyName: text(names.Operator(s.Config.Stage)), Description: text("to run the stage with the command line"), Statements: &statements,
+		ManagedPolicyName: text(names.Operator(s.Config.Stage, *awscdk.Aws_REGION())), Description: text("to run the stage with the command line"), Statements: &statements,
 	})
 	cdknag.NagSuppressions_AddResourceSuppressions(policy, &excuses, jsii.Bool(false))
 	awscdk.NewCfnOutput(s.Stack, text("OperatorPolicy"), &awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: text("for those who run the stage")})

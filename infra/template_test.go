@@ -15,11 +15,13 @@ type synthesized struct {
 }
 
 type resource struct {
-	Type           string
-	Properties     map[string]any
-	Metadata       map[string]any
-	DeletionPolicy string
-	DependsOn      any
+	Type         string
+	Properties   map[string]any
+	Metadata     map[string]any
+	DependsOn    any
+	UpdatePolicy map[string]any
+
+	DeletionPolicy, UpdateReplacePolicy string
 }
 
 // of returns the ids of the resources of a type, such as SQS::Queue, in order.

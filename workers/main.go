@@ -1,5 +1,6 @@
 // The worker daemon answers a pool's queries on a VM, or as a child process on
-// one machine. It wires; the work is in shared/serving.
+// one machine. It wires; the work is in shared/serving. With the argument "journal"
+// it sends the machine's journal, which it reads, to CloudWatch Logs instead.
 package main
 
 import (
@@ -50,6 +51,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if len(os.Args) > 1 && os.Args[1] == journalCommand {
+		if err := sendJournal(ctx, os.Getenv, os.Stdin); err != nil {
+			log.Error("the journal is not sent", "error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	defer debug.ServeEnv(os.Getenv, log)()
 	if err := run(ctx, os.Getenv, log); err != nil {
 		log.Error("the worker ends", "error", err)

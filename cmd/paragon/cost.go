@@ -35,13 +35,15 @@ type costFlags struct {
 
 // deployed is what the context of cdk.json says of a deployment.
 type deployed struct {
-	Catalogue string   `json:"catalogue"`
-	Profiles  string   `json:"profiles"` // folder, beside the file when it is relative
-	Tasks     []string `json:"tasks"`
-	Arch      string   `json:"function_arch"`
-	Network   string   `json:"network"`
-	Front     string   `json:"front"`
-	Pools     map[string]struct {
+	Catalogue  string   `json:"catalogue"`
+	Profiles   string   `json:"profiles"` // folder, beside the file when it is relative
+	Tasks      []string `json:"tasks"`
+	Arch       string   `json:"function_arch"`
+	Network    string   `json:"network"`
+	Front      string   `json:"front"`
+	Authorizer string   `json:"authorizer"`
+	Sessions   bool     `json:"session_manager"`
+	Pools      map[string]struct {
 		Types []string `json:"instance_types"`
 		Min   int      `json:"min"`
 		Max   int      `json:"max"`

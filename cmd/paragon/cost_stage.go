@@ -16,6 +16,7 @@ import (
 	"paragon/shared/core/pricing"
 	"paragon/shared/core/settings"
 	"paragon/shared/core/sizing"
+	"paragon/shared/platform/aws/names"
 )
 
 // load reads the deployment and finds its catalogue and model.
@@ -124,7 +125,7 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
 		Rest: pricing.AtRest(pricing.Deployment{
-			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools),
+			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions,
 			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
 		}),
 		FunctionUSD: f.function.QueryUSD,

@@ -86,7 +86,7 @@ func (t *Terminal) hint(err error) string {
 		return ""
 	case p.Status == http.StatusForbidden && t.signed:
 		return "these credentials may not call the API, have expired, or are of another account: `aws sts get-caller-identity` prints whose they are; " +
-			"the policy paragon-<stage>-operator lets its holder call it"
+			"the policy paragon-<stage>-operator-<region> lets its holder call it"
 	case p.Kind() == api.NotOperator:
 		return "give the text of operator-token in the stage's data folder as PARAGON_OPERATOR_TOKEN"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:

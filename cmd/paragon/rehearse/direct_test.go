@@ -14,13 +14,12 @@ import (
 	"paragon/shared/core/query"
 	"paragon/shared/core/signed"
 	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/tuning"
 )
 
 // recordWrites is how many writes of records and keys there were, by whomever.
 func (p *play) recordWrites() int {
-	return p.stand.count("", "table/"+names.Prefix(stage)+"records", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+	return p.stand.count("", "table/"+p.table("Records"), "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 }
 
 // turned reports whether the load balancer sends requests to the workers.

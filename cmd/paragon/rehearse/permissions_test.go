@@ -18,7 +18,7 @@ import (
 // of the inference functions are under their common name.
 var uncalled = map[string][]policy.Excuse{
 	"api": {
-		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
+		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne},
 		{Action: "cloudwatch:PutMetricData", Why: late},
 		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
 		{Action: "logs:*", Why: byLambda},
@@ -29,7 +29,7 @@ var uncalled = map[string][]policy.Excuse{
 		{Action: "s3:GetObject", Resource: "*/uploads/*", Why: "reads an upload"},
 		{Action: "lambda:InvokeFunction", Resource: "*:function:paragon-*", Why: "of the models and sizes that no query asks for"},
 		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
-		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
+		{Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 	},
 	"controller": {
 		{Action: "sqs:*Message", Resource: "*-work-*", Why: "ends the queries that no worker will serve, and gives the others back"},
@@ -38,9 +38,10 @@ var uncalled = map[string][]policy.Excuse{
 	},
 	"worker": {
 		{Action: "s3:GetObject", Resource: "*:cdk-*.zip", Why: "the machine fetches the worker before it runs"},
+		{Action: "logs:*", Why: "the process beside the worker sends the machine's journal"},
 		{Action: "sqs:ChangeMessageVisibility", Why: "renews leases of long runs"}, {Action: "sqs:SendMessage", Why: "bounces and gives back"},
 		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
-		{Action: "dynamodb:UpdateItem", Resource: "*-state", Why: onlyOne},
+		{Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne},
 	},
 	// With the front of workers alone.
 	"api workers": {
@@ -80,12 +81,48 @@ func (p *play) checkPermissions() {
 			p.t.Errorf("the %s: %s", who, fault)
 		}
 		p.takeAway(who, may, calls)
+		if kind == "worker" {
+			p.checkEndpoints(calls)
+		}
 	}
 	for kind := range unseen {
 		if strings.Contains(kind, " ") {
 			continue
 		}
 		p.t.Errorf("the %s made no call", kind)
+	}
+}
+
+// checkEndpoints holds what the worker called to the policies of the endpoints that
+// its calls go through.
+func (p *play) checkEndpoints(calls []policy.Call) {
+	p.t.Helper()
+	through := map[string][]policy.Statement{} // by service
+	for _, r := range p.stack.resources {
+		if r.Type != "AWS::EC2::VPCEndpoint" {
+			continue
+		}
+		resolved, err := policy.Resolve(r.Properties["PolicyDocument"], p.named)
+		must(p.t, err)
+		text, err := json.Marshal(resolved)
+		must(p.t, err)
+		var doc struct{ Statement []policy.Statement }
+		must(p.t, json.Unmarshal(text, &doc))
+		for _, s := range doc.Statement {
+			service, _, _ := strings.Cut(s.Grants()[0].Action, ":")
+			through[service] = append(through[service], s)
+		}
+	}
+	for _, c := range calls {
+		service, _, _ := strings.Cut(c.Action, ":")
+		c.Keys = maps.Clone(c.Keys)
+		if c.Keys == nil {
+			c.Keys = map[string]string{}
+		}
+		c.Keys["aws:PrincipalAccount"] = testserver.Account
+		if by, err := policy.Matching(through[service], c); err != nil || len(by) == 0 {
+			p.t.Errorf("no endpoint lets the worker's %s of %q through (%v)", c.Action, c.Resource, err)
+		}
 	}
 }
 

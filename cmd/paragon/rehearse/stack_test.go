@@ -49,10 +49,17 @@ type synthesized struct {
 // asset is a file or folder that a deployment uploads.
 type asset struct{ path, packaging, bucket, key string }
 
+const aliasType = "AWS::Lambda::Alias"
+
 // unplayed are the resources that the stand-in cannot make, and why.
 var unplayed = map[string]string{
-	"AWS::CloudWatch::Dashboard":  "moto cannot resolve the alarms that it shows",
-	"AWS::SecretsManager::Secret": "moto makes secrets, but not by CloudFormation",
+	"AWS::CloudWatch::Dashboard":       "moto cannot resolve the alarms that it shows",
+	"AWS::SecretsManager::Secret":      "moto makes secrets, but not by CloudFormation",
+	"AWS::Lambda::Version":             "moto has no aliases in CloudFormation: functions are called by their names",
+	aliasType:                          "likewise",
+	"AWS::Lambda::EventInvokeConfig":   "it is of an alias",
+	"AWS::CodeDeploy::Application":     "it turns aliases",
+	"AWS::CodeDeploy::DeploymentGroup": "likewise",
 }
 
 func readStack(t *testing.T) synthesized {
@@ -177,11 +184,19 @@ func (s synthesized) without(v any, made map[string]string) any {
 			v[i] = s.without(v[i], made)
 		}
 	case map[string]any:
-		if of, ok := v["Fn::GetAtt"].([]any); ok && s.resources[of[0].(string)].Type == "AWS::ApiGatewayV2::Api" {
-			return endpoint
+		if of, ok := v["Fn::GetAtt"].([]any); ok {
+			switch s.resources[of[0].(string)].Type {
+			case "AWS::ApiGatewayV2::Api":
+				return endpoint
+			case "AWS::Lambda::Version":
+				return "1"
+			}
 		}
 		if id, ok := v["Ref"].(string); ok && made[id] != "" {
 			return made[id]
+		} else if s.resources[id].Type == aliasType {
+			function := s.resources[id].Properties["FunctionName"].(map[string]any)["Ref"].(string)
+			return map[string]any{"Fn::GetAtt": []any{function, "Arn"}}
 		}
 		for key := range v {
 			v[key] = s.without(v[key], made)

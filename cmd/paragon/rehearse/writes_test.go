@@ -15,10 +15,22 @@ import (
 	"paragon/shared/platform/aws/names"
 )
 
+// table is what a table is called, by the beginning of its logical id.
+func (p *play) table(id string) string {
+	p.t.Helper()
+	for logical, r := range p.stack.resources {
+		if r.Type == "AWS::DynamoDB::Table" && strings.HasPrefix(logical, id) {
+			return p.made[logical]
+		}
+	}
+	p.t.Fatalf("the stack has no table %s", id)
+	return ""
+}
+
 // rows are all items of a table.
 func (p *play) rows(table string) []map[string]types.AttributeValue {
 	p.t.Helper()
-	name := names.Prefix(stage) + table
+	name := p.table(table)
 	out, err := dynamodb.NewFromConfig(p.sdk).Scan(p.t.Context(), &dynamodb.ScanInput{TableName: &name})
 	must(p.t, err)
 	return out.Items
@@ -96,7 +108,7 @@ func (p *play) pricedFront() pricing.Front {
 func (p *play) checkWrites() {
 	p.t.Helper()
 	var counted []int
-	for _, row := range p.rows("records") {
+	for _, row := range p.rows("Records") {
 		partition, _ := row[names.RecordKey].(*types.AttributeValueMemberS)
 		if row["record"] == nil || strings.HasPrefix(partition.Value, "sample#") {
 			continue
@@ -110,7 +122,7 @@ func (p *play) checkWrites() {
 	if want := int(pricing.CountOf(pricing.Count(profile.Prices{}, asynchronous), "terminal records") / 1e6); len(counted) == 0 || counted[len(counted)/2] != want {
 		p.t.Errorf("queries take %v write units, and the bill counts %d", counted, want)
 	}
-	for _, row := range p.rows("state") {
+	for _, row := range p.rows("State") {
 		kind, _ := row[names.StateKey].(*types.AttributeValueMemberS)
 		if !strings.HasPrefix(kind.Value, "ticks") {
 			p.t.Logf("the row of %s: %d bytes", kind.Value, bytesOf(row))

@@ -62,11 +62,13 @@ const HandOverMS = 60
 
 // What the stack makes; its tests hold it to these.
 const (
-	Endpoints      = 4   // interface endpoints of a private network
-	FrontEndpoints = 2   // and more, where workers stand in front: the key, functions to invoke
-	Zones          = 2   // that the network is in
-	DiskGB         = 8   // of a worker
-	APIMB          = 128 // its peak is 55 MB, with bodies of 890 KB: measured
-	DispatcherMB   = 512
-	ControllerMB   = 256
+	Endpoints      = 5 // interface endpoints of a private network
+	FrontEndpoints = 2 // and more, where workers stand in front: the key, functions to invoke
+	// SessionEndpoints are more, where people may open a session on a worker.
+	SessionEndpoints = 1
+	Zones            = 2   // that the network is in
+	DiskGB           = 8   // of a worker
+	APIMB            = 128 // its peak is 55 MB, with bodies of 890 KB: measured
+	DispatcherMB     = 512
+	ControllerMB     = 256
 )

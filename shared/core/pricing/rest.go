@@ -8,6 +8,8 @@ import (
 type Deployment struct {
 	Front       Front
 	Private     bool // the network
+	Keys        bool // callers are known by keys, which a function of its own compares
+	Sessions    bool // people may open a session on a worker
 	Tasks       int
 	Pools       int
 	TickSeconds float64
@@ -51,9 +53,9 @@ type Rest struct {
 
 // What a stage has and does at rest, in parts.
 const (
-	alarmsOfStage    = 11
-	alarmsOfPool     = 6 // one of them where there is a budget
-	alarmsOfBalancer = 2 // workers that fail the health check, 5xx
+	alarmsOfStage    = 14 // three of them of functions that are being changed
+	alarmsOfPool     = 6  // one of them where there is a budget
+	alarmsOfBalancer = 2  // workers that fail the health check, 5xx
 
 	metricsOfStage = 6 // what arrivals take, cost and may wait, what functions cost, pulse, late writes
 	metricsOfTask  = 2 // arrivals of a class
@@ -103,6 +105,12 @@ func AtRest(d Deployment) Rest {
 		BusyStoreWritesPerMinute: views + busySettings*settingsWrites,
 	}
 	endpoints := Endpoints
+	if d.Keys {
+		r.Alarms++ // of that function while it is being changed
+	}
+	if d.Sessions {
+		endpoints += SessionEndpoints
+	}
 	if d.Front == WorkersFront {
 		r.Balancers, r.Alarms, endpoints = 1, r.Alarms+alarmsOfBalancer, Endpoints+FrontEndpoints
 	}

@@ -18,7 +18,7 @@ func code(err error) string {
 const (
 	signIn    = "sign in again: `aws sso login`, or new keys; `aws sts get-caller-identity` prints who you are"
 	whichKeys = "give some: AWS_PROFILE, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, `aws configure`, or `aws sso login`"
-	askFor    = "ask for the policy paragon-<stage>-operator, which the stack makes for those who run it (docs/deploy.md)"
+	askFor    = "ask for the policy paragon-<stage>-operator-<region>, which the stack makes for those who run it (docs/deploy.md)"
 )
 
 // codes are what services call the errors that somebody at the terminal can mend.

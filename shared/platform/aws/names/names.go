@@ -18,6 +18,7 @@ const (
 	RecordsTable   = "PARAGON_RECORDS_TABLE"    // table of how queries ended
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
 	QueueURLPrefix = "PARAGON_QUEUE_URL_PREFIX" // a queue's URL less its platform.QueueName: https://sqs.<region>.<suffix>/<account>/paragon-<stage>-
+	WorkerLogGroup = "PARAGON_WORKER_LOG_GROUP" // where machines send their workers' journals
 	Settings       = "PARAGON_SETTINGS"         // the deployment's values of settings, which those in SSM override: JSON, {"path_ms":"80"}
 )
 

@@ -25,5 +25,6 @@ type StageParameter struct {
 // as it is no setting.
 func StageParameterPath(stage string) string { return "/paragon-stages/" + stage }
 
-// Operator is the name of the policy that lets its holder run a stage.
-func Operator(stage string) string { return Prefix(stage) + "operator" }
+// Operator is the name of the policy that lets its holder run a stage. Names of policies
+// are the account's, so that it says the region.
+func Operator(stage, region string) string { return Prefix(stage) + "operator-" + region }
