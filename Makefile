@@ -218,8 +218,13 @@ rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in
 	for front in workers lambda; do echo "with the front of $$front:"; cat $$out/$$front.log; done; [[ -z $$failed ]]
 
 .PHONY: deploy
-deploy: prereqs deps ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'
+deploy: build ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'
+	bin/paragon image
 	$(CDK) deploy -c stage=$(STAGE) $(ARGS)
+
+.PHONY: update-image
+update-image: build ## Pin the newest machine image of the region in cdk.json; the next deployment replaces the workers
+	bin/paragon image --update
 
 .PHONY: destroy
 destroy: prereqs deps ## Take a stage out of the account again

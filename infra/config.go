@@ -64,10 +64,13 @@ type Config struct {
 	LogDays             int
 	Traces              Traces
 	Release             Release
-	SessionManager      bool              // people may open a session on a worker
-	ProtectedStages     []string          // names of stages whose data outlive the stack and which are not deleted unasked
-	Settings            map[string]string // values that differ from the defaults
-	AssetRoot           string            // folder of what `make dist` built
+	// Images are the ids of machine images, by region and architecture; while there are
+	// none each deployment takes the newest.
+	Images          map[string]map[string]string
+	SessionManager  bool              // people may open a session on a worker
+	ProtectedStages []string          // names of stages whose data outlive the stack and which are not deleted unasked
+	Settings        map[string]string // values that differ from the defaults
+	AssetRoot       string            // folder of what `make dist` built
 }
 
 // The choices of a deployment.
@@ -125,7 +128,7 @@ func (c *Config) keys() map[string]any {
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
 		"network": &c.Network, "zones": &c.Zones, "permissions_boundary": &c.PermissionsBoundary, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"front": &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
-		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces, "release": &c.Release, "session_manager": &c.SessionManager,
+		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces, "release": &c.Release, "images": &c.Images, "session_manager": &c.SessionManager,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "protected_stages": &c.ProtectedStages, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
 }
@@ -155,6 +158,7 @@ var (
 	poolName = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 	boundary = regexp.MustCompile(`^arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}$`)
 	zoneName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d[a-z]$`)
+	imageID  = regexp.MustCompile(`^ami-[0-9a-f]{8,17}$`)
 	address  = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
 )
 
@@ -191,6 +195,11 @@ func (c Config) validate() error {
 	}
 	for _, role := range c.SharedRoles {
 		must(roleName.MatchString(role), "context \"shared_roles\": %q is no name of a role: it is without its path and account", role)
+	}
+	for _, region := range slices.Sorted(maps.Keys(c.Images)) {
+		for _, arch := range []string{"arm64", "x86_64"} {
+			must(imageID.MatchString(c.Images[region][arch]), "context \"images\": %s: %s: %q is no id of an image, such as ami-0123456789abcdef0; `paragon image` writes them", region, arch, c.Images[region][arch])
+		}
 	}
 	for _, stage := range c.ProtectedStages {
 		if err := names.CheckStage(stage); err != nil {

@@ -45,6 +45,7 @@ func (s *stack) makeFleet() (groups []group) {
 	binaries := map[string]awss3assets.Asset{}
 	events := s.topic("Scaling", "scaling", onlyErrors())
 	s.workerLog = s.logGroup("WorkerLog")
+	s.makeImages()
 	var may []permission
 	for _, p := range s.pools {
 		if binaries[p.arch] == nil {
@@ -76,7 +77,7 @@ func (s *stack) launchTemplate(p poolPlan, binary awss3assets.Asset) awsec2.Laun
 	id := "Pool" + pascal(p.name)
 	props := &awsec2.LaunchTemplateProps{
 		LaunchTemplateName: s.physical(p.name),
-		MachineImage:       awsec2.MachineImage_LatestAmazonLinux2023(&awsec2.AmazonLinux2023ImageSsmParameterProps{CpuType: cpu(p.arch)}),
+		MachineImage:       s.newestImage(p.arch),
 		RequireImdsv2:      jsii.Bool(true), HttpTokens: awsec2.LaunchTemplateHttpTokens_REQUIRED, HttpPutResponseHopLimit: jsii.Number(1),
 		BlockDevices: &[]*awsec2.BlockDevice{{DeviceName: text("/dev/xvda"), Volume: awsec2.BlockDeviceVolume_Ebs(jsii.Number(pricing.DiskGB), &awsec2.EbsDeviceOptions{
 			VolumeType: awsec2.EbsDeviceVolumeType_GP3, Encrypted: jsii.Bool(true), DeleteOnTermination: jsii.Bool(true),
@@ -90,17 +91,11 @@ func (s *stack) launchTemplate(p poolPlan, binary awss3assets.Asset) awsec2.Laun
 		props.AssociatePublicIpAddress = jsii.Bool(true)
 	}
 	t := awsec2.NewLaunchTemplate(s.Stack, text(id+"Template"), props)
+	s.pinImage(t, p.arch)
 	// The stack's own tags stop at the group, and machines are most of the bill.
 	awscdk.Tags_Of(t).Add(text("Name"), s.physical(p.name), nil)
 	awscdk.Tags_Of(t).Add(text(stageTag), text(s.Config.Stage), nil)
 	return t
-}
-
-func cpu(arch string) awsec2.AmazonLinuxCpuType {
-	if arch == "arm64" {
-		return awsec2.AmazonLinuxCpuType_ARM_64
-	}
-	return awsec2.AmazonLinuxCpuType_X86_64
 }
 
 // scalingGroup never says how many workers are desired: that is the

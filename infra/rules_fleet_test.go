@@ -95,6 +95,21 @@ func drainRules() []rule {
 	}
 }
 
+// image is what a launch template runs, with the architecture at its end.
+func (a assembly) image(id any) string {
+	if pinned := list(at(id, "Fn::FindInMap")); len(pinned) == 3 && refers(pinned[1]) == "AWS::Region" {
+		arch := strings.Replace(fmt.Sprint(pinned[2]), "x8664", "x86_64", 1)
+		for _, region := range keys(a.cfg.Images) {
+			if at(a.t.Mappings, pinned[0], region, pinned[2]) != a.cfg.Images[region][arch] {
+				return "none"
+			}
+		}
+		return "-" + arch
+	}
+	name, _ := a.t.Parameters[refers(id)]["Default"].(string)
+	return name
+}
+
 // archFaults looks an instance type up in the profiles, as no validator knows
 // a typo in one, and follows the group to its image and its binary.
 func archFaults(a assembly) (bad []string) {
@@ -109,7 +124,7 @@ func archFaults(a assembly) (bad []string) {
 	for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 		g := a.t.Resources[id]
 		launch := a.t.Resources[refers(g.prop("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "LaunchTemplateId"))]
-		image, _ := a.t.Parameters[refers(launch.prop("LaunchTemplateData", "ImageId"))]["Default"].(string)
+		image := a.image(launch.prop("LaunchTemplateData", "ImageId"))
 		types := list(g.prop("MixedInstancesPolicy", "LaunchTemplate", "Overrides"))
 		if len(types) == 0 {
 			bad = append(bad, id+" has no instance type")

@@ -10,6 +10,8 @@ import (
 
 // unbounded are the actions that AWS lets nobody bound to a resource.
 var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities", "cloudwatch:DescribeAlarms",
+	"cloudwatch:DescribeAlarmHistory", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "lambda:GetAccountSettings",
+	"logs:DescribeLogGroups", "servicequotas:GetServiceQuota",
 	"ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
 	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth"}
 
@@ -111,6 +113,11 @@ func boundRules() []rule {
 		{"what a role may do fits into its policy", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				if n := len(flat(a.t.Resources[id].prop("Policies"))); n > 10240 {
+					bad = append(bad, fmt.Sprintf("%s: %d characters", id, n))
+				}
+			}
+			for _, id := range a.t.of("IAM::ManagedPolicy") {
+				if n := len(flat(a.t.Resources[id].prop("PolicyDocument"))); n > 6144 {
 					bad = append(bad, fmt.Sprintf("%s: %d characters", id, n))
 				}
 			}

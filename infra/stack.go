@@ -27,6 +27,7 @@ type stack struct {
 	front     balancer
 	groups    []group
 	workerLog awslogs.LogGroup
+	images    awscdk.CfnMapping // of machines; nil while none is pinned
 }
 
 // stageTag is the tag by which the bill is parted.

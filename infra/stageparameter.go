@@ -60,12 +60,30 @@ func (s *stack) operatorMay() []permission {
 		allow(s.queueARNs(append(s.allWork(), platform.Overflow)...), "sqs:SendMessage"),
 		readMetrics(),
 	)
+	may = append(may, s.doctorMay()...)
 	if s.Authorizer == byIAM {
 		id := *s.functions.gateway.ApiId()
 		may = append(may, allow(on(s.arn("execute-api", id+"/*")), "execute-api:Invoke").
 			excused("Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<"+s.apiLogicalID()+">/*", "the API has one route for every path and method"))
 	}
 	return may
+}
+
+// doctorMay is what `paragon doctor` reads of the account.
+func (s *stack) doctorMay() []permission {
+	logs := "log-group:" + *s.physical("*")
+	actions := []string{"autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities", "cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms",
+		"ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
+		"lambda:GetAccountSettings", "logs:DescribeLogGroups", "servicequotas:GetServiceQuota"}
+	if s.onWorkers() {
+		actions = append(actions, "elasticloadbalancing:DescribeTargetHealth")
+	}
+	return []permission{
+		allow(on(text("*")), actions...).
+			excused("Resource::*", "what is described is the account's: most of these know no resources"),
+		allow(on(s.arn("logs", logs)), "logs:FilterLogEvents").
+			excused("Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"+logs, "logs have names that are made up: the stage's prefix bounds the action"),
+	}
 }
 
 // apiLogicalID is what the template calls the API.

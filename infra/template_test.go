@@ -12,6 +12,7 @@ import (
 type synthesized struct {
 	Resources  map[string]*resource
 	Parameters map[string]map[string]any
+	Mappings   map[string]any
 }
 
 type resource struct {

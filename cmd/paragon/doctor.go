@@ -17,42 +17,45 @@ import (
 	"paragon/shared/api"
 	"paragon/shared/client"
 	"paragon/shared/core/query"
+	"paragon/shared/platform/aws/checkup"
 )
 
 // newDoctorCommand is `paragon doctor`.
 func newDoctorCommand(term *cli.Terminal) *cobra.Command {
-	return term.ServerCommand(&cobra.Command{
+	ask := true
+	c := &cobra.Command{
 		Use: "doctor", Short: "Check a stage, and say what to do about what is wrong",
 		Long: `Check a stage, a line a check, and say what to do about what is wrong. Where no
 server answers, check what this machine needs to start one.
 
+With --stage the account is checked too: quotas, zones, machines, alarms, permissions,
+and the paths of a query, for which seven queries are sent that cost less than a cent.
+What can be checked only by doing something to the stage is listed at the end.
+
 Exit status 1 when a check failed; a warning alone is exit status 0.`,
 		Example: "  paragon doctor\n  paragon doctor --stage prod",
-		RunE:    func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), term) },
-	})
+		RunE:    func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), term, ask) },
+	}
+	c.Flags().BoolVar(&ask, "queries", ask, "with --stage, send queries to time their paths")
+	return term.ServerCommand(c)
 }
 
-// finding is what a check found: nothing wrong, something to look after, or a fault.
-type finding struct {
-	Check string `json:"check"`
-	Level string `json:"level"` // ok, warning or fault
-	Found string `json:"found"`
-	Do    string `json:"do,omitempty"`
-}
+// finding is what a check found: nothing wrong, something to correct, or a fault.
+type finding = checkup.Finding
 
 func ok(check, format string, args ...any) finding {
-	return finding{Check: check, Level: "ok", Found: fmt.Sprintf(format, args...)}
+	return finding{Check: check, Level: checkup.OK, Found: fmt.Sprintf(format, args...)}
 }
 
 func warning(check, do, format string, args ...any) finding {
-	return finding{Check: check, Level: "warning", Found: fmt.Sprintf(format, args...), Do: do}
+	return finding{Check: check, Level: checkup.Warning, Found: fmt.Sprintf(format, args...), Do: do}
 }
 
 func fault(check, do, format string, args ...any) finding {
-	return finding{Check: check, Level: "fault", Found: fmt.Sprintf(format, args...), Do: do}
+	return finding{Check: check, Level: checkup.Fault, Found: fmt.Sprintf(format, args...), Do: do}
 }
 
-func runDoctor(ctx context.Context, term *cli.Terminal) error {
+func runDoctor(ctx context.Context, term *cli.Terminal, ask bool) error {
 	cl, err := term.Connect(ctx, client.Config{Attempts: 1})
 	if err != nil {
 		return err
@@ -65,7 +68,10 @@ func runDoctor(ctx context.Context, term *cli.Terminal) error {
 	case err != nil:
 		return err
 	default:
-		found = append([]finding{ok("server", "answers at %s", cl.Endpoint())}, checkStage(s)...)
+		found = append([]finding{ok("server", "answers at %s, and knows who calls", cl.Endpoint())}, checkStage(s)...)
+		if stage, _ := term.Place(); stage != "" {
+			found = append(found, checkAccount(ctx, term, stage, asker{cl, term.Now, ask})...)
+		}
 	}
 	return printFindings(term, found)
 }
@@ -73,16 +79,16 @@ func runDoctor(ctx context.Context, term *cli.Terminal) error {
 func printFindings(term *cli.Terminal, found []finding) error {
 	faults := 0
 	for _, f := range found {
-		if f.Level == "fault" {
+		if f.Level == checkup.Fault {
 			faults++
 		}
 		if term.JSON {
 			term.PrintJSON(f)
 			continue
 		}
-		term.Printf("%-8s %-12s %s\n", f.Level, f.Check, cli.OneLine(f.Found))
+		term.Printf("%-8s %-13s %s\n", f.Level, f.Check, cli.OneLine(f.Found))
 		if f.Do != "" {
-			term.Printf("%-8s %-12s %s\n", "", "", cli.OneLine(f.Do))
+			term.Printf("%-8s %-13s %s\n", "", "", cli.OneLine(f.Do))
 		}
 	}
 	if faults > 0 {

@@ -53,7 +53,7 @@ func groups(term *cli.Terminal) []group {
 		{"inspect", "Inspect:", []*cobra.Command{newStatusCommand(term), newTopCommand(term), newHistoryCommand(term), newExplainCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newLogsCommand(term), newDoctorCommand(term)}},
 		{"models", "Models:", []*cobra.Command{newModelsCommand(term), newModelCommand(term), newSelectCommand(term), newProfileCommand(term)}},
 		{"costs", "Costs:", []*cobra.Command{newUsageCommand(term), newCostCommand(term), newReplayCommand(term)}},
-		{"operate", "Operate:", []*cobra.Command{newTuneCommand(term), newRedriveCommand(term), newCallbacksCommand(term), newFaultCommand(term)}},
+		{"operate", "Operate:", []*cobra.Command{newTuneCommand(term), newRedriveCommand(term), newCallbacksCommand(term), newFaultCommand(term), newImageCommand(term)}},
 		{"other", "Other:", []*cobra.Command{newVersionCommand(term), newProfileColdCommand(term), newProfileShareCommand(term), newModelCheckCommand(term), newModelRunCommand(term)}},
 	}
 }

@@ -39,6 +39,9 @@ type Stage struct {
 // Keys are the credentials and the region of the caller who is at the terminal.
 type Keys struct{ sdk aws.Config }
 
+// Config is the SDK's configuration with these credentials and this region.
+func (k Keys) Config() aws.Config { return k.sdk }
+
 // findTime bounds how long credentials are looked for: a machine that is no
 // EC2 instance has nobody to ask for them.
 const findTime = 15 * time.Second

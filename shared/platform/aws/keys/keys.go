@@ -1,11 +1,13 @@
 // Package keys knows whose key a request carries, for stages whose gateway asks
-// for keys instead of signatures. SSM keeps the SHA-256 of every key under its
-// owner's name: who can read that list cannot call with it.
+// for keys instead of signatures. SSM keeps a salted SHA-256 of every key under its
+// owner's name: who can read that list cannot call with it, nor learn from it that two
+// owners have one key or that a key is one of a table of known ones.
 package keys
 
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -26,7 +28,31 @@ const (
 	readTime = 5 * time.Second
 	// longestKey bounds what is hashed.
 	longestKey = 512
+	// leastSalt is the least length of a salt.
+	leastSalt = 16
 )
+
+// secret is what SSM keeps of an owner's key: salt:sum, where the sum is the SHA-256 of
+// salt and key in hexadecimal digits.
+type secret struct {
+	owner, salt string
+	sum         [sha256.Size]byte
+}
+
+// parse reads a parameter. What is none of a key opens nothing.
+func parse(owner, value string) (secret, bool) {
+	salt, digits, found := strings.Cut(strings.TrimSpace(value), ":")
+	sum, err := hex.DecodeString(digits)
+	s := secret{owner: owner, salt: salt}
+	ok := found && err == nil && len(salt) >= leastSalt && copy(s.sum[:], sum) == len(s.sum) && len(sum) == len(s.sum)
+	return s, ok
+}
+
+// opens says whether a key is the one.
+func (s secret) opens(key string) bool {
+	sum := sha256.Sum256([]byte(s.salt + key))
+	return subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1
+}
 
 // Client is what is needed of SSM.
 type Client interface {
@@ -35,17 +61,17 @@ type Client interface {
 
 // Source tells owners by their keys. It may be used from many goroutines.
 type Source struct {
-	client Client
-	path   string // ends with a slash
-	owners *cache.Cache[map[string]string]
+	client  Client
+	path    string // ends with a slash
+	secrets *cache.Cache[[]secret]
 }
 
 // New reads keys from below a path, which ends with a slash.
 func New(client Client, path string, now func() time.Time) *Source {
 	s := &Source{client: client, path: path}
-	s.owners = cache.New(cache.Options[map[string]string]{
+	s.secrets = cache.New(cache.Options[[]secret]{
 		Fetch: s.read, Timeout: readTime, Now: now,
-		TTL:    func(map[string]string) time.Duration { return freshFor / 2 },
+		TTL:    func([]secret) time.Duration { return freshFor / 2 },
 		MaxAge: func() time.Duration { return freshFor },
 	})
 	return s
@@ -58,22 +84,21 @@ func (s *Source) Owner(ctx context.Context, header string) (string, error) {
 	if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" || len(key) > longestKey {
 		return "", nil
 	}
-	owners, err := s.owners.Get(ctx)
+	secrets, err := s.secrets.Get(ctx)
 	if err != nil {
 		return "", err
 	}
-	return owners[hash(key)], nil
+	for _, one := range secrets {
+		if one.opens(key) {
+			return one.owner, nil
+		}
+	}
+	return "", nil
 }
 
-// hash is what SSM keeps of a key.
-func hash(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:])
-}
-
-// read returns every owner by the hash of a key.
-func (s *Source) read(ctx context.Context) (map[string]string, error) {
-	owners := map[string]string{}
+// read returns what SSM keeps of every key.
+func (s *Source) read(ctx context.Context) ([]secret, error) {
+	var secrets []secret
 	in := &ssm.GetParametersByPathInput{Path: aws.String(strings.TrimSuffix(s.path, "/"))}
 	for {
 		out, err := s.client.GetParametersByPath(ctx, in)
@@ -81,10 +106,12 @@ func (s *Source) read(ctx context.Context) (map[string]string, error) {
 			return nil, fmt.Errorf("read the keys: %w", err)
 		}
 		for _, p := range out.Parameters {
-			owners[strings.ToLower(strings.TrimSpace(aws.ToString(p.Value)))] = strings.TrimPrefix(aws.ToString(p.Name), s.path)
+			if one, ok := parse(strings.TrimPrefix(aws.ToString(p.Name), s.path), aws.ToString(p.Value)); ok {
+				secrets = append(secrets, one)
+			}
 		}
 		if in.NextToken = out.NextToken; in.NextToken == nil {
-			return owners, nil
+			return secrets, nil
 		}
 	}
 }

@@ -2,6 +2,8 @@ package keys
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"sync"
@@ -51,9 +53,20 @@ func (l *list) GetParametersByPath(_ context.Context, in *ssm.GetParametersByPat
 	return out, nil
 }
 
+// salted is what SSM keeps of a key, and plain what it must not.
+func salted(salt, key string) string { return salt + ":" + plain(salt+key) }
+
+func plain(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
 func TestOwner(t *testing.T) {
 	var passed atomic.Int64 // nanoseconds
-	l := &list{values: map[string]string{"anna": hash("key-a"), "ben": strings.ToUpper(hash("key-b")) + "\n"}, order: []string{"anna", "ben"}}
+	l := &list{values: map[string]string{
+		"anna": salted("salt-of-anna-0001", "key-a"), "ben": strings.ToUpper(salted("SALT-OF-BEN-00001", "key-b")) + "\n",
+		"carl": plain("key-c"), "dora": salted("short", "key-d"), "emma": "salt-of-emma-0001:xyz",
+	}, order: []string{"anna", "ben", "carl", "dora", "emma"}}
 	s := New(l, "/paragon-keys/dev/", func() time.Time { return time.Unix(0, passed.Load()) })
 	ask := func(header string) string {
 		t.Helper()
@@ -65,14 +78,14 @@ func TestOwner(t *testing.T) {
 	}
 	for header, want := range map[string]string{
 		"Bearer key-a": "anna", "bearer  key-b": "ben", "Bearer key-c": "", "Bearer ": "", "": "", "Basic key-a": "",
-		"key-a": "", "Bearer " + hash("key-a"): "", "Bearer " + strings.Repeat("x", 600): "",
+		"key-a": "", "Bearer " + salted("salt-of-anna-0001", "key-a"): "", "Bearer key-d": "", "Bearer " + strings.Repeat("x", 600): "",
 	} {
 		if got := ask(header); got != want {
 			t.Errorf("%q: %q, want %q", header, got, want)
 		}
 	}
 	l.change(func() {
-		if l.calls != 2 {
+		if l.calls != 5 {
 			t.Errorf("%d calls, want one a page", l.calls)
 		}
 		l.order = []string{"ben"} // anna's key is taken away

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/platform/aws/checkup"
+)
+
+// tuned is a stage with some settings, and ticks so many seconds ago.
+type tuned struct {
+	values map[string]float64
+	ago    []float64
+	now    time.Time
+}
+
+func (s tuned) Settings(context.Context) (out api.Settings, _ error) {
+	for name, v := range s.values {
+		out.Settings = append(out.Settings, api.Setting{Name: name, Value: strconv.FormatFloat(v, 'g', -1, 64)})
+	}
+	return out, nil
+}
+
+func (s tuned) Decisions(context.Context, string, bool, int) (out []api.Decision, _ error) {
+	for _, seconds := range s.ago {
+		out = append(out, api.Decision{At: s.now.Add(-time.Duration(seconds * float64(time.Second)))})
+	}
+	return out, nil
+}
+
+func levels(found []finding) (out []checkup.Level) {
+	for _, f := range found {
+		out = append(out, f.Level)
+	}
+	return out
+}
+
+func TestGapsBetweenTicksAreFound(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for _, tc := range []struct {
+		ago  []float64
+		want checkup.Level
+	}{
+		{[]float64{3, 13, 23, 33}, checkup.OK}, {[]float64{3, 13, 45}, checkup.Warning}, {[]float64{70, 80}, checkup.Warning}, {nil, checkup.Fault},
+	} {
+		found, err := checkTicks(t.Context(), tuned{map[string]float64{"tick_seconds": 10}, tc.ago, now}, "general", now)
+		if err != nil || !slices.Equal(levels(found), []checkup.Level{tc.want}) {
+			t.Errorf("%v: %+v, %v", tc.ago, found, err)
+		}
+	}
+}
+
+// oracle answers queries: each takes so many ms, the first on a cold function.
+type oracle struct {
+	kinds []query.RunnerKind // of the strict ones, in turn
+	err   error
+	at    *time.Time
+	asked []client.Submission
+}
+
+func (o *oracle) Models(context.Context) ([]api.Model, error) {
+	return []api.Model{{Name: "figures", Task: "other"}, {Name: "cnn", Task: "fashion", Takes: profile.Picture, Input: &profile.Input{Width: 28, Height: 28, Channels: 1}}}, nil
+}
+
+func (o *oracle) Submit(_ context.Context, s client.Submission, _ client.Options) (api.Query, error) {
+	o.asked = append(o.asked, s)
+	if o.err != nil {
+		return api.Query{}, o.err
+	}
+	ms, compute, first := 60.0, 10.0, len(o.asked) == 1
+	if first {
+		ms = 900
+	}
+	*o.at = o.at.Add(time.Duration(ms * float64(time.Millisecond)))
+	kind := query.OnWorker
+	if s.Class == query.Strict {
+		kind = o.kinds[(len(o.asked)-1)%len(o.kinds)]
+	}
+	return api.Query{ID: "1", State: query.Succeeded, ComputeMS: &compute, ServedBy: &query.Runner{Kind: kind, Name: "here", Cold: first}}, nil
+}
+
+func (o *oracle) Await(_ context.Context, q api.Query, _ time.Duration) (api.Query, error) {
+	return q, nil
+}
+
+// The first queries are timed by path, without the model's own time and without cold
+// starts, and compared with the settings; a path that none went by is said.
+func TestPathsAreTimed(t *testing.T) {
+	set := tuned{values: map[string]float64{"path_ms": 45, "overflow_path_ms": 150}}
+	for _, tc := range []struct {
+		name  string
+		kinds []query.RunnerKind
+		want  []checkup.Level // cold start, relaxed, worker, function
+		found string
+	}{
+		{"functions alone", []query.RunnerKind{query.OnFunction}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.OK}, "50 ms of 5 queries"},
+		{"a slow worker", []query.RunnerKind{query.OnWorker}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.Warning}, "path_ms is 45"},
+		{"both", []query.RunnerKind{query.OnFunction, query.OnWorker}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.OK}, "900 ms"},
+	} {
+		at := time.Unix(1e9, 0)
+		o := &oracle{kinds: tc.kinds, at: &at}
+		found, err := asker{o, func() time.Time { return at }, true}.checkPaths(t.Context(), set)
+		if err != nil || !slices.Equal(levels(found), tc.want) {
+			t.Errorf("%s: %+v, %v", tc.name, found, err)
+		}
+		if !slices.ContainsFunc(found, func(f finding) bool { return strings.Contains(f.Found, tc.found) }) {
+			t.Errorf("%s: nothing says %q: %+v", tc.name, tc.found, found)
+		}
+		if len(o.asked) != strictAsked+1 || o.asked[0].Task != "fashion" || o.asked[0].Input.ContentType != "image/png" {
+			t.Errorf("%s: asked %+v", tc.name, o.asked)
+		}
+	}
+	at := time.Unix(1e9, 0)
+	found, err := asker{&oracle{err: errors.New("no library"), at: &at}, func() time.Time { return at }, true}.checkPaths(t.Context(), set)
+	if err != nil || !slices.Equal(levels(found), []checkup.Level{checkup.Fault}) {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// The page on deploying lists what no test shows without an account, and for each line
+// the check by which doctor does.
+func TestEveryUntriedLineHasACheck(t *testing.T) {
+	page, err := os.ReadFile("../../docs/deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(page), "## Not yet verified in an account")
+	if !found {
+		t.Fatal("the page has no such section")
+	}
+	known := []string{"server", "ticks", "paths"}
+	for _, c := range (checkup.Account{}).Checks() {
+		known = append(known, c.Name)
+	}
+	for _, f := range checkup.Open("dev") {
+		known = append(known, f.Check)
+	}
+	var listed []string
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		name := strings.Trim(strings.TrimSpace(cells[1]), "`")
+		if listed = append(listed, name); !slices.Contains(known, name) {
+			t.Errorf("doctor has no check %q", name)
+		}
+	}
+	for _, name := range known {
+		if !slices.Contains(listed, name) {
+			t.Errorf("the table has no line for the check %q", name)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"slices"
+	"time"
+
+	"paragon/shared/api"
+	"paragon/shared/client"
+	"paragon/shared/core/profile"
+	"paragon/shared/core/query"
+	"paragon/shared/platform/aws/checkup"
+)
+
+// asker sends the first queries of a stage and times them.
+type asker struct {
+	queries interface {
+		Models(ctx context.Context) ([]api.Model, error)
+		Submit(ctx context.Context, s client.Submission, o client.Options) (api.Query, error)
+		Await(ctx context.Context, q api.Query, wait time.Duration) (api.Query, error)
+	}
+	now func() time.Time
+	ask bool
+}
+
+const (
+	// strictAsked are how many strict queries are sent, the first of them perhaps to a
+	// cold function.
+	strictAsked = 6
+	// askedBoundMS is their latency bound: a cold start keeps it.
+	askedBoundMS = 20_000
+	// askedWait bounds the wait for one answer.
+	askedWait = 25 * time.Second
+)
+
+// checkPaths sends queries by each path that there is now, and compares how long a path
+// takes, without the model's own time, with the setting that selection subtracts.
+func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, error) {
+	if !a.ask {
+		return []finding{warning("", "without --queries=false", "no query was sent")}, nil
+	}
+	s, err := a.submission(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []finding
+	byKind := map[query.RunnerKind][]float64{}
+	s.Class, s.Constraints.LatencyMS = query.Strict, askedBoundMS
+	for range strictAsked {
+		q, ms, err := a.time(ctx, s)
+		if err != nil {
+			return append(out, fault("", "`paragon logs`, and the logs of the api function and the workers", "a strict query: %v", err)), nil
+		}
+		if q.ServedBy.Cold {
+			out = append(out, ok("", "a cold start on %s took %.0f ms with its query", q.ServedBy.Name, ms))
+			continue
+		}
+		byKind[q.ServedBy.Kind] = append(byKind[q.ServedBy.Kind], ms-computed(q))
+	}
+	s.Class, s.Constraints.LatencyMS = query.Relaxed, 0
+	out = append(out, a.relaxed(ctx, s))
+	for _, p := range []struct {
+		kind          query.RunnerKind
+		path, setting string
+	}{{query.OnWorker, "a worker, in the request", "path_ms"}, {query.OnFunction, "a function, by overflow", "overflow_path_ms"}} {
+		out = append(out, pathFinding(ctx, ops, p.path, p.setting, byKind[p.kind]))
+	}
+	return out, nil
+}
+
+// relaxed sends a query whose caller does not wait, and waits for it.
+func (a asker) relaxed(ctx context.Context, s client.Submission) finding {
+	q, err := a.queries.Submit(ctx, s, client.Options{})
+	if err == nil {
+		q, err = a.queries.Await(ctx, q, askedWait)
+	}
+	switch {
+	case err != nil:
+		return warning("", "`503 no-capacity` means that no worker can be ready in time: `paragon tune set min_workers 1`", "a relaxed query: %v", err)
+	case q.ServedBy == nil:
+		return warning("", "`paragon get "+q.ID+"` in a minute", "a relaxed query is %s after %s", q.State, askedWait)
+	}
+	return ok("", "a relaxed query ran on %s", q.ServedBy.Name)
+}
+
+// time sends a query and waits for it within the request, and returns how long that
+// took in milliseconds.
+func (a asker) time(ctx context.Context, s client.Submission) (api.Query, float64, error) {
+	from := a.now()
+	q, err := a.queries.Submit(ctx, s, client.Options{Wait: askedWait})
+	ms := float64(a.now().Sub(from)) / float64(time.Millisecond)
+	switch {
+	case err != nil:
+		return q, ms, err
+	case q.ServedBy == nil && q.Failure != nil:
+		return q, ms, fmt.Errorf("%s: %s", q.Failure.Code, q.Failure.Detail)
+	case q.ServedBy == nil:
+		return q, ms, fmt.Errorf("it is %s after %s", q.State, askedWait)
+	}
+	return q, ms, nil
+}
+
+func computed(q api.Query) float64 {
+	if q.ComputeMS == nil {
+		return 0
+	}
+	return *q.ComputeMS
+}
+
+// pathFinding compares the slowest of some times with a setting.
+func pathFinding(ctx context.Context, ops settingsReader, path, setting string, ms []float64) finding {
+	if len(ms) == 0 {
+		return warning("", "`paragon tune set min_workers 1` for a worker, `max_workers 0` for functions, and run this again", "no query went by %s", path)
+	}
+	assumed, err := settingOf(ctx, ops, setting)
+	if err != nil {
+		return finding{Level: checkup.Warning, Found: err.Error()}
+	}
+	slices.Sort(ms)
+	median, most := ms[len(ms)/2], ms[len(ms)-1]
+	if median > assumed {
+		return warning("", "`paragon load` measures p95 from within the region: set "+setting+" to it",
+			"by %s: %.0f ms of %d queries, at most %.0f, from here; %s is %.0f", path, median, len(ms), most, setting, assumed)
+	}
+	return ok("", "by %s: %.0f ms of %d queries, at most %.0f, from here; %s is %.0f", path, median, len(ms), most, setting, assumed)
+}
+
+// submission asks the first model of the stage that takes a picture or a text, with
+// an empty one.
+func (a asker) submission(ctx context.Context) (client.Submission, error) {
+	models, err := a.queries.Models(ctx)
+	if err != nil {
+		return client.Submission{}, err
+	}
+	for _, m := range models {
+		switch {
+		case m.Takes == profile.Picture && m.Input != nil:
+			var b bytes.Buffer
+			if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, m.Input.Width, m.Input.Height))); err != nil {
+				return client.Submission{}, err
+			}
+			return client.Submission{Task: m.Task, Input: query.Input{ContentType: "image/png", Data: b.Bytes()}}, nil
+		case m.Takes == profile.TextIn:
+			return client.Submission{Task: m.Task, Input: query.Input{ContentType: "text/plain", Data: []byte("doctor")}}, nil
+		}
+	}
+	return client.Submission{}, fmt.Errorf("none of the stage's %d models takes a picture or a text: submit a query of yours", len(models))
+}

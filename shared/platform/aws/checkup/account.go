@@ -1,0 +1,228 @@
+package checkup
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	asg "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+
+	"paragon/shared/platform/aws/names"
+)
+
+const (
+	// fewFunctions is the concurrency below which a crowd is soon throttled; new
+	// accounts have 10.
+	fewFunctions = 200
+	// standardVCPUs is the quota of the vCPUs of standard instances on demand, which
+	// c and m types are.
+	standardVCPUs = "L-1216C47A"
+	// linksMissing is a zone in which there are no VPC links.
+	linksMissing = "use1-az3"
+)
+
+// quotas checks what the account may run at once.
+func (a Account) quotas(ctx context.Context) (out []Finding, err error) {
+	s, err := a.Functions.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	if err != nil {
+		return nil, fmt.Errorf("read the account's settings of Lambda: %w", err)
+	}
+	if s.AccountLimit != nil {
+		all, free := s.AccountLimit.ConcurrentExecutions, aws.ToInt32(s.AccountLimit.UnreservedConcurrentExecutions)
+		if all < fewFunctions {
+			out = append(out, warning("raise the quota \"Concurrent executions\" of Lambda before a load test", "%d functions may run at once, %d of them without a reservation", all, free))
+		} else {
+			out = append(out, ok("%d functions may run at once, %d of them without a reservation", all, free))
+		}
+	}
+	q, err := a.Quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("ec2"), QuotaCode: aws.String(standardVCPUs)})
+	if err != nil {
+		return out, fmt.Errorf("read the quota of vCPUs: %w", err)
+	}
+	groups, err := a.groups(ctx)
+	if err != nil {
+		return out, err
+	}
+	most := 0
+	for _, g := range groups {
+		most += int(aws.ToInt32(g.MaxSize))
+	}
+	if vcpus := aws.ToFloat64(q.Quota.Value); vcpus < float64(2*most) {
+		return append(out, warning("raise the quota \"Running On-Demand Standard instances\" of EC2, or lower the pools' max",
+			"%.0f vCPUs of standard instances may run; the pools' %d machines have 2 or more each", vcpus, most)), nil
+	}
+	return append(out, ok("%.0f vCPUs of standard instances may run, for at most %d machines", aws.ToFloat64(q.Quota.Value), most)), nil
+}
+
+// subnetsOf are the subnets of a group.
+func (a Account) subnetsOf(ctx context.Context, g asg.AutoScalingGroup) ([]types.Subnet, error) {
+	out, err := a.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: strings.Split(aws.ToString(g.VPCZoneIdentifier), ",")})
+	if err != nil {
+		return nil, fmt.Errorf("describe the subnets: %w", err)
+	}
+	return out.Subnets, nil
+}
+
+// zones checks that the zones of the network have VPC links and the pools' types.
+func (a Account) zones(ctx context.Context) (out []Finding, err error) {
+	groups, err := a.groups(ctx)
+	for _, g := range groups {
+		name := aws.ToString(g.AutoScalingGroupName)
+		subnets, err := a.subnetsOf(ctx, g)
+		if err != nil {
+			return out, err
+		}
+		for _, s := range subnets {
+			zone := aws.ToString(s.AvailabilityZone)
+			if aws.ToString(s.AvailabilityZoneId) == linksMissing {
+				out = append(out, fault("`-c zones` with two others; `aws ec2 describe-availability-zones` lists them", "%s is %s, where there are no VPC links", zone, linksMissing))
+			}
+			missing, err := a.missingTypes(ctx, g, zone)
+			if err != nil {
+				return out, err
+			}
+			if len(missing) > 0 {
+				out = append(out, warning("other zones, or other types in the pool", "%s: zone %s has none of %s", name, zone, strings.Join(missing, ", ")))
+				continue
+			}
+			out = append(out, ok("%s: zone %s (%s) has every type of the pool", name, zone, aws.ToString(s.AvailabilityZoneId)))
+		}
+	}
+	return out, err
+}
+
+// missingTypes are the instance types of a group that a zone does not offer.
+func (a Account) missingTypes(ctx context.Context, g asg.AutoScalingGroup, zone string) ([]string, error) {
+	want := map[string]bool{}
+	if p := g.MixedInstancesPolicy; p != nil && p.LaunchTemplate != nil {
+		for _, o := range p.LaunchTemplate.Overrides {
+			want[aws.ToString(o.InstanceType)] = true
+		}
+	}
+	out, err := a.EC2.DescribeInstanceTypeOfferings(ctx, &ec2.DescribeInstanceTypeOfferingsInput{
+		LocationType: types.LocationTypeAvailabilityZone,
+		Filters:      []types.Filter{{Name: aws.String("location"), Values: []string{zone}}, {Name: aws.String("instance-type"), Values: slices.Sorted(maps.Keys(want))}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which instance types zone %s offers: %w", zone, err)
+	}
+	for _, o := range out.InstanceTypeOfferings {
+		delete(want, string(o.InstanceType))
+	}
+	return slices.Sorted(maps.Keys(want)), nil
+}
+
+// network checks that the default security group of the stage's network is closed.
+func (a Account) network(ctx context.Context) ([]Finding, error) {
+	groups, err := a.groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	subnets, err := a.subnetsOf(ctx, groups[0])
+	if err != nil || len(subnets) == 0 {
+		return nil, err
+	}
+	vpc := aws.ToString(subnets[0].VpcId)
+	out, err := a.EC2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+		{Name: aws.String("vpc-id"), Values: []string{vpc}}, {Name: aws.String("group-name"), Values: []string{"default"}},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("describe the default security group: %w", err)
+	}
+	for _, g := range out.SecurityGroups {
+		if n := len(g.IpPermissions) + len(g.IpPermissionsEgress); n > 0 {
+			return []Finding{fault("the schedules close-ingress and close-egress take them away once a day: read their errors", "the default security group %s of %s has %d rules", aws.ToString(g.GroupId), vpc, n)}, nil
+		}
+	}
+	return []Finding{ok("the default security group of %s has no rules", vpc)}, nil
+}
+
+// alarms checks that the stage's alarms are there, that none rings, and that what they
+// sent was taken.
+func (a Account) alarms(ctx context.Context) (out []Finding, err error) {
+	found, err := a.Alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(names.Prefix(a.Stage)), MaxRecords: aws.Int32(100)})
+	if err != nil {
+		return nil, fmt.Errorf("describe the alarms: %w", err)
+	}
+	if len(found.MetricAlarms) == 0 {
+		return []Finding{fault("`make deploy` makes them", "the stage has no alarms")}, nil
+	}
+	var ringing []string
+	for _, alarm := range found.MetricAlarms {
+		if alarm.StateValue == cw.StateValueAlarm {
+			ringing = append(ringing, strings.TrimPrefix(aws.ToString(alarm.AlarmName), names.Prefix(a.Stage)))
+		}
+	}
+	if slices.Sort(ringing); len(ringing) > 0 {
+		out = append(out, warning("docs/operations.md says what to do about each", "%d of %d alarms ring: %s", len(ringing), len(found.MetricAlarms), strings.Join(ringing, ", ")))
+	} else {
+		out = append(out, ok("none of %d alarms rings", len(found.MetricAlarms)))
+	}
+	sent, err := a.Alarms.DescribeAlarmHistory(ctx, &cloudwatch.DescribeAlarmHistoryInput{HistoryItemType: cw.HistoryItemTypeAction, StartDate: aws.Time(a.Now().Add(-7 * 24 * time.Hour)), MaxRecords: aws.Int32(100)})
+	if err != nil {
+		return out, fmt.Errorf("read what the alarms did: %w", err)
+	}
+	return append(out, a.actions(sent.AlarmHistoryItems)), nil
+}
+
+// actions says whether what the stage's alarms sent was taken.
+func (a Account) actions(items []cw.AlarmHistoryItem) Finding {
+	taken, failed := 0, ""
+	for _, item := range items {
+		if !strings.HasPrefix(aws.ToString(item.AlarmName), names.Prefix(a.Stage)) {
+			continue
+		}
+		if summary := aws.ToString(item.HistorySummary); strings.HasPrefix(summary, "Failed") {
+			failed = aws.ToString(item.AlarmName) + ": " + summary
+		} else {
+			taken++
+		}
+	}
+	switch {
+	case failed != "":
+		return fault("the topic's policy or its key refuses it", "an alarm could not send: %s", failed)
+	case taken == 0:
+		return warning("`aws cloudwatch set-alarm-state --alarm-name "+names.Prefix(a.Stage)+"throttles-alarm --state-value ALARM --state-reason test`: a mail comes to alarm_email", "no alarm has sent anything in a week")
+	}
+	return ok("what %d alarms sent in a week was taken", taken)
+}
+
+// permissions looks for calls that a role of the stage was refused.
+func (a Account) permissions(ctx context.Context) (out []Finding, err error) {
+	groups, err := a.Logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(names.Prefix(a.Stage)), Limit: aws.Int32(50)})
+	if err != nil {
+		return nil, fmt.Errorf("list the stage's logs: %w", err)
+	}
+	searched := 0
+	for _, g := range groups.LogGroups {
+		name := aws.ToString(g.LogGroupName)
+		if strings.Contains(name, "Inference") { // they may do nothing that could be refused
+			continue
+		}
+		found, err := a.Logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: &name, FilterPattern: aws.String("?AccessDenied ?UnauthorizedOperation"), StartTime: aws.Int64(a.Now().Add(-24 * time.Hour).UnixMilli()), Limit: aws.Int32(1),
+		})
+		if err != nil {
+			return out, fmt.Errorf("search %s: %w", name, err)
+		}
+		searched++
+		for _, e := range found.Events {
+			out = append(out, fault("the stack's role, a permissions boundary or an organisation's policy refuses it", "%s: %s", name, strings.TrimSpace(aws.ToString(e.Message))))
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, ok("no call was refused in a day, in %d logs", searched))
+	}
+	return out, nil
+}
