@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"paragon/shared/core/pricing"
 	"paragon/shared/platform/aws/names"
@@ -102,6 +103,17 @@ func alarmRules() []rule {
 				document := a.t.Resources[id].prop("PolicyDocument").(map[string]any)
 				document["Statement"] = slices.DeleteFunc(list(document["Statement"]), func(s any) bool { return at(s, "Effect") == "Allow" })
 			}
+		}},
+		{"the dashboard shows latency, bounds kept, and the hour's cost beside its forecast", func(a assembly) (bad []string) {
+			body := flat(a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]].prop("DashboardBody"))
+			for _, part := range []string{`\"Latency\"`, "100 * (1 - missed)", telemetry.MissedShare.Name, telemetry.Spent.Name, "spentgeneral * 60 / (MINUTE(spentgeneral) + 1)"} {
+				if !strings.Contains(body, part) && !strings.Contains(body, strings.ReplaceAll(part, `\`, "")) {
+					bad = append(bad, part)
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]].Properties["DashboardBody"] = "{}"
 		}},
 		{"three minutes without a tick are an alarm, and so is silence", func(a assembly) (bad []string) {
 			r := a.t.Resources[a.alarm("no-tick-alarm")]
