@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscodedeploy"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
+
+	"paragon/shared/platform/aws/names"
 )
 
 // Release says how a new version takes over from the one that serves.
@@ -52,14 +54,14 @@ const liveAlias = "live"
 // CodeDeploy turns the alias to it, a tenth of the calls first.
 type served struct {
 	awslambda.Function
-	id    string
-	alias awslambda.Alias
+	id, name string // logical and Paragon's
+	alias    awslambda.Alias
 }
 
 // serve makes a function and its alias.
 func (s *stack) serve(m made) served {
 	f := s.function(m)
-	return served{f, m.id, awslambda.NewAlias(s.Stack, text(m.id+"Live"), &awslambda.AliasProps{AliasName: text(liveAlias), Version: f.CurrentVersion()})}
+	return served{f, m.id, m.name, awslambda.NewAlias(s.Stack, text(m.id+"Live"), &awslambda.AliasProps{AliasName: text(liveAlias), Version: f.CurrentVersion()})}
 }
 
 // releaseAlarm counts the failures of the version that is being turned to: an alarm of
@@ -81,8 +83,9 @@ const releaseErrors = 3
 func (s *stack) makeReleases(alarms map[string]awscloudwatch.IAlarm) {
 	all := s.functions.served()
 	var functions []*string
-	for _, f := range all {
-		functions = append(functions, f.FunctionArn(), text(*f.FunctionArn()+":"+liveAlias))
+	for _, f := range all { // by name: the aliases depend on the role, and functions on aliases
+		arn := s.arn("lambda", "function:"+names.Function(s.Config.Stage, f.name))
+		functions = append(functions, arn, text(*arn+":"+liveAlias))
 	}
 	role := s.role("ReleaseRole", "codedeploy.amazonaws.com",
 		allow(functions, "lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"), describeAlarms())
@@ -116,8 +119,8 @@ func (s *stack) refresh(g awsautoscaling.CfnAutoScalingGroup) {
 		InstanceWarmup: jsii.Number(float64(s.Release.WarmupSeconds)), SkipMatching: jsii.Bool(true),
 		ScaleInProtectedInstances: text("Refresh"), StandbyInstances: text("Terminate"),
 	}
-	if names := s.refreshAlarms(); len(names) > 0 {
-		preferences.AlarmSpecification = &awscdk.CfnAutoScalingInstanceRefreshAlarmSpecification{Alarms: &names}
+	if watched := s.refreshAlarms(); len(watched) > 0 {
+		preferences.AlarmSpecification = &awscdk.CfnAutoScalingInstanceRefreshAlarmSpecification{Alarms: &watched}
 		preferences.BakeTime = jsii.Number(bakeSeconds)
 	}
 	g.CfnOptions().SetUpdatePolicy(&awscdk.CfnUpdatePolicy{

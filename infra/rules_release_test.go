@@ -37,6 +37,20 @@ func releaseRules() []rule {
 		{"a group is deleted before what its workers drain by, and after what takes queries in or starts the controller", orderFaults, func(a assembly) {
 			a.t.Resources[a.idOfSchedule("tick")].DependsOn = nil
 		}},
+		{"no resource depends on itself", func(a assembly) (bad []string) {
+			for _, id := range keys(a.t.Resources) {
+				for _, next := range a.t.needs(id) {
+					if a.t.reach(next, map[string]bool{})[id] {
+						bad = append(bad, id)
+						break
+					}
+				}
+			}
+			return bad
+		}, func(a assembly) {
+			r := a.t.Resources[refers(a.function("api").prop("Role"))]
+			r.DependsOn = []any{a.idOf("api")}
+		}},
 	}
 }
 
@@ -128,10 +142,19 @@ func (t synthesized) reach(id string, seen map[string]bool) map[string]bool {
 		return seen
 	}
 	seen[id] = true
-	for _, next := range slices.Concat(words(r.DependsOn), mentions(r.Properties)) {
+	for _, next := range t.needs(id) {
 		t.reach(next, seen)
 	}
 	return seen
+}
+
+// needs are the resources that one names itself.
+func (t synthesized) needs(id string) []string {
+	r := t.Resources[id]
+	if r == nil {
+		return nil
+	}
+	return slices.Concat(words(r.DependsOn), mentions(r.Properties), mentions(map[string]any(r.UpdatePolicy)))
 }
 
 // mentions are the ids that a value refers to.
