@@ -111,6 +111,8 @@ DIST_FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.g
 DIST_MAX_BYTES := 262144000
 ORT := node_modules/onnxruntime-node/bin/napi-v6/linux
 DIST ?= dist
+# A folder with the C++ runtime of Amazon Linux 2023 by architecture, to pack beside ONNX Runtime; docs/aws.md.
+CXX_RUNTIME ?=
 
 .PHONY: dist
 dist: prereqs deps ## Build what deploys, for arm64 and x86-64, and hold it to Lambda's limits
@@ -134,6 +136,7 @@ define dist-arch
 	done; \
 	for name in inference worker; do \
 		mkdir $(DIST)/$(1).new/$$name/lib; cp $(ORT)/$(3)/libonnxruntime.so.1 $(DIST)/$(1).new/$$name/lib/; \
+		[[ -z "$(CXX_RUNTIME)" ]] || cp $(CXX_RUNTIME)/$(1)/libstdc++.so.6 $(CXX_RUNTIME)/$(1)/libgcc_s.so.1 $(DIST)/$(1).new/$$name/lib/; \
 	done; \
 	rmdir $(DIST)/$(1).new/out; rm -rf $(DIST)/$(1); mv $(DIST)/$(1).new $(DIST)/$(1)
 endef

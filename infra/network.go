@@ -20,12 +20,12 @@ type network struct {
 	workers awsec2.SecurityGroup
 	// Of the gateway's link and the load balancer, where the workers take queries.
 	link, balancer awsec2.SecurityGroup
-	// doors are the endpoints, by the prefix of the actions that are called through them.
-	doors map[string]door
+	// through are the endpoints, by the prefix of the actions that are called through them.
+	through map[string]endpointPolicy
 }
 
-// door is an endpoint whose policy says what may be called through it.
-type door interface {
+// endpointPolicy is an endpoint whose policy says what may be called through it.
+type endpointPolicy interface {
 	AddToPolicy(statement awsiam.PolicyStatement)
 }
 
@@ -71,7 +71,7 @@ func (c Config) endpoints() []endpoint {
 // endpoints and nothing else, or public, whose workers have addresses and no
 // port open to others than the load balancer. Neither has a NAT gateway.
 func (s *stack) makeNetwork() network {
-	n := network{subnets: awsec2.SubnetType_PRIVATE_ISOLATED, doors: map[string]door{}}
+	n := network{subnets: awsec2.SubnetType_PRIVATE_ISOLATED, through: map[string]endpointPolicy{}}
 	if s.Network == public {
 		n.subnets = awsec2.SubnetType_PUBLIC
 	}
@@ -95,8 +95,8 @@ func (s *stack) makeNetwork() network {
 		s.openPath(&n)
 	}
 	n.workers.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(jsii.Number(443)), text("AWS"), nil)
-	n.doors["s3"] = n.vpc.AddGatewayEndpoint(text("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
-	n.doors["dynamodb"] = n.vpc.AddGatewayEndpoint(text("DynamoDb"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()})
+	n.through["s3"] = n.vpc.AddGatewayEndpoint(text("S3"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_S3()})
+	n.through["dynamodb"] = n.vpc.AddGatewayEndpoint(text("DynamoDb"), &awsec2.GatewayVpcEndpointOptions{Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()})
 	if s.Network == private {
 		s.makeEndpoints(n)
 	}
@@ -148,7 +148,7 @@ func (s *stack) makeEndpoints(n network) {
 	})
 	group.AddIngressRule(n.workers, awsec2.Port_Tcp(jsii.Number(443)), text("workers"), nil)
 	for _, i := range s.endpoints() {
-		n.doors[i.prefix] = n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
+		n.through[i.prefix] = n.vpc.AddInterfaceEndpoint(text(i.id), &awsec2.InterfaceVpcEndpointOptions{
 			Service: i.service(), SecurityGroups: &[]awsec2.ISecurityGroup{group}, Open: jsii.Bool(false),
 			Subnets: &awsec2.SubnetSelection{SubnetType: n.subnets},
 		})
@@ -160,9 +160,9 @@ func (s *stack) makeEndpoints(n network) {
 // of no use there. What each caller may do is still its role's affair.
 func (s *stack) boundEndpoints(may []permission) {
 	for _, p := range may {
-		for _, prefix := range sorted(s.network.doors) {
+		for _, prefix := range sorted(s.network.through) {
 			if through := p.of(prefix); len(through.actions) > 0 {
-				s.network.doors[prefix].AddToPolicy(through.forAccount())
+				s.network.through[prefix].AddToPolicy(through.forAccount())
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func checkAccount(ctx context.Context, term *cli.Terminal, stage string, queries
 		{Name: "ticks", Run: func(ctx context.Context) ([]finding, error) { return checkTicks(ctx, ops, s.Pools[0], term.Now()) }},
 		{Name: "paths", Run: func(ctx context.Context) ([]finding, error) { return queries.checkPaths(ctx, ops) }},
 	})
-	return append(checkup.Run(ctx, checks), checkup.Open(stage)...)
+	return append(checkup.Run(ctx, checks), checkup.Untried(stage)...)
 }
 
 // accountOf is the account of a stage, with the SDK's clients.

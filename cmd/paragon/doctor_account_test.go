@@ -142,7 +142,7 @@ func TestEveryUntriedLineHasACheck(t *testing.T) {
 	for _, c := range (checkup.Account{}).Checks() {
 		known = append(known, c.Name)
 	}
-	for _, f := range checkup.Open("dev") {
+	for _, f := range checkup.Untried("dev") {
 		known = append(known, f.Check)
 	}
 	var listed []string

@@ -135,8 +135,8 @@ func unread(check string, err error) Finding {
 	return f
 }
 
-// Open lists what a stage in an account is checked for by hand, and how.
-func Open(stage string) []Finding {
+// Untried lists what a stage in an account is checked for by hand, and how.
+func Untried(stage string) []Finding {
 	out := []Finding{
 		{Check: "replacement", Found: "a worker that hangs, or never starts, is ended and replaced",
 			Do: "`paragon tune set boot_limit_seconds 10` with one worker desired: `paragon decisions --moves` says that one was replaced and why"},
