@@ -22,6 +22,7 @@ type Pool struct {
 	SpotPercent   int      `json:"spot_percent"`   // of those above the base
 	Min           int      `json:"min"`
 	Max           int      `json:"max"`
+	Warm          int      `json:"warm"` // so many more are prepared and stopped
 }
 
 // Throttle bounds what the gateway lets through.

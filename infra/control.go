@@ -123,7 +123,7 @@ func (s *stack) controllerMay() []permission {
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
-		describeGroups("autoscaling:DescribeScalingActivities"), readMetrics(), putMetrics(),
+		describeGroups(s.describedOfGroups()...), readMetrics(), putMetrics(),
 	)
 	for _, p := range s.pools {
 		may = append(may, s.changeGroup(p.name, "autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"))

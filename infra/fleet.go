@@ -122,10 +122,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 				Overrides: types,
 			},
 		},
-		LifecycleHookSpecificationList: []any{&awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
-			LifecycleHookName: text(names.TerminationHook), LifecycleTransition: text("autoscaling:EC2_INSTANCE_TERMINATING"),
-			HeartbeatTimeout: jsii.Number(s.drainSeconds()), DefaultResult: text("CONTINUE"),
-		}},
+		LifecycleHookSpecificationList: s.hooks(p),
 		NotificationConfigurations: []any{&awsautoscaling.CfnAutoScalingGroup_NotificationConfigurationProperty{
 			TopicArn: events.TopicArn(), NotificationTypes: texts("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
 				"autoscaling:EC2_INSTANCE_TERMINATE", "autoscaling:EC2_INSTANCE_TERMINATE_ERROR"),
@@ -133,6 +130,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 		MetricsCollection: []any{&awsautoscaling.CfnAutoScalingGroup_MetricsCollectionProperty{Granularity: text("1Minute")}},
 	})
 	s.checkHealth(made)
+	s.warmPool(p, made)
 	cdknag.NagSuppressions_AddResourceSuppressions(made, &[]*cdknag.NagPackSuppression{excuse("CdkNagValidationFailure",
 		"the rule does not know mixed instances and cannot find the launch template, whose volumes are encrypted: a test holds it", "AwsSolutions-EC26")}, nil)
 	return made
@@ -193,6 +191,9 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env := s.addFunctions(s.resourceNames())
 	env[environment.Pool], env[names.WorkerLogGroup] = text(p.name), s.workerLog.LogGroupName()
+	if p.Warm > 0 {
+		env[names.WarmPool] = text("1")
+	}
 	if s.onWorkers() {
 		env[environment.Listen] = text(fmt.Sprintf(":%d", workerPort))
 		if s.Network == public { // a private one has no endpoint by which to deregister

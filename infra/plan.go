@@ -121,6 +121,9 @@ func (c Config) poolOf(catalogue *profile.Catalogue, name string) (poolPlan, err
 		return p, fmt.Errorf("min %d, max %d, on_demand_base %d, spot_percent %d: 0 <= min <= max, max >= 1, 0 <= spot_percent <= 100",
 			p.Min, p.Max, p.OnDemandBase, p.SpotPercent)
 	}
+	if err := p.checkWarm(); err != nil {
+		return p, err
+	}
 	vcpus := 0
 	for _, typ := range p.InstanceTypes {
 		in, ok := catalogue.Instance(typ)

@@ -9,7 +9,7 @@ import (
 )
 
 // unbounded are the actions that AWS lets nobody bound to a resource.
-var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities", "cloudwatch:DescribeAlarms",
+var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData", "autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeScalingActivities", "autoscaling:DescribeWarmPool", "cloudwatch:DescribeAlarms",
 	"cloudwatch:DescribeAlarmHistory", "ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "lambda:GetAccountSettings",
 	"logs:DescribeLogGroups", "servicequotas:GetServiceQuota",
 	"ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",

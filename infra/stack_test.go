@@ -102,7 +102,7 @@ func TestChoices(t *testing.T) {
 		"traces": map[string]any{"endpoint": "https://collector.example:4318", "share": 0.01}, "profiles_prefix": "s3://my-profiles/prod", "shared_roles": []string{"ingest", "batch"},
 		"pools": map[string]any{
 			"general": map[string]any{"instance_types": []string{"c7g.large", "m7g.large"}, "on_demand_base": 1, "spot_percent": 80, "min": 1, "max": 4},
-			"big":     map[string]any{"instance_types": []string{"c5.2xlarge"}, "max": 2},
+			"big":     map[string]any{"instance_types": []string{"c5.2xlarge"}, "max": 2, "warm": 2},
 		},
 	})
 	hold(t, a)
@@ -262,6 +262,8 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"pools", pool(func(p map[string]any) { p["instance_types"] = []any{} }), "instance_types"},
 		{"pools", pool(func(p map[string]any) { p["min"] = 3 }), "min 3"},
 		{"pools", pool(func(p map[string]any) { p["spot_percent"] = 101 }), "spot_percent"},
+		{"pools", pool(func(p map[string]any) { p["warm"] = -1 }), "warm is -1, not 0 to 1000"},
+		{"pools", pool(func(p map[string]any) { p["warm"], p["spot_percent"] = 1, 50 }), "spot_percent 50"},
 		{"pools", pool(func(p map[string]any) { p["desired"] = 1 }), "desired"},
 		{"pools", map[string]any{"My Pool": map[string]any{"instance_types": []any{"c5.large"}, "max": 1}}, "My Pool"},
 	} {

@@ -23,6 +23,9 @@ type ec2 interface {
 	Deregister(ctx context.Context) error
 	AwaitHook(ctx context.Context) error
 	Complete(ctx context.Context) error
+	Warmed(ctx context.Context) (bool, error)
+	AwaitService(ctx context.Context) bool
+	CompleteLaunch(ctx context.Context) error
 }
 
 const (
@@ -43,8 +46,9 @@ type machine struct {
 	ec2      ec2
 	id, kind string
 	ip       string // within its network; empty when it is not known
+	warmPool bool   // its group has one, and waits for its launch hook
 
-	stopping <-chan struct{} // closed by SIGTERM; set by serve
+	stopping <-chan struct{} // closed by SIGTERM; set by awaitService
 	mu       sync.Mutex
 	notice   instance.Notice // the first one
 }
@@ -59,7 +63,7 @@ func findMachine(ctx context.Context, env func(string) string) (*machine, error)
 	if err != nil {
 		return nil, err
 	}
-	return &machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
+	return &machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP, warmPool: env(names.WarmPool) == "1"}, nil
 }
 
 // environment adds what the machine knows of itself to the environment.
@@ -91,13 +95,47 @@ func (m *machine) settingsEvery() time.Duration {
 	return settingsEveryInGroup
 }
 
+// awaitService returns true when the machine is to serve. One that its group prepares
+// for the warm pool is not: it neither serves nor reports, completes the launch hook,
+// upon which it is stopped, and comes back here when it is started again.
+func (m *machine) awaitService(ctx context.Context, log *slog.Logger) (bool, error) {
+	m.stopping = ctx.Done()
+	if !m.warmPool {
+		return true, nil
+	}
+	if warm, err := m.ec2.Warmed(ctx); err != nil || !warm {
+		return err == nil, err
+	}
+	log.Info("the machine is prepared for the warm pool")
+	var completed sync.WaitGroup
+	completed.Go(func() { m.completeLaunch(ctx, log) })
+	serves := m.ec2.AwaitService(ctx)
+	completed.Wait()
+	if serves {
+		return true, nil
+	}
+	return false, m.completeHook(ctx, nil)
+}
+
+// completeLaunch completes the launch hook of a group with a warm pool. One that
+// never waits is that of a process that was started anew, while its machine served.
+func (m *machine) completeLaunch(ctx context.Context, log *slog.Logger) {
+	if !m.warmPool {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveTime)
+	defer cancel()
+	if err := m.ec2.CompleteLaunch(ctx); err != nil && !m.stopped() {
+		log.Warn("the launch hook was not completed", "error", err)
+	}
+}
+
 // serve runs a worker until it has drained, for which a notice to the machine,
 // SIGTERM and the fleet's orders are one path, and then sees the machine off.
 func (m *machine) serve(ctx context.Context, run func(context.Context) error, log *slog.Logger) error {
 	if m.ec2 == nil {
 		return run(ctx)
 	}
-	m.stopping = ctx.Done()
 	open, fence := context.WithCancel(ctx)
 	defer fence()
 	watched := make(chan struct{})
@@ -109,9 +147,12 @@ func (m *machine) serve(ctx context.Context, run func(context.Context) error, lo
 			fence()
 		}
 	}()
+	launched := make(chan struct{})
+	go func() { defer close(launched); m.completeLaunch(open, log) }()
 	err := run(open)
 	fence()
 	<-watched
+	<-launched
 	return errors.Join(err, m.completeHook(ctx, err))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,31 @@ import (
 // vm is an instance that gives one notice and writes down how it was left.
 type vm struct {
 	notice chan instance.Notice
+	mu     sync.Mutex
 	did    []string
+	warm   chan bool // whether it serves once it was prepared; nil when it is not in a warm pool
+}
+
+func (v *vm) does(what string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.did = append(v.did, what)
+}
+
+func (v *vm) Warmed(context.Context) (bool, error) { return v.warm != nil, nil }
+
+func (v *vm) AwaitService(ctx context.Context) bool {
+	select {
+	case serves := <-v.warm:
+		return serves
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (v *vm) CompleteLaunch(context.Context) error {
+	v.does("complete the launch")
+	return nil
 }
 
 func (v *vm) Watch(ctx context.Context) instance.Notice {
@@ -29,17 +54,17 @@ func (v *vm) Watch(ctx context.Context) instance.Notice {
 }
 
 func (v *vm) AwaitHook(context.Context) error {
-	v.did = append(v.did, "await the hook")
+	v.does("await the hook")
 	return nil
 }
 
 func (v *vm) Deregister(context.Context) error {
-	v.did = append(v.did, "deregister")
+	v.does("deregister")
 	return nil
 }
 
 func (v *vm) Complete(context.Context) error {
-	v.did = append(v.did, "complete")
+	v.does("complete")
 	return nil
 }
 
@@ -76,6 +101,9 @@ func TestOnePathOut(t *testing.T) {
 			}
 			log := slog.New(slog.DiscardHandler)
 			m := &machine{ec2: v}
+			if serves, err := m.awaitService(ctx, log); !serves || err != nil {
+				t.Fatalf("%s: it does not serve, error %v", tc.name, err)
+			}
 			began, lingered := time.Now(), time.Duration(0)
 			err := m.serve(ctx, func(ctx context.Context) error {
 				err := tc.run(ctx)
@@ -129,5 +157,63 @@ func TestAMachineReportsWhatTheEnvironmentDoesNot(t *testing.T) {
 	o, err := options(values)
 	if err != nil || o.ID != "i-1" || o.InstanceType != "c5.large" || o.Pool != "p" || o.Runners != 7 {
 		t.Errorf("%+v, error %v", o, err)
+	}
+}
+
+// A machine that its group prepares for the warm pool does not run a worker: it
+// completes the launch hook, and is stopped. Started again, it completes the hook once
+// more while it serves. One that its group ends meanwhile completes the other hook.
+func TestAMachineOfTheWarmPoolServesOnceItIsStartedAgain(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for _, tc := range []struct {
+		name   string
+		warm   bool
+		next   func(v *vm, stop func()) // what becomes of it once it is prepared
+		serves bool
+		did    []string
+	}{
+		{"stopped", true, func(_ *vm, stop func()) { stop() }, false, []string{"complete the launch"}},
+		{"ended", true, func(v *vm, _ func()) { v.warm <- false }, false, []string{"complete the launch", "complete"}},
+		{"taken as it runs", true, func(v *vm, _ func()) { v.warm <- true }, true, []string{"complete the launch", "complete the launch"}},
+		{"started again", false, nil, true, []string{"complete the launch"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			v := &vm{notice: make(chan instance.Notice, 1)}
+			if tc.warm {
+				v.warm = make(chan bool)
+				go func() { synctest.Wait(); tc.next(v, stop) }()
+			}
+			m := &machine{ec2: v, warmPool: true}
+			serves, err := m.awaitService(ctx, log)
+			if serves {
+				err = errors.Join(err, m.serve(ctx, func(context.Context) error {
+					synctest.Wait()
+					v.mu.Lock()
+					defer v.mu.Unlock()
+					if !slices.Equal(v.did, tc.did) {
+						t.Errorf("%s: as it serves it has done %q, want %q", tc.name, v.did, tc.did)
+					}
+					return errors.New("the test is over")
+				}, log))
+			}
+			if serves != tc.serves || (err != nil) != tc.serves || !tc.serves && !slices.Equal(v.did, tc.did) {
+				t.Errorf("%s: it serves: %v, did %q; error %v", tc.name, serves, v.did, err)
+			}
+		})
+	}
+}
+
+// The machines of a group without a warm pool complete no launch hook: it has none.
+func TestWithoutAWarmPoolNoLaunchHookIsCompleted(t *testing.T) {
+	v := &vm{notice: make(chan instance.Notice, 1), warm: make(chan bool)}
+	m := &machine{ec2: v}
+	serves, err := m.awaitService(t.Context(), slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = m.serve(t.Context(), func(context.Context) error { return nil }, slog.New(slog.DiscardHandler))
+	}
+	if !serves || err != nil || slices.Contains(v.did, "complete the launch") {
+		t.Errorf("it serves: %v, did %q, error %v", serves, v.did, err)
 	}
 }

@@ -80,7 +80,11 @@ func run(ctx context.Context, env func(string) string, log *slog.Logger) error {
 	living, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	go systemd.run(living, w.Health, log) // until the machine has left: draining is no hanging
-	return errors.Join(here.serve(ctx, w.run, log), w.traces.Close())
+	serves, err := here.awaitService(ctx, log)
+	if serves {
+		err = here.serve(ctx, w.run, log)
+	}
+	return errors.Join(err, w.traces.Close())
 }
 
 // worker is a worker with its engine, and with its front where it takes requests.

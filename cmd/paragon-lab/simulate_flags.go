@@ -45,6 +45,7 @@ func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 // addStage adds how a stage, or instead the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.AsDeployed, "as-stage", true, "play the schemes as a stage runs them, with the settings that it ships with: guarded, with balancers, run queues and limits; false plays them by definition")
+	fs.IntVar(&f.Warm, "warm", 0, "instances of each pool that are prepared and stopped, which serve warm_boot_seconds after they are asked for; with --as-stage")
 	fs.IntVar(&f.ListItems, "list-items", 1, "queries of one request, 1 to 100; with --as-stage")
 }
 

@@ -47,6 +47,7 @@ type deployed struct {
 		Types []string `json:"instance_types"`
 		Min   int      `json:"min"`
 		Max   int      `json:"max"`
+		Warm  int      `json:"warm"`
 	} `json:"pools"`
 	Settings map[string]string `json:"settings"`
 }

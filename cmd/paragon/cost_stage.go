@@ -140,6 +140,7 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 		}
 		s.Fleets = append(s.Fleets, pricing.Fleet{Instance: in, Count: n})
 		t.Workers += n
+		s.Warm += float64(p.Warm)
 	}
 	s.Traffic = t
 	return s

@@ -41,6 +41,7 @@ func (c *Controller) collect(ctx context.Context, p Pool, before memory) (decisi
 	after.IdleTracking = before.IdleTracking.Observe(now, n, len(census.Ready))
 	in.Snapshot.Pool.IdleSeconds = after.IdleTracking.Idle(now, n)
 	c.collectGroup(ctx, p, &in)
+	after.Warm = in.Group.Warm
 	c.collectSpent(ctx, &in, &after, len(ws))
 	if before.Failed != "" {
 		in.Signals = append(in.Signals, decision.Signal{Name: "last action", Note: "failed: " + before.Failed})

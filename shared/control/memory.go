@@ -20,7 +20,8 @@ import (
 // memory is what is kept of a pool between two ticks.
 type memory struct {
 	State decision.State  `json:"state"`
-	Rules decision.Action `json:"rules"` // in force
+	Rules decision.Action `json:"rules"`          // in force
+	Warm  int             `json:"warm,omitempty"` // stopped instances that are ready to be started
 	// Failed is why the last action could not be done.
 	Failed string `json:"failed,omitempty"`
 	workload.Means

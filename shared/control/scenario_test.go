@@ -99,6 +99,10 @@ func (s *stage) do(words []string) error {
 	case "capacity": // capacity N: there are no more workers to be had
 		_, err := fmt.Sscan(rest[0], &s.capacity)
 		return err
+	case "warm": // warm N: so many instances are stopped
+		n, err := strconv.Atoi(rest[0])
+		s.warmSince = make([]time.Time, n)
+		return err
 	case "launches": // launches unread: why the newest failed
 		s.mortal.unread = rest[0] == "unread"
 	case "metrics": // metrics fine|missing|refused|NaN|negative|doubled|zero

@@ -33,7 +33,10 @@ type stage struct {
 
 	strict, relaxed float64 // queries a second
 	boot, dies      time.Duration
-	capacity        int // the most workers that can be had
+	capacity        int         // the most workers that can be had
+	warmSince       []time.Time // of each place in the warm pool: when its instance is stopped
+	warmBoot        time.Duration
+	bootOf          map[string]time.Duration // by worker
 	metrics         string
 	late            time.Duration
 	skew            atomic.Int64  // nanoseconds; a read of the traffic may outlast its tick
@@ -50,7 +53,7 @@ func newStage(t *testing.T) *stage {
 	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	check(t, err)
 	s := &stage{T: t, backend: h, cloud: h.Platform(), boot: 100 * time.Second, capacity: 1000, metrics: "fine",
-		mortal: &mortal{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}, read: map[string]decision.Record{}}
+		mortal: &mortal{}, warmBoot: 40 * time.Second, bootOf: map[string]time.Duration{}, readyAt: map[string]time.Time{}, idleAt: map[string]time.Time{}, read: map[string]decision.Record{}}
 	s.tuned = tuning.New(s.cloud.Settings)
 	s.cs = []*control.Controller{s.controller("first")}
 	return s
@@ -67,7 +70,7 @@ func (s *stage) controller(name string) *control.Controller {
 	return control.New(control.Options{
 		Holder: name, Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: stageCatalogue(), Arch: "x86_64",
 		Records: s.cloud.Records, Fleet: dyingFleet{s.cloud.Fleet, s.mortal}, Queues: queues{s}, Metrics: metrics{s.cloud.Metrics, s},
-		Groups: dyingGroups{s.cloud.Groups, s.mortal}, DecisionLog: dyingLog{s.cloud.DecisionLog, s.mortal},
+		Groups: dyingGroups{s.cloud.Groups, s.mortal, s.warm}, DecisionLog: dyingLog{s.cloud.DecisionLog, s.mortal},
 		Tuned: s.tuned.State, Now: func() time.Time { return time.Now().Add(time.Duration(s.skew.Load())) }, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -128,7 +131,7 @@ func (s *stage) moveFleet() {
 		case w.State == platform.Draining, s.dies > 0 && w.State == platform.Ready && now.Sub(s.readyAt[w.ID]) >= s.dies:
 			check(s.T, s.backend.MarkGone(ctx, w.ID))
 			continue
-		case w.State == platform.Booting && now.Sub(w.At) >= s.boot:
+		case w.State == platform.Booting && now.Sub(w.At) >= s.bootOf[w.ID]:
 			s.readyAt[w.ID], s.idleAt[w.ID] = now, now
 			w.State = platform.Ready // its last report is as old as its boot
 		}
@@ -143,11 +146,30 @@ func (s *stage) moveFleet() {
 	}
 }
 
+// launch starts a warm instance while there is one, which is replaced by an instance
+// that boots and is stopped, and else a new machine.
 func (s *stage) launch() string {
 	s.launched++
 	id := "w" + strconv.Itoa(s.launched)
+	s.bootOf[id] = s.boot
+	for i, since := range s.warmSince {
+		if !since.After(time.Now()) {
+			s.bootOf[id], s.warmSince[i] = s.warmBoot, time.Now().Add(s.boot)
+			break
+		}
+	}
 	check(s.T, s.backend.Launch(s.Context(), platform.WorkerReport{ID: id, Pool: pool, State: platform.Booting, At: time.Now(), Runners: 2}))
 	return id
+}
+
+// warm counts the instances that are stopped.
+func (s *stage) warm() (n int) {
+	for _, since := range s.warmSince {
+		if !since.After(time.Now()) {
+			n++
+		}
+	}
+	return n
 }
 
 // reportEvery is how often a worker reports that nothing changed.
@@ -258,6 +280,7 @@ func alive(m *mortal, do func() error) error {
 type dyingGroups struct {
 	platform.Groups
 	*mortal
+	warm func() int
 }
 
 func (g dyingGroups) Group(ctx context.Context, p string) (platform.Group, error) {
@@ -265,6 +288,7 @@ func (g dyingGroups) Group(ctx context.Context, p string) (platform.Group, error
 		return platform.Group{}, err
 	}
 	read, err := g.Groups.Group(ctx, p)
+	read.Warm = g.warm()
 	if g.unread {
 		err = errors.Join(platform.ErrLaunchesUnread, err)
 	}

@@ -39,7 +39,7 @@ func (c *Controller) endStranded(ctx context.Context, p Pool, r decision.Record)
 		if c.overflows(rules[class], r.Case.Settings) {
 			continue
 		}
-		if err := c.endStrandedOf(ctx, platform.WorkQueue(p.Name, class), r.Case.Settings); err != nil {
+		if err := c.endStrandedOf(ctx, platform.WorkQueue(p.Name, class), placement.Pool{Warm: r.Case.Group.Warm}, r.Case.Settings); err != nil {
 			span.Fail("the stranded queries could not be ended")
 			errs = append(errs, fmt.Errorf("end the stranded %s queries: %w", class, err))
 		}
@@ -56,8 +56,9 @@ func (c *Controller) overflows(rule procurement.Overflow, set settings.Settings)
 	return c.Arch != "" && set.MaxOverflowConcurrency > 0 && rule == procurement.AtBound
 }
 
-// endStrandedOf ends those of one queue and gives the others back, uncounted.
-func (c *Controller) endStrandedOf(ctx context.Context, q platform.QueueName, set settings.Settings) error {
+// endStrandedOf ends those of one queue of a pool without workers, and gives the
+// others back, uncounted.
+func (c *Controller) endStrandedOf(ctx context.Context, q platform.QueueName, pool placement.Pool, set settings.Settings) error {
 	growth := placement.GrowthOf(set)
 	var ended, kept []platform.Delivery
 	var errs []error
@@ -68,7 +69,7 @@ func (c *Controller) endStrandedOf(ctx context.Context, q platform.QueueName, se
 			break
 		}
 		for _, d := range ds {
-			if (placement.Pool{}).HasCapacity(query.Milliseconds(d.Message.ExpiresAt.Sub(c.Now())), growth) {
+			if pool.HasCapacity(query.Milliseconds(d.Message.ExpiresAt.Sub(c.Now())), growth) {
 				kept = append(kept, d)
 			} else if err := c.failStranded(ctx, d.Message); err != nil {
 				kept, errs = append(kept, d), append(errs, err)

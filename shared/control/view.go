@@ -61,6 +61,7 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []platfo
 	}
 	seen.Broken = breaker.Everywhere(broken)
 	seen.Booting = len(census.Booting)
+	seen.Warm = known.warm
 	seen.Unfilled = known.rules.To > 0 && seen.Workers == 0 && seen.Booting == 0
 	peers := peersOf(p.Name, ready)
 	seen.NoStrictOverflow = known.rules.Strict == procurement.Never
@@ -87,6 +88,7 @@ func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, err
 type lastTick struct {
 	rules decision.Action
 	means workload.Means
+	warm  int // stopped instances that were ready to be started
 }
 
 func (c *Controller) known(ctx context.Context, pool string) lastTick {
@@ -103,7 +105,7 @@ func (c *Controller) known(ctx context.Context, pool string) lastTick {
 func (c *Controller) keepForView(pool string, m memory) lastTick {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last[pool] = lastTick{m.Rules, m.Means}
+	c.last[pool] = lastTick{m.Rules, m.Means, m.Warm}
 	return c.last[pool]
 }
 

@@ -81,7 +81,16 @@ func (f *fleetView) keep(set settings.Settings) time.Duration {
 	if f.expected() {
 		return eager
 	}
-	return max(eager, min(query.Duration(set.VMBootSeconds*1000/bootParts), fleet.SilentAfter(set)/2))
+	return max(eager, min(query.Duration(f.bootSeconds(set)*1000/bootParts), fleet.SilentAfter(set)/2))
+}
+
+// bootSeconds is the least time in which a pool's next worker serves.
+func (f *fleetView) bootSeconds(set settings.Settings) float64 {
+	least := set.VMBootSeconds
+	for _, e := range f.estimates {
+		least = min(least, e.View().BootSeconds(set))
+	}
+	return least
 }
 
 const (

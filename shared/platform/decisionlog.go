@@ -61,13 +61,15 @@ type Group struct {
 	Min     int `json:"min"`
 	Max     int `json:"max"`
 	Desired int `json:"desired"`
+	// Warm are the stopped instances that are ready to be started: the next workers.
+	Warm int `json:"warm,omitempty"`
 	// LaunchFault is why the newest launch of a worker failed; empty when it did not.
 	LaunchFault string `json:"launch_fault,omitempty"`
 }
 
 // Groups reports how the pools' groups stand now. SetDesired above a group's
 // maximum is an error. A group that comes with ErrLaunchesUnread is valid but for
-// its LaunchFault.
+// its LaunchFault and Warm.
 type Groups interface {
 	Group(ctx context.Context, pool string) (Group, error)
 }

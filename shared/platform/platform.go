@@ -20,8 +20,8 @@ import (
 var (
 	ErrNotFound = errors.New("not found")
 	// ErrLaunchesUnread comes with a group whose limits were read, and whose newest
-	// launches could not be.
-	ErrLaunchesUnread = errors.New("the newest launches could not be read")
+	// launches or warm instances could not be.
+	ErrLaunchesUnread = errors.New("the newest launches or the warm instances could not be read")
 	ErrLeaseLost      = errors.New("lease lost")            // another consumer has the message now, or it is gone
 	ErrThrottled      = errors.New("throttled")             // a normal answer: fall back or come again
 	ErrFault          = errors.New("function fault")        // the function ran and failed, or died

@@ -19,6 +19,10 @@ type AsDeployed struct {
 	// 0 means vm_boot_seconds.
 	BootSeconds float64
 	GroupMax    int // of each pool's group; 0 means no bound
+	// Warm are the instances of each pool that are prepared and stopped, the next
+	// workers; WarmUSDPerHour is what each takes all the time, its disk.
+	Warm           int
+	WarmUSDPerHour float64
 	// ListItems is how many queries come in one request; 0 and 1 mean one.
 	ListItems int
 }
@@ -80,7 +84,7 @@ func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.
 	}
 	r, after := decision.MakeBy(e.cfg.Scheme, decision.Case{
 		At: moment(e.now), Pool: p.cfg.Name, Snapshot: s, Settings: set, Before: h.before,
-		Group: decision.Group{Max: most, Desired: h.desired},
+		Group: decision.Group{Max: most, Desired: h.desired, Warm: p.warm},
 	})
 	h.before, h.desired = after, r.Action.To
 	d := procurement.Decision{

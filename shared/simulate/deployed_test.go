@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -151,5 +152,52 @@ func TestRelaxedQueriesKeepTheirBoundsAsDeployed(t *testing.T) {
 		if r := run(t, c); r.Relaxed.Ratio() > 0.005 || r.Relaxed.Overflow == 0 {
 			t.Errorf("functions of %v ms: %.2f %% of %d relaxed queries missed their bound, %d overflowed", functionMS, 100*r.Relaxed.Ratio(), r.Relaxed.Arrived, r.Relaxed.Overflow)
 		}
+	}
+}
+
+// The next workers are the warm instances, which serve sooner, until they are used
+// up; their places are filled again after a boot. Disks and preparations are billed.
+func TestWarmInstancesComeFirst(t *testing.T) {
+	cold := func(s *settings.Settings) { s.VMBootSeconds, s.WarmBootSeconds = 95, 35 }
+	times := func(warm int) (at []time.Duration) { // of the second worker, the third and so on
+		have := 1
+		for _, m := range asDeployed(t, &simulate.AsDeployed{Warm: warm}, cold) {
+			for ; have < m.Snapshot.Pool.Ready; have++ {
+				at = append(at, m.At)
+			}
+		}
+		return at
+	}
+	none, two := times(0), times(2)
+	if len(none) < 3 || len(two) < 3 {
+		t.Fatalf("workers come at %v, and with warm instances at %v", none, two)
+	}
+	if none[0]-two[0] != time.Minute || none[1]-two[1] != time.Minute || none[2] != two[2] {
+		t.Errorf("workers come at %v, and with two warm instances at %v", none, two)
+	}
+}
+
+// An hour without queries costs what the disks of the warm instances do; a launch out
+// of the warm pool costs the preparation of the next one, for a boot.
+func TestTheBillHasTheWarmInstances(t *testing.T) {
+	bill := func(workers, warm int, settled func(*settings.Settings)) float64 {
+		set := settings.Defaults()
+		set.VMBootSeconds = 90
+		settled(&set)
+		r := run(t, simulate.Config{
+			Trace: arrivals.Trace{Step: time.Second, Counts: make([]float64, 3600)}, Scheme: must(procurement.Get("reactive")), Settings: set,
+			Strict: 0.5, StrictMS: 1000, RelaxMS: 10000, Workers: workers, Seed: 1, MinimumSeconds: 60,
+			AsDeployed: &simulate.AsDeployed{Warm: warm, WarmUSDPerHour: 0.001},
+			Pools: []simulate.Pool{{Name: "p", Runners: 1, USDPerHour: 0.1, Share: 1, Models: []simulate.Model{
+				{Name: "m", ServiceMS: 100, FunctionMS: 150, USD: 1e-5, ColdUSD: 1e-5, MemoryMB: 1769}}}},
+		})
+		return r.Bill.Workers
+	}
+	if got := bill(0, 3, func(*settings.Settings) {}); math.Abs(got-0.003) > 1e-9 {
+		t.Errorf("an hour of three warm instances takes $%v", got)
+	}
+	one := func(s *settings.Settings) { s.MinWorkers = 1 }
+	if got, want := bill(0, 1, one)-bill(0, 0, one), 0.001+0.1*90/3600; math.Abs(got-want) > 1e-9 {
+		t.Errorf("a launch out of the warm pool takes $%v more, want $%v", got, want)
 	}
 }

@@ -82,7 +82,7 @@ func (e *engine) build(begin int64) {
 	sum := 0.0
 	for i := range e.cfg.Pools {
 		p := newPool(i, &e.cfg.Pools[i])
-		p.busyTo, p.billedTo = begin, begin
+		p.busyTo, p.billedTo, p.warm = begin, begin, e.cfg.warm()
 		sum += p.cfg.Share / total
 		e.shares = append(e.shares, sum)
 		e.pools = append(e.pools, p)
@@ -215,6 +215,9 @@ func (e *engine) handleNext() {
 	case spotNotice:
 		e.events.pop()
 		e.takeBack(p, ev)
+	case warmPrepared:
+		e.events.pop()
+		p.warm++
 	case tick:
 		e.events.pop()
 		e.tick(p)

@@ -109,7 +109,7 @@ func (e *engine) leave(p *pool, i int) {
 func (e *engine) scaleTo(p *pool, n int) {
 	have := p.nReady + p.nBooting
 	for ; have < n; have++ {
-		e.launch(p, e.bootUS())
+		e.launch(p, e.nextBootUS(p))
 	}
 	if have == n {
 		return
@@ -164,6 +164,7 @@ func (e *engine) billWorkers(p *pool) {
 		return
 	}
 	e.chargeWorkers(p, e.now-from)
+	e.chargeWarm(e.now - from)
 }
 
 func (e *engine) chargeWorkers(p *pool, us int64) {

@@ -53,6 +53,7 @@ type pool struct {
 	freeBits []uint64 // workers that are ready and have a free runner
 
 	nReady, nBooting, nDraining int
+	warm                        int   // instances that are stopped
 	strict, relaxed             queue // of the pool
 
 	held  int   // queries in workers' queues

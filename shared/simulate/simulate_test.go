@@ -132,7 +132,7 @@ func TestInvariantsHoldForAnyConfiguration(t *testing.T) {
 		c.MetricDelay = time.Duration(rapid.IntRange(0, 120).Draw(rt, "delay")) * time.Second
 		c.Seed = rapid.Uint64().Draw(rt, "seed")
 		if rapid.Bool().Draw(rt, "as deployed") {
-			c.AsDeployed = &simulate.AsDeployed{BootSeconds: 20}
+			c.AsDeployed = &simulate.AsDeployed{BootSeconds: 20, Warm: rapid.IntRange(0, 3).Draw(rt, "warm"), WarmUSDPerHour: 0.001}
 		}
 		if rapid.Bool().Draw(rt, "two pools") {
 			c.Pools = append(c.Pools, pool())

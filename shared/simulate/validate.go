@@ -38,6 +38,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	if c.AsDeployed != nil {
+		if n := c.AsDeployed.Warm; n < 0 || n > mostWorkers {
+			return invalidf("the warm instances are %d, not 0 to %d", n, mostWorkers)
+		}
 		if n := c.AsDeployed.ListItems; n < 0 || n > mostItems || n > 1 && len(c.Pools) > 1 {
 			return invalidf("a request brings %d queries, not 1 to %d, and several to one pool only", n, mostItems)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"paragon/profiles/schema"
 	"paragon/shared/core/arrivals"
+	"paragon/shared/core/pricing"
 	"paragon/shared/core/procurement"
 	"paragon/shared/simulate"
 	"paragon/shared/simulate/comparison"
@@ -31,6 +32,8 @@ type CaseFlags struct {
 	Seed              uint64
 	// AsDeployed plays the schemes as a stage runs them, not by definition.
 	AsDeployed bool
+	// Warm is how many instances of each pool are prepared and stopped, as deployed.
+	Warm int
 	// ListItems is how many queries come in one request, as deployed.
 	ListItems int
 
@@ -131,12 +134,12 @@ func (f *CaseFlags) setSettings(c *comparison.Case) error {
 		return err
 	}
 	if f.AsDeployed {
-		c.AsDeployed = &simulate.AsDeployed{ListItems: f.ListItems}
+		c.AsDeployed = &simulate.AsDeployed{ListItems: f.ListItems, Warm: f.Warm, WarmUSDPerHour: pricing.WarmUSDPerHour(c.Market.Catalogue.Prices)}
 		c.Settings, err = simulate.DeployedSettings(values)
 		return err
 	}
-	if f.ListItems > 1 {
-		return Usagef("--list-items needs --as-stage")
+	if f.ListItems > 1 || f.Warm > 0 {
+		return Usagef("--list-items and --warm need --as-stage")
 	}
 	c.Settings, c.Limits, err = simulate.Settings(values)
 	return err

@@ -30,6 +30,8 @@ type Group struct {
 	Min     int `json:"min"`
 	Max     int `json:"max"`
 	Desired int `json:"desired"` // what was asked for last
+	// Warm are the stopped instances that are ready to be started: the next workers.
+	Warm int `json:"warm,omitempty"`
 	// LaunchFault is why the newest launch of a worker failed; empty when it did not.
 	LaunchFault string `json:"launch_fault,omitempty"`
 }

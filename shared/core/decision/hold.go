@@ -16,7 +16,7 @@ func (c Case) choose(by procurement.Scheme) (procurement.Decision, State) {
 	if faults := c.faults(); faults != "" {
 		return c.hold(faults)
 	}
-	d, scheme := procurement.Run(by, c.At, c.Snapshot, c.Settings, c.Before.Scheme)
+	d, scheme := c.run(by)
 	if d.Outcome == procurement.Held {
 		return c.hold(d.Cause)
 	}

@@ -27,7 +27,7 @@ type world struct {
 func newWorld(seed uint64) *world {
 	w := &world{Rand: rand.New(rand.NewPCG(seed, 1)), at: time.Unix(1_700_000_000, 0).UTC(), set: settings.Defaults(), rate: 40}
 	w.set.TickSeconds = float64(1 + w.IntN(3))
-	w.group.Max = 50
+	w.group.Max, w.group.Warm = 50, w.IntN(4)
 	w.tune()
 	return w
 }

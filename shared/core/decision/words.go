@@ -56,6 +56,9 @@ func (r Record) Explain() string {
 		p.Ready, p.Booting, p.Draining, p.BusyRunners, 100*p.Used, p.QueuedMS)
 	line("prices", "a worker $%.4f an hour, a query on a function $%.8f, %.1f times its share of a worker",
 		c.Snapshot.WorkerUSDPerHour, c.Snapshot.FunctionUSD, c.Snapshot.PriceRatio())
+	if c.Group.Warm > 0 {
+		line("warm", "%d instances are stopped and serve %.0f s after they are asked for", c.Group.Warm, c.warmSettings().VMBootSeconds)
+	}
 	for _, k := range r.Candidates {
 		line("candidate", "%d workers, $%.4f an hour: %s", k.Workers, k.USDPerHour, k.Why)
 	}

@@ -4,17 +4,30 @@ import "paragon/shared/core/settings"
 
 // Growth is what a pool without workers may expect of its controller.
 type Growth struct {
-	Allowed bool    // workers may be launched
-	LeadMS  float64 // from an arrival until a worker that was launched for it serves, in ms
+	Allowed bool // workers may be launched
+	// LeadMS and WarmLeadMS are the times from an arrival until a worker that was
+	// launched for it serves, in ms: a new machine, and a warm instance.
+	LeadMS, WarmLeadMS float64
 }
 
 // GrowthOf is what the settings let a pool expect. Arrivals are read once they have
 // settled, a tick decides on them, and a worker boots.
 func GrowthOf(set settings.Settings) Growth {
+	lead := func(bootSeconds float64) float64 {
+		return (set.MetricSettleSeconds + set.TickSeconds + bootSeconds) * 1000
+	}
 	return Growth{
 		Allowed: set.Fleet == settings.FleetMoving && set.MaxWorkers > 0,
-		LeadMS:  (set.MetricSettleSeconds + set.TickSeconds + set.VMBootSeconds) * 1000,
+		LeadMS:  lead(set.VMBootSeconds), WarmLeadMS: lead(Pool{Warm: 1}.BootSeconds(set)),
 	}
+}
+
+// BootSeconds is how long the pool's next worker takes to serve.
+func (p Pool) BootSeconds(set settings.Settings) float64 {
+	if p.Warm > 0 {
+		return min(set.VMBootSeconds, set.WarmBootSeconds)
+	}
+	return set.VMBootSeconds
 }
 
 // HasCapacity reports whether a query that waits on the pool's work queue and
@@ -25,5 +38,9 @@ func (p Pool) HasCapacity(expiresMS float64, g Growth) bool {
 	if p.Workers > 0 || p.Runners > 0 || p.Booting > 0 {
 		return true
 	}
-	return g.Allowed && !p.Unfilled && expiresMS >= g.LeadMS
+	lead := g.LeadMS
+	if p.Warm > 0 {
+		lead = g.WarmLeadMS
+	}
+	return g.Allowed && !p.Unfilled && expiresMS >= lead
 }

@@ -1,9 +1,13 @@
 package placement
 
-import "testing"
+import (
+	"testing"
+
+	"paragon/shared/core/settings"
+)
 
 func TestHasCapacity(t *testing.T) {
-	grows := Growth{Allowed: true, LeadMS: 60_000}
+	grows := Growth{Allowed: true, LeadMS: 60_000, WarmLeadMS: 30_000}
 	for _, tc := range []struct {
 		name      string
 		pool      Pool
@@ -17,11 +21,26 @@ func TestHasCapacity(t *testing.T) {
 		{"a worker boots after a launch that brought nobody", Pool{Booting: 1, Unfilled: true}, 1, Growth{}, true},
 		{"one can be launched in time", Pool{}, 60_000, grows, true},
 		{"one can be launched, too late", Pool{}, 59_999, grows, false},
+		{"a warm instance can be started in time", Pool{Warm: 1}, 30_000, grows, true},
+		{"a warm instance can be started, too late", Pool{Warm: 1}, 29_999, grows, false},
 		{"none may be launched", Pool{}, 1e9, Growth{}, false},
 		{"the last launch brought nobody", Pool{Unfilled: true}, 1e9, grows, false},
 	} {
 		if got := tc.pool.HasCapacity(tc.expiresMS, tc.growth); got != tc.want {
 			t.Errorf("%s: %v", tc.name, got)
 		}
+	}
+}
+
+// A warm instance serves sooner than a new machine, by the difference of their boots.
+func TestGrowthOf(t *testing.T) {
+	set := settings.Defaults()
+	set.VMBootSeconds, set.WarmBootSeconds = 100, 40
+	if g := GrowthOf(set); g.LeadMS-g.WarmLeadMS != 60_000 {
+		t.Errorf("%+v", g)
+	}
+	set.WarmBootSeconds = 400
+	if g := GrowthOf(set); g.LeadMS != g.WarmLeadMS {
+		t.Errorf("a warm boot that is longer: %+v", g)
 	}
 }

@@ -45,7 +45,8 @@ type Pool struct {
 	// for workers and none serves or boots: the launch brought nobody.
 	Booting   int       `json:"booting,omitempty"`
 	Unfilled  bool      `json:"unfilled,omitempty"`
-	Runners   int       `json:"runners"` // of the ready workers
+	Warm      int       `json:"warm,omitempty"` // stopped instances that are ready to be started
+	Runners   int       `json:"runners"`        // of the ready workers
 	StrictMS  float64   `json:"strict_queued_ms"`
 	RelaxedMS float64   `json:"relaxed_queued_ms"` // work queued and held, in milliseconds of one runner
 	At        time.Time `json:"at"`

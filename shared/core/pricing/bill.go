@@ -12,8 +12,10 @@ type Fleet struct {
 
 // Stage is a deployment and what comes to it.
 type Stage struct {
-	Rest    Rest
-	Fleets  []Fleet
+	Rest   Rest
+	Fleets []Fleet
+	// Warm are the instances of all pools that are prepared and stopped.
+	Warm    float64
 	Traffic Traffic // without queries where PerSecond is 0
 	// FunctionUSD is what an inference function takes for a query.
 	FunctionUSD float64
@@ -48,6 +50,11 @@ func (b Bill) MonthUSD(perSecond float64) float64 {
 	return Sum(b.Compute) + Sum(b.Fixed) + Sum(b.Million)*perSecond*SecondsPerMonth/million
 }
 
+// WarmUSDPerHour is what a warm instance takes while it is stopped: its disk alone, as
+// its address is returned.
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-warm-pools.html
+func WarmUSDPerHour(p profile.Prices) float64 { return DiskGB * p.DiskPerGBMonth / hoursPerMonth }
+
 const (
 	reportSeconds   = 10     // between an idle worker's reports, and its reads of the fleet and settings
 	pollsOfWorker   = 2 * 3  // of a minute: two long polls of 20 s
@@ -70,6 +77,7 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 	return nonZero([]Line{
 		newLine("workers' public addresses", addresses, "hours", p.PublicIPv4PerHour),
 		newLine("workers' disks", n*DiskGB, "GB", p.DiskPerGBMonth),
+		newLine("warm instances' disks", s.Warm*DiskGB, "GB", p.DiskPerGBMonth),
 		newLine("workers' reports at rest", reports*restUnits, "write units", p.DynamoDBPerWrite),
 		newLine("workers' reads at rest", reports*readsAtRest, "read units", p.DynamoDBPerRead),
 		newLine("workers' polls of empty queues", n*pollsOfWorker*minutesOfMonth, "calls", p.SQSPerRequest),

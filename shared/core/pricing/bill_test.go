@@ -77,6 +77,19 @@ func TestAPublicWorkerPaysForItsAddress(t *testing.T) {
 	}
 }
 
+// A stopped instance is paid for by its disk: 8 GB at $0.08.
+func TestAWarmInstancePaysForItsDisk(t *testing.T) {
+	s := Stage{Rest: AtRest(deployed(LambdaFront, false))}
+	warm := s
+	warm.Warm = 3
+	if got := warm.Bill(today).MonthUSD(0) - s.Bill(today).MonthUSD(0); math.Abs(got-3*8*0.08) > 1e-9 {
+		t.Errorf("three add $%v a month", got)
+	}
+	if got := WarmUSDPerHour(today) * 730; math.Abs(got-8*0.08) > 1e-9 {
+		t.Errorf("one takes $%v a month by the hour", got)
+	}
+}
+
 // With no worker up the bill exceeds a plain function's by the api function's
 // request, its wait, and what is counted now and then, also where each query is so
 // long after the last one that it shares little.

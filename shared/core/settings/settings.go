@@ -81,6 +81,7 @@ type Settings struct {
 	Forecaster         string  `name:"forecaster" default:"auto" oneof:"auto last moving_average ewma holt_winters linear_regression short_average" doc:"The forecaster of predictive schemes; auto selects the one with the least recent error."`
 	TickSeconds        float64 `name:"tick_seconds" default:"10" min:"1" max:"60" unit:"s" doc:"How often the controller decides."`
 	VMBootSeconds      float64 `name:"vm_boot_seconds" default:"100" min:"0" max:"900" unit:"s" doc:"Time from the start of a worker's machine until it serves: the horizon of a decision."`
+	WarmBootSeconds    float64 `name:"warm_boot_seconds" default:"40" min:"0" max:"900" unit:"s" doc:"The same of a machine out of a pool's warm instances, which are stopped: docs/aws.md. It counts as vm_boot_seconds where it is longer."`
 	BacklogSeconds     float64 `name:"backlog_seconds" default:"10" min:"1" max:"600" unit:"s" doc:"Time within which the desired workers should work off the backlog."`
 	IdleSeconds        float64 `name:"idle_seconds" default:"180" min:"0" max:"3600" unit:"s" doc:"A worker that was idle for this time is closed under reactive, exascale, mixed, mixed_predictive and paragon."`
 	UtilHigh           float64 `name:"util_high" default:"0.8" min:"0.1" max:"1" unit:"share" doc:"Above this utilization of its least loaded worker util_aware adds a worker."`

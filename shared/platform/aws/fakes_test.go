@@ -126,7 +126,8 @@ type groups struct {
 	set        []int32
 	ended      []string // ids of instances, "-" before those that took their place with them
 	activities []asg.Activity
-	reads      int // of the activities
+	reads      int // of activities and warm instances
+	warm       []asg.Instance
 	unread     error
 }
 
@@ -144,8 +145,18 @@ func (g *groups) TerminateInstanceInAutoScalingGroup(_ context.Context, in *auto
 	return &autoscaling.TerminateInstanceInAutoScalingGroupOutput{}, nil
 }
 
+func (g *groups) DescribeWarmPool(_ context.Context, in *autoscaling.DescribeWarmPoolInput, _ ...func(*autoscaling.Options)) (*autoscaling.DescribeWarmPoolOutput, error) {
+	g.reads++
+	if in.NextToken == nil {
+		return &autoscaling.DescribeWarmPoolOutput{Instances: g.warm[:1], NextToken: aws.String("more")}, g.unread
+	}
+	return &autoscaling.DescribeWarmPoolOutput{Instances: g.warm[1:]}, g.unread
+}
+
 func (g *groups) DescribeAutoScalingGroups(context.Context, *autoscaling.DescribeAutoScalingGroupsInput, ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
-	return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []asg.AutoScalingGroup{g.group}}, nil
+	read := g.group
+	read.Instances = slices.Clone(read.Instances)
+	return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []asg.AutoScalingGroup{read}}, nil
 }
 
 func (g *groups) SetDesiredCapacity(_ context.Context, in *autoscaling.SetDesiredCapacityInput, _ ...func(*autoscaling.Options)) (*autoscaling.SetDesiredCapacityOutput, error) {

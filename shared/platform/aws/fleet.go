@@ -59,23 +59,29 @@ func (f *fleet) group(ctx context.Context, pool string) (asg.AutoScalingGroup, e
 	if len(out.AutoScalingGroups) == 0 {
 		return asg.AutoScalingGroup{}, fmt.Errorf("describe group %s: %w", name, platform.ErrNotFound)
 	}
-	return out.AutoScalingGroups[0], nil
+	g := out.AutoScalingGroups[0]
+	g.Instances = slices.DeleteFunc(g.Instances, warmed) // they are nobody's workers
+	return g, nil
 }
 
-// Group implements platform.Groups: the limits as they are now, and while instances
-// are missing why the newest launch failed.
+// Group implements platform.Groups: the limits as they are now, the instances that
+// are warm, and while instances are missing why the newest launch failed.
 func (f *fleet) Group(ctx context.Context, pool string) (platform.Group, error) {
 	g, err := f.group(ctx, pool)
 	if err != nil {
 		return platform.Group{}, err
 	}
 	out := platform.Group{Min: int(aws.ToInt32(g.MinSize)), Max: int(aws.ToInt32(g.MaxSize)), Desired: int(aws.ToInt32(g.DesiredCapacity))}
+	var errs []error
+	if out.Warm, err = f.warm(ctx, g); err != nil {
+		errs = append(errs, fmt.Errorf("%w: %w", platform.ErrLaunchesUnread, err))
+	}
 	if int(standing(g)) < out.Desired {
 		if out.LaunchFault, err = f.launchFault(ctx, g); err != nil {
-			err = fmt.Errorf("%w: %w", platform.ErrLaunchesUnread, err)
+			errs = append(errs, fmt.Errorf("%w: %w", platform.ErrLaunchesUnread, err))
 		}
 	}
-	return out, err
+	return out, errors.Join(errs...)
 }
 
 // SetDesired implements platform.Fleet, within the group's own limits as they are

@@ -70,6 +70,7 @@ type Settings struct {
 	Scheme           map[string]string `json:"scheme"` // the tunables that differ from their defaults
 	VMBootSeconds    float64           `json:"vm_boot_seconds"`
 	TickSeconds      float64           `json:"tick_seconds"`
+	Warm             int               `json:"warm,omitempty"` // instances that are prepared and stopped
 }
 
 func (c Case) row(s procurement.Scheme, r simulate.Result) Row {
@@ -94,8 +95,12 @@ func (c Case) settings(r simulate.Result) Settings {
 	if factor == 0 {
 		factor = 1
 	}
+	warm := 0
+	if c.AsDeployed != nil {
+		warm = c.AsDeployed.Warm
+	}
 	return Settings{
-		Scaling: c.Scaling, FromSeconds: c.From.Seconds(), ForSeconds: r.Seconds, WarmupSeconds: c.Warmup.Seconds(), Layout: c.Layout,
+		Warm: warm, Scaling: c.Scaling, FromSeconds: c.From.Seconds(), ForSeconds: r.Seconds, WarmupSeconds: c.Warmup.Seconds(), Layout: c.Layout,
 		InstanceType: c.Market.InstanceType, FunctionMB: c.Market.FunctionMB, StrictShare: c.StrictShare, StrictMS: c.StrictMS,
 		RelaxedMS: c.RelaxMS, MetricDelay: c.MetricDelay.Seconds(), ColdStarts: c.ColdStarts, KeepAliveSeconds: c.KeepAliveSeconds,
 		MinimumSeconds: c.MinimumSeconds, LambdaGrainMS: c.Market.Catalogue.Prices.LambdaGrainMS, PriceFactor: factor, Spot: c.Spot,

@@ -143,10 +143,14 @@ func (m *Machine) poll(ctx context.Context) Notice {
 	return ""
 }
 
+// targetState is the metadata's path to the state that the group brings this machine
+// to: InService, Terminated, or one of its warm pool.
+const targetState = "autoscaling/target-lifecycle-state"
+
 // terminating reports whether the group is about to end this machine.
 func (m *Machine) terminating(ctx context.Context) bool {
-	v, err := m.get(ctx, "autoscaling/target-lifecycle-state")
-	return err == nil && v == "Terminated"
+	v, err := m.get(ctx, targetState)
+	return err == nil && (v == "Terminated" || v == "Warmed:Terminated")
 }
 
 // Deregister has the load balancer send this machine no more requests; those under
@@ -170,7 +174,7 @@ func (m *Machine) Deregister(ctx context.Context) error {
 // the group has then deregistered it from the load balancer and waited for its open
 // requests. A heartbeat of the hook is refused until then.
 func (m *Machine) AwaitHook(ctx context.Context) error {
-	return m.untilHookWaits(ctx, "await", func(ctx context.Context) error {
+	return m.untilHookWaits(ctx, "await the hook", func(ctx context.Context) error {
 		_, err := m.groups.RecordLifecycleActionHeartbeat(ctx, &autoscaling.RecordLifecycleActionHeartbeatInput{
 			AutoScalingGroupName: &m.group, InstanceId: &m.ID, LifecycleHookName: aws.String(names.TerminationHook),
 		})
@@ -181,10 +185,13 @@ func (m *Machine) AwaitHook(ctx context.Context) error {
 // Complete tells the group's hook that there is nothing left to wait for, as soon
 // as the hook waits.
 func (m *Machine) Complete(ctx context.Context) error {
-	return m.untilHookWaits(ctx, "complete", func(ctx context.Context) error {
+	return m.complete(ctx, names.TerminationHook)
+}
+
+func (m *Machine) complete(ctx context.Context, hook string) error {
+	return m.untilHookWaits(ctx, "complete the hook "+hook, func(ctx context.Context) error {
 		_, err := m.groups.CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{
-			AutoScalingGroupName: &m.group, InstanceId: &m.ID, LifecycleHookName: aws.String(names.TerminationHook),
-			LifecycleActionResult: aws.String("CONTINUE"),
+			AutoScalingGroupName: &m.group, InstanceId: &m.ID, LifecycleHookName: &hook, LifecycleActionResult: aws.String("CONTINUE"),
 		})
 		return err
 	})
@@ -202,7 +209,7 @@ func (m *Machine) untilHookWaits(ctx context.Context, what string, call func(con
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s the hook of group %s: %w", what, m.group, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("%s of group %s: %w", what, m.group, errors.Join(err, ctx.Err()))
 		case <-tick.C:
 		}
 	}

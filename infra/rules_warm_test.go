@@ -1,0 +1,67 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"paragon/shared/platform/aws/names"
+)
+
+// warmRules hold a pool's warm instances, with the group, its hooks, its machines and
+// the controller, which must all know of them.
+func warmRules() []rule {
+	return []rule{{"warm instances are stopped, of a fixed number, prepared before they are, and known to the controller", warmFaults, func(a assembly) {
+		hooks := a.group().Properties["LifecycleHookSpecificationList"].([]any)
+		a.group().Properties["LifecycleHookSpecificationList"] = append(hooks, map[string]any{"LifecycleHookName": names.LaunchHook})
+	}}}
+}
+
+func warmFaults(a assembly) (bad []string) {
+	read := false
+	for i, id := range a.t.of("AutoScaling::AutoScalingGroup") {
+		p := a.plan.pools[i]
+		read = read || p.Warm > 0
+		if fault := a.warmFault(id, p); fault != "" {
+			bad = append(bad, p.name+": "+fault)
+		}
+	}
+	if mayRead := slices.Contains(a.actions(a.roleOf("controller")), "autoscaling:DescribeWarmPool"); mayRead != read {
+		bad = append(bad, "the controller may read warm pools, or may not")
+	}
+	return bad
+}
+
+func (a assembly) warmFault(group string, p poolPlan) string {
+	g := a.t.Resources[group]
+	pools := slices.DeleteFunc(a.t.of("AutoScaling::WarmPool"), func(id string) bool { return refers(a.t.Resources[id].prop("AutoScalingGroupName")) != group })
+	hook := map[string]any{}
+	for _, h := range list(g.prop("LifecycleHookSpecificationList")) {
+		if at(h, "LifecycleHookName") == names.LaunchHook {
+			hook = h.(map[string]any)
+		}
+	}
+	launch := a.t.Resources[refers(g.prop("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "LaunchTemplateId"))]
+	knows := strings.Contains(flat(launch.prop("LaunchTemplateData", "UserData")), names.WarmPool+"=1")
+	if p.Warm == 0 {
+		if len(pools) > 0 || len(hook) > 0 || knows {
+			return "there is something of a warm pool"
+		}
+		return ""
+	}
+	if len(pools) != 1 {
+		return "it has not one warm pool"
+	}
+	w := a.t.Resources[pools[0]]
+	switch n := float64(p.Warm); {
+	case w.prop("PoolState") != "Stopped", number(w.prop("MinSize")) != n, number(w.prop("MaxGroupPreparedCapacity")) != n:
+		return "its instances are not stopped, or not so many"
+	case w.prop("InstanceReusePolicy", "ReuseOnScaleIn") != false:
+		return "workers that have left would return"
+	case hook["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_LAUNCHING", hook["DefaultResult"] != "ABANDON",
+		number(hook["HeartbeatTimeout"]) < 30, number(hook["HeartbeatTimeout"]) > 7200:
+		return "an instance is stopped before it is prepared"
+	case !knows:
+		return "its machines do not know"
+	}
+	return ""
+}
