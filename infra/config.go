@@ -61,6 +61,7 @@ type Config struct {
 	// wait for others', which must not starve.
 	APIConcurrencyShare float64
 	MonthlyBudgetUSD    float64
+	WarmThroughput      WarmThroughput
 	AlarmEmail          string
 	LogDays             int
 	Traces              Traces
@@ -128,7 +129,8 @@ func (c *Config) keys() map[string]any {
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
 		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
 		"network": &c.Network, "zones": &c.Zones, "permissions_boundary": &c.PermissionsBoundary, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
-		"front": &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
+		"warm_throughput": &c.WarmThroughput,
+		"front":           &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
 		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces, "release": &c.Release, "images": &c.Images, "session_manager": &c.SessionManager,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "protected_stages": &c.ProtectedStages, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
@@ -207,6 +209,7 @@ func (c Config) validate() error {
 			faults = append(faults, fmt.Errorf("context \"protected_stages\": %w", err))
 		}
 	}
+	faults = append(faults, c.WarmThroughput.check())
 	must(len(c.Pools) > 0, "context \"pools\": there must be one")
 	if err := c.Release.check(); err != nil {
 		faults = append(faults, err)

@@ -22,6 +22,7 @@ func (s *stack) makeData() data {
 	var d data
 	d.state = s.table("State", names.StateTTL, key(names.StateKey), key(names.StateSort))
 	d.records = s.table("Records", names.RecordTTL, key(names.RecordKey), key(names.RecordSort))
+	s.warmTable(d.records)
 	// Uploads are inputs, of use for as long as their query: what is left of a
 	// destroyed stage empties itself and then costs nothing.
 	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)

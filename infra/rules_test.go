@@ -23,7 +23,7 @@ func faultf(format string, args ...any) []string { return []string{fmt.Sprintf(f
 // rules lists them, by concern.
 func rules() []rule {
 	return slices.Concat(
-		fleetRules(), warmRules(), drainRules(), machineRules(), networkRules(), queueRules(), messageRules(),
+		fleetRules(), warmRules(), throughputRules(), drainRules(), machineRules(), networkRules(), queueRules(), messageRules(),
 		functionRules(), packageRules(), permissionRules(), boundRules(), intakeRules(), answerRules(),
 		dataRules(), profileRules(), keepRules(), stageParameterRules(), controlRules(), alarmRules(),
 		frontRules(), balancerRules(), secretRules(), inputRules(), releaseRules(), nameRules(), endpointRules())

@@ -97,7 +97,7 @@ func TestChoices(t *testing.T) {
 	dist := fakeDist(t)
 	a := synthesize(t, dist, map[string]any{
 		"stage": "prod", "network": "public", "account_concurrency": 1000, "api_concurrency_share": 0.25, "authorizer": "keys", "function_arch": "arm64", "function_memory_mb": "[1024]",
-		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "images": map[string]any{"eu-west-1": map[string]any{"x86_64": "ami-0123456789abcdef0", "arm64": "ami-0fedcba9876543210"}}, "session_manager": true, "release": map[string]any{"canary_minutes": 30, "min_healthy_percent": 50, "warmup_seconds": 60, "alarms": false}, "settings": map[string]any{"path_ms": "60"},
+		"alarm_email": "ops@example.com", "monthly_budget_usd": 50, "log_days": 7, "warm_throughput": map[string]any{"writes": 20000}, "images": map[string]any{"eu-west-1": map[string]any{"x86_64": "ami-0123456789abcdef0", "arm64": "ami-0fedcba9876543210"}}, "session_manager": true, "release": map[string]any{"canary_minutes": 30, "min_healthy_percent": 50, "warmup_seconds": 60, "alarms": false}, "settings": map[string]any{"path_ms": "60"},
 		"zones": []string{"us-east-1b", "us-east-1d"}, "permissions_boundary": "arn:aws:iam::123456789012:policy/limits/boundary",
 		"traces": map[string]any{"endpoint": "https://collector.example:4318", "share": 0.01}, "profiles_prefix": "s3://my-profiles/prod", "shared_roles": []string{"ingest", "batch"},
 		"pools": map[string]any{
@@ -241,6 +241,8 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"account_concurrency", 100, "account_concurrency"},
 		{"api_concurrency_share", 0.5, "api_concurrency_share"},
 		{"api_concurrency_share", 0, "api_concurrency_share"},
+		{"warm_throughput", map[string]any{"writes": 100}, "writes is 100, neither 0 nor 4000 to"},
+		{"warm_throughput", map[string]any{"reads": 1e9}, "reads"},
 		{"log_days", 31, "log_days"},
 		{"images", `{"eu-west-1":{"x86_64":"ami-0123456789abcdef0"}}`, `eu-west-1: arm64: "" is no id of an image`},
 		{"protected_stages", []string{"Prod"}, "protected_stages"},

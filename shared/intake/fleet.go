@@ -132,6 +132,13 @@ func (f *fleetView) update(v platform.FleetView) {
 	}
 }
 
+// lines is over how many lines the strict work for so many runners is spread.
+func (f *fleetView) lines(runners int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return lines(f.view.Traffic, runners)
+}
+
 // load returns the ready runners of a pool and the strict work ahead of a
 // query that arrives now.
 func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (runners int, aheadMS float64) {

@@ -41,9 +41,15 @@ func (e *ends) saw(line string, endUS int64) {
 	e.of[line] = endUS
 }
 
+// lineKey is the row of a line, in a partition of its own: the lines of a pool share
+// its load, and one partition takes 1,000 writes a second.
+func lineKey(line string) item { return stateKey("line#"+line, "line") }
+
 // Reserve implements platform.Shared by conditional additions, of which any number
 // may come at once: unlike a swap, none makes another one fail. It takes one
-// write as a rule, and two where the line ended since this process saw it last.
+// write as a rule, and two where the line ended since this process saw it last. A write
+// that is refused is not tried again: the repeat of one whose answer was lost would add
+// the work twice, and a throttle says that too many ask.
 func (s *shared) Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (time.Time, bool, error) {
 	fromUS, latestUS, workUS := from.UnixMicro(), latest.UnixMicro(), work.Microseconds()
 	endUS := s.ends.last(line)
@@ -55,8 +61,8 @@ func (s *shared) Reserve(ctx context.Context, line string, from, latest time.Tim
 		if endUS < fromUS {
 			in = beginAnew(fromUS, workUS)
 		}
-		in.Key, in.ExpressionAttributeNames = stateKey("line", line), placeholders(endAttribute)
-		row, held, err := s.table.update(ctx, in)
+		in.Key, in.ExpressionAttributeNames = lineKey(line), placeholders(endAttribute)
+		row, held, err := s.table.update(ctx, in, once)
 		if err != nil {
 			return time.Time{}, false, fmt.Errorf("add to the line %s: %w", line, err)
 		}

@@ -103,11 +103,11 @@ func (t table) recent(ctx context.Context, key item) (item, error) {
 // update changes one row, when its condition holds, and returns it as it is
 // then. Otherwise held is false, and the row is the one that was in the way;
 // nil when none was there.
-func (t table) update(ctx context.Context, in *dynamodb.UpdateItemInput) (row item, held bool, err error) {
+func (t table) update(ctx context.Context, in *dynamodb.UpdateItemInput, with ...func(*dynamodb.Options)) (row item, held bool, err error) {
 	in.TableName = &t.name
 	in.ReturnValues = types.ReturnValueAllNew
 	in.ReturnValuesOnConditionCheckFailure = types.ReturnValuesOnConditionCheckFailureAllOld
-	out, err := t.client.UpdateItem(ctx, in)
+	out, err := t.client.UpdateItem(ctx, in, with...)
 	if refused := new(types.ConditionalCheckFailedException); errors.As(err, &refused) {
 		return refused.Item, false, nil
 	}
