@@ -45,6 +45,10 @@ accuracy: build ## Put all 10,000 test pictures through the API for every model 
 crowd: build ## Play an hour with a tenfold crowd, with and without functions, and hold it to what is promised (15 minutes)
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e
 
+.PHONY: mends
+mends: prereqs venv ## Take out one mend for AWS after another, and show that its scenario is red without it
+	go test -count=1 -timeout 40m -tags mends -run TestEveryScenarioIsRedWithoutItsMend -v ./shared/mends
+
 .PHONY: chaos
 chaos: build ## Kill, freeze and starve a stage under load for ten minutes, hold it to what is promised, and write docs/lab/chaos.md
 	bin/paragon-lab chaos --markdown docs/lab/chaos.md $(ARGS)
@@ -87,7 +91,7 @@ lint: prereqs deps ## Check the format, vet every build tag and architecture, ru
 	go mod tidy -diff
 	go mod verify
 	go vet ./...
-	go vet -tags accuracy,bench,crowd,rehearse ./cmd/...
+	go vet -tags accuracy,bench,crowd,mends,rehearse ./cmd/... ./shared/mends
 	go vet -tags figures ./profiles ./functions/...
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./functions/... ./workers/... ./cmd/...
 	go tool staticcheck ./...
@@ -206,12 +210,13 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 	done
 
 # The stack of cdk.json with either front, but that its profiles lie in a bucket,
-# which the rehearsal fills. The fronts are played at the same time: most of it is waiting.
+# which the rehearsal fills, and that its pool has a warm instance. The fronts are played at the same time: most of it is waiting.
+WARM_POOLS := {"general":{"instance_types":["c5.large","m5.large"],"on_demand_base":1,"max":10,"warm":1}}
 .PHONY: rehearse
 rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
 	for front in workers lambda; do \
-		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front -c profiles_prefix=s3://paragon-rehearsal/prod --output $$out/$$front; built='--build true'; \
+		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)' --output $$out/$$front; built='--build true'; \
 	done; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
 	for front in workers lambda; do \

@@ -25,6 +25,7 @@ import (
 	"paragon/shared/platform"
 	"paragon/shared/platform/aws/names"
 	"paragon/shared/platform/aws/testserver"
+	"paragon/shared/platform/aws/testserver/dynamo"
 	"paragon/shared/platform/sqlite/lambdaemulator"
 )
 
@@ -34,7 +35,8 @@ import (
 type stand struct {
 	proxy     *httputil.ReverseProxy
 	scaling   *testserver.Groups      // before the faults
-	faults    *testserver.Faults      // before the stand-in
+	faults    *testserver.Faults      // before the tables
+	tables    *dynamo.Throttle        // before the stand-in
 	functions *lambdaemulator.Invoker // set once they are known
 	log       func(format string, args ...any)
 
@@ -62,10 +64,11 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	faults := &testserver.Faults{Next: http.DefaultTransport.RoundTrip, Spared: testKey}
+	tables := &dynamo.Throttle{Next: http.DefaultTransport, Now: time.Now, Partition: names.StateKey}
+	faults := &testserver.Faults{Next: tables.RoundTrip, Spared: testKey}
 	scaling := &testserver.Groups{Next: faults.RoundTrip, Hooks: true, Deregistration: deregistration, HookTimeout: hookTimeout}
 	p.Transport = scaling
-	return &stand{proxy: p, scaling: scaling, faults: faults, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
+	return &stand{proxy: p, scaling: scaling, faults: faults, tables: tables, log: log, calls: map[string]map[string]policy.Call{}, counts: map[tally]int{},
 		groups: map[string]string{}, addresses: map[string]string{}}
 }
 

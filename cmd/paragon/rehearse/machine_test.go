@@ -18,18 +18,18 @@ import (
 )
 
 // metadata is an EC2 instance's, by IMDSv2.
-func metadata(t *testing.T, id, kind string, ends func() bool) string {
+func metadata(t *testing.T, id, kind string, target func() string) string {
 	const token = "secret"
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /latest/api/token", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "300")
 		_, _ = io.WriteString(w, token)
 	})
-	known := map[string]string{"instance-id": id, "instance-type": kind, "autoscaling/target-lifecycle-state": "InService"}
+	known := map[string]string{"instance-id": id, "instance-type": kind}
 	mux.HandleFunc("GET /latest/meta-data/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		v := known[r.PathValue("path")]
-		if r.PathValue("path") == "autoscaling/target-lifecycle-state" && ends() {
-			v = "Terminated"
+		if r.PathValue("path") == "autoscaling/target-lifecycle-state" {
+			v = target()
 		}
 		switch {
 		case r.Header.Get("X-Aws-Ec2-Metadata-Token") != token:
@@ -85,6 +85,17 @@ func listening(env []string, address string) []string {
 	return env
 }
 
+// target is the state that a group brings an instance to.
+func (p *play) target(id string) string {
+	switch {
+	case p.stand.scaling.Leaving(id):
+		return "Terminated"
+	case p.stand.scaling.InWarmPool(id):
+		return "Warmed:Stopped"
+	}
+	return "InService"
+}
+
 // startWorker runs the worker's binary as the machine would.
 func (p *play) startWorker(id string) *process {
 	p.t.Helper()
@@ -98,7 +109,7 @@ func (p *play) startWorker(id string) *process {
 	p.stand.belongs(id, stackName+"-"+pool, address)
 	w.cmd = exec.Command(p.workerBinary(script))
 	w.cmd.Env = append(append(p.env("worker"), listening(strings.Fields(string(m[1])), address)...), "XDG_CACHE_HOME="+p.t.TempDir(), "AWS_EC2_METADATA_DISABLED=false",
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large", func() bool { return p.stand.scaling.Leaving(id) }))
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large", func() string { return p.target(id) }))
 	w.cmd.Stderr = &w.said
 	must(p.t, w.cmd.Start())
 	go func() { w.done <- w.cmd.Wait() }()

@@ -44,6 +44,7 @@ type play struct {
 	api     *lambdaemulator.Invoker
 	front   *front
 	log     *functionLog
+	running []lambdaemulator.Function // as they were registered
 }
 
 // newPlay makes the stack and starts what a deployment has running: nothing,
@@ -98,7 +99,8 @@ func (p *play) startLambda() {
 		}
 	}
 	var err error
-	p.api, err = lambdaemulator.New(lambdaemulator.Options{Functions: functions, MaxConcurrency: 8, KeepAlive: time.Hour, Logger: slog.New(p.log)})
+	p.running = functions
+	p.api, err = lambdaemulator.New(lambdaemulator.Options{Functions: functions, MaxConcurrency: 24, KeepAlive: time.Hour, Freeze: true, Logger: slog.New(p.log)})
 	must(p.t, err)
 	p.stand.functions = p.api
 	p.t.Cleanup(func() {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,7 @@ func (s *scenario) calm() {
 	s.stop()
 	s.stop, s.plan = func() {}, testserver.Plan{}
 	s.stand.faults.Begin(s.plan)
+	s.stand.tables.SetScale(1)
 	s.stand.scaling.HealLaunches(stackName + "-" + pool)
 	if s.worker != nil {
 		_ = s.worker.cmd.Process.Kill() // it may hang
@@ -116,14 +118,20 @@ func (s *scenario) do(words []string) {
 	switch words[0] {
 	case "set": // set NAME VALUE: a setting
 		s.set(rest[0], rest[1])
-	case "launches": // launches fail WHY, or launches come
+	case "functions": // functions end: every environment that has no event
+		s.endFunctions()
+	case "launches": // launches fail WHY, launches lost, or launches come
 		s.launches(rest)
 	case "arrivals": // arrivals N: relaxed queries a second, as points of CloudWatch
 		s.stop()
 		s.stop = s.arrive(s.number(rest[0]))
-	case "worker": // worker starts, or worker hangs: its process is stopped
+	case "worker": // worker starts, worker stops, or worker hangs: its process is stopped where it stands
 		s.machine(rest[0])
-	case "seed", "throttle", "latency", "twice", "delayed", "points":
+	case "warm": // warm instance: the group launches one into its warm pool
+		s.warm()
+	case "partitions": // partitions SHARE: the tables take that of what DynamoDB takes
+		s.stand.tables.SetScale(s.number(rest[0]))
+	case "seed", "throttle", "latency", "twice", "delayed", "points", "gaps", "lagging":
 		s.goWrong(words[0], rest)
 	case "expect":
 		s.expect(rest[0], rest[1:])
@@ -139,25 +147,62 @@ func (s *scenario) launches(words []string) {
 		s.stand.scaling.HealLaunches(group)
 		return
 	}
+	why := strings.Join(words[1:], " ")
+	if words[0] == "lost" { // no activity tells of them
+		why = ""
+	}
 	var have []string
 	for _, w := range s.workers() {
 		have = append(have, w.ID)
 	}
-	s.stand.scaling.FailLaunches(group, strings.Join(words[1:], " "), have...)
+	s.stand.scaling.FailLaunches(group, why, have...)
 }
 
 // machine has the first worker of the group start, or hang.
 func (s *scenario) machine(what string) {
 	s.t.Helper()
-	if what == "hangs" {
+	switch what {
+	case "hangs":
 		must(s.t, s.worker.cmd.Process.Signal(syscall.SIGSTOP))
-		return
+	case "stops":
+		must(s.t, s.worker.cmd.Process.Signal(syscall.SIGTERM))
+		must(s.t, <-s.worker.done)
+		s.worker = nil
+	default:
+		s.worker = s.startWorker(s.first)
 	}
-	s.worker = s.startWorker(s.first)
+}
+
+var groupInstance = regexp.MustCompile(`<InstanceId>(i-[^<]+)</InstanceId>`)
+
+// warm has the group launch an instance into its warm pool.
+func (s *scenario) warm() {
+	s.t.Helper()
+	group := stackName + "-" + pool
+	call := func(action string, more ...string) string {
+		return callStand(s.t, s.moto, "autoscaling", form(append([]string{"Action", action, "Version", "2011-01-01"}, more...)...))
+	}
+	there := func() (ids []string) {
+		for _, m := range groupInstance.FindAllStringSubmatch(call("DescribeAutoScalingGroups", "AutoScalingGroupNames.member.1", group), -1) {
+			ids = append(ids, m[1])
+		}
+		return ids
+	}
+	before := there()
+	call("SetDesiredCapacity", "AutoScalingGroupName", group, "DesiredCapacity", strconv.Itoa(len(before)+1))
+	for _, id := range there() {
+		if !slices.Contains(before, id) {
+			s.stand.scaling.Warm(group, id)
+			s.first = id
+			return
+		}
+	}
+	s.t.Fatalf("%s: the group has launched nothing", s.line)
 }
 
 // goWrong changes what goes wrong with calls: seed N, throttle SHARE [SERVICE],
-// latency D, twice SHARE, delayed SHARE D, points D (late).
+// latency D, twice SHARE, delayed SHARE D, points D (late), gaps SHARE (of the points,
+// which come later), lagging SHARE (of the reads).
 func (s *scenario) goWrong(what string, words []string) {
 	s.t.Helper()
 	switch what {
@@ -175,6 +220,10 @@ func (s *scenario) goWrong(what string, words []string) {
 		s.plan.Twice = s.number(words[0])
 	case "delayed":
 		s.plan.Delayed, s.plan.Delay = s.number(words[0]), s.duration(words[1])
+	case "gaps":
+		s.plan.Gaps = s.number(words[0])
+	case "lagging":
+		s.plan.Lagging = s.number(words[0])
 	case "points":
 		s.plan.PointsLate = s.duration(words[0])
 	}
@@ -210,6 +259,16 @@ func (s *scenario) expect(what string, words []string) {
 		}
 	case "desired": // expect desired N: at least
 		s.until(s.line, func() bool { return float64(s.group().Desired) >= s.number(words[0]) })
+	case "launched": // expect launched N: the instance has completed the launch hook so often
+		s.until(s.line, func() bool { return float64(s.stand.scaling.Launched(s.first)) == s.number(words[0]) })
+	case "throttles": // expect throttles: of the tables' partitions
+		if s.stand.tables.Counts().Throttled == 0 {
+			s.t.Errorf("%s: none", s.line)
+		}
+	case "frozen": // expect frozen: every environment without an event is stopped
+		s.until(s.line, s.frozen)
+	case "together": // expect together N: strict queries that come at once, by processes of their own
+		s.together(int(s.number(words[0])))
 	case "another": // expect another worker: than the one that was expected last
 		s.until(s.line, func() bool {
 			ws := s.workers()
@@ -230,6 +289,65 @@ func (s *scenario) expect(what string, words []string) {
 	default:
 		s.t.Fatalf("%s: that cannot be expected", s.line)
 	}
+}
+
+// endFunctions ends the environments of all functions, as a release does.
+func (s *scenario) endFunctions() {
+	s.t.Helper()
+	next := slices.Clone(s.running)
+	for i := range next {
+		next[i].Env = append(slices.Clone(next[i].Env), "RELEASE="+strconv.FormatInt(time.Now().UnixNano(), 10))
+	}
+	must(s.t, s.api.SetFunctions(next))
+}
+
+// together asks so many strict queries at once: each has an api process of its own, and
+// each is accepted once.
+func (s *scenario) together(n int) {
+	s.t.Helper()
+	var all sync.WaitGroup
+	locations := make([]string, n)
+	for i := range n {
+		all.Go(func() {
+			got := s.request("POST", "/v1/queries", asked(fetched, query.Strict, s.inline()))
+			if got.Code == http.StatusAccepted {
+				locations[i] = got.Header().Get("Location")
+			}
+		})
+	}
+	all.Wait()
+	processes := 0
+	for _, f := range s.api.Stats() {
+		if f.Function == names.Function(stage, "api") {
+			processes = f.Warm + f.Busy
+		}
+	}
+	if processes < n/2 {
+		s.t.Errorf("%s: %d api processes took them", s.line, processes)
+	}
+	slices.Sort(locations)
+	if len(slices.Compact(locations)) != n || locations[0] == "" {
+		s.t.Errorf("%s: accepted %q", s.line, locations)
+	}
+	for _, at := range locations {
+		if q := s.ends(at); q.State != query.Succeeded {
+			s.t.Errorf("%s: %s ended as %s", s.line, at, q.State)
+		}
+	}
+}
+
+// frozen says whether some process of a function is stopped.
+func (s *scenario) frozen() bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	must(s.t, err)
+	for _, f := range stats {
+		text, err := os.ReadFile(f)
+		_, after, _ := strings.Cut(string(text), ") ")
+		if err == nil && strings.HasPrefix(after, fmt.Sprintf("T %d ", os.Getpid())) {
+			return true
+		}
+	}
+	return false
 }
 
 // recorded says whether the explanation of a tick since the scenario began has a text.

@@ -28,6 +28,14 @@ type Faults struct {
 	rand *rand.Rand
 	plan Plan
 	hits map[string]int
+	read map[string]answered // the last answers of reads that may lag, by their bodies
+}
+
+// answered is an answer that may be given again.
+type answered struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // Plan is what goes wrong.
@@ -42,8 +50,13 @@ type Plan struct {
 	// and that are delivered Delay later.
 	Twice, Delayed float64
 	Delay          time.Duration
-	// PointsLate is the age at which a point of a metric is first shown.
+	// PointsLate is the age at which a point of a metric is first shown. Of the points
+	// that are shown, a share is not yet, in the answer at hand: they come out of order.
 	PointsLate time.Duration
+	Gaps       float64
+	// Lagging is the share of reads of a table that need not be consistent and are
+	// answered as the same read was before, where there was one.
+	Lagging float64
 }
 
 // Begin has a plan in force from now on, instead of the one before.
@@ -67,6 +80,8 @@ func (f *Faults) Hits() map[string]int {
 // callFaults is what goes wrong with one call.
 type callFaults struct {
 	throttled, twice, delayed bool
+	lagging                   bool
+	gaps                      float64
 	latency, pointsLate       time.Duration
 	delay                     time.Duration
 }
@@ -97,7 +112,9 @@ func (f *Faults) draw(service, action string) (one callFaults) {
 	case "SendMessageBatch":
 		one.twice, one.delayed, one.delay = occurs("twice", f.plan.Twice), occurs("delayed", f.plan.Delayed), f.plan.Delay
 	case "GetMetricData":
-		one.pointsLate = f.plan.PointsLate
+		one.pointsLate, one.gaps = f.plan.PointsLate, f.plan.Gaps
+	case "GetItem", "Query":
+		one.lagging = f.plan.Lagging > 0 && occurs("lagging", f.plan.Lagging)
 	}
 	return one
 }
@@ -131,6 +148,12 @@ func (f *Faults) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = delayed(body, one.delay)
 	case one.pointsLate > 0:
 		body = []byte(shownLate(form, one.pointsLate).Encode())
+	}
+	if one.lagging {
+		return f.lagging(r, body)
+	}
+	if one.gaps > 0 {
+		return f.withGaps(r, body, one.gaps)
 	}
 	if one.twice {
 		res, err := f.Next(withBody(r, body))

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +86,77 @@ func TestPointsAreShownLate(t *testing.T) {
 	call(t, f, "controller", "monitoring", "", body)
 	if len(s.bodies) != 1 || s.bodies[0] == body || !strings.Contains(s.bodies[0], "Action=GetMetricData") {
 		t.Errorf("the server was asked %q", s.bodies)
+	}
+}
+
+// A read that lags is answered as the one before was; one that must be consistent never is.
+func TestReadsLag(t *testing.T) {
+	n := 0
+	f := &Faults{Next: func(*http.Request) (*http.Response, error) {
+		n++
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(strconv.Itoa(n)))}, nil
+	}}
+	f.Begin(Plan{Seed: 1, Lagging: 1})
+	read := func(body string) string {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://server", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=api/20260101/us-east-1/dynamodb/aws4_request")
+		r.Header.Set("X-Amz-Target", "DynamoDB.GetItem")
+		res, err := f.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got)
+	}
+	if got := read(`{}`) + read(`{}`) + read(`{}`); got != "112" {
+		t.Errorf("three reads are answered %s, each but the first as the one before it", got)
+	}
+	if got := read(`{"ConsistentRead":true}`) + read(`{"ConsistentRead":true}`); got != "45" {
+		t.Errorf("two consistent reads are answered %s", got)
+	}
+}
+
+// Points are left out with their values, and come in another answer.
+func TestPointsComeOutOfOrder(t *testing.T) {
+	const all = `<r><Timestamps><member>1</member><member>2</member><member>3</member></Timestamps><Values><member>1.0</member><member>2.0</member><member>3.0</member></Values></r>`
+	f := &Faults{Next: func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(all))}, nil
+	}}
+	f.Begin(Plan{Seed: 3, Gaps: 0.5})
+	shown := map[string]int{}
+	for range 20 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://server", strings.NewReader("Action=GetMetricData"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=controller/20260101/us-east-1/monitoring/aws4_request")
+		res, err := f.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, point := range []string{"1", "2", "3"} {
+			time, value := strings.Contains(string(got), "<member>"+point+"</member>"), strings.Contains(string(got), "<member>"+point+".0</member>")
+			if time != value {
+				t.Fatalf("a point without its value: %s", got)
+			}
+			if time {
+				shown[point]++
+			}
+		}
+	}
+	for point, n := range shown {
+		if n < 3 || n > 17 {
+			t.Errorf("point %s is in %d of 20 answers", point, n)
+		}
 	}
 }

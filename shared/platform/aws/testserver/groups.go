@@ -26,10 +26,13 @@ type Groups struct {
 	Hooks                       bool
 	Deregistration, HookTimeout time.Duration
 
-	mu      sync.Mutex
-	exits   map[string]*exit   // by instance
-	failing map[string]failure // by group
-	healed  map[string]time.Time
+	mu       sync.Mutex
+	exits    map[string]*exit   // by instance
+	failing  map[string]failure // by group
+	healed   map[string]time.Time
+	warm     map[string]*warmInstance // by instance
+	shown    int                      // the desired capacity that was described last
+	launched map[string]int           // how often an instance has completed the launch hook
 }
 
 // exit is an instance that its group ends.
@@ -56,7 +59,8 @@ var (
 )
 
 // FailLaunches has the launches of a group fail for a reason from now on: only the
-// instances that it has are there.
+// instances that it has are there. Without a reason they are lost: no activity tells
+// of them.
 func (g *Groups) FailLaunches(group, why string, have ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -111,7 +115,9 @@ func (g *Groups) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "DescribeAutoScalingGroups":
 		return g.describe(with(r, form))
 	case "SetDesiredCapacity":
-		return g.Next(with(r, g.unshrunk(form)))
+		return g.Next(with(r, g.takeWarm(g.unshrunk(form))))
+	case "DescribeWarmPool":
+		return answer(r, http.StatusOK, "DescribeWarmPool", g.warmPool(form.Get("AutoScalingGroupName"))), nil
 	case "TerminateInstanceInAutoScalingGroup":
 		if g.Hooks {
 			g.begin(with(r, form), form)
@@ -154,7 +160,7 @@ func (g *Groups) activities(group string) string {
 			group, at.UTC().Format(time.RFC3339), status, html.EscapeString(message))
 	}
 	var list string
-	if f, failing := g.failing[group]; failing {
+	if f, failing := g.failing[group]; failing && f.why != "" {
 		list = one(f.at, "Failed", f.why)
 	} else if at, healed := g.healed[group]; healed {
 		list = one(at, "Successful", "")
@@ -177,6 +183,9 @@ func (g *Groups) begin(r *http.Request, form url.Values) {
 // hook answers a call of an instance to its hook.
 func (g *Groups) hook(r *http.Request, form url.Values) (*http.Response, error) {
 	id, action := form.Get("InstanceId"), form.Get("Action")
+	if form.Get("LifecycleHookName") == LaunchHook {
+		return g.launchHook(r, id, action), nil
+	}
 	g.mu.Lock()
 	e := g.exits[id]
 	waits := e != nil && time.Since(e.since) >= g.Deregistration
@@ -258,7 +267,7 @@ func (g *Groups) describe(r *http.Request) (*http.Response, error) {
 	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte { return g.instances(list, groupOf(text)) })
 	text = desiredNumber.ReplaceAllFunc(text, func(number []byte) []byte {
 		n, _ := strconv.Atoi(string(desiredNumber.FindSubmatch(number)[1])) // it matched digits
-		return fmt.Appendf(nil, "<DesiredCapacity>%d</DesiredCapacity>", n-g.shrinking())
+		return fmt.Appendf(nil, "<DesiredCapacity>%d</DesiredCapacity>", g.show(n-g.shrinking()-g.warmCount()))
 	})
 	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	res.Header.Del("Content-Length")
@@ -282,7 +291,7 @@ func (g *Groups) instances(list []byte, group string) []byte {
 		if found := instanceID.FindSubmatch(m); found != nil {
 			id = string(found[1])
 		}
-		if failing && !f.have[id] {
+		if failing && !f.have[id] || g.warm[id] != nil {
 			return nil
 		}
 		if e := g.exits[id]; e != nil {

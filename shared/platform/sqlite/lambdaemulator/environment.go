@@ -26,6 +26,8 @@ type environment struct {
 	initErr chan *FunctionError // what the runtime says of a failed start
 	gone    chan struct{}       // closed when the environment is discarded
 	current atomic.Pointer[event]
+	// extended says that the process has registered an extension.
+	extended atomic.Bool
 }
 
 // event is one invocation in an environment.
@@ -66,11 +68,17 @@ func (in *Invoker) run(e, evicted *environment, payload []byte) (platform.Invoca
 		}
 		inv.InitMS = query.Milliseconds(in.opts.Now().Sub(began))
 	}
+	if in.opts.Freeze && !cold {
+		e.child.Thaw()
+	}
 	response, reusable, err := e.handle(&event{
 		id: rand.Text(), payload: payload, deadline: in.opts.Now().Add(e.f.Timeout), answer: make(chan answer, 1),
 	})
 	if err == nil {
 		in.hold(e.f.Name, payload, cold, began)
+	}
+	if in.opts.Freeze && reusable {
+		e.child.Freeze()
 	}
 	inv.Payload, inv.BilledMS = response, query.Milliseconds(in.opts.Now().Sub(began))
 	in.release(e, reusable, err != nil)

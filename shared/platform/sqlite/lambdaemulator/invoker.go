@@ -45,6 +45,9 @@ type Options struct {
 	MaxConcurrency int
 	// KeepAlive is how long an environment without an event stays warm.
 	KeepAlive time.Duration
+	// Freeze stops each process between two events, and lets one that has registered
+	// an extension know of its end by SIGTERM, as Lambda does.
+	Freeze bool
 	// Pace tells the least time that an event, and its cold start, takes: the
 	// environment and its caller are held so long, so that a small machine
 	// shows the service time of the profile it stands for. Nil holds nothing.

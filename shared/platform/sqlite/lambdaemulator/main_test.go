@@ -72,6 +72,12 @@ func beBootstrap() {
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 	}
+	if os.Getenv("TEST_INIT") == "extended" { // writes what is left at its end
+		lambda.StartWithOptions(handle, lambda.WithEnableSIGTERM(func() {
+			_ = os.WriteFile(os.Getenv("TEST_MARKER"), []byte("ended"), 0o600) // its absence is what the test looks for
+			os.Exit(0)
+		}))
+	}
 	fmt.Fprintln(os.Stderr, "hello from init")
 	lambda.Start(bulk{lambda.NewHandler(handle)})
 }

@@ -1,6 +1,7 @@
 package lambdaemulator
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -90,10 +91,27 @@ func (in *Invoker) discard(e *environment) {
 	}
 	delete(in.environments, e.sandbox)
 	e.f.warm = slices.DeleteFunc(e.f.warm, func(w *environment) bool { return w == e })
+	if in.opts.Freeze && e.extended.Load() {
+		in.running.Go(func() { in.shutDown(e) })
+		return
+	}
 	close(e.gone)
 	if e.child != nil {
 		e.child.Kill()
 	}
+}
+
+// shutdownTime is how long a process with an internal extension has from SIGTERM on.
+// https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+const shutdownTime = 500 * time.Millisecond
+
+// shutDown asks a process to end, and kills it when its time is over.
+func (in *Invoker) shutDown(e *environment) {
+	defer close(e.gone)
+	e.child.Thaw()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	e.child.Stop(ctx)
 }
 
 // longestIdle returns the environment that waits the longest for an event, if

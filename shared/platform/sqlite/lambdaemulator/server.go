@@ -49,6 +49,9 @@ func (in *Invoker) newServer() *http.Server {
 	mux.HandleFunc("POST "+api+"invocation/{id}/response", in.with(response))
 	mux.HandleFunc("POST "+api+"invocation/{id}/error", in.with(failure))
 	mux.HandleFunc("POST "+api+"init/error", in.with(initFailure))
+	const extensions = "/{sandbox}/2020-01-01/extension/"
+	mux.HandleFunc("POST "+extensions+"register", in.with(register))
+	mux.HandleFunc("GET "+extensions+"event/next", in.with(nextForExtension))
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 2 << 20, // aws-lambda-go puts up to 1 MiB of X-Ray cause into one
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // connections of killed processes
@@ -68,6 +71,17 @@ func (in *Invoker) with(h func(*environment, http.ResponseWriter, *http.Request)
 		h(e, w, r)
 	}
 }
+
+// register takes an extension of the process, which gets no events: it is how a
+// process comes to be told of its end.
+func register(e *environment, w http.ResponseWriter, _ *http.Request) {
+	e.extended.Store(true)
+	w.Header().Set("Lambda-Extension-Identifier", e.sandbox)
+	w.WriteHeader(http.StatusOK)
+}
+
+// nextForExtension never answers: the extension has registered for no event.
+func nextForExtension(_ *environment, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // next hands the next event out once there is one.
 func next(e *environment, w http.ResponseWriter, r *http.Request) {

@@ -144,6 +144,13 @@ func (c *Child) Terminate() {
 	terminate(c.cmd.Process)
 }
 
+// Freeze stops the process where it stands (SIGSTOP): neither its goroutines nor its
+// timers go on until Thaw.
+func (c *Child) Freeze() { stop(c.cmd.Process) }
+
+// Thaw lets a frozen process go on (SIGCONT).
+func (c *Child) Thaw() { goOn(c.cmd.Process) }
+
 // Kill ends the process and what it started, at once.
 func (c *Child) Kill() {
 	c.asked.Store(true)

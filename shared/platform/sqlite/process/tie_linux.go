@@ -16,6 +16,10 @@ func tied() *syscall.SysProcAttr {
 
 func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
 
+func stop(p *os.Process) { _ = p.Signal(syscall.SIGSTOP) }
+
+func goOn(p *os.Process) { _ = p.Signal(syscall.SIGCONT) }
+
 // kill reaches the whole group. One whose leader was reaped is left alone: its
 // number may be another's by now.
 func kill(p *os.Process) {

@@ -13,4 +13,8 @@ func tied() *syscall.SysProcAttr { return nil }
 
 func terminate(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }
 
+func stop(p *os.Process) { _ = p.Signal(syscall.SIGSTOP) }
+
+func goOn(p *os.Process) { _ = p.Signal(syscall.SIGCONT) }
+
 func kill(p *os.Process) { _ = p.Kill() }

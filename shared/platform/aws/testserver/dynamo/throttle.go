@@ -59,6 +59,13 @@ func (t *Throttle) RoundTrip(r *http.Request) (*http.Response, error) {
 // Do is RoundTrip, for clients of the SDK.
 func (t *Throttle) Do(r *http.Request) (*http.Response, error) { return t.RoundTrip(r) }
 
+// SetScale has all tables take that share of what DynamoDB takes from now on.
+func (t *Throttle) SetScale(scale float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Scale, t.tables = scale, nil
+}
+
 // Counts is what became of calls so far.
 func (t *Throttle) Counts() Counts {
 	t.mu.Lock()
