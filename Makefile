@@ -220,7 +220,7 @@ rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in
 	done; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
 	for front in workers lambda; do \
-		(cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$front $$out/rehearse -test.timeout 10m -test.v >$$out/$$front.log 2>&1) & pids="$$pids $$!"; \
+		(cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$front $$out/rehearse -test.timeout 15m -test.v >$$out/$$front.log 2>&1) & pids="$$pids $$!"; \
 	done; \
 	for pid in $$pids; do wait $$pid || failed=1; done; \
 	for front in workers lambda; do echo "with the front of $$front:"; cat $$out/$$front.log; done; [[ -z $$failed ]]

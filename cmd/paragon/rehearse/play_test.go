@@ -53,6 +53,9 @@ func newPlay(t *testing.T) *play {
 	t.Helper()
 	p := &play{t: t, ctx: t.Context(), stack: readStack(t), moto: testserver.Start(t), log: &functionLog{}}
 	p.stand = newStand(p.moto, t.Logf)
+	for _, r := range p.stack.resources { // moto makes no warm pool
+		p.stand.scaling.WarmPools = p.stand.scaling.WarmPools || r.Type == "AWS::AutoScaling::WarmPool"
+	}
 	s := httptest.NewServer(p.stand)
 	t.Cleanup(s.Close)
 	p.url = s.URL

@@ -25,6 +25,8 @@ type Groups struct {
 	// the hook waits, and for HookTimeout until the group goes on without it.
 	Hooks                       bool
 	Deregistration, HookTimeout time.Duration
+	// WarmPools has every group have a warm pool.
+	WarmPools bool
 
 	mu       sync.Mutex
 	exits    map[string]*exit   // by instance
@@ -264,7 +266,7 @@ func (g *Groups) describe(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_ = res.Body.Close() // it was read
-	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte { return g.instances(list, groupOf(text)) })
+	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte { return append(g.instances(list, groupOf(text)), g.warmConfiguration()...) })
 	text = desiredNumber.ReplaceAllFunc(text, func(number []byte) []byte {
 		n, _ := strconv.Atoi(string(desiredNumber.FindSubmatch(number)[1])) // it matched digits
 		return fmt.Appendf(nil, "<DesiredCapacity>%d</DesiredCapacity>", g.show(n-g.shrinking()-g.warmCount()))

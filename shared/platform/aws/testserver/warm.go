@@ -95,7 +95,15 @@ func (g *Groups) warmPool(group string) (list string) {
 			list += fmt.Sprintf("<member><InstanceId>%s</InstanceId><AvailabilityZone>us-east-1a</AvailabilityZone><LifecycleState>%s</LifecycleState><HealthStatus>Healthy</HealthStatus></member>", id, state)
 		}
 	}
-	return "<WarmPoolConfiguration><MinSize>1</MinSize><PoolState>Stopped</PoolState></WarmPoolConfiguration><Instances>" + list + "</Instances>"
+	return g.warmConfiguration() + "<Instances>" + list + "</Instances>"
+}
+
+// warmConfiguration describes the warm pool of a group that has one.
+func (g *Groups) warmConfiguration() string {
+	if !g.WarmPools {
+		return ""
+	}
+	return "<WarmPoolConfiguration><MinSize>1</MinSize><PoolState>Stopped</PoolState></WarmPoolConfiguration>"
 }
 
 // launchHook completes the launch hook for an instance: it is prepared, or it serves.
