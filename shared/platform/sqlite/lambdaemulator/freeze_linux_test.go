@@ -14,7 +14,7 @@ import (
 // awaitState returns once a process is in a state of the kernel's: T is stopped.
 func awaitState(t *testing.T, pid int, state string) {
 	t.Helper()
-	for t.Context().Err() == nil {
+	for end := time.Now().Add(patience); time.Now().Before(end); runtime.Gosched() {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			t.Fatal(err)
@@ -22,9 +22,12 @@ func awaitState(t *testing.T, pid int, state string) {
 		if _, after, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(after, state) {
 			return
 		}
-		runtime.Gosched()
 	}
+	t.Fatalf("the process is not in state %s after %v", state, patience)
 }
+
+// patience is for a signal on a busy machine.
+const patience = 20 * time.Second
 
 // Between two events a process is stopped, as on Lambda; it answers the next one all
 // the same, and is stopped again.
