@@ -1,4 +1,4 @@
-package main
+package infra
 
 import (
 	"bytes"
@@ -109,11 +109,17 @@ func (c Config) reserved(function string) int {
 	return 0
 }
 
-// readConfig reads the context. Its errors name the key and what it may be.
-func readConfig(context func(string) any) (Config, error) {
-	c := Config{Catalogue: "fashion", FunctionArch: "x86_64", Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
+// Defaults is what holds where nothing is said: a stage needs a name and a pool
+// besides.
+func Defaults() Config {
+	return Config{Catalogue: "fashion", FunctionArch: "x86_64", Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
 		Throttle: Throttle{PerSecond: 2000, Burst: 4000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1},
 		ProtectedStages: []string{"prod"}, Release: Release{CanaryMinutes: 5, MinHealthyPercent: 90, WarmupSeconds: 180, Alarms: true}}
+}
+
+// ReadConfig reads the context. Its errors name the key and what it may be.
+func ReadConfig(context func(string) any) (Config, error) {
+	c := Defaults()
 	keys := c.keys()
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if err := decode(context(key), keys[key]); err != nil {

@@ -1,4 +1,4 @@
-package main
+package infra
 
 import (
 	"encoding/json"
@@ -72,7 +72,7 @@ func synthesize(t *testing.T, dist string, changes map[string]any) assembly {
 	maps.Copy(context, changes)
 	out := t.TempDir()
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), Context: &context, AnalyticsReporting: jsii.Bool(false)})
-	if err := quietly(func() error { return synth(app) }); err != nil {
+	if err := quietly(func() error { return Synth(app) }); err != nil {
 		t.Fatal(err)
 	}
 	if bad := findings(t, out); len(bad) > 0 {
@@ -94,7 +94,7 @@ func quietly(do func() error) (err error) {
 // read reads an assembly back.
 func read(t *testing.T, out string, context func(string) any) assembly {
 	t.Helper()
-	cfg, err := readConfig(context)
+	cfg, err := ReadConfig(context)
 	if err != nil {
 		t.Fatal(err)
 	}

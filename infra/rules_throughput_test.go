@@ -1,4 +1,4 @@
-package main
+package infra
 
 // throughputRules hold the table of records to the throughput that the context asks
 // for, and the others to none.

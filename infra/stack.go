@@ -1,4 +1,4 @@
-package main
+package infra
 
 import (
 	"maps"
@@ -46,6 +46,7 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 		// Without a version resource the template depends on its inputs alone.
 		AnalyticsReporting: jsii.Bool(false), TerminationProtection: jsii.Bool(cfg.protected()),
 	})
+	setFlags(s.Stack)
 	s.bound()
 	s.network = s.makeNetwork()
 	s.data = s.makeData()

@@ -1,4 +1,4 @@
-package main
+package infra
 
 import (
 	"bytes"
@@ -271,7 +271,7 @@ func TestContextFaultsAreNamed(t *testing.T) {
 	} {
 		context := cdkJSON(t)
 		context[tc.key] = tc.value
-		cfg, err := readConfig(func(key string) any { return context[key] })
+		cfg, err := ReadConfig(func(key string) any { return context[key] })
 		if err == nil {
 			_, err = resolve(cfg)
 		}
