@@ -1,4 +1,4 @@
-module paragon
+module github.com/paragon-serving/paragon
 
 go 1.26.0
 

@@ -11,7 +11,7 @@ import (
 // NOTICE names every module that is linked into what ships, and no other.
 func TestNoticeNamesWhatShips(t *testing.T) {
 	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}",
-		"paragon/cmd/paragon", "paragon/cmd/paragon-lab", "paragon/functions/...", "paragon/workers")
+		"github.com/paragon-serving/paragon/cmd/paragon", "github.com/paragon-serving/paragon/cmd/paragon-lab", "github.com/paragon-serving/paragon/functions/...", "github.com/paragon-serving/paragon/workers")
 	list.Stderr = os.Stderr
 	out, err := list.Output()
 	if err != nil {

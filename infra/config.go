@@ -9,9 +9,9 @@ import (
 	"regexp"
 	"slices"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // Pool is the workers of one Auto Scaling group.
@@ -31,7 +31,7 @@ type Throttle struct {
 	Burst     float64 `json:"burst"`
 }
 
-// Config is what a deployment is told, each field a key of the context in
+// Config describes a deployment, each field a key of the context in
 // cdk.json; `cdk deploy -c stage=prod` overrides one.
 type Config struct {
 	Stage            string

@@ -17,10 +17,10 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // group is the Auto Scaling group of a pool.
@@ -64,7 +64,7 @@ func (s *stack) makeFleet() (groups []group) {
 	return groups
 }
 
-// onlyErrors lets the notices of a group through that tell of a launch or an end
+// onlyErrors lets the notices of a group through that report a launch or an end
 // that failed: the others are many, and no news.
 func onlyErrors() *map[string]awssns.FilterOrPolicy {
 	return &map[string]awssns.FilterOrPolicy{"Event": awssns.FilterOrPolicy_Filter(awssns.SubscriptionFilter_StringFilter(&awssns.StringConditions{

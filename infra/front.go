@@ -10,8 +10,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
-	"paragon/shared/core/settings"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // balancer is the internal load balancer between the gateway and the workers; it

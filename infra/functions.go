@@ -12,11 +12,11 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 
-	coreinference "paragon/shared/core/inference"
-	"paragon/shared/core/pricing"
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // functions are the functions that serve queries, and the gateway before them.
@@ -107,7 +107,7 @@ func (s *stack) makeInference() (out inference) {
 	return out
 }
 
-// environment is what every function that serves queries is told.
+// environment is the environment of every function that serves queries.
 func (s *stack) environment() map[string]*string {
 	var pools, types []string
 	for _, p := range s.pools {

@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawsec2"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 const (
@@ -123,7 +123,7 @@ func (s *stack) owner() string {
 	return "$context.identity.userArn"
 }
 
-// authorizer tells who calls: who signed the request, or whose key it carries.
+// authorizer finds who calls: who signed the request, or whose key it carries.
 func (s *stack) authorizer() awsapigatewayv2.IHttpRouteAuthorizer {
 	if s.Authorizer == byKeys {
 		return awsapigatewayv2authorizers.NewHttpLambdaAuthorizer(text("Keys"), s.functions.authorizer.alias,

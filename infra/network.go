@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
 // network is where the workers are. The functions need none: they speak to
@@ -169,7 +169,7 @@ func (s *stack) boundEndpoints(may []permission) {
 }
 
 // flowLog records what the network refuses: what it lets through would cost
-// more to keep than it tells.
+// more to keep than it is worth.
 func (s *stack) flowLog(vpc awsec2.Vpc) {
 	logs := s.logGroup("FlowLogs")
 	role := s.role("FlowLogRole", "vpc-flow-logs.amazonaws.com", s.writeLog(logs))

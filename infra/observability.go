@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 const (
@@ -128,7 +128,7 @@ func (s *stack) balancerMetric(name, statistic string) awscloudwatch.Metric {
 	})
 }
 
-// alarm makes one, which tells the topic when it starts and when it ends.
+// alarm makes one, which notifies the topic when it starts and when it ends.
 func (s *stack) alarm(a alarm, action awscloudwatch.IAlarmAction) awscloudwatch.IAlarm {
 	compare := awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 	if a.below {

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // plan is a config looked up in the profiles.

@@ -6,10 +6,10 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 
-	"paragon/profiles"
-	"paragon/profiles/schema"
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 // checkProfiles reports what is wrong with where the profiles are.

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // Release says how a new version takes over from the one that serves.

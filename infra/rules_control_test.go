@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 func controlRules() []rule {

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"strings"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func dataRules() []rule {

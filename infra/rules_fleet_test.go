@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func fleetRules() []rule {

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // loadBalancerTypes are the resources that only a load balancer's front has.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/core/settings"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func intakeRules() []rule {

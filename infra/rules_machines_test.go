@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func machineRules() []rule {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // unbounded are the actions that AWS lets nobody bound to a resource.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 func profileRules() []rule {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func queueRules() []rule {

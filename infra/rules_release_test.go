@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func releaseRules() []rule {

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // stageParameter is the parameter by which a stage is found.

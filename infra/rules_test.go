@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	coreinference "paragon/shared/core/inference"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // rule is one thing that no validator sees and that must hold of a template.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // warmRules hold a pool's warm instances, with the group, its hooks, its machines and

@@ -17,8 +17,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // copy gives a mutation an assembly of its own to break.

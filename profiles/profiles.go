@@ -20,7 +20,7 @@ import (
 	"strings"
 	"sync"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 //go:generate go run ./gen

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Every figure names a file, a row and a column; this reads the value back

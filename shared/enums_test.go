@@ -43,7 +43,7 @@ func product(t *testing.T) []goFile {
 		f := goFile{dir: filepath.ToSlash(strings.TrimPrefix(filepath.Dir(p), "../")), tree: tree, imports: map[string]string{}}
 		for _, imp := range tree.Imports {
 			at, _ := strconv.Unquote(imp.Path.Value)
-			if inModule, ok := strings.CutPrefix(at, "paragon/"); ok {
+			if inModule, ok := strings.CutPrefix(at, "github.com/paragon-serving/paragon/"); ok {
 				name := path.Base(inModule)
 				if imp.Name != nil {
 					name = imp.Name.Name
@@ -136,6 +136,7 @@ func bodyOf(s ast.Stmt) ast.Decl {
 var read = map[constant]string{
 	{"shared/simulate", "PerModel"}:                "by the flag --layout",
 	{"shared/platform/sqlite", "SurvivesPowerCut"}: "by those who open a store for a benchmark",
+	{"shared/core/callback", "Nowhere"}:            "as the zero value, of a stage in an account",
 }
 
 // Every value of an enumeration (a state, a failure code, a reason) is produced

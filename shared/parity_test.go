@@ -6,11 +6,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/cmd/paragon-lab/demo"
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/demo"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // The live controller and the simulator run one policy: what the simulator's

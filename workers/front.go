@@ -9,15 +9,15 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/balancer/bodies"
-	"paragon/shared/core/callback"
-	"paragon/shared/environment"
-	"paragon/shared/intake"
-	"paragon/shared/intake/httpapi"
-	"paragon/shared/peer"
-	"paragon/shared/platform"
-	"paragon/shared/serving"
-	"paragon/shared/stage"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
+	"github.com/paragon-serving/paragon/shared/peer"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/stage"
 )
 
 const (
@@ -46,7 +46,7 @@ func openFront(ctx context.Context, env func(string) string, c platform.Backend,
 		return nil, err
 	}
 	parts := partsOf(c, w)
-	parts.Callbacks = callback.Reach(env(callback.EnvReach))
+	parts.Callbacks = callback.Reach(env(environment.Callbacks))
 	own := intake.Config{Keys: keys, Worker: w, Counts: w.Counts, Peers: peer.NewClient(keys), Addr: w.Addr}
 	if own.Functions, err = parts.Dispatcher(nil, nil); err != nil {
 		return nil, err

@@ -4,7 +4,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // A worker believes the process that is before it, once, and knows shared roles as the

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
-	"paragon/shared/platform/aws/journal"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/journal"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // journalCommand is the argument by which this binary sends the machine's journal, as

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/instance"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/instance"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // ec2 is what is asked of an EC2 instance.

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/instance"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/instance"
 )
 
 // vm is an instance that gives one notice and writes down how it was left.

@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // environment is what the parent process tells a worker.

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// The environment by which systemd tells a service of Type=notify where to say
+// The environment by which systemd says to a service of Type=notify where to say
 // how it is, and how often at least (sd_notify(3), sd_watchdog_enabled(3)).
 const (
 	notifySocket = "NOTIFY_SOCKET"
 	watchdogUSec = "WATCHDOG_USEC"
 )
 
-// notifier tells systemd how this process is; nil tells nobody.
+// notifier reports this process's state to systemd; nil reports nothing.
 type notifier struct {
 	socket net.Conn
 	every  time.Duration // between two signs of life; 0 when none is expected
@@ -73,6 +73,6 @@ func (n *notifier) run(ctx context.Context, well func() error, log *slog.Logger)
 
 func (n *notifier) say(state string, log *slog.Logger) {
 	if _, err := n.socket.Write([]byte(state)); err != nil {
-		log.Warn("could not tell systemd", "state", state, "error", err)
+		log.Warn("could not notify systemd", "state", state, "error", err)
 	}
 }

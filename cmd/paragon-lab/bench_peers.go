@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/shared/lab/peers"
+	"github.com/paragon-serving/paragon/shared/lab/peers"
 )
 
 const benchPeersLong = `Compare Paragon with other model servers on this machine: the same network,

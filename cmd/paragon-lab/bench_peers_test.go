@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/lab/peers"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/peers"
 )
 
 // bench runs the command on the smallest network, for a moment.

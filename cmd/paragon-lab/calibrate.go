@@ -11,12 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon-lab/demo"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/calibration"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/demo"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 const calibrateLong = `Record runs of a whole Paragon on this machine under load, simulate the same load
@@ -66,7 +66,7 @@ type calibrateFlags struct {
 	data   string
 }
 
-// calibrated is one run beside its simulation.
+// calibrated is one run with its simulation.
 type calibrated struct {
 	Trace  string      `json:"trace"`
 	Report demo.Report `json:"report"`

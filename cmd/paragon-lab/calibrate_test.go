@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
 )
 
 func TestThreeTracesAreMadeUp(t *testing.T) {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon-lab/chaos"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/chaos"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 const chaosLong = `Bring a whole Paragon up on this machine, with a moving fleet and functions, load it,
@@ -53,7 +53,7 @@ func newChaosCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
 	fs.Float64Var(&f.cfg.Objective, "objective", 99, "share of strict queries in percent that must keep their bounds, but for those in the hands of a faulty process")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, queries, faults and their victims")
-	fs.StringVar(&f.cfg.Binary, "paragon", "", "the paragon that is started (default the one beside this program)")
+	fs.StringVar(&f.cfg.Binary, "paragon", "", "the paragon that is started (default the one in this program's folder)")
 	fs.StringVar(&f.cfg.Log, "log", "", "file for what paragon up prints")
 	fs.StringVar(&f.out, "out", "", "CSV file for one row a query, as paragon-lab load writes it")
 	fs.StringVar(&f.markdown, "markdown", "", "file to write the report into, as a page")
@@ -133,7 +133,7 @@ func binaryOr(named string) (string, error) {
 	if named == "" {
 		self, err := os.Executable()
 		if err != nil {
-			return "", fmt.Errorf("find the paragon beside this program: %w", err)
+			return "", fmt.Errorf("find the paragon in this program's folder: %w", err)
 		}
 		named = filepath.Join(filepath.Dir(self), "paragon")
 	}

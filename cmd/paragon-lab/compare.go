@@ -12,13 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/lab/figures"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/lab/figures"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const compareLong = `Play every scheme on every trace and compare: cost, missed bounds, and the ratio
@@ -46,7 +46,7 @@ const compareExample = `  paragon-lab compare --window 1h
   paragon-lab compare --traces ~/traces --bills docs/lab/bills.md --hours 6 --seeds 5
   paragon-lab compare --traces ~/traces --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md`
 
-// compareFlags are what `paragon-lab compare` was told besides the case.
+// compareFlags are the flags of `paragon-lab compare` besides those of the case.
 type compareFlags struct {
 	caseFlags
 	folder, markdown, report, keep string

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/lab/evaluate/bills"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate/bills"
 )
 
 // What bounds --hours and --seeds.

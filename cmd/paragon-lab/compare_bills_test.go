@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 func TestHoursAreSpreadOverATrace(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
 )
 
 // evaluated are the traces that the evaluation uses, with their scales.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/engine"
-	"paragon/shared/lab/conformance"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/lab/conformance"
 )
 
 const conformanceLong = `Run the test cases of PyPI's onnx through tensor tasks and compare with Python's

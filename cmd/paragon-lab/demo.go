@@ -10,13 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon-lab/demo"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/demo"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 const demoLong = `Play an hour against a whole Paragon on this machine, in a fraction of the time,
@@ -26,7 +26,7 @@ Without a trace it is an hour in which ten times as many come for 18 minutes.
 Time is compressed, rates are not: a second stands for --time-scale seconds of
 the trace, and what counts in seconds (ticks, boots, windows) is as many times
 shorter. Service times and bounds stay. The shipped networks are small, so that
-each runner is held to --service-ms, after really inferring.
+each run takes at least --service-ms, after really inferring.
 
 With --functions=false the same load has no inference functions to overflow to.
 What other schemes cost is simulated from the same load, and no measurement.`

@@ -12,13 +12,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/profiles/schema"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/lab/figures"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/lab/figures"
 )
 
-// figuresFlags are what `paragon-lab figures` was told.
+// figuresFlags are the flags of `paragon-lab figures`.
 type figuresFlags struct {
 	folder, catalogue, then, out string
 	seed                         uint64

@@ -7,15 +7,15 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/procurement"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/lab/figures"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/lab/figures"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-// playedFlags are what the figures that play traces were told.
+// playedFlags are the flags of the figures that play traces.
 type playedFlags struct {
 	traces, market string
 	from, window   time.Duration

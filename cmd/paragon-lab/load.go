@@ -10,14 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/client"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-// loadFlags are what `paragon-lab load` was told.
+// loadFlags are the flags of `paragon-lab load`.
 type loadFlags struct {
 	rate, scale, strictShare, latencyMS, relaxedMS float64
 	asyncShare, keyedShare, repeatShare            float64

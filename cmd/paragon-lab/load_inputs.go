@@ -9,11 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/cmd/internal/cli"
-	"paragon/profiles"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // maxLoadInputs bounds the pictures that a load keeps in memory, encoded.

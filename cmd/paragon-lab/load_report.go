@@ -15,8 +15,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // driveLoad runs a load, with a progress bar and a row a query, and reports it.
@@ -125,7 +125,7 @@ func printReport(out io.Writer, r load.Report) error {
 		fmt.Fprintf(out, "%d were held back because --max-outstanding others had no answer yet; that counts as latency\n", r.HeldBack)
 	}
 	if r.Paced {
-		fmt.Fprintln(out, "paced: runners were held to the service times of the resources that they stand for")
+		fmt.Fprintln(out, "paced: runs took at least the service times of the resources that they stand for")
 	}
 	if r.Cancelled {
 		fmt.Fprintln(out, "stopped before its end")

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
 )
 
 // An interrupted load reports what it has.

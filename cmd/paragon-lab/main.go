@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 )
 
 func main() { os.Exit(cli.Main(newRoot)) }

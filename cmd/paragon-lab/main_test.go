@@ -7,7 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
 )
 
 //go:generate go test -run TestCommandReference -update .

@@ -10,20 +10,20 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const sensitivityLong = `Play the paper's schemes under every combination of price ratio, metric delay,
-reactive rule and slot rule, and tell in which of them the paper's findings hold.
+reactive rule and slot rule, and say in which of them the paper's findings hold.
 
 An hour of made-up traces is played, or an hour of each of the evaluation's
 traces in the folder --traces. docs/lab/sensitivity.md and
 docs/lab/sensitivity-recorded.md are made so.`
 
-// sensitivityFlags are what `paragon-lab sensitivity` was told.
+// sensitivityFlags are the flags of `paragon-lab sensitivity`.
 type sensitivityFlags struct {
 	traces, markdown string
 	from, window     time.Duration

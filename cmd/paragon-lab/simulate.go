@@ -10,12 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/lab/figures"
-	"paragon/shared/lab/spock"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/lab/figures"
+	"github.com/paragon-serving/paragon/shared/lab/spock"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const simulateLong = `Play a trace of arrivals against procurement schemes, a query at a time, and say
@@ -125,7 +125,7 @@ func (f *caseFlags) single(file string) (comparison.Case, error) {
 	return f.Case(name, scaled, how, f.Catalogue)
 }
 
-// playPreset plays another system's rules. Its own trace files tell the type of
+// playPreset plays another system's rules. Its own trace files name the type of
 // each second's tasks; of others it is drawn.
 func playPreset(term *cli.Terminal, name string, c comparison.Case, f *caseFlags, file string) error {
 	if name != "spock" {

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/lab/evaluate/constrained"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate/constrained"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // addWorkload adds what queries ask for.

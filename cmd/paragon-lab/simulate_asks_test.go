@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/lab/evaluate/constrained"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate/constrained"
 )
 
 func TestSimulateWorkload2(t *testing.T) {

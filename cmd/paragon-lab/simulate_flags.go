@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
 )
 
 // caseFlags are what a case is made from, with its arrivals.

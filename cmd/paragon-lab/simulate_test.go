@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // How long paragon expected static load to last stands beside how long it did,

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/internal/cli/clitest"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // terminal is one at which a stage may be operated.

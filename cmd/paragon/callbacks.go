@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that have not arrived yet, and each receiver's

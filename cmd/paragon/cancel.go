@@ -3,9 +3,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 func newCancelCommand(term *cli.Terminal) *cobra.Command {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
 const costsPage = "../../docs/costs.md"

@@ -5,8 +5,8 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
 // bill is what `paragon cost` found.

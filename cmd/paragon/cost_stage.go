@@ -11,12 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 
-	"paragon/cmd/internal/cli"
-	"paragon/profiles"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/sizing"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // load reads the deployment and finds its catalogue and model.

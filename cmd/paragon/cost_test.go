@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // costOf runs the command on the repository's own deployment.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/decision"
 )
 
 // newDecisionsCommand is `paragon decisions`.
@@ -58,7 +58,7 @@ func printDecisions(term *cli.Terminal, ds []api.Decision) {
 	}
 }
 
-// explainTick tells one decision of the controller.
+// explainTick prints one decision of the controller.
 func explainTick(ctx context.Context, term *cli.Terminal, id string) error {
 	operations, err := operationsOf(ctx, term)
 	if err != nil {

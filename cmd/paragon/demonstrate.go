@@ -15,11 +15,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // samplePicture is the picture that a newcomer's first answer is about.

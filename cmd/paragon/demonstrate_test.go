@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/paragon/machine"
-	"paragon/profiles"
-	"paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
 )
 
 // The demonstration sends what its phases say, prints lines meanwhile, and ends

@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
-	"paragon/shared/platform/aws/checkup"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
 // newDoctorCommand is `paragon doctor`.

@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/platform/aws/checkup"
-	"paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 )
 
 // checkAccount checks a stage in an account, and lists what is left to people.

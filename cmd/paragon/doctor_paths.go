@@ -9,11 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/platform/aws/checkup"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
 // asker sends the first queries of a stage and times them.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // Findings of queues come in the same order each time.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/client"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // tickID is what the ids of decisions look like: a moment and a pool.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + `, as they happen in an
@@ -72,7 +72,7 @@ func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra
 	return c
 }
 
-// newFaultKindCommand is a command that tells one fault, made of its arguments.
+// newFaultKindCommand is a command that injects one fault, made of its arguments.
 func newFaultKindCommand(term *cli.Terminal, use, short, example string, args int, fault func(given []string) (api.Fault, error)) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{Use: use, Short: short, Example: example, Args: cobra.ExactArgs(args),
 		RunE: func(c *cobra.Command, given []string) error {
@@ -151,7 +151,7 @@ func printFaults(term *cli.Terminal, now api.Faults) error {
 	return nil
 }
 
-// unless is a part of a line that is left out when there is nothing to tell.
+// unless is a part of a line that is left out when there is nothing to say.
 func unless(nothing bool, format string, args ...any) string {
 	if nothing {
 		return ""

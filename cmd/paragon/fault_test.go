@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
 )
 
 // Each command tells the server one fault, and prints how things then are.

@@ -5,12 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/client"
-	"paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
 )
 
-// feedbackFlags are what `paragon feedback` was told.
+// feedbackFlags are the flags of `paragon feedback`.
 type feedbackFlags struct {
 	right, wrong bool
 	label        string

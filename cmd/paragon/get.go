@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 func newGetCommand(term *cli.Terminal) *cobra.Command {
@@ -81,7 +81,7 @@ func queryOrProblem(s submitted) any {
 	return map[string]any{"id": s.File, "problem": s.Problem}
 }
 
-// printStory tells one query: a line of summary, then its way.
+// printStory prints one query: a line of summary, then its way.
 func printStory(term *cli.Terminal, q api.Query) {
 	term.Printf("%s  %s\n", q.ID, strings.TrimSuffix(summary(q), " · "+q.ID))
 	term.Printf("  %10s  accepted%s\n", "0", needed(q))

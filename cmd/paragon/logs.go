@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/internal/operator"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 const logsLong = `Print what the processes of one machine logged, the newest last: the server, its

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // logLine is one record of the log.

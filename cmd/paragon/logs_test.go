@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 )
 
 const (

@@ -5,7 +5,7 @@ package main
 import (
 	"os"
 
-	"paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 )
 
 func main() { os.Exit(cli.Main(newRoot)) }

@@ -17,15 +17,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/metadata"
-	"paragon/shared/engine/tokenizer"
-	"paragon/shared/modelcheck"
-	"paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
+	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `. Its inputs and outputs are read from

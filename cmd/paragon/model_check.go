@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/modelcheck"
-	"paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 // newModelCheckCommand is what a machine starts to check a model: it reads a request

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/engine/tokenizer"
-	"paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 // A file that is too large is refused with its size and the bound, in units that tell

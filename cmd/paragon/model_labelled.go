@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
 // testModel measures a model's accuracy on labelled items, in this process.

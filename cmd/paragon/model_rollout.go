@@ -7,15 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 const canaryLong = `Give a version of a model on trial a share of the model's queries: ` + "`paragon model add`" + `
 of a name that is served adds a version. The ids of the queries choose them. The version
-is held to the one that is served: it goes back by itself when its errors, latency,
+is compared with the one that is served: it goes back by itself when its errors, latency,
 accuracy or cost are worse (settings canary_*). Share 0 keeps it aside: only queries that
 name it, as NAME@2, reach it.`
 

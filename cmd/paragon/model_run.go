@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/functions/models"
-	"paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/functions/models"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
 // newModelRunCommand is what a machine starts to run a model of its catalogue once, as

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/metadata"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
 )
 
 // A sample is a request of /v2; what is none is refused by the file's name.

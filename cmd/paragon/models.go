@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func newModelsCommand(term *cli.Terminal) *cobra.Command {
@@ -52,7 +52,7 @@ func runModels(ctx context.Context, term *cli.Terminal) error {
 	return w.Flush()
 }
 
-// span tells the least and the most p99 service time of a model on the
+// span gives the least and the most p99 service time of a model on the
 // resources of one kind.
 func span(m api.Model, kind query.RunnerKind) string {
 	low, high := 0.0, 0.0

@@ -5,15 +5,15 @@ import (
 	"crypto/rand"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/admin"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/control"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform/aws/discovery"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/stage"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/admin"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/stage"
 )
 
 // tuner reads and changes settings.

@@ -13,11 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
-// profileFlags are what `paragon profile` was told.
+// profileFlags are the flags of `paragon profile`.
 type profileFlags struct {
 	folder, catalogue, out, compare, pictures, clock string
 	resource, lambda                                 string

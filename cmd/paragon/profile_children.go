@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 // newProfileColdCommand is the process that `paragon profile` starts cold.

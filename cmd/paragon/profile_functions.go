@@ -10,16 +10,16 @@ import (
 	"slices"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/profiles"
-	"paragon/shared/core/inference"
-	"paragon/shared/engine/onnxruntime"
-	"paragon/shared/environment"
-	"paragon/shared/measure"
-	"paragon/shared/platform/aws"
-	"paragon/shared/platform/aws/instance"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/instance"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // localFunctions is the stage that is this machine.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/profile"
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {

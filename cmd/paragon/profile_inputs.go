@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"paragon/cmd/internal/cli"
-	"paragon/profiles"
-	"paragon/profiles/schema"
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 // subjects are the models that were named, with their networks and the pictures.

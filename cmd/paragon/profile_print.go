@@ -7,9 +7,9 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/core/profile"
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 func printProfile(term *cli.Terminal, r measure.Report) error {

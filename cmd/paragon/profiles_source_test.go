@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 )
 
 // The flag stands before the environment, and each names where it looked.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 const redriveLong = `Redrive dead letters: messages of queries that failed for good, or whose runner
@@ -26,7 +26,7 @@ submitting it again fails.
 Strict queries go to the overflow queue and relaxed ones to the work queue of
 their pool; --queue sends all to one of the two.`
 
-// redriveFlags are what `paragon redrive` was told.
+// redriveFlags are the flags of `paragon redrive`.
 type redriveFlags struct {
 	queue  string
 	limit  int

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/recorded"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/recorded"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const replayLong = `Play the recorded arrivals of this machine, or of a stage in an account, against
@@ -31,7 +31,7 @@ number of workers is not capped.
 The models, machines and prices are those of --catalogue: what such arrivals would
 cost there, not what this machine cost.`
 
-// replayFlags are what `paragon replay` was told besides the case.
+// replayFlags are the flags of `paragon replay` besides those of the case.
 type replayFlags struct {
 	cli.CaseFlags
 	arrivals arrivalFlags

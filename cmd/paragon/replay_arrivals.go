@@ -8,14 +8,14 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/core/calibration"
-	paws "paragon/shared/platform/aws"
-	"paragon/shared/platform/aws/discovery"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/recorded"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	paws "github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/recorded"
 )
 
 // arrivalFlags say whose arrivals are played, and which of them.
@@ -104,7 +104,7 @@ func judgeArrivals(term *cli.Terminal, f *arrivalFlags) calibration.Verdict {
 	return machine.JudgeCalibration(f.data)
 }
 
-// openMetrics opens where arrivals are recorded, and tells by which steps those
+// openMetrics opens where arrivals are recorded, and says by which steps those
 // from a moment on are kept there. end closes it.
 func openMetrics(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from time.Time) (m recorded.Metrics, step time.Duration, end func(), err error) {
 	if !ofStage(term, f) {

@@ -14,13 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/platform"
-	paws "paragon/shared/platform/aws"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
-	"paragon/shared/simulate/comparison"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/platform"
+	paws "github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // stageWith makes an account with the stage dev, which saw twelve queries a

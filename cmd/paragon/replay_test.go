@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/core/calibration"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/simulate/comparison"
-	"paragon/shared/simulate/rivals"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // recordedAt is when the arrivals of homeWith are looked at.

@@ -3,9 +3,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 const rootLong = `Paragon serves machine learning models: say what an answer needs of latency,

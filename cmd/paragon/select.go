@@ -7,15 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/profiles/schema"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
-// selectFlags are what `paragon select` was told.
+// selectFlags are the flags of `paragon select`.
 type selectFlags struct {
 	folder, catalogue, arch, optimize string
 	need                              query.Need

@@ -9,14 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/internal/operator"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
-	zeros "paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	zeros "github.com/paragon-serving/paragon/shared/engine/answer"
 )
 
 const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with one

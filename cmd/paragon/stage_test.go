@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/internal/cli/clitest"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 // account is a terminal at an account with the stage dev: its gateway takes

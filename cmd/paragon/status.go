@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // watchEvery is how often `paragon status --watch` reads anew.
@@ -142,7 +142,7 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 	term.Printf("simulated within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 }
 
-// comparedWith is another scheme's cost beside what the stage cost.
+// comparedWith compares another scheme's cost with what the stage cost.
 func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if !o.Simulated {
 		return fmt.Sprintf("%s by a plain function, computing alone, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(costUSD), cheaper(o, costUSD))

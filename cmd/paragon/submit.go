@@ -10,13 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
-// submitFlags are what `paragon submit` was told.
+// submitFlags are the flags of `paragon submit`.
 type submitFlags struct {
 	task, model, class, optimize, key, callback string
 	latencyMS, accuracy, cost, wait             float64
@@ -152,7 +152,7 @@ func printSubmitted(term *cli.Terminal, s submitted, several bool) {
 	switch {
 	case term.JSON:
 		term.PrintJSON(s)
-	case s.err != nil && !several: // told at the end
+	case s.err != nil && !several: // printed at the end
 	case s.err != nil:
 		term.Printf("%s: %s\n", filepath.Base(s.File), cli.OneLine(s.err.Error()))
 	case several:

@@ -6,12 +6,12 @@ import (
 	"path"
 	"strings"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/api"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
-// summary tells a query in one line: what it is, how sure, which model, where
+// summary describes a query in one line: what it is, how sure, which model, where
 // it ran, how long it took and what it cost.
 func summary(q api.Query) string {
 	switch {
@@ -89,7 +89,7 @@ var events = map[query.Event]string{
 	query.StepRan:      "ran on",
 }
 
-// story tells a trail in words, a line a step, with the time since acceptance.
+// story describes a trail in words, a line a step, with the time since acceptance.
 func story(q api.Query) string {
 	var b strings.Builder
 	for _, s := range q.Trail {

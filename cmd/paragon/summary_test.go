@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // A step names where a query was sent on to, or where it failed: the words

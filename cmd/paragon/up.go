@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/client"
-	"paragon/shared/core/procurement"
-	debugging "paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	debugging "github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
 const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
@@ -28,7 +28,7 @@ wait out.
 
 --demo shows what it does within a minute: the workers are ready before it says so,
 a short load with a burst overflows to functions while more workers boot, and the bill
-is printed beside those of other schemes.
+is compared with those of other schemes.
 
 One line on stdout is printed when it is ready to answer; it ends with the URL. An
 interrupt drains and stops it. After a kill it continues where it stopped when it

@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"testing"
 
-	"paragon/cmd/internal/cli"
-	"paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
 )
 
 func TestUsage(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 )
 
 // versionInfo is what a report of a fault should name.

@@ -5,9 +5,9 @@ import (
 
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
-	"paragon/shared/intake/httpapi"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/stage"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/stage"
 )
 
 // owners returns who calls: who signed the request, or whose key it carries, as

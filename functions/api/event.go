@@ -23,7 +23,7 @@ func newFunction(h http.Handler) function {
 	return function{gateway: httpadapter.NewV2(h), balancer: httpadapter.NewALB(h)}
 }
 
-// origin is what tells the kinds of events apart. Both services write it
+// origin is what distinguishes the kinds of events. Both services write it
 // themselves: no caller can.
 type origin struct {
 	RequestContext struct {

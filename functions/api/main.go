@@ -13,14 +13,14 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/oklog/ulid/v2"
 
-	"paragon/shared/api"
-	"paragon/shared/core/calibration"
-	"paragon/shared/core/tally"
-	"paragon/shared/intake"
-	"paragon/shared/intake/httpapi"
-	"paragon/shared/stage"
-	"paragon/shared/telemetry/debug"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
+	"github.com/paragon-serving/paragon/shared/stage"
+	"github.com/paragon-serving/paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 func main() {

@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 
-	"paragon/profiles"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 func TestWireSaysWhatIsMissing(t *testing.T) {

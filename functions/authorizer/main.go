@@ -1,4 +1,4 @@
-// The authorizer Lambda tells the gateway whose key a request carries, where a
+// The authorizer Lambda answers the gateway whose key a request carries, where a
 // stage asks for keys instead of signatures. It wires; the work is in
 // shared/platform/aws/keys.
 package main
@@ -15,9 +15,9 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"paragon/shared/platform/aws/keys"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/platform/aws/keys"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
 func main() {
@@ -30,7 +30,7 @@ func main() {
 	lambda.Start(h.handle)
 }
 
-// owners tells whose key an Authorization header carries.
+// owners finds whose key an Authorization header carries.
 type owners interface {
 	Owner(ctx context.Context, header string) (string, error)
 }

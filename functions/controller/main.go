@@ -11,13 +11,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/oklog/ulid/v2"
 
-	"paragon/profiles/schema"
-	"paragon/shared/control"
-	"paragon/shared/platform/aws/front"
-	"paragon/shared/platform/tuning"
-	"paragon/shared/stage"
-	"paragon/shared/telemetry/debug"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/platform/aws/front"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/stage"
+	"github.com/paragon-serving/paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // shift is how long one invocation ticks. The next one starts a minute after it, so

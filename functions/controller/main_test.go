@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 func TestWireNamesWhatIsMissing(t *testing.T) {

@@ -9,11 +9,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // handler answers deliveries and returns those that must come again.

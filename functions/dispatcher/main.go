@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/oklog/ulid/v2"
 
-	"paragon/shared/core/tally"
-	"paragon/shared/stage"
-	"paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/stage"
+	"github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
 func main() {

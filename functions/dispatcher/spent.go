@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // spent adds up what invocations cost, until it is put: by this metric the

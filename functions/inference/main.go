@@ -11,13 +11,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"paragon/functions/models"
-	"paragon/shared/core/inference"
-	"paragon/shared/engine"
-	"paragon/shared/engine/answer"
-	"paragon/shared/environment"
-	"paragon/shared/telemetry/debug"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/functions/models"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 func main() {

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles"
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func TestAnswersARequest(t *testing.T) {

@@ -11,12 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
-	"paragon/shared/environment"
-	"paragon/shared/modelstore"
-	"paragon/shared/platform/aws/prefix"
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 // Source is a catalogue with the way to its networks. It may be used from many

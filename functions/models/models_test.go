@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
-	"paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 func open(t *testing.T, env map[string]string) *Source {

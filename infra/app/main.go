@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
-	"paragon/infra"
+	"github.com/paragon-serving/paragon/infra"
 )
 
 func main() {

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // accuracyFile is what the training writes: each network with its score on the

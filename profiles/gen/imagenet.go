@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // takenDate is the day on which the published tables were taken over; when

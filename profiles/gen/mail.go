@@ -10,9 +10,9 @@ import (
 	"runtime"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/measure"
-	"paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
 // The files of the mail pool below its folder: what the training wrote, and what is

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"paragon/profiles/schema"
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // The mail pool becomes a folder of profiles, with accuracies of the held-out mails; what

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // The files of a pool below its folder: what the conversion wrote of it, and

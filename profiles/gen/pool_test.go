@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/profiles/schema"
 )
 
 // aPool writes what a conversion leaves: one network with these bytes.

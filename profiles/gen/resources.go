@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 const (

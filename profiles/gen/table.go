@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // table is a published CSV file.

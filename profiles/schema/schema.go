@@ -14,7 +14,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles"
 )
 
 // Load is profiles.Load for those who start from a folder that nobody has

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles"
 )
 
 // The embedded files are not validated by the schema at load: this test does it.

@@ -13,12 +13,12 @@ import (
 	"io"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/decision"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
-	"paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
 )
 
 // What can be wrong with a request.

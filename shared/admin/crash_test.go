@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // mortal is an admin service's backend that dies at its nth call: before the call is done,

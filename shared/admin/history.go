@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 // Timeline keeps rows of the past.

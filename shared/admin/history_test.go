@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/admin"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/core/timeline"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/admin"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // rowsOf is a timeline of rows that are the same in every step.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Where dead letters are put when it is said: on the overflow queue, or on the
@@ -25,7 +25,7 @@ const (
 	perReceive  = 10 // a queue hands out no more at once
 )
 
-// DeadLetters tells up to limit dead letters and what Redrive would make of
+// DeadLetters lists up to limit dead letters and what Redrive would make of
 // each, and leaves them where they are. ErrBadQueue.
 func (d *Service) DeadLetters(ctx context.Context, queue string, limit int) (api.DeadLetters, error) {
 	held, known := []platform.Delivery{}, map[string]bool{}
@@ -75,11 +75,11 @@ type letter struct {
 	platform.Delivery
 }
 
-// errAgain says that a letter was told already: a long look outlasts what it holds.
+// errAgain says that a letter was listed already: a long look outlasts what it holds.
 var errAgain = errors.New("it comes again")
 
 // each takes dead letters up, one after another, and does something with each,
-// until there are none, or none that it has not told.
+// until there are none, or none that it has not listed.
 func (d *Service) each(ctx context.Context, queue string, limit int, do func(*letter) error) (api.DeadLetters, error) {
 	out := api.DeadLetters{Letters: []api.DeadLetter{}}
 	if queue != "" && queue != OnOverflow && queue != OnWork {

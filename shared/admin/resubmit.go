@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // resubmit asks a letter's input again as another query, whose message takes the

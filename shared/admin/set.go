@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // anyVersion is for a change whatever the settings are.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/admin"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/admin"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // settingsService changes settings over a backend on one machine.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/tally"
-	"paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 // mostUsage bounds the owners and tasks of a usage: those with the most queries are

@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/admin"
-	"paragon/shared/api"
-	"paragon/shared/core/tally"
-	"paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/admin"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 func owned(owner, task string, c tally.Counts) tally.OwnerTally {

@@ -1,6 +1,6 @@
 package api
 
-// The kinds of fault that the fleet of one machine can be told to have.
+// The kinds of fault that the fleet of one machine can be given.
 const (
 	NoCapacity  = "no-capacity"  // launches are refused
 	LaunchFails = "launch-fails" // the next launch is refused

@@ -3,7 +3,7 @@ package api
 import (
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // History is what became of a stage's queries over some time, as charts draw it:

@@ -1,8 +1,8 @@
 package api
 
 import (
-	"paragon/shared/core/profile"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // Model is a model that queries may be answered by, with what is known of it

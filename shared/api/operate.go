@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // OperatorHeader carries the token of an operator of one machine.

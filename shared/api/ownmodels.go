@@ -1,8 +1,8 @@
 package api
 
 import (
-	"paragon/shared/core/profile"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // ModelType is the content type of a model that is added: a ModelOrder as one line

@@ -3,8 +3,8 @@ package api
 import (
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // Query is a query as its caller sees it.

@@ -3,13 +3,13 @@ package api
 import (
 	"time"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/calibration"
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/staleness"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/staleness"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Status is the stage at one moment, for people and their scripts. It holds
@@ -54,7 +54,7 @@ type BackendStatus struct {
 	Versions map[string]string `json:"versions,omitempty"`
 }
 
-// Savings is the cost so far beside what other schemes would have cost on the
+// Savings compares the cost so far with what other schemes would have cost on the
 // same arrivals by the simulator, when its figures may be quoted; else why not.
 type Savings struct {
 	calibration.Verdict

@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
 )
 
 // Options say how a Balancer behaves. The zero value forwards to healthy
@@ -257,5 +257,5 @@ func refuseAsGateway(w http.ResponseWriter, _ *http.Request, status int) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(`{"message":"` + text + `"}`)) // a caller that went away cannot be told
+	_, _ = w.Write([]byte(`{"message":"` + text + `"}`)) // the caller may be gone
 }

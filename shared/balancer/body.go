@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
 )
 
 // body is a request's body in a pooled buffer.

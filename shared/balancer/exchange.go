@@ -307,7 +307,7 @@ func (x *exchange) pass(w http.ResponseWriter) error {
 			return err
 		}
 		x.passHead(w)
-		_, _ = w.Write(data) // a caller that went away cannot be told
+		_, _ = w.Write(data) // the caller may be gone
 		_, _ = x.link.answers.Discard(len(data))
 		return nil
 	}

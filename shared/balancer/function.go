@@ -27,7 +27,7 @@ func (b *Balancer) callHandler(ctx context.Context, to Target, w http.ResponseWr
 	}
 	copyHeader(w.Header(), out.header)
 	w.WriteHeader(out.code())
-	_, _ = w.Write(out.body.Bytes()) // a caller that went away cannot be told
+	_, _ = w.Write(out.body.Bytes()) // the caller may be gone
 	return nil
 }
 

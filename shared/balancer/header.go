@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
 )
 
 // hopByHop are the headers of one connection (RFC 9110, section 7.6.1). What

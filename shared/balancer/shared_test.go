@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
 )
 
 // shared is memory for bodies until the test ends, with a view of it.

@@ -111,7 +111,7 @@ func (c *Cache[T]) due() (due, wait bool) {
 	return c.old || now.Sub(c.triedAt) >= c.o.TTL(c.value), !c.good
 }
 
-// refresh has one fetch made, and returns what is told when it has ended.
+// refresh has one fetch made, and returns the channel that reports its end.
 func (c *Cache[T]) refresh(ctx context.Context) <-chan singleflight.Result {
 	ctx = context.WithoutCancel(ctx) // it is for all callers: one that leaves does not end it
 	c.going.Add(1)

@@ -14,10 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/core/callback"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Store keeps the callbacks that are owed.
@@ -51,8 +51,8 @@ const (
 	// mostCalls and mostOfHost bound the calls under way, in all and to one host: a slow
 	// one must not hold up the others.
 	mostCalls, mostOfHost = 16, 4
-	// lookEvery is how often calls that were put off are looked for.
-	lookEvery = time.Second
+	// pollEvery is how often calls that were put off are read.
+	pollEvery = time.Second
 	// mostDue bounds the due callbacks that are read at once: more than are under way, so
 	// that there is always one that is not.
 	mostDue = 4 * mostCalls
@@ -84,7 +84,7 @@ func (s *Sender) GivenUp() int64 { return s.givenUp.Load() }
 func (s *Sender) Run(ctx context.Context) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
-	again := time.NewTicker(lookEvery)
+	again := time.NewTicker(pollEvery)
 	defer again.Stop()
 	for {
 		changed := s.Store.CallbacksChanged()

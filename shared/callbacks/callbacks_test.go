@@ -15,10 +15,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/callback"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // memory is a Store and Records in memory.

@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/shared/core/callback"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/callback"
 )
 
 // Connections are checked by the address that a name stands for, whatever the name is.

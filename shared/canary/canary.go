@@ -9,11 +9,11 @@ import (
 	"log/slog"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/rollout"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/rollout"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Models are the versions, and where they are changed.

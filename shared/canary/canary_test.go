@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // models is a catalogue whose versions change in memory.

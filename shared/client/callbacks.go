@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // Callbacks reads the open callbacks of a machine and its receivers' secrets: that of a

@@ -18,7 +18,7 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // DefaultEndpoint is where `make run` answers.

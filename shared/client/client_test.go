@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // dial returns a client of a server whose waits are recorded and not waited.

@@ -8,9 +8,9 @@ import (
 	"net/http/httptest"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // A query with bounds, whose caller waits up to five seconds for the answer.

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // Explain returns why a query of the caller's own went where it went.

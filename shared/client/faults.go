@@ -5,20 +5,20 @@ import (
 	"net/http"
 	"net/url"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // faultsPath is where a machine takes faults; no other backend does.
 const faultsPath = "local/faults"
 
-// Faults reads what the fleet of one machine was told to have go wrong.
+// Faults reads what the fleet of one machine has injected.
 func (c *Client) Faults(ctx context.Context) (api.Faults, error) {
 	var f api.Faults
 	err := c.do(ctx, call{method: http.MethodGet, path: faultsPath}, &f)
 	return f, err
 }
 
-// SetFault tells the fleet of one machine to have something go wrong. A
+// SetFault injects a fault into the fleet of one machine. A
 // *Problem says why it cannot.
 func (c *Client) SetFault(ctx context.Context, f api.Fault) (api.Faults, error) {
 	var now api.Faults

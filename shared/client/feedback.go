@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
 )
 
 // Feedback says whether the answer to a query of the caller's own was right. The

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"testing"
 
-	"paragon/shared/client"
-	"paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
 )
 
 func TestFeedbackSendsTheReceiptWithTheOpinion(t *testing.T) {

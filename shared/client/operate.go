@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // Settings reads the settings in force.

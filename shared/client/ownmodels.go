@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"paragon/shared/api"
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // modelsPath is where a machine is given models.

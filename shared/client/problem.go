@@ -13,17 +13,17 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
-// Problem is an error that the server told. Programs switch on Type.
+// Problem is an error that the server answered with. Programs switch on Type.
 type Problem struct {
 	api.Problem
 	// RetryAfter is how long the server asks to stay away; 0 when it does not.
 	RetryAfter time.Duration `json:"-"`
 }
 
-// Error tells the problem in one line.
+// Error describes the problem in one line.
 func (p *Problem) Error() string {
 	text := p.Title
 	if p.Detail != "" {

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Submission is a query to be: a task, an input, and what is needed of the answer.

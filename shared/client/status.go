@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // Models reads the models that are served.

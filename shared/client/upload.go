@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // inlineBytes is the largest input that Submit sends inside the query: as base64

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // lookBack is how far back arrivals are read that no tick has seen, and reread
@@ -45,7 +45,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 // knownSeconds returns the seconds to read: from two minutes before those that no tick
 // saw, but not from before the metrics last came without a gap, to the newest
 // pulse less metric_settle_seconds. Each tick puts a pulse before it looks for
-// them, so that no points can be told from no metrics.
+// them, so that no points can be distinguished from no metrics.
 func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.KnownUntil
 	if err := c.Metrics.Put(ctx, platform.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {

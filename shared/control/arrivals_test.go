@@ -5,9 +5,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // arrived puts so many strict queries that came at a time, with what they ask for.

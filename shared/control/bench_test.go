@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/control"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/tuning"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // BenchmarkTick ticks over 50 tasks that each have arrivals in every second of

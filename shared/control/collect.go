@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // collect gathers what a pool's decision is made from, and what of it must be

@@ -16,14 +16,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/cache"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/platform/tuning"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Records is what control needs of the records.

@@ -4,16 +4,16 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/sizing"
-	"paragon/shared/core/tally"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // collectCosts adds what the queries recently took and what they cost. Before

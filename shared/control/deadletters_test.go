@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // letter puts a message among the dead letters, and returns it.

@@ -3,9 +3,9 @@ package control
 import (
 	"testing"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/tally"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // What became of queries is counted once, over all tasks, and nothing is written

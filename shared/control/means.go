@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/workload"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // collectMeans follows what the queries of the seconds from and to asked for on

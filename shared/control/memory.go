@@ -10,11 +10,11 @@ import (
 	"io"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // memory is what is kept of a pool between two ticks.

@@ -3,7 +3,7 @@ package control
 import (
 	"testing"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestNeeded(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // turnSeconds is how long a load balancer may go on sending requests where

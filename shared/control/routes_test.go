@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
-	"paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
 )
 
 // balancer is a load balancer whose rule and targets a test sets. It writes

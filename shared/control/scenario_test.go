@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/control"
-	"paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/decision"
 )
 
 // TestScenarios plays every file in testdata: load and mishaps, one a line, and

@@ -12,14 +12,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/control"
-	"paragon/shared/core/decision"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/tuning"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // stage is a stage in a bubble: the backend of one machine, workers that come and

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // What an entry says of its action.

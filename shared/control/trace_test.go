@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/telemetry/tracing/tracetest"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing/tracetest"
 )
 
 // A tick is a trace: what it collected, decided, guarded, wrote down and did.

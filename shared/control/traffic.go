@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/cache"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (

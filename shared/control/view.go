@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/decision"
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // PublishView writes how the pools stand: their ready workers and runners, and

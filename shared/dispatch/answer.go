@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // answer takes a query of the overflow queue to its end, or back to the work

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // A large picture goes to a function that has the memory and the time for it, and

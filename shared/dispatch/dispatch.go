@@ -12,16 +12,16 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/inference"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/sizing"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Blobs gives the inputs that are too large for a message.
@@ -39,7 +39,7 @@ type Options struct {
 	Queues    platform.Queues
 	Records   settle.Records
 	Invoker   platform.Invoker
-	Paid      func(usd float64) // told what each invocation cost, a failed one too
+	Paid      func(usd float64) // called with what each invocation cost, a failed one too
 	Blobs     Blobs
 	Counts    *tally.Book              // counts the queries of the overflow queue that it ends; nil counts none
 	Settings  func() settings.Settings // in force now

@@ -10,12 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
-	"paragon/shared/dispatch"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/dispatch"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 func TestAnswersOnTheCheapestFunctionInTime(t *testing.T) {

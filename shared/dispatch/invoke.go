@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // invoking is a query on its way through the functions.

@@ -8,10 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // aMessage is a query of the rig's model with a bound that each function keeps.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 const (

@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/dispatch"
-	"paragon/shared/platform"
-	"paragon/shared/platform/platformtest"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/dispatch"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/platformtest"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 const pool = "main"

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry/tracing/tracetest"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing/tracetest"
 )
 
 // The functions follow the trace that their request carries.

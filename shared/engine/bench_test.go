@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 )
 
 // BenchmarkRun is the overhead of a run: the model has one element.

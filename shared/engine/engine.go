@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"paragon/shared/engine/onnxruntime"
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // Tensor is a dense row-major float32 tensor.
@@ -54,7 +54,7 @@ type Engine struct {
 	models map[modelKey]*loading
 }
 
-// modelKey tells models apart: the same name with other bytes is another model.
+// modelKey identifies models: the same name with other bytes is another model.
 type modelKey struct {
 	name   string
 	digest [sha256.Size]byte

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // open returns an engine that the test closes at its end.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 )
 
 func libraryPath(t testing.TB) string {

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // namedRuns is how many runs by name the hammer makes; a run of strings and maps

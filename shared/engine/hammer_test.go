@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // hammerRuns is how many runs the hammer makes, unless PARAGON_HAMMER_RUNS

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync"
 
-	"paragon/shared/engine/onnxruntime"
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // Model is a loaded model. Its methods may be called from many goroutines.

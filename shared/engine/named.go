@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 )
 
 // Value is an output of a run by name.

@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/inference"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // brokenFunctions fail for some models.

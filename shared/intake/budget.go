@@ -8,13 +8,13 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"paragon/shared/core/limits"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/sizing"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/limits"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // OverBudget refuses a query that the rest of the hour's budget does not cover.

@@ -4,10 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/callback"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // calling is a service that may send callbacks to one host.

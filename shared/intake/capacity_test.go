@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // publishPool publishes a view of the pool.

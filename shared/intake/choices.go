@@ -4,8 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // choices keeps what queries may be given to ready for choosing, for as long as

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/engine/preprocess"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 var (

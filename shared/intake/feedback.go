@@ -8,14 +8,14 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cache"
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // The kinds of refusal that feedback adds.

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // votingService is a service that keeps votes, with a second model that is more expensive

@@ -6,14 +6,14 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/cache"
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // fleetView is the last view of the pools, with an estimate a pool of the

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // counted is a fleet whose reads of the view can be held up and are counted.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/tally"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // A process of a function is frozen once it has answered, and may never be

@@ -1,15 +1,15 @@
 package intake
 
 import (
-	"paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/core/workload"
 	"testing"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // A process that is no worker reports what functions ended in its requests and

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // apart reports whether an input of so many bytes is handed over beside its message.

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/preprocess"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // ContentTypes are what an input may be.
@@ -135,7 +135,7 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 }
 
 // NewUpload makes a place for an input that is too large for a message. Its
-// bytes, when they are told, bound the upload; some backends take exactly so many.
+// bytes, when they are given, bound the upload; some backends take exactly so many.
 func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (platform.Upload, error) {
 	if !Supported(contentType) {
 		return platform.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",

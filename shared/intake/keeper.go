@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/limits"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/limits"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // A query that overflows by the queue depends on the queue and the dispatcher. The

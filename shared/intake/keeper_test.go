@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/platformtest"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/platformtest"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // counting answers like functions, after a while, and counts.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // takeKeyed takes a query in under an idempotency key. The key stands for one

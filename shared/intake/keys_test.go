@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 var success = query.Outcome{State: query.Succeeded, FinishedAt: start, Result: &query.Result{Label: "1", Index: 1}}

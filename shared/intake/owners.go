@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/limits"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/limits"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // OverOwnerLimit refuses what is above a limit of its caller's own.

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // peers are the other workers, which answer, have no slot, or break.

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/limits"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/limits"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // NoCapacity refuses a query that nothing could answer in time.

@@ -1,8 +1,8 @@
 package intake
 
 import (
-	"paragon/shared/core/profile"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // Preview is what would be chosen at this moment for a request, whose input is of

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // NotReady says why a query of a task would not be answered by something that is

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // slowVotes are votes whose reads can be held up and are counted.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // Kind says what is wrong with a request. Kinds are part of the API: programs

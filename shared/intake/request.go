@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Bounds are what a caller asks; nil means that it does not bound that dimension.
@@ -33,7 +33,7 @@ type Request struct {
 	Explain bool `json:"explain,omitempty"`
 }
 
-// bodyHash tells two requests under one idempotency key apart. It is taken
+// bodyHash distinguishes two requests under one idempotency key. It is taken
 // over the request's meaning, so that neither white space nor the order of
 // fields matters.
 func (r Request) bodyHash() (string, error) {

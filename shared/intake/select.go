@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // plan is what was chosen for a query before anything is stored of it.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/staleness"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/staleness"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // staleProfiles are the profiles in use that are too old, or that the runs of

@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/sizing"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 const (

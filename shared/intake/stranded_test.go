@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Whatever may overflow leaves the queues of a pool without workers for the functions:

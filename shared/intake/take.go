@@ -7,16 +7,16 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
-	"paragon/shared/core/workload"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Terms are how a caller wants its answer.
@@ -334,7 +334,7 @@ func (s *Service) answerWith(q *submission, r query.Record) (Answer, error) {
 	return a, err
 }
 
-// short is the beginning of a digest: enough to tell versions of a model apart.
+// short is the beginning of a digest: enough to distinguish versions of a model.
 func short(digest string) string { return digest[:min(len(digest), 12)] }
 
 // mostKeeping bounds the samples on their way to the store: with more of them

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // checkTensors holds an input to what a model takes by name.

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry/tracing/tracetest"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing/tracetest"
 )
 
 // A query's trace begins here, or where its caller's did, and goes on in its message.

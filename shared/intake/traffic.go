@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // addTraffic fills in what became of the last queries, and which profiles that

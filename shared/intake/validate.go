@@ -4,9 +4,9 @@ import (
 	"math"
 	"strings"
 
-	"paragon/shared/core/callback"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // What is sensible to ask: beyond it a unit was mistaken or a program is wrong.

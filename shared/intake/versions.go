@@ -3,10 +3,10 @@ package intake
 import (
 	"fmt"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // onTrial is a version that answers a share of the queries of the model that was chosen.

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // tried is a catalogue whose net has a second version, on trial with a share.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func TestOneCallerCannotTakeEveryPlaceToWait(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine"
 )
 
 // ColdReport is what a child process prints when it has given its first answer.

@@ -10,7 +10,7 @@ import (
 	"os"
 	"os/exec"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // mbPerVCPU is the memory of a function that buys one vCPU.

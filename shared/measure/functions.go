@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Invoker runs inference functions: part of platform.Invoker.

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // lambda is a stand-in: so many environments, each cold once.

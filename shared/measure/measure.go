@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // Subject is a model to be measured.
@@ -37,7 +37,7 @@ type Plan struct {
 	Warmup  int           // runs thrown away
 	Samples int           // the most that are kept
 	Budget  time.Duration // a setting ends early when this has passed and some samples are there
-	// Now tells the time of the measuring goroutine, which is locked to its
+	// Now is the time of the measuring goroutine, which is locked to its
 	// thread: Wall, or ThreadCPU where others share the machine.
 	Now func() time.Duration
 }

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // subject is a model of four pixels and two classes, with one picture.

@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Job is everything that `paragon profile` measures in one go.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Percentiles returns those of the times, in milliseconds to 0.1 µs. It sorts

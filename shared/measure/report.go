@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Report is a measurement file: what was measured, on what and when. The
@@ -100,7 +100,7 @@ func Hardware() string {
 	return fmt.Sprintf("%d vCPU %s, %s/%s", runtime.NumCPU(), name, runtime.GOOS, runtime.GOARCH)
 }
 
-// loadAverage is the machine's load of the last minute; 0 where it is not told.
+// loadAverage is the machine's load of the last minute; 0 where it is not known.
 func loadAverage() float64 {
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // kernel plays a control group file system: a group that is made has its files.

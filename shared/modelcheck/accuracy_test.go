@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/tokenizer"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
 func attached(t *testing.T, onnx []byte) []byte {

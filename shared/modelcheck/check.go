@@ -11,14 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine"
-	"paragon/shared/engine/answer"
-	"paragon/shared/engine/metadata"
-	"paragon/shared/engine/preprocess"
-	"paragon/shared/engine/wire"
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/engine/wire"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 // Request is what the caller says of a model; what is empty is inferred.

@@ -10,7 +10,7 @@ import (
 	"os"
 	"unicode/utf8"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // mostCSVBytes bounds a file of labelled texts.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/engine/wire"
+	"github.com/paragon-serving/paragon/shared/engine/wire"
 )
 
 // The numbers of the fields of onnx.proto that are read.

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strconv"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine"
-	"paragon/shared/engine/answer"
-	"paragon/shared/engine/tokenizer"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
 // Imagenet names the preprocessing of nets trained on ImageNet by the usual

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"strconv"
 
-	"paragon/shared/engine/wire"
+	"github.com/paragon-serving/paragon/shared/engine/wire"
 )
 
 // Inline returns a model with the weights that lie in other files put into it, as

@@ -9,9 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/wire"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/wire"
 )
 
 // What a model is, is read from it; what is said of it wins.

@@ -7,12 +7,12 @@ import (
 	"image"
 	"image/png"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine"
-	"paragon/shared/engine/answer"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // Once has a model of a catalogue answer one query in this process, as a worker does: a

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // What can be wrong with a change. Nothing has changed then.

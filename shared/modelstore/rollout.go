@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // AddVersion puts another build of a model that is served into the catalogue, with a

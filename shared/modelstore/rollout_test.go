@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 var at = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)

@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Env names the folder to the processes of a stage.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // base is the catalogue that ships.

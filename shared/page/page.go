@@ -102,5 +102,5 @@ func list(w http.ResponseWriter, samples fs.FS) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(found) // a caller that went away cannot be told
+	_ = json.NewEncoder(w).Encode(found) // the caller may be gone
 }

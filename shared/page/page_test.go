@@ -14,10 +14,10 @@ import (
 	"testing/fstest"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/api"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/page"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/page"
 )
 
 // stage is the page beside a fake API that a test can take away.

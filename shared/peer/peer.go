@@ -18,9 +18,9 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // Path is where a worker takes offers.
@@ -185,5 +185,5 @@ func answer(out http.ResponseWriter, r *http.Request, w Worker, o offer) {
 		return
 	}
 	out.WriteHeader(status)
-	_, _ = out.Write(body) // a peer that left cannot be told
+	_, _ = out.Write(body) // the peer may be gone
 }

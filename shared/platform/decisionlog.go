@@ -18,7 +18,7 @@ type Entry struct {
 	ID   string    `json:"id"` // sorts in the order of time
 	Pool string    `json:"pool"`
 	At   time.Time `json:"at"`
-	// Moves reports whether the fleet was to change; Line tells it in words.
+	// Moves reports whether the fleet was to change; Line describes it in words.
 	Moves bool   `json:"moves"`
 	Line  string `json:"line"`
 	// Outcome is what came of acting: empty while that is not known.

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // MessageInputBytes is the most bytes of an input that a message itself carries

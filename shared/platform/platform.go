@@ -9,10 +9,10 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // The classes of error that callers act on. Backends wrap them, callers use
@@ -102,7 +102,7 @@ const (
 // WorkerReport is what a worker says of itself.
 type WorkerReport = fleet.Report
 
-// Orders is what a worker is told when it reports.
+// Orders is the answer to a worker's report.
 type Orders struct {
 	Drain bool `json:"drain"`
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // Records keeps how queries ended: one terminal record each, written once. An

@@ -3,7 +3,7 @@ package platform
 import (
 	"context"
 
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Reports takes the reports of processes. A Fleet does.

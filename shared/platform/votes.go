@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
 )
 
 // ErrExists says that what can be there once is there already.

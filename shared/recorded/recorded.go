@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // Metrics is where arrivals are read.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/recorded"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/recorded"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)

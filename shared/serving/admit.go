@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // admit takes deliveries in hand: finished and expired ones are ended, the

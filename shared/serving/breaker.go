@@ -6,15 +6,15 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/tally"
-	"paragon/shared/engine/answer"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
-// judge tells a model's breaker how a run ended. What is the caller's or the store's
+// judge reports to a model's breaker how a run ended. What is the caller's or the store's
 // fault, and what this process's end cut off, says nothing of the model.
 func (w *Worker) judge(r schedule.Run[*lease], answers []answer.Answered) {
 	model := r.Works[0].Model

@@ -8,11 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/engine/answer"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // A model whose runs fail gets no more queries here for a while, those of others do;

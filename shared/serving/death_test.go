@@ -7,10 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // cuts are the steps at which a worker dies.

@@ -6,10 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // pictures is the catalogue with models that take pictures.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // reply is what becomes of a query that is held in its request.

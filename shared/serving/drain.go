@@ -3,8 +3,8 @@ package serving
 import (
 	"context"
 
-	"paragon/shared/core/schedule"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // linger goes on answering requests while the balancer may still send some:
@@ -35,8 +35,8 @@ func (w *Worker) drain() {
 	w.work.Wait()
 }
 
-// farewell tells the fleet that the worker leaves. Should that fail, missing
-// heartbeats tell.
+// farewell reports to the fleet that the worker leaves. Should that fail, missing
+// heartbeats show it.
 func (w *Worker) farewell() {
 	ctx, cancel := context.WithTimeout(w.life, w.leaseTime())
 	defer cancel()

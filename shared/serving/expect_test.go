@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
 )
 
 // A query that is admitted says when the worker expects to have answered it.

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 const (

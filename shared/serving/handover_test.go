@@ -7,11 +7,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // withFunctions is the catalogue with functions that take 50 ms, and 400 ms more

@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // loading is an Answerer whose model is loaded at a moment.

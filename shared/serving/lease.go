@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // lease is a message in hand.

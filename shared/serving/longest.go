@@ -3,7 +3,7 @@ package serving
 import (
 	"sync/atomic"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // longest keeps the longest median service time of any model, for as long as the

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // wins counts the ends that queries were given, by query. The very same record

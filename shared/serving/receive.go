@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (
@@ -24,7 +24,7 @@ func (w *Worker) room(class query.Class) (int, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if class == query.Relaxed && (!w.strictEmpty || w.queue.Len(query.Strict) > 0) {
-		return 0, time.Hour // strict ones first; a change tells
+		return 0, time.Hour // strict ones first; a change notifies
 	}
 	n, in := w.queue.Room(class, w.Now(), query.Duration(w.Settings().LookAheadMS), w.longest.medianMS(w.Catalogue.Current(), w.InstanceType))
 	if left := heldPerRunner*w.Runners - inHand; left < n {

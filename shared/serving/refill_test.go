@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // counting counts how often relaxed queries are asked for.

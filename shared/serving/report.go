@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // reportAll reports at every heartbeat and after every change, until ctx ends;

@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/engine/answer"
-	"paragon/shared/platform"
-	"paragon/shared/platform/platformtest"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/platformtest"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 const pool = "main"

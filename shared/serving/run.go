@@ -7,13 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/tally"
-	"paragon/shared/engine/answer"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // start starts what the free runners can.
@@ -191,7 +191,7 @@ func (w *Worker) succeed(l *lease, o query.Outcome) error {
 	return w.settler.End(ctx, l.d, o)
 }
 
-// shared is the size of a batch as an outcome tells it: nothing of a query that
+// shared is the size of a batch as an outcome reports it: nothing of a query that
 // was alone.
 func shared(batch int) int {
 	if batch <= 1 {

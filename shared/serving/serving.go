@@ -13,16 +13,16 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
-	"paragon/shared/engine/answer"
-	"paragon/shared/platform"
-	"paragon/shared/platform/settle"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Answerer runs a model over inputs, as one batch; answers come in the order
@@ -82,7 +82,7 @@ type Options struct {
 // included, whatever the profile says of their service times.
 const heldPerRunner = 32
 
-// Worker serves one pool until it is told to stop.
+// Worker serves one pool until it is stopped.
 type Worker struct {
 	Options
 	instance profile.Instance

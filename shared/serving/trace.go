@@ -1,8 +1,8 @@
 package serving
 
 import (
-	"paragon/shared/engine/answer"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // began begins a span of each lease; none when nothing is traced.

@@ -6,10 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/serving"
-	"paragon/shared/telemetry/tracing/tracetest"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing/tracetest"
 )
 
 // traced submits the query q, whose trace began elsewhere, to a worker that

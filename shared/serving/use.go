@@ -3,7 +3,7 @@ package serving
 import (
 	"time"
 
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // use adds up how long runners were busy. It is not safe for concurrent use.

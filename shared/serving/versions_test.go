@@ -5,11 +5,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/serving"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/serving"
 )
 
 // A queued query of a version on trial whose run fails is answered by what is served,

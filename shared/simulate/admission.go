@@ -4,10 +4,10 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // In a run that stands for a backend each worker has the run queue of production,

@@ -1,10 +1,10 @@
 package simulate
 
 import (
-	"paragon/shared/core/placement"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // arrive takes a query, and with the last of a request brings it.

@@ -7,9 +7,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // Queries ask for one of several bounds, strict or not; the model follows.

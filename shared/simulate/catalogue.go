@@ -3,9 +3,9 @@ package simulate
 import (
 	"fmt"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // Market is what a run is priced by: a catalogue of profiles, with the models,

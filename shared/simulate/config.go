@@ -8,10 +8,10 @@ package simulate
 import (
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Model is one model as a pool's workers and the functions run it.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // control is a pool's controller and what it knows.

@@ -3,9 +3,9 @@ package simulate
 import (
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // AsDeployed plays a run as a stage runs, rather than the schemes by their
@@ -38,7 +38,7 @@ type deployedControl struct {
 	use     useWindows
 }
 
-// useWindows tells the use of runners as workers do: over the window that is
+// useWindows reports the use of runners as workers do: over the window that is
 // being filled and the one before.
 type useWindows struct {
 	at, busy, had     int64 // when the window began; runner time used and there

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // asHome is a run with a crowd between the fifth and the fifteenth minute.

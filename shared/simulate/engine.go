@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // engine is one run in progress.
@@ -26,7 +26,7 @@ type engine struct {
 	shares        []float64
 	budget        [2]int64 // latency bounds less the path, relaxed and strict
 	path          int64
-	// leastFactor is the price of the cheapest worker beside one on demand.
+	// leastFactor is the price of the cheapest worker relative to one on demand.
 	leastFactor float64
 	live        bool // the controller ticks
 	inSystem    int64

@@ -3,7 +3,7 @@ package simulate
 import (
 	"slices"
 
-	"paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
 )
 
 // launch starts a worker that is ready after so long.

@@ -1,8 +1,8 @@
 package simulate
 
 import (
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // In a run that stands for a backend, requests come through a load balancer of two

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // deployedEngine is a run of a backend with so many workers of one runner, a minute of so

@@ -15,7 +15,7 @@ const (
 	tick
 )
 
-// event is something that will happen. ref and generation tell to whom.
+// event is something that will happen. ref and generation say to whom.
 type event struct {
 	at         int64
 	ref        int32

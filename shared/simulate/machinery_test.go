@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
 // What a query's machinery costs goes by how it was answered: strict ones and

@@ -1,6 +1,6 @@
 package simulate
 
-import "paragon/shared/core/profile"
+import "github.com/paragon-serving/paragon/shared/core/profile"
 
 // The markets that the evaluation is made in. Latencies and prices are never
 // mixed across them.

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // randomLoads are loads of three kinds: that stay, that swing and that come in

@@ -1,6 +1,6 @@
 package simulate
 
-import "paragon/shared/core/procurement"
+import "github.com/paragon-serving/paragon/shared/core/procurement"
 
 // Rival is a scheme that does not run on Paragon: it brings the platform that its
 // workers or functions are served on. Its own controller decides, without the guard.

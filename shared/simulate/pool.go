@@ -3,7 +3,7 @@ package simulate
 import (
 	"math/bits"
 
-	"paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
 )
 
 type workerState uint8
@@ -16,7 +16,7 @@ const (
 )
 
 // worker is one machine. Its place is used again after it left; the generation
-// tells events of the one before apart.
+// distinguishes events of the one before.
 type worker struct {
 	state      workerState
 	spot       bool

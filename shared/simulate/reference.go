@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // BoundUSD is what no schedule that answers the queries of a run can beat:
@@ -20,7 +20,7 @@ func BoundUSD(c *Config, r Result) float64 {
 	return r.LeastUSD + float64(r.Arrived())*min(m.DirectUSD, m.OverflowUSD, m.AsyncUSD)
 }
 
-// PriceRatio is what a mean query costs on a function beside its share of a
+// PriceRatio is what a mean query costs on a function relative to its share of a
 // worker that is always busy, in the first pool.
 func PriceRatio(c *Config) float64 {
 	var ctl control

@@ -8,10 +8,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // at random is a scheme that does as it likes.

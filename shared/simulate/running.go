@@ -4,8 +4,8 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // run starts a query on a worker that has a free runner.

@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // A run as deployed has the settings of the stack that is shipped, but for the

@@ -12,11 +12,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // pool is a pool like a c5.large with two models of different length.

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/rivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
 
 // square is a load that is at one level for half of a period and at another for the

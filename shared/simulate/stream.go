@@ -3,7 +3,7 @@ package simulate
 import (
 	"math/rand/v2"
 
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 // stream yields the arrivals of a trace in order, in microseconds since its

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Invalid is a configuration that cannot be played. Its text names the part and

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // What cannot be played is refused by a sentence that names it, and by the

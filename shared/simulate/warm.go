@@ -1,6 +1,6 @@
 package simulate
 
-import "paragon/shared/core/placement"
+import "github.com/paragon-serving/paragon/shared/core/placement"
 
 // warm are the warm instances of each pool at the start.
 func (c *Config) warm() int {

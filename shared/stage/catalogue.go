@@ -5,9 +5,9 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
-	"paragon/shared/environment"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 // Catalogue returns the catalogue that PARAGON_PROFILES and PARAGON_CATALOGUE

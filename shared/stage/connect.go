@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/sqlite/rpc"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // Connect connects to the backend that the environment names: PARAGON_LOCAL_URL

@@ -17,9 +17,9 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"paragon/shared/core/signed"
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // KeySet is the stage's signing keys as its secret keeps them. To rotate, move

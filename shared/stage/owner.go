@@ -9,7 +9,7 @@ import (
 // of its key, and for a session of a shared role the role's:
 // arn:aws:sts::1:assumed-role/name/session is arn:aws:iam::1:role/name.
 //
-// Who took a role on is told apart from others who did by the session's name,
+// Who took a role on is distinguished from others who did by the session's name,
 // which a sign-in service sets to the person's. Where that name is made up anew
 // each time, as by instances and by most programs, the roles that are shared
 // make their holders one owner.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 // Pool is a pool of workers with the instance type that it is sized by.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/prefix"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
 )
 
 // Figures returns the folder of the profiles that PARAGON_PROFILES names,

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 func TestProfilesAreAFolderOrAPrefix(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // Sizes returns the catalogue with the sizes of inference functions that the

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func TestSizes(t *testing.T) {

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"sync"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// Embedding is how a function's log tells CloudWatch of metrics.
+// Embedding is how a function's log reports metrics to CloudWatch.
 type Embedding struct {
 	Namespace string
 	// StageDimension names the dimension that says whose metrics they are: Stage's.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Value is a metric's value for some dimensions, a list of name=value.

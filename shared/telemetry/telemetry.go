@@ -6,7 +6,7 @@ package telemetry
 import (
 	"slices"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Kind says how values of a metric add up.

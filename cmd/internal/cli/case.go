@@ -8,13 +8,13 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"paragon/profiles/schema"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
-	"paragon/shared/simulate/rivals"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
 
 // ofCatalogue is the memory of functions that was not given.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
-	"paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
 )
 
 func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 // CompleteIn bounds how long a press of the tab key may wait for the server.

@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"syscall"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/platform/aws/discovery"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // The exit statuses. They are part of the command line's promise: scripts

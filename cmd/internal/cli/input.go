@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"paragon/shared/core/query"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // maxInput bounds what is read of one input, in bytes: more than any server takes inline.
 const maxInput = 16 << 20
 
-// magics tell pictures by their first bytes, whatever their name says.
+// magics identify pictures by their first bytes, whatever their name says.
 var magics = []struct{ first, contentType string }{
 	{"\x89PNG\r\n\x1a\n", preprocess.PNG},
 	{"\xff\xd8\xff", preprocess.JPEG},

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/prefix"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
 )
 
 // ProfilesNeed is what a command needs of the profiles that --profiles names.

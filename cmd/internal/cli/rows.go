@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // Play plays the schemes of one case under a progress bar.
@@ -31,7 +31,7 @@ func (t *Terminal) PrintRows(rows []comparison.Ran) error {
 	return nil
 }
 
-// printEstimates sets how long a scheme expected static load to last beside how
+// printEstimates sets how long a scheme expected static load to last next to how
 // long it did.
 func (t *Terminal) printEstimates(rows []comparison.Ran) {
 	for _, r := range rows {

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/operator"
-	"paragon/shared/client"
-	"paragon/shared/platform/aws/discovery"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // AtOnce bounds the queries of one command that are in progress together.

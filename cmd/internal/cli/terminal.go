@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 // Terminal is what every command works with, so that tests can stand in for the

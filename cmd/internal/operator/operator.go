@@ -18,7 +18,7 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // tokenFile is the file of the data folder that has the token.

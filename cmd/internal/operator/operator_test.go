@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"paragon/cmd/internal/operator"
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // shown says whether a stage takes a token.

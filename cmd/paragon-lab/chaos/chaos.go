@@ -15,16 +15,16 @@ import (
 	"sync"
 	"time"
 
-	"paragon/cmd/internal/operator"
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-// What the load is answered by. Runners are held to Config.ServiceMS, so that a small
+// What the load is answered by. Runs take at least Config.ServiceMS, so that a small
 // machine has a fleet that is busy.
 const (
 	Catalogue    = "fashion"
@@ -54,7 +54,7 @@ type Config struct {
 	Bodies    func(load.Shot) []byte // submissions of Model
 	Inputs    int                    // that Bodies draws from
 	Log       string                 // file that gets what the stage prints; empty keeps it nowhere
-	// Progress is told of each query that is over, how many are and were answered, and
+	// Progress is called for each query that is over, how many are and were answered, and
 	// the last fault.
 	Progress func(r load.Row, finished, answered int, last Kind)
 }

@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 // The binaries of a stage's children, as /proc names them.
@@ -28,7 +28,7 @@ type injector struct {
 	random   *rand.Rand
 	since    func() time.Duration // from the start of the load
 	sleep    func(ctx context.Context, d time.Duration) error
-	progress func(Kind) // told before each fault
+	progress func(Kind) // called before each fault
 }
 
 // run injects the faults of a plan until ctx ends, and returns them as they came. An

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // errorsFor is for how long after the end of a fault an answer of 5xx, or none, may

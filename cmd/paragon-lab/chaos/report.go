@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // Report is what a run showed.

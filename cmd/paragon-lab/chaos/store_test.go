@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // Nobody writes while the file is locked, and afterwards anybody does.

@@ -17,11 +17,11 @@ import (
 	"os"
 	"time"
 
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // Config says what to play.
@@ -42,7 +42,7 @@ type Config struct {
 	DataDir             string // empty means a temporary one
 	// Sender returns what sends queries to a server, and how many inputs it draws from.
 	Sender func(url string) (load.Send, int, error)
-	// Progress, when set, is told how far it is.
+	// Progress, when set, is called with how far it is.
 	Progress func(at, of time.Duration, s api.Status)
 	Log      *slog.Logger
 }

@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/api"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 func TestCompressedKeepsTheRates(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/cmd/paragon/machine"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Catalogue is the one that is played, slowed down.

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/calibration"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // sent is the load as it was sent, after the seconds in which the backend was up
@@ -68,7 +68,7 @@ func (r *Report) addOthers(ctx context.Context, c Config, catalogue *profile.Cat
 	return nil
 }
 
-// Run is the run beside its simulation, as a calibration keeps it.
+// Run is the run with its simulation, as a calibration keeps it.
 func (r Report) Run(trace string, seed uint64) calibration.Run {
 	own := r.own()
 	return calibration.Run{

@@ -6,10 +6,10 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // Tick is what the controller saw and wanted at a moment of the trace, live or

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 func TestApartIsTheMeanDistanceOverTime(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 // watchEvery is how often the fleet is looked at.

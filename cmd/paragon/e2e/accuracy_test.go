@@ -19,9 +19,9 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // datasetDir is where Debian's dataset-fashion-mnist puts the pictures.

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // callReceiver verifies what it gets by the signature's definition, and keeps the states

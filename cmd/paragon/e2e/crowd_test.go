@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/cmd/paragon-lab/demo"
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/demo"
 )
 
 // demonstrate plays the hour with the tenfold crowd.

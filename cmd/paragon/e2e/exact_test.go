@@ -8,12 +8,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/engine"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // bare is a session of the library with nothing of the pipeline around it.

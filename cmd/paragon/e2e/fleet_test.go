@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // lively are the settings of a controller that moves at once.

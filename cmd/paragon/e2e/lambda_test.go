@@ -14,13 +14,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // lambdas are the functions' bootstraps over the Lambda Runtime API, with a

@@ -12,10 +12,10 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"paragon/profiles"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
-	"paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
 // mailPool is where `make pool-mail` puts the pool.

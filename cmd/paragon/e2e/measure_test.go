@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/engine"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // rounds is how often each pair of measurements is taken in turns, so that a

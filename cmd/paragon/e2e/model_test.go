@@ -16,11 +16,11 @@ import (
 	"sync"
 	"testing"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // labels are the forest's classes: yes where the first feature is above 0.5.

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/cmd/internal/operator"
-	"paragon/shared/api"
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 // A process that reaches the API and cannot read the token asks queries and sees the

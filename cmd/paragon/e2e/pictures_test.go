@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"testing"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // picture is one labelled test picture.

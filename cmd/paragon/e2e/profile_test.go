@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 // The functions that deploy are measured over the Lambda Runtime API: every

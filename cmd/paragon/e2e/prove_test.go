@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // spoilt is a folder of the profiles that ship with some models changed: by a function

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"paragon/profiles"
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // A query fails for a network that is no network; once that is mended its dead

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // span is what a line of traces reports one span.

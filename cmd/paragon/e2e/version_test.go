@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // chain is y = x times a matrix, so many times over; x has 64 elements.

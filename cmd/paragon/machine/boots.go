@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // bootTimes reports how long workers took to come: from asking for one to its first

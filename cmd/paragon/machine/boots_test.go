@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestBootsAreTakenFromAskingToTheFirstReport(t *testing.T) {

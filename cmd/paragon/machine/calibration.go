@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
 )
 
 // calibrationFile lies beside the data file, so that it can be written while a

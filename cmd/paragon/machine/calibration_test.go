@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
 )
 
 func TestACalibrationIsKeptInTheDataFolder(t *testing.T) {

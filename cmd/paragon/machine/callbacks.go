@@ -11,12 +11,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/callbacks"
-	"paragon/shared/core/callback"
-	"paragon/shared/core/query"
-	"paragon/shared/intake/httpapi"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/callbacks"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 const (

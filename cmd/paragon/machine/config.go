@@ -16,8 +16,8 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/core/settings"
-	"paragon/shared/platform/sqlite/supervisor"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 )
 
 // Pool names the one pool of workers that a machine runs.

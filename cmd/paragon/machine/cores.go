@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // coreBound lets a function run only on a core that no worker's run and no other

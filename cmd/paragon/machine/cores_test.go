@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // held is an invoker whose functions run until they are let go.

@@ -11,15 +11,15 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/sqlite/supervisor"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 )
 
 const (
 	// maxFaultBody bounds what is read of one order, in bytes.
 	maxFaultBody = 4 << 10
-	// mostLaunches bounds for how many launches a fault may be told to hold.
+	// mostLaunches bounds for how many launches a fault may hold.
 	mostLaunches = 1000
 )
 
@@ -29,7 +29,7 @@ type faultHandler struct {
 	active  *supervisor.Faults
 	fleet   interface{ Notice(id string) error }
 	backend *sqlite.Backend
-	most    int // workers of the group, unless told otherwise
+	most    int // workers of the group, unless set otherwise
 }
 
 // ServeHTTP lists faults, takes one, or clears them; each answers how it then is.
@@ -216,5 +216,5 @@ func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a caller that went away cannot be told
+	_ = json.NewEncoder(w).Encode(v) // the caller may be gone
 }

@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/sqlite/supervisor"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 )
 
 // noticed is a fleet with one worker, which keeps its notices.

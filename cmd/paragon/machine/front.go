@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/balancer"
-	"paragon/shared/balancer/bodies"
-	"paragon/shared/intake"
-	"paragon/shared/intake/httpapi"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/balancer"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (
@@ -92,7 +92,7 @@ func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	if strings.HasPrefix(r.URL.Path, "/v2/") {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": detail}) // a caller that went away cannot be told
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": detail}) // the caller may be gone
 		return
 	}
 	writeWrong(w, &wrong{Type: "urn:paragon:problem:busy", Title: "Come again in a moment", Status: status, Detail: detail})

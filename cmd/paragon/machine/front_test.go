@@ -17,8 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // own is the API of the process: it says so, with the length of the body.

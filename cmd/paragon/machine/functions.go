@@ -5,12 +5,12 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
-	"paragon/shared/environment"
-	"paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // functionTimeout ends an event that hangs: far above any profile's p99.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"paragon/shared/control"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // pruneEvery is how often uploads and messages that nobody needs are deleted.

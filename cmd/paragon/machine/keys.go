@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/shared/stage"
+	"github.com/paragon-serving/paragon/shared/stage"
 )
 
 // keysFile holds the keys that sign query ids and receipts. An id outlives the

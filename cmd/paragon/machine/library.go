@@ -5,12 +5,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/onnxruntime"
-	"paragon/shared/environment"
-	"paragon/shared/modelstore"
-	"paragon/shared/telemetry/debug"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Library finds ONNX Runtime and checks that it is the one that is known.
@@ -27,7 +27,7 @@ func Library() (string, error) {
 	return path, nil
 }
 
-// childEnv is what workers and functions are told alike.
+// childEnv is the environment that workers and functions share.
 func (m *Machine) childEnv() []string {
 	env := []string{environment.Catalogue + "=" + m.catalogue.Name, environment.Arch + "=" + arch(), modelstore.Env + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
 	if m.traces == nil { // off, or the file cannot be opened
@@ -44,7 +44,7 @@ func (m *Machine) traceEnv(name string) string {
 	return os.Getenv(name)
 }
 
-// openTraces finds where spans go. Children are told the same.
+// openTraces finds where spans go. Children get the same.
 func (m *Machine) openTraces() (err error) {
 	if m.cfg.Traces != "" { // children have working folders of their own
 		if m.cfg.Traces, err = filepath.Abs(m.cfg.Traces); err != nil {

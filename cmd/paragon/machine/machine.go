@@ -15,23 +15,23 @@ import (
 	"sync"
 	"time"
 
-	"paragon/cmd/internal/operator"
-	"paragon/profiles"
-	"paragon/profiles/schema"
-	"paragon/shared/balancer/bodies"
-	"paragon/shared/core/callback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/signed"
-	"paragon/shared/core/tally"
-	"paragon/shared/dispatch"
-	"paragon/shared/modelstore"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/sqlite/lambdaemulator"
-	"paragon/shared/platform/sqlite/supervisor"
-	"paragon/shared/platform/tuning"
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/dispatch"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Version is what the binary says it is.
@@ -304,7 +304,7 @@ func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error
 		Pools: []supervisor.Pool{{Name: Pool, InstanceType: m.instance.Type, Runners: m.instance.VCPUs}},
 		Path:  path, BaseURL: "http://" + listener.Addr().String(),
 		BootDelay: m.cfg.Boot, Grace: stopGrace, Paced: m.cfg.Paced, Profiles: m.cfg.ProfilesDir,
-		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath(), callback.EnvReach+"="+string(m.reach())),
+		Env:    append(m.childEnv(), names.SigningKeys+"="+m.keySet, bodies.Env+"="+m.bodiesPath(), environment.Callbacks+"="+string(m.reach())),
 		Wanted: owner, Roster: owner, Reporter: m.backend.Fleet, Fault: m.cfg.Fault, Faults: faults, Logger: m.log,
 	})
 	if err != nil {

@@ -5,10 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // meter adds up what the fleet and the functions would have cost on AWS since

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // tallied are metrics that are also kept as they stand, for Prometheus: the
@@ -70,7 +70,7 @@ func (t *tallied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_ = telemetry.WriteText(w, append(t.snapshot(), queueValues(r.Context(), t.queues)...)) // a caller that went away cannot be told
+	_ = telemetry.WriteText(w, append(t.snapshot(), queueValues(r.Context(), t.queues)...)) // the caller may be gone
 }
 
 // queueReader reads what the queues hold.

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // silent takes every point, until it is told to refuse them.

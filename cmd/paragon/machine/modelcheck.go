@@ -13,12 +13,12 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/onnxruntime"
-	"paragon/shared/measure"
-	"paragon/shared/modelcheck"
-	"paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 const (

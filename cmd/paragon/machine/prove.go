@@ -19,9 +19,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/onnxruntime"
-	"paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 const (

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/canary"
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/modelstore"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/canary"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // rolloutSuffix ends the path at which the versions of a model are changed.

@@ -8,14 +8,14 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/calibration"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/recorded"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/recorded"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 const (

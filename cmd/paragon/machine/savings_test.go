@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/core/calibration"
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/tuning"
-	"paragon/shared/simulate"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // weighing is a machine that has what it needs to weigh other schemes, and came

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/fleet"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // patientPolls is after how many looks without a new report, a heartbeat
@@ -14,7 +14,7 @@ import (
 const patientPolls = 2 * fleet.MissedBeats
 
 // silence finds workers whose process lives and does nothing: to the kernel
-// they are well, and only that their reports stop tells. It counts looks and
+// they are well, and only that their reports stop shows it. It counts looks and
 // not time, so that a machine that slept, or a clock that was set, condemns nobody.
 type silence map[string]heard
 
@@ -62,7 +62,7 @@ func (m *Machine) replaceHung(run context.Context, owner *sqlite.Backend) {
 		timer.Stop()
 		ws, err := m.backend.Fleet.Workers(run, Pool)
 		if err != nil {
-			continue // the next look tells
+			continue // the next check shows it
 		}
 		for _, id := range s.hanging(ws) {
 			m.log.Warn("a worker hangs and is replaced", "worker", id)

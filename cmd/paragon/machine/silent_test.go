@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestSilence(t *testing.T) {

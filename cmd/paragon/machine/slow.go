@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/profiles"
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // SlowProfiles writes the shipped profiles into a folder that does not exist yet,

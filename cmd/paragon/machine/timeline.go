@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/timeline"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // sampleEvery is how often the counts of workers, the queues and the cost are

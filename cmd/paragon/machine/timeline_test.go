@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/timeline"
-	"paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
 // What is read has the minute that is not over, once, also when it was stored by

@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"strings"
 
-	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 // arn is the address of something in the stand-in's account.

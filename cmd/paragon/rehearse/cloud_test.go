@@ -21,12 +21,12 @@ import (
 	"sync"
 	"time"
 
-	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
-	"paragon/shared/platform/aws/testserver/dynamo"
-	"paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver/dynamo"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 // stand is what the deployed binaries take for AWS: the stand-in with a Lambda

@@ -20,9 +20,9 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"paragon/shared/balancer"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/balancer"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 const (
@@ -233,7 +233,7 @@ func answer(w http.ResponseWriter, status int, body string, encoded bool) {
 		}
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(data) // a caller that went away cannot be told
+	_, _ = w.Write(data) // the caller may be gone
 }
 
 // request asks the API as a caller whose signature is good, with further headers.

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"sync"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/telemetry"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 )
 
 // handsOver has a large input answered by a worker or a function, and holds the

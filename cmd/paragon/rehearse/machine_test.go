@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 // metadata is an EC2 instance's, by IMDSv2.

@@ -20,12 +20,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 // operator is the access key of who runs the stage from a terminal.
@@ -45,7 +45,7 @@ type terminal struct {
 func newTerminal(p *play) *terminal {
 	p.t.Helper()
 	term := &terminal{p, filepath.Join(p.t.TempDir(), "paragon")}
-	if said, err := exec.Command("go", "build", "-o", term.binary, "paragon/cmd/paragon").CombinedOutput(); err != nil {
+	if said, err := exec.Command("go", "build", "-o", term.binary, "github.com/paragon-serving/paragon/cmd/paragon").CombinedOutput(); err != nil {
 		p.t.Fatalf("build the command line: %v\n%s", err, said)
 	}
 	gw := httptest.NewServer(http.HandlerFunc(p.pass))

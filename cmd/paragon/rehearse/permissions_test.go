@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/cmd/paragon/rehearse/policy"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 // uncalled are the grants that this rehearsal does not use, and what does. Those

@@ -15,12 +15,12 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	paws "paragon/shared/platform/aws"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
-	"paragon/shared/platform/sqlite/lambdaemulator"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	paws "github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 )
 
 const (

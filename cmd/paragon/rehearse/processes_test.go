@@ -14,8 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // endFunctions ends the environments of all functions, as a release does.

@@ -13,10 +13,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"paragon/profiles"
-	"paragon/shared/environment"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 // Of two models the bucket has other networks than the packages: that of

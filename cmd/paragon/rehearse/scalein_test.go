@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // scalesIn has the controller let every worker go. The one that runs is deregistered,

@@ -26,7 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 const stackName = "paragon-dev"

@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // table is what a table is called, by the beginning of its logical id.

@@ -6,15 +6,15 @@ import (
 	"net/http"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/calibration"
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/staleness"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/staleness"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Labels are those of the task that the fake serves.

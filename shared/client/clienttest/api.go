@@ -17,9 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/client"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // An input that contains one of these words has that outcome; every other one
@@ -55,7 +55,7 @@ type API struct {
 	changed changed
 }
 
-// Instant is the time that the fake lives at unless it is told another.
+// Instant is the time that the fake lives at unless it is given another.
 var Instant = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 // ServeHTTP answers as the API would.
@@ -232,7 +232,7 @@ func (a *API) recent(w http.ResponseWriter, r *http.Request) {
 func write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a caller that went away cannot be told
+	_ = json.NewEncoder(w).Encode(v) // the caller may be gone
 }
 
 func refuse(w http.ResponseWriter, status int, kind, field, detail string) {

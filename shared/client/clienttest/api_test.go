@@ -13,10 +13,10 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 
-	"paragon/docs"
-	"paragon/shared/client"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/docs"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // The fake answers as the API's document says: what is tested against the fake

@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // changed is what a caller has changed of the fake's settings, faults and dead letters.

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 func generate(t *testing.T, s arrivals.Shape, length time.Duration) arrivals.Trace {

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 func TestImport(t *testing.T) {

@@ -12,7 +12,7 @@ const leastInBin = 100
 // PeakToMedian is the ratio of the largest to the middle count of a window,
 // over bins that hold at least 100 expected arrivals, with the ratio that a
 // Poisson stream of the same rate would show divided out. It is 1 for a flat
-// stream and for one too thin to tell. A middle count below one is taken as one,
+// stream and for one that is too thin to judge. A middle count below one is taken as one,
 // so that a burst with nothing around it has a large and finite ratio. The window
 // holds counts of equal steps.
 func PeakToMedian(window []float64) float64 {
@@ -67,7 +67,7 @@ func Median(values []float64) float64 {
 	return (sorted[mid-1] + sorted[mid]) / 2
 }
 
-// poissonPeak is the largest of n counts of a Poisson stream beside their
+// poissonPeak is the largest of n counts of a Poisson stream relative to their
 // mean, as expected: the normal quantile of n/(n+1), as bins hold enough for a
 // Poisson count to be normal.
 func poissonPeak(mean float64, n int) float64 {

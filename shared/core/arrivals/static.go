@@ -6,7 +6,7 @@ import "time"
 const Unknown time.Duration = -1
 
 // StaticLeft reports how much longer the load stays static, as only the whole
-// trace can tell: at each moment, a step of every apart from time zero on, the
+// trace can show: at each moment, a step of every apart from time zero on, the
 // time to the first moment, that one included, at which the peak-to-median
 // ratio of the window before it is above a threshold. It is Unknown where no
 // such moment follows. Both lengths are whole seconds, every is above 0.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 // steps are periods of 1200 s at 100 queries a second, of which the last 60 s

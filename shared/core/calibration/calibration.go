@@ -14,7 +14,7 @@ import (
 // error to count alone.
 const FewestTraces = 2
 
-// Run is one recorded run beside its simulation. Errors are by how many percent
+// Run is one recorded run with its simulation. Errors are by how many percent
 // the simulation is off what was seen.
 type Run struct {
 	Trace               string  `json:"trace"`

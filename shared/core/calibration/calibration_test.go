@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/calibration"
 )
 
 // report is a calibration by runs that were off by so much in cost and in

@@ -23,9 +23,6 @@ const (
 	Loopback Reach = "loopback" // these, and the machine itself, also by http
 )
 
-// EnvReach names the variable that says to a worker what its stage's reach is.
-const EnvReach = "PARAGON_CALLBACKS"
-
 // None is the list of hosts that has none.
 const None = "none"
 

@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Signal is one thing that was looked at, with its age.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Clamp is a bound outside the scheme that changed what it wanted.
@@ -16,7 +16,7 @@ type Clamp struct {
 	By     string `json:"by"` // the setting or limit
 }
 
-// String tells it in words.
+// String describes it in words.
 func (c Clamp) String() string {
 	if c.Got > c.Wanted {
 		return fmt.Sprintf("wanted %d, raised to %d by %s", c.Wanted, c.Got, c.By)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // choose lets the scheme decide, unless a signal cannot be relied upon: then the

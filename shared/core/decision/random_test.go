@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // world is a stage in which anything may happen between two ticks.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // Bytes are the record as JSON: the same record, the same bytes.

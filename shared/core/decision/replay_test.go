@@ -5,7 +5,7 @@ import (
 	_ "embed"
 	"testing"
 
-	"paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/decision"
 )
 
 // records were written by the version before the rules on signals and on the

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // The names of the signals. Others are named by who collects them.

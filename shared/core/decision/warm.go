@@ -3,8 +3,8 @@ package decision
 import (
 	"fmt"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // run asks the scheme how many workers there should be. The next workers are the

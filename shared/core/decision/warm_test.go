@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/decision"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/decision"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // byBoot wants so many workers by the boot that it is asked for, in seconds.

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// String tells the decision in a line.
+// String describes the decision in a line.
 func (r Record) String() string {
 	return fmt.Sprintf("%s %s %s", r.Case.At.Format(time.RFC3339), r.Scheme, r.Summary())
 }
@@ -40,7 +40,7 @@ func (a Action) String() string {
 	return fmt.Sprintf("keep %d workers", a.To)
 }
 
-// Explain tells the whole decision, a fact a line.
+// Explain describes the whole decision, a fact a line.
 func (r Record) Explain() string {
 	c, p := r.Case, r.Case.Snapshot.Pool
 	var b strings.Builder

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // The reasons to refuse a vote.

@@ -10,9 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)

@@ -3,7 +3,7 @@ package fleet
 import (
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // MissedBeats is after how many heartbeats without a report a worker is silent,

@@ -5,8 +5,8 @@ package fleet
 import (
 	"time"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // State is where a worker stands.

@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/forecast"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/forecast"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 func series(n int, f func(i int) float64) []float64 {

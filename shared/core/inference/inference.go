@@ -7,8 +7,8 @@ package inference
 import (
 	"fmt"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // FunctionName names the inference function of a model at a memory size.

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func TestFunctionName(t *testing.T) {

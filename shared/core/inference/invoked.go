@@ -1,6 +1,6 @@
 package inference
 
-import "paragon/shared/core/query"
+import "github.com/paragon-serving/paragon/shared/core/query"
 
 // Reason says why functions did not end a query.
 type Reason string

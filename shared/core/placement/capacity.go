@@ -1,6 +1,6 @@
 package placement
 
-import "paragon/shared/core/settings"
+import "github.com/paragon-serving/paragon/shared/core/settings"
 
 // Growth is what a pool without workers may expect of its controller.
 type Growth struct {

@@ -3,7 +3,7 @@ package placement
 import (
 	"testing"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 func TestHasCapacity(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/breaker"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Route is where a query goes.
@@ -131,7 +131,7 @@ func predicted(a Ask, runners int, aheadMS float64) float64 {
 	return aheadMS/float64(runners) + a.ServiceMS
 }
 
-// String tells the choice in words.
+// String describes the choice in words.
 func (c Choice) String() string {
 	switch c.Reason {
 	case SlotInTime:

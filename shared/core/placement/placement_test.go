@@ -3,7 +3,7 @@ package placement
 import (
 	"testing"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func TestPlace(t *testing.T) {

@@ -1,7 +1,7 @@
 package pricing
 
 import (
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Fleet is the machines of one pool, on average over the month.

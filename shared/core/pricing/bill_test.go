@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 func deployed(front Front, private bool) Deployment {

@@ -3,7 +3,7 @@ package pricing
 import (
 	"math"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // PlainFunction is what a million queries cost who sends each request to one

@@ -3,7 +3,7 @@ package pricing
 import (
 	"math"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // counter counts what one query takes and keeps it as lines of a million.

@@ -6,7 +6,7 @@ package pricing
 import (
 	"math"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // WorkerQueryUSD is what a query costs on a worker that is never idle: its

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 var today = profile.Prices{

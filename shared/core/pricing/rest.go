@@ -1,7 +1,7 @@
 package pricing
 
 import (
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Deployment is what decides the rest of a stage.

@@ -3,7 +3,7 @@ package procurement
 import (
 	"cmp"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // costs are the prices and speeds by which a number of workers is chosen.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/forecast"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/forecast"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // exascale provisions above the larger of what it sees and what it expects.

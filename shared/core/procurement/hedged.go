@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // hedged keeps the number of workers whose expected cost is least: workers, what

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/forecast"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/forecast"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Rules is the version of the schemes' rules. A record of a decision holds it; those

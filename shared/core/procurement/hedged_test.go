@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 var start = time.Unix(1_700_000_000, 0).UTC()

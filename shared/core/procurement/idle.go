@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// UseWindow is over how long workers tell the use of their runners: over the
+// UseWindow is over how long workers report the use of their runners: over the
 // window that is being filled and the one before.
 const UseWindow = 10 * time.Second
 
-// IdleTracking tells for how long a pool had more workers than its load would fill.
+// IdleTracking keeps for how long a pool had more workers than its load would fill.
 // Workers take work as they are free, so that a load which half of them could
 // do keeps all of them from being idle for long; by themselves they would never
 // close. What counts is how many would have had work if the load had gathered

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 func TestIdleTrackingReportsHowLongWorkersWereTooMany(t *testing.T) {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/forecast"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/forecast"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // mixed procures as reactive, and any query that cannot start within its own

@@ -4,10 +4,10 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// Nowcast is what arrived between two ticks, as workers and queues tell it: a
+// Nowcast is what arrived between two ticks, as workers and queues report it: a
 // minute or so before the metrics do.
 type Nowcast struct {
 	At        time.Time `json:"at"` // the end of it

@@ -5,8 +5,8 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // paragon is the paper's scheme. A monitor watches the peak-to-median ratio.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Plans are the numbers of workers that hedged's scenarios asked for at the last

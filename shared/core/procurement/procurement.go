@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Second is what arrived in one second.
@@ -36,7 +36,7 @@ type Pool struct {
 	UsedLeast   float64 `json:"used_least"`
 	// QueuedMS is the work that waits, in milliseconds of one runner.
 	QueuedMS float64 `json:"queued_ms"`
-	// IdleSeconds tells for how long each idle worker has been so, longest first.
+	// IdleSeconds is for how long each idle worker has been so, longest first.
 	IdleSeconds []float64 `json:"idle_seconds,omitempty"`
 }
 
@@ -68,7 +68,7 @@ type Snapshot struct {
 }
 
 // Throughput is how many queries a second one worker answers when it is always
-// busy: runners by one-thread latency. 0 when the snapshot cannot tell.
+// busy: runners by one-thread latency. 0 when the snapshot cannot say.
 func (s Snapshot) Throughput() float64 {
 	if s.ServiceMS <= 0 {
 		return 0
@@ -76,8 +76,8 @@ func (s Snapshot) Throughput() float64 {
 	return float64(s.Pool.RunnersEach) * 1000 / s.ServiceMS
 }
 
-// PriceRatio is what a query costs on a function beside its share of a worker
-// that is always busy. 0 when the snapshot cannot tell.
+// PriceRatio is what a query costs on a function relative to its share of a worker
+// that is always busy. 0 when the snapshot cannot say.
 func (s Snapshot) PriceRatio() float64 {
 	if s.WorkerUSDPerHour <= 0 {
 		return 0

@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 var at = time.Unix(1_700_000_000, 0).UTC()

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // reactive asks for workers for what it sees: the rate of the last window and

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // scenario is one view of the load to come: rates in queries a second, each as

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // The names of the signals that a snapshot holds.

@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // watcher feeds snapshots to a scheme and keeps what its state has to be.

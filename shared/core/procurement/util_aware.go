@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // utilAware is INFaaS's rule: a worker more when even the least loaded one is

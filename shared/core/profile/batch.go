@@ -1,6 +1,6 @@
 package profile
 
-// batchPays is the most that a query may take in a batch beside alone for the
+// batchPays is the most that a query may take in a batch relative to alone for the
 // batch to be worth its wait.
 const batchPays = 0.9
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // TaskKind is what the models of a task answer with.

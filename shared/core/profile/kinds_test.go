@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // tabular is a valid catalogue with a tensor-input model of a second task.

@@ -3,7 +3,7 @@ package query
 import (
 	"slices"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // NewTensorResult is the answer of a task that gives all of its model's outputs.

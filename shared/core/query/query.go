@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Class is the SLO class of a query.
@@ -160,7 +160,7 @@ type Message struct {
 	Trail   Trail  `json:"trail,omitempty"`
 	Trace   string `json:"trace,omitempty"` // W3C traceparent of the span that sent it, when it is traced
 
-	// What the terminal record tells besides, so that the process that ends the query
+	// What else the terminal record says, so that the process that ends the query
 	// writes it whole without reading anything.
 	Need        Need      `json:"need"`
 	ForgetAt    time.Time `json:"forget_at"` // end of the record's retention

@@ -3,7 +3,7 @@ package query
 import (
 	"slices"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // Score is one class of an answer, and how sure the model is of it.

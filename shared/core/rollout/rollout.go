@@ -10,7 +10,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Sample is what is known of one version since the canary got its share.
@@ -41,7 +41,7 @@ type Rules struct {
 // open a breaker, after which few more come.
 const MinRuns = 5
 
-// Test names what a version is held to.
+// Test names what a version is compared by.
 type Test string
 
 // The tests, in the order in which they are made.

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 var rules = Rules{Confidence: 0.999, MinQueries: 20, ErrorPoints: 1, LatencyFactor: 1.5, AccuracyPoints: 2, CostFactor: 1.5}

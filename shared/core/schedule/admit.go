@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Prediction is what would become of a query if it were added.
 type Prediction struct {
 	StartsAt time.Time
-	EndsAt   time.Time // if it takes its p50: what a caller is told
+	EndsAt   time.Time // if it takes its p50: what a caller gets
 	LatestAt time.Time // if it takes its p99: what admission goes by
 	// AtOnce reports that a free runner would start it now. However late it ends:
 	// no other worker is faster.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 
 	"pgregory.net/rapid"
 )

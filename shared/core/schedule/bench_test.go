@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // BenchmarkOverload offers a worker of two runners twice what they can do, of

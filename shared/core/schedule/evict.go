@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Late is a query that is handed over to the inference functions: a strict one
@@ -17,7 +17,7 @@ type Late[T any] struct {
 	AtBound  bool          // relaxed, and no runner started it in time
 }
 
-// Why tells it in words, for a trail.
+// Why gives the reason in words, for a trail.
 func (l Late[T]) Why() string {
 	if l.AtBound {
 		return fmt.Sprintf("would start in %.0f ms, and only a function keeps its bound", query.Milliseconds(l.StartsIn))

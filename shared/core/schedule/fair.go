@@ -5,7 +5,7 @@ import (
 	"sort"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Callers share the runners by start-time fair queuing (Goyal, Vin, Cheng:

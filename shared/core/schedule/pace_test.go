@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // loop is callers who each send a query when the one before is answered, and a

@@ -3,7 +3,7 @@ package schedule
 import (
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // The queue predicts by playing its own order through: every runner comes free

@@ -9,7 +9,7 @@ import (
 	"sort"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Work is what scheduling needs to know of a query that a worker holds.
@@ -24,7 +24,7 @@ type Work struct {
 	Pinned bool    // may not be bounced
 	P50MS  float64 // service time: what it takes others
 	P99MS  float64 // service time: what it may take itself
-	// BatchMax and BatchEachMS tell when batching pays: at most so many queries
+	// BatchMax and BatchEachMS say when batching pays: at most so many queries
 	// of the model in one inference, and what each then takes. 0 means never.
 	BatchMax    int
 	BatchEachMS float64

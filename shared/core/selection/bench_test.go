@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // twentyByForty is 20 models on 40 resources: 10 instance types and 30 function sizes.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // Errors of a need that no load and no resource can mend.

@@ -10,9 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // checks is how many random catalogues and needs a run of the tests tries.

@@ -3,7 +3,7 @@ package selection
 import (
 	"errors"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Draw returns a number from 0 to n-1, each as likely. Randomness is passed in.

@@ -3,7 +3,7 @@ package selection
 import (
 	"testing"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // take returns a draw that always gives the same place.

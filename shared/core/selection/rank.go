@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // settle finds the winner under the load, else, with s.idle set, on idle pools.
@@ -181,8 +181,8 @@ func (s *scan) ranked(all []figures) Ranked {
 	return r
 }
 
-// candidate tells a row's figures. In the idle view the latency is that of the
-// load all the same, where there are runners to tell it.
+// candidate holds a row's figures. In the idle view the latency is that of the
+// load all the same, where there are runners to derive it from.
 func (s *scan) candidate(f figures) Candidate {
 	d := &f.group.details[f.at]
 	c := Candidate{

@@ -7,8 +7,8 @@
 package selection
 
 import (
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Resource is a place that may answer a query.
@@ -33,7 +33,7 @@ type Offer struct {
 	Table *Table
 	// InstanceType is the pool's; empty means that no pool serves the task.
 	InstanceType string
-	// Runners and AheadMS tell the pool's load: ready runners and the strict
+	// Runners and AheadMS are the pool's load: ready runners and the strict
 	// work ahead, in milliseconds of one runner.
 	Runners int
 	AheadMS float64

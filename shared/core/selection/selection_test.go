@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // pair is a small and a large model, on a two-vCPU type and on functions.

@@ -1,10 +1,10 @@
 package selection
 
 import (
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // Table is a catalogue prepared for choosing: every model on every resource,

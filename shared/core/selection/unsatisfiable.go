@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Unsatisfiable says that no model on any resource keeps the bounds, even

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/callback"
 )
 
 // The values of the setting fleet.

@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"strconv"
 
-	"paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/callback"
 )
 
 // Values returns every setting as text, by name: what Parse reads.

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"slices"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Holding is a size of inference function that holds a model, with the model's

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 func TestP95WithColdStarts(t *testing.T) {

@@ -1,6 +1,6 @@
 package sizing
 
-import "paragon/shared/core/profile"
+import "github.com/paragon-serving/paragon/shared/core/profile"
 
 // LastMoment is the latest moment at which an inference function that takes so
 // long still keeps a deadline; with cold, one that must be started first. A

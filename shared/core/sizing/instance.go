@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Fleet is a number of VMs of one type that carries a constant rate.

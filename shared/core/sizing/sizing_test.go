@@ -5,7 +5,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 func catalogue(p50, p99 float64) (*profile.Catalogue, *profile.Model) {

@@ -6,7 +6,7 @@ package sizing
 import (
 	"math"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Slots is what one VM holds of a model under a latency bound.

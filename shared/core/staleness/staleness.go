@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // The live check compares medians: of fewer answers there is none to speak of,

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Observation is how one query ended.
@@ -45,7 +45,7 @@ func Of(r query.Record) (Key, Observation) {
 	return k, o
 }
 
-// MaxKeys is how many keys a book tells apart. Queries of further ones are
+// MaxKeys is how many keys a book distinguishes. Queries of further ones are
 // counted together, by class alone.
 const MaxKeys = 256
 
@@ -211,7 +211,7 @@ func otherOf(k Key) Key {
 
 // Snapshot is what a process has counted since it started.
 type Snapshot struct {
-	Since   time.Time `json:"since"` // tells one process from the next under the same name
+	Since   time.Time `json:"since"` // distinguishes one process from the next under the same name
 	At      time.Time `json:"at"`
 	Tallies []Tally   `json:"tallies,omitempty"` // in the order of their keys
 	// Owners are the same queries by owner and task, in the order of their keys.

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // ended counts the end of a query of an owner and a task.

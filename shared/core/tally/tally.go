@@ -13,7 +13,7 @@ import (
 	"cmp"
 	"slices"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Key says what a tally is of. Arrivals and refusals have a task and a class

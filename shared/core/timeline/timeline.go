@@ -9,7 +9,7 @@ import (
 	"maps"
 	"time"
 
-	"paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
 // Kept is how long rows are kept.

@@ -8,9 +8,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 var start = time.Date(2026, 11, 26, 12, 0, 30, 0, time.UTC)

@@ -3,8 +3,8 @@ package workload
 import (
 	"time"
 
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Waiting is how many queries are on a pool's work queues.

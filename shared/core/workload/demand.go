@@ -1,9 +1,9 @@
 package workload
 
 import (
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // Demand is what accepted queries ask for, added up. Intake counts it by the

@@ -3,7 +3,7 @@ package workload
 import (
 	"time"
 
-	"paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 )
 
 // Estimate follows the strict work ahead in a pool (Backlog.StrictMS) between two

@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/placement"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Whatever comes in whatever order, the work ahead is never negative, only

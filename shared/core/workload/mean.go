@@ -4,7 +4,7 @@
 // with it. It is pure.
 package workload
 
-import "paragon/shared/core/profile"
+import "github.com/paragon-serving/paragon/shared/core/profile"
 
 // Mean is the mean of the last queries, so many of them.
 type Mean struct {
@@ -44,7 +44,7 @@ type Means struct {
 }
 
 // MeanServiceMS is what a query that waits takes on one runner of an instance
-// type, as a queue does not tell its queries' models: the mean over the queries
+// type, as a queue does not report its queries' models: the mean over the queries
 // that came, and before the first of them the mean over the catalogue's models.
 // 0 when neither is known.
 func MeanServiceMS(m Means, c *profile.Catalogue, instanceType string) float64 {

@@ -7,9 +7,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/fleet"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/fleet"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)

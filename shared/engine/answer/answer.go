@@ -12,10 +12,10 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/engine"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // Models gives the bytes of a model's ONNX file.

@@ -12,13 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles"
-	"paragon/shared/core/inference"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/engine"
-	"paragon/shared/engine/answer"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 const model = "cnn-small"

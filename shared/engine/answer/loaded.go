@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine"
 )
 
 // Memory bounds the models that are loaded at a time.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"paragon/shared/core/query"
-	"paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
 )
 
 // counted counts how often a model's file is asked for.

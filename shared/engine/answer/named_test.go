@@ -7,11 +7,11 @@ import (
 	"slices"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/answer"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // own is a catalogue with one model of a task of a kind, and the way to its file.

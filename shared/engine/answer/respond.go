@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/inference"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Respond answers an inference function's request with the one model that the

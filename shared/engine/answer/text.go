@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine"
-	"paragon/shared/engine/tokenizer"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
 // Text makes a text the inputs of one model.

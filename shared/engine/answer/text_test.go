@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/answer"
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/tokenizer"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/tokenizer"
 )
 
 // textual is a catalogue with one model that takes text.

@@ -3,7 +3,7 @@
 package metadata
 
 import (
-	"paragon/shared/engine/wire"
+	"github.com/paragon-serving/paragon/shared/engine/wire"
 )
 
 // field is that of metadata in ONNX's ModelProto, with the fields of its entries.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // A value is found under its key, beside others, and the last that was put counts.

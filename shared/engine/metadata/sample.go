@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // sampleKey names sample inputs among a model's metadata.

@@ -119,7 +119,7 @@ func (a api) release(f function, handle uintptr) {
 	}
 }
 
-// pointer makes a pointer out of an address in C memory. The detour tells the
+// pointer makes a pointer out of an address in C memory. The detour shows the
 // compiler and vet that this is no Go pointer in disguise, which could move.
 func pointer(address uintptr) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&address))

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // maxRank is the most dimensions that a tensor may have here.

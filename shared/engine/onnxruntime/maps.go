@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"unsafe"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // element returns an element of a sequence, or the keys (0) or values (1) of a

@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"unsafe"
 
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // frame is what C reads and writes during one run, in one heap object, so that

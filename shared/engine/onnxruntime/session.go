@@ -6,7 +6,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // SessionOptions say how a session computes.

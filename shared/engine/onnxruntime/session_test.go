@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // library opens the library that Locate finds.

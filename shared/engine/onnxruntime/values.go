@@ -8,7 +8,7 @@ import (
 	"slices"
 	"unsafe"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // Value is what a run gives under one name.

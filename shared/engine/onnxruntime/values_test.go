@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/enginetest"
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // datatypes are all of the protocol's, as ONNX numbers them.

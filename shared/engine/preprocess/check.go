@@ -1,6 +1,6 @@
 package preprocess
 
-import "paragon/shared/core/profile"
+import "github.com/paragon-serving/paragon/shared/core/profile"
 
 // Check reports whether an input may be decoded, without decoding it: the content
 // type, the length of a raw tensor, and what the header of a picture says. What

@@ -21,7 +21,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // InputError says what is wrong with a caller's input, in which field.

@@ -8,7 +8,7 @@ import (
 	"image/png"
 	"io"
 
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // format is an encoding of pictures.

@@ -4,7 +4,7 @@ import (
 	"image"
 	"image/draw"
 
-	"paragon/shared/engine/preprocess/baseline"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess/baseline"
 )
 
 // spare is the ratio of sizes that the filter is left to bridge after whole

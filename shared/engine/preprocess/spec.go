@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
 
 // Layouts of the tensor.

@@ -3,7 +3,7 @@ package preprocess
 import (
 	"image/color"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // What decoding takes on one vCPU of the reference machine: nanoseconds a pixel and a

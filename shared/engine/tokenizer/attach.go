@@ -1,7 +1,7 @@
 package tokenizer
 
 import (
-	"paragon/shared/engine/metadata"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
 )
 
 // metadataKey names the tokenizer among a model's metadata.

@@ -5,8 +5,8 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake/grpcapi/oip"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
 // contentsOf are the fields in which elements of a datatype are sent. FP16 and BF16

@@ -24,7 +24,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 
-	"paragon/shared/intake/grpcapi/oip"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
 // testRoom has room for so many bytes.

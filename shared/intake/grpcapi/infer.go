@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake/grpcapi/oip"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
 // Parameters by which the HTTP encoding says where data is binary. They are set here

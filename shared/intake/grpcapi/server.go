@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"paragon/shared/intake/grpcapi/oip"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
 // MaxConnections is how many connections one server holds at once: each may have

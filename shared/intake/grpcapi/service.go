@@ -11,8 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake/grpcapi/oip"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
 // service answers the protocol's calls.

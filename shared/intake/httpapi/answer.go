@@ -3,10 +3,10 @@ package httpapi
 import (
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // answerTo is what a request gets.

@@ -14,8 +14,8 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/query"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // objectBytes bounds a small JSON body, one without an input.

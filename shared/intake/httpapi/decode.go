@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // maxDepth is how deeply a request may nest: the data of a tensor of eight

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/schedule"
-	"paragon/shared/core/settings"
-	"paragon/shared/intake"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // slots is a worker that answers each query with a mark of its input, or has no

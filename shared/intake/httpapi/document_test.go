@@ -8,7 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"paragon/docs"
+	"github.com/paragon-serving/paragon/docs"
 )
 
 func document(t *testing.T) *openapi3.T {

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
 )
 
 // feedback is POST /v1/queries/{id}/feedback.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/api"
 )
 
 // plain is an inference request as the protocol's document shows it.

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // refusedOrTaken holds that a decoder either takes what it read or refuses it

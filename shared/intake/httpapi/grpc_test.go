@@ -16,10 +16,10 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake/grpcapi"
-	"paragon/shared/intake/grpcapi/oip"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi"
+	"github.com/paragon-serving/paragon/shared/intake/grpcapi/oip"
 )
 
 // overGRPC serves a stage's API over gRPC and returns a client of it.

@@ -10,11 +10,11 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/intake"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// LocalOwner tells callers on one machine apart: by their bearer token, of
+// LocalOwner distinguishes callers on one machine: by their bearer token, of
 // which only a hash is kept, and "local" for all without one.
 func LocalOwner(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -111,7 +111,7 @@ func (a *server) serve(byMethod route) http.HandlerFunc {
 	}
 }
 
-// owner tells whose a request is.
+// owner finds whose a request is.
 func (a *server) owner(r *http.Request) (string, error) {
 	if o := a.Owner(r); o != "" {
 		return o, nil

@@ -15,14 +15,14 @@ import (
 	"net/http"
 	"time"
 
-	"paragon/shared/admin"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/admin"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // Options of the handler. The zero value serves one machine, with every caller
 // its own owner by token.
 type Options struct {
-	// Owner tells whose a request is; empty refuses it. nil means LocalOwner.
+	// Owner finds whose a request is; empty refuses it. nil means LocalOwner.
 	Owner func(*http.Request) string
 	// AnyHost takes requests whatever host they name. Without it only loopback
 	// names are taken, so that no web page can reach a service on loopback by
@@ -46,7 +46,7 @@ type Options struct {
 	// Health reports what is wrong with this process alone, for a balancer: not with
 	// its load, nor with what it depends on. nil means that nothing ever is.
 	Health func() error
-	// Version is the server's, told by /v2.
+	// Version is the server's, which /v2 reports.
 	Version string
 	Log     *slog.Logger // defaults to slog.Default
 }

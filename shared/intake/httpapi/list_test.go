@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // list posts a list of queries.

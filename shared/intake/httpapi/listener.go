@@ -45,7 +45,7 @@ func (b *boundedListener) Accept() (net.Conn, error) {
 // turnAway answers without waiting for anything: the text fits the socket's buffer.
 func turnAway(c net.Conn) {
 	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	_, _ = c.Write([]byte(turnedAway)) // the caller who left cannot be told
+	_, _ = c.Write([]byte(turnedAway)) // the caller may be gone
 	_ = c.Close()
 }
 

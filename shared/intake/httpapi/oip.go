@@ -6,11 +6,11 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/api"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/preprocess"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // The names of the tensors where models classify pictures: each takes one and

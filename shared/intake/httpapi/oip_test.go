@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // infer posts an inference request; tail, when given, is its binary part.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/core/query"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // classification is the scores as the protocol's extension of that name has

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 const (

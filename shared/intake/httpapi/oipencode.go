@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // oipAnswer is the JSON of an inference answer.

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/engine/tensor"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // oipInfer is POST /v2/models/{model}/infer: a query that is waited for. A
@@ -98,7 +98,7 @@ func (a *server) noInference(w http.ResponseWriter, got intake.Answer) error {
 	return nil
 }
 
-// failureStatus tells a query's end without an answer in HTTP's terms.
+// failureStatus gives a query's end without an answer in HTTP's terms.
 func failureStatus(rec query.Record) (int, string) {
 	f := query.Failure{Code: query.ModelFault, Detail: "the query ended without an answer"}
 	if rec.Outcome != nil && rec.Outcome.Failure != nil {

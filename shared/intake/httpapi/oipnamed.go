@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"paragon/shared/api"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // tensorNames are what a task that classifies pictures or text calls its tensors.

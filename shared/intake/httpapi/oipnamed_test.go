@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/api"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // tabular is a task whose models take and give tensors.

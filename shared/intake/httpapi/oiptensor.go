@@ -6,11 +6,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/preprocess"
-	"paragon/shared/engine/tensor"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/engine/tensor"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // bytesType is the protocol's datatype of byte strings: an encoded picture here.

@@ -6,11 +6,11 @@ import (
 	"net/http"
 	"time"
 
-	"paragon/shared/admin"
-	"paragon/shared/api"
-	"paragon/shared/core/timeline"
-	"paragon/shared/intake"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/admin"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // The kinds of problem with operations.

@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/api"
-	"paragon/shared/intake"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // The kinds of problem that HTTP adds to the intake's own.
@@ -114,7 +114,7 @@ func (a *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.write(w, k.status, a.problem(r, ref))
 }
 
-// problem is a refusal as the API tells it.
+// problem is a refusal as the API answers it.
 func (a *server) problem(r *http.Request, ref *intake.Refusal) api.Problem {
 	k := kinds[ref.Kind]
 	return api.Problem{
@@ -165,7 +165,7 @@ func (a *server) write(w http.ResponseWriter, status int, v any) {
 func sendWhole(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a caller that went away cannot be told
+	_, _ = w.Write(body) // the caller may be gone
 }
 
 // clip bounds what is echoed of a caller's own words.

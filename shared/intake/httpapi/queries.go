@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // submit is POST /v1/queries: one query, or a list of them.

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/api"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // bomb is a PNG of a few bytes whose header promises a huge picture.

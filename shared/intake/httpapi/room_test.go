@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/docs"
+	"github.com/paragon-serving/paragon/docs"
 )
 
 // begin begins a request on a connection of its own, and sends a part of its body.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/docs"
+	"github.com/paragon-serving/paragon/docs"
 )
 
 // serveSlow is the API on a socket, with little patience for bodies.

@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"os"
 
-	"paragon/shared/api"
-	"paragon/shared/intake"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // models is GET /v1/models.
@@ -30,7 +30,7 @@ func (a *server) status(w http.ResponseWriter, r *http.Request) error {
 // openAPI is GET /v1/openapi.yaml.
 func (a *server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
-	_, _ = w.Write(a.OpenAPI) // a caller that went away cannot be told
+	_, _ = w.Write(a.OpenAPI) // the caller may be gone
 	return nil
 }
 

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"paragon/docs"
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/core/tally"
-	"paragon/shared/intake"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/docs"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestModelsReportWhatIsKnownOfThem(t *testing.T) {

@@ -9,10 +9,10 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"paragon/shared/api"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/intake"
 )
 
 // words are values of a kind as texts, in order.

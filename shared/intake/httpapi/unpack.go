@@ -43,7 +43,7 @@ func codingsOf(h http.Header) []string {
 // unpacked size that counts, so that a small body cannot fill the memory.
 func unpacked(w http.ResponseWriter, r *http.Request, limit int) (body io.ReadCloser, packed bool, err error) {
 	codings := codingsOf(r.Header)
-	if r.ContentLength > packedLimit(r, limit) { // before its caller is told to go on (Expect: 100-continue)
+	if r.ContentLength > packedLimit(r, limit) { // before its caller is asked to go on (Expect: 100-continue)
 		return nil, false, &http.MaxBytesError{Limit: int64(limit)}
 	}
 	if len(codings) == 0 {

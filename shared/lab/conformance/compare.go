@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // compare says how an output differs from the expected one, as onnx.backend.test.runner

@@ -14,12 +14,12 @@ import (
 	"os"
 	"slices"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine"
-	"paragon/shared/engine/metadata"
-	"paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
 // Case is one line of cases.py.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/tensors"
-	"paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // divide divides whole numbers, which on zeros takes down the process.

@@ -7,15 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // Load describes the arrivals of a window.
 type Load struct {
 	PerSecond    float64 `json:"per_second"` // in the mean
 	PeakToMedian float64 `json:"peak_to_median"`
-	// Spread is the standard deviation beside the mean of the counts of bins of
+	// Spread is the standard deviation relative to the mean of the counts of bins of
 	// SpreadSeconds; 0 where the trace's own steps are longer.
 	Spread [4]float64 `json:"spread"`
 }
@@ -33,7 +33,7 @@ func loadOf(t arrivals.Trace) Load {
 	return l
 }
 
-// spread is the standard deviation beside the mean.
+// spread is the standard deviation relative to the mean.
 func spread(values []float64) float64 {
 	mean, square := 0.0, 0.0
 	for _, v := range values {

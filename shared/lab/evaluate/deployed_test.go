@@ -9,9 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // As deployed hedged keeps the bounds; of the schemes that do on every trace its

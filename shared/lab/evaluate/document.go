@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // mostMissed is the share of missed bounds, in each class, that a scheme may

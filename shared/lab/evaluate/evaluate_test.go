@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles"
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/procurement"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 func markets(t *testing.T) map[string]simulate.Market {

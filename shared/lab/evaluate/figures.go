@@ -5,10 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/settings"
-	"paragon/shared/lab/figures"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/lab/figures"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // FigureNames are the paper's figures that come from played traces.
@@ -43,10 +43,10 @@ func byTrace(rows []comparison.Ran) (names []string, of map[string]map[string]co
 	return names, of
 }
 
-// provisioned is figure 4: VM hours beside reactive's.
+// provisioned is figure 4: VM hours relative to reactive's.
 func provisioned(rows []comparison.Ran) figures.Figure {
 	f := figures.Figure{
-		Name: "figure-4", Title: "VM hours beside reactive's", Columns: []string{"trace", "scheme", "vm_hours", "of_reactive", "slo_violation_ratio"},
+		Name: "figure-4", Title: "VM hours relative to reactive's", Columns: []string{"trace", "scheme", "vm_hours", "of_reactive", "slo_violation_ratio"},
 	}
 	names, of := byTrace(rows)
 	p := figures.Panel{Title: f.Title, X: axis(names), Y: "VM hours / reactive's"}
@@ -142,7 +142,7 @@ func peaks(trace string, windows []arrivals.WindowStat) figures.Finding {
 	return out
 }
 
-// Windows are the sampling windows in which the peak-to-median ratio is told.
+// Windows are the sampling windows in which the peak-to-median ratio is printed.
 var Windows = []time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 30 * 24 * time.Hour}
 
 // minutes are the mean rates of a trace's minutes, at most some hundreds of them.

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // writeFindings writes which of the paper's findings hold on each trace.

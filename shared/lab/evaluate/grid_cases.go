@@ -3,8 +3,8 @@ package evaluate
 import (
 	"time"
 
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // The window of each trace that the grid plays, as the tables by the hour do.

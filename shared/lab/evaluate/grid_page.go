@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // WriteGrid writes the page of the made-up traces as Markdown: the loads, where
@@ -58,7 +58,7 @@ counts are by the hour: forty minutes inside one of them are played, Poisson at 
 const gridRules = `
 Every combination of four things is played:
 
-- **price ratio**: what a query costs on a function beside its share of a busy worker: 2.5, 5, 7.
+- **price ratio**: what a query costs on a function relative to its share of a busy worker: 2.5, 5, 7.
   The schemes of the paper decide without prices, so that a run is priced three times.
 - **metric delay**: 0, 60, 120 s from an arrival to the controller.
 - **reactive rule**, which exascale, mixed and paragon share: in which time the backlog is to be

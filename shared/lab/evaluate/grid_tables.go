@@ -12,7 +12,7 @@ func table(b *strings.Builder, text int, columns ...string) {
 
 func writeLoads(b *strings.Builder, grids []Grid) {
 	b.WriteString("\n## The loads\n\nPeak to median in bins of at least 100 expected arrivals, Poisson's own peak divided out. The spread is the\n" +
-		"standard deviation beside the mean of the counts of bins of so many seconds.\n\n")
+		"standard deviation relative to the mean of the counts of bins of so many seconds.\n\n")
 	columns := []string{"trace", "queries/s", "peak to median"}
 	for _, s := range spreadSeconds {
 		columns = append(columns, fmt.Sprintf("spread, %d s", s))

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // Key names a case with its schemes: another trace, market, setting or seed

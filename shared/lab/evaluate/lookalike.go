@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 // The product ships no recorded traces. These are made up in the shape of those

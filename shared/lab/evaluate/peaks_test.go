@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // recordedAs names the recorded trace that a made-up one is like.

@@ -6,8 +6,8 @@ import (
 	"html/template"
 	"io"
 
-	"paragon/shared/lab/figures"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/lab/figures"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 var page = template.Must(template.New("report").Parse(`<!doctype html>

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // Finding is one of the paper's findings in one setting.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // ran is a scheme's row with its cost and misses, in units that are easy to read.

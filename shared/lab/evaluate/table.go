@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // writeMarkdown writes rows as one table a trace and catalogue.

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // The paper's bounds.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // Figure is one figure of the paper.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles"
 )
 
 func inputs(t testing.TB) Inputs {

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // figure7Models are the five models whose own times on functions of several

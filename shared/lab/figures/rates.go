@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // figure3Models are the models of figures 3 and 7 that were measured on VMs

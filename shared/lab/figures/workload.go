@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/selection"
-	"paragon/shared/lab/mixes"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/lab/mixes"
 )
 
 // Workload 2: queries of varied constraints, constraint-aware selection beside

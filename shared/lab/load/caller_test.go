@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/client"
-	"paragon/shared/client/clienttest"
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // newCaller is a caller of a server whose queries have the data of their input.

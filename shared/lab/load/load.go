@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Plan is what to send and when.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/query"
-	"paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
 // clock is the time of the synctest bubble.

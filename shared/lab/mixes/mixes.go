@@ -7,9 +7,9 @@ package mixes
 import (
 	"fmt"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
 // Task is the task whose models the mixes choose from.

@@ -3,10 +3,10 @@ package mixes_test
 import (
 	"testing"
 
-	"paragon/shared/core/profile"
-	"paragon/shared/core/query"
-	"paragon/shared/core/selection"
-	"paragon/shared/lab/mixes"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/lab/mixes"
 )
 
 // offer has three models: fast and inaccurate, and two that are slower and

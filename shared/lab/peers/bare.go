@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"paragon/shared/engine"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // Bare is the limit: the library called in this process, decoding included,

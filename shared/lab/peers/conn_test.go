@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 func aModel() *profile.Model {

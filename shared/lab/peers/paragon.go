@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/client"
 )
 
 // Paragon is `paragon up` on this machine, unpaced, with one worker.

@@ -1,4 +1,4 @@
-// Package peers measures Paragon beside other model servers: the same network,
+// Package peers compares Paragon with other model servers: the same network,
 // inputs and client on the same cores, one server at a time, in interleaved
 // rounds, each answer compared with that of the library called in a bare loop.
 package peers

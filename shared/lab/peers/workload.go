@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"paragon/profiles"
-	"paragon/profiles/schema"
-	"paragon/shared/core/profile"
-	"paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // Kind is what a query's input is.

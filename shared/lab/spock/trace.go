@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
 )
 
 // Seconds is a trace as its simulator takes it: how many tasks come at the
@@ -21,7 +21,7 @@ type Seconds struct {
 }
 
 // FromTrace makes its kind of trace of counts; the types, which a plain trace
-// does not tell, are drawn.
+// does not say, are drawn.
 func FromTrace(t arrivals.Trace, seed uint64) (Seconds, error) {
 	if t.Step != time.Second || len(t.Counts) == 0 {
 		return Seconds{}, fmt.Errorf("spock: it plays traces of one-second steps, not of %s", t.Step)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func TestFromEnv(t *testing.T) {

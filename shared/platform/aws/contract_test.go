@@ -16,10 +16,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
-	"paragon/shared/platform/platformtest"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/shared/platform/platformtest"
 )
 
 // TestContract holds the backend to the contract, on a stand-in.

@@ -18,13 +18,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver/dynamo"
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver/dynamo"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // TestCrowds plays every file of testdata/crowd: what comes, a line each, and what is

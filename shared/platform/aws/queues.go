@@ -14,10 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 const (
@@ -37,7 +37,7 @@ type queues struct {
 	leases leases
 	fair   bool // see Config.FairQueues
 	now    func() time.Time
-	// age asks how old a queue's oldest message is: SQS tells it to CloudWatch alone.
+	// age asks how old a queue's oldest message is: SQS reports it to CloudWatch alone.
 	age func(ctx context.Context, physical string) (time.Duration, error)
 }
 

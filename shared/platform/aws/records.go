@@ -12,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // The attributes of a record besides its key. Other rows have a state too.

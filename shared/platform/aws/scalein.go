@@ -11,14 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // Drain implements platform.Fleet: the group ends the workers' instances, each
 // with its place in the group. It deregisters an instance from the load balancer,
 // waits for its open requests, and then for the worker, which completes the
-// termination hook once it is empty. The mark tells a worker of it with its next
+// termination hook once it is empty. A worker learns of the mark with its next
 // report, and before its instance's metadata do.
 func (f *fleet) Drain(ctx context.Context, pool string, ids ...string) error {
 	staying, _, err := f.staying(ctx, pool)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // have asks for so many workers of the pool and returns those that come, which

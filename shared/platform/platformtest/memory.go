@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Memory is a platform.Records in the process's memory, for tests of packages that

@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Features say what a backend promises beyond the contract, and how to test it.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 var queueCases = []contractCase{

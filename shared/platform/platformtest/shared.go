@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 var sharedCases = []contractCase{
@@ -152,7 +152,7 @@ func swapNeedsVersion(t *testing.T, s *suite) {
 }
 
 // noSwapIsLost adds a hundred lines from five places at once. Where it is not
-// known whether a line was stored, the value tells.
+// known whether a line was stored, the value shows.
 func noSwapIsLost(t *testing.T, s *suite) {
 	add := func(line string) error {
 		for {

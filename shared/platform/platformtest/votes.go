@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 var voteCases = []contractCase{

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (

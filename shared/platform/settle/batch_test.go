@@ -8,8 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // bins is a queue that deletes only when it is let, and keeps the batches.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // The pause between tries doubles from the first to the longest.
@@ -28,7 +28,7 @@ func retry(ctx context.Context, f func() error) error {
 	}
 }
 
-// final tells an error that no other try mends.
+// final recognises an error that no other try mends.
 func final(err error) bool {
 	for _, class := range []error{platform.ErrNotFound, platform.ErrLeaseLost, platform.ErrRevoked, platform.ErrTooLarge} {
 		if errors.Is(err, class) {

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // ReserveKey implements platform.Attempts.

@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Durability says what a committed write survives.
@@ -178,13 +178,13 @@ type consumer struct {
 	name string
 }
 
-// broadcast tells any number of listeners that something changed.
+// broadcast notifies any number of listeners that something changed.
 type broadcast struct {
 	mu sync.Mutex
 	c  chan struct{}
 }
 
-// next returns a channel that is closed by the next call of tell.
+// next returns a channel that is closed by the next notification.
 func (b *broadcast) next() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

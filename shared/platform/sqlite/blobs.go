@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // files lists what lies in the blobs' folder.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/callback"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/callback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // oweCall notes, with the message of a query, the call that is owed at its end: whoever

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // A call that is owed falls due once, in the write of its query's end, also where the

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // consumers knows who may reach the backend over loopback, and who was declared dead.
@@ -60,7 +60,7 @@ func (h *Backend) Unregister(consumer string) {
 }
 
 // visitor finds who has a secret. It looks a digest up, so that the time it
-// takes tells nothing of the secrets there are.
+// takes reveals nothing of the secrets there are.
 func (c *consumers) visitor(secret string) (*visitor, bool) {
 	sum := sha256.Sum256([]byte(secret))
 	c.mu.Lock()

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/platformtest"
-	"paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/platformtest"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
 
 func TestContract(t *testing.T) {

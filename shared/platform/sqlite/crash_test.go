@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // victimVariable makes the test binary the process that is killed.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // AcquireLease implements platform.DecisionLog.

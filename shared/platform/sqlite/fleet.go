@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // SetDesired implements platform.Fleet.
@@ -29,7 +29,7 @@ func (c *consumer) SetDesired(ctx context.Context, pool string, workers int) err
 	})
 }
 
-// writeFleet writes, and tells the listeners of FleetChanged.
+// writeFleet writes, and notifies the listeners of FleetChanged.
 func (h *Backend) writeFleet(ctx context.Context, what string, f func(*tx) error) error {
 	err := h.write(ctx, func(t *tx) error {
 		t.then(h.changed.notify)

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
 
 // moving is a clock that a test moves.

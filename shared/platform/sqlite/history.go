@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // History reads the metrics of a backend beside the process that owns it, or

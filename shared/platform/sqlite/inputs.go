@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // inputFolder holds the inputs of messages, a file each, beside the data file.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // large is an input of 3 KB.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // maxReceive is the most deliveries of one receive, as everywhere.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // keepPoints is how long metrics are kept.

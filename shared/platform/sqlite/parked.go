@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // parked holds the receives that found nothing, in order of arrival, a queue

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // keepDeadLetters is how long dead letters wait to be put back, as on SQS.

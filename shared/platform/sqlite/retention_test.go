@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/core/signed"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func visibleOn(t *testing.T, h *Backend, q platform.QueueName) int {

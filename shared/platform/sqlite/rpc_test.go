@@ -15,10 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
 
 func TestLoopbackOverTCP(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
 
 // NewServer returns the handler through which children reach the backend, at

@@ -3,9 +3,9 @@ package sqlite
 import (
 	"context"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
 
 // recordCalls are those of cloud.Records, platform.Attempts and platform.Shared.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // ReadShared implements platform.Shared.

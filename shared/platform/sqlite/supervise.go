@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Launch stores a worker that is being started, by its first report, and forgets

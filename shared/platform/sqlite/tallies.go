@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // tallies are what the workers have counted, by pool and worker. They are kept

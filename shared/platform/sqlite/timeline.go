@@ -11,7 +11,7 @@ import (
 	"io"
 	"time"
 
-	"paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 // timelineBytes bounds the stored rows of the timeline: the oldest go first. Ten

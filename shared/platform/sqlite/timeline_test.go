@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/tally"
-	"paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 func timelineBackend(t *testing.T) *Backend {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Vote implements platform.Votes. Each vote takes what is too old with it.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestVotesComeInOrderAndOnceAQuery(t *testing.T) {

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"sync"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // waiters are those who wait for the end of a query, by its id.
@@ -39,7 +39,7 @@ func (w *waiters) notify(r query.Record) {
 	for c := range w.all[r.ID] {
 		select {
 		case c <- r:
-		default: // it was told before
+		default: // it was notified before
 		}
 	}
 }

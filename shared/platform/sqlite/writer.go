@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // maxBatch bounds how many writes one transaction holds.
@@ -205,7 +205,7 @@ func (w *writer) commit(batch []*op) {
 
 // step runs one operation in a savepoint. It is false when the operation
 // parked. Once SQLite has rolled the transaction back nothing runs: a savepoint
-// would begin another one, whose writes stay though all operations are told that
+// would begin another one, whose writes stay though all operations report that
 // they failed.
 func (w *writer) step(o *op, now time.Time) bool {
 	if w.lost != nil {

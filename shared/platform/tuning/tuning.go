@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Raw reads the values that were set, by name, with the version of the whole.
@@ -87,7 +87,7 @@ func (s *Source) Run(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			_ = s.Refresh(ctx) // the state tells
+			_ = s.Refresh(ctx) // the state shows it
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 type fake struct {

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // Case is one load in one market. Its zero values are no defaults: New has them.

@@ -1,9 +1,9 @@
 package comparison
 
 import (
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // Row is what a scheme came to on a trace. Costs are in US dollars. CostUSD is what
@@ -137,7 +137,7 @@ func Ratio(a, b float64) float64 {
 	return a / b
 }
 
-// Relate sets each row's cost beside reactive's on the same trace and catalogue.
+// Relate sets each row's cost relative to reactive's on the same trace and catalogue.
 func Relate(rows []Ran) {
 	reactive := map[string]float64{}
 	for _, r := range rows {

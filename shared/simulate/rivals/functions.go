@@ -5,9 +5,9 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // allFunctions answers each query by a function of its own behind the gateway:

@@ -5,9 +5,9 @@ import (
 	"math"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // kpa is Knative's pod autoscaler, a pod on each worker: pods for the mean rate of a

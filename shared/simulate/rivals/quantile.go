@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // quantile buys workers for the newsvendor's quantile of the last minutes' rates:

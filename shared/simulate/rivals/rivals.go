@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"slices"
 
-	"paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // All returns every rival.

@@ -8,12 +8,12 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/arrivals"
-	"paragon/shared/core/pricing"
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/rivals"
+	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/rivals"
 )
 
 // failer is a test, or one run of a property.

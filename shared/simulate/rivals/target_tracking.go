@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/settings"
-	"paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
 // targetTracking is an EC2 Auto Scaling group behind a load balancer whose policy

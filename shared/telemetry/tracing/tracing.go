@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Tracer begins spans.
@@ -68,7 +68,7 @@ func (t *Tracer) Carry(ctx context.Context) string {
 // Span is a piece of work under way. The zero value is none.
 type Span struct{ s trace.Span }
 
-// On reports whether there is a span to tell anything of.
+// On reports whether there is a span.
 func (s Span) On() bool { return s.s != nil }
 
 // End ends it.
@@ -85,21 +85,21 @@ func (s Span) Ended(at time.Time) {
 	}
 }
 
-// Set tells one more thing of it.
+// Set adds an attribute.
 func (s Span) Set(name, value string) {
 	if s.s != nil && value != "" {
 		s.s.SetAttributes(attribute.String("paragon."+name, value))
 	}
 }
 
-// Count tells one more number of it.
+// Count adds a number.
 func (s Span) Count(name string, n int) {
 	if s.s != nil {
 		s.s.SetAttributes(attribute.Int("paragon."+name, n))
 	}
 }
 
-// Query tells whose work it is.
+// Query adds whose work it is.
 func (s Span) Query(m query.Message) {
 	if s.s != nil {
 		s.s.SetAttributes(attribute.String("paragon.query", m.ID), attribute.String("paragon.task", m.Task),

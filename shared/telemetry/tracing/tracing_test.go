@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // environment is an environment for a test.

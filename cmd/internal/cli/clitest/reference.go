@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
 
-	"paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 )
 
 // CheckReference holds the reference of a command line, which is made from the

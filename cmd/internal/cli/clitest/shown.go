@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 )
 
 // pages are the written pages, from the folder of a command.

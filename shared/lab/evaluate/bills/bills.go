@@ -10,9 +10,9 @@ import (
 	"math"
 	"slices"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // mostMissed is the share of missed bounds, in each class, up to which a scheme keeps

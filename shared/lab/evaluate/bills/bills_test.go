@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // row is a scheme's bill and the share of relaxed bounds that it misses.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const intro = `# Whole bills, as deployed

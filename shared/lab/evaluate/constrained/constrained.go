@@ -8,12 +8,12 @@ import (
 	"context"
 	"fmt"
 
-	"paragon/shared/core/procurement"
-	"paragon/shared/core/query"
-	"paragon/shared/core/settings"
-	"paragon/shared/lab/mixes"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/lab/mixes"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // Row is what a choice came to for a mix of constraints under a scheme.
@@ -122,7 +122,7 @@ func (d asked) row(m mixes.Mix, choice mixes.Choice, r comparison.Ran) Row {
 	return out
 }
 
-// relate sets each row's cost beside the naive ones of its scheme.
+// relate sets each row's cost relative to the naive ones of its scheme.
 func relate(rows []Row) {
 	costs := map[string]float64{}
 	for _, r := range rows {

@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"paragon/profiles/schema"
-	"paragon/shared/core/procurement"
-	"paragon/shared/lab/evaluate"
-	"paragon/shared/lab/evaluate/constrained"
-	"paragon/shared/lab/mixes"
-	"paragon/shared/simulate"
-	"paragon/shared/simulate/comparison"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate"
+	"github.com/paragon-serving/paragon/shared/lab/evaluate/constrained"
+	"github.com/paragon-serving/paragon/shared/lab/mixes"
+	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 func market(t *testing.T) simulate.Market {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"paragon/shared/lab/mixes"
+	"github.com/paragon-serving/paragon/shared/lab/mixes"
 )
 
 // line is a mix under a scheme: the rows of the choices, by name.

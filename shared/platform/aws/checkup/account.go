@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 const (

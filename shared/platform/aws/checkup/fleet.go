@@ -13,7 +13,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	targets "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // groups are the groups of the stage's pools.

@@ -17,9 +17,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go/logging"
 
-	"paragon/shared/platform"
-	paws "paragon/shared/platform/aws"
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform"
+	paws "github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // What can be missing on the way to a stage. Advice says what to do.

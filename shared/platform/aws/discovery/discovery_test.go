@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform/aws/names"
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 // account is a terminal at an account, whose SSM answers as it is told.

@@ -84,7 +84,7 @@ func (s *signer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		var err error
 		body, err = io.ReadAll(r.Body)
-		_ = r.Body.Close() // it was read to its end, or its error tells
+		_ = r.Body.Close() // it was read to its end, or its error says so
 		if err != nil {
 			return nil, fmt.Errorf("read the body to sign: %w", err)
 		}

@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // Metadata is what is asked of the instance's metadata.
@@ -182,7 +182,7 @@ func (m *Machine) AwaitHook(ctx context.Context) error {
 	})
 }
 
-// Complete tells the group's hook that there is nothing left to wait for, as soon
+// Complete reports to the group's hook that there is nothing left to wait for, as soon
 // as the hook waits.
 func (m *Machine) Complete(ctx context.Context) error {
 	return m.complete(ctx, names.TerminationHook)

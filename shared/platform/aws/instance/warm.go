@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // warmState begins the states of a group's warm pool.

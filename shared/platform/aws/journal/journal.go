@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
-	"paragon/shared/platform/settle"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 // Logs is what is asked of CloudWatch Logs.

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/cache"
 )
 
 const (
@@ -59,7 +59,7 @@ type Client interface {
 	GetParametersByPath(context.Context, *ssm.GetParametersByPathInput, ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error)
 }
 
-// Source tells owners by their keys. It may be used from many goroutines.
+// Source finds owners by their keys. It may be used from many goroutines.
 type Source struct {
 	client  Client
 	path    string // ends with a slash

@@ -1,6 +1,6 @@
 package names
 
-// KeyOwner is what the authorizer calls the owner of a key in what it tells the
+// KeyOwner is what the authorizer calls the owner of a key in what it passes to the
 // gateway, which hands it to the api.
 const KeyOwner = "owner"
 

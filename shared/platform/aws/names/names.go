@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // The environment of a function or worker in an account. All are set by the

@@ -12,7 +12,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 // copy fetches a file, unless it is there: a file that is there is whole, as

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 // Getter is the one call of S3 that a Fetcher makes: s3:GetObject.

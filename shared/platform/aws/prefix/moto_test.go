@@ -13,9 +13,9 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"paragon/profiles"
-	"paragon/profiles/schema"
-	"paragon/shared/platform/aws/testserver"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/schema"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
 // fillBucket puts files below s3://profiles/prod on a stand-in.

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"paragon/shared/platform/aws/s3url"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 // Client are the calls of S3 that are made: s3:ListBucket and s3:GetObject.

@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // environment is one process of a function, and one event at a time in it.

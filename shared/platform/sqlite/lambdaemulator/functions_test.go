@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Functions come and go while others run: one that is as it was keeps its

@@ -17,8 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // maxPayload is the most bytes of an event or of a response, as on Lambda.
@@ -32,7 +32,7 @@ const initAllowance = 10 * time.Second
 type Function struct {
 	Name      string
 	Bootstrap string // the binary to run
-	MemoryMB  int    // told to the function; not enforced
+	MemoryMB  int    // reported to the function; not enforced
 	Env       []string
 	Timeout   time.Duration // of one event, without the cold start
 }
@@ -48,7 +48,7 @@ type Options struct {
 	// Freeze stops each process between two events, and lets one that has registered
 	// an extension know of its end by SIGTERM, as Lambda does.
 	Freeze bool
-	// Pace tells the least time that an event, and its cold start, takes: the
+	// Pace gives the least time that an event, and its cold start, takes: the
 	// environment and its caller are held so long, so that a small machine
 	// shows the service time of the profile it stands for. Nil holds nothing.
 	Pace   func(function string, payload []byte, cold bool) time.Duration
@@ -183,7 +183,7 @@ func (in *Invoker) Close(ctx context.Context) error {
 			stopping.Go(func() { child.Stop(ctx) })
 		}
 		stopping.Wait()
-		_ = in.server.Close() // of the listener: nobody is left to tell
+		_ = in.server.Close() // of the listener: nobody is left to answer
 		in.running.Wait()
 		in.spawner.Close()
 	})

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestColdThenWarm(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Whatever functions do, and the process that kills them: every event gets its own

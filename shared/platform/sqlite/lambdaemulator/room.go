@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // function is a function and its environments.

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"time"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (
@@ -32,7 +32,7 @@ type FunctionError struct {
 	Message  string
 }
 
-// Error tells it in a sentence.
+// Error describes it in a sentence.
 func (e *FunctionError) Error() string {
 	return fmt.Sprintf("function %s: %s: %s", e.Function, e.Type, e.Message)
 }

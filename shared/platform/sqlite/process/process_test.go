@@ -19,7 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // The test binary is also the children of its tests: CHILD says which.

@@ -7,7 +7,7 @@ import (
 	"net"
 	"slices"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // The types of a body: frames for what carries data, else JSON.

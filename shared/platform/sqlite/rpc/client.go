@@ -15,10 +15,10 @@ import (
 	"strings"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/query"
-	"paragon/shared/core/tally"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // goodbye bounds the calls that follow on a caller's context that has ended.
@@ -62,7 +62,7 @@ func call[Resp, Req any](ctx context.Context, r *remote, name string, req Req) (
 	}
 	q, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+name, body.Reader())
 	if err != nil {
-		return resp, fmt.Errorf("%s: make the call", name) // the cause would tell the secret
+		return resp, fmt.Errorf("%s: make the call", name) // the cause would reveal the secret
 	}
 	q.ContentLength = body.Bytes
 	q.GetBody = func() (io.ReadCloser, error) { return body.Reader(), nil }
@@ -89,7 +89,7 @@ func call[Resp, Req any](ctx context.Context, r *remote, name string, req Req) (
 	return resp, nil
 }
 
-// cutOff remembers why an answer could not be read to its end, to tell that from
+// cutOff remembers why an answer could not be read to its end, to distinguish that from
 // one that cannot be decoded.
 type cutOff struct {
 	from io.Reader

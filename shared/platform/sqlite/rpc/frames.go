@@ -8,8 +8,8 @@ import (
 	"io"
 	"net"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Calls and answers that carry inputs travel in frames: the value as JSON

@@ -11,8 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func message(id string, data []byte) query.Message {

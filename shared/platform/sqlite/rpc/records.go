@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func (r *remote) PutRecord(ctx context.Context, rec query.Record) (query.Record, bool, error) {

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"time"
 
-	"paragon/shared/core/feedback"
-	"paragon/shared/core/query"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/core/feedback"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 func TestErrorClassesTravel(t *testing.T) {

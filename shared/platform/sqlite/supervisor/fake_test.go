@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 var errDown = errors.New("backend is down")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Faults are what launches are told to go wrong with while the fleet runs. The
-// zero value tells nothing. Its methods may be called from many goroutines.
+// Faults are injected into launches while the fleet runs. The
+// zero value injects nothing. Its methods may be called from many goroutines.
 type Faults struct {
 	mu     sync.Mutex
 	active map[string]*ActiveFault

@@ -11,7 +11,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const (
@@ -107,7 +107,7 @@ func staying(reports []platform.WorkerReport, leaving []string) int {
 	return n
 }
 
-// dismiss tells workers of ours that others declared dead: their messages
+// dismiss ends workers of ours that others declared dead: their messages
 // have gone to others, and a process that hangs must not stay.
 func (p *pool) dismiss(reports []platform.WorkerReport) {
 	p.mu.Lock()

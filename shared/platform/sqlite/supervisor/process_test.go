@@ -13,10 +13,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite"
-	"paragon/shared/platform/sqlite/rpc"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/rpc"
 )
 
 var (

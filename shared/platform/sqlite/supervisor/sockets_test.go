@@ -10,7 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/environment"
 )
 
 // Each worker has a socket of its own, in a folder that nobody else can open

@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"paragon/shared/platform"
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // Wanted reports what the fleet should be.
@@ -80,7 +80,7 @@ type Options struct {
 	Roster    Roster
 	Reporter  Reporter
 	// Fault reports what goes wrong with the nth launch, counted from 0 over all
-	// pools; nil means nothing. Faults adds what the fleet is told while it runs;
+	// pools; nil means nothing. Faults adds what is injected while it runs;
 	// nil means nothing either.
 	Fault  func(n int) Fault
 	Faults *Faults

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 const boot = 20 * time.Second

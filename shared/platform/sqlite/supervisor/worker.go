@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"paragon/shared/environment"
-	"paragon/shared/platform/sqlite/process"
+	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
 // worker is one worker, from its launch until it is marked as gone.

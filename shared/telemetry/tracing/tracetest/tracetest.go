@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"paragon/shared/telemetry/tracing"
+	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
 // Recorder is a tracer with the spans that it made.
@@ -72,12 +72,12 @@ func write(level, all []tracetest.SpanStub) string {
 	return strings.Join(out, " ")
 }
 
-// Contains reports whether a text is anywhere in what the spans tell.
+// Contains reports whether a text is anywhere in what the spans say.
 func (r *Recorder) Contains(text string) bool {
 	return strings.Contains(fmt.Sprintf("%+v", r.spans.GetSpans()), text)
 }
 
-// Attribute returns what the first span of a name tells by an attribute.
+// Attribute returns what the first span of a name says by an attribute.
 func (r *Recorder) Attribute(span, name string) string {
 	for _, s := range r.spans.GetSpans() {
 		for _, a := range s.Attributes {
