@@ -5,7 +5,6 @@ package callback
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -72,7 +71,7 @@ func parseHost(word string) (host, error) {
 	h := host{port: httpsPort}
 	rest, below := strings.CutPrefix(strings.ToLower(word), "*.")
 	h.below, h.name = below, rest
-	if name, port, err := net.SplitHostPort(rest); err == nil {
+	if name, port, ok := strings.Cut(rest, ":"); ok { // an address of IPv6 is no host here
 		h.name, h.port = name, port
 	}
 	if !isName(h.name) || !isPort(h.port) {
@@ -180,7 +179,7 @@ func HostOf(address string) string {
 	if err != nil {
 		return ""
 	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), PortOf(u))
+	return strings.ToLower(u.Hostname()) + ":" + PortOf(u)
 }
 
 // How often a call is tried: after 5 s, then after three times as long each, up to an
