@@ -337,6 +337,8 @@ at full speed. Try, in another terminal:
   bin/paragon top%[3]s
   bin/paragon history%[3]s
 or open %[4]s in a browser. Ctrl-C stops it.
+Its settings, such as workers that leave when they were idle for 6 s, stay in this data folder:
+bin/paragon tune diff%[3]s lists them. With --data OTHER, paragon up has the defaults.
 `, demoModel, demoServiceMS, at, d.client.Endpoint())
 	return nil
 }
