@@ -15,19 +15,24 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
-const logsLong = `Print what the processes of one machine logged, the newest last: the server, its
-workers and its inference functions. They are read from the data folder, so that they
-can be read after the server has ended too. The two newest files are kept, of 16 MB
-each.
+const logsLong = `Print what the processes of a stage logged, the newest last: the server, its workers
+and its functions.
 
-A process is named as paragon list, paragon top and the page name it; "worker",
-"function" and "server" mean all of a kind.`
+On one machine they are read from the data folder, so that they can be read after the
+server has ended too. The two newest files are kept, of 16 MB each. With --stage they
+are read from CloudWatch Logs, which has a line some seconds after it was written.
+
+A process is named as paragon list, paragon top and the page name it, and a function in
+an account as "api", "controller" or "dispatcher"; "worker", "function" and "server"
+mean all of a kind.`
 
 // logFlags are what is printed.
 type logFlags struct {
 	data, process string
+	since         time.Duration // in an account
 	level         string
 	lines         int
 	watch         bool
@@ -35,16 +40,27 @@ type logFlags struct {
 
 // newLogsCommand is `paragon logs`.
 func newLogsCommand(term *cli.Terminal) *cobra.Command {
-	f := &logFlags{data: machine.Defaults().DataDir, level: "info", lines: 100}
+	f := &logFlags{data: machine.Defaults().DataDir, level: "info", lines: 100, since: stageLogsSince}
 	c := &cobra.Command{
-		Use: "logs", Short: "Print what the server, workers and functions of one machine logged", Long: logsLong,
+		Use: "logs", Short: "Print what the server, workers and functions logged", Long: logsLong,
 		Example: `  paragon logs --follow
   paragon logs --process worker --level warn
+  paragon logs --stage prod --process controller --since 2h
   paragon logs --lines 1000 --json | jq -r 'select(.level == "ERROR").msg'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			stage, endpoint := term.Place()
+			if stage != "" && !c.Flags().Changed("data") {
+				logs, err := openStageLogs(c.Context(), stage)
+				if err != nil {
+					return err
+				}
+				return runStageLogs(c.Context(), term, f, logs, stage)
+			}
+			if c.Flags().Changed("since") {
+				return cli.Usagef("--since is of a stage in an account: name it with --stage; one machine prints the newest --lines")
+			}
 			if !c.Flags().Changed("data") {
-				_, endpoint := term.Place()
 				f.data = cmp.Or(operator.Folder(cmp.Or(endpoint, client.DefaultEndpoint)), f.data)
 			}
 			return runLogs(c.Context(), term, f)
@@ -56,6 +72,8 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&f.level, "level", f.level, "the least level: debug, info, warn, error")
 	fs.IntVarP(&f.lines, "lines", "n", f.lines, "how many lines at most, before those that follow")
 	fs.BoolVarP(&f.watch, "follow", "f", false, "print new lines as they come, until interrupted")
+	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
+	fs.Var(cli.DurationValue(&f.since), "since", "of a stage in an account: how far back, up to 336h")
 	fs.BoolVar(&term.JSON, "json", false, "print the lines as they are stored: a JSON object each")
 	return c
 }
@@ -102,6 +120,34 @@ func runLogs(ctx context.Context, term *cli.Terminal, f *logFlags) error {
 			}
 		}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// runStageLogs prints what a stage in an account logged.
+func runStageLogs(ctx context.Context, term *cli.Terminal, f *logFlags, logs stageLogs, stage string) error {
+	filter, err := f.filter()
+	if err != nil {
+		return err
+	}
+	if f.since <= 0 || f.since > timeline.Kept {
+		return cli.Usagef("--since is %v, not above 0 and up to 336h", f.since)
+	}
+	tail := &stageTail{logs: logs, stage: stage, filter: filter, seen: map[string]time.Time{}}
+	lines, err := tail.read(ctx, term.Now().Add(-f.since))
+	if err != nil {
+		return err
+	}
+	for _, l := range lines[max(0, len(lines)-f.lines):] {
+		printLogLine(term, l)
+	}
+	for f.watch && term.Sleep(ctx, pollStageEvery) == nil {
+		if lines, err = tail.read(ctx, term.Now().Add(-lateLines)); err != nil {
+			return err
+		}
+		for _, l := range lines {
+			printLogLine(term, l)
 		}
 	}
 	return nil

@@ -32,8 +32,8 @@ const (
 	serverProcess, workerProcess, functionProcess = "server", "worker", "function"
 )
 
-// workerPrefix begins the names of workers.
-const workerPrefix = "w-"
+// What the names of workers begin with, on one machine and in an account.
+const workerPrefix, instancePrefix = "w-", "i-"
 
 // of is the name of the process.
 func (l logLine) of() string {
@@ -48,7 +48,7 @@ func (l logLine) kind() string {
 	switch {
 	case l.process == "":
 		return serverProcess
-	case strings.HasPrefix(l.process, workerPrefix):
+	case strings.HasPrefix(l.process, workerPrefix), strings.HasPrefix(l.process, instancePrefix):
 		return workerProcess
 	}
 	return functionProcess
