@@ -13,8 +13,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
-// A query fails for a network that is no network; once that is mended its dead
-// letter is put back from the terminal, and another query answers it, once.
+// A query fails for a network that is damaged while the stage runs; once that is
+// mended its dead letter is put back from the terminal, and another query answers it, once.
 func TestWhatIsMendedIsPutBack(t *testing.T) {
 	data, folder := t.TempDir(), filepath.Join(t.TempDir(), "profiles")
 	if err := os.CopyFS(folder, profiles.Embedded()); err != nil {
@@ -31,8 +31,8 @@ func TestWhatIsMendedIsPutBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write([]byte("no network"))
 	s := up(t, data, "--profiles", folder, "--workers=1", "--boot-seconds=0", "--unpaced", "--set=max_attempts=1")
+	write([]byte("no network")) // after the check at the start, and before a worker loads it
 	p := pictures(t)[0]
 	first, err := s.Submit(t.Context(), client.Submission{Model: "logistic", Class: query.Relaxed, Input: query.Input{ContentType: "image/png", Data: p.data}}, client.Options{})
 	if err != nil {
