@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// cdkJSON is the context that a deployment without flags has.
+// cdkJSON is the context that a deployment without flags has, with the CDK's features as
+// the app chooses them.
 func cdkJSON(t *testing.T) map[string]any {
 	t.Helper()
 	raw, err := os.ReadFile("../cdk.json")
@@ -32,6 +33,7 @@ func cdkJSON(t *testing.T) map[string]any {
 	if err := json.Unmarshal(raw, &file); err != nil {
 		t.Fatal(err)
 	}
+	maps.Copy(file.Context, FeatureFlags())
 	return file.Context
 }
 
