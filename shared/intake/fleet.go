@@ -88,7 +88,7 @@ func (f *fleetView) keep(set settings.Settings) time.Duration {
 func (f *fleetView) bootSeconds(set settings.Settings) float64 {
 	least := set.VMBootSeconds
 	for _, e := range f.estimates {
-		least = min(least, e.View().BootSeconds(set))
+		least = min(least, set.NextBootSeconds(e.View().Warm))
 	}
 	return least
 }

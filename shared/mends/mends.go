@@ -70,7 +70,7 @@ var all = []mend{
 	{"an instance that serves completes the launch hook once more", "./workers TestAMachineOfTheWarmPoolServesOnceItIsStartedAgain",
 		"workers/machine.go", "go func() { defer close(launched); m.completeLaunch(open, log) }()", "close(launched)"},
 	{"the controller decides by the boot of the warm instances", "./shared/control TestScenarios/a_warm_pool_shortens_the_boot",
-		"shared/core/decision/warm.go", "if c.Group.Warm > 0 {", "if false {"},
+		"shared/core/decision/warm.go", "set.VMBootSeconds = set.NextBootSeconds(c.Group.Warm)", "_ = c"},
 	{"what is wanted beyond the warm instances is held against a long boot", "./shared/core/decision TestWarmInstancesShortenTheBoot",
 		"shared/core/decision/warm.go", "d.Workers = most", "_ = most"},
 	{"the simulator's warm instances are used up", "./shared/simulate TestWarmInstancesComeFirst",

@@ -1,7 +1,5 @@
 package simulate
 
-import "github.com/paragon-serving/paragon/shared/core/placement"
-
 // warm are the warm instances of each pool at the start.
 func (c *Config) warm() int {
 	if c.AsDeployed == nil {
@@ -23,7 +21,7 @@ func (e *engine) nextBootUS(p *pool) int64 {
 	if e.live && e.now >= e.from {
 		e.chargeWorker(p, max(boot, int64(e.cfg.MinimumSeconds*float64(second))), false)
 	}
-	return min(boot, int64(placement.Pool{Warm: 1}.BootSeconds(e.cfg.Settings)*float64(second)))
+	return min(boot, int64(e.cfg.Settings.NextBootSeconds(1)*float64(second)))
 }
 
 // chargeWarm charges the disks of a pool's warm instances for a time. One that is

@@ -30,8 +30,6 @@ func (c Case) run(by procurement.Scheme) (procurement.Decision, procurement.Stat
 // warmSettings are the settings with the boot of the next worker.
 func (c Case) warmSettings() settings.Settings {
 	set := c.Settings
-	if c.Group.Warm > 0 {
-		set.VMBootSeconds = min(set.VMBootSeconds, set.WarmBootSeconds)
-	}
+	set.VMBootSeconds = set.NextBootSeconds(c.Group.Warm)
 	return set
 }

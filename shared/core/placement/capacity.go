@@ -18,16 +18,8 @@ func GrowthOf(set settings.Settings) Growth {
 	}
 	return Growth{
 		Allowed: set.Fleet == settings.FleetMoving && set.MaxWorkers > 0,
-		LeadMS:  lead(set.VMBootSeconds), WarmLeadMS: lead(Pool{Warm: 1}.BootSeconds(set)),
+		LeadMS:  lead(set.NextBootSeconds(0)), WarmLeadMS: lead(set.NextBootSeconds(1)),
 	}
-}
-
-// BootSeconds is how long the pool's next worker takes to serve.
-func (p Pool) BootSeconds(set settings.Settings) float64 {
-	if p.Warm > 0 {
-		return min(set.VMBootSeconds, set.WarmBootSeconds)
-	}
-	return set.VMBootSeconds
 }
 
 // HasCapacity reports whether a query that waits on the pool's work queue and

@@ -60,3 +60,12 @@ const settled = 2
 // seldom as the ticks allow, which look at none younger than
 // metric_settle_seconds, since each write costs. At least every second counts.
 func (s Settings) ArrivalSeconds() float64 { return max(1, s.MetricSettleSeconds-settled) }
+
+// NextBootSeconds is how long the next worker of a group takes to serve, by how many
+// warm instances the group has.
+func (s Settings) NextBootSeconds(warm int) float64 {
+	if warm > 0 {
+		return min(s.VMBootSeconds, s.WarmBootSeconds)
+	}
+	return s.VMBootSeconds
+}

@@ -7,14 +7,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	asg "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
-)
 
-// warmState begins the states of the instances of a warm pool.
-const warmState = "Warmed:"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+)
 
 // warmed reports whether an instance is in its group's warm pool: prepared, in
 // preparation or about to end, and not one that serves or boots to serve.
-func warmed(i asg.Instance) bool { return strings.HasPrefix(string(i.LifecycleState), warmState) }
+func warmed(i asg.Instance) bool { return strings.HasPrefix(string(i.LifecycleState), names.WarmState) }
 
 // warm counts the instances of a group's warm pool that are ready to be started. A
 // group without such a pool costs no call.

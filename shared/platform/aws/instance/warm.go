@@ -8,9 +8,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
-// warmState begins the states of a group's warm pool.
-const warmState = "Warmed:"
-
 // Warmed reports whether the group prepares this machine for its warm pool, where it
 // is stopped until the group needs it. Metadata that cannot be read is asked again
 // until ctx ends: a machine that takes itself for a worker would serve, and then be
@@ -19,7 +16,7 @@ func (m *Machine) Warmed(ctx context.Context) (bool, error) {
 	for {
 		v, err := m.get(ctx, targetState)
 		if err == nil {
-			return strings.HasPrefix(v, warmState), nil
+			return strings.HasPrefix(v, names.WarmState), nil
 		}
 		if !m.pause(ctx) {
 			return false, err
@@ -38,7 +35,7 @@ func (m *Machine) AwaitService(ctx context.Context) bool {
 		if m.terminating(ctx) {
 			return false
 		}
-		if v, err := m.get(ctx, targetState); err == nil && !strings.HasPrefix(v, warmState) {
+		if v, err := m.get(ctx, targetState); err == nil && !strings.HasPrefix(v, names.WarmState) {
 			return true
 		}
 	}

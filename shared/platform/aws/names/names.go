@@ -50,6 +50,9 @@ const (
 	StageDimension = "stage"
 )
 
+// WarmState begins the lifecycle states of the instances of a group's warm pool.
+const WarmState = "Warmed:"
+
 // UploadPrefix is where uploads lie in the bucket.
 const UploadPrefix = "uploads/"
 
