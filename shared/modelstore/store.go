@@ -7,6 +7,8 @@ package modelstore
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,11 +137,15 @@ func (s *Store) Has(model string) bool {
 	return false
 }
 
-// ONNX returns the file of a model of the folder.
+// ONNX returns the file of a model of the folder, checked against the catalogue's
+// SHA-256.
 func (s *Store) ONNX(m *profile.Model) ([]byte, error) {
 	raw, err := readAll(filepath.Join(s.dir, m.File), MaxONNXBytes)
 	if err != nil {
 		return nil, fmt.Errorf("network of model %q: %w", m.Name, err)
+	}
+	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, fmt.Errorf("network of model %q: %s has SHA-256 %x, not the catalogue's %s", m.Name, m.File, sum, m.SHA256)
 	}
 	return raw, nil
 }

@@ -207,3 +207,20 @@ func TestWithheldModelsAreNotOffered(t *testing.T) {
 		}
 	}
 }
+
+// A file that was damaged after it was added is no network.
+func TestADamagedFileIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "models")
+	s := open(t, dir)
+	s.mustAdd(t, "forest", "first")
+	m, _ := s.Current().Model("forest")
+	if raw, err := s.ONNX(m); err != nil || string(raw) != "first" {
+		t.Fatalf("%q, error %v", raw, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, m.File), []byte("frist"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ONNX(m); err == nil || !strings.Contains(err.Error(), `model "forest"`) || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("a damaged file: %v", err)
+	}
+}
