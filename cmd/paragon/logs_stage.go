@@ -8,14 +8,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
-	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/stagelogs"
 )
 
 const (
@@ -30,7 +29,7 @@ const (
 
 // stageLogs is what is asked of CloudWatch Logs.
 type stageLogs interface {
-	DescribeLogGroups(context.Context, *cloudwatchlogs.DescribeLogGroupsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogGroupsOutput, error)
+	stagelogs.Groups
 	FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
 }
 
@@ -53,13 +52,16 @@ type stageTail struct {
 
 // read returns the lines since a moment that were not returned before, the oldest first.
 func (t *stageTail) read(ctx context.Context, from time.Time) (out []logLine, err error) {
-	groups, err := t.groups(ctx)
+	logs, err := stagelogs.Find(ctx, t.logs, t.stage)
 	if err != nil {
-		return nil, fmt.Errorf("list the stage's logs: %w", err)
+		return nil, err
 	}
-	for _, group := range groups {
-		if out, err = t.search(ctx, group, from, out); err != nil {
-			return nil, fmt.Errorf("read the log %s: %w", group, err)
+	for _, l := range logs {
+		if !t.wants(l.Part) {
+			continue
+		}
+		if out, err = t.search(ctx, l, from, out); err != nil {
+			return nil, fmt.Errorf("read the log %s: %w", l.Group, err)
 		}
 	}
 	for id, at := range t.seen {
@@ -71,44 +73,15 @@ func (t *stageTail) read(ctx context.Context, from time.Time) (out []logLine, er
 	return out, nil
 }
 
-// groups are the names of the logs that may hold wanted lines: those of functions and
-// workers. Requests and network flows are logged in another form.
-func (t *stageTail) groups(ctx context.Context) (out []string, err error) {
-	prefix := names.Prefix(t.stage)
-	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(t.logs, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, g := range page.LogGroups {
-			name := aws.ToString(g.LogGroupName)
-			part, isLog := partOf(strings.TrimPrefix(name, prefix))
-			if isLog && part != "access" && part != "flow" && t.wants(part) {
-				out = append(out, name)
-			}
-		}
-	}
-	return out, nil
-}
-
-// workerLogs is the part whose log all workers share, a stream each.
-const workerLogs = workerProcess
-
-// partOf is the part of the stage that has a log, in lower case, by the log's name
-// without the stage's prefix: ControllerLog1A2B3C4D-xYz is the controller's. Names of
-// another stage whose name begins alike go on in lower case.
-func partOf(name string) (string, bool) {
-	part, _, ok := strings.Cut(name, "Log")
-	return strings.ToLower(part), ok && part != "" && unicode.IsUpper(rune(part[0]))
-}
-
-// wants reports whether a part's log may hold lines that the filter takes.
+// wants reports whether a part's log may hold lines that the filter takes. Requests and
+// network flows are logged in another form.
 func (t *stageTail) wants(part string) bool {
 	switch p := t.filter.process; {
+	case part == stagelogs.Requests, part == stagelogs.Network:
+		return false
 	case p == "", p == part:
 		return true
-	case part == workerLogs:
+	case part == stagelogs.Workers:
 		return p == workerProcess || strings.HasPrefix(p, instancePrefix)
 	default:
 		return p == functionProcess
@@ -116,15 +89,15 @@ func (t *stageTail) wants(part string) bool {
 }
 
 // search adds a log's lines since a moment.
-func (t *stageTail) search(ctx context.Context, group string, from time.Time, out []logLine) ([]logLine, error) {
-	pages := cloudwatchlogs.NewFilterLogEventsPaginator(t.logs, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group, StartTime: aws.Int64(from.UnixMilli())})
+func (t *stageTail) search(ctx context.Context, log stagelogs.Log, from time.Time, out []logLine) ([]logLine, error) {
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(t.logs, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &log.Group, StartTime: aws.Int64(from.UnixMilli())})
 	for pages.HasMorePages() && len(out) < mostLogLines {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return out, err
 		}
 		for _, e := range page.Events {
-			l := stageLine(strings.TrimPrefix(group, names.Prefix(t.stage)), e)
+			l := stageLine(log.Part, e)
 			if id := aws.ToString(e.EventId); t.seen[id].IsZero() && t.filter.takes(l) {
 				t.seen[id] = l.at
 				out = append(out, l)
@@ -136,13 +109,13 @@ func (t *stageTail) search(ctx context.Context, group string, from time.Time, ou
 
 // stageLine reads one event. What is no record, such as the last words of a process that
 // crashed or of systemd, is its text.
-func stageLine(group string, e types.FilteredLogEvent) logLine {
+func stageLine(part string, e types.FilteredLogEvent) logLine {
 	text := strings.TrimRight(aws.ToString(e.Message), "\n")
 	l, ok := parseLogLine(text)
 	if !ok {
 		l = logLine{raw: text, at: time.UnixMilli(aws.ToInt64(e.Timestamp)), level: slog.LevelInfo, message: text}
 	}
-	if l.process, _ = partOf(group); l.process == workerLogs {
+	if l.process = part; part == stagelogs.Workers {
 		l.process = aws.ToString(e.LogStreamName)
 	}
 	return l

@@ -77,11 +77,11 @@ func someCloudLogs() *cloudLogs {
 			event(time.Hour, "s", `{"level":"INFO","msg":"an old tick"}`),
 			event(3*time.Minute, "s", `{"level":"WARN","msg":"no launch","pool":"general"}`),
 		},
-		"paragon-dev-WorkerLog5E6F-aBc":      {event(5*time.Minute, "i-0abc", `{"level":"INFO","msg":"a run failed"}`), event(time.Minute, "i-0abc", "panic: \x1b[31mno memory")},
-		"paragon-dev-InferenceLog7A8B-dEf":   {event(2*time.Minute, "t", `{"level":"ERROR","msg":"cannot start"}`)},
-		"paragon-dev-AccessLog9C-gHi":        {event(time.Minute, "a", `{"status":"200"}`)},
-		"paragon-dev-FlowLogsAB-jKl":         {event(time.Minute, "f", "2 123456789012 eni-1")},
-		"paragon-dev-two-ControllerLog1-mNo": {event(time.Minute, "s", `{"level":"INFO","msg":"another stage"}`)},
+		"paragon-dev-WorkerLog5E6F1234-aBc":               {event(5*time.Minute, "i-0abc", `{"level":"INFO","msg":"a run failed"}`), event(time.Minute, "i-0abc", "panic: \x1b[31mno memory")},
+		"paragon-dev-InferenceLogistic512Log7A8B1234-dEf": {event(2*time.Minute, "t", `{"level":"ERROR","msg":"cannot start"}`)},
+		"paragon-dev-AccessLog9C001234-gHi":               {event(time.Minute, "a", `{"status":"200"}`)},
+		"paragon-dev-FlowLogsAB001234-jKl":                {event(time.Minute, "f", "2 123456789012 eni-1")},
+		"paragon-dev-two-ControllerLog12345678-mNo":       {event(time.Minute, "s", `{"level":"INFO","msg":"another stage"}`)},
 	}}
 }
 
@@ -90,7 +90,7 @@ func TestLogsOfAStage(t *testing.T) {
 		flags logFlags
 		has   []string
 	}{
-		"all":         {logFlags{}, []string{"INFO   i-0abc  a run failed", `WARN   controller  no launch  pool="general"`, "ERROR  inference  cannot start", "INFO   i-0abc  panic:  [31mno memory"}},
+		"all":         {logFlags{}, []string{"INFO   i-0abc  a run failed", `WARN   controller  no launch  pool="general"`, "ERROR  inference-logistic512  cannot start", "INFO   i-0abc  panic:  [31mno memory"}},
 		"the last":    {logFlags{lines: 1}, []string{"panic"}},
 		"a day":       {logFlags{since: 24 * time.Hour, process: "controller"}, []string{"an old tick", "no launch"}},
 		"warnings":    {logFlags{level: "warn"}, []string{"no launch", "cannot start"}},
@@ -132,9 +132,9 @@ func TestLogsOfAStage(t *testing.T) {
 // whose name begins alike.
 func TestOnlyWantedLogsOfAStageAreSearched(t *testing.T) {
 	for process, want := range map[string][]string{
-		"":         {"paragon-dev-ControllerLog1A2B3C4D-xYz", "paragon-dev-InferenceLog7A8B-dEf", "paragon-dev-WorkerLog5E6F-aBc"},
-		"worker":   {"paragon-dev-WorkerLog5E6F-aBc"},
-		"function": {"paragon-dev-ControllerLog1A2B3C4D-xYz", "paragon-dev-InferenceLog7A8B-dEf"},
+		"":         {"paragon-dev-ControllerLog1A2B3C4D-xYz", "paragon-dev-InferenceLogistic512Log7A8B1234-dEf", "paragon-dev-WorkerLog5E6F1234-aBc"},
+		"worker":   {"paragon-dev-WorkerLog5E6F1234-aBc"},
+		"function": {"paragon-dev-ControllerLog1A2B3C4D-xYz", "paragon-dev-InferenceLogistic512Log7A8B1234-dEf"},
 	} {
 		logs := someCloudLogs()
 		tail := &stageTail{logs: logs, stage: "dev", filter: logFilter{process: process}, seen: map[string]time.Time{}}
@@ -155,7 +155,7 @@ func TestAFollowedStagePrintsEachLineOnce(t *testing.T) {
 	if err != nil || len(first) == 0 {
 		t.Fatal(first, err)
 	}
-	group := "paragon-dev-WorkerLog5E6F-aBc"
+	group := "paragon-dev-WorkerLog5E6F1234-aBc"
 	logs.groups[group] = append(logs.groups[group], event(50*time.Second, "i-0abc", "late"))
 	for _, want := range []int{1, 0} {
 		if more, err := tail.read(t.Context(), logsNow.Add(-lateLines)); err != nil || len(more) != want {

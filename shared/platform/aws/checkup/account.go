@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+	"github.com/paragon-serving/paragon/shared/platform/aws/stagelogs"
 )
 
 const (
@@ -200,14 +201,14 @@ func (a Account) actions(items []cw.AlarmHistoryItem) Finding {
 
 // permissions looks for calls that a role of the stage was refused.
 func (a Account) permissions(ctx context.Context) (out []Finding, err error) {
-	groups, err := a.Logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(names.Prefix(a.Stage)), Limit: aws.Int32(50)})
+	logs, err := stagelogs.Find(ctx, a.Logs, a.Stage)
 	if err != nil {
-		return nil, fmt.Errorf("list the stage's logs: %w", err)
+		return nil, err
 	}
 	searched := 0
-	for _, g := range groups.LogGroups {
-		name := aws.ToString(g.LogGroupName)
-		if strings.Contains(name, "Inference") { // they may do nothing that could be refused
+	for _, l := range logs {
+		name := l.Group
+		if l.OfInference() { // they may do nothing that could be refused
 			continue
 		}
 		found, err := a.Logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{

@@ -15,7 +15,9 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+
 	"github.com/aws/smithy-go"
+	"github.com/paragon-serving/paragon/shared/platform/aws/stagelogs"
 )
 
 // Level is how bad a finding is.
@@ -69,7 +71,7 @@ type Alarms interface {
 
 // Logs is what is asked of CloudWatch Logs.
 type Logs interface {
-	DescribeLogGroups(context.Context, *cloudwatchlogs.DescribeLogGroupsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogGroupsOutput, error)
+	stagelogs.Groups
 	FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
 }
 

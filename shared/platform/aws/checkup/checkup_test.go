@@ -107,7 +107,7 @@ func (a *account) DescribeAlarmHistory(context.Context, *cloudwatch.DescribeAlar
 }
 
 func (a *account) DescribeLogGroups(context.Context, *cloudwatchlogs.DescribeLogGroupsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogGroupsOutput, error) {
-	return &cloudwatchlogs.DescribeLogGroupsOutput{LogGroups: []cwl.LogGroup{{LogGroupName: aws.String("paragon-dev-ApiFunctionLog")}, {LogGroupName: aws.String("paragon-dev-InferenceCnn512Log")}}}, nil
+	return &cloudwatchlogs.DescribeLogGroupsOutput{LogGroups: []cwl.LogGroup{{LogGroupName: aws.String("paragon-dev-ApiFunctionLogBDAD8088-aBc")}, {LogGroupName: aws.String("paragon-dev-InferenceCnn512LogDF32842D-mNo")}}}, nil
 }
 
 func (a *account) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
