@@ -12,7 +12,9 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/environment"
 )
@@ -114,9 +116,18 @@ func (p *play) startWorker(id string) *process {
 	must(p.t, w.cmd.Start())
 	go func() { w.done <- w.cmd.Wait() }()
 	p.t.Cleanup(func() {
-		_ = w.cmd.Process.Kill()
-		if p.t.Failed() {
+		if !p.t.Failed() {
+			_ = w.cmd.Process.Kill()
+			return
+		}
+		_ = w.cmd.Process.Signal(syscall.SIGCONT)
+		_ = w.cmd.Process.Signal(syscall.SIGQUIT) // it prints what it was doing
+		select {
+		case <-w.done:
 			p.t.Logf("the worker said:\n%s", w.said.String())
+		case <-time.After(5 * time.Second):
+			_ = w.cmd.Process.Kill()
+			p.t.Log("the worker does not end")
 		}
 	})
 	return w

@@ -54,7 +54,12 @@ func (p *play) ask(class query.Class, input string) string { return p.askFor(fet
 
 // asked is the body of a query.
 func asked(model string, class query.Class, input string) string {
-	return fmt.Sprintf(`{"model":%q,"class":%q,"constraints":{"latency_ms":20000},"input":{"content_type":"image/png",%s}}`, model, class, input)
+	return askedWithin(20*time.Second, model, class, input)
+}
+
+// askedWithin is a query with a bound of its own.
+func askedWithin(bound time.Duration, model string, class query.Class, input string) string {
+	return fmt.Sprintf(`{"model":%q,"class":%q,"constraints":{"latency_ms":%d},"input":{"content_type":"image/png",%s}}`, model, class, bound.Milliseconds(), input)
 }
 
 // askFor hands a query in for a model.

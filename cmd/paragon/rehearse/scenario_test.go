@@ -41,7 +41,7 @@ func TestScenarios(t *testing.T) {
 		}
 	}
 	p := newPlay(t)
-	s := &scenario{play: p, stop: func() {}}
+	s := &scenario{play: p, stop: func() {}, bound: usualBound}
 	for name, value := range quick {
 		p.set(name, value)
 	}
@@ -72,8 +72,13 @@ type scenario struct {
 	first  string // the worker that is expected to be replaced
 	worker *process
 	began  time.Time
-	ticks  sync.Once // begins the controller's, by the first expectation
+	bound  time.Duration // of the queries that are asked
+	ticks  sync.Once     // begins the controller's, by the first expectation
+	quiet  sync.Mutex    // held while the controller ticks
 }
+
+// usualBound is that of queries, where a scenario sets none.
+const usualBound = 20 * time.Second
 
 // quick are settings that are shorter than a deployment's, so that it takes less long.
 var quick = map[string]string{
@@ -84,20 +89,20 @@ var quick = map[string]string{
 // one before it.
 func (s *scenario) calm() {
 	s.stop()
-	s.stop, s.plan = func() {}, testserver.Plan{}
+	s.stop, s.plan, s.bound = func() {}, testserver.Plan{}, usualBound
 	s.stand.faults.Begin(s.plan)
 	s.stand.tables.SetScale(1)
 	s.stand.scaling.HealLaunches(stackName + "-" + pool)
-	if s.worker != nil {
-		_ = s.worker.cmd.Process.Kill() // it may hang
-		s.worker = nil
-	}
+	s.worker = nil // it ends with the test that started it
 }
 
 // tick has the controller tick, as its schedule does, whatever comes of it.
 func (s *scenario) tick() {
 	for s.ctx.Err() == nil {
-		if _, err := s.api.Invoke(s.ctx, names.Function(stage, "controller"), []byte("{}")); err != nil && s.ctx.Err() == nil {
+		s.quiet.Lock()
+		_, err := s.api.Invoke(s.ctx, names.Function(stage, "controller"), []byte("{}"))
+		s.quiet.Unlock()
+		if err != nil && s.ctx.Err() == nil {
 			<-time.After(time.Second)
 		}
 	}
@@ -126,6 +131,8 @@ func (s *scenario) do(words []string) {
 		s.stop = s.arrive(s.number(rest[0]))
 	case "worker": // worker starts, worker stops, or worker hangs: its process is stopped where it stands
 		s.machine(rest[0])
+	case "bound": // bound D: of the queries from here on
+		s.bound = s.duration(rest[0])
 	case "warm": // warm instance: the group launches one into its warm pool
 		s.warm()
 	case "partitions": // partitions SHARE: the tables take that of what DynamoDB takes
@@ -290,7 +297,7 @@ func (s *scenario) recorded(text string) bool {
 func (s *scenario) isAnswered(class query.Class, by query.RunnerKind) {
 	s.t.Helper()
 	s.until(s.line, func() bool {
-		got := s.request("POST", "/v1/queries", asked(fetched, class, s.inline()))
+		got := s.request("POST", "/v1/queries", askedWithin(s.bound, fetched, class, s.inline()))
 		if got.Code == http.StatusServiceUnavailable {
 			return false
 		}
