@@ -87,8 +87,10 @@ func count(qs []api.Query, class query.Class) tally {
 	return n
 }
 
-// A burst beyond the slots overflows; once the functions are warm, 99 % of the
-// strict queries keep their bound, and the relaxed ones wait for a worker.
+// A burst beyond the slots overflows, as a batch takes its queries' time and not that of
+// one: 64 of the 160 strict queries can be answered by workers within their bound. Once
+// the functions are warm, 99 % of the strict queries keep it, and the relaxed ones wait
+// for a worker.
 func TestBurstOverflowsAndRelaxedQueriesWait(t *testing.T) {
 	s := burstStage(t)
 	pics := pictures(t)
@@ -102,9 +104,9 @@ func TestBurstOverflowsAndRelaxedQueriesWait(t *testing.T) {
 	s.burst(subs) // starts the functions
 	var qs []api.Query
 	var st, rx tally
-	// Something else may take the machine's cores for a moment: of three bursts one
-	// must hold.
-	for range 3 {
+	// Where something else takes the machine's cores, functions start slowly, and the
+	// next burst still finds some cold: of five bursts one must hold.
+	for range 5 {
 		s.until("idle workers", func() bool { p := s.pool(); return p.Ready == 2 && p.Busy == 0 && p.Held == 0 })
 		qs = s.burst(subs)
 		st, rx = count(qs, query.Strict), count(qs, query.Relaxed)

@@ -69,9 +69,9 @@ func catalogue(t testing.TB) (*profiles.Set, *profile.Catalogue) {
 	return set, c
 }
 
-// slowProfiles writes profiles by which every model takes serviceMS, so that a
-// paced fleet of a few workers is full at a load that two cores answer with
-// ease. It returns the folder.
+// slowProfiles writes profiles by which every model takes serviceMS a query, alone or
+// in a batch, so that a paced fleet of a few workers is full at a load that two cores
+// answer with ease. It returns the folder.
 func slowProfiles(t testing.TB, serviceMS float64) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -87,11 +87,15 @@ func slowProfiles(t testing.TB, serviceMS float64) string {
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	ms := map[string]any{"p50": serviceMS, "p95": serviceMS * 1.02, "p99": serviceMS * 1.04}
 	for _, m := range file["models"].([]any) {
 		model := m.(map[string]any)
 		for _, l := range model["latency"].([]any) {
-			l.(map[string]any)["ms"] = ms
+			entry := l.(map[string]any)
+			ms := serviceMS
+			if batch, ok := entry["batch"].(float64); ok {
+				ms *= batch
+			}
+			entry["ms"] = map[string]any{"p50": ms, "p95": ms * 1.02, "p99": ms * 1.04}
 		}
 	}
 	if text, err = json.MarshalIndent(file, "", " "); err != nil {
