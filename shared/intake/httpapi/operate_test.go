@@ -189,10 +189,14 @@ func TestDeadLettersArePutBack(t *testing.T) {
 	}
 }
 
+// begun is the start of the last step that began a second ago or more. The past is read up
+// to the last full second: in a step's first second its row is not in it yet.
+func begun(step time.Duration) time.Time { return time.Now().Add(-time.Second).Truncate(step) }
+
 // What is asked of the past and of the workers is checked against its bounds.
 func TestThePastAndTheWorkersAreRead(t *testing.T) {
 	s, _, _ := operated(t)
-	row := timeline.Row{At: time.Now().Truncate(time.Minute), Samples: 1, Ready: 2, OthersUSD: map[string]float64{"mixed": 1}, Tallies: []tally.Tally{{
+	row := timeline.Row{At: begun(time.Minute), Samples: 1, Ready: 2, OthersUSD: map[string]float64{"mixed": 1}, Tallies: []tally.Tally{{
 		Key: tally.Key{Task: "t", Model: "m", Class: query.Strict}, Counts: tally.Counts{Answered: 2, Met: 1}, Latency: tally.NewHistogram(5, 9)}}}
 	if err := s.backend.PutTimeline(t.Context(), timeline.Stored{Step: time.Minute, Row: row}); err != nil {
 		t.Fatal(err)
@@ -219,7 +223,7 @@ func TestUsageIsTheCallersOwn(t *testing.T) {
 	bearer := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer ann")
-	row := timeline.Row{At: time.Now().Truncate(timeline.OwnersStep)}
+	row := timeline.Row{At: begun(timeline.OwnersStep)}
 	for owner, n := range map[string]int64{LocalOwner(r): 1, "local": 2, "": 4} {
 		row.Owners = append(row.Owners, tally.OwnerTally{OwnerKey: tally.OwnerKey{Owner: owner, Task: "t"}, Counts: tally.Counts{Answered: n, CostUSD: float64(n)}})
 	}
