@@ -66,7 +66,7 @@ func (p *play) userData() []byte {
 type process struct {
 	cmd  *exec.Cmd
 	said bytes.Buffer
-	done chan error
+	done chan error // what became of it, once, and closed
 }
 
 // freeAddress is where nobody listens.
@@ -114,7 +114,10 @@ func (p *play) startWorker(id string) *process {
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large", func() string { return p.target(id) }))
 	w.cmd.Stderr = &w.said
 	must(p.t, w.cmd.Start())
-	go func() { w.done <- w.cmd.Wait() }()
+	go func() {
+		w.done <- w.cmd.Wait()
+		close(w.done)
+	}()
 	p.t.Cleanup(func() {
 		if !p.t.Failed() {
 			_ = w.cmd.Process.Kill()
@@ -124,11 +127,11 @@ func (p *play) startWorker(id string) *process {
 		_ = w.cmd.Process.Signal(syscall.SIGQUIT) // it prints what it was doing
 		select {
 		case <-w.done:
-			p.t.Logf("the worker said:\n%s", w.said.String())
 		case <-time.After(5 * time.Second):
 			_ = w.cmd.Process.Kill()
-			p.t.Log("the worker does not end")
+			<-w.done
 		}
+		p.t.Logf("the worker said:\n%s", w.said.String())
 	})
 	return w
 }

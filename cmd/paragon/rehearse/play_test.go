@@ -26,7 +26,7 @@ import (
 const (
 	stage    = "dev"
 	pool     = "general"
-	patience = 3 * time.Minute // two fronts may be played on two cores, beside other work
+	patience = 90 * time.Second
 	caller   = "arn:aws:iam::123456789012:user/ann"
 )
 

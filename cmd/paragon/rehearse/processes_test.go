@@ -37,7 +37,7 @@ func (s *scenario) together(n int) {
 	for i := range n {
 		all.Go(func() {
 			for end := time.Now().Add(patience); locations[i] == "" && time.Now().Before(end); {
-				got := s.request("POST", "/v1/queries", asked(fetched, query.Strict, s.inline()))
+				got := s.request("POST", "/v1/queries", askedWithin(s.bound, fetched, query.Strict, s.inline()))
 				switch got.Code {
 				case http.StatusAccepted:
 					locations[i] = got.Header().Get("Location")
@@ -87,13 +87,16 @@ func (s *scenario) frozen() bool {
 
 var groupInstance = regexp.MustCompile(`<InstanceId>(i-[^<]+)</InstanceId>`)
 
-// warm has the group launch an instance into its warm pool. The controller does not
-// tick meanwhile: for a moment it is one of the group, which a tick would end.
+// warm has the group launch an instance into its warm pool.
 func (s *scenario) warm() {
 	s.t.Helper()
-	s.quiet.Lock()
-	defer s.quiet.Unlock()
 	group := stackName + "-" + pool
+	s.first = s.stand.scaling.Warm(group, func() string { return s.launch(group) })
+}
+
+// launch has the stand-in itself launch an instance for a group.
+func (s *scenario) launch(group string) string {
+	s.t.Helper()
 	call := func(action string, more ...string) string {
 		return callStand(s.t, s.moto, "autoscaling", form(append([]string{"Action", action, "Version", "2011-01-01"}, more...)...))
 	}
@@ -107,10 +110,9 @@ func (s *scenario) warm() {
 	call("SetDesiredCapacity", "AutoScalingGroupName", group, "DesiredCapacity", strconv.Itoa(len(before)+1))
 	for _, id := range there() {
 		if !slices.Contains(before, id) {
-			s.stand.scaling.Warm(group, id)
-			s.first = id
-			return
+			return id
 		}
 	}
 	s.t.Fatalf("%s: the group has launched nothing", s.line)
+	return ""
 }

@@ -52,9 +52,12 @@ func (p *play) large() string {
 // ask hands a query in for the model whose network is fetched.
 func (p *play) ask(class query.Class, input string) string { return p.askFor(fetched, class, input) }
 
+// usualBound is that of queries, where a play sets none.
+const usualBound = 20 * time.Second
+
 // asked is the body of a query.
 func asked(model string, class query.Class, input string) string {
-	return askedWithin(20*time.Second, model, class, input)
+	return askedWithin(usualBound, model, class, input)
 }
 
 // askedWithin is a query with a bound of its own.

@@ -74,11 +74,7 @@ type scenario struct {
 	began  time.Time
 	bound  time.Duration // of the queries that are asked
 	ticks  sync.Once     // begins the controller's, by the first expectation
-	quiet  sync.Mutex    // held while the controller ticks
 }
-
-// usualBound is that of queries, where a scenario sets none.
-const usualBound = 20 * time.Second
 
 // quick are settings that are shorter than a deployment's, so that it takes less long.
 var quick = map[string]string{
@@ -99,10 +95,7 @@ func (s *scenario) calm() {
 // tick has the controller tick, as its schedule does, whatever comes of it.
 func (s *scenario) tick() {
 	for s.ctx.Err() == nil {
-		s.quiet.Lock()
-		_, err := s.api.Invoke(s.ctx, names.Function(stage, "controller"), []byte("{}"))
-		s.quiet.Unlock()
-		if err != nil && s.ctx.Err() == nil {
+		if _, err := s.api.Invoke(s.ctx, names.Function(stage, "controller"), []byte("{}")); err != nil && s.ctx.Err() == nil {
 			<-time.After(time.Second)
 		}
 	}

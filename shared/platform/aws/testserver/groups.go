@@ -28,6 +28,8 @@ type Groups struct {
 	// WarmPools has every group have a warm pool.
 	WarmPools bool
 
+	launching sync.RWMutex // held while an instance is launched into a warm pool
+
 	mu       sync.Mutex
 	exits    map[string]*exit   // by instance
 	failing  map[string]failure // by group
@@ -99,6 +101,8 @@ func (g *Groups) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.Contains(r.Header.Get("Authorization"), "/autoscaling/") || r.Body == nil {
 		return g.Next(r)
 	}
+	g.launching.RLock()
+	defer g.launching.RUnlock()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err

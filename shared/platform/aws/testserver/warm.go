@@ -18,14 +18,20 @@ type warmInstance struct {
 	prepared bool
 }
 
-// Warm puts an instance that the server has launched for a group into its warm pool.
-func (g *Groups) Warm(group, instance string) {
+// Warm puts the instance that launch has the server launch for a group into its warm
+// pool, and returns it. No call passes meanwhile: to the server it is one of the group.
+// launch calls the server itself.
+func (g *Groups) Warm(group string, launch func() string) string {
+	g.launching.Lock()
+	defer g.launching.Unlock()
+	instance := launch()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.warm == nil {
 		g.warm = map[string]*warmInstance{}
 	}
 	g.warm[instance] = &warmInstance{group: group}
+	return instance
 }
 
 // InWarmPool says whether an instance is in its group's warm pool.
