@@ -114,12 +114,14 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 }
 
 // controllerMay is what the controller calls: it reads queues, metrics and
-// groups, ends the queries of dead letters and those that no worker will serve, sets
+// groups, ends the queries of dead letters and those that no worker will serve, hands
+// over to functions what no worker takes, sets
 // what is desired, ends the instances of workers that leave or are dead, and turns
 // the traffic.
 func (s *stack) controllerMay() []permission {
 	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
 		allow(s.queueARNs(s.allWork()...), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
+		allow(s.queueARNs(platform.Overflow), "sqs:SendMessage"),
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),

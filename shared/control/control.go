@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
@@ -50,6 +52,7 @@ type Queues interface {
 	Extend(ctx context.Context, d platform.Delivery, lease time.Duration) error
 	Delete(ctx context.Context, ds ...platform.Delivery) error
 	Release(ctx context.Context, ds ...platform.Delivery) error
+	Move(ctx context.Context, d platform.Delivery, to platform.QueueName, m query.Message) error
 }
 
 // DecisionLog is what control needs of the decision log.
@@ -66,8 +69,8 @@ type Pool struct {
 	InstanceType string
 }
 
-// Options are what a controller is made of. All must be set, but Arch, Traffic
-// and Shared.
+// Options are what a controller is made of. All must be set, but Arch, Traffic,
+// Shared and Answers.
 type Options struct {
 	Holder      string // names this controller in the lease: no two have the same
 	Pools       []Pool
@@ -80,43 +83,53 @@ type Options struct {
 	Groups      platform.Groups
 	DecisionLog DecisionLog
 	Traffic     platform.Traffic // nil where no load balancer stands before the workers
-	// Shared keeps what the workers have counted for the next controller; nil
-	// keeps it in this one alone.
+	// Shared keeps what the workers have counted for the next controller, and the
+	// stage's limits on overflow; nil keeps the first in this one alone, and hands
+	// nothing over to functions.
 	Shared platform.Shared
-	Tuned  func() tuning.State // the settings in force now, and what is wrong with them
-	Traces *tracing.Tracer     // nil traces nothing
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Answers reports whether some worker of a pool answers requests; nil goes by the
+	// workers' reports alone.
+	Answers func(pool string) bool
+	Tuned   func() tuning.State // the settings in force now, and what is wrong with them
+	Traces  *tracing.Tracer     // nil traces nothing
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Controller keeps a stage in order.
 type Controller struct {
 	Options
 	traffic   traffic
+	limits    *limits.Taker               // of the stage's limits on overflow
 	waits     atomic.Bool                 // another controller had the lease at the last tick
 	summaries *cache.Cache[tally.Summary] // of the traffic
 
 	mu        sync.Mutex          // guards what follows
 	last      map[string]lastTick // by pool
 	lettersAt time.Time           // when dead letters were last ended
+	looked    looked              // at the fleet and its queues
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}}
+	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries = c.newSummaries()
 	return c
 }
 
-// Run ticks every tick_seconds and publishes the view every view_seconds, until
-// ctx ends. Errors are logged; the next turn
+// Run ticks every tick_seconds, publishes the view every view_seconds and as often
+// hands over what waits for nobody, until ctx ends. Errors are logged; the next turn
 // tries again. A turn that takes longer than its interval delays the next one.
 func (c *Controller) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() {
 		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.PublishView)
+	})
+	all.Go(func() {
+		c.every(ctx, "hand over what waits for nobody", func(s settings.Settings) float64 { return s.ViewSeconds }, c.HandOver)
+		c.closeLimits(ctx)
 	})
 	all.Go(func() {
 		c.every(ctx, "tick", c.untilTick, c.Tick)

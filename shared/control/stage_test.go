@@ -336,6 +336,10 @@ func (q queues) Release(ctx context.Context, ds ...platform.Delivery) error {
 	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Release(ctx, ds...) }))
 }
 
+func (q queues) Move(ctx context.Context, d platform.Delivery, to platform.QueueName, m query.Message) error {
+	return errors.Join(q.s.mortal.step(), alive(q.s.mortal, func() error { return q.s.cloud.Queues.Move(ctx, d, to, m) }))
+}
+
 func (q queues) Depth(_ context.Context, name platform.QueueName) (platform.Depth, error) {
 	if err := q.s.mortal.step(); err != nil {
 		return platform.Depth{}, err

@@ -19,32 +19,36 @@ import (
 // PublishView writes how the pools stand: their ready workers and runners, and
 // the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
-	view := platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version}
+	view := looked{platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version}, map[string][]query.Class{}}
 	for _, p := range c.Pools {
-		seen, peers, err := c.view(ctx, p)
+		waiting, err := c.waiting(ctx, p)
+		if err != nil {
+			return fmt.Errorf("view pool %s: %w", p.Name, err)
+		}
+		view.waiting[p.Name] = classesOf(waiting)
+		seen, peers, err := c.view(ctx, p, waiting)
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
 		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
+	c.mu.Lock()
+	c.looked = view
+	c.mu.Unlock()
 	traffic, err := c.summaries.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("sum up the traffic: %w", err)
 	}
 	view.Traffic = traffic
-	if err := c.Fleet.PublishView(ctx, view); err != nil {
+	if err := c.Fleet.PublishView(ctx, view.FleetView); err != nil {
 		return fmt.Errorf("publish the fleet view: %w", err)
 	}
 	return nil
 }
 
-func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []platform.Peer, error) {
+func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting) (placement.Pool, []platform.Peer, error) {
 	now, set := c.Now(), c.settings()
 	seen := placement.Pool{Name: p.Name, InstanceType: p.InstanceType, At: now}
-	waiting, err := c.waiting(ctx, p)
-	if err != nil {
-		return seen, nil, err
-	}
 	workers, err := c.Fleet.Workers(ctx, p.Name)
 	if err != nil {
 		return seen, nil, err
@@ -68,6 +72,17 @@ func (c *Controller) view(ctx context.Context, p Pool) (placement.Pool, []platfo
 	seen.RelaxedOverflow = known.rules.Relaxed == procurement.AtBound
 	seen.BudgetLeftUSD = known.rules.BudgetLeftUSD
 	return seen, peers, nil
+}
+
+// classesOf are the classes of which queries wait.
+func classesOf(w workload.Waiting) (classes []query.Class) {
+	if w.Strict > 0 {
+		classes = append(classes, query.Strict)
+	}
+	if w.Relaxed > 0 {
+		classes = append(classes, query.Relaxed)
+	}
+	return classes
 }
 
 // waiting counts what is on a pool's work queues.

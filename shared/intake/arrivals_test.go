@@ -11,6 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/workload"
+	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
@@ -82,7 +83,7 @@ func TestRunWritesAsOftenAsTicksAskAndAtTheEnd(t *testing.T) {
 		m := &collected{}
 		set := settings.Defaults()
 		set.MetricSettleSeconds = 7
-		s := &Service{Config: Config{Metrics: m, Now: time.Now, Settings: func() settings.Settings { return set }}, limits: newLimits(nil, time.Now)}
+		s := &Service{Config: Config{Metrics: m, Now: time.Now, Settings: func() settings.Settings { return set }}, limits: overflow.NewStageTaker(nil, time.Now)}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { s.Run(ctx); close(ended) }()

@@ -4,38 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/placement"
-	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
-	"github.com/paragon-serving/paragon/shared/core/sizing"
-	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/overflow"
 )
 
 // OverBudget refuses a query that the rest of the hour's budget does not cover.
 const OverBudget Kind = "over-budget"
-
-// limitsName is the name of the stage's limits on overflow in platform.Shared: all
-// that lets queries overflow takes its leases there.
-const limitsName = "overflow-limits"
-
-// newLimits returns a taker of leases from a stage's limits on overflow.
-func newLimits(store platform.Shared, now func() time.Time) *limits.Taker {
-	return newTaker(store, now, limitsName)
-}
-
-// newTaker returns a taker of leases from the limits of a name.
-func newTaker(store platform.Shared, now func() time.Time, name string) *limits.Taker {
-	return limits.NewTaker(limits.Options{
-		Store: store, Name: name, Conflict: platform.ErrConflict, Now: now,
-		Jitter: func(limit time.Duration) time.Duration { return rand.N(max(1, limit)) },
-	})
-}
 
 // leased is where a query goes, with the lease that lets it overflow.
 type leased struct {
@@ -83,42 +62,14 @@ func (q *submission) hold() time.Duration {
 // MayOverflow charges the stage's limits for a query that a worker hands over to
 // the functions, by their queue. It is false where they let no more.
 func (s *Service) MayOverflow(ctx context.Context, m query.Message) bool {
-	set := s.Settings()
-	catalogue := s.Catalogue.Current() // of which retired models are still run to their end
-	model, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
-	if !ok {
-		return false
-	}
-	boundMS := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	last, ok := sizing.LastResort(catalogue, model, s.Arch, boundMS, set.OverflowPathMS)
-	if !ok {
-		return false
-	}
-	l, err := s.limits.Take(ctx, s.overflowLimits(set), limits.Query{
-		CostUSD: last.Size.QueryUSD, Hold: query.Duration(set.OverflowPathMS+2*last.Size.P95MS) + time.Second,
-	})
-	if err != nil {
-		return false
-	}
-	if l.Done(last.Size.QueryUSD) {
-		s.limits.Flush(ctx)
-	}
-	return true
+	return overflow.Charger{Catalogue: s.Catalogue, Arch: s.Arch, Settings: s.Settings, Limits: s.overflowLimits, Taker: s.limits}.May(ctx, m)
 }
 
-// overflowLimits are the stage's limits now. Workers come first in the budget,
-// as they are paid for whatever they do. Where the last tick of this hour found
-// it spent, as invoices come late, nothing is left.
+// overflowLimits are the stage's limits now.
 func (s *Service) overflowLimits(set settings.Settings) limits.Limits {
-	l := limits.Limits{BudgetUSD: math.Inf(1), Concurrency: set.MaxOverflowConcurrency}
-	if set.HourlyBudgetUSD > 0 {
-		workersUSD, spent := s.fleet.hour(s.Now())
-		l.BudgetUSD = max(0, set.HourlyBudgetUSD-workersUSD)
-		if spent {
-			l.BudgetUSD = 0
-		}
-	}
-	return l
+	s.fleet.mu.Lock()
+	defer s.fleet.mu.Unlock()
+	return overflow.LimitsOf(set, s.fleet.view, s.Catalogue.Current(), s.Now())
 }
 
 // overBudget is the refusal of a query that only a function could answer in
@@ -128,20 +79,4 @@ func overBudget(q *submission, now time.Time) *Refusal {
 		q.asks.FunctionUSD, q.set.HourlyBudgetUSD)
 	r.RetryAfter = untilNextHour(now)
 	return r
-}
-
-// hour is what the ready workers cost in an hour, and whether the last tick
-// found this clock hour's budget spent.
-func (f *fleetView) hour(now time.Time) (workersUSD float64, spent bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, p := range f.view.Pools {
-		if in, ok := f.catalogue.Current().Instance(p.InstanceType); ok {
-			workersUSD += pricing.FleetHourUSD(in, p.Workers)
-		}
-		if left := p.BudgetLeftUSD; left != nil && *left <= 0 && f.view.At.Truncate(time.Hour).Equal(now.Truncate(time.Hour)) {
-			spent = true
-		}
-	}
-	return workersUSD, spent
 }

@@ -49,8 +49,8 @@ func TestWorkersComeFirstInTheBudget(t *testing.T) {
 	d.Service.fleet.mu.Lock()
 	d.Service.fleet.view.Pools[0].Workers = 2
 	d.Service.fleet.mu.Unlock()
-	if got, _ := d.Service.fleet.hour(start); got != 0.17 {
-		t.Errorf("the workers cost $%v an hour", got)
+	if got := d.Service.overflowLimits(set); got.BudgetUSD != 0 {
+		t.Errorf("the workers leave $%v an hour", got.BudgetUSD)
 	}
 	var ref *Refusal
 	for range 100 {

@@ -29,6 +29,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
@@ -212,7 +213,7 @@ func New(c Config) (*Service, error) {
 		c.MostWaiters = mostWaiters
 	}
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
-		places: make(chan struct{}, mostKeeping), limits: newLimits(c.Shared, c.Now), reserveTime: reserveTime}
+		places: make(chan struct{}, mostKeeping), limits: overflow.NewStageTaker(c.Shared, c.Now), reserveTime: reserveTime}
 	s.views, s.votes = s.newViews(), s.newVotes()
 	s.prepared()
 	return s, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/overflow"
 )
 
 // OverOwnerLimit refuses what is above a limit of its caller's own.
@@ -51,7 +52,7 @@ func (s *Service) taker(ctx context.Context, name string) *limits.Taker {
 		if o.of == nil {
 			o.of = map[string]*limits.Taker{}
 		}
-		t = newTaker(s.Shared, s.Now, name)
+		t = overflow.NewTaker(s.Shared, s.Now, name)
 		o.of[name] = t
 	}
 	o.mu.Unlock()

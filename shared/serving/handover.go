@@ -7,7 +7,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/query"
-	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
@@ -81,19 +81,8 @@ func (w *Worker) allowed() rules {
 // bound: one that must be started first, and a warm one; zero without any. The first is
 // sooner where this worker would be too late then.
 func (w *Worker) lastMoments(m query.Message) (at, by time.Time) {
-	catalogue := w.Catalogue.Current()
-	p, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)
-	if !ok || w.Arch == "" || m.Class != query.Relaxed {
-		return at, by
-	}
-	bound := query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt))
-	set := w.Settings()
-	atMS, byMS, ok := sizing.LastMoments(catalogue, p, w.Arch, w.InstanceType, bound,
-		sizing.Paths{WorkerMS: set.PathMS, FunctionMS: set.OverflowPathMS, LookAheadMS: set.LookAheadMS})
-	if !ok {
-		return at, by
-	}
-	return m.AcceptedAt.Add(query.Duration(atMS)), m.AcceptedAt.Add(query.Duration(byMS))
+	at, by, _ = overflow.Rule{Catalogue: w.Catalogue.Current(), Arch: w.Arch, InstanceType: w.InstanceType, Settings: w.Settings()}.LastMoments(m)
+	return at, by
 }
 
 // watch is a full worker's eye on the relaxed queries, while they may be handed

@@ -51,9 +51,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		m.onClose(forget)
 	}
 	front := m.newFrontOf(api, svc, owner)
-	m.background(func(ctx context.Context) {
-		svc.KeepQueues(ctx, m.backend.Queues, func(string) bool { return front.answers() })
-	})
+	m.front.Store(front)
 	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.set.Samples())))
 	return m.serveGRPC(front)
 }

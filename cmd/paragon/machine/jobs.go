@@ -26,7 +26,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Catalogue: m.store, Arch: arch(), Records: m.backend.Records, Fleet: m.backend.Fleet, Queues: m.backend.Queues,
 		Metrics: m.backend.Metrics, Groups: m.backend.Groups, DecisionLog: m.backend.DecisionLog, Shared: m.backend.Shared,
-		Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
+		Answers: m.answers, Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})
 	m.recorder = newRecorder(context.Background(), m, owner)
 	m.dispatching(d.Pump, m.functions.Close)
@@ -38,6 +38,13 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 		m.recorder.run,
 		func(ctx context.Context) { m.prune(ctx, owner) })
 	return nil
+}
+
+// answers says whether some worker answers requests: frozen ones count as ready for a
+// while yet.
+func (m *Machine) answers(string) bool {
+	f := m.front.Load()
+	return f == nil || f.answers()
 }
 
 // prune deletes uploads that expired, messages that nobody came for and records

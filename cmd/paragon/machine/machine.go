@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
@@ -60,6 +61,7 @@ type Machine struct {
 	functions      *lambdaemulator.Invoker
 	functionBinary string
 	dispatcher     *dispatch.Dispatcher
+	front          atomic.Pointer[front] // nil until the API is served
 	backend        platform.Backend
 	bodies         *bodies.Pool // of requests, shared with workers; nil where that cannot be
 	meter          *meter

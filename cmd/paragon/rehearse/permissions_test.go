@@ -33,6 +33,7 @@ var uncalled = map[string][]policy.Excuse{
 	},
 	"controller": {
 		{Action: "sqs:*Message", Resource: "*-work-*", Why: "ends the queries that no worker will serve, and gives the others back"},
+		{Action: "sqs:SendMessage", Resource: "*-overflow", Why: "hands over what waits when no worker answers"},
 		{Action: "ssm:GetParametersByPath", Why: onlyOne}, {Action: "logs:*", Why: byLambda},
 		{Action: "autoscaling:DescribeScalingActivities", Why: "reads why launches failed, in the scenarios"},
 	},

@@ -1,0 +1,138 @@
+package control_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/overflow/overflowtest"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/telemetry"
+)
+
+// Whatever may overflow leaves the queues of a pool without workers that answer for the
+// functions: at once where none is on its way, else when its bound says so, and strict
+// queries at once. What may not, or has a worker, stays as it was. Workers that have been
+// silent for three heartbeats, or that are frozen, are as good as none. Over schemes that
+// let queries overflow and that do not, states of the pool, class, and time that is left.
+func TestNothingWaitsForAPoolWithoutWorkers(t *testing.T) {
+	const none, serves, frozen, silent = "none", "serves", "frozen", "silent"
+	both := []bool{false, true}
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		for _, scheme := range []string{"reactive", "mixed", "paragon"} {
+			for _, worker := range []string{none, serves, frozen, silent} {
+				for _, booting := range both {
+					for _, off := range both {
+						if off && (worker != none || scheme != "mixed") {
+							continue
+						}
+						for _, waited := range []time.Duration{0, 9 * time.Second} {
+							allowed := scheme == "mixed" || scheme == "paragon" && class == query.Strict
+							moves := allowed && worker != serves && !off && (!booting || class == query.Strict || waited > 0)
+							name := fmt.Sprintf("%s scheme=%s worker=%s booting=%v off=%v waited=%v", class, scheme, worker, booting, off, waited)
+							t.Run(name, func(t *testing.T) {
+								synctest.Test(t, func(t *testing.T) {
+									set := settings.Defaults()
+									set.Scheme = scheme
+									if off {
+										set.MaxOverflowConcurrency = 0
+									}
+									r := newRig(t)
+									defer r.close()
+									r.Controller = r.handingOver(set, func(string) bool { return worker != frozen })
+									if worker == silent {
+										r.reports("w", platform.Ready)
+										<-time.After(31 * time.Second)
+									}
+									r.decides(class)
+									if worker == serves || worker == frozen {
+										r.reports("w", platform.Ready)
+									}
+									if booting {
+										r.reports("b", platform.Booting)
+									}
+									from := platform.WorkQueue(pool, class)
+									if err := r.Queues.Send(t.Context(), from, overflowtest.Query("q", class, waited)); err != nil {
+										t.Fatal(err)
+									}
+									if err := r.PublishView(t.Context()); err != nil {
+										t.Fatal(err)
+									}
+									if err := r.HandOver(t.Context()); err != nil {
+										t.Fatal(err)
+									}
+									for q, want := range map[platform.QueueName]bool{from: !moves, platform.Overflow: moves} {
+										if depth, err := r.Queues.Depth(t.Context(), q); err != nil || (depth.Visible == 1) != want || depth.InFlight != 0 {
+											t.Errorf("%s holds %+v, error %v", q, depth, err)
+										}
+									}
+								})
+							})
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// handingOver is a controller with functions to hand over to.
+func (r *rig) handingOver(set settings.Settings, answers func(string) bool) *control.Controller {
+	return control.New(control.Options{
+		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: overflowtest.Catalogue(), Arch: "x86_64",
+		Records: r.Records, Fleet: r.Fleet, Queues: r.Queues, Metrics: r.Metrics, Groups: r.Groups, DecisionLog: r.DecisionLog, Shared: r.Shared, Answers: answers,
+		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// decides has the scheme decide on an arrival of a class: until then the rules are the
+// safe ones.
+func (r *rig) decides(class query.Class) {
+	r.Helper()
+	r.tick()
+	err := r.Metrics.Put(r.Context(), platform.Point{Metric: telemetry.Arrivals.Name,
+		Dimensions: telemetry.TaskClass("digits", string(class)), At: time.Now(), Value: 1})
+	if err != nil {
+		r.Fatal(err)
+	}
+	<-time.After(20 * time.Second)
+	r.tick()
+}
+
+// reports has a worker of the pool report.
+func (r *rig) reports(id string, state platform.WorkerState) {
+	r.Helper()
+	if _, err := r.Fleet.Report(r.Context(), platform.WorkerReport{ID: id, Pool: pool, State: state, At: time.Now(), Runners: 2}); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// A controller that runs hands over within seconds what comes after the last worker
+// has left.
+func TestRunHandsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		c := r.handingOver(settings.Defaults(), nil)
+		ran := make(chan struct{})
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { defer close(ran); c.Run(ctx) }()
+		<-time.After(30 * time.Second)
+		if err := r.Queues.Send(t.Context(), platform.WorkQueue(pool, query.Strict), overflowtest.Query("q", query.Strict, 0)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(3 * time.Second)
+		if d, err := r.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible != 1 {
+			t.Errorf("the overflow queue holds %+v, error %v", d, err)
+		}
+		stop()
+		<-ran
+	})
+}

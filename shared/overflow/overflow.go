@@ -1,0 +1,39 @@
+// Package overflow is how queries leave the work queues for the inference functions:
+// when they must (LastMoments), whether the stage's limits let them (Charger), and the
+// way there where no worker is left to take them (Keeper). Intake, workers and the
+// controller share it.
+package overflow
+
+import (
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+)
+
+// Rule is what decides when a relaxed query leaves the workers of a pool.
+type Rule struct {
+	Catalogue    *profile.Catalogue
+	Arch         string // of the inference functions; empty means that there are none
+	InstanceType string // of the workers
+	Settings     settings.Settings
+}
+
+// LastMoments are those at which a function still keeps a relaxed query's bound: one
+// that must be started first, and a warm one. The first is sooner where a worker would
+// be too late then. It is false for a query of another class, and where no function
+// holds the model.
+func (r Rule) LastMoments(m query.Message) (at, by time.Time, ok bool) {
+	p, known := r.Catalogue.ModelDecoding(m.Model, m.Input.Decoding)
+	if !known || r.Arch == "" || m.Class != query.Relaxed {
+		return at, by, false
+	}
+	atMS, byMS, ok := sizing.LastMoments(r.Catalogue, p, r.Arch, r.InstanceType, query.Milliseconds(m.DeadlineAt.Sub(m.AcceptedAt)),
+		sizing.Paths{WorkerMS: r.Settings.PathMS, FunctionMS: r.Settings.OverflowPathMS, LookAheadMS: r.Settings.LookAheadMS})
+	if !ok {
+		return at, by, false
+	}
+	return m.AcceptedAt.Add(query.Duration(atMS)), m.AcceptedAt.Add(query.Duration(byMS)), true
+}

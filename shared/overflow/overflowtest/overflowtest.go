@@ -1,0 +1,178 @@
+// Package overflowtest is what a backend's queues must do for queries that leave a pool
+// without workers, as one suite of tests.
+package overflowtest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/limits"
+	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/overflow"
+	"github.com/paragon-serving/paragon/shared/platform"
+)
+
+const (
+	pool, instance, arch = "contract", "c5.large", "x86_64"
+	// bound is what the queries have; a function takes a second of it when it is cold.
+	bound = 10 * time.Second
+)
+
+// Catalogue has one model, which takes 40 ms on a worker and on a function.
+func Catalogue() *profile.Catalogue {
+	return &profile.Catalogue{
+		Tasks: []profile.Task{{Name: "digits"}},
+		Models: []profile.Model{{Name: "net", Task: "digits", File: "net.onnx", MemoryMB: 100, Latency: []profile.Latency{
+			{Resource: instance, Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 40, P95: 44, P99: 48}},
+			{Resource: "lambda-" + arch, MemoryMB: 1024, Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 40, P95: 44, P99: 48}}}}},
+		Instances: []profile.Instance{{Type: instance, VCPUs: 2, USDPerHour: 0.085}},
+		Functions: []profile.FunctionSizes{{Arch: arch, MemoryMB: []int{1024}}},
+		Prices:    profile.Prices{LambdaGBSecondX86: 1.66667e-5, LambdaPerRequest: 2e-7, LambdaGrainMS: 1},
+	}
+}
+
+// Query is one of a class that was accepted so long ago.
+func Query(id string, class query.Class, ago time.Duration) query.Message {
+	at := time.Now().Add(-ago).UTC().Truncate(time.Millisecond)
+	return query.Message{ID: id, Owner: "ann", Task: "digits", Model: "net", Class: class, AcceptedAt: at, DeadlineAt: at.Add(bound),
+		ExpiresAt: at.Add(time.Hour), Input: query.Input{ContentType: "text/plain", Data: []byte(id)}}
+}
+
+// Run runs the suite. open makes a fresh, empty backend for each case.
+func Run(t *testing.T, open func(t *testing.T) platform.Backend) {
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		other := query.Relaxed
+		if class == other {
+			other = query.Strict
+		}
+		for _, tc := range []struct {
+			name    string
+			pool    placement.Pool
+			set     func(*settings.Settings)
+			waited  time.Duration
+			classes []query.Class
+			moves   bool
+		}{
+			{"no worker is on its way", placement.Pool{RelaxedOverflow: true}, nil, 0, []query.Class{class}, true},
+			{"a worker boots, and the bound is near", placement.Pool{RelaxedOverflow: true, Booting: 1}, nil, bound - time.Second, []query.Class{class}, true},
+			{"a worker boots, and the bound is far", placement.Pool{RelaxedOverflow: true, Booting: 1}, nil, 0, []query.Class{class}, class == query.Strict},
+			{"the scheme lets none overflow", placement.Pool{NoStrictOverflow: true}, nil, bound, []query.Class{class}, false},
+			{"overflow is off", placement.Pool{RelaxedOverflow: true}, func(s *settings.Settings) { s.MaxOverflowConcurrency = 0 }, bound, []query.Class{class}, false},
+			{"the workers cost all of the budget", placement.Pool{RelaxedOverflow: true, Workers: 2}, func(s *settings.Settings) { s.HourlyBudgetUSD = 0.17 }, bound, []query.Class{class}, false},
+			{"nothing of its class waits, by the view", placement.Pool{RelaxedOverflow: true}, nil, bound, []query.Class{other}, false},
+		} {
+			t.Run(string(class)+", "+tc.name, func(t *testing.T) {
+				b, set := open(t), settings.Defaults()
+				if tc.set != nil {
+					tc.set(&set)
+				}
+				tc.pool.Name, tc.pool.InstanceType = pool, instance
+				from := platform.WorkQueue(pool, class)
+				send(t, b, from, Query("q", class, tc.waited))
+				handOver(t, b, tc.pool, set, tc.classes...)
+				to, stays := platform.Overflow, from
+				if !tc.moves {
+					to, stays = from, platform.Overflow
+				}
+				expect(t, b, to, "q")
+				expect(t, b, stays)
+			})
+		}
+	}
+	t.Run("as many as the limits let", func(t *testing.T) {
+		b, set := open(t), settings.Defaults()
+		set.HourlyBudgetUSD = 3.5 * costUSD(t)
+		for i := range 12 {
+			send(t, b, platform.WorkQueue(pool, query.Strict), Query(fmt.Sprint("q", i), query.Strict, 0))
+		}
+		handOver(t, b, placement.Pool{Name: pool, InstanceType: instance}, set, query.Strict)
+		if moved, stayed := len(receive(t, b, platform.Overflow, 3)), len(receive(t, b, platform.WorkQueue(pool, query.Strict), 9)); moved != 3 || stayed != 9 {
+			t.Errorf("%d moved and %d stayed, want 3 and 9", moved, stayed)
+		}
+	})
+	t.Run("what is moved keeps its attempts and says why", func(t *testing.T) {
+		b, from := open(t), platform.WorkQueue(pool, query.Strict)
+		m := Query("q", query.Strict, 0)
+		m.Attempts, m.Pinned = 2, true
+		send(t, b, from, m)
+		handOver(t, b, placement.Pool{Name: pool, InstanceType: instance}, settings.Defaults(), query.Strict)
+		got := receive(t, b, platform.Overflow, 1)
+		if len(got) != 1 {
+			t.Fatalf("%d messages", len(got))
+		}
+		m = got[0].Message
+		if m.Attempts != 2 || m.Pinned || len(m.Trail) != 1 || m.Trail[0].Event != query.StepBounced || m.Trail[0].Where != string(from) {
+			t.Errorf("message %+v", m)
+		}
+	})
+}
+
+// handOver does what the controller does, with the stage's limits of the backend.
+func handOver(t *testing.T, b platform.Backend, p placement.Pool, set settings.Settings, classes ...query.Class) {
+	t.Helper()
+	view := platform.FleetView{At: time.Now(), Pools: []placement.Pool{p}}
+	charger := overflow.Charger{
+		Catalogue: Catalogue(), Arch: arch, Settings: func() settings.Settings { return set }, Taker: overflow.NewStageTaker(b.Shared, time.Now),
+		Limits: func(s settings.Settings) limits.Limits { return overflow.LimitsOf(s, view, Catalogue(), time.Now()) },
+	}
+	k := overflow.Keeper{Queues: b.Queues, May: charger.May, Now: time.Now}
+	rule := overflow.Rule{Catalogue: Catalogue(), Arch: arch, InstanceType: instance, Settings: set}
+	if err := k.HandOver(t.Context(), p, rule, classes...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// costUSD is what a query is charged on a function.
+func costUSD(t *testing.T) float64 {
+	t.Helper()
+	c := Catalogue()
+	last, ok := sizing.LastResort(c, &c.Models[0], arch, query.Milliseconds(bound), settings.Defaults().OverflowPathMS)
+	if !ok {
+		t.Fatal("no function holds the model")
+	}
+	return last.Size.QueryUSD
+}
+
+func send(t *testing.T, b platform.Backend, q platform.QueueName, m query.Message) {
+	t.Helper()
+	if err := b.Queues.Send(t.Context(), q, m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receive returns so many messages of a queue, or those that are there within a second.
+func receive(t *testing.T, b platform.Backend, q platform.QueueName, n int) (all []platform.Delivery) {
+	t.Helper()
+	for len(all) < n {
+		ds, err := b.Queues.Receive(t.Context(), q, 10, time.Minute, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ds) == 0 {
+			break
+		}
+		all = append(all, ds...)
+	}
+	return all
+}
+
+// expect holds what can be received from a queue now to ids.
+func expect(t *testing.T, b platform.Backend, q platform.QueueName, ids ...string) {
+	t.Helper()
+	var got []string
+	for _, d := range receive(t, b, q, len(ids)) {
+		got = append(got, d.Message.ID)
+	}
+	if d, err := b.Queues.Depth(t.Context(), q); err != nil || d.Visible != 0 || d.InFlight != len(ids) {
+		t.Errorf("the queue %s holds %+v, error %v", q, d, err)
+	}
+	if !slices.Equal(got, ids) {
+		t.Errorf("the queue %s holds %v, want %v", q, got, ids)
+	}
+}
