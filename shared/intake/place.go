@@ -88,10 +88,17 @@ func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 		// in time, the pool has none for.
 		choose = func(a placement.Ask) placement.Choice { return placement.Beyond(a, q.noSlotMS) }
 	}
-	choice := choose(q.ask)
-	if s.reserves(q, choice) {
-		aheadMS = s.reserve(ctx, q, runners, aheadMS)
-		choice = choose(q.ask)
+	route := func() placement.Choice {
+		c := choose(q.ask)
+		if s.reserves(q, c) {
+			aheadMS = s.reserve(ctx, q, runners, aheadMS)
+			c = choose(q.ask)
+		}
+		return c
+	}
+	choice := route()
+	if !direct {
+		choice = s.orInstead(q, choice, runners, aheadMS, route)
 	}
 	to, err := s.withLease(ctx, q, choice, choose)
 	if err == nil && to.Route != placement.ToOverflow && runners == 0 && !q.charged && !s.fleet.hasCapacity(q, now) {

@@ -23,6 +23,7 @@ type plan struct {
 	model     *profile.Model
 	chosen    selection.Candidate
 	decoding  profile.Decoding // what the picture takes besides; it is in the model's times
+	in        inputData        // as far as it is read already
 	trial     *onTrial         // the version that answers a share of such queries; nil without one
 }
 

@@ -147,7 +147,8 @@ func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms,
 		return p, err
 	}
 	d, err := in.check(p.model)
-	p.checkTrial(in)
+	p.in = in
+	p.checkTrial()
 	if err != nil || d == (profile.Decoding{}) {
 		return p, err
 	}
@@ -155,7 +156,8 @@ func (s *Service) planFor(ctx context.Context, owner string, r Request, t Terms,
 	if p, err = s.selects(ctx, r, t, now, set, d); err == nil && p.model.Name != first {
 		_, err = in.check(p.model)
 	}
-	p.checkTrial(in)
+	p.in = in
+	p.checkTrial()
 	return p, err
 }
 
@@ -213,6 +215,9 @@ func (s *Service) answer(ctx context.Context, q *submission) (Answer, error) {
 		}
 		if !done && err == nil && q.noSlotMS > 0 {
 			a, done, err = s.onPeer(ctx, q, q.by())
+		}
+		if !done && err == nil && q.noSlotMS > 0 && q.class == query.Strict {
+			a, done, err = s.insteadHere(ctx, q)
 		}
 		if done || err != nil {
 			return a, err

@@ -62,11 +62,11 @@ func (s *Service) asked(model string) asked {
 }
 
 // checkTrial ends the trial for a query whose input the version does not take.
-func (p *plan) checkTrial(in inputData) {
+func (p *plan) checkTrial() {
 	if p.trial == nil {
 		return
 	}
-	if _, err := in.check(p.trial.canary); err != nil {
+	if _, err := p.in.check(p.trial.canary); err != nil {
 		p.trial = nil
 	}
 }

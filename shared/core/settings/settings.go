@@ -45,6 +45,7 @@ type Settings struct {
 	MaxOverflowConcurrency int     `name:"max_overflow_concurrency" default:"8" min:"0" max:"10000" unit:"queries" doc:"The most queries on inference functions at once; 0 turns overflow off."`
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
 	OverflowPath           string  `name:"overflow_path" default:"queue" oneof:"queue direct" doc:"How a query that is held in its request overflows: through the overflow queue and the dispatcher, or by the intake that holds it, which invokes the function itself and takes the queue when it is throttled."`
+	Downgrade              string  `name:"downgrade" default:"on" oneof:"on off" doc:"Whether a strict query with an accuracy bound is answered by a cheaper model that keeps its bounds, where no worker has a slot in time for the chosen one, before it overflows to a function."`
 	KeepShare              float64 `name:"keep_share" default:"0.01" min:"0" max:"1" unit:"share" doc:"The share of the direct answers, chosen by their ids, whose records are kept for explain, the page and the checks of profiles; the others are not stored."`
 	ViewSeconds            float64 `name:"view_seconds" default:"1" min:"0.05" max:"60" unit:"s" doc:"How often the fleet view is written, and how long an API environment may use one."`
 
