@@ -86,6 +86,10 @@ bills: build ## Play every scheme and rival as deployed on HOURS of every trace 
 workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null
 
+.PHONY: burst
+burst: build ## Measure what another model before overflow comes to, simulated and on a stage here, and write docs/lab/burst.md (some five minutes)
+	bin/paragon-lab burst --rounds $(or $(ROUNDS),4) --markdown docs/lab/burst.md
+
 .PHONY: lint
 lint: prereqs deps ## Check the format, vet every build tag and architecture, run staticcheck, lint the API's document
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [[ -z $$out ]] || { echo "gofmt -w $$out"; exit 1; }

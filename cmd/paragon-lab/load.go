@@ -26,6 +26,10 @@ type loadFlags struct {
 	from, length                                   time.Duration
 	seed                                           uint64
 	outstanding                                    int
+
+	// Not flags of load: what the queries of other measurements ask for besides.
+	accuracy float64
+	optimize query.Dimension
 }
 
 const loadLong = `Send queries as a rate or a trace says, whether or not earlier ones were answered

@@ -42,7 +42,8 @@ func loadBodies(term *cli.Terminal, f *loadFlags) (bodies, error) {
 	}
 	var b bodies
 	for _, in := range inputs {
-		s := client.Submission{Task: f.task, Model: f.model, Input: in}
+		s := client.Submission{Task: f.task, Model: f.model, Input: in, Optimize: f.optimize}
+		s.Constraints.Accuracy = f.accuracy
 		s.Class, s.Constraints.LatencyMS = query.Strict, f.latencyMS
 		strict, err := json.Marshal(s)
 		if err != nil {

@@ -37,6 +37,10 @@ func (e *engine) admit(p *pool, j job) {
 			return
 		}
 	}
+	if w := e.front.requests[j.request].worker; e.instead(p, w, j) {
+		e.startHeld(p, w)
+		return
+	}
 	switch {
 	case overflows && (j.strict || e.cfg.NoDefer):
 		e.overflow(p, &j, false)
@@ -193,6 +197,7 @@ func (e *engine) handOverHeld(p *pool, w int) {
 		j := &late[k].Item
 		p.countHeld(j, -1)
 		switch {
+		case e.instead(p, w, *j):
 		case e.mayOverflow(p, j):
 			e.overflow(p, j, true)
 		case j.strict:

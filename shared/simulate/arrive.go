@@ -53,6 +53,7 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	if j.counted {
 		e.inSystem++
 		e.class(&j).Arrived++
+		e.class(&j).AccuracyPoints += m.Accuracy
 		e.result.LeastUSD += p.cfg.leastUSD(m, j.service, e.leastFactor)
 	}
 	p.control.count(e.now, j.strict)

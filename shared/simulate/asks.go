@@ -10,6 +10,9 @@ type Ask struct {
 	Strict  bool
 	BoundMS float64  // latency bound, the way there in it
 	Served  []Served // each as likely
+	// Choice, when set, lets another model answer a strict query for which no worker
+	// has a slot in time. It is played in a run as deployed.
+	Choice *Choice
 }
 
 // Served is a model that answers an ask.
@@ -100,7 +103,8 @@ func (e *engine) query(p *pool, draw uint64) job {
 	low, high := draw&(1<<32-1), draw>>32
 	j := job{at: e.now, counted: e.now >= e.from}
 	if asks := e.cfg.Asks; len(asks) > 0 {
-		a := &asks[low*uint64(len(asks))>>32]
+		j.ask = int32(low * uint64(len(asks)) >> 32)
+		a := &asks[j.ask]
 		s := a.Served[high*uint64(len(a.Served))>>32]
 		j.strict, j.model = a.Strict, int32(s.Model)
 		j.deadline = e.now + micros(a.BoundMS) - e.path

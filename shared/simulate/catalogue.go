@@ -77,7 +77,7 @@ func (m Market) model(name string, strictMS float64) (Model, error) {
 	if !ok {
 		return Model{}, fmt.Errorf("catalogue %s does not know %s on %s", m.Catalogue.Name, name, m.InstanceType)
 	}
-	out := Model{Name: name, ServiceMS: vm.MS.P50, P99MS: vm.MS.P99}
+	out := Model{Name: name, ServiceMS: vm.MS.P50, P99MS: vm.MS.P99, Accuracy: pm.Accuracy.Top1Percent}
 	mb, err := m.functionMB(pm, strictMS)
 	if err != nil {
 		return Model{}, err

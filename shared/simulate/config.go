@@ -26,6 +26,7 @@ type Model struct {
 	ColdMS     float64 // what a cold start adds
 	USD        float64 // of one warm invocation
 	ColdUSD    float64 // of one cold invocation
+	Accuracy   float64 // percent
 }
 
 // Pool is a group of alike workers.

@@ -242,4 +242,6 @@ func add(to *Class, c Class) {
 	to.Rejected += c.Rejected
 	to.Overflow += c.Overflow
 	to.Inaccurate += c.Inaccurate
+	to.Downgraded += c.Downgraded
+	to.AccuracyPoints += c.AccuracyPoints
 }

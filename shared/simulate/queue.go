@@ -7,6 +7,7 @@ type job struct {
 	handover int64 // the latest moment at which a function can still keep it
 	service  int64 // how long it takes on a runner, alone
 	model    int32
+	ask      int32 // which of the run's asks it is, where there are any
 	request  int32 // of the front; -1 when its part in it has ended
 	strict   bool
 	counted  bool

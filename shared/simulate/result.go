@@ -11,6 +11,11 @@ type Class struct {
 	// Inaccurate is how many of the arrived went to a model that is less
 	// accurate than they asked for.
 	Inaccurate int64
+	// Downgraded is how many a cheaper model answered, as no worker had a slot in time
+	// for theirs. AccuracyPoints is the sum, over the arrived, of the accuracy of the
+	// models that they were given to, in percent.
+	Downgraded     int64
+	AccuracyPoints float64
 }
 
 // Ratio is the share that missed its bound.
@@ -80,6 +85,15 @@ func (r Result) Arrived() int64 { return r.Strict.Arrived + r.Relaxed.Arrived }
 func (r Result) MissedRatio() float64 {
 	all := Class{Arrived: r.Arrived(), Missed: r.Strict.Missed + r.Relaxed.Missed}
 	return all.Ratio()
+}
+
+// MeanAccuracy is the mean accuracy of the models that the queries were given to, in
+// percent.
+func (r Result) MeanAccuracy() float64 {
+	if r.Arrived() == 0 {
+		return 0
+	}
+	return (r.Strict.AccuracyPoints + r.Relaxed.AccuracyPoints) / float64(r.Arrived())
 }
 
 // OverflowRatio is the share of all queries that functions answered.

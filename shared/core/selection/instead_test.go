@@ -10,8 +10,8 @@ import (
 )
 
 func TestInstead(t *testing.T) {
-	surge, full, empty, learnt := idlePool(), idlePool(), idlePool(), idlePool()
-	surge.AheadMS = 850 // of two runners: large would end in 525 ms, small in 435
+	burst, full, empty, learnt := idlePool(), idlePool(), idlePool(), idlePool()
+	burst.AheadMS = 850 // of two runners: large would end in 525 ms, small in 435
 	full.AheadMS = 4000
 	empty.Runners = 0
 	learnt.AheadMS, learnt.Accuracy = 850, map[string]float64{"small": 74}
@@ -25,15 +25,15 @@ func TestInstead(t *testing.T) {
 		offer Offer
 		want  string // empty: nothing
 	}{
-		{"a cheaper model has a slot", need(500, 75, 0), surge, "small"},
-		{"it does not keep the accuracy", need(500, 85, 0), surge, ""},
+		{"a cheaper model has a slot", need(500, 75, 0), burst, "small"},
+		{"it does not keep the accuracy", need(500, 85, 0), burst, ""},
 		{"nor by feedback", need(500, 75, 0), learnt, ""},
 		{"it has no slot either", need(500, 75, 0), full, ""},
 		{"no worker", need(500, 75, 0), empty, ""},
-		{"it does not keep the cost", need(500, 75, 0.01), surge, ""},
-		{"no bound on accuracy", need(500, 0, 0), surge, ""},
-		{"a model is named", named, surge, ""},
-		{"relaxed queries wait", relaxed, surge, ""},
+		{"it does not keep the cost", need(500, 75, 0.01), burst, ""},
+		{"no bound on accuracy", need(500, 0, 0), burst, ""},
+		{"a model is named", named, burst, ""},
+		{"relaxed queries wait", relaxed, burst, ""},
 	} {
 		got, ok := Instead(tt.need, tt.offer, "large")
 		if got.Model != tt.want || ok != (tt.want != "") {
@@ -43,7 +43,7 @@ func TestInstead(t *testing.T) {
 			t.Errorf("%s: the reason lacks the models: %q", tt.name, got.Reason)
 		}
 	}
-	if got, ok := Instead(need(500, 75, 0), surge, "small"); ok {
+	if got, ok := Instead(need(500, 75, 0), burst, "small"); ok {
 		t.Errorf("instead of the only one that has a slot: %+v", got)
 	}
 }

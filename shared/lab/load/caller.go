@@ -89,7 +89,7 @@ func (c Caller) Again(ctx context.Context, s Shot, first Answer) Repeat {
 // end notes how a query ended.
 func (a *Answer) end(q api.Query) {
 	a.CostUSD, a.MetSLO, a.Retries = q.CostUSD, q.MetSLO != nil && *q.MetSLO, q.Trail.Count(query.StepRetried)
-	a.Label = label(q)
+	a.Label, a.Model = label(q), q.Model
 	if q.FinishedAt != nil {
 		a.EndedAt = *q.FinishedAt
 	}

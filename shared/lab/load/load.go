@@ -68,6 +68,7 @@ type Answer struct {
 	Took    time.Duration
 	Stored  bool      // it was queued or keyed: its record can be read later
 	Label   string    // of the answer
+	Model   string    // that it was given to
 	EndedAt time.Time // by the server's clock
 	Repeat  Repeat    // what its repeat got
 }
