@@ -120,13 +120,20 @@ DIST_FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.g
 DIST_MAX_BYTES := 262144000
 ORT := node_modules/onnxruntime-node/bin/napi-v6/linux
 DIST ?= dist
-# A folder with the C++ runtime of Amazon Linux 2023 by architecture, to pack beside ONNX Runtime; docs/aws.md.
-CXX_RUNTIME ?=
+# The C++ runtime by architecture, packed beside ONNX Runtime, which looks there first. A folder
+# of your own takes the place of Debian 11's: make dist CXX_RUNTIME=folder; docs/aws.md.
+FETCHED_RUNTIME := .cxx-runtime
+CXX_RUNTIME ?= $(FETCHED_RUNTIME)
+
+$(FETCHED_RUNTIME)/.made: infra/cxx-runtime.txt infra/cxx-runtime.sh
+	@infra/cxx-runtime.sh $< $(FETCHED_RUNTIME)
+	@touch $@
 
 .PHONY: dist
-dist: prereqs deps ## Build what deploys, for arm64 and x86-64, and hold it to Lambda's limits
+dist: prereqs deps $(if $(filter $(FETCHED_RUNTIME),$(CXX_RUNTIME)),$(FETCHED_RUNTIME)/.made) ## Build what deploys, for arm64 and x86-64, and hold it to Lambda's limits
 	@$(call dist-arch,arm64,arm64,arm64)
 	@$(call dist-arch,x86_64,amd64,x64)
+	@go run ./infra/libraries $(DIST)/*/inference/lib $(DIST)/*/worker/lib
 	@for folder in $(DIST)/*/*; do \
 		bytes=$$(du -sb --apparent-size $$folder | cut -f1); \
 		(( bytes <= $(DIST_MAX_BYTES) )) || { echo "$$folder has $$bytes bytes, above Lambda's $(DIST_MAX_BYTES)"; exit 1; }; \
@@ -145,7 +152,7 @@ define dist-arch
 	done; \
 	for name in inference worker; do \
 		mkdir $(DIST)/$(1).new/$$name/lib; cp $(ORT)/$(3)/libonnxruntime.so.1 $(DIST)/$(1).new/$$name/lib/; \
-		[[ -z "$(CXX_RUNTIME)" ]] || cp $(CXX_RUNTIME)/$(1)/libstdc++.so.6 $(CXX_RUNTIME)/$(1)/libgcc_s.so.1 $(DIST)/$(1).new/$$name/lib/; \
+		cp $(CXX_RUNTIME)/$(1)/libstdc++.so.6 $(CXX_RUNTIME)/$(1)/libgcc_s.so.1 $(DIST)/$(1).new/$$name/lib/; \
 	done; \
 	rmdir $(DIST)/$(1).new/out; rm -rf $(DIST)/$(1); mv $(DIST)/$(1).new $(DIST)/$(1)
 endef
@@ -194,8 +201,8 @@ site: .venv-site/.made ## Make a site of the pages into site/; a link or an anch
 .PHONY: dist-again
 dist-again: dist ## Build what deploys once more, from a copy elsewhere, and hold it to the same bytes
 	@twin=$$(mktemp -d); trap 'rm -rf $$twin' EXIT; \
-	git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t $$twin; ln -s $(CURDIR)/node_modules $$twin/node_modules; \
-	$(MAKE) --no-print-directory -C $$twin dist DIST=$$twin/dist -o node_modules/.package-lock.json; \
+	git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t $$twin; ln -s $(CURDIR)/node_modules $(CURDIR)/$(FETCHED_RUNTIME) $$twin/; \
+	$(MAKE) --no-print-directory -C $$twin dist DIST=$$twin/dist -o node_modules/.package-lock.json -o $(FETCHED_RUNTIME)/.made; \
 	diff -r $(DIST) $$twin/dist && echo 'the same bytes, byte for byte'
 
 CDK := node_modules/.bin/cdk
@@ -380,7 +387,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 .PHONY: clean
 clean: ## Remove what was built and fetched; the data folder stays
-	rm -rf bin dist release cdk.out node_modules .venv .venv-clients .venv-openapi .venv-pools .venv-peers .venv-conformance .venv-mail pools
+	rm -rf bin dist release cdk.out node_modules $(FETCHED_RUNTIME) .venv .venv-clients .venv-openapi .venv-pools .venv-peers .venv-conformance .venv-mail pools
 
 # --- prerequisites -----------------------------------------------------------
 
