@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/lab/proteus"
+)
+
+const proteusLong = `Play accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024):
+a cluster that does not grow, a deadline of 300 ms, and variants of models to choose
+from. docs/lab/proteus.md is made so, and says what is assumed.
+
+The data is read from a copy of the repository UMass-LIDS/Proteus, each file by its
+SHA-256: a folder, or the address below which its files are.`
+
+// newProteusCommand is `paragon-lab proteus`.
+func newProteusCommand(term *cli.Terminal) *cobra.Command {
+	var source, markdown string
+	c := &cobra.Command{
+		Use: "proteus", Short: "Play accuracy scaling on Proteus's trace and profiles", Args: cobra.NoArgs,
+		Long: proteusLong, Example: "  paragon-lab proteus\n  paragon-lab proteus --from ~/Proteus --markdown docs/lab/proteus.md",
+		RunE: func(c *cobra.Command, _ []string) error { return runProteus(c.Context(), term, source, markdown) },
+	}
+	c.Flags().StringVar(&source, "from", proteus.Source, "folder or address of the repository's files")
+	c.Flags().StringVar(&markdown, "markdown", "", "file for the page (default the terminal)")
+	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
+	return c
+}
+
+func runProteus(ctx context.Context, term *cli.Terminal, source, markdown string) error {
+	families, err := proteus.Read(ctx, source)
+	if err != nil {
+		return err
+	}
+	bar := term.Progress(len(proteus.Cases()) * len(families))
+	defer bar.Finish()
+	cases, err := proteus.PlayAll(ctx, families, bar.Step)
+	switch {
+	case err != nil:
+		return err
+	case markdown != "":
+		if err := os.WriteFile(markdown, []byte(proteus.Markdown(cases)), 0o644); err != nil {
+			return fmt.Errorf("write the page: %w", err)
+		}
+	case !term.JSON:
+		term.Printf("%s", proteus.Markdown(cases))
+	}
+	if term.JSON {
+		term.PrintJSON(cases)
+	}
+	return nil
+}
