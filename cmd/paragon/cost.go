@@ -133,7 +133,7 @@ func (f *costFlags) check() error {
 			low = "above 0"
 		}
 		if !(n.value >= 0 && n.value <= n.most) || n.above && n.value == 0 {
-			return cli.Usagef("--%s is %v: it is %s to %v", n.flag, n.value, low, n.most)
+			return cli.Usagef("--%s is %v, and must be %s to %s", n.flag, n.value, low, cli.Number(n.most, 4))
 		}
 	}
 	for _, c := range []struct {
@@ -146,7 +146,7 @@ func (f *costFlags) check() error {
 		{"overflow-path", f.over, []string{string(pricing.OverflowQueue), string(pricing.OverflowDirect)}},
 	} {
 		if !slices.Contains(c.choices, c.value) {
-			return cli.Usagef("--%s is %q: it is one of %s", c.flag, c.value, strings.TrimLeft(strings.Join(c.choices, ", "), ", "))
+			return cli.Usagef("--%s is %q, and must be one of %s%s", c.flag, c.value, strings.TrimLeft(strings.Join(c.choices, ", "), ", "), cli.Meant(c.value, c.choices))
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func TestThePagesOnCostsAreWhatTheCommandSays(t *testing.T) {
 		"paths": pathsTable(t), "rates": ratesTable(t), "million": millionTable(t), "idle": idleTable(t), "models": modelsTable(t),
 	})
 	private, public, lambda := costOf(t, "--network", "private"), costOf(t, "--network", "public"), costOf(t, "--network", "public", "--front", "lambda")
-	for other, idle := range map[string][]bill{"../../docs/aws.md": {private, public}, "../../docs/deploy.md": {private, public}, "../../README.md": {public, lambda}} {
+	for other, idle := range map[string][]bill{"../../docs/aws.md": {private, public}, "../../docs/deploy.md": {private, public}, "../../README.md": {private, public, lambda}, "../../docs/comparison.md": {private, public, lambda}} {
 		text, err := os.ReadFile(other)
 		if err != nil {
 			t.Fatal(err)

@@ -122,7 +122,7 @@ func printBill(term *cli.Terminal, b bill) {
 	}
 	term.Printf("At the prices %s, network %s, front %s. An idle month costs $%.2f, $%.2f of it for the machinery.\n",
 		b.Prices, b.Network, b.Front, b.IdleUSD, b.MachineryIdleUSD)
-	term.Printf("Workers in front stay the cheaper front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("Workers as the front stay cheaper than the api function as the front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}
@@ -156,7 +156,7 @@ func printLines(w io.Writer, title string, lines []pricing.Line) {
 	}
 	fmt.Fprintf(w, "%s\tCOUNT\tUNIT\tUSD EACH\tUSD\n", title)
 	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%.4g\t%s\t%.3g\t%.3f\n", l.Name, l.Count, l.Unit, l.UnitUSD, l.USD)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.3f\n", l.Name, cli.Number(l.Count, 4), l.Unit, cli.Number(l.UnitUSD, 3), l.USD)
 	}
-	fmt.Fprintf(w, "\t\t\t\t%.2f\n\n", pricing.Sum(lines))
+	fmt.Fprintf(w, "sum\t\t\t\t%.2f\n\n", pricing.Sum(lines))
 }

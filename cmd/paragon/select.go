@@ -75,6 +75,9 @@ type selected struct {
 }
 
 func runSelect(term *cli.Terminal, f *selectFlags) error {
+	if err := checkPercent(f.need.Constraints.Accuracy); err != nil {
+		return err
+	}
 	set, err := schema.Load(f.folder)
 	if err != nil {
 		return err

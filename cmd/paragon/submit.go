@@ -41,8 +41,11 @@ With --json each query is one line: the query as the server returns it, with its
 		RunE: func(c *cobra.Command, files []string) error {
 			for _, name := range []string{"latency-ms", "accuracy", "cost"} {
 				if b := c.Flags().Lookup(name); b.Changed && !positive(b.Value.String()) {
-					return cli.Usagef("--%s is above 0: leave it out for no bound", name)
+					return cli.Usagef("--%s is %s, and must be above 0; without it there is no bound", name, b.Value)
 				}
+			}
+			if err := checkPercent(f.accuracy); err != nil {
+				return err
 			}
 			return runSubmit(c.Context(), term, f, files)
 		},
@@ -93,6 +96,15 @@ func checkWait(seconds float64) error {
 	return nil
 }
 
+// checkPercent refuses an accuracy that is a share, 0.9 for 90 %: as a percentage it
+// would be no bound at all, and the worst model would be as good as any.
+func checkPercent(accuracy float64) error {
+	if accuracy > 0 && accuracy <= 1 {
+		return cli.Usagef("--accuracy is %v, and is in percent: did you mean %v?", accuracy, cli.Number(accuracy*100, 6))
+	}
+	return nil
+}
+
 // positive reports whether a flag's text is a finite number above 0.
 func positive(text string) bool {
 	x, err := strconv.ParseFloat(text, 64)
@@ -107,9 +119,9 @@ func runSubmit(ctx context.Context, term *cli.Terminal, f *submitFlags, files []
 	if err != nil {
 		return err
 	}
-	return inOrder(files,
-		func(name string) submitted { return submitOne(ctx, term, cl, f, name) },
-		func(s submitted) { printSubmitted(term, s, len(files) > 1) })
+	p := &submittedPrinter{term: term, several: len(files) > 1}
+	defer p.flush()
+	return inOrder(files, func(name string) submitted { return submitOne(ctx, term, cl, f, name) }, p.print)
 }
 
 func submitOne(ctx context.Context, term *cli.Terminal, cl *client.Client, f *submitFlags, name string) submitted {
@@ -148,16 +160,42 @@ func (f *submitFlags) submission(in query.Input) client.Submission {
 	}
 }
 
-func printSubmitted(term *cli.Terminal, s submitted, several bool) {
-	switch {
-	case term.JSON:
-		term.PrintJSON(s)
-	case s.err != nil && !several: // printed at the end
-	case s.err != nil:
-		term.Printf("%s: %s\n", filepath.Base(s.File), cli.OneLine(s.err.Error()))
-	case several:
-		term.Printf("%s: %s\n", filepath.Base(s.File), summary(*s.Query))
-	default:
-		term.Printf("%s\n", summary(*s.Query))
+// submittedPrinter prints a line for each file. Files that follow one another and fail
+// for the same reason share a line, so that a server that is down is not named for
+// each of a folder's pictures.
+type submittedPrinter struct {
+	term    *cli.Terminal
+	several bool
+
+	reason string // of the last file, if it failed
+	more   int    // files since then that failed for the same reason
+}
+
+func (p *submittedPrinter) print(s submitted) {
+	if s.err != nil && p.several && !p.term.JSON && s.err.Error() == p.reason {
+		p.more++
+		return
 	}
+	p.flush()
+	name := filepath.Base(s.File)
+	switch {
+	case p.term.JSON:
+		p.term.PrintJSON(s)
+	case s.err != nil && !p.several: // printed at the end
+	case s.err != nil:
+		p.reason = s.err.Error()
+		p.term.Printf("%s: %s\n", name, cli.OneLine(p.reason))
+	case p.several:
+		p.term.Printf("%s: %s\n", name, summary(*s.Query))
+	default:
+		p.term.Printf("%s\n", summary(*s.Query))
+	}
+}
+
+// flush says how many more files failed for the reason that was printed last.
+func (p *submittedPrinter) flush() {
+	if p.more > 0 {
+		p.term.Printf("... and %d more, for the same reason\n", p.more)
+	}
+	p.reason, p.more = "", 0
 }

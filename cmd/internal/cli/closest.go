@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -87,9 +90,50 @@ func KnownCommand(c *cobra.Command, args []string) error {
 	return Usagef("there is no command %q; `%s --help` lists them", args[0], c.CommandPath())
 }
 
+// numberOf names the numbers that a flag takes, where its value was none of them.
+func numberOf(f *pflag.Flag, err *strconv.NumError) string {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return "a smaller number"
+	case strings.HasPrefix(f.Value.Type(), "float"):
+		return "a number"
+	case f.Value.Type() == "bool":
+		return "true or false"
+	case strings.HasPrefix(f.Value.Type(), "uint"):
+		return "a whole number, 0 or above"
+	}
+	return "a whole number"
+}
+
+// operand is what stands in a command's usage for a value: no flag, no alternatives.
+var operand = regexp.MustCompile(`\{.*?\}|--\S+ \S+|\[flags\]|\S+`)
+
+// wrongArguments says what a command takes, by its usage, where it was given other
+// than that.
+func wrongArguments(c *cobra.Command, given []string) error {
+	var takes []string
+	for _, word := range operand.FindAllString(c.Use, -1)[1:] {
+		if !strings.HasPrefix(word, "{") && !strings.HasPrefix(word, "--") && word != "[flags]" {
+			takes = append(takes, word)
+		}
+	}
+	wants, got := strings.Join(takes, " "), strings.Join(given, " ")
+	if wants == "" {
+		wants = "no arguments"
+	}
+	if got == "" {
+		got = "none"
+	}
+	return Usagef("`%s` takes %s, and was given %s; --help shows how", c.CommandPath(), wants, got)
+}
+
 // wrongFlag says what is wrong with the flags of a command, and which may have
 // been meant.
 func wrongFlag(c *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if number := new(strconv.NumError); errors.As(err, &invalid) && errors.As(err, &number) {
+		return Usagef("--%s is %q, and must be %s", invalid.GetFlag().Name, invalid.GetValue(), numberOf(invalid.GetFlag(), number))
+	}
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
 		return Usagef("%v; `%s --help` lists the flags", err, c.CommandPath())

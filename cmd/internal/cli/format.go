@@ -39,6 +39,23 @@ func Dollars(usd float64) string {
 	return fmt.Sprintf("$%.*f", int(2-math.Floor(math.Log10(size))), usd)
 }
 
+// Number writes a number without an exponent, with so many digits that matter; from
+// 1000 on it is whole, in groups of three digits.
+func Number(x float64, digits int) string {
+	if math.Abs(x) < 1000 {
+		rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', digits, 64), 64)
+		return strconv.FormatFloat(rounded, 'f', -1, 64)
+	}
+	whole := strconv.FormatFloat(math.Abs(x), 'f', 0, 64)
+	for at := len(whole) - 3; at > 0; at -= 3 {
+		whole = whole[:at] + "," + whole[at:]
+	}
+	if x < 0 {
+		return "-" + whole
+	}
+	return whole
+}
+
 // OneLine keeps what others wrote from breaking the terminal: control
 // characters become spaces.
 func OneLine(text string) string {

@@ -107,8 +107,8 @@ func (t *Terminal) ServerCommand(c *cobra.Command) *cobra.Command {
 		if args == nil {
 			args = cobra.NoArgs
 		}
-		if err := args(c, given); err != nil {
-			return Usagef("%v; `%s --help` shows how", err, c.CommandPath())
+		if args(c, given) != nil {
+			return wrongArguments(c, given)
 		}
 		return nil
 	}
