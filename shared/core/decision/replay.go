@@ -65,8 +65,8 @@ func makeAgain(r Record, stored []byte) (Record, error) {
 	if err := json.Unmarshal(stored, &old); err != nil {
 		return r, fmt.Errorf("read the settings of a decision: %w", err)
 	}
-	again, _ := MakeBy(procurement.First(scheme, old.Case.Settings.HedgeAheadSeconds), r.Case)
-	again.Rules = 0
+	again, _ := MakeBy(procurement.ByRules(scheme, r.Rules, old.Case.Settings.HedgeAheadSeconds), r.Case)
+	again.Rules = r.Rules
 	return again, nil
 }
 

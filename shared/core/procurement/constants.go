@@ -29,6 +29,13 @@ const (
 	fullyUsed = 0.85
 	// shownSeconds is over how long the metrics' last value is a mean.
 	shownSeconds = 60
+	// Nowcasts of the last useCheckSeconds say how far the workers' use is off, once they
+	// stand for useCheckQueries; it is corrected from a factor of useOff on, while workers
+	// are used for littleUsed of one worker at most.
+	useCheckSeconds = 600
+	useCheckQueries = 20
+	useOff          = 2
+	littleUsed      = 0.5
 	// binSeconds is the step of the series that is forecast.
 	binSeconds = 10
 	// A change of the fleet must last for longestHorizon at most to pay, and for
@@ -60,6 +67,10 @@ func hedgedConstants() []Constant {
 		{"restartShare", restartShare, "share", "ours, by judgement: even odds, without knowledge of the future load"},
 		{"fullyUsed", fullyUsed, "share", "ours, by judgement: above it queries may have found no free runner"},
 		{"shownSeconds", shownSeconds, "s", "CloudWatch's period of a minute"},
+		{"useCheckSeconds", useCheckSeconds, "s", "the forecast's own errors are kept for about as long"},
+		{"useCheckQueries", useCheckQueries, "queries", "ours, by judgement: fewer say nothing of a mean"},
+		{"useOff", useOff, "factor", "ours, by judgement: what differs less is noise, or a machine slower than the one that was profiled"},
+		{"littleUsed", littleUsed, "workers", "ours, by judgement: one worker is enough then, by what was measured"},
 		{"longestHorizon", longestHorizon, "s", "the arrivals that are remembered: beyond them nothing says that a change lasts"},
 		{"leastHorizon", leastHorizon, "s", "the least time that EC2 bills of a worker"},
 		{"lostShare", lostShare, "share", "the violations that are accepted in each class"},

@@ -16,10 +16,22 @@ import (
 // Overflow is the recourse, at the bound only.
 type hedged struct{}
 
+// uncorrectedHedged is hedged as the second version of the rules had it, which took
+// the workers' use for what the profiles say. Nothing decides by it.
+type uncorrectedHedged struct{ hedged }
+
+func (uncorrectedHedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	return decideHedged(now, s, set, st.readUncorrected(now, s, set))
+}
+
 func (hedged) Name() string { return "hedged" }
 
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	st = st.read(now, s, set)
+	return decideHedged(now, s, set, st.read(now, s, set))
+}
+
+// decideHedged decides once the workers and queues are read.
+func decideHedged(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	c, have := costsOf(s, set), s.Pool.Ready+s.Pool.Booting
 	all := scenarios(now, s, set, st.extended(now))
 	plans := st.Plans.before(now, set.TickSeconds, len(all), have)

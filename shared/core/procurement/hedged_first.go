@@ -10,15 +10,22 @@ import (
 
 // Rules is the version of the schemes' rules. A record of a decision holds it; those
 // of the first version hold none.
-const Rules = 2
+const Rules = 3
 
-// First is a scheme as the first version of the rules had it, with the setting that
-// hedged then had. It differs in hedged alone.
-func First(s Scheme, hedgeAheadSeconds float64) Scheme {
-	if _, ok := s.(hedged); ok {
+// ByRules is a scheme as an earlier version of the rules had it, with the setting
+// that hedged had in the first one. It differs in hedged alone.
+func ByRules(s Scheme, rules int, hedgeAheadSeconds float64) Scheme {
+	if _, ok := s.(hedged); !ok {
+		return s
+	}
+	switch rules {
+	case Rules:
+		return s
+	case 2:
+		return uncorrectedHedged{}
+	default:
 		return firstHedged{hedgeAheadSeconds}
 	}
-	return s
 }
 
 // firstHedged is hedged as its first version was. Nothing decides by it: it makes
@@ -32,7 +39,7 @@ type firstHedged struct{ aheadSeconds float64 }
 func (firstHedged) Name() string { return "hedged" }
 
 func (h firstHedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	st = st.read(now, s, set)
+	st = st.readUncorrected(now, s, set)
 	o := h.demandOf(now, s, set, st.extended(now))
 	have := s.Pool.Ready + s.Pool.Booting
 	d := Decision{Strict: AtBound, Relaxed: AtBound}

@@ -26,10 +26,13 @@ type State struct {
 	// PredictedAt and Predicted are mixed_predictive's last prediction.
 	PredictedAt time.Time `json:"predicted_at,omitzero"`
 	Predicted   float64   `json:"predicted,omitempty"`
-	// Nowcasts are hedged's own estimates of the arrivals that the metrics do not
-	// show yet, and QueuedMS the work that waited at the last of them.
+	// Nowcasts are hedged's own estimates of the newest arrivals, which the metrics do
+	// not show yet or may still change, and QueuedMS the work that waited at the last
+	// of them.
 	Nowcasts []Nowcast `json:"readings,omitempty"`
 	QueuedMS float64   `json:"queued_ms,omitempty"`
+	// Use is how far the workers' use was off in nowcasts that the metrics show by now.
+	Use UseCheck `json:"use,omitzero"`
 	// Plans are what hedged's scenarios asked for.
 	Plans Plans `json:"plans,omitzero"`
 	// Load is what paragon takes the load for.
