@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
+
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // machines are the architectures of binaries, as AWS names them.
@@ -29,19 +32,28 @@ func (p *play) bootstraps() map[string]string {
 		}
 		name, key := r.Properties["FunctionName"].(string), r.Properties["Code"].(map[string]any)["S3Key"].(string)
 		if ready[key] == "" {
-			ready[key] = p.runnable(key, r.Properties["Architectures"].([]any)[0].(string))
+			ready[key] = p.runnable(key, r.Properties["Architectures"].([]any)[0].(string), strings.TrimPrefix(name, names.Prefix(stage)))
 		}
 		out[name] = ready[key]
 	}
 	return out
 }
 
+// changedBinaries names the folder of bootstraps that `make mends` puts in place of
+// the stack's, by function.
+const changedBinaries = "PARAGON_CHANGED_BINARIES"
+
 // runnable is the bootstrap of an asset, which must be of the architecture that
 // the stack says, or a script that runs it under an emulator where this machine
 // is of another.
-func (p *play) runnable(key, arch string) string {
+func (p *play) runnable(key, arch, name string) string {
 	p.t.Helper()
 	path := p.asset(key)
+	if folder := os.Getenv(changedBinaries); folder != "" {
+		if changed := filepath.Join(folder, name); isFile(changed) {
+			path = changed
+		}
+	}
 	f, err := elf.Open(path)
 	must(p.t, err)
 	defer f.Close()
@@ -51,14 +63,19 @@ func (p *play) runnable(key, arch string) string {
 	if arch == map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH] {
 		return path
 	}
-	name := "qemu-" + map[string]string{"arm64": "aarch64", "x86_64": "x86_64"}[arch] + "-static"
-	emulator, err := exec.LookPath(name)
+	qemu := "qemu-" + map[string]string{"arm64": "aarch64", "x86_64": "x86_64"}[arch] + "-static"
+	emulator, err := exec.LookPath(qemu)
 	if err != nil {
-		p.t.Fatalf("%s is for %s and this machine is not: apt-get install qemu-user-static, or put %s into the path", path, arch, name)
+		p.t.Fatalf("%s is for %s and this machine is not: apt-get install qemu-user-static, or put %s into the path", path, arch, qemu)
 	}
 	script := filepath.Join(p.t.TempDir(), "bootstrap")
 	must(p.t, os.WriteFile(script, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s\n", emulator, path), 0o700))
 	return script
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // asset is the bootstrap within an asset of the assembly.
@@ -82,5 +99,5 @@ func (p *play) workerBinary(userData []byte) string {
 	if m == nil {
 		p.t.Fatalf("the user data fetches no package:\n%s", userData)
 	}
-	return p.runnable(string(m[1]), "x86_64") // as the pool's types are
+	return p.runnable(string(m[1]), "x86_64", "worker") // as the pool's types are
 }

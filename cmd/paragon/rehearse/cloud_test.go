@@ -62,7 +62,12 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 	}
 	p := &httputil.ReverseProxy{
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
-		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() == nil {
+				log("the stand-in does not answer: %v", err)
+			}
+			w.WriteHeader(http.StatusBadGateway)
+		},
 	}
 	tables := &dynamo.Throttle{Next: http.DefaultTransport, Now: time.Now, Partition: names.StateKey}
 	faults := &testserver.Faults{Next: tables.RoundTrip, Spared: testKey}

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -38,6 +39,7 @@ type front struct {
 	// Of the load balancer; empty where the gateway asks the api function itself.
 	listener, workers string
 	toWorkers, toAPI  *balancer.Balancer
+	gone              atomic.Bool // the gateway's stage was deleted
 }
 
 // ownerKey is under what a request's context says who the gateway let through.
@@ -104,6 +106,10 @@ func (p *play) integration() (header string, timeout time.Duration) {
 
 // serve hands on a request that the gateway has let through.
 func (f *front) serve(w http.ResponseWriter, r *http.Request, owner string) {
+	if f.gone.Load() {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
 	if f.listener == "" {
 		f.asEvent(w, r, owner)
 		return

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,8 +54,13 @@ func newPlay(t *testing.T) *play {
 	t.Helper()
 	p := &play{t: t, ctx: t.Context(), stack: readStack(t), moto: testserver.Start(t), log: &functionLog{}}
 	p.stand = newStand(p.moto, t.Logf)
-	for _, r := range p.stack.resources { // moto makes no warm pool
+	for _, r := range p.stack.resources { // moto makes no warm pool, and has no hooks that wait
 		p.stand.scaling.WarmPools = p.stand.scaling.WarmPools || r.Type == "AWS::AutoScaling::WarmPool"
+		if hooks, ok := r.Properties["LifecycleHookSpecificationList"].([]any); ok {
+			p.stand.scaling.LaunchHooks = slices.ContainsFunc(hooks, func(h any) bool {
+				return h.(map[string]any)["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+			})
+		}
 	}
 	s := httptest.NewServer(p.stand)
 	t.Cleanup(s.Close)

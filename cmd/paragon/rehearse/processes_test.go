@@ -90,29 +90,48 @@ var groupInstance = regexp.MustCompile(`<InstanceId>(i-[^<]+)</InstanceId>`)
 // warm has the group launch an instance into its warm pool.
 func (s *scenario) warm() {
 	s.t.Helper()
-	group := stackName + "-" + pool
-	s.first = s.stand.scaling.Warm(group, func() string { return s.launch(group) })
+	s.first = s.stand.scaling.Warm(groupName, s.launch)
 }
 
-// launch has the stand-in itself launch an instance for a group.
-func (s *scenario) launch(group string) string {
+// askGroups makes a call about the group of the stand-in itself.
+func (p *play) askGroups(action, name string, more ...string) string {
+	p.t.Helper()
+	return callStand(p.t, p.moto, "autoscaling", form(append([]string{"Action", action, "Version", "2011-01-01", name, groupName}, more...)...))
+}
+
+// instances are those that the stand-in itself has in the group.
+func (p *play) instances() (ids []string) {
+	p.t.Helper()
+	for _, m := range groupInstance.FindAllStringSubmatch(p.askGroups("DescribeAutoScalingGroups", "AutoScalingGroupNames.member.1"), -1) {
+		ids = append(ids, m[1])
+	}
+	return ids
+}
+
+// launch has the stand-in itself launch an instance for the group.
+func (s *scenario) launch() string {
 	s.t.Helper()
-	call := func(action string, more ...string) string {
-		return callStand(s.t, s.moto, "autoscaling", form(append([]string{"Action", action, "Version", "2011-01-01"}, more...)...))
-	}
-	there := func() (ids []string) {
-		for _, m := range groupInstance.FindAllStringSubmatch(call("DescribeAutoScalingGroups", "AutoScalingGroupNames.member.1", group), -1) {
-			ids = append(ids, m[1])
-		}
-		return ids
-	}
-	before := there()
-	call("SetDesiredCapacity", "AutoScalingGroupName", group, "DesiredCapacity", strconv.Itoa(len(before)+1))
-	for _, id := range there() {
+	before := s.instances()
+	s.askGroups("SetDesiredCapacity", "AutoScalingGroupName", "DesiredCapacity", strconv.Itoa(len(before)+1))
+	for _, id := range s.instances() {
 		if !slices.Contains(before, id) {
 			return id
 		}
 	}
 	s.t.Fatalf("%s: the group has launched nothing", s.line)
 	return ""
+}
+
+// startWorkers starts a worker on each instance of the group that has none, where
+// workers start.
+func (s *scenario) startWorkers() {
+	s.t.Helper()
+	if !s.starting {
+		return
+	}
+	for _, id := range s.instances() {
+		if s.processes[id] == nil && !s.stand.scaling.Leaving(id) && !s.stand.scaling.InWarmPool(id) {
+			s.processes[id] = s.startWorker(id)
+		}
+	}
 }

@@ -93,6 +93,13 @@ func (p *play) set(name, value string) {
 	must(p.t, err)
 }
 
+// unset takes a setting back that set put.
+func (p *play) unset(name string) {
+	p.t.Helper()
+	_, err := ssm.NewFromConfig(p.sdk).DeleteParameter(p.t.Context(), &ssm.DeleteParameterInput{Name: aws.String(names.SettingsPath(stage) + name)})
+	must(p.t, err)
+}
+
 // lists asks the API for what else it tells.
 func (p *play) lists() {
 	p.t.Helper()

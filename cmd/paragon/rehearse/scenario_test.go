@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,8 +27,9 @@ import (
 
 // TestScenarios plays every file of testdata in turn on one deployment: what goes
 // wrong, a line each, and what is expected of the deployed binaries. The files are
-// the documentation of the words. They are about what is behind the front, and so
-// played with the front of functions alone.
+// the documentation of the words. Each says what it needs, so that it can be played
+// alone. They are about what is behind the front, and so played with the front of
+// functions alone.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -40,16 +40,19 @@ func TestScenarios(t *testing.T) {
 			return
 		}
 	}
+	slices.SortFunc(files, func(a, b string) int { return numberOf(a) - numberOf(b) })
 	p := newPlay(t)
-	s := &scenario{play: p, stop: func() {}, bound: usualBound}
+	s := &scenario{play: p, stop: func() {}, bound: usualBound, processes: map[string]*process{}, schedule: newSchedule()}
 	for name, value := range quick {
 		p.set(name, value)
 	}
+	go s.ticks()
 	for _, f := range files {
 		text, err := os.ReadFile(f)
 		must(t, err)
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
 			s.t, s.began = t, time.Now()
+			s.arrivedBefore, s.endedBefore = s.arrived(), s.ended()
 			defer s.calm()
 			for i, line := range strings.Split(string(text), "\n") {
 				line, _, _ = strings.Cut(line, "#")
@@ -63,17 +66,31 @@ func TestScenarios(t *testing.T) {
 	s.t = t
 }
 
+// numberOf is the number that a scenario's file begins with.
+func numberOf(file string) int {
+	digits, _, _ := strings.Cut(filepath.Base(file), "_")
+	n, _ := strconv.Atoi(digits) // a file without one comes first
+	return n
+}
+
 // scenario is a deployment to which things happen.
 type scenario struct {
 	*play
-	line   string
-	plan   testserver.Plan
-	stop   func() // the arrivals
-	first  string // the worker that is expected to be replaced
-	worker *process
-	began  time.Time
-	bound  time.Duration // of the queries that are asked
-	ticks  sync.Once     // begins the controller's, by the first expectation
+	*schedule
+	line      string
+	plan      testserver.Plan
+	stop      func()              // the arrivals
+	first     string              // the worker that is expected to be replaced
+	processes map[string]*process // the workers', by instance
+	starting  bool                // a worker starts on each instance of the group
+	tuned     []string            // the settings that were set
+	deployed  []string            // the instances that were there when the release came
+	began     time.Time
+	bound     time.Duration // of the queries that are asked
+	load      *load         // nil where none is
+
+	arrivedBefore float64 // arrivals, before this scenario
+	endedBefore   int     // instances that the controller ended, likewise
 }
 
 // quick are settings that are shorter than a deployment's, so that it takes less long.
@@ -81,25 +98,29 @@ var quick = map[string]string{
 	"tick_seconds": "2", "max_workers": "5", "scale_in_wait_seconds": "0", "watch_seconds": "0", "hold_limit_seconds": "0", "metric_settle_seconds": "3",
 }
 
-// calm ends what goes wrong. Workers and settings stay: a scenario goes on from the
-// one before it.
+// calm ends what goes wrong, and puts the settings back. Instances stay: a scenario
+// goes on from the one before it.
 func (s *scenario) calm() {
 	s.stop()
 	s.stop, s.plan, s.bound = func() {}, testserver.Plan{}, usualBound
 	s.stand.faults.Begin(s.plan)
+	s.stand.faults.Release()
 	s.stand.tables.SetScale(1)
-	s.stand.scaling.HealLaunches(stackName + "-" + pool)
-	s.worker = nil // it ends with the test that started it
-}
-
-// tick has the controller tick, as its schedule does, whatever comes of it.
-func (s *scenario) tick() {
-	for s.ctx.Err() == nil {
-		if _, err := s.api.Invoke(s.ctx, names.Function(stage, "controller"), []byte("{}")); err != nil && s.ctx.Err() == nil {
-			<-time.After(time.Second)
+	s.stand.scaling.HealLaunches(groupName)
+	s.stand.scaling.Refresh(groupName, 0)
+	s.processes, s.starting = map[string]*process{}, false // they end with the test that started them
+	for _, name := range s.tuned {
+		if value, ok := quick[name]; ok {
+			s.set(name, value)
+		} else {
+			s.unset(name)
 		}
 	}
+	s.tuned = nil
 }
+
+// groupName is the group of the pool.
+const groupName = stackName + "-" + pool
 
 func (s *scenario) workers() []platform.WorkerReport {
 	s.t.Helper()
@@ -115,6 +136,9 @@ func (s *scenario) do(words []string) {
 	switch words[0] {
 	case "set": // set NAME VALUE: a setting
 		s.set(rest[0], rest[1])
+		if !slices.Contains(s.tuned, rest[0]) {
+			s.tuned = append(s.tuned, rest[0])
+		}
 	case "functions": // functions end: every environment that has no event
 		s.endFunctions()
 	case "launches": // launches fail WHY, launches lost, or launches come
@@ -124,6 +148,16 @@ func (s *scenario) do(words []string) {
 		s.stop = s.arrive(s.number(rest[0]))
 	case "worker": // worker starts, worker stops, or worker hangs: its process is stopped where it stands
 		s.machine(rest[0])
+	case "workers": // workers start: one on each instance, as it comes
+		s.starting = true
+	case "release": // release bad, or release good: the instances are replaced, and workers start on those of a good one
+		s.release(rest[0] == "good")
+	case "controller": // controller stops as it commits a tick, while the schedule's next minute comes, or controller goes on
+		s.controller(strings.Join(rest, " "))
+	case "load": // load: relaxed queries come until the stack is destroyed
+		s.load = s.beginLoad()
+	case "destroy": // destroy: the stack is deleted, in CloudFormation's order
+		s.destroy()
 	case "bound": // bound D: of the queries from here on
 		s.bound = s.duration(rest[0])
 	case "warm": // warm instance: the group launches one into its warm pool
@@ -141,9 +175,8 @@ func (s *scenario) do(words []string) {
 
 func (s *scenario) launches(words []string) {
 	s.t.Helper()
-	group := stackName + "-" + pool
 	if words[0] == "come" {
-		s.stand.scaling.HealLaunches(group)
+		s.stand.scaling.HealLaunches(groupName)
 		return
 	}
 	why := strings.Join(words[1:], " ")
@@ -154,7 +187,7 @@ func (s *scenario) launches(words []string) {
 	for _, w := range s.workers() {
 		have = append(have, w.ID)
 	}
-	s.stand.scaling.FailLaunches(group, why, have...)
+	s.stand.scaling.FailLaunches(groupName, why, have...)
 }
 
 // machine has the first worker of the group start, or hang.
@@ -162,13 +195,13 @@ func (s *scenario) machine(what string) {
 	s.t.Helper()
 	switch what {
 	case "hangs":
-		must(s.t, s.worker.cmd.Process.Signal(syscall.SIGSTOP))
+		must(s.t, s.processes[s.first].cmd.Process.Signal(syscall.SIGSTOP))
 	case "stops":
-		must(s.t, s.worker.cmd.Process.Signal(syscall.SIGTERM))
-		must(s.t, <-s.worker.done)
-		s.worker = nil
+		must(s.t, s.processes[s.first].cmd.Process.Signal(syscall.SIGTERM))
+		must(s.t, <-s.processes[s.first].done)
+		delete(s.processes, s.first)
 	default:
-		s.worker = s.startWorker(s.first)
+		s.processes[s.first] = s.startWorker(s.first)
 	}
 }
 
@@ -222,7 +255,7 @@ func (s *scenario) duration(word string) time.Duration {
 // expect waits until something holds.
 func (s *scenario) expect(what string, words []string) {
 	s.t.Helper()
-	s.ticks.Do(func() { go s.tick() })
+	s.begins()
 	switch what {
 	case "workers": // expect workers N: so many are there that do not leave
 		s.until(s.line, func() bool { return float64(len(s.workers())) == s.number(words[0]) })
@@ -233,6 +266,18 @@ func (s *scenario) expect(what string, words []string) {
 		s.until(s.line, func() bool { return float64(s.group().Desired) >= s.number(words[0]) })
 	case "launched": // expect launched N: the instance has completed the launch hook so often
 		s.until(s.line, func() bool { return float64(s.stand.scaling.Launched(s.first)) == s.number(words[0]) })
+	case "ready": // expect ready N: so many workers serve
+		s.until(s.line, func() bool { return float64(s.ready()) == s.number(words[0]) })
+	case "ended": // expect ended N: the controller has ended so many instances, at least
+		s.until(s.line, func() bool { return float64(s.ended()-s.endedBefore) >= s.number(words[0]) })
+	case "kept": // expect kept N: so many workers serve that did when the release came
+		s.kept(int(s.number(words[0])))
+	case "released": // expect released: every instance was replaced, and its worker serves
+		s.until(s.line, s.released)
+	case "arrivals": // expect arrivals N: the log has so many of this scenario's
+		s.until(s.line, func() bool { return s.arrived()-s.arrivedBefore >= s.number(words[0]) })
+	case "gone": // expect gone: nothing is left but what is kept by its policy
+		s.gone()
 	case "throttles": // expect throttles: of the tables' partitions
 		if s.stand.tables.Counts().Throttled == 0 {
 			s.t.Errorf("%s: none", s.line)
@@ -261,6 +306,26 @@ func (s *scenario) expect(what string, words []string) {
 	default:
 		s.t.Fatalf("%s: that cannot be expected", s.line)
 	}
+}
+
+// until is that of the play; meanwhile workers start where they are to.
+func (s *scenario) until(what string, holds func() bool) {
+	s.t.Helper()
+	s.play.until(what, func() bool {
+		s.startWorkers()
+		return holds()
+	})
+}
+
+// arrived is how many arrivals the log has.
+func (s *scenario) arrived() float64 {
+	_, _, n := s.log.said()
+	return n
+}
+
+// ended is how many instances the controller has ended.
+func (s *scenario) ended() int {
+	return s.stand.count("controller", "", "autoscaling:TerminateInstanceInAutoScalingGroup")
 }
 
 // recorded says whether the explanation of a tick since the scenario began has a text.

@@ -33,9 +33,11 @@ const stackName = "paragon-dev"
 
 // resource is one resource of a template.
 type resource struct {
-	Type       string
-	Properties map[string]any
-	Metadata   map[string]any `json:",omitempty"`
+	Type           string
+	Properties     map[string]any
+	DependsOn      any
+	DeletionPolicy string
+	UpdatePolicy   map[string]any
 }
 
 // synthesized is what `make synth` wrote.

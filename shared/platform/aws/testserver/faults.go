@@ -29,6 +29,8 @@ type Faults struct {
 	plan Plan
 	hits map[string]int
 	read map[string]answered // the last answers of reads that may lag, by their bodies
+
+	next, held *heldCall // that is to be kept, and that is or is to be
 }
 
 // answered is an answer that may be given again.
@@ -136,6 +138,9 @@ func (f *Faults) RoundTrip(r *http.Request) (*http.Response, error) {
 	form, _ := url.ParseQuery(string(body)) // of a JSON body it has no action
 	if action == "" {
 		action = form.Get("Action")
+	}
+	if h := f.hold(m[1], action); h != nil {
+		return h.pass(withBody(r, body), f.Next)
 	}
 	one := f.draw(m[2], action)
 	if err := wait(r, one.latency); err != nil {

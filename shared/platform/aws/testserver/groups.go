@@ -3,6 +3,7 @@ package testserver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -25,8 +26,9 @@ type Groups struct {
 	// the hook waits, and for HookTimeout until the group goes on without it.
 	Hooks                       bool
 	Deregistration, HookTimeout time.Duration
-	// WarmPools has every group have a warm pool.
-	WarmPools bool
+	// WarmPools has every group have a warm pool, and LaunchHooks a hook that an instance
+	// completes before it is in service.
+	WarmPools, LaunchHooks bool
 
 	launching sync.RWMutex // held while an instance is launched into a warm pool
 
@@ -37,6 +39,9 @@ type Groups struct {
 	warm     map[string]*warmInstance // by instance
 	shown    int                      // the desired capacity that was described last
 	launched map[string]int           // how often an instance has completed the launch hook
+
+	refreshes map[string]*refresh // by group
+	closed    map[string]bool     // the groups that are being deleted
 }
 
 // exit is an instance that its group ends.
@@ -59,6 +64,7 @@ var (
 	instanceID    = regexp.MustCompile(`<InstanceId>([^<]+)</InstanceId>`)
 	lifecycle     = regexp.MustCompile(`<LifecycleState>[^<]*</LifecycleState>`)
 	desiredNumber = regexp.MustCompile(`<DesiredCapacity>(\d+)</DesiredCapacity>`)
+	sizes         = regexp.MustCompile(`<(MinSize|MaxSize|DesiredCapacity)>\d+</(?:MinSize|MaxSize|DesiredCapacity)>`)
 	groupName     = regexp.MustCompile(`<AutoScalingGroupName>([^<]+)</AutoScalingGroupName>`)
 )
 
@@ -87,6 +93,29 @@ func (g *Groups) HealLaunches(group string) {
 	}
 	delete(g.failing, group)
 	g.healed[group] = time.Now()
+}
+
+// Close has a group take no more instances, as CloudFormation does before it deletes one.
+func (g *Groups) Close(group string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed == nil {
+		g.closed = map[string]bool{}
+	}
+	g.closed[group] = true
+}
+
+func (g *Groups) isClosed(group string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed[group]
+}
+
+// SetHookTimeout changes for how long a hook waits.
+func (g *Groups) SetHookTimeout(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.HookTimeout = d
 }
 
 // Leaving says whether a group ends an instance.
@@ -121,6 +150,9 @@ func (g *Groups) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "DescribeAutoScalingGroups":
 		return g.describe(with(r, form))
 	case "SetDesiredCapacity":
+		if g.isClosed(form.Get("AutoScalingGroupName")) {
+			return answer(r, http.StatusBadRequest, "SetDesiredCapacity", "New SetDesiredCapacity value is above max value 0 for the AutoScalingGroup."), nil
+		}
 		return g.Next(with(r, g.takeWarm(g.unshrunk(form))))
 	case "DescribeWarmPool":
 		return answer(r, http.StatusOK, "DescribeWarmPool", g.warmPool(form.Get("AutoScalingGroupName"))), nil
@@ -178,11 +210,15 @@ func (g *Groups) activities(group string) string {
 func (g *Groups) begin(r *http.Request, form url.Values) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.beginLocked(r.WithContext(context.Background()), form.Get("InstanceId"), form.Get("ShouldDecrementDesiredCapacity") == "true")
+}
+
+func (g *Groups) beginLocked(ends *http.Request, id string, shrink bool) {
 	if g.exits == nil {
 		g.exits = map[string]*exit{}
 	}
-	if id := form.Get("InstanceId"); g.exits[id] == nil {
-		g.exits[id] = &exit{form.Get("ShouldDecrementDesiredCapacity") == "true", time.Now(), r.WithContext(context.Background())}
+	if g.exits[id] == nil {
+		g.exits[id] = &exit{shrink, time.Now(), ends}
 	}
 }
 
@@ -235,7 +271,12 @@ func (g *Groups) end(e *exit) error {
 	if err != nil {
 		return err
 	}
-	return res.Body.Close()
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		said, err := io.ReadAll(res.Body)
+		return errors.Join(fmt.Errorf("end an instance: %s: %s", res.Status, said), err)
+	}
+	return nil
 }
 
 // shrinking is how many places go with instances that are on their way out.
@@ -270,11 +311,14 @@ func (g *Groups) describe(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_ = res.Body.Close() // it was read
-	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte { return append(g.instances(list, groupOf(text)), g.warmConfiguration()...) })
+	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte { return append(g.instances(list, groupOf(text), r), g.warmConfiguration()...) })
 	text = desiredNumber.ReplaceAllFunc(text, func(number []byte) []byte {
 		n, _ := strconv.Atoi(string(desiredNumber.FindSubmatch(number)[1])) // it matched digits
 		return fmt.Appendf(nil, "<DesiredCapacity>%d</DesiredCapacity>", g.show(n-g.shrinking()-g.warmCount()))
 	})
+	if g.isClosed(groupOf(text)) {
+		text = sizes.ReplaceAll(text, []byte("<${1}>0</${1}>"))
+	}
 	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	res.Header.Del("Content-Length")
 	return res, nil
@@ -288,11 +332,12 @@ func groupOf(text []byte) string {
 }
 
 // instances are those of a group's list that are there, each in its state.
-func (g *Groups) instances(list []byte, group string) []byte {
+func (g *Groups) instances(list []byte, group string, r *http.Request) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f, failing := g.failing[group]
-	return member.ReplaceAllFunc(list, func(m []byte) []byte {
+	var there []string
+	list = member.ReplaceAllFunc(list, func(m []byte) []byte {
 		id := ""
 		if found := instanceID.FindSubmatch(m); found != nil {
 			id = string(found[1])
@@ -300,6 +345,7 @@ func (g *Groups) instances(list []byte, group string) []byte {
 		if failing && !f.have[id] || g.warm[id] != nil {
 			return nil
 		}
+		there = append(there, id)
 		if e := g.exits[id]; e != nil {
 			state := "Terminating"
 			if time.Since(e.since) >= g.Deregistration {
@@ -307,6 +353,11 @@ func (g *Groups) instances(list []byte, group string) []byte {
 			}
 			return lifecycle.ReplaceAll(m, []byte("<LifecycleState>"+state+"</LifecycleState>"))
 		}
+		if !g.serves(id) {
+			return lifecycle.ReplaceAll(m, []byte("<LifecycleState>Pending:Wait</LifecycleState>"))
+		}
 		return m
 	})
+	g.replaceNext(group, there, r)
+	return list
 }
