@@ -47,8 +47,12 @@ crowd: build ## Play an hour with a tenfold crowd, with and without functions, a
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e
 
 .PHONY: mends
-mends: prereqs venv ## Take out one mend for AWS after another, and show that its scenario is red without it
-	go test -count=1 -timeout 40m -tags mends -run TestEveryScenarioIsRedWithoutItsMend -v ./shared/mends
+mends: prereqs deps venv emulator ## Take out one mend for AWS after another, show what is red without it, and write docs/lab/mends.md
+	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; \
+	$(CDK) synth --quiet -c stage=dev -c front=lambda $(REHEARSED) --output $$out/lambda; \
+	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; \
+	export PARAGON_CDK_OUT=$$out/lambda PARAGON_REHEARSAL=$$out/rehearse PARAGON_GOBUILD="$(GOBUILD)" PARAGON_MENDS_OUT=$(CURDIR)/docs/lab/mends.md; \
+	go test -count=1 -timeout 60m -parallel 2 -tags mends -run TestEveryScenarioIsRedWithoutItsMend -v ./shared/mends
 
 .PHONY: chaos
 chaos: build ## Kill, freeze and starve a stage under load for ten minutes, hold it to what is promised, and write docs/lab/chaos.md
@@ -228,11 +232,12 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 # The stack of cdk.json with either front, but that its profiles lie in a bucket,
 # which the rehearsal fills, and that its pool has a warm instance. The fronts are played at the same time: most of it is waiting.
 WARM_POOLS := {"general":{"instance_types":["c5.large","m5.large"],"on_demand_base":1,"max":10,"warm":1}}
+REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)'
 .PHONY: rehearse
 rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
 	for front in workers lambda; do \
-		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)' --output $$out/$$front; built='--build true'; \
+		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front $(REHEARSED) --output $$out/$$front; built='--build true'; \
 	done; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
 	for front in workers lambda; do \

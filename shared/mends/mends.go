@@ -12,8 +12,8 @@ type mend struct {
 	Take, Put string
 }
 
-// all are the mends.
-var all = []mend{
+// tested are the mends that a test of a package holds.
+var tested = []mend{
 	{"a worker that never reports is dead after boot_limit_seconds", "./shared/control TestScenarios/instances_never_ready",
 		"shared/core/fleet/liveness.go", "case r.State == Booting && age.Seconds() > set.BootLimitSeconds:", "case false:"},
 	{"a silent worker is dead after silent_limit_seconds", "./shared/core/fleet TestJudge",

@@ -1,8 +1,10 @@
 package mends
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,6 +14,10 @@ const root = "../.."
 
 // Every mend is where the list says, once, and its test is there.
 func TestEveryMendIsThere(t *testing.T) {
+	all := slices.Clone(tested)
+	for _, m := range rehearsed {
+		all = append(all, m.mend)
+	}
 	for _, m := range all {
 		text, err := os.ReadFile(filepath.Join(root, m.File))
 		if err != nil {
@@ -44,6 +50,28 @@ func TestEveryMendIsThere(t *testing.T) {
 		}
 		if !there {
 			t.Errorf("%s: %s has no test %s", m.What, folder, test)
+		}
+	}
+}
+
+// Every scenario of the rehearsal has a mend, in the order of their numbers, and the
+// line that fails without it.
+func TestEveryScenarioHasAMend(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "cmd/paragon/rehearse/testdata/*.txt"))
+	if err != nil || len(files) != len(rehearsed) {
+		t.Fatalf("%d scenarios and %d mends, error %v", len(files), len(rehearsed), err)
+	}
+	for i, m := range rehearsed {
+		name := strings.TrimPrefix(m.Test, scenarioTest)
+		if !strings.HasPrefix(name, fmt.Sprintf("%d_", i+1)) {
+			t.Errorf("%s is not the scenario %d", name, i+1)
+		}
+		text, err := os.ReadFile(filepath.Join(root, "cmd/paragon/rehearse/testdata", name+".txt"))
+		if err != nil {
+			t.Error(err)
+		}
+		if !slices.Contains(strings.Split(string(text), "\n"), m.Line) || m.Binary == "" {
+			t.Errorf("%s has no line %q, or no binary is changed", name, m.Line)
 		}
 	}
 }

@@ -29,11 +29,13 @@ func (s *scenario) endFunctions() {
 }
 
 // together asks so many strict queries at once, again where the API says so: each has
-// an api process of its own, and each is accepted once.
+// an api process of its own, and each is accepted once. Their arrivals are in the log
+// although no other request comes in which they could be written.
 func (s *scenario) together(n int) {
 	s.t.Helper()
 	var all sync.WaitGroup
 	locations := make([]string, n)
+	_, _, before := s.log.said()
 	for i := range n {
 		all.Go(func() {
 			for end := time.Now().Add(patience); locations[i] == "" && time.Now().Before(end); {
@@ -64,6 +66,10 @@ func (s *scenario) together(n int) {
 	if len(slices.Compact(locations)) != n || locations[0] == "" {
 		s.t.Fatalf("%s: accepted %q", s.line, locations)
 	}
+	s.until(s.line+": the arrivals are in the log", func() bool {
+		_, _, now := s.log.said()
+		return now-before >= float64(n)
+	})
 	for _, at := range locations {
 		if q := s.ends(at); q.State != query.Succeeded {
 			s.t.Errorf("%s: %s ended as %s", s.line, at, q.State)

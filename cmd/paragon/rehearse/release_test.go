@@ -13,7 +13,7 @@ import (
 func (s *scenario) release(good bool) {
 	s.t.Helper()
 	s.starting = good
-	s.deployed = s.instances()
+	s.deployed, s.endedBefore = s.instances(), s.ended()
 	s.stand.scaling.Refresh(groupName, s.leastHealthy(), s.deployed...)
 }
 

@@ -51,8 +51,7 @@ func TestScenarios(t *testing.T) {
 		text, err := os.ReadFile(f)
 		must(t, err)
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
-			s.t, s.began = t, time.Now()
-			s.arrivedBefore, s.endedBefore = s.arrived(), s.ended()
+			s.t, s.began, s.ranBefore = t, time.Now(), s.ran()
 			defer s.calm()
 			for i, line := range strings.Split(string(text), "\n") {
 				line, _, _ = strings.Cut(line, "#")
@@ -89,13 +88,15 @@ type scenario struct {
 	bound     time.Duration // of the queries that are asked
 	load      *load         // nil where none is
 
-	arrivedBefore float64 // arrivals, before this scenario
-	endedBefore   int     // instances that the controller ended, likewise
+	ranBefore   int // how often inference functions had run before this scenario
+	endedBefore int // instances that the controller ended before the release
 }
 
 // quick are settings that are shorter than a deployment's, so that it takes less long.
+// Workers report so often that those of a scenario that is over are soon found dead.
 var quick = map[string]string{
 	"tick_seconds": "2", "max_workers": "5", "scale_in_wait_seconds": "0", "watch_seconds": "0", "hold_limit_seconds": "0", "metric_settle_seconds": "3",
+	"heartbeat_seconds": "1", "silent_limit_seconds": "3",
 }
 
 // calm ends what goes wrong, and puts the settings back. Instances stay: a scenario
@@ -164,6 +165,8 @@ func (s *scenario) do(words []string) {
 		s.warm()
 	case "partitions": // partitions SHARE: the tables take that of what DynamoDB takes
 		s.stand.tables.SetScale(s.number(rest[0]))
+	case "refuse": // refuse N FUNCTION ACTION: the next so many calls are throttled
+		s.stand.faults.Refuse(rest[1], rest[2], int(s.number(rest[0])))
 	case "seed", "throttle", "latency", "twice", "delayed", "points", "gaps", "lagging":
 		s.goWrong(words[0], rest)
 	case "expect":
@@ -268,19 +271,21 @@ func (s *scenario) expect(what string, words []string) {
 		s.until(s.line, func() bool { return float64(s.stand.scaling.Launched(s.first)) == s.number(words[0]) })
 	case "ready": // expect ready N: so many workers serve
 		s.until(s.line, func() bool { return float64(s.ready()) == s.number(words[0]) })
-	case "ended": // expect ended N: the controller has ended so many instances, at least
+	case "ended": // expect ended N: since the release the controller has ended so many instances, at least
 		s.until(s.line, func() bool { return float64(s.ended()-s.endedBefore) >= s.number(words[0]) })
 	case "kept": // expect kept N: so many workers serve that did when the release came
 		s.kept(int(s.number(words[0])))
 	case "released": // expect released: every instance was replaced, and its worker serves
 		s.until(s.line, s.released)
-	case "arrivals": // expect arrivals N: the log has so many of this scenario's
-		s.until(s.line, func() bool { return s.arrived()-s.arrivedBefore >= s.number(words[0]) })
 	case "gone": // expect gone: nothing is left but what is kept by its policy
 		s.gone()
 	case "throttles": // expect throttles: of the tables' partitions
 		if s.stand.tables.Counts().Throttled == 0 {
 			s.t.Errorf("%s: none", s.line)
+		}
+	case "ran": // expect ran N: inference functions have run so often in this scenario
+		if n := s.ran() - s.ranBefore; float64(n) != s.number(words[0]) {
+			s.t.Errorf("%s: %d times", s.line, n)
 		}
 	case "frozen": // expect frozen: every environment without an event is stopped
 		s.until(s.line, s.frozen)
@@ -317,9 +322,13 @@ func (s *scenario) until(what string, holds func() bool) {
 	})
 }
 
-// arrived is how many arrivals the log has.
-func (s *scenario) arrived() float64 {
-	_, _, n := s.log.said()
+// ran is how often inference functions have run.
+func (s *scenario) ran() (n int) {
+	for _, f := range s.api.Stats() {
+		if !slices.Contains([]string{"api", "dispatcher", "controller", "authorizer"}, strings.TrimPrefix(f.Function, names.Prefix(stage))) {
+			n += int(f.Invocations)
+		}
+	}
 	return n
 }
 
@@ -350,7 +359,11 @@ func (s *scenario) recorded(text string) bool {
 	return false
 }
 
-// isAnswered asks a query, again where the API says so, and reads its answer twice.
+// readAgain is how often a query that has ended is read again.
+const readAgain = 10
+
+// isAnswered asks a query, again where the API says so, and reads its answer again and
+// again: one that has ended stays so.
 // Until it has one, what is on the overflow queue is handed to the dispatcher.
 func (s *scenario) isAnswered(class query.Class, by query.RunnerKind) {
 	s.t.Helper()
@@ -364,8 +377,18 @@ func (s *scenario) isAnswered(class query.Class, by query.RunnerKind) {
 		}
 		location := got.Header().Get("Location")
 		q := s.ends(location)
-		if again := s.ends(location); q.State != query.Succeeded || again.State != q.State || again.ServedBy != q.ServedBy {
-			s.t.Errorf("%s: the query reads %+v, and then %+v", s.line, q, again)
+		for range readAgain {
+			var again answered
+			got := s.request("GET", location, "")
+			if got.Code != http.StatusOK && got.Code != http.StatusServiceUnavailable {
+				s.t.Fatalf("%s: the query that has ended reads %d %s", s.line, got.Code, got.Body)
+			}
+			if got.Code != http.StatusOK {
+				continue
+			}
+			if err := json.Unmarshal(got.Body.Bytes(), &again); err != nil || q.State != query.Succeeded || again.State != q.State || again.ServedBy != q.ServedBy {
+				s.t.Fatalf("%s: the query reads %+v, and then %s", s.line, q, got.Body)
+			}
 		}
 		return q.ServedBy.Kind == by
 	})

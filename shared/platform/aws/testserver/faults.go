@@ -31,6 +31,11 @@ type Faults struct {
 	read map[string]answered // the last answers of reads that may lag, by their bodies
 
 	next, held *heldCall // that is to be kept, and that is or is to be
+
+	refused struct { // the calls that are throttled next
+		who, action string
+		left        int
+	}
 }
 
 // answered is an answer that may be given again.
@@ -66,6 +71,23 @@ func (f *Faults) Begin(p Plan) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.plan, f.rand, f.hits = p, rand.New(rand.NewPCG(p.Seed, 0)), map[string]int{}
+}
+
+// Refuse has the next calls of an action by a caller throttled, so many.
+func (f *Faults) Refuse(who, action string, calls int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused.who, f.refused.action, f.refused.left = who, action, calls
+}
+
+func (f *Faults) refuses(who, action string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refused.left == 0 || f.refused.who != who || f.refused.action != action {
+		return false
+	}
+	f.refused.left--
+	return true
 }
 
 // Hits is how often each fault has happened since the plan began.
@@ -143,6 +165,7 @@ func (f *Faults) RoundTrip(r *http.Request) (*http.Response, error) {
 		return h.pass(withBody(r, body), f.Next)
 	}
 	one := f.draw(m[2], action)
+	one.throttled = f.refuses(m[1], action) || one.throttled
 	if err := wait(r, one.latency); err != nil {
 		return nil, err
 	}

@@ -136,3 +136,16 @@ func TestACallIsKept(t *testing.T) {
 		t.Errorf("it was answered %d, and %q have reached the server", status, s.bodies)
 	}
 }
+
+// So many calls of an action by a caller are throttled, and no other ones.
+func TestTheNextCallsAreRefused(t *testing.T) {
+	f := &Faults{Next: (&recorder{}).answer}
+	f.Refuse("dispatcher", "PutItem", 2)
+	var got []int
+	for _, who := range []string{"api", "dispatcher", "dispatcher", "dispatcher"} {
+		got = append(got, call(t, f, who, "dynamodb", "DynamoDB.PutItem", `{}`))
+	}
+	if want := []int{200, 400, 400, 200}; !slices.Equal(got, want) {
+		t.Errorf("answered %v, want %v", got, want)
+	}
+}
