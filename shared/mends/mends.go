@@ -46,7 +46,7 @@ var tested = []mend{
 	{"processes are frozen between events", "./shared/platform/sqlite/lambdaemulator TestAProcessIsFrozenBetweenEvents",
 		"shared/platform/sqlite/lambdaemulator/environment.go", "if in.opts.Freeze && reusable {", "if false {"},
 	{"forty processes admit a burst as one does", "./shared/intake TestABurstIsAdmittedOnce",
-		"shared/intake/place.go", "if s.reserves(q, choice) {", "if false {"},
+		"shared/intake/place.go", "if s.reserves(q, c) {", "if false {"},
 
 	{"the slots of a busy pool are several lines", "./shared/intake TestLinesAreAsManyAsTheTrafficNeeds",
 		"shared/intake/line.go", "return max(1, min(int(math.Ceil(perSecond/lineQueries)), runners/lineRunners))", "return 1 + 0*int(math.Ceil(perSecond/lineQueries))*(runners/lineRunners)"},
