@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/selection"
 )
 
@@ -70,7 +72,8 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		return nil
 	}
 	printStory(term, e.Query)
-	term.Printf("\nChosen: %s. Predicted: %s.\n", cli.OneLine(e.Choice), cli.Milliseconds(e.PredictedMS))
+	term.Printf("\nRequested: %s.\n", requested(e.Asked))
+	term.Printf("Chosen: %s. Predicted: %s.\n", cli.OneLine(e.Choice), cli.Milliseconds(e.PredictedMS))
 	if len(e.Candidates) == 0 {
 		term.Printf("Nothing would meet its bounds now.\n")
 		return nil
@@ -81,6 +84,37 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		most = len(e.Candidates)
 	}
 	return printCandidates(term.Out, e.Candidates, most)
+}
+
+// requested is what a caller asked for, beside the input.
+func requested(n query.Need) string {
+	parts := []string{"task " + n.Task}
+	if n.Model != "" {
+		parts = append(parts, "model "+n.Model+" and no other")
+	}
+	if n.Class != "" {
+		parts = append(parts, "class "+string(n.Class))
+	}
+	if c := n.Constraints; c == (query.Constraints{}) {
+		parts = append(parts, "no bound")
+	} else {
+		if c.LatencyMS > 0 {
+			parts = append(parts, "within "+cli.Milliseconds(c.LatencyMS))
+		}
+		if c.Accuracy > 0 {
+			parts = append(parts, cli.Number(c.Accuracy, 6)+" % accuracy or more")
+		}
+		if c.CostUSDPerMillion > 0 {
+			parts = append(parts, cli.Dollars(c.CostUSDPerMillion)+" a million or less")
+		}
+	}
+	switch {
+	case n.Optimize != "":
+		parts = append(parts, "optimize "+string(n.Optimize))
+	case n.Weights != query.Weights{}:
+		parts = append(parts, fmt.Sprintf("weights latency %v, accuracy %v, cost %v", n.Weights.Latency, n.Weights.Accuracy, n.Weights.Cost))
+	}
+	return cli.OneLine(strings.Join(parts, ", "))
 }
 
 // printCandidates prints at most so many candidates as a table.

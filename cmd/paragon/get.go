@@ -11,6 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 func newGetCommand(term *cli.Terminal) *cobra.Command {
@@ -105,7 +106,25 @@ func spent(q api.Query) string {
 	if orZero(q.ComputeMS) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%s queued, %s computing)", cli.Milliseconds(orZero(q.QueueMS)), cli.Milliseconds(orZero(q.ComputeMS)))
+	return fmt.Sprintf(" (%s queued, %s computing%s)", cli.Milliseconds(orZero(q.QueueMS)), cli.Milliseconds(orZero(q.ComputeMS)), calling(q))
+}
+
+// calling reports the time that a function took beside its computing: the call and, as
+// the answer says, a cold start and pacing.
+func calling(q api.Query) string {
+	if q.ServedBy == nil || q.ServedBy.Kind != query.OnFunction {
+		return ""
+	}
+	text := cli.Milliseconds(max(0, orZero(q.LatencyMS)-orZero(q.QueueMS)-orZero(q.ComputeMS))) + " calling the function"
+	switch by := q.ServedBy; {
+	case by.Cold && by.Paced:
+		text += ", its cold start and pacing included"
+	case by.Cold:
+		text += ", its cold start included"
+	case by.Paced:
+		text += ", its pacing included"
+	}
+	return ", " + text
 }
 
 // oneLines is oneLine for text of several lines.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -25,7 +26,8 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Long: `Print what became of the queries of the last hours or days: how many were answered,
 their p50, p95 and p99, how many kept their bound, overflowed or failed, by model
 and class, and then over time. One machine keeps 14 days: by the minute for spans of up
-to 6 hours, by ten minutes up to 60 hours, else by the hour.`,
+to 6 hours, by ten minutes up to 60 hours, else by the hour. Workers and cost are of the
+whole stage, and stand in the first line of each step.`,
 		Example: `  paragon history
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,
@@ -37,7 +39,7 @@ to 6 hours, by ten minutes up to 60 hours, else by the hour.`,
 		},
 	}
 	addSince(c, &since)
-	c.Flags().StringVarP(&model, "model", "m", "", "the queries of one model over time")
+	c.Flags().StringVarP(&model, "model", "m", "", "the queries of one model only")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
 }
@@ -67,11 +69,31 @@ func runHistory(ctx context.Context, term *cli.Terminal, since time.Duration, mo
 		term.PrintJSON(h)
 		return nil
 	}
+	if model != "" {
+		if err := keepModel(&h, model); err != nil {
+			return err
+		}
+	}
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	printModelLoads(w, h.Models, len(h.Models))
 	printPast(w, h)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the history: %w", err)
+	}
+	return nil
+}
+
+// keepModel leaves the other models out. It is an error that the model had no query.
+func keepModel(h *api.History, model string) error {
+	var others []string
+	h.Models = slices.DeleteFunc(h.Models, func(m api.ModelLoad) bool {
+		if m.Model != model {
+			others = append(others, m.Model)
+		}
+		return m.Model != model
+	})
+	if len(h.Models) == 0 {
+		return fmt.Errorf("model %q had no query in this time%s", model, cli.Meant(model, others))
 	}
 	return nil
 }
@@ -90,16 +112,17 @@ func printModelLoads(w io.Writer, models []api.ModelLoad, most int) {
 func printPast(w io.Writer, h api.History) {
 	fmt.Fprintln(w, "TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tWORKERS\tCOST")
 	for i, at := range h.At {
-		cost := cli.Dollars(h.CostUSD[i])
+		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], cli.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			s := h.Classes[class]
 			ended := s.Answered[i] + s.Failed[i] + s.Expired[i]
 			if ended == 0 {
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.1f\t%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
 				cli.Milliseconds(s.P50[i]), cli.Milliseconds(s.P95[i]), cli.Milliseconds(s.P99[i]), share(s.Met[i], ended), share(s.Overflowed[i], s.Answered[i]),
-				s.Failed[i], s.Expired[i], h.WorkersReady[i], cost)
+				s.Failed[i], s.Expired[i], stage)
+			stage = ""
 		}
 	}
 }

@@ -28,7 +28,8 @@ func newListCommand(term *cli.Terminal) *cobra.Command {
 through a queue and those with an idempotency key. Direct answers are not stored,
 except for the sampled share (keep_share), which paragon get reads by id.
 
-A query that failed or expired is listed with its reason.`,
+A query that failed or expired is listed with the beginning of its reason; paragon get
+prints all of it.`,
 		Example: `  paragon list
   paragon list --state failed
   paragon list --late --limit 100 --json | jq -r .id`,
@@ -80,12 +81,24 @@ func runList(ctx context.Context, term *cli.Terminal, read, limit int, wanted fu
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ACCEPTED\tSTATE\tCLASS\tMODEL\tLATENCY\tANSWER OR REASON\tID")
 	for _, q := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", q.AcceptedAt.Local().Format(time.DateTime), q.State, q.Class, cli.OneLine(q.Model), lateness(q), outcome(q), q.ID)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", q.AcceptedAt.Local().Format(time.DateTime), q.State, q.Class, cli.OneLine(q.Model), lateness(q), shortened(outcome(q), mostReason), q.ID)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the queries: %w", err)
 	}
 	return nil
+}
+
+// mostReason bounds the column of answers and reasons, in characters, so that the ids
+// beside it stay in sight: paragon get prints all of a reason.
+const mostReason = 80
+
+// shortened is the beginning of a text of more than most characters.
+func shortened(text string, most int) string {
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
 }
 
 // lateness is how long a query took, and whether that was too long.

@@ -91,7 +91,7 @@ func (f *logFlags) filter() (logFilter, error) {
 		return out, cli.Usagef("--level is debug, info, warn or error, not %q", f.level)
 	}
 	if f.lines < 0 || f.lines > mostLogLines {
-		return out, cli.Usagef("--lines is from 0 to %d", mostLogLines)
+		return out, cli.Usagef("--lines is %d, not within 0 to %d", f.lines, mostLogLines)
 	}
 	return out, nil
 }
@@ -109,6 +109,9 @@ func runLogs(ctx context.Context, term *cli.Terminal, f *logFlags) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(last) == 0 && f.lines > 0 && !f.watch {
+		fmt.Fprintf(term.Err, "No line of %s in %s%s\n", filter, f.data, tail.meant(filter.process))
 	}
 	for _, l := range last {
 		printLogLine(term, l)

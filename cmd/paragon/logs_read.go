@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/process"
 )
 
@@ -82,6 +83,15 @@ type logFilter struct {
 	level   slog.Level
 }
 
+// String names the lines that it takes.
+func (f logFilter) String() string {
+	text := "level " + strings.ToLower(f.level.String()) + " or above"
+	if f.process != "" {
+		text += fmt.Sprintf(" by process %q", f.process)
+	}
+	return text
+}
+
 func (f logFilter) takes(l logLine) bool {
 	return l.level >= f.level && (f.process == "" || f.process == l.of() || f.process == l.kind())
 }
@@ -92,12 +102,25 @@ type logTail struct {
 	file *os.File
 	in   *bufio.Reader
 	cut  string // the beginning of a line whose end is not written yet
+
+	processes map[string]bool // that last found lines of
+}
+
+// meant asks whether another process was meant by a name that none has.
+func (t *logTail) meant(name string) string {
+	all := append(slices.Sorted(maps.Keys(t.processes)), serverProcess, workerProcess, functionProcess)
+	if name == "" || slices.Contains(all, name) {
+		return ""
+	}
+	return cli.Meant(name, all)
 }
 
 // last returns the last lines that a filter takes, at most so many, of the files of a
 // log, the oldest first. read continues after them. fs.ErrNotExist when there is no file.
 func (t *logTail) last(files [2]string, filter logFilter, most int) (out []logLine, err error) {
+	t.processes = map[string]bool{}
 	take := func(l logLine) {
+		t.processes[l.of()] = true
 		if !filter.takes(l) {
 			return
 		}

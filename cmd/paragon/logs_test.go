@@ -66,6 +66,18 @@ func TestLogs(t *testing.T) {
 	}
 }
 
+// Where nothing is printed, it says of what there was nothing.
+func TestNoLogsAreSaidToBeNone(t *testing.T) {
+	dir := logged(t, serverLine, workerLine)
+	for args, want := range map[string]string{"-p wroker": `did you mean "worker"?`, "-p w-2": `did you mean "w-1"?`, "--level error": "level error or above", "-p function": `process "function" in`} {
+		term := newTerminal(t, nil)
+		code := term.Run(t.Context(), append([]string{"logs", "--data", dir}, strings.Fields(args)...))
+		if code != cli.ExitOK || term.Out.String() != "" || !strings.Contains(term.Err.String(), want) {
+			t.Errorf("%s: exit status %d, printed %q and %q", args, code, &term.Out, &term.Err)
+		}
+	}
+}
+
 func TestWrongLogs(t *testing.T) {
 	dir := logged(t, "", "")
 	for _, c := range []struct {

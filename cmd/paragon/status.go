@@ -145,9 +145,9 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 // comparedWith compares another scheme's cost with what the stage cost.
 func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if !o.Simulated {
-		return fmt.Sprintf("%s by a plain function, computing alone, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(costUSD), cheaper(o, costUSD))
+		return fmt.Sprintf("%s by a plain function, its computing alone; this stage had cost %s then%s", cli.Dollars(o.LowUSD), cli.Dollars(costUSD), cheaper(o, costUSD))
 	}
-	return fmt.Sprintf("%s to %s under %s, when this stage had cost %s%s", cli.Dollars(o.LowUSD), cli.Dollars(o.HighUSD), o.Scheme, cli.Dollars(costUSD), cheaper(o, costUSD))
+	return fmt.Sprintf("%s to %s under %s; this stage had cost %s then%s", cli.Dollars(o.LowUSD), cli.Dollars(o.HighUSD), o.Scheme, cli.Dollars(costUSD), cheaper(o, costUSD))
 }
 
 // cheaper says which of both costs less, if the interval leaves no doubt.
@@ -157,11 +157,11 @@ func cheaper(o api.SchemeCost, costUSD float64) string {
 	case !(o.LowUSD > 0):
 		return ""
 	case low > 0:
-		return fmt.Sprintf(": %s less", interval(low, high))
+		return fmt.Sprintf(", %s less", interval(low, high))
 	case high < 0:
-		return fmt.Sprintf(": %s more", interval(-high, -low))
+		return fmt.Sprintf(", %s more", interval(-high, -low))
 	}
-	return ": no difference within the error"
+	return ", no difference within the error"
 }
 
 func interval(low, high float64) string {

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Where nothing answers, a folder of pictures is a line with the reason and a count.
@@ -33,6 +35,35 @@ func TestFilesThatFailForOneReasonShareALine(t *testing.T) {
 		if strings.Count(out, "\n") != c.lines || c.flag == "" && !strings.Contains(out, "2 more") {
 			t.Errorf("%q prints %q", c.flag, out)
 		}
+	}
+}
+
+// A reason of any length leaves the other columns of a list in sight.
+func TestReasonsAreShortenedInLists(t *testing.T) {
+	for text, want := range map[string]string{"short": "short", "ééééé": "ééééé", "a long one": "a lo…"} {
+		if got := shortened(text, 5); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What was requested is said with its bounds, and what a function's time went to.
+func TestRequestsAndTimesInWords(t *testing.T) {
+	need := query.Need{Task: "fashion", Constraints: query.Constraints{LatencyMS: 1500, Accuracy: 90, CostUSDPerMillion: 2}, Optimize: query.Cost}
+	if got, want := requested(need), "task fashion, within 1.50 s, 90 % accuracy or more, $2.00 a million or less, optimize cost"; got != want {
+		t.Errorf("requested %q, want %q", got, want)
+	}
+	if got, want := requested(query.Need{Task: "mail", Model: "bag", Class: query.Strict}), "task mail, model bag and no other, class strict, no bound"; got != want {
+		t.Errorf("requested %q, want %q", got, want)
+	}
+	total, queued, computing := 693.0, 3.0, 0.25
+	q := api.Query{LatencyMS: &total, QueueMS: &queued, ComputeMS: &computing, ServedBy: &query.Runner{Kind: query.OnFunction, Cold: true, Paced: true}}
+	if got := spent(q); !strings.Contains(got, "690 ms calling the function, its cold start and pacing included") {
+		t.Errorf("spent%s", got)
+	}
+	q.ServedBy = &query.Runner{Kind: query.OnWorker}
+	if got := spent(q); strings.Contains(got, "function") {
+		t.Errorf("spent%s", got)
 	}
 }
 

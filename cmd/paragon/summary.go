@@ -95,7 +95,7 @@ func story(q api.Query) string {
 	for _, s := range q.Trail {
 		ms := query.Milliseconds(s.At.Sub(q.AcceptedAt))
 		event := cmp.Or(events[s.Event], string(s.Event))
-		fmt.Fprintf(&b, "  %10s  %s %s", fmt.Sprintf("+%.1f ms", ms), event, path.Base(s.Where))
+		fmt.Fprintf(&b, "  %10s  %s %s", "+"+cli.Milliseconds(ms), event, path.Base(s.Where))
 		if s.Why != "" {
 			fmt.Fprintf(&b, ": %s", s.Why)
 		}

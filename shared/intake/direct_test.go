@@ -136,6 +136,21 @@ func TestBadInputFoundByTheRunIsRefused(t *testing.T) {
 	wantRefusal(t, BadInput)(query.Record{}, err)
 }
 
+// A refusal names the field once, where the run named it in its reason too.
+func TestBadInputNamesItsFieldOnce(t *testing.T) {
+	for reason, want := range map[string]string{
+		"input.data: not a PNG picture":       "input.data: not a PNG picture",
+		"input.content_type: is not taken":    "input.content_type: is not taken",
+		"the model cannot run: Reshape: 2, 4": "input.data: the model cannot run: Reshape: 2, 4",
+	} {
+		r := query.Record{Outcome: &query.Outcome{State: query.Failed, Failure: &query.Failure{Code: query.BadInput, Detail: reason}}}
+		_, err := (&Service{}).answerWith(&submission{}, r)
+		if err == nil || err.Error() != "bad-input: "+want {
+			t.Errorf("refused with %v, want %q", err, want)
+		}
+	}
+}
+
 // What has no slot goes where it is answered in time: strict to the functions,
 // relaxed to a worker, later; what faulted here is tried elsewhere.
 func TestWithoutASlot(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
@@ -321,7 +322,11 @@ func (s *Service) direct(ctx context.Context, q *submission, r query.Record) (An
 // run could find is refused as any other.
 func (s *Service) answerWith(q *submission, r query.Record) (Answer, error) {
 	if r.Outcome != nil && r.Outcome.Failure != nil && r.Outcome.Failure.Code == query.BadInput {
-		return Answer{Record: r}, refuse(BadInput, "input.data", "%s", r.Outcome.Failure.Detail)
+		field, detail := "input.data", r.Outcome.Failure.Detail
+		if named, reason, cut := strings.Cut(detail, ": "); cut && strings.HasPrefix(named, "input.") {
+			field, detail = named, reason // the engine named the field itself
+		}
+		return Answer{Record: r}, refuse(BadInput, field, "%s", detail)
 	}
 	a := Answer{Record: r}
 	if r.State != query.Succeeded || r.Outcome == nil || r.Outcome.Result == nil {

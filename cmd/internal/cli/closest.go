@@ -124,7 +124,7 @@ func wrongArguments(c *cobra.Command, given []string) error {
 	if got == "" {
 		got = "none"
 	}
-	return Usagef("`%s` takes %s, and was given %s; --help shows how", c.CommandPath(), wants, got)
+	return Usagef("it takes %s, and was given %s; `%s --help` shows how", wants, got, c.CommandPath())
 }
 
 // wrongFlag says what is wrong with the flags of a command, and which may have

@@ -87,7 +87,7 @@ func syntax(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return refuse(badJSON, "", "the JSON ends too early")
 	}
-	return refuse(badJSON, "", "%v", err)
+	return refuse(badJSON, "", "the body is not JSON: %v", err)
 }
 
 func join(path, name string) string {

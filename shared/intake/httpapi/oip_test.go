@@ -202,6 +202,13 @@ func TestInferHeadersAreChecked(t *testing.T) {
 	}
 }
 
+func TestABodyThatIsNoJSONIsSaidToBeNone(t *testing.T) {
+	s := newStage(t)
+	if got := s.infer(t, "good", "hello", nil); got.StatusCode != 400 || !strings.Contains(string(got.body), "is not JSON") {
+		t.Errorf("answered %d: %s", got.StatusCode, got.body)
+	}
+}
+
 func TestAnInferenceWithoutAnAnswerSaysWhy(t *testing.T) {
 	head := `{"inputs":[{"name":"input","datatype":"FP32",` + shape + `,"data":` + sixteen() + `}]}`
 	for code, want := range map[query.FailureCode]int{
