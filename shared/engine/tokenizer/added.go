@@ -27,6 +27,7 @@ type piece struct {
 	text  string
 	id    int64
 	added bool
+	first bool // it begins where the text that is encoded does
 }
 
 // pieces cuts a text at the added tokens, and normalizes what is between them.
@@ -37,7 +38,11 @@ func (a addedTokens) pieces(text string, normalize normalizer) []piece {
 			out = append(out, p)
 			continue
 		}
-		out = append(out, a.normalized.cut(normalize(p.text))...)
+		parts := a.normalized.cut(normalize(p.text))
+		if len(parts) > 0 {
+			parts[0].first = len(out) == 0
+		}
+		out = append(out, parts...)
 	}
 	return out
 }

@@ -9,6 +9,7 @@ type bytePairs struct {
 	unknown    int64 // -1: what is not in the vocabulary is left out
 	fuse       bool  // neighbouring unknown tokens are one
 	ignore     bool  // a word that is in the vocabulary is not merged
+	fallback   bool  // a character that is not in the vocabulary is encoded by its bytes
 }
 
 // merge is what a pair becomes, and how early it was learnt.
@@ -63,8 +64,16 @@ type part struct {
 func (b *bytePairs) parts(word string) []part {
 	var out []part
 	unknown := false
+	add := func(id int64) { out = append(out, part{id: id, before: len(out) - 1, next: len(out) + 1}) }
 	for _, r := range word {
 		id, ok := b.vocabulary[string(r)]
+		if !ok && b.fallback {
+			bytes, _ := byteTokens(b.vocabulary, string(r)) // which has all of them
+			for _, id := range bytes {
+				add(id)
+			}
+			continue
+		}
 		if !ok && (b.unknown < 0 || unknown && b.fuse) {
 			continue
 		}
@@ -72,7 +81,7 @@ func (b *bytePairs) parts(word string) []part {
 			id = b.unknown
 		}
 		unknown = !ok
-		out = append(out, part{id: id, before: len(out) - 1, next: len(out) + 1})
+		add(id)
 	}
 	if len(out) > 0 {
 		out[len(out)-1].next = -1

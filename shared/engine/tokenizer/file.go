@@ -113,13 +113,15 @@ func parseNormalizer(field string, raw json.RawMessage) (normalizer, error) {
 	}
 	var n struct {
 		Normalizers        []json.RawMessage
-		CleanText          *bool                    `json:"clean_text"`
-		HandleChineseChars *bool                    `json:"handle_chinese_chars"`
-		StripAccents       *bool                    `json:"strip_accents"`
-		Lowercase          *bool                    `json:"lowercase"`
-		Prepend            string                   `json:"prepend"`
-		Pattern            struct{ String *string } `json:"pattern"`
-		Content            string                   `json:"content"`
+		CleanText          *bool   `json:"clean_text"`
+		HandleChineseChars *bool   `json:"handle_chinese_chars"`
+		StripAccents       *bool   `json:"strip_accents"`
+		Lowercase          *bool   `json:"lowercase"`
+		Prepend            string  `json:"prepend"`
+		Pattern            pattern `json:"pattern"`
+		Content            string  `json:"content"`
+		StripLeft          bool    `json:"strip_left"`
+		StripRight         bool    `json:"strip_right"`
 	}
 	if err := json.Unmarshal(raw, &n); err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", field, err)
@@ -147,10 +149,13 @@ func parseNormalizer(field string, raw json.RawMessage) (normalizer, error) {
 	case "NFKD":
 		return norm.NFKD.String, nil
 	case "Replace":
-		if n.Pattern.String == nil || *n.Pattern.String == "" {
-			return nil, fmt.Errorf("%s.pattern is a regular expression, and only strings are served", field)
-		}
-		return func(text string) string { return strings.ReplaceAll(text, *n.Pattern.String, n.Content) }, nil
+		return n.Pattern.replace(field, n.Content)
+	case "Strip":
+		return strip{n.StripLeft, n.StripRight}.normalize, nil
+	case "Nmt":
+		return nmt, nil
+	case "Precompiled":
+		return parsePrecompiled(field, raw)
 	case "Prepend":
 		return func(text string) string {
 			if text == "" {
@@ -169,13 +174,13 @@ func parseNormalizer(field string, raw json.RawMessage) (normalizer, error) {
 		}
 		return sequenceOf(all), nil
 	default:
-		return nil, unknownPart(field, kind, "BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Replace", "Prepend", "Sequence")
+		return nil, unknownPart(field, kind, "BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD", "Replace", "Prepend", "Strip", "Nmt", "Precompiled", "Sequence")
 	}
 }
 
 func parseSplitter(field string, raw json.RawMessage) (splitter, error) {
 	if null(raw) {
-		return whole, nil
+		return anywhere(whole), nil
 	}
 	var s struct {
 		PreTokenizers  []json.RawMessage `json:"pretokenizers"`
@@ -187,13 +192,15 @@ func parseSplitter(field string, raw json.RawMessage) (splitter, error) {
 	}
 	switch kind := typeOf(raw); kind {
 	case "BertPreTokenizer":
-		return bertSplit, nil
+		return anywhere(bertSplit), nil
 	case "Whitespace":
-		return whitespaceSplit, nil
+		return anywhere(whitespaceSplit), nil
 	case "WhitespaceSplit":
-		return strings.Fields, nil
+		return anywhere(strings.Fields), nil
 	case "ByteLevel":
-		return byteLevel{s.AddPrefixSpace == nil || *s.AddPrefixSpace, s.UseRegex == nil || *s.UseRegex}.split, nil
+		return anywhere(byteLevel{s.AddPrefixSpace == nil || *s.AddPrefixSpace, s.UseRegex == nil || *s.UseRegex}.split), nil
+	case "Metaspace":
+		return parseMetaspace(field, raw)
 	case "Sequence":
 		var all []splitter
 		for i, part := range s.PreTokenizers {
@@ -203,18 +210,28 @@ func parseSplitter(field string, raw json.RawMessage) (splitter, error) {
 			}
 			all = append(all, one)
 		}
-		return func(text string) []string {
-			words := whole(text)
-			for _, split := range all {
-				var next []string
-				for _, w := range words {
-					next = append(next, split(w)...)
-				}
-				words = next
-			}
-			return words
-		}, nil
+		return inTurn(all), nil
 	default:
-		return nil, unknownPart(field, kind, "BertPreTokenizer", "Whitespace", "WhitespaceSplit", "ByteLevel", "Sequence")
+		return nil, unknownPart(field, kind, "BertPreTokenizer", "Whitespace", "WhitespaceSplit", "ByteLevel", "Metaspace", "Sequence")
+	}
+}
+
+// anywhere is a splitter for which it does not matter where in the text a piece is.
+func anywhere(split func(text string) []string) splitter {
+	return func(text string, _ bool) []string { return split(text) }
+}
+
+// inTurn splits by each splitter what those before it have left whole.
+func inTurn(all []splitter) splitter {
+	return func(text string, first bool) []string {
+		words := whole(text)
+		for _, split := range all {
+			var next []string
+			for i, w := range words {
+				next = append(next, split(w, first && i == 0 && strings.HasPrefix(text, w))...)
+			}
+			words = next
+		}
+		return words
 	}
 }

@@ -23,8 +23,11 @@ type modelFile struct {
 
 func parseModel(raw json.RawMessage) (wordModel, error) {
 	kind := typeOf(raw)
+	if kind == "Unigram" {
+		return parseUnigram(raw)
+	}
 	if kind != "" && kind != "WordPiece" && kind != "BPE" { // others have other fields
-		return nil, unknownPart("model", kind, "WordPiece", "BPE")
+		return nil, unknownPart("model", kind, "WordPiece", "BPE", "Unigram")
 	}
 	var m modelFile
 	if err := json.Unmarshal(raw, &m); err != nil || len(m.Vocabulary) == 0 {
@@ -65,14 +68,17 @@ func (m modelFile) wordPiece() (wordModel, error) {
 
 func (m modelFile) bytePairs() (wordModel, error) {
 	switch {
-	case m.ByteFallback:
-		return nil, fmt.Errorf("model.byte_fallback is not served")
 	case m.Dropout != nil && *m.Dropout != 0:
 		return nil, fmt.Errorf("model.dropout is %v: ids would be random", *m.Dropout)
 	case m.Prefix != nil && *m.Prefix != "" || m.Suffix != nil && *m.Suffix != "":
 		return nil, fmt.Errorf("model.continuing_subword_prefix and model.end_of_word_suffix are not served for BPE")
 	}
-	b := &bytePairs{vocabulary: m.Vocabulary, merges: make(map[[2]int64]merge, len(m.Merges)), unknown: -1, fuse: m.Fuse, ignore: m.IgnoreMerges}
+	b := &bytePairs{vocabulary: m.Vocabulary, merges: make(map[[2]int64]merge, len(m.Merges)), unknown: -1, fuse: m.Fuse, ignore: m.IgnoreMerges, fallback: m.ByteFallback}
+	for c := 0; c < 256 && m.ByteFallback; c++ {
+		if token := fmt.Sprintf("<0x%02X>", c); !m.has(token) {
+			return nil, fmt.Errorf("model.byte_fallback is true, and model.vocab lacks %s", token)
+		}
+	}
 	if m.Unknown != nil {
 		id, ok := m.Vocabulary[*m.Unknown]
 		if !ok {
@@ -92,6 +98,8 @@ func (m modelFile) bytePairs() (wordModel, error) {
 	}
 	return b, nil
 }
+
+func (m modelFile) has(token string) bool { _, ok := m.Vocabulary[token]; return ok }
 
 // mergeOf reads a merge, "a b" or ["a", "b"].
 func mergeOf(raw json.RawMessage) (left, right string, ok bool) {

@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -100,3 +102,55 @@ func sequenceOf(all []normalizer) normalizer {
 }
 
 func same(text string) string { return text }
+
+// strip drops white space at the ends.
+type strip struct{ left, right bool }
+
+func (s strip) normalize(text string) string {
+	if s.left {
+		text = strings.TrimLeftFunc(text, unicode.IsSpace)
+	}
+	if s.right {
+		text = strings.TrimRightFunc(text, unicode.IsSpace)
+	}
+	return text
+}
+
+// nmt drops control characters and makes blanks of white space and of what is not to
+// be seen, as SentencePiece does for translation.
+func nmt(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 1 && r <= 8, r == 0xB, r >= 0xE && r <= 0x1F, r == 0x7F, r == 0x8F, r == 0x9F:
+			return -1
+		case r == '\t', r == '\n', r == '\f', r == '\r', r == 0x1680, r >= 0x200B && r <= 0x200F, r == 0x2028, r == 0x2029, r == 0x2581, r == 0xFEFF, r == 0xFFFD:
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// pattern is what a Replace looks for.
+type pattern struct {
+	String *string
+	Regex  *string
+}
+
+// simplePattern is the regular expressions that mean the same to every engine:
+// characters, each once or so many times.
+var simplePattern = regexp.MustCompile(`^(?:[^\\.\[\](){}*+?^$|](?:\{[1-9][0-9]{0,2}(?:,[0-9]{0,3})?\}|\+)?)+$`)
+
+// replace is the normalizer of a Replace.
+func (p pattern) replace(field, by string) (normalizer, error) {
+	switch {
+	case p.String != nil && *p.String != "":
+		return func(text string) string { return strings.ReplaceAll(text, *p.String, by) }, nil
+	case p.Regex == nil || !simplePattern.MatchString(*p.Regex):
+		return nil, fmt.Errorf("%s.pattern is not served: it is a string, or a regular expression of characters and how often each comes", field)
+	}
+	r, err := regexp.Compile(*p.Regex)
+	if err != nil {
+		return nil, fmt.Errorf("%s.pattern cannot be read: %w", field, err)
+	}
+	return func(text string) string { return r.ReplaceAllLiteralString(text, by) }, nil
+}

@@ -1,6 +1,6 @@
 // Package tokenizer turns text into the token ids of a language model, as a
 // tokenizer.json of Hugging Face's "tokenizers" says: WordPiece with BERT's
-// normalizer, and byte-level BPE. The ids are those of that library; whatever part
+// normalizer, BPE over bytes, and SentencePiece's Unigram. The ids are those of that library; whatever part
 // of a file this package does not implement is refused by name, never approximated.
 package tokenizer
 
@@ -33,8 +33,9 @@ type Encoding struct {
 // normalizer rewrites text before it is split.
 type normalizer func(text string) string
 
-// splitter cuts text into words, each of which the model encodes by itself.
-type splitter func(text string) []string
+// splitter cuts text into words, each of which the model encodes by itself. first says
+// that the text's beginning is the beginning of all that is encoded.
+type splitter func(text string, first bool) []string
 
 // wordModel encodes one word.
 type wordModel interface {
@@ -62,7 +63,7 @@ func (t *Tokenizer) Encode(text string, maxTokens, padTo int) (Encoding, error) 
 			ids = append(ids, p.id)
 			continue
 		}
-		for _, word := range t.split(p.text) {
+		for _, word := range t.split(p.text, p.first) {
 			ids = t.words.encode(ids, word)
 		}
 	}

@@ -17,17 +17,25 @@ func TestWhatIsNotServedIsRefused(t *testing.T) {
 	for _, tc := range []struct{ name, file, says string }{
 		{"no JSON", `a poem`, "not a tokenizer.json"},
 		{"no vocabulary", `{"model":{"type":"WordPiece"}}`, "model.vocab"},
-		{"another model", `{"model":{"type":"Unigram","vocab":[["a",0.5]]}}`, "Unigram"},
+		{"another model", `{"model":{"type":"WordLevel","vocab":{"a":0}}}`, `model.type is "WordLevel"`},
+		{"no unknown token of Unigram", `{"model":{"type":"Unigram","vocab":[["a",-0.5]]}}`, "unk_id"},
+		{"an unknown token beyond Unigram's vocabulary", `{"model":{"type":"Unigram","unk_id":1,"vocab":[["a",-0.5]]}}`, "unk_id"},
+		{"a score that is none", `{"model":{"type":"Unigram","unk_id":0,"vocab":[["a","b"]]}}`, "vocab[0]"},
 		{"no unknown token", `{"model":{"type":"WordPiece","vocab":{"a":0}}}`, "unk_token"},
 		{"an id below 0", `{"model":{"type":"WordPiece","vocab":{"[UNK]":-1}}}`, "vocab"},
 		{"dropout", "{" + fmt.Sprintf(pair, `,"dropout":0.1`) + "}", "dropout"},
-		{"byte fallback", "{" + fmt.Sprintf(pair, `,"byte_fallback":true`) + "}", "byte_fallback"},
+		{"byte fallback", "{" + fmt.Sprintf(pair, `,"byte_fallback":true`) + "}", "<0x00>"},
 		{"suffix", "{" + fmt.Sprintf(pair, `,"end_of_word_suffix":"</w>"`) + "}", "end_of_word_suffix"},
 		{"a merge of nothing", `{"model":{"type":"BPE","vocab":{"a":0},"merges":["a b"]}}`, "merges[0]"},
-		{"normalizer", `{` + piece + `,"normalizer":{"type":"Precompiled"}}`, `normalizer.type is "Precompiled"`},
-		{"normalizer within", `{` + piece + `,"normalizer":{"type":"Sequence","normalizers":[{"type":"Nmt"}]}}`, "normalizers[0]"},
-		{"a pattern", `{` + piece + `,"normalizer":{"type":"Replace","pattern":{"Regex":"a+"},"content":""}}`, "pattern"},
-		{"pre-tokenizer", `{` + piece + `,"pre_tokenizer":{"type":"Metaspace"}}`, "pre_tokenizer.type"},
+		{"normalizer", `{` + piece + `,"normalizer":{"type":"ByteLevel"}}`, `normalizer.type is "ByteLevel"`},
+		{"no table", `{` + piece + `,"normalizer":{"type":"Precompiled"}}`, "precompiled_charsmap"},
+		{"no base64", `{` + piece + `,"normalizer":{"type":"Precompiled","precompiled_charsmap":"?"}}`, "precompiled_charsmap"},
+		{"an array beyond the table", `{` + piece + `,"normalizer":{"type":"Precompiled","precompiled_charsmap":"CAAAAAAAAAA="}}`, "precompiled_charsmap"},
+		{"normalizer within", `{` + piece + `,"normalizer":{"type":"Sequence","normalizers":[{"type":"Odd"}]}}`, "normalizers[0]"},
+		{"a pattern", `{` + piece + `,"normalizer":{"type":"Replace","pattern":{"Regex":"\\s+"},"content":""}}`, "pattern"},
+		{"pre-tokenizer", `{` + piece + `,"pre_tokenizer":{"type":"Digits"}}`, "pre_tokenizer.type"},
+		{"a mark of two characters", `{` + piece + `,"pre_tokenizer":{"type":"Metaspace","replacement":"__"}}`, "replacement"},
+		{"a scheme", `{` + piece + `,"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"odd"}}`, "prepend_scheme"},
 		{"post-processor", `{` + piece + `,"post_processor":{"type":"Odd"}}`, "post_processor.type"},
 		{"no place", `{` + piece + `,"post_processor":{"type":"TemplateProcessing","single":[]}}`, "single"},
 		{"truncation on the left", `{` + piece + `,"truncation":{"direction":"Left","max_length":5}}`, "truncation.direction"},
@@ -78,7 +86,7 @@ func TestTextThatIsNotUTF8(t *testing.T) {
 
 // FuzzParse wants an error or a tokenizer that works, of any file.
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"uncased", "sequence"} {
+	for _, name := range []string{"uncased", "sequence", "unigram", "albert"} {
 		raw, err := os.ReadFile("testdata/" + name + ".json")
 		if err != nil {
 			f.Fatal(err)
