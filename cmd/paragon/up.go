@@ -19,8 +19,9 @@ import (
 
 const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
 process, workers and inference functions as child processes, all state in one
-SQLite file in the data folder. Nothing listens beyond loopback. --grpc-addr serves the
-Open Inference Protocol over gRPC too.
+SQLite file in the data folder. --grpc-addr serves the Open Inference Protocol over
+gRPC too. Nothing listens beyond loopback, unless --listen says where other machines
+reach the API: each request then needs a token, and the connection TLS.
 
 Runners really infer, and then wait until the service time of the profile that they
 represent is over, so that a small machine shows a full fleet; --unpaced leaves the
@@ -38,7 +39,8 @@ const upExample = `  paragon up
   paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
   paragon up --scheme paragon --workers 1
   paragon up --demo
-  paragon up --unpaced --set max_overflow_concurrency=16`
+  paragon up --unpaced --set max_overflow_concurrency=16
+  paragon up --listen 0.0.0.0:8443 --tokens tokens --tls-cert cert.pem --tls-key key.pem`
 
 // newUpCommand is `paragon up`.
 func newUpCommand(term *cli.Terminal) *cobra.Command {
@@ -72,6 +74,11 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
 	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free one (default: not served)")
+	f.StringVar(&cfg.Remote.Listen, "listen", "", "address at which other machines reach the API, such as 0.0.0.0:8443; needs --tokens and a certificate or proxies (default: none does)")
+	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file of those who may ask from other machines, for your user alone (chmod 600): a line each with owner, role (caller or operator) and token")
+	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "certificate of --listen in PEM, with those that signed it; read again when it changes")
+	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "key of --tls-cert in PEM")
+	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that end TLS in front of --listen, such as 10.0.0.0/8: nobody else may connect then")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
 	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers; with --scheme, how many to begin with")
 	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme that moves the fleet: "+strings.Join(procurement.Names(), ", ")+" (default: the fleet is fixed)")
@@ -119,6 +126,9 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 	}
 	if addr := m.GRPCAddr(); addr != "" {
 		fmt.Fprintf(term.Err, "gRPC, as the Open Inference Protocol has it, is at %s\n", addr)
+	}
+	if url := m.RemoteURL(); url != "" {
+		fmt.Fprintf(term.Err, "other machines reach it at %s, each with its token\n", url)
 	}
 	term.Printf("paragon is ready after %d ms at %s\n", term.Now().Sub(started).Milliseconds(), m.URL())
 	switch {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine/remote"
 	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/control"
@@ -52,8 +53,45 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	}
 	front := m.newFrontOf(api, svc, owner)
 	m.front.Store(front)
-	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.set.Samples())))
+	all := routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.set.Samples()))
+	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), all)
+	m.serveRemote(all)
 	return m.serveGRPC(front)
+}
+
+// openRemote listens for other machines, where that is asked for. What is wrong with
+// tokens or certificate is said before anything starts.
+func (m *Machine) openRemote() (err error) {
+	if m.cfg.Remote.Listen == "" {
+		return nil
+	}
+	var tokens *remote.Tokens
+	if m.remote, tokens, err = m.cfg.Remote.Open(time.Now, m.log); err != nil {
+		return &Mistake{err}
+	}
+	m.onClose(func() { _ = m.remote.Close() })
+	if m.remoteAPI, err = remote.NewHandler(m.cfg.Remote, tokens); err != nil {
+		return &Mistake{err}
+	}
+	return nil
+}
+
+// serveRemote answers other machines by what answers this one.
+func (m *Machine) serveRemote(all http.Handler) {
+	if m.remote == nil {
+		return
+	}
+	m.remoteAPI.Host, m.remoteAPI.Operator, m.remoteAPI.API, m.remoteAPI.Refuse = m.listener.Addr().String(), string(m.operator), all, refuseRemote
+	m.serve("the API for other machines", m.remote, m.remoteAPI)
+}
+
+// refuseRemote answers what another machine may not, each API in its own form.
+func refuseRemote(w http.ResponseWriter, r *http.Request, status int, field, detail string) {
+	if strings.HasPrefix(r.URL.Path, "/v2/") {
+		writeJSON(w, status, "application/json", map[string]string{"error": detail})
+		return
+	}
+	writeWrong(w, problemOf("not-let-in", "The request is not let in", status, field, "%s", detail))
 }
 
 const (

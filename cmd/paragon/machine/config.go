@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/paragon-serving/paragon/cmd/paragon/machine/remote"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 )
@@ -29,8 +30,10 @@ type Config struct {
 	// GRPCAddr is that of the Open Inference Protocol's gRPC service; empty means that
 	// it is not served.
 	GRPCAddr string
-	DataDir  string // holds everything that outlives the process
-	Workers  int    // how many, each a child process; with a scheme, how many to begin with
+	// Remote is how other machines reach the API; its zero value means that none does.
+	Remote  remote.Config
+	DataDir string // holds everything that outlives the process
+	Workers int    // how many, each a child process; with a scheme, how many to begin with
 	// Scheme is the procurement scheme that moves the fleet; empty keeps it as it is.
 	Scheme       string
 	InstanceType string // what a worker stands for: its vCPUs are its runners
@@ -112,7 +115,10 @@ func (c Config) check() error {
 			return fmt.Errorf("grpc-%w", err) // which begins with addr
 		}
 	}
-	return checkLoopback(c.Addr)
+	if err := checkLoopback(c.Addr); err != nil {
+		return err
+	}
+	return c.Remote.Check()
 }
 
 // first are the settings to store before anything starts: what the scheme
@@ -128,15 +134,15 @@ func (c Config) first() map[string]string {
 	return out
 }
 
-// checkLoopback refuses an address that other machines could reach: there is
-// no authorisation on one machine.
+// checkLoopback refuses an address that other machines could reach: callers on this
+// machine need no token.
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("addr %q is no HOST:PORT: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("addr %q is not a loopback address, such as 127.0.0.1:8080: the API on one machine has no authorisation", addr)
+		return fmt.Errorf("addr %q is not a loopback address, such as 127.0.0.1:8080; other machines reach the API by --listen, with tokens", addr)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine/remote"
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/profiles/schema"
 	"github.com/paragon-serving/paragon/shared/balancer/bodies"
@@ -73,9 +74,11 @@ type Machine struct {
 	faults         *faultHandler
 	traces         *tracing.Source
 
-	listener net.Listener // of the API
-	grpc     net.Listener // of the gRPC service; nil where it is not served
-	closers  []func()     // in order of starting
+	listener  net.Listener    // of the API
+	remote    net.Listener    // of other machines; nil where none reaches the API
+	remoteAPI *remote.Handler // before the API for them
+	grpc      net.Listener    // of the gRPC service; nil where it is not served
+	closers   []func()        // in order of starting
 }
 
 // Start brings everything up and returns once the API answers. What was
@@ -93,6 +96,9 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 			m.Close()
 		}
 	}()
+	if err := m.openRemote(); err != nil {
+		return nil, err
+	}
 	if err := m.loadProfiles(); err != nil {
 		return nil, err
 	}
@@ -127,6 +133,14 @@ func Start(ctx context.Context, cfg Config) (_ *Machine, err error) {
 
 // URL is where the API answers.
 func (m *Machine) URL() string { return "http://" + m.listener.Addr().String() }
+
+// RemoteURL is where other machines reach the API; empty where none does.
+func (m *Machine) RemoteURL() string {
+	if m.remote == nil {
+		return ""
+	}
+	return remote.URL(m.cfg.Remote, m.remote)
+}
 
 // GRPCAddr is where the gRPC service answers; empty where it is not served.
 func (m *Machine) GRPCAddr() string {

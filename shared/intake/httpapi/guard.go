@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -14,9 +15,22 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// LocalOwner distinguishes callers on one machine: by their bearer token, of
-// which only a hash is kept, and "local" for all without one.
+// ownerKey is under which a request's context has its owner.
+type ownerKey struct{}
+
+// OwnedBy is a request whose owner is known by other means than its headers. An empty
+// owner is none.
+func OwnedBy(r *http.Request, owner string) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), ownerKey{}, owner))
+}
+
+// LocalOwner distinguishes callers on one machine: by the owner that OwnedBy gave,
+// else by their bearer token, of which only a hash is kept, and "local" for all
+// without one.
 func LocalOwner(r *http.Request) string {
+	if owner, ok := r.Context().Value(ownerKey{}).(string); ok {
+		return owner
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
