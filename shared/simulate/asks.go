@@ -12,7 +12,7 @@ type Ask struct {
 	Served  []Served // each as likely
 	// Choice, when set, lets another model answer a strict query for which no worker
 	// has a slot in time. It is played in a run as deployed.
-	Choice *Choice
+	Choice *Choice `json:"-"`
 }
 
 // Served is a model that answers an ask.
