@@ -16,6 +16,9 @@ type Health struct {
 	Every     time.Duration // 0 means a second
 	Timeout   time.Duration // of one check; 0 means a second
 	LostAfter int           // 0 means 3
+	// Checked is called after each check of a target, with how many have failed in a row
+	// by then: none where it is well. Optional.
+	Checked func(ctx context.Context, id string, failures int)
 }
 
 func (h Health) withDefaults() Health {
@@ -72,17 +75,29 @@ func (b *Balancer) check(ctx context.Context, t *target) {
 	if ctx.Err() != nil {
 		return
 	}
+	id, failures := b.noteCheck(t, err == nil, status)
+	if b.opts.Health.Checked != nil {
+		b.opts.Health.Checked(ctx, id, failures)
+	}
+}
+
+// noteCheck notes how a check ended, and returns how many have failed in a row.
+func (b *Balancer) noteCheck(t *target, answered bool, status int) (id string, failures int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	t.unwell = err != nil || status != http.StatusOK
-	if err == nil {
-		t.misses = 0
-		return
-	}
+	t.unwell = !answered || status != http.StatusOK
 	t.misses++
+	if answered {
+		t.misses = 0
+	}
 	if t.misses >= b.opts.Health.LostAfter {
 		t.abort()
 	}
+	t.failures++
+	if !t.unwell {
+		t.failures = 0
+	}
+	return t.ID, t.failures
 }
 
 // probe asks a target for its health on a connection of its own.

@@ -17,15 +17,26 @@ func TestChecksDecideWhoGetsRequests(t *testing.T) {
 			w.WriteHeader(int(status.Load()))
 		}
 	}))
-	b, _ := front(t, Options{Health: Health{Path: "/healthz"}}, a.target(), Target{ID: "f", Handler: echo}, Target{ID: "gone", Addr: "unix:/no"})
-	for _, tc := range []struct {
+	failures := map[string]int{}
+	var mu sync.Mutex
+	noted := func(_ context.Context, id string, n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		failures[id] = n
+	}
+	b, _ := front(t, Options{Health: Health{Path: "/healthz", Checked: noted}}, a.target(), Target{ID: "f", Handler: echo}, Target{ID: "gone", Addr: "unix:/no"})
+	for i, tc := range []struct {
 		says    int64
 		healthy bool
-	}{{200, true}, {503, false}, {200, true}, {500, false}} {
+		failed  int // in a row
+	}{{200, true, 0}, {503, false, 1}, {200, true, 0}, {500, false, 1}, {503, false, 2}} {
 		status.Store(tc.says)
 		b.checkAll(t.Context())
 		if s := b.Status(); s[0].Healthy != tc.healthy || !s[1].Healthy || s[2].Healthy {
 			t.Errorf("after %d: %+v", tc.says, s)
+		}
+		if failures["a"] != tc.failed || failures["gone"] != i+1 {
+			t.Errorf("after %d: %v have failed in a row", tc.says, failures)
 		}
 	}
 }

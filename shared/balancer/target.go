@@ -44,6 +44,7 @@ type target struct {
 	ejected     time.Time // passed over until then
 	unwell      bool      // the last check failed
 	misses      int       // checks without any answer, in a row
+	failures    int       // checks that failed, in a row
 	idle        []*link   // the last used at the end
 }
 

@@ -65,6 +65,11 @@ func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting)
 	}
 	seen.Broken = breaker.Everywhere(broken)
 	seen.Booting = len(census.Booting)
+	for _, w := range census.Stuck {
+		if w.Suspended {
+			seen.Suspended++
+		}
+	}
 	seen.Warm = known.warm
 	seen.Unfilled = known.rules.To > 0 && seen.Workers == 0 && seen.Booting == 0
 	peers := peersOf(p.Name, ready)

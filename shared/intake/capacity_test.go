@@ -43,6 +43,8 @@ func TestNoQueryWaitsForNobody(t *testing.T) {
 		"relaxed, a worker boots":              {placement.Pool{Booting: 1}, nil, relaxed, none},
 		"strict, a worker serves":              {placement.Pool{NoStrictOverflow: true, Workers: 1, Runners: 2}, nil, strict, none},
 		"relaxed, a worker serves":             {placement.Pool{Workers: 1, Runners: 2}, nil, relaxed, none},
+		"strict, a worker does not answer":     {placement.Pool{NoStrictOverflow: true, Suspended: 1}, nil, strict, none},
+		"relaxed, a worker does not answer":    {placement.Pool{Suspended: 1}, nil, relaxed, none},
 		"relaxed, a worker can come in time":   {placement.Pool{}, nil, long, none},
 		"relaxed, the launch brought nobody":   {placement.Pool{Unfilled: true}, nil, long, NoCapacity},
 		"relaxed, no worker is allowed":        {placement.Pool{}, func(s *settings.Settings) { s.MaxWorkers = 0 }, long, NoCapacity},
@@ -102,5 +104,19 @@ func TestARepeatIsNotRefusedForWantOfWorkers(t *testing.T) {
 		d.publishPool(t, placement.Pool{})
 		d.refreshView(t.Context())
 		d.Settle()
+	}
+}
+
+// Workers that do not answer are as good as none, before a view says so.
+func TestWorkersThatDoNotAnswerAreNotTrusted(t *testing.T) {
+	answers := true
+	d := newTestService(t, func(c *Config) { c.Answers = func(pool string) bool { return answers || pool != "general" } })
+	d.publishPool(t, placement.Pool{Workers: 1, Runners: 2})
+	for _, want := range []platform.QueueName{platform.WorkQueue("general", query.Strict), platform.Overflow} {
+		got, err := d.Take(t.Context(), "me", strictly(), Terms{})
+		if err != nil || got.Record.Placement != string(want) {
+			t.Errorf("answers %v: placed on %s, error %v, want %s", answers, got.Record.Placement, err, want)
+		}
+		answers = false
 	}
 }

@@ -24,10 +24,11 @@ type fleetView struct {
 	estimates map[string]*workload.Estimate
 
 	catalogue profile.CatalogueSource
+	answers   func(pool string) bool
 }
 
-func newFleetView(pools []Pool, c profile.CatalogueSource) *fleetView {
-	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), catalogue: c}
+func newFleetView(pools []Pool, c profile.CatalogueSource, answers func(pool string) bool) *fleetView {
+	f := &fleetView{estimates: make(map[string]*workload.Estimate, len(pools)), catalogue: c, answers: answers}
 	for _, p := range pools {
 		f.estimates[p.Name] = new(workload.Estimate)
 	}
@@ -149,7 +150,7 @@ func (f *fleetView) load(pool string, now time.Time, set settings.Settings) (run
 
 func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings) (int, float64) {
 	e := f.estimates[pool]
-	if fleet.Silent(e.View().At, now, set) {
+	if fleet.Silent(e.View().At, now, set) || !f.answers(pool) {
 		return 0, 0 // nobody looks after the fleet: who waited for it might wait for nothing
 	}
 	return e.Runners(), e.AheadMS(now)

@@ -151,6 +151,9 @@ type Config struct {
 	ID      string
 	// Viewed is called with each view of the fleet that is read. Optional.
 	Viewed func(context.Context, platform.FleetView)
+	// Answers says whether some worker of a pool answers now, where this process asks
+	// them: a view of the fleet shows it later. nil trusts the view.
+	Answers func(pool string) bool
 	// Arch is the architecture of the inference functions; empty means that
 	// there are none, so that nothing overflows.
 	Arch string
@@ -209,10 +212,13 @@ func New(c Config) (*Service, error) {
 	if c.Chooser == nil {
 		c.Chooser = rules{}
 	}
+	if c.Answers == nil {
+		c.Answers = func(string) bool { return true }
+	}
 	if c.MostWaiters == 0 {
 		c.MostWaiters = mostWaiters
 	}
-	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue),
+	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue, c.Answers),
 		places: make(chan struct{}, mostKeeping), limits: overflow.NewStageTaker(c.Shared, c.Now), reserveTime: reserveTime}
 	s.views, s.votes = s.newViews(), s.newVotes()
 	s.prepared()

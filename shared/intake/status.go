@@ -60,8 +60,10 @@ func poolStatus(p Pool, ws []platform.WorkerReport) api.PoolStatus {
 		case platform.Booting:
 			out.Booting++
 		case platform.Ready:
-			out.Ready++
-			out.Runners += w.Runners
+			if !w.Suspended {
+				out.Ready++
+				out.Runners += w.Runners
+			}
 		case platform.Draining:
 			out.Draining++
 		}

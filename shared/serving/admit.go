@@ -40,9 +40,9 @@ func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 
 // take leases deliveries, each query once.
 func (w *Worker) take(ds []platform.Delivery) (taken []*lease, fresh []platform.Delivery) {
-	now, length := w.Now(), w.leaseTime()
+	now := w.Now()
 	for _, d := range ds {
-		if l := w.leases.add(w.Traces.Continue(w.life, d.Message.Trace), d, now, length); l != nil {
+		if l := w.leases.add(w.Traces.Continue(w.life, d.Message.Trace), d, now, w.leaseOf(d.Message.Class)); l != nil {
 			taken, fresh = append(taken, l), append(fresh, d)
 		}
 	}

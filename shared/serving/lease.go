@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
@@ -81,19 +83,23 @@ func (ls *leases) len() int {
 	return len(ls.held)
 }
 
-// leaseTime is how long messages are leased for.
+// leaseTime is how long messages are leased for at most, and bounds the calls that end them.
 func (w *Worker) leaseTime() time.Duration { return seconds(w.Settings().LeaseSeconds) }
+
+// leaseOf is how long messages of a class are leased for.
+func (w *Worker) leaseOf(class query.Class) time.Duration {
+	return schedule.Lease(class, w.leaseTime())
+}
 
 // renew keeps the leases of what is in hand until ctx ends.
 func (w *Worker) renew(ctx context.Context) {
 	for {
-		length := w.leaseTime()
-		if settle.Sleep(ctx, length/3) != nil {
+		if settle.Sleep(ctx, w.leaseOf(query.Strict)/3) != nil { // the shortest
 			return
 		}
 		for _, l := range w.leases.all() {
 			if l.ctx.Err() == nil {
-				w.renewOne(ctx, l, length)
+				w.renewOne(ctx, l, w.leaseOf(l.d.Message.Class))
 			}
 		}
 	}

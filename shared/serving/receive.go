@@ -124,7 +124,7 @@ func (w *Worker) poll(ctx context.Context) {
 // callers may ask again at once.
 func (w *Worker) receive(ctx context.Context, class query.Class, n int, wait time.Duration) []platform.Delivery {
 	q := platform.WorkQueue(w.Pool, class)
-	ds, err := w.Queues.Receive(ctx, q, min(n, mostReceived), w.leaseTime(), wait)
+	ds, err := w.Queues.Receive(ctx, q, min(n, mostReceived), w.leaseOf(class), wait)
 	switch {
 	case errors.Is(err, platform.ErrRevoked):
 		w.kill(platform.ErrRevoked)

@@ -173,3 +173,53 @@ func (s *stage) allEndOnce(load []mixed) {
 		s.t.Errorf("%d strict queries were late, and the two processes held %d at most", late, most)
 	}
 }
+
+const (
+	lastServiceMS = 1000
+	lastBoundMS   = 12_000 // less than the lease of a relaxed message
+	lastOfEach    = 6
+)
+
+// The only worker is stopped while it holds queries of both classes. What it holds is
+// handed over to functions before its leases end, and what comes meanwhile goes there,
+// so that all keep their bounds; when it goes on, nothing ends twice.
+func TestTheLastWorkerIsStopped(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=2", "--scheme=hedged", flag("set", "max_workers=1"), flag("profiles", slowProfiles(t, lastServiceMS)),
+		flag("set", "max_overflow_concurrency=24"), flag("max-functions", 24))
+	s.workersReady(1)
+	p := pictures(t)[0]
+	submit := func() (qs []api.Query) {
+		for i := range 2 * lastOfEach {
+			one := strict(p)
+			one.Model, one.Task, one.Constraints.LatencyMS = "cnn", "", lastBoundMS
+			if i%2 == 0 {
+				one.Class = query.Relaxed
+			}
+			q, err := s.Submit(context.Background(), one, client.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			qs = append(qs, q)
+		}
+		return qs
+	}
+	all := submit()
+	s.until("the worker holds queries of both classes", func() bool {
+		st, err := s.Status(context.Background())
+		return err == nil && st.Queues["work-strict-general"].InFlight > 0 && st.Queues["work-relaxed-general"].InFlight > 0
+	})
+	pids := s.children("worker")
+	s.freezeOne()
+	all = append(all, submit()...)
+	var ended []api.Query
+	for _, q := range all {
+		ended = append(ended, s.finish(q))
+	}
+	for _, q := range ended {
+		if q.State != query.Succeeded || q.MetSLO == nil || !*q.MetSLO {
+			t.Errorf("%s query %s ended as %s, met it: %v: %+v", q.Class, q.ID, q.State, q.MetSLO != nil && *q.MetSLO, q.Trail)
+		}
+	}
+	_ = syscall.Kill(pids[0], syscall.SIGCONT) // it may have been replaced
+	s.sameAgain(ended, s.answers(ended))
+}

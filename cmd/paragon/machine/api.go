@@ -29,7 +29,7 @@ import (
 // serveAPI starts the intake and serves it, with the page beside it.
 func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	svc, err := m.parts().Intake(intake.Config{
-		Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.backend.Fleet, ID: "parent",
+		Answers: m.answers, Keys: m.keys, Functions: m.dispatcher, Status: m.status(owner), WriteFault: owner.WriteFault, Counts: m.counts, Reports: m.backend.Fleet, ID: "parent",
 	})
 	if err != nil {
 		return fmt.Errorf("start the intake: %w", err)

@@ -57,7 +57,9 @@ func (m *Machine) busyRunners(ctx context.Context) (int, error) {
 	ws, err := m.backend.Fleet.Workers(ctx, Pool)
 	busy := 0
 	for _, w := range ws {
-		busy += w.Busy
+		if !w.Suspended { // that one is stopped, whatever it last reported
+			busy += w.Busy
+		}
 	}
 	return busy, err
 }

@@ -3,9 +3,11 @@ package machine
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/balancer"
@@ -29,6 +31,12 @@ type fleetReader interface {
 	FleetChanged() <-chan struct{}
 }
 
+// fleetOwner is what a front needs of the fleet's backend.
+type fleetOwner interface {
+	fleetReader
+	roster
+}
+
 // front stands before the API as the load balancer does in an account: what asks
 // for an answer goes to the workers, all else and what they cannot take to the
 // API of this process.
@@ -36,24 +44,42 @@ type front struct {
 	api      http.Handler
 	balancer *balancer.Balancer
 	shares   bool // workers read bodies in memory that they share
+	roster   roster
+	log      *slog.Logger
+
+	mu        sync.Mutex
+	suspended map[string]bool // workers that do not answer, until they do or are gone
 }
 
+// roster is where workers are taken out that do not answer.
+type roster interface {
+	// Suspend takes a worker out: it gets no messages, and those that it holds go to others.
+	Suspend(ctx context.Context, id string) error
+	// Resume takes it in again.
+	Resume(ctx context.Context, id string) error
+	// MarkGone declares it dead, so that it is replaced.
+	MarkGone(ctx context.Context, id string) error
+}
+
+// hopeless is after how many checks that failed in a row a worker is replaced.
+const hopeless = 10
+
 // newFront returns the front. maxBody is the most bytes of a request's body, shared
-// the memory of bodies; nil without.
-func newFront(api http.Handler, maxBody func(*http.Request) int64, shared *bodies.Pool) *front {
-	f := &front{api: api, shares: shared != nil}
+// the memory of bodies; nil without. A worker that does not answer is taken out of workers.
+func newFront(api http.Handler, maxBody func(*http.Request) int64, shared *bodies.Pool, workers roster, log *slog.Logger) *front {
+	f := &front{api: api, shares: shared != nil, roster: workers, log: log, suspended: map[string]bool{}}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Bodies: shared, Lead: httpapi.NumbersAt,
-		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz"},
+		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz", Checked: f.checked},
 	})
 	return f
 }
 
 // newFrontOf is the front of a machine, following its fleet.
-func (m *Machine) newFrontOf(api http.Handler, svc *intake.Service, fleet fleetReader) *front {
-	f := newFront(api, func(r *http.Request) int64 { return httpapi.MaxBody(r, svc) }, m.bodies)
+func (m *Machine) newFrontOf(api http.Handler, svc *intake.Service, fleet fleetOwner) *front {
+	f := newFront(api, func(r *http.Request) int64 { return httpapi.MaxBody(r, svc) }, m.bodies, fleet, m.log)
 	m.background(f.balancer.Run, func(ctx context.Context) { f.watchFleet(ctx, fleet, m.backend.Fleet) })
 	return f
 }
@@ -103,6 +129,40 @@ func (f *front) answers() bool {
 	return slices.ContainsFunc(f.balancer.Status(), func(t balancer.TargetStatus) bool { return t.Healthy })
 }
 
+// checked takes a worker out as soon as it fails a check, in again when it passes one,
+// and has it replaced after as many as are hopeless: it may be stopped for ever.
+func (f *front) checked(ctx context.Context, id string, failures int) {
+	var err error
+	switch {
+	case failures == hopeless:
+		f.log.Warn("a worker does not answer and is replaced", "worker", id, "checks", failures)
+		err = f.roster.MarkGone(ctx, id)
+	case failures > 0 && f.suspend(id, true):
+		f.log.Warn("a worker does not answer: what it holds goes to others", "worker", id)
+		err = f.roster.Suspend(ctx, id)
+	case failures == 0 && f.suspend(id, false):
+		f.log.Info("a worker answers again", "worker", id)
+		err = f.roster.Resume(ctx, id)
+	}
+	if err != nil && ctx.Err() == nil { // the next check tries again
+		f.suspend(id, failures == 0)
+		f.log.Error("how a worker stands could not be noted", "worker", id, "error", err)
+	}
+}
+
+// suspend notes whether a worker is taken out; true when that is a change.
+func (f *front) suspend(id string, out bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.suspended[id] == out {
+		return false
+	}
+	if f.suspended[id] = out; !out {
+		delete(f.suspended, id)
+	}
+	return true
+}
+
 // watchFleet keeps the targets as the fleet is, until ctx ends.
 func (f *front) watchFleet(ctx context.Context, fleet fleetReader, workers platform.Fleet) {
 	defer f.balancer.SetTargets(nil)
@@ -140,6 +200,7 @@ func (f *front) update(ws []platform.WorkerReport, known map[string]bool) map[st
 	for id := range known {
 		if !there[id] {
 			f.balancer.Lose(id)
+			f.suspend(id, false)
 		}
 	}
 	return there

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -57,7 +58,7 @@ func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(own, atMost(1<<20), nil)
+	f := newFront(own, atMost(1<<20), nil, backend, slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(f)
 	t.Cleanup(func() {
 		server.Close()
@@ -109,7 +110,7 @@ func (c *changingFleet) change(err error, ws ...platform.WorkerReport) {
 
 func TestFrontIsUpdatedWithTheFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, fleet := newFront(own, atMost(1), nil), &changingFleet{changed: make(chan struct{})}
+		f, fleet := newFront(own, atMost(1), nil, nil, slog.New(slog.DiscardHandler)), &changingFleet{changed: make(chan struct{})}
 		var following sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		following.Go(func() { f.watchFleet(ctx, fleet, fleet) })

@@ -111,7 +111,7 @@ func (r *recorder) sample(ctx context.Context) timeline.Row {
 	row := timeline.Row{Samples: 1}
 	if ws, err := r.m.backend.Fleet.Workers(ctx, Pool); err == nil {
 		for _, w := range ws {
-			if w.State == platform.Ready {
+			if w.State == platform.Ready && !w.Suspended {
 				row.Ready++
 			}
 		}

@@ -26,19 +26,24 @@ func TestJudge(t *testing.T) {
 		says   State
 		silent time.Duration // since its last report
 		want   State
+		// answersNot says that it is known not to answer.
+		answersNot bool
 	}{
-		{"has just reported", Ready, 0, Ready},
-		{"a clock that is ahead", Ready, -time.Hour, Ready},
-		{"missed three heartbeats to the instant", Ready, 30 * time.Second, Ready},
-		{"missed three", Ready, 30*time.Second + 1, Stuck},
-		{"silent for the limit to the instant", Ready, 60 * time.Second, Stuck},
-		{"silent for longer", Ready, 60*time.Second + 1, Dead},
-		{"boots", Booting, 300 * time.Second, Booting},
-		{"never came up", Booting, 301 * time.Second, Dead},
-		{"drains, however silent", Draining, time.Hour, Draining},
-		{"gone", Gone, time.Hour, Gone},
+		{"has just reported", Ready, 0, Ready, false},
+		{"a clock that is ahead", Ready, -time.Hour, Ready, false},
+		{"missed three heartbeats to the instant", Ready, 30 * time.Second, Ready, false},
+		{"missed three", Ready, 30*time.Second + 1, Stuck, false},
+		{"silent for the limit to the instant", Ready, 60 * time.Second, Stuck, false},
+		{"silent for longer", Ready, 60*time.Second + 1, Dead, false},
+		{"boots", Booting, 300 * time.Second, Booting, false},
+		{"never came up", Booting, 301 * time.Second, Dead, false},
+		{"drains, however silent", Draining, time.Hour, Draining, false},
+		{"gone", Gone, time.Hour, Gone, false},
+		{"has just reported and does not answer", Ready, 0, Stuck, true},
+		{"silent for longer, and does not answer", Ready, 60*time.Second + 1, Dead, true},
+		{"drains and does not answer", Draining, 0, Draining, true},
 	} {
-		if got := judge(Report{State: c.says, At: now.Add(-c.silent)}, now, tuned()); got != c.want {
+		if got := judge(Report{State: c.says, At: now.Add(-c.silent), Suspended: c.answersNot}, now, tuned()); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -111,6 +116,7 @@ func TestAllSilent(t *testing.T) {
 		{"one that never came up", []Report{at(Booting, time.Hour)}, false},
 		{"silent ones, and one that boots", []Report{at(Ready, time.Hour), at(Ready, time.Hour), at(Booting, time.Second)}, true},
 		{"the only one", []Report{at(Ready, time.Hour)}, false},
+		{"ones that are known not to answer", []Report{{State: Ready, At: now, Suspended: true}, {State: Ready, At: now, Suspended: true}}, false},
 	} {
 		if got := Count(c.workers, now, tuned()).AllSilent(); got != c.want {
 			t.Errorf("%s: %v", c.name, got)

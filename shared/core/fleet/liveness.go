@@ -33,7 +33,8 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // judge says where a worker stands now: what it reports itself, but for one that
 // has been silent (Stuck, and Dead after silent_limit_seconds) and one that has been booting
-// for longer than boot_limit_seconds (Dead). A draining worker is on its way out
+// for longer than boot_limit_seconds (Dead). One that does not answer is Stuck at once.
+// A draining worker is on its way out
 // and judged by the process that waits for it.
 func judge(r Report, now time.Time, set settings.Settings) State {
 	age := now.Sub(r.At)
@@ -44,7 +45,7 @@ func judge(r Report, now time.Time, set settings.Settings) State {
 		return r.State
 	case age > deadAfter(set):
 		return Dead
-	case Silent(r.At, now, set):
+	case r.Suspended || Silent(r.At, now, set):
 		return Stuck
 	}
 	return Ready
@@ -53,7 +54,8 @@ func judge(r Report, now time.Time, set settings.Settings) State {
 // Census is a pool's workers by where they stand, each list in the order given.
 type Census struct {
 	Ready, Booting, Draining, Stuck, Dead []Report
-	// SilentReady counts those of Stuck and Dead that had been ready.
+	// SilentReady counts those of Stuck and Dead that had been ready, and are not known
+	// not to answer.
 	SilentReady int
 	// Oldest is the age of the oldest report of a ready worker.
 	Oldest time.Duration
@@ -77,7 +79,7 @@ func Count(workers []Report, now time.Time, set settings.Settings) Census {
 		case Dead:
 			c.Dead = append(c.Dead, r)
 		}
-		if r.State == Ready && state != Ready {
+		if r.State == Ready && state != Ready && !r.Suspended {
 			c.SilentReady++
 		}
 	}

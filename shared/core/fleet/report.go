@@ -51,6 +51,9 @@ type Report struct {
 	Addr string `json:"addr,omitempty"`
 	// Broken are the models whose breakers are open there.
 	Broken []breaker.Open `json:"broken,omitempty"`
+	// Suspended says that the worker does not answer, by who asks it. It is set where
+	// reports are kept and is no part of what a worker says.
+	Suspended bool `json:"suspended,omitempty"`
 	// Tallies are what it has counted since it started; Fleet.Tallies returns
 	// them, and Workers does not. Most reports leave them out, as they are large.
 	Tallies tally.Snapshot `json:"tallies,omitzero"`

@@ -23,11 +23,11 @@ func GrowthOf(set settings.Settings) Growth {
 }
 
 // HasCapacity reports whether a query that waits on the pool's work queue and
-// expires in expiresMS milliseconds has a worker to wait for: one that serves or
-// boots, or one that can still be launched for it. Where the last launch brought
-// nobody, none is counted on.
+// expires in expiresMS milliseconds has a worker to wait for: one that serves, boots
+// or does not answer for now, or one that can still be launched for it. Where the last
+// launch brought nobody, none is counted on.
 func (p Pool) HasCapacity(expiresMS float64, g Growth) bool {
-	if p.Workers > 0 || p.Runners > 0 || p.Booting > 0 {
+	if p.Workers > 0 || p.Runners > 0 || p.Booting > 0 || p.Suspended > 0 {
 		return true
 	}
 	lead := g.LeadMS

@@ -44,6 +44,7 @@ type Pool struct {
 	// Booting are the workers on their way. Unfilled says that the last tick asked
 	// for workers and none serves or boots: the launch brought nobody.
 	Booting   int       `json:"booting,omitempty"`
+	Suspended int       `json:"suspended,omitempty"` // they do not answer: each will, or is replaced
 	Unfilled  bool      `json:"unfilled,omitempty"`
 	Warm      int       `json:"warm,omitempty"` // stopped instances that are ready to be started
 	Runners   int       `json:"runners"`        // of the ready workers

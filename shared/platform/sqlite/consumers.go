@@ -17,6 +17,7 @@ type consumers struct {
 	mu       sync.Mutex
 	bySecret map[[sha256.Size]byte]*visitor
 	dead     map[string]bool
+	hanging  map[string]bool // live, and do not answer
 	leases   atomic.Int64
 }
 
@@ -77,6 +78,27 @@ func (c *consumers) bury(name string) {
 		c.dead = map[string]bool{}
 	}
 	c.dead[name] = true
+	delete(c.hanging, name)
+}
+
+// suspend has a consumer get no lease until it is resumed, or again.
+func (c *consumers) suspend(name string, suspended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hanging == nil {
+		c.hanging = map[string]bool{}
+	}
+	if suspended && !c.dead[name] {
+		c.hanging[name] = true
+	} else {
+		delete(c.hanging, name)
+	}
+}
+
+func (c *consumers) suspended(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hanging[name]
 }
 
 func (c *consumers) check(name string) error {
@@ -84,6 +106,9 @@ func (c *consumers) check(name string) error {
 	defer c.mu.Unlock()
 	if c.dead[name] {
 		return fmt.Errorf("consumer %s: %w", name, platform.ErrRevoked)
+	}
+	if c.hanging[name] {
+		return fmt.Errorf("consumer %s does not answer: %w", name, platform.ErrUnavailable)
 	}
 	return nil
 }

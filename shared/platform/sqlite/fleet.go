@@ -55,6 +55,7 @@ func (c *consumer) Workers(_ context.Context, pool string) ([]platform.WorkerRep
 		if leaves {
 			r.State = platform.Draining
 		}
+		r.Suspended = c.consumers.suspended(r.ID)
 		out = append(out, r)
 		return err
 	}, `SELECT report, drain FROM workers WHERE pool = ? AND state <> ? ORDER BY launched`, pool, platform.Gone)

@@ -51,6 +51,20 @@ func (h *Backend) MarkGone(ctx context.Context, id string) error {
 	})
 }
 
+// Suspend takes a worker out that lives and does not answer, as one that is stopped: it is
+// listed as suspended, gets no messages, and what it holds goes back to the queues at
+// once. Should it go on, its leases are lost, and its late answers meet the records there.
+func (h *Backend) Suspend(ctx context.Context, id string) error {
+	h.consumers.suspend(id, true)
+	return h.writeFleet(ctx, "take worker "+id+" out", func(t *tx) error { return t.releaseHeld(id) })
+}
+
+// Resume takes a worker in again that was suspended.
+func (h *Backend) Resume(ctx context.Context, id string) error {
+	h.consumers.suspend(id, false)
+	return h.writeFleet(ctx, "take worker "+id+" in again", func(*tx) error { return nil })
+}
+
 // releaseHeld gives back what a consumer holds. The receives stay counted:
 // what killed it may have been a message.
 func (t *tx) releaseHeld(consumer string) error {

@@ -164,3 +164,54 @@ func TestEndWhileHeldElsewhere(t *testing.T) {
 		t.Errorf("the zombie deleted what it held no more: %+v", d)
 	}
 }
+
+// What a stopped worker holds goes to others at once, nothing more goes to it though its
+// receive waits, and it is listed as suspended; once it goes on it is as any other, but
+// for what it has lost.
+func TestASuspendedWorkerGetsAndHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{})
+		must(t, h.Launch(t.Context(), worker("w1", platform.Ready)))
+		w1, other := h.As("w1"), h.Platform()
+		receive := func(c platform.Backend, wait time.Duration) []platform.Delivery {
+			ds, err := c.Queues.Receive(t.Context(), queue, 1, time.Hour, wait)
+			must(t, err)
+			return ds
+		}
+		send(t, h, "a")
+		held := receive(w1, 0)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := w1.Queues.Receive(t.Context(), queue, 1, time.Hour, 30*time.Minute)
+			ended <- err
+		}()
+		synctest.Wait()
+		must(t, h.Suspend(t.Context(), "w1"))
+		if ds := receive(other, 0); len(ds) != 1 || ds[0].Message.ID != held[0].Message.ID {
+			t.Errorf("another receives %+v, want what the worker held", ds)
+		}
+		send(t, h, "b")
+		if ds := receive(other, 0); len(ds) != 1 {
+			t.Error("a message went to the worker that does not answer")
+		}
+		if err := <-ended; !errors.Is(err, platform.ErrUnavailable) {
+			t.Errorf("its receive ended with %v", err)
+		}
+		suspended := func() bool {
+			ws, err := other.Fleet.Workers(t.Context(), "p")
+			must(t, err)
+			return len(ws) == 1 && ws[0].Suspended
+		}
+		if !suspended() {
+			t.Error("it is not listed as suspended")
+		}
+		must(t, h.Resume(t.Context(), "w1"))
+		if err := w1.Queues.Extend(t.Context(), held[0], time.Hour); !errors.Is(err, platform.ErrLeaseLost) {
+			t.Errorf("it extends what it has lost: %v", err)
+		}
+		send(t, h, "c")
+		if len(receive(w1, 0)) != 1 || suspended() {
+			t.Error("it is not taken in again")
+		}
+	})
+}
