@@ -148,7 +148,7 @@ func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model,
 
 // printModel prints what a model takes and gives, and what it costs in time.
 func printModel(term *cli.Terminal, m profile.Model) {
-	term.Printf("%s does task %s and takes %s.\n", m.Name, m.Task, m.Takes())
+	term.Printf("%s does task %s and takes %s input.\n", m.Name, m.Task, m.Takes())
 	if s := m.Signature; s != nil {
 		for _, t := range s.Inputs {
 			term.Printf("  in   %s\n", cli.OneLine(t.String()))
@@ -190,7 +190,7 @@ func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 	})
 }
 
-// printChoices prints what is chosen from now on.
+// printChoices prints what would be chosen now.
 func printChoices(term *cli.Terminal, choices []api.Choice) {
 	for _, c := range choices {
 		if c.Chosen == nil {

@@ -244,7 +244,7 @@ func printAdded(term *cli.Terminal, added api.AddedModel) {
 	if added.Rollout != nil {
 		printRollout(term, *added.Rollout)
 	}
-	term.Printf("What is chosen for task %s from now on:\n", added.Task.Name)
+	term.Printf("What would be chosen for task %s now, with the workers and the load of this moment:\n", added.Task.Name)
 	printChoices(term, added.Choices)
 	term.Printf("It answers at /v2/models/%s/infer.\n", added.Task.Name)
 }

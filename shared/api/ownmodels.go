@@ -43,7 +43,7 @@ type AddedModel struct {
 	Rollout *profile.Rollout `json:"rollout,omitempty"`
 	// Notes say what was inferred, a sentence each.
 	Notes []string `json:"notes,omitempty"`
-	// Choices are what is chosen for a few needs of its task from now on.
+	// Choices are what would be chosen for a few needs of its task at that moment.
 	Choices []Choice `json:"choices,omitempty"`
 }
 

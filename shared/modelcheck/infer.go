@@ -172,7 +172,7 @@ func (r *Report) infer(asked Request, values []engine.Value, c *contents) profil
 		r.note("Its outputs are the answer, by name (kind tensor); --kind embed or classify reads one of them.")
 		return profile.Tensors
 	}
-	r.note("It classifies: %s; --kind says otherwise.", why)
+	r.note("It classifies: %s; --kind tensor or embed changes that.", why)
 	return profile.Classify
 }
 

@@ -231,7 +231,7 @@ func (d *modelHandler) checkOrder(o api.ModelOrder) error {
 	return nil
 }
 
-// choices is what is chosen for some needs of a task from now on.
+// choices is what would be chosen for some needs of a task now.
 func (d *modelHandler) choices(task string) []api.Choice {
 	bound := func(ms float64) intake.Bounds { return intake.Bounds{LatencyMS: &ms} }
 	var out []api.Choice

@@ -58,8 +58,8 @@ function other(o, cost) {
 function compared(o, cost) {
   const [low, high] = [o.low_usd, o.high_usd].map((usd) => 100 * (1 - cost / usd));
   const span = (a, b) => (a.toFixed(0) === b.toFixed(0) ? `${a.toFixed(0)} %` : `${a.toFixed(0)} to ${b.toFixed(0)} %`);
-  if (low > 0) return `now ${span(low, high)} less`;
-  return high < 0 ? `now ${span(-high, -low)} more` : "no difference within the error";
+  if (low > 0) return `this stage cost ${span(low, high)} less`;
+  return high < 0 ? `this stage cost ${span(-high, -low)} more` : "no difference within the error";
 }
 
 // faults are what keeps queries from being taken in or answered, as sentences.

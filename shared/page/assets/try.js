@@ -39,7 +39,8 @@ async function showSamples() {
 
 async function showTasks() {
   const { models } = await call("/v1/models");
-  const tasks = [...new Set(models.map((m) => m.task))];
+  const tasks = [...new Set(models.filter((m) => m.takes === "picture").map((m) => m.task))]; // others cannot be tried with one
+  byId("try").hidden = tasks.length === 0;
   byId("task").replaceChildren(...tasks.map((t) => element("option", "", t)));
 }
 
@@ -141,7 +142,7 @@ function showAnswer(query) {
 function feedback(query) {
   const box = element("p", "feedback", "Is this right? ");
   for (const [word, correct] of [["Yes", true], ["No", false]]) {
-    const button = Object.assign(element("button", "", word), { type: "button" });
+    const button = Object.assign(element("button", "plain", word), { type: "button" });
     button.addEventListener("click", async () => {
       try {
         await vote(query, correct);

@@ -63,12 +63,20 @@ export function story(query, facts = true) {
   }
   if (query.finished_at) {
     const spent = query.compute_ms != null && query.served_by
-      ? `${milliseconds(query.queue_ms)} until it ran, ${milliseconds(query.compute_ms)} computing` : "";
+      ? `${milliseconds(query.queue_ms)} until it ran, ${milliseconds(query.compute_ms)} computing${calling(query)}` : "";
     steps.append(step(query.latency_ms, query.state, query.failure ? query.failure.detail : spent));
   }
   const cost = query.cost_usd ? `, ${dollars(query.cost_usd * 1e6)} a million` : "";
   const line = [query.id, clock(query.accepted_at), facts && ranOn(query) && `answered on ${ranOn(query)}${cost}`];
   return element("div", "story", steps, element("p", "", line.filter(Boolean).join(" · ")));
+}
+
+// calling is the time that a function took beside its computing.
+function calling(query) {
+  if (query.served_by.kind !== "function") return "";
+  const by = [query.served_by.cold && "its cold start", query.served_by.paced && "its pacing"].filter(Boolean).join(" and ");
+  const rest = Math.max(0, query.latency_ms - query.queue_ms - query.compute_ms);
+  return `, ${milliseconds(rest)} calling the function${by ? ` with ${by}` : ""}`;
 }
 
 function step(ms, text, why) {

@@ -8,7 +8,7 @@ import zlib
 
 import httpx
 
-from paragon_client import AsyncClient, Client, Constraints, Problem, Unreachable, picture
+from paragon_client import AsyncClient, Client, Constraints, Problem, Unreachable, picture, tensors
 
 
 def check(condition, what):
@@ -40,6 +40,25 @@ def use_client(endpoint, shoe):
 
         wrong = problem_of(lambda: c.submit(shoe, task="fashion", constraints=Constraints(accuracy=99.9)))
         check(wrong.kind == "unsatisfiable" and wrong.field == "constraints.accuracy" and wrong.bound > 0, f"problem {wrong}")
+
+
+class Array:
+    """An array as NumPy has it."""
+
+    shape = (2, 2)
+
+    def reshape(self, _):
+        return self
+
+    def tolist(self):
+        return [1.0, 2.0, 3.0, 4.0]
+
+
+def use_arrays():
+    """An array brings its shape, and is sent as a list; a list is sent as it is."""
+    listed = {"name": "x", "datatype": "FP32", "shape": [2, 2], "data": [1.0, 2.0, 3.0, 4.0]}
+    array = {"name": "x", "datatype": "FP32", "data": Array()}
+    check(tensors([listed, array]).body == {"tensors": [listed, listed]}, "tensors of an array")
 
 
 def large(path):
@@ -119,6 +138,7 @@ def retries(shoe):
 
 if __name__ == "__main__":
     url, _, path = sys.argv[1:]
+    use_arrays()
     use_client(url, picture(path))
     use_uploads(url, large(path))
     asyncio.run(use_async(url, picture(path)))

@@ -55,8 +55,20 @@ def text(value: str) -> Input:
 
 
 def tensors(values: Sequence[Json]) -> Input:
-    """Tensors by name: {"name", "datatype", "shape", "data"}, as in the Open Inference Protocol."""
-    return Input({"tensors": list(values)})
+    """Tensors by name: {"name", "datatype", "shape", "data"}, as in the Open Inference Protocol.
+
+    `data` is a flat list with its `shape`, or a NumPy array, which has both. The datatype
+    is the model's: nothing is converted.
+    """
+    return Input({"tensors": [_listed(v) for v in values]})
+
+
+def _listed(value: Json) -> Json:
+    """A tensor whose data are a list, where they may be an array."""
+    data = value.get("data")
+    if not hasattr(data, "tolist"):
+        return value
+    return {"shape": list(data.shape), **value, "data": data.reshape(-1).tolist()}
 
 
 @dataclass(frozen=True)
