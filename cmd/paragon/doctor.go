@@ -173,7 +173,11 @@ func checkBounds(s api.Status) (out []finding) {
 		case c.Attainment == nil:
 			out = append(out, ok("bounds", "no %s query ended in the last hour", class))
 		case *c.Attainment < leastAttained:
-			out = append(out, warning("bounds", "`paragon history` shows when and for which model; `paragon decisions --moves` shows the fleet", "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
+			advice := "`paragon history` shows when and for which model; `paragon decisions --moves` shows the fleet"
+			if c.Hour.Failed > 0 {
+				advice = fmt.Sprintf("%d of them failed, which counts as missed: `paragon list --state failed` prints why; %s", c.Hour.Failed, advice)
+			}
+			out = append(out, warning("bounds", advice, "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
 		default:
 			out = append(out, ok("bounds", "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
 		}

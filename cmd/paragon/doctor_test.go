@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // Findings of queues come in the same order each time.
@@ -35,5 +36,17 @@ func TestASimulatedCostIsNamedAsOne(t *testing.T) {
 	}
 	if got := comparedWith(api.SchemeCost{Scheme: "plain function", CostUSD: 2, LowUSD: 2, HighUSD: 2}, 1); !strings.Contains(got, "plain function") {
 		t.Error(got)
+	}
+}
+
+// Bounds that were missed by failing lead to the list of the reasons.
+func TestFailedQueriesAreNamedWhereBoundsAreMissed(t *testing.T) {
+	attained := 98.0
+	for failed, named := range map[int64]bool{0: false, 5: true} {
+		c := api.ClassStatus{Recent: 250, Met: 245, Attainment: &attained, Traffic: api.Traffic{Hour: api.Load{Failed: failed}}}
+		got := checkBounds(api.Status{Classes: map[query.Class]api.ClassStatus{query.Relaxed: c}})
+		if advice := got[len(got)-1].Do; strings.Contains(advice, "--state failed") != named {
+			t.Errorf("%d failed: %s", failed, advice)
+		}
 	}
 }

@@ -65,7 +65,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 	}
 	e, err := cl.Explain(ctx, id)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", id, err)
 	}
 	if term.JSON {
 		term.PrintJSON(e)

@@ -29,6 +29,16 @@ var (
 	ErrBadQueue   = errors.New("queries cannot be put on this queue")
 )
 
+// because is an error of one of these kinds whose own words say all.
+type because struct {
+	error
+	kind error
+}
+
+func (b because) Is(target error) bool { return target == b.kind }
+
+func (b because) Unwrap() error { return b.error }
+
 // Service is where a stage is operated. Its methods are safe for concurrent use.
 type Service struct {
 	Backend platform.Backend
@@ -130,7 +140,7 @@ func decided(e platform.Entry) api.Decision {
 func (d *Service) Decision(ctx context.Context, id string) (api.Decision, error) {
 	e, err := d.Backend.DecisionLog.Entry(ctx, id)
 	if errors.Is(err, platform.ErrNotFound) {
-		return api.Decision{}, fmt.Errorf("there is no such decision, or it is forgotten: %w", ErrUnknown)
+		return api.Decision{}, because{fmt.Errorf("there is no decision %.64q, or it is forgotten", id), ErrUnknown}
 	}
 	if err != nil {
 		return api.Decision{}, err

@@ -32,7 +32,7 @@ func (d *Service) SetIfUnchanged(ctx context.Context, name, value string, versio
 		return api.Setting{}, err
 	}
 	if err := settings.Check(name, value); err != nil {
-		return api.Setting{}, fmt.Errorf("%w: %w", ErrBadSetting, err)
+		return api.Setting{}, because{err, ErrBadSetting}
 	}
 	err = d.alone(ctx, func() error {
 		now, err := Read(d.Backend.Settings)(ctx)

@@ -56,7 +56,7 @@ func actionOf(o api.RolloutOrder, at time.Time) (func(profile.Rollout) (profile.
 	switch o.Action {
 	case profile.CanaryShare:
 		if !(o.Share >= 0 && o.Share < 1) {
-			return nil, unusable(http.StatusUnprocessableEntity, "share", "%v is not within 0 and below 1", o.Share)
+			return nil, unusable(http.StatusUnprocessableEntity, "share", "%v is not from 0 to below 1 (0.05 is 5 %%)", o.Share)
 		}
 		return func(r profile.Rollout) (profile.Rollout, []string, error) {
 			after, err := r.Trial(o.Share, at)

@@ -241,9 +241,9 @@ func (s *scan) worseBy(f, won *figures) string {
 	case s.objective == "":
 		return "a worse sum of the weighted shares"
 	case f.costUSD > won.costUSD:
-		return fmt.Sprintf("$%.4f a million dearer", (f.costUSD-won.costUSD)*1e6)
+		return fmt.Sprintf("costs $%.3g a million more", (f.costUSD-won.costUSD)*1e6)
 	case f.priceUSD > won.priceUSD:
-		return fmt.Sprintf("as good now, and takes $%.4f a million more of a worker", (f.priceUSD-won.priceUSD)*1e6)
+		return fmt.Sprintf("costs the same now, and takes $%.3g a million more of a worker's time", (f.priceUSD-won.priceUSD)*1e6)
 	}
 	return "as good, and no better in anything else"
 }
