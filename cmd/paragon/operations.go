@@ -57,6 +57,11 @@ func operationsOf(ctx context.Context, term *cli.Terminal) (operations, error) {
 	if stage == "" {
 		return term.Connect(ctx, client.Config{})
 	}
+	return serviceOf(ctx, term, stage)
+}
+
+// serviceOf operates a stage in an account at its backend.
+func serviceOf(ctx context.Context, term *cli.Terminal, stage string) (*admin.Service, error) {
 	s, err := discovery.Open(ctx, stage)
 	if err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ bound, by task. An owner is a caller: on one machine "local" is who sends no tok
 and functions, as in their answers.
 
 Counts are kept by the clock hour, for 14 days: the span is counted from the start of
-its first hour. --mine prints what your own token, or lack of one, has used. A stage in an
-account keeps no counts by owner.`
+its first hour. --mine prints what your own token, or lack of one, has used. In an account
+processes store their counts every 15 minutes, and operators read them with --stage.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {
@@ -31,7 +31,8 @@ func newUsageCommand(term *cli.Terminal) *cobra.Command {
 		Use: "usage", Short: "Print queries, cost and misses by owner", Long: usageLong,
 		Example: `  paragon usage
   paragon usage --since 336h --json | jq -r '.owners[] | [.owner, .cost_usd] | @tsv'
-  paragon usage --mine --token $TOKEN`,
+  paragon usage --mine --token $TOKEN
+  paragon usage --stage prod --since 336h`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkSince(since); err != nil {
 				return err
@@ -45,14 +46,7 @@ func newUsageCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func runUsage(ctx context.Context, term *cli.Terminal, since time.Duration, mine bool) error {
-	if stage, _ := term.Place(); stage != "" {
-		return cli.Usagef("stage %s is in an account, and keeps no counts by owner", stage)
-	}
-	cl, err := term.Connect(ctx, client.Config{})
-	if err != nil {
-		return err
-	}
-	u, err := cl.Usage(ctx, since, mine)
+	u, err := readUsage(ctx, term, since, mine)
 	if err != nil {
 		return err
 	}
@@ -61,6 +55,26 @@ func runUsage(ctx context.Context, term *cli.Terminal, since time.Duration, mine
 		return nil
 	}
 	return printUsage(term, u)
+}
+
+// readUsage reads it over the API of one machine, and in an account as an operator.
+func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, mine bool) (api.Usage, error) {
+	stage, _ := term.Place()
+	if stage == "" {
+		cl, err := term.Connect(ctx, client.Config{})
+		if err != nil {
+			return api.Usage{}, err
+		}
+		return cl.Usage(ctx, since, mine)
+	}
+	if mine {
+		return api.Usage{}, cli.Usagef("--mine asks the API of one machine; in an account operators read the usage of all owners")
+	}
+	service, err := serviceOf(ctx, term, stage)
+	if err != nil {
+		return api.Usage{}, err
+	}
+	return service.Usage(ctx, int(since.Hours()), "")
 }
 
 // printUsage prints a line an owner and task, and one of all.

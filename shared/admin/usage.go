@@ -19,22 +19,17 @@ const mostUsage = 500
 // Usage is what the queries of the last clock hours came to, by owner and task; of one
 // owner alone when it is named. ErrUnknown where nothing is kept by owner.
 func (d *Service) Usage(ctx context.Context, hours int, owner string) (api.Usage, error) {
-	if d.Timeline == nil {
+	if d.Backend.Owners == nil && d.Timeline == nil {
 		return api.Usage{}, fmt.Errorf("usage by owner: %w: this stage keeps none", ErrUnknown)
 	}
 	to := d.Now().Truncate(time.Second)
 	from := to.Add(-time.Duration(hours-1) * time.Hour).Truncate(time.Hour)
-	rows, err := d.Timeline.Timeline(ctx, timeline.OwnersStep, from, to)
+	all, err := d.owners(ctx, from, to)
 	if err != nil {
 		return api.Usage{}, err
 	}
-	var all []tally.OwnerTally
-	for _, r := range rows {
-		for _, t := range r.Owners {
-			if owner == "" || t.Owner == owner {
-				all = append(all, t)
-			}
-		}
+	if owner != "" {
+		all = slices.DeleteFunc(all, func(t tally.OwnerTally) bool { return t.Owner != owner })
 	}
 	out := api.Usage{From: from, To: to, Owners: []api.OwnerUsage{}}
 	for _, t := range tally.TopOwners(all, mostUsage) {
@@ -42,6 +37,23 @@ func (d *Service) Usage(ctx context.Context, hours int, owner string) (api.Usage
 	}
 	slices.SortStableFunc(out.Owners, func(a, b api.OwnerUsage) int { return cmp.Compare(b.CostUSD, a.CostUSD) })
 	return out, nil
+}
+
+// owners reads what was counted by owner: from the backend, or on one machine from
+// the rows of the past.
+func (d *Service) owners(ctx context.Context, from, to time.Time) ([]tally.OwnerTally, error) {
+	if d.Backend.Owners != nil {
+		return d.Backend.Owners.Usage(ctx, from, to)
+	}
+	rows, err := d.Timeline.Timeline(ctx, timeline.OwnersStep, from, to)
+	if err != nil {
+		return nil, err
+	}
+	var all []tally.OwnerTally
+	for _, r := range rows {
+		all = append(all, r.Owners...)
+	}
+	return all, nil
 }
 
 func usageOf(t tally.OwnerTally) api.OwnerUsage {

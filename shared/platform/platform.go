@@ -144,6 +144,13 @@ type Fleet interface {
 	View(ctx context.Context) (FleetView, error)
 }
 
+// Owners reads what became of queries by owner and task.
+type Owners interface {
+	// Usage sums the clock hours that begin in [from, to), from what processes
+	// reported: each at once, then every tally.OwnersEvery and when it ends.
+	Usage(ctx context.Context, from, to time.Time) ([]tally.OwnerTally, error)
+}
+
 // FleetView is the fleet as intake sees it.
 type FleetView struct {
 	Pools []placement.Pool `json:"pools"`
@@ -252,6 +259,9 @@ type Backend struct {
 	Records     Records
 	Attempts    Attempts
 	Shared      Shared
+	// Owners reads what was counted by owner; nil where the fleet's reports are not
+	// where that is kept, as on one machine, whose server keeps it by the hour.
+	Owners Owners
 	// Inputs keeps the inputs that are too large for a message; nil where a
 	// message holds any.
 	Inputs Inputs

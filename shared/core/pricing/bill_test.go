@@ -103,9 +103,9 @@ func TestTheExcessOverAPlainFunction(t *testing.T) {
 		held := (15 + 8 + tt.ms) / 1000
 		every := 1 / tt.perSecond * max(1, held*tt.perSecond) // seconds between two queries of an environment
 		// lines of the log, one a second of each environment, longer ones each minute;
-		// leases, tallies, views, samples
+		// leases, tallies, views, usage by owner, samples
 		now := min(1, every)*0.225/1.048576*0.5 + min(1, every, every/60)*0.28/1.048576*0.5 + min(1, every/450)*0.75 +
-			min(1, every/max(10, min(30*every, 240)))*0.625 + min(1, every/15)*0.0625 + 0.0125
+			min(1, every/max(10, min(30*every, 240)))*0.625 + min(1, every/15)*0.0625 + min(1, every/900)*0.625 + 0.0125
 		want := 0.2 + held*128/1024*13.3334 + now
 		if got := ExcessUSD(today, s); math.Abs(got-want) > 0.02 || got > tt.most {
 			t.Errorf("%v ms at %v/s: $%.4f, by hand $%.4f, at most $%v", tt.ms, tt.perSecond, got, want, tt.most)

@@ -58,9 +58,6 @@ type Row struct {
 // OwnersStep is the length of the rows that have counts by owner.
 const OwnersStep = time.Hour
 
-// mostOwners bounds the owners and tasks of a row.
-const mostOwners = 200
-
 // Slim keeps what rows keep of tallies: keys without resources, and latencies.
 func Slim(ts []tally.Tally) []tally.Tally {
 	out := tally.Group(ts, func(k tally.Key) tally.Key { return tally.Key{Task: k.Task, Model: k.Model, Class: k.Class} })
@@ -77,7 +74,7 @@ func (r Row) Merge(o Row) Row {
 	r.Queued, r.OldestMS = max(r.Queued, o.Queued), max(r.OldestMS, o.OldestMS)
 	r.CostUSD += o.CostUSD
 	if len(o.Owners) > 0 {
-		r.Owners = tally.TopOwners(append(append([]tally.OwnerTally(nil), r.Owners...), o.Owners...), mostOwners)
+		r.Owners = tally.TopOwners(append(append([]tally.OwnerTally(nil), r.Owners...), o.Owners...), tally.HourOwners)
 	}
 	if len(o.OthersUSD) > 0 {
 		others := maps.Clone(r.OthersUSD)

@@ -94,6 +94,7 @@ func connect(c Config, with clients) *Backend {
 	q := &queues{client: with.queues, prefix: c.QueueURLPrefix, leases: leases{now: c.Now}, fair: c.FairQueues, age: m.oldest, stage: c.Stage, now: c.Now}
 	b := &blobs{client: with.objects, sign: with.signer, bucket: c.Bucket, now: c.Now}
 	f := &fleet{groups: with.groups, table: table{with.tables, c.StateTable}, stage: c.Stage, now: c.Now}
+	f.owners = &owners{table: f.table}
 	ended := table{with.tables, c.RecordsTable}
 	st := &settings{client: with.settings, path: names.SettingsPath(c.Stage), deployed: c.Settings, table: f.table, now: c.Now}
 	return &Backend{
@@ -108,6 +109,7 @@ func connect(c Config, with clients) *Backend {
 			Inputs:  b, BodyBytes: bodyBytes,
 			DecisionLog: &decisionLog{table: f.table, now: c.Now},
 			Groups:      f,
+			Owners:      f.owners,
 			History:     st,
 			Votes:       &votes{table: f.table, now: c.Now},
 			Records:     &records{table: ended, metrics: m, now: c.Now, log: c.Log},

@@ -39,6 +39,7 @@ const (
 type fleet struct {
 	groups groupClient
 	table  table
+	owners *owners
 	stage  string
 	now    func() time.Time
 }

@@ -19,9 +19,18 @@ var ifNotGone = aws.String("attribute_not_exists(#state) OR #state <> :gone")
 // until is when a worker's row may be deleted.
 func (f *fleet) until() types.AttributeValue { return number(f.now().Add(keepWorkers).Unix()) }
 
-// Report implements platform.Fleet: one write, and one more with tallies. A worker that reports itself gone
-// is gone for good, like one that was declared dead.
+// Report implements platform.Fleet: one write, one more with tallies, and one each
+// quarter of an hour with what was counted by owner. A worker that reports itself gone is
+// gone for good, like one that was declared dead.
 func (f *fleet) Report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {
+	orders, err := f.report(ctx, r)
+	if err != nil {
+		return orders, err
+	}
+	return orders, f.owners.put(ctx, r)
+}
+
+func (f *fleet) report(ctx context.Context, r platform.WorkerReport) (platform.Orders, error) {
 	attempt := "report of worker " + r.ID
 	if err := f.putTallies(ctx, r); err != nil {
 		return platform.Orders{}, fmt.Errorf("%s: %w", attempt, err)

@@ -28,7 +28,7 @@ func (f *fleet) putTallies(ctx context.Context, r platform.WorkerReport) error {
 	if r.Tallies.IsZero() {
 		return nil
 	}
-	r.Tallies.Owners = nil // nobody reads them in an account, and an item is paid by its size
+	r.Tallies.Owners = nil // they have rows of their own, which are written less often
 	doc, err := document(r.Tallies)
 	if err != nil {
 		return err
