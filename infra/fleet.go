@@ -122,7 +122,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 				Overrides: types,
 			},
 		},
-		LifecycleHookSpecificationList: s.hooks(p),
+		LifecycleHookSpecificationList: s.hooks(),
 		NotificationConfigurations: []any{&awsautoscaling.CfnAutoScalingGroup_NotificationConfigurationProperty{
 			TopicArn: events.TopicArn(), NotificationTypes: texts("autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
 				"autoscaling:EC2_INSTANCE_TERMINATE", "autoscaling:EC2_INSTANCE_TERMINATE_ERROR"),
@@ -191,9 +191,6 @@ var workerTemplate = template.Must(template.New("worker.sh").Parse(workerScript)
 func (s *stack) userData(p poolPlan, binary awss3assets.Asset) string {
 	env := s.addFunctions(s.resourceNames())
 	env[environment.Pool], env[names.WorkerLogGroup] = text(p.name), s.workerLog.LogGroupName()
-	if p.Warm > 0 {
-		env[names.WarmPool] = text("1")
-	}
 	if s.onWorkers() {
 		env[environment.Listen] = text(fmt.Sprintf(":%d", workerPort))
 		if s.Network == public { // a private one has no endpoint by which to deregister

@@ -2,7 +2,6 @@ package infra
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -10,9 +9,9 @@ import (
 // warmRules hold a pool's warm instances, with the group, its hooks, its machines and
 // the controller, which must all know of them.
 func warmRules() []rule {
-	return []rule{{"warm instances are stopped, of a fixed number, prepared before they are, and known to the controller", warmFaults, func(a assembly) {
+	return []rule{{"instances are in service once they serve; warm ones are stopped, of a fixed number, and known to the controller", warmFaults, func(a assembly) {
 		hooks := a.group().Properties["LifecycleHookSpecificationList"].([]any)
-		a.group().Properties["LifecycleHookSpecificationList"] = append(hooks, map[string]any{"LifecycleHookName": names.LaunchHook})
+		a.group().Properties["LifecycleHookSpecificationList"] = hooks[:1]
 	}}}
 }
 
@@ -40,11 +39,13 @@ func (a assembly) warmFault(group string, p poolPlan) string {
 			hook = h.(map[string]any)
 		}
 	}
-	launch := a.t.Resources[refers(g.prop("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "LaunchTemplateId"))]
-	knows := strings.Contains(flat(launch.prop("LaunchTemplateData", "UserData")), names.WarmPool+"=1")
+	if hook["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_LAUNCHING" || hook["DefaultResult"] != "ABANDON" ||
+		number(hook["HeartbeatTimeout"]) < 30 || number(hook["HeartbeatTimeout"]) > 7200 {
+		return "an instance is in service before its worker serves"
+	}
 	if p.Warm == 0 {
-		if len(pools) > 0 || len(hook) > 0 || knows {
-			return "there is something of a warm pool"
+		if len(pools) > 0 {
+			return "there is a warm pool"
 		}
 		return ""
 	}
@@ -57,11 +58,6 @@ func (a assembly) warmFault(group string, p poolPlan) string {
 		return "its instances are not stopped, or not so many"
 	case w.prop("InstanceReusePolicy", "ReuseOnScaleIn") != false:
 		return "workers that have left would return"
-	case hook["LifecycleTransition"] != "autoscaling:EC2_INSTANCE_LAUNCHING", hook["DefaultResult"] != "ABANDON",
-		number(hook["HeartbeatTimeout"]) < 30, number(hook["HeartbeatTimeout"]) > 7200:
-		return "an instance is stopped before it is prepared"
-	case !knows:
-		return "its machines do not know"
 	}
 	return ""
 }

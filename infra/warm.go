@@ -24,21 +24,18 @@ func (p Pool) checkWarm() error {
 	return nil
 }
 
-// hooks are the lifecycle hooks of a group: workers that leave drain first, and with a
-// warm pool an instance waits until it is prepared, and until it serves. One that
-// never is either is ended.
-func (s *stack) hooks(p poolPlan) []any {
-	hooks := []any{&awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
+// hooks are the lifecycle hooks of a group: workers that leave drain first, and an
+// instance is in service once its worker serves, so that an instance refresh does not go
+// on over workers that never start. One of a warm pool waits until it is prepared, too.
+// One that never is either is ended.
+func (s *stack) hooks() []any {
+	return []any{&awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
 		LifecycleHookName: text(names.TerminationHook), LifecycleTransition: text("autoscaling:EC2_INSTANCE_TERMINATING"),
 		HeartbeatTimeout: jsii.Number(s.drainSeconds()), DefaultResult: text("CONTINUE"),
+	}, &awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
+		LifecycleHookName: text(names.LaunchHook), LifecycleTransition: text("autoscaling:EC2_INSTANCE_LAUNCHING"),
+		HeartbeatTimeout: jsii.Number(max(leastHookSeconds, s.Config.tuned().BootLimitSeconds)), DefaultResult: text("ABANDON"),
 	}}
-	if p.Warm > 0 {
-		hooks = append(hooks, &awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
-			LifecycleHookName: text(names.LaunchHook), LifecycleTransition: text("autoscaling:EC2_INSTANCE_LAUNCHING"),
-			HeartbeatTimeout: jsii.Number(max(leastHookSeconds, s.Config.tuned().BootLimitSeconds)), DefaultResult: text("ABANDON"),
-		})
-	}
-	return hooks
 }
 
 // leastHookSeconds is the shortest timeout that a lifecycle hook may have.

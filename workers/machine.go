@@ -46,7 +46,6 @@ type machine struct {
 	ec2      ec2
 	id, kind string
 	ip       string // within its network; empty when it is not known
-	warmPool bool   // its group has one, and waits for its launch hook
 
 	stopping <-chan struct{} // closed by SIGTERM; set by awaitService
 	mu       sync.Mutex
@@ -63,7 +62,7 @@ func findMachine(ctx context.Context, env func(string) string) (*machine, error)
 	if err != nil {
 		return nil, err
 	}
-	return &machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP, warmPool: env(names.WarmPool) == "1"}, nil
+	return &machine{ec2: m, id: m.ID, kind: m.Type, ip: m.IP}, nil
 }
 
 // environment adds what the machine knows of itself to the environment.
@@ -100,7 +99,7 @@ func (m *machine) settingsEvery() time.Duration {
 // upon which it is stopped, and comes back here when it is started again.
 func (m *machine) awaitService(ctx context.Context, log *slog.Logger) (bool, error) {
 	m.stopping = ctx.Done()
-	if !m.warmPool {
+	if m.ec2 == nil {
 		return true, nil
 	}
 	if warm, err := m.ec2.Warmed(ctx); err != nil || !warm {
@@ -117,12 +116,10 @@ func (m *machine) awaitService(ctx context.Context, log *slog.Logger) (bool, err
 	return false, m.completeHook(ctx, nil)
 }
 
-// completeLaunch completes the launch hook of a group with a warm pool. One that
-// never waits is that of a process that was started anew, while its machine served.
+// completeLaunch completes the launch hook, by which the group knows that this machine
+// is prepared, or serves. One that never waits is that of a process that was started
+// anew, while its machine served.
 func (m *machine) completeLaunch(ctx context.Context, log *slog.Logger) {
-	if !m.warmPool {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
 	if err := m.ec2.CompleteLaunch(ctx); err != nil && !m.stopped() {

@@ -19,14 +19,13 @@ const (
 	Bucket         = "PARAGON_BUCKET"           // bucket of uploads
 	QueueURLPrefix = "PARAGON_QUEUE_URL_PREFIX" // a queue's URL less its platform.QueueName: https://sqs.<region>.<suffix>/<account>/paragon-<stage>-
 	WorkerLogGroup = "PARAGON_WORKER_LOG_GROUP" // where machines send their workers' journals
-	WarmPool       = "PARAGON_WARM_POOL"        // 1 on the instances of a group with a warm pool
 	Settings       = "PARAGON_SETTINGS"         // the deployment's values of settings, which those in SSM override: JSON, {"path_ms":"80"}
 )
 
 // TerminationHook names the lifecycle hook of a group by which a worker drains
-// before its instance is terminated, and LaunchHook the one of a group with a warm
-// pool: an instance completes it when it is prepared, before it is stopped, and once
-// more when it serves.
+// before its instance is terminated, and LaunchHook the one by which it says that it
+// serves; an instance of a warm pool completes that one before, too, when it is
+// prepared, upon which it is stopped.
 const TerminationHook, LaunchHook = "drain", "launch"
 
 // Of the table of records and idempotency keys. It has no index.
