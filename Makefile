@@ -230,7 +230,7 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 	done
 
 # The stack of cdk.json with either front, but that its profiles lie in a bucket,
-# which the rehearsal fills, and that its pool has a warm instance. The fronts are played at the same time: most of it is waiting.
+# which the rehearsal fills, and that its pool has a warm instance. The fronts and the scenarios, which are played with the front of functions, are played at the same time: most of it is waiting.
 WARM_POOLS := {"general":{"instance_types":["c5.large","m5.large"],"on_demand_base":1,"max":10,"warm":1}}
 REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)'
 .PHONY: rehearse
@@ -240,11 +240,10 @@ rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in
 		$(CDK) synth --quiet $$built -c stage=dev -c front=$$front $(REHEARSED) --output $$out/$$front; built='--build true'; \
 	done; \
 	go test -c -tags rehearse -o $$out/rehearse ./cmd/paragon/rehearse; failed=; pids=; \
-	for front in workers lambda; do \
-		(cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$front $$out/rehearse -test.timeout 15m -test.v >$$out/$$front.log 2>&1) & pids="$$pids $$!"; \
-	done; \
+	play() { (cd cmd/paragon/rehearse && PARAGON_CDK_OUT=$$out/$$1 $$out/rehearse -test.timeout 15m -test.v $$2 TestScenarios >$$out/$$3.log 2>&1) & pids="$$pids $$!"; }; \
+	play workers -test.skip workers; play lambda -test.skip lambda; play lambda -test.run scenarios; \
 	for pid in $$pids; do wait $$pid || failed=1; done; \
-	for front in workers lambda; do echo "with the front of $$front:"; cat $$out/$$front.log; done; [[ -z $$failed ]]
+	for part in workers lambda scenarios; do echo "$$part:"; cat $$out/$$part.log; done; [[ -z $$failed ]]
 
 .PHONY: deploy
 deploy: build ## Deploy a stage to the account of your credentials: make deploy STAGE=prod ARGS='-c network=public'

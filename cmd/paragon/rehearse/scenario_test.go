@@ -35,11 +35,6 @@ func TestScenarios(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
-	for _, r := range readStack(t).resources {
-		if r.Type == "AWS::ElasticLoadBalancingV2::Listener" {
-			return
-		}
-	}
 	slices.SortFunc(files, func(a, b string) int { return numberOf(a) - numberOf(b) })
 	p := newPlay(t)
 	s := &scenario{play: p, stop: func() {}, bound: usualBound, processes: map[string]*process{}, schedule: newSchedule()}

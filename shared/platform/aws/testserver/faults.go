@@ -131,12 +131,15 @@ func (f *Faults) draw(service, action string) (one callFaults) {
 	one.throttled = occurs("throttled", share)
 	if f.plan.Latency > 0 {
 		one.latency = time.Duration(f.rand.Int64N(int64(f.plan.Latency)))
+		f.hits["latency"]++
 	}
 	switch action {
 	case "SendMessageBatch":
 		one.twice, one.delayed, one.delay = occurs("twice", f.plan.Twice), occurs("delayed", f.plan.Delayed), f.plan.Delay
 	case "GetMetricData":
-		one.pointsLate, one.gaps = f.plan.PointsLate, f.plan.Gaps
+		if one.pointsLate, one.gaps = f.plan.PointsLate, f.plan.Gaps; one.pointsLate > 0 {
+			f.hits["points"]++
+		}
 	case "GetItem", "Query":
 		one.lagging = f.plan.Lagging > 0 && occurs("lagging", f.plan.Lagging)
 	}
