@@ -1,6 +1,7 @@
 // The worker daemon answers a pool's queries on a VM, or as a child process on
 // one machine. It wires; the work is in shared/serving. With the argument "journal"
-// it sends the machine's journal, which it reads, to CloudWatch Logs instead.
+// it sends the machine's journal, which it reads, to CloudWatch Logs instead; with
+// "model-run" it runs a model once.
 package main
 
 import (
@@ -58,6 +59,13 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 2 && os.Args[1] == modelRunCommand {
+		if err := runModel(ctx, os.Getenv, os.Args[2], os.Stdout); err != nil {
+			log.Error("the model is not run", "error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	defer debug.ServeEnv(os.Getenv, log)()
 	if err := run(ctx, os.Getenv, log); err != nil {
 		log.Error("the worker ends", "error", err)
@@ -80,6 +88,9 @@ func run(ctx context.Context, env func(string) string, log *slog.Logger) error {
 	living, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	go systemd.run(living, w.Health, log) // until the machine has left: draining is no hanging
+	if w.prover != nil {
+		w.prover.start(living)
+	}
 	serves, err := here.awaitService(ctx, log)
 	if serves {
 		err = here.serve(ctx, w.run, log)
@@ -92,6 +103,7 @@ type worker struct {
 	*serving.Worker
 	front  *front
 	engine *engine.Engine
+	prover *prover // nil on one machine
 	traces *tracing.Source
 }
 
@@ -143,7 +155,13 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	if err != nil {
 		return worker{}, here, errors.Join(err, traces.Close(), e.Close())
 	}
-	return worker{w, f, e, traces}, here, nil
+	var p *prover
+	if here.ec2 != nil {
+		if p, err = newProver(cloud.Shared, o.Catalogue, log); err != nil {
+			return worker{}, here, errors.Join(err, traces.Close(), e.Close())
+		}
+	}
+	return worker{w, f, e, p, traces}, here, nil
 }
 
 // options reads what the worker is from the environment.

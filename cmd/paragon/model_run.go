@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -21,11 +20,7 @@ func newModelRunCommand(term *cli.Terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			why := ""
-			if err := modelcheck.Once(c.Context(), src, src, args[0]); err != nil {
-				why = err.Error()
-			}
-			return json.NewEncoder(term.Out).Encode(why)
+			return modelcheck.PrintOnce(c.Context(), src, src, args[0], term.Out)
 		},
 	}
 }

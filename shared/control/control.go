@@ -100,6 +100,7 @@ type Options struct {
 type Controller struct {
 	Options
 	traffic   traffic
+	withheld  *cache.Cache[map[string]string]
 	limits    *limits.Taker               // of the stage's limits on overflow
 	waits     atomic.Bool                 // another controller had the lease at the last tick
 	summaries *cache.Cache[tally.Summary] // of the traffic
@@ -115,7 +116,7 @@ type Controller struct {
 // New makes a controller.
 func New(o Options) *Controller {
 	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
-	c.summaries = c.newSummaries()
+	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	return c
 }
 
@@ -137,6 +138,7 @@ func (c *Controller) Run(ctx context.Context) {
 	})
 	all.Wait()
 	c.summaries.Settle()
+	c.withheld.Settle()
 }
 
 // leaseRetrySeconds is how often a controller asks for a lease that another has:

@@ -32,6 +32,7 @@ func (c *Controller) PublishView(ctx context.Context) error {
 		}
 		view.Pools, view.Peers = append(view.Pools, seen), append(view.Peers, peers...)
 	}
+	view.Withheld = c.withheldNow(ctx)
 	c.mu.Lock()
 	c.looked = view
 	c.mu.Unlock()

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -17,7 +18,9 @@ type choices struct {
 
 // prepared is what queries may be given to.
 type prepared struct {
-	from      *profile.Catalogue
+	source    *profile.Catalogue
+	view      map[string]string  // models that the last view withholds: why, by name
+	from      *profile.Catalogue // source, less what is withheld
 	catalogue *profile.Catalogue // without what is retired or cannot be run
 	tables    map[string]*selection.Table
 	// onTrial is the same with the versions on trial instead of those that are served;
@@ -28,22 +31,28 @@ type prepared struct {
 
 // prepared returns what queries may be given to at this moment.
 func (s *Service) prepared() *prepared {
-	now := s.Catalogue.Current()
-	if o := s.choices.made.Load(); o != nil && o.from == now {
+	now, view := s.Catalogue.Current(), s.fleet.withheld()
+	if o := s.choices.made.Load(); o.isOf(now, view) {
 		return o
 	}
 	s.choices.making.Lock()
 	defer s.choices.making.Unlock()
-	if o := s.choices.made.Load(); o != nil && o.from == now {
+	if o := s.choices.made.Load(); o.isOf(now, view) {
 		return o
 	}
-	o := &prepared{from: now, catalogue: now.Offered(), onTrial: now.OnTrial()}
+	from := now.Without(view)
+	o := &prepared{source: now, view: view, from: from, catalogue: from.Offered(), onTrial: from.OnTrial()}
 	o.tables = s.tables(o.catalogue)
 	if o.onTrial != nil {
 		o.trialTables = s.tables(o.onTrial)
 	}
 	s.choices.made.Store(o)
 	return o
+}
+
+// isOf reports whether what is prepared is of a catalogue and of what a view withholds.
+func (o *prepared) isOf(c *profile.Catalogue, view map[string]string) bool {
+	return o != nil && o.source == c && maps.Equal(o.view, view)
 }
 
 // tables prepares a catalogue for each pool.

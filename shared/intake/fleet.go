@@ -121,6 +121,13 @@ func (f *fleetView) empty() bool {
 	return true
 }
 
+// withheld are the models that the last view withholds. The map is not changed.
+func (f *fleetView) withheld() map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view.Withheld
+}
+
 // update takes a view.
 func (f *fleetView) update(v platform.FleetView) {
 	f.mu.Lock()

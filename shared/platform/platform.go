@@ -160,6 +160,8 @@ type FleetView struct {
 	Peers []Peer `json:"peers,omitempty"`
 	// Traffic is what the workers have counted lately; absent before they say so.
 	Traffic tally.Summary `json:"traffic,omitzero"`
+	// Withheld are the models that no platform could run: why, by name.
+	Withheld map[string]string `json:"withheld,omitempty"`
 	// SettingsVersion is that of the settings that the controller goes by: a process
 	// that reads the view need not ask for the settings to find out whether they
 	// have changed.

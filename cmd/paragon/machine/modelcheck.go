@@ -94,8 +94,7 @@ func (d *modelHandler) run(ctx context.Context, o api.ModelOrder, draft modelsto
 	if err != nil {
 		return r, 0, fmt.Errorf("ask for a check: %w", err)
 	}
-	var out, complaints limited
-	out.left, complaints.left = mostReport, 4<<10
+	out, complaints := modelcheck.Limited{Left: mostReport}, modelcheck.Limited{Left: 4 << 10}
 	c := exec.CommandContext(ctx, path, "model-check", draft.Path)
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(raw), &out, &complaints
 	c.Env = append(os.Environ(), onnxruntime.EnvLibrary+"="+d.m.library)
@@ -131,19 +130,6 @@ func (d *modelHandler) cold(ctx context.Context, o api.ModelOrder, draft modelst
 	slices.Sort(all)
 	last := all[len(all)-1]
 	return profile.Percentiles{P50: all[len(all)/2], P95: last, P99: last}, nil
-}
-
-// limited keeps the first bytes of what is written.
-type limited struct {
-	bytes.Buffer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	kept := p[:min(len(p), l.left)]
-	l.left -= len(kept)
-	_, err := l.Buffer.Write(kept)
-	return len(p), err
 }
 
 // measured is the file that a model's sources name.

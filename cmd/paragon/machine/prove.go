@@ -1,13 +1,10 @@
 package machine
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -20,8 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/proof"
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
 const (
@@ -205,14 +204,11 @@ func (p *prover) mark(model *profile.Model) string {
 	if p.passed == "" {
 		return ""
 	}
-	described := *model
-	described.Accuracy, described.Latency, described.MemorySource, described.MemoryMB = profile.Accuracy{}, nil, profile.Source{}, 0
-	described.Labels = p.m.store.Current().LabelsOf(model)
-	raw, err := json.Marshal(described)
+	digest, err := proof.Digest(p.m.store.Current(), model)
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(append(raw, []byte(p.engine+runtime.GOOS+runtime.GOARCH)...))
+	sum := sha256.Sum256([]byte(digest + p.engine + runtime.GOOS + runtime.GOARCH))
 	return filepath.Join(p.passed, hex.EncodeToString(sum[:]))
 }
 
@@ -232,20 +228,7 @@ func (m *Machine) runOnce(ctx context.Context, model string) error {
 	if err != nil {
 		return err
 	}
-	var out, complaints limited
-	out.left, complaints.left = 64<<10, 4<<10
 	c := exec.CommandContext(ctx, path, "model-run", model)
-	c.Stdout, c.Stderr = &out, &complaints
 	c.Env = append(os.Environ(), append(m.childEnv(), environment.Profiles+"="+m.cfg.ProfilesDir)...)
-	if err := c.Run(); err != nil {
-		return fmt.Errorf("it took down the process that ran it: %w: %s", err, bytes.TrimSpace(complaints.Bytes()))
-	}
-	why := ""
-	if err := json.Unmarshal(out.Bytes(), &why); err != nil {
-		return fmt.Errorf("read how its run went: %w", err)
-	}
-	if why != "" {
-		return fmt.Errorf("it cannot be run: %s", why)
-	}
-	return nil
+	return modelcheck.RunProcess(c)
 }

@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"path"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
@@ -107,14 +109,20 @@ func (p *play) withDigests(catalogue []byte, of map[string]string) []byte {
 	return out
 }
 
-// isRefused asks a worker for the model whose network is not the one that was
-// meant: the answer says what was, and what came instead.
-func (p *play) isRefused(location string) {
+// isNotOffered wants the model refused whose network is not the one that was meant: the
+// worker has run it before it served, and the refusal says what was meant and what came
+// instead.
+func (p *play) isNotOffered(model string) {
 	p.t.Helper()
-	q, n := p.await(location), p.networks()
-	for _, says := range []string{refused, digest(n.meant), digest(n.uploaded), "fashion/" + refused + ".onnx"} {
-		if !strings.Contains(q.Failure.Detail, says) {
-			p.t.Errorf("the query of a refused network reads %+v, which lacks %q", q, says)
+	p.until("model "+model+" is not offered, as no worker could run it", func() bool {
+		var st struct{ Withheld []struct{ Model string } }
+		must(p.t, json.Unmarshal(p.request("GET", "/v1/status", "").Body.Bytes(), &st))
+		return len(st.Withheld) == 1 && st.Withheld[0].Model == model
+	})
+	n, got := p.networks(), p.request("POST", "/v1/queries", asked(model, query.Relaxed, p.inline()))
+	for _, says := range []string{model, digest(n.meant), digest(n.uploaded), "fashion/" + model + ".onnx"} {
+		if got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), says) {
+			p.t.Errorf("a query for a model that cannot be run is answered %d %s, which lacks %q", got.Code, got.Body, says)
 		}
 	}
 }

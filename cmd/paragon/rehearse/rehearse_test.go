@@ -223,9 +223,9 @@ func (p *play) workerServes() {
 		}
 	})
 
-	// A network that has another digest than its catalogue gives is refused, with
+	// A network that has another digest than its catalogue gives is not offered, with
 	// the reason; that worker goes on serving the others.
-	p.isRefused(p.askFor(refused, query.Relaxed, p.inline()))
+	p.isNotOffered(refused)
 
 	// So does one that is too large for a request.
 	if by := p.read(p.ask(query.Relaxed, fmt.Sprintf(`"uri":%q`, p.upload()))).ServedBy; by.Kind != query.OnWorker {

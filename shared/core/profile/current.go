@@ -1,5 +1,7 @@
 package profile
 
+import "maps"
+
 // CatalogueSource gives the catalogue in force, which may be another one later: models
 // are added and retired while queries are answered. Each catalogue that it gave
 // stays as it was. A Catalogue is the source of itself.
@@ -31,6 +33,17 @@ func (c *Catalogue) Offered() *Catalogue {
 			out.Tasks = append(out.Tasks, t)
 		}
 	}
+	return &out
+}
+
+// Without is the catalogue with more models withheld: why, by name.
+func (c *Catalogue) Without(models map[string]string) *Catalogue {
+	if len(models) == 0 {
+		return c
+	}
+	out := *c
+	out.Withheld = maps.Clone(models)
+	maps.Copy(out.Withheld, c.Withheld)
 	return &out
 }
 

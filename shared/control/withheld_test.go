@@ -1,0 +1,57 @@
+package control_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/proof"
+	"github.com/paragon-serving/paragon/shared/core/settings"
+	"github.com/paragon-serving/paragon/shared/overflow/overflowtest"
+	"github.com/paragon-serving/paragon/shared/platform"
+)
+
+// The view withholds what no platform could run, within seconds of a worker's saying so.
+func TestTheViewWithholdsWhatCannotBeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		c := r.handingOver(settings.Defaults(), nil)
+		withheld := func() map[string]string {
+			t.Helper()
+			if err := c.PublishView(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			v, err := r.Fleet.View(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v.Withheld
+		}
+		ran := func(on, why string) {
+			t.Helper()
+			of := overflowtest.Catalogue()
+			digest, err := proof.Digest(of, &of.Models[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := platform.AddProofs(t.Context(), r.Shared, on, map[string]proof.Result{digest: {Engine: "e", Why: why, At: time.Now()}}, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(20 * time.Second)
+			withheld() // the last value stands while it is read anew
+			synctest.Wait()
+		}
+		if got := withheld(); len(got) > 0 {
+			t.Errorf("before any worker withheld %v", got)
+		}
+		ran("linux/amd64", "no such operator")
+		if got := withheld(); got["net"] == "" {
+			t.Errorf("a model that failed is not withheld: %v", got)
+		}
+		ran("linux/arm64", "")
+		if got := withheld(); len(got) > 0 {
+			t.Errorf("a model that passed elsewhere is withheld: %v", got)
+		}
+	})
+}

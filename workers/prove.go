@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/paragon-serving/paragon/functions/models"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/proof"
+	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/settle"
+)
+
+const (
+	// modelRunCommand has this binary run a model of the catalogue once.
+	modelRunCommand = "model-run"
+	// runTime bounds one model's run, with the start of its process.
+	runTime = time.Minute
+	// provePatience is how long a worker's start waits for the runs; the others go on
+	// while it serves.
+	provePatience = 20 * time.Second
+	// proveEvery is how often it is seen whether a model is to be run again.
+	proveEvery = 5 * time.Minute
+)
+
+// runModel runs a model once in this process and prints why that fails.
+func runModel(ctx context.Context, env func(string) string, name string, out io.Writer) error {
+	src, err := models.Open(ctx, env, nil)
+	if err != nil {
+		return err
+	}
+	return modelcheck.PrintOnce(ctx, src, src, name, out)
+}
+
+// prover runs each model once by this build of the engine on this platform, unless
+// another worker has, and stores how that went: a model that no platform can run is not
+// offered. On one machine the parent process does it.
+type prover struct {
+	shared           platform.Shared
+	catalogue        profile.CatalogueSource
+	run              func(ctx context.Context, model string) error
+	platform, engine string
+	now              func() time.Time
+	log              *slog.Logger
+}
+
+// newProver is a prover that runs models in processes of their own.
+func newProver(shared platform.Shared, catalogue profile.CatalogueSource, log *slog.Logger) (*prover, error) {
+	digest, err := onnxruntime.Digest()
+	if err != nil {
+		return nil, err
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	return &prover{
+		shared: shared, catalogue: catalogue, platform: runtime.GOOS + "/" + runtime.GOARCH, engine: digest, now: time.Now, log: log,
+		run: func(ctx context.Context, model string) error {
+			return modelcheck.RunProcess(exec.CommandContext(ctx, path, modelRunCommand, model))
+		},
+	}, nil
+}
+
+// start runs what is due, and returns when that is done or has taken provePatience. It
+// goes on from time to time until ctx ends.
+func (p *prover) start(ctx context.Context) {
+	first := make(chan struct{})
+	go func() {
+		p.prove(ctx)
+		close(first)
+		for settle.Sleep(ctx, proveEvery) == nil {
+			p.prove(ctx)
+		}
+	}()
+	patience := time.NewTimer(provePatience)
+	defer patience.Stop()
+	select {
+	case <-first:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+}
+
+// prove runs what is due, one model after another. What cannot be stored is run again
+// the next time: no worker is kept from serving by it.
+func (p *prover) prove(ctx context.Context) {
+	book, err := platform.ReadProofs(ctx, p.shared)
+	if err != nil {
+		p.log.Warn("models are not run before they are offered", "error", err)
+		return
+	}
+	c := p.catalogue.Current()
+	for _, m := range book.Due(c, p.platform, p.engine, p.now()) {
+		digest, err := proof.Digest(c, &m)
+		if err != nil {
+			p.log.Warn("a model is not run before it is offered", "model", m.Name, "error", err)
+			continue
+		}
+		r := proof.Result{Engine: p.engine}
+		run, cancel := context.WithTimeout(ctx, runTime)
+		err = p.run(run, m.Name)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			r.Why = err.Error()
+			p.log.Error("a model cannot be run", "model", m.Name, "error", err)
+		}
+		r.At = p.now()
+		if err := platform.AddProofs(ctx, p.shared, p.platform, map[string]proof.Result{digest: r}, p.now()); err != nil {
+			p.log.Warn("how a model's run went is not stored", "model", m.Name, "error", err)
+		}
+	}
+}

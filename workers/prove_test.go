@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+)
+
+// TestMain has the test's binary run a model once, as the worker's does.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == modelRunCommand {
+		if err := runModel(context.Background(), os.Getenv, os.Args[2], os.Stdout); err != nil {
+			slog.Error("the model is not run", "error", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// proving is a stage in which workers start one after another.
+type proving struct {
+	*testing.T
+	backend   platform.Backend
+	catalogue *profile.Catalogue
+	bad       map[string]bool // models that cannot be run
+	now       time.Time
+}
+
+func newProving(t *testing.T) *proving {
+	t.Helper()
+	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &proving{T: t, backend: h.Platform(), bad: map[string]bool{}, now: time.Now(), catalogue: &profile.Catalogue{Models: []profile.Model{
+		{Name: "good", Task: "t", File: "good.onnx", SHA256: "1", Input: &profile.Input{}},
+		{Name: "bad", Task: "t", File: "bad.onnx", SHA256: "2", Input: &profile.Input{}},
+	}}}
+}
+
+// starts has a worker start on a platform with an engine, and returns what it ran.
+func (s *proving) starts(on, engine string) (ran []string) {
+	s.Helper()
+	p := prover{
+		shared: s.backend.Shared, catalogue: s.catalogue, platform: on, engine: engine, log: slog.New(slog.DiscardHandler),
+		now: func() time.Time { return s.now },
+		run: func(_ context.Context, model string) error {
+			ran = append(ran, model)
+			if s.bad[on+model] {
+				return errors.New("no such operator")
+			}
+			return nil
+		},
+	}
+	p.prove(s.Context())
+	return ran
+}
+
+// withholds holds the models that are not offered to those given.
+func (s *proving) withholds(models ...string) {
+	s.Helper()
+	book, err := platform.ReadProofs(s.Context(), s.backend.Shared)
+	if err != nil {
+		s.Fatal(err)
+	}
+	got := book.Withheld(s.catalogue, s.now)
+	for _, m := range models {
+		if got[m] == "" {
+			s.Errorf("model %s is offered", m)
+		}
+	}
+	if len(got) != len(models) {
+		s.Errorf("withheld %v, want %v", got, models)
+	}
+}
+
+// Each model is run once by each engine on each platform; one that no platform can run
+// is withheld, until one can.
+func TestEachModelIsRunOnce(t *testing.T) {
+	s := newProving(t)
+	s.bad["linux/amd64bad"] = true
+	s.withholds()
+	for _, step := range []struct {
+		on, engine string
+		after      time.Duration
+		ran        []string
+		withheld   []string
+	}{
+		{"linux/amd64", "1", 0, []string{"good", "bad"}, []string{"bad"}},
+		{"linux/amd64", "1", 0, nil, []string{"bad"}},
+		{"linux/amd64", "1", proveEvery, []string{"bad"}, []string{"bad"}},
+		{"linux/arm64", "1", 0, []string{"good", "bad"}, nil},
+		{"linux/arm64", "1", 0, nil, nil},
+		{"linux/amd64", "2", 0, []string{"good", "bad"}, nil},
+	} {
+		s.now = s.now.Add(step.after)
+		if ran := s.starts(step.on, step.engine); !slices.Equal(ran, step.ran) {
+			t.Errorf("a worker on %s with engine %s ran %v, want %v", step.on, step.engine, ran, step.ran)
+		}
+		s.withholds(step.withheld...)
+	}
+}
+
+// A model that cannot be run ends its own process alone, which says why.
+func TestAModelIsRunInAProcessOfItsOwn(t *testing.T) {
+	for model, runs := range map[string]bool{"logistic": true, "nobody's": false} {
+		err := modelcheck.RunProcess(exec.CommandContext(t.Context(), os.Args[0], modelRunCommand, model))
+		if (err == nil) != runs {
+			t.Errorf("model %s: %v", model, err)
+		}
+	}
+}
