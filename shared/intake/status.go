@@ -14,6 +14,7 @@ import (
 
 // Status gathers the state of the stage.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
+	s.refreshView(ctx) // it says what is withheld
 	st := api.Status{At: s.Now(), Queues: map[string]api.QueueStatus{}, Drifted: s.drifted(ctx, s.Settings())}
 	if s.Config.Status != nil {
 		st.BackendStatus = s.Config.Status(ctx)

@@ -62,6 +62,15 @@ func TestWhatTheViewWithholdsIsNotOffered(t *testing.T) {
 		case err != nil || withheld[got] != "":
 			t.Errorf("withheld %v: chosen %q, error %v", withheld, got, err)
 		}
+		publish(nil) // the status reads the view itself
+		d.clock.advance(2 * time.Second)
+		if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{At: d.clock.now(), Withheld: withheld}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.Settle()
 		st, err := d.Status(t.Context())
 		if err != nil || len(st.Withheld) != len(withheld) {
 			t.Errorf("the status withholds %+v, error %v", st.Withheld, err)
