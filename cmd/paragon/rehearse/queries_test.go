@@ -112,6 +112,9 @@ func (p *play) await(location string) answered {
 	p.t.Helper()
 	var q answered
 	p.until("the query "+location+" is answered", func() bool {
+		if d, err := p.backend.Queues.Depth(p.t.Context(), platform.Overflow); err == nil && d.Visible > 0 {
+			p.dispatch(0) // the controller has handed it over, or another
+		}
 		got := p.request("GET", location, "")
 		must(p.t, json.Unmarshal(got.Body.Bytes(), &q))
 		return q.State.Terminal()
@@ -148,17 +151,32 @@ func (p *play) vote(location, receipt string) {
 }
 
 // overflow hands what waits on the overflow queue to the dispatcher, as its
-// event source does.
+// event source does: one query at least, and what the controller has handed over, as
+// the test takes queries back that wait for a worker.
 func (p *play) overflow() {
 	p.t.Helper()
-	ds, err := p.backend.Queues.Receive(p.t.Context(), platform.Overflow, 10, time.Minute, 5*time.Second)
+	p.dispatch(5 * time.Second)
+}
+
+// dispatch waits for so long for messages on the overflow queue, if it waits at all, and
+// hands those that are there to the dispatcher.
+func (p *play) dispatch(wait time.Duration) {
+	p.t.Helper()
+	ds, err := p.backend.Queues.Receive(p.t.Context(), platform.Overflow, 10, time.Minute, wait)
 	must(p.t, err)
-	if len(ds) != 1 {
-		p.t.Fatalf("%d messages on the overflow queue, want 1", len(ds))
+	if len(ds) == 0 && wait > 0 {
+		p.t.Fatal("no message on the overflow queue")
 	}
-	message, err := json.Marshal(ds[0].Message)
+	for _, d := range ds {
+		p.dispatchOne(d)
+	}
+}
+
+func (p *play) dispatchOne(d platform.Delivery) {
+	p.t.Helper()
+	message, err := json.Marshal(d.Message)
 	must(p.t, err)
-	_, handle, _ := strings.Cut(ds[0].Receipt, " ")
+	_, handle, _ := strings.Cut(d.Receipt, " ")
 	var failed events.SQSEventResponse
 	p.call("dispatcher", events.SQSEvent{Records: []events.SQSMessage{{
 		MessageId: "m1", ReceiptHandle: handle, Body: string(message), EventSource: "aws:sqs",
