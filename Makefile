@@ -86,6 +86,10 @@ evaluation: build ## Play every scheme on every trace of TRACES and write docs/l
 bills: build ## Play every scheme and rival as deployed on HOURS of every trace of TRACES under SEEDS and write docs/lab/bills.md (with 6 and 5 hours of computing)
 	bin/paragon-lab compare --traces $(TRACES) --hours $(or $(HOURS),6) --seeds $(or $(SEEDS),5) --bills docs/lab/bills.md
 
+.PHONY: spot
+spot: build ## Buy spot instances by the recorded availability in TRACES/spot and write docs/lab/spot.md (two minutes)
+	bin/paragon-lab spot $(TRACES)/twitter_may25.csv $(TRACES)/wits.csv=0.5 --windows 6 --window 1h --availability $(TRACES)/spot/aws1.csv,$(TRACES)/spot/aws2.csv --markdown docs/lab/spot.md
+
 .PHONY: workload2
 workload2: build ## Play queries of varied constraints on an hour of every trace of TRACES and write docs/lab/workload-2.md (some two minutes)
 	bin/paragon-lab compare --traces $(TRACES) --as-stage=false --window 1h --from 1h --workload 2 --scheme reactive,mixed,paragon,hedged --markdown docs/lab/workload-2.md >/dev/null

@@ -22,7 +22,7 @@ Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {
 	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "The laboratory of Paragon", Long: rootLong})
-	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term))
+	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term), newSpotCommand(term))
 	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term), newConformanceCommand(term), newBurstCommand(term), newProteusCommand(term))
 	return root
 }

@@ -44,6 +44,11 @@ type Spot struct {
 	Share                float64 // of the workers, 0 to 1
 	PriceFactor          float64 // of the on-demand price
 	InterruptionsPerHour float64 // of one worker; it drains on the notice
+	// Availability, when set, is how many spot instances there are, in place of a share
+	// of the workers: how many are asked for is the scheme's decision. Counting starts
+	// Offset into it; at its end it starts again.
+	Availability *Availability `json:"-"`
+	Offset       time.Duration `json:",omitzero"`
 }
 
 // Limits bound the workers of a pool.

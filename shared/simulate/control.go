@@ -75,7 +75,7 @@ func (e *engine) tick(p *pool) {
 		e.cfg.Progress(time.Duration(e.now) * time.Microsecond)
 	}
 	snapshot := e.snapshot(p)
-	d, workers := e.decide(p, snapshot)
+	d, workers, spot := e.decide(p, snapshot)
 	p.control.strict, p.control.relaxed = d.Strict, d.Relaxed
 	if e.now >= e.from && e.result.StartWorkers == 0 {
 		e.result.StartWorkers = p.nReady
@@ -85,19 +85,25 @@ func (e *engine) tick(p *pool) {
 		snapshot.Pool.IdleSeconds = slices.Clone(snapshot.Pool.IdleSeconds)
 		e.cfg.Watch(Moment{At: time.Duration(e.now) * time.Microsecond, Pool: int(p.id), Snapshot: snapshot, Decision: d, Overflow: e.overflowed})
 	}
-	e.scaleTo(p, workers)
+	if e.cfg.Spot.Availability != nil {
+		e.scaleMix(p, workers-spot, spot)
+	} else {
+		e.scaleTo(p, workers)
+	}
 	e.arm(p)
 	e.events.push(event{at: e.now + e.tickUS(), kind: tick, pool: p.id})
 }
 
-// decide is what the scheme wants, and how many workers that comes to.
-func (e *engine) decide(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
+// decide is what the scheme wants, and how many workers that comes to, and of them spot
+// instances.
+func (e *engine) decide(p *pool, s procurement.Snapshot) (procurement.Decision, int, int) {
 	if e.cfg.AsDeployed != nil {
 		return e.decideAsDeployed(p, s)
 	}
 	d, state := procurement.Run(e.cfg.Scheme, moment(e.now), s, e.cfg.Settings, p.control.state)
 	p.control.state = state
-	return d, e.cfg.Limits.clamp(d.Workers)
+	n := e.cfg.Limits.clamp(d.Workers)
+	return d, n, min(n, d.Spot)
 }
 
 // snapshot is what the controller sees now: queues and workers as they are,
@@ -115,6 +121,10 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 		Ready: p.nReady, Booting: p.nBooting, Draining: p.nDraining, RunnersEach: p.runners, BusyRunners: p.running,
 		Used: used, UsedLeast: used, QueuedMS: float64(p.strict.workU+p.relaxed.workU+p.heldU) / 1000, IdleSeconds: p.idleSeconds(e.now),
 	}
+	if e.cfg.Spot.Availability != nil {
+		pool.SpotReady, pool.SpotBooting = p.countSpot()
+		pool.SpotLost, p.spotLost = p.spotLost, 0
+	}
 	if e.cfg.AsDeployed != nil {
 		pool = p.observe(e.now, pool)
 	}
@@ -123,7 +133,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
 		ServiceMS: c.serviceMS, DeferMS: c.deferMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
-		OverflowUSD: c.overflowUSD, FunctionMS: c.functionMS,
+		OverflowUSD: c.overflowUSD, FunctionMS: c.functionMS, SpotUSDPerHour: e.cfg.Spot.usdPerHour(c.usdPerHour),
 	}
 }
 

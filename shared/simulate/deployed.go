@@ -71,7 +71,7 @@ func (p *pool) observe(now int64, s procurement.Pool) procurement.Pool {
 
 // decideAsDeployed is a tick of the backend's controller: what the scheme wants, and
 // how many workers that comes to.
-func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.Decision, int) {
+func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.Decision, int, int) {
 	h := &p.control.deployed
 	set := e.cfg.Settings
 	set.Scheme, set.Fleet = e.cfg.Scheme.Name(), settings.FleetMoving
@@ -91,7 +91,7 @@ func (e *engine) decideAsDeployed(p *pool, s procurement.Snapshot) (procurement.
 		Outcome: r.Outcome, Workers: r.Wanted, Strict: r.Action.Strict, Relaxed: r.Action.Relaxed, Reason: r.Reason, Candidates: r.Candidates,
 		PeakToMedian: r.PeakToMedian, Dynamic: r.Dynamic, StaticSeconds: r.StaticSeconds,
 	}
-	return d, r.Action.To
+	return d, r.Action.To, r.Action.Spot
 }
 
 // moment is a time of the simulation as schemes speak of it.

@@ -28,7 +28,8 @@ type engine struct {
 	path          int64
 	// leastFactor is the price of the cheapest worker relative to one on demand.
 	leastFactor float64
-	live        bool // the controller ticks
+	live        bool  // the controller ticks
+	spotAlive   []int // by zone, where availability is recorded
 	inSystem    int64
 	front       front
 	// onFunctions are the queries in progress on functions, where their number is limited.
@@ -92,6 +93,7 @@ func (e *engine) build(begin int64) {
 		}
 		e.events.push(event{at: begin + e.tickUS() + e.phaseUS(), kind: tick, pool: p.id})
 	}
+	e.startSpot(begin)
 	e.widest = e.maxModels()
 	e.calls = newFunctions(e.cfg, e.widest*len(e.pools))
 	e.turnHour()
@@ -215,6 +217,9 @@ func (e *engine) handleNext() {
 	case spotNotice:
 		e.events.pop()
 		e.takeBack(p, ev)
+	case spotChanges:
+		e.events.pop()
+		e.changeSpot()
 	case warmPrepared:
 		e.events.pop()
 		p.warm++

@@ -8,10 +8,8 @@ import (
 
 // launch starts a worker that is ready after so long.
 func (e *engine) launch(p *pool, boot int64) {
-	i := p.place()
+	i := e.launchWorker(p, boot)
 	w := &p.workers[i]
-	e.billWorkers(p)
-	*w = worker{state: booting, generation: w.generation + 1, billedFrom: e.now}
 	if s := e.cfg.Spot; s.Share > 0 && e.interruptions.Float64() < s.Share {
 		w.spot = true
 		p.spotAlive++
@@ -20,11 +18,20 @@ func (e *engine) launch(p *pool, boot int64) {
 			e.events.push(event{at: e.now + after, kind: spotNotice, ref: int32(i), generation: w.generation, pool: p.id})
 		}
 	}
+}
+
+// launchWorker starts a worker on demand and returns its place.
+func (e *engine) launchWorker(p *pool, boot int64) int {
+	i := p.place()
+	w := &p.workers[i]
+	e.billWorkers(p)
+	*w = worker{state: booting, generation: w.generation + 1, billedFrom: e.now}
 	p.nBooting++
 	if e.now >= e.from {
 		e.result.Launched++
 	}
 	e.events.push(event{at: e.now + boot, kind: workerBoots, ref: int32(i), generation: w.generation, pool: p.id})
+	return i
 }
 
 // workerBooted makes a worker ready, and gives its runners what waits.
@@ -63,12 +70,14 @@ func (e *engine) takeBack(p *pool, ev event) {
 	if e.live {
 		e.result.Interrupted++
 	}
+	p.spotLost++
 	e.drain(p, int(ev.ref))
 }
 
 // drain takes a worker out: it finishes what it runs and leaves.
 func (e *engine) drain(p *pool, i int) {
 	w := &p.workers[i]
+	e.releaseSpot(w)
 	if w.state == booting {
 		p.nBooting--
 		p.nDraining++
@@ -111,15 +120,22 @@ func (e *engine) scaleTo(p *pool, n int) {
 	for ; have < n; have++ {
 		e.launch(p, e.nextBootUS(p))
 	}
-	if have == n {
+	e.drainLeastMissed(p, have-n, func(*worker) bool { return true })
+}
+
+// drainLeastMissed drains so many of the workers of a kind.
+func (e *engine) drainLeastMissed(p *pool, n int, kind func(*worker) bool) {
+	if n <= 0 {
 		return
 	}
 	for _, i := range p.leastMissed() {
-		if have <= n {
+		if n == 0 {
 			return
 		}
-		e.drain(p, i)
-		have--
+		if kind(&p.workers[i]) {
+			e.drain(p, i)
+			n--
+		}
 	}
 }
 

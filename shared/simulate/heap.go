@@ -11,6 +11,7 @@ const (
 	environmentFree
 	functionEnds
 	spotNotice
+	spotChanges
 	warmPrepared
 	tick
 )

@@ -20,6 +20,7 @@ const (
 type worker struct {
 	state      workerState
 	spot       bool
+	zone       int8 // of a spot instance, where availability is recorded
 	generation uint16
 	free       uint64 // runners, as bits
 	billedFrom int64
@@ -73,6 +74,7 @@ type pool struct {
 	capacity  int   // runners that take work
 	control   control
 	spotAlive int
+	spotLost  int // since the last tick
 }
 
 func newPool(id int, cfg *Pool) *pool {

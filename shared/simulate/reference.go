@@ -39,7 +39,7 @@ func (p *Pool) leastUSD(m *Model, service int64, priceFactor float64) float64 {
 }
 
 func (c *Config) cheapestSpot() float64 {
-	if c.Spot.Share > 0 {
+	if c.Spot.Share > 0 || c.Spot.Availability != nil {
 		return min(1, c.Spot.PriceFactor)
 	}
 	return 1
@@ -68,7 +68,7 @@ func Clairvoyant(c Config) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
 	}
-	c.MetricDelay, c.Watch = 0, nil
+	c.MetricDelay, c.Watch, c.Spot.Availability = 0, nil, nil // it plans workers on demand alone
 	plans := c.plans()
 	var best Result
 	for _, p := range plans[:c.playedPlans()] {

@@ -24,6 +24,7 @@ const (
 	mostRunners    = 64     // of a worker, which are bits of a word
 	mostItems      = 100    // queries of a request
 	mostConcurrent = 10000  // queries on functions at once, of what a run by definition has
+	mostZones      = 100    // of recorded availability
 	mostHourly     = 3600.  // interruptions of a spot instance
 )
 
@@ -90,6 +91,14 @@ func (c *Config) validateFleet() error {
 		return invalidf("the time billed of a worker is at least %v s, not 0 or more", c.MinimumSeconds)
 	case !(s.Share >= 0 && s.Share <= 1) || !(s.PriceFactor >= 0 && s.PriceFactor <= 1):
 		return invalidf("the share of spot instances is %v and their price %v of that on demand, not 0 to 1", s.Share, s.PriceFactor)
+	case s.Availability != nil && s.Share > 0:
+		return invalidf("spot instances are a share of the workers, %v, or as recorded, not both", s.Share)
+	case s.Availability != nil && !s.Availability.valid():
+		return invalidf("recorded availability of spot instances needs a step of a second or more, and 1 to %d zones in each of its rows", mostZones)
+	case s.Availability != nil && c.AsDeployed != nil && c.AsDeployed.Warm > 0:
+		return invalidf("warm instances are on demand, so that %d of them and spot instances as recorded do not go together", c.AsDeployed.Warm)
+	case s.Offset < 0:
+		return invalidf("the offset into recorded availability is %s, not 0 or more", s.Offset)
 	case !(s.InterruptionsPerHour >= 0 && s.InterruptionsPerHour <= mostHourly):
 		return invalidf("a spot instance is interrupted %v times an hour, not 0 to %.0f", s.InterruptionsPerHour, mostHourly)
 	}

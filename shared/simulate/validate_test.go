@@ -35,6 +35,9 @@ func TestRunRefuses(t *testing.T) {
 		{"workers at the start", func(c *simulate.Config) { c.Workers = 1e6 }},
 		{"limits", func(c *simulate.Config) { c.Limits = &simulate.Limits{MinWorkers: 2, MaxWorkers: 1} }},
 		{"spot", func(c *simulate.Config) { c.Spot.PriceFactor = -1 }},
+		{"not both", func(c *simulate.Config) { c.Spot = simulate.Spot{Share: 0.5, Availability: madeUp()} }},
+		{"recorded availability", func(c *simulate.Config) { c.Spot.Availability = &simulate.Availability{} }},
+		{"offset", func(c *simulate.Config) { c.Spot.Offset = -1 }},
 		{"interrupted", func(c *simulate.Config) { c.Spot.InterruptionsPerHour = math.Inf(1) }},
 	} {
 		spoiled := config(must(procurement.Get("mixed")), generated(t, "constant", 1))

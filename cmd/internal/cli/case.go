@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +46,7 @@ type CaseFlags struct {
 	boot, delay, keepAlive, tick   float64 // seconds
 	coldStarts                     bool
 	spot                           simulate.Spot
+	spotTrace                      string
 	set                            []string
 }
 
@@ -72,6 +75,8 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.spot.Share, "spot-share", 0, "share of the workers that are spot instances")
 	fs.Float64Var(&f.spot.PriceFactor, "spot-price", 0.35, "price of a spot instance as a share of the on-demand price")
 	fs.Float64Var(&f.spot.InterruptionsPerHour, "spot-interruptions", 0.02, "interruptions of a spot instance an hour")
+	fs.StringVar(&f.spotTrace, "spot-trace", "", "CSV file of the spot instances that there were in each zone (second,ZONE,...), for schemes that choose how many to buy (hedged, and spothedge, which all leaves out), in place of --spot-share")
+	fs.Var(DurationValue(&f.spot.Offset), "spot-offset", "where in --spot-trace counting starts; it begins again at its end")
 	fs.StringArrayVar(&f.set, "set", nil, "a setting of the schemes as NAME=VALUE; may be given again")
 }
 
@@ -92,6 +97,10 @@ func (f *CaseFlags) Check() error {
 		return Usagef("--catalogue is %s", strings.Join(simulate.MarketNames(), " or "))
 	case f.Layout != string(simulate.Shared) && f.Layout != string(simulate.PerModel):
 		return Usagef("--layout is shared or per_model")
+	case f.spotTrace != "" && f.spot.Share > 0:
+		return Usagef("give --spot-trace or --spot-share, and not both")
+	case f.spotTrace == "" && f.spot.Offset != 0:
+		return Usagef("--spot-offset needs --spot-trace")
 	case !(f.spot.Share >= 0 && f.spot.Share <= 1) || !(f.spot.PriceFactor >= 0 && f.spot.PriceFactor <= 1) || !(f.spot.InterruptionsPerHour >= 0):
 		return Usagef("--spot-share and --spot-price are shares, --spot-interruptions is not negative")
 	}
@@ -177,6 +186,26 @@ func (f *CaseFlags) Scaled(t arrivals.Trace) (arrivals.Trace, string, error) {
 	return t.Scaled(f.Scale), fmt.Sprintf("multiply %g", f.Scale), nil
 }
 
+// readSpotTrace reads the recorded availability of spot instances that was named.
+func (f *CaseFlags) readSpotTrace() error {
+	if f.spotTrace == "" || f.spot.Availability != nil {
+		return nil
+	}
+	a, err := ReadAvailability(f.spotTrace)
+	f.spot.Availability = a
+	return err
+}
+
+// ReadAvailability reads recorded availability of spot instances from a file.
+func ReadAvailability(file string) (*simulate.Availability, error) {
+	r, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return simulate.ReadAvailability(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), r)
+}
+
 // Case is the case of a trace.
 func (f *CaseFlags) Case(name string, t arrivals.Trace, scaling, market string) (comparison.Case, error) {
 	m, err := f.Market(market)
@@ -190,6 +219,9 @@ func (f *CaseFlags) Case(name string, t arrivals.Trace, scaling, market string) 
 	c.Scaling, c.From, c.For, c.Warmup, c.Layout = scaling, f.From, f.For, f.Warmup, simulate.Layout(f.Layout)
 	c.StrictShare, c.StrictMS, c.RelaxMS, c.Workers = f.StrictShare, f.strictMS, f.relaxedMS, f.workers
 	c.MetricDelay = time.Duration(f.delay * float64(time.Second))
+	if err := f.readSpotTrace(); err != nil {
+		return c, err
+	}
 	c.ColdStarts, c.KeepAliveSeconds, c.Spot, c.Seed = f.coldStarts, f.keepAlive, f.spot, f.Seed
 	return c, nil
 }

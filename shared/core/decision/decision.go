@@ -77,6 +77,7 @@ type State struct {
 type Action struct {
 	From  int      `json:"from"`            // workers, ready and booting
 	To    int      `json:"to"`              // workers to ask for
+	Spot  int      `json:"spot,omitempty"`  // of them, as spot instances
 	Set   bool     `json:"set"`             // whether that differs from what was asked for last
 	Drain []string `json:"drain,omitempty"` // who leaves
 	// Replace names the dead workers that are ended; others are launched in the
@@ -186,6 +187,24 @@ func (c Case) LaunchFailed() bool { return c.Group.LaunchFault != "" && c.Have()
 // Have is how many workers there are, those that came and those that are to come.
 func (c Case) Have() int { return c.Snapshot.Pool.Ready + c.Snapshot.Pool.Booting }
 
+// spot is how many of so many workers are spot instances. Where the guard lets fewer
+// come than were chosen those on demand come first, which nobody takes back; where it
+// keeps more, those on demand that are there stay. Where nothing was decided all stay.
+func (c Case) spot(to int, d procurement.Decision) int {
+	p := c.Snapshot.Pool
+	switch {
+	case d.Outcome != procurement.Decided:
+		return min(to, p.SpotReady+p.SpotBooting)
+	case d.Spot == 0:
+		return 0
+	}
+	onDemand := min(to, d.Workers-d.Spot)
+	if kept := to - d.Workers; kept > 0 {
+		onDemand += min(kept, max(0, c.Have()-p.SpotReady-p.SpotBooting-onDemand))
+	}
+	return to - onDemand
+}
+
 // action says what to do to have so many workers.
 func (c Case) action(to int, d procurement.Decision) Action {
 	a := Action{From: c.Have(), To: to, Strict: d.Strict, Relaxed: d.Relaxed}
@@ -197,6 +216,7 @@ func (c Case) action(to int, d procurement.Decision) Action {
 		return a
 	}
 	a.Set = to != c.Group.Desired
+	a.Spot = c.spot(to, d)
 	if d.Outcome == procurement.Decided {
 		a.Drain = append(a.Drain, c.Stuck...)
 	}

@@ -49,6 +49,11 @@ const (
 	shortSeconds = 180
 	// switchMargin is by how much less another scenario must have cost to be followed.
 	switchMargin = 0.05
+	// A spot instance is taken to be lost spotLossesPerHour times an hour, as if that
+	// had been seen for spotPriorHours; what is seen is remembered for spotMemoryHours.
+	spotLossesPerHour = 0.02
+	spotPriorHours    = 24
+	spotMemoryHours   = 24
 	// keepCandidates is how many numbers of workers on each side of the winner a
 	// decision keeps, with why they lost.
 	keepCandidates = 2
@@ -76,6 +81,9 @@ func hedgedConstants() []Constant {
 		{"lostShare", lostShare, "share", "the violations that are accepted in each class"},
 		{"shortSeconds", shortSeconds, "s", "the simple rule that the scheme is compared with: the last three minutes"},
 		{"switchMargin", switchMargin, "share", "ours, by judgement: changing the scenario takes boots, which a lead of less does not pay"},
+		{"spotLossesPerHour", spotLossesPerHour, "1/h", "AWS's Spot Advisor: below 5 to above 20 % in a month for most types, which 0.02 (one in two days) overstates"},
+		{"spotPriorHours", spotPriorHours, "h", "ours, by judgement: a day without a loss halves the rate"},
+		{"spotMemoryHours", spotMemoryHours, "h", "ours, by judgement: the market of a day ago says little"},
 		{"keepCandidates", keepCandidates, "workers", "for readers of a record; it changes no decision"},
 	}
 }

@@ -9,19 +9,25 @@ import (
 // costs are the prices and speeds by which a number of workers is chosen.
 type costs struct {
 	mu        float64 // a worker's throughput, queries a second
-	workerUSD float64 // a worker's price an hour
+	workerUSD float64 // the next worker's price an hour
 	queryUSD  float64 // of an overflowed query: the function and the way to it
 	ratio     float64 // of that to a query's share of a worker that is always busy
 	functions float64 // what functions answer at most, queries a second
 	lostUSD   float64 // of a query beyond that
 	boot      float64 // seconds
 	horizon   float64 // seconds for which a change of the fleet must last to pay
+
+	onDemandUSD float64 // an hour of a worker on demand
+	spot        spotMarket
 }
 
-func costsOf(s Snapshot, set settings.Settings) costs {
+func costsOf(s Snapshot, set settings.Settings, spot spotMarket) costs {
 	c := costs{
-		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, queryUSD: s.FunctionUSD + s.OverflowUSD, boot: set.VMBootSeconds,
+		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD, boot: set.VMBootSeconds,
 		functions: 1000 * float64(set.MaxOverflowConcurrency) / cmp.Or(s.FunctionMS, s.ServiceMS),
+	}
+	if !spot.short() {
+		c.workerUSD = spot.usd
 	}
 	busyUSD := c.workerUSD / 3600 / c.mu
 	if busyUSD > 0 {
@@ -46,11 +52,21 @@ func horizon(ratio, boot float64) float64 {
 // usdPerHour is the expected cost of running n workers when each of the rates, in
 // queries a second, is equally likely, overflow included.
 func (c costs) usdPerHour(n int, rates []float64) float64 {
+	overflow := 3600 * c.meanOverflowUSD(n, rates)
+	if c.spot.usd == 0 {
+		return float64(n)*c.workerUSD + overflow
+	}
+	_, workers := c.spotIn(n, rates)
+	return workers + (1-c.spot.lostShare)*overflow
+}
+
+// meanOverflowUSD is what overflows beyond n workers in the mean of the rates, a second.
+func (c costs) meanOverflowUSD(n int, rates []float64) float64 {
 	usd := 0.0
 	for _, rate := range rates {
 		usd += c.overflowUSD(rate - float64(n)*c.mu)
 	}
-	return float64(n)*c.workerUSD + 3600*usd/float64(max(1, len(rates)))
+	return usd / float64(max(1, len(rates)))
 }
 
 // overflowUSD is what queries beyond the workers cost a second.

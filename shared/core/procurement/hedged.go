@@ -32,7 +32,12 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 
 // decideHedged decides once the workers and queues are read.
 func decideHedged(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	c, have := costsOf(s, set), s.Pool.Ready+s.Pool.Booting
+	have := s.Pool.Ready + s.Pool.Booting
+	if s.SpotUSDPerHour > 0 {
+		st.Spot = st.Spot.observe(now, s.Pool)
+		have = st.Spot.counted(s.Pool)
+	}
+	c := costsOf(s, set, spotOf(s, set, st.Spot))
 	all := scenarios(now, s, set, st.extended(now))
 	plans := st.Plans.before(now, set.TickSeconds, len(all), have)
 	spent := plans.spent(st, set, c)
@@ -47,11 +52,16 @@ func decideHedged(now time.Time, s Snapshot, set settings.Settings, st State) (D
 	}
 	st.Plans = plans.with(now, chosen, int(set.HedgeWindowSeconds/set.TickSeconds))
 	won := chosen[plans.Followed]
-	return Decision{
-		Workers: won.workers, Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
+	d := Decision{
+		Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
 		Reason: fmt.Sprintf("%d workers for $%.3f an hour: %s; overflow costs %.1f times; %s",
 			won.workers, won.usdPerHour, all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
-	}, st
+	}
+	d.Workers, d.Spot, st.Spot = c.mixed(won.workers, all[plans.Followed], s.Pool, st.Spot)
+	if c.spot.usd > 0 {
+		d.Reason += fmt.Sprintf("; asks for %d spot instances, lost for %.2f %% of the time, and %d workers on demand", d.Spot, 100*c.spot.lostShare, d.Workers-d.Spot)
+	}
+	return d, st
 }
 
 // compared puts in words what the scenarios would have cost.

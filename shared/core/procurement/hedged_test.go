@@ -122,7 +122,7 @@ func TestTheCheapestScenarioIsFollowed(t *testing.T) {
 // than workers boot.
 func TestPlayedCountsBoots(t *testing.T) {
 	set := settings.Defaults()
-	c := costsOf(viewOf(1, constantly(1), 10), set)
+	c := costsOf(viewOf(1, constantly(1), 10), set, spotMarket{})
 	var rates []float64
 	var stays, swings []int
 	for i := range 180 {

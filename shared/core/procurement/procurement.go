@@ -27,6 +27,11 @@ type Pool struct {
 	Ready    int `json:"ready"`
 	Booting  int `json:"booting"`
 	Draining int `json:"draining,omitempty"`
+	// SpotReady and SpotBooting are the spot instances among those, SpotLost how many
+	// were taken back since the last tick.
+	SpotReady   int `json:"spot_ready,omitempty"`
+	SpotBooting int `json:"spot_booting,omitempty"`
+	SpotLost    int `json:"spot_lost,omitempty"`
 	// RunnersEach is how many inferences one worker has in progress at most.
 	RunnersEach int `json:"runners_each"`
 	// BusyRunners are in use now; Used is the share of runner time that was used
@@ -65,6 +70,8 @@ type Snapshot struct {
 	// FunctionMS is the mean time of a query on an inference function; 0 means that
 	// it is as on a worker.
 	FunctionMS float64 `json:"function_ms,omitempty"`
+	// SpotUSDPerHour is a worker's price as a spot instance; 0 means that there are none.
+	SpotUSDPerHour float64 `json:"spot_usd_per_hour,omitempty"`
 }
 
 // Throughput is how many queries a second one worker answers when it is always
@@ -103,8 +110,11 @@ type Candidate struct {
 
 // Decision is what a scheme wants. Bounds on the fleet stand outside of it.
 type Decision struct {
-	Outcome    Outcome     `json:"outcome"`
-	Workers    int         `json:"workers"` // ready and booting together
+	Outcome Outcome `json:"outcome"`
+	Workers int     `json:"workers"` // ready and booting together
+	// Spot is how many of them are asked for as spot instances, whether or not the
+	// cloud has so many.
+	Spot       int         `json:"spot,omitempty"`
 	Strict     Overflow    `json:"strict_overflow"`
 	Relaxed    Overflow    `json:"relaxed_overflow"`
 	Reason     string      `json:"reason"`
@@ -162,19 +172,26 @@ const (
 // Run decides by a scheme. When a signal cannot be relied upon, or nothing is known of
 // the load, it holds the fleet as it is.
 func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State) {
-	have := s.Pool.Ready + s.Pool.Booting
+	pool := s.Pool
 	s, faults := Check(now, s, before, set)
 	if len(faults) > 0 {
-		return HoldWorkers(have, before, reasons(faults)), before
+		return hold(pool, before, reasons(faults)), before
 	}
 	state := before.merge(s)
 	if len(state.History) == 0 {
-		return HoldWorkers(have, before, "no arrivals are known yet"), before
+		return hold(pool, before, "no arrivals are known yet"), before
 	}
 	d, after := scheme.Decide(now, s, set, state)
 	d.Outcome = Decided
 	after.Strict, after.Relaxed = d.Strict, d.Relaxed
 	return d, after
+}
+
+// hold keeps the fleet as it is.
+func hold(p Pool, before State, cause string) Decision {
+	d := HoldWorkers(p.Ready+p.Booting, before, cause)
+	d.Spot = p.SpotReady + p.SpotBooting
+	return d
 }
 
 // HoldWorkers keeps so many workers, and the rules of overflow as they were. Cause is

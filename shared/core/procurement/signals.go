@@ -92,6 +92,7 @@ func (c *check) numbers() {
 		{"the service time", &s.ServiceMS}, {"how long a relaxed query may wait", &s.DeferMS},
 		{"the price of a worker", &s.WorkerUSDPerHour}, {"the price of a function", &s.FunctionUSD},
 		{"the price of the way to a function", &s.OverflowUSD}, {"the time on a function", &s.FunctionMS},
+		{"the price of a spot instance", &s.SpotUSDPerHour},
 	} {
 		if !IsValue(*v.target) {
 			c.fault(SignalWork, "%s is not a number, negative or beyond reason", v.name)
@@ -102,7 +103,7 @@ func (c *check) numbers() {
 		c.fault(SignalWork, "an idle time is not a number, negative or beyond reason")
 		s.Pool.IdleSeconds = nil
 	}
-	if s.Pool.Ready < 0 || s.Pool.Booting < 0 || s.Pool.RunnersEach < 0 || s.Pool.BusyRunners < 0 {
+	if min(s.Pool.SpotReady, s.Pool.SpotBooting, s.Pool.SpotLost) < 0 || s.Pool.Ready < 0 || s.Pool.Booting < 0 || s.Pool.RunnersEach < 0 || s.Pool.BusyRunners < 0 {
 		c.fault(SignalWork, "a count of workers is negative")
 		s.Pool = Pool{}
 	}

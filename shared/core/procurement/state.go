@@ -35,6 +35,8 @@ type State struct {
 	Use UseCheck `json:"use,omitzero"`
 	// Plans are what hedged's scenarios asked for.
 	Plans Plans `json:"plans,omitzero"`
+	// Spot is what hedged has seen of spot instances.
+	Spot SpotMemory `json:"spot,omitzero"`
 	// Load is what paragon takes the load for.
 	Load Regime `json:"load,omitzero"`
 	// Memory is what a scheme that is none of All remembers, in its own form.

@@ -1,6 +1,6 @@
 // Package rivals holds what one would run instead of Paragon's procurement, as
-// schemes of the one interface: a plain quantile rule on Paragon's own platform,
-// EC2 Auto Scaling's target tracking, Knative's autoscaler, a function for every
+// schemes of the one interface: a plain quantile rule and
+// SpotHedge's mix of spot instances and workers on demand on Paragon's own platform, EC2 Auto Scaling's target tracking, Knative's autoscaler, a function for every
 // query, and Lambda Managed Instances. The simulator plays them beside the schemes;
 // no stage runs them.
 package rivals
@@ -13,7 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
-// All returns every rival.
+// All returns every rival, without spothedge, which without spot instances is quantile.
 func All() []procurement.Scheme {
 	return []procurement.Scheme{quantile{}, targetTracking{}, kpa{}, allFunctions{}, managedInstances{}}
 }
@@ -30,12 +30,12 @@ func Names() []string {
 	return out
 }
 
-// Get returns a procurement scheme or a rival by name.
+// Get returns a procurement scheme or a rival by name, spothedge among them.
 func Get(name string) (procurement.Scheme, error) {
-	all := Schemes()
+	all := append(Schemes(), spotHedge{})
 	i := slices.IndexFunc(all, func(s procurement.Scheme) bool { return s.Name() == name })
 	if i < 0 {
-		return nil, fmt.Errorf("scheme %q is none of %v", name, Names())
+		return nil, fmt.Errorf("scheme %q is none of %v, spothedge", name, Names())
 	}
 	return all[i], nil
 }
