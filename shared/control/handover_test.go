@@ -20,14 +20,14 @@ import (
 // Whatever may overflow leaves the queues of a pool without workers that answer for the
 // functions: at once where none is on its way, else when its bound says so, and strict
 // queries at once. What may not, or has a worker, stays as it was. Workers that have been
-// silent for three heartbeats, or that are frozen, are as good as none. Over schemes that
+// silent for three heartbeats, or that are frozen or suspended, are as good as none. Over schemes that
 // let queries overflow and that do not, states of the pool, class, and time that is left.
 func TestNothingWaitsForAPoolWithoutWorkers(t *testing.T) {
-	const none, serves, frozen, silent = "none", "serves", "frozen", "silent"
+	const none, serves, frozen, silent, suspended = "none", "serves", "frozen", "silent", "suspended"
 	both := []bool{false, true}
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		for _, scheme := range []string{"reactive", "mixed", "paragon"} {
-			for _, worker := range []string{none, serves, frozen, silent} {
+			for _, worker := range []string{none, serves, frozen, silent, suspended} {
 				for _, booting := range both {
 					for _, off := range both {
 						if off && (worker != none || scheme != "mixed") {
@@ -52,8 +52,13 @@ func TestNothingWaitsForAPoolWithoutWorkers(t *testing.T) {
 										<-time.After(31 * time.Second)
 									}
 									r.decides(class)
-									if worker == serves || worker == frozen {
+									if worker == serves || worker == frozen || worker == suspended {
 										r.reports("w", platform.Ready)
+									}
+									if worker == suspended {
+										if err := r.backend.Suspend(t.Context(), "w"); err != nil {
+											t.Fatal(err)
+										}
 									}
 									if booting {
 										r.reports("b", platform.Booting)

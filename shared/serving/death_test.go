@@ -181,20 +181,44 @@ func TestBackendOutOfReach(t *testing.T) {
 
 // A run that takes longer than its lease keeps it, and is not run twice.
 func TestLeaseIsRenewedWhileItRuns(t *testing.T) {
+	for _, class := range []query.Class{query.Strict, query.Relaxed} {
+		t.Run(string(class), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				defer r.close()
+				r.answers.cold, r.answers.started = make(chan struct{}), make(chan string, 9)
+				r.submit(ask{id: "q", model: "slow", class: class, boundMS: 60_000})
+				ws := []*worker{r.start("w1", nil), r.start("w2", nil)}
+				<-r.answers.started
+				<-time.After(50 * time.Second)
+				close(r.answers.cold)
+				r.want("q", query.Succeeded)
+				r.end(ws...)
+				if n := r.answers.ran("input of q"); n != 1 {
+					t.Errorf("it ran %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// What a worker held that is cut off comes back to another in time for a strict bound.
+func TestAStrictQueryComesBackInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		defer r.close()
 		r.answers.cold, r.answers.started = make(chan struct{}), make(chan string, 9)
-		r.submit(ask{id: "q", model: "slow", class: query.Relaxed, boundMS: 60_000})
-		ws := []*worker{r.start("w1", nil), r.start("w2", nil)}
+		r.submit(ask{id: "q", model: "slow", class: query.Strict, boundMS: 5000})
+		w := r.start("w1", nil)
 		<-r.answers.started
-		<-time.After(50 * time.Second)
+		w.way.dead.Store(true)
+		other := r.start("w2", nil)
+		<-r.answers.started
 		close(r.answers.cold)
-		r.want("q", query.Succeeded)
-		r.end(ws...)
-		if n := r.answers.ran("input of q"); n != 1 {
-			t.Errorf("it ran %d times", n)
+		if rec := r.want("q", query.Succeeded); rec.Outcome.FinishedAt.After(rec.DeadlineAt) {
+			t.Errorf("it ended %v after its bound", rec.Outcome.FinishedAt.Sub(rec.DeadlineAt))
 		}
+		r.end(w, other)
 	})
 }
 
