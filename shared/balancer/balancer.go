@@ -71,6 +71,9 @@ type Options struct {
 
 	// Health says how Run checks targets.
 	Health Health
+	// Overdue takes requests from targets that are frozen, before Run finds that; nil
+	// leaves it to Run.
+	Overdue *Overdue
 }
 
 // Room counts the bytes of bodies by owner.
@@ -167,6 +170,7 @@ var (
 	errTooSlow = errors.New("balancer: no answer in time")
 	errLost    = errors.New("balancer: the target was declared lost")
 	errCutOff  = errors.New("balancer: the answer broke off")
+	errOverdue = errors.New("balancer: the target does not answer, and the bound is near")
 )
 
 // within is a context that ends for want of time with errTooSlow; without end for 0.
@@ -181,6 +185,7 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.Request, body *body) {
 	var room [4]*target
 	tried := room[:0]
+	began := time.Now()
 	status := http.StatusServiceUnavailable
 	for len(tried) <= b.opts.Repeats {
 		a := b.acquire(run, tried)
@@ -190,7 +195,9 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 		if len(tried) > 0 {
 			b.repeated.Add(1)
 		}
+		stop := b.watch(a, r, body, began)
 		err := b.attempt(a, w, r, body)
+		stop()
 		switch {
 		case err == nil && r.Context().Err() == nil:
 			b.forwarded.Add(1)
@@ -202,6 +209,10 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 			return
 		case run.Err() != nil:
 			b.refuse(w, body.replay(r), http.StatusGatewayTimeout)
+			return
+		case errors.Is(err, errOverdue):
+			b.fellBack.Add(1)
+			b.opts.Overdue.Handler(w, b.overwritten(body.replay(r)), began)
 			return
 		}
 		status = statusOf(err)

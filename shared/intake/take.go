@@ -25,6 +25,9 @@ type Terms struct {
 	Key  string        // idempotency key; empty without one
 	Item int           // the query's place among those that share the key, from 1; 0 when it has it alone
 	Wait time.Duration // how long it waits for the answer; 0 when it does not
+	// Since is when the request came, where another process took it, counted it and
+	// has not answered by the moment of KeepAfter; zero for any other.
+	Since time.Time
 }
 
 // key is what the query's attempt is kept under. The line feed, which no caller's
@@ -91,7 +94,9 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	if t.Key != "" {
 		a, err = s.takeKeyed(ctx, owner, r, q)
 	} else {
-		s.count(q)
+		if t.Since.IsZero() {
+			s.count(q)
+		}
 		a, err = s.answer(ctx, q)
 	}
 	if s.Counts != nil && turnedAway(err) {
@@ -123,6 +128,9 @@ func (s *Service) prepare(ctx context.Context, owner string, r Request, t Terms,
 	p, err := s.planFor(ctx, owner, r, t, now, set)
 	if err != nil {
 		return nil, err
+	}
+	if !t.Since.IsZero() {
+		now = t.Since
 	}
 	expires := query.ExpiresAt(now, p.latencyMS)
 	q := &submission{plan: p, terms: t, set: set, asks: s.asks(p, set), ask: s.ask(p, set)}
@@ -221,6 +229,11 @@ func (s *Service) answer(ctx context.Context, q *submission) (Answer, error) {
 			a, done, err = s.insteadHere(ctx, q)
 		}
 		if done || err != nil {
+			return a, err
+		}
+	}
+	if !q.terms.Since.IsZero() {
+		if a, done, err := s.fromOther(ctx, q); done || err != nil {
 			return a, err
 		}
 	}

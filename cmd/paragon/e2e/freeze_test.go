@@ -223,3 +223,53 @@ func TestTheLastWorkerIsStopped(t *testing.T) {
 	_ = syscall.Kill(pids[0], syscall.SIGCONT) // it may have been replaced
 	s.sameAgain(ended, s.answers(ended))
 }
+
+const (
+	heldServiceMS = 250
+	heldBoundMS   = 2000 // less than the three checks after which a worker is lost
+	heldAtOnce    = 2
+)
+
+// The only worker is stopped while it holds requests whose callers wait. Functions answer
+// them within their bound, long before the worker counts as lost.
+func TestRequestsOfAFrozenWorkerKeepTheirBound(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", flag("profiles", slowProfiles(t, heldServiceMS)), flag("set", "max_overflow_concurrency=4"))
+	p := pictures(t)[0]
+	one := strict(p)
+	one.Model, one.Task, one.Constraints.LatencyMS = "cnn", "", heldBoundMS
+	// hold has requests sent to the worker, which is stopped by then, and counts those that were in time.
+	hold := func() (met int) {
+		s.workersReady(1)
+		s.until("an end of the one that was stopped before", func() bool { return len(s.children("worker")) == 1 })
+		s.freezeOne()
+		var all sync.WaitGroup
+		var in atomic.Int64
+		for range heldAtOnce {
+			all.Go(func() {
+				sent := time.Now() // who takes the request over may know of no earlier time
+				q, err := s.Submit(context.Background(), one, client.Options{Wait: 20 * time.Second})
+				switch {
+				case err != nil:
+					t.Error(err)
+				case q.State == query.Succeeded && q.ServedBy.Kind == query.OnFunction && !q.FinishedAt.After(sent.Add(heldBoundMS*time.Millisecond)):
+					in.Add(1)
+				default:
+					t.Logf("it is %s, and was sent at %v: %+v", q.State, sent, q.Trail)
+				}
+			})
+		}
+		all.Wait()
+		return int(in.Load())
+	}
+	// Where something else takes the machine's cores, functions start slowly: the first
+	// times start them.
+	met := 0
+	for range 4 {
+		if met = hold(); met == heldAtOnce {
+			break
+		}
+	}
+	if met < heldAtOnce {
+		t.Errorf("%d of %d requests kept their bound", met, heldAtOnce)
+	}
+}

@@ -40,7 +40,7 @@ func TestAWorkerThatDoesNotAnswerIsTakenOut(t *testing.T) {
 		{"not noted", []int{1, 2, 3, 0}, true, []string{"suspend w", "suspend w", "resume w"}},
 	} {
 		n := &notes{}
-		f := newFront(own, atMost(1), nil, n, slog.New(slog.DiscardHandler))
+		f := newFront(own, atMost(1), never, nil, n, slog.New(slog.DiscardHandler))
 		for i, failures := range c.failures {
 			n.err = nil
 			if c.fails && i == 0 {
@@ -57,7 +57,7 @@ func TestAWorkerThatDoesNotAnswerIsTakenOut(t *testing.T) {
 // Each worker is judged by itself.
 func TestWorkersAreTakenOutOneByOne(t *testing.T) {
 	n := &notes{}
-	f := newFront(own, atMost(1), nil, n, slog.New(slog.DiscardHandler))
+	f := newFront(own, atMost(1), never, nil, n, slog.New(slog.DiscardHandler))
 	for i := range 3 {
 		f.checked(t.Context(), fmt.Sprint("w", i), i)
 	}

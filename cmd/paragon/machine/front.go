@@ -65,21 +65,26 @@ type roster interface {
 const hopeless = 10
 
 // newFront returns the front. maxBody is the most bytes of a request's body, shared
-// the memory of bodies; nil without. A worker that does not answer is taken out of workers.
-func newFront(api http.Handler, maxBody func(*http.Request) int64, shared *bodies.Pool, workers roster, log *slog.Logger) *front {
+// the memory of bodies; nil without. A worker that does not answer is taken out of workers;
+// a request that it holds for longer than keepAfter is the API's.
+func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter func(*http.Request) (time.Duration, bool), shared *bodies.Pool, workers roster, log *slog.Logger) *front {
 	f := &front{api: api, shares: shared != nil, roster: workers, log: log, suspended: map[string]bool{}}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Bodies: shared, Lead: httpapi.NumbersAt,
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz", Checked: f.checked},
+		Overdue: &balancer.Overdue{After: keepAfter, Handler: func(w http.ResponseWriter, r *http.Request, came time.Time) {
+			api.ServeHTTP(w, httpapi.TakenAt(r, came))
+		}},
 	})
 	return f
 }
 
 // newFrontOf is the front of a machine, following its fleet.
 func (m *Machine) newFrontOf(api http.Handler, svc *intake.Service, fleet fleetOwner) *front {
-	f := newFront(api, func(r *http.Request) int64 { return httpapi.MaxBody(r, svc) }, m.bodies, fleet, m.log)
+	f := newFront(api, func(r *http.Request) int64 { return httpapi.MaxBody(r, svc) },
+		func(r *http.Request) (time.Duration, bool) { return httpapi.KeepAfter(svc, r) }, m.bodies, fleet, m.log)
 	m.background(f.balancer.Run, func(ctx context.Context) { f.watchFleet(ctx, fleet, m.backend.Fleet) })
 	return f
 }

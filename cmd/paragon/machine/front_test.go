@@ -58,7 +58,7 @@ func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFront(own, atMost(1<<20), nil, backend, slog.New(slog.DiscardHandler))
+	f := newFront(own, atMost(1<<20), never, nil, backend, slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(f)
 	t.Cleanup(func() {
 		server.Close()
@@ -78,6 +78,9 @@ func newTestFront(t *testing.T) (*sqlite.Backend, *httptest.Server, func()) {
 
 // atMost bounds every body.
 func atMost(n int64) func(*http.Request) int64 { return func(*http.Request) int64 { return n } }
+
+// never has no request that is overdue.
+func never(*http.Request) (time.Duration, bool) { return 0, false }
 
 // changingFleet is a fleet that the test changes.
 type changingFleet struct {
@@ -110,7 +113,7 @@ func (c *changingFleet) change(err error, ws ...platform.WorkerReport) {
 
 func TestFrontIsUpdatedWithTheFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, fleet := newFront(own, atMost(1), nil, nil, slog.New(slog.DiscardHandler)), &changingFleet{changed: make(chan struct{})}
+		f, fleet := newFront(own, atMost(1), never, nil, nil, slog.New(slog.DiscardHandler)), &changingFleet{changed: make(chan struct{})}
 		var following sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		following.Go(func() { f.watchFleet(ctx, fleet, fleet) })

@@ -48,6 +48,19 @@ func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, 
 	return HandOver{Size: sizes[0], ColdAfterMS: after(true), WarmAfterMS: after(false)}, true
 }
 
+// KeepAfter is after how many milliseconds without an answer whoever holds the request of
+// a strict query has a function answer it: its bound less the function's p95. It is false
+// where no function holds the model, and where pathMS for the usual way to a function and
+// a second run do not both fit, as every query would run twice then.
+func KeepAfter(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (afterMS float64, ok bool) {
+	last, ok := LastResort(c, m, arch, latencyMS, pathMS)
+	if !ok {
+		return 0, false
+	}
+	p95MS := last.Size.P95MS
+	return latencyMS - p95MS, latencyMS-p95MS >= pathMS+p95MS
+}
+
 // Paths are what a way to an answer takes besides the run, in milliseconds.
 type Paths struct {
 	WorkerMS, FunctionMS float64

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/intake"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -22,6 +23,20 @@ type ownerKey struct{}
 // owner is none.
 func OwnedBy(r *http.Request, owner string) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), ownerKey{}, owner))
+}
+
+// sinceKey is under which a request's context has when another process took it.
+type sinceKey struct{}
+
+// TakenAt is a request that another process took at a time and does not answer.
+func TakenAt(r *http.Request, at time.Time) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), sinceKey{}, at))
+}
+
+// takenAt is the time that TakenAt gave; zero without.
+func takenAt(r *http.Request) time.Time {
+	at, _ := r.Context().Value(sinceKey{}).(time.Time)
+	return at
 }
 
 // LocalOwner distinguishes callers on one machine: by the owner that OwnedBy gave,

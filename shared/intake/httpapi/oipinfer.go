@@ -20,31 +20,39 @@ func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	models, err := a.named(r)
-	if err != nil {
-		return err
-	}
-	head, binary, err := a.inferBody(w, r)
-	if err != nil {
-		return err
-	}
-	call, inputs, err := callFor(models, head, binary)
+	call, inputs, err := a.inferCall(w, r)
 	if err != nil {
 		return err
 	}
 	if err := call.checkClasses(); err != nil {
 		return err
 	}
-	call.request.Task = models[0].Task
-	if isModel(models, r.PathValue("model")) {
-		call.request.Model = askedName(r)
-	}
-	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Wait: query.Duration(a.svc.Settings().MaxWaitSeconds * 1000)}
+	t := intake.Terms{Key: r.Header.Get("Idempotency-Key"), Wait: query.Duration(a.svc.Settings().MaxWaitSeconds * 1000), Since: takenAt(r)}
 	answers, err := a.inferAll(r.Context(), owner, call.request, inputs, t)
 	if err != nil {
 		return err
 	}
 	return a.answerInfer(w, r, call, answers)
+}
+
+// inferCall reads what a request for inference asks, and its inputs.
+func (a *server) inferCall(w http.ResponseWriter, r *http.Request) (call inferCall, inputs []query.Input, err error) {
+	models, err := a.named(r)
+	if err != nil {
+		return call, nil, err
+	}
+	head, binary, err := a.inferBody(w, r)
+	if err != nil {
+		return call, nil, err
+	}
+	if call, inputs, err = callFor(models, head, binary); err != nil {
+		return call, nil, err
+	}
+	call.request.Task = models[0].Task
+	if isModel(models, r.PathValue("model")) {
+		call.request.Model = askedName(r)
+	}
+	return call, inputs, nil
 }
 
 // inferAll takes every item of a batch in, side by side. The first that is

@@ -1,0 +1,101 @@
+package balancer
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// An overdue request is taken from a target that does not answer its check, with the
+// whole body and the time when it came. A target that answers keeps it, as does one
+// whose request is never overdue until it is declared lost.
+func TestOverdueRequestsAreTakenFromFrozenTargets(t *testing.T) {
+	const mine = "taken over: "
+	for _, tc := range []struct {
+		name   string
+		answer string // of the target's check; empty for a frozen one
+		never  bool   // overdue
+		want   string
+	}{
+		{"frozen", "", false, mine + string(pattern(70_000))},
+		{"slow", "well", false, "late"},
+		{"frozen and never overdue", "", true, "fell back"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			asked, checked := make(chan struct{}, 9), make(chan struct{}, 9)
+			finish := make(chan struct{})
+			a := startWorker(t, "a", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if r.URL.Path == "/healthz" {
+					checked <- struct{}{}
+				}
+				if r.URL.Path == "/healthz" && tc.answer != "" {
+					_, _ = io.WriteString(w, tc.answer)
+					return
+				}
+				select {
+				case <-finish:
+				case <-r.Context().Done():
+				}
+				_, _ = io.WriteString(w, "late")
+			}))
+			before := time.Now()
+			b, server := front(t, Options{
+				Health:   Health{Path: "/healthz"},
+				Fallback: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "fell back") }),
+				Overdue: &Overdue{
+					After: func(r *http.Request) (time.Duration, bool) {
+						if data, err := io.ReadAll(r.Body); err != nil || string(data) != string(pattern(70_000)) {
+							t.Errorf("asked of a body of %d bytes, %v", len(data), err)
+						}
+						asked <- struct{}{}
+						return 0, !tc.never
+					},
+					Handler: func(w http.ResponseWriter, r *http.Request, came time.Time) {
+						if came.Before(before) || came.After(time.Now()) {
+							t.Errorf("it came at %v", came)
+						}
+						data, _ := io.ReadAll(r.Body)
+						_, _ = io.WriteString(w, mine+string(data))
+					},
+				},
+			}, a.target())
+			var caller sync.WaitGroup
+			caller.Go(func() {
+				if got := post(t, server, pattern(70_000), nil); got.body != tc.want {
+					t.Errorf("answered %.20q, %d bytes; want %.20q", got.body, len(got.body), tc.want)
+				}
+			})
+			<-asked
+			defer time.AfterFunc(30*time.Second, func() { b.Lose("a") }).Stop() // so that a failure ends
+			if tc.answer != "" {
+				<-checked
+				close(finish)
+			}
+			if tc.never {
+				b.Lose("a")
+			}
+			caller.Wait()
+			settled(t, b, server)
+		})
+	}
+}
+
+// What is answered at once is not read for how long it may wait, and gives its body back.
+func TestAQuickAnswerIsNeverOverdue(t *testing.T) {
+	a := startWorker(t, "a", echo)
+	b, server := front(t, Options{Health: Health{Path: "/healthz"}, Overdue: &Overdue{
+		After: func(*http.Request) (time.Duration, bool) { return 0, false },
+		Handler: func(http.ResponseWriter, *http.Request, time.Time) {
+			t.Error("an answered request was taken over")
+		},
+	}}, a.target())
+	for range 20 {
+		if got := post(t, server, pattern(70_000), nil); got.body != string(pattern(70_000)) {
+			t.Fatalf("%+v", got.status)
+		}
+	}
+	settled(t, b, server)
+}
