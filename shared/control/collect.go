@@ -62,6 +62,9 @@ func (c *Controller) collectQueues(ctx context.Context, p Pool, in *decision.Cas
 		s.Fault = err.Error()
 	}
 	in.Signals = append(in.Signals, s)
+	c.mu.Lock()
+	c.counted[p.Name] = w
+	c.mu.Unlock()
 	return w
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/workload"
 	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
@@ -105,35 +106,37 @@ type Controller struct {
 	waits     atomic.Bool                 // another controller had the lease at the last tick
 	summaries *cache.Cache[tally.Summary] // of the traffic
 
-	mu        sync.Mutex          // guards what follows
-	last      map[string]lastTick // by pool
-	lettersAt time.Time           // when dead letters were last ended
-	looked    looked              // at the fleet and its queues
+	mu        sync.Mutex                  // guards what follows
+	last      map[string]lastTick         // by pool
+	lettersAt time.Time                   // when dead letters were last ended
+	looked    looked                      // at the fleet and its queues
+	counted   map[string]workload.Waiting // on each pool's queues, by its last tick
+	activeAt  time.Time                   // when the stage was last not idle
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	return c
 }
 
-// Run ticks every tick_seconds, publishes the view every view_seconds and as often
-// hands over what waits for nobody, until ctx ends. Errors are logged; the next turn
-// tries again. A turn that takes longer than its interval delays the next one.
+// Run ticks every tick_seconds, publishes the view every view_seconds (a stage at rest:
+// at each tick) and as often hands over what waits for nobody, until ctx ends. Errors
+// are logged; the next turn tries again. A turn that takes longer than its interval delays the next one.
 func (c *Controller) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() {
-		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.PublishView)
+		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.publishOften)
 	})
 	all.Go(func() {
 		c.every(ctx, "hand over what waits for nobody", func(s settings.Settings) float64 { return s.ViewSeconds }, c.HandOver)
 		c.closeLimits(ctx)
 	})
 	all.Go(func() {
-		c.every(ctx, "tick", c.untilTick, c.Tick)
+		c.every(ctx, "tick", c.untilTick, c.tickAndPublish)
 		c.releaseLease(ctx)
 	})
 	all.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +137,61 @@ func TestRunHandsOver(t *testing.T) {
 		<-time.After(3 * time.Second)
 		if d, err := r.Queues.Depth(t.Context(), platform.Overflow); err != nil || d.Visible != 1 {
 			t.Errorf("the overflow queue holds %+v, error %v", d, err)
+		}
+		stop()
+		<-ran
+	})
+}
+
+// counting counts what a controller asks of the queues and how often it publishes.
+type counting struct {
+	control.Queues
+	control.Fleet
+	depths, views atomic.Int64
+}
+
+func (c *counting) Depth(ctx context.Context, q platform.QueueName) (platform.Depth, error) {
+	c.depths.Add(1)
+	return c.Queues.Depth(ctx, q)
+}
+
+func (c *counting) PublishView(ctx context.Context, v platform.FleetView) error {
+	c.views.Add(1)
+	return c.Fleet.PublishView(ctx, v)
+}
+
+// A stage at rest is written and counted once a tick, as its bill says; with a worker
+// that reports, or a query that waits, once a second again.
+func TestAStageAtRestIsViewedAtEachTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		set, n := settings.Defaults(), &counting{Queues: r.Queues, Fleet: r.Fleet}
+		c := control.New(control.Options{
+			Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
+			Records: r.Records, Fleet: n, Queues: n, Metrics: r.Metrics, Groups: r.Groups, DecisionLog: r.DecisionLog,
+			Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		ran := make(chan struct{})
+		ctx, stop := context.WithCancel(t.Context())
+		go func() { defer close(ran); c.Run(ctx) }()
+		// in asks how often the stage was counted and written in the next minute.
+		in := func() (depths, views float64) {
+			d, v := n.depths.Load(), n.views.Load()
+			<-time.After(time.Minute)
+			return float64(n.depths.Load() - d), float64(n.views.Load() - v)
+		}
+		<-time.After(2*time.Minute + time.Duration(set.TickSeconds/2*float64(time.Second))) // no tick falls on a minute's edge
+		ticks := 60 / set.TickSeconds
+		if depths, views := in(); depths != 2*ticks || views != ticks {
+			t.Errorf("at rest %v depths and %v views a minute, want %v and %v", depths, views, 2*ticks, ticks)
+		}
+		if err := r.Queues.Send(t.Context(), platform.WorkQueue(pool, query.Strict), overflowtest.Query("q", query.Strict, 0)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Duration(set.TickSeconds * float64(time.Second)))
+		if _, views := in(); views < 0.8*60/set.ViewSeconds {
+			t.Errorf("%v views in the minute in which a query came", views)
 		}
 		stop()
 		<-ran

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,9 +20,61 @@ import (
 // PublishView writes how the pools stand: their ready workers and runners, and
 // the work that waits and runs; and what became of the last queries.
 func (c *Controller) PublishView(ctx context.Context) error {
+	return c.publishView(ctx, c.waiting)
+}
+
+// publishOften publishes the view unless the stage is at rest: then each tick does.
+func (c *Controller) publishOften(ctx context.Context) error {
+	if c.atRest() {
+		return nil
+	}
+	return c.PublishView(ctx)
+}
+
+// tickAndPublish ticks, and publishes the view of a stage at rest: nothing can be
+// answered sooner for a view that is written more often, and each one costs. What
+// the tick counted on the queues is not counted again.
+func (c *Controller) tickAndPublish(ctx context.Context) error {
+	err := c.Tick(ctx)
+	if c.waits.Load() || !c.atRest() {
+		return err
+	}
+	return errors.Join(err, c.publishView(ctx, func(_ context.Context, p Pool) (workload.Waiting, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.counted[p.Name], nil
+	}))
+}
+
+// atRest reports whether nothing waited for a while, no worker was there or on its
+// way, and none was wanted. It takes twice as long as an intake may go by a view: until
+// then one may still place queries on a pool whose last worker has left.
+func (c *Controller) atRest() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Now()
+	if !c.idle() || c.activeAt.IsZero() {
+		c.activeAt = now
+	}
+	return now.Sub(c.activeAt) >= 2*fleet.SilentAfter(c.settings())
+}
+
+// idle is atRest at this moment, by the last view and the last tick.
+func (c *Controller) idle() bool {
+	for _, p := range c.looked.Pools {
+		t, ticked := c.last[p.Name]
+		if !ticked || t.rules.To > 0 || p.Workers+p.Booting+p.Suspended > 0 || len(c.looked.waiting[p.Name])+len(classesOf(c.counted[p.Name])) > 0 {
+			return false
+		}
+	}
+	return len(c.looked.Pools) > 0
+}
+
+// publishView is PublishView with a way to learn what waits.
+func (c *Controller) publishView(ctx context.Context, count func(context.Context, Pool) (workload.Waiting, error)) error {
 	view := looked{platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version}, map[string][]query.Class{}}
 	for _, p := range c.Pools {
-		waiting, err := c.waiting(ctx, p)
+		waiting, err := count(ctx, p)
 		if err != nil {
 			return fmt.Errorf("view pool %s: %w", p.Name, err)
 		}
