@@ -20,7 +20,7 @@ type unigram struct {
 	ids      map[string]int64
 	unknown  int64
 	score    float64 // of an unknown character
-	fallback bool // what is unknown is encoded by its bytes
+	fallback bool    // what is unknown is encoded by its bytes
 }
 
 // scored is a token of the vocabulary.
