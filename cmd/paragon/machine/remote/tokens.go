@@ -118,7 +118,7 @@ func parseToken(fields []string) (t Token, secret string, err error) {
 	case !ownerName.MatchString(t.Owner):
 		return t, "", fmt.Errorf("owner %q is not 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit", t.Owner)
 	case t.Owner == "local" || strings.HasPrefix(t.Owner, "key-"):
-		return t, "", fmt.Errorf("owner %q is a name of callers on this machine: choose another than local and key-...", t.Owner)
+		return t, "", fmt.Errorf("owner %q is a name of callers on this machine: choose another", t.Owner)
 	case t.Role != Caller && t.Role != Operator:
 		return t, "", fmt.Errorf("role %q is neither %s nor %s", t.Role, Caller, Operator)
 	case len(secret) < leastToken || len(secret) > mostToken:
