@@ -134,7 +134,7 @@ func TestDecisions(t *testing.T) {
 	id := regexp.MustCompile(`\S+-general`).FindString(term.says(t, cli.ExitOK, "keep 0 workers", "decisions"))
 	term.says(t, cli.ExitOK, "settings version 0", "explain", id)
 	term.says(t, cli.ExitOK, "the same, to the byte", "replay-decision", id)
-	term.says(t, cli.ExitFailure, "no such decision", "replay-decision", "none")
+	term.says(t, cli.ExitFailure, `there is no decision "none"`, "replay-decision", "none")
 	term.says(t, cli.ExitUsage, "name a decision", "replay-decision")
 	term.says(t, cli.ExitOK, "[]", "decisions", "--moves", "--json")
 }

@@ -260,6 +260,8 @@ func (s *scenario) expect(what string, words []string) {
 		if ws := s.workers(); len(ws) > 0 {
 			s.first = ws[0].ID
 		}
+	case "instances": // expect instances N: the group has so many, with those that leave
+		s.until(s.line, func() bool { return float64(len(s.instances())) == s.number(words[0]) })
 	case "desired": // expect desired N: at least
 		s.until(s.line, func() bool { return float64(s.group().Desired) >= s.number(words[0]) })
 	case "launched": // expect launched N: the instance has completed the launch hook so often
