@@ -31,10 +31,15 @@ type Config struct {
 // Check names the flag that cannot be used, and what to do.
 func (c Config) Check() error {
 	if c.Listen == "" {
-		for flag, given := range map[string]bool{"tokens": c.Tokens != "", "tls-cert": c.CertFile != "", "tls-key": c.KeyFile != "", "proxies": len(c.Proxies) > 0} {
-			if given {
-				return fmt.Errorf("%s is for other machines, and there is no --listen with the address at which they reach this one", flag)
-			}
+		switch {
+		case c.Tokens != "":
+			return withoutListen("tokens")
+		case c.CertFile != "":
+			return withoutListen("tls-cert")
+		case c.KeyFile != "":
+			return withoutListen("tls-key")
+		case len(c.Proxies) > 0:
+			return withoutListen("proxies")
 		}
 		return nil
 	}
@@ -52,6 +57,11 @@ func (c Config) Check() error {
 	}
 	_, err := c.networks()
 	return err
+}
+
+// withoutListen is the error of a flag that means nothing without --listen.
+func withoutListen(flag string) error {
+	return fmt.Errorf("%s is for other machines, and there is no --listen with the address at which they reach this one", flag)
 }
 
 // networks are those of the proxies.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/paragon-serving/paragon/shared/api"
@@ -59,15 +60,7 @@ func (h *Handler) connects(addr string) bool {
 		return true
 	}
 	from, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return false
-	}
-	for _, p := range h.Proxies {
-		if p.Contains(from.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(h.Proxies, func(p netip.Prefix) bool { return p.Contains(from.Addr().Unmap()) })
 }
 
 // shown is the token that a request shows: a bearer's, or the password of a browser.
