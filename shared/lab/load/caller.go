@@ -10,6 +10,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // Caller sends the queries of a run to a server and reads their ends.
@@ -27,9 +28,6 @@ type Caller struct {
 // persistEvery is between two tries of a submission.
 const persistEvery = 500 * time.Millisecond
 
-// placedDirect is the placement of a query that was answered in its request.
-const placedDirect = "direct"
-
 // Send submits a query and reads its end. It is the Send of a run.
 func (c Caller) Send(ctx context.Context, s Shot) Answer {
 	q, sent, err := c.submit(ctx, s)
@@ -37,7 +35,7 @@ func (c Caller) Send(ctx context.Context, s Shot) Answer {
 		return Answer{ID: q.ID, State: q.State, Fault: fault(err)}
 	}
 	q, err = c.Reads.Await(ctx, q, c.Wait)
-	out := Answer{ID: q.ID, State: q.State, Accepted: true, Stored: s.Key != "" || q.Placement != placedDirect, Took: c.Clock.Now().Sub(sent)}
+	out := Answer{ID: q.ID, State: q.State, Accepted: true, Stored: stored(q.ID), Took: c.Clock.Now().Sub(sent)}
 	if err != nil {
 		out.Fault = fault(err)
 		return out
@@ -118,4 +116,11 @@ func fault(err error) string {
 		return fmt.Sprintf("HTTP %d %s", p.Status, p.Kind())
 	}
 	return "no answer from the server"
+}
+
+// stored says whether a query's end can be read later, as its id says. Its placement does
+// not: a query that overflowed may have been answered by a function in its request.
+func stored(id string) bool {
+	read, err := signed.PeekID(id)
+	return err == nil && read.Kind == signed.Stored
 }

@@ -3,14 +3,17 @@ package load_test
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
@@ -112,6 +115,31 @@ func TestPersist(t *testing.T) {
 		c.Clock = load.Clock{Now: func() time.Time { return at }, Sleep: func(_ context.Context, d time.Duration) error { at = at.Add(d); return nil }}
 		if got := c.Send(t.Context(), load.Shot{Key: key}); got.State != want || got.Took != 0 || (tries == 3) != (key != "") {
 			t.Errorf("key %q: %+v after %d tries", key, got, tries)
+		}
+	}
+}
+
+// Whether an end can be read later is what its id says, wherever the query ran.
+func TestStored(t *testing.T) {
+	keys, err := signed.NewKeys([]byte("a key of sixteen bytes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, placement := range []string{"direct", "overflow", "general-strict"} {
+		for kind, want := range map[signed.Kind]bool{signed.Direct: false, signed.Stored: true} {
+			id, err := signed.NewID(rand.NewChaCha8([32]byte{1}), kind, "ann", clock.Now(), clock.Now().Add(time.Minute), clock.Now().Add(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := newCaller(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if err := json.NewEncoder(w).Encode(api.Query{ID: keys.SignID(id), State: query.Succeeded, Placement: placement}); err != nil {
+					t.Error(err)
+				}
+			}), "boot")
+			if got := c.Send(t.Context(), load.Shot{}); got.Stored != want || got.State != query.Succeeded {
+				t.Errorf("%s, kind %c: %+v", placement, kind, got)
+			}
 		}
 	}
 }

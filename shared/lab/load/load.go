@@ -66,7 +66,7 @@ type Answer struct {
 	// Took is from the try that was accepted, which is not the first of a query that
 	// was refused before, until its caller had the end.
 	Took    time.Duration
-	Stored  bool      // it was queued or keyed: its record can be read later
+	Stored  bool      // its id says that its end is stored: its record can be read later
 	Label   string    // of the answer
 	Model   string    // that it was given to
 	EndedAt time.Time // by the server's clock
