@@ -81,12 +81,12 @@ func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, min
 func printUsage(term *cli.Terminal, u api.Usage) error {
 	term.Printf("from %s to %s\n\n", u.From.Local().Format(time.DateTime), u.To.Local().Format(time.DateTime))
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tREFUSED\tON FUNCTIONS\tCOST\t$ A MILLION")
+	fmt.Fprintln(w, "OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tBAD INPUT\tREFUSED\tON FUNCTIONS\tCOST\t$ A MILLION")
 	var all api.OwnerUsage
 	for _, o := range u.Owners {
 		printOwner(w, cmp.Or(cli.OneLine(o.Owner), "(others)"), cli.OneLine(o.Task), o)
 		all.Queries, all.Answered, all.Missed, all.Failed, all.Expired = all.Queries+o.Queries, all.Answered+o.Answered, all.Missed+o.Missed, all.Failed+o.Failed, all.Expired+o.Expired
-		all.Refused, all.Overflowed, all.CostUSD = all.Refused+o.Refused, all.Overflowed+o.Overflowed, all.CostUSD+o.CostUSD
+		all.BadInput, all.Refused, all.Overflowed, all.CostUSD = all.BadInput+o.BadInput, all.Refused+o.Refused, all.Overflowed+o.Overflowed, all.CostUSD+o.CostUSD
 	}
 	printOwner(w, "all", "", all)
 	if err := w.Flush(); err != nil {
@@ -96,6 +96,6 @@ func printUsage(term *cli.Terminal, u api.Usage) error {
 }
 
 func printOwner(w io.Writer, owner, task string, o api.OwnerUsage) {
-	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\n", owner, task, o.Queries, o.Missed, share(o.Missed, o.Answered+o.Failed+o.Expired), o.Refused,
+	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%d\t%d\t%s\t%s\t%s\n", owner, task, o.Queries, o.Missed, share(o.Missed, o.Answered+o.Failed+o.Expired), o.BadInput, o.Refused,
 		share(o.Overflowed, o.Answered), cli.Dollars(o.CostUSD), perMillion(o.CostUSD, o.Answered))
 }

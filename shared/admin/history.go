@@ -98,7 +98,7 @@ func setSeries(s api.Series, i int, t tally.Tally) {
 func modelLoads(all []tally.Tally) []api.ModelLoad {
 	out := []api.ModelLoad{}
 	for _, t := range tally.Group(all, tally.ByModel) {
-		if t.Ended()+t.Cancelled > 0 {
+		if t.Ended()+t.Cancelled+t.BadInput > 0 {
 			out = append(out, api.ModelLoad{Task: t.Task, Model: t.Model, Class: t.Class, Load: api.LoadOf(tally.LoadOf(t))})
 		}
 	}

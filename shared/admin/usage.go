@@ -58,5 +58,5 @@ func (d *Service) owners(ctx context.Context, from, to time.Time) ([]tally.Owner
 
 func usageOf(t tally.OwnerTally) api.OwnerUsage {
 	return api.OwnerUsage{Owner: t.Owner, Task: t.Task, Queries: t.Queries(), Answered: t.Answered, Missed: t.Ended() - t.Met,
-		Failed: t.Failed, Expired: t.Expired, Cancelled: t.Cancelled, Refused: t.Refused, Overflowed: t.Overflowed, CostUSD: tally.Rounded(t.CostUSD, 6)}
+		Failed: t.Failed, Expired: t.Expired, Cancelled: t.Cancelled, BadInput: t.BadInput, Refused: t.Refused, Overflowed: t.Overflowed, CostUSD: tally.Rounded(t.CostUSD, 6)}
 }

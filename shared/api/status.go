@@ -116,7 +116,7 @@ type ClassStatus struct {
 	// LastMinute is the arrivals of each of 60 seconds, oldest first. It leaves
 	// out the newest seconds, which are not all written yet.
 	LastMinute []float64 `json:"arrivals_last_minute"`
-	Recent     int64     `json:"recent"` // queries that ended in the last hour and were not cancelled
+	Recent     int64     `json:"recent"` // queries that ended in the last hour, but for the cancelled and those of bad input
 	Met        int64     `json:"met"`    // of them, in their bound
 	// Attainment is Met of Recent, in percent; absent while there is none.
 	Attainment *float64 `json:"attainment_percent,omitempty"`
@@ -144,6 +144,7 @@ type Load struct {
 	Failed     int64 `json:"failed"`
 	Expired    int64 `json:"expired"`
 	Cancelled  int64 `json:"cancelled"`
+	BadInput   int64 `json:"bad_input"`   // failed by their callers' fault; not among the failed
 	Met        int64 `json:"met"`         // answered within their bound
 	Overflowed int64 `json:"overflowed"`  // answered by an inference function
 	ColdStarts int64 `json:"cold_starts"` // which had to start
@@ -160,7 +161,7 @@ type Load struct {
 // LoadOf is what was counted, for the API.
 func LoadOf(l tally.Load) Load {
 	out := Load{
-		Arrived: l.Arrived, Refused: l.Refused, Answered: l.Answered, Failed: l.Failed, Expired: l.Expired, Cancelled: l.Cancelled,
+		Arrived: l.Arrived, Refused: l.Refused, Answered: l.Answered, Failed: l.Failed, Expired: l.Expired, Cancelled: l.Cancelled, BadInput: l.BadInput,
 		Met: l.Met, Overflowed: l.Overflowed, ColdStarts: l.ColdStarts, CostUSD: l.CostUSD,
 	}
 	if n := l.Ended(); n > 0 {

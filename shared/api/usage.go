@@ -16,8 +16,8 @@ type OwnerUsage struct {
 	// themselves, which are counted together.
 	Owner string `json:"owner,omitempty"`
 	Task  string `json:"task"`
-	// Queries counts those that were answered, failed, expired, were cancelled or
-	// were turned away.
+	// Queries counts those that were answered, failed, expired, were cancelled, had bad
+	// input or were turned away.
 	Queries  int64 `json:"queries"`
 	Answered int64 `json:"answered"`
 	// Missed counts the queries that were answered late, failed or expired.
@@ -25,6 +25,7 @@ type OwnerUsage struct {
 	Failed     int64   `json:"failed"`
 	Expired    int64   `json:"expired"`
 	Cancelled  int64   `json:"cancelled"`
+	BadInput   int64   `json:"bad_input"`  // failed by the caller's fault; among neither failed nor missed
 	Refused    int64   `json:"refused"`    // turned away: no capacity, no budget
 	Overflowed int64   `json:"overflowed"` // answered by an inference function
 	CostUSD    float64 `json:"cost_usd"`   // of their time on workers and functions

@@ -102,9 +102,10 @@ var (
 	Met        = metric("met", Counter, "queries", byModel, "Queries that were answered within their bound.").inReports()
 	Overflowed = metric("overflowed", Counter, "queries", byModel, "Queries that inference functions answered.").inReports()
 	ColdStarts = metric("cold_starts", Counter, "queries", byModel, "Queries whose answer had to wait for an inference function to start.").inReports()
-	Failed     = metric("failed", Counter, "queries", byModel, "Queries that ended without a result before they expired.").inReports()
+	Failed     = metric("failed", Counter, "queries", byModel, "Queries that ended without a result before they expired, but for those of bad input.").inReports()
 	Expired    = metric("expired", Counter, "queries", byModel, "Queries that expired.").inReports()
 	Cancelled  = metric("cancelled", Counter, "queries", byModel, "Queries that their callers cancelled.").inReports()
+	BadInput   = metric("bad_input", Counter, "queries", byModel, "Queries that failed by their callers' fault, which is found when they run: input that the model cannot take, or an upload that is gone.").inReports()
 	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the answers on workers and functions, without the machinery.").inReports()
 	Latency    = metric("latency_ms", Histogram, "ms", byModel, "From acceptance to the answer, of answered queries.").inReports()
 	Wait       = metric("wait_ms", Histogram, "ms", byModel, "From acceptance to the start of the run, of answered queries.").inReports()
@@ -129,7 +130,7 @@ var (
 func All() []Metric {
 	return slices.Concat(
 		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, ExpiredMessages, LateWrites},
-		[]Metric{Refused, Answered, Met, Overflowed, ColdStarts, Failed, Expired, Cancelled, QueryUSD, Latency, Wait},
+		[]Metric{Refused, Answered, Met, Overflowed, ColdStarts, Failed, Expired, Cancelled, BadInput, QueryUSD, Latency, Wait},
 		[]Metric{QueueMessages, QueueInFlight, QueueOldest},
 		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Missing, LaunchFaults, Faults},
 		[]Metric{MissedShare, OverflowShare, ExpiredShare},

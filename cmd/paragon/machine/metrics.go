@@ -122,7 +122,7 @@ func (t *tallied) withServed() []tally.Tally {
 			zero = append(zero, tally.Tally{Key: k})
 		}
 	}
-	ended := slices.DeleteFunc(slices.Clone(t.counted), func(c tally.Tally) bool { return c.Ended()+c.Cancelled == 0 })
+	ended := slices.DeleteFunc(slices.Clone(t.counted), func(c tally.Tally) bool { return c.Ended()+c.Cancelled+c.BadInput == 0 })
 	return tally.Group(append(ended, zero...), tally.ByModel)
 }
 
@@ -135,7 +135,7 @@ func countedValues(c tally.Tally) []telemetry.Value {
 	return []telemetry.Value{
 		count(telemetry.Answered, float64(c.Answered)), count(telemetry.Met, float64(c.Met)), count(telemetry.Overflowed, float64(c.Overflowed)),
 		count(telemetry.ColdStarts, float64(c.ColdStarts)), count(telemetry.Failed, float64(c.Failed)), count(telemetry.Expired, float64(c.Expired)),
-		count(telemetry.Cancelled, float64(c.Cancelled)), count(telemetry.QueryUSD, c.CostUSD),
+		count(telemetry.Cancelled, float64(c.Cancelled)), count(telemetry.BadInput, float64(c.BadInput)), count(telemetry.QueryUSD, c.CostUSD),
 		{Metric: telemetry.Latency, Dimensions: dims, Histogram: c.Latency}, {Metric: telemetry.Wait, Dimensions: dims, Histogram: c.Wait},
 	}
 }

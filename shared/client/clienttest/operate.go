@@ -202,7 +202,7 @@ func (a *API) faults(w http.ResponseWriter, r *http.Request) {
 func usage(w http.ResponseWriter, r *http.Request) {
 	u := api.Usage{From: Instant.Add(-24 * time.Hour), To: Instant, Owners: []api.OwnerUsage{{Owner: "local", Task: "fashion", Queries: 200, Answered: 190, Missed: 25, Expired: 10, Overflowed: 19, CostUSD: 0.5}}}
 	if r.URL.Path == "/v1/usage/owners" {
-		u.Owners = append(u.Owners, api.OwnerUsage{Owner: "key-1", Task: "fashion", Queries: 102, Answered: 100, Refused: 2, CostUSD: 0.25}, api.OwnerUsage{Task: "fashion", Queries: 1, Answered: 1})
+		u.Owners = append(u.Owners, api.OwnerUsage{Owner: "key-1", Task: "fashion", Queries: 105, Answered: 100, BadInput: 3, Refused: 2, CostUSD: 0.25}, api.OwnerUsage{Task: "fashion", Queries: 1, Answered: 1})
 	}
 	write(w, http.StatusOK, u)
 }

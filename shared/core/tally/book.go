@@ -14,6 +14,7 @@ import (
 type Observation struct {
 	Owner      string      // whose query it was; empty counts it for no owner
 	State      query.State // terminal
+	Callers    bool        // it failed by its caller's fault
 	Met        bool        // answered within its bound
 	Overflowed bool        // answered by an inference function
 	Cold       bool        // which had to start
@@ -32,6 +33,7 @@ func Of(r query.Record) (Key, Observation) {
 		return k, o
 	}
 	end := r.Outcome
+	o.Callers = end.Failure != nil && end.Failure.Code.Callers()
 	k.Resource, k.MemoryMB = end.RanOn.Resource, end.RanOn.MemoryMB
 	o.Overflowed, o.Cold = end.RanOn.Kind == query.OnFunction, end.RanOn.Cold
 	o.LatencyMS = query.Milliseconds(end.FinishedAt.Sub(r.AcceptedAt))
@@ -149,7 +151,7 @@ func (o Observation) counts() (c Counts) {
 	case query.Succeeded:
 		c = Counts{Answered: 1, Met: one(o.Met), Overflowed: one(o.Overflowed), ColdStarts: one(o.Cold)}
 	case query.Failed:
-		c.Failed = 1
+		c.Failed, c.BadInput = one(!o.Callers), one(o.Callers)
 	case query.Expired:
 		c.Expired = 1
 	case query.Cancelled:

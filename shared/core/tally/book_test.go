@@ -28,21 +28,21 @@ func TestBookCountsByState(t *testing.T) {
 	for _, o := range []Observation{
 		{State: query.Succeeded, Met: true, LatencyMS: 10, WaitMS: 2, ComputeMS: 8, CostUSD: 1},
 		{State: query.Succeeded, Overflowed: true, Cold: true, LatencyMS: 900, WaitMS: 300, CostUSD: 2},
-		{State: query.Failed, LatencyMS: 5, CostUSD: math.NaN()}, {State: query.Expired, CostUSD: -1}, {State: query.Cancelled}, {State: query.Accepted, CostUSD: 7},
+		{State: query.Failed, LatencyMS: 5, CostUSD: math.NaN()}, {State: query.Failed, Callers: true}, {State: query.Expired, CostUSD: -1}, {State: query.Cancelled}, {State: query.Accepted, CostUSD: 7},
 	} {
 		b.Ended(k, o)
 	}
 	got := b.Snapshot(start.Add(time.Minute))
 	want := Snapshot{Since: start, At: start.Add(time.Minute), Tallies: []Tally{
 		{Key: Key{Task: "t", Class: query.Strict}, Counts: Counts{Arrived: 7, Refused: 1}},
-		{Key: k, Counts: Counts{Answered: 2, Failed: 1, Expired: 1, Cancelled: 1, Met: 1, Overflowed: 1, ColdStarts: 1, CostUSD: 3},
+		{Key: k, Counts: Counts{Answered: 2, Failed: 1, Expired: 1, Cancelled: 1, BadInput: 1, Met: 1, Overflowed: 1, ColdStarts: 1, CostUSD: 3},
 			Latency: NewHistogram(10, 900), Wait: NewHistogram(2, 300), Compute: NewHistogram(8), CostSquares: 5},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	if n := got.Tallies[1].Ended(); n != 4 {
-		t.Errorf("%d ended uncancelled, want 4", n)
+		t.Errorf("%d ended that count towards bounds, want 4", n)
 	}
 }
 
@@ -56,6 +56,24 @@ func TestFaultsAreCounted(t *testing.T) {
 	got := b.Snapshot(start).Tallies[0]
 	if got.Faults != 2 || got.Ended() != 0 || got.Minus(first.Tallies[0]).Faults != 1 || got.Merge(got).Faults != 4 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What the caller got wrong is no miss of the stage's: neither bad input nor an upload
+// that is gone.
+func TestTheCallersFaultIsNoFailure(t *testing.T) {
+	for code, want := range map[query.FailureCode]Counts{
+		query.BadInput: {BadInput: 1}, query.InputIsGone: {BadInput: 1}, query.ModelFault: {Failed: 1}, query.NoCapacity: {Failed: 1}, query.TooOften: {Failed: 1},
+	} {
+		b := NewBook(start)
+		b.Settled(query.Record{State: query.Failed, Class: query.Strict, Owner: "ann", Outcome: &query.Outcome{State: query.Failed, Failure: &query.Failure{Code: code}}})
+		got := b.Snapshot(start)
+		if got.Tallies[0].Counts != want || got.Owners[0].Queries() != 1 || got.Owners[0].Ended() != want.Failed {
+			t.Errorf("%s: %+v", code, got)
+		}
+		if d := got.Tallies[0].Merge(got.Tallies[0]).Minus(got.Tallies[0]).Counts; d != want {
+			t.Errorf("%s: twice less once is %+v", code, d)
+		}
 	}
 }
 

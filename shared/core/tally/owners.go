@@ -148,4 +148,4 @@ func TopOwners(ts []OwnerTally, most int) []OwnerTally {
 }
 
 // Queries is how many queries were counted: those that ended, and those turned away.
-func (t OwnerTally) Queries() int64 { return t.Ended() + t.Cancelled + t.Refused }
+func (t OwnerTally) Queries() int64 { return t.Ended() + t.BadInput + t.Cancelled + t.Refused }

@@ -42,6 +42,9 @@ type Counts struct {
 	Failed    int64 `json:"failed,omitempty"`
 	Expired   int64 `json:"expired,omitempty"`
 	Cancelled int64 `json:"cancelled,omitempty"`
+	// BadInput counts the queries that could not be answered by their callers' fault, as
+	// only the run found: they are not among the failed.
+	BadInput int64 `json:"bad_input,omitempty"`
 	// Faults counts runs that failed by the model's fault, also those of queries that
 	// another run then answered.
 	Faults int64 `json:"faults,omitempty"`
@@ -58,7 +61,8 @@ type Counts struct {
 	CostUSD float64 `json:"cost_usd,omitempty"` // of workers' and functions' time, without the machinery
 }
 
-// Ended counts the queries that ended, without those that their callers cancelled.
+// Ended counts the queries that ended, without those that their callers cancelled or
+// that their callers' input made fail: no stage keeps the bound of those.
 func (c Counts) Ended() int64 { return c.Answered + c.Failed + c.Expired }
 
 // Add sums counts up.
@@ -67,8 +71,8 @@ func (c Counts) Add(o Counts) Counts {
 		Arrived: c.Arrived + o.Arrived, Refused: c.Refused + o.Refused, Answered: c.Answered + o.Answered, Failed: c.Failed + o.Failed,
 		Expired: c.Expired + o.Expired, Cancelled: c.Cancelled + o.Cancelled, Met: c.Met + o.Met, Overflowed: c.Overflowed + o.Overflowed,
 		ColdStarts: c.ColdStarts + o.ColdStarts,
-		Faults:     c.Faults + o.Faults,
-		Offered:    c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
+		BadInput:   c.BadInput + o.BadInput, Faults: c.Faults + o.Faults,
+		Offered: c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
 	}
 }
 
@@ -77,7 +81,7 @@ func (c Counts) minus(o Counts) Counts {
 		Arrived: max(0, c.Arrived-o.Arrived), Refused: max(0, c.Refused-o.Refused), Answered: max(0, c.Answered-o.Answered),
 		Failed: max(0, c.Failed-o.Failed), Expired: max(0, c.Expired-o.Expired), Cancelled: max(0, c.Cancelled-o.Cancelled),
 		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed), ColdStarts: max(0, c.ColdStarts-o.ColdStarts),
-		Faults:  max(0, c.Faults-o.Faults),
+		BadInput: max(0, c.BadInput-o.BadInput), Faults: max(0, c.Faults-o.Faults),
 		Offered: max(0, c.Offered-o.Offered), Taken: max(0, c.Taken-o.Taken), CostUSD: max(0, c.CostUSD-o.CostUSD),
 	}
 }
