@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
@@ -99,4 +101,47 @@ func recentIDs(c *cobra.Command, term *cli.Terminal, given []string) ([]string, 
 		}
 	}
 	return out, noFiles
+}
+
+// completeOwnModels completes the names of the models that were added.
+func completeOwnModels(term *cli.Terminal) cobra.CompletionFunc {
+	return func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(given) > 0 {
+			return nil, noFiles
+		}
+		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
+		defer cancel()
+		c.SetContext(ctx)
+		cl, err := machineOf(term, c, client.Config{Attempts: 1})
+		if err != nil {
+			return nil, noFiles
+		}
+		own, err := cl.OwnModels(ctx)
+		if err != nil {
+			return nil, noFiles
+		}
+		var out []string
+		for _, m := range own.Models {
+			out = append(out, m.Name+"\t"+m.Task)
+		}
+		return out, noFiles
+	}
+}
+
+// completeProcesses completes the kinds of processes, and those that a machine's log names.
+func completeProcesses(data *string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		out := []string{serverProcess, workerProcess, functionProcess}
+		files := machine.LogFiles(*data)
+		tail := &logTail{path: files[1]}
+		defer tail.close()
+		if _, err := tail.last(files, logFilter{}, 0); err == nil {
+			for _, name := range slices.Sorted(maps.Keys(tail.processes)) {
+				if !slices.Contains(out, name) {
+					out = append(out, name)
+				}
+			}
+		}
+		return out, noFiles
+	}
 }

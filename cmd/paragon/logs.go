@@ -75,6 +75,10 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
 	fs.Var(cli.DurationValue(&f.since), "since", "of a stage in an account: how far back, up to 336h")
 	fs.BoolVar(&term.JSON, "json", false, "print the lines as they are stored: a JSON object each")
+	if err := c.RegisterFlagCompletionFunc("process", completeProcesses(&f.data)); err != nil {
+		panic("paragon: complete --process: " + err.Error()) // registered twice
+	}
+	term.CompleteValues(c, "level", "debug", "info", "warn", "error")
 	return c
 }
 

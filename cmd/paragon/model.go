@@ -88,7 +88,7 @@ func accuracyText(m profile.Model) string {
 // newModelShowCommand is `paragon model show`.
 func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "show NAME", Example: "  paragon model show iris", Short: "Show a model's inputs and outputs", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Example: "  paragon model show iris", Short: "Show a model's inputs and outputs", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, rollout, err := ownModel(term, c, args[0])
 			if err != nil {
@@ -110,7 +110,7 @@ func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 // newModelProfileCommand is `paragon model profile`.
 func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1),
+		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, _, err := ownModel(term, c, args[0])
 			if err != nil {
@@ -169,7 +169,7 @@ func printModel(term *cli.Terminal, m profile.Model) {
 // newModelRemoveCommand is `paragon model remove`.
 func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Stop serving a model", Args: cobra.ExactArgs(1),
+		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Stop serving a model", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		Long: "Stop selecting a model for new queries. Its open queries are answered.",
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := machineOf(term, c, client.Config{})

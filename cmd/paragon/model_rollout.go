@@ -47,7 +47,7 @@ func newModelRollbackCommand(term *cli.Terminal) *cobra.Command {
 
 func rolloutCommand(term *cli.Terminal, o *api.RolloutOrder, use, short, long string) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1),
+		Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := machineOf(term, c, client.Config{})
 			if err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
@@ -36,7 +38,18 @@ func newRoot(term *cli.Terminal) *cobra.Command {
 	}
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
+	withoutFiles(root)
 	return root
+}
+
+// withoutFiles keeps files from being offered as arguments of commands that take none.
+func withoutFiles(c *cobra.Command) {
+	for _, below := range c.Commands() {
+		withoutFiles(below)
+	}
+	if c.ValidArgsFunction == nil && !strings.Contains(c.Use, "FILE") {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
 }
 
 // group is commands that stand together in the help.

@@ -147,8 +147,12 @@ func newTuneSetCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func tuneSet(ctx context.Context, term *cli.Terminal, t tuner, name, value string, version int64) error {
-	if _, err := settingNamed(ctx, t, name); err != nil {
+	s, err := settingNamed(ctx, t, name)
+	if err != nil {
 		return err
+	}
+	if len(s.OneOf) > 0 && !slices.Contains(s.OneOf, value) {
+		return cli.Usagef("setting %s: %.64q is none of %s%s", name, value, strings.Join(s.OneOf, ", "), cli.Meant(value, s.OneOf))
 	}
 	return change(ctx, term, t, name, value, version)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -91,7 +92,11 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 		return err
 	}
 	c.keepForView(p.Name, after)
-	c.Log.Info("tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
+	level := slog.LevelDebug // the record says it all, and most change nothing
+	if r.Action.Moves() {
+		level = slog.LevelInfo
+	}
+	c.Log.Log(ctx, level, "tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
 	if !r.Action.Moves() {
 		if err := c.turnFor(ctx, nil); err != nil {
 			c.Log.Warn("could not turn requests", "pool", p.Name, "error", err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // CompleteIn bounds how long a press of the tab key may wait for the server.
@@ -30,6 +31,9 @@ func (t *Terminal) CompleteNames(c *cobra.Command) {
 	}
 	complete("task", t.completeModels(func(m api.Model) (string, string) { return m.Task, "" }))
 	complete("model", t.completeModels(func(m api.Model) (string, string) {
+		if m.Accuracy.Source.Kind == profile.UnknownAccuracy {
+			return m.Name, m.Task
+		}
 		return m.Name, fmt.Sprintf("%s, %.1f %% right", m.Task, m.Accuracy.Top1Percent)
 	}))
 	t.CompleteValues(c, "class", "strict", "relaxed")

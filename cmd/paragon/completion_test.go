@@ -1,0 +1,58 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/client/clienttest"
+)
+
+// completed is what a shell offers after some words, and what it does beside.
+func completed(t *testing.T, words ...string) ([]string, string) {
+	t.Helper()
+	term := newTerminal(t, &clienttest.API{})
+	term.Run(t.Context(), append([]string{cobra.ShellCompRequestCmd}, words...))
+	lines := strings.Split(strings.TrimSpace(term.Out.String()), "\n")
+	last := len(lines) - 1
+	return lines[:last], lines[last]
+}
+
+// Files are offered where files are meant, and nowhere else.
+func TestFilesAreCompletedWhereTheyAreMeant(t *testing.T) {
+	for _, words := range [][]string{{"model", "remove", ""}, {"model", "show", ""}, {"status", ""}, {"fault", "clear", ""}, {"logs", "--process", ""}, {"logs", "--level", ""}, {"usage", ""}, {"tune", "set", "scheme", ""}} {
+		if got, directive := completed(t, words...); directive != ":4" && directive != ":36" { // no files; and in the order given
+			t.Errorf("%v: %q %s", words, got, directive)
+		}
+	}
+	for _, words := range [][]string{{"submit", ""}, {"serve", ""}, {"model", "add", ""}} {
+		if got, directive := completed(t, words...); directive != ":0" {
+			t.Errorf("%v: %q %s", words, got, directive)
+		}
+	}
+}
+
+func TestProcessesAreCompletedFromTheLog(t *testing.T) {
+	data := t.TempDir()
+	line := `{"time":"2026-11-27T10:00:00Z","level":"INFO","msg":"ready","process":"w-7"}` + "\n"
+	if err := os.WriteFile(machine.LogFiles(data)[1], []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := completed(t, "logs", "--data", data, "--process", "")
+	if !slices.Equal(got, []string{"server", "worker", "function", "w-7"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// A value that is none of a setting's is refused before it is sent, with the closest.
+func TestTuneNamesTheClosestValue(t *testing.T) {
+	term := newTerminal(t, &clienttest.API{})
+	code := term.Run(t.Context(), []string{"tune", "set", "scheme", "hegded"})
+	if text := term.Err.String(); code != 2 || !strings.Contains(text, `did you mean "hedged"?`) {
+		t.Errorf("exit status %d: %s", code, text)
+	}
+}
