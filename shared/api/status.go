@@ -34,6 +34,9 @@ type Status struct {
 	Broken []BrokenModel `json:"broken,omitempty"`
 	// Withheld are the models that are not offered, because they could not be run.
 	Withheld []WithheldModel `json:"withheld,omitempty"`
+	// OperatorToken is true where settings, faults and dead letters are for those who
+	// show an operator's token.
+	OperatorToken bool `json:"operator_token,omitempty"`
 	BackendStatus
 }
 

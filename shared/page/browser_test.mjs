@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 const { PAGE_URL, PAGE_PICTURES, CHROMIUM } = process.env;
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-let browser, page, complaints, mayComplain, sizes;
+let browser, page, complaints, mayComplain, sizes, requested;
 
 before(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: flags }); });
 after(() => browser?.close());
@@ -20,13 +20,14 @@ afterEach(async () => {
 
 async function open(options = {}) {
   await page?.context().close();
-  [complaints, mayComplain, sizes] = [[], false, new Map()];
+  [complaints, mayComplain, sizes, requested] = [[], false, new Map(), new Set()];
   page = await (await browser.newContext({ viewport: { width: 1240, height: 900 }, ...options })).newPage();
   page.setDefaultTimeout(15000);
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
   page.on("pageerror", (e) => complaints.push(String(e)));
   page.on("request", (r) => r.url().startsWith(PAGE_URL) || r.url().startsWith("blob:") || complaints.push(`asks ${r.url()}`));
-  const answered = sizes; // of this page
+  const [answered, paths] = [sizes, requested]; // of this page
+  page.on("request", (r) => paths.add(new URL(r.url()).pathname));
   page.on("response", async (r) => answered.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
   await page.goto(PAGE_URL);
   await page.locator("#connection[data-state=live]").waitFor();
@@ -312,9 +313,14 @@ test("settings and faults are for who shows the operator's token", async () => {
   await locked(true);
   try {
     await open();
-    mayComplain = true; // the browser logs every answer of 403
     for (const id of ["settings", "faults"]) assert.equal(await page.locator(`#${id}`).isVisible(), false);
-    while (complaints.filter((c) => c.includes("403")).length < 2) await page.waitForEvent("console");
+    assert.match(await text("#operators"), /for operators. Paste the text of the file operator-token/);
+    await deadLetters(true);
+    await page.getByText("2 queries failed for good").waitFor();
+    for (const id of ["letters-show", "letters-redrive"]) assert.equal(await page.locator(`#${id}`).isVisible(), false);
+    assert.deepEqual([...requested].filter((path) => ["/v1/settings", "/local/faults"].includes(path)), [], "nothing for operators is asked for");
+    assert.deepEqual(complaints, [], "the console is silent");
+    mayComplain = true; // the browser logs the 403 for a wrong token
     for (const [token, seen] of [["wrong", false], [" open ", true]]) {
       await page.fill("#operator", token);
       await Promise.all([page.waitForEvent("load"), page.locator("#operator-form button").click()]);
@@ -324,7 +330,9 @@ test("settings and faults are for who shows the operator's token", async () => {
       assert.equal(await page.locator("#settings").isVisible(), seen);
     }
     await page.locator("#faults").waitFor();
+    assert.equal(await page.locator("#operators").isVisible(), false);
   } finally {
+    await deadLetters(false);
     await locked(false);
   }
 });

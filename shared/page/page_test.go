@@ -25,8 +25,6 @@ type stage struct {
 	api  *clienttest.API
 	page http.Handler
 	gone atomic.Bool
-	// locked has settings and faults ask for the operator's token, "open".
-	locked atomic.Bool
 }
 
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -40,12 +38,12 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/test/dead":
 		s.api.Dead.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/locked":
-		s.locked.Store(r.URL.Query().Get("is") == "true")
+		s.api.Locked.Store(r.URL.Query().Get("is") == "true") // the token of operators is "open"
 	case r.URL.Path == "/test/axe.js":
 		http.ServeFile(w, r, "../../node_modules/axe-core/axe.min.js")
 	case s.gone.Load():
 		panic(http.ErrAbortHandler) // the connection breaks
-	case s.locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != "open":
+	case s.api.Locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != "open":
 		http.Error(w, `{"type":"not-operator","status":403}`, http.StatusForbidden)
 	case strings.HasPrefix(r.URL.Path, "/v1/"), r.URL.Path == "/local/faults":
 		s.api.ServeHTTP(w, r)

@@ -136,7 +136,7 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	strict, relaxed, dead := 98.7, 100.0, len(a.letters("").Letters)
 	write(w, http.StatusOK, api.Status{
-		At: now,
+		At: now, OperatorToken: a.Locked.Load(),
 		Pools: []api.PoolStatus{{
 			Name: "main", InstanceType: "c5.large", Booting: 1, Ready: 2, Draining: 1,
 			Runners: 4, Busy: a.polls % 5, Held: 3, Answered: int64(12000 + 40*a.polls), Bounced: 17,

@@ -44,6 +44,8 @@ type API struct {
 	Large atomic.Bool
 	// Dead makes it hold two dead letters, until they are redriven.
 	Dead atomic.Bool
+	// Locked makes the status say that operations ask for an operator's token.
+	Locked atomic.Bool
 
 	mu      sync.Mutex
 	queries map[string]api.Query

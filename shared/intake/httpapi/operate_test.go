@@ -143,6 +143,10 @@ func TestCallersAreNoOperators(t *testing.T) {
 			t.Errorf("of another origin %s %s answered %d", c.method, c.path, foreign.StatusCode)
 		}
 	}
+	var st api.Status
+	if s.do(t, "GET", "/v1/status", nil).into(t, &st); !st.OperatorToken {
+		t.Error("the status does not say that operations ask for a token")
+	}
 	for _, path := range []string{"/v1/decisions", "/v1/status"} {
 		if got := s.do(t, "GET", path, nil); got.StatusCode != http.StatusOK {
 			t.Errorf("%s answered %d to a caller", path, got.StatusCode)

@@ -23,6 +23,7 @@ func (a *server) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	st.OperatorToken = a.Operations != nil && a.Operator != nil
 	a.write(w, http.StatusOK, st)
 	return nil
 }

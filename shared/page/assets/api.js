@@ -17,6 +17,15 @@ function operator() {
   return token ? { "Paragon-Operator": token } : {};
 }
 
+// mayOperate says whether this caller may ask for what is for operators.
+export const mayOperate = (stage) => !stage.operator_token || sessionStorage.getItem("operator") !== null;
+
+// refuseToken forgets a token that the stage refused, so that it is not shown again.
+function refuseToken() {
+  sessionStorage.removeItem("operator");
+  document.getElementById("operator-message").textContent = "This is not the token of this stage: it is another one after each start.";
+}
+
 // askForOperator takes the operator's token from its form and reads everything anew.
 export function askForOperator(form, field) {
   form.addEventListener("submit", (event) => {
@@ -35,8 +44,7 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   } catch {
     throw new Lost("no answer from the server");
   }
-  const refusedToken = String(body.type).includes("not-operator") && sessionStorage.getItem("operator");
-  if (refusedToken) document.getElementById("operator-message").textContent = "This is not the token of this stage: it is another one after each start.";
+  if (String(body.type).includes("not-operator") && sessionStorage.getItem("operator")) refuseToken();
   if (!response.ok) throw new Refused(body, response.status);
   return body;
 }

@@ -1,5 +1,5 @@
 // The live page: reads the stage every second and says so when it cannot.
-import { Lost, askForOperator, call, repeat } from "./api.js";
+import { Lost, askForOperator, call, mayOperate, repeat } from "./api.js";
 import { showDecisions } from "./decisions.js";
 import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
@@ -14,18 +14,29 @@ import { startWorkers } from "./workers.js";
 const every = 1000; // milliseconds
 let last = null; // when the server answered last
 let loaded = false; // there is something to pick from
+let operating = false; // what is for operators is read
 
 async function poll() {
   try {
     const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
     const notices = showStage(stage);
-    countLetters(stage.queues ?? {});
+    operate(mayOperate(stage));
+    countLetters(stage.queues ?? {}, mayOperate(stage));
     showRecent(recent.queries ?? []);
     showDecisions(ticks.decisions ?? []);
     await live(notices);
   } catch (fault) {
     lost(fault);
   }
+}
+
+// operate reads what is for operators if this caller may, and else says what to do for it.
+function operate(may) {
+  byId("operators").hidden = may;
+  if (!may || operating) return;
+  operating = true;
+  startSettings();
+  startFaults();
 }
 
 async function live(notices) {
@@ -64,7 +75,5 @@ startTry();
 repeat(poll, every);
 startHistory();
 startWorkers();
-startSettings();
-startFaults();
 startLetters();
 askForOperator(byId("operator-form"), byId("operator"));

@@ -11,14 +11,14 @@ export function startLetters() {
   byId("letters-redrive").addEventListener("click", () => act(() => send("POST", "/v1/dead-letters/redrive", { limit: most }, { timeout: 30000 }), ""));
 }
 
-// countLetters shows how many dead letters the queues hold.
-export function countLetters(queues) {
+// countLetters shows how many dead letters the queues hold, and the buttons to operators.
+export function countLetters(queues, operator) {
   const queue = queues["dead-letters"];
   byId("letters").hidden = !queue;
   if (!queue) return;
   byId("letters-none").hidden = queue.visible > 0;
   byId("letters-count").textContent = queue.visible > 0 ? `${queue.visible} queries failed for good, or crashed what ran them.` : "";
-  for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0;
+  for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0 || !operator;
 }
 
 // act reads dead letters or submits them again, and lists them with what becomes of each.
