@@ -66,7 +66,7 @@ func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft model
 		return nil, err
 	}
 	model, _ := d.m.store.Current().Model(name)
-	added := &api.AddedModel{Model: *model, Task: task, Notes: report.Notes, Choices: d.choices(o.Task)}
+	added := &api.AddedModel{Model: *model, Task: task, Notes: report.Notes, Choices: d.choices(ctx, o.Task)}
 	if r, ok := d.m.store.Current().Rollout(name); ok {
 		added.Rollout = &r
 	}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func (m *Machine) forgetRetired() {
 
 // chooser says what would be chosen.
 type chooser interface {
-	Preview(r intake.Request) (selection.Candidate, error)
+	Preview(ctx context.Context, r intake.Request) (selection.Candidate, error)
 }
 
 // modelHandler takes models over HTTP, lists them and retires them.
@@ -232,7 +233,7 @@ func (d *modelHandler) checkOrder(o api.ModelOrder) error {
 }
 
 // choices is what would be chosen for some needs of a task now.
-func (d *modelHandler) choices(task string) []api.Choice {
+func (d *modelHandler) choices(ctx context.Context, task string) []api.Choice {
 	bound := func(ms float64) intake.Bounds { return intake.Bounds{LatencyMS: &ms} }
 	var out []api.Choice
 	for _, n := range []struct {
@@ -245,7 +246,7 @@ func (d *modelHandler) choices(task string) []api.Choice {
 		{"within 500 ms", intake.Request{Task: task, Bounds: bound(500)}},
 	} {
 		c := api.Choice{Need: n.need}
-		chosen, err := d.chooser.Preview(n.r)
+		chosen, err := d.chooser.Preview(ctx, n.r)
 		if err != nil {
 			c.Why = err.Error()
 		} else {
