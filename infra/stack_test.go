@@ -74,6 +74,11 @@ func TestStack(t *testing.T) {
 		}
 	})
 	t.Run("every excuse of a rule names its finding and its reason", func(t *testing.T) { excuses(t, first) })
+	t.Run("the pages say how large it is, what operators may do, and when it alarms", func(t *testing.T) {
+		holdCounts(t, first, false)
+		holdOperators(t, first)
+		holdAlarms(t, first)
+	})
 }
 
 // wholeRules are those of cdk-nag that name no finding: an excuse is of the rule.
@@ -158,6 +163,7 @@ func TestLambdaFront(t *testing.T) {
 	lambda := map[string]any{"front": names.FrontLambda}
 	a := synthesize(t, dist, lambda)
 	hold(t, a)
+	holdCounts(t, a, true)
 	if again := synthesize(t, dist, lambda); !bytes.Equal(a.raw, again.raw) {
 		t.Error("two templates from one context")
 	}

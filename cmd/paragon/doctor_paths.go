@@ -123,7 +123,7 @@ func pathFinding(ctx context.Context, ops settingsReader, path, setting string, 
 	slices.Sort(ms)
 	median, most := ms[len(ms)/2], ms[len(ms)-1]
 	if median > assumed {
-		return warning("", "`paragon load` measures p95 from within the region: set "+setting+" to it",
+		return warning("", "`paragon-lab load` measures p95 from within the region: set "+setting+" to it",
 			"by %s: %.0f ms of %d queries, at most %.0f, from here; %s is %.0f", path, median, len(ms), most, setting, assumed)
 	}
 	return ok("", "by %s: %.0f ms of %d queries, at most %.0f, from here; %s is %.0f", path, median, len(ms), most, setting, assumed)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +153,26 @@ func writeFile(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The page on deploying says of each command that takes --stage what it may need, less
+// those that are for one machine.
+func TestThePageSaysWhatEachCommandOfAStageNeeds(t *testing.T) {
+	page, err := os.ReadFile("../../docs/deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "### Who may run the stage")
+	table, _, _ = strings.Cut(table, "\n### ")
+	for _, c := range newRoot(clitest.NewTerminalIn(newRoot, nil).Terminal).Commands() {
+		oneMachine := slices.Contains([]string{"model", "callbacks", "fault"}, c.Name())
+		takes := c.Flag("stage") != nil
+		for _, below := range c.Commands() {
+			takes = takes || below.Flag("stage") != nil
+		}
+		if named := strings.Contains(table, "`"+c.Name()+"`"); named != (takes && !oneMachine) {
+			t.Errorf("%s: takes a stage: %v, for one machine alone: %v, in the table: %v", c.Name(), takes, oneMachine, named)
+		}
 	}
 }

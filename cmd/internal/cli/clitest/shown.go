@@ -74,14 +74,26 @@ func shownCommands(page, program string, names []string) (all [][]string) {
 	return all
 }
 
-// CheckMentionedCommands holds every command of a program that the README and the
-// pages mention, in blocks of code and within sentences, to one that there is, with
-// its flags. Nothing is run.
+// advice are the files with what doctor says to do, from the folder of a command.
+func advice(t *testing.T) (all []string) {
+	for _, pattern := range []string{"../../cmd/paragon/doctor*.go", "../../shared/platform/aws/checkup/*.go"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil || len(some) == 0 {
+			t.Fatalf("no advice in %s: %v", pattern, err)
+		}
+		all = append(all, some...)
+	}
+	return all
+}
+
+// CheckMentionedCommands holds every command of a program that the README, the pages and
+// doctor's advice mention, in blocks of code and within sentences, to one that there is,
+// with its flags. Nothing is run.
 func CheckMentionedCommands(t *testing.T, root Root) {
 	t.Helper()
 	program := silent(root).Name()
 	mention := regexp.MustCompile("(?m)(?:^|`)(?:bin/)?" + program + " ([a-z][^`\n|;&>#()]*)")
-	for _, page := range pages(t) {
+	for _, page := range append(pages(t), advice(t)...) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

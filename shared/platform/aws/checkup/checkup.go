@@ -143,12 +143,12 @@ func Untried(stage string) []Finding {
 		{Check: "replacement", Found: "a worker that hangs, or never starts, is ended and replaced",
 			Do: "`paragon tune set boot_limit_seconds 10` with one worker desired: `paragon decisions --moves` says that one was replaced and why"},
 		{Check: "turning", Found: "no request is lost while the first worker comes and the last one goes",
-			Do: "`paragon load` while `paragon tune set max_workers 0` and back: the gateway's 5xx on the dashboard stay at 0"},
+			Do: "`paragon-lab load` while `paragon tune set max_workers 0` and back: the gateway's 5xx on the dashboard stay at 0"},
 		{Check: "release", Found: "a deployment under load loses nothing, and a bad one is turned back",
-			Do: "`make deploy` during `paragon load`; then a release whose functions fail: CodeDeploy stops it within the canary"},
-		{Check: "destruction", Found: "a stack with running workers can be deleted under load", Do: "`make destroy` during `paragon load`, in a stage that is not needed"},
+			Do: "`make deploy` during `paragon-lab load`; then a release whose functions fail: CodeDeploy stops it within the canary"},
+		{Check: "destruction", Found: "a stack with running workers can be deleted under load", Do: "`make destroy` during `paragon-lab load`, in a stage that is not needed"},
 		{Check: "spot", Found: "spot machines drain within their two minutes", Do: "`spot_percent` above 0 for a day: the drains stay below two minutes, and the bill is as previewed"},
-		{Check: "crowd", Found: "functions take a load of ten times the rate", Do: "`paragon load` at ten times the rate: the alarm on throttles does not ring and `paragon decisions` has a tick each tick_seconds"},
+		{Check: "crowd", Found: "functions take a load of ten times the rate", Do: "`paragon-lab load` at ten times the rate: the alarm on throttles does not ring and `paragon decisions` has a tick each tick_seconds"},
 		{Check: "budget", Found: "the budget counts the stage's costs", Do: "a day after the cost allocation tag paragon:stage was activated, the budget paragon-" + stage + "-monthly-<region> is above $0"},
 	}
 	for i := range out {

@@ -121,7 +121,7 @@ func (a Account) drains(ctx context.Context) (out []Finding, err error) {
 		}
 		switch {
 		case ended == 0:
-			out = append(out, warning("`paragon tune set max_workers 0` while `paragon load` runs, and run this again", "%s: no machine has left yet, so that no drain was tried", name))
+			out = append(out, warning("`paragon tune set max_workers 0` while `paragon-lab load` runs, and run this again", "%s: no machine has left yet, so that no drain was tried", name))
 		case late > 0:
 			out = append(out, fault("read what the worker logged last: a hook that nobody completes waits for its time to be over", "%s: %d of %d machines took more than %d s to leave", name, late, ended, hookSeconds))
 		default:
