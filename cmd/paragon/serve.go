@@ -71,6 +71,9 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	if err != nil {
 		return err
 	}
+	if err := awaitWorkers(ctx, term, m.URL()); err != nil {
+		return stopped(ctx, err)
+	}
 	added, err := addModel(ctx, term, cl, f, file)
 	var p *client.Problem
 	switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	debugging "github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
@@ -130,7 +131,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 	if url := m.RemoteURL(); url != "" {
 		fmt.Fprintf(term.Err, "other machines reach it at %s, each with its token\n", url)
 	}
-	term.Printf("paragon is ready after %d ms at %s\n", term.Now().Sub(started).Milliseconds(), m.URL())
+	term.Printf("paragon is ready after %s at %s\n", cli.Milliseconds(query.Milliseconds(term.Now().Sub(started))), m.URL())
 	switch {
 	case demo:
 		if err := demonstrate(ctx, term, m); err != nil {

@@ -12,6 +12,7 @@ import (
 // request and by no queue. A *Refusal says why nothing would.
 func (s *Service) Preview(ctx context.Context, r Request) (selection.Candidate, error) {
 	s.refreshView(ctx)
+	s.views.Settle() // of this moment, not of the one before
 	now, set := s.Now(), s.Settings()
 	if pool, ok := s.poolFor(r.Task); ok {
 		if runners, _ := s.fleet.load(pool.Name, now, set); runners > 0 {
