@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/profiles"
@@ -63,7 +64,11 @@ func (f *costFlags) findModel() error {
 	if f.model != "" {
 		m, ok := f.catalogue.Model(f.model)
 		if !ok {
-			return cli.Usagef("catalogue %s has no model %q", f.catalogue.Name, f.model)
+			var names []string
+			for _, m := range f.catalogue.Models {
+				names = append(names, m.Name)
+			}
+			return cli.Usagef("catalogue %s has no model %.64q%s; it has %s", f.catalogue.Name, f.model, cli.Meant(f.model, names), strings.Join(names, ", "))
 		}
 		f.m = m
 		return nil

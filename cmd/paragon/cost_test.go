@@ -31,6 +31,17 @@ func costOf(t *testing.T, args ...string) bill {
 }
 
 // The machinery's goals, as the repository's own deployment is priced.
+// A model that the catalogue does not have is answered with those that it has.
+func TestCostNamesTheModelsThatThereAre(t *testing.T) {
+	for name, want := range map[string]string{"ensemble-tree": `did you mean "ensemble-three"?; it has `, "forest": `no model "forest"; it has `} {
+		term := newTerminal(t, nil)
+		code := term.Run(t.Context(), []string{"cost", "--cdk-json", "../../cdk.json", "--model", name})
+		if text := term.Err.String(); code != cli.ExitUsage || !strings.Contains(text, want) || !strings.Contains(text, "ensemble-three") {
+			t.Errorf("exit status %d: %s", code, text)
+		}
+	}
+}
+
 func TestCostKeepsTheGoals(t *testing.T) {
 	for path, most := range map[string]float64{"direct": 1.5, "batch10": 0.35, "async": 4.5} {
 		b := costOf(t, "--rate", "1000", "--overflow-share", "0.05", "--network", "public", "--front", "workers", "--path", path)
