@@ -81,6 +81,35 @@ func TestEveryAlarmIsExplained(t *testing.T) {
 	}
 }
 
+// What a page says to make is a target of the Makefile, with its variables; a scenario that
+// it names is one that the rehearsal plays.
+func TestNamedTargetsAndScenariosExist(t *testing.T) {
+	makefile := read(t, "../Makefile")
+	made := regexp.MustCompile("(?m)(?:^|`)make ([a-z][a-z0-9-]*)((?: [A-Z_]+=)?)")
+	played := regexp.MustCompile("`(\\d+_[a-z_]+)`")
+	targets, scenarios := 0, 0
+	for _, page := range append(pages(t), "../README.md") {
+		text := read(t, page)
+		for _, m := range made.FindAllStringSubmatch(text, -1) {
+			if targets++; !strings.Contains(makefile, "\n"+m[1]+":") {
+				t.Errorf("%s: there is no make %s", page, m[1])
+			}
+			if variable := strings.Trim(m[2], " ="); variable != "" && !strings.Contains(makefile, "$("+variable+")") {
+				t.Errorf("%s: make %s takes no %s", page, m[1], variable)
+			}
+		}
+		for _, m := range played.FindAllStringSubmatch(text, -1) {
+			scenarios++
+			if _, err := os.Stat("../cmd/paragon/rehearse/testdata/" + m[1] + ".txt"); err != nil {
+				t.Errorf("%s: the rehearsal plays no %s", page, m[1])
+			}
+		}
+	}
+	if targets < 20 || scenarios == 0 {
+		t.Errorf("%d targets and %d scenarios are named", targets, scenarios)
+	}
+}
+
 // promises are the rows of what Paragon promises.
 func promises(t *testing.T) (rows []string) {
 	t.Helper()

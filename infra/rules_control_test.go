@@ -2,6 +2,7 @@ package infra
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -125,6 +126,10 @@ func alarmRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.alarm("no-tick-alarm")].Properties["TreatMissingData"] = "notBreaching"
 		}},
+		{"the alarms on queries are the stage's, and those on launches and on workers that do not serve are each pool's", ownAlarmFaults, func(a assembly) {
+			dimensions := list(a.t.Resources[a.alarm("general-missing-alarm")].prop("Dimensions"))
+			dimensions[0].(map[string]any)["Value"] = "another"
+		}},
 		{"desired at the maximum is an alarm for each pool", func(a assembly) (bad []string) {
 			for _, p := range a.plan.pools {
 				if r := a.t.Resources[a.alarm(p.name+"-at-max-alarm")]; number(r.prop("Threshold")) != float64(p.Max) ||
@@ -135,6 +140,39 @@ func alarmRules() []rule {
 			return bad
 		}, func(a assembly) { a.t.Resources[a.alarm("general-at-max-alarm")].Properties["Threshold"] = 11.0 }},
 	}
+}
+
+// ownAlarmFaults looks for the alarms on Paragon's own metrics, which ring only where
+// stage and pool are those of the metric. Workers may be missing for as long as a useless
+// one takes to be replaced.
+func ownAlarmFaults(a assembly) (bad []string) {
+	check := func(name string, m telemetry.Metric, pool string) {
+		r := a.t.Resources[a.alarm(name)]
+		want := map[string]string{names.StageDimension: a.cfg.Stage}
+		if pool != "" {
+			want["pool"] = pool
+		}
+		got := map[string]string{}
+		for _, d := range list(r.prop("Dimensions")) {
+			got[fmt.Sprint(at(d, "Name"))] = fmt.Sprint(at(d, "Value"))
+		}
+		if r.prop("MetricName") != m.Name || r.prop("Namespace") != names.Namespace || !maps.Equal(got, want) {
+			bad = append(bad, fmt.Sprintf("%s: of %v, want %v", name, got, want))
+		}
+	}
+	check("missed-alarm", telemetry.MissedShare, "")
+	check("overflow-share-alarm", telemetry.OverflowShare, "")
+	check("expired-alarm", telemetry.ExpiredShare, "")
+	check("no-tick-alarm", telemetry.Pulse, "")
+	for _, p := range a.plan.pools {
+		check(p.name+"-launches-alarm", telemetry.LaunchFaults, p.name)
+		check(p.name+"-missing-alarm", telemetry.Missing, p.name)
+		missing := a.t.Resources[a.alarm(p.name+"-missing-alarm")]
+		if s := number(missing.prop("EvaluationPeriods")) * number(missing.prop("Period")); s <= a.cfg.tuned().BootLimitSeconds {
+			bad = append(bad, fmt.Sprintf("%s-missing-alarm: %v s, while a worker may boot for %v s", p.name, s, a.cfg.tuned().BootLimitSeconds))
+		}
+	}
+	return bad
 }
 
 // costFaults compares the stack with what its bill is made from.
