@@ -17,6 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
@@ -162,17 +163,13 @@ func checkQueues(s api.Status) (out []finding) {
 	return out
 }
 
-// leastAttained is the share of strict queries in percent below which their
-// bounds are not kept well.
-const leastAttained = 99
-
 func checkBounds(s api.Status) (out []finding) {
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		c := s.Classes[class]
 		switch {
 		case c.Attainment == nil:
 			out = append(out, ok("bounds", "no %s query ended in the last hour", class))
-		case *c.Attainment < leastAttained:
+		case *c.Attainment < tally.ObjectivePercent:
 			advice := "`paragon history` shows when and for which model; `paragon decisions --moves` shows the fleet"
 			if c.Hour.Failed > 0 {
 				advice = fmt.Sprintf("%d of them failed, which counts as missed: `paragon list --state failed` prints why; %s", c.Hour.Failed, advice)

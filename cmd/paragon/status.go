@@ -221,14 +221,22 @@ func printQueues(w io.Writer, s api.Status) {
 	fmt.Fprintln(w)
 }
 
+// burnRate prints a burn rate, if it is known.
+func burnRate(rate *float64) string {
+	if rate == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", *rate)
+}
+
 func printClasses(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tLAST HOUR\tP50\tP95\tP99")
+	fmt.Fprintln(w, "CLASS\tARRIVALS\tIN BOUND\tLAST HOUR\tBURN 5M\tBURN 1H\tP50\tP95\tP99")
 	for _, class := range []query.Class{query.Strict, query.Relaxed} {
 		c, met := s.Classes[class], "-"
 		if c.Attainment != nil {
 			met = fmt.Sprintf("%.1f %%", *c.Attainment)
 		}
-		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, quantiles(c.Hour.Latency))
+		fmt.Fprintf(w, "%s\t%.1f/s\t%s\t%d\t%s\t%s\t%s\n", class, c.ArrivalsPerSecond, met, c.Recent, burnRate(c.Burn.FiveMinutes), burnRate(c.Burn.Hour), quantiles(c.Hour.Latency))
 	}
 	fmt.Fprintln(w)
 }

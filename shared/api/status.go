@@ -19,6 +19,9 @@ type Status struct {
 	Pools   []PoolStatus                `json:"pools"`
 	Queues  map[string]QueueStatus      `json:"queues"`
 	Classes map[query.Class]ClassStatus `json:"classes"`
+	// ObjectivePercent is the share of queries that are to be answered within their
+	// bounds, of which burn rates are.
+	ObjectivePercent float64 `json:"objective_percent"`
 	// Tasks are the classes by task, of those that had queries in the last hour.
 	Tasks    []TaskStatus   `json:"tasks,omitempty"`
 	Overflow OverflowStatus `json:"overflow"`
@@ -123,7 +126,23 @@ type ClassStatus struct {
 	Met        int64     `json:"met"`    // of them, in their bound
 	// Attainment is Met of Recent, in percent; absent while there is none.
 	Attainment *float64 `json:"attainment_percent,omitempty"`
+	Burn       BurnRate `json:"burn_rate"`
 	Traffic
+}
+
+// BurnRate is the share of misses divided by the share that the objective allows;
+// absent while no query has ended.
+type BurnRate struct {
+	FiveMinutes *float64 `json:"last_five_minutes,omitempty"`
+	Hour        *float64 `json:"last_hour,omitempty"`
+}
+
+// BurnRateOf returns the burn rate of some counts; nil while no query has ended.
+func BurnRateOf(c tally.Counts) *float64 {
+	if rate, known := c.BurnRate(); known {
+		return &rate
+	}
+	return nil
 }
 
 // Traffic is what became of queries in the last minute and in the last hour.

@@ -21,6 +21,7 @@ func (s *Service) addTraffic(ctx context.Context, st *api.Status) error {
 	sum := v.Traffic
 	st.CountedSince = sum.Since
 	st.Classes, st.Tasks = trafficStatus(sum)
+	st.ObjectivePercent = tally.ObjectivePercent
 	st.Overflow = overflowStatus(st.Classes)
 	st.Profiles = s.staleProfiles(sum.Runs, st.At)
 	return nil
@@ -38,7 +39,13 @@ func trafficStatus(sum tally.Summary) (map[query.Class]api.ClassStatus, []api.Ta
 		if l.Task != "" {
 			tasks = append(tasks, api.TaskStatus{Task: l.Task, Class: l.Class, Traffic: t})
 		} else if _, known := classes[l.Class]; known {
-			classes[l.Class] = api.ClassStatus{Recent: l.Ended(), Met: l.Met, Attainment: t.Hour.Attainment, Traffic: t}
+			classes[l.Class] = api.ClassStatus{Recent: l.Ended(), Met: l.Met, Attainment: t.Hour.Attainment, Burn: api.BurnRate{Hour: api.BurnRateOf(l.Counts)}, Traffic: t}
+		}
+	}
+	for _, five := range sum.FiveMinutes {
+		if c, known := classes[five.Class]; known {
+			c.Burn.FiveMinutes = api.BurnRateOf(five.Counts)
+			classes[five.Class] = c
 		}
 	}
 	return classes, tasks

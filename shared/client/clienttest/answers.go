@@ -136,7 +136,7 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	strict, relaxed, dead := 98.7, 100.0, len(a.letters("").Letters)
 	write(w, http.StatusOK, api.Status{
-		At: now, OperatorToken: a.Locked.Load(),
+		At: now, OperatorToken: a.Locked.Load(), ObjectivePercent: tally.ObjectivePercent,
 		Pools: []api.PoolStatus{{
 			Name: "main", InstanceType: "c5.large", Booting: 1, Ready: 2, Draining: 1,
 			Runners: 4, Busy: a.polls % 5, Held: 3, Answered: int64(12000 + 40*a.polls), Bounced: 17,
@@ -146,9 +146,9 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 			"overflow": {Visible: 0, InFlight: 5}, "dead-letters": {Visible: dead},
 		},
 		Classes: map[query.Class]api.ClassStatus{
-			query.Strict: {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, LastMinute: wave(a.polls, 21, 9),
+			query.Strict: {ArrivalsPerSecond: 21.5, Recent: 310, Met: 306, Attainment: &strict, Burn: api.BurnRate{FiveMinutes: new(0.4), Hour: new(1.3)}, LastMinute: wave(a.polls, 21, 9),
 				Traffic: traffic(310, 306, 61, tally.Quantiles{P50: 21.4, P95: 180, P99: 431})},
-			query.Relaxed: {ArrivalsPerSecond: 18.2, Recent: 190, Met: 190, Attainment: &relaxed, LastMinute: wave(a.polls+20, 18, 6),
+			query.Relaxed: {ArrivalsPerSecond: 18.2, Recent: 190, Met: 190, Attainment: &relaxed, Burn: api.BurnRate{FiveMinutes: new(0.0), Hour: new(0.0)}, LastMinute: wave(a.polls+20, 18, 6),
 				Traffic: traffic(190, 190, 0, tally.Quantiles{P50: 900, P95: 4200, P99: 7100})},
 		},
 		Overflow: api.OverflowStatus{Answered: 500, OnFunctions: 61, Share: 0.122},

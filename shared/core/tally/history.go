@@ -11,8 +11,9 @@ import (
 
 // The slots of a History's windows.
 const (
-	minuteSlot, minuteSlots = 10 * time.Second, 6
-	hourSlot, hourSlots     = 5 * time.Minute, 12
+	minuteSlot, minuteSlots           = 10 * time.Second, 6
+	fiveMinutesSlot, fiveMinutesSlots = time.Minute, 5
+	hourSlot, hourSlots               = 5 * time.Minute, 12
 )
 
 // History follows the snapshots of many sources and knows what they counted in
@@ -22,11 +23,15 @@ type History struct {
 	since        time.Time
 	tracker      Tracker
 	minute, hour Window
+	fiveMinutes  Window // counts alone, by class
 }
 
 // NewHistory returns a history that begins now.
 func NewHistory(now time.Time) *History {
-	return &History{since: now, tracker: NewTracker(now), minute: newWindow(minuteSlot, minuteSlots), hour: newWindow(hourSlot, hourSlots)}
+	return &History{
+		since: now, tracker: NewTracker(now), minute: newWindow(minuteSlot, minuteSlots), hour: newWindow(hourSlot, hourSlots),
+		fiveMinutes: newWindow(fiveMinutesSlot, fiveMinutesSlots),
+	}
 }
 
 // Feed takes a source's snapshot. What it has counted since its last one counts
@@ -38,6 +43,7 @@ func (h *History) Feed(source string, s Snapshot, now time.Time) {
 	}
 	more := h.tracker.Advance(source, s, now).Tallies
 	h.minute.Add(at, more)
+	h.fiveMinutes.Add(at, countsOnly(more))
 	h.hour.Add(at, more)
 }
 
@@ -55,11 +61,13 @@ type saved struct {
 	Tracker Tracker   `json:"tracker"`
 	Minute  []slot    `json:"minute,omitempty"`
 	Hour    []slot    `json:"hour,omitempty"`
+	// FiveMinutes is absent from histories of earlier versions.
+	FiveMinutes []slot `json:"five_minutes,omitempty"`
 }
 
 // MarshalJSON encodes all of it.
 func (h *History) MarshalJSON() ([]byte, error) {
-	return json.Marshal(saved{h.since, h.tracker, h.minute.kept, h.hour.kept})
+	return json.Marshal(saved{h.since, h.tracker, h.minute.kept, h.hour.kept, h.fiveMinutes.kept})
 }
 
 // UnmarshalJSON decodes what MarshalJSON encodes.
@@ -69,7 +77,7 @@ func (h *History) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("history of tallies: %w", err)
 	}
 	*h = *NewHistory(s.Since)
-	h.tracker, h.minute.kept, h.hour.kept = s.Tracker, s.Minute, s.Hour
+	h.tracker, h.minute.kept, h.hour.kept, h.fiveMinutes.kept = s.Tracker, s.Minute, s.Hour, s.FiveMinutes
 	return nil
 }
 
@@ -81,6 +89,8 @@ type Summary struct {
 	// task) and by task and class.
 	Minute []Load `json:"minute,omitempty"`
 	Hour   []Load `json:"hour,omitempty"`
+	// FiveMinutes are the last ones, of the classes whose queries ended.
+	FiveMinutes []ClassCounts `json:"five_minutes,omitempty"`
 	// Runs are how long models took in the last hour, by model and resource.
 	Runs []Run `json:"runs,omitempty"`
 }
@@ -135,7 +145,7 @@ const maxRuns = 64
 // Summary returns what was counted until now.
 func (h *History) Summary(now time.Time) Summary {
 	minute, hour := h.minute.Sum(now), h.hour.Sum(now)
-	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), Runs: runs(hour)}
+	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), FiveMinutes: classCounts(h.fiveMinutes.Sum(now)), Runs: runs(hour)}
 }
 
 func loads(ts []Tally) []Load {

@@ -237,9 +237,10 @@ func TestSummary(t *testing.T) {
 		of("u", query.Strict, Counts{Answered: 1, Overflowed: 1}, near(100), near(0)),
 	}
 	got := h.Summary(now)
-	if d := cmp.Diff(Summary{At: now, Since: start, Minute: want, Hour: want, Runs: []Run{
-		{Key{Task: "t", Model: "m", Resource: "c5.large"}, 1, near(8)}, {Key{Task: "u", Model: "n", Resource: "lambda-x86_64", MemoryMB: 1769}, 1, near(50)},
-	}}, got); d != "" {
+	if d := cmp.Diff(Summary{At: now, Since: start, Minute: want, Hour: want, FiveMinutes: []ClassCounts{{query.Relaxed, Counts{Expired: 1}}, {query.Strict, Counts{Answered: 2, Met: 1}}},
+		Runs: []Run{
+			{Key{Task: "t", Model: "m", Resource: "c5.large"}, 1, near(8)}, {Key{Task: "u", Model: "n", Resource: "lambda-x86_64", MemoryMB: 1769}, 1, near(50)},
+		}}, got); d != "" {
 		t.Error(d)
 	}
 }

@@ -3,7 +3,7 @@ import { byId, clock, dollars, element, milliseconds, percent } from "./words.js
 
 export function showStage(s) {
   showArrivals(s.classes ?? {});
-  for (const name of ["strict", "relaxed"]) showClass(name, s.classes?.[name] ?? {});
+  for (const name of ["strict", "relaxed"]) showClass(name, s.classes?.[name] ?? {}, s.objective_percent);
   byId("overflow").textContent = s.overflow?.answered ? percent(100 * s.overflow.share) : "–";
   byId("overflow-of").textContent = s.overflow?.answered
     ? `${s.overflow.on_functions} of the last hour's ${s.overflow.answered} answers came from functions` : "nothing answered yet";
@@ -80,13 +80,20 @@ function notices(faults, warnings) {
 
 const order = (queue) => (queue.startsWith("work-strict") ? 0 : queue.startsWith("work-") ? 1 : queue === "overflow" ? 2 : 3);
 
-function showClass(name, c) {
+function showClass(name, c, objective) {
   const met = byId(`met-${name}`);
   met.textContent = percent(c.attainment_percent);
-  met.dataset.tone = c.attainment_percent == null ? "" : c.attainment_percent >= 99 ? "good" : c.attainment_percent < 95 ? "bad" : "";
+  met.dataset.tone = c.attainment_percent == null ? "" : c.attainment_percent >= objective ? "good" : c.attainment_percent < 95 ? "bad" : "";
   byId(`met-${name}-of`).textContent = c.recent ? `${c.met} of the last hour's ${c.recent}` : "none finished yet";
+  byId(`burn-${name}`).textContent = burn(c.burn_rate, objective);
   byId(`latency-${name}`).textContent = quantiles(c.last_minute?.latency, "the last minute") || quantiles(c.last_hour?.latency, "the last hour");
   byId(`rate-${name}`).textContent = `${(c.arrivals_per_second ?? 0).toFixed(1)}/s`;
+}
+
+// burn names the burn rates that are known.
+function burn(rate, objective) {
+  const known = [["5 min", rate?.last_five_minutes], ["1 h", rate?.last_hour]].filter(([, r]) => r != null);
+  return known.length ? `burn rate ${known.map(([of, r]) => `${r.toFixed(1)} over ${of}`).join(", ")} (1 is the objective, ${objective} %)` : "";
 }
 
 // quantiles names the percentiles of the latencies of some time; nothing when none was answered.

@@ -1,0 +1,65 @@
+package tally
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/paragon-serving/paragon/shared/core/query"
+)
+
+func TestBurnRate(t *testing.T) {
+	for name, c := range map[string]struct {
+		counts Counts
+		want   float64
+		known  bool
+	}{
+		"nothing ended":                   {Counts{Arrived: 7, Cancelled: 2}, 0, false},
+		"bad input alone":                 {Counts{BadInput: 3}, 0, false},
+		"no miss":                         {Counts{Answered: 100, Met: 100}, 0, true},
+		"as many misses as are allowed":   {Counts{Answered: 200, Met: 198}, 1, true},
+		"late, failed and expired misses": {Counts{Answered: 90, Met: 85, Failed: 6, Expired: 4}, 15, true},
+		"all missed":                      {Counts{Expired: 5}, 100, true},
+		"bad input is no miss":            {Counts{Answered: 99, Met: 99, Failed: 1, BadInput: 50, Cancelled: 9}, 1, true},
+	} {
+		if got, known := c.counts.BurnRate(); math.Abs(got-c.want) > 1e-9 || known != c.known {
+			t.Errorf("%s: %g %t, want %g %t", name, got, known, c.want, c.known)
+		}
+	}
+}
+
+// A summary has the counts of five minutes, by class, also when its history was
+// stored in between.
+func TestASummaryHasFiveMinutes(t *testing.T) {
+	h, w := NewHistory(start), NewBook(start)
+	end := func(class query.Class, n int, o Observation) {
+		for range n {
+			w.Ended(Key{Task: "t", Model: "m", Class: class}, o)
+		}
+	}
+	met, expired := Observation{State: query.Succeeded, Met: true}, Observation{State: query.Expired}
+	end(query.Strict, 50, expired)
+	h.Feed("w", w.Snapshot(start), start)
+	now := start.Add(20 * time.Minute)
+	end(query.Strict, 8, met)
+	end(query.Strict, 2, expired)
+	end(query.Relaxed, 3, Observation{State: query.Cancelled})
+	h.Feed("w", w.Snapshot(now), now)
+	text, err := h.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again History
+	if err := again.UnmarshalJSON(text); err != nil {
+		t.Fatal(err)
+	}
+	want := []ClassCounts{{query.Strict, Counts{Answered: 8, Met: 8, Expired: 2}}}
+	if diff := cmp.Diff(want, again.Summary(now.Add(4*time.Minute)).FiveMinutes); diff != "" {
+		t.Error(diff)
+	}
+	if got := again.Summary(now.Add(10 * time.Minute)).FiveMinutes; got != nil {
+		t.Errorf("ten minutes later: %+v", got)
+	}
+}
