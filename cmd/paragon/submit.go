@@ -96,11 +96,10 @@ func checkWait(seconds float64) error {
 	return nil
 }
 
-// checkPercent refuses an accuracy that is a share, 0.9 for 90 %: as a percentage it
-// would be no bound at all, and the worst model would be as good as any.
+// checkPercent refuses an accuracy that is a share, before anything is sent.
 func checkPercent(accuracy float64) error {
-	if accuracy > 0 && accuracy <= 1 {
-		return cli.Usagef("--accuracy is %v, and is in percent: did you mean %v?", accuracy, cli.Number(accuracy*100, 6))
+	if percent, share := query.PercentOfShare(accuracy); share {
+		return cli.Usagef("--accuracy is %v, and is in percent: did you mean %v?", accuracy, cli.Number(percent, 6))
 	}
 	return nil
 }

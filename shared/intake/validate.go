@@ -110,6 +110,11 @@ func checkBounds(b Bounds, floorMS float64) error {
 			return refuse(BadBound, c.field, "is %g: it may be at most %.0f %s", v, c.max, c.unit).withBound(c.max)
 		}
 	}
+	if b.Accuracy != nil {
+		if percent, share := query.PercentOfShare(*b.Accuracy); share {
+			return refuse(BadBound, "constraints.accuracy", "is %g: it is in percent and must be above 1; did you mean %.6g?", *b.Accuracy, percent).withBound(1)
+		}
+	}
 	if b.LatencyMS != nil && *b.LatencyMS < floorMS {
 		return refuse(BelowFloor, "constraints.latency_ms",
 			"is %g ms, below the %g ms that this stage can keep", *b.LatencyMS, floorMS).withBound(floorMS)

@@ -41,6 +41,13 @@ type Constraints struct {
 	CostUSDPerMillion float64 `json:"cost_usd_per_million,omitempty"`
 }
 
+// PercentOfShare returns what a bound of the accuracy was meant to be in percent, if it
+// is a share, 0.9 for 90 %: as a percentage it would be no bound at all, and the worst
+// model would be as good as any.
+func PercentOfShare(accuracy float64) (percent float64, share bool) {
+	return 100 * accuracy, accuracy > 0 && accuracy <= 1
+}
+
 // Weights make a linear combination of the three dimensions the objective.
 // They are shares of a whole; zero means that the dimension does not count.
 type Weights struct {

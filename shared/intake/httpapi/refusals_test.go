@@ -93,6 +93,8 @@ func refusals(t testing.TB) map[string]struct {
 		"beyond float64":       {bounds(`{"latency_ms":1e999}`), "bad-bound", 422, "constraints.latency_ms"},
 		"above an hour":        {bounds(`{"latency_ms":3600001}`), "bad-bound", 422, "constraints.latency_ms"},
 		"accuracy above 100":   {bounds(`{"accuracy":100.1}`), "bad-bound", 422, "constraints.accuracy"},
+		"accuracy as a share":  {bounds(`{"accuracy":0.9}`), "bad-bound", 422, "constraints.accuracy"},
+		"the share of all":     {bounds(`{"accuracy":1}`), "bad-bound", 422, "constraints.accuracy"},
 		"negative accuracy":    {bounds(`{"accuracy":-5}`), "bad-bound", 422, "constraints.accuracy"},
 		"negative cost":        {bounds(`{"cost_usd_per_million":-1}`), "bad-bound", 422, "constraints.cost_usd_per_million"},
 		"absurd cost":          {bounds(`{"cost_usd_per_million":1e10}`), "bad-bound", 422, "constraints.cost_usd_per_million"},
@@ -204,12 +206,13 @@ func TestBadParametersWithAPicture(t *testing.T) {
 		"?task=fashion&latency_ms=NaN":        {"bad-bound", 422, "constraints.latency_ms"},
 		"?task=fashion&latency_ms=inf":        {"bad-bound", 422, "constraints.latency_ms"},
 		"?task=fashion&latency_ms=fast":       {"bad-bound", 422, "constraints.latency_ms"},
+		"?task=fashion&accuracy=0.9":          {"bad-bound", 422, "constraints.accuracy"},
 		"?task=fashion&latency_ms=-5":         {"bad-bound", 422, "constraints.latency_ms"},
 		"?task=fashion&latency_ms=%zz":        {"bad-field", 400, ""},
 		"?task=poetry":                        {"unknown-task", 422, "task"},
 		"?task=fashion&optimize=everything":   {"bad-objective", 422, "optimize"},
 		"?task=fashion&class=urgent":          {"bad-class", 422, "class"},
-		"?latency_ms=5&model=good&accuracy=1": {"unsatisfiable", 422, "constraints.latency_ms"},
+		"?latency_ms=5&model=good&accuracy=2": {"unsatisfiable", 422, "constraints.latency_ms"},
 	} {
 		checkProblem(t, s.do(t, "POST", "/v1/queries"+path, picture(t, 1), "Content-Type", "image/png"), want.kind, want.status, want.field)
 	}
