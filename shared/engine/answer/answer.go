@@ -16,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/priority"
 )
 
 // Models gives the bytes of a model's ONNX file.
@@ -157,8 +158,20 @@ func (a *Answerer) decode(p *profile.Model, in []query.Input, out []Answered) (t
 func decodeOne(p *profile.Model, in query.Input) (engine.Tensor, error) {
 	spec := preprocess.Spec(*p.Input)
 	limits := preprocess.Limits{MaxPixels: max(in.Decoding.Pixels, spec.DefaultMaxPixels()), MaxBytes: max(len(in.Data), 1)}
-	return preprocess.Decode(in.ContentType, in.Data, spec, limits)
+	if in.Decoding.MS < backgroundMS {
+		return preprocess.Decode(in.ContentType, in.Data, spec, limits)
+	}
+	var t engine.Tensor
+	var err error
+	priority.Background(func() { t, err = preprocess.Decode(in.ContentType, in.Data, spec, limits) })
+	return t, err
 }
+
+// backgroundMS is from what decoding time on, in milliseconds beyond the profile's, a
+// picture is decoded in the background. A run keeps its core until it ends, and
+// another caller's short run on the same machine would share the core with it; of one
+// as long as the scheduler's time slices, a few milliseconds, it would notice little.
+const backgroundMS = 5
 
 // stack makes one batch of tensors of one shape.
 func stack(ts []engine.Tensor) engine.Tensor {

@@ -111,7 +111,10 @@ func New(opts Options) (*Invoker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for functions: %w", err)
 	}
-	in.addr, in.server, in.spawner = l.Addr().String(), in.newServer(), process.NewSpawner()
+	// A worker shares its runners fairly between callers. Functions that took the cores
+	// from the workers of the same machine would undo that, as the load of one caller
+	// overflows to as many of them as there are.
+	in.addr, in.server, in.spawner = l.Addr().String(), in.newServer(), process.NewYieldingSpawner()
 	in.running.Go(func() { _ = in.server.Serve(l) }) // always ErrServerClosed: nothing else ends it
 	in.running.Go(in.expireForever)
 	return in, nil

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/paragon-serving/paragon/shared/priority"
 )
 
 // ErrClosed is returned by a spawner that was closed.
@@ -42,6 +44,7 @@ type Spawner struct {
 	quit   chan struct{}
 	done   chan struct{}
 	once   sync.Once
+	yields bool // its children yield the processor to other processes
 }
 
 type start struct {
@@ -50,8 +53,14 @@ type start struct {
 }
 
 // NewSpawner returns a spawner; Close ends it.
-func NewSpawner() *Spawner {
-	s := &Spawner{starts: make(chan start), quit: make(chan struct{}), done: make(chan struct{})}
+func NewSpawner() *Spawner { return newSpawner(false) }
+
+// NewYieldingSpawner returns a spawner whose children run in the background of this
+// machine's other processes: see priority.
+func NewYieldingSpawner() *Spawner { return newSpawner(true) }
+
+func newSpawner(yields bool) *Spawner {
+	s := &Spawner{starts: make(chan start), quit: make(chan struct{}), done: make(chan struct{}), yields: yields}
 	go s.fork()
 	return s
 }
@@ -59,6 +68,9 @@ func NewSpawner() *Spawner {
 func (s *Spawner) fork() {
 	defer close(s.done)
 	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine, not earlier
+	if s.yields {
+		priority.LowerThread()
+	}
 	for {
 		select {
 		case st := <-s.starts:

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package priority
+
+// LowerThread does nothing where a priority is a whole process's.
+func LowerThread() {}
