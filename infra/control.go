@@ -119,7 +119,7 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 // what is desired, ends the instances of workers that leave or are dead, and turns
 // the traffic.
 func (s *stack) controllerMay() []permission {
-	may := append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
+	may := append(append(s.readSettings(), s.readFigures()...),
 		allow(s.queueARNs(s.allWork()...), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"),
 		allow(s.queueARNs(platform.Overflow), "sqs:SendMessage"),
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),

@@ -15,6 +15,7 @@ import (
 type data struct {
 	state, records awsdynamodb.Table
 	uploads        awss3.Bucket
+	models         awss3.Bucket // that operators add to the catalogue
 }
 
 // makeData makes the tables and the bucket.
@@ -25,19 +26,32 @@ func (s *stack) makeData() data {
 	s.warmTable(d.records)
 	// Uploads are inputs, of use for as long as their query: what is left of a
 	// destroyed stage empties itself and then costs nothing.
-	logs := s.bucket("UploadLogs", float64(s.LogDays), nil)
-	d.uploads = s.bucket("Uploads", 1, logs)
+	logs := s.bucket("UploadLogs", nil, forget(float64(s.LogDays)))
+	d.uploads = s.bucket("Uploads", logs, forget(1))
+	d.models = s.bucket("Models", logs, &awss3.LifecycleRule{
+		Id: text("forget-replaced"), NoncurrentVersionExpiration: days(replacedDays), ExpiredObjectDeleteMarker: jsii.Bool(true), AbortIncompleteMultipartUploadAfter: days(1),
+	})
 	return d
 }
 
-// bucket is closed to the public, encrypted, takes TLS alone, and deletes what
-// is older than its days. With logs, every access is logged there.
-func (s *stack) bucket(id string, keepDays float64, logs awss3.Bucket) awss3.Bucket {
+// replacedDays is for how long a catalogue of models that was written over, and a model
+// that was removed, can be had back.
+const replacedDays = 30
+
+// forget deletes what is older than its days.
+func forget(keepDays float64) *awss3.LifecycleRule {
+	return &awss3.LifecycleRule{Id: text("forget"), Expiration: days(keepDays), AbortIncompleteMultipartUploadAfter: days(1)}
+}
+
+// bucket is closed to the public, encrypted, takes TLS alone, and deletes by its rule:
+// with one for what was replaced, it keeps versions. With logs, every access is logged
+// there.
+func (s *stack) bucket(id string, logs awss3.Bucket, rule *awss3.LifecycleRule) awss3.Bucket {
 	props := &awss3.BucketProps{
 		Encryption: awss3.BucketEncryption_S3_MANAGED, EnforceSSL: jsii.Bool(true), MinimumTLSVersion: jsii.Number(1.2),
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(), ObjectOwnership: awss3.ObjectOwnership_BUCKET_OWNER_ENFORCED,
-		LifecycleRules: &[]*awss3.LifecycleRule{{Id: text("forget"), Expiration: days(keepDays), AbortIncompleteMultipartUploadAfter: days(1)}},
-		RemovalPolicy:  awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
+		LifecycleRules: &[]*awss3.LifecycleRule{rule}, Versioned: jsii.Bool(rule.NoncurrentVersionExpiration != nil),
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 	}
 	if logs != nil {
 		props.ServerAccessLogsBucket = logs

@@ -161,7 +161,7 @@ func (s *stack) checkHealth(g awsautoscaling.CfnAutoScalingGroup) {
 // workerMay is what a worker calls: its queues, the store, the hook that waits for
 // it, and what it takes to answer queries that come to it. It may end no instance.
 func (s *stack) workerMay(p poolPlan, binary awss3assets.Asset) []permission {
-	may := append(append(s.readSettings(), s.readProfiles(everything)...),
+	may := append(append(append(s.readSettings(), s.readProfiles(everything)...), s.useModels(everything, "s3:GetObject")...),
 		allow(on(binary.Bucket().ArnForObjects(binary.S3ObjectKey())), "s3:GetObject"),
 		allow(s.queueARNs(s.queues.work[p.name]...), "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"),
 		allow(s.queueARNs(platform.Overflow, platform.DeadLetters), "sqs:SendMessage"),

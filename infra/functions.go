@@ -148,6 +148,7 @@ func (s *stack) resourceNames() map[string]*string {
 		names.FairQueues: text(strconv.FormatBool(s.FairQueues)), names.Settings: text(string(values)),
 		names.Stage: text(s.Config.Stage), environment.Catalogue: text(s.Catalogue), names.Front: text(s.Front),
 		names.StateTable: s.data.state.TableName(), names.Bucket: s.data.uploads.BucketName(),
+		environment.Models: text(s.ownModels()),
 		names.RecordsTable: s.data.records.TableName(),
 		names.QueueURLPrefix: text("https://sqs." + *awscdk.Aws_REGION() + "." + *awscdk.Aws_URL_SUFFIX() + "/" +
 			*awscdk.Aws_ACCOUNT_ID() + "/" + names.Prefix(s.Config.Stage)),
@@ -186,7 +187,7 @@ func (s *stack) makeFunctions() (f functions) {
 // the load balancer alone: anything else that could, could name any owner.
 func (s *stack) apiMay() []permission {
 	all := append(s.allWork(), platform.Overflow)
-	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
+	return append(append(s.readSettings(), s.readFigures()...),
 		append(s.takeQueries(s.allWork()), allow(s.queueARNs(all...), "sqs:SendMessage"), putMetrics())...)
 }
 
@@ -207,7 +208,7 @@ func (s *stack) takeQueries(work []platform.QueueName) []permission {
 // dispatcherMay is what the dispatcher calls: the overflow queue, the inference
 // functions, and where a query goes that they throw back.
 func (s *stack) dispatcherMay() []permission {
-	return append(append(s.readSettings(), s.readProfiles(figuresOnly)...),
+	return append(append(s.readSettings(), s.readFigures()...),
 		allow(s.queueARNs(platform.Overflow), "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"),
 		allow(s.queueARNs(append(s.allWork(), platform.DeadLetters)...), "sqs:SendMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),

@@ -9,6 +9,8 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/profiles/schema"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
@@ -73,4 +75,27 @@ func (s *stack) addProfiles(env map[string]*string) map[string]*string {
 		env[environment.Profiles] = text(s.ProfilesPrefix)
 	}
 	return env
+}
+
+// ownModels is where the models lie that operators add.
+func (s *stack) ownModels() string {
+	return s3url.Scheme + *s.data.models.BucketName() + "/" + names.ModelsPrefix
+}
+
+// readFigures lets the profiles and the catalogue of added models be read, and no
+// network.
+func (s *stack) readFigures() []permission {
+	return append(s.readProfiles(figuresOnly), s.useModels(modelstore.CatalogueFile, "s3:GetObject")...)
+}
+
+// useModels lets something be done to the models that operators add. Without the
+// listing S3 does not say that there is no catalogue yet, but that it must not be read.
+func (s *stack) useModels(what string, actions ...string) []permission {
+	below := names.ModelsPrefix + "/" + what
+	objects := allow(on(s.data.models.ArnForObjects(text(below))), actions...)
+	if what == everything {
+		bucket := *s.GetLogicalId(s.data.models.Node().DefaultChild().(awscdk.CfnElement))
+		objects = objects.excused("Resource::<"+bucket+".Arn>/"+below, "models are named by their digests: the prefix bounds the action")
+	}
+	return []permission{allow(on(s.data.models.BucketArn()), "s3:ListBucket"), objects}
 }

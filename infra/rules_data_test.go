@@ -40,13 +40,23 @@ func keepRules() []rule {
 				b := a.t.Resources[id]
 				closed := b.prop("PublicAccessBlockConfiguration")
 				if at(closed, "BlockPublicAcls") != true || at(closed, "BlockPublicPolicy") != true || at(closed, "RestrictPublicBuckets") != true ||
-					number(b.prop("LifecycleConfiguration", "Rules", 0, "ExpirationInDays")) < 1 {
+					number(b.prop("LifecycleConfiguration", "Rules", 0, "ExpirationInDays")) < 1 && id != a.modelsID() {
 					bad = append(bad, id)
 				}
 			}
 			return bad
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("S3::Bucket")[0]].prop("PublicAccessBlockConfiguration").(map[string]any)["BlockPublicPolicy"] = false
+		}},
+		{"the catalogue of added models can be had back, and what was replaced does not stay", func(a assembly) (bad []string) {
+			b := a.t.Resources[a.modelsID()]
+			if b.prop("VersioningConfiguration", "Status") != "Enabled" || b.prop("LifecycleConfiguration", "Rules", 0, "ExpirationInDays") != nil ||
+				number(b.prop("LifecycleConfiguration", "Rules", 0, "NoncurrentVersionExpiration", "NoncurrentDays")) != replacedDays {
+				bad = append(bad, a.modelsID())
+			}
+			return bad
+		}, func(a assembly) {
+			delete(a.t.Resources[a.modelsID()].Properties, "VersioningConfiguration")
 		}},
 		{"what outlives the stack costs nothing, unless it was asked for", func(a assembly) (bad []string) {
 			for _, id := range keys(a.t.Resources) {
@@ -106,6 +116,16 @@ func inputRules() []rule {
 				map[string]any{"Fn::GetAtt": []any{a.uploadsID(), "Arn"}}, "/" + names.InputPrefix + "*"}}})
 		}},
 	}
+}
+
+// modelsID is the bucket of the models that operators add.
+func (a assembly) modelsID() string {
+	for _, id := range a.t.of("S3::Bucket") {
+		if strings.HasPrefix(id, "Models") {
+			return id
+		}
+	}
+	return ""
 }
 
 func (a assembly) uploadsID() string { return refers(variables(a.function("api"))[names.Bucket]) }

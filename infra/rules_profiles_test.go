@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
@@ -27,6 +28,22 @@ func profileRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { variables(a.function("api"))[environment.Profiles] = "s3://others/prod" }},
+		{"who chooses, decides or runs on machines is given where added models are, and inference functions are not", func(a assembly) (bad []string) {
+			want := "s3://${" + a.modelsID() + "}/models"
+			bad = a.each(func(_ string, f *resource) bool {
+				given := flat(variables(f)[environment.Models])
+				if a.isInference(f) || f == a.function("authorizer") {
+					return variables(f)[environment.Models] == nil
+				}
+				return given == want
+			})
+			for _, id := range a.t.of("EC2::LaunchTemplate") {
+				if script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData")); !strings.Contains(script, "\n"+environment.Models+"="+want+"\n") {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { variables(a.function("controller"))[environment.Models] = "s3://others/models" }},
 		{"buckets are read below uploads and inputs, below the profiles, and for the worker's package alone", bucketFaults, func(a assembly) {
 			a.allow(a.roleOf("api"), "s3:ListBucket", "arn:aws:s3:::elsewhere")
 		}},
@@ -56,6 +73,8 @@ func bucketFaults(a assembly) (bad []string) {
 					case slices.Contains([]string{"s3:GetObject", "s3:PutObject"}, action) && strings.HasPrefix(of, "${Uploads") &&
 						(strings.HasSuffix(of, "}/"+names.UploadPrefix+"*") || strings.HasSuffix(of, "}/"+names.InputPrefix+"*")):
 					case action == "s3:GetObject" && strings.Contains(of, "cdk-") && strings.HasSuffix(of, ".zip"):
+					case action == "s3:ListBucket" && of == "${"+a.modelsID()+"}" && a.readsModels(id) != "":
+					case action == "s3:GetObject" && of == "${"+a.modelsID()+"}/models/"+a.readsModels(id):
 					default:
 						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, of))
 					}
@@ -85,6 +104,26 @@ func (a assembly) readsOf(role string) string {
 		return everything
 	}
 	return ""
+}
+
+// readsModels is what a role reads of the models that operators add: workers run them,
+// those who choose see their figures, and inference functions have models of their own.
+func (a assembly) readsModels(role string) string {
+	if f := a.readsOf(role); f != figuresOnly {
+		if a.runs(role) {
+			return ""
+		}
+		return f
+	}
+	return modelstore.CatalogueFile
+}
+
+// runs says whether a role is an inference function's.
+func (a assembly) runs(role string) bool {
+	return slices.ContainsFunc(a.t.of("Lambda::Function"), func(id string) bool {
+		f := a.t.Resources[id]
+		return a.isInference(f) && refers(f.prop("Role")) == role
+	})
 }
 
 // Without its condition, or with another prefix, a permission is a fault.

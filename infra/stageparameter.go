@@ -9,6 +9,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
+	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -24,6 +25,7 @@ func (s *stack) makeStageParameter() {
 	parameter, err := json.Marshal(names.StageParameter{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
 		StateTable: *backend[names.StateTable], RecordsTable: *backend[names.RecordsTable], Bucket: *backend[names.Bucket], QueueURLPrefix: *backend[names.QueueURLPrefix],
+		Models: *backend[environment.Models], Catalogue: s.Catalogue, Profiles: s.ProfilesPrefix,
 		SigningSecret: *s.secret.Ref(), Settings: s.settings,
 	})
 	if err != nil {
@@ -60,6 +62,7 @@ func (s *stack) operatorMay() []permission {
 		allow(s.queueARNs(append(s.allWork(), platform.Overflow)...), "sqs:SendMessage"),
 		readMetrics(),
 	)
+	may = append(append(may, s.readProfiles(figuresOnly)...), s.useModels(everything, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")...)
 	may = append(may, s.doctorMay()...)
 	if s.Authorizer == byIAM {
 		id := *s.functions.gateway.ApiId()

@@ -140,7 +140,8 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	}
 	o.Settings = tunables.Current
 	go tunables.Run(ctx, here.settingsEvery())
-	e, err := load(ctx, &o, env)
+	changed := make(chan struct{}, 1)
+	e, err := load(ctx, &o, env, changed)
 	if err != nil {
 		return worker{}, here, err
 	}
@@ -157,7 +158,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	}
 	var p *prover
 	if here.ec2 != nil {
-		if p, err = newProver(cloud.Shared, o.Catalogue, log); err != nil {
+		if p, err = newProver(cloud.Shared, o.Catalogue, changed, log); err != nil {
 			return worker{}, here, errors.Join(err, traces.Close(), e.Close())
 		}
 	}
@@ -200,7 +201,8 @@ func linger(env func(string) string) func(context.Context) {
 // load opens the catalogue and the engine. Models are loaded when they are first
 // needed, within the memory that they may take; one is loaded now, to know that
 // this worker can answer at all.
-func load(ctx context.Context, o *serving.Options, env func(string) string) (*engine.Engine, error) {
+// changed is told of each change of the catalogue.
+func load(ctx context.Context, o *serving.Options, env func(string) string, changed chan<- struct{}) (*engine.Engine, error) {
 	source, err := models.Open(ctx, env, func(c *profile.Catalogue) (*profile.Catalogue, error) { return stage.Sizes(env, c) })
 	if err != nil {
 		return nil, err
@@ -223,7 +225,13 @@ func load(ctx context.Context, o *serving.Options, env func(string) string) (*en
 	if err := warmOne(ctx, a, runnable(source.Current())); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	go source.Watch(ctx, modelsEvery, func(*profile.Catalogue) { a.Unload() },
+	go source.Watch(ctx, modelsEvery, func(*profile.Catalogue) {
+		a.Unload()
+		select {
+		case changed <- struct{}{}:
+		default: // the one before it is not taken up yet
+		}
+	},
 		func(err error) {
 			o.Log.Warn("the added models cannot be read; the catalogue stays as it is", "error", err)
 		})

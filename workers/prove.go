@@ -16,7 +16,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
 	"github.com/paragon-serving/paragon/shared/platform"
-	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 const (
@@ -48,12 +47,13 @@ type prover struct {
 	catalogue        profile.CatalogueSource
 	run              func(ctx context.Context, model string) error
 	platform, engine string
+	changed          <-chan struct{} // reports that the catalogue has changed; nil never does
 	now              func() time.Time
 	log              *slog.Logger
 }
 
 // newProver is a prover that runs models in processes of their own.
-func newProver(shared platform.Shared, catalogue profile.CatalogueSource, log *slog.Logger) (*prover, error) {
+func newProver(shared platform.Shared, catalogue profile.CatalogueSource, changed <-chan struct{}, log *slog.Logger) (*prover, error) {
 	digest, err := onnxruntime.Digest()
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func newProver(shared platform.Shared, catalogue profile.CatalogueSource, log *s
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	return &prover{
-		shared: shared, catalogue: catalogue, platform: runtime.GOOS + "/" + runtime.GOARCH, engine: digest, now: time.Now, log: log,
+		shared: shared, catalogue: catalogue, changed: changed, platform: runtime.GOOS + "/" + runtime.GOARCH, engine: digest, now: time.Now, log: log,
 		run: func(ctx context.Context, model string) error {
 			return modelcheck.RunProcess(exec.CommandContext(ctx, path, modelRunCommand, model))
 		},
@@ -71,13 +71,21 @@ func newProver(shared platform.Shared, catalogue profile.CatalogueSource, log *s
 }
 
 // start runs what is due, and returns when that is done or has taken provePatience. It
-// goes on from time to time until ctx ends.
+// goes on from time to time, and when the catalogue has changed, until ctx ends.
 func (p *prover) start(ctx context.Context) {
 	first := make(chan struct{})
 	go func() {
 		p.prove(ctx)
 		close(first)
-		for settle.Sleep(ctx, proveEvery) == nil {
+		again := time.NewTicker(proveEvery)
+		defer again.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-again.C:
+			case <-p.changed:
+			}
 			p.prove(ctx)
 		}
 	}()

@@ -12,7 +12,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
-const modelLong = `Add models of your own to a running ` + "`paragon up`" + `: any ONNX file. A model
+const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in an
+account: any ONNX file. A model
 that is added is checked, measured on this machine, and served without a restart,
 at /v2/models/TASK under the names of its own inputs and outputs.`
 
@@ -35,7 +36,7 @@ func newModelCommand(term *cli.Terminal) *cobra.Command {
 // machineOf returns a client of the machine that was named.
 func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*client.Client, error) {
 	if stage, _ := term.Place(); stage != "" {
-		return nil, cli.Usagef("models are added to one machine: name its --endpoint, and no stage")
+		return nil, cli.Usagef("versions of a model are for one machine: name its --endpoint, and no stage")
 	}
 	return term.Connect(c.Context(), config)
 }
@@ -44,13 +45,9 @@ func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*cli
 func newModelListCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
-		Long: "List the models that were added to a machine, with those that were removed and\nstill have open queries. `paragon models` lists all that are served.",
+		Long: "List the models that were added to a machine or a stage, with those that were removed and\nstill have open queries. `paragon models` lists all that are served.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := machineOf(term, c, client.Config{})
-			if err != nil {
-				return err
-			}
-			own, err := cl.OwnModels(c.Context())
+			own, err := ownModels(term, c)
 			if err != nil {
 				return err
 			}
@@ -122,14 +119,22 @@ func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	})
 }
 
+// ownModels reads the models that were added to the place that was named.
+func ownModels(term *cli.Terminal, c *cobra.Command) (api.OwnModels, error) {
+	if stage, _ := term.Place(); stage != "" {
+		return ownOfStage(c.Context(), stage)
+	}
+	cl, err := machineOf(term, c, client.Config{})
+	if err != nil {
+		return api.OwnModels{}, err
+	}
+	return cl.OwnModels(c.Context())
+}
+
 // ownModel reads one model that was added, with its versions if it has several: of the
 // model's name the one that is served.
 func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model, *profile.Rollout, error) {
-	cl, err := machineOf(term, c, client.Config{})
-	if err != nil {
-		return profile.Model{}, nil, err
-	}
-	own, err := cl.OwnModels(c.Context())
+	own, err := ownModels(term, c)
 	if err != nil {
 		return profile.Model{}, nil, err
 	}
@@ -172,11 +177,7 @@ func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Stop serving a model", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		Long: "Stop selecting a model for new queries. Its open queries are answered.",
 		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := machineOf(term, c, client.Config{})
-			if err != nil {
-				return err
-			}
-			m, err := cl.RemoveModel(c.Context(), args[0])
+			m, err := removeModel(term, c, args[0])
 			if err != nil {
 				return err
 			}
@@ -188,6 +189,18 @@ func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 			return nil
 		},
 	})
+}
+
+// removeModel removes a model of the place that was named.
+func removeModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model, error) {
+	if stage, _ := term.Place(); stage != "" {
+		return removeFromStage(c.Context(), term, stage, name)
+	}
+	cl, err := machineOf(term, c, client.Config{})
+	if err != nil {
+		return profile.Model{}, err
+	}
+	return cl.RemoveModel(c.Context(), name)
 }
 
 // printChoices prints what would be chosen now.

@@ -28,7 +28,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
-const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `. Its inputs and outputs are read from
+const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `, or with --stage to a stage in an
+account, whose workers take it up without a deployment. Its inputs and outputs are read from
 the file; the kinds of answer and input are inferred and printed unless they are
 given. A separate process runs it once as a check, and its latency, memory and cold
 start are measured on this machine. A file that is refused changes nothing.
@@ -43,7 +44,8 @@ through the engine. In a folder each folder is a label, of pictures or text file
 CSV file has a label and a text a line, without a heading.
 
 A name that is served gets a new version, on trial with a share of the queries;
-` + "`paragon model canary`, `promote` and `rollback`" + ` decide on it.`
+` + "`paragon model canary`, `promote` and `rollback`" + ` decide on it. A stage in an account has no
+versions of added models: a name that is served is refused.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
@@ -74,10 +76,14 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 		Use: "add FILE.onnx --task TASK", Short: "Serve an ONNX file", Long: modelAddLong, Args: cobra.ExactArgs(1),
 		Example: `  paragon model add iris.onnx --task iris
   paragon model add net.onnx --task birds --labels birds.txt --preprocess imagenet --accuracy 81.5
+  paragon model add iris.onnx --task iris --stage prod
   paragon model add bert.onnx --task mail --tokenizer tokenizer.json --labels labels.txt --test mails.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.task == "" {
 				return cli.Usagef("name the task with --task: `paragon model add %s --task NAME`", args[0])
+			}
+			if stage, _ := term.Place(); stage != "" {
+				return addToStage(c.Context(), term, f, stage, args[0])
 			}
 			cl, err := machineOf(term, c, client.Config{HTTP: patientHTTP(), Attempts: 1})
 			if err != nil {
@@ -121,7 +127,16 @@ func modelName(file string) string {
 // addModel sends a file, with the weights that lie beside it and its tokenizer put
 // into it, once its accuracy is measured where that is wanted.
 func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *addFlags, file string) (api.AddedModel, error) {
-	o := api.ModelOrder{Name: f.name, Task: f.task, Kind: profile.TaskKind(f.kind), Input: profile.InputKind(f.input),
+	o, onnx, err := prepare(ctx, term, cl, f, file)
+	if err != nil {
+		return api.AddedModel{}, err
+	}
+	return cl.AddModel(ctx, o, bytes.NewReader(onnx), int64(len(onnx)))
+}
+
+// prepare reads a model's file with what belongs to it.
+func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, file string) (o api.ModelOrder, onnx []byte, err error) {
+	o = api.ModelOrder{Name: f.name, Task: f.task, Kind: profile.TaskKind(f.kind), Input: profile.InputKind(f.input),
 		Preprocess: f.preprocess, MaxTokens: f.maxTokens, Accuracy: f.accuracy, File: filepath.Base(file)}
 	if o.Name == "" {
 		o.Name = modelName(file)
@@ -129,39 +144,37 @@ func addModel(ctx context.Context, term *cli.Terminal, cl *client.Client, f *add
 	if f.share >= 0 {
 		o.Share = &f.share
 	}
-	var err error
 	if o.Labels, err = readLabels(f.labels); err != nil {
-		return api.AddedModel{}, err
+		return o, nil, err
 	}
-	onnx, err := readModel(file, modelstore.MaxONNXBytes)
-	if err != nil {
-		return api.AddedModel{}, err
+	if onnx, err = readModel(file, modelstore.MaxONNXBytes); err != nil {
+		return o, nil, err
 	}
 	folder, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
-		return api.AddedModel{}, err
+		return o, nil, err
 	}
 	defer folder.Close()
 	if onnx, err = modelcheck.Inline(onnx, folder.FS(), modelstore.MaxONNXBytes); err != nil {
-		return api.AddedModel{}, fmt.Errorf("%s: %w", file, err)
+		return o, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if onnx, err = attachTokenizer(onnx, f.tokenizer); err != nil {
-		return api.AddedModel{}, fmt.Errorf("%s: %w", file, err)
+		return o, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if onnx, err = attachSample(onnx, f.sample); err != nil {
-		return api.AddedModel{}, err
+		return o, nil, err
 	}
 	if f.test != "" {
 		if f.accuracy != 0 {
-			return api.AddedModel{}, cli.Usagef("--test measures the accuracy: leave --accuracy out")
+			return o, nil, cli.Usagef("--test measures the accuracy: leave --accuracy out")
 		}
-		if o.Test, err = testModel(ctx, term, cl, onnx, o, f.test); err != nil {
-			return api.AddedModel{}, err
+		if o.Test, err = testModel(ctx, term, of, onnx, o, f.test); err != nil {
+			return o, nil, err
 		}
 	}
 	sum := sha256.Sum256(onnx)
 	o.SHA256 = hex.EncodeToString(sum[:])
-	return cl.AddModel(ctx, o, bytes.NewReader(onnx), int64(len(onnx)))
+	return o, onnx, nil
 }
 
 // attachTokenizer puts a tokenizer.json into a model's file; without one it changes

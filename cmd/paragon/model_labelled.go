@@ -11,16 +11,20 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
-	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
+// served says which models a server has.
+type served interface {
+	Models(ctx context.Context) ([]api.Model, error)
+}
+
 // testModel measures a model's accuracy on labelled items, in this process.
-func testModel(ctx context.Context, term *cli.Terminal, cl *client.Client, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
+func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
 	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens, Once: true}
-	models, err := cl.Models(ctx)
+	models, err := of.Models(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ const again = time.Minute
 // Open reads the catalogue that PARAGON_CATALOGUE names of the profiles that
 // PARAGON_PROFILES names: a folder, or s3://bucket/prefix, of which the figures
 // are read now and each network when it is first asked for. Models that were added
-// are in the folder of PARAGON_MODELS. adjust, if it is not nil, changes the
+// are in the folder or the bucket of PARAGON_MODELS. adjust, if it is not nil, changes the
 // catalogue to what the stage has of it.
 func Open(ctx context.Context, env func(string) string, adjust func(*profile.Catalogue) (*profile.Catalogue, error)) (*Source, error) {
 	where, s := env(environment.Profiles), &Source{now: time.Now, refused: map[string]refusal{}}
@@ -66,8 +66,8 @@ func Open(ctx context.Context, env func(string) string, adjust func(*profile.Cat
 			return nil, err
 		}
 	}
-	if s.Store, err = modelstore.Open(env(modelstore.Env), offered); err != nil {
-		return nil, fmt.Errorf("%s: %w", modelstore.Env, err)
+	if s.Store, err = modelstore.OpenEnv(ctx, env(environment.Models), offered); err != nil {
+		return nil, fmt.Errorf("%s: %w", environment.Models, err)
 	}
 	return s, nil
 }

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -43,10 +42,11 @@ func (d Draft) Discard() error {
 // Receive writes a file into the folder, to be added or discarded. ErrTooLarge of
 // one above MaxONNXBytes, of which nothing stays.
 func (s *Store) Receive(from io.Reader) (d Draft, err error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return d, fmt.Errorf("make the folder of models: %w", err)
+	dir, err := s.place.Drafts()
+	if err != nil {
+		return d, err
 	}
-	f, err := os.CreateTemp(s.dir, "draft-*.onnx")
+	f, err := os.CreateTemp(dir, "draft-*.onnx")
 	if err != nil {
 		return d, fmt.Errorf("write a draft: %w", err)
 	}
@@ -86,11 +86,29 @@ func networkFile(sha256 string) string { return sha256 + ".onnx" }
 // when another is served under its name; else an error names the field that does
 // not fit the catalogue.
 func (s *Store) Add(d Draft, a Addition) error {
+	return s.retried(func() error { return s.add(d, a) })
+}
+
+// changeTries bounds the tries of a change, while others change the catalogue too.
+const changeTries = 10
+
+// retried makes a change of what is there, again where another came before it.
+func (s *Store) retried(change func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.refresh(); err != nil {
-		return err
+	for try := 1; ; try++ {
+		err := s.refresh()
+		if err == nil {
+			err = change()
+		}
+		if !errors.Is(err, ErrConflict) || try == changeTries {
+			return err
+		}
 	}
+}
+
+// add is Add for who holds the lock.
+func (s *Store) add(d Draft, a Addition) error {
 	next := s.copied()
 	if had, ok := s.Current().Model(s.Current().Version(a.Model.Name)); ok {
 		if had.RetiredAt == "" {
@@ -113,11 +131,11 @@ func (s *Store) keep(d Draft, a Addition, next changed) error {
 	if _, err := s.base.With(next.Added); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(s.dir, MeasuredFile(d.SHA256)), a.Measured); err != nil {
+	if err := s.place.Put(MeasuredFile(d.SHA256), a.Measured); err != nil {
 		return err
 	}
-	if err := os.Rename(d.Path, filepath.Join(s.dir, a.Model.File)); err != nil {
-		return fmt.Errorf("keep the model's file: %w", err)
+	if err := s.place.Keep(d, a.Model.File); err != nil {
+		return err
 	}
 	return s.write(next.Added)
 }
@@ -125,12 +143,16 @@ func (s *Store) keep(d Draft, a Addition, next changed) error {
 // Retire gives a model, with all its versions, no query any more from now on. What was
 // given to it is still answered. ErrNotAdded of one that did not come with the folder,
 // ErrVersion of one version of a model.
-func (s *Store) Retire(model string, at time.Time) (profile.Model, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.refresh(); err != nil {
-		return profile.Model{}, err
-	}
+func (s *Store) Retire(model string, at time.Time) (m profile.Model, err error) {
+	err = s.retried(func() (err error) {
+		m, err = s.remove(model, at)
+		return err
+	})
+	return m, err
+}
+
+// remove is Retire for who holds the lock.
+func (s *Store) remove(model string, at time.Time) (profile.Model, error) {
 	next := s.copied()
 	version := s.Current().Version(model)
 	i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == version && m.RetiredAt == "" })
@@ -151,11 +173,11 @@ func (s *Store) Retire(model string, at time.Time) (profile.Model, error) {
 
 // Prune forgets models that were retired before a time, with their files.
 func (s *Store) Prune(before time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.refresh(); err != nil {
-		return err
-	}
+	return s.retried(func() error { return s.forget(before) })
+}
+
+// forget is Prune for who holds the lock.
+func (s *Store) forget(before time.Time) error {
 	next := s.copied()
 	next.Models = nil
 	var old []profile.Model
@@ -179,8 +201,7 @@ func (s *Store) Prune(before time.Time) error {
 		if slices.ContainsFunc(next.Models, func(o profile.Model) bool { return o.SHA256 == m.SHA256 }) {
 			continue
 		}
-		errs = append(errs, Draft{Path: filepath.Join(s.dir, m.File)}.Discard(),
-			Draft{Path: filepath.Join(s.dir, MeasuredFile(m.SHA256))}.Discard())
+		errs = append(errs, s.place.Delete(m.File), s.place.Delete(MeasuredFile(m.SHA256)))
 	}
 	return errors.Join(errs...)
 }
@@ -193,8 +214,8 @@ func (s *Store) Withhold(models map[string]string) error {
 	if err := s.refresh(); err != nil || maps.Equal(models, s.added.Withheld) {
 		return err
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder of models: %w", err)
+	if _, err := s.place.Drafts(); err != nil {
+		return err
 	}
 	next := s.copied()
 	next.Withheld = models
@@ -214,24 +235,8 @@ func (s *Store) write(next profile.Added) error {
 	if err != nil {
 		return fmt.Errorf("encode the added models: %w", err)
 	}
-	if err := writeFile(filepath.Join(s.dir, catalogueFile), append(raw, '\n')); err != nil {
+	if err := s.place.Write(append(raw, '\n'), s.version); err != nil {
 		return err
 	}
 	return s.refresh()
-}
-
-// writeFile writes a file whole or not at all.
-func writeFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "draft-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -1,128 +1,176 @@
-// Package modelstore is the folder of models that a stage on one machine was given
-// beside the catalogue that it came with: catalogue.json, each model's ONNX file
-// under its digest, and what was measured of it. One process writes it; all others
-// read it anew when it has changed, without a restart.
+// Package modelstore is the models that a stage was given beside the catalogue that it
+// came with: catalogue.json, each model's ONNX file under its digest, and what was
+// measured of it, in a folder of one machine or in a stage's bucket. Whoever changes
+// them writes over the catalogue that was read and no other; all others read it anew
+// when it has changed, without a restart.
 package modelstore
 
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/cache"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
-// Env names the folder to the processes of a stage.
-const Env = "PARAGON_MODELS"
-
-// catalogueFile is what a folder says that it holds.
-const catalogueFile = "catalogue.json"
+// CatalogueFile is what a place says that it holds.
+const CatalogueFile = "catalogue.json"
 
 // What is read of a file.
 const (
-	maxCatalogueBytes = 64 << 20
+	MaxCatalogueBytes = 64 << 20
 	// MaxONNXBytes bounds a model's file: protobuf, which ONNX is written in, ends at
 	// 2 GB, and a function's memory well before.
 	MaxONNXBytes = 1 << 30
 )
 
-// Store is a catalogue with the models of a folder. It is a profile.CatalogueSource,
+// Place is where a stage's own models are kept.
+type Place interface {
+	// Read returns the catalogue and its version; nil text when that is the version
+	// which was read last, or when there is none yet.
+	Read(last any) (raw []byte, version any, err error)
+	// Write puts a catalogue over a version. ErrConflict when another is there.
+	Write(raw []byte, over any) error
+	// Drafts is a folder for files on their way.
+	Drafts() (string, error)
+	// Keep has a draft be there under a name, and Put a small file.
+	Keep(d Draft, name string) error
+	Put(name string, content []byte) error
+	// Network returns a model's file, checked against its digest.
+	Network(m *profile.Model) ([]byte, error)
+	// Delete removes a file, which may be gone.
+	Delete(name string) error
+}
+
+// ErrConflict says that somebody else has changed the catalogue since it was read.
+var ErrConflict = errors.New("the catalogue was changed by another at the same time")
+
+// Store is a catalogue with the models of a place. It is a profile.CatalogueSource,
 // and safe for concurrent use.
 type Store struct {
-	dir  string
-	base *profile.Catalogue
+	place Place // nil holds nothing
+	base  *profile.Catalogue
+	// follow reads the place anew from time to time; nil where the caller does.
+	follow *cache.Cache[*profile.Catalogue]
 
 	current atomic.Pointer[profile.Catalogue]
 
-	mu         sync.Mutex // guards what follows, and changes of the folder
-	loadedFrom fs.FileInfo
-	added      profile.Added
+	mu      sync.Mutex // guards what follows, and changes of the place
+	version any        // that was read last
+	added   profile.Added
 }
 
 // Open reads a folder over a base catalogue. One that does not exist holds
 // nothing yet; with an empty name it never will.
 func Open(dir string, base *profile.Catalogue) (*Store, error) {
-	s := &Store{dir: dir, base: base}
+	if dir == "" {
+		return OpenPlace(nil, base)
+	}
+	return OpenPlace(&directory{dir}, base)
+}
+
+// OpenPlace reads a place over a base catalogue.
+func OpenPlace(p Place, base *profile.Catalogue) (*Store, error) {
+	s := &Store{place: p, base: base}
 	s.current.Store(base)
 	return s, s.Refresh()
 }
 
-// Current implements profile.CatalogueSource.
-func (s *Store) Current() *profile.Catalogue { return s.current.Load() }
+const (
+	// followEvery is for how long what was read of a place over the network is fresh,
+	// followAge after how long callers wait for the next reading, and followTime
+	// bounds one.
+	followEvery = 10 * time.Second
+	followAge   = time.Minute
+	followTime  = 3 * time.Second
+)
 
-// Refresh reads the folder anew if its catalogue is another file than was read
-// last. An error leaves the catalogue in force as it was.
+// Follow reads a place over a base catalogue, and anew while it is asked for the
+// catalogue. What cannot be read, or does not fit the base, leaves the last catalogue in
+// force, at first the base: what was added keeps nobody from serving the rest.
+func Follow(p Place, base *profile.Catalogue, now func() time.Time) *Store {
+	s := &Store{place: p, base: base}
+	s.current.Store(base)
+	s.follow = cache.New(cache.Options[*profile.Catalogue]{
+		TTL: func(*profile.Catalogue) time.Duration { return followEvery }, MaxAge: func() time.Duration { return followAge },
+		Timeout: followTime, Now: now,
+		Fetch: func(context.Context) (*profile.Catalogue, error) {
+			err := s.read()
+			if err != nil {
+				slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
+			}
+			return s.current.Load(), err
+		},
+	})
+	return s
+}
+
+// Current implements profile.CatalogueSource.
+func (s *Store) Current() *profile.Catalogue {
+	if s.follow == nil {
+		return s.current.Load()
+	}
+	if c, err := s.follow.Get(context.Background()); err == nil { // the fetch is bounded
+		return c
+	}
+	return s.current.Load()
+}
+
+// Refresh reads the place anew if its catalogue is another than was read last; one that
+// is followed, no more often than it is. An error leaves the catalogue in force as it
+// was.
 func (s *Store) Refresh() error {
+	if s.follow != nil {
+		_ = s.Current() // what goes wrong is logged where it is read
+		return nil
+	}
+	return s.read()
+}
+
+// read is Refresh at once.
+func (s *Store) read() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refresh()
 }
 
-// refresh is Refresh for who holds the lock.
+// refresh is read for who holds the lock.
 func (s *Store) refresh() error {
-	if s.dir == "" {
+	if s.place == nil {
 		return nil
 	}
-	file := filepath.Join(s.dir, catalogueFile)
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	raw, version, err := s.place.Read(s.version)
 	if err != nil {
-		return fmt.Errorf("find the added models: %w", err)
+		return fmt.Errorf("read the added models: %w", err)
 	}
-	if s.loadedFrom != nil && os.SameFile(s.loadedFrom, info) && s.loadedFrom.ModTime().Equal(info.ModTime()) && s.loadedFrom.Size() == info.Size() {
+	if raw == nil {
 		return nil
 	}
-	added, err := readAdded(file)
+	added, err := parse(raw)
 	if err != nil {
-		return err
+		return fmt.Errorf("the added models: %s: %w", CatalogueFile, err)
 	}
 	c, err := s.base.With(added)
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("the added models: %s: %w", CatalogueFile, err)
 	}
-	s.loadedFrom, s.added = info, added
+	s.version, s.added = version, added
 	s.current.Store(c)
 	return nil
 }
 
-func readAdded(file string) (a profile.Added, err error) {
-	raw, err := readAll(file, maxCatalogueBytes)
-	if err != nil {
-		return a, fmt.Errorf("read the added models: %w", err)
-	}
+func parse(raw []byte) (a profile.Added, err error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&a); err != nil {
-		return a, fmt.Errorf("%s: %w", file, err)
-	}
-	return a, nil
-}
-
-// readAll reads a file of at most limit bytes.
-func readAll(file string, limit int64) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(raw)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", file, limit)
-	}
-	return raw, err
+	err = d.Decode(&a)
+	return a, err
 }
 
 // Has says whether a model came with the folder, and not with the base.
@@ -137,17 +185,21 @@ func (s *Store) Has(model string) bool {
 	return false
 }
 
-// ONNX returns the file of a model of the folder, checked against the catalogue's
+// ONNX returns the file of a model of the place, checked against the catalogue's
 // SHA-256.
 func (s *Store) ONNX(m *profile.Model) ([]byte, error) {
-	raw, err := readAll(filepath.Join(s.dir, m.File), MaxONNXBytes)
+	raw, err := s.place.Network(m)
 	if err != nil {
 		return nil, fmt.Errorf("network of model %q: %w", m.Name, err)
 	}
-	if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != m.SHA256 {
-		return nil, fmt.Errorf("network of model %q: %s has SHA-256 %x, not the catalogue's %s", m.Name, m.File, sum, m.SHA256)
-	}
 	return raw, nil
+}
+
+// Added are the models of the place, removed ones included until they are forgotten.
+func (s *Store) Added() []profile.Model {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]profile.Model{}, s.added.Models...)
 }
 
 // Watch refreshes every so often until ctx ends. changed is called after each

@@ -156,7 +156,7 @@ func TestWhatDoesNotFitChangesNothing(t *testing.T) {
 		t.Errorf("the folder holds %v, it held %v", folder(t, dir), names)
 	}
 	// A catalogue that cannot be read is no reason to forget the last.
-	if err := os.WriteFile(filepath.Join(dir, catalogueFile), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, CatalogueFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Refresh(); err == nil || s.Current() != before {

@@ -8,12 +8,27 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 // Catalogue returns the catalogue that PARAGON_PROFILES and PARAGON_CATALOGUE
 // name, with the function sizes that the stage has: what choosing, dispatching
-// and deciding work with. load opens a folder, with the schema or without.
-func Catalogue(ctx context.Context, env func(string) string, load func(folder string) (*profiles.Set, error)) (*profile.Catalogue, error) {
+// and deciding work with, and with the models that PARAGON_MODELS adds to it, as they
+// change. load opens a folder, with the schema or without.
+func Catalogue(ctx context.Context, env func(string) string, load func(folder string) (*profiles.Set, error)) (profile.CatalogueSource, error) {
+	base, err := deployed(ctx, env, load)
+	if err != nil {
+		return nil, err
+	}
+	of, err := modelstore.OpenEnv(ctx, env(environment.Models), base)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", environment.Models, err)
+	}
+	return of, nil
+}
+
+// deployed is the catalogue that the stage came with.
+func deployed(ctx context.Context, env func(string) string, load func(folder string) (*profiles.Set, error)) (*profile.Catalogue, error) {
 	folder, err := Figures(ctx, env)
 	if err != nil {
 		return nil, err

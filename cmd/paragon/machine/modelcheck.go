@@ -31,22 +31,40 @@ const (
 	mostReport = 16 << 20
 )
 
-// accept checks a draft, measures it and puts it into the catalogue.
-func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (*api.AddedModel, error) {
+// Checker checks and measures models on this machine for a catalogue.
+type Checker struct {
+	Catalogue profile.CatalogueSource
+	Program   string // this one's path: a model is run in processes of its own
+	Library   string // that runs models
+}
+
+// NewChecker finds the program and the library on this machine.
+func NewChecker(c profile.CatalogueSource) (*Checker, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	library, err := Library()
+	return &Checker{Catalogue: c, Program: program, Library: library}, err
+}
+
+// Check runs a draft and measures it: what is to be put into the catalogue, and notes on
+// what was inferred.
+func (d *Checker) Check(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (made modelstore.Addition, notes []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	task, there := d.m.store.Current().Task(o.Task)
+	task, there := d.Catalogue.Current().Task(o.Task)
 	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens}
 	if there {
 		ask = ask.Like(task.AnswerKind(), d.inputOf(task.Name), task.Labels)
 	}
 	report, _, err := d.run(ctx, o, draft, ask)
 	if err != nil {
-		return nil, err
+		return made, nil, err
 	}
 	cold, err := d.cold(ctx, o, draft, ask, report.MS.P50)
 	if err != nil {
-		return nil, err
+		return made, nil, err
 	}
 	if !there {
 		task = profile.Task{Name: o.Task, Kind: report.Kind, Labels: report.Labels}
@@ -54,7 +72,18 @@ func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft model
 			task.Kind = ""
 		}
 	}
-	made, err := addition(o, draft, task, report, cold, time.Now())
+	made, err = addition(o, draft, task, report, cold, time.Now())
+	return made, report.Notes, err
+}
+
+// accept checks a draft, measures it and puts it into the catalogue.
+func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft modelstore.Draft) (*api.AddedModel, error) {
+	path, err := d.m.cfg.binary("paragon")
+	if err != nil {
+		return nil, err
+	}
+	checker := &Checker{Catalogue: d.m.store, Program: path, Library: d.m.library}
+	made, notes, err := checker.Check(ctx, o, draft)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +95,7 @@ func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft model
 		return nil, err
 	}
 	model, _ := d.m.store.Current().Model(name)
-	added := &api.AddedModel{Model: *model, Task: task, Notes: report.Notes, Choices: d.choices(ctx, o.Task)}
+	added := &api.AddedModel{Model: *model, Task: made.Task, Notes: notes, Choices: d.choices(ctx, o.Task)}
 	if r, ok := d.m.store.Current().Rollout(name); ok {
 		added.Rollout = &r
 	}
@@ -74,8 +103,8 @@ func (d *modelHandler) accept(ctx context.Context, o api.ModelOrder, draft model
 }
 
 // inputOf is the kind of input that a task's models take; empty without any.
-func (d *modelHandler) inputOf(task string) profile.InputKind {
-	for _, m := range d.m.store.Current().Offered().Models {
+func (d *Checker) inputOf(task string) profile.InputKind {
+	for _, m := range d.Catalogue.Current().Offered().Models {
 		if m.Task == task {
 			return m.Takes()
 		}
@@ -85,19 +114,15 @@ func (d *modelHandler) inputOf(task string) profile.InputKind {
 
 // run checks a draft in a process of its own, and returns how long it took from its
 // start to its first answer.
-func (d *modelHandler) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
-	path, err := d.m.cfg.binary("paragon")
-	if err != nil {
-		return r, 0, err
-	}
+func (d *Checker) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
 	raw, err := json.Marshal(ask)
 	if err != nil {
 		return r, 0, fmt.Errorf("ask for a check: %w", err)
 	}
 	out, complaints := modelcheck.Limited{Left: mostReport}, modelcheck.Limited{Left: 4 << 10}
-	c := exec.CommandContext(ctx, path, "model-check", draft.Path)
+	c := exec.CommandContext(ctx, d.Program, "model-check", draft.Path)
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(raw), &out, &complaints
-	c.Env = append(os.Environ(), onnxruntime.EnvLibrary+"="+d.m.library)
+	c.Env = append(os.Environ(), onnxruntime.EnvLibrary+"="+d.Library)
 	start := time.Now()
 	err = c.Run()
 	took = time.Since(start)
@@ -117,7 +142,7 @@ func (d *modelHandler) run(ctx context.Context, o api.ModelOrder, draft modelsto
 }
 
 // cold times starts of a process up to its first answer, less a warm run.
-func (d *modelHandler) cold(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request, warmMS float64) (profile.Percentiles, error) {
+func (d *Checker) cold(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request, warmMS float64) (profile.Percentiles, error) {
 	ask.Once = true
 	var all []float64
 	for range coldStarts {

@@ -139,7 +139,7 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.checkOrder(order); err != nil {
+	if err := CheckOrder(d.m.store.Current(), order); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > modelstore.MaxONNXBytes+maxOrderBytes {
@@ -194,14 +194,13 @@ func readOrder(body *bufio.Reader) (o api.ModelOrder, err error) {
 // word is what models and tasks may be called.
 var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// checkOrder finds out what is wrong before the file is read.
-func (d *modelHandler) checkOrder(o api.ModelOrder) error {
+// CheckOrder finds out what is wrong before the file is read.
+func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 	for field, value := range map[string]string{"name": o.Name, "task": o.Task} {
 		if !word.MatchString(value) {
 			return unusable(http.StatusUnprocessableEntity, field, "%.64q is no name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit", value)
 		}
 	}
-	c := d.m.store.Current()
 	if err := checkVersion(c, o); err != nil {
 		return err
 	}

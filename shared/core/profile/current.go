@@ -64,6 +64,10 @@ func (c *Catalogue) With(a Added) (*Catalogue, error) {
 	out.Tasks = append(append([]Task(nil), c.Tasks...), a.Tasks...)
 	out.Models = append(append([]Model(nil), c.Models...), a.Models...)
 	out.Rollouts, out.Withheld = a.Rollouts, a.Withheld
+	out.added = make(map[string]bool, len(a.Models))
+	for _, m := range a.Models {
+		out.added[m.Name] = true
+	}
 	return &out, out.Validate()
 }
 

@@ -210,7 +210,14 @@ type Catalogue struct {
 	// Withheld are the models that are not offered here, though they are there: why not,
 	// by name. A machine says so of those that it could not run.
 	Withheld map[string]string `json:"-"`
+	// FixedFunctions says that the inference functions are those that a deployment made
+	// of its own models: the models of Added have none, and workers alone run them.
+	FixedFunctions bool            `json:"-"`
+	added          map[string]bool // models of Added, by name
 }
+
+// HasFunctions says whether there may be inference functions of a model.
+func (c *Catalogue) HasFunctions(m *Model) bool { return !c.FixedFunctions || !c.added[m.Name] }
 
 // ServiceTime is how long a model runs on one resource, and how that is known.
 type ServiceTime struct {

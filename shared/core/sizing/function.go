@@ -19,6 +19,9 @@ type Holding struct {
 // memory for a model and a service time for it, in the catalogue's order; none
 // for an architecture without functions.
 func FunctionsThatHold(c *profile.Catalogue, m *profile.Model, arch string) []Holding {
+	if !c.HasFunctions(m) {
+		return nil
+	}
 	sizes, _ := c.FunctionSizes(arch)
 	var out []Holding
 	for _, mb := range sizes.MemoryMB {

@@ -55,6 +55,9 @@ const WarmState = "Warmed:"
 // UploadPrefix is where uploads lie in the bucket.
 const UploadPrefix = "uploads/"
 
+// ModelsPrefix is where the models lie in their bucket that operators add.
+const ModelsPrefix = "models"
+
 // Prefix starts every physical name of a stage.
 func Prefix(stage string) string { return "paragon-" + stage + "-" }
 

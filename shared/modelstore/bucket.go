@@ -1,0 +1,78 @@
+package modelstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
+)
+
+// bucket is a Place below s3://bucket/prefix, which many may read and write.
+type bucket struct{ files *prefix.Editor }
+
+// Bucket is the place of a stage in an account. It makes no call.
+func Bucket(ctx context.Context, where string) (Place, error) {
+	e, err := prefix.NewEditor(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	return bucket{e}, nil
+}
+
+// OpenEnv opens what PARAGON_MODELS names over a base catalogue: a folder, or
+// s3://bucket/prefix, which is followed.
+func OpenEnv(ctx context.Context, where string, base *profile.Catalogue) (*Store, error) {
+	if !s3url.Is(where) {
+		return Open(where, base)
+	}
+	p, err := Bucket(ctx, where)
+	if err != nil {
+		return nil, err
+	}
+	return Follow(p, Deployed(base), time.Now), nil
+}
+
+// Deployed is a catalogue in an account, whose functions are those of its deployment.
+func Deployed(base *profile.Catalogue) *profile.Catalogue {
+	c := *base
+	c.FixedFunctions = true
+	return &c
+}
+
+// Read implements Place: a version is an ETag.
+func (b bucket) Read(last any) ([]byte, any, error) {
+	known, _ := last.(string)
+	raw, etag, err := b.files.Read(CatalogueFile, known, MaxCatalogueBytes)
+	return raw, etag, err
+}
+
+// Write implements Place.
+func (b bucket) Write(raw []byte, over any) error {
+	known, _ := over.(string)
+	err := b.files.Write(CatalogueFile, raw, known)
+	if errors.Is(err, platform.ErrConflict) {
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return err
+}
+
+// Drafts implements Place.
+func (b bucket) Drafts() (string, error) { return os.TempDir(), nil }
+
+// Keep implements Place. The draft stays until it is discarded.
+func (b bucket) Keep(d Draft, name string) error { return b.files.Send(name, d.Path) }
+
+// Put implements Place.
+func (b bucket) Put(name string, content []byte) error { return b.files.Put(name, content) }
+
+// Network implements Place.
+func (b bucket) Network(m *profile.Model) ([]byte, error) { return b.files.Fetch(m.File, m.SHA256) }
+
+// Delete implements Place.
+func (b bucket) Delete(name string) error { return b.files.Delete(name) }

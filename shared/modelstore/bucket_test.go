@@ -1,0 +1,230 @@
+package modelstore
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
+)
+
+const where = "s3://models/models"
+
+// standIn makes the bucket of a stage, and returns what overwrites an object of it.
+func standIn(t *testing.T) (put func(name, text string)) {
+	t.Helper()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for _, v := range testserver.Env(testserver.Start(t)) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("models")}); err != nil {
+		t.Fatal(err)
+	}
+	return func(name, text string) {
+		t.Helper()
+		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("models"), Key: aws.String("models/" + name), Body: strings.NewReader(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func place(t *testing.T) Place {
+	t.Helper()
+	p, err := Bucket(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// writer is a stage's bucket as an operator has it open.
+func writer(t *testing.T) *Store {
+	t.Helper()
+	s, err := OpenPlace(place(t), Deployed(base(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// clock is a time that tests move on.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// on lets a time pass, and waits until a reader has read what is due then.
+func (c *clock) on(s *Store, d time.Duration) {
+	c.mu.Lock()
+	c.at = c.at.Add(d)
+	c.mu.Unlock()
+	s.Current()
+	s.follow.Settle()
+}
+
+// Of operators who add models at once none loses one.
+func TestOperatorsAtOnceLoseNoModel(t *testing.T) {
+	standIn(t)
+	const operators = 4
+	stores := make([]*Store, operators)
+	for i := range stores {
+		stores[i] = writer(t)
+	}
+	var all sync.WaitGroup
+	for i, s := range stores {
+		all.Go(func() {
+			d, err := s.Receive(strings.NewReader(fmt.Sprint("net ", i)))
+			if err == nil {
+				err = s.Add(d, addition(t, fmt.Sprint("m", i)))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := writer(t).Added(); len(got) != operators {
+		t.Errorf("%d models are there of %d", len(got), operators)
+	}
+}
+
+// A catalogue that was read is not written over another.
+func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
+	standIn(t)
+	p := place(t)
+	if err := p.Write([]byte("{}"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, old, err := p.Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Write([]byte("{ }"), old); err != nil {
+		t.Fatal(err)
+	}
+	for _, over := range []any{old, nil} {
+		if err := p.Write([]byte("{  }"), over); err == nil || !strings.Contains(err.Error(), ErrConflict.Error()) {
+			t.Errorf("written over %v: %v", over, err)
+		}
+	}
+	raw, now, err := p.Read(nil)
+	if err != nil || !bytes.Equal(raw, []byte("{ }")) {
+		t.Errorf("it holds %q, error %v", raw, err)
+	}
+	if raw, same, err := p.Read(now); raw != nil || same != now || err != nil {
+		t.Errorf("what has not changed is %q of version %v, error %v", raw, same, err)
+	}
+}
+
+// Who serves takes up what an operator adds and removes, without a restart; such a
+// model has no functions.
+func TestAStageFollowsItsBucket(t *testing.T) {
+	standIn(t)
+	c := &clock{at: time.Unix(1e9, 0)}
+	reader := Follow(place(t), Deployed(base(t)), c.now)
+	if n := len(reader.Current().Models); n != len(base(t).Models) {
+		t.Fatalf("%d models before any was added", n)
+	}
+	operator := writer(t)
+	operator.mustAdd(t, "forest", "first")
+	if _, ok := reader.Current().Model("forest"); ok {
+		t.Fatal("it was read before its time")
+	}
+	c.on(reader, followEvery)
+	m, ok := reader.Current().Model("forest")
+	if !ok || !reader.Has("forest") {
+		t.Fatal("it was not taken up")
+	}
+	if onnx, err := reader.ONNX(m); err != nil || string(onnx) != "first" {
+		t.Errorf("its file holds %q, error %v", onnx, err)
+	}
+	if got := sizing.FunctionsThatHold(reader.Current(), m, "x86_64"); len(got) != 0 {
+		t.Errorf("it has functions: %+v", got)
+	}
+	shipped, _ := reader.Current().Model("mlp")
+	if len(sizing.FunctionsThatHold(reader.Current(), shipped, "x86_64")) == 0 {
+		t.Error("a model of the deployment has none")
+	}
+	if _, err := operator.Retire("forest", c.now()); err != nil {
+		t.Fatal(err)
+	}
+	c.on(reader, followEvery)
+	if m, _ := reader.Current().Model("forest"); m.RetiredAt == "" {
+		t.Error("its removal was not taken up")
+	}
+}
+
+// A file that is not the one which was added is not run.
+func TestAnotherFileIsRefused(t *testing.T) {
+	put := standIn(t)
+	s := writer(t)
+	s.mustAdd(t, "forest", "first")
+	m, _ := s.Current().Model("forest")
+	put(m.File, "other")
+	if _, err := s.ONNX(m); err == nil || !strings.Contains(err.Error(), m.SHA256) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What somebody breaks in the bucket keeps nobody from serving the rest.
+func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
+	put := standIn(t)
+	put(CatalogueFile, "{")
+	c := &clock{at: time.Unix(1e9, 0)}
+	reader := Follow(place(t), Deployed(base(t)), c.now)
+	if n := len(reader.Current().Models); n != len(base(t).Models) || reader.Refresh() != nil {
+		t.Fatalf("%d models", n)
+	}
+	put(CatalogueFile, `{"tasks":[],"models":[]}`)
+	c.on(reader, followEvery)
+	writer(t).mustAdd(t, "forest", "first")
+	c.on(reader, followEvery)
+	put(CatalogueFile, `{"tasks":[],"models":[{"name":"mlp"}]}`)
+	c.on(reader, followEvery)
+	if _, ok := reader.Current().Model("forest"); !ok {
+		t.Error("the last good catalogue is not in force")
+	}
+	if _, err := OpenPlace(place(t), base(t)); err == nil {
+		t.Error("an operator does not learn of it")
+	}
+}
+
+// What was removed long ago leaves the bucket.
+func TestARemovedModelLeavesTheBucket(t *testing.T) {
+	standIn(t)
+	s := writer(t)
+	s.mustAdd(t, "forest", "first")
+	m, _ := s.Current().Model("forest")
+	at := time.Unix(1e9, 0)
+	if _, err := s.Retire("forest", at); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Prune(at.Add(time.Hour)); err != nil || len(s.Added()) != 0 {
+		t.Fatalf("%+v, error %v", s.Added(), err)
+	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if _, err := place(t).Network(m); err == nil {
+		t.Error("its file is there")
+	}
+}
