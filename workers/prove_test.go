@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,35 @@ func TestEachModelIsRunOnce(t *testing.T) {
 		s.withholds(step.withheld...)
 	}
 }
+
+// A model that is added while a worker serves is run by it at once, and not only when
+// the worker starts anew.
+func TestAModelThatIsAddedIsRun(t *testing.T) {
+	s := newProving(t)
+	changed, ran := make(chan struct{}), make(chan string, len(s.catalogue.Models)+1)
+	store := atomic.Pointer[profile.Catalogue]{}
+	store.Store(s.catalogue)
+	p := prover{
+		shared: s.backend.Shared, catalogue: source{&store}, platform: "linux/amd64", engine: "1", log: slog.New(slog.DiscardHandler), changed: changed,
+		now: func() time.Time { return s.now },
+		run: func(_ context.Context, model string) error { ran <- model; return nil },
+	}
+	p.start(t.Context())
+	more := *s.catalogue
+	more.Models = append(slices.Clone(more.Models), profile.Model{Name: "added", Task: "t", File: "added.onnx", SHA256: "3", Input: &profile.Input{}})
+	store.Store(&more)
+	changed <- struct{}{}
+	for _, want := range []string{"good", "bad", "added"} {
+		if got := <-ran; got != want {
+			t.Errorf("%s was run, want %s", got, want)
+		}
+	}
+}
+
+// source is a catalogue that changes.
+type source struct{ *atomic.Pointer[profile.Catalogue] }
+
+func (s source) Current() *profile.Catalogue { return s.Load() }
 
 // A model that cannot be run ends its own process alone, which says why.
 func TestAModelIsRunInAProcessOfItsOwn(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/tally"
@@ -28,6 +29,8 @@ type batch struct {
 	spent   *spent
 	counted *counted // nil counts nothing
 	traces  *tracing.Source
+	// catalogue is the one that is chosen by.
+	catalogue profile.CatalogueSource
 }
 
 // counted is what became of the queries that this process ended.
@@ -60,6 +63,7 @@ func (b batch) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 	b.spent.publish(ctx)
 	b.counted.report(ctx)
 	b.traces.Flush(ctx)
+	profile.Settle(b.catalogue) // the process may be frozen now
 	return events.SQSEventResponse{BatchItemFailures: failed}, nil
 }
 

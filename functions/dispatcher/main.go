@@ -33,7 +33,7 @@ func wire(ctx context.Context, env func(string) string) (batch, error) {
 		return batch{}, err
 	}
 	go parts.Tunables.Run(ctx, stage.SettingsEvery)
-	b := batch{spent: &spent{to: parts.Platform.Metrics, now: time.Now}, traces: traces,
+	b := batch{spent: &spent{to: parts.Platform.Metrics, now: time.Now}, traces: traces, catalogue: parts.Catalogue,
 		counted: &counted{tally.NewBook(time.Now()), parts.Platform.Fleet, "dispatcher-" + ulid.Make().String(), parts.Settings}}
 	d, err := parts.Dispatcher(b.spent.add, b.counted.Book)
 	if err != nil {

@@ -390,6 +390,7 @@ func (s *Service) Settle() {
 	s.background.Wait()
 	s.views.Settle()
 	s.votes.Settle()
+	profile.Settle(s.Catalogue)
 }
 
 // candidates are every model on every resource for a query, as they stand.

@@ -134,6 +134,13 @@ func (s *Store) Refresh() error {
 	return s.read()
 }
 
+// Settle waits for the reading that goes on, if one does.
+func (s *Store) Settle() {
+	if s.follow != nil {
+		s.follow.Settle()
+	}
+}
+
 // read is Refresh at once.
 func (s *Store) read() error {
 	s.mu.Lock()

@@ -80,3 +80,11 @@ func Refresh(s CatalogueSource) error {
 	}
 	return nil
 }
+
+// Settle waits until a source that is read behind its callers has done so: before the end
+// of a request in a process that may be frozen then.
+func Settle(s CatalogueSource) {
+	if r, ok := s.(interface{ Settle() }); ok {
+		r.Settle()
+	}
+}
