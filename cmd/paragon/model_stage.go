@@ -15,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix/ownmodels"
 )
 
 // keepRemoved is how long the file of a removed model stays in a stage's bucket for the
@@ -42,11 +43,11 @@ func openModels(ctx context.Context, stage string) (*modelstore.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue of stage %s: %w", stage, err)
 	}
-	place, err := modelstore.Bucket(ctx, s.Models)
+	place, err := ownmodels.Bucket(ctx, s.Models)
 	if err != nil {
 		return nil, err
 	}
-	return modelstore.OpenPlace(place, modelstore.Deployed(base))
+	return modelstore.OpenPlace(place, ownmodels.Deployed(base))
 }
 
 // catalogued says which models a catalogue has.

@@ -16,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix/ownmodels"
 	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
@@ -66,7 +67,7 @@ func Open(ctx context.Context, env func(string) string, adjust func(*profile.Cat
 			return nil, err
 		}
 	}
-	if s.Store, err = modelstore.OpenEnv(ctx, env(environment.Models), offered); err != nil {
+	if s.Store, err = ownmodels.Open(ctx, env(environment.Models), offered); err != nil {
 		return nil, fmt.Errorf("%s: %w", environment.Models, err)
 	}
 	return s, nil

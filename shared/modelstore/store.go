@@ -57,8 +57,8 @@ var ErrConflict = errors.New("the catalogue was changed by another at the same t
 type Store struct {
 	place Place // nil holds nothing
 	base  *profile.Catalogue
-	// follow reads the place anew from time to time; nil where the caller does.
-	follow *cache.Cache[*profile.Catalogue]
+	// behind reads the place anew from time to time; nil where the caller does.
+	behind *cache.Cache[*profile.Catalogue]
 
 	current atomic.Pointer[profile.Catalogue]
 
@@ -84,23 +84,23 @@ func OpenPlace(p Place, base *profile.Catalogue) (*Store, error) {
 }
 
 const (
-	// followEvery is for how long what was read of a place over the network is fresh,
-	// followAge after how long callers wait for the next reading, and followTime
+	// RefreshEvery is for how long what was read of a place over the network is fresh,
+	// refreshAge after how long callers wait for the next reading, and refreshTime
 	// bounds one.
-	followEvery = 10 * time.Second
-	followAge   = time.Minute
-	followTime  = 3 * time.Second
+	RefreshEvery = 10 * time.Second
+	refreshAge   = time.Minute
+	refreshTime  = 3 * time.Second
 )
 
-// Follow reads a place over a base catalogue, and anew while it is asked for the
+// OpenRefreshed reads a place over a base catalogue, and anew while it is asked for the
 // catalogue. What cannot be read, or does not fit the base, leaves the last catalogue in
 // force, at first the base: what was added keeps nobody from serving the rest.
-func Follow(p Place, base *profile.Catalogue, now func() time.Time) *Store {
+func OpenRefreshed(p Place, base *profile.Catalogue, now func() time.Time) *Store {
 	s := &Store{place: p, base: base}
 	s.current.Store(base)
-	s.follow = cache.New(cache.Options[*profile.Catalogue]{
-		TTL: func(*profile.Catalogue) time.Duration { return followEvery }, MaxAge: func() time.Duration { return followAge },
-		Timeout: followTime, Now: now,
+	s.behind = cache.New(cache.Options[*profile.Catalogue]{
+		TTL: func(*profile.Catalogue) time.Duration { return RefreshEvery }, MaxAge: func() time.Duration { return refreshAge },
+		Timeout: refreshTime, Now: now,
 		Fetch: func(context.Context) (*profile.Catalogue, error) {
 			err := s.read()
 			if err != nil {
@@ -114,20 +114,20 @@ func Follow(p Place, base *profile.Catalogue, now func() time.Time) *Store {
 
 // Current implements profile.CatalogueSource.
 func (s *Store) Current() *profile.Catalogue {
-	if s.follow == nil {
+	if s.behind == nil {
 		return s.current.Load()
 	}
-	if c, err := s.follow.Get(context.Background()); err == nil { // the fetch is bounded
+	if c, err := s.behind.Get(context.Background()); err == nil { // the fetch is bounded
 		return c
 	}
 	return s.current.Load()
 }
 
 // Refresh reads the place anew if its catalogue is another than was read last; one that
-// is followed, no more often than it is. An error leaves the catalogue in force as it
+// is read behind its callers, no more often than it is. An error leaves the catalogue in force as it
 // was.
 func (s *Store) Refresh() error {
-	if s.follow != nil {
+	if s.behind != nil {
 		_ = s.Current() // what goes wrong is logged where it is read
 		return nil
 	}
@@ -136,8 +136,8 @@ func (s *Store) Refresh() error {
 
 // Settle waits for the reading that goes on, if one does.
 func (s *Store) Settle() {
-	if s.follow != nil {
-		s.follow.Settle()
+	if s.behind != nil {
+		s.behind.Settle()
 	}
 }
 

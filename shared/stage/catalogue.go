@@ -8,7 +8,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
-	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/platform/aws/prefix/ownmodels"
 )
 
 // Catalogue returns the catalogue that PARAGON_PROFILES and PARAGON_CATALOGUE
@@ -20,7 +20,7 @@ func Catalogue(ctx context.Context, env func(string) string, load func(folder st
 	if err != nil {
 		return nil, err
 	}
-	of, err := modelstore.OpenEnv(ctx, env(environment.Models), base)
+	of, err := ownmodels.Open(ctx, env(environment.Models), base)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", environment.Models, err)
 	}

@@ -15,7 +15,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
@@ -26,6 +25,9 @@ type Objects interface {
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
 }
+
+// ErrChanged says that a file is not as it was when it was read.
+var ErrChanged = errors.New("it was changed by another since it was read")
 
 // Editor reads files below a prefix as they change, and writes them so that of two who
 // change a file at once neither overwrites what the other wrote.
@@ -91,7 +93,7 @@ func (e *Editor) Read(name, known string, limit int64) (raw []byte, version stri
 }
 
 // Write puts a file over a version of it, "" where there was none.
-// platform.ErrConflict when another version is there.
+// ErrChanged when another version is there.
 func (e *Editor) Write(name string, raw []byte, over string) error {
 	in := e.object(name, bytes.NewReader(raw), int64(len(raw)))
 	if over == "" {
@@ -101,7 +103,7 @@ func (e *Editor) Write(name string, raw []byte, over string) error {
 	}
 	err := e.send(in, name)
 	if s := status(err); s == 409 || s == 412 { // written at this moment; another version is there
-		return fmt.Errorf("write %s: %w", e.address(name), platform.ErrConflict)
+		return fmt.Errorf("write %s: %w", e.address(name), ErrChanged)
 	}
 	return err
 }

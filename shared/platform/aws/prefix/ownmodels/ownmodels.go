@@ -1,4 +1,6 @@
-package modelstore
+// Package ownmodels keeps the models that operators add to a stage in an account below
+// a prefix of a bucket.
+package ownmodels
 
 import (
 	"context"
@@ -8,7 +10,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
-	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
 	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
@@ -17,7 +19,7 @@ import (
 type bucket struct{ files *prefix.Editor }
 
 // Bucket is the place of a stage in an account. It makes no call.
-func Bucket(ctx context.Context, where string) (Place, error) {
+func Bucket(ctx context.Context, where string) (modelstore.Place, error) {
 	e, err := prefix.NewEditor(ctx, where)
 	if err != nil {
 		return nil, err
@@ -25,17 +27,17 @@ func Bucket(ctx context.Context, where string) (Place, error) {
 	return bucket{e}, nil
 }
 
-// OpenEnv opens what PARAGON_MODELS names over a base catalogue: a folder, or
-// s3://bucket/prefix, which is followed.
-func OpenEnv(ctx context.Context, where string, base *profile.Catalogue) (*Store, error) {
+// Open opens what PARAGON_MODELS names over a base catalogue: a folder, or
+// s3://bucket/prefix, which is read anew behind its callers.
+func Open(ctx context.Context, where string, base *profile.Catalogue) (*modelstore.Store, error) {
 	if !s3url.Is(where) {
-		return Open(where, base)
+		return modelstore.Open(where, base)
 	}
 	p, err := Bucket(ctx, where)
 	if err != nil {
 		return nil, err
 	}
-	return Follow(p, Deployed(base), time.Now), nil
+	return modelstore.OpenRefreshed(p, Deployed(base), time.Now), nil
 }
 
 // Deployed is a catalogue in an account, whose functions are those of its deployment.
@@ -48,16 +50,16 @@ func Deployed(base *profile.Catalogue) *profile.Catalogue {
 // Read implements Place: a version is an ETag.
 func (b bucket) Read(last any) ([]byte, any, error) {
 	known, _ := last.(string)
-	raw, etag, err := b.files.Read(CatalogueFile, known, MaxCatalogueBytes)
+	raw, etag, err := b.files.Read(modelstore.CatalogueFile, known, modelstore.MaxCatalogueBytes)
 	return raw, etag, err
 }
 
 // Write implements Place.
 func (b bucket) Write(raw []byte, over any) error {
 	known, _ := over.(string)
-	err := b.files.Write(CatalogueFile, raw, known)
-	if errors.Is(err, platform.ErrConflict) {
-		return fmt.Errorf("%w: %w", ErrConflict, err)
+	err := b.files.Write(modelstore.CatalogueFile, raw, known)
+	if errors.Is(err, prefix.ErrChanged) {
+		return fmt.Errorf("%w: %w", modelstore.ErrConflict, err)
 	}
 	return err
 }
@@ -66,7 +68,7 @@ func (b bucket) Write(raw []byte, over any) error {
 func (b bucket) Drafts() (string, error) { return os.TempDir(), nil }
 
 // Keep implements Place. The draft stays until it is discarded.
-func (b bucket) Keep(d Draft, name string) error { return b.files.Send(name, d.Path) }
+func (b bucket) Keep(d modelstore.Draft, name string) error { return b.files.Send(name, d.Path) }
 
 // Put implements Place.
 func (b bucket) Put(name string, content []byte) error { return b.files.Put(name, content) }

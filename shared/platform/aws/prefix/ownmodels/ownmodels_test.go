@@ -1,4 +1,4 @@
-package modelstore
+package ownmodels
 
 import (
 	"bytes"
@@ -12,7 +12,11 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/sizing"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
@@ -43,7 +47,7 @@ func standIn(t *testing.T) (put func(name, text string)) {
 	}
 }
 
-func place(t *testing.T) Place {
+func place(t *testing.T) modelstore.Place {
 	t.Helper()
 	p, err := Bucket(t.Context(), where)
 	if err != nil {
@@ -53,9 +57,9 @@ func place(t *testing.T) Place {
 }
 
 // writer is a stage's bucket as an operator has it open.
-func writer(t *testing.T) *Store {
+func writer(t *testing.T) *modelstore.Store {
 	t.Helper()
-	s, err := OpenPlace(place(t), Deployed(base(t)))
+	s, err := modelstore.OpenPlace(place(t), Deployed(base(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,19 +79,19 @@ func (c *clock) now() time.Time {
 }
 
 // on lets a time pass, and waits until a reader has read what is due then.
-func (c *clock) on(s *Store, d time.Duration) {
+func (c *clock) on(s *modelstore.Store, d time.Duration) {
 	c.mu.Lock()
 	c.at = c.at.Add(d)
 	c.mu.Unlock()
 	s.Current()
-	s.follow.Settle()
+	s.Settle()
 }
 
 // Of operators who add models at once none loses one.
 func TestOperatorsAtOnceLoseNoModel(t *testing.T) {
 	standIn(t)
 	const operators = 4
-	stores := make([]*Store, operators)
+	stores := make([]*modelstore.Store, operators)
 	for i := range stores {
 		stores[i] = writer(t)
 	}
@@ -124,7 +128,7 @@ func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, over := range []any{old, nil} {
-		if err := p.Write([]byte("{  }"), over); err == nil || !strings.Contains(err.Error(), ErrConflict.Error()) {
+		if err := p.Write([]byte("{  }"), over); err == nil || !strings.Contains(err.Error(), modelstore.ErrConflict.Error()) {
 			t.Errorf("written over %v: %v", over, err)
 		}
 	}
@@ -139,19 +143,19 @@ func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
 
 // Who serves takes up what an operator adds and removes, without a restart; such a
 // model has no functions.
-func TestAStageFollowsItsBucket(t *testing.T) {
+func TestAStageTakesUpWhatIsAdded(t *testing.T) {
 	standIn(t)
 	c := &clock{at: time.Unix(1e9, 0)}
-	reader := Follow(place(t), Deployed(base(t)), c.now)
+	reader := modelstore.OpenRefreshed(place(t), Deployed(base(t)), c.now)
 	if n := len(reader.Current().Models); n != len(base(t).Models) {
 		t.Fatalf("%d models before any was added", n)
 	}
 	operator := writer(t)
-	operator.mustAdd(t, "forest", "first")
+	add(t, operator, "forest", "first")
 	if _, ok := reader.Current().Model("forest"); ok {
 		t.Fatal("it was read before its time")
 	}
-	c.on(reader, followEvery)
+	c.on(reader, modelstore.RefreshEvery)
 	m, ok := reader.Current().Model("forest")
 	if !ok || !reader.Has("forest") {
 		t.Fatal("it was not taken up")
@@ -169,7 +173,7 @@ func TestAStageFollowsItsBucket(t *testing.T) {
 	if _, err := operator.Retire("forest", c.now()); err != nil {
 		t.Fatal(err)
 	}
-	c.on(reader, followEvery)
+	c.on(reader, modelstore.RefreshEvery)
 	if m, _ := reader.Current().Model("forest"); m.RetiredAt == "" {
 		t.Error("its removal was not taken up")
 	}
@@ -179,7 +183,7 @@ func TestAStageFollowsItsBucket(t *testing.T) {
 func TestAnotherFileIsRefused(t *testing.T) {
 	put := standIn(t)
 	s := writer(t)
-	s.mustAdd(t, "forest", "first")
+	add(t, s, "forest", "first")
 	m, _ := s.Current().Model("forest")
 	put(m.File, "other")
 	if _, err := s.ONNX(m); err == nil || !strings.Contains(err.Error(), m.SHA256) {
@@ -190,22 +194,22 @@ func TestAnotherFileIsRefused(t *testing.T) {
 // What somebody breaks in the bucket keeps nobody from serving the rest.
 func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
 	put := standIn(t)
-	put(CatalogueFile, "{")
+	put(modelstore.CatalogueFile, "{")
 	c := &clock{at: time.Unix(1e9, 0)}
-	reader := Follow(place(t), Deployed(base(t)), c.now)
+	reader := modelstore.OpenRefreshed(place(t), Deployed(base(t)), c.now)
 	if n := len(reader.Current().Models); n != len(base(t).Models) || reader.Refresh() != nil {
 		t.Fatalf("%d models", n)
 	}
-	put(CatalogueFile, `{"tasks":[],"models":[]}`)
-	c.on(reader, followEvery)
-	writer(t).mustAdd(t, "forest", "first")
-	c.on(reader, followEvery)
-	put(CatalogueFile, `{"tasks":[],"models":[{"name":"mlp"}]}`)
-	c.on(reader, followEvery)
+	put(modelstore.CatalogueFile, `{"tasks":[],"models":[]}`)
+	c.on(reader, modelstore.RefreshEvery)
+	add(t, writer(t), "forest", "first")
+	c.on(reader, modelstore.RefreshEvery)
+	put(modelstore.CatalogueFile, `{"tasks":[],"models":[{"name":"mlp"}]}`)
+	c.on(reader, modelstore.RefreshEvery)
 	if _, ok := reader.Current().Model("forest"); !ok {
 		t.Error("the last good catalogue is not in force")
 	}
-	if _, err := OpenPlace(place(t), base(t)); err == nil {
+	if _, err := modelstore.OpenPlace(place(t), base(t)); err == nil {
 		t.Error("an operator does not learn of it")
 	}
 }
@@ -214,7 +218,7 @@ func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
 func TestARemovedModelLeavesTheBucket(t *testing.T) {
 	standIn(t)
 	s := writer(t)
-	s.mustAdd(t, "forest", "first")
+	add(t, s, "forest", "first")
 	m, _ := s.Current().Model("forest")
 	at := time.Unix(1e9, 0)
 	if _, err := s.Retire("forest", at); err != nil {
@@ -226,5 +230,40 @@ func TestARemovedModelLeavesTheBucket(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	if _, err := place(t).Network(m); err == nil {
 		t.Error("its file is there")
+	}
+}
+
+// base is the catalogue that ships.
+func base(t *testing.T) *profile.Catalogue {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// addition is a model of a task of its own.
+func addition(t *testing.T, name string) modelstore.Addition {
+	m, _ := base(t).Model("mlp")
+	out := *m
+	out.Name, out.Task, out.Input = name, "iris", nil
+	spec := []tensors.Spec{{Name: "X", Datatype: tensors.FP32, Shape: []int64{-1, 2}}}
+	out.Signature = &profile.Signature{Inputs: spec, Outputs: spec, Answer: "X"}
+	return modelstore.Addition{Task: profile.Task{Name: "iris", Labels: []string{"a", "b"}}, Model: out, Measured: []byte("{}")}
+}
+
+func add(t *testing.T, s *modelstore.Store, name, content string) {
+	t.Helper()
+	d, err := s.Receive(strings.NewReader(content))
+	if err == nil {
+		err = s.Add(d, addition(t, name))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
