@@ -99,7 +99,7 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 	if !ok || m.Latency[0].Source.Samples == 0 {
 		t.Fatalf("the functions of the stage know %+v", m)
 	}
-	if out, err := inAccount(t, "model-run", "forest"); err != nil || strings.TrimSpace(out) != "" {
+	if out, err := inAccount(t, "model-run", "forest"); err != nil || strings.TrimSpace(out) != `""` { // no reason
 		t.Errorf("a worker cannot run it: %v: %s", err, out)
 	}
 	if out, err := inAccount(t, "model", "remove", "forest", "--stage", "dev"); err != nil {
