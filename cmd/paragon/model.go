@@ -45,7 +45,7 @@ func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*cli
 func newModelListCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
-		Long: "List the models that were added to a machine or a stage, with those that were removed and\nstill have open queries. `paragon models` lists all that are served.",
+		Long: "List the models that were added to a machine or a stage, with those that were\nremoved and still have open queries. `paragon models` lists all that are served.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			own, err := ownModels(term, c)
 			if err != nil {
