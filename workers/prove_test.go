@@ -144,7 +144,9 @@ func TestAModelThatIsAddedIsRun(t *testing.T) {
 }
 
 // source is a catalogue that changes.
-type source struct{ *atomic.Pointer[profile.Catalogue] }
+type source struct {
+	*atomic.Pointer[profile.Catalogue]
+}
 
 func (s source) Current() *profile.Catalogue { return s.Load() }
 
