@@ -25,6 +25,7 @@ func TestOwnWays(t *testing.T) {
 		"an upload is signed for its very length":          uploadIsSigned,
 		"settings are read from SSM by one of many":        settingsAreShared,
 		"an operator's settings are over the deployment's": settingsAreOverDeployed,
+		"settings read their own writes":                   settingsReadTheirWrites,
 		"a blob above the reader's limit":                  blobIsBounded,
 		"dead letters are put back from a desk":            deadLetters,
 		"settings are tuned at a desk":                     tuned,
@@ -78,6 +79,64 @@ type counted struct {
 func (c *counted) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput, o ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error) {
 	c.reads.Add(1)
 	return c.settingClient.GetParametersByPath(ctx, in, o...)
+}
+
+// held holds a reading of SSM up when it has been made: what was read then gets old.
+type held struct {
+	settingClient
+	read, goOn chan struct{}
+}
+
+func (c *held) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByPathInput, o ...func(*ssm.Options)) (*ssm.GetParametersByPathOutput, error) {
+	out, err := c.settingClient.GetParametersByPath(ctx, in, o...)
+	c.read <- struct{}{}
+	<-c.goOn
+	return out, err
+}
+
+// A change is seen by whoever reads after it: while another process still reads SSM, and
+// when it passes on what it read before the change.
+func settingsReadTheirWrites(t *testing.T, h *Backend) {
+	changes, slow := *h.Settings.(*settings), *h.Settings.(*settings)
+	at := time.Now()
+	now := func() time.Time { at = at.Add(time.Millisecond); return at }
+	changes.now, slow.now = now, now
+	holding := &held{slow.client, make(chan struct{}), make(chan struct{})}
+	slow.client = holding
+	set := func(value string) {
+		t.Helper()
+		if err := changes.Set(t.Context(), "max_step", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(want string) {
+		t.Helper()
+		if values, _, err := changes.Raw(t.Context()); err != nil || values["max_step"] != want {
+			t.Errorf("max_step is %q, error %v, want %q", values["max_step"], err, want)
+		}
+	}
+	slowly := func() {
+		_, _, _ = slow.Raw(t.Context()) // what it reads is of no matter
+		close(holding.read)
+	}
+	set("2")
+	go slowly()
+	<-holding.read // it has claimed, and has read 2
+	read("2")
+	set("3")
+	read("3")
+	holding.goOn <- struct{}{} // and passes 2 on
+	<-holding.read
+	read("3")
+
+	holding.read = make(chan struct{})
+	set("4")
+	go slowly()
+	<-holding.read // it has claimed, and has passed nothing on yet
+	read("4")
+	holding.goOn <- struct{}{}
+	<-holding.read
+	read("4")
 }
 
 // A deployment's values hold until an operator changes them, are each process's

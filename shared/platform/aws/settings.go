@@ -77,7 +77,7 @@ func (s *settings) changed(ctx context.Context) (map[string]string, int64, error
 	if known && s.now().Sub(time.UnixMilli(numberOf(row, askedAttribute))) < passOn {
 		return given(row)
 	}
-	mine, err := s.claim(ctx)
+	claimed, mine, err := s.claim(ctx)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the settings: %w", err)
 	}
@@ -91,7 +91,7 @@ func (s *settings) changed(ctx context.Context) (map[string]string, int64, error
 	if old, was, err := given(row); err == nil && was == version && maps.Equal(old, values) {
 		return values, version, nil // a write of what is there costs as much as any
 	}
-	return values, version, s.pass(ctx, sharedValues{values, version})
+	return values, version, s.pass(ctx, claimed, sharedValues{values, version})
 }
 
 // given reads what was passed on.
@@ -101,36 +101,39 @@ func given(row item) (map[string]string, int64, error) {
 	return p.Values, p.Version, err
 }
 
-// claim reports whether this process is the one that reads SSM.
-func (s *settings) claim(ctx context.Context) (bool, error) {
+// claim reports whether this process is the one that reads SSM, and when it has claimed that.
+func (s *settings) claim(ctx context.Context) (at time.Time, mine bool, err error) {
 	now := s.now()
-	_, mine, err := s.table.update(ctx, &dynamodb.UpdateItemInput{
+	_, mine, err = s.table.update(ctx, &dynamodb.UpdateItemInput{
 		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :now"),
 		ConditionExpression:       aws.String("attribute_not_exists(#asked) OR #asked <= :before"),
 		ExpressionAttributeNames:  placeholders(askedAttribute),
 		ExpressionAttributeValues: item{":now": number(now.UnixMilli()), ":before": number(now.Add(-passOn).UnixMilli())},
 	})
-	return mine, err
+	return now, mine, err
 }
 
-// pass passes values on.
-func (s *settings) pass(ctx context.Context, p sharedValues) error {
+// pass passes on values that were read after a claim. Where a change or another claim
+// has come since, they may be old by now, and are not passed on.
+func (s *settings) pass(ctx context.Context, claimed time.Time, p sharedValues) error {
 	doc, err := document(p)
 	if err != nil {
 		return err
 	}
 	_, _, err = s.table.update(ctx, &dynamodb.UpdateItemInput{
-		Key: settingsKey(), UpdateExpression: aws.String("SET #doc = :doc"),
-		ExpressionAttributeNames: placeholders(documentAttribute), ExpressionAttributeValues: item{":doc": doc},
+		Key: settingsKey(), UpdateExpression: aws.String("SET #doc = :doc"), ConditionExpression: aws.String("#asked = :claimed"),
+		ExpressionAttributeNames:  placeholders(documentAttribute, askedAttribute),
+		ExpressionAttributeValues: item{":doc": doc, ":claimed": number(claimed.UnixMilli())},
 	})
 	return err
 }
 
-// expire has the next Raw read SSM.
+// expire has every Raw read SSM until what is there now is passed on: values of before
+// a change are given to nobody after it.
 func (s *settings) expire(ctx context.Context) error {
 	_, _, err := s.table.update(ctx, &dynamodb.UpdateItemInput{
-		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :never"),
-		ExpressionAttributeNames: placeholders(askedAttribute), ExpressionAttributeValues: item{":never": number(0)},
+		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :never REMOVE #doc"),
+		ExpressionAttributeNames: placeholders(askedAttribute, documentAttribute), ExpressionAttributeValues: item{":never": number(0)},
 	})
 	return err
 }
