@@ -71,8 +71,15 @@ func bucketCall(r *http.Request) policy.Call {
 	if key == "" && r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "2" {
 		return policy.Call{Action: "s3:ListBucket", Resource: resource, Keys: map[string]string{"s3:prefix": r.URL.Query().Get("prefix")}}
 	}
-	action := map[string]string{http.MethodGet: "GetObject", http.MethodPut: "PutObject"}[r.Method]
+	action := map[string]string{http.MethodGet: "GetObject", http.MethodPut: "PutObject", http.MethodDelete: "DeleteObject"}[r.Method]
 	return policy.Call{Action: "s3:" + action, Resource: resource + "/" + key}
+}
+
+// listing is what S3 asks of who reads an object that is not there: without it the
+// answer is that the object must not be read.
+func listing(r *http.Request) policy.Call {
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return policy.Call{Action: "s3:ListBucket", Resource: "arn:aws:s3:::" + bucket}
 }
 
 // groupARN is the group that a request is about: a description is of no

@@ -104,8 +104,26 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.health(w, r)
 		return
 	}
-	s.proxy.ServeHTTP(w, r)
+	answer := &statusKeeper{ResponseWriter: w}
+	s.proxy.ServeHTTP(answer, r)
+	if service == "s3" && r.Method == http.MethodGet && answer.status == http.StatusNotFound {
+		s.note(who, []policy.Call{listing(r)})
+	}
 }
+
+// statusKeeper remembers the status of an answer.
+type statusKeeper struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *statusKeeper) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets the proxy pass on what has come so far.
+func (a *statusKeeper) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // unpacked reads a request's body and leaves it to be read again. The SDK compresses
 // PutMetricData from 10 KB on, which neither the rules here nor moto can read.

@@ -23,6 +23,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
@@ -38,13 +39,14 @@ const apiID = "abcde12345"
 type terminal struct {
 	*play
 	binary string
+	cache  string // of the operator's machine, which is none of the stage's
 }
 
 // newTerminal builds the command line and starts a gateway before the api. The
 // stage's parameter, as the stack made it, is led to that gateway.
 func newTerminal(p *play) *terminal {
 	p.t.Helper()
-	term := &terminal{p, filepath.Join(p.t.TempDir(), "paragon")}
+	term := &terminal{p, filepath.Join(p.t.TempDir(), "paragon"), p.t.TempDir()}
 	if said, err := exec.Command("go", "build", "-o", term.binary, "github.com/paragon-serving/paragon/cmd/paragon").CombinedOutput(); err != nil {
 		p.t.Fatalf("build the command line: %v\n%s", err, said)
 	}
@@ -87,7 +89,7 @@ func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 func (term *terminal) says(want string, args ...string) []byte {
 	term.t.Helper()
 	c := exec.Command(term.binary, append(args, "--stage", stage)...)
-	c.Env = append(append(os.Environ(), term.env(operator)...), "PARAGON_ENDPOINT=", "PARAGON_TOKEN=")
+	c.Env = append(append(os.Environ(), term.env(operator)...), "PARAGON_ENDPOINT=", "PARAGON_TOKEN=", "XDG_CACHE_HOME="+term.cache)
 	var out, fault bytes.Buffer
 	c.Stdout, c.Stderr = &out, &fault
 	if err := c.Run(); err != nil || !strings.Contains(out.String(), want) {
@@ -111,6 +113,7 @@ func TestOperate(t *testing.T) {
 	term.tunes()
 	term.decides()
 	term.redrives()
+	term.adds()
 	term.checkOperator()
 }
 
@@ -169,6 +172,22 @@ func (term *terminal) redrives() {
 	term.says("0 submitted again", "redrive")
 }
 
+// adds puts a model of its own into the stage, which knows it without a deployment, and
+// takes it out again.
+func (term *terminal) adds() {
+	file := filepath.Join(term.t.TempDir(), "forest.onnx")
+	must(term.t, os.WriteFile(file, enginetest.Forest(2, 0.5, [2]string{"dry", "rain"}), 0o600))
+	term.says("/v2/models/weather/infer", "model", "add", file, "--task", "weather")
+	term.says("forest", "model", "list")
+	term.until("the api knows the model", func() bool {
+		var known []api.Model
+		term.into(&known, "models")
+		return slices.ContainsFunc(known, func(m api.Model) bool { return m.Name == "forest" })
+	})
+	term.says("", "model", "remove", "forest")
+	term.says("removed", "model", "list")
+}
+
 // fails makes a query of the operator's that has failed, with its dead letter.
 func (term *terminal) fails() {
 	term.t.Helper()
@@ -182,6 +201,7 @@ func (term *terminal) fails() {
 var unplayedHere = []policy.Excuse{
 	{Action: "sqs:SendMessage", Resource: "*-work-*", Why: "puts relaxed queries back"},
 	{Action: "ssm:GetParametersByPath", Why: onlyOne},
+	{Action: "s3:DeleteObject", Resource: "*/models/*", Why: "deletes the file of a removed model hours later, when the next one is added"},
 	{Action: "autoscaling:Describe*", Why: byDoctor}, {Action: "cloudwatch:DescribeAlarm*", Why: byDoctor}, {Action: "ec2:Describe*", Why: byDoctor},
 	{Action: "lambda:GetAccountSettings", Why: byDoctor},
 	{Action: "logs:*", Why: byDoctor}, {Action: "servicequotas:GetServiceQuota", Why: byDoctor},
