@@ -112,11 +112,7 @@ func completeOwnModels(term *cli.Terminal) cobra.CompletionFunc {
 		ctx, cancel := context.WithTimeout(cmp.Or(c.Context(), context.Background()), cli.CompleteIn)
 		defer cancel()
 		c.SetContext(ctx)
-		cl, err := machineOf(term, c, client.Config{Attempts: 1})
-		if err != nil {
-			return nil, noFiles
-		}
-		own, err := cl.OwnModels(ctx)
+		own, err := ownModels(term, c)
 		if err != nil {
 			return nil, noFiles
 		}
