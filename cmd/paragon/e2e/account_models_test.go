@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/paragon-serving/paragon/profiles"
@@ -25,11 +24,7 @@ import (
 // account is a stand-in with the stage dev: where it is, and its bucket of models.
 func account(t *testing.T) {
 	t.Helper()
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	for _, v := range testserver.Env(testserver.Start(t)) {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
+	testserver.Bucket(t, "models")
 	where, err := json.Marshal(names.StageParameter{Endpoint: "https://api", Authorizer: names.ByIAM, Pools: []string{"general"}, RecordsTable: "r",
 		Catalogue: "fashion", Models: "s3://models/" + names.ModelsPrefix})
 	if err != nil {
@@ -40,10 +35,6 @@ func account(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := ssm.NewFromConfig(sdk).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(names.StageParameterPath("dev")), Value: aws.String(string(where)), Type: "String"}); err != nil {
-		t.Fatal(err)
-	}
-	objects := s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("models")}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,17 +1,12 @@
 package prefix
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/profiles/schema"
@@ -21,27 +16,12 @@ import (
 // fillBucket puts files below s3://profiles/prod on a stand-in.
 func fillBucket(t *testing.T, files fs.FS) (put func(name string, text []byte)) {
 	t.Helper()
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	for _, v := range testserver.Env(testserver.Start(t)) {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
-	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("profiles")}); err != nil {
-		t.Fatal(err)
-	}
+	object := testserver.Bucket(t, "profiles")
 	put = func(name string, text []byte) {
 		t.Helper()
-		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("profiles"), Key: aws.String("prod/" + name), Body: bytes.NewReader(text)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		object("prod/"+name, text)
 	}
-	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(name, ".png") {
 			return err
 		}

@@ -8,10 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/sizing"
@@ -25,25 +21,10 @@ const where = "s3://models/models"
 // standIn makes the bucket of a stage, and returns what overwrites an object of it.
 func standIn(t *testing.T) (put func(name, text string)) {
 	t.Helper()
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	for _, v := range testserver.Env(testserver.Start(t)) {
-		name, value, _ := strings.Cut(v, "=")
-		t.Setenv(name, value)
-	}
-	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := s3.NewFromConfig(sdk, func(o *s3.Options) { o.UsePathStyle = true })
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("models")}); err != nil {
-		t.Fatal(err)
-	}
+	object := testserver.Bucket(t, "models")
 	return func(name, text string) {
 		t.Helper()
-		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("models"), Key: aws.String("models/" + name), Body: strings.NewReader(text)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		object("models/"+name, []byte(text))
 	}
 }
 
