@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"debug/elf"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -37,8 +39,8 @@ func cdkJSON(t *testing.T) map[string]any {
 	return file.Context
 }
 
-// fakeDist stands in for what `make dist` builds: what is in a binary does not
-// matter to a template.
+// fakeDist stands in for what `make dist` builds: of a binary a template depends on the
+// architecture alone.
 func fakeDist(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -48,7 +50,7 @@ func fakeDist(t *testing.T) string {
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "bootstrap"), []byte(name+" for "+arch), 0o755); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "bootstrap"), append(header(machines[arch]), name...), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -56,12 +58,22 @@ func fakeDist(t *testing.T) string {
 	return root
 }
 
+// header is that of a binary for an architecture.
+func header(of elf.Machine) []byte {
+	h := elf.Header64{Type: uint16(elf.ET_EXEC), Machine: uint16(of), Version: uint32(elf.EV_CURRENT), Ehsize: 64}
+	copy(h.Ident[:], elf.ELFMAG)
+	h.Ident[elf.EI_CLASS], h.Ident[elf.EI_DATA], h.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
+	out, _ := binary.Append(nil, binary.LittleEndian, h) // its size is fixed
+	return out
+}
+
 // assembly is what one synth wrote.
 type assembly struct {
 	raw    []byte // the template as it is
 	t      synthesized
-	notes  []byte              // what the synth had to say of the stack
-	assets map[string][]string // files, by the hash in an asset's key
+	notes  []byte                 // what the synth had to say of the stack
+	assets map[string][]string    // files, by the hash in an asset's key
+	of     map[string]elf.Machine // what bootstraps are for, by that hash
 	cfg    Config
 	plan   plan
 }
@@ -100,7 +112,7 @@ func read(t *testing.T, out string, context func(string) any) assembly {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := assembly{cfg: cfg, assets: map[string][]string{}}
+	a := assembly{cfg: cfg, assets: map[string][]string{}, of: map[string]elf.Machine{}}
 	if a.plan, err = resolve(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +141,11 @@ func read(t *testing.T, out string, context func(string) any) assembly {
 		hash := strings.TrimPrefix(filepath.Base(dir), "asset.")
 		for _, f := range files {
 			a.assets[hash] = append(a.assets[hash], f.Name())
+			if f.Name() == "bootstrap" {
+				if a.of[hash], err = machineOf(filepath.Join(dir, f.Name())); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 	}
 	return a

@@ -89,7 +89,7 @@ func (s *stack) makeNetwork() network {
 	n.vpc = awsec2.NewVpc(s.Stack, text("Vpc"), props)
 	s.flowLog(n.vpc)
 	n.workers = awsec2.NewSecurityGroup(s.Stack, text("Workers"), &awsec2.SecurityGroupProps{
-		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon workers: HTTPS goes out, queries come from the load balancer alone"),
+		Vpc: n.vpc, AllowAllOutbound: jsii.Bool(false), Description: text("Paragon workers: HTTPS goes out; queries come from the load balancer, where there is one, and from other workers"),
 	})
 	if s.onWorkers() {
 		s.openPath(&n)

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"debug/elf"
 	"fmt"
 	"strings"
 
@@ -26,7 +27,10 @@ func fleetRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.group().Properties["MaxSize"] = "1000" }},
-		{"every instance type exists, and its architecture is the image's and the binary's", archFaults, func(a assembly) {
+		{"the binary that a machine fetches is for the architecture of its image", binaryFaults, func(a assembly) {
+			a.of[a.workerAsset(a.t.of("EC2::LaunchTemplate")[0])] = elf.EM_AARCH64
+		}},
+		{"every instance type exists, and its architecture is the image's", archFaults, func(a assembly) {
 			at(a.group().Properties, "MixedInstancesPolicy", "LaunchTemplate", "Overrides", 0).(map[string]any)["InstanceType"] = "c7g.large"
 		}},
 		{"the base is on demand and the rest as much spot as asked", func(a assembly) (bad []string) {
@@ -110,8 +114,20 @@ func (a assembly) image(id any) string {
 	return name
 }
 
+// binaryFaults compares the package of a machine with its image.
+func binaryFaults(a assembly) (bad []string) {
+	for _, id := range a.t.of("EC2::LaunchTemplate") {
+		image := a.image(a.t.Resources[id].prop("LaunchTemplateData", "ImageId"))
+		arch := image[strings.LastIndex(image, "-")+1:]
+		if got := a.of[a.workerAsset(id)]; got != machines[arch] || got == elf.EM_NONE {
+			bad = append(bad, fmt.Sprintf("%s: a binary for %v on image %q", id, got, image))
+		}
+	}
+	return bad
+}
+
 // archFaults looks an instance type up in the profiles, as no validator knows
-// a typo in one, and follows the group to its image and its binary.
+// a typo in one, and follows the group to its image.
 func archFaults(a assembly) (bad []string) {
 	set, err := a.cfg.load()
 	if err != nil {

@@ -131,13 +131,17 @@ func assetFaults(a assembly) (bad []string) {
 		return slices.Contains(a.assets[strings.TrimSuffix(key, ".zip")], "bootstrap")
 	})
 	for _, id := range a.t.of("EC2::LaunchTemplate") {
-		script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
-		_, after, _ := strings.Cut(script, "s3://")
-		_, key, _ := strings.Cut(after, "/")
-		hash, _, _ := strings.Cut(key, ".zip")
-		if !slices.Contains(a.assets[hash], "bootstrap") {
+		if !slices.Contains(a.assets[a.workerAsset(id)], "bootstrap") {
 			bad = append(bad, id)
 		}
 	}
 	return bad
+}
+
+// workerAsset is the hash of the package that a launch template's machines fetch.
+func (a assembly) workerAsset(launchTemplate string) string {
+	_, after, _ := strings.Cut(flat(a.t.Resources[launchTemplate].prop("LaunchTemplateData", "UserData")), "s3://")
+	_, key, _ := strings.Cut(after, "/")
+	hash, _, _ := strings.Cut(key, ".zip")
+	return hash
 }

@@ -39,6 +39,9 @@ func newStack(scope constructs.Construct, cfg Config) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkBinaries(cfg.AssetRoot); err != nil {
+		return nil, err
+	}
 	s := &stack{plan: p}
 	s.Stack = awscdk.NewStack(scope, text("paragon-"+cfg.Stage), &awscdk.StackProps{
 		Description: text("Paragon " + cfg.Stage + ": self-managed inference serving"),

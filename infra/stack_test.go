@@ -2,6 +2,7 @@ package infra
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -29,7 +30,7 @@ func (a assembly) copy(t *testing.T) assembly {
 	if err := json.Unmarshal(a.raw, &c.t); err != nil {
 		t.Fatal(err)
 	}
-	c.assets = maps.Clone(a.assets)
+	c.assets, c.of = maps.Clone(a.assets), maps.Clone(a.of)
 	return c
 }
 
@@ -210,6 +211,25 @@ func findings(t *testing.T, out string) (bad []string) {
 		}
 	}
 	return bad
+}
+
+// A binary for another architecture than its folder's is found before it is deployed.
+func TestABinaryForAnotherArchitectureIsNamed(t *testing.T) {
+	dist := fakeDist(t)
+	if err := checkBinaries(dist); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Defaults()
+	cfg.Stage, cfg.AssetRoot = "shop", dist
+	cfg.Pools = map[string]Pool{"general": {InstanceTypes: []string{"c7g.large"}, Max: 1}}
+	for _, content := range [][]byte{header(elf.EM_X86_64), []byte("#!/bin/sh")} {
+		if err := os.WriteFile(filepath.Join(dist, "arm64", "worker", "bootstrap"), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewStage(awscdk.NewApp(nil), cfg); err == nil || !strings.Contains(err.Error(), "arm64/worker/bootstrap is") {
+			t.Errorf("%.9s: %v", content, err)
+		}
+	}
 }
 
 func TestContextFaultsAreNamed(t *testing.T) {
