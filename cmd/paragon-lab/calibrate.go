@@ -16,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
@@ -159,7 +160,7 @@ func printCalibration(term *cli.Terminal, kept calibration.Report) error {
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TRACE\tCOST SEEN\tERROR\tWORKERS SEEN\tERROR\tAPART\tSTRICT MISSED\tSIMULATED\tRELAXED MISSED\tSIMULATED")
 	for _, r := range kept.Runs {
-		fmt.Fprintf(w, "%s\t%s\t%+.1f %%\t%.1f\t%+.1f %%\t%.1f %%\t%.2f %%\t%.2f %%\t%.2f %%\t%.2f %%\n", r.Trace, cli.Dollars(r.CostUSD), r.CostErrorPercent,
+		fmt.Fprintf(w, "%s\t%s\t%+.1f %%\t%.1f\t%+.1f %%\t%.1f %%\t%.2f %%\t%.2f %%\t%.2f %%\t%.2f %%\n", r.Trace, pricing.Dollars(r.CostUSD), r.CostErrorPercent,
 			r.WorkersMean, r.WorkersErrorPercent, r.WorkersApartPercent, r.StrictMissedPercent, r.StrictMissedSimulatedPercent,
 			r.RelaxedMissedPercent, r.RelaxedMissedSimulatedPercent)
 	}

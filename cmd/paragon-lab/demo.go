@@ -15,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
@@ -154,7 +155,7 @@ const largeError = 5
 
 func printDemo(term *cli.Terminal, r demo.Report) error {
 	term.Printf("\n%d queries in %.0f s, which stand for %.0f minutes under %s\n", r.Queries, r.Seconds, r.Seconds*r.TimeScale/60, r.Scheme)
-	term.Printf("cost      %s\n", cli.Dollars(r.CostUSD))
+	term.Printf("cost      %s\n", pricing.Dollars(r.CostUSD))
 	term.Printf("bounds    %.2f %% of strict queries kept, %.2f %% of those that met no cold start (%d did); %.2f %% of relaxed ones\n",
 		r.StrictMetPercent, r.StrictWarmMetPercent, r.ColdStarts, r.RelaxedMetPercent)
 	term.Printf("failed    %d, interrupted %d\n", r.Failed, r.Interrupted)
@@ -169,7 +170,7 @@ func printDemo(term *cli.Terminal, r demo.Report) error {
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SCHEME\tCOST\tWORKERS\tSTRICT MISSED\tRELAXED MISSED")
 	for _, o := range r.Others {
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f %%\t%.2f %%\n", o.Scheme, cli.Dollars(o.CostUSD), o.WorkersMean, o.StrictViolationPercent, o.RelaxedViolationPercent)
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.2f %%\t%.2f %%\n", o.Scheme, pricing.Dollars(o.CostUSD), o.WorkersMean, o.StrictViolationPercent, o.RelaxedViolationPercent)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the other schemes: %w", err)

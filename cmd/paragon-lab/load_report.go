@@ -16,6 +16,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
@@ -166,8 +167,8 @@ var reportLines = []struct {
 	{"on workers", func(g load.Group) string { return percent(g.WorkersPercent, g.Answered) }},
 	{"on functions", func(g load.Group) string { return percent(g.FunctionsPercent, g.Answered) }},
 	{"cold starts", func(g load.Group) string { return strconv.Itoa(g.ColdStarts) }},
-	{"mean cost", func(g load.Group) string { return cli.Dollars(g.MeanCostUSD) }},
-	{"cost a million", func(g load.Group) string { return cli.Dollars(g.CostPerMillion) }},
+	{"mean cost", func(g load.Group) string { return pricing.Dollars(g.MeanCostUSD) }},
+	{"cost a million", func(g load.Group) string { return pricing.Dollars(g.CostPerMillion) }},
 }
 
 func percent(p float64, of int) string {

@@ -19,6 +19,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -175,7 +176,7 @@ func (d *demonstration) answerFirst(ctx context.Context) error {
 		return fmt.Errorf("the sample picture was not answered: %s: %+v", q.State, q.Failure)
 	}
 	d.say("\nA first picture, %s, was answered in %s: %s, by %s on a %s, for %s a million.\n",
-		samplePicture, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, cli.Dollars(1e6*q.CostUSD))
+		samplePicture, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, pricing.Dollars(1e6*q.CostUSD))
 	d.say("Now 46 seconds of load: 5 queries a second, then a burst of %d, then 5 again. Open %s to watch.\n\n", phases[1].perSecond, d.client.Endpoint())
 	d.say("%6s  %-12s %8s  %-22s %9s  %9s  %10s\n", "TIME", "LOAD", "ANSWERED", "WORKERS", "FUNCTIONS", "IN BOUND", "COST SO FAR")
 	d.began = d.term.Now()
@@ -262,7 +263,7 @@ func (d *demonstration) report(ctx context.Context, p phase) error {
 	c := d.counts
 	d.mu.Unlock()
 	d.say("%5.0fs  %-12s %8d  %-22s %9s  %9s  %10s\n", d.term.Now().Sub(d.began).Seconds(), fmt.Sprintf("%d/s %s", p.perSecond, strings.Fields(p.name)[0]),
-		c.answered, workersNow(s), share(int64(c.functions), int64(c.answered)), share(int64(c.met), int64(c.answered+c.failed)), cli.Dollars(s.CostUSD))
+		c.answered, workersNow(s), share(int64(c.functions), int64(c.answered)), share(int64(c.met), int64(c.answered+c.failed)), pricing.Dollars(s.CostUSD))
 	return nil
 }
 

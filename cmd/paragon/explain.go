@@ -12,6 +12,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/selection"
 )
@@ -105,7 +106,7 @@ func requested(n query.Need) string {
 			parts = append(parts, cli.Number(c.Accuracy, 6)+" % accuracy or more")
 		}
 		if c.CostUSDPerMillion > 0 {
-			parts = append(parts, cli.Dollars(c.CostUSDPerMillion)+" a million or less")
+			parts = append(parts, pricing.Dollars(c.CostUSDPerMillion)+" a million or less")
 		}
 	}
 	switch {
@@ -126,7 +127,7 @@ func printCandidates(out io.Writer, all []selection.Candidate, most int) error {
 			fmt.Fprintf(w, "... %d more, with --all\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f %%\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), c.Accuracy, cli.Dollars(c.PriceUSD*1e6), c.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f %%\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), c.Accuracy, pricing.Dollars(c.PriceUSD*1e6), c.Reason)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the candidates: %w", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
@@ -112,7 +113,7 @@ func printModelLoads(w io.Writer, models []api.ModelLoad, most int) {
 func printPast(w io.Writer, h api.History) {
 	fmt.Fprintln(w, "TIME\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\tWORKERS\tCOST")
 	for i, at := range h.At {
-		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], cli.Dollars(h.CostUSD[i])) // once a step
+		stage := fmt.Sprintf("\t%.1f\t%s", h.WorkersReady[i], pricing.Dollars(h.CostUSD[i])) // once a step
 		for _, class := range []query.Class{query.Strict, query.Relaxed} {
 			s := h.Classes[class]
 			ended := s.Answered[i] + s.Failed[i] + s.Expired[i]
@@ -146,5 +147,5 @@ func perMillion(usd float64, answered int64) string {
 	if answered == 0 {
 		return "-"
 	}
-	return cli.Dollars(1e6 * usd / float64(answered))
+	return pricing.Dollars(1e6 * usd / float64(answered))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -106,7 +107,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		return fmt.Errorf("print the status: %w", err)
 	}
 	term.Printf("overflow  %.1f %% of the last hour's %d answers came from functions\n", 100*s.Overflow.Share, s.Overflow.Answered)
-	term.Printf("cost      %s", cli.Dollars(s.CostUSD))
+	term.Printf("cost      %s", pricing.Dollars(s.CostUSD))
 	if !s.CostSince.IsZero() {
 		term.Printf(" since %s", s.CostSince.Format(time.DateTime))
 	}
@@ -145,9 +146,9 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 // comparedWith compares another scheme's cost with what the stage cost.
 func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if !o.Simulated {
-		return fmt.Sprintf("%s by a plain function, its computing alone; this stage had cost %s then%s", cli.Dollars(o.LowUSD), cli.Dollars(costUSD), cheaper(o, costUSD))
+		return fmt.Sprintf("%s by a plain function, its computing alone; this stage had cost %s then%s", pricing.Dollars(o.LowUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
 	}
-	return fmt.Sprintf("%s to %s under %s; this stage had cost %s then%s", cli.Dollars(o.LowUSD), cli.Dollars(o.HighUSD), o.Scheme, cli.Dollars(costUSD), cheaper(o, costUSD))
+	return fmt.Sprintf("%s to %s under %s; this stage had cost %s then%s", pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), o.Scheme, pricing.Dollars(costUSD), cheaper(o, costUSD))
 }
 
 // cheaper says which of both costs less, if the interval leaves no doubt.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -17,7 +18,7 @@ func summary(q api.Query) string {
 	switch {
 	case q.Result != nil:
 		parts := []string{
-			answer(q.Result), q.Model, "on " + ranOn(q.ServedBy), took(q), cli.Dollars(q.CostUSD*1e6) + " a million", q.ID,
+			answer(q.Result), q.Model, "on " + ranOn(q.ServedBy), took(q), pricing.Dollars(q.CostUSD*1e6) + " a million", q.ID,
 		}
 		return cli.OneLine(strings.Join(parts, " · "))
 	case q.Failure != nil:

@@ -13,6 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
 const usageLong = `Print how many queries each owner sent, what they cost and how many missed their
@@ -97,5 +98,5 @@ func printUsage(term *cli.Terminal, u api.Usage) error {
 
 func printOwner(w io.Writer, owner, task string, o api.OwnerUsage) {
 	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%d\t%d\t%s\t%s\t%s\n", owner, task, o.Queries, o.Missed, share(o.Missed, o.Answered+o.Failed+o.Expired), o.BadInput, o.Refused,
-		share(o.Overflowed, o.Answered), cli.Dollars(o.CostUSD), perMillion(o.CostUSD, o.Answered))
+		share(o.Overflowed, o.Answered), pricing.Dollars(o.CostUSD), perMillion(o.CostUSD, o.Answered))
 }

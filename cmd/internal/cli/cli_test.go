@@ -11,6 +11,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
 func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
@@ -28,7 +29,7 @@ func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
 func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
 	for got, want := range map[string]string{
 		cli.Milliseconds(1.234): "1.23 ms", cli.Milliseconds(12.34): "12.3 ms", cli.Milliseconds(234.5): "234 ms", cli.Milliseconds(1234): "1.23 s", cli.Milliseconds(12345): "12.3 s", cli.Milliseconds(150_000): "2.5 min", cli.Milliseconds(9_000_000): "2.5 h",
-		cli.Dollars(0): "$0", cli.Dollars(0.001234): "$0.00123", cli.Dollars(1.9e-7): "$0.000000190", cli.Dollars(0.049): "$0.0490", cli.Dollars(-0.5): "$-0.500", cli.Dollars(12.345): "$12.35",
+		pricing.Dollars(0): "$0", pricing.Dollars(0.001234): "$0.00123", pricing.Dollars(1.9e-7): "$0.000000190", pricing.Dollars(0.049): "$0.0490", pricing.Dollars(-0.5): "$-0.500", pricing.Dollars(12.345): "$12.35",
 		cli.Number(0, 4): "0", cli.Number(1.33334e-5, 3): "0.0000133", cli.Number(0.2506, 4): "0.2506", cli.Number(999.96, 4): "1000", cli.Number(1000, 4): "1,000", cli.Number(1314000, 4): "1,314,000", cli.Number(-52560.4, 4): "-52,560",
 		cli.OneLine("a\x1b[2J\nb"): "a [2J b",
 	} {

@@ -29,16 +29,6 @@ func Milliseconds(ms float64) string {
 	return fmt.Sprintf("%.1f h", ms/hour)
 }
 
-// Dollars writes an amount to the cent, and one below a dollar with three digits
-// that matter.
-func Dollars(usd float64) string {
-	size := math.Abs(usd)
-	if size == 0 || size >= 1 || math.IsNaN(usd) {
-		return strings.Replace(fmt.Sprintf("$%.2f", usd), "$0.00", "$0", 1)
-	}
-	return fmt.Sprintf("$%.*f", int(2-math.Floor(math.Log10(size))), usd)
-}
-
 // Number writes a number without an exponent, with so many digits that matter; from
 // 1000 on it is whole, in groups of three digits.
 func Number(x float64, digits int) string {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -31,13 +33,13 @@ func (r Record) Summary() string {
 func (a Action) String() string {
 	switch {
 	case a.To > a.From:
-		return fmt.Sprintf("grow from %d to %d workers", a.From, a.To)
+		return fmt.Sprintf("grow from %d to %s", a.From, procurement.Count(a.To))
 	case a.To < a.From:
-		return fmt.Sprintf("shrink from %d to %d workers", a.From, a.To)
+		return fmt.Sprintf("shrink from %d to %s", a.From, procurement.Count(a.To))
 	case len(a.Replace) > 0:
-		return fmt.Sprintf("keep %d workers, replace %d", a.To, len(a.Replace))
+		return fmt.Sprintf("keep %s, replace %d", procurement.Count(a.To), len(a.Replace))
 	}
-	return fmt.Sprintf("keep %d workers", a.To)
+	return "keep " + procurement.Count(a.To)
 }
 
 // Explain describes the whole decision, a fact a line.
@@ -54,13 +56,13 @@ func (r Record) Explain() string {
 	}
 	line("workers", "%d ready, %d booting, %d draining; %d runners busy, %.0f%% used, %.0f ms of work waits",
 		p.Ready, p.Booting, p.Draining, p.BusyRunners, 100*p.Used, p.QueuedMS)
-	line("prices", "a worker $%.4f an hour, a query on a function $%.8f, %.1f times its share of a worker",
-		c.Snapshot.WorkerUSDPerHour, c.Snapshot.FunctionUSD, c.Snapshot.PriceRatio())
+	line("prices", "a worker %s an hour; a query on a function %s, %.1f times as much as on a busy worker",
+		pricing.Dollars(c.Snapshot.WorkerUSDPerHour), pricing.Dollars(c.Snapshot.FunctionUSD), c.Snapshot.PriceRatio())
 	if c.Group.Warm > 0 {
 		line("warm", "%d instances are stopped and serve %.0f s after they are asked for", c.Group.Warm, c.warmSettings().VMBootSeconds)
 	}
 	for _, k := range r.Candidates {
-		line("candidate", "%d workers, $%.4f an hour: %s", k.Workers, k.USDPerHour, k.Why)
+		line("candidate", "%s, %s an hour: %s", procurement.Count(k.Workers), pricing.Dollars(k.USDPerHour), k.Why)
 	}
 	line("wanted", "%d: %s", r.Wanted, r.Reason)
 	for _, k := range r.Clamps {
@@ -77,7 +79,7 @@ func (r Record) Explain() string {
 		line("replaced", "%s", id)
 	}
 	if left := r.Action.BudgetLeftUSD; left != nil {
-		line("budget", "$%.4f of $%.4f are left of this hour", *left, c.Settings.HourlyBudgetUSD)
+		line("budget", "%s of %s are left of this hour", pricing.Dollars(*left), pricing.Dollars(c.Settings.HourlyBudgetUSD))
 	}
 	return b.String()
 }

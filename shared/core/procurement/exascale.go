@@ -19,7 +19,8 @@ func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st Stat
 	above := max(rate, band.Expected) * set.Headroom
 	n := track(s, set, above)
 	return Decision{Workers: n, Strict: Never, Relaxed: Never,
-		Reason: fmt.Sprintf("sees %.1f and expects %.1f queries/s (%s), with headroom %.1f: %d workers", rate, band.Expected, band.By, above, n)}, st
+		Reason: fmt.Sprintf("%s for %.1f queries/s: the measured %.1f or %.1f, %s, whichever is more, times headroom",
+			Count(n), above, rate, band.Expected, forecastWords(band))}, st
 }
 
 // expect forecasts the rate at which a worker that is started now could serve,

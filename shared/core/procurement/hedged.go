@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -16,22 +17,10 @@ import (
 // Overflow is the recourse, at the bound only.
 type hedged struct{}
 
-// uncorrectedHedged is hedged as the second version of the rules had it, which took
-// the workers' use for what the profiles say. Nothing decides by it.
-type uncorrectedHedged struct{ hedged }
-
-func (uncorrectedHedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	return decideHedged(now, s, set, st.readUncorrected(now, s, set))
-}
-
 func (hedged) Name() string { return "hedged" }
 
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	return decideHedged(now, s, set, st.read(now, s, set))
-}
-
-// decideHedged decides once the workers and queues are read.
-func decideHedged(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
+	st = st.read(now, s, set)
 	have := s.Pool.Ready + s.Pool.Booting
 	if s.SpotUSDPerHour > 0 {
 		st.Spot = st.Spot.observe(now, s.Pool)
@@ -54,23 +43,29 @@ func decideHedged(now time.Time, s Snapshot, set settings.Settings, st State) (D
 	won := chosen[plans.Followed]
 	d := Decision{
 		Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
-		Reason: fmt.Sprintf("%d workers for $%.3f an hour: %s; overflow costs %.1f times; %s",
-			won.workers, won.usdPerHour, all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
+		Reason: fmt.Sprintf("%s: an expected %s an hour for %s; a query costs %.1f times as much on a function as on a busy worker; %s",
+			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
 	}
 	d.Workers, d.Spot, st.Spot = c.mixed(won.workers, all[plans.Followed], s.Pool, st.Spot)
 	if c.spot.usd > 0 {
-		d.Reason += fmt.Sprintf("; asks for %d spot instances, lost for %.2f %% of the time, and %d workers on demand", d.Spot, 100*c.spot.lostShare, d.Workers-d.Spot)
+		d.Reason += fmt.Sprintf("; of them %d on spot instances, expected to be lost for %.2f %% of the time, and %d on demand", d.Spot, 100*c.spot.lostShare, d.Workers-d.Spot)
 	}
 	return d, st
 }
 
-// compared puts in words what the scenarios would have cost.
+// compared puts in words by which scenario is planned, and why.
 func compared(all []scenario, spent []float64, followed int) string {
-	out := make([]string, len(all))
-	for i, sc := range all {
-		out[i] = fmt.Sprintf("%s $%.3f", sc.name, spent[i])
+	if slices.Max(spent) == slices.Min(spent) {
+		return "planned by " + all[followed].name
 	}
-	return fmt.Sprintf("follows the scenario %q: on the last arrivals the plans would have cost %s", all[followed].name, strings.Join(out, ", "))
+	var others []string
+	for i, sc := range all {
+		if i != followed {
+			others = append(others, sc.name+" "+pricing.Dollars(spent[i]))
+		}
+	}
+	return fmt.Sprintf("planned by %s: such plans would have cost %s on recent arrivals, those by %s",
+		all[followed].name, pricing.Dollars(spent[followed]), strings.Join(others, ", those by "))
 }
 
 // choice is the number of workers that costs least in a scenario.
@@ -113,7 +108,7 @@ func explained(cs []Candidate, winner int) []Candidate {
 	for k := range cs {
 		cs[k].Why = "costs the least"
 		if cs[k].Workers != winner {
-			cs[k].Why = fmt.Sprintf("$%.4f an hour more", cs[k].USDPerHour-best)
+			cs[k].Why = pricing.Dollars(cs[k].USDPerHour-best) + " an hour more"
 		}
 	}
 	return cs

@@ -57,20 +57,6 @@ func (st State) read(now time.Time, s Snapshot, set settings.Settings) State {
 	return st
 }
 
-// readUncorrected is read as the second version of the rules had it. Nothing decides
-// by it: it makes the records again that this version and the first one wrote.
-func (st State) readUncorrected(now time.Time, s Snapshot, set settings.Settings) State {
-	var kept []Nowcast
-	for _, n := range st.Nowcasts {
-		if n.At.After(st.KnownUntil) && n.At.Before(now) {
-			kept = append(kept, n)
-		}
-	}
-	st.Nowcasts = append(kept, Nowcast{At: now, Seconds: set.TickSeconds, PerSecond: st.nowcast(s, set, s.servedPerSecond())})
-	st.QueuedMS = s.Pool.QueuedMS
-	return st
-}
-
 // servedPerSecond is what the workers' use stands for by the profiles.
 func (s Snapshot) servedPerSecond() float64 {
 	return s.Pool.Used * float64(s.Pool.Ready) * s.Throughput()

@@ -10,8 +10,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/forecast"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
+
+// Rules is the version of the schemes' rules and of the words that they put their
+// reasons in. A record holds that by which it was decided.
+const Rules = 4
 
 // Second is what arrived in one second.
 type Second struct {
@@ -197,9 +202,22 @@ func hold(p Pool, before State, cause string) Decision {
 // HoldWorkers keeps so many workers, and the rules of overflow as they were. Cause is
 // why.
 func HoldWorkers(workers int, before State, cause string) Decision {
-	d := Decision{Outcome: Held, Workers: workers, Strict: before.Strict, Relaxed: before.Relaxed, Cause: cause, Reason: "hold: " + cause}
+	d := Decision{Outcome: Held, Workers: workers, Strict: before.Strict, Relaxed: before.Relaxed, Cause: cause, Reason: "no change: " + cause}
 	if d.Strict == "" {
 		d.Strict, d.Relaxed = AtBound, Never // nothing was ever decided: the safe rules
 	}
 	return d
+}
+
+// Count writes a number of workers.
+func Count(workers int) string {
+	if workers == 1 {
+		return "1 worker"
+	}
+	return fmt.Sprintf("%d workers", workers)
+}
+
+// forecastWords say by what a forecast was made, and how good it was so far.
+func forecastWords(b forecast.Band) string {
+	return fmt.Sprintf("a forecast by %s, which is off by %.1f in the mean", b.By, b.MAE)
 }

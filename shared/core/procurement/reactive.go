@@ -53,5 +53,5 @@ func idle(s Snapshot, seconds float64) int {
 }
 
 func observedReason(rate float64, s Snapshot, n int) string {
-	return fmt.Sprintf("%.1f queries/s with the backlog, %.2f a worker: %d workers", rate, s.Throughput(), n)
+	return fmt.Sprintf("%s for %.1f queries/s with the backlog, at %.2f queries/s each", Count(n), rate, s.Throughput())
 }

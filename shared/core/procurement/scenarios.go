@@ -20,9 +20,9 @@ type scenario struct {
 // one, with what metrics do not show yet.
 func scenarios(now time.Time, s Snapshot, set settings.Settings, st State) []scenario {
 	out := []scenario{
-		lately("last minutes", shortSeconds, st),
+		lately(shortSeconds, st),
 		forecasted(now, set, st),
-		lately("last half hour", int(set.HedgeWindowSeconds), st),
+		lately(int(set.HedgeWindowSeconds), st),
 	}
 	for i := range out {
 		out[i].burst(s, set, st)
@@ -32,12 +32,15 @@ func scenarios(now time.Time, s Snapshot, set settings.Settings, st State) []sce
 
 // lately expects the rates of the last seconds again. The number of workers that
 // costs least is then the newsvendor's quantile, at 1 - 1/ratio.
-func lately(name string, seconds int, st State) scenario {
+func lately(seconds int, st State) scenario {
 	rates := st.bins(binSeconds, seconds/binSeconds)
 	if len(rates) == 0 {
 		rates = []float64{st.rate(seconds)}
 	}
-	return scenario{name: name, rates: rates, why: fmt.Sprintf("%.1f queries/s in the mean of %d s", st.rate(seconds), len(rates)*binSeconds)}
+	return scenario{
+		name: fmt.Sprintf("the last %d minutes", seconds/60), rates: rates,
+		why: fmt.Sprintf("%.1f queries/s, the mean of the last %d s", st.rate(seconds), len(rates)*binSeconds),
+	}
 }
 
 // forecasted expects the forecast for when a worker that is started now serves, in
@@ -49,7 +52,7 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 	if len(shape) == 0 {
 		shape = []float64{1}
 	}
-	sc := scenario{name: "forecast", why: fmt.Sprintf("expects %.1f queries/s (%s, off by %.1f)", band.Expected, band.By, band.MAE)}
+	sc := scenario{name: "the forecast", why: fmt.Sprintf("%.1f queries/s, %s", band.Expected, forecastWords(band))}
 	for i := range bandParts {
 		level := band.Quantile(float64(2*i+1) / (2 * bandParts))
 		for _, v := range shape {
@@ -76,4 +79,24 @@ func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 	if seen > top {
 		sc.rates, sc.why = []float64{seen}, fmt.Sprintf("a burst of %.1f queries/s", seen)
 	}
+}
+
+// detrended is how a load moves around its level: each rate by the mean of so
+// many steps around it. Slower movement is the forecast's, whose band has it: a
+// step in the load of half an hour ago says nothing of how the load moves now.
+func detrended(rates []float64, steps int) []float64 {
+	out := make([]float64, len(rates))
+	width := min(len(rates), max(1, steps)+1)
+	for i, v := range rates {
+		from := min(max(0, i-width/2), len(rates)-width)
+		level := 0.0
+		for _, r := range rates[from : from+width] {
+			level += r / float64(width)
+		}
+		out[i] = 1
+		if level > 0 {
+			out[i] = v / level
+		}
+	}
+	return out
 }
