@@ -90,6 +90,9 @@ func (b *Balancer) noteCheck(t *target, answered bool, status int) (id string, f
 	if answered {
 		t.misses = 0
 	}
+	if t.misses > 0 {
+		t.abortOverdue()
+	}
 	if t.misses >= b.opts.Health.LostAfter {
 		t.abort()
 	}

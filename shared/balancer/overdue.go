@@ -17,7 +17,8 @@ const (
 )
 
 // Overdue says until when a request may be with a target that does not answer. A target
-// that answers its health check by then keeps the request: nothing is faster.
+// that answers its health check by then keeps the request, as nothing is faster, until it
+// leaves one of Run's without an answer.
 type Overdue struct {
 	// After is after how long without an answer a request is overdue; false for one that
 	// never is. It may read the body.
@@ -66,9 +67,20 @@ func (b *Balancer) takeOverdue(a *attempt, at time.Time) {
 		return
 	case <-timer.C:
 	}
+	a.overdue.Store(true)
 	ctx, stop := context.WithTimeoutCause(a.ctx, overdueProbe, errTooSlow)
 	defer stop()
 	if _, err := b.probe(ctx, a.target); err != nil {
 		a.cancel(errOverdue) // nothing where it has ended
+	}
+}
+
+// abortOverdue takes the overdue requests from a target that left a check without an
+// answer. The caller holds the lock.
+func (t *target) abortOverdue() {
+	for a := range t.outstanding {
+		if a.overdue.Load() {
+			a.cancel(errOverdue)
+		}
 	}
 }

@@ -83,6 +83,49 @@ func TestOverdueRequestsAreTakenFromFrozenTargets(t *testing.T) {
 	}
 }
 
+// A target that answers the check of an overdue request, and stops then, loses it at the
+// first of its checks that it leaves without an answer.
+func TestAnOverdueRequestLeavesAtTheFirstFailedCheck(t *testing.T) {
+	checked := make(chan struct{}, 1)
+	answers := make(chan struct{})
+	a := startWorker(t, "a", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.URL.Path == "/healthz" {
+			checked <- struct{}{}
+			return
+		}
+		<-answers
+	}))
+	defer close(answers)
+	b, server := front(t, Options{
+		Health: Health{Path: "/healthz"},
+		Overdue: &Overdue{
+			After:   func(*http.Request) (time.Duration, bool) { return 0, true },
+			Handler: func(w http.ResponseWriter, _ *http.Request, _ time.Time) { _, _ = io.WriteString(w, "taken over") },
+		},
+	}, a.target())
+	var caller sync.WaitGroup
+	caller.Go(func() {
+		if got := post(t, server, nil, nil); got.body != "taken over" {
+			t.Errorf("answered %d %q", got.status, got.body)
+		}
+	})
+	<-checked
+	defer time.AfterFunc(30*time.Second, func() { b.Lose("a") }).Stop() // so that a failure ends
+	b.mu.Lock()
+	target := b.targets[0]
+	b.mu.Unlock()
+	b.noteCheck(target, true, http.StatusOK)
+	b.mu.Lock()
+	held := len(target.outstanding)
+	b.mu.Unlock()
+	if held != 1 {
+		t.Errorf("%d requests are held by a target that answers its checks", held)
+	}
+	b.noteCheck(target, false, 0)
+	caller.Wait()
+}
+
 // What is answered at once is not read for how long it may wait, and gives its body back.
 func TestAQuickAnswerIsNeverOverdue(t *testing.T) {
 	a := startWorker(t, "a", echo)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -138,6 +139,8 @@ type attempt struct {
 	to     Target // as it was then
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	// overdue says that it goes elsewhere once its target leaves a check without an answer.
+	overdue atomic.Bool
 }
 
 // acquire counts a request at the target with the fewest outstanding ones that

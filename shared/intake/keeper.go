@@ -17,21 +17,26 @@ import (
 // Both may run then; the first record is the answer. The same holds of a balancer whose
 // target has not answered by that moment and does not answer at all.
 
-// KeepAfter is after how long without an answer from elsewhere this process answers a
-// request that is held for that long, by a function. It is false for one of which that
-// is not asked: a relaxed one, or one whose bound leaves no room for it.
-func (s *Service) KeepAfter(r Request, held time.Duration) (time.Duration, bool) {
+// KeepAfter is after how long without an answer from elsewhere this process takes a
+// request whose caller waits for so long: while a function still keeps the bound of a
+// strict query that may overflow, and another worker that of any other; at the latest
+// when the caller waits no longer. It is false for a request that is refused.
+func (s *Service) KeepAfter(r Request, waits time.Duration) (time.Duration, bool) {
 	set := s.Settings()
-	if s.Functions == nil || set.MaxOverflowConcurrency == 0 {
+	p, err := s.plan(r, waits > 0, s.Now(), set, profile.Decoding{})
+	if err != nil {
 		return 0, false
 	}
-	p, err := s.plan(r, true, s.Now(), set, profile.Decoding{})
-	if err != nil || p.class != query.Strict {
-		return 0, false
+	afterMS, ok := 0.0, false
+	if p.class == query.Strict && s.Functions != nil && set.MaxOverflowConcurrency > 0 {
+		afterMS, ok = sizing.KeepAfter(s.catalogue(), p.model, s.Arch, p.latencyMS, set.OverflowPathMS)
+	} else {
+		afterMS, ok = sizing.PassOnAfter(s.catalogue(), p.model, p.pool.InstanceType, p.latencyMS, set.PathMS)
 	}
-	afterMS, ok := sizing.KeepAfter(s.catalogue(), p.model, s.Arch, p.latencyMS, set.OverflowPathMS)
-	after := query.Duration(afterMS)
-	return after, ok && after < held
+	if !ok { // nothing is in time: the caller is answered as soon as it is owed that
+		return waits, true
+	}
+	return min(waits, query.Duration(afterMS)), true
 }
 
 // keepAt returns when to invoke a function for a query that was sent to the
@@ -83,10 +88,12 @@ func (s *Service) invokeNow(ctx context.Context, q *submission, why string) (que
 	return m.Ended(*got.Outcome), true
 }
 
-// fromOther answers a query that another process held until the moment of KeepAfter. It is
-// not done where no function answers: then it is placed as any other, late.
+// fromOther has a function answer a strict query that another process held until the
+// moment of KeepAfter. It is not done where no function answers, or its caller waits no
+// longer: then it is placed as any other, late, and a relaxed one so that another worker
+// gets it.
 func (s *Service) fromOther(ctx context.Context, q *submission) (Answer, bool, error) {
-	if s.Functions == nil || q.class != query.Strict {
+	if s.Functions == nil || q.class != query.Strict || !s.Now().Before(q.m.AcceptedAt.Add(q.terms.Wait)) {
 		return Answer{}, false, nil
 	}
 	if err := s.identify(q, q.kind()); err != nil {

@@ -68,32 +68,39 @@ func (s *stage) send(m *mixed, data []byte) error {
 	for i := range list {
 		list[i] = one
 	}
+	var err error
+	m.got, err = s.sendList(list, m.wait)
+	return err
+}
+
+// sendList puts a list of queries through.
+func (s *stage) sendList(list []client.Submission, wait time.Duration) (got []api.Query, err error) {
 	body, err := json.Marshal(list)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL+"/v1/queries", bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Prefer", fmt.Sprintf("wait=%.0f", m.wait.Seconds()))
+	r.Header.Set("Prefer", fmt.Sprintf("wait=%.0f", wait.Seconds()))
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
 	var all api.Items
 	if err := json.NewDecoder(res.Body).Decode(&all); err != nil {
-		return fmt.Errorf("a list was answered %d: %w", res.StatusCode, err)
+		return nil, fmt.Errorf("a list was answered %d: %w", res.StatusCode, err)
 	}
 	for i, item := range all.Items {
 		if item.Query == nil {
-			return fmt.Errorf("item %d of a list was answered %d: %+v", i, item.Status, item.Problem)
+			return nil, fmt.Errorf("item %d of a list was answered %d: %+v", i, item.Status, item.Problem)
 		}
-		m.got = append(m.got, *item.Query)
+		got = append(got, *item.Query)
 	}
-	return nil
+	return got, nil
 }
 
 // freezeOne stops one worker; it never goes on by itself.
@@ -227,49 +234,93 @@ func TestTheLastWorkerIsStopped(t *testing.T) {
 const (
 	heldServiceMS = 250
 	heldBoundMS   = 2000 // less than the three checks after which a worker is lost
-	heldAtOnce    = 2
 )
+
+// whileFrozen sends requests at once to workers of which one is stopped by then, and says
+// whether all that came of them kept its bound, by who answered it.
+func (s *stage) whileFrozen(workers int, requests ...func() ([]api.Query, error)) (all bool, by map[query.RunnerKind]int) {
+	s.workersReady(workers)
+	s.until("an end of the one that was stopped before", func() bool { return len(s.children("worker")) == workers })
+	s.freezeOne()
+	var sending sync.WaitGroup
+	var mu sync.Mutex
+	all, by = true, map[query.RunnerKind]int{}
+	for _, send := range requests {
+		sending.Go(func() {
+			sent := time.Now() // who takes the request over may know of no earlier time
+			qs, err := send()
+			if err != nil {
+				s.t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, q := range qs {
+				if q.State != query.Succeeded || q.FinishedAt.After(sent.Add(heldBoundMS*time.Millisecond)) {
+					s.t.Logf("%s query %s is %s, and was sent at %v: %+v", q.Class, q.ID, q.State, sent, q.Trail)
+					all = false
+					continue
+				}
+				by[q.ServedBy.Kind]++
+			}
+		})
+	}
+	sending.Wait()
+	return all, by
+}
+
+// rounds is how often what whileFrozen says is tried: where something else takes the
+// machine's cores, functions start slowly, and the first times start them.
+const rounds = 4
+
+// held is a query of a class whose bound is shorter than the time in which a stopped
+// worker is found lost.
+func held(p picture, class query.Class) client.Submission {
+	one := strict(p)
+	one.Model, one.Task, one.Class, one.Constraints.LatencyMS = "cnn", "", class, heldBoundMS
+	return one
+}
+
+// single sends one query whose caller waits.
+func (s *stage) single(one client.Submission, o client.Options) func() ([]api.Query, error) {
+	return func() ([]api.Query, error) {
+		o.Wait = 20 * time.Second
+		q, err := s.Submit(context.Background(), one, o)
+		return []api.Query{q}, err
+	}
+}
 
 // The only worker is stopped while it holds requests whose callers wait. Functions answer
 // them within their bound, long before the worker counts as lost.
 func TestRequestsOfAFrozenWorkerKeepTheirBound(t *testing.T) {
 	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", flag("profiles", slowProfiles(t, heldServiceMS)), flag("set", "max_overflow_concurrency=4"))
+	one := held(pictures(t)[0], query.Strict)
+	for range rounds {
+		if all, by := s.whileFrozen(1, s.single(one, client.Options{}), s.single(one, client.Options{})); all && by[query.OnFunction] == 2 {
+			return
+		}
+	}
+	t.Errorf("requests were late in each of %d rounds", rounds)
+}
+
+// One of two workers is stopped while it holds relaxed requests, some with keys, and lists
+// of both classes. All keep their bound: relaxed ones are the other worker's, and strict
+// ones a function's where that has no time.
+func TestListsAndRelaxedRequestsOfAFrozenWorkerKeepTheirBound(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=2", "--boot-seconds=0", flag("profiles", slowProfiles(t, heldServiceMS)), flag("set", "max_overflow_concurrency=4"))
 	p := pictures(t)[0]
-	one := strict(p)
-	one.Model, one.Task, one.Constraints.LatencyMS = "cnn", "", heldBoundMS
-	// hold has requests sent to the worker, which is stopped by then, and counts those that were in time.
-	hold := func() (met int) {
-		s.workersReady(1)
-		s.until("an end of the one that was stopped before", func() bool { return len(s.children("worker")) == 1 })
-		s.freezeOne()
-		var all sync.WaitGroup
-		var in atomic.Int64
-		for range heldAtOnce {
-			all.Go(func() {
-				sent := time.Now() // who takes the request over may know of no earlier time
-				q, err := s.Submit(context.Background(), one, client.Options{Wait: 20 * time.Second})
-				switch {
-				case err != nil:
-					t.Error(err)
-				case q.State == query.Succeeded && q.ServedBy.Kind == query.OnFunction && !q.FinishedAt.After(sent.Add(heldBoundMS*time.Millisecond)):
-					in.Add(1)
-				default:
-					t.Logf("it is %s, and was sent at %v: %+v", q.State, sent, q.Trail)
-				}
-			})
-		}
-		all.Wait()
-		return int(in.Load())
+	relaxed, strict := held(p, query.Relaxed), held(p, query.Strict)
+	list := func() ([]api.Query, error) {
+		return s.sendList([]client.Submission{relaxed, strict}, 20*time.Second)
 	}
-	// Where something else takes the machine's cores, functions start slowly: the first
-	// times start them.
-	met := 0
-	for range 4 {
-		if met = hold(); met == heldAtOnce {
-			break
+	for i := range rounds {
+		key := client.Options{Key: fmt.Sprint("held", i)}
+		all, by := s.whileFrozen(2, list, list, s.single(relaxed, client.Options{}), s.single(relaxed, key))
+		if again, err := s.Submit(context.Background(), relaxed, key); err != nil || again.State != query.Succeeded {
+			t.Errorf("the keyed query again: %+v, error %v", again, err)
+		}
+		if all && by[query.OnWorker] >= 4 {
+			return
 		}
 	}
-	if met < heldAtOnce {
-		t.Errorf("%d of %d requests kept their bound", met, heldAtOnce)
-	}
+	t.Errorf("requests were late in each of %d rounds", rounds)
 }

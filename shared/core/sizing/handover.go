@@ -50,15 +50,30 @@ func LastResort(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, 
 
 // KeepAfter is after how many milliseconds without an answer whoever holds the request of
 // a strict query has a function answer it: its bound less the function's p95. It is false
-// where no function holds the model, and where pathMS for the usual way to a function and
-// a second run do not both fit, as every query would run twice then.
+// where no function holds the model, and where there is no time for that.
 func KeepAfter(c *profile.Catalogue, m *profile.Model, arch string, latencyMS, pathMS float64) (afterMS float64, ok bool) {
 	last, ok := LastResort(c, m, arch, latencyMS, pathMS)
 	if !ok {
 		return 0, false
 	}
-	p95MS := last.Size.P95MS
-	return latencyMS - p95MS, latencyMS-p95MS >= pathMS+p95MS
+	return secondRunAfter(latencyMS, 0, last.Size.P95MS, pathMS+last.Size.P95MS)
+}
+
+// PassOnAfter is KeepAfter of a query that another worker runs, to which it goes by a
+// queue: the bound less the worker's p99 and pathMS for the way.
+func PassOnAfter(c *profile.Catalogue, m *profile.Model, instanceType string, latencyMS, pathMS float64) (afterMS float64, ok bool) {
+	st, ok := c.OnVM(m, instanceType)
+	if !ok {
+		return 0, false
+	}
+	return secondRunAfter(latencyMS, pathMS, st.MS.P99, pathMS+st.MS.P99)
+}
+
+// secondRunAfter is when a second run must be on its way to end within a bound. It is false
+// where the first, by the usual way, does not fit before it, as every query would run twice then.
+func secondRunAfter(latencyMS, pathMS, runMS, firstMS float64) (afterMS float64, ok bool) {
+	afterMS = latencyMS - pathMS - runMS
+	return afterMS, afterMS >= firstMS
 }
 
 // Paths are what a way to an answer takes besides the run, in milliseconds.

@@ -9,19 +9,33 @@ import (
 	"github.com/paragon-serving/paragon/shared/intake"
 )
 
-// KeepAfter is after how long without an answer from another process the service answers
-// a request itself, by intake's rule. It reads the request's body. It is false for a list
-// or batch, and for a request that is refused.
+// KeepAfter is after how long without an answer from another process the service takes a
+// request itself, by intake's rule: of a list or batch when the first of its items is due.
+// It reads the request's body. It is false for a request that is refused.
 func KeepAfter(svc *intake.Service, r *http.Request) (time.Duration, bool) {
 	a := &server{svc: svc}
-	if !strings.HasPrefix(r.URL.Path, "/v2/") {
-		wait, _ := a.waitAsked(r.Header)
-		reqs, list, err := a.requests(nil, r)
-		if err != nil || list || reqs[0].err != nil {
-			return 0, false
-		}
-		return svc.KeepAfter(reqs[0].Request, wait)
+	if strings.HasPrefix(r.URL.Path, "/v2/") {
+		return a.keepInferAfter(r)
 	}
+	wait, _ := a.waitAsked(r.Header)
+	reqs, _, err := a.requests(nil, r)
+	if err != nil {
+		return 0, false
+	}
+	first, some := time.Duration(0), false
+	for _, req := range reqs {
+		if req.err != nil {
+			continue
+		}
+		if after, ok := svc.KeepAfter(req.Request, wait); ok && (!some || after < first) {
+			first, some = after, true
+		}
+	}
+	return first, some
+}
+
+// keepInferAfter is KeepAfter of a request for inference, whose items are alike.
+func (a *server) keepInferAfter(r *http.Request) (time.Duration, bool) {
 	parts := strings.Split(r.URL.Path, "/") // "", v2, models, its name, then versions and one
 	if len(parts) < 5 {
 		return 0, false
@@ -31,9 +45,9 @@ func KeepAfter(svc *intake.Service, r *http.Request) (time.Duration, bool) {
 		r.SetPathValue("version", parts[5])
 	}
 	call, inputs, err := a.inferCall(nil, r)
-	if err != nil || len(inputs) != 1 {
+	if err != nil || len(inputs) == 0 {
 		return 0, false
 	}
 	call.request.Input = inputs[0]
-	return svc.KeepAfter(call.request, query.Duration(svc.Settings().MaxWaitSeconds*1000))
+	return a.svc.KeepAfter(call.request, query.Duration(a.svc.Settings().MaxWaitSeconds*1000))
 }
