@@ -103,7 +103,7 @@ func TestDecisionsAreReadToTheByte(t *testing.T) {
 	s, _, raw := operated(t)
 	var list struct{ Decisions []api.Decision }
 	s.do(t, "GET", "/v1/decisions?moves=true", nil).into(t, &list)
-	if len(list.Decisions) != 1 || !strings.Contains(list.Decisions[0].Line, "workers") {
+	if len(list.Decisions) != 1 || !strings.Contains(list.Decisions[0].Line, "1 worker") {
 		t.Fatalf("decisions %+v", list)
 	}
 	var one struct {
