@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 const { PAGE_URL, PAGE_PICTURES, CHROMIUM } = process.env;
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-let browser, page, complaints, mayComplain, sizes, requested;
+let browser, page, complaints, mayComplain, sizes, requested; // requested are the addresses, in order
 
 before(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: flags }); });
 after(() => browser?.close());
@@ -20,14 +20,14 @@ afterEach(async () => {
 
 async function open(options = {}) {
   await page?.context().close();
-  [complaints, mayComplain, sizes, requested] = [[], false, new Map(), new Set()];
+  [complaints, mayComplain, sizes, requested] = [[], false, new Map(), []];
   page = await (await browser.newContext({ viewport: { width: 1240, height: 900 }, ...options })).newPage();
   page.setDefaultTimeout(15000);
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && complaints.push(m.text()));
   page.on("pageerror", (e) => complaints.push(String(e)));
   page.on("request", (r) => r.url().startsWith(PAGE_URL) || r.url().startsWith("blob:") || complaints.push(`asks ${r.url()}`));
   const [answered, paths] = [sizes, requested]; // of this page
-  page.on("request", (r) => paths.add(new URL(r.url()).pathname));
+  page.on("request", (r) => paths.push(new URL(r.url())));
   page.on("response", async (r) => answered.set(new URL(r.url()).pathname, (await r.body().catch(() => "")).length));
   await page.goto(PAGE_URL);
   await page.locator("#connection[data-state=live]").waitFor();
@@ -40,6 +40,17 @@ const large = (is) => fetch(`${PAGE_URL}/test/large?is=${is}`);
 const uncalibrated = (is) => fetch(`${PAGE_URL}/test/uncalibrated?is=${is}`);
 const deadLetters = (is) => fetch(`${PAGE_URL}/test/dead?is=${is}`);
 const gone = (is) => fetch(`${PAGE_URL}/test/gone?is=${is}`);
+
+const silent = (is) => fetch(`${PAGE_URL}/test/silent?is=${is}`);
+
+// watched are the addresses that a request watches, and pathsRead the paths that the
+// page has watched or asked for by themselves.
+const watched = (url) => url.searchParams.getAll("watch").map((f) => new URL(f, PAGE_URL));
+const pathsRead = () => requested.flatMap((url) => [url, ...watched(url)]).map((url) => url.pathname);
+const polled = () => requested.filter((url) => url.pathname === "/v1/live");
+
+// watching waits until the page watches an address with these words.
+const watching = (words) => page.waitForRequest((r) => r.url().includes("/v1/live") && watched(new URL(r.url())).some((url) => url.href.includes(words)));
 
 const locked = (is) => fetch(`${PAGE_URL}/test/locked?is=${is}`);
 
@@ -103,8 +114,45 @@ test("it tells what the controller decided", async () => {
   assert.equal(await page.locator("#decisions-none").isHidden(), true);
 });
 
-test("it moves on every second", async () => {
+test("it moves on every second, by one stream", async () => {
+  await page.locator("#settings-list details").first().waitFor();
+  const requests = polled().length;
+  await moved(["#cost"]);
   await moved(["#cost"], ["#chart .line.strict", "d"]);
+  assert.equal(polled().length, requests);
+  assert.deepEqual(requested.filter((url) => ["/v1/status", "/v1/workers", "/v1/history"].includes(url.pathname)), []);
+});
+
+test("where the server does not stream it makes one request each 5 seconds", async () => {
+  try {
+    await silent(true);
+    await page.context().close();
+    page = await (await browser.newContext()).newPage();
+    await page.clock.install();
+    requested = [];
+    page.on("request", (r) => requested.push(new URL(r.url())));
+    await page.goto(PAGE_URL);
+    await page.locator("#connection[data-state=live]").waitFor();
+    await page.locator("#models tr").nth(5).waitFor();
+    await page.locator("#settings-list details").first().waitFor();
+    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 20000));
+    const next = async () => {
+      const cost = await text("#cost");
+      await page.clock.runFor(5000);
+      await page.locator("#cost").filter({ hasNotText: cost }).waitFor();
+    };
+    await next();
+    requested = [];
+    for (let i = 1; i <= 6; i++) {
+      await next();
+      assert.equal(polled().length, i);
+    }
+    const times = (path) => polled().flatMap(watched).filter((url) => url.pathname === `/v1/${path}`).length;
+    assert.deepEqual(["status", "queries", "decisions", "workers", "history", "settings"].map(times), [6, 6, 6, 6, 2, 2]);
+    assert.deepEqual(requested.filter((url) => url.pathname !== "/v1/live").map((url) => url.pathname), Array(3).fill("/local/faults"));
+  } finally {
+    await silent(false);
+  }
 });
 
 test("a sample is answered, with bars and the way it went", async () => {
@@ -238,11 +286,10 @@ test("charts show hours, of a model and of a class", async () => {
   assert.match(await label(0), /^Answers a second: strict [\d.]+\/s, highest [\d.]+\/s; relaxed/);
   assert.match(await label(1), /^Latency: p50 \d+ ms, highest .*p95.*p99/);
   assert.match(await label(8), /this stage \$[\d.]+.*reactive \$[\d.]+.*mixed/);
-  const asked = (what) => page.waitForResponse((r) => r.url().includes("/v1/history?") && r.url().includes(what));
-  let answer = asked("hours=168");
+  let answer = watching("hours=168");
   await page.getByRole("radio", { name: "7 d" }).check();
   await answer;
-  answer = asked("task=fashion&model=mlp");
+  answer = watching("task=fashion&model=mlp");
   await page.selectOption("#of-model", { label: "mlp" });
   await answer;
   const strict = await label(1);
@@ -319,7 +366,7 @@ test("settings and faults are for who shows the operator's token", async () => {
     await deadLetters(true);
     await page.getByText("2 queries failed for good").waitFor();
     for (const id of ["letters-show", "letters-redrive"]) assert.equal(await page.locator(`#${id}`).isVisible(), false);
-    assert.deepEqual([...requested].filter((path) => ["/v1/settings", "/local/faults"].includes(path)), [], "nothing for operators is asked for");
+    assert.deepEqual(pathsRead().filter((path) => ["/v1/settings", "/local/faults"].includes(path)), [], "nothing for operators is asked for");
     assert.deepEqual(complaints, [], "the console is silent");
     mayComplain = true; // the browser logs the 403 for a wrong token
     for (const [token, seen] of [["wrong", false], [" open ", true]]) {
@@ -404,7 +451,7 @@ test("a thousand workers, fifty models and seven days", async () => {
     await large(true);
     await browser.startTracing(undefined, { categories: ["toplevel", "devtools.timeline"] });
     await open();
-    const answer = page.waitForResponse((r) => r.url().includes("hours=168"));
+    const answer = watching("hours=168");
     await page.getByRole("radio", { name: "7 d" }).check();
     await answer;
     await page.locator("#more-models").click();
@@ -417,8 +464,9 @@ test("a thousand workers, fifty models and seven days", async () => {
     await page.getByRole("button", { name: "Show 60" }).click();
     await page.waitForFunction(() => document.querySelectorAll("#answer .candidates tbody tr").length === 60);
     await moved(["#cost"]);
+    for (const url of watched(polled().at(-1))) sizes.set(url.pathname, (await (await fetch(url)).arrayBuffer()).byteLength);
     for (const [path, bytes] of [...sizes].filter(([path]) => !path.startsWith("/page/"))) assert.ok(bytes <= 100_000, `${path} sent ${bytes} bytes`);
-    assert.ok(["/v1/history", "/v1/workers", "/v1/settings"].every((path) => sizes.has(path)) && [...sizes.keys()].some((path) => path.endsWith("/explain")));
+    assert.ok(["/v1/status", "/v1/history", "/v1/workers", "/v1/settings"].every((path) => sizes.has(path)) && [...sizes.keys()].some((path) => path.endsWith("/explain")));
     const longest = longestTask((await browser.stopTracing()).toString());
     const elements = await page.evaluate(() => document.querySelectorAll("*").length);
     assert.ok(elements < 3000, `${elements} elements`);

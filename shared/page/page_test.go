@@ -17,20 +17,26 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
 	"github.com/paragon-serving/paragon/shared/page"
 )
 
 // stage is the page beside a fake API that a test can take away.
 type stage struct {
-	api  *clienttest.API
-	page http.Handler
-	gone atomic.Bool
+	api    *clienttest.API
+	page   http.Handler
+	gone   atomic.Bool
+	silent atomic.Bool // it does not stream
+	live   *httpapi.Live
+	once   *httpapi.Live
 }
 
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/test/gone":
 		s.gone.Store(r.URL.Query().Get("is") == "true")
+	case r.URL.Path == "/test/silent":
+		s.silent.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/uncalibrated":
 		s.api.Uncalibrated.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/large":
@@ -43,6 +49,14 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, "../../node_modules/axe-core/axe.min.js")
 	case s.gone.Load():
 		panic(http.ErrAbortHandler) // the connection breaks
+	case r.URL.Path == "/v1/live":
+		live := s.live
+		if s.silent.Load() {
+			live = s.once
+		}
+		if err := live.Serve(w, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
 	case s.api.Locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != "open":
 		http.Error(w, `{"type":"not-operator","status":403}`, http.StatusForbidden)
 	case strings.HasPrefix(r.URL.Path, "/v1/"), r.URL.Path == "/local/faults":
@@ -58,7 +72,9 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stage{api: &clienttest.API{Now: time.Now}, page: page.Handler(set.Samples())}
+	s := &stage{api: &clienttest.API{Now: time.Now}, page: page.Handler(set.Samples())}
+	s.live, s.once = httpapi.NewLive(s, httpapi.Streams{Most: 8}), httpapi.NewLive(s, httpapi.Streams{})
+	return s
 }
 
 // TestInABrowser drives the page with a real browser, by browser_test.mjs.

@@ -39,7 +39,10 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		return err
 	}
 	m.background(svc.Run, m.canaries(svc).Run, sender.Run)
-	api, err := m.parts().Handler(svc, httpapi.Options{Uploads: owner, Version: Version, Operations: m.adminService(), Operator: m.operator.Shown})
+	ending := make(chan struct{})
+	api, err := m.parts().Handler(svc, httpapi.Options{
+		Uploads: owner, Version: Version, Operations: m.adminService(), Operator: m.operator.Shown, Streams: httpapi.Streams{Most: mostStreams, Ending: ending},
+	})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
@@ -56,8 +59,13 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	all := routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.set.Samples()))
 	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), all)
 	m.serveRemote(all)
+	m.onClose(func() { close(ending) }) // before the servers end, which wait for their requests
 	return m.serveGRPC(front)
 }
+
+// mostStreams bounds the pages that follow the machine by a stream: each has it read
+// every second.
+const mostStreams = 64
 
 // openRemote listens for other machines, where that is asked for. What is wrong with
 // tokens or certificate is said before anything starts.

@@ -43,6 +43,8 @@ type Options struct {
 	// HeldBytes bounds the bytes of the bodies that are being taken in at a time, three
 	// quarters of them one caller's; 0 means 256 MiB.
 	HeldBytes int64
+	// Streams bounds the streams of GET /v1/live; the zero value serves none.
+	Streams Streams
 	// Health reports what is wrong with this process alone, for a balancer: not with
 	// its load, nor with what it depends on. nil means that nothing ever is.
 	Health func() error
@@ -64,6 +66,7 @@ type server struct {
 	svc *intake.Service
 	Options
 	room *Room // of the bodies that are being taken in
+	live *Live
 }
 
 // New returns the handler of the whole API.
@@ -82,6 +85,7 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	}
 	a := &server{svc: svc, Options: o, room: NewRoom(o.HeldBytes)}
 	mux := http.NewServeMux()
+	a.live = NewLive(mux, o.Streams)
 	for path, byMethod := range a.routes() {
 		mux.HandleFunc(path, a.serve(byMethod))
 	}
@@ -106,6 +110,7 @@ func (a *server) routes() map[string]route {
 		"/v1/queries/{id}/feedback":             {http.MethodPost: a.feedback},
 		"/v1/models":                            get(a.models),
 		"/v1/status":                            get(a.status),
+		"/v1/live":                              get(func(w http.ResponseWriter, r *http.Request) error { return a.live.Serve(w, r) }),
 		"/v1/history":                           get(a.observing(a.history)),
 		"/v1/usage":                             get(a.usage),
 		"/v1/usage/owners":                      get(a.operating(a.usageByOwner)),

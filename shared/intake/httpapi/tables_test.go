@@ -153,6 +153,11 @@ func examples(t *testing.T, p *openapi3.Parameter) (good, bad []string) {
 		return []string{whole(*schema.Min), whole(*schema.Max)}, []string{"", "x", "1.5", whole(*schema.Min - 1), whole(*schema.Max + 1)}
 	case schema.Type.Is("boolean"):
 		return []string{"true", "false"}, []string{"", "yes"}
+	case schema.Type.Is("array"):
+		for _, item := range p.Example.([]any) {
+			good = append(good, item.(string))
+		}
+		return good, []string{"", "x", "/v1/uploads"}
 	case len(schema.Enum) > 0:
 		for _, word := range schema.Enum {
 			good = append(good, word.(string))

@@ -11,8 +11,8 @@ export class Refused extends Error {
 
 export class Lost extends Error {}
 
-// operator is the header that shows the operator's token, which this tab alone keeps.
-function operator() {
+// operator makes the header that shows the operator's token, which this tab alone keeps.
+export function operator() {
   const token = sessionStorage.getItem("operator");
   return token ? { "Paragon-Operator": token } : {};
 }
@@ -44,9 +44,14 @@ export async function call(path, { timeout = 5000, ...options } = {}) {
   } catch {
     throw new Lost("no answer from the server");
   }
-  if (String(body.type).includes("not-operator") && sessionStorage.getItem("operator")) refuseToken();
-  if (!response.ok) throw new Refused(body, response.status);
+  if (!response.ok) throw refusal(body, response.status);
   return body;
+}
+
+// refusal is what a problem is thrown as.
+export function refusal(body, status) {
+  if (String(body.type).includes("not-operator") && sessionStorage.getItem("operator")) refuseToken();
+  return new Refused(body, status);
 }
 
 // send makes a call whose body is a value as JSON.

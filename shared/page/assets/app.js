@@ -1,9 +1,10 @@
-// The live page: reads the stage every second and says so when it cannot.
-import { Lost, askForOperator, call, mayOperate, repeat } from "./api.js";
+// The live page: watches the stage and says so when it cannot.
+import { Lost, askForOperator, mayOperate } from "./api.js";
 import { showDecisions } from "./decisions.js";
 import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
 import { countLetters, startLetters } from "./letters.js";
+import { watch, startLive } from "./live.js";
 import { showRecent } from "./recent.js";
 import { startSettings } from "./settings.js";
 import { showStage } from "./stage.js";
@@ -11,23 +12,15 @@ import { loadTry, startTry } from "./try.js";
 import { byId } from "./words.js";
 import { startWorkers } from "./workers.js";
 
-const every = 1000; // milliseconds
 let last = null; // when the server answered last
 let loaded = false; // there is something to pick from
 let operating = false; // what is for operators is read
 
-async function poll() {
-  try {
-    const [stage, recent, ticks] = await Promise.all([call("/v1/status"), call("/v1/queries?limit=20"), call("/v1/decisions?limit=30")]);
-    const notices = showStage(stage);
-    operate(mayOperate(stage));
-    countLetters(stage.queues ?? {}, mayOperate(stage));
-    showRecent(recent.queries ?? []);
-    showDecisions(ticks.decisions ?? []);
-    await live(notices);
-  } catch (fault) {
-    lost(fault);
-  }
+function show(stage) {
+  const notices = showStage(stage);
+  operate(mayOperate(stage));
+  countLetters(stage.queues ?? {}, mayOperate(stage));
+  return live(notices);
 }
 
 // operate reads what is for operators if this caller may, and else says what to do for it.
@@ -44,17 +37,22 @@ async function live(notices) {
   badge("live", "live");
   document.body.removeAttribute("data-lost");
   alertWith(notices.join(" "));
-  if (!loaded) {
-    await loadTry();
+  if (loaded) return;
+  try {
     loaded = true;
+    await loadTry();
+  } catch (fault) {
+    loaded = false; // with the next status
+    lost(fault, 1000);
   }
 }
 
-function lost(fault) {
+// lost says that there is no answer, and how many milliseconds pass between two tries.
+function lost(fault, every) {
   badge("lost", fault instanceof Lost ? "connection lost" : "no figures");
   document.body.setAttribute("data-lost", "");
   const since = last ? ` The figures are from ${last.toLocaleTimeString()}.` : "";
-  const why = fault instanceof Lost ? "The server does not answer; trying again every second." : `The server's status cannot be read: ${fault.message}.`;
+  const why = fault instanceof Lost ? `The server does not answer; trying again every ${every > 1000 ? `${every / 1000} seconds` : "second"}.` : `The server's status cannot be read: ${fault.message}.`;
   alertWith(why + since);
 }
 
@@ -72,8 +70,11 @@ function alertWith(text) {
 }
 
 startTry();
-repeat(poll, every);
+watch(() => "/v1/status", show, (fault) => lost(fault, 1000));
+watch(() => "/v1/queries?limit=20", (recent) => showRecent(recent.queries ?? []));
+watch(() => "/v1/decisions?limit=30", (ticks) => showDecisions(ticks.decisions ?? []));
 startHistory();
 startWorkers();
 startLetters();
 askForOperator(byId("operator-form"), byId("operator"));
+startLive(lost);

@@ -33,8 +33,9 @@ async function read() {
   try {
     show(await call(path));
   } catch (fault) {
-    if (fault.status) byId("faults").hidden = true; // not served here, or not to this caller
-    return fault.status !== 403; // without the operator's token it stays so
+    if (!fault.status) return true; // no answer
+    byId("faults").hidden = true; // not served here, or not to this caller, and it stays so
+    return false;
   }
 }
 

@@ -1,14 +1,12 @@
 // What became of queries over hours and days: charts, and a table of models.
-import { call, repeat } from "./api.js";
 import { Chart, turn } from "./charts.js";
+import { watch, restart } from "./live.js";
 import { byId, dollars, element, milliseconds, percent } from "./words.js";
 
-const every = 15000; // milliseconds between two readings
 const rowsShown = 12; // of the table of models, until all are asked for
 const rowsATurn = 25; // of it, drawn before the browser answers what came meanwhile
 let charts; // made when there is something to draw
 let last = null; // what was read last
-let reading = 0; // so that an answer that comes late is left aside
 let showing = 0; // so that older rows are not added to newer ones
 let allModels = false;
 
@@ -29,31 +27,29 @@ const specs = {
   cost: { title: "Cost since the start of the chart", write: dollars, lines: [{ label: "this stage", colour: "strict" }, { label: "reactive", colour: "relaxed", dash: [4, 3] }, { label: "mixed", colour: "good", dash: [2, 3] }, { label: "plain function", colour: "quiet", dash: [6, 3] }] },
 };
 
-// startHistory reads the history now and then, and when another one is asked for.
+// startHistory watches the history, and another one when it is asked for.
 export function startHistory() {
-  byId("window").addEventListener("change", read);
-  byId("of-model").addEventListener("change", read);
+  byId("window").addEventListener("change", restart);
+  byId("of-model").addEventListener("change", restart);
   byId("of-class").addEventListener("change", () => last && drawAll(last));
   byId("more-models").addEventListener("click", () => { allModels = true; return showModels(last?.models ?? []); });
-  repeat(read, every);
+  watch(path, show, (fault) => { if (fault.status === 404) byId("history").hidden = true; }); // this stage keeps none
 }
 
-async function read() {
-  const mine = ++reading;
+function path() {
   const asked = new URLSearchParams({ hours: document.querySelector("input[name=hours]:checked").value });
   const [task, model] = byId("of-model").value.split("\n");
   if (model) { asked.set("task", task); asked.set("model", model); }
-  try {
-    const h = await call(`/v1/history?${asked}`);
-    if (mine !== reading) return;
-    last = h;
-    byId("history").hidden = false;
-    await drawAll(h);
-    await showModels(h.models ?? []);
-    offer(h.models ?? []);
-  } catch (fault) {
-    if (fault.status === 404) byId("history").hidden = true; // this stage keeps none
-  }
+  return `/v1/history?${asked}`;
+}
+
+async function show(h) {
+  last = h;
+  byId("history").hidden = false;
+  await drawAll(h);
+  if (h !== last) return; // another one has come
+  await showModels(h.models ?? []);
+  offer(h.models ?? []);
 }
 
 // drawAll draws every chart, each in a turn of its own.

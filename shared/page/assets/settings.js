@@ -1,30 +1,25 @@
 // The settings of the stage: each opens to a form that changes it within its
 // bounds, and to the values that it had before, each of which can be restored.
-import { call, repeat, send } from "./api.js";
+import { call, send } from "./api.js";
+import { watch } from "./live.js";
 import { byId, clock, element } from "./words.js";
 
-const every = 15000; // milliseconds between two readings
 const historyShown = 10; // earlier values of a setting
 const items = new Map(); // by the setting's name
 let settings = []; // as they were read last
 let version = 0; // of them: a change is refused when others made one since
 
-// startSettings reads the settings now and then.
+// startSettings watches the settings.
 export function startSettings() {
   byId("setting-find").addEventListener("input", show);
   byId("settings-all").addEventListener("change", show);
-  repeat(read, every);
+  watch(() => "/v1/settings", update, (fault) => { if (fault.status === 404) byId("settings").hidden = true; }); // not served here
 }
 
-async function read() {
-  try {
-    ({ settings, version } = await call("/v1/settings"));
-    byId("settings").hidden = false;
-    show();
-  } catch (fault) {
-    if (fault.status === 404) byId("settings").hidden = true; // not served here
-    return fault.status !== 403; // without the operator's token it stays so
-  }
+function update(read) {
+  ({ settings, version } = read);
+  byId("settings").hidden = false;
+  show();
 }
 
 // show lists the settings that were searched for: those that differ from their
@@ -93,7 +88,7 @@ async function change(name, value, input, message, past) {
     input.setAttribute("aria-invalid", "true");
     message.textContent = fault.status === 409 ? `${fault.message}: look at the present value and try again.` : fault.message;
   }
-  await read();
+  await call("/v1/settings").then(update, () => {}); // or as it comes
   await showPast(name, past, (v) => change(name, v, input, message, past));
 }
 

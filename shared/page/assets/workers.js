@@ -1,27 +1,22 @@
 // The workers by name and state, a page at a time.
-import { call, repeat } from "./api.js";
+import { watch, restart } from "./live.js";
 import { byId, element, percent } from "./words.js";
 
-const every = 5000; // milliseconds between two readings
 const page = 20; // workers shown together
 let from = 0;
 
-// startWorkers reads the workers now and then.
+// startWorkers watches the workers.
 export function startWorkers() {
-  byId("of-state").addEventListener("change", () => { from = 0; read(); });
-  byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); read(); });
-  byId("workers-on").addEventListener("click", () => { from += page; read(); });
-  repeat(read, every);
+  byId("of-state").addEventListener("change", () => { from = 0; restart(); });
+  byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); restart(); });
+  byId("workers-on").addEventListener("click", () => { from += page; restart(); });
+  watch(path, show, (fault) => { if (fault.status === 404) byId("workers-box").hidden = true; }); // not served here
 }
 
-async function read() {
+function path() {
   const asked = new URLSearchParams({ offset: from, limit: page });
   if (byId("of-state").value) asked.set("state", byId("of-state").value);
-  try {
-    show(await call(`/v1/workers?${asked}`));
-  } catch (fault) {
-    if (fault.status === 404) byId("workers-box").hidden = true; // not served here
-  }
+  return `/v1/workers?${asked}`;
 }
 
 function show({ workers, total }) {
