@@ -27,8 +27,9 @@ row a step from 0 on, without gaps; --format reads others, --generate makes one 
 
 --catalogue paper2020 has the published latencies and prices of 2020, cocktail2022 one
 engine on both kinds of resource at today's. bill_usd is the whole bill: cost_usd is
-workers and functions, as are bound_usd and clairvoyant_usd; what gateway, queues and
-store cost by the path of each query is machinery_usd, in machinery by path.
+workers and functions, as are bound_usd, clairvoyant_usd and linear_usd, which no schedule
+that keeps the bounds is below; what gateway, queues and store cost by the path of each
+query is machinery_usd, in machinery by path.
 --preset spock plays Spock's own rules and numbers instead.
 
 The schemes are played as a stage runs them, with the settings that it ships with;

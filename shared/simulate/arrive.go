@@ -42,6 +42,12 @@ func (e *engine) take(p *pool, draw uint64, request int32) {
 	j.request = request
 	j.service = e.serviceOf(p, j.model)
 	m := &p.cfg.Models[j.model]
+	if e.sized != nil {
+		if j.counted {
+			e.sized(&j, m)
+		}
+		return
+	}
 	cold := !j.strict && !e.calls.warm(e.function(p, &j), e.now)
 	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(m.FunctionMS), micros(m.ColdMS), cold)
 	if !j.strict {

@@ -74,20 +74,6 @@ func (c *Config) mean(p *Pool, relaxed bool, worth func(m *Model, boundMS float6
 	return sum / float64(n)
 }
 
-// strictShare is the share of strict queries.
-func (c *Config) strictShare() float64 {
-	if len(c.Asks) == 0 {
-		return c.Strict
-	}
-	n := 0
-	for _, a := range c.Asks {
-		if a.Strict {
-			n++
-		}
-	}
-	return float64(n) / float64(len(c.Asks))
-}
-
 // longestMS is the longest latency bound.
 func (c *Config) longestMS() float64 {
 	longest := max(c.StrictMS, c.RelaxMS)

@@ -36,9 +36,11 @@ type engine struct {
 	onFunctions int
 	// overflowed counts all queries that went to functions.
 	overflowed int64
-	hour       *Hour
-	hourEnd    int64
-	result     Result
+	// sized, when set, gets the counted queries, and nothing is played.
+	sized   func(j *job, m *Model)
+	hour    *Hour
+	hourEnd int64
+	result  Result
 }
 
 // Run plays one configuration.
@@ -52,13 +54,19 @@ func Run(c Config) (Result, error) {
 	return e.finish(), nil
 }
 
-func start(c *Config) *engine {
+// counted is the time whose queries and costs are counted.
+func (c *Config) counted() (from, end int64) {
 	length := c.For
 	if length == 0 || length > c.Trace.Duration()-c.From {
 		length = c.Trace.Duration() - c.From
 	}
-	e := &engine{cfg: c, from: c.From.Microseconds(), end: (c.From + length).Microseconds(), live: true, platform: PlatformOf(c.Scheme)}
-	e.from -= e.from % second
+	from = c.From.Microseconds()
+	return from - from%second, (c.From + length).Microseconds()
+}
+
+func start(c *Config) *engine {
+	e := &engine{cfg: c, live: true, platform: PlatformOf(c.Scheme)}
+	e.from, e.end = c.counted()
 	begin := max(0, e.from-c.Warmup.Microseconds())
 	begin -= begin % second
 	random := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(c.Seed, concern)) }

@@ -5,3 +5,6 @@ func (p *Pool) LeastUSD(model int) float64 {
 	m := &p.Models[model]
 	return p.leastUSD(m, micros(m.ServiceMS), 1)
 }
+
+// LinearUSD is what the linear programme of a run costs.
+func LinearUSD(c Config) (float64, error) { return linearUSD(c) }

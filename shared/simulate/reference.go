@@ -45,69 +45,77 @@ func (c *Config) cheapestSpot() float64 {
 	return 1
 }
 
-// planSteps and planOptimism are the plans that a clairvoyant chooses from: the
-// step in which it looks at the load, as what waits within its bound evens out
-// what is shorter, and what overflow is taken to cost beside its price, as
-// waiting saves a part of it.
+// planOptimism and planThresholds are the plans that a clairvoyant chooses from. A linear
+// programme says how many workers there should be, in parts of one. Either each worker runs
+// when that is above its number by a threshold, or the work is taken as the programme moves
+// it in time, and for each worker it is found when it should run, with overflow that costs its
+// price times a factor, as more waiting saves a part of it.
 var (
-	planSteps    = []time.Duration{10 * time.Second, 20 * time.Second}
-	planOptimism = []float64{0.5, 0.7, 1}
+	planOptimism   = []float64{0.7, 0.85, 1}
+	planThresholds = []float64{0.25, 0.5, 0.75}
 )
 
-// Clairvoyant plays the configuration with a scheme that knows the arrivals. Of
-// the load it chooses for each worker when it runs, at the least cost of
-// machine time, boots and overflow. Costs separate by worker, so that each
-// one's dynamic programme has two states. Each plan is played like any other
-// scheme, and the cheapest counts that keeps as many bounds as it can: what it
-// costs is what a schedule that exists costs. Its result names no least cost.
-func Clairvoyant(c Config) (Result, error) {
-	if len(c.Pools) != 1 {
-		return Result{}, invalidf("the clairvoyant plans for one pool, not %d", len(c.Pools))
-	}
+// Clairvoyant plays the configuration with a scheme that knows the arrivals: the plans that
+// follow from the linear programme of the whole run. Each plan is played like any other
+// scheme, and the cheapest counts, with what it misses priced as calls: what it costs is what
+// a schedule that exists costs. Its result names no least cost; leastUSD is that of the
+// programme, which no schedule that keeps the bounds is below.
+func Clairvoyant(c Config) (best Result, leastUSD float64, err error) {
 	c.Scheme, c.AsDeployed = &plan{}, nil // no controller and no guard stand before a plan
 	if err := c.Validate(); err != nil {
-		return Result{}, err
+		return Result{}, 0, err
 	}
 	c.MetricDelay, c.Watch, c.Spot.Availability = 0, nil, nil // it plans workers on demand alone
-	plans := c.plans()
-	var best Result
-	for _, p := range plans[:c.playedPlans()] {
+	plans, leastUSD, err := c.plans()
+	if err != nil {
+		return Result{}, 0, err
+	}
+	for _, p := range plans[:min(len(plans), c.playedPlans())] {
 		c.Scheme = p
 		c.Settings.TickSeconds = p.step.Seconds()
 		r, err := Run(c)
 		if err != nil {
-			return r, err
+			return r, 0, err
 		}
-		if best.Arrived() == 0 || r.Bill.Total() < best.Bill.Total() {
+		if best.Arrived() == 0 || c.withMissed(r) < c.withMissed(best) {
 			best = r
 		}
 	}
-	return best, nil
+	return best, leastUSD, nil
 }
 
-// playedPlans is how many plans are played, those that look cheapest: two, and
-// of a long run the one.
+// withMissed is a run's bill if what it missed had been called in time.
+func (c *Config) withMissed(r Result) float64 {
+	call := c.mean(&c.Pools[0], false, func(m *Model, _ float64) float64 { return m.USD })
+	return r.Bill.Total() + call*float64(r.Strict.Missed+r.Relaxed.Missed)
+}
+
+// playedPlans is how many plans are played, those that look cheapest: all, and of a long run
+// two.
 func (c *Config) playedPlans() int {
-	length := c.For
-	if length == 0 {
-		length = c.Trace.Duration() - c.From
+	if from, end := c.counted(); end-from > 6*3600*second {
+		return 2
 	}
-	if length > 6*time.Hour {
-		return 1
-	}
-	return 2
+	return len(planOptimism) + len(planThresholds)
 }
 
-// plans are all plans, the one that looks cheapest first.
-func (c *Config) plans() []*plan {
-	var out []*plan
-	for _, step := range planSteps {
-		for _, optimism := range planOptimism {
-			out = append(out, newPlan(c, step, optimism))
-		}
+// plans are all plans, the one that looks cheapest first, and what their programme costs.
+func (c *Config) plans() (out []*plan, leastUSD float64, err error) {
+	d, f, err := c.linear()
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, factor := range planOptimism {
+		out = append(out, c.byLevels(d, f, factor))
+	}
+	for _, threshold := range planThresholds {
+		out = append(out, c.byThreshold(d, f, threshold))
+	}
+	for _, p := range out {
+		p.priced(d)
 	}
 	slices.SortStableFunc(out, func(a, b *plan) int { return cmp.Compare(a.coarseCost, b.coarseCost) })
-	return out
+	return out, f.leastUSD, nil
 }
 
 // plan is a number of workers, ready or booting, by step.
@@ -116,7 +124,7 @@ type plan struct {
 	step       time.Duration
 	workers    []int   // ready and booting
 	ready      []int   // of them
-	coarseCost float64 // what it costs by the second, in worker-seconds
+	coarseCost float64 // what it costs as a flow, in workers for a step
 }
 
 func (*plan) Name() string { return "clairvoyant" }
@@ -124,125 +132,136 @@ func (*plan) Name() string { return "clairvoyant" }
 // Decide returns what was planned.
 func (p *plan) Decide(now time.Time, s procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
 	i := int((now.Sub(epoch) - p.begin) / p.step)
-	return procurement.Decision{
-		Workers: p.workers[max(0, min(i, len(p.workers)-1))],
-		Strict:  procurement.AtBound, Relaxed: procurement.AtBound, Reason: "planned",
-	}, st
+	i = max(0, min(i, len(p.workers)-1))
+	return procurement.Decision{Workers: p.workers[i], Strict: procurement.AtBound, Relaxed: procurement.AtBound, Reason: "planned"}, st
 }
 
-// newPlan plans the whole of the run, its warm-up included.
-func newPlan(c *Config, step time.Duration, optimism float64) *plan {
-	var ctl control
-	p := newPool(0, &c.Pools[0])
-	e := &engine{cfg: c}
-	ctl.start(e, p, 0)
-	begin := max(0, c.From-c.Warmup)
-	load := loads(c, begin, step, ctl.serviceMS)
-	out := &plan{begin: begin, step: step, workers: make([]int, len(load)), ready: make([]int, len(load))}
-	l := level{
-		bin: step.Seconds(), boot: c.Settings.VMBootSeconds, lead: int(math.Ceil(c.Settings.VMBootSeconds / step.Seconds())),
-		ratio: ctl.priceRatio() * optimism, runners: float64(p.runners), on: make([]bool, len(load)), ready: make([]bool, len(load)), came: make([]bool, 2*len(load)),
+// newPlan is a plan without workers for the steps of a demand.
+func (c *Config) newPlan(d demand) *plan {
+	from, _ := c.counted()
+	return &plan{
+		begin: time.Duration(from) * time.Microsecond, step: time.Duration(d.step * float64(time.Second)),
+		workers: make([]int, len(d.work)), ready: make([]int, len(d.work)),
 	}
-	for n := 0; ; n++ {
-		if !l.solve(load, float64(n)) {
-			break
+}
+
+// byLevels plans each worker for the work that the linear programme would do then.
+func (c *Config) byLevels(d demand, f fleet, factor float64) *plan {
+	out, n := c.newPlan(d), len(d.work)
+	l := c.level(d)
+	l.ratio = d.meanPrice() * factor
+	for k := 0; l.solve(f.done, float64(k)); k++ {
+		for i := range n {
+			out.add(i, l.on[i], l.ready[i])
 		}
+	}
+	return out
+}
+
+// byThreshold runs each worker while the programme's number is above its own by a threshold.
+func (c *Config) byThreshold(d demand, f fleet, threshold float64) *plan {
+	out, l := c.newPlan(d), c.level(d)
+	for k := 0.0; k < slices.Max(f.ready); k++ {
+		for i, ready := range f.ready {
+			l.ready[i] = ready > k+threshold
+		}
+		l.launch()
 		for i := range l.on {
-			if l.on[i] {
-				out.workers[i]++
-			}
-			if l.ready[i] {
-				out.ready[i]++
-			}
+			out.add(i, l.on[i], l.ready[i])
 		}
 	}
-	out.coarseCost = out.priced(c, ctl, float64(p.runners))
 	return out
 }
 
-// priced plays the plan by the second, as a flow whose relaxed part waits.
-func (p *plan) priced(c *Config, ctl control, runners float64) float64 {
-	deferral := ctl.deferMS / 1000
-	if c.NoDefer {
-		deferral = 0
+// add counts a worker at a step.
+func (p *plan) add(step int, on, ready bool) {
+	if on {
+		p.workers[step]++
 	}
-	usd, waiting := 0.0, 0.0
-	for i, v := range loads(c, p.begin, time.Second, ctl.serviceMS) {
-		k := min(i/int(p.step/time.Second), len(p.workers)-1)
-		usd += float64(p.workers[k])
-		waiting = max(0, waiting+v-float64(p.ready[k])*runners)
-		if room := v * (1 - c.strictShare()) * deferral; waiting > room {
-			usd += (waiting - room) / runners * ctl.priceRatio()
-			waiting = room
-		}
+	if ready {
+		p.ready[step]++
 	}
-	return usd
 }
 
-// loads is the work that arrives in each step, in busy runners.
-func loads(c *Config, begin, step time.Duration, serviceMS float64) []float64 {
-	end := c.Trace.Duration()
-	if c.For > 0 {
-		end = min(end, c.From+c.For)
-	}
-	out := make([]float64, 0, int((end-begin)/step)+1)
-	for at := begin; at < end; at += step {
-		sum, n := 0.0, 0
-		for t := at; t < at+step && t < end; t += time.Second {
-			sum += c.Trace.Counts[t/c.Trace.Step] / c.Trace.Step.Seconds()
-			n++
+// priced plays the plan on the demand, as a flow that waits as far as it may.
+func (p *plan) priced(d demand) {
+	waiting, price := 0.0, d.meanPrice()
+	for i, work := range d.work {
+		p.coarseCost += float64(p.workers[i])
+		waiting = max(0, waiting+total(work)-float64(p.ready[i]))
+		if waiting > d.room[i] {
+			p.coarseCost += (waiting - d.room[i]) * price
+			waiting = d.room[i]
 		}
-		out = append(out, sum/float64(n)*serviceMS/1000)
 	}
-	return out
+}
+
+// meanPrice is that of the work's overflow.
+func (d demand) meanPrice() float64 {
+	sum, usd := 0.0, 0.0
+	for _, work := range d.work {
+		for kind, w := range work {
+			sum, usd = sum+w, usd+w*d.prices[kind]
+		}
+	}
+	if sum == 0 {
+		return 0
+	}
+	return usd / sum
 }
 
 // level plans one worker: the n-th gets the load above the n-1 before it.
 type level struct {
-	bin, boot, ratio, runners float64
-	lead                      int    // steps before its first use at which it is launched
-	on, ready                 []bool // by step: runs or boots; runs
-	came                      []bool // by step and state: whether it was on the step before
+	boot      float64 // steps, billed
+	lead      int     // steps before its first use at which it is launched
+	ratio     float64 // of the price of overflow
+	on, ready []bool  // by step: runs or boots; runs
+	came      []bool  // by step and state: whether it was on the step before
+}
+
+func (c *Config) level(d demand) *level {
+	n, boot := len(d.work), c.Settings.VMBootSeconds/d.step
+	return &level{boot: boot, lead: int(math.Ceil(boot)), on: make([]bool, n), ready: make([]bool, n), came: make([]bool, 2*n)}
 }
 
 // solve fills on and ready with the steps in which the worker should run, and
 // is false when it never should.
 func (l *level) solve(load []float64, below float64) bool {
-	// Money in units of a second of a worker. A run that is ready at the start
+	// Money in units of a step of a worker. A run that is ready at the start
 	// needs no boot, as the first fleet is stated.
 	off, on := 0.0, 0.0
 	for i, v := range load {
-		used := max(0, min(1, v/l.runners-below))
-		saved := l.bin * (l.ratio*used - 1)
+		saved := l.ratio*max(0, min(1, v-below)) - 1
+		boot := min(l.boot, float64(i)) // what is billed of it
 		l.came[2*i] = on < off
-		nextOff := min(off, on)
-		l.came[2*i+1] = i == 0 || on <= off+l.boot
-		nextOn := min(on, off+l.boot) - saved
-		if i == 0 {
-			nextOn = on - saved
-		}
-		off, on = nextOff, nextOn
+		l.came[2*i+1] = on <= off+boot
+		off, on = min(off, on), min(on, off+boot)-saved
 	}
-	state, any := 0, false
-	if on < off {
-		state = 1
-	}
-	clear(l.on)
-	clear(l.ready)
+	state := on < off
 	for i := len(load) - 1; i >= 0; i-- {
-		was := l.came[2*i+state]
-		if state == 1 {
-			l.on[i], l.ready[i], any = true, true, true
-			if !was {
-				for k := max(0, i-l.lead); k < i; k++ {
-					l.on[k] = true
-				}
+		l.ready[i] = state
+		k := 2 * i
+		if state {
+			k++
+		}
+		state = l.came[k]
+	}
+	l.launch()
+	return slices.Contains(l.on, true)
+}
+
+// launch fills on: a worker that is ready was launched a boot before.
+func (l *level) launch() {
+	clear(l.on)
+	for i, ready := range l.ready {
+		if !ready {
+			continue
+		}
+		l.on[i] = true
+		if i > 0 && !l.ready[i-1] {
+			for k := max(0, i-l.lead); k < i; k++ {
+				l.on[k] = true
 			}
 		}
-		state = 0
-		if was {
-			state = 1
-		}
 	}
-	return any
 }

@@ -99,14 +99,14 @@ func TestTheClairvoyantIsCheaper(t *testing.T) {
 	for _, kind := range []string{"mmpp", "diurnal", "step"} {
 		c := config(nil, generated(t, kind, 40))
 		c.From, c.Warmup = 15*time.Minute, 15*time.Minute
-		known, err := simulate.Clairvoyant(c)
+		known, _, err := simulate.Clairvoyant(c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		checkInvariants(t, known)
 		checkBound(t, c, known)
 		c.NoDefer = true
-		plain, err := simulate.Clairvoyant(c)
+		plain, _, err := simulate.Clairvoyant(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestTheClairvoyantIsCheaper(t *testing.T) {
 	}
 	c := config(nil, generated(t, "step", 1))
 	c.Pools = append(c.Pools, pool())
-	if _, err := simulate.Clairvoyant(c); err == nil {
+	if _, _, err := simulate.Clairvoyant(c); err == nil {
 		t.Error("a clairvoyant planned for two pools")
 	}
 }

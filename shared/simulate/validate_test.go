@@ -43,7 +43,7 @@ func TestRunRefuses(t *testing.T) {
 		spoiled := config(must(procurement.Get("mixed")), generated(t, "constant", 1))
 		c.spoil(&spoiled)
 		_, run := simulate.Run(spoiled)
-		_, planned := simulate.Clairvoyant(spoiled)
+		_, _, planned := simulate.Clairvoyant(spoiled)
 		for _, err := range []error{run, planned} {
 			var invalid *simulate.Invalid
 			if len(spoiled.Pools) > 0 && (!errors.As(err, &invalid) || !strings.Contains(err.Error(), c.names)) {

@@ -140,10 +140,17 @@ type Ran struct {
 func Play(ctx context.Context, c Case, schemes []procurement.Scheme, done func(what string)) ([]Ran, error) {
 	out := make([]Ran, len(schemes))
 	var known, plain simulate.Result
+	linearUSD := 0.0
 	jobs := make([]func() error, 0, len(schemes)+2)
 	say := OneAtATime(done)
 	if c.References && c.Layout == simulate.Shared {
-		jobs = append(jobs, func() error { return c.clairvoyant(&known, false, say) }, func() error { return c.clairvoyant(&plain, true, say) })
+		jobs = append(jobs, func() (err error) {
+			linearUSD, err = c.clairvoyant(&known, false, say)
+			return err
+		}, func() error {
+			_, err := c.clairvoyant(&plain, true, say)
+			return err
+		})
 	}
 	for i, s := range schemes {
 		jobs = append(jobs, func() (err error) {
@@ -156,20 +163,20 @@ func Play(ctx context.Context, c Case, schemes []procurement.Scheme, done func(w
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	for i := range out {
-		out[i].against(known, plain)
+		out[i].against(known, plain, linearUSD)
 	}
 	return out, nil
 }
 
-func (c Case) clairvoyant(into *simulate.Result, noDefer bool, say func(string)) error {
+func (c Case) clairvoyant(into *simulate.Result, noDefer bool, say func(string)) (leastUSD float64, err error) {
 	cfg, err := c.Config(nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	cfg.NoDefer = noDefer
-	*into, err = simulate.Clairvoyant(cfg)
+	*into, leastUSD, err = simulate.Clairvoyant(cfg)
 	say(c.Name + " clairvoyant")
-	return err
+	return leastUSD, err
 }
 
 func (c Case) play(s procurement.Scheme) (Ran, error) {

@@ -60,6 +60,9 @@ func play(t *testing.T, c comparison.Case) map[string]comparison.Row {
 // The references stand in their order, and the row has what the simulation has.
 func TestReferences(t *testing.T) {
 	for _, row := range play(t, crowd(t, markets(t)[simulate.Cocktail2022])) {
+		if !(row.LinearUSD > 0 && row.LinearUSD <= row.ClairvoyantUSD && row.ClairvoyantGap == row.ClairvoyantUSD/row.LinearUSD) {
+			t.Errorf("%s: the clairvoyant's $%v is %v of the linear programme's $%v", row.Scheme, row.ClairvoyantUSD, row.ClairvoyantGap, row.LinearUSD)
+		}
 		if !(row.BoundUSD > 0 && row.BoundUSD < row.ClairvoyantUSD && row.ClairvoyantUSD <= row.ClairvoyantNoDefer) {
 			t.Errorf("%s: bound %v, clairvoyant %v, without deferral %v", row.Scheme, row.BoundUSD, row.ClairvoyantUSD, row.ClairvoyantNoDefer)
 		}
@@ -94,7 +97,7 @@ func TestRowsAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, field := range []string{"trace", "scheme", "queries", "cost_usd", "vm_usd", "lambda_usd", "machinery_usd", "bill_usd", "slo_violation_ratio",
-		"strict_violation_ratio", "relaxed_violation_ratio", "vm_hours", "overflow_ratio", "bound_usd", "clairvoyant_usd", "ratio_to_clairvoyant", "price_ratio", "seed", "settings"} {
+		"strict_violation_ratio", "relaxed_violation_ratio", "vm_hours", "overflow_ratio", "bound_usd", "clairvoyant_usd", "linear_usd", "clairvoyant_gap", "ratio_to_clairvoyant", "price_ratio", "seed", "settings"} {
 		if !bytes.Contains(raw, []byte(`"`+field+`":`)) {
 			t.Errorf("no %s in %s", field, raw)
 		}

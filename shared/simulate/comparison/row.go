@@ -31,18 +31,22 @@ type Row struct {
 	BoundUSD           float64        `json:"bound_usd"`
 	ClairvoyantUSD     float64        `json:"clairvoyant_usd"`
 	ClairvoyantNoDefer float64        `json:"clairvoyant_nodefer_usd"`
-	RatioToClairvoyant float64        `json:"ratio_to_clairvoyant"`
-	RatioToBound       float64        `json:"ratio_to_bound"`
-	PriceRatio         float64        `json:"price_ratio"`
-	Catalogue          string         `json:"catalogue"`
-	ColdRatio          float64        `json:"cold_ratio"` // of all queries
-	WorkersAtStart     int            `json:"workers_at_start"`
-	InterruptedWorkers int64          `json:"interrupted_workers,omitempty"`
-	UnansweredQueries  int64          `json:"unanswered_queries,omitempty"` // expired, or still there at the end
-	RejectedQueries    int64          `json:"rejected_queries,omitempty"`   // 429, by a rival's platform
-	Seed               uint64         `json:"seed"`
-	Settings           Settings       `json:"settings"`
-	RelativeToReactive float64        `json:"relative_to_reactive,omitempty"`
+	// LinearUSD is what the clairvoyant's linear programme costs: no schedule that keeps
+	// the bounds costs less. ClairvoyantGap is the clairvoyant's cost relative to it.
+	LinearUSD          float64  `json:"linear_usd"`
+	ClairvoyantGap     float64  `json:"clairvoyant_gap"`
+	RatioToClairvoyant float64  `json:"ratio_to_clairvoyant"`
+	RatioToBound       float64  `json:"ratio_to_bound"`
+	PriceRatio         float64  `json:"price_ratio"`
+	Catalogue          string   `json:"catalogue"`
+	ColdRatio          float64  `json:"cold_ratio"` // of all queries
+	WorkersAtStart     int      `json:"workers_at_start"`
+	InterruptedWorkers int64    `json:"interrupted_workers,omitempty"`
+	UnansweredQueries  int64    `json:"unanswered_queries,omitempty"` // expired, or still there at the end
+	RejectedQueries    int64    `json:"rejected_queries,omitempty"`   // 429, by a rival's platform
+	Seed               uint64   `json:"seed"`
+	Settings           Settings `json:"settings"`
+	RelativeToReactive float64  `json:"relative_to_reactive,omitempty"`
 	// StaticEstimate is how well paragon foretold how long static load lasts;
 	// nil for the other schemes.
 	StaticEstimate *simulate.StaticEstimate `json:"static_estimate,omitempty"`
@@ -120,9 +124,11 @@ func changed(s settings.Settings) map[string]string {
 }
 
 // against sets the references beside the row.
-func (r *Ran) against(known, plain simulate.Result) {
+func (r *Ran) against(known, plain simulate.Result, linearUSD float64) {
+	r.Row.LinearUSD = linearUSD
 	r.Row.ClairvoyantUSD = known.Bill.Workers + known.Bill.Functions
 	r.Row.ClairvoyantNoDefer = plain.Bill.Workers + plain.Bill.Functions
+	r.Row.ClairvoyantGap = Ratio(r.Row.ClairvoyantUSD, linearUSD)
 	r.Row.RatioToClairvoyant = Ratio(r.Row.CostUSD, r.Row.ClairvoyantUSD)
 	for _, h := range known.Hours {
 		r.ClairvoyantHours = append(r.ClairvoyantHours, h.Bill.Workers+h.Bill.Functions)

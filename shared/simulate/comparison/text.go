@@ -26,5 +26,20 @@ func Text(w io.Writer, rows []Ran) error {
 			return err
 		}
 	}
+	return gapText(w, rows)
+}
+
+// gapText says of each trace how near the clairvoyant is to what nothing can beat.
+func gapText(w io.Writer, rows []Ran) error {
+	printed := map[string]bool{}
+	for _, r := range rows {
+		row := r.Row
+		if of := row.Trace + row.Catalogue; row.ClairvoyantGap > 0 && !printed[of] {
+			printed[of] = true
+			if _, err := fmt.Fprintf(w, "%s %s: clairvoyant $%.3f, %.3f of its linear programme's $%.3f\n", row.Trace, row.Catalogue, row.ClairvoyantUSD, row.ClairvoyantGap, row.LinearUSD); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }

@@ -1,0 +1,58 @@
+package interior_test
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/paragon-serving/paragon/shared/simulate/interior"
+)
+
+// A rucksack with parts of things, of which the answer is known: the cheapest first.
+func TestTheCheapestColumnsFillARow(t *testing.T) {
+	p := interior.Problem{Right: []float64{5}, Columns: []interior.Column{
+		{Cost: 3, Most: 4, Entries: []interior.Entry{{Row: 0, Value: 1}}},
+		{Cost: 1, Most: 2, Entries: []interior.Entry{{Row: 0, Value: 1}}},
+		{Cost: 10, Most: 9, Entries: []interior.Entry{{Row: 0, Value: 2}}},
+	}}
+	s := interior.Solve(p)
+	if want := 1.0*2 + 3*3; math.Abs(s.Cost-want) > 1e-4 || math.Abs(s.Least-want) > 1e-4 {
+		t.Errorf("costs %v, at least %v, want %v", s.Cost, s.Least, want)
+	}
+}
+
+// Of random programmes with a choice that exists, the values keep rows and bounds,
+// no choice that is tried is below the least, and the cost found is it.
+func TestRandomProgrammes(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		rows := rapid.IntRange(1, 12).Draw(rt, "rows")
+		p := interior.Problem{Right: make([]float64, rows), Band: 2}
+		tried := 0.0
+		for range rapid.IntRange(rows, 5*rows).Draw(rt, "columns") {
+			c := interior.Column{Cost: rapid.Float64Range(-2, 5).Draw(rt, "cost"), Most: rapid.Float64Range(0.5, 8).Draw(rt, "most")}
+			first := rapid.IntRange(0, rows-1).Draw(rt, "row")
+			for i := first; i < min(rows, first+3); i++ {
+				c.Entries = append(c.Entries, interior.Entry{Row: i, Value: rapid.Float64Range(-2, 2).Draw(rt, "value")})
+			}
+			x := rapid.Float64Range(0.1, 0.9).Draw(rt, "share") * c.Most
+			for _, e := range c.Entries {
+				p.Right[e.Row] += e.Value * x
+			}
+			tried += c.Cost * x
+			p.Columns = append(p.Columns, c)
+		}
+		s := interior.Solve(p)
+		if tried < s.Least-1e-9*math.Abs(s.Least)-1e-12 {
+			rt.Fatalf("a choice costs %v, below the least %v", tried, s.Least)
+		}
+		if s.Cost-s.Least > 1e-3*(1+math.Abs(s.Least)) {
+			rt.Fatalf("found %v, and at least %v, in %d iterations", s.Cost, s.Least, s.Iterations)
+		}
+		for i, v := range s.Values {
+			if v < 0 || v > p.Columns[i].Most {
+				rt.Fatalf("value %v of column %d is not within 0 and %v", v, i, p.Columns[i].Most)
+			}
+		}
+	})
+}
