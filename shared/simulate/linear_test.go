@@ -58,7 +58,11 @@ func TestNothingBeatsTheLinearProgramme(t *testing.T) {
 			if i < len(procurement.All()) && rapid.Bool().Draw(rt, "as deployed") {
 				of.AsDeployed = &simulate.AsDeployed{}
 			}
-			check(s.Name(), run(t, of))
+			r, err := simulate.Run(of)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			check(s.Name(), r)
 		}
 	})
 }
