@@ -108,6 +108,7 @@ var (
 	BadInput   = metric("bad_input", Counter, "queries", byModel, "Queries that failed by their callers' fault, which is found when they run: input that the model cannot take, or an upload that is gone.").inReports()
 	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the answers on workers and functions, without the machinery.").inReports()
 	Latency    = metric("latency_ms", Histogram, "ms", byModel, "From acceptance to the answer, of answered queries.").inReports()
+	BurnRate   = metric("burn_rate", Gauge, "rate", []string{"class", "window"}, "Burn rate of the objective of a class over 5 minutes (window 5m) and 1 hour (1h); absent while none of its queries has ended in that time.").inReports()
 	Wait       = metric("wait_ms", Histogram, "ms", byModel, "From acceptance to the start of the run, of answered queries.").inReports()
 )
 
@@ -130,7 +131,7 @@ var (
 func All() []Metric {
 	return slices.Concat(
 		[]Metric{Arrivals, ArrivalWork, ArrivalFunctionUSD, ArrivalDefer, FunctionUSD, Pulse, ExpiredMessages, LateWrites},
-		[]Metric{Refused, Answered, Met, Overflowed, ColdStarts, Failed, Expired, Cancelled, BadInput, QueryUSD, Latency, Wait},
+		[]Metric{Refused, Answered, Met, Overflowed, ColdStarts, Failed, Expired, Cancelled, BadInput, QueryUSD, Latency, Wait, BurnRate},
 		[]Metric{QueueMessages, QueueInFlight, QueueOldest},
 		[]Metric{Ready, Booting, Wanted, Target, Held, Clamped, Spent, TickMS, Missing, LaunchFaults, Faults},
 		[]Metric{MissedShare, OverflowShare, ExpiredShare},
@@ -144,6 +145,9 @@ func TaskClass(task, class string) []string { return []string{"task=" + task, "c
 func ModelClass(task, model, class string) []string {
 	return []string{"task=" + task, "model=" + model, "class=" + class}
 }
+
+// ClassWindow are the dimensions of a burn rate.
+func ClassWindow(class, window string) []string { return []string{"class=" + class, "window=" + window} }
 
 // QueueOf are the dimensions of a queue.
 func QueueOf(queue string) []string { return []string{"queue=" + queue} }

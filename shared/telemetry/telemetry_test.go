@@ -99,7 +99,7 @@ func TestTheDashboardShowsWhatIsMeasured(t *testing.T) {
 			}
 		}
 	}
-	if len(asked) < 14 {
+	if len(asked) < 15 || !asked["paragon_burn_rate"] {
 		t.Errorf("only %d metrics are shown", len(asked))
 	}
 }

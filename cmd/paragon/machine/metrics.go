@@ -26,6 +26,7 @@ type tallied struct {
 
 	tracker tally.Tracker
 	counted []tally.Tally // by task, model and class
+	burns   *tally.Burns
 
 	queues queueReader // read at each request
 	// served are the keys of which there is a value before anything was counted, so
@@ -34,7 +35,7 @@ type tallied struct {
 }
 
 func newTallied(m platform.Metrics, queues queueReader, now time.Time) *tallied {
-	t := &tallied{Metrics: m, queues: queues, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now)}
+	t := &tallied{Metrics: m, queues: queues, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now), burns: tally.NewBurns()}
 	for _, k := range telemetry.All() {
 		t.known[k.Name] = k
 	}
@@ -70,7 +71,7 @@ func (t *tallied) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_ = telemetry.WriteText(w, append(t.snapshot(), queueValues(r.Context(), t.queues)...)) // the caller may be gone
+	_ = telemetry.WriteText(w, append(t.snapshot(time.Now()), queueValues(r.Context(), t.queues)...)) // the caller may be gone
 }
 
 // queueReader reads what the queues hold.
@@ -97,7 +98,7 @@ func queueValues(ctx context.Context, queues queueReader) []telemetry.Value {
 	return out
 }
 
-func (t *tallied) snapshot() []telemetry.Value {
+func (t *tallied) snapshot(now time.Time) []telemetry.Value {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := make([]telemetry.Value, 0, len(t.values))
@@ -106,6 +107,9 @@ func (t *tallied) snapshot() []telemetry.Value {
 	}
 	for _, c := range tally.Group(t.counted, tally.ByTask) {
 		out = append(out, telemetry.Value{Metric: telemetry.Refused, Dimensions: telemetry.TaskClass(c.Task, string(c.Class)), Value: float64(c.Refused)})
+	}
+	for _, b := range t.burns.Rates(now) {
+		out = append(out, telemetry.Value{Metric: telemetry.BurnRate, Dimensions: telemetry.ClassWindow(string(b.Class), b.Window), Value: b.Rate})
 	}
 	for _, c := range t.withServed() {
 		out = append(out, countedValues(c)...)
@@ -164,6 +168,7 @@ func (t *tallied) count(ctx context.Context, fleet fleetTallies, now time.Time, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tracker.Forget(now)
+	t.burns.Add(now, more.Tallies)
 	t.counted = tally.Group(append(t.counted, more.Tallies...), tally.ByModel)
 	return more
 }

@@ -74,6 +74,7 @@ func TestWhatWorkersCountedAsPrometheusReadsIt(t *testing.T) {
 		`paragon_cold_starts_total{task="a",model="x",class="strict"} 2`, `paragon_failed_total{task="a",model="x",class="strict"} 0`, `paragon_latency_ms_bucket{task="a",model="x",class="strict",le="8"} 0`,
 		`paragon_latency_ms_bucket{task="a",model="x",class="strict",le="16"} 6`, `paragon_latency_ms_count{task="a",model="x",class="strict"} 6`,
 		`paragon_answered_total{task="a",model="z",class="relaxed"} 0`, `paragon_latency_ms_bucket{task="a",model="z",class="relaxed",le="8"} 0`,
+		`paragon_burn_rate{class="strict",window="5m"} 33.333333333333336`, `paragon_burn_rate{class="strict",window="1h"} 33.333333333333336`,
 		`paragon_refused_total{task="a",class="strict"} 2`, `paragon_queue_messages{queue="overflow"} 3`, `paragon_queue_in_flight{queue="overflow"} 2`, `paragon_queue_oldest_ms{queue="overflow"} 1500`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {

@@ -1,6 +1,10 @@
 package tally
 
-import "github.com/paragon-serving/paragon/shared/core/query"
+import (
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/query"
+)
 
 // ObjectivePercent is the objective of attainment: the share of queries, in percent,
 // that are to be answered within their bounds.
@@ -40,6 +44,44 @@ func classCounts(ts []Tally) []ClassCounts {
 	for _, t := range ts {
 		if t.Class != "" && t.Ended() > 0 {
 			out = append(out, ClassCounts{t.Class, Counts{Answered: t.Answered, Failed: t.Failed, Expired: t.Expired, Met: t.Met}})
+		}
+	}
+	return out
+}
+
+// Burns counts queries by class over the windows of the burn rate. It is not safe for
+// concurrent use.
+type Burns struct{ fiveMinutes, hour Window }
+
+// NewBurns returns windows in which nothing has ended.
+func NewBurns() *Burns {
+	return &Burns{newWindow(fiveMinutesSlot, fiveMinutesSlots), newWindow(hourSlot, hourSlots)}
+}
+
+// Add counts tallies at a moment.
+func (b *Burns) Add(at time.Time, ts []Tally) {
+	counts := countsOnly(ts)
+	b.fiveMinutes.Add(at, counts)
+	b.hour.Add(at, counts)
+}
+
+// Burn is the burn rate of a class over a window: "5m" or "1h".
+type Burn struct {
+	Class  query.Class
+	Window string
+	Rate   float64
+}
+
+// Rates returns the burn rates that are known.
+func (b *Burns) Rates(now time.Time) (out []Burn) {
+	for _, w := range []struct {
+		name string
+		ts   []Tally
+	}{{"5m", b.fiveMinutes.Sum(now)}, {"1h", b.hour.Sum(now)}} {
+		for _, t := range w.ts {
+			if rate, known := t.BurnRate(); known && t.Class != "" {
+				out = append(out, Burn{t.Class, w.name, rate})
+			}
 		}
 	}
 	return out

@@ -63,3 +63,30 @@ func TestASummaryHasFiveMinutes(t *testing.T) {
 		t.Errorf("ten minutes later: %+v", got)
 	}
 }
+
+// Rates are of the queries of a class that ended within their window, and of none that
+// ended before it.
+func TestBurnRatesOfWindows(t *testing.T) {
+	b := NewBurns()
+	misses := func(at time.Duration, answered, met int64) {
+		b.Add(start.Add(at), []Tally{{Key: Key{Task: "t", Model: "m", Class: query.Strict}, Counts: Counts{Answered: answered, Met: met}}})
+	}
+	misses(0, 100, 90)
+	if d := cmp.Diff([]Burn{{query.Strict, "5m", 10}, {query.Strict, "1h", 10}}, b.Rates(start.Add(time.Minute))); d != "" {
+		t.Errorf("after a minute (-want +got):\n%s", d)
+	}
+	misses(30*time.Minute, 100, 100)
+	for _, c := range []struct {
+		at   time.Duration
+		want []Burn
+	}{
+		{31 * time.Minute, []Burn{{query.Strict, "5m", 0}, {query.Strict, "1h", 5}}},
+		{50 * time.Minute, []Burn{{query.Strict, "1h", 5}}},
+		{70 * time.Minute, []Burn{{query.Strict, "1h", 0}}},
+		{3 * time.Hour, nil},
+	} {
+		if d := cmp.Diff(c.want, b.Rates(start.Add(c.at))); d != "" {
+			t.Errorf("after %v (-want +got):\n%s", c.at, d)
+		}
+	}
+}
