@@ -34,6 +34,11 @@ type Options struct {
 	// Repeats is to how many further targets a request goes whose target failed
 	// before its answer began. Requests must be safe to repeat.
 	Repeats int
+	// MostDeaths is how many targets may end during a request before it goes to no further
+	// one; 0 means any number. Died answers it then, and one that found no other target
+	// after fewer.
+	MostDeaths int
+	Died       func(w http.ResponseWriter, r *http.Request, deaths int)
 	// Eject is how long a target is passed over after its connection failed; 0
 	// means not at all.
 	Eject time.Duration
@@ -169,6 +174,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var (
 	errTooSlow = errors.New("balancer: no answer in time")
 	errLost    = errors.New("balancer: the target was declared lost")
+	errEnded   = errors.New("balancer: the target ended with the request")
 	errCutOff  = errors.New("balancer: the answer broke off")
 	errOverdue = errors.New("balancer: the target does not answer, and the bound is near")
 )
@@ -186,8 +192,8 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 	var room [4]*target
 	tried := room[:0]
 	began := time.Now()
-	status := http.StatusServiceUnavailable
-	for len(tried) <= b.opts.Repeats {
+	status, deaths := http.StatusServiceUnavailable, 0
+	for len(tried) <= b.opts.Repeats && (b.opts.MostDeaths == 0 || deaths < b.opts.MostDeaths) {
 		a := b.acquire(run, tried)
 		if a == nil {
 			break
@@ -215,8 +221,16 @@ func (b *Balancer) dispatch(run context.Context, w http.ResponseWriter, r *http.
 			b.opts.Overdue.Handler(w, b.overwritten(body.replay(r)), began)
 			return
 		}
+		if errors.Is(err, errEnded) {
+			deaths++
+		}
 		status = statusOf(err)
 		tried = append(tried, a.target)
+	}
+	if deaths > 0 && b.opts.Died != nil {
+		b.fellBack.Add(1)
+		b.opts.Died(w, b.overwritten(body.replay(r)), deaths)
+		return
 	}
 	b.without(w, body.replay(r), status)
 }

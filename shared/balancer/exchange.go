@@ -112,16 +112,18 @@ type outgoing struct {
 // that was idle and brings no answer may have been closed by its target, which
 // then never saw the request: a new one is tried.
 func (b *Balancer) send(ctx context.Context, t *target, o outgoing) (*exchange, error) {
+	var before error
 	if l := b.takeIdle(t); l != nil {
 		x, err := l.exchange(ctx, o)
 		if err == nil || ctx.Err() != nil || l.answers.Buffered() > 0 {
 			return x, err
 		}
 		b.dropIdle(t) // older still
+		before = err
 	}
 	l, err := dial(ctx, t.addr)
 	if err != nil {
-		return nil, cause(ctx, err)
+		return nil, cause(ctx, errors.Join(err, before))
 	}
 	return l.exchange(ctx, o)
 }
@@ -190,7 +192,7 @@ func (l *link) roundTrip(r *http.Request, head, body []byte) (*http.Response, er
 	}
 	answer, err := l.readHead(r)
 	if err != nil {
-		return nil, cmp.Or(wrong, err)
+		return nil, cmp.Or(wrong, fmt.Errorf("%w: %w", errEnded, err))
 	}
 	answer.Close = answer.Close || early || wrong != nil
 	return answer, nil
@@ -304,7 +306,7 @@ func (x *exchange) pass(w http.ResponseWriter) error {
 	if n > 0 && n <= answerRoom && x.Body != http.NoBody {
 		data, err := x.link.answers.Peek(int(n))
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errEnded, err)
 		}
 		x.passHead(w)
 		_, _ = w.Write(data) // the caller may be gone

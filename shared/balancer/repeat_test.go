@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +38,72 @@ func TestBodyIsWholeWhenATargetDies(t *testing.T) {
 			t.Errorf("read %d: %+v, %+v", read, c, b.Status())
 		}
 		settled(t, b, server)
+	}
+}
+
+// A request during which two targets ended goes to no third one. One that found no other
+// target is answered with the number of those that ended; targets that were never
+// reached, or are frozen, count for nothing.
+func TestARequestThatEndsItsTargetsStops(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		kinds  string // of the targets: d dies, g good, f frozen until it is found lost, n not there
+		want   string
+		unsent bool // the last target never gets the request
+	}{
+		{"two deaths", "ddg", "2 deaths", true},
+		{"a death, and none left", "d", "1 deaths", false},
+		{"a death", "dg", "good", false},
+		{"not there", "nng", "good", false},
+		{"frozen", "ffg", "good", false},
+		{"a death and a frozen one", "dfg", "good", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var targets []Target
+			frozen := make(chan string, len(tc.kinds))
+			for i, kind := range tc.kinds {
+				id := fmt.Sprint("t", i)
+				switch kind {
+				case 'd':
+					targets = append(targets, dying(t, id, 5).target())
+				case 'g':
+					targets = append(targets, startWorker(t, id, says("good")).target())
+				case 'n':
+					targets = append(targets, Target{ID: id, Addr: "unix:/not/there"})
+				case 'f':
+					targets = append(targets, startWorker(t, id, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+						_, _ = io.Copy(io.Discard, r.Body)
+						frozen <- id
+						<-r.Context().Done()
+					})).target())
+				}
+			}
+			b, server := front(t, Options{
+				Repeats: len(targets), MostDeaths: 2, Fallback: says("fell back"),
+				Died: func(w http.ResponseWriter, r *http.Request, deaths int) {
+					data, _ := io.ReadAll(r.Body)
+					_, _ = fmt.Fprintf(w, "%d deaths%s", deaths, data[len("12345"):])
+				},
+			}, targets...)
+			var losing sync.WaitGroup
+			losing.Go(func() {
+				for range strings.Count(tc.kinds, "f") {
+					id := <-frozen
+					i := slices.IndexFunc(b.targets, func(t *target) bool { return t.ID == id })
+					for range 3 {
+						b.noteCheck(b.targets[i], false, 0)
+					}
+				}
+			})
+			if got := post(t, server, []byte("12345"), nil); got.body != tc.want {
+				t.Errorf("answered %d %q, want %q", got.status, got.body, tc.want)
+			}
+			losing.Wait()
+			if last := b.Status()[len(targets)-1]; tc.unsent != (last.Sent == 0) {
+				t.Errorf("the last target got %d requests", last.Sent)
+			}
+			settled(t, b, server)
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/balancer"
 	"github.com/paragon-serving/paragon/shared/balancer/bodies"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/intake"
 	"github.com/paragon-serving/paragon/shared/intake/httpapi"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -73,6 +74,9 @@ func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter fun
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
 		Bodies: shared, Lead: httpapi.NumbersAt,
+		MostDeaths: query.MostDeaths, Died: func(w http.ResponseWriter, r *http.Request, deaths int) {
+			api.ServeHTTP(w, httpapi.AfterDeaths(r, deaths))
+		},
 		Refuse: f.refuse, Health: balancer.Health{Path: "/healthz", Checked: f.checked},
 		Overdue: &balancer.Overdue{After: keepAfter, Handler: func(w http.ResponseWriter, r *http.Request, came time.Time) {
 			api.ServeHTTP(w, httpapi.TakenAt(r, came))

@@ -147,6 +147,10 @@ func (t Trail) Count(e Event) int {
 	return n
 }
 
+// MostDeaths is how many workers may end while they hold a query: it may be what ends
+// them, and is given to no further one.
+const MostDeaths = 2
+
 // Message is what travels through the queues. It carries all that a worker or
 // the dispatcher needs, so that neither reads the store to start.
 type Message struct {
@@ -160,6 +164,7 @@ type Message struct {
 	ExpiresAt  time.Time `json:"expires_at"`  // the process that finds it unfinished after this ends it
 	Input      Input     `json:"input"`
 	Attempts   int       `json:"attempts,omitempty"` // runs that failed so far
+	Deaths     int       `json:"deaths,omitempty"`   // of them, those that ended with their worker
 	Pinned     bool      `json:"pinned,omitempty"`   // may not be bounced again: functions threw it back
 	// Refuser is a version on trial that could not run on the input: if what is served
 	// can, the fault was the version's.

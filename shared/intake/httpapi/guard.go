@@ -33,6 +33,20 @@ func TakenAt(r *http.Request, at time.Time) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), sinceKey{}, at))
 }
 
+// deathsKey is under which a request's context has how many workers it ended with.
+type deathsKey struct{}
+
+// AfterDeaths is a request that so many workers held as they ended.
+func AfterDeaths(r *http.Request, deaths int) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), deathsKey{}, deaths))
+}
+
+// deathsOf is the number that AfterDeaths gave; 0 without.
+func deathsOf(r *http.Request) int {
+	n, _ := r.Context().Value(deathsKey{}).(int)
+	return n
+}
+
 // takenAt is the time that TakenAt gave; zero without.
 func takenAt(r *http.Request) time.Time {
 	at, _ := r.Context().Value(sinceKey{}).(time.Time)

@@ -63,6 +63,11 @@ const lastWrite = time.Second
 // that were counted, and those that nobody lived to count.
 func Attempts(d platform.Delivery) int { return d.Message.Attempts + max(0, d.Receives-1) }
 
+// Deadly is the failure of a query while which so many workers ended.
+func Deadly(deaths int) query.Failure {
+	return query.Failure{Code: query.TooOften, Detail: fmt.Sprintf("%d workers ended while they held the query, and it is given to no further one", deaths)}
+}
+
 // Runnable returns the deliveries that are still to be run, and ends the
 // others: those whose query is finished, has expired, or took its runner down
 // too often. What could not be ended is left, to come again. Only a query with
@@ -104,6 +109,8 @@ func (s *Settler) over(ctx context.Context, d platform.Delivery, state query.Sta
 		return true, s.drop(ctx, d)
 	case s.Now().After(d.Message.ExpiresAt):
 		return true, s.expire(ctx, d)
+	case d.Message.Deaths >= query.MostDeaths:
+		return true, s.Fail(ctx, d, Attempts(d), Deadly(d.Message.Deaths))
 	case Attempts(d) >= s.MaxAttempts():
 		return true, s.Fail(ctx, d, Attempts(d), query.Failure{Code: query.TooOften,
 			Detail: fmt.Sprintf("%d runs ended without an answer", Attempts(d))})

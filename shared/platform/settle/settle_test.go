@@ -66,6 +66,33 @@ func delivery(id string) platform.Delivery {
 	return platform.Delivery{Message: query.Message{ID: id, ExpiresAt: time.Now().Add(time.Minute)}, Receives: 1}
 }
 
+// A query with which workers ended is run again as long as that may be chance, whatever
+// max_attempts says, and as long as that lets it.
+func TestDeathsBoundAttempts(t *testing.T) {
+	for _, tc := range []struct {
+		deaths, attempts, receives int
+		want                       []string
+	}{
+		{0, 0, 1, nil},
+		{1, 1, 1, nil},
+		{0, 2, 1, nil},
+		{query.MostDeaths, 0, 1, []string{"put q failed", "move q to dead-letters after 0"}},
+		{1, 1, 3, []string{"put q failed", "move q to dead-letters after 3"}},
+	} {
+		b := &book{}
+		d := delivery("q")
+		d.Message.Deaths, d.Message.Attempts, d.Receives = tc.deaths, tc.attempts, tc.receives
+		run, left, err := settler(b).Runnable(t.Context(), []platform.Delivery{d})
+		if ended := len(tc.want) > 0; err != nil || len(left) != 0 || ended == (len(run) == 1) {
+			t.Errorf("%+v: %d to run, %d left, error %v", tc, len(run), len(left), err)
+		}
+		calls := slices.DeleteFunc(b.calls, func(c string) bool { return strings.HasPrefix(c, "states") })
+		if !slices.Equal(calls, tc.want) {
+			t.Errorf("%+v: calls %q", tc, calls)
+		}
+	}
+}
+
 // The outcome is stored before the message goes, and what may mend is tried again.
 func TestOrderAndRetries(t *testing.T) {
 	away := fmt.Errorf("the store is away: %w", platform.ErrUnavailable)

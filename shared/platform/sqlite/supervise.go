@@ -40,16 +40,32 @@ func (h *Backend) LaunchFailed(ctx context.Context, pool, why string) error {
 
 // MarkGone declares a worker dead. Its secrets end, its later reports get
 // ErrRevoked, and all that it holds goes back to the queues at once.
-func (h *Backend) MarkGone(ctx context.Context, id string) error {
+func (h *Backend) MarkGone(ctx context.Context, id string) error { return h.gone(ctx, id, false) }
+
+// NoteEnd is MarkGone of a worker whose process has ended. One that had not been declared
+// dead before may have ended by what it held: that is counted in each message.
+func (h *Backend) NoteEnd(ctx context.Context, id string) error { return h.gone(ctx, id, true) }
+
+func (h *Backend) gone(ctx context.Context, id string, ended bool) error {
 	h.consumers.bury(id)
 	h.Unregister(id)
 	return h.writeFleet(ctx, "mark worker "+id+" as gone", func(t *tx) error {
 		if _, err := t.exec(`UPDATE workers SET state = ? WHERE id = ?`, platform.Gone, id); err != nil {
 			return err
 		}
+		if ended {
+			if _, err := t.exec(countDeath, id); err != nil {
+				return err
+			}
+		}
 		return t.releaseHeld(id)
 	})
 }
+
+// countDeath counts a worker's end in the messages that it holds: one of them may have
+// been its cause.
+const countDeath = `UPDATE messages SET message = CAST(json_set(CAST(message AS TEXT),
+	'$.deaths', 1 + coalesce(json_extract(CAST(message AS TEXT), '$.deaths'), 0)) AS BLOB) WHERE holder = ?`
 
 // Suspend takes a worker out that lives and does not answer, as one that is stopped: it is
 // listed as suspended, gets no messages, and what it holds goes back to the queues at

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,33 @@ import (
 
 func worker(id string, s platform.WorkerState) platform.WorkerReport {
 	return platform.WorkerReport{ID: id, Pool: "p", State: s}
+}
+
+// The end of a worker's process counts in what it held, and that of one which was declared
+// dead, or is stopped, does not.
+func TestOnlyEndsOfProcessesAreDeaths(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		leave  []func(*Backend, context.Context, string) error
+		deaths int
+	}{
+		{"ended", []func(*Backend, context.Context, string) error{(*Backend).NoteEnd}, 1},
+		{"declared dead", []func(*Backend, context.Context, string) error{(*Backend).MarkGone, (*Backend).NoteEnd}, 0},
+		{"stopped", []func(*Backend, context.Context, string) error{(*Backend).Suspend, (*Backend).MarkGone, (*Backend).NoteEnd}, 0},
+	} {
+		h := open(t, Options{})
+		send(t, h, "a")
+		for i := range 2 {
+			id := fmt.Sprint("w", i)
+			must(t, h.Launch(t.Context(), worker(id, platform.Ready)))
+			if ds, err := h.As(id).Queues.Receive(t.Context(), queue, 1, time.Hour, 0); err != nil || len(ds) != 1 || ds[0].Message.Deaths != i*tc.deaths {
+				t.Errorf("%s: worker %d got %+v, error %v", tc.name, i, ds, err)
+			}
+			for _, leave := range tc.leave {
+				must(t, leave(h, t.Context(), id))
+			}
+		}
+	}
 }
 
 // TestDeadWorkersMessagesComeBackAtOnce holds it for a receive that waits,

@@ -88,6 +88,8 @@ func (h *fakeBackend) LaunchFailed(_ context.Context, _, why string) error {
 	return h.err()
 }
 
+func (h *fakeBackend) NoteEnd(ctx context.Context, id string) error { return h.MarkGone(ctx, id) }
+
 func (h *fakeBackend) MarkGone(_ context.Context, id string) (err error) {
 	h.change(func() {
 		if err = h.err(); err == nil {

@@ -33,8 +33,8 @@ type Roster interface {
 	Launch(ctx context.Context, r platform.WorkerReport) error
 	// LaunchFailed stores why a worker could not be launched.
 	LaunchFailed(ctx context.Context, pool, why string) error
-	// MarkGone declares a worker dead; a repeat does nothing.
-	MarkGone(ctx context.Context, id string) error
+	// NoteEnd stores that a worker's process has ended; a repeat does nothing.
+	NoteEnd(ctx context.Context, id string) error
 	// Register returns the secret by which a worker reaches the backend.
 	Register(worker string) string
 }

@@ -118,7 +118,7 @@ func (w *worker) expel(c child, grace time.Duration) {
 // insists: nobody else knows of its end as soon.
 func (w *worker) markGone() {
 	for {
-		err := w.s.opts.Roster.MarkGone(context.Background(), w.id)
+		err := w.s.opts.Roster.NoteEnd(context.Background(), w.id)
 		if err == nil {
 			return
 		}
