@@ -80,6 +80,7 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 		newLine("warm instances' disks", s.Warm*DiskGB, "GB", p.DiskPerGBMonth),
 		newLine("workers' reports at rest", reports*restUnits, "write units", p.DynamoDBPerWrite),
 		newLine("workers' reads at rest", reports*readsAtRest, "read units", p.DynamoDBPerRead),
+		newLine("workers' reads of the catalogue", n*minutesOfMonth*secondsOfMinute/CatalogueSeconds, "gets", p.S3PerGet),
 		newLine("workers' polls of empty queues", n*pollsOfWorker*minutesOfMonth, "calls", p.SQSPerRequest),
 	})
 }

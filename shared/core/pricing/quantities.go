@@ -54,6 +54,10 @@ const (
 	requestsOfOne  = 100 // [E] requests that the gateway sends over one connection
 )
 
+// CatalogueSeconds is how long what a process has read of the catalogue of a stage's
+// own models is fresh; one that is at work reads it again then.
+const CatalogueSeconds = 10
+
 // HandOverKB is the most of an input that a message itself carries: larger ones
 // are handed over through the bucket.
 const HandOverKB = 200

@@ -38,6 +38,7 @@ type Rest struct {
 	QueueDepthsPerTick         float64 // GetQueueAttributes
 	StoreWritesPerTick         float64 // units
 	StoreReadsPerTick          float64 // units
+	CatalogueReadsPerMinute    float64 // of the models of one's own
 	LogKBPerTick               float64
 	QueuePollsPerMinute        float64 // Lambda's, of the queues that functions consume
 	SchedulesPerMonth          float64
@@ -97,6 +98,7 @@ func AtRest(d Deployment) Rest {
 		ControllerMB: ControllerMB, ControllerSecondsPerMinute: 59, TicksPerMinute: perMinute,
 		MetricsAskedPerMinute: asked, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
 		StoreWritesPerTick: n*tickWrites + 1 + settingsWrites, StoreReadsPerTick: n * tickReads, LogKBPerTick: n,
+		CatalogueReadsPerMinute: 60.0 / CatalogueSeconds,
 		QueuePollsPerMinute: polledByFunction * pollersOfQueue * pollsPerMinute,
 		SchedulesPerMonth:   minutesOfMonth * (1 + n/5),
 
@@ -134,6 +136,7 @@ func (r Rest) Lines(p profile.Prices) []Line {
 		newLine("controller's queue depths", ticks*r.QueueDepthsPerTick, "calls", p.SQSPerRequest),
 		newLine("controller's writes", ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
 		newLine("controller's reads", ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
+		newLine("controller's reads of the catalogue", month(r.CatalogueReadsPerMinute), "gets", p.S3PerGet),
 		newLine("controller's log", ticks*r.LogKBPerTick/kbOfGB, "GB", p.LogsPerGB),
 		newLine("functions' polls of empty queues", month(r.QueuePollsPerMinute), "calls", p.SQSPerRequest),
 		newLine("metrics", float64(r.Metrics), "metrics", p.CloudWatchMetricPerMonth),
