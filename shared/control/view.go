@@ -12,6 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/fleet"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/workload"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -72,7 +73,7 @@ func (c *Controller) idle() bool {
 
 // publishView is PublishView with a way to learn what waits.
 func (c *Controller) publishView(ctx context.Context, count func(context.Context, Pool) (workload.Waiting, error)) error {
-	view := looked{platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version}, map[string][]query.Class{}}
+	view := looked{platform.FleetView{At: c.Now(), SettingsVersion: c.Tuned().Version, CatalogueVersion: c.catalogueVersion()}, map[string][]query.Class{}}
 	for _, p := range c.Pools {
 		waiting, err := count(ctx, p)
 		if err != nil {
@@ -98,6 +99,12 @@ func (c *Controller) publishView(ctx context.Context, count func(context.Context
 		return fmt.Errorf("publish the fleet view: %w", err)
 	}
 	return nil
+}
+
+// catalogueVersion is that of the catalogue as it is read now.
+func (c *Controller) catalogueVersion() string {
+	_ = c.Catalogue.Current() // which has it read anew when it is time to
+	return profile.Version(c.Catalogue)
 }
 
 func (c *Controller) view(ctx context.Context, p Pool, waiting workload.Waiting) (placement.Pool, []platform.Peer, error) {

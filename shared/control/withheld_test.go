@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/proof"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/overflow/overflowtest"
@@ -52,6 +53,33 @@ func TestTheViewWithholdsWhatCannotBeRun(t *testing.T) {
 		ran("linux/arm64", "")
 		if got := withheld(); len(got) > 0 {
 			t.Errorf("a model that passed elsewhere is withheld: %v", got)
+		}
+	})
+}
+
+// versioned is a catalogue of the version that it is given.
+type versioned struct {
+	profile.CatalogueSource
+	version string
+}
+
+func (v *versioned) Version() string { return v.version }
+
+// The view says which catalogue the controller has read.
+func TestTheViewHoldsTheVersionOfTheCatalogue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		c := r.handingOver(settings.Defaults(), nil)
+		of := &versioned{CatalogueSource: c.Catalogue}
+		c.Catalogue = of
+		for _, of.version = range []string{"", "a", "b"} {
+			if err := c.PublishView(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := r.Fleet.View(t.Context()); err != nil || v.CatalogueVersion != of.version {
+				t.Errorf("version %q, want %q, error %v", v.CatalogueVersion, of.version, err)
+			}
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
@@ -61,6 +62,11 @@ type Store struct {
 	behind *cache.Cache[*profile.Catalogue]
 
 	current atomic.Pointer[profile.Catalogue]
+	// follows is whether others say when the catalogue has changed, readAt when it was
+	// last read, in seconds.
+	follows atomic.Bool
+	readAt  atomic.Int64
+	now     func() time.Time
 
 	mu      sync.Mutex // guards what follows, and changes of the place
 	version any        // that was read last
@@ -87,21 +93,25 @@ const (
 	// RefreshEvery is for how long what was read of a place over the network is fresh,
 	// refreshAge after how long callers wait for the next reading, and refreshTime
 	// bounds one.
-	RefreshEvery = 10 * time.Second
+	RefreshEvery = pricing.CatalogueSeconds * time.Second
 	refreshAge   = time.Minute
 	refreshTime  = 3 * time.Second
+	// followedEvery is how long it is fresh where others say when it has changed, should
+	// they no longer.
+	followedEvery = 5 * time.Minute
 )
 
 // OpenRefreshed reads a place over a base catalogue, and anew while it is asked for the
 // catalogue. What cannot be read, or does not fit the base, leaves the last catalogue in
 // force, at first the base: what was added keeps nobody from serving the rest.
 func OpenRefreshed(p Place, base *profile.Catalogue, now func() time.Time) *Store {
-	s := &Store{place: p, base: base}
+	s := &Store{place: p, base: base, now: now}
 	s.current.Store(base)
 	s.behind = cache.New(cache.Options[*profile.Catalogue]{
-		TTL: func(*profile.Catalogue) time.Duration { return RefreshEvery }, MaxAge: func() time.Duration { return refreshAge },
-		Timeout: refreshTime, Now: now,
+		TTL: func(*profile.Catalogue) time.Duration { return s.orFollowed(RefreshEvery) }, Timeout: refreshTime, Now: now,
+		MaxAge: func() time.Duration { return s.orFollowed(refreshAge) },
 		Fetch: func(context.Context) (*profile.Catalogue, error) {
+			s.readAt.Store(now().Unix())
 			err := s.read()
 			if err != nil {
 				slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
@@ -114,24 +124,56 @@ func OpenRefreshed(p Place, base *profile.Catalogue, now func() time.Time) *Stor
 
 // Current implements profile.CatalogueSource.
 func (s *Store) Current() *profile.Catalogue {
-	if s.behind == nil {
-		return s.current.Load()
-	}
-	if c, err := s.behind.Get(context.Background()); err == nil { // the fetch is bounded
-		return c
+	if s.behind != nil {
+		_, _ = s.behind.Get(context.Background()) // bounded, and logged where it is read
 	}
 	return s.current.Load()
 }
 
 // Refresh reads the place anew if its catalogue is another than was read last; one that
-// is read behind its callers, no more often than it is. An error leaves the catalogue in force as it
-// was.
+// is read behind its callers, no more often than each RefreshEvery. An error leaves the
+// catalogue in force as it was.
 func (s *Store) Refresh() error {
-	if s.behind != nil {
-		_ = s.Current() // what goes wrong is logged where it is read
+	if s.behind == nil {
+		return s.read()
+	}
+	if s.now().Unix()-s.readAt.Load() >= pricing.CatalogueSeconds {
+		s.behind.Expire()
+	}
+	_ = s.Current()
+	return nil
+}
+
+// Version implements profile.Version.
+func (s *Store) Version() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.version == nil {
+		return ""
+	}
+	return fmt.Sprint(s.version)
+}
+
+// Follow implements profile.Follow.
+func (s *Store) Follow(version string) error {
+	if s.behind == nil {
 		return nil
 	}
+	s.follows.Store(true)
+	if version == s.Version() {
+		return nil
+	}
+	s.readAt.Store(s.now().Unix())
 	return s.read()
+}
+
+// orFollowed is how long what was read is fresh, or longer where others say when it has
+// changed.
+func (s *Store) orFollowed(fresh time.Duration) time.Duration {
+	if s.follows.Load() {
+		return followedEvery
+	}
+	return fresh
 }
 
 // Settle waits for the reading that goes on, if one does.

@@ -166,6 +166,9 @@ type FleetView struct {
 	// that reads the view need not ask for the settings to find out whether they
 	// have changed.
 	SettingsVersion int64 `json:"settings_version,omitempty"`
+	// CatalogueVersion is that of the catalogue of added models that the controller has
+	// read, by which a process finds out in the same way whether it has changed.
+	CatalogueVersion string `json:"catalogue_version,omitempty"`
 }
 
 // Peer is a worker that may take a query which another has no slot for.

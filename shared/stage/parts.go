@@ -79,16 +79,19 @@ const SettingsEvery = 5 * time.Second
 // write it.
 const settingsAnyway = 5 * time.Minute
 
-// RefreshSettings keeps the settings of a process current that reads the view of the
-// fleet, until ctx ends: it returns what is to be called with each view, which tells
-// whether they have changed.
-func (p Parts) RefreshSettings(ctx context.Context) func(context.Context, platform.FleetView) {
+// FollowViews keeps settings and catalogue of a process current that reads the view of
+// the fleet, until ctx ends: it returns what is to be called with each view, which
+// tells whether they have changed.
+func (p Parts) FollowViews(ctx context.Context) func(context.Context, platform.FleetView) {
 	go p.Tunables.Run(ctx, settingsAnyway)
 	var version atomic.Int64
 	version.Store(p.Tunables.State().Version) // as read at the start; 0 if that failed
 	return func(ctx context.Context, v platform.FleetView) {
 		if version.Load() != v.SettingsVersion && p.Tunables.Refresh(ctx) == nil { // else its state says why not
 			version.Store(v.SettingsVersion)
+		}
+		if err := profile.Follow(p.Catalogue, v.CatalogueVersion); err != nil {
+			slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
 		}
 	}
 }

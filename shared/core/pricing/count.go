@@ -198,7 +198,7 @@ func (c *counter) leaseSeconds() float64 {
 // view of fleet and settings that it reads.
 func (c *counter) reports() {
 	atMost := func(perSecond float64) float64 { return min(1, perSecond/c.PerSecond) }
-	reads, functions := atMost(c.Workers), 0.0
+	reads, processes, dispatchers := atMost(c.Workers), c.Workers, 0.0
 	if c.byFunction() {
 		every := viewSeconds
 		if c.Workers <= 0 {
@@ -206,19 +206,19 @@ func (c *counter) reports() {
 		}
 		reads += viewUnits * min(c.requests(), c.Intakes()/every/c.PerSecond)
 		c.add("arrival metrics in the log", c.arrivalKB()/kbOfGB, "GB", c.p.LogsPerGB)
-		functions = c.Intakes()
+		processes += c.Intakes()
 		c.add("functions' tallies", atMost(c.Intakes()/c.functionTallySeconds()), "write units", c.p.DynamoDBPerWrite)
 	} else {
 		c.add("arrival metrics", min(c.requests(), atMost(c.Workers/workerPutSeconds)), "puts", c.p.CloudWatchPutPerRequest)
 	}
 	if share := c.dispatched(); share > 0 {
-		environments := max(1, c.PerSecond*share*(dispatchMS+c.FunctionMS)/1000)
-		functions += environments
-		c.add("dispatchers' tallies", min(share, atMost(environments/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
+		dispatchers = max(1, c.PerSecond*share*(dispatchMS+c.FunctionMS)/1000)
+		processes += dispatchers
+		c.add("dispatchers' tallies", min(share, atMost(dispatchers/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
 	}
 	c.add("workers' reports", (1/reportEvery+tallyUnits/tallySeconds)*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
-	c.add("usage by owner", atMost((c.Workers+functions)/ownersSeconds), "write units", c.p.DynamoDBPerWrite)
-	c.add("functions' reads of the catalogue", atMost(functions/CatalogueSeconds), "gets", c.p.S3PerGet)
+	c.add("usage by owner", atMost(processes/ownersSeconds), "write units", c.p.DynamoDBPerWrite)
+	c.add("dispatchers' reads of the catalogue", min(c.dispatched(), atMost(dispatchers/CatalogueSeconds)), "gets", c.p.S3PerGet)
 	c.add("reads of fleet and settings", reads, "read units", c.p.DynamoDBPerRead)
 }
 

@@ -55,7 +55,8 @@ const (
 )
 
 // CatalogueSeconds is how long what a process has read of the catalogue of a stage's
-// own models is fresh; one that is at work reads it again then.
+// own models is fresh; one that is at work reads it again then. The api function does
+// when the view of the fleet says that it has changed.
 const CatalogueSeconds = 10
 
 // HandOverKB is the most of an input that a message itself carries: larger ones

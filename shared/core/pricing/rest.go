@@ -99,8 +99,8 @@ func AtRest(d Deployment) Rest {
 		MetricsAskedPerMinute: asked, MetricPutsPerMinute: 1, QueueDepthsPerTick: n * queuesOfPool,
 		StoreWritesPerTick: n*tickWrites + 1 + settingsWrites, StoreReadsPerTick: n * tickReads, LogKBPerTick: n,
 		CatalogueReadsPerMinute: 60.0 / CatalogueSeconds,
-		QueuePollsPerMinute: polledByFunction * pollersOfQueue * pollsPerMinute,
-		SchedulesPerMonth:   minutesOfMonth * (1 + n/5),
+		QueuePollsPerMinute:     polledByFunction * pollersOfQueue * pollsPerMinute,
+		SchedulesPerMonth:       minutesOfMonth * (1 + n/5),
 
 		BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,

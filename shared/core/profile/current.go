@@ -81,6 +81,24 @@ func Refresh(s CatalogueSource) error {
 	return nil
 }
 
+// Version is the version of what a source has read; empty for one that never changes.
+func Version(s CatalogueSource) string {
+	if v, ok := s.(interface{ Version() string }); ok {
+		return v.Version()
+	}
+	return ""
+}
+
+// Follow has a source read its catalogue anew if the version is another than the one
+// that it has read. From the first call on it asks for itself seldom: others read the
+// catalogue and pass its version on. An error leaves the catalogue in force as it was.
+func Follow(s CatalogueSource, version string) error {
+	if f, ok := s.(interface{ Follow(string) error }); ok {
+		return f.Follow(version)
+	}
+	return nil
+}
+
 // Settle waits until a source that is read behind its callers has done so: before the end
 // of a request in a process that may be frozen then.
 func Settle(s CatalogueSource) {
