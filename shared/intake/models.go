@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"slices"
 
 	"github.com/paragon-serving/paragon/shared/api"
@@ -11,7 +12,13 @@ import (
 )
 
 // Models lists what can be served here, in the catalogue's order.
-func (s *Service) Models() []api.Model {
+func (s *Service) Models(ctx context.Context) []api.Model {
+	s.refreshView(ctx) // it says what is withheld, and whether the catalogue has changed
+	return s.offered()
+}
+
+// offered is Models by the last view.
+func (s *Service) offered() []api.Model {
 	out := []api.Model{}
 	c := s.catalogue()
 	for i := range c.Models {
@@ -92,7 +99,7 @@ func (s *Service) modelsFor(name string) []api.Model {
 			return []api.Model{s.describe(s.catalogue(), m, pool)}
 		}
 	}
-	for _, m := range s.Models() {
+	for _, m := range s.offered() {
 		if m.Task == name {
 			out = append(out, m)
 		}

@@ -2,10 +2,12 @@ package intake
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
@@ -74,6 +76,24 @@ func TestWhatTheViewWithholdsIsNotOffered(t *testing.T) {
 		st, err := d.Status(t.Context())
 		if err != nil || len(st.Withheld) != len(withheld) {
 			t.Errorf("the status withholds %+v, error %v", st.Withheld, err)
+		}
+	}
+}
+
+// The list of the models goes by the view of the moment, although nobody sends queries.
+func TestModelsAreListedByTheView(t *testing.T) {
+	d := newTestService(t)
+	name := d.Models(t.Context())[0].Name
+	for _, withheld := range []map[string]string{{name: "no such operator"}, nil} {
+		d.clock.advance(time.Minute)
+		if err := d.Backend.Fleet.PublishView(t.Context(), platform.FleetView{At: d.clock.now(), Withheld: withheld}); err != nil {
+			t.Fatal(err)
+		}
+		d.Models(t.Context()) // which may be of the view before
+		d.Settle()
+		listed := slices.ContainsFunc(d.Models(t.Context()), func(m api.Model) bool { return m.Name == name })
+		if listed == (withheld != nil) {
+			t.Errorf("withheld %v, listed %v", withheld, listed)
 		}
 	}
 }

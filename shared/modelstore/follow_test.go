@@ -51,7 +51,6 @@ func TestACatalogueIsReadWhenOthersSayThatItChanged(t *testing.T) {
 		at = at.Add(RefreshEvery / 2)
 		_ = s.Refresh()
 	}
-	s.Settle()
 	use(3, 2)
 	at = at.Add(followedEvery)
 	use(4, 2)

@@ -134,14 +134,13 @@ func (s *Store) Current() *profile.Catalogue {
 // is read behind its callers, no more often than each RefreshEvery. An error leaves the
 // catalogue in force as it was.
 func (s *Store) Refresh() error {
-	if s.behind == nil {
-		return s.read()
+	if s.behind != nil {
+		now, last := s.now().Unix(), s.readAt.Load()
+		if now-last < pricing.CatalogueSeconds || !s.readAt.CompareAndSwap(last, now) { // another reads it
+			return nil
+		}
 	}
-	if s.now().Unix()-s.readAt.Load() >= pricing.CatalogueSeconds {
-		s.behind.Expire()
-	}
-	_ = s.Current()
-	return nil
+	return s.read()
 }
 
 // Version implements profile.Version.

@@ -50,7 +50,7 @@ func best(scores []float32, n int) []int {
 
 // labelsOf returns the labels of the model that answered, by index.
 func (a *server) labelsOf(rec query.Record) []string {
-	for _, m := range a.svc.Models() {
+	for _, m := range a.svc.ModelsFor(rec.Model) {
 		if m.Name == rec.Model {
 			return m.Labels
 		}

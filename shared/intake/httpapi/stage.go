@@ -12,8 +12,8 @@ import (
 )
 
 // models is GET /v1/models.
-func (a *server) models(w http.ResponseWriter, _ *http.Request) error {
-	a.write(w, http.StatusOK, api.Models{Models: a.svc.Models()})
+func (a *server) models(w http.ResponseWriter, r *http.Request) error {
+	a.write(w, http.StatusOK, api.Models{Models: a.svc.Models(r.Context())})
 	return nil
 }
 
