@@ -82,7 +82,7 @@ func TestWhatTheViewWithholdsIsNotOffered(t *testing.T) {
 
 // The list of the models goes by the view of the moment, although nobody sends queries.
 func TestModelsAreListedByTheView(t *testing.T) {
-	d := newTestService(t)
+	d := newTestService(t, nil)
 	name := d.Models(t.Context())[0].Name
 	for _, withheld := range []map[string]string{{name: "no such operator"}, nil} {
 		d.clock.advance(time.Minute)
