@@ -40,6 +40,8 @@ type Config struct {
 	ProfilesPrefix   string   // s3://bucket/prefix that functions and workers read; empty means their packages
 	Tasks            []string // whose models get functions; empty means all of the catalogue
 	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means all
+	GenericSizes     []int    // memory in MB of the functions that run any added model, of the catalogue's sizes; empty means none
+	OwnModels        string   // file with the added models that get functions, as `paragon model list --json` writes it; empty means none
 	FunctionArch     string   // of the inference functions: x86_64 or arm64
 	Pools            map[string]Pool
 	Front            string   // workers, behind a load balancer, or lambda, which is cheaper while little comes
@@ -112,7 +114,7 @@ func (c Config) reserved(function string) int {
 // Defaults is what holds where nothing is said: a stage needs a name and a pool
 // besides.
 func Defaults() Config {
-	return Config{Catalogue: "fashion", FunctionArch: "x86_64", Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
+	return Config{Catalogue: "fashion", FunctionArch: "x86_64", GenericSizes: []int{1769, 3008}, Front: names.FrontWorkers, Authorizer: byIAM, Network: private, LogDays: 30, AssetRoot: "dist",
 		Throttle: Throttle{PerSecond: 2000, Burst: 4000}, OverflowConcurrency: 20, APIConcurrencyShare: 0.4, Traces: Traces{Share: 1},
 		ProtectedStages: []string{"prod"}, Release: Release{CanaryMinutes: 5, MinHealthyPercent: 90, WarmupSeconds: 180, Alarms: true}}
 }
@@ -133,7 +135,7 @@ func ReadConfig(context func(string) any) (Config, error) {
 func (c *Config) keys() map[string]any {
 	return map[string]any{
 		"stage": &c.Stage, "catalogue": &c.Catalogue, "tasks": &c.Tasks, "pools": &c.Pools,
-		"function_memory_mb": &c.FunctionMemoryMB, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
+		"function_memory_mb": &c.FunctionMemoryMB, "generic_sizes": &c.GenericSizes, "own_models": &c.OwnModels, "function_arch": &c.FunctionArch, "authorizer": &c.Authorizer, "shared_roles": &c.SharedRoles, "fair_queues": &c.FairQueues,
 		"network": &c.Network, "zones": &c.Zones, "permissions_boundary": &c.PermissionsBoundary, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"warm_throughput": &c.WarmThroughput,
 		"front":           &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -31,7 +33,7 @@ func (f functions) served() []served {
 	return slices.DeleteFunc([]served{f.api, f.dispatcher, f.controller, f.authorizer}, func(f served) bool { return f.Function == nil })
 }
 
-// inference are the inference functions, one a model and memory size.
+// inference are the inference functions: one a model and memory size, and generic ones.
 type inference struct {
 	all []awslambda.Function
 }
@@ -90,21 +92,41 @@ func architecture(arch string) awslambda.Architecture {
 // makeInference makes every inference function from one asset. They answer a
 // request and may do nothing else, but read their model where a bucket has it.
 func (s *stack) makeInference() (out inference) {
-	code := s.code(s.FunctionArch, "inference")
 	for _, m := range s.models {
-		for _, mb := range s.sizes {
-			if mb < m.MemoryMB { // the dispatcher asks for none that small
-				continue
-			}
-			name := coreinference.FunctionName(m.Name, mb)
-			out.all = append(out.all, s.function(made{
-				id: pascal(name), name: name, code: code, arch: s.FunctionArch, memoryMB: mb, seconds: 30,
-				env: s.addTraces(s.addProfiles(map[string]*string{environment.Catalogue: text(s.Catalogue), environment.Model: text(m.Name)})),
-				may: s.readProfiles(everything),
-			}))
+		env := map[string]*string{environment.Model: text(m.Name)}
+		out.all = append(out.all, s.functionsOf(m, env, s.readProfiles(everything))...)
+	}
+	for _, m := range s.added {
+		env := map[string]*string{environment.Model: text(m.Name), environment.Models: text(s.ownModels())}
+		file := allow(on(s.data.models.ArnForObjects(text(names.ModelsPrefix+"/"+m.File))), "s3:GetObject")
+		out.all = append(out.all, s.functionsOf(m, env, append(s.readFigures(), file))...)
+	}
+	for _, mb := range s.GenericSizes {
+		env := map[string]*string{environment.Models: text(s.ownModels())}
+		out.all = append(out.all, s.inferenceFunction(coreinference.GenericName(mb), mb, env,
+			append(s.readProfiles(figuresOnly), s.useModels(everything, "s3:GetObject")...)))
+	}
+	return out
+}
+
+// functionsOf makes the functions of a model, of each size that holds it.
+func (s *stack) functionsOf(m *profile.Model, env map[string]*string, may []permission) (out []awslambda.Function) {
+	for _, mb := range s.sizes {
+		if mb >= m.MemoryMB { // the dispatcher asks for none that is smaller
+			out = append(out, s.inferenceFunction(coreinference.FunctionName(m.Name, mb), mb, env, may))
 		}
 	}
 	return out
+}
+
+// inferenceFunction makes one of them.
+func (s *stack) inferenceFunction(name string, mb int, env map[string]*string, may []permission) awslambda.Function {
+	env = maps.Clone(env)
+	env[environment.Catalogue] = text(s.Catalogue)
+	return s.function(made{
+		id: pascal(name), name: name, code: s.code(s.FunctionArch, "inference"), arch: s.FunctionArch, memoryMB: mb, seconds: 30,
+		env: s.addTraces(s.addProfiles(env)), may: slices.Clone(may),
+	})
 }
 
 // environment is the environment of every function that serves queries.
@@ -122,12 +144,31 @@ func (s *stack) environment() map[string]*string {
 // addFunctions adds which inference functions the stage has.
 func (s *stack) addFunctions(env map[string]*string) map[string]*string {
 	env[environment.Arch] = text(s.FunctionArch)
-	var sizes []string
-	for _, mb := range s.sizes {
-		sizes = append(sizes, strconv.Itoa(mb))
+	env[names.FunctionMemory] = text(joined(s.sizes))
+	if len(s.GenericSizes) > 0 {
+		env[names.GenericMemory] = text(joined(s.GenericSizes))
 	}
-	env[names.FunctionMemory] = text(strings.Join(sizes, ","))
+	var own []string
+	for _, m := range s.added {
+		own = append(own, m.Name+"="+m.SHA256[:digestLetters])
+	}
+	if len(own) > 0 {
+		env[names.OwnFunctions] = text(strings.Join(own, ","))
+	}
 	return env
+}
+
+// digestLetters of a SHA-256 tell one file of a model from another; an environment has
+// little room.
+const digestLetters = 16
+
+// joined are numbers, parted by commas.
+func joined(list []int) string {
+	var out []string
+	for _, n := range list {
+		out = append(out, strconv.Itoa(n))
+	}
+	return strings.Join(out, ",")
 }
 
 // addOwners adds whose callers are one owner.

@@ -1,12 +1,17 @@
 package infra
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 
+	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -15,6 +20,7 @@ import (
 type plan struct {
 	Config
 	models []*profile.Model // that get functions
+	added  []*profile.Model // to the stage, that get functions too
 	sizes  []int            // of each
 	pools  []poolPlan       // in order of name
 	// settings are the values of settings that differ from the binaries' defaults.
@@ -46,8 +52,18 @@ func resolve(c Config) (plan, error) {
 	if p.models, err = c.modelsOf(catalogue); err != nil {
 		return p, err
 	}
-	if p.sizes, err = c.sizesOf(catalogue); err != nil {
+	if p.sizes, err = c.sizesOf(catalogue, "function_memory_mb", c.FunctionMemoryMB); err != nil {
 		return p, err
+	}
+	if len(p.sizes) == 0 {
+		have, _ := catalogue.FunctionSizes(c.FunctionArch)
+		p.sizes = have.MemoryMB
+	}
+	if p.GenericSizes, err = c.sizesOf(catalogue, "generic_sizes", c.GenericSizes); err != nil {
+		return p, err
+	}
+	if p.added, err = c.readOwnModels(p.sizes); err != nil {
+		return p, fmt.Errorf("context \"own_models\": %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Pools)) {
 		pool, err := c.poolOf(catalogue, name)
@@ -90,21 +106,58 @@ func (c Config) modelsOf(catalogue *profile.Catalogue) ([]*profile.Model, error)
 	return out, nil
 }
 
-// sizesOf returns the memory sizes, rising.
-func (c Config) sizesOf(catalogue *profile.Catalogue) ([]int, error) {
+// sizesOf returns the memory sizes of a key, rising.
+func (c Config) sizesOf(catalogue *profile.Catalogue, key string, list []int) ([]int, error) {
 	have, ok := catalogue.FunctionSizes(c.FunctionArch)
 	if !ok {
 		return nil, fmt.Errorf("context \"function_arch\": catalogue %s has no functions for %s", c.Catalogue, c.FunctionArch)
 	}
-	if len(c.FunctionMemoryMB) == 0 {
-		return have.MemoryMB, nil
-	}
-	for _, mb := range c.FunctionMemoryMB {
+	for _, mb := range list {
 		if !slices.Contains(have.MemoryMB, mb) {
-			return nil, fmt.Errorf("context \"function_memory_mb\": %d is none of the catalogue's %v", mb, have.MemoryMB)
+			return nil, fmt.Errorf("context %q: %d is none of the catalogue's %v", key, mb, have.MemoryMB)
 		}
 	}
-	return slices.Compact(slices.Sorted(slices.Values(c.FunctionMemoryMB))), nil
+	return slices.Compact(slices.Sorted(slices.Values(list))), nil
+}
+
+const (
+	// mostOwnModels are as many as an environment has room to name.
+	mostOwnModels = 20
+	// mostFunctionName is the longest name that Lambda takes.
+	mostFunctionName = 64
+)
+
+var functionName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// readOwnModels returns the added models that get functions. One whose functions could
+// not have its name, or that no size holds, stays with the generic functions.
+func (c Config) readOwnModels(sizes []int) (out []*profile.Model, err error) {
+	if c.OwnModels == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(c.OwnModels)
+	if err != nil {
+		return nil, err
+	}
+	var list []profile.Model
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("%s is not what `paragon model list --json` writes: %w", c.OwnModels, err)
+	}
+	for i := range list {
+		m := &list[i]
+		name := names.Function(c.Stage, coreinference.FunctionName(m.Name, slices.Max(sizes)))
+		if m.RetiredAt != "" || !functionName.MatchString(m.Name) || len(name) > mostFunctionName {
+			continue
+		}
+		if len(m.SHA256) != sha256.Size*2 || m.File == "" {
+			return nil, fmt.Errorf("%s: model %s has no file with its SHA-256", c.OwnModels, m.Name)
+		}
+		out = append(out, m)
+	}
+	if len(out) > mostOwnModels {
+		return nil, fmt.Errorf("%s: %d models are above the %d that get functions of their own", c.OwnModels, len(out), mostOwnModels)
+	}
+	return out, nil
 }
 
 // poolOf holds a pool to one number of vCPUs and one architecture: the

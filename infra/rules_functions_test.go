@@ -12,7 +12,7 @@ import (
 
 func functionRules() []rule {
 	return []rule{
-		{"there is an inference function for every model at every size that holds it, and no other", func(a assembly) (bad []string) {
+		{"there is an inference function for every model at every size that holds it, a generic one of each generic size, and no other", func(a assembly) (bad []string) {
 			var got []string
 			for _, id := range a.t.of("Lambda::Function") {
 				if f := a.t.Resources[id]; a.isInference(f) {
@@ -28,6 +28,9 @@ func functionRules() []rule {
 		{"an inference function has the memory and the model of its name", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				want := fmt.Sprintf("inference-%v-%v", variables(f)[environment.Model], f.prop("MemorySize"))
+				if a.isGeneric(f) && variables(f)[environment.Model] == nil {
+					want = fmt.Sprintf("generic-%v", f.prop("MemorySize"))
+				}
 				return !a.isInference(f) || f.prop("FunctionName") == names.Function(a.cfg.Stage, want)
 			})
 		}, func(a assembly) { variables(a.function("inference-cnn-512"))[environment.Model] = "mlp" }},
@@ -93,6 +96,9 @@ func packageRules() []rule {
 			return a.each(func(_ string, f *resource) bool {
 				if a.isInference(f) {
 					most := 3
+					if a.isAdded(f) {
+						most++ // where the added models are
+					}
 					if a.cfg.Traces.Endpoint != "" {
 						most += 3 // where, and of how many
 					}

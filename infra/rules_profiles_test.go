@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -28,11 +29,11 @@ func profileRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { variables(a.function("api"))[environment.Profiles] = "s3://others/prod" }},
-		{"who chooses, decides or runs on machines is given where added models are, and inference functions are not", func(a assembly) (bad []string) {
+		{"who chooses, decides or runs added models is given where they are, and the functions of other models are not", func(a assembly) (bad []string) {
 			want := "s3://${" + a.modelsID() + "}/models"
 			bad = a.each(func(_ string, f *resource) bool {
 				given := flat(variables(f)[environment.Models])
-				if a.isInference(f) || f == a.function("authorizer") {
+				if a.isInference(f) && !a.isGeneric(f) && !a.isAdded(f) || f == a.function("authorizer") {
 					return variables(f)[environment.Models] == nil
 				}
 				return given == want
@@ -73,8 +74,8 @@ func bucketFaults(a assembly) (bad []string) {
 					case slices.Contains([]string{"s3:GetObject", "s3:PutObject"}, action) && strings.HasPrefix(of, "${Uploads") &&
 						(strings.HasSuffix(of, "}/"+names.UploadPrefix+"*") || strings.HasSuffix(of, "}/"+names.InputPrefix+"*")):
 					case action == "s3:GetObject" && strings.Contains(of, "cdk-") && strings.HasSuffix(of, ".zip"):
-					case action == "s3:ListBucket" && of == "${"+a.modelsID()+"}" && a.readsModels(id) != "":
-					case action == "s3:GetObject" && of == "${"+a.modelsID()+"}/models/"+a.readsModels(id):
+					case action == "s3:ListBucket" && of == "${"+a.modelsID()+"}" && len(a.readsModels(id)) > 0:
+					case action == "s3:GetObject" && slices.ContainsFunc(a.readsModels(id), func(what string) bool { return of == "${"+a.modelsID()+"}/models/"+what }):
 					default:
 						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, of))
 					}
@@ -94,6 +95,8 @@ func (a assembly) readsOf(role string) string {
 		f := a.t.Resources[id]
 		switch {
 		case refers(f.prop("Role")) != role, f == a.function("authorizer"):
+		case a.isGeneric(f), a.isAdded(f):
+			return figuresOnly
 		case a.isInference(f):
 			return everything
 		default:
@@ -106,24 +109,38 @@ func (a assembly) readsOf(role string) string {
 	return ""
 }
 
-// readsModels is what a role reads of the models that operators add: workers run them,
-// those who choose see their figures, and inference functions have models of their own.
-func (a assembly) readsModels(role string) string {
-	if f := a.readsOf(role); f != figuresOnly {
-		if a.runs(role) {
-			return ""
-		}
-		return f
+// readsModels is what a role reads of the models that operators add: workers and generic
+// functions run them, those who choose see their figures, the functions of one see those
+// and its file, and those of other models nothing.
+func (a assembly) readsModels(role string) []string {
+	f := a.holder(role)
+	switch {
+	case f == nil: // a worker's
+		return []string{a.readsOf(role)}
+	case a.isGeneric(f):
+		return []string{everything}
+	case a.isAdded(f):
+		return []string{modelstore.CatalogueFile, a.fileOf(f)}
+	case a.isInference(f) || a.readsOf(role) == "":
+		return nil
 	}
-	return modelstore.CatalogueFile
+	return []string{modelstore.CatalogueFile}
 }
 
-// runs says whether a role is an inference function's.
-func (a assembly) runs(role string) bool {
-	return slices.ContainsFunc(a.t.of("Lambda::Function"), func(id string) bool {
-		f := a.t.Resources[id]
-		return a.isInference(f) && refers(f.prop("Role")) == role
-	})
+// fileOf is the file of the added model that a function runs.
+func (a assembly) fileOf(f *resource) string {
+	i := slices.IndexFunc(a.plan.added, func(m *profile.Model) bool { return m.Name == variables(f)[environment.Model] })
+	return a.plan.added[i].File
+}
+
+// holder is the function that takes a role on; nil when none does.
+func (a assembly) holder(role string) *resource {
+	for _, id := range a.t.of("Lambda::Function") {
+		if f := a.t.Resources[id]; refers(f.prop("Role")) == role {
+			return f
+		}
+	}
+	return nil
 }
 
 // Without its condition, or with another prefix, a permission is a fault.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -53,13 +55,34 @@ func (a assembly) inferenceNames() (list []string) {
 			}
 		}
 	}
+	for _, m := range a.plan.added {
+		for _, mb := range a.plan.sizes {
+			if mb >= m.MemoryMB {
+				list = append(list, names.Function(a.cfg.Stage, coreinference.FunctionName(m.Name, mb)))
+			}
+		}
+	}
+	for _, mb := range a.cfg.GenericSizes {
+		list = append(list, names.Function(a.cfg.Stage, coreinference.GenericName(mb)))
+	}
 	slices.Sort(list)
 	return list
 }
 
 func (a assembly) isInference(r *resource) bool {
 	name, _ := r.prop("FunctionName").(string)
-	return strings.HasPrefix(name, names.Function(a.cfg.Stage, "inference-"))
+	return strings.HasPrefix(name, names.Function(a.cfg.Stage, "inference-")) || a.isGeneric(r)
+}
+
+// isGeneric says whether a function runs any added model.
+func (a assembly) isGeneric(r *resource) bool {
+	name, _ := r.prop("FunctionName").(string)
+	return strings.HasPrefix(name, names.Function(a.cfg.Stage, "generic-"))
+}
+
+// isAdded says whether a function is of an added model.
+func (a assembly) isAdded(r *resource) bool {
+	return slices.ContainsFunc(a.plan.added, func(m *profile.Model) bool { return variables(r)[environment.Model] == m.Name })
 }
 
 func (a assembly) schedule(name string) *resource {

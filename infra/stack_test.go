@@ -146,6 +146,40 @@ func TestChoices(t *testing.T) {
 	}
 }
 
+// A model that was added gets functions of its own at the next deployment, and those
+// who choose know of which file they are; one that was removed, or whose name no function
+// may have, gets none.
+func TestAddedModelsGetFunctions(t *testing.T) {
+	digest, file := strings.Repeat("ab", 32), filepath.Join(t.TempDir(), "own.json")
+	added := fmt.Sprintf(`[{"name":"iris","task":"iris","file":"%[1]s.onnx","sha256":%[1]q,"memory_mb":600},
+		{"name":"iris@2","task":"iris","file":"%[1]s.onnx","sha256":%[1]q,"memory_mb":100},
+		{"name":"old","task":"iris","file":"%[1]s.onnx","sha256":%[1]q,"memory_mb":100,"retired_at":"2026-11-01T00:00:00Z"}]`, digest)
+	if err := os.WriteFile(file, []byte(added), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := synthesize(t, fakeDist(t), map[string]any{"own_models": file, "generic_sizes": "[3008]"})
+	hold(t, a)
+	var made []string
+	for _, id := range a.t.of("Lambda::Function") {
+		if f := a.t.Resources[id]; a.isAdded(f) || a.isGeneric(f) {
+			made = append(made, strings.TrimPrefix(f.prop("FunctionName").(string), names.Prefix(a.cfg.Stage)))
+		}
+	}
+	slices.Sort(made)
+	if want := []string{"generic-3008", "inference-iris-1024", "inference-iris-1769", "inference-iris-3008"}; !slices.Equal(made, want) {
+		t.Errorf("made %v, want %v", made, want)
+	}
+	for _, who := range []string{"api", "dispatcher", "controller"} {
+		vars := variables(a.function(who))
+		if vars[names.OwnFunctions] != "iris="+digest[:16] || vars[names.GenericMemory] != "3008" {
+			t.Errorf("the %s is told of %v and %v", who, vars[names.OwnFunctions], vars[names.GenericMemory])
+		}
+	}
+	if !bytes.Contains(a.raw, []byte("models/"+digest+".onnx")) {
+		t.Error("no role may read the model's file")
+	}
+}
+
 // A budget without an address is said to be none when the template is made.
 func TestABudgetWithoutAnAddressIsSaid(t *testing.T) {
 	a := synthesize(t, fakeDist(t), map[string]any{"monthly_budget_usd": 50, "alarm_email": ""})
@@ -255,6 +289,8 @@ func TestContextFaultsAreNamed(t *testing.T) {
 		{"tasks", []string{"imagenet"}, "tasks"},
 		{"function_arch", "sparc", "function_arch"},
 		{"function_memory_mb", "[1000]", "function_memory_mb"},
+		{"generic_sizes", "[1000]", `context "generic_sizes": 1000 is none of`},
+		{"own_models", "none.json", `context "own_models": open none.json`},
 		{"authorizer", "none", "authorizer"},
 		{"network", "dark", "network"},
 		{"zones", []string{"us-east-1b"}, "zones"},

@@ -41,6 +41,10 @@ func TestEveryFigureIsWhatItsSourceSays(t *testing.T) {
 		what := "functions of " + fs.Arch
 		r.same(what+" mb_per_vcpu", float64(fs.MBPerVCPU), fs.Source)
 		r.same(what+" speed", fs.Speed, column(fs.Source, "speed"))
+		r.same(what+" fetch", fs.Fetch.MBPerSecond, fs.Fetch.Source)
+		r.same(what+" first byte p50", fs.Fetch.FirstByteMS.P50, column(fs.Fetch.Source, "s3_first_byte_ms.p50"))
+		r.same(what+" first byte p95", fs.Fetch.FirstByteMS.P95, column(fs.Fetch.Source, "s3_first_byte_ms.p95"))
+		r.same(what+" first byte p99", fs.Fetch.FirstByteMS.P99, column(fs.Fetch.Source, "s3_first_byte_ms.p99"))
 	}
 	for _, p := range res.Prices {
 		r.prices(p)

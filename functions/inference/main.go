@@ -1,6 +1,7 @@
-// The inference Lambda answers one query at a time with one model: a pure
-// request and response, without a store, a queue or any permission but to read
-// its model where that is in a bucket. It wires; the work is in shared/engine.
+// The inference Lambda answers one query at a time: a pure request and response, without
+// a store, a queue or any permission but to read what it runs where that is in a bucket.
+// It runs the one model that PARAGON_MODEL names, or without it, as a generic function,
+// any that was added to the stage. It wires; the work is in shared/engine.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -37,8 +39,9 @@ type handler func(ctx context.Context, req inference.Request) (inference.Respons
 // wire loads the function's model as the environment says.
 func wire(ctx context.Context, env func(string) string) (handler, error) {
 	model := env(environment.Model)
-	if model == "" {
-		return nil, fmt.Errorf("%s is not set: it names the model of this function; %s and %s have defaults", environment.Model, environment.Profiles, environment.Catalogue)
+	if model == "" && env(environment.Models) == "" {
+		return nil, fmt.Errorf("neither %s is set, the model of this function, nor %s, where the models are that it may load; %s and %s have defaults",
+			environment.Model, environment.Models, environment.Profiles, environment.Catalogue)
 	}
 	source, err := models.Open(ctx, env, nil)
 	if err != nil {
@@ -48,20 +51,54 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := answer.New(e, source, source, answer.Memory{})
-	if err := a.Warm(ctx, model); err != nil {
+	respond, err := responder(ctx, env, e, source)
+	if err != nil {
 		return nil, err
 	}
 	traces := tracing.Open(env, "inference", slog.Default())
 	return func(ctx context.Context, req inference.Request) (inference.Response, error) {
 		ctx, span := traces.Tracing().Child(traces.Tracing().Continue(ctx, req.Trace), "infer")
-		span.Set("model", model)
-		res := a.Respond(ctx, model, req)
+		span.Set("model", req.Model)
+		res := respond(ctx, req)
 		if res.Error != nil {
 			span.Fail(string(res.Error.Code))
 		}
 		span.End()
 		traces.Flush(ctx)
+		source.Settle() // the process may be frozen now
 		return res, nil
 	}, nil
+}
+
+// responder answers with the function's model, loaded now, or with any.
+func responder(ctx context.Context, env func(string) string, e *engine.Engine, source *models.Source) (func(context.Context, inference.Request) inference.Response, error) {
+	model := env(environment.Model)
+	if model == "" {
+		memory, err := genericMemory(env)
+		if err != nil {
+			return nil, err
+		}
+		_ = source.Current() // read now, as a part of the cold start
+		return answer.New(e, source, source, memory).RespondAny, nil
+	}
+	a := answer.New(e, source, source, answer.Memory{})
+	return func(ctx context.Context, req inference.Request) inference.Response { return a.Respond(ctx, model, req) }, a.Warm(ctx, model)
+}
+
+const (
+	// lambdaMemory is where Lambda says how much memory a function has, in MB.
+	lambdaMemory = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+	// modelShare is the share of it that models may take together; the rest is for the
+	// process, the library and an input.
+	modelShare = 0.7
+)
+
+// genericMemory is what a function may keep loaded: several models as far as they fit,
+// and one in any case, as it is asked for none that its size does not hold.
+func genericMemory(env func(string) string) (answer.Memory, error) {
+	mb, err := strconv.Atoi(env(lambdaMemory))
+	if err != nil || mb <= 0 {
+		return answer.Memory{}, fmt.Errorf("%s: %q is no number of megabytes", lambdaMemory, env(lambdaMemory))
+	}
+	return answer.Memory{MaxBytes: int64(float64(mb) * modelShare * (1 << 20)), Alone: true}, nil
 }

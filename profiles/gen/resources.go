@@ -57,9 +57,13 @@ func functions(dir string) (any, error) {
 		arch := t.text(row, "arch")
 		source := t.published("arch="+arch, "mb_per_vcpu", typesDate)
 		source.Note = "CPU in proportion to memory; speed: a vCPU is taken as fast as a c5's until it is measured"
+		fetch := t.published("arch="+arch, "s3_mb_per_second", typesDate)
+		fetch.Note = "S3's ranges: the first byte after 100 to 200 ms, 85 to 90 MB/s a connection"
+		first := func(percentile string) float64 { return t.number(row, "s3_first_byte_ms."+percentile) }
 		out = append(out, profile.FunctionSizes{
 			Arch: arch, MBPerVCPU: int(t.number(row, "mb_per_vcpu")), Speed: t.number(row, "speed"),
 			MemoryMB: []int{256, 512, 1024, 1536, 1769, 2048, 2560, 3008, 4096, 6144, 8192, 10240}, Source: source,
+			Fetch: &profile.Fetch{FirstByteMS: profile.Percentiles{P50: first("p50"), P95: first("p95"), P99: first("p99")}, MBPerSecond: t.number(row, "s3_mb_per_second"), Source: fetch},
 		})
 	}
 	return map[string]any{"$schema": "schema.json", "functions": out}, t.err

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/breaker"
-	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -55,7 +54,7 @@ type Dispatcher struct {
 	settler *settle.Settler
 
 	mu   sync.Mutex
-	cold map[string]sizing.ColdShare // by function
+	cold map[start]sizing.ColdShare
 
 	breakers breaker.Set // of the models on functions
 }
@@ -74,7 +73,7 @@ func New(o Options) (*Dispatcher, error) {
 		o.Paid = func(float64) {}
 	}
 	return &Dispatcher{
-		Options: o, cold: map[string]sizing.ColdShare{},
+		Options: o, cold: map[start]sizing.ColdShare{},
 		settler: &settle.Settler{Queues: o.Queues, Records: o.Records, Now: o.Now, Log: o.Log, Counts: o.Counts,
 			MaxAttempts: func() int { return o.Settings().MaxAttempts }},
 	}, nil
@@ -130,7 +129,7 @@ func (d *Dispatcher) sizesFor(msg query.Message, left time.Duration) []sizing.Si
 	}
 	m, _ := catalogue.ModelDecoding(msg.Model, msg.Input.Decoding)
 	return sizing.RankFunctions(catalogue, m, d.Arch, query.Milliseconds(left)-d.Settings().OverflowPathMS, func(mb int) float64 {
-		return d.coldShare(inference.FunctionName(msg.Model, mb))
+		return d.coldShare(start{msg.Model, mb})
 	})
 }
 
@@ -151,16 +150,23 @@ func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
 // has seen.
 func (d *Dispatcher) Broken() []breaker.Open { return d.breakers.AllOpen(d.Now()) }
 
-func (d *Dispatcher) coldShare(function string) float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.cold[function].Value()
+// start is what is cold or warm: a model at a memory size, as a generic function that is
+// warm may be without the model.
+type start struct {
+	model    string
+	memoryMB int
 }
 
-func (d *Dispatcher) sawStart(function string, cold bool) {
+func (d *Dispatcher) coldShare(of start) float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	share := d.cold[function]
+	return d.cold[of].Value()
+}
+
+func (d *Dispatcher) sawStart(of start, cold bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	share := d.cold[of]
 	share.Saw(cold)
-	d.cold[function] = share
+	d.cold[of] = share
 }

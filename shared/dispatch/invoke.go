@@ -90,8 +90,8 @@ func (d *Dispatcher) load(ctx context.Context, v *invoking) bool {
 
 // try invokes one function. It is done when no other may be tried.
 func (d *Dispatcher) try(ctx context.Context, v *invoking, size sizing.Size) (done bool) {
-	name, startedAt := inference.FunctionName(v.msg.Model, size.MemoryMB), d.Now()
-	inv, res, err := d.call(ctx, v, name)
+	name, startedAt := d.address(v, size), d.Now()
+	inv, res, err := d.call(ctx, v, name, size)
 	doubt := inDoubt(err)
 	d.charge(v, size, inv, doubt)
 	switch {
@@ -121,6 +121,19 @@ func (d *Dispatcher) try(ctx context.Context, v *invoking, size sizing.Size) (do
 		return d.countFault(v, fmt.Sprintf("%s: %s", name, res.Error.Detail))
 	}
 	return false
+}
+
+// address names the function of a size that runs the query's model, and pins the
+// model's file where the function is of no model.
+func (d *Dispatcher) address(v *invoking, size sizing.Size) string {
+	v.request.SHA256 = ""
+	if !size.Generic {
+		return inference.FunctionName(v.msg.Model, size.MemoryMB)
+	}
+	if m, ok := d.Catalogue.Current().Model(v.msg.Model); ok {
+		v.request.SHA256 = m.SHA256
+	}
+	return inference.GenericName(size.MemoryMB)
 }
 
 // inDoubt says of an invocation's error that the function may have run: it is
@@ -153,7 +166,7 @@ func (d *Dispatcher) charge(v *invoking, size sizing.Size, inv platform.Invocati
 }
 
 // call invokes one function, which follows the trace, and reads its answer.
-func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv platform.Invocation, res inference.Response, err error) {
+func (d *Dispatcher) call(ctx context.Context, v *invoking, name string, size sizing.Size) (inv platform.Invocation, res inference.Response, err error) {
 	ctx, span := d.Traces.Child(ctx, "invoke")
 	defer span.End()
 	span.Set("function", name)
@@ -163,12 +176,12 @@ func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv pl
 		return inv, res, fmt.Errorf("%w: encode the request: %w", platform.ErrFault, err)
 	}
 	if inv, err = d.Invoker.Invoke(ctx, name, payload); err == nil {
-		d.sawStart(name, inv.InitMS > 0)
 		if err = json.Unmarshal(inv.Payload, &res); err != nil {
 			err = fmt.Errorf("%w: its answer cannot be read: %w", platform.ErrFault, err)
 		}
+		d.sawStart(start{v.msg.Model, size.MemoryMB}, coldMS(inv, res) > 0)
 	}
-	span.Count("cold_start_ms", int(inv.InitMS))
+	span.Count("cold_start_ms", int(coldMS(inv, res)))
 	switch {
 	case err != nil:
 		span.Fail("the invocation failed")
@@ -177,6 +190,10 @@ func (d *Dispatcher) call(ctx context.Context, v *invoking, name string) (inv pl
 	}
 	return inv, res, err
 }
+
+// coldMS is what a run took to start: its environment, and the model where that is not
+// part of it.
+func coldMS(inv platform.Invocation, res inference.Response) float64 { return inv.InitMS + res.LoadMS }
 
 // countFault counts a run that failed, and fails the query whose attempts are
 // used up.
@@ -218,8 +235,8 @@ func (d *Dispatcher) answered(v *invoking, name string, size sizing.Size, inv pl
 	return query.Outcome{
 		State: query.Succeeded, FinishedAt: now, StartedAt: startedAt, Result: &result,
 		RanOn: query.Runner{Kind: query.OnFunction, Name: name, Resource: "lambda-" + d.Arch,
-			MemoryMB: size.MemoryMB, Cold: inv.InitMS > 0, Paced: d.Paced},
-		ComputeMS: res.ComputeMS, ColdStartMS: inv.InitMS,
+			MemoryMB: size.MemoryMB, Cold: coldMS(inv, res) > 0, Paced: d.Paced},
+		ComputeMS: res.ComputeMS, ColdStartMS: coldMS(inv, res),
 		Trail: v.msg.Trail.Add(query.Step{At: now, Event: query.StepRan, Where: name}),
 	}
 }

@@ -122,7 +122,7 @@ func (s *Store) add(d Draft, a Addition) error {
 // keep puts a model into what the folder is to hold, and that in force, for who holds
 // the lock.
 func (s *Store) keep(d Draft, a Addition, next changed) error {
-	a.Model.File, a.Model.SHA256 = networkFile(d.SHA256), d.SHA256
+	a.Model.File, a.Model.SHA256, a.Model.FileBytes = networkFile(d.SHA256), d.SHA256, d.Bytes
 	if _, ok := s.Current().Task(a.Task.Name); !ok {
 		next.Tasks = append(next.Tasks, a.Task)
 	}

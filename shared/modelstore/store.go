@@ -182,7 +182,9 @@ func (s *Store) Settle() {
 	}
 }
 
-// read is Refresh at once.
+// Reread is Refresh at once, however fresh what was read is.
+func (s *Store) Reread() error { return s.read() }
+
 func (s *Store) read() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,6 +16,9 @@ func FunctionName(model string, memoryMB int) string {
 	return fmt.Sprintf("inference-%s-%d", model, memoryMB)
 }
 
+// GenericName names the function of a memory size that runs any model.
+func GenericName(memoryMB int) string { return fmt.Sprintf("generic-%d", memoryMB) }
+
 // MaxInputBytes is the largest input that a function takes: a synchronous
 // invocation carries 6 MB, the input travels in base64, and the rest of the
 // request needs some room.
@@ -23,8 +26,10 @@ const MaxInputBytes = 4 << 20
 
 // Request asks a function for one answer. Its input is always inline.
 type Request struct {
-	Model string      `json:"model"`
-	Input query.Input `json:"input"`
+	Model string `json:"model"`
+	// SHA256 pins the model's file, for a function that is of no model.
+	SHA256 string      `json:"sha256,omitempty"`
+	Input  query.Input `json:"input"`
 	// AllScores asks for the score of every class.
 	AllScores bool   `json:"all_scores,omitempty"`
 	Trace     string `json:"trace,omitempty"` // W3C traceparent of the invocation, when it is traced
@@ -41,7 +46,8 @@ type Response struct {
 	Rows      []query.Row      `json:"rows,omitempty"`
 	Embedding []float32        `json:"embedding,omitempty"`
 	Outputs   []tensors.Tensor `json:"outputs,omitempty"`
-	ComputeMS float64          `json:"compute_ms"` // preprocessing and inference
+	ComputeMS float64          `json:"compute_ms"`        // preprocessing and inference
+	LoadMS    float64          `json:"load_ms,omitempty"` // that the model's fetch and load took before, where it was not loaded
 	Error     *query.Failure   `json:"error,omitempty"`
 }
 

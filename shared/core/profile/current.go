@@ -99,6 +99,16 @@ func Follow(s CatalogueSource, version string) error {
 	return nil
 }
 
+// Reread has a source read the catalogue at once, however fresh the last one is: for who
+// is asked, by one that knows more, for what is not in it. An error leaves the catalogue
+// in force as it was.
+func Reread(s CatalogueSource) error {
+	if r, ok := s.(interface{ Reread() error }); ok {
+		return r.Reread()
+	}
+	return nil
+}
+
 // Settle waits until a source that is read behind its callers has done so: before the end
 // of a request in a process that may be frozen then.
 func Settle(s CatalogueSource) {

@@ -34,7 +34,8 @@ func (c *Catalogue) OnVM(m *Model, instanceType string) (ServiceTime, bool) {
 // OnFunction returns the service time of a model on an inference function of
 // an architecture and memory size: a figure for that size if there is one,
 // else the reference figure at the share of a vCPU that the memory buys. More
-// than one vCPU does not help one thread.
+// than one vCPU does not help one thread. Of a model whose functions get its file from
+// a bucket, that is part of a cold start.
 func (c *Catalogue) OnFunction(m *Model, arch string, memoryMB int) (ServiceTime, bool) {
 	if l, ok := m.find("lambda-"+arch, memoryMB); ok {
 		return ServiceTime{MS: l.MS, ColdMS: cold(l), Source: l.Source}, true
@@ -47,7 +48,11 @@ func (c *Catalogue) OnFunction(m *Model, arch string, memoryMB int) (ServiceTime
 	slow := fs.slowness(memoryMB)
 	src := l.Source
 	src.Kind = "derived"
-	return ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Source: src}, true
+	st := ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Source: src}
+	if c.fetched(m) {
+		st.ColdMS = st.ColdMS.Plus(fs.Fetch.of(m.FileBytes))
+	}
+	return st, true
 }
 
 // slowness is how many times as long as on the reference machine one thread takes on

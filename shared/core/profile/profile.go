@@ -64,13 +64,15 @@ type Accuracy struct {
 
 // Model is one trained network.
 type Model struct {
-	Name   string   `json:"name"`
-	Task   string   `json:"task"`
-	File   string   `json:"file,omitempty"` // ONNX file beside the catalogue; empty when only figures are known
-	SHA256 string   `json:"sha256,omitempty"`
-	Labels []string `json:"labels,omitempty"` // of its classes; empty means the task's
-	Input  *Input   `json:"input,omitempty"`  // of pictures
-	Text   *Text    `json:"text,omitempty"`   // of models that take text
+	Name   string `json:"name"`
+	Task   string `json:"task"`
+	File   string `json:"file,omitempty"` // ONNX file beside the catalogue; empty when only figures are known
+	SHA256 string `json:"sha256,omitempty"`
+	// FileBytes is the size of the file, of a model that was added to a stage.
+	FileBytes int64    `json:"file_bytes,omitempty"`
+	Labels    []string `json:"labels,omitempty"` // of its classes; empty means the task's
+	Input     *Input   `json:"input,omitempty"`  // of pictures
+	Text      *Text    `json:"text,omitempty"`   // of models that take text
 	// Signature is what the file takes and gives; it must be there unless the model
 	// takes pictures and classifies.
 	Signature *Signature `json:"signature,omitempty"`
@@ -146,6 +148,7 @@ type FunctionSizes struct {
 	MBPerVCPU int     `json:"mb_per_vcpu"` // memory that buys one vCPU; less buys that share of one
 	Speed     float64 `json:"speed"`       // of one vCPU, as Instance.Speed
 	Source    Source  `json:"source"`
+	Fetch     *Fetch  `json:"fetch,omitempty"` // of a model's file; nil when it is not known
 }
 
 // Prices of everything that is paid by use, in US dollars.
@@ -210,14 +213,11 @@ type Catalogue struct {
 	// Withheld are the models that are not offered here, though they are there: why not,
 	// by name. A machine says so of those that it could not run.
 	Withheld map[string]string `json:"-"`
-	// FixedFunctions says that the inference functions are those that a deployment made
-	// of its own models: the models of Added have none, and workers alone run them.
-	FixedFunctions bool            `json:"-"`
-	added          map[string]bool // models of Added, by name
+	// Deployed are the inference functions that there are; nil where each model gets its
+	// own as it is added.
+	Deployed *Deployed       `json:"-"`
+	added    map[string]bool // models of Added, by name
 }
-
-// HasFunctions says whether there may be inference functions of a model.
-func (c *Catalogue) HasFunctions(m *Model) bool { return !c.FixedFunctions || !c.added[m.Name] }
 
 // ServiceTime is how long a model runs on one resource, and how that is known.
 type ServiceTime struct {

@@ -78,6 +78,7 @@ func (c *Catalogue) validateResources(f *faults) {
 		f.check(len(fs.MemoryMB) > 0 && rising(fs.MemoryMB), what, "memory_mb", "must rise from above 0")
 		f.check(fs.MBPerVCPU > 0, what, "mb_per_vcpu", "must be above 0")
 		f.check(positive(fs.Speed), what, "speed", "must be above 0")
+		f.check(fs.Fetch == nil || positive(fs.Fetch.MBPerSecond) && fs.Fetch.FirstByteMS.P50 >= 0, what, "fetch", "must have mb_per_second above 0, and first_byte_ms not below")
 		seen["lambda-"+fs.Arch] = true
 	}
 }

@@ -12,6 +12,8 @@ import (
 // times there.
 type Holding struct {
 	MemoryMB int
+	// Generic says that the function is of no model and loads this one when it first runs it.
+	Generic bool
 	profile.ServiceTime
 }
 
@@ -19,14 +21,11 @@ type Holding struct {
 // memory for a model and a service time for it, in the catalogue's order; none
 // for an architecture without functions.
 func FunctionsThatHold(c *profile.Catalogue, m *profile.Model, arch string) []Holding {
-	if !c.HasFunctions(m) {
-		return nil
-	}
-	sizes, _ := c.FunctionSizes(arch)
+	generic := c.OnGeneric(m)
 	var out []Holding
-	for _, mb := range sizes.MemoryMB {
+	for _, mb := range c.FunctionMB(m, arch) {
 		if st, known := c.OnFunction(m, arch, mb); known && m.MemoryMB <= mb {
-			out = append(out, Holding{mb, st})
+			out = append(out, Holding{mb, generic, st})
 		}
 	}
 	return out
@@ -35,11 +34,12 @@ func FunctionsThatHold(c *profile.Catalogue, m *profile.Model, arch string) []Ho
 // Size is one memory size of an inference function, judged for a model.
 type Size struct {
 	MemoryMB  int     `json:"memory_mb"`
-	P95MS     float64 `json:"p95_ms"`     // cold starts weighed in
-	QueryUSD  float64 `json:"query_usd"`  // mean, cold starts weighed in
-	InTime    bool    `json:"in_time"`    // the p95 keeps the bound
-	Estimated bool    `json:"estimated"`  // from another size, by the share of a vCPU
-	ServiceMS float64 `json:"service_ms"` // p50 of a warm run
+	P95MS     float64 `json:"p95_ms"`            // cold starts weighed in
+	QueryUSD  float64 `json:"query_usd"`         // mean, cold starts weighed in
+	InTime    bool    `json:"in_time"`           // the p95 keeps the bound
+	Estimated bool    `json:"estimated"`         // from another size, by the share of a vCPU
+	Generic   bool    `json:"generic,omitempty"` // a function of no model: Holding.Generic
+	ServiceMS float64 `json:"service_ms"`        // p50 of a warm run
 }
 
 // Warm is the cold share of a plan: cold starts below ColdShows of the
@@ -60,7 +60,7 @@ func RankFunctions(c *profile.Catalogue, m *profile.Model, arch string, boundMS 
 		share := coldShare(h.MemoryMB)
 		s := Size{
 			MemoryMB: h.MemoryMB, P95MS: P95MS(h.MS.P95, h.ColdMS.P95, share), ServiceMS: h.MS.P50,
-			Estimated: !measuredAt(m, arch, h.MemoryMB),
+			Estimated: !measuredAt(m, arch, h.MemoryMB), Generic: h.Generic,
 			QueryUSD: pricing.MeanFunctionUSD(c.Prices, pricing.Invocations{
 				Arch: arch, MemoryMB: h.MemoryMB, ServiceMS: h.MS.P50, ColdMS: h.ColdMS.P50, ColdShare: share,
 			}),

@@ -18,6 +18,9 @@ type Memory struct {
 	// MaxBytes is the most that they take together; 0 means that there is no
 	// bound. Those that were used least recently go first.
 	MaxBytes int64
+	// Alone has a model that takes more be loaded with no other beside it, instead of
+	// being refused.
+	Alone bool
 	// Failed is called with each load that failed; nil calls nothing. What waits
 	// for the model gets the error besides.
 	Failed func(model string, err error)
@@ -228,7 +231,9 @@ func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error)
 // makeRoom counts so many bytes for an entry. Above the bound it unloads what
 // nobody uses, the least recently used first, and waits for what is in use.
 func (a *Answerer) makeRoom(name string, h *loadedModel, bytes int64) error {
-	if bound := a.memory.MaxBytes; bound > 0 && bytes > bound {
+	if bound := a.memory.MaxBytes; bound > 0 && a.memory.Alone {
+		bytes = min(bytes, bound)
+	} else if bound > 0 && bytes > bound {
 		return fmt.Errorf("model %s takes about %d MB, above the %d MB that models may take", name, bytes>>20, bound>>20)
 	}
 	a.mu.Lock()

@@ -40,10 +40,13 @@ func Open(ctx context.Context, where string, base *profile.Catalogue) (*modelsto
 	return modelstore.OpenRefreshed(p, Deployed(base), time.Now), nil
 }
 
-// Deployed is a catalogue in an account, whose functions are those of its deployment.
+// Deployed is a catalogue in an account, whose functions are those of its deployment:
+// where nothing says which, a model that is added has none.
 func Deployed(base *profile.Catalogue) *profile.Catalogue {
 	c := *base
-	c.FixedFunctions = true
+	if c.Deployed == nil {
+		c.Deployed = &profile.Deployed{}
+	}
 	return &c
 }
 
