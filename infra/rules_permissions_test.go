@@ -57,7 +57,7 @@ func boundRules() []rule {
 		{"an inference function may write its log, read its model and nothing else", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				may := []string{"logs:CreateLogStream", "logs:PutLogEvents"}
-				if a.cfg.ProfilesPrefix != "" {
+				if a.cfg.ProfilesPrefix != "" || a.isGeneric(f) || a.isAdded(f) {
 					may = append(may, "s3:GetObject", "s3:ListBucket")
 				}
 				return !a.isInference(f) || slices.Equal(a.actions(refers(f.prop("Role"))), may)

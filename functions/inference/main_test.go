@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io/fs"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 func TestAnswersARequest(t *testing.T) {
@@ -38,12 +40,84 @@ func TestAnswersARequest(t *testing.T) {
 	}
 }
 
+// A generic function answers with any model of the stage, one that was added while it
+// runs included, if it has the file that is asked for; it says how long a load took.
+func TestAGenericFunctionRunsWhatIsAdded(t *testing.T) {
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	env := map[string]string{"PARAGON_MODELS": dir, lambdaMemory: "1769"}
+	h, err := wire(t.Context(), func(key string) string { return env[key] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := add(t, dir, set)
+	names, err := fs.Glob(set.Samples(), "*-trouser.png")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no sample picture, error %v", err)
+	}
+	data, err := fs.ReadFile(set.Samples(), names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(model, sha256 string) inference.Response {
+		res, err := h(t.Context(), inference.Request{Model: model, SHA256: sha256, Input: query.Input{ContentType: "image/png", Data: data}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	for i := range 2 {
+		if res := ask("mine", digest); res.Error != nil || strings.ToLower(res.Label) != "trouser" || (res.LoadMS > 0) != (i == 0) {
+			t.Errorf("run %d: %+v", i, res)
+		}
+	}
+	for model, sha256 := range map[string]string{"mine": strings.Repeat("0", 64), "unknown": digest, "logistic": ""} {
+		if res := ask(model, sha256); res.Error == nil || res.Error.Code != query.ModelFault {
+			t.Errorf("%s with the digest %q: %+v", model, sha256, res)
+		}
+	}
+}
+
+// add puts the network of a model that ships into a folder as a model of its own, and
+// returns its digest.
+func add(t *testing.T, dir string, set *profiles.Set) string {
+	t.Helper()
+	base, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	onnx, err := set.ONNX("mlp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := modelstore.Open(dir, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := store.Receive(bytes.NewReader(onnx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, _ := base.Task("fashion")
+	m, _ := base.Model("mlp")
+	mine := *m
+	mine.Name = "mine"
+	if err := store.Add(d, modelstore.Addition{Task: task, Model: mine, Measured: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	return d.SHA256
+}
+
 func TestWireNamesWhatIsMissing(t *testing.T) {
 	for name, env := range map[string]map[string]string{
 		"PARAGON_MODEL":      {},
 		"PARAGON_CATALOGUE":  {"PARAGON_MODEL": "logistic", "PARAGON_CATALOGUE": "none"},
 		"s3://bucket/prefix": {"PARAGON_MODEL": "logistic", "PARAGON_PROFILES": "s3://Bucket/prefix"},
 		"no-such-model":      {"PARAGON_MODEL": "no-such-model"},
+		lambdaMemory:         {"PARAGON_MODELS": t.TempDir()},
 	} {
 		_, err := wire(t.Context(), func(key string) string { return env[key] })
 		if err == nil || !strings.Contains(err.Error(), name) {

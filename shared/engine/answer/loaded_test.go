@@ -75,6 +75,22 @@ func TestAModelAboveTheBoundIsNamed(t *testing.T) {
 	}
 }
 
+// Where one model may always be loaded, one above the bound is, and alone.
+func TestAModelAboveTheBoundMayBeLoadedAlone(t *testing.T) {
+	e, set, c := open(t)
+	files := &counted{Models: set, asked: map[string]int{}}
+	a := answer.New(e, c, files, answer.Memory{MaxBytes: 1 << 20, Alone: true})
+	in := []query.Input{picture(t, set, 0)}
+	for _, name := range []string{"mlp", "mlp", "logistic", "mlp"} {
+		if out, err := a.Answer(t.Context(), name, in); err != nil || out[0].Err != nil {
+			t.Fatalf("%s: %v %v", name, err, out)
+		}
+	}
+	if files.asked["mlp"] != 2 || files.asked["logistic"] != 1 {
+		t.Errorf("loaded %v times", files.asked)
+	}
+}
+
 // Prepare begins a load ahead of a query, says how long it takes until it is
 // over, and a load that fails is reported and not begun over and over.
 func TestPrepare(t *testing.T) {

@@ -123,7 +123,7 @@ func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
 }
 
 // Who serves takes up what an operator adds and removes, without a restart; such a
-// model has no functions.
+// model has no functions where the deployment made none for it.
 func TestAStageTakesUpWhatIsAdded(t *testing.T) {
 	standIn(t)
 	c := &clock{at: time.Unix(1e9, 0)}
