@@ -17,6 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -98,13 +99,12 @@ func (s *stack) makeInference() (out inference) {
 	}
 	for _, m := range s.added {
 		env := map[string]*string{environment.Model: text(m.Name), environment.Models: text(s.ownModels())}
-		file := allow(on(s.data.models.ArnForObjects(text(names.ModelsPrefix+"/"+m.File))), "s3:GetObject")
-		out.all = append(out.all, s.functionsOf(m, env, append(s.readFigures(), file))...)
+		out.all = append(out.all, s.functionsOf(m, env, append(s.readProfiles(figuresOnly), s.ownFiles(modelstore.CatalogueFile, "s3:GetObject"), s.ownFiles(m.File, "s3:GetObject")))...)
 	}
 	for _, mb := range s.GenericSizes {
 		env := map[string]*string{environment.Models: text(s.ownModels())}
 		out.all = append(out.all, s.inferenceFunction(coreinference.GenericName(mb), mb, env,
-			append(s.readProfiles(figuresOnly), s.useModels(everything, "s3:GetObject")...)))
+			append(s.readProfiles(figuresOnly), s.ownFiles(everything, "s3:GetObject"))))
 	}
 	return out
 }

@@ -91,11 +91,16 @@ func (s *stack) readFigures() []permission {
 // useModels lets something be done to the models that operators add. Without the
 // listing S3 does not say that there is no catalogue yet, but that it must not be read.
 func (s *stack) useModels(what string, actions ...string) []permission {
+	return []permission{allow(on(s.data.models.BucketArn()), "s3:ListBucket"), s.ownFiles(what, actions...)}
+}
+
+// ownFiles is useModels for who is asked only for what is there.
+func (s *stack) ownFiles(what string, actions ...string) permission {
 	below := names.ModelsPrefix + "/" + what
 	objects := allow(on(s.data.models.ArnForObjects(text(below))), actions...)
 	if what == everything {
 		bucket := *s.GetLogicalId(s.data.models.Node().DefaultChild().(awscdk.CfnElement))
 		objects = objects.excused("Resource::<"+bucket+".Arn>/"+below, "models are named by their digests: the prefix bounds the action")
 	}
-	return []permission{allow(on(s.data.models.BucketArn()), "s3:ListBucket"), objects}
+	return objects
 }

@@ -58,7 +58,10 @@ func boundRules() []rule {
 			return a.each(func(_ string, f *resource) bool {
 				may := []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 				if a.cfg.ProfilesPrefix != "" || a.isGeneric(f) || a.isAdded(f) {
-					may = append(may, "s3:GetObject", "s3:ListBucket")
+					may = append(may, "s3:GetObject")
+				}
+				if a.cfg.ProfilesPrefix != "" {
+					may = append(may, "s3:ListBucket")
 				}
 				return !a.isInference(f) || slices.Equal(a.actions(refers(f.prop("Role"))), may)
 			})

@@ -74,7 +74,7 @@ func bucketFaults(a assembly) (bad []string) {
 					case slices.Contains([]string{"s3:GetObject", "s3:PutObject"}, action) && strings.HasPrefix(of, "${Uploads") &&
 						(strings.HasSuffix(of, "}/"+names.UploadPrefix+"*") || strings.HasSuffix(of, "}/"+names.InputPrefix+"*")):
 					case action == "s3:GetObject" && strings.Contains(of, "cdk-") && strings.HasSuffix(of, ".zip"):
-					case action == "s3:ListBucket" && of == "${"+a.modelsID()+"}" && len(a.readsModels(id)) > 0:
+					case action == "s3:ListBucket" && of == "${"+a.modelsID()+"}" && len(a.readsModels(id)) > 0 && !a.runsAlone(id):
 					case action == "s3:GetObject" && slices.ContainsFunc(a.readsModels(id), func(what string) bool { return of == "${"+a.modelsID()+"}/models/"+what }):
 					default:
 						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, of))
@@ -125,6 +125,12 @@ func (a assembly) readsModels(role string) []string {
 		return nil
 	}
 	return []string{modelstore.CatalogueFile}
+}
+
+// runsAlone says whether a role is an inference function's.
+func (a assembly) runsAlone(role string) bool {
+	f := a.holder(role)
+	return f != nil && a.isInference(f)
 }
 
 // fileOf is the file of the added model that a function runs.

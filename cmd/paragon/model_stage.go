@@ -91,7 +91,7 @@ func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, fil
 		term.Printf("  %s\n", cli.OneLine(n))
 	}
 	term.Printf("It is in the bucket of stage %s. Within about ten seconds its workers run it once and the\nstage answers at /v2/models/%s/infer; a model that no worker can run is taken back.\n", stage, added.Task.Name)
-	term.Printf("Workers alone run it: it has no inference functions, so that nothing overflows. Its times\nwere measured here, and stand for the stage's machines by their speed.\n")
+	term.Printf("Its queries overflow to the stage's generic functions, if it has some, until a deployment\nmakes functions of its own. Its times were measured here, and stand for the stage's machines\nby their speed.\n")
 	return nil
 }
 

@@ -137,7 +137,7 @@ func (d *Dispatcher) sizesFor(msg query.Message, left time.Duration) []sizing.Si
 // the model may have been added this moment.
 func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
 	if _, ok := d.Catalogue.Current().Model(model); !ok {
-		if err := profile.Refresh(d.Catalogue); err != nil {
+		if err := profile.Reread(d.Catalogue); err != nil {
 			d.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
 		}
 	}

@@ -4,6 +4,7 @@ package rehearse
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,7 +23,9 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
 	"github.com/paragon-serving/paragon/shared/api"
+	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -172,8 +175,8 @@ func (term *terminal) redrives() {
 	term.says("0 submitted again", "redrive")
 }
 
-// adds puts a model of its own into the stage, which knows it without a deployment, and
-// takes it out again.
+// adds puts a model of its own into the stage, which knows it without a deployment: a
+// generic function answers what no worker does. Then it takes the model out again.
 func (term *terminal) adds() {
 	file := filepath.Join(term.t.TempDir(), "forest.onnx")
 	must(term.t, os.WriteFile(file, enginetest.Forest(2, 0.5, [2]string{"dry", "rain"}), 0o600))
@@ -184,8 +187,48 @@ func (term *terminal) adds() {
 		term.into(&known, "models")
 		return slices.ContainsFunc(known, func(m api.Model) bool { return m.Name == "forest" })
 	})
+	term.asksForest()
 	term.says("", "model", "remove", "forest")
 	term.says("removed", "model", "list")
+}
+
+// asksForest has a strict query for the added model overflow: a generic function gets the
+// file from the bucket and answers.
+func (term *terminal) asksForest() {
+	term.t.Helper()
+	in := []tensors.Tensor{{Name: "X", Datatype: tensors.FP32, Shape: []int64{1, 2}, Data: make([]byte, 8)}}
+	input := fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(tensors.Pack(in)))
+	body := strings.Replace(asked("forest", query.Strict, input), "image/png", tensors.ContentType, 1)
+	got := term.request("POST", "/v1/queries", body)
+	if got.Code != http.StatusAccepted {
+		term.t.Fatalf("the API answered %d %s", got.Code, got.Body)
+	}
+	term.overflow()
+	q := term.await(got.Header().Get("Location"))
+	if q.State != query.Succeeded || q.ServedBy.Name != coreinference.GenericName(q.ServedBy.MemoryMB) || !q.ServedBy.Cold {
+		term.t.Errorf("the query for the added model reads %+v", q)
+	}
+	term.checkGeneric()
+}
+
+// checkGeneric holds the generic functions to their roles: each is needed, and enough.
+func (term *terminal) checkGeneric() {
+	term.t.Helper()
+	seen := 0
+	for who, calls := range term.stand.made() {
+		if !strings.HasPrefix(who, "generic-") {
+			continue
+		}
+		seen++
+		may := term.statements(term.roles()[who])
+		for _, fault := range policy.Judge(may, calls, uncalled["inference"]) {
+			term.t.Errorf("the %s: %s", who, fault)
+		}
+		term.takeAway(who, may, calls)
+	}
+	if seen == 0 {
+		term.t.Error("no generic function made a call")
+	}
 }
 
 // fails makes a query of the operator's that has failed, with its dead letter.
