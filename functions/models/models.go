@@ -47,6 +47,10 @@ type refusal struct {
 // that a repair takes hold and a fault is not downloaded for every query.
 const again = time.Minute
 
+// onLambda is set in a Lambda function: its disk has room for few networks, and each is
+// loaded once.
+const onLambda = "AWS_LAMBDA_FUNCTION_NAME"
+
 // Open reads the catalogue that PARAGON_CATALOGUE names of the profiles that
 // PARAGON_PROFILES names: a folder, or s3://bucket/prefix, of which the figures
 // are read now and each network when it is first asked for. Models that were added
@@ -67,7 +71,7 @@ func Open(ctx context.Context, env func(string) string, adjust func(*profile.Cat
 			return nil, err
 		}
 	}
-	if s.Store, err = ownmodels.Open(ctx, env(environment.Models), offered); err != nil {
+	if s.Store, err = ownmodels.Open(ctx, env(environment.Models), offered, env(onLambda) == ""); err != nil {
 		return nil, fmt.Errorf("%s: %w", environment.Models, err)
 	}
 	return s, nil

@@ -20,7 +20,7 @@ func Catalogue(ctx context.Context, env func(string) string, load func(folder st
 	if err != nil {
 		return nil, err
 	}
-	of, err := ownmodels.Open(ctx, env(environment.Models), base)
+	of, err := ownmodels.Open(ctx, env(environment.Models), base, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", environment.Models, err)
 	}

@@ -1,6 +1,7 @@
 package prefix
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,7 +29,7 @@ type Getter interface {
 type Fetcher struct {
 	Client Getter
 	Where  string // s3://bucket/prefix
-	Cache  string // folder that holds the files; it must be there
+	Cache  string // folder that holds the files; it must be there. Empty keeps none
 	Limit  int64  // bytes of one file; 0 means 1 GiB
 }
 
@@ -59,27 +60,40 @@ func (f Fetcher) Fetch(ctx context.Context, name, digest string) ([]byte, error)
 	if !digestForm.MatchString(digest) {
 		return nil, fmt.Errorf("fetch %s: %q is no SHA-256", name, digest)
 	}
-	kept := filepath.Join(f.Cache, digest)
-	if data, err := os.ReadFile(kept); err == nil && sum(data) == digest {
-		return data, nil
-	}
 	address := s3url.Scheme + bucket + "/" + below + name
-	if err := f.download(ctx, bucket, below+name, kept, digest); err != nil {
-		if other, ok := errors.AsType[*DigestError](err); ok {
-			other.File = address
-			return nil, other
-		}
-		return nil, fmt.Errorf("fetch %s: %w", address, err)
+	data, err := f.through(digest, func(to func(func(io.Writer) error) error) error {
+		return f.download(ctx, bucket, below+name, to, digest)
+	})
+	if other, ok := errors.AsType[*DigestError](err); ok {
+		other.File = address
+		return nil, other
 	}
-	data, err := os.ReadFile(kept)
 	if err != nil {
-		return nil, fmt.Errorf("read what was fetched of %s: %w", address, err)
+		return nil, fmt.Errorf("fetch %s: %w", address, err)
 	}
 	return data, nil
 }
 
-// download gives the file its name once all is there and right.
-func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) error {
+// through returns the file of a digest: from the cache, into which it is downloaded
+// where it is not there yet, or from memory where there is no cache.
+func (f Fetcher) through(digest string, download func(to func(func(io.Writer) error) error) error) ([]byte, error) {
+	if f.Cache == "" {
+		var data bytes.Buffer
+		err := download(func(write func(io.Writer) error) error { return write(&data) })
+		return data.Bytes(), err
+	}
+	kept := filepath.Join(f.Cache, digest)
+	if data, err := os.ReadFile(kept); err == nil && sum(data) == digest {
+		return data, nil
+	}
+	if err := download(func(write func(io.Writer) error) error { return whole(kept, write) }); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(kept)
+}
+
+// download writes the file, which counts once all is there and right.
+func (f Fetcher) download(ctx context.Context, bucket, key string, to func(func(io.Writer) error) error, digest string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	o, err := f.Client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: aws.String(key)})
@@ -91,7 +105,7 @@ func (f Fetcher) download(ctx context.Context, bucket, key, to, digest string) e
 	if n := aws.ToInt64(o.ContentLength); n > limit {
 		return fmt.Errorf("%w: it has %d bytes, above %d", ErrTooLarge, n, limit)
 	}
-	return whole(to, func(next io.Writer) error {
+	return to(func(next io.Writer) error {
 		h := sha256.New()
 		n, err := io.Copy(io.MultiWriter(next, h), io.LimitReader(o.Body, limit+1))
 		if err != nil {

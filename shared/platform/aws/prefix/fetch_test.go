@@ -73,6 +73,27 @@ func TestAFetchedFileHasItsDigest(t *testing.T) {
 	}
 }
 
+// Without a cache a file is fetched each time, held to its digest, and nothing stays.
+func TestAFileMayBeFetchedIntoMemory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	from := &oneFile{}
+	f := Fetcher{Client: from, Where: "s3://bucket/p"}
+	for range 2 {
+		from.body = strings.NewReader(network)
+		if data, err := f.Fetch(t.Context(), "a", sum([]byte(network))); err != nil || string(data) != network {
+			t.Fatalf("%q, %v", data, err)
+		}
+	}
+	from.body = strings.NewReader("another")
+	if data, err := f.Fetch(t.Context(), "a", sum([]byte(network))); err == nil || !strings.Contains(err.Error(), "SHA-256") || data != nil {
+		t.Errorf("of another file: %q, %v", data, err)
+	}
+	if left, _ := filepath.Glob("*"); len(from.asked) != 3 || len(left) > 0 {
+		t.Errorf("asked %d times, want 3; %v is left", len(from.asked), left)
+	}
+}
+
 // What was fetched is not fetched again, unless the disk has altered it.
 func TestAFetchedFileIsKept(t *testing.T) {
 	from := &oneFile{body: strings.NewReader(network)}

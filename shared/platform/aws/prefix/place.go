@@ -134,6 +134,9 @@ func (e *Editor) Send(name, path string) error {
 	return e.send(in, name)
 }
 
+// KeepNone has files be fetched into memory each time, and none stay on this machine.
+func (e *Editor) KeepNone() { e.fetcher.Cache = "" }
+
 // Fetch returns a file by its digest, from this machine where it was fetched before.
 func (e *Editor) Fetch(name, digest string) ([]byte, error) {
 	return e.fetcher.Fetch(context.Background(), name, digest)

@@ -28,15 +28,20 @@ func Bucket(ctx context.Context, where string) (modelstore.Place, error) {
 }
 
 // Open opens what PARAGON_MODELS names over a base catalogue: a folder, or
-// s3://bucket/prefix, which is read anew behind its callers.
-func Open(ctx context.Context, where string, base *profile.Catalogue) (*modelstore.Store, error) {
+// s3://bucket/prefix, which is read anew behind its callers. keep has the files that are
+// fetched from there stay on this machine.
+func Open(ctx context.Context, where string, base *profile.Catalogue, keep bool) (*modelstore.Store, error) {
 	if !s3url.Is(where) {
 		return modelstore.Open(where, base)
 	}
-	p, err := Bucket(ctx, where)
+	e, err := prefix.NewEditor(ctx, where)
 	if err != nil {
 		return nil, err
 	}
+	if !keep {
+		e.KeepNone()
+	}
+	p := bucket{e}
 	return modelstore.OpenRefreshed(p, Deployed(base), time.Now), nil
 }
 
