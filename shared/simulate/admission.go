@@ -24,6 +24,7 @@ const longestHeld = 25 * time.Second
 // for it in time.
 func (e *engine) admit(p *pool, j job) {
 	overflows := p.control.rule(j.strict) == procurement.AtBound && e.mayOverflow(p, &j)
+	late := true // on the worker that has the request, if there is one
 	for offer := range 2 {
 		w := e.front.requests[j.request].worker
 		if offer > 0 {
@@ -32,9 +33,13 @@ func (e *engine) admit(p *pool, j job) {
 		if w < 0 || e.cfg.NoDefer && overflows && p.workers[w].free == 0 {
 			continue
 		}
-		if e.hold(p, w, j) {
+		held, prediction := e.hold(p, w, j)
+		if held {
 			e.startHeld(p, w)
 			return
+		}
+		if offer == 0 {
+			late = prediction.LatestAt.After(moment(j.deadline))
 		}
 	}
 	if w := e.front.requests[j.request].worker; e.instead(p, w, j) {
@@ -42,7 +47,7 @@ func (e *engine) admit(p *pool, j job) {
 		return
 	}
 	switch {
-	case overflows && (j.strict || e.cfg.NoDefer):
+	case overflows && (j.strict || late || e.cfg.NoDefer):
 		e.overflow(p, &j, false)
 	case j.strict:
 		p.strict.push(j, p.service[j.model])
@@ -59,8 +64,8 @@ func (e *engine) accept(p *pool, j job) {
 }
 
 // hold puts a query into a worker's queue if it ends in time there, or if it
-// starts at once: no other worker is faster.
-func (e *engine) hold(p *pool, w int, j job) bool {
+// starts at once: no other worker is faster. It says when the query would end.
+func (e *engine) hold(p *pool, w int, j job) (bool, schedule.Prediction) {
 	q, now, work := p.workers[w].queue, moment(e.now), p.work(&j, e.overflowExtraUS())
 	by := work.DeadlineAt
 	if last := moment(j.at).Add(longestHeld); !j.strict && last.Before(by) {
@@ -75,7 +80,7 @@ func (e *engine) hold(p *pool, w int, j job) bool {
 		p.countHeld(&j, 1)
 		e.watchHeld(p, w, &j)
 	}
-	return ok
+	return ok, prediction
 }
 
 // work is what scheduling needs to know of a query; extraUS is by how much the

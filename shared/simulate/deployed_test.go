@@ -201,3 +201,27 @@ func TestTheBillHasTheWarmInstances(t *testing.T) {
 		t.Errorf("a launch out of the warm pool takes $%v more, want $%v", got, want)
 	}
 }
+
+// While no worker is ready a relaxed query is answered by a function within its request, as
+// intake places it, not after a 202. So it is where the worker that has it would end it after
+// its bound; where it would only make others late it waits for another one, after a 202.
+func TestARelaxedQueryThatNoWorkerEndsInTimeOverflowsAtOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		perSecond float64
+		workers   int
+		overflow  float64 // the least share of the machinery
+	}{{"no worker", 1, 0, 1}, {"a full worker", 30, 1, 0.1}} {
+		c := config(must(procurement.Get("mixed")), arrivals.Trace{Step: time.Second, Counts: make([]float64, 120)})
+		for i := range c.Trace.Counts {
+			c.Trace.Counts[i] = tc.perSecond
+		}
+		c.AsDeployed, c.Strict, c.Workers, c.ColdStarts = &simulate.AsDeployed{}, 0, tc.workers, false
+		c.Settings.MaxOverflowConcurrency, c.Settings.MaxWorkers = 1000, tc.workers
+		c.From, c.Warmup, c.MetricDelay = 30*time.Second, 30*time.Second, 3*time.Second // a tick has set the rules
+		c.Machinery.UnaidedUSD = 3e-6
+		if b := run(t, c).Bill; b.Paths.Overflow < tc.overflow*b.Machinery {
+			t.Errorf("%s: machinery of %+v", tc.name, b.Paths)
+		}
+	}
+}

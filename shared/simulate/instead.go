@@ -40,7 +40,7 @@ func (e *engine) instead(p *pool, w int, j job) bool {
 	}
 	j.service = e.serviceOf(p, j.model)
 	j.handover = sizing.LastMoment(j.deadline-e.overflowExtraUS(), micros(p.cfg.Models[j.model].FunctionMS), 0, false)
-	if !e.hold(p, w, j) {
+	if held, _ := e.hold(p, w, j); !held {
 		return false
 	}
 	if j.counted {
