@@ -21,7 +21,9 @@ import (
 func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s, set := &in.Snapshot, in.Settings
 	s.ServiceMS = workload.MeanServiceMS(m.Means, c.Catalogue.Current(), p.InstanceType)
-	usd, p95MS := c.meanFunction()
+	usd, p95MS := c.meanFunction(sizing.Warm)
+	_, coldMS := c.meanFunction(func(int) float64 { return 1 })
+	s.ColdLate = coldMS+set.OverflowPathMS > set.StrictBelowMS
 	s.FunctionUSD = m.FunctionUSD.Or(usd)
 	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
 	s.FunctionMS, s.OverflowUSD = p95MS, overflowUSD(c.Catalogue.Current().Prices, set, s.ServiceMS, p95MS)
@@ -41,8 +43,8 @@ func overflowUSD(p profile.Prices, set settings.Settings, serviceMS, functionMS 
 }
 
 // meanFunction is what a query of the mean model costs on its cheapest function
-// and how long it takes there; zeros without functions.
-func (c *Controller) meanFunction() (usd, p95MS float64) {
+// and how long it takes there, when such a share of them is cold; zeros without functions.
+func (c *Controller) meanFunction(coldShare func(memoryMB int) float64) (usd, p95MS float64) {
 	n := 0.0
 	catalogue := c.Catalogue.Current()
 	for i := range catalogue.Models {
@@ -50,7 +52,7 @@ func (c *Controller) meanFunction() (usd, p95MS float64) {
 		if c.Arch == "" || m.File == "" {
 			continue
 		}
-		if sizes := sizing.RankFunctions(catalogue, m, c.Arch, time.Hour.Seconds()*1000, sizing.Warm); len(sizes) > 0 {
+		if sizes := sizing.RankFunctions(catalogue, m, c.Arch, time.Hour.Seconds()*1000, coldShare); len(sizes) > 0 {
 			usd, p95MS, n = usd+sizes[0].QueryUSD, p95MS+sizes[0].P95MS, n+1
 		}
 	}

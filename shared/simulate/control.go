@@ -19,6 +19,7 @@ type control struct {
 	overflowUSD     float64              // what its way costs more than a direct answer's
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
+	coldLate        bool // a strict query on a function that starts cold
 	idle            []float64
 	deployed        deployedControl
 }
@@ -29,6 +30,8 @@ func (c *control) start(e *engine, p *pool, begin int64) {
 	c.usd = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.USD })
 	c.deferMS = e.cfg.mean(p.cfg, true, func(m *Model, boundMS float64) float64 { return max(0, boundMS-path-m.FunctionMS) })
 	c.functionMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS })
+	coldMS := e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS + m.ColdMS })
+	c.coldLate = e.cfg.ColdStarts && coldMS+path > e.cfg.StrictMS
 	c.overflowUSD = max(0, e.cfg.Machinery.OverflowUSD-e.cfg.Machinery.DirectUSD)
 	c.throughput = float64(p.runners) * 1000 / c.serviceMS
 	c.usdPerHour = p.cfg.USDPerHour
@@ -133,7 +136,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
 		ServiceMS: c.serviceMS, DeferMS: c.deferMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
-		OverflowUSD: c.overflowUSD, FunctionMS: c.functionMS, SpotUSDPerHour: e.cfg.Spot.usdPerHour(c.usdPerHour),
+		OverflowUSD: c.overflowUSD, FunctionMS: c.functionMS, ColdLate: c.coldLate, SpotUSDPerHour: e.cfg.Spot.usdPerHour(c.usdPerHour),
 	}
 }
 

@@ -77,8 +77,8 @@ const (
 	tickWrites     = 1 + 2*(2+1+1+1)
 	settingsWrites = 2 // of settings that are passed on, 1.3 KB; the view of the fleet takes one
 	// arrivalWrites are more of a tick's once an hour of arrivals is in the
-	// record, 5.4 KB, and in the memory, 4 KB.
-	arrivalWrites = 16
+	// record, 5.4 KB, and in the memory, 4 KB, and in both a day by the minute, 1.4 KB.
+	arrivalWrites = 22
 	tickReads     = 3 // memory, workers, settings
 
 	busySettings = 12 // that are passed on in a minute in which queries come

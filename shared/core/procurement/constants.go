@@ -54,6 +54,8 @@ const (
 	spotLossesPerHour = 0.02
 	spotPriorHours    = 24
 	spotMemoryHours   = 24
+	// seasonDays is for how many days load is seen before a spike of each day has a floor.
+	seasonDays = 3
 	// keepCandidates is how many numbers of workers on each side of the winner a
 	// decision keeps, with why they lost.
 	keepCandidates = 2
@@ -84,6 +86,7 @@ func hedgedConstants() []Constant {
 		{"spotLossesPerHour", spotLossesPerHour, "1/h", "AWS's Spot Advisor: below 5 to above 20 % in a month for most types, which 0.02 (one in two days) overstates"},
 		{"spotPriorHours", spotPriorHours, "h", "ours, by judgement: a day without a loss halves the rate"},
 		{"spotMemoryHours", spotMemoryHours, "h", "ours, by judgement: the market of a day ago says little"},
+		{"seasonDays", seasonDays, "days", "ours, by judgement: what came three times at the same time of day will come again"},
 		{"keepCandidates", keepCandidates, "workers", "for readers of a record; it changes no decision"},
 	}
 }

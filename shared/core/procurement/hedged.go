@@ -21,6 +21,7 @@ func (hedged) Name() string { return "hedged" }
 
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	st = st.read(now, s, set)
+	st.Season = st.Season.observe(st)
 	have := s.Pool.Ready + s.Pool.Booting
 	if s.SpotUSDPerHour > 0 {
 		st.Spot = st.Spot.observe(now, s.Pool)
@@ -45,6 +46,9 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 		Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
 		Reason: fmt.Sprintf("%s: an expected %s an hour for %s; a query costs %.1f times as much on a function as on a busy worker; %s",
 			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
+	}
+	if floor, why := st.Season.floor(now, set.TickSeconds, c, s.ColdLate); floor > won.workers {
+		won.workers, d.Reason = floor, d.Reason+why+fmt.Sprintf(": %s at least", Count(floor))
 	}
 	d.Workers, d.Spot, st.Spot = c.mixed(won.workers, all[plans.Followed], s.Pool, st.Spot)
 	if c.spot.usd > 0 {

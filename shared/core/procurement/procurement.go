@@ -16,7 +16,7 @@ import (
 
 // Rules is the version of the schemes' rules and of the words that they put their
 // reasons in. A record holds that by which it was decided.
-const Rules = 4
+const Rules = 5
 
 // Second is what arrived in one second.
 type Second struct {
@@ -75,6 +75,8 @@ type Snapshot struct {
 	// FunctionMS is the mean time of a query on an inference function; 0 means that
 	// it is as on a worker.
 	FunctionMS float64 `json:"function_ms,omitempty"`
+	// ColdLate is whether a strict query is late on a function that starts cold.
+	ColdLate bool `json:"cold_late,omitempty"`
 	// SpotUSDPerHour is a worker's price as a spot instance; 0 means that there are none.
 	SpotUSDPerHour float64 `json:"spot_usd_per_hour,omitempty"`
 }

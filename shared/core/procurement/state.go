@@ -37,6 +37,8 @@ type State struct {
 	Plans Plans `json:"plans,omitzero"`
 	// Spot is what hedged has seen of spot instances.
 	Spot SpotMemory `json:"spot,omitzero"`
+	// Season is how load moves over a day, as hedged has seen it.
+	Season Season `json:"season,omitzero"`
 	// Load is what paragon takes the load for.
 	Load Regime `json:"load,omitzero"`
 	// Memory is what a scheme that is none of All remembers, in its own form.
