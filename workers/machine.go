@@ -23,7 +23,7 @@ type ec2 interface {
 	Deregister(ctx context.Context) error
 	AwaitHook(ctx context.Context) error
 	Complete(ctx context.Context) error
-	Warmed(ctx context.Context) (bool, error)
+	Target(ctx context.Context) (instance.Target, error)
 	AwaitService(ctx context.Context) bool
 	CompleteLaunch(ctx context.Context) error
 }
@@ -96,14 +96,19 @@ func (m *machine) settingsEvery() time.Duration {
 
 // awaitService returns true when the machine is to serve. One that its group prepares
 // for the warm pool is not: it neither serves nor reports, completes the launch hook,
-// upon which it is stopped, and comes back here when it is started again.
+// upon which it is stopped, and comes back here when it is started again. One that its
+// group ends as it boots is not either, and does not keep the group waiting.
 func (m *machine) awaitService(ctx context.Context, log *slog.Logger) (bool, error) {
 	m.stopping = ctx.Done()
 	if m.ec2 == nil {
 		return true, nil
 	}
-	if warm, err := m.ec2.Warmed(ctx); err != nil || !warm {
+	switch target, err := m.ec2.Target(ctx); {
+	case err != nil || target == instance.Serve:
 		return err == nil, err
+	case target == instance.End:
+		log.Info("the machine is to end, and has not served")
+		return false, m.completeHook(ctx, nil)
 	}
 	log.Info("the machine is prepared for the warm pool")
 	var completed sync.WaitGroup

@@ -20,6 +20,7 @@ type vm struct {
 	mu     sync.Mutex
 	did    []string
 	warm   chan bool // whether it serves once it was prepared; nil when it is not in a warm pool
+	ends   bool      // its group ends it
 }
 
 func (v *vm) does(what string) {
@@ -28,7 +29,15 @@ func (v *vm) does(what string) {
 	v.did = append(v.did, what)
 }
 
-func (v *vm) Warmed(context.Context) (bool, error) { return v.warm != nil, nil }
+func (v *vm) Target(context.Context) (instance.Target, error) {
+	switch {
+	case v.ends:
+		return instance.End, nil
+	case v.warm != nil:
+		return instance.Wait, nil
+	}
+	return instance.Serve, nil
+}
 
 func (v *vm) AwaitService(ctx context.Context) bool {
 	select {
@@ -203,5 +212,15 @@ func TestAMachineOfTheWarmPoolServesOnceItIsStartedAgain(t *testing.T) {
 				t.Errorf("%s: it serves: %v, did %q; error %v", tc.name, serves, v.did, err)
 			}
 		})
+	}
+}
+
+// A machine that its group ends while it boots runs no worker, is not put into service,
+// and has the group wait no longer than it takes to boot.
+func TestAMachineThatEndsAsItBootsNeverServes(t *testing.T) {
+	v := &vm{ends: true}
+	serves, err := (&machine{ec2: v}).awaitService(t.Context(), slog.New(slog.DiscardHandler))
+	if serves || err != nil || !slices.Equal(v.did, []string{"complete"}) {
+		t.Errorf("it serves: %v, did %q; error %v", serves, v.did, err)
 	}
 }

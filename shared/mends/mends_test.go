@@ -54,17 +54,17 @@ func TestEveryMendIsThere(t *testing.T) {
 	}
 }
 
-// Every scenario of the rehearsal has a mend, in the order of their numbers, and the
-// line that fails without it.
+// Every scenario of the rehearsal has a mend or several, in the order of their numbers,
+// and of each the line that fails without it.
 func TestEveryScenarioHasAMend(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root, "cmd/paragon/rehearse/testdata/*.txt"))
-	if err != nil || len(files) != len(rehearsed) {
-		t.Fatalf("%d scenarios and %d mends, error %v", len(files), len(rehearsed), err)
-	}
-	for i, m := range rehearsed {
+	number := 0
+	for _, m := range rehearsed {
 		name := strings.TrimPrefix(m.Test, scenarioTest)
-		if !strings.HasPrefix(name, fmt.Sprintf("%d_", i+1)) {
-			t.Errorf("%s is not the scenario %d", name, i+1)
+		if !strings.HasPrefix(name, fmt.Sprintf("%d_", number)) {
+			number++
+		}
+		if !strings.HasPrefix(name, fmt.Sprintf("%d_", number)) {
+			t.Errorf("%s is not the scenario %d", name, number)
 		}
 		text, err := os.ReadFile(filepath.Join(root, "cmd/paragon/rehearse/testdata", name+".txt"))
 		if err != nil {
@@ -73,5 +73,8 @@ func TestEveryScenarioHasAMend(t *testing.T) {
 		if !slices.Contains(strings.Split(string(text), "\n"), m.Line) || m.Binary == "" {
 			t.Errorf("%s has no line %q, or no binary is changed", name, m.Line)
 		}
+	}
+	if files, err := filepath.Glob(filepath.Join(root, "cmd/paragon/rehearse/testdata/*.txt")); err != nil || len(files) != number {
+		t.Errorf("%d scenarios, and mends of %d; error %v", len(files), number, err)
 	}
 }

@@ -14,10 +14,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 // load is queries that come one after another, several at a time.
@@ -118,11 +120,20 @@ func (s *scenario) noError(_ any, err error) {
 	}
 }
 
+// lateKey is the access key of the workers that start as their group is deleted.
+const lateKey = "late"
+
 // deleteGroup has the group end its instances, each of which drains, and waits for them.
+// On those that boot yet the worker starts now, which never reports.
 func (s *scenario) deleteGroup() {
 	s.stand.scaling.Close(groupName)
+	var booting []string
 	for _, id := range s.instances() {
 		s.askScaling("TerminateInstanceInAutoScalingGroup", "InstanceId", id, "ShouldDecrementDesiredCapacity", "true")
+		if s.processes[id] == nil {
+			s.processes[id] = s.startWorker(id, "AWS_ACCESS_KEY_ID="+lateKey)
+			booting = append(booting, id)
+		}
 	}
 	for end := time.Now().Add(patience); len(s.instances()) > 0; {
 		if time.Now().After(end) {
@@ -131,6 +142,12 @@ func (s *scenario) deleteGroup() {
 		}
 		<-time.After(time.Second)
 		s.askScaling("DescribeAutoScalingGroups", "AutoScalingGroupNames.member.1", groupName)
+	}
+	for _, row := range s.rows("State") {
+		name, _ := row[names.StateSort].(*types.AttributeValueMemberS)
+		if name != nil && row["report"] != nil && slices.Contains(booting, name.Value) {
+			s.t.Errorf("%s: the worker on %s, which booted as it was to end, has reported to the fleet", s.line, name.Value)
+		}
 	}
 }
 
@@ -202,7 +219,8 @@ func mentions(v any) (ids []string) {
 }
 
 // gone holds that the workers have left by themselves, before what they drain by was
-// deleted, that no instance, queue or table is left, and that the bucket is.
+// deleted, that one that booted meanwhile has not served, that no instance, queue or
+// table is left, and that the bucket is.
 func (s *scenario) gone() {
 	s.t.Helper()
 	for id, w := range s.processes {
@@ -219,6 +237,12 @@ func (s *scenario) gone() {
 				s.t.Errorf("%s: what a worker drains by was gone before it: %s", s.line, line)
 			}
 		}
+	}
+	if s.stand.count(lateKey, "", "autoscaling:CompleteLifecycleAction") == 0 {
+		s.t.Errorf("%s: no instance has booted meanwhile, or its group waited for it in vain", s.line)
+	}
+	if n := s.stand.count(lateKey, "", "sqs:ReceiveMessage"); n > 0 {
+		s.t.Errorf("%s: a worker that booted meanwhile asked for queries %d times", s.line, n)
 	}
 	if left := s.instances(); len(left) > 0 {
 		s.t.Errorf("%s: instances %q are left", s.line, left)

@@ -98,8 +98,9 @@ func (p *play) target(id string) string {
 	return "InService"
 }
 
-// startWorker runs the worker's binary as the machine would.
-func (p *play) startWorker(id string) *process {
+// startWorker runs the worker's binary as the machine would, with more of an
+// environment where that is given.
+func (p *play) startWorker(id string, more ...string) *process {
 	p.t.Helper()
 	w := &process{done: make(chan error, 1)}
 	script := p.userData()
@@ -112,6 +113,7 @@ func (p *play) startWorker(id string) *process {
 	w.cmd = exec.Command(p.workerBinary(script))
 	w.cmd.Env = append(append(p.env("worker"), listening(strings.Fields(string(m[1])), address)...), "XDG_CACHE_HOME="+p.t.TempDir(), "AWS_EC2_METADATA_DISABLED=false",
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT="+metadata(p.t, id, "c5.large", func() string { return p.target(id) }))
+	w.cmd.Env = append(w.cmd.Env, more...)
 	w.cmd.Stderr = &w.said
 	must(p.t, w.cmd.Start())
 	go func() {

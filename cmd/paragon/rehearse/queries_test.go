@@ -122,14 +122,43 @@ func (p *play) await(location string) answered {
 	return q
 }
 
-// read asks for a query until it is answered.
+// read asks for a query until it is answered. The highest scores are stored of it, as
+// it asked for no more.
 func (p *play) read(location string) answered {
 	p.t.Helper()
 	q := p.await(location)
 	if q.State != query.Succeeded || q.Result.Label == "" {
 		p.t.Errorf("the query %s reads %+v", location, q)
 	}
+	p.storesScores(q.ID, 0)
 	return q
+}
+
+// classes are how many the models of the play tell apart.
+const classes = 10
+
+// asksForAll asks a query for the scores of every class, which are stored of it then.
+func (p *play) asksForAll(class query.Class, by query.RunnerKind) {
+	p.t.Helper()
+	got := p.request("POST", "/v1/queries", strings.Replace(asked(fetched, class, p.inline()), "{", `{"all_scores":true,`, 1))
+	if got.Code != http.StatusAccepted {
+		p.t.Fatalf("the API answered %d %s", got.Code, got.Body)
+	}
+	q := p.await(got.Header().Get("Location"))
+	if q.ServedBy.Kind != by {
+		p.t.Errorf("a query for all scores was served by %+v, want a %s", q.ServedBy, by)
+	}
+	p.storesScores(q.ID, classes)
+}
+
+// storesScores holds a record to the highest scores, and to so many of every class.
+func (p *play) storesScores(id string, all int) {
+	p.t.Helper()
+	r, err := p.backend.Records.GetRecord(p.t.Context(), id)
+	must(p.t, err)
+	if r.Outcome == nil || r.Outcome.Result == nil || len(r.Outcome.Result.Top) != query.TopScores || len(r.Outcome.Result.Scores) != all {
+		p.t.Errorf("of the query %s is stored %+v, want the %d highest scores and %d of every class", id, r.Outcome, query.TopScores, all)
+	}
 }
 
 // cancelled takes back a query that waits, and is told that it is.

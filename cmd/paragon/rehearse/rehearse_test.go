@@ -122,6 +122,7 @@ func TestRehearse(t *testing.T) {
 	strict := p.overflows(1)
 	p.overflows(2, "Idempotency-Key", "once")
 	p.vote(strict, "")
+	p.asksForAll(query.Strict, query.OnFunction)
 	p.handsOver(p.largeOverflows)
 	p.arrives()
 
@@ -210,6 +211,8 @@ func (p *play) workerServes() {
 	if p.front.listener != "" {
 		p.answersDirectly(ws[0].ID)
 	}
+
+	p.asksForAll(query.Relaxed, query.OnWorker)
 
 	// What does not wait takes the calls that the bill counts. The consumer of a
 	// queue reads before it runs what has a key.

@@ -144,8 +144,8 @@ func (s *scenario) do(words []string) {
 		s.stop = s.arrive(s.number(rest[0]))
 	case "worker": // worker starts, worker stops, or worker hangs: its process is stopped where it stands
 		s.machine(rest[0])
-	case "workers": // workers start: one on each instance, as it comes
-		s.starting = true
+	case "workers": // workers start: one on each instance, as it comes; workers boot: those of the next ones start as their group is deleted
+		s.starting = rest[0] == "start"
 	case "release": // release bad, or release good: the instances are replaced, and workers start on those of a good one
 		s.release(rest[0] == "good")
 	case "controller": // controller stops as it commits a tick, while the schedule's next minute comes, or controller goes on

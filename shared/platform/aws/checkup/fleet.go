@@ -155,7 +155,7 @@ func (a Account) targets(ctx context.Context) (out []Finding, err error) {
 			}
 		}
 		if slices.Sort(unwell); len(unwell) > 0 {
-			out = append(out, fault("read the worker's log; the group replaces it five minutes after its launch", "%s: unhealthy: %s", name, strings.Join(unwell, ", ")))
+			out = append(out, fault("read the worker's log; the group replaces it five minutes after it came into service at the earliest", "%s: unhealthy: %s", name, strings.Join(unwell, ", ")))
 			continue
 		}
 		out = append(out, ok("%s: none of %d targets is unhealthy", name, len(health.TargetHealthDescriptions)))

@@ -150,7 +150,7 @@ const targetState = "autoscaling/target-lifecycle-state"
 // terminating reports whether the group is about to end this machine.
 func (m *Machine) terminating(ctx context.Context) bool {
 	v, err := m.get(ctx, targetState)
-	return err == nil && (v == "Terminated" || v == "Warmed:Terminated")
+	return err == nil && targetOf(v) == End
 }
 
 // Deregister has the load balancer send this machine no more requests; those under

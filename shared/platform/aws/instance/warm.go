@@ -8,20 +8,40 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
-// Warmed reports whether the group prepares this machine for its warm pool, where it
-// is stopped until the group needs it. Metadata that cannot be read is asked again
-// until ctx ends: a machine that takes itself for a worker would serve, and then be
-// stopped.
-func (m *Machine) Warmed(ctx context.Context) (bool, error) {
+// Target is what a group has a machine do next.
+type Target string
+
+// The targets: to serve, to wait in the warm pool until the group needs it, or to end.
+const (
+	Serve Target = "serve"
+	Wait  Target = "wait in the warm pool"
+	End   Target = "end"
+)
+
+// Target returns what the group has this machine do next. Metadata that cannot be read
+// is asked again until ctx ends: a machine that takes itself for a worker would serve,
+// and then be stopped or ended.
+func (m *Machine) Target(ctx context.Context) (Target, error) {
 	for {
 		v, err := m.get(ctx, targetState)
 		if err == nil {
-			return strings.HasPrefix(v, names.WarmState), nil
+			return targetOf(v), nil
 		}
 		if !m.pause(ctx) {
-			return false, err
+			return "", err
 		}
 	}
+}
+
+// targetOf reads a target lifecycle state.
+func targetOf(state string) Target {
+	switch {
+	case state == "Terminated" || state == names.WarmState+"Terminated":
+		return End
+	case strings.HasPrefix(state, names.WarmState):
+		return Wait
+	}
+	return Serve
 }
 
 // CompleteLaunch tells the group's launch hook that this machine is prepared for the
@@ -32,11 +52,8 @@ func (m *Machine) CompleteLaunch(ctx context.Context) error { return m.complete(
 // without having stopped it, and false when ctx or the machine ends before.
 func (m *Machine) AwaitService(ctx context.Context) bool {
 	for m.pause(ctx) {
-		if m.terminating(ctx) {
-			return false
-		}
-		if v, err := m.get(ctx, targetState); err == nil && !strings.HasPrefix(v, names.WarmState) {
-			return true
+		if v, err := m.get(ctx, targetState); err == nil && targetOf(v) != Wait {
+			return targetOf(v) == Serve
 		}
 	}
 	return false

@@ -6,16 +6,16 @@ import (
 	"testing"
 )
 
-// A machine of the warm pool is one by its target state, in whatever state of it.
-func TestWarmedIsByTheTargetState(t *testing.T) {
-	for state, want := range map[string]bool{
-		"InService": false, "Terminated": false, "": false,
-		"Warmed:Stopped": true, "Warmed:Running": true, "Warmed:Hibernated": true,
+// What a group has a machine do is its target state, in the warm pool one of several.
+func TestTheTargetIsByItsState(t *testing.T) {
+	for state, want := range map[string]Target{
+		"InService": Serve, "": Serve, "Terminated": End, "Warmed:Terminated": End,
+		"Warmed:Stopped": Wait, "Warmed:Running": Wait, "Warmed:Hibernated": Wait,
 	} {
 		m, md, _ := machine(t)
 		md.set(targetState, state)
-		if got, err := m.Warmed(t.Context()); err != nil || got != want {
-			t.Errorf("%q: %v, error %v", state, got, err)
+		if got, err := m.Target(t.Context()); err != nil || got != want {
+			t.Errorf("%q: %q, error %v", state, got, err)
 		}
 	}
 }
