@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
+	paws "github.com/paragon-serving/paragon/shared/platform/aws"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 )
@@ -44,7 +44,7 @@ func accountOf(s *discovery.Stage, now func() time.Time) checkup.Account {
 	return checkup.Account{
 		Stage: s.Name, Pools: s.Pools, Now: now,
 		Groups: autoscaling.NewFromConfig(sdk), EC2: ec2.NewFromConfig(sdk), Targets: elb.NewFromConfig(sdk), Functions: lambda.NewFromConfig(sdk),
-		Alarms: cloudwatch.NewFromConfig(sdk), Logs: cloudwatchlogs.NewFromConfig(sdk), Quotas: servicequotas.NewFromConfig(sdk),
+		Alarms: paws.MetricsClient(sdk), Logs: cloudwatchlogs.NewFromConfig(sdk), Quotas: servicequotas.NewFromConfig(sdk),
 	}
 }
 

@@ -33,6 +33,12 @@ func callsOf(service string, r *http.Request, body []byte, groupOf func(instance
 	case "lambda":
 		if m := invocation.FindStringSubmatch(r.URL.Path); m != nil {
 			c = policy.Call{Action: "lambda:InvokeFunction", Resource: arn("lambda", "function:"+m[1])}
+		} else if isAccountSettings(r) {
+			c = policy.Call{Action: "lambda:GetAccountSettings", Resource: "*"}
+		}
+	case "logs":
+		if group := field(body, "logGroupName"); group != "" {
+			c.Resource = arn("logs", "log-group:"+group)
 		}
 	case "sqs":
 		address := field(body, "QueueUrl")

@@ -104,6 +104,9 @@ func (s *stand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.health(w, r)
 		return
 	}
+	if answersOfAccount(w, r, body) {
+		return
+	}
 	answer := &statusKeeper{ResponseWriter: w}
 	s.proxy.ServeHTTP(answer, r)
 	if service == "s3" && r.Method == http.MethodGet && answer.status == http.StatusNotFound {

@@ -88,17 +88,24 @@ func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 	p.front.serve(w, r, "arn:aws:iam::"+testserver.Account+":user/"+who.AccessKey)
 }
 
-// says runs a command at the stage and wants its output to hold some words.
-func (term *terminal) says(want string, args ...string) []byte {
-	term.t.Helper()
+// run runs a command at the stage, as the operator.
+func (term *terminal) run(args ...string) (said []byte, fault string, err error) {
 	c := exec.Command(term.binary, append(args, "--stage", stage)...)
 	c.Env = append(append(os.Environ(), term.env(operator)...), "PARAGON_ENDPOINT=", "PARAGON_TOKEN=", "XDG_CACHE_HOME="+term.cache)
-	var out, fault bytes.Buffer
-	c.Stdout, c.Stderr = &out, &fault
-	if err := c.Run(); err != nil || !strings.Contains(out.String(), want) {
-		term.t.Fatalf("paragon %s: %v, want %q in\n%s%s", strings.Join(args, " "), err, want, &out, &fault)
+	var out, faults bytes.Buffer
+	c.Stdout, c.Stderr = &out, &faults
+	err = c.Run()
+	return out.Bytes(), faults.String(), err
+}
+
+// says runs a command and wants its output to hold some words.
+func (term *terminal) says(want string, args ...string) []byte {
+	term.t.Helper()
+	out, fault, err := term.run(args...)
+	if err != nil || !strings.Contains(string(out), want) {
+		term.t.Fatalf("paragon %s: %v, want %q in\n%s%s", strings.Join(args, " "), err, want, out, fault)
 	}
-	return out.Bytes()
+	return out
 }
 
 // into runs a command that prints one JSON value.
@@ -112,16 +119,17 @@ func (term *terminal) into(v any, args ...string) {
 func TestOperate(t *testing.T) {
 	term := newTerminal(newPlay(t))
 	term.shifts()
-	term.queries()
+	picture := term.queries()
 	term.tunes()
 	term.decides()
 	term.redrives()
 	term.adds()
+	term.checksUp(picture)
 	term.checkOperator()
 }
 
-// queries asks and is answered.
-func (term *terminal) queries() {
+// queries asks and is answered. It returns the picture that it asked about.
+func (term *terminal) queries() string {
 	picture, err := filepath.Glob("../../../profiles/fashion/testdata/*-trouser.png")
 	must(term.t, err)
 	var q struct{ ID string }
@@ -131,6 +139,7 @@ func (term *terminal) queries() {
 	term.says("Chosen: ", "explain", q.ID)
 	term.says("logistic", "models")
 	term.says("general", "status")
+	return picture[0]
 }
 
 // tunes changes a setting and takes it back.
@@ -245,12 +254,7 @@ var unplayedHere = []policy.Excuse{
 	{Action: "sqs:SendMessage", Resource: "*-work-*", Why: "puts relaxed queries back"},
 	{Action: "ssm:GetParametersByPath", Why: onlyOne},
 	{Action: "s3:DeleteObject", Resource: "*/models/*", Why: "deletes the file of a removed model hours later, when the next one is added"},
-	{Action: "autoscaling:Describe*", Why: byDoctor}, {Action: "cloudwatch:DescribeAlarm*", Why: byDoctor}, {Action: "ec2:Describe*", Why: byDoctor},
-	{Action: "lambda:GetAccountSettings", Why: byDoctor},
-	{Action: "logs:*", Why: byDoctor}, {Action: "servicequotas:GetServiceQuota", Why: byDoctor},
 }
-
-const byDoctor = "paragon doctor reads it; the stand-in has no quotas, and no zones that lack something"
 
 // checkOperator holds what the command line called to the operator's policy.
 func (term *terminal) checkOperator() {
@@ -266,11 +270,7 @@ func (term *terminal) checkOperator() {
 		var doc struct{ Statement []policy.Statement }
 		must(term.t, json.Unmarshal(text, &doc))
 		calls := term.stand.made()[operator]
-		excuses := unplayedHere
-		if term.front.listener != "" {
-			excuses = append(slices.Clone(excuses), policy.Excuse{Action: "elasticloadbalancing:DescribeTargetHealth", Why: byDoctor})
-		}
-		for _, fault := range policy.Judge(doc.Statement, calls, excuses) {
+		for _, fault := range policy.Judge(doc.Statement, calls, unplayedHere) {
 			term.t.Errorf("the operator: %s", fault)
 		}
 		term.takeAway(operator, doc.Statement, calls)

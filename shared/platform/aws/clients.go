@@ -96,13 +96,17 @@ func clientsOf(c aws.Config) clients {
 		}),
 		objects: objects,
 		signer:  s3.NewPresignClient(objects),
-		metrics: cloudwatch.NewFromConfig(c, func(o *cloudwatch.Options) {
-			o.APIOptions = append(o.APIOptions, call)
-			if stoodIn(c) { // stand-ins know CloudWatch's older protocol alone
-				o.Protocol = awsquery.New(cwschemas.GraniteServiceVersion20100801)
-			}
-		}),
+		metrics: MetricsClient(c, func(o *cloudwatch.Options) { o.APIOptions = append(o.APIOptions, call) }),
 	}
+}
+
+// MetricsClient makes a client of CloudWatch. Stand-ins know its older protocol alone.
+func MetricsClient(c aws.Config, more ...func(*cloudwatch.Options)) *cloudwatch.Client {
+	return cloudwatch.NewFromConfig(c, append(more, func(o *cloudwatch.Options) {
+		if stoodIn(c) {
+			o.Protocol = awsquery.New(cwschemas.GraniteServiceVersion20100801)
+		}
+	})...)
 }
 
 // stoodIn reports whether another endpoint stands in for AWS.
