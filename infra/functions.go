@@ -51,19 +51,27 @@ type made struct {
 	seconds  float64
 	env      map[string]*string
 	may      []permission
+	// reported functions log a line of Lambda's own about each call, which their callers
+	// read: START, END and REPORT of the others cost more than they say.
+	reported bool
 }
 
 // function makes a function with a role and a log group of its own.
 func (s *stack) function(m made) awslambda.Function {
 	name := names.Function(s.Config.Stage, m.name)
 	logs := s.logGroup(m.id + "Log")
-	return awslambda.NewFunction(s.Stack, text(m.id), &awslambda.FunctionProps{
+	props := &awslambda.FunctionProps{
 		FunctionName: text(name), Code: m.code, Handler: text("bootstrap"),
 		Runtime: awslambda.Runtime_PROVIDED_AL2023(), Architecture: architecture(m.arch),
 		MemorySize: jsii.Number(float64(m.memoryMB)), Timeout: seconds(m.seconds), Environment: &m.env,
 		ReservedConcurrentExecutions: s.reservation(m.name),
 		LogGroup:                     logs, Role: s.role(m.id+"Role", "lambda.amazonaws.com", append(m.may, s.writeLog(logs))...),
-	})
+	}
+	if !m.reported {
+		props.LoggingFormat = awslambda.LoggingFormat_JSON
+		props.SystemLogLevelV2, props.ApplicationLogLevelV2 = awslambda.SystemLogLevel_WARN, awslambda.ApplicationLogLevel_INFO
+	}
+	return awslambda.NewFunction(s.Stack, text(m.id), props)
 }
 
 // reservation is how many environments only this function may have, and no
@@ -125,7 +133,7 @@ func (s *stack) inferenceFunction(name string, mb int, env map[string]*string, m
 	env[environment.Catalogue] = text(s.Catalogue)
 	return s.function(made{
 		id: pascal(name), name: name, code: s.code(s.FunctionArch, "inference"), arch: s.FunctionArch, memoryMB: mb, seconds: 30,
-		env: s.addTraces(s.addProfiles(env)), may: slices.Clone(may),
+		env: s.addTraces(s.addProfiles(env)), may: slices.Clone(may), reported: true,
 	})
 }
 

@@ -68,7 +68,18 @@ func packageRules() []rule {
 				seen[logs] = true
 				return strings.HasPrefix(name, names.Prefix(a.cfg.Stage)) && a.t.Resources[logs] != nil && first
 			})
-		}, func(a assembly) { delete(a.function("api").Properties, "LoggingConfig") }},
+		}, func(a assembly) { a.function("api").prop("LoggingConfig").(map[string]any)["LogGroup"] = "shared" }},
+		{"Lambda logs no lines of its own about calls, but of those whose caller reads what was billed", func(a assembly) []string {
+			return a.each(func(_ string, f *resource) bool {
+				level, format := f.prop("LoggingConfig", "SystemLogLevel"), f.prop("LoggingConfig", "LogFormat")
+				if a.isInference(f) {
+					return level == nil && format == nil
+				}
+				return level == "WARN" && format == "JSON" && f.prop("LoggingConfig", "ApplicationLogLevel") == "INFO"
+			})
+		}, func(a assembly) {
+			a.function("dispatcher").prop("LoggingConfig").(map[string]any)["SystemLogLevel"] = "INFO"
+		}},
 		{"every log is kept for the days of the context", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Logs::LogGroup") {
 				if number(a.t.Resources[id].prop("RetentionInDays")) != float64(a.cfg.LogDays) {

@@ -50,6 +50,9 @@ func TestStack(t *testing.T) {
 	dist := fakeDist(t)
 	first := synthesize(t, dist, nil)
 	hold(t, first)
+	if n := len(first.t.Resources); n >= 300 || first.cfg.Throttle.PerSecond <= 500 {
+		t.Errorf("%d resources, and the gateway takes %g requests a second", n, first.cfg.Throttle.PerSecond)
+	}
 	for _, r := range rules() {
 		t.Run(r.name, func(t *testing.T) {
 			broken := first.copy(t)

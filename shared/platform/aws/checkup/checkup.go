@@ -147,6 +147,7 @@ func Untried(stage string) []Finding {
 		{Check: "release", Found: "a deployment under load loses nothing, and a bad one is turned back",
 			Do: "`make deploy` during `paragon-lab load`; then a release whose functions fail: CodeDeploy stops it within the canary"},
 		{Check: "destruction", Found: "a stack with running workers can be deleted under load", Do: "`make destroy` during `paragon-lab load`, in a stage that is not needed"},
+		{Check: "arrivals", Found: "what functions take in arrives as metrics out of their logs", Do: "`paragon replay --stage " + stage + "` some minutes after queries: it plays their arrivals"},
 		{Check: "own models", Found: "a model that is added is served without a deployment", Do: "`paragon model add FILE.onnx --task T --stage " + stage + "`, then a query for it: a worker answers within half a minute; `paragon model remove` takes it back"},
 		{Check: "spot", Found: "spot machines drain within their two minutes", Do: "`spot_percent` above 0 for a day: the drains stay below two minutes, and the bill is as previewed"},
 		{Check: "crowd", Found: "functions take a load of ten times the rate", Do: "`paragon-lab load` at ten times the rate: the alarm on throttles does not ring and `paragon decisions` has a tick each tick_seconds"},
