@@ -85,6 +85,15 @@ func boundRules() []rule {
 				}
 			}
 		}},
+		{"sessions may be opened on workers where the context says so, and on nothing else", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("IAM::Role") {
+				worker := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service") == "ec2.amazonaws.com"
+				if slices.Contains(a.actions(id), "ssmmessages:OpenDataChannel") != (worker && a.cfg.SessionManager) {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.allow(a.roleOf("api"), "ssmmessages:OpenDataChannel", "*") }},
 		{"who answers overflow may invoke the inference functions and no other", overflowFaults, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "lambda:InvokeFunction", map[string]any{"Fn::GetAtt": []any{"Controller8614283D", "Arn"}})
 		}},
