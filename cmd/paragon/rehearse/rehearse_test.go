@@ -134,7 +134,7 @@ func TestRehearse(t *testing.T) {
 	// put to CloudWatch alone raise the group.
 	p.shifts()
 	p.until("a tick holds without arrivals", func() bool {
-		return slices.ContainsFunc(p.lines(), func(l string) bool { return strings.Contains(l, "hold") })
+		return slices.ContainsFunc(p.lines(), func(l string) bool { return strings.Contains(l, "no arrivals are known") })
 	})
 	if g := p.group(); g.Desired != 0 {
 		t.Errorf("without arrivals the group desires %d", g.Desired)
