@@ -48,7 +48,7 @@ func wire(ctx context.Context, env func(string) string) (handler http.Handler, e
 		return nil, nil, err
 	}
 	own := intake.Config{
-		Status: deployment, Viewed: parts.FollowViews(ctx), Counts: tally.NewBook(time.Now()), Reports: parts.Platform.Fleet, ID: "api-" + ulid.Make().String(),
+		Status: deployment, Viewed: parts.RefreshByViews(ctx), Counts: tally.NewBook(time.Now()), Reports: parts.Platform.Fleet, ID: "api-" + ulid.Make().String(),
 	}
 	if own.Keys, err = stage.Keys(ctx, env); err != nil {
 		return nil, nil, err

@@ -268,8 +268,8 @@ func (f frozenOr) Answer(ctx context.Context, _ string, in []query.Input) ([]eng
 	return out, nil
 }
 
-// happen has something happen to the first worker.
-func (s *promised) happen(what int) {
+// occur has something occur to the first worker.
+func (s *promised) occur(what int) {
 	s.mu.Lock()
 	ids := make([]string, 0, len(s.members))
 	for id := range s.members {
@@ -347,7 +347,7 @@ func (s *promised) play(p plan) {
 		}
 		<-time.After(time.Until(began.Add(time.Duration(second+1) * time.Second)))
 		if what >= 0 {
-			s.happen(what)
+			s.occur(what)
 		}
 	}
 	<-time.After(2 * time.Minute)

@@ -62,11 +62,11 @@ type Store struct {
 	behind *cache.Cache[*profile.Catalogue]
 
 	current atomic.Pointer[profile.Catalogue]
-	// follows is whether others say when the catalogue has changed, readAt when it was
+	// announced is whether others say when the catalogue has changed, readAt when it was
 	// last read, in seconds.
-	follows atomic.Bool
-	readAt  atomic.Int64
-	now     func() time.Time
+	announced atomic.Bool
+	readAt    atomic.Int64
+	now       func() time.Time
 
 	mu      sync.Mutex // guards what follows, and changes of the place
 	version any        // that was read last
@@ -96,9 +96,9 @@ const (
 	RefreshEvery = pricing.CatalogueSeconds * time.Second
 	refreshAge   = time.Minute
 	refreshTime  = 3 * time.Second
-	// followedEvery is how long it is fresh where others say when it has changed, should
+	// announcedEvery is how long it is fresh where others say when it has changed, should
 	// they no longer.
-	followedEvery = 5 * time.Minute
+	announcedEvery = 5 * time.Minute
 )
 
 // OpenRefreshed reads a place over a base catalogue, and anew while it is asked for the
@@ -108,8 +108,8 @@ func OpenRefreshed(p Place, base *profile.Catalogue, now func() time.Time) *Stor
 	s := &Store{place: p, base: base, now: now}
 	s.current.Store(base)
 	s.behind = cache.New(cache.Options[*profile.Catalogue]{
-		TTL: func(*profile.Catalogue) time.Duration { return s.orFollowed(RefreshEvery) }, Timeout: refreshTime, Now: now,
-		MaxAge: func() time.Duration { return s.orFollowed(refreshAge) },
+		TTL: func(*profile.Catalogue) time.Duration { return s.orAnnounced(RefreshEvery) }, Timeout: refreshTime, Now: now,
+		MaxAge: func() time.Duration { return s.orAnnounced(refreshAge) },
 		Fetch: func(context.Context) (*profile.Catalogue, error) {
 			s.readAt.Store(now().Unix())
 			err := s.read()
@@ -153,12 +153,12 @@ func (s *Store) Version() string {
 	return fmt.Sprint(s.version)
 }
 
-// Follow implements profile.Follow.
-func (s *Store) Follow(version string) error {
+// RefreshTo implements profile.RefreshTo.
+func (s *Store) RefreshTo(version string) error {
 	if s.behind == nil {
 		return nil
 	}
-	s.follows.Store(true)
+	s.announced.Store(true)
 	if version == s.Version() {
 		return nil
 	}
@@ -166,11 +166,11 @@ func (s *Store) Follow(version string) error {
 	return s.read()
 }
 
-// orFollowed is how long what was read is fresh, or longer where others say when it has
+// orAnnounced is how long what was read is fresh, or longer where others say when it has
 // changed.
-func (s *Store) orFollowed(fresh time.Duration) time.Duration {
-	if s.follows.Load() {
-		return followedEvery
+func (s *Store) orAnnounced(fresh time.Duration) time.Duration {
+	if s.announced.Load() {
+		return announcedEvery
 	}
 	return fresh
 }

@@ -79,10 +79,10 @@ const SettingsEvery = 5 * time.Second
 // write it.
 const settingsAnyway = 5 * time.Minute
 
-// FollowViews keeps settings and catalogue of a process current that reads the view of
+// RefreshByViews keeps settings and catalogue of a process current that reads the view of
 // the fleet, until ctx ends: it returns what is to be called with each view, which
 // tells whether they have changed.
-func (p Parts) FollowViews(ctx context.Context) func(context.Context, platform.FleetView) {
+func (p Parts) RefreshByViews(ctx context.Context) func(context.Context, platform.FleetView) {
 	go p.Tunables.Run(ctx, settingsAnyway)
 	var version atomic.Int64
 	version.Store(p.Tunables.State().Version) // as read at the start; 0 if that failed
@@ -90,7 +90,7 @@ func (p Parts) FollowViews(ctx context.Context) func(context.Context, platform.F
 		if version.Load() != v.SettingsVersion && p.Tunables.Refresh(ctx) == nil { // else its state says why not
 			version.Store(v.SettingsVersion)
 		}
-		if err := profile.Follow(p.Catalogue, v.CatalogueVersion); err != nil {
+		if err := profile.RefreshTo(p.Catalogue, v.CatalogueVersion); err != nil {
 			slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
 		}
 	}

@@ -89,12 +89,12 @@ func Version(s CatalogueSource) string {
 	return ""
 }
 
-// Follow has a source read its catalogue anew if the version is another than the one
+// RefreshTo has a source read its catalogue anew if the version is another than the one
 // that it has read. From the first call on it asks for itself seldom: others read the
 // catalogue and pass its version on. An error leaves the catalogue in force as it was.
-func Follow(s CatalogueSource, version string) error {
-	if f, ok := s.(interface{ Follow(string) error }); ok {
-		return f.Follow(version)
+func RefreshTo(s CatalogueSource, version string) error {
+	if r, ok := s.(interface{ RefreshTo(string) error }); ok {
+		return r.RefreshTo(version)
 	}
 	return nil
 }

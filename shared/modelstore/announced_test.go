@@ -32,19 +32,19 @@ func TestACatalogueIsReadWhenOthersSayThatItChanged(t *testing.T) {
 			t.Errorf("%d reads, want %d; withheld %s, want %s", of.reads, reads, got, want)
 		}
 	}
-	follow := func() {
+	renew := func() {
 		t.Helper()
-		if err := profile.Follow(s, fmt.Sprint(of.written)); err != nil || profile.Version(s) != fmt.Sprint(of.written) {
+		if err := profile.RefreshTo(s, fmt.Sprint(of.written)); err != nil || profile.Version(s) != fmt.Sprint(of.written) {
 			t.Fatalf("version %q, error %v", profile.Version(s), err)
 		}
 	}
 	use(1, 0)
-	follow()
+	renew()
 	at = at.Add(2 * time.Minute)
 	use(1, 0)
 	of.written = 1
 	use(1, 0)
-	follow()
+	renew()
 	use(2, 1)
 	of.written = 2
 	for range 3 { // what nobody knows is asked for
@@ -52,18 +52,18 @@ func TestACatalogueIsReadWhenOthersSayThatItChanged(t *testing.T) {
 		_ = s.Refresh()
 	}
 	use(3, 2)
-	at = at.Add(followedEvery)
+	at = at.Add(announcedEvery)
 	use(4, 2)
 }
 
 // A catalogue that never changes has no version, and follows nobody.
-func TestACatalogueOfItsOwnFollowsNobody(t *testing.T) {
+func TestACatalogueOfItsOwnHasNoVersion(t *testing.T) {
 	c := base(t)
-	if err := profile.Follow(c, "7"); err != nil || profile.Version(c) != "" {
+	if err := profile.RefreshTo(c, "7"); err != nil || profile.Version(c) != "" {
 		t.Errorf("version %q, error %v", profile.Version(c), err)
 	}
 	s := open(t, t.TempDir())
-	if err := profile.Follow(s, "7"); err != nil || s.Version() != "" {
+	if err := profile.RefreshTo(s, "7"); err != nil || s.Version() != "" {
 		t.Errorf("version %q, error %v", s.Version(), err)
 	}
 }
