@@ -129,13 +129,13 @@ func printBill(term *cli.Terminal, b bill) {
 }
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
-	term.Printf("At %.4g queries a second, path %s, answered by %s with %.4g workers, a month costs $%.2f: a million cost $%.2f in all, $%.2f of it for the machinery without its fixed part.\n",
+	term.Printf("At %.4g queries a second, path %s, answered by %s on workers (%.4g on average) and functions, a month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is machinery that grows with the queries.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
 	verdict := "is more expensive"
 	if b.PlainFunction.Cheaper {
 		verdict = "would be cheaper for you"
 	}
-	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, Paragon takes $%.2f a million more than it. With front %s, and as many workers and places on functions as a rate needs, the whole bill stays less %s.\n",
+	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, a million queries cost $%.2f more by Paragon than by the function. With front %s, and with workers and functions that grow with the rate, the whole bill of Paragon is less %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 
@@ -143,7 +143,7 @@ func printLoadOfBill(term *cli.Terminal, b bill) {
 func from(perSecond *float64) string {
 	switch {
 	case perSecond == nil:
-		return "from no rate on (seen up to 100,000 queries a second)"
+		return "at no rate up to 100,000 queries a second"
 	case *perSecond == 0:
 		return "at any rate"
 	}

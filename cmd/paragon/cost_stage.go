@@ -76,7 +76,7 @@ func (f *costFlags) findModel() error {
 	tasks := f.stage.Tasks
 	if f.task != "" {
 		if tasks = []string{f.task}; !slices.Contains(f.stage.Tasks, f.task) {
-			return cli.Usagef("--task is %q: the deployment has %v", f.task, f.stage.Tasks)
+			return cli.Usagef("--task is %q, and must be one of %s", f.task, strings.Join(f.stage.Tasks, ", "))
 		}
 	}
 	slowest := 0.0

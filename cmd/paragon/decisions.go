@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -12,6 +14,9 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/decision"
 )
+
+// mostDecisions is how many decisions are listed at most.
+const mostDecisions = 1000
 
 // newDecisionsCommand is `paragon decisions`.
 func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
@@ -24,6 +29,9 @@ The id of a tick leads to all of it: paragon explain ID.`,
 		Example: `  paragon decisions --moves
   paragon decisions --limit 100 --json | jq -r '.[].line'`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > mostDecisions {
+				return cli.Usagef("--limit is %d, not within 1 to %d", limit, mostDecisions)
+			}
 			d, err := operationsOf(c.Context(), term)
 			if err != nil {
 				return err
@@ -33,6 +41,9 @@ The id of a tick leads to all of it: paragon explain ID.`,
 				return err
 			}
 			printDecisions(term, ds)
+			if len(ds) == 0 && !term.JSON {
+				fmt.Fprintln(term.Err, "No such decision is kept. `paragon status` lists the pools.")
+			}
 			return nil
 		},
 	}
@@ -124,6 +135,14 @@ func readRecord(ctx context.Context, term *cli.Terminal, file string, ids []stri
 	return d.Record, err
 }
 
+// replayed is what is printed as JSON of a decision that was made again.
+type replayed struct {
+	Line   string          `json:"line"`
+	Same   bool            `json:"same"` // to the byte
+	Stored json.RawMessage `json:"stored"`
+	Again  json.RawMessage `json:"again"`
+}
+
 func runReplayDecision(term *cli.Terminal, raw []byte) error {
 	again, same, err := decision.Replay(raw)
 	if err != nil {
@@ -133,11 +152,22 @@ func runReplayDecision(term *cli.Terminal, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	term.Printf("%s\n", r)
+	if term.JSON {
+		term.PrintJSON(replayed{Line: r.String(), Same: same, Stored: raw, Again: again})
+	} else {
+		term.Printf("%s\n", r)
+		printReplayed(term, raw, again, same)
+	}
 	if !same {
-		term.Printf("stored: %s\nagain:  %s\n", raw, again)
-		return fmt.Errorf("the decision comes out otherwise: another version of Paragon made it, or the record was changed")
+		return errors.New("the decision comes out otherwise: another version of Paragon made it, or the record was changed")
+	}
+	return nil
+}
+
+func printReplayed(term *cli.Terminal, stored, again []byte, same bool) {
+	if !same {
+		term.Printf("stored: %s\nagain:  %s\n", stored, again)
+		return
 	}
 	term.Printf("the same, to the byte (%d bytes)\n", len(again))
-	return nil
 }

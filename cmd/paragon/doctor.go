@@ -69,7 +69,7 @@ func runDoctor(ctx context.Context, term *cli.Terminal, ask bool) error {
 	case err != nil:
 		return err
 	default:
-		found = append([]finding{ok("server", "answers at %s, and knows who calls", cl.Endpoint())}, checkStage(s)...)
+		found = append([]finding{ok("server", "answers at %s, and accepts this caller", cl.Endpoint())}, checkStage(s)...)
 		if stage, _ := term.Place(); stage != "" {
 			found = append(found, checkAccount(ctx, term, stage, asker{cl, term.Now, ask})...)
 		}

@@ -123,7 +123,7 @@ func printPast(w io.Writer, h api.History) {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d%s\n", time.Unix(at, 0).Local().Format("01-02 15:04"), class, s.Answered[i],
 				cli.Milliseconds(s.P50[i]), cli.Milliseconds(s.P95[i]), cli.Milliseconds(s.P99[i]), share(s.Met[i], ended), share(s.Overflowed[i], s.Answered[i]),
 				s.Failed[i], s.Expired[i], stage)
-			stage = ""
+			stage = "\t\t"
 		}
 	}
 }

@@ -21,9 +21,9 @@ at /v2/models/TASK under the names of its own inputs and outputs.`
 func newModelCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use: "model", Short: "Add, list and remove models of your own", Long: modelLong,
-		Example: `  paragon model add iris.onnx --task iris
+		Example: `  paragon model add iris.onnx --task flowers
   paragon model list
-  paragon model add better.onnx --task iris --name iris
+  paragon model add better.onnx --task flowers --name iris
   paragon model promote iris
   paragon model remove iris`,
 		Args: cli.KnownCommand,

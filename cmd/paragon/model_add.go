@@ -74,9 +74,9 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 	f := &addFlags{}
 	c := term.ServerCommand(&cobra.Command{
 		Use: "add FILE.onnx --task TASK", Short: "Serve an ONNX file", Long: modelAddLong, Args: cobra.ExactArgs(1),
-		Example: `  paragon model add iris.onnx --task iris
+		Example: `  paragon model add iris.onnx --task flowers
   paragon model add net.onnx --task birds --labels birds.txt --preprocess imagenet --accuracy 81.5
-  paragon model add iris.onnx --task iris --stage prod
+  paragon model add iris.onnx --task flowers --stage prod
   paragon model add bert.onnx --task mail --tokenizer tokenizer.json --labels labels.txt --test mails.csv`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.task == "" {

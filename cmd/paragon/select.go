@@ -75,7 +75,7 @@ type selected struct {
 }
 
 func runSelect(term *cli.Terminal, f *selectFlags) error {
-	if err := checkPercent(f.need.Constraints.Accuracy); err != nil {
+	if err := f.check(); err != nil {
 		return err
 	}
 	set, err := schema.Load(f.folder)
@@ -96,10 +96,14 @@ func runSelect(term *cli.Terminal, f *selectFlags) error {
 	if errors.As(err, &none) && term.JSON {
 		term.PrintJSON(none)
 	}
-	if errors.Is(err, selection.ErrInvalid) || errors.Is(err, selection.ErrUnknownTask) || errors.Is(err, selection.ErrUnknownModel) {
+	switch {
+	case errors.Is(err, selection.ErrInvalid):
 		return cli.Usagef("%v", err)
-	}
-	if err != nil {
+	case errors.Is(err, selection.ErrUnknownTask):
+		return cli.Usagef("%v; catalogue %s has %s", err, c.Name, strings.Join(taskNames(c), ", "))
+	case errors.Is(err, selection.ErrUnknownModel):
+		return cli.Usagef("%v; it has %s", err, strings.Join(modelNames(c, f.need.Task), ", "))
+	case err != nil:
 		return err
 	}
 	out := f.size(c, ranked)
@@ -108,6 +112,36 @@ func runSelect(term *cli.Terminal, f *selectFlags) error {
 		return nil
 	}
 	return printSelected(term, f, out)
+}
+
+// check refuses what contradicts itself, before anything is read.
+func (f *selectFlags) check() error {
+	c := f.need.Constraints
+	switch {
+	case f.optimize != "" && f.need.Weights != (query.Weights{}):
+		return cli.Usagef("--optimize names one objective and weights combine several: give one of the two")
+	case f.optimize != "" && c.LatencyMS > 0 && c.Accuracy > 0 && c.CostUSDPerMillion > 0:
+		return cli.Usagef("--optimize is given with three bounds: leave one of the four out")
+	}
+	return checkPercent(c.Accuracy)
+}
+
+func taskNames(c *profile.Catalogue) []string {
+	var out []string
+	for _, t := range c.Tasks {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
+func modelNames(c *profile.Catalogue, task string) []string {
+	var out []string
+	for _, m := range c.Models {
+		if m.Task == task {
+			out = append(out, m.Name)
+		}
+	}
+	return out
 }
 
 // offer is everything that could be bought.
@@ -124,7 +158,7 @@ func (f *selectFlags) offer(c *profile.Catalogue) (selection.Offer, error) {
 	}
 	for _, typ := range types {
 		if _, ok := c.Instance(typ); !ok {
-			return o, cli.Usagef("catalogue %s has no instance type %q", c.Name, typ)
+			return o, cli.Usagef("catalogue %s has no instance type %q; without --instances all that it has are compared", c.Name, typ)
 		}
 		o.Pools = append(o.Pools, selection.Pool{InstanceType: typ})
 	}
@@ -164,19 +198,20 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	}
 	best := s.Chosen()
 	if s.Slots != nil {
-		term.Printf("\nA %s runs %d at once, %.0f a second, and keeps the bound with up to %d there.\n",
+		term.Printf("\nA %s runs %d queries at once and answers up to %.0f a second. Of up to %d that are there together, each is answered within the bound.\n",
 			best.Resource.Name, s.Slots.Runners, s.Slots.PerSecond, s.Slots.Places)
 	}
 	if len(s.Memory) > 0 {
 		m := s.Memory[0]
-		term.Printf("As a function it is cheapest in time at %d MB: %.4g ms at p95, $%.4f a million.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
+		term.Printf("The cheapest function that keeps the bound has %d MB: %.4g ms at p95, $%.4f a million.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
 	}
 	if len(s.Fleets) > 0 {
 		var fleets []string
 		for _, fl := range s.Fleets[:min(3, len(s.Fleets))] {
 			fleets = append(fleets, fmt.Sprintf("%d %s ($%.4g an hour, %.0f %% busy)", fl.VMs, fl.InstanceType, fl.HourUSD, 100*fl.Busy))
 		}
-		term.Printf("%.4g a second take %s.\n", f.rate, strings.Join(fleets, "; or "))
+		term.Printf("%.4g queries a second take %s.\n", f.rate, strings.Join(fleets, "; or "))
 	}
+	term.Printf("Latencies are the p99 of a run by the profile, at full speed and without network and queue. The demonstration of `make run` paces its models to longer times.\n")
 	return nil
 }

@@ -29,6 +29,12 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Print the state of the fleet, the queues and the latency bounds",
+		Long: `Print the state of the fleet, the queues and the latency bounds.
+
+BUSY is how many runners infer, HELD how many queries workers have, and BOUNCED how
+many found no slot in time there and were handed to the functions. IN BOUND is the share of the last hour's queries that kept their
+bound. BURN is how fast the objective's allowed share of misses is used up, in the last
+5 minutes and the last hour: at 1 it is just kept.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,

@@ -27,16 +27,18 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "submit [flags] FILE...",
 		Short: "Submit pictures or texts and print their answers",
-		Long: `Submit pictures (PNG, JPEG), texts (NAME.txt) or raw tensors (NAME.f32: little-endian
-float32) and print what they are, in the order given; "-" reads one from standard input. Bound none, one, two or all
-of latency, accuracy and cost; --optimize names what to optimise.
+		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or raw tensors (NAME.f32: little-endian
+float32) and print their answers, in the order given; "-" reads one from standard input.
+Bound none, one, two or all of latency, accuracy and cost; --optimize names what to
+optimise.
 
 With --json each query is one line: the query as the server returns it, with its
 "file", or {"file", "problem"} when it was refused.`,
 		Example: `  paragon submit --task fashion shirt.png
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
-  curl -s https://example.org/boot.png | paragon submit --task fashion -`,
+  curl -s https://example.org/boot.png | paragon submit --task fashion -
+  echo "You have won" | paragon submit --task mail -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			for _, name := range []string{"latency-ms", "accuracy", "cost"} {

@@ -138,7 +138,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 			return stopped(ctx, err)
 		}
 	case cfg.Workers > 0 && cfg.Boot > 0:
-		fmt.Fprintf(term.Err, "%d workers boot for %v; until then strict queries run on functions\n", cfg.Workers, cfg.Boot)
+		fmt.Fprintf(term.Err, "Workers that boot now: %d, each for %v. Until one is ready, strict queries run on functions.\n", cfg.Workers, cfg.Boot)
 	}
 	<-ctx.Done()
 	fmt.Fprintln(term.Err, "stopping: workers finish or release what they hold")

@@ -23,7 +23,8 @@ and functions, as in their answers.
 
 Counts are kept by the clock hour, for 14 days: the span is counted from the start of
 its first hour. --mine prints what your own token, or lack of one, has used. In an account
-processes store their counts every 15 minutes, and operators read them with --stage.`
+processes store their counts every 15 minutes, and operators read them with --stage; one
+machine's queries are counted after heartbeat_seconds.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {
@@ -69,7 +70,7 @@ func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, min
 		return cl.Usage(ctx, since, mine)
 	}
 	if mine {
-		return api.Usage{}, cli.Usagef("--mine asks the API of one machine; in an account operators read the usage of all owners")
+		return api.Usage{}, cli.Usagef("--mine asks the API of one machine; in an account leave it out: operators read the usage of all owners, a line each")
 	}
 	service, err := serviceOf(ctx, term, stage)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 type Request struct {
 	Kind       profile.TaskKind  `json:"kind,omitempty"`
 	Input      profile.InputKind `json:"input,omitempty"`
+	TaskInput  bool              `json:"task_input,omitempty"` // Input is the task's, and was not asked for
 	Labels     []string          `json:"labels,omitempty"`
 	TaskLabels []string          `json:"task_labels,omitempty"` // of a task that is there already
 	Preprocess string            `json:"preprocess,omitempty"`  // "imagenet", or empty
@@ -37,6 +38,7 @@ type Request struct {
 // answers and its labels are the task's, and so is the kind of its input unless another
 // was asked for.
 func (r Request) Like(kind profile.TaskKind, takes profile.InputKind, labels []string) Request {
+	r.TaskInput = r.Input == ""
 	r.Kind, r.Input, r.TaskLabels = kind, cmp.Or(r.Input, takes), labels
 	return r
 }
@@ -92,7 +94,7 @@ func problem(err error) (Report, error) {
 func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Report, error) {
 	m, err := e.Load(ctx, "checked", onnx)
 	if err != nil {
-		return Report{}, badf("file", "cannot be loaded: %s", cause(err))
+		return Report{}, notLoaded(cause(err))
 	}
 	out := Report{Signature: &profile.Signature{Inputs: m.Takes()}}
 	text, err := out.takes(m, onnx, r)
@@ -142,6 +144,14 @@ func cause(err error) string {
 		err = next
 	}
 	return strings.TrimSpace(err.Error())
+}
+
+// notLoaded says why a file cannot be loaded, and what to do where that is known.
+func notLoaded(why string) *Problem {
+	if strings.Contains(why, "Failed to construct locale") {
+		return badf("file", `names a locale that this machine lacks: export the model with the locale "C" (skl2onnx: options={TfidfVectorizer: {"locale": "C"}}, or of CountVectorizer), or install the locale on every machine that serves it: %s`, why)
+	}
+	return badf("file", "cannot be loaded: %s", why)
 }
 
 func shapes(ts []tensors.Tensor) string {

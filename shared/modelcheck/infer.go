@@ -43,9 +43,9 @@ func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Tex
 	case r.Input != profile.TextIn && file != nil:
 		return nil, badf("option tokenizer", "is for text, and the input is %s", r.Input)
 	case r.Input == profile.Picture && picture == nil:
-		return nil, badf("option input", "is picture, and the model takes %s: %s", m.Takes(), why)
+		return nil, r.wrongInput(asked, fmt.Sprintf("the model takes %s: %s", m.Takes(), why))
 	case r.Input == profile.TextIn && textErr != nil:
-		return nil, badf("option input", "is text: %v", textErr)
+		return nil, r.wrongInput(asked, textErr.Error())
 	case r.Input == profile.TextIn:
 		r.Text, r.Signature.Inputs = &profile.Text{MaxTokens: asked.MaxTokens}, []tensors.Spec{profile.TextSpec()}
 		return text, nil
@@ -71,6 +71,15 @@ func (r *Report) inferInput(m *engine.Model, asked Request, picture *profile.Inp
 		r.Input = profile.TensorsIn
 		r.note("It takes tensors, by the names of its inputs.")
 	}
+}
+
+// wrongInput is that the model does not take the kind of input that was asked for, or
+// that its task has.
+func (r *Report) wrongInput(asked Request, why string) *Problem {
+	if asked.TaskInput {
+		return badf("option task", "names a task whose models take the input %s; give the model another task: %s", r.Input, why)
+	}
+	return badf("option input", "is %s: %s", r.Input, why)
 }
 
 func fixed(p engine.Port) bool { return !slices.Contains(p.Shape[1:], -1) }

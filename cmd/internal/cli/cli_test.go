@@ -3,6 +3,7 @@ package cli_test
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,11 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
@@ -43,8 +48,12 @@ func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
 func nested(term *cli.Terminal) *cobra.Command {
 	root := term.Root(&cobra.Command{Use: "tool"})
 	group := &cobra.Command{Use: "group", Args: cli.KnownCommand, RunE: cli.Help}
-	group.AddCommand(&cobra.Command{Use: "leaf", RunE: func(*cobra.Command, []string) error {
+	leaf := &cobra.Command{Use: "leaf", RunE: func(*cobra.Command, []string) error {
 		return &cli.NoAnswer{Queries: 2, Of: 3}
+	}}
+	leaf.Flags().Var(cli.DurationValue(new(time.Duration)), "since", "how far back")
+	group.AddCommand(leaf, &cobra.Command{Use: "kept", RunE: func(*cobra.Command, []string) error {
+		return &client.Problem{Problem: api.Problem{Status: http.StatusGone, Type: "urn:paragon:problem:answered-directly"}}
 	}})
 	root.AddCommand(group)
 	return root
@@ -61,6 +70,11 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"group other":       {cli.ExitUsage, "`tool group --help` lists them"},
 		"group leaf --no":   {cli.ExitUsage, "`tool group leaf --help` lists them"},
 		"group leaf --hlep": {cli.ExitUsage, "did you mean --help?"},
+
+		"group leaf more":         {cli.ExitUsage, "it takes no arguments, and was given more; `tool group leaf --help` shows how"},
+		"group leaf --since soon": {cli.ExitUsage, `--since: "soon" is neither seconds`},
+		"completion other":        {cli.ExitUsage, "`tool completion --help` lists them"},
+		"group kept":              {cli.ExitFailure, "a query with --key is kept"},
 	} {
 		term := clitest.NewTerminalIn(nested, nil)
 		if got := term.Run(t.Context(), strings.Fields(args)); got != want.status || !strings.Contains(term.Err.String(), want.says) {
@@ -88,7 +102,7 @@ func TestNegativeArguments(t *testing.T) {
 			root := term.Root(&cobra.Command{Use: "tool"})
 			var n int
 			var v bool
-			set := &cobra.Command{Use: "set", RunE: func(_ *cobra.Command, args []string) error {
+			set := &cobra.Command{Use: "set", Args: cobra.ArbitraryArgs, RunE: func(_ *cobra.Command, args []string) error {
 				got = fmt.Sprintf("%s n=%d v=%v", strings.Join(args, "|"), n, v)
 				return nil
 			}}
@@ -129,6 +143,20 @@ func TestAnEndpointWithoutASchemeIsOneOfHTTP(t *testing.T) {
 		term.Endpoint = named
 		if _, got := term.Place(); got != want {
 			t.Errorf("--endpoint %q is %q, want %q", named, got, want)
+		}
+	}
+}
+
+// A text is known by its content, whatever its file is called; what is neither a text
+// nor a picture is refused.
+func TestInputsAreKnownByTheirContent(t *testing.T) {
+	for content, want := range map[string]string{
+		"Dear friend,\r\n\tyou have won 5 \u20ac": query.TextType, "\x89PNG\r\n\x1a\n": preprocess.PNG, "\xff\xd8\xff": preprocess.JPEG,
+		"": "", "a\x00b": "", "\xfe\xff": "", // refused
+	} {
+		in, err := cli.TypeOf("letter.md", []byte(content))
+		if in.ContentType != want || (err != nil) != (want == "") {
+			t.Errorf("%q is of type %q, error %v; want %q", content, in.ContentType, err, want)
 		}
 	}
 }

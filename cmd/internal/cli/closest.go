@@ -108,6 +108,32 @@ func numberOf(f *pflag.Flag, err *strconv.NumError) string {
 // operand is what stands in a command's usage for a value: no flag, no alternatives.
 var operand = regexp.MustCompile(`\{.*?\}|--\S+ \S+|\[flags\]|\S+`)
 
+// checkArguments has every command say what it takes where it was given other than
+// that. A command of cobra's that has only others below it, which is the one of
+// completions, refuses what is none of them as the others do.
+func checkArguments(c *cobra.Command) {
+	for _, below := range c.Commands() {
+		checkArguments(below)
+	}
+	if c.HasSubCommands() {
+		if !c.Runnable() {
+			c.Args, c.RunE = KnownCommand, Help
+		}
+		return
+	}
+	args := c.Args
+	if args == nil {
+		args = cobra.NoArgs
+	}
+	c.Args = func(c *cobra.Command, given []string) error {
+		err := args(c, given)
+		if usage := new(usageError); err == nil || errors.As(err, &usage) {
+			return err
+		}
+		return wrongArguments(c, given)
+	}
+}
+
 // wrongArguments says what a command takes, by its usage, where it was given other
 // than that.
 func wrongArguments(c *cobra.Command, given []string) error {
@@ -133,6 +159,9 @@ func wrongFlag(c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if number := new(strconv.NumError); errors.As(err, &invalid) && errors.As(err, &number) {
 		return Usagef("--%s is %q, and must be %s", invalid.GetFlag().Name, invalid.GetValue(), numberOf(invalid.GetFlag(), number))
+	}
+	if errors.As(err, &invalid) && errors.Unwrap(invalid) != nil {
+		return Usagef("--%s: %v", invalid.GetFlag().Name, errors.Unwrap(invalid))
 	}
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {

@@ -93,6 +93,8 @@ func (t *Terminal) hint(err error) string {
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
 		return "`paragon models` lists what is there"
+	case p.Kind() == "answered-directly":
+		return "its answer said where it ran and why: `paragon submit --json` prints all of it; a query with --key is kept"
 	case p.Status == http.StatusRequestEntityTooLarge:
 		return "make the picture smaller"
 	}

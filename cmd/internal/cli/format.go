@@ -72,7 +72,7 @@ func (d Duration) String() string {
 }
 
 // Type is what the help calls it.
-func (d Duration) Type() string { return "seconds" }
+func (d Duration) Type() string { return "duration" }
 
 // Set reads it. It is an error that it is negative, above 1e9 seconds or neither.
 func (d Duration) Set(text string) error {

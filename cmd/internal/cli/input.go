@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
@@ -61,7 +63,7 @@ func TypeOf(name string, data []byte) (query.Input, error) {
 	if strings.EqualFold(filepath.Ext(name), ".f32") {
 		return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
 	}
-	if strings.EqualFold(filepath.Ext(name), ".txt") {
+	if strings.EqualFold(filepath.Ext(name), ".txt") || isText(data) {
 		return query.Input{ContentType: query.TextType, Data: data}, nil
 	}
 	for _, m := range magics {
@@ -69,5 +71,11 @@ func TypeOf(name string, data []byte) (query.Input, error) {
 			return query.Input{ContentType: m.contentType, Data: data}, nil
 		}
 	}
-	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a text (NAME.txt), nor a raw tensor (NAME.f32: little-endian float32)", name)
+	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a text in UTF-8, nor a raw tensor (NAME.f32: little-endian float32)", name)
+}
+
+// isText reports whether data is a text in UTF-8, without the control characters that
+// pictures and tensors have.
+func isText(data []byte) bool {
+	return len(data) > 0 && utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) })
 }

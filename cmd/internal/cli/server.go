@@ -102,15 +102,5 @@ func (t *Terminal) ServerCommand(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&t.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
 	c.Flags().StringVar(&t.Token, "token", "", "bearer token (default PARAGON_TOKEN)")
 	c.Flags().BoolVar(&t.JSON, "json", false, "print JSON")
-	args := c.Args
-	c.Args = func(c *cobra.Command, given []string) error {
-		if args == nil {
-			args = cobra.NoArgs
-		}
-		if args(c, given) != nil {
-			return wrongArguments(c, given)
-		}
-		return nil
-	}
 	return c
 }

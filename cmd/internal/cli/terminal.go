@@ -53,6 +53,8 @@ func Main(root func(*Terminal) *cobra.Command) int {
 
 // Run does one command of a tree and returns its exit status.
 func (t *Terminal) Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.InitDefaultCompletionCmd(args...)
+	checkArguments(root)
 	root.SetArgs(separate(root, args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {

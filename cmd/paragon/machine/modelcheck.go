@@ -136,7 +136,7 @@ func (d *Checker) run(ctx context.Context, o api.ModelOrder, draft modelstore.Dr
 		return r, took, fmt.Errorf("read the check's report: %w", err)
 	}
 	if r.Problem != nil {
-		return r, took, unusable(http.StatusUnprocessableEntity, r.Problem.Part, "%s: %s", o.File, r.Problem)
+		return r, took, unusable(http.StatusUnprocessableEntity, r.Problem.Part, "%s: %s", o.File, r.Problem.Reason)
 	}
 	return r, took, nil
 }
@@ -212,7 +212,7 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	m := profile.Model{
 		Name: o.Name, Task: task.Name, Input: r.Picture, Text: r.Text, Signature: r.Signature, MemoryMB: r.MemoryMB,
 		MemorySource: source("measured", "memory_mb", 0, "of the process that checked it, at its highest"),
-		Accuracy:     profile.Accuracy{Source: source(profile.UnknownAccuracy, "accuracy", 0, "nobody said: callers' feedback tells in time")},
+		Accuracy:     profile.Accuracy{Source: source(profile.UnknownAccuracy, "accuracy", 0, "not given and not measured; callers' feedback estimates it")},
 		Latency: []profile.Latency{{
 			Resource: "reference", Threads: 1, Batch: 1, MS: r.MS, ColdMS: &cold, ColdSource: &coldSource,
 			Source: source("measured", "ms", r.Samples, "input to answer, wall clock, when it was added; a vCPU of this machine stands for the catalogue's reference"),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -241,9 +242,9 @@ func (s *scan) worseBy(f, won *figures) string {
 	case s.objective == "":
 		return "a worse sum of the weighted shares"
 	case f.costUSD > won.costUSD:
-		return fmt.Sprintf("costs $%.3g a million more", (f.costUSD-won.costUSD)*1e6)
+		return fmt.Sprintf("costs %s a million more", pricing.Dollars((f.costUSD-won.costUSD)*1e6))
 	case f.priceUSD > won.priceUSD:
-		return fmt.Sprintf("costs the same now, and takes $%.3g a million more of a worker's time", (f.priceUSD-won.priceUSD)*1e6)
+		return fmt.Sprintf("costs the same now, and takes %s a million more of a worker's time", pricing.Dollars((f.priceUSD-won.priceUSD)*1e6))
 	}
 	return "as good, and no better in anything else"
 }

@@ -271,6 +271,13 @@ func orZero(x *float64) float64 {
 	return *x
 }
 
+// parameterNames lists the names of the parameters that there are.
+func parameterNames(words map[string]*string, bounds map[string]**float64, flags map[string]*bool) string {
+	names := slices.AppendSeq(slices.AppendSeq(slices.Collect(maps.Keys(words)), maps.Keys(bounds)), maps.Keys(flags))
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
 // requestFromURL reads all but the input from the URL's parameters.
 func requestFromURL(rawQuery string) (intake.Request, error) {
 	var r intake.Request
@@ -288,7 +295,7 @@ func requestFromURL(rawQuery string) (intake.Request, error) {
 		word, bound, on := words[name], bounds[name], flags[name]
 		switch {
 		case word == nil && bound == nil && on == nil:
-			return r, refuse(unknownField, clip(name), "there is no such parameter")
+			return r, refuse(unknownField, clip(name), "there is no such parameter; there are %s", parameterNames(words, bounds, flags))
 		case len(given) > 1:
 			return r, refuse(duplicateField, name, "comes twice")
 		case word != nil:
