@@ -135,8 +135,8 @@ func readRecord(ctx context.Context, term *cli.Terminal, file string, ids []stri
 	return d.Record, err
 }
 
-// replayed is what is printed as JSON of a decision that was made again.
-type replayed struct {
+// decisionAgain is what is printed as JSON of a decision that was made again.
+type decisionAgain struct {
 	Line   string          `json:"line"`
 	Same   bool            `json:"same"` // to the byte
 	Stored json.RawMessage `json:"stored"`
@@ -153,7 +153,7 @@ func runReplayDecision(term *cli.Terminal, raw []byte) error {
 		return err
 	}
 	if term.JSON {
-		term.PrintJSON(replayed{Line: r.String(), Same: same, Stored: raw, Again: again})
+		term.PrintJSON(decisionAgain{Line: r.String(), Same: same, Stored: raw, Again: again})
 	} else {
 		term.Printf("%s\n", r)
 		printReplayed(term, raw, again, same)

@@ -23,3 +23,15 @@ func TestStoryReportsWhereItWent(t *testing.T) {
 		}
 	}
 }
+
+// The second class of a step has the columns of the first, so that all lines stay aligned.
+func TestEveryLineOfAHistoryHasAllColumns(t *testing.T) {
+	past := api.Series{Answered: []int64{3}, Failed: []int64{0}, Expired: []int64{0}, Met: []int64{3}, Overflowed: []int64{0}, P50: []float64{1}, P95: []float64{1}, P99: []float64{1}}
+	var out strings.Builder
+	printPast(&out, api.History{At: []int64{60}, WorkersReady: []float64{1}, CostUSD: []float64{1}, Classes: map[query.Class]api.Series{query.Strict: past, query.Relaxed: past}})
+	for line := range strings.Lines(out.String()) {
+		if got := strings.Count(line, "\t"); got != 11 {
+			t.Errorf("%d tabulators in %q", got, line)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -95,4 +96,11 @@ func FuzzBinaryEqualsJSON(f *testing.F) {
 			t.Fatalf("%x %x became %+v", a, b, out)
 		}
 	})
+}
+
+// A parameter that there is not is refused with those that there are.
+func TestAnUnknownParameterNamesTheKnown(t *testing.T) {
+	if _, err := requestFromURL("latncy_ms=5"); err == nil || !strings.Contains(err.Error(), "accuracy, all_scores, callback, class") {
+		t.Error(err)
+	}
 }
