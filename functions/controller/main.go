@@ -34,6 +34,9 @@ func main() {
 	lambda.Start(c.handle)
 }
 
+// metricsEvery is how often the metrics of a stage at rest are read, as its bill says.
+const metricsEvery = time.Minute
+
 // controller runs in shifts.
 type controller struct {
 	*control.Controller
@@ -90,7 +93,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: stage.Arch(env),
 		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, DecisionLog: cloud.DecisionLog, Shared: cloud.Shared,
-		Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
+		MetricsEvery: metricsEvery, Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/telemetry"
 )
@@ -21,7 +22,7 @@ const (
 
 // collectArrivals adds the arrivals that came to be known since the last tick,
 // those of the two minutes before them as they are known by now, and what they
-// asked for.
+// asked for. Where the metrics are not due it is as if nothing newer were known.
 func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, after *memory) {
 	from, to, err := c.knownSeconds(ctx, in)
 	s := decision.Signal{Name: decision.Arrivals}
@@ -48,6 +49,9 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 // them, so that no points can be distinguished from no metrics.
 func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.KnownUntil
+	if !c.metricsDue(in.Pool, set, now) {
+		return seen, seen, nil
+	}
 	if err := c.Metrics.Put(ctx, platform.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
 		return seen, seen, fmt.Errorf("put the pulse: %w", err)
 	}
@@ -60,7 +64,7 @@ func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from,
 	last := len(pulses) - 1
 	to = pulses[last].At.Add(-seconds(set.MetricSettleSeconds)).Truncate(time.Second)
 	first := last
-	for first > 0 && pulses[first].At.Sub(pulses[first-1].At) <= seconds(max(60, 6*set.TickSeconds)) {
+	for first > 0 && pulses[first].At.Sub(pulses[first-1].At) <= seconds(max(60, 6*set.TickSeconds))+c.MetricsEvery {
 		first--
 	}
 	from = pulses[first].At
@@ -68,6 +72,20 @@ func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from,
 		from = again
 	}
 	return from, to, nil
+}
+
+// metricsDue says whether a tick reads the metrics: each does but at rest, and there some
+// do, long before the arrivals are stale.
+func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Time) bool {
+	every := min(c.MetricsEvery, seconds(set.StaleSeconds/2)) - seconds(set.TickSeconds/2)
+	rests := c.MetricsEvery > 0 && c.atRest()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if rests && now.Sub(c.metricsAt[pool]) < every {
+		return false
+	}
+	c.metricsAt[pool] = now
+	return true
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -71,7 +71,7 @@ type Pool struct {
 }
 
 // Options are what a controller is made of. All must be set, but Arch, Traffic,
-// Shared and Answers.
+// Shared, MetricsEvery and Answers.
 type Options struct {
 	Holder      string // names this controller in the lease: no two have the same
 	Pools       []Pool
@@ -88,6 +88,9 @@ type Options struct {
 	// stage's limits on overflow; nil keeps the first in this one alone, and hands
 	// nothing over to functions.
 	Shared platform.Shared
+	// MetricsEvery is how often the metrics are read of a stage at rest, where each read
+	// is paid for: the next thing to happen is a launch. 0 reads them at each tick.
+	MetricsEvery time.Duration
 	// Answers reports whether some worker of a pool answers requests; nil goes by the
 	// workers' reports alone.
 	Answers func(pool string) bool
@@ -112,13 +115,15 @@ type Controller struct {
 	looked    looked                      // at the fleet and its queues
 	counted   map[string]workload.Waiting // on each pool's queues, by its last tick
 	activeAt  time.Time                   // when the stage was last not idle
+	metricsAt map[string]time.Time        // when the metrics were last read, by pool
+	spent     map[string]functionsSpent   // by pool
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, spent: map[string]functionsSpent{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	return c
 }

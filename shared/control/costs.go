@@ -62,6 +62,30 @@ func (c *Controller) meanFunction(coldShare func(memoryMB int) float64) (usd, p9
 	return usd / n, p95MS / n
 }
 
+// functionsSpent is what functions cost in an hour, as it was last read.
+type functionsSpent struct {
+	hour time.Time
+	usd  float64
+}
+
+// spentByFunctions is what functions cost since the hour began, as it was when this
+// pool's metrics were last read, which is now unless the stage is at rest.
+func (c *Controller) spentByFunctions(ctx context.Context, in *decision.Case, hour time.Time) (float64, error) {
+	c.mu.Lock()
+	known, due := c.spent[in.Pool], c.metricsAt[in.Pool].Equal(in.At)
+	c.mu.Unlock()
+	if !due && known.hour.Equal(hour) {
+		return known.usd, nil
+	}
+	usd, err := c.sum(ctx, telemetry.FunctionUSD, hour, in.At)
+	if err == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.spent[in.Pool] = functionsSpent{hour, usd}
+	}
+	return usd, err
+}
+
 // collectSpent adds what this clock hour has cost: workers by their time, and
 // functions by what their invocations cost. A controller that was away takes
 // the workers that it finds for those that were there.
@@ -83,7 +107,7 @@ func (c *Controller) collectSpent(ctx context.Context, in *decision.Case, m *mem
 	m.SpentTo = in.At.UTC()
 	in.SpentUSD = m.WorkersUSD
 	s := decision.Signal{Name: "spending"}
-	functions, err := c.sum(ctx, telemetry.FunctionUSD, hour, in.At)
+	functions, err := c.spentByFunctions(ctx, in, hour)
 	switch {
 	case err != nil && in.Settings.HourlyBudgetUSD > 0:
 		s.Fault = err.Error()

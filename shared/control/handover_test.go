@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/overflow/overflowtest"
@@ -143,11 +144,27 @@ func TestRunHandsOver(t *testing.T) {
 	})
 }
 
-// counting counts what a controller asks of the queues and how often it publishes.
+// counting counts what a controller asks of the queues and the metrics, and how often it
+// publishes.
 type counting struct {
 	control.Queues
 	control.Fleet
-	depths, views atomic.Int64
+	platform.Metrics
+	depths, views, series, pulses atomic.Int64
+}
+
+func (c *counting) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
+	c.series.Add(1)
+	return c.Metrics.Series(ctx, metric, dims, from, to, period)
+}
+
+func (c *counting) Put(ctx context.Context, points ...platform.Point) error {
+	for _, p := range points {
+		if p.Metric == telemetry.Pulse.Name {
+			c.pulses.Add(1)
+		}
+	}
+	return c.Metrics.Put(ctx, points...)
 }
 
 func (c *counting) Depth(ctx context.Context, q platform.QueueName) (platform.Depth, error) {
@@ -160,38 +177,45 @@ func (c *counting) PublishView(ctx context.Context, v platform.FleetView) error 
 	return c.Fleet.PublishView(ctx, v)
 }
 
-// A stage at rest is written and counted once a tick, as its bill says; with a worker
-// that reports, or a query that waits, once a second again.
+// A stage at rest is written and counted once a tick, and its metrics are read once a
+// minute, as its bill says; with a worker that reports, or a query that waits, once a
+// second again, and at each tick.
 func TestAStageAtRestIsViewedAtEachTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		set, n := settings.Defaults(), &counting{Queues: r.Queues, Fleet: r.Fleet}
+		set, n := settings.Defaults(), &counting{Queues: r.Queues, Fleet: r.Fleet, Metrics: r.Metrics}
 		c := control.New(control.Options{
 			Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
-			Records: r.Records, Fleet: n, Queues: n, Metrics: r.Metrics, Groups: r.Groups, DecisionLog: r.DecisionLog,
+			Records: r.Records, Fleet: n, Queues: n, Metrics: n, MetricsEvery: time.Minute, Groups: r.Groups, DecisionLog: r.DecisionLog,
 			Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		})
 		ran := make(chan struct{})
 		ctx, stop := context.WithCancel(t.Context())
 		go func() { defer close(ran); c.Run(ctx) }()
-		// in asks how often the stage was counted and written in the next minute.
-		in := func() (depths, views float64) {
-			d, v := n.depths.Load(), n.views.Load()
+		// in asks how often the stage was counted and written in the next minute, and its
+		// metrics read and its pulse put.
+		in := func() (depths, views, series, pulses float64) {
+			d, v, s, p := n.depths.Load(), n.views.Load(), n.series.Load(), n.pulses.Load()
 			<-time.After(time.Minute)
-			return float64(n.depths.Load() - d), float64(n.views.Load() - v)
+			return float64(n.depths.Load() - d), float64(n.views.Load() - v), float64(n.series.Load() - s), float64(n.pulses.Load() - p)
 		}
 		<-time.After(2*time.Minute + time.Duration(set.TickSeconds/2*float64(time.Second))) // no tick falls on a minute's edge
 		ticks := 60 / set.TickSeconds
-		if depths, views := in(); depths != 2*ticks || views != ticks {
-			t.Errorf("at rest %v depths and %v views a minute, want %v and %v", depths, views, 2*ticks, ticks)
+		rest := pricing.AtRest(pricing.Deployment{Pools: 1, Tasks: 1, TickSeconds: set.TickSeconds, ViewSeconds: set.ViewSeconds})
+		// Of the bill's metrics the ages of two queues are the backend's, which asks for them
+		// where messages wait; what functions cost is read once a minute too.
+		asked := rest.MetricsAskedPerMinute - 2 + 1
+		if depths, views, series, pulses := in(); depths != 2*ticks || views != ticks || series != asked || pulses != rest.MetricPutsPerMinute {
+			t.Errorf("at rest %v depths, %v views, %v metrics and %v pulses a minute, want %v, %v, %v and %v",
+				depths, views, series, pulses, 2*ticks, ticks, asked, rest.MetricPutsPerMinute)
 		}
 		if err := r.Queues.Send(t.Context(), platform.WorkQueue(pool, query.Strict), overflowtest.Query("q", query.Strict, 0)); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(time.Duration(set.TickSeconds * float64(time.Second)))
-		if _, views := in(); views < 0.8*60/set.ViewSeconds {
-			t.Errorf("%v views in the minute in which a query came", views)
+		if _, views, _, pulses := in(); views < 0.8*60/set.ViewSeconds || pulses < ticks {
+			t.Errorf("%v views and %v pulses in the minute in which a query came", views, pulses)
 		}
 		stop()
 		<-ran
