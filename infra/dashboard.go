@@ -34,7 +34,7 @@ func (s *stack) makeDashboard(alarms []interfacesawscloudwatch.IAlarmRef) {
 	for _, g := range s.groups {
 		pool := g.pool.name
 		workers = append(workers, groupMetric(g, "GroupDesiredCapacity", "Maximum"), groupMetric(g, "GroupInServiceInstances", "Maximum"),
-			s.own(telemetry.Wanted, pool, "Maximum"), s.own(telemetry.Ready, pool, "Maximum"), s.own(telemetry.Held, pool, "Maximum"))
+			s.own(telemetry.Wanted, pool, "Maximum"), s.own(telemetry.Missing, pool, "Maximum"))
 		spent := s.own(telemetry.Spent, pool, "Maximum")
 		money = append(money, spent, formula("spent"+pool, pool+", the whole hour at this pace", "$m * 60 / (MINUTE($m) + 1)", spent))
 	}

@@ -76,6 +76,10 @@ func alarmRules() []rule {
 			twin := *a.t.Resources[a.alarm("throttles-alarm")]
 			a.t.Resources["Twin"] = &twin
 		}},
+		{"alarms and dashboard name metrics of Paragon's own that CloudWatch has, and nothing makes more of logs", ownMetricFaults, func(a assembly) {
+			d := a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]]
+			d.Properties["DashboardBody"] = strings.ReplaceAll(flat(d.prop("DashboardBody")), telemetry.Wanted.Name, telemetry.Ready.Name)
+		}},
 		{"every alarm tells the topic", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("CloudWatch::Alarm") {
 				if topic := a.t.Resources[refers(at(a.t.Resources[id].Properties, "AlarmActions", 0))]; topic.prop("TopicName") != names.Prefix(a.cfg.Stage)+"alarms" {
@@ -140,6 +144,27 @@ func alarmRules() []rule {
 			return bad
 		}, func(a assembly) { a.t.Resources[a.alarm("general-at-max-alarm")].Properties["Threshold"] = 11.0 }},
 	}
+}
+
+// ownMetricFaults finds what would be empty for ever, or costs more metrics than are counted.
+func ownMetricFaults(a assembly) (bad []string) {
+	for _, id := range a.t.of("Logs::MetricFilter") {
+		bad = append(bad, id+" makes a metric")
+	}
+	there := map[string]bool{}
+	dashboard := strings.ReplaceAll(flat(a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]].prop("DashboardBody")), `\`, "")
+	for _, m := range telemetry.All() {
+		there[m.Name] = m.InCloudWatch()
+		if !m.InCloudWatch() && strings.Contains(dashboard, fmt.Sprintf("%q,%q", names.Namespace, m.Name)) {
+			bad = append(bad, "the dashboard draws "+m.Name)
+		}
+	}
+	for _, id := range a.t.of("CloudWatch::Alarm") {
+		if r := a.t.Resources[id]; r.prop("Namespace") == names.Namespace && !there[fmt.Sprint(r.prop("MetricName"))] {
+			bad = append(bad, id+" watches "+fmt.Sprint(r.prop("MetricName")))
+		}
+	}
+	return bad
 }
 
 // ownAlarmFaults looks for the alarms on Paragon's own metrics, which ring only where

@@ -22,13 +22,14 @@ type Embedding struct {
 	Out                   io.Writer // the function's log, a line a Write
 }
 
-// Logged returns metrics of which those that are marked so go out with the
-// function's log, in CloudWatch's embedded metric format: the log's price
-// instead of a call's, and no waiting. The others, and all reading, go to m.
+// Logged returns metrics of which those that are marked so, and those that are noted,
+// go out with the function's log, in CloudWatch's embedded metric format: the log's
+// price instead of a call's, and no waiting. CloudWatch makes metrics of the former
+// alone. The others, and all reading, go to m.
 func Logged(m platform.Metrics, e Embedding) platform.Metrics {
 	l := &logged{Metrics: m, Embedding: e, known: map[string]Metric{}}
 	for _, k := range All() {
-		if k.Logged {
+		if k.Logged || k.Noted {
 			l.known[k.Name] = k
 		}
 	}
@@ -150,9 +151,16 @@ func (l *logged) line(groups []group) map[string]any {
 			if len(values[name]) == 1 {
 				out[name] = values[name][0]
 			}
-			d.Metrics = append(d.Metrics, definition{name, units[l.known[name].Unit], 1})
+			if known := l.known[name]; !known.Noted {
+				d.Metrics = append(d.Metrics, definition{name, units[known.Unit], 1})
+			}
 		}
-		directives = append(directives, d)
+		if len(d.Metrics) > 0 {
+			directives = append(directives, d)
+		}
+	}
+	if len(directives) == 0 {
+		return out
 	}
 	out["_aws"] = map[string]any{"Timestamp": groups[0][0].At.UnixMilli(), "CloudWatchMetrics": directives}
 	return out

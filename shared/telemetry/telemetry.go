@@ -32,6 +32,9 @@ type Metric struct {
 	// by then without a call. CloudWatch takes them from there within a minute or
 	// so; the controller reads the last two again at each tick.
 	Logged bool
+	// Noted values go out with a function's log in an account, as Logged ones do, and are
+	// no metrics of CloudWatch's, which are paid for by the month: the log is searched.
+	Noted bool
 	// Reported metrics are in the workers' reports, from which the status is made.
 	// Nobody puts them: in an account they are no metrics of CloudWatch's.
 	Reported bool
@@ -45,6 +48,15 @@ func (m Metric) inLog() Metric {
 	m.Logged = true
 	return m
 }
+
+// noted returns the metric as one whose values are in a function's log alone.
+func (m Metric) noted() Metric {
+	m.Noted = true
+	return m
+}
+
+// InCloudWatch says whether the metric is one of Paragon's own in CloudWatch.
+func (m Metric) InCloudWatch() bool { return !m.Noted && !m.Reported && !m.BySQS }
 
 // inReports returns the metric as one that workers report.
 func (m Metric) inReports() Metric {
@@ -70,23 +82,23 @@ var (
 	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times for which the relaxed arrivals may wait before only a function keeps their bound.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
 	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One per tick. Arrivals are known up to the newest pulse: a second before it without a point had no arrivals.")
-	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages of the overflow queue that were dropped because their query had expired before it could be run.").inLog()
+	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages of the overflow queue that were dropped because their query had expired before it could be run.").noted()
 	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
 )
 
 // The metrics of a tick.
 var (
-	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").inLog()
-	Booting      = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot, without those above boot_limit_seconds.").inLog()
+	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").noted()
+	Booting      = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot, without those above boot_limit_seconds.").noted()
 	Wanted       = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard.").inLog()
-	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").inLog()
-	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").inLog()
-	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").inLog()
+	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").noted()
+	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").noted()
+	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").noted()
 	Spent        = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions.").inLog()
-	TickMS       = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").inLog()
+	TickMS       = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").noted()
 	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that were asked for and do not serve; absent while none is missing.").inLog()
 	LaunchFaults = metric("launch_faults", Gauge, "0 or 1", []string{"pool"}, "1 when workers are missing and the newest launch failed, for which the tick's record has the reason; absent otherwise.").inLog()
-	Faults       = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").inLog()
+	Faults       = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").noted()
 )
 
 // The dimensions of what is counted of queries: refusals have no model yet.
@@ -147,7 +159,9 @@ func ModelClass(task, model, class string) []string {
 }
 
 // ClassWindow are the dimensions of a burn rate.
-func ClassWindow(class, window string) []string { return []string{"class=" + class, "window=" + window} }
+func ClassWindow(class, window string) []string {
+	return []string{"class=" + class, "window=" + window}
+}
 
 // QueueOf are the dimensions of a queue.
 func QueueOf(queue string) []string { return []string{"queue=" + queue} }

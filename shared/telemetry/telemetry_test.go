@@ -7,14 +7,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -36,6 +39,8 @@ func TestReference(t *testing.T) {
 		switch {
 		case m.Logged:
 			way = "logged"
+		case m.Noted:
+			way = "noted"
 		case m.Reported:
 			way = "reported"
 		case m.BySQS:
@@ -170,9 +175,10 @@ func TestLogged(t *testing.T) {
 		return platform.Point{Metric: m.Name, Dimensions: dimensions, At: at, Value: v}
 	}
 	pool := telemetry.PoolOf("general")
-	err := m.Put(t.Context(), point(telemetry.Ready, 3, pool...), point(telemetry.Pulse, 1), point(telemetry.TickMS, 12.5, pool...),
+	err := m.Put(t.Context(), point(telemetry.Wanted, 3, pool...), point(telemetry.Pulse, 1), point(telemetry.TickMS, 12.5, pool...),
 		point(telemetry.FunctionUSD, 1e-6), point(telemetry.FunctionUSD, 2e-6), point(telemetry.Arrivals, 4, telemetry.TaskClass("a", "strict")...),
-		platform.Point{Metric: telemetry.FunctionUSD.Name, At: at.Add(time.Second), Value: 3})
+		platform.Point{Metric: telemetry.FunctionUSD.Name, At: at.Add(time.Second), Value: 3},
+		platform.Point{Metric: telemetry.Held.Name, Dimensions: pool, At: at.Add(2 * time.Second), Value: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,13 +187,12 @@ func TestLogged(t *testing.T) {
 	}
 	functions := directive([]any{"stage"}, map[string]any{"Name": "function_usd", "StorageResolution": 1.0})
 	want := []map[string]any{
-		document(at, map[string]any{"function_usd": []any{1e-6, 2e-6}, "pool": "general", "workers_ready": 3.0, "tick_ms": 12.5}, functions,
-			directive([]any{"stage", "pool"},
-				map[string]any{"Name": "tick_ms", "Unit": "Milliseconds", "StorageResolution": 1.0},
-				map[string]any{"Name": "workers_ready", "Unit": "Count", "StorageResolution": 1.0})),
+		document(at, map[string]any{"function_usd": []any{1e-6, 2e-6}, "pool": "general", "workers_wanted": 3.0, "tick_ms": 12.5}, functions,
+			directive([]any{"stage", "pool"}, map[string]any{"Name": "workers_wanted", "Unit": "Count", "StorageResolution": 1.0})),
 		document(at, map[string]any{"task": "a", "class": "strict", "arrivals": 4.0},
 			directive([]any{"stage", "task", "class"}, map[string]any{"Name": "arrivals", "StorageResolution": 1.0})),
 		document(at.Add(time.Second), map[string]any{"function_usd": 3.0}, functions),
+		{"stage": "prod", "pool": "general", "ticks_held": 1.0}, // noted: no metric of CloudWatch's
 	}
 	var got []map[string]any
 	for line := range strings.Lines(log.String()) {
@@ -200,6 +205,93 @@ func TestLogged(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+}
+
+// mostCustomMetrics is how many metrics of its own a stage of one task and one pool has
+// in CloudWatch, where each is paid for by the month.
+const mostCustomMetrics = 15
+
+// Of everything that is put in an account, with every combination of dimensions,
+// CloudWatch makes 15 metrics at most, and paragon cost counts as many, without the two
+// that there are only in hours in which workers are missing.
+func TestTheCustomMetricsOfAStageAreFew(t *testing.T) {
+	var log bytes.Buffer
+	put := &puts{}
+	m := telemetry.Logged(put, telemetry.Embedding{Namespace: "Paragon", StageDimension: "stage", Stage: "prod", Out: &log})
+	values := map[string][]string{"task": {"fashion"}, "class": {"strict", "relaxed"}, "pool": {"general"}}
+	for _, metric := range telemetry.All() {
+		if metric.Reported || metric.BySQS { // nobody puts them
+			continue
+		}
+		for _, dimensions := range combinations(t, metric.Dimensions, values) {
+			if err := m.Put(t.Context(), platform.Point{Metric: metric.Name, Dimensions: dimensions, At: time.UnixMilli(0), Value: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	custom := map[string]bool{}
+	for _, p := range put.points {
+		custom[p.Metric+" "+strings.Join(p.Dimensions, " ")] = true
+	}
+	for line := range strings.Lines(log.String()) {
+		maps.Copy(custom, metricsIn(t, line))
+	}
+	if len(custom) > mostCustomMetrics {
+		t.Errorf("%d custom metrics, %d at most: %v", len(custom), mostCustomMetrics, slices.Sorted(maps.Keys(custom)))
+	}
+	rest := pricing.AtRest(pricing.Deployment{Tasks: 1, Pools: 1, TickSeconds: 10, ViewSeconds: 1})
+	if priced := rest.Metrics + rest.BusyMetrics; priced != len(custom)-2 {
+		t.Errorf("paragon cost counts %d of %d: %v", priced, len(custom), slices.Sorted(maps.Keys(custom)))
+	}
+}
+
+// combinations are the lists of name=value of some dimensions.
+func combinations(t *testing.T, dimensions []string, values map[string][]string) [][]string {
+	t.Helper()
+	out := [][]string{nil}
+	for _, d := range dimensions {
+		if len(values[d]) == 0 {
+			t.Fatalf("dimension %s has no values here", d)
+		}
+		var longer [][]string
+		for _, list := range out {
+			for _, v := range values[d] {
+				longer = append(longer, append(slices.Clone(list), d+"="+v))
+			}
+		}
+		out = longer
+	}
+	return out
+}
+
+// metricsIn are the metrics that CloudWatch takes out of a line of a log.
+func metricsIn(t *testing.T, line string) map[string]bool {
+	t.Helper()
+	var values map[string]any
+	var embedded struct {
+		AWS struct {
+			CloudWatchMetrics []struct {
+				Dimensions [][]string
+				Metrics    []struct{ Name string }
+			}
+		} `json:"_aws"`
+	}
+	if err := errors.Join(json.Unmarshal([]byte(line), &values), json.Unmarshal([]byte(line), &embedded)); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, d := range embedded.AWS.CloudWatchMetrics {
+		for _, set := range d.Dimensions {
+			for _, metric := range d.Metrics {
+				key := metric.Name
+				for _, name := range set {
+					key += fmt.Sprintf(" %s=%v", name, values[name])
+				}
+				out[key] = true
+			}
+		}
+	}
+	return out
 }
 
 // document is a line of the log as CloudWatch wants it.

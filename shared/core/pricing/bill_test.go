@@ -26,7 +26,7 @@ func TestAnIdleMonthByHand(t *testing.T) {
 		"controller's queue depths":  262800 * 2 * 4e-7,
 		// five pollers of two queues, three polls a minute
 		"functions' polls of empty queues": 43800 * 30 * 4e-7,
-		"metrics":                          12 * 0.3,
+		"metrics":                          10 * 0.3,
 		"alarms":                           22 * 0.1,
 		"dashboard":                        3,
 		"signing key":                      0.4,

@@ -45,6 +45,7 @@ type Rest struct {
 
 	// What it does while queries come and workers are up. The last three are
 	// beside those of ticks, for the view of the fleet and the settings.
+	BusyMetrics               int // custom ones of how queries end
 	BusyMetricsAskedPerMinute float64
 	BusyMetricPutsPerMinute   float64
 	BusyQueueDepthsPerMinute  float64
@@ -60,7 +61,7 @@ const (
 
 	metricsOfStage = 6 // what arrivals take, cost and may wait, what functions cost, pulse, late writes
 	metricsOfTask  = 2 // arrivals of a class
-	metricsOfPool  = 4 // wanted, ready, held, spent
+	metricsOfPool  = 2 // wanted, spent; two more in hours in which workers are missing
 	metricsOfEnds  = 3 // shares of queries that missed their bound, overflowed, expired
 
 	askedOfPool = 4 + 2 // pulse and three sums; the ages of two queues
@@ -102,7 +103,7 @@ func AtRest(d Deployment) Rest {
 		QueuePollsPerMinute:     polledByFunction * pollersOfQueue * pollsPerMinute,
 		SchedulesPerMonth:       minutesOfMonth * (1 + n/5),
 
-		BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
+		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
 		BusyStoreWritesPerMinute: views + busySettings*settingsWrites,
 	}
@@ -157,7 +158,7 @@ func (r Rest) Lines(p profile.Prices) []Line {
 func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
 	records := newLine("controller's records of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
-	ends := newLine("metrics of how queries end", metricsOfEnds, "metrics", p.CloudWatchMetricPerMonth)
+	ends := newLine("metrics of how queries end", float64(r.BusyMetrics), "metrics", p.CloudWatchMetricPerMonth)
 	if !workersUp {
 		return nonZero([]Line{records, ends})
 	}
