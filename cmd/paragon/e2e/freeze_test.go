@@ -268,9 +268,9 @@ func (s *stage) whileFrozen(workers int, requests ...func() ([]api.Query, error)
 	return all, by
 }
 
-// rounds is how often what whileFrozen says is tried: where something else takes the
+// freezeRounds is how often what whileFrozen says is tried: where something else takes the
 // machine's cores, functions start slowly, and the first times start them.
-const rounds = 4
+const freezeRounds = 4
 
 // held is a query of a class whose bound is shorter than the time in which a stopped
 // worker is found lost.
@@ -294,12 +294,12 @@ func (s *stage) single(one client.Submission, o client.Options) func() ([]api.Qu
 func TestRequestsOfAFrozenWorkerKeepTheirBound(t *testing.T) {
 	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", flag("profiles", slowProfiles(t, heldServiceMS)), flag("set", "max_overflow_concurrency=4"))
 	one := held(pictures(t)[0], query.Strict)
-	for range rounds {
+	for range freezeRounds {
 		if all, by := s.whileFrozen(1, s.single(one, client.Options{}), s.single(one, client.Options{})); all && by[query.OnFunction] == 2 {
 			return
 		}
 	}
-	t.Errorf("requests were late in each of %d rounds", rounds)
+	t.Errorf("requests were late in each of %d rounds", freezeRounds)
 }
 
 // One of two workers is stopped while it holds relaxed requests, some with keys, and lists
@@ -312,7 +312,7 @@ func TestListsAndRelaxedRequestsOfAFrozenWorkerKeepTheirBound(t *testing.T) {
 	list := func() ([]api.Query, error) {
 		return s.sendList([]client.Submission{relaxed, strict}, 20*time.Second)
 	}
-	for i := range rounds {
+	for i := range freezeRounds {
 		key := client.Options{Key: fmt.Sprint("held", i)}
 		all, by := s.whileFrozen(2, list, list, s.single(relaxed, client.Options{}), s.single(relaxed, key))
 		if again, err := s.Submit(context.Background(), relaxed, key); err != nil || again.State != query.Succeeded {
@@ -322,5 +322,5 @@ func TestListsAndRelaxedRequestsOfAFrozenWorkerKeepTheirBound(t *testing.T) {
 			return
 		}
 	}
-	t.Errorf("requests were late in each of %d rounds", rounds)
+	t.Errorf("requests were late in each of %d rounds", freezeRounds)
 }
