@@ -67,7 +67,7 @@ func (term *terminal) checksUp(picture string) {
 		}
 	}
 	for _, want := range []checkup.Finding{
-		{Check: "server", Level: checkup.OK, Found: "knows who calls"},
+		{Check: "server", Level: checkup.OK, Found: "accepts this caller"},
 		{Check: "quotas", Level: checkup.Warning, Found: "10 functions"}, {Check: "quotas", Level: checkup.Warning, Found: "5 vCPUs"},
 		{Check: "rebalancing", Level: checkup.Fault, Found: "not suspended"}, {Check: "network", Level: checkup.Fault, Found: "rules"},
 		{Check: "alarms", Level: checkup.Warning, Found: "no alarm has sent anything"}, {Check: "permissions", Level: checkup.OK, Found: "no call was refused"},
