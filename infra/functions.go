@@ -36,7 +36,16 @@ func (f functions) served() []served {
 
 // inference are the inference functions: one a model and memory size, and generic ones.
 type inference struct {
-	all []awslambda.Function
+	all     []awslambda.Function
+	generic []awslambda.Function // of them
+}
+
+// genericARNs are the functions that run any added model.
+func (i inference) genericARNs() (arns []*string) {
+	for _, f := range i.generic {
+		arns = append(arns, f.FunctionArn())
+	}
+	return arns
 }
 
 // machine is the architecture of every function but the inference functions.
@@ -111,9 +120,10 @@ func (s *stack) makeInference() (out inference) {
 	}
 	for _, mb := range s.GenericSizes {
 		env := map[string]*string{environment.Models: text(s.ownModels())}
-		out.all = append(out.all, s.inferenceFunction(coreinference.GenericName(mb), mb, env,
+		out.generic = append(out.generic, s.inferenceFunction(coreinference.GenericName(mb), mb, env,
 			append(s.readProfiles(figuresOnly), s.ownFiles(everything, "s3:GetObject"))))
 	}
+	out.all = append(out.all, out.generic...)
 	return out
 }
 

@@ -25,7 +25,7 @@ func (s *stack) makeStageParameter() {
 	parameter, err := json.Marshal(names.StageParameter{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
 		StateTable: *backend[names.StateTable], RecordsTable: *backend[names.RecordsTable], Bucket: *backend[names.Bucket], QueueURLPrefix: *backend[names.QueueURLPrefix],
-		Models: *backend[environment.Models], Catalogue: s.Catalogue, Profiles: s.ProfilesPrefix,
+		Models: *backend[environment.Models], Catalogue: s.Catalogue, Profiles: s.ProfilesPrefix, FunctionArch: s.FunctionArch, GenericMB: s.GenericSizes,
 		SigningSecret: *s.secret.Ref(), Settings: s.settings,
 	})
 	if err != nil {
@@ -63,6 +63,9 @@ func (s *stack) operatorMay() []permission {
 		readMetrics(),
 	)
 	may = append(append(may, s.readProfiles(figuresOnly)...), s.useModels(everything, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")...)
+	if generic := s.inference.genericARNs(); len(generic) > 0 {
+		may = append(may, allow(generic, "lambda:InvokeFunction"))
+	}
 	may = append(may, s.doctorMay()...)
 	if s.Authorizer == byIAM {
 		id := *s.functions.gateway.ApiId()

@@ -29,15 +29,12 @@ func newModelCommand(term *cli.Terminal) *cobra.Command {
 		Args: cli.KnownCommand,
 		RunE: cli.Help,
 	}
-	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelCanaryCommand(term), newModelPromoteCommand(term), newModelRollbackCommand(term), newModelRemoveCommand(term))
+	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelProveCommand(term), newModelCanaryCommand(term), newModelPromoteCommand(term), newModelRollbackCommand(term), newModelRemoveCommand(term))
 	return c
 }
 
 // machineOf returns a client of the machine that was named.
 func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*client.Client, error) {
-	if stage, _ := term.Place(); stage != "" {
-		return nil, cli.Usagef("versions of a model are for one machine: name its --endpoint, and no stage")
-	}
 	return term.Connect(c.Context(), config)
 }
 
@@ -69,7 +66,7 @@ func listModels(term *cli.Terminal, own api.OwnModels) error {
 	fmt.Fprintln(w, "TASK\tMODEL\tTAKES\tACCURACY\tMEMORY\tP99\tSTATE")
 	for _, m := range own.Models {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d MB\t%s\t%s\n", m.Task, m.Name, m.Takes(), accuracyText(m), m.MemoryMB,
-			cli.Milliseconds(m.Latency[0].MS.P99), stateOf(m, own.Rollouts))
+			cli.Milliseconds(m.Latency[0].MS.P99), stateOf(m, own))
 	}
 	return w.Flush()
 }

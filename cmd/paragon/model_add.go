@@ -44,14 +44,15 @@ through the engine. In a folder each folder is a label, of pictures or text file
 CSV file has a label and a text a line, without a heading.
 
 A name that is served gets a new version, on trial with a share of the queries;
-` + "`paragon model canary`, `promote` and `rollback`" + ` decide on it. A stage in an account has no
-versions of added models: a name that is served is refused.`
+` + "`paragon model canary`, `promote` and `rollback`" + ` decide on it. In an account no rule takes
+a bad version back: roll it back by hand.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
 	name, task, kind, input, labels, preprocess, tokenizer, test, sample string
 	maxTokens                                                            int
 	accuracy, share                                                      float64
+	yes                                                                  bool
 }
 
 func (f *addFlags) define(fs *pflag.FlagSet) {
@@ -102,6 +103,7 @@ func newModelAddCommand(term *cli.Terminal) *cobra.Command {
 		},
 	})
 	f.define(c.Flags())
+	defineYes(c, &f.yes)
 	return c
 }
 

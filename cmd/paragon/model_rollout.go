@@ -49,11 +49,7 @@ func rolloutCommand(term *cli.Terminal, o *api.RolloutOrder, use, short, long st
 	return term.ServerCommand(&cobra.Command{
 		Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := machineOf(term, c, client.Config{})
-			if err != nil {
-				return err
-			}
-			r, err := cl.ChangeRollout(c.Context(), args[0], *o)
+			r, err := changeRollout(term, c, args[0], *o)
 			if err != nil {
 				return err
 			}
@@ -67,12 +63,30 @@ func rolloutCommand(term *cli.Terminal, o *api.RolloutOrder, use, short, long st
 	})
 }
 
+// changeRollout changes the versions of a model at the place that was named.
+func changeRollout(term *cli.Terminal, c *cobra.Command, name string, o api.RolloutOrder) (r profile.Rollout, err error) {
+	if stage, _ := term.Place(); stage != "" {
+		s, err := openModels(c.Context(), stage)
+		if err != nil {
+			return r, err
+		}
+		return s.change(name, o, term.Now())
+	}
+	cl, err := machineOf(term, c, client.Config{})
+	if err != nil {
+		return r, err
+	}
+	return cl.ChangeRollout(c.Context(), name, o)
+}
+
 // stateOf is what becomes of queries of a model that was added, in a word or two.
-func stateOf(m profile.Model, rollouts []profile.Rollout) string {
-	r, _ := (&profile.Catalogue{Rollouts: rollouts}).Rollout(m.Name)
+func stateOf(m profile.Model, own api.OwnModels) string {
+	r, _ := (&profile.Catalogue{Rollouts: own.Rollouts}).Rollout(m.Name)
 	switch {
 	case m.RetiredAt != "":
 		return "removed " + m.RetiredAt
+	case own.Withheld[m.Name] != "":
+		return "not offered: " + cli.OneLine(own.Withheld[m.Name])
 	case r.Canary == m.Name:
 		return fmt.Sprintf("on trial, %g %%", 100*r.Share)
 	case r.Previous == m.Name:

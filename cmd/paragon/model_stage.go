@@ -12,10 +12,12 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/prefix"
 	"github.com/paragon-serving/paragon/shared/platform/aws/prefix/ownmodels"
+	"github.com/paragon-serving/paragon/shared/platform/tuning"
 )
 
 // keepRemoved is how long the file of a removed model stays in a stage's bucket for the
@@ -23,11 +25,17 @@ import (
 const keepRemoved = 4 * time.Hour
 
 // openModels opens the models of a stage in an account over its catalogue.
-func openModels(ctx context.Context, stage string) (*modelstore.Store, error) {
-	s, err := discovery.Open(ctx, stage)
-	if err != nil {
-		return nil, err
+func openModels(ctx context.Context, stage string) (s stageModels, err error) {
+	if s.stage, err = discovery.Open(ctx, stage); err != nil {
+		return s, err
 	}
+	s.Store, err = openStore(ctx, s.stage)
+	return s, err
+}
+
+// openStore opens the bucket of a stage that was found.
+func openStore(ctx context.Context, s *discovery.Stage) (*modelstore.Store, error) {
+	stage := s.Name
 	if s.Models == "" {
 		return nil, fmt.Errorf("stage %s has no bucket for models of your own: another version of Paragon deployed it; deploy it anew", stage)
 	}
@@ -47,7 +55,9 @@ func openModels(ctx context.Context, stage string) (*modelstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return modelstore.OpenPlace(place, ownmodels.Deployed(base))
+	with := *base
+	with.Deployed = &profile.Deployed{GenericMB: s.GenericMB}
+	return modelstore.OpenPlace(place, &with)
 }
 
 // catalogued says which models a catalogue has.
@@ -67,19 +77,22 @@ func (c catalogued) Models(context.Context) (out []api.Model, _ error) {
 // addToStage checks and measures a file on this machine and puts it into a stage's
 // bucket: the file first, then the catalogue that names it.
 func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, file string) error {
-	if f.share >= 0 {
-		return cli.Usagef("--share is of versions, which are for one machine: leave it out")
-	}
 	store, err := openModels(ctx, stage)
 	if err != nil {
 		return err
 	}
-	o, onnx, err := prepare(ctx, term, catalogued{store}, f, file)
+	o, onnx, err := prepare(ctx, term, catalogued{store.Store}, f, file)
 	if err != nil {
 		return err
 	}
-	added, err := putIntoStage(ctx, store, o, onnx)
+	added, err := putIntoStage(ctx, term, store, o, onnx, f.yes)
 	if err != nil {
+		return err
+	}
+	if err := store.prove(ctx, term, added.Model.Name); err != nil {
+		return err
+	}
+	if err := store.begin(ctx, &added, f.share, term.Now()); err != nil {
 		return err
 	}
 	if term.JSON {
@@ -90,17 +103,20 @@ func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, fil
 	for _, n := range added.Notes {
 		term.Printf("  %s\n", cli.OneLine(n))
 	}
-	term.Printf("It is in the bucket of stage %s. Within about ten seconds its workers run it once and the\nstage answers at /v2/models/%s/infer; a model that no worker can run is taken back.\n", stage, added.Task.Name)
-	term.Printf("Its queries overflow to the stage's generic functions, if it has some, until a deployment\nmakes functions of its own. Its times were measured here, and stand for the stage's machines\nby their speed.\n")
+	if added.Rollout != nil {
+		printRollout(term, *added.Rollout)
+	}
+	term.Printf("It was run in stage %s, which answers at /v2/models/%s/infer within about ten seconds.\n", stage, added.Task.Name)
+	term.Printf("Its queries overflow to the stage's generic functions, if some hold it, until a deployment\nmakes functions of its own. Its times on workers were measured here, and stand for theirs\nby their speed.\n")
 	return nil
 }
 
 // putIntoStage checks an order and a model, and adds it.
-func putIntoStage(ctx context.Context, store *modelstore.Store, o api.ModelOrder, onnx []byte) (added api.AddedModel, err error) {
+func putIntoStage(ctx context.Context, term *cli.Terminal, store stageModels, o api.ModelOrder, onnx []byte, yes bool) (added api.AddedModel, err error) {
 	if err := machine.CheckOrder(store.Current(), o); err != nil {
 		return added, err
 	}
-	checker, err := machine.NewChecker(store)
+	checker, err := machine.NewChecker(store.Store)
 	if err != nil {
 		return added, err
 	}
@@ -113,19 +129,85 @@ func putIntoStage(ctx context.Context, store *modelstore.Store, o api.ModelOrder
 	if err != nil {
 		return added, err
 	}
+	made.Model.Name, made.Model.FileBytes, made.Withheld = o.Name, draft.Bytes, awaitsProof
+	if err := store.agree(term, &made.Model, yes); err != nil {
+		return added, err
+	}
 	if err := store.Prune(time.Now().Add(-keepRemoved)); err != nil {
 		return added, err
 	}
-	if err := store.Add(draft, made); errors.Is(err, modelstore.ErrTaken) {
-		return added, fmt.Errorf("%w: `paragon model remove` it first, or give this one another name with --name", err)
-	} else if err != nil {
+	name, err := store.put(draft, made)
+	if err != nil {
 		return added, err
 	}
-	m, ok := store.Current().Model(o.Name)
+	m, ok := store.Current().Model(name)
 	if !ok {
-		return added, fmt.Errorf("model %s was added, and removed by another at once", o.Name)
+		return added, fmt.Errorf("model %s was added, and removed by another at once", name)
 	}
 	return api.AddedModel{Model: *m, Task: made.Task, Notes: notes}, nil
+}
+
+// put puts a model into the catalogue, not offered yet: where its name is served, as a
+// version without a share. It returns the name that it has there.
+func (s stageModels) put(draft modelstore.Draft, made modelstore.Addition) (name string, err error) {
+	c := s.Current()
+	if had, ok := c.Model(c.Version(made.Model.Name)); ok && had.RetiredAt == "" {
+		return s.AddVersion(draft, made, 0, time.Now())
+	}
+	return made.Model.Name, s.Add(draft, made)
+}
+
+// begin gives a version that passed its share of the queries: the one that was asked for,
+// or below 0 the setting canary_share of the stage.
+func (s stageModels) begin(ctx context.Context, added *api.AddedModel, share float64, now time.Time) error {
+	model, _ := profile.ParseVersion(added.Model.Name)
+	r, ok := s.Current().Rollout(model)
+	if ok && r.Canary == added.Model.Name {
+		if share < 0 {
+			set, err := s.settings(ctx)
+			if err != nil {
+				return err
+			}
+			share = set.CanaryShare
+		}
+		o := api.RolloutOrder{Action: profile.CanaryShare, Share: share}
+		if share >= 1 {
+			o = api.RolloutOrder{Action: profile.VersionPromoted}
+		}
+		var err error
+		if r, err = s.change(model, o, now); err != nil {
+			return err
+		}
+		added.Rollout = &r
+	}
+	if m, ok := s.Current().Model(added.Model.Name); ok {
+		added.Model = *m // with what was measured
+	}
+	return nil
+}
+
+// settings are those of the stage that are in force.
+func (s stageModels) settings(ctx context.Context) (settings.Settings, error) {
+	b, err := s.stage.Backend(ctx, time.Now)
+	if err != nil {
+		return settings.Settings{}, err
+	}
+	source := tuning.New(b.Settings)
+	err = source.Refresh(ctx)
+	return source.Current(), err
+}
+
+// change does what an operator wants with the versions of a model.
+func (s stageModels) change(model string, o api.RolloutOrder, now time.Time) (r profile.Rollout, err error) {
+	act, err := machine.ActionOf(o, now)
+	if err != nil {
+		return r, err
+	}
+	r, err = s.Change(model, now, act)
+	if errors.Is(err, modelstore.ErrNotAdded) {
+		return r, fmt.Errorf("model %.64q has no other version in stage %s; `paragon model add FILE --name %.64s --stage %s` adds one", model, s.stage.Name, model, s.stage.Name)
+	}
+	return r, err
 }
 
 // ownOfStage reads the models that were added to a stage.
@@ -134,7 +216,8 @@ func ownOfStage(ctx context.Context, stage string) (api.OwnModels, error) {
 	if err != nil {
 		return api.OwnModels{}, err
 	}
-	return api.OwnModels{Models: store.Added()}, nil
+	now := store.Current()
+	return api.OwnModels{Models: store.Added(), Rollouts: now.Rollouts, Withheld: now.Withheld}, nil
 }
 
 // removeFromStage has a stage give a model no query any more.

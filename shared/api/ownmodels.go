@@ -59,6 +59,8 @@ type OwnModels struct {
 	Models []profile.Model `json:"models"`
 	// Rollouts are the versions of the models that have several.
 	Rollouts []profile.Rollout `json:"rollouts,omitempty"`
+	// Withheld are those that are not offered: why not, by name.
+	Withheld map[string]string `json:"withheld,omitempty"`
 }
 
 // RolloutOrder asks for something to be done with the versions of a model.

@@ -39,6 +39,14 @@ type FunctionJob struct {
 	Tick func(what string)
 }
 
+// Runs bounds how many runs a size of a model takes.
+func (j FunctionJob) Runs() (cold, warm int) {
+	return j.ColdRuns, j.Plan.Warmup + max(j.Plan.Samples, leastSamples)
+}
+
+// ErrNoAnswer says that a function ran a model and gave a failure for an answer.
+var ErrNoAnswer = errors.New("the function failed")
+
 // Steps is how often Tick is called.
 func (j FunctionJob) Steps() int { return len(j.Subjects) * len(j.MemoryMB) }
 
@@ -63,6 +71,9 @@ func (j FunctionJob) Run(ctx context.Context) (Report, error) {
 // one measures a function: the cold starts first, as they leave it warm.
 func (j FunctionJob) one(ctx context.Context, s Subject, memoryMB int) (profile.Latency, error) {
 	f := functionRuns{invoker: j.Invoker, name: inference.FunctionName(s.Name, memoryMB), subject: s}
+	if s.SHA256 != "" {
+		f.name = inference.GenericName(memoryMB)
+	}
 	if err := f.burst(ctx, j.ColdRuns); err != nil {
 		return profile.Latency{}, err
 	}
@@ -76,7 +87,7 @@ func (j FunctionJob) one(ctx context.Context, s Subject, memoryMB int) (profile.
 	l.Source = profile.Source{
 		Kind: "measured", File: j.File, Row: "name=" + s.Name + "," + settingOf(l), Column: "ms", Hardware: j.Hardware,
 		Samples: len(f.warmTimes), Date: j.Today.Format(time.DateOnly),
-		Note: fmt.Sprintf("picture to scores, by the function's own clock; %.2f ms billed a warm run", f.billedMS/float64(len(f.warmTimes))),
+		Note: fmt.Sprintf("input to answer, by the function's own clock; %.2f ms billed a warm run", f.billedMS/float64(len(f.warmTimes))),
 	}
 	f.addCold(&l)
 	return l, nil
@@ -96,11 +107,15 @@ type functionRuns struct {
 // coldRun is the first run of an environment.
 type coldRun struct{ initMS, computeMS float64 }
 
+// startMS is what a run took to start: its environment, and the model's fetch and load
+// where that is no part of it.
+func startMS(inv platform.Invocation, res inference.Response) float64 { return inv.InitMS + res.LoadMS }
+
 // run asks once, with one picture after another.
 func (f *functionRuns) run(ctx context.Context, n int) (platform.Invocation, inference.Response, error) {
 	var res inference.Response
 	payload, err := json.Marshal(inference.Request{
-		Model: f.subject.Name,
+		Model: f.subject.Name, SHA256: f.subject.SHA256,
 		Input: query.Input{ContentType: f.subject.Type, Data: f.subject.Pictures[n%len(f.subject.Pictures)]},
 	})
 	if err != nil {
@@ -114,7 +129,7 @@ func (f *functionRuns) run(ctx context.Context, n int) (platform.Invocation, inf
 		return inv, res, fmt.Errorf("read the function's answer: %w", err)
 	}
 	if res.Error != nil {
-		return inv, res, fmt.Errorf("the function failed: %s: %s", res.Error.Code, res.Error.Detail)
+		return inv, res, fmt.Errorf("%w: %s: %s", ErrNoAnswer, res.Error.Code, res.Error.Detail)
 	}
 	return inv, res, nil
 }
@@ -135,8 +150,8 @@ func (f *functionRuns) burst(ctx context.Context, n int) error {
 				f.throttled++
 			case err != nil:
 				errs = append(errs, err)
-			case inv.InitMS > 0:
-				f.colds = append(f.colds, coldRun{inv.InitMS, res.ComputeMS})
+			case startMS(inv, res) > 0:
+				f.colds = append(f.colds, coldRun{startMS(inv, res), res.ComputeMS})
 			}
 		})
 	}
@@ -164,8 +179,8 @@ func (f *functionRuns) warm(ctx context.Context, p Plan) error {
 		}
 		refused = 0
 		switch {
-		case inv.InitMS > 0:
-			f.colds = append(f.colds, coldRun{inv.InitMS, res.ComputeMS})
+		case startMS(inv, res) > 0:
+			f.colds = append(f.colds, coldRun{startMS(inv, res), res.ComputeMS})
 		case i >= p.Warmup:
 			f.warmTimes = append(f.warmTimes, time.Duration(res.ComputeMS*float64(time.Millisecond)))
 			f.billedMS += inv.BilledMS

@@ -23,6 +23,7 @@ type Subject struct {
 	Input    profile.Input
 	Pictures [][]byte // encoded, of the content type
 	Type     string   // content type of the pictures
+	SHA256   string   // of the file, of a model that runs on generic functions
 }
 
 // Setting is one way to run a model.

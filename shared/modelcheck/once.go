@@ -22,7 +22,7 @@ func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, m
 	if !ok {
 		return fmt.Errorf("there is no model %q", model)
 	}
-	in, err := sample(m)
+	in, err := Sample(m)
 	if err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, m
 	return out[0].Err
 }
 
-// sample is an input that every model of its kind can answer.
-func sample(m *profile.Model) (query.Input, error) {
+// Sample is an input that every model of its kind can answer.
+func Sample(m *profile.Model) (query.Input, error) {
 	switch m.Takes() {
 	case profile.TextIn:
 		return query.Input{ContentType: query.TextType, Data: []byte(sampleText)}, nil

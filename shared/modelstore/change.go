@@ -74,10 +74,15 @@ type Addition struct {
 	Model profile.Model
 	// Measured is the file that the model's sources name.
 	Measured []byte
+	// Withheld is why the model is not offered yet; empty for one that is.
+	Withheld string
 }
 
 // MeasuredFile is where what was measured of a model is kept, below the folder.
 func MeasuredFile(sha256 string) string { return sha256 + ".measured.json" }
+
+// FunctionsFile is where what functions measured of a model is kept, below the folder.
+func FunctionsFile(sha256 string) string { return sha256 + ".functions.json" }
 
 // networkFile is where a model's file is kept, below the folder.
 func networkFile(sha256 string) string { return sha256 + ".onnx" }
@@ -127,6 +132,7 @@ func (s *Store) keep(d Draft, a Addition, next changed) error {
 		next.Tasks = append(next.Tasks, a.Task)
 	}
 	next.Models = append(next.Models, a.Model)
+	next.withhold(a.Model.Name, a.Withheld)
 	dropUnused(&next.Added)
 	if _, err := s.base.With(next.Added); err != nil {
 		return err
@@ -171,6 +177,42 @@ func (s *Store) remove(model string, at time.Time) (profile.Model, error) {
 	return next.Models[i], s.write(next.Added)
 }
 
+// Proof is how the run of a model went where it is to serve.
+type Proof struct {
+	Why string // it gave no answer; empty when it did
+	// Latency is what was measured by the run, in place of what was known of the same
+	// resources, and Measured the file that its sources name; empty for nothing.
+	Latency  []profile.Latency
+	Measured []byte
+}
+
+// Prove stores how a run of a model's file went, and offers the model if it passed.
+// ErrNotAdded when the model is not there with that file any more.
+func (s *Store) Prove(model, sha256 string, p Proof) error {
+	return s.retried(func() error {
+		next := s.copied()
+		i := slices.IndexFunc(next.Models, func(m profile.Model) bool { return m.Name == model && m.SHA256 == sha256 && m.RetiredAt == "" })
+		if i < 0 {
+			return fmt.Errorf("model %.64q with the file that was run: %w", model, ErrNotAdded)
+		}
+		m := &next.Models[i]
+		m.Latency = slices.DeleteFunc(slices.Clone(m.Latency), func(l profile.Latency) bool {
+			return slices.ContainsFunc(p.Latency, func(o profile.Latency) bool { return o.Resource == l.Resource && o.MemoryMB == l.MemoryMB })
+		})
+		m.Latency = append(m.Latency, p.Latency...)
+		next.withhold(model, p.Why)
+		if _, err := s.base.With(next.Added); err != nil {
+			return err
+		}
+		if len(p.Measured) > 0 {
+			if err := s.place.Put(FunctionsFile(sha256), p.Measured); err != nil {
+				return err
+			}
+		}
+		return s.write(next.Added)
+	})
+}
+
 // Prune forgets models that were retired before a time, with their files.
 func (s *Store) Prune(before time.Time) error {
 	return s.retried(func() error { return s.forget(before) })
@@ -201,7 +243,7 @@ func (s *Store) forget(before time.Time) error {
 		if slices.ContainsFunc(next.Models, func(o profile.Model) bool { return o.SHA256 == m.SHA256 }) {
 			continue
 		}
-		errs = append(errs, s.place.Delete(m.File), s.place.Delete(MeasuredFile(m.SHA256)))
+		errs = append(errs, s.place.Delete(m.File), s.place.Delete(MeasuredFile(m.SHA256)), s.place.Delete(FunctionsFile(m.SHA256)))
 	}
 	return errors.Join(errs...)
 }

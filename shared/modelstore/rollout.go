@@ -2,6 +2,7 @@ package modelstore
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,11 +13,15 @@ import (
 // draft as its file, and gives it a share of the model's queries: 0 keeps it aside, 1
 // has it answer all of them. It returns the version's name.
 func (s *Store) AddVersion(d Draft, a Addition, share float64, at time.Time) (version string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.refresh(); err != nil {
-		return "", err
-	}
+	err = s.retried(func() (err error) {
+		version, err = s.versioned(d, a, share, at)
+		return err
+	})
+	return version, err
+}
+
+// versioned is AddVersion for who holds the lock.
+func (s *Store) versioned(d Draft, a Addition, share float64, at time.Time) (version string, err error) {
 	served, ok := s.Current().Model(s.Current().Version(a.Model.Name))
 	if !ok || served.RetiredAt != "" {
 		return "", fmt.Errorf("model %.64q: %w", a.Model.Name, ErrNotAdded)
@@ -36,12 +41,16 @@ func (s *Store) AddVersion(d Draft, a Addition, share float64, at time.Time) (ve
 // Change puts another state of a model's versions in force, as change makes it of the
 // one that is. withdrawn are the versions that answer no query any more. ErrNotAdded of
 // a model with one version.
-func (s *Store) Change(model string, at time.Time, change func(profile.Rollout) (after profile.Rollout, withdrawn []string, err error)) (profile.Rollout, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.refresh(); err != nil {
-		return profile.Rollout{}, err
-	}
+func (s *Store) Change(model string, at time.Time, change func(profile.Rollout) (after profile.Rollout, withdrawn []string, err error)) (r profile.Rollout, err error) {
+	err = s.retried(func() (err error) {
+		r, err = s.change(model, at, change)
+		return err
+	})
+	return r, err
+}
+
+// change is Change for who holds the lock.
+func (s *Store) change(model string, at time.Time, change func(profile.Rollout) (after profile.Rollout, withdrawn []string, err error)) (profile.Rollout, error) {
 	before, ok := s.Current().Rollout(model)
 	if !ok {
 		return before, fmt.Errorf("versions of model %.64q: %w", model, ErrNotAdded)
@@ -49,6 +58,9 @@ func (s *Store) Change(model string, at time.Time, change func(profile.Rollout) 
 	after, withdrawn, err := change(before)
 	if err != nil {
 		return before, err
+	}
+	if why := s.added.Withheld[before.Canary]; why != "" && (after.Served == before.Canary || after.Canary == before.Canary && after.Share > 0) {
+		return before, fmt.Errorf("version %s gets no query: %s", before.Canary, why)
 	}
 	next := s.copied()
 	next.put(after)
@@ -75,6 +87,19 @@ func (s *Store) copied() changed {
 	return changed{profile.Added{Tasks: slices.Clone(s.added.Tasks), Models: slices.Clone(s.added.Models), Rollouts: slices.Clone(s.added.Rollouts), Withheld: s.added.Withheld}}
 }
 
+// withhold says why a model is not offered; with an empty reason it is.
+func (c *changed) withhold(model, why string) {
+	c.Withheld = maps.Clone(c.Withheld)
+	delete(c.Withheld, model)
+	if why == "" {
+		return
+	}
+	if c.Withheld == nil {
+		c.Withheld = map[string]string{}
+	}
+	c.Withheld[model] = why
+}
+
 // put sets the versions of a model.
 func (c *changed) put(r profile.Rollout) {
 	c.Rollouts = slices.DeleteFunc(c.Rollouts, func(o profile.Rollout) bool { return o.Model == r.Model })
@@ -86,6 +111,7 @@ func (c *changed) retire(at time.Time, names ...string) {
 	for i, m := range c.Models {
 		if m.RetiredAt == "" && slices.Contains(names, m.Name) {
 			c.Models[i].RetiredAt = at.UTC().Format(time.RFC3339)
+			c.withhold(m.Name, "")
 		}
 	}
 }

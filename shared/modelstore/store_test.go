@@ -224,3 +224,58 @@ func TestADamagedFileIsRefused(t *testing.T) {
 		t.Errorf("a damaged file: %v", err)
 	}
 }
+
+// A model that awaits its proof is there and not offered, until a run of that very file
+// is stored; what was measured of it goes when the model does.
+func TestAProofOffersAModel(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	add := func(content string) string {
+		t.Helper()
+		d, err := s.Receive(strings.NewReader(content))
+		a := addition(t, "iris")
+		a.Withheld = "not yet"
+		if err == nil {
+			err = s.Add(d, a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.SHA256
+	}
+	offered := func() bool { _, ok := open(t, dir).Current().Offered().Model("iris"); return ok }
+	digest := add("net")
+	if _, ok := s.Current().Model("iris"); !ok || offered() {
+		t.Fatalf("there %v, offered %v", ok, offered())
+	}
+	at := []profile.Latency{{Resource: "lambda-x86_64", MemoryMB: 1769, Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 1, P95: 2, P99: 3},
+		Source: profile.Source{Kind: "measured", File: FunctionsFile(digest), Row: "name=iris", Column: "ms", Hardware: "x", Samples: 200, Date: "2026-11-27"}}}
+	if err := s.Prove("iris", strings.Repeat("0", 64), Proof{}); !errors.Is(err, ErrNotAdded) || offered() {
+		t.Errorf("a run of another file: %v, offered %v", err, offered())
+	}
+	if err := s.Prove("iris", digest, Proof{Why: "it failed"}); err != nil || offered() || s.Current().Withheld["iris"] != "it failed" {
+		t.Errorf("a run that failed: %v, offered %v, withheld %v", err, offered(), s.Current().Withheld)
+	}
+	for range 2 { // the second run takes the place of the first
+		if err := s.Prove("iris", digest, Proof{Latency: at, Measured: []byte("{}")}); err != nil || !offered() {
+			t.Errorf("a run that passed: %v, offered %v", err, offered())
+		}
+	}
+	base, _ := base(t).Model("mlp")
+	if m, _ := s.Current().Model("iris"); len(m.Latency) > len(base.Latency)+1 {
+		t.Errorf("it has %d figures", len(m.Latency))
+	}
+	file := filepath.Join(dir, FunctionsFile(digest))
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Retire("iris", time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Prune(time.Unix(2e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was measured is left: %v", err)
+	}
+}

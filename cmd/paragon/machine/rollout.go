@@ -29,7 +29,7 @@ func (d *modelHandler) change(path string, r *http.Request) (out profile.Rollout
 	if err := in.Decode(&o); err != nil {
 		return out, unusable(http.StatusBadRequest, "", "the body is no order of a rollout: %v", err)
 	}
-	act, err := actionOf(o, time.Now())
+	act, err := ActionOf(o, time.Now())
 	if err != nil {
 		return out, err
 	}
@@ -51,8 +51,8 @@ func served(c *profile.Catalogue, name string) bool {
 	return ok
 }
 
-// actionOf is what an order does to the versions of a model.
-func actionOf(o api.RolloutOrder, at time.Time) (func(profile.Rollout) (profile.Rollout, []string, error), error) {
+// ActionOf is what an order does to the versions of a model.
+func ActionOf(o api.RolloutOrder, at time.Time) (func(profile.Rollout) (profile.Rollout, []string, error), error) {
 	switch o.Action {
 	case profile.CanaryShare:
 		if !(o.Share >= 0 && o.Share < 1) {

@@ -24,6 +24,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/paragon/rehearse/policy"
 	"github.com/paragon-serving/paragon/shared/api"
 	coreinference "github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
@@ -189,20 +190,50 @@ func (term *terminal) redrives() {
 func (term *terminal) adds() {
 	file := filepath.Join(term.t.TempDir(), "forest.onnx")
 	must(term.t, os.WriteFile(file, enginetest.Forest(2, 0.5, [2]string{"dry", "rain"}), 0o600))
-	term.says("/v2/models/weather/infer", "model", "add", file, "--task", "weather")
+	term.says("/v2/models/weather/infer", "model", "add", file, "--task", "weather", "--yes")
 	term.says("forest", "model", "list")
+	term.measured("forest")
 	term.until("the api knows the model", func() bool {
 		var known []api.Model
 		term.into(&known, "models")
 		return slices.ContainsFunc(known, func(m api.Model) bool { return m.Name == "forest" })
 	})
 	term.asksForest()
+	term.versions()
 	term.says("", "model", "remove", "forest")
 	term.says("removed", "model", "list")
 }
 
-// asksForest has a strict query for the added model overflow: a generic function gets the
-// file from the bucket and answers.
+// versions adds a version of the model, gives it more queries, all of them, and none.
+func (term *terminal) versions() {
+	file := filepath.Join(term.t.TempDir(), "forest.onnx")
+	must(term.t, os.WriteFile(file, enginetest.Forest(2, 0.7, [2]string{"dry", "rain"}), 0o600))
+	term.says("10 %", "model", "add", file, "--task", "weather", "--share", "0.1", "--yes")
+	term.says("on trial, 10 %", "model", "list")
+	term.says("50 %", "model", "canary", "forest", "--share", "0.5")
+	term.says("served by version forest@2", "model", "promote", "forest")
+	term.says("served before", "model", "list")
+	term.says("served by version forest.", "model", "rollback", "forest")
+}
+
+// measured wants to know of an added model what the generic functions measured, whose cold
+// starts have the fetch from the bucket in them: it is offered for that alone.
+func (term *terminal) measured(model string) {
+	term.t.Helper()
+	var m profile.Model
+	term.into(&m, "model", "profile", model)
+	for _, l := range m.Latency {
+		if l.MemoryMB > 0 && (l.ColdMS == nil || l.ColdMS.P50 <= 0 || l.Source.Kind != "measured") {
+			term.t.Errorf("on functions of %d MB it takes %+v", l.MemoryMB, l)
+		}
+	}
+	if len(m.Latency) < 2 {
+		term.t.Errorf("it was measured on %+v", m.Latency)
+	}
+}
+
+// asksForest has a strict query for the added model overflow: a generic function, which
+// has run it before, answers.
 func (term *terminal) asksForest() {
 	term.t.Helper()
 	in := []tensors.Tensor{{Name: "X", Datatype: tensors.FP32, Shape: []int64{1, 2}, Data: make([]byte, 8)}}
@@ -214,7 +245,7 @@ func (term *terminal) asksForest() {
 	}
 	term.overflow()
 	q := term.await(got.Header().Get("Location"))
-	if q.State != query.Succeeded || q.ServedBy.Name != coreinference.GenericName(q.ServedBy.MemoryMB) || !q.ServedBy.Cold {
+	if q.State != query.Succeeded || q.ServedBy.Name != coreinference.GenericName(q.ServedBy.MemoryMB) || q.ServedBy.Cold {
 		term.t.Errorf("the query for the added model reads %+v", q)
 	}
 	term.checkGeneric()

@@ -75,19 +75,10 @@ func (b Book) Withheld(c *profile.Catalogue, now time.Time) map[string]string {
 	var out map[string]string
 	for _, m := range c.Models {
 		digest, err := Digest(c, &m)
-		if err != nil || len(b[digest]) == 0 {
+		if err != nil {
 			continue
 		}
-		why := ""
-		for _, platform := range slices.Sorted(maps.Keys(b[digest])) {
-			r := b[digest][platform]
-			if r.Passed() || now.Sub(r.At) > keptFor {
-				why = ""
-				break
-			}
-			why = fmt.Sprintf("%s: %s", platform, r.Why)
-		}
-		if why != "" {
+		if passed, why := b.Of(digest, now); !passed && why != "" {
 			if out == nil {
 				out = map[string]string{}
 			}
@@ -95,6 +86,19 @@ func (b Book) Withheld(c *profile.Catalogue, now time.Time) map[string]string {
 		}
 	}
 	return out
+}
+
+// Of says whether a platform has run the model of a digest, or why each that has tried
+// could not; neither where none has.
+func (b Book) Of(digest string, now time.Time) (passed bool, why string) {
+	for _, platform := range slices.Sorted(maps.Keys(b[digest])) {
+		r := b[digest][platform]
+		if r.Passed() || now.Sub(r.At) > keptFor {
+			return r.Passed(), ""
+		}
+		why = fmt.Sprintf("%s: %s", platform, r.Why)
+	}
+	return false, why
 }
 
 // With returns the book with results of a platform, by digest, and without what is

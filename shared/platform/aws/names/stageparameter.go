@@ -16,10 +16,12 @@ type StageParameter struct {
 	RecordsTable   string   `json:"records_table"`
 	Bucket         string   `json:"bucket"`
 	QueueURLPrefix string   `json:"queue_url_prefix"`
-	Models         string   `json:"models"`         // s3://bucket/prefix of the models that operators add
-	Catalogue      string   `json:"catalogue"`      // that they are added to
-	Profiles       string   `json:"profiles"`       // s3://bucket/prefix that has it; empty means the packages
-	SigningSecret  string   `json:"signing_secret"` // ARN of the secret with the keys that sign ids
+	Models         string   `json:"models"`               // s3://bucket/prefix of the models that operators add
+	Catalogue      string   `json:"catalogue"`            // that they are added to
+	Profiles       string   `json:"profiles"`             // s3://bucket/prefix that has it; empty means the packages
+	FunctionArch   string   `json:"function_arch"`        // of the inference functions
+	GenericMB      []int    `json:"generic_mb,omitempty"` // sizes of those that run any added model
+	SigningSecret  string   `json:"signing_secret"`       // ARN of the secret with the keys that sign ids
 	// Settings are the deployment's values of settings, by name.
 	Settings map[string]string `json:"settings"`
 }

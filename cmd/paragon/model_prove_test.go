@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/proof"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/modelstore"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
+)
+
+// aStage has a model that was added and waits for its proof, and generic functions of
+// some sizes.
+func aStage(t *testing.T, genericMB ...int) (s stageModels, m *profile.Model) {
+	t.Helper()
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := set.Catalogue("fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := *shipped
+	base.Deployed = &profile.Deployed{GenericMB: genericMB}
+	s.stage = &discovery.Stage{Name: "dev", StageParameter: names.StageParameter{FunctionArch: "x86_64"}}
+	if s.Store, err = modelstore.Open(t.TempDir(), &base); err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.Receive(strings.NewReader("net"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, _ := base.Task("fashion")
+	mlp, _ := base.Model("mlp")
+	mine := *mlp
+	mine.Name = "mine"
+	if err := s.Add(d, modelstore.Addition{Task: task, Model: mine, Measured: []byte("{}"), Withheld: awaitsProof}); err != nil {
+		t.Fatal(err)
+	}
+	m, _ = s.Current().Model("mine")
+	return s, m
+}
+
+// offered says whether a stage offers its added model.
+func (s stageModels) offered() bool {
+	_, ok := s.Current().Offered().Model("mine")
+	return ok
+}
+
+// genericFunctions answer, or fail: cold once at each size.
+type genericFunctions struct {
+	mu      sync.Mutex
+	asked   []string // functions, each once
+	pinned  string
+	failure *query.Failure
+	err     error
+}
+
+func (l *genericFunctions) Invoke(_ context.Context, function string, payload []byte) (platform.Invocation, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var req inference.Request
+	if err := json.Unmarshal(payload, &req); err != nil {
+		return platform.Invocation{}, err
+	}
+	l.pinned = req.SHA256
+	res := inference.Response{ComputeMS: 3, Error: l.failure}
+	if !slices.Contains(l.asked, function) {
+		l.asked = append(l.asked, function)
+		res.LoadMS = 250
+	}
+	raw, err := json.Marshal(res)
+	return platform.Invocation{Payload: raw, BilledMS: 4}, errors.Join(err, l.err)
+}
+
+// A model that was added is offered once generic functions of each size have answered
+// with it, and its times there are known then. One that gives no answer stays aside
+// with the reason, and what tells nothing changes nothing.
+func TestAModelIsOfferedOnceFunctionsHaveRunIt(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		l       *genericFunctions
+		offered bool
+		why     string // of what is withheld
+		fails   bool
+	}{
+		{"answers", &genericFunctions{}, true, "", false},
+		{"fails", &genericFunctions{failure: &query.Failure{Code: query.ModelFault, Detail: "no such operator"}}, false, "no such operator", false},
+		{"takes the function down", &genericFunctions{err: platform.ErrFault}, false, platform.ErrFault.Error(), false},
+		{"cannot be reached", &genericFunctions{err: platform.ErrUnavailable}, false, awaitsProof, true},
+	} {
+		s, m := aStage(t, 1769, 3008)
+		if s.offered() {
+			t.Fatal("it is offered before anything has run it")
+		}
+		holding, _ := s.holding(m)
+		p, err := s.byFunctions(t.Context(), tc.l, m, holding, time.Unix(1e9, 0))
+		if (err != nil) != tc.fails {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		if err == nil {
+			if err := s.Prove("mine", m.SHA256, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s.offered() != tc.offered || !strings.Contains(s.Current().Withheld["mine"], tc.why) {
+			t.Errorf("%s: offered %v, withheld %q", tc.name, s.offered(), s.Current().Withheld["mine"])
+		}
+		if !tc.offered {
+			continue
+		}
+		if !slices.Equal(tc.l.asked, []string{"generic-1769", "generic-3008"}) || tc.l.pinned != m.SHA256 {
+			t.Errorf("invoked %v with file %s", tc.l.asked, tc.l.pinned)
+		}
+		now, _ := s.Current().Model("mine")
+		for _, mb := range []int{1769, 3008} {
+			if st, _ := s.Current().OnFunction(now, "x86_64", mb); st.MS.P50 != 3 || st.ColdMS.P50 != 250 || st.Source.Kind != "measured" {
+				t.Errorf("%d MB: %+v", mb, st)
+			}
+		}
+	}
+}
+
+// The price is printed, and nothing is run unless that is wanted.
+func TestAProofIsPricedAndAskedFor(t *testing.T) {
+	s, m := aStage(t, 1769, 3008)
+	for answer, goesOn := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "": false} {
+		var said bytes.Buffer
+		term := cli.New(strings.NewReader(answer), &bytes.Buffer{}, &said, func(string) string { return "" })
+		if err := s.agree(term, m, false); (err == nil) != goesOn || !strings.Contains(said.String(), "1769 and 3008 MB") || !strings.Contains(said.String(), "$0.00") {
+			t.Errorf("%q: %v; %s", answer, err, &said)
+		}
+		said.Reset()
+		if err := s.agree(term, m, true); err != nil || !strings.Contains(said.String(), "$") {
+			t.Errorf("unasked: %v; %s", err, &said)
+		}
+	}
+}
+
+// proofs holds a book of proofs, from the nth reading on.
+type proofs struct {
+	platform.Shared
+	book proof.Book
+	from int
+}
+
+func (p *proofs) ReadShared(context.Context, string) ([]byte, int64, error) {
+	if p.from--; p.from >= 0 {
+		return nil, 0, nil
+	}
+	raw, err := json.Marshal(p.book)
+	return raw, 1, err
+}
+
+// Without a generic function that holds it a model waits for a worker.
+func TestAModelIsOfferedOnceAWorkerHasRunIt(t *testing.T) {
+	s, m := aStage(t)
+	if holding, _ := s.holding(m); len(holding) > 0 {
+		t.Fatalf("functions hold it: %+v", holding)
+	}
+	digest, err := proof.Digest(s.Current(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1e9, 0)
+	term := cli.New(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}, func(string) string { return "" })
+	term.Now = func() time.Time { return now }
+	term.Sleep = func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }
+	for why, book := range map[string]proof.Book{
+		"":               {digest: {"linux/amd64": {At: now}}},
+		"it has no node": {digest: {"linux/amd64": {At: now, Why: "it has no node"}}},
+	} {
+		p, err := s.byWorkers(t.Context(), term, &proofs{book: book, from: 3}, m)
+		if err != nil || !strings.HasSuffix(p.Why, why) || (p.Why == "") != (why == "") {
+			t.Errorf("%q: %+v, error %v", why, p, err)
+		}
+	}
+	if p, err := s.byWorkers(t.Context(), term, &proofs{}, m); err == nil {
+		t.Errorf("nobody has run it: %+v", p)
+	}
+}
