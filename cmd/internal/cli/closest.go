@@ -123,7 +123,10 @@ func checkArguments(c *cobra.Command) {
 	}
 	args := c.Args
 	if args == nil {
-		args = cobra.NoArgs
+		args = cobra.ArbitraryArgs
+		if len(operands(c)) == 0 {
+			args = cobra.NoArgs
+		}
 	}
 	c.Args = func(c *cobra.Command, given []string) error {
 		err := args(c, given)
@@ -137,13 +140,7 @@ func checkArguments(c *cobra.Command) {
 // wrongArguments says what a command takes, by its usage, where it was given other
 // than that.
 func wrongArguments(c *cobra.Command, given []string) error {
-	var takes []string
-	for _, word := range operand.FindAllString(c.Use, -1)[1:] {
-		if !strings.HasPrefix(word, "{") && !strings.HasPrefix(word, "--") && word != "[flags]" {
-			takes = append(takes, word)
-		}
-	}
-	wants, got := strings.Join(takes, " "), strings.Join(given, " ")
+	wants, got := strings.Join(operands(c), " "), strings.Join(given, " ")
 	if wants == "" {
 		wants = "no arguments"
 	}
@@ -151,6 +148,16 @@ func wrongArguments(c *cobra.Command, given []string) error {
 		got = "none"
 	}
 	return Usagef("it takes %s, and was given %s; `%s --help` shows how", wants, got, c.CommandPath())
+}
+
+// operands are the values that a command's usage has beside its flags.
+func operands(c *cobra.Command) (values []string) {
+	for _, word := range operand.FindAllString(c.Use, -1)[1:] {
+		if !strings.HasPrefix(word, "{") && !strings.HasPrefix(word, "--") && word != "[flags]" {
+			values = append(values, word)
+		}
+	}
+	return values
 }
 
 // wrongFlag says what is wrong with the flags of a command, and which may have
