@@ -139,16 +139,16 @@ test("where the server does not stream it makes one request each 5 seconds", asy
     await page.locator("#connection[data-state=live]").waitFor();
     await page.locator("#models tr").nth(5).waitFor();
     await page.locator("#settings-list details").first().waitFor();
-    await page.clock.pauseAt(await page.evaluate(() => Date.now() + 20000));
-    const next = async () => {
+    const changed = async (act) => {
       const cost = await text("#cost");
-      await page.clock.runFor(5000);
+      await act();
       await page.locator("#cost").filter({ hasNotText: cost }).waitFor();
     };
-    await next();
+    await changed(() => {}); // from now on it waits, and the jump of the clock ends that: no request is under way in it
+    await changed(async () => page.clock.pauseAt(await page.evaluate(() => Date.now() + 20000)));
     requested = [];
     for (let i = 1; i <= 6; i++) {
-      await next();
+      await changed(() => page.clock.runFor(5000));
       assert.equal(polled().length, i);
     }
     const times = (path) => polled().flatMap(watched).filter((url) => url.pathname === `/v1/${path}`).length;
