@@ -3,35 +3,54 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/proof"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/platform"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 	deployed "github.com/paragon-serving/paragon/shared/stage"
 )
 
+const stateTable = "state"
+
 // account is a stand-in with the stage dev: where it is, and its bucket of models.
 func account(t *testing.T) {
 	t.Helper()
 	testserver.Bucket(t, "models")
-	where, err := json.Marshal(names.StageParameter{Endpoint: "https://api", Authorizer: names.ByIAM, Pools: []string{"general"}, RecordsTable: "r",
+	where, err := json.Marshal(names.StageParameter{Endpoint: "https://api", Authorizer: names.ByIAM, Pools: []string{"general"}, StateTable: stateTable, RecordsTable: "r",
 		Catalogue: "fashion", Models: "s3://models/" + names.ModelsPrefix})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sdk, err := awsconfig.LoadDefaultConfig(t.Context())
 	if err != nil {
+		t.Fatal(err)
+	}
+	keys, text := map[string]types.KeyType{names.StateKey: types.KeyTypeHash, names.StateSort: types.KeyTypeRange}, types.ScalarAttributeTypeS
+	table := &dynamodb.CreateTableInput{TableName: aws.String(stateTable), BillingMode: types.BillingModePayPerRequest}
+	for _, name := range []string{names.StateKey, names.StateSort} {
+		table.KeySchema = append(table.KeySchema, types.KeySchemaElement{AttributeName: aws.String(name), KeyType: keys[name]})
+		table.AttributeDefinitions = append(table.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: text})
+	}
+	if _, err := dynamodb.NewFromConfig(sdk).CreateTable(t.Context(), table); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ssm.NewFromConfig(sdk).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(names.StageParameterPath("dev")), Value: aws.String(string(where)), Type: "String"}); err != nil {
@@ -61,31 +80,68 @@ func catalogueOf(t *testing.T) *profile.Catalogue {
 	return c.Current()
 }
 
+// addRun adds a file to the stage, whose worker has run it once it is there, and returns
+// what the command printed. Until then the model of that name is not offered.
+func addRun(t *testing.T, name, onnx string, more ...string) (out string) {
+	t.Helper()
+	var adding sync.WaitGroup
+	var err error
+	adding.Go(func() {
+		out, err = inAccount(t, append([]string{"model", "add", onnx, "--task", "weather", "--stage", "dev"}, more...)...)
+	})
+	(&stage{t: t}).until("a model that is added", func() bool {
+		_, ok := catalogueOf(t).Model(name)
+		return ok
+	})
+	of := catalogueOf(t)
+	m, _ := of.Model(name)
+	if _, offered := of.Offered().Model(name); offered {
+		t.Errorf("%s is offered before anything has run it", name)
+	}
+	digest, digestErr := proof.Digest(of, m)
+	s, stageErr := discovery.Open(t.Context(), "dev")
+	if err := errors.Join(digestErr, stageErr); err != nil {
+		t.Fatal(err)
+	}
+	b, backendErr := s.Backend(t.Context(), time.Now)
+	if backendErr != nil {
+		t.Fatal(backendErr)
+	}
+	if err := platform.AddProofs(t.Context(), b.Shared, "linux/amd64", map[string]proof.Result{digest: {Engine: "e", At: time.Now()}}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	adding.Wait()
+	if err != nil {
+		t.Fatalf("add %s: %v: %s", name, err, out)
+	}
+	return out
+}
+
 // A model that is added to a stage in an account is checked, lies in the stage's bucket,
 // is chosen from by its functions and run by its workers, and is given up when it is
-// removed; what is refused changes nothing.
+// removed; what is refused changes nothing. Its name takes versions.
 func TestModelsOfAStageInAnAccount(t *testing.T) {
 	account(t)
-	forest := file(t, "forest.onnx", enginetest.Forest(2, 0.5, labels))
-	for _, step := range []struct {
-		args  []string
-		says  string
-		fails bool
-	}{
-		{[]string{"model", "list"}, "no model was added", false},
-		{[]string{"model", "add", file(t, "bad.onnx", []byte("no model")), "--task", "weather"}, "bad.onnx", true},
-		{[]string{"model", "add", forest, "--task", "weather", "--share", "0.5"}, "--share", true},
-		{[]string{"model", "list"}, "no model was added", false},
-		{[]string{"model", "add", forest, "--task", "weather"}, "/v2/models/weather/infer", false},
-		{[]string{"model", "list"}, "forest", false},
-		{[]string{"model", "show", "forest"}, "FP32", false},
-		{[]string{"model", "add", file(t, "forest.onnx", enginetest.Forest(2, 0.7, labels)), "--task", "weather"}, "model remove", true},
-	} {
-		out, err := inAccount(t, append(step.args, "--stage", "dev")...)
-		if (err != nil) != step.fails || !strings.Contains(out, step.says) {
-			t.Fatalf("%v: %v, want %q in: %s", step.args, err, step.says, out)
+	says := func(says string, fails bool, args ...string) {
+		t.Helper()
+		out, err := inAccount(t, append(args, "--stage", "dev")...)
+		if (err != nil) != fails || !strings.Contains(out, says) {
+			t.Fatalf("%v: %v, want %q in: %s", args, err, says, out)
 		}
 	}
+	says("no model was added", false, "model", "list")
+	says("bad.onnx", true, "model", "add", file(t, "bad.onnx", []byte("no model")), "--task", "weather")
+	says("no model was added", false, "model", "list")
+	if out := addRun(t, "forest", file(t, "forest.onnx", enginetest.Forest(2, 0.5, labels))); !strings.Contains(out, "/v2/models/weather/infer") {
+		t.Errorf("it says %s", out)
+	}
+	says("forest", false, "model", "list")
+	says("FP32", false, "model", "show", "forest")
+	if out := addRun(t, "forest@2", file(t, "forest.onnx", enginetest.Forest(2, 0.7, labels)), "--share", "0.5"); !strings.Contains(out, "on trial with 50 %") {
+		t.Errorf("of a version it says %s", out)
+	}
+	says("served by version forest@2", false, "model", "promote", "forest")
+	says("served by version forest.", false, "model", "rollback", "forest")
 	m, ok := catalogueOf(t).Model("forest")
 	if !ok || m.Latency[0].Source.Samples == 0 {
 		t.Fatalf("the functions of the stage know %+v", m)
