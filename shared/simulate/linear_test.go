@@ -38,6 +38,7 @@ func randomRun(rt *rapid.T) simulate.Config {
 // No scheme, rival on Paragon or random schedule costs less than the linear programme, with
 // what it does not answer in time called; nor does the clairvoyant.
 func TestNothingBeatsTheLinearProgramme(t *testing.T) {
+	t.Parallel() // it takes longest of the package
 	rapid.Check(t, func(rt *rapid.T) {
 		c := randomRun(rt)
 		known, least, err := simulate.Clairvoyant(c)

@@ -96,6 +96,7 @@ func leastCost(p simulate.Pool, jobs []int) float64 {
 
 // Who knows the arrivals does better than who does not, and deferral helps.
 func TestTheClairvoyantIsCheaper(t *testing.T) {
+	t.Parallel() // it takes longest of the package
 	for _, kind := range []string{"mmpp", "diurnal", "step"} {
 		c := config(nil, generated(t, kind, 40))
 		c.From, c.Warmup = 15*time.Minute, 15*time.Minute

@@ -13,6 +13,7 @@ import (
 // After three days of spikes each hour hedged keeps the bounds of both classes in them, as
 // deployed and with functions that start too cold for strict queries; on the first day not.
 func TestSpikesOfEachHourKeepTheBoundsAfterThreeDays(t *testing.T) {
+	t.Parallel() // it takes longest of the package
 	const days, hours = 3, 2
 	draw := rand.New(rand.NewPCG(2, 6))
 	tr := arrivals.Trace{Step: time.Second, Counts: make([]float64, (days*24+1+hours)*3600)}
