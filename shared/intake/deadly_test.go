@@ -9,7 +9,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// A query that two workers held as they ended fails, by key or without, and is a dead
+// A query that as many workers as may held as they ended fails, by key or without, and is a dead
 // letter once; after one death it goes on, and that counts.
 func TestDeathsOfWorkersCount(t *testing.T) {
 	for _, tc := range []struct {
@@ -17,9 +17,9 @@ func TestDeathsOfWorkersCount(t *testing.T) {
 		class     query.Class
 		deaths    int
 	}{
-		{"strict, two", "", query.Strict, query.MostDeaths},
-		{"relaxed, two", "", query.Relaxed, query.MostDeaths},
-		{"with a key, two", "k", query.Relaxed, query.MostDeaths},
+		{"strict, the most", "", query.Strict, query.MostDeaths},
+		{"relaxed, the most", "", query.Relaxed, query.MostDeaths},
+		{"with a key, the most", "k", query.Relaxed, query.MostDeaths},
 		{"relaxed, one", "", query.Relaxed, 1},
 		{"with a key, one", "k", query.Relaxed, 1},
 	} {

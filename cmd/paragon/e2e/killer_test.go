@@ -42,7 +42,7 @@ func (s *stage) killRunning(ended func() bool) (killed []int) {
 	return killed
 }
 
-// A query whose worker dies each time that it runs ends as failed after two deaths, whether
+// A query whose worker dies each time that it runs ends as failed after three deaths, whether
 // its caller waits (so that the first worker holds its request) or not, is a dead letter,
 // and is given to no further worker; the next worker serves others.
 func TestAQueryThatKillsItsWorkersFails(t *testing.T) {

@@ -148,8 +148,9 @@ func (t Trail) Count(e Event) int {
 }
 
 // MostDeaths is how many workers may end while they hold a query: it may be what ends
-// them, and is given to no further one.
-const MostDeaths = 2
+// them, and is given to no further one. With two, queries that only waited in workers
+// which were killed failed now and then.
+const MostDeaths = 3
 
 // Message is what travels through the queues. It carries all that a worker or
 // the dispatcher needs, so that neither reads the store to start.

@@ -88,16 +88,13 @@ func readWatched(r *http.Request) ([]*url.URL, error) {
 	if len(given) == 0 || len(given) > len(watchable) {
 		return nil, refuse(badField, "watch", "comes %d times, not 1 to %d", len(given), len(watchable))
 	}
-	watched, paths := make([]*url.URL, len(given)), map[string]bool{}
+	watched := make([]*url.URL, len(given))
 	for i, g := range given {
 		u, err := url.ParseRequestURI(g)
 		if err != nil || watchable[u.Path] == 0 || u.Host != "" {
 			return nil, refuse(badField, "watch", "%q is no path that can be watched", clip(g))
 		}
-		if paths[u.Path] {
-			return nil, refuse(duplicateField, "watch", "%s comes twice", u.Path)
-		}
-		watched[i], paths[u.Path] = u, true
+		watched[i] = u
 	}
 	return watched, nil
 }

@@ -108,7 +108,7 @@ func TestTheDocumentsBoundsAreTheCodes(t *testing.T) {
 }
 
 // Every parameter of a list is taken as the document has it: numbers within their bounds,
-// words of their enum, and neither an empty one nor one that comes twice.
+// words of their enum, and neither an empty one nor one that comes twice and is no list.
 func TestParametersAreAsDocumented(t *testing.T) {
 	s, _, _ := operated(t)
 	checked := 0
@@ -128,7 +128,10 @@ func TestParametersAreAsDocumented(t *testing.T) {
 					t.Errorf("%s?%s=%s: %d %s", path, p.Name, v, got.StatusCode, got.body)
 				}
 			}
-			for _, v := range append(bad, good[0]+"&"+p.Name+"="+good[0]) {
+			if !p.Schema.Value.Type.Is(openapi3.TypeArray) {
+				bad = append(bad, good[0]+"&"+p.Name+"="+good[0])
+			}
+			for _, v := range bad {
 				if got := s.do(t, "GET", path+"?"+p.Name+"="+v, nil); got.StatusCode < 400 || got.StatusCode >= 500 {
 					t.Errorf("%s?%s=%s: %d %s", path, p.Name, v, got.StatusCode, got.body)
 				}
