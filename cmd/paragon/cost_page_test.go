@@ -41,6 +41,26 @@ func TestThePagesOnCostsAreWhatTheCommandSays(t *testing.T) {
 	}
 }
 
+// The README's sentence on a stage with one worker up is of what the command says too.
+func TestTheREADMESaysWhatOneWorkerTakes(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, instead := 0.0, 0.0
+	for _, l := range costOf(t, "--front", "workers", "--network", "public", "--rate", "100").Fixed {
+		all += l.USD
+		if slices.Contains([]string{"balancer's hours", "workers' public addresses", "workers' disks"}, l.Name) {
+			instead += l.USD
+		}
+	}
+	for _, amount := range []float64{all, instead, all - instead} {
+		if want := fmt.Sprintf("$%.2f", amount); !strings.Contains(string(text), want) {
+			t.Errorf("it has no %s", want)
+		}
+	}
+}
+
 // holdTables compares the tables of a page, by name, or writes them.
 func holdTables(t *testing.T, path string, tables map[string]string) {
 	t.Helper()

@@ -111,7 +111,6 @@ func OpenRefreshed(p Place, base *profile.Catalogue, now func() time.Time) *Stor
 		TTL: func(*profile.Catalogue) time.Duration { return s.orAnnounced(RefreshEvery) }, Timeout: refreshTime, Now: now,
 		MaxAge: func() time.Duration { return s.orAnnounced(refreshAge) },
 		Fetch: func(context.Context) (*profile.Catalogue, error) {
-			s.readAt.Store(now().Unix())
 			err := s.read()
 			if err != nil {
 				slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
@@ -162,7 +161,6 @@ func (s *Store) RefreshTo(version string) error {
 	if version == s.Version() {
 		return nil
 	}
-	s.readAt.Store(s.now().Unix())
 	return s.read()
 }
 
@@ -185,7 +183,11 @@ func (s *Store) Settle() {
 // Reread is Refresh at once, however fresh what was read is.
 func (s *Store) Reread() error { return s.read() }
 
+// read is Reread, and notes when that was.
 func (s *Store) read() error {
+	if s.behind != nil {
+		s.readAt.Store(s.now().Unix())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refresh()
