@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/proof"
@@ -27,17 +27,11 @@ import (
 // some sizes.
 func aStage(t *testing.T, genericMB ...int) (s stageModels, m *profile.Model) {
 	t.Helper()
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shipped, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	shipped := profilestest.Shipped(t)
 	base := *shipped
 	base.Deployed = &profile.Deployed{GenericMB: genericMB}
 	s.stage = &discovery.Stage{Name: "dev", StageParameter: names.StageParameter{FunctionArch: "x86_64"}}
+	var err error
 	if s.Store, err = modelstore.Open(t.TempDir(), &base); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
@@ -15,14 +15,7 @@ import (
 // deployment has generic functions.
 func withAdded(t *testing.T) *profile.Catalogue {
 	t.Helper()
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shipped, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	shipped := profilestest.Shipped(t)
 	c := *shipped
 	c.Deployed = &profile.Deployed{GenericMB: []int{1769}}
 	m, _ := c.Model("mlp")

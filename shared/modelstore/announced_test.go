@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
@@ -23,7 +24,7 @@ func (b *bucket) Read(any) ([]byte, any, error) {
 // changed, when something is not known, and seldom otherwise.
 func TestACatalogueIsReadWhenOthersSayThatItChanged(t *testing.T) {
 	at, of := time.Unix(1e9, 0), &bucket{}
-	s := OpenRefreshed(of, base(t), func() time.Time { return at })
+	s := OpenRefreshed(of, profilestest.Shipped(t), func() time.Time { return at })
 	use := func(reads, written int) {
 		t.Helper()
 		_ = s.Current()
@@ -58,7 +59,7 @@ func TestACatalogueIsReadWhenOthersSayThatItChanged(t *testing.T) {
 
 // A catalogue that never changes has no version, and follows nobody.
 func TestACatalogueOfItsOwnHasNoVersion(t *testing.T) {
-	c := base(t)
+	c := profilestest.Shipped(t)
 	if err := profile.RefreshTo(c, "7"); err != nil || profile.Version(c) != "" {
 		t.Errorf("version %q, error %v", profile.Version(c), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
@@ -92,8 +93,8 @@ func TestVersionsOfAModelOfTheBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, _ := base(t).Model("mlp")
-	task, _ := base(t).Task(m.Task)
+	m, _ := profilestest.Shipped(t).Model("mlp")
+	task, _ := profilestest.Shipped(t).Task(m.Task)
 	a := Addition{Task: task, Model: *m, Measured: []byte("{}")}
 	if v, err := s.AddVersion(d, a, 1, at); err != nil || v != "mlp@2" || s.Current().Version("mlp") != v {
 		t.Fatalf("%s, error %v", v, err)

@@ -10,28 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
-// base is the catalogue that ships.
-func base(t *testing.T) *profile.Catalogue {
-	t.Helper()
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir, base(t))
+	s, err := Open(dir, profilestest.Shipped(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +26,7 @@ func open(t *testing.T, dir string) *Store {
 
 // addition is a model of a task of its own.
 func addition(t *testing.T, name string) Addition {
-	m, _ := base(t).Model("mlp")
+	m, _ := profilestest.Shipped(t).Model("mlp")
 	out := *m
 	out.Name, out.Task, out.Input = name, "iris", nil
 	spec := []tensors.Spec{{Name: "X", Datatype: tensors.FP32, Shape: []int64{-1, 2}}}
@@ -261,7 +247,7 @@ func TestAProofOffersAModel(t *testing.T) {
 			t.Errorf("a run that passed: %v, offered %v", err, offered())
 		}
 	}
-	base, _ := base(t).Model("mlp")
+	base, _ := profilestest.Shipped(t).Model("mlp")
 	if m, _ := s.Current().Model("iris"); len(m.Latency) > len(base.Latency)+1 {
 		t.Errorf("it has %d figures", len(m.Latency))
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
@@ -40,7 +40,7 @@ func place(t *testing.T) modelstore.Place {
 // writer is a stage's bucket as an operator has it open.
 func writer(t *testing.T) *modelstore.Store {
 	t.Helper()
-	s, err := modelstore.OpenPlace(place(t), Deployed(base(t)))
+	s, err := modelstore.OpenPlace(place(t), Deployed(profilestest.Shipped(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func TestAnOlderCatalogueIsNotWrittenOverANewerOne(t *testing.T) {
 func TestAStageTakesUpWhatIsAdded(t *testing.T) {
 	standIn(t)
 	c := &clock{at: time.Unix(1e9, 0)}
-	reader := modelstore.OpenRefreshed(place(t), Deployed(base(t)), c.now)
-	if n := len(reader.Current().Models); n != len(base(t).Models) {
+	reader := modelstore.OpenRefreshed(place(t), Deployed(profilestest.Shipped(t)), c.now)
+	if n := len(reader.Current().Models); n != len(profilestest.Shipped(t).Models) {
 		t.Fatalf("%d models before any was added", n)
 	}
 	operator := writer(t)
@@ -177,8 +177,8 @@ func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
 	put := standIn(t)
 	put(modelstore.CatalogueFile, "{")
 	c := &clock{at: time.Unix(1e9, 0)}
-	reader := modelstore.OpenRefreshed(place(t), Deployed(base(t)), c.now)
-	if n := len(reader.Current().Models); n != len(base(t).Models) || reader.Refresh() != nil {
+	reader := modelstore.OpenRefreshed(place(t), Deployed(profilestest.Shipped(t)), c.now)
+	if n := len(reader.Current().Models); n != len(profilestest.Shipped(t).Models) || reader.Refresh() != nil {
 		t.Fatalf("%d models", n)
 	}
 	put(modelstore.CatalogueFile, `{"tasks":[],"models":[]}`)
@@ -190,7 +190,7 @@ func TestABrokenCatalogueLeavesTheLastOne(t *testing.T) {
 	if _, ok := reader.Current().Model("forest"); !ok {
 		t.Error("the last good catalogue is not in force")
 	}
-	if _, err := modelstore.OpenPlace(place(t), base(t)); err == nil {
+	if _, err := modelstore.OpenPlace(place(t), profilestest.Shipped(t)); err == nil {
 		t.Error("an operator does not learn of it")
 	}
 }
@@ -214,23 +214,9 @@ func TestARemovedModelLeavesTheBucket(t *testing.T) {
 	}
 }
 
-// base is the catalogue that ships.
-func base(t *testing.T) *profile.Catalogue {
-	t.Helper()
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // addition is a model of a task of its own.
 func addition(t *testing.T, name string) modelstore.Addition {
-	m, _ := base(t).Model("mlp")
+	m, _ := profilestest.Shipped(t).Model("mlp")
 	out := *m
 	out.Name, out.Task, out.Input = name, "iris", nil
 	spec := []tensors.Spec{{Name: "X", Datatype: tensors.FP32, Shape: []int64{-1, 2}}}
