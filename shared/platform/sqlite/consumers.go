@@ -19,6 +19,50 @@ type consumers struct {
 	dead     map[string]bool
 	hanging  map[string]bool // live, and do not answer
 	leases   atomic.Int64
+	givenUp  givenUp
+}
+
+// maxGivenUp bounds what is kept of receives that were given up: many times
+// what can be under way at once.
+const maxGivenUp = 4096
+
+// givenUp are the receives whose callers left, the latest maxGivenUp of them.
+// The server sees a connection's end some time after the caller has left, and
+// the receive that waits on it must lease nothing until then.
+type givenUp struct {
+	known map[receiveID]bool
+	order []receiveID
+}
+
+// receiveID is who receives, under which lease number.
+type receiveID struct {
+	consumer string
+	number   int64
+}
+
+// giveUp has a receive lease nothing from now on, be it under way or yet to come.
+func (c *consumers) giveUp(r receiveID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := &c.givenUp
+	if g.known == nil {
+		g.known = map[receiveID]bool{}
+	}
+	if g.known[r] {
+		return
+	}
+	g.known[r] = true
+	g.order = append(g.order, r)
+	if len(g.order) > maxGivenUp {
+		delete(g.known, g.order[0])
+		g.order = g.order[1:]
+	}
+}
+
+func (c *consumers) gaveUp(r receiveID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.givenUp.known[r]
 }
 
 // visitor is a child that reaches the backend over loopback.

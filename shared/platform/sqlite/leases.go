@@ -34,6 +34,9 @@ func (c *consumer) receive(ctx context.Context, q platform.QueueName, limit int,
 		if err := c.consumers.check(c.name); err != nil {
 			return err
 		}
+		if c.consumers.gaveUp(receiveID{c.name, number}) {
+			return context.Canceled
+		}
 		if rows, err = t.lease(q, limit, lease, number, c.name); err == nil && len(rows) == 0 && wait > 0 {
 			return errPark
 		}
@@ -143,8 +146,9 @@ func parseReceipt(d platform.Delivery) receipt {
 }
 
 // abandon gives back what a receive leased under a number that its caller
-// never learned of.
+// never learned of, and has it lease no more.
 func (c *consumer) abandon(ctx context.Context, number int64) error {
+	c.consumers.giveUp(receiveID{c.name, number})
 	return c.write(ctx, func(t *tx) error {
 		return t.each(func(row *sql.Rows) error {
 			var q platform.QueueName

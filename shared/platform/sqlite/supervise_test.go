@@ -170,6 +170,47 @@ func TestAbandonedLeaseIsGivenBack(t *testing.T) {
 	}
 }
 
+// TestGivenUpReceiveLeasesNothing has a caller leave before the server sees its
+// connection end: what is sent meanwhile goes to those who are there.
+func TestGivenUpReceiveLeasesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, Options{})
+		left, other := &consumer{Backend: h, name: "w1"}, &consumer{Backend: h, name: "w2"}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := left.receive(t.Context(), queue, 1, time.Hour, time.Hour, 77)
+			ended <- err
+		}()
+		synctest.Wait()
+		must(t, other.abandon(t.Context(), 77)) // no receive of its own
+		must(t, left.abandon(t.Context(), 77))
+		send(t, h, "a")
+		ds, err := other.receive(t.Context(), queue, 1, time.Hour, 0, 77)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("who gave its own number up received %+v, %v", ds, err)
+		}
+		ds, err = other.receive(t.Context(), queue, 1, time.Hour, 0, 78)
+		must(t, err)
+		if len(ds) != 1 {
+			t.Errorf("%d messages came, want the one that nobody holds", len(ds))
+		}
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the receive that was given up ended with %v", err)
+		}
+	})
+}
+
+// TestGivenUpReceivesAreBounded holds that callers who leave take no memory.
+func TestGivenUpReceivesAreBounded(t *testing.T) {
+	var c consumers
+	for i := range int64(3 * maxGivenUp) {
+		c.giveUp(receiveID{"w1", i})
+	}
+	if len(c.givenUp.known) != maxGivenUp || len(c.givenUp.order) != maxGivenUp || !c.gaveUp(receiveID{"w1", 3*maxGivenUp - 1}) {
+		t.Errorf("%d and %d are kept, want the latest %d", len(c.givenUp.known), len(c.givenUp.order), maxGivenUp)
+	}
+}
+
 func TestEndWhileHeldElsewhere(t *testing.T) {
 	h := open(t, Options{})
 	m := newMessage(t, time.Now(), time.Hour)
