@@ -98,6 +98,10 @@ workload2: build ## Play queries of varied constraints on an hour of every trace
 burst: build ## Measure what another model before overflow comes to, simulated and on a stage here, and write docs/lab/burst.md (some five minutes)
 	bin/paragon-lab burst --rounds $(or $(ROUNDS),4) --markdown docs/lab/burst.md
 
+.PHONY: fairness
+fairness: build ## Measure what one caller's load costs another one on a stage here, and write docs/lab/fairness.md (some seven minutes)
+	bin/paragon-lab fairness --rounds $(or $(ROUNDS),5) --markdown docs/lab/fairness.md
+
 .PHONY: proteus
 proteus: build ## Play accuracy scaling on Proteus's trace and profiles, fetched by digest or from the folder PROTEUS, and write docs/lab/proteus.md (a minute)
 	bin/paragon-lab proteus $(if $(PROTEUS),--from $(PROTEUS)) --markdown docs/lab/proteus.md

@@ -23,6 +23,6 @@ Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
 func newRoot(term *cli.Terminal) *cobra.Command {
 	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "The laboratory of Paragon", Long: rootLong})
 	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term), newSpotCommand(term))
-	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term), newConformanceCommand(term), newBurstCommand(term), newProteusCommand(term))
+	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term), newConformanceCommand(term), newBurstCommand(term), newFairnessCommand(term), newProteusCommand(term))
 	return root
 }

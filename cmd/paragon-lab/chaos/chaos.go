@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/up"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
@@ -64,7 +65,7 @@ type run struct {
 	Config
 	dir, data, address string
 	noDisk             string
-	stage              *stage
+	stage              *up.Stage
 	start              time.Time
 	recorder           *recorder
 	reads, once        *client.Client
@@ -80,7 +81,7 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 		return Report{}, errors.Join(err, r.remove())
 	}
 	defer func() { err = errors.Join(err, r.remove()) }()
-	if err := r.stage.start(); err != nil {
+	if err := r.stage.Start(); err != nil {
 		return Report{}, err
 	}
 	if err := r.workerReady(ctx); err != nil {
@@ -106,7 +107,7 @@ func (r *run) prepare() error {
 	if _, err := machine.SlowProfiles(profiles, Catalogue, Model, instanceType, r.ServiceMS); err != nil {
 		return err
 	}
-	if r.address, err = freeAddress(); err != nil {
+	if r.address, err = up.FreeAddress(); err != nil {
 		return err
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -116,7 +117,7 @@ func (r *run) prepare() error {
 	if err != nil {
 		return fmt.Errorf("keep what the stage prints: %w", err)
 	}
-	r.stage = &stage{binary: r.Binary, args: r.args(profiles), log: log}
+	r.stage = &up.Stage{Binary: r.Binary, Args: r.args(profiles), Log: log}
 	return r.connect()
 }
 
@@ -289,7 +290,7 @@ func differs(a load.Answer, q api.Query, err error) string {
 func (r *run) remove() error {
 	var err error
 	if r.stage != nil {
-		err = r.stage.stop()
+		err = r.stage.Stop()
 	}
 	if r.data != "" && r.noDisk == "" {
 		err = errors.Join(err, unmount(r.data))

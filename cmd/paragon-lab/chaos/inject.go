@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/paragon-serving/paragon/cmd/paragon-lab/up"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 )
@@ -21,7 +22,7 @@ const (
 
 // injector injects faults into a stage, one after another.
 type injector struct {
-	stage    *stage
+	stage    *up.Stage
 	client   *client.Client
 	data     string // folder of the stage
 	noDisk   string // why its disk cannot be filled; empty when it can
@@ -73,8 +74,8 @@ func (j *injector) inject(ctx context.Context, f Fault, pid int) error {
 	case FreezeWorker, FreezeFunction, FreezeStage:
 		return frozen(ctx, pid, hold)
 	case KillStage:
-		j.stage.kill()
-		return j.stage.start()
+		j.stage.Kill()
+		return j.stage.Start()
 	case FullDisk:
 		return j.fillDisk(ctx, hold)
 	case LostCapacity:
@@ -104,12 +105,12 @@ func (j *injector) victim(ctx context.Context, k Kind) (int, error) {
 	case KillFunction, FreezeFunction:
 		binary = functionBinary
 	case FreezeStage:
-		return j.stage.cmd.Process.Pid, nil
+		return j.stage.PID(), nil
 	default:
 		return 0, nil
 	}
 	for end := j.since() + victimWait; ; {
-		if pids := j.stage.children(binary); len(pids) > 0 {
+		if pids := j.stage.Children(binary); len(pids) > 0 {
 			return pids[j.random.IntN(len(pids))], nil
 		}
 		if j.since() > end || j.sleep(ctx, victimPoll) != nil {
@@ -151,7 +152,7 @@ func (j *injector) loseCapacity(ctx context.Context, hold func(context.Context) 
 	if _, err := j.client.SetFault(ctx, api.Fault{Kind: api.NoCapacity}); err != nil {
 		return &notInjected{err.Error()}
 	}
-	for _, pid := range j.stage.children(workerBinary) {
+	for _, pid := range j.stage.Children(workerBinary) {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 	}
 	held := hold(ctx)

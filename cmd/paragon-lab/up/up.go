@@ -1,4 +1,6 @@
-package chaos
+// Package up runs `paragon up` as a child process, for measurements that must not share
+// their memory and their garbage collection with what they measure.
+package up
 
 import (
 	"bufio"
@@ -19,18 +21,18 @@ import (
 // stopFor is how long a stage may take to end in order.
 const stopFor = 30 * time.Second
 
-// stage is a `paragon up` that is killed and started again at the same address, on the
+// Stage is a `paragon up` that is killed and started again at the same address, on the
 // same folder. One goroutine uses it.
-type stage struct {
-	binary string
-	args   []string
-	log    io.Writer // gets what it prints
+type Stage struct {
+	Binary string
+	Args   []string
+	Log    io.Writer // gets what it prints
 	cmd    *exec.Cmd
 	ended  chan struct{}
 }
 
-// freeAddress is an address of this machine on which nothing listens.
-func freeAddress() (string, error) {
+// FreeAddress is an address of this machine on which nothing listens.
+func FreeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("find a free port: %w", err)
@@ -39,17 +41,17 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// start starts it and returns once it says that it is ready.
-func (s *stage) start() error {
-	s.cmd = exec.Command(s.binary, s.args...)
-	s.cmd.Stderr = s.log
+// Start starts it and returns once it says that it is ready.
+func (s *Stage) Start() error {
+	s.cmd = exec.Command(s.Binary, s.Args...)
+	s.cmd.Stderr = s.Log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is for this process, which ends the stage
 	out, err := s.cmd.StdoutPipe()
 	if err == nil {
 		err = s.cmd.Start()
 	}
 	if err != nil {
-		return fmt.Errorf("start %s: %w", s.binary, err)
+		return fmt.Errorf("start %s: %w", s.Binary, err)
 	}
 	s.ended = make(chan struct{})
 	lines := bufio.NewReader(out)
@@ -60,20 +62,23 @@ func (s *stage) start() error {
 		close(s.ended)
 	}()
 	if err != nil || !strings.Contains(line, "ready") {
-		s.kill()
-		return fmt.Errorf("%s ended before it was ready: its log says why", s.binary)
+		s.Kill()
+		return fmt.Errorf("%s ended before it was ready: its log says why", s.Binary)
 	}
 	return nil
 }
 
-// kill ends it, and with it its children, at whatever line it is.
-func (s *stage) kill() {
+// PID is its process id.
+func (s *Stage) PID() int { return s.cmd.Process.Pid }
+
+// Kill ends it, and with it its children, at whatever line it is.
+func (s *Stage) Kill() {
 	_ = s.cmd.Process.Kill() // it may have ended
 	<-s.ended
 }
 
-// stop ends it in order.
-func (s *stage) stop() error {
+// Stop ends it in order.
+func (s *Stage) Stop() error {
 	if s.cmd == nil || s.cmd.Process == nil {
 		return nil
 	}
@@ -86,14 +91,14 @@ func (s *stage) stop() error {
 	case <-s.ended:
 		return nil
 	case <-late.C:
-		s.kill()
+		s.Kill()
 		return fmt.Errorf("the stage did not end within %s and was killed", stopFor)
 	}
 }
 
-// children are the process ids of the stage's children that run a binary, in order;
+// Children are the process ids of the stage's children that run a binary, in order;
 // none where there is no /proc.
-func (s *stage) children(name string) []int {
+func (s *Stage) Children(name string) []int {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil

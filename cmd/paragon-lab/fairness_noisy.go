@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	unique "crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/shared/lab/fairness"
+	"github.com/paragon-serving/paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/priority"
+)
+
+// noisyLoad is the noisy caller's program: `paragon-lab load` as a process of its own.
+type noisyLoad struct {
+	args  []string
+	token string
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	err   bytes.Buffer
+}
+
+// noisyLoad is the load of a stretch; nil beside nobody.
+func (r *fairnessRun) noisyLoad(neighbour fairness.Neighbour) *noisyLoad {
+	args := []string{"load", "--json", "--endpoint", r.url, "--task", machine.Defaults().Catalogue, "--constant", "--strict-share", "1", "--max-outstanding", "20000"}
+	if m := r.model(); m != "" {
+		args = append(args, "--model", m)
+	}
+	switch neighbour {
+	case fairness.Large:
+		lasts := time.Duration(largePictures) * time.Second / largeRate
+		args = append(args, "--rate", fmt.Sprint(largeRate), "--for", lasts.String(), "--latency-ms", fmt.Sprint(largeLatencyMS), "--files", filepath.Join(r.dir, "large"))
+	case fairness.Share:
+		args = append(args, "--rate", fmt.Sprint(fairnessTimes*r.share), "--for", r.stretch.String(), "--latency-ms", fmt.Sprint(fairnessLatencyMS))
+	default:
+		return nil
+	}
+	return &noisyLoad{args: args, token: r.tokens[1]}
+}
+
+// start starts it in the background of the stage, as a caller's program takes nothing of
+// the machine that serves it.
+func (n *noisyLoad) start(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the noisy caller's program: %w", err)
+	}
+	n.cmd = exec.CommandContext(ctx, self, n.args...)
+	n.cmd.Env = append(os.Environ(), "PARAGON_TOKEN="+n.token)
+	n.cmd.Stdout, n.cmd.Stderr = &n.out, &n.err
+	priority.Background(func() { err = n.cmd.Start() })
+	if err != nil {
+		return fmt.Errorf("start the noisy caller: %w", err)
+	}
+	return nil
+}
+
+// wait returns what the noisy caller saw. That none of its queries was answered is no
+// error.
+func (n *noisyLoad) wait() (load.Report, error) {
+	var report load.Report
+	exit := n.cmd.Wait()
+	if err := json.Unmarshal(n.out.Bytes(), &report); err != nil {
+		return report, fmt.Errorf("the noisy caller: %w: %s", errors.Join(exit, err), bytes.TrimSpace(n.err.Bytes()))
+	}
+	return report, nil
+}
+
+// writeTokens makes a token for each caller.
+func (r *fairnessRun) writeTokens(path string) error {
+	var text string
+	for i, owner := range []string{"quiet", "noisy"} {
+		r.tokens[i] = unique.Text() + unique.Text()
+		text += fmt.Sprintf("%s caller %s\n", owner, r.tokens[i])
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write the callers' tokens: %w", err)
+	}
+	return r.writeLarge(filepath.Join(r.dir, "large"))
+}
+
+// largeSide is the width and the height of a large picture, in pixels.
+const largeSide = 4000
+
+// writeLarge makes two pictures that are small as files: a JPEG and a PNG.
+func (r *fairnessRun) writeLarge(dir string) error {
+	m := image.NewRGBA(image.Rect(0, 0, largeSide, largeSide))
+	for y := range largeSide {
+		for x := range largeSide {
+			m.SetRGBA(x, y, color.RGBA{R: uint8(x / 16), G: uint8(y / 16), B: uint8((x + y) / 32), A: 255})
+		}
+	}
+	var asJPEG, asPNG bytes.Buffer
+	err := errors.Join(jpeg.Encode(&asJPEG, m, nil), png.Encode(&asPNG, m), os.Mkdir(dir, 0o700))
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, "large.jpg"), asJPEG.Bytes(), 0o600), os.WriteFile(filepath.Join(dir, "large.png"), asPNG.Bytes(), 0o600))
+	}
+	if err != nil {
+		return fmt.Errorf("make the large pictures: %w", err)
+	}
+	return nil
+}
