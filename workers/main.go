@@ -1,7 +1,8 @@
 // The worker daemon answers a pool's queries on a VM, or as a child process on
 // one machine. It wires; the work is in shared/serving. With the argument "journal"
 // it sends the machine's journal, which it reads, to CloudWatch Logs instead; with
-// "model-run" it runs a model once.
+// "model-run" it runs a model once, and with "decode" it decodes large pictures for a
+// worker.
 package main
 
 import (
@@ -23,6 +24,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/decoder"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
@@ -40,6 +42,9 @@ const (
 	// pollWait is how long an idle worker waits for a message at once.
 	pollWait = 20 * time.Second
 )
+
+// decodeCommand has this binary decode pictures for the worker.
+const decodeCommand = "decode"
 
 // gcPercent lets the garbage grow to four times what lives: requests' bodies are
 // large and live briefly, and with less the collector runs for every few of them.
@@ -62,6 +67,13 @@ func main() {
 	if len(os.Args) > 2 && os.Args[1] == modelRunCommand {
 		if err := runModel(ctx, os.Getenv, os.Args[2], os.Stdout); err != nil {
 			log.Error("the model is not run", "error", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == decodeCommand {
+		if err := decoder.Serve(os.Stdin, os.Stdout); err != nil {
+			log.Error("pictures are not decoded", "error", err)
 			os.Exit(1)
 		}
 		return
@@ -221,6 +233,11 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, chan
 		return nil, errors.Join(err, e.Close())
 	}
 	a := answer.New(e, source, source, memory)
+	self, err := os.Executable()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("find the binary that decodes large pictures: %w", err), e.Close())
+	}
+	a.DecodeLarge(decoder.New(self, decodeCommand).Decode)
 	o.Answerer = a
 	if err := warmOne(ctx, a, runnable(source.Current())); err != nil {
 		return nil, errors.Join(err, e.Close())

@@ -4,3 +4,5 @@ package priority
 
 // LowerThread does nothing where a priority is a whole process's.
 func LowerThread() {}
+
+func idleThread() {}

@@ -78,7 +78,7 @@ func (w *Worker) enqueue(taken []*lease, run []platform.Delivery) (away []*lease
 // here counts as immediate. One that is not loaded yet leaves its queries so much
 // less time.
 func (w *Worker) workOf(m query.Message) schedule.Work {
-	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt.Add(-w.loads(m.Model)), Pinned: m.Pinned}
+	work := schedule.Work{Class: m.Class, Owner: m.Owner, Model: m.Model, DeadlineAt: m.DeadlineAt.Add(-w.loads(m.Model)), Pinned: m.Pinned, Large: m.Input.Decoding.Large()}
 	work.HandOverAt, work.HandOverBy = w.lastMoments(m)
 	catalogue := w.Catalogue.Current()
 	p, ok := catalogue.ModelDecoding(m.Model, m.Input.Decoding)

@@ -13,6 +13,15 @@ type Decoding struct {
 	MemoryMB int     `json:"memory_mb,omitempty"`
 }
 
+// largeMS is from what decoding time on a picture is large. A run keeps its core until it
+// ends, and another caller's short run on the same machine would share the core with it;
+// of one as long as the scheduler's time slices, a few milliseconds, it would notice
+// little.
+const largeMS = 5
+
+// Large reports whether decoding takes so long that it is done in the background.
+func (d Decoding) Large() bool { return d.MS >= largeMS }
+
 // Decoding returns the catalogue with models as they are for a picture that takes
 // so much more: longer on every resource by its speed, and larger. Batches are
 // left out, as nothing is known of them. Models that take no pictures stay.

@@ -18,6 +18,15 @@ const (
 	leastPace, mostPace = 0.25, 16.0
 )
 
+// paced is what has a pace of its own: the queries of a model, and apart from them those
+// whose inputs are decoded in the background.
+type paced struct {
+	model string
+	large bool
+}
+
+func (w *Work) paced() paced { return paced{w.Model, w.Large} }
+
 // pace is how long the runs of a model take now, as a multiple of its profile's
 // median: 2 on a machine of half the speed, or with twice the contention. It is
 // an exponentially weighted mean of measured runs that returns to 1 when none

@@ -207,3 +207,31 @@ func TestSlowRunsCountEverywhere(t *testing.T) {
 		t.Errorf("an unknown run took %v", took)
 	}
 }
+
+// Pictures that are decoded in the background take as long as other programs let them:
+// the other queries of their model are as fast as before, and are not thought late.
+func TestLargePicturesSlowNobodyElse(t *testing.T) {
+	q, now := NewQueue[int](2), time.Unix(0, 0)
+	of := func(large bool) Work {
+		w := Work{Class: query.Strict, Owner: "a", Model: "m", DeadlineAt: now.Add(time.Hour), P50MS: 2, P99MS: 3}
+		if large {
+			w.Large, w.P50MS, w.P99MS = true, 500, 600
+		}
+		return w
+	}
+	for range 10 {
+		q.Add(of(true), 0)
+		r, _ := q.Start(now, 1)
+		now = now.Add(5 * time.Second)
+		q.Done(r.Ticket, now)
+	}
+	if p := q.Predict(now, of(false)); p.LatestAt.Sub(now) != query.Duration(3) {
+		t.Errorf("a small one is predicted to take %s", p.LatestAt.Sub(now))
+	}
+	if p := q.Predict(now, of(true)); p.LatestAt.Sub(now) < 2*time.Second {
+		t.Errorf("a large one is predicted to take %s", p.LatestAt.Sub(now))
+	}
+	if n, _ := q.Room(query.Strict, now, query.Duration(50), 2); n < 40 {
+		t.Errorf("there is room for %d", n)
+	}
+}

@@ -162,7 +162,10 @@ func (q *Queue[T]) Room(class query.Class, now time.Time, lookAhead time.Duratio
 	if wait := p.free[next] - lookAhead; wait > 0 {
 		return 0, wait
 	}
-	for _, pace := range q.paces {
+	for of, pace := range q.paces {
+		if of.large {
+			continue
+		}
 		slowest = max(slowest, pace.ratio(now))
 	}
 	n := 0

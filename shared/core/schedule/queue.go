@@ -21,9 +21,12 @@ type Work struct {
 	// EndBy is the moment by which an admitted query must end; the zero time
 	// means its deadline. Admit sets it.
 	EndBy  time.Time
-	Pinned bool    // may not be bounced
-	P50MS  float64 // service time: what it takes others
-	P99MS  float64 // service time: what it may take itself
+	Pinned bool // may not be bounced
+	// Large says that its input is decoded in the background, where other programs of
+	// the machine hold it up: how long it took says nothing of other queries of its model.
+	Large bool
+	P50MS float64 // service time: what it takes others
+	P99MS float64 // service time: what it may take itself
 	// BatchMax and BatchEachMS say when batching pays: at most so many queries
 	// of the model in one inference, and what each then takes. 0 means never.
 	BatchMax    int
@@ -53,7 +56,7 @@ type Queue[T any] struct {
 	tickets  int
 	arrivals int
 	maxBatch int // as Start was last called; 0 before
-	paces    map[string]*pace
+	paces    map[paced]*pace
 	fair     fairness
 	company  company
 
@@ -88,7 +91,7 @@ type run struct {
 
 // NewQueue returns a queue of so many runners.
 func NewQueue[T any](runners int) *Queue[T] {
-	return &Queue[T]{runners: runners, paces: map[string]*pace{}, fair: fairness{flows: map[flowKey]*flow{}}}
+	return &Queue[T]{runners: runners, paces: map[paced]*pace{}, fair: fairness{flows: map[flowKey]*flow{}}}
 }
 
 // Add holds one more query, whatever it makes late.
@@ -120,14 +123,14 @@ func (q *Queue[T]) draft(w Work, stays bool) *entry[T] {
 	} else {
 		e = new(entry[T])
 	}
-	e.work, e.pace = w, q.paces[w.Model]
+	e.work, e.pace = w, q.paces[w.paced()]
 	q.arrivals++
 	e.arrival = q.arrivals
 	key := flowKey{w.Owner, w.Class}
 	e.flow = q.fair.flows[key]
 	if stays && e.pace == nil {
 		e.pace = &pace{}
-		q.paces[w.Model] = e.pace
+		q.paces[w.paced()] = e.pace
 	}
 	if stays && e.flow == nil {
 		e.flow = q.fair.open(key, len(q.held))

@@ -16,7 +16,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
-	"github.com/paragon-serving/paragon/shared/priority"
 )
 
 // Models gives the bytes of a model's ONNX file.
@@ -59,6 +58,7 @@ type Answerer struct {
 	catalogue profile.CatalogueSource
 	files     Models
 	memory    Memory
+	large     Decode
 
 	mu       sync.Mutex // guards what follows
 	freed    sync.Cond  // something may be unloaded, or was
@@ -78,6 +78,13 @@ func New(e *engine.Engine, c profile.CatalogueSource, files Models, memory Memor
 	a.freed.L = &a.mu
 	return a
 }
+
+// Decode is preprocess.Decode, or does the same elsewhere.
+type Decode func(contentType string, data []byte, s preprocess.Spec, lim preprocess.Limits) (engine.Tensor, error)
+
+// DecodeLarge has another decode the pictures that take long. It must be called before
+// the first answer; without it they are decoded as all others are.
+func (a *Answerer) DecodeLarge(d Decode) { a.large = d }
 
 // Warm loads models.
 func (a *Answerer) Warm(ctx context.Context, names ...string) error {
@@ -138,7 +145,7 @@ func (a *Answerer) Answer(ctx context.Context, model string, in []query.Input) (
 // the place of each input, and writes the faults of those without one.
 func (a *Answerer) decode(p *profile.Model, in []query.Input, out []Answered) (tensors []engine.Tensor, from []int) {
 	for i, input := range in {
-		t, err := decodeOne(p, input)
+		t, err := a.decodeOne(p, input)
 		if err == nil {
 			tensors, from = append(tensors, t), append(from, i)
 			continue
@@ -155,23 +162,14 @@ func (a *Answerer) decode(p *profile.Model, in []query.Input, out []Answered) (t
 // decodeOne brings a picture into the model's shape. Intake held it to max_pixels and
 // said how many it has, so that the limit in force then holds wherever it is decoded;
 // of a picture of about the model's size it says nothing.
-func decodeOne(p *profile.Model, in query.Input) (engine.Tensor, error) {
+func (a *Answerer) decodeOne(p *profile.Model, in query.Input) (engine.Tensor, error) {
 	spec := preprocess.Spec(*p.Input)
 	limits := preprocess.Limits{MaxPixels: max(in.Decoding.Pixels, spec.DefaultMaxPixels()), MaxBytes: max(len(in.Data), 1)}
-	if in.Decoding.MS < backgroundMS {
-		return preprocess.Decode(in.ContentType, in.Data, spec, limits)
+	if a.large != nil && in.Decoding.Large() {
+		return a.large(in.ContentType, in.Data, spec, limits)
 	}
-	var t engine.Tensor
-	var err error
-	priority.Background(func() { t, err = preprocess.Decode(in.ContentType, in.Data, spec, limits) })
-	return t, err
+	return preprocess.Decode(in.ContentType, in.Data, spec, limits)
 }
-
-// backgroundMS is from what decoding time on, in milliseconds beyond the profile's, a
-// picture is decoded in the background. A run keeps its core until it ends, and
-// another caller's short run on the same machine would share the core with it; of one
-// as long as the scheduler's time slices, a few milliseconds, it would notice little.
-const backgroundMS = 5
 
 // stack makes one batch of tensors of one shape.
 func stack(ts []engine.Tensor) engine.Tensor {

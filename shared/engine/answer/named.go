@@ -66,7 +66,7 @@ func (a *Answerer) inputs(p *profile.Model, h *loadedModel, in query.Input) ([]t
 		}
 		return given, nil
 	}
-	t, err := decodeOne(p, in)
+	t, err := a.decodeOne(p, in)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,194 @@
+// Package decoder decodes large pictures in processes of their own, which run only
+// where nothing else wants the core. In the process that serves, a decode of a second
+// would hold up other callers' runs of a millisecond: garbage is collected only once
+// every thread has reached a safe point, which one that waits for a core does late, and
+// the decoded picture is itself most of the garbage.
+//
+// A process has no environment, and so no credentials of its own; should a picture end
+// it, the serving one goes on.
+package decoder
+
+import (
+	"bufio"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/priority"
+)
+
+// request is a picture to decode.
+type request struct {
+	ContentType string
+	Data        []byte
+	Spec        preprocess.Spec
+	Limits      preprocess.Limits
+}
+
+// reply is its tensor, or why there is none: Input where the input is wrong.
+type reply struct {
+	Tensor engine.Tensor
+	Input  *preprocess.InputError
+	Err    string
+}
+
+// Serve decodes what it reads and writes the tensors, until there is no more.
+func Serve(in io.Reader, out io.Writer) error {
+	requests, replies := gob.NewDecoder(bufio.NewReader(in)), gob.NewEncoder(out)
+	for {
+		var q request
+		if err := requests.Decode(&q); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read a picture: %w", err)
+		}
+		if err := replies.Encode(answer(q)); err != nil {
+			return fmt.Errorf("write a tensor: %w", err)
+		}
+	}
+}
+
+func answer(q request) (r reply) {
+	t, err := preprocess.Decode(q.ContentType, q.Data, q.Spec, q.Limits)
+	switch {
+	case err == nil:
+		r.Tensor = t
+	case errors.As(err, &r.Input):
+	default:
+		r.Err = err.Error()
+	}
+	return r
+}
+
+// idleFor is how long a process without work is kept: starting one takes some
+// milliseconds, and one that has worked holds the memory of a decoded picture.
+const idleFor = 5 * time.Second
+
+// Pool has the processes, as many as pictures are decoded at once.
+type Pool struct {
+	path string
+	args []string
+
+	mu   sync.Mutex
+	free []*process
+}
+
+// New returns a pool of processes that run a binary, which calls Serve on its standard
+// input and output. None is started before the first picture.
+func New(path string, args ...string) *Pool { return &Pool{path: path, args: args} }
+
+// tries is in how many processes a picture is decoded that end over it: the first one may
+// have been ended by another's hand.
+const tries = 2
+
+// Decode is preprocess.Decode in one of the processes. A picture that ends them is the
+// input's fault, like any that cannot be decoded: it says nothing of the model. Where no
+// process can be started, it is decoded in this one.
+func (p *Pool) Decode(contentType string, data []byte, s preprocess.Spec, lim preprocess.Limits) (engine.Tensor, error) {
+	var ended error
+	for range tries {
+		c, err := p.take()
+		if err != nil {
+			return preprocess.Decode(contentType, data, s, lim)
+		}
+		r, err := c.exchange(request{contentType, data, s, lim})
+		if err != nil {
+			ended = errors.Join(err, c.end())
+			continue
+		}
+		p.give(c)
+		switch {
+		case r.Input != nil:
+			return engine.Tensor{}, r.Input
+		case r.Err != "":
+			return engine.Tensor{}, errors.New(r.Err)
+		}
+		return r.Tensor, nil
+	}
+	return engine.Tensor{}, &preprocess.InputError{Field: "input.data", Reason: fmt.Sprintf("the process that decodes it ends: %v", ended)}
+}
+
+// take returns a process that is free, the one that worked last, or starts one.
+func (p *Pool) take() (*process, error) {
+	if c := p.pop(); c != nil {
+		return c, nil
+	}
+	return start(p.path, p.args)
+}
+
+func (p *Pool) pop() *process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		return nil
+	}
+	c := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	c.unused.Stop()
+	return c
+}
+
+// give keeps a process for the next picture.
+func (p *Pool) give(c *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, c)
+	c.unused = time.AfterFunc(idleFor, func() { p.remove(c) })
+}
+
+// remove ends a process, unless a picture has taken it meanwhile.
+func (p *Pool) remove(c *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.free, c); i >= 0 {
+		p.free = slices.Delete(p.free, i, i+1)
+		_ = c.end() // it reads no more, and so ends
+	}
+}
+
+// process is one that decodes. One goroutine at a time uses it.
+type process struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	replies *gob.Decoder
+	asks    *gob.Encoder
+	unused  *time.Timer
+}
+
+func start(path string, args []string) (*process, error) {
+	c := &process{cmd: exec.Command(path, args...)}
+	c.cmd.Env = []string{"GOMAXPROCS=1"} // a run has one core
+	c.cmd.Stderr = os.Stderr
+	in, err := c.cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start a decoder: %w", err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err == nil {
+		priority.Idle(func() { err = c.cmd.Start() })
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start a decoder: %w", err), in.Close())
+	}
+	c.in, c.asks, c.replies = in, gob.NewEncoder(in), gob.NewDecoder(bufio.NewReader(out))
+	return c, nil
+}
+
+func (c *process) exchange(q request) (r reply, err error) {
+	if err := c.asks.Encode(q); err != nil {
+		return r, err
+	}
+	err = c.replies.Decode(&r)
+	return r, err
+}
+
+// end has the process end, as it gets nothing more to read.
+func (c *process) end() error { return errors.Join(c.in.Close(), c.cmd.Wait()) }
