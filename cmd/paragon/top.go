@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"text/tabwriter"
 	"time"
 
@@ -24,8 +26,9 @@ func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch classes, models and workers, until interrupted",
 		Long: `Watch the latency bounds, the models of the last hour and the workers, read again
-every second until interrupted; with --json a line each.`,
-		Example: "  paragon top",
+every second until interrupted; with --json a line each. In an account the workers are
+counted by pool in ` + "`paragon status`" + `, and not listed.`,
+		Example: "  paragon top\n  paragon top --stage prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := term.Connect(c.Context(), client.Config{Attempts: 1})
 			if err != nil {
@@ -56,6 +59,9 @@ func readTop(ctx context.Context, cl *client.Client) (t top, err error) {
 		return t, err
 	}
 	ws, err := cl.Workers(ctx, "", 0, topWorkers)
+	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == http.StatusNotFound {
+		err = nil // in an account the API lists no workers
+	}
 	t.Models, t.Workers, t.Total = h.Models, ws.Workers, ws.Total
 	return t, err
 }
@@ -68,7 +74,9 @@ func printTop(term *cli.Terminal, t top) error {
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	printClasses(w, t.Status)
 	printModelLoads(w, t.Models, topModels)
-	fmt.Fprintln(w, "WORKER\tSTATE\tBUSY\tUSED\tHELD\tANSWERED")
+	if t.Total > 0 {
+		fmt.Fprintln(w, "WORKER\tSTATE\tBUSY\tUSED\tHELD\tANSWERED")
+	}
 	for _, k := range t.Workers {
 		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, k.State, k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)
 	}

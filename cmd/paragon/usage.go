@@ -22,9 +22,10 @@ bound, by task. An owner is a caller: on one machine "local" is who sends no tok
 and functions, as in their answers.
 
 Counts are kept by the clock hour, for 14 days: the span is counted from the start of
-its first hour. --mine prints what your own token, or lack of one, has used. In an account
-processes store their counts every 15 minutes, and operators read them with --stage; one
-machine's queries are counted after heartbeat_seconds.`
+its first hour. --mine prints what you yourself have used: with your token, or lack of one,
+and in an account with your credentials or key. In an account processes store their counts
+every 15 minutes, and operators read those of all with --stage; one machine's queries are
+counted after heartbeat_seconds.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {
@@ -34,7 +35,8 @@ func newUsageCommand(term *cli.Terminal) *cobra.Command {
 		Example: `  paragon usage
   paragon usage --since 336h --json | jq -r '.owners[] | [.owner, .cost_usd] | @tsv'
   paragon usage --mine --token $TOKEN
-  paragon usage --stage prod --since 336h`,
+  paragon usage --stage prod --since 336h
+  paragon usage --stage prod --mine`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkSince(since); err != nil {
 				return err
@@ -59,18 +61,15 @@ func runUsage(ctx context.Context, term *cli.Terminal, since time.Duration, mine
 	return printUsage(term, u)
 }
 
-// readUsage reads it over the API of one machine, and in an account as an operator.
+// readUsage reads it over the API, and that of all owners in an account as an operator.
 func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, mine bool) (api.Usage, error) {
 	stage, _ := term.Place()
-	if stage == "" {
+	if stage == "" || mine {
 		cl, err := term.Connect(ctx, client.Config{})
 		if err != nil {
 			return api.Usage{}, err
 		}
 		return cl.Usage(ctx, since, mine)
-	}
-	if mine {
-		return api.Usage{}, cli.Usagef("--mine asks the API of one machine; in an account leave it out: operators read the usage of all owners, a line each")
 	}
 	service, err := serviceOf(ctx, term, stage)
 	if err != nil {

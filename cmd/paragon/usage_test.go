@@ -18,7 +18,6 @@ func TestUsage(t *testing.T) {
 		"one's own":          {[]string{"--mine"}, cli.ExitOK, []string{`all +200 `}},
 		"as JSON":            {[]string{"--json"}, cli.ExitOK, []string{`"owner":"key-1".*"refused":2`}},
 		"of too long a time": {[]string{"--since", "337h"}, cli.ExitUsage, []string{`1h to 336h`}},
-		"one's own account":  {[]string{"--stage", "prod", "--mine"}, cli.ExitUsage, []string{`--mine asks the API of one machine`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			term := newTerminal(t, &clienttest.API{})

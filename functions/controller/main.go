@@ -92,7 +92,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Holder:    "controller-" + ulid.Make().String(),
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: stage.Arch(env),
-		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, DecisionLog: cloud.DecisionLog, Shared: cloud.Shared,
+		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, DecisionLog: cloud.DecisionLog, Shared: cloud.Shared, Timeline: cloud.Timeline,
 		MetricsEvery: metricsEvery, Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }

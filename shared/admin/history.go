@@ -12,6 +12,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Timeline keeps rows of the past.
@@ -20,77 +21,153 @@ type Timeline interface {
 	Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error)
 }
 
+// Archive is what became of queries over hours and days: what a caller of the API may
+// read in an account too, where all else is operated elsewhere.
+type Archive struct {
+	Timeline Timeline        // nil where no rows are kept
+	Owners   platform.Owners // nil where the rows have the counts by owner
+	Now      func() time.Time
+}
+
+// ArchiveOf reads the past of a stage in an account, where rows are stored when they are
+// over.
+func ArchiveOf(b platform.Backend, now func() time.Time) *Archive {
+	a := &Archive{Owners: b.Owners, Now: now}
+	if b.Timeline != nil {
+		a.Timeline = completed{b.Timeline, now}
+	}
+	return a
+}
+
+// Archive is the past of the stage.
+func (d *Service) Archive() *Archive { return &Archive{d.Timeline, d.Backend.Owners, d.Now} }
+
+// completed has the rows that are not over, and so not stored, made of shorter ones.
+type completed struct {
+	stored Timeline
+	now    func() time.Time
+}
+
+// Timeline implements Timeline. The row before the open one may not be stored yet.
+func (c completed) Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error) {
+	rows, err := c.stored.Timeline(ctx, step, from, to)
+	shorter, ok := timeline.Shorter(step)
+	if err != nil || !ok {
+		return rows, err
+	}
+	missing := c.now().Truncate(step).Add(-step)
+	if missing.Before(from) {
+		missing = from
+	}
+	if n := len(rows); n > 0 && missing.Before(rows[n-1].At.Add(step)) {
+		missing = rows[n-1].At.Add(step)
+	}
+	if !missing.Before(to) {
+		return rows, nil
+	}
+	parts, err := c.Timeline(ctx, shorter, missing, to)
+	return append(rows, timeline.Sum(step, parts)...), err
+}
+
 // mostModels bounds the models of a history: those with the most queries are in it.
 const mostModels = 200
 
+// rowsRead is how many rows are read at a time: those of 50 models take 10 MB of memory,
+// and the api function has little.
+const rowsRead = 60
+
 // Past is what became of the queries of the last so long, step by step, of one
 // task and model when they are named. ErrUnknown where no rows are kept.
-func (d *Service) Past(ctx context.Context, length time.Duration, task, model string) (api.History, error) {
-	if d.Timeline == nil {
+func (a *Archive) Past(ctx context.Context, length time.Duration, task, model string) (api.History, error) {
+	if a.Timeline == nil {
 		return api.History{}, fmt.Errorf("history: %w: this stage keeps none", ErrUnknown)
 	}
 	step := timeline.StepFor(length)
-	to := d.Now().Truncate(time.Second)
+	to := a.Now().Truncate(time.Second)
 	from := to.Add(-length).Truncate(step)
-	rows, err := d.Timeline.Timeline(ctx, step, from, to)
-	if err != nil {
-		return api.History{}, err
+	c := newColumns(func(k tally.Key) bool { return (task == "" || k.Task == task) && (model == "" || k.Model == model) })
+	for at := from; at.Before(to); at = at.Add(rowsRead * step) {
+		end := at.Add(rowsRead * step)
+		if end.After(to) {
+			end = to
+		}
+		rows, err := a.Timeline.Timeline(ctx, step, at, end)
+		if err != nil {
+			return api.History{}, err
+		}
+		c.add(rows)
 	}
-	h := columns(rows, func(k tally.Key) bool { return (task == "" || k.Task == task) && (model == "" || k.Model == model) })
+	h := c.history()
 	h.From, h.To, h.StepSeconds = from, to, int(step/time.Second)
 	return h, nil
 }
 
-// columns turns rows into lists; takes says whose queries are counted.
-func columns(rows []timeline.Row, takes func(tally.Key) bool) api.History {
-	h := api.History{At: []int64{}, Classes: map[query.Class]api.Series{}, Models: []api.ModelLoad{}, OthersUSD: map[string][]float64{},
-		WorkersReady: []float64{}, WorkersWanted: []float64{}, Queued: []int{}, OldestMS: []float64{}, CostUSD: []float64{}}
-	strict, relaxed := newSeries(len(rows)), newSeries(len(rows))
-	var all []tally.Tally
-	for i, r := range rows {
-		h = addGauges(h, i, len(rows), r)
-		mine := slices.DeleteFunc(slices.Clone(r.Tallies), func(t tally.Tally) bool { return !takes(t.Key) })
+// Past is that of the Archive.
+func (d *Service) Past(ctx context.Context, length time.Duration, task, model string) (api.History, error) {
+	return d.Archive().Past(ctx, length, task, model)
+}
+
+// columns turns rows into lists.
+type columns struct {
+	takes  func(tally.Key) bool // says whose queries are counted by time
+	h      api.History
+	models []tally.Tally
+}
+
+func newColumns(takes func(tally.Key) bool) *columns {
+	return &columns{takes: takes, h: api.History{At: []int64{}, Classes: map[query.Class]api.Series{query.Strict: newSeries(), query.Relaxed: newSeries()},
+		OthersUSD: map[string][]float64{}, WorkersReady: []float64{}, WorkersWanted: []float64{}, Queued: []int{}, OldestMS: []float64{}, CostUSD: []float64{}}}
+}
+
+func (c *columns) add(rows []timeline.Row) {
+	all := c.models
+	for _, r := range rows {
+		c.addGauges(r)
+		mine := slices.DeleteFunc(slices.Clone(r.Tallies), func(t tally.Tally) bool { return !c.takes(t.Key) })
+		by := map[query.Class]tally.Tally{}
 		for _, t := range tally.Group(mine, tally.ByClass) {
-			switch t.Class {
-			case query.Strict:
-				setSeries(strict, i, t)
-			case query.Relaxed:
-				setSeries(relaxed, i, t)
-			}
+			by[t.Class] = t
+		}
+		for class, s := range c.h.Classes {
+			c.h.Classes[class] = appended(s, by[class])
 		}
 		all = append(all, r.Tallies...)
 	}
-	h.Classes[query.Strict], h.Classes[query.Relaxed] = strict, relaxed
-	h.Models = modelLoads(all)
-	return h
+	c.models = tally.Group(all, tally.ByModel)
 }
 
-func addGauges(h api.History, i, rows int, r timeline.Row) api.History {
-	samples := math.Max(1, float64(r.Samples))
+// history are the lists, all of the same length.
+func (c *columns) history() api.History {
+	for scheme, usd := range c.h.OthersUSD {
+		c.h.OthersUSD[scheme] = append(usd, make([]float64, len(c.h.At)-len(usd))...)
+	}
+	c.h.Models = modelLoads(c.models)
+	return c.h
+}
+
+func (c *columns) addGauges(r timeline.Row) {
+	h, samples := &c.h, math.Max(1, float64(r.Samples))
+	for scheme, usd := range r.OthersUSD {
+		before := h.OthersUSD[scheme]
+		h.OthersUSD[scheme] = append(append(before, make([]float64, len(h.At)-len(before))...), tally.Rounded(usd, 3))
+	}
 	h.At = append(h.At, r.At.Unix())
 	h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, tally.Rounded(r.Ready/samples, 3)), append(h.WorkersWanted, tally.Rounded(r.Wanted/samples, 3))
 	h.Queued, h.OldestMS, h.CostUSD = append(h.Queued, r.Queued), append(h.OldestMS, tally.Rounded(r.OldestMS, 3)), append(h.CostUSD, tally.Rounded(r.CostUSD, 3))
-	for scheme, usd := range r.OthersUSD {
-		if h.OthersUSD[scheme] == nil {
-			h.OthersUSD[scheme] = make([]float64, rows)
-		}
-		h.OthersUSD[scheme][i] = tally.Rounded(usd, 3)
-	}
-	return h
 }
 
-func newSeries(n int) api.Series {
-	counts := func() []int64 { return make([]int64, n) }
-	times := func() []float64 { return make([]float64, n) }
-	return api.Series{Answered: counts(), Failed: counts(), Expired: counts(), Refused: counts(), Met: counts(), Overflowed: counts(),
-		ColdStarts: counts(), P50: times(), P95: times(), P99: times()}
+func newSeries() api.Series {
+	return api.Series{Answered: []int64{}, Failed: []int64{}, Expired: []int64{}, Refused: []int64{}, Met: []int64{}, Overflowed: []int64{},
+		ColdStarts: []int64{}, P50: []float64{}, P95: []float64{}, P99: []float64{}}
 }
 
-func setSeries(s api.Series, i int, t tally.Tally) {
-	s.Answered[i], s.Failed[i], s.Expired[i], s.Refused[i] = t.Answered, t.Failed, t.Expired, t.Refused
-	s.Met[i], s.Overflowed[i], s.ColdStarts[i] = t.Met, t.Overflowed, t.ColdStarts
+func appended(s api.Series, t tally.Tally) api.Series {
+	s.Answered, s.Failed, s.Expired = append(s.Answered, t.Answered), append(s.Failed, t.Failed), append(s.Expired, t.Expired)
+	s.Refused, s.Met, s.Overflowed = append(s.Refused, t.Refused), append(s.Met, t.Met), append(s.Overflowed, t.Overflowed)
+	s.ColdStarts = append(s.ColdStarts, t.ColdStarts)
 	q := tally.QuantilesOf(t.Latency)
-	s.P50[i], s.P95[i], s.P99[i] = q.P50, q.P95, q.P99
+	s.P50, s.P95, s.P99 = append(s.P50, q.P50), append(s.P95, q.P95), append(s.P99, q.P99)
+	return s
 }
 
 // modelLoads sums tallies up by task, model and class, and leaves out those of

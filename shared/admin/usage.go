@@ -18,13 +18,13 @@ const mostUsage = 500
 
 // Usage is what the queries of the last clock hours came to, by owner and task; of one
 // owner alone when it is named. ErrUnknown where nothing is kept by owner.
-func (d *Service) Usage(ctx context.Context, hours int, owner string) (api.Usage, error) {
-	if d.Backend.Owners == nil && d.Timeline == nil {
+func (a *Archive) Usage(ctx context.Context, hours int, owner string) (api.Usage, error) {
+	if a.Owners == nil && a.Timeline == nil {
 		return api.Usage{}, fmt.Errorf("usage by owner: %w: this stage keeps none", ErrUnknown)
 	}
-	to := d.Now().Truncate(time.Second)
+	to := a.Now().Truncate(time.Second)
 	from := to.Add(-time.Duration(hours-1) * time.Hour).Truncate(time.Hour)
-	all, err := d.owners(ctx, from, to)
+	all, err := a.owners(ctx, from, to)
 	if err != nil {
 		return api.Usage{}, err
 	}
@@ -39,13 +39,18 @@ func (d *Service) Usage(ctx context.Context, hours int, owner string) (api.Usage
 	return out, nil
 }
 
+// Usage is that of the Archive.
+func (d *Service) Usage(ctx context.Context, hours int, owner string) (api.Usage, error) {
+	return d.Archive().Usage(ctx, hours, owner)
+}
+
 // owners reads what was counted by owner: from the backend, or on one machine from
 // the rows of the past.
-func (d *Service) owners(ctx context.Context, from, to time.Time) ([]tally.OwnerTally, error) {
-	if d.Backend.Owners != nil {
-		return d.Backend.Owners.Usage(ctx, from, to)
+func (a *Archive) owners(ctx context.Context, from, to time.Time) ([]tally.OwnerTally, error) {
+	if a.Owners != nil {
+		return a.Owners.Usage(ctx, from, to)
 	}
-	rows, err := d.Timeline.Timeline(ctx, timeline.OwnersStep, from, to)
+	rows, err := a.Timeline.Timeline(ctx, timeline.OwnersStep, from, to)
 	if err != nil {
 		return nil, err
 	}

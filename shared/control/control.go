@@ -71,7 +71,7 @@ type Pool struct {
 }
 
 // Options are what a controller is made of. All must be set, but Arch, Traffic,
-// Shared, MetricsEvery and Answers.
+// Shared, Timeline, MetricsEvery and Answers.
 type Options struct {
 	Holder      string // names this controller in the lease: no two have the same
 	Pools       []Pool
@@ -88,6 +88,9 @@ type Options struct {
 	// stage's limits on overflow; nil keeps the first in this one alone, and hands
 	// nothing over to functions.
 	Shared platform.Shared
+	// Timeline keeps what became of queries over days; it needs Shared. nil where
+	// another process writes it.
+	Timeline platform.Timeline
 	// MetricsEvery is how often the metrics are read of a stage at rest, where each read
 	// is paid for: the next thing to happen is a launch. 0 reads them at each tick.
 	MetricsEvery time.Duration

@@ -1,10 +1,12 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/cache"
@@ -15,8 +17,9 @@ import (
 const (
 	// trafficName is the shared value that holds the history of tallies.
 	trafficName = "traffic"
-	// trafficSavedEvery is how often it is written. A controller that goes on
-	// from it loses nothing: what was counted meanwhile counts as of its start.
+	// trafficSavedEvery is how often it is written, unless it is as it was: with the
+	// minutes, as rows of the past are. A controller that goes on from it loses nothing:
+	// what was counted meanwhile counts as of its start.
 	trafficSavedEvery = time.Minute
 	// trafficTime bounds one read of all tallies.
 	trafficTime = 30 * time.Second
@@ -29,7 +32,9 @@ const (
 // read at a time holds it.
 type traffic struct {
 	history *tally.History
-	version int64 // of the shared value that the history goes on from
+	past    past
+	version int64  // of the shared value that both go on from
+	saved   []byte // that value
 	savedAt time.Time
 	last    tally.Summary
 }
@@ -61,16 +66,18 @@ func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 		}
 	}
 	var errs []error
+	var more []tally.Tally
 	for _, pool := range append([]Pool{{Name: platform.FunctionsPool}}, c.Pools...) {
 		counted, err := c.Fleet.Tallies(ctx, pool.Name)
 		errs = append(errs, err)
 		for id, s := range counted {
-			t.history.Feed(pool.Name+"/"+id, s, now)
+			more = append(more, t.history.Feed(pool.Name+"/"+id, s, now)...)
 		}
 	}
 	t.history.Forget(now)
 	t.last = t.history.Summary(now)
-	if c.Shared != nil && now.Sub(t.savedAt) >= trafficSavedEvery {
+	c.samplePast(now, more)
+	if c.Shared != nil && now.Truncate(trafficSavedEvery).After(t.savedAt) {
 		errs = append(errs, c.saveTraffic(ctx, now))
 	}
 	return errors.Join(errs...)
@@ -87,30 +94,48 @@ func (c *Controller) restoreTraffic(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("read the history of tallies: %w", err)
 		}
 	}
-	t.savedAt, t.history = now, tally.NewHistory(now)
+	t.savedAt, t.saved, t.history, t.past = now, packed, tally.NewHistory(now), past{}
 	if packed == nil {
 		return nil
 	}
-	before := new(tally.History)
-	raw, err := Unpack(packed)
-	if err == nil {
-		err = json.Unmarshal(raw, before)
-	}
+	before, rows, err := unpackTraffic(packed)
 	if err != nil {
 		c.Log.Warn("the history of tallies cannot be read; starting anew", "error", err)
 		return nil
 	}
-	t.history = before
+	t.history, t.past = before, rows
 	return nil
+}
+
+// unpackTraffic reads a history and the rows of the past after it, which earlier
+// versions did not write.
+func unpackTraffic(packed []byte) (*tally.History, past, error) {
+	before, rows := new(tally.History), past{}
+	raw, err := Unpack(packed)
+	if err != nil {
+		return nil, rows, err
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if err = d.Decode(before); err == nil {
+		err = d.Decode(&rows)
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return before, rows, err
 }
 
 // saveTraffic writes the history for the next controller. If another controller
 // has written one meanwhile, the next turn goes on from that one.
 func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
 	t := &c.traffic
-	packed, err := packTraffic(t.history, now)
+	packed, err := packTraffic(t.history, t.past, now)
 	if err != nil {
 		return err
+	}
+	if bytes.Equal(packed, t.saved) {
+		t.savedAt = now
+		return c.storePast(ctx)
 	}
 	version, err := c.Shared.SwapShared(ctx, trafficName, packed, t.version)
 	switch {
@@ -119,28 +144,34 @@ func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
 	case err != nil:
 		return fmt.Errorf("write the history of tallies: %w", err)
 	default:
-		t.version, t.savedAt = version, now
+		t.version, t.saved, t.savedAt = version, packed, now
+		return c.storePast(ctx)
 	}
 	return nil
 }
 
-// packTraffic encodes a history within mostTraffic.
-func packTraffic(h *tally.History, now time.Time) ([]byte, error) {
+// packTraffic encodes a history, and the rows of the past after it, within mostTraffic.
+func packTraffic(h *tally.History, p past, now time.Time) ([]byte, error) {
+	rows, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode the rows of the past: %w", err)
+	}
+	packed, err := packHistory(h, rows)
+	if err != nil || len(packed) <= mostTraffic {
+		return packed, err
+	}
+	slim, _, err := unpackTraffic(packed)
+	if err != nil {
+		return nil, err
+	}
+	slim.ForgetSources(now)
+	return packHistory(slim, rows)
+}
+
+func packHistory(h *tally.History, rows []byte) ([]byte, error) {
 	raw, err := json.Marshal(h)
 	if err != nil {
 		return nil, fmt.Errorf("encode the history of tallies: %w", err)
 	}
-	packed, err := pack(raw)
-	if err != nil || len(packed) <= mostTraffic {
-		return packed, err
-	}
-	slim := new(tally.History)
-	if err := json.Unmarshal(raw, slim); err != nil {
-		return nil, fmt.Errorf("encode the history of tallies: %w", err)
-	}
-	slim.ForgetSources(now)
-	if raw, err = json.Marshal(slim); err != nil {
-		return nil, fmt.Errorf("encode the history of tallies: %w", err)
-	}
-	return pack(raw)
+	return pack(append(raw, rows...))
 }

@@ -29,6 +29,7 @@ type counted struct {
 	reads   int
 	fail    error
 	view    platform.FleetView
+	workers int
 }
 
 func (f *counted) Tallies(_ context.Context, pool string) (map[string]tally.Snapshot, error) {
@@ -39,8 +40,11 @@ func (f *counted) PublishView(_ context.Context, v platform.FleetView) error { f
 func (f *counted) SetDesired(context.Context, string, int) error             { return nil }
 func (f *counted) Drain(context.Context, string, ...string) error            { return nil }
 func (f *counted) Replace(context.Context, string, int, ...string) error     { return nil }
-func (f *counted) Workers(context.Context, string) ([]platform.WorkerReport, error) {
-	return nil, nil
+func (f *counted) Workers(context.Context, string) (ws []platform.WorkerReport, _ error) {
+	for i := range f.workers {
+		ws = append(ws, platform.WorkerReport{ID: fmt.Sprint(i), Pool: pool, State: platform.Ready, At: time.Now(), Runners: 2})
+	}
+	return ws, nil
 }
 
 // report stores what a worker has counted until now.
@@ -79,9 +83,16 @@ func (v *values) SwapShared(_ context.Context, _ string, value []byte, version i
 
 // follower is a controller that publishes what the workers counted.
 func (r *rig) follower(f control.Fleet, s platform.Shared) *control.Controller {
+	return r.recorder(f, s, nil)
+}
+
+// recorder is a follower that writes the past too.
+func (r *rig) recorder(f control.Fleet, s platform.Shared, past platform.Timeline) *control.Controller {
+	known := catalogue()
+	known.Instances[0].USDPerHour = workerUSD
 	return control.New(control.Options{
-		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Fleet: f, Queues: r.Queues, DecisionLog: r.DecisionLog,
-		Shared: s, Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: known, Fleet: f, Queues: r.Queues, DecisionLog: r.DecisionLog,
+		Shared: s, Timeline: past, Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/decision"
@@ -154,14 +155,15 @@ func classesOf(w workload.Waiting) (classes []query.Class) {
 // waiting counts what is on a pool's work queues.
 func (c *Controller) waiting(ctx context.Context, p Pool) (workload.Waiting, error) {
 	var visible [2]int
+	var oldest time.Duration
 	for i, class := range []query.Class{query.Strict, query.Relaxed} {
 		d, err := c.Queues.Depth(ctx, platform.WorkQueue(p.Name, class))
 		if err != nil {
 			return workload.Waiting{}, fmt.Errorf("count the %s queue: %w", class, err)
 		}
-		visible[i] = d.Visible
+		visible[i], oldest = d.Visible, max(oldest, d.Oldest)
 	}
-	return workload.Waiting{Strict: visible[0], Relaxed: visible[1]}, nil
+	return workload.Waiting{Strict: visible[0], Relaxed: visible[1], Oldest: oldest}, nil
 }
 
 // lastTick is what the view needs of a pool's last tick, be it another

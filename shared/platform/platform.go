@@ -13,6 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
 // The classes of error that callers act on. Backends wrap them, callers use
@@ -151,6 +152,14 @@ type Owners interface {
 	Usage(ctx context.Context, from, to time.Time) ([]tally.OwnerTally, error)
 }
 
+// Timeline keeps rows of the past, for timeline.Kept.
+type Timeline interface {
+	// PutTimeline stores rows, each in place of the one of its step and start.
+	PutTimeline(ctx context.Context, rows ...timeline.Stored) error
+	// Timeline returns the rows of one step that start in [from, to), oldest first.
+	Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error)
+}
+
 // FleetView is the fleet as intake sees it.
 type FleetView struct {
 	Pools []placement.Pool `json:"pools"`
@@ -267,6 +276,9 @@ type Backend struct {
 	// Owners reads what was counted by owner; nil where the fleet's reports are not
 	// where that is kept, as on one machine, whose server keeps it by the hour.
 	Owners Owners
+	// Timeline keeps what became of queries over days; nil in the children of one
+	// machine's server, which keeps it itself.
+	Timeline Timeline
 	// Inputs keeps the inputs that are too large for a message; nil where a
 	// message holds any.
 	Inputs Inputs

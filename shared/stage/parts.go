@@ -12,6 +12,7 @@ import (
 
 	"github.com/paragon-serving/paragon/docs"
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/core/callback"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -65,9 +66,13 @@ func (p Parts) Intake(own intake.Config) (*intake.Service, error) {
 	return intake.New(c)
 }
 
-// Handler serves an intake by HTTP, with the document that describes it.
+// Handler serves an intake by HTTP, with the document that describes it, and with the
+// past of the stage where its operators do not see that there.
 func (p Parts) Handler(svc *intake.Service, o httpapi.Options) (http.Handler, error) {
 	o.OpenAPI, o.Log = docs.OpenAPI, p.Log
+	if o.Operations == nil {
+		o.Archive = admin.ArchiveOf(p.Platform, time.Now)
+	}
 	return httpapi.New(svc, o)
 }
 

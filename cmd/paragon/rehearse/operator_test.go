@@ -91,12 +91,17 @@ func (p *play) pass(w http.ResponseWriter, r *http.Request) {
 
 // run runs a command at the stage, as the operator.
 func (term *terminal) run(args ...string) (said []byte, fault string, err error) {
-	c := exec.Command(term.binary, append(args, "--stage", stage)...)
-	c.Env = append(append(os.Environ(), term.env(operator)...), "PARAGON_ENDPOINT=", "PARAGON_TOKEN=", "XDG_CACHE_HOME="+term.cache)
+	c := term.command(args...)
 	var out, faults bytes.Buffer
 	c.Stdout, c.Stderr = &out, &faults
 	err = c.Run()
 	return out.Bytes(), faults.String(), err
+}
+
+func (term *terminal) command(args ...string) *exec.Cmd {
+	c := exec.Command(term.binary, append(args, "--stage", stage)...)
+	c.Env = append(append(os.Environ(), term.env(operator)...), "PARAGON_ENDPOINT=", "PARAGON_TOKEN=", "XDG_CACHE_HOME="+term.cache)
+	return c
 }
 
 // says runs a command and wants its output to hold some words.
@@ -125,6 +130,7 @@ func TestOperate(t *testing.T) {
 	term.decides()
 	term.redrives()
 	term.adds()
+	term.readsThePast()
 	term.checksUp(picture)
 	term.checkOperator()
 }
@@ -202,6 +208,93 @@ func (term *terminal) adds() {
 	term.versions()
 	term.says("", "model", "remove", "forest")
 	term.says("removed", "model", "list")
+}
+
+// readsThePast wants the minutes that were answered, once each: as the command line
+// prints them, and as the page reads them.
+func (term *terminal) readsThePast() {
+	term.t.Helper()
+	var h api.History
+	term.until("the history has what both models answered", func() bool {
+		term.into(&h, "history")
+		return answeredBy(h, "logistic") > 0 && answeredBy(h, "forest") > 0
+	})
+	inMinutes := int64(0)
+	for i, at := range h.At {
+		inMinutes += h.Classes[query.Strict].Answered[i] + h.Classes[query.Relaxed].Answered[i]
+		if time.Since(time.Unix(at, 0)) > time.Hour {
+			term.t.Errorf("a minute began at %v", time.Unix(at, 0))
+		}
+	}
+	if inMinutes != answeredBy(h, "") || inMinutes > answeredHere || h.StepSeconds != 60 {
+		term.t.Errorf("minutes of %d answers, and models of %d: %+v", inMinutes, answeredBy(h, ""), h)
+	}
+	term.says("logistic", "history")
+	term.tops()
+	term.usage()
+	term.pageReads()
+}
+
+// answeredHere is how many queries are answered before the past is read: queries asks
+// one, redrives two, and adds one.
+const answeredHere = 4
+
+// pageReads asks for what the page reads of a stage in an account, by one request.
+func (term *terminal) pageReads() {
+	term.t.Helper()
+	var h api.History
+	var live api.Live
+	got := term.request("GET", "/v1/live?watch=/v1/status&watch=/v1/workers&watch=/v1/history%3Fhours=24", "")
+	must(term.t, json.Unmarshal(got.Body.Bytes(), &live))
+	if len(live.Parts) != 3 || live.Parts[0].Status != http.StatusOK || live.Parts[1].Status != http.StatusNotFound || live.Parts[2].Status != http.StatusOK {
+		term.t.Fatalf("the page reads %s", got.Body)
+	}
+	must(term.t, json.Unmarshal(live.Parts[2].Body, &h))
+	if h.StepSeconds != 600 || answeredBy(h, "forest") == 0 {
+		term.t.Errorf("a day is %+v", h)
+	}
+}
+
+// answeredBy counts the answers of a model, or of all with an empty name.
+func answeredBy(h api.History, model string) (n int64) {
+	for _, m := range h.Models {
+		if model == "" || m.Model == model {
+			n += m.Answered
+		}
+	}
+	return n
+}
+
+// tops reads once what is watched.
+func (term *terminal) tops() {
+	term.t.Helper()
+	c := term.command("top", "--json")
+	out, err := c.StdoutPipe()
+	must(term.t, err)
+	must(term.t, c.Start())
+	var top struct{ Models []api.ModelLoad }
+	must(term.t, json.NewDecoder(out).Decode(&top))
+	must(term.t, c.Process.Signal(os.Interrupt))
+	if err := c.Wait(); err != nil || len(top.Models) == 0 {
+		term.t.Errorf("top shows %+v and ended: %v", top, err)
+	}
+}
+
+// usage reads the usage of the operator, as everybody may ask for their own, and that of
+// all, which an operator may.
+func (term *terminal) usage() {
+	term.t.Helper()
+	var own, all api.Usage
+	term.into(&own, "usage", "--mine")
+	term.into(&all, "usage")
+	for _, o := range own.Owners {
+		if !strings.HasSuffix(o.Owner, "/"+operator) {
+			term.t.Errorf("the operator's own usage has that of %s", o.Owner)
+		}
+	}
+	if len(own.Owners) == 0 || len(all.Owners) < len(own.Owners) {
+		term.t.Errorf("usage %+v of %+v", own, all)
+	}
 }
 
 // versions adds a version of the model, gives it more queries, all of them, and none.

@@ -35,8 +35,8 @@ func NewHistory(now time.Time) *History {
 }
 
 // Feed takes a source's snapshot. What it has counted since its last one counts
-// as of the snapshot's own time, but never as of a time to come.
-func (h *History) Feed(source string, s Snapshot, now time.Time) {
+// as of the snapshot's own time, but never as of a time to come. It returns that.
+func (h *History) Feed(source string, s Snapshot, now time.Time) []Tally {
 	at := s.At
 	if at.After(now) {
 		at = now
@@ -45,6 +45,7 @@ func (h *History) Feed(source string, s Snapshot, now time.Time) {
 	h.minute.Add(at, more)
 	h.fiveMinutes.Add(at, countsOnly(more))
 	h.hour.Add(at, more)
+	return more
 }
 
 // Forget drops the sources that have said nothing for an hour.

@@ -6,9 +6,12 @@
 package timeline
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
@@ -55,6 +58,11 @@ type Row struct {
 	Owners []tally.OwnerTally `json:"owners,omitempty"`
 }
 
+// Empty reports whether nothing happened in the step: no query, no worker, no cost.
+func (r Row) Empty() bool {
+	return len(r.Tallies) == 0 && len(r.Owners) == 0 && r.Ready == 0 && r.Wanted == 0 && r.Queued == 0 && r.CostUSD == 0
+}
+
 // OwnersStep is the length of the rows that have counts by owner.
 const OwnersStep = time.Hour
 
@@ -69,7 +77,7 @@ func Slim(ts []tally.Tally) []tally.Tally {
 
 // Merge returns what happened in both, under r's start.
 func (r Row) Merge(o Row) Row {
-	r.Tallies = tally.Group(append(append([]tally.Tally(nil), r.Tallies...), o.Tallies...), tally.Whole)
+	r.Tallies = bounded(tally.Group(append(append([]tally.Tally(nil), r.Tallies...), o.Tallies...), tally.Whole))
 	r.Samples, r.Ready, r.Wanted = r.Samples+o.Samples, r.Ready+o.Ready, r.Wanted+o.Wanted
 	r.Queued, r.OldestMS = max(r.Queued, o.Queued), max(r.OldestMS, o.OldestMS)
 	r.CostUSD += o.CostUSD
@@ -89,6 +97,41 @@ func (r Row) Merge(o Row) Row {
 	return r
 }
 
+// mostKeys bounds the tasks, models and classes of a row, which a table of an account
+// takes up to 400 KB of.
+const mostKeys = 400
+
+// bounded keeps the tallies of the most queries, and those of the others by class alone.
+func bounded(ts []tally.Tally) []tally.Tally {
+	if len(ts) <= mostKeys {
+		return ts
+	}
+	slices.SortStableFunc(ts, func(a, b tally.Tally) int {
+		return cmp.Compare(b.Ended()+b.Refused+b.Arrived, a.Ended()+a.Refused+a.Arrived)
+	})
+	others := tally.Group(ts[mostKeys-len(classes):], tally.ByClass)
+	return tally.Group(append(ts[:mostKeys-len(classes):mostKeys-len(classes)], others...), tally.Whole)
+}
+
+var classes = []query.Class{query.Strict, query.Relaxed}
+
+// Shorter returns the step below one; false for the shortest.
+func Shorter(step time.Duration) (time.Duration, bool) {
+	i := slices.Index(Steps, step)
+	return Steps[max(0, i-1)], i > 0
+}
+
+// Sum adds rows up into rows of a longer step, in their order.
+func Sum(step time.Duration, rows []Row) (out []Row) {
+	for _, r := range rows {
+		if at := r.At.Truncate(step); len(out) == 0 || !out[len(out)-1].At.Equal(at) {
+			out = append(out, Row{At: at})
+		}
+		out[len(out)-1] = out[len(out)-1].Merge(r)
+	}
+	return out
+}
+
 // Writer adds rows up into the current row of every step. It is not safe for
 // concurrent use.
 type Writer struct{ open []Row }
@@ -105,13 +148,20 @@ func NewWriter(open map[time.Duration]Row) *Writer {
 
 // Stored is a row to be stored in place of the one of the same step and start.
 type Stored struct {
-	Step time.Duration
-	Row  Row
+	Step time.Duration `json:"step"`
+	Row  Row           `json:"row"`
 }
 
+// Over reports whether nothing more happens in the row's step.
+func (s Stored) Over(now time.Time) bool { return !now.Before(s.Row.At.Add(s.Step)) }
+
 // Add counts what happened just before now. It returns the rows that are to be
-// stored: none but at the end of a minute, and then the current one of each step.
+// stored: none but at the end of a minute, and then the current one of each step. A
+// clock that was set back counts for the current rows.
 func (w *Writer) Add(now time.Time, r Row) []Stored {
+	if now.Before(w.open[0].At) {
+		now = w.open[0].At
+	}
 	var due []Stored
 	if minute := now.Truncate(Steps[0]); w.open[0].At.Before(minute) && !w.open[0].At.IsZero() {
 		due = w.Rows()

@@ -111,3 +111,60 @@ func TestOwnersAreKeptByTheHour(t *testing.T) {
 		}
 	}
 }
+
+// A clock that is set back, as that of another writer may be, adds to the rows that are
+// open and takes none of them away.
+func TestAClockThatIsSetBackLosesNothing(t *testing.T) {
+	w := timeline.NewWriter(nil)
+	noon := start.Truncate(time.Hour)
+	w.Add(noon, timeline.Row{Tallies: []tally.Tally{answered("m", 1)}})
+	if due := w.Add(noon.Add(-time.Second), timeline.Row{Tallies: []tally.Tally{answered("m", 2)}}); len(due) > 0 {
+		t.Errorf("%+v is to be stored", due)
+	}
+	for _, s := range w.Rows() {
+		if !s.Row.At.Equal(noon) || s.Row.Tallies[0].Answered != 3 || s.Over(noon.Add(s.Step-1)) || !s.Over(noon.Add(s.Step)) {
+			t.Errorf("row of %v: %+v", s.Step, s.Row)
+		}
+	}
+}
+
+// Rows of a minute add up to those of ten.
+func TestShorterRowsAddUp(t *testing.T) {
+	noon := start.Truncate(time.Hour)
+	var rows []timeline.Row
+	for i := range 15 {
+		rows = append(rows, timeline.Row{At: noon.Add(time.Duration(i) * time.Minute), Samples: 1, Tallies: []tally.Tally{answered("m", 2)}})
+	}
+	got := timeline.Sum(10*time.Minute, rows)
+	if len(got) != 2 || !got[1].At.Equal(noon.Add(10*time.Minute)) || got[0].Samples != 10 || got[0].Tallies[0].Answered != 20 || got[1].Tallies[0].Answered != 10 {
+		t.Errorf("%+v", got)
+	}
+	for step, want := range map[time.Duration]time.Duration{time.Hour: 10 * time.Minute, 10 * time.Minute: time.Minute} {
+		if shorter, ok := timeline.Shorter(step); !ok || shorter != want {
+			t.Errorf("below %v is %v", step, shorter)
+		}
+	}
+	if _, ok := timeline.Shorter(time.Minute); ok {
+		t.Error("there is a step below a minute")
+	}
+}
+
+// A row of very many models has those of the most queries by themselves, and loses no
+// query.
+func TestARowHasOnlySoManyModels(t *testing.T) {
+	var row timeline.Row
+	for i := range 1000 {
+		row = row.Merge(timeline.Row{Tallies: []tally.Tally{answered(fmt.Sprint(i), int64(1+i%2*100))}})
+	}
+	var sum int64
+	few := 0
+	for _, x := range row.Tallies {
+		sum += x.Answered
+		if x.Model != "" && x.Answered == 1 {
+			few++
+		}
+	}
+	if len(row.Tallies) > 400 || len(row.Tallies) < 390 || sum != 500*102 || few > 0 {
+		t.Errorf("%d tallies of %d answers, %d of them of models with few", len(row.Tallies), sum, few)
+	}
+}

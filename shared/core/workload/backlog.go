@@ -8,7 +8,10 @@ import (
 )
 
 // Waiting is how many queries are on a pool's work queues.
-type Waiting struct{ Strict, Relaxed int }
+type Waiting struct {
+	Strict, Relaxed int
+	Oldest          time.Duration // that the longest of them has waited
+}
 
 // All is both classes.
 func (w Waiting) All() int { return w.Strict + w.Relaxed }

@@ -102,7 +102,7 @@ func TestBacklogGrowsWithWork(t *testing.T) {
 		}
 		mean := rapid.Float64Range(0.1, 500).Draw(t, "mean")
 		b := BacklogOf(w, ready, mean, now)
-		more := BacklogOf(Waiting{w.Strict + 1, w.Relaxed + 1}, append(ready, fleet.Report{At: now, HeldStrict: 1, StrictMS: 1, RelaxedMS: 1}), mean, now)
+		more := BacklogOf(Waiting{Strict: w.Strict + 1, Relaxed: w.Relaxed + 1}, append(ready, fleet.Report{At: now, HeldStrict: 1, StrictMS: 1, RelaxedMS: 1}), mean, now)
 		if b.WaitingMS < 0 || b.StrictMS < 0 || b.RelaxedMS < 0 {
 			t.Fatalf("%+v", b)
 		}

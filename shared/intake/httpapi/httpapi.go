@@ -35,6 +35,8 @@ type Options struct {
 	// Operations is what those who run the stage see and do; nil where they do
 	// it elsewhere.
 	Operations *admin.Service
+	// Archive is what became of queries over hours and days; nil means that of Operations.
+	Archive *admin.Archive
 	// Operator says whether a request is an operator's, who alone reads and changes
 	// settings and dead letters; nil means that all are.
 	Operator func(*http.Request) bool
@@ -80,6 +82,9 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Archive == nil && o.Operations != nil {
+		o.Archive = o.Operations.Archive()
+	}
 	if o.BodyTime == 0 {
 		o.BodyTime = defaultBodyTime
 	}
@@ -111,7 +116,7 @@ func (a *server) routes() map[string]route {
 		"/v1/models":                            get(a.models),
 		"/v1/status":                            get(a.status),
 		"/v1/live":                              get(func(w http.ResponseWriter, r *http.Request) error { return a.live.Serve(w, r) }),
-		"/v1/history":                           get(a.observing(a.history)),
+		"/v1/history":                           get(a.history),
 		"/v1/usage":                             get(a.usage),
 		"/v1/usage/owners":                      get(a.operating(a.usageByOwner)),
 		"/v1/workers":                           get(a.observing(a.workers)),

@@ -110,6 +110,9 @@ const mostHours = int(timeline.Kept / time.Hour)
 
 // history is GET /v1/history: what became of queries over hours or days.
 func (a *server) history(w http.ResponseWriter, r *http.Request) error {
+	if a.Archive == nil {
+		return refuse(intake.NotFound, "", "no history is kept here")
+	}
 	p, err := readParameters(r)
 	if err != nil {
 		return err
@@ -118,8 +121,8 @@ func (a *server) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.Operations.Past(r.Context(), time.Duration(hours)*time.Hour, p.Get("task"), p.Get("model"))
-	return respond(a, w, h, err)
+	h, err := a.Archive.Past(r.Context(), time.Duration(hours)*time.Hour, p.Get("task"), p.Get("model"))
+	return refused(respond(a, w, h, err))
 }
 
 // usualUsageHours is how many clock hours of usage are listed when nothing is said.
@@ -131,7 +134,7 @@ func (a *server) usage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if a.Operations == nil {
+	if a.Archive == nil {
 		return refuse(intake.NotFound, "", "usage is not kept here")
 	}
 	return refused(a.writeUsage(w, r, owner))
@@ -152,7 +155,7 @@ func (a *server) writeUsage(w http.ResponseWriter, r *http.Request, owner string
 	if err != nil {
 		return err
 	}
-	u, err := a.Operations.Usage(r.Context(), hours, owner)
+	u, err := a.Archive.Usage(r.Context(), hours, owner)
 	return respond(a, w, u, err)
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/intake"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 )
@@ -158,6 +159,27 @@ func TestWhereNobodyOperatesThereIsNothing(t *testing.T) {
 	s := newStage(t)
 	checkProblem(t, s.do(t, "GET", "/v1/settings", nil), "not-found", 404, "")
 	checkProblem(t, s.do(t, "GET", "/v1/decisions", nil), "not-found", 404, "")
+}
+
+// Callers of a stage that is operated elsewhere read its past and their own usage, and
+// nothing else of what operators see.
+func TestThePastIsServedWhereNobodyOperates(t *testing.T) {
+	archive := &admin.Archive{}
+	s := newStageWith(t, func(_ *intake.Config, o *Options) { o.Archive = archive })
+	*archive = *admin.ArchiveOf(s.cloud, s.now)
+	row := timeline.Row{At: s.now().Truncate(time.Minute).Add(-time.Minute), Tallies: []tally.Tally{{Key: tally.Key{Model: "m", Class: query.Strict}, Counts: tally.Counts{Answered: 3}}}}
+	if err := s.cloud.Timeline.PutTimeline(t.Context(), timeline.Stored{Step: time.Minute, Row: row}); err != nil {
+		t.Fatal(err)
+	}
+	var h api.History
+	s.do(t, "GET", "/v1/history?hours=2", nil).into(t, &h)
+	if len(h.At) != 1 || h.Classes[query.Strict].Answered[0] != 3 || h.StepSeconds != 60 {
+		t.Errorf("history %+v", h)
+	}
+	checkProblem(t, s.do(t, "GET", "/v1/history?hours=0", nil), "bad-field", 400, "hours")
+	for _, path := range []string{"/v1/settings", "/v1/workers", "/v1/decisions", "/v1/usage/owners", "/v1/dead-letters"} {
+		checkProblem(t, s.do(t, "GET", path, nil), "not-found", 404, "")
+	}
 }
 
 // Dead letters are looked at without a change, and put back by a body, which no

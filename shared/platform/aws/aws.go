@@ -110,6 +110,7 @@ func connect(c Config, with clients) *Backend {
 			DecisionLog: &decisionLog{table: f.table, now: c.Now},
 			Groups:      f,
 			Owners:      f.owners,
+			Timeline:    &pastRows{table: f.table},
 			History:     st,
 			Votes:       &votes{table: f.table, now: c.Now},
 			Records:     &records{table: ended, metrics: m, now: c.Now, log: c.Log},

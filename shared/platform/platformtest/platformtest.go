@@ -75,7 +75,7 @@ func Run(t *testing.T, f Features, open func(t *testing.T) Subject) {
 		f.Lease = 2 * time.Second
 	}
 	left := maps.Clone(f.Without)
-	groups := [][]contractCase{queueCases, waitCases, fleetCases, dataCases, crowdCases, decisionLogCases, voteCases, recordCases, sharedCases}
+	groups := [][]contractCase{queueCases, waitCases, fleetCases, dataCases, crowdCases, decisionLogCases, voteCases, recordCases, sharedCases, timelineCases}
 	for _, cases := range groups {
 		for _, c := range cases {
 			_, without := left[c.name]

@@ -168,7 +168,7 @@ func (h *Backend) As(name string) platform.Backend {
 	c := &consumer{Backend: h, name: name}
 	return platform.Backend{
 		Queues: c, Fleet: c, Metrics: c, Settings: c, Blobs: c, Invoker: h.invoker, DecisionLog: c, Groups: c, History: c, Votes: c,
-		Records: c, Attempts: c, Shared: c,
+		Records: c, Attempts: c, Shared: c, Timeline: c,
 	}
 }
 

@@ -1,0 +1,180 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tally"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
+	"github.com/paragon-serving/paragon/shared/platform"
+)
+
+// rows is a timeline in memory. A row that was stored never becomes another one.
+type rows struct {
+	t     *testing.T
+	of    map[time.Duration]map[time.Time]timeline.Row
+	puts  int
+	fails bool
+}
+
+func newRows(t *testing.T) *rows {
+	return &rows{t: t, of: map[time.Duration]map[time.Time]timeline.Row{time.Minute: {}, 10 * time.Minute: {}, time.Hour: {}}}
+}
+
+func (r *rows) PutTimeline(_ context.Context, stored ...timeline.Stored) error {
+	if r.fails {
+		return errors.New("throttled")
+	}
+	for _, s := range stored {
+		r.puts++
+		s.Row.At = s.Row.At.UTC()
+		if was, there := r.of[s.Step][s.Row.At]; there {
+			if d := cmp.Diff(was, s.Row); d != "" {
+				r.t.Errorf("the row of %v at %v was stored before, and otherwise:\n%s", s.Step, s.Row.At, d)
+			}
+		}
+		r.of[s.Step][s.Row.At] = s.Row
+	}
+	return nil
+}
+
+// Timeline is for readers: a controller reads nothing of the past.
+func (r *rows) Timeline(context.Context, time.Duration, time.Time, time.Time) ([]timeline.Row, error) {
+	return nil, errors.New("a controller reads the past")
+}
+
+// sums are the answers in the rows of a step, and what they cost.
+func (r *rows) sums(step time.Duration) (answered int64, usd float64) {
+	for _, row := range r.of[step] {
+		usd += row.CostUSD
+		for _, t := range row.Tallies {
+			answered += t.Answered
+		}
+	}
+	return answered, usd
+}
+
+// Whatever of two controllers that overlap dies, at whatever moment, and whenever the
+// store takes no row: each answer is in one row of each step. Of a stage at rest nothing
+// is written, and no row has nothing in it.
+func TestThePastCountsEachAnswerOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		fleet, shared, past := &counted{tallies: map[string]map[string]tally.Snapshot{}}, &values{}, newRows(t)
+		a, b := r.recorder(fleet, shared, past), r.recorder(fleet, shared, past)
+		random, book, total := rand.New(rand.NewPCG(7, 8)), tally.NewBook(time.Now()), int64(0)
+		r.publish(a, fleet)
+		for step := range 500 { // 10 s each
+			if step%60 < 30 {
+				n := random.IntN(4)
+				answer(book, n)
+				total += int64(n)
+			}
+			fleet.report(pool, "w", book)
+			past.fails = random.IntN(4) == 0
+			<-time.After(10 * time.Second)
+			r.publish(a, fleet)
+			if random.IntN(3) > 0 {
+				r.publish(b, fleet)
+			}
+			switch random.IntN(30) {
+			case 0:
+				a, b = b, r.recorder(fleet, shared, past)
+			case 1:
+				shared.fail = errors.New("the answer was lost")
+			default:
+				shared.fail = nil
+			}
+		}
+		past.fails, shared.fail = false, nil
+		delete(fleet.tallies, pool) // the worker has left
+		rest := func() {
+			for range 130 {
+				<-time.After(time.Minute)
+				r.publish(a, fleet)
+			}
+		}
+		rest()
+		for step, minutes := range map[time.Duration]int{time.Minute: 55, 10 * time.Minute: 10, time.Hour: 2} {
+			if got, _ := past.sums(step); got != total || len(past.of[step]) > minutes {
+				t.Errorf("%d rows of %v hold %d answers, want %d", len(past.of[step]), step, got, total)
+			}
+		}
+		for at, row := range past.of[time.Minute] {
+			if len(row.Tallies) == 0 {
+				t.Errorf("the row of %v has nothing in it", at)
+			}
+		}
+		writes, puts := shared.writes, past.puts
+		if rest(); shared.writes != writes || past.puts != puts {
+			t.Errorf("a stage at rest wrote %d values and %d rows", shared.writes-writes, past.puts-puts)
+		}
+	})
+}
+
+// workerUSD is what an hour of a worker costs.
+const workerUSD = 0.085
+
+// Workers are paid for by their time, and answers of functions by what each cost.
+func TestThePastHasTheFleetAndItsCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		fleet, past, book := &counted{tallies: map[string]map[string]tally.Snapshot{}, workers: 2}, newRows(t), tally.NewBook(time.Now())
+		c := r.recorder(fleet, &values{}, past)
+		book.Ended(tally.Key{Task: "t", Model: "m", Class: query.Strict, Resource: "c5.large"}, tally.Observation{State: query.Succeeded, CostUSD: 50})
+		book.Ended(tally.Key{Task: "t", Model: "m", Class: query.Strict, Resource: "x86_64", MemoryMB: 512}, tally.Observation{State: query.Succeeded, CostUSD: 100})
+		for range 90 * 6 {
+			fleet.report(platform.FunctionsPool, "f", book)
+			r.publish(c, fleet)
+			<-time.After(10 * time.Second)
+		}
+		_, usd := past.sums(time.Hour)
+		if hours := usd - 100; !(hours > 0.9*2*workerUSD && hours < 1.1*2*workerUSD) || len(past.of[time.Hour]) != 1 {
+			t.Errorf("an hour of two workers cost $%v beside $100 of functions, in rows %v", hours, past.of[time.Hour])
+		}
+		for _, row := range past.of[time.Hour] {
+			if row.Ready != 2*float64(row.Samples) || row.Samples < 300 {
+				t.Errorf("%v workers in %d samples", row.Ready, row.Samples)
+			}
+		}
+	})
+}
+
+// Fifty models in two classes, with times of every length, leave the value that the
+// controllers share within what an item may have.
+func TestThePastOfFiftyModelsFits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		fleet, shared, past := &counted{tallies: map[string]map[string]tally.Snapshot{}}, &values{}, newRows(t)
+		c, book, random := r.recorder(fleet, shared, past), tally.NewBook(time.Now()), rand.New(rand.NewPCG(1, 2))
+		largest := 0
+		for range 30 {
+			for model := range 50 {
+				for _, class := range []query.Class{query.Strict, query.Relaxed} {
+					for range 40 {
+						ms := random.ExpFloat64() * 200 * random.ExpFloat64()
+						book.Ended(tally.Key{Task: "t", Model: fmt.Sprint("model-", model), Class: class, Resource: "c5.large"}, tally.Observation{State: query.Succeeded, LatencyMS: ms, WaitMS: ms / 3, ComputeMS: ms / 2})
+					}
+				}
+			}
+			fleet.report(pool, "w", book)
+			r.publish(c, fleet)
+			largest = max(largest, len(shared.value))
+			<-time.After(time.Minute)
+		}
+		if got, _ := past.sums(10 * time.Minute); largest > 390<<10 || got < 50*2*40*20 {
+			t.Errorf("the value took %d bytes; rows hold %d answers", largest, got)
+		}
+	})
+}
