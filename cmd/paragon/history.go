@@ -26,7 +26,7 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 		Use: "history", Short: "Print latency, errors and cost of the last hours or days, by model and by time",
 		Long: `Print what became of the queries of the last hours or days: how many were answered,
 their p50, p95 and p99, how many kept their bound, overflowed or failed, by model
-and class, and then over time. One machine keeps 14 days: by the minute for spans of up
+and class, and then over time. 14 days are kept: by the minute for spans of up
 to 6 hours, by ten minutes up to 60 hours, else by the hour. Workers and cost are of the
 whole stage, and stand in the first line of each step.`,
 		Example: `  paragon history

@@ -14,7 +14,7 @@ type History struct {
 	To          time.Time `json:"to"`
 	StepSeconds int       `json:"step_seconds"`
 	// At is the start of each step in Unix seconds. A step in which the stage was
-	// not up is left out.
+	// not up is left out; in an account one without a query and a worker, too.
 	At            []int64                `json:"at"`
 	Classes       map[query.Class]Series `json:"classes"`
 	WorkersReady  []float64              `json:"workers_ready"`  // mean

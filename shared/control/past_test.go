@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/core/timeline"
@@ -145,6 +147,43 @@ func TestThePastHasTheFleetAndItsCost(t *testing.T) {
 		for _, row := range past.of[time.Hour] {
 			if row.Ready != 2*float64(row.Samples) || row.Samples < 300 {
 				t.Errorf("%v workers in %d samples", row.Ready, row.Samples)
+			}
+		}
+	})
+}
+
+// What is written a minute is what the bill counts: of three models in two classes, on a
+// worker and on functions.
+func TestThePastTakesWhatTheBillCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		fleet, shared, past := &counted{tallies: map[string]map[string]tally.Snapshot{}, workers: 1}, &values{}, newRows(t)
+		c, random := r.recorder(fleet, shared, past), rand.New(rand.NewPCG(1, 2))
+		worker, function := tally.NewBook(time.Now()), tally.NewBook(time.Now())
+		for range 2 * 70 {
+			for i := range 60 {
+				o := tally.Observation{State: query.Succeeded, Met: true, LatencyMS: 20 + 30*random.ExpFloat64(), WaitMS: 10 * random.ExpFloat64(), ComputeMS: 10 + random.ExpFloat64(), CostUSD: 1.2e-6}
+				k := tally.Key{Task: "t", Model: fmt.Sprint("model-", i%3), Class: []query.Class{query.Strict, query.Relaxed}[i%2], Resource: "c5.large"}
+				worker.Ended(k, o)
+				if k.Resource, k.MemoryMB = "arm64", 1769; i%10 == 0 {
+					function.Ended(k, o)
+				}
+			}
+			fleet.report(pool, "i-0123456789abcdef0", worker)
+			fleet.report(platform.FunctionsPool, "dispatcher-01", function)
+			r.publish(c, fleet)
+			<-time.After(30 * time.Second)
+		}
+		rest := pricing.AtRest(pricing.Deployment{Tasks: 1, Pools: 1, TickSeconds: 10, ViewSeconds: 1})
+		const minutes, keysBytes = 69, 100
+		units := float64((len(shared.value) + keysBytes + 1023) / 1024)
+		if rows := float64(past.puts) / minutes; units != rest.BusyCountUnitsPerMinute || rows < rest.BusyPastRowsPerMinute-0.05 || rows > rest.BusyPastRowsPerMinute+0.05 {
+			t.Errorf("%v units and %v rows a minute, the bill counts %v and %v", units, rows, rest.BusyCountUnitsPerMinute, rest.BusyPastRowsPerMinute)
+		}
+		for at, row := range past.of[time.Minute] {
+			if raw, err := json.Marshal(row); err != nil || len(raw) > 2<<10 {
+				t.Errorf("the row of %v has %d bytes before it is packed, error %v", at, len(raw), err)
 			}
 		}
 	})

@@ -39,6 +39,21 @@ func TestAnIdleMonthByHand(t *testing.T) {
 	}
 }
 
+// What became of queries is written once a minute while they come: at rest nothing is.
+func TestThePastByHand(t *testing.T) {
+	rest := AtRest(deployed(LambdaFront, false))
+	for name, want := range map[string]float64{"controller's counts of an hour": 43800 * 13 * 6.25e-7, "rows of the past": (43800 + 4380 + 730) * 6.25e-7} {
+		for _, up := range []bool{false, true} {
+			if got := part(rest.Busy(today, up), name); math.Abs(got-want) > 1e-6 {
+				t.Errorf("%s, workers up: %v: $%v, want $%v", name, up, got, want)
+			}
+		}
+		if got := part(rest.Lines(today), name); got != 0 {
+			t.Errorf("at rest %s takes $%v", name, got)
+		}
+	}
+}
+
 func TestTheGoalsOfAnIdleMonth(t *testing.T) {
 	for front, most := range map[Front]float64{LambdaFront: 25, WorkersFront: 42} {
 		if got := Sum(AtRest(deployed(front, false)).Lines(today)); got > most {

@@ -51,6 +51,8 @@ type Rest struct {
 	BusyQueueDepthsPerMinute  float64
 	BusyStoreWritesPerMinute  float64 // units
 	BusyStoreReadsPerMinute   float64 // units
+	BusyCountUnitsPerMinute   float64 // units that the controller writes of what queries came to; none at rest
+	BusyPastRowsPerMinute     float64 // and rows of the past, a unit each
 }
 
 // What a stage has and does at rest, in parts.
@@ -82,6 +84,12 @@ const (
 	arrivalWrites = 22
 	tickReads     = 3 // memory, workers, settings
 
+	// countUnits are those of the last hour's counts, with what each process had counted
+	// and the rows of the past that are open: of three models on a worker and on functions
+	// (measured; a model takes 3 to 4 KB).
+	countUnits = 13
+	pastRows   = 1 + 1.0/10 + 1.0/60 // of a minute, of ten and of an hour
+
 	busySettings = 12 // that are passed on in a minute in which queries come
 
 	secretReads    = 1000 // of a month, by processes that start
@@ -105,7 +113,7 @@ func AtRest(d Deployment) Rest {
 
 		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
-		BusyStoreWritesPerMinute: views + busySettings*settingsWrites,
+		BusyStoreWritesPerMinute: views + busySettings*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
 	}
 	endpoints := Endpoints
 	if d.Keys {
@@ -152,18 +160,20 @@ func (r Rest) Lines(p profile.Prices) []Line {
 }
 
 // Busy is what the controller takes a month, on top of its rest, while queries
-// come: its records hold arrivals, and with workers up it asks and puts at each
+// come: its records hold arrivals, it writes what became of them, and with workers up it asks and puts at each
 // tick and writes the view of the fleet each second. Without workers once a
 // minute is enough: the next thing to happen is a launch.
 func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
 	records := newLine("controller's records of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	counts := newLine("controller's counts of an hour", r.BusyCountUnitsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	past := newLine("rows of the past", r.BusyPastRowsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
 	ends := newLine("metrics of how queries end", float64(r.BusyMetrics), "metrics", p.CloudWatchMetricPerMonth)
 	if !workersUp {
-		return nonZero([]Line{records, ends})
+		return nonZero([]Line{records, counts, past, ends})
 	}
 	return nonZero([]Line{
-		records, ends,
+		records, counts, past, ends,
 		newLine("controller's metrics asked at each tick", more(r.BusyMetricsAskedPerMinute, r.MetricsAskedPerMinute), "metrics", p.CloudWatchGetPerMetricRead),
 		newLine("controller's pulse at each tick", more(r.BusyMetricPutsPerMinute, r.MetricPutsPerMinute), "puts", p.CloudWatchPutPerRequest),
 		newLine("view of the fleet, queue depths", more(r.BusyQueueDepthsPerMinute, 0), "calls", p.SQSPerRequest),
