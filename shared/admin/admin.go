@@ -17,6 +17,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
+	"github.com/paragon-serving/paragon/shared/core/timeline"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 )
@@ -55,7 +56,7 @@ type Service struct {
 	// its servers only when it may wait.
 	PollWait time.Duration
 	// Timeline is where rows of the past are kept; nil where none are.
-	Timeline Timeline
+	Timeline timeline.Reader
 }
 
 // Read returns a Tuned that reads a backend's settings each time, for a process

@@ -15,59 +15,26 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// Timeline keeps rows of the past.
-type Timeline interface {
-	// Timeline returns the rows of one step that start in [from, to), oldest first.
-	Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error)
-}
-
 // Archive is what became of queries over hours and days: what a caller of the API may
 // read in an account too, where all else is operated elsewhere.
 type Archive struct {
-	Timeline Timeline        // nil where no rows are kept
+	Timeline timeline.Reader // nil where no rows are kept
 	Owners   platform.Owners // nil where the rows have the counts by owner
 	Now      func() time.Time
 }
 
 // ArchiveOf reads the past of a stage in an account, where rows are stored when they are
-// over.
-func ArchiveOf(b platform.Backend, now func() time.Time) *Archive {
-	a := &Archive{Owners: b.Owners, Now: now}
-	if b.Timeline != nil {
-		a.Timeline = completed{b.Timeline, now}
+// over; what is not kept is nil.
+func ArchiveOf(t platform.Timeline, o platform.Owners, now func() time.Time) *Archive {
+	a := &Archive{Owners: o, Now: now}
+	if t != nil {
+		a.Timeline = timeline.Completed{Stored: t, Now: now}
 	}
 	return a
 }
 
 // Archive is the past of the stage.
 func (d *Service) Archive() *Archive { return &Archive{d.Timeline, d.Backend.Owners, d.Now} }
-
-// completed has the rows that are not over, and so not stored, made of shorter ones.
-type completed struct {
-	stored Timeline
-	now    func() time.Time
-}
-
-// Timeline implements Timeline. The row before the open one may not be stored yet.
-func (c completed) Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error) {
-	rows, err := c.stored.Timeline(ctx, step, from, to)
-	shorter, ok := timeline.Shorter(step)
-	if err != nil || !ok {
-		return rows, err
-	}
-	missing := c.now().Truncate(step).Add(-step)
-	if missing.Before(from) {
-		missing = from
-	}
-	if n := len(rows); n > 0 && missing.Before(rows[n-1].At.Add(step)) {
-		missing = rows[n-1].At.Add(step)
-	}
-	if !missing.Before(to) {
-		return rows, nil
-	}
-	parts, err := c.Timeline(ctx, shorter, missing, to)
-	return append(rows, timeline.Sum(step, parts)...), err
-}
 
 // mostModels bounds the models of a history: those with the most queries are in it.
 const mostModels = 200

@@ -156,8 +156,7 @@ type Owners interface {
 type Timeline interface {
 	// PutTimeline stores rows, each in place of the one of its step and start.
 	PutTimeline(ctx context.Context, rows ...timeline.Stored) error
-	// Timeline returns the rows of one step that start in [from, to), oldest first.
-	Timeline(ctx context.Context, step time.Duration, from, to time.Time) ([]timeline.Row, error)
+	timeline.Reader
 }
 
 // FleetView is the fleet as intake sees it.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/paragon-serving/paragon/docs"
 	"github.com/paragon-serving/paragon/profiles"
-	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/core/callback"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -71,7 +70,7 @@ func (p Parts) Intake(own intake.Config) (*intake.Service, error) {
 func (p Parts) Handler(svc *intake.Service, o httpapi.Options) (http.Handler, error) {
 	o.OpenAPI, o.Log = docs.OpenAPI, p.Log
 	if o.Operations == nil {
-		o.Archive = admin.ArchiveOf(p.Platform, time.Now)
+		o.Timeline, o.Owners = p.Platform.Timeline, p.Platform.Owners
 	}
 	return httpapi.New(svc, o)
 }

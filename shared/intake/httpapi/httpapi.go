@@ -17,6 +17,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/intake"
+	"github.com/paragon-serving/paragon/shared/platform"
 )
 
 // Options of the handler. The zero value serves one machine, with every caller
@@ -35,8 +36,10 @@ type Options struct {
 	// Operations is what those who run the stage see and do; nil where they do
 	// it elsewhere.
 	Operations *admin.Service
-	// Archive is what became of queries over hours and days; nil means that of Operations.
-	Archive *admin.Archive
+	// Timeline and Owners are what became of queries over hours and days, where there are
+	// no Operations, which have it; nil where it is not kept.
+	Timeline platform.Timeline
+	Owners   platform.Owners
 	// Operator says whether a request is an operator's, who alone reads and changes
 	// settings and dead letters; nil means that all are.
 	Operator func(*http.Request) bool
@@ -67,8 +70,9 @@ type BlobPutter interface {
 type server struct {
 	svc *intake.Service
 	Options
-	room *Room // of the bodies that are being taken in
-	live *Live
+	room    *Room // of the bodies that are being taken in
+	archive *admin.Archive
+	live    *Live
 }
 
 // New returns the handler of the whole API.
@@ -82,13 +86,13 @@ func New(svc *intake.Service, o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.Archive == nil && o.Operations != nil {
-		o.Archive = o.Operations.Archive()
-	}
 	if o.BodyTime == 0 {
 		o.BodyTime = defaultBodyTime
 	}
-	a := &server{svc: svc, Options: o, room: NewRoom(o.HeldBytes)}
+	a := &server{svc: svc, Options: o, room: NewRoom(o.HeldBytes), archive: admin.ArchiveOf(o.Timeline, o.Owners, time.Now)}
+	if o.Operations != nil {
+		a.archive = o.Operations.Archive()
+	}
 	mux := http.NewServeMux()
 	a.live = NewLive(mux, o.Streams)
 	for path, byMethod := range a.routes() {

@@ -110,9 +110,6 @@ const mostHours = int(timeline.Kept / time.Hour)
 
 // history is GET /v1/history: what became of queries over hours or days.
 func (a *server) history(w http.ResponseWriter, r *http.Request) error {
-	if a.Archive == nil {
-		return refuse(intake.NotFound, "", "no history is kept here")
-	}
 	p, err := readParameters(r)
 	if err != nil {
 		return err
@@ -121,7 +118,7 @@ func (a *server) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.Archive.Past(r.Context(), time.Duration(hours)*time.Hour, p.Get("task"), p.Get("model"))
+	h, err := a.archive.Past(r.Context(), time.Duration(hours)*time.Hour, p.Get("task"), p.Get("model"))
 	return refused(respond(a, w, h, err))
 }
 
@@ -133,9 +130,6 @@ func (a *server) usage(w http.ResponseWriter, r *http.Request) error {
 	owner, err := a.owner(r)
 	if err != nil {
 		return err
-	}
-	if a.Archive == nil {
-		return refuse(intake.NotFound, "", "usage is not kept here")
 	}
 	return refused(a.writeUsage(w, r, owner))
 }
@@ -155,7 +149,7 @@ func (a *server) writeUsage(w http.ResponseWriter, r *http.Request, owner string
 	if err != nil {
 		return err
 	}
-	u, err := a.Archive.Usage(r.Context(), hours, owner)
+	u, err := a.archive.Usage(r.Context(), hours, owner)
 	return respond(a, w, u, err)
 }
 

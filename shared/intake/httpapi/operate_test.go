@@ -164,10 +164,8 @@ func TestWhereNobodyOperatesThereIsNothing(t *testing.T) {
 // Callers of a stage that is operated elsewhere read its past and their own usage, and
 // nothing else of what operators see.
 func TestThePastIsServedWhereNobodyOperates(t *testing.T) {
-	archive := &admin.Archive{}
-	s := newStageWith(t, func(_ *intake.Config, o *Options) { o.Archive = archive })
-	*archive = *admin.ArchiveOf(s.cloud, s.now)
-	row := timeline.Row{At: s.now().Truncate(time.Minute).Add(-time.Minute), Tallies: []tally.Tally{{Key: tally.Key{Model: "m", Class: query.Strict}, Counts: tally.Counts{Answered: 3}}}}
+	s := newStageWith(t, func(c *intake.Config, o *Options) { o.Timeline = c.Votes.(platform.Timeline) }) // one backend is both
+	row := timeline.Row{At: time.Now().Truncate(time.Minute).Add(-time.Minute), Tallies: []tally.Tally{{Key: tally.Key{Model: "m", Class: query.Strict}, Counts: tally.Counts{Answered: 3}}}}
 	if err := s.cloud.Timeline.PutTimeline(t.Context(), timeline.Stored{Step: time.Minute, Row: row}); err != nil {
 		t.Fatal(err)
 	}
