@@ -15,6 +15,11 @@ const (
 	// refill is the room that a busy worker waits for before it asks for more
 	// relaxed queries, so that one request brings several.
 	refill = 5
+	// A full worker reads the strict queue for a tenth of the time at most, or what it
+	// reads to give back would take the processor from what it runs: inputs of a megabyte
+	// on a busy machine. mostPause bounds the pause that makes it so.
+	pausePerRead = 9
+	mostPause    = time.Second
 )
 
 // room returns how many queries of a class may be received now, and how long
@@ -34,9 +39,10 @@ func (w *Worker) room(class query.Class) (int, time.Duration) {
 }
 
 // receiveStrict receives strict queries while there is room. While there is
-// none it looks every bounce_poll_ms for those that would start too late here.
+// none it polls every bounce_poll_ms, or less often where that takes long, for those that
+// would start too late here.
 func (w *Worker) receiveStrict(ctx context.Context) {
-	var looked time.Time
+	var again time.Time // when to poll next
 	for ctx.Err() == nil {
 		changed := w.changes()
 		n, in := w.room(query.Strict)
@@ -45,10 +51,9 @@ func (w *Worker) receiveStrict(ctx context.Context) {
 			continue
 		}
 		if w.allowed().strict {
-			next := looked.Add(query.Duration(w.Settings().BouncePollMS)).Sub(w.Now())
+			next := again.Sub(w.Now())
 			if next <= 0 {
-				looked = w.Now()
-				w.poll(ctx)
+				again = w.pollFull(ctx)
 				continue
 			}
 			in = min(in, next)
@@ -106,6 +111,17 @@ func (w *Worker) supplied() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.queue.Len(query.Relaxed) >= w.Runners
+}
+
+// pollFull is poll, and returns when to poll next.
+func (w *Worker) pollFull(ctx context.Context) time.Time {
+	began, every := w.Now(), query.Duration(w.Settings().BouncePollMS)
+	w.poll(ctx)
+	ended := w.Now()
+	if pause := min(mostPause, pausePerRead*ended.Sub(began)); pause > every {
+		return ended.Add(pause)
+	}
+	return began.Add(every)
 }
 
 // poll is a full worker's read of the strict queue: it takes what is there,

@@ -60,3 +60,47 @@ func TestABusyWorkerRefillsByTheHandful(t *testing.T) {
 		}
 	})
 }
+
+// costly has reads of the strict queue take time once the first query is there.
+type costly struct {
+	platform.Queues
+	took  time.Duration
+	reads atomic.Int64
+}
+
+func (c *costly) Receive(ctx context.Context, q platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
+	ds, err := c.Queues.Receive(ctx, q, limit, lease, wait)
+	if q == platform.WorkQueue(pool, query.Strict) && wait == 0 {
+		c.reads.Add(1)
+		<-time.After(c.took)
+	}
+	return ds, err
+}
+
+// A full worker that can start none of the strict queries that wait reads them again and
+// again, for those that become late. Where a read takes long, as of large inputs on a
+// busy machine, it does so for a tenth of the time, and once a second at least.
+func TestAFullWorkerSpendsLittleOnWhatItCannotStart(t *testing.T) {
+	for took, want := range map[time.Duration][2]int64{0: {90, 110}, 40 * time.Millisecond: {10, 15}, 3 * time.Second: {1, 3}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			defer r.close()
+			r.settings.LookAheadMS = 10
+			q := &costly{}
+			r.answers.cold = make(chan struct{}) // the first run goes on until the test's end
+			defer close(r.answers.cold)
+			r.start("w1", func(o *serving.Options, way *mortal) { q.Queues, o.Queues = way, q })
+			r.submit(ask{id: "runs", model: "slow", class: query.Strict, boundMS: 60_000})
+			synctest.Wait()
+			for i := range 5 {
+				r.submit(ask{id: fmt.Sprint("waits", i), model: "slow", class: query.Strict, boundMS: 60_000})
+			}
+			q.took = took
+			before := q.reads.Load()
+			<-time.After(5 * time.Second)
+			if n := q.reads.Load() - before; n < want[0] || n > want[1] {
+				t.Errorf("%d reads that take %s in 5 s, want %d to %d", n, took, want[0], want[1])
+			}
+		})
+	}
+}

@@ -40,7 +40,7 @@ type Settings struct {
 	LeaseSeconds           float64 `name:"lease_seconds" default:"15" min:"1" max:"600" unit:"s" doc:"A message that a worker holds returns to its queue after this, one of a strict query after 3 s at most, unless the lease is renewed."`
 	HeartbeatSeconds       float64 `name:"heartbeat_seconds" default:"10" min:"0.1" max:"300" unit:"s" doc:"Interval of workers' reports, besides those on a change of state; a worker that missed three reports counts as gone."`
 	LookAheadMS            float64 `name:"look_ahead_ms" default:"50" min:"0" max:"10000" unit:"ms" doc:"A worker holds what its runners can start within this time and stops receiving beyond it."`
-	BouncePollMS           float64 `name:"bounce_poll_ms" default:"50" min:"5" max:"10000" unit:"ms" doc:"How often a full worker checks for strict queries that it must hand over in time."`
+	BouncePollMS           float64 `name:"bounce_poll_ms" default:"50" min:"5" max:"10000" unit:"ms" doc:"How often at most a full worker checks for strict queries that it must hand over in time; less often where that takes longer than a tenth of the time."`
 	MaxBatch               int     `name:"max_batch" default:"8" min:"1" max:"64" unit:"queries" doc:"The most queries of one model that a runner answers in one inference, where the profile says that batching pays."`
 	MaxOverflowConcurrency int     `name:"max_overflow_concurrency" default:"8" min:"0" max:"10000" unit:"queries" doc:"The most queries on inference functions at once; 0 turns overflow off."`
 	MaxWaitSeconds         float64 `name:"max_wait_seconds" default:"25" min:"0" max:"29" unit:"s" doc:"The longest that Prefer: wait=N waits (the gateway gives up at 30 s)."`
