@@ -122,6 +122,7 @@ lint: prereqs deps ## Check the format, vet every build tag and architecture, ru
 .PHONY: build
 build: prereqs deps ## Build the command line, the laboratory, the worker and the functions into bin/
 	@mkdir -p bin
+	@echo 'Building bin/: the first time Go fetches its modules and compiles all of them, which takes a minute or two'
 	$(GOBUILD) -o bin/paragon ./cmd/paragon
 	$(GOBUILD) -o bin/paragon-lab ./cmd/paragon-lab
 	$(GOBUILD) -o bin/worker ./workers
@@ -398,6 +399,7 @@ deps: node_modules/.package-lock.json ## Fetch the ONNX Runtime library and the 
 
 # By the lock file, with its integrity, and without running any package's scripts.
 node_modules/.package-lock.json: package.json package-lock.json
+	@echo 'Fetching the ONNX Runtime library and the tools from npm into node_modules/: 341 MB, a minute or so'
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

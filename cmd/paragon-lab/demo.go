@@ -107,7 +107,7 @@ func (f *demoFlags) load() (arrivals.Trace, error) {
 	}
 	file, err := os.Open(f.trace)
 	if err != nil {
-		return arrivals.Trace{}, fmt.Errorf("open the trace: %w", err)
+		return arrivals.Trace{}, cli.Usagef("open the trace: %v", err)
 	}
 	defer file.Close()
 	t, err := arrivals.ReadTrace(file)
@@ -115,7 +115,7 @@ func (f *demoFlags) load() (arrivals.Trace, error) {
 		t, err = t.Window(f.from, f.length)
 	}
 	if err != nil {
-		return t, fmt.Errorf("%s: %w", f.trace, err)
+		return t, cli.Usagef("%s: %v", f.trace, err)
 	}
 	return t.Scaled(f.scale), nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	unique "crypto/rand"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -158,12 +157,12 @@ func (f *loadFlags) times() (arrivals.Times, time.Duration, error) {
 	}
 	file, err := os.Open(f.trace)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, cli.Mistake(err)
 	}
 	defer file.Close()
 	t, err := arrivals.ReadTrace(file)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", f.trace, err)
+		return nil, 0, cli.Usagef("%s: %v", f.trace, err)
 	}
 	if t, err = t.Window(f.from, f.length); err != nil {
 		return nil, 0, cli.Usagef("%v", err)

@@ -16,7 +16,8 @@ func main() { os.Exit(cli.Main(newRoot)) }
 const rootLong = `Play procurement schemes against traces, make the paper's figures, drive load, inject
 faults, and measure Paragon and other model servers.
 
-Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
+Exit status: 0 done; 1 it could not be done; 2 the caller's mistake: a flag,
+value, name, file or request that is refused, here or by the server (HTTP 400, 404, 413, 415, 422);
 3 queries were sent and none was answered.`
 
 // newRoot returns the whole command tree.

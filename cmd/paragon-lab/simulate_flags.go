@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -61,12 +60,12 @@ func addSource(fs *pflag.FlagSet, s *arrivals.Source) {
 func readTrace(file string, source arrivals.Source) (arrivals.Trace, arrivals.Understood, error) {
 	r, err := os.Open(file)
 	if err != nil {
-		return arrivals.Trace{}, arrivals.Understood{}, err
+		return arrivals.Trace{}, arrivals.Understood{}, cli.Mistake(err)
 	}
 	defer r.Close()
 	t, u, err := arrivals.Import(source, r)
 	if err != nil {
-		return t, u, fmt.Errorf("%s: %w", file, err)
+		return t, u, cli.Usagef("%s: %v", file, err)
 	}
 	return t, u, nil
 }

@@ -120,13 +120,28 @@ func printBill(term *cli.Terminal, b bill) {
 		fmt.Fprintf(term.Err, "paragon: print the bill: %v\n", err)
 		return
 	}
-	term.Printf("At the prices %s, network %s, front %s. An idle month costs $%.2f, $%.2f of it for the machinery.\n",
-		b.Prices, b.Network, b.Front, b.IdleUSD, b.MachineryIdleUSD)
+	term.Printf("At the prices %s, network %s, front %s. %s.\n",
+		b.Prices, b.Network, b.Front, idleMonth(b))
 	term.Printf("Workers as the front stay cheaper than the api function as the front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}
 }
+
+// idleMonth is what a month without queries costs, and how much of that is no compute.
+func idleMonth(b bill) string {
+	switch compute := b.IdleUSD - b.MachineryIdleUSD; {
+	case compute < halfCent:
+		return fmt.Sprintf("An idle month costs $%.2f, all of it machinery", b.IdleUSD)
+	case b.MachineryIdleUSD < halfCent:
+		return fmt.Sprintf("An idle month costs $%.2f, none of it machinery", b.IdleUSD)
+	default:
+		return fmt.Sprintf("An idle month costs $%.2f: $%.2f for workers and functions, and $%.2f for machinery", b.IdleUSD, compute, b.MachineryIdleUSD)
+	}
+}
+
+// halfCent is the least that is printed as a cent.
+const halfCent = 0.005
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
 	term.Printf("At %.4g queries a second, path %s, answered by %s on workers (%.4g on average) and functions, a month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is machinery that grows with the queries.\n",

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -31,7 +30,7 @@ func (f *costFlags) load() error {
 	}
 	file := struct{ Context *deployed }{&f.stage}
 	if err := json.Unmarshal(raw, &file); err != nil {
-		return fmt.Errorf("%s: %w", f.file, err)
+		return cli.Usagef("%s: %v", f.file, err)
 	}
 	f.network = cmp.Or(f.network, f.stage.Network)
 	f.front = cmp.Or(f.front, f.stage.Front, string(pricing.WorkersFront))
@@ -40,7 +39,7 @@ func (f *costFlags) load() error {
 	}
 	slices.Sort(f.pools)
 	if f.settings, err = settings.Parse(f.stage.Settings); err != nil {
-		return fmt.Errorf("%s: settings: %w", f.file, err)
+		return cli.Usagef("%s: settings: %v", f.file, err)
 	}
 	folder := f.stage.Profiles
 	if folder != "" && !filepath.IsAbs(folder) {
@@ -48,10 +47,10 @@ func (f *costFlags) load() error {
 	}
 	set, err := profiles.Load(folder)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.file, err)
+		return cli.Usagef("%s: %v", f.file, err)
 	}
 	if f.catalogue, err = set.Catalogue(f.stage.Catalogue); err != nil {
-		return fmt.Errorf("%s: %w", f.file, err)
+		return cli.Usagef("%s: %v", f.file, err)
 	}
 	if err := f.findModel(); err != nil {
 		return err
@@ -88,7 +87,7 @@ func (f *costFlags) findModel() error {
 		}
 	}
 	if f.m == nil {
-		return fmt.Errorf("%s: no model with a network for the tasks %v", f.file, tasks)
+		return cli.Usagef("%s: no model with a network for the tasks %v", f.file, tasks)
 	}
 	return nil
 }
@@ -100,15 +99,15 @@ func (f *costFlags) findTimes() error {
 		f.function = sizes[0]
 	}
 	if len(f.pools) == 0 {
-		return fmt.Errorf("%s: there is no pool", f.file)
+		return cli.Usagef("%s: there is no pool", f.file)
 	}
 	for _, name := range f.pools {
 		types := f.stage.Pools[name].Types
 		if len(types) == 0 {
-			return fmt.Errorf("%s: pool %s has no instance type", f.file, name)
+			return cli.Usagef("%s: pool %s has no instance type", f.file, name)
 		}
 		if _, ok := f.catalogue.Instance(types[0]); !ok {
-			return fmt.Errorf("%s: pool %s: catalogue %s has no instance type %q", f.file, name, f.catalogue.Name, types[0])
+			return cli.Usagef("%s: pool %s: catalogue %s has no instance type %q", f.file, name, f.catalogue.Name, types[0])
 		}
 	}
 	first := f.stage.Pools[f.pools[0]].Types[0]

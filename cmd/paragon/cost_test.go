@@ -164,7 +164,7 @@ func TestCostReadsTheProfilesOfTheDeployment(t *testing.T) {
 	if err := os.WriteFile(file, bytes.Replace(context, []byte(`"profiles": ""`), []byte(`"profiles": "mine"`), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []int{cli.ExitOK, cli.ExitFailure} {
+	for _, want := range []int{cli.ExitOK, cli.ExitUsage} {
 		term := newTerminal(t, nil)
 		if code := term.Run(t.Context(), []string{"cost", "--cdk-json", file}); code != want {
 			t.Errorf("exit %d, want %d: %s", code, want, term.Err.String())
@@ -194,5 +194,18 @@ func TestATemplatePutsArrivalsAsOftenAsTheBillSays(t *testing.T) {
 	puts := pricing.CountOf(pricing.Count(profile.Prices{}, x), "arrival metrics") / 1e6
 	if want := x.Workers / set.ArrivalSeconds() / x.PerSecond; math.Abs(puts-want) > 1e-9 {
 		t.Errorf("the bill counts %v puts a query, and workers put %v", puts, want)
+	}
+}
+
+// What an idle month has besides machinery is said once, and nothing where there is nothing.
+func TestAnIdleMonthInWords(t *testing.T) {
+	for want, b := range map[string]bill{
+		"costs $41.51, all of it machinery":                                         {IdleUSD: 41.51, MachineryIdleUSD: 41.51},
+		"costs $3.00, none of it machinery":                                         {IdleUSD: 3, MachineryIdleUSD: 0.001},
+		"costs $103.51: $62.00 for workers and functions, and $41.51 for machinery": {IdleUSD: 103.51, MachineryIdleUSD: 41.51},
+	} {
+		if got := idleMonth(b); !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -332,13 +332,17 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 		at = " --endpoint " + d.client.Endpoint()
 	}
 	d.say(`
+No load is sent from now on. Workers end once they have been idle for some seconds, down to the setting
+min_workers, which is 0 unless you gave another: 0 workers are no fault. Your next query is answered by a
+function, or waits for a worker to boot if its bound allows that.
+
 The models are paced to stand for larger ones (%[1]s takes %[2]d ms); bin/paragon up --unpaced serves
 at full speed. Try, in another terminal:
   bin/paragon submit%[3]s --task fashion --latency-ms 1500 profiles/fashion/testdata/*.png
   bin/paragon top%[3]s
   bin/paragon history%[3]s
 or open %[4]s in a browser. Ctrl-C stops it.
-Its settings, such as workers that leave when they were idle for 6 s, stay in this data folder:
+Its settings, such as workers that end after 6 s without work, stay in this data folder:
 bin/paragon tune diff%[3]s lists them. With --data OTHER, paragon up has the defaults.
 `, demoModel, demoServiceMS, at, d.client.Endpoint())
 	return nil

@@ -44,7 +44,7 @@ func TestTheDemonstration(t *testing.T) {
 	if got := d.counts.answered; got != want || d.counts.failed != 0 || int(d.sent.Load()) != want {
 		t.Errorf("%d answered of %d sent, %d failed, want %d", got, d.sent.Load(), d.counts.failed, want)
 	}
-	for _, part := range []string{"burst", "% ", "grow from 2 to 3 workers", "--endpoint " + server.URL, "cnn-small"} {
+	for _, part := range []string{"burst", "% ", "grow from 2 to 3 workers", "--endpoint " + server.URL, "cnn-small", "min_workers"} {
 		if !strings.Contains(term.Err.String(), part) {
 			t.Errorf("no %q in\n%s", part, &term.Err)
 		}

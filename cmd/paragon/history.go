@@ -94,7 +94,7 @@ func keepModel(h *api.History, model string) error {
 		return m.Model != model
 	})
 	if len(h.Models) == 0 {
-		return fmt.Errorf("model %q had no query in this time%s", model, cli.Meant(model, others))
+		return cli.Usagef("model %q had no query in this time%s", model, cli.Meant(model, others))
 	}
 	return nil
 }

@@ -45,13 +45,13 @@ prints all of it.`,
 				read = mostListed
 			}
 			return runList(c.Context(), term, read, limit, func(q api.Query) bool {
-				return (state == "" || string(q.State) == state) && (!late || q.MetSLO != nil && !*q.MetSLO)
+				return (state == "" || string(q.State) == state) && (!late || q.Missed())
 			})
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&state, "state", "", "only those that are: "+strings.Join(endStates, ", "))
-	f.BoolVar(&late, "late", false, "only those that missed their bound")
+	f.BoolVar(&late, "late", false, "only those that missed their bound: answered late, failed or expired; not those of bad input, nor cancelled ones")
 	f.IntVar(&limit, "limit", limit, "how many to list at most, 1 to 200; with --state or --late of the newest 200")
 	term.CompleteValues(c, "state", endStates...)
 	return term.ServerCommand(c)

@@ -115,7 +115,10 @@ func runLogs(ctx context.Context, term *cli.Terminal, f *logFlags) error {
 		return err
 	}
 	if len(last) == 0 && f.lines > 0 && !f.watch {
-		fmt.Fprintf(term.Err, "No line of %s in %s%s\n", filter, f.data, tail.meant(filter.process))
+		if err := tail.known(filter.process); err != nil {
+			return err
+		}
+		fmt.Fprintf(term.Err, "No line of %s in %s\n", filter, f.data)
 	}
 	for _, l := range last {
 		printLogLine(term, l)

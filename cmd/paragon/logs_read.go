@@ -72,6 +72,9 @@ func parseLogLine(raw string) (logLine, bool) {
 		delete(fields, process.Attribute)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if string(fields[name]) == "null" { // an error that there was not
+			continue
+		}
 		l.attributes = append(l.attributes, name+"="+string(fields[name]))
 	}
 	return l, true
@@ -106,13 +109,14 @@ type logTail struct {
 	processes map[string]bool // that last found lines of
 }
 
-// meant asks whether another process was meant by a name that none has.
-func (t *logTail) meant(name string) string {
-	all := append(slices.Sorted(maps.Keys(t.processes)), serverProcess, workerProcess, functionProcess)
+// known refuses a name that no process of the log has, with those that there are.
+func (t *logTail) known(name string) error {
+	kinds := []string{serverProcess, workerProcess, functionProcess}
+	all := append(slices.DeleteFunc(slices.Sorted(maps.Keys(t.processes)), func(p string) bool { return slices.Contains(kinds, p) }), kinds...)
 	if name == "" || slices.Contains(all, name) {
-		return ""
+		return nil
 	}
-	return cli.Meant(name, all)
+	return cli.Usagef("--process is %q, and the log has lines of no such process, but of: %s%s", name, strings.Join(all, ", "), cli.Meant(name, all))
 }
 
 // last returns the last lines that a filter takes, at most so many, of the files of a

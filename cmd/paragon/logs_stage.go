@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/stagelogs"
 )
@@ -56,6 +57,10 @@ func (t *stageTail) read(ctx context.Context, from time.Time) (out []logLine, er
 	if err != nil {
 		return nil, err
 	}
+	logs = slices.DeleteFunc(logs, func(l stagelogs.Log) bool { return l.Part == stagelogs.Requests || l.Part == stagelogs.Network })
+	if err := t.known(logs); err != nil {
+		return nil, err
+	}
 	for _, l := range logs {
 		if !t.wants(l.Part) {
 			continue
@@ -73,12 +78,24 @@ func (t *stageTail) read(ctx context.Context, from time.Time) (out []logLine, er
 	return out, nil
 }
 
-// wants reports whether a part's log may hold lines that the filter takes. Requests and
-// network flows are logged in another form.
+// known refuses a process that none of the logs is of, with those that there are.
+func (t *stageTail) known(logs []stagelogs.Log) error {
+	if len(logs) == 0 || slices.ContainsFunc(logs, func(l stagelogs.Log) bool { return t.wants(l.Part) }) {
+		return nil
+	}
+	names := []string{workerProcess, functionProcess}
+	for _, l := range logs {
+		if l.Part != stagelogs.Workers {
+			names = append(names, l.Part)
+		}
+	}
+	return cli.Usagef("--process is %q, and the stage has no log of it, but of: %s, or a worker's instance id%s",
+		t.filter.process, strings.Join(names, ", "), cli.Meant(t.filter.process, names))
+}
+
+// wants reports whether a part's log may hold lines that the filter takes.
 func (t *stageTail) wants(part string) bool {
 	switch p := t.filter.process; {
-	case part == stagelogs.Requests, part == stagelogs.Network:
-		return false
 	case p == "", p == part:
 		return true
 	case part == stagelogs.Workers:

@@ -85,6 +85,15 @@ func someCloudLogs() *cloudLogs {
 	}}
 }
 
+// A process that the stage has no log of is refused, with those that there are.
+func TestLogsOfAnUnknownProcessOfAStage(t *testing.T) {
+	f := logFlags{level: "info", lines: 100, since: stageLogsSince, process: "controler"}
+	err := runStageLogs(t.Context(), termAt(newTerminal(t, nil), logsNow), &f, someCloudLogs(), "dev")
+	if err == nil || !strings.Contains(err.Error(), `inference-logistic512, or a worker's instance id; did you mean "controller"?`) {
+		t.Error(err)
+	}
+}
+
 func TestLogsOfAStage(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags logFlags

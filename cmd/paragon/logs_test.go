@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 const (
 	serverLine   = `{"time":"2026-11-26T12:00:00Z","level":"WARN","msg":"a worker hangs","worker":"w-1"}` + "\n"
-	workerLine   = `{"time":"2026-11-26T12:00:01Z","level":"INFO","msg":"a run failed","code":"bad_input","process":"w-1"}` + "\n"
+	workerLine   = `{"time":"2026-11-26T12:00:01Z","level":"INFO","msg":"a run failed","code":"bad_input","error":null,"process":"w-1"}` + "\n"
 	functionLine = `{"time":"2026-11-26T12:00:02Z","level":"ERROR","msg":"cannot\u001b[31m start","process":"inference-1024"}` + "\n"
 	cutLine      = `{"time":"2026-11-26T12:00:03Z","le`
 )
@@ -37,23 +38,23 @@ func TestLogs(t *testing.T) {
 		args []string
 		has  []string // words of the lines, in order
 	}{
-		"all":            {nil, []string{"WARN   server  a worker hangs", "INFO   w-1  a run failed  code=\"bad_input\"", "ERROR  inference-1024  cannot [31m start"}},
-		"the last":       {[]string{"--lines", "1"}, []string{"ERROR"}},
-		"none":           {[]string{"-n", "0"}, nil},
-		"warnings":       {[]string{"--level", "warn"}, []string{"WARN", "ERROR"}},
-		"one worker":     {[]string{"--process", "w-1"}, []string{"a run failed"}},
-		"all workers":    {[]string{"-p", "worker"}, []string{"a run failed"}},
-		"all functions":  {[]string{"-p", "function", "--level", "ERROR"}, []string{"start"}},
-		"the server":     {[]string{"-p", "server"}, []string{"hangs"}},
-		"as it is kept":  {[]string{"-p", "server", "--json"}, []string{strings.TrimSpace(serverLine)}},
-		"of nobody here": {[]string{"-p", "w-2"}, nil},
+		"all":             {nil, []string{"WARN   server  a worker hangs", "INFO   w-1  a run failed  code=\"bad_input\"", "ERROR  inference-1024  cannot [31m start"}},
+		"the last":        {[]string{"--lines", "1"}, []string{"ERROR"}},
+		"none":            {[]string{"-n", "0"}, nil},
+		"warnings":        {[]string{"--level", "warn"}, []string{"WARN", "ERROR"}},
+		"one worker":      {[]string{"--process", "w-1"}, []string{"a run failed"}},
+		"all workers":     {[]string{"-p", "worker"}, []string{"a run failed"}},
+		"all functions":   {[]string{"-p", "function", "--level", "ERROR"}, []string{"start"}},
+		"the server":      {[]string{"-p", "server"}, []string{"hangs"}},
+		"as it is kept":   {[]string{"-p", "server", "--json"}, []string{strings.TrimSpace(serverLine)}},
+		"without a fault": {[]string{"-p", "w-1"}, []string{"a run failed  code=\"bad_input\"\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			term := newTerminal(t, nil)
 			if code := term.Run(t.Context(), append([]string{"logs", "--data", dir}, c.args...)); code != cli.ExitOK {
 				t.Fatalf("exit status %d: %s", code, &term.Err)
 			}
-			lines := strings.FieldsFunc(term.Out.String(), func(r rune) bool { return r == '\n' })
+			lines := slices.Collect(strings.Lines(term.Out.String()))
 			if len(lines) != len(c.has) {
 				t.Fatalf("printed %q, want %d lines", lines, len(c.has))
 			}
@@ -69,7 +70,7 @@ func TestLogs(t *testing.T) {
 // Where nothing is printed, it says of what there was nothing.
 func TestNoLogsAreSaidToBeNone(t *testing.T) {
 	dir := logged(t, serverLine, workerLine)
-	for args, want := range map[string]string{"-p wroker": `did you mean "worker"?`, "-p w-2": `did you mean "w-1"?`, "--level error": "level error or above", "-p function": `process "function" in`} {
+	for args, want := range map[string]string{"--level error": "level error or above", "-p function": `process "function" in`} {
 		term := newTerminal(t, nil)
 		code := term.Run(t.Context(), append([]string{"logs", "--data", dir}, strings.Fields(args)...))
 		if code != cli.ExitOK || term.Out.String() != "" || !strings.Contains(term.Err.String(), want) {
@@ -79,7 +80,7 @@ func TestNoLogsAreSaidToBeNone(t *testing.T) {
 }
 
 func TestWrongLogs(t *testing.T) {
-	dir := logged(t, "", "")
+	dir := logged(t, "", workerLine)
 	for _, c := range []struct {
 		args []string
 		code int
@@ -88,6 +89,8 @@ func TestWrongLogs(t *testing.T) {
 		{[]string{"--level", "loud"}, cli.ExitUsage, "debug, info, warn or error"},
 		{[]string{"--level", "warn+1"}, cli.ExitUsage, "--level"},
 		{[]string{"--lines", "-1"}, cli.ExitUsage, "0 to 100000"},
+		{[]string{"-p", "wroker"}, cli.ExitUsage, `server, worker, function; did you mean "worker"?`},
+		{[]string{"-p", "w-2"}, cli.ExitUsage, "of: w-1, server,"},
 		{[]string{"--data", t.TempDir()}, cli.ExitFailure, "--data"},
 	} {
 		term := newTerminal(t, nil)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -150,7 +149,7 @@ func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, fi
 		return o, nil, err
 	}
 	if onnx, err = readModel(file, modelstore.MaxONNXBytes); err != nil {
-		return o, nil, err
+		return o, nil, cli.Mistake(err)
 	}
 	folder, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
@@ -158,10 +157,10 @@ func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, fi
 	}
 	defer folder.Close()
 	if onnx, err = modelcheck.Inline(onnx, folder.FS(), modelstore.MaxONNXBytes); err != nil {
-		return o, nil, fmt.Errorf("%s: %w", file, err)
+		return o, nil, cli.Usagef("%s: %v", file, err)
 	}
 	if onnx, err = attachTokenizer(onnx, f.tokenizer); err != nil {
-		return o, nil, fmt.Errorf("%s: %w", file, err)
+		return o, nil, cli.Usagef("%s: %v", file, err)
 	}
 	if onnx, err = attachSample(onnx, f.sample); err != nil {
 		return o, nil, err
@@ -187,10 +186,10 @@ func attachTokenizer(onnx []byte, file string) ([]byte, error) {
 	}
 	raw, err := readModel(file, tokenizer.MaxFileBytes)
 	if err != nil {
-		return nil, fmt.Errorf("--tokenizer: %w", err)
+		return nil, cli.Usagef("--tokenizer: %v", err)
 	}
 	if _, err := tokenizer.Parse(raw); err != nil {
-		return nil, fmt.Errorf("--tokenizer: %s: %w", file, err)
+		return nil, cli.Usagef("--tokenizer: %s: %v", file, err)
 	}
 	out, err := tokenizer.Attach(onnx, raw)
 	if err != nil {
@@ -209,14 +208,14 @@ func readLabels(file string) ([]string, error) {
 	}
 	raw, err := readModel(file, maxLabelBytes)
 	if err != nil {
-		return nil, fmt.Errorf("--labels: %w", err)
+		return nil, cli.Usagef("--labels: %v", err)
 	}
 	var out []string
 	for line := range strings.Lines(string(raw)) {
 		out = append(out, strings.TrimSpace(line))
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("--labels: %s has no line", file)
+		return nil, cli.Usagef("--labels: %s has no line", file)
 	}
 	return out, nil
 }
@@ -232,16 +231,16 @@ func attachSample(onnx []byte, file string) ([]byte, error) {
 	}
 	raw, err := readModel(file, maxSampleBytes)
 	if err != nil {
-		return nil, fmt.Errorf("--sample: %w", err)
+		return nil, cli.Usagef("--sample: %v", err)
 	}
 	var request struct {
 		Inputs []tensors.Tensor `json:"inputs"`
 	}
 	if err := json.Unmarshal(raw, &request); err != nil {
-		return nil, fmt.Errorf("--sample: %s: %w", file, err)
+		return nil, cli.Usagef("--sample: %s: %v", file, err)
 	}
 	if len(request.Inputs) == 0 {
-		return nil, fmt.Errorf("--sample: %s has no inputs: it is as a request of /v2 is, {\"inputs\": [...]}", file)
+		return nil, cli.Usagef("--sample: %s has no inputs: it is as a request of /v2 is, {\"inputs\": [...]}", file)
 	}
 	out, err := metadata.PutSample(onnx, request.Inputs)
 	if err != nil {

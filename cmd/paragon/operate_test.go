@@ -87,8 +87,8 @@ func (term *terminal) says(t *testing.T, code int, want string, args ...string) 
 func TestTune(t *testing.T) {
 	term := operated(t)
 	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "set", "max_workers", "7")
-	term.says(t, cli.ExitFailure, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "-1")
-	term.says(t, cli.ExitFailure, "0 to 2000 workers", "tune", "set", "max_workers", "-1e1", "--json")
+	term.says(t, cli.ExitUsage, "-1 is outside 0 to 2000 workers", "tune", "set", "max_workers", "-1")
+	term.says(t, cli.ExitUsage, "0 to 2000 workers", "tune", "set", "max_workers", "-1e1", "--json")
 	term.JSON = false
 	term.says(t, cli.ExitUsage, "there is no setting", "tune", "set", "colour", "green")
 	term.says(t, cli.ExitOK, "7\n  The most workers of a pool.", "tune", "get", "max_workers")
@@ -137,7 +137,7 @@ func TestDecisions(t *testing.T) {
 	term.says(t, cli.ExitOK, `"same":true,"stored":{`, "replay-decision", "--json", id)
 	term.says(t, cli.ExitUsage, "--limit is 0, not within 1 to 1000", "decisions", "--limit", "0")
 	term.says(t, cli.ExitOK, "No such decision is kept", "decisions", "--pool", "none")
-	term.says(t, cli.ExitFailure, `there is no decision "none"`, "replay-decision", "none")
+	term.says(t, cli.ExitUsage, `there is no decision "none"`, "replay-decision", "none")
 	term.says(t, cli.ExitUsage, "name a decision", "replay-decision")
 	term.says(t, cli.ExitOK, "[]", "decisions", "--moves", "--json")
 }

@@ -13,7 +13,8 @@ import (
 const rootLong = `Paragon serves machine learning models: say what an answer needs of latency,
 accuracy and cost, and it picks the model, the machine and the memory.
 
-Exit status: 0 done; 1 it could not be done; 2 the command was typed wrong;
+Exit status: 0 done; 1 it could not be done; 2 the caller's mistake: a flag, value, name,
+file or request that is refused, here or by the server (HTTP 400, 404, 413, 415, 422);
 3 a query ended without an answer (failed, expired or cancelled).
 
 The client commands find the server by --endpoint, else by PARAGON_ENDPOINT,

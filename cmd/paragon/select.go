@@ -32,7 +32,7 @@ combination of the three.
 
 It prints the candidates in order, each with the reason it lost, the slots of the
 chosen VM, and with --rate the fleet that carries that rate. A need that nothing
-meets ends with status 1 and the nearest candidate.`
+meets ends with status 2 and the nearest candidate.`
 
 const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90
   paragon select --catalogue imagenet --task imagenet --latency-ms 500 --accuracy 80 --instances c5.large,m5.large

@@ -117,8 +117,8 @@ func TestWhatIsWrongOnTheWayToAStage(t *testing.T) {
 		want   string
 		args   []string
 	}{
-		{"a stage that is not there", nil, cli.ExitFailure, "make deploy STAGE=", []string{"status", "--stage", "prod"}},
-		{"no name of a stage", nil, cli.ExitFailure, "lower-case letters", []string{"status", "--stage", "Dev!"}},
+		{"a stage that is not there", nil, cli.ExitUsage, "make deploy STAGE=", []string{"status", "--stage", "prod"}},
+		{"no name of a stage", nil, cli.ExitUsage, "lower-case letters", []string{"status", "--stage", "Dev!"}},
 		{"another secret", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "other") }, cli.ExitFailure,
 			"aws sts get-caller-identity", []string{"status", "--stage", "dev"}},
 		{"no credentials", func(t *testing.T, _ *account) { t.Setenv("AWS_SECRET_ACCESS_KEY", "") }, cli.ExitFailure, "AWS_PROFILE", []string{"models", "--stage", "dev"}},

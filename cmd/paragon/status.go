@@ -31,9 +31,9 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Print the state of the fleet, the queues and the latency bounds",
 		Long: `Print the state of the fleet, the queues and the latency bounds.
 
-BUSY is how many runners infer, HELD how many queries workers have, and BOUNCED how
-many found no slot in time there and were handed to the functions. IN BOUND is the share of the last hour's queries that kept their
-bound. BURN is how fast the objective's allowed share of misses is used up, in the last
+BUSY is how many runners infer, QUEUED how many queries wait in workers, and OVERFLOWED
+how many found no slot in time there and were handed to the functions. IN BOUND is the
+share of the last hour's queries that kept their bound. BURN is how fast the objective's allowed share of misses is used up, in the last
 5 minutes and the last hour: at 1 it is just kept.`,
 		Example: `  paragon status
   paragon status --watch
@@ -123,7 +123,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf("store     cannot be written: %s\n", cli.OneLine(s.StoreFault))
 	}
 	if s.Paced {
-		term.Printf("paced     runners take the service times of the resources that they represent\n")
+		term.Printf("paced     runners wait after each inference until the service time of the instance type that they stand for is over\n")
 	}
 	for _, fault := range s.SettingsFaults {
 		term.Printf("setting   %s\n", cli.OneLine(fault))
@@ -204,7 +204,7 @@ func printDoubts(term *cli.Terminal, s api.Status) {
 }
 
 func printPools(w io.Writer, s api.Status) {
-	fmt.Fprintln(w, "POOL\tTYPE\tWANTED\tBOOTING\tREADY\tDRAINING\tBUSY\tHELD\tANSWERED\tBOUNCED")
+	fmt.Fprintln(w, "POOL\tTYPE\tWANTED\tBOOTING\tREADY\tDRAINING\tBUSY\tQUEUED\tANSWERED\tOVERFLOWED")
 	for _, p := range s.Pools {
 		wanted := "-"
 		if n, ok := s.Desired[p.Name]; ok {

@@ -55,7 +55,7 @@ func ranOn(r *query.Runner) string {
 		notes = append(notes, "cold start")
 	}
 	if r.Paced {
-		notes = append(notes, "paced")
+		notes = append(notes, "slowed to its profile")
 	}
 	if len(notes) > 0 {
 		text += " (" + strings.Join(notes, ", ") + ")"
@@ -74,7 +74,7 @@ func orZero(x *float64) float64 {
 // took is the latency, and whether it kept the bound.
 func took(q api.Query) string {
 	text := cli.Milliseconds(orZero(q.LatencyMS))
-	if q.MetSLO != nil && !*q.MetSLO {
+	if q.Missed() {
 		text += ", late: bound " + cli.Milliseconds(query.Milliseconds(q.DeadlineAt.Sub(q.AcceptedAt)))
 	}
 	return text
@@ -83,8 +83,8 @@ func took(q api.Query) string {
 // events says in words what a step of a trail is.
 var events = map[query.Event]string{
 	query.StepPlaced:   "sent to",
-	query.StepBounced:  "bounced by",
-	query.StepFellBack: "thrown back to",
+	query.StepBounced:  "found no slot in time on",
+	query.StepFellBack: "returned to",
 	query.StepRetried:  "a run failed on",
 	query.StepRedriven: "put back on",
 	query.StepRan:      "ran on",

@@ -17,7 +17,7 @@ func TestStoryReportsWhereItWent(t *testing.T) {
 		{At: at, Event: query.StepFellBack, Where: "work-strict-general", Why: "throttled"},
 		{At: at, Event: query.StepRetried, Where: "w-1", Why: "model fault"},
 	}}
-	for _, want := range []string{"thrown back to work-strict-general: throttled", "a run failed on w-1: model fault"} {
+	for _, want := range []string{"returned to work-strict-general: throttled", "a run failed on w-1: model fault"} {
 		if got := story(q); !strings.Contains(got, want) {
 			t.Errorf("%q is not in the story:\n%s", want, got)
 		}

@@ -75,7 +75,7 @@ func printTop(term *cli.Terminal, t top) error {
 	printClasses(w, t.Status)
 	printModelLoads(w, t.Models, topModels)
 	if t.Total > 0 {
-		fmt.Fprintln(w, "WORKER\tSTATE\tBUSY\tUSED\tHELD\tANSWERED")
+		fmt.Fprintln(w, "WORKER\tSTATE\tBUSY\tUTILIZATION\tQUEUED\tANSWERED")
 	}
 	for _, k := range t.Workers {
 		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, k.State, k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)

@@ -35,6 +35,13 @@ type Query struct {
 	Candidates []selection.Candidate `json:"candidates,omitempty"`
 }
 
+// Missed reports whether the stage missed the query's bound: it was answered late, failed or
+// expired. A query that its caller cancelled, or whose input is at fault, is no miss.
+func (q Query) Missed() bool {
+	callers := q.State == query.Cancelled || q.Failure != nil && q.Failure.Code.Callers()
+	return q.MetSLO != nil && !*q.MetSLO && !callers
+}
+
 // Item is what became of one query of a list: a query, or a problem.
 type Item struct {
 	Status  int      `json:"status"` // as the query alone would have been answered

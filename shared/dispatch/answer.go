@@ -32,7 +32,7 @@ func (d *Dispatcher) answer(ctx context.Context, del platform.Delivery) error {
 	return d.fallBack(ctx, del, v)
 }
 
-// fallBack puts a query on its work queue, from which it may not be bounced
+// fallBack puts a query on its work queue, from which it may not be handed over
 // again: functions threw it back.
 func (d *Dispatcher) fallBack(ctx context.Context, del platform.Delivery, v inference.Invoked) error {
 	to := platform.WorkQueue(d.Pool, del.Message.Class)

@@ -87,7 +87,7 @@ test("it shows the stage", async () => {
   assert.match(await text("#cost"), /^\$0\.0\d+$/);
   assert.match(await text("#pools"), /main c5\.large[\s\S]*3\s*wanted[\s\S]*1\s*booting[\s\S]*2\s*ready[\s\S]*1\s*draining/);
   assert.match(await text("#queues"), /work-strict-main\s+2\s+4\s+18 ms/);
-  assert.equal(await text("#paced"), "paced figures");
+  assert.equal(await text("#paced"), "slowed to the profiles' times");
   assert.match(await page.locator("#chart .line.strict").getAttribute("d"), /^M0\.0,/);
   assert.equal(await page.locator("#queues tr").count(), 4);
 });

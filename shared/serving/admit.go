@@ -11,8 +11,8 @@ import (
 )
 
 // admit takes deliveries in hand: finished and expired ones are ended, the
-// others go into the queue, from which what is too late is bounced and what
-// cannot start soon is given back. It returns how many were bounced.
+// others go into the queue, from which what is too late is handed over and what
+// cannot start soon is given back. It returns how many were handed over.
 func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 	taken, fresh := w.take(ds)
 	var away []*lease
@@ -30,12 +30,12 @@ func (w *Worker) admit(ctx context.Context, ds []platform.Delivery) int {
 		}
 		away = w.enqueue(taken, run)
 	}
-	bounced := w.evictLate()
+	handedOver := w.evictLate()
 	w.start()
 	if w.turnAway(away) && len(away) == len(taken) {
 		w.yields(ctx, taken[0].d.Message.Class)
 	}
-	return bounced
+	return handedOver
 }
 
 // take leases deliveries, each query once.
@@ -108,12 +108,12 @@ func (w *Worker) evictLate() int {
 		late, keep = append(late, w.queue.EvictDue(now)...), now.Add(near)
 	}
 	surplus := w.queue.EvictSurplus(now, query.Duration(s.LookAheadMS), keep)
-	w.bounced += int64(len(late))
+	w.handedOver += int64(len(late))
 	for _, l := range late {
 		if l.Item.reply != nil {
 			w.evicted(l)
 		} else {
-			w.work.Go(func() { w.bounce(l.Item, l.Why()) })
+			w.work.Go(func() { w.handOver(l.Item, l.Why()) })
 		}
 	}
 	if len(surplus) > 0 {
@@ -123,8 +123,8 @@ func (w *Worker) evictLate() int {
 	return len(late)
 }
 
-// bounce hands a query over to the inference functions, and says why.
-func (w *Worker) bounce(l *lease, why string) {
+// handOver hands a query over to the inference functions, and says why.
+func (w *Worker) handOver(l *lease, why string) {
 	l.wait.End()
 	w.leases.pass(l)
 	defer l.lose()
@@ -145,7 +145,7 @@ func (w *Worker) bounce(l *lease, why string) {
 		err = w.settler.Pin(ctx, l.d, l.d.Queue, settle.Attempts(l.d), step)
 	}
 	if err != nil {
-		w.Log.Warn("could not bounce", "worker", w.ID, "query", l.d.Message.ID, "error", err)
+		w.Log.Warn("could not hand a query over to the functions", "worker", w.ID, "query", l.d.Message.ID, "error", err)
 	}
 }
 

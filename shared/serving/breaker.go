@@ -85,7 +85,7 @@ func (w *Worker) turnAway(ls []*lease) (again bool) {
 			goes = goes || !now.Before(at) && !now.After(by)
 		}
 		if goes && !m.Pinned {
-			w.work.Go(func() { w.bounce(l, "the runs of model "+m.Model+" fail here") })
+			w.work.Go(func() { w.handOver(l, "the runs of model "+m.Model+" fail here") })
 		} else {
 			others = append(others, l)
 		}

@@ -130,7 +130,7 @@ func (w *Worker) pollFull(ctx context.Context) time.Time {
 func (w *Worker) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		ds := w.receive(ctx, query.Strict, mostReceived, 0)
-		if bounced := w.admit(ctx, ds); bounced == 0 || len(ds) < mostReceived {
+		if handedOver := w.admit(ctx, ds); handedOver == 0 || len(ds) < mostReceived {
 			return
 		}
 	}

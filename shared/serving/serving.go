@@ -105,7 +105,7 @@ type Worker struct {
 	changed     chan struct{} // closed, and replaced, when something changed
 	answered    int64
 	directly    int64 // of the queries admitted, those held in their requests
-	bounced     int64
+	handedOver  int64
 	use         use
 	inferences  map[int]inference // in the engine, by the run's ticket
 }

@@ -110,7 +110,7 @@ func (e *engine) runnerIdle(p *pool, w, r int) {
 }
 
 // next takes what should start now: strict before relaxed. A strict query that
-// would miss its bound here is bounced while a function can still keep it;
+// would miss its bound here is handed over while a function can still keep it;
 // what has expired ends.
 func (e *engine) next(p *pool) (job, bool) {
 	for p.strict.n > 0 {
@@ -181,7 +181,7 @@ func (e *engine) held(j *job, then int64) bool {
 }
 
 // overflow answers a query by an inference function, from now on.
-func (e *engine) overflow(p *pool, j *job, bounced bool) {
+func (e *engine) overflow(p *pool, j *job, waited bool) {
 	m := &p.cfg.Models[j.model]
 	e.overflowed++
 	id := e.function(p, j)
@@ -210,7 +210,7 @@ func (e *engine) overflow(p *pool, j *job, bounced bool) {
 	e.inSystem--
 	bill := e.overflowMachinery(j, end)
 	bill.Functions = usd
-	if bounced {
+	if waited {
 		e.result.Bounced++
 	}
 	if cold {

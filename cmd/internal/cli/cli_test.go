@@ -3,6 +3,7 @@ package cli_test
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,11 +13,15 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/internal/cli/clitest"
+	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func TestDurationsAreSecondsOrHaveUnits(t *testing.T) {
@@ -45,6 +50,36 @@ func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
 }
 
 // nested is a tree with a command below a command.
+// What a stage refuses for what it was asked is the caller's mistake, as what is refused here.
+func TestRefusalsAreTheCallersMistake(t *testing.T) {
+	refusals := map[error]int{
+		fmt.Errorf("set: %w", admin.ErrBadSetting): cli.ExitUsage,
+		admin.ErrUnknown:                 cli.ExitUsage,
+		discovery.ErrNoStage:             cli.ExitUsage,
+		names.CheckStage("Dev!"):         cli.ExitUsage,
+		&selection.Unsatisfiable{}:       cli.ExitUsage,
+		cli.Mistake(fs.ErrNotExist):      cli.ExitUsage,
+		fs.ErrNotExist:                   cli.ExitFailure,
+		admin.ErrBadQueue:                cli.ExitUsage,
+		admin.ErrChanged:                 cli.ExitFailure,
+		&client.Unreachable{Err: io.EOF}: cli.ExitFailure,
+	}
+	for status, want := range map[int]int{400: cli.ExitUsage, 404: cli.ExitUsage, 413: cli.ExitUsage, 415: cli.ExitUsage, 422: cli.ExitUsage,
+		401: cli.ExitFailure, 403: cli.ExitFailure, 409: cli.ExitFailure, 410: cli.ExitFailure, 429: cli.ExitFailure, 500: cli.ExitFailure, 503: cli.ExitFailure} {
+		refusals[&client.Problem{Problem: api.Problem{Status: status}}] = want
+	}
+	for err, want := range refusals {
+		root := func(term *cli.Terminal) *cobra.Command {
+			root := term.Root(&cobra.Command{Use: "tool"})
+			root.AddCommand(&cobra.Command{Use: "ask", RunE: func(*cobra.Command, []string) error { return err }})
+			return root
+		}
+		if got := clitest.NewTerminalIn(root, nil).Run(t.Context(), []string{"ask"}); got != want {
+			t.Errorf("%v: exit status %d, want %d", err, got, want)
+		}
+	}
+}
+
 func nested(term *cli.Terminal) *cobra.Command {
 	root := term.Root(&cobra.Command{Use: "tool"})
 	group := &cobra.Command{Use: "group", Args: cli.KnownCommand, RunE: cli.Help}

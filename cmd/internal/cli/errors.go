@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"syscall"
 
+	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
@@ -22,12 +26,26 @@ const (
 	ExitNoAnswer = 3
 )
 
-// usageError means that the command was typed wrong.
-type usageError struct{ text string }
+// usageError means that the caller made a mistake.
+type usageError struct {
+	text  string
+	cause error // nil where the text alone says it
+}
 
 func (e *usageError) Error() string { return e.text }
 
-// Usagef is the error that the command was typed wrong.
+func (e *usageError) Unwrap() error { return e.cause }
+
+// Mistake marks an error as the caller's mistake, such as of a file that is not there or
+// whose content cannot be used; nil stays nil.
+func Mistake(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err.Error(), err}
+}
+
+// Usagef is the error that the caller made a mistake.
 func Usagef(format string, args ...any) error {
 	return &usageError{text: fmt.Sprintf(format, args...)}
 }
@@ -49,15 +67,33 @@ func exitStatus(err error) int {
 	var usage *usageError
 	var none *NoAnswer
 	var invalid *simulate.Invalid
+	var unkept *selection.Unsatisfiable
 	switch {
 	case err == nil:
 		return ExitOK
-	case errors.As(err, &usage), errors.As(err, &invalid):
+	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, &unkept), refused(err):
 		return ExitUsage
 	case errors.As(err, &none):
 		return ExitNoAnswer
 	}
 	return ExitFailure
+}
+
+// mistakes are the errors that a stage in an account refuses with.
+var mistakes = []error{admin.ErrUnknown, admin.ErrBadSetting, admin.ErrBadQueue, discovery.ErrNoStage, names.ErrStageName}
+
+// refused reports whether a stage refused what was asked of it, which no repetition mends:
+// a value outside of its bounds, or a name of nothing.
+func refused(err error) bool {
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		return slices.ContainsFunc(mistakes, func(kind error) bool { return errors.Is(err, kind) })
+	}
+	switch p.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
 }
 
 // printError prints an error and what to do about it.
@@ -91,6 +127,8 @@ func (t *Terminal) hint(err error) string {
 		return "give the text of operator-token in the stage's data folder as PARAGON_OPERATOR_TOKEN"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"
+	case p.Kind() == "not-found":
+		return "`paragon list` lists the ids of stored queries, and `paragon decisions` those of decisions"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
 		return "`paragon models` lists what is there"
 	case p.Kind() == "answered-directly":

@@ -31,7 +31,7 @@ func (t *Terminal) ReadInput(name string) (query.Input, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return query.Input{}, err // names the file and what was attempted
+		return query.Input{}, Mistake(err) // names the file and what was attempted
 	}
 	defer f.Close()
 	return InputOf(name, f)
@@ -53,7 +53,7 @@ func ReadBounded(name string, r io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if len(data) > maxInput {
-		return nil, fmt.Errorf("%s is larger than %d MB", name, maxInput>>20)
+		return nil, Usagef("%s is larger than %d MB", name, maxInput>>20)
 	}
 	return data, nil
 }
@@ -71,7 +71,7 @@ func TypeOf(name string, data []byte) (query.Input, error) {
 			return query.Input{ContentType: m.contentType, Data: data}, nil
 		}
 	}
-	return query.Input{}, fmt.Errorf("%s is neither a PNG nor a JPEG picture, nor a text in UTF-8, nor a raw tensor (NAME.f32: little-endian float32)", name)
+	return query.Input{}, Usagef("%s is neither a PNG nor a JPEG picture, nor a text in UTF-8, nor a raw tensor (NAME.f32: little-endian float32)", name)
 }
 
 // isText reports whether data is a text in UTF-8, without the control characters that

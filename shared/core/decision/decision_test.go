@@ -212,7 +212,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"20260501T120000.000Z-general", "hedged, decided", "arrivals, 3 s old", "5 ready", "candidate", "clamped to 2 by max_workers",
+	for _, want := range []string{"20260501T120000.000Z-general", "hedged, which decided", "of 10 runners infer now", "for 90 % of the time", "strict queries go to functions when", "arrivals, 3 s old", "5 ready", "candidate", "clamped to 2 by max_workers",
 		"setting x: bad", "shrink from 5 to 2 workers", "leaves     a", "$10.00 of $10.00"} {
 		if !strings.Contains(r.Explain(), want) {
 			t.Errorf("no %q in\n%s", want, r.Explain())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -50,12 +51,13 @@ func (r Record) Explain() string {
 		fmt.Fprintf(&b, "%-10s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("tick", "%s", r.ID)
-	line("scheme", "%s, %s; settings version %d", r.Scheme, r.Outcome, c.SettingsVersion)
+	line("scheme", "%s, %s; settings version %d", r.Scheme, outcomes[r.Outcome], c.SettingsVersion)
 	for _, s := range c.Signals {
 		line("signal", "%s", s)
 	}
-	line("workers", "%d ready, %d booting, %d draining; %d runners busy, %.0f%% used, %.0f ms of work waits",
-		p.Ready, p.Booting, p.Draining, p.BusyRunners, 100*p.Used, p.QueuedMS)
+	line("workers", "%d ready, %d booting, %d draining", p.Ready, p.Booting, p.Draining)
+	line("load", "%d of %d runners infer now, and did for %.0f %% of the time since the last tick; %.1f s of work waits for them",
+		p.BusyRunners, p.Ready*p.RunnersEach, 100*p.Used, p.QueuedMS/1000)
 	line("prices", "a worker %s an hour; a query on a function %s, %.1f times as much as on a busy worker",
 		pricing.Dollars(c.Snapshot.WorkerUSDPerHour), pricing.Dollars(c.Snapshot.FunctionUSD), c.Snapshot.PriceRatio())
 	if c.Group.Warm > 0 {
@@ -71,7 +73,8 @@ func (r Record) Explain() string {
 	for _, f := range c.SettingsFaults {
 		line("setting", "%s", f)
 	}
-	line("action", "%s; strict overflow %s, relaxed overflow %s", r.Action, r.Action.Strict, r.Action.Relaxed)
+	line("action", "%s", r.Action)
+	line("overflow", "%s; %s", r.Action.Strict.Of(query.Strict), r.Action.Relaxed.Of(query.Relaxed))
 	for _, id := range r.Action.Drain {
 		line("leaves", "%s", id)
 	}
@@ -82,6 +85,13 @@ func (r Record) Explain() string {
 		line("budget", "%s of %s are left of this hour", pricing.Dollars(*left), pricing.Dollars(c.Settings.HourlyBudgetUSD))
 	}
 	return b.String()
+}
+
+// outcomes are how decisions come about, in words.
+var outcomes = map[procurement.Outcome]string{
+	procurement.Decided:  "which decided",
+	procurement.Held:     "which was not asked, as a signal could not be trusted: the fleet is held",
+	procurement.SafeMode: "which was not asked, as a signal could not be trusted for long: safe mode",
 }
 
 // String reports how a signal stands.

@@ -36,7 +36,7 @@ const (
 )
 
 // Pool is the view of one pool's workers at a time. It may be stale: a worker
-// that cannot start a strict query in time bounces it.
+// that cannot start a strict query in time hands it over to the functions.
 type Pool struct {
 	Name         string `json:"name"`
 	InstanceType string `json:"instance_type"`

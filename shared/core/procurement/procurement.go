@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/forecast"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -107,6 +108,14 @@ const (
 	Never   Overflow = "never"
 	AtBound Overflow = "at_bound" // when no worker can start it within its own bound
 )
+
+// Of says the rule in words, of the queries of a class.
+func (o Overflow) Of(class query.Class) string {
+	if o == AtBound {
+		return fmt.Sprintf("%s queries go to functions when no worker can start them in time", class)
+	}
+	return fmt.Sprintf("%s queries never go to functions", class)
+}
 
 // Candidate is a number of workers that was looked at.
 type Candidate struct {

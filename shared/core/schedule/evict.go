@@ -51,7 +51,7 @@ func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], 
 }
 
 // EvictLate removes and returns the strict queries that could not finish by
-// their deadlines here and may be bounced. One that starts at once on a free
+// their deadlines here and may be handed over. One that starts at once on a free
 // runner stays, however late: nobody is faster.
 func (q *Queue[T]) EvictLate(now time.Time) []Late[T] {
 	var out []Late[T]

@@ -21,7 +21,7 @@ type Work struct {
 	// EndBy is the moment by which an admitted query must end; the zero time
 	// means its deadline. Admit sets it.
 	EndBy  time.Time
-	Pinned bool // may not be bounced
+	Pinned bool // may not be handed over to the functions
 	// Large says that its input is decoded in the background, where other programs of
 	// the machine hold it up: how long it took says nothing of other queries of its model.
 	Large bool

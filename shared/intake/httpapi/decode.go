@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/paragon-serving/paragon/shared/intake"
 )
@@ -23,8 +26,13 @@ type fields map[string]func(value json.RawMessage) error
 // checked.
 func decodeObject(raw []byte, path string, f fields) error {
 	return decodeMembers(raw, path, f, func(name string) error {
-		return refuse(unknownField, join(path, clip(name)), "there is no such field")
+		return refuse(unknownField, join(path, clip(name)), "there is no such field; there are %s", fieldNames(f))
 	})
+}
+
+// fieldNames lists the names that a table has.
+func fieldNames[V any](table map[string]V) string {
+	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
 }
 
 // decodeOpen is decodeObject for an object of the Open Inference Protocol, whose

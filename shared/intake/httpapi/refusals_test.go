@@ -138,6 +138,20 @@ func TestBadInputIsRefusedAndNothingStored(t *testing.T) {
 	nothingStored(t, s)
 }
 
+// An unknown field is refused with those that there are.
+func TestAnUnknownFieldIsRefusedWithTheKnown(t *testing.T) {
+	s := newStage(t)
+	for body, known := range map[string]string{
+		asking(t, `,"tasks":1`):                   "callback, class, constraints,",
+		asking(t, `,"constraints":{"latency":5}`): "accuracy, cost_usd_per_million, latency_ms",
+	} {
+		var p api.Problem
+		if s.submit(t, body).into(t, &p); !strings.Contains(p.Detail, known) {
+			t.Errorf("%s: %q has no %q", body, p.Detail, known)
+		}
+	}
+}
+
 func checkProblem(t *testing.T, got reply, kind string, status int, field string) {
 	t.Helper()
 	var p api.Problem

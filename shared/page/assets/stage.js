@@ -134,9 +134,9 @@ function draw(name, upper, lower, top) {
 
 function pool(p, wanted) {
   const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
-    `${p.answered} answered, ${p.bounced} bounced`);
+    `${p.answered} answered, ${p.bounced} handed to functions`);
   const counts = element("div", "counts", count(wanted ?? "–", "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
-  return element("div", "pool", name, counts, slots(p), element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} held by workers`));
+  return element("div", "pool", name, counts, slots(p), element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} queued`));
 }
 
 const count = (n, what) => element("div", "count", element("b", "", String(n)), what);

@@ -41,12 +41,12 @@ export function ranOn(query) {
   if (by.kind === "worker" && by.resource) notes.push(by.resource);
   if (by.memory_mb) notes.push(`${by.memory_mb} MB`);
   if (by.cold) notes.push("cold start");
-  if (by.paced) notes.push("paced");
+  if (by.paced) notes.push("slowed to its profile");
   return `${by.kind} ${by.name}${notes.length ? ` (${notes.join(", ")})` : ""}`;
 }
 
 const events = {
-  placed: "sent to", bounced: "bounced by", fellback: "thrown back to",
+  placed: "sent to", bounced: "found no slot in time on", fellback: "returned to",
   retried: "a run failed on", redriven: "put back on", ran: "ran on",
 };
 
@@ -74,7 +74,7 @@ export function story(query, facts = true) {
 // calling is the time that a function took beside its computing.
 function calling(query) {
   if (query.served_by.kind !== "function") return "";
-  const by = [query.served_by.cold && "its cold start", query.served_by.paced && "its pacing"].filter(Boolean).join(" and ");
+  const by = [query.served_by.cold && "its cold start", query.served_by.paced && "the wait for its profile's service time"].filter(Boolean).join(" and ");
   const rest = Math.max(0, query.latency_ms - query.queue_ms - query.compute_ms);
   return `, ${milliseconds(rest)} calling the function${by ? ` with ${by}` : ""}`;
 }

@@ -163,7 +163,7 @@ func (s *Settler) Pass(ctx context.Context, d platform.Delivery, to platform.Que
 	return s.move(ctx, d, to, msg)
 }
 
-// Pin is Pass for a message that may not be bounced again.
+// Pin is Pass for a message that may not be handed over to the functions again.
 func (s *Settler) Pin(ctx context.Context, d platform.Delivery, to platform.QueueName, attempts int, step query.Step) error {
 	d.Message.Pinned = true
 	return s.Pass(ctx, d, to, attempts, step)

@@ -15,19 +15,30 @@ func RatioText(x float64) string {
 
 // Text writes rows as columns for a terminal.
 func Text(w io.Writer, rows []Ran) error {
-	if _, err := fmt.Fprintf(w, "%-22s %-10s %-17s %9s %9s %9s %9s %9s %9s %9s %8s %8s\n", "TRACE", "CATALOGUE", "SCHEME", "BILL", "COMPUTE",
-		"/REACTIVE", "FUNCTIONS", "STRICT %", "RELAXED %", "VM HOURS", "/CLAIRV.", "/BOUND"); err != nil {
+	if _, err := fmt.Fprintf(w, "%-22s %-10s %-17s %9s %9s %10s %9s %9s %9s %9s %13s %13s\n", "TRACE", "CATALOGUE", "SCHEME", "BILL $", "COMPUTE $",
+		"X REACTIVE", "FUNCTIONS", "STRICT %", "RELAXED %", "VM HOURS", "X CLAIRVOYANT", "X LOWER BOUND"); err != nil {
 		return err
 	}
 	for _, r := range rows {
 		row := r.Row
-		if _, err := fmt.Fprintf(w, "%-22s %-10s %-17s %9.3f %9.3f %9s %9.3f %9.3f %9.3f %9.1f %8s %8.3f\n", row.Trace, row.Catalogue, row.Scheme, row.BillUSD, row.CostUSD,
+		if _, err := fmt.Fprintf(w, "%-22s %-10s %-17s %9.3f %9.3f %10s %9.3f %9.3f %9.3f %9.1f %13s %13.3f\n", row.Trace, row.Catalogue, row.Scheme, row.BillUSD, row.CostUSD,
 			RatioText(row.RelativeToReactive), row.LambdaUSD, 100*row.StrictViolation, 100*row.RelaxedViolation, row.VMHours, RatioText(row.RatioToClairvoyant), row.RatioToBound); err != nil {
 			return err
 		}
 	}
+	if _, err := io.WriteString(w, columnsText); err != nil {
+		return err
+	}
 	return gapText(w, rows)
 }
+
+// columnsText says what the columns are that have no unit of their own.
+const columnsText = `
+BILL $ is COMPUTE $ (workers and functions) and the machinery: gateway, store, queues, logs. FUNCTIONS is
+in $ too. STRICT % and RELAXED % are the queries of a class that missed their bound. COMPUTE $ is so many
+times (X) that of the scheme reactive, of a scheme that knows all arrivals beforehand (clairvoyant), and
+of workers that are busy all the time (lower bound); "-" where that was not played.
+`
 
 // gapText says of each trace how near the clairvoyant is to what nothing can beat.
 func gapText(w io.Writer, rows []Ran) error {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,8 @@ func CheckShownCommands(t *testing.T, root Root, least int, names ...string) {
 		for _, args := range shownCommands(string(text), silent(root).Name(), names) {
 			shown++
 			term := NewTerminalIn(root, nil)
-			if got := term.Run(over, args); got == cli.ExitUsage {
+			got, missing := term.Run(over, args), strings.Contains(term.Err.String(), syscall.ENOENT.Error()) // a reader's own file
+			if got == cli.ExitUsage && !missing {
 				t.Errorf("%s: %s: %s", filepath.Base(page), strings.Join(args, " "), &term.Err)
 			}
 		}

@@ -77,15 +77,18 @@ func SettingsPath(stage string) string { return "/paragon/" + stage + "/" }
 // maxStage bounds a stage's name, so that every physical name fits its service.
 const maxStage = 16
 
+// ErrStageName is of a name that no stage can have.
+var ErrStageName = fmt.Errorf("a stage has 1 to %d lower-case letters, digits and dashes, a letter first and no dash last", maxStage)
+
 // CheckStage reports what is wrong with a stage's name: it is 1 to 16 lower-case
-// letters, digits and dashes, with a letter first and no dash last.
+// letters, digits and dashes, with a letter first and no dash last. ErrStageName.
 func CheckStage(stage string) error {
 	ok := stage != "" && len(stage) <= maxStage && stage[0] >= 'a' && stage[0] <= 'z' && !strings.HasSuffix(stage, "-")
 	for _, c := range stage {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
 	}
 	if !ok {
-		return fmt.Errorf("stage %q: a stage has 1 to %d lower-case letters, digits and dashes, a letter first and no dash last", stage, maxStage)
+		return fmt.Errorf("stage %q: %w", stage, ErrStageName)
 	}
 	return nil
 }
