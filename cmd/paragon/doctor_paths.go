@@ -48,10 +48,11 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 		return nil, err
 	}
 	var out []finding
-	byKind := map[query.RunnerKind][]float64{}
+	took := map[way][]float64{}
 	s.Class, s.Constraints.LatencyMS = query.Strict, askedBoundMS
-	for range strictAsked {
-		q, ms, err := a.time(ctx, s)
+	for i := range 2 * strictAsked {
+		waits := i%2 == 0
+		q, ms, err := a.time(ctx, s, waits)
 		if err != nil {
 			return append(out, fault("", "`paragon logs`, and the logs of the api function and the workers", "a strict query: %v", err)), nil
 		}
@@ -59,17 +60,29 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 			out = append(out, ok("", "a cold start on %s took %.0f ms with its query", q.ServedBy.Name, ms))
 			continue
 		}
-		byKind[q.ServedBy.Kind] = append(byKind[q.ServedBy.Kind], ms-computed(q))
+		by := way{q.ServedBy.Kind, waits}
+		took[by] = append(took[by], ms-computed(q))
 	}
 	s.Class, s.Constraints.LatencyMS = query.Relaxed, 0
 	out = append(out, a.relaxed(ctx, s))
 	for _, p := range []struct {
-		kind          query.RunnerKind
+		by            way
 		path, setting string
-	}{{query.OnWorker, "a worker, in the request", "path_ms"}, {query.OnFunction, "a function, by overflow", "overflow_path_ms"}} {
-		out = append(out, pathFinding(ctx, ops, p.path, p.setting, byKind[p.kind]))
+	}{
+		{way{query.OnWorker, true}, "a worker, in the request", "path_ms"},
+		{way{query.OnFunction, true}, "a function, in the request", "overflow_path_ms"},
+		{way{query.OnFunction, false}, "a function, by the queue", "overflow_path_ms"},
+	} {
+		out = append(out, pathFinding(ctx, ops, p.path, p.setting, took[p.by]))
 	}
 	return out, nil
+}
+
+// way is who answers a query, and whether its caller waits within the request: without
+// a worker a function answers who waits at once, and all others by the queue.
+type way struct {
+	kind  query.RunnerKind
+	waits bool
 }
 
 // relaxed sends a query whose caller does not wait, and waits for it.
@@ -87,11 +100,17 @@ func (a asker) relaxed(ctx context.Context, s client.Submission) finding {
 	return ok("", "a relaxed query ran on %s", q.ServedBy.Name)
 }
 
-// time sends a query and waits for it within the request, and returns how long that
-// took in milliseconds.
-func (a asker) time(ctx context.Context, s client.Submission) (api.Query, float64, error) {
-	from := a.now()
-	q, err := a.queries.Submit(ctx, s, client.Options{Wait: askedWait})
+// time sends a query and waits for it, within its request or after it, and returns how
+// long that took in milliseconds.
+func (a asker) time(ctx context.Context, s client.Submission, waits bool) (api.Query, float64, error) {
+	from, o := a.now(), client.Options{}
+	if waits {
+		o.Wait = askedWait
+	}
+	q, err := a.queries.Submit(ctx, s, o)
+	if err == nil && !waits {
+		q, err = a.queries.Await(ctx, q, askedWait)
+	}
 	ms := float64(a.now().Sub(from)) / float64(time.Millisecond)
 	switch {
 	case err != nil:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/overflow"
@@ -26,7 +27,7 @@ type leased struct {
 // does not overflow: it waits for a worker, late; a strict one that the budget
 // does not cover is refused, as is one for which there is no worker.
 func (s *Service) withLease(ctx context.Context, q *submission, c placement.Choice, choose func(placement.Ask) placement.Choice) (leased, error) {
-	if c.Route != placement.ToOverflow || q.charged && !s.invokes(q) {
+	if c.Route != placement.ToOverflow || q.charged && !s.invokes(q, c) {
 		return leased{Choice: c}, nil
 	}
 	l, err := s.limits.Take(ctx, s.overflowLimits(q.set), limits.Query{CostUSD: q.asks.FunctionUSD, Hold: q.hold()})
@@ -49,8 +50,9 @@ func (s *Service) withLease(ctx context.Context, q *submission, c placement.Choi
 
 // invokes reports whether a query that overflows does so on a function at once,
 // and not by a queue.
-func (s *Service) invokes(q *submission) bool {
-	return q.terms.Wait > 0 && s.Functions != nil && q.set.OverflowPath == "direct"
+func (s *Service) invokes(q *submission, c placement.Choice) bool {
+	path := pricing.OverflowPath(q.set.OverflowPath).With(c.Reason != placement.NoWorkers)
+	return q.terms.Wait > 0 && s.Functions != nil && path == pricing.OverflowDirect
 }
 
 // hold is within what time a query that overflows has certainly left the

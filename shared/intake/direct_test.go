@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/schedule"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -215,6 +216,39 @@ type functions inference.Invoked
 
 func (f functions) Invoke(context.Context, query.Message) inference.Invoked {
 	return inference.Invoked(f)
+}
+
+// While no worker is ready the intake has a function answer who waits, and sends to
+// the queue what nobody waits for; while one is, the setting says which.
+func TestWithoutAWorkerNothingIsQueued(t *testing.T) {
+	done := query.Outcome{State: query.Succeeded, FinishedAt: start, RanOn: query.Runner{Kind: query.OnFunction, Name: "f"},
+		Result: &query.Result{Label: "1", Index: 1}}
+	for name, tc := range map[string]struct {
+		pool   placement.Pool
+		waits  time.Duration
+		queued int
+	}{
+		"no worker, who waits":          {placement.Pool{}, time.Millisecond, 0},
+		"no worker, who does not wait":  {placement.Pool{}, 0, 1},
+		"a worker without a slot":       {placement.Pool{Workers: 1, Runners: 2, StrictMS: 1e6}, time.Millisecond, 1},
+		"a worker that does not answer": {placement.Pool{Suspended: 1}, time.Millisecond, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newTestService(t, func(c *Config) { c.Functions = functions(inference.Invoked{Outcome: &done}) })
+			d.publishPool(t, tc.pool)
+			r := request(500)
+			r.Class = query.Strict
+			got, err := d.Take(t.Context(), "me", r, Terms{Wait: tc.waits})
+			if err != nil || (got.Record.State == query.Succeeded) != (tc.queued == 0) {
+				t.Fatalf("%+v, error %v", got.Record, err)
+			}
+			if tc.queued == 0 {
+				d.wantNothingStored(t)
+			} else if sent := d.received(t, platform.Overflow); len(sent) != tc.queued {
+				t.Errorf("sent %+v", sent)
+			}
+		})
+	}
 }
 
 func TestOverflowWithoutAQueue(t *testing.T) {

@@ -68,7 +68,7 @@ func TestTheHoldersKeepTheDeadline(t *testing.T) {
 					c.Now, c.Functions, c.Records = time.Now, f, records
 					c.Shared, c.Queues, c.Fleet = backend.Platform().Shared, backend.Platform().Queues, backend.Platform().Fleet
 				})
-				v := platform.FleetView{At: time.Now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", At: time.Now()}}}
+				v := platform.FleetView{At: time.Now(), Pools: []placement.Pool{{Name: "general", InstanceType: "c5.large", Workers: 1, Runners: 2, StrictMS: 1e6, At: time.Now()}}}
 				if err := backend.Platform().Fleet.PublishView(t.Context(), v); err != nil {
 					t.Fatal(err)
 				}

@@ -65,7 +65,7 @@ func (s *Service) carryOut(ctx context.Context, q *submission, to leased) (Answe
 		if a, done, err := s.onWorker(ctx, q, q.m.AcceptedAt.Add(q.terms.Wait)); done || err != nil {
 			return a, err
 		}
-	case to.Route == placement.ToOverflow && s.invokes(q):
+	case to.Route == placement.ToOverflow && s.invokes(q, to.Choice):
 		a, done, err := s.onFunction(ctx, q)
 		if done || err != nil {
 			return a, err

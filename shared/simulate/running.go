@@ -194,7 +194,9 @@ func (e *engine) overflow(p *pool, j *job, waited bool) {
 		e.events.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
 	}
 	if e.limited() {
-		end += e.overflowExtraUS()
+		if !e.unaided(j) || !e.held(j, end) {
+			end += e.overflowExtraUS()
+		}
 		e.onFunctions++
 		e.events.push(event{at: end, kind: functionEnds, ref: j.request, pool: p.id})
 	}
@@ -228,10 +230,16 @@ func (e *engine) overflowMachinery(j *job, end int64) Bill {
 		return Bill{Machinery: usd, Paths: Paths{Asynchronous: usd}, Gateway: m.GatewayUSD}
 	}
 	usd := m.OverflowUSD
-	if e.cfg.AsDeployed != nil && j.request >= 0 && e.front.requests[j.request].worker < 0 {
-		usd = m.UnaidedUSD // no worker is ready: the api function has the request
+	if e.unaided(j) {
+		usd = m.UnaidedUSD
 	}
 	return Bill{Machinery: usd, Paths: Paths{Overflow: usd}, Gateway: m.GatewayUSD}
+}
+
+// unaided reports whether no worker was ready for a query's request: the api
+// function has it, and invokes the function itself.
+func (e *engine) unaided(j *job) bool {
+	return e.cfg.AsDeployed != nil && j.request >= 0 && e.front.requests[j.request].worker < 0
 }
 
 // function is the number of the function that answers a query's model.

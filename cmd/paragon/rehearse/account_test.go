@@ -45,7 +45,6 @@ func answersOfAccount(w http.ResponseWriter, r *http.Request, body []byte) bool 
 // and a stand-in that runs no schedule.
 func (term *terminal) checksUp(picture string) {
 	term.t.Helper()
-	term.set("overflow_path", "direct")
 	term.until("a strict query runs at once", func() bool {
 		var q api.Query
 		term.into(&q, "submit", "--model", "logistic", "--class", "strict", "--latency-ms", "20000", "--wait", "5", picture)
@@ -71,7 +70,7 @@ func (term *terminal) checksUp(picture string) {
 		{Check: "quotas", Level: checkup.Warning, Found: "10 functions"}, {Check: "quotas", Level: checkup.Warning, Found: "5 vCPUs"},
 		{Check: "rebalancing", Level: checkup.Fault, Found: "not suspended"}, {Check: "network", Level: checkup.Fault, Found: "rules"},
 		{Check: "alarms", Level: checkup.Warning, Found: "no alarm has sent anything"}, {Check: "permissions", Level: checkup.OK, Found: "no call was refused"},
-		{Check: "paths", Level: checkup.Warning, Found: "no query went by a worker"}, {Check: "paths", Found: "by a function, by overflow: "},
+		{Check: "paths", Level: checkup.Warning, Found: "no query went by a worker"}, {Check: "paths", Found: "by a function, in the request: "}, {Check: "paths", Found: "by a function, by the queue: "},
 	} {
 		if !slices.ContainsFunc(found, func(f checkup.Finding) bool {
 			return f.Check == want.Check && (want.Level == "" || f.Level == want.Level) && strings.Contains(f.Found, want.Found)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/platform"
@@ -161,10 +162,12 @@ func (p *play) sends() int {
 	return p.stand.count("worker", "", "sqs:SendMessage") + p.stand.count("api", "", "sqs:SendMessage")
 }
 
-// With no worker and the queue as the path of overflow, the request of a caller
-// that waits is held until a function's answer is stored.
+// While a worker is up that has no slot in time, and the queue is the path of overflow,
+// the request of a caller that waits is held until a function's answer is stored.
 func TestAWaitingCallerGetsTheStoredAnswer(t *testing.T) {
 	p := newPlay(t)
+	full := placement.Pool{Name: pool, InstanceType: "c5.large", Workers: 1, Runners: 2, StrictMS: 1e6, At: time.Now()}
+	must(t, p.backend.Fleet.PublishView(t.Context(), platform.FleetView{Pools: []placement.Pool{full}, At: time.Now()}))
 	before := p.recordWrites()
 	answers := make(chan *httptest.ResponseRecorder, 1)
 	go func() {

@@ -113,12 +113,10 @@ func (p *play) lists() {
 func TestRehearse(t *testing.T) {
 	p := newPlay(t)
 
-	// No worker is there: what is strict overflows to a function, at once where
-	// the setting says so, which a new process reads before anything else.
-	p.set("overflow_path", "direct")
+	// No worker is there: what is strict is for a function, at once where its caller
+	// waits, and by the queue where not.
 	p.set("tick_seconds", "3")
 	p.invokes()
-	p.set("overflow_path", "queue")
 	strict := p.overflows(1)
 	p.overflows(2, "Idempotency-Key", "once")
 	p.vote(strict, "")

@@ -33,6 +33,17 @@ const (
 	OverflowDirect OverflowPath = "direct"
 )
 
+// With returns how a query that is held in its request gets to a function while
+// some worker is ready, or none is. Without one every query is for a function:
+// there is no burst for the queue to even out, and its sends, its record and its
+// consumer would cost a quiet stage more than the function does.
+func (p OverflowPath) With(workers bool) OverflowPath {
+	if !workers {
+		return OverflowDirect
+	}
+	return p
+}
+
 // Traffic describes the queries of a stage, on average over the month.
 type Traffic struct {
 	Front        Front
@@ -91,10 +102,13 @@ func (t Traffic) overflow() float64 {
 	return t.OverflowShare
 }
 
+// overflowPath is how a query that is held in its request overflows.
+func (t Traffic) overflowPath() OverflowPath { return t.OverflowPath.With(t.Workers > 0) }
+
 // dispatched is the share that goes through overflow queue and dispatcher. What
 // no request waits for always does.
 func (t Traffic) dispatched() float64 {
-	if t.OverflowPath == OverflowDirect && t.Path != Async {
+	if t.overflowPath() == OverflowDirect && t.Path != Async {
 		return 0
 	}
 	return t.overflow()
@@ -124,7 +138,7 @@ func (t Traffic) stored() float64 {
 
 // overflowWaitMS is from handing a query over until its answer.
 func (t Traffic) overflowWaitMS() float64 {
-	if t.OverflowPath == OverflowDirect {
+	if t.overflowPath() == OverflowDirect {
 		return invokeMS + t.FunctionMS
 	}
 	return t.viaQueueMS() + t.FunctionMS
