@@ -10,6 +10,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -114,7 +115,7 @@ func (s *stack) schedule(id, name, rate string, target *string, input string, ma
 }
 
 // controllerMay is what the controller calls: it reads queues, metrics and
-// groups, ends the queries of dead letters and those that no worker will serve, hands
+// groups, rolls back versions of models in their catalogue, ends the queries of dead letters and those that no worker will serve, hands
 // over to functions what no worker takes, sets
 // what is desired, ends the instances of workers that leave or are dead, and turns
 // the traffic.
@@ -125,6 +126,7 @@ func (s *stack) controllerMay() []permission {
 		allow(s.queueARNs(platform.DeadLetters), "sqs:ChangeMessageVisibility", "sqs:ReceiveMessage"),
 		allow(on(s.data.records.TableArn()), "dynamodb:BatchGetItem", "dynamodb:PutItem"),
 		allow(on(s.data.state.TableArn()), "dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:Query"),
+		s.ownFiles(modelstore.CatalogueFile, "s3:PutObject"),
 		describeGroups(s.describedOfGroups()...), readMetrics(), putMetrics(),
 	)
 	for _, p := range s.pools {

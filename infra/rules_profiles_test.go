@@ -76,6 +76,7 @@ func bucketFaults(a assembly) (bad []string) {
 					case action == "s3:GetObject" && strings.Contains(of, "cdk-") && strings.HasSuffix(of, ".zip"):
 					case action == "s3:ListBucket" && of == "${"+a.modelsID()+"}" && len(a.readsModels(id)) > 0 && !a.runsAlone(id):
 					case action == "s3:GetObject" && slices.ContainsFunc(a.readsModels(id), func(what string) bool { return of == "${"+a.modelsID()+"}/models/"+what }):
+					case action == "s3:PutObject" && of == "${"+a.modelsID()+"}/models/"+modelstore.CatalogueFile && id == a.roleOf("controller"): // rolls versions back
 					default:
 						bad = append(bad, fmt.Sprintf("%s: %s of %s", id, action, of))
 					}

@@ -20,7 +20,7 @@ type costFlags struct {
 	rate                float64
 	overflow, busy      float64
 	inputKB, resultKB   float64
-	keyed               float64
+	keyed, trialHours   float64
 	latencyMS           float64
 	workers             int
 	network             string
@@ -96,6 +96,7 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.inputKB, "input-kb", 1, "size of a query's input in KB")
 	fs.Float64Var(&f.resultKB, "result-kb", 0.3, "size of a query's result in KB")
 	fs.Float64Var(&f.keyed, "keyed-share", 0, "share of the queries with an Idempotency-Key")
+	fs.Float64Var(&f.trialHours, "trial-hours", 0, "hours of the month in which a version of a model is on trial")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -127,6 +128,7 @@ func (f *costFlags) check() error {
 	}{
 		{"rate", f.rate, 1e6, false}, {"overflow-share", f.overflow, 1, false}, {"busy", f.busy, 1, true}, {"latency-ms", f.latencyMS, 1e9, true},
 		{"input-kb", f.inputKB, 1e5, false}, {"result-kb", f.resultKB, 1e5, false}, {"keyed-share", f.keyed, 1, false},
+		{"trial-hours", f.trialHours, 744, false},
 	} {
 		low := "0"
 		if n.above {

@@ -132,7 +132,7 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions,
 			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
 		}),
-		FunctionUSD: f.function.QueryUSD,
+		FunctionUSD: f.function.QueryUSD, TrialHours: f.trialHours,
 	}
 	t.Workers = 0
 	for i, name := range f.pools {

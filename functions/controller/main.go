@@ -93,6 +93,7 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: stage.Arch(env),
 		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, DecisionLog: cloud.DecisionLog, Shared: cloud.Shared, Timeline: cloud.Timeline,
+		Versions: catalogue, Votes: cloud.Votes,
 		MetricsEvery: metricsEvery, Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
 	})}, nil
 }

@@ -5,6 +5,7 @@ package canary
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -28,7 +29,16 @@ type Fleet interface {
 	Tallies(ctx context.Context, pool string) (map[string]tally.Snapshot, error)
 }
 
-// Options are what a Watcher is made of. All must be set.
+// Memory keeps the trials for the process that judges next.
+type Memory interface {
+	// Load returns what was saved last; nil when nothing was.
+	Load(ctx context.Context) ([]byte, error)
+	// Save puts it over what was loaded or saved last here, and fails where another
+	// process has saved since.
+	Save(ctx context.Context, trials []byte) error
+}
+
+// Options are what a Watcher is made of. All but Memory must be set.
 type Options struct {
 	Models Models
 	Fleet  Fleet
@@ -36,6 +46,7 @@ type Options struct {
 	// Votes are what callers' opinions say of a version, as far as they count.
 	Votes    func(ctx context.Context, m *profile.Model) feedback.Posterior
 	Settings func() settings.Settings // in force now
+	Memory   Memory                   // nil keeps the trials in this process alone
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -43,21 +54,29 @@ type Options struct {
 // Watcher judges the versions on trial. It is not safe for concurrent use.
 type Watcher struct {
 	Options
-	trials map[string]*trial // by model
+	trials  map[string]*trial // by model; nil before those of an earlier process were read
+	savedAt time.Time
 }
 
 // New makes a watcher, which knows of no trial yet.
-func New(o Options) *Watcher { return &Watcher{Options: o, trials: map[string]*trial{}} }
+func New(o Options) *Watcher { return &Watcher{Options: o} }
 
 // trial is what was counted of a canary, and meanwhile of the version that is served.
 type trial struct {
-	canary, served string
-	tracker        tally.Tracker
-	counted        map[string]tally.Tally // by version
+	Canary  string                 `json:"canary"`
+	SHA256  string                 `json:"sha256"` // of the canary's file: a name may come again
+	Served  string                 `json:"served"`
+	Tracker tally.Tracker          `json:"tracker"`
+	Counted map[string]tally.Tally `json:"counted"` // by version
 }
 
-// every is how often the versions on trial are judged.
-const every = time.Second
+const (
+	// every is how often the versions on trial are judged.
+	every = time.Second
+	// savedEvery is how often the trials are saved. Who goes on from them loses nothing:
+	// counts are cumulative, and what came since is in them.
+	savedEvery = time.Minute
+)
 
 // Run judges until ctx ends.
 func (w *Watcher) Run(ctx context.Context) {
@@ -75,44 +94,95 @@ func (w *Watcher) Run(ctx context.Context) {
 
 // Judge counts what came since it was called last, and rolls back what is worse.
 func (w *Watcher) Judge(ctx context.Context) {
-	current := w.trialsNow()
-	if len(current) == 0 {
+	onTrial := w.onTrial()
+	if len(onTrial) == 0 {
+		w.trials = nil
+		return
+	}
+	if err := w.begin(ctx, onTrial); err != nil {
+		w.Log.Warn("what was counted of the versions on trial cannot be read", "error", err)
 		return
 	}
 	w.count(ctx)
+	w.judge(ctx)
+	if err := w.save(ctx); err != nil {
+		w.trials = nil
+		w.Log.Warn("what was counted of the versions on trial cannot be kept", "error", err)
+	}
+}
+
+// judge rolls back what is worse by what was counted.
+func (w *Watcher) judge(ctx context.Context) {
 	set := w.Settings()
 	if set.CanaryRollback != settings.On {
 		return
 	}
 	for model, t := range w.trials {
-		v := rollout.Judge(w.sample(ctx, t, t.canary), w.sample(ctx, t, t.served), RulesOf(set))
+		v := rollout.Judge(w.sample(ctx, t, t.Canary), w.sample(ctx, t, t.Served), RulesOf(set))
 		if !v.RollBack {
 			continue
 		}
 		if err := w.rollBack(model, t, v.Why); err != nil {
-			w.Log.Error("a version is worse and could not be rolled back", "version", t.canary, "why", v.Why, "error", err)
+			w.Log.Error("a version is worse and could not be rolled back", "version", t.Canary, "why", v.Why, "error", err)
 			continue
 		}
 		delete(w.trials, model)
-		w.Log.Warn("a version was rolled back", "version", t.canary, "why", v.Why)
+		w.Log.Warn("a version was rolled back", "version", t.Canary, "why", v.Why)
 	}
 }
 
-// trialsNow finds out which versions are on trial, and returns their trials.
-func (w *Watcher) trialsNow() map[string]*trial {
-	now := map[string]*trial{}
+// onTrial are the versions that have a share of the queries.
+func (w *Watcher) onTrial() (out []profile.Rollout) {
 	for _, r := range w.Models.Current().Rollouts {
-		if r.Canary == "" || r.Share == 0 {
+		if r.Canary != "" && r.Share > 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// begin goes on with the trials that are known, and begins those that are not.
+func (w *Watcher) begin(ctx context.Context, onTrial []profile.Rollout) error {
+	before := w.trials
+	if before == nil && w.Memory != nil {
+		saved, err := w.Memory.Load(ctx)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(saved, &before); len(saved) > 0 && err != nil {
+			w.Log.Warn("what was saved of the versions on trial cannot be read; they begin anew", "error", err)
+			before = nil
+		}
+	}
+	w.trials = map[string]*trial{}
+	for _, r := range onTrial {
+		m, ok := w.Models.Current().Model(r.Canary)
+		if !ok {
 			continue
 		}
-		t := w.trials[r.Model]
-		if t == nil || t.canary != r.Canary {
-			t = &trial{canary: r.Canary, served: r.Served, tracker: tally.NewTracker(w.Now()), counted: map[string]tally.Tally{}}
+		t := before[r.Model]
+		if t == nil || t.Canary != r.Canary || t.SHA256 != m.SHA256 || t.Served != r.Served {
+			t = &trial{r.Canary, m.SHA256, r.Served, tally.NewTracker(w.Now()), map[string]tally.Tally{}}
 		}
-		now[r.Model] = t
+		w.trials[r.Model] = t
 	}
-	w.trials = now
-	return now
+	return nil
+}
+
+// save keeps the trials from time to time for the process that judges next.
+func (w *Watcher) save(ctx context.Context) error {
+	if w.Memory == nil || w.Now().Sub(w.savedAt) < savedEvery {
+		return nil
+	}
+	raw, err := json.Marshal(w.trials)
+	if err != nil {
+		return fmt.Errorf("encode the trials: %w", err)
+	}
+	if err := w.Memory.Save(ctx, raw); err != nil {
+		return err
+	}
+	w.savedAt = w.Now()
+	return nil
 }
 
 // count adds what workers and functions have counted of the versions since the last
@@ -130,6 +200,9 @@ func (w *Watcher) count(ctx context.Context) {
 			}
 		}
 	}
+	for _, t := range w.trials {
+		t.Tracker.Forget(now)
+	}
 }
 
 // update adds what a source has counted since its last snapshot. Of its first one the
@@ -137,22 +210,34 @@ func (w *Watcher) count(ctx context.Context) {
 // long before: a canary that fails at once has its breaker open, and gets hardly any
 // query more, before it is seen here.
 func (t *trial) update(source string, s tally.Snapshot, now time.Time) {
-	_, known := t.tracker.Sources[source]
-	more := t.tracker.Advance(source, s, now).Tallies
+	_, known := t.Tracker.Sources[source]
+	s = t.ofVersions(s)
+	more := t.Tracker.Advance(source, s, now).Tallies
 	first := !known && more == nil
 	if first {
 		more = s.Tallies
 	}
 	for _, c := range more {
-		if c.Model == t.canary || c.Model == t.served && !first {
-			t.counted[c.Model] = t.counted[c.Model].Merge(c)
+		if c.Model == t.Canary || !first {
+			t.Counted[c.Model] = t.Counted[c.Model].Merge(c)
 		}
 	}
 }
 
+// ofVersions is what a source has counted of the versions, as the rest is not kept.
+func (t *trial) ofVersions(s tally.Snapshot) tally.Snapshot {
+	out := tally.Snapshot{Since: s.Since, At: s.At}
+	for _, c := range s.Tallies {
+		if c.Model == t.Canary || c.Model == t.Served {
+			out.Tallies = append(out.Tallies, c)
+		}
+	}
+	return out
+}
+
 // sample is what is known of one version of a trial.
 func (w *Watcher) sample(ctx context.Context, t *trial, version string) rollout.Sample {
-	c := t.counted[version]
+	c := t.Counted[version]
 	s := rollout.Sample{Answered: c.Answered, Faults: c.Faults, Compute: c.Compute, Latency: c.Latency, CostUSD: c.CostUSD, CostSquares: c.CostSquares}
 	if m, ok := w.Models.Current().Model(version); ok {
 		s.Right, s.Wrong = w.Votes(ctx, m).Counted()
@@ -164,8 +249,8 @@ func (w *Watcher) sample(ctx context.Context, t *trial, version string) rollout.
 func (w *Watcher) rollBack(model string, t *trial, why string) error {
 	at := w.Now()
 	_, err := w.Models.Change(model, at, func(r profile.Rollout) (profile.Rollout, []string, error) {
-		if r.Canary != t.canary {
-			return r, nil, fmt.Errorf("version %s is not on trial any more", t.canary)
+		if r.Canary != t.Canary {
+			return r, nil, fmt.Errorf("version %s is not on trial any more", t.Canary)
 		}
 		return r.Rollback(at, profile.ByRule, why)
 	})

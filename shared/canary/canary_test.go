@@ -138,8 +138,8 @@ func TestAVersionStays(t *testing.T) {
 		for range 600 {
 			p.second(20)
 		}
-		if r := p.c.Rollouts[0]; r.Canary != "net@2" || p.trials["net"].counted["net@2"].Answered+p.trials["net"].counted["net@2"].Faults == 0 {
-			t.Errorf("%s: %+v, counted %+v", name, r, p.trials["net"].counted)
+		if r := p.c.Rollouts[0]; r.Canary != "net@2" || p.trials["net"].Counted["net@2"].Answered+p.trials["net"].Counted["net@2"].Faults == 0 {
+			t.Errorf("%s: %+v, counted %+v", name, r, p.trials["net"].Counted)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestAVersionThatIsPassedOverIsOut(t *testing.T) {
 	p.last = p.book.Snapshot(p.now)
 	p.answers["net@2"] = usual // as it gets no query that fails
 	p.Judge(context.Background())
-	if c := p.trials["net"].counted; c["net@2"].Faults != 5 || c["net"].Answered != 0 {
+	if c := p.trials["net"].Counted; c["net@2"].Faults != 5 || c["net"].Answered != 0 {
 		t.Fatalf("counted %+v", c)
 	}
 	for range 15 {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/cache"
+	"github.com/paragon-serving/paragon/shared/canary"
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -71,7 +72,7 @@ type Pool struct {
 }
 
 // Options are what a controller is made of. All must be set, but Arch, Traffic,
-// Shared, Timeline, MetricsEvery and Answers.
+// Shared, Timeline, MetricsEvery, Versions, Votes and Answers.
 type Options struct {
 	Holder      string // names this controller in the lease: no two have the same
 	Pools       []Pool
@@ -94,6 +95,10 @@ type Options struct {
 	// MetricsEvery is how often the metrics are read of a stage at rest, where each read
 	// is paid for: the next thing to happen is a launch. 0 reads them at each tick.
 	MetricsEvery time.Duration
+	// Versions are where versions on trial are rolled back; nil where another process
+	// judges them. Votes are callers' opinions, by which it does too.
+	Versions canary.Models
+	Votes    platform.Votes
 	// Answers reports whether some worker of a pool answers requests; nil goes by the
 	// workers' reports alone.
 	Answers func(pool string) bool
@@ -107,6 +112,7 @@ type Options struct {
 type Controller struct {
 	Options
 	traffic   traffic
+	trials    trials // under the lease
 	withheld  *cache.Cache[map[string]string]
 	limits    *limits.Taker               // of the stage's limits on overflow
 	waits     atomic.Bool                 // another controller had the lease at the last tick
@@ -120,14 +126,17 @@ type Controller struct {
 	activeAt  time.Time                   // when the stage was last not idle
 	metricsAt map[string]time.Time        // when the metrics were last read, by pool
 	spent     map[string]functionsSpent   // by pool
+	// tallies are what each pool's processes had counted when that was last read.
+	tallies map[string]map[string]tally.Snapshot
 	// draining are the ids of each pool's workers that drain, as last read.
 	draining map[string][]string
 }
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, spent: map[string]functionsSpent{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
+	c.trials.Watcher = c.newTrials()
 	return c
 }
 

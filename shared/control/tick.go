@@ -44,6 +44,7 @@ func (c *Controller) Tick(ctx context.Context) error {
 		}
 	}
 	c.measureEnds(ctx)
+	c.judgeTrials(ctx)
 	errs = append(errs, c.endDeadLetters(ctx))
 	return errors.Join(errs...)
 }

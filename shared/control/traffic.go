@@ -67,9 +67,12 @@ func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 	}
 	var errs []error
 	var more []tally.Tally
-	for _, pool := range append([]Pool{{Name: platform.FunctionsPool}}, c.Pools...) {
+	for _, pool := range c.allPools() {
 		counted, err := c.Fleet.Tallies(ctx, pool.Name)
 		errs = append(errs, err)
+		c.mu.Lock()
+		c.tallies[pool.Name] = counted
+		c.mu.Unlock()
 		for id, s := range counted {
 			more = append(more, t.history.Feed(pool.Name+"/"+id, s, now)...)
 		}

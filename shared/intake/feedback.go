@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/cache"
@@ -87,28 +86,13 @@ func (s *Service) voted(ctx context.Context, owner, id, receipt string) (query.R
 	}, nil
 }
 
-// learnt is what feedback has taught.
-type learnt struct {
-	cursor int64 // of the votes that were read; one read at a time holds it
-
-	mu   sync.Mutex
-	book feedback.Book
-}
-
-// readVotesEvery is how old what was learnt may be, and readVotes how many
-// votes are read at once.
-const (
-	readVotesEvery = 5 * time.Second
-	readVotes      = 1000
-)
-
 // newVotes caches what selection takes for the models' accuracies, by what the
 // votes say. The first caller waits for it; later ones go on with what was learnt
 // before while it is read.
 func (s *Service) newVotes() *cache.Cache[map[string]float64] {
 	return cache.New(cache.Options[map[string]float64]{
 		Fetch: s.readLearnt, Timeout: refreshTime, Now: s.Now,
-		TTL: func(map[string]float64) time.Duration { return readVotesEvery },
+		TTL: func(map[string]float64) time.Duration { return platform.VotesFresh },
 	})
 }
 
@@ -118,32 +102,11 @@ func (s *Service) refreshLearnt(ctx context.Context) { _, _ = s.votes.Get(ctx) }
 // readLearnt reads the votes that came since, and learns from them. What was read
 // before an error counts.
 func (s *Service) readLearnt(ctx context.Context) (map[string]float64, error) {
-	l, rules := &s.learnt, feedbackRules(s.Settings())
-	var came []feedback.Vote
-	for {
-		votes, cursor, err := s.Votes.VotesAfter(ctx, l.cursor, readVotes)
-		if err != nil {
-			s.Log.Warn("votes cannot be read; what was learnt before stays in use", "error", err)
-			break
-		}
-		came, l.cursor = append(came, votes...), cursor
-		if len(votes) < readVotes {
-			break
-		}
+	rules := feedback.RulesOf(s.Settings())
+	if err := s.learnt.Read(ctx, s.Votes, rules); err != nil {
+		s.Log.Warn("votes cannot be read; what was learnt before stays in use", "error", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, v := range came {
-		l.book.Add(rules, v)
-	}
-	return l.book.Accuracy(rules, s.catalogue(), s.Now(), nil), nil
-}
-
-func feedbackRules(set settings.Settings) feedback.Rules {
-	r := feedback.DefaultRules()
-	r.HalfLife = query.Duration(set.FeedbackHalfLifeHours * 3600 * 1000)
-	r.OwnerShare = set.FeedbackOwnerShare
-	return r
+	return s.learnt.Accuracy(rules, s.catalogue(), s.Now(), nil), nil
 }
 
 // accuracies are what selection takes instead of the profiles', nil while
@@ -157,9 +120,7 @@ func (s *Service) accuracies(set settings.Settings) map[string]float64 {
 		return nil
 	}
 	if set.FeedbackSampling == "thompson" {
-		s.learnt.mu.Lock()
-		defer s.learnt.mu.Unlock()
-		return s.learnt.book.Accuracy(feedbackRules(set), s.catalogue(), s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
+		return s.learnt.Accuracy(feedback.RulesOf(set), s.catalogue(), s.Now(), rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
 	return accuracy
 }
@@ -186,9 +147,7 @@ func (s *Service) Posterior(ctx context.Context, m *profile.Model) feedback.Post
 		return feedback.Posterior{}
 	}
 	s.refreshLearnt(ctx)
-	s.learnt.mu.Lock()
-	defer s.learnt.mu.Unlock()
-	return s.learnt.book.Posterior(feedbackRules(s.Settings()), m, s.Now())
+	return s.learnt.Posterior(feedback.RulesOf(s.Settings()), m, s.Now())
 }
 
 // drifted are the models whose votes contradict their profiles.
@@ -197,7 +156,5 @@ func (s *Service) drifted(ctx context.Context, set settings.Settings) []feedback
 		return nil
 	}
 	s.refreshLearnt(ctx)
-	s.learnt.mu.Lock()
-	defer s.learnt.mu.Unlock()
-	return s.learnt.book.Drifts(feedbackRules(set), s.catalogue(), s.Now())
+	return s.learnt.Drifts(feedback.RulesOf(set), s.catalogue(), s.Now())
 }

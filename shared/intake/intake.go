@@ -186,7 +186,7 @@ type Service struct {
 	waiters  waiters
 	offers   offers
 	arrivals arrivals
-	learnt   learnt
+	learnt   platform.VoteBook
 	votes    *cache.Cache[map[string]float64] // accuracies as learnt from them
 	places   chan struct{}                    // bounds the samples on their way to the store
 	// reserveTime bounds the call that reserves a slot in a pool's line.

@@ -43,7 +43,7 @@ func TestNoTakeWaitsForASlowSource(t *testing.T) {
 	hold := make(chan struct{})
 	votes.hold.Store(&hold)
 	fleet.hold = hold
-	d.clock.advance(readVotesEvery)
+	d.clock.advance(platform.VotesFresh)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

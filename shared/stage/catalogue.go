@@ -8,6 +8,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/environment"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/prefix/ownmodels"
 )
 
@@ -15,7 +16,7 @@ import (
 // name, with the function sizes that the stage has: what choosing, dispatching
 // and deciding work with, and with the models that PARAGON_MODELS adds to it, as they
 // change. load opens a folder, with the schema or without.
-func Catalogue(ctx context.Context, env func(string) string, load func(folder string) (*profiles.Set, error)) (profile.CatalogueSource, error) {
+func Catalogue(ctx context.Context, env func(string) string, load func(folder string) (*profiles.Set, error)) (*modelstore.Store, error) {
 	base, err := deployed(ctx, env, load)
 	if err != nil {
 		return nil, err

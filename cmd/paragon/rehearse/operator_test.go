@@ -5,6 +5,7 @@ package rehearse
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
@@ -206,6 +208,7 @@ func (term *terminal) adds() {
 	})
 	term.asksForest()
 	term.versions()
+	term.rollsBack()
 	term.says("", "model", "remove", "forest")
 	term.says("removed", "model", "list")
 }
@@ -309,6 +312,47 @@ func (term *terminal) versions() {
 	term.says("served by version forest.", "model", "rollback", "forest")
 }
 
+// rollsBack adds a version whose runs fail. The stage answers each of its queries all the
+// same, takes the version back by itself, and says why.
+func (term *terminal) rollsBack() {
+	term.t.Helper()
+	file := filepath.Join(term.t.TempDir(), "forest.onnx")
+	must(term.t, os.WriteFile(file, enginetest.BrittleForest(2, 0.5, [2]string{"dry", "rain"}), 0o600))
+	term.says("50 %", "model", "add", file, "--task", "weather", "--share", "0.5", "--yes")
+	began, asked, said := time.Now(), 0, ""
+	term.until("the version is rolled back", func() bool {
+		if q := term.askForest(7); q.State != query.Succeeded {
+			term.t.Errorf("a query while a version fails reads %+v", q)
+		}
+		asked++
+		said = string(term.says("", "model", "show", "forest"))
+		return !strings.Contains(said, "is on trial")
+	})
+	term.t.Logf("after %d queries, %v:\n%s", asked, time.Since(began), said)
+	if want := "forest@3  rollback by the rule: errors: "; !strings.Contains(said, want) {
+		term.t.Errorf("it was not rolled back by %q", want)
+	}
+	term.checkRollback()
+}
+
+// checkRollback holds the controller to its role: it writes the catalogue of added models,
+// and may for that grant alone.
+func (term *terminal) checkRollback() {
+	term.t.Helper()
+	may, calls := term.statements(term.roles()["controller"]), term.stand.made()["controller"]
+	for _, c := range calls {
+		if by, err := policy.Matching(may, c); err != nil || len(by) == 0 {
+			term.t.Errorf("nothing allows the controller's %s of %q (%v)", c.Action, c.Resource, err)
+		}
+	}
+	if !slices.ContainsFunc(calls, func(c policy.Call) bool {
+		return c.Action == "s3:PutObject" && strings.HasSuffix(c.Resource, "/"+names.ModelsPrefix+"/"+modelstore.CatalogueFile)
+	}) {
+		term.t.Error("the controller did not write the catalogue")
+	}
+	term.takeAway("controller", may, calls)
+}
+
 // measured wants to know of an added model what the generic functions measured, whose cold
 // starts have the fetch from the bucket in them: it is offered for that alone.
 func (term *terminal) measured(model string) {
@@ -329,7 +373,20 @@ func (term *terminal) measured(model string) {
 // has run it before, answers.
 func (term *terminal) asksForest() {
 	term.t.Helper()
-	in := []tensors.Tensor{{Name: "X", Datatype: tensors.FP32, Shape: []int64{1, 2}, Data: make([]byte, 8)}}
+	q := term.askForest(0)
+	if q.State != query.Succeeded || q.ServedBy.Name != coreinference.GenericName(q.ServedBy.MemoryMB) || q.ServedBy.Cold {
+		term.t.Errorf("the query for the added model reads %+v", q)
+	}
+	term.checkGeneric()
+}
+
+// askForest has a strict query for the added model overflow, with two features of a value.
+func (term *terminal) askForest(feature float32) answered {
+	term.t.Helper()
+	data := make([]byte, 8)
+	_, err := binary.Encode(data, binary.LittleEndian, []float32{feature, feature})
+	must(term.t, err)
+	in := []tensors.Tensor{{Name: "X", Datatype: tensors.FP32, Shape: []int64{1, 2}, Data: data}}
 	input := fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(tensors.Pack(in)))
 	body := strings.Replace(asked("forest", query.Strict, input), "image/png", tensors.ContentType, 1)
 	got := term.request("POST", "/v1/queries", body)
@@ -337,11 +394,7 @@ func (term *terminal) asksForest() {
 		term.t.Fatalf("the API answered %d %s", got.Code, got.Body)
 	}
 	term.overflow()
-	q := term.await(got.Header().Get("Location"))
-	if q.State != query.Succeeded || q.ServedBy.Name != coreinference.GenericName(q.ServedBy.MemoryMB) || q.ServedBy.Cold {
-		term.t.Errorf("the query for the added model reads %+v", q)
-	}
-	term.checkGeneric()
+	return term.await(got.Header().Get("Location"))
 }
 
 // checkGeneric holds the generic functions to their roles: each is needed, and enough.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // Rules say how much votes weigh.
@@ -30,6 +32,14 @@ type Rules struct {
 // DefaultRules bound one owner to a fifth of the evidence.
 func DefaultRules() Rules {
 	return Rules{PriorVotes: 100, HalfLife: 24 * time.Hour, OwnerShare: 0.2}
+}
+
+// RulesOf are the rules that settings say.
+func RulesOf(s settings.Settings) Rules {
+	r := DefaultRules()
+	r.HalfLife = time.Duration(s.FeedbackHalfLifeHours * float64(time.Hour))
+	r.OwnerShare = s.FeedbackOwnerShare
+	return r
 }
 
 // Vote is what one caller says of one answer.

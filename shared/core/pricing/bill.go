@@ -1,6 +1,8 @@
 package pricing
 
 import (
+	"slices"
+
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
@@ -17,6 +19,8 @@ type Stage struct {
 	// Warm are the instances of all pools that are prepared and stopped.
 	Warm    float64
 	Traffic Traffic // without queries where PerSecond is 0
+	// TrialHours are those of the month in which a version of a model is on trial.
+	TrialHours float64
 	// FunctionUSD is what an inference function takes for a query.
 	FunctionUSD float64
 }
@@ -31,7 +35,7 @@ type Bill struct {
 // Bill previews the bill of a month, without what AWS gives free of charge,
 // without transfer to the internet, and with every worker at its price on demand.
 func (s Stage) Bill(p profile.Prices) Bill {
-	b := Bill{Fixed: append(s.Rest.Lines(p), s.workerLines(p)...)}
+	b := Bill{Fixed: slices.Concat(s.Rest.Lines(p), s.workerLines(p), s.Rest.Trial(p, s.TrialHours))}
 	for _, f := range s.Fleets {
 		b.Compute = append(b.Compute, newLine("workers, "+f.Instance.Type, f.Count*hoursPerMonth, "hours", f.Instance.USDPerHour))
 	}

@@ -54,6 +54,21 @@ func TestThePastByHand(t *testing.T) {
 	}
 }
 
+// A version that is on trial for a week, on paper.
+func TestAVersionOnTrialByHand(t *testing.T) {
+	s := Stage{Rest: AtRest(deployed(WorkersFront, false))}
+	without := s.Bill(today)
+	s.TrialHours = 168
+	with := s.Bill(today).Fixed
+	reads, writes := 168*360*1.25e-7, 168*60*2*6.25e-7
+	if got := part(with, "versions on trial, reads of votes"); math.Abs(got-reads) > 1e-9 {
+		t.Errorf("reads of votes: $%v, want $%v", got, reads)
+	}
+	if got := Sum(with) - Sum(without.Fixed); math.Abs(got-reads-writes) > 1e-9 {
+		t.Errorf("a trial costs $%v, want $%v", got, reads+writes)
+	}
+}
+
 func TestTheGoalsOfAnIdleMonth(t *testing.T) {
 	for front, most := range map[Front]float64{LambdaFront: 25, WorkersFront: 42} {
 		if got := Sum(AtRest(deployed(front, false)).Lines(today)); got > most {

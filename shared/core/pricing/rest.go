@@ -53,6 +53,10 @@ type Rest struct {
 	BusyStoreReadsPerMinute   float64 // units
 	BusyCountUnitsPerMinute   float64 // units that the controller writes of what queries came to; none at rest
 	BusyPastRowsPerMinute     float64 // and rows of the past, a unit each
+
+	// What it does while a version of a model is on trial, whose counts it keeps.
+	TrialReadsPerTick    float64 // of votes
+	TrialWritesPerMinute float64 // units
 }
 
 // What a stage has and does at rest, in parts.
@@ -89,6 +93,7 @@ const (
 	// (measured; a model takes 3 to 4 KB).
 	countUnits = 13
 	pastRows   = 1 + 1.0/10 + 1.0/60 // of a minute, of ten and of an hour
+	trialUnits = 2                   // of what was counted of versions on trial on a few workers, packed
 
 	busySettings = 12 // that are passed on in a minute in which queries come
 
@@ -114,6 +119,7 @@ func AtRest(d Deployment) Rest {
 		BusyMetrics: metricsOfEnds, BusyMetricsAskedPerMinute: asked * max(1, perMinute), BusyMetricPutsPerMinute: max(1, perMinute),
 		BusyQueueDepthsPerMinute: n * queuesOfPool * views, BusyStoreReadsPerMinute: n * views,
 		BusyStoreWritesPerMinute: views + busySettings*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
+		TrialReadsPerTick: 1, TrialWritesPerMinute: trialUnits,
 	}
 	endpoints := Endpoints
 	if d.Keys {
@@ -179,6 +185,16 @@ func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 		newLine("view of the fleet, queue depths", more(r.BusyQueueDepthsPerMinute, 0), "calls", p.SQSPerRequest),
 		newLine("view of the fleet, writes", more(r.BusyStoreWritesPerMinute, 0), "write units", p.DynamoDBPerWrite),
 		newLine("view of the fleet, reads", more(r.BusyStoreReadsPerMinute, 0), "read units", p.DynamoDBPerRead),
+	})
+}
+
+// Trial is what the controller takes on top for so many hours of a month in which a version
+// of a model is on trial; nothing without one.
+func (r Rest) Trial(p profile.Prices, hours float64) []Line {
+	minutes := 60 * hours
+	return nonZero([]Line{
+		newLine("versions on trial, reads of votes", r.TrialReadsPerTick*r.TicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
+		newLine("versions on trial, writes", r.TrialWritesPerMinute*minutes, "write units", p.DynamoDBPerWrite),
 	})
 }
 

@@ -52,6 +52,25 @@ func Linear(weights [][]float32, shape ...int64) []byte {
 // probability. Its one tree gives the second label where the first feature is
 // above the threshold, with probability 0.75, and else the first with 1.
 func Forest(features int64, threshold float32, labels [2]string) []byte {
+	return forest("X", features, threshold, labels).Bytes()
+}
+
+// BrittleForest is a Forest that can be run on zeros alone: it takes the place of each
+// other element out of a table of one row.
+func BrittleForest(features int64, threshold float32, labels [2]string) []byte {
+	g := forest("checked", features, threshold, labels)
+	g.Weights = []Weight{{Name: "table", Shape: []int64{1}, Data: []float32{0}}}
+	g.Nodes = append([]Node{
+		{Op: "NonZero", Inputs: []string{"X"}, Outputs: []string{"places"}},
+		{Op: "Gather", Inputs: []string{"table", "places"}, Outputs: []string{"found"}},
+		{Op: "ReduceSum", Inputs: []string{"found"}, Outputs: []string{"sum"}},
+		{Op: "Add", Inputs: []string{"X", "sum"}, Outputs: []string{"checked"}},
+	}, g.Nodes...)
+	return g.Bytes()
+}
+
+// forest is a Forest whose tree is given a value of the graph.
+func forest(given string, features int64, threshold float32, labels [2]string) Graph {
 	return Graph{
 		Inputs: []Value{{Name: "X", Type: Float32, Shape: []int64{-1, features}}},
 		Outputs: []Value{
@@ -59,7 +78,7 @@ func Forest(features int64, threshold float32, labels [2]string) []byte {
 			{Name: "output_probability", Maps: true},
 		},
 		Nodes: []Node{
-			{Op: "TreeEnsembleClassifier", Domain: ML, Inputs: []string{"X"}, Outputs: []string{"output_label", "probabilities"},
+			{Op: "TreeEnsembleClassifier", Domain: ML, Inputs: []string{given}, Outputs: []string{"output_label", "probabilities"},
 				Attributes: []Attribute{
 					{Name: "nodes_treeids", Ints: []int64{0, 0, 0}}, {Name: "nodes_nodeids", Ints: []int64{0, 1, 2}},
 					{Name: "nodes_featureids", Ints: []int64{0, 0, 0}}, {Name: "nodes_values", Floats: []float32{threshold, 0, 0}},
@@ -72,7 +91,7 @@ func Forest(features int64, threshold float32, labels [2]string) []byte {
 			{Op: "ZipMap", Domain: ML, Inputs: []string{"probabilities"}, Outputs: []string{"output_probability"},
 				Attributes: []Attribute{{Name: "classlabels_strings", Strings: labels[:]}}},
 		},
-	}.Bytes()
+	}
 }
 
 // Identity passes one tensor of each type through: from in_TYPE to out_TYPE, in
