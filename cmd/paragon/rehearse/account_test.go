@@ -94,7 +94,23 @@ func (p *play) makeAlarms() {
 // findings are those of doctor, whose exit status is 1 where it found a fault.
 func (term *terminal) findings() (out []checkup.Finding) {
 	term.t.Helper()
-	text, fault, err := term.run("doctor", "--json")
+	var text []byte
+	var fault string
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		text, fault, err = term.run("doctor", "--json")
+	}()
+	term.until("doctor has ended", func() bool {
+		term.dispatch(0) // it asks by the overflow queue, too
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
 	if err == nil {
 		term.t.Errorf("doctor finds no fault:\n%s", text)
 	}

@@ -11,7 +11,6 @@ type costs struct {
 	mu        float64 // a worker's throughput, queries a second
 	workerUSD float64 // the next worker's price an hour
 	queryUSD  float64 // of an overflowed query: the function and the way to it
-	noneUSD   float64 // of a query while there is no worker, likewise
 	ratio     float64 // of that to a query's share of a worker that is always busy
 	functions float64 // what functions answer at most, queries a second
 	lostUSD   float64 // of a query beyond that
@@ -24,7 +23,7 @@ type costs struct {
 
 func costsOf(s Snapshot, set settings.Settings, spot spotMarket) costs {
 	c := costs{
-		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD, noneUSD: s.FunctionUSD + s.UnaidedUSD, boot: set.VMBootSeconds,
+		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD, boot: set.VMBootSeconds,
 		functions: 1000 * float64(set.MaxOverflowConcurrency) / cmp.Or(s.FunctionMS, s.ServiceMS),
 	}
 	if !spot.short() {
@@ -65,21 +64,17 @@ func (c costs) usdPerHour(n int, rates []float64) float64 {
 func (c costs) meanOverflowUSD(n int, rates []float64) float64 {
 	usd := 0.0
 	for _, rate := range rates {
-		usd += c.overflowUSD(rate, n)
+		usd += c.overflowUSD(rate - float64(n)*c.mu)
 	}
 	return usd / float64(max(1, len(rates)))
 }
 
-// overflowUSD is what the queries of such a rate beyond n workers cost a second.
-func (c costs) overflowUSD(rate float64, n int) float64 {
-	beyond, each := rate-float64(n)*c.mu, c.queryUSD
+// overflowUSD is what queries beyond the workers cost a second.
+func (c costs) overflowUSD(beyond float64) float64 {
 	if beyond <= 0 {
 		return 0
 	}
-	if n == 0 {
-		each = c.noneUSD
-	}
-	return min(beyond, c.functions)*each + max(0, beyond-c.functions)*c.lostUSD
+	return min(beyond, c.functions)*c.queryUSD + max(0, beyond-c.functions)*c.lostUSD
 }
 
 // changeUSD is what changing the fleet costs, an hour of the time for which the

@@ -17,7 +17,7 @@ import (
 
 // Rules is the version of the schemes' rules and of the words that they put their
 // reasons in. A record holds that by which it was decided.
-const Rules = 6
+const Rules = 5
 
 // Second is what arrived in one second.
 type Second struct {
@@ -73,9 +73,6 @@ type Snapshot struct {
 	// OverflowUSD is what the way of an overflowed query costs more than that of a
 	// direct answer: its queues and requests.
 	OverflowUSD float64 `json:"overflow_usd,omitempty"`
-	// UnaidedUSD is the same of a query that comes while no worker is ready, which
-	// its intake has a function answer without the queues.
-	UnaidedUSD float64 `json:"unaided_usd,omitempty"`
 	// FunctionMS is the mean time of a query on an inference function; 0 means that
 	// it is as on a worker.
 	FunctionMS float64 `json:"function_ms,omitempty"`

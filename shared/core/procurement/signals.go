@@ -91,7 +91,7 @@ func (c *check) numbers() {
 		{"the work that waits", &s.Pool.QueuedMS}, {"the use of the workers", &s.Pool.Used}, {"the least use of a worker", &s.Pool.UsedLeast},
 		{"the service time", &s.ServiceMS}, {"how long a relaxed query may wait", &s.DeferMS},
 		{"the price of a worker", &s.WorkerUSDPerHour}, {"the price of a function", &s.FunctionUSD},
-		{"the price of the way to a function", &s.OverflowUSD}, {"the price of that way without workers", &s.UnaidedUSD}, {"the time on a function", &s.FunctionMS},
+		{"the price of the way to a function", &s.OverflowUSD}, {"the time on a function", &s.FunctionMS},
 		{"the price of a spot instance", &s.SpotUSDPerHour},
 	} {
 		if !IsValue(*v.target) {
