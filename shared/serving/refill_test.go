@@ -64,7 +64,7 @@ func TestABusyWorkerRefillsByTheHandful(t *testing.T) {
 // costly has reads of the strict queue take time once the first query is there.
 type costly struct {
 	platform.Queues
-	took  time.Duration
+	took  atomic.Int64 // a time.Duration
 	reads atomic.Int64
 }
 
@@ -72,7 +72,7 @@ func (c *costly) Receive(ctx context.Context, q platform.QueueName, limit int, l
 	ds, err := c.Queues.Receive(ctx, q, limit, lease, wait)
 	if q == platform.WorkQueue(pool, query.Strict) && wait == 0 {
 		c.reads.Add(1)
-		<-time.After(c.took)
+		<-time.After(time.Duration(c.took.Load()))
 	}
 	return ds, err
 }
@@ -95,7 +95,7 @@ func TestAFullWorkerSpendsLittleOnWhatItCannotStart(t *testing.T) {
 			for i := range 5 {
 				r.submit(ask{id: fmt.Sprint("waits", i), model: "slow", class: query.Strict, boundMS: 60_000})
 			}
-			q.took = took
+			q.took.Store(int64(took))
 			before := q.reads.Load()
 			<-time.After(5 * time.Second)
 			if n := q.reads.Load() - before; n < want[0] || n > want[1] {
