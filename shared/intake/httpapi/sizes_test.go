@@ -14,6 +14,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/intake"
@@ -178,6 +179,9 @@ func newSized(t *testing.T, f front, w way) *sizedStage {
 		}
 	})
 	s.publish(t, 0)
+	if w.queue == platform.Overflow { // it is for what a worker has no slot for in time
+		s.publishPool(t, placement.Pool{Name: "general", InstanceType: "c5.large", Workers: 1, Runners: 2, StrictMS: 1e6, At: s.now()})
+	}
 	if w.queue != "" {
 		s.consume(t, w.queue, kept)
 	}

@@ -108,8 +108,13 @@ func (s *stage) tune(change func(*settings.Settings)) {
 func (s *stage) publish(t testing.TB, runners int) {
 	t.Helper()
 	now := s.now()
-	pool := placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, Booting: 1, At: now}
-	if err := s.cloud.Fleet.PublishView(t.Context(), platform.FleetView{At: now, Pools: []placement.Pool{pool}}); err != nil {
+	s.publishPool(t, placement.Pool{Name: "general", InstanceType: "c5.large", Workers: runners / 2, Runners: runners, Booting: 1, At: now})
+}
+
+// publishPool says of a pool what is known of it.
+func (s *stage) publishPool(t testing.TB, pool placement.Pool) {
+	t.Helper()
+	if err := s.cloud.Fleet.PublishView(t.Context(), platform.FleetView{At: pool.At, Pools: []placement.Pool{pool}}); err != nil {
 		t.Fatal(err)
 	}
 }
