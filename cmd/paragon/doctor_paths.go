@@ -87,10 +87,7 @@ type way struct {
 
 // relaxed sends a query whose caller does not wait, and waits for it.
 func (a asker) relaxed(ctx context.Context, s client.Submission) finding {
-	q, err := a.queries.Submit(ctx, s, client.Options{})
-	if err == nil {
-		q, err = a.queries.Await(ctx, q, askedWait)
-	}
+	q, err := a.answer(ctx, s, false)
 	switch {
 	case err != nil:
 		return warning("", "`503 no-capacity` means that no worker can be ready in time: `paragon tune set min_workers 1`", "a relaxed query: %v", err)
@@ -100,17 +97,10 @@ func (a asker) relaxed(ctx context.Context, s client.Submission) finding {
 	return ok("", "a relaxed query ran on %s", q.ServedBy.Name)
 }
 
-// time sends a query and waits for it, within its request or after it, and returns how
-// long that took in milliseconds.
+// time has a query answered, and returns how long that took in milliseconds.
 func (a asker) time(ctx context.Context, s client.Submission, waits bool) (api.Query, float64, error) {
-	from, o := a.now(), client.Options{}
-	if waits {
-		o.Wait = askedWait
-	}
-	q, err := a.queries.Submit(ctx, s, o)
-	if err == nil && !waits {
-		q, err = a.queries.Await(ctx, q, askedWait)
-	}
+	from := a.now()
+	q, err := a.answer(ctx, s, waits)
 	ms := float64(a.now().Sub(from)) / float64(time.Millisecond)
 	switch {
 	case err != nil:
@@ -121,6 +111,18 @@ func (a asker) time(ctx context.Context, s client.Submission, waits bool) (api.Q
 		return q, ms, fmt.Errorf("it is %s after %s", q.State, askedWait)
 	}
 	return q, ms, nil
+}
+
+// answer sends a query and waits for it, within its request or after it.
+func (a asker) answer(ctx context.Context, s client.Submission, waits bool) (api.Query, error) {
+	if waits {
+		return a.queries.Submit(ctx, s, client.Options{Wait: askedWait})
+	}
+	q, err := a.queries.Submit(ctx, s, client.Options{})
+	if err == nil {
+		q, err = a.queries.Await(ctx, q, askedWait)
+	}
+	return q, err
 }
 
 func computed(q api.Query) float64 {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/docs"
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/control"
@@ -37,14 +37,7 @@ func operated(t *testing.T) *terminal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { backend.Close() })
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	catalogue, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	catalogue := profilestest.Shipped(t)
 	h, tuned := backend.Platform(), tuning.New(backend.Platform().Settings)
 	keys, err := signed.NewKeys([]byte("the key of this test's stage"))
 	if err != nil {

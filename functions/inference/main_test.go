@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/modelstore"
@@ -85,10 +86,7 @@ func TestAGenericFunctionRunsWhatIsAdded(t *testing.T) {
 // returns its digest.
 func add(t *testing.T, dir string, set *profiles.Set) string {
 	t.Helper()
-	base, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := profilestest.Shipped(t)
 	onnx, err := set.ONNX("mlp")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,13 @@ import (
 // Shipped is that catalogue, fashion.
 func Shipped(t testing.TB) *profile.Catalogue {
 	t.Helper()
+	_, c := Loaded(t)
+	return c
+}
+
+// Loaded is the set that ships, with that catalogue of it.
+func Loaded(t testing.TB) (*profiles.Set, *profile.Catalogue) {
+	t.Helper()
 	set, err := profiles.Load("")
 	if err != nil {
 		t.Fatal(err)
@@ -19,5 +26,5 @@ func Shipped(t testing.TB) *profile.Catalogue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return set, c
 }

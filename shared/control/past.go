@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -43,11 +44,9 @@ func (p *past) add(now time.Time, row timeline.Row) {
 		}
 	}
 	p.Due = p.Due[max(0, len(p.Due)-mostDue):]
-	p.Open = nil
-	for _, s := range w.Rows() {
-		if !s.Row.Empty() {
-			p.Open = w.Rows()
-		}
+	p.Open = w.Rows()
+	if !slices.ContainsFunc(p.Open, func(s timeline.Stored) bool { return !s.Row.Empty() }) {
+		p.Open = nil
 	}
 }
 

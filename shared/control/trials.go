@@ -94,11 +94,13 @@ type savedTrials struct {
 // Load implements canary.Memory.
 func (s *savedTrials) Load(ctx context.Context) (raw []byte, err error) {
 	packed, version, err := s.shared.ReadShared(ctx, trialsName)
-	if err != nil || packed == nil {
-		s.version = version
+	if err != nil {
 		return nil, err
 	}
 	s.version = version
+	if packed == nil {
+		return nil, nil
+	}
 	return Unpack(packed)
 }
 

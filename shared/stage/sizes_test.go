@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
@@ -41,14 +41,7 @@ func TestFunctionsOfAddedModels(t *testing.T) {
 }
 
 func TestSizes(t *testing.T) {
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := profilestest.Shipped(t)
 	before, _ := all.FunctionSizes("x86_64")
 	for value, want := range map[string][]int{"": before.MemoryMB, "1769": {1769}, "1769, 512": {512, 1769}} {
 		c, err := Sizes(of(names.FunctionMemory, value), all)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -56,7 +57,7 @@ func TestFullAccuracy(t *testing.T) {
 	dims, pixels := idx(t, "t10k-images-idx3-ubyte.gz")
 	_, labels := idx(t, "t10k-labels-idx1-ubyte.gz")
 	side := dims[1] * dims[2]
-	_, c := catalogue(t)
+	c := profilestest.Shipped(t)
 	s := up(t, t.TempDir(), "--workers=2", "--boot-seconds=0", "--unpaced")
 	s.workersReady(2)
 	for i := range c.Models {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
@@ -22,7 +23,7 @@ func bare(t *testing.T, m *profile.Model) *engine.Model { return bareOf(t, m, 1)
 // bareOf is bare for so many inferences at once.
 func bareOf(t *testing.T, m *profile.Model, runners int) *engine.Model {
 	t.Helper()
-	set, c := catalogue(t)
+	set, c := profilestest.Loaded(t)
 	e, err := engine.New(engine.Options{Runners: runners})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func raw(in engine.Tensor) query.Input {
 // 100 altered pictures get, bit for bit, what a bare session gives: on a worker
 // and on an inference function, for every model of the pool.
 func TestAnswersAreTheLibrarysBitForBit(t *testing.T) {
-	_, c := catalogue(t)
+	c := profilestest.Shipped(t)
 	pics := pictures(t)
 	for _, fleet := range []struct {
 		kind    query.RunnerKind

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/environment"
@@ -32,7 +33,7 @@ type lambdas struct {
 
 func startLambdas(t *testing.T) lambdas {
 	t.Helper()
-	_, c := catalogue(t)
+	c := profilestest.Shipped(t)
 	functions := []lambdaemulator.Function{}
 	for _, mb := range c.Functions[0].MemoryMB {
 		functions = append(functions, lambdaemulator.Function{

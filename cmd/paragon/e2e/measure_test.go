@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -31,7 +32,7 @@ const rounds = 5
 // memory, and writes the page that PARAGON_BENCH_OUT names. It asserts nothing
 // of what it measures.
 func TestMeasure(t *testing.T) {
-	_, c := catalogue(t)
+	c := profilestest.Shipped(t)
 	var page strings.Builder
 	fmt.Fprintf(&page, "# Measurements\n\nMade by `make bench` on %s: %d cores, %s/%s, %s. Single runs on a shared machine: compare ratios, not digits.\n",
 		time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/profiles"
-	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
 // picture is one labelled test picture.
@@ -53,20 +52,6 @@ func pictures(t testing.TB) []picture {
 		t.Fatalf("only %d pictures", len(out))
 	}
 	return out
-}
-
-// catalogue returns the embedded fashion catalogue and its set.
-func catalogue(t testing.TB) (*profiles.Set, *profile.Catalogue) {
-	t.Helper()
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set, c
 }
 
 // slowProfiles writes profiles by which every model takes serviceMS a query, alone or

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
@@ -31,14 +31,7 @@ func weighing(t *testing.T, now time.Time, up time.Duration) *Machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = owner.Close() })
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := profilestest.Shipped(t)
 	in, _ := c.Instance("c5.large")
 	m := &Machine{cfg: Defaults(), log: slog.New(slog.DiscardHandler), backend: owner.Platform(), catalogue: c, instance: in}
 	m.cfg.DataDir, m.cfg.Workers = dir, 0

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -35,14 +36,7 @@ func open(t testing.TB) (*engine.Engine, *profiles.Set, *profile.Catalogue) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	set, err := profiles.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := set.Catalogue("fashion")
-	if err != nil {
-		t.Fatal(err)
-	}
+	set, c := profilestest.Loaded(t)
 	return e, set, c
 }
 
