@@ -2,8 +2,13 @@ package interior
 
 import "math"
 
-// leastPivot keeps a row that no column can move any more out of the divisions.
-const leastPivot = 1e-14
+// A row that follows from rows before it, or that no column can move any more, leaves a
+// pivot of rounding alone, below leastPivot of its diagonal. noStep takes its place, so that
+// the row's price stays as it is (Zhang, Optimization Methods and Software 10, 1998).
+const (
+	leastPivot = 1e-12
+	noStep     = 1e64
+)
 
 // factor makes the normal matrix and factors it into a lower triangle, in place.
 func (s *state) factor() {
@@ -21,7 +26,7 @@ func (s *state) factor() {
 	for i := range s.p.Right {
 		for k := max(0, i-s.p.Band); k <= i; k++ {
 			at := i*w + k - i + s.p.Band
-			sum := s.band[at]
+			sum, least := s.band[at], leastPivot*s.band[at]
 			for l := max(0, i-s.p.Band); l < k; l++ {
 				if k-l <= s.p.Band {
 					sum -= s.band[i*w+l-i+s.p.Band] * s.band[k*w+l-k+s.p.Band]
@@ -29,8 +34,10 @@ func (s *state) factor() {
 			}
 			if k < i {
 				s.band[at] = sum / s.band[k*w+s.p.Band]
+			} else if sum > least {
+				s.band[at] = math.Sqrt(sum)
 			} else {
-				s.band[at] = math.Sqrt(max(sum, leastPivot))
+				s.band[at] = noStep
 			}
 		}
 	}

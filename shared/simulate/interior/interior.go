@@ -20,7 +20,8 @@ type Column struct {
 
 // Problem is to choose each column's value at the least cost, such that in each row the
 // coefficients times the values sum up to Right. Any two rows of a column are at most Band
-// apart.
+// apart. Where coefficients are so different in size that rows follow from each other but
+// for rounding, the cost found may be above the least.
 type Problem struct {
 	Columns []Column
 	Right   []float64
@@ -61,6 +62,9 @@ func Solve(p Problem) Solution {
 			break
 		}
 		s.step()
+	}
+	for j, x := range s.x {
+		s.x[j] = min(x, p.Columns[j].Most) // of which rounding may make a little more
 	}
 	best.Values = s.x
 	return best
