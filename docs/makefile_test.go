@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -46,5 +47,21 @@ func TestLongStepsOfMakeSayThatTheyBegin(t *testing.T) {
 	}
 	if len(ran) != 2 {
 		t.Errorf("npm and go did not both run:\n%s", out)
+	}
+}
+
+// With other flags Go would compile every package once more for the program that makes
+// a pool's profiles.
+func TestAPoolIsMadeWithTheFlagsOfTheBinaries(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "-n", "-B", "pool-mail").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := map[string][]string{}
+	for _, m := range regexp.MustCompile(`(?m)^(.*)\bgo (build|run) (.*?)(?:-o \S+ )?(\./\S+)`).FindAllStringSubmatch(string(out), -1) {
+		flags[m[1]+m[3]] = append(flags[m[1]+m[3]], m[2]+" "+m[4])
+	}
+	if len(flags) != 1 || !strings.Contains(string(out), "go run") {
+		t.Errorf("programs by their flags: %q", flags)
 	}
 }

@@ -24,7 +24,7 @@ func checkBinaries(root string) error {
 				return err
 			}
 			if got != machines[arch] {
-				return fmt.Errorf("%s is for %v, not for %s: `make dist` builds it anew", file, got, arch)
+				return fmt.Errorf("%s is a binary for %v, not for %s: run `make dist` to build it again", file, got, arch)
 			}
 		}
 	}
@@ -35,7 +35,7 @@ func checkBinaries(root string) error {
 func machineOf(file string) (elf.Machine, error) {
 	f, err := elf.Open(file)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no binary: %w; `make dist` builds it anew", file, err)
+		return 0, fmt.Errorf("%s is not a binary: %w; run `make dist` to build it again", file, err)
 	}
 	defer f.Close()
 	return f.Machine, nil

@@ -67,6 +67,7 @@ type Config struct {
 	AlarmEmail          string
 	LogDays             int
 	Traces              Traces
+	OTLPEndpoint        string // https address of a collector that takes OpenTelemetry metrics; empty means none
 	Release             Release
 	// Images are the ids of machine images, by region and architecture; while there are
 	// none each deployment takes the newest.
@@ -139,7 +140,7 @@ func (c *Config) keys() map[string]any {
 		"network": &c.Network, "zones": &c.Zones, "permissions_boundary": &c.PermissionsBoundary, "throttle": &c.Throttle, "overflow_concurrency": &c.OverflowConcurrency,
 		"warm_throughput": &c.WarmThroughput,
 		"front":           &c.Front, "account_concurrency": &c.AccountConcurrency, "api_concurrency_share": &c.APIConcurrencyShare,
-		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces, "release": &c.Release, "images": &c.Images, "session_manager": &c.SessionManager,
+		"monthly_budget_usd": &c.MonthlyBudgetUSD, "alarm_email": &c.AlarmEmail, "log_days": &c.LogDays, "traces": &c.Traces, "otlp_endpoint": &c.OTLPEndpoint, "release": &c.Release, "images": &c.Images, "session_manager": &c.SessionManager,
 		"profiles": &c.Profiles, "profiles_prefix": &c.ProfilesPrefix, "protected_stages": &c.ProtectedStages, "settings": &c.Settings, "asset_root": &c.AssetRoot,
 	}
 }
@@ -187,29 +188,30 @@ func (c Config) validate() error {
 	if err := names.CheckStage(c.Stage); err != nil {
 		faults = append(faults, fmt.Errorf("context \"stage\": %w", err))
 	}
-	must(slices.Contains([]string{"x86_64", "arm64"}, c.FunctionArch), "context \"function_arch\": %q is neither x86_64 nor arm64", c.FunctionArch)
-	must(slices.Contains([]string{byIAM, byKeys}, c.Authorizer), "context \"authorizer\": %q is neither %s nor %s", c.Authorizer, byIAM, byKeys)
-	must(slices.Contains([]string{private, public}, c.Network), "context \"network\": %q is neither %s nor %s", c.Network, private, public)
-	must(slices.Contains([]string{names.FrontWorkers, names.FrontLambda}, c.Front), "context \"front\": %q is neither %s nor %s", c.Front, names.FrontWorkers, names.FrontLambda)
-	must(c.AccountConcurrency == 0 || c.AccountConcurrency >= leastAccount, "context \"account_concurrency\": %d is neither 0 nor %d or more", c.AccountConcurrency, leastAccount)
-	must(c.APIConcurrencyShare > 0 && c.APIConcurrencyShare <= mostAPIShare, "context \"api_concurrency_share\": %v is not above 0 and at most %v", c.APIConcurrencyShare, mostAPIShare)
+	must(slices.Contains([]string{"x86_64", "arm64"}, c.FunctionArch), "context \"function_arch\": %q must be x86_64 or arm64", c.FunctionArch)
+	must(slices.Contains([]string{byIAM, byKeys}, c.Authorizer), "context \"authorizer\": %q must be %s or %s", c.Authorizer, byIAM, byKeys)
+	must(slices.Contains([]string{private, public}, c.Network), "context \"network\": %q must be %s or %s", c.Network, private, public)
+	must(slices.Contains([]string{names.FrontWorkers, names.FrontLambda}, c.Front), "context \"front\": %q must be %s or %s", c.Front, names.FrontWorkers, names.FrontLambda)
+	must(c.AccountConcurrency == 0 || c.AccountConcurrency >= leastAccount, "context \"account_concurrency\": %d must be 0, or %d or more", c.AccountConcurrency, leastAccount)
+	must(c.APIConcurrencyShare > 0 && c.APIConcurrencyShare <= mostAPIShare, "context \"api_concurrency_share\": %v must be above 0 and at most %v", c.APIConcurrencyShare, mostAPIShare)
 	must(c.Throttle.PerSecond >= 1 && c.Throttle.Burst >= 1, "context \"throttle\": per_second and burst must be 1 or more")
 	must(c.OverflowConcurrency >= 2 && c.OverflowConcurrency <= 1000, "context \"overflow_concurrency\": %d is outside 2 to 1000", c.OverflowConcurrency)
-	must(slices.Contains(logDays, c.LogDays), "context \"log_days\": %d is none of %v", c.LogDays, logDays)
+	must(slices.Contains(logDays, c.LogDays), "context \"log_days\": %d is not one of %v", c.LogDays, logDays)
 	must(c.Traces.valid(), "context \"traces\": endpoint must be empty or http(s)://host:4318, and share from 0 to 1; they are %q and %v", c.Traces.Endpoint, c.Traces.Share)
-	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is no address", c.AlarmEmail)
-	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v is negative", c.MonthlyBudgetUSD)
-	must(c.PermissionsBoundary == "" || boundary.MatchString(c.PermissionsBoundary), "context \"permissions_boundary\": %q is no ARN of a policy", c.PermissionsBoundary)
-	must(len(c.Zones) == 0 || len(c.Zones) == pricing.Zones, "context \"zones\": %v: there must be %d, or none", c.Zones, pricing.Zones)
+	must(validCollector(c.OTLPEndpoint), "context \"otlp_endpoint\": must be empty or https://host[:port][/path], without user, query and fragment; headers with a key go into the parameter %s of SSM", names.CollectorHeaders(c.Stage))
+	must(c.AlarmEmail == "" || address.MatchString(c.AlarmEmail), "context \"alarm_email\": %q is not an email address", c.AlarmEmail)
+	must(c.MonthlyBudgetUSD >= 0, "context \"monthly_budget_usd\": %v must be 0 or more", c.MonthlyBudgetUSD)
+	must(c.PermissionsBoundary == "" || boundary.MatchString(c.PermissionsBoundary), "context \"permissions_boundary\": %q is not the ARN of an IAM policy", c.PermissionsBoundary)
+	must(len(c.Zones) == 0 || len(c.Zones) == pricing.Zones, "context \"zones\": %v must be %d zones, or empty", c.Zones, pricing.Zones)
 	for _, zone := range c.Zones {
-		must(zoneName.MatchString(zone), "context \"zones\": %q is no name of a zone, such as us-east-1b", zone)
+		must(zoneName.MatchString(zone), "context \"zones\": %q is not the name of a zone such as us-east-1b", zone)
 	}
 	for _, role := range c.SharedRoles {
-		must(roleName.MatchString(role), "context \"shared_roles\": %q is no name of a role: it is without its path and account", role)
+		must(roleName.MatchString(role), "context \"shared_roles\": %q is not the name of a role: write it without its path and account", role)
 	}
 	for _, region := range slices.Sorted(maps.Keys(c.Images)) {
 		for _, arch := range []string{"arm64", "x86_64"} {
-			must(imageID.MatchString(c.Images[region][arch]), "context \"images\": %s: %s: %q is no id of an image, such as ami-0123456789abcdef0; `paragon image` writes them", region, arch, c.Images[region][arch])
+			must(imageID.MatchString(c.Images[region][arch]), "context \"images\": %s: %s: %q is not the id of an image such as ami-0123456789abcdef0; `paragon image` writes these ids", region, arch, c.Images[region][arch])
 		}
 	}
 	for _, stage := range c.ProtectedStages {
@@ -218,7 +220,7 @@ func (c Config) validate() error {
 		}
 	}
 	faults = append(faults, c.WarmThroughput.check())
-	must(len(c.Pools) > 0, "context \"pools\": there must be one")
+	must(len(c.Pools) > 0, "context \"pools\": there must be one or more pools")
 	if err := c.Release.check(); err != nil {
 		faults = append(faults, err)
 	}

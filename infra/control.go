@@ -24,7 +24,7 @@ const controllerSeconds = 75
 func (s *stack) makeControl() {
 	s.functions.controller = s.serve(made{
 		id: "Controller", name: "controller", code: s.code(machine, "controller"), arch: machine, memoryMB: pricing.ControllerMB, seconds: controllerSeconds,
-		env: s.addFront(s.environment()), may: s.controllerMay(),
+		env: s.addCollector(s.addFront(s.environment())), may: append(s.controllerMay(), s.readCollectorHeaders()...),
 	})
 	s.functions.controller.alias.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{RetryAttempts: jsii.Number(0), MaxEventAge: seconds(60)})
 	arn := s.functions.controller.alias.FunctionArn()

@@ -12,7 +12,7 @@ import (
 func (s *stack) makeImages() {
 	if len(s.Images) == 0 {
 		awscdk.Annotations_Of(s.Stack).AddWarningV2(text("paragon:image"),
-			text("no machine image is pinned: a deployment takes the newest, and then replaces the workers; `paragon image` pins it"))
+			text("no machine image is pinned: each deployment uses the newest image, and replaces all workers if it is a new one; `paragon image` pins an image"))
 		return
 	}
 	table := map[string]*map[string]any{}

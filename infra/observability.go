@@ -190,7 +190,7 @@ func (s *stack) makeBudget() {
 	}
 	if s.AlarmEmail == "" {
 		awscdk.Annotations_Of(s.Stack).AddWarningV2(text("paragon:budget"),
-			text("monthly_budget_usd is set and alarm_email is not: there is no budget, and nobody is warned"))
+			text("monthly_budget_usd is set without alarm_email: AWS gets no budget and warns nobody; set alarm_email"))
 		return
 	}
 	warn := func(kind string, percent float64) any {

@@ -81,7 +81,7 @@ const inlineLimit = "inline_limit_kb"
 // checkInline refuses first values that the load balancer does not hand on.
 func (c Config) checkInline() error {
 	if kb, err := strconv.Atoi(c.Settings[inlineLimit]); err == nil && kb > names.InlineKB {
-		return fmt.Errorf("context \"settings\": %s: %d is above %d KB, the most that an account takes inline", inlineLimit, kb, names.InlineKB)
+		return fmt.Errorf("context \"settings\": %s: %d KB is more than %d KB, the maximum on AWS", inlineLimit, kb, names.InlineKB)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (c Config) modelsOf(catalogue *profile.Catalogue) ([]*profile.Model, error)
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("catalogue %s has no model with a network for the tasks %v", c.Catalogue, c.Tasks)
+		return nil, fmt.Errorf("context \"tasks\": catalogue %s has no model with an .onnx file for the tasks %v", c.Catalogue, c.Tasks)
 	}
 	return out, nil
 }
@@ -114,7 +114,7 @@ func (c Config) sizesOf(catalogue *profile.Catalogue, key string, list []int) ([
 	}
 	for _, mb := range list {
 		if !slices.Contains(have.MemoryMB, mb) {
-			return nil, fmt.Errorf("context %q: %d is none of the catalogue's %v", key, mb, have.MemoryMB)
+			return nil, fmt.Errorf("context %q: %d MB is not one of the sizes of the catalogue, %v", key, mb, have.MemoryMB)
 		}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(list))), nil
@@ -141,7 +141,7 @@ func (c Config) readOwnModels(sizes []int) (out []*profile.Model, err error) {
 	}
 	var list []profile.Model
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("%s is not what `paragon model list --json` writes: %w", c.OwnModels, err)
+		return nil, fmt.Errorf("%s is not the output of `paragon model list --json`: %w", c.OwnModels, err)
 	}
 	for i := range list {
 		m := &list[i]
@@ -150,12 +150,12 @@ func (c Config) readOwnModels(sizes []int) (out []*profile.Model, err error) {
 			continue
 		}
 		if len(m.SHA256) != sha256.Size*2 || m.File == "" {
-			return nil, fmt.Errorf("%s: model %s has no file with its SHA-256", c.OwnModels, m.Name)
+			return nil, fmt.Errorf("%s: model %s lacks a file or its SHA-256; write the list again with `paragon model list --json`", c.OwnModels, m.Name)
 		}
 		out = append(out, m)
 	}
 	if len(out) > mostOwnModels {
-		return nil, fmt.Errorf("%s: %d models are above the %d that get functions of their own", c.OwnModels, len(out), mostOwnModels)
+		return nil, fmt.Errorf("%s has %d models, and at most %d can have functions of their own", c.OwnModels, len(out), mostOwnModels)
 	}
 	return out, nil
 }
@@ -165,13 +165,13 @@ func (c Config) readOwnModels(sizes []int) (out []*profile.Model, err error) {
 func (c Config) poolOf(catalogue *profile.Catalogue, name string) (poolPlan, error) {
 	p := poolPlan{Pool: c.Pools[name], name: name}
 	if !poolName.MatchString(name) {
-		return p, fmt.Errorf("the name must match %s", poolName)
+		return p, fmt.Errorf("the name of a pool must match %s", poolName)
 	}
 	if len(p.InstanceTypes) == 0 {
-		return p, errors.New("instance_types is empty")
+		return p, errors.New("instance_types must list one or more types")
 	}
 	if p.Min < 0 || p.Max < 1 || p.Min > p.Max || p.OnDemandBase < 0 || p.SpotPercent < 0 || p.SpotPercent > 100 {
-		return p, fmt.Errorf("min %d, max %d, on_demand_base %d, spot_percent %d: 0 <= min <= max, max >= 1, 0 <= spot_percent <= 100",
+		return p, fmt.Errorf("min %d, max %d, on_demand_base %d, spot_percent %d: they must keep 0 <= min <= max, max >= 1, on_demand_base >= 0 and 0 <= spot_percent <= 100",
 			p.Min, p.Max, p.OnDemandBase, p.SpotPercent)
 	}
 	if err := p.checkWarm(); err != nil {
@@ -181,10 +181,10 @@ func (c Config) poolOf(catalogue *profile.Catalogue, name string) (poolPlan, err
 	for _, typ := range p.InstanceTypes {
 		in, ok := catalogue.Instance(typ)
 		if !ok {
-			return p, fmt.Errorf("profiles/instances.json has no type %q", typ)
+			return p, fmt.Errorf("instance_types: profiles/instances.json has no type %q", typ)
 		}
 		if vcpus != 0 && (in.VCPUs != vcpus || in.Arch != p.arch) {
-			return p, fmt.Errorf("%s has %d vCPUs of %s, the types before it %d of %s", typ, in.VCPUs, in.Arch, vcpus, p.arch)
+			return p, fmt.Errorf("instance_types: %s has %d vCPUs (%s), and the types before it have %d (%s): all types of a pool need the same number and architecture", typ, in.VCPUs, in.Arch, vcpus, p.arch)
 		}
 		vcpus, p.arch = in.VCPUs, in.Arch
 	}

@@ -18,14 +18,14 @@ import (
 func (c Config) checkProfiles() error {
 	if c.ProfilesPrefix == "" {
 		if c.Profiles != "" {
-			return errors.New("context \"profiles\": the stack would be made from a folder that what runs in it does not read: " +
-				"upload it, and name where in \"profiles_prefix\" as s3://bucket/prefix")
+			return errors.New("context \"profiles\" is set without \"profiles_prefix\", so workers and functions could not read this folder: " +
+				"upload it to S3, and set \"profiles_prefix\" to s3://bucket/prefix")
 		}
 		return nil
 	}
 	_, below, err := s3url.Split(c.ProfilesPrefix)
 	if err == nil && below == "" {
-		err = fmt.Errorf("%q is a whole bucket, and not of the form s3://bucket/prefix", c.ProfilesPrefix)
+		err = fmt.Errorf("%q names a whole bucket, and must be of the form s3://bucket/prefix", c.ProfilesPrefix)
 	}
 	if err != nil {
 		return fmt.Errorf("context \"profiles_prefix\": %w", err)

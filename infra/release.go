@@ -36,7 +36,7 @@ var canaries = map[int]string{
 // check names what is wrong with a release.
 func (r Release) check() error {
 	if _, known := canaries[r.CanaryMinutes]; !known {
-		return fmt.Errorf("context \"release\": canary_minutes: %d is none of %v", r.CanaryMinutes, sortedInts(canaries))
+		return fmt.Errorf("context \"release\": canary_minutes: %d is not one of %v", r.CanaryMinutes, sortedInts(canaries))
 	}
 	if r.MinHealthyPercent < 0 || r.MinHealthyPercent > 100 {
 		return fmt.Errorf("context \"release\": min_healthy_percent: %d is outside 0 to 100", r.MinHealthyPercent)

@@ -206,7 +206,7 @@ func costFaults(a assembly) (bad []string) {
 	if a.cfg.onWorkers() {
 		front = pricing.WorkersFront
 	}
-	want := pricing.AtRest(pricing.Deployment{Front: front, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), Keys: a.cfg.Authorizer == byKeys, Sessions: a.cfg.SessionManager, TickSeconds: 10, ViewSeconds: 1})
+	want := pricing.AtRest(pricing.Deployment{Front: front, Private: a.cfg.Network == private, Tasks: len(a.cfg.Tasks), Pools: len(a.plan.pools), Keys: a.cfg.Authorizer == byKeys, Sessions: a.cfg.SessionManager, Collector: a.cfg.OTLPEndpoint != "", TickSeconds: 10, ViewSeconds: 1})
 	if n := len(a.t.of("CloudWatch::Alarm")); n != want.Alarms {
 		bad = append(bad, fmt.Sprintf("%d alarms, the bill has %d", n, want.Alarms))
 	}

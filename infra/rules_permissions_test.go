@@ -94,6 +94,17 @@ func boundRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.allow(a.roleOf("api"), "ssmmessages:OpenDataChannel", "*") }},
+		{"the controller alone has the address and may read the headers of a collector, where there is one", func(a assembly) (bad []string) {
+			for _, id := range a.t.of("Lambda::Function") {
+				to, _ := a.t.Resources[id].prop("Environment", "Variables", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").(string)
+				role := refers(a.t.Resources[id].prop("Role"))
+				sends := a.cfg.OTLPEndpoint != "" && role == a.roleOf("controller")
+				if strings.HasSuffix(to, "/v1/metrics") != sends || slices.Contains(a.actions(role), "ssm:GetParameter") != sends {
+					bad = append(bad, id)
+				}
+			}
+			return bad
+		}, func(a assembly) { a.allow(a.roleOf("api"), "ssm:GetParameter", "arn:aws:ssm:us-east-1:1:parameter/x") }},
 		{"who answers overflow may invoke the inference functions and no other", overflowFaults, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "lambda:InvokeFunction", map[string]any{"Fn::GetAtt": []any{"Controller8614283D", "Arn"}})
 		}},

@@ -16,10 +16,10 @@ const mostWarm = 1000
 // checkWarm holds the warm instances of a pool to what a group takes.
 func (p Pool) checkWarm() error {
 	if p.Warm < 0 || p.Warm > mostWarm {
-		return fmt.Errorf("warm is %d, not 0 to %d", p.Warm, mostWarm)
+		return fmt.Errorf("warm is %d, which is outside 0 to %d", p.Warm, mostWarm)
 	}
 	if p.Warm > 0 && p.SpotPercent > 0 {
-		return fmt.Errorf("warm is %d and spot_percent %d: a group that launches spot instances has no warm pool, so one of them must be 0", p.Warm, p.SpotPercent)
+		return fmt.Errorf("warm is %d and spot_percent is %d: one of them must be 0, because a group with spot instances cannot have a warm pool", p.Warm, p.SpotPercent)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -125,4 +126,35 @@ func identifiers(of []ast.Expr) (names []*ast.Ident) {
 		}
 	}
 	return names
+}
+
+// phrasesLeftOut are private or vague words of earlier texts, which pages are written
+// without.
+var phrasesLeftOut = regexp.MustCompile(`(?i)\b(whoever|gone by|held to|foretold|told|so many|dear|desk|muster\w*|riddle\w*|at home|a home|the home|homes)\b`)
+
+var codeOfPage = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+
+// The README, the pages of docs, the description of the API and the web page say none of
+// the words that are left out.
+func TestPagesAreInPlainWords(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"../*.md", "../docs/*.md", "../docs/lab/*.md", "../docs/openapi.yaml", "page/assets/*.html", "page/assets/*.js"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no page is at %s (%v)", pattern, err)
+		}
+		pages = append(pages, found...)
+	}
+	for _, page := range pages {
+		if filepath.Base(page) == "uplot.js" {
+			continue // a library, as it comes
+		}
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, said := range phrasesLeftOut.FindAllString(codeOfPage.ReplaceAllString(string(text), ""), -1) {
+			t.Errorf("%s says %q", page, said)
+		}
+	}
 }

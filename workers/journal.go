@@ -29,7 +29,7 @@ func sendJournal(ctx context.Context, env func(string) string, from io.Reader) e
 	}
 	at, err := imds.NewFromConfig(sdk).GetInstanceIdentityDocument(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("which instance is this: %w", err)
+		return fmt.Errorf("read the instance id from the instance metadata: %w", err)
 	}
 	return journal.Sender{Logs: cloudwatchlogs.NewFromConfig(sdk), Group: group, Stream: at.InstanceID}.Send(ctx, from)
 }

@@ -107,10 +107,10 @@ func (m *machine) awaitService(ctx context.Context, log *slog.Logger) (bool, err
 	case err != nil || target == instance.Serve:
 		return err == nil, err
 	case target == instance.End:
-		log.Info("the machine is to end, and has not served")
+		log.Info("the instance must terminate before it has served")
 		return false, m.completeHook(ctx, nil)
 	}
-	log.Info("the machine is prepared for the warm pool")
+	log.Info("the instance is prepared for the warm pool")
 	var completed sync.WaitGroup
 	completed.Go(func() { m.completeLaunch(ctx, log) })
 	serves := m.ec2.AwaitService(ctx)
@@ -128,7 +128,7 @@ func (m *machine) completeLaunch(ctx context.Context, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
 	if err := m.ec2.CompleteLaunch(ctx); err != nil && !m.stopped() {
-		log.Warn("the launch hook was not completed", "error", err)
+		log.Warn("could not complete the launch hook", "error", err)
 	}
 }
 
@@ -144,7 +144,7 @@ func (m *machine) serve(ctx context.Context, run func(context.Context) error, lo
 	go func() {
 		defer close(watched)
 		if n := m.ec2.Watch(open); n != "" {
-			log.Info("the machine is to end", "notice", n)
+			log.Info("the instance must terminate", "notice", n)
 			m.deregister(ctx, n, log)
 			fence()
 		}
@@ -168,7 +168,7 @@ func (m *machine) deregister(ctx context.Context, n instance.Notice, log *slog.L
 		return
 	}
 	if err := m.ec2.Deregister(ctx); err != nil {
-		log.Warn("requests may still come to a machine that ends", "error", err)
+		log.Warn("could not deregister the instance from the load balancer, which may still send it requests", "error", err)
 	}
 }
 
@@ -206,7 +206,7 @@ func (m *machine) linger(log *slog.Logger) func(context.Context) {
 		if m.terminating() {
 			_ = settle.Sleep(ctx, spotLinger)
 		} else if err := m.ec2.AwaitHook(ctx); err != nil && !m.stopped() {
-			log.Warn("the group does not wait for this machine; it drains now", "error", err)
+			log.Warn("the group's termination hook does not wait for this instance; the worker drains now", "error", err)
 		}
 	}
 }

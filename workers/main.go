@@ -21,6 +21,7 @@ import (
 	"github.com/paragon-serving/paragon/functions/models"
 	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/schedule"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
@@ -59,21 +60,21 @@ func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if len(os.Args) > 1 && os.Args[1] == journalCommand {
 		if err := sendJournal(ctx, os.Getenv, os.Stdin); err != nil {
-			log.Error("the journal is not sent", "error", err)
+			log.Error("could not send the journal to CloudWatch Logs", "error", err)
 			os.Exit(1)
 		}
 		return
 	}
 	if len(os.Args) > 2 && os.Args[1] == modelRunCommand {
 		if err := runModel(ctx, os.Getenv, os.Args[2], os.Stdout); err != nil {
-			log.Error("the model is not run", "error", err)
+			log.Error("could not run the model", "error", err)
 			os.Exit(1)
 		}
 		return
 	}
 	if len(os.Args) > 1 && os.Args[1] == decodeCommand {
 		if err := decoder.Serve(os.Stdin, os.Stdout); err != nil {
-			log.Error("pictures are not decoded", "error", err)
+			log.Error("could not decode pictures", "error", err)
 			os.Exit(1)
 		}
 		return
@@ -148,7 +149,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	o.Queues, o.Records, o.Fleet, o.Blobs = cloud.Queues, cloud.Records, cloud.Fleet, cloud.Blobs
 	tunables := tuning.New(cloud.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
-		log.Warn("starting on default settings", "error", err)
+		log.Warn("could not read the settings; starting with their defaults", "error", err)
 	}
 	o.Settings = tunables.Current
 	go tunables.Run(ctx, here.settingsEvery())
@@ -170,7 +171,7 @@ func wire(ctx context.Context, env func(string) string, log *slog.Logger) (worke
 	}
 	var p *prover
 	if here.ec2 != nil {
-		if p, err = newProver(cloud.Shared, o.Catalogue, changed, log); err != nil {
+		if p, err = newProver(cloud.Shared, o.InstanceType, o.Catalogue, changed, log); err != nil {
 			return worker{}, here, errors.Join(err, traces.Close(), e.Close())
 		}
 	}
@@ -220,14 +221,14 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, chan
 		return nil, err
 	}
 	o.Catalogue = source
-	e, err := engine.New(engine.Options{Runners: o.Runners})
+	e, err := engine.New(engine.Options{Runners: schedule.MostRuns(o.Runners)})
 	if err != nil {
 		return nil, err
 	}
 	o.Breakers = &breaker.Set{}
 	memory := answer.Memory{Failed: func(model string, err error) {
 		o.Breakers.NotLoaded(model, err.Error(), o.Now())
-		o.Log.Error("a model cannot be served; its queries fail here, those of the others do not", "model", model, "error", err)
+		o.Log.Error("could not load a model; its queries fail on this worker, which serves its other models", "model", model, "error", err)
 	}}
 	if memory.MaxBytes, err = modelBytes(env, source.Current(), o.InstanceType); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -250,7 +251,7 @@ func load(ctx context.Context, o *serving.Options, env func(string) string, chan
 		}
 	},
 		func(err error) {
-			o.Log.Warn("the added models cannot be read; the catalogue stays as it is", "error", err)
+			o.Log.Warn("could not read the added models; the catalogue stays unchanged", "error", err)
 		})
 	return e, nil
 }

@@ -61,7 +61,7 @@ func (n *notifier) run(ctx context.Context, well func() error, log *slog.Logger)
 		if err := well(); err == nil {
 			n.say("WATCHDOG=1", log)
 		} else {
-			log.Error("the watchdog is not fed", "error", err)
+			log.Error("systemd's watchdog is not reset, because the worker is unhealthy", "error", err)
 		}
 		select {
 		case <-ctx.Done():

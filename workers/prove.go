@@ -30,13 +30,14 @@ const (
 	proveEvery = 5 * time.Minute
 )
 
-// runModel runs a model once in this process and prints why that fails.
+// runModel runs a model in this process and prints how that went. One that was added is
+// timed as well: others are measured before they are deployed.
 func runModel(ctx context.Context, env func(string) string, name string, out io.Writer) error {
 	src, err := models.Open(ctx, env, nil)
 	if err != nil {
 		return err
 	}
-	return modelcheck.PrintOnce(ctx, src, src, name, out)
+	return modelcheck.PrintOnce(ctx, src, src, name, src.Has, out)
 }
 
 // prover runs each model once by this build of the engine on this platform, unless
@@ -45,15 +46,16 @@ func runModel(ctx context.Context, env func(string) string, name string, out io.
 type prover struct {
 	shared           platform.Shared
 	catalogue        profile.CatalogueSource
-	run              func(ctx context.Context, model string) error
+	run              func(ctx context.Context, model string) (modelcheck.Ran, error)
 	platform, engine string
+	instanceType     string
 	changed          <-chan struct{} // reports that the catalogue has changed; nil never does
 	now              func() time.Time
 	log              *slog.Logger
 }
 
 // newProver is a prover that runs models in processes of their own.
-func newProver(shared platform.Shared, catalogue profile.CatalogueSource, changed <-chan struct{}, log *slog.Logger) (*prover, error) {
+func newProver(shared platform.Shared, instanceType string, catalogue profile.CatalogueSource, changed <-chan struct{}, log *slog.Logger) (*prover, error) {
 	digest, err := onnxruntime.Digest()
 	if err != nil {
 		return nil, err
@@ -63,8 +65,8 @@ func newProver(shared platform.Shared, catalogue profile.CatalogueSource, change
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	return &prover{
-		shared: shared, catalogue: catalogue, changed: changed, platform: runtime.GOOS + "/" + runtime.GOARCH, engine: digest, now: time.Now, log: log,
-		run: func(ctx context.Context, model string) error {
+		shared: shared, catalogue: catalogue, changed: changed, platform: runtime.GOOS + "/" + runtime.GOARCH, engine: digest, instanceType: instanceType, now: time.Now, log: log,
+		run: func(ctx context.Context, model string) (modelcheck.Ran, error) {
 			return modelcheck.RunProcess(exec.CommandContext(ctx, path, modelRunCommand, model))
 		},
 	}, nil
@@ -103,30 +105,33 @@ func (p *prover) start(ctx context.Context) {
 func (p *prover) prove(ctx context.Context) {
 	book, err := platform.ReadProofs(ctx, p.shared)
 	if err != nil {
-		p.log.Warn("models are not run before they are offered", "error", err)
+		p.log.Warn("could not read the results of earlier test runs of models; no test runs are made now", "error", err)
 		return
 	}
 	c := p.catalogue.Current()
 	for _, m := range book.Due(c, p.platform, p.engine, p.now()) {
 		digest, err := proof.Digest(c, &m)
 		if err != nil {
-			p.log.Warn("a model is not run before it is offered", "model", m.Name, "error", err)
+			p.log.Warn("could not compute the digest of a model; its test run is left out", "model", m.Name, "error", err)
 			continue
 		}
 		r := proof.Result{Engine: p.engine}
 		run, cancel := context.WithTimeout(ctx, runTime)
-		err = p.run(run, m.Name)
+		ran, err := p.run(run, m.Name)
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			r.Why = err.Error()
-			p.log.Error("a model cannot be run", "model", m.Name, "error", err)
+			p.log.Error("the test run of a model failed", "model", m.Name, "error", err)
+		}
+		if r.MS, r.Samples = ran.MS, ran.Samples; r.Samples > 0 {
+			r.InstanceType = p.instanceType
 		}
 		r.At = p.now()
 		if err := platform.AddProofs(ctx, p.shared, p.platform, map[string]proof.Result{digest: r}, p.now()); err != nil {
-			p.log.Warn("how a model's run went is not stored", "model", m.Name, "error", err)
+			p.log.Warn("could not store the result of a model's test run", "model", m.Name, "error", err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,8 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/proof"
+	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
@@ -22,7 +27,7 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == modelRunCommand {
 		if err := runModel(context.Background(), os.Getenv, os.Args[2], os.Stdout); err != nil {
-			slog.Error("the model is not run", "error", err)
+			slog.Error("could not run the model", "error", err)
 			os.Exit(1)
 		}
 		return
@@ -62,12 +67,12 @@ func (s *proving) starts(on, engine string) (ran []string) {
 	p := prover{
 		shared: s.backend.Shared, catalogue: s.catalogue, platform: on, engine: engine, log: slog.New(slog.DiscardHandler),
 		now: func() time.Time { return s.now },
-		run: func(_ context.Context, model string) error {
+		run: func(_ context.Context, model string) (modelcheck.Ran, error) {
 			ran = append(ran, model)
 			if s.bad[on+model] {
-				return errors.New("no such operator")
+				return modelcheck.Ran{}, errors.New("no such operator")
 			}
-			return nil
+			return modelcheck.Ran{}, nil
 		},
 	}
 	p.prove(s.Context())
@@ -129,7 +134,10 @@ func TestAModelThatIsAddedIsRun(t *testing.T) {
 	p := prover{
 		shared: s.backend.Shared, catalogue: source{&store}, platform: "linux/amd64", engine: "1", log: slog.New(slog.DiscardHandler), changed: changed,
 		now: func() time.Time { return s.now },
-		run: func(_ context.Context, model string) error { ran <- model; return nil },
+		run: func(_ context.Context, model string) (modelcheck.Ran, error) {
+			ran <- model
+			return modelcheck.Ran{}, nil
+		},
 	}
 	p.start(t.Context())
 	more := *s.catalogue
@@ -150,12 +158,63 @@ type source struct {
 
 func (s source) Current() *profile.Catalogue { return s.Load() }
 
-// A model that cannot be run ends its own process alone, which says why.
+// A model that cannot be run ends its own process alone, which says why. A model of the
+// deployment is run and not timed.
 func TestAModelIsRunInAProcessOfItsOwn(t *testing.T) {
 	for model, runs := range map[string]bool{"logistic": true, "nobody's": false} {
-		err := modelcheck.RunProcess(exec.CommandContext(t.Context(), os.Args[0], modelRunCommand, model))
-		if (err == nil) != runs {
-			t.Errorf("model %s: %v", model, err)
+		r, err := modelcheck.RunProcess(exec.CommandContext(t.Context(), os.Args[0], modelRunCommand, model))
+		if (err == nil) != runs || r.Samples != 0 {
+			t.Errorf("model %s: %+v, error %v", model, r, err)
+		}
+	}
+}
+
+// A model that was added is timed as it is run, and the worker's kind is stored with it.
+func TestAnAddedModelIsTimed(t *testing.T) {
+	set, c := profilestest.Loaded(t)
+	folder := t.TempDir()
+	store, err := modelstore.Open(folder, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mlp, _ := c.Model("mlp")
+	network, err := set.NetworkOf("fashion", mlp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := store.Receive(bytes.NewReader(network))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := *mlp
+	mine.Name = "mine"
+	task, _ := c.Task(mine.Task)
+	if err := store.Add(d, modelstore.Addition{Task: task, Model: mine, Measured: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	s := newProving(t)
+	p := prover{
+		shared: s.backend.Shared, catalogue: store.Current(), platform: "linux/amd64", engine: "1", instanceType: "c5.large", now: time.Now, log: slog.New(slog.DiscardHandler),
+		run: func(ctx context.Context, model string) (modelcheck.Ran, error) {
+			child := exec.CommandContext(ctx, os.Args[0], modelRunCommand, model)
+			child.Env = append(os.Environ(), environment.Models+"="+folder)
+			return modelcheck.RunProcess(child)
+		},
+	}
+	p.prove(t.Context())
+	book, err := platform.ReadProofs(t.Context(), s.backend.Shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, timed := range map[string]bool{"mine": true, "mlp": false} {
+		m, _ := store.Current().Model(model)
+		digest, err := proof.Digest(store.Current(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, done := book.By(digest, time.Now())
+		if !done || !r.Passed() || (r.Samples >= 20 && r.MS.P50 > 0 && r.InstanceType == "c5.large") != timed || !timed && r.InstanceType != "" {
+			t.Errorf("%s: %+v, %v", model, r, done)
 		}
 	}
 }

@@ -20,22 +20,24 @@ import (
 
 const benchPeersLong = `Compare Paragon with other model servers on this machine: the same network,
 inputs and client, one server at a time on the same cores, in interleaved rounds.
-Each server is started anew for each workload of each round; its answers are held
-to those of the library called in a bare loop. Then it is driven by callers who
-wait for their answers, and at a rate that is the same for all: half of what
-FastAPI, alone, did best at the start of the run.
+Each server is started for each workload of each round, and stopped afterwards. First the
+command compares its answers with those of the bare loop, one process that calls ONNX
+Runtime in a loop. Then it measures the server with callers that wait for their answers,
+and at a common rate for all servers: half of the highest throughput that FastAPI reached
+at the start of the run.
 
-A workload is MODEL:INPUT. The model is one that ships, one of the pool, or
-"largest" or "smallest" of those that ship; the input is tensor, jpeg or png. The
-peers in Python need environments: make peers-venvs. One that is not installed, does
-not start or answers wrongly stands in the table with its error.
+A workload is MODEL:INPUT. The model is a shipped model, a model of the pool, or
+"largest" or "smallest" for the largest or smallest shipped model. The input is
+tensor, jpeg or png. The servers in Python need virtual environments, which
+"make peers-venvs" creates. If a server is not installed, does not start or answers
+wrongly, the report has its error.
 
-All of it takes an hour or two. With --rounds 3 --seconds 1 it is a quarter of an
-hour. With --keep it may be cut off at any time: the same command goes on.
+The full run takes one to two hours. With --rounds 3 --seconds 1 it takes a quarter of an
+hour. With --keep, repeat the command to continue an interrupted run.
 
---quick measures the first workload in three short rounds, at 8 connections, on
-the bare loop, FastAPI and Paragon, and ends with status 1 when the median of
-Paragon's throughput is below FastAPI's.`
+--quick measures the first workload in three short rounds, with 8 connections, on
+the bare loop, FastAPI and Paragon. The exit status is 1 if Paragon's median
+throughput is below FastAPI's.`
 
 const benchPeersExample = `  paragon-lab bench-peers --markdown docs/lab/peers.md
   paragon-lab bench-peers --peers bare,fastapi,paragon --models efficientnet-lite0:jpeg --rounds 3
@@ -67,23 +69,23 @@ func newBenchPeersCommand() *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringSliceVar(&f.peers, "peers", slices.Concat([]string{"bare", "paragon"}, peers.PythonPeers), "servers, in the order of a round")
+	fs.StringSliceVar(&f.peers, "peers", slices.Concat([]string{"bare", "paragon"}, peers.PythonPeers), "servers to measure, in this order in each round")
 	fs.StringSliceVar(&f.models, "models", []string{"efficientnet-lite0:tensor", "efficientnet-lite0:jpeg", "largest:png", "smallest:png"}, "workloads, as MODEL:INPUT")
-	fs.IntSliceVar(&f.connections, "connections", []int{1, 2, 8, 32}, "callers at once, rising")
-	fs.IntVar(&f.rounds, "rounds", 5, "rounds of all servers in turns")
-	fs.Float64Var(&f.seconds, "seconds", 3, "length of one measurement of throughput; one at the common rate takes twice that")
-	fs.BoolVar(&f.noCommonRate, "no-common-rate", false, "leave out the latency at the common rate")
-	fs.StringVar(&f.pool, "pool", "pools/imagenet", "folder that make pool-imagenet has made")
-	fs.StringVar(&f.servers, "servers", "shared/lab/peers/servers", "folder of the peers' code")
-	fs.StringVar(&f.venvs, "venvs", ".venv-peers", "folder that make peers-venvs has made")
-	fs.StringVar(&f.paragon, "paragon", "bin/paragon", "the paragon that is measured")
-	fs.StringSliceVar(&f.upArgs, "up-args", nil, "more arguments of its paragon up")
-	fs.StringVar(&f.tensorPath, "tensor-path", peers.TensorPath, "where Paragon is sent tensors, by the Open Inference Protocol")
-	fs.StringVar(&f.picturePath, "picture-path", peers.PicturePath, "where Paragon is sent pictures")
-	fs.StringVar(&f.markdown, "markdown", "", "file to write the tables into, below the line that says so in it")
-	fs.StringVar(&f.keep, "keep", "", "file that holds the results after every turn: a run that is cut off goes on from there")
+	fs.IntSliceVar(&f.connections, "connections", []int{1, 2, 8, 32}, "numbers of concurrent callers to measure, in ascending order")
+	fs.IntVar(&f.rounds, "rounds", 5, "number of rounds; each measures all servers in turn")
+	fs.Float64Var(&f.seconds, "seconds", 3, "seconds that each measurement of throughput takes; a measurement at the common rate takes twice as long")
+	fs.BoolVar(&f.noCommonRate, "no-common-rate", false, "do not measure the latency at the common rate")
+	fs.StringVar(&f.pool, "pool", "pools/imagenet", "folder that \"make pool-imagenet\" created")
+	fs.StringVar(&f.servers, "servers", "shared/lab/peers/servers", "folder with the code of the other servers")
+	fs.StringVar(&f.venvs, "venvs", ".venv-peers", "folder that \"make peers-venvs\" created")
+	fs.StringVar(&f.paragon, "paragon", "bin/paragon", "path of the paragon binary to measure")
+	fs.StringSliceVar(&f.upArgs, "up-args", nil, "additional arguments of the paragon up that is measured")
+	fs.StringVar(&f.tensorPath, "tensor-path", peers.TensorPath, "path of the request that sends a tensor to Paragon, in the Open Inference Protocol")
+	fs.StringVar(&f.picturePath, "picture-path", peers.PicturePath, "path of the request that sends a picture to Paragon")
+	fs.StringVar(&f.markdown, "markdown", "", "Markdown file whose tables to replace, below the line that marks their place")
+	fs.StringVar(&f.keep, "keep", "", "file that stores the results after each server, and from which an interrupted run continues")
 	fs.BoolVar(&f.json, "json", false, "print every measurement as JSON instead of tables")
-	fs.BoolVar(&f.quick, "quick", false, "three short rounds of the first workload, and a verdict")
+	fs.BoolVar(&f.quick, "quick", false, "measure three short rounds of the first workload, and fail if Paragon is slower than FastAPI")
 	return c
 }
 

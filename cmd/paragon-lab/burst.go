@@ -24,12 +24,13 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
-const burstLong = `Measure what answering with another model before overflow comes to: queries that want
-the most accurate answer of at least some accuracy, in bursts, with the setting
-downgrade off and on. Simulated; with --rounds on a stage on this machine too, which
-is brought up for it: a burst with each value in turn, so many times.
+const burstLong = `Measure the effect of the setting downgrade in a burst. With this setting, a worker without a
+free slot answers with a cheaper model that keeps the query's accuracy bound, instead of
+letting the query overflow. The queries of the bursts ask for the most accurate model that
+keeps their bounds. The command simulates the bursts with downgrade off and on. With
+--rounds N, a stage on this machine also answers N bursts with each value, in turn.
 
-docs/lab/burst.md is made so.`
+The command generates docs/lab/burst.md.`
 
 // The stage that is measured, and its burst.
 const (
@@ -49,12 +50,12 @@ type burstFlags struct {
 func newBurstCommand(term *cli.Terminal) *cobra.Command {
 	f := &burstFlags{}
 	c := &cobra.Command{
-		Use: "burst", Short: "Measure what another model before overflow comes to", Args: cobra.NoArgs,
+		Use: "burst", Short: "Measure the effect of answering with a cheaper model before overflow", Args: cobra.NoArgs,
 		Long: burstLong, Example: "  paragon-lab burst\n  paragon-lab burst --rounds 5 --markdown docs/lab/burst.md",
 		RunE: func(c *cobra.Command, _ []string) error { return runBurst(c.Context(), term, f) },
 	}
-	c.Flags().IntVar(&f.rounds, "rounds", 0, "bursts with each value on a stage on this machine, 0 to 50")
-	c.Flags().StringVar(&f.markdown, "markdown", "", "file for the page (default the terminal)")
+	c.Flags().IntVar(&f.rounds, "rounds", 0, "number of bursts with each value of the setting, on a stage on this machine, 0 to 50")
+	c.Flags().StringVar(&f.markdown, "markdown", "", "file for the Markdown page (default stdout)")
 	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -123,7 +124,7 @@ func liveBurst(ctx context.Context, term *cli.Terminal, page *burst.Page) error 
 	if err := awaitWorkers(ctx, cl, burstWorkers); err != nil {
 		return err
 	}
-	page.About = fmt.Sprintf("`paragon up` with %d workers of %s; the nets of `%s`, paced so that %s takes %d ms. Queries ask for %d ms and at least %d %%. %d bursts with each value in turn, of %d queries a second for %d s after %d s of %d. Functions answer at most eight queries at once. Costs are means of a query.",
+	page.About = fmt.Sprintf("`paragon up` ran %d workers of %s with the networks of `%s`, slowed down so that %s takes %d ms. Queries had a latency bound of %d ms and an accuracy bound of %d %%. There were %d bursts with each value of the setting, in turns. A burst is %d queries a second for %d s, after %d s with %d queries a second. Functions answered at most eight queries at once. The cost is the mean cost of one query.",
 		burstWorkers, cfg.InstanceType, cfg.Catalogue, burstModel, burstServiceMS, burstLatencyMS, burstAccuracy, page.Rounds, burstPeak, burstSeconds, burstCalmSeconds, burstCalm)
 	tallies := map[string]*liveTally{"off": {catalogue: catalogue}, settings.On: {catalogue: catalogue}}
 	for round := range page.Rounds + 1 { // the first one warms the functions up and is not counted

@@ -20,23 +20,22 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-const calibrateLong = `Record runs of a whole Paragon on this machine under load, simulate the same load
-under the same scheme, and print by how much the simulation is off in cost, in
-workers over time and in bounds missed. There are three: the flash crowd of
-paragon-lab demo, a day that swells and ebbs, and rush hours that come and go, each
-in an hour; --trace takes others instead.
+const calibrateLong = `Record runs of a stage on this machine under load, simulate the same load under the same
+scheme, and print the error of the simulation: in cost, in the number of workers over time
+and in missed bounds. By default there are three runs of an hour: the flash crowd of
+paragon-lab demo, a day with one slow rise and fall, and rush hours. --trace replaces them.
 
-The result is kept in the data folder. paragon replay, the status and the page
-print what other schemes would have cost as an interval, by the largest error of
-these runs. It is valid for stages on this machine, and for no deployment.
+The command stores the result in the data folder. paragon replay, paragon status and the
+page then print what other schemes would have cost as an interval, whose width is the largest
+error of these runs. The result is valid for stages on this machine only.
 
-Exit status 1 when the error is so large that an interval says nothing.`
+The exit status is 1 if the error is too large for a useful interval.`
 
 // newCalibrateCommand is `paragon-lab calibrate`.
 func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 	f := &calibrateFlags{}
 	c := &cobra.Command{
-		Use: "calibrate", Short: "Measure how far the simulator is off on this machine", Long: calibrateLong,
+		Use: "calibrate", Short: "Measure the error of the simulator on this machine", Long: calibrateLong,
 		Example: `  paragon-lab calibrate
   paragon-lab calibrate --scheme hedged --time-scale 20 --json
   paragon-lab calibrate --trace monday.csv --trace sunday.csv --data data`,
@@ -44,15 +43,15 @@ func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runCalibrate(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", "data", "data folder, which keeps the result")
-	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme: one of paragon-lab compare's")
-	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace in one second, 1 to 60")
-	fs.IntVar(&f.cfg.Workers, "workers", 1, "workers at the start")
-	fs.StringArrayVar(&f.traces, "trace", nil, "CSV file of counts a step, once or more (default the three that are made up)")
-	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
-	fs.DurationVar(&f.from, "from", 0, "where in the trace to begin")
-	fs.DurationVar(&f.length, "for", time.Hour, "how much of it to play")
-	fs.Float64Var(&f.rate, "rate", 5, "queries a second at the lowest of those that are made up")
+	fs.StringVar(&f.data, "data", "data", "data folder, in which the result is stored")
+	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme, one of those of paragon-lab compare")
+	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that are played in one second, 1 to 60")
+	fs.IntVar(&f.cfg.Workers, "workers", 1, "number of workers at the start")
+	fs.StringArrayVar(&f.traces, "trace", nil, "CSV file of a trace, with the number of arrivals in each step; may be given more than once (default the three generated traces)")
+	fs.Float64Var(&f.scale, "scale", 1, "factor by which to multiply the counts of the trace")
+	fs.DurationVar(&f.from, "from", 0, "time in the trace at which to begin")
+	fs.DurationVar(&f.length, "for", time.Hour, "length of the part of the trace that is played")
+	fs.Float64Var(&f.rate, "rate", 5, "lowest rate of the generated traces in queries per second")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and pictures")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	f.cfg.Functions, f.cfg.StrictShare, f.cfg.StrictMS, f.cfg.RelaxedMS = true, 0.5, 1000, 10000

@@ -16,16 +16,16 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-const chaosLong = `Bring a whole Paragon up on this machine, with a moving fleet and functions, load it,
-and inject faults by a seed: workers, functions and paragon up itself are killed and
-frozen, the disk is full, the capacity is gone, the store is slow and fails. A prober
-outside counts what was lost, what ended twice, what expired, which strict queries
-were late, and which requests were answered with 5xx.
+const chaosLong = `Start a stage on this machine, with a changing number of workers and with functions, send load,
+and inject faults at random, by a seed. Faults kill and freeze workers, functions and paragon up
+itself, fill the disk, remove the capacity, and make the store slow or failing. A separate
+process counts lost queries, queries that ended twice, expired queries, late strict queries,
+and requests that were answered with 5xx.
 
-The full disk needs root, and processes are found on Linux alone: what cannot be
-injected is reported as not done.
+The full disk needs root. Killing and freezing need Linux. The report lists faults that
+could not be injected.
 
-Exit status 1 when a promise is broken; what was counted is printed all the same.`
+The exit status is 1 if a promise is broken. The command prints the counts in any case.`
 
 // chaosFlags are what `paragon-lab chaos` was given.
 type chaosFlags struct {
@@ -37,7 +37,7 @@ type chaosFlags struct {
 func newChaosCommand(term *cli.Terminal) *cobra.Command {
 	f := &chaosFlags{}
 	c := &cobra.Command{
-		Use: "chaos", Short: "Kill, freeze and starve Paragon under load, and count what is lost", Long: chaosLong,
+		Use: "chaos", Short: "Inject faults into Paragon under load, and count lost queries", Long: chaosLong,
 		Example: `  paragon-lab chaos
   paragon-lab chaos --for 1m --every 4s --seed 7 --json
   paragon-lab chaos --markdown docs/lab/chaos.md`,
@@ -45,18 +45,18 @@ func newChaosCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runChaos(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.DurationVar(&f.cfg.Length, "for", 10*time.Minute, "how long the load lasts, 20s to 24h")
-	fs.DurationVar(&f.cfg.Every, "every", 12*time.Second, "one fault is injected in each such stretch, 1s to 10m")
-	fs.Float64Var(&f.cfg.Rate, "rate", 20, "queries a second, on average")
-	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 100, "what an inference is made to take on a runner, in milliseconds")
+	fs.DurationVar(&f.cfg.Length, "for", 10*time.Minute, "duration of the load, 20s to 24h")
+	fs.DurationVar(&f.cfg.Every, "every", 12*time.Second, "time per fault, 1s to 10m: one fault is injected in each such time")
+	fs.Float64Var(&f.cfg.Rate, "rate", 20, "mean rate of queries per second")
+	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 100, "time in milliseconds to which each inference on a runner is padded")
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 2000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.cfg.Objective, "objective", 99, "share of strict queries in percent that must keep their bounds, but for those in the hands of a faulty process")
-	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, queries, faults and their victims")
-	fs.StringVar(&f.cfg.Binary, "paragon", "", "the paragon that is started (default the one in this program's folder)")
-	fs.StringVar(&f.cfg.Log, "log", "", "file for what paragon up prints")
-	fs.StringVar(&f.out, "out", "", "CSV file for one row a query, as paragon-lab load writes it")
-	fs.StringVar(&f.markdown, "markdown", "", "file to write the report into, as a page")
+	fs.Float64Var(&f.cfg.Objective, "objective", 99, "least share of strict queries in percent that must keep their bounds; queries in progress at a faulty process do not count")
+	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, queries, faults, and the processes that the faults affect")
+	fs.StringVar(&f.cfg.Binary, "paragon", "", "path of the paragon binary to start (default the one in this program's folder)")
+	fs.StringVar(&f.cfg.Log, "log", "", "file for the output of paragon up")
+	fs.StringVar(&f.out, "out", "", "CSV file for one row per query, in the format of paragon-lab load")
+	fs.StringVar(&f.markdown, "markdown", "", "file for the report as a Markdown page")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }

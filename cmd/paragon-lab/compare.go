@@ -21,23 +21,23 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const compareLong = `Play every scheme on every trace and compare: cost, missed bounds, and the ratio
-to a schedule that knows the arrivals.
+const compareLong = `Simulate every scheme on every trace, and compare cost, missed bounds, and the ratio
+of the cost to that of a schedule that knows all arrivals.
 
-A trace is FILE or FILE=SCALE. --traces names a folder instead, of which the
-traces that the evaluation uses are taken at the scales that their authors or
-successors ran them: berkeley x20, wits /2, twitter x1 and x3, and 48 hours of
-wikipedia. Without either, traces of the same shapes are made up.
+A trace is FILE or FILE=SCALE. Alternatively, --traces names a folder with the traces of the
+evaluation. They are scaled as their authors or later papers scaled them: berkeley x20, wits /2,
+twitter x1 and x3, and 48 hours of wikipedia. Without files and --traces, the command uses
+synthetic traces of similar shapes.
 
---window 3600 plays that much of each trace, from --from on; the whole otherwise.
---markdown writes the tables, the hours in which hedged is not the cheapest, and
-which of the paper's findings hold. docs/lab/evaluation.md is made so.
+--window 1h plays one hour of each trace, from --from on. Without it, the command plays whole traces.
+--markdown writes the tables, the hours in which hedged is not the cheapest scheme, and
+which of the paper's findings hold. The command generates docs/lab/evaluation.md.
 
---bills FILE compares the whole bills of the schemes and their rivals as deployed, on
-hours of each trace and under several seeds; docs/lab/bills.md is made so.
+--bills FILE compares the whole bills of the schemes and their rivals as deployed, for
+hours of each trace and with several seeds. It generates docs/lab/bills.md.
 
---workload 2 compares selection with naive choices instead, on queries of varied
-constraints; docs/lab/workload-2.md is made so.`
+--workload 2 compares Paragon's selection of models with naive choices, on queries with
+different bounds. It generates docs/lab/workload-2.md.`
 
 const compareExample = `  paragon-lab compare --window 1h
   paragon-lab compare --traces ~/traces --catalogue cocktail2022 --window 1h --from 1h
@@ -59,7 +59,7 @@ type compareFlags struct {
 func newCompareCommand(term *cli.Terminal) *cobra.Command {
 	f := &compareFlags{}
 	c := &cobra.Command{
-		Use: "compare [FILE[=SCALE]...]", Short: "Play every scheme on every trace and compare",
+		Use: "compare [FILE[=SCALE]...]", Short: "Simulate every scheme on every trace, and compare the costs",
 		Long: compareLong, Example: compareExample,
 		RunE: func(c *cobra.Command, args []string) error {
 			two, err := f.constrained(c.Flags())
@@ -80,14 +80,14 @@ func newCompareCommand(term *cli.Terminal) *cobra.Command {
 	f.addWorkload(fs)
 	f.addStage(fs)
 	fs.Lookup("catalogue").Hidden = true
-	fs.StringVar(&f.folder, "traces", "", "folder of the evaluation's traces")
-	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "profiles and prices")
-	fs.Var(cli.DurationValue(&f.window), "window", "play so much of each trace (default the whole)")
-	fs.StringVar(&f.markdown, "markdown", "", "file for the tables")
-	fs.StringVar(&f.bills, "bills", "", "file for the whole bills as deployed: --hours of each trace under --seeds, and by definition")
-	fs.IntVar(&f.hours, "hours", 6, "with --bills: hours of each trace, spread evenly over it")
-	fs.IntVar(&f.seeds, "seeds", 5, "with --bills: seeds, from --seed on")
-	fs.StringVar(&f.keep, "keep", "", "folder to keep each trace's results in, and to take them from when they are there")
+	fs.StringVar(&f.folder, "traces", "", "folder with the traces of the evaluation")
+	fs.StringSliceVar(&f.catalogues, "catalogues", simulate.MarketNames(), "catalogues of profiles and prices")
+	fs.Var(cli.DurationValue(&f.window), "window", "length of the part of each trace to simulate (default the whole trace)")
+	fs.StringVar(&f.markdown, "markdown", "", "Markdown file for the tables")
+	fs.StringVar(&f.bills, "bills", "", "Markdown file for the whole bills: --hours hours of each trace with --seeds seeds as deployed, and with one seed by definition")
+	fs.IntVar(&f.hours, "hours", 6, "with --bills: number of hours of each trace, spread evenly over the trace")
+	fs.IntVar(&f.seeds, "seeds", 5, "with --bills: number of seeds, the first of which is --seed")
+	fs.StringVar(&f.keep, "keep", "", "folder that stores the results of each trace; stored results are not computed again")
 	fs.StringVar(&f.report, "report", "", "folder for a report in HTML with figures 4, 5, 6 and 8 as SVG and PNG")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c

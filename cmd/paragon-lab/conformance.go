@@ -14,23 +14,23 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/conformance"
 )
 
-const conformanceLong = `Run the test cases of PyPI's onnx through tensor tasks and compare with Python's
-ONNX Runtime. FILE is what shared/lab/conformance/cases.py writes; make conformance
-makes it, and docs/lab/conformance.md.
+const conformanceLong = `Run the test cases of PyPI's package onnx as queries of tensor tasks, and compare with Python's
+ONNX Runtime. FILE is the output of shared/lab/conformance/cases.py. "make conformance"
+generates FILE and docs/lab/conformance.md.
 
-It fails when fewer than 98 % of the cases pass that Python's ONNX Runtime passes.`
+The command fails if fewer than 98 % of the cases that pass in Python pass in Paragon.`
 
 func newConformanceCommand(term *cli.Terminal) *cobra.Command {
 	var markdown, onnx string
 	c := &cobra.Command{
-		Use: "conformance FILE", Short: "Run ONNX's own tests", Args: cobra.ExactArgs(1),
+		Use: "conformance FILE", Short: "Run the test cases of the onnx package", Args: cobra.ExactArgs(1),
 		Long: conformanceLong, Example: "  paragon-lab conformance cases.jsonl --markdown conformance.md",
 		RunE: func(c *cobra.Command, args []string) error {
 			return runConformance(c.Context(), term, args[0], markdown, onnx)
 		},
 	}
-	c.Flags().StringVar(&markdown, "markdown", "", "file for the page (default the terminal)")
-	c.Flags().StringVar(&onnx, "onnx", "", "version of the package, for the page")
+	c.Flags().StringVar(&markdown, "markdown", "", "file for the Markdown page (default stdout)")
+	c.Flags().StringVar(&onnx, "onnx", "", "version of the package onnx, which the page states")
 	return c
 }
 

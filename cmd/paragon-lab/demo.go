@@ -20,17 +20,17 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-const demoLong = `Play an hour against a whole Paragon on this machine, in a fraction of the time,
-and end with what it cost, what it missed, and what other schemes would have cost.
+const demoLong = `Play an hour of load against a stage on this machine, in a fraction of the time. At the end,
+print the cost, the missed bounds, and what other schemes would have cost.
 
-Without a trace it is an hour in which ten times as many come for 18 minutes.
-Time is compressed, rates are not: a second stands for --time-scale seconds of
-the trace, and what counts in seconds (ticks, boots, windows) is as many times
-shorter. Service times and bounds stay. The shipped networks are small, so that
-each run takes at least --service-ms, after really inferring.
+Without --trace, the rate is ten times as high for 18 minutes of the hour.
+Time is compressed, but rates are not: one second stands for --time-scale seconds of
+the trace, and all durations in seconds (ticks, boots, windows) are divided by
+--time-scale. Service times and latency bounds are not changed. Because the shipped
+networks are small, each inference is padded to --service-ms.
 
-With --functions=false the same load has no inference functions to overflow to.
-What other schemes cost is simulated from the same load, and no measurement.`
+With --functions=false the same load cannot overflow to inference functions.
+The costs of other schemes are simulated for the same load, not measured.`
 
 // demoFlags are what a demonstration is made from.
 type demoFlags struct {
@@ -47,7 +47,7 @@ type demoFlags struct {
 func newDemoCommand(term *cli.Terminal) *cobra.Command {
 	f := &demoFlags{}
 	c := &cobra.Command{
-		Use: "demo", Short: "Show an hour of load in a few minutes, with its bill", Long: demoLong,
+		Use: "demo", Short: "Play an hour of load in a few minutes, and print the bill", Long: demoLong,
 		Example: `  paragon-lab demo
   paragon-lab demo --scheme reactive --functions=false
   paragon-lab demo --trace wits.csv --scale 0.05 --from 1h --for 1h --time-scale 20 --json`,
@@ -55,24 +55,24 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme: one of paragon-lab compare's")
-	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace in one second, 1 to 60")
-	fs.BoolVar(&f.cfg.Functions, "functions", true, "whether there are inference functions")
-	fs.IntVar(&f.cfg.Workers, "workers", 1, "workers at the start")
-	fs.StringVar(&f.trace, "trace", "", "CSV file of counts a step (default a flash crowd)")
-	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
-	fs.DurationVar(&f.from, "from", 0, "where in the trace to begin")
-	fs.DurationVar(&f.length, "for", time.Hour, "how much of it to play")
-	fs.Float64Var(&f.rate, "rate", 5, "queries a second before and after the flash crowd")
+	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme, one of those of paragon-lab compare")
+	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that are played in one second, 1 to 60")
+	fs.BoolVar(&f.cfg.Functions, "functions", true, "run the stage with inference functions")
+	fs.IntVar(&f.cfg.Workers, "workers", 1, "number of workers at the start")
+	fs.StringVar(&f.trace, "trace", "", "CSV file of a trace, with the number of arrivals in each step (default a flash crowd)")
+	fs.Float64Var(&f.scale, "scale", 1, "factor by which to multiply the counts of the trace")
+	fs.DurationVar(&f.from, "from", 0, "time in the trace at which to begin")
+	fs.DurationVar(&f.length, "for", time.Hour, "length of the part of the trace that is played")
+	fs.Float64Var(&f.rate, "rate", 5, "queries per second before and after the flash crowd")
 	fs.Float64Var(&f.cfg.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 250, "what an inference is made to take on a runner")
-	fs.StringVarP(&f.cfg.Model, "model", "m", "cnn", "the model that answers")
-	fs.StringToStringVar(&f.cfg.Set, "set", nil, "settings as name=value, instead of what the time scale makes of them")
+	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 250, "time in milliseconds to which each inference on a runner is padded")
+	fs.StringVarP(&f.cfg.Model, "model", "m", "cnn", "name of the model that answers the queries")
+	fs.StringToStringVar(&f.cfg.Set, "set", nil, "settings as NAME=VALUE, which replace the values that result from --time-scale")
 	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and pictures")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
-	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log the events of the stage")
 	return c
 }
 

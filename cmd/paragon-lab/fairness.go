@@ -23,13 +23,13 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
-const fairnessLong = `Measure what one caller's load costs another one on the same stage: a quiet caller's
-latencies alone, beside 60 pictures of 16 megapixels of another caller, and beside
-20 times its share of small pictures, in interleaved rounds. Two stages on this machine
-are brought up for it, one after another: one whose runners answer in a millisecond,
-and one whose runners take 100 ms.
+const fairnessLong = `Measure how much one caller's load slows down another caller on the same stage. In each
+round, the command measures the latencies of a quiet caller three times: alone, while another
+caller sends 60 pictures of 16 megapixels, and while the other caller sends 20 times its share
+of small pictures. It does so on two stages on this machine, one after the other. Runners
+answer in a millisecond on the first, and in 100 ms on the second.
 
-docs/lab/fairness.md is made so.`
+The command generates docs/lab/fairness.md.`
 
 // fairnessStage is a stage that is measured, with the loads of its two callers.
 type fairnessStage struct {
@@ -57,9 +57,9 @@ func fairnessStages() []fairnessStage {
 	capacity := fairnessWorkers * 2 * 1000 / slowMS
 	return []fairnessStage{
 		{name: "Runners that take a millisecond", quiet: 30, share: 60, args: []string{"--unpaced", "--set", "owner_rate=60"},
-			about: "The profiles' own models, not paced. A caller's share is what the setting `owner_rate` lets it ask for."},
+			about: "The models run at full speed. The share of a caller is the rate that the setting `owner_rate` allows."},
 		{name: "Runners that take 100 ms", quiet: 10, share: capacity / 2, serviceMS: slowMS,
-			about: "Models paced so that `" + fairnessModel + "` takes 100 ms. No caller has a limit; a share is a half of what all runners carry."},
+			about: "The models are slowed down so that `" + fairnessModel + "` takes 100 ms. No caller has a limit. The share of a caller is half of the throughput of all runners."},
 	}
 }
 
@@ -73,14 +73,14 @@ type fairnessFlags struct {
 func newFairnessCommand(term *cli.Terminal) *cobra.Command {
 	f := &fairnessFlags{}
 	c := &cobra.Command{
-		Use: "fairness", Short: "Measure what one caller's load costs another one", Args: cobra.NoArgs,
+		Use: "fairness", Short: "Measure how much one caller's load slows down another caller", Args: cobra.NoArgs,
 		Long: fairnessLong, Example: "  paragon-lab fairness --rounds 3\n  paragon-lab fairness --markdown docs/lab/fairness.md",
 		RunE: func(c *cobra.Command, _ []string) error { return runFairness(c.Context(), term, f) },
 	}
-	c.Flags().IntVar(&f.rounds, "rounds", 5, "rounds on each stage, 1 to 50")
-	c.Flags().DurationVar(&f.stretch, "for", 10*time.Second, "how long each of the three loads of a round lasts, 5s to 10m")
-	c.Flags().StringVar(&f.binary, "paragon", "", "the paragon that is started (default the one in this program's folder)")
-	c.Flags().StringVar(&f.markdown, "markdown", "", "file for the page (default the terminal)")
+	c.Flags().IntVar(&f.rounds, "rounds", 5, "number of rounds on each stage, 1 to 50")
+	c.Flags().DurationVar(&f.stretch, "for", 10*time.Second, "duration of each of the three measurements of a round, 5s to 10m")
+	c.Flags().StringVar(&f.binary, "paragon", "", "path of the paragon binary to start (default the one in this program's folder)")
+	c.Flags().StringVar(&f.markdown, "markdown", "", "file for the Markdown page (default stdout)")
 	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -132,7 +132,7 @@ func (f *fairnessFlags) measure(ctx context.Context, term *cli.Terminal, s fairn
 	}
 	defer func() { err = errors.Join(err, r.stage.Stop()) }()
 	out.Name = s.name
-	out.About = fmt.Sprintf("`paragon up` with %d workers of %s. %s The quiet caller sends %g queries a second for %s; the noisy one %d large pictures at %d a second, or %g small ones a second (20 times a share of %g).",
+	out.About = fmt.Sprintf("`paragon up` ran %d workers of %s. %s The quiet caller sends %g queries a second for %s. The noisy caller sends %d large pictures at %d a second, or %g small pictures a second (20 times a share of %g).",
 		fairnessWorkers, machine.Defaults().InstanceType, s.about, s.quiet, f.stretch, largePictures, largeRate, fairnessTimes*s.share, s.share)
 	if _, err := r.play(ctx, fairness.Large); err != nil { // warms both kinds up, and is not counted
 		return out, err

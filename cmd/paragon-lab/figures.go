@@ -25,35 +25,36 @@ type figuresFlags struct {
 	played                       playedFlags
 }
 
-const figuresLong = `Make the figures of the paper as data and as plots: figure-NAME.csv, .svg and .png.
+const figuresLong = `Generate the figures of the paper as data and as plots: figure-NAME.csv, .svg and .png.
 
-  1  latency and accuracy of the models; what 500 ms and 80 % leave
-  2  the cost of those sets by resource
-  3  an hour at a constant rate, on VMs of every c5 and m5 size and on functions
-  7  the memory of a function against compute time and cost
-  4  VM hours of util_aware and exascale compared with reactive's
+  1  latency and accuracy of the models, and which models keep 500 ms and 80 %
+  2  cost of a million queries with these models, by instance type and function
+  3  cost of an hour at a constant rate, on VMs of every c5 and m5 size and on functions
+  4  VM hours of util_aware and exascale compared with reactive
   5  cost and missed bounds of reactive, util_aware, exascale and mixed
-  6  arrivals, and their peak to median by sampling window
+  6  arrivals, and their peak-to-median ratio by sampling window
+  7  compute time and cost of a function by its memory
   8  cost and missed bounds of paragon compared with mixed
-  workload2  constraint-aware selection compared with naive, by the mix of constraints
+  workload2  Paragon's selection of models compared with naive choices, by the mix of bounds
 
-4, 5, 6 and 8 play traces: those of the folder --traces, or made up in their shapes.
+Figures 4, 5, 6 and 8 simulate traces: those of the folder --traces, or synthetic traces of
+similar shapes.
 
-Each finding of the paper is printed with whether it holds here.`
+The command also prints each finding of the paper, and whether it holds.`
 
 func newFiguresCommand(term *cli.Terminal) *cobra.Command {
 	f := &figuresFlags{}
 	c := &cobra.Command{
-		Use: "figures [NAME...]", Short: "Make the paper's figures as data and plots",
+		Use: "figures [NAME...]", Short: "Generate the paper's figures as data and plots",
 		Long: figuresLong, Example: "  paragon-lab figures\n  paragon-lab figures 3 7 --out /tmp/figures",
 		RunE: func(c *cobra.Command, args []string) error { return runFigures(c.Context(), term, f, args) },
 	}
 	fs := c.Flags()
 	cli.ProfilesFlag(fs, &f.folder, cli.FiguresAlone)
-	fs.StringVar(&f.catalogue, "catalogue", "imagenet", "catalogue that the figures are made from")
-	fs.StringVar(&f.then, "then", "us-east-1-2020", "price set of the paper's time")
-	fs.StringVar(&f.out, "out", "figures", "folder to write into")
-	fs.Uint64Var(&f.seed, "seed", 1, "seed of what is drawn by chance")
+	fs.StringVar(&f.catalogue, "catalogue", "imagenet", "catalogue from which the figures are made")
+	fs.StringVar(&f.then, "then", "us-east-1-2020", "set of prices of the year of the paper")
+	fs.StringVar(&f.out, "out", "figures", "folder for the figures")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of all random numbers")
 	f.played.add(fs)
 	fs.BoolVar(&term.JSON, "json", false, "print the findings as JSON")
 	return c

@@ -22,11 +22,11 @@ type playedFlags struct {
 }
 
 func (p *playedFlags) add(fs *pflag.FlagSet) {
-	fs.StringVar(&p.traces, "traces", "", "of figures 4, 5, 6 and 8: folder of the evaluation's traces (default made up)")
-	fs.StringVar(&p.market, "market", simulate.Paper2020, "of figures 4, 5, 6 and 8: profiles and prices, paper2020 or cocktail2022")
+	fs.StringVar(&p.traces, "traces", "", "for figures 4, 5, 6 and 8: folder with the traces of the evaluation (default synthetic traces)")
+	fs.StringVar(&p.market, "market", simulate.Paper2020, "for figures 4, 5, 6 and 8: catalogue of profiles and prices, paper2020 or cocktail2022")
 	p.from, p.window = time.Hour, time.Hour
-	fs.Var(cli.DurationValue(&p.from), "from", "of figures 4, 5, 6 and 8: where in each trace to begin")
-	fs.Var(cli.DurationValue(&p.window), "for", "of figures 4, 5, 6 and 8: how much of each trace to play")
+	fs.Var(cli.DurationValue(&p.from), "from", "for figures 4, 5, 6 and 8: time in each trace at which to begin")
+	fs.Var(cli.DurationValue(&p.window), "for", "for figures 4, 5, 6 and 8: length of the part of each trace to simulate")
 }
 
 // playedFigures makes those of the named figures that come from played traces.

@@ -31,21 +31,21 @@ type loadFlags struct {
 	optimize query.Dimension
 }
 
-const loadLong = `Send queries as a rate or a trace says, whether or not earlier ones were answered
-(an open loop), and report what their callers saw. Latency counts from the time
-at which a query was due, so that a stall is charged to every query that it held
-up. The server's own count, from acceptance, is printed too.
+const loadLong = `Send queries at a rate or by a trace, without waiting for earlier answers (an open loop), and
+report what the callers observed. Latency counts from the time at which a query was due, so
+a stall counts for every query that it delays. The command also prints the latency that the
+server measured, from the acceptance of each query.
 
-A trace is CSV: the header second,count (or minute,count, hour,count), then one
-row a step from 0 on, without gaps. --out writes one row a query: intended_ms,
+A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
+row per step, from step 0 on, without gaps. --out writes one row per query: intended_ms,
 sent_ms, latency_ms, class, served_by, met, state, id.
 
---keyed-share of the queries have an idempotency key, and --repeat-share of those that
-are answered are sent again: the repeat is due the first answer. --async-share do not
-wait in their request and read their end later. What the server accepted and never
-ended is counted as lost.
+With --async-share, some queries do not wait in their request; the command reads their results
+later. With --keyed-share, some queries have an idempotency key. With --repeat-share, some of
+the answered queries with a key are sent again, and should get the first answer. An accepted
+query that never ended counts as lost.
 
-Interrupted, it stops sending and reports what it has.`
+If the command is interrupted, it stops sending and reports the results so far.`
 
 const loadExample = `  paragon-lab load --task fashion --rate 50 --for 1m
   paragon-lab load --task fashion --rate 400 --for 20s --strict-share 1 --latency-ms 200
@@ -56,29 +56,29 @@ const loadExample = `  paragon-lab load --task fashion --rate 50 --for 1m
 func newLoadCommand(term *cli.Terminal) *cobra.Command {
 	f := &loadFlags{}
 	c := &cobra.Command{
-		Use: "load [flags]", Short: "Drive load and report latency, bounds kept and cost",
+		Use: "load [flags]", Short: "Send load, and report latency, missed bounds and cost",
 		Long: loadLong, Example: loadExample,
 		RunE: func(c *cobra.Command, _ []string) error { return runLoad(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.task, "task", "t", "", "what to do, as paragon models lists it")
-	fs.StringVarP(&f.model, "model", "m", "", "insist on a model")
-	fs.Float64Var(&f.rate, "rate", 0, "queries a second, as a Poisson process")
-	fs.BoolVar(&f.constant, "constant", false, "space the queries of --rate evenly")
-	fs.StringVar(&f.trace, "trace", "", "CSV file of counts a step, instead of --rate")
-	fs.Float64Var(&f.scale, "scale", 1, "multiply the counts of the trace")
-	fs.DurationVar(&f.from, "from", 0, "where in the trace to begin")
-	fs.DurationVar(&f.length, "for", 0, "how long to send (default 30s, or the whole trace)")
+	fs.StringVarP(&f.task, "task", "t", "", "task of the queries; paragon models lists the tasks")
+	fs.StringVarP(&f.model, "model", "m", "", "name of the model that must answer (default any model of the task)")
+	fs.Float64Var(&f.rate, "rate", 0, "mean rate of queries per second, as a Poisson process")
+	fs.BoolVar(&f.constant, "constant", false, "send the queries of --rate at equal intervals")
+	fs.StringVar(&f.trace, "trace", "", "CSV file of a trace, with the number of arrivals in each step, instead of --rate")
+	fs.Float64Var(&f.scale, "scale", 1, "factor by which to multiply the counts of the trace")
+	fs.DurationVar(&f.from, "from", 0, "time in the trace at which to begin")
+	fs.DurationVar(&f.length, "for", 0, "time for which to send (default 30s, or the whole trace)")
 	fs.Float64Var(&f.strictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.relaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.asyncShare, "async-share", 0, "share of queries that do not wait in their request, 0 to 1")
+	fs.Float64Var(&f.asyncShare, "async-share", 0, "share of queries that do not wait for their answer in the request, 0 to 1")
 	fs.Float64Var(&f.keyedShare, "keyed-share", 0, "share of queries with an idempotency key, 0 to 1")
 	fs.Float64Var(&f.repeatShare, "repeat-share", 0, "share of the answered queries with a key that are sent again, 0 to 1")
-	fs.StringVar(&f.files, "files", "", "folder of pictures to draw from (default the samples that come with the product)")
+	fs.StringVar(&f.files, "files", "", "folder of pictures from which to choose at random (default the shipped samples)")
 	fs.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, classes and pictures")
-	fs.IntVar(&f.outstanding, "max-outstanding", 2000, "queries without an answer beyond which sending waits")
-	fs.StringVar(&f.out, "out", "", "CSV file for one row a query")
+	fs.IntVar(&f.outstanding, "max-outstanding", 2000, "number of unanswered queries above which sending pauses")
+	fs.StringVar(&f.out, "out", "", "CSV file for one row per query")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
 }

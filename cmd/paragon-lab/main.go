@@ -13,16 +13,19 @@ import (
 
 func main() { os.Exit(cli.Main(newRoot)) }
 
-const rootLong = `Play procurement schemes against traces, make the paper's figures, drive load, inject
-faults, and measure Paragon and other model servers.
+const rootLong = `Simulate procurement schemes on traces, generate the paper's figures, send load,
+inject faults, and measure Paragon and other model servers.
 
-Exit status: 0 done; 1 it could not be done; 2 the caller's mistake: a flag,
-value, name, file or request that is refused, here or by the server (HTTP 400, 404, 413, 415, 422);
-3 queries were sent and none was answered.`
+Exit status:
+  0  The command succeeded.
+  1  The command failed.
+  2  The command or the server refused a flag, a value, a name, a file or a request
+     (of the server: HTTP 400, 404, 413, 415 or 422).
+  3  Queries were sent, and none was answered.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {
-	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "The laboratory of Paragon", Long: rootLong})
+	root := term.Root(&cobra.Command{Use: "paragon-lab", Short: "Simulate, load-test and measure Paragon", Long: rootLong})
 	root.AddCommand(newSimulateCommand(term), newCompareCommand(term), newSensitivityCommand(term), newFiguresCommand(term), newTraceCommand(term), newSpotCommand(term))
 	root.AddCommand(newLoadCommand(term), newDemoCommand(term), newCalibrateCommand(term), newBenchPeersCommand(), newChaosCommand(term), newConformanceCommand(term), newBurstCommand(term), newFairnessCommand(term), newProteusCommand(term))
 	return root

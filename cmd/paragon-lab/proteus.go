@@ -11,23 +11,23 @@ import (
 	"github.com/paragon-serving/paragon/shared/lab/proteus"
 )
 
-const proteusLong = `Play accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024):
-a cluster that does not grow, a deadline of 300 ms, and variants of models to choose
-from. docs/lab/proteus.md is made so, and says what is assumed.
+const proteusLong = `Simulate accuracy scaling on the Twitter trace and the profiles of Proteus (ASPLOS 2024):
+a cluster of fixed size, a deadline of 300 ms, and several variants of each model.
+The command generates docs/lab/proteus.md, which states the assumptions.
 
-The data is read from a copy of the repository UMass-LIDS/Proteus, each file by its
-SHA-256: a folder, or the address below which its files are.`
+The data comes from the repository UMass-LIDS/Proteus: a local folder, or an address from
+which the command downloads the files. It checks the SHA-256 of each file.`
 
 // newProteusCommand is `paragon-lab proteus`.
 func newProteusCommand(term *cli.Terminal) *cobra.Command {
 	var source, markdown string
 	c := &cobra.Command{
-		Use: "proteus", Short: "Play accuracy scaling on Proteus's trace and profiles", Args: cobra.NoArgs,
+		Use: "proteus", Short: "Simulate accuracy scaling on Proteus's trace and profiles", Args: cobra.NoArgs,
 		Long: proteusLong, Example: "  paragon-lab proteus\n  paragon-lab proteus --from ~/Proteus --markdown docs/lab/proteus.md",
 		RunE: func(c *cobra.Command, _ []string) error { return runProteus(c.Context(), term, source, markdown) },
 	}
-	c.Flags().StringVar(&source, "from", proteus.Source, "folder or address of the repository's files")
-	c.Flags().StringVar(&markdown, "markdown", "", "file for the page (default the terminal)")
+	c.Flags().StringVar(&source, "from", proteus.Source, "folder or URL of the repository's files")
+	c.Flags().StringVar(&markdown, "markdown", "", "file for the Markdown page (default stdout)")
 	c.Flags().BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }

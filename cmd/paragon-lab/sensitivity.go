@@ -16,12 +16,12 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const sensitivityLong = `Play the paper's schemes under every combination of price ratio, metric delay,
-reactive rule and slot rule, and say in which of them the paper's findings hold.
+const sensitivityLong = `Simulate the paper's schemes under every combination of price ratio, metric delay, reactive
+rule and overflow rule, and print in which combinations the paper's findings hold.
 
-An hour of made-up traces is played, or an hour of each of the evaluation's
-traces in the folder --traces. docs/lab/sensitivity.md and
-docs/lab/sensitivity-recorded.md are made so.`
+The simulation plays an hour of synthetic traces. With --traces it plays an hour of each of
+the evaluation's traces in that folder. The command generates docs/lab/sensitivity.md and
+docs/lab/sensitivity-recorded.md.`
 
 // sensitivityFlags are the flags of `paragon-lab sensitivity`.
 type sensitivityFlags struct {
@@ -37,10 +37,10 @@ func newSensitivityCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runSensitivity(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.traces, "traces", "", "folder of the evaluation's traces (default made up)")
-	fs.Var(cli.DurationValue(&f.from), "from", "with --traces: where in each trace to begin")
-	fs.Var(cli.DurationValue(&f.window), "for", "with --traces: how much of each trace to play")
-	fs.StringVar(&f.markdown, "markdown", "", "file for the page (default the terminal)")
+	fs.StringVar(&f.traces, "traces", "", "folder with the traces of the evaluation (default synthetic traces)")
+	fs.Var(cli.DurationValue(&f.from), "from", "with --traces: time in each trace at which to begin")
+	fs.Var(cli.DurationValue(&f.window), "for", "with --traces: length of the part of each trace to simulate")
+	fs.StringVar(&f.markdown, "markdown", "", "file for the Markdown page (default stdout)")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }

@@ -18,29 +18,35 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const simulateLong = `Play a trace of arrivals against procurement schemes, a query at a time, and say
-what each costs and which bounds it misses, compared with what a schedule that knows the
-arrivals costs and what none can beat.
+const simulateLong = `Simulate procurement schemes on a trace of arrivals, query by query. For each scheme, print
+its cost and the share of queries that miss their bounds. Compare the cost with that of a
+schedule that knows all arrivals, and with a lower bound that no schedule can beat.
 
-A trace is CSV: the header second,count (or minute,count, hour,count), then one
-row a step from 0 on, without gaps; --format reads others, --generate makes one up.
+A trace is a CSV file with the header second,count (or minute,count or hour,count), and one
+row per step, from step 0 on, without gaps. --format reads other formats, and --generate
+generates a trace.
 
---catalogue paper2020 has the published latencies and prices of 2020, cocktail2022 one
-engine on both kinds of resource at today's. bill_usd is the whole bill: cost_usd is
-workers and functions, as are bound_usd, clairvoyant_usd and linear_usd, which no schedule
-that keeps the bounds is below; what gateway, queues and store cost by the path of each
-query is machinery_usd, in machinery by path.
---preset spock plays Spock's own rules and numbers instead.
+The catalogue paper2020 has the published latencies and prices of 2020. The catalogue
+cocktail2022 has latencies of one inference engine on VMs and functions, with today's prices.
+--preset spock simulates another system, Spock, with its own rules and numbers.
 
-The schemes are played as a stage runs them, with the settings that it ships with;
---as-stage=false plays them by definition. Beside the schemes stand rivals, behind the
-same gateway and on platforms of their own: target_tracking (EC2 Auto Scaling), kpa
-(Knative), all_functions and managed_instances (Lambda); quantile runs on Paragon's.
+In the output, bill_usd is the whole bill, the sum of cost_usd and machinery_usd. cost_usd is the
+cost of workers and functions. machinery_usd is the cost of gateway, queues and store, and
+the field machinery lists this cost for each path of the queries. Three more fields are costs of workers and functions
+alone: clairvoyant_usd of the schedule that knows all arrivals, linear_usd of its linear programme
+(no schedule that keeps the bounds costs less), and bound_usd of the lower bound.
 
---workload 2 plays queries of varied constraints, on latency, accuracy or both, whose
-model selection picks, or a naive choice: naive_any draws from all models,
-naive_feasible from those that keep the bounds. It says what each choice costs under
-each scheme, and which bounds it breaks.`
+By default the schemes run as in a deployed stage, with its default settings. With
+--as-stage=false they run by definition: each scheme gets the workers that it wants at once.
+
+The simulation also has rivals, behind the same gateway: target_tracking (EC2 Auto Scaling),
+kpa (Knative), and all_functions and managed_instances (both on Lambda). The rival quantile runs
+on Paragon's own workers.
+
+--workload 2 plays queries with bounds on latency, accuracy or both. Either Paragon's selection
+chooses the model, or a naive choice: naive_any draws from all models, and naive_feasible from
+the models that keep the bounds. The command prints the cost of each choice under each scheme,
+and the bounds that it breaks.`
 
 const simulateExample = `  paragon-lab simulate --trace wits.csv --scale 0.5 --from 3600 --for 3600
   paragon-lab simulate --trace berkeley.csv --scale 20 --scheme reactive,mixed,hedged --json
@@ -52,7 +58,7 @@ func newSimulateCommand(term *cli.Terminal) *cobra.Command {
 	f := &caseFlags{}
 	var trace, preset, report string
 	c := &cobra.Command{
-		Use: "simulate", Short: "Play a trace against procurement schemes and say what each costs",
+		Use: "simulate", Short: "Simulate procurement schemes on a trace, and print their costs",
 		Long: simulateLong, Example: simulateExample, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			two, err := f.constrained(c.Flags())
@@ -66,8 +72,8 @@ func newSimulateCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&trace, "trace", "", "CSV file of counts a step")
-	fs.StringVar(&preset, "preset", "", "spock: another system's rules and numbers")
+	fs.StringVar(&trace, "trace", "", "CSV file of a trace, with the number of arrivals in each step")
+	fs.StringVar(&preset, "preset", "", "rules and numbers of another system: spock")
 	fs.StringVar(&report, "report", "", "folder for a report in HTML with its plots as SVG and PNG")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	f.addTrace(fs)

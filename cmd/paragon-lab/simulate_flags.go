@@ -26,33 +26,33 @@ type caseFlags struct {
 
 // addWindow adds what of a trace is played.
 func (f *caseFlags) addWindow(fs *pflag.FlagSet) {
-	fs.Var(cli.DurationValue(&f.From), "from", "where in the trace to begin")
-	fs.Var(cli.DurationValue(&f.For), "for", "how long to play (default to the end)")
+	fs.Var(cli.DurationValue(&f.From), "from", "time in the trace at which to begin")
+	fs.Var(cli.DurationValue(&f.For), "for", "length of the part of the trace to simulate (default to the end of the trace)")
 }
 
 // addTrace adds what says which arrivals one trace has.
 func (f *caseFlags) addTrace(fs *pflag.FlagSet) {
 	addSource(fs, &f.source)
-	fs.StringVar(&f.generate, "generate", "", "make a trace up instead: "+strings.Join(append(arrivals.Kinds(), evaluate.Lookalikes()...), ", "))
-	fs.Float64Var(&f.shape.Rate, "rate", 50, "of a made-up trace, queries a second")
-	fs.Float64Var(&f.shape.Peak, "peak", 150, "of a made-up trace, its other level")
+	fs.StringVar(&f.generate, "generate", "", "kind of a trace to generate, instead of a file: "+strings.Join(append(arrivals.Kinds(), evaluate.Lookalikes()...), ", "))
+	fs.Float64Var(&f.shape.Rate, "rate", 50, "base rate of a generated trace in queries per second")
+	fs.Float64Var(&f.shape.Peak, "peak", 150, "peak rate of a generated trace in queries per second")
 	f.shape.Period, f.shape.At = 5*time.Minute, 30*time.Minute
-	fs.Var(cli.DurationValue(&f.shape.Period), "period", "of a made-up trace: a day, a stay in a state, a crowd's fading")
-	fs.Var(cli.DurationValue(&f.shape.At), "at", "of a made-up trace: when the step or the crowd comes")
+	fs.Var(cli.DurationValue(&f.shape.Period), "period", "duration in a generated trace: of a day (diurnal), of the stay in a state (mmpp), or of the decline of a flash crowd")
+	fs.Var(cli.DurationValue(&f.shape.At), "at", "time in a generated trace at which the step or the flash crowd begins")
 }
 
 // addStage adds how a stage, or instead the scheme by its definition, is played.
 func (f *caseFlags) addStage(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.AsDeployed, "as-stage", true, "play the schemes as a stage runs them, with the settings that it ships with: guarded, with balancers, run queues and limits; false plays them by definition")
-	fs.IntVar(&f.Warm, "warm", 0, "instances of each pool that are prepared and stopped, which serve warm_boot_seconds after they are asked for; with --as-stage")
-	fs.IntVar(&f.ListItems, "list-items", 1, "queries of one request, 1 to 100; with --as-stage")
+	fs.BoolVar(&f.AsDeployed, "as-stage", true, "simulate a deployed stage with the shipped settings, bounds, load balancers, run queues and limits; false gives each scheme the workers that it wants at once (by definition)")
+	fs.IntVar(&f.Warm, "warm", 0, "stopped instances of each pool (an EC2 warm pool), which serve warm_boot_seconds after they are requested; only with --as-stage")
+	fs.IntVar(&f.ListItems, "list-items", 1, "number of queries in one request, 1 to 100; only with --as-stage")
 }
 
 // addSource adds how a file of arrivals is read.
 func addSource(fs *pflag.FlagSet, s *arrivals.Source) {
 	fs.StringVar(&s.Format, "format", "paragon", "format of the trace: "+strings.Join(arrivals.Formats(), ", "))
-	fs.StringVar(&s.Column, "column", "", "of timestamps, the column of moments: its name, or its number from 1 on (default the one that is named so)")
-	fs.StringVar(&s.Unit, "unit", "", "of timestamps that are numbers, what they count: "+strings.Join(arrivals.Units(), ", ")+" (default by the column's name or their size)")
+	fs.StringVar(&s.Column, "column", "", "with --format timestamps: name or number (from 1) of the column with the times (default the column whose name is that of a time)")
+	fs.StringVar(&s.Unit, "unit", "", "with --format timestamps: unit of times that are numbers: "+strings.Join(arrivals.Units(), ", ")+" (default by the name of the column or the size of the numbers)")
 }
 
 // readTrace reads a trace file, and says what it was taken for; faults name the

@@ -14,12 +14,13 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate"
 )
 
-const spotLong = `Compare how spot instances are bought: hedged with workers on demand alone, hedged's mix
-and SpotHedge's, on the same arrivals and the same recorded availability.
+const spotLong = `Compare three ways to buy spot instances, on the same arrivals and the same recorded
+availability: hedged with on-demand workers only, the mix that hedged chooses, and the
+mix of SpotHedge.
 
-A trace is FILE or FILE=SCALE. --availability names CSV files: the header second and a
-column a zone, then a row a step with how many spot instances there were.
-docs/lab/spot.md is made so.`
+A trace is FILE or FILE=SCALE. --availability names CSV files with the number of available spot
+instances: the header second,ZONE,..., and one row per step.
+The command generates docs/lab/spot.md.`
 
 // spotFlags are the flags of `paragon-lab spot` besides those of the case.
 type spotFlags struct {
@@ -42,12 +43,12 @@ func newSpotCommand(term *cli.Terminal) *cobra.Command {
 	for _, name := range []string{"catalogue", "scheme", "spot-share", "spot-trace", "spot-offset", "spot-interruptions"} {
 		fs.Lookup(name).Hidden = true
 	}
-	fs.StringSliceVar(&f.catalogues, "catalogues", []string{simulate.Cocktail2022}, "profiles and prices")
-	fs.StringSliceVar(&f.records, "availability", nil, "CSV files of the spot instances that there were")
-	fs.IntVar(&f.windows, "windows", 12, "windows of each trace and record, 1 to 1000")
+	fs.StringSliceVar(&f.catalogues, "catalogues", []string{simulate.Cocktail2022}, "catalogues of profiles and prices")
+	fs.StringSliceVar(&f.records, "availability", nil, "CSV files with the number of available spot instances in each zone")
+	fs.IntVar(&f.windows, "windows", 12, "number of windows for each pair of a trace and a file of --availability, 1 to 1000")
 	f.length = 2 * time.Hour
-	fs.Var(cli.DurationValue(&f.length), "window", "how long each is")
-	fs.StringVar(&f.markdown, "markdown", "", "file for the tables (default they are printed)")
+	fs.Var(cli.DurationValue(&f.length), "window", "length of each window of the trace")
+	fs.StringVar(&f.markdown, "markdown", "", "Markdown file for the tables (default stdout)")
 	return c
 }
 

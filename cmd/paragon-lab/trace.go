@@ -18,7 +18,7 @@ import (
 
 func newTraceCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
-		Use: "trace", Short: "Look at traces of arrivals, and bring them into Paragon's format",
+		Use: "trace", Short: "Describe traces of arrivals, or convert them into Paragon's format",
 		Example: "  paragon-lab trace stat wits.csv\n  paragon-lab trace import --format limbo wiki.csv --out trace.csv",
 		Args:    cli.KnownCommand, RunE: cli.Help,
 	}
@@ -26,9 +26,9 @@ func newTraceCommand(term *cli.Terminal) *cobra.Command {
 	return c
 }
 
-const traceStatLong = `Describe a trace: mean, median and peak, and by sampling window the ratio of peak
-to median, over bins of at least 100 expected arrivals, with the peak that chance
-alone gives divided out. Load above 1.5 is dynamic.`
+const traceStatLong = `Print the mean, the median and the peak of a trace, and the peak-to-median ratio by sampling
+window. The ratio uses bins of at least 100 expected arrivals, and is divided by the ratio that
+is expected of a Poisson process. Load with a ratio above 1.5 is called dynamic.`
 
 func newTraceStatCommand(term *cli.Terminal) *cobra.Command {
 	f := &caseFlags{}
@@ -44,7 +44,7 @@ func newTraceStatCommand(term *cli.Terminal) *cobra.Command {
 	f.Add(fs)
 	f.addWindow(fs)
 	hideBut(fs, "format", "column", "unit", "generate", "rate", "peak", "period", "at", "scale", "superpose", "from", "for", "seed")
-	fs.StringVar(&report, "report", "", "folder for the plot as data, SVG and PNG")
+	fs.StringVar(&report, "report", "", "folder for a plot as CSV, SVG and PNG")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -94,15 +94,15 @@ func printStat(term *cli.Terminal, s arrivals.Stat) error {
 	return w.Flush()
 }
 
-const traceImportLong = `Bring a trace of another format into Paragon's CSV, by seconds, minutes or hours.
-What the file was taken for is printed on stderr: format, column, rows, the first
-and the last moment.`
+const traceImportLong = `Convert a trace of another format into Paragon's CSV format, with counts per second, minute or
+hour. The command prints on stderr how it read the file: the format, the column, the number
+of rows, the first and the last time.`
 
 func newTraceImportCommand(term *cli.Terminal) *cobra.Command {
 	var source arrivals.Source
 	var out string
 	c := &cobra.Command{
-		Use: "import FILE", Short: "Bring a trace of another format into Paragon's CSV",
+		Use: "import FILE", Short: "Convert a trace of another format into Paragon's CSV",
 		Long:    traceImportLong,
 		Example: "  paragon-lab trace import --format timestamps AzureLLMInferenceTrace_conv.csv --out azure.csv",
 		Args:    cobra.ExactArgs(1),

@@ -12,14 +12,14 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that have not arrived yet, and each receiver's
-secret: that of the hosts in the setting callback_hosts, or of the HOST that is named,
-which may be one below a *.pattern. A receiver verifies calls with it, by any library of
-standardwebhooks.com.`
+const callbacksLong = `Print the callbacks of a ` + "`paragon up`" + ` that no receiver has accepted yet, and the secret of each
+receiver. A receiver is a host of the setting callback_hosts. With HOST, the command prints
+the secret of that host alone; HOST may match a pattern of the setting, such as *.example.org.
+A receiver verifies callbacks with its secret and any library of standardwebhooks.com.`
 
 func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "callbacks [HOST]", Short: "Print open callbacks and the receivers' secrets", Long: callbacksLong, Args: cobra.MaximumNArgs(1),
+		Use: "callbacks [HOST]", Short: "Print the callbacks not delivered yet and the receivers' secrets", Long: callbacksLong, Args: cobra.MaximumNArgs(1),
 		Example: "  paragon tune set callback_hosts hooks.example.com\n  paragon callbacks\n  paragon callbacks eu.hooks.example.org",
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := machineOf(term, c, client.Config{})
@@ -44,10 +44,10 @@ func newCallbacksCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func printCallbacks(term *cli.Terminal, got api.Callbacks) error {
-	term.Printf("%d arrived and %d were given up since the start; %d are open.\n", got.Arrived, got.GivenUp, len(got.Open))
+	term.Printf("Callbacks since the server started: %d delivered, %d given up. Not delivered yet: %d.\n", got.Arrived, got.GivenUp, len(got.Open))
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	if len(got.Open) > 0 {
-		fmt.Fprintln(w, "\nQUERY\tHOST\tTRIES\tNEXT TRY\tWHY")
+		fmt.Fprintln(w, "\nQUERY\tHOST\tTRIES\tNEXT TRY\tLAST ERROR")
 	}
 	for _, c := range got.Open {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", c.ID, cli.OneLine(c.Host), c.Tries, c.DueAt.Local().Format(time.DateTime), cli.OneLine(c.Fault))

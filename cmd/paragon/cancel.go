@@ -12,9 +12,9 @@ func newCancelCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use:   "cancel [flags] ID...",
 		Short: "Cancel queries",
-		Long: `Cancel queries. One that has not begun never runs; the result of one that runs
-is dropped. Cancelling twice is the same as once; one that is finished cannot be
-cancelled, which is exit status 1.`,
+		Long: `Cancel queries. If a query has not started, it never runs. If a query runs, its
+result is dropped. Cancelling a query twice has no further effect. A query that has
+ended cannot be cancelled: the command exits with status 1.`,
 		Example: `  paragon cancel q01jd3v7`,
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeIDs(term),
 		RunE: func(c *cobra.Command, ids []string) error {

@@ -21,6 +21,7 @@ type costFlags struct {
 	overflow, busy      float64
 	inputKB, resultKB   float64
 	keyed, trialHours   float64
+	boots               float64
 	latencyMS           float64
 	workers             int
 	network             string
@@ -43,6 +44,7 @@ type deployed struct {
 	Front      string   `json:"front"`
 	Authorizer string   `json:"authorizer"`
 	Sessions   bool     `json:"session_manager"`
+	Collector  string   `json:"otlp_endpoint"`
 	Pools      map[string]struct {
 		Types []string `json:"instance_types"`
 		Min   int      `json:"min"`
@@ -55,18 +57,19 @@ type deployed struct {
 // costBound is the latency bound in milliseconds when none is named.
 const costBound = 500
 
-const costLong = `Preview what a deployment costs a month, before it is made: its workers and
-inference functions at a given load, and the machinery around them, a million
-queries and an idle month. The deployment is what cdk.json says.
+const costLong = `Preview what a deployment will cost, before you deploy it. The command reads cdk.json
+and prints three amounts: a month at the given load, a million queries, and a month
+without queries. Each amount covers the workers, the inference functions and the machinery
+around them (gateway, store, queues, logs).
 
---path is how queries are answered: direct (in the request), batch10 (ten in one
-request) or async (a 202, and one read later). --front is what takes them behind
-the gateway: workers (behind a load balancer) or lambda (the api function). The
-bill says from which rate on workers in front are cheaper, and whether a plain
-function behind the same gateway would be cheaper still for this model and rate.
+--path is how a client gets its answer: direct (in the response to its request), batch10
+(ten queries in one request) or async (HTTP 202, and one read later). --front is what
+receives requests behind the gateway: workers (behind a load balancer) or lambda (the api
+function). The bill also says from which rate on workers in front are cheaper, and whether
+a plain Lambda function behind the same gateway would cost less for this model and rate.
 
-Left out are AWS's free amounts, spot discounts and transfer to the internet; the
-first two only make it cheaper. docs/costs.md says where each figure comes from.`
+The bill leaves out the AWS free tier and spot discounts, which would lower it, and the
+transfer of answers to the internet. docs/costs.md gives the source of each figure.`
 
 const costExample = `  paragon cost                             # an idle month
   paragon cost --rate 100 --overflow-share 0.05
@@ -82,21 +85,22 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.file, "cdk-json", "cdk.json", "file whose context describes the deployment")
-	fs.Float64Var(&f.rate, "rate", 0, "queries a second, on average over the month")
-	fs.Float64Var(&f.overflow, "overflow-share", 0.05, "share of them that inference functions answer")
-	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time for which workers compute")
-	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest of the tasks, which makes the bill rather too high)")
-	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds, which sizes the functions")
-	fs.IntVar(&f.workers, "workers", -1, "workers, on average (default what the rate takes, within the pool's bounds)")
-	fs.StringVarP(&f.task, "task", "t", "", "task whose slowest model answers, where --model names none (default any of the deployment's)")
-	fs.StringVar(&f.network, "network", "", "private or public (default what the deployment has)")
-	fs.StringVar(&f.front, "front", "", "workers or lambda (default what the deployment has)")
-	fs.StringVar(&f.path, "path", string(pricing.Direct), "direct, batch10 or async")
-	fs.StringVar(&f.over, "overflow-path", string(pricing.OverflowQueue), "queue or direct: how a query gets to an inference function")
+	fs.Float64Var(&f.rate, "rate", 0, "queries per second, on average over the month")
+	fs.Float64Var(&f.overflow, "overflow-share", 0.05, "share of the queries that inference functions answer")
+	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time in which a worker computes, which sets how many workers the rate needs")
+	fs.StringVarP(&f.model, "model", "m", "", "model that answers (default the slowest model, which gives the highest bill)")
+	fs.Float64Var(&f.latencyMS, "latency-ms", costBound, "latency bound in milliseconds, which sets the memory of the functions")
+	fs.IntVar(&f.workers, "workers", -1, "mean number of workers; -1: as many as the rate needs, within the pool's bounds")
+	fs.StringVarP(&f.task, "task", "t", "", "task whose slowest model answers if --model is not given (default: all tasks of the deployment)")
+	fs.StringVar(&f.network, "network", "", "network of the workers, private or public (default as in cdk.json)")
+	fs.StringVar(&f.front, "front", "", "what receives requests behind the gateway, workers or lambda (default as in cdk.json)")
+	fs.StringVar(&f.path, "path", string(pricing.Direct), "how a client gets its answer: direct, batch10 or async")
+	fs.StringVar(&f.over, "overflow-path", string(pricing.OverflowQueue), "how a query reaches an inference function: queue or direct")
 	fs.Float64Var(&f.inputKB, "input-kb", 1, "size of a query's input in KB")
 	fs.Float64Var(&f.resultKB, "result-kb", 0.3, "size of a query's result in KB")
-	fs.Float64Var(&f.keyed, "keyed-share", 0, "share of the queries with an Idempotency-Key")
-	fs.Float64Var(&f.trialHours, "trial-hours", 0, "hours of the month in which a version of a model is on trial")
+	fs.Float64Var(&f.keyed, "keyed-share", 0, "share of the queries that have an Idempotency-Key")
+	fs.Float64Var(&f.trialHours, "trial-hours", 0, "hours of the month in which a new version of a model is on trial (canary or shadow)")
+	fs.Float64Var(&f.boots, "boots", 0, "times in the month that workers boot while no worker is ready (counts with --path async)")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -128,7 +132,7 @@ func (f *costFlags) check() error {
 	}{
 		{"rate", f.rate, 1e6, false}, {"overflow-share", f.overflow, 1, false}, {"busy", f.busy, 1, true}, {"latency-ms", f.latencyMS, 1e9, true},
 		{"input-kb", f.inputKB, 1e5, false}, {"result-kb", f.resultKB, 1e5, false}, {"keyed-share", f.keyed, 1, false},
-		{"trial-hours", f.trialHours, 744, false},
+		{"trial-hours", f.trialHours, 744, false}, {"boots", f.boots, 1e5, false},
 	} {
 		low := "0"
 		if n.above {

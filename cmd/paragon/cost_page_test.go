@@ -50,7 +50,7 @@ func TestTheREADMESaysWhatOneWorkerTakes(t *testing.T) {
 	all, instead := 0.0, 0.0
 	for _, l := range costOf(t, "--front", "workers", "--network", "public", "--rate", "100").Fixed {
 		all += l.USD
-		if slices.Contains([]string{"balancer's hours", "workers' public addresses", "workers' disks"}, l.Name) {
+		if slices.Contains([]string{"load balancer's hours", "workers' public IPv4 addresses", "workers' disks"}, l.Name) {
 			instead += l.USD
 		}
 	}
@@ -98,7 +98,7 @@ func at1000(t *testing.T, args ...string) bill {
 	return costOf(t, append([]string{"--rate", "1000", "--overflow-share", "0.05", "--network", "public"}, args...)...)
 }
 
-// comparisonTable is the README's: the cdk.json of its second part is the one that
+// comparisonTable is the README's: its rows of ImageNet models use the cdk.json that
 // the README's command makes.
 func comparisonTable(t *testing.T) string {
 	shipped, err := os.ReadFile("../../cdk.json")
@@ -109,7 +109,7 @@ func comparisonTable(t *testing.T) string {
 	if err := os.WriteFile(imagenet, []byte(strings.ReplaceAll(string(shipped), `"fashion"`, `"imagenet"`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := head("model", "queries a second", "Paragon, a month", "plain function, a month", "Paragon stays cheaper from")
+	out := head("model", "queries a second", "Paragon: cost a month", "plain function: cost a month", "queries a second from which Paragon stays cheaper")
 	for _, of := range []struct{ catalogue, model, rate string }{
 		{"", "ensemble-three", "10"}, {"", "ensemble-three", "100"}, {"", "ensemble-three", "1000"},
 		{imagenet, "ResNet50", "10"}, {imagenet, "ResNet50", "100"},
@@ -126,37 +126,35 @@ func comparisonTable(t *testing.T) string {
 }
 
 func pathsTable(t *testing.T) string {
-	out := head("path", "workers in front", "api function in front")
+	out := head("`--path`", "`--front workers`, $ per million queries", "`--front lambda`, $ per million queries")
 	for _, path := range []string{"direct", "batch10", "async"} {
 		w, l := at1000(t, "--front", "workers", "--path", path), at1000(t, "--front", "lambda", "--path", path)
-		out += row("`"+path+"`", "$"+usd(w.MachineryMillionUSD), "$"+usd(l.MachineryMillionUSD))
+		out += row("`"+path+"`", usd(w.MachineryMillionUSD), usd(l.MachineryMillionUSD))
 	}
 	return out
 }
 
 func ratesTable(t *testing.T) string {
-	out := head("queries a second", "workers up", "a month, private", "a month, public", "a million in all, public", "a plain function, a month")
+	out := head("queries a second", "workers up", "private network, $ a month", "public network, $ a month", "public network, $ per million queries", "plain function, $ a month")
 	for _, rate := range []string{"0", "1", "10", "100", "1000"} {
 		public, private := costOf(t, "--rate", rate, "--network", "public"), costOf(t, "--rate", rate, "--network", "private")
-		cells := []string{rate, number(public.Workers), "$" + usd(private.MonthUSD), "$" + usd(public.MonthUSD), "", ""}
+		cells := []string{rate, number(public.Workers), usd(private.MonthUSD), usd(public.MonthUSD), "", ""}
 		if public.PerSecond > 0 {
-			cells[4], cells[5] = "$"+usd(public.MillionUSD), "$"+usd(public.PlainFunction.MonthUSD)
+			cells[4], cells[5] = usd(public.MillionUSD), usd(public.PlainFunction.MonthUSD)
 		}
 		out += row(cells...)
 	}
 	return out
 }
 
-// merged are the names of all lines, each list's new ones after those before.
-func merged(lists ...[]pricing.Line) (names []string) {
-	for _, list := range lists {
-		for _, l := range list {
-			if !slices.Contains(names, l.Name) {
-				names = append(names, l.Name)
-			}
+// merged are all lines by name, each list's new ones after those before.
+func merged(lists ...[]pricing.Line) (lines []pricing.Line) {
+	for _, l := range slices.Concat(lists...) {
+		if !slices.ContainsFunc(lines, func(other pricing.Line) bool { return other.Name == l.Name }) {
+			lines = append(lines, l)
 		}
 	}
-	return names
+	return lines
 }
 
 // cell is a line's sum in dollars, with tenths of a cent where asked.
@@ -171,26 +169,26 @@ func cell(lines []pricing.Line, name, format string) string {
 
 func millionTable(t *testing.T) string {
 	d, b, a := at1000(t).Million, at1000(t, "--path", "batch10").Million, at1000(t, "--path", "async").Million
-	out := head("part, $ a million", "direct", "ten in one", "async")
-	for _, name := range merged(a, d, b) {
-		out += row(name, cell(d, name, "%.3f"), cell(b, name, "%.3f"), cell(a, name, "%.3f"))
+	out := head("part of the bill", "AWS charges for", "`direct`, $ per million queries", "`batch10`, $ per million queries", "`async`, $ per million queries")
+	for _, l := range merged(a, d, b) {
+		out += row(l.Name, l.Unit, cell(d, l.Name, "%.3f"), cell(b, l.Name, "%.3f"), cell(a, l.Name, "%.3f"))
 	}
-	return out + row("sum", usd(pricing.Sum(d)), usd(pricing.Sum(b)), usd(pricing.Sum(a)))
+	return out + row("sum", "", usd(pricing.Sum(d)), usd(pricing.Sum(b)), usd(pricing.Sum(a)))
 }
 
 func idleTable(t *testing.T) string {
 	l, w := costOf(t, "--front", "lambda", "--network", "public"), costOf(t, "--front", "workers", "--network", "public")
 	private := costOf(t, "--front", "workers", "--network", "private")
 	busy := costOf(t, "--front", "workers", "--network", "public", "--rate", "100")
-	out := head("part, $ a month", "api function in front", "workers in front", "workers, private network", "one worker up, queries come")
-	for _, name := range merged(l.IdleMonth, w.IdleMonth, private.IdleMonth, busy.Fixed) {
-		out += row(name, cell(l.IdleMonth, name, "%.2f"), cell(w.IdleMonth, name, "%.2f"), cell(private.IdleMonth, name, "%.2f"), cell(busy.Fixed, name, "%.2f"))
+	out := head("part of the bill", "AWS charges for", "idle, `--front lambda`, public network, $ a month", "idle, `--front workers`, public network, $ a month", "idle, `--front workers`, private network, $ a month", "serving with one worker, `--front workers`, public network, $ a month")
+	for _, part := range merged(l.IdleMonth, w.IdleMonth, private.IdleMonth, busy.Fixed) {
+		out += row(part.Name, part.Unit, cell(l.IdleMonth, part.Name, "%.2f"), cell(w.IdleMonth, part.Name, "%.2f"), cell(private.IdleMonth, part.Name, "%.2f"), cell(busy.Fixed, part.Name, "%.2f"))
 	}
-	return out + row("sum", usd(l.IdleUSD), usd(w.IdleUSD), usd(private.IdleUSD), usd(pricing.Sum(busy.Fixed)))
+	return out + row("sum", "", usd(l.IdleUSD), usd(w.IdleUSD), usd(private.IdleUSD), usd(pricing.Sum(busy.Fixed)))
 }
 
 func modelsTable(t *testing.T) string {
-	out := head("model", "workers in front pay from", "where a worker is up anyway", "more than a plain function, no worker up, $ a million", "whole bill stays less than a plain function's from")
+	out := head("model", "queries a second from which `--front workers` is cheaper than `lambda`", "the same, if a worker is up anyway", "what Paragon without workers costs more than a plain function, $ per million queries", "queries a second from which Paragon's whole bill stays below a plain function's")
 	for _, model := range []string{"logistic", "mobilenet", "ensemble-three"} {
 		b := at1000(t, "--model", model)
 		out += row("`"+model+"`", rateCell(b.BreakEven), rateCell(b.BreakEvenAnyway), usd(b.PlainFunction.ExcessMillionUSD), rateCell(b.PlainFunction.BreakEven))

@@ -120,9 +120,9 @@ func printBill(term *cli.Terminal, b bill) {
 		fmt.Fprintf(term.Err, "paragon: print the bill: %v\n", err)
 		return
 	}
-	term.Printf("At the prices %s, network %s, front %s. %s.\n",
+	term.Printf("Prices: %s. Network of the workers: %s. Front behind the gateway: %s. %s.\n",
 		b.Prices, b.Network, b.Front, idleMonth(b))
-	term.Printf("Workers as the front stay cheaper than the api function as the front %s, and %s where a worker is up anyway.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("Workers as the front cost less than the api function as the front %s. If a worker runs anyway, they cost less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}
@@ -132,11 +132,11 @@ func printBill(term *cli.Terminal, b bill) {
 func idleMonth(b bill) string {
 	switch compute := b.IdleUSD - b.MachineryIdleUSD; {
 	case compute < halfCent:
-		return fmt.Sprintf("An idle month costs $%.2f, all of it machinery", b.IdleUSD)
+		return fmt.Sprintf("A month without queries costs $%.2f, all of it for machinery", b.IdleUSD)
 	case b.MachineryIdleUSD < halfCent:
-		return fmt.Sprintf("An idle month costs $%.2f, none of it machinery", b.IdleUSD)
+		return fmt.Sprintf("A month without queries costs $%.2f, none of it for machinery", b.IdleUSD)
 	default:
-		return fmt.Sprintf("An idle month costs $%.2f: $%.2f for workers and functions, and $%.2f for machinery", b.IdleUSD, compute, b.MachineryIdleUSD)
+		return fmt.Sprintf("A month without queries costs $%.2f: $%.2f for workers and functions, and $%.2f for machinery", b.IdleUSD, compute, b.MachineryIdleUSD)
 	}
 }
 
@@ -144,13 +144,13 @@ func idleMonth(b bill) string {
 const halfCent = 0.005
 
 func printLoadOfBill(term *cli.Terminal, b bill) {
-	term.Printf("At %.4g queries a second, path %s, answered by %s on workers (%.4g on average) and functions, a month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is machinery that grows with the queries.\n",
+	term.Printf("Load: %.4g queries per second, path %s, model %s, %.4g workers on average. A month costs $%.2f. A million queries cost $%.2f in all; $%.2f of that is for machinery that grows with the number of queries.\n",
 		b.PerSecond, b.Path, b.Model, b.Workers, b.MonthUSD, b.MillionUSD, b.MachineryMillionUSD)
-	verdict := "is more expensive"
+	verdict := "would cost more"
 	if b.PlainFunction.Cheaper {
-		verdict = "would be cheaper for you"
+		verdict = "would cost less"
 	}
-	term.Printf("A plain function behind the same gateway %s: $%.2f a month, $%.2f a million. With no worker up, a million queries cost $%.2f more by Paragon than by the function. With front %s, and with workers and functions that grow with the rate, the whole bill of Paragon is less %s.\n",
+	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. When no worker runs, a million queries cost $%.2f more with Paragon than with the plain function. With front %s, the whole bill of Paragon is lower than that of the plain function %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 
@@ -158,11 +158,11 @@ func printLoadOfBill(term *cli.Terminal, b bill) {
 func from(perSecond *float64) string {
 	switch {
 	case perSecond == nil:
-		return "at no rate up to 100,000 queries a second"
+		return "at no rate up to 100,000 queries per second"
 	case *perSecond == 0:
 		return "at any rate"
 	}
-	return fmt.Sprintf("from %.1f queries a second", *perSecond)
+	return fmt.Sprintf("from %.1f queries per second on", *perSecond)
 }
 
 func printLines(w io.Writer, title string, lines []pricing.Line) {

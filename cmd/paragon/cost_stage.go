@@ -23,7 +23,7 @@ import (
 func (f *costFlags) load() error {
 	raw, err := os.ReadFile(f.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return cli.Usagef("there is no %s: run this in the folder of the deployment, or name the file with --cdk-json", f.file)
+		return cli.Usagef("there is no file %s: run the command in the folder of the deployment, or name the file with --cdk-json", f.file)
 	}
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (f *costFlags) findModel() error {
 		}
 	}
 	if f.m == nil {
-		return cli.Usagef("%s: no model with a network for the tasks %v", f.file, tasks)
+		return cli.Usagef("%s: the catalogue has no model file for the tasks %v", f.file, tasks)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (f *costFlags) findTimes() error {
 		f.function = sizes[0]
 	}
 	if len(f.pools) == 0 {
-		return cli.Usagef("%s: there is no pool", f.file)
+		return cli.Usagef("%s: no pool is defined", f.file)
 	}
 	for _, name := range f.pools {
 		types := f.stage.Pools[name].Types
@@ -129,10 +129,11 @@ func (f *costFlags) stageOf(t pricing.Traffic, workers float64) pricing.Stage {
 	t.ServiceMS, t.FunctionMS = f.serviceMS, f.function.ServiceMS
 	s := pricing.Stage{
 		Rest: pricing.AtRest(pricing.Deployment{
-			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions,
+			Front: t.Front, Private: t.Private, Tasks: len(f.stage.Tasks), Pools: len(f.pools), Keys: f.stage.Authorizer == names.ByKeys, Sessions: f.stage.Sessions, Collector: f.stage.Collector != "",
 			TickSeconds: f.settings.TickSeconds, ViewSeconds: f.settings.ViewSeconds,
 		}),
 		FunctionUSD: f.function.QueryUSD, TrialHours: f.trialHours,
+		Boots: f.boots, BootSeconds: f.settings.VMBootSeconds,
 	}
 	t.Workers = 0
 	for i, name := range f.pools {

@@ -30,7 +30,6 @@ func costOf(t *testing.T, args ...string) bill {
 	return b
 }
 
-// The machinery's goals, as the repository's own deployment is priced.
 // A model that the catalogue does not have is answered with those that it has.
 func TestCostNamesTheModelsThatThereAre(t *testing.T) {
 	for name, want := range map[string]string{"ensemble-tree": `did you mean "ensemble-three"?; it has `, "forest": `no model "forest"; it has `} {
@@ -42,6 +41,26 @@ func TestCostNamesTheModelsThatThereAre(t *testing.T) {
 	}
 }
 
+// A collector of metrics in cdk.json is in the bill.
+func TestCostHasTheCollector(t *testing.T) {
+	shipped, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := filepath.Join(t.TempDir(), "cdk.json")
+	if err := os.WriteFile(with, []byte(strings.Replace(string(shipped), `"otlp_endpoint": ""`, `"otlp_endpoint": "https://collector.example"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]bool{"../../cdk.json": false, with: true} {
+		for _, name := range []string{"transfer of metrics to an OpenTelemetry collector", "writes of query counts for an OpenTelemetry collector"} {
+			if has := cell(costOf(t, "--cdk-json", file).Fixed, name, "%.2f") != ""; has != want {
+				t.Errorf("%s: %q is in the bill: %v", file, name, has)
+			}
+		}
+	}
+}
+
+// The machinery's goals, as the repository's own deployment is priced.
 func TestCostKeepsTheGoals(t *testing.T) {
 	for path, most := range map[string]float64{"direct": 1.5, "batch10": 0.35, "async": 4.5} {
 		b := costOf(t, "--rate", "1000", "--overflow-share", "0.05", "--network", "public", "--front", "workers", "--path", path)
@@ -191,7 +210,7 @@ func TestATemplatePutsArrivalsAsOftenAsTheBillSays(t *testing.T) {
 	}
 	x := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
 	x.PerSecond, x.Workers = 1000, 20
-	puts := pricing.CountOf(pricing.Count(profile.Prices{}, x), "arrival metrics") / 1e6
+	puts := pricing.CountOf(pricing.Count(profile.Prices{}, x), "arrival metrics from workers") / 1e6
 	if want := x.Workers / set.ArrivalSeconds() / x.PerSecond; math.Abs(puts-want) > 1e-9 {
 		t.Errorf("the bill counts %v puts a query, and workers put %v", puts, want)
 	}
@@ -200,8 +219,8 @@ func TestATemplatePutsArrivalsAsOftenAsTheBillSays(t *testing.T) {
 // What an idle month has besides machinery is said once, and nothing where there is nothing.
 func TestAnIdleMonthInWords(t *testing.T) {
 	for want, b := range map[string]bill{
-		"costs $41.51, all of it machinery":                                         {IdleUSD: 41.51, MachineryIdleUSD: 41.51},
-		"costs $3.00, none of it machinery":                                         {IdleUSD: 3, MachineryIdleUSD: 0.001},
+		"costs $41.51, all of it for machinery":                                     {IdleUSD: 41.51, MachineryIdleUSD: 41.51},
+		"costs $3.00, none of it for machinery":                                     {IdleUSD: 3, MachineryIdleUSD: 0.001},
 		"costs $103.51: $62.00 for workers and functions, and $41.51 for machinery": {IdleUSD: 103.51, MachineryIdleUSD: 41.51},
 	} {
 		if got := idleMonth(b); !strings.HasSuffix(got, want) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/decision"
 )
@@ -23,9 +24,10 @@ func newDecisionsCommand(term *cli.Terminal) *cobra.Command {
 	pool, moves, limit := "", false, 20
 	c := &cobra.Command{
 		Use:   "decisions",
-		Short: "List what the controller decided, newest last",
-		Long: `List what the controller decided in its last ticks and why, the newest last.
-The id of a tick leads to all of it: paragon explain ID.`,
+		Short: "List the controller's decisions, newest last",
+		Long: `List the controller's latest decisions and the reason for each, newest last. The
+controller decides how many workers a pool has, once per tick (setting tick_seconds).
+paragon explain, with the id of a decision, prints the whole decision.`,
 		Example: `  paragon decisions --moves
   paragon decisions --limit 100 --json | jq -r '.[].line'`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -42,15 +44,15 @@ The id of a tick leads to all of it: paragon explain ID.`,
 			}
 			printDecisions(term, ds)
 			if len(ds) == 0 && !term.JSON {
-				fmt.Fprintln(term.Err, "No such decision is kept. `paragon status` lists the pools.")
+				fmt.Fprintln(term.Err, "No such decision is stored. `paragon status` lists the pools.")
 			}
 			return nil
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&pool, "pool", "", "the pool (default the first one)")
-	f.BoolVar(&moves, "moves", false, "only those that change the fleet")
-	f.IntVar(&limit, "limit", limit, "how many, 1 to 1000")
+	f.StringVar(&pool, "pool", "", "pool whose decisions are listed (default the first pool)")
+	f.BoolVar(&moves, "moves", false, "list only the decisions that change the fleet")
+	f.IntVar(&limit, "limit", limit, "list at most this many decisions, 1 to 1000")
 	return term.ServerCommand(c)
 }
 
@@ -76,6 +78,9 @@ func explainTick(ctx context.Context, term *cli.Terminal, id string) error {
 		return err
 	}
 	d, err := operations.Decision(ctx, id)
+	if errors.Is(err, admin.ErrUnknown) {
+		return fmt.Errorf("%w; `paragon decisions` lists the stored decisions", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -95,10 +100,10 @@ func newReplayDecisionCommand(term *cli.Terminal) *cobra.Command {
 	file := ""
 	c := &cobra.Command{
 		Use:   "replay-decision [ID]",
-		Short: "Make a stored decision again and compare it to the byte",
-		Long: `Make a stored decision again, from all that it was made from, and compare what
-comes out with what was stored, to the byte. Exit status 1 when they differ: then
-this version of Paragon would decide otherwise.`,
+		Short: "Make a stored decision again and compare the results byte by byte",
+		Long: `Make a stored decision of the controller again from its stored inputs, and compare
+the new result with the stored result byte by byte. The exit status is 1 if they
+differ: this version of Paragon would decide otherwise.`,
 		Example: `  paragon replay-decision 20260501T120000.000Z-general
   paragon replay-decision --file record.json`,
 		Args: cobra.MaximumNArgs(1),
@@ -111,14 +116,14 @@ this version of Paragon would decide otherwise.`,
 		},
 	}
 	c.ValidArgsFunction = completeTicks(term)
-	c.Flags().StringVar(&file, "file", "", "file with a record, instead of an id")
+	c.Flags().StringVar(&file, "file", "", "file with a decision's record, instead of an id")
 	return term.ServerCommand(c)
 }
 
 // readRecord reads the record to replay.
 func readRecord(ctx context.Context, term *cli.Terminal, file string, ids []string) ([]byte, error) {
 	if (file == "") == (len(ids) == 0) {
-		return nil, cli.Usagef("name a decision by its id, or a file with its record")
+		return nil, cli.Usagef("give either the id of a decision, or --file with its record")
 	}
 	if file != "" {
 		raw, err := os.ReadFile(file)
@@ -159,7 +164,7 @@ func runReplayDecision(term *cli.Terminal, raw []byte) error {
 		printReplayed(term, raw, again, same)
 	}
 	if !same {
-		return errors.New("the decision comes out otherwise: another version of Paragon made it, or the record was changed")
+		return errors.New("the decision differs now: another version of Paragon made it, or the record was changed")
 	}
 	return nil
 }
@@ -169,5 +174,5 @@ func printReplayed(term *cli.Terminal, stored, again []byte, same bool) {
 		term.Printf("stored: %s\nagain:  %s\n", stored, again)
 		return
 	}
-	term.Printf("the same, to the byte (%d bytes)\n", len(again))
+	term.Printf("Both results are equal, byte by byte (%d bytes).\n", len(again))
 }

@@ -175,9 +175,9 @@ func (d *demonstration) answerFirst(ctx context.Context) error {
 	if q.Result == nil {
 		return fmt.Errorf("the sample picture was not answered: %s: %+v", q.State, q.Failure)
 	}
-	d.say("\nA first picture, %s, was answered in %s: %s, by %s on a %s, for %s a million.\n",
+	d.say("\nA first picture, %s, was answered in %s: %s, by model %s on a %s, at %s per million queries.\n",
 		samplePicture, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, pricing.Dollars(1e6*q.CostUSD))
-	d.say("Now 46 seconds of load: 5 queries a second, then a burst of %d, then 5 again. Open %s to watch.\n\n", phases[1].perSecond, d.client.Endpoint())
+	d.say("Now 46 seconds of load: 5 queries per second, then a burst of %d per second, then 5 again. Open %s in a browser to watch.\n\n", phases[1].perSecond, d.client.Endpoint())
 	d.say("%6s  %-12s %8s  %-22s %9s  %9s  %10s\n", "TIME", "LOAD", "ANSWERED", "WORKERS", "FUNCTIONS", "IN BOUND", "COST SO FAR")
 	d.began = d.term.Now()
 	return nil
@@ -297,12 +297,12 @@ func (d *demonstration) printBill(ctx context.Context) error {
 	d.mu.Lock()
 	c := d.counts
 	d.mu.Unlock()
-	d.say("\n%d answered; models: %s.\n", c.answered, modelsOf(c))
+	d.say("\n%d queries were answered, by the models %s.\n", c.answered, modelsOf(c))
 	if c.failed > 0 {
-		d.say("Without an answer: %d, the first because: %s.\n", c.failed, cli.OneLine(c.reason))
+		d.say("%d queries got no answer. The first reason: %s.\n", c.failed, cli.OneLine(c.reason))
 	}
 	if s.Savings != nil && s.Savings.To.Before(end) {
-		d.say("Other schemes are not simulated to the end yet; paragon status prints what they would have cost.\n")
+		d.say("The simulation of other schemes has not ended yet. paragon status will print what they would have cost.\n")
 	}
 	printSavings(d.term, s.Savings)
 	return d.printMoves(ctx)
@@ -323,7 +323,7 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	d.say("\nWhat changed the fleet:\n")
+	d.say("\nDecisions that changed the number of workers:\n")
 	for _, m := range slices.Backward(moves) {
 		d.say("  %s  %s\n", m.At.Local().Format(time.TimeOnly), cli.OneLine(m.Line))
 	}
@@ -332,18 +332,18 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 		at = " --endpoint " + d.client.Endpoint()
 	}
 	d.say(`
-No load is sent from now on. Workers end once they have been idle for some seconds, down to the setting
-min_workers, which is 0 unless you gave another: 0 workers are no fault. Your next query is answered by a
-function, or waits for a worker to boot if its bound allows that.
+The demonstration sends no more queries. Workers that are idle for some seconds end, until as many are left
+as the setting min_workers says (default 0). Your next query is then answered by a function, or waits for
+a worker to boot if its latency bound allows that.
 
-The models are paced to stand for larger ones (%[1]s takes %[2]d ms); bin/paragon up --unpaced serves
-at full speed. Try, in another terminal:
+The demonstration slows the models down to stand for larger ones (%[1]s takes %[2]d ms); bin/paragon up
+--unpaced serves at full speed. Try in another terminal:
   bin/paragon submit%[3]s --task fashion --latency-ms 1500 profiles/fashion/testdata/*.png
   bin/paragon top%[3]s
   bin/paragon history%[3]s
-or open %[4]s in a browser. Ctrl-C stops it.
-Its settings, such as workers that end after 6 s without work, stay in this data folder:
-bin/paragon tune diff%[3]s lists them. With --data OTHER, paragon up has the defaults.
+or open %[4]s in a browser. Ctrl-C stops the server.
+The settings of the demonstration, such as workers that end after 6 s without work, stay in this data folder:
+bin/paragon tune diff%[3]s lists them. With another folder (--data), paragon up has the default settings.
 `, demoModel, demoServiceMS, at, d.client.Endpoint())
 	return nil
 }

@@ -49,7 +49,7 @@ func TestTheDemonstration(t *testing.T) {
 			t.Errorf("no %q in\n%s", part, &term.Err)
 		}
 	}
-	if !strings.Contains(term.Out.String(), "under reactive") {
+	if !strings.Contains(term.Out.String(), "scheme reactive") {
 		t.Errorf("no bill in\n%s", &term.Out)
 	}
 }

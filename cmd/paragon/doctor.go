@@ -25,19 +25,20 @@ import (
 func newDoctorCommand(term *cli.Terminal) *cobra.Command {
 	ask := true
 	c := &cobra.Command{
-		Use: "doctor", Short: "Check a stage, and say what to do about what is wrong",
-		Long: `Check a stage, a line a check, and say what to do about what is wrong. Where no
-server answers, check what this machine needs to start one.
+		Use: "doctor", Short: "Check a stage, and print how to repair each fault",
+		Long: `Check a server and print a line for each check; a line with a fault also says how to
+repair it. If no server answers, check whether this machine has all that a server needs.
 
-With --stage the account is checked too: quotas, zones, machines, alarms, permissions,
-and the paths of a query, for which seven queries are sent that cost less than a cent.
-What can be checked only by doing something to the stage is listed at the end.
+With --stage the command checks a stage in an account: quotas, zones, instances, alarms
+and permissions too. It also sends seven queries, which cost less than a cent in all, to
+time a worker and a function. Some checks would change the stage: the command does
+not run them, and lists them at the end.
 
-Exit status 1 when a check failed; a warning alone is exit status 0.`,
+The exit status is 1 if a check failed, and 0 if there are only warnings.`,
 		Example: "  paragon doctor\n  paragon doctor --stage prod",
 		RunE:    func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), term, ask) },
 	}
-	c.Flags().BoolVar(&ask, "queries", ask, "with --stage, send queries to time their paths")
+	c.Flags().BoolVar(&ask, "queries", ask, "with --stage, send queries to time a worker and a function")
 	return term.ServerCommand(c)
 }
 
@@ -65,7 +66,7 @@ func runDoctor(ctx context.Context, term *cli.Terminal, ask bool) error {
 	var found []finding
 	switch gone := (*client.Unreachable)(nil); {
 	case errors.As(err, &gone):
-		found = append([]finding{fault("server", "start one with `make run` or `paragon up`, or name another with --endpoint or --stage", "%v", gone)}, checkMachine()...)
+		found = append([]finding{fault("server", "start a server with `make run` or `paragon up`, or name another with --endpoint or --stage", "%v", gone)}, checkMachine()...)
 	case err != nil:
 		return err
 	default:
@@ -105,10 +106,10 @@ func checkStage(s api.Status) []finding {
 	out = append(out, checkQueues(s)...)
 	out = append(out, checkBounds(s)...)
 	for _, f := range s.SettingsFaults {
-		out = append(out, fault("settings", "change it with `paragon tune set`", "%s", f))
+		out = append(out, fault("settings", "change the setting with `paragon tune set`", "%s", f))
 	}
 	for _, w := range s.Profiles {
-		out = append(out, warning("profiles", "measure again with `paragon profile`", "%s", w.Text))
+		out = append(out, warning("profiles", "measure the model again with `paragon profile`", "%s", w.Text))
 	}
 	return out
 }
@@ -118,15 +119,15 @@ func checkVersion(s api.Status) finding {
 	case "", machine.Version:
 		return ok("version", "%s", machine.Version)
 	default:
-		return warning("version", "use the command line of the server's version", "the server is %s, this command line %s", server, machine.Version)
+		return warning("version", "use the command line of the server's version", "the server has version %s, this command line version %s", server, machine.Version)
 	}
 }
 
 func checkStore(s api.Status) finding {
 	if s.StoreFault != "" {
-		return fault("store", "free space or mend the disk; no query is accepted meanwhile", "cannot be written: %s", s.StoreFault)
+		return fault("store", "free disk space or repair the disk; until then no query is accepted", "cannot be written: %s", s.StoreFault)
 	}
-	return ok("store", "takes writes")
+	return ok("store", "can be written")
 }
 
 func checkPools(s api.Status) (out []finding) {
@@ -134,11 +135,11 @@ func checkPools(s api.Status) (out []finding) {
 		wanted, known := s.Desired[p.Name]
 		switch {
 		case p.Ready == 0 && wanted > 0:
-			out = append(out, warning("workers", "`paragon decisions` says whether launches fail; strict queries overflow meanwhile", "pool %s: none of %d is ready, %d boot", p.Name, wanted, p.Booting))
+			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: %d workers are wanted, none is ready and %d are booting", p.Name, wanted, p.Booting))
 		case known && p.Ready+p.Booting < wanted:
-			out = append(out, warning("workers", "`paragon decisions` says whether launches fail", "pool %s: %d are ready and %d boot of %d", p.Name, p.Ready, p.Booting, wanted))
+			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail", "pool %s: %d workers are ready and %d are booting; %d are wanted", p.Name, p.Ready, p.Booting, wanted))
 		default:
-			out = append(out, ok("workers", "pool %s: %d ready, %d of %d runners busy", p.Name, p.Ready, p.Busy, p.Runners))
+			out = append(out, ok("workers", "pool %s: %d workers are ready, %d of %d runners are busy", p.Name, p.Ready, p.Busy, p.Runners))
 		}
 	}
 	return out
@@ -152,13 +153,13 @@ func checkQueues(s api.Status) (out []finding) {
 		q := s.Queues[name]
 		switch {
 		case name == "dead-letters" && q.Visible > 0:
-			out = append(out, fault("queues", "`paragon redrive --dry-run` says why, `paragon redrive` submits them again", "%d dead letters", q.Visible))
+			out = append(out, fault("queues", "`paragon redrive --dry-run` prints the reasons, `paragon redrive` submits the queries again", "%d dead letters", q.Visible))
 		case name != "dead-letters" && q.OldestMS > oldMS:
-			out = append(out, warning("queues", "`paragon status` shows whether workers are ready", "%s: the oldest message has waited %s", name, cli.Milliseconds(q.OldestMS)))
+			out = append(out, warning("queues", "`paragon status` shows whether workers are ready", "queue %s: the oldest message has waited %s", name, cli.Milliseconds(q.OldestMS)))
 		}
 	}
 	if len(out) == 0 {
-		return []finding{ok("queues", "nothing has waited for a minute, and there are no dead letters")}
+		return []finding{ok("queues", "no message has waited for a minute, and there are no dead letters")}
 	}
 	return out
 }
@@ -170,9 +171,9 @@ func checkBounds(s api.Status) (out []finding) {
 		case c.Attainment == nil:
 			out = append(out, ok("bounds", "no %s query ended in the last hour", class))
 		case *c.Attainment < tally.ObjectivePercent:
-			advice := "`paragon history` shows when and for which model; `paragon decisions --moves` shows the fleet"
+			advice := "`paragon history` shows when and for which model bounds were missed; `paragon decisions --moves` shows changes of the fleet"
 			if c.Hour.Failed > 0 {
-				advice = fmt.Sprintf("%d of them failed, which counts as missed: `paragon list --state failed` prints why; %s", c.Hour.Failed, advice)
+				advice = fmt.Sprintf("%d of these queries failed, which counts as missed: `paragon list --state failed` prints why; %s", c.Hour.Failed, advice)
 			}
 			out = append(out, warning("bounds", advice, "%.1f %% of %d %s queries kept their bound in the last hour", *c.Attainment, c.Recent, class))
 		default:
@@ -193,7 +194,7 @@ func checkMachine() []finding {
 	out = append(out, checkBinaries())
 	l, err := net.Listen("tcp", machine.Defaults().Addr)
 	if err != nil {
-		return append(out, warning("port", "stop what listens there, or use another with --addr", "%s is taken: %v", machine.Defaults().Addr, err))
+		return append(out, warning("port", "stop the process that listens there, or use another address with --addr", "%s is taken: %v", machine.Defaults().Addr, err))
 	}
 	_ = l.Close() // nobody connected
 	return append(out, ok("port", "%s is free", machine.Defaults().Addr))
@@ -209,5 +210,5 @@ func checkBinaries() finding {
 			return fault("binaries", "run `make build`", "%v", err)
 		}
 	}
-	return ok("binaries", "worker and inference are beside this one")
+	return ok("binaries", "the programs worker and inference are in the folder of this program")
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -43,7 +42,7 @@ func accountOf(s *discovery.Stage, now func() time.Time) checkup.Account {
 	sdk := s.Keys().Config()
 	return checkup.Account{
 		Stage: s.Name, Pools: s.Pools, Now: now,
-		Groups: autoscaling.NewFromConfig(sdk), EC2: ec2.NewFromConfig(sdk), Targets: elb.NewFromConfig(sdk), Functions: lambda.NewFromConfig(sdk),
+		Groups: autoscaling.NewFromConfig(sdk), EC2: checkup.EC2Client{SDK: sdk, Now: now}, Targets: elb.NewFromConfig(sdk), Functions: lambda.NewFromConfig(sdk),
 		Alarms: paws.MetricsClient(sdk), Logs: cloudwatchlogs.NewFromConfig(sdk), Quotas: servicequotas.NewFromConfig(sdk),
 	}
 }
@@ -62,7 +61,7 @@ func checkTicks(ctx context.Context, ops ticker, pool string, now time.Time) ([]
 		return nil, err
 	}
 	if len(ticks) == 0 {
-		return []finding{fault("", "read the controller's log", "the controller has not ticked")}, nil
+		return []finding{fault("", "read the controller's log", "the controller has made no decision yet")}, nil
 	}
 	longest, since := now.Sub(ticks[0].At), ticks[0].At
 	for i := range len(ticks) - 1 {
@@ -71,10 +70,10 @@ func checkTicks(ctx context.Context, ops ticker, pool string, now time.Time) ([]
 		}
 	}
 	if most := time.Duration(2 * every * float64(time.Second)); longest > most {
-		return []finding{warning("", "read the controller's log; is its concurrency reserved (account_concurrency)?", "no tick for %s from %s on; twice tick_seconds is %s",
+		return []finding{warning("", "read the controller's log (`paragon logs --process controller`); check that its concurrency is reserved (account_concurrency)", "the controller made no decision for %s from %s on; expected at most %s (twice tick_seconds)",
 			longest.Round(time.Second), since.Format(time.RFC3339), most)}, nil
 	}
-	return []finding{ok("", "the longest time between two of the newest %d ticks was %s", len(ticks), longest.Round(time.Second))}, nil
+	return []finding{ok("", "the longest time between two of the newest %d decisions was %s", len(ticks), longest.Round(time.Second))}, nil
 }
 
 // settingsReader reads the settings, and ticker the ticks too.

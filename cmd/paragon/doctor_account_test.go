@@ -93,6 +93,22 @@ func (o *oracle) Await(_ context.Context, q api.Query, _ time.Duration) (api.Que
 	return q, nil
 }
 
+// failing fails every query.
+type failing struct{ oracle }
+
+func (f *failing) Await(_ context.Context, q api.Query, _ time.Duration) (api.Query, error) {
+	return api.Query{ID: q.ID, State: query.Failed, Failure: &query.Failure{Code: query.NoCapacity, Detail: "no worker came"}}, nil
+}
+
+// A relaxed query that has failed is reported with its failure.
+func TestARelaxedQueryThatFails(t *testing.T) {
+	at := time.Unix(1e9, 0)
+	got := asker{&failing{oracle{at: &at}}, func() time.Time { return at }, true}.relaxed(t.Context(), client.Submission{})
+	if got.Level != checkup.Warning || !strings.Contains(got.Found, "no_capacity: no worker came") || !strings.Contains(got.Do, "min_workers") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The first queries are timed by path, without the model's own time and without cold
 // starts, and compared with the settings; a path that none went by is said.
 func TestPathsAreTimed(t *testing.T) {
@@ -103,8 +119,8 @@ func TestPathsAreTimed(t *testing.T) {
 		want  []checkup.Level // cold start, relaxed, worker, function at once, function by the queue
 		found string
 	}{
-		{"functions alone", []query.RunnerKind{query.OnFunction}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.OK, checkup.OK}, "50 ms of 5 queries"},
-		{"a slow worker", []query.RunnerKind{query.OnWorker}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.Warning, checkup.Warning}, "path_ms is 45"},
+		{"functions alone", []query.RunnerKind{query.OnFunction}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.OK, checkup.OK}, "median 50 ms"},
+		{"a slow worker", []query.RunnerKind{query.OnWorker}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.Warning, checkup.Warning}, "path_ms assumes 45"},
 		{"both", []query.RunnerKind{query.OnFunction, query.OnFunction, query.OnWorker, query.OnWorker}, []checkup.Level{checkup.OK, checkup.OK, checkup.Warning, checkup.OK, checkup.OK}, "900 ms"},
 	} {
 		at := time.Unix(1e9, 0)

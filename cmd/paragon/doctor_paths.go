@@ -41,7 +41,7 @@ const (
 // takes, without the model's own time, with the setting that selection subtracts.
 func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, error) {
 	if !a.ask {
-		return []finding{warning("", "without --queries=false", "no query was sent")}, nil
+		return []finding{warning("", "run doctor without --queries=false", "no query was sent, so the times of the paths are unknown")}, nil
 	}
 	s, err := a.submission(ctx)
 	if err != nil {
@@ -54,10 +54,10 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 		waits := i%2 == 0
 		q, ms, err := a.time(ctx, s, waits)
 		if err != nil {
-			return append(out, fault("", "`paragon logs`, and the logs of the api function and the workers", "a strict query: %v", err)), nil
+			return append(out, fault("", "`paragon logs` prints the logs of the api function and the workers", "a strict query: %v", err)), nil
 		}
 		if q.ServedBy.Cold {
-			out = append(out, ok("", "a cold start on %s took %.0f ms with its query", q.ServedBy.Name, ms))
+			out = append(out, ok("", "a cold start on %s took %.0f ms, query included", q.ServedBy.Name, ms))
 			continue
 		}
 		by := way{q.ServedBy.Kind, waits}
@@ -69,9 +69,9 @@ func (a asker) checkPaths(ctx context.Context, ops settingsReader) ([]finding, e
 		by            way
 		path, setting string
 	}{
-		{way{query.OnWorker, true}, "a worker, in the request", "path_ms"},
-		{way{query.OnFunction, true}, "a function, in the request", "overflow_path_ms"},
-		{way{query.OnFunction, false}, "a function, by the queue", "overflow_path_ms"},
+		{way{query.OnWorker, true}, "a worker within the request", "path_ms"},
+		{way{query.OnFunction, true}, "a function within the request", "overflow_path_ms"},
+		{way{query.OnFunction, false}, "a function through the queue", "overflow_path_ms"},
 	} {
 		out = append(out, pathFinding(ctx, ops, p.path, p.setting, took[p.by]))
 	}
@@ -90,9 +90,11 @@ func (a asker) relaxed(ctx context.Context, s client.Submission) finding {
 	q, err := a.answer(ctx, s, false)
 	switch {
 	case err != nil:
-		return warning("", "`503 no-capacity` means that no worker can be ready in time: `paragon tune set min_workers 1`", "a relaxed query: %v", err)
+		return warning("", "`503 no-capacity` means that no worker can be ready in time: `paragon tune set min_workers 1` keeps a worker ready", "a relaxed query: %v", err)
+	case q.ServedBy == nil && q.Failure != nil:
+		return warning("", "`paragon explain "+q.ID+"` shows why; `paragon tune set min_workers 1` keeps a worker ready", "a relaxed query ended as %s: %s", q.Failure.Code, q.Failure.Detail)
 	case q.ServedBy == nil:
-		return warning("", "`paragon get "+q.ID+"` in a minute", "a relaxed query is %s after %s", q.State, askedWait)
+		return warning("", "run `paragon get "+q.ID+"` in a minute", "a relaxed query is still %s after %s", q.State, askedWait)
 	}
 	return ok("", "a relaxed query ran on %s", q.ServedBy.Name)
 }
@@ -108,7 +110,7 @@ func (a asker) time(ctx context.Context, s client.Submission, waits bool) (api.Q
 	case q.ServedBy == nil && q.Failure != nil:
 		return q, ms, fmt.Errorf("%s: %s", q.Failure.Code, q.Failure.Detail)
 	case q.ServedBy == nil:
-		return q, ms, fmt.Errorf("it is %s after %s", q.State, askedWait)
+		return q, ms, fmt.Errorf("the query is still %s after %s", q.State, askedWait)
 	}
 	return q, ms, nil
 }
@@ -135,7 +137,7 @@ func computed(q api.Query) float64 {
 // pathFinding compares the slowest of some times with a setting.
 func pathFinding(ctx context.Context, ops settingsReader, path, setting string, ms []float64) finding {
 	if len(ms) == 0 {
-		return warning("", "`paragon tune set min_workers 1` for a worker, `max_workers 0` for functions, and run this again", "no query went by %s", path)
+		return warning("", "to time a worker, run `paragon tune set min_workers 1`; to time a function, run `paragon tune set max_workers 0`; then run doctor again", "no query was answered by %s", path)
 	}
 	assumed, err := settingOf(ctx, ops, setting)
 	if err != nil {
@@ -144,11 +146,13 @@ func pathFinding(ctx context.Context, ops settingsReader, path, setting string, 
 	slices.Sort(ms)
 	median, most := ms[len(ms)/2], ms[len(ms)-1]
 	if median > assumed {
-		return warning("", "`paragon-lab load` measures p95 from within the region: set "+setting+" to it",
-			"by %s: %.0f ms of %d queries, at most %.0f, from here; %s is %.0f", path, median, len(ms), most, setting, assumed)
+		return warning("", "measure the p95 from within the region with `paragon-lab load`, and set "+setting+" to it",
+			timesText, path, median, most, len(ms), setting, assumed)
 	}
-	return ok("", "by %s: %.0f ms of %d queries, at most %.0f, from here; %s is %.0f", path, median, len(ms), most, setting, assumed)
+	return ok("", timesText, path, median, most, len(ms), setting, assumed)
 }
+
+const timesText = "answered by %s: median %.0f ms and at most %.0f ms from this machine (%d queries); the setting %s assumes %.0f ms"
 
 // submission asks the first model of the stage that takes a picture or a text, with
 // an empty one.
@@ -169,5 +173,5 @@ func (a asker) submission(ctx context.Context) (client.Submission, error) {
 			return client.Submission{Task: m.Task, Input: query.Input{ContentType: "text/plain", Data: []byte("doctor")}}, nil
 		}
 	}
-	return client.Submission{}, fmt.Errorf("none of the stage's %d models takes a picture or a text: submit a query of yours", len(models))
+	return client.Submission{}, fmt.Errorf("none of the stage's %d models takes a picture or a text, so doctor has no input for it: submit a query yourself", len(models))
 }

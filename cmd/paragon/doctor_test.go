@@ -15,7 +15,7 @@ func TestQueuesAreCheckedInOrder(t *testing.T) {
 	for _, name := range []string{"work-strict-a", "work-relaxed-a", "work-strict-b"} {
 		s.Queues[name] = api.QueueStatus{OldestMS: 2 * oldMS}
 	}
-	want := []string{"1 dead letters", "work-relaxed-a", "work-strict-a", "work-strict-b"}
+	want := []string{"1 dead letters", "queue work-relaxed-a", "queue work-strict-a", "queue work-strict-b"}
 	for range 10 {
 		var got []string
 		for _, f := range checkQueues(s) {

@@ -27,15 +27,15 @@ func newExplainCommand(term *cli.Terminal) *cobra.Command {
 	all := false
 	c := &cobra.Command{
 		Use:   "explain ID",
-		Short: "Explain why a query went where it went, or why the fleet moved",
-		Long: `Explain why a query went where it went: what it requested, why its model and
-resource were chosen, each step of its path, and the best candidates with the reason
-each lost; --all prints every candidate. They are computed again, under the present
-load.
+		Short: "Explain how a query was answered, or why the fleet changed",
+		Long: `Explain how a query was answered: what it requested, why its model and its resource
+(a worker or a function) were chosen, and each step of its path. A table compares the
+best candidates, each a model on a resource, with the reason why each one lost. The
+table is computed again now, under the present load.
 
-The id may be that of a decision of the controller, as paragon decisions lists them:
-then it explains the signals and their age, what was weighed, what was clamped, and
-what was done.`,
+ID may also be the id of a decision of the controller, which paragon decisions lists.
+The command then prints the measurements that the controller read and their age, the
+numbers of workers that it compared, the limits that it applied, and what it did.`,
 		Example: `  paragon explain q01jd3v7
   paragon explain --all q01jd3v7
   paragon explain 20260501T120000.000Z-general
@@ -48,7 +48,7 @@ what was done.`,
 			return runExplain(c.Context(), term, ids[0], all)
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "every candidate, and not the best four")
+	c.Flags().BoolVar(&all, "all", false, "print every candidate (default the best four)")
 	c.ValidArgsFunction = func(c *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(given) > 0 {
 			return nil, noFiles
@@ -76,10 +76,10 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 	term.Printf("\nRequested: %s.\n", requested(e.Asked))
 	term.Printf("Chosen: %s. Predicted: %s.\n", cli.OneLine(e.Choice), cli.Milliseconds(e.PredictedMS))
 	if len(e.Candidates) == 0 {
-		term.Printf("Nothing would meet its bounds now.\n")
+		term.Printf("No candidate would meet the bounds now.\n")
 		return nil
 	}
-	term.Printf("State now:\n")
+	term.Printf("Candidates under the present load:\n")
 	most := candidatesShown
 	if all {
 		most = len(e.Candidates)
@@ -91,7 +91,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 func requested(n query.Need) string {
 	parts := []string{"task " + n.Task}
 	if n.Model != "" {
-		parts = append(parts, "model "+n.Model+" and no other")
+		parts = append(parts, "model "+n.Model+" and no other model")
 	}
 	if n.Class != "" {
 		parts = append(parts, "class "+string(n.Class))
@@ -106,7 +106,7 @@ func requested(n query.Need) string {
 			parts = append(parts, cli.Number(c.Accuracy, 6)+" % accuracy or more")
 		}
 		if c.CostUSDPerMillion > 0 {
-			parts = append(parts, pricing.Dollars(c.CostUSDPerMillion)+" a million or less")
+			parts = append(parts, pricing.Dollars(c.CostUSDPerMillion)+" per million queries or less")
 		}
 	}
 	switch {
@@ -121,10 +121,10 @@ func requested(n query.Need) string {
 // printCandidates prints at most so many candidates as a table.
 func printCandidates(out io.Writer, all []selection.Candidate, most int) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tON\tLATENCY\tACCURACY\t$ A MILLION\tWHY")
+	fmt.Fprintln(w, "MODEL\tON\tLATENCY\tACCURACY\t$ PER MILLION\tWHY")
 	for i, c := range all {
 		if i == most {
-			fmt.Fprintf(w, "... %d more, with --all\n", len(all)-i)
+			fmt.Fprintf(w, "... %d more candidates; --all prints them\n", len(all)-i)
 			break
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f %%\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), c.Accuracy, pricing.Dollars(c.PriceUSD*1e6), c.Reason)

@@ -16,10 +16,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + `, as they happen in an
-account: a group that cannot launch, machines that boot slowly or die, spot
-notices, other limits of the group. A fault of launches applies to workers launched
-from then on, until it is cleared or for the next n launches (--launches n).
+const faultLong = `Inject faults into the fleet of a running ` + "`paragon up`" + ` that also occur in an AWS account:
+failed launches, slow boots, dying workers, spot notices and changed limits of the Auto
+Scaling group. A fault of launches or boots affects workers that are launched later, until
+you clear the fault or for the next n launches (--launches n).
 
 Faults cannot be injected into a stage in an account.`
 
@@ -34,15 +34,15 @@ func newFaultCommand(term *cli.Terminal) *cobra.Command {
 		RunE: cli.Help,
 	}
 	c.AddCommand(newFaultListCommand(term), newFaultClearCommand(term),
-		newLaunchFaultCommand(term, api.NoCapacity, "", "Refuse every launch, as for want of capacity"),
+		newLaunchFaultCommand(term, api.NoCapacity, "", "Refuse every launch, as EC2 does when it has no capacity"),
 		newLaunchFaultCommand(term, api.LaunchFails, "", "Refuse the next launch"),
-		newLaunchFaultCommand(term, api.NeverReady, "", "Let machines boot for ever"),
-		newLaunchFaultCommand(term, api.SlowBoot, "SECONDS", "Lengthen the boot of machines by SECONDS"),
-		newLaunchFaultCommand(term, api.DieAfter, "SECONDS", "Kill workers SECONDS after they came up"),
-		newLaunchFaultCommand(term, api.SpotAfter, "SECONDS", "Give workers a spot notice SECONDS after they came up"),
-		newFaultKindCommand(term, api.SpotNotice+" WORKER", "Give a worker its spot notice: it has two minutes to leave", "  paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H", 1,
+		newLaunchFaultCommand(term, api.NeverReady, "", "Launch workers that never become ready"),
+		newLaunchFaultCommand(term, api.SlowBoot, "SECONDS", "Lengthen the boot of each worker by SECONDS"),
+		newLaunchFaultCommand(term, api.DieAfter, "SECONDS", "Kill each worker SECONDS after its process started"),
+		newLaunchFaultCommand(term, api.SpotAfter, "SECONDS", "Send each worker a spot interruption notice SECONDS after its process started"),
+		newFaultKindCommand(term, api.SpotNotice+" WORKER", "Send a worker its spot interruption notice: the worker ends within two minutes", "  paragon fault spot-notice w-01JZ8Q5V9N0G2M4T6X8B0D2F4H", 1,
 			func(given []string) (api.Fault, error) { return api.Fault{Kind: api.SpotNotice, Worker: given[0]}, nil }),
-		newFaultKindCommand(term, api.Group+" MIN MAX", "Give the group other limits", "  paragon fault group 0 3", 2, groupFault),
+		newFaultKindCommand(term, api.Group+" MIN MAX", "Change the least and the largest number of workers of the group", "  paragon fault group 0 3", 2, groupFault),
 	)
 	return c
 }
@@ -64,9 +64,9 @@ func newLaunchFaultCommand(term *cli.Terminal, kind, takes, short string) *cobra
 		}
 		return f, nil
 	})
-	scope := "for the next n launches (default: until it is cleared)"
+	scope := "affect only the next n launches (default: until the fault is cleared)"
 	if kind == api.LaunchFails {
-		scope = "for the next n launches (default: 1)"
+		scope = "affect the next n launches (default: 1)"
 	}
 	c.Flags().IntVar(&launches, "launches", 0, scope)
 	return c
@@ -101,7 +101,7 @@ func newFaultListCommand(term *cli.Terminal) *cobra.Command {
 }
 
 func newFaultClearCommand(term *cli.Terminal) *cobra.Command {
-	return term.ServerCommand(&cobra.Command{Use: "clear [KIND]", Short: "End a kind of fault, or all of them", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
+	return term.ServerCommand(&cobra.Command{Use: "clear [KIND]", Short: "Clear the faults of one kind, or all faults", Example: "  paragon fault clear slow-boot", Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, given []string) error {
 			kind := ""
 			if len(given) == 1 {
@@ -119,7 +119,7 @@ func onFaults(ctx context.Context, term *cli.Terminal, do func(context.Context, 
 	}
 	now, err := do(ctx, cl)
 	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == http.StatusNotFound {
-		return errors.New("this server takes no faults: it is not one machine's `paragon up`")
+		return errors.New("this server does not accept faults: only a `paragon up` on one machine does")
 	}
 	if err != nil {
 		return err
@@ -133,13 +133,13 @@ func onFaults(ctx context.Context, term *cli.Terminal, do func(context.Context, 
 
 func printFaults(term *cli.Terminal, now api.Faults) error {
 	if len(now.Faults) == 0 {
-		term.Printf("no faults of launches\n")
+		term.Printf("No fault of launches is injected.\n")
 	}
 	for _, f := range now.Faults {
-		term.Printf("%s%s%s\n", cli.OneLine(f.Kind), unless(f.Seconds == 0, " by %g s", f.Seconds), unless(f.Launches == 0, ", %d launches more", f.Launches))
+		term.Printf("%s%s%s\n", cli.OneLine(f.Kind), unless(f.Seconds == 0, " by %g s", f.Seconds), unless(f.Launches == 0, ", for %d more launches", f.Launches))
 	}
 	g := now.Group
-	term.Printf("the group allows %d to %d workers, %d are desired\n", g.Min, g.Max, g.Desired)
+	term.Printf("The group allows %d to %d workers; its desired capacity is %d.\n", g.Min, g.Max, g.Desired)
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "WORKER\tSTATE")
 	for _, one := range now.Workers {

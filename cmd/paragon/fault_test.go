@@ -42,7 +42,7 @@ func TestFaultCommands(t *testing.T) {
 		if call != tc.call || sent != tc.sent {
 			t.Errorf("fault %s did %s with %+v, want %s with %+v", tc.typed, call, sent, tc.call, tc.sent)
 		}
-		const printed = "slow-boot by 60 s, 2 launches more\nthe group allows 0 to 64 workers, 2 are desired\nWORKER  STATE\nw-1     ready\n"
+		const printed = "slow-boot by 60 s, for 2 more launches\nThe group allows 0 to 64 workers; its desired capacity is 2.\nWORKER  STATE\nw-1     ready\n"
 		if term.Out.String() != printed {
 			t.Errorf("fault %s printed\n%s", tc.typed, &term.Out)
 		}
@@ -65,7 +65,7 @@ func TestFaultsTypedWrong(t *testing.T) {
 		}
 	}
 	term := newTerminal(t, http.NotFoundHandler())
-	if code := term.Run(t.Context(), []string{"fault", "list"}); code == cli.ExitOK || !strings.Contains(term.Err.String(), "takes no faults") {
+	if code := term.Run(t.Context(), []string{"fault", "list"}); code == cli.ExitOK || !strings.Contains(term.Err.String(), "does not accept faults") {
 		t.Errorf("a stage in an account: exit status %d, %s", code, &term.Err)
 	}
 }

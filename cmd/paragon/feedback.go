@@ -21,13 +21,13 @@ func newFeedbackCommand(term *cli.Terminal) *cobra.Command {
 	f := &feedbackFlags{}
 	c := &cobra.Command{
 		Use:   "feedback {--right | --wrong | --label LABEL} ID",
-		Short: "Say whether an answer was right",
-		Long: `Say whether the answer to a query was right, or what its true label is. Each
-query has one vote. From the votes Paragon learns how accurate its models are;
-votes fade, and no caller moves a model alone (feedback_owner_share).
+		Short: "Report whether an answer was right",
+		Long: `Report whether the answer to a query was right, or the correct label of its input. Each
+query has one vote. Paragon estimates the accuracy of its models from the votes. Old votes
+count less, and the setting feedback_owner_share bounds the weight of one caller's votes.
 
-Nothing is kept of a query that was answered in its request: give the receipt
-that came with the answer (submit --json prints it).`,
+Paragon does not store a query that it answers in the response to the request. For such a
+query give the receipt that came with the answer; paragon submit --json prints the receipt.`,
 		Example: `  paragon feedback --right q01jd3v7
   paragon feedback --label bag --receipt mQ8x1x3x q01jd3v7`,
 		Args: cobra.ExactArgs(1),
@@ -36,8 +36,8 @@ that came with the answer (submit --json prints it).`,
 	c.ValidArgsFunction = completeIDs(term)
 	c.Flags().BoolVar(&f.right, "right", false, "the answer was right")
 	c.Flags().BoolVar(&f.wrong, "wrong", false, "the answer was wrong")
-	c.Flags().StringVar(&f.label, "label", "", "what it really is")
-	c.Flags().StringVar(&f.receipt, "receipt", "", "the receipt that came with the answer; needed for one that was not stored")
+	c.Flags().StringVar(&f.label, "label", "", "correct label of the input")
+	c.Flags().StringVar(&f.receipt, "receipt", "", "receipt that came with the answer; required if the query was not stored")
 	return term.ServerCommand(c)
 }
 
@@ -49,7 +49,7 @@ func (f *feedbackFlags) opinion() (feedback.Opinion, error) {
 		}
 	}
 	if said != 1 {
-		return feedback.Opinion{}, cli.Usagef("say one of --right, --wrong and --label")
+		return feedback.Opinion{}, cli.Usagef("give exactly one of --right, --wrong and --label")
 	}
 	if f.label != "" {
 		return feedback.Opinion{Label: f.label}, nil

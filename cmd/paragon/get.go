@@ -18,9 +18,9 @@ func newGetCommand(term *cli.Terminal) *cobra.Command {
 	wait := 0.0
 	c := &cobra.Command{
 		Use:   "get [flags] ID...",
-		Short: "Print queries: state, answer, and where each ran and why",
-		Long: `Print queries: the state, the answer, where each one ran, and each step of its
-path with the reason. With --json each query is one line.`,
+		Short: "Print the state, the answer and the path of queries",
+		Long: `Print the state and the answer of each query, where it ran, and each step of its path
+with the reason. With --json each query is one line.`,
 		Example: `  paragon get q01jd3v7
   paragon get --wait 60 q01jd3v7 q01jd3v8
   paragon get --json q01jd3v7 | jq .trail`,
@@ -33,7 +33,7 @@ path with the reason. With --json each query is one line.`,
 		},
 	}
 	c.ValidArgsFunction = completeIDs(term)
-	c.Flags().Float64Var(&wait, "wait", 0, "seconds to wait for queries that are not finished")
+	c.Flags().Float64Var(&wait, "wait", 0, "seconds to wait for queries that have not ended")
 	return term.ServerCommand(c)
 }
 
@@ -118,11 +118,11 @@ func calling(q api.Query) string {
 	text := cli.Milliseconds(max(0, orZero(q.LatencyMS)-orZero(q.QueueMS)-orZero(q.ComputeMS))) + " calling the function"
 	switch by := q.ServedBy; {
 	case by.Cold && by.Paced:
-		text += ", its cold start and pacing included"
+		text += ", with its cold start and the wait until the profile's service time has passed"
 	case by.Cold:
-		text += ", its cold start included"
+		text += ", with its cold start"
 	case by.Paced:
-		text += ", its pacing included"
+		text += ", with the wait until the profile's service time has passed"
 	}
 	return ", " + text
 }

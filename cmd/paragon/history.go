@@ -24,11 +24,14 @@ func newHistoryCommand(term *cli.Terminal) *cobra.Command {
 	since, model := time.Hour, ""
 	c := &cobra.Command{
 		Use: "history", Short: "Print latency, errors and cost of the last hours or days, by model and by time",
-		Long: `Print what became of the queries of the last hours or days: how many were answered,
-their p50, p95 and p99, how many kept their bound, overflowed or failed, by model
-and class, and then over time. 14 days are kept: by the minute for spans of up
-to 6 hours, by ten minutes up to 60 hours, else by the hour. Workers and cost are of the
-whole stage, and stand in the first line of each step.`,
+		Long: `Print statistics of the queries of the last hours or days: answers, p50, p95 and p99
+latency, and how many queries kept their latency bound, ran on functions, failed or expired.
+The first table has a row for each model and class (strict or relaxed). The second table
+has a row for each step of time and class: steps of a minute for spans of up to 6 hours,
+of ten minutes up to 60 hours, else of an hour. Paragon keeps 14 days.
+
+The columns WORKERS and COST are of all models and classes together; only the first row of
+each step shows them.`,
 		Example: `  paragon history
   paragon history --since 24h --model cnn
   paragon history --since 168h --json | jq .classes.strict.p99_ms`,
@@ -40,14 +43,14 @@ whole stage, and stand in the first line of each step.`,
 		},
 	}
 	addSince(c, &since)
-	c.Flags().StringVarP(&model, "model", "m", "", "the queries of one model only")
+	c.Flags().StringVarP(&model, "model", "m", "", "print only the queries of this model")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
 }
 
 // addSince adds the flag that says how far back to read of what is kept by the hour.
 func addSince(c *cobra.Command, since *time.Duration) {
-	c.Flags().Var(cli.DurationValue(since), "since", "how far back, 1h to 336h")
+	c.Flags().Var(cli.DurationValue(since), "since", "length of the span that ends now, 1h to 336h")
 }
 
 func checkSince(since time.Duration) error {
@@ -101,7 +104,7 @@ func keepModel(h *api.History, model string) error {
 
 // printModelLoads prints at most so many models.
 func printModelLoads(w io.Writer, models []api.ModelLoad, most int) {
-	fmt.Fprintln(w, "MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ A MILLION")
+	fmt.Fprintln(w, "MODEL\tCLASS\tANSWERED\tP50\tP95\tP99\tIN BOUND\tON FUNCTIONS\tFAILED\tEXPIRED\t$ PER MILLION")
 	for _, m := range models[:min(most, len(models))] {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%s\n", cli.OneLine(m.Model), m.Class, m.Answered, quantiles(m.Latency), share(m.Met, m.Answered+m.Failed+m.Expired), share(m.Overflowed, m.Answered),
 			m.Failed, m.Expired, perMillion(m.CostUSD, m.Answered))

@@ -17,24 +17,24 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/images"
 )
 
-const imageLong = `Pin the machine image of the workers in an account: write the ids of the newest
-Amazon Linux 2023 of the region, for both architectures, into the context of cdk.json
-(images). A deployment then takes these and no other, in that region. Without --update
-a region that is pinned stays as it is.
+const imageLong = `Pin the machine image (AMI) of the workers in an account. The command writes the AMI ids
+of the region's newest Amazon Linux 2023, for both architectures, into the context key
+images of cdk.json. Deployments in that region then use these AMIs. If cdk.json already
+has AMI ids for the region, the command changes them only with --update.
 
-A deployment with other ids replaces the workers, as a new release does.`
+A deployment with other AMI ids replaces the workers, as a new release does.`
 
 // newImageCommand is `paragon image`.
 func newImageCommand(term *cli.Terminal) *cobra.Command {
 	file, update := "cdk.json", false
 	c := &cobra.Command{
-		Use: "image", Short: "Pin the machine image of the workers, or take the newest", Long: imageLong,
+		Use: "image", Short: "Pin the machine image of the workers, or update it to the newest", Long: imageLong,
 		Example: "  paragon image\n  AWS_REGION=eu-west-1 paragon image --update",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return pinImage(c.Context(), term, file, update) },
 	}
-	c.Flags().StringVar(&file, "cdk-json", file, "file of the deployment")
-	c.Flags().BoolVar(&update, "update", false, "take the newest images also where others are pinned")
+	c.Flags().StringVar(&file, "cdk-json", file, "file whose context describes the deployment")
+	c.Flags().BoolVar(&update, "update", false, "replace AMI ids that are already pinned by the newest ones")
 	return c
 }
 

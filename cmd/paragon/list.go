@@ -24,12 +24,13 @@ func newListCommand(term *cli.Terminal) *cobra.Command {
 	state, late, limit := "", false, 20
 	c := &cobra.Command{
 		Use: "list", Short: "List your newest stored queries, newest first",
-		Long: `List your newest queries that ended and are stored, newest first: those that went
-through a queue and those with an idempotency key. Direct answers are not stored,
-except for the sampled share (keep_share), which paragon get reads by id.
+		Long: `List your newest stored queries that have ended, newest first. Paragon stores queries
+that went through a queue and queries with an idempotency key. It does not store queries
+that a worker answered in the response to the request, except for a sample (setting
+keep_share); paragon get prints a sampled query by its id.
 
-A query that failed or expired is listed with the beginning of its reason; paragon get
-prints all of it.`,
+For a query that failed or expired, the list has the beginning of the reason; paragon get
+prints the whole reason.`,
 		Example: `  paragon list
   paragon list --state failed
   paragon list --late --limit 100 --json | jq -r .id`,
@@ -50,9 +51,9 @@ prints all of it.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&state, "state", "", "only those that are: "+strings.Join(endStates, ", "))
-	f.BoolVar(&late, "late", false, "only those that missed their bound: answered late, failed or expired; not those of bad input, nor cancelled ones")
-	f.IntVar(&limit, "limit", limit, "how many to list at most, 1 to 200; with --state or --late of the newest 200")
+	f.StringVar(&state, "state", "", "list only queries in this state: "+strings.Join(endStates, ", "))
+	f.BoolVar(&late, "late", false, "list only queries that missed their latency bound: answered late, failed (unless the input was bad) or expired")
+	f.IntVar(&limit, "limit", limit, "list at most this many, 1 to 200; --state and --late choose among the newest 200")
 	term.CompleteValues(c, "state", endStates...)
 	return term.ServerCommand(c)
 }

@@ -18,16 +18,16 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/timeline"
 )
 
-const logsLong = `Print what the processes of a stage logged, the newest last: the server, its workers
-and its functions.
+const logsLong = `Print the log lines of the server, its workers and its functions, newest last.
 
-On one machine they are read from the data folder, so that they can be read after the
-server has ended too. The two newest files are kept, of 16 MB each. With --stage they
-are read from CloudWatch Logs, which has a line some seconds after it was written.
+On one machine the command reads the logs from the data folder, so it also works after
+the server has ended. The data folder keeps the two newest log files, of 16 MB each. With
+--stage the command reads CloudWatch Logs, where a line appears some seconds after the
+process wrote it.
 
-A process is named as paragon list, paragon top and the page name it, and a function in
-an account as "api", "controller" or "dispatcher"; "worker", "function" and "server"
-mean all of a kind.`
+--process takes the name of a process, as paragon list, paragon top and the page show it,
+or "worker", "function" or "server" for all processes of one kind. In an account it also
+takes the names of the functions: "api", "controller" and "dispatcher".`
 
 // logFlags are what is printed.
 type logFlags struct {
@@ -42,7 +42,7 @@ type logFlags struct {
 func newLogsCommand(term *cli.Terminal) *cobra.Command {
 	f := &logFlags{data: machine.Defaults().DataDir, level: "info", lines: 100, since: stageLogsSince}
 	c := &cobra.Command{
-		Use: "logs", Short: "Print what the server, workers and functions logged", Long: logsLong,
+		Use: "logs", Short: "Print the logs of the server, the workers and the functions", Long: logsLong,
 		Example: `  paragon logs --follow
   paragon logs --process worker --level warn
   paragon logs --stage prod --process controller --since 2h
@@ -58,7 +58,7 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 				return runStageLogs(c.Context(), term, f, logs, stage)
 			}
 			if c.Flags().Changed("since") {
-				return cli.Usagef("--since is of a stage in an account: name it with --stage; one machine prints the newest --lines")
+				return cli.Usagef("--since needs --stage, which names a stage in an account; on one machine use --lines")
 			}
 			if !c.Flags().Changed("data") {
 				f.data = cmp.Or(operator.Folder(cmp.Or(endpoint, client.DefaultEndpoint)), f.data)
@@ -67,14 +67,14 @@ func newLogsCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.data, "data", f.data, "data folder of the server; when not given that of the server at PARAGON_ENDPOINT, if it runs here")
-	fs.StringVarP(&f.process, "process", "p", "", "only this process, or this kind: server, worker, function")
-	fs.StringVar(&f.level, "level", f.level, "the least level: debug, info, warn, error")
-	fs.IntVarP(&f.lines, "lines", "n", f.lines, "how many lines at most, before those that follow")
+	fs.StringVar(&f.data, "data", f.data, "data folder of the server; if not given, that of the server at PARAGON_ENDPOINT if that server runs on this machine")
+	fs.StringVarP(&f.process, "process", "p", "", "print only the lines of this process, or of this kind: server, worker or function")
+	fs.StringVar(&f.level, "level", f.level, "lowest level that is printed: debug, info, warn or error")
+	fs.IntVarP(&f.lines, "lines", "n", f.lines, "print at most this many of the newest lines; --follow then prints each new line")
 	fs.BoolVarP(&f.watch, "follow", "f", false, "print new lines as they come, until interrupted")
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
-	fs.Var(cli.DurationValue(&f.since), "since", "of a stage in an account: how far back, up to 336h")
-	fs.BoolVar(&term.JSON, "json", false, "print the lines as they are stored: a JSON object each")
+	fs.Var(cli.DurationValue(&f.since), "since", "with --stage: length of the span that ends now, up to 336h")
+	fs.BoolVar(&term.JSON, "json", false, "print each line as it is stored, as a JSON object")
 	if err := c.RegisterFlagCompletionFunc("process", completeProcesses(&f.data)); err != nil {
 		panic("paragon: complete --process: " + err.Error()) // registered twice
 	}
@@ -92,7 +92,7 @@ const mostLogLines = 100_000
 func (f *logFlags) filter() (logFilter, error) {
 	out := logFilter{process: f.process}
 	if err := out.level.UnmarshalText([]byte(f.level)); err != nil || strings.ContainsAny(f.level, "+-") {
-		return out, cli.Usagef("--level is debug, info, warn or error, not %q", f.level)
+		return out, cli.Usagef("--level must be debug, info, warn or error, not %q", f.level)
 	}
 	if f.lines < 0 || f.lines > mostLogLines {
 		return out, cli.Usagef("--lines is %d, not within 0 to %d", f.lines, mostLogLines)
@@ -109,7 +109,7 @@ func runLogs(ctx context.Context, term *cli.Terminal, f *logFlags) error {
 	defer tail.close()
 	last, err := tail.last(machine.LogFiles(f.data), filter, f.lines)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no log in %s: name the data folder of a `paragon up` with --data: %w", f.data, err)
+		return fmt.Errorf("folder %s has no log; name the data folder of a `paragon up` with --data: %w", f.data, err)
 	}
 	if err != nil {
 		return err

@@ -89,7 +89,7 @@ func (t *stageTail) known(logs []stagelogs.Log) error {
 			names = append(names, l.Part)
 		}
 	}
-	return cli.Usagef("--process is %q, and the stage has no log of it, but of: %s, or a worker's instance id%s",
+	return cli.Usagef("--process is %q: the stage has no log of such a process; name one of: %s, or a worker's instance id%s",
 		t.filter.process, strings.Join(names, ", "), cli.Meant(t.filter.process, names))
 }
 

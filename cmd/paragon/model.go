@@ -12,10 +12,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
-const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in an
-account: any ONNX file. A model
-that is added is checked, measured on this machine, and served without a restart,
-at /v2/models/TASK under the names of its own inputs and outputs.`
+const modelLong = `Add models of your own to a running ` + "`paragon up`" + `, or with --stage to a stage in
+an account. A model is an ONNX file. paragon model add checks the file, measures the model
+on this machine and has it served without a restart, at /v2/models/TASK, with the input
+and output names of the file.`
 
 // newModelCommand is `paragon model`.
 func newModelCommand(term *cli.Terminal) *cobra.Command {
@@ -29,7 +29,7 @@ func newModelCommand(term *cli.Terminal) *cobra.Command {
 		Args: cli.KnownCommand,
 		RunE: cli.Help,
 	}
-	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelProveCommand(term), newModelCanaryCommand(term), newModelPromoteCommand(term), newModelRollbackCommand(term), newModelRemoveCommand(term))
+	c.AddCommand(newModelAddCommand(term), newModelListCommand(term), newModelShowCommand(term), newModelProfileCommand(term), newModelProveCommand(term), newModelCanaryCommand(term), newModelShadowCommand(term), newModelPromoteCommand(term), newModelRollbackCommand(term), newModelRemoveCommand(term))
 	return c
 }
 
@@ -42,7 +42,7 @@ func machineOf(term *cli.Terminal, c *cobra.Command, config client.Config) (*cli
 func newModelListCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "list", Example: "  paragon model list", Short: "List the models that were added",
-		Long: "List the models that were added to a machine or a stage, with those that were\nremoved and still have open queries. `paragon models` lists all that are served.",
+		Long: "List the models that were added to a machine or a stage, and the removed models that still\nhave open queries. `paragon models` lists all served models.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			own, err := ownModels(term, c)
 			if err != nil {
@@ -59,7 +59,7 @@ func listModels(term *cli.Terminal, own api.OwnModels) error {
 		return nil
 	}
 	if len(own.Models) == 0 {
-		term.Printf("no model was added; `paragon models` lists all that are served\n")
+		term.Printf("No model was added. `paragon models` lists all served models.\n")
 		return nil
 	}
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
@@ -104,7 +104,7 @@ func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 // newModelProfileCommand is `paragon model profile`.
 func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile, with where each figure comes from", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
+		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile (its measured latencies) and where each figure was measured", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, _, err := ownModel(term, c, args[0])
 			if err != nil {
@@ -145,12 +145,12 @@ func ownModel(term *cli.Terminal, c *cobra.Command, name string) (profile.Model,
 		}
 		return m, nil, nil
 	}
-	return profile.Model{}, nil, fmt.Errorf("no model %q was added; `paragon model list` lists those that were", name)
+	return profile.Model{}, nil, fmt.Errorf("no model %q was added; `paragon model list` lists the added models", name)
 }
 
 // printModel prints what a model takes and gives, and what it costs in time.
 func printModel(term *cli.Terminal, m profile.Model) {
-	term.Printf("%s does task %s and takes %s input.\n", m.Name, m.Task, m.Takes())
+	term.Printf("Model %s, task %s, kind of input: %s.\n", m.Name, m.Task, m.Takes())
 	if s := m.Signature; s != nil {
 		for _, t := range s.Inputs {
 			term.Printf("  in   %s\n", cli.OneLine(t.String()))
@@ -160,7 +160,7 @@ func printModel(term *cli.Terminal, m profile.Model) {
 		}
 	}
 	l := m.Latency[0]
-	term.Printf("  accuracy %s, memory %d MB, %s at p50 and %s at p99 of %d runs", accuracyText(m), m.MemoryMB,
+	term.Printf("  accuracy %s, memory %d MB, latency %s at p50 and %s at p99 of %d runs", accuracyText(m), m.MemoryMB,
 		cli.Milliseconds(l.MS.P50), cli.Milliseconds(l.MS.P99), l.Source.Samples)
 	if l.ColdMS != nil {
 		term.Printf(", a cold start %s", cli.Milliseconds(l.ColdMS.P50))
@@ -172,7 +172,7 @@ func printModel(term *cli.Terminal, m profile.Model) {
 func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "remove NAME", Example: "  paragon model remove iris", Short: "Stop serving a model", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
-		Long: "Stop selecting a model for new queries. Its open queries are answered.",
+		Long: "Stop selecting a model for new queries. Paragon still answers the model's open queries.",
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := removeModel(term, c, args[0])
 			if err != nil {
@@ -182,7 +182,7 @@ func newModelRemoveCommand(term *cli.Terminal) *cobra.Command {
 				term.PrintJSON(m)
 				return nil
 			}
-			term.Printf("%s gets no query any more; those that it has are answered.\n", m.Name)
+			term.Printf("Model %s gets no new queries. Its open queries are still answered.\n", m.Name)
 			return nil
 		},
 	})

@@ -28,23 +28,23 @@ import (
 )
 
 const modelAddLong = `Add an ONNX file to a running ` + "`paragon up`" + `, or with --stage to a stage in an
-account, whose workers take it up without a deployment. Its inputs and outputs are read from
-the file; the kinds of answer and input are inferred and printed unless they are
-given. A separate process runs it once as a check, and its latency, memory and cold
-start are measured on this machine. A file that is refused changes nothing.
+account, whose workers load the model without a deployment. The command reads the inputs
+and outputs from the file. It infers the kinds of input and answer, unless you give them,
+and prints them. A separate process runs the model once as a check; then this machine
+measures its latency, its memory and its cold start. If the file is refused, nothing changes.
 
 Kinds of answer: classify (labels with scores), embed (a vector), tensor (the
-outputs by name). Kinds of input: picture (PNG and JPEG), text (by the tokenizer that
---tokenizer names, or of a model that takes strings), tensor (the inputs by name).
-Weights in files next to the model are sent with it, and so is the tokenizer.
+outputs by name). Kinds of input: picture (PNG and JPEG), text (needs --tokenizer, unless
+the model takes strings), tensor (the inputs by name). The command also sends the tokenizer
+and the files next to the model that hold its weights.
 
---test measures the accuracy before the model is sent: every item is answered here,
-through the engine. In a folder each folder is a label, of pictures or text files; a
-CSV file has a label and a text a line, without a heading.
+--test measures the accuracy on this machine before the model is sent: the model answers
+every labelled item. A folder for --test has a subfolder for each label, with pictures or
+text files. A CSV file for --test has a label and a text on each line, and no header.
 
-A name that is served gets a new version, on trial with a share of the queries;
-` + "`paragon model canary`, `promote` and `rollback`" + ` decide on it. In an account no rule takes
-a bad version back: roll it back by hand.`
+If a model of that name is served already, the file becomes a new version of that model,
+on trial with a share of the model's queries. ` + "`paragon model canary`, `promote` and `rollback`" + `
+change the share, serve the version or withdraw it.`
 
 // addFlags are what `paragon model add` is given.
 type addFlags struct {
@@ -59,14 +59,14 @@ func (f *addFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.name, "name", "", "name of the model (default the file's name)")
 	fs.StringVar(&f.kind, "kind", "", "kind of answer: classify, embed or tensor (default inferred)")
 	fs.StringVar(&f.input, "input", "", "kind of input: picture, text or tensor (default inferred)")
-	fs.StringVar(&f.labels, "labels", "", "file with the names of its classes, one per line")
-	fs.StringVar(&f.preprocess, "preprocess", "", `how pictures are prepared: "imagenet" crops the centre and normalises (default 0 to 1)`)
-	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json of a model that takes text")
-	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default the tokenizer's own bound)")
-	fs.StringVar(&f.test, "test", "", "labelled items to measure its accuracy with: a folder per label, or a CSV file of label,text")
-	fs.StringVar(&f.sample, "sample", "", "JSON file of a request of /v2 to check and measure a model of tensors with (default zeros)")
-	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets: 0 none, 1 all (default the setting canary_share)")
-	fs.Float64Var(&f.accuracy, "accuracy", 0, "its share of correct answers in percent, if known")
+	fs.StringVar(&f.labels, "labels", "", "file with the names of the model's classes, one per line")
+	fs.StringVar(&f.preprocess, "preprocess", "", `how pixels become numbers: "imagenet" crops the centre and normalises (default: scale each pixel to 0 to 1)`)
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.json file of a model that takes text")
+	fs.IntVar(&f.maxTokens, "max-tokens", 0, "most tokens of a text (default: the bound in the tokenizer's file)")
+	fs.StringVar(&f.test, "test", "", "labelled items to measure the accuracy with: a folder with a subfolder for each label, or a CSV file of label,text")
+	fs.StringVar(&f.sample, "sample", "", "JSON file with a /v2 request, to check and measure a model that takes tensors (default: inputs of zeros)")
+	fs.Float64Var(&f.share, "share", -1, "share of the queries that a new version of a served model gets, 0 to 1; below 0: the setting canary_share")
+	fs.Float64Var(&f.accuracy, "accuracy", 0, "the model's share of correct answers in percent, if known")
 }
 
 // newModelAddCommand is `paragon model add`.
@@ -167,7 +167,7 @@ func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, fi
 	}
 	if f.test != "" {
 		if f.accuracy != 0 {
-			return o, nil, cli.Usagef("--test measures the accuracy: leave --accuracy out")
+			return o, nil, cli.Usagef("give either --test, which measures the accuracy, or --accuracy")
 		}
 		if o.Test, err = testModel(ctx, term, of, onnx, o, f.test); err != nil {
 			return o, nil, err
@@ -240,7 +240,7 @@ func attachSample(onnx []byte, file string) ([]byte, error) {
 		return nil, cli.Usagef("--sample: %s: %v", file, err)
 	}
 	if len(request.Inputs) == 0 {
-		return nil, cli.Usagef("--sample: %s has no inputs: it is as a request of /v2 is, {\"inputs\": [...]}", file)
+		return nil, cli.Usagef("--sample: %s has no inputs: it must be a /v2 request, {\"inputs\": [...]}", file)
 	}
 	out, err := metadata.PutSample(onnx, request.Inputs)
 	if err != nil {
@@ -258,7 +258,7 @@ func printAdded(term *cli.Terminal, added api.AddedModel) {
 	if added.Rollout != nil {
 		printRollout(term, *added.Rollout)
 	}
-	term.Printf("What would be chosen for task %s now, with the workers and the load of this moment:\n", added.Task.Name)
+	term.Printf("For a query of task %s, Paragon would now choose (with the present workers and load):\n", added.Task.Name)
 	printChoices(term, added.Choices)
-	term.Printf("It answers at /v2/models/%s/infer.\n", added.Task.Name)
+	term.Printf("The model answers at /v2/models/%s/infer.\n", added.Task.Name)
 }

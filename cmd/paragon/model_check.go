@@ -53,7 +53,7 @@ func readModel(file string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is a folder, not an ONNX file", file)
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %s: it may have at most %s", file, sizeText(info.Size()), sizeText(limit))
+		return nil, fmt.Errorf("%s has %s; at most %s are allowed", file, sizeText(info.Size()), sizeText(limit))
 	}
 	return os.ReadFile(file)
 }

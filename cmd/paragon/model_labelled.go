@@ -67,7 +67,7 @@ func labelled(from string, input profile.InputKind) (items []modelcheck.Item, di
 		items, digest, err = modelcheck.ReadCSV(from)
 	}
 	if err == nil && len(items) == 0 {
-		err = fmt.Errorf("%s has no labelled item: a folder holds a folder per label, a CSV file a label and a text a line", from)
+		err = fmt.Errorf("%s has no labelled item: a folder needs a subfolder for each label, a CSV file a label and a text on each line", from)
 	}
 	return items, digest, err
 }

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/proof"
@@ -25,13 +27,14 @@ import (
 
 const (
 	// awaitsProof is why a model is not offered that nothing in the stage has run.
-	awaitsProof = "nothing in the stage has run it yet"
+	awaitsProof = "no worker or function of the stage has run it yet"
 	// proofColdRuns and proofSamples are the runs of a proof at each size, and
 	// proofBudget bounds their time.
 	proofColdRuns, proofSamples, proofBudget = 3, 200, 20 * time.Second
-	// workerPatience is how long a proof by workers is awaited: they read the catalogue
-	// every ten seconds. workerEvery is how often it is asked for.
-	workerPatience, workerEvery = 2 * time.Minute, 2 * time.Second
+	// workerPatience is how long a proof by workers is awaited, and measuredPatience how
+	// long what a worker measures: they read the catalogue every ten seconds. workerEvery is
+	// how often it is asked for.
+	workerPatience, measuredPatience, workerEvery = 2 * time.Minute, 45 * time.Second, 2 * time.Second
 )
 
 // stageModels are the models of a stage in an account, with what runs them there.
@@ -44,15 +47,17 @@ type stageModels struct {
 func newModelProveCommand(term *cli.Terminal) *cobra.Command {
 	yes := false
 	c := term.ServerCommand(&cobra.Command{
-		Use: "prove NAME --stage STAGE", Example: "  paragon model prove iris --stage prod", Short: "Run a model of a stage once more, and offer it if it answers",
-		Long: `Run a model that was added to a stage in an account, on each size of the stage's generic
-functions that holds it, measure it there, and offer it if it answers. A stage without
-such functions has a worker run it. ` + "`paragon model add --stage`" + ` does the same.`,
+		Use: "prove NAME --stage STAGE", Example: "  paragon model prove iris --stage prod", Short: "Run a model of a stage again, and serve it if it answers",
+		Long: `Run a model that was added to a stage in an account, measure it there, and serve it if it
+answers. The model runs on the stage's generic functions (those that run any model), at each
+memory size that is large enough; without such functions, a worker runs the model. A worker
+that is ready measures it too, at no extra cost. ` + "`paragon model add --stage`" + `
+does the same for a new model.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			stage, _ := term.Place()
 			if stage == "" {
-				return cli.Usagef("name the stage with --stage: one machine runs a model as it is added")
+				return cli.Usagef("name the stage with --stage; on one machine `paragon model add` has already run the model")
 			}
 			s, err := openModels(c.Context(), stage)
 			if err != nil {
@@ -60,7 +65,7 @@ such functions has a worker run it. ` + "`paragon model add --stage`" + ` does t
 			}
 			m, ok := s.Current().Model(s.Current().Version(args[0]))
 			if !ok || !s.Has(m.Name) {
-				return fmt.Errorf("no model %q was added to stage %s; `paragon model list --stage %s` lists those that were", args[0], stage, stage)
+				return fmt.Errorf("no model %q was added to stage %s; `paragon model list --stage %s` lists the added models", args[0], stage, stage)
 			}
 			if err := s.agree(term, m, yes); err != nil {
 				return err
@@ -74,7 +79,7 @@ such functions has a worker run it. ` + "`paragon model add --stage`" + ` does t
 
 // defineYes defines the flag that pays without being asked.
 func defineYes(c *cobra.Command, yes *bool) {
-	c.Flags().BoolVarP(yes, "yes", "y", false, "with --stage: run the model on functions, at the price that is printed, without asking")
+	c.Flags().BoolVarP(yes, "yes", "y", false, "with --stage: run the model on Lambda functions, which costs money, without asking")
 }
 
 // holding are the generic functions that hold a model which is in no catalogue yet, or is.
@@ -94,7 +99,8 @@ func (s stageModels) holding(m *profile.Model) ([]sizing.Holding, *profile.Catal
 func (s stageModels) agree(term *cli.Terminal, m *profile.Model, yes bool) error {
 	holding, c := s.holding(m)
 	if len(holding) == 0 {
-		return nil // workers run it, which are paid anyway
+		fmt.Fprintf(term.Err, "A worker of the stage will run model %s, to check and measure it. This costs nothing extra.\n", m.Name)
+		return nil
 	}
 	usd, sizes := 0.0, make([]string, len(holding))
 	for i, h := range holding {
@@ -103,14 +109,14 @@ func (s stageModels) agree(term *cli.Terminal, m *profile.Model, yes bool) error
 			float64(warm)*pricing.FunctionQueryUSD(c.Prices, s.stage.FunctionArch, h.MemoryMB, h.MS.P95)
 		sizes[i] = fmt.Sprint(h.MemoryMB)
 	}
-	fmt.Fprintf(term.Err, "Running %s on functions of %s MB to prove and measure it costs about $%.2g.\n", m.Name, strings.Join(sizes, " and "), usd)
+	fmt.Fprintf(term.Err, "Model %s will run on Lambda functions of %s MB, to check and measure it. This costs about $%.2g. A ready worker measures it too, at no extra cost.\n", m.Name, strings.Join(sizes, " and "), usd)
 	if yes {
 		return nil
 	}
-	fmt.Fprint(term.Err, "Go on? [y/N] ")
+	fmt.Fprint(term.Err, "Continue? [y/N] ")
 	answer, _ := bufio.NewReader(term.In).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing was run and nothing has changed; --yes runs it without asking")
+		return errors.New("the model was not run and nothing has changed; --yes runs it without asking")
 	}
 	return nil
 }
@@ -119,28 +125,55 @@ func (s stageModels) agree(term *cli.Terminal, m *profile.Model, yes bool) error
 func (s stageModels) prove(ctx context.Context, term *cli.Terminal, name string) error {
 	m, ok := s.Current().Model(name)
 	if !ok {
-		return fmt.Errorf("model %s is not there any more", name)
+		return fmt.Errorf("model %s was removed meanwhile", name)
 	}
 	b, err := s.stage.Backend(ctx, term.Now)
 	if err != nil {
 		return err
 	}
-	var p modelstore.Proof
-	if holding, _ := s.holding(m); len(holding) > 0 {
-		p, err = s.byFunctions(ctx, b.Invoker, m, holding, term.Now())
-	} else {
-		p, err = s.byWorkers(ctx, term, b.Shared, m)
-	}
+	p, err := s.proof(ctx, term, b, m)
 	if err != nil {
-		return fmt.Errorf("%s is not offered: %w; `paragon model prove %s --stage %s` tries again", name, err, name, s.stage.Name)
+		return fmt.Errorf("model %s gets no queries yet: %w; `paragon model prove %s --stage %s` tries again", name, err, name, s.stage.Name)
 	}
 	if err := s.Prove(name, m.SHA256, p); err != nil {
 		return err
 	}
 	if p.Why != "" {
-		return fmt.Errorf("%s cannot be run in stage %s and is not offered: %s", name, s.stage.Name, p.Why)
+		return fmt.Errorf("model %s gets no queries, because it cannot run in stage %s: %s", name, s.stage.Name, p.Why)
 	}
 	return nil
+}
+
+// proof has generic functions run a model, or a worker where none holds it, and waits for
+// what a worker measured.
+func (s stageModels) proof(ctx context.Context, term *cli.Terminal, b platform.Backend, m *profile.Model) (p modelstore.Proof, err error) {
+	var r measure.Report
+	holding, _ := s.holding(m)
+	if len(holding) > 0 {
+		if r, p.Why, err = s.byFunctions(ctx, b.Invoker, m, holding, term.Now()); err != nil || p.Why != "" {
+			return p, err
+		}
+	}
+	on, err := s.byWorkers(ctx, term, b, m, len(holding) > 0)
+	if err != nil {
+		return p, err
+	}
+	if len(holding) == 0 && on.Why != "" { // of one that functions run, the controller judges what workers say
+		return modelstore.Proof{Why: on.Why}, nil
+	}
+	if on.Samples > 0 {
+		r = r.WithWorker(m.Name, on.InstanceType, on.MS, on.Samples, on.At, modelstore.StageFile(m.SHA256))
+	} else {
+		fmt.Fprintf(term.Err, "No worker has measured model %s. Until `paragon model prove %s --stage %s` runs while a worker is ready,\nits latency on workers is an estimate: measured on this machine and scaled by the speed of the workers.\n", m.Name, m.Name, s.stage.Name)
+	}
+	if len(r.Models) == 0 {
+		return p, nil
+	}
+	raw, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return p, fmt.Errorf("encode what was measured: %w", err)
+	}
+	return modelstore.Proof{Latency: r.Models[0].Latency, Measured: append(raw, '\n')}, nil
 }
 
 // job is how functions are measured.
@@ -157,47 +190,55 @@ func (s stageModels) job(holding []sizing.Holding) measure.FunctionJob {
 
 // byFunctions runs a model on each of the generic functions that hold it. A run that
 // gives no answer is a proof too; an error is of one that told nothing.
-func (s stageModels) byFunctions(ctx context.Context, in measure.Invoker, m *profile.Model, holding []sizing.Holding, now time.Time) (p modelstore.Proof, err error) {
+func (s stageModels) byFunctions(ctx context.Context, in measure.Invoker, m *profile.Model, holding []sizing.Holding, now time.Time) (r measure.Report, why string, err error) {
 	sample, err := modelcheck.Sample(m)
 	if err != nil {
-		return p, err
+		return r, "", err
 	}
 	j := s.job(holding)
-	j.Invoker, j.File, j.Today = in, modelstore.FunctionsFile(m.SHA256), now
+	j.Invoker, j.File, j.Today = in, modelstore.StageFile(m.SHA256), now
 	j.Subjects = []measure.Subject{{Name: m.Name, SHA256: m.SHA256, Type: sample.ContentType, Pictures: [][]byte{sample.Data}}}
-	report, err := j.Run(ctx)
+	r, err = j.Run(ctx)
 	if errors.Is(err, platform.ErrFault) || errors.Is(err, measure.ErrNoAnswer) {
-		return modelstore.Proof{Why: err.Error()}, nil
+		return r, err.Error(), nil
 	}
-	if err != nil {
-		return p, err
-	}
-	raw, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return p, fmt.Errorf("encode what was measured: %w", err)
-	}
-	return modelstore.Proof{Latency: report.Models[0].Latency, Measured: append(raw, '\n')}, nil
+	return r, "", err
 }
 
-// byWorkers waits until a worker has run a model.
-func (s stageModels) byWorkers(ctx context.Context, term *cli.Terminal, shared platform.Shared, m *profile.Model) (p modelstore.Proof, err error) {
+// byWorkers waits until a worker has run a model. One that functions have run is offered
+// without a worker too, so that none is awaited where none is ready.
+func (s stageModels) byWorkers(ctx context.Context, term *cli.Terminal, b platform.Backend, m *profile.Model, ran bool) (r proof.Result, err error) {
 	digest, err := proof.Digest(s.Current(), m)
 	if err != nil {
-		return p, err
+		return r, err
 	}
-	for end := term.Now().Add(workerPatience); ; {
-		book, err := platform.ReadProofs(ctx, shared)
+	patience := workerPatience
+	if ran {
+		patience = measuredPatience
+	}
+	for end := term.Now().Add(patience); ; {
+		book, err := platform.ReadProofs(ctx, b.Shared)
 		if err != nil {
-			return p, err
+			return r, err
 		}
-		if passed, why := book.Of(digest, term.Now()); passed || why != "" {
-			return modelstore.Proof{Why: why}, nil
+		if r, done := book.By(digest, term.Now()); done {
+			return r, nil
 		}
-		if !term.Now().Before(end) {
-			return p, fmt.Errorf("no worker has run it within %v, and the stage has no generic function that holds it", workerPatience)
+		late := !term.Now().Before(end)
+		if ran && (late || !s.workersReady(ctx, b)) {
+			return r, nil
+		}
+		if late {
+			return r, fmt.Errorf("no worker has run it within %v, and the stage has no generic function that holds it", workerPatience)
 		}
 		if err := term.Sleep(ctx, workerEvery); err != nil {
-			return p, err
+			return r, err
 		}
 	}
+}
+
+// workersReady says whether a worker of the stage is ready, by the controller's last view.
+func (s stageModels) workersReady(ctx context.Context, b platform.Backend) bool {
+	v, err := b.Fleet.View(ctx)
+	return err == nil && slices.ContainsFunc(v.Pools, func(p placement.Pool) bool { return p.Workers > 0 })
 }

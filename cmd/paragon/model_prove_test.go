@@ -14,6 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/proof"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -103,9 +104,17 @@ func TestAModelIsOfferedOnceFunctionsHaveRunIt(t *testing.T) {
 			t.Fatal("it is offered before anything has run it")
 		}
 		holding, _ := s.holding(m)
-		p, err := s.byFunctions(t.Context(), tc.l, m, holding, time.Unix(1e9, 0))
+		if len(holding) != 2 {
+			t.Fatalf("%d functions hold it", len(holding))
+		}
+		var said bytes.Buffer
+		term := cli.New(strings.NewReader(""), &bytes.Buffer{}, &said, func(string) string { return "" })
+		p, err := s.proof(t.Context(), term, platform.Backend{Invoker: tc.l, Shared: &proofs{}, Fleet: viewed{}}, m)
 		if (err != nil) != tc.fails {
 			t.Errorf("%s: %v", tc.name, err)
+		}
+		if strings.Contains(said.String(), "No worker has measured model mine") != tc.offered {
+			t.Errorf("%s: printed %q", tc.name, &said)
 		}
 		if err == nil {
 			if err := s.Prove("mine", m.SHA256, p); err != nil {
@@ -146,6 +155,16 @@ func TestAProofIsPricedAndAskedFor(t *testing.T) {
 	}
 }
 
+// viewed is a fleet of which the controller has published how many workers are ready.
+type viewed struct {
+	platform.Fleet
+	ready int
+}
+
+func (v viewed) View(context.Context) (platform.FleetView, error) {
+	return platform.FleetView{Pools: []placement.Pool{{Name: "general", Workers: v.ready}}}, nil
+}
+
 // proofs holds a book of proofs, from the nth reading on.
 type proofs struct {
 	platform.Shared
@@ -161,6 +180,20 @@ func (p *proofs) ReadShared(context.Context, string) ([]byte, int64, error) {
 	return raw, 1, err
 }
 
+// patient is a terminal whose waits take no time.
+func patient() *cli.Terminal {
+	now := time.Unix(1e9, 0)
+	term := cli.New(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}, func(string) string { return "" })
+	term.Now = func() time.Time { return now }
+	term.Sleep = func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }
+	return term
+}
+
+// timed is how a model's run by a worker of c5.large went, in milliseconds.
+func timed(ms float64) proof.Result {
+	return proof.Result{At: time.Unix(1e9, 0), InstanceType: "c5.large", MS: profile.Percentiles{P50: ms, P95: ms, P99: ms}, Samples: 20}
+}
+
 // Without a generic function that holds it a model waits for a worker.
 func TestAModelIsOfferedOnceAWorkerHasRunIt(t *testing.T) {
 	s, m := aStage(t)
@@ -171,20 +204,79 @@ func TestAModelIsOfferedOnceAWorkerHasRunIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Unix(1e9, 0)
-	term := cli.New(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}, func(string) string { return "" })
-	term.Now = func() time.Time { return now }
-	term.Sleep = func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }
+	at := time.Unix(1e9, 0)
 	for why, book := range map[string]proof.Book{
-		"":               {digest: {"linux/amd64": {At: now}}},
-		"it has no node": {digest: {"linux/amd64": {At: now, Why: "it has no node"}}},
+		"":               {digest: {"linux/amd64": {At: at}}},
+		"it has no node": {digest: {"linux/amd64": {At: at, Why: "it has no node"}}},
 	} {
-		p, err := s.byWorkers(t.Context(), term, &proofs{book: book, from: 3}, m)
+		p, err := s.proof(t.Context(), patient(), platform.Backend{Shared: &proofs{book: book, from: 3}, Fleet: viewed{}}, m)
 		if err != nil || !strings.HasSuffix(p.Why, why) || (p.Why == "") != (why == "") {
 			t.Errorf("%q: %+v, error %v", why, p, err)
 		}
 	}
-	if p, err := s.byWorkers(t.Context(), term, &proofs{}, m); err == nil {
+	if p, err := s.proof(t.Context(), patient(), platform.Backend{Shared: &proofs{}, Fleet: viewed{}}, m); err == nil {
 		t.Errorf("nobody has run it: %+v", p)
+	}
+}
+
+// What a worker measured is in the model's profile, beside what functions measured. A
+// worker is awaited where one is ready.
+func TestAWorkerMeasuresAModel(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		genericMB []int
+		ready     int
+		from      int // reading of the book at which the worker's result is there
+		result    proof.Result
+		measured  bool
+	}{
+		{"by a worker alone", nil, 0, 3, timed(7), true},
+		{"by functions and a ready worker", []int{1769, 3008}, 1, 3, timed(7), true},
+		{"by functions, while no worker is ready", []int{1769, 3008}, 0, 3, timed(7), false},
+		{"by a worker that was ready before", []int{1769, 3008}, 0, 0, timed(7), true},
+		{"by none in time", []int{1769, 3008}, 1, 1000, timed(7), false},
+		{"run by a worker of before, which timed nothing", []int{1769}, 1, 0, proof.Result{At: time.Unix(1e9, 0)}, false},
+	} {
+		s, m := aStage(t, tc.genericMB...)
+		digest, err := proof.Digest(s.Current(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		book := proof.Book{digest: {"linux/amd64": tc.result, "linux/arm64": {At: tc.result.At}}}
+		p, err := s.proof(t.Context(), patient(), platform.Backend{Invoker: &genericFunctions{}, Shared: &proofs{book: book, from: tc.from}, Fleet: viewed{ready: tc.ready}}, m)
+		if err != nil || p.Why != "" {
+			t.Fatalf("%s: %+v, error %v", tc.name, p, err)
+		}
+		if err := s.Prove("mine", m.SHA256, p); err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
+		}
+		now, _ := s.Current().Model("mine")
+		got, _ := s.Current().OnVM(now, "c5.large")
+		if (got.MS.P50 == 7 && got.Source.Kind == "measured") != tc.measured || !s.offered() {
+			t.Errorf("%s: offered %v, on c5.large %+v", tc.name, s.offered(), got)
+		}
+		for _, mb := range tc.genericMB {
+			if on, _ := s.Current().OnFunction(now, "x86_64", mb); on.MS.P50 != 3 {
+				t.Errorf("%s: on %d MB %+v", tc.name, mb, on)
+			}
+		}
+		if tc.measured && !strings.Contains(string(p.Measured), `"resource": "c5.large"`) {
+			t.Errorf("%s: the file has %s", tc.name, p.Measured)
+		}
+	}
+}
+
+// A model that functions run is offered though a worker could not run it: the controller
+// withholds one that no platform runs.
+func TestFunctionsProveAModelThatAWorkerCannotRun(t *testing.T) {
+	s, m := aStage(t, 1769)
+	digest, err := proof.Digest(s.Current(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := proof.Book{digest: {"linux/amd64": {At: time.Unix(1e9, 0), Why: "no such locale"}}}
+	p, err := s.proof(t.Context(), patient(), platform.Backend{Invoker: &genericFunctions{}, Shared: &proofs{book: book}, Fleet: viewed{ready: 1}}, m)
+	if err != nil || p.Why != "" || len(p.Latency) != 1 {
+		t.Errorf("%+v, error %v", p, err)
 	}
 }

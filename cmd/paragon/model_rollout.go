@@ -11,28 +11,42 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tally"
 )
 
-const canaryLong = `Give a version of a model on trial a share of the model's queries: ` + "`paragon model add`" + `
-of a name that is served adds a version. The ids of the queries choose them. The version
-is compared with the one that is served: it goes back by itself when its errors, latency,
-accuracy or cost are worse (settings canary_*). Share 0 keeps it aside: only queries that
-name it, as NAME@2, reach it.`
+const canaryLong = `Give the version of a model that is on trial a share of the model's queries. ` + "`paragon model add`" + `
+adds a version if a model of that name is served already. A query's id decides which version
+answers it. Paragon compares the version on trial with the served version. If the errors, the
+latency, the accuracy or the cost are worse, Paragon rolls the version back (settings canary_*).
+At share 0 the version answers only queries that name it, as NAME@2.`
 
 // newModelCanaryCommand is `paragon model canary`.
 func newModelCanaryCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.CanaryShare}
 	c := rolloutCommand(term, &o, "canary NAME --share S", "Give a new version a share of the queries", canaryLong)
 	c.Example = "  paragon model canary iris --share 0.2\n  paragon model canary iris --share 0"
-	c.Flags().Float64Var(&o.Share, "share", 0, "share of the model's queries, 0 to below 1")
-	_ = c.MarkFlagRequired("share") // it is defined above
-	return c
+	return withShare(c, &o)
+}
+
+const shadowLong = `Run the version on trial on a share of the model's queries, without returning its answers.
+After a worker has answered a query directly, in the response to its request, the worker runs
+the query again on the version on trial. It does so only if a runner is free and no query waits.
+Functions run no query twice. The number of runs, the failures, the latency and the share of equal
+results are in ` + "`paragon status`" + `. Inputs are not stored. If the version is worse, Paragon rolls it
+back (settings canary_*).`
+
+// newModelShadowCommand is `paragon model shadow`.
+func newModelShadowCommand(term *cli.Terminal) *cobra.Command {
+	o := api.RolloutOrder{Action: profile.VersionInShadow}
+	c := rolloutCommand(term, &o, "shadow NAME --share S", "Run a new version without returning its answers", shadowLong)
+	c.Example = "  paragon model shadow iris --share 0.1"
+	return withShare(c, &o)
 }
 
 // newModelPromoteCommand is `paragon model promote`.
 func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionPromoted}
-	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Have the version on trial answer all queries of its model. The one that was served\nstays for a rollback.")
+	c := rolloutCommand(term, &o, "promote NAME", "Serve the version on trial", "Have the version on trial answer all queries of its model. Paragon keeps the version that\nwas served before for a rollback.")
 	c.Example = "  paragon model promote iris"
 	return c
 }
@@ -40,8 +54,15 @@ func newModelPromoteCommand(term *cli.Terminal) *cobra.Command {
 // newModelRollbackCommand is `paragon model rollback`.
 func newModelRollbackCommand(term *cli.Terminal) *cobra.Command {
 	o := api.RolloutOrder{Action: profile.VersionRolledBack}
-	c := rolloutCommand(term, &o, "rollback NAME", "Take a version back", "Take the version on trial back, or, where there is none, serve the version that was\nserved before. Queries that it has are answered.")
+	c := rolloutCommand(term, &o, "rollback NAME", "Withdraw the version on trial, or serve the earlier version again", "Withdraw the version on trial. If no version is on trial, serve the version that was\nserved before. Queries that have started on the withdrawn version are still answered.")
 	c.Example = "  paragon model rollback iris"
+	return c
+}
+
+// withShare has a command want the share of an order.
+func withShare(c *cobra.Command, o *api.RolloutOrder) *cobra.Command {
+	c.Flags().Float64Var(&o.Share, "share", 0, "share of the model's queries that the version gets, 0 to below 1")
+	_ = c.MarkFlagRequired("share") // it is defined above
 	return c
 }
 
@@ -87,6 +108,8 @@ func stateOf(m profile.Model, own api.OwnModels) string {
 		return "removed " + m.RetiredAt
 	case own.Withheld[m.Name] != "":
 		return "not offered: " + cli.OneLine(own.Withheld[m.Name])
+	case r.Canary == m.Name && r.Shadow:
+		return fmt.Sprintf("in shadow, %g %%", 100*r.Share)
 	case r.Canary == m.Name:
 		return fmt.Sprintf("on trial, %g %%", 100*r.Share)
 	case r.Previous == m.Name:
@@ -97,14 +120,32 @@ func stateOf(m profile.Model, own api.OwnModels) string {
 
 // rolloutLine is which versions of a model answer, and its last rollback by the rule.
 func rolloutLine(r profile.Rollout) string {
-	line := fmt.Sprintf("%s is served by %s", r.Model, r.Served)
+	line := fmt.Sprintf("%s is served by version %s", r.Model, r.Served)
 	if r.Canary != "" {
-		line += fmt.Sprintf("; %s is on trial with %g %% of the queries", r.Canary, 100*r.Share)
+		line += "; " + trialText(r)
 	}
 	for _, e := range slices.Backward(r.History) {
 		if e.By == profile.ByRule {
-			return line + fmt.Sprintf("; %s was rolled back at %s: %s", e.Version, e.At.Format(time.DateTime), e.Why)
+			return line + fmt.Sprintf("; version %s was rolled back at %s: %s", e.Version, e.At.Format(time.DateTime), e.Why)
 		}
+	}
+	return line
+}
+
+// trialText is what the version on trial of a model does.
+func trialText(r profile.Rollout) string {
+	if r.Shadow {
+		return fmt.Sprintf("version %s runs in shadow on %g %% of the queries", r.Canary, 100*r.Share)
+	}
+	return fmt.Sprintf("version %s is on trial with %g %% of the queries", r.Canary, 100*r.Share)
+}
+
+// shadowLine is what a version in shadow did in the last hour.
+func shadowLine(s tally.Shadow) string {
+	line := fmt.Sprintf("%s ran in shadow %d times in the last hour: %d runs failed, %.1f %% of the results equal those of the served version",
+		s.Version, s.Runs, s.Faults, 100*float64(s.Agreed)/float64(s.Runs))
+	if s.Compute.P50 > 0 {
+		line += fmt.Sprintf("; median latency %s, of the served version %s", cli.Milliseconds(s.Compute.P50), cli.Milliseconds(s.Served.P50))
 	}
 	return line
 }
@@ -113,15 +154,15 @@ func rolloutLine(r profile.Rollout) string {
 func printRollout(term *cli.Terminal, r profile.Rollout) {
 	term.Printf("%s is served by version %s.\n", r.Model, r.Served)
 	if r.Canary != "" {
-		term.Printf("  %s is on trial with %g %% of the queries.\n", r.Canary, 100*r.Share)
+		term.Printf("  %s.\n", trialText(r))
 	}
 	if r.Previous != "" {
-		term.Printf("  %s was served before; `paragon model rollback %s` goes back to it.\n", r.Previous, r.Model)
+		term.Printf("  Version %s was served before; `paragon model rollback %s` serves it again.\n", r.Previous, r.Model)
 	}
 	for _, e := range r.History {
 		what := string(e.Action)
-		if e.Action == profile.CanaryShare {
-			what = fmt.Sprintf("canary with %g %%", 100*e.Share)
+		if e.Action == profile.CanaryShare || e.Action == profile.VersionInShadow {
+			what = fmt.Sprintf("%s with %g %%", e.Action, 100*e.Share)
 		}
 		term.Printf("  %s  %s  %s by the %s", e.At.Local().Format(time.DateTime), e.Version, what, e.By)
 		if e.Why != "" {

@@ -20,7 +20,7 @@ func newModelRunCommand(term *cli.Terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return modelcheck.PrintOnce(c.Context(), src, src, args[0], term.Out)
+			return modelcheck.PrintOnce(c.Context(), src, src, args[0], nil, term.Out)
 		},
 	}
 }

@@ -37,7 +37,7 @@ func openModels(ctx context.Context, stage string) (s stageModels, err error) {
 func openStore(ctx context.Context, s *discovery.Stage) (*modelstore.Store, error) {
 	stage := s.Name
 	if s.Models == "" {
-		return nil, fmt.Errorf("stage %s has no bucket for models of your own: another version of Paragon deployed it; deploy it anew", stage)
+		return nil, fmt.Errorf("stage %s has no bucket for added models, because another version of Paragon deployed it; deploy the stage again", stage)
 	}
 	folder, err := prefix.Folder(ctx, s.Profiles, prefix.Figures)
 	if err != nil {
@@ -106,8 +106,8 @@ func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, fil
 	if added.Rollout != nil {
 		printRollout(term, *added.Rollout)
 	}
-	term.Printf("It was run in stage %s, which answers at /v2/models/%s/infer within about ten seconds.\n", stage, added.Task.Name)
-	term.Printf("Its queries overflow to the stage's generic functions, if some hold it, until a deployment\nmakes functions of its own. Its times on workers were measured here, and stand for theirs\nby their speed.\n")
+	term.Printf("The model has run in stage %s. Within about ten seconds it answers at /v2/models/%s/infer.\n", stage, added.Task.Name)
+	term.Printf("Until a deployment creates functions for this model alone, its queries overflow to the stage's\ngeneric functions, if one has enough memory.\n")
 	return nil
 }
 
@@ -142,7 +142,7 @@ func putIntoStage(ctx context.Context, term *cli.Terminal, store stageModels, o 
 	}
 	m, ok := store.Current().Model(name)
 	if !ok {
-		return added, fmt.Errorf("model %s was added, and removed by another at once", name)
+		return added, fmt.Errorf("model %s was added, but someone else has removed it meanwhile", name)
 	}
 	return api.AddedModel{Model: *m, Task: made.Task, Notes: notes}, nil
 }
@@ -228,7 +228,7 @@ func removeFromStage(ctx context.Context, term *cli.Terminal, stage, name string
 	}
 	m, err := store.Retire(name, term.Now())
 	if errors.Is(err, modelstore.ErrNotAdded) {
-		return m, fmt.Errorf("%w to stage %s; `paragon model list --stage %s` lists those that were", err, stage, stage)
+		return m, fmt.Errorf("%w to stage %s; `paragon model list --stage %s` lists the added models", err, stage, stage)
 	}
 	return m, err
 }

@@ -91,7 +91,7 @@ func TestTune(t *testing.T) {
 	term.says(t, cli.ExitOK, "max_workers: 9 -> 20", "tune", "rollback", "max_workers", "--to", "0")
 	term.says(t, cli.ExitOK, "max_workers: 20 -> 7", "tune", "rollback", "max_workers", "--to", "1")
 	term.says(t, cli.ExitUsage, "no version 99", "tune", "rollback", "max_workers", "--to", "99")
-	term.says(t, cli.ExitFailure, "they have version 6, not 5", "tune", "set", "max_workers", "3", "--if-version", "5")
+	term.says(t, cli.ExitFailure, "the settings have version 6, not 5", "tune", "set", "max_workers", "3", "--if-version", "5")
 	term.says(t, cli.ExitOK, "max_workers: 7 -> 7", "tune", "set", "max_workers", "7", "--if-version", "6")
 	term.says(t, cli.ExitOK, "- max_workers=20\n+ max_workers=7", "tune", "diff")
 	if text := term.says(t, cli.ExitOK, "max_workers", "tune", "list"); strings.Contains(text, "tick_seconds") {
@@ -111,27 +111,27 @@ func TestRedrive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	term.says(t, cli.ExitUsage, "--queue is overflow or work", "redrive", "--queue", "dead-letters")
-	term.says(t, cli.ExitUsage, "--limit is from 1", "redrive", "--limit", "0")
-	if text := term.says(t, cli.ExitOK, "12 would be submitted again", "redrive", "--dry-run"); !strings.Contains(text, "dead letters that wait: 12") {
+	term.says(t, cli.ExitUsage, "--queue must be overflow or work", "redrive", "--queue", "dead-letters")
+	term.says(t, cli.ExitUsage, "--limit must be within 1", "redrive", "--limit", "0")
+	if text := term.says(t, cli.ExitOK, "would be submitted again: 12", "redrive", "--dry-run"); !strings.Contains(text, "left in the queue: 12") {
 		t.Errorf("printed %s", text)
 	}
-	term.says(t, cli.ExitOK, "1 submitted again, 0 dropped; dead letters that wait still: 11", "redrive", "--limit", "1", "--queue", "overflow")
+	term.says(t, cli.ExitOK, "Queries submitted again: 1. Dead letters dropped: 0. Dead letters left in the queue: 11.", "redrive", "--limit", "1", "--queue", "overflow")
 	term.says(t, cli.ExitOK, `"outcome":"resubmitted","queue":"work-relaxed-general"`, "redrive", "--json")
 	term.JSON = false
-	term.says(t, cli.ExitOK, "0 submitted again", "redrive")
+	term.says(t, cli.ExitOK, "submitted again: 0", "redrive")
 }
 
 func TestDecisions(t *testing.T) {
 	term := operated(t)
 	id := regexp.MustCompile(`\S+-general`).FindString(term.says(t, cli.ExitOK, "keep 0 workers", "decisions"))
 	term.says(t, cli.ExitOK, "settings version 0", "explain", id)
-	term.says(t, cli.ExitOK, "the same, to the byte", "replay-decision", id)
+	term.says(t, cli.ExitOK, "equal, byte by byte", "replay-decision", id)
 	term.says(t, cli.ExitOK, `"same":true,"stored":{`, "replay-decision", "--json", id)
 	term.says(t, cli.ExitUsage, "--limit is 0, not within 1 to 1000", "decisions", "--limit", "0")
-	term.says(t, cli.ExitOK, "No such decision is kept", "decisions", "--pool", "none")
+	term.says(t, cli.ExitOK, "No such decision is stored", "decisions", "--pool", "none")
 	term.says(t, cli.ExitUsage, `there is no decision "none"`, "replay-decision", "none")
-	term.says(t, cli.ExitUsage, "name a decision", "replay-decision")
+	term.says(t, cli.ExitUsage, "the id of a decision", "replay-decision")
 	term.says(t, cli.ExitOK, "[]", "decisions", "--moves", "--json")
 }
 
@@ -174,5 +174,5 @@ func TestStatusNamesModelsThatCannotBeRun(t *testing.T) {
 		broken := api.BrokenModel{Open: breaker.Open{Model: "cnn", Why: "3 runs failed"}, Kind: query.OnWorker, Name: "w-1"}
 		_ = json.NewEncoder(w).Encode(api.Status{Withheld: []api.WithheldModel{{Model: "mlp", Why: "its file is damaged"}}, Broken: []api.BrokenModel{broken}}) // values that can be encoded
 	}))
-	term.says(t, cli.ExitOK, "withheld  mlp is not offered: its file is damaged\nbroken    cnn fails on worker w-1, is tried again at ", "status")
+	term.says(t, cli.ExitOK, "withheld  model mlp gets no queries: its file is damaged\nbroken    model cnn fails on worker w-1 and gets no queries there until ", "status")
 }

@@ -27,30 +27,30 @@ type profileFlags struct {
 	budget                                           time.Duration
 }
 
-const profileLong = `Measure the models of a catalogue on this machine: from an encoded picture to the
-scores of its classes, in every combination of one thread and one picture with
-the threads, batches and callers given, each with the 50th, 95th and 99th percentile and their 95 %
-confidence intervals. A cold start is measured apart: a new process, the library,
-the model and a first answer, less a warm run.
+const profileLong = `Measure the latency of a catalogue's models on this machine, from an encoded picture to
+the scores of its classes. The command measures one thread with one picture and one caller,
+and each combination with the given --threads, --batch and --concurrency. It prints the 50th,
+95th and 99th percentile with their 95 % confidence intervals. Cold starts are measured
+separately: the time to start a process, load the library and the model and give a first
+answer, minus the time of a warm run.
 
---clock thread counts the CPU time of the measuring thread and so leaves out what
-others take of a shared machine; it is used for one thread and one caller only.
+--clock thread measures the CPU time of the inference thread. On a shared machine this
+excludes the time that other processes take. This clock works with one thread and one caller only.
 
-On an EC2 instance, --resource auto asks it for its type, so that the figures
-describe that type and not the reference machine.
+On an EC2 instance, --resource auto reads the instance type from the instance metadata, so
+that the figures are stored for this type and not for the catalogue's reference machine.
 
---lambda STAGE measures the inference functions of a stage in an account, with
-the credentials of the AWS SDK's usual chain, at the sizes of --memory (default
-all that the catalogue has): warm runs by the function's own clock, one after
-another; cold starts apart, of --cold runs asked for at once. --lambda local
-does so with the same functions as child processes of this machine, whose memory
-buys no share of a CPU.
+--lambda STAGE measures the inference functions of a stage in an account, with the
+credentials of the AWS SDK's usual chain, at the memory sizes of --memory (default all sizes
+of the catalogue). Warm runs follow one after another and are timed by the function itself;
+cold starts come from --cold concurrent runs. --lambda local measures the same functions as
+child processes of this machine, where the memory size does not change the CPU share.
 
---out writes the figures in the form that the catalogues are made from (go
-generate ./profiles), in place of the same models' earlier ones; a file holds one resource's figures,
-and those of others go next to latency.json as latency-NAME.json. --compare shows
-how the figures differ from an earlier file and ends with status 1 when one has
-moved by more than a tenth and beyond its confidence.`
+--out writes the figures to a measurement file, from which go generate ./profiles makes the
+catalogue. They replace the earlier figures of the same models. A file holds the figures of
+one resource: those of the reference machine in latency.json, others in latency-NAME.json.
+--compare prints how the figures differ from an earlier file. The exit status is 1 if a
+figure has changed by more than 10 % and by more than its confidence interval.`
 
 const profileExample = `  paragon profile --catalogue fashion
   paragon profile --model cnn --batch 1,4,16 --concurrency 1,2,4
@@ -70,19 +70,19 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	cli.ProfilesFlag(fs, &f.folder, cli.AndNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
-	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, else JPEG (default the samples that come with the product)")
-	fs.IntSliceVar(&f.threads, "threads", nil, "threads of one inference, besides 1")
-	fs.IntSliceVar(&f.batches, "batch", nil, "pictures of one inference, besides 1")
-	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "callers at once, besides 1")
-	fs.IntSliceVar(&f.memory, "memory", nil, "function sizes in MB to emulate by a control group's share of a vCPU")
-	fs.IntVar(&f.samples, "samples", 20000, "the most runs of a setting")
-	fs.DurationVar(&f.budget, "budget", 10*time.Second, "the most time for a setting")
-	fs.IntVar(&f.cold, "cold", 20, "cold starts of each model")
-	fs.StringVar(&f.clock, "clock", "wall", `what time is counted: "wall" or "thread"`)
+	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, or of JPEG pictures if it has no PNG (default the samples that come with Paragon)")
+	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, besides 1")
+	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of pictures in one inference, besides 1")
+	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, besides 1")
+	fs.IntSliceVar(&f.memory, "memory", nil, "memory sizes of functions in MB; without --lambda, a control group limits the CPU to the share of each size")
+	fs.IntVar(&f.samples, "samples", 20000, "largest number of runs for each combination")
+	fs.DurationVar(&f.budget, "budget", 10*time.Second, "longest time for each combination")
+	fs.IntVar(&f.cold, "cold", 20, "number of cold starts of each model")
+	fs.StringVar(&f.clock, "clock", "wall", `clock that times are measured with: "wall" for elapsed time, or "thread" for the CPU time of the thread`)
 	fs.StringVar(&f.out, "out", "", "measurement file to write the figures into")
 	fs.StringVar(&f.compare, "compare", "", "measurement file to compare with")
-	fs.StringVar(&f.resource, "resource", "", `instance type that this machine is, or "auto" to ask it (default the machine that others scale from)`)
-	fs.StringVar(&f.lambda, "lambda", "", `measure the deployed functions of a stage instead, or "local" for this machine's`)
+	fs.StringVar(&f.resource, "resource", "", `instance type of this machine, or "auto" to read it from the instance metadata (default the catalogue's reference machine)`)
+	fs.StringVar(&f.lambda, "lambda", "", `stage whose Lambda functions are measured instead of this machine, or "local" for functions that run on this machine as processes`)
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -137,16 +137,16 @@ func (f *profileFlags) job(now time.Time) (measure.Job, error) {
 	case "thread":
 		j.Plan.Now = measure.ThreadCPU
 	default:
-		return j, cli.Usagef(`--clock is "wall" or "thread"`)
+		return j, cli.Usagef(`--clock must be "wall" or "thread"`)
 	}
 	if f.samples < 1 || f.cold < 0 || f.budget <= 0 {
-		return j, cli.Usagef("--samples and --budget are above 0, --cold is not negative")
+		return j, cli.Usagef("--samples and --budget must be above 0, --cold must not be negative")
 	}
 	if slices.ContainsFunc(slices.Concat(f.threads, f.batches, f.concurrency), func(n int) bool { return n < 1 || n > 1024 }) {
-		return j, cli.Usagef("--threads, --batch and --concurrency are 1 to 1024")
+		return j, cli.Usagef("--threads, --batch and --concurrency must be within 1 to 1024")
 	}
 	if slices.ContainsFunc(f.memory, func(mb int) bool { return mb < 128 || mb > 10240 }) {
-		return j, cli.Usagef("--memory is 128 to 10240 MB")
+		return j, cli.Usagef("--memory must be within 128 to 10240 MB")
 	}
 	var err error
 	if j.Subjects, err = f.subjects(); err != nil {

@@ -33,7 +33,7 @@ func (f *profileFlags) resourceHere(ctx context.Context) (string, error) {
 	}
 	typ, err := instance.Type(ctx)
 	if err != nil {
-		return "", fmt.Errorf("find the instance type; --resource names it where this machine cannot be asked: %w", err)
+		return "", fmt.Errorf("read the instance type from the instance metadata: %w; off EC2 name the type with --resource", err)
 	}
 	return typ, nil
 }
@@ -65,10 +65,10 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 		Plan: measure.Plan{Warmup: 5, Samples: f.samples, Budget: f.budget, Now: measure.Wall},
 	}
 	if f.resource != "" || len(f.threads)+len(f.batches)+len(f.concurrency) > 0 || f.clock != "wall" {
-		return j, cli.Usagef("--lambda goes with neither --resource, --threads, --batch, --concurrency nor --clock")
+		return j, cli.Usagef("--lambda cannot be combined with --resource, --threads, --batch, --concurrency or --clock")
 	}
 	if f.samples < 1 || f.cold < 0 || f.cold > 1000 || f.budget <= 0 {
-		return j, cli.Usagef("--samples and --budget are above 0, --cold is 0 to 1000")
+		return j, cli.Usagef("--samples and --budget must be above 0, --cold must be within 0 to 1000")
 	}
 	if f.lambda == localFunctions && runtime.GOARCH == "arm64" {
 		j.Arch = "arm64"
@@ -103,7 +103,7 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 // invoker reaches the functions, and says what they run on.
 func (f *profileFlags) invoker(ctx context.Context, j *measure.FunctionJob) (measure.Invoker, func() error, error) {
 	if f.lambda == localFunctions {
-		j.Hardware = measure.Hardware() + ", as a function of this machine, with a whole vCPU at every size"
+		j.Hardware = measure.Hardware() + ", as a function process on this machine, with a whole vCPU at every memory size"
 		return f.startFunctions(*j)
 	}
 	if err := names.CheckStage(f.lambda); err != nil {

@@ -18,10 +18,10 @@ func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {
 		args string
 		says string
 	}{
-		{"--lambda local --resource c5.large", "--lambda goes with neither"},
-		{"--lambda local --batch 4", "--lambda goes with neither"},
+		{"--lambda local --resource c5.large", "--lambda cannot be combined with"},
+		{"--lambda local --batch 4", "--lambda cannot be combined with"},
 		{"--lambda local --memory 77", "no function of 77 MB"},
-		{"--lambda local --cold -1", "--cold is 0 to 1000"},
+		{"--lambda local --cold -1", "--cold must be within 0 to 1000"},
 		{"--lambda Not_A_Stage", "--lambda"},
 		{"--lambda local --catalogue imagenet", "figures only"},
 	} {

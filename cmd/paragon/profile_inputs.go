@@ -27,7 +27,7 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 	}
 	for _, name := range f.models {
 		if m, ok := c.Model(name); !ok || m.File == "" {
-			return nil, cli.Usagef("catalogue %s has no network of a model %q", f.catalogue, name)
+			return nil, cli.Usagef("catalogue %s has no model file of model %q", f.catalogue, name)
 		}
 	}
 	pictures, kind, err := f.readPictures(set)
@@ -47,7 +47,7 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 		out = append(out, measure.Subject{Name: m.Name, ONNX: onnx, Input: *m.Input, Pictures: pictures, Type: kind})
 	}
 	if len(out) == 0 {
-		return nil, cli.Usagef("catalogue %s has figures only and no networks to measure", f.catalogue)
+		return nil, cli.Usagef("catalogue %s has measured figures only; it has no model files to measure", f.catalogue)
 	}
 	return out, nil
 }
@@ -66,7 +66,7 @@ func (f *profileFlags) readPictures(set *profiles.Set) (pictures [][]byte, kind 
 		names, err = fs.Glob(files, "*.jpg")
 	}
 	if err != nil || len(names) == 0 {
-		return nil, "", errors.Join(cli.Usagef("there are no PNG pictures and no JPEG pictures, *.png or *.jpg, in %q", f.pictures), err)
+		return nil, "", errors.Join(cli.Usagef("folder %q has no pictures, *.png or *.jpg", f.pictures), err)
 	}
 	for _, name := range names[:min(len(names), 256)] {
 		raw, err := fs.ReadFile(files, name)
@@ -85,7 +85,7 @@ func writeReport(file string, report measure.Report) error {
 		return err
 	}
 	if err == nil && old.Resource() != report.Resource() {
-		return cli.Usagef("%s holds figures of %s: write those of %s to another file", file, old.Resource(), report.Resource())
+		return cli.Usagef("%s holds figures of resource %s; write the figures of %s to another file", file, old.Resource(), report.Resource())
 	}
 	raw, err := json.MarshalIndent(old.Merge(report), "", "  ")
 	if err != nil {

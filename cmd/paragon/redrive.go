@@ -10,21 +10,20 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 )
 
-const redriveLong = `Redrive dead letters: messages of queries that failed for good, or whose runner
-crashed too often. First repair what made them fail; paragon status and the logs
-show it.
+const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query
+failed for good, or whose runner crashed too often. First repair the cause of the failures,
+which paragon status and paragon logs show.
 
-A query ends once, and its caller has its state. A query that has failed or expired
-therefore keeps that state, and its input is submitted again as another query of
-the same owner, with as much time as the first one had. The new query is charged as
-any other, and its record names the first one in retry_of. A repeated redrive does
-not submit a query twice, unless the new query has expired. A query that never
-ended is recorded as failed. A query that was answered or cancelled meanwhile is
-dropped. Uploads are kept for a day: the input of an older query is gone, and
+A query that has failed or expired keeps that state, because its caller may have read the
+state. Paragon submits the input again, as a new query of the same owner with the same time limit.
+The new query costs as much as any other, and names the first query in its field retry_of. A
+repeated redrive does not submit a query twice, unless the new query has expired. A query
+that never ended is recorded as failed. A dead letter whose query was answered or cancelled
+meanwhile is dropped. Uploads are kept for a day: the input of an older query is gone, and
 submitting it again fails.
 
-Strict queries go to the overflow queue and relaxed ones to the work queue of
-their pool; --queue sends all to one of the two.`
+Strict queries go to the overflow queue, and relaxed queries to the work queue of their
+pool; with --queue all queries go to one of the two queues.`
 
 // redriveFlags are the flags of `paragon redrive`.
 type redriveFlags struct {
@@ -47,18 +46,18 @@ func newRedriveCommand(term *cli.Terminal) *cobra.Command {
 		RunE:    func(c *cobra.Command, _ []string) error { return runRedrive(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.queue, "queue", "", "put all on this queue: overflow, or work (default by their class)")
-	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("how many, 1 to %d", mostLetters))
-	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be done, and change nothing")
+	fs.StringVar(&f.queue, "queue", "", "send all queries to this queue: overflow or work (default by the class of each query)")
+	fs.IntVar(&f.limit, "limit", f.limit, fmt.Sprintf("submit at most this many queries again, 1 to %d", mostLetters))
+	fs.BoolVar(&f.dryRun, "dry-run", false, "print which queries would be submitted again, and change nothing")
 	return term.ServerCommand(c)
 }
 
 func (f *redriveFlags) check() error {
 	if f.limit < 1 || f.limit > mostLetters {
-		return cli.Usagef("--limit is from 1 to %d", mostLetters)
+		return cli.Usagef("--limit must be within 1 to %d", mostLetters)
 	}
 	if f.queue != "" && f.queue != "overflow" && f.queue != "work" {
-		return cli.Usagef("--queue is overflow or work")
+		return cli.Usagef("--queue must be overflow or work")
 	}
 	return nil
 }
@@ -121,12 +120,12 @@ func printLetters(term *cli.Terminal, d api.DeadLetters, dryRun bool) {
 		count[l.Outcome]++
 		term.Printf("%s  %s  (%s)\n", l.ID, outcomeOf(l), cli.OneLine(l.Why))
 	}
-	did, wait := "", "wait still"
+	did := ""
 	if dryRun {
-		did, wait = "would be ", "wait"
+		did = "that would be "
 	}
-	term.Printf("%d %ssubmitted again, %d %sdropped; dead letters that %s: %d\n",
-		count[api.Resubmitted], did, count[api.Dropped], did, wait, d.Waiting)
+	term.Printf("Queries %ssubmitted again: %d. Dead letters %sdropped: %d. Dead letters left in the queue: %d.\n",
+		did, count[api.Resubmitted], did, count[api.Dropped], d.Waiting)
 }
 
 // outcomeOf reports what becomes of a dead letter.

@@ -12,24 +12,25 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-const replayLong = `Play the recorded arrivals of this machine, or of a stage in an account, against
-every procurement scheme, and print what each would have cost. It reads the data folder,
-whether or not a server runs on it, and changes nothing. The share of strict queries
-is the measured one unless it is given.
+const replayLong = `Simulate your recorded arrivals under every procurement scheme, and print what each
+scheme would have cost. A procurement scheme is the rule by which the controller decides
+how many workers run. The command reads the arrivals from the data folder, whether or not a
+server runs on it, and changes nothing. The share of strict queries is the recorded share,
+unless you give --strict-share.
 
-With --stage, or --cloudwatch and PARAGON_STAGE, it plays those of a stage in an
-account, which CloudWatch has by the second for three hours, by the minute for 15 days,
-by five minutes for 63 and by the hour for 455; longer steps are spread as a Poisson
-process. What came within --warmup before the first moment is played and not counted.
+With --stage, or with --cloudwatch and PARAGON_STAGE, the command reads the arrivals of a
+stage in an account from CloudWatch. CloudWatch keeps counts per second for 3 hours, per
+minute for 15 days, per five minutes for 63 days and per hour for 455 days. Within a step
+longer than a second, the simulation spreads the arrivals as a Poisson process. It also plays
+the arrivals of the --warmup before the first moment, but does not count them.
 
-How far off the costs may be is printed with them: by the runs of paragon-lab
-calibrate in the data folder (--data), or by those that ship with Paragon. Nothing
-was measured of a stage in an account: --uncalibrated prints its costs. The simulated controller applies the bounds of the
-real one, with the settings given by --set; without max_workers among them the
-number of workers is not capped.
+The output has the error of the simulated costs. The error comes from the runs of paragon-lab
+calibrate in the data folder (--data), or from the runs that ship with Paragon. For a stage in an account, no such runs exist; with --uncalibrated, the command prints the costs without an error.
+The simulated controller applies the settings given by --set. Unless --set gives max_workers,
+the number of workers has no upper limit.
 
-The models, machines and prices are those of --catalogue: what such arrivals would
-cost there, not what this machine cost.`
+Models, instance types and prices are those of --catalogue. The costs are what these arrivals
+would cost with that catalogue, not what this machine cost.`
 
 // replayFlags are the flags of `paragon replay` besides those of the case.
 type replayFlags struct {
@@ -42,7 +43,7 @@ type replayFlags struct {
 func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	f := &replayFlags{}
 	c := &cobra.Command{
-		Use: "replay", Short: "Price your own arrivals under every scheme",
+		Use: "replay", Short: "Simulate what your recorded arrivals would cost under every scheme",
 		Long: replayLong, Example: "  paragon replay --data data --task fashion\n  paragon replay --task fashion --since 2h --scale 10 --json\n  paragon replay --stage prod --uncalibrated --task fashion --from 2026-05-01T12:00:00Z --to 2026-05-01T18:00:00Z",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 			return runReplay(c.Context(), term, f, c.Flags().Changed)
@@ -51,7 +52,7 @@ func newReplayCommand(term *cli.Terminal) *cobra.Command {
 	fs := c.Flags()
 	f.Add(fs)
 	f.arrivals.add(term, fs)
-	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs, without savings, though no calibration vouches for them")
+	fs.BoolVar(&f.uncalibrated, "uncalibrated", false, "print costs without savings even if no calibration has measured their error")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
 }
@@ -74,7 +75,7 @@ func runReplay(ctx context.Context, term *cli.Terminal, f *replayFlags, given fu
 	}
 	verdict := judgeArrivals(term, &f.arrivals)
 	if !verdict.Quoted && !f.uncalibrated {
-		return fmt.Errorf("%s; or add --uncalibrated for costs that nothing vouches for", verdict)
+		return fmt.Errorf("%s; or add --uncalibrated to print costs whose error is not measured", verdict)
 	}
 	if !given("strict-share") {
 		f.StrictShare = l.StrictShare

@@ -27,14 +27,14 @@ type arrivalFlags struct {
 }
 
 func (f *arrivalFlags) add(term *cli.Terminal, fs *pflag.FlagSet) {
-	fs.StringVar(&f.data, "data", "data", "data folder")
+	fs.StringVar(&f.data, "data", "data", "data folder with the recorded arrivals and the calibration")
 	fs.BoolVar(&f.cloudwatch, "cloudwatch", false, "read the arrivals of a stage in an account from CloudWatch; --stage implies it")
 	fs.StringVar(&term.Stage, "stage", "", "stage in an account (default, with --cloudwatch, PARAGON_STAGE)")
-	fs.StringVarP(&f.task, "task", "t", "", "whose arrivals to play")
+	fs.StringVarP(&f.task, "task", "t", "", "task whose arrivals are simulated")
 	f.since = 24 * time.Hour
-	fs.Var(cli.DurationValue(&f.since), "since", "how far back to go; one machine keeps a day, CloudWatch seconds for 3 h, minutes for 15 days, hours for 455")
-	fs.StringVar(&f.from, "from", "", "when to begin instead, as 2026-05-01T12:00:00Z, or a duration before now, as 2h")
-	fs.StringVar(&f.to, "to", "", "when to end, likewise (default now)")
+	fs.Var(cli.DurationValue(&f.since), "since", "length of the span that ends now; one machine keeps the arrivals of a day")
+	fs.StringVar(&f.from, "from", "", "begin of the span, instead of --since: a time such as 2026-05-01T12:00:00Z, or a duration before now such as 2h")
+	fs.StringVar(&f.to, "to", "", "end of the span, in the same form as --from (default now)")
 }
 
 // span is the time whose arrivals are priced.
@@ -43,7 +43,7 @@ func (f *arrivalFlags) span(now time.Time, sinceGiven bool) (from, to time.Time,
 		return from, to, cli.Usagef("name a task with --task")
 	}
 	if f.from != "" && sinceGiven {
-		return from, to, cli.Usagef("give --since or --from, and not both")
+		return from, to, cli.Usagef("give either --since or --from, not both")
 	}
 	from, to = now.Add(-f.since), now
 	if f.to != "" {
@@ -57,7 +57,7 @@ func (f *arrivalFlags) span(now time.Time, sinceGiven bool) (from, to time.Time,
 		}
 	}
 	if !from.Before(to) || to.After(now) {
-		return from, to, cli.Usagef("from %s to %s is no time that has passed", from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return from, to, cli.Usagef("from %s to %s is no time that has passed: --from must be before --to, and --to not in the future", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	return from, to, nil
 }
@@ -69,7 +69,7 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	}
 	var ago time.Duration
 	if err := cli.DurationValue(&ago).Set(text); err != nil {
-		return time.Time{}, cli.Usagef("%s: %q is neither a moment, as 2026-05-01T12:00:00Z, nor a duration before now, as 2h", flag, text)
+		return time.Time{}, cli.Usagef("%s: %q is neither a moment such as 2026-05-01T12:00:00Z, nor a duration before now such as 2h", flag, text)
 	}
 	return now.Add(-ago), nil
 }
@@ -87,7 +87,7 @@ func readRecorded(ctx context.Context, term *cli.Terminal, f *arrivalFlags, from
 		return l, err
 	}
 	if l = l.Trimmed(); len(l.Trace.Counts) == 0 || !l.From.Add(l.Trace.Duration()).After(from) {
-		return l, fmt.Errorf("no arrivals of task %q are stored there from %s to %s", f.task, from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return l, fmt.Errorf("no arrivals of task %q are recorded from %s to %s", f.task, from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	return l, nil
 }

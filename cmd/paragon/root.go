@@ -10,26 +10,30 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 )
 
-const rootLong = `Paragon serves machine learning models: say what an answer needs of latency,
-accuracy and cost, and it picks the model, the machine and the memory.
+const rootLong = `Paragon serves machine learning models: state bounds on latency, accuracy
+and cost for a query, and it picks the model, the machine and the memory.
 
-Exit status: 0 done; 1 it could not be done; 2 the caller's mistake: a flag, value, name,
-file or request that is refused, here or by the server (HTTP 400, 404, 413, 415, 422);
-3 a query ended without an answer (failed, expired or cancelled).
+Exit status:
+  0  The command succeeded.
+  1  The command failed.
+  2  The command or the server refused a flag, a value, a name, a file or a request
+     (of the server: HTTP 400, 404, 413, 415 or 422).
+  3  A query ended without an answer: it failed, expired or was cancelled.
 
-The client commands find the server by --endpoint, else by PARAGON_ENDPOINT,
-else at ` + client.DefaultEndpoint + `; a token, where one is needed, comes from --token
-or PARAGON_TOKEN. What operators alone may do on one machine (settings, dead letters,
-faults, models) takes the token in the stage's data folder, which is found by itself,
-or that of PARAGON_OPERATOR_TOKEN.
+Commands that call a server take its URL from --endpoint, else from PARAGON_ENDPOINT;
+the default is ` + client.DefaultEndpoint + `. If the server needs a token, give it with
+--token or PARAGON_TOKEN. Settings, dead letters, faults and models are for operators: on one
+machine these commands read the operator's token from the server's data folder, unless
+PARAGON_OPERATOR_TOKEN holds the token.
 
-With --stage, or PARAGON_STAGE, they work on a stage in an account: its API is found
-by its name, in the region and with the credentials of the AWS command line
-(AWS_REGION, AWS_PROFILE and so on), and requests are signed where it asks for that.`
+A stage is one deployment of Paragon in an AWS account. With --stage or PARAGON_STAGE, the
+commands call the API of the stage with that name. They use the region and the credentials
+of the AWS command line (AWS_REGION, AWS_PROFILE and so on), and sign requests if the stage's
+API requires signatures.`
 
 // newRoot returns the whole command tree.
 func newRoot(term *cli.Terminal) *cobra.Command {
-	root := term.Root(&cobra.Command{Use: "paragon", Short: "Inference serving that keeps to latency, accuracy and cost", Long: rootLong, Version: machine.Version})
+	root := term.Root(&cobra.Command{Use: "paragon", Short: "Serve models within bounds on latency, accuracy and cost", Long: rootLong, Version: machine.Version})
 	for _, g := range groups(term) {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, c := range g.commands {
@@ -64,7 +68,7 @@ func groups(term *cli.Terminal) []group {
 	return []group{
 		{"serve", "Serve:", []*cobra.Command{newUpCommand(term), newServeCommand(term)}},
 		{"query", "Ask:", []*cobra.Command{newSubmitCommand(term), newGetCommand(term), newListCommand(term), newCancelCommand(term), newFeedbackCommand(term)}},
-		{"inspect", "Inspect:", []*cobra.Command{newStatusCommand(term), newTopCommand(term), newHistoryCommand(term), newExplainCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newLogsCommand(term), newDoctorCommand(term)}},
+		{"inspect", "Inspect:", []*cobra.Command{newStatusCommand(term), newTopCommand(term), newPageCommand(term), newHistoryCommand(term), newExplainCommand(term), newDecisionsCommand(term), newReplayDecisionCommand(term), newLogsCommand(term), newDoctorCommand(term)}},
 		{"models", "Models:", []*cobra.Command{newModelsCommand(term), newModelCommand(term), newSelectCommand(term), newProfileCommand(term)}},
 		{"costs", "Costs:", []*cobra.Command{newUsageCommand(term), newCostCommand(term), newReplayCommand(term)}},
 		{"operate", "Operate:", []*cobra.Command{newTuneCommand(term), newRedriveCommand(term), newCallbacksCommand(term), newFaultCommand(term), newImageCommand(term)}},

@@ -24,15 +24,16 @@ type selectFlags struct {
 	all                               bool
 }
 
-const selectLong = `Choose model, resource and memory for a need from the profiles, without a server
-and before anything is bought: every slot costs its full price. Bound none, one,
-two or all of latency, accuracy and cost. With two bounds the third is optimised,
-else the cost; --optimize names another objective, and weights make it a linear
-combination of the three.
+const selectLong = `Choose a model and an instance type or function size for a kind of query, from measured
+profiles. The command needs no server and no account. The price of a query assumes a new
+instance that is fully busy. You may bound the latency, the accuracy and the cost. With bounds
+on two of them, the command optimises the third, otherwise the cost. --optimize names another
+objective; weights make the objective a linear combination of the three.
 
-It prints the candidates in order, each with the reason it lost, the slots of the
-chosen VM, and with --rate the fleet that carries that rate. A need that nothing
-meets ends with status 2 and the nearest candidate.`
+The output lists the candidates, best first, with the reason why each one lost. It also has
+the number of concurrent queries of the chosen instance type, the cheapest function, and with
+--rate the cheapest fleets for that rate. If no candidate meets the bounds, the command prints
+the nearest one and exits with status 2.`
 
 const selectExample = `  paragon select --task fashion --latency-ms 50 --accuracy 90
   paragon select --catalogue imagenet --task imagenet --latency-ms 500 --accuracy 80 --instances c5.large,m5.large
@@ -42,25 +43,25 @@ const selectExample = `  paragon select --task fashion --latency-ms 50 --accurac
 func newSelectCommand(term *cli.Terminal) *cobra.Command {
 	f := &selectFlags{}
 	c := &cobra.Command{
-		Use: "select", Short: "Choose model, resource and memory for a need, from the profiles",
+		Use: "select", Short: "Choose a model, an instance type and a function size from the profiles",
 		Long: selectLong, Example: selectExample, Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runSelect(term, f) },
 	}
 	fs, n := c.Flags(), &f.need
 	cli.ProfilesFlag(fs, &f.folder, cli.FiguresAlone)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue to choose from")
-	fs.StringVarP(&n.Task, "task", "t", "fashion", "what to do")
-	fs.StringVarP(&n.Model, "model", "m", "", "insist on a model")
+	fs.StringVarP(&n.Task, "task", "t", "fashion", "task of the query")
+	fs.StringVarP(&n.Model, "model", "m", "", "choose this model")
 	fs.Float64Var(&n.Constraints.LatencyMS, "latency-ms", 0, "latency bound in milliseconds")
-	fs.Float64Var(&n.Constraints.Accuracy, "accuracy", 0, "least accuracy in percent")
-	fs.Float64Var(&n.Constraints.CostUSDPerMillion, "cost", 0, "most that a million such queries may cost, in US dollars")
-	fs.StringVar(&f.optimize, "optimize", "", "latency, accuracy or cost")
-	fs.Float64Var(&n.Weights.Latency, "weight-latency", 0, "weight of latency, where nothing is named to be optimised")
-	fs.Float64Var(&n.Weights.Accuracy, "weight-accuracy", 0, "likewise of accuracy")
-	fs.Float64Var(&n.Weights.Cost, "weight-cost", 0, "likewise of cost")
+	fs.Float64Var(&n.Constraints.Accuracy, "accuracy", 0, "lowest accuracy that is accepted, in percent")
+	fs.Float64Var(&n.Constraints.CostUSDPerMillion, "cost", 0, "highest cost of a million such queries that is accepted, in US dollars")
+	fs.StringVar(&f.optimize, "optimize", "", "what to optimise: latency, accuracy or cost")
+	fs.Float64Var(&n.Weights.Latency, "weight-latency", 0, "weight of latency in the objective, instead of --optimize")
+	fs.Float64Var(&n.Weights.Accuracy, "weight-accuracy", 0, "weight of accuracy in the objective, instead of --optimize")
+	fs.Float64Var(&n.Weights.Cost, "weight-cost", 0, "weight of cost in the objective, instead of --optimize")
 	fs.StringSliceVar(&f.instances, "instances", nil, "instance types to choose from (default every type of the catalogue)")
-	fs.StringVar(&f.arch, "arch", "x86_64", "architecture of the functions; none leaves them out")
-	fs.Float64Var(&f.rate, "rate", 0, "queries a second that a fleet is to carry")
+	fs.StringVar(&f.arch, "arch", "x86_64", "architecture of the functions: x86_64 or arm64, or none to leave functions out")
+	fs.Float64Var(&f.rate, "rate", 0, "queries per second; prints the cheapest fleets for this rate")
 	fs.BoolVar(&f.all, "all", false, "print every candidate (default the best 10)")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	return c
@@ -119,9 +120,9 @@ func (f *selectFlags) check() error {
 	c := f.need.Constraints
 	switch {
 	case f.optimize != "" && f.need.Weights != (query.Weights{}):
-		return cli.Usagef("--optimize names one objective and weights combine several: give one of the two")
+		return cli.Usagef("give either --optimize, which names one objective, or weights, which combine several")
 	case f.optimize != "" && c.LatencyMS > 0 && c.Accuracy > 0 && c.CostUSDPerMillion > 0:
-		return cli.Usagef("--optimize is given with three bounds: leave one of the four out")
+		return cli.Usagef("--optimize and bounds on all three of latency, accuracy and cost are given: leave one of the four out")
 	}
 	return checkPercent(c.Accuracy)
 }
@@ -158,7 +159,7 @@ func (f *selectFlags) offer(c *profile.Catalogue) (selection.Offer, error) {
 	}
 	for _, typ := range types {
 		if _, ok := c.Instance(typ); !ok {
-			return o, cli.Usagef("catalogue %s has no instance type %q; without --instances all that it has are compared", c.Name, typ)
+			return o, cli.Usagef("catalogue %s has no instance type %q; without --instances the command compares all instance types of the catalogue", c.Name, typ)
 		}
 		o.Pools = append(o.Pools, selection.Pool{InstanceType: typ})
 	}
@@ -198,20 +199,20 @@ func printSelected(term *cli.Terminal, f *selectFlags, s selected) error {
 	}
 	best := s.Chosen()
 	if s.Slots != nil {
-		term.Printf("\nA %s runs %d queries at once and answers up to %.0f a second. Of up to %d that are there together, each is answered within the bound.\n",
+		term.Printf("\nA %s runs %d queries at once and answers up to %.0f queries per second. If %d queries arrive at once, it still answers each within the latency bound.\n",
 			best.Resource.Name, s.Slots.Runners, s.Slots.PerSecond, s.Slots.Places)
 	}
 	if len(s.Memory) > 0 {
 		m := s.Memory[0]
-		term.Printf("The cheapest function that keeps the bound has %d MB: %.4g ms at p95, $%.4f a million.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
+		term.Printf("The cheapest function that keeps the latency bound has %d MB: latency %.4g ms at p95, $%.4f per million queries.\n", m.MemoryMB, m.P95MS, m.QueryUSD*1e6)
 	}
 	if len(s.Fleets) > 0 {
 		var fleets []string
 		for _, fl := range s.Fleets[:min(3, len(s.Fleets))] {
 			fleets = append(fleets, fmt.Sprintf("%d %s ($%.4g an hour, %.0f %% busy)", fl.VMs, fl.InstanceType, fl.HourUSD, 100*fl.Busy))
 		}
-		term.Printf("%.4g queries a second take %s.\n", f.rate, strings.Join(fleets, "; or "))
+		term.Printf("The cheapest fleets for %.4g queries per second: %s.\n", f.rate, strings.Join(fleets, "; or "))
 	}
-	term.Printf("Latencies are the p99 of a run by the profile, at full speed and without network and queue. The demonstration of `make run` paces its models to longer times.\n")
+	term.Printf("Latencies in the table are the p99 of one inference in the profile, without network and waiting. The demonstration of `make run` slows its models down to longer times.\n")
 	return nil
 }

@@ -19,10 +19,10 @@ import (
 	zeros "github.com/paragon-serving/paragon/shared/engine/answer"
 )
 
-const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with one
-worker at full speed, and ` + "`paragon model add`" + ` of the file, in one command. It prints
-an example request, and serves until it is interrupted. The data folder keeps the
-model for the next start.`
+const serveLong = `Serve an ONNX file on this machine, for a first try: this is ` + "`paragon up`" + ` with
+one worker at full speed, and ` + "`paragon model add`" + ` of the file, in one command. The command
+prints an example request and serves until it is interrupted. The data folder keeps the model
+for the next start.`
 
 // newServeCommand is `paragon serve`.
 func newServeCommand(term *cli.Terminal) *cobra.Command {
@@ -33,7 +33,7 @@ func newServeCommand(term *cli.Terminal) *cobra.Command {
 		Example: "  paragon serve iris.onnx\n  paragon serve net.onnx --labels birds.txt --preprocess imagenet",
 		Args: func(_ *cobra.Command, given []string) error {
 			if len(given) != 1 {
-				return cli.Usagef("serve takes one ONNX file; `paragon serve --help` shows how")
+				return cli.Usagef("serve takes one ONNX file; `paragon serve --help` shows an example")
 			}
 			return nil
 		},
@@ -43,8 +43,8 @@ func newServeCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	f.define(c.Flags())
-	c.Flags().StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
-	c.Flags().StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
+	c.Flags().StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free port")
+	c.Flags().StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
 	return c
 }
 
@@ -78,7 +78,7 @@ func runServe(ctx context.Context, term *cli.Terminal, cfg machine.Config, f *ad
 	var p *client.Problem
 	switch {
 	case errors.As(err, &p) && p.Field == "name" && strings.Contains(p.Detail, "this file is"):
-		term.Printf("%s is there already.\n", f.name)
+		term.Printf("Model %s was added before.\n", f.name)
 	case err != nil:
 		return err
 	default:

@@ -31,10 +31,14 @@ func newStatusCommand(term *cli.Terminal) *cobra.Command {
 		Short: "Print the state of the fleet, the queues and the latency bounds",
 		Long: `Print the state of the fleet, the queues and the latency bounds.
 
-BUSY is how many runners infer, QUEUED how many queries wait in workers, and OVERFLOWED
-how many found no slot in time there and were handed to the functions. IN BOUND is the
-share of the last hour's queries that kept their bound. BURN is how fast the objective's allowed share of misses is used up, in the last
-5 minutes and the last hour: at 1 it is just kept.`,
+Table of pools: BUSY is the number of runners in use; a runner answers one query at a time.
+QUEUED is the number of queries that wait in the workers. OVERFLOWED counts strict queries
+that found no free slot on a worker in time and went to functions.
+
+Table of classes: IN BOUND is the share of the last hour's queries that kept their latency
+bound; LAST HOUR is the number of these queries. BURN 5M and BURN 1H are burn rates of the last
+5 minutes and the last hour: the share of missed bounds, divided by the share that the objective
+allows. At a burn rate of 1 the objective is just met.`,
 		Example: `  paragon status
   paragon status --watch
   paragon status --json | jq .overflow.share`,
@@ -45,7 +49,7 @@ share of the last hour's queries that kept their bound. BURN is how fast the obj
 			return runStatus(c.Context(), term)
 		},
 	}
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "read again every second, until interrupted; with --json a line each")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "print the state again every second, until interrupted; with --json one line each time")
 	return term.ServerCommand(c)
 }
 
@@ -112,7 +116,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
-	term.Printf("overflow  %.1f %% of the last hour's %d answers came from functions\n", 100*s.Overflow.Share, s.Overflow.Answered)
+	term.Printf("overflow  functions gave %.1f %% of the last hour's %d answers\n", 100*s.Overflow.Share, s.Overflow.Answered)
 	term.Printf("cost      %s", pricing.Dollars(s.CostUSD))
 	if !s.CostSince.IsZero() {
 		term.Printf(" since %s", s.CostSince.Format(time.DateTime))
@@ -123,7 +127,7 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 		term.Printf("store     cannot be written: %s\n", cli.OneLine(s.StoreFault))
 	}
 	if s.Paced {
-		term.Printf("paced     runners wait after each inference until the service time of the instance type that they stand for is over\n")
+		term.Printf("paced     this machine is faster than the instance type that it stands for: a runner waits after each inference until the time in the profile has passed\n")
 	}
 	for _, fault := range s.SettingsFaults {
 		term.Printf("setting   %s\n", cli.OneLine(fault))
@@ -140,21 +144,21 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 		return
 	}
 	if !s.Quoted {
-		term.Printf("savings   not known: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
+		term.Printf("savings   unknown: %s; %s\n", cli.OneLine(s.Why), cli.OneLine(s.Next))
 		return
 	}
 	for _, o := range s.Others {
 		term.Printf("instead   %s\n", comparedWith(o, s.CostUSD))
 	}
-	term.Printf("simulated within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
+	term.Printf("error     the costs above are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 }
 
 // comparedWith compares another scheme's cost with what the stage cost.
 func comparedWith(o api.SchemeCost, costUSD float64) string {
 	if !o.Simulated {
-		return fmt.Sprintf("%s by a plain function, its computing alone; this stage had cost %s then%s", pricing.Dollars(o.LowUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
+		return fmt.Sprintf("a plain function (Lambda without Paragon) would have cost %s for compute time; this stage cost %s in that time%s", pricing.Dollars(o.LowUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
 	}
-	return fmt.Sprintf("%s to %s under %s; this stage had cost %s then%s", pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), o.Scheme, pricing.Dollars(costUSD), cheaper(o, costUSD))
+	return fmt.Sprintf("scheme %s would have cost %s to %s; this stage cost %s in that time%s", o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
 }
 
 // cheaper says which of both costs less, if the interval leaves no doubt.
@@ -168,7 +172,7 @@ func cheaper(o api.SchemeCost, costUSD float64) string {
 	case high < 0:
 		return fmt.Sprintf(", %s more", interval(-high, -low))
 	}
-	return ", no difference within the error"
+	return ", a difference smaller than the error of the simulation"
 }
 
 func interval(low, high float64) string {
@@ -181,10 +185,10 @@ func interval(low, high float64) string {
 // printFailures prints which models cannot be run.
 func printFailures(term *cli.Terminal, s api.Status) {
 	for _, w := range s.Withheld {
-		term.Printf("withheld  %s is not offered: %s\n", w.Model, cli.OneLine(w.Why))
+		term.Printf("withheld  model %s gets no queries: %s\n", w.Model, cli.OneLine(w.Why))
 	}
 	for _, b := range s.Broken {
-		term.Printf("broken    %s fails on %s, is tried again at %s: %s\n",
+		term.Printf("broken    model %s fails on %s and gets no queries there until %s: %s\n",
 			b.Model, cli.OneLine(strings.TrimSpace(string(b.Kind)+" "+b.Name)), b.Until.Local().Format(time.TimeOnly), cli.OneLine(b.Why))
 	}
 }
@@ -192,11 +196,14 @@ func printFailures(term *cli.Terminal, s api.Status) {
 // printDoubts prints which profiles are not to be trusted.
 func printDoubts(term *cli.Terminal, s api.Status) {
 	for _, d := range s.Drifted {
-		term.Printf("accuracy  of %s is %.1f %% by %.0f votes where its profile says %.1f %%\n",
+		term.Printf("accuracy  of model %s is %.1f %% by %.0f votes of callers; its profile has %.1f %%\n",
 			d.Model, d.Posterior.Profile+d.Points, d.Posterior.Votes, d.Posterior.Profile)
 	}
 	for _, r := range s.Rollouts {
 		term.Printf("versions  %s\n", cli.OneLine(rolloutLine(r)))
+	}
+	for _, v := range s.Shadows {
+		term.Printf("shadow    %s\n", shadowLine(v))
 	}
 	for _, w := range s.Profiles {
 		term.Printf("profile   %s\n", cli.OneLine(w.Text))

@@ -28,12 +28,12 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 		Use:   "submit [flags] FILE...",
 		Short: "Submit pictures or texts and print their answers",
 		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or raw tensors (NAME.f32: little-endian
-float32) and print their answers, in the order given; "-" reads one from standard input.
-Bound none, one, two or all of latency, accuracy and cost; --optimize names what to
-optimise.
+float32), each as one query, and print the answers in the order of the files. "-" reads one
+input from standard input. You may bound the latency, the accuracy and the cost of each
+query; within the bounds Paragon optimises what --optimize names.
 
 With --json each query is one line: the query as the server returns it, with its
-"file", or {"file", "problem"} when it was refused.`,
+"file", or {"file", "problem"} if the server refused the query.`,
 		Example: `  paragon submit --task fashion shirt.png
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
@@ -53,16 +53,16 @@ With --json each query is one line: the query as the server returns it, with its
 		},
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.task, "task", "t", "", "what to do, as paragon models lists it")
-	fs.StringVarP(&f.model, "model", "m", "", "insist on a model")
+	fs.StringVarP(&f.task, "task", "t", "", "task of the query; paragon models lists the tasks")
+	fs.StringVarP(&f.model, "model", "m", "", "answer with this model")
 	fs.Float64Var(&f.latencyMS, "latency-ms", 0, "latency bound in milliseconds")
-	fs.Float64Var(&f.accuracy, "accuracy", 0, "least accuracy in percent")
-	fs.Float64Var(&f.cost, "cost", 0, "most that a million such queries may cost, in US dollars")
-	fs.StringVar(&f.optimize, "optimize", "", "latency, accuracy or cost")
-	fs.StringVar(&f.class, "class", "", "strict or relaxed (default by the latency bound)")
+	fs.Float64Var(&f.accuracy, "accuracy", 0, "lowest accuracy that is accepted, in percent")
+	fs.Float64Var(&f.cost, "cost", 0, "highest cost of a million such queries that is accepted, in US dollars")
+	fs.StringVar(&f.optimize, "optimize", "", "what to optimise: latency, accuracy or cost")
+	fs.StringVar(&f.class, "class", "", "strict (answered at once) or relaxed (may wait in a queue); default by the latency bound")
 	fs.Float64Var(&f.wait, "wait", 60, "seconds to wait for the answers; 0 returns at once")
-	fs.StringVar(&f.callback, "callback", "", "address that is called with the end of each query")
-	fs.StringVar(&f.key, "key", "", "idempotency key: a repeat with it is the same query (one FILE only)")
+	fs.StringVar(&f.callback, "callback", "", "URL to which Paragon posts each query once it has ended")
+	fs.StringVar(&f.key, "key", "", "idempotency key: a second submit with the same key returns the first query (one FILE only)")
 	term.CompleteNames(c)
 	return term.ServerCommand(c)
 }
@@ -77,11 +77,11 @@ func (f *submitFlags) check(files []string) error {
 	}
 	switch {
 	case f.task == "" && f.model == "":
-		return cli.Usagef("name a task with --task; `paragon models` lists them")
+		return cli.Usagef("name a task with --task; `paragon models` lists the tasks")
 	case f.key != "" && len(files) > 1:
-		return cli.Usagef("--key names one query, and there are %d files", len(files))
+		return cli.Usagef("--key is for one query, and %d files are given", len(files))
 	case stdin > 1:
-		return cli.Usagef("standard input can be read once: give - once")
+		return cli.Usagef("give - only once: standard input can be read once")
 	}
 	return checkWait(f.wait)
 }
@@ -93,7 +93,7 @@ const longestStay = 86_400
 // checkWait refuses a --wait that is no time.
 func checkWait(seconds float64) error {
 	if !(seconds >= 0 && seconds <= longestStay) {
-		return cli.Usagef("--wait is in seconds, from 0 to %d", longestStay)
+		return cli.Usagef("--wait must be within 0 to %d seconds", longestStay)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func checkWait(seconds float64) error {
 // checkPercent refuses an accuracy that is a share, before anything is sent.
 func checkPercent(accuracy float64) error {
 	if percent, share := query.PercentOfShare(accuracy); share {
-		return cli.Usagef("--accuracy is %v, and is in percent: did you mean %v?", accuracy, cli.Number(percent, 6))
+		return cli.Usagef("--accuracy is %v %%: it is in percent; did you mean %v?", accuracy, cli.Number(percent, 6))
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (p *submittedPrinter) print(s submitted) {
 // flush says how many more files failed for the reason that was printed last.
 func (p *submittedPrinter) flush() {
 	if p.more > 0 {
-		p.term.Printf("... and %d more, for the same reason\n", p.more)
+		p.term.Printf("... and %d more files, for the same reason\n", p.more)
 	}
 	p.reason, p.more = "", 0
 }

@@ -50,15 +50,15 @@ func TestReasonsAreShortenedInLists(t *testing.T) {
 // What was requested is said with its bounds, and what a function's time went to.
 func TestRequestsAndTimesInWords(t *testing.T) {
 	need := query.Need{Task: "fashion", Constraints: query.Constraints{LatencyMS: 1500, Accuracy: 90, CostUSDPerMillion: 2}, Optimize: query.Cost}
-	if got, want := requested(need), "task fashion, within 1.50 s, 90 % accuracy or more, $2.00 a million or less, optimize cost"; got != want {
+	if got, want := requested(need), "task fashion, within 1.50 s, 90 % accuracy or more, $2.00 per million queries or less, optimize cost"; got != want {
 		t.Errorf("requested %q, want %q", got, want)
 	}
-	if got, want := requested(query.Need{Task: "mail", Model: "bag", Class: query.Strict}), "task mail, model bag and no other, class strict, no bound"; got != want {
+	if got, want := requested(query.Need{Task: "mail", Model: "bag", Class: query.Strict}), "task mail, model bag and no other model, class strict, no bound"; got != want {
 		t.Errorf("requested %q, want %q", got, want)
 	}
 	total, queued, computing := 693.0, 3.0, 0.25
 	q := api.Query{LatencyMS: &total, QueueMS: &queued, ComputeMS: &computing, ServedBy: &query.Runner{Kind: query.OnFunction, Cold: true, Paced: true}}
-	if got := spent(q); !strings.Contains(got, "690 ms calling the function, its cold start and pacing included") {
+	if got := spent(q); !strings.Contains(got, "690 ms calling the function, with its cold start and the wait until the profile") {
 		t.Errorf("spent%s", got)
 	}
 	q.ServedBy = &query.Runner{Kind: query.OnWorker}

@@ -18,7 +18,7 @@ func summary(q api.Query) string {
 	switch {
 	case q.Result != nil:
 		parts := []string{
-			answer(q.Result), q.Model, "on " + ranOn(q.ServedBy), took(q), pricing.Dollars(q.CostUSD*1e6) + " a million", q.ID,
+			answer(q.Result), q.Model, "on " + ranOn(q.ServedBy), took(q), pricing.Dollars(q.CostUSD*1e6) + " per million queries", q.ID,
 		}
 		return cli.OneLine(strings.Join(parts, " · "))
 	case q.Failure != nil:
@@ -26,7 +26,7 @@ func summary(q api.Query) string {
 	case q.State.Terminal():
 		return fmt.Sprintf("%s · %s", q.State, q.ID)
 	}
-	return cli.OneLine(fmt.Sprintf("%s, not answered yet · `paragon get --wait 60 %s` waits for it", q.State, q.ID))
+	return cli.OneLine(fmt.Sprintf("%s, not answered yet · `paragon get --wait 60 %s` waits for the answer", q.State, q.ID))
 }
 
 // answer is the best label and its score in percent.
@@ -55,7 +55,7 @@ func ranOn(r *query.Runner) string {
 		notes = append(notes, "cold start")
 	}
 	if r.Paced {
-		notes = append(notes, "slowed to its profile")
+		notes = append(notes, "slowed down to the profile's service time")
 	}
 	if len(notes) > 0 {
 		text += " (" + strings.Join(notes, ", ") + ")"
@@ -83,7 +83,7 @@ func took(q api.Query) string {
 // events says in words what a step of a trail is.
 var events = map[query.Event]string{
 	query.StepPlaced:   "sent to",
-	query.StepBounced:  "found no slot in time on",
+	query.StepBounced:  "not accepted by",
 	query.StepFellBack: "returned to",
 	query.StepRetried:  "a run failed on",
 	query.StepRedriven: "put back on",

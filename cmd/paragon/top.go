@@ -25,9 +25,10 @@ const (
 func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch classes, models and workers, until interrupted",
-		Long: `Watch the latency bounds, the models of the last hour and the workers, read again
-every second until interrupted; with --json a line each. In an account the workers are
-counted by pool in ` + "`paragon status`" + `, and not listed.`,
+		Long: `Print the share of latency bounds kept, the models used in the last hour and the workers,
+again every second until interrupted; with --json one line each time. For a stage in an account,
+the workers are counted by pool in ` + "`paragon status`" + `
+and listed by ` + "`paragon page`" + `.`,
 		Example: "  paragon top\n  paragon top --stage prod",
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := term.Connect(c.Context(), client.Config{Attempts: 1})
@@ -81,7 +82,7 @@ func printTop(term *cli.Terminal, t top) error {
 		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%.0f %%\t%d\t%d\n", k.ID, k.State, k.Busy, k.Runners, 100*k.Used, k.Held, k.Answered)
 	}
 	if more := t.Total - len(t.Workers); more > 0 {
-		fmt.Fprintf(w, "... %d more\n", more)
+		fmt.Fprintf(w, "... %d more workers\n", more)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the stage: %w", err)

@@ -19,11 +19,11 @@ import (
 func newTuneCommand(term *cli.Terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune",
-		Short: "See and change the settings of a running stage",
-		Long: `See and change the settings of a running stage. A change takes effect within a
-tick, without a restart. A value outside its bounds is refused; should a bad one
-be stored by other means, the last good one stays in force and paragon status
-reports it.`,
+		Short: "Print and change the settings of a running stage",
+		Long: `Print and change the settings of a running server or stage. A change takes effect without
+a restart, at the latest at the controller's next tick (setting tick_seconds). A value outside
+its bounds is refused. If an invalid value was stored by other means, the last valid value
+stays in force and paragon status reports the invalid one.`,
 		Example: `  paragon tune list
   paragon tune set scheme paragon
   paragon tune rollback scheme`,
@@ -32,11 +32,11 @@ reports it.`,
 	}
 	c.AddCommand(
 		newTuneListCommand(term),
-		newTuneVerbCommand(term, "get NAME", "Print one setting, with its bounds and what it does", "  paragon tune get max_workers", 1, tuneGet),
+		newTuneVerbCommand(term, "get NAME", "Print one setting, its bounds and its effect", "  paragon tune get max_workers", 1, tuneGet),
 		newTuneSetCommand(term),
-		newTuneVerbCommand(term, "history NAME", "List what a setting was, newest first", "  paragon tune history scheme", 1, tuneHistory),
+		newTuneVerbCommand(term, "history NAME", "List the values that a setting has had, newest first", "  paragon tune history scheme", 1, tuneHistory),
 		newTuneRollbackCommand(term),
-		newTuneVerbCommand(term, "diff", "Print what differs from the defaults", "  paragon tune diff", 0, tuneDiff),
+		newTuneVerbCommand(term, "diff", "Print the settings that differ from their defaults", "  paragon tune diff", 0, tuneDiff),
 	)
 	return c
 }
@@ -57,11 +57,11 @@ func newTuneVerbCommand(term *cli.Terminal, use, short, example string, args int
 
 func newTuneListCommand(term *cli.Terminal) *cobra.Command {
 	all := false
-	c := newTuneVerbCommand(term, "list", "List the settings that differ from their defaults, or all", "  paragon tune list --all", 0,
+	c := newTuneVerbCommand(term, "list", "List the settings that differ from their defaults, or all settings", "  paragon tune list --all", 0,
 		func(ctx context.Context, term *cli.Terminal, t tuner, _ []string) error {
 			return tuneList(ctx, term, t, all)
 		})
-	c.Flags().BoolVar(&all, "all", false, "those with their defaults too")
+	c.Flags().BoolVar(&all, "all", false, "also list the settings that have their default value")
 	return c
 }
 
@@ -115,7 +115,7 @@ func settingNamed(ctx context.Context, t tuner, name string) (api.Setting, error
 		if meant, ok := cli.Closest(name, names); ok {
 			return api.Setting{}, cli.Usagef("there is no setting %q; did you mean %s?", name, meant)
 		}
-		return api.Setting{}, cli.Usagef("there is no setting %q; `paragon tune list --all` lists them", name)
+		return api.Setting{}, cli.Usagef("there is no setting %q; `paragon tune list --all` lists the settings", name)
 	}
 	return s.Settings[i], nil
 }
@@ -142,7 +142,7 @@ func newTuneSetCommand(term *cli.Terminal) *cobra.Command {
 		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 			return tuneSet(ctx, term, t, args[0], args[1], version)
 		})
-	c.Flags().Int64Var(&version, "if-version", version, "refuse it when any setting was changed since that version, which tune list --json prints; below 0 changes it in any case")
+	c.Flags().Int64Var(&version, "if-version", version, "change the setting only if no setting has changed since this version, which tune list --json prints; below 0: change it in any case")
 	return c
 }
 
@@ -196,12 +196,12 @@ func tuneHistory(ctx context.Context, term *cli.Terminal, t tuner, args []string
 
 func newTuneRollbackCommand(term *cli.Terminal) *cobra.Command {
 	version := int64(whatever)
-	c := newTuneVerbCommand(term, "rollback NAME", "Give a setting a value that it had before",
+	c := newTuneVerbCommand(term, "rollback NAME", "Set a setting to a value that it had before",
 		"  paragon tune rollback max_workers\n  paragon tune rollback max_workers --to 12", 1,
 		func(ctx context.Context, term *cli.Terminal, t tuner, args []string) error {
 			return tuneRollback(ctx, term, t, args[0], version)
 		})
-	c.Flags().Int64Var(&version, "to", version, "the version, as tune history prints it; 0 is the default, and below 0 the newest that was another value")
+	c.Flags().Int64Var(&version, "to", version, "version whose value is set, as tune history prints it; 0: the default value; below 0: the newest earlier value that differs")
 	return c
 }
 
@@ -232,7 +232,7 @@ func valueAt(now api.Setting, changes []api.Change, version int64) (string, erro
 	if version > 0 {
 		i := slices.IndexFunc(changes, func(k api.Change) bool { return k.Version == version })
 		if i < 0 {
-			return "", cli.Usagef("%s has no version %d; `paragon tune history %s` lists them", now.Name, version, now.Name)
+			return "", cli.Usagef("setting %s has no version %d; `paragon tune history %s` lists the versions", now.Name, version, now.Name)
 		}
 		return cmp.Or(changes[i].Value, before), nil
 	}

@@ -18,23 +18,23 @@ import (
 	debugging "github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
-const upLong = `Bring the whole of Paragon up on this machine: the API and the dispatcher in this
-process, workers and inference functions as child processes, all state in one
-SQLite file in the data folder. --grpc-addr serves the Open Inference Protocol over
-gRPC too. Nothing listens beyond loopback, unless --listen says where other machines
-reach the API: each request then needs a token, and the connection TLS.
+const upLong = `Start the whole of Paragon on this machine. The API and the dispatcher run in this process,
+workers and inference functions in child processes. All state is in one SQLite file in the
+data folder. With --grpc-addr the server also offers the Open Inference Protocol over gRPC.
+The server listens on loopback addresses only, unless you give --listen. On the --listen
+address every request needs a token and TLS.
 
-Runners really infer, and then wait until the service time of the profile that they
-represent is over, so that a small machine shows a full fleet; --unpaced leaves the
-wait out.
+A runner is the part of a worker that answers one query at a time. It runs the real model, and
+then waits until the service time in the model's profile has passed. So one small machine
+behaves like a fleet of larger ones. --unpaced turns the waiting off.
 
---demo shows what it does within a minute: the workers are ready before it says so,
-a short load with a burst overflows to functions while more workers boot, and the bill
-is compared with those of other schemes.
+--demo sends queries for about a minute once the workers are ready: in a burst, queries overflow
+to functions while more workers boot. Then it prints the cost, and what other schemes would
+have cost.
 
-One line on stdout is printed when it is ready to answer; it ends with the URL. An
-interrupt drains and stops it. After a kill it continues where it stopped when it
-is started again on the same folder.`
+When the server is ready, it prints one line on stdout, which ends with the URL. On an interrupt
+the server finishes its open work and stops. After a crash, start it again on the same data
+folder: it continues with the open queries.`
 
 const upExample = `  paragon up
   paragon up --addr 127.0.0.1:9000 --data /var/tmp/paragon --workers 4
@@ -47,16 +47,16 @@ const upExample = `  paragon up
 func newUpCommand(term *cli.Terminal) *cobra.Command {
 	cfg, bootSeconds, unpaced, verbose, demo := machine.Defaults(), 0.0, false, false, false
 	c := &cobra.Command{
-		Use: "up", Short: "Bring everything up on this machine", Long: upLong, Example: upExample,
+		Use: "up", Short: "Start a server with workers and functions on this machine", Long: upLong, Example: upExample,
 		Args: func(c *cobra.Command, given []string) error {
 			if len(given) > 0 {
-				return cli.Usagef("up takes flags alone, and there is %q; `paragon up --help` lists them", given[0])
+				return cli.Usagef("paragon up takes flags only, not %q; `paragon up --help` lists the flags", given[0])
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !(bootSeconds >= 0 && bootSeconds <= 3600) {
-				return cli.Usagef("--boot-seconds is from 0 to 3600")
+				return cli.Usagef("--boot-seconds must be within 0 to 3600")
 			}
 			cfg.Boot, cfg.Paced, cfg.Log = seconds(bootSeconds), !unpaced, term.Logger(verbose || cfg.DebugAddr != "")
 			stop, err := debugging.Serve(cfg.DebugAddr, cfg.Log)
@@ -73,30 +73,30 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free one")
-	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free one (default: not served)")
-	f.StringVar(&cfg.Remote.Listen, "listen", "", "address at which other machines reach the API, such as 0.0.0.0:8443; needs --tokens and a certificate or proxies (default: none does)")
-	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file of those who may ask from other machines, for your user alone (chmod 600): a line each with owner, role (caller or operator) and token")
-	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "certificate of --listen in PEM, with those that signed it; read again when it changes")
-	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "key of --tls-cert in PEM")
-	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that end TLS in front of --listen, such as 10.0.0.0/8: nobody else may connect then")
-	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder that holds everything that outlives the process")
-	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "how many workers; with --scheme, how many to begin with")
-	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme that moves the fleet: "+strings.Join(procurement.Names(), ", ")+" (default: the fleet is fixed)")
-	f.IntVar(&cfg.GroupMax, "group-max", 0, "the most workers that the group allows (default 64)")
-	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that a worker represents; it has a runner per vCPU")
-	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "how long a worker takes to appear (a real VM: 60 to 120)")
-	f.BoolVar(&unpaced, "unpaced", false, "do not hold runners to their profiles' service times")
+	f.StringVar(&cfg.Addr, "addr", cfg.Addr, "loopback address of the API; port 0 takes a free port")
+	f.StringVar(&cfg.GRPCAddr, "grpc-addr", "", "loopback address of the Open Inference Protocol's gRPC service, such as 127.0.0.1:8001; port 0 takes a free port (default: no gRPC service)")
+	f.StringVar(&cfg.Remote.Listen, "listen", "", "address at which other machines reach the API, such as 0.0.0.0:8443; needs --tokens, and either --tls-cert or --proxies (default: other machines cannot reach the API)")
+	f.StringVar(&cfg.Remote.Tokens, "tokens", "", "file of the callers on other machines, with owner, role (caller or operator) and token on each line; only your user may have access to it (chmod 600)")
+	f.StringVar(&cfg.Remote.CertFile, "tls-cert", "", "PEM file with the TLS certificate of --listen and its chain; read again when it changes")
+	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "PEM file with the private key of --tls-cert")
+	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; other addresses cannot connect then")
+	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; with --scheme, the number of workers at the start")
+	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays --workers)")
+	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
+	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
+	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120)")
+	f.BoolVar(&unpaced, "unpaced", false, "answer at full speed: runners do not wait until the service time in the profile has passed")
 	cli.ProfilesFlag(f, &cfg.ProfilesDir, cli.AndNetworks)
-	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "the catalogue whose models are served")
-	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "the most environments of inference functions")
+	f.StringVar(&cfg.Catalogue, "catalogue", cfg.Catalogue, "catalogue whose models are served")
+	f.IntVar(&cfg.MaxFunctions, "max-functions", cfg.MaxFunctions, "largest number of concurrent environments of inference functions")
 	f.DurationVar(&cfg.KeepAlive, "keep-alive", cfg.KeepAlive, "how long an idle function environment stays warm")
-	f.StringVar(&cfg.Traces, "traces", "", "file to add OpenTelemetry spans to, a line of JSON each (default: where OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set)")
-	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "let callbacks go to this machine, too, also by http: to try them (the setting callback_hosts still names the hosts)")
-	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store first, as name=value")
-	f.BoolVar(&demo, "demo", false, "show the stage at work: models paced as larger ones, a fleet that moves, and a load of 46 seconds")
-	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of Go's profiles of this process; those of its children are where the log says")
-	f.BoolVarP(&verbose, "verbose", "v", false, "log what happens, not only warnings and errors")
+	f.StringVar(&cfg.Traces, "traces", "", "file to append OpenTelemetry spans to, one JSON object per line (default: send them to OTEL_EXPORTER_OTLP_ENDPOINT, if it is set)")
+	f.BoolVar(&cfg.CallbackLoopback, "callbacks-to-loopback", false, "for tests: also send callbacks to receivers on this machine, and over plain HTTP; the setting callback_hosts must still name them")
+	f.StringToStringVar(&cfg.Set, "set", nil, "settings to store at the start, as name=value")
+	f.BoolVar(&demo, "demo", false, "run a demonstration: models slowed down to stand for larger ones, a number of workers that follows the load, and 46 seconds of queries")
+	f.StringVar(&cfg.DebugAddr, "debug-addr", term.Env(debugging.Env), "loopback address of the pprof pages of this process; the log has the addresses of its child processes")
+	f.BoolVarP(&verbose, "verbose", "v", false, "log at level info, not only warnings and errors")
 	return c
 }
 
@@ -126,10 +126,10 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 		}
 	}
 	if addr := m.GRPCAddr(); addr != "" {
-		fmt.Fprintf(term.Err, "gRPC, as the Open Inference Protocol has it, is at %s\n", addr)
+		fmt.Fprintf(term.Err, "The gRPC service of the Open Inference Protocol is at %s\n", addr)
 	}
 	if url := m.RemoteURL(); url != "" {
-		fmt.Fprintf(term.Err, "other machines reach it at %s, each with its token\n", url)
+		fmt.Fprintf(term.Err, "Other machines reach the API at %s, with a token of the --tokens file\n", url)
 	}
 	term.Printf("paragon is ready after %s at %s\n", cli.Milliseconds(query.Milliseconds(term.Now().Sub(started))), m.URL())
 	switch {
@@ -138,10 +138,10 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 			return stopped(ctx, err)
 		}
 	case cfg.Workers > 0 && cfg.Boot > 0:
-		fmt.Fprintf(term.Err, "Workers that boot now: %d, each for %v. Until one is ready, strict queries run on functions.\n", cfg.Workers, cfg.Boot)
+		fmt.Fprintf(term.Err, "Booting %d workers, which takes %v. Until a worker is ready, strict queries run on functions.\n", cfg.Workers, cfg.Boot)
 	}
 	<-ctx.Done()
-	fmt.Fprintln(term.Err, "stopping: workers finish or release what they hold")
+	fmt.Fprintln(term.Err, "Stopping: workers finish their queries or return them to the queues.")
 	return nil
 }
 

@@ -16,16 +16,16 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 )
 
-const usageLong = `Print how many queries each owner sent, what they cost and how many missed their
-bound, by task. An owner is a caller: on one machine "local" is who sends no token, and
-"key-" and a digest is who sends one. The cost is that of the queries' time on workers
-and functions, as in their answers.
+const usageLong = `Print for each owner and task how many queries the owner sent, what they cost and how many
+missed their latency bound. An owner is a caller. On one machine the owner is "local" for
+requests without a token, and "key-" with a digest of the token for requests with one. The
+cost is for the queries' compute time on workers and functions, as in their answers.
 
-Counts are kept by the clock hour, for 14 days: the span is counted from the start of
-its first hour. --mine prints what you yourself have used: with your token, or lack of one,
-and in an account with your credentials or key. In an account processes store their counts
-every 15 minutes, and operators read those of all with --stage; one machine's queries are
-counted after heartbeat_seconds.`
+Paragon keeps counts per clock hour, for 14 days. The span starts at the beginning of its
+first hour. --mine prints only your own usage: that of your token or of requests without a
+token, and in an account that of your credentials or key. With --stage, operators read the
+usage of all owners. A count appears after heartbeat_seconds on one machine, and after up
+to 15 minutes in an account.`
 
 // newUsageCommand is `paragon usage`.
 func newUsageCommand(term *cli.Terminal) *cobra.Command {
@@ -45,7 +45,7 @@ func newUsageCommand(term *cli.Terminal) *cobra.Command {
 		},
 	}
 	addSince(c, &since)
-	c.Flags().BoolVar(&mine, "mine", false, "only your own queries")
+	c.Flags().BoolVar(&mine, "mine", false, "print only your own usage")
 	return term.ServerCommand(c)
 }
 
@@ -80,9 +80,9 @@ func readUsage(ctx context.Context, term *cli.Terminal, since time.Duration, min
 
 // printUsage prints a line an owner and task, and one of all.
 func printUsage(term *cli.Terminal, u api.Usage) error {
-	term.Printf("from %s to %s\n\n", u.From.Local().Format(time.DateTime), u.To.Local().Format(time.DateTime))
+	term.Printf("Queries from %s to %s\n\n", u.From.Local().Format(time.DateTime), u.To.Local().Format(time.DateTime))
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tBAD INPUT\tREFUSED\tON FUNCTIONS\tCOST\t$ A MILLION")
+	fmt.Fprintln(w, "OWNER\tTASK\tQUERIES\tMISSED\tMISSED SHARE\tBAD INPUT\tREFUSED\tON FUNCTIONS\tCOST\t$ PER MILLION")
 	var all api.OwnerUsage
 	for _, o := range u.Owners {
 		printOwner(w, cmp.Or(cli.OneLine(o.Owner), "(others)"), cli.OneLine(o.Task), o)

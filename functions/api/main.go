@@ -83,7 +83,7 @@ func settled(api http.Handler, svc *intake.Service, traces *tracing.Source) http
 		api.ServeHTTP(w, r)
 		svc.Settle()
 		if err := svc.FlushDue(r.Context()); err != nil {
-			slog.Warn("arrivals are not written yet", "error", err)
+			slog.Warn("could not write arrivals; they are written later", "error", err)
 		}
 		traces.Flush(r.Context())
 	})

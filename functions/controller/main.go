@@ -14,9 +14,11 @@ import (
 	"github.com/paragon-serving/paragon/profiles/schema"
 	"github.com/paragon-serving/paragon/shared/control"
 	"github.com/paragon-serving/paragon/shared/platform/aws/front"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 	"github.com/paragon-serving/paragon/shared/stage"
 	"github.com/paragon-serving/paragon/shared/telemetry/debug"
+	"github.com/paragon-serving/paragon/shared/telemetry/otlpmetrics"
 	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
@@ -42,6 +44,7 @@ type controller struct {
 	*control.Controller
 	tunables *tuning.Source
 	traces   *tracing.Source
+	metrics  *otlpmetrics.Exporter // nil without a collector
 }
 
 // started is why the function was started: by the schedule, which says nothing,
@@ -60,11 +63,13 @@ func (c controller) handle(ctx context.Context, why started) error {
 	ctx, end := context.WithTimeout(ctx, shift)
 	defer end()
 	if err := c.tunables.Refresh(ctx); err != nil {
-		slog.Warn("settings are faulty; the last good values stay", "error", err)
+		slog.Warn("a setting is invalid; its last valid value stays in force", "error", err)
 	}
 	go c.tunables.Run(ctx, stage.SettingsEvery)
+	exported := c.metrics.Start(ctx)
 	c.Run(ctx)
 	c.traces.Flush(ctx)
+	exported()
 	return nil
 }
 
@@ -88,14 +93,19 @@ func wire(ctx context.Context, env func(string) string) (controller, error) {
 	}
 	traces := tracing.Open(env, "controller", slog.Default())
 	tunables := tuning.New(cloud.Settings)
-	return controller{tunables: tunables, traces: traces, Controller: control.New(control.Options{
+	o := control.Options{
 		Holder:    "controller-" + ulid.Make().String(),
 		Pools:     poolsOf(pools),
 		Catalogue: catalogue, Arch: stage.Arch(env),
 		Records: cloud.Records, Fleet: cloud.Fleet, Queues: cloud.Queues, Metrics: cloud.Metrics, Groups: cloud.Groups, DecisionLog: cloud.DecisionLog, Shared: cloud.Shared, Timeline: cloud.Timeline,
 		Versions: catalogue, Votes: cloud.Votes,
 		MetricsEvery: metricsEvery, Traffic: traffic, Tuned: tunables.State, Traces: traces.Tracing(), Now: time.Now, Log: slog.Default(),
-	})}, nil
+	}
+	metrics := otlpmetrics.Open(otlpmetrics.Options{Env: env, Stage: env(names.Stage), Metrics: o.Metrics, Headers: stage.CollectorHeaders(env), Log: slog.Default()})
+	if metrics != nil {
+		o.Metrics, o.Totals = metrics.Watched(), metrics.Take
+	}
+	return controller{tunables: tunables, traces: traces, metrics: metrics, Controller: control.New(o)}, nil
 }
 
 func poolsOf(list []stage.Pool) (out []control.Pool) {

@@ -19,25 +19,32 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A shift ticks, and gives the lease up at its end.
-func TestAShiftTicks(t *testing.T) {
+// wired is a controller on a backend of one machine, with more in its environment.
+func wired(t *testing.T, more map[string]string) (controller, platform.Backend) {
+	t.Helper()
 	h, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "paragon.db"), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
+	t.Cleanup(func() { _ = h.Close() })
 	srv := httptest.NewServer(sqlite.NewServer(h))
-	defer srv.Close()
+	t.Cleanup(srv.Close)
+	at := srv.URL + "/" + h.Register("controller")
 	c, err := wire(t.Context(), func(name string) string {
 		if name == "PARAGON_LOCAL_URL" {
-			return srv.URL + "/" + h.Register("controller")
+			return at
 		}
-		return ""
+		return more[name]
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend := h.Platform()
+	return c, h.Platform()
+}
+
+// A shift ticks, and gives the lease up at its end.
+func TestAShiftTicks(t *testing.T) {
+	c, backend := wired(t, nil)
 	ctx, end := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- c.handle(ctx, started{}) }()

@@ -78,7 +78,7 @@ func (c *counted) report(ctx context.Context) {
 		return
 	}
 	if err := platform.ReportTallies(ctx, c.to, c.id, t); err != nil {
-		slog.Warn("what was counted is not reported yet", "error", err)
+		slog.Warn("could not report the counts of ended queries; they are reported later", "error", err)
 	}
 }
 

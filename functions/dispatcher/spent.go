@@ -49,7 +49,7 @@ func (s *spent) publish(ctx context.Context) {
 		return
 	}
 	if err := s.to.Put(ctx, points...); err != nil {
-		slog.Warn("what functions cost and what expired is not put yet", "error", err)
+		slog.Warn("could not write the cost of functions and the expired queries; they are written later", "error", err)
 		return
 	}
 	s.usd, s.put = 0, expired

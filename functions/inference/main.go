@@ -40,7 +40,7 @@ type handler func(ctx context.Context, req inference.Request) (inference.Respons
 func wire(ctx context.Context, env func(string) string) (handler, error) {
 	model := env(environment.Model)
 	if model == "" && env(environment.Models) == "" {
-		return nil, fmt.Errorf("neither %s is set, the model of this function, nor %s, where the models are that it may load; %s and %s have defaults",
+		return nil, fmt.Errorf("set %s to the model of this function, or %s to the location of the models that it may load; %s and %s have defaults",
 			environment.Model, environment.Models, environment.Profiles, environment.Catalogue)
 	}
 	source, err := models.Open(ctx, env, nil)

@@ -52,7 +52,7 @@ func read(folder string) (map[string]library, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s has no libraries", folder)
+		return nil, fmt.Errorf("folder %s has no libraries (*.so*)", folder)
 	}
 	all := map[string]library{}
 	for _, file := range files {

@@ -95,7 +95,7 @@ func prices(dir string) (any, error) {
 			BalancerPerHour: n("alb_hour_usd"), BalancerPerLCUHour: n("alb_lcu_hour_usd"),
 			SecretPerMonth: n("secret_month_usd"), SecretPerCall: n("secret_call_usd"),
 			S3PerPut: n("s3_put_usd"), S3PerGet: n("s3_get_usd"),
-			SchedulePerCall: n("schedule_call_usd"), EndpointPerGB: n("endpoint_gb_usd"), Source: source,
+			SchedulePerCall: n("schedule_call_usd"), EndpointPerGB: n("endpoint_gb_usd"), TransferPerGB: n("transfer_gb_usd"), Source: source,
 		})
 	}
 	return map[string]any{"$schema": "schema.json", "prices": out}, t.err

@@ -141,7 +141,7 @@ func decided(e platform.Entry) api.Decision {
 func (d *Service) Decision(ctx context.Context, id string) (api.Decision, error) {
 	e, err := d.Backend.DecisionLog.Entry(ctx, id)
 	if errors.Is(err, platform.ErrNotFound) {
-		return api.Decision{}, because{fmt.Errorf("there is no decision %.64q, or it is forgotten", id), ErrUnknown}
+		return api.Decision{}, because{fmt.Errorf("there is no decision %.64q, or it is no longer stored", id), ErrUnknown}
 	}
 	if err != nil {
 		return api.Decision{}, err

@@ -47,7 +47,7 @@ const rowsRead = 60
 // task and model when they are named. ErrUnknown where no rows are kept.
 func (a *Archive) Past(ctx context.Context, length time.Duration, task, model string) (api.History, error) {
 	if a.Timeline == nil {
-		return api.History{}, fmt.Errorf("history: %w: this stage keeps none", ErrUnknown)
+		return api.History{}, fmt.Errorf("history: %w: this stage stores no history", ErrUnknown)
 	}
 	step := timeline.StepFor(length)
 	to := a.Now().Truncate(time.Second)

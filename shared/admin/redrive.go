@@ -39,7 +39,7 @@ func (d *Service) DeadLetters(ctx context.Context, queue string, limit int) (api
 	})
 	for _, h := range held {
 		if e := d.Backend.Queues.Extend(ctx, h, 0); e != nil && !errors.Is(e, platform.ErrLeaseLost) {
-			err = errors.Join(err, fmt.Errorf("give dead letter %s back: %w", h.Message.ID, e))
+			err = errors.Join(err, fmt.Errorf("return dead letter %s to its queue: %w", h.Message.ID, e))
 		}
 	}
 	out.Waiting = max(0, out.Waiting+len(out.Letters)) // it was counted while they were held
@@ -88,7 +88,7 @@ func (d *Service) each(ctx context.Context, queue string, limit int, do func(*le
 	for len(out.Letters) < limit {
 		ds, err := d.Backend.Queues.Receive(ctx, platform.DeadLetters, min(perReceive, limit-len(out.Letters)), holdLetters, d.PollWait)
 		if err != nil {
-			return out, fmt.Errorf("take dead letters up: %w", err)
+			return out, fmt.Errorf("receive dead letters: %w", err)
 		}
 		before := len(out.Letters)
 		for _, del := range ds {
@@ -122,7 +122,7 @@ func (d *Service) read(ctx context.Context, del platform.Delivery, queue string)
 	}
 	l.decide(r, err == nil, d.place(m, queue))
 	if err != nil && !m.ForgetAt.IsZero() && d.Now().After(m.ForgetAt) {
-		l.Why = "its record is past its retention"
+		l.Why = "its record was deleted after its retention"
 	}
 	return l, nil
 }
@@ -132,7 +132,7 @@ func (l *letter) decide(r query.Record, found bool, to platform.QueueName) {
 	l.State, l.Outcome, l.DeadLetter.Queue = r.State, api.Resubmitted, string(to)
 	switch {
 	case !found:
-		l.Why = "its message was received too often and nothing was stored of it"
+		l.Why = "its message was received too often, and no result of the query was stored"
 	case r.State == query.Failed, r.State == query.Expired:
 		l.Why = ended(r)
 	default:

@@ -95,7 +95,7 @@ func (d *Service) attempt(ctx context.Context, m query.Message, fresh platform.A
 			return "", false, err
 		}
 	}
-	return "", false, fmt.Errorf("others put it back at the same time: %w", platform.ErrConflict)
+	return "", false, fmt.Errorf("another process submitted the query again at the same time: %w", platform.ErrConflict)
 }
 
 // stateOf returns how an attempt at a letter ended, empty when it has not. One
@@ -111,7 +111,7 @@ func (d *Service) stateOf(ctx context.Context, m query.Message, id string) (quer
 	}
 	r, _, err = d.Backend.Records.PutRecord(ctx, m.Ended(query.Outcome{
 		State: query.Expired, FinishedAt: d.Now(),
-		Failure: &query.Failure{Code: query.TimedOut, Detail: "it expired before it was answered"},
+		Failure: &query.Failure{Code: query.TimedOut, Detail: "the query expired before it was answered"},
 	}))
 	return r.State, err
 }
@@ -131,7 +131,7 @@ func (d *Service) retryOf(l *letter, id string) (query.Message, error) {
 func retryMessage(m query.Message, id string) (query.Message, error) {
 	parsed, err := signed.PeekID(id)
 	if err != nil {
-		return m, fmt.Errorf("attempt %q at a dead letter: %w", id, err)
+		return m, fmt.Errorf("the dead letter's new query %q: %w", id, err)
 	}
 	if !m.DeadlineAt.IsZero() {
 		m.DeadlineAt = parsed.AcceptedAt.Add(m.DeadlineAt.Sub(m.AcceptedAt))

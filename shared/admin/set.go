@@ -40,7 +40,7 @@ func (d *Service) SetIfUnchanged(ctx context.Context, name, value string, versio
 		case err != nil:
 			return err
 		case version != anyVersion && now.Version != version:
-			return fmt.Errorf("they have version %d, not %d: %w", now.Version, version, ErrChanged)
+			return fmt.Errorf("the settings have version %d, not %d: %w", now.Version, version, ErrChanged)
 		}
 		out = d.settingOf(f, value)
 		out.Before = f.Of(now.Settings)
@@ -68,7 +68,7 @@ type edit struct {
 // alone runs do while nobody else changes the settings. ErrChanged when others do so
 // for editTime.
 func (d *Service) alone(ctx context.Context, do func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, editTime, fmt.Errorf("others are changing them: %w", ErrChanged))
+	ctx, cancel := context.WithTimeoutCause(ctx, editTime, fmt.Errorf("other processes are changing the settings: %w", ErrChanged))
 	defer cancel()
 	version, err := d.beginEdit(ctx)
 	for errors.Is(err, platform.ErrConflict) {
@@ -96,7 +96,7 @@ func (d *Service) beginEdit(ctx context.Context) (version int64, err error) {
 	var e edit
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &e); err != nil {
-			return 0, fmt.Errorf("read who changes the settings: %w", err)
+			return 0, fmt.Errorf("read the lock on the settings: %w", err)
 		}
 	}
 	now := d.Now()

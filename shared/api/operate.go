@@ -16,7 +16,7 @@ const OperatorHeader = "Paragon-Operator"
 // where operators alone may do something, and OperatorsOnly what it says.
 const (
 	NotOperator   = "not-operator"
-	OperatorsOnly = "operators alone may do this: the `paragon` command of the stage's user does it, and others send the text of operator-token in the data folder"
+	OperatorsOnly = "only operators may do this: run the `paragon` command as the user who runs the server, or send the content of the file operator-token in the data folder"
 )
 
 // Setting is one tunable of a stage.

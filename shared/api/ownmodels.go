@@ -65,6 +65,6 @@ type OwnModels struct {
 
 // RolloutOrder asks for something to be done with the versions of a model.
 type RolloutOrder struct {
-	Action profile.RolloutAction `json:"action"`          // canary, promote or rollback
-	Share  float64               `json:"share,omitempty"` // of a canary, 0 to below 1
+	Action profile.RolloutAction `json:"action"`          // canary, shadow, promote or rollback
+	Share  float64               `json:"share,omitempty"` // of a canary or in shadow, 0 to below 1
 }

@@ -37,6 +37,8 @@ type Status struct {
 	Broken []BrokenModel `json:"broken,omitempty"`
 	// Withheld are the models that are not offered, because they could not be run.
 	Withheld []WithheldModel `json:"withheld,omitempty"`
+	// Shadows are what versions in shadow did in the last hour.
+	Shadows []tally.Shadow `json:"shadows,omitempty"`
 	// OperatorToken is true where settings, faults and dead letters are for those who
 	// show an operator's token.
 	OperatorToken bool `json:"operator_token,omitempty"`

@@ -172,11 +172,11 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Why an attempt ended without an answer to pass on. Any other error is a fault
 // of the target.
 var (
-	errTooSlow = errors.New("balancer: no answer in time")
+	errTooSlow = errors.New("balancer: the target did not answer in time")
 	errLost    = errors.New("balancer: the target was declared lost")
-	errEnded   = errors.New("balancer: the target ended with the request")
-	errCutOff  = errors.New("balancer: the answer broke off")
-	errOverdue = errors.New("balancer: the target does not answer, and the bound is near")
+	errEnded   = errors.New("balancer: the target ended before it answered the request")
+	errCutOff  = errors.New("balancer: the connection ended before the response was complete")
+	errOverdue = errors.New("balancer: the target does not answer, and the query's latency bound is near")
 )
 
 // within is a context that ends for want of time with errTooSlow; without end for 0.

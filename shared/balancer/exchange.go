@@ -236,7 +236,7 @@ func (l *link) readHead(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		if answer.StatusCode == http.StatusSwitchingProtocols {
-			return nil, errors.New("balancer: the target switches protocols, which nobody asked for")
+			return nil, errors.New("balancer: the target switches protocols, although the request did not ask for it")
 		}
 		if answer.StatusCode >= http.StatusOK {
 			return answer, nil

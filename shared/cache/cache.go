@@ -55,15 +55,29 @@ func (c *Cache[T]) Get(ctx context.Context) (T, error) {
 	if !due {
 		return c.last()
 	}
-	done := c.refresh(ctx)
 	if !wait {
+		c.refresh(ctx)
 		return c.last()
 	}
+	return c.join(ctx)
+}
+
+// Newest is Get for a caller who cannot go on with a stale value: it waits for the fetch
+// that is due or goes on, or for the end of its ctx.
+func (c *Cache[T]) Newest(ctx context.Context) (T, error) {
+	if due, _ := c.due(); !due {
+		return c.last()
+	}
+	return c.join(ctx)
+}
+
+// join waits for a fetch.
+func (c *Cache[T]) join(ctx context.Context) (T, error) {
 	select {
 	case <-ctx.Done():
 		var none T
 		return none, ctx.Err()
-	case <-done:
+	case <-c.refresh(ctx):
 		return c.last()
 	}
 }

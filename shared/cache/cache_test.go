@@ -115,6 +115,34 @@ func TestAValueThatIsTooOldIsWaitedFor(t *testing.T) {
 	})
 }
 
+// Who cannot go on with a stale value joins the fetch that goes on, and has no other made.
+func TestTheNewestValueIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{takes: time.Second}
+		c := newCache(s)
+		newest := func(ctx context.Context, want int64) {
+			t.Helper()
+			if v, err := c.Newest(ctx); (err == nil) != (want > 0) || v != want {
+				t.Errorf("value %d, error %v, want %d", v, err, want)
+			}
+		}
+		newest(t.Context(), 1)
+		if d := took(func() { newest(t.Context(), 1) }); d != 0 {
+			t.Errorf("a fresh value took %v", d)
+		}
+		<-time.After(ttl)
+		get(t, c, 1) // and fetches behind
+		if d := took(func() { newest(t.Context(), 2) }); d != s.takes || s.fetches.Load() != 2 {
+			t.Errorf("the fetch that went on took %v, with %d fetches", d, s.fetches.Load())
+		}
+		<-time.After(ttl)
+		hurried, cancel := context.WithTimeout(t.Context(), s.takes/2)
+		defer cancel()
+		newest(hurried, 0)
+		c.Settle()
+	})
+}
+
 // A fetch that fails leaves the last value, and is tried again after the TTL.
 func TestAFailedFetchLeavesTheLastValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -115,7 +115,7 @@ func (s *Sender) start(ctx context.Context, calls *sync.WaitGroup) {
 		due, err := s.Store.DueCallbacks(ctx, s.Now(), s.full(), mostDue)
 		if err != nil {
 			if ctx.Err() == nil {
-				s.Log.Warn("callbacks that are due cannot be read", "error", err)
+				s.Log.Warn("could not read the callbacks that are due", "error", err)
 			}
 			return
 		}
@@ -157,13 +157,13 @@ func (s *Sender) begin(ctx context.Context, calls *sync.WaitGroup, due []platfor
 }
 
 // errFinal says that no other try mends it.
-var errFinal = errors.New("it is not tried again")
+var errFinal = errors.New("the callback is not sent again")
 
 // send makes one try, and notes what came of it. One whose note fails is due again.
 func (s *Sender) send(ctx context.Context, c platform.Callback) {
 	r, err := s.Records.GetRecord(ctx, c.ID)
 	if errors.Is(err, platform.ErrNotFound) {
-		err = fmt.Errorf("the query is not kept any more: %w", errFinal)
+		err = fmt.Errorf("the query is no longer stored: %w", errFinal)
 	}
 	if err == nil {
 		err = s.call(ctx, c, r)
@@ -182,17 +182,17 @@ func (s *Sender) send(ctx context.Context, c platform.Callback) {
 	limit := c.EndedAt.Add(query.Duration(s.Settings().CallbackHours * 3600 * 1000))
 	if errors.Is(err, errFinal) || c.DueAt.After(limit) {
 		s.givenUp.Add(1)
-		s.Log.Warn("a callback is given up", "query", c.ID, "host", callback.HostOf(c.URL), "tries", c.Tries, "error", err)
+		s.Log.Warn("gave up a callback", "query", c.ID, "host", callback.HostOf(c.URL), "tries", c.Tries, "error", err)
 		s.note(c, s.Store.EndCallback(ctx, c.ID))
 		return
 	}
-	s.Log.Info("a callback failed and is tried again", "query", c.ID, "host", callback.HostOf(c.URL), "tries", c.Tries, "at", c.DueAt, "error", err)
+	s.Log.Info("a callback failed and will be sent again", "query", c.ID, "host", callback.HostOf(c.URL), "tries", c.Tries, "at", c.DueAt, "error", err)
 	s.note(c, s.Store.RetryCallback(ctx, c))
 }
 
 func (s *Sender) note(c platform.Callback, err error) {
 	if err != nil {
-		s.Log.Warn("what came of a callback is not noted: it is sent again", "query", c.ID, "error", err)
+		s.Log.Warn("could not store the result of a callback; the callback will be sent again", "query", c.ID, "error", err)
 	}
 }
 

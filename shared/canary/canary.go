@@ -66,6 +66,7 @@ type trial struct {
 	Canary  string                 `json:"canary"`
 	SHA256  string                 `json:"sha256"` // of the canary's file: a name may come again
 	Served  string                 `json:"served"`
+	Shadow  bool                   `json:"shadow,omitempty"` // the canary answers nothing
 	Tracker tally.Tracker          `json:"tracker"`
 	Counted map[string]tally.Tally `json:"counted"` // by version
 }
@@ -100,14 +101,14 @@ func (w *Watcher) Judge(ctx context.Context) {
 		return
 	}
 	if err := w.begin(ctx, onTrial); err != nil {
-		w.Log.Warn("what was counted of the versions on trial cannot be read", "error", err)
+		w.Log.Warn("could not read the counts of the versions on trial", "error", err)
 		return
 	}
 	w.count(ctx)
 	w.judge(ctx)
 	if err := w.save(ctx); err != nil {
 		w.trials = nil
-		w.Log.Warn("what was counted of the versions on trial cannot be kept", "error", err)
+		w.Log.Warn("could not store the counts of the versions on trial", "error", err)
 	}
 }
 
@@ -118,12 +119,13 @@ func (w *Watcher) judge(ctx context.Context) {
 		return
 	}
 	for model, t := range w.trials {
-		v := rollout.Judge(w.sample(ctx, t, t.Canary), w.sample(ctx, t, t.Served), RulesOf(set))
+		canary, served := w.samples(ctx, t)
+		v := rollout.Judge(canary, served, RulesOf(set))
 		if !v.RollBack {
 			continue
 		}
 		if err := w.rollBack(model, t, v.Why); err != nil {
-			w.Log.Error("a version is worse and could not be rolled back", "version", t.Canary, "why", v.Why, "error", err)
+			w.Log.Error("could not roll back a version that is worse than the served version", "version", t.Canary, "why", v.Why, "error", err)
 			continue
 		}
 		delete(w.trials, model)
@@ -150,7 +152,7 @@ func (w *Watcher) begin(ctx context.Context, onTrial []profile.Rollout) error {
 			return err
 		}
 		if err := json.Unmarshal(saved, &before); len(saved) > 0 && err != nil {
-			w.Log.Warn("what was saved of the versions on trial cannot be read; they begin anew", "error", err)
+			w.Log.Warn("could not decode the stored counts of the versions on trial; counting starts again", "error", err)
 			before = nil
 		}
 	}
@@ -161,8 +163,8 @@ func (w *Watcher) begin(ctx context.Context, onTrial []profile.Rollout) error {
 			continue
 		}
 		t := before[r.Model]
-		if t == nil || t.Canary != r.Canary || t.SHA256 != m.SHA256 || t.Served != r.Served {
-			t = &trial{r.Canary, m.SHA256, r.Served, tally.NewTracker(w.Now()), map[string]tally.Tally{}}
+		if t == nil || t.Canary != r.Canary || t.SHA256 != m.SHA256 || t.Served != r.Served || t.Shadow != r.Shadow {
+			t = &trial{r.Canary, m.SHA256, r.Served, r.Shadow, tally.NewTracker(w.Now()), map[string]tally.Tally{}}
 		}
 		w.trials[r.Model] = t
 	}
@@ -235,6 +237,17 @@ func (t *trial) ofVersions(s tally.Snapshot) tally.Snapshot {
 	return out
 }
 
+// samples are what is known of both versions of a trial. In shadow they are of the same
+// queries: what is served has answered each of those.
+func (w *Watcher) samples(ctx context.Context, t *trial) (canary, served rollout.Sample) {
+	if !t.Shadow {
+		return w.sample(ctx, t, t.Canary), w.sample(ctx, t, t.Served)
+	}
+	c := t.Counted[t.Canary]
+	return rollout.Sample{Answered: max(0, c.Shadowed-c.Faults), Faults: c.Faults, Compute: c.Compute},
+		rollout.Sample{Answered: c.Shadowed, Compute: c.Paired}
+}
+
 // sample is what is known of one version of a trial.
 func (w *Watcher) sample(ctx context.Context, t *trial, version string) rollout.Sample {
 	c := t.Counted[version]
@@ -250,7 +263,7 @@ func (w *Watcher) rollBack(model string, t *trial, why string) error {
 	at := w.Now()
 	_, err := w.Models.Change(model, at, func(r profile.Rollout) (profile.Rollout, []string, error) {
 		if r.Canary != t.Canary {
-			return r, nil, fmt.Errorf("version %s is not on trial any more", t.Canary)
+			return r, nil, fmt.Errorf("version %s is no longer on trial", t.Canary)
 		}
 		return r.Rollback(at, profile.ByRule, why)
 	})

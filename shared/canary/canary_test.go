@@ -170,3 +170,51 @@ func TestAVersionThatIsPassedOverIsOut(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// shadow runs both versions on so many queries, which the one that is served answers,
+// among others of its own, reports and judges.
+func (p *play) shadow(queries int, faulty bool, ms, servedMS, othersMS float64) {
+	p.now = p.now.Add(10 * time.Second)
+	served, key := tally.Key{Task: "t", Model: "net", Class: query.Strict}, tally.Key{Task: "t", Model: "net@2"}
+	for range queries {
+		p.book.Ended(served, tally.Observation{State: query.Succeeded, LatencyMS: servedMS, ComputeMS: servedMS, CostUSD: 1e-6})
+		for range 3 {
+			p.book.Ended(served, tally.Observation{State: query.Succeeded, LatencyMS: othersMS, ComputeMS: othersMS, CostUSD: 1e-6})
+		}
+		if faulty {
+			p.book.Faulted(key)
+			p.book.Shadowed(key, tally.ShadowRun{})
+		} else {
+			p.book.Shadowed(key, tally.ShadowRun{Agrees: true, ComputeMS: ms, ServedMS: servedMS})
+		}
+	}
+	p.last = p.book.Snapshot(p.now)
+	p.Judge(context.Background())
+}
+
+// A version in shadow that is worse on the same queries is taken back by the same rule,
+// and one that is no worse stays; what it did in shadow is not held against it on trial.
+func TestAVersionInShadowIsHeldToTheRule(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		faulty       bool
+		ms, othersMS float64 // of the queries on which it does not run
+		want         string
+	}{{"as good, on slow inputs", false, 20, 5, ""}, {"all runs fail", true, 0, 20, "errors"}, {"three times as slow, on quick inputs", false, 60, 200, "latency"}} {
+		p := newPlay(usual)
+		r, err := p.c.Rollouts[0].Trial(profile.VersionInShadow, 0.5, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.c.Rollouts[0] = r
+		p.shadow(0, false, 0, 0, 0)
+		for range 3 {
+			p.shadow(10, tc.faulty, tc.ms, 20, tc.othersMS)
+		}
+		now := p.c.Rollouts[0]
+		last := now.History[len(now.History)-1]
+		if back := now.Canary == ""; back != (tc.want != "") || now.Served != "net" || !strings.HasPrefix(last.Why, tc.want) || back && last.By != profile.ByRule {
+			t.Errorf("%s: %+v", tc.name, now)
+		}
+	}
+}

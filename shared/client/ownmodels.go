@@ -23,7 +23,7 @@ func (c *Client) AddModel(ctx context.Context, o api.ModelOrder, file io.Reader,
 	var added api.AddedModel
 	head, err := json.Marshal(o)
 	if err != nil {
-		return added, fmt.Errorf("encode the order: %w", err)
+		return added, fmt.Errorf("encode the request: %w", err)
 	}
 	head = append(head, '\n')
 	u := c.base.JoinPath(modelsPath)
@@ -59,7 +59,7 @@ func (c *Client) ChangeRollout(ctx context.Context, name string, o api.RolloutOr
 	var r profile.Rollout
 	body, err := json.Marshal(o)
 	if err != nil {
-		return r, fmt.Errorf("encode the order: %w", err)
+		return r, fmt.Errorf("encode the request: %w", err)
 	}
 	err = c.do(ctx, call{method: http.MethodPost, path: modelsPath + "/" + url.PathEscape(name) + "/rollout", body: body}, &r)
 	return r, err

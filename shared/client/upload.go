@@ -25,7 +25,7 @@ func (c *Client) Upload(ctx context.Context, in query.Input) (query.Input, error
 	var p api.Upload
 	ask := call{method: http.MethodPost, path: "v1/uploads", body: body, header: http.Header{"Content-Type": {"application/json"}}}
 	if err := c.do(ctx, ask, &p); err != nil {
-		return in, fmt.Errorf("ask for a place for %d bytes: %w", len(in.Data), err)
+		return in, fmt.Errorf("request an upload of %d bytes: %w", len(in.Data), err)
 	}
 	if err := c.put(ctx, p, in.Data); err != nil {
 		return in, fmt.Errorf("upload %d bytes: %w", len(in.Data), err)
@@ -38,7 +38,7 @@ func (c *Client) Upload(ctx context.Context, in query.Input) (query.Input, error
 func (c *Client) put(ctx context.Context, p api.Upload, data []byte) error {
 	at, err := url.Parse(p.URL)
 	if err != nil {
-		return fmt.Errorf("the place is at %q: %w", p.URL, err)
+		return fmt.Errorf("the URL of the upload is %q: %w", p.URL, err)
 	}
 	h := http.Header{}
 	for name, value := range p.Headers {

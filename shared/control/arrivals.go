@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/decision"
@@ -36,6 +37,7 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	if err == nil && from.Before(to) {
 		err = c.collectMeans(ctx, in.Snapshot.Arrivals, from, to, after)
 	}
+	c.moreDue(in.Pool, err != nil || to.IsZero(), comeSince(in.Before.Scheme.KnownUntil, from, in.Snapshot.Arrivals), to.After(in.Before.Scheme.KnownUntil))
 	if err != nil {
 		s.Fault = err.Error()
 		in.Snapshot.Arrivals = nil
@@ -43,17 +45,35 @@ func (c *Controller) collectArrivals(ctx context.Context, in *decision.Case, aft
 	in.Signals = append(in.Signals, s)
 }
 
+// moreDue notes whether the next tick is to read the metrics of a pool at rest too: where
+// they could not be read, or tell of arrivals that no tick had seen, until they tell of
+// newer seconds without any. A load is then known as it grows, and not a minute later.
+func (c *Controller) moreDue(pool string, unread, come, newer bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.metricsMore[pool] = unread || come || c.metricsMore[pool] && !newer
+}
+
+// comeSince reports whether seconds from one on have arrivals after those that were seen.
+func comeSince(seen, from time.Time, arrivals []procurement.Second) bool {
+	fresh := min(len(arrivals), max(0, int(seen.Sub(from)/time.Second)))
+	return slices.ContainsFunc(arrivals[fresh:], func(s procurement.Second) bool { return s.Strict+s.Relaxed > 0 })
+}
+
 // knownSeconds returns the seconds to read: from two minutes before those that no tick
 // saw, but not from before the metrics last came without a gap, to the newest
-// pulse less metric_settle_seconds. Each tick puts a pulse before it looks for
-// them, so that no points can be distinguished from no metrics.
+// pulse less metric_settle_seconds. A pulse is put before the metrics are read, so that
+// no points can be distinguished from no metrics.
 func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from, to time.Time, err error) {
 	set, now, seen := in.Settings, in.At, in.Before.Scheme.KnownUntil
-	if !c.metricsDue(in.Pool, set, now) {
-		return seen, seen, nil
+	due, pulse := c.metricsDue(in.Pool, set, now)
+	if pulse {
+		if err := c.Metrics.Put(ctx, platform.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
+			return seen, seen, fmt.Errorf("put the pulse: %w", err)
+		}
 	}
-	if err := c.Metrics.Put(ctx, platform.Point{Metric: telemetry.Pulse.Name, At: now, Value: 1}); err != nil {
-		return seen, seen, fmt.Errorf("put the pulse: %w", err)
+	if !due {
+		return seen, seen, nil
 	}
 	// A little of the future is looked at too: clocks differ, and a point from
 	// there must not pass for none.
@@ -74,18 +94,25 @@ func (c *Controller) knownSeconds(ctx context.Context, in *decision.Case) (from,
 	return from, to, nil
 }
 
-// metricsDue says whether a tick reads the metrics: each does but at rest, and there some
-// do, long before the arrivals are stale.
-func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Time) bool {
+// metricsDue says whether a tick reads the metrics, and whether it puts a pulse. Each
+// does both but at rest. There some read, long before the arrivals are stale, and those
+// after one that was not enough; the pulse is put a tick before, as CloudWatch shows a
+// point only seconds after it is put: what a read knows would end with the pulse of the
+// one before.
+func (c *Controller) metricsDue(pool string, set settings.Settings, now time.Time) (due, pulse bool) {
 	every := min(c.MetricsEvery, seconds(set.StaleSeconds/2)) - seconds(set.TickSeconds/2)
 	rests := c.MetricsEvery > 0 && c.atRest()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if rests && now.Sub(c.metricsAt[pool]) < every {
-		return false
+	since := now.Sub(c.metricsAt[pool])
+	if rests && !c.metricsMore[pool] && since < every {
+		pulse = !c.pulsed[pool] && since >= every-seconds(set.TickSeconds)
+		c.pulsed[pool] = c.pulsed[pool] || pulse
+		return false, pulse
 	}
-	c.metricsAt[pool] = now
-	return true
+	pulse = !c.pulsed[pool]
+	c.metricsAt[pool], c.pulsed[pool] = now, false
+	return true, pulse
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -90,7 +90,7 @@ func (c *Controller) collectGroup(ctx context.Context, p Pool, in *decision.Case
 func signal(c fleet.Census, now time.Time) decision.Signal {
 	s := decision.Signal{Name: "workers", AgeSeconds: c.Oldest.Seconds(), Note: useless(c.Dead, now)}
 	if c.AllSilent() {
-		s.Fault = fmt.Sprintf("none of %d ready ones has reported lately", c.SilentReady)
+		s.Fault = fmt.Sprintf("none of the %d ready workers has reported recently", c.SilentReady)
 	}
 	return s
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/overflow"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
+	"github.com/paragon-serving/paragon/shared/telemetry"
 	"github.com/paragon-serving/paragon/shared/telemetry/tracing"
 )
 
@@ -72,7 +73,7 @@ type Pool struct {
 }
 
 // Options are what a controller is made of. All must be set, but Arch, Traffic,
-// Shared, Timeline, MetricsEvery, Versions, Votes and Answers.
+// Shared, Timeline, Totals, MetricsEvery, Versions, Votes and Answers.
 type Options struct {
 	Holder      string // names this controller in the lease: no two have the same
 	Pools       []Pool
@@ -92,6 +93,9 @@ type Options struct {
 	// Timeline keeps what became of queries over days; it needs Shared. nil where
 	// another process writes it.
 	Timeline platform.Timeline
+	// Totals is given, once a minute, all that was counted of queries; it needs Shared,
+	// and must not wait for anything. nil where nobody wants them.
+	Totals func(telemetry.Totals)
 	// MetricsEvery is how often the metrics are read of a stage at rest, where each read
 	// is paid for: the next thing to happen is a launch. 0 reads them at each tick.
 	MetricsEvery time.Duration
@@ -118,14 +122,16 @@ type Controller struct {
 	waits     atomic.Bool                 // another controller had the lease at the last tick
 	summaries *cache.Cache[tally.Summary] // of the traffic
 
-	mu        sync.Mutex                  // guards what follows
-	last      map[string]lastTick         // by pool
-	lettersAt time.Time                   // when dead letters were last ended
-	looked    looked                      // at the fleet and its queues
-	counted   map[string]workload.Waiting // on each pool's queues, by its last tick
-	activeAt  time.Time                   // when the stage was last not idle
-	metricsAt map[string]time.Time        // when the metrics were last read, by pool
-	spent     map[string]functionsSpent   // by pool
+	mu          sync.Mutex                  // guards what follows
+	last        map[string]lastTick         // by pool
+	lettersAt   time.Time                   // when dead letters were last ended
+	looked      looked                      // at the fleet and its queues
+	counted     map[string]workload.Waiting // on each pool's queues, by its last tick
+	activeAt    time.Time                   // when the stage was last not idle
+	metricsAt   map[string]time.Time        // when the metrics were last read, by pool
+	metricsMore map[string]bool             // the next tick reads them again, at rest too
+	pulsed      map[string]bool             // the pulse of the next reading has been put
+	spent       map[string]functionsSpent   // by pool
 	// tallies are what each pool's processes had counted when that was last read.
 	tallies map[string]map[string]tally.Snapshot
 	// draining are the ids of each pool's workers that drain, as last read.
@@ -134,7 +140,7 @@ type Controller struct {
 
 // New makes a controller.
 func New(o Options) *Controller {
-	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
+	c := &Controller{Options: o, last: map[string]lastTick{}, metricsAt: map[string]time.Time{}, metricsMore: map[string]bool{}, pulsed: map[string]bool{}, spent: map[string]functionsSpent{}, tallies: map[string]map[string]tally.Snapshot{}, draining: map[string][]string{}, counted: map[string]workload.Waiting{}, limits: overflow.NewStageTaker(o.Shared, o.Now)}
 	c.summaries, c.withheld = c.newSummaries(), c.newWithheld()
 	c.trials.Watcher = c.newTrials()
 	return c
@@ -149,7 +155,7 @@ func (c *Controller) Run(ctx context.Context) {
 		c.every(ctx, "publish the view", func(s settings.Settings) float64 { return s.ViewSeconds }, c.publishOften)
 	})
 	all.Go(func() {
-		c.every(ctx, "hand over what waits for nobody", func(s settings.Settings) float64 { return s.ViewSeconds }, c.HandOver)
+		c.every(ctx, "hand over queries that no worker will run", func(s settings.Settings) float64 { return s.ViewSeconds }, c.HandOver)
 		c.closeLimits(ctx)
 	})
 	all.Go(func() {

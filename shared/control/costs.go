@@ -26,20 +26,21 @@ func (c *Controller) collectCosts(p Pool, in *decision.Case, m memory) {
 	s.ColdLate = coldMS+set.OverflowPathMS > set.StrictBelowMS
 	s.FunctionUSD = m.FunctionUSD.Or(usd)
 	s.DeferMS = m.DeferMS.Or(max(0, set.DefaultLatencyMS-set.OverflowPathMS-p95MS))
-	s.FunctionMS, s.OverflowUSD = p95MS, overflowUSD(c.Catalogue.Current().Prices, set, s.ServiceMS, p95MS)
+	s.FunctionMS = p95MS
+	s.OverflowUSD, s.UnaidedUSD = overflowUSD(c.Catalogue.Current().Prices, set, s.ServiceMS, p95MS)
 	if i, ok := c.Catalogue.Current().Instance(p.InstanceType); ok {
 		s.WorkerUSDPerHour = i.USDPerHour
 	}
 }
 
 // overflowUSD is what the way of an overflowed query costs more than that of a direct
-// answer: of small queries, one in a request, as the simulator prices them.
-func overflowUSD(p profile.Prices, set settings.Settings, serviceMS, functionMS float64) float64 {
+// answer, while workers are up and while none is: of small queries, one in a request, as
+// the simulator prices them.
+func overflowUSD(p profile.Prices, set settings.Settings, serviceMS, functionMS float64) (aided, unaided float64) {
 	t := pricing.SmallQueries(pricing.WorkersFront, pricing.Direct)
 	t.OverflowPath, t.PerSecond, t.Workers = pricing.OverflowPath(set.OverflowPath), 1, 1
 	t.ServiceMS, t.FunctionMS = serviceMS, functionMS
-	q := pricing.ByAnswer(p, t)
-	return max(0, q.OverflowUSD-q.DirectUSD)
+	return pricing.ByAnswer(p, t).OverflowMoreUSD()
 }
 
 // meanFunction is what a query of the mean model costs on its cheapest function

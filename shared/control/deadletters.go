@@ -44,7 +44,7 @@ func (c *Controller) endDeadLetters(ctx context.Context) error {
 	}
 	err = errors.Join(err, c.putDown(ctx, held))
 	if err != nil {
-		span.Fail("the dead letters could not be looked through")
+		span.Fail("could not read the dead letters")
 		return fmt.Errorf("end the queries of dead letters: %w", err)
 	}
 	return nil
@@ -91,12 +91,12 @@ func (c *Controller) failUnended(ctx context.Context, held []platform.Delivery) 
 		}
 		r, won, err := c.Records.PutRecord(ctx, d.Message.Ended(query.Outcome{
 			State: query.Failed, FinishedAt: c.Now(), Attempts: d.Message.Attempts,
-			Failure: &query.Failure{Code: query.TooOften, Detail: "its message was received too often and nothing was stored of it"},
+			Failure: &query.Failure{Code: query.TooOften, Detail: "its message was received too often, and no result of the query was stored"},
 		}))
 		if err != nil {
 			errs = append(errs, err)
 		} else if won {
-			c.Log.Warn("a dead letter's query had no end", "query", r.ID)
+			c.Log.Warn("stored that a dead letter's query has failed", "query", r.ID)
 		}
 	}
 	return errors.Join(errs...)

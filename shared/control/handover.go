@@ -49,7 +49,8 @@ func (c *Controller) answers(pool string) bool { return c.Answers == nil || c.An
 
 // keeper is what hands over, within the stage's limits.
 func (c *Controller) keeper() overflow.Keeper {
-	charger := overflow.Charger{Catalogue: c.Catalogue, Arch: c.Arch, Settings: c.settings, Limits: c.overflowLimits, Taker: c.limits}
+	charger := overflow.Charger{Catalogue: c.Catalogue, Arch: c.Arch, Settings: c.settings, Limits: c.overflowLimits, Taker: c.limits,
+		Line: overflow.Line{Shared: c.Shared}, Now: c.Now}
 	return overflow.Keeper{Queues: c.Queues, May: charger.May, Now: c.Now}
 }
 

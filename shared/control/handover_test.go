@@ -144,6 +144,81 @@ func TestRunHandsOver(t *testing.T) {
 	})
 }
 
+// rests runs a controller that reads the metrics of a stage at rest once a minute, until stop
+// is called, and returns what counts its calls. The stage is at rest by then, and no tick
+// falls on a minute's edge.
+func (r *rig) rests(set settings.Settings) (n *counting, stop func()) {
+	n = &counting{Queues: r.Queues, Fleet: r.Fleet, Metrics: r.Metrics}
+	c := control.New(control.Options{
+		Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
+		Records: r.Records, Fleet: n, Queues: n, Metrics: n, MetricsEvery: time.Minute, Groups: r.Groups, DecisionLog: r.DecisionLog,
+		Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	ran := make(chan struct{})
+	ctx, end := context.WithCancel(r.Context())
+	go func() { defer close(ran); c.Run(ctx) }()
+	<-time.After(2*time.Minute + time.Duration(set.TickSeconds/2*float64(time.Second)))
+	return n, func() { end(); <-ran }
+}
+
+// A stage at rest whose metrics tell of arrivals, or cannot be read, is read again at the
+// next tick, until they tell of none.
+func TestALoadThatComesAtRestIsReadAtEachTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		set := settings.Defaults()
+		set.Fleet = settings.FleetFixed // the load is seen and changes nothing: the stage stays at rest
+		n, stop := r.rests(set)
+		defer stop()
+		pulses := func(of time.Duration) float64 {
+			before := n.pulses.Load()
+			<-time.After(of)
+			return float64(n.pulses.Load() - before)
+		}
+		for range 120 { // two minutes of a load
+			err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(catalogue().Current().Tasks[0].Name, string(query.Strict)), At: time.Now(), Value: 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Second)
+		}
+		if got, ticks := pulses(time.Minute), 60/set.TickSeconds; got < ticks/3 {
+			t.Errorf("%v readings in the minute after the load, want those of some %v ticks", got, ticks)
+		}
+		<-time.After(2 * time.Minute)
+		if got := pulses(time.Minute); got != 1 {
+			t.Errorf("%v readings a minute at rest again", got)
+		}
+	})
+}
+
+// A load that comes at rest is known by the first reading after it, also where points are
+// shown seconds after they were put: from then on each tick reads.
+func TestALoadAtRestIsKnownByTheNextReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		defer r.close()
+		set := settings.Defaults()
+		set.Fleet = settings.FleetFixed
+		n, stop := r.rests(set)
+		defer stop()
+		n.lag = 5 * time.Second
+		for range 90 {
+			err := r.Metrics.Put(t.Context(), platform.Point{Metric: telemetry.Arrivals.Name, Dimensions: telemetry.TaskClass(catalogue().Current().Tasks[0].Name, string(query.Strict)), At: time.Now(), Value: 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Second)
+		}
+		before := n.pulses.Load()
+		<-time.After(time.Duration(2 * set.TickSeconds * float64(time.Second)))
+		if got := n.pulses.Load() - before; got < 2 {
+			t.Errorf("%d readings in two ticks, a minute and a half after a load came", got)
+		}
+	})
+}
+
 // counting counts what a controller asks of the queues and the metrics, and how often it
 // publishes.
 type counting struct {
@@ -151,10 +226,14 @@ type counting struct {
 	control.Fleet
 	platform.Metrics
 	depths, views, series, pulses atomic.Int64
+	lag                           time.Duration // until a point is shown
 }
 
 func (c *counting) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	c.series.Add(1)
+	if shown := time.Now().Add(-c.lag); c.lag > 0 && to.After(shown) {
+		to = shown
+	}
 	return c.Metrics.Series(ctx, metric, dims, from, to, period)
 }
 
@@ -184,15 +263,9 @@ func TestAStageAtRestIsViewedAtEachTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
-		set, n := settings.Defaults(), &counting{Queues: r.Queues, Fleet: r.Fleet, Metrics: r.Metrics}
-		c := control.New(control.Options{
-			Holder: "me", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: catalogue(), Arch: "x86_64",
-			Records: r.Records, Fleet: n, Queues: n, Metrics: n, MetricsEvery: time.Minute, Groups: r.Groups, DecisionLog: r.DecisionLog,
-			Tuned: func() tuning.State { return tuning.State{Settings: set} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		})
-		ran := make(chan struct{})
-		ctx, stop := context.WithCancel(t.Context())
-		go func() { defer close(ran); c.Run(ctx) }()
+		set := settings.Defaults()
+		n, stop := r.rests(set)
+		defer stop()
 		// in asks how often the stage was counted and written in the next minute, and its
 		// metrics read and its pulse put.
 		in := func() (depths, views, series, pulses float64) {
@@ -200,7 +273,6 @@ func TestAStageAtRestIsViewedAtEachTick(t *testing.T) {
 			<-time.After(time.Minute)
 			return float64(n.depths.Load() - d), float64(n.views.Load() - v), float64(n.series.Load() - s), float64(n.pulses.Load() - p)
 		}
-		<-time.After(2*time.Minute + time.Duration(set.TickSeconds/2*float64(time.Second))) // no tick falls on a minute's edge
 		ticks := 60 / set.TickSeconds
 		rest := pricing.AtRest(pricing.Deployment{Pools: 1, Tasks: 1, TickSeconds: set.TickSeconds, ViewSeconds: set.ViewSeconds})
 		// Of the bill's metrics the ages of two queues are the backend's, which asks for them
@@ -217,7 +289,5 @@ func TestAStageAtRestIsViewedAtEachTick(t *testing.T) {
 		if _, views, _, pulses := in(); views < 0.8*60/set.ViewSeconds || pulses < ticks {
 			t.Errorf("%v views and %v pulses in the minute in which a query came", views, pulses)
 		}
-		stop()
-		<-ran
 	})
 }

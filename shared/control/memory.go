@@ -82,7 +82,7 @@ func (c *Controller) recall(ctx context.Context, p Pool) memory {
 		err = json.Unmarshal(raw, &m)
 	}
 	if err != nil {
-		c.Log.Warn("the memory of earlier ticks cannot be read; starting anew", "pool", p.Name, "error", err)
+		c.Log.Warn("could not read the state of earlier ticks; starting without it", "pool", p.Name, "error", err)
 		return memory{}
 	}
 	return m

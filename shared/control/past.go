@@ -29,6 +29,7 @@ type past struct {
 	Due []timeline.Stored `json:"due,omitempty"`
 	// SampledAt is when the workers were last counted; zero while there is none.
 	SampledAt time.Time `json:"sampled_at,omitzero"`
+	Totals    *totals   `json:"totals,omitempty"`
 }
 
 // add counts what happened just before now. Rows in which nothing did are left out.

@@ -198,7 +198,7 @@ func TestThePastOfFiftyModelsFits(t *testing.T) {
 		r := newRig(t)
 		defer r.close()
 		fleet, shared, past := &counted{tallies: map[string]map[string]tally.Snapshot{}}, &values{}, newRows(t)
-		c, book, random := r.recorder(fleet, shared, past), tally.NewBook(time.Now()), rand.New(rand.NewPCG(1, 2))
+		c, book, random := r.recorder(fleet, shared, past, withTotals), tally.NewBook(time.Now()), rand.New(rand.NewPCG(1, 2))
 		largest := 0
 		for range 30 {
 			for model := range 50 {

@@ -89,12 +89,12 @@ func (c *Controller) turn(ctx context.Context, leaving ...string) (away bool, er
 	}
 	// The lease may be another's by now, who knows better.
 	if _, err := c.DecisionLog.AcquireLease(ctx, c.Holder, leaseLength(c.settings())); err != nil {
-		return false, fmt.Errorf("before requests are turned: %w", err)
+		return false, fmt.Errorf("renew the lease before requests are rerouted: %w", err)
 	}
 	if err := c.Traffic.Turn(ctx, toWorkers); err != nil {
 		return false, err
 	}
-	c.Log.Info("requests are turned", "to_workers", toWorkers, "healthy", len(routes.Healthy), "leaving", len(leaving))
+	c.Log.Info("requests are rerouted", "to_workers", toWorkers, "healthy", len(routes.Healthy), "leaving", len(leaving))
 	return !toWorkers, nil
 }
 
@@ -110,7 +110,7 @@ func (c *Controller) turnFor(ctx context.Context, leaving []string) error {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("while requests are turned from the last workers: %w", ctx.Err())
+		return fmt.Errorf("wait until no request reaches the last workers: %w", ctx.Err())
 	case <-t.C:
 		return nil
 	}

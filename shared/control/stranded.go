@@ -40,8 +40,8 @@ func (c *Controller) endStranded(ctx context.Context, p Pool, r decision.Record)
 			continue
 		}
 		if err := c.endStrandedOf(ctx, platform.WorkQueue(p.Name, class), placement.Pool{Warm: r.Case.Group.Warm}, r.Case.Settings); err != nil {
-			span.Fail("the stranded queries could not be ended")
-			errs = append(errs, fmt.Errorf("end the stranded %s queries: %w", class, err))
+			span.Fail("could not end queries that no worker can answer")
+			errs = append(errs, fmt.Errorf("end %s queries that no worker can answer: %w", class, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -69,7 +69,7 @@ func (c *Controller) endStrandedOf(ctx context.Context, q platform.QueueName, po
 			break
 		}
 		for _, d := range ds {
-			if pool.HasCapacity(query.Milliseconds(d.Message.ExpiresAt.Sub(c.Now())), growth) {
+			if pool.HasCapacity(query.Milliseconds(d.Message.ExpiresAt.Sub(c.Now())), 0, growth) {
 				kept = append(kept, d)
 			} else if err := c.failStranded(ctx, d.Message); err != nil {
 				kept, errs = append(kept, d), append(errs, err)
@@ -91,10 +91,10 @@ func (c *Controller) endStrandedOf(ctx context.Context, q platform.QueueName, po
 func (c *Controller) failStranded(ctx context.Context, m query.Message) error {
 	r, won, err := c.Records.PutRecord(ctx, m.Ended(query.Outcome{
 		State: query.Failed, FinishedAt: c.Now(), Attempts: m.Attempts,
-		Failure: &query.Failure{Code: query.NoCapacity, Detail: "no worker is up or on its way before it expires, and it may not overflow"},
+		Failure: &query.Failure{Code: query.NoCapacity, Detail: "no worker is ready or will be ready before the query expires, and the query may not overflow"},
 	}))
 	if won {
-		c.Log.Warn("a query had no worker to wait for", "query", r.ID)
+		c.Log.Warn("failed a query that no worker can answer in time", "query", r.ID)
 	}
 	return err
 }

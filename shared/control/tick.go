@@ -63,7 +63,7 @@ func (c *Controller) releaseLease(ctx context.Context) {
 		err = c.DecisionLog.ReleaseLease(ctx, lease)
 	}
 	if err != nil && !errors.Is(err, platform.ErrLeaseLost) {
-		c.Log.Warn("could not resign; the lease ends by itself", "error", err)
+		c.Log.Warn("could not release the lease; it ends by itself", "error", err)
 	}
 }
 
@@ -100,7 +100,7 @@ func (c *Controller) tickPool(ctx context.Context, lease platform.Lease, p Pool)
 	c.Log.Log(ctx, level, "tick", "pool", p.Name, "id", r.ID, "decision", r.Summary())
 	if !r.Action.Moves() {
 		if err := c.turnFor(ctx, nil); err != nil {
-			c.Log.Warn("could not turn requests", "pool", p.Name, "error", err)
+			c.Log.Warn("could not reroute requests", "pool", p.Name, "error", err)
 		}
 	} else {
 		e.Outcome = outcomeDone
@@ -122,7 +122,7 @@ func (c *Controller) gather(ctx context.Context, p Pool) (decision.Case, memory,
 	defer span.End()
 	in, after, err := c.collect(ctx, p, c.recall(ctx, p))
 	if err != nil {
-		span.Fail("the fleet cannot be read")
+		span.Fail("could not read the fleet")
 	}
 	return in, after, err
 }

@@ -53,7 +53,7 @@ func (c *Controller) newSummaries() *cache.Cache[tally.Summary] {
 // read the next time, as tallies are cumulative.
 func (c *Controller) readTraffic(ctx context.Context) (tally.Summary, error) {
 	if err := c.feedTraffic(ctx, c.Now()); err != nil {
-		c.Log.Warn("could not follow what the workers have counted", "error", err)
+		c.Log.Warn("could not read the workers' counts of ended queries", "error", err)
 	}
 	return c.traffic.last, nil
 }
@@ -80,6 +80,7 @@ func (c *Controller) feedTraffic(ctx context.Context, now time.Time) error {
 	t.history.Forget(now)
 	t.last = t.history.Summary(now)
 	c.samplePast(now, more)
+	c.countTotals(now, more)
 	if c.Shared != nil && now.Truncate(trafficSavedEvery).After(t.savedAt) {
 		errs = append(errs, c.saveTraffic(ctx, now))
 	}
@@ -94,7 +95,7 @@ func (c *Controller) restoreTraffic(ctx context.Context, now time.Time) error {
 	if c.Shared != nil {
 		var err error
 		if packed, t.version, err = c.Shared.ReadShared(ctx, trafficName); err != nil {
-			return fmt.Errorf("read the history of tallies: %w", err)
+			return fmt.Errorf("read the history of ended queries: %w", err)
 		}
 	}
 	t.savedAt, t.saved, t.history, t.past = now, packed, tally.NewHistory(now), past{}
@@ -103,7 +104,7 @@ func (c *Controller) restoreTraffic(ctx context.Context, now time.Time) error {
 	}
 	before, rows, err := unpackTraffic(packed)
 	if err != nil {
-		c.Log.Warn("the history of tallies cannot be read; starting anew", "error", err)
+		c.Log.Warn("could not read the history of ended queries; starting without it", "error", err)
 		return nil
 	}
 	t.history, t.past = before, rows
@@ -136,7 +137,8 @@ func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(packed, t.saved) {
+	// Totals are handed on once they are written, so that one process of all does it.
+	if bytes.Equal(packed, t.saved) && c.Totals == nil {
 		t.savedAt = now
 		return c.storePast(ctx)
 	}
@@ -145,9 +147,10 @@ func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
 	case errors.Is(err, platform.ErrConflict):
 		t.history = nil
 	case err != nil:
-		return fmt.Errorf("write the history of tallies: %w", err)
+		return fmt.Errorf("write the history of ended queries: %w", err)
 	default:
 		t.version, t.saved, t.savedAt = version, packed, now
+		c.handOn(now)
 		return c.storePast(ctx)
 	}
 	return nil
@@ -174,7 +177,7 @@ func packTraffic(h *tally.History, p past, now time.Time) ([]byte, error) {
 func packHistory(h *tally.History, rows []byte) ([]byte, error) {
 	raw, err := json.Marshal(h)
 	if err != nil {
-		return nil, fmt.Errorf("encode the history of tallies: %w", err)
+		return nil, fmt.Errorf("encode the history of ended queries: %w", err)
 	}
 	return pack(append(raw, rows...))
 }

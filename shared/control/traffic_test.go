@@ -87,13 +87,17 @@ func (r *rig) follower(f control.Fleet, s platform.Shared) *control.Controller {
 }
 
 // recorder is a follower that writes the past too.
-func (r *rig) recorder(f control.Fleet, s platform.Shared, past platform.Timeline) *control.Controller {
+func (r *rig) recorder(f control.Fleet, s platform.Shared, past platform.Timeline, more ...func(*control.Options)) *control.Controller {
 	known := catalogue()
 	known.Instances[0].USDPerHour = workerUSD
-	return control.New(control.Options{
+	o := control.Options{
 		Holder: "follower", Pools: []control.Pool{{Name: pool, InstanceType: "c5.large"}}, Catalogue: known, Fleet: f, Queues: r.Queues, DecisionLog: r.DecisionLog,
 		Shared: s, Timeline: past, Tuned: func() tuning.State { return tuning.State{Settings: settings.Defaults()} }, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, change := range more {
+		change(&o)
+	}
+	return control.New(o)
 }
 
 func answer(b *tally.Book, n int) {

@@ -78,7 +78,7 @@ func (c *Controller) believed(ctx context.Context, m *profile.Model) feedback.Po
 		ctx, cancel := context.WithTimeout(ctx, votesTime)
 		defer cancel()
 		if err := t.votes.Read(ctx, c.Votes, rules); err != nil {
-			c.Log.Warn("votes cannot be read; versions are judged by those of before", "error", err)
+			c.Log.Warn("could not read votes; versions are judged by the votes read before", "error", err)
 		}
 		t.votesAt = c.Now()
 	}
@@ -111,7 +111,7 @@ func (s *savedTrials) Save(ctx context.Context, raw []byte) error {
 		return err
 	}
 	if len(packed) > mostTrials {
-		return fmt.Errorf("they take %d bytes, above %d", len(packed), mostTrials)
+		return fmt.Errorf("the counts of the versions on trial take %d bytes; at most %d are allowed", len(packed), mostTrials)
 	}
 	version, err := s.shared.SwapShared(ctx, trialsName, packed, s.version)
 	if err == nil {

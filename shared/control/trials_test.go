@@ -30,6 +30,9 @@ type versions struct {
 
 func newVersions(share float64) *versions {
 	c := catalogue()
+	for i := range c.Models {
+		c.Models[i].Task = "t" // votes name it
+	}
 	c.Models = append(c.Models, profile.Model{Name: "a@2", Task: "t", SHA256: "2"})
 	r, _ := profile.Rollout{Model: "a", Served: "a", Newest: 1}.Add(share, time.Now())
 	c.Rollouts = []profile.Rollout{r}
@@ -100,22 +103,29 @@ func (r *rig) shift(of int, v *versions, p *paid) {
 type bad struct {
 	fails   bool
 	ms, usd float64
+	wrong   bool // as callers say of each of its answers; of the other version's all say right
 }
 
 // answers has a worker answer queries until ctx ends: every ten seconds so many by each
 // version.
 func (r *rig) answers(ctx context.Context, canary, served int, b bad) {
-	book := tally.NewBook(time.Now())
+	book, votes := tally.NewBook(time.Now()), 0
 	for ctx.Err() == nil {
 		<-time.After(10 * time.Second)
 		for i := range canary + served {
-			k, is := tally.Key{Task: "t", Model: "a", Class: query.Strict, Resource: "c5.large"}, bad{false, 20, 1e-6}
+			k, is := tally.Key{Task: "t", Model: "a", Class: query.Strict, Resource: "c5.large"}, bad{false, 20, 1e-6, false}
 			if i < canary {
 				k.Model, is = "a@2", b
 			}
 			if is.fails {
 				book.Faulted(k)
 				continue
+			}
+			if votes++; b.wrong {
+				vote := feedback.Vote{Task: k.Task, Model: k.Model, Owner: fmt.Sprint("owner ", votes%10), Correct: !is.wrong, At: time.Now()}
+				if err := r.Votes.Vote(r.Context(), fmt.Sprint("q", votes), vote); err != nil {
+					r.Error(err)
+				}
 			}
 			book.Ended(k, tally.Observation{State: query.Succeeded, Met: true, LatencyMS: is.ms, ComputeMS: is.ms, CostUSD: is.usd})
 		}
@@ -149,7 +159,7 @@ func (r *rig) plays(v *versions, p *paid, most, canary, served int, b bad) (last
 // The controller takes a bad version that answers 5 % of 20 queries a second back within
 // a minute, by the rule.
 func TestABadVersionIsRolledBack(t *testing.T) {
-	for test, b := range map[string]bad{"errors": {true, 20, 1e-6}, "latency": {false, 60, 1e-6}, "cost": {false, 20, 3e-6}} {
+	for test, b := range map[string]bad{"errors": {fails: true}, "latency": {ms: 60, usd: 1e-6}, "cost": {ms: 20, usd: 3e-6}} {
 		synctest.Test(t, func(t *testing.T) {
 			r, v := newRig(t), newVersions(0.05)
 			defer r.close()
@@ -167,9 +177,22 @@ func TestATrialOutlivesAShift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, v := newRig(t), newVersions(0.5)
 		defer r.close()
-		last, _ := r.plays(v, &paid{Shared: r.Shared, Votes: r.Votes}, 9, 1, 1, bad{false, 60, 1e-6})
+		last, _ := r.plays(v, &paid{Shared: r.Shared, Votes: r.Votes}, 9, 1, 1, bad{ms: 60, usd: 1e-6})
 		if last.Action != profile.VersionRolledBack || !strings.HasPrefix(last.Why, "latency: ") {
 			t.Errorf("%+v", last)
+		}
+	})
+}
+
+// A version whose answers callers call wrong goes back for its accuracy, by the votes of
+// several shifts: each controller reads them all.
+func TestAVersionThatCallersCallWrongIsRolledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, v := newRig(t), newVersions(0.5)
+		defer r.close()
+		last, took := r.plays(v, &paid{Shared: r.Shared, Votes: r.Votes}, 9, 2, 2, bad{ms: 20, usd: 1e-6, wrong: true})
+		if last.Action != profile.VersionRolledBack || last.By != profile.ByRule || !strings.HasPrefix(last.Why, "accuracy: ") || took < time.Minute {
+			t.Errorf("after %v %+v", took, last)
 		}
 	})
 }
@@ -182,7 +205,7 @@ func TestATrialCostsWhatItsBillHas(t *testing.T) {
 			defer r.close()
 			p := &paid{Shared: r.Shared, Votes: r.Votes}
 			const shifts = 5
-			r.plays(v, p, shifts, 2, 2, bad{false, 20, 1e-6})
+			r.plays(v, p, shifts, 2, 2, bad{ms: 20, usd: 1e-6})
 			rest := pricing.AtRest(pricing.Deployment{Pools: 1, Tasks: 1, TickSeconds: 10, ViewSeconds: 1})
 			if votes := rest.TrialReadsPerTick * rest.TicksPerMinute * shifts * on; float64(p.votes.Load()) != votes {
 				t.Errorf("share %v: %d reads of votes, the bill has %v", share, p.votes.Load(), votes)

@@ -34,7 +34,7 @@ func (c *Controller) withheldNow(ctx context.Context) map[string]string {
 	}
 	models, err := c.withheld.Get(ctx)
 	if err != nil {
-		c.Log.Warn("could not read which models could be run", "error", err)
+		c.Log.Warn("could not read which models can run", "error", err)
 	}
 	return models
 }

@@ -138,7 +138,7 @@ func (d *Dispatcher) sizesFor(msg query.Message, left time.Duration) []sizing.Si
 func (d *Dispatcher) knowing(model string) (*profile.Catalogue, bool) {
 	if _, ok := d.Catalogue.Current().Model(model); !ok {
 		if err := profile.Reread(d.Catalogue); err != nil {
-			d.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
+			d.Log.Warn("could not read the catalogue again; the last one stays in use", "error", err)
 		}
 	}
 	catalogue := d.Catalogue.Current()

@@ -70,7 +70,7 @@ func (s *Service) becauseBroken(p plan, o selection.Offer, err error) error {
 	}
 	o.Broken = nil
 	if c, _, again := s.Chooser.Pick(p.effective(), o); again == nil {
-		no := refuse(NoCapacity, "", "the runs of model %s fail at this moment: %s", c.Model, why)
+		no := refuse(NoCapacity, "", "runs of model %s fail at present: %s", c.Model, why)
 		no.RetryAfter = max(time.Second, until.Sub(now))
 		return no
 	}
@@ -95,7 +95,7 @@ func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[s
 		if !is {
 			return nil
 		}
-		err = fmt.Errorf("the runs of model %s fail on every %s: %s", m.Name, kind, why)
+		err = fmt.Errorf("runs of model %s fail on every %s: %s", m.Name, kind, why)
 	}
 	return err
 }

@@ -75,7 +75,7 @@ func (s *Service) renew(searched *profile.Catalogue) bool {
 		return true
 	}
 	if err := profile.Refresh(s.Catalogue); err != nil {
-		s.Log.Warn("the catalogue cannot be read anew; the last one stays in use", "error", err)
+		s.Log.Warn("could not read the catalogue again; the last one stays in use", "error", err)
 	}
 	return s.Catalogue.Current() != searched
 }

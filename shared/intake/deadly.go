@@ -34,7 +34,7 @@ func (s *Service) deadly(ctx context.Context, q *submission) (Answer, error) {
 		err = s.Queues.Send(ctx, platform.DeadLetters, m)
 	}
 	if err != nil { // it has ended all the same
-		s.Log.Warn("a query that ended its workers could not be filed as a dead letter", "query", q.m.ID, "error", err)
+		s.Log.Warn("could not store a query that crashed its workers as a dead letter", "query", q.m.ID, "error", err)
 	}
 	return s.answerWith(q, held)
 }

@@ -219,22 +219,29 @@ func (f functions) Invoke(context.Context, query.Message) inference.Invoked {
 }
 
 // While no worker is ready the intake has a function answer who waits, and sends to
-// the queue what nobody waits for; while one is, the setting says which.
+// the queue what nobody waits for; while one is, the setting says which, where the queue
+// is not too slow.
 func TestWithoutAWorkerNothingIsQueued(t *testing.T) {
 	done := query.Outcome{State: query.Succeeded, FinishedAt: start, RanOn: query.Runner{Kind: query.OnFunction, Name: "f"},
 		Result: &query.Result{Label: "1", Index: 1}}
 	for name, tc := range map[string]struct {
-		pool   placement.Pool
-		waits  time.Duration
-		queued int
+		pool    placement.Pool
+		waits   time.Duration
+		queueMS float64
+		queued  int
 	}{
-		"no worker, who waits":          {placement.Pool{}, time.Millisecond, 0},
-		"no worker, who does not wait":  {placement.Pool{}, 0, 1},
-		"a worker without a slot":       {placement.Pool{Workers: 1, Runners: 2, StrictMS: 1e6}, time.Millisecond, 1},
-		"a worker that does not answer": {placement.Pool{Suspended: 1}, time.Millisecond, 0},
+		"no worker, who waits":          {placement.Pool{}, time.Millisecond, 15, 0},
+		"no worker, who does not wait":  {placement.Pool{}, 0, 15, 1},
+		"a worker without a slot":       {placement.Pool{Workers: 1, Runners: 2, StrictMS: 1e6}, time.Millisecond, 15, 1},
+		"in time only without a queue":  {placement.Pool{Workers: 1, Runners: 2, StrictMS: 1e6}, time.Millisecond, 499, 0},
+		"a worker that does not answer": {placement.Pool{Suspended: 1}, time.Millisecond, 15, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newTestService(t, func(c *Config) { c.Functions = functions(inference.Invoked{Outcome: &done}) })
+			d := newTestService(t, func(c *Config) {
+				set := settings.Defaults()
+				set.OverflowPathMS = tc.queueMS
+				c.Functions, c.Settings = functions(inference.Invoked{Outcome: &done}), func() settings.Settings { return set }
+			})
 			d.publishPool(t, tc.pool)
 			r := request(500)
 			r.Class = query.Strict

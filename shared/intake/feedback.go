@@ -30,7 +30,7 @@ const (
 // stands for the query's record; without one the record must have been kept.
 func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o feedback.Opinion) error {
 	if s.Votes == nil {
-		return refuse(NotFound, "", "this stage keeps no feedback")
+		return refuse(NotFound, "", "this stage does not accept feedback")
 	}
 	r, err := s.voted(ctx, owner, id, receipt)
 	if err != nil {
@@ -44,14 +44,14 @@ func (s *Service) Feedback(ctx context.Context, owner, id, receipt string, o fee
 	v, err := feedback.VoteOn(r, owner, o, labels, s.Now())
 	switch {
 	case errors.Is(err, feedback.ErrNoAnswer):
-		return refuse(NoAnswer, "", "query %s is %s: there is no answer to have an opinion of", id, r.State)
+		return refuse(NoAnswer, "", "query %s is %s: it has no answer that could be right or wrong", id, r.State)
 	case errors.Is(err, feedback.ErrNoLabel):
 		return refuse(UnknownLabel, "label", "is not one of model %s's labels", r.Model)
 	case err != nil:
 		return fmt.Errorf("feedback on query %s: %w", id, err)
 	}
 	if err := s.Votes.Vote(ctx, id, v); errors.Is(err, platform.ErrExists) {
-		return refuse(AlreadyVoted, "", "query %s has its vote", id)
+		return refuse(AlreadyVoted, "", "query %s already has a vote", id)
 	} else if err != nil {
 		return fmt.Errorf("feedback on query %s: %w", id, err)
 	}
@@ -64,7 +64,7 @@ func (s *Service) voted(ctx context.Context, owner, id, receipt string) (query.R
 	if receipt == "" {
 		r, err := s.Get(ctx, owner, id)
 		if no, ok := errors.AsType[*Refusal](err); ok && no.Kind == AnsweredDirectly {
-			err = refuse(AnsweredDirectly, "receipt", "is missing: the query was answered in its request, and nothing of it is kept; send the receipt that came with the answer")
+			err = refuse(AnsweredDirectly, "receipt", "is missing: the query was answered directly and was not stored; send the receipt that came with the answer")
 		}
 		return r, err
 	}
@@ -74,11 +74,11 @@ func (s *Service) voted(ctx context.Context, owner, id, receipt string) (query.R
 	got, err := s.Keys.ParseReceipt(receipt)
 	switch {
 	case err != nil:
-		return query.Record{}, refuse(BadReceipt, "receipt", "is none of this stage")
+		return query.Record{}, refuse(BadReceipt, "receipt", "is not a receipt of this stage")
 	case got.ID != id || got.Owner != signed.HashOwner(owner):
-		return query.Record{}, refuse(BadReceipt, "receipt", "came with the answer to another query")
+		return query.Record{}, refuse(BadReceipt, "receipt", "belongs to the answer of another query")
 	case s.Now().After(got.Until):
-		return query.Record{}, refuse(BadReceipt, "receipt", "was good until %s", got.Until.Format(time.RFC3339))
+		return query.Record{}, refuse(BadReceipt, "receipt", "expired at %s", got.Until.Format(time.RFC3339))
 	}
 	return query.Record{
 		ID: id, Owner: owner, State: query.Succeeded, Need: query.Need{Task: got.Task}, Model: got.Model,
@@ -104,7 +104,7 @@ func (s *Service) refreshLearnt(ctx context.Context) { _, _ = s.votes.Get(ctx) }
 func (s *Service) readLearnt(ctx context.Context) (map[string]float64, error) {
 	rules := feedback.RulesOf(s.Settings())
 	if err := s.learnt.Read(ctx, s.Votes, rules); err != nil {
-		s.Log.Warn("votes cannot be read; what was learnt before stays in use", "error", err)
+		s.Log.Warn("could not read votes; the accuracies learnt before stay in use", "error", err)
 	}
 	return s.learnt.Accuracy(rules, s.catalogue(), s.Now(), nil), nil
 }

@@ -59,7 +59,7 @@ func (s *Service) readView(ctx context.Context) (platform.FleetView, error) {
 	case errors.Is(err, platform.ErrNotFound): // none was published yet
 		return v, nil
 	case err != nil:
-		s.Log.Warn("the fleet view cannot be read; the last one stays in use", "error", err)
+		s.Log.Warn("could not read the fleet view; the last one stays in use", "error", err)
 		return v, err
 	}
 	s.fleet.update(v)
@@ -163,16 +163,16 @@ func (f *fleetView) loadLocked(pool string, now time.Time, set settings.Settings
 	return e.Runners(), e.AheadMS(now)
 }
 
-// hasCapacity reports whether a query on a work queue has a worker to wait for.
-// Without a fresh view that is not known, and it may have.
-func (f *fleetView) hasCapacity(q *submission, now time.Time) bool {
+// hasCapacity reports whether a query on a work queue has a worker that answers it by a
+// time, behind aheadMS of work. Without a fresh view that is not known, and it may have.
+func (f *fleetView) hasCapacity(q *submission, now, by time.Time, aheadMS float64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.estimates[q.pool.Name].View()
 	if fleet.Silent(v.At, now, q.set) {
 		return true
 	}
-	return v.HasCapacity(query.Milliseconds(q.m.ExpiresAt.Sub(now)), placement.GrowthOf(q.set))
+	return v.HasCapacity(query.Milliseconds(by.Sub(now)), aheadMS, placement.GrowthOf(q.set))
 }
 
 // rule holds what is asked to the rules of overflow in force.

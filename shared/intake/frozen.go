@@ -122,6 +122,6 @@ func (s *Service) reportTallies(ctx context.Context, due func(b *tally.Book, now
 		return
 	}
 	if err := platform.ReportTallies(ctx, s.Reports, s.ID, t); err != nil {
-		s.Log.Warn("what was counted is not reported yet", "error", err)
+		s.Log.Warn("could not report the counts of ended queries; they are reported later", "error", err)
 	}
 }

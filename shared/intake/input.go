@@ -63,7 +63,7 @@ func (s *Service) load(ctx context.Context, owner string, in query.Input, set se
 		}
 	}
 	if len(data) > limit {
-		return inputData{}, refuse(InputTooLarge, field, "has %d bytes, above the inline limit: send it by POST /v1/uploads", len(data)).
+		return inputData{}, refuse(InputTooLarge, field, "has %d bytes, above the limit for an input in the request: use POST /v1/uploads", len(data)).
 			withBound(float64(limit))
 	}
 	return inputData{in.ContentType, data, preprocess.Limits{MaxPixels: set.MaxPixels, MaxBytes: limit}}, nil
@@ -92,17 +92,17 @@ func (in inputData) check(m *profile.Model) (none profile.Decoding, err error) {
 // checkShape wants a content type that is taken and the data in one place.
 func checkShape(in query.Input) error {
 	if in.ContentType == "" {
-		return refuse(UnsupportedInput, "input.content_type", "is missing; it is one of: %s", strings.Join(ContentTypes(), ", "))
+		return refuse(UnsupportedInput, "input.content_type", "is missing; send one of: %s", strings.Join(ContentTypes(), ", "))
 	}
 	if !Supported(in.ContentType) {
-		return refuse(UnsupportedInput, "input.content_type", "%q is not taken, only: %s",
+		return refuse(UnsupportedInput, "input.content_type", "%q is not accepted, only: %s",
 			clip(in.ContentType), strings.Join(ContentTypes(), ", "))
 	}
 	switch {
 	case len(in.Data) > 0 && in.URI != "":
-		return refuse(BadInput, "input", "has both data and uri: send one")
+		return refuse(BadInput, "input", "has both data and uri: send only one of them")
 	case len(in.Data) == 0 && in.URI == "":
-		return refuse(BadInput, "input", "has neither data nor uri: send one")
+		return refuse(BadInput, "input", "has neither data nor uri: send one of them")
 	}
 	return nil
 }
@@ -125,9 +125,9 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 	data, err := s.Blobs.Blob(ctx, owner, uri, limit)
 	switch {
 	case errors.Is(err, platform.ErrNotFound):
-		return nil, refuse(UnknownUpload, "input.uri", "there is no such upload of yours; POST /v1/uploads makes a place, PUT fills it")
+		return nil, refuse(UnknownUpload, "input.uri", "you have no such upload; POST /v1/uploads returns a URL, to which you PUT the input")
 	case errors.Is(err, platform.ErrTooLarge):
-		return nil, refuse(InputTooLarge, "input.uri", "is above the limit of an upload").withBound(float64(limit))
+		return nil, refuse(InputTooLarge, "input.uri", "names an upload above the size limit").withBound(float64(limit))
 	case err != nil:
 		return nil, fmt.Errorf("read the upload: %w", err)
 	}
@@ -138,12 +138,12 @@ func (s *Service) upload(ctx context.Context, owner, uri string, limit int) ([]b
 // bytes, when they are given, bound the upload; some backends take exactly so many.
 func (s *Service) NewUpload(ctx context.Context, owner, contentType string, bytes float64) (platform.Upload, error) {
 	if !Supported(contentType) {
-		return platform.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not taken, only: %s",
+		return platform.Upload{}, refuse(UnsupportedInput, "content_type", "%q is not accepted, only: %s",
 			clip(contentType), strings.Join(ContentTypes(), ", "))
 	}
 	limit := s.Settings().UploadLimitKB << 10
 	if bytes > float64(limit) {
-		return platform.Upload{}, refuse(InputTooLarge, "bytes", "is above the limit of an upload").withBound(float64(limit))
+		return platform.Upload{}, refuse(InputTooLarge, "bytes", "is above the size limit of an upload").withBound(float64(limit))
 	}
 	if bytes != 0 {
 		if bytes < 1 || bytes != float64(int(bytes)) {
@@ -156,7 +156,7 @@ func (s *Service) NewUpload(ctx context.Context, owner, contentType string, byte
 	}
 	u, err := s.Blobs.NewUpload(ctx, owner, contentType, limit)
 	if err != nil {
-		return u, fmt.Errorf("make a place for an upload: %w", err)
+		return u, fmt.Errorf("create an upload: %w", err)
 	}
 	return u, nil
 }

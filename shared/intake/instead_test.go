@@ -88,7 +88,7 @@ func TestAnotherModelBeforeOverflow(t *testing.T) {
 			if got.Record.State != query.Succeeded || got.Record.Model != tc.want || got.Receipt == "" {
 				t.Errorf("%+v, want an answer of %s", got.Record, tc.want)
 			}
-			if says := strings.Contains(got.Record.Choice, "no slot in time"); says != (tc.want == "small") {
+			if says := strings.Contains(got.Record.Choice, "is free in time"); says != (tc.want == "small") {
 				t.Errorf("it says %q", got.Record.Choice)
 			}
 			if w.asked[0].Model != "net" {

@@ -183,6 +183,7 @@ type Service struct {
 	views    *cache.Cache[platform.FleetView]
 	limits   *limits.Taker
 	owners   owners
+	shares   ownerShares
 	waiters  waiters
 	offers   offers
 	arrivals arrivals
@@ -219,7 +220,7 @@ func New(c Config) (*Service, error) {
 		c.MostWaiters = mostWaiters
 	}
 	s := &Service{Config: c, fleet: newFleetView(c.Pools, c.Catalogue, c.Answers),
-		places: make(chan struct{}, mostKeeping), limits: overflow.NewStageTaker(c.Shared, c.Now), reserveTime: reserveTime}
+		places: make(chan struct{}, mostKeeping), limits: overflow.NewStageTaker(c.Shared, c.Now), reserveTime: platform.ReserveTime}
 	s.views, s.votes = s.newViews(), s.newVotes()
 	s.prepared()
 	return s, nil

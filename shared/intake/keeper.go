@@ -54,13 +54,13 @@ func (s *Service) keepAt(q *submission) (time.Time, bool) {
 // keepDeadline has a function answer a query whose record is missing, if the
 // limits let it. It returns the record that is held then; false when there is none.
 func (s *Service) keepDeadline(ctx context.Context, q *submission) (query.Record, bool) {
-	r, ok := s.invokeNow(ctx, q, "no answer by the queue yet, and the bound is near")
+	r, ok := s.invokeNow(ctx, q, "the queue has brought no answer yet, and the latency bound is near")
 	if !ok { // the queue's consumer decides
 		return query.Record{}, false
 	}
 	held, won, err := s.Records.PutRecord(ctx, r)
 	if err != nil {
-		s.Log.Warn("an answer could not be stored; waiting for the queue's", "query", q.m.ID, "error", err)
+		s.Log.Warn("could not store a function's answer; waiting for the answer through the queue", "query", q.m.ID, "error", err)
 		return query.Record{}, false
 	}
 	if won {
@@ -100,7 +100,7 @@ func (s *Service) fromOther(ctx context.Context, q *submission) (Answer, bool, e
 		return Answer{}, false, err
 	}
 	q.m.Placement = string(platform.Overflow)
-	if r, ok := s.invokeNow(ctx, q, "the worker that held the request does not answer, and the bound is near"); ok {
+	if r, ok := s.invokeNow(ctx, q, "the worker that held the request does not answer, and the latency bound is near"); ok {
 		a, err := s.direct(ctx, q, r)
 		return a, true, err
 	}

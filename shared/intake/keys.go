@@ -28,7 +28,7 @@ func (s *Service) takeKeyed(ctx context.Context, owner string, r Request, q *sub
 	mine := platform.Attempt{Owner: owner, Key: q.terms.key(), BodyHash: hash, ID: q.m.ID, Owed: q.terms.Wait <= 0, ForgetAt: q.m.ForgetAt}
 	held, won, err := s.Attempts.ReserveKey(ctx, mine)
 	if err != nil {
-		return Answer{}, fmt.Errorf("claim the key: %w", err)
+		return Answer{}, fmt.Errorf("reserve the idempotency key: %w", err)
 	}
 	if won {
 		return s.first(ctx, q, held)
@@ -43,7 +43,7 @@ func (s *Service) first(ctx context.Context, q *submission, held platform.Attemp
 	a, err := s.answer(ctx, q)
 	if turnedAway(err) {
 		if e := s.giveUp(ctx, q); e != nil {
-			s.Log.Warn("a repeat of a query that was turned away will find it expired", "error", e)
+			s.Log.Warn("could not free the idempotency key of a refused query; a repeat will get the state expired", "error", e)
 		}
 	}
 	return a, err
@@ -60,7 +60,7 @@ func (s *Service) giveUp(ctx context.Context, q *submission) error {
 	a := *q.attempt
 	a.ID, a.Owed = over.ID, false
 	if _, _, err := s.Attempts.ReplaceKey(ctx, q.attempt.ID, a); err != nil && !errors.Is(err, platform.ErrNotFound) {
-		return fmt.Errorf("give up query %s, which was turned away: %w", q.m.ID, err)
+		return fmt.Errorf("free the idempotency key of query %s, which was refused: %w", q.m.ID, err)
 	}
 	return nil
 }
@@ -68,11 +68,11 @@ func (s *Service) giveUp(ctx context.Context, q *submission) error {
 // repeat answers a request whose key was used before.
 func (s *Service) repeat(ctx context.Context, q *submission, held, mine platform.Attempt) (Answer, error) {
 	if held.BodyHash != mine.BodyHash {
-		return Answer{}, refuse(KeyReused, "Idempotency-Key", "was used for query %s with another body", held.ID)
+		return Answer{}, refuse(KeyReused, "Idempotency-Key", "was used before, for query %s, with another request body", held.ID)
 	}
 	id, err := s.Keys.ParseID(held.ID)
 	if err != nil {
-		return Answer{}, fmt.Errorf("the key's attempt %s: %w", held.ID, err)
+		return Answer{}, fmt.Errorf("the query of the idempotency key, %s: %w", held.ID, err)
 	}
 	r, there, err := s.answered(ctx, held.ID)
 	if err != nil {
@@ -106,10 +106,10 @@ func (s *Service) repeat(ctx context.Context, q *submission, held, mine platform
 func (s *Service) again(ctx context.Context, q *submission, held, mine platform.Attempt) (Answer, error) {
 	now, won, err := s.Attempts.ReplaceKey(ctx, held.ID, mine)
 	if err != nil {
-		return Answer{}, fmt.Errorf("replace the key's attempt: %w", err)
+		return Answer{}, fmt.Errorf("replace the query of the idempotency key: %w", err)
 	}
 	if !won && now.ID == held.ID {
-		return Answer{}, fmt.Errorf("replace the key's attempt %s: %w", held.ID, platform.ErrConflict)
+		return Answer{}, fmt.Errorf("replace the query of the idempotency key, %s: %w", held.ID, platform.ErrConflict)
 	}
 	if !won { // another repeat was faster
 		return s.repeat(ctx, q, now, mine)
@@ -127,7 +127,7 @@ func (s *Service) owe(ctx context.Context, q *submission) error {
 	owed.Owed = true
 	held, _, err := s.Attempts.ReplaceKey(ctx, owed.ID, owed)
 	if err != nil {
-		return fmt.Errorf("note that query %s is owed: %w", owed.ID, err)
+		return fmt.Errorf("store that the caller of query %s gets its id: %w", owed.ID, err)
 	}
 	if held.ID != owed.ID {
 		return fmt.Errorf("query %s was replaced by a repeat: %w", owed.ID, platform.ErrConflict)
@@ -143,7 +143,7 @@ func (s *Service) answered(ctx context.Context, id string) (query.Record, bool, 
 		return r, false, nil
 	}
 	if err != nil {
-		return r, false, fmt.Errorf("look for the record of query %s: %w", id, err)
+		return r, false, fmt.Errorf("read the record of query %s: %w", id, err)
 	}
 	return r, true, nil
 }

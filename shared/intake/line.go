@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
@@ -14,10 +13,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
-
-// reserveTime bounds the call that reserves a slot. Without an answer by then
-// this process goes by what it knows itself.
-const reserveTime = 250 * time.Millisecond
 
 const (
 	// lineQueries is how many strict queries a second one line is meant for: each is
@@ -30,13 +25,7 @@ const (
 
 // lineOf is the name of one of a pool's lines in platform.Shared: the strict work that
 // all processes which are no workers have sent to it.
-func lineOf(pool string, line int) string {
-	name := "strict-" + pool
-	if line > 0 {
-		name += "-" + strconv.Itoa(line)
-	}
-	return name
-}
+func lineOf(pool string, line int) string { return platform.LinePart("strict-"+pool, line) }
 
 // lines is over how many lines the strict work of a pool is spread: one, until more
 // strict queries come than one row of the store is meant for. Each line has its share
@@ -76,7 +65,7 @@ func (s *Service) reserve(ctx context.Context, q *submission, runners int, ahead
 	case errors.Is(err, platform.ErrThrottled):
 		return max(full, aheadMS)
 	case err != nil && ctx.Err() == nil:
-		s.Log.Warn("no slot could be reserved; going by this process's own estimate", "pool", q.pool.Name, "error", err)
+		s.Log.Warn("could not reserve a slot; using this process's own estimate", "pool", q.pool.Name, "error", err)
 		return aheadMS
 	case err != nil:
 		return aheadMS

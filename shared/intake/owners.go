@@ -30,9 +30,10 @@ const OverOwnerLimit Kind = "over-owner-limit"
 // in hand no call a query, and close to the limit up to 2.2 writes. Nothing is
 // called while they are off.
 type owners struct {
-	rates limits.Rates
-	mu    sync.Mutex
-	of    map[string]*limits.Taker // by the name of their shared value
+	rates    limits.Rates
+	requests limits.Rates // as AdmitRequest counts
+	mu       sync.Mutex
+	of       map[string]*limits.Taker // by the name of their shared value
 }
 
 // mostOwners bounds the owners whose leases are kept in memory: those of more are
@@ -105,13 +106,13 @@ func (s *Service) admitOwner(ctx context.Context, owner string, q *submission) (
 	case err == nil:
 		return func(a Answer) { s.settleOwner(ctx, t, lease, q, a) }, nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("take a lease of the caller's: %w", ctx.Err())
+		return nil, fmt.Errorf("reserve from the caller's limits: %w", ctx.Err())
 	case errors.Is(err, limits.ErrBudget):
-		return nil, ownerLimit("owner_hourly_budget_usd", q.set.OwnerHourlyBudgetUSD, "USD in a clock hour", untilNextHour(s.Now()))
+		return nil, ownerLimit("owner_hourly_budget_usd", q.set.OwnerHourlyBudgetUSD, "USD per clock hour", untilNextHour(s.Now()))
 	case errors.Is(err, limits.ErrConcurrency):
-		return nil, ownerLimit("owner_concurrency", float64(q.set.OwnerConcurrency), "queries at once", time.Second)
+		return nil, ownerLimit("owner_concurrency", float64(q.set.OwnerConcurrency), "concurrent queries", time.Second)
 	}
-	s.Log.Warn("a caller's limits cannot be reached; its query is taken without them", "error", err)
+	s.Log.Warn("could not read a caller's limits; its query is accepted without them", "error", err)
 	return func(Answer) {}, nil
 }
 
@@ -137,19 +138,52 @@ func (s *Service) settleOwner(ctx context.Context, t *limits.Taker, l *limits.Le
 	}
 }
 
-// checkRate holds an owner to owner_rate.
+// checkRate holds an owner's queries to owner_rate.
 func (s *Service) checkRate(owner string, set settings.Settings) error {
+	return s.takeRate(&s.owners.rates, owner, set, s.rateHere(set))
+}
+
+// takeRate takes one of what an owner may ask a second, where owner_rate is set.
+func (s *Service) takeRate(of *limits.Rates, owner string, set settings.Settings, perSecond float64) error {
 	if set.OwnerRate <= 0 {
 		return nil
 	}
-	share := set.OwnerRate
-	if n := s.fleet.workers(); s.Worker != nil && n > 2 {
-		share *= 2 / float64(n)
-	}
-	if wait, ok := s.owners.rates.Take(s.Now(), owner, share); !ok {
-		return ownerLimit("owner_rate", set.OwnerRate, "queries a second", wait)
+	if wait, ok := of.Take(s.Now(), owner, perSecond); !ok {
+		return overRate(set, wait)
 	}
 	return nil
+}
+
+// rateHere is the part of owner_rate that this process lets through.
+func (s *Service) rateHere(set settings.Settings) float64 {
+	if set.OwnerRate <= 0 || s.Worker == nil {
+		return set.OwnerRate
+	}
+	return set.OwnerRate * 2 / float64(max(2, s.fleet.workers()))
+}
+
+func overRate(set settings.Settings, wait time.Duration) error {
+	return ownerLimit("owner_rate", set.OwnerRate, "queries per second", wait)
+}
+
+// OverRate refuses a request of an owner who is at owner_rate: its queries would be
+// refused once they are read, decoded and checked, which costs more than all the rest.
+func (s *Service) OverRate(owner string) error {
+	set := s.Settings()
+	if set.OwnerRate <= 0 {
+		return nil
+	}
+	if wait := s.owners.rates.Wait(s.Now(), owner, s.rateHere(set)); wait > 0 {
+		return overRate(set, wait)
+	}
+	return nil
+}
+
+// AdmitRequest holds an owner's requests to owner_rate before they are read, in a process
+// that stands before all others. Their queries count besides where they are taken in.
+func (s *Service) AdmitRequest(owner string) error {
+	set := s.Settings()
+	return s.takeRate(&s.owners.requests, owner, set, set.OwnerRate)
 }
 
 // takePlace holds an owner to owner_uploads: each place counts for an hour.
@@ -161,9 +195,9 @@ func (s *Service) takePlace(ctx context.Context, owner string, set settings.Sett
 	lease, err := s.taker(ctx, ownerName("uploads", owner)).Take(ctx, l, limits.Query{Hold: time.Hour})
 	switch {
 	case errors.Is(err, limits.ErrConcurrency):
-		return ownerLimit("owner_uploads", float64(set.OwnerUploads), "places within an hour", time.Minute)
+		return ownerLimit("owner_uploads", float64(set.OwnerUploads), "uploads per hour", time.Minute)
 	case err != nil:
-		return fmt.Errorf("take a place for an upload: %w", err)
+		return fmt.Errorf("reserve an upload of the caller: %w", err)
 	}
 	lease.Leave()
 	return nil
@@ -171,7 +205,7 @@ func (s *Service) takePlace(ctx context.Context, owner string, set settings.Sett
 
 // ownerLimit is the refusal of what is above a setting.
 func ownerLimit(setting string, bound float64, unit string, wait time.Duration) *Refusal {
-	no := refuse(OverOwnerLimit, "", "the caller is at the setting %s of %g %s", setting, bound, unit).withBound(bound)
+	no := refuse(OverOwnerLimit, "", "the caller has reached the limit of the setting %s, %g %s", setting, bound, unit).withBound(bound)
 	no.RetryAfter = max(wait, time.Millisecond)
 	return no
 }

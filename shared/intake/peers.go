@@ -74,7 +74,7 @@ func (s *Service) onPeer(ctx context.Context, q *submission, by time.Time) (Answ
 }
 
 // errNoPeer says that a peer did not answer a query, so that it goes on.
-var errNoPeer = errors.New("no answer of a peer")
+var errNoPeer = errors.New("the other worker did not answer")
 
 // current is the view that is trusted.
 func (f *fleetView) current() platform.FleetView {

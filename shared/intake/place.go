@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/inference"
-	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/placement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
@@ -34,26 +33,20 @@ func (s *Service) place(ctx context.Context, q *submission) (Answer, error) {
 	}
 	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
-	if to.lease != nil {
-		s.giveBack(ctx, to.lease, q.asks.FunctionUSD, a.Record)
-	}
+	to.leases.giveBack(ctx, costOf(a.Record, q.asks.FunctionUSD))
 	return a, err
 }
 
-// giveBack returns a lease to overflow, with what the query cost. One that waits
-// in the queue still, when its caller does not, is charged as expected: the
-// dispatcher bounds how many of those run at once.
-func (s *Service) giveBack(ctx context.Context, l *limits.Lease, expectedUSD float64, r query.Record) {
-	costUSD := 0.0
+// costOf is what a query that was let onto the functions cost there. One that waits in
+// the queue still, when its caller does not, is charged as expected.
+func costOf(r query.Record, expectedUSD float64) float64 {
 	switch o := r.Outcome; {
 	case o == nil && r.State == query.Accepted:
-		costUSD = expectedUSD
+		return expectedUSD
 	case o != nil && o.RanOn.Kind != query.OnWorker:
-		costUSD = o.CostUSD
+		return o.CostUSD
 	}
-	if l.Done(costUSD) {
-		s.limits.Flush(ctx)
-	}
+	return 0
 }
 
 // carryOut does what was chosen: late on this worker, on a function at once, or
@@ -65,6 +58,7 @@ func (s *Service) carryOut(ctx context.Context, q *submission, to leased) (Answe
 		if a, done, err := s.onWorker(ctx, q, q.m.AcceptedAt.Add(q.terms.Wait)); done || err != nil {
 			return a, err
 		}
+		s.fleet.sent(q.pool.Name, q.m.AcceptedAt, q.asks.WorkMS)
 	case to.Route == placement.ToOverflow && s.invokes(q, to.Choice):
 		a, done, err := s.onFunction(ctx, q)
 		if done || err != nil {
@@ -100,9 +94,12 @@ func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 	if !direct {
 		choice = s.orInstead(q, choice, runners, aheadMS, route)
 	}
+	if choice.Route != placement.ToWork {
+		q.share = s.shares.add(now, q.m.Owner)
+	}
 	to, err := s.withLease(ctx, q, choice, choose)
-	if err == nil && to.Route != placement.ToOverflow && runners == 0 && !q.charged && !s.fleet.hasCapacity(q, now) {
-		return leased{}, nobodyComes(q)
+	if err == nil && to.Route != placement.ToOverflow && !q.charged {
+		err = s.mayWait(ctx, q, to.Route, runners, now)
 	}
 	if err == nil && !direct && q.class == query.Strict && to.Route != placement.ToOverflow {
 		s.fleet.sent(q.pool.Name, now, q.asks.WorkMS)
@@ -110,11 +107,59 @@ func (s *Service) route(ctx context.Context, q *submission) (leased, error) {
 	return to, err
 }
 
+// mayWait refuses a query that would wait on a work queue for nobody, or, late as it is
+// anyway, until it expires.
+func (s *Service) mayWait(ctx context.Context, q *submission, to placement.Route, runners int, now time.Time) error {
+	if runners == 0 {
+		if !s.fleet.hasCapacity(q, now, q.m.ExpiresAt, 0) {
+			return nobodyComes(q)
+		}
+		return nil
+	}
+	if to != placement.ToWait {
+		return nil
+	}
+	// What others send counts in the view alone, and one of some seconds ago lets a crowd of
+	// processes take in many times what there is room for. A query that is late has the time
+	// for a newer one.
+	ctx, cancel := context.WithTimeout(ctx, s.reserveTime)
+	defer cancel()
+	_, _ = s.views.Newest(ctx) // without it the last one stands
+	if _, aheadMS := s.fleet.load(q.pool.Name, now, q.set); !s.fleet.hasCapacity(q, now, q.answeredBy(), aheadMS) {
+		wait := query.Duration(aheadMS/float64(runners)) - q.answeredBy().Sub(now)
+		return beyondCapacity(q, fmt.Sprintf("the queries ahead of this query take the workers %.0f s, and no function is free", aheadMS/1000/float64(runners)), wait)
+	}
+	return nil
+}
+
+// answeredBy is until when a query can be answered at all to be taken in. It expires
+// then; the owner who sends more than its share has half of that time, so that the
+// others find room in the rest.
+func (q *submission) answeredBy() time.Time {
+	keeps := q.m.ExpiresAt.Sub(q.m.AcceptedAt)
+	if q.share.over {
+		keeps /= 2
+	}
+	return q.m.AcceptedAt.Add(keeps)
+}
+
+// beyondCapacity is the refusal of a query that neither a worker nor a function would answer in
+// time: for its owner's share of them, where others use the stage too.
+func beyondCapacity(q *submission, why string, wait time.Duration) *Refusal {
+	kind := NoCapacity
+	if q.share.over && q.share.others {
+		kind, why = OverOwnerLimit, "the caller sends more than its share of what the stage can answer: "+why
+	}
+	no := refuse(kind, "", "%s", why)
+	no.RetryAfter = max(wait, time.Second)
+	return no
+}
+
 // nobodyComes is the refusal of a query that may not overflow and would wait on a
 // work queue that no worker reads before it expires. It counts as an arrival, so
 // that the next tick may launch a worker.
 func nobodyComes(q *submission) *Refusal {
-	no := refuse(NoCapacity, "", "no worker of pool %s is up or on its way in time, and the query may not overflow to a function now", q.pool.Name)
+	no := refuse(NoCapacity, "", "no worker of pool %s is ready or will be ready in time, and the query may not run on a function now", q.pool.Name)
 	no.RetryAfter = query.Duration(q.set.TickSeconds * 1000)
 	return no
 }
@@ -143,7 +188,7 @@ func (s *Service) onFunction(ctx context.Context, q *submission) (Answer, bool, 
 		}))
 		return a, true, err
 	case got.Thrown == inference.Throttled && q.class == query.Strict && !s.queueInTime(q):
-		no := refuse(NoCapacity, "", "no worker has a slot in time and every function refused: the account's concurrency is used up")
+		no := refuse(NoCapacity, "", "no worker has a free slot in time, and Lambda throttled every function: the account's concurrency is used up")
 		no.RetryAfter = time.Second
 		return Answer{}, false, no
 	case got.Thrown != inference.Throttled: // no function answers it: a worker may, late

@@ -27,7 +27,7 @@ func (s *Service) parse(owner, text string) (signed.ID, error) {
 		return id, refuse(NotFound, "", "there is no such query")
 	}
 	if !s.Now().Before(id.ForgetAt) {
-		return id, refuse(Gone, "", "the query is past its retention, which ended at %s", id.ForgetAt.Format("2006-01-02 15:04:05 MST"))
+		return id, refuse(Gone, "", "the query was deleted: its retention ended at %s", id.ForgetAt.Format("2006-01-02 15:04:05 MST"))
 	}
 	return id, nil
 }
@@ -46,7 +46,7 @@ func (s *Service) Get(ctx context.Context, owner, text string) (query.Record, er
 	case there:
 		return query.Record{}, refuse(NotFound, "", "there is no such query")
 	case id.Kind == signed.Direct:
-		return r, refuse(AnsweredDirectly, "", "the query was answered in its request, and nothing of it is kept")
+		return r, refuse(AnsweredDirectly, "", "the query was answered directly, in the response to its request, and was not stored")
 	case !s.Now().Before(id.ExpiresAt):
 		return s.expire(ctx, unfinished(owner, text, id))
 	}
@@ -65,7 +65,7 @@ func (s *Service) end(ctx context.Context, r query.Record, o query.Outcome) (que
 	r.State, r.Outcome = o.State, &o
 	held, won, err := s.Records.PutRecord(ctx, r)
 	if err != nil {
-		return r, fmt.Errorf("settle query %s as %s: %w", r.ID, o.State, err)
+		return r, fmt.Errorf("store that query %s is %s: %w", r.ID, o.State, err)
 	}
 	if won {
 		s.Counts.Settled(held)
@@ -84,7 +84,7 @@ func (s *Service) expire(ctx context.Context, r query.Record) (query.Record, err
 // Recent returns an owner's newest finished stored queries, newest first.
 func (s *Service) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
 	if owner == "" { // would be everybody's
-		return nil, refuse(NotFound, "", "nobody's queries cannot be listed")
+		return nil, refuse(NotFound, "", "the request does not name its owner, whose queries would be listed")
 	}
 	rs, err := s.Records.ListRecords(ctx, owner, limit)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Service) Cancel(ctx context.Context, owner, text string) (query.Record,
 		return query.Record{}, err
 	}
 	if id.Kind == signed.Direct {
-		return query.Record{}, refuse(Finished, "", "the query was answered in its request")
+		return query.Record{}, refuse(Finished, "", "the query has already been answered, in the response to its request")
 	}
 	r, err := s.Get(ctx, owner, text)
 	if err == nil && !r.State.Terminal() {

@@ -28,7 +28,7 @@ func (s *Service) notReady(ctx context.Context, task, model string) error {
 		return fmt.Errorf("no pool serves task %s", task)
 	}
 	broken, _ := s.broken(pool.Name, s.Now())
-	err := errors.New("nothing can answer task " + task + ": no worker is ready, and nothing may overflow")
+	err := errors.New("nothing can answer task " + task + ": no worker is ready, and no query may run on a function")
 	if runners, _ := s.fleet.load(pool.Name, s.Now(), set); runners > 0 {
 		if err = s.runsOn(query.OnWorker, task, model, broken); err == nil {
 			return nil

@@ -66,6 +66,8 @@ type submission struct {
 	noSlotMS float64
 	// attempt is what the key stands for; nil without one.
 	attempt *platform.Attempt
+	// share is its owner's share of what no worker has a slot for in time.
+	share ownerShare
 	// charged says that an earlier request under the key was charged for its way
 	// through the queue.
 	charged bool
@@ -110,10 +112,11 @@ func (s *Service) Take(ctx context.Context, owner string, r Request, t Terms) (a
 	return a, err
 }
 
-// turnedAway reports whether a valid query was refused for want of capacity or budget.
+// turnedAway reports whether a valid query that its owner's limits let through was
+// refused for want of capacity or budget.
 func turnedAway(err error) bool {
 	no, refused := errors.AsType[*Refusal](err)
-	return refused && (no.Kind == NoCapacity || no.Kind == OverBudget)
+	return refused && (no.Kind == NoCapacity || no.Kind == OverBudget || no.Kind == OverOwnerLimit)
 }
 
 // count counts an arrival: each query that is valid, whatever becomes of it.
@@ -202,7 +205,7 @@ func annotate(span tracing.Span, rec query.Record, err error) {
 	case errors.As(err, &no):
 		span.Fail(string(no.Kind))
 	case err != nil:
-		span.Fail("the query could not be taken in")
+		span.Fail("could not accept the query")
 	}
 }
 

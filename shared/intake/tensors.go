@@ -15,7 +15,7 @@ import (
 // checkTensors holds an input to what a model takes by name.
 func checkTensors(contentType string, data []byte, m *profile.Model) error {
 	if !isType(contentType, tensors.ContentType) {
-		return refuse(UnsupportedInput, "input.content_type", "%q is not taken: the task takes tensors, as input.tensors or %s", clip(contentType), tensors.ContentType)
+		return refuse(UnsupportedInput, "input.content_type", "%q is not accepted: the task takes tensors, as input.tensors or %s", clip(contentType), tensors.ContentType)
 	}
 	given, err := tensors.Unpack(data)
 	if err != nil {
@@ -27,13 +27,13 @@ func checkTensors(contentType string, data []byte, m *profile.Model) error {
 // checkText holds an input to UTF-8 text.
 func checkText(contentType string, data []byte) error {
 	if !isType(contentType, query.TextType) {
-		return refuse(UnsupportedInput, "input.content_type", "%q is not taken: the task takes text, as input.text or %s", clip(contentType), query.TextType)
+		return refuse(UnsupportedInput, "input.content_type", "%q is not accepted: the task takes text, as input.text or %s", clip(contentType), query.TextType)
 	}
 	if !utf8.Valid(data) {
-		return refuse(BadInput, "input.data", "is not UTF-8, as text must be")
+		return refuse(BadInput, "input.data", "is not text in UTF-8")
 	}
 	if bytes.IndexByte(data, 0) >= 0 {
-		return refuse(BadInput, "input.data", "holds a NUL character")
+		return refuse(BadInput, "input.data", "contains a NUL character")
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ func (s *Service) addTraffic(ctx context.Context, st *api.Status) error {
 	st.Classes, st.Tasks = trafficStatus(sum)
 	st.ObjectivePercent = tally.ObjectivePercent
 	st.Overflow = overflowStatus(st.Classes)
+	st.Shadows = sum.Shadows
 	st.Profiles = s.staleProfiles(sum.Runs, st.At)
 	return nil
 }

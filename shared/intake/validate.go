@@ -57,14 +57,14 @@ func (s *Service) findNames(n *query.Need) error {
 		m, ok := s.version(n.Model)
 		switch {
 		case !ok:
-			return s.NotOffered(n.Model, refuse(UnknownModel, "model", "there is no model %q; GET /v1/models lists them", clip(n.Model)))
+			return s.NotOffered(n.Model, refuse(UnknownModel, "model", "there is no model %q; GET /v1/models lists the models", clip(n.Model)))
 		case n.Task != "" && m.Task != n.Task:
-			return refuse(UnknownModel, "model", "model %q does not do task %q but %q", m.Name, clip(n.Task), m.Task)
+			return refuse(UnknownModel, "model", "model %q is for task %q, not for %q", m.Name, m.Task, clip(n.Task))
 		}
 		n.Task = m.Task
 	}
 	if n.Task == "" {
-		return refuse(UnknownTask, "task", "name a task, one of: %s", s.taskNames())
+		return refuse(UnknownTask, "task", "is missing; name one of: %s", s.taskNames())
 	}
 	if _, ok := s.catalogue().Task(n.Task); !ok {
 		return refuse(UnknownTask, "task", "there is no task %q, only: %s", clip(n.Task), s.taskNames())
@@ -129,7 +129,7 @@ func checkObjective(r Request, n *query.Need) error {
 		return nil
 	}
 	if r.Bounds.LatencyMS != nil && r.Bounds.Accuracy != nil && r.Bounds.CostUSDPerMillion != nil {
-		return refuse(BadObjective, "optimize", "all three dimensions are bounded: leave one out, or optimize")
+		return refuse(BadObjective, "optimize", "latency, accuracy and cost are all bounded: leave out one of these bounds, or optimize")
 	}
 	if r.Weights != nil {
 		w, err := shares(*r.Weights)
@@ -140,7 +140,7 @@ func checkObjective(r Request, n *query.Need) error {
 	case query.Latency, query.Accuracy, query.Cost:
 		return nil
 	}
-	return refuse(BadObjective, "optimize", "%q is none of latency, accuracy, cost", clip(string(r.Optimize)))
+	return refuse(BadObjective, "optimize", "%q is not latency, accuracy or cost", clip(string(r.Optimize)))
 }
 
 // shares returns weights as shares of their sum.
@@ -151,11 +151,11 @@ func shares(w query.Weights) (query.Weights, error) {
 		weight float64
 	}{{"latency", w.Latency}, {"accuracy", w.Accuracy}, {"cost", w.Cost}} {
 		if math.IsNaN(c.weight) || c.weight < 0 || c.weight > maxWeight {
-			return w, refuse(BadObjective, "optimize."+c.name, "is %g: a weight lies between 0 and %g", c.weight, maxWeight)
+			return w, refuse(BadObjective, "optimize."+c.name, "is %g: a weight must be within 0 to %g", c.weight, maxWeight)
 		}
 	}
 	if sum == 0 {
-		return w, refuse(BadObjective, "optimize", "every weight is 0: nothing would be optimized").withBound(0)
+		return w, refuse(BadObjective, "optimize", "every weight is 0; at least one must be above 0").withBound(0)
 	}
 	return query.Weights{Latency: w.Latency / sum, Accuracy: w.Accuracy / sum, Cost: w.Cost / sum}, nil
 }
@@ -167,7 +167,7 @@ func CheckKey(key string) error {
 	}
 	for _, c := range []byte(key) {
 		if c < ' ' || c > '~' {
-			return refuse(BadKey, "Idempotency-Key", "holds a character that is not printable ASCII")
+			return refuse(BadKey, "Idempotency-Key", "contains a character that is not printable ASCII")
 		}
 	}
 	return nil

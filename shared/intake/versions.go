@@ -23,7 +23,7 @@ func (s *Service) trial(p plan, o selection.Offer, d profile.Decoding) *onTrial 
 		return nil
 	}
 	r, ok := of.from.Rollout(p.chosen.Model)
-	if !ok || r.Canary == "" || r.Share == 0 || r.Served != p.chosen.Model {
+	if !ok || r.Canary == "" || r.Share == 0 || r.Shadow || r.Served != p.chosen.Model {
 		return nil
 	}
 	need := p.effective()

@@ -216,3 +216,18 @@ func TestAModelIsFoundWhileItIsAdded(t *testing.T) {
 		}
 	}
 }
+
+// A version in shadow is given no query, unless the caller names it.
+func TestAVersionInShadowIsGivenNoQuery(t *testing.T) {
+	c := tried(0.999999, nil)
+	c.Rollouts[0].Shadow = true
+	d := newTestService(t, func(cfg *Config) { cfg.Catalogue = c })
+	d.publish(t, 2)
+	named := request(10000)
+	named.Task, named.Model = "", "net@2"
+	for want, r := range map[string]Request{"net": request(10000), "net@2": named} {
+		if got := d.submit(t, r); got.Model != want {
+			t.Errorf("it is for %s, want %s", got.Model, want)
+		}
+	}
+}

@@ -115,11 +115,9 @@ func run(dir string, env []string, name string, args ...string) ([]byte, error) 
 // page is the table of what was red.
 func page(rows []row) []byte {
 	var b strings.Builder
-	b.WriteString("# Scenarios, and what is red without their mends\n\n" +
-		"Made by `make mends`; edit nothing here. Each scenario of the rehearsal is green with the binaries that deploy (`make rehearse`). " +
-		"Here one of them, in the third column, is built without a mend, and the scenario is played with it alone. The line that fails is the one that `shared/mends` names. " +
-		"Seconds are those of the build, of making the stack and of the play, several scenarios at a time; a line that waits fails after 90.\n\n" +
-		"| scenario | what is taken out | of | in | line that fails | seconds |\n|---|---|---|---|---|---|\n")
+	b.WriteString("# Scenarios that fail without a fix\n\n" +
+		"`make mends` generates this page. The *rehearsal* (`make rehearse`) creates the stack on moto, an emulator of AWS, and plays scenarios of faults. Each scenario passes with the binaries that are deployed. For each row of this page, one binary is built without one fix, and the scenario is played with this binary. The scenario must then fail, at the line that `shared/mends` names. A line that waits for a condition fails after 90 s. The run time includes the time to build the binary and to create the stack, while several scenarios run in parallel.\n\n" +
+		"| scenario | fix that is taken out | binary built without the fix | file of the fix | line of the scenario that fails | run time in seconds |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		name := strings.ReplaceAll(strings.TrimPrefix(r.mend.Test, scenarioTest), "_", " ")
 		fmt.Fprintf(&b, "| %s | %s | `%s` | `%s` | `%s` | %.0f |\n", name, r.mend.What, r.mend.Binary, r.mend.File, r.mend.Line, r.took.Seconds())

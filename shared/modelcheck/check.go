@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"runtime"
 	"strings"
 	"time"
 
@@ -135,7 +136,7 @@ func cannotRun(given []tensors.Tensor, err error) error {
 	if bad, ok := errors.AsType[*engine.InputError](err); ok {
 		return badf("option sample", "%v", bad)
 	}
-	return badf("file", "cannot be run on a sample, or on zeros where --sample gives none (%s): %s", shapes(given), cause(err))
+	return badf("file", "cannot be run on the inputs of --sample, or on zeros without --sample (%s): %s", shapes(given), cause(err))
 }
 
 // cause is the library's own message, without who passed it on.
@@ -188,7 +189,7 @@ func (r *Report) inputs(m *engine.Model, text *answer.Text, onnx []byte) (func()
 	spec := preprocess.Spec(*r.Picture)
 	var encoded bytes.Buffer
 	if err := png.Encode(&encoded, image.NewRGBA(image.Rect(0, 0, spec.Width, spec.Height))); err != nil {
-		return nil, fmt.Errorf("make a picture: %w", err)
+		return nil, fmt.Errorf("generate a sample picture: %w", err)
 	}
 	return func() ([]tensors.Tensor, error) {
 		t, err := preprocess.Decode(preprocess.PNG, encoded.Bytes(), spec, preprocess.Limits{})
@@ -200,26 +201,44 @@ func (r *Report) inputs(m *engine.Model, text *answer.Text, onnx []byte) (func()
 	}, nil
 }
 
-// How long a model is measured: enough for a first figure.
-const (
-	warmRuns    = 5
-	leastRuns   = 20
-	mostRuns    = 500
-	measureTime = 1500 * time.Millisecond
-)
+// timing says how long a model is timed, and by which clock.
+type timing struct {
+	warm, least, most int // runs: left out first, kept whatever usual says, kept at most
+	// usual is how long it takes where least runs are kept by then, and longest how long
+	// at most, where one is.
+	usual, longest time.Duration
+	clock          func() time.Duration // of a run
+}
+
+// checkTimes is enough for a first figure.
+var checkTimes = timing{warm: 5, least: 20, most: 500, usual: 1500 * time.Millisecond, longest: time.Minute, clock: measure.Wall}
+
+// of times runs one after another, on one thread.
+func (t timing) of(ctx context.Context, once func(context.Context) error) (times []time.Duration, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	began := time.Now()
+	for i := -t.warm; t.goesOn(len(times), time.Since(began)); i++ {
+		start := t.clock()
+		if err := once(ctx); err != nil {
+			return nil, badf("file", "ran and then could not be run again: %s", cause(err))
+		}
+		if i >= 0 {
+			times = append(times, t.clock()-start)
+		}
+	}
+	return times, nil
+}
+
+func (t timing) goesOn(kept int, took time.Duration) bool {
+	return kept == 0 || kept < t.most && took < t.longest && (kept < t.least || took < t.usual)
+}
 
 // measure times queries one after another.
 func (r *Report) measure(ctx context.Context, once func(context.Context) error) error {
-	var times []time.Duration
-	began := time.Now()
-	for i := -warmRuns; len(times) < mostRuns && (len(times) < leastRuns || time.Since(began) < measureTime); i++ {
-		start := time.Now()
-		if err := once(ctx); err != nil {
-			return badf("file", "ran and then could not be run again: %s", cause(err))
-		}
-		if i >= 0 {
-			times = append(times, time.Since(start))
-		}
+	times, err := checkTimes.of(ctx, once)
+	if err != nil {
+		return err
 	}
 	r.MS, r.Samples = measure.Percentiles(times), len(times)
 	return nil

@@ -127,12 +127,12 @@ func span(w weight) (offset, length int64, err error) {
 	length = 1 << 62
 	if w.offset != "" {
 		if offset, err = strconv.ParseInt(w.offset, 10, 64); err != nil || offset < 0 {
-			return 0, 0, fmt.Errorf("has the offset %s", quote(w.offset))
+			return 0, 0, fmt.Errorf("has the offset %s, which is not a whole number of 0 or more", quote(w.offset))
 		}
 	}
 	if w.length != "" {
 		if length, err = strconv.ParseInt(w.length, 10, 64); err != nil || length < 0 {
-			return 0, 0, fmt.Errorf("has the length %s", quote(w.length))
+			return 0, 0, fmt.Errorf("has the length %s, which is not a whole number of 0 or more", quote(w.length))
 		}
 	}
 	return offset, length, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -13,29 +14,58 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
+	"github.com/paragon-serving/paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/priority"
 )
 
-// Once has a model of a catalogue answer one query in this process, as a worker does: a
-// blank picture, a sample text, or inputs of zeros. An error says why it cannot.
-func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, model string) error {
+// Ran is how a model's run in a process of its own went.
+type Ran struct {
+	Why string `json:"why,omitempty"` // it gave no answer; empty when it did
+	// MS is the CPU time of an answer on one thread, in milliseconds, and Samples how many
+	// answers were timed; 0 where none was to be.
+	MS      profile.Percentiles `json:"ms,omitzero"`
+	Samples int                 `json:"samples,omitempty"`
+}
+
+// runTimes is how long a model is timed by a worker, which serves meanwhile: for less time
+// than in a check, and by a clock that does not run while queries have the processor.
+var runTimes = timing{warm: 2, least: 20, most: 200, usual: 500 * time.Millisecond, longest: 20 * time.Second, clock: measure.ThreadCPU}
+
+// Once has a model of a catalogue answer in this process, as a worker does: a blank
+// picture, a sample text, or inputs of zeros. It answers once, and where timed says so of
+// its name, as often as its service time needs; nil times none. An error says why it cannot.
+func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, model string, timed func(model string) bool) (r Ran, err error) {
 	m, ok := c.Current().Model(model)
 	if !ok {
-		return fmt.Errorf("there is no model %q", model)
+		return r, fmt.Errorf("the catalogue has no model %q", model)
 	}
 	in, err := Sample(m)
 	if err != nil {
-		return err
+		return r, err
 	}
 	e, err := engine.New(engine.Options{Runners: 1})
 	if err != nil {
-		return err
+		return r, err
 	}
 	defer e.Close()
-	out, err := answer.New(e, c, files, answer.Memory{}).Answer(ctx, model, []query.Input{in})
-	if err != nil {
-		return err
+	a := answer.New(e, c, files, answer.Memory{})
+	answers := func(ctx context.Context) error {
+		out, err := a.Answer(ctx, model, []query.Input{in})
+		if err != nil {
+			return err
+		}
+		return out[0].Err
 	}
-	return out[0].Err
+	if err := answers(ctx); err != nil || timed == nil || !timed(model) {
+		return r, err
+	}
+	var times []time.Duration
+	priority.Background(func() { times, err = runTimes.of(ctx, answers) })
+	if err != nil {
+		return r, err
+	}
+	r.MS, r.Samples = measure.Percentiles(times), len(times)
+	return r, nil
 }
 
 // Sample is an input that every model of its kind can answer.
@@ -49,7 +79,7 @@ func Sample(m *profile.Model) (query.Input, error) {
 	spec := preprocess.Spec(*m.Input)
 	var encoded bytes.Buffer
 	if err := png.Encode(&encoded, image.NewRGBA(image.Rect(0, 0, spec.Width, spec.Height))); err != nil {
-		return query.Input{}, fmt.Errorf("make a picture: %w", err)
+		return query.Input{}, fmt.Errorf("generate a sample picture: %w", err)
 	}
 	return query.Input{ContentType: preprocess.PNG, Data: encoded.Bytes()}, nil
 }

@@ -19,31 +19,30 @@ const (
 	mostComplaints = 4 << 10
 )
 
-// PrintOnce runs a model once and prints why that fails, or nothing, as RunProcess reads it.
-func PrintOnce(ctx context.Context, c profile.CatalogueSource, files answer.Models, model string, out io.Writer) error {
-	why := ""
-	if err := Once(ctx, c, files, model); err != nil {
-		why = err.Error()
+// PrintOnce runs a model, as Once does, and prints how that went, as RunProcess reads it.
+func PrintOnce(ctx context.Context, c profile.CatalogueSource, files answer.Models, model string, timed func(model string) bool, out io.Writer) error {
+	r, err := Once(ctx, c, files, model, timed)
+	if err != nil {
+		r = Ran{Why: err.Error()}
 	}
-	return json.NewEncoder(out).Encode(why)
+	return json.NewEncoder(out).Encode(r)
 }
 
 // RunProcess runs a command that calls PrintOnce. An error says why the model cannot be
 // run.
-func RunProcess(c *exec.Cmd) error {
+func RunProcess(c *exec.Cmd) (r Ran, err error) {
 	out, complaints := Limited{Left: mostOut}, Limited{Left: mostComplaints}
 	c.Stdout, c.Stderr = &out, &complaints
 	if err := c.Run(); err != nil {
-		return fmt.Errorf("it took down the process that ran it: %w: %s", err, bytes.TrimSpace(complaints.Bytes()))
+		return r, fmt.Errorf("the process that ran the model ended: %w: %s", err, bytes.TrimSpace(complaints.Bytes()))
 	}
-	why := ""
-	if err := json.Unmarshal(out.Bytes(), &why); err != nil {
-		return fmt.Errorf("read how its run went: %w", err)
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return r, fmt.Errorf("read the result of the model's test run: %w", err)
 	}
-	if why != "" {
-		return fmt.Errorf("it cannot be run: %s", why)
+	if r.Why != "" {
+		return r, fmt.Errorf("the model cannot be run: %s", r.Why)
 	}
-	return nil
+	return r, nil
 }
 
 // Limited keeps the first Left bytes of what is written.

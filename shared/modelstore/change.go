@@ -18,10 +18,10 @@ import (
 
 // What can be wrong with a change. Nothing has changed then.
 var (
-	ErrTaken    = errors.New("there is a model of that name")
+	ErrTaken    = errors.New("a model with this name exists already")
 	ErrNotAdded = errors.New("no such model was added")
 	ErrVersion  = errors.New("is a version")
-	ErrTooLarge = errors.New("the file is above the limit")
+	ErrTooLarge = errors.New("the file is larger than the limit")
 )
 
 // Draft is a model's file on its way into the folder.
@@ -81,8 +81,9 @@ type Addition struct {
 // MeasuredFile is where what was measured of a model is kept, below the folder.
 func MeasuredFile(sha256 string) string { return sha256 + ".measured.json" }
 
-// FunctionsFile is where what functions measured of a model is kept, below the folder.
-func FunctionsFile(sha256 string) string { return sha256 + ".functions.json" }
+// StageFile is where what functions and a worker of a stage measured of a model is kept,
+// below the folder.
+func StageFile(sha256 string) string { return sha256 + ".stage.json" }
 
 // networkFile is where a model's file is kept, below the folder.
 func networkFile(sha256 string) string { return sha256 + ".onnx" }
@@ -205,7 +206,7 @@ func (s *Store) Prove(model, sha256 string, p Proof) error {
 			return err
 		}
 		if len(p.Measured) > 0 {
-			if err := s.place.Put(FunctionsFile(sha256), p.Measured); err != nil {
+			if err := s.place.Put(StageFile(sha256), p.Measured); err != nil {
 				return err
 			}
 		}
@@ -243,7 +244,7 @@ func (s *Store) forget(before time.Time) error {
 		if slices.ContainsFunc(next.Models, func(o profile.Model) bool { return o.SHA256 == m.SHA256 }) {
 			continue
 		}
-		errs = append(errs, s.place.Delete(m.File), s.place.Delete(MeasuredFile(m.SHA256)), s.place.Delete(FunctionsFile(m.SHA256)))
+		errs = append(errs, s.place.Delete(m.File), s.place.Delete(MeasuredFile(m.SHA256)), s.place.Delete(StageFile(m.SHA256)))
 	}
 	return errors.Join(errs...)
 }

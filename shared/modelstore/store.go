@@ -51,7 +51,7 @@ type Place interface {
 }
 
 // ErrConflict says that somebody else has changed the catalogue since it was read.
-var ErrConflict = errors.New("the catalogue was changed by another at the same time")
+var ErrConflict = errors.New("another process changed the catalogue at the same time")
 
 // Store is a catalogue with the models of a place. It is a profile.CatalogueSource,
 // and safe for concurrent use.
@@ -113,7 +113,7 @@ func OpenRefreshed(p Place, base *profile.Catalogue, now func() time.Time) *Stor
 		Fetch: func(context.Context) (*profile.Catalogue, error) {
 			err := s.read()
 			if err != nil {
-				slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
+				slog.Warn("could not read the added models; the catalogue stays unchanged", "error", err)
 			}
 			return s.current.Load(), err
 		},

@@ -235,7 +235,7 @@ func TestAProofOffersAModel(t *testing.T) {
 		t.Fatalf("there %v, offered %v", ok, offered())
 	}
 	at := []profile.Latency{{Resource: "lambda-x86_64", MemoryMB: 1769, Threads: 1, Batch: 1, MS: profile.Percentiles{P50: 1, P95: 2, P99: 3},
-		Source: profile.Source{Kind: "measured", File: FunctionsFile(digest), Row: "name=iris", Column: "ms", Hardware: "x", Samples: 200, Date: "2026-11-27"}}}
+		Source: profile.Source{Kind: "measured", File: StageFile(digest), Row: "name=iris", Column: "ms", Hardware: "x", Samples: 200, Date: "2026-11-27"}}}
 	if err := s.Prove("iris", strings.Repeat("0", 64), Proof{}); !errors.Is(err, ErrNotAdded) || offered() {
 		t.Errorf("a run of another file: %v, offered %v", err, offered())
 	}
@@ -251,7 +251,7 @@ func TestAProofOffersAModel(t *testing.T) {
 	if m, _ := s.Current().Model("iris"); len(m.Latency) > len(base.Latency)+1 {
 		t.Errorf("it has %d figures", len(m.Latency))
 	}
-	file := filepath.Join(dir, FunctionsFile(digest))
+	file := filepath.Join(dir, StageFile(digest))
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}

@@ -7,15 +7,13 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/settle"
 )
 
 const (
-	// keptBatches of keptBatch messages of a class are read at a time, at most.
-	keptBatches = 10
-	keptBatch   = 10
 	// keptLease holds a message while it is read; it is moved or given back at once.
 	keptLease = 30 * time.Second
 	// keptSooner is how many views before its last moment a query is handed over: the
@@ -68,8 +66,8 @@ func (k Keeper) handOver(ctx context.Context, from platform.QueueName, booting b
 			_ = k.Queues.Release(context.WithoutCancel(ctx), kept...)
 		}
 	}()
-	for range keptBatches {
-		ds, err := k.Queues.Receive(ctx, from, keptBatch, keptLease, 0)
+	for range pricing.KeptBatches {
+		ds, err := k.Queues.Receive(ctx, from, pricing.KeptBatch, keptLease, 0)
 		if err != nil || len(ds) == 0 {
 			return err
 		}

@@ -61,10 +61,13 @@ type Charger struct {
 	Settings  func() settings.Settings
 	Limits    func(settings.Settings) limits.Limits // the stage's, now
 	Taker     *limits.Taker
+	Line      Line
+	Now       func() time.Time
 }
 
 // May charges the limits for a query that is handed over to the functions, by their
-// queue. It is false where they let no more, or where no function holds the model.
+// queue. It is false where they let no more, where functions would answer it after it
+// expires, or where none holds the model.
 func (c Charger) May(ctx context.Context, m query.Message) bool {
 	set := c.Settings()
 	catalogue := c.Catalogue.Current() // of which retired models are still run to their end
@@ -83,8 +86,12 @@ func (c Charger) May(ctx context.Context, m query.Message) bool {
 	if err != nil {
 		return false
 	}
-	if l.Done(last.Size.QueryUSD) {
+	joined, costUSD := c.Line.Join(ctx, c.Now(), m.ExpiresAt, last.Size.P95MS, set.MaxOverflowConcurrency), 0.0
+	if joined {
+		costUSD = last.Size.QueryUSD
+	}
+	if l.Done(costUSD) {
 		c.Taker.Flush(ctx)
 	}
-	return true
+	return joined
 }

@@ -86,7 +86,7 @@ const maxSamples = 10
 func list(w http.ResponseWriter, samples fs.FS) {
 	entries, err := fs.ReadDir(samples, ".")
 	if err != nil {
-		http.Error(w, "the samples cannot be read", http.StatusInternalServerError)
+		http.Error(w, "could not read the sample pictures", http.StatusInternalServerError)
 		return
 	}
 	found := []sample{}

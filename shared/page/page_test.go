@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,7 @@ type stage struct {
 	page   http.Handler
 	gone   atomic.Bool
 	silent atomic.Bool // it does not stream
+	closed atomic.Bool // what operators see may not be read
 	live   *httpapi.Live
 	once   *httpapi.Live
 }
@@ -45,6 +47,8 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.api.Dead.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/locked":
 		s.api.Locked.Store(r.URL.Query().Get("is") == "true") // the token of operators is "open"
+	case r.URL.Path == "/test/closed":
+		s.closed.Store(r.URL.Query().Get("is") == "true")
 	case r.URL.Path == "/test/axe.js":
 		http.ServeFile(w, r, "../../node_modules/axe-core/axe.min.js")
 	case s.gone.Load():
@@ -59,6 +63,8 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case s.api.Locked.Load() && (r.URL.Path == "/v1/settings" || r.URL.Path == "/local/faults") && r.Header.Get(api.OperatorHeader) != "open":
 		http.Error(w, `{"type":"not-operator","status":403}`, http.StatusForbidden)
+	case s.closed.Load() && slices.Contains([]string{"/v1/settings", "/v1/decisions", "/v1/workers"}, r.URL.Path):
+		http.Error(w, `{"detail":"AccessDenied; ask for the policy"}`, http.StatusInternalServerError)
 	case strings.HasPrefix(r.URL.Path, "/v1/"), r.URL.Path == "/local/faults":
 		s.api.ServeHTTP(w, r)
 	default:

@@ -69,7 +69,7 @@ func dial(ctx context.Context, _, host string) (net.Conn, error) {
 	name, _, _ := strings.Cut(host, hostSuffix)
 	b, err := hex.DecodeString(name)
 	if err != nil {
-		return nil, fmt.Errorf("%q stands for no peer's address", host)
+		return nil, fmt.Errorf("%q is not the address of another worker", host)
 	}
 	d := net.Dialer{Timeout: dialTime}
 	if path, unix := strings.CutPrefix(string(b), unixPrefix); unix {

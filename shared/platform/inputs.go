@@ -46,7 +46,7 @@ func ReadInput(ctx context.Context, b blobReader, m query.Message, limit int) (q
 		return in, fmt.Errorf("get the input: %w", err)
 	}
 	if in.SHA256 != "" && Digest(data) != in.SHA256 {
-		return in, fmt.Errorf("get the input: its %d bytes are not those that were handed over: %w", len(data), ErrNotFound)
+		return in, fmt.Errorf("get the input: its %d bytes differ from those that were stored: %w", len(data), ErrNotFound)
 	}
 	return query.Input{ContentType: in.ContentType, Data: data, Decoding: in.Decoding}, nil
 }

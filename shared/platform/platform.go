@@ -22,14 +22,14 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrLaunchesUnread comes with a group whose limits were read, and whose newest
 	// launches or warm instances could not be.
-	ErrLaunchesUnread = errors.New("the newest launches or the warm instances could not be read")
-	ErrLeaseLost      = errors.New("lease lost")            // another consumer has the message now, or it is gone
-	ErrThrottled      = errors.New("throttled")             // a normal answer: fall back or come again
-	ErrFault          = errors.New("function fault")        // the function ran and failed, or died
-	ErrTooLarge       = errors.New("too large")             // above the stated bound
-	ErrUnavailable    = errors.New("temporarily not there") // worth another try
-	ErrRevoked        = errors.New("revoked")               // this worker was declared dead: stop
-	ErrConflict       = errors.New("changed meanwhile")     // read again, then try again
+	ErrLaunchesUnread = errors.New("the latest scaling activities or the warm instances could not be read")
+	ErrLeaseLost      = errors.New("lease lost")              // another consumer has the message now, or it is gone
+	ErrThrottled      = errors.New("throttled")               // a normal answer: fall back or come again
+	ErrFault          = errors.New("function fault")          // the function ran and failed, or died
+	ErrTooLarge       = errors.New("too large")               // above the stated bound
+	ErrUnavailable    = errors.New("temporarily unavailable") // worth another try
+	ErrRevoked        = errors.New("revoked")                 // this worker was declared dead: stop
+	ErrConflict       = errors.New("changed meanwhile")       // read again, then try again
 )
 
 // OwnerHeader says to the process that is behind a balancer who calls. The balancer, or

@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -40,7 +41,7 @@ type Records interface {
 // signed makes, or its owner is not the one of the id, who could list it.
 func CheckRecord(r query.Record) (signed.ID, error) {
 	if !r.State.Terminal() {
-		return signed.ID{}, fmt.Errorf("state %q is not terminal", r.State)
+		return signed.ID{}, fmt.Errorf("state %q is not that of an ended query", r.State)
 	}
 	id, err := signed.PeekID(r.ID)
 	if err != nil {
@@ -93,4 +94,17 @@ type Shared interface {
 	// nothing changed, when the work did not fit. Times are kept in microseconds.
 	// After an error it may have been added or not.
 	Reserve(ctx context.Context, line string, from, latest time.Time, work time.Duration) (end time.Time, ok bool, err error)
+}
+
+// ReserveTime bounds one call of Reserve: without an answer by then its caller goes by
+// what it knows itself.
+const ReserveTime = 250 * time.Millisecond
+
+// LinePart names a part of a line, where one row would not bear its writes: the first part
+// has the name of the line.
+func LinePart(line string, part int) string {
+	if part == 0 {
+		return line
+	}
+	return line + "-" + strconv.Itoa(part)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrExists says that what can be there once is there already.
-var ErrExists = errors.New("there already")
+var ErrExists = errors.New("already exists")
 
 // Votes keeps what callers say of answers: one vote a query.
 type Votes interface {

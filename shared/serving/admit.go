@@ -141,11 +141,11 @@ func (w *Worker) handOver(l *lease, why string) {
 	if w.Overflow == nil || w.Overflow(ctx, l.d.Message) {
 		err = w.settler.Pass(ctx, l.d, platform.Overflow, settle.Attempts(l.d), step)
 	} else { // it waits for a worker, late
-		step.Why += "; the limits on overflow let no more"
+		step.Why += "; the limits on overflow allow no more queries"
 		err = w.settler.Pin(ctx, l.d, l.d.Queue, settle.Attempts(l.d), step)
 	}
 	if err != nil {
-		w.Log.Warn("could not hand a query over to the functions", "worker", w.ID, "query", l.d.Message.ID, "error", err)
+		w.Log.Warn("could not send a query to the functions", "worker", w.ID, "query", l.d.Message.ID, "error", err)
 	}
 }
 

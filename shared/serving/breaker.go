@@ -37,7 +37,7 @@ func (w *Worker) judge(r schedule.Run[*lease], answers []answer.Answered) {
 			count = w.Breakers.NotLoaded
 		}
 		if count(model, f.Err.Error(), w.Now()) {
-			w.Log.Error("a model's runs fail; its queries go elsewhere for a while", "worker", w.ID, "model", model, "error", f.Err)
+			w.Log.Error("a model's runs fail; this worker does not run the model for a while", "worker", w.ID, "model", model, "error", f.Err)
 			w.turnAwayWaiting(model)
 		}
 		return
@@ -107,7 +107,7 @@ func (w *Worker) leave(ls []*lease) {
 		m := l.d.Message
 		m.Attempts = settle.Attempts(l.d)
 		if err := w.Queues.Move(ctx, l.d, l.d.Queue, m); err != nil && !errors.Is(err, platform.ErrLeaseLost) {
-			w.Log.Warn("could not leave a query for another worker", "worker", w.ID, "query", m.ID, "error", err)
+			w.Log.Warn("could not return a query to its queue for another worker", "worker", w.ID, "query", m.ID, "error", err)
 		}
 		l.lose()
 	}

@@ -46,6 +46,6 @@ func (w *Worker) farewell() {
 		r.Tallies = w.Counts.Snapshot(w.Now())
 	}
 	if _, err := w.Fleet.Report(ctx, r); err != nil {
-		w.Log.Warn("could not report the end", "worker", w.ID, "error", err)
+		w.Log.Warn("could not report that this worker has ended", "worker", w.ID, "error", err)
 	}
 }

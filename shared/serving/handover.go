@@ -36,7 +36,7 @@ func (w *Worker) refreshRules(ctx context.Context) {
 		case errors.Is(err, platform.ErrNotFound):
 			w.setRules(rules{strict: true})
 		case ctx.Err() == nil:
-			w.Log.Warn("could not read the rules of overflow; the last ones stay", "worker", w.ID, "error", err)
+			w.Log.Warn("could not read the rules of overflow; the last rules stay in force", "worker", w.ID, "error", err)
 		}
 		_ = settle.Sleep(ctx, seconds(rulesEvery*w.Settings().ViewSeconds)) // the loop sees ctx end
 	}

@@ -43,7 +43,7 @@ func (w *Worker) Health() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("none of %d runners finished within %v of when it should have", w.Runners, hangTime)
+	return fmt.Errorf("none of the %d runners finished within %v after its predicted end", w.Runners, hangTime)
 }
 
 // infers notes that a run enters the engine, and returns what notes its end.

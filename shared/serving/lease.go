@@ -114,7 +114,7 @@ func (w *Worker) renewOne(ctx context.Context, l *lease, length time.Duration) {
 	}
 	grant := min(length, l.until.Sub(now))
 	if grant <= 0 {
-		w.lost(l, "its query expired long ago")
+		w.lost(l, "the query of the lease has expired")
 		return
 	}
 	call, cancel := context.WithTimeout(ctx, length/3)
@@ -124,9 +124,9 @@ func (w *Worker) renewOne(ctx context.Context, l *lease, length time.Duration) {
 	case err == nil:
 		l.endsAt = now.Add(grant)
 	case errors.Is(err, platform.ErrLeaseLost):
-		w.lost(l, "another has it")
+		w.lost(l, "another process holds the lease")
 	case !w.Now().Before(l.endsAt):
-		w.lost(l, "it could not be renewed in time")
+		w.lost(l, "the lease could not be renewed in time")
 	}
 }
 

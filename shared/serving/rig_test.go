@@ -88,6 +88,9 @@ type answers struct {
 	fault   error             // of every run, when set
 	faulty  string            // the model whose every run fails
 	code    query.FailureCode // with this
+	held    chan struct{}     // when set, a run of heldModel waits until it is closed
+
+	heldModel string
 }
 
 func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([]answer.Answered, error) {
@@ -108,6 +111,9 @@ func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([
 			return nil, ctx.Err()
 		}
 	}
+	if a.held != nil && model == a.heldModel {
+		<-a.held
+	}
 	if a.fault != nil {
 		return nil, a.fault
 	}
@@ -127,7 +133,7 @@ func (a *answers) Answer(ctx context.Context, model string, in []query.Input) ([
 		case "cut off":
 			return nil, errors.New("the run was cut off")
 		default:
-			out[i].Result = query.Result{Label: text, Scores: []float32{1}}
+			out[i].Result = query.Result{Label: text, Top: []query.Score{{Label: text, Score: 1}}, Scores: []float32{1}}
 		}
 	}
 	return out, nil

@@ -133,6 +133,7 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 	defer w.notify() // there may be room for one more
 	if l.reply != nil {
 		l.reply <- reply{outcome: w.outcome(l, a, r)}
+		w.work.Go(func() { w.shadow(l, a, r) })
 		return
 	}
 	defer w.leases.drop(l)
@@ -146,7 +147,7 @@ func (w *Worker) settle(l *lease, a answer.Answered, r ran) {
 		err = w.fail(l, a.Err)
 	}
 	if err != nil {
-		w.Log.Warn("left a query to its lease", "worker", w.ID, "query", l.d.Message.ID, "error", err)
+		w.Log.Warn("could not store how a query ended; the query is received again after its lease", "worker", w.ID, "query", l.d.Message.ID, "error", err)
 	}
 }
 

@@ -108,6 +108,7 @@ type Worker struct {
 	handedOver  int64
 	use         use
 	inferences  map[int]inference // in the engine, by the run's ticket
+	shadowing   bool              // a version in shadow runs
 }
 
 // New makes a worker. It fails for an instance type that the catalogue does

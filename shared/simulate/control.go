@@ -17,6 +17,7 @@ type control struct {
 	deferMS         float64              // how long a relaxed one may wait
 	functionMS      float64              // of the mean query
 	overflowUSD     float64              // what its way costs more than a direct answer's
+	unaidedUSD      float64              // and while no worker is up
 	throughput      float64              // of a worker, queries a second
 	usdPerHour      float64
 	coldLate        bool // a strict query on a function that starts cold
@@ -32,7 +33,10 @@ func (c *control) start(e *engine, p *pool, begin int64) {
 	c.functionMS = e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS })
 	coldMS := e.cfg.mean(p.cfg, false, func(m *Model, _ float64) float64 { return m.FunctionMS + m.ColdMS })
 	c.coldLate = e.cfg.ColdStarts && coldMS+path > e.cfg.StrictMS
-	c.overflowUSD = max(0, e.cfg.Machinery.OverflowUSD-e.cfg.Machinery.DirectUSD)
+	c.overflowUSD, c.unaidedUSD = e.cfg.Machinery.OverflowMoreUSD()
+	if e.cfg.AsDeployed == nil { // by definition there is one way
+		c.unaidedUSD = c.overflowUSD
+	}
 	c.throughput = float64(p.runners) * 1000 / c.serviceMS
 	c.usdPerHour = p.cfg.USDPerHour
 	c.firstSecond = begin / second
@@ -136,7 +140,7 @@ func (e *engine) snapshot(p *pool) procurement.Snapshot {
 	return procurement.Snapshot{
 		CoveredTo: epoch.Add(time.Duration(to*second) * time.Microsecond), Arrivals: arrived, Pool: pool,
 		ServiceMS: c.serviceMS, DeferMS: c.deferMS, WorkerUSDPerHour: c.usdPerHour, FunctionUSD: c.usd,
-		OverflowUSD: c.overflowUSD, FunctionMS: c.functionMS, ColdLate: c.coldLate, SpotUSDPerHour: e.cfg.Spot.usdPerHour(c.usdPerHour),
+		OverflowUSD: c.overflowUSD, UnaidedUSD: c.unaidedUSD, FunctionMS: c.functionMS, ColdLate: c.coldLate, SpotUSDPerHour: e.cfg.Spot.usdPerHour(c.usdPerHour),
 	}
 }
 

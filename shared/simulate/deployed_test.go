@@ -2,10 +2,12 @@ package simulate_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/simulate"
@@ -223,5 +225,26 @@ func TestARelaxedQueryThatNoWorkerEndsInTimeOverflowsAtOnce(t *testing.T) {
 		if b := run(t, c).Bill; b.Paths.Overflow < tc.overflow*b.Machinery {
 			t.Errorf("%s: machinery of %+v", tc.name, b.Paths)
 		}
+	}
+}
+
+// A strict query for which the queue's way to a function is too long, and the function is
+// not, is in time: the worker that has it invokes the function. It pays for that way.
+func TestAQueryForWhichTheQueueIsTooSlowIsInvoked(t *testing.T) {
+	c := config(must(procurement.Get("mixed")), arrivals.Trace{Step: time.Second, Counts: slices.Repeat([]float64{30}, 120)})
+	c.AsDeployed, c.Strict, c.Workers, c.ColdStarts = &simulate.AsDeployed{}, 1, 1, false
+	c.Settings.MaxOverflowConcurrency, c.Settings.MaxWorkers = 1000, 1
+	c.Settings.PathMS, c.Settings.OverflowPathMS = 80, 150
+	c.From, c.Warmup, c.MetricDelay = 30*time.Second, 30*time.Second, 3*time.Second // a tick has set the rules
+	c.Machinery = pricing.PerQuery{InvokedUSD: 1e-6}
+	for i := range c.Pools[0].Models {
+		c.Pools[0].Models[i].FunctionMS = 900
+	}
+	r := run(t, c)
+	if r.Strict.Overflow == 0 || r.Strict.Missed > 0 {
+		t.Errorf("%d strict queries overflowed, %d missed their bound", r.Strict.Overflow, r.Strict.Missed)
+	}
+	if want := 1e-6 * float64(r.Strict.Overflow); math.Abs(r.Bill.Paths.Overflow-want) > 1e-9 {
+		t.Errorf("their way takes $%v, want $%v", r.Bill.Paths.Overflow, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/sizing"
 )
 
 // run starts a query on a worker that has a free runner.
@@ -186,7 +187,7 @@ func (e *engine) overflow(p *pool, j *job, waited bool) {
 	e.overflowed++
 	id := e.function(p, j)
 	end, usd := e.now+micros(m.FunctionMS), m.USD
-	cold := e.calls.take(id, e.now)
+	way, cold := e.way(j, m, waited), e.calls.take(id, e.now)
 	if cold {
 		end, usd = end+micros(m.ColdMS), m.ColdUSD
 	}
@@ -194,7 +195,7 @@ func (e *engine) overflow(p *pool, j *job, waited bool) {
 		e.events.push(event{at: end, kind: environmentFree, ref: int32(id), pool: p.id})
 	}
 	if e.limited() {
-		if !e.unaided(j) || !e.held(j, end) {
+		if way == byQueue || !e.held(j, end) {
 			end += e.overflowExtraUS()
 		}
 		e.onFunctions++
@@ -210,7 +211,7 @@ func (e *engine) overflow(p *pool, j *job, waited bool) {
 		c.Missed++
 	}
 	e.inSystem--
-	bill := e.overflowMachinery(j, end)
+	bill := e.overflowMachinery(j, way, end)
 	bill.Functions = usd
 	if waited {
 		e.result.Bounced++
@@ -223,23 +224,43 @@ func (e *engine) overflow(p *pool, j *job, waited bool) {
 
 // overflowMachinery is what is paid besides the function for a query that one
 // answers at that time.
-func (e *engine) overflowMachinery(j *job, end int64) Bill {
+func (e *engine) overflowMachinery(j *job, w way, end int64) Bill {
 	m := e.cfg.Machinery
 	if !e.held(j, end) {
 		usd := m.AsyncUSD + m.HandoverUSD
 		return Bill{Machinery: usd, Paths: Paths{Asynchronous: usd}, Gateway: m.GatewayUSD}
 	}
 	usd := m.OverflowUSD
-	if e.unaided(j) {
+	switch w {
+	case unaided:
 		usd = m.UnaidedUSD
+	case invoked:
+		usd = m.InvokedUSD
 	}
 	return Bill{Machinery: usd, Paths: Paths{Overflow: usd}, Gateway: m.GatewayUSD}
 }
 
-// unaided reports whether no worker was ready for a query's request: the api
-// function has it, and invokes the function itself.
-func (e *engine) unaided(j *job) bool {
-	return e.cfg.AsDeployed != nil && j.request >= 0 && e.front.requests[j.request].worker < 0
+// way is how a query that is held in its request gets to a function.
+type way int
+
+const (
+	byQueue way = iota // as the stage's setting says
+	unaided            // no worker is ready: the api function has it, and invokes the function
+	invoked            // by the worker that has the request, as the queue would be too slow
+)
+
+// way is that of a query to its function; what waited on a worker's queue goes on by
+// the stage's.
+func (e *engine) way(j *job, m *Model, waited bool) way {
+	switch extra := e.overflowExtraUS(); {
+	case e.cfg.AsDeployed == nil || j.request < 0:
+		return byQueue
+	case e.front.requests[j.request].worker < 0:
+		return unaided
+	case !waited && sizing.TooSlowByQueue(j.deadline-e.now, micros(m.FunctionMS), 0, extra):
+		return invoked
+	}
+	return byQueue
 }
 
 // function is the number of the function that answers a query's model.

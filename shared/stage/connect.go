@@ -24,8 +24,8 @@ func Connect(ctx context.Context, env func(string) string) (platform.Backend, er
 		return h, nil
 	}
 	if env(names.Stage) == "" {
-		return platform.Backend{}, fmt.Errorf("neither %s nor %s is set: the first is the address of the backend that a machine's parent process serves, "+
-			"the second a stage in an account", environment.LocalURL, names.Stage)
+		return platform.Backend{}, fmt.Errorf("neither %s nor %s is set: the first is the URL of the backend of paragon up on one machine, "+
+			"the second is the name of a stage on AWS", environment.LocalURL, names.Stage)
 	}
 	c, err := aws.FromEnv(env)
 	if err != nil {

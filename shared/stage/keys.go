@@ -60,7 +60,7 @@ func Keys(ctx context.Context, env func(string) string) (signed.Keys, error) {
 	}
 	arn := env(names.SigningSecret)
 	if arn == "" {
-		return signed.Keys{}, fmt.Errorf("neither %s nor %s is set: they hold or name the keys that sign query ids", names.SigningKeys, names.SigningSecret)
+		return signed.Keys{}, fmt.Errorf("neither %s nor %s is set: the first holds the keys that sign query ids, the second is the ARN of the secret that holds them", names.SigningKeys, names.SigningSecret)
 	}
 	sdk, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -88,7 +88,7 @@ func Listen(addr string) (net.Listener, error) {
 		return l, nil
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: remove what an earlier process left: %w", environment.Listen, err)
+		return nil, fmt.Errorf("%s: remove the socket of an earlier process: %w", environment.Listen, err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {

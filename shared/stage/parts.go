@@ -95,7 +95,7 @@ func (p Parts) RefreshByViews(ctx context.Context) func(context.Context, platfor
 			version.Store(v.SettingsVersion)
 		}
 		if err := profile.RefreshTo(p.Catalogue, v.CatalogueVersion); err != nil {
-			slog.Warn("the stage's own models cannot be read; the catalogue stays as it is", "error", err)
+			slog.Warn("could not read the added models; the catalogue stays unchanged", "error", err)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func OpenFunction(ctx context.Context, env func(string) string, name string) (Pa
 	p.Traces = traces.Tracing()
 	tunables := tuning.New(p.Platform.Settings)
 	if err := tunables.Refresh(ctx); err != nil {
-		slog.Warn("starting on default settings", "error", err)
+		slog.Warn("could not read the settings; starting with their defaults", "error", err)
 	}
 	p.Settings, p.Tunables = tunables.Current, tunables
 	return p, traces, nil

@@ -17,12 +17,12 @@ func Pools(env func(string) string) ([]Pool, error) {
 	pools := strings.Split(cmp.Or(env(environment.Pool), "general"), ",")
 	types := strings.Split(cmp.Or(env(environment.InstanceType), "c5.large"), ",")
 	if len(pools) != len(types) {
-		return nil, fmt.Errorf("%s names %d pools and %s %d types: there must be as many", environment.Pool, len(pools), environment.InstanceType, len(types))
+		return nil, fmt.Errorf("%s names %d pools and %s names %d instance types: the two numbers must be equal", environment.Pool, len(pools), environment.InstanceType, len(types))
 	}
 	var out []Pool
 	for i := range pools {
 		if pools[i] == "" || types[i] == "" {
-			return nil, fmt.Errorf("%s or %s has an empty part", environment.Pool, environment.InstanceType)
+			return nil, fmt.Errorf("%s or %s has an empty entry in its list", environment.Pool, environment.InstanceType)
 		}
 		out = append(out, Pool{pools[i], types[i]})
 	}

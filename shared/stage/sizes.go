@@ -45,7 +45,7 @@ func megabytes(env func(string) string, name string) (sizes []int, err error) {
 	for part := range strings.SplitSeq(env(name), ",") {
 		mb, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil || mb <= 0 {
-			return nil, fmt.Errorf("%s: %q is no number of megabytes", name, part)
+			return nil, fmt.Errorf("%s: %q is not a whole number of MB above 0", name, part)
 		}
 		sizes = append(sizes, mb)
 	}
@@ -61,7 +61,7 @@ func ownFunctions(text string) (map[string]string, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		model, sha256, ok := strings.Cut(part, "=")
 		if !ok || model == "" || sha256 == "" {
-			return nil, fmt.Errorf("%s: %q is not a model's name, \"=\" and its digest", names.OwnFunctions, part)
+			return nil, fmt.Errorf("%s: %q is not of the form MODEL=SHA256", names.OwnFunctions, part)
 		}
 		own[model] = sha256
 	}

@@ -58,6 +58,11 @@ func (m Metric) noted() Metric {
 // InCloudWatch says whether the metric is one of Paragon's own in CloudWatch.
 func (m Metric) InCloudWatch() bool { return !m.Noted && !m.Reported && !m.BySQS }
 
+// Exported says whether the metric goes to a collector of OpenTelemetry metrics, where a
+// stage in an account has one: those that its controller counts or is reported, and that are
+// none of CloudWatch's.
+func (m Metric) Exported() bool { return m.Reported || m.Noted && m.Name != ExpiredMessages.Name }
+
 // inReports returns the metric as one that workers report.
 func (m Metric) inReports() Metric {
 	m.Reported = true
@@ -76,29 +81,29 @@ func metric(name string, k Kind, unit string, dimensions []string, doc string) M
 
 // The metrics that are kept by time, from which the controller decides.
 var (
-	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries in a second, however they end. A repeat under an idempotency key is not counted.").inLog()
-	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "Sum of the median service times of the arrivals' models on one runner of the pool.").inLog()
-	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "Sum of what the arrivals would cost on inference functions.").inLog()
-	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times for which the relaxed arrivals may wait before only a function keeps their bound.").inLog()
+	Arrivals           = metric("arrivals", Counter, "queries", []string{"task", "class"}, "Valid queries that arrived, however they end. A repeat with the same idempotency key is not counted.").inLog()
+	ArrivalWork        = metric("arrival_work_ms", Counter, "ms", nil, "Sum of the median service times that the arrived queries need on one runner of the pool.").inLog()
+	ArrivalFunctionUSD = metric("arrival_function_usd", Counter, "USD", nil, "Sum of the prices that the arrived queries would have on inference functions.").inLog()
+	ArrivalDefer       = metric("arrival_defer_ms", Counter, "ms", nil, "Sum of the times that the arrived relaxed queries may wait for a worker. After that time only a function can keep their bound.").inLog()
 	FunctionUSD        = metric("function_usd", Counter, "USD", nil, "Cost of invocations of inference functions.").inLog()
-	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "One per tick. Arrivals are known up to the newest pulse: a second before it without a point had no arrivals.")
-	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages of the overflow queue that were dropped because their query had expired before it could be run.").noted()
-	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Terminal writes that came after the first and were dropped.")
+	Pulse              = metric("controller_pulse", Counter, "ticks", nil, "Counts 1 at each tick. Arrivals are complete up to the newest pulse, so an earlier second without a data point had no arrivals.")
+	ExpiredMessages    = metric("expired_messages", Counter, "messages", nil, "Messages on the overflow queue that were dropped because their query had expired before a function could run it.").noted()
+	LateWrites         = metric(platform.LateWrites, Counter, "writes", nil, "Results of a query that were dropped because the query had already ended.")
 )
 
 // The metrics of a tick.
 var (
-	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, as they last reported.").noted()
-	Booting      = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot, without those above boot_limit_seconds.").noted()
-	Wanted       = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Workers that the scheme wants, before the guard.").inLog()
-	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Workers that are asked for, after the guard.").noted()
-	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the tick held, because a signal could not be trusted.").noted()
-	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "How many bounds changed what the scheme wanted.").noted()
-	Spent        = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "What this clock hour has cost so far, workers and functions.").inLog()
+	Ready        = metric("workers_ready", Gauge, "workers", []string{"pool"}, "Workers that serve, by their latest reports.").noted()
+	Booting      = metric("workers_booting", Gauge, "workers", []string{"pool"}, "Workers that boot. A worker that boots for longer than boot_limit_seconds is not counted.").noted()
+	Wanted       = metric("workers_wanted", Gauge, "workers", []string{"pool"}, "Number of workers that the scheme wants, before the controller applies its bounds.").inLog()
+	Target       = metric("workers_target", Gauge, "workers", []string{"pool"}, "Number of workers that the controller requests, after it has applied its bounds.").noted()
+	Held         = metric("ticks_held", Gauge, "0 or 1", []string{"pool"}, "1 when the controller kept the number of workers at this tick because it did not trust a signal.").noted()
+	Clamped      = metric("ticks_clamped", Gauge, "clamps", []string{"pool"}, "Number of bounds (such as max_workers) that changed the number of workers that the scheme wanted.").noted()
+	Spent        = metric("hour_spent_usd", Gauge, "USD", []string{"pool"}, "Cost of workers and functions in this clock hour so far.").inLog()
 	TickMS       = metric("tick_ms", Gauge, "ms", []string{"pool"}, "How long the last tick took.").noted()
-	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that were asked for and do not serve; absent while none is missing.").inLog()
-	LaunchFaults = metric("launch_faults", Gauge, "0 or 1", []string{"pool"}, "1 when workers are missing and the newest launch failed, for which the tick's record has the reason; absent otherwise.").inLog()
-	Faults       = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid; the last good one is in force.").noted()
+	Missing      = metric("workers_missing", Gauge, "workers", []string{"pool"}, "Workers that the controller requested and that do not serve. Absent while no worker is missing.").inLog()
+	LaunchFaults = metric("launch_faults", Gauge, "0 or 1", []string{"pool"}, "1 when workers are missing and the newest launch failed; absent otherwise. The decision record of the tick states the reason.").inLog()
+	Faults       = metric("settings_faults", Gauge, "values", nil, "Settings whose stored value is invalid. The last valid value stays in force.").noted()
 )
 
 // The dimensions of what is counted of queries: refusals have no model yet.
@@ -111,32 +116,32 @@ var (
 var (
 	Refused    = metric("refused", Counter, "queries", byTask, "Valid queries that were refused for lack of capacity or budget.").inReports()
 	Answered   = metric("answered", Counter, "queries", byModel, "Queries that ended with a result.").inReports()
-	Met        = metric("met", Counter, "queries", byModel, "Queries that were answered within their bound.").inReports()
+	Met        = metric("met", Counter, "queries", byModel, "Queries that were answered within their latency bound.").inReports()
 	Overflowed = metric("overflowed", Counter, "queries", byModel, "Queries that inference functions answered.").inReports()
-	ColdStarts = metric("cold_starts", Counter, "queries", byModel, "Queries whose answer had to wait for an inference function to start.").inReports()
-	Failed     = metric("failed", Counter, "queries", byModel, "Queries that ended without a result before they expired, but for those of bad input.").inReports()
-	Expired    = metric("expired", Counter, "queries", byModel, "Queries that expired.").inReports()
+	ColdStarts = metric("cold_starts", Counter, "queries", byModel, "Queries whose answer waited for the cold start of an inference function.").inReports()
+	Failed     = metric("failed", Counter, "queries", byModel, "Queries that failed before they expired. Queries with bad input are counted in bad_input instead.").inReports()
+	Expired    = metric("expired", Counter, "queries", byModel, "Queries that expired, which means that nothing answered them before their time limit.").inReports()
 	Cancelled  = metric("cancelled", Counter, "queries", byModel, "Queries that their callers cancelled.").inReports()
-	BadInput   = metric("bad_input", Counter, "queries", byModel, "Queries that failed by their callers' fault, which is found when they run: input that the model cannot take, or an upload that is gone.").inReports()
-	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the answers on workers and functions, without the machinery.").inReports()
-	Latency    = metric("latency_ms", Histogram, "ms", byModel, "From acceptance to the answer, of answered queries.").inReports()
-	BurnRate   = metric("burn_rate", Gauge, "rate", []string{"class", "window"}, "Burn rate of the objective of a class over 5 minutes (window 5m) and 1 hour (1h); absent while none of its queries has ended in that time.").inReports()
-	Wait       = metric("wait_ms", Histogram, "ms", byModel, "From acceptance to the start of the run, of answered queries.").inReports()
+	BadInput   = metric("bad_input", Counter, "queries", byModel, "Queries that failed at run time because of their input: the model cannot take it, or the upload no longer exists.").inReports()
+	QueryUSD   = metric("query_usd", Counter, "USD", byModel, "Cost of the answers by their time on workers and functions, without gateway, store, queues and logs.").inReports()
+	Latency    = metric("latency_ms", Histogram, "ms", byModel, "Time from the acceptance of a query to its answer. Only answered queries count.").inReports()
+	BurnRate   = metric("burn_rate", Gauge, "rate", []string{"class", "window"}, "Burn rate of the objective of a class over 5 minutes (window 5m) and 1 hour (window 1h). Absent while no query of the class has ended in the window.").inReports()
+	Wait       = metric("wait_ms", Histogram, "ms", byModel, "Time from the acceptance of a query to the start of its run. Only answered queries count.").inReports()
 )
 
 // The metrics of queues, read when /metrics is: in an account SQS has its own.
 var (
 	QueueMessages = metric("queue_messages", Gauge, "messages", []string{"queue"}, "Messages that wait in a queue.").bySQS()
-	QueueInFlight = metric("queue_in_flight", Gauge, "messages", []string{"queue"}, "Messages that were received and are not ended yet.").bySQS()
-	QueueOldest   = metric("queue_oldest_ms", Gauge, "ms", []string{"queue"}, "Age of the oldest message that waits; 0 without one.").bySQS()
+	QueueInFlight = metric("queue_in_flight", Gauge, "messages", []string{"queue"}, "Messages that were received and not yet deleted.").bySQS()
+	QueueOldest   = metric("queue_oldest_ms", Gauge, "ms", []string{"queue"}, "Age of the oldest waiting message; 0 if none waits.").bySQS()
 )
 
 // The metrics of the last minute's queries, by what the workers count; absent while
 // none ends.
 var (
-	MissedShare   = metric("missed_share", Gauge, "share", nil, "Share of the last minute's queries that were not answered within their bound.").inLog()
-	OverflowShare = metric("overflow_share", Gauge, "share", nil, "Share of the last minute's queries that inference functions answered.").inLog()
-	ExpiredShare  = metric("expired_share", Gauge, "share", nil, "Share of the last minute's queries that expired.").inLog()
+	MissedShare   = metric("missed_share", Gauge, "share", nil, "Share of the queries that ended in the last minute and were not answered within their latency bound.").inLog()
+	OverflowShare = metric("overflow_share", Gauge, "share", nil, "Share of the queries that ended in the last minute and were answered by inference functions.").inLog()
+	ExpiredShare  = metric("expired_share", Gauge, "share", nil, "Share of the queries that ended in the last minute by expiring.").inLog()
 )
 
 // All lists every metric, those of a tick last.

@@ -102,14 +102,14 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}{
 		"group leaf":        {cli.ExitNoAnswer, "tool: 2 of 3 queries ended without an answer"},
 		"group leave":       {cli.ExitUsage, "did you mean `tool group leaf`?"},
-		"group other":       {cli.ExitUsage, "`tool group --help` lists them"},
-		"group leaf --no":   {cli.ExitUsage, "`tool group leaf --help` lists them"},
+		"group other":       {cli.ExitUsage, "`tool group --help` lists the"},
+		"group leaf --no":   {cli.ExitUsage, "`tool group leaf --help` lists the"},
 		"group leaf --hlep": {cli.ExitUsage, "did you mean --help?"},
 
-		"group leaf more":         {cli.ExitUsage, "it takes no arguments, and was given more; `tool group leaf --help` shows how"},
-		"group leaf --since soon": {cli.ExitUsage, `--since: "soon" is neither seconds`},
-		"completion other":        {cli.ExitUsage, "`tool completion --help` lists them"},
-		"group kept":              {cli.ExitFailure, "a query with --key is kept"},
+		"group leaf more":         {cli.ExitUsage, "the command takes no arguments, and was given more; `tool group leaf --help` shows an example"},
+		"group leaf --since soon": {cli.ExitUsage, `--since: "soon" is neither a number of seconds`},
+		"completion other":        {cli.ExitUsage, "`tool completion --help` lists the"},
+		"group kept":              {cli.ExitFailure, "a query with --key is stored"},
 	} {
 		term := clitest.NewTerminalIn(nested, nil)
 		if got := term.Run(t.Context(), strings.Fields(args)); got != want.status || !strings.Contains(term.Err.String(), want.says) {

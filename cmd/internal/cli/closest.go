@@ -87,7 +87,7 @@ func KnownCommand(c *cobra.Command, args []string) error {
 	if meant, ok := Closest(args[0], names); ok {
 		return Usagef("there is no command %q; did you mean `%s %s`?", args[0], c.CommandPath(), meant)
 	}
-	return Usagef("there is no command %q; `%s --help` lists them", args[0], c.CommandPath())
+	return Usagef("there is no command %q; `%s --help` lists the commands", args[0], c.CommandPath())
 }
 
 // numberOf names the numbers that a flag takes, where its value was none of them.
@@ -147,7 +147,7 @@ func wrongArguments(c *cobra.Command, given []string) error {
 	if got == "" {
 		got = "none"
 	}
-	return Usagef("it takes %s, and was given %s; `%s --help` shows how", wants, got, c.CommandPath())
+	return Usagef("the command takes %s, and was given %s; `%s --help` shows an example", wants, got, c.CommandPath())
 }
 
 // operands are the values that a command's usage has beside its flags.
@@ -179,5 +179,5 @@ func wrongFlag(c *cobra.Command, err error) error {
 	if meant, ok := Closest(name, names); ok {
 		return Usagef("there is no flag --%s; did you mean --%s?", name, meant)
 	}
-	return Usagef("there is no flag --%s; `%s --help` lists them", name, c.CommandPath())
+	return Usagef("there is no flag --%s; `%s --help` lists the flags", name, c.CommandPath())
 }

@@ -104,6 +104,14 @@ func (t *Terminal) printError(command string, err error) {
 	}
 }
 
+// Sentence is an error with what to do about it, where that is known.
+func (t *Terminal) Sentence(err error) string {
+	if hint := t.hint(err); hint != "" {
+		return err.Error() + "; " + hint
+	}
+	return err.Error()
+}
+
 // hint says what to do next, where that is known.
 func (t *Terminal) hint(err error) string {
 	if advice := discovery.Advice(err); advice != "" {
@@ -115,24 +123,24 @@ func (t *Terminal) hint(err error) string {
 	case errors.Is(err, context.Canceled):
 		return ""
 	case errors.As(err, &gone) && errors.Is(err, syscall.ECONNREFUSED):
-		return "start it with `make run`, or name another with --endpoint or PARAGON_ENDPOINT"
+		return "start a server with `make run`, or name another with --endpoint or PARAGON_ENDPOINT"
 	case errors.As(err, &gone):
 		return "check the address given by --endpoint or PARAGON_ENDPOINT"
 	case !errors.As(err, &p):
 		return ""
 	case p.Status == http.StatusForbidden && t.signed:
-		return "these credentials may not call the API, have expired, or are of another account: `aws sts get-caller-identity` prints whose they are; " +
-			"the policy paragon-<stage>-operator-<region> lets its holder call it"
+		return "these credentials may not call the API, have expired, or belong to another account: `aws sts get-caller-identity` prints their account and user; " +
+			"the policy paragon-<stage>-operator-<region> allows calls of the API"
 	case p.Kind() == api.NotOperator:
-		return "give the text of operator-token in the stage's data folder as PARAGON_OPERATOR_TOKEN"
+		return "set PARAGON_OPERATOR_TOKEN to the content of the file operator-token in the server's data folder"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "not-found":
 		return "`paragon list` lists the ids of stored queries, and `paragon decisions` those of decisions"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
-		return "`paragon models` lists what is there"
+		return "`paragon models` lists the models and tasks"
 	case p.Kind() == "answered-directly":
-		return "its answer said where it ran and why: `paragon submit --json` prints all of it; a query with --key is kept"
+		return "a direct answer is not stored, but itself says where the query ran and why (`paragon submit --json`); a query with --key is stored"
 	case p.Status == http.StatusRequestEntityTooLarge:
 		return "make the picture smaller"
 	}

@@ -64,9 +64,13 @@ type Duration struct{ *time.Duration }
 // DurationValue is a flag that sets a length of time.
 func DurationValue(d *time.Duration) Duration { return Duration{d} }
 
+// String is "0" for no time, which the help then does not print as a default.
 func (d Duration) String() string {
-	if d.Duration == nil {
+	switch {
+	case d.Duration == nil:
 		return ""
+	case *d.Duration == 0:
+		return "0"
 	}
 	return d.Duration.String()
 }
@@ -78,14 +82,14 @@ func (d Duration) Type() string { return "duration" }
 func (d Duration) Set(text string) error {
 	if n, err := strconv.ParseFloat(text, 64); err == nil {
 		if !(n >= 0 && n <= 1e9) {
-			return fmt.Errorf("%s is not 0 to 1e9 seconds", text)
+			return fmt.Errorf("%s is not within 0 to 1e9 seconds", text)
 		}
 		*d.Duration = time.Duration(n * float64(time.Second))
 		return nil
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil || parsed < 0 {
-		return fmt.Errorf("%q is neither seconds nor a length of time such as 1h30m", text)
+		return fmt.Errorf("%q is neither a number of seconds nor a duration such as 1h30m", text)
 	}
 	*d.Duration = parsed
 	return nil

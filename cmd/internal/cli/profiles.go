@@ -25,7 +25,7 @@ const profilesName = "profiles"
 // ProfilesFlag adds --profiles. findProfiles has made a folder of it by the
 // time that the command runs.
 func ProfilesFlag(fs *pflag.FlagSet, into *string, need ProfilesNeed) {
-	fs.StringVar(into, profilesName, "", "folder, or s3://bucket/prefix, of profiles (default PARAGON_PROFILES, else those that come with the product)")
+	fs.StringVar(into, profilesName, "", "folder or s3://bucket/prefix with the profiles (default PARAGON_PROFILES, else the profiles that come with Paragon)")
 	fs.Lookup(profilesName).Annotations = map[string][]string{string(need): nil}
 }
 

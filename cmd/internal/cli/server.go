@@ -1,14 +1,22 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -37,7 +45,7 @@ func (t *Terminal) Place() (stage, endpoint string) {
 // Connect returns a client of the server or the stage that was named.
 func (t *Terminal) Connect(ctx context.Context, c client.Config) (*client.Client, error) {
 	stage, endpoint := t.Place()
-	c.Endpoint, c.Token = endpoint, cmp.Or(t.Token, t.Env("PARAGON_TOKEN"))
+	c.Endpoint, c.Token = endpoint, t.callerToken()
 	if err := t.enter(ctx, stage, &c); err != nil {
 		return nil, err
 	}
@@ -50,6 +58,60 @@ func (t *Terminal) Connect(ctx context.Context, c client.Config) (*client.Client
 	}
 	return cl, nil
 }
+
+// callerToken is the caller's own, where one was given.
+func (t *Terminal) callerToken() string { return cmp.Or(t.Token, t.Env("PARAGON_TOKEN")) }
+
+// Relay answers requests as the API of the stage in an account does that was named, which
+// it asks in this terminal's name.
+func (t *Terminal) Relay(ctx context.Context) (http.Handler, error) {
+	stage, endpoint := t.Place()
+	c := client.Config{Endpoint: endpoint, Token: t.callerToken(), HTTP: client.NewHTTP(AtOnce)}
+	if err := t.enter(ctx, stage, &c); err != nil {
+		return nil, err
+	}
+	to, err := url.Parse(c.Endpoint)
+	if err != nil {
+		return nil, Usagef("the endpoint %q is not a URL", c.Endpoint)
+	}
+	return &httputil.ReverseProxy{Transport: c.HTTP.Transport, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Header = http.Header{}
+		for _, name := range relayed {
+			if v := r.In.Header.Values(name); len(v) > 0 {
+				r.Out.Header[name] = v
+			}
+		}
+		if c.Token != "" {
+			r.Out.Header.Set("Authorization", "Bearer "+c.Token)
+		}
+	}, ModifyResponse: t.explainRefusal, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+		p := api.Problem{Type: "urn:paragon:problem:unreachable", Title: "The stage's API does not answer", Status: http.StatusBadGateway, Detail: t.Sentence(err)}
+		w.Header().Set("Content-Type", problemType)
+		w.WriteHeader(p.Status)
+		_ = json.NewEncoder(w).Encode(p) // the caller may be gone
+	}}, nil
+}
+
+const problemType = "application/problem+json"
+
+// explainRefusal says, where the gateway refuses these credentials, what to do about it: its
+// own answer has no more than "Forbidden".
+func (t *Terminal) explainRefusal(r *http.Response) error {
+	hint := t.hint(&client.Problem{Problem: api.Problem{Status: r.StatusCode}})
+	if r.StatusCode != http.StatusForbidden || hint == "" || r.Header.Get("Content-Type") == problemType {
+		return nil
+	}
+	text, err := json.Marshal(api.Problem{Type: "urn:paragon:problem:not-permitted", Title: "The stage's API refuses these credentials", Status: r.StatusCode, Detail: hint})
+	_ = r.Body.Close() // which is replaced
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	r.Header.Set("Content-Type", problemType)
+	r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	return err
+}
+
+// relayed are the headers of requests that the stage's API reads.
+var relayed = []string{"Accept", "Content-Type", "Idempotency-Key", "Prefer"}
 
 // operatorToken gives the token that the environment has, else that of the stage at an
 // endpoint on this machine.
@@ -75,7 +137,7 @@ func (t *Terminal) enter(ctx context.Context, stage string, c *client.Config) er
 		c.Endpoint, keys = cmp.Or(c.Endpoint, s.Endpoint), s.Keys()
 		if s.Authorizer == names.ByKeys {
 			if c.Token == "" {
-				return Usagef("stage %s asks for a key: give yours with --token or PARAGON_TOKEN", stage)
+				return Usagef("stage %s needs a key: give your key with --token or PARAGON_TOKEN", stage)
 			}
 			return nil
 		}
@@ -99,7 +161,7 @@ func (t *Terminal) enter(ctx context.Context, stage string, c *client.Config) er
 // ServerCommand adds to a command what all that speak to a server have.
 func (t *Terminal) ServerCommand(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&t.Endpoint, "endpoint", "", "URL of the server (default PARAGON_ENDPOINT, else "+client.DefaultEndpoint+")")
-	c.Flags().StringVar(&t.Stage, "stage", "", "stage in an account (default PARAGON_STAGE)")
+	c.Flags().StringVar(&t.Stage, "stage", "", "name of a stage (a deployment) in an AWS account (default PARAGON_STAGE)")
 	c.Flags().StringVar(&t.Token, "token", "", "bearer token (default PARAGON_TOKEN)")
 	c.Flags().BoolVar(&t.JSON, "json", false, "print JSON")
 	return c

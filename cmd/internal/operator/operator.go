@@ -99,7 +99,7 @@ func noteOf(addr string) (string, error) {
 		return "", err
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return "", fmt.Errorf("%q is no port", port)
+		return "", fmt.Errorf("%q is not a port", port)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -49,20 +49,20 @@ func (r Report) rows() []row {
 	}
 	return []row{
 		{"queries sent", fmt.Sprint(r.Load.All.Sent)},
-		{"p99 of how late they were sent", fmt.Sprintf("%.0f ms", r.Load.LateMS)},
+		{"delay of sending, p99", fmt.Sprintf("%.0f ms", r.Load.LateMS)},
 		{"accepted (200 or 202)", fmt.Sprint(p.Accepted)},
 		{"lost", fmt.Sprint(p.Lost)},
-		{"with two ends", fmt.Sprint(p.Double)},
+		{"ended twice", fmt.Sprint(p.Double)},
 		{"expired", fmt.Sprint(p.Expired)},
 		{"failed", fmt.Sprint(p.Failed)},
-		{"repeats under a key", fmt.Sprint(p.Repeats)},
-		{"of those with another answer", fmt.Sprint(p.RepeatsDiffering)},
+		{"queries repeated with the same key", fmt.Sprint(p.Repeats)},
+		{"repeats with another answer than the first", fmt.Sprint(p.RepeatsDiffering)},
 		{"strict queries accepted", fmt.Sprint(p.Strict)},
-		{"of those late", fmt.Sprintf("%d, of which %d in the hands of the faulty process", p.StrictLate, p.StrictInHands)},
-		{"strict objective kept", fmt.Sprintf("%.2f %%, the objective is %g %%", p.StrictKeptPercent, r.Objective)},
-		{"errors of the server", fmt.Sprintf("%s%d requests without an answer", statuses, p.NoAnswer)},
-		{"latest of them after a fault's end", fmt.Sprintf("%.1f s", p.LatestErrorSeconds)},
-		{"answered by functions", fmt.Sprintf("%.1f %%", r.Load.All.FunctionsPercent)},
+		{"strict queries late", fmt.Sprintf("%d, of which %d were in progress at the faulty process", p.StrictLate, p.StrictInHands)},
+		{"strict queries answered in time", fmt.Sprintf("%.2f %% (the objective is %g %%)", p.StrictKeptPercent, r.Objective)},
+		{"errors", fmt.Sprintf("%s%d requests without an answer", statuses, p.NoAnswer)},
+		{"longest time from the end of a fault to an error", fmt.Sprintf("%.1f s", p.LatestErrorSeconds)},
+		{"queries answered by functions", fmt.Sprintf("%.1f %%", r.Load.All.FunctionsPercent)},
 	}
 }
 
@@ -122,11 +122,11 @@ func (r Report) Print(out io.Writer) error {
 func (r Report) Page() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, page, r.Date, r.Cores, r.Seconds, r.Seed, r.verdict())
-	b.WriteString("\n| | |\n|---|---|\n")
+	b.WriteString("\n| what was counted | result |\n|---|---|\n")
 	for _, l := range r.rows() {
 		fmt.Fprintf(&b, "| %s | %s |\n", l.name, l.value)
 	}
-	b.WriteString("\n| fault | times |\n|---|---|\n")
+	b.WriteString("\n| fault | times injected |\n|---|---|\n")
 	for _, l := range r.counts() {
 		fmt.Fprintf(&b, "| %s | %s |\n", l.name, l.value)
 	}
@@ -135,19 +135,18 @@ func (r Report) Page() string {
 
 const page = `# Chaos
 
-Made by ` + "`make chaos`" + ` on %s, on %d cores; edit nothing here. ` + "`paragon up`" + ` with a moving fleet and functions was
-under load for %.0f s while faults were injected by the seed %d. The load is strict and relaxed, keyed and
-unkeyed, waiting and not; half of the answered queries with a key are sent again. A prober outside counts:
+` + "`make chaos`" + ` generates this page. On %s, on %d cores, ` + "`paragon up`" + ` with a changing number of workers and with functions ran
+under load for %.0f s, while faults were injected at random (seed %d). The load has strict and relaxed queries, with and without an idempotency key. Some callers wait
+for their answer, others read it later. Half of the answered queries with a key are sent again. A separate process sends the queries and counts:
 
-- lost: accepted with 200 or 202, and never ended;
-- with two ends: its record, read again after the run, is not as the query ended;
-- late: a strict query beyond its bound, by the prober's clock where it waited in its request. It was in the hands of
-  the faulty process when it was under way while that was killed, or frozen and not yet found out; of the store, when
-  it was queued while that was full, locked or away;
-- errors: every answer of 5xx and every request without one, repeats and reads included.
+- **lost**: queries that were accepted with 200 or 202 and never ended.
+- **ended twice**: queries whose record, read again after the run, differs from the result that the caller got.
+- **late**: strict queries that ended after their bound. If the caller waited in the request, its clock counts. A late query counts as *in progress at the faulty process* if that process
+  was killed while it worked on the query, or was frozen and not yet detected. For a fault of the store, the query counts if it was queued while the store was full, locked or away.
+- **errors**: answers with a status 5xx and requests without an answer, including repeats and reads.
 
-A full disk needs root, for a file system of its own. A slow and a failing store are another program that locks the
-data file, for less and for more than the five seconds that the store waits.
+The fault *full disk* needs root, because it uses a file system of its own. For *slow store* and *failing store*, another program locks the data file for less or for more than
+the five seconds that Paragon waits for the lock.
 
 %s
 `

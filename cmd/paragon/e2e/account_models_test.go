@@ -129,9 +129,9 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 			t.Fatalf("%v: %v, want %q in: %s", args, err, says, out)
 		}
 	}
-	says("no model was added", false, "model", "list")
+	says("No model was added", false, "model", "list")
 	says("bad.onnx", true, "model", "add", file(t, "bad.onnx", []byte("no model")), "--task", "weather")
-	says("no model was added", false, "model", "list")
+	says("No model was added", false, "model", "list")
 	if out := addRun(t, "forest", file(t, "forest.onnx", enginetest.Forest(2, 0.5, labels))); !strings.Contains(out, "/v2/models/weather/infer") {
 		t.Errorf("it says %s", out)
 	}
@@ -146,7 +146,7 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 	if !ok || m.Latency[0].Source.Samples == 0 {
 		t.Fatalf("the functions of the stage know %+v", m)
 	}
-	if out, err := inAccount(t, "model-run", "forest"); err != nil || strings.TrimSpace(out) != `""` { // no reason
+	if out, err := inAccount(t, "model-run", "forest"); err != nil || strings.TrimSpace(out) != `{}` { // no reason
 		t.Errorf("a worker cannot run it: %v: %s", err, out)
 	}
 	if out, err := inAccount(t, "model", "remove", "forest", "--stage", "dev"); err != nil {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 )
 
@@ -50,9 +50,10 @@ func runPython(t *testing.T, scripts ...string) {
 	s.workersReady(1)
 	grpcAddr := ""
 	s.until("the address of gRPC is printed", func() bool {
-		_, after, printed := strings.Cut(s.log.String(), "gRPC, as the Open Inference Protocol has it, is at ")
-		grpcAddr, _, _ = strings.Cut(after, "\n")
-		return printed && strings.Contains(after, "\n")
+		if printed := regexp.MustCompile(`gRPC.* is at (\S+)\n`).FindStringSubmatch(s.log.String()); printed != nil {
+			grpcAddr = printed[1]
+		}
+		return grpcAddr != ""
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

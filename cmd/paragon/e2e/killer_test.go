@@ -18,18 +18,27 @@ import (
 const killerRuns = 4
 
 // killRunning kills each worker that begins to run a query, one after the other, until the
-// query has ended, and says how many it killed.
+// query has ended, and says which processes it killed. A worker is known by its own report:
+// that of one that was killed says for a while that it is busy.
 func (s *stage) killRunning(ended func() bool) (killed []int) {
+	var names []string
 	for len(killed) < killerRuns {
 		var pids []int
+		name := ""
 		s.until("another worker runs the query, or it has ended", func() bool {
 			if ended() {
 				return true
 			}
-			st, err := s.Status(context.Background())
+			ws, err := s.Workers(context.Background(), "", 0, 100)
 			pids = s.children("worker")
-			busy := err == nil && slices.ContainsFunc(st.Pools, func(p api.PoolStatus) bool { return p.Busy > 0 })
-			return busy && len(pids) == 1 && !slices.Contains(killed, pids[0])
+			if err != nil || len(pids) != 1 || slices.Contains(killed, pids[0]) {
+				return false
+			}
+			i := slices.IndexFunc(ws.Workers, func(w api.Worker) bool { return w.Busy > 0 && !slices.Contains(names, w.ID) })
+			if i >= 0 {
+				name = ws.Workers[i].ID
+			}
+			return i >= 0
 		})
 		if ended() {
 			break
@@ -37,7 +46,7 @@ func (s *stage) killRunning(ended func() bool) (killed []int) {
 		if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
 			s.t.Fatal(err)
 		}
-		killed = append(killed, pids[0])
+		killed, names = append(killed, pids[0]), append(names, name)
 	}
 	return killed
 }

@@ -81,7 +81,7 @@ func measureLatency(t *testing.T, page *strings.Builder, c *profile.Catalogue) {
 	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
 	s.workersReady(1)
 	pics := pictures(t)
-	fmt.Fprintf(page, "\n## Added latency\n\nOne strict query after another, warm, unpaced, `Prefer: wait`, a PNG picture in, the answer out; beside preprocessing and inference called in process, in turns of %d rounds. Milliseconds.\n\n| model | bare p50 | bare p99 | pipeline p50 | pipeline p99 | added p50 | added p99 |\n|---|---|---|---|---|---|---|\n", rounds)
+	fmt.Fprintf(page, "\n## Added latency\n\n*Pipeline* is the time that a caller measures for one strict query (a PNG picture, with `Prefer: wait`) on a warm stage at full speed, one query after another. *Bare* is the time of preprocessing and inference alone, called in one process. *Added* is the difference. Both were measured in turns, in %d rounds. All times are in milliseconds.\n\n| model | bare p50 | bare p99 | pipeline p50 | pipeline p99 | added p50 | added p99 |\n|---|---|---|---|---|---|---|\n", rounds)
 	for i := range c.Models {
 		m := &c.Models[i]
 		session := bare(t, m)
@@ -137,7 +137,7 @@ func measureThroughput(t *testing.T, page *strings.Builder, models ...*profile.M
 	s := up(t, t.TempDir(), "--workers=1", "--instance-type=c5.large", "--boot-seconds=0", "--unpaced")
 	s.workersReady(1)
 	pics := pictures(t)
-	fmt.Fprintf(page, "\n## Throughput\n\nOne worker of 2 runners, 32 callers that wait for their answers, all on the same cores as the server; beside 2 goroutines that call preprocessing and the library in a loop. Medians of %d rounds of %v in turns.\n\n| model | bare queries/s | pipeline queries/s | ratio |\n|---|---|---|---|\n", rounds, turn)
+	fmt.Fprintf(page, "\n## Throughput\n\n*Pipeline* is the throughput of one worker with 2 runners for 32 callers that wait for their answers, on the same cores as the server. *Bare* is the throughput of 2 goroutines that call preprocessing and the library in a loop. Both were measured in turns. The figures are medians of %d rounds of %v.\n\n| model | bare queries/s | pipeline queries/s | ratio |\n|---|---|---|---|\n", rounds, turn)
 	for _, m := range models {
 		session := bareOf(t, m, 2)
 		var inProcess, through, ratio []float64

@@ -121,7 +121,7 @@ func TestAModelComesAndGoesUnderLoad(t *testing.T) {
 }
 
 // underLoad asks pictures until the function that it returns is called, which fails
-// the test for each that was not answered.
+// the test for each that was not answered within its bound.
 func (s *stage) underLoad() (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	p := pictures(s.t)
@@ -129,9 +129,9 @@ func (s *stage) underLoad() (stop func()) {
 	answered, failed := 0, []string{}
 	all.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
-			q, err := s.Submit(context.WithoutCancel(ctx), client.Submission{Task: "fashion",
+			q, err := s.Submit(context.WithoutCancel(ctx), client.Submission{Task: "fashion", Class: query.Strict, Constraints: query.Constraints{LatencyMS: 10_000},
 				Input: query.Input{ContentType: "image/png", Data: p[i%len(p)].data}}, client.Options{Wait: 30e9})
-			if err != nil || q.State != query.Succeeded {
+			if err != nil || q.State != query.Succeeded || !*q.MetSLO {
 				failed = append(failed, fmt.Sprintf("%+v, error %v", q, err))
 				continue
 			}

@@ -150,25 +150,45 @@ func TestVersionsComeAndGoUnderLoad(t *testing.T) {
 	rolledBack("net@2", "errors")
 	add(chain(1000), "0.2")
 	rolledBack("net@3", "latency")
+	add(broken(110), "0")
+	s.mustModel("shadow", "net", "--share", "0.99")
+	rolledBack("net@4", "errors")
 	answered := load()
-	if answered["1"] == 0 || answered["3"] == 0 {
+	if answered["1"] == 0 || answered["3"] == 0 || answered["4"] > 0 {
 		t.Errorf("answered by version: %v", answered)
 	}
 
 	load = s.netUnderLoad()
-	add(chain(90), "0.3")
+	add(chain(90), "0")
+	s.mustModel("shadow", "net", "--share", "0.99")
+	s.until("the fifth runs in shadow", func() bool { return s.shadowed("net@5") >= 20 })
 	s.mustModel("canary", "net", "--share", "0.6")
 	s.mustModel("promote", "net")
-	s.until("the fourth answers alone", func() bool { return s.only("4") })
+	s.until("the fifth answers alone", func() bool { return s.only("5") })
 	s.mustModel("rollback", "net")
 	s.until("the first answers alone", func() bool { return s.only("1") })
 	answered = load()
-	if answered["1"] == 0 || answered["4"] == 0 {
+	if answered["1"] == 0 || answered["5"] == 0 {
 		t.Errorf("answered by version: %v", answered)
 	}
 	if out := s.mustModel("remove", "net"); !strings.Contains(out, "net") || s.rollout().Model != "" {
 		t.Errorf("removed: %s; its versions are %+v", out, s.rollout())
 	}
+}
+
+// shadowed is how many runs in shadow of a version went well.
+func (s *stage) shadowed(version string) int64 {
+	s.t.Helper()
+	st, err := s.Status(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, v := range st.Shadows {
+		if v.Version == version {
+			return v.Runs - v.Faults
+		}
+	}
+	return 0
 }
 
 // only says whether one version answers ten queries.

@@ -50,7 +50,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 		return fmt.Errorf("listen for queries: %w; name another address with --addr", err)
 	}
 	if forget, err := operator.Announce(m.listener.Addr().String(), m.cfg.DataDir); err != nil {
-		m.log.Warn("commands do not find the operator's token by themselves; give it as PARAGON_OPERATOR_TOKEN", "error", err)
+		m.log.Warn("commands cannot read the operator's token from the data folder; set PARAGON_OPERATOR_TOKEN to it", "error", err)
 	} else {
 		m.onClose(forget)
 	}
@@ -99,7 +99,7 @@ func refuseRemote(w http.ResponseWriter, r *http.Request, status int, field, det
 		writeJSON(w, status, "application/json", map[string]string{"error": detail})
 		return
 	}
-	writeWrong(w, problemOf("not-let-in", "The request is not let in", status, field, "%s", detail))
+	writeWrong(w, problemOf("not-let-in", "The request is refused", status, field, "%s", detail))
 }
 
 const (
@@ -129,7 +129,7 @@ func (m *Machine) serveGRPC(front http.Handler) (err error) {
 func (m *Machine) operators(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.operator.Shown(r) {
-			writeWrong(w, problemOf(api.NotOperator, "Operators alone may do this", http.StatusForbidden, api.OperatorHeader, api.OperatorsOnly))
+			writeWrong(w, problemOf(api.NotOperator, "Only operators may do this", http.StatusForbidden, api.OperatorHeader, api.OperatorsOnly))
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -165,10 +165,10 @@ func (m *Machine) tuned(ctx context.Context) (tuning.State, error) {
 func checkPage(r *http.Request) error {
 	const title = "The host is not served"
 	if checkLoopback(r.Host) != nil {
-		return problemOf("wrong-host", title, http.StatusForbidden, "Host", "only loopback names reach this service")
+		return problemOf("wrong-host", title, http.StatusForbidden, "Host", "requests must use a loopback name of this machine, such as 127.0.0.1")
 	}
 	if httpapi.CheckOrigin(r) != nil {
-		return problemOf("wrong-host", title, http.StatusForbidden, "Origin", "pages of other origins do not reach this service")
+		return problemOf("wrong-host", title, http.StatusForbidden, "Origin", "web pages of other origins may not call this service")
 	}
 	return nil
 }

@@ -139,7 +139,7 @@ func (c Config) first() map[string]string {
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("addr %q is no HOST:PORT: %w", addr, err)
+		return fmt.Errorf("addr %q is not HOST:PORT: %w", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("addr %q is not a loopback address, such as 127.0.0.1:8080; other machines reach the API by --listen, with tokens", addr)
@@ -162,7 +162,7 @@ func (c Config) binary(name string) (string, error) {
 		return "", fmt.Errorf("find the %s binary: %w", name, err)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("find the %s binary: %w; build it with `make build`", name, err)
+		return "", fmt.Errorf("find the %s binary: %w; build it with `make build-local`", name, err)
 	}
 	return path, nil
 }

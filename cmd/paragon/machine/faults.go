@@ -42,7 +42,7 @@ func (d *faultHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = d.clear(r)
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", "DELETE, GET, POST")
-		err = mistaken(http.StatusMethodNotAllowed, "", "%s is not done here, only DELETE, GET and POST", r.Method)
+		err = mistaken(http.StatusMethodNotAllowed, "", "%s is not allowed here, only DELETE, GET and POST", r.Method)
 	}
 	var now api.Faults
 	if err == nil {
@@ -58,13 +58,13 @@ func (d *faultHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // set reads one fault and does it.
 func (d *faultHandler) set(w http.ResponseWriter, r *http.Request) error {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		return mistaken(http.StatusUnsupportedMediaType, "Content-Type", "a fault is application/json")
+		return mistaken(http.StatusUnsupportedMediaType, "Content-Type", "a fault must be sent as application/json")
 	}
 	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFaultBody))
 	in.DisallowUnknownFields()
 	var f api.Fault
 	if err := in.Decode(&f); err != nil {
-		return mistaken(http.StatusBadRequest, "", "the body is no fault: %v", err)
+		return mistaken(http.StatusBadRequest, "", "the body is not a fault: %v", err)
 	}
 	if err := checkFault(f, maxWorkers); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (d *faultHandler) set(w http.ResponseWriter, r *http.Request) error {
 		return d.backend.SetGroup(r.Context(), Pool, f.Min, f.Max)
 	case api.SpotNotice:
 		if err := d.fleet.Notice(f.Worker); err != nil {
-			return mistaken(http.StatusUnprocessableEntity, "worker", "%v; `paragon fault list` shows those that are", err)
+			return mistaken(http.StatusUnprocessableEntity, "worker", "%v; `paragon fault list` lists the injected faults", err)
 		}
 		return nil
 	case api.LaunchFails:
@@ -122,15 +122,15 @@ func checkFault(f api.Fault, most int) error {
 	case timed && !(f.Seconds >= 0.001 && f.Seconds <= maxSeconds):
 		return wrong("seconds", "%s is not within 0.001 to %d", number(f.Seconds), maxSeconds)
 	case !timed && f.Seconds != 0:
-		return wrong("seconds", "%s takes none", f.Kind)
+		return wrong("seconds", "fault %s takes no seconds", f.Kind)
 	case f.Launches < 0 || f.Launches > mostLaunches || f.Launches > 0 && !lasting:
-		return wrong("launches", "%d is not within 0 (until it is cleared) to %d, or %s is no matter of launches", f.Launches, mostLaunches, f.Kind)
+		return wrong("launches", "%d is not within 0 (until it is cleared) to %d, or fault %s takes no number of launches", f.Launches, mostLaunches, f.Kind)
 	case f.Kind == api.SpotNotice && f.Worker == "" || f.Kind != api.SpotNotice && f.Worker != "":
-		return wrong("worker", "%s needs one, and no other fault takes one", api.SpotNotice)
+		return wrong("worker", "fault %s needs a worker, and no other fault takes one", api.SpotNotice)
 	case f.Kind == api.Group && (f.Min < 0 || f.Max < f.Min || f.Max > most):
-		return wrong("max", "a group's limits are 0 <= min <= max <= %d, and these are %d and %d", most, f.Min, f.Max)
+		return wrong("max", "a group's limits must be 0 <= min <= max <= %d; min is %d and max is %d", most, f.Min, f.Max)
 	case f.Kind != api.Group && (f.Min != 0 || f.Max != 0):
-		return wrong("max", "%s takes no limits", f.Kind)
+		return wrong("max", "fault %s takes no limits", f.Kind)
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func sortedKinds() []string {
 func (d *faultHandler) clear(r *http.Request) error {
 	kind := r.URL.Query().Get("kind")
 	if _, known := faultKinds[kind]; kind != "" && (!known || kind == api.SpotNotice) {
-		return mistaken(http.StatusUnprocessableEntity, "kind", "there is no lasting fault %q; `paragon fault list` lists those in force", kind)
+		return mistaken(http.StatusUnprocessableEntity, "kind", "there is no fault %q to clear; `paragon fault list` lists the injected faults", kind)
 	}
 	d.active.Clear(kind)
 	if kind == "" || kind == api.Group {
@@ -196,7 +196,7 @@ type wrong struct {
 func (w *wrong) Error() string { return w.Detail }
 
 func mistaken(status int, field, format string, args ...any) error {
-	return problemOf("bad-fault", "The fault cannot be had", status, field, format, args...)
+	return problemOf("bad-fault", "The fault cannot be injected", status, field, format, args...)
 }
 
 func problemOf(kind, title string, status int, field, format string, args ...any) error {
@@ -207,7 +207,7 @@ func problemOf(kind, title string, status int, field, format string, args ...any
 func writeWrong(w http.ResponseWriter, err error) {
 	var p *wrong
 	if !errors.As(err, &p) {
-		p = &wrong{Type: "urn:paragon:problem:internal", Title: "Something went wrong here", Status: http.StatusInternalServerError, Detail: err.Error()}
+		p = &wrong{Type: "urn:paragon:problem:internal", Title: "Internal server error", Status: http.StatusInternalServerError, Detail: err.Error()}
 	}
 	writeJSON(w, p.Status, "application/problem+json", p)
 }

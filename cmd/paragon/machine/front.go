@@ -44,7 +44,8 @@ type fleetOwner interface {
 type front struct {
 	api      http.Handler
 	balancer *balancer.Balancer
-	shares   bool // workers read bodies in memory that they share
+	admits   func(*http.Request) error // refuses a request before it is read
+	shares   bool                      // workers read bodies in memory that they share
 	roster   roster
 	log      *slog.Logger
 
@@ -69,7 +70,7 @@ const hopeless = 10
 // the memory of bodies; nil without. A worker that does not answer is taken out of workers;
 // a request that it holds for longer than keepAfter is the API's.
 func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter func(*http.Request) (time.Duration, bool), shared *bodies.Pool, workers roster, log *slog.Logger) *front {
-	f := &front{api: api, shares: shared != nil, roster: workers, log: log, suspended: map[string]bool{}}
+	f := &front{api: api, admits: func(*http.Request) error { return nil }, shares: shared != nil, roster: workers, log: log, suspended: map[string]bool{}}
 	f.balancer = balancer.New(balancer.Options{
 		Fallback: api, Repeats: repeats, Eject: passOver,
 		MaxBody: maxBody, Room: httpapi.NewRoom(0), Header: platform.OwnerHeader, HeaderValue: httpapi.LocalOwner,
@@ -89,6 +90,7 @@ func newFront(api http.Handler, maxBody func(*http.Request) int64, keepAfter fun
 func (m *Machine) newFrontOf(api http.Handler, svc *intake.Service, fleet fleetOwner) *front {
 	f := newFront(api, func(r *http.Request) int64 { return httpapi.MaxBody(r, svc) },
 		func(r *http.Request) (time.Duration, bool) { return httpapi.KeepAfter(svc, r) }, m.bodies, fleet, m.log)
+	f.admits = func(r *http.Request) error { return svc.AdmitRequest(httpapi.LocalOwner(r)) }
 	m.background(f.balancer.Run, func(ctx context.Context) { f.watchFleet(ctx, fleet, m.backend.Fleet) })
 	return f
 }
@@ -97,6 +99,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A host that is no loopback name is a web page that points its own name here,
 	// and a page of another origin is none of this machine's: the API says so.
 	if r.Method == http.MethodPost && asksForAnswer(r.URL.Path) && checkLoopback(r.Host) == nil && httpapi.CheckOrigin(r) == nil {
+		if why := f.admits(r); why != nil {
+			f.api.ServeHTTP(w, httpapi.RefusedFor(r, why))
+			return
+		}
 		f.balancer.ServeHTTP(w, r)
 		return
 	}
@@ -123,14 +129,14 @@ func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int) {
 		f.api.ServeHTTP(w, r)
 		return
 	}
-	const detail = "too many bytes of requests are under way; come again in a moment"
+	const detail = "the server receives too many bytes of requests at present; try again in a moment"
 	if strings.HasPrefix(r.URL.Path, "/v2/") {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": detail}) // the caller may be gone
 		return
 	}
-	writeWrong(w, &wrong{Type: "urn:paragon:problem:busy", Title: "Come again in a moment", Status: status, Detail: detail})
+	writeWrong(w, &wrong{Type: "urn:paragon:problem:busy", Title: "The server is busy: try again in a moment", Status: status, Detail: detail})
 }
 
 // answers says whether some worker that gets requests answers them.

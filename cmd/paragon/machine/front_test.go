@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/balancer"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
@@ -274,5 +275,17 @@ func TestTooLargeIsTheAPIsToExplain(t *testing.T) {
 	n := 1<<20 + 1
 	if got := send(t, server, "POST", "/v1/queries", nil, make([]byte, n)); len(got) != len("own ")+n {
 		t.Errorf("%d bytes come back", len(got))
+	}
+}
+
+// A request that is refused unread is the API's, with the reason, and no worker sees it.
+func TestARequestThatIsNotAdmittedGoesToNoWorker(t *testing.T) {
+	why, got := errors.New("above the caller's rate"), 0
+	f := newFront(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got++ }), atMost(1), never, nil, nil, slog.New(slog.DiscardHandler))
+	f.admits = func(*http.Request) error { return why }
+	r := httptest.NewRequest(http.MethodPost, "/v1/queries", strings.NewReader("{}"))
+	r.Host = "127.0.0.1:80"
+	if f.ServeHTTP(httptest.NewRecorder(), r); got != 1 || f.balancer.Counts() != (balancer.Counts{}) {
+		t.Errorf("the API has %d requests, the balancer %+v", got, f.balancer.Counts())
 	}
 }

@@ -3,8 +3,6 @@ package machine
 import (
 	"context"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,12 +16,9 @@ import (
 // sums of counters since this process began, the last values of gauges, and
 // what the workers have counted.
 type tallied struct {
-	platform.Metrics
-	known map[string]telemetry.Metric
+	*telemetry.Kept
 
-	mu     sync.Mutex // guards what follows
-	values map[string]telemetry.Value
-
+	mu      sync.Mutex // guards what follows
 	tracker tally.Tracker
 	counted []tally.Tally // by task, model and class
 	burns   *tally.Burns
@@ -35,33 +30,7 @@ type tallied struct {
 }
 
 func newTallied(m platform.Metrics, queues queueReader, now time.Time) *tallied {
-	t := &tallied{Metrics: m, queues: queues, known: map[string]telemetry.Metric{}, values: map[string]telemetry.Value{}, tracker: tally.NewTracker(now), burns: tally.NewBurns()}
-	for _, k := range telemetry.All() {
-		t.known[k.Name] = k
-	}
-	return t
-}
-
-// Put stores the points and then counts them, once each.
-func (t *tallied) Put(ctx context.Context, points ...platform.Point) error {
-	if err := t.Metrics.Put(ctx, points...); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, p := range points {
-		m, ok := t.known[p.Metric]
-		if !ok {
-			continue
-		}
-		key := p.Metric + "\x1f" + strings.Join(p.Dimensions, "\x1f")
-		v := telemetry.Value{Metric: m, Dimensions: p.Dimensions, Value: p.Value}
-		if m.Kind == telemetry.Counter {
-			v.Value += t.values[key].Value
-		}
-		t.values[key] = v
-	}
-	return nil
+	return &tallied{Kept: telemetry.NewKept(m), queues: queues, tracker: tally.NewTracker(now), burns: tally.NewBurns()}
 }
 
 // ServeHTTP is GET /metrics.
@@ -101,47 +70,11 @@ func queueValues(ctx context.Context, queues queueReader) []telemetry.Value {
 func (t *tallied) snapshot(now time.Time) []telemetry.Value {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := make([]telemetry.Value, 0, len(t.values))
-	for _, v := range t.values {
-		out = append(out, v)
-	}
-	for _, c := range tally.Group(t.counted, tally.ByTask) {
-		out = append(out, telemetry.Value{Metric: telemetry.Refused, Dimensions: telemetry.TaskClass(c.Task, string(c.Class)), Value: float64(c.Refused)})
-	}
-	for _, b := range t.burns.Rates(now) {
-		out = append(out, telemetry.Value{Metric: telemetry.BurnRate, Dimensions: telemetry.ClassWindow(string(b.Class), b.Window), Value: b.Rate})
-	}
-	for _, c := range t.withServed() {
-		out = append(out, countedValues(c)...)
-	}
-	return out
-}
-
-// withServed are the models whose queries have ended, and those that are served
-// and have none yet. The caller holds the lock.
-func (t *tallied) withServed() []tally.Tally {
-	var zero []tally.Tally
+	var served []tally.Key
 	if t.served != nil {
-		for _, k := range t.served() {
-			zero = append(zero, tally.Tally{Key: k})
-		}
+		served = t.served()
 	}
-	ended := slices.DeleteFunc(slices.Clone(t.counted), func(c tally.Tally) bool { return c.Ended()+c.Cancelled+c.BadInput == 0 })
-	return tally.Group(append(ended, zero...), tally.ByModel)
-}
-
-// countedValues are the metrics that workers report, of one model and class.
-func countedValues(c tally.Tally) []telemetry.Value {
-	dims := telemetry.ModelClass(c.Task, c.Model, string(c.Class))
-	count := func(m telemetry.Metric, v float64) telemetry.Value {
-		return telemetry.Value{Metric: m, Dimensions: dims, Value: v}
-	}
-	return []telemetry.Value{
-		count(telemetry.Answered, float64(c.Answered)), count(telemetry.Met, float64(c.Met)), count(telemetry.Overflowed, float64(c.Overflowed)),
-		count(telemetry.ColdStarts, float64(c.ColdStarts)), count(telemetry.Failed, float64(c.Failed)), count(telemetry.Expired, float64(c.Expired)),
-		count(telemetry.Cancelled, float64(c.Cancelled)), count(telemetry.BadInput, float64(c.BadInput)), count(telemetry.QueryUSD, c.CostUSD),
-		{Metric: telemetry.Latency, Dimensions: dims, Histogram: c.Latency}, {Metric: telemetry.Wait, Dimensions: dims, Histogram: c.Wait},
-	}
+	return append(t.Values(), telemetry.Totals{Tallies: t.counted, Burns: t.burns.Rates(now)}.Values(served...)...)
 }
 
 // fleetTallies is where the workers' counts are read.
@@ -183,9 +116,7 @@ func (t *tallied) countLate(ctx context.Context, since, now time.Time) {
 	for _, s := range series {
 		v.Value += s.Sum
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.values[platform.LateWrites] = v
+	t.Set(v)
 }
 
 // servedKeys are the models that have a network, in both classes.

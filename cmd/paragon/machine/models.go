@@ -84,7 +84,7 @@ func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case name != "" && r.Method == http.MethodDelete:
 		out, err = d.retire(name)
 	default:
-		err = unusable(http.StatusMethodNotAllowed, "", "%s is not done here, only GET and POST, DELETE of a model by its name, and POST to its rollout", r.Method)
+		err = unusable(http.StatusMethodNotAllowed, "", "%s is not allowed here, only GET, POST, DELETE of a model by its name, and POST to its rollout", r.Method)
 	}
 	if err != nil {
 		writeWrong(w, err)
@@ -95,7 +95,7 @@ func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // unusable is why a model cannot be had.
 func unusable(status int, field, format string, args ...any) error {
-	return problemOf("bad-model", "The model cannot be served so", status, field, format, args...)
+	return problemOf("bad-model", "The model cannot be served", status, field, format, args...)
 }
 
 // list is the models that came with the folder.
@@ -115,9 +115,9 @@ func (d *modelHandler) retire(name string) (profile.Model, error) {
 	m, err := d.m.store.Retire(name, time.Now())
 	if errors.Is(err, modelstore.ErrNotAdded) {
 		if _, shipped := d.m.catalogue.Model(name); shipped {
-			return m, unusable(http.StatusConflict, "name", "model %q came with the catalogue: only models that were added are removed", name)
+			return m, unusable(http.StatusConflict, "name", "model %q came with the catalogue: only models that were added can be removed", name)
 		}
-		return m, unusable(http.StatusNotFound, "name", "no model %.64q was added; `paragon model list` lists those that were", name)
+		return m, unusable(http.StatusNotFound, "name", "no model %.64q was added; `paragon model list` lists the added models", name)
 	}
 	if errors.Is(err, modelstore.ErrVersion) {
 		return m, unusable(http.StatusConflict, "name", "%v", err)
@@ -128,10 +128,10 @@ func (d *modelHandler) retire(name string) (profile.Model, error) {
 // add takes a model in: nothing changes before it is found to be good.
 func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != api.ModelType {
-		return nil, unusable(http.StatusUnsupportedMediaType, "Content-Type", "a model is %s", api.ModelType)
+		return nil, unusable(http.StatusUnsupportedMediaType, "Content-Type", "a model must be sent as %s", api.ModelType)
 	}
 	if !d.adding.TryLock() {
-		return nil, unusable(http.StatusConflict, "", "another model is being added; come again when it is there")
+		return nil, unusable(http.StatusConflict, "", "another model is being added; try again in a moment")
 	}
 	defer d.adding.Unlock()
 	body := bufio.NewReaderSize(r.Body, 1<<16)
@@ -154,13 +154,13 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 	}
 	defer func() { _ = draft.Discard() }() // of what was added nothing is left to remove
 	if draft.SHA256 != order.SHA256 {
-		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "%s arrived with SHA-256 %s, and was sent with %.64s: send it again", order.File, draft.SHA256, order.SHA256)
+		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "%s was damaged on the way: it arrived with SHA-256 %s, and was sent with %.64s; send it again", order.File, draft.SHA256, order.SHA256)
 	}
 	return d.accept(r.Context(), order, draft)
 }
 
 func tooLarge(o api.ModelOrder, bytes float64) error {
-	return unusable(http.StatusRequestEntityTooLarge, "file", "%s has %.1f GB or more: a model may have at most %.1f GB, its weights in other files included",
+	return unusable(http.StatusRequestEntityTooLarge, "file", "%s has %.1f GB or more: a model may have at most %.1f GB, including weights in other files",
 		o.File, bytes/1e9, float64(modelstore.MaxONNXBytes)/1e9)
 }
 
@@ -178,12 +178,12 @@ func readOrder(body *bufio.Reader) (o api.ModelOrder, err error) {
 		}
 	}
 	if len(line) > maxOrderBytes {
-		return o, unusable(http.StatusRequestEntityTooLarge, "labels", "what comes before the file is above %d bytes", maxOrderBytes)
+		return o, unusable(http.StatusRequestEntityTooLarge, "labels", "the line before the file is longer than %d bytes", maxOrderBytes)
 	}
 	in := json.NewDecoder(strings.NewReader(string(line)))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&o); err != nil {
-		return o, unusable(http.StatusBadRequest, "", "the first line is no order of a model: %v", err)
+		return o, unusable(http.StatusBadRequest, "", "the first line does not describe a model: %v", err)
 	}
 	if o.File == "" {
 		o.File = o.Name
@@ -198,26 +198,26 @@ var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 	for field, value := range map[string]string{"name": o.Name, "task": o.Task} {
 		if !word.MatchString(value) {
-			return unusable(http.StatusUnprocessableEntity, field, "%.64q is no name: 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit", value)
+			return unusable(http.StatusUnprocessableEntity, field, "%.64q is not a name: use 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit", value)
 		}
 	}
 	if err := checkVersion(c, o); err != nil {
 		return err
 	}
 	if _, ok := c.Task(o.Name); ok && o.Name != o.Task {
-		return unusable(http.StatusConflict, "name", "there is a task %q, and a model cannot be called so", o.Name)
+		return unusable(http.StatusConflict, "name", "there is a task %q, and a model cannot have the name of a task", o.Name)
 	}
 	if _, ok := c.Model(o.Task); ok && o.Name != o.Task {
-		return unusable(http.StatusConflict, "task", "there is a model %q, whose name stands for it alone: give the models of a task a task of another name (`paragon model remove %s`, and add both with another --task), or add the file as a version of that model with --name %s", o.Task, o.Task, o.Task)
+		return unusable(http.StatusConflict, "task", "there is a model %q, and a task cannot have the name of a model: either choose another task (`paragon model remove %s`, then add both models with another --task), or add the file as a version of that model with --name %s", o.Task, o.Task, o.Task)
 	}
 	if t, ok := c.Task(o.Task); ok && o.Kind != "" && o.Kind != t.AnswerKind() {
-		return unusable(http.StatusUnprocessableEntity, "kind", "is %q, and task %s is of kind %s", o.Kind, t.Name, t.AnswerKind())
+		return unusable(http.StatusUnprocessableEntity, "kind", "is %q, but the kind of task %s is %s", o.Kind, t.Name, t.AnswerKind())
 	}
 	if !slices.Contains([]profile.InputKind{"", profile.Picture, profile.TextIn, profile.TensorsIn}, o.Input) {
-		return unusable(http.StatusUnprocessableEntity, "input", "%.64q is none of picture, text, tensor", o.Input)
+		return unusable(http.StatusUnprocessableEntity, "input", "%.64q is not picture, text or tensor", o.Input)
 	}
 	if o.Preprocess != "" && o.Preprocess != "imagenet" {
-		return unusable(http.StatusUnprocessableEntity, "preprocess", "%.64q is not known, only imagenet", o.Preprocess)
+		return unusable(http.StatusUnprocessableEntity, "preprocess", "%.64q is unknown; the only value is imagenet", o.Preprocess)
 	}
 	if !(o.Accuracy >= 0 && o.Accuracy <= 100) {
 		return unusable(http.StatusUnprocessableEntity, "accuracy", "%v is not within 0 to 100 percent", o.Accuracy)
@@ -226,7 +226,7 @@ func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 		return unusable(http.StatusUnprocessableEntity, "max_tokens", "%d is not within 0 to %d", o.MaxTokens, profile.MaxTokens)
 	}
 	if t := o.Test; t != nil && (o.Accuracy != 0 || t.Correct < 1 || t.Correct > t.Total) {
-		return unusable(http.StatusUnprocessableEntity, "test", "has %d right answers of %d, and accuracy is %v: at least one is right, and one of the two is given", t.Correct, t.Total, o.Accuracy)
+		return unusable(http.StatusUnprocessableEntity, "test", "has %d right answers of %d, and accuracy is %v: at least one answer must be right, and only one of test and accuracy may be given", t.Correct, t.Total, o.Accuracy)
 	}
 	return nil
 }

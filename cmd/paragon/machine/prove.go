@@ -33,7 +33,7 @@ const (
 	// been short of memory.
 	proveAgain = 5 * time.Minute
 	// notRunYet is why a model is not offered before its run.
-	notRunYet = "it has not been run on this machine yet"
+	notRunYet = "the model has not run on this machine yet"
 )
 
 // prover runs each model once by this build of the engine on this platform, before it
@@ -230,5 +230,6 @@ func (m *Machine) runOnce(ctx context.Context, model string) error {
 	}
 	c := exec.CommandContext(ctx, path, "model-run", model)
 	c.Env = append(os.Environ(), append(m.childEnv(), environment.Profiles+"="+m.cfg.ProfilesDir)...)
-	return modelcheck.RunProcess(c)
+	_, err = modelcheck.RunProcess(c)
+	return err
 }

@@ -27,7 +27,7 @@ func (d *modelHandler) change(path string, r *http.Request) (out profile.Rollout
 	in := json.NewDecoder(io.LimitReader(r.Body, 1<<16))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&o); err != nil {
-		return out, unusable(http.StatusBadRequest, "", "the body is no order of a rollout: %v", err)
+		return out, unusable(http.StatusBadRequest, "", "the body does not describe a rollout: %v", err)
 	}
 	act, err := ActionOf(o, time.Now())
 	if err != nil {
@@ -36,7 +36,7 @@ func (d *modelHandler) change(path string, r *http.Request) (out profile.Rollout
 	out, err = d.m.store.Change(name, time.Now(), act)
 	switch {
 	case errors.Is(err, modelstore.ErrNotAdded) && !served(d.m.store.Current(), name):
-		return out, unusable(http.StatusNotFound, "name", "there is no model %.64q; `paragon models` lists them", name)
+		return out, unusable(http.StatusNotFound, "name", "there is no model %.64q; `paragon models` lists the models", name)
 	case errors.Is(err, modelstore.ErrNotAdded):
 		return out, unusable(http.StatusNotFound, "name", "%.64q has no other version; `paragon model add FILE --name %.64s` adds one", name, name)
 	case err != nil:
@@ -54,12 +54,12 @@ func served(c *profile.Catalogue, name string) bool {
 // ActionOf is what an order does to the versions of a model.
 func ActionOf(o api.RolloutOrder, at time.Time) (func(profile.Rollout) (profile.Rollout, []string, error), error) {
 	switch o.Action {
-	case profile.CanaryShare:
+	case profile.CanaryShare, profile.VersionInShadow:
 		if !(o.Share >= 0 && o.Share < 1) {
-			return nil, unusable(http.StatusUnprocessableEntity, "share", "%v is not from 0 to below 1 (0.05 is 5 %%)", o.Share)
+			return nil, unusable(http.StatusUnprocessableEntity, "share", "%v is not within 0 to below 1 (0.05 is 5 %%)", o.Share)
 		}
 		return func(r profile.Rollout) (profile.Rollout, []string, error) {
-			after, err := r.Trial(o.Share, at)
+			after, err := r.Trial(o.Action, o.Share, at)
 			return after, nil, err
 		}, nil
 	case profile.VersionPromoted:
@@ -69,7 +69,7 @@ func ActionOf(o api.RolloutOrder, at time.Time) (func(profile.Rollout) (profile.
 			return r.Rollback(at, profile.ByOperator, "")
 		}, nil
 	}
-	return nil, unusable(http.StatusUnprocessableEntity, "action", "%.64q is none of canary, promote, rollback", o.Action)
+	return nil, unusable(http.StatusUnprocessableEntity, "action", "%.64q is not canary, shadow, promote or rollback", o.Action)
 }
 
 // checkVersion finds out whether a name that is in use may get another version.
@@ -79,7 +79,7 @@ func checkVersion(c *profile.Catalogue, o api.ModelOrder) error {
 		return nil
 	}
 	if had.Task != o.Task {
-		return unusable(http.StatusConflict, "name", "there is a model %q already, of task %s: another file under its name is a version of it, of the same task; give this one another with --name", o.Name, had.Task)
+		return unusable(http.StatusConflict, "name", "there is already a model %q of another task, %s: a new version must be of the same task; give this file another name with --name", o.Name, had.Task)
 	}
 	for _, m := range c.Models {
 		if of, number := profile.ParseVersion(m.Name); of == o.Name && m.SHA256 == o.SHA256 && m.RetiredAt == "" {

@@ -68,8 +68,8 @@ func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 		return out
 	}
 	if now.Sub(m.meter.since) > savingsBack {
-		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("this stage runs for longer than arrivals are kept, %v", savingsBack),
-			Next: "run `paragon replay --data " + m.cfg.DataDir + "` for those that are"}
+		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("the server has run longer than the %v for which it keeps arrivals", savingsBack),
+			Next: "run `paragon replay --data " + m.cfg.DataDir + "` to simulate the arrivals that are kept"}
 		return out
 	}
 	cost := m.meter.costUSD()

@@ -120,7 +120,7 @@ func TestABackendThatRunsForLongDoesNotGuess(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	m := weighing(t, now, 30*time.Hour)
 	store(t, m.cfg.DataDir, 1)
-	if got := m.weigh(t.Context(), now); got.Quoted || !strings.Contains(got.Why, "longer than arrivals are kept") {
+	if got := m.weigh(t.Context(), now); got.Quoted || !strings.Contains(got.Why, "for which it keeps arrivals") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -70,7 +70,7 @@ func (term *terminal) checksUp(picture string) {
 		{Check: "quotas", Level: checkup.Warning, Found: "10 functions"}, {Check: "quotas", Level: checkup.Warning, Found: "5 vCPUs"},
 		{Check: "rebalancing", Level: checkup.Fault, Found: "not suspended"}, {Check: "network", Level: checkup.Fault, Found: "rules"},
 		{Check: "alarms", Level: checkup.Warning, Found: "no alarm has sent anything"}, {Check: "permissions", Level: checkup.OK, Found: "no call was refused"},
-		{Check: "paths", Level: checkup.Warning, Found: "no query went by a worker"}, {Check: "paths", Found: "by a function, in the request: "}, {Check: "paths", Found: "by a function, by the queue: "},
+		{Check: "paths", Level: checkup.Warning, Found: "no query was answered by a worker"}, {Check: "paths", Found: "by a function within the request: "}, {Check: "paths", Found: "by a function through the queue: "},
 	} {
 		if !slices.ContainsFunc(found, func(f checkup.Finding) bool {
 			return f.Check == want.Check && (want.Level == "" || f.Level == want.Level) && strings.Contains(f.Found, want.Found)

@@ -30,8 +30,8 @@ func (p *play) handsOver(run func()) {
 		line string
 		did  int
 	}{
-		{"handed-over inputs, puts", inputs("s3:PutObject") - puts},
-		{"handed-over inputs, gets", inputs("s3:GetObject") - gets},
+		{"inputs too large for a message, puts", inputs("s3:PutObject") - puts},
+		{"inputs too large for a message, gets", inputs("s3:GetObject") - gets},
 	} {
 		if want := pricing.CountOf(counted, c.line) / 1e6; float64(c.did) != want {
 			p.t.Errorf("%q: %d calls for a large input, and the bill counts %g", c.line, c.did, want)
@@ -100,7 +100,7 @@ func (p *play) arrives() {
 	lineBytes := func(perSecond float64) float64 {
 		traffic := pricing.SmallQueries(p.pricedFront(), pricing.Async)
 		traffic.PerSecond, traffic.Workers = perSecond, 0
-		return pricing.CountOf(pricing.Count(profile.Prices{SQSStepKB: 64}, traffic), "arrival metrics in the log") / 1e6 * kbOfGB * 1024
+		return pricing.CountOf(pricing.Count(profile.Prices{SQSStepKB: 64}, traffic), "arrival metrics in the api function's log") / 1e6 * kbOfGB * 1024
 	}
 	least, most := lineBytes(1), lineBytes(0.01) // once a minute a line says what arrivals ask for
 	p.until("the arrival is in the log", func() bool { n, _, _ := p.log.said(); return n > lines })

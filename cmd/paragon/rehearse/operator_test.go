@@ -175,14 +175,14 @@ func (term *terminal) decides() {
 		return len(ticks) > 0
 	})
 	term.says("wanted ", "explain", ticks[0].ID)
-	term.says("the same, to the byte", "replay-decision", ticks[0].ID)
+	term.says("equal, byte by byte", "replay-decision", ticks[0].ID)
 }
 
 // redrives puts back two queries that have failed: each is submitted again, once.
 func (term *terminal) redrives() {
 	term.fails()
 	term.fails()
-	term.says("2 would be submitted again", "redrive", "--dry-run")
+	term.says("would be submitted again: 2", "redrive", "--dry-run")
 	for waiting := 1; waiting >= 0; waiting-- {
 		var done api.DeadLetters
 		term.into(&done, "redrive", "--limit", "1")
@@ -192,15 +192,13 @@ func (term *terminal) redrives() {
 		term.overflow()
 		term.says("trouser", "get", "--wait", "20", done.Letters[0].As)
 	}
-	term.says("0 submitted again", "redrive")
+	term.says("submitted again: 0", "redrive")
 }
 
 // adds puts a model of its own into the stage, which knows it without a deployment: a
 // generic function answers what no worker does. Then it takes the model out again.
 func (term *terminal) adds() {
-	file := filepath.Join(term.t.TempDir(), "forest.onnx")
-	must(term.t, os.WriteFile(file, enginetest.Forest(2, 0.5, [2]string{"dry", "rain"}), 0o600))
-	term.says("/v2/models/weather/infer", "model", "add", file, "--task", "weather", "--yes")
+	term.addForest("/v2/models/weather/infer", 0.5)
 	term.says("forest", "model", "list")
 	term.measured("forest")
 	term.until("the api knows the model", func() bool {
@@ -213,6 +211,14 @@ func (term *terminal) adds() {
 	term.rollsBack()
 	term.says("", "model", "remove", "forest")
 	term.says("removed", "model", "list")
+}
+
+// addForest adds a model of its own, or a version of it, which splits at a value.
+func (term *terminal) addForest(want string, at float32, more ...string) {
+	term.t.Helper()
+	file := filepath.Join(term.t.TempDir(), "forest.onnx")
+	must(term.t, os.WriteFile(file, enginetest.Forest(2, at, [2]string{"dry", "rain"}), 0o600))
+	term.says(want, append([]string{"model", "add", file, "--task", "weather", "--yes"}, more...)...)
 }
 
 // readsThePast wants the minutes that were answered, once each: as the command line
@@ -244,19 +250,52 @@ func (term *terminal) readsThePast() {
 // for the added model: queries asks one, and redrives two.
 const answeredApart = 3
 
-// pageReads asks for what the page reads of a stage in an account, by one request.
+// pageReads serves the page of the stage as the operator, asks for all that it shows, and
+// changes a setting as it does.
 func (term *terminal) pageReads() {
 	term.t.Helper()
-	var h api.History
-	var live api.Live
-	got := term.request("GET", "/v1/live?watch=/v1/status&watch=/v1/workers&watch=/v1/history%3Fhours=24", "")
-	must(term.t, json.Unmarshal(got.Body.Bytes(), &live))
-	if len(live.Parts) != 3 || live.Parts[0].Status != http.StatusOK || live.Parts[1].Status != http.StatusNotFound || live.Parts[2].Status != http.StatusOK {
-		term.t.Fatalf("the page reads %s", got.Body)
+	c := term.command("page", "--port", "0", "--json")
+	out, err := c.StdoutPipe()
+	must(term.t, err)
+	must(term.t, c.Start())
+	var at struct{ URL string }
+	must(term.t, json.NewDecoder(out).Decode(&at))
+	address, token, _ := strings.Cut(at.URL, "/#operator=")
+	ask := func(method, path, body string, into any) {
+		r, err := http.NewRequestWithContext(term.t.Context(), method, address+path, strings.NewReader(body))
+		must(term.t, err)
+		r.Header.Set(api.OperatorHeader, token)
+		r.Header.Set("Content-Type", "application/json")
+		got, err := http.DefaultClient.Do(r)
+		must(term.t, err)
+		defer got.Body.Close()
+		if text, err := io.ReadAll(got.Body); err != nil || got.StatusCode != http.StatusOK || json.Unmarshal(text, into) != nil {
+			term.t.Fatalf("the page asks %s %s: %v, %d %s", method, path, err, got.StatusCode, text)
+		}
 	}
-	must(term.t, json.Unmarshal(live.Parts[2].Body, &h))
-	if h.StepSeconds != 600 || answeredBy(h, "forest") == 0 {
-		term.t.Errorf("a day is %+v", h)
+	var live api.Live
+	ask("GET", "/v1/live?watch=/v1/status&watch=/v1/queries%3Flimit=20&watch=/v1/decisions%3Flimit=30&watch=/v1/workers%3Flimit=20&watch=/v1/settings&watch=/v1/history%3Fhours=24", "", &live)
+	parts := map[string]api.LivePart{}
+	for _, p := range live.Parts {
+		if parts[p.Path] = p; p.Status != http.StatusOK {
+			term.t.Errorf("the page reads %s: %d %s", p.Path, p.Status, p.Body)
+		}
+	}
+	var h api.History
+	var decisions api.Decisions
+	must(term.t, json.Unmarshal(parts["/v1/history?hours=24"].Body, &h))
+	must(term.t, json.Unmarshal(parts["/v1/decisions?limit=30"].Body, &decisions))
+	if h.StepSeconds != 600 || answeredBy(h, "forest") == 0 || len(decisions.Decisions) == 0 || len(parts) != 6 {
+		term.t.Fatalf("a day is %+v, decisions %+v of %d parts", h, decisions, len(parts))
+	}
+	var set api.Setting
+	ask("GET", "/v1/decisions/"+decisions.Decisions[0].ID, "", &decisions.Decisions[0])
+	ask("PUT", "/v1/settings/max_step", `{"value":"4"}`, &set)
+	term.says("4\n", "tune", "get", "max_step")
+	ask("PUT", "/v1/settings/max_step", `{"value":"3"}`, &set)
+	must(term.t, c.Process.Signal(os.Interrupt))
+	if err := c.Wait(); err != nil {
+		term.t.Errorf("the page ended: %v", err)
 	}
 }
 
@@ -304,9 +343,7 @@ func (term *terminal) usage() {
 
 // versions adds a version of the model, gives it more queries, all of them, and none.
 func (term *terminal) versions() {
-	file := filepath.Join(term.t.TempDir(), "forest.onnx")
-	must(term.t, os.WriteFile(file, enginetest.Forest(2, 0.7, [2]string{"dry", "rain"}), 0o600))
-	term.says("10 %", "model", "add", file, "--task", "weather", "--share", "0.1", "--yes")
+	term.addForest("10 %", 0.7, "--share", "0.1")
 	term.says("on trial, 10 %", "model", "list")
 	term.says("50 %", "model", "canary", "forest", "--share", "0.5")
 	term.says("served by version forest@2", "model", "promote", "forest")
@@ -386,18 +423,24 @@ func (term *terminal) asksForest() {
 func (term *terminal) askForest(feature float32) answered {
 	term.t.Helper()
 	term.forests++
-	data := make([]byte, 8)
-	_, err := binary.Encode(data, binary.LittleEndian, []float32{feature, feature})
-	must(term.t, err)
-	in := []tensors.Tensor{{Name: "X", Datatype: tensors.FP32, Shape: []int64{1, 2}, Data: data}}
-	input := fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(tensors.Pack(in)))
-	body := strings.Replace(asked("forest", query.Strict, input), "image/png", tensors.ContentType, 1)
+	body := forestQuery(term.t, query.Strict, feature)
 	got := term.request("POST", "/v1/queries", body)
 	if got.Code != http.StatusAccepted {
 		term.t.Fatalf("the API answered %d %s", got.Code, got.Body)
 	}
 	term.overflow()
 	return term.await(got.Header().Get("Location"))
+}
+
+// forestQuery is a query for the added model, with two features of a value.
+func forestQuery(t *testing.T, class query.Class, feature float32) string {
+	t.Helper()
+	data := make([]byte, 8)
+	_, err := binary.Encode(data, binary.LittleEndian, []float32{feature, feature})
+	must(t, err)
+	in := []tensors.Tensor{{Name: "X", Datatype: tensors.FP32, Shape: []int64{1, 2}, Data: data}}
+	input := fmt.Sprintf(`"data":%q`, base64.StdEncoding.EncodeToString(tensors.Pack(in)))
+	return strings.Replace(asked("forest", class, input), "image/png", tensors.ContentType, 1)
 }
 
 // checkGeneric holds the generic functions to their roles: each is needed, and enough.

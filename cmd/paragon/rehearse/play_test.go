@@ -16,6 +16,8 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/decision"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/platform"
 	paws "github.com/paragon-serving/paragon/shared/platform/aws"
@@ -45,7 +47,9 @@ type play struct {
 	api     *lambdaemulator.Invoker
 	front   *front
 	log     *functionLog
-	running []lambdaemulator.Function // as they were registered
+
+	collector *collector
+	running   []lambdaemulator.Function // as they were registered
 }
 
 // newPlay makes the stack and starts what a deployment has running: nothing,
@@ -75,6 +79,7 @@ func newPlay(t *testing.T) *play {
 	p.stack.publish(t, p.sdk)
 	p.publishProfiles()
 	p.made = p.stack.create(t, p.moto)
+	p.openCollector()
 	p.startLambda()
 	p.connect()
 	p.openFront()
@@ -97,9 +102,9 @@ func (p *play) startLambda() {
 		must(p.t, err)
 		for _, f := range page.Functions {
 			name := aws.ToString(f.FunctionName)
-			env := append(p.env(strings.TrimPrefix(name, names.Prefix(stage))), "XDG_CACHE_HOME="+p.t.TempDir())
+			env := append(p.env(strings.TrimPrefix(name, names.Prefix(stage))), "XDG_CACHE_HOME="+p.t.TempDir(), "SSL_CERT_FILE="+p.collector.certificate)
 			for k, v := range f.Environment.Variables {
-				env = append(env, k+"="+v)
+				env = append(env, k+"="+p.collector.env(v))
 			}
 			functions = append(functions, lambdaemulator.Function{
 				Name: name, Bootstrap: bootstraps[name], MemoryMB: int(aws.ToInt32(f.MemorySize)), Env: env,
@@ -153,6 +158,7 @@ func (p *play) report() {
 	p.t.Helper()
 	ctx := p.t.Context()
 	p.t.Logf("ticks, newest first: %q", p.lines())
+	p.t.Logf("workers that were found dead: %q", p.dead())
 	for _, q := range []platform.QueueName{platform.Overflow, platform.DeadLetters, platform.WorkQueue(pool, query.Strict), platform.WorkQueue(pool, query.Relaxed)} {
 		d, err := p.backend.Queues.Depth(ctx, q)
 		p.t.Logf("queue %s: %+v, error %v", q, d, err)
@@ -161,6 +167,33 @@ func (p *play) report() {
 	p.t.Logf("workers: %+v, error %v", ws, err)
 	rs, err := p.backend.Records.SampleRecords(ctx, time.Now().Add(-time.Hour), 3)
 	p.t.Logf("newest samples: %+v, error %v", rs, err)
+}
+
+// dead is why workers were found dead at the last ticks, newest first.
+func (p *play) dead() (out []string) {
+	p.t.Helper()
+	es, err := p.backend.DecisionLog.Entries(p.t.Context(), platform.EntryQuery{Pool: pool, Limit: 40})
+	must(p.t, err)
+	for _, e := range es {
+		for _, s := range p.decided(e.ID).Case.Signals {
+			if s.Name == "workers" && s.Note != "" {
+				out = append(out, s.Note)
+			}
+		}
+	}
+	return slices.Compact(out)
+}
+
+// decided is the record of a tick.
+func (p *play) decided(id string) decision.Record {
+	p.t.Helper()
+	e, err := p.backend.DecisionLog.Entry(p.t.Context(), id)
+	must(p.t, err)
+	raw, err := control.Unpack(e.Record)
+	must(p.t, err)
+	r, err := decision.Read(raw)
+	must(p.t, err)
+	return r
 }
 
 // until looks again and again, for as long as patience lasts.

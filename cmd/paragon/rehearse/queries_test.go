@@ -100,6 +100,7 @@ func (p *play) upload() string {
 // answered is what the API says of a query.
 type answered struct {
 	State    query.State
+	Model    string
 	Result   query.Result
 	ServedBy query.Runner `json:"served_by"`
 	Failure  query.Failure

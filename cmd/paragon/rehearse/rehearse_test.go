@@ -138,20 +138,27 @@ func TestRehearse(t *testing.T) {
 		t.Errorf("without arrivals the group desires %d", g.Desired)
 	}
 	p.isFailed(letter)
-	stop := p.arrive(100)
-	p.until("the arrivals raise the group", func() bool { return p.group().Desired > 0 })
-	stop()
-	t.Logf("ticks, newest first: %q", p.lines())
-
-	// A setting put to SSM changes the next tick: the fleet is left alone now.
-	p.set("fleet", "fixed")
-	p.until("a tick has the setting", func() bool { return strings.Contains(p.lines()[0], "the fleet is fixed") })
+	p.raises()
 
 	p.lists()
 	p.workerServes()
 	p.lists()
+	p.isCollected()
 	p.checkPermissions()
 	p.checkWrites()
+}
+
+// raises has arrivals raise the group, and leaves it alone then.
+func (p *play) raises() {
+	p.t.Helper()
+	stop := p.arrive(100)
+	p.until("the arrivals raise the group", func() bool { return p.group().Desired > 0 })
+	stop()
+	p.t.Logf("ticks, newest first: %q", p.lines())
+
+	// A setting put to SSM changes the next tick: the fleet is left alone now.
+	p.set("fleet", "fixed")
+	p.until("a tick has the setting", func() bool { return strings.Contains(p.lines()[0], "the fleet is fixed") })
 }
 
 // overflows has a strict query answered by a function, and holds it to so many
@@ -189,25 +196,31 @@ func (p *play) onWorker(headers ...string) {
 	}
 }
 
-// workerServes has a machine of the group come up, serve, and leave.
-func (p *play) workerServes() {
+// startFirst runs the worker of the group's first instance.
+func (p *play) startFirst() (id string, worker *process) {
 	p.t.Helper()
 	ws, err := p.backend.Fleet.Workers(p.t.Context(), pool)
 	must(p.t, err)
 	if len(ws) == 0 || ws[0].State != platform.Booting {
 		p.t.Fatalf("workers %+v, want one that boots", ws)
 	}
-	worker := p.startWorker(ws[0].ID)
+	return ws[0].ID, p.startWorker(ws[0].ID)
+}
+
+// workerServes has a machine of the group come up, serve, and leave.
+func (p *play) workerServes() {
+	p.t.Helper()
+	id, worker := p.startFirst()
 	// Once the view knows its worker, it answers relaxed queries and strict ones.
 	for _, class := range []query.Class{query.Relaxed, query.Strict} {
 		p.until("a "+string(class)+" query runs on the worker", func() bool {
 			by := p.read(p.submitAny(class)).ServedBy
-			return by.Kind == query.OnWorker && by.Name == ws[0].ID
+			return by.Kind == query.OnWorker && by.Name == id
 		})
 	}
 
 	if p.front.listener != "" {
-		p.answersDirectly(ws[0].ID)
+		p.answersDirectly(id)
 	}
 
 	p.asksForAll(query.Relaxed, query.OnWorker)

@@ -55,6 +55,7 @@ func (s *scenario) kept(n int) {
 		}
 	}
 	if kept != n {
+		s.report()
 		s.t.Errorf("%s: %d are: %+v", s.line, kept, s.workers())
 	}
 }

@@ -69,7 +69,7 @@ func (p *play) countsAs(keyed float64, run func()) {
 		lines []string // of the count
 		did   func() int
 	}{
-		{[]string{"terminal records", "idempotency keys"}, p.recordWrites},
+		{[]string{"records of ended queries, writes", "idempotency keys, writes"}, p.recordWrites},
 		{[]string{"work queue, sends"}, queue("*-work-*", "sqs:SendMessage")},
 		{[]string{"work queue, deletes"}, queue("*-work-*", "sqs:DeleteMessage")},
 		{[]string{"overflow queue, sends"}, queue("*-overflow", "sqs:SendMessage")},
@@ -119,7 +119,7 @@ func (p *play) checkWrites() {
 	slices.Sort(counted)
 	asynchronous := pricing.SmallQueries(p.pricedFront(), pricing.Async)
 	asynchronous.PerSecond, asynchronous.Workers = 1, 1
-	if want := int(pricing.CountOf(pricing.Count(profile.Prices{}, asynchronous), "terminal records") / 1e6); len(counted) == 0 || counted[len(counted)/2] != want {
+	if want := int(pricing.CountOf(pricing.Count(profile.Prices{}, asynchronous), "records of ended queries, writes") / 1e6); len(counted) == 0 || counted[len(counted)/2] != want {
 		p.t.Errorf("queries take %v write units, and the bill counts %d", counted, want)
 	}
 	for _, row := range p.rows("State") {

@@ -27,6 +27,7 @@ import onnxruntime
 from onnx import helper
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
 import minilm
@@ -75,8 +76,7 @@ def vectors(session, ids, outputs):
         width = max(len(ids[i]) for i in rows)
         padded = np.array([ids[i] + [0] * (width - len(ids[i])) for i in rows], np.int64)
         mask = np.array([[1] * len(ids[i]) + [0] * (width - len(ids[i])) for i in rows], np.int64)
-        given = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
-        return at, rows, session.run(outputs, {x.name: given[x.name] for x in session.get_inputs()})
+        return at, rows, session.run(outputs, {"input_ids": padded, "attention_mask": mask})
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as cores:
         for at, rows, got in cores.map(run, range(0, len(order), BATCH)):
@@ -104,7 +104,8 @@ def bag(ids, labels, size):
     lengths = [len(tokens) for tokens in ids]
     shares, mail = BAG_SCALE / np.repeat(lengths, lengths), np.repeat(np.arange(len(ids)), lengths)
     rows = sparse.coo_matrix((shares, (mail, np.concatenate(ids))), (len(ids), size)).tocsr()
-    coefficients, intercept = fit(rows, labels, 1)
+    with threadpool_limits(1):  # threads would spend 20 times as long waiting for each other
+        coefficients, intercept = fit(rows, labels, 1)
     g = minilm.Graph()
     mask = g.add("Unsqueeze", g.add("Cast", "attention_mask", to=onnx.TensorProto.FLOAT), g.numbers(2))
     weights = g.constant((BAG_SCALE * coefficients).astype(np.float32)[:, None])
@@ -114,42 +115,36 @@ def bag(ids, labels, size):
     return minilm.model(g, {"scores": 2})
 
 
-def encoders(w, ids, labels):
-    """The encoder cut after some layers, each with a head."""
+def heads(w, ids, labels):
+    """The head of the encoder cut after each of some numbers of layers."""
     g = minilm.Graph()
     after, mask = minilm.encoder(g, w, LAYERS)
     names = {k: minilm.pooled(g, x, mask, name=f"after_{k}") for k, x in after.items()}
     made = vectors(session(minilm.model(g, {n: minilm.WIDTH for n in names.values()})), ids, list(names.values()))
-    for k in LAYERS:
-        g = minilm.Graph()
-        after, mask = minilm.encoder(g, w, [k])
-        minilm.scores(g, minilm.pooled(g, after[k], mask), *fit(made[names[k]], labels, 4))
-        yield f"minilm-{k}", minilm.model(g, {"scores": 2})
+    return {k: fit(made[name], labels, 4) for k, name in names.items()}
 
 
-def quantized(path, ids, labels):
-    """The ready model with weights of eight bits, with pooling and a head put behind it."""
-    base = onnx.load(path)
-    tokens = base.graph.output[0].name
+def cut(w, layers, head):
+    """The encoder cut after some layers, with its head."""
+    g = minilm.Graph()
+    after, mask = minilm.encoder(g, w, [layers])
+    minilm.scores(g, minilm.pooled(g, after[layers], mask), *head)
+    return minilm.model(g, {"scores": 2})
 
-    def behind(head):
-        m = onnx.ModelProto()
-        m.CopyFrom(base)
-        g = minilm.Graph("own_")
-        mask = g.add("Cast", "attention_mask", to=onnx.TensorProto.FLOAT)
-        vector = minilm.pooled(g, tokens, mask, name="vector")
-        if head:
-            minilm.scores(g, vector, *head)
-        m.graph.node.extend(g.nodes)
-        m.graph.initializer.extend(g.constants)
-        name, width = ("scores", 2) if head else ("vector", minilm.WIDTH)
-        del m.graph.output[:]
-        m.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", width]))
-        onnx.checker.check_model(m)
-        return m
 
-    made = vectors(session(behind(None)), ids, ["vector"])["vector"]
-    return behind(fit(made, labels, 4))
+def quantized(path, head):
+    """The ready model with weights of eight bits, with pooling and the head put behind it
+    that was trained on the encoder before it was quantized."""
+    m = onnx.load(path)
+    g = minilm.Graph("own_")
+    mask = g.add("Cast", "attention_mask", to=onnx.TensorProto.FLOAT)
+    minilm.scores(g, minilm.pooled(g, m.graph.output[0].name, mask), *head)
+    m.graph.node.extend(g.nodes)
+    m.graph.initializer.extend(g.constants)
+    del m.graph.output[:]
+    m.graph.output.append(helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["N", 2]))
+    onnx.checker.check_model(m)
+    return m
 
 
 def write(folder, name, model, tokenizer, tokens, source):
@@ -184,10 +179,11 @@ def main(source, target):
     ids = [e.ids for e in tk.encode_batch([text for _, text in train])]
 
     rows = [write(folder, "bag", bag(ids, labels, tk.get_vocab_size()), tokenizer, TOKENS, package)]
-    for name, model in encoders(w, ids, labels):
-        rows.append(write(folder, name, model, tokenizer, TOKENS, package))
+    of_layers = heads(w, ids, labels)
+    for k, head in of_layers.items():
+        rows.append(write(folder, f"minilm-{k}", cut(w, k, head), tokenizer, TOKENS, package))
     path, package = minilm.file_of(INT8, "model.onnx")
-    rows.append(write(folder, "minilm-6-int8", quantized(path, ids, labels), tokenizer, TOKENS, package))
+    rows.append(write(folder, "minilm-6-int8", quantized(path, of_layers[max(LAYERS)]), tokenizer, TOKENS, package))
     mails_of = json.loads((pathlib.Path(source) / "package.json").read_text())
     (folder / "trained.json").write_text(json.dumps({
         "date": datetime.date.today().isoformat(), "mails": f"{mails_of['name']} {mails_of['version']}",

@@ -49,11 +49,11 @@ type Slot struct {
 func New(bytes int) (*Pool, error) {
 	file, err := anonymousFile(bytes)
 	if err != nil {
-		return nil, fmt.Errorf("make memory for bodies: %w", err)
+		return nil, fmt.Errorf("create the shared memory for request bodies: %w", err)
 	}
 	memory, err := mapFile(file, bytes, true)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("map memory for bodies: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("map the shared memory for request bodies: %w", err), file.Close())
 	}
 	p := &Pool{file: file, memory: memory}
 	again, err := Open(p.Path()) // as a target will

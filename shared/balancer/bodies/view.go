@@ -59,7 +59,7 @@ func (v *View) at(place string) ([]byte, error) {
 	offset, wrongFrom := strconv.Atoi(from)
 	n, wrongLength := strconv.Atoi(length)
 	if wrongFrom != nil || wrongLength != nil || offset < 0 || n < 0 || offset > len(v.memory) || n > len(v.memory)-offset {
-		return nil, fmt.Errorf("%s: %q is no place within %d bytes", Header, place, len(v.memory))
+		return nil, fmt.Errorf("%s: %q is not a position within %d bytes of shared memory", Header, place, len(v.memory))
 	}
 	return v.memory[offset : offset+n : offset+n], nil
 }

@@ -157,8 +157,9 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 			Savings: a.savings(now), SettingsVersion: 4,
 			Rollouts: []profile.Rollout{{Model: "cnn", Served: "cnn", Newest: 2, History: []profile.RolloutEvent{
 				{At: Instant, Action: profile.VersionRolledBack, Version: "cnn@2", By: profile.ByRule, Why: "errors: 9 of 9 runs failed"},
-			}}},
+			}}, {Model: "mlp", Served: "mlp", Canary: "mlp@2", Share: 0.1, Shadow: true, Newest: 2}},
 		},
+		Shadows: []tally.Shadow{{Version: "mlp@2", Runs: 200, Faults: 3, Agreed: 190, Compute: tally.Quantiles{P50: 3.1, P95: 4, P99: 5}, Served: tally.Quantiles{P50: 4.2, P95: 5, P99: 6}}},
 		Drifted: []feedback.Drifted{{Task: "fashion", Model: "cnn", Points: -10, Posterior: feedback.Posterior{Right: 90, Wrong: 30, Votes: 120, Profile: 92.5}}},
 		Profiles: []staleness.Warning{{
 			Kind: staleness.Old, Task: "fashion", Model: "mlp", Resources: []string{"c5.large"}, Figure: "fashion/latency.json name=mlp", ProfileMS: 1,

@@ -152,7 +152,7 @@ func (a *API) admit(w http.ResponseWriter, s client.Submission, body []byte) boo
 			fmt.Sprintf("is %g ms, below the 5 ms that this stage can keep", s.Constraints.LatencyMS))
 	case bytes.Contains(s.Input.Data, []byte(Busy)) && a.try(string(body)) == 1:
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, "busy", "", "the store is not to be had at this moment")
+		refuse(w, http.StatusServiceUnavailable, "busy", "", "the database is not available at this moment")
 	default:
 		return true
 	}

@@ -39,15 +39,15 @@ func TestReadTrace(t *testing.T) {
 
 func TestReadTraceRefuses(t *testing.T) {
 	for _, c := range []struct{ name, csv, want string }{
-		{"nothing", "", "line 1: it ends without a step"},
-		{"only a header", "second,count\n", "line 1: it ends without a step"},
+		{"nothing", "", "line 1: the trace ends without a row"},
+		{"only a header", "second,count\n", "line 1: the trace ends without a row"},
 		{"no header", "0,4\n1,3\n", "line 1: the header is"},
 		{"another unit", "day,count\n0,4\n", "line 1: the header is"},
 		{"one column", "second,count\n0\n", "line 2: \"0\" does not have two columns"},
 		{"three columns", "second,count\n0,1,2\n", "line 2: \"0,1,2\" does not have two columns"},
-		{"a gap", "second,count\n0,1\n2,1\n", "line 3: step 2 where 1 is due"},
-		{"a start after zero", "second,count\n1,1\n", "line 2: step 1 where 0 is due"},
-		{"out of order", "second,count\n0,1\n1,1\n0,1\n", "line 4: step 0 where 2 is due"},
+		{"a gap", "second,count\n0,1\n2,1\n", "line 3: step 2, but step 1 is expected"},
+		{"a start after zero", "second,count\n1,1\n", "line 2: step 1, but step 0 is expected"},
+		{"out of order", "second,count\n0,1\n1,1\n0,1\n", "line 4: step 0, but step 2 is expected"},
 		{"half a step", "second,count\n0.5,1\n", "line 2: step \"0.5\" is not a whole number"},
 		{"negative", "second,count\n0,-1\n", "line 2: count \"-1\""},
 		{"NaN", "second,count\n0,NaN\n", "line 2: count \"NaN\""},

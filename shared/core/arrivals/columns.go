@@ -37,7 +37,7 @@ func column(asked string, first Row) (int, error) {
 	case len(dates) == 0 || dates[0] == 0:
 		return 0, nil
 	case len(dates) > 1:
-		return 0, fmt.Errorf("columns %d and %d both hold dates: name one (--column)", dates[0]+1, dates[1]+1)
+		return 0, fmt.Errorf("columns %d and %d both contain dates: name one with --column", dates[0]+1, dates[1]+1)
 	}
 	return dates[0], nil
 }
@@ -55,7 +55,7 @@ func askedColumn(asked string, first Row, named bool) (int, error) {
 	case err == nil:
 		return 0, fmt.Errorf("there is no column %d: there are %d", n, len(first.Cells))
 	case !named:
-		return 0, fmt.Errorf("there is no header with a column %q: say its number", asked)
+		return 0, fmt.Errorf("the file has no header, so there is no column %q: give the number of the column", asked)
 	}
 	return 0, fmt.Errorf("there is no column %q, only %s", asked, strings.Join(first.Cells, ", "))
 }
@@ -83,9 +83,9 @@ func namedColumn(header Row) (int, error) {
 	case 1:
 		return best[0], nil
 	case 0:
-		return 0, fmt.Errorf("the header names no time (%s): name the column (--column)", strings.Join(header.Cells, ", "))
+		return 0, fmt.Errorf("no column of the header has the name of a time (%s): name the column with --column", strings.Join(header.Cells, ", "))
 	}
-	return 0, fmt.Errorf("the header names several times (%s, %s): name one (--column)", header.Cells[best[0]], header.Cells[best[1]])
+	return 0, fmt.Errorf("several columns of the header have the name of a time (%s, %s): name one with --column", header.Cells[best[0]], header.Cells[best[1]])
 }
 
 // rankOf says how likely a column is that of arrivals, from 0, the likeliest;

@@ -115,7 +115,7 @@ func PoissonCount(mean float64, random *rand.Rand) float64 {
 // copies' bursts fall at different times.
 func (t Trace) Superposed(copies int) (Trace, error) {
 	if copies < 1 || copies > 1000 {
-		return Trace{}, fmt.Errorf("superpose: 1 to 1000 copies, not %d", copies)
+		return Trace{}, fmt.Errorf("superpose: the number of copies is %d, and must be within 1 to 1000", copies)
 	}
 	out := Trace{Step: t.Step, Counts: make([]float64, len(t.Counts))}
 	for k := range copies {

@@ -64,7 +64,7 @@ func Import(s Source, r io.Reader) (Trace, Understood, error) {
 			return Trace{}, u, fmt.Errorf("read trace: %w", err)
 		}
 		if line = row.Line; at >= len(row.Cells) {
-			return Trace{}, u, fmt.Errorf("read trace: line %d: has %d columns, and the moment is in column %d", line, len(row.Cells), at+1)
+			return Trace{}, u, fmt.Errorf("read trace: line %d: has %d columns, but the time is in column %d", line, len(row.Cells), at+1)
 		}
 		header, err := to.row(row)
 		if err != nil {
@@ -85,7 +85,7 @@ func Import(s Source, r io.Reader) (Trace, Understood, error) {
 	}
 	t, err := to.trace()
 	if err == nil && len(t.Counts) == 0 {
-		err = fmt.Errorf("line %d: it ends without a step", line)
+		err = fmt.Errorf("line %d: the trace ends without a row", line)
 	}
 	if err != nil {
 		return Trace{}, u, fmt.Errorf("read trace: %w", err)
@@ -107,7 +107,7 @@ type rowReader interface {
 
 func (s Source) reader() (rowReader, error) {
 	if (s.Column != "" || s.Unit != "") && s.Format != "timestamps" {
-		return nil, fmt.Errorf("a column or a unit is of format timestamps, not of %s", s.Format)
+		return nil, fmt.Errorf("a column and a unit are only for the format timestamps, not for %s", s.Format)
 	}
 	switch s.Format {
 	case "paragon":
@@ -150,7 +150,7 @@ func (s *spockReader) row(r Row) (bool, error) {
 	}
 	second, err := strconv.Atoi(r.Cells[0])
 	if err != nil || second <= len(s.t.Counts) || second > maxSteps {
-		return false, fmt.Errorf("second %q where %d or a later one is due", r.Cells[0], len(s.t.Counts)+1)
+		return false, fmt.Errorf("second %q, but second %d or a later one is expected", r.Cells[0], len(s.t.Counts)+1)
 	}
 	v, err := count(r.Cells[1])
 	if err != nil {
@@ -184,7 +184,7 @@ func (l *limboReader) row(r Row) (header bool, err error) {
 	l.begun = true
 	if first && headed(r) {
 		if rankOf(r.Cells[0]) == rankOf("") {
-			return false, fmt.Errorf("the header names no time first, but %q", r.Cells[0])
+			return false, fmt.Errorf("the first column of the header is %q, not a time", r.Cells[0])
 		}
 		return true, nil
 	}
@@ -202,7 +202,7 @@ func (l *limboReader) row(r Row) (header bool, err error) {
 		return false, fmt.Errorf("more than %d steps", maxSteps)
 	}
 	if n > 2 && math.Abs(float64(l.moment[n-1]-l.moment[n-2]-l.step())) > 1e-6*float64(at-l.moment[0]) {
-		return false, fmt.Errorf("time %s is not %s after the one before", r.Cells[0], time.Duration(l.step()))
+		return false, fmt.Errorf("time %s is not %s after the previous time", r.Cells[0], time.Duration(l.step()))
 	}
 	return false, nil
 }
@@ -212,7 +212,7 @@ func (l *limboReader) step() int64 { return l.moment[1] - l.moment[0] }
 
 func (l *limboReader) trace() (Trace, error) {
 	if len(l.moment) < 2 || l.step() <= 0 {
-		return Trace{}, fmt.Errorf("line 1: two moments are needed to know the step")
+		return Trace{}, fmt.Errorf("line 1: two times are needed to compute the length of a step")
 	}
 	t := Trace{Step: time.Duration(l.step()), Counts: slices.Clone(l.rates)}
 	for i := range t.Counts {
@@ -270,7 +270,7 @@ func (m *momentReader) add(nanoseconds int64, cell string) error {
 	i := int(at - m.first)
 	switch {
 	case i < len(m.t.Counts)-1 || i < 0:
-		return fmt.Errorf("%s lies before the line above", cell)
+		return fmt.Errorf("%s is earlier than the previous line", cell)
 	case i >= maxSteps:
 		return fmt.Errorf("%s is more than %d seconds after the first", cell, maxSteps)
 	}

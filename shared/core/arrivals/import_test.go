@@ -47,16 +47,16 @@ func TestImportNamesTheLine(t *testing.T) {
 		{"timestamps", "10\n11\n" + strings.Repeat("1", 2<<20), "line 3: is longer"},
 		{"timestamps", "10\n\"11\n" + strings.Repeat("1\n", 1<<20), "line 2"},
 		{"timestamps", "\xff\xfe1\x000\x00", "UTF-16"},
-		{"timestamps", "id,tokens\n1,7\n", "line 1: the header names no time"},
-		{"timestamps", "requests\n12\n", "line 1: the header names no time"},
-		{"timestamps", "start_time,submit_time\n1,7\n", "line 1: the header names several times"},
-		{"timestamps", "req-1,2023-11-16 18:17:03\nreq-2,2023-11-16 18:17:04\n", "line 1: the header names no time"},
-		{"timestamps", "1,2023-11-16,2023-11-17\n", "both hold dates"},
-		{"timestamps", "app,func,end_timestamp,duration\na,f,79.9,1\n", "line 1: the header names no time"},
+		{"timestamps", "id,tokens\n1,7\n", "line 1: no column of the header has the name of a time"},
+		{"timestamps", "requests\n12\n", "line 1: no column of the header has the name of a time"},
+		{"timestamps", "start_time,submit_time\n1,7\n", "line 1: several columns of the header have the name of a time"},
+		{"timestamps", "req-1,2023-11-16 18:17:03\nreq-2,2023-11-16 18:17:04\n", "line 1: no column of the header has the name of a time"},
+		{"timestamps", "1,2023-11-16,2023-11-17\n", "both contain dates"},
+		{"timestamps", "app,func,end_timestamp,duration\na,f,79.9,1\n", "line 1: no column of the header has the name of a time"},
 		{"timestamps", "date,time\n2023-11-16,18:17:03\n", "line 2"},
 		{"timestamps", "id,timestamp\n1,10\n2\n", "line 3: has 1 columns"},
 		{"timestamps", "2023-11-16 18:17:03\n2023-11-16 18:77:03\n", "line 2"},
-		{"limbo", "load;time\n1;2\n2;2\n", "line 1: the header"},
+		{"limbo", "load;time\n1;2\n2;2\n", "line 1: the first column of the header"},
 	} {
 		if _, _, err := arrivals.Import(arrivals.Source{Format: c.format}, strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q in it", c.format, err, c.want)
@@ -119,8 +119,8 @@ func TestImportRefusesColumnsThatAreNot(t *testing.T) {
 		"no column 3":      {Format: "timestamps", Column: "3"},
 		"no column 0":      {Format: "timestamps", Column: "0"},
 		`unit "days"`:      {Format: "timestamps", Unit: "days"},
-		"not of paragon":   {Format: "paragon", Column: "time"},
-		"not of limbo":     {Format: "limbo", Unit: "ms"},
+		"not for paragon":  {Format: "paragon", Column: "time"},
+		"not for limbo":    {Format: "limbo", Unit: "ms"},
 	} {
 		if _, _, err := arrivals.Import(s, strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, want %q in it", s, err, want)

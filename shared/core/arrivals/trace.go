@@ -56,7 +56,7 @@ func (s *stepReader) row(r Row) (header bool, err error) {
 		return false, fmt.Errorf("step %q is not a whole number", first)
 	}
 	if step != len(s.t.Counts) {
-		return false, fmt.Errorf("step %d where %d is due: steps count from 0 without gaps", step, len(s.t.Counts))
+		return false, fmt.Errorf("step %d, but step %d is expected: steps count from 0 without gaps", step, len(s.t.Counts))
 	}
 	if step >= maxSteps {
 		return false, fmt.Errorf("more than %d steps", maxSteps)

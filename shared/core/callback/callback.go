@@ -51,10 +51,10 @@ func ParseHosts(list string) (Hosts, error) {
 	}
 	words := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 	if len(words) == 0 {
-		return nil, fmt.Errorf("names no host: write %s to allow none", None)
+		return nil, fmt.Errorf("no host is listed: write %s to allow no callbacks", None)
 	}
 	if len(words) > maxHosts {
-		return nil, fmt.Errorf("names %d hosts, above %d", len(words), maxHosts)
+		return nil, fmt.Errorf("%d hosts are listed, and the maximum is %d", len(words), maxHosts)
 	}
 	var out Hosts
 	for _, word := range words {
@@ -75,10 +75,10 @@ func parseHost(word string) (host, error) {
 		h.name, h.port = name, port
 	}
 	if !isName(h.name) || !isPort(h.port) {
-		return h, fmt.Errorf("%.80q is no host: write hooks.example.com, *.example.com or either with :port", word)
+		return h, fmt.Errorf("%.80q is not a host: write hooks.example.com or *.example.com, with :port if the port is not 443", word)
 	}
 	if _, err := netip.ParseAddr(h.name); err == nil && below {
-		return h, fmt.Errorf("%.80q is an address, and has none below it", word)
+		return h, fmt.Errorf("%.80q is a pattern below an IP address: write the address without the leading \"*.\"", word)
 	}
 	return h, nil
 }
@@ -133,13 +133,13 @@ func Check(address string, hs Hosts, reach Reach) error {
 	case err != nil:
 		return err
 	case reach == Nowhere:
-		return fmt.Errorf("is for a stage on one machine: in an account, ask for the answer by the query's id")
+		return fmt.Errorf("is supported only on one machine: on AWS, read the answer with GET /v1/queries/ID")
 	case len(hs) == 0:
-		return fmt.Errorf("cannot be called: the operator lists the hosts that may be, in the setting callback_hosts, and it lists none")
+		return fmt.Errorf("is not allowed: the setting callback_hosts lists no host, and the operator must add this one")
 	case u.Scheme != "https" && !(u.Scheme == "http" && reach == Loopback):
-		return fmt.Errorf("begins with %.16q: callbacks go to https:// alone", u.Scheme)
+		return fmt.Errorf("has the scheme %.16q, and must begin with https://", u.Scheme)
 	case !hs.Allow(u.Hostname(), PortOf(u)):
-		return fmt.Errorf("is at %.80q, port %s, which is none of the setting callback_hosts", u.Hostname(), PortOf(u))
+		return fmt.Errorf("has the host %.80q and the port %s, which the setting callback_hosts does not list: the operator must add them", u.Hostname(), PortOf(u))
 	}
 	return nil
 }
@@ -148,16 +148,16 @@ func Check(address string, hs Hosts, reach Reach) error {
 // send to whoever answers.
 func parseURL(address string) (*url.URL, error) {
 	if len(address) > maxURLBytes {
-		return nil, fmt.Errorf("has %d characters, above %d", len(address), maxURLBytes)
+		return nil, fmt.Errorf("has %d characters, and the maximum is %d", len(address), maxURLBytes)
 	}
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
-		return nil, fmt.Errorf("is no address such as https://hooks.example.com/done")
+		return nil, fmt.Errorf("is not a URL such as https://hooks.example.com/done")
 	case u.User != nil:
-		return nil, fmt.Errorf("holds a user: the signature says who calls")
+		return nil, fmt.Errorf("contains a user name: remove it, and verify calls by their signature")
 	case u.Fragment != "":
-		return nil, fmt.Errorf("holds a #fragment, which is not sent")
+		return nil, fmt.Errorf("contains a #fragment, which HTTP does not send: remove it")
 	}
 	return u, nil
 }

@@ -91,15 +91,15 @@ func TestSignalsThatHold(t *testing.T) {
 	}{
 		{"is not a number", func(c *decision.Case) { c.Snapshot.Pool.QueuedMS = -1 }},
 		{"throughput of a worker is not known", func(c *decision.Case) { c.Snapshot.ServiceMS = 0 }},
-		{"they are not known", func(c *decision.Case) { c.Snapshot.CoveredTo = time.Time{} }},
-		{"3600 s old, and 120 s is too old", func(c *decision.Case) { c.Snapshot.CoveredTo = noon.Add(-time.Hour) }},
+		{"the values are not known", func(c *decision.Case) { c.Snapshot.CoveredTo = time.Time{} }},
+		{"3600 s old, and may be at most 120 s old", func(c *decision.Case) { c.Snapshot.CoveredTo = noon.Add(-time.Hour) }},
 		{"from the future", func(c *decision.Case) { c.Snapshot.CoveredTo = noon.Add(time.Hour) }},
 		{"the second 9 before the last", func(c *decision.Case) { c.Snapshot.Arrivals[0].Strict = -3 }},
 		{"the second 0 before the last", func(c *decision.Case) { c.Snapshot.Arrivals[9].Relaxed = math.NaN() }},
-		{"zero while queries wait and run", func(c *decision.Case) {
+		{"zero, although queries wait and run", func(c *decision.Case) {
 			c.Snapshot.Arrivals, c.Snapshot.Pool.QueuedMS, c.Snapshot.Pool.BusyRunners = make([]procurement.Second, 9), 50, 2
 		}},
-		{"it went back by 20 s", func(c *decision.Case) { c.Before.TickedAt = noon.Add(20 * time.Second) }},
+		{"the clock went back by 20 s", func(c *decision.Case) { c.Before.TickedAt = noon.Add(20 * time.Second) }},
 		{"no answer", func(c *decision.Case) { c.Signals = []decision.Signal{{Name: "group", Fault: "no answer"}} }},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -212,8 +212,8 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"20260501T120000.000Z-general", "hedged, which decided", "of 10 runners infer now", "for 90 % of the time", "strict queries go to functions when", "arrivals, 3 s old", "5 ready", "candidate", "clamped to 2 by max_workers",
-		"setting x: bad", "shrink from 5 to 2 workers", "leaves     a", "$10.00 of $10.00"} {
+	for _, want := range []string{"20260501T120000.000Z-general", "hedged made the decision", "of 10 runners are busy now", "for 90 % of the time", "strict queries go to functions when", "arrivals, 3 s old", "5 ready", "candidate", "clamped to 2 by max_workers",
+		"setting x: bad", "shrink from 5 to 2 workers", "drained    a", "$10.00 are left of this hour's budget of $10.00"} {
 		if !strings.Contains(r.Explain(), want) {
 			t.Errorf("no %q in\n%s", want, r.Explain())
 		}

@@ -28,11 +28,11 @@ func (c Case) tidy() Case {
 		c.fault(f.Signal, f.Why)
 	}
 	if !procurement.IsValue(c.SpentUSD) {
-		c.fault(Work, "what was spent is not a number, negative or beyond reason")
+		c.fault(Work, "the amount spent is not a number, is negative or is unreasonably large")
 		c.SpentUSD = 0
 	}
 	if before := c.Before.TickedAt; !before.IsZero() && c.At.Before(before) {
-		c.fault(Clock, fmt.Sprintf("it went back by %.0f s", before.Sub(c.At).Seconds()))
+		c.fault(Clock, fmt.Sprintf("the clock went back by %.0f s", before.Sub(c.At).Seconds()))
 	}
 	return c
 }

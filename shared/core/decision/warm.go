@@ -22,7 +22,7 @@ func (c Case) run(by procurement.Scheme) (procurement.Decision, procurement.Stat
 	if cold.Workers >= most {
 		return cold, coldAfter
 	}
-	d.Reason += fmt.Sprintf("; the warm instances alone, as a worker that boots for %.0f s comes too late", c.Settings.VMBootSeconds)
+	d.Reason += fmt.Sprintf("; only stopped (warm) instances are started, because a new instance boots for %.0f s and would be too late", c.Settings.VMBootSeconds)
 	d.Workers = most
 	return d, after
 }

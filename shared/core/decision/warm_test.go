@@ -43,7 +43,7 @@ func TestWarmInstancesShortenTheBoot(t *testing.T) {
 		if r.Action.To != tc.want {
 			t.Errorf("%s: %d workers, want %d: %s", tc.name, r.Action.To, tc.want, r.Reason)
 		}
-		if said := strings.Contains(r.Explain(), "instances are stopped"); said != (tc.warm > 0) {
+		if said := strings.Contains(r.Explain(), "stopped instances can serve"); said != (tc.warm > 0) {
 			t.Errorf("%s: the explanation is\n%s", tc.name, r.Explain())
 		}
 	}

@@ -51,20 +51,20 @@ func (r Record) Explain() string {
 		fmt.Fprintf(&b, "%-10s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("tick", "%s", r.ID)
-	line("scheme", "%s, %s; settings version %d", r.Scheme, outcomes[r.Outcome], c.SettingsVersion)
+	line("scheme", "%s %s; settings version %d", r.Scheme, outcomes[r.Outcome], c.SettingsVersion)
 	for _, s := range c.Signals {
 		line("signal", "%s", s)
 	}
 	line("workers", "%d ready, %d booting, %d draining", p.Ready, p.Booting, p.Draining)
-	line("load", "%d of %d runners infer now, and did for %.0f %% of the time since the last tick; %.1f s of work waits for them",
+	line("load", "%d of %d runners are busy now; since the last tick they were busy for %.0f %% of the time; %.1f s of work is queued",
 		p.BusyRunners, p.Ready*p.RunnersEach, 100*p.Used, p.QueuedMS/1000)
-	line("prices", "a worker %s an hour; a query on a function %s, %.1f times as much as on a busy worker",
+	line("prices", "a worker costs %s per hour; a query costs %s on a function, %.1f times as much as on a busy worker",
 		pricing.Dollars(c.Snapshot.WorkerUSDPerHour), pricing.Dollars(c.Snapshot.FunctionUSD), c.Snapshot.PriceRatio())
 	if c.Group.Warm > 0 {
-		line("warm", "%d instances are stopped and serve %.0f s after they are asked for", c.Group.Warm, c.warmSettings().VMBootSeconds)
+		line("warm", "%d stopped instances can serve %.0f s after they are started", c.Group.Warm, c.warmSettings().VMBootSeconds)
 	}
 	for _, k := range r.Candidates {
-		line("candidate", "%s, %s an hour: %s", procurement.Count(k.Workers), pricing.Dollars(k.USDPerHour), k.Why)
+		line("candidate", "%s at %s per hour: %s", procurement.Count(k.Workers), pricing.Dollars(k.USDPerHour), k.Why)
 	}
 	line("wanted", "%d: %s", r.Wanted, r.Reason)
 	for _, k := range r.Clamps {
@@ -76,28 +76,28 @@ func (r Record) Explain() string {
 	line("action", "%s", r.Action)
 	line("overflow", "%s; %s", r.Action.Strict.Of(query.Strict), r.Action.Relaxed.Of(query.Relaxed))
 	for _, id := range r.Action.Drain {
-		line("leaves", "%s", id)
+		line("drained", "%s", id)
 	}
 	for _, id := range r.Action.Replace {
 		line("replaced", "%s", id)
 	}
 	if left := r.Action.BudgetLeftUSD; left != nil {
-		line("budget", "%s of %s are left of this hour", pricing.Dollars(*left), pricing.Dollars(c.Settings.HourlyBudgetUSD))
+		line("budget", "%s are left of this hour's budget of %s", pricing.Dollars(*left), pricing.Dollars(c.Settings.HourlyBudgetUSD))
 	}
 	return b.String()
 }
 
 // outcomes are how decisions come about, in words.
 var outcomes = map[procurement.Outcome]string{
-	procurement.Decided:  "which decided",
-	procurement.Held:     "which was not asked, as a signal could not be trusted: the fleet is held",
-	procurement.SafeMode: "which was not asked, as a signal could not be trusted for long: safe mode",
+	procurement.Decided:  "made the decision",
+	procurement.Held:     "made no decision, because a signal is not reliable: the number of workers stays",
+	procurement.SafeMode: "made no decision, because a signal has not been reliable for long: safe mode",
 }
 
 // String reports how a signal stands.
 func (s Signal) String() string {
 	if s.Fault != "" {
-		return s.Name + ": cannot be relied upon: " + s.Fault
+		return s.Name + ": not reliable: " + s.Fault
 	}
 	if s.Note != "" {
 		return s.Name + ": " + s.Note

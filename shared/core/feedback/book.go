@@ -16,7 +16,7 @@ var (
 	ErrNotYours  = errors.New("no such query") // a stranger's looks like none at all
 	ErrNoAnswer  = errors.New("the query has no answer to vote on")
 	ErrNoLabel   = errors.New("not a label of the model")
-	ErrVotedOnce = errors.New("the query has its vote already")
+	ErrVotedOnce = errors.New("the query already has a vote")
 )
 
 // Opinion is what a caller says of an answer: right or wrong, or the true label.

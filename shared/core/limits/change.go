@@ -79,7 +79,7 @@ func (t *Taker) changeOnce(ctx context.Context) error {
 		}
 		if try == tries {
 			t.attach(held)
-			return fmt.Errorf("%w: too many change them at once", ErrUnknown)
+			return fmt.Errorf("%w: too many processes change them at the same time", ErrUnknown)
 		}
 		timer := time.NewTimer(t.o.Jitter(pause))
 		select {

@@ -39,8 +39,8 @@ import (
 
 // The reasons why nothing is granted.
 var (
-	ErrBudget      = errors.New("the hourly budget for functions is used up")
-	ErrConcurrency = errors.New("as many queries run on functions as may")
+	ErrBudget      = errors.New("the hourly budget for functions (setting hourly_budget_usd) is used up")
+	ErrConcurrency = errors.New("the maximum number of queries on functions (setting max_overflow_concurrency) is reached")
 )
 
 // Limits are what holds at one moment. They come from the settings with each
@@ -52,6 +52,15 @@ type Limits struct {
 	// Concurrency is how many queries may run on functions at once; 0 or less
 	// turns overflow off.
 	Concurrency int
+}
+
+// EachMS is after how many milliseconds functions that always run as many queries as may
+// end another one, if each takes serviceMS; +Inf where none may run.
+func EachMS(serviceMS float64, concurrency int) float64 {
+	if concurrency < 1 {
+		return math.Inf(1)
+	}
+	return serviceMS / float64(concurrency)
 }
 
 const (

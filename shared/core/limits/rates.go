@@ -18,19 +18,33 @@ type Rates struct {
 // Take takes one token of an owner at a rate a second. Without one it returns
 // after which time there is one.
 func (r *Rates) Take(now time.Time, owner string, perSecond float64) (wait time.Duration, ok bool) {
-	each := time.Duration(float64(time.Second) / perSecond)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	full, wait := r.oneMore(now, owner, perSecond)
+	if wait > 0 {
+		return wait, false
+	}
+	r.keep(now, owner, full)
+	return 0, true
+}
+
+// Wait is after which time an owner has a token; 0 when it has one. None is taken.
+func (r *Rates) Wait(now time.Time, owner string, perSecond float64) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, wait := r.oneMore(now, owner, perSecond)
+	return max(0, wait)
+}
+
+// oneMore is when an owner's bucket is full again if one more token is taken, and after
+// which time there is one. A full bucket holds a second's tokens, that one among them.
+func (r *Rates) oneMore(now time.Time, owner string, perSecond float64) (full time.Time, wait time.Duration) {
+	each := time.Duration(float64(time.Second) / perSecond)
 	at := r.next[owner]
 	if at.Before(now) {
 		at = now
 	}
-	// A full bucket holds a second's tokens, the one that is taken among them.
-	if wait := at.Sub(now) - max(0, time.Second-each); wait > 0 {
-		return wait, false
-	}
-	r.keep(now, owner, at.Add(each))
-	return 0, true
+	return at.Add(each), at.Sub(now) - max(0, time.Second-each)
 }
 
 // keep remembers when an owner's bucket is full. Owners with full ones are

@@ -144,7 +144,7 @@ func (c Choice) String() string {
 	case RelaxedWaits:
 		return "relaxed queries wait for a worker"
 	case OverflowIsOff:
-		return "overflow is off: it waits for a worker"
+		return "overflow is off, so the query waits for a worker"
 	}
 	return string(c.Reason)
 }

@@ -21,6 +21,9 @@ type Stage struct {
 	Traffic Traffic // without queries where PerSecond is 0
 	// TrialHours are those of the month in which a version of a model is on trial.
 	TrialHours float64
+	// Boots is how often in the month workers boot while no worker is ready, and
+	// BootSeconds how long that takes.
+	Boots, BootSeconds float64
 	// FunctionUSD is what an inference function takes for a query.
 	FunctionUSD float64
 }
@@ -33,9 +36,9 @@ type Bill struct {
 }
 
 // Bill previews the bill of a month, without what AWS gives free of charge,
-// without transfer to the internet, and with every worker at its price on demand.
+// without transfer of answers to the internet, and with every worker at its price on demand.
 func (s Stage) Bill(p profile.Prices) Bill {
-	b := Bill{Fixed: slices.Concat(s.Rest.Lines(p), s.workerLines(p), s.Rest.Trial(p, s.TrialHours))}
+	b := Bill{Fixed: slices.Concat(s.Rest.Lines(p), s.workerLines(p), s.Rest.Trial(p, s.TrialHours), s.bootLines(p))}
 	for _, f := range s.Fleets {
 		b.Compute = append(b.Compute, newLine("workers, "+f.Instance.Type, f.Count*hoursPerMonth, "hours", f.Instance.USDPerHour))
 	}
@@ -79,14 +82,44 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 	}
 	reports := n * minutesOfMonth * secondsOfMinute / reportSeconds
 	return nonZero([]Line{
-		newLine("workers' public addresses", addresses, "hours", p.PublicIPv4PerHour),
+		newLine("workers' public IPv4 addresses", addresses, "hours", p.PublicIPv4PerHour),
 		newLine("workers' disks", n*DiskGB, "GB", p.DiskPerGBMonth),
 		newLine("warm instances' disks", s.Warm*DiskGB, "GB", p.DiskPerGBMonth),
-		newLine("workers' reports at rest", reports*restUnits, "write units", p.DynamoDBPerWrite),
-		newLine("workers' reads at rest", reports*readsAtRest, "read units", p.DynamoDBPerRead),
-		newLine("workers' reads of the catalogue", n*minutesOfMonth*secondsOfMinute/CatalogueSeconds, "gets", p.S3PerGet),
-		newLine("workers' polls of empty queues", n*pollsOfWorker*minutesOfMonth, "calls", p.SQSPerRequest),
+		newLine("idle workers' reports, writes", reports*restUnits, "write units", p.DynamoDBPerWrite),
+		newLine("idle workers' reads of fleet view and settings", reports*readsAtRest, "read units", p.DynamoDBPerRead),
+		newLine("workers' reads of the model catalogue", n*minutesOfMonth*secondsOfMinute/CatalogueSeconds, "S3 gets", p.S3PerGet),
+		newLine("workers' polls of empty queues", n*pollsOfWorker*minutesOfMonth, "SQS calls", p.SQSPerRequest),
 	})
+}
+
+// bootLines are the controller's calls while workers boot and none is ready. With an
+// answer by 202, all queries that arrive during the boot are taken to wait for a worker.
+func (s Stage) bootLines(p profile.Prices) []Line {
+	calls := 0.0
+	if every := s.Rest.ViewSeconds; s.Traffic.Path == Async && every > 0 {
+		for at := every; at <= s.BootSeconds; at += every {
+			calls += PutBackCalls(int(s.Traffic.PerSecond*at), s.Traffic.messageKB(), p.SQSStepKB)
+		}
+	}
+	return nonZero([]Line{newLine("controller's receives and put-backs while workers boot", s.Boots*calls, "SQS calls", p.SQSPerRequest)})
+}
+
+// PutBackCalls are the SQS calls by which the controller receives so many waiting
+// messages and puts them back: a receive, a send and a delete for each batch, and a
+// receive that finds no more if there are fewer than it takes at once.
+func PutBackCalls(waiting int, messageKB, stepKB float64) float64 {
+	if waiting <= 0 {
+		return 0
+	}
+	taken := min(waiting, KeptBatches*KeptBatch)
+	calls := 0.0
+	for left := taken; left > 0; left -= KeptBatch {
+		calls += 2*steps(float64(min(left, KeptBatch))*messageKB, stepKB) + 1
+	}
+	if taken <= (KeptBatches-1)*KeptBatch {
+		calls++
+	}
+	return calls
 }
 
 // PerQuery is what a query's machinery costs by the way it was answered, in US
@@ -95,6 +128,7 @@ func (s Stage) workerLines(p profile.Prices) []Line {
 type PerQuery struct {
 	DirectUSD   float64 // in its request, by a worker
 	OverflowUSD float64 // in its request, by an inference function
+	InvokedUSD  float64 // in its request, by one that the intake invokes while workers are up
 	UnaidedUSD  float64 // in its request, by an inference function while no worker is up
 	AsyncUSD    float64 // after a 202, by a worker
 	HandoverUSD float64 // more, where a function answers what had a 202
@@ -113,7 +147,15 @@ func ByAnswer(p profile.Prices, t Traffic) PerQuery {
 		AsyncUSD: usd(Async, 0, t.Workers), GatewayUSD: atGateway(p, t).usd(),
 	}
 	q.HandoverUSD = usd(Async, 1, t.Workers) - q.AsyncUSD
+	t.OverflowPath = OverflowDirect
+	q.InvokedUSD = usd(Direct, 1, t.Workers)
 	return q
+}
+
+// OverflowMoreUSD is what the way to a function costs more than that of a direct answer,
+// while workers are up and while none is.
+func (q PerQuery) OverflowMoreUSD() (aided, unaided float64) {
+	return max(0, q.OverflowUSD-q.DirectUSD), max(0, q.UnaidedUSD-q.DirectUSD)
 }
 
 // atGateway counts what the gateway and its log take of requests that are answered at
@@ -147,5 +189,5 @@ func BehindBalancer(p profile.Prices, t Traffic) PerQuery {
 
 // always is the same price whatever way a query is answered.
 func always(usd, gatewayUSD float64) PerQuery {
-	return PerQuery{DirectUSD: usd, OverflowUSD: usd, UnaidedUSD: usd, AsyncUSD: usd, GatewayUSD: gatewayUSD}
+	return PerQuery{DirectUSD: usd, OverflowUSD: usd, InvokedUSD: usd, UnaidedUSD: usd, AsyncUSD: usd, GatewayUSD: gatewayUSD}
 }

@@ -19,19 +19,19 @@ var c5 = profile.Instance{Type: "c5.large", VCPUs: 2, USDPerHour: 0.085}
 func TestAnIdleMonthByHand(t *testing.T) {
 	lines := AtRest(deployed(WorkersFront, true)).Lines(today)
 	for name, want := range map[string]float64{
-		"controller's function":      43800 * 59 * 0.25 * 0.0000133334,
-		"controller's metrics asked": 43800 * 8 * 1e-5,
-		"controller's pulse":         43800 * 1e-5,
-		"controller's writes":        262800 * 14 * 6.25e-7,
-		"controller's queue depths":  262800 * 2 * 4e-7,
+		"controller's run time":                       43800 * 59 * 0.25 * 0.0000133334,
+		"controller's reads of metrics, each minute":  43800 * 8 * 1e-5,
+		"controller's pulse metric, each minute":      43800 * 1e-5,
+		"controller's writes of decisions and memory": 262800 * 14 * 6.25e-7,
+		"controller's reads of queue depths":          262800 * 2 * 4e-7,
 		// five pollers of two queues, three polls a minute
-		"functions' polls of empty queues": 43800 * 30 * 4e-7,
-		"metrics":                          10 * 0.3,
-		"alarms":                           22 * 0.1,
-		"dashboard":                        3,
-		"signing key":                      0.4,
-		"balancer's hours":                 730 * 0.0225,
-		"interface endpoints":              7 * 2 * 7.3,
+		"Lambda's polls of empty queues": 43800 * 30 * 4e-7,
+		"CloudWatch metrics":             10 * 0.3,
+		"CloudWatch alarms":              22 * 0.1,
+		"CloudWatch dashboard":           3,
+		"secret with the signing key":    0.4,
+		"load balancer's hours":          730 * 0.0225,
+		"interface endpoints":            7 * 2 * 7.3,
 	} {
 		if got := part(lines, name); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%s: $%v, want $%v", name, got, want)
@@ -42,7 +42,7 @@ func TestAnIdleMonthByHand(t *testing.T) {
 // What became of queries is written once a minute while they come: at rest nothing is.
 func TestThePastByHand(t *testing.T) {
 	rest := AtRest(deployed(LambdaFront, false))
-	for name, want := range map[string]float64{"controller's counts of an hour": 43800 * 13 * 6.25e-7, "rows of the past": (43800 + 4380 + 730) * 6.25e-7} {
+	for name, want := range map[string]float64{"controller's writes of the last hour's query counts": 43800 * 13 * 6.25e-7, "controller's writes of the history": (43800 + 4380 + 730) * 6.25e-7} {
 		for _, up := range []bool{false, true} {
 			if got := part(rest.Busy(today, up), name); math.Abs(got-want) > 1e-6 {
 				t.Errorf("%s, workers up: %v: $%v, want $%v", name, up, got, want)
@@ -61,11 +61,34 @@ func TestAVersionOnTrialByHand(t *testing.T) {
 	s.TrialHours = 168
 	with := s.Bill(today).Fixed
 	reads, writes := 168*360*1.25e-7, 168*60*2*6.25e-7
-	if got := part(with, "versions on trial, reads of votes"); math.Abs(got-reads) > 1e-9 {
+	if got := part(with, "reads of feedback votes on model versions on trial"); math.Abs(got-reads) > 1e-9 {
 		t.Errorf("reads of votes: $%v, want $%v", got, reads)
 	}
 	if got := Sum(with) - Sum(without.Fixed); math.Abs(got-reads-writes) > 1e-9 {
 		t.Errorf("a trial costs $%v, want $%v", got, reads+writes)
+	}
+}
+
+// Thirty boots of 10 s at one query a second, on paper: at the n-th view n queries wait,
+// which one batch holds, with a receive that finds no more.
+func TestBootsByHand(t *testing.T) {
+	s := Stage{Rest: AtRest(deployed(WorkersFront, false)), Traffic: SmallQueries(WorkersFront, Async), Boots: 30, BootSeconds: 10}
+	s.Traffic.PerSecond = 1
+	const name = "controller's receives and put-backs while workers boot"
+	if got, want := part(s.Bill(today).Fixed, name), 30*10*4*4e-7; math.Abs(got-want) > 1e-12 {
+		t.Errorf("$%v, want $%v", got, want)
+	}
+	s.Traffic.PerSecond = 1000 // at each view more wait than it receives
+	if got, want := part(s.Bill(today).Fixed, name), 30*10*30*4e-7; math.Abs(got-want) > 1e-12 {
+		t.Errorf("a hundred at each view: $%v, want $%v", got, want)
+	}
+	s.Traffic.InputKB = 30 // ten messages of 41 KB are seven steps
+	if got, want := part(s.Bill(today).Fixed, name), 30*10*10*15*4e-7; math.Abs(got-want) > 1e-12 {
+		t.Errorf("with larger inputs: $%v, want $%v", got, want)
+	}
+	s.Traffic.Path = Direct
+	if got := part(s.Bill(today).Fixed, name); got != 0 {
+		t.Errorf("answers within requests: $%v", got)
 	}
 }
 
@@ -98,12 +121,31 @@ func TestBillHolds(t *testing.T) {
 
 func TestAPublicWorkerPaysForItsAddress(t *testing.T) {
 	s := Stage{Rest: AtRest(deployed(LambdaFront, false)), Fleets: []Fleet{{c5, 2}}}
-	if got := part(s.Bill(today).Fixed, "workers' public addresses"); math.Abs(got-7.3) > 1e-9 {
+	if got := part(s.Bill(today).Fixed, "workers' public IPv4 addresses"); math.Abs(got-7.3) > 1e-9 {
 		t.Errorf("$%v", got)
 	}
 	s.Rest = AtRest(deployed(LambdaFront, true))
-	if got := part(s.Bill(today).Fixed, "workers' public addresses"); got != 0 {
+	if got := part(s.Bill(today).Fixed, "workers' public IPv4 addresses"); got != 0 {
 		t.Errorf("in a private network $%v", got)
+	}
+}
+
+// Metrics to a collector are paid for by what leaves the account and what is written for it,
+// and those of CloudWatch stay as they are.
+func TestACollectorOnPaper(t *testing.T) {
+	d := deployed(LambdaFront, false)
+	without := AtRest(d).Lines(today)
+	d.Collector = true
+	lines := AtRest(d).Lines(today)
+	for name, want := range map[string]float64{
+		"transfer of metrics to an OpenTelemetry collector": 43800.0 * 3 / (1 << 20) * 0.09, "writes of query counts for an OpenTelemetry collector": 43800 * 2 * 6.25e-7, "CloudWatch metrics": part(without, "CloudWatch metrics"),
+	} {
+		if got := part(lines, name); math.Abs(got-want) > 1e-4 || want == 0 {
+			t.Errorf("%s: $%v, want $%v", name, got, want)
+		}
+	}
+	if n := len(lines) - len(without); n != 2 {
+		t.Errorf("a collector adds %d lines", n)
 	}
 }
 
@@ -125,7 +167,7 @@ func TestAWarmInstancePaysForItsDisk(t *testing.T) {
 // long after the last one that it shares little.
 func TestTheExcessOverAPlainFunction(t *testing.T) {
 	for _, tt := range []struct{ perSecond, ms, most float64 }{
-		{1000, 10, 0.30}, {1000, 60, 0.40}, {1000, 120, 0.50}, {1, 10, 0.42}, {1, 60, 0.5}, {1, 120, 0.60}, {0.1, 10, 0.5}, {0.1, 60, 0.58}, {0.1, 120, 0.68},
+		{1000, 10, 0.30}, {1000, 60, 0.40}, {1000, 120, 0.50}, {1, 10, 0.42}, {1, 60, 0.5}, {1, 120, 0.60}, {0.1, 10, 0.5}, {0.1, 60, 0.58}, {0.1, 120, 0.68}, {0.5, 120, 0.60}, {0.01, 120, 1.26},
 	} {
 		x := SmallQueries(WorkersFront, Direct)
 		x.PerSecond, x.Workers, x.OverflowShare, x.FunctionMS = tt.perSecond, 3, 0.05, tt.ms
@@ -177,6 +219,12 @@ func TestByAnswerAddsUp(t *testing.T) {
 		if got := Sum(Count(today, x)); math.Abs(got-mixed) > 0.01 { // what is written now and then is in both parts
 			t.Fatalf("$%v, of parts $%v", got, mixed)
 		}
+		if direct := x.OverflowPath == OverflowDirect; direct != (q.InvokedUSD == q.OverflowUSD) || !(q.InvokedUSD > q.DirectUSD) {
+			t.Fatalf("by direct invocation $%v, of %+v", q.InvokedUSD, q)
+		}
+		if aided, unaided := q.OverflowMoreUSD(); aided != q.OverflowUSD-q.DirectUSD || unaided < 0 || x.OverflowPath == OverflowQueue && unaided > aided {
+			t.Fatalf("a function's way takes $%v more, $%v without workers, of %+v", aided, unaided, q)
+		}
 		x.Path = Async
 		mixed = 1e6 * (q.AsyncUSD + q.HandoverUSD*x.OverflowShare)
 		if got := Sum(Count(today, x)); math.Abs(got-mixed) > 0.01 {
@@ -194,7 +242,7 @@ func TestTheGatewaysPartIsInEveryWay(t *testing.T) {
 	x := busy(WorkersFront, Direct)
 	x.OverflowShare = 0
 	q := ByAnswer(today, x)
-	if want := part(Count(today, x), "gateway", "access log") / 1e6; math.Abs(q.GatewayUSD-want) > 1e-12 {
+	if want := part(Count(today, x), "API Gateway requests", "API Gateway access log") / 1e6; math.Abs(q.GatewayUSD-want) > 1e-12 {
 		t.Errorf("the gateway takes $%v, in the count $%v", q.GatewayUSD, want)
 	}
 	functions, balanced := ByFunctions(today, x, 0), BehindBalancer(today, x)

@@ -10,7 +10,7 @@ import (
 // function that infers, behind the same gateway with the same access log.
 func PlainFunction(p profile.Prices, t Traffic, functionUSD float64) []Line {
 	c := atGateway(p, t)
-	c.add("function's requests", c.requests(), "requests", p.LambdaPerRequest)
+	c.add("function's requests", c.requests(), "Lambda requests", p.LambdaPerRequest)
 	c.add("function's time", 1, "queries", max(0, functionUSD-p.LambdaPerRequest))
 	return c.lines
 }

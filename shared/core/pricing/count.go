@@ -41,8 +41,8 @@ func (c *counter) gateway() {
 	bringing := c.requests() * steps(max(c.InputKB, c.ResultKB)*c.items(), c.p.HTTPAPIStepKB)
 	asking := c.gets() * steps(c.ResultKB, c.p.HTTPAPIStepKB)
 	n := bringing + asking
-	c.add("gateway", n, "requests", gatewayUSD(c.p, n*c.PerSecond*SecondsPerMonth))
-	c.add("access log", (c.requests()+c.gets())*accessLogKB/kbOfGB, "GB", c.p.LogsPerGB)
+	c.add("API Gateway requests", n, "requests", gatewayUSD(c.p, n*c.PerSecond*SecondsPerMonth))
+	c.add("API Gateway access log", (c.requests()+c.gets())*accessLogKB/kbOfGB, "GB", c.p.LogsPerGB)
 }
 
 // gatewayUSD is the mean price of a request at so many a month.
@@ -74,7 +74,7 @@ func (c *counter) balancer() {
 	bytes := perSecond * (headersKB + (c.InputKB+c.ResultKB)*c.items()) * 3600 / kbOfGB / gb
 	rules := perSecond * max(0, listenerRules-freeRules) / lcuRules
 	units := max(perSecond/requestsOfOne/lcuConnections, perSecond*heldMS/1000/lcuActive, bytes, rules)
-	c.add("balancer", units/3600/c.PerSecond, "LCU-hours", c.p.BalancerPerLCUHour)
+	c.add("load balancer's capacity units", units/3600/c.PerSecond, "LCU-hours", c.p.BalancerPerLCUHour)
 }
 
 // apiFunction counts the requests that it answers: those that bring queries
@@ -85,8 +85,8 @@ func (c *counter) apiFunction() {
 		runs += c.requests()
 		ms += c.requests() * c.holdMS()
 	}
-	c.add("api function's requests", runs, "requests", c.p.LambdaPerRequest)
-	c.add("api function's time", gbSeconds(APIMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
+	c.add("api function's invocations", runs, "Lambda requests", c.p.LambdaPerRequest)
+	c.add("api function's run time", gbSeconds(APIMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
 }
 
 func gbSeconds(memoryMB, ms float64) float64 { return memoryMB / 1024 * ms / 1000 }
@@ -96,9 +96,9 @@ func gbSeconds(memoryMB, ms float64) float64 { return memoryMB / 1024 * ms / 100
 func (c *counter) workQueue() {
 	share := c.queued()
 	size := steps(c.messageKB(), c.p.SQSStepKB)
-	c.add("work queue, sends", share*c.sends(share), "calls", c.p.SQSPerRequest)
-	c.add("work queue, receives", share*(size+max(0, c.Receives-1)), "calls", c.p.SQSPerRequest)
-	c.add("work queue, deletes", share/c.acknowledged(), "calls", c.p.SQSPerRequest)
+	c.add("work queue, sends", share*c.sends(share), "SQS calls", c.p.SQSPerRequest)
+	c.add("work queue, receives", share*(size+max(0, c.Receives-1)), "SQS calls", c.p.SQSPerRequest)
+	c.add("work queue, deletes", share/c.acknowledged(), "SQS calls", c.p.SQSPerRequest)
 }
 
 // sends are the calls for a message: of a list, those that go together share them.
@@ -118,15 +118,15 @@ func (c *counter) acknowledged() float64 {
 // overflowQueue counts what goes to an inference function by queue and dispatcher.
 func (c *counter) overflowQueue() {
 	share := c.dispatched()
-	c.add("overflow queue, sends", share*c.sends(share), "calls", c.p.SQSPerRequest)
-	c.add("overflow queue, receives", share*steps(c.messageKB(), c.p.SQSStepKB), "calls", c.p.SQSPerRequest)
-	c.add("overflow queue, deletes", share, "calls", c.p.SQSPerRequest)
-	c.add("dispatcher's requests", share, "requests", c.p.LambdaPerRequest)
+	c.add("overflow queue, sends", share*c.sends(share), "SQS calls", c.p.SQSPerRequest)
+	c.add("overflow queue, receives", share*steps(c.messageKB(), c.p.SQSStepKB), "SQS calls", c.p.SQSPerRequest)
+	c.add("overflow queue, deletes", share, "SQS calls", c.p.SQSPerRequest)
+	c.add("dispatcher's invocations", share, "Lambda requests", c.p.LambdaPerRequest)
 	ms := dispatchMS + c.FunctionMS
 	if c.byBucket() {
 		ms += getMS
 	}
-	c.add("dispatcher's time", share*gbSeconds(DispatcherMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
+	c.add("dispatcher's run time", share*gbSeconds(DispatcherMB, ms), "GB-seconds", c.p.LambdaGBSecondARM)
 }
 
 // bucket counts inputs that are handed over beside a message: put once, and
@@ -135,8 +135,8 @@ func (c *counter) bucket() {
 	if !c.byBucket() {
 		return
 	}
-	c.add("handed-over inputs, puts", c.stored(), "puts", c.p.S3PerPut)
-	c.add("handed-over inputs, gets", c.queued()+c.dispatched(), "gets", c.p.S3PerGet)
+	c.add("inputs too large for a message, puts", c.stored(), "S3 puts", c.p.S3PerPut)
+	c.add("inputs too large for a message, gets", c.queued()+c.dispatched(), "S3 gets", c.p.S3PerGet)
 }
 
 // store counts the terminal record and its readers, the keys and the sample.
@@ -145,21 +145,22 @@ func (c *counter) store() {
 	read := func(name string, units float64) { c.add(name, units, "read units", c.p.DynamoDBPerRead) }
 	units, once := math.Ceil(c.recordKB()), math.Ceil(c.recordKB()/4)
 	direct := 1 - c.stored()
-	write("terminal records", units*(c.stored()+c.KeyedShare*direct))
-	write("idempotency keys", keyUnits*c.KeyedShare)
-	write("kept samples", math.Ceil(c.recordKB()+explainKB)*c.KeepShare*direct)
-	read("reads by callers", once*c.gets())
+	write("records of ended queries, writes", units*(c.stored()+c.KeyedShare*direct))
+	write("idempotency keys, writes", keyUnits*c.KeyedShare)
+	write("records of sampled direct answers, writes", math.Ceil(c.recordKB()+explainKB)*c.KeepShare*direct)
+	read("records of ended queries, reads by callers", once*c.gets())
 	if c.Path != Async {
-		read("reads by waiting requests", once*(c.queued()*awaitReads(c.viaQueueMS()+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
+		read("records of ended queries, reads by waiting requests", once*(c.queued()*awaitReads(c.viaQueueMS()+c.ServiceMS)+c.dispatched()*awaitReads(c.overflowWaitMS())))
 	}
-	read("reads before a keyed query runs", once*c.KeyedShare*(c.queued()+c.dispatched()))
+	read("records of ended queries, reads before a query with a key runs", once*c.KeyedShare*(c.queued()+c.dispatched()))
 }
 
 // leases counts calls to what is one for all processes. Of the counter of the
 // global limits each takes a block now and then where much is free; where little
 // is, it takes what a query needs and gives it back. And a process that is no
 // worker reserves a slot for each strict query that it sends to a worker: all are
-// taken for strict here.
+// taken for strict here. What overflows while no caller waits joins the line of the
+// overflow queue.
 func (c *counter) leases() {
 	writes, reads := c.overflow(), c.overflow()
 	if every := c.leaseSeconds(); every > 0 {
@@ -168,10 +169,13 @@ func (c *counter) leases() {
 	} else {
 		writes, reads = writes*tightWrites, reads*tightReads
 	}
-	c.add("leases of the limits, writes", writes, "write units", c.p.DynamoDBPerWrite)
-	c.add("leases of the limits, reads", reads, "read units", c.p.DynamoDBPerRead)
+	c.add("leases of the overflow limit, writes", writes, "write units", c.p.DynamoDBPerWrite)
+	c.add("leases of the overflow limit, reads", reads, "read units", c.p.DynamoDBPerRead)
+	if c.Path == Async {
+		c.add("reserved places in the overflow queue, writes", c.overflow(), "write units", c.p.DynamoDBPerWrite)
+	}
 	if c.byFunction() {
-		c.add("slots reserved", c.queued(), "write units", c.p.DynamoDBPerWrite)
+		c.add("reserved worker slots, writes", c.queued(), "write units", c.p.DynamoDBPerWrite)
 	}
 }
 
@@ -205,21 +209,21 @@ func (c *counter) reports() {
 			every = idleViewSeconds
 		}
 		reads += viewUnits * min(c.requests(), c.Intakes()/every/c.PerSecond)
-		c.add("arrival metrics in the log", c.arrivalKB()/kbOfGB, "GB", c.p.LogsPerGB)
+		c.add("arrival metrics in the api function's log", c.arrivalKB()/kbOfGB, "GB", c.p.LogsPerGB)
 		processes += c.Intakes()
-		c.add("functions' tallies", atMost(c.Intakes()/c.functionTallySeconds()), "write units", c.p.DynamoDBPerWrite)
+		c.add("api function's counts of ended queries, writes", atMost(c.Intakes()/c.functionTallySeconds()), "write units", c.p.DynamoDBPerWrite)
 	} else {
-		c.add("arrival metrics", min(c.requests(), atMost(c.Workers/workerPutSeconds)), "puts", c.p.CloudWatchPutPerRequest)
+		c.add("arrival metrics from workers", min(c.requests(), atMost(c.Workers/workerPutSeconds)), "metric puts", c.p.CloudWatchPutPerRequest)
 	}
 	if share := c.dispatched(); share > 0 {
 		dispatchers = max(1, c.PerSecond*share*(dispatchMS+c.FunctionMS)/1000)
 		processes += dispatchers
-		c.add("dispatchers' tallies", min(share, atMost(dispatchers/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
+		c.add("dispatchers' counts of ended queries, writes", min(share, atMost(dispatchers/tallySeconds)), "write units", c.p.DynamoDBPerWrite)
 	}
-	c.add("workers' reports", (1/reportEvery+tallyUnits/tallySeconds)*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
-	c.add("usage by owner", atMost(processes/ownersSeconds), "write units", c.p.DynamoDBPerWrite)
-	c.add("dispatchers' reads of the catalogue", min(c.dispatched(), atMost(dispatchers/CatalogueSeconds)), "gets", c.p.S3PerGet)
-	c.add("reads of fleet and settings", reads, "read units", c.p.DynamoDBPerRead)
+	c.add("workers' reports, writes", (1/reportEvery+tallyUnits/tallySeconds)*atMost(c.Workers), "write units", c.p.DynamoDBPerWrite)
+	c.add("usage by owner, writes", atMost(processes/ownersSeconds), "write units", c.p.DynamoDBPerWrite)
+	c.add("dispatchers' reads of the model catalogue", min(c.dispatched(), atMost(dispatchers/CatalogueSeconds)), "S3 gets", c.p.S3PerGet)
+	c.add("workers' and api function's reads of fleet view and settings", reads, "read units", c.p.DynamoDBPerRead)
 }
 
 // arrivalKB is what an api environment logs of a query's arrival: a line a request,
@@ -246,5 +250,5 @@ func (c *counter) network() {
 	} else if c.Path == Async {
 		messages += c.dispatched()
 	}
-	c.add("through endpoints", messages*c.messageKB()/kbOfGB, "GB", c.p.EndpointPerGB)
+	c.add("messages through VPC endpoints", messages*c.messageKB()/kbOfGB, "GB", c.p.EndpointPerGB)
 }

@@ -30,32 +30,32 @@ func part(lines []Line, prefixes ...string) (usd float64) {
 // What a million takes at 1,000 a second, on paper. A part is within two cents
 // of what was planned; where it is not, the case says why.
 func TestAMillionByHand(t *testing.T) {
-	overflow := []string{"overflow queue", "dispatcher", "reads by waiting"}
+	overflow := []string{"overflow queue", "dispatcher", "records of ended queries, reads by waiting"}
 	for _, tt := range []struct {
 		path  Path
 		parts []string
 		want  float64
 	}{
-		{Direct, []string{"gateway"}, (300*1.0 + 2328*0.9) / 2628},
-		{Direct, []string{"balancer"}, 0.03},
-		{Direct, []string{"access log"}, 0.175},
+		{Direct, []string{"API Gateway requests"}, (300*1.0 + 2328*0.9) / 2628},
+		{Direct, []string{"load balancer's capacity units"}, 0.03},
+		{Direct, []string{"API Gateway access log"}, 0.175},
 		// three calls, a run, 60 ms of 512 MB, a write and five reads while it waits
-		{Direct, append(overflow, "terminal"), 0.05 * (1.2 + 0.2 + 0.4 + 0.625 + 5*0.125)},
+		{Direct, append(overflow, "records of ended queries, writes"), 0.05 * (1.2 + 0.2 + 0.4 + 0.625 + 5*0.125)},
 		{Direct, []string{"leases"}, 0.0025}, // a block in six seconds for each of twenty workers
-		{Direct, []string{"arrival metrics"}, 0.04},
-		{Direct, []string{"kept samples"}, 0.01},
-		{Batch10, []string{"gateway"}, 0.1},
-		{Batch10, []string{"access log"}, 0.0175},
-		{Batch10, []string{"arrival metrics"}, 0.04},
-		{Async, []string{"gateway"}, 1.82},
-		{Async, []string{"access log"}, 0.35},
+		{Direct, []string{"arrival metrics from workers"}, 0.04},
+		{Direct, []string{"records of sampled direct answers, writes"}, 0.01},
+		{Batch10, []string{"API Gateway requests"}, 0.1},
+		{Batch10, []string{"API Gateway access log"}, 0.0175},
+		{Batch10, []string{"arrival metrics from workers"}, 0.04},
+		{Async, []string{"API Gateway requests"}, 1.82},
+		{Async, []string{"API Gateway access log"}, 0.35},
 		{Async, []string{"api function"}, 0.23},
 		{Async, []string{"work queue, sends"}, 0.4},
 		{Async, []string{"work queue, receives"}, 0.4 * 1.47},
 		// fifty a second and worker are collected for a tenth of a second: five go together
 		{Async, []string{"work queue, deletes"}, 0.4 / 5},
-		{Async, []string{"terminal records"}, 0.625},
-		{Async, []string{"reads by callers"}, 0.125},
+		{Async, []string{"records of ended queries, writes"}, 0.625},
+		{Async, []string{"records of ended queries, reads by callers"}, 0.125},
 	} {
 		if got := part(Count(today, busy(WorkersFront, tt.path)), tt.parts...); math.Abs(got-tt.want) > 0.02 {
 			t.Errorf("%s, %v: $%.4f, want $%.4f", tt.path, tt.parts, got, tt.want)
@@ -90,38 +90,40 @@ func TestCountsOfAQuery(t *testing.T) {
 		line  string
 		want  float64 // of a query
 	}{
-		{"a direct answer is not stored", with(WorkersFront, Direct, func(x *Traffic) { x.OverflowShare = 0 }), "terminal records", 0},
+		{"a direct answer is not stored", with(WorkersFront, Direct, func(x *Traffic) { x.OverflowShare = 0 }), "records of ended queries, writes", 0},
 		{"nor queued", with(WorkersFront, Direct, func(x *Traffic) { x.OverflowShare = 0 }), "work queue, sends", 0},
-		{"nor is direct overflow", with(WorkersFront, Direct, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "terminal records", 0},
+		{"nor is direct overflow", with(WorkersFront, Direct, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "records of ended queries, writes", 0},
 		{"the api function in front hands over to workers", with(LambdaFront, Direct, keep), "work queue, sends", 0.95},
-		{"an invocation is not dispatched", with(LambdaFront, Direct, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "dispatcher's requests", 0},
-		{"but what nobody waits for is", with(LambdaFront, Async, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "dispatcher's requests", 0.05},
+		{"an invocation is not dispatched", with(LambdaFront, Direct, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "dispatcher's invocations", 0},
+		{"but what nobody waits for is", with(LambdaFront, Async, func(x *Traffic) { x.OverflowPath = OverflowDirect }), "dispatcher's invocations", 0.05},
 		{"a picture of 200 KB is 267 KB of JSON", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 200 }), "work queue, sends", 5},
 		{"and comes so", with(WorkersFront, Async, func(x *Traffic) { x.InputKB, x.Receives = 200, 1 }), "work queue, receives", 5},
 		{"a larger one goes beside", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 201 }), "work queue, sends", 1},
-		{"it is put once", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 201 }), "handed-over inputs, puts", 1},
-		{"the gateway counts by 512 KB", with(WorkersFront, Direct, func(x *Traffic) { x.InputKB = 600 }), "gateway", 2},
-		{"a list counts as a whole", with(WorkersFront, Batch10, func(x *Traffic) { x.InputKB = 60 }), "gateway", 0.2},
+		{"it is put once", with(WorkersFront, Async, func(x *Traffic) { x.InputKB = 201 }), "inputs too large for a message, puts", 1},
+		{"the gateway counts by 512 KB", with(WorkersFront, Direct, func(x *Traffic) { x.InputKB = 600 }), "API Gateway requests", 2},
+		{"a list counts as a whole", with(WorkersFront, Batch10, func(x *Traffic) { x.InputKB = 60 }), "API Gateway requests", 0.2},
 		{"a list to the workers shares its sends", with(LambdaFront, Batch10, func(x *Traffic) { x.OverflowShare = 0 }), "work queue, sends", 0.1},
-		{"a keyed direct answer is written twice: key", with(WorkersFront, Direct, func(x *Traffic) { x.KeyedShare = 1 }), "idempotency keys", 1},
-		{"and record", with(WorkersFront, Direct, func(x *Traffic) { x.KeyedShare = 1 }), "terminal records", 1},
-		{"a record above 1 KB takes two units", with(WorkersFront, Async, func(x *Traffic) { x.ResultKB = 0.5 }), "terminal records", 2},
-		{"without workers the intake invokes functions itself", with(WorkersFront, Direct, func(x *Traffic) { x.Workers = 0 }), "dispatcher's requests", 0},
-		{"of what no request waits for the dispatcher does", with(WorkersFront, Async, func(x *Traffic) { x.Workers = 0 }), "dispatcher's requests", 1},
-		{"and the api function takes it", with(WorkersFront, Direct, func(x *Traffic) { x.Workers = 0 }), "api function's requests", 1},
+		{"a keyed direct answer is written twice: key", with(WorkersFront, Direct, func(x *Traffic) { x.KeyedShare = 1 }), "idempotency keys, writes", 1},
+		{"and record", with(WorkersFront, Direct, func(x *Traffic) { x.KeyedShare = 1 }), "records of ended queries, writes", 1},
+		{"a record above 1 KB takes two units", with(WorkersFront, Async, func(x *Traffic) { x.ResultKB = 0.5 }), "records of ended queries, writes", 2},
+		{"without workers the intake invokes functions itself", with(WorkersFront, Direct, func(x *Traffic) { x.Workers = 0 }), "dispatcher's invocations", 0},
+		{"of what no request waits for the dispatcher does", with(WorkersFront, Async, func(x *Traffic) { x.Workers = 0 }), "dispatcher's invocations", 1},
+		{"and the api function takes it", with(WorkersFront, Direct, func(x *Traffic) { x.Workers = 0 }), "api function's invocations", 1},
 		{"and nothing waits for a worker", with(LambdaFront, Async, func(x *Traffic) { x.Workers = 0 }), "work queue, sends", 0},
-		{"nor is a slot reserved", with(LambdaFront, Direct, func(x *Traffic) { x.Workers = 0 }), "slots reserved", 0},
-		{"the api function reserves a slot of a worker", with(LambdaFront, Direct, keep), "slots reserved", 0.95},
-		{"a worker has its own", with(WorkersFront, Async, keep), "slots reserved", 0},
-		{"few places are taken and given back", with(WorkersFront, Direct, func(x *Traffic) { x.MaxOverflow = 8 }), "leases of the limits, writes", 0.05 * 2.2},
-		{"an environment logs each of seldom arrivals", with(LambdaFront, Direct, func(x *Traffic) { x.PerSecond, x.Workers = 0.01, 0 }), "arrival metrics in the log", 0.505 / (1 << 20)},
-		{"reads are as many as asked for", with(WorkersFront, Async, func(x *Traffic) { x.Reads = 3 }), "reads by callers", 3},
+		{"nor is a slot reserved", with(LambdaFront, Direct, func(x *Traffic) { x.Workers = 0 }), "reserved worker slots, writes", 0},
+		{"the api function reserves a slot of a worker", with(LambdaFront, Direct, keep), "reserved worker slots, writes", 0.95},
+		{"a worker has its own", with(WorkersFront, Async, keep), "reserved worker slots, writes", 0},
+		{"what overflows while nobody waits has a place in the line", with(WorkersFront, Async, keep), "reserved places in the overflow queue, writes", 0.05},
+		{"what a request waits for holds its place itself", with(WorkersFront, Direct, keep), "reserved places in the overflow queue, writes", 0},
+		{"few places are taken and given back", with(WorkersFront, Direct, func(x *Traffic) { x.MaxOverflow = 8 }), "leases of the overflow limit, writes", 0.05 * 2.2},
+		{"an environment logs each of seldom arrivals", with(LambdaFront, Direct, func(x *Traffic) { x.PerSecond, x.Workers = 0.01, 0 }), "arrival metrics in the api function's log", 0.505 / (1 << 20)},
+		{"reads are as many as asked for", with(WorkersFront, Async, func(x *Traffic) { x.Reads = 3 }), "records of ended queries, reads by callers", 3},
 	} {
 		if got := CountOf(tt.lines, tt.line) / 1e6; math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: %s %v, want %v", tt.name, tt.line, got, tt.want)
 		}
 	}
-	if got := part(with(WorkersFront, Async, func(x *Traffic) { x.InputKB, x.OverflowShare = 201, 0 }), "handed-over"); math.Abs(got-5.4) > 1e-9 {
+	if got := part(with(WorkersFront, Async, func(x *Traffic) { x.InputKB, x.OverflowShare = 201, 0 }), "inputs too large"); math.Abs(got-5.4) > 1e-9 {
 		t.Errorf("handing an input over takes $%v a million, not $5.4", got)
 	}
 }

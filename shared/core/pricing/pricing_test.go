@@ -11,7 +11,7 @@ var today = profile.Prices{
 	LambdaGBSecondX86: 0.0000166667, LambdaGBSecondARM: 0.0000133334, LambdaPerRequest: 2e-7, LambdaGrainMS: 1,
 	SQSPerRequest: 4e-7, SQSStepKB: 64, HTTPAPIPerRequest: 1e-6, HTTPAPIOverTier: 9e-7, HTTPAPITierRequests: 3e8, HTTPAPIStepKB: 512,
 	DynamoDBPerWrite: 6.25e-7, DynamoDBPerRead: 1.25e-7, CloudWatchMetricPerMonth: 0.3, CloudWatchGetPerMetricRead: 1e-5,
-	CloudWatchPutPerRequest: 1e-5, AlarmPerMonth: 0.1, DashboardPerMonth: 3, LogsPerGB: 0.5, EndpointPerHour: 0.01, EndpointPerGB: 0.01,
+	CloudWatchPutPerRequest: 1e-5, AlarmPerMonth: 0.1, DashboardPerMonth: 3, LogsPerGB: 0.5, EndpointPerHour: 0.01, EndpointPerGB: 0.01, TransferPerGB: 0.09,
 	PublicIPv4PerHour: 0.005, DiskPerGBMonth: 0.08, BalancerPerHour: 0.0225, BalancerPerLCUHour: 0.008,
 	SecretPerMonth: 0.4, SecretPerCall: 5e-6, S3PerPut: 5e-6, S3PerGet: 4e-7, SchedulePerCall: 1e-6,
 }

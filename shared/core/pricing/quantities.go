@@ -66,6 +66,13 @@ const HandOverKB = 200
 // HandOverMS is what that takes, put and get together, p95 [E].
 const HandOverMS = 60
 
+// While a worker boots, the controller receives at each view what waits for it: KeptBatches
+// receives of KeptBatch messages each, at most. It sends back what can still wait.
+const (
+	KeptBatches = 10
+	KeptBatch   = 10
+)
+
 // What the stack makes; its tests hold it to these.
 const (
 	Endpoints      = 5 // interface endpoints of a private network

@@ -10,6 +10,7 @@ type Deployment struct {
 	Private     bool // the network
 	Keys        bool // callers are known by keys, which a function of its own compares
 	Sessions    bool // people may open a session on a worker
+	Collector   bool // OpenTelemetry metrics go to one
 	Tasks       int
 	Pools       int
 	TickSeconds float64
@@ -42,6 +43,8 @@ type Rest struct {
 	LogKBPerTick               float64
 	QueuePollsPerMinute        float64 // Lambda's, of the queues that functions consume
 	SchedulesPerMonth          float64
+	CollectorKBPerMinute       float64 // of metrics that leave the account
+	CollectorUnitsPerMinute    float64 // written of what they are made from
 
 	// What it does while queries come and workers are up. The last three are
 	// beside those of ticks, for the view of the fleet and the settings.
@@ -95,6 +98,12 @@ const (
 	pastRows   = 1 + 1.0/10 + 1.0/60 // of a minute, of ten and of an hour
 	trialUnits = 2                   // of what was counted of versions on trial on a few workers, packed
 
+	// CollectorKB is a document of metrics of three models in two classes, compressed, with
+	// the request around it, and collectorUnits the counts that it is made from (measured;
+	// a model takes 0.5 KB of either).
+	CollectorKB    = 3
+	collectorUnits = 2
+
 	busySettings = 12 // that are passed on in a minute in which queries come
 
 	secretReads    = 1000 // of a month, by processes that start
@@ -121,6 +130,9 @@ func AtRest(d Deployment) Rest {
 		BusyStoreWritesPerMinute: views + busySettings*settingsWrites, BusyCountUnitsPerMinute: countUnits, BusyPastRowsPerMinute: pastRows,
 		TrialReadsPerTick: 1, TrialWritesPerMinute: trialUnits,
 	}
+	if d.Collector {
+		r.CollectorKBPerMinute, r.CollectorUnitsPerMinute = CollectorKB, collectorUnits
+	}
 	endpoints := Endpoints
 	if d.Keys {
 		r.Alarms++ // of that function while it is being changed
@@ -143,23 +155,25 @@ func (r Rest) Lines(p profile.Prices) []Line {
 	gb := float64(r.ControllerMB) / 1024 * r.ControllerSecondsPerMinute * minutesOfMonth
 	month := func(perMinute float64) float64 { return perMinute * minutesOfMonth }
 	lines := []Line{
-		newLine("controller's function", gb, "GB-seconds", p.LambdaGBSecondARM),
-		newLine("controller's starts", minutesOfMonth, "requests", p.LambdaPerRequest),
-		newLine("schedules", r.SchedulesPerMonth, "calls", p.SchedulePerCall),
-		newLine("controller's metrics asked", month(r.MetricsAskedPerMinute), "metrics", p.CloudWatchGetPerMetricRead),
-		newLine("controller's pulse", month(r.MetricPutsPerMinute), "puts", p.CloudWatchPutPerRequest),
-		newLine("controller's queue depths", ticks*r.QueueDepthsPerTick, "calls", p.SQSPerRequest),
-		newLine("controller's writes", ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
-		newLine("controller's reads", ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
-		newLine("controller's reads of the catalogue", month(r.CatalogueReadsPerMinute), "gets", p.S3PerGet),
+		newLine("controller's run time", gb, "GB-seconds", p.LambdaGBSecondARM),
+		newLine("controller's invocations", minutesOfMonth, "Lambda requests", p.LambdaPerRequest),
+		newLine("EventBridge schedules", r.SchedulesPerMonth, "schedule calls", p.SchedulePerCall),
+		newLine("controller's reads of metrics, each minute", month(r.MetricsAskedPerMinute), "metrics read", p.CloudWatchGetPerMetricRead),
+		newLine("controller's pulse metric, each minute", month(r.MetricPutsPerMinute), "metric puts", p.CloudWatchPutPerRequest),
+		newLine("controller's reads of queue depths", ticks*r.QueueDepthsPerTick, "SQS calls", p.SQSPerRequest),
+		newLine("controller's writes of decisions and memory", ticks*r.StoreWritesPerTick, "write units", p.DynamoDBPerWrite),
+		newLine("controller's reads of the state table", ticks*r.StoreReadsPerTick, "read units", p.DynamoDBPerRead),
+		newLine("controller's reads of the model catalogue", month(r.CatalogueReadsPerMinute), "S3 gets", p.S3PerGet),
 		newLine("controller's log", ticks*r.LogKBPerTick/kbOfGB, "GB", p.LogsPerGB),
-		newLine("functions' polls of empty queues", month(r.QueuePollsPerMinute), "calls", p.SQSPerRequest),
-		newLine("metrics", float64(r.Metrics), "metrics", p.CloudWatchMetricPerMonth),
-		newLine("alarms", float64(r.Alarms), "alarms", p.AlarmPerMonth),
-		newLine("dashboard", float64(r.Dashboards), "dashboards", p.DashboardPerMonth),
-		newLine("signing key", float64(r.Secrets), "secrets", p.SecretPerMonth),
-		newLine("reads of the signing key", r.SecretReadsPerMonth, "calls", p.SecretPerCall),
-		newLine("balancer's hours", float64(r.Balancers)*hoursPerMonth, "hours", p.BalancerPerHour),
+		newLine("Lambda's polls of empty queues", month(r.QueuePollsPerMinute), "SQS calls", p.SQSPerRequest),
+		newLine("CloudWatch metrics", float64(r.Metrics), "metrics", p.CloudWatchMetricPerMonth),
+		newLine("transfer of metrics to an OpenTelemetry collector", month(r.CollectorKBPerMinute)/kbOfGB, "GB", p.TransferPerGB),
+		newLine("writes of query counts for an OpenTelemetry collector", month(r.CollectorUnitsPerMinute), "write units", p.DynamoDBPerWrite),
+		newLine("CloudWatch alarms", float64(r.Alarms), "alarms", p.AlarmPerMonth),
+		newLine("CloudWatch dashboard", float64(r.Dashboards), "dashboards", p.DashboardPerMonth),
+		newLine("secret with the signing key", float64(r.Secrets), "secrets", p.SecretPerMonth),
+		newLine("reads of the signing key", r.SecretReadsPerMonth, "secret reads", p.SecretPerCall),
+		newLine("load balancer's hours", float64(r.Balancers)*hoursPerMonth, "hours", p.BalancerPerHour),
 		newLine("interface endpoints", float64(r.EndpointZones)*hoursPerMonth, "hours", p.EndpointPerHour),
 	}
 	return nonZero(lines)
@@ -171,20 +185,20 @@ func (r Rest) Lines(p profile.Prices) []Line {
 // minute is enough: the next thing to happen is a launch.
 func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 	more := func(busy, rest float64) float64 { return max(0, busy-rest) * minutesOfMonth }
-	records := newLine("controller's records of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
-	counts := newLine("controller's counts of an hour", r.BusyCountUnitsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
-	past := newLine("rows of the past", r.BusyPastRowsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
-	ends := newLine("metrics of how queries end", float64(r.BusyMetrics), "metrics", p.CloudWatchMetricPerMonth)
+	records := newLine("controller's writes of arrivals", r.TicksPerMinute*float64(arrivalWrites*r.Pools)*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	counts := newLine("controller's writes of the last hour's query counts", r.BusyCountUnitsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	past := newLine("controller's writes of the history", r.BusyPastRowsPerMinute*minutesOfMonth, "write units", p.DynamoDBPerWrite)
+	ends := newLine("metrics of missed, overflowed and expired queries", float64(r.BusyMetrics), "metrics", p.CloudWatchMetricPerMonth)
 	if !workersUp {
 		return nonZero([]Line{records, counts, past, ends})
 	}
 	return nonZero([]Line{
 		records, counts, past, ends,
-		newLine("controller's metrics asked at each tick", more(r.BusyMetricsAskedPerMinute, r.MetricsAskedPerMinute), "metrics", p.CloudWatchGetPerMetricRead),
-		newLine("controller's pulse at each tick", more(r.BusyMetricPutsPerMinute, r.MetricPutsPerMinute), "puts", p.CloudWatchPutPerRequest),
-		newLine("view of the fleet, queue depths", more(r.BusyQueueDepthsPerMinute, 0), "calls", p.SQSPerRequest),
-		newLine("view of the fleet, writes", more(r.BusyStoreWritesPerMinute, 0), "write units", p.DynamoDBPerWrite),
-		newLine("view of the fleet, reads", more(r.BusyStoreReadsPerMinute, 0), "read units", p.DynamoDBPerRead),
+		newLine("controller's reads of metrics, each tick", more(r.BusyMetricsAskedPerMinute, r.MetricsAskedPerMinute), "metrics read", p.CloudWatchGetPerMetricRead),
+		newLine("controller's pulse metric, each tick", more(r.BusyMetricPutsPerMinute, r.MetricPutsPerMinute), "metric puts", p.CloudWatchPutPerRequest),
+		newLine("controller's reads of queue depths for the fleet view", more(r.BusyQueueDepthsPerMinute, 0), "SQS calls", p.SQSPerRequest),
+		newLine("controller's writes of the fleet view and settings", more(r.BusyStoreWritesPerMinute, 0), "write units", p.DynamoDBPerWrite),
+		newLine("controller's reads of workers for the fleet view", more(r.BusyStoreReadsPerMinute, 0), "read units", p.DynamoDBPerRead),
 	})
 }
 
@@ -193,8 +207,8 @@ func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 func (r Rest) Trial(p profile.Prices, hours float64) []Line {
 	minutes := 60 * hours
 	return nonZero([]Line{
-		newLine("versions on trial, reads of votes", r.TrialReadsPerTick*r.TicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
-		newLine("versions on trial, writes", r.TrialWritesPerMinute*minutes, "write units", p.DynamoDBPerWrite),
+		newLine("reads of feedback votes on model versions on trial", r.TrialReadsPerTick*r.TicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
+		newLine("writes of query counts of model versions on trial", r.TrialWritesPerMinute*minutes, "write units", p.DynamoDBPerWrite),
 	})
 }
 

@@ -36,9 +36,10 @@ const (
 // With returns how a query that is held in its request gets to a function while
 // some worker is ready, or none is. Without one every query is for a function:
 // there is no burst for the queue to even out, and its sends, its record and its
-// consumer would cost a quiet stage more than the function does.
-func (p OverflowPath) With(workers bool) OverflowPath {
-	if !workers {
+// consumer would cost a quiet stage more than the function does. Nor does a query go by
+// the queue that is in time only without it (sizing.TooSlowByQueue).
+func (p OverflowPath) With(workers, tooSlowByQueue bool) OverflowPath {
+	if !workers || tooSlowByQueue {
 		return OverflowDirect
 	}
 	return p
@@ -103,7 +104,7 @@ func (t Traffic) overflow() float64 {
 }
 
 // overflowPath is how a query that is held in its request overflows.
-func (t Traffic) overflowPath() OverflowPath { return t.OverflowPath.With(t.Workers > 0) }
+func (t Traffic) overflowPath() OverflowPath { return t.OverflowPath.With(t.Workers > 0, false) }
 
 // dispatched is the share that goes through overflow queue and dispatcher. What
 // no request waits for always does.

@@ -2,10 +2,11 @@ package procurement
 
 // Constant is a number that hedged decides by and that no setting holds.
 type Constant struct {
-	Name   string
-	Value  float64
-	Unit   string
-	Source string // why it is this number
+	Name    string
+	Value   float64
+	Unit    string
+	Meaning string
+	Source  string // why it is this number
 }
 
 // The constants of hedged. HedgedConstants lists them with their sources.
@@ -65,28 +66,28 @@ const (
 // of use. docs/schemes.md has the same table.
 func hedgedConstants() []Constant {
 	return []Constant{
-		{"binSeconds", binSeconds, "s", "the tick: a forecast has no data between two of them"},
-		{"bandParts", bandParts, "parts", "ours, by judgement: enough for the tails, few enough for a tick"},
-		{"profileSeconds", profileSeconds, "s", "ours, by judgement: half the 10 s of a relaxed bound; shorter movement is absorbed by queries that wait"},
-		{"levelSeconds", levelSeconds, "s", "ours, by judgement: slower movement is in the forecast's band"},
-		{"burstSeconds", burstSeconds, "s", "as shownSeconds: metrics are no newer"},
-		{"burstFactor", burstFactor, "factor", "ours, by judgement: above it more overflows than has been counted yet"},
-		{"restartShare", restartShare, "share", "ours, by judgement: even odds, without knowledge of the future load"},
-		{"fullyUsed", fullyUsed, "share", "ours, by judgement: above it queries may have found no free runner"},
-		{"shownSeconds", shownSeconds, "s", "CloudWatch's period of a minute"},
-		{"useCheckSeconds", useCheckSeconds, "s", "the forecast's own errors are kept for about as long"},
-		{"useCheckQueries", useCheckQueries, "queries", "ours, by judgement: fewer say nothing of a mean"},
-		{"useOff", useOff, "factor", "ours, by judgement: what differs less is noise, or a machine slower than the one that was profiled"},
-		{"littleUsed", littleUsed, "workers", "ours, by judgement: one worker is enough then, by what was measured"},
-		{"longestHorizon", longestHorizon, "s", "the arrivals that are remembered: beyond them nothing says that a change lasts"},
-		{"leastHorizon", leastHorizon, "s", "the least time that EC2 bills of a worker"},
-		{"lostShare", lostShare, "share", "the violations that are accepted in each class"},
-		{"shortSeconds", shortSeconds, "s", "the simple rule that the scheme is compared with: the last three minutes"},
-		{"switchMargin", switchMargin, "share", "ours, by judgement: changing the scenario takes boots, which a lead of less does not pay"},
-		{"spotLossesPerHour", spotLossesPerHour, "1/h", "AWS's Spot Advisor: below 5 to above 20 % in a month for most types, which 0.02 (one in two days) overstates"},
-		{"spotPriorHours", spotPriorHours, "h", "ours, by judgement: a day without a loss halves the rate"},
-		{"spotMemoryHours", spotMemoryHours, "h", "ours, by judgement: the market of a day ago says little"},
-		{"seasonDays", seasonDays, "days", "ours, by judgement: what came three times at the same time of day will come again"},
-		{"keepCandidates", keepCandidates, "workers", "for readers of a record; it changes no decision"},
+		{"binSeconds", binSeconds, "s", "step of the series of arrivals that is forecast", "one tick: arrivals are read once a tick, so a finer forecast has no data"},
+		{"bandParts", bandParts, "parts", "equally likely parts of a forecast's error band", "our judgement: ten parts represent the tails, and their cost can be computed within a tick"},
+		{"profileSeconds", profileSeconds, "s", "step of the detrended profile", "our judgement: half the default latency bound of a relaxed query (10 s); queries that wait absorb shorter swings"},
+		{"levelSeconds", levelSeconds, "s", "window whose mean divides each step of the detrended profile", "our judgement: the forecast's error band covers swings that last longer"},
+		{"burstSeconds", burstSeconds, "s", "time over which the load of a burst is measured", "equal to `shownSeconds`: the metrics are a minute old"},
+		{"burstFactor", burstFactor, "factor", "multiple of the expected rate above which load counts as a burst, or as a daily spike", "our judgement: above this factor more queries overflow than the metrics show yet"},
+		{"restartShare", restartShare, "share", "share of the stopped workers that must boot again within the horizon", "our judgement: the future load is unknown, so booting again is as likely as not"},
+		{"fullyUsed", fullyUsed, "share", "utilization from which a nowcast is only a lower limit of the arrivals", "our judgement: above this utilization, some queries may have found no free runner and overflowed"},
+		{"shownSeconds", shownSeconds, "s", "time over which the newest metric is a mean", "a standard CloudWatch metric has one value a minute"},
+		{"useCheckSeconds", useCheckSeconds, "s", "time over which nowcasts are compared with the metrics", "about as long as the errors of forecasts are kept"},
+		{"useCheckQueries", useCheckQueries, "queries", "fewest queries for this comparison", "our judgement: a mean over fewer queries is too noisy"},
+		{"useOff", useOff, "factor", "ratio of nowcast to metrics from which the nowcast is corrected", "our judgement: a smaller difference may be noise, or a machine slower than the profiled machine"},
+		{"littleUsed", littleUsed, "workers", "mean number of busy workers up to which the nowcast is corrected", "our judgement: while no more than half a worker is busy, one worker is enough, even if the profiles are wrong"},
+		{"longestHorizon", longestHorizon, "s", "largest horizon", "arrivals are kept for an hour, and no data says that a change lasts longer"},
+		{"leastHorizon", leastHorizon, "s", "smallest horizon", "EC2 bills at least 60 s of an instance"},
+		{"lostShare", lostShare, "share", "share of late queries from which another worker pays off", "the share of late queries that is accepted in each class"},
+		{"shortSeconds", shortSeconds, "s", "length of the scenario of the last 3 minutes", "the newsvendor rule, with which `hedged` is compared, uses the last three minutes"},
+		{"switchMargin", switchMargin, "share", "saving from which the scheme changes to another scenario", "our judgement: a change of scenario boots workers, and a smaller saving does not pay for these boots"},
+		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses of a spot instance that are assumed before any is observed", "our judgement, above AWS's Spot Advisor, which states an interruption frequency of below 5 % to above 20 % a month for most types; 0.02 is one loss in two days"},
+		{"spotPriorHours", spotPriorHours, "h", "weight of this assumption, as hours of observation", "our judgement: a day without a loss halves the assumed rate of losses"},
+		{"spotMemoryHours", spotMemoryHours, "h", "time for which observed losses count", "our judgement: the spot market of a day ago says little about today"},
+		{"seasonDays", seasonDays, "days", "days that are observed before a daily spike sets a minimum", "our judgement: a spike that came on three days at the same time will come again"},
+		{"keepCandidates", keepCandidates, "workers", "numbers of workers, above and below the chosen one, that a decision record keeps", "enough for a reader of a decision record; the constant changes no decision"},
 	}
 }

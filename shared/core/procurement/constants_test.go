@@ -43,10 +43,10 @@ func TestHedgedConstantsAreListed(t *testing.T) {
 	var listed []string
 	for _, c := range hedgedConstants() {
 		listed = append(listed, c.Name)
-		if c.Unit == "" || c.Source == "" || c.Value <= 0 {
+		if c.Unit == "" || c.Meaning == "" || c.Source == "" || c.Value <= 0 {
 			t.Errorf("%+v", c)
 		}
-		if row := fmt.Sprintf("| `%s` | %v | %s | %s |", c.Name, c.Value, c.Unit, c.Source); !strings.Contains(string(page), row+"\n") {
+		if row := fmt.Sprintf("| `%s` | %s | %v | %s | %s |", c.Name, c.Meaning, c.Value, c.Unit, c.Source); !strings.Contains(string(page), row+"\n") {
 			t.Errorf("docs/schemes.md lacks the row\n%s", row)
 		}
 	}

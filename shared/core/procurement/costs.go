@@ -3,6 +3,7 @@ package procurement
 import (
 	"cmp"
 
+	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
@@ -11,6 +12,7 @@ type costs struct {
 	mu        float64 // a worker's throughput, queries a second
 	workerUSD float64 // the next worker's price an hour
 	queryUSD  float64 // of an overflowed query: the function and the way to it
+	aloneUSD  float64 // of one while no worker is up, which its intake invokes
 	ratio     float64 // of that to a query's share of a worker that is always busy
 	functions float64 // what functions answer at most, queries a second
 	lostUSD   float64 // of a query beyond that
@@ -23,8 +25,9 @@ type costs struct {
 
 func costsOf(s Snapshot, set settings.Settings, spot spotMarket) costs {
 	c := costs{
-		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD, boot: set.VMBootSeconds,
-		functions: 1000 * float64(set.MaxOverflowConcurrency) / cmp.Or(s.FunctionMS, s.ServiceMS),
+		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD,
+		aloneUSD: s.FunctionUSD + s.UnaidedUSD, boot: set.VMBootSeconds,
+		functions: 1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS), set.MaxOverflowConcurrency),
 	}
 	if !spot.short() {
 		c.workerUSD = spot.usd
@@ -64,17 +67,18 @@ func (c costs) usdPerHour(n int, rates []float64) float64 {
 func (c costs) meanOverflowUSD(n int, rates []float64) float64 {
 	usd := 0.0
 	for _, rate := range rates {
-		usd += c.overflowUSD(rate - float64(n)*c.mu)
+		usd += c.overflowUSD(rate, n)
 	}
 	return usd / float64(max(1, len(rates)))
 }
 
-// overflowUSD is what queries beyond the workers cost a second.
-func (c costs) overflowUSD(beyond float64) float64 {
-	if beyond <= 0 {
-		return 0
+// overflowUSD is what queries beyond n workers cost a second, of so many.
+func (c costs) overflowUSD(rate float64, n int) float64 {
+	beyond, usd := max(0, rate-float64(n)*c.mu), c.queryUSD
+	if n == 0 {
+		usd = c.aloneUSD
 	}
-	return min(beyond, c.functions)*c.queryUSD + max(0, beyond-c.functions)*c.lostUSD
+	return min(beyond, c.functions)*usd + max(0, beyond-c.functions)*c.lostUSD
 }
 
 // changeUSD is what changing the fleet costs, an hour of the time for which the

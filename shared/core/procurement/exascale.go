@@ -19,8 +19,8 @@ func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st Stat
 	above := max(rate, band.Expected) * set.Headroom
 	n := track(s, set, above)
 	return Decision{Workers: n, Strict: Never, Relaxed: Never,
-		Reason: fmt.Sprintf("%s for %.1f queries/s: the measured %.1f or %.1f, %s, whichever is more, times headroom",
-			Count(n), above, rate, band.Expected, forecastWords(band))}, st
+		Reason: fmt.Sprintf("%s for %.1f queries/s: the larger of the measured rate, %.1f queries/s, and %s, times the setting headroom",
+			Count(n), above, rate, forecastWords(band))}, st
 }
 
 // expect forecasts the rate at which a worker that is started now could serve,

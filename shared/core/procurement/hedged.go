@@ -44,15 +44,15 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 	won := chosen[plans.Followed]
 	d := Decision{
 		Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
-		Reason: fmt.Sprintf("%s: an expected %s an hour for %s; a query costs %.1f times as much on a function as on a busy worker; %s",
+		Reason: fmt.Sprintf("%s at an expected cost of %s per hour, for %s; a query costs %.1f times as much on a function as on a busy worker; %s",
 			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
 	}
 	if floor, why := st.Season.floor(now, set.TickSeconds, c, s.ColdLate); floor > won.workers {
-		won.workers, d.Reason = floor, d.Reason+why+fmt.Sprintf(": %s at least", Count(floor))
+		won.workers, d.Reason = floor, d.Reason+why+fmt.Sprintf(", which needs at least %s", Count(floor))
 	}
 	d.Workers, d.Spot, st.Spot = c.mixed(won.workers, all[plans.Followed], s.Pool, st.Spot)
 	if c.spot.usd > 0 {
-		d.Reason += fmt.Sprintf("; of them %d on spot instances, expected to be lost for %.2f %% of the time, and %d on demand", d.Spot, 100*c.spot.lostShare, d.Workers-d.Spot)
+		d.Reason += fmt.Sprintf("; %d of the workers are spot instances, expected to be missing for %.2f %% of the time, and %d are on-demand instances", d.Spot, 100*c.spot.lostShare, d.Workers-d.Spot)
 	}
 	return d, st
 }
@@ -60,7 +60,7 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 // compared puts in words by which scenario is planned, and why.
 func compared(all []scenario, spent []float64, followed int) string {
 	if slices.Max(spent) == slices.Min(spent) {
-		return "planned by " + all[followed].name
+		return "planned with " + all[followed].name
 	}
 	var others []string
 	for i, sc := range all {
@@ -68,8 +68,8 @@ func compared(all []scenario, spent []float64, followed int) string {
 			others = append(others, sc.name+" "+pricing.Dollars(spent[i]))
 		}
 	}
-	return fmt.Sprintf("planned by %s: such plans would have cost %s on recent arrivals, those by %s",
-		all[followed].name, pricing.Dollars(spent[followed]), strings.Join(others, ", those by "))
+	return fmt.Sprintf("planned with %s: on recent arrivals such plans would have cost %s, and plans with %s",
+		all[followed].name, pricing.Dollars(spent[followed]), strings.Join(others, ", with "))
 }
 
 // choice is the number of workers that costs least in a scenario.
@@ -79,23 +79,27 @@ type choice struct {
 	candidates []Candidate
 }
 
-// choose finds it, from the workers there are. The cost is convex in the number of
-// workers: past the first that is more expensive all are.
+// choose finds it, from the workers there are. From one worker on the cost is convex in
+// their number: past the first that is more expensive all are. Without any worker the way
+// to a function is another, so that none is compared with the best of them.
 func (c costs) choose(sc scenario, have int) choice {
-	best := choice{workers: have, usdPerHour: c.usdPerHour(have, sc.rates)}
-	best.candidates = []Candidate{{Workers: have, USDPerHour: best.usdPerHour}}
+	best := choice{workers: max(1, have)}
+	cost := func(n int) float64 {
+		usd := c.usdPerHour(n, sc.rates) + c.changeUSD(n, have)
+		best.candidates = append(best.candidates, Candidate{Workers: n, USDPerHour: usd})
+		return usd
+	}
+	best.usdPerHour = cost(best.workers)
+	from := best.workers
 	for _, step := range []int{-1, 1} {
-		for n := have + step; n >= 0; n += step {
-			usd := c.usdPerHour(n, sc.rates) + c.changeUSD(n, have)
-			best.candidates = append(best.candidates, Candidate{Workers: n, USDPerHour: usd})
-			if usd >= best.usdPerHour {
-				break
+		for n := from + step; n >= 1 && best.workers-from == n-from-step; n += step {
+			if usd := cost(n); usd < best.usdPerHour {
+				best.usdPerHour, best.workers = usd, n
 			}
-			best.usdPerHour, best.workers = usd, n
 		}
-		if best.workers != have {
-			break
-		}
+	}
+	if usd := cost(0); usd < best.usdPerHour || usd == best.usdPerHour && have == 0 {
+		best.usdPerHour, best.workers = usd, 0
 	}
 	return best
 }
@@ -112,7 +116,7 @@ func explained(cs []Candidate, winner int) []Candidate {
 	for k := range cs {
 		cs[k].Why = "costs the least"
 		if cs[k].Workers != winner {
-			cs[k].Why = pricing.Dollars(cs[k].USDPerHour-best) + " an hour more"
+			cs[k].Why = "costs " + pricing.Dollars(cs[k].USDPerHour-best) + " per hour more"
 		}
 	}
 	return cs

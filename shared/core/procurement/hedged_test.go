@@ -83,6 +83,31 @@ func TestHedgedIsMonotone(t *testing.T) {
 	}
 }
 
+// While no worker is up the way to a function is cheaper: a load that pays for a worker
+// only by the dearer way has none, and one that pays for many still gets them.
+func TestWithoutWorkersTheWayIsCheaper(t *testing.T) {
+	set := settings.Defaults()
+	set.MaxOverflowConcurrency = 10000
+	for _, tt := range []struct {
+		name                string
+		have, least, most   int
+		perSecond, unaidedX float64 // of the way while workers are up
+	}{
+		{"one stays where the way is as dear", 1, 1, 1, 1.5, 1},
+		{"one stops where it is cheaper", 1, 0, 0, 1.5, 0},
+		{"none starts for little", 0, 0, 0, 1.5, 0},
+		{"many start for much", 0, 6, 7, 60, 0},
+		{"many stay for much", 6, 6, 7, 60, 0},
+	} {
+		s := viewOf(tt.have, constantly(tt.perSecond), 1800)
+		s.OverflowUSD = s.FunctionUSD
+		s.UnaidedUSD, s.Pool.Used = tt.unaidedX*s.OverflowUSD, min(1, tt.perSecond/10/float64(max(1, tt.have)))
+		if d := wanted(s, set); d.Workers < tt.least || d.Workers > tt.most {
+			t.Errorf("%s: %d workers: %s", tt.name, d.Workers, d.Reason)
+		}
+	}
+}
+
 // What functions cannot take, workers must: with few places on slow functions there
 // are workers for nearly all of the load.
 func TestHedgedCountsThePlacesOnFunctions(t *testing.T) {

@@ -55,13 +55,13 @@ func (paragon) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) 
 	if st.Load.Dynamic {
 		rate := st.rate(int(set.TickSeconds)*6) + backlog
 		d.Workers = paced(s, set, rate)
-		d.Reason = fmt.Sprintf("%s; the load is dynamic: its peak is %.2f times its median", observedReason(rate, s, d.Workers), ratio)
+		d.Reason = fmt.Sprintf("%s; the load is dynamic, because its peak is %.2f times its median", observedReason(rate, s, d.Workers), ratio)
 		return d, st
 	}
 	rate := st.rate(int(set.PeakWindowSeconds)/2)/set.StaticUtil + backlog
 	d.Workers = paced(s, set, rate)
-	d.Reason = fmt.Sprintf("%s; the load is static, for another %.0f s by the length of such phases so far: its peak is %.2f times its median",
-		observedReason(rate, s, d.Workers), d.StaticSeconds, ratio)
+	d.Reason = fmt.Sprintf("%s; the load is static, because its peak is %.2f times its median; by the length of earlier static phases it will stay static for another %.0f s",
+		observedReason(rate, s, d.Workers), ratio, d.StaticSeconds)
 	return d, st
 }
 

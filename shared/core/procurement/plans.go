@@ -90,7 +90,7 @@ func (c costs) played(workers []int, rates []float64, set settings.Settings) flo
 			continue
 		}
 		ready := slices.Min(have[max(0, i-boot) : i+1])
-		usd += set.TickSeconds * (float64(have[i])*c.workerUSD/3600 + c.overflowUSD(rate-float64(ready)*c.mu))
+		usd += set.TickSeconds * (float64(have[i])*c.workerUSD/3600 + c.overflowUSD(rate, ready))
 	}
 	return usd
 }

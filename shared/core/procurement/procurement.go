@@ -17,7 +17,7 @@ import (
 
 // Rules is the version of the schemes' rules and of the words that they put their
 // reasons in. A record holds that by which it was decided.
-const Rules = 5
+const Rules = 7
 
 // Second is what arrived in one second.
 type Second struct {
@@ -73,6 +73,8 @@ type Snapshot struct {
 	// OverflowUSD is what the way of an overflowed query costs more than that of a
 	// direct answer: its queues and requests.
 	OverflowUSD float64 `json:"overflow_usd,omitempty"`
+	// UnaidedUSD is what that way costs more while no worker is up.
+	UnaidedUSD float64 `json:"unaided_usd,omitempty"`
 	// FunctionMS is the mean time of a query on an inference function; 0 means that
 	// it is as on a worker.
 	FunctionMS float64 `json:"function_ms,omitempty"`
@@ -230,5 +232,5 @@ func Count(workers int) string {
 
 // forecastWords say by what a forecast was made, and how good it was so far.
 func forecastWords(b forecast.Band) string {
-	return fmt.Sprintf("a forecast by %s, which is off by %.1f in the mean", b.By, b.MAE)
+	return fmt.Sprintf("the forecast of %s, %.1f queries/s (mean error so far %.1f)", b.By, b.Expected, b.MAE)
 }

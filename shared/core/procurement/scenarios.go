@@ -52,7 +52,7 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 	if len(shape) == 0 {
 		shape = []float64{1}
 	}
-	sc := scenario{name: "the forecast", why: fmt.Sprintf("%.1f queries/s, %s", band.Expected, forecastWords(band))}
+	sc := scenario{name: "the forecast", why: forecastWords(band)}
 	for i := range bandParts {
 		level := band.Quantile(float64(2*i+1) / (2 * bandParts))
 		for _, v := range shape {

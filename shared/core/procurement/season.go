@@ -103,5 +103,5 @@ func (s Season) floor(now time.Time, tickSeconds float64, c costs, coldLate bool
 	if beyond <= 0 || expected <= burstFactor*s.usual(at) {
 		return 0, ""
 	}
-	return int(math.Ceil(beyond / c.mu)), fmt.Sprintf("; %.1f queries/s come at %s of each day", expected, at.UTC().Format("15:04"))
+	return int(math.Ceil(beyond / c.mu)), fmt.Sprintf("; every day %.1f queries/s come at %s UTC", expected, at.UTC().Format("15:04"))
 }

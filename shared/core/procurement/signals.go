@@ -58,7 +58,7 @@ func (c *check) arrivals(now time.Time, before State, set settings.Settings) {
 	s := &c.s
 	for i, a := range s.Arrivals {
 		if !IsValue(a.Strict) || !IsValue(a.Relaxed) {
-			c.fault(SignalArrivals, "the second %d before the last is not a number, negative or beyond reason", len(s.Arrivals)-1-i)
+			c.fault(SignalArrivals, "the second %d before the last is not a number, is negative or is unreasonably large", len(s.Arrivals)-1-i)
 			s.Arrivals = nil
 			return
 		}
@@ -71,13 +71,13 @@ func (c *check) arrivals(now time.Time, before State, set settings.Settings) {
 	stale := time.Duration(set.StaleSeconds * float64(time.Second))
 	switch {
 	case s.CoveredTo.IsZero():
-		c.fault(SignalArrivals, "they are not known")
+		c.fault(SignalArrivals, "the values are not known")
 	case age < 0:
-		c.fault(SignalArrivals, "they are from the future")
+		c.fault(SignalArrivals, "the values are from the future")
 	case age > stale:
-		c.fault(SignalArrivals, "they are %.0f s old, and %.0f s is too old", age.Seconds(), stale.Seconds())
+		c.fault(SignalArrivals, "the values are %.0f s old, and may be at most %.0f s old", age.Seconds(), stale.Seconds())
 	case sum == 0 && len(fresh) > 0 && s.Pool.BusyRunners > 0 && s.Pool.QueuedMS > 0:
-		c.fault(SignalArrivals, "they are zero while queries wait and run")
+		c.fault(SignalArrivals, "the values are zero, although queries wait and run")
 	}
 }
 
@@ -88,19 +88,19 @@ func (c *check) numbers() {
 		name   string
 		target *float64
 	}{
-		{"the work that waits", &s.Pool.QueuedMS}, {"the use of the workers", &s.Pool.Used}, {"the least use of a worker", &s.Pool.UsedLeast},
-		{"the service time", &s.ServiceMS}, {"how long a relaxed query may wait", &s.DeferMS},
+		{"the queued work", &s.Pool.QueuedMS}, {"the utilization of the workers", &s.Pool.Used}, {"the utilization of the least utilized worker", &s.Pool.UsedLeast},
+		{"the service time", &s.ServiceMS}, {"the time that a relaxed query may wait", &s.DeferMS},
 		{"the price of a worker", &s.WorkerUSDPerHour}, {"the price of a function", &s.FunctionUSD},
-		{"the price of the way to a function", &s.OverflowUSD}, {"the time on a function", &s.FunctionMS},
+		{"the price of sending a query to a function", &s.OverflowUSD}, {"the price of sending a query to a function while no worker is ready", &s.UnaidedUSD}, {"the time on a function", &s.FunctionMS},
 		{"the price of a spot instance", &s.SpotUSDPerHour},
 	} {
 		if !IsValue(*v.target) {
-			c.fault(SignalWork, "%s is not a number, negative or beyond reason", v.name)
+			c.fault(SignalWork, "%s is not a number, is negative or is unreasonably large", v.name)
 			*v.target = 0
 		}
 	}
 	if slices.ContainsFunc(s.Pool.IdleSeconds, func(v float64) bool { return !IsValue(v) }) {
-		c.fault(SignalWork, "an idle time is not a number, negative or beyond reason")
+		c.fault(SignalWork, "an idle time is not a number, is negative or is unreasonably large")
 		s.Pool.IdleSeconds = nil
 	}
 	if min(s.Pool.SpotReady, s.Pool.SpotBooting, s.Pool.SpotLost) < 0 || s.Pool.Ready < 0 || s.Pool.Booting < 0 || s.Pool.RunnersEach < 0 || s.Pool.BusyRunners < 0 {

@@ -22,7 +22,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"all is well", func(*procurement.Snapshot) {}, "", ""},
 		{"just fresh enough", func(s *procurement.Snapshot) { s.CoveredTo = at.Add(-60 * time.Second) }, "", ""},
-		{"too old", func(s *procurement.Snapshot) { s.CoveredTo = at.Add(-61 * time.Second) }, procurement.SignalArrivals, "61 s old, and 60 s is too old"},
+		{"too old", func(s *procurement.Snapshot) { s.CoveredTo = at.Add(-61 * time.Second) }, procurement.SignalArrivals, "61 s old, and may be at most 60 s old"},
 		{"never known", func(s *procurement.Snapshot) { s.CoveredTo = time.Time{} }, procurement.SignalArrivals, "not known"},
 		{"from the future", func(s *procurement.Snapshot) { s.CoveredTo = at.Add(time.Second) }, procurement.SignalArrivals, "future"},
 		{"no number", func(s *procurement.Snapshot) { s.Arrivals[1].Strict = math.NaN() }, procurement.SignalArrivals, "the second 8 before the last"},

@@ -23,21 +23,21 @@ func (utilAware) Decide(_ time.Time, s Snapshot, set settings.Settings, st State
 	switch {
 	case p.Ready == 0 && p.Booting == 0 && (st.rate(int(set.TickSeconds)) > 0 || p.QueuedMS > 0):
 		d.Workers, st.LowReadings = 1, 0
-		d.Reason = "1 worker, as there is load and none"
+		d.Reason = "1 worker, because queries arrive and there is no worker"
 	case p.Ready > 0 && (p.UsedLeast > set.UtilHigh || p.QueuedMS > 0 && p.Used >= 1):
 		st.LowReadings = 0
 		// One decision a reading, each for one worker: a tick holds several.
 		d.Workers += max(0, readings-p.Booting)
-		d.Reason = fmt.Sprintf("even the least utilized worker is at %.0f %%", 100*p.UsedLeast)
+		d.Reason = fmt.Sprintf("even the least utilized worker is busy for %.0f %% of the time", 100*p.UsedLeast)
 	case p.Used < set.UtilLow && p.Booting == 0:
 		st.LowReadings += readings
-		d.Reason = fmt.Sprintf("utilization is %.0f %%, which is low, for %d readings", 100*p.Used, st.LowReadings)
+		d.Reason = fmt.Sprintf("the utilization of the workers is %.0f %%; it has been low for %d readings", 100*p.Used, st.LowReadings)
 		if st.LowReadings >= set.UtilLowReadings {
 			d.Workers, st.LowReadings = max(0, d.Workers-1), 0
 		}
 	default:
 		st.LowReadings = 0
-		d.Reason = fmt.Sprintf("utilization is %.0f %%", 100*p.Used)
+		d.Reason = fmt.Sprintf("the utilization of the workers is %.0f %%", 100*p.Used)
 	}
 	return d, st
 }

@@ -40,7 +40,7 @@ func Assemble(f File, r Resources) (*Catalogue, error) {
 	}
 	for _, typ := range f.Instances {
 		if _, ok := c.Instance(typ); !ok {
-			return nil, fmt.Errorf("catalogue %s: instances: type %q is not known", f.Name, typ)
+			return nil, fmt.Errorf("catalogue %s: instances: type %q is not in instances.json", f.Name, typ)
 		}
 	}
 	for _, fs := range r.Functions {
@@ -52,7 +52,7 @@ func Assemble(f File, r Resources) (*Catalogue, error) {
 	}
 	i := slices.IndexFunc(r.Prices, func(p Prices) bool { return p.Name == f.Prices })
 	if i < 0 {
-		return nil, fmt.Errorf("catalogue %s: prices: set %q is not known", f.Name, f.Prices)
+		return nil, fmt.Errorf("catalogue %s: prices: set %q is not in prices.json", f.Name, f.Prices)
 	}
 	c.Prices = r.Prices[i]
 	if err := c.Validate(); err != nil {

@@ -80,7 +80,7 @@ func (c *Catalogue) WithFunctionSizes(memoryMB []int) (*Catalogue, error) {
 	for i, f := range out.Functions {
 		for _, mb := range sizes {
 			if !slices.Contains(f.MemoryMB, mb) {
-				return nil, fmt.Errorf("catalogue %s has no function of %d MB on %s, only %v", c.Name, mb, f.Arch, f.MemoryMB)
+				return nil, fmt.Errorf("catalogue %s has no function with %d MB on %s: choose from %v", c.Name, mb, f.Arch, f.MemoryMB)
 			}
 		}
 		out.Functions[i].MemoryMB = sizes

@@ -185,6 +185,7 @@ type Prices struct {
 	S3PerGet                   float64 `json:"s3_get_usd"`
 	SchedulePerCall            float64 `json:"schedule_call_usd"` // of EventBridge Scheduler
 	EndpointPerGB              float64 `json:"endpoint_gb_usd"`   // through an interface endpoint
+	TransferPerGB              float64 `json:"transfer_gb_usd"`   // out to the internet, of the first 10 TB of a month
 	Source                     Source  `json:"source"`
 }
 

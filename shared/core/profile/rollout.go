@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/signed"
 )
 
 // VersionMark stands between a model's name and the number of one of its versions.
@@ -39,6 +41,7 @@ type RolloutAction string
 const (
 	VersionAdded      RolloutAction = "added"
 	CanaryShare       RolloutAction = "canary"   // a version gets a share of the queries
+	VersionInShadow   RolloutAction = "shadow"   // it runs on a share of them without answering
 	VersionPromoted   RolloutAction = "promote"  // it gets all of them
 	VersionRolledBack RolloutAction = "rollback" // it gets none any more
 )
@@ -54,7 +57,7 @@ type RolloutEvent struct {
 	At      time.Time     `json:"at"`
 	Action  RolloutAction `json:"action"`
 	Version string        `json:"version"`
-	Share   float64       `json:"share,omitempty"` // of a canary, 0 to 1
+	Share   float64       `json:"share,omitempty"` // of a canary or in shadow, 0 to 1
 	By      string        `json:"by"`
 	Why     string        `json:"why,omitempty"` // of a rollback by the rule: the test that failed, with its figures
 }
@@ -70,6 +73,9 @@ type Rollout struct {
 	Canary string `json:"canary,omitempty"`
 	// Share of the model's queries that the canary answers, 0 to 1.
 	Share float64 `json:"share,omitempty"`
+	// Shadow has the canary run on its share of the queries, where a worker has room,
+	// after the version that is served has answered them: it answers none of them.
+	Shadow bool `json:"shadow,omitempty"`
 	// CanarySince is when the canary got its share: it is judged by what came since.
 	CanarySince time.Time `json:"canary_since,omitzero"`
 	Newest      int       `json:"newest"` // number of the version that was added last
@@ -102,34 +108,35 @@ func (r Rollout) Add(share float64, at time.Time) (out Rollout, withdrawn []stri
 		return promoted, append(withdrawn, more...)
 	}
 	if share > 0 {
-		out, _ = out.Trial(share, at)
+		out, _ = out.Trial(CanaryShare, share, at)
 	}
 	return out, withdrawn
 }
 
-// Trial returns the rollout with another share for its canary.
-func (r Rollout) Trial(share float64, at time.Time) (Rollout, error) {
+// Trial returns the rollout with another share for its canary, which answers those
+// queries (CanaryShare), or runs beside them (VersionInShadow).
+func (r Rollout) Trial(how RolloutAction, share float64, at time.Time) (Rollout, error) {
 	if r.Canary == "" {
 		return r, fmt.Errorf("model %s has no version on trial; `paragon model add` adds one", r.Model)
 	}
 	if !(share >= 0 && share < 1) {
-		return r, fmt.Errorf("share is %v: a canary gets 0 to below 1 of the queries, and promote gives it all", share)
+		return r, fmt.Errorf("share is %v, and must be 0 to below 1; `paragon model promote` gives the version all queries", share)
 	}
-	r.Share, r.CanarySince = share, at
-	return r.with(RolloutEvent{At: at, Action: CanaryShare, Version: r.Canary, Share: share, By: ByOperator}), nil
+	r.Share, r.Shadow, r.CanarySince = share, how == VersionInShadow, at
+	return r.with(RolloutEvent{At: at, Action: how, Version: r.Canary, Share: share, By: ByOperator}), nil
 }
 
 // Promote returns the rollout with the canary as what is served. withdrawn are the
 // versions that no rollback leads to any more.
 func (r Rollout) Promote(at time.Time) (out Rollout, withdrawn []string, err error) {
 	if r.Canary == "" {
-		return r, nil, fmt.Errorf("model %s has no version on trial", r.Model)
+		return r, nil, fmt.Errorf("model %s has no version on trial; `paragon model add` adds one", r.Model)
 	}
 	if r.Previous != "" {
 		withdrawn = append(withdrawn, r.Previous)
 	}
 	r.Previous, r.Served = r.Served, r.Canary
-	r.Canary, r.Share, r.CanarySince = "", 0, time.Time{}
+	r = r.untried()
 	return r.with(RolloutEvent{At: at, Action: VersionPromoted, Version: r.Served, By: ByOperator}), withdrawn, nil
 }
 
@@ -139,13 +146,28 @@ func (r Rollout) Rollback(at time.Time, by, why string) (out Rollout, withdrawn 
 	bad := r.Canary
 	switch {
 	case r.Canary != "":
-		r.Canary, r.Share, r.CanarySince = "", 0, time.Time{}
+		r = r.untried()
 	case r.Previous != "":
 		bad, r.Served, r.Previous = r.Served, r.Previous, ""
 	default:
-		return r, nil, fmt.Errorf("model %s has no version to go back to from %s", r.Model, r.Served)
+		return r, nil, fmt.Errorf("model %s has no version before %s to which it can be rolled back", r.Model, r.Served)
 	}
 	return r.with(RolloutEvent{At: at, Action: VersionRolledBack, Version: bad, By: by, Why: why}), []string{bad}, nil
+}
+
+// untried is the rollout without a version on trial.
+func (r Rollout) untried() Rollout {
+	r.Canary, r.Share, r.Shadow, r.CanarySince = "", 0, false, time.Time{}
+	return r
+}
+
+// InShadow returns the version that runs beside another for the query of an id; empty
+// where none does.
+func (c *Catalogue) InShadow(version, id string) string {
+	if r, ok := c.Rollout(version); ok && r.Shadow && r.Served == version && signed.Drawn(id, r.Canary, r.Share) {
+		return r.Canary
+	}
+	return ""
 }
 
 // Rollout returns the versions of a model, by its name or that of a version; false of
@@ -207,7 +229,7 @@ func (c *Catalogue) validateRollouts(f *faults) {
 	seen := map[string]bool{}
 	for _, r := range c.Rollouts {
 		what := "versions of model " + r.Model
-		f.check(!seen[r.Model], what, "model", "is there twice")
+		f.check(!seen[r.Model], what, "model", "is in the list more than once")
 		seen[r.Model] = true
 		for field, version := range map[string]string{"served": r.Served, "previous": r.Previous, "canary": r.Canary} {
 			if version == "" && field != "served" {

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func TestARolloutGoesItsWay(t *testing.T) {
 	if r.Canary != "net@3" || r.Share != 0 {
 		t.Fatalf("%+v", r)
 	}
-	out, err := r.Trial(0.2, noon)
+	out, err := r.Trial(CanaryShare, 0.2, noon)
 	want("a share", must(out, nil, err))
 	want("promoted", must(r.Promote(noon)))
 	if r.Served != "net@3" || r.Previous != "net" || r.Canary != "" {
@@ -116,7 +117,7 @@ func TestARolloutGoesItsWay(t *testing.T) {
 	for name, wrong := range map[string]func() error{
 		"back again": func() error { _, _, err := r.Rollback(noon, ByOperator, ""); return err },
 		"promote":    func() error { _, _, err := r.Promote(noon); return err },
-		"a share":    func() error { _, err := r.Trial(0.1, noon); return err },
+		"a share":    func() error { _, err := r.Trial(CanaryShare, 0.1, noon); return err },
 	} {
 		if wrong() == nil {
 			t.Errorf("%s: nothing is on trial, and nothing was served before", name)
@@ -127,5 +128,36 @@ func TestARolloutGoesItsWay(t *testing.T) {
 	}
 	if len(r.History) != historyKept {
 		t.Errorf("%d actions are kept", len(r.History))
+	}
+}
+
+// A version in shadow runs on its share of the queries that the served one answers, until
+// it answers some itself or is not on trial any more.
+func TestAVersionInShadow(t *testing.T) {
+	r, _ := Rollout{Model: "net", Served: "net", Newest: 1}.Add(0.1, noon)
+	r, err := r.Trial(VersionInShadow, 0.25, noon)
+	if err != nil || !r.Shadow || r.History[len(r.History)-1].Action != VersionInShadow {
+		t.Fatalf("%+v, error %v", r, err)
+	}
+	drawn := func(r Rollout, version string) (n int) {
+		c := Catalogue{Rollouts: []Rollout{r}}
+		for i := range 1000 {
+			if c.InShadow(version, fmt.Sprint(i)) == "net@2" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := drawn(r, "net"); n < 200 || n > 300 {
+		t.Errorf("%d of 1000 queries are run in shadow, of a share of a quarter", n)
+	}
+	again, err := r.Trial(CanaryShare, 0.25, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	promoted, _, _ := r.Promote(noon)
+	back, _, _ := r.Rollback(noon, ByOperator, "")
+	if n := drawn(r, "net@2") + drawn(r, "other") + drawn(again, "net") + drawn(promoted, "net@2") + drawn(back, "net"); n > 0 || promoted.Shadow || back.Shadow {
+		t.Errorf("%d queries are run in shadow", n)
 	}
 }

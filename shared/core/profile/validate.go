@@ -25,7 +25,7 @@ func (c *Catalogue) Validate() error {
 	names := map[string]bool{}
 	for i := range c.Models {
 		m := &c.Models[i]
-		f.check(!names[m.Name], m.Name, "name", "is there twice")
+		f.check(!names[m.Name], m.Name, "name", "is that of more than one model")
 		names[m.Name] = true
 		c.validateModel(m, &f)
 	}
@@ -52,9 +52,9 @@ func (c *Catalogue) validateTasks(f *faults) {
 	seen := map[string]bool{}
 	for _, t := range c.Tasks {
 		what := "task " + t.Name
-		f.check(t.Name != "" && !seen[t.Name], what, "name", "is empty or there twice")
-		f.check(slices.Contains([]TaskKind{Classify, Embed, Tensors}, t.AnswerKind()), what, "kind", fmt.Sprintf("%q is none of classify, embed, tensor", t.Kind))
-		f.check(len(t.Labels) == 0 || unique(t.Labels), what, "labels", "are empty or there twice")
+		f.check(t.Name != "" && !seen[t.Name], what, "name", "is empty or not unique")
+		f.check(slices.Contains([]TaskKind{Classify, Embed, Tensors}, t.AnswerKind()), what, "kind", fmt.Sprintf("%q is not classify, embed or tensor", t.Kind))
+		f.check(len(t.Labels) == 0 || unique(t.Labels), what, "labels", "must be unique and not empty")
 		seen[t.Name] = true
 	}
 	f.check(len(c.Tasks) > 0, "catalogue", "tasks", "is empty")
@@ -64,7 +64,7 @@ func (c *Catalogue) validateResources(f *faults) {
 	seen := map[string]bool{}
 	for _, in := range c.Instances {
 		what := "instance type " + in.Type
-		f.check(in.Type != "" && !seen[in.Type], what, "type", "is empty or there twice")
+		f.check(in.Type != "" && !seen[in.Type], what, "type", "is empty or not unique")
 		f.check(in.VCPUs > 0, what, "vcpus", "must be above 0")
 		f.check(in.MemoryMB > 0, what, "memory_mb", "must be above 0")
 		f.check(in.Arch == "x86_64" || in.Arch == "arm64", what, "arch", "must be x86_64 or arm64")
@@ -74,11 +74,11 @@ func (c *Catalogue) validateResources(f *faults) {
 	}
 	for _, fs := range c.Functions {
 		what := "functions of " + fs.Arch
-		f.check(fs.Arch != "" && !seen["lambda-"+fs.Arch], what, "arch", "is empty or there twice")
-		f.check(len(fs.MemoryMB) > 0 && rising(fs.MemoryMB), what, "memory_mb", "must rise from above 0")
+		f.check(fs.Arch != "" && !seen["lambda-"+fs.Arch], what, "arch", "is empty or not unique")
+		f.check(len(fs.MemoryMB) > 0 && rising(fs.MemoryMB), what, "memory_mb", "must be one or more numbers above 0, in ascending order")
 		f.check(fs.MBPerVCPU > 0, what, "mb_per_vcpu", "must be above 0")
 		f.check(positive(fs.Speed), what, "speed", "must be above 0")
-		f.check(fs.Fetch == nil || positive(fs.Fetch.MBPerSecond) && fs.Fetch.FirstByteMS.P50 >= 0, what, "fetch", "must have mb_per_second above 0, and first_byte_ms not below")
+		f.check(fs.Fetch == nil || positive(fs.Fetch.MBPerSecond) && fs.Fetch.FirstByteMS.P50 >= 0, what, "fetch", "must have mb_per_second above 0, and first_byte_ms of 0 or more")
 		seen["lambda-"+fs.Arch] = true
 	}
 }
@@ -110,26 +110,26 @@ func (c *Catalogue) validateModel(m *Model, f *faults) {
 	f.check(m.Name != "", what, "name", "is empty")
 	_, known := c.Task(m.Task)
 	f.check(known, what, "task", fmt.Sprintf("%q is not a task of the catalogue", m.Task))
-	f.check(len(m.Labels) == 0 || unique(m.Labels), what, "labels", "are empty or there twice")
+	f.check(len(m.Labels) == 0 || unique(m.Labels), what, "labels", "must be unique and not empty")
 	f.check(m.MemoryMB > 0, what, "memory_mb", "must be above 0")
 	validateSource(what, "memory", m.MemorySource, f)
 	if m.File != "" {
-		f.check(fileName.MatchString(m.File), what, "file", fmt.Sprintf("%q is not the name of an .onnx file beside the catalogue", m.File))
+		f.check(fileName.MatchString(m.File), what, "file", fmt.Sprintf("%q is not the name of an .onnx file in the folder of the catalogue", m.File))
 		f.check(digest.MatchString(m.SHA256), what, "sha256", "must be 64 hex digits")
 		t, _ := c.Task(m.Task)
-		f.check(m.Input != nil || m.Signature != nil, what, "input", "is missing, and so is signature")
+		f.check(m.Input != nil || m.Signature != nil, what, "input", "and signature are both missing: a model has one of them")
 		f.check(m.Signature != nil || t.AnswerKind() == Classify, what, "signature", "is missing")
-		f.check(len(c.LabelsOf(m)) > 0 || t.AnswerKind() != Classify, what, "labels", "are neither its own nor its task's")
+		f.check(len(c.LabelsOf(m)) > 0 || t.AnswerKind() != Classify, what, "labels", "are missing: neither the model nor its task has them")
 	}
 	if m.Signature != nil {
 		c.validateSignature(what, m, f)
 	}
 	if m.RetiredAt != "" {
 		_, err := time.Parse(time.RFC3339, m.RetiredAt)
-		f.check(err == nil, what, "retired_at", fmt.Sprintf("%q is no time", m.RetiredAt))
+		f.check(err == nil, what, "retired_at", fmt.Sprintf("%q is not a time such as 2026-01-31T12:00:00Z", m.RetiredAt))
 	}
 	if m.Text != nil {
-		f.check(m.Input == nil, what, "text", "is there, and so is input: a model takes one of them")
+		f.check(m.Input == nil, what, "text", "and input are both set: a model has only one of them")
 		f.check(m.Signature != nil, what, "signature", "is missing")
 		f.check(m.Text.MaxTokens >= 0 && m.Text.MaxTokens <= MaxTokens, what, "text.max_tokens", fmt.Sprintf("must be 0 to %d", MaxTokens))
 	}
@@ -146,8 +146,8 @@ func validateInput(what string, in *Input, f *faults) {
 	f.check(slices.Contains([]string{"", "nchw", "nhwc"}, in.Layout), what, "input.layout", `must be "nchw" or "nhwc"`)
 	f.check(in.Scale >= 0 && !math.IsInf(in.Scale, 0), what, "input.scale", "must not be negative")
 	f.check(in.Resize == "" || in.Resize == "exact" || in.Resize == "cover", what, "input.resize", `must be "exact" or "cover"`)
-	f.check(len(in.Mean) == 0 || len(in.Mean) == in.Channels, what, "input.mean", "must hold one number a channel")
-	f.check(len(in.Std) == 0 || len(in.Std) == in.Channels, what, "input.std", "must hold one number a channel")
+	f.check(len(in.Mean) == 0 || len(in.Mean) == in.Channels, what, "input.mean", "must have one number per channel")
+	f.check(len(in.Std) == 0 || len(in.Std) == in.Channels, what, "input.std", "must have one number per channel")
 	f.check(!slices.ContainsFunc(in.Std, func(x float32) bool { return x <= 0 }), what, "input.std", "must be above 0")
 }
 
@@ -159,7 +159,7 @@ func validateAccuracy(what string, a Accuracy, f *faults) {
 	}
 	if a.Total > 0 {
 		share := 100 * float64(a.Correct) / float64(a.Total)
-		f.check(math.Abs(share-a.Top1Percent) < 1e-6, what, "accuracy", fmt.Sprintf("%d of %d is %.4f %%", a.Correct, a.Total, share))
+		f.check(math.Abs(share-a.Top1Percent) < 1e-6, what, "accuracy", fmt.Sprintf("top1_percent must be correct ÷ total: %d of %d is %.4f %%", a.Correct, a.Total, share))
 	}
 	validateSource(what, "accuracy", a.Source, f, StatedAccuracy, UnknownAccuracy)
 }
@@ -173,12 +173,12 @@ func (c *Catalogue) validateLatency(what string, m *Model, f *faults) {
 	for i, l := range m.Latency {
 		field := fmt.Sprintf("latency[%d]", i)
 		k := key{l.Resource, l.MemoryMB, l.Threads, l.Batch, max(l.Concurrency, 1)}
-		f.check(!seen[k], what, field, "is there twice")
+		f.check(!seen[k], what, field, "has the resource, memory, threads, batch and concurrency of an earlier entry")
 		seen[k] = true
 		f.check(c.knowsResource(l), what, field, fmt.Sprintf("resource %q at %d MB is not in the catalogue", l.Resource, l.MemoryMB))
 		f.check(l.Threads > 0 && l.Batch > 0 && l.Concurrency >= 0, what, field, "threads and batch must be above 0")
-		f.check(l.MS.ordered() && l.MS.P50 > 0, what, field, "ms must be above 0 and not fall from p50 to p99")
-		f.check(l.ColdMS == nil || l.ColdMS.ordered(), what, field, "cold_ms must not be negative and not fall from p50 to p99")
+		f.check(l.MS.ordered() && l.MS.P50 > 0, what, field, "ms must be above 0, and must not decrease from p50 to p99")
+		f.check(l.ColdMS == nil || l.ColdMS.ordered(), what, field, "cold_ms must not be negative, and must not decrease from p50 to p99")
 		validateSource(what, field, l.Source, f)
 		if l.ColdSource != nil {
 			validateSource(what, field+".cold", *l.ColdSource, f)

@@ -19,6 +19,11 @@ type Result struct {
 	Engine string    `json:"engine"` // digest of the library that ran it
 	Why    string    `json:"why,omitempty"`
 	At     time.Time `json:"at"`
+	// InstanceType is that of the worker which ran a model that was added, MS the CPU time
+	// of an answer there, and Samples how many were timed; empty and 0 where none was.
+	InstanceType string              `json:"instance_type,omitempty"`
+	MS           profile.Percentiles `json:"ms,omitzero"`
+	Samples      int                 `json:"samples,omitempty"`
 }
 
 // Passed reports whether the run gave an answer.
@@ -99,6 +104,22 @@ func (b Book) Of(digest string, now time.Time) (passed bool, why string) {
 		why = fmt.Sprintf("%s: %s", platform, r.Why)
 	}
 	return false, why
+}
+
+// By is what the book says of a model's digest, as Of does: the result of the platform that
+// has timed the model, else of one that ran it, else why each that has tried could not. done
+// is whether there is one.
+func (b Book) By(digest string, now time.Time) (r Result, done bool) {
+	passed, why := b.Of(digest, now)
+	if !passed {
+		return Result{Why: why}, why != ""
+	}
+	for _, platform := range slices.Sorted(maps.Keys(b[digest])) {
+		if on := b[digest][platform]; on.Passed() && (!done || on.Samples > 0) {
+			r, done = on, true
+		}
+	}
+	return r, done
 }
 
 // With returns the book with results of a platform, by digest, and without what is

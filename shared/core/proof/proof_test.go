@@ -92,3 +92,25 @@ func TestDue(t *testing.T) {
 		t.Errorf("due %v after another measurement", names(got))
 	}
 }
+
+// The result that says how long an answer takes comes before one that does not.
+func TestBy(t *testing.T) {
+	plain, timed, failed := Result{At: now}, Result{At: now, InstanceType: "c5.large", Samples: 20}, Result{At: now, Why: "no such operator"}
+	for _, tc := range []struct {
+		name string
+		on   map[string]Result
+		want Result
+		done bool
+	}{
+		{"nobody has tried", nil, Result{}, false},
+		{"run", map[string]Result{"linux/amd64": plain}, plain, true},
+		{"run by both, timed by the first", map[string]Result{"linux/amd64": timed, "linux/arm64": plain}, timed, true},
+		{"run by both, timed by the second", map[string]Result{"linux/amd64": plain, "linux/arm64": timed}, timed, true},
+		{"failed on one", map[string]Result{"linux/amd64": failed, "linux/arm64": timed}, timed, true},
+		{"failed", map[string]Result{"linux/amd64": failed}, Result{Why: "linux/amd64: no such operator"}, true},
+	} {
+		if got, done := (Book{"d": tc.on}).By("d", now); got != tc.want || done != tc.done {
+			t.Errorf("%s: %+v, %v, want %+v, %v", tc.name, got, done, tc.want, tc.done)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (q *Queue[T]) Predict(now time.Time, w Work) Prediction {
 	var out Prediction
 	seen, late := false, 0
 	q.with(n, func(e *entry[T], _ float64) {
-		s := p.fit(&e.work, e.pace.ratio(now), left)
+		s := q.fit(p, e, left)
 		p.take()
 		left--
 		if s.start == 0 {
@@ -65,7 +65,7 @@ func (q *Queue[T]) Predict(now time.Time, w Work) Prediction {
 func (q *Queue[T]) displaced(now time.Time, out *Prediction) {
 	p := q.play(now)
 	for i, e := range q.held {
-		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+		s := q.fit(p, e, len(q.held)-i)
 		p.take()
 		if e.late && !now.Add(s.latest).After(e.work.endBy()) {
 			if e.work.Class == query.Strict {

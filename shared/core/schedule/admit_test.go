@@ -23,7 +23,7 @@ func ends(q *Queue[int]) map[int]time.Time {
 
 // starts plays a queue by the plainest rules and visits each query with when it
 // starts: on the runner that comes free first; while several owners are there, on
-// the next one when all others are the owner's.
+// the next one when all others are the owner's; and on an express run where one is due.
 func starts(q *Queue[int], visit func(e *entry[int], at time.Duration)) {
 	type runner struct {
 		free  time.Duration
@@ -34,6 +34,7 @@ func starts(q *Queue[int], visit func(e *entry[int], at time.Duration)) {
 	for i := range p.free {
 		rs = append(rs, runner{p.free[i], p.owners[i]})
 	}
+	express := MostRuns(q.runners) - max(q.runners, len(q.running))
 	for _, e := range q.held {
 		slices.SortStableFunc(rs, func(a, b runner) int { return cmp.Compare(a.free, b.free) })
 		hoards := q.company.several(t0) && len(rs) > 1
@@ -43,6 +44,12 @@ func starts(q *Queue[int], visit func(e *entry[int], at time.Duration)) {
 		on := &rs[0]
 		if hoards {
 			on = &rs[1]
+		}
+		if on.free > 0 && express > 0 && q.onExpress(t0, e, p.mostUsedMS) {
+			express--
+			visit(e, 0)
+			rs[0] = runner{max(rs[0].free, query.Duration(e.work.P50MS)), e.work.Owner}
+			continue
 		}
 		visit(e, on.free)
 		on.free, on.owner = on.free+query.Duration(e.work.P50MS), e.work.Owner

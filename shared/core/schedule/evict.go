@@ -37,7 +37,7 @@ func (q *Queue[T]) evict(now time.Time, strictOnly bool, goes func(e *entry[T], 
 		if strictOnly && e.work.Class != query.Strict {
 			return
 		}
-		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+		s := q.fit(p, e, len(q.held)-i)
 		if goes(e, s, s.start == 0 && free > 0) {
 			q.pull(i)
 			continue

@@ -29,13 +29,15 @@ func (r *run) left(now time.Time) time.Duration {
 
 // player plays a queue's order through. Times count from now.
 type player struct {
-	now      time.Time
-	free     []time.Duration // when each runner comes free
-	owners   []string        // whose query each runs until then
-	shared   bool            // several owners use the runners: see company
-	maxBatch int
-	last     slot // the batch that a query may join
-	fits     slot // of the query that was fitted last
+	now        time.Time
+	free       []time.Duration // when each runner comes free
+	owners     []string        // whose query each runs until then
+	shared     bool            // several owners use the runners: see company
+	express    int             // how many express runs there is room for
+	mostUsedMS float64         // by an owner whose query runs
+	maxBatch   int
+	last       slot // the batch that a query may join
+	fits       slot // of the query that was fitted last
 }
 
 // slot is where a query starts, and the batch that it starts in.
@@ -57,6 +59,7 @@ func (q *Queue[T]) play(now time.Time) *player {
 		free = append(free, max(1, q.running[i].left(now))) // a busy runner is never free now
 		owners = append(owners, q.running[i].owner)
 	}
+	free, owners = leaveOut(free, owners, q.runners)
 	for len(free) < q.runners {
 		free, owners = append(free, 0), append(owners, "")
 	}
@@ -66,6 +69,7 @@ func (q *Queue[T]) play(now time.Time) *player {
 	q.free, q.owners = free, owners
 	p := &q.player
 	p.owners, p.shared = owners, q.company.several(now)
+	p.express, p.mostUsedMS = MostRuns(q.runners)-max(q.runners, len(q.running)), q.mostUsed(now)
 	p.now, p.free, p.maxBatch, p.last.most, p.last.n = now, free, q.maxBatch, 0, 0
 	return p
 }
@@ -123,6 +127,10 @@ func (p *player) join(w *Work) bool {
 // take lets the query that was fitted last start there.
 func (p *player) take() {
 	s := &p.fits
+	if s.runner == expressRunner {
+		p.takeExpress(s)
+		return
+	}
 	p.free[s.runner], p.owners[s.runner] = s.end, s.first.Owner
 	if s.most > 1 {
 		p.last = *s
@@ -154,7 +162,7 @@ func (q *Queue[T]) Room(class query.Class, now time.Time, lookAhead time.Duratio
 	p, slowest := q.play(now), 1.0
 	for i, e := range q.held {
 		if class == query.Relaxed || e.work.Class == query.Strict {
-			p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+			q.fit(p, e, len(q.held)-i)
 			p.take()
 		}
 	}

@@ -59,6 +59,7 @@ type Queue[T any] struct {
 	paces    map[paced]*pace
 	fair     fairness
 	company  company
+	uses     uses
 
 	spare  []*entry[T]     // entries to be used again
 	merged []*entry[T]     // room for Add
@@ -76,6 +77,7 @@ type entry[T any] struct {
 	costMS  float64 // runner time that its owner pays for it
 	tag     float64 // virtual time at which it starts
 	arrival int
+	few     bool // less of its owner's waited when it came than may run at once
 	late    bool // used by displaced
 }
 
@@ -87,6 +89,7 @@ type run struct {
 	pace         *pace
 	startedAt    time.Time
 	p50MS, p99MS float64 // by the profile
+	costMS       float64 // as its owner was charged
 }
 
 // NewQueue returns a queue of so many runners.
@@ -135,6 +138,7 @@ func (q *Queue[T]) draft(w Work, stays bool) *entry[T] {
 	if stays && e.flow == nil {
 		e.flow = q.fair.open(key, len(q.held))
 	}
+	e.few = e.flow == nil || e.flow.held < MostRuns(q.runners)
 	e.costMS = w.P50MS * e.pace.last()
 	return e
 }
@@ -154,8 +158,8 @@ func (q *Queue[T]) Len(class query.Class) int {
 	return len(q.held) - strict
 }
 
-// Busy returns how many runners run.
-func (q *Queue[T]) Busy() int { return len(q.running) }
+// Busy returns how many runners run. With express runs it is all of them.
+func (q *Queue[T]) Busy() int { return min(len(q.running), q.runners) }
 
 // WorkMS returns the work of a class held and running, in milliseconds of one
 // runner, as fast as runs are now.
@@ -183,11 +187,11 @@ type Run[T any] struct {
 
 // Start takes the first query, with those behind it that join its batch, and
 // counts a runner as busy until Done or Abort. It is false when no query is
-// held or no runner is free. maxBatch bounds a batch; 1 or less means no
-// batching.
+// held, or no runner is free and no express run is due. maxBatch bounds a batch;
+// 1 or less means no batching.
 func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
 	q.maxBatch = max(1, maxBatch)
-	if len(q.held) == 0 || len(q.running) >= q.runners {
+	if !q.mayStart(now) {
 		return Run[T]{}, false
 	}
 	at, n := q.pick(now)
@@ -202,15 +206,17 @@ func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
 	}
 	q.tickets++
 	r.ticket = q.tickets
-	q.running = append(q.running, r)
 	out := newRun[T](n)
 	out.Ticket = r.ticket
 	for i, e := range q.held[at : at+n] {
 		out.Works[i], out.Items[i] = e.work, e.item
 		q.company.started(now, e.work.Owner)
+		r.costMS += e.costMS
+		q.uses.count(now, e.work.Owner, e.costMS, q.runners)
 		q.fair.start(e.flow, e.work.Class, e.tag, e.costMS)
 		q.recycle(e)
 	}
+	q.running = append(q.running, r)
 	q.held = slices.Delete(q.held, at, at+n)
 	return out, true
 }
@@ -237,7 +243,7 @@ func (q *Queue[T]) pick(now time.Time) (at, n int) {
 	p := q.play(now)
 	waits := "" // whose queries were passed over
 	for i, e := range q.held {
-		s := p.fit(&e.work, e.pace.ratio(now), len(q.held)-i)
+		s := q.fit(p, e, len(q.held)-i)
 		switch {
 		case n == 0 && s.start > 0:
 			waits = e.work.Owner
@@ -263,6 +269,7 @@ func (q *Queue[T]) Done(ticket int, now time.Time) time.Duration {
 		return 0
 	}
 	took := now.Sub(r.startedAt)
+	q.uses.count(now, r.owner, max(0, query.Milliseconds(took)-r.costMS), q.runners)
 	r.pace.measure(now, query.Milliseconds(took), r.p50MS)
 	return took
 }

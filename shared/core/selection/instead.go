@@ -37,7 +37,7 @@ func Instead(n query.Need, o Offer, chosen string) (Candidate, bool) {
 		return Candidate{}, false
 	}
 	c := s.candidate(best)
-	c.Reason = fmt.Sprintf("%s has no slot in time; %s is the cheapest model within the bounds that has one", chosen, c.Model)
+	c.Reason = fmt.Sprintf("no slot for %s is free in time; %s is the cheapest model within the bounds that has a free slot", chosen, c.Model)
 	return c, true
 }
 

@@ -67,7 +67,7 @@ func Explore(n query.Need, o Offer, share float64, chance func() float64, draw D
 	o.Accuracy = nil
 	c, class, err := NaiveFeasible(n, o, draw)
 	if err == nil {
-		c.Reason = "explored, so that its accuracy stays known"
+		c.Reason = "chosen at random, to keep measuring its accuracy"
 	}
 	return c, class, err
 }

@@ -209,7 +209,7 @@ func (s *scan) wonBecause() string {
 		why = "cheapest within the bounds"
 	}
 	if s.idle {
-		why += "; it waits for a worker, as the load now would make it late"
+		why += "; it is too slow under the present load, so the query waits for a worker"
 	}
 	return why
 }
@@ -220,15 +220,15 @@ func (s *scan) lostBecause(f, won *figures) string {
 	case noWorker:
 		return "no worker is ready"
 	case broken:
-		return "its runs fail there: " + s.brokenBy(f)
+		return "recent runs fail there: " + s.brokenBy(f)
 	case relaxedWaits:
 		return "a relaxed query waits for a worker"
 	case tooSlow:
-		return fmt.Sprintf("%.1f ms, above the bound of %.1f ms", f.latencyMS, s.latencyMS)
+		return fmt.Sprintf("latency %.1f ms, above the bound of %.1f ms", f.latencyMS, s.latencyMS)
 	case tooInaccurate:
-		return fmt.Sprintf("%.2f %%, below the bound of %.2f %%", f.accuracy, s.accuracy)
+		return fmt.Sprintf("accuracy %.2f %%, below the bound of %.2f %%", f.accuracy, s.accuracy)
 	case tooExpensive:
-		return fmt.Sprintf("$%.4f a million, above the bound of $%.4f", f.priceUSD*1e6, s.priceUSD*1e6)
+		return fmt.Sprintf("cost $%.4f per million queries, above the bound of $%.4f", f.priceUSD*1e6, s.priceUSD*1e6)
 	}
 	return s.worseBy(f, won)
 }
@@ -240,11 +240,11 @@ func (s *scan) worseBy(f, won *figures) string {
 	case s.objective == query.Accuracy && f.accuracy < won.accuracy:
 		return fmt.Sprintf("%.2f points less accurate", won.accuracy-f.accuracy)
 	case s.objective == "":
-		return "a worse sum of the weighted shares"
+		return "the weighted sum of latency, accuracy and cost is worse"
 	case f.costUSD > won.costUSD:
-		return fmt.Sprintf("costs %s a million more", pricing.Dollars((f.costUSD-won.costUSD)*1e6))
+		return fmt.Sprintf("costs %s more per million queries", pricing.Dollars((f.costUSD-won.costUSD)*1e6))
 	case f.priceUSD > won.priceUSD:
-		return fmt.Sprintf("costs the same now, and takes %s a million more of a worker's time", pricing.Dollars((f.priceUSD-won.priceUSD)*1e6))
+		return fmt.Sprintf("costs the same now, but takes worker time worth %s more per million queries", pricing.Dollars((f.priceUSD-won.priceUSD)*1e6))
 	}
-	return "as good, and no better in anything else"
+	return "equally good"
 }

@@ -116,11 +116,11 @@ func TestReasons(t *testing.T) {
 	got := strings.Join(lines, "\n")
 	want := strings.Join([]string{
 		"small vm: cheapest within the bounds",
-		"small lambda-x86_64 at 1769 MB: $0.4879 a million, above the bound of $0.3000",
-		"small lambda-x86_64 at 512 MB: $0.4917 a million, above the bound of $0.3000",
-		"large vm: 100.0 ms, above the bound of 50.0 ms",
-		"large lambda-x86_64 at 1769 MB: 100.0 ms, above the bound of 50.0 ms",
-		"large lambda-x86_64 at 512 MB: 345.5 ms, above the bound of 50.0 ms",
+		"small lambda-x86_64 at 1769 MB: cost $0.4879 per million queries, above the bound of $0.3000",
+		"small lambda-x86_64 at 512 MB: cost $0.4917 per million queries, above the bound of $0.3000",
+		"large vm: latency 100.0 ms, above the bound of 50.0 ms",
+		"large lambda-x86_64 at 1769 MB: latency 100.0 ms, above the bound of 50.0 ms",
+		"large lambda-x86_64 at 512 MB: latency 345.5 ms, above the bound of 50.0 ms",
 	}, "\n")
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -136,11 +136,11 @@ func TestUnsatisfiableSaysWhatCanBeHad(t *testing.T) {
 		offer Offer
 		want  string
 	}{
-		{"too accurate", need(500, 95, 0), idlePool(), "nothing keeps these bounds; the nearest is large on vm with 90.00 % accuracy (asked: 95.00)"},
-		{"too fast", need(5, 0, 0), idlePool(), "nothing keeps these bounds; the nearest is small on vm with 10 ms (asked: 5)"},
-		{"too cheap", need(0, 0, 0.01), idlePool(), "nothing keeps these bounds; the nearest is small on vm with $0.1181 a million (asked: 0.01)"},
-		{"below the floor", need(20, 0, 0), floor, "nothing keeps these bounds; the nearest is small on vm with 40 ms (asked: 20); no bound below 40 ms can be kept here"},
-		{"nothing on offer", need(20, 0, 0), Offer{Catalogue: pair()}, `no resource on offer runs a model of task "task"`},
+		{"too accurate", need(500, 95, 0), idlePool(), "no model meets these bounds; the nearest is large on vm with 90.00 % accuracy (asked: 95.00)"},
+		{"too fast", need(5, 0, 0), idlePool(), "no model meets these bounds; the nearest is small on vm with 10 ms (asked: 5)"},
+		{"too cheap", need(0, 0, 0.01), idlePool(), "no model meets these bounds; the nearest is small on vm with $0.1181 per million queries (asked: 0.01)"},
+		{"below the floor", need(20, 0, 0), floor, "no model meets these bounds; the nearest is small on vm with 40 ms (asked: 20); no latency bound below 40 ms can be kept here"},
+		{"nothing on offer", need(20, 0, 0), Offer{Catalogue: pair()}, `no worker and no function can run a model of task "task"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Choose(tt.need, tt.offer)

@@ -23,7 +23,7 @@ type Unsatisfiable struct {
 
 func (u *Unsatisfiable) Error() string {
 	if u.Nearest == nil {
-		return fmt.Sprintf("no resource on offer runs a model of task %q", u.Need.Task)
+		return fmt.Sprintf("no worker and no function can run a model of task %q", u.Need.Task)
 	}
 	var misses []string
 	want, can := u.Need.Constraints, u.Possible
@@ -33,17 +33,17 @@ func (u *Unsatisfiable) Error() string {
 	switch {
 	case can.Accuracy == want.Accuracy:
 	case can.Accuracy == 0:
-		misses = append(misses, fmt.Sprintf("an accuracy that nobody has measured (asked: %.2f %%)", want.Accuracy))
+		misses = append(misses, fmt.Sprintf("an accuracy that was never measured (asked: %.2f %%)", want.Accuracy))
 	default:
 		misses = append(misses, fmt.Sprintf("%.2f %% accuracy (asked: %.2f)", can.Accuracy, want.Accuracy))
 	}
 	if can.CostUSDPerMillion != want.CostUSDPerMillion {
-		misses = append(misses, fmt.Sprintf("$%.4g a million (asked: %.4g)", can.CostUSDPerMillion, want.CostUSDPerMillion))
+		misses = append(misses, fmt.Sprintf("$%.4g per million queries (asked: %.4g)", can.CostUSDPerMillion, want.CostUSDPerMillion))
 	}
-	text := fmt.Sprintf("nothing keeps these bounds; the nearest is %s on %s with %s",
+	text := fmt.Sprintf("no model meets these bounds; the nearest is %s on %s with %s",
 		u.Nearest.Model, u.Nearest.Resource, strings.Join(misses, ", "))
 	if u.FloorMS > 0 {
-		text += fmt.Sprintf("; no bound below %.4g ms can be kept here", u.FloorMS)
+		text += fmt.Sprintf("; no latency bound below %.4g ms can be kept here", u.FloorMS)
 	}
 	return text
 }

@@ -19,11 +19,12 @@ const reference = "../../../docs/settings.md"
 // The reference page is made from the struct, and must be as the struct is.
 func TestReference(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Settings\n\nMade from `shared/core/settings` by `go generate ./shared/core/settings`; edit the struct instead.\n\n" +
-		"A change takes effect within a tick, without a deployment: `paragon tune set NAME VALUE`. A bad value never takes effect: " +
-		"the last good one stays in force, and `paragon status` and the next decision say what is wrong. " +
-		"`paragon up --set NAME=VALUE` stores a value before anything starts; in an account, `settings` of the context gives [a deployment's own](deploy.md#the-context).\n\n" +
-		"| setting | default | range | unit | what it does |\n|---|---|---|---|---|\n")
+	b.WriteString("# Settings\n\n`go generate ./shared/core/settings` generates this page from `shared/core/settings`. To change a default or a text, edit the struct `Settings` there.\n\n" +
+		"`paragon tune set NAME VALUE` changes a setting. The stage uses the new value within one tick (`tick_seconds`), without a deployment. " +
+		"A value outside its range is refused: the previous value stays in force, and `paragon status` and the next decision record state the error. " +
+		"`paragon up --set NAME=VALUE` stores a value before the first process starts. " +
+		"In an account, `settings` in the context of `cdk.json` sets the values of [a deployment](deploy.md#the-context).\n\n" +
+		"| setting | default | range or allowed values | unit | meaning |\n|---|---|---|---|---|\n")
 	for _, f := range Fields() {
 		bounds := f.Min + " to " + f.Max
 		if len(f.OneOf) > 0 {
@@ -63,7 +64,7 @@ func TestCheck(t *testing.T) {
 		{"max_workers", "12", ""},
 		{"max_workers", "-1", "-1 is outside 0 to 2000 workers"},
 		{"tick_seconds", "NaN", "is not a number"},
-		{"scheme", "best", "is none of reactive"},
+		{"scheme", "best", "is not one of reactive"},
 		{"colour", "green", `setting "colour" does not exist`},
 	} {
 		err := Check(c.name, c.value)

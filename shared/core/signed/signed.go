@@ -102,7 +102,7 @@ const minKeyBytes = 16
 func NewKeys(current []byte, earlier ...[]byte) (Keys, error) {
 	for _, k := range append([][]byte{current}, earlier...) {
 		if len(k) < minKeyBytes {
-			return Keys{}, fmt.Errorf("a signing key has %d bytes, and %d are the least", len(k), minKeyBytes)
+			return Keys{}, fmt.Errorf("a signing key has %d bytes; at least %d are required", len(k), minKeyBytes)
 		}
 	}
 	return Keys{current: current, earlier: earlier}, nil

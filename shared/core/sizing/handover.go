@@ -23,6 +23,13 @@ func HandOverAt[T ~int64 | ~float64](functionLast, deadline, workerTakes, lookAh
 	return min(functionLast, deadline-workerTakes) - lookAhead
 }
 
+// TooSlowByQueue reports whether a function that takes so long keeps what is left of a
+// bound only when whoever holds the query invokes it: the overflow queue's way is too
+// long. All are in one unit.
+func TooSlowByQueue[T ~int64 | ~float64](left, takes, way, queueWay T) bool {
+	return left < takes+queueWay && left >= takes+way
+}
+
 // HandOver is how long a query may wait for a worker when an inference function
 // is its last resort.
 type HandOver struct {

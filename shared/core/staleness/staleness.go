@@ -110,7 +110,7 @@ func Aged(c *profile.Catalogue, uses []Use, maxAgeDays float64, now time.Time) [
 	}
 	for i := range out {
 		out[i].Kind = Old
-		out[i].Text = fmt.Sprintf("the profile of %s on %s (%s) is %s, and %g days are allowed: measure it again",
+		out[i].Text = fmt.Sprintf("the profile of %s on %s (%s) is %s; at most %g days are allowed: measure the model again",
 			out[i].Model, several(out[i].Resources), out[i].Figure, age(out[i].AgeDays), maxAgeDays)
 	}
 	return out
@@ -174,8 +174,8 @@ func Contradicted(c *profile.Catalogue, live []Runs, now time.Time) []Warning {
 			continue
 		}
 		w.Kind, w.Resources = Live, []string{r.Use.name()}
-		w.Text = fmt.Sprintf("%s on %s takes %.2f ms (p50 of %d answers) where its profile (%s, %s) says %.2f ms: measure it again",
-			w.Model, r.Use.name(), w.LiveMS, w.Answers, w.Figure, age(w.AgeDays), w.ProfileMS)
+		w.Text = fmt.Sprintf("%s on %s takes %.2f ms (p50 of %d answers), but %.2f ms by its profile (%s, %s): measure the model again",
+			w.Model, r.Use.name(), w.LiveMS, w.Answers, w.ProfileMS, w.Figure, age(w.AgeDays))
 		out = append(out, w)
 	}
 	slices.SortFunc(out, func(a, b Warning) int {

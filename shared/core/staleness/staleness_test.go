@@ -59,7 +59,7 @@ func TestAged(t *testing.T) {
 func TestAgedSaysTheAge(t *testing.T) {
 	c := catalogue("2026-08-15", "2026-11-01")
 	got := Aged(c, Uses(c, []string{"c5.large"}, "x86_64"), 90, now)
-	want := "the profile of m on c5.large, lambda-x86_64 512 MB and 1 more (t/latency.json resource=reference) is 100 days old, and 90 days are allowed: measure it again"
+	want := "the profile of m on c5.large, lambda-x86_64 512 MB and 1 more (t/latency.json resource=reference) is 100 days old; at most 90 days are allowed: measure the model again"
 	if len(got) != 1 || got[0].Text != want || got[0].AgeDays == nil || *got[0].AgeDays != 100.5 {
 		t.Errorf("%+v", got)
 	}

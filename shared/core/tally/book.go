@@ -74,6 +74,7 @@ type page struct {
 	mu                     sync.Mutex // guards what follows
 	counts                 Counts
 	latency, wait, compute live
+	paired                 *live // of a version in shadow alone
 	costSquares            float64
 }
 
@@ -121,6 +122,33 @@ func (b *Book) Faulted(k Key) {
 	p.mu.Lock()
 	p.counts.Faults++
 	p.mu.Unlock()
+}
+
+// ShadowRun is how a run of a version in shadow ended.
+type ShadowRun struct {
+	Agrees bool // with the version that had answered
+	// ComputeMS is how long it took, and ServedMS how long the other had taken for the
+	// same query, if they can be compared; else 0.
+	ComputeMS, ServedMS float64
+}
+
+// Shadowed counts a run of a version in shadow. A nil book counts nothing.
+func (b *Book) Shadowed(k Key, r ShadowRun) {
+	if b == nil {
+		return
+	}
+	p := b.page(k)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.Shadowed++
+	p.counts.Agreed += one(r.Agrees)
+	if r.ComputeMS > 0 && r.ServedMS > 0 {
+		if p.paired == nil {
+			p.paired = new(live)
+		}
+		p.compute.add(r.ComputeMS)
+		p.paired.add(r.ServedMS)
+	}
 }
 
 // Ended counts the end of a query. A state that is not terminal counts nothing.
@@ -276,6 +304,9 @@ func (b *Book) Snapshot(now time.Time) Snapshot {
 	for k, p := range *b.pages.Load() {
 		p.mu.Lock()
 		t := Tally{Key: k, Counts: p.counts, Latency: p.latency.histogram(), Wait: p.wait.histogram(), Compute: p.compute.histogram(), CostSquares: rounded(p.costSquares)}
+		if p.paired != nil {
+			t.Paired = p.paired.histogram()
+		}
 		p.mu.Unlock()
 		out.Tallies = append(out.Tallies, t)
 	}

@@ -282,3 +282,31 @@ func BenchmarkSnapshot(b *testing.B) {
 		book.Snapshot(start)
 	}
 }
+
+// Runs in shadow are counted apart from the queries, and are in the summary of an hour.
+func TestRunsInShadowAreCounted(t *testing.T) {
+	b := NewBook(start)
+	k := Key{Task: "t", Model: "m@2", Resource: "c5.large"}
+	(*Book)(nil).Shadowed(k, ShadowRun{})
+	b.Shadowed(k, ShadowRun{Agrees: true, ComputeMS: 8, ServedMS: 4})
+	first := b.Snapshot(start)
+	b.Shadowed(k, ShadowRun{ComputeMS: 16})
+	b.Faulted(k)
+	got := b.Snapshot(start.Add(time.Minute))
+	want := Tally{Key: k, Counts: Counts{Shadowed: 2, Agreed: 1, Faults: 1}, Compute: NewHistogram(8), Paired: NewHistogram(4)}
+	if d := cmp.Diff(want, got.Tallies[0]); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(Counts{Shadowed: 1, Faults: 1}, want.Minus(first.Tallies[0]).Counts); d != "" || !want.Minus(first.Tallies[0]).Paired.IsZero() {
+		t.Error(d)
+	}
+	if d := cmp.Diff(want, first.Tallies[0].Merge(want.Minus(first.Tallies[0]))); d != "" {
+		t.Error(d)
+	}
+	h := NewHistory(start)
+	h.Feed("w", got, start.Add(time.Minute))
+	wantShadow := []Shadow{{"m@2", 2, 1, 1, QuantilesOf(NewHistogram(8)), QuantilesOf(NewHistogram(4))}}
+	if s := h.Summary(start.Add(time.Minute)); !cmp.Equal(wantShadow, s.Shadows) || s.Hour != nil {
+		t.Errorf("%+v", s)
+	}
+}

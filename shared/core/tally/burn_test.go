@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
@@ -87,6 +88,24 @@ func TestBurnRatesOfWindows(t *testing.T) {
 	} {
 		if d := cmp.Diff(c.want, b.Rates(start.Add(c.at))); d != "" {
 			t.Errorf("after %v (-want +got):\n%s", c.at, d)
+		}
+	}
+}
+
+// A summary knows the burn rates that one machine counts.
+func TestASummaryHasTheBurnRates(t *testing.T) {
+	h, b, w := NewHistory(start), NewBurns(), NewBook(start)
+	for i, o := range []Observation{{State: query.Succeeded, Met: true}, {State: query.Succeeded, Met: true}, {State: query.Expired}} {
+		w.Ended(Key{Task: []string{"t", "u"}[i%2], Model: "m", Class: query.Strict}, o)
+	}
+	w.Ended(Key{Task: "t", Model: "m", Class: query.Relaxed}, Observation{State: query.Failed})
+	now := start.Add(time.Minute)
+	b.Add(now, h.Feed("w", w.Snapshot(now), now))
+	for _, at := range []time.Time{now, now.Add(20 * time.Minute)} {
+		got, want := h.Summary(at).Burns(), b.Rates(at)
+		byClass := cmpopts.SortSlices(func(a, b Burn) bool { return a.Window+string(a.Class) < b.Window+string(b.Class) })
+		if d := cmp.Diff(want, got, byClass); d != "" || len(got) < 2 {
+			t.Errorf("at %v: %s", at, d)
 		}
 	}
 }

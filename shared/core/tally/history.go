@@ -94,6 +94,26 @@ type Summary struct {
 	FiveMinutes []ClassCounts `json:"five_minutes,omitempty"`
 	// Runs are how long models took in the last hour, by model and resource.
 	Runs []Run `json:"runs,omitempty"`
+	// Shadows are the runs in shadow of the last hour, by version.
+	Shadows []Shadow `json:"shadows,omitempty"`
+}
+
+// Burns are the burn rates that are known, of the last five minutes and the last hour.
+func (s Summary) Burns() (out []Burn) {
+	add := func(window string, of ClassCounts) {
+		if rate, known := of.BurnRate(); known {
+			out = append(out, Burn{of.Class, window, rate})
+		}
+	}
+	for _, c := range s.FiveMinutes {
+		add("5m", c)
+	}
+	for _, l := range s.Hour {
+		if l.Task == "" { // over all tasks
+			add("1h", ClassCounts{l.Class, l.Counts})
+		}
+	}
+	return out
 }
 
 // IsZero reports whether there is no summary.
@@ -112,6 +132,18 @@ type Run struct {
 	Key
 	Count   int64     `json:"count"`
 	Compute Quantiles `json:"compute"`
+}
+
+// Shadow is what a version did in shadow.
+type Shadow struct {
+	Version string `json:"version"`
+	Runs    int64  `json:"runs"`   // failed ones included
+	Faults  int64  `json:"faults"` // failed ones
+	Agreed  int64  `json:"agreed"` // with the answers that were given
+	// Compute is of its runs, and Served of those that had answered the same queries;
+	// zeros while none can be compared.
+	Compute Quantiles `json:"compute"`
+	Served  Quantiles `json:"served"`
 }
 
 // Quantiles are those of times in milliseconds, within BucketError.
@@ -146,7 +178,7 @@ const maxRuns = 64
 // Summary returns what was counted until now.
 func (h *History) Summary(now time.Time) Summary {
 	minute, hour := h.minute.Sum(now), h.hour.Sum(now)
-	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), FiveMinutes: classCounts(h.fiveMinutes.Sum(now)), Runs: runs(hour)}
+	return Summary{At: now, Since: h.since, Minute: loads(minute), Hour: loads(hour), FiveMinutes: classCounts(h.fiveMinutes.Sum(now)), Runs: runs(hour), Shadows: shadows(hour)}
 }
 
 func loads(ts []Tally) []Load {
@@ -164,6 +196,15 @@ func loads(ts []Tally) []Load {
 func LoadOf(t Tally) Load {
 	t.CostUSD = Rounded(t.CostUSD, 5)
 	return Load{Key: t.Key, Counts: t.Counts, Latency: QuantilesOf(t.Latency), Wait: QuantilesOf(t.Wait)}
+}
+
+func shadows(ts []Tally) (out []Shadow) {
+	for _, t := range Group(ts, func(k Key) Key { return Key{Model: k.Model} }) {
+		if t.Shadowed > 0 {
+			out = append(out, Shadow{t.Model, t.Shadowed, t.Faults, t.Agreed, QuantilesOf(t.Compute), QuantilesOf(t.Paired)})
+		}
+	}
+	return out
 }
 
 func runs(ts []Tally) []Run {

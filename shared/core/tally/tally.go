@@ -48,6 +48,10 @@ type Counts struct {
 	// Faults counts runs that failed by the model's fault, also those of queries that
 	// another run then answered.
 	Faults int64 `json:"faults,omitempty"`
+	// Shadowed counts the runs of a version in shadow, failed ones included, and Agreed
+	// those of them whose results were as of the version that had answered.
+	Shadowed int64 `json:"shadowed,omitempty"`
+	Agreed   int64 `json:"agreed,omitempty"`
 	// Met counts the answers that came within their bound.
 	Met int64 `json:"met,omitempty"`
 	// Overflowed counts the answers of inference functions.
@@ -71,7 +75,7 @@ func (c Counts) Add(o Counts) Counts {
 		Arrived: c.Arrived + o.Arrived, Refused: c.Refused + o.Refused, Answered: c.Answered + o.Answered, Failed: c.Failed + o.Failed,
 		Expired: c.Expired + o.Expired, Cancelled: c.Cancelled + o.Cancelled, Met: c.Met + o.Met, Overflowed: c.Overflowed + o.Overflowed,
 		ColdStarts: c.ColdStarts + o.ColdStarts,
-		BadInput:   c.BadInput + o.BadInput, Faults: c.Faults + o.Faults,
+		BadInput:   c.BadInput + o.BadInput, Faults: c.Faults + o.Faults, Shadowed: c.Shadowed + o.Shadowed, Agreed: c.Agreed + o.Agreed,
 		Offered: c.Offered + o.Offered, Taken: c.Taken + o.Taken, CostUSD: c.CostUSD + o.CostUSD,
 	}
 }
@@ -82,6 +86,7 @@ func (c Counts) minus(o Counts) Counts {
 		Failed: max(0, c.Failed-o.Failed), Expired: max(0, c.Expired-o.Expired), Cancelled: max(0, c.Cancelled-o.Cancelled),
 		Met: max(0, c.Met-o.Met), Overflowed: max(0, c.Overflowed-o.Overflowed), ColdStarts: max(0, c.ColdStarts-o.ColdStarts),
 		BadInput: max(0, c.BadInput-o.BadInput), Faults: max(0, c.Faults-o.Faults),
+		Shadowed: max(0, c.Shadowed-o.Shadowed), Agreed: max(0, c.Agreed-o.Agreed),
 		Offered: max(0, c.Offered-o.Offered), Taken: max(0, c.Taken-o.Taken), CostUSD: max(0, c.CostUSD-o.CostUSD),
 	}
 }
@@ -97,6 +102,9 @@ type Tally struct {
 	// Compute is how long runs took that can be held against a profile: warm,
 	// alone in their batch and not paced.
 	Compute Histogram `json:"compute,omitzero"`
+	// Paired is how long the version took that had answered the queries on which this
+	// one ran in shadow: of the same runs as Compute.
+	Paired Histogram `json:"paired,omitzero"`
 	// CostSquares sums the squares of what each answer cost, in USD²: with CostUSD it
 	// says how sure the mean is.
 	CostSquares float64 `json:"cost_squares,omitempty"`
@@ -104,19 +112,19 @@ type Tally struct {
 
 // Empty reports whether nothing was counted.
 func (t Tally) Empty() bool {
-	return t.Counts == Counts{} && t.Latency.IsZero() && t.Wait.IsZero() && t.Compute.IsZero()
+	return t.Counts == Counts{} && t.Latency.IsZero() && t.Wait.IsZero() && t.Compute.IsZero() && t.Paired.IsZero()
 }
 
 // Merge returns the queries of both, under t's key.
 func (t Tally) Merge(o Tally) Tally {
 	return Tally{Key: t.Key, Counts: t.Counts.Add(o.Counts), Latency: t.Latency.Merge(o.Latency),
-		Wait: t.Wait.Merge(o.Wait), Compute: t.Compute.Merge(o.Compute), CostSquares: t.CostSquares + o.CostSquares}
+		Wait: t.Wait.Merge(o.Wait), Compute: t.Compute.Merge(o.Compute), Paired: t.Paired.Merge(o.Paired), CostSquares: t.CostSquares + o.CostSquares}
 }
 
 // Minus returns what was counted after an earlier state of the same tally.
 func (t Tally) Minus(earlier Tally) Tally {
 	return Tally{Key: t.Key, Counts: t.Counts.minus(earlier.Counts), Latency: t.Latency.Minus(earlier.Latency),
-		Wait: t.Wait.Minus(earlier.Wait), Compute: t.Compute.Minus(earlier.Compute), CostSquares: max(0, t.CostSquares-earlier.CostSquares)}
+		Wait: t.Wait.Minus(earlier.Wait), Compute: t.Compute.Minus(earlier.Compute), Paired: t.Paired.Minus(earlier.Paired), CostSquares: max(0, t.CostSquares-earlier.CostSquares)}
 }
 
 // Group merges tallies whose keys are the same after by, in the order of keys.

@@ -46,10 +46,10 @@ func Fit(given []Tensor, want []Spec) error {
 func (s Spec) fit(t Tensor) *Misfit {
 	if t.Datatype != s.Datatype {
 		return &Misfit{Name: s.Name, Part: "datatype",
-			Reason: fmt.Sprintf("is %.32q, and the model takes %s: nothing is converted", t.Datatype, s.Datatype)}
+			Reason: fmt.Sprintf("is %.32q, but the model takes %s: data types are not converted", t.Datatype, s.Datatype)}
 	}
 	if !s.allows(t.Shape) {
-		return &Misfit{Name: s.Name, Part: "shape", Reason: fmt.Sprintf("is %v, and the model takes %s", t.Shape, shapeText(s.Shape))}
+		return &Misfit{Name: s.Name, Part: "shape", Reason: fmt.Sprintf("is %v, but the model takes %s", t.Shape, shapeText(s.Shape))}
 	}
 	if err := t.Check(); err != nil {
 		return &Misfit{Name: s.Name, Part: "data", Reason: err.Error()}
@@ -97,23 +97,23 @@ func List(specs []Spec) string {
 // differ. It fails, naming the tensor, when no request could fit all of them.
 func Common(a, b []Spec) ([]Spec, error) {
 	if len(a) != len(b) {
-		return nil, fmt.Errorf("one has %d (%s), the other %d (%s)", len(a), List(a), len(b), List(b))
+		return nil, fmt.Errorf("the models have different numbers of tensors: %d (%s) and %d (%s)", len(a), List(a), len(b), List(b))
 	}
 	out := make([]Spec, len(a))
 	for i, s := range a {
 		at := slices.IndexFunc(b, func(o Spec) bool { return o.Name == s.Name })
 		if at < 0 {
-			return nil, fmt.Errorf("%q is in one alone", s.Name)
+			return nil, fmt.Errorf("only one of the models has %q", s.Name)
 		}
 		o := b[at]
 		if o.Datatype != s.Datatype || len(o.Shape) != len(s.Shape) {
-			return nil, fmt.Errorf("%q is %s in one, %s in the other", s.Name, s, o)
+			return nil, fmt.Errorf("%q is %s in one model and %s in the other", s.Name, s, o)
 		}
 		out[i] = Spec{s.Name, s.Datatype, slices.Clone(s.Shape)}
 		for k, d := range o.Shape {
 			if out[i].Shape[k] != d {
 				if d >= 0 && s.Shape[k] >= 0 {
-					return nil, fmt.Errorf("%q is %s in one, %s in the other", s.Name, s, o)
+					return nil, fmt.Errorf("%q is %s in one model and %s in the other", s.Name, s, o)
 				}
 				out[i].Shape[k] = -1
 			}

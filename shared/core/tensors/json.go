@@ -39,7 +39,7 @@ func ParseData(data json.RawMessage, d Datatype, shape []int64) ([]byte, error) 
 		}
 	}
 	if p.n != count {
-		return nil, fmt.Errorf("has %d elements, and shape %v takes %d", p.n, shape, count)
+		return nil, fmt.Errorf("has %d elements, but shape %v needs %d", p.n, shape, count)
 	}
 	return p.data, nil
 }
@@ -97,10 +97,10 @@ func (p *parser) close() bool {
 func (p *parser) add(word []byte) (err error) {
 	n := len(p.lengths)
 	if n == 0 || p.nested && n != len(p.shape) {
-		return errors.New("does not lie in a list as the shape says")
+		return errors.New("is not nested as the shape says")
 	}
 	if p.n == p.count {
-		return fmt.Errorf("is one too many for shape %v", p.shape)
+		return fmt.Errorf("is one element more than shape %v has", p.shape)
 	}
 	if p.datatype == Bytes {
 		var s string
@@ -179,7 +179,7 @@ func (t *Tensor) UnmarshalJSON(raw []byte) (err error) {
 	}
 	*t = Tensor{w.Name, w.Datatype, w.Shape, w.Raw}
 	if !w.Datatype.Known() {
-		return fmt.Errorf("tensor %.64q: %.32q is no datatype of the protocol", w.Name, w.Datatype)
+		return fmt.Errorf("tensor %.64q: %.32q is not a datatype of the Open Inference Protocol", w.Name, w.Datatype)
 	}
 	if w.Raw == nil && w.Data != nil {
 		if t.Data, err = ParseData(w.Data, w.Datatype, w.Shape); err != nil {

@@ -24,13 +24,13 @@ func appendNumber(data []byte, word string, d Datatype) ([]byte, error) {
 	case Uint8, Uint16, Uint32, Uint64:
 		n, err := strconv.ParseUint(word, 10, 8*d.Size())
 		if err != nil {
-			return nil, fmt.Errorf("%.32s is no %s", word, d)
+			return nil, fmt.Errorf("%.32s is not a valid %s", word, d)
 		}
 		return appendBits(data, n, d.Size()), nil
 	case Int8, Int16, Int32, Int64:
 		n, err := strconv.ParseInt(word, 10, 8*d.Size())
 		if err != nil {
-			return nil, fmt.Errorf("%.32s is no %s", word, d)
+			return nil, fmt.Errorf("%.32s is not a valid %s", word, d)
 		}
 		return appendBits(data, uint64(n), d.Size()), nil
 	}
@@ -45,7 +45,7 @@ func appendFloat(data []byte, word string, d Datatype) ([]byte, error) {
 	}
 	x, err := strconv.ParseFloat(word, bits)
 	if err != nil {
-		return nil, fmt.Errorf("%.32s is no %s", word, d)
+		return nil, fmt.Errorf("%.32s is not a valid %s", word, d)
 	}
 	switch d {
 	case FP64:
@@ -155,7 +155,7 @@ func Convert(t Tensor, to Datatype) (Tensor, error) {
 		case FP64:
 			out.Data = little.AppendUint64(out.Data, math.Float64bits(float64(v)))
 		default:
-			return t, fmt.Errorf("no model of pictures takes %s", to)
+			return t, fmt.Errorf("models of pictures do not take %s", to)
 		}
 	}
 	return out, nil

@@ -91,7 +91,7 @@ func Elements(shape []int64) (int, error) {
 // that has another length than its shape says.
 func (t Tensor) Check() error {
 	if !t.Datatype.Known() {
-		return fmt.Errorf("%.32q is no datatype of the protocol", t.Datatype)
+		return fmt.Errorf("%.32q is not a datatype of the Open Inference Protocol", t.Datatype)
 	}
 	n, err := Elements(t.Shape)
 	if err != nil {
@@ -102,7 +102,7 @@ func (t Tensor) Check() error {
 		return err
 	}
 	if want := n * t.Datatype.Size(); len(t.Data) != want {
-		return fmt.Errorf("has %d bytes, and shape %v of %s takes %d", len(t.Data), t.Shape, t.Datatype, want)
+		return fmt.Errorf("has %d bytes, but shape %v of %s needs %d", len(t.Data), t.Shape, t.Datatype, want)
 	}
 	if t.Datatype == Bool {
 		for i, b := range t.Data {
@@ -121,12 +121,12 @@ func (t Tensor) Strings() ([][]byte, error) {
 		return nil, err
 	}
 	if n > len(t.Data)/4 {
-		return nil, fmt.Errorf("has %d bytes, too few for %d strings, each behind its length in four bytes", len(t.Data), n)
+		return nil, fmt.Errorf("has %d bytes, too few for %d strings, each after its length in four bytes", len(t.Data), n)
 	}
 	out, rest := make([][]byte, 0, n), t.Data
 	for i := range n {
 		if len(rest) < 4 || uint64(binary.LittleEndian.Uint32(rest)) > uint64(len(rest)-4) {
-			return nil, fmt.Errorf("string %d of %d is not there: each is behind its length in four bytes", i, n)
+			return nil, fmt.Errorf("string %d of %d is missing or incomplete: each string comes after its length in four bytes", i, n)
 		}
 		end := 4 + int(binary.LittleEndian.Uint32(rest))
 		out, rest = append(out, rest[4:end]), rest[end:]

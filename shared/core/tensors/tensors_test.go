@@ -122,10 +122,10 @@ func TestParsingRefusesWhatADatatypeCannotHold(t *testing.T) {
 		{`["1"]`, FP32, []int64{1}, "element 0"},
 		{`[1e40]`, FP32, []int64{1}, "element 0"},
 		{`[1,2]`, FP32, []int64{3}, "has 2 elements"},
-		{`[1,2]`, FP32, []int64{1}, "one too many"},
+		{`[1,2]`, FP32, []int64{1}, "one element more"},
 		{`[[1],[2,3]]`, FP32, []int64{2, 2}, "nested"},
 		{`[[[1]]]`, FP32, []int64{1, 1}, "deeper"},
-		{`1`, FP32, []int64{1}, "list"},
+		{`1`, FP32, []int64{1}, "not nested"},
 	} {
 		_, err := ParseData(json.RawMessage(tc.data), tc.d, tc.shape)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {

@@ -70,7 +70,7 @@ const OwnersStep = time.Hour
 func Slim(ts []tally.Tally) []tally.Tally {
 	out := tally.Group(ts, func(k tally.Key) tally.Key { return tally.Key{Task: k.Task, Model: k.Model, Class: k.Class} })
 	for i := range out {
-		out[i].Wait, out[i].Compute, out[i].CostSquares = tally.Histogram{}, tally.Histogram{}, 0
+		out[i].Wait, out[i].Compute, out[i].Paired, out[i].CostSquares = tally.Histogram{}, tally.Histogram{}, tally.Histogram{}, 0
 	}
 	return out
 }

@@ -73,7 +73,7 @@ func (a *Answerer) find(name string) (*profile.Model, error) {
 	p, ok := a.catalogue.Current().Model(name)
 	if !ok { // it may have been added this moment
 		if err := profile.Refresh(a.catalogue); err != nil {
-			return nil, fmt.Errorf("model %q is not known, and the catalogue cannot be read anew: %w", name, err)
+			return nil, fmt.Errorf("model %q is not known, and the catalogue cannot be read again: %w", name, err)
 		}
 		p, ok = a.catalogue.Current().Model(name)
 	}
@@ -202,7 +202,7 @@ func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error)
 		return nil, fmt.Errorf("get model %s: %w", p.Name, err)
 	}
 	if sum := sha256.Sum256(onnx); hex.EncodeToString(sum[:]) != p.SHA256 {
-		return nil, fmt.Errorf("model %s: its file has digest %x, the profile is of %s", p.Name, sum, p.SHA256)
+		return nil, fmt.Errorf("model %s: the digest of its file is %x, but its profile was measured with the digest %s", p.Name, sum, p.SHA256)
 	}
 	if err := a.makeRoom(p.Name, h, copies*int64(len(onnx))+bufferBytes); err != nil {
 		return nil, err

@@ -114,7 +114,7 @@ func rows(p *profile.Model, outputs []tensors.Tensor) ([][]float32, error) {
 	}
 	width := int(t.Shape[len(t.Shape)-1])
 	if width == 0 || len(values) == 0 {
-		return nil, &Fault{query.BadInput, errors.New("there are no rows to answer")}
+		return nil, &Fault{query.BadInput, errors.New("the request has no rows: its tensors are empty")}
 	}
 	var out [][]float32
 	for ; len(values) > 0; values = values[width:] {

@@ -39,7 +39,7 @@ func (a *Answerer) pinned(req inference.Request) error {
 		return nil
 	}
 	if err := profile.Reread(a.catalogue); err != nil {
-		return fmt.Errorf("model %q with digest %s is not known, and the catalogue cannot be read anew: %w", req.Model, req.SHA256, err)
+		return fmt.Errorf("model %q with digest %s is not known, and the catalogue cannot be read again: %w", req.Model, req.SHA256, err)
 	}
 	if a.has(req.Model, req.SHA256) {
 		return nil

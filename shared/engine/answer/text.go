@@ -36,12 +36,12 @@ func NewText(takes []tensors.Spec, onnx []byte, spec profile.Text) (*Text, error
 	t := &Text{takes: takes, maxTokens: spec.MaxTokens}
 	if takesString(takes) {
 		if file != nil || spec.MaxTokens > 0 {
-			return nil, fmt.Errorf("input %q takes strings: it wants no tokenizer", takes[0].Name)
+			return nil, fmt.Errorf("input %q takes strings, so the model needs no tokenizer", takes[0].Name)
 		}
 		return t, nil
 	}
 	if file == nil {
-		return nil, fmt.Errorf("the model takes %s, which a tokenizer makes of text: name its tokenizer.json", tensors.List(takes))
+		return nil, fmt.Errorf("the model takes %s, which a tokenizer computes from text: name the model's tokenizer.json", tensors.List(takes))
 	}
 	if t.tokens, err = tokenizer.Parse(file); err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
@@ -59,10 +59,10 @@ func (t *Text) fitPorts() error {
 	ids := 0
 	for _, p := range t.takes {
 		if p.Datatype != tensors.Int64 && p.Datatype != tensors.Int32 || len(p.Shape) != 2 {
-			return fmt.Errorf("input %q is %s %v, and token ids are INT64 or INT32 [any, any]", p.Name, p.Datatype, p.Shape)
+			return fmt.Errorf("input %q is %s %v, but token ids must be INT64 or INT32 [any, any]", p.Name, p.Datatype, p.Shape)
 		}
 		if p.Shape[0] > 1 {
-			return fmt.Errorf("input %q takes %d texts at a time, and a query is one", p.Name, p.Shape[0])
+			return fmt.Errorf("input %q takes %d texts at a time, but a query has one", p.Name, p.Shape[0])
 		}
 		if !slices.Contains([]string{maskInput, typesInput}, p.Name) {
 			ids++
@@ -72,16 +72,16 @@ func (t *Text) fitPorts() error {
 		}
 		if n := int(p.Shape[1]); n > 0 {
 			if t.padTo != 0 && t.padTo != n {
-				return fmt.Errorf("input %q takes %d tokens, and another takes %d", p.Name, n, t.padTo)
+				return fmt.Errorf("input %q takes %d tokens, but another input takes %d", p.Name, n, t.padTo)
 			}
 			t.padTo = n
 		}
 	}
 	if ids != 1 {
-		return fmt.Errorf("the model takes %s, and text wants one input of token ids, %s", tensors.List(t.takes), idsInput)
+		return fmt.Errorf("the model takes %s, but a model of text must have one input of token ids, %s", tensors.List(t.takes), idsInput)
 	}
 	if t.padTo > 0 && t.maxTokens > t.padTo {
-		return fmt.Errorf("the model takes %d tokens, and max_tokens is %d", t.padTo, t.maxTokens)
+		return fmt.Errorf("the model takes %d tokens, but max_tokens is %d", t.padTo, t.maxTokens)
 	}
 	if t.maxTokens == 0 {
 		t.maxTokens = t.padTo

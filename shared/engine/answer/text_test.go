@@ -98,7 +98,7 @@ func TestInputsThatNoTextBecomes(t *testing.T) {
 		{"two lengths", "takes 4 tokens", []tensors.Spec{port("input_ids", tensors.Int64, 1, 8), port("attention_mask", tensors.Int64, 1, 4)}, profile.Text{}},
 		{"many texts", "3 texts", []tensors.Spec{port("input_ids", tensors.Int64, 3, 8)}, profile.Text{}},
 		{"too many tokens", "max_tokens is 9", []tensors.Spec{port("input_ids", tensors.Int64, 1, 8)}, profile.Text{MaxTokens: 9}},
-		{"strings and a tokenizer", "wants no tokenizer", []tensors.Spec{port("s", tensors.Bytes, -1)}, profile.Text{}},
+		{"strings and a tokenizer", "needs no tokenizer", []tensors.Spec{port("s", tensors.Bytes, -1)}, profile.Text{}},
 	} {
 		if _, err := answer.NewText(tc.takes, onnx, tc.text); err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: error %v does not name %q", tc.name, err, tc.says)

@@ -55,7 +55,8 @@ func pool(t *testing.T, does string) *Pool {
 }
 
 var (
-	spec   = preprocess.Spec{Width: 8, Height: 8, Channels: 3, Mean: []float32{0.1, 0.2, 0.3}}
+	// Its tensor is larger than what a pipe holds.
+	spec   = preprocess.Spec{Width: 224, Height: 224, Channels: 3, Mean: []float32{0.1, 0.2, 0.3}}
 	limits = preprocess.Limits{MaxPixels: 1 << 20}
 )
 

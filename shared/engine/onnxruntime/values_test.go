@@ -123,7 +123,7 @@ func TestNamedRunErrors(t *testing.T) {
 		{numbers, []tensors.Tensor{filled("z", tensors.FP32, []int64{1, 3})}, `"x" is missing`},
 		{numbers, []tensors.Tensor{filled("x", tensors.Uint8, []int64{1, 3})}, "Unexpected input data type"},
 		{numbers, []tensors.Tensor{filled("x", tensors.FP32, []int64{1, 4})}, "Got invalid dimensions"},
-		{numbers, []tensors.Tensor{{Name: "x", Datatype: tensors.FP32, Shape: []int64{1, 3}, Data: make([]byte, 4)}}, "takes 12"},
+		{numbers, []tensors.Tensor{{Name: "x", Datatype: tensors.FP32, Shape: []int64{1, 3}, Data: make([]byte, 4)}}, "needs 12"},
 		{texts, []tensors.Tensor{{Name: "in_8", Datatype: tensors.Bytes, Shape: []int64{1}, Data: tensors.AppendString(nil, "a\x00b")}}, "NUL"},
 	} {
 		if _, err := tc.s.RunNamed(tc.in); err == nil || !strings.Contains(err.Error(), tc.want) {

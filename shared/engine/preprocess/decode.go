@@ -15,11 +15,8 @@ package preprocess
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"math"
 	"strings"
-	"unsafe"
 
 	"github.com/paragon-serving/paragon/shared/engine/tensor"
 )
@@ -86,7 +83,7 @@ func admit(contentType string, data []byte, s Spec, lim Limits) (string, Limits,
 	name, _, _ := strings.Cut(contentType, ";")
 	name = strings.ToLower(strings.TrimSpace(name))
 	if _, ok := formatOf(name); !ok && name != RawTensor {
-		return "", lim, inputError(fieldType, "%q is not taken, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
+		return "", lim, inputError(fieldType, "%q is not accepted, only %s, %s and %s", contentType, PNG, JPEG, RawTensor)
 	}
 	return name, lim, nil
 }
@@ -110,30 +107,13 @@ func decodeRaw(data []byte, s Spec) (tensor.Tensor, error) {
 	if err := checkRaw(data, s); err != nil {
 		return tensor.Tensor{}, err
 	}
-	t := tensor.Tensor{Shape: s.Shape(), Data: float32s(data)}
+	t := tensor.Tensor{Shape: s.Shape(), Data: tensor.Numbers(data)}
 	if err := t.CheckFinite(); err != nil {
 		return tensor.Tensor{}, inputError(fieldData, "%v", err)
 	}
 	t.Finite = true
 	return t, nil
 }
-
-// float32s reads little-endian numbers. Where the machine keeps numbers so and
-// the data is aligned for them, as a request's body is read, the numbers are the
-// data itself and nothing is copied: data must not change afterwards.
-func float32s(data []byte) []float32 {
-	if first := unsafe.SliceData(data); littleEndian && uintptr(unsafe.Pointer(first))%unsafe.Alignof(float32(0)) == 0 {
-		return unsafe.Slice((*float32)(unsafe.Pointer(first)), len(data)/4)
-	}
-	out := make([]float32, len(data)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	return out
-}
-
-// littleEndian reports how this machine keeps numbers.
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 func inputError(field, format string, args ...any) error {
 	return &InputError{Field: field, Reason: fmt.Sprintf(format, args...)}

@@ -189,8 +189,8 @@ func TestInputErrors(t *testing.T) {
 		lim         Limits
 		want        string
 	}{
-		"unknown type":     {"image/gif", aPNG, Limits{}, `input.content_type: "image/gif" is not taken, only image/png, image/jpeg and`},
-		"no type":          {"", aPNG, Limits{}, `input.content_type: "" is not taken`},
+		"unknown type":     {"image/gif", aPNG, Limits{}, `input.content_type: "image/gif" is not accepted, only image/png, image/jpeg and`},
+		"no type":          {"", aPNG, Limits{}, `input.content_type: "" is not accepted`},
 		"JPEG as PNG":      {PNG, aJPEG, Limits{}, "input.content_type: is image/png, but the data is a JPEG picture"},
 		"PNG as JPEG":      {JPEG, aPNG, Limits{}, "input.content_type: is image/jpeg, but the data is a PNG picture"},
 		"neither":          {PNG, []byte("hello"), Limits{}, "input.data: not a PNG picture: it does not begin like one"},

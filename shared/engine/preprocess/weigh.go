@@ -9,12 +9,16 @@ import (
 // What decoding takes on one vCPU of the reference machine: nanoseconds a pixel and a
 // byte of the file, above nearly all that BenchmarkPixels measures (in CPU time of
 // its thread, 2 vCPU AMD EPYC, 26 November 2026: grey 3 to 8 ns a pixel, colour 11 to
-// 15, 16 bits a channel 19 to 45 and up to 114 where nothing was to compress, JPEG 15
-// to 20 and up to 45). A picture of random pixels takes no longer than this says.
+// 15, 16 bits a channel 19 to 45 and up to 114 where nothing was to compress, JPEG that
+// the standard library decodes 15 to 20 and up to 45; of what the package baseline
+// decodes, photographs 5 to 15 at the sizes of models and 2 to 7 at several times them,
+// random pixels 9 to 21). A picture of random pixels takes no longer than this says.
 const (
 	pngNS, deepNS, jpegNS = 16.0, 48.0, 21.0 // a pixel; deep is PNG of 16 bits a channel
 	scanNS                = 2.0              // a pixel, of each scan of a JPEG beyond the first
 	pngByteNS, jpegByteNS = 17.0, 45.0
+
+	baselineNS, baselineByteNS = 12.0, 18.0
 	// largerBy is from how many times the model's pixels on a picture counts as more
 	// than what its profile was measured with.
 	largerBy = 2
@@ -43,6 +47,8 @@ func (f format) weigh(h header, bytes int, s Spec) profile.Decoding {
 	}
 	perPixel, perByte, memory := pngNS, pngByteNS, bytesOf(h.colors)
 	switch {
+	case f.contentType == JPEG && h.scans == 1 && h.colors != color.CMYKModel:
+		perPixel, perByte = baselineNS, baselineByteNS
 	case f.contentType == JPEG:
 		more := h.scans - 1
 		perPixel, perByte = jpegNS+scanNS*float64(max(0, more)), jpegByteNS

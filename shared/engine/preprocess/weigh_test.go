@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -48,7 +49,8 @@ func painted(t testing.TB, kind string, side int, noise, jpeg bool) (string, []b
 func TestWeigh(t *testing.T) {
 	small := Spec{Width: 28, Height: 28, Channels: 1}
 	progressive, err := os.ReadFile("testdata/progressive.jpg")
-	if err != nil {
+	cmyk, err2 := os.ReadFile("testdata/red-cmyk.jpg")
+	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -60,8 +62,9 @@ func TestWeigh(t *testing.T) {
 	}{
 		{"grey", PNG, encodePNG(t, image.NewGray(image.Rect(0, 0, 1000, 1000))), 10, 20, 1},
 		{"16 bits", PNG, encodePNG(t, image.NewNRGBA64(image.Rect(0, 0, 1000, 1000))), 40, 60, 8},
-		{"JPEG", JPEG, encodeJPEG(t, image.NewRGBA(image.Rect(0, 0, 1000, 1000))), 15, 30, 1},
+		{"JPEG", JPEG, encodeJPEG(t, image.NewRGBA(image.Rect(0, 0, 1000, 1000))), 10, 15, 1},
 		{"progressive", JPEG, progressive, 35, 600, 15},
+		{"CMYK, which the standard library decodes", JPEG, cmyk, 60, 100, 1}, // most of it by its bytes
 	} {
 		tiny := Spec{Width: 4, Height: 4, Channels: 1}
 		got, err := Check(tc.contentType, tc.data, tiny, Limits{})

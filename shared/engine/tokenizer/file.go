@@ -55,16 +55,16 @@ func Parse(raw []byte) (*Tokenizer, error) {
 func (t *Tokenizer) bounds(f file) error {
 	if c := f.Truncation; c != nil {
 		if c.Direction != "" && c.Direction != "Right" {
-			return fmt.Errorf("truncation.direction is %.32q, and only Right is served", c.Direction)
+			return fmt.Errorf("truncation.direction is %.32q; only Right is supported", c.Direction)
 		}
 		t.maxTokens = c.MaxLength
 		if t.maxTokens <= t.template.size() {
-			return fmt.Errorf("truncation.max_length is %d, and the tokens around a text are %d", t.maxTokens, t.template.size())
+			return fmt.Errorf("truncation.max_length is %d, and must be above %d, the number of special tokens around a text", t.maxTokens, t.template.size())
 		}
 	}
 	if p := f.Padding; p != nil {
 		if p.Direction != "" && p.Direction != "Right" {
-			return fmt.Errorf("padding.direction is %.32q, and only Right is served", p.Direction)
+			return fmt.Errorf("padding.direction is %.32q; only Right is supported", p.Direction)
 		}
 		t.padID = p.ID
 	} else if id, ok := t.words.id("[PAD]"); ok {
@@ -102,7 +102,7 @@ func typeOf(raw json.RawMessage) string {
 
 // unknownPart refuses a part that is not implemented.
 func unknownPart(field, kind string, known ...string) error {
-	return fmt.Errorf("%s.type is %.40q, and served are: %s", field, kind, strings.Join(known, ", "))
+	return fmt.Errorf("%s.type is %.40q; supported types: %s", field, kind, strings.Join(known, ", "))
 }
 
 func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -71,12 +71,12 @@ func (m modelFile) bytePairs() (wordModel, error) {
 	case m.Dropout != nil && *m.Dropout != 0:
 		return nil, fmt.Errorf("model.dropout is %v: ids would be random", *m.Dropout)
 	case m.Prefix != nil && *m.Prefix != "" || m.Suffix != nil && *m.Suffix != "":
-		return nil, fmt.Errorf("model.continuing_subword_prefix and model.end_of_word_suffix are not served for BPE")
+		return nil, fmt.Errorf("model.continuing_subword_prefix and model.end_of_word_suffix are not supported for BPE")
 	}
 	b := &bytePairs{vocabulary: m.Vocabulary, merges: make(map[[2]int64]merge, len(m.Merges)), unknown: -1, fuse: m.Fuse, ignore: m.IgnoreMerges, fallback: m.ByteFallback}
 	for c := 0; c < 256 && m.ByteFallback; c++ {
 		if token := fmt.Sprintf("<0x%02X>", c); !m.has(token) {
-			return nil, fmt.Errorf("model.byte_fallback is true, and model.vocab lacks %s", token)
+			return nil, fmt.Errorf("model.byte_fallback is true, but model.vocab lacks %s", token)
 		}
 	}
 	if m.Unknown != nil {

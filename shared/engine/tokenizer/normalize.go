@@ -146,7 +146,7 @@ func (p pattern) replace(field, by string) (normalizer, error) {
 	case p.String != nil && *p.String != "":
 		return func(text string) string { return strings.ReplaceAll(text, *p.String, by) }, nil
 	case p.Regex == nil || !simplePattern.MatchString(*p.Regex):
-		return nil, fmt.Errorf("%s.pattern is not served: it is a string, or a regular expression of characters and how often each comes", field)
+		return nil, fmt.Errorf("%s.pattern is not supported: use a string, or a regular expression of characters and their number of repetitions", field)
 	}
 	r, err := regexp.Compile(*p.Regex)
 	if err != nil {

@@ -55,7 +55,7 @@ func parseUnigram(raw json.RawMessage) (wordModel, error) {
 		return nil, fmt.Errorf("model.unk_id is missing")
 	}
 	if u.unknown = *m.Unknown; u.unknown < 0 || u.unknown >= int64(len(m.Vocabulary)) {
-		return nil, fmt.Errorf("model.unk_id is %d, and model.vocab has %d tokens", u.unknown, len(m.Vocabulary))
+		return nil, fmt.Errorf("model.unk_id is %d, but model.vocab has %d tokens", u.unknown, len(m.Vocabulary))
 	}
 	u.score -= unknownPenalty
 	slices.SortStableFunc(u.tokens, func(a, b scored) int { return strings.Compare(a.token, b.token) })

@@ -68,7 +68,7 @@ func checkField(at string, d tensors.Datatype, c *oip.InferTensorContents) (err 
 		case want == "" && d.Known():
 			err = wrong(at+"."+string(f.Name()), "%s is sent as raw_input_contents", d)
 		case want != "" && f.Name() != want:
-			err = wrong(at+"."+string(f.Name()), "%s is sent as %s: nothing is converted", d, want)
+			err = wrong(at+"."+string(f.Name()), "%s is sent as %s: data types are not converted", d, want)
 		}
 		return err == nil
 	})

@@ -26,7 +26,7 @@ var passedOn = []string{"Authorization", "Idempotency-Key", "Traceparent", "Orig
 func (s *service) exchange(ctx context.Context, method, path string, header http.Header, body io.Reader, length int) (*answer, error) {
 	r, err := http.NewRequestWithContext(ctx, method, path, body)
 	if err != nil {
-		return nil, status.Errorf(codes.InvalidArgument, "the call makes no request: %v", err)
+		return nil, status.Errorf(codes.InvalidArgument, "the call cannot be passed on as an HTTP request: %v", err)
 	}
 	r.RequestURI, r.Header, r.ContentLength = path, header, int64(length)
 	sent, _ := metadata.FromIncomingContext(ctx)

@@ -75,7 +75,7 @@ func (g *gate) message(r *http.Request) (message []byte, release func(), err err
 	if takes >= uncounted {
 		owner := g.Owner(r)
 		if !g.Room.Enter(owner, takes) {
-			return nil, release, retryable(codes.Unavailable, "too many bytes of requests are under way: come again in a moment", time.Second)
+			return nil, release, retryable(codes.Unavailable, "the requests in progress have too many bytes: try again in a moment", time.Second)
 		}
 		release = func() { g.Room.Leave(owner, takes) }
 	}
@@ -105,7 +105,7 @@ func unpack(coding string, from io.Reader, limit int64) ([]byte, error) {
 	case "deflate":
 		unpacked, err = zlib.NewReader(from)
 	default:
-		return nil, status.Errorf(codes.Unimplemented, "grpc-encoding %.32q is not taken, only gzip and deflate", coding)
+		return nil, status.Errorf(codes.Unimplemented, "grpc-encoding %.32q is not accepted, only gzip and deflate", coding)
 	}
 	if err != nil {
 		return nil, notPacked(coding, err)
@@ -130,13 +130,13 @@ func notPacked(coding string, err error) error {
 }
 
 func tooLarge(limit int64) error {
-	return status.Errorf(codes.ResourceExhausted, "the message is above %d bytes; POST /v1/uploads of the HTTP API makes a place for a large input", limit)
+	return status.Errorf(codes.ResourceExhausted, "the message is above %d bytes; send a large input by POST /v1/uploads of the HTTP API", limit)
 }
 
 // brokenOff says why a message could not be read to its end.
 func brokenOff(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return status.Error(codes.DeadlineExceeded, "the message came too slowly")
+		return status.Error(codes.DeadlineExceeded, "the message was sent too slowly")
 	}
 	return status.Error(codes.InvalidArgument, "the message ends too early")
 }

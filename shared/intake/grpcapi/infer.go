@@ -111,7 +111,7 @@ func toJSON(at string, given map[string]*oip.InferParameter) (map[string]any, er
 			out[name] = p.Uint64Param
 		case *oip.InferParameter_DoubleParam:
 			if math.IsNaN(p.DoubleParam) || math.IsInf(p.DoubleParam, 0) {
-				return nil, wrong(fmt.Sprintf("%s.%.64s", at, name), "is %v, and is a finite number", p.DoubleParam)
+				return nil, wrong(fmt.Sprintf("%s.%.64s", at, name), "is %v, but must be a finite number", p.DoubleParam)
 			}
 			out[name] = p.DoubleParam
 		default:

@@ -98,8 +98,8 @@ func intercept(log *slog.Logger) grpc.UnaryServerInterceptor {
 // handler says that its answer broke off.
 func afterPanic(p any, log *slog.Logger) error {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		return status.Error(codes.Unavailable, "the answer broke off: send the request again")
+		return status.Error(codes.Unavailable, "the answer is incomplete: send the request again")
 	}
 	log.Error("a call panicked", "panic", p, "stack", string(debug.Stack()))
-	return status.Error(codes.Internal, "the server's log has more")
+	return status.Error(codes.Internal, "the server's log has the cause")
 }

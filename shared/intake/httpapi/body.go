@@ -98,7 +98,7 @@ func bodyLimit(r *http.Request, svc *intake.Service) int {
 func (a *server) pictureItself(w http.ResponseWriter, r *http.Request, kind string) (intake.Request, error) {
 	if !intake.Supported(kind) {
 		return intake.Request{}, refuse(wrongType, "Content-Type",
-			"%q is not taken; send application/json, or the input itself as %s", clip(kind), strings.Join(intake.ContentTypes(), ", "))
+			"%q is not accepted; send application/json, or the input itself as %s", clip(kind), strings.Join(intake.ContentTypes(), ", "))
 	}
 	body, err := readBody(w, r, bodyLimit(r, a.svc))
 	if err != nil {
@@ -117,7 +117,7 @@ func contentType(r *http.Request) (string, error) {
 	}
 	kind, _, err := mime.ParseMediaType(header)
 	if err != nil {
-		return "", refuse(wrongType, "Content-Type", "%q is no media type", clip(header))
+		return "", refuse(wrongType, "Content-Type", "%q is not a media type", clip(header))
 	}
 	return kind, nil
 }
@@ -129,7 +129,7 @@ func readObject(w http.ResponseWriter, r *http.Request, f fields) error {
 		return err
 	}
 	if kind != "application/json" {
-		return refuse(wrongType, "Content-Type", "%q is not taken, only application/json", clip(kind))
+		return refuse(wrongType, "Content-Type", "%q is not accepted, only application/json", clip(kind))
 	}
 	body, err := readBody(w, r, objectBytes)
 	if err != nil {
@@ -230,7 +230,7 @@ func decodeInput(raw json.RawMessage, in *query.Input) error {
 	}
 	if written != "" {
 		if in.ContentType != "" || in.URI != "" || data != "" {
-			return refuse(intake.BadInput, "input", "has text and something else: send one of them")
+			return refuse(intake.BadInput, "input", "has text and another kind of input: send only one of them")
 		}
 		in.ContentType, in.Data = query.TextType, []byte(written)
 		return nil

@@ -26,7 +26,7 @@ type fields map[string]func(value json.RawMessage) error
 // checked.
 func decodeObject(raw []byte, path string, f fields) error {
 	return decodeMembers(raw, path, f, func(name string) error {
-		return refuse(unknownField, join(path, clip(name)), "there is no such field; there are %s", fieldNames(f))
+		return refuse(unknownField, join(path, clip(name)), "does not exist; the fields are %s", fieldNames(f))
 	})
 }
 
@@ -86,7 +86,7 @@ func closed(d *json.Decoder) error {
 		return syntax(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return refuse(badJSON, "", "something follows the JSON value")
+		return refuse(badJSON, "", "the body has more text after the JSON value")
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (a *server) opinion(w http.ResponseWriter, r *http.Request) (o feedback.Opi
 		return nil
 	}})
 	if err == nil && (o.Correct == nil) == (o.Label == "") {
-		err = refuse(badField, "", "say either correct or label")
+		err = refuse(badField, "", "send either correct or label")
 	}
 	return o, receipt, err
 }

@@ -178,11 +178,11 @@ func TestGRPCRefusesAsHTTPDoes(t *testing.T) {
 		"no inputs":          {func(r *oip.ModelInferRequest) { r.Inputs = nil }, codes.InvalidArgument, "inputs"},
 		"another datatype": {func(r *oip.ModelInferRequest) {
 			r.Inputs[0].Datatype, r.Inputs[0].Contents = "UINT8", &oip.InferTensorContents{UintContents: make([]uint32, 16)}
-		}, codes.InvalidArgument, "nothing is converted"},
+		}, codes.InvalidArgument, "data types are not converted"},
 		"no datatype":   {func(r *oip.ModelInferRequest) { r.Inputs[0].Datatype = "FLOAT" }, codes.InvalidArgument, "FLOAT"},
 		"another shape": {func(r *oip.ModelInferRequest) { r.Inputs[0].Shape = []int64{1, 4, 4} }, codes.InvalidArgument, "shape"},
-		"too few":       {func(r *oip.ModelInferRequest) { r.Inputs[0].Contents.Fp32Contents = []float32{1} }, codes.InvalidArgument, "takes 64"},
-		"no contents":   {func(r *oip.ModelInferRequest) { r.Inputs[0].Contents = nil }, codes.InvalidArgument, "takes 64"},
+		"too few":       {func(r *oip.ModelInferRequest) { r.Inputs[0].Contents.Fp32Contents = []float32{1} }, codes.InvalidArgument, "needs 64"},
+		"no contents":   {func(r *oip.ModelInferRequest) { r.Inputs[0].Contents = nil }, codes.InvalidArgument, "needs 64"},
 		"no output": {func(r *oip.ModelInferRequest) {
 			r.Outputs = []*oip.ModelInferRequest_InferRequestedOutputTensor{{Name: "y"}}
 		}, codes.InvalidArgument, `"y"`},

@@ -33,6 +33,26 @@ func TakenAt(r *http.Request, at time.Time) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), sinceKey{}, at))
 }
 
+// refusalKey is under which a request's context has why it is refused unread.
+type refusalKey struct{}
+
+// RefusedFor is a request that is refused for a reason that intake gave, unread.
+func RefusedFor(r *http.Request, why error) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), refusalKey{}, why))
+}
+
+// admit is the owner of a request for answers, unless it is refused before it is read.
+func (a *server) admit(r *http.Request) (string, error) {
+	if why, ok := r.Context().Value(refusalKey{}).(error); ok {
+		return "", why
+	}
+	owner, err := a.owner(r)
+	if err != nil {
+		return "", err
+	}
+	return owner, a.svc.OverRate(owner)
+}
+
 // deathsKey is under which a request's context has how many workers it ended with.
 type deathsKey struct{}
 
@@ -86,18 +106,14 @@ func (a *server) guard(next http.Handler) http.Handler {
 		a.hurry(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		if !a.AnyHost && !loopback(r.Host) {
-			a.fail(w, r, refuse(wrongHost, "Host", "only loopback names reach this service"))
-			return
-		}
-		if !a.AnyHost && CheckOrigin(r) != nil {
-			a.fail(w, r, refuse(wrongHost, "Origin", "pages of other origins do not reach this service"))
+		if no := foreign(r); no != nil && !a.AnyHost {
+			a.fail(w, r, no)
 			return
 		}
 		if n := a.counted(r); n > 0 {
 			owner := a.Owner(r)
 			if !a.room.Enter(owner, n) {
-				a.fail(w, r, refuse(busy, "", "too many bytes of requests are under way: come again in a moment"))
+				a.fail(w, r, refuse(busy, "", "the requests in progress have too many bytes: try again in a moment"))
 				return
 			}
 			defer a.room.Leave(owner, n)
@@ -107,6 +123,18 @@ func (a *server) guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// foreign refuses what reaches a service on loopback by another name or from a page of
+// another origin.
+func foreign(r *http.Request) *intake.Refusal {
+	switch {
+	case !loopback(r.Host):
+		return refuse(wrongHost, "Host", "requests must use a loopback name of this machine, such as 127.0.0.1")
+	case CheckOrigin(r) != nil:
+		return refuse(wrongHost, "Origin", "web pages of other origins may not call this service")
+	}
+	return nil
 }
 
 // crossOrigin finds out what a browser sends for a page of another origin.
@@ -145,7 +173,7 @@ func (a *server) serve(byMethod route) http.HandlerFunc {
 			a.fail(w, r, refuse(intake.NotFound, "", "there is nothing at this path; GET /v1/openapi.yaml lists the paths"))
 		case !ok:
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			a.fail(w, r, refuse(wrongMethod, "", "%s is not done here, only %s", clip(r.Method), strings.Join(allowed, ", ")))
+			a.fail(w, r, refuse(wrongMethod, "", "%s is not allowed here, only %s", clip(r.Method), strings.Join(allowed, ", ")))
 		default:
 			if err := h(w, r); err != nil {
 				a.fail(w, r, err)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -55,7 +56,10 @@ type Options struct {
 	Health func() error
 	// Version is the server's, which /v2 reports.
 	Version string
-	Log     *slog.Logger // defaults to slog.Default
+	// Advice says what an error that is no refusal means, to callers who may know it; nil
+	// means that the log alone says it.
+	Advice func(error) string
+	Log    *slog.Logger // defaults to slog.Default
 }
 
 // BlobPutter fills the places that a backend's NewUpload made. The id is what
@@ -112,7 +116,7 @@ type route map[string]handler
 func (a *server) routes() map[string]route {
 	get := func(h handler) route { return route{http.MethodGet: h} }
 	post := func(h handler) route { return route{http.MethodPost: h} }
-	return map[string]route{
+	all := map[string]route{
 		"/v1/queries":                           {http.MethodPost: a.submit, http.MethodGet: a.list},
 		"/v1/queries/{id}":                      {http.MethodGet: a.get, http.MethodDelete: a.cancel},
 		"/v1/queries/{id}/explain":              get(a.explain),
@@ -122,17 +126,8 @@ func (a *server) routes() map[string]route {
 		"/v1/live":                              get(func(w http.ResponseWriter, r *http.Request) error { return a.live.Serve(w, r) }),
 		"/v1/history":                           get(a.history),
 		"/v1/usage":                             get(a.usage),
-		"/v1/usage/owners":                      get(a.operating(a.usageByOwner)),
-		"/v1/workers":                           get(a.observing(a.workers)),
 		"/v1/uploads":                           {http.MethodPost: a.newUpload},
 		"/v1/uploads/{id}":                      {http.MethodPut: a.putUpload},
-		"/v1/settings":                          get(a.operating(a.listSettings)),
-		"/v1/settings/{name}":                   {http.MethodPut: a.operating(a.setSetting)},
-		"/v1/settings/{name}/history":           get(a.operating(a.settingHistory)),
-		"/v1/decisions":                         get(a.observing(a.listDecisions)),
-		"/v1/decisions/{id}":                    get(a.observing(a.getDecision)),
-		"/v1/dead-letters":                      get(a.operating(a.listDeadLetters)),
-		"/v1/dead-letters/redrive":              {http.MethodPost: a.operating(a.redrive)},
 		"/v1/openapi.yaml":                      get(a.openAPI),
 		"/healthz":                              get(a.health),
 		"/readyz":                               get(a.ready),
@@ -145,5 +140,23 @@ func (a *server) routes() map[string]route {
 		"/v2/models/{model}/versions/{version}": get(a.oipModel),
 		"/v2/models/{model}/versions/{version}/ready": get(a.oipModelReady),
 		"/v2/models/{model}/versions/{version}/infer": post(a.oipInfer),
+	}
+	maps.Copy(all, a.operations())
+	return all
+}
+
+// operations is every path that Operations answers.
+func (a *server) operations() map[string]route {
+	get := func(h handler) route { return route{http.MethodGet: h} }
+	return map[string]route{
+		"/v1/usage/owners":            get(a.operating(a.usageByOwner)),
+		"/v1/workers":                 get(a.observing(a.workers)),
+		"/v1/settings":                get(a.operating(a.listSettings)),
+		"/v1/settings/{name}":         {http.MethodPut: a.operating(a.setSetting)},
+		"/v1/settings/{name}/history": get(a.operating(a.settingHistory)),
+		"/v1/decisions":               get(a.observing(a.listDecisions)),
+		"/v1/decisions/{id}":          get(a.observing(a.getDecision)),
+		"/v1/dead-letters":            get(a.operating(a.listDeadLetters)),
+		"/v1/dead-letters/redrive":    {http.MethodPost: a.operating(a.redrive)},
 	}
 }

@@ -12,8 +12,8 @@ import (
 const MostConnections = 4096
 
 // turnedAway is what a connection above the bound is answered with.
-const turnedAway = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n" +
-	`{"error":"too many connections are open: come again later"}` + "\n"
+const turnedAway = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 59\r\n\r\n" +
+	`{"error":"too many connections are open: try again later"}` + "\n"
 
 // Bounded returns a listener that turns away what comes while most connections are
 // open. Left to wait, callers would find out by their own time limits alone.

@@ -86,7 +86,7 @@ func readWatched(r *http.Request) ([]*url.URL, error) {
 	}
 	given := values["watch"]
 	if len(given) == 0 || len(given) > len(watchable) {
-		return nil, refuse(badField, "watch", "comes %d times, not 1 to %d", len(given), len(watchable))
+		return nil, refuse(badField, "watch", "is given %d times; give it 1 to %d times", len(given), len(watchable))
 	}
 	watched := make([]*url.URL, len(given))
 	for i, g := range given {
@@ -101,13 +101,19 @@ func readWatched(r *http.Request) ([]*url.URL, error) {
 
 // once answers with every path as it is now.
 func (l *Live) once(w http.ResponseWriter, r *http.Request, watched []*url.URL) error {
-	out := api.Live{AgainSeconds: pollSeconds}
+	var parts []api.LivePart
 	for _, u := range watched {
-		out.Parts = append(out.Parts, l.read(r, u))
+		parts = append(parts, l.read(r, u))
 	}
+	return answerOnce(w, parts)
+}
+
+// answerOnce answers with parts that were read once.
+func answerOnce(w http.ResponseWriter, parts []api.LivePart) error {
+	out := api.Live{AgainSeconds: pollSeconds, Parts: parts}
 	body, err := json.Marshal(out)
 	if err != nil {
-		return fmt.Errorf("encode %d parts: %w", len(watched), err)
+		return fmt.Errorf("encode %d parts: %w", len(parts), err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	sendWhole(w, http.StatusOK, append(body, '\n'))
@@ -120,9 +126,14 @@ func (l *Live) read(r *http.Request, u *url.URL) api.LivePart {
 	asked.Method, asked.URL, asked.RequestURI, asked.Body = http.MethodGet, u, u.RequestURI(), http.NoBody
 	got := &kept{header: http.Header{}, status: http.StatusOK}
 	l.api.ServeHTTP(got, asked)
-	part := api.LivePart{Path: u.RequestURI(), Status: got.status, EverySeconds: watchable[u.Path]}
-	if json.Valid(got.body.Bytes()) {
-		part.Body = got.body.Bytes()
+	return got.part(u)
+}
+
+// part is the answer as that of a watched path.
+func (k *kept) part(u *url.URL) api.LivePart {
+	part := api.LivePart{Path: u.RequestURI(), Status: k.status, EverySeconds: watchable[u.Path]}
+	if json.Valid(k.body.Bytes()) {
+		part.Body = k.body.Bytes()
 	}
 	return part
 }

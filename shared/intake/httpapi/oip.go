@@ -125,7 +125,7 @@ func (a *server) named(r *http.Request) ([]api.Model, error) {
 	name := r.PathValue("model")
 	ms := a.svc.ModelsFor(name)
 	if len(ms) == 0 {
-		return nil, a.svc.NotOffered(name, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists them", clip(name)))
+		return nil, a.svc.NotOffered(name, refuse(intake.UnknownModel, "", "there is no model or task %q; GET /v1/models lists the models", clip(name)))
 	}
 	v := r.PathValue("version")
 	if v == "" || v == versionOf(name, ms[0].Name) {

@@ -32,7 +32,7 @@ func classification(name string, results []query.Result, labels []string, top in
 func (c inferCall) checkClasses() error {
 	for _, want := range c.outputs {
 		if want.top > 0 && (c.own != nil || want.name != scoresName && want.name != c.names.scores) {
-			return refuse(intake.BadInput, "outputs.parameters.classification", "is of the scores of a classification task, not of output %q", clip(want.name))
+			return refuse(intake.BadInput, "outputs.parameters.classification", "applies to the scores of a classification task, not to output %q", clip(want.name))
 		}
 	}
 	return nil

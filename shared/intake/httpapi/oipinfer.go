@@ -16,7 +16,7 @@ import (
 // oipInfer is POST /v2/models/{model}/infer: a query that is waited for. A
 // task's name stands for the model that fits the constraints in the parameters.
 func (a *server) oipInfer(w http.ResponseWriter, r *http.Request) error {
-	owner, err := a.owner(r)
+	owner, err := a.admit(r)
 	if err != nil {
 		return err
 	}
@@ -93,12 +93,12 @@ func (a *server) answerInfer(w http.ResponseWriter, r *http.Request, c inferCall
 func (a *server) noInference(w http.ResponseWriter, got intake.Answer) error {
 	rec := got.Record
 	status := http.StatusGatewayTimeout
-	text := fmt.Sprintf("no answer yet; GET /v1/queries/%s has it later", rec.ID)
+	text := fmt.Sprintf("the query has no answer yet; GET /v1/queries/%s returns the answer later", rec.ID)
 	switch {
 	case !rec.State.Terminal() && got.Busy:
 		w.Header().Set("Retry-After", "1")
 		status = http.StatusServiceUnavailable
-		text = fmt.Sprintf("too many requests wait at once; GET /v1/queries/%s has the answer later", rec.ID)
+		text = fmt.Sprintf("too many requests wait for answers; GET /v1/queries/%s returns the answer later", rec.ID)
 	case rec.State.Terminal():
 		status, text = failureStatus(rec)
 	}

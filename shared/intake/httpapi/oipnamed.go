@@ -72,7 +72,7 @@ func callFor(ms []api.Model, head, binary []byte) (inferCall, []query.Input, err
 	c.names, c.own = names, own
 	inputs, err := c.input.queries(inputShape(ms))
 	if err == nil && own != nil && len(inputs) != 1 {
-		err = refuse(intake.BadInput, "inputs[0].shape", "has %d items, and task %s answers one input in a request", len(inputs), ms[0].Task)
+		err = refuse(intake.BadInput, "inputs[0].shape", "has %d items, but task %s takes one input per request", len(inputs), ms[0].Task)
 	}
 	c.request.AllScores = c.own != nil || c.wantsScores()
 	return c, inputs, err
@@ -118,7 +118,7 @@ func namedCall(ms []api.Model, head, binary []byte) (inferCall, []query.Input, e
 // tensorInput makes tensors in JSON the input of a query.
 func tensorInput(given []json.RawMessage, in *query.Input, data string) error {
 	if in.ContentType != "" || in.URI != "" || data != "" {
-		return refuse(intake.BadInput, "input", "has tensors and something else: send one of them")
+		return refuse(intake.BadInput, "input", "has tensors and another kind of input: send only one of them")
 	}
 	ts, _, err := decodeTensors("input.tensors", given, nil)
 	if err != nil {
@@ -166,13 +166,13 @@ func decodeTensor(path string, raw json.RawMessage, binary []byte) (t tensors.Te
 	case t.Name == "":
 		return wrong(".name", "is missing")
 	case !t.Datatype.Known():
-		return wrong(".datatype", "%q is no datatype of the protocol", clip(string(t.Datatype)))
+		return wrong(".datatype", "%q is not a datatype of the Open Inference Protocol", clip(string(t.Datatype)))
 	case t.Shape == nil:
 		return wrong(".shape", "is missing")
 	case (data == nil) == (size < 0):
-		return wrong("", "wants data or binary_data_size, one of the two")
+		return wrong("", "needs either data or binary_data_size")
 	case size > len(binary):
-		return wrong(".parameters.binary_data_size", "is %d, and %d bytes follow the JSON", size, len(binary))
+		return wrong(".parameters.binary_data_size", "is %d, but %d bytes follow the JSON", size, len(binary))
 	case size >= 0:
 		t.Data, binary = binary[:size:size], binary[size:]
 	default:
@@ -226,7 +226,7 @@ func (c inferCall) output(want oipWanted, results []query.Result) (oipOutput, []
 	}
 	data, ok := t.AppendData(nil)
 	if !ok {
-		return o, nil, refuse(intake.BadInput, "outputs", "output %q holds what JSON has no word for, such as NaN: ask for it as binary data", t.Name)
+		return o, nil, refuse(intake.BadInput, "outputs", "output %q has a value that JSON cannot represent, such as NaN: request the output as binary data", t.Name)
 	}
 	o.Data = json.RawMessage(data)
 	return o, nil, nil

@@ -68,7 +68,7 @@ func TestInputsThatDoNotFit(t *testing.T) {
 		"an unknown input":    {`{"inputs":[` + rowX + `,` + flat + `,` + strings.Replace(rowX, `"X"`, `"Y"`, 1) + `]}`, "inputs[2].name", `"Y"`, nil},
 		"one twice":           {`{"inputs":[` + rowX + `,` + rowX + `,` + flat + `]}`, "inputs[1].name", "twice", nil},
 		"bytes too few":       {`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":16}}]}`, "inputs[0].parameters.binary_data_size", "8 bytes", floats(1, 2)},
-		"bytes of another":    {`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":4}}]}`, "inputs[0].data", "takes 8", floats(1)},
+		"bytes of another":    {`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":4}}]}`, "inputs[0].data", "needs 8", floats(1)},
 		"bytes left over":     {`{"inputs":[` + rowX + `,` + flat + `]}`, "inputs", "4 bytes", floats(1)},
 		"an unknown output":   {`{"inputs":[` + rowX + `,` + flat + `],"outputs":[{"name":"index"}]}`, "outputs", "index", nil},
 		"a number for a bool": {`{"inputs":[` + rowX + `,` + strings.Replace(flat, "true", "2", 1) + `]}`, "inputs[1].data", `"flag"`, nil},

@@ -52,11 +52,11 @@ func (in *oipInput) decode(raw json.RawMessage, binaryPart []byte) (rest []byte,
 	case err != nil:
 		return nil, err
 	case (data == nil) == (size < 0):
-		return nil, refuse(intake.BadInput, "inputs[0]", "wants data or binary_data_size, one of the two")
+		return nil, refuse(intake.BadInput, "inputs[0]", "needs either data or binary_data_size")
 	case data != nil:
 		return binaryPart, in.fromJSON(data, count)
 	case size > len(binaryPart):
-		return nil, refuse(intake.BadInput, "inputs[0].parameters.binary_data_size", "is %d, and %d bytes follow the JSON", size, len(binaryPart))
+		return nil, refuse(intake.BadInput, "inputs[0].parameters.binary_data_size", "is %d, but %d bytes follow the JSON", size, len(binaryPart))
 	}
 	return binaryPart[size:], in.fromBinary(binaryPart[:size], count)
 }
@@ -91,11 +91,11 @@ func (in *oipInput) check() (int, error) {
 		return 0, refuse(intake.BadInput, "inputs[0].name", "there is no input %q, only %q", clip(in.name), in.called)
 	}
 	if in.text && in.datatype != bytesType {
-		return 0, refuse(intake.BadInput, "inputs[0].datatype", "input %q: is %q, and the task takes text as BYTES", in.name, clip(in.datatype))
+		return 0, refuse(intake.BadInput, "inputs[0].datatype", "input %q: is %q, but the task takes text as BYTES", in.name, clip(in.datatype))
 	}
 	if in.datatype != string(tensors.FP32) && in.datatype != bytesType {
 		return 0, refuse(intake.BadInput, "inputs[0].datatype",
-			"input %q: is %q, and the model takes FP32, or a picture as BYTES: nothing is converted", in.name, clip(in.datatype))
+			"input %q: is %q, but the model takes FP32, or a picture as BYTES: data types are not converted", in.name, clip(in.datatype))
 	}
 	if len(in.shape) == 0 || len(in.shape) > maxRank {
 		return 0, refuse(intake.BadInput, "inputs[0].shape", "has %d dimensions", len(in.shape))
@@ -141,7 +141,7 @@ func (in *oipInput) fromBinary(data []byte, count int) error {
 		return in.stringsFrom(data, count)
 	}
 	if want := count * tensors.FP32.Size(); len(data) != want {
-		return refuse(intake.BadInput, "inputs[0]", "has %d bytes, and shape %v of %s takes %d", len(data), in.shape, in.datatype, want)
+		return refuse(intake.BadInput, "inputs[0]", "has %d bytes, but shape %v of %s needs %d", len(data), in.shape, in.datatype, want)
 	}
 	in.raw = data // as models take it: not a byte is moved
 	return nil
@@ -151,7 +151,7 @@ func (in *oipInput) fromBinary(data []byte, count int) error {
 func (in *oipInput) stringsFrom(data []byte, count int) error {
 	for range count {
 		if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
-			return refuse(intake.BadInput, "inputs[0]", "is not %d strings, each behind its length in four bytes", count)
+			return refuse(intake.BadInput, "inputs[0]", "does not contain %d strings, each after its length in four bytes", count)
 		}
 		n := 4 + int(binary.LittleEndian.Uint32(data))
 		in.bytes, data = append(in.bytes, data[4:n]), data[n:]

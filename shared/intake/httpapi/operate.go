@@ -27,7 +27,7 @@ const (
 func (a *server) observing(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if a.Operations == nil {
-			return refuse(intake.NotFound, "", "this is not served here")
+			return refuse(intake.NotFound, "", "this server does not offer this operation")
 		}
 		return refused(h(w, r))
 	}

@@ -36,11 +36,12 @@ func operatedWith(t *testing.T, operator func(*http.Request) bool) (*stage, *tun
 	s := newStage(t)
 	tuned := tuning.New(s.cloud.Settings)
 	var err error
-	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operator: operator, Operations: &admin.Service{
+	s.operations = &admin.Service{
 		Backend: s.cloud, Tuned: func(context.Context) (tuning.State, error) { return tuned.State(), nil },
 		Random: rand.Reader, Keys: func(context.Context) (signed.Keys, error) { return s.keys, nil },
 		Unpack: func(b []byte) ([]byte, error) { return b, nil }, Pools: []string{"general"}, Timeline: s.backend, Now: time.Now,
-	}})
+	}
+	s.handler, err = New(s.svc, Options{OpenAPI: docs.OpenAPI, Operator: operator, Operations: s.operations})
 	if err != nil {
 		t.Fatal(err)
 	}

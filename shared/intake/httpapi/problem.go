@@ -48,32 +48,32 @@ var kinds = map[intake.Kind]struct {
 	badField:                {http.StatusBadRequest, "A field has the wrong type"},
 	badBase64:               {http.StatusBadRequest, "The data is not base64"},
 	intake.BadKey:           {http.StatusBadRequest, "The idempotency key cannot be used"},
-	noOwner:                 {http.StatusUnauthorized, "The caller is not known"},
+	noOwner:                 {http.StatusUnauthorized, "The caller is unknown"},
 	wrongHost:               {http.StatusForbidden, "The host is not served"},
-	notOperator:             {http.StatusForbidden, "Operators alone may do this"},
+	notOperator:             {http.StatusForbidden, "Only operators may do this"},
 	intake.NotFound:         {http.StatusNotFound, "Not found"},
 	wrongMethod:             {http.StatusMethodNotAllowed, "The method is not allowed"},
 	intake.Finished:         {http.StatusConflict, "The query is finished"},
-	intake.AnsweredDirectly: {http.StatusGone, "The query was answered in its request"},
-	intake.Gone:             {http.StatusGone, "The query is past its retention"},
-	intake.NoCapacity:       {http.StatusServiceUnavailable, "Nothing could answer in time"},
-	intake.AlreadyVoted:     {http.StatusConflict, "The query has its vote"},
-	intake.OverOwnerLimit:   {http.StatusTooManyRequests, "The caller is at one of its limits"},
+	intake.AnsweredDirectly: {http.StatusGone, "The query was answered directly and was not stored"},
+	intake.Gone:             {http.StatusGone, "The query was deleted after its retention"},
+	intake.NoCapacity:       {http.StatusServiceUnavailable, "No worker and no function can answer in time"},
+	intake.AlreadyVoted:     {http.StatusConflict, "The query already has a vote"},
+	intake.OverOwnerLimit:   {http.StatusTooManyRequests, "The caller has reached one of its limits"},
 	intake.OverBudget:       {http.StatusTooManyRequests, "The hour's budget is spent"},
 	intake.NoAnswer:         {http.StatusConflict, "The query has no answer"},
 	intake.BadReceipt:       {http.StatusUnprocessableEntity, "The receipt is not this query's"},
 	intake.UnknownLabel:     {http.StatusUnprocessableEntity, "The label does not exist"},
 	bodyTooLarge:            {http.StatusRequestEntityTooLarge, "The body is too large"},
 	intake.InputTooLarge:    {http.StatusRequestEntityTooLarge, "The input is too large"},
-	wrongType:               {http.StatusUnsupportedMediaType, "The content type is not taken"},
-	intake.UnsupportedInput: {http.StatusUnsupportedMediaType, "The input's content type is not taken"},
+	wrongType:               {http.StatusUnsupportedMediaType, "The content type is not accepted"},
+	intake.UnsupportedInput: {http.StatusUnsupportedMediaType, "The input's content type is not accepted"},
 	intake.UnknownTask:      {http.StatusUnprocessableEntity, "The task does not exist"},
 	intake.UnknownModel:     {http.StatusUnprocessableEntity, "The model does not exist"},
 	intake.BadClass:         {http.StatusUnprocessableEntity, "The SLO class does not exist"},
-	intake.BadBound:         {http.StatusUnprocessableEntity, "A bound makes no sense"},
+	intake.BadBound:         {http.StatusUnprocessableEntity, "A bound is not valid"},
 	intake.BelowFloor:       {http.StatusUnprocessableEntity, "The latency bound is below this stage's floor"},
-	intake.Unsatisfiable:    {http.StatusUnprocessableEntity, "Nothing keeps these bounds"},
-	intake.BadObjective:     {http.StatusUnprocessableEntity, "The objective makes no sense"},
+	intake.Unsatisfiable:    {http.StatusUnprocessableEntity, "No model meets these bounds"},
+	intake.BadObjective:     {http.StatusUnprocessableEntity, "The objective is not valid"},
 	intake.BadCallback:      {http.StatusUnprocessableEntity, "The callback cannot be sent there"},
 	intake.BadInput:         {http.StatusUnprocessableEntity, "The input cannot be used"},
 	intake.UnknownUpload:    {http.StatusUnprocessableEntity, "The upload does not exist"},
@@ -81,8 +81,8 @@ var kinds = map[intake.Kind]struct {
 	changed:                 {http.StatusConflict, "The settings were changed meanwhile"},
 	badSetting:              {http.StatusUnprocessableEntity, "The setting cannot have this value"},
 	badQueue:                {http.StatusUnprocessableEntity, "Queries cannot be put on this queue"},
-	internal:                {http.StatusInternalServerError, "Something went wrong here"},
-	busy:                    {http.StatusServiceUnavailable, "Come again in a moment"},
+	internal:                {http.StatusInternalServerError, "Internal server error"},
+	busy:                    {http.StatusServiceUnavailable, "The server is busy: try again in a moment"},
 }
 
 // problemBase is what every problem's type begins with. The last part is the kind.
@@ -134,16 +134,19 @@ func (a *server) refusal(r *http.Request, err error) *intake.Refusal {
 	if errors.As(err, &large) {
 		bound := float64(large.Limit)
 		return &intake.Refusal{Kind: bodyTooLarge, Bound: &bound,
-			Detail: fmt.Sprintf("the body is above %d bytes; POST /v1/uploads makes a place for a large input", large.Limit)}
+			Detail: fmt.Sprintf("the body is larger than %d bytes; send a large input by POST /v1/uploads", large.Limit)}
 	}
 	a.Log.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	if store, ok := errors.AsType[*platform.StoreFault](err); ok {
 		return refuse(busy, "", "%v", store)
 	}
 	if errors.Is(err, platform.ErrThrottled) || errors.Is(err, platform.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
-		return refuse(busy, "", "the store is not to be had at this moment")
+		return refuse(busy, "", "the database is not available at this moment")
 	}
-	return refuse(internal, "", "the server's log has more")
+	if a.Advice != nil {
+		return refuse(internal, "", "%s", a.Advice(err))
+	}
+	return refuse(internal, "", "the server's log has the cause")
 }
 
 // write sends a JSON value. The content type is application/json unless it was set.

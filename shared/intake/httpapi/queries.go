@@ -13,7 +13,7 @@ import (
 
 // submit is POST /v1/queries: one query, or a list of them.
 func (a *server) submit(w http.ResponseWriter, r *http.Request) error {
-	owner, err := a.owner(r)
+	owner, err := a.admit(r)
 	if err != nil {
 		return err
 	}

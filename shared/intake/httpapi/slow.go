@@ -29,7 +29,7 @@ func arrived(w http.ResponseWriter) {
 // brokenOff says why a body could not be read to its end.
 func brokenOff(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return refuse(brokenBody, "", "the body came too slowly")
+		return refuse(brokenBody, "", "the body was sent too slowly")
 	}
 	return refuse(brokenBody, "", "the body ends too early")
 }

@@ -91,7 +91,7 @@ func (a *server) newUpload(w http.ResponseWriter, r *http.Request) error {
 // putUpload is PUT /v1/uploads/{id}, where the backend keeps uploads itself. Like
 // a presigned address, the id alone entitles to it.
 func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
-	gone := refuse(intake.NotFound, "", "there is no such upload, or its time is over")
+	gone := refuse(intake.NotFound, "", "there is no such upload, or it has expired")
 	if a.Uploads == nil {
 		return gone
 	}
@@ -105,7 +105,7 @@ func (a *server) putUpload(w http.ResponseWriter, r *http.Request) error {
 		return gone
 	case errors.Is(err, platform.ErrTooLarge) || errors.As(err, new(*http.MaxBytesError)):
 		bound := float64(limit)
-		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its limit", Bound: &bound}
+		return &intake.Refusal{Kind: bodyTooLarge, Detail: "the upload is above its size limit", Bound: &bound}
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || notPacked(err):
 		return unreadable(err)
 	case err != nil:

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"github.com/paragon-serving/paragon/docs"
+	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
 	"github.com/paragon-serving/paragon/shared/core/placement"
@@ -47,7 +49,9 @@ type stage struct {
 	document routers.Router
 	settings atomic.Pointer[settings.Settings]
 	keys     signed.Keys
-	ahead    atomic.Int64 // by how much tests have moved the clock, in nanoseconds
+	// operations are what operate it, where operated made it.
+	operations *admin.Service
+	ahead      atomic.Int64 // by how much tests have moved the clock, in nanoseconds
 }
 
 // now is the stage's time.
@@ -239,6 +243,18 @@ func (s *stage) send(t testing.TB, req *http.Request, body []byte) reply {
 	got := reply{rec.Result(), rec.Body.Bytes()}
 	s.conforms(t, req, body, got, true)
 	return got
+}
+
+// bare is do without holding the answer to the document: of what is no stage's API.
+func (s *stage) bare(t testing.TB, method, path string, body string, header ...string) reply {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8080"+path, strings.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	s.handler.ServeHTTP(rec, req)
+	return reply{rec.Result(), rec.Body.Bytes()}
 }
 
 // foreign is do for a request that is taken without being as documented: packed,

@@ -50,7 +50,7 @@ func unpacked(w http.ResponseWriter, r *http.Request, limit int) (body io.ReadCl
 		return http.MaxBytesReader(w, r.Body, int64(limit)), false, nil
 	}
 	if len(codings) > maxCodings {
-		return nil, true, refuse(wrongType, "Content-Encoding", "names %d codings, above %d", len(codings), maxCodings)
+		return nil, true, refuse(wrongType, "Content-Encoding", "names %d codings; at most %d are allowed", len(codings), maxCodings)
 	}
 	from := io.Reader(http.MaxBytesReader(w, r.Body, packedLimit(r, limit)))
 	for _, name := range slices.Backward(codings) {
@@ -83,7 +83,7 @@ func unpack(w http.ResponseWriter, name string, from io.Reader) (io.Reader, erro
 		return inflate(from)
 	}
 	w.Header().Set("Accept-Encoding", acceptedCodings)
-	return nil, refuse(wrongType, "Content-Encoding", "%q is not taken, only %s", clip(name), acceptedCodings)
+	return nil, refuse(wrongType, "Content-Encoding", "%q is not accepted, only %s", clip(name), acceptedCodings)
 }
 
 // inflate reads deflate: with zlib's header, as HTTP means it, or bare, as some
@@ -112,7 +112,7 @@ func unreadable(err error) error {
 		return err
 	}
 	if notPacked(err) {
-		return refuse(brokenBody, "Content-Encoding", "the body is not packed so: %v", err)
+		return refuse(brokenBody, "Content-Encoding", "the body is not encoded as its Content-Encoding says: %v", err)
 	}
 	return brokenOff(err)
 }

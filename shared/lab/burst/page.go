@@ -16,21 +16,23 @@ type Page struct {
 
 const intro = `# Another model before overflow
 
-Made by ` + "`make burst`" + `; edit nothing here. Strict queries that ask for the most accurate answer of
-at least some accuracy, with the setting ` + "`downgrade`" + ` off and on. When it is on, a query for whose
-model no worker has a slot in time is answered by the cheapest model that keeps its bounds and has
-one ([the rule](../selection.md#another-model-before-overflow)); else, and without such a model, it
-overflows to a function. Late are queries answered after their bound or not at all; accuracy is the
-mean of the profiles of the models that queries were given to.
+` + "`make burst`" + ` generates this page. It shows what the setting ` + "`downgrade`" + ` ([the rule](../selection.md#another-model-before-overflow)) changes. The queries are strict and
+ask for the most accurate answer above an accuracy bound. With ` + "`downgrade`" + ` on, and if no worker has a slot in time for the chosen model, the
+cheapest other model that keeps the bounds and has a slot answers the query. Without such a model, or with ` + "`downgrade`" + ` off, the query overflows to
+a function.
+
+- **Late**: queries answered after their latency bound or not at all.
+- **Overflow**: queries answered by functions. **Another model**: queries answered by another model than the chosen one.
+- **Mean accuracy**: the mean of the profiles' accuracies of the models that answered.
 
 ## Simulated
 
-An hour of each load as a stage runs it, %d seeds, the twelve models of ` + "`cocktail2022`" + ` on c5.large.
-Queries ask for %d ms and at least %g %%. Costs are of workers and functions.
+One hour of each load, simulated as a stage runs it, with %d seeds and the twelve models of ` + "`cocktail2022`" + ` on c5.large.
+Queries have a latency bound of %d ms and an accuracy bound of %g %%. The cost is that of workers and functions for the hour.
 
 `
 
-const columns = "| load | scheme | downgrade | late | cost | overflow | another model | mean accuracy |\n|---|---|---|--:|--:|--:|--:|--:|\n"
+const columns = "| load | scheme | downgrade | late | cost $ | overflow | another model | mean accuracy |\n|---|---|---|--:|--:|--:|--:|--:|\n"
 
 // Markdown is the page.
 func (p Page) Markdown() string {

@@ -154,7 +154,7 @@ func answerSet(ctx context.Context, e *engine.Engine, onnx []byte, report modelc
 func given(values []Value) (out []tensors.Tensor, err error) {
 	for _, v := range values {
 		if v.Other != "" {
-			return nil, fmt.Errorf("input %q is a %s, and requests have tensors alone", v.Name, v.Other)
+			return nil, fmt.Errorf("input %q is of the kind %q, and requests can contain only tensors", v.Name, v.Other)
 		}
 		out = append(out, tensors.Tensor{Name: v.Name, Datatype: v.Datatype, Shape: v.Shape, Data: v.Data})
 	}

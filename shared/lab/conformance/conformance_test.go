@@ -49,7 +49,7 @@ func TestCasesRun(t *testing.T) {
 		{Case{Sets: set(whole("c", 3, 4), a, b)}, "element 1 is 3, expected 4"},
 		{Case{Sets: set(whole("d", 3, 3), a, b)}, `no output "d"`},
 		{Case{Sets: set(whole("c", 3, 3), a)}, "is missing"},
-		{Case{Sets: set(whole("c", 3, 3), a, Value{Name: "b", Other: "list"})}, "is a list"},
+		{Case{Sets: set(whole("c", 3, 3), a, Value{Name: "b", Other: "list"})}, "of the kind \"list\""},
 		{Case{Sets: set(Value{Name: "c", Other: "list"}, a, b)}, "is to be a list"},
 	}
 	var lines strings.Builder

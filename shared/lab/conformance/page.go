@@ -47,24 +47,24 @@ func Summarize(outcomes []Outcome, kind string) (s Summary) {
 
 var page = template.Must(template.New("").Funcs(template.FuncMap{"cell": cell}).Parse(`# ONNX's own tests
 
-Made by ` + "`make conformance`" + ` on {{.Date}}; edit nothing here. The test cases that PyPI's onnx ({{.ONNX}}) ships
-are run through Paragon and, as the package's own runner does, through Python's onnxruntime of the library's version ({{.Library}}). A case's model is checked as ` + "`paragon model add --kind tensor --input tensor --sample`" + `
-checks it, in one process for all; its inputs then go, packed as a query's, through what answers a tensor task on a worker.
-A case passes by the package's rule: each output has the expected datatype and shape, and its numbers are within the case's
-tolerances.
+` + "`make conformance`" + ` generated this page on {{.Date}}. Paragon runs the test cases that the package onnx ({{.ONNX}}) of PyPI contains. Python's onnxruntime
+({{.Library}}, the version that Paragon loads) runs them too, as the package's own test runner does. Paragon checks the model of each case as
+` + "`paragon model add --kind tensor --input tensor --sample`" + ` does, in one process for all cases. Then it sends the case's inputs, encoded as a query, through the code
+that answers a query of a tensor task on a worker. A case passes by the package's own rule: each output has the expected data type and shape, and its numbers are within the tolerances of the
+case.
 
-Of {{.All.Reference}} cases that Python's onnxruntime passes, {{.All.Passed}} pass: {{printf "%.2f" .All.Percent}} %; {{.Goal}} % is the goal.
+Of {{.All.Reference}} cases that pass in Python, {{.All.Passed}} pass in Paragon: {{printf "%.2f" .All.Percent}} %. The goal is {{.Goal}} %.
 
-| kind | cases | pass in Python | of those pass here | pass here alone |
+| kind of test | cases | pass in Python | pass in Python and Paragon | pass in Paragon only |
 |---|--:|--:|--:|--:|
 {{range .Kinds}}| {{.Kind}} | {{.Cases}} | {{.Reference}} | {{.Passed}} | {{.More}} |
 {{end}}| all | {{.All.Cases}} | {{.All.Reference}} | {{.All.Passed}} | {{.All.More}} |
 
-"Pass here alone" are those that Python's interface cannot be given or asked, such as BF16, which NumPy lacks.
+Cases that pass in Paragon only use data types that Python's interface does not support, such as BF16, which NumPy lacks.
 
-## What does not pass
+## Cases that pass in Python but not in Paragon
 {{if .All.Failed}}
-| case | why |
+| case | reason |
 |---|---|
 {{range .All.Failed}}| {{.Name}} | {{cell .Why}} |
 {{end}}{{else}}

@@ -86,16 +86,16 @@ func Recorded(name string) (Load, bool) {
 // writePeaks writes the peak-to-median ratio by sampling window, of the whole
 // traces.
 func writePeaks(b *strings.Builder, cases []comparison.Case) {
-	b.WriteString("\n## Peak to median by sampling window\n\nOf the whole traces, in windows that follow each other. The paper takes a peak of more than half above the\n" +
-		"median for dynamic load.\n\n")
-	table(b, 1, "trace", "window", "bin", "windows", "median ratio", "highest", "share above 1.5")
+	b.WriteString("\n## Peak to median by sampling window\n\nThe table divides each whole trace into consecutive windows, and shows the peak to median of these windows. The paper calls load\n" +
+		"dynamic if its peak is more than 1.5 times its median.\n\n")
+	table(b, 1, "trace", "length of a window", "length of a bin", "windows", "peak to median, median of the windows", "peak to median, highest of the windows", "windows above 1.5")
 	for _, c := range cases {
 		whole := c.Trace.Duration()
 		windows := slices.Compact([]time.Duration{time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, whole})
 		for _, w := range c.Trace.Describe(windows...).Windows {
 			name := fmt.Sprintf("%.0f s", w.WindowSeconds)
 			if w.WindowSeconds == whole.Seconds() {
-				name = "all of it, " + name
+				name = "whole trace, " + name
 			}
 			fmt.Fprintf(b, "| %s | %s | %.0f s | %d | %.2f | %.2f | %.0f %% |\n", c.Name, name, w.BinSeconds, w.Windows, w.Median, w.Highest, 100*w.Dynamic)
 		}

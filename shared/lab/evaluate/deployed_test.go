@@ -14,27 +14,23 @@ import (
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
-// As deployed hedged keeps the bounds; of the schemes that do on every trace its
-// whole bill is the least in all, and on none more than a tenth above the best other.
+// seedsDeployed is how many seeds each case is played with: with one, the bill of a case
+// differs by up to a twelfth from that with another.
+const seedsDeployed = 3
+
+// As deployed hedged keeps the bounds in every run. Of the schemes that keep them in the
+// mean of the seeds on every trace, its whole bill is the least in all, and on none more
+// than a tenth above the best other.
 func TestHedgedIsTheCheapestThatKeepsTheBounds(t *testing.T) {
 	for _, m := range markets(t) {
 		total, broken, played := map[string]float64{}, map[string]bool{}, map[string]map[string]float64{}
 		for _, c := range deployed(t, append(bursty(t, m), flat(t, m)...)) {
-			bills := map[string]float64{}
-			rows, err := comparison.Play(t.Context(), c, contenders(), nil)
-			if err != nil {
-				t.Fatal(err)
+			played[c.Name] = map[string]float64{}
+			for name, r := range meansOf(t, c) {
+				played[c.Name][name] = r.billUSD
+				total[name] += r.billUSD
+				broken[name] = broken[name] || r.missed > 0.005
 			}
-			for _, r := range rows {
-				name := r.Row.Scheme
-				bills[name] = r.Row.BillUSD
-				total[name] += r.Row.BillUSD
-				broken[name] = broken[name] || r.Row.StrictViolation > 0.005 || r.Row.RelaxedViolation > 0.005
-			}
-			played[c.Name] = bills
-		}
-		if broken["hedged"] {
-			t.Errorf("%s: hedged does not keep the bounds", m.Name)
 		}
 		for name, usd := range total {
 			if !broken[name] && usd < total["hedged"] {
@@ -47,6 +43,34 @@ func TestHedgedIsTheCheapestThatKeepsTheBounds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// mean is what a scheme comes to over the seeds.
+type mean struct {
+	billUSD float64
+	missed  float64 // the larger violation ratio of the two classes, averaged
+}
+
+// meansOf plays a case with every contender and seed. hedged must keep the bounds in each.
+func meansOf(t *testing.T, c comparison.Case) map[string]mean {
+	t.Helper()
+	out := map[string]mean{}
+	for seed := range uint64(seedsDeployed) {
+		c.Seed = seed + 1
+		rows, err := comparison.Play(t.Context(), c, contenders(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			missed := max(r.Row.StrictViolation, r.Row.RelaxedViolation)
+			if r.Row.Scheme == "hedged" && missed > 0.005 {
+				t.Errorf("%s, %s, seed %d: hedged misses %.2f %%", c.Name, r.Row.Catalogue, c.Seed, 100*missed)
+			}
+			m := out[r.Row.Scheme]
+			out[r.Row.Scheme] = mean{m.billUSD + r.Row.BillUSD/seedsDeployed, m.missed + missed/seedsDeployed}
+		}
+	}
+	return out
 }
 
 // contenders are the schemes without util_aware and exascale, which cost more than

@@ -27,7 +27,7 @@ func Document(w io.Writer, rows []comparison.Ran) error {
 	if err := writeMarkdown(w, rows); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(w, "\n## hedged beside the others\n\n"); err != nil {
+	if _, err := io.WriteString(w, "\n## hedged compared with the other schemes\n\n"); err != nil {
 		return err
 	}
 	if err := writeKeeping(w, rows); err != nil {
@@ -38,17 +38,19 @@ func Document(w io.Writer, rows []comparison.Ran) error {
 
 const documentIntro = `# Evaluation
 
-Made by ` + "`make evaluation`" + `; edit nothing here. Costs are in US dollars, of workers and
-functions; the machinery (gateway, queues, store) is the same for every scheme but for
-the queries that are handed over, and stands beside. Missed are the queries that were
-answered after their bound or not at all. The clairvoyant knows the arrivals, boots are
-billed and relaxed queries wait within their bound: a schedule that exists, the cheapest
-of those that were tried. Without deferral every query runs at once. The bound has
-machines that start free and at once and are paid by the runner; nothing beats it.
-How it is simulated is in [simulator.md](simulator.md), the schemes are in
-[schemes.md](../schemes.md). Half of the queries are strict at 1 s, half relaxed at 10 s;
-boot 100 s, billed; tick 10 s; metrics 60 s old; 60 s least bill; cold starts on,
-environments kept for 600 s; one shared pool of c5.large.
+` + "`make evaluation`" + ` generates this page. It compares the cost of the [schemes](../schemes.md) on recorded traces, in the
+[simulator](simulator.md). Each scheme gets the workers that it wants at once. All costs are in US dollars.
+
+- **Load**: half of the queries are strict with a latency bound of 1 s, and half are relaxed with a bound of 10 s.
+- **Workers**: one shared pool of c5.large. A worker boots for 100 s, and the boot is billed. Each worker is billed for at least 60 s.
+- **Functions** have cold starts, and keep an idle environment for 600 s.
+- **Controller**: it decides every 10 s, on metrics that are 60 s old.
+- **Missed** queries are those that were answered after their bound or not at all.
+- **Costs** are those of workers and functions. The gateway, queues and store (the machinery) cost the same under every scheme, except for
+  overflowed queries. The line above each table states their cost for comparison.
+- The **clairvoyant** is the cheapest schedule that was found with knowledge of all arrivals. Its boots are billed, and its relaxed queries wait within
+  their bound. **Without deferral**, it runs every query at once.
+- The **lower bound** assumes machines that start at once and for free, and that are paid by the runner. No scheme can cost less.
 
 ## Every scheme on every trace
 `
@@ -79,8 +81,8 @@ func writeKeeping(w io.Writer, rows []comparison.Ran) error {
 		if len(kept) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "### %s\n\nAt most 0.5 %% missed in each class on every trace: %s.\n\n", catalogue, strings.Join(kept, ", "))
-		b.WriteString("| scheme | $ of all traces | ")
+		fmt.Fprintf(&b, "### %s\n\nThese schemes missed at most 0.5 %% of the queries of each class on every trace: %s.\n\n", catalogue, strings.Join(kept, ", "))
+		b.WriteString("| scheme | cost of all traces $ | ")
 		totals(&b, rows, catalogue, kept)
 
 		worst(&b, rows, catalogue, kept)
@@ -108,7 +110,7 @@ func totals(b *strings.Builder, rows []comparison.Ran, catalogue string, kept []
 		ratios[r.Row.Scheme][r.Row.Trace] = r.Row.RatioToClairvoyant
 	}
 	for _, t := range traces {
-		fmt.Fprintf(b, "%s, of clairvoyant | ", t)
+		fmt.Fprintf(b, "%s, cost ÷ clairvoyant | ", t)
 	}
 	fmt.Fprintf(b, "\n|---|--:|%s\n", strings.Repeat("--:|", len(traces)))
 	for _, s := range kept {
@@ -139,12 +141,12 @@ func worst(b *strings.Builder, rows []comparison.Ran, catalogue string, kept []s
 			over++
 		}
 	}
-	fmt.Fprintf(b, "Of %d hours hedged costs more than the cheapest other of these schemes in %d, in %d of them more than 1.10 times.\n\n", hours, len(all), over)
+	fmt.Fprintf(b, "In %[2]d of %[1]d hours hedged costs more than the cheapest other scheme of the table. In %[3]d of these hours it costs more than 1.10 times as much.\n\n", hours, len(all), over)
 	if len(all) == 0 {
 		return
 	}
 	slices.SortStableFunc(all, func(x, y lost) int { return int(1e9 * (y.ratio - x.ratio)) })
-	b.WriteString("| trace | hour | hedged / best other | best other | reason |\n|---|--:|--:|---|---|\n")
+	b.WriteString("| trace | hour of the trace | cost of hedged ÷ cost of the cheapest other | cheapest other | what cost more (hedged to other) |\n|---|--:|--:|---|---|\n")
 	for _, l := range all[:min(len(all), 40)] {
 		fmt.Fprintf(b, "| %s | %d | %.3f | %s | %s |\n", l.trace, l.hour, l.ratio, l.by, l.why)
 	}

@@ -162,7 +162,7 @@ func TestDocumentAndReport(t *testing.T) {
 	if err := evaluate.Document(&md, rows); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"### wits-like, cocktail2022", "| hedged |", "At most 0.5 % missed in each class"} {
+	for _, want := range []string{"### wits-like, cocktail2022", "| hedged |", "missed at most 0.5 % of the queries of each class"} {
 		if !strings.Contains(md.String(), want) {
 			t.Errorf("no %q in\n%s", want, md.String())
 		}

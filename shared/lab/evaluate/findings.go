@@ -15,16 +15,19 @@ func writeFindings(w io.Writer, rows []comparison.Ran) error {
 	b.WriteString(`
 ## The paper's findings on these traces
 
-What was measured, and whether it holds: util_aware and exascale hold 20 to 30 % more VMs than
-reactive with no more missed; mixed cuts the bounds that reactive misses by 60 % or more at like
-cost; what mixed costs beside reactive; paragon is 10 % or more cheaper than mixed at like strict
-violations. On what they depend is in [sensitivity.md](sensitivity.md), and on recorded hours in
-[sensitivity-recorded.md](sensitivity-recorded.md).
+The table compares four statements of the Paragon paper with the measurements on each trace, and states whether each holds:
+
+- util_aware and exascale hold 20 to 30 % more VMs than reactive, and miss no more queries.
+- mixed misses at least 60 % fewer queries than reactive, at about the same cost. The column *cost of mixed* has its cost divided by that of reactive.
+- paragon is at least 10 % cheaper than mixed, with about as many missed strict queries.
+
+[Sensitivity](sensitivity.md) shows on which conditions the statements depend, and [the same on recorded hours](sensitivity-recorded.md).
+
 `)
 	var table strings.Builder
 	holding := make([]Holding, 4)
 	table.WriteString(`
-| catalogue | trace | util_aware VMs | exascale VMs | reactive misses | mixed: missed cut | mixed costs | paragon saves |
+| catalogue | trace | VMs of util_aware, more than reactive | VMs of exascale, more than reactive | queries missed by reactive | misses that mixed avoids | cost of mixed ÷ reactive | cost that paragon saves, compared with mixed |
 |---|---|--:|--:|--:|--:|--:|--:|
 `)
 	for _, catalogue := range simulate.MarketNames() {
@@ -52,7 +55,7 @@ violations. On what they depend is in [sensitivity.md](sensitivity.md), and on r
 func counted(holding []Holding) string {
 	var out []string
 	for i, n := range []string{"util_aware", "exascale", "mixed", "paragon"} {
-		out = append(out, fmt.Sprintf("that on %s on %d of %d", n, holding[i].Holds, holding[i].Of))
+		out = append(out, fmt.Sprintf("%s %d of %d", n, holding[i].Holds, holding[i].Of))
 	}
-	return "Of these traces and catalogues the finding holds: " + strings.Join(out, ", ") + ".\n"
+	return "Number of pairs of a trace and a catalogue on which the statement about a scheme holds: " + strings.Join(out, ", ") + ".\n"
 }

@@ -7,10 +7,10 @@ import (
 )
 
 func writeUsed(b *strings.Builder, grids []Grid) {
-	b.WriteString("\nShare of their workers' time that the schemes use, and of all bounds missed, with metrics a minute old and overflow at the bound:\n\n")
+	b.WriteString("\nThe share of the runners' paid time that each scheme uses, and the share of queries that miss their bound. Metrics are a minute old, and queries overflow at the bound.\n\n")
 	columns := []string{"trace", "reactive rule"}
 	for _, s := range gridSchemes {
-		columns = append(columns, s+" uses", "misses")
+		columns = append(columns, s+": runner time used", s+": queries missed")
 	}
 	table(b, 2, columns...)
 	for _, g := range grids {
@@ -27,7 +27,7 @@ func writeUsed(b *strings.Builder, grids []Grid) {
 }
 
 func writeHeadrooms(b *strings.Builder, grids []Grid) {
-	b.WriteString("\nThe VMs of exascale beside reactive's by its `headroom`, with metrics a minute old:\n\n")
+	b.WriteString("\nHow many more VMs exascale holds than reactive, by the setting `headroom` of exascale. Metrics are a minute old.\n\n")
 	columns := []string{"trace", "reactive rule"}
 	for _, h := range headrooms {
 		columns = append(columns, fmt.Sprintf("headroom %.1f", h))
@@ -53,14 +53,14 @@ func writeCells(b *strings.Builder, grids []Grid, finding int) {
 	prices, slots := priceRatios, slotRules
 	if finding == MoreVMsUtilAware || finding == MoreVMsExascale {
 		prices, slots = prices[:1], slots[:1]
-		b.WriteString("Neither overflows, so that neither the price ratio nor the slot rule changes anything.\n\n")
+		b.WriteString("No query overflows under these two schemes, so the price ratio and the overflow rule change nothing.\n\n")
 	}
-	columns := []string{"trace", "reactive rule", "overflow"}
+	columns := []string{"trace", "reactive rule", "overflow rule"}
 	for _, d := range delays {
 		for _, p := range prices {
-			name := fmt.Sprintf("%.0f s", d.Seconds())
+			name := fmt.Sprintf("delay %.0f s", d.Seconds())
 			if len(prices) > 1 {
-				name += fmt.Sprintf(", %g", p)
+				name += fmt.Sprintf(", price ratio %g", p)
 			}
 			columns = append(columns, name)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // WriteGrid writes the page of the made-up traces as Markdown: the loads, where
-// the paper's findings hold, why, and every setting.
+// the paper's findings hold, why, and every combination.
 func WriteGrid(w io.Writer, grids []Grid) error {
 	return writeGrid(w, gridIntro, "", grids)
 }
@@ -31,7 +31,7 @@ func writeGrid(w io.Writer, intro, peaks string, grids []Grid) error {
 	writeWhy(&b, grids)
 	writeUsed(&b, grids)
 	writeHeadrooms(&b, grids)
-	b.WriteString("\n## Every setting\n")
+	b.WriteString("\n## Every combination\n")
 	for finding := range gridTitles {
 		writeCells(&b, grids, finding)
 	}
@@ -41,33 +41,36 @@ func writeGrid(w io.Writer, intro, peaks string, grids []Grid) error {
 	return nil
 }
 
-const gridIntro = `# On what the paper's findings depend
+const gridIntro = `# What the paper's findings depend on
 
-Made by ` + "`make sensitivity`" + `; edit nothing here: a test makes this page again and compares. An hour of
-made-up traces in the shapes of the recorded ones; the same on recorded hours is in
-[sensitivity-recorded.md](sensitivity-recorded.md), whole traces are in [evaluation.md](evaluation.md).
+` + "`make sensitivity`" + ` generates this page, and a test compares the page with a new run. The page covers one hour of
+synthetic traces that resemble the recorded traces. [Sensitivity on recorded traces](sensitivity-recorded.md) covers one hour
+of each recorded trace, and the [evaluation](evaluation.md) covers whole traces.
 `
 
-const recordedIntro = `# On what the paper's findings depend, on recorded hours
+const recordedIntro = `# What the paper's findings depend on: recorded traces
 
-Made by ` + "`make evaluation`" + `; edit nothing here. As [sensitivity.md](sensitivity.md), which
-is made on every machine, on an hour of each recorded trace from its second hour on. Wikipedia's
-counts are by the hour: forty minutes inside one of them are played, Poisson at its rate.
+` + "`make evaluation`" + ` generates this page. It covers the second hour of each recorded trace; [sensitivity](sensitivity.md) covers
+synthetic traces. The trace of Wikipedia has only one count per hour: the simulator plays forty minutes
+inside one such hour, with Poisson arrivals at the mean rate of that hour.
 `
 
 const gridRules = `
-Every combination of four things is played:
+The simulator plays every combination of four conditions:
 
-- **price ratio**: what a query costs on a function relative to its share of a busy worker: 2.5, 5, 7.
-  The schemes of the paper decide without prices, so that a run is priced three times.
-- **metric delay**: 0, 60, 120 s from an arrival to the controller.
-- **reactive rule**, which exascale, mixed and paragon share: in which time the backlog is to be
-  worked off, and after which idle time a worker closes. The first, 10 s and 180 s, is the
-  evaluation's; the last, 600 s and 0 s, is nearly the rate alone.
-- **slot rule**: a query overflows when no worker can start it within its bound, or at once when no
-  runner is free, as the paper reads it.
+- **Price ratio**: the cost of a query on a function, divided by the cost of its share of a busy worker: 2.5, 5, 7.
+  The paper's schemes decide without prices, so each run is priced at all three ratios.
+- **Metric delay**: the time from an arrival until the controller's metrics contain it: 0, 60, 120 s.
+- **Reactive rule**: the rule by which reactive, exascale, mixed and paragon size the pool. *Backlog / 10 s, idle 180 s*
+  means that a scheme starts enough workers to clear the backlog in 10 s, and closes a worker that was idle for
+  180 s. The [evaluation](evaluation.md) uses this rule. With 600 s and 0 s, the number of workers depends almost
+  only on the arrival rate.
+- **Overflow rule**: *at the bound* means that a query overflows only when no worker can start it within its latency bound.
+  *When no runner is free* means that a query overflows at once when all runners are busy; the text of the paper
+  describes this rule.
 
-Catalogue ` + "`paper2020`" + `, seed 1, the rest as in [evaluation.md](evaluation.md). A finding that does not hold
-has its reason in its cell. A fleet of ten workers moves in tenths, and one that keeps what it has keeps its
-first minutes: a cell next to a limit says little, a row or a column that agrees says more.
+All other conditions are those of the evaluation, with the catalogue ` + "`paper2020`" + ` and seed 1. A cell states what was measured
+and whether the finding holds, or else why it fails. Near a limit, a single cell proves little: in a fleet of ten workers one worker more or less changes
+the result by 10 %, and a scheme that rarely closes workers still has those of its first minutes at the end of the hour. A row or
+a column whose cells agree proves more.
 `

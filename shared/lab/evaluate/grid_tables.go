@@ -11,17 +11,18 @@ func table(b *strings.Builder, text int, columns ...string) {
 }
 
 func writeLoads(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## The loads\n\nPeak to median in bins of at least 100 expected arrivals, Poisson's own peak divided out. The spread is the\n" +
-		"standard deviation relative to the mean of the counts of bins of so many seconds.\n\n")
+	b.WriteString("\n## The loads\n\n*Peak to median* is the highest number of arrivals in a bin, divided by the median number, and divided again by the ratio that is expected\n" +
+		"of a Poisson process. A bin is long enough for at least 100 expected arrivals. *Spread* is the standard deviation of the arrivals per\n" +
+		"bin, divided by their mean, for bins of 1 to 300 s. A dash means that the trace has no counts for bins this short.\n\n")
 	columns := []string{"trace", "queries/s", "peak to median"}
 	for _, s := range spreadSeconds {
-		columns = append(columns, fmt.Sprintf("spread, %d s", s))
+		columns = append(columns, fmt.Sprintf("spread in bins of %d s", s))
 	}
 	table(b, 1, columns...)
 	for _, g := range grids {
 		writeLoad(b, g.Trace, g.Load)
 		if l, ok := Recorded(g.Trace); ok {
-			writeLoad(b, "the recorded one", l)
+			writeLoad(b, "recorded original of "+g.Trace, l)
 		}
 	}
 }
@@ -40,11 +41,11 @@ func writeLoad(b *strings.Builder, name string, l Load) {
 
 // gridTitles name the findings in the tables.
 var gridTitles = [...]string{
-	"util_aware holds 20 to 30 % more VMs than reactive and misses no more",
-	"exascale holds 20 to 30 % more VMs than reactive and misses no more",
-	"mixed misses 60 % less than reactive, or better, at up to 1.1 times its cost",
-	"paragon costs 10 % less than mixed, or better, at like strict violations",
-	"mixed saves 1 % or more beside reactive where the peak is more than half above the median, and less where it is not",
+	"util_aware holds 20 to 30 % more VMs than reactive, and misses no more queries",
+	"exascale holds 20 to 30 % more VMs than reactive, and misses no more queries",
+	"mixed misses at least 60 % fewer queries than reactive, at no more than 1.1 times the cost of reactive",
+	"paragon costs at least 10 % less than mixed, and misses about as many strict queries",
+	"mixed costs at least 1 % less than reactive where the peak to median is above 1.5, and saves less where it is not",
 }
 
 // Holding counts the settings in which a finding holds, of those in which there
@@ -101,7 +102,7 @@ func parts() []part {
 		out = append(out, part{r.String(), func(c Cell) bool { return c.Reactive == r }})
 	}
 	for _, eager := range slotRules {
-		out = append(out, part{slotRule(eager), func(c Cell) bool { return c.Eager == eager }})
+		out = append(out, part{"overflow " + slotRule(eager), func(c Cell) bool { return c.Eager == eager }})
 	}
 	return out
 }
@@ -114,7 +115,7 @@ func slotRule(eager bool) string {
 }
 
 func writeWhere(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## Where the findings hold\n\nIn which share of the settings: of all, and of those with one value. A dash: nothing to measure.\n")
+	b.WriteString("\n## Where the findings hold\n\nEach table has a column for all combinations, and a column for the combinations with each value of a condition. A cell has the share of these combinations in which the finding holds. A dash means that the finding could not be measured, because reactive missed no query.\n")
 	for finding, title := range gridTitles {
 		fmt.Fprintf(b, "\n**%s**\n\n", title)
 		columns := []string{"trace"}

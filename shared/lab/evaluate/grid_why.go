@@ -10,7 +10,7 @@ import (
 // writeWhy writes of each finding what is against it where it does not hold, and
 // which value of what was varied it depends on most, as counted in these runs.
 func writeWhy(b *strings.Builder, grids []Grid) {
-	b.WriteString("\n## What is against them\n")
+	b.WriteString("\n## Why the findings fail\n")
 	for finding, title := range gridTitles {
 		fmt.Fprintf(b, "\n**%s.** %s\n", title, why(grids, finding))
 	}
@@ -23,16 +23,16 @@ func why(grids []Grid, finding int) string {
 	if all.Of == 0 {
 		return "There was nothing to measure."
 	}
-	s := fmt.Sprintf("It holds in %d of %d settings", all.Holds, all.Of)
+	s := fmt.Sprintf("The finding holds in %d of %d combinations", all.Holds, all.Of)
 	if against := reasons(grids, finding); against != "" {
-		s += "; in the others: " + against
+		s += ". Reasons in the others, with the number of combinations: " + against
 	}
 	s += "."
 	if all.Holds == 0 || all.Holds == all.Of {
 		return s
 	}
 	most, least := extremes(grids, finding)
-	return s + fmt.Sprintf(" By one value it holds most with %s (%s) and least with %s (%s).",
+	return s + fmt.Sprintf(" It holds most often with %s (%s), and least often with %s (%s).",
 		most.title, holding(grids, finding, most.in), least.title, holding(grids, finding, least.in))
 }
 
@@ -70,7 +70,7 @@ func reasons(grids []Grid, finding int) string {
 		return strings.Compare(x, y)
 	})
 	for i, n := range names {
-		names[i] = fmt.Sprintf("%s %d", n, counts[n])
+		names[i] = fmt.Sprintf("%s (%d)", n, counts[n])
 	}
 	return strings.Join(names, ", ")
 }

@@ -14,7 +14,7 @@ func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 	last := ""
 	for _, r := range rows {
 		row := r.Row
-		title := fmt.Sprintf("%s, %s (a function's query costs %.2f times a worker's)", row.Trace, row.Catalogue, row.PriceRatio)
+		title := fmt.Sprintf("%s, %s (a query costs %.2f times as much on a function as on a busy worker)", row.Trace, row.Catalogue, row.PriceRatio)
 		if title != last {
 			head(&b, title, row)
 			last = title
@@ -29,10 +29,10 @@ func writeMarkdown(w io.Writer, rows []comparison.Ran) error {
 
 func head(b *strings.Builder, title string, row comparison.Row) {
 	s := row.Settings
-	fmt.Fprintf(b, "\n### %s\n\n%d queries, seconds %.0f to %.0f, %s; seed %d. ", title, row.Queries,
+	fmt.Fprintf(b, "\n### %s\n\n%d queries, from seconds %.0f to %.0f of the trace (scaling: %s); seed %d. ", title, row.Queries,
 		s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, row.Seed)
-	fmt.Fprintf(b, "Clairvoyant $%.3f, %.3f of its linear programme, without deferral $%.3f; bound $%.3f; machinery $%.3f.\n\n",
+	fmt.Fprintf(b, "Clairvoyant $%.3f (%.3f times the optimum of its linear program), without deferral $%.3f; lower bound $%.3f; machinery $%.3f.\n\n",
 		row.ClairvoyantUSD, row.ClairvoyantGap, row.ClairvoyantNoDefer, row.BoundUSD, row.MachineryUSD)
-	b.WriteString("| scheme | $ | of reactive | workers $ | functions $ | strict missed % | relaxed missed % | VM hours | overflow % | cold % | of clairvoyant | of bound |\n")
+	b.WriteString("| scheme | cost $ | ÷ cost of reactive | workers $ | functions $ | strict queries missed % | relaxed queries missed % | worker hours | queries overflowed % | queries with a cold start % | cost ÷ clairvoyant | cost ÷ lower bound |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 }

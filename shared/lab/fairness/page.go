@@ -13,18 +13,18 @@ type Page struct {
 
 const intro = `# Fairness on one machine
 
-Made by ` + "`make fairness`" + `; edit nothing here. What one caller's load costs another one: a quiet caller
-sends small pictures evenly, alone, beside 60 pictures of 16 megapixels of a noisy caller, and beside
-20 times its share of small pictures, in rounds of one stretch each, whose order changes. Latencies
-count from the time at which a query was due. A factor compares a stretch with that beside nobody in
-the same round; rows have the median over the rounds, and the least and the most. The aim is a factor
-of %.2f of the p99. On %s. The callers' programs run on the same machine, the noisy one's at
-a lower priority.
+` + "`make fairness`" + ` generates this page. It measures how much the load of one caller (the noisy caller) slows down another caller (the quiet caller). The quiet caller sends small
+pictures at a constant rate. In each round it does so three times: alone, while the noisy caller sends 60 pictures of 16 megapixels, and while the noisy caller
+sends 20 times its share of small pictures. The order changes from round to round.
+
+The latency of a query counts from the time at which the query was due. A *factor* is the latency divided by the latency without a noisy caller in the same round. A cell has the median over the rounds, and in
+brackets the least and the greatest value. The goal is a p99 factor of at most %.2f. The machine is %s. The callers' programs run on the same machine, and the noisy
+caller has a lower CPU priority.
 `
 
 const (
-	columns      = "\n| beside | p50 ms | p99 ms | p50 factor | p99 factor | quiet: answered of sent | noisy: sent | answered | refused | failed |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
-	roundColumns = "\nEach round, with the machine's load average over the minute before the stretch:\n\n| round | beside | load average | p50 ms | p99 ms | p99 factor |\n|--:|---|--:|--:|--:|--:|\n"
+	columns      = "\n| load of the noisy caller | quiet caller: p50 ms | p99 ms | p50 factor | p99 factor | queries answered of sent | noisy caller: queries sent | answered | refused | failed |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+	roundColumns = "\nThe single rounds, with the machine's load average over the minute before each measurement:\n\n| round | load of the noisy caller | load average | quiet caller: p50 ms | p99 ms | p99 factor |\n|--:|---|--:|--:|--:|--:|\n"
 )
 
 // Markdown is the page.

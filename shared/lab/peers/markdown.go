@@ -39,9 +39,10 @@ func cpu(l Load) float64       { return l.CPUMSAQuery }
 // Markdown is the report as tables, a section a workload.
 func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Made by `paragon-lab bench-peers` on %s: %d cores, %s; %d rounds in turns, %g s a measurement. "+
-		"Each figure is the median of the rounds, and in brackets the least and the most; a ratio is made within a round.\n",
-		r.Date, r.Cores, r.Go, r.Rounds, r.Seconds)
+	fmt.Fprintf(&b, "`paragon-lab bench-peers` generated these tables on %s, on %d cores with %s, in %d rounds with %g s per measurement. "+
+		"Each cell has the median of the rounds, and in brackets the lowest and the highest value. "+
+		"The columns ÷ %[6]s and ÷ bare divide the value before them by that of %[6]s and of the bare loop in the same round.\n",
+		r.Date, r.Cores, r.Go, r.Rounds, r.Seconds, r.Reference)
 	for i := range r.Workloads {
 		w := &r.Workloads[i]
 		fmt.Fprintf(&b, "\n## %s, %s\n", w.Model, w.Kind)
@@ -57,9 +58,9 @@ func (r *Report) Markdown() string {
 func (r *Report) throughput(b *strings.Builder, w *WorkloadReport) {
 	header := []string{"server"}
 	for _, n := range r.Connections {
-		header = append(header, fmt.Sprintf("%d connections, q/s", n), "÷ "+r.Reference, "÷ bare")
+		header = append(header, fmt.Sprintf("%d connections, queries/s", n), "÷ "+r.Reference, "÷ bare")
 	}
-	r.table(b, w, "Throughput", header, func(s *ServerReport) (cells []string) {
+	r.table(b, w, "Throughput by number of connections", header, func(s *ServerReport) (cells []string) {
 		for _, n := range r.Connections {
 			of := loadFigure(n, perSecond)
 			cells = append(cells, cell("%.0f")(s.values(of)),
@@ -72,13 +73,13 @@ func (r *Report) throughput(b *strings.Builder, w *WorkloadReport) {
 // costs is the table of latency at the common rate, CPU and memory.
 func (r *Report) costs(b *strings.Builder, w *WorkloadReport) {
 	n := r.Connections[len(r.Connections)/2]
-	title := "CPU and memory"
+	title := "CPU time and memory"
 	header := []string{"server"}
 	if w.RatePerSecond > 0 {
-		title = fmt.Sprintf("Latency at %.0f queries/s, CPU and memory", w.RatePerSecond)
+		title = fmt.Sprintf("Latency at %.0f queries/s, CPU time and memory", w.RatePerSecond)
 		header = append(header, "p50 ms", "p99 ms", "p99 ÷ "+r.Reference)
 	}
-	header = append(header, fmt.Sprintf("CPU ms a query, %d connections", n), "÷ "+r.Reference, "÷ bare", "memory MB")
+	header = append(header, fmt.Sprintf("CPU ms per query, %d connections", n), "÷ "+r.Reference, "÷ bare", "memory MB")
 	r.table(b, w, title, header, func(s *ServerReport) (cells []string) {
 		if w.RatePerSecond > 0 {
 			cells = append(cells, cell("%.2f")(s.values(rateFigure(p50))), cell("%.2f")(s.values(rateFigure(p99))),
@@ -96,8 +97,8 @@ func (r *Report) oneCaller(b *strings.Builder, w *WorkloadReport) {
 	if r.Connections[0] != 1 {
 		return
 	}
-	header := []string{"server", "p50 ms", "p99 ms", "p50 added, ms", "p99 added, ms"}
-	r.table(b, w, "Latency with one caller, and what it is more than the bare loop's", header, func(s *ServerReport) (cells []string) {
+	header := []string{"server", "p50 ms", "p99 ms", "p50 minus bare, ms", "p99 minus bare, ms"}
+	r.table(b, w, "Latency with one caller, and the difference from the bare loop", header, func(s *ServerReport) (cells []string) {
 		half, most := loadFigure(1, p50), loadFigure(1, p99)
 		return []string{cell("%.2f")(s.values(half)), cell("%.2f")(s.values(most)),
 			cell("%.2f")(s.against(w.Server("bare"), half, difference)), cell("%.2f")(s.against(w.Server("bare"), most, difference))}

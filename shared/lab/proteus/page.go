@@ -46,38 +46,32 @@ func PlayAll(ctx context.Context, families []Family, done func(string)) ([]Case,
 
 const intro = `# Accuracy scaling on Proteus's trace
 
-Made by ` + "`make proteus`" + `; edit nothing here. Paragon's rules on the data of Proteus (Ahmad et al.,
-ASPLOS 2024, [UMass-LIDS/Proteus](https://github.com/UMass-LIDS/Proteus)): the Twitter trace
-` + "`zipf_exponential`" + ` of nine families of models, the profiles of their variants, a deadline of %d ms, and
-a cluster of 40 devices that does not grow: 20 CPUs, 10 GPUs called Ampere and 10 called Pascal.
-Accuracy is in percent of a family's best variant. In that repository's own simulator INFaaS misses
-7.9 %% of the deadlines at an effective accuracy of 96.1 %%; those two figures are not measured again
-here.
+` + "`make proteus`" + ` generates this page. It applies Paragon's rules to the data of Proteus (Ahmad et al., ASPLOS 2024,
+[UMass-LIDS/Proteus](https://github.com/UMass-LIDS/Proteus)): the Twitter trace ` + "`zipf_exponential`" + ` of nine families of models, and the profiles of
+their variants. The deadline is %d ms. The cluster has a fixed size of 40 devices: 20 CPUs, 10 GPUs that Proteus calls Ampere and 10 that it calls Pascal.
+Accuracy is a percentage of the accuracy of a family's best variant.
+
+For comparison: in Proteus's own simulator, INFaaS misses 7.9 %% of the deadlines at an effective accuracy of 96.1 %%. We did not repeat that measurement.
 
 ## What is assumed
 
-- Each device is a worker with one runner and serves one family. It holds all variants that are
-  served of it and changes between them from query to query in no time. In Proteus's simulator a
-  device holds one variant, and variants change every 10 s, in no time too. That devices have memory
-  enough for a family is not checked.
-- The shares of the cluster are planned once, from the first minute of the trace, for that load
-  times the headroom: each possible share of each family, with each most accurate variant, is
-  simulated, and the sum that answers most, weighed by accuracy, is taken. Nothing is planned anew
-  later; Proteus solves its program every 10 s.
-- Every query is strict and asks for the most accurate answer of at least %d %%. A query for whose
-  variant no device has a slot in time is answered by another one ([the
-  rule](../selection.md#another-model-before-overflow)), when ` + "`downgrade`" + ` is on. There are no
-  functions: what has no slot waits in the work queue and is late.
-- Service times are the profiles' medians, the same for every run, as in Proteus's simulator. With
-  batches a run takes up to 8 queries where that pays; a query's time in a batch is the longest that
-  any measured size says. The way to a device takes no time.
-- Of the trace the number of queries in each second is kept; when in its second one comes is drawn.
-- The simulator is the one that plays a [stage](simulator.md): balancers, run queues and admission
-  of production. The mean of the accuracy is over all queries, late ones too.
+- Each device is a worker with one runner, and serves one family. It holds all served variants of the family and switches between them
+  in no time. In Proteus's simulator, a device holds one variant and switches every 10 s, also in no time. Whether a device has enough memory for a family is not
+  checked.
+- The devices are assigned to the families once, for the load of the first minute of the trace times the headroom. Every possible number of devices of each family is simulated with each choice of
+  its most accurate variant. The chosen assignment answers the most queries, weighted by accuracy. Paragon does not change it later, while Proteus solves its program every 10 s.
+- Every query is strict and asks for the most accurate answer of at least %d %%. With ` + "`downgrade`" + ` on, another variant answers a query for whose variant no device has a slot in
+  time ([the rule](../selection.md#another-model-before-overflow)). There are no functions: a query without a slot waits in the work queue and is late.
+- Service times are the medians in the profiles and never vary, as in Proteus's simulator. With batches, a run takes up to 8 queries if the profile says that batching pays. A
+  batch takes the longest time of any measured batch size. The path to a device takes no time.
+- The trace has the number of queries in each second. The times within the second are drawn at random.
+- The simulator plays a [stage](simulator.md) with the balancers, run queues and admission of production. The mean accuracy is over all queries, including late ones.
 
 ## What it comes to
 
-| batch | headroom | downgrade | missed deadlines | effective accuracy | another variant |
+The headroom is the factor by which the planned load exceeds the load of the first minute.
+
+| largest batch | headroom | downgrade | missed deadlines | mean accuracy | queries answered by another variant |
 |--:|--:|---|--:|--:|--:|
 `
 
@@ -94,8 +88,8 @@ func Markdown(cases []Case) string {
 			c = x
 		}
 	}
-	fmt.Fprintf(&b, "\n## Shares\n\n%d queries, batches of %d, headroom %.1f, downgrade %s.\n\n", c.Queries, c.MaxBatch, c.Headroom, c.Downgrade)
-	b.WriteString("| family | devices | best variant served | queries | missed | another variant | accuracy |\n|---|---|---|--:|--:|--:|--:|\n")
+	fmt.Fprintf(&b, "\n## Devices of each family\n\nOne case in detail: %d queries, batches of at most %d, headroom %.1f, downgrade %s.\n\n", c.Queries, c.MaxBatch, c.Headroom, c.Downgrade)
+	b.WriteString("| family of models | devices | most accurate variant served | queries | missed deadlines | queries answered by another variant | mean accuracy |\n|---|---|---|--:|--:|--:|--:|\n")
 	for _, s := range c.Shares {
 		n := float64(max(1, s.Queries))
 		fmt.Fprintf(&b, "| %s | %d %s | %s | %d | %.2f %% | %.2f %% | %.2f %% |\n",

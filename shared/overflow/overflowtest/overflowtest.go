@@ -3,6 +3,7 @@
 package overflowtest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/placement"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -111,6 +113,66 @@ func Run(t *testing.T, open func(t *testing.T) platform.Backend) {
 			t.Errorf("message %+v", m)
 		}
 	})
+	callsOfTheBill(t, open)
+	t.Run("beyond all capacity", func(t *testing.T) { staysBeyondAllCapacity(t, open(t)) })
+}
+
+// staysBeyondAllCapacity checks that what functions would answer after it expires stays
+// where a worker may come for it: the queries before it take all of them until then.
+func staysBeyondAllCapacity(t *testing.T, b platform.Backend) {
+	set, from := settings.Defaults(), platform.WorkQueue(pool, query.Strict)
+	now := time.Now()
+	full := overflow.Line{Shared: b.Shared}.Join(t.Context(), now, now.Add(3*time.Hour), query.Milliseconds(2*time.Hour), 1)
+	send(t, b, from, Query("q", query.Strict, 0)) // which expires in an hour
+	handOver(t, b, placement.Pool{Name: pool, InstanceType: instance}, set, query.Strict)
+	if n := len(receive(t, b, platform.Overflow, 1)); !full || n != 0 {
+		t.Errorf("%d moved, two hours of work joined %v", n, full)
+	}
+	if n := len(receive(t, b, from, 1)); n != 1 {
+		t.Errorf("%d stay", n)
+	}
+}
+
+// batch is how many messages SQS takes in one call.
+const batch = 10
+
+// calls counts the calls to SQS that receives and releases take.
+type calls struct {
+	platform.Queues
+	n int
+}
+
+// Receive is one call.
+func (c *calls) Receive(ctx context.Context, q platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
+	c.n++
+	return c.Queues.Receive(ctx, q, limit, lease, wait)
+}
+
+// Release is a send and a delete for each batch.
+func (c *calls) Release(ctx context.Context, ds ...platform.Delivery) error {
+	c.n += 2 * ((len(ds) + batch - 1) / batch)
+	return c.Queues.Release(ctx, ds...)
+}
+
+func callsOfTheBill(t *testing.T, open func(t *testing.T) platform.Backend) {
+	for _, waiting := range []int{1, 25, 95, 120} {
+		t.Run(fmt.Sprint("the calls of the bill for ", waiting), func(t *testing.T) { takesTheCallsOfTheBill(t, open(t), waiting) })
+	}
+}
+
+// takesTheCallsOfTheBill checks that receiving and putting back what waits for a worker
+// that boots takes the calls that the bill counts.
+func takesTheCallsOfTheBill(t *testing.T, b platform.Backend, waiting int) {
+	from := platform.WorkQueue(pool, query.Relaxed)
+	for i := range waiting {
+		send(t, b, from, Query(fmt.Sprint("q", i), query.Relaxed, 0))
+	}
+	counted := &calls{Queues: b.Queues}
+	b.Queues = counted
+	handOver(t, b, placement.Pool{Name: pool, InstanceType: instance, RelaxedOverflow: true, Booting: 1}, settings.Defaults(), query.Relaxed)
+	if want := pricing.PutBackCalls(waiting, 1, 64); float64(counted.n) != want {
+		t.Errorf("%d calls for %d that wait, and the bill counts %v", counted.n, waiting, want)
+	}
 }
 
 // handOver does what the controller does, with the stage's limits of the backend.
@@ -119,6 +181,7 @@ func handOver(t *testing.T, b platform.Backend, p placement.Pool, set settings.S
 	view := platform.FleetView{At: time.Now(), Pools: []placement.Pool{p}}
 	charger := overflow.Charger{
 		Catalogue: Catalogue(), Arch: arch, Settings: func() settings.Settings { return set }, Taker: overflow.NewStageTaker(b.Shared, time.Now),
+		Line: overflow.Line{Shared: b.Shared}, Now: time.Now,
 		Limits: func(s settings.Settings) limits.Limits { return overflow.LimitsOf(s, view, Catalogue(), time.Now()) },
 	}
 	k := overflow.Keeper{Queues: b.Queues, May: charger.May, Now: time.Now}

@@ -17,13 +17,22 @@ export function operator() {
   return token ? { "Paragon-Operator": token } : {};
 }
 
+// takeOperator keeps the token that the page's address has behind its #, and shows it there
+// no longer.
+export function takeOperator() {
+  const [name, token] = location.hash.slice(1).split("=");
+  if (name !== "operator" || !token) return;
+  sessionStorage.setItem("operator", token);
+  history.replaceState(null, "", location.pathname);
+}
+
 // mayOperate says whether this caller may ask for what is for operators.
 export const mayOperate = (stage) => !stage.operator_token || sessionStorage.getItem("operator") !== null;
 
 // refuseToken forgets a token that the stage refused, so that it is not shown again.
 function refuseToken() {
   sessionStorage.removeItem("operator");
-  document.getElementById("operator-message").textContent = "This is not the token of this stage: it is another one after each start.";
+  document.getElementById("operator-message").textContent = "The server refuses this token. The server makes a new token at each start.";
 }
 
 // askForOperator takes the operator's token from its form and reads everything anew.
@@ -73,7 +82,7 @@ export async function picture(name) {
   } catch {
     throw new Lost("no answer from the server");
   }
-  throw new Error("the sample picture is gone");
+  throw new Error("the server does not have this sample picture");
 }
 
 // upload stores a large picture and returns the name that a query gives it.

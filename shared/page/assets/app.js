@@ -1,6 +1,6 @@
 // The live page: watches the stage and says so when it cannot.
-import { Lost, askForOperator, mayOperate } from "./api.js";
-import { showDecisions } from "./decisions.js";
+import { Lost, askForOperator, mayOperate, takeOperator } from "./api.js";
+import { showDecisions, withoutDecisions } from "./decisions.js";
 import { startFaults } from "./faults.js";
 import { startHistory } from "./history.js";
 import { countLetters, startLetters } from "./letters.js";
@@ -49,10 +49,10 @@ async function live(notices) {
 
 // lost says that there is no answer, and how many milliseconds pass between two tries.
 function lost(fault, every) {
-  badge("lost", fault instanceof Lost ? "connection lost" : "no figures");
+  badge("lost", fault instanceof Lost ? "connection lost" : "status unknown");
   document.body.setAttribute("data-lost", "");
   const since = last ? ` The figures are from ${last.toLocaleTimeString()}.` : "";
-  const why = fault instanceof Lost ? `The server does not answer; trying again every ${every > 1000 ? `${every / 1000} seconds` : "second"}.` : `The server's status cannot be read: ${fault.message}.`;
+  const why = fault instanceof Lost ? `The server does not answer. The page tries again every ${every > 1000 ? `${every / 1000} seconds` : "second"}.` : `The server's status cannot be read: ${fault.message}.`;
   alertWith(why + since);
 }
 
@@ -69,10 +69,11 @@ function alertWith(text) {
   at.hidden = text === "";
 }
 
+takeOperator();
 startTry();
 watch(() => "/v1/status", show, (fault) => lost(fault, 1000));
 watch(() => "/v1/queries?limit=20", (recent) => showRecent(recent.queries ?? []));
-watch(() => "/v1/decisions?limit=30", (ticks) => showDecisions(ticks.decisions ?? []));
+watch(() => "/v1/decisions?limit=30", (ticks) => showDecisions(ticks.decisions ?? []), withoutDecisions);
 startHistory();
 startWorkers();
 startLetters();

@@ -8,7 +8,7 @@ const most = 60; // that are read: the best
 
 // candidates is a line that opens to the candidates of a query.
 export function candidates(query) {
-  const details = element("details", "candidates", element("summary", "", `Why ${query.model}, and what lost`));
+  const details = element("details", "candidates", element("summary", "", `Why ${query.model} was chosen, and not another model`));
   details.addEventListener("toggle", () => details.open && open(details, query.id), { once: true });
   return details;
 }
@@ -25,13 +25,13 @@ async function open(details, id) {
 
 function show(at, { choice, predicted_ms: predicted, candidates: all }) {
   const body = element("tbody", "", ...all.slice(0, shownFirst).map(row));
-  const table = element("table", "", element("thead", "", element("tr", "", ...["model", "on", "latency", "accuracy", "$ a million", "why"].map(head))), body);
+  const table = element("table", "", element("thead", "", element("tr", "", ...["model", "on", "latency", "accuracy", "$ per million queries", "reason"].map(head))), body);
   const box = Object.assign(element("div", "scroll", table), { tabIndex: 0 });
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", "Candidates");
-  const more = Object.assign(element("button", "plain", `Show ${all.length}`), { type: "button", hidden: all.length <= shownFirst });
+  const more = Object.assign(element("button", "plain", `Show all ${all.length}`), { type: "button", hidden: all.length <= shownFirst });
   more.addEventListener("click", () => { body.replaceChildren(...all.map(row)); more.hidden = true; });
-  at.replaceChildren(element("p", "", `Chosen: ${choice}. Predicted: ${milliseconds(predicted)}. As the load is now:`), box, more);
+  at.replaceChildren(element("p", "", `Chosen: ${choice}. Predicted latency: ${milliseconds(predicted)}. Candidates under the present load:`), box, more);
 }
 
 const head = (text, i) => Object.assign(element("th", i > 1 && i < 5 ? "num" : "", text), { scope: "col" });

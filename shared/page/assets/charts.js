@@ -57,7 +57,7 @@ export class Chart {
       const known = values.filter((v) => v != null);
       return known.length ? `${this.spec.lines[i].label} ${this.spec.write(known.at(-1))}, highest ${this.spec.write(Math.max(...known))}` : "";
     });
-    return parts.filter(Boolean).join("; ") || "nothing yet";
+    return parts.filter(Boolean).join("; ") || "no values yet";
   }
 }
 

@@ -23,6 +23,13 @@ export function showDecisions(ticks) {
   shown.clear();
   for (const [key, e] of items) shown.set(key, e);
   byId("decisions-none").hidden = items.size > 0;
+  byId("decisions-none").textContent = "The controller has made no decision yet.";
+}
+
+// withoutDecisions says why they cannot be read.
+export function withoutDecisions(fault) {
+  byId("decisions-none").hidden = false;
+  byId("decisions-none").textContent = `The decisions cannot be read: ${fault.message}`;
 }
 
 function item(t) {

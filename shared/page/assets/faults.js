@@ -10,12 +10,12 @@ const every = 10000; // milliseconds between two readings
 const kinds = {
   "no-capacity": ["refuse every launch", "launches"],
   "launch-fails": ["refuse the next launch", "launches"],
-  "never-ready": ["let machines boot for ever", "launches"],
-  "slow-boot": ["lengthen the boot of machines", "seconds", "launches"],
-  "die-after": ["kill workers after a time", "seconds", "launches"],
-  "spot-after": ["give workers a spot notice after a time", "seconds", "launches"],
-  "spot-notice": ["give a worker its spot notice now", "worker"],
-  group: ["give the group other limits", "min", "max"],
+  "never-ready": ["launch workers that never become ready", "launches"],
+  "slow-boot": ["lengthen the boot of each worker", "seconds", "launches"],
+  "die-after": ["kill each worker some time after its start", "seconds", "launches"],
+  "spot-after": ["send each worker a spot interruption notice some time after its start", "seconds", "launches"],
+  "spot-notice": ["send a worker its spot interruption notice now", "worker"],
+  group: ["change the least and the largest number of workers", "min", "max"],
 };
 const fields = ["seconds", "launches", "worker", "min", "max"];
 
@@ -49,7 +49,7 @@ function show({ faults, group, workers }) {
   byId("faults").hidden = false;
   byId("faults-none").hidden = faults.length > 0;
   byId("fault-clear").hidden = faults.length === 0;
-  byId("fault-group").textContent = `The group allows ${group.min} to ${group.max} workers and is asked for ${group.desired}.`;
+  byId("fault-group").textContent = `The group allows ${group.min} to ${group.max} workers; its desired capacity is ${group.desired}.`;
   byId("faults-list").replaceChildren(...faults.map(item));
   const at = byId("fault-worker");
   const names = (workers ?? []).map((w) => w.id);
@@ -59,7 +59,7 @@ function show({ faults, group, workers }) {
 }
 
 function item(f) {
-  const until = f.launches ? `for ${f.launches} launches more` : "until it is cleared";
+  const until = f.launches ? `for ${f.launches} more launches` : "until it is cleared";
   const text = [f.kind, f.seconds && `${f.seconds} s`, until].filter(Boolean).join(", ");
   const button = Object.assign(element("button", "plain", "Clear"), { type: "button" });
   button.setAttribute("aria-label", `Clear ${f.kind}`);

@@ -16,11 +16,11 @@ const inPercent = (v) => percent(v, v >= 99 && v < 100 ? 2 : 0);
 const both = [{ label: "strict", colour: "strict" }, { label: "relaxed", colour: "relaxed" }];
 
 const specs = {
-  throughput: { title: "Answers a second", write: perSecond, lines: [...both, { label: "errors", colour: "bad", dash: [4, 3] }] },
+  throughput: { title: "Answers per second", write: perSecond, lines: [...both, { label: "errors", colour: "bad", dash: [4, 3] }] },
   latency: { title: "Latency", write: milliseconds, lines: [{ label: "p50", colour: "good" }, { label: "p95", colour: "relaxed" }, { label: "p99", colour: "strict" }] },
-  met: { title: "Answered within the bound", write: inPercent, least: 100, zoom: true, lines: both },
+  met: { title: "Answered within the latency bound", write: inPercent, least: 100, zoom: true, lines: both },
   overflow: { title: "Answered by functions", write: inPercent, least: 1, lines: both },
-  cold: { title: "Cold starts a minute", write: number, least: 1, lines: both },
+  cold: { title: "Cold starts per minute", write: number, least: 1, lines: both },
   waiting: { title: "Messages in the queues", write: number, least: 2, lines: [{ label: "waiting", colour: "strict" }] },
   queue: { title: "Oldest message in a queue", write: milliseconds, lines: [{ label: "age", colour: "strict" }] },
   workers: { title: "Workers", write: number, least: 2, lines: [{ label: "ready", colour: "good" }, { label: "wanted", colour: "quiet", dash: [4, 3] }] },

@@ -17,7 +17,7 @@ export function countLetters(queues, operator) {
   byId("letters").hidden = !queue;
   if (!queue) return;
   byId("letters-none").hidden = queue.visible > 0;
-  byId("letters-count").textContent = queue.visible > 0 ? `${queue.visible} queries failed for good, or crashed what ran them.` : "";
+  byId("letters-count").textContent = queue.visible > 0 ? `${queue.visible} queries failed for good, or crashed their runner.` : "";
   for (const id of ["letters-show", "letters-redrive"]) byId(id).hidden = queue.visible === 0 || !operator;
 }
 
@@ -29,7 +29,7 @@ async function act(read, would) {
     byId("letters-list").replaceChildren(...letters.map((l) => row(l, would)));
     byId("letters-box").hidden = letters.length === 0;
     const again = letters.filter((l) => l.outcome === "resubmitted").length;
-    byId("letters-message").textContent = `${again} ${would}submitted again, ${letters.length - again} ${would}dropped; ${waiting} wait.`;
+    byId("letters-message").textContent = `${again} queries ${would || "were "}submitted again, ${letters.length - again} dead letters ${would || "were "}dropped. Dead letters left in the queue: ${waiting}.`;
   } catch (fault) {
     byId("letters-message").textContent = fault.message;
   } finally {

@@ -41,7 +41,7 @@ function summary(query) {
   const chip = element("span", `chip ${kind ?? query.state}`, kind ?? query.state);
   const late = terminal(query) && query.met_slo === false;
   const time = element("span", late ? "num late" : "num", query.latency_ms == null ? "" : milliseconds(query.latency_ms));
-  if (late) time.title = "missed its bound";
+  if (late) time.title = "missed its latency bound";
   return element("summary", "", element("span", "what", what(query)), chip, time);
 }
 

@@ -13,7 +13,15 @@ let version = 0; // of them: a change is refused when others made one since
 export function startSettings() {
   byId("setting-find").addEventListener("input", show);
   byId("settings-all").addEventListener("change", show);
-  watch(() => "/v1/settings", update, (fault) => { if (fault.status === 404) byId("settings").hidden = true; }); // not served here
+  watch(() => "/v1/settings", update, without);
+}
+
+// without hides the settings where they are not served, or not to this caller, and else says
+// why they cannot be read.
+function without(fault) {
+  byId("settings").hidden = [403, 404].includes(fault.status);
+  byId("settings-none").hidden = false;
+  byId("settings-none").textContent = `The settings cannot be read: ${fault.message}`;
 }
 
 function update(read) {
@@ -32,7 +40,7 @@ function show() {
   chosen.forEach((s, i) => { const e = item(s); if (list.children[i] !== e) list.insertBefore(e, list.children[i] ?? null); });
   while (list.children.length > chosen.length) list.lastChild.remove();
   byId("settings-none").hidden = chosen.length > 0;
-  byId("settings-none").textContent = words ? "No setting has these words." : "Every setting has its default.";
+  byId("settings-none").textContent = words ? "No setting contains these words." : "Every setting has its default value.";
 }
 
 // item returns the element of a setting with its present value. Its form is made
@@ -83,10 +91,10 @@ async function change(name, value, input, message, past) {
     if (wrong) throw new Error(wrong);
     const now = await send("PUT", `/v1/settings/${encodeURIComponent(name)}`, { value, if_version: version });
     input.value = now.value;
-    message.textContent = `${now.before} → ${now.value}, in force within a tick.`;
+    message.textContent = `Changed from ${now.before} to ${now.value}, in force at the controller's next tick at the latest.`;
   } catch (fault) {
     input.setAttribute("aria-invalid", "true");
-    message.textContent = fault.status === 409 ? `${fault.message}: look at the present value and try again.` : fault.message;
+    message.textContent = fault.status === 409 ? `${fault.message}: check the present value and try again.` : fault.message;
   }
   await call("/v1/settings").then(update, () => {}); // or as it comes
   await showPast(name, past, (v) => change(name, v, input, message, past));

@@ -6,11 +6,11 @@ export function showStage(s) {
   for (const name of ["strict", "relaxed"]) showClass(name, s.classes?.[name] ?? {}, s.objective_percent);
   byId("overflow").textContent = s.overflow?.answered ? percent(100 * s.overflow.share) : "–";
   byId("overflow-of").textContent = s.overflow?.answered
-    ? `${s.overflow.on_functions} of the last hour's ${s.overflow.answered} answers came from functions` : "nothing answered yet";
+    ? `${s.overflow.on_functions} of the last hour's ${s.overflow.answered} answers came from functions` : "no query was answered in the last hour";
   byId("cost").textContent = dollars(s.cost_usd);
   byId("cost-since").textContent = s.cost_since ? `since ${clock(s.cost_since)}` : "";
   showSavings(s.savings);
-  showRollouts(s.rollouts ?? []);
+  showRollouts(s.rollouts ?? [], s.shadows ?? []);
   byId("pools").replaceChildren(...(s.pools ?? []).map((p) => pool(p, s.desired?.[p.name])));
   byId("pools").className = "";
   byId("queues").replaceChildren(...Object.entries(s.queues ?? {}).sort(([a], [b]) => order(a) - order(b) || a.localeCompare(b)).map(queue));
@@ -27,25 +27,32 @@ function showSavings(savings) {
   const others = savings.quoted ? (savings.others ?? []) : [];
   byId("savings-others").replaceChildren(...others.map((o) => other(o, savings.cost_usd ?? 0)));
   byId("savings-others").hidden = others.length === 0;
-  const at = savings.to ? ` Simulated at ${clock(savings.to)}, when this stage had cost ${dollars(savings.cost_usd)}.` : "";
+  const at = savings.to ? ` The simulation covers the time until ${clock(savings.to)}, in which this stage cost ${dollars(savings.cost_usd)}.` : "";
   const next = savings.next ? ` ${capital(savings.next)}.` : "";
   byId("savings-why").textContent = savings.quoted
-    ? `Known within ±${savings.error_percent.toFixed(1)} %: ${savings.why}.${at}${next}` : `Not known: ${savings.why}.${next}`;
+    ? `The costs are simulated, within ±${savings.error_percent.toFixed(1)} %: ${savings.why}.${at}${next}` : `Unknown: ${savings.why}.${next}`;
 }
 
 // showRollouts lists the models that have several versions: which one is served, which is
 // on trial, and what was done last.
-function showRollouts(all) {
+function showRollouts(all, shadows) {
   byId("rollouts").hidden = all.length === 0;
   byId("rollouts-of").replaceChildren(...all.map((r) => {
-    const trial = !r.canary ? "" : r.share > 0 ? `, ${r.canary} is on trial with ${percent(100 * r.share)} of the queries` : `, ${r.canary} is kept aside`;
+    const trial = !r.canary ? "" : r.shadow ? `; version ${r.canary} runs in shadow on ${percent(100 * r.share)} of the queries${ranInShadow(shadows.find((v) => v.version === r.canary))}` : r.share > 0 ? `; version ${r.canary} is on trial with ${percent(100 * r.share)} of the queries` : `; version ${r.canary} answers only queries that name it`;
     const last = r.history?.at(-1);
     const note = last ? ` ${done[last.action] ?? last.action} ${last.version} at ${clock(last.at)}, by ${last.by}${last.why ? `: ${last.why}` : ""}` : "";
-    return element("li", "", element("b", "", r.model), ` is served by ${r.served}${trial}`, element("span", "note", note));
+    return element("li", "", element("b", "", r.model), ` is served by version ${r.served}${trial}`, element("span", "note", note));
   }));
 }
 
-const done = { added: "added", canary: "shared with", promote: "promoted", rollback: "rolled back" };
+// ranInShadow says how a version's runs in shadow went in the last hour.
+function ranInShadow(v) {
+  if (!v) return "";
+  const times = v.compute.p50_ms > 0 ? `, median latency ${milliseconds(v.compute.p50_ms)}, of the served version ${milliseconds(v.served.p50_ms)}` : "";
+  return ` (${v.runs} runs in the last hour, ${v.faults} failed, ${percent((100 * v.agreed) / v.runs)} of the results equal those of the served version${times})`;
+}
+
+const done = { added: "added", canary: "changed the share of", shadow: "started the shadow runs of", promote: "promoted", rollback: "rolled back" };
 
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
@@ -59,22 +66,22 @@ function compared(o, cost) {
   const [low, high] = [o.low_usd, o.high_usd].map((usd) => 100 * (1 - cost / usd));
   const span = (a, b) => (a.toFixed(0) === b.toFixed(0) ? `${a.toFixed(0)} %` : `${a.toFixed(0)} to ${b.toFixed(0)} %`);
   if (low > 0) return `this stage cost ${span(low, high)} less`;
-  return high < 0 ? `this stage cost ${span(-high, -low)} more` : "no difference within the error";
+  return high < 0 ? `this stage cost ${span(-high, -low)} more` : "a difference smaller than the error of the simulation";
 }
 
 // faults are what keeps queries from being taken in or answered, as sentences.
 function faults(s) {
-  const out = s.store_fault ? [`The store cannot be written, so that no query is taken in: ${s.store_fault}.`] : [];
-  for (const w of s.withheld ?? []) out.push(`Model ${w.model} is not offered: ${w.why}.`);
-  for (const b of s.broken ?? []) out.push(`Model ${b.model} fails on ${b.kind} ${b.name ?? ""}, and is tried again at ${clock(b.until)}: ${b.why}.`);
+  const out = s.store_fault ? [`The store cannot be written, so no query is accepted: ${s.store_fault}.`] : [];
+  for (const w of s.withheld ?? []) out.push(`Model ${w.model} gets no queries: ${w.why}.`);
+  for (const b of s.broken ?? []) out.push(`Model ${b.model} fails on ${b.kind} ${b.name ?? ""} and gets no queries there until ${clock(b.until)}: ${b.why}.`);
   return out;
 }
 
 // notices are what must be looked after, as sentences.
 function notices(faults, warnings) {
-  const out = faults.length ? [`A setting is not in force: ${faults.join("; ")}.`] : [];
+  const out = faults.length ? [`A stored setting is invalid: ${faults.join("; ")}.`] : [];
   const more = warnings.length > 1 ? ` (and ${warnings.length - 1} more)` : "";
-  if (warnings.length) out.push(`A profile is in doubt${more}: ${warnings[0].text}.`);
+  if (warnings.length) out.push(`A model's profile may be wrong${more}: ${warnings[0].text}.`);
   return out;
 }
 
@@ -84,7 +91,7 @@ function showClass(name, c, objective) {
   const met = byId(`met-${name}`);
   met.textContent = percent(c.attainment_percent);
   met.dataset.tone = c.attainment_percent == null ? "" : c.attainment_percent >= objective ? "good" : c.attainment_percent < 95 ? "bad" : "";
-  byId(`met-${name}-of`).textContent = c.recent ? `${c.met} of the last hour's ${c.recent}` : "none finished yet";
+  byId(`met-${name}-of`).textContent = c.recent ? `${c.met} of the last hour's ${c.recent}` : "no query ended in the last hour";
   byId(`burn-${name}`).textContent = burn(c.burn_rate, objective);
   byId(`latency-${name}`).textContent = quantiles(c.last_minute?.latency, "the last minute") || quantiles(c.last_hour?.latency, "the last hour");
   byId(`rate-${name}`).textContent = `${(c.arrivals_per_second ?? 0).toFixed(1)}/s`;
@@ -93,13 +100,13 @@ function showClass(name, c, objective) {
 // burn names the burn rates that are known.
 function burn(rate, objective) {
   const known = [["5 min", rate?.last_five_minutes], ["1 h", rate?.last_hour]].filter(([, r]) => r != null);
-  return known.length ? `burn rate ${known.map(([of, r]) => `${r.toFixed(1)} over ${of}`).join(", ")} (1 is the objective, ${objective} %)` : "";
+  return known.length ? `burn rate ${known.map(([of, r]) => `${r.toFixed(1)} over ${of}`).join(", ")} (at 1 the objective of ${objective} % is just met)` : "";
 }
 
 // quantiles names the percentiles of the latencies of some time; nothing when none was answered.
 function quantiles(latency, of) {
   if (!latency) return "";
-  return `${of}: p50 ${milliseconds(latency.p50_ms)}, p95 ${milliseconds(latency.p95_ms)}, p99 ${milliseconds(latency.p99_ms)}`;
+  return `latency in ${of}: p50 ${milliseconds(latency.p50_ms)}, p95 ${milliseconds(latency.p95_ms)}, p99 ${milliseconds(latency.p99_ms)}`;
 }
 
 // showArrivals draws strict above relaxed, so that the outline is the whole load.
@@ -113,7 +120,7 @@ function showArrivals(classes) {
   draw("strict", total, relaxed, top);
   byId("chart-top").textContent = `top of the chart: ${top}/s`;
   byId("chart-title").textContent =
-    `Queries a second over the last minute: strict now ${strict.at(-1) ?? 0}, relaxed now ${relaxed.at(-1) ?? 0}, at most ${Math.max(...total, 0)}`;
+    `Queries per second over the last minute: strict now ${strict.at(-1) ?? 0}, relaxed now ${relaxed.at(-1) ?? 0}, highest total ${Math.max(...total, 0)}`;
 }
 
 // nice is the next round number at or above.
@@ -134,7 +141,7 @@ function draw(name, upper, lower, top) {
 
 function pool(p, wanted) {
   const name = element("p", "pool-name", element("span", "", element("b", "", p.name), ` ${p.instance_type}`),
-    `${p.answered} answered, ${p.bounced} handed to functions`);
+    `${p.answered} answered, ${p.bounced} sent to functions`);
   const counts = element("div", "counts", count(wanted ?? "–", "wanted"), count(p.booting, "booting"), count(p.ready, "ready"), count(p.draining, "draining"));
   return element("div", "pool", name, counts, slots(p), element("p", "note", `${p.busy} of ${p.runners} runners busy, ${p.held} queued`));
 }

@@ -124,29 +124,29 @@ function show(...children) {
 function showFault(fault) {
   const at = fields[fault.field] ?? fields[(fault.field ?? "").split(".")[0]];
   if (at) byId(at).setAttribute("aria-invalid", "true");
-  const text = fault instanceof Lost ? "The server does not answer. Your picture was kept: submit it again when it is back." : fault.message;
+  const text = fault instanceof Lost ? "The server does not answer. The form still has your picture: submit it again when the server answers." : fault.message;
   show(element("p", "fault", fault.field ? `${fault.field}: ${text}` : text));
 }
 
 function showAnswer(query) {
   if (!query.result) {
-    const why = query.failure ? `${query.state}: ${query.failure.detail}` : `${query.state}: not answered within a minute`;
+    const why = query.failure ? `${query.state}: ${query.failure.detail}` : `${query.state}: no answer within a minute`;
     show(element("p", "fault", why), story(query));
     return;
   }
-  const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its bound" : ""), `${dollars(query.cost_usd * 1e6)} a million`];
+  const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its latency bound" : ""), `${dollars(query.cost_usd * 1e6)} per million queries`];
   show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), feedback(query), story(query, false), candidates(query));
 }
 
 // feedback asks whether the answer is right.
 function feedback(query) {
-  const box = element("p", "feedback", "Is this right? ");
+  const box = element("p", "feedback", "Is this answer right? ");
   for (const [word, correct] of [["Yes", true], ["No", false]]) {
     const button = Object.assign(element("button", "plain", word), { type: "button" });
     button.addEventListener("click", async () => {
       try {
         await vote(query, correct);
-        box.textContent = "Thank you, it is counted.";
+        box.textContent = "Thank you. Your vote is counted.";
       } catch (fault) {
         box.textContent = fault.message;
       }

@@ -41,12 +41,12 @@ export function ranOn(query) {
   if (by.kind === "worker" && by.resource) notes.push(by.resource);
   if (by.memory_mb) notes.push(`${by.memory_mb} MB`);
   if (by.cold) notes.push("cold start");
-  if (by.paced) notes.push("slowed to its profile");
+  if (by.paced) notes.push("slowed down to the profile's service time");
   return `${by.kind} ${by.name}${notes.length ? ` (${notes.join(", ")})` : ""}`;
 }
 
 const events = {
-  placed: "sent to", bounced: "found no slot in time on", fellback: "returned to",
+  placed: "sent to", bounced: "not accepted by", fellback: "returned to",
   retried: "a run failed on", redriven: "put back on", ran: "ran on",
 };
 
@@ -63,10 +63,10 @@ export function story(query, facts = true) {
   }
   if (query.finished_at) {
     const spent = query.compute_ms != null && query.served_by
-      ? `${milliseconds(query.queue_ms)} until it ran, ${milliseconds(query.compute_ms)} computing${calling(query)}` : "";
+      ? `${milliseconds(query.queue_ms)} queued, ${milliseconds(query.compute_ms)} computing${calling(query)}` : "";
     steps.append(step(query.latency_ms, query.state, query.failure ? query.failure.detail : spent));
   }
-  const cost = query.cost_usd ? `, ${dollars(query.cost_usd * 1e6)} a million` : "";
+  const cost = query.cost_usd ? `, ${dollars(query.cost_usd * 1e6)} per million queries` : "";
   const line = [query.id, clock(query.accepted_at), facts && ranOn(query) && `answered on ${ranOn(query)}${cost}`];
   return element("div", "story", steps, element("p", "", line.filter(Boolean).join(" · ")));
 }
@@ -74,7 +74,7 @@ export function story(query, facts = true) {
 // calling is the time that a function took beside its computing.
 function calling(query) {
   if (query.served_by.kind !== "function") return "";
-  const by = [query.served_by.cold && "its cold start", query.served_by.paced && "the wait for its profile's service time"].filter(Boolean).join(" and ");
+  const by = [query.served_by.cold && "its cold start", query.served_by.paced && "the wait until the profile's service time has passed"].filter(Boolean).join(" and ");
   const rest = Math.max(0, query.latency_ms - query.queue_ms - query.compute_ms);
   return `, ${milliseconds(rest)} calling the function${by ? ` with ${by}` : ""}`;
 }

@@ -10,7 +10,7 @@ export function startWorkers() {
   byId("of-state").addEventListener("change", () => { from = 0; restart(); });
   byId("workers-back").addEventListener("click", () => { from = Math.max(0, from - page); restart(); });
   byId("workers-on").addEventListener("click", () => { from += page; restart(); });
-  watch(path, show, (fault) => { if (fault.status === 404) byId("workers-box").hidden = true; }); // not served here
+  watch(path, show, without);
 }
 
 function path() {
@@ -19,10 +19,18 @@ function path() {
   return `/v1/workers?${asked}`;
 }
 
+// without hides the workers where they are not served, and else says why they cannot be read.
+function without(fault) {
+  byId("workers-box").hidden = fault.status === 404;
+  byId("workers-none").hidden = false;
+  byId("workers-none").textContent = `The workers cannot be read: ${fault.message}`;
+}
+
 function show({ workers, total }) {
   if (from >= total) from = Math.max(0, page * (Math.ceil(total / page) - 1));
   byId("workers").replaceChildren(...workers.map(row));
   byId("workers-none").hidden = workers.length > 0;
+  byId("workers-none").textContent = "There is no worker.";
   byId("workers-pages").hidden = total <= page;
   byId("workers-which").textContent = `${from + 1} to ${from + workers.length} of ${total}`;
   byId("workers-back").disabled = from === 0;

@@ -60,7 +60,7 @@ func FromEnv(env func(string) string) (Config, error) {
 		{names.StateTable, c.StateTable}, {names.RecordsTable, c.RecordsTable}, {names.Bucket, c.Bucket}, {names.QueueURLPrefix, c.QueueURLPrefix},
 	} {
 		if v.value == "" {
-			wrong = append(wrong, fmt.Errorf("%s is not set: the stack sets it", v.name))
+			wrong = append(wrong, fmt.Errorf("%s is not set: deploy the stack again, which sets it", v.name))
 		}
 	}
 	if text := env(names.Settings); text != "" {

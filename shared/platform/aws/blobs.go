@@ -66,7 +66,7 @@ func keyOf(owner, uri string) (string, bool) {
 // is as long as a queue keeps the message.
 func (b *blobs) PutInput(ctx context.Context, owner, id string, data []byte) (string, error) {
 	if !queryID.MatchString(id) {
-		return "", fmt.Errorf("put the input of query %q: it is no query's id", id)
+		return "", fmt.Errorf("put the input of query %q: this is not a query id", id)
 	}
 	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &b.bucket, Key: aws.String(key(names.InputPrefix, owner, id)), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),

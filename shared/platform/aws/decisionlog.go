@@ -47,9 +47,9 @@ func listOf(pool string, moves bool) string {
 // AcquireLease implements platform.DecisionLog: it renews its own lease, or else takes one
 // that has ended.
 func (l *decisionLog) AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error) {
-	attempt := "claim the lease for " + holder
+	attempt := "acquire the lease for " + holder
 	if holder == "" || length <= 0 {
-		return platform.Lease{}, fmt.Errorf("claim the lease: holder %q or length %v is none", holder, length)
+		return platform.Lease{}, fmt.Errorf("acquire the lease: holder %q is empty, or length %v is not above 0", holder, length)
 	}
 	until := l.now().Add(length)
 	values := item{":holder": text(holder), ":until": number(until.UnixMilli()), ":now": number(l.now().UnixMilli())}
@@ -84,7 +84,7 @@ func (l *decisionLog) ReleaseLease(ctx context.Context, lease platform.Lease) er
 		ExpressionAttributeValues: item{":holder": text(lease.Holder), ":token": number(lease.Token), ":none": number(0)},
 	})
 	if err != nil {
-		return fmt.Errorf("resign the lease of %s: %w", lease.Holder, err)
+		return fmt.Errorf("release the lease of %s: %w", lease.Holder, err)
 	}
 	return nil
 }

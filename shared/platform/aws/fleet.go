@@ -89,16 +89,16 @@ func (f *fleet) Group(ctx context.Context, pool string) (platform.Group, error) 
 // now. It never goes below the instances there are, since the group would
 // choose its victims itself: Drain and Replace name them.
 func (f *fleet) SetDesired(ctx context.Context, pool string, workers int) error {
-	attempt := fmt.Sprintf("desire %d workers of pool %s", workers, pool)
+	attempt := fmt.Sprintf("set the desired capacity of pool %[2]s to %[1]d", workers, pool)
 	if workers < 0 {
-		return fmt.Errorf("%s: below 0", attempt)
+		return fmt.Errorf("%s: the number must be 0 or more", attempt)
 	}
 	g, err := f.group(ctx, pool)
 	if err != nil {
 		return fmt.Errorf("%s: %w", attempt, err)
 	}
 	if most := aws.ToInt32(g.MaxSize); workers > int(most) { // moto takes it; AWS does not
-		return fmt.Errorf("%s: the group has at most %d", attempt, most)
+		return fmt.Errorf("%s: the maximum of the Auto Scaling group is %d", attempt, most)
 	}
 	target := max(int32(workers), aws.ToInt32(g.MinSize), min(standing(g), aws.ToInt32(g.MaxSize)))
 	if target == aws.ToInt32(g.DesiredCapacity) {

@@ -55,7 +55,7 @@ func (m *metrics) Put(ctx context.Context, points ...platform.Point) error {
 	by := map[datum]map[float64]float64{} // values with their counts
 	for _, p := range points {
 		if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
-			return fmt.Errorf("put metric %s: %v is not a value", p.Metric, p.Value)
+			return fmt.Errorf("put metric %s: %v is not a finite number", p.Metric, p.Value)
 		}
 		k := datum{p.Metric, strings.Join(slices.Sorted(slices.Values(p.Dimensions)), "\x1f"), p.At.Unix()}
 		if by[k] == nil {
@@ -112,7 +112,7 @@ func (m *metrics) dimensions(list []string) []types.Dimension {
 func (m *metrics) Series(ctx context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	seconds := int32(period / time.Second)
 	if period%time.Second != 0 || !slices.Contains([]int32{1, 5, 10, 30}, seconds) && (seconds < 60 || seconds%60 != 0) {
-		return nil, fmt.Errorf("series of %s: the period %v is not 1, 5, 10 or 30 s, or whole minutes", metric, period)
+		return nil, fmt.Errorf("read metric %s: the period %v must be 1, 5, 10 or 30 s, or a whole number of minutes", metric, period)
 	}
 	what := &types.Metric{Namespace: aws.String(names.Namespace), MetricName: &metric, Dimensions: m.dimensions(dims)}
 	got, err := m.statistics(ctx, what, from.Truncate(time.Second), to.Truncate(time.Second), seconds, "Sum", "SampleCount", "Maximum")

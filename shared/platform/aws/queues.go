@@ -126,7 +126,7 @@ func encode(m query.Message) (string, error) {
 // seconds. What cannot be read is left to the queue's own redrive.
 func (q *queues) Receive(ctx context.Context, from platform.QueueName, limit int, lease, wait time.Duration) ([]platform.Delivery, error) {
 	if limit < 1 || limit > maxReceive {
-		return nil, fmt.Errorf("receive from %s: %d messages, want 1 to %d", from, limit, maxReceive)
+		return nil, fmt.Errorf("receive from %s: the limit of %d messages is outside 1 to %d", from, limit, maxReceive)
 	}
 	for end := q.now().Add(wait); ; {
 		rest := min(max(0, end.Sub(q.now())), longestPoll)

@@ -25,5 +25,5 @@ func FinestPeriod(age time.Duration) (time.Duration, error) {
 			return k.period, nil
 		}
 	}
-	return 0, fmt.Errorf("CloudWatch keeps metrics for 455 days: %v ago is forgotten", age.Round(time.Hour))
+	return 0, fmt.Errorf("CloudWatch keeps metrics for 455 days, and has none of %v ago", age.Round(time.Hour))
 }

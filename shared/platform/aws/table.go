@@ -134,7 +134,7 @@ func (t table) batch(ctx context.Context, keys []item, attributes ...string) ([]
 		rows = append(rows, out.Responses[t.name]...)
 		left := out.UnprocessedKeys[t.name].Keys
 		if len(left) == n { // nothing came: it is throttled
-			return nil, fmt.Errorf("read table %s: %w: nothing of %d rows was read", t.name, platform.ErrThrottled, n)
+			return nil, fmt.Errorf("read table %s: %w: none of %d rows was read", t.name, platform.ErrThrottled, n)
 		}
 		keys = append(left, keys[n:]...)
 	}

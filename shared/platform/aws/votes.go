@@ -63,7 +63,7 @@ func (v *votes) Vote(ctx context.Context, queryID string, vote feedback.Vote) er
 			return fmt.Errorf("%s: %w", attempt, ctx.Err())
 		}
 	}
-	return fmt.Errorf("%s: %w: too many vote at once", attempt, platform.ErrThrottled)
+	return fmt.Errorf("%s: %w: too many callers vote at the same time", attempt, platform.ErrThrottled)
 }
 
 func reason(c *types.TransactionCanceledException, i int) string {

@@ -48,7 +48,7 @@ func TestNewerFileIsRefused(t *testing.T) {
 	}))
 	must(t, h.Close())
 	_, err := Open(t.Context(), path, Options{})
-	if err == nil || !strings.Contains(err.Error(), "a newer one wrote it") {
+	if err == nil || !strings.Contains(err.Error(), "a newer version of Paragon wrote the file") {
 		t.Fatalf("opening a newer file: %v, want a refusal that says why", err)
 	}
 	if _, err = Open(t.Context(), path, Options{}); strings.Contains(err.Error(), "locked") {

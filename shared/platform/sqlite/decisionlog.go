@@ -14,7 +14,7 @@ import (
 // AcquireLease implements platform.DecisionLog.
 func (c *consumer) AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error) {
 	if holder == "" || length <= 0 {
-		return platform.Lease{}, fmt.Errorf("claim the lease: holder %q or length %v is none", holder, length)
+		return platform.Lease{}, fmt.Errorf("acquire the lease: holder %q is empty, or length %v is not above 0", holder, length)
 	}
 	var l platform.Lease
 	err := c.write(ctx, func(t *tx) error {
@@ -189,7 +189,7 @@ func group(s *statements, pool string) (platform.Group, error) {
 // What is desired follows the limits; nobody is killed for it.
 func (h *Backend) SetGroup(ctx context.Context, pool string, least, most int) error {
 	if least < 0 || most < least {
-		return errors.New("a group's minimum is 0 at least and its maximum no less")
+		return errors.New("the minimum of a pool must be 0 or more, and its maximum must not be lower")
 	}
 	return h.writeFleet(ctx, "set the group of pool "+pool, func(t *tx) error {
 		_, err := t.exec(`INSERT INTO pools (pool, desired, least, most) VALUES (?1, ?2, ?2, ?3)

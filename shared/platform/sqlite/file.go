@@ -26,7 +26,7 @@ func damaged(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-			return fmt.Errorf("%w: the data file is damaged; move it and the files beside it away, or name another data folder", err)
+			return fmt.Errorf("%w: the data file is damaged; move the data folder away, or choose another one with --data", err)
 		}
 	}
 	return err

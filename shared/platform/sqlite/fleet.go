@@ -13,12 +13,12 @@ import (
 // SetDesired implements platform.Fleet.
 func (c *consumer) SetDesired(ctx context.Context, pool string, workers int) error {
 	if workers < 0 {
-		return fmt.Errorf("desire %d workers of pool %s: below 0", workers, pool)
+		return fmt.Errorf("set the desired number of workers of pool %[2]s to %[1]d: the number must be 0 or more", workers, pool)
 	}
-	return c.writeFleet(ctx, "desire workers of pool "+pool, func(t *tx) error {
+	return c.writeFleet(ctx, "set the desired number of workers of pool "+pool, func(t *tx) error {
 		g, err := group(t.statements, pool)
 		if err == nil && workers > g.Max {
-			err = fmt.Errorf("%d are above the group's maximum of %d", workers, g.Max)
+			err = fmt.Errorf("%d workers are more than the pool's maximum of %d", workers, g.Max)
 		}
 		if err != nil {
 			return err

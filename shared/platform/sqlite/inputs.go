@@ -22,7 +22,7 @@ const inputFolder = "inputs"
 
 // errInputLost says that an input is not there as it was written: after a power
 // cut, as nothing waits for the disk, or by another's hand.
-var errInputLost = errors.New("the input is not there as it was written")
+var errInputLost = errors.New("the stored input is missing or differs from what was written")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -24,7 +24,7 @@ func (c *consumer) Receive(ctx context.Context, q platform.QueueName, limit int,
 // receive leases messages under a lease number that the caller chose.
 func (c *consumer) receive(ctx context.Context, q platform.QueueName, limit int, lease, wait time.Duration, number int64) ([]platform.Delivery, error) {
 	if limit < 1 || limit > maxReceive || lease <= 0 {
-		return nil, fmt.Errorf("receive from %s: limit %d is outside 1 to %d, or lease %v is none", q, limit, maxReceive, lease)
+		return nil, fmt.Errorf("receive from %s: the limit of %d messages is outside 1 to %d, or the lease of %v is not above 0", q, limit, maxReceive, lease)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const keepPoints = 24 * time.Hour
 func (c *consumer) Put(ctx context.Context, points ...platform.Point) error {
 	for _, p := range points {
 		if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
-			return fmt.Errorf("put metric %s: %v is not a value", p.Metric, p.Value)
+			return fmt.Errorf("put metric %s: %v is not a finite number", p.Metric, p.Value)
 		}
 	}
 	err := c.write(ctx, func(t *tx) error {
@@ -54,7 +54,7 @@ func dimensions(list []string) string {
 // epoch; from and to are rounded down to the second.
 func (c *consumer) Series(_ context.Context, metric string, dims []string, from, to time.Time, period time.Duration) ([]platform.Sample, error) {
 	if period < time.Second || period%time.Second != 0 {
-		return nil, fmt.Errorf("series of %s: the period %v is not in whole seconds", metric, period)
+		return nil, fmt.Errorf("read metric %s: the period %v must be a whole number of seconds", metric, period)
 	}
 	var out []platform.Sample
 	err := c.reads.each(func(row *sql.Rows) error {

@@ -170,7 +170,7 @@ func TestDamagedFileSaysWhatToDo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "paragon.db")
 	must(t, os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600))
 	_, err := Open(t.Context(), path, Options{})
-	if err == nil || !strings.Contains(err.Error(), "name another data folder") {
+	if err == nil || !strings.Contains(err.Error(), "choose another one with --data") {
 		t.Errorf("opening a damaged file: %v", err)
 	}
 }

@@ -195,14 +195,14 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
 	if have > len(migrations) {
-		return fmt.Errorf("the file has schema version %d and this Paragon knows %d: a newer one wrote it; use that one, or another data folder", have, len(migrations))
+		return fmt.Errorf("a newer version of Paragon wrote the file: its schema version is %d, and this version knows up to %d; use the newer version, or another data folder", have, len(migrations))
 	}
 	var tables int
 	if err := conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil {
 		return fmt.Errorf("read the schema: %w", err)
 	}
 	if have < 0 || have == 0 && tables > 0 {
-		return errors.New("the file is a database that was not written by Paragon: name another data folder")
+		return errors.New("the file is a database of another program: choose another data folder")
 	}
 	for v := have; v < len(migrations); v++ {
 		step := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[v], v+1)

@@ -29,7 +29,7 @@ func NewServer(h *Backend) http.Handler {
 			serve, ok = recordCalls[name]
 		}
 		if !ok || r.Method != http.MethodPost {
-			answer(w, http.StatusBadRequest, rpc.FaultOf(fmt.Errorf("there is no call %s %q", r.Method, name)))
+			answer(w, http.StatusBadRequest, rpc.FaultOf(fmt.Errorf("the local backend has no call %s %q", r.Method, name)))
 			return
 		}
 		ctx, cancel := context.WithCancelCause(r.Context())

@@ -98,7 +98,7 @@ func TestFilesOfOthersAreRefused(t *testing.T) {
 	} {
 		path := writeFile(t, statements...)
 		for range 2 {
-			if h, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), "not written by Paragon") {
+			if h, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), "a database of another program") {
 				t.Errorf("%s: opened %v, error %v", name, h != nil, err)
 			}
 		}

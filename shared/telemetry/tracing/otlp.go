@@ -5,25 +5,23 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/paragon-serving/paragon/shared/telemetry/otlp"
 )
 
-// otlp exports spans in OTLP's JSON encoding, a document a batch, of which a
-// file keeps a line each. The library's exporter speaks protobuf, and takes gRPC
-// with it: 24 MB more of a function that has 28, at every cold start.
-type otlp struct {
+// exporter exports spans in OTLP's JSON encoding, a document a batch, of which a
+// file keeps a line each.
+type exporter struct {
 	send func(ctx context.Context, document []byte) error
 	end  func() error
 }
 
 // ExportSpans implements sdk.SpanExporter.
-func (o otlp) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+func (o exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	if len(spans) == 0 {
 		return nil
 	}
@@ -38,45 +36,35 @@ func (o otlp) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 }
 
 // Shutdown implements sdk.SpanExporter.
-func (o otlp) Shutdown(context.Context) error { return o.end() }
+func (o exporter) Shutdown(context.Context) error { return o.end() }
 
-// The shapes of OTLP's JSON: ids in hexadecimal, 64-bit numbers as text.
+// The shapes of spans in OTLP's JSON.
 type (
 	document struct {
 		ResourceSpans []resourceSpans `json:"resourceSpans"`
 	}
 	resourceSpans struct {
-		Resource   about        `json:"resource"`
-		ScopeSpans []scopeSpans `json:"scopeSpans"`
-	}
-	about struct {
-		Attributes []pair `json:"attributes"`
+		Resource   otlp.Resource `json:"resource"`
+		ScopeSpans []scopeSpans  `json:"scopeSpans"`
 	}
 	scopeSpans struct {
-		Scope scope     `json:"scope"`
-		Spans []oneSpan `json:"spans"`
-	}
-	scope struct {
-		Name string `json:"name"`
+		Scope otlp.Scope `json:"scope"`
+		Spans []oneSpan  `json:"spans"`
 	}
 	oneSpan struct {
-		TraceID    string `json:"traceId"`
-		SpanID     string `json:"spanId"`
-		ParentID   string `json:"parentSpanId,omitempty"`
-		Name       string `json:"name"`
-		Kind       int    `json:"kind"`
-		Start      string `json:"startTimeUnixNano"`
-		End        string `json:"endTimeUnixNano"`
-		Attributes []pair `json:"attributes,omitempty"`
-		Status     state  `json:"status"`
+		TraceID    string      `json:"traceId"`
+		SpanID     string      `json:"spanId"`
+		ParentID   string      `json:"parentSpanId,omitempty"`
+		Name       string      `json:"name"`
+		Kind       int         `json:"kind"`
+		Start      string      `json:"startTimeUnixNano"`
+		End        string      `json:"endTimeUnixNano"`
+		Attributes []otlp.Pair `json:"attributes,omitempty"`
+		Status     state       `json:"status"`
 	}
 	state struct {
 		Code    int    `json:"code,omitempty"`
 		Message string `json:"message,omitempty"`
-	}
-	pair struct {
-		Key   string         `json:"key"`
-		Value map[string]any `json:"value"`
 	}
 )
 
@@ -91,13 +79,13 @@ func documentOf(spans []sdk.ReadOnlySpan) document {
 	for i, s := range spans {
 		list[i] = oneSpanOf(s)
 	}
-	return document{[]resourceSpans{{about{pairs(spans[0].Resource().Attributes())}, []scopeSpans{{scope{spans[0].InstrumentationScope().Name}, list}}}}}
+	return document{[]resourceSpans{{otlp.Resource{Attributes: otlp.Pairs(spans[0].Resource().Attributes())}, []scopeSpans{{otlp.Scope{Name: spans[0].InstrumentationScope().Name}, list}}}}}
 }
 
 func oneSpanOf(s sdk.ReadOnlySpan) oneSpan {
 	out := oneSpan{
 		TraceID: s.SpanContext().TraceID().String(), SpanID: s.SpanContext().SpanID().String(), ParentID: idOf(s.Parent()),
-		Name: s.Name(), Kind: internal, Start: nanos(s.StartTime()), End: nanos(s.EndTime()), Attributes: pairs(s.Attributes()),
+		Name: s.Name(), Kind: internal, Start: otlp.Nanos(s.StartTime()), End: otlp.Nanos(s.EndTime()), Attributes: otlp.Pairs(s.Attributes()),
 	}
 	if st := s.Status(); st.Code == codes.Error {
 		out.Status = state{failed, st.Description}
@@ -111,18 +99,4 @@ func idOf(parent trace.SpanContext) string {
 	}
 	id := parent.SpanID()
 	return hex.EncodeToString(id[:])
-}
-
-func nanos(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
-
-func pairs(list []attribute.KeyValue) []pair {
-	out := make([]pair, len(list))
-	for i, a := range list {
-		value := map[string]any{"stringValue": a.Value.String()}
-		if a.Value.Type() == attribute.INT64 {
-			value = map[string]any{"intValue": a.Value.String()}
-		}
-		out[i] = pair{string(a.Key), value}
-	}
-	return out
 }

@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/paragon-serving/paragon/shared/telemetry/otlp"
 )
 
 // File is the environment variable that names a file to which spans are added,
@@ -36,8 +37,8 @@ type Source struct {
 // Tracing never keeps a process from serving: a variable that cannot be used
 // counts as not set, and log has a line about it.
 func Open(env func(string) string, part string, log *slog.Logger) *Source {
-	to, faults := readEnvironment(env)
-	warn(log, faults)
+	to, faults := readEnvironment(env, part)
+	otlp.Warn(log, faults)
 	exporter, err := to.exporter()
 	if err != nil {
 		log.Warn("tracing is off", "error", err)
@@ -50,11 +51,7 @@ func Open(env func(string) string, part string, log *slog.Logger) *Source {
 			log.Warn("tracing failed", "error", err)
 		}
 	}))
-	about := append([]attribute.KeyValue{attribute.String("service.name", "paragon-"+part)}, to.attributes...)
-	if name := env("OTEL_SERVICE_NAME"); name != "" {
-		about = append(about, attribute.String("service.name", name)) // the last holds
-	}
-	p := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(resource.NewSchemaless(about...)))
+	p := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(resource.NewSchemaless(to.resource...)))
 	return &Source{Tracer: New(p), provider: p}
 }
 

@@ -1,24 +1,45 @@
 package tracing
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"maps"
-	"net/http"
 	"os"
+	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/paragon-serving/paragon/shared/telemetry/otlp"
 )
+
+// destination is where spans go and what they are of.
+type destination struct {
+	otlp.Destination
+	file     string // empty for the collector's address
+	resource []attribute.KeyValue
+}
+
+// readEnvironment finds where spans of a part of Paragon go; nowhere when tracing is off.
+func readEnvironment(env func(string) string, part string) (destination, []otlp.Fault) {
+	r, d := otlp.NewEnvironment(env, otlp.Traces), destination{file: env(File)}
+	if r.Disabled() {
+		return destination{}, r.Faults
+	}
+	d.resource = r.Resource(part)
+	if d.file == "" {
+		d.Destination = r.Destination()
+	}
+	return d, r.Faults
+}
 
 // exporter opens where spans go; nil when nowhere.
 func (d destination) exporter() (sdk.SpanExporter, error) {
 	switch {
 	case d.file != "":
 		return toFile(d.file)
-	case d.address != "":
-		return d.overHTTP(), nil
+	case d.Address != "":
+		send, end := d.Sender()
+		return exporter{send: send, end: end}, nil
 	}
 	return nil, nil
 }
@@ -30,7 +51,7 @@ func toFile(path string) (sdk.SpanExporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the file for traces: %w", err)
 	}
-	return otlp{
+	return exporter{
 		send: func(_ context.Context, doc []byte) error {
 			_, err := f.Write(append(doc, '\n'))
 			return err
@@ -39,30 +60,24 @@ func toFile(path string) (sdk.SpanExporter, error) {
 	}, nil
 }
 
-// overHTTP posts documents to a collector.
-func (d destination) overHTTP() sdk.SpanExporter {
-	client := &http.Client{Timeout: d.timeout}
-	return otlp{
-		send: func(ctx context.Context, doc []byte) error { return post(ctx, client, d.address, d.headers, doc) },
-		end:  func() error { client.CloseIdleConnections(); return nil },
+// ChildEnv returns what of an environment child processes are given so that they
+// trace as their parent does, which has reported what it left out: the variables
+// of OpenTelemetry that can be used.
+func ChildEnv(env func(string) string, pairs []string) []string {
+	d, faults := readEnvironment(env, "")
+	if d.file == "" && d.Address == "" {
+		return []string{"OTEL_SDK_DISABLED=true"}
 	}
-}
-
-func post(ctx context.Context, client *http.Client, to string, headers http.Header, doc []byte) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(doc))
-	if err != nil {
-		return err
+	out := []string{File + "=" + d.file}
+	for _, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		left := !strings.HasPrefix(name, "OTEL_")
+		for _, f := range faults {
+			left = left || f.Variable == name
+		}
+		if !left {
+			out = append(out, pair)
+		}
 	}
-	maps.Copy(r.Header, headers)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // so that the connection can be used again
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("the collector answered %s", resp.Status)
-	}
-	return nil
+	return out
 }

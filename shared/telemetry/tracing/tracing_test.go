@@ -138,7 +138,7 @@ func TestChildrenTraceAsTheirParent(t *testing.T) {
 			name, value, _ := strings.Cut(pair, "=")
 			again[name] = value
 		}
-		if _, faults := readEnvironment(again.get); len(faults) > 0 {
+		if _, faults := readEnvironment(again.get, ""); len(faults) > 0 {
 			t.Errorf("%v: children would report %v", c.env, faults)
 		}
 	}

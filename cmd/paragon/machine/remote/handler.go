@@ -36,11 +36,11 @@ func NewHandler(c Config, tokens *Tokens) (*Handler, error) {
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.connects(r.RemoteAddr) {
-		h.Refuse(w, r, http.StatusForbidden, "", "only the proxies that --proxies names may connect")
+		h.Refuse(w, r, http.StatusForbidden, "", "only the proxies of --proxies may connect")
 		return
 	}
 	if httpapi.CheckOrigin(r) != nil {
-		h.Refuse(w, r, http.StatusForbidden, "Origin", "pages of other origins do not reach this service")
+		h.Refuse(w, r, http.StatusForbidden, "Origin", "web pages of other origins may not call this service")
 		return
 	}
 	token, ok := h.Tokens.Of(shown(r))
@@ -48,7 +48,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// A browser asks for a name and a password then: the password is the token.
 		w.Header().Add("WWW-Authenticate", "Bearer")
 		w.Header().Add("WWW-Authenticate", `Basic realm="paragon"`)
-		h.Refuse(w, r, http.StatusUnauthorized, "Authorization", "a token is needed: `Authorization: Bearer TOKEN`, with one of the file that --tokens names")
+		h.Refuse(w, r, http.StatusUnauthorized, "Authorization", "a token is needed: `Authorization: Bearer TOKEN`, with a token of the server's --tokens file")
 		return
 	}
 	h.API.ServeHTTP(w, h.within(r, token))

@@ -72,9 +72,9 @@ func readTokens(path string) (map[[sha256.Size]byte]Token, error) {
 	}
 	switch {
 	case !info.Mode().IsRegular():
-		return nil, errors.New("is no file")
+		return nil, errors.New("is not a file")
 	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("others may read it (mode %04o): chmod 600", info.Mode().Perm())
+		return nil, fmt.Errorf("other users may read it (mode %04o): run chmod 600", info.Mode().Perm())
 	case info.Size() > mostBytes:
 		return nil, fmt.Errorf("has %d bytes, more than %d", info.Size(), mostBytes)
 	}
@@ -95,7 +95,7 @@ func readTokens(path string) (map[[sha256.Size]byte]Token, error) {
 		}
 		sum := sha256.Sum256([]byte(secret))
 		if _, twice := out[sum]; twice {
-			return nil, fmt.Errorf("line %d: its token is another line's, too", n)
+			return nil, fmt.Errorf("line %d: another line has the same token", n)
 		}
 		out[sum] = token
 	}
@@ -118,9 +118,9 @@ func parseToken(fields []string) (t Token, secret string, err error) {
 	case !ownerName.MatchString(t.Owner):
 		return t, "", fmt.Errorf("owner %q is not 1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit", t.Owner)
 	case t.Owner == "local" || strings.HasPrefix(t.Owner, "key-"):
-		return t, "", fmt.Errorf("owner %q is a name of callers on this machine: choose another", t.Owner)
+		return t, "", fmt.Errorf("owner %q is reserved for callers on this machine: choose another name", t.Owner)
 	case t.Role != Caller && t.Role != Operator:
-		return t, "", fmt.Errorf("role %q is neither %s nor %s", t.Role, Caller, Operator)
+		return t, "", fmt.Errorf("role %q is not %s or %s", t.Role, Caller, Operator)
 	case len(secret) < leastToken || len(secret) > mostToken:
 		return t, "", fmt.Errorf("the token has %d characters, not %d to %d; `openssl rand -hex 32` makes one", len(secret), leastToken, mostToken)
 	}

@@ -38,8 +38,8 @@ func TestConclusion(t *testing.T) {
 		ws   []Window
 		want []string
 	}{
-		{[]Window{window(1, 0, 2, 0), window(2, 0, 1, 0)}, []string{"in 2 of the 2", "1.000 of the lowest other", "the lowest in 1 of 2", "at worst 2.000"}},
-		{[]Window{window(1, .1, 2, 0), window(1, .1, 2, .1)}, []string{"in 0 of the 2", "any does in 1", "no other bill"}},
+		{[]Window{window(1, 0, 2, 0), window(2, 0, 1, 0)}, []string{"in 2 of the 2", "average 1.000 times", "lowest of all in 1 of 2", "it is 2.000 times"}},
+		{[]Window{window(1, .1, 2, 0), window(1, .1, 2, .1)}, []string{"in 0 of the 2", "keeps them in 1", "no other bill"}},
 		{[]Window{window(1, 0, 2, .1)}, []string{"in 1 of the 1", "no other bill"}},
 	} {
 		got := conclusion(tt.ws)
@@ -61,7 +61,7 @@ func TestDocument(t *testing.T) {
 	if err := Document(&b, []Window{summary([][]comparison.Ran{rows}, rows)}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| hedged | 1.000 |", "| 1.000 |\n", "| mixed | 2.000 | 2.000 | 2.000 | - |", "(2.000)", "is hedged's", "| mixed | 0 |"} {
+	for _, want := range []string{"| hedged | 1.000 |", "| 1.000 |\n", "| mixed | 2.000 | 2.000 | 2.000 | - |", "(2.000)", "hedged has the lowest bill", "| mixed | 0 |"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, b.String())
 		}

@@ -6,21 +6,24 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const intro = `# Whole bills, as deployed
 
-Made by ` + "`make bills`" + `; edit nothing here. Every scheme and rival as a stage runs it: with the guard, the
-settings that ship, the limit on concurrent functions and Lambda's rate of new environments,
-and admission on each worker. The bill is workers, functions and machinery (gateway, queues,
-store, reports) by the path of each query, without what a stage pays at rest; all pay the same
-gateway. It is the mean over the seeds, with the least and the most of them. Compute is workers
-and functions alone. A 429, a throttle and a late cold start count as missed; a scheme keeps the
-bounds where it misses at most 0.5 % in each class. By definition is the bill of one seed when the
-scheme gets what it wants at once, in brackets where it does not keep the bounds. Rivals are
-played in their favour: their workers share one queue. How it is simulated is in
-[simulator.md](simulator.md).
+` + "`make bills`" + ` generates this page. The [simulator](simulator.md) plays every [scheme](../schemes.md) and every [rival](simulator.md#rivals) as a deployed stage runs it: with the
+controller's bounds, the shipped settings, the limit on concurrent functions, Lambda's rate of new environments, and
+admission by each worker. The workers of a rival share one queue, which is in the rival's favour.
+
+- **Bill**: the cost of workers, functions and machinery (gateway, queues, store, reports) for the path of each query, without the cost of an idle stage.
+  All schemes and rivals pay for the same gateway. The bill is the mean over the random seeds; *least* and *most* are the extremes over the seeds.
+- **Compute**: the cost of workers and functions alone.
+- **Direct, overflow and asynchronous**: the cost of the machinery for queries answered in the request by a worker, for overflowed queries, and for
+  queries that got a 202.
+- **Missed**: late or unanswered queries. A 429, a throttle and a late cold start count as missed. A scheme *keeps the bounds* if it misses at most 0.5 % of the
+  queries of each class.
+- **Bill by definition**: the bill of one seed if the scheme gets the workers that it wants at once. It is in brackets if the scheme then does not keep the bounds.
 `
 
 // scheme is the one that the conclusions are about.
@@ -30,6 +33,7 @@ const scheme = "hedged"
 func Document(w io.Writer, ws []Window) error {
 	var b strings.Builder
 	b.WriteString(intro)
+	fmt.Fprintf(&b, "\nThe schemes were played with version %d of their rules.\n", procurement.Rules)
 	for _, catalogue := range catalogues(ws) {
 		of := slices.DeleteFunc(slices.Clone(ws), func(w Window) bool { return w.Catalogue != catalogue })
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", catalogue, conclusion(of))
@@ -82,20 +86,20 @@ func conclusion(ws []Window) string {
 		}
 		ratios = append(ratios, r)
 	}
-	s := fmt.Sprintf("%s keeps the bounds in %d of the %d windows, and any does in %d.", scheme, keeps, len(ws), possible)
+	s := fmt.Sprintf("%s keeps the bounds in %d of the %d windows. At least one scheme keeps them in %d.", scheme, keeps, len(ws), possible)
 	if len(ratios) == 0 {
 		return s + " There is no other bill to compare with."
 	}
 	g := geometric(ratios)
-	return s + fmt.Sprintf(" Where another keeps them too its bill is %.3f of the lowest other one in the mean, the lowest in %d of %d; at worst %.3f (%s, against %s).",
-		g.Mean, lowest, len(ratios), g.Most, worst, worstBy)
+	return s + fmt.Sprintf(" Where another scheme keeps them too, the bill of %[7]s is on average %.3[1]f times the lowest bill of the others. It is the lowest of all in %[2]d of %[3]d windows. In the worst window it is %.3[4]f times the lowest bill of the others (%[5]s, against %[6]s).",
+		g.Mean, lowest, len(ratios), g.Most, worst, worstBy, scheme)
 }
 
 func writeAgainst(b *strings.Builder, ws []Window) {
 	if _, ok := ws[0].of(scheme); !ok {
 		return
 	}
-	fmt.Fprintf(b, "\n| %s against | windows in which both keep the bounds | bill, of the other's | least | most | compute, of the other's |\n|---|--:|--:|--:|--:|--:|\n", scheme)
+	fmt.Fprintf(b, "\n| scheme or rival | windows in which it and %[1]s keep the bounds | bill of %[1]s ÷ its bill (mean) | least | most | compute of %[1]s ÷ its compute (mean) |\n|---|--:|--:|--:|--:|--:|\n", scheme)
 	for _, a := range against(ws, scheme) {
 		if a.Windows == 0 {
 			fmt.Fprintf(b, "| %s | 0 | - | - | - | - |\n", a.Scheme)
@@ -106,13 +110,13 @@ func writeAgainst(b *strings.Builder, ws []Window) {
 }
 
 var columns = []string{
-	"scheme", "bill $", "least", "most", "of the lowest", "compute $", "direct $", "overflow $", "asynchronous $", "bill without gateway $",
-	"strict missed %", "relaxed missed %", "429 %", "bill by definition $",
+	"scheme", "bill $", "least", "most", "bill ÷ lowest bill", "compute $", "machinery, direct $", "machinery, overflow $", "machinery, asynchronous $", "bill without gateway $",
+	"strict queries missed %", "relaxed queries missed %", "queries answered 429 %", "bill by definition $",
 }
 
 func writeWindow(b *strings.Builder, w Window) {
 	s := w.Settings
-	fmt.Fprintf(b, "\n### %s\n\n%d queries, seconds %.0f to %.0f, %s; %d seeds. A function's query costs %.2f times a worker's. %s.\n\n",
+	fmt.Fprintf(b, "\n### %s\n\n%d queries, from seconds %.0f to %.0f of the trace (scaling: %s), with %d seeds. A query costs %.2f times as much on a function as on a busy worker. %s.\n\n",
 		w.Trace, w.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, w.Seeds, w.PriceRatio, cheapest(w))
 	fmt.Fprintf(b, "| %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)-1))
 	lowest, _ := w.lowest("")
@@ -135,7 +139,7 @@ func writeWindow(b *strings.Builder, w Window) {
 func cheapest(w Window) string {
 	o, ok := w.lowest("")
 	if !ok {
-		return "None keeps the bounds"
+		return "No scheme keeps the bounds"
 	}
-	return fmt.Sprintf("The lowest bill of those that keep the bounds is %s's", o.Scheme)
+	return fmt.Sprintf("Of the schemes that keep the bounds, %s has the lowest bill", o.Scheme)
 }

@@ -42,7 +42,7 @@ func tables(rows []Row) []*table {
 	return out
 }
 
-var columns = []string{"constraints", "scheme", "selection $", "naive_feasible $", "naive_any $", "of naive_feasible", "of naive_any", "late %", "inaccurate %"}
+var columns = []string{"bounds", "scheme", "selection $", "naive_feasible $", "naive_any $", "selection ÷ naive_feasible", "selection ÷ naive_any", "late queries %", "inaccurate queries %"}
 
 // cells are a line's columns; where three shares stand they are selection's,
 // naive_feasible's and naive_any's.
@@ -58,7 +58,7 @@ func (l *line) cells() []string {
 
 func (t *table) about() string {
 	s := t.first.Settings
-	return fmt.Sprintf("%d queries, seconds %.0f to %.0f, %s, on %s; a function's query costs %.2f to %.2f times a worker's; seed %d.",
+	return fmt.Sprintf("%d queries, from seconds %.0f to %.0f of the trace (scaling: %s), on %s; a query costs %.2f to %.2f times as much on a function as on a busy worker; seed %d.",
 		t.first.Queries, s.FromSeconds, s.FromSeconds+s.ForSeconds, s.Scaling, s.InstanceType, t.leastRatio, t.highestRatio, t.first.Seed)
 }
 
@@ -66,16 +66,15 @@ func (t *table) title() string { return t.first.Trace + ", " + t.first.Catalogue
 
 const intro = `# Workload 2 under procurement
 
-Made by ` + "`make workload2`" + `; edit nothing here. Queries of varied constraints, answered by the
-model that selection picks or a naive choice does: naive_feasible draws from the models that
-keep the bounds, naive_any from all of them. Workers and functions are bought for them by a
-scheme, so that a choice costs what its service times make a fleet cost. Latency bounds come on
-top of the way there and are strict; a query without one is relaxed, with 10 s. Costs are of
-workers and functions. Three shares in a cell are those of selection, naive_feasible and
-naive_any: late are the queries answered after their bound or not at all, inaccurate those whose
-model is less accurate than they asked for. The mixes, and what they cost when each query is
-priced by itself, are in [selection.md](../selection.md#compared-with-naive-selection), what is simulated
-in [simulator.md](simulator.md).
+` + "`make workload2`" + ` generates this page. Workload 2 consists of queries with different bounds. Three rules choose the model of each query: ` + "`selection`" + ` is [Paragon's
+rule](../selection.md), ` + "`naive_feasible`" + ` draws a model at random from the models that keep the bounds, and ` + "`naive_any`" + ` draws from all models. A
+[scheme](../schemes.md) decides the number of workers and the overflow, so the cost of a choice includes its effect on the number of workers.
+[Selection](../selection.md#compared-with-naive-selection) describes the mixes of bounds, and has the costs when each query is priced alone. [The simulator](simulator.md) describes what is simulated.
+
+- A query with a latency bound is strict, and the time of the path is added to its bound. A query without one is relaxed, with a bound of 10 s.
+- Costs are those of workers and functions.
+- A cell with three shares has, in this order, the share under selection, under naive_feasible and under naive_any. *Late* queries were answered after their bound or not at all. *Inaccurate* queries were
+  answered by a model below their accuracy bound.
 `
 
 // Document writes the page of these tables.

@@ -13,8 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
@@ -67,12 +65,12 @@ func (a Account) quotas(ctx context.Context) (out []Finding, err error) {
 }
 
 // subnetsOf are the subnets of a group.
-func (a Account) subnetsOf(ctx context.Context, g asg.AutoScalingGroup) ([]types.Subnet, error) {
-	out, err := a.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: strings.Split(aws.ToString(g.VPCZoneIdentifier), ",")})
+func (a Account) subnetsOf(ctx context.Context, g asg.AutoScalingGroup) ([]Subnet, error) {
+	out, err := a.EC2.Subnets(ctx, strings.Split(aws.ToString(g.VPCZoneIdentifier), ","))
 	if err != nil {
 		return nil, fmt.Errorf("describe the subnets: %w", err)
 	}
-	return out.Subnets, nil
+	return out, nil
 }
 
 // zones checks that the zones of the network have VPC links and the pools' types.
@@ -85,8 +83,8 @@ func (a Account) zones(ctx context.Context) (out []Finding, err error) {
 			return out, err
 		}
 		for _, s := range subnets {
-			zone := aws.ToString(s.AvailabilityZone)
-			if aws.ToString(s.AvailabilityZoneId) == linksMissing {
+			zone := s.Zone
+			if s.ZoneID == linksMissing {
 				out = append(out, fault("`-c zones` with two others; `aws ec2 describe-availability-zones` lists them", "%s is %s, where there are no VPC links", zone, linksMissing))
 			}
 			missing, err := a.missingTypes(ctx, g, zone)
@@ -97,7 +95,7 @@ func (a Account) zones(ctx context.Context) (out []Finding, err error) {
 				out = append(out, warning("other zones, or other types in the pool", "%s: zone %s has none of %s", name, zone, strings.Join(missing, ", ")))
 				continue
 			}
-			out = append(out, ok("%s: zone %s (%s) has every type of the pool", name, zone, aws.ToString(s.AvailabilityZoneId)))
+			out = append(out, ok("%s: zone %s (%s) has every type of the pool", name, zone, s.ZoneID))
 		}
 	}
 	return out, err
@@ -111,15 +109,12 @@ func (a Account) missingTypes(ctx context.Context, g asg.AutoScalingGroup, zone 
 			want[aws.ToString(o.InstanceType)] = true
 		}
 	}
-	out, err := a.EC2.DescribeInstanceTypeOfferings(ctx, &ec2.DescribeInstanceTypeOfferingsInput{
-		LocationType: types.LocationTypeAvailabilityZone,
-		Filters:      []types.Filter{{Name: aws.String("location"), Values: []string{zone}}, {Name: aws.String("instance-type"), Values: slices.Sorted(maps.Keys(want))}},
-	})
+	offered, err := a.EC2.Offered(ctx, zone, slices.Sorted(maps.Keys(want)))
 	if err != nil {
 		return nil, fmt.Errorf("read which instance types zone %s offers: %w", zone, err)
 	}
-	for _, o := range out.InstanceTypeOfferings {
-		delete(want, string(o.InstanceType))
+	for _, o := range offered {
+		delete(want, o)
 	}
 	return slices.Sorted(maps.Keys(want)), nil
 }
@@ -134,16 +129,14 @@ func (a Account) network(ctx context.Context) ([]Finding, error) {
 	if err != nil || len(subnets) == 0 {
 		return nil, err
 	}
-	vpc := aws.ToString(subnets[0].VpcId)
-	out, err := a.EC2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
-		{Name: aws.String("vpc-id"), Values: []string{vpc}}, {Name: aws.String("group-name"), Values: []string{"default"}},
-	}})
+	vpc := subnets[0].VPC
+	defaults, err := a.EC2.DefaultGroups(ctx, vpc)
 	if err != nil {
 		return nil, fmt.Errorf("describe the default security group: %w", err)
 	}
-	for _, g := range out.SecurityGroups {
-		if n := len(g.IpPermissions) + len(g.IpPermissionsEgress); n > 0 {
-			return []Finding{fault("the schedules close-ingress and close-egress take them away once a day: read their errors", "the default security group %s of %s has %d rules", aws.ToString(g.GroupId), vpc, n)}, nil
+	for _, g := range defaults {
+		if n := len(g.Ingress) + len(g.Egress); n > 0 {
+			return []Finding{fault("the schedules close-ingress and close-egress take them away once a day: read their errors", "the default security group %s of %s has %d rules", g.ID, vpc, n)}, nil
 		}
 	}
 	return []Finding{ok("the default security group of %s has no rules", vpc)}, nil

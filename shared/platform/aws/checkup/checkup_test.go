@@ -14,8 +14,6 @@ import (
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	cwl "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	targets "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -29,7 +27,7 @@ import (
 type account struct {
 	group      asg.AutoScalingGroup
 	activities []asg.Activity
-	subnet     ec2types.Subnet
+	subnet     Subnet
 	offered    []string
 	rules      int // of the default security group
 	health     targets.TargetHealthStateEnum
@@ -55,7 +53,7 @@ func wellAccount() *account {
 			SuspendedProcesses: []asg.SuspendedProcess{{ProcessName: aws.String("AZRebalance")}},
 		},
 		activities: []asg.Activity{left}, offered: []string{"c5.large"}, health: targets.TargetHealthStateEnumHealthy, functions: 1000, vcpus: 64,
-		subnet:  ec2types.Subnet{VpcId: aws.String("vpc-1"), AvailabilityZone: aws.String("us-east-1a"), AvailabilityZoneId: aws.String("use1-az1")},
+		subnet:  Subnet{VPC: "vpc-1", Zone: "us-east-1a", ZoneID: "use1-az1"},
 		alarms:  []cw.MetricAlarm{{AlarmName: aws.String("paragon-dev-no-tick-alarm"), StateValue: cw.StateValueOk}},
 		history: []cw.AlarmHistoryItem{{AlarmName: aws.String("paragon-dev-no-tick-alarm"), HistorySummary: aws.String("Successfully executed action")}},
 	}
@@ -69,21 +67,15 @@ func (a *account) DescribeScalingActivities(context.Context, *autoscaling.Descri
 	return &autoscaling.DescribeScalingActivitiesOutput{Activities: a.activities}, nil
 }
 
-func (a *account) DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error) {
-	return &ec2.DescribeSubnetsOutput{Subnets: []ec2types.Subnet{a.subnet}}, nil
+func (a *account) Subnets(context.Context, []string) ([]Subnet, error) {
+	return []Subnet{a.subnet}, nil
 }
 
-func (a *account) DescribeSecurityGroups(context.Context, *ec2.DescribeSecurityGroupsInput, ...func(*ec2.Options)) (*ec2.DescribeSecurityGroupsOutput, error) {
-	return &ec2.DescribeSecurityGroupsOutput{SecurityGroups: []ec2types.SecurityGroup{{GroupId: aws.String("sg-1"), IpPermissionsEgress: make([]ec2types.IpPermission, a.rules)}}}, nil
+func (a *account) DefaultGroups(context.Context, string) ([]SecurityGroup, error) {
+	return []SecurityGroup{{ID: "sg-1", Egress: make([]struct{}, a.rules)}}, nil
 }
 
-func (a *account) DescribeInstanceTypeOfferings(context.Context, *ec2.DescribeInstanceTypeOfferingsInput, ...func(*ec2.Options)) (*ec2.DescribeInstanceTypeOfferingsOutput, error) {
-	out := &ec2.DescribeInstanceTypeOfferingsOutput{}
-	for _, t := range a.offered {
-		out.InstanceTypeOfferings = append(out.InstanceTypeOfferings, ec2types.InstanceTypeOffering{InstanceType: ec2types.InstanceType(t)})
-	}
-	return out, nil
-}
+func (a *account) Offered(context.Context, string, []string) ([]string, error) { return a.offered, nil }
 
 func (a *account) DescribeTargetHealth(context.Context, *elb.DescribeTargetHealthInput, ...func(*elb.Options)) (*elb.DescribeTargetHealthOutput, error) {
 	return &elb.DescribeTargetHealthOutput{TargetHealthDescriptions: []targets.TargetHealthDescription{
@@ -138,7 +130,7 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 	}{
 		{"few functions", "quotas", "10 functions", Warning, func(a *account) { a.functions = 10 }},
 		{"few vCPUs", "quotas", "5 vCPUs", Warning, func(a *account) { a.vcpus = 5 }},
-		{"a zone without links", "zones", "no VPC links", Fault, func(a *account) { a.subnet.AvailabilityZoneId = aws.String(linksMissing) }},
+		{"a zone without links", "zones", "no VPC links", Fault, func(a *account) { a.subnet.ZoneID = linksMissing }},
 		{"a zone without a type", "zones", "c5.large", Warning, func(a *account) { a.offered = nil }},
 		{"an old machine", "machines", "1 of 1 machines", Warning, func(a *account) { a.group.Instances[0].LaunchTemplate.Version = aws.String("1") }},
 		{"no machine", "machines", "no machine", Warning, func(a *account) { a.group.Instances = nil }},

@@ -24,10 +24,10 @@ func (a Account) groups(ctx context.Context) ([]asg.AutoScalingGroup, error) {
 	}
 	out, err := a.Groups.DescribeAutoScalingGroups(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("describe the groups: %w", err)
+		return nil, fmt.Errorf("describe the Auto Scaling groups: %w", err)
 	}
 	if len(out.AutoScalingGroups) != len(a.Pools) {
-		return nil, fmt.Errorf("describe the groups: there are %d of %d pools", len(out.AutoScalingGroups), len(a.Pools))
+		return nil, fmt.Errorf("describe the Auto Scaling groups: %d groups were found for %d pools; deploy the stack again", len(out.AutoScalingGroups), len(a.Pools))
 	}
 	return out.AutoScalingGroups, nil
 }

@@ -88,10 +88,10 @@ func Open(ctx context.Context, stage string) (*Stage, error) {
 	}
 	s := &Stage{Name: stage, keys: keys}
 	if err := json.Unmarshal([]byte(aws.ToString(out.Parameter.Value)), &s.StageParameter); err != nil {
-		return nil, fmt.Errorf("read where stage %s is: %w", stage, err)
+		return nil, fmt.Errorf("read the SSM parameter of stage %s: %w", stage, err)
 	}
 	if len(s.Pools) == 0 || s.RecordsTable == "" {
-		return nil, fmt.Errorf("stage %s says too little of where it is: another version of Paragon deployed it", stage)
+		return nil, fmt.Errorf("the SSM parameter of stage %s lacks its pools or tables: use the version of Paragon that deployed the stage, or deploy it again", stage)
 	}
 	return s, nil
 }

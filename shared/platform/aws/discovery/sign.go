@@ -44,7 +44,7 @@ func (k Keys) Sign(c *http.Client, endpoint string, now func() time.Time) (*http
 		return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)
 	}
 	if u.Scheme != "https" && !loopback(u.Hostname()) {
-		return nil, fmt.Errorf("endpoint %s: what is signed goes over https alone", endpoint)
+		return nil, fmt.Errorf("endpoint %s must begin with https://, because its requests are signed", endpoint)
 	}
 	region, ok := Region(endpoint)
 	if !ok {
@@ -55,7 +55,7 @@ func (k Keys) Sign(c *http.Client, endpoint string, now func() time.Time) (*http
 		base = http.DefaultTransport
 	}
 	signed := *c
-	signed.Transport = &signer{base: base, host: u.Host, credentials: k.sdk.Credentials, region: region, now: now, v4: v4.NewSigner()}
+	signed.Transport = &signer{base: base, host: u.Host, signature: NewSignature(k.sdk.Credentials, service, region, now)}
 	return &signed, nil
 }
 
@@ -65,14 +65,38 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
+// Signature signs requests of one service in one region by AWS's Signature Version 4. It
+// is safe for concurrent use.
+type Signature struct {
+	credentials     aws.CredentialsProvider
+	service, region string
+	now             func() time.Time
+	v4              *v4.Signer
+}
+
+// NewSignature makes one. Credentials are retrieved for each request.
+func NewSignature(c aws.CredentialsProvider, service, region string, now func() time.Time) *Signature {
+	return &Signature{credentials: c, service: service, region: region, now: now, v4: v4.NewSigner()}
+}
+
+// Sign signs a request with its body. ErrNoCredentials where there are none.
+func (s *Signature) Sign(r *http.Request, body []byte) error {
+	who, err := s.credentials.Retrieve(r.Context())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoCredentials, err)
+	}
+	sum := sha256.Sum256(body)
+	if err := s.v4.SignHTTP(r.Context(), who, r, hex.EncodeToString(sum[:]), s.service, s.region, s.now()); err != nil {
+		return fmt.Errorf("sign %s %s: %w", r.Method, r.URL.Path, err)
+	}
+	return nil
+}
+
 // signer signs requests to one host.
 type signer struct {
-	base        http.RoundTripper
-	host        string
-	credentials aws.CredentialsProvider
-	region      string
-	now         func() time.Time
-	v4          *v4.Signer
+	base      http.RoundTripper
+	host      string
+	signature *Signature
 }
 
 // RoundTrip implements http.RoundTripper. The request it was given stays as it is.
@@ -90,13 +114,8 @@ func (s *signer) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		out.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	who, err := s.credentials.Retrieve(r.Context())
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoCredentials, err)
-	}
-	sum := sha256.Sum256(body)
-	if err := s.v4.SignHTTP(r.Context(), who, out, hex.EncodeToString(sum[:]), service, s.region, s.now()); err != nil {
-		return nil, fmt.Errorf("sign %s %s: %w", r.Method, r.URL.Path, err)
+	if err := s.signature.Sign(out, body); err != nil {
+		return nil, err
 	}
 	return s.base.RoundTrip(out)
 }

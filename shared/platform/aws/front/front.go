@@ -51,7 +51,7 @@ func Open(ctx context.Context, env func(string) string) (platform.Traffic, error
 	case listener == "" && workers == "":
 		return nil, nil
 	case listener == "" || workers == "":
-		return nil, fmt.Errorf("%s and %s: one is set without the other", names.ListenerARN, names.TargetGroup)
+		return nil, fmt.Errorf("only one of %s and %s is set: set both or none", names.ListenerARN, names.TargetGroup)
 	}
 	sdk, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {

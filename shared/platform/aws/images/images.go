@@ -39,7 +39,7 @@ func Newest(ctx context.Context, client Client) (map[string]string, error) {
 	}
 	for arch, name := range published {
 		if ids[arch] == "" {
-			return nil, fmt.Errorf("read the newest machine images: this region has no %s", name)
+			return nil, fmt.Errorf("read the newest machine images: this region has no SSM parameter %s", name)
 		}
 	}
 	return ids, nil

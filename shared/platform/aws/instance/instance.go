@@ -86,10 +86,10 @@ func find(ctx context.Context, md Metadata, groups Groups, group string, every t
 	for path, into := range map[string]*string{"instance-id": &m.ID, "instance-type": &m.Type} {
 		v, err := m.get(ctx, path)
 		if err == nil && v == "" {
-			err = errors.New("it is not there")
+			err = errors.New("the instance metadata does not have it")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("ask this machine for its %s: %w", path, err)
+			return nil, fmt.Errorf("read the %s of this machine: %w", path, err)
 		}
 		*into = v
 	}

@@ -20,10 +20,10 @@ func Type(ctx context.Context) (string, error) {
 	m := &Machine{metadata: imds.NewFromConfig(sdk, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary })}
 	typ, err := m.get(ctx, "instance-type")
 	if err == nil && typ == "" {
-		err = errors.New("it is not there")
+		err = errors.New("the instance metadata does not have it")
 	}
 	if err != nil {
-		return "", fmt.Errorf("ask this machine for its instance type: %w", err)
+		return "", fmt.Errorf("read the instance type of this machine: %w", err)
 	}
 	return typ, nil
 }

@@ -90,11 +90,12 @@ func TestOwner(t *testing.T) {
 		}
 		l.order = []string{"ben"} // anna's key is taken away
 	})
-	passed.Add(int64(freshFor - 1))
+	fresh := int64(freshFor/2 - 1) // a staler list may be read anew before the owner is looked up in it
+	passed.Add(fresh)
 	if ask("Bearer key-a") != "anna" {
 		t.Error("read again too early")
 	}
-	passed.Add(1)
+	passed.Add(int64(freshFor) - fresh)
 	if ask("Bearer key-a") != "" {
 		t.Error("a key that was taken away still opens")
 	}

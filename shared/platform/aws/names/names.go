@@ -78,7 +78,7 @@ func SettingsPath(stage string) string { return "/paragon/" + stage + "/" }
 const maxStage = 16
 
 // ErrStageName is of a name that no stage can have.
-var ErrStageName = fmt.Errorf("a stage has 1 to %d lower-case letters, digits and dashes, a letter first and no dash last", maxStage)
+var ErrStageName = fmt.Errorf("the name of a stage has 1 to %d lower-case letters, digits and dashes, begins with a letter and does not end with a dash", maxStage)
 
 // CheckStage reports what is wrong with a stage's name: it is 1 to 16 lower-case
 // letters, digits and dashes, with a letter first and no dash last. ErrStageName.

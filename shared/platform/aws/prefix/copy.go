@@ -56,7 +56,7 @@ func whole(to string, write func(next io.Writer) error) error {
 func fill(to io.Writer, from io.Reader, size int64) error {
 	n, err := io.Copy(to, io.LimitReader(from, size+1))
 	if err == nil && n != size {
-		err = fmt.Errorf("it has not the %d bytes of the listing", size)
+		err = fmt.Errorf("the file does not have the %d bytes that S3 listed", size)
 	}
 	return err
 }

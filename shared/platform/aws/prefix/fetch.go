@@ -58,7 +58,7 @@ func (f Fetcher) Fetch(ctx context.Context, name, digest string) ([]byte, error)
 		return nil, err
 	}
 	if !digestForm.MatchString(digest) {
-		return nil, fmt.Errorf("fetch %s: %q is no SHA-256", name, digest)
+		return nil, fmt.Errorf("fetch %s: %q is not a SHA-256 of 64 hex digits", name, digest)
 	}
 	address := s3url.Scheme + bucket + "/" + below + name
 	data, err := f.through(digest, func(to func(func(io.Writer) error) error) error {
@@ -103,7 +103,7 @@ func (f Fetcher) download(ctx context.Context, bucket, key string, to func(func(
 	defer o.Body.Close()
 	limit := Limits{FileBytes: f.Limit}.filled().FileBytes
 	if n := aws.ToInt64(o.ContentLength); n > limit {
-		return fmt.Errorf("%w: it has %d bytes, above %d", ErrTooLarge, n, limit)
+		return fmt.Errorf("%w: the file has %d bytes, and the maximum is %d", ErrTooLarge, n, limit)
 	}
 	return to(func(next io.Writer) error {
 		h := sha256.New()
@@ -112,7 +112,7 @@ func (f Fetcher) download(ctx context.Context, bucket, key string, to func(func(
 			return err
 		}
 		if n > limit {
-			return fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, limit)
+			return fmt.Errorf("%w: the file has more than %d bytes", ErrTooLarge, limit)
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); got != digest {
 			return &DigestError{Want: digest, Got: got}

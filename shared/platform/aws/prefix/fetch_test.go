@@ -49,7 +49,7 @@ func TestAFetchedFileHasItsDigest(t *testing.T) {
 		{"too large by what it says", oneFile{bytes: 100}, sum([]byte(network)), []string{"100 bytes"}, ErrTooLarge},
 		{"too large by what comes", oneFile{body: strings.NewReader(strings.Repeat("x", 100))}, sum([]byte(network)), []string{"more than 50"}, ErrTooLarge},
 		{"nothing", oneFile{err: os.ErrNotExist}, sum([]byte(network)), []string{"a.onnx"}, os.ErrNotExist},
-		{"no digest", oneFile{}, "../x", []string{"no SHA-256"}, nil},
+		{"no digest", oneFile{}, "../x", []string{"not a SHA-256"}, nil},
 	} {
 		f := Fetcher{Client: &tc.from, Where: "s3://bucket/p", Cache: t.TempDir(), Limit: 50}
 		data, err := f.Fetch(t.Context(), "fashion/a.onnx", tc.digest)

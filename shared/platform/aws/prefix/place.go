@@ -27,7 +27,7 @@ type Objects interface {
 }
 
 // ErrChanged says that a file is not as it was when it was read.
-var ErrChanged = errors.New("it was changed by another since it was read")
+var ErrChanged = errors.New("another process changed the file after it was read")
 
 // Editor reads files below a prefix as they change, and writes them so that of two who
 // change a file at once neither overwrites what the other wrote.
@@ -84,7 +84,7 @@ func (e *Editor) Read(name, known string, limit int64) (raw []byte, version stri
 	defer out.Body.Close()
 	raw, err = io.ReadAll(io.LimitReader(out.Body, limit+1))
 	if err == nil && int64(len(raw)) > limit {
-		err = fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, limit)
+		err = fmt.Errorf("%w: the file has more than %d bytes", ErrTooLarge, limit)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", e.address(name), err)

@@ -141,7 +141,7 @@ func (c Copier) list(ctx context.Context, bucket, below string) ([]file, error) 
 			out, total = append(out, f), total+f.size
 		}
 		if len(out) > limits.Files || total > limits.TotalBytes {
-			return nil, fmt.Errorf("%w: more than %d files or %d bytes", ErrTooLarge, limits.Files, limits.TotalBytes)
+			return nil, fmt.Errorf("%w: the folder has more than %d files or %d bytes", ErrTooLarge, limits.Files, limits.TotalBytes)
 		}
 	}
 	return out, nil
@@ -164,11 +164,11 @@ func (l Limits) file(o types.Object, below string) (file, bool, error) {
 	case f.name == "" || strings.HasSuffix(f.name, "/"):
 		return f, false, nil
 	case !fs.ValidPath(f.name) || strings.ContainsAny(f.name, "\\:\x00"):
-		return f, false, fmt.Errorf("%q is no name for a file", f.name)
+		return f, false, fmt.Errorf("%q cannot be the name of a file", f.name)
 	case strings.Count(f.name, "/") >= l.Depth:
-		return f, false, fmt.Errorf("%w: %s lies more than %d folders deep", ErrTooLarge, f.name, l.Depth)
+		return f, false, fmt.Errorf("%w: %s is more than %d folders deep", ErrTooLarge, f.name, l.Depth)
 	case f.size > l.FileBytes:
-		return f, false, fmt.Errorf("%w: %s has %d bytes, above %d", ErrTooLarge, f.name, f.size, l.FileBytes)
+		return f, false, fmt.Errorf("%w: %s has %d bytes, and the maximum is %d", ErrTooLarge, f.name, f.size, l.FileBytes)
 	}
 	return f, true, nil
 }

@@ -134,12 +134,12 @@ func TestRefused(t *testing.T) {
 		{"a prefix that climbs", "s3://bucket/a/../b", nil, Limits{}, "s3://bucket/prefix", nil},
 		{"no such bucket", "s3://nowhere/x", nil, Limits{}, "NoSuchBucket", nil},
 		{"nothing there", "s3://bucket/x", files("y/a.json"), Limits{}, "no file", fs.ErrNotExist},
-		{"a name that climbs", "s3://bucket/x", files("x/../../a.json"), Limits{}, "no name for a file", nil},
-		{"an absolute name", "s3://bucket/x", files("x//a.json"), Limits{}, "no name for a file", nil},
-		{"a name of another system", "s3://bucket/x", files(`x/a\b.json`), Limits{}, "no name for a file", nil},
+		{"a name that climbs", "s3://bucket/x", files("x/../../a.json"), Limits{}, "cannot be the name of a file", nil},
+		{"an absolute name", "s3://bucket/x", files("x//a.json"), Limits{}, "cannot be the name of a file", nil},
+		{"a name of another system", "s3://bucket/x", files(`x/a\b.json`), Limits{}, "cannot be the name of a file", nil},
 		{"too many", "s3://bucket/x", files("x/a", "x/b", "x/c"), Limits{Files: 2}, "more than 2 files", ErrTooLarge},
 		{"too deep", "s3://bucket/x", files("x/1/2/3/4/a"), Limits{}, "folders deep", ErrTooLarge},
-		{"one too large", "s3://bucket/x", files("x/a"), Limits{FileBytes: 5}, "above 5", ErrTooLarge},
+		{"one too large", "s3://bucket/x", files("x/a"), Limits{FileBytes: 5}, "maximum is 5", ErrTooLarge},
 		{"all too large", "s3://bucket/x", files("x/a", "x/b"), Limits{TotalBytes: 12}, "12 bytes", ErrTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestATornBodyIsNotKept(t *testing.T) {
 	for _, off := range []int64{1, -1} {
 		cache := t.TempDir()
 		_, err := Copier{Client: &bucket{objects: files("a.json"), longer: off}, Cache: cache}.Folder(t.Context(), "s3://bucket")
-		if err == nil || !strings.Contains(err.Error(), "bytes of the listing") {
+		if err == nil || !strings.Contains(err.Error(), "bytes that S3 listed") {
 			t.Errorf("by %d bytes: %v", off, err)
 		}
 		left, _ := filepath.Glob(filepath.Join(cache, "*", "*"))

@@ -305,10 +305,12 @@ func (g *Groups) describe(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_ = res.Body.Close() // it was read
-	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte { return append(g.instances(list, groupOf(text), r), g.warmConfiguration()...) })
+	desired := g.desiredOf(text)
+	text = instancesList.ReplaceAllFunc(text, func(list []byte) []byte {
+		return append(g.instances(list, groupOf(text), desired, r), g.warmConfiguration()...)
+	})
 	text = desiredNumber.ReplaceAllFunc(text, func(number []byte) []byte {
-		n, _ := strconv.Atoi(string(desiredNumber.FindSubmatch(number)[1])) // it matched digits
-		return fmt.Appendf(nil, "<DesiredCapacity>%d</DesiredCapacity>", g.show(n-g.shrinking()-g.warmCount()))
+		return fmt.Appendf(nil, "<DesiredCapacity>%d</DesiredCapacity>", g.show(g.desiredOf(number)))
 	})
 	if g.isClosed(groupOf(text)) {
 		text = sizes.ReplaceAll(text, []byte("<${1}>0</${1}>"))
@@ -316,6 +318,17 @@ func (g *Groups) describe(r *http.Request) (*http.Response, error) {
 	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	res.Header.Del("Content-Length")
 	return res, nil
+}
+
+// desiredOf is the desired capacity in a description, without the places that the server
+// counts of instances on their way out and of warm ones.
+func (g *Groups) desiredOf(text []byte) int {
+	m := desiredNumber.FindSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(m[1])) // it matched digits
+	return n - g.shrinking() - g.warmCount()
 }
 
 func groupOf(text []byte) string {
@@ -326,7 +339,7 @@ func groupOf(text []byte) string {
 }
 
 // instances are those of a group's list that are there, each in its state.
-func (g *Groups) instances(list []byte, group string, r *http.Request) []byte {
+func (g *Groups) instances(list []byte, group string, desired int, r *http.Request) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f, failing := g.failing[group]
@@ -352,6 +365,6 @@ func (g *Groups) instances(list []byte, group string, r *http.Request) []byte {
 		}
 		return m
 	})
-	g.replaceNext(group, there, r)
+	g.replaceNext(group, desired, there, r)
 	return list
 }

@@ -47,14 +47,14 @@ func (g *Groups) serves(id string) bool {
 }
 
 // replaceNext ends the instances of a group that its refresh may end now: those that
-// do not serve, and of those that do as many as may be missing, one at least.
-func (g *Groups) replaceNext(group string, ids []string, r *http.Request) {
+// do not serve, and of those that do as many of the desired ones as may be missing, one at
+// least. A group has fewer than are desired while one that was ended is replaced.
+func (g *Groups) replaceNext(group string, desired int, ids []string, r *http.Request) {
 	f := g.refreshes[group]
 	if f == nil {
 		return
 	}
 	f.old = slices.DeleteFunc(f.old, func(id string) bool { return !slices.Contains(ids, id) })
-	desired := len(ids)
 	missing, may := desired, max(1, desired*(100-f.leastPercent)/100)
 	for _, id := range ids {
 		if g.serves(id) {

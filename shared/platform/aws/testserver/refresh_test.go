@@ -16,6 +16,7 @@ import (
 type groupServer struct {
 	ids      []string
 	launches int
+	missing  int // of those that are desired
 }
 
 func (s *groupServer) answer(r *http.Request) (*http.Response, error) {
@@ -32,7 +33,7 @@ func (s *groupServer) answer(r *http.Request) (*http.Response, error) {
 	for _, id := range s.ids {
 		fmt.Fprintf(&list, "<member><InstanceId>%s</InstanceId><LifecycleState>InService</LifecycleState></member>", id)
 	}
-	text := fmt.Sprintf("<AutoScalingGroupName>g</AutoScalingGroupName><MinSize>0</MinSize><MaxSize>9</MaxSize><DesiredCapacity>%d</DesiredCapacity><Instances>%s</Instances>", len(s.ids), list.String())
+	text := fmt.Sprintf("<AutoScalingGroupName>g</AutoScalingGroupName><MinSize>0</MinSize><MaxSize>9</MaxSize><DesiredCapacity>%d</DesiredCapacity><Instances>%s</Instances>", len(s.ids)+s.missing, list.String())
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text))}, err
 }
 
@@ -80,6 +81,11 @@ func TestARefreshWaitsForWhatServes(t *testing.T) {
 	if want := []string{"b", "new-1"}; !slices.Equal(s.ids, want) {
 		t.Fatalf("the group has %q, want %q", s.ids, want)
 	}
+	s.ids, s.missing = []string{"b"}, 1 // new-1 was ended, and what takes its place is not there yet
+	if describe(); !slices.Equal(s.ids, []string{"b"}) {
+		t.Fatalf("the last instance that served was ended: the group has %q", s.ids)
+	}
+	s.ids, s.missing = append(s.ids, "new-1"), 0
 	if said := describe(); strings.Count(said, "Pending:Wait") != 1 || g.Replaced("g") {
 		t.Errorf("an instance that does not serve yet is shown as %s", said)
 	}

@@ -14,10 +14,10 @@ func (in *Invoker) SetFunctions(fs []Function) error {
 	known := map[string]bool{}
 	for i, f := range fs {
 		if f.Name == "" || f.MemoryMB <= 0 || f.Timeout <= 0 {
-			return fmt.Errorf("function %q needs a name, memory and a timeout", f.Name)
+			return fmt.Errorf("function %q needs a name, and memory and a timeout above 0", f.Name)
 		}
 		if known[f.Name] {
-			return fmt.Errorf("function %q is there twice", f.Name)
+			return fmt.Errorf("function %q is listed twice", f.Name)
 		}
 		known[f.Name] = true
 		path, err := filepath.Abs(f.Bootstrap)

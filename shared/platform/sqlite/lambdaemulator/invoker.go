@@ -102,7 +102,7 @@ func New(opts Options) (*Invoker, error) {
 		functions: map[string]*function{}, environments: map[string]*environment{}, quit: make(chan struct{}),
 	}
 	if opts.MaxConcurrency < 0 || opts.KeepAlive <= 0 {
-		return nil, errors.New("functions need a concurrency not below zero and a keep-alive above it")
+		return nil, errors.New("functions need a concurrency of 0 or more and a keep-alive above 0")
 	}
 	if err := in.SetFunctions(opts.Functions); err != nil {
 		return nil, err

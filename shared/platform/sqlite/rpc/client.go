@@ -45,7 +45,7 @@ func Dial(baseURL string) (platform.Backend, error) {
 func DialOver(baseURL string, t http.RoundTripper) (platform.Backend, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil || u.Scheme != "http" || u.Host == "" || len(u.Path) < 2 {
-		return platform.Backend{}, errors.New("the URL of the local backend is not http://host:port/secret") // not quoted: it holds a secret
+		return platform.Backend{}, errors.New("the URL of the local backend is not of the form http://host:port/secret") // not quoted: it holds a secret
 	}
 	r := &remote{base: strings.TrimSuffix(baseURL, "/") + "/", http: &http.Client{Transport: t}}
 	return platform.Backend{
@@ -62,7 +62,7 @@ func call[Resp, Req any](ctx context.Context, r *remote, name string, req Req) (
 	}
 	q, err := http.NewRequestWithContext(ctx, http.MethodPost, r.base+name, body.Reader())
 	if err != nil {
-		return resp, fmt.Errorf("%s: make the call", name) // the cause would reveal the secret
+		return resp, fmt.Errorf("%s: the call to the local backend cannot be built", name) // the cause would reveal the secret
 	}
 	q.ContentLength = body.Bytes
 	q.GetBody = func() (io.ReadCloser, error) { return body.Reader(), nil }

@@ -27,7 +27,7 @@ type Carrier interface {
 }
 
 // ErrFrames is a body that is not in frames, or is longer than it may be.
-var ErrFrames = errors.New("loopback: the frames of a body are broken or too long")
+var ErrFrames = errors.New("the frames of a request to the local backend are damaged or too long")
 
 const lengthBytes = 4
 
@@ -42,7 +42,7 @@ func encodeFrames(c Carrier) (net.Buffers, int64, error) {
 	out, total := net.Buffers{}, int64(0)
 	for _, frame := range append([][]byte{text}, data...) {
 		if len(frame) > MaxBody {
-			return nil, 0, fmt.Errorf("%w: a frame of %d bytes is above %d", platform.ErrTooLarge, len(frame), MaxBody)
+			return nil, 0, fmt.Errorf("%w: a frame has %d bytes, and the maximum is %d", platform.ErrTooLarge, len(frame), MaxBody)
 		}
 		out = append(out, binary.BigEndian.AppendUint32(nil, uint32(len(frame))))
 		if len(frame) > 0 {
@@ -87,7 +87,7 @@ func (f *frames) next() ([]byte, error) {
 	f.left -= lengthBytes
 	n := int64(binary.BigEndian.Uint32(length[:]))
 	if n > f.left {
-		return nil, fmt.Errorf("%w: %w: a frame of %d bytes where %d may come", ErrFrames, platform.ErrTooLarge, n, max(0, f.left))
+		return nil, fmt.Errorf("%w: %w: a frame has %d bytes, and %d are left", ErrFrames, platform.ErrTooLarge, n, max(0, f.left))
 	}
 	f.left -= n
 	if n == 0 {
@@ -104,7 +104,7 @@ func (f *frames) next() ([]byte, error) {
 func (f *frames) end() error {
 	var one [1]byte
 	if n, err := io.ReadFull(f.from, one[:]); n > 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: more comes than the head says", ErrFrames)
+		return fmt.Errorf("%w: the body is longer than its head states", ErrFrames)
 	}
 	return nil
 }

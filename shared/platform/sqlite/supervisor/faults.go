@@ -96,5 +96,5 @@ func (s *Supervisor) Notice(id string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no worker %q is up", id)
+	return fmt.Errorf("no worker %q is running; paragon top lists the workers", id)
 }

@@ -25,7 +25,7 @@ const (
 	maxBackoff   = 30 * time.Second
 )
 
-var errRefused = errors.New("refused by a fault that was asked for")
+var errRefused = errors.New("refused by an injected fault")
 
 // pool keeps the desired number of workers in one pool.
 type pool struct {

@@ -29,9 +29,9 @@ func newSocketFolder() (string, error) {
 			return dir, nil
 		}
 		_ = os.Remove(dir)
-		errs = append(errs, fmt.Errorf("a socket in %s has a path of %d bytes, above %d", parent, n, maxSocketPath))
+		errs = append(errs, fmt.Errorf("the path of a socket in %s has %d bytes, and the maximum is %d", parent, n, maxSocketPath))
 	}
-	return "", fmt.Errorf("make a folder for the workers' sockets: %w; set TMPDIR to a shorter path", errors.Join(errs...))
+	return "", fmt.Errorf("create a folder for the workers' sockets: %w; set TMPDIR to a shorter path", errors.Join(errs...))
 }
 
 // socketPath is where a worker listens.

@@ -132,7 +132,7 @@ func Start(opts Options) (*Supervisor, error) {
 func begin(opts Options, start func(process.Spec) (child, error)) (*Supervisor, error) {
 	for _, p := range opts.Pools {
 		if p.Name == "" || p.Runners <= 0 {
-			return nil, fmt.Errorf("pool %q needs a name and runners", p.Name)
+			return nil, fmt.Errorf("pool %q needs a name and one or more runners", p.Name)
 		}
 	}
 	if opts.Wanted == nil || opts.Roster == nil || opts.Reporter == nil {

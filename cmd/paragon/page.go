@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/internal/operator"
+	"github.com/paragon-serving/paragon/docs"
+	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/intake/httpapi"
+	"github.com/paragon-serving/paragon/shared/page"
+)
+
+// pagePort is where the page of a stage is served unless it is said.
+const pagePort = 8090
+
+// newPageCommand is `paragon page`.
+func newPageCommand(term *cli.Terminal) *cobra.Command {
+	port := pagePort
+	c := &cobra.Command{
+		Use: "page", Short: "Serve the web page of a stage in an account, on this machine", Args: cobra.NoArgs,
+		Long: `Serve the web page of a stage in an account, on a loopback address of this machine, until
+interrupted. The page calls the stage's API with your AWS credentials or your key. Workers,
+decisions, settings and dead letters need the stage's operator policy, as the commands
+decisions, tune and redrive do; without that policy, these parts of the page show an error.
+The printed address contains a token, which every request needs. On one machine paragon up
+serves the page itself.`,
+		Example: "  paragon page --stage prod",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if port < 0 || port > 65535 {
+				return cli.Usagef("--port is %d, not within 0 to 65535", port)
+			}
+			return runPage(c.Context(), term, port)
+		},
+	}
+	c.Flags().IntVar(&port, "port", port, "port on this machine; 0 takes a free port")
+	return term.ServerCommand(c)
+}
+
+// runPage serves the page until the context ends.
+func runPage(ctx context.Context, term *cli.Terminal, port int) error {
+	token := operator.Token(rand.Text())
+	handler, err := pageHandler(ctx, term, token)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return fmt.Errorf("listen for the page: %w; name another port with --port", err)
+	}
+	at := fmt.Sprintf("http://%s/#operator=%s", l.Addr(), token)
+	if term.JSON {
+		term.PrintJSON(map[string]string{"url": at})
+	} else {
+		term.Printf("The page is at %s\n", at)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the page: %w", err)
+	}
+	return nil
+}
+
+// pageHandler serves the page's files to everybody on this machine, and what they ask
+// for to whoever has the token.
+func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token) (http.Handler, error) {
+	stage, _ := term.Place()
+	if stage == "" {
+		return nil, cli.Usagef("name a stage in an account with --stage; `paragon up` on one machine serves its page itself, at the address that it prints")
+	}
+	service, err := serviceOf(ctx, term, stage)
+	if err != nil {
+		return nil, err
+	}
+	api, err := term.Relay(ctx)
+	if err != nil {
+		return nil, err
+	}
+	console, err := httpapi.NewConsole(httpapi.ConsoleOptions{API: api, Operations: service, Operator: token.Shown, Advice: term.Sentence, Log: term.Logger(false)})
+	if err != nil {
+		return nil, err
+	}
+	set, err := profiles.Load("")
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", page.Handler(set.Samples()))
+	mux.Handle("/v1/", console)
+	mux.HandleFunc("GET /v1/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml")
+		_, _ = w.Write(docs.OpenAPI) // the caller may be gone
+	})
+	return mux, nil
+}
