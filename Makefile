@@ -329,7 +329,7 @@ pool-imagenet: $(POOL)/imagenet/latency.json ## Fetch EfficientNet-Lite 0 to 2, 
 
 $(POOL)/imagenet/latency.json: $(POOL)/imagenet/converted.json | build
 	$(GEN) -pool $(POOL)
-	bin/paragon profile --profiles $(POOL) --catalogue imagenet --pictures $(POOL)/pictures --clock thread --budget 5s --cold 5 --out $@
+	bin/paragon profile --profiles $(POOL) --catalogue imagenet --pictures $(POOL)/pictures --clock thread --threads 2 --budget 5s --cold 5 --out $@
 	$(GEN) -pool $(POOL)
 
 $(POOL)/imagenet/converted.json: .venv-pools/.made $(wildcard $(CONVERSION)/*.py)

@@ -39,7 +39,7 @@ type Config struct {
 	Profiles         string   // folder that the stack is made from; empty means what comes with Paragon
 	ProfilesPrefix   string   // s3://bucket/prefix that functions and workers read; empty means their packages
 	Tasks            []string // whose models get functions; empty means all of the catalogue
-	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means all
+	FunctionMemoryMB []int    // subset of the catalogue's sizes; empty means those up to 3,008 MB
 	GenericSizes     []int    // memory in MB of the functions that run any added model, of the catalogue's sizes; empty means none
 	OwnModels        string   // file with the added models that get functions, as `paragon model list --json` writes it; empty means none
 	FunctionArch     string   // of the inference functions: x86_64 or arm64

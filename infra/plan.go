@@ -34,6 +34,11 @@ type poolPlan struct {
 	arch string // of its machines
 }
 
+// newAccountMB is the most memory of a function in an account that is new: Lambda refuses
+// more with "Member must have value less than or equal to 3008" until the quota is raised.
+// Larger sizes have to be named.
+const newAccountMB = 3008
+
 // resolve finds what the config names, so that a typo ends here and not in an account.
 func resolve(c Config) (plan, error) {
 	p := plan{Config: c, settings: map[string]string{inlineLimit: strconv.Itoa(names.InlineKB)}}
@@ -57,7 +62,7 @@ func resolve(c Config) (plan, error) {
 	}
 	if len(p.sizes) == 0 {
 		have, _ := catalogue.FunctionSizes(c.FunctionArch)
-		p.sizes = have.MemoryMB
+		p.sizes = slices.DeleteFunc(slices.Clone(have.MemoryMB), func(mb int) bool { return mb > newAccountMB })
 	}
 	if p.GenericSizes, err = c.sizesOf(catalogue, "generic_sizes", c.GenericSizes); err != nil {
 		return p, err

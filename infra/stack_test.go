@@ -160,7 +160,7 @@ func TestAddedModelsGetFunctions(t *testing.T) {
 	if err := os.WriteFile(file, []byte(added), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := synthesize(t, fakeDist(t), map[string]any{"own_models": file, "generic_sizes": "[3008]"})
+	a := synthesize(t, fakeDist(t), map[string]any{"own_models": file, "generic_sizes": "[3538]"})
 	hold(t, a)
 	var made []string
 	for _, id := range a.t.of("Lambda::Function") {
@@ -169,12 +169,12 @@ func TestAddedModelsGetFunctions(t *testing.T) {
 		}
 	}
 	slices.Sort(made)
-	if want := []string{"generic-3008", "inference-iris-1024", "inference-iris-1769", "inference-iris-3008"}; !slices.Equal(made, want) {
+	if want := []string{"generic-3538", "inference-iris-1024", "inference-iris-1769", "inference-iris-3008"}; !slices.Equal(made, want) {
 		t.Errorf("made %v, want %v", made, want)
 	}
 	for _, who := range []string{"api", "dispatcher", "controller"} {
 		vars := variables(a.function(who))
-		if vars[names.OwnFunctions] != "iris="+digest[:16] || vars[names.GenericMemory] != "3008" {
+		if vars[names.OwnFunctions] != "iris="+digest[:16] || vars[names.GenericMemory] != "3538" {
 			t.Errorf("the %s is told of %v and %v", who, vars[names.OwnFunctions], vars[names.GenericMemory])
 		}
 	}

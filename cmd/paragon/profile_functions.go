@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
@@ -70,8 +69,8 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 	if f.samples < 1 || f.cold < 0 || f.cold > 1000 || f.budget <= 0 {
 		return j, cli.Usagef("--samples and --budget must be above 0, --cold must be within 0 to 1000")
 	}
-	if f.lambda == localFunctions && runtime.GOARCH == "arm64" {
-		j.Arch = "arm64"
+	if f.lambda == localFunctions {
+		j.Arch = inference.Arch()
 	}
 	var err error
 	if j.Subjects, err = f.subjects(); err != nil {

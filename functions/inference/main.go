@@ -15,6 +15,7 @@ import (
 
 	"github.com/paragon-serving/paragon/functions/models"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
 	"github.com/paragon-serving/paragon/shared/environment"
@@ -72,16 +73,20 @@ func wire(ctx context.Context, env func(string) string) (handler, error) {
 
 // responder answers with the function's model, loaded now, or with any.
 func responder(ctx context.Context, env func(string) string, e *engine.Engine, source *models.Source) (func(context.Context, inference.Request) inference.Response, error) {
+	mb, err := memoryMB(env)
+	if err != nil {
+		return nil, err
+	}
+	threads := func(m *profile.Model) int { return source.Current().FunctionThreads(m, inference.Arch(), mb) }
 	model := env(environment.Model)
 	if model == "" {
-		memory, err := genericMemory(env)
-		if err != nil {
-			return nil, err
-		}
 		_ = source.Current() // read now, as a part of the cold start
-		return answer.New(e, source, source, memory).RespondAny, nil
+		a := answer.New(e, source, source, genericMemory(mb))
+		a.RunThreads(threads)
+		return a.RespondAny, nil
 	}
 	a := answer.New(e, source, source, answer.Memory{})
+	a.RunThreads(threads)
 	return func(ctx context.Context, req inference.Request) inference.Response { return a.Respond(ctx, model, req) }, a.Warm(ctx, model)
 }
 
@@ -95,10 +100,15 @@ const (
 
 // genericMemory is what a function may keep loaded: several models as far as they fit,
 // and one in any case, as it is asked for none that its size does not hold.
-func genericMemory(env func(string) string) (answer.Memory, error) {
+func genericMemory(mb int) answer.Memory {
+	return answer.Memory{MaxBytes: int64(float64(mb) * modelShare * (1 << 20)), Alone: true}
+}
+
+// memoryMB is the function's memory, with which its share of the processor grows.
+func memoryMB(env func(string) string) (int, error) {
 	mb, err := strconv.Atoi(env(lambdaMemory))
 	if err != nil || mb <= 0 {
-		return answer.Memory{}, fmt.Errorf("%s: %q is no number of megabytes", lambdaMemory, env(lambdaMemory))
+		return 0, fmt.Errorf("%s: %q is no number of megabytes", lambdaMemory, env(lambdaMemory))
 	}
-	return answer.Memory{MaxBytes: int64(float64(mb) * modelShare * (1 << 20)), Alone: true}, nil
+	return mb, nil
 }

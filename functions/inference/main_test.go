@@ -3,18 +3,20 @@ package main
 import (
 	"bytes"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 func TestAnswersARequest(t *testing.T) {
-	env := map[string]string{"PARAGON_MODEL": "logistic"}
+	env := map[string]string{"PARAGON_MODEL": "logistic", lambdaMemory: "1769"}
 	h, err := wire(t.Context(), func(key string) string { return env[key] })
 	if err != nil {
 		t.Fatal(err)
@@ -23,14 +25,7 @@ func TestAnswersARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, err := fs.Glob(set.Samples(), "*-trouser.png")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no sample picture, error %v", err)
-	}
-	data, err := fs.ReadFile(set.Samples(), names[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := trouser(t, set)
 	res, err := h(t.Context(), inference.Request{Model: "logistic", Input: query.Input{ContentType: "image/png", Data: data}})
 	if err != nil || res.Error != nil || len(res.Top) != query.TopScores || strings.ToLower(res.Label) != "trouser" {
 		t.Errorf("got %+v, error %v", res, err)
@@ -54,15 +49,7 @@ func TestAGenericFunctionRunsWhatIsAdded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest := add(t, dir, set)
-	names, err := fs.Glob(set.Samples(), "*-trouser.png")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no sample picture, error %v", err)
-	}
-	data, err := fs.ReadFile(set.Samples(), names[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	digest, data := add(t, dir, set), trouser(t, set)
 	ask := func(model, sha256 string) inference.Response {
 		res, err := h(t.Context(), inference.Request{Model: model, SHA256: sha256, Input: query.Input{ContentType: "image/png", Data: data}})
 		if err != nil {
@@ -82,9 +69,46 @@ func TestAGenericFunctionRunsWhatIsAdded(t *testing.T) {
 	}
 }
 
-// add puts the network of a model that ships into a folder as a model of its own, and
-// returns its digest.
-func add(t *testing.T, dir string, set *profiles.Set) string {
+// A run has as many threads as pay by the profile and as the memory buys vCPUs, and the
+// function says so.
+func TestARunHasTheThreadsThatPay(t *testing.T) {
+	set, err := profiles.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, data := t.TempDir(), trouser(t, set)
+	digest := add(t, dir, set, profile.Latency{Resource: "reference", Threads: 2, Batch: 1,
+		MS: profile.Percentiles{P50: 1e-3, P95: 1e-3, P99: 1e-3}, Source: profile.Source{Kind: "measured", File: "f", Row: "r", Column: "c", Date: "2026-11-28"}})
+	for memory, threads := range map[string]int{"1769": 0, "3537": 0, "3538": 2, "10240": 2} {
+		env := map[string]string{"PARAGON_MODELS": dir, lambdaMemory: memory}
+		h, err := wire(t.Context(), func(key string) string { return env[key] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := h(t.Context(), inference.Request{Model: "mine", SHA256: digest, Input: query.Input{ContentType: "image/png", Data: data}})
+		if err != nil || res.Error != nil || res.Threads != threads || strings.ToLower(res.Label) != "trouser" {
+			t.Errorf("%s MB: %+v, error %v, want %d threads", memory, res, err, threads)
+		}
+	}
+}
+
+// trouser is a sample picture.
+func trouser(t *testing.T, set *profiles.Set) []byte {
+	t.Helper()
+	names, err := fs.Glob(set.Samples(), "*-trouser.png")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no sample picture, error %v", err)
+	}
+	data, err := fs.ReadFile(set.Samples(), names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// add puts the network of a model that ships into a folder as a model of its own, with
+// some service times besides, and returns its digest.
+func add(t *testing.T, dir string, set *profiles.Set, times ...profile.Latency) string {
 	t.Helper()
 	base := profilestest.Shipped(t)
 	onnx, err := set.ONNX("mlp")
@@ -102,7 +126,7 @@ func add(t *testing.T, dir string, set *profiles.Set) string {
 	task, _ := base.Task("fashion")
 	m, _ := base.Model("mlp")
 	mine := *m
-	mine.Name = "mine"
+	mine.Name, mine.Latency = "mine", append(slices.Clone(m.Latency), times...)
 	if err := store.Add(d, modelstore.Addition{Task: task, Model: mine, Measured: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +138,7 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 		"PARAGON_MODEL":      {},
 		"PARAGON_CATALOGUE":  {"PARAGON_MODEL": "logistic", "PARAGON_CATALOGUE": "none"},
 		"s3://bucket/prefix": {"PARAGON_MODEL": "logistic", "PARAGON_PROFILES": "s3://Bucket/prefix"},
-		"no-such-model":      {"PARAGON_MODEL": "no-such-model"},
+		"no-such-model":      {"PARAGON_MODEL": "no-such-model", lambdaMemory: "1769"},
 		lambdaMemory:         {"PARAGON_MODELS": t.TempDir()},
 	} {
 		_, err := wire(t.Context(), func(key string) string { return env[key] })

@@ -68,7 +68,7 @@ func fashion(dir string) (any, error) {
 		Schema: "../schema.json",
 		Name:   "fashion", Prices: "us-east-1-2026",
 		Reference:        fashionReference(timed.Hardware),
-		FunctionMemoryMB: []int{512, 1024, 1769, 3008},
+		FunctionMemoryMB: poolMemoryMB,
 		Tasks:            []profile.Task{{Name: "fashion", Labels: fashionLabels}},
 	}
 	others, err := otherResources(dir)

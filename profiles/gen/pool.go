@@ -19,6 +19,10 @@ const (
 	poolLatency   = poolName + "/latency.json"
 )
 
+// poolMemoryMB are the function sizes of a pool: the last buys two vCPUs, for runs on two
+// threads.
+var poolMemoryMB = []int{512, 1024, 1769, 3008, 3538}
+
 // convertedFile is what profiles/pools/imagenet/convert.py writes.
 type convertedFile struct {
 	Date, Hardware string
@@ -83,7 +87,7 @@ func poolCatalogue(pool string) (profile.File, error) {
 	f := profile.File{
 		Schema: "../schema.json", Name: poolName, Prices: "us-east-1-2026",
 		Reference:        poolReference(made, timed),
-		FunctionMemoryMB: []int{512, 1024, 1769, 3008},
+		FunctionMemoryMB: poolMemoryMB,
 		Tasks:            []profile.Task{{Name: poolName, Labels: made.Labels}},
 	}
 	for _, m := range made.Models {

@@ -62,7 +62,7 @@ func functions(dir string) (any, error) {
 		first := func(percentile string) float64 { return t.number(row, "s3_first_byte_ms."+percentile) }
 		out = append(out, profile.FunctionSizes{
 			Arch: arch, MBPerVCPU: int(t.number(row, "mb_per_vcpu")), Speed: t.number(row, "speed"),
-			MemoryMB: []int{256, 512, 1024, 1536, 1769, 2048, 2560, 3008, 4096, 6144, 8192, 10240}, Source: source,
+			MemoryMB: []int{256, 512, 1024, 1536, 1769, 2048, 2560, 3008, 3538, 4096, 6144, 8192, 10240}, Source: source,
 			Fetch: &profile.Fetch{FirstByteMS: profile.Percentiles{P50: first("p50"), P95: first("p95"), P99: first("p99")}, MBPerSecond: t.number(row, "s3_mb_per_second"), Source: fetch},
 		})
 	}

@@ -36,16 +36,12 @@ type Options struct {
 	LibraryPath string
 	// Runners is the most inferences at once; 0 means GOMAXPROCS.
 	Runners int
-	// IntraOpThreads is the number of threads of one inference; 0 means 1.
-	// More help only a machine that serves one query at a time.
-	IntraOpThreads int
 }
 
 // Engine owns the library and the loaded models. Its methods may be called
 // from many goroutines.
 type Engine struct {
 	lib     *onnxruntime.Library
-	threads int
 	runners int
 	gate    *semaphore.Weighted // first come, first served
 
@@ -54,10 +50,11 @@ type Engine struct {
 	models map[modelKey]*loading
 }
 
-// modelKey identifies models: the same name with other bytes is another model.
+// modelKey identifies models: the same name with other bytes or threads is another model.
 type modelKey struct {
-	name   string
-	digest [sha256.Size]byte
+	name    string
+	digest  [sha256.Size]byte
+	threads int
 }
 
 // loading is a model that is being loaded or was: done closes once model or
@@ -71,9 +68,8 @@ type loading struct {
 // New opens the library. It fails if the library is not found, is not one of
 // the known builds, or if an option is negative.
 func New(opts Options) (*Engine, error) {
-	if opts.Runners < 0 || opts.IntraOpThreads < 0 {
-		return nil, fmt.Errorf("engine options: runners %d and intra-op threads %d must not be negative",
-			opts.Runners, opts.IntraOpThreads)
+	if opts.Runners < 0 {
+		return nil, fmt.Errorf("engine options: runners %d must not be negative", opts.Runners)
 	}
 	if opts.Runners == 0 {
 		opts.Runners = runtime.GOMAXPROCS(0)
@@ -91,7 +87,6 @@ func New(opts Options) (*Engine, error) {
 	}
 	return &Engine{
 		lib:     lib,
-		threads: max(opts.IntraOpThreads, 1),
 		runners: opts.Runners,
 		gate:    semaphore.NewWeighted(int64(opts.Runners)),
 		models:  map[modelKey]*loading{},
@@ -105,15 +100,16 @@ func (e *Engine) LibraryVersion() string { return e.lib.Version() }
 func (e *Engine) Runners() int { return e.runners }
 
 // Load prepares the ONNX file whose bytes are given; they may be dropped
-// afterwards. The same name and bytes give the same Model, loaded once however
-// many goroutines ask; a failure is forgotten, so that the next call tries
-// again. ctx ends the wait for another goroutine's load; a load that has begun
+// afterwards. One inference goes on so many threads; below 1 stands for 1. More help
+// only a process that runs one inference at a time. The same name, bytes and threads give
+// the same Model, loaded once however many goroutines ask; a failure is forgotten, so that
+// the next call tries again. ctx ends the wait for another goroutine's load; a load that has begun
 // here runs to its end (from 2 ms for a small network to 200 for ResNet50).
-func (e *Engine) Load(ctx context.Context, name string, onnx []byte) (*Model, error) {
+func (e *Engine) Load(ctx context.Context, name string, onnx []byte, threads int) (*Model, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("load model %q: %w", name, err)
 	}
-	key := modelKey{name: name, digest: sha256.Sum256(onnx)}
+	key := modelKey{name: name, digest: sha256.Sum256(onnx), threads: max(threads, 1)}
 	l, mine, err := e.startLoading(key)
 	if err != nil {
 		return nil, fmt.Errorf("load model %q: %w", name, err)
@@ -150,7 +146,7 @@ func (e *Engine) startLoading(key modelKey) (l *loading, mine bool, err error) {
 // load fills an entry that the caller has claimed.
 func (e *Engine) load(key modelKey, l *loading, onnx []byte) {
 	defer close(l.done)
-	session, err := e.lib.NewSession(onnx, onnxruntime.SessionOptions{IntraOpThreads: e.threads})
+	session, err := e.lib.NewSession(onnx, onnxruntime.SessionOptions{IntraOpThreads: key.threads})
 	if err != nil {
 		l.err = err
 		e.forget(key, l)

@@ -31,7 +31,7 @@ func open(t testing.TB, opts Options) *Engine {
 // load loads a model that must load.
 func load(t testing.TB, e *Engine, onnx []byte) *Model {
 	t.Helper()
-	m, err := e.Load(context.Background(), "test", onnx)
+	m, err := e.Load(context.Background(), "test", onnx, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,10 @@ func vector(data ...float32) Tensor {
 }
 
 func TestRunComputes(t *testing.T) {
-	m := load(t, open(t, Options{IntraOpThreads: 2}), enginetest.Affine(2, 1, -1, 3))
+	m, err := open(t, Options{}).Load(context.Background(), "test", enginetest.Affine(2, 1, -1, 3), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range []int64{1, 2, 5} {
 		in := Tensor{Shape: []int64{n, 3}, Data: make([]float32, n*3)}
 		for i := range in.Data {
@@ -86,7 +89,6 @@ func TestModelDescribesItself(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	for want, opts := range map[string]Options{
 		"runners -1":               {Runners: -1},
-		"intra-op threads -2":      {IntraOpThreads: -2},
 		"no such file or director": {LibraryPath: t.TempDir() + "/none.so"},
 	} {
 		if _, err := New(opts); err == nil || !strings.Contains(err.Error(), want) {
@@ -109,14 +111,14 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 		"the model is empty":                 nil,
 	} {
 		for range 2 { // a failure is forgotten: the second is no other
-			if _, err := e.Load(context.Background(), "bad", onnx); err == nil || !strings.Contains(err.Error(), want) {
+			if _, err := e.Load(context.Background(), "bad", onnx, 1); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := e.Load(ctx, "late", enginetest.Affine(1, 0, 1)); !errors.Is(err, context.Canceled) {
+	if _, err := e.Load(ctx, "late", enginetest.Affine(1, 0, 1), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

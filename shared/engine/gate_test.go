@@ -98,7 +98,7 @@ func TestCloseTurnsWaitersAway(t *testing.T) {
 		if !errors.Is(refused, ErrClosed) {
 			t.Errorf("the waiter got %v", refused)
 		}
-		if _, err := e.Load(context.Background(), "test", nil); !errors.Is(err, ErrClosed) {
+		if _, err := e.Load(context.Background(), "test", nil, 1); !errors.Is(err, ErrClosed) {
 			t.Errorf("load after close: %v", err)
 		}
 	})

@@ -30,7 +30,7 @@ func RunCold(ctx context.Context, s Subject, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := e.Load(ctx, s.Name, s.ONNX)
+	m, err := e.Load(ctx, s.Name, s.ONNX, 1)
 	if err == nil {
 		err = runOnce(ctx, m, s, 1, 0)
 	}

@@ -80,7 +80,7 @@ func (j FunctionJob) one(ctx context.Context, s Subject, memoryMB int) (profile.
 	if err := f.warm(ctx, j.Plan); err != nil {
 		return profile.Latency{}, err
 	}
-	l := profile.Latency{Resource: "lambda-" + j.Arch, MemoryMB: memoryMB, Threads: 1, Batch: 1}
+	l := profile.Latency{Resource: "lambda-" + j.Arch, MemoryMB: memoryMB, Threads: max(1, f.threads), Batch: 1}
 	spread := profile.Confidence{}
 	l.MS, spread = summarize(f.warmTimes)
 	l.Confidence = &spread
@@ -100,6 +100,7 @@ type functionRuns struct {
 	subject   Subject
 	warmTimes []time.Duration
 	billedMS  float64   // of the warm runs together
+	threads   int       // of a run, by the function's own account
 	colds     []coldRun // each the first of an environment
 	throttled int
 }
@@ -184,6 +185,7 @@ func (f *functionRuns) warm(ctx context.Context, p Plan) error {
 		case i >= p.Warmup:
 			f.warmTimes = append(f.warmTimes, time.Duration(res.ComputeMS*float64(time.Millisecond)))
 			f.billedMS += inv.BilledMS
+			f.threads = res.Threads
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ type lambda struct {
 	fails       *query.Failure
 	faultsAfter int // runs; 0 means never
 	runs        int
+	threads     int // that a run says that it has
 }
 
 func (l *lambda) Invoke(_ context.Context, function string, payload []byte) (platform.Invocation, error) {
@@ -39,7 +40,7 @@ func (l *lambda) Invoke(_ context.Context, function string, payload []byte) (pla
 		l.arrive()
 	}
 	defer l.end()
-	res := inference.Response{ComputeMS: 4, Error: l.fails}
+	res := inference.Response{ComputeMS: 4, Threads: l.threads, Error: l.fails}
 	inv := platform.Invocation{BilledMS: 5}
 	if cold {
 		res.ComputeMS, inv.InitMS = 10, 300
@@ -120,6 +121,21 @@ func TestFunctionsAreMeasuredColdApartFromWarm(t *testing.T) {
 	}
 	if n := l.names["inference-four-512"]; n != 5+3+300 {
 		t.Errorf("asked %d times, functions %v", n, l.names)
+	}
+}
+
+// The figure is of as many threads as the function says that its runs have.
+func TestFunctionsSayTheirThreads(t *testing.T) {
+	for said, want := range map[int]int{0: 1, 2: 2} {
+		j := functionJob(&lambda{most: 1, threads: said})
+		j.ColdRuns = 1
+		r, err := j.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Models[0].Latency[0].Threads; got != want {
+			t.Errorf("%d said, %d threads in the profile", said, got)
+		}
 	}
 }
 

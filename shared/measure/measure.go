@@ -51,7 +51,7 @@ const leastSamples = 200
 
 // Measure runs a model in one setting.
 func Measure(ctx context.Context, s Subject, set Setting, p Plan) (profile.Latency, error) {
-	e, err := engine.New(engine.Options{Runners: min(set.Concurrency, runtime.NumCPU()), IntraOpThreads: set.Threads})
+	e, err := engine.New(engine.Options{Runners: min(set.Concurrency, runtime.NumCPU())})
 	if err != nil {
 		return profile.Latency{}, err
 	}
@@ -70,7 +70,7 @@ func Measure(ctx context.Context, s Subject, set Setting, p Plan) (profile.Laten
 
 // measureOn returns the time of each run and how long all took.
 func measureOn(ctx context.Context, e *engine.Engine, s Subject, set Setting, p Plan) ([]time.Duration, time.Duration, error) {
-	m, err := e.Load(ctx, s.Name, s.ONNX)
+	m, err := e.Load(ctx, s.Name, s.ONNX, set.Threads)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
@@ -91,7 +92,7 @@ func (j Job) one(ctx context.Context, s Subject, r Report) (Model, string, error
 // asFunctions adds the function sizes that are to be emulated.
 func (j Job) asFunctions(ctx context.Context, m *Model, r Report) error {
 	for _, mb := range j.MemoryMB {
-		l, err := AsFunction(ctx, mb, functionArch(), j.Share(ctx, m.Name))
+		l, err := AsFunction(ctx, mb, inference.Arch(), j.Share(ctx, m.Name))
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", m.Name, err)
 		}
@@ -103,14 +104,6 @@ func (j Job) asFunctions(ctx context.Context, m *Model, r Report) error {
 		j.Tick(fmt.Sprintf("%s as a function of %d MB", m.Name, mb))
 	}
 	return nil
-}
-
-// functionArch is this machine's architecture as Lambda names it.
-func functionArch() string {
-	if runtime.GOARCH == "arm64" {
-		return "arm64"
-	}
-	return "x86_64"
 }
 
 // source says where the figure will be found.

@@ -56,8 +56,16 @@ type Report struct {
 	Notes     []string            `json:"notes,omitempty"` // what was inferred, a sentence each
 	MS        profile.Percentiles `json:"ms,omitzero"`     // from input to answer, one thread
 	Samples   int                 `json:"samples,omitempty"`
+	Threads   []Threaded          `json:"threads,omitempty"`   // the same on more threads
 	MemoryMB  int                 `json:"memory_mb,omitempty"` // of the process at its highest
 	Library   string              `json:"library,omitempty"`
+}
+
+// Threaded is how long a model's answer takes on several threads.
+type Threaded struct {
+	Threads int                 `json:"threads"`
+	MS      profile.Percentiles `json:"ms"` // from input to answer
+	Samples int                 `json:"samples"`
 }
 
 // Run checks a model in this process, which a bad one may take down: it is for a
@@ -76,9 +84,67 @@ func Run(ctx context.Context, onnx []byte, r Request) (Report, error) {
 		return problem(err)
 	}
 	out.Library = e.LibraryVersion()
-	memory, err := measure.PeakMemoryMB()
-	out.MemoryMB = max(1, memory) // a profile has some, also where the system does not say
-	return out, err
+	memory, err := measure.PeakMemoryMB() // before more is loaded
+	out.MemoryMB = max(1, memory)         // a profile has some, also where the system does not say
+	if err != nil || r.Once {
+		return out, err
+	}
+	if out.Threads, err = threaded(ctx, onnx, out); err != nil {
+		return problem(err)
+	}
+	return out, nil
+}
+
+// threadedFromMS is from which service time on more threads are measured: functions are
+// billed by the millisecond.
+const threadedFromMS = 1
+
+// threaded times a model that was checked on 2 and 4 threads, as far as this machine has
+// processors for them.
+func threaded(ctx context.Context, onnx []byte, r Report) (out []Threaded, err error) {
+	for n := 2; n <= min(4, runtime.NumCPU()) && r.MS.P50 >= threadedFromMS; n *= 2 {
+		times, err := timesOn(ctx, n, onnx, r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Threaded{n, measure.Percentiles(times), len(times)})
+	}
+	return out, nil
+}
+
+// timesOn times a model that was checked on so many threads.
+func timesOn(ctx context.Context, threads int, onnx []byte, r Report) (times []time.Duration, err error) {
+	e, err := engine.New(engine.Options{Runners: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	m, err := e.Load(ctx, "checked", onnx, threads)
+	if err != nil {
+		return nil, notLoaded(cause(err))
+	}
+	var text *answer.Text
+	if r.Text != nil {
+		if text, err = answer.NewText(m.Takes(), onnx, *r.Text); err != nil {
+			return nil, err
+		}
+	}
+	inputs, err := r.inputs(m, text, onnx)
+	if err != nil {
+		return nil, err
+	}
+	return checkTimes.of(ctx, answers(m, inputs))
+}
+
+// answers makes inputs and runs them.
+func answers(m *engine.Model, inputs func() ([]tensors.Tensor, error)) func(context.Context) error {
+	return func(ctx context.Context) error {
+		given, err := inputs()
+		if err == nil {
+			_, err = m.RunNamed(ctx, given)
+		}
+		return err
+	}
 }
 
 // problem makes what is wrong with the model the report.
@@ -93,7 +159,7 @@ func problem(err error) (Report, error) {
 }
 
 func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Report, error) {
-	m, err := e.Load(ctx, "checked", onnx)
+	m, err := e.Load(ctx, "checked", onnx, 1)
 	if err != nil {
 		return Report{}, notLoaded(cause(err))
 	}
@@ -122,13 +188,7 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 	if err := out.answers(r, values, c); err != nil || r.Once {
 		return out, err
 	}
-	return out, out.measure(ctx, func(ctx context.Context) error {
-		given, err := inputs()
-		if err == nil {
-			_, err = m.RunNamed(ctx, given)
-		}
-		return err
-	})
+	return out, out.measure(ctx, answers(m, inputs))
 }
 
 // cannotRun says that the check's first run failed, and what would help.

@@ -2,6 +2,7 @@ package modelcheck
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,40 @@ func TestWhatModelsAre(t *testing.T) {
 		}
 		if got.Kind != tc.want.Kind || got.Input != tc.want.Input || !slices.Equal(got.Labels, tc.want.Labels) || got.Signature.Answer != tc.reads || got.MemoryMB == 0 {
 			t.Errorf("%s: %+v, reads %q", tc.name, got, got.Signature.Answer)
+		}
+	}
+}
+
+// A model that takes long enough is timed on as many threads as this machine has
+// processors for, up to four.
+func TestThreadsAreTimed(t *testing.T) {
+	const side = 3000
+	rows := make([][]float32, side)
+	for i := range rows {
+		rows[i] = make([]float32, side)
+		rows[i][i] = 1
+	}
+	for name, tc := range map[string]struct {
+		onnx []byte
+		most int
+	}{"long": {enginetest.Linear(rows, side), min(4, runtime.NumCPU())}, "short": {enginetest.Affine(1, 0, -1, 4), 1}} {
+		got, err := Run(t.Context(), tc.onnx, Request{Kind: profile.Tensors})
+		if err != nil || got.Problem != nil {
+			t.Fatal(got.Problem, err)
+		}
+		var want []int
+		for n := 2; n <= tc.most; n *= 2 {
+			want = append(want, n)
+		}
+		var timed []int
+		for _, r := range got.Threads {
+			timed = append(timed, r.Threads)
+			if r.Samples == 0 || r.MS.P50 <= 0 || r.MS.P99 < r.MS.P50 {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if !slices.Equal(timed, want) {
+			t.Errorf("%s: timed on %v threads besides one, not %v", name, timed, want)
 		}
 	}
 }

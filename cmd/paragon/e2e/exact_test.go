@@ -33,7 +33,7 @@ func bareOf(t *testing.T, m *profile.Model, runners int) *engine.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := e.Load(t.Context(), m.Name, network)
+	model, err := e.Load(t.Context(), m.Name, network, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

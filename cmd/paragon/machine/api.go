@@ -15,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/admin"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/intake"
 	"github.com/paragon-serving/paragon/shared/intake/grpcapi"
@@ -139,7 +140,7 @@ func (m *Machine) operators(h http.Handler) http.Handler {
 // parts are what this process's intake and dispatcher are assembled of.
 func (m *Machine) parts() stage.Parts {
 	return stage.Parts{
-		Platform: m.backend, Catalogue: m.store, Arch: arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
+		Platform: m.backend, Catalogue: m.store, Arch: inference.Arch(), Pools: []intake.Pool{{Name: Pool, InstanceType: m.instance.Type}},
 		Settings: m.settings.Current, Callbacks: m.reach(), Paced: m.cfg.Paced, Traces: m.traces.Tracing(), Log: m.log,
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -165,12 +164,4 @@ func (c Config) binary(name string) (string, error) {
 		return "", fmt.Errorf("find the %s binary: %w; build it with `make build-local`", name, err)
 	}
 	return path, nil
-}
-
-// arch is this machine's architecture as Lambda names it.
-func arch() string {
-	if runtime.GOARCH == "arm64" {
-		return "arm64"
-	}
-	return "x86_64"
 }

@@ -25,7 +25,7 @@ func functions(c *profile.Catalogue, bootstrap string, env []string) []lambdaemu
 		if m.File == "" {
 			continue
 		}
-		for _, h := range sizing.FunctionsThatHold(c, m, arch()) {
+		for _, h := range sizing.FunctionsThatHold(c, m, inference.Arch()) {
 			out = append(out, lambdaemulator.Function{
 				Name: inference.FunctionName(m.Name, h.MemoryMB), Bootstrap: bootstrap, MemoryMB: h.MemoryMB,
 				Timeout: functionTimeout,
@@ -62,7 +62,7 @@ func pace(from profile.CatalogueSource) func(function string, payload []byte, co
 func serviceTimes(c *profile.Catalogue) map[string]profile.ServiceTime {
 	known := map[string]profile.ServiceTime{}
 	for i := range c.Models {
-		for _, h := range sizing.FunctionsThatHold(c, &c.Models[i], arch()) {
+		for _, h := range sizing.FunctionsThatHold(c, &c.Models[i], inference.Arch()) {
 			known[inference.FunctionName(c.Models[i].Name, h.MemoryMB)] = h.ServiceTime
 		}
 	}

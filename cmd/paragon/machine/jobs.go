@@ -8,6 +8,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/paragon-serving/paragon/shared/control"
+	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
 )
 
@@ -24,7 +25,7 @@ func (m *Machine) startJobs(owner *sqlite.Backend) error {
 	m.dispatcher, m.meter.expired = d, d.Expired
 	c := control.New(control.Options{
 		Holder: "parent-" + ulid.Make().String(), Pools: []control.Pool{{Name: Pool, InstanceType: m.instance.Type}},
-		Catalogue: m.store, Arch: arch(), Records: m.backend.Records, Fleet: m.backend.Fleet, Queues: m.backend.Queues,
+		Catalogue: m.store, Arch: inference.Arch(), Records: m.backend.Records, Fleet: m.backend.Fleet, Queues: m.backend.Queues,
 		Metrics: m.backend.Metrics, Groups: m.backend.Groups, DecisionLog: m.backend.DecisionLog, Shared: m.backend.Shared,
 		Answers: m.answers, Tuned: m.settings.State, Traces: m.traces.Tracing(), Now: time.Now, Log: m.log,
 	})

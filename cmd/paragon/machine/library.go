@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/environment"
@@ -28,7 +29,7 @@ func Library() (string, error) {
 
 // childEnv is the environment that workers and functions share.
 func (m *Machine) childEnv() []string {
-	env := []string{environment.Catalogue + "=" + m.catalogue.Name, environment.Arch + "=" + arch(), environment.Models + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
+	env := []string{environment.Catalogue + "=" + m.catalogue.Name, environment.Arch + "=" + inference.Arch(), environment.Models + "=" + m.modelsDir(), onnxruntime.EnvLibrary + "=" + m.library, debug.Env + "=" + debug.Child(m.cfg.DebugAddr)}
 	if m.traces == nil { // off, or the file cannot be opened
 		return append(env, "OTEL_SDK_DISABLED=true")
 	}

@@ -176,6 +176,8 @@ type measuredModel struct {
 	MS       profile.Percentiles `json:"ms"`
 	Samples  int                 `json:"samples"`
 	ColdMS   profile.Percentiles `json:"cold_ms"`
+	// Threads is the same on more threads.
+	Threads []modelcheck.Threaded `json:"threads,omitempty"`
 }
 
 // accuracyOf is what is known of a model's accuracy, in percent; 0 when nothing is.
@@ -198,7 +200,7 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 	hardware := fmt.Sprintf("%d vCPU, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	file := measured{
 		Date: now.Format(time.DateOnly), Hardware: hardware, Library: r.Library, File: o.File, SHA256: draft.SHA256, Bytes: draft.Bytes, Asked: o,
-		Models: []measuredModel{{o.Name, accuracyOf(o), r.MemoryMB, r.MS, r.Samples, cold}},
+		Models: []measuredModel{{o.Name, accuracyOf(o), r.MemoryMB, r.MS, r.Samples, cold, r.Threads}},
 	}
 	raw, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
@@ -217,6 +219,10 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 			Resource: "reference", Threads: 1, Batch: 1, MS: r.MS, ColdMS: &cold, ColdSource: &coldSource,
 			Source: source("measured", "ms", r.Samples, "input to answer, wall clock, when it was added; a vCPU of this machine stands for the catalogue's reference"),
 		}},
+	}
+	for _, t := range r.Threads {
+		m.Latency = append(m.Latency, profile.Latency{Resource: "reference", Threads: t.Threads, Batch: 1, MS: t.MS,
+			Source: source("measured", "threads", t.Samples, fmt.Sprintf("on %d threads; input to answer, wall clock, when it was added", t.Threads))})
 	}
 	if o.Accuracy > 0 {
 		m.Accuracy = profile.Accuracy{Top1Percent: o.Accuracy, Source: source(profile.StatedAccuracy, "accuracy", 0, "by who added it")}

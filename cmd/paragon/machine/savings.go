@@ -10,6 +10,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/calibration"
+	"github.com/paragon-serving/paragon/shared/core/inference"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/recorded"
@@ -138,7 +139,7 @@ func (m *Machine) others(ctx context.Context, now time.Time) ([]api.SchemeCost, 
 // asSimulated is this backend as the simulator has it.
 func (m *Machine) asSimulated(load recorded.Load) comparison.Case {
 	e := comparison.New("deployed", load.Trace, simulate.Market{
-		Name: m.catalogue.Name, Catalogue: m.catalogue, Models: m.served(), InstanceType: m.instance.Type, Arch: arch(),
+		Name: m.catalogue.Name, Catalogue: m.catalogue, Models: m.served(), InstanceType: m.instance.Type, Arch: inference.Arch(),
 	})
 	set := m.settings.Current()
 	e.Settings, e.MetricDelay = set, time.Duration(set.MetricSettleSeconds*float64(time.Second))

@@ -6,6 +6,7 @@ package inference
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/tensors"
@@ -18,6 +19,15 @@ func FunctionName(model string, memoryMB int) string {
 
 // GenericName names the function of a memory size that runs any model.
 func GenericName(memoryMB int) string { return fmt.Sprintf("generic-%d", memoryMB) }
+
+// Arch is the architecture of functions that are built as this process is, in Lambda's
+// words: "x86_64" or "arm64".
+func Arch() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
 
 // MaxInputBytes is the largest input that a function takes: a synchronous
 // invocation carries 6 MB, the input travels in base64, and the rest of the
@@ -48,6 +58,7 @@ type Response struct {
 	Outputs   []tensors.Tensor `json:"outputs,omitempty"`
 	ComputeMS float64          `json:"compute_ms"`        // preprocessing and inference
 	LoadMS    float64          `json:"load_ms,omitempty"` // that the model's fetch and load took before, where it was not loaded
+	Threads   int              `json:"threads,omitempty"` // of the run, where it had more than one
 	Error     *query.Failure   `json:"error,omitempty"`
 }
 

@@ -19,7 +19,7 @@ const reference = "reference"
 // reference figure divided by the type's speed. It is false when neither is known.
 func (c *Catalogue) OnVM(m *Model, instanceType string) (ServiceTime, bool) {
 	if l, ok := m.find(instanceType, 0); ok {
-		return ServiceTime{MS: l.MS, Source: l.Source}, true
+		return ServiceTime{MS: l.MS, Threads: 1, Source: l.Source}, true
 	}
 	in, ok := c.Instance(instanceType)
 	l, have := m.find(reference, 0)
@@ -28,27 +28,28 @@ func (c *Catalogue) OnVM(m *Model, instanceType string) (ServiceTime, bool) {
 	}
 	src := l.Source
 	src.Kind = "derived"
-	return ServiceTime{MS: l.MS.Scaled(1 / in.Speed), Source: src}, true
+	return ServiceTime{MS: l.MS.Scaled(1 / in.Speed), Threads: 1, Source: src}, true
 }
 
 // OnFunction returns the service time of a model on an inference function of
 // an architecture and memory size: a figure for that size if there is one,
 // else the reference figure at the share of a vCPU that the memory buys. More
-// than one vCPU does not help one thread. Of a model whose functions get its file from
-// a bucket, that is part of a cold start.
+// than one vCPU helps a run only on several threads, which it has where they pay (see
+// FunctionThreads). Of a model whose functions get its file from a bucket, that is part
+// of a cold start.
 func (c *Catalogue) OnFunction(m *Model, arch string, memoryMB int) (ServiceTime, bool) {
-	if l, ok := m.find("lambda-"+arch, memoryMB); ok {
-		return ServiceTime{MS: l.MS, ColdMS: cold(l), Source: l.Source}, true
-	}
 	fs, ok := c.FunctionSizes(arch)
-	l, have := m.find(reference, 0)
+	if l, ok := m.fastest("lambda-"+arch, memoryMB, fs.vCPUs(memoryMB)); ok {
+		return ServiceTime{MS: l.MS, ColdMS: cold(l), Threads: l.Threads, Source: l.Source}, true
+	}
+	l, have := m.fastest(reference, 0, fs.vCPUs(memoryMB))
 	if !ok || !have || fs.Speed <= 0 || fs.MBPerVCPU <= 0 {
 		return ServiceTime{}, false
 	}
 	slow := fs.slowness(memoryMB)
 	src := l.Source
 	src.Kind = "derived"
-	st := ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Source: src}
+	st := ServiceTime{MS: l.MS.Scaled(slow), ColdMS: cold(l).Scaled(slow), Threads: l.Threads, Source: src}
 	if c.fetched(m) {
 		st.ColdMS = st.ColdMS.Plus(fs.Fetch.of(m.FileBytes))
 	}

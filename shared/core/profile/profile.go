@@ -224,7 +224,9 @@ type Catalogue struct {
 type ServiceTime struct {
 	MS     Percentiles
 	ColdMS Percentiles // zero on a VM, which keeps its models loaded
-	Source Source
+	// Threads is on how many threads one run goes.
+	Threads int
+	Source  Source
 }
 
 // Task returns a task by name.

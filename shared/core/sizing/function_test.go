@@ -94,6 +94,26 @@ func TestRankFunctionsInvariants(t *testing.T) {
 	})
 }
 
+// A bound that one thread cannot keep, whatever the memory, is kept on two vCPUs by a model
+// whose profile shows that two threads pay.
+func TestTwoThreadsKeepATighterBound(t *testing.T) {
+	c, m := catalogue(100, 400)
+	c.Functions[0].MemoryMB = []int{1769, 3538}
+	if s := RankFunctions(c, m, "x86_64", 300, Warm); s[0].InTime {
+		t.Fatalf("one thread keeps 300 ms: %+v", s)
+	}
+	two := m.Latency[0]
+	two.Threads, two.MS = 2, two.MS.Scaled(0.6)
+	m.Latency = append(m.Latency, two)
+	s := RankFunctions(c, m, "x86_64", 300, Warm)
+	if !s[0].InTime || s[0].MemoryMB != 3538 {
+		t.Errorf("two threads do not: %+v", s)
+	}
+	if s := RankFunctions(c, m, "x86_64", 1000, Warm); s[0].MemoryMB != 1769 {
+		t.Errorf("a loose bound is not kept the cheapest way: %+v", s)
+	}
+}
+
 func TestFunctionsThatHold(t *testing.T) {
 	c, m := catalogue(100, 110)
 	for _, tt := range []struct {

@@ -59,6 +59,7 @@ type Answerer struct {
 	files     Models
 	memory    Memory
 	large     Decode
+	threads   func(*profile.Model) int
 
 	mu       sync.Mutex // guards what follows
 	freed    sync.Cond  // something may be unloaded, or was
@@ -85,6 +86,18 @@ type Decode func(contentType string, data []byte, s preprocess.Spec, lim preproc
 // DecodeLarge has another decode the pictures that take long. It must be called before
 // the first answer; without it they are decoded as all others are.
 func (a *Answerer) DecodeLarge(d Decode) { a.large = d }
+
+// RunThreads sets on how many threads one run of a model goes. It must be called before
+// the first answer; without it all have one.
+func (a *Answerer) RunThreads(of func(*profile.Model) int) { a.threads = of }
+
+// threadsOf is on how many threads a run of a model goes; 0 stands for one.
+func (a *Answerer) threadsOf(m *profile.Model) int {
+	if a.threads == nil {
+		return 0
+	}
+	return a.threads(m)
+}
 
 // Warm loads models.
 func (a *Answerer) Warm(ctx context.Context, names ...string) error {

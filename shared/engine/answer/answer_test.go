@@ -62,7 +62,7 @@ func TestAnswersAreTheSessionsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare, err := e.Load(t.Context(), "bare", onnx)
+	bare, err := e.Load(t.Context(), "bare", onnx, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

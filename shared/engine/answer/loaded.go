@@ -207,7 +207,7 @@ func (a *Answerer) open(p *profile.Model, h *loadedModel) (*engine.Model, error)
 	if err := a.makeRoom(p.Name, h, copies*int64(len(onnx))+bufferBytes); err != nil {
 		return nil, err
 	}
-	m, err := a.engine.Load(context.Background(), p.Name, onnx)
+	m, err := a.engine.Load(context.Background(), p.Name, onnx, a.threadsOf(p))
 	if err != nil {
 		return nil, err
 	}

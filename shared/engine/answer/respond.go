@@ -74,5 +74,9 @@ func (a *Answerer) Respond(ctx context.Context, model string, req inference.Requ
 	if err != nil {
 		return failed(err)
 	}
-	return inference.Answered(out[0].Result.Trim(req.AllScores), query.Milliseconds(time.Since(began)))
+	res := inference.Answered(out[0].Result.Trim(req.AllScores), query.Milliseconds(time.Since(began)))
+	if m, ok := a.catalogue.Current().Model(model); ok && a.threadsOf(m) > 1 {
+		res.Threads = a.threadsOf(m)
+	}
+	return res
 }

@@ -134,7 +134,7 @@ func answerSet(ctx context.Context, e *engine.Engine, onnx []byte, report modelc
 	if err != nil {
 		return err
 	}
-	if m, err := e.Load(ctx, modelcheck.Tested, onnx); err == nil {
+	if m, err := e.Load(ctx, modelcheck.Tested, onnx, 1); err == nil {
 		defer m.Close()
 	}
 	got := answers[0].Result.Outputs

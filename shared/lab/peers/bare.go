@@ -32,7 +32,7 @@ func (b Bare) Start(ctx context.Context, w *Workload) (Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := e.Load(ctx, w.Model.Name, onnx)
+	m, err := e.Load(ctx, w.Model.Name, onnx, 1)
 	if err != nil {
 		_ = e.Close()
 		return nil, err
