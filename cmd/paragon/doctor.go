@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -103,6 +104,7 @@ func printFindings(term *cli.Terminal, found []finding) error {
 func checkStage(s api.Status) []finding {
 	out := []finding{checkVersion(s), checkStore(s)}
 	out = append(out, checkPools(s)...)
+	out = append(out, checkModels(s)...)
 	out = append(out, checkQueues(s)...)
 	out = append(out, checkBounds(s)...)
 	for _, f := range s.SettingsFaults {
@@ -135,12 +137,27 @@ func checkPools(s api.Status) (out []finding) {
 		wanted, known := s.Desired[p.Name]
 		switch {
 		case p.Ready == 0 && wanted > 0:
-			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: %d workers are wanted, none is ready and %d are booting", p.Name, wanted, p.Booting))
+			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail; until a worker is ready, strict queries run on functions", "pool %s: workers wanted: %d, ready: 0, booting: %d", p.Name, wanted, p.Booting))
 		case known && p.Ready+p.Booting < wanted:
-			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail", "pool %s: %d workers are ready and %d are booting; %d are wanted", p.Name, p.Ready, p.Booting, wanted))
+			out = append(out, warning("workers", "`paragon decisions` shows whether launches fail", "pool %s: workers wanted: %d, ready: %d, booting: %d", p.Name, wanted, p.Ready, p.Booting))
 		default:
-			out = append(out, ok("workers", "pool %s: %d workers are ready, %d of %d runners are busy", p.Name, p.Ready, p.Busy, p.Runners))
+			out = append(out, ok("workers", "pool %s: workers ready: %d, runners busy: %d of %d", p.Name, p.Ready, p.Busy, p.Runners))
 		}
+	}
+	return out
+}
+
+// checkModels names the models that get no queries, and those whose runs fail.
+func checkModels(s api.Status) (out []finding) {
+	for _, w := range s.Withheld {
+		out = append(out, fault("models", "`paragon logs --level error` prints more; `paragon model remove` removes a model that you added", "model %s gets no queries: %s", w.Model, w.Why))
+	}
+	for _, b := range s.Broken {
+		out = append(out, warning("models", "`paragon logs --level error` prints more; until that time its queries go elsewhere, or are refused where nothing else can run them",
+			"the runs of model %s fail on %s, which gets none of its queries until %s: %s", b.Model, failsOn(b), b.Until.Local().Format(time.TimeOnly), b.Why))
+	}
+	if len(out) == 0 {
+		return []finding{ok("models", "every model is offered, and the runs of none fail at present")}
 	}
 	return out
 }
@@ -153,7 +170,7 @@ func checkQueues(s api.Status) (out []finding) {
 		q := s.Queues[name]
 		switch {
 		case name == "dead-letters" && q.Visible > 0:
-			out = append(out, fault("queues", "`paragon redrive --dry-run` prints the reasons, `paragon redrive` submits the queries again", "%d dead letters", q.Visible))
+			out = append(out, fault("queues", "`paragon redrive --dry-run` prints the reasons, `paragon redrive` submits the queries again", "dead letters: %d", q.Visible))
 		case name != "dead-letters" && q.OldestMS > oldMS:
 			out = append(out, warning("queues", "`paragon status` shows whether workers are ready", "queue %s: the oldest message has waited %s", name, cli.Milliseconds(q.OldestMS)))
 		}

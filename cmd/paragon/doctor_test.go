@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
 // Findings of queues come in the same order each time.
@@ -15,7 +17,7 @@ func TestQueuesAreCheckedInOrder(t *testing.T) {
 	for _, name := range []string{"work-strict-a", "work-relaxed-a", "work-strict-b"} {
 		s.Queues[name] = api.QueueStatus{OldestMS: 2 * oldMS}
 	}
-	want := []string{"1 dead letters", "queue work-relaxed-a", "queue work-strict-a", "queue work-strict-b"}
+	want := []string{"dead letters", "queue work-relaxed-a", "queue work-strict-a", "queue work-strict-b"}
 	for range 10 {
 		var got []string
 		for _, f := range checkQueues(s) {
@@ -47,6 +49,31 @@ func TestFailedQueriesAreNamedWhereBoundsAreMissed(t *testing.T) {
 		got := checkBounds(api.Status{Classes: map[query.Class]api.ClassStatus{query.Relaxed: c}})
 		if advice := got[len(got)-1].Do; strings.Contains(advice, "--state failed") != named {
 			t.Errorf("%d failed: %s", failed, advice)
+		}
+	}
+}
+
+// A model that gets no queries is a fault, and one whose runs fail somewhere a warning.
+func TestModelsThatCannotRunAreFound(t *testing.T) {
+	broken := api.BrokenModel{Open: breaker.Open{Model: "pine", Why: "out of memory"}, Kind: query.OnWorker, Name: "w-1"}
+	for name, c := range map[string]struct {
+		status api.Status
+		level  checkup.Level
+		words  []string
+	}{
+		"none":     {api.Status{}, checkup.OK, nil},
+		"withheld": {api.Status{Withheld: []api.WithheldModel{{Model: "oak", Why: "its file is missing"}}}, checkup.Fault, []string{"oak", "file is missing"}},
+		"broken":   {api.Status{Broken: []api.BrokenModel{broken}}, checkup.Warning, []string{"pine", "w-1", "out of memory"}},
+	} {
+		got := checkModels(c.status)
+		if len(got) != 1 || got[0].Level != c.level {
+			t.Errorf("%s: %+v", name, got)
+			continue
+		}
+		for _, word := range c.words {
+			if !strings.Contains(got[0].Found, word) {
+				t.Errorf("%s: %q does not name %q", name, got[0].Found, word)
+			}
 		}
 	}
 }

@@ -189,8 +189,16 @@ func printFailures(term *cli.Terminal, s api.Status) {
 	}
 	for _, b := range s.Broken {
 		term.Printf("broken    model %s fails on %s and gets no queries there until %s: %s\n",
-			b.Model, cli.OneLine(strings.TrimSpace(string(b.Kind)+" "+b.Name)), b.Until.Local().Format(time.TimeOnly), cli.OneLine(b.Why))
+			b.Model, cli.OneLine(failsOn(b)), b.Until.Local().Format(time.TimeOnly), cli.OneLine(b.Why))
 	}
+}
+
+// failsOn names where the runs of a model fail: a worker, or functions.
+func failsOn(b api.BrokenModel) string {
+	if b.Kind == query.OnFunction {
+		return "functions"
+	}
+	return strings.TrimSpace(string(b.Kind) + " " + b.Name)
 }
 
 // printDoubts prints which profiles are not to be trusted.

@@ -100,6 +100,17 @@ func (s *Service) runsOn(kind query.RunnerKind, task, model string, broken map[s
 	return err
 }
 
+// becauseWithheld is the refusal of a query that no model is offered for; the error as it is
+// of any other.
+func (s *Service) becauseWithheld(task string, err error) error {
+	u := (*selection.Unsatisfiable)(nil)
+	offered := slices.ContainsFunc(s.catalogue().Models, func(m profile.Model) bool { return m.Task == task })
+	if offered || !errors.As(err, &u) {
+		return err
+	}
+	return refuse(NoCapacity, "task", "%v", s.noneOffered(task))
+}
+
 // noneOffered says that no model of a task is offered, and why one of them is not.
 func (s *Service) noneOffered(task string) error {
 	of := s.prepared().from

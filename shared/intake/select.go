@@ -42,7 +42,7 @@ func (s *Service) plan(r Request, waits bool, now time.Time, set settings.Settin
 		offer = s.prepared().trialOf(offer, p.pool, d)
 	}
 	p.chosen, _, err = s.pick(p.effective(), offer, set)
-	if err = s.becauseBroken(p, offer, err); turnedAway(err) {
+	if err = s.becauseWithheld(need.Task, s.becauseBroken(p, offer, err)); turnedAway(err) {
 		return plan{}, err
 	}
 	if err != nil {

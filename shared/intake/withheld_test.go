@@ -13,8 +13,8 @@ import (
 )
 
 // A model that the view withholds, as no platform could run it, is not offered, whether
-// it is named or its task is; the refusal of one that is named and the status say why. It is offered again when
-// a view withholds it no more.
+// it is named or its task is; refusals and the status say why. It is offered again when a view
+// withholds it no more.
 func TestWhatTheViewWithholdsIsNotOffered(t *testing.T) {
 	cat := catalogue()
 	other := cat.Models[0]
@@ -58,8 +58,8 @@ func TestWhatTheViewWithholdsIsNotOffered(t *testing.T) {
 		got, err := chosen("")
 		switch {
 		case len(withheld) == len(cat.Models):
-			if err == nil {
-				t.Errorf("withheld %v: chosen %q", withheld, got)
+			if no := (*Refusal)(nil); !errors.As(err, &no) || no.Kind != NoCapacity || !strings.Contains(err.Error(), why) {
+				t.Errorf("withheld %v: chosen %q, error %v", withheld, got, err)
 			}
 		case err != nil || withheld[got] != "":
 			t.Errorf("withheld %v: chosen %q, error %v", withheld, got, err)

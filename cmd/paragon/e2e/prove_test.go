@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
 // spoilt is a folder of the profiles that ship with some models changed: by a function
@@ -151,4 +153,57 @@ func read(t *testing.T, url string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
+}
+
+// A model whose file is removed is not offered, status and doctor name it, and it is offered
+// again when the file is back.
+func TestAModelWithoutItsFileIsNotOffered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := up(t, dir, "--workers=1", "--boot-seconds=0", "--unpaced")
+	s.workersReady(1)
+	forest := file(t, "weather.onnx", enginetest.Forest(2, 0.5, labels))
+	if out, complaint, err := s.model("add", forest, "--task", "weather"); err != nil {
+		t.Fatalf("%v: %s%s", err, out, complaint)
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "models", "*.onnx"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("files of models: %q, error %v", kept, err)
+	}
+	aside := kept[0] + ".aside"
+	if err := os.Rename(kept[0], aside); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the model is withheld", func() bool {
+		st, err := s.Status(t.Context())
+		return err == nil && len(st.Withheld) == 1 && st.Withheld[0].Model == "weather" && strings.Contains(st.Withheld[0].Why, kept[0])
+	})
+	if out, err := exec.Command(built(t, "paragon"), "doctor", "--endpoint", s.URL).Output(); err == nil || !strings.Contains(string(out), "weather") {
+		t.Errorf("doctor: error %v\n%s", err, out)
+	}
+	s.until("a query is refused with the reason", func() bool { // workers learn of it within half a second
+		status, body := s.postQuery(`{"task":"weather","input":{"tensors":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[1,7]}]}}`)
+		return status >= http.StatusBadRequest && strings.Contains(body, "missing")
+	})
+	if err := os.Rename(aside, kept[0]); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the model is offered again", func() bool {
+		status, _, _, err := s.askForest(1)
+		return err == nil && status == http.StatusOK
+	})
+}
+
+// postQuery posts a query as JSON that nobody waits for, and returns the status with the body.
+func (s *stage) postQuery(query string) (status int, body string) {
+	resp, err := http.Post(s.URL+"/v1/queries", "application/json", strings.NewReader(query))
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(raw)
 }

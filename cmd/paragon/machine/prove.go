@@ -5,6 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -21,6 +24,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/platform/aws/s3url"
 )
 
 const (
@@ -32,6 +36,9 @@ const (
 	// proveAgain is how long a model that failed is left alone: the machine may have
 	// been short of memory.
 	proveAgain = 5 * time.Minute
+	// filesEvery is how often the models' files are looked for, which somebody may remove
+	// while the machine runs.
+	filesEvery = 3 * time.Second
 	// notRunYet is why a model is not offered before its run.
 	notRunYet = "the model has not run on this machine yet"
 )
@@ -153,14 +160,20 @@ func (p *prover) put(model, why string) {
 	}
 }
 
-// repeat runs those that failed again from time to time.
+// repeat runs those that failed again from time to time, and withholds those whose files
+// are gone until they are back.
 func (p *prover) repeat(ctx context.Context) {
-	tick := time.NewTicker(proveAgain)
+	tick, look := time.NewTicker(proveAgain), time.NewTicker(filesEvery)
 	defer tick.Stop()
+	defer look.Stop()
+	gone := map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-look.C:
+			p.run(ctx, p.findFiles(gone))
+			continue
 		case <-tick.C:
 		}
 		p.mu.Lock()
@@ -174,6 +187,39 @@ func (p *prover) repeat(ctx context.Context) {
 		}
 		p.run(ctx, again)
 	}
+}
+
+// findFiles withholds models whose files are gone, which it notes by the models' names, and
+// returns those whose files are back.
+func (p *prover) findFiles(gone map[string]bool) (back []profile.Model) {
+	for _, model := range p.m.store.Current().Models {
+		if !model.Runnable() || model.RetiredAt != "" {
+			continue
+		}
+		path := p.m.networkPath(&model)
+		_, err := os.Stat(path)
+		switch missing := path != "" && errors.Is(err, fs.ErrNotExist); {
+		case missing && !gone[model.Name]:
+			gone[model.Name] = true
+			p.put(model.Name, fmt.Sprintf("its file %s is missing; put it back, or remove the model", path))
+		case !missing && gone[model.Name]:
+			delete(gone, model.Name)
+			back = append(back, model)
+		}
+	}
+	return back
+}
+
+// networkPath is where a model's file is on this machine; empty for one that is part of
+// this program or in a bucket.
+func (m *Machine) networkPath(model *profile.Model) string {
+	switch {
+	case m.store.Has(model.Name):
+		return filepath.Join(m.modelsDir(), model.File)
+	case m.cfg.ProfilesDir == "" || s3url.Is(m.cfg.ProfilesDir):
+		return ""
+	}
+	return filepath.Join(m.cfg.ProfilesDir, m.catalogue.Name, model.File)
 }
 
 // prove says why a model cannot be run; empty when it can.
