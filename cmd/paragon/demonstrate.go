@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/api"
@@ -165,7 +167,7 @@ func newDemonstration(term *cli.Terminal, url string, picture []byte) (*demonstr
 
 // answerFirst puts a picture through the API, as any caller would.
 func (d *demonstration) answerFirst(ctx context.Context) error {
-	q, err := d.client.SubmitJSON(ctx, d.bodies[query.Strict], client.Options{Wait: 10 * time.Second, Key: "first"})
+	q, err := d.client.SubmitJSON(ctx, d.bodies[query.Strict], client.Options{Wait: 10 * time.Second, Key: "demonstration-" + ulid.Make().String()})
 	if err != nil {
 		return fmt.Errorf("submit the sample picture: %w", err)
 	}

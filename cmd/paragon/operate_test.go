@@ -98,6 +98,11 @@ func TestTune(t *testing.T) {
 		t.Errorf("a setting with its default is listed:\n%s", text)
 	}
 	term.says(t, cli.ExitOK, "tick_seconds", "tune", "list", "--all")
+	if text := term.says(t, cli.ExitOK, "scheme: hedged -> mixed", "tune", "set", "scheme", "mixed"); strings.Contains(text, "fixed") {
+		t.Errorf("the fleet moves:\n%s", text)
+	}
+	term.says(t, cli.ExitOK, "moving -> fixed", "tune", "set", "fleet", "fixed")
+	term.says(t, cli.ExitOK, "fleet is fixed", "tune", "set", "scheme", "paragon")
 	if n := strings.Count(term.says(t, cli.ExitOK, "version 7", "tune", "history", "max_workers"), "\n"); n != 7 {
 		t.Errorf("%d changes", n)
 	}

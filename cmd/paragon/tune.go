@@ -13,6 +13,7 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // newTuneCommand is `paragon tune`.
@@ -172,7 +173,14 @@ func change(ctx context.Context, term *cli.Terminal, t tuner, name, value string
 		return nil
 	}
 	term.Printf("%s: %s -> %s\n", after.Name, after.Before, after.Value)
-	return nil
+	if name != "scheme" {
+		return nil
+	}
+	fleet, err := settingNamed(ctx, t, "fleet")
+	if err == nil && fleet.Value == settings.FleetFixed {
+		term.Printf("The setting fleet is fixed: the scheme does not change the number of workers until `paragon tune set fleet moving`.\n")
+	}
+	return err
 }
 
 // historyShown is how many values tune history lists, and historyKept how far back a

@@ -15,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	debugging "github.com/paragon-serving/paragon/shared/telemetry/debug"
 )
 
@@ -81,8 +82,8 @@ func newUpCommand(term *cli.Terminal) *cobra.Command {
 	f.StringVar(&cfg.Remote.KeyFile, "tls-key", "", "PEM file with the private key of --tls-cert")
 	f.StringSliceVar(&cfg.Remote.Proxies, "proxies", nil, "networks of the proxies that terminate TLS in front of --listen, such as 10.0.0.0/8; other addresses cannot connect then")
 	f.StringVar(&cfg.DataDir, "data", cfg.DataDir, "folder for all state, which a later start on the same folder reads")
-	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; with --scheme, the number of workers at the start")
-	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays --workers)")
+	f.IntVar(&cfg.Workers, "workers", cfg.Workers, "number of workers; the number at the start, if a scheme changes it")
+	f.StringVar(&cfg.Scheme, "scheme", "", "procurement scheme, the rule by which the controller changes the number of workers: "+strings.Join(procurement.Names(), ", ")+" (default: the number stays --workers, unless the setting fleet of the data folder is moving)")
 	f.IntVar(&cfg.GroupMax, "group-max", 0, "largest number of workers that the simulated Auto Scaling group allows (default 64)")
 	f.StringVar(&cfg.InstanceType, "instance-type", cfg.InstanceType, "instance type that each worker represents; a worker has one runner for each vCPU of the type")
 	f.Float64Var(&bootSeconds, "boot-seconds", cfg.Boot.Seconds(), "time in seconds from the launch of a worker until it is ready (on EC2: 60 to 120)")
@@ -138,7 +139,10 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 			return stopped(ctx, err)
 		}
 	case cfg.Workers > 0 && cfg.Boot > 0:
-		fmt.Fprintf(term.Err, "Booting %d workers, which takes %v. Until a worker is ready, strict queries run on functions.\n", cfg.Workers, cfg.Boot)
+		fmt.Fprintf(term.Err, "Workers that boot: %d, for %s. Until a worker is ready, strict queries run on functions.\n", cfg.Workers, cli.Milliseconds(query.Milliseconds(cfg.Boot)))
+	}
+	if set := m.Settings(); cfg.Scheme == "" && set.Fleet == settings.FleetMoving {
+		fmt.Fprintf(term.Err, "The scheme %s changes the number of workers, by the settings in this data folder; `paragon tune set fleet fixed` stops that.\n", set.Scheme)
 	}
 	<-ctx.Done()
 	fmt.Fprintln(term.Err, "Stopping: workers finish their queries or return them to the queues.")

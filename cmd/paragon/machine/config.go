@@ -120,13 +120,16 @@ func (c Config) check() error {
 	return c.Remote.Check()
 }
 
+// fleetSetting is the setting that says whether the number of workers changes.
+const fleetSetting = "fleet"
+
 // first are the settings to store before anything starts: what the scheme
 // makes of them, unless they are named.
 func (c Config) first() map[string]string {
-	out := map[string]string{"fleet": settings.FleetFixed}
+	out := map[string]string{fleetSetting: settings.FleetFixed}
 	if c.Scheme != "" {
 		out = map[string]string{
-			"fleet": settings.FleetMoving, "scheme": c.Scheme, "vm_boot_seconds": strconv.FormatFloat(min(900, c.Boot.Seconds()), 'g', -1, 64),
+			fleetSetting: settings.FleetMoving, "scheme": c.Scheme, "vm_boot_seconds": strconv.FormatFloat(min(900, c.Boot.Seconds()), 'g', -1, 64),
 		}
 	}
 	maps.Copy(out, c.Set)

@@ -22,6 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/profiles/schema"
 	"github.com/paragon-serving/paragon/shared/balancer/bodies"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/core/tally"
 	"github.com/paragon-serving/paragon/shared/dispatch"
@@ -150,6 +151,9 @@ func (m *Machine) GRPCAddr() string {
 	return m.grpc.Addr().String()
 }
 
+// Settings are the settings in force.
+func (m *Machine) Settings() settings.Settings { return m.settings.Current() }
+
 // Samples holds the labelled pictures that ship.
 func (m *Machine) Samples() fs.FS { return m.set.Samples() }
 
@@ -263,7 +267,9 @@ func (m *Machine) storeSettings(ctx context.Context) error {
 		return err
 	}
 	for name, value := range m.cfg.first() {
-		if old, ok := have[name]; ok && old == value {
+		old, ok := have[name]
+		// A folder that was used before keeps what an operator made of its fleet.
+		if ok && (old == value || name == fleetSetting && m.cfg.Scheme == "" && m.cfg.Set[name] == "") {
 			continue
 		}
 		if err := m.backend.Settings.Set(ctx, name, value); err != nil {
