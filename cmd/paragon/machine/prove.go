@@ -163,15 +163,15 @@ func (p *prover) put(model, why string) {
 // repeat runs those that failed again from time to time, and withholds those whose files
 // are gone until they are back.
 func (p *prover) repeat(ctx context.Context) {
-	tick, look := time.NewTicker(proveAgain), time.NewTicker(filesEvery)
+	tick, files := time.NewTicker(proveAgain), time.NewTicker(filesEvery)
 	defer tick.Stop()
-	defer look.Stop()
+	defer files.Stop()
 	gone := map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-look.C:
+		case <-files.C:
 			p.run(ctx, p.findFiles(gone))
 			continue
 		case <-tick.C:
