@@ -36,6 +36,9 @@ func TestASimulatedCostIsNamedAsOne(t *testing.T) {
 	if got := comparedWith(exact, 1); strings.Contains(got, "plain function") || !strings.Contains(got, "reactive") {
 		t.Error(got)
 	}
+	if got := comparedWith(api.SchemeCost{Scheme: "plain function", CostUSD: 2, LowUSD: 2, HighUSD: 2}, 9000); !strings.Contains(got, "4500 times as much") {
+		t.Error(got)
+	}
 	if got := comparedWith(api.SchemeCost{Scheme: "plain function", CostUSD: 2, LowUSD: 2, HighUSD: 2}, 1); !strings.Contains(got, "plain function") {
 		t.Error(got)
 	}

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -73,7 +75,7 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 		return nil
 	}
 	printStory(term, e.Query)
-	term.Printf("\nRequested: %s.\n", requested(e.Asked))
+	term.Printf("\nRequested: %s%s.\n", requested(e.Asked), byDefault(e.Query, e.Asked))
 	term.Printf("Chosen: %s. Predicted: %s.\n", cli.OneLine(e.Choice), cli.Milliseconds(e.PredictedMS))
 	if len(e.Candidates) == 0 {
 		term.Printf("No candidate would meet the bounds now.\n")
@@ -84,7 +86,21 @@ func runExplain(ctx context.Context, term *cli.Terminal, id string, all bool) er
 	if all {
 		most = len(e.Candidates)
 	}
-	return printCandidates(term.Out, e.Candidates, most)
+	if err := printCandidates(term.Out, e.Candidates, most); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(e.Candidates, func(c selection.Candidate) bool { return c.CostUSD == 0 && c.PriceUSD > 0 }) {
+		term.Printf("$ PER MILLION is the price of the time that a query takes. On a worker that runs anyway a query adds no cost: in WHY its cost is 0.\n")
+	}
+	return nil
+}
+
+// byDefault says which latency bound a query has whose caller stated none.
+func byDefault(q api.Query, asked query.Need) string {
+	if asked.Constraints.LatencyMS > 0 || !q.DeadlineAt.After(q.AcceptedAt) {
+		return ""
+	}
+	return "; by default within " + cli.Milliseconds(query.Milliseconds(q.DeadlineAt.Sub(q.AcceptedAt)))
 }
 
 // requested is what a caller asked for, beside the input.

@@ -161,6 +161,9 @@ func comparedWith(o api.SchemeCost, costUSD float64) string {
 	return fmt.Sprintf("scheme %s would have cost %s to %s; this stage cost %s in that time%s", o.Scheme, pricing.Dollars(o.LowUSD), pricing.Dollars(o.HighUSD), pricing.Dollars(costUSD), cheaper(o, costUSD))
 }
 
+// timesFromPercent is from when on a difference in percent is said as a factor.
+const timesFromPercent = 900
+
 // cheaper says which of both costs less, if the interval leaves no doubt.
 func cheaper(o api.SchemeCost, costUSD float64) string {
 	low, high := 100*(1-costUSD/o.LowUSD), 100*(1-costUSD/o.HighUSD)
@@ -169,6 +172,8 @@ func cheaper(o api.SchemeCost, costUSD float64) string {
 		return ""
 	case low > 0:
 		return fmt.Sprintf(", %s less", interval(low, high))
+	case high < -timesFromPercent:
+		return fmt.Sprintf(", at least %.0f times as much", math.Floor(costUSD/o.HighUSD))
 	case high < 0:
 		return fmt.Sprintf(", %s more", interval(-high, -low))
 	}

@@ -26,10 +26,12 @@ func newSubmitCommand(term *cli.Terminal) *cobra.Command {
 	f := &submitFlags{}
 	c := &cobra.Command{
 		Use:   "submit [flags] FILE...",
-		Short: "Submit pictures or texts and print their answers",
-		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or raw tensors (NAME.f32: little-endian
-float32), each as one query, and print the answers in the order of the files. "-" reads one
-input from standard input. You may bound the latency, the accuracy and the cost of each
+		Short: "Submit pictures, texts or tensors and print their answers",
+		Long: `Submit pictures (PNG, JPEG), texts (UTF-8) or tensors, each file as one query, and print
+the answers in the order of the files. "-" reads one input from standard input. Models that take
+tensors by name get them from a JSON file, which is a /v2 request: {"inputs": [{"name": "X",
+"datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}. Models of pictures also take a raw tensor
+(NAME.f32: little-endian float32). You may bound the latency, the accuracy and the cost of each
 query; within the bounds Paragon optimises what --optimize names.
 
 With --json each query is one line: the query as the server returns it, with its
@@ -38,7 +40,8 @@ With --json each query is one line: the query as the server returns it, with its
   paragon submit --task fashion --latency-ms 100 --accuracy 90 *.png
   paragon submit --task fashion --cost 2 --optimize accuracy --json boot.jpg
   curl -s https://example.org/boot.png | paragon submit --task fashion -
-  echo "You have won" | paragon submit --task mail -`,
+  echo "You have won" | paragon submit --task mail -
+  paragon submit --task flowers request.json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			for _, name := range []string{"latency-ms", "accuracy", "cost"} {
@@ -121,7 +124,7 @@ func runSubmit(ctx context.Context, term *cli.Terminal, f *submitFlags, files []
 		return err
 	}
 	p := &submittedPrinter{term: term, several: len(files) > 1}
-	defer p.flush()
+	defer p.end()
 	return inOrder(files, func(name string) submitted { return submitOne(ctx, term, cl, f, name) }, p.print)
 }
 
@@ -170,14 +173,17 @@ type submittedPrinter struct {
 
 	reason string // of the last file, if it failed
 	more   int    // files since then that failed for the same reason
+	all    totals
 }
 
 func (p *submittedPrinter) print(s submitted) {
 	if s.err != nil && p.several && !p.term.JSON && s.err.Error() == p.reason {
 		p.more++
+		p.all.add(s)
 		return
 	}
 	p.flush()
+	p.all.add(s)
 	name := filepath.Base(s.File)
 	switch {
 	case p.term.JSON:
@@ -187,9 +193,17 @@ func (p *submittedPrinter) print(s submitted) {
 		p.reason = s.err.Error()
 		p.term.Printf("%s: %s\n", name, cli.OneLine(p.reason))
 	case p.several:
-		p.term.Printf("%s: %s\n", name, summary(*s.Query))
+		p.term.Printf("%s: %s\n", name, briefly(*s.Query))
 	default:
 		p.term.Printf("%s\n", summary(*s.Query))
+	}
+}
+
+// end prints what the lines of several files add up to.
+func (p *submittedPrinter) end() {
+	p.flush()
+	if p.several && !p.term.JSON && p.all.answered > 0 {
+		p.term.Printf("%s\n", p.all.line())
 	}
 }
 

@@ -5,20 +5,35 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/measure"
 )
 
 // summary describes a query in one line: what it is, how sure, which model, where
 // it ran, how long it took and what it cost.
-func summary(q api.Query) string {
+func summary(q api.Query) string { return inOneLine(q, ranOn(q.ServedBy)) }
+
+// briefly is summary without what is the same of all queries: that runs are slowed down.
+func briefly(q api.Query) string {
+	r := q.ServedBy
+	if r != nil {
+		plain := *r
+		plain.Paced = false
+		r = &plain
+	}
+	return inOneLine(q, ranOn(r))
+}
+
+func inOneLine(q api.Query, where string) string {
 	switch {
 	case q.Result != nil:
 		parts := []string{
-			answer(q.Result), q.Model, "on " + ranOn(q.ServedBy), took(q), pricing.Dollars(q.CostUSD*1e6) + " per million queries", q.ID,
+			answer(q.Result), q.Model, "on " + where, took(q), pricing.Dollars(q.CostUSD*1e6) + " per million queries", q.ID,
 		}
 		return cli.OneLine(strings.Join(parts, " · "))
 	case q.Failure != nil:
@@ -59,6 +74,47 @@ func ranOn(r *query.Runner) string {
 	}
 	if len(notes) > 0 {
 		text += " (" + strings.Join(notes, ", ") + ")"
+	}
+	return text
+}
+
+// totals is what became of several files.
+type totals struct {
+	files, answered, late int
+	on                    map[query.RunnerKind]int
+	times                 []time.Duration // from acceptance to the answer
+	costUSD               float64
+	paced                 bool
+}
+
+func (a *totals) add(s submitted) {
+	a.files++
+	if s.Query == nil || s.Result == nil {
+		return
+	}
+	a.answered++
+	a.costUSD += s.CostUSD
+	a.times = append(a.times, time.Duration(orZero(s.LatencyMS)*float64(time.Millisecond)))
+	if s.Missed() {
+		a.late++
+	}
+	if r := s.ServedBy; r != nil {
+		if a.on == nil {
+			a.on = map[query.RunnerKind]int{}
+		}
+		a.on[r.Kind]++
+		a.paced = a.paced || r.Paced
+	}
+}
+
+// line says it in a line; at least one file was answered.
+func (a *totals) line() string {
+	ms := measure.Percentiles(a.times)
+	text := fmt.Sprintf("%d of %d answered: %d on workers, %d on functions, %d late; latency %s at p50, %s at p99; %s per million queries",
+		a.answered, a.files, a.on[query.OnWorker], a.on[query.OnFunction], a.late,
+		cli.Milliseconds(ms.P50), cli.Milliseconds(ms.P99), pricing.Dollars(a.costUSD/float64(a.answered)*1e6))
+	if a.paced {
+		text += "; the models are slowed down to the service times of their profiles"
 	}
 	return text
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,26 @@ func TestEveryLineOfAHistoryHasAllColumns(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		if got := strings.Count(line, "\t"); got != 11 {
 			t.Errorf("%d tabulators in %q", got, line)
+		}
+	}
+}
+
+// Several files add up to a line: how many were answered, where, how many late, and how fast.
+func TestSeveralFilesAddUp(t *testing.T) {
+	at := time.Unix(1000, 0)
+	var all totals
+	for i, kind := range []query.RunnerKind{query.OnWorker, query.OnWorker, query.OnFunction} {
+		ms, met := float64(10*(i+1)), i < 2
+		all.add(ended("a.png", api.Query{
+			State: query.Succeeded, AcceptedAt: at, DeadlineAt: at.Add(25 * time.Millisecond), LatencyMS: &ms, MetSLO: &met,
+			Result: &query.Result{Label: "boot"}, CostUSD: 2e-6, ServedBy: &query.Runner{Kind: kind, Paced: true},
+		}))
+	}
+	all.add(refused("b.png", errors.New("no picture")))
+	got := all.line()
+	for _, want := range []string{"3 of 4 answered", "2 on workers", "1 on functions", "1 late", "20.0 ms at p50", "30.0 ms at p99", "$2.00 per million", "slowed down"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -188,6 +189,9 @@ func TestInputsAreKnownByTheirContent(t *testing.T) {
 	for content, want := range map[string]string{
 		"Dear friend,\r\n\tyou have won 5 \u20ac": query.TextType, "\x89PNG\r\n\x1a\n": preprocess.PNG, "\xff\xd8\xff": preprocess.JPEG,
 		"": "", "a\x00b": "", "\xfe\xff": "", // refused
+		`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[1,2]}]}`: tensors.ContentType,
+		`{"inputs":[]}`: query.TextType, `{"input": "a text"}`: query.TextType, `["a"]`: query.TextType,
+		`{"inputs":[{"name":"X","datatype":"FP32","shape":[1,3],"data":[1,2]}]}`: "", // two numbers for three
 	} {
 		in, err := cli.TypeOf("letter.md", []byte(content))
 		if in.ContentType != want || (err != nil) != (want == "") {

@@ -139,6 +139,8 @@ func (t *Terminal) hint(err error) string {
 		return "`paragon list` lists the ids of stored queries, and `paragon decisions` those of decisions"
 	case p.Kind() == "unknown-task" || p.Kind() == "unknown-model":
 		return "`paragon models` lists the models and tasks"
+	case p.Kind() == "unsupported-input":
+		return "`paragon models` with --json prints what each model takes; `paragon submit --help` describes the files"
 	case p.Kind() == "answered-directly":
 		return "a direct answer is not stored, but itself says where the query ran and why (`paragon submit --json`); a query with --key is stored"
 	case p.Status == http.StatusRequestEntityTooLarge:

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
@@ -23,7 +25,7 @@ var magics = []struct{ first, contentType string }{
 	{"\xff\xd8\xff", preprocess.JPEG},
 }
 
-// ReadInput reads a picture, a text or a raw tensor from a file, or from stdin when it
+// ReadInput reads a picture, a text, a raw tensor or the tensors of a request from a file, or from stdin when it
 // is named "-".
 func (t *Terminal) ReadInput(name string) (query.Input, error) {
 	if name == "-" {
@@ -63,6 +65,11 @@ func TypeOf(name string, data []byte) (query.Input, error) {
 	if strings.EqualFold(filepath.Ext(name), ".f32") {
 		return query.Input{ContentType: preprocess.RawTensor, Data: data}, nil
 	}
+	if inputs, err := requestInputs(data); err != nil {
+		return query.Input{}, Usagef("%s: %v", name, err)
+	} else if len(inputs) > 0 {
+		return query.Input{ContentType: tensors.ContentType, Data: tensors.Pack(inputs)}, nil
+	}
 	if strings.EqualFold(filepath.Ext(name), ".txt") || isText(data) {
 		return query.Input{ContentType: query.TextType, Data: data}, nil
 	}
@@ -72,6 +79,27 @@ func TypeOf(name string, data []byte) (query.Input, error) {
 		}
 	}
 	return query.Input{}, Usagef("%s is neither a PNG nor a JPEG picture, nor a text in UTF-8, nor a raw tensor (NAME.f32: little-endian float32)", name)
+}
+
+// requestInputs returns the tensors of a /v2 request, {"inputs": [...]}; none for what is
+// no such request, and an error for one whose inputs are wrong.
+func requestInputs(data []byte) ([]tensors.Tensor, error) {
+	var outer struct {
+		Inputs []json.RawMessage `json:"inputs"`
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) || json.Unmarshal(data, &outer) != nil {
+		return nil, nil
+	}
+	out := make([]tensors.Tensor, len(outer.Inputs))
+	for i, raw := range outer.Inputs {
+		if err := json.Unmarshal(raw, &out[i]); err != nil {
+			return nil, fmt.Errorf("inputs[%d]: %w", i, err)
+		}
+		if err := out[i].Check(); err != nil {
+			return nil, fmt.Errorf("inputs[%d]: %w", i, err)
+		}
+	}
+	return out, nil
 }
 
 // isText reports whether data is a text in UTF-8, without the control characters that

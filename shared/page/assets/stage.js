@@ -66,6 +66,7 @@ function compared(o, cost) {
   const [low, high] = [o.low_usd, o.high_usd].map((usd) => 100 * (1 - cost / usd));
   const span = (a, b) => (a.toFixed(0) === b.toFixed(0) ? `${a.toFixed(0)} %` : `${a.toFixed(0)} to ${b.toFixed(0)} %`);
   if (low > 0) return `this stage cost ${span(low, high)} less`;
+  if (high < -900) return `this stage cost at least ${Math.floor(1 - high / 100)} times as much`;
   return high < 0 ? `this stage cost ${span(-high, -low)} more` : "a difference smaller than the error of the simulation";
 }
 

@@ -20,7 +20,7 @@ export function milliseconds(ms) {
 
 export function dollars(usd) {
   if (!usd) return "$0";
-  if (usd < 0.0001) return `$${usd.toPrecision(2)}`;
+  if (usd < 0.0001) return `$${usd.toFixed(1 - Math.floor(Math.log10(usd)))}`;
   return usd < 0.1 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`;
 }
 
