@@ -5,11 +5,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -28,10 +32,42 @@ func main() {
 	handler, err := wire(context.Background(), os.Getenv)
 	if err != nil {
 		slog.Error("the inference function cannot start", "error", err)
+		reportStart(os.Getenv, err)
 		os.Exit(1)
 	}
 	debug.ServeEnv(os.Getenv, slog.Default())
 	lambda.Start(handler)
+}
+
+// runtimeAPI is where Lambda says at which address its Runtime API is.
+const runtimeAPI = "AWS_LAMBDA_RUNTIME_API"
+
+// reportTime bounds the report of a start that failed.
+const reportTime = time.Second
+
+// reportStart gives the reason of a failed start to the runtime, so that callers get it
+// and not the process's exit status alone. It does what it can: the process ends in any case.
+func reportStart(env func(string) string, reason error) {
+	at := env(runtimeAPI)
+	if at == "" {
+		return
+	}
+	const kind = "Inference.CannotStart"
+	body, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": reason.Error()})
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at+"/2018-06-01/runtime/init/error", bytes.NewReader(body))
+	if err != nil {
+		return
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Lambda-Runtime-Function-Error-Type", kind)
+	if resp, err := http.DefaultClient.Do(r); err == nil {
+		_ = resp.Body.Close()
+	}
 }
 
 // handler answers one request.

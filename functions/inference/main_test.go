@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -145,5 +149,24 @@ func TestWireNamesWhatIsMissing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The reason of a failed start goes to the runtime, with Lambda's path, header and body.
+func TestAFailedStartIsReported(t *testing.T) {
+	var path, kind, body string
+	runtime := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		path, kind, body = r.URL.Path, r.Header.Get("Lambda-Runtime-Function-Error-Type"), string(raw)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer runtime.Close()
+	env := map[string]string{runtimeAPI: strings.TrimPrefix(runtime.URL, "http://")}
+	reportStart(func(key string) string { return env[key] }, errors.New("no such file"))
+	if path != "/2018-06-01/runtime/init/error" || kind == "" || !strings.Contains(body, "no such file") || !strings.Contains(body, "errorMessage") {
+		t.Errorf("%s %s %s", path, kind, body)
 	}
 }
