@@ -31,7 +31,7 @@ func (s *Service) place(ctx context.Context, q *submission) (Answer, error) {
 	if to.Route == placement.ToOverflow {
 		q.m.Placement, q.m.PredictedMS = string(platform.Overflow), q.chosen.LatencyMS
 	}
-	q.m.Trail = q.m.Trail.Add(query.Step{At: q.m.AcceptedAt, Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
+	q.m.Trail = q.m.Trail.Add(query.Step{At: s.Now(), Event: query.StepPlaced, Where: q.m.Placement, Why: to.String()})
 	a, err := s.carryOut(ctx, q, to)
 	to.leases.giveBack(ctx, costOf(a.Record, q.asks.FunctionUSD))
 	return a, err

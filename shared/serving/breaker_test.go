@@ -38,9 +38,12 @@ func TestABrokenModelIsPassedOver(t *testing.T) {
 		failed := 0
 		var none *schedule.NoSlot
 		for range 20 {
-			_, err := ask("quick", "faulty")
+			o, err := ask("quick", "faulty")
 			if errors.As(err, &none) {
 				break
+			}
+			if o.Trail.Count(query.StepRetried) != 1 || o.Trail.Count(query.StepRan) != 0 {
+				t.Errorf("the trail of a run that failed: %+v", o.Trail)
 			}
 			failed++
 		}

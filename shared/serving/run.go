@@ -165,8 +165,7 @@ func (w *Worker) outcome(l *lease, a answer.Answered, r ran) query.Outcome {
 	if a.Err != nil {
 		f := answer.Failure(a.Err)
 		o.State, o.Result, o.Failure, o.Attempts = query.Failed, nil, &f, settle.Attempts(l.d)+1
-	}
-	if a.Err != nil {
+		o.Trail = m.Trail.Add(query.Step{At: now, Event: query.StepRetried, Where: w.ID, Why: f.Detail})
 		return o
 	}
 	if m.Refuser != "" {
