@@ -15,13 +15,13 @@ func RatioText(x float64) string {
 
 // Text writes rows as columns for a terminal.
 func Text(w io.Writer, rows []Ran) error {
-	if _, err := fmt.Fprintf(w, "%-22s %-10s %-17s %9s %9s %10s %9s %9s %9s %9s %13s %13s\n", "TRACE", "CATALOGUE", "SCHEME", "BILL $", "COMPUTE $",
+	if _, err := fmt.Fprintf(w, "%-22s %-12s %-17s %9s %9s %10s %9s %9s %9s %9s %13s %13s\n", "TRACE", "CATALOGUE", "SCHEME", "BILL $", "COMPUTE $",
 		"X REACTIVE", "FUNCTIONS", "STRICT %", "RELAXED %", "VM HOURS", "X CLAIRVOYANT", "X LOWER BOUND"); err != nil {
 		return err
 	}
 	for _, r := range rows {
 		row := r.Row
-		if _, err := fmt.Fprintf(w, "%-22s %-10s %-17s %9.3f %9.3f %10s %9.3f %9.3f %9.3f %9.1f %13s %13.3f\n", row.Trace, row.Catalogue, row.Scheme, row.BillUSD, row.CostUSD,
+		if _, err := fmt.Fprintf(w, "%-22s %-12s %-17s %9.3f %9.3f %10s %9.3f %9.3f %9.3f %9.1f %13s %13.3f\n", row.Trace, row.Catalogue, row.Scheme, row.BillUSD, row.CostUSD,
 			RatioText(row.RelativeToReactive), row.LambdaUSD, 100*row.StrictViolation, 100*row.RelaxedViolation, row.VMHours, RatioText(row.RatioToClairvoyant), row.RatioToBound); err != nil {
 			return err
 		}
