@@ -24,7 +24,7 @@ func stageParameterRules() []rule {
 			want := names.StageParameter{Endpoint: d.Endpoint, Authorizer: a.cfg.Authorizer, Pools: keys(a.cfg.Pools),
 				StateTable: flat(env[names.StateTable]), RecordsTable: flat(env[names.RecordsTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
 			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
-				d.Models != flat(env[environment.Models]) || d.Catalogue != a.cfg.Catalogue || d.Profiles != a.cfg.ProfilesPrefix || d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
+				!slices.Equal(d.FunctionMB, a.plan.sizes) || d.Models != flat(env[environment.Models]) || d.Catalogue != a.cfg.Catalogue || d.Profiles != a.cfg.ProfilesPrefix || d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
 				return faultf("the door says %+v, the api is told %+v", d, want)
 			}
 			return nil

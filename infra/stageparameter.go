@@ -25,7 +25,7 @@ func (s *stack) makeStageParameter() {
 	parameter, err := json.Marshal(names.StageParameter{
 		Endpoint: *s.functions.gateway.ApiEndpoint(), Authorizer: s.Authorizer, Pools: pools,
 		StateTable: *backend[names.StateTable], RecordsTable: *backend[names.RecordsTable], Bucket: *backend[names.Bucket], QueueURLPrefix: *backend[names.QueueURLPrefix],
-		Models: *backend[environment.Models], Catalogue: s.Catalogue, Profiles: s.ProfilesPrefix, FunctionArch: s.FunctionArch, GenericMB: s.GenericSizes,
+		Models: *backend[environment.Models], Catalogue: s.Catalogue, Profiles: s.ProfilesPrefix, FunctionArch: s.FunctionArch, FunctionMB: s.sizes, GenericMB: s.GenericSizes,
 		SigningSecret: *s.secret.Ref(), Settings: s.settings,
 	})
 	if err != nil {

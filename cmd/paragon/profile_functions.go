@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/measure"
-	"github.com/paragon-serving/paragon/shared/platform/aws"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
 	"github.com/paragon-serving/paragon/shared/platform/aws/instance"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
@@ -39,12 +38,16 @@ func (f *profileFlags) resourceHere(ctx context.Context) (string, error) {
 
 // measureFunctions measures the functions of a stage.
 func measureFunctions(ctx context.Context, term *cli.Terminal, f *profileFlags) (measure.Report, error) {
-	j, err := f.functionJob(term.Now())
+	stage, err := f.stage(ctx)
+	if err != nil {
+		return measure.Report{}, err
+	}
+	j, err := f.functionJob(stage, term.Now())
 	if err != nil {
 		return measure.Report{}, err
 	}
 	var end func() error
-	if j.Invoker, end, err = f.invoker(ctx, &j); err != nil {
+	if j.Invoker, end, err = f.invoker(ctx, stage, &j); err != nil {
 		return measure.Report{}, err
 	}
 	bar := term.Progress(j.Steps())
@@ -57,20 +60,29 @@ func measureFunctions(ctx context.Context, term *cli.Terminal, f *profileFlags) 
 	return report, err
 }
 
-// functionJob turns the flags into what is to be measured of functions.
-func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
+// stage checks the flags and finds the stage whose functions are measured; nil where they
+// run on this machine.
+func (f *profileFlags) stage(ctx context.Context) (*discovery.Stage, error) {
+	switch {
+	case f.resource != "" || len(f.threads)+len(f.batches)+len(f.concurrency) > 0 || f.clock != "wall":
+		return nil, cli.Usagef("--lambda cannot be combined with --resource, --threads, --batch, --concurrency or --clock")
+	case f.samples < 1 || f.cold < 0 || f.cold > 1000 || f.budget <= 0:
+		return nil, cli.Usagef("--samples and --budget must be above 0, --cold must be within 0 to 1000")
+	case f.lambda == localFunctions:
+		return nil, nil
+	}
+	if err := names.CheckStage(f.lambda); err != nil {
+		return nil, cli.Usagef("--lambda: %v", err)
+	}
+	return discovery.Open(ctx, f.lambda)
+}
+
+// functionJob turns the flags into what is to be measured of functions: of those that the
+// stage has, or of all sizes on this machine.
+func (f *profileFlags) functionJob(stage *discovery.Stage, now time.Time) (measure.FunctionJob, error) {
 	j := measure.FunctionJob{
-		MemoryMB: f.memory, Arch: "x86_64", ColdRuns: f.cold, File: f.file(), Today: now,
+		MemoryMB: f.memory, Arch: inference.Arch(), ColdRuns: f.cold, File: f.file(), Today: now,
 		Plan: measure.Plan{Warmup: 5, Samples: f.samples, Budget: f.budget, Now: measure.Wall},
-	}
-	if f.resource != "" || len(f.threads)+len(f.batches)+len(f.concurrency) > 0 || f.clock != "wall" {
-		return j, cli.Usagef("--lambda cannot be combined with --resource, --threads, --batch, --concurrency or --clock")
-	}
-	if f.samples < 1 || f.cold < 0 || f.cold > 1000 || f.budget <= 0 {
-		return j, cli.Usagef("--samples and --budget must be above 0, --cold must be within 0 to 1000")
-	}
-	if f.lambda == localFunctions {
-		j.Arch = inference.Arch()
 	}
 	var err error
 	if j.Subjects, err = f.subjects(); err != nil {
@@ -83,6 +95,14 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 	c, err := set.Catalogue(f.catalogue)
 	if err != nil {
 		return j, err
+	}
+	if stage != nil {
+		j.Arch = stage.FunctionArch
+		if len(stage.FunctionMB) > 0 { // else it was deployed before stages said it
+			if c, err = c.WithFunctionSizes(stage.FunctionMB); err != nil {
+				return j, fmt.Errorf("stage %s: %w", stage.Name, err)
+			}
+		}
 	}
 	sizes, ok := c.FunctionSizes(j.Arch)
 	for _, mb := range j.MemoryMB {
@@ -100,19 +120,16 @@ func (f *profileFlags) functionJob(now time.Time) (measure.FunctionJob, error) {
 }
 
 // invoker reaches the functions, and says what they run on.
-func (f *profileFlags) invoker(ctx context.Context, j *measure.FunctionJob) (measure.Invoker, func() error, error) {
-	if f.lambda == localFunctions {
+func (f *profileFlags) invoker(ctx context.Context, stage *discovery.Stage, j *measure.FunctionJob) (measure.Invoker, func() error, error) {
+	if stage == nil {
 		j.Hardware = measure.Hardware() + ", as a function process on this machine, with a whole vCPU at every memory size"
 		return f.startFunctions(*j)
 	}
-	if err := names.CheckStage(f.lambda); err != nil {
-		return nil, nil, cli.Usagef("--lambda: %v", err)
-	}
-	backend, err := aws.New(ctx, aws.Config{Stage: f.lambda, Now: time.Now, Log: slog.Default()})
+	backend, err := stage.Backend(ctx, time.Now)
 	if err != nil {
 		return nil, nil, err
 	}
-	j.Hardware = "AWS Lambda, " + j.Arch + ", stage " + f.lambda
+	j.Hardware = "AWS Lambda, " + j.Arch + ", stage " + stage.Name
 	return backend.Invoker, func() error { return nil }, nil
 }
 

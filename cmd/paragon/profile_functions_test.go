@@ -5,12 +5,16 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/measure"
+	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
+	"github.com/paragon-serving/paragon/shared/platform/aws/names"
 )
 
 func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {
@@ -29,6 +33,20 @@ func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {
 		if code := term.Run(t.Context(), append([]string{"profile"}, strings.Fields(tt.args)...)); code != cli.ExitUsage || !strings.Contains(term.Err.String(), tt.says) {
 			t.Errorf("%s: exit status %d, %s", tt.args, code, &term.Err)
 		}
+	}
+}
+
+// A stage's functions are measured at the sizes that it has, and as of its architecture.
+func TestTheFunctionsOfAStageAreMeasuredAtItsSizes(t *testing.T) {
+	stage := &discovery.Stage{Name: "prod", StageParameter: names.StageParameter{FunctionArch: "arm64", FunctionMB: []int{1024, 1769}}}
+	f := profileFlags{catalogue: "fashion", pictures: "../../profiles/fashion/testdata", models: []string{"mlp"}, samples: 1}
+	j, err := f.functionJob(stage, time.Now())
+	if err != nil || j.Arch != "arm64" || !slices.Equal(j.MemoryMB, stage.FunctionMB) {
+		t.Errorf("%s at %v MB, error %v", j.Arch, j.MemoryMB, err)
+	}
+	f.memory = []int{3538}
+	if _, err := f.functionJob(stage, time.Now()); err == nil || !strings.Contains(err.Error(), "no function of 3538 MB, only [1024 1769]") {
+		t.Errorf("a size that the stage does not have: %v", err)
 	}
 }
 

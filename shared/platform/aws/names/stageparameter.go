@@ -20,6 +20,7 @@ type StageParameter struct {
 	Catalogue      string   `json:"catalogue"`            // that they are added to
 	Profiles       string   `json:"profiles"`             // s3://bucket/prefix that has it; empty means the packages
 	FunctionArch   string   `json:"function_arch"`        // of the inference functions
+	FunctionMB     []int    `json:"function_mb"`          // sizes of those of one model
 	GenericMB      []int    `json:"generic_mb,omitempty"` // sizes of those that run any added model
 	SigningSecret  string   `json:"signing_secret"`       // ARN of the secret with the keys that sign ids
 	// Settings are the deployment's values of settings, by name.
