@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,19 +76,21 @@ func TestNamesAreParts(t *testing.T) {
 	}
 }
 
-// A caller's deadline ends its request.
+// A caller's deadline ends its request. In the bubble it comes once the request has.
 func TestDeadlinesEndRequests(t *testing.T) {
-	ended := make(chan struct{})
-	c := dial(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done()
-		close(ended)
-	}, nil))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := c.ServerLive(ctx, &oip.ServerLiveRequest{}); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("ended with %v", err)
-	}
-	<-ended
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		c := dial(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			close(ended)
+		}, nil))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := c.ServerLive(ctx, &oip.ServerLiveRequest{}); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("ended with %v", err)
+		}
+		<-ended
+	})
 }
 
 // A call that panics ends itself and nothing else.
