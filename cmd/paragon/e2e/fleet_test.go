@@ -158,8 +158,8 @@ func TestABadDay(t *testing.T) {
 	}
 	stop := s.keepBusy(6)
 	s.until("a full worker", func() bool { return s.pool().Busy == 2 })
+	noticed := time.Now() // by the command's end what ran may have ended, too
 	s.fault(api.SpotNotice, victim)
-	noticed := time.Now()
 	s.until("no worker", func() bool { return len(s.workers()) == 0 })
 	s.fault("clear")
 	s.until("another worker", func() bool { ids := s.workers(); return len(ids) == 1 && s.pool().Ready == 1 && ids[0] != victim })
