@@ -96,7 +96,7 @@ func (s *stack) makeIntake() {
 }
 
 // integration leads to the load balancer, or to the api function itself. Either
-// way the gateway says who calls, whatever the caller wrote there.
+// way the gateway overwrites what the caller wrote there.
 func (s *stack) integration() awsapigatewayv2.HttpRouteIntegration {
 	owner := awsapigatewayv2.NewParameterMapping().
 		OverwriteHeader(text(platform.OwnerHeader), awsapigatewayv2.MappingValue_Custom(text(s.owner())))

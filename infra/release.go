@@ -110,8 +110,8 @@ func (s *stack) makeReleases(alarms map[string]awscloudwatch.IAlarm) {
 }
 
 // refresh has CloudFormation replace the workers of a group whose machines a deployment
-// changes, some at a time, each drained by its hook. A group that does not get well fails
-// the deployment, and CloudFormation turns everything back.
+// changes, a few at a time, each drained by its hook. If the new workers of a group do not become
+// healthy, the deployment fails, and CloudFormation rolls everything back.
 func (s *stack) refresh(g awsautoscaling.CfnAutoScalingGroup) {
 	preferences := &awscdk.CfnAutoScalingInstanceRefreshPreferences{
 		// No worker more than desired: the controller would take it for one too many.

@@ -11,7 +11,7 @@ import (
 
 func dataRules() []rule {
 	return []rule{
-		{"a table is recoverable, paid by use, and forgets", func(a assembly) (bad []string) {
+		{"tables have point-in-time recovery, on-demand capacity and a time to live", func(a assembly) (bad []string) {
 			ttl := map[string]string{names.StateTable: names.StateTTL, names.RecordsTable: names.RecordTTL}
 			for _, name := range keys(ttl) {
 				t := a.table(name)
@@ -32,7 +32,7 @@ func dataRules() []rule {
 
 func keepRules() []rule {
 	return []rule{
-		{"the deployment's settings reach all that read settings, and none is a parameter", settingFaults, func(a assembly) {
+		{"functions and workers get the deployment's settings in their environment, and none is an SSM parameter", settingFaults, func(a assembly) {
 			variables(a.function("controller"))[names.Settings] = `{"tick_seconds":"1"}`
 		}},
 		{"a bucket is closed, and its objects do not stay", func(a assembly) (bad []string) {
@@ -100,9 +100,9 @@ func settingFaults(a assembly) (bad []string) {
 	}
 	var d names.StageParameter
 	if err := json.Unmarshal([]byte(flat(a.stageParameter().prop("Value"))), &d); err == nil && !maps.Equal(d.Settings, want) {
-		bad = append(bad, fmt.Sprintf("the door says %v", d.Settings))
+		bad = append(bad, fmt.Sprintf("the stage parameter has %v", d.Settings))
 	}
-	if n := len(a.t.of("SSM::Parameter")); n != 1 { // the door
+	if n := len(a.t.of("SSM::Parameter")); n != 1 { // the stage parameter
 		bad = append(bad, fmt.Sprintf("%d parameters", n))
 	}
 	return bad

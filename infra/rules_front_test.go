@@ -30,7 +30,7 @@ func frontRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources["Twin"] = &resource{Type: "AWS::ElasticLoadBalancingV2::LoadBalancer"}
 		}},
-		{"the gateway says who calls, whatever the caller wrote", func(a assembly) (bad []string) {
+		{"the gateway overwrites the header that names the owner", func(a assembly) (bad []string) {
 			want := map[string]string{byIAM: "$context.identity.userArn", byKeys: "$context.authorizer." + names.KeyOwner}[a.cfg.Authorizer]
 			for _, id := range a.t.of("ApiGatewayV2::Integration") {
 				mapped, _ := a.t.Resources[id].prop("RequestParameters").(map[string]any)

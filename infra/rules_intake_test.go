@@ -10,7 +10,7 @@ import (
 
 func intakeRules() []rule {
 	return []rule{
-		{"no route is open to everybody", func(a assembly) (bad []string) {
+		{"every route requires authorization", func(a assembly) (bad []string) {
 			want := map[string]string{byIAM: "AWS_IAM", byKeys: "CUSTOM"}[a.cfg.Authorizer]
 			for _, id := range a.t.of("ApiGatewayV2::Route") {
 				if a.t.Resources[id].prop("AuthorizationType") != want {
@@ -41,7 +41,7 @@ func intakeRules() []rule {
 		}, func(a assembly) {
 			delete(a.t.Resources[a.t.of("ApiGatewayV2::Stage")[0]].Properties, "DefaultRouteSettings")
 		}},
-		{"the gateway logs who asked, and not for what", func(a assembly) (bad []string) {
+		{"the gateway has an access log without request bodies", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("ApiGatewayV2::Stage") {
 				s := a.t.Resources[id]
 				format, _ := s.prop("AccessLogSettings", "Format").(string)

@@ -17,7 +17,7 @@ var unbounded = []string{"cloudwatch:PutMetricData", "cloudwatch:GetMetricData",
 
 func permissionRules() []rule {
 	return []rule{
-		{"no action is a wildcard, and no resource but of what AWS cannot bound", func(a assembly) (bad []string) {
+		{"no policy has a wildcard action, or a wildcard resource where AWS can limit the resource", func(a assembly) (bad []string) {
 			for _, id := range slices.Concat(a.t.of("IAM::Role"), a.t.of("IAM::ManagedPolicy")) {
 				for _, s := range a.t.statements(id) {
 					for _, action := range words(s["Action"]) {
@@ -54,7 +54,7 @@ func permissionRules() []rule {
 
 func boundRules() []rule {
 	return []rule{
-		{"an inference function may write its log, read its model and nothing else", func(a assembly) []string {
+		{"an inference function may only write its log and read its model", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				may := []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 				if a.cfg.ProfilesPrefix != "" || a.isGeneric(f) || a.isAdded(f) {

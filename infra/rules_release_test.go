@@ -10,10 +10,10 @@ import (
 
 func releaseRules() []rule {
 	return []rule{
-		{"a function's new version takes a tenth of the calls first, and its failures turn it back", canaryFaults, func(a assembly) {
+		{"a function's new version gets a tenth of the calls first, and is rolled back if it fails", canaryFaults, func(a assembly) {
 			a.t.named("CodeDeploy::DeploymentGroup", "DeploymentGroupName", "dispatcher").prop("AutoRollbackConfiguration").(map[string]any)["Enabled"] = false
 		}},
-		{"workers are replaced some at a time when their machine changes, and a group that does not get well ends the deployment", func(a assembly) (bad []string) {
+		{"changed workers are replaced a few at a time, and the deployment fails if new workers do not become healthy", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				how := at(a.t.Resources[id].UpdatePolicy, "AutoScalingInstanceRefresh")
 				p := at(how, "Preferences")

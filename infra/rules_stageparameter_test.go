@@ -35,7 +35,7 @@ func stageParameterRules() []rule {
 			}
 			a.stageParameter().Properties["Value"] = string(empty)
 		}},
-		{"nobody runs the stage before somebody says so", func(a assembly) (bad []string) {
+		{"the operators' policy is attached to nobody", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::ManagedPolicy") {
 				p := a.t.Resources[id]
 				if flat(p.prop("ManagedPolicyName")) != names.Operator(a.cfg.Stage, "${AWS::Region}") || p.prop("Roles") != nil || p.prop("Users") != nil || p.prop("Groups") != nil {

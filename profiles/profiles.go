@@ -140,7 +140,7 @@ func (s *Set) readCatalogue(name string) (*profile.Catalogue, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if c.Name != name {
-		return nil, fmt.Errorf("%s: name is %q, not its folder's", file, c.Name)
+		return nil, fmt.Errorf("%s: name is %q; it must be the name of the folder", file, c.Name)
 	}
 	return c, nil
 }
@@ -242,7 +242,7 @@ func (s *Set) ONNX(model string) ([]byte, error) {
 // NetworkOf is ONNX for a model whose catalogue is known.
 func (s *Set) NetworkOf(catalogue string, m *profile.Model) ([]byte, error) {
 	if m.File == "" {
-		return nil, fmt.Errorf("network of model %q: only figures are known: %w", m.Name, ErrNotFound)
+		return nil, fmt.Errorf("network of model %q: the catalogue has measurements only, and no network: %w", m.Name, ErrNotFound)
 	}
 	file := path.Join(catalogue, m.File)
 	raw, err := s.bytes(file, maxONNXBytes)

@@ -44,7 +44,7 @@ func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.data, "data", "data", "data folder, in which the result is stored")
-	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme, one of those of paragon-lab compare")
+	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "scheme (the rule that sets the number of workers), one of those of paragon-lab compare")
 	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that are played in one second, 1 to 60")
 	fs.IntVar(&f.cfg.Workers, "workers", 1, "number of workers at the start")
 	fs.StringArrayVar(&f.traces, "trace", nil, "CSV file of a trace, with the number of arrivals in each step; may be given more than once (default the three generated traces)")

@@ -55,7 +55,7 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "procurement scheme, one of those of paragon-lab compare")
+	fs.StringVar(&f.cfg.Scheme, "scheme", "paragon", "scheme (the rule that sets the number of workers), one of those of paragon-lab compare")
 	fs.Float64Var(&f.cfg.TimeScale, "time-scale", 10, "seconds of the trace that are played in one second, 1 to 60")
 	fs.BoolVar(&f.cfg.Functions, "functions", true, "run the stage with inference functions")
 	fs.IntVar(&f.cfg.Workers, "workers", 1, "number of workers at the start")
@@ -165,7 +165,7 @@ func printDemo(term *cli.Terminal, r demo.Report) error {
 	for _, m := range r.Moves {
 		term.Printf("  %s\n", cli.OneLine(m))
 	}
-	term.Printf("\nThe same load, simulated. Of %s the simulation is off by %+.1f %% in cost and %+.1f %% in workers:\n",
+	term.Printf("\nThe same load, simulated. The error of the simulation, for the scheme that ran (%s), is %+.1f %% in cost and %+.1f %% in the number of workers:\n",
 		r.Scheme, r.CostErrorPercent, r.WorkersErrorPercent)
 	w := tabwriter.NewWriter(term.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SCHEME\tCOST\tWORKERS\tSTRICT MISSED\tRELAXED MISSED")
@@ -176,7 +176,7 @@ func printDemo(term *cli.Terminal, r demo.Report) error {
 		return fmt.Errorf("print the other schemes: %w", err)
 	}
 	if e := math.Abs(r.CostErrorPercent); !(e < largeError) {
-		term.Printf("The cost is off by %.0f %%: a smaller difference between schemes says nothing.\n", e)
+		term.Printf("The error in cost is %.0f %%: differences between schemes below this error say nothing.\n", e)
 	}
 	return nil
 }

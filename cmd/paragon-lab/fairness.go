@@ -225,7 +225,7 @@ func (r *fairnessRun) start(ctx context.Context, binary string) error {
 	}
 	log, err := os.Create(filepath.Join(r.dir, "log"))
 	if err != nil {
-		return fmt.Errorf("keep what the stage prints: %w", err)
+		return fmt.Errorf("create the file for the stage's log: %w", err)
 	}
 	defer log.Close()
 	r.stage = &up.Stage{Binary: binary, Args: args, Log: log}

@@ -189,7 +189,7 @@ func greet(ctx context.Context, cl *client.Client, f *loadFlags) error {
 			return nil
 		}
 	}
-	return cli.Usagef("nothing here does task %q with model %q; `paragon models` lists what there is", f.task, f.model)
+	return cli.Usagef("the server has no model %q of task %q; `paragon models` lists its models", f.model, f.task)
 }
 
 // caller sends queries to a server, each once.

@@ -32,7 +32,7 @@ func (f *caseFlags) constrained(fs *pflag.FlagSet) (bool, error) {
 	}
 	for _, name := range []string{"strict-share", "strict-ms", "preset", "report", "keep"} {
 		if fs.Changed(name) {
-			return false, cli.Usagef("--%s does not go with --workload 2, whose queries bring bounds of their own", name)
+			return false, cli.Usagef("--%s cannot be combined with --workload 2, whose queries have bounds of their own", name)
 		}
 	}
 	if f.Layout != string(simulate.Shared) {

@@ -20,7 +20,7 @@ func newModelCheckCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			var r modelcheck.Request
 			if err := json.NewDecoder(term.In).Decode(&r); err != nil {
-				return fmt.Errorf("read what is asked: %w", err)
+				return fmt.Errorf("read the request: %w", err)
 			}
 			onnx, err := readModel(args[0], modelstore.MaxONNXBytes)
 			if err != nil {

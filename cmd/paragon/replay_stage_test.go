@@ -109,7 +109,7 @@ func TestReplayOfAStage(t *testing.T) {
 	calibrate(t, folder, 1.5)
 	term.Now = func() time.Time { return now }
 	code := term.Run(t.Context(), []string{"replay", "--stage", "dev", "--task", "fashion", "--since", "2h", "--data", folder})
-	if code != cli.ExitFailure || !strings.Contains(term.Err.String(), "does not vouch for a deployment") {
+	if code != cli.ExitFailure || !strings.Contains(term.Err.String(), "is not valid for a deployment") {
 		t.Errorf("savings of a stage: exit %d: %s", code, term.Err.String())
 	}
 }

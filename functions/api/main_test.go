@@ -119,7 +119,7 @@ func TestNoSavingsAreQuotedInAnAccount(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &status); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	if status.Savings.Quoted || !strings.Contains(status.Savings.Why, "does not vouch for a deployment") {
+	if status.Savings.Quoted || !strings.Contains(status.Savings.Why, "is not valid for a deployment") {
 		t.Errorf("%d %s", got.StatusCode, body)
 	}
 }

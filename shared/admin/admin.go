@@ -26,8 +26,8 @@ import (
 var (
 	ErrUnknown    = errors.New("there is none")
 	ErrBadSetting = errors.New("a setting cannot have this value")
-	ErrChanged    = errors.New("the settings were changed meanwhile")
-	ErrBadQueue   = errors.New("queries cannot be put on this queue")
+	ErrChanged    = errors.New("the settings have changed in the meantime")
+	ErrBadQueue   = errors.New("queries cannot be sent to this queue")
 )
 
 // because is an error of one of these kinds whose own words say all.

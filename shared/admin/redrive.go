@@ -122,7 +122,7 @@ func (d *Service) read(ctx context.Context, del platform.Delivery, queue string)
 	}
 	l.decide(r, err == nil, d.place(m, queue))
 	if err != nil && !m.ForgetAt.IsZero() && d.Now().After(m.ForgetAt) {
-		l.Why = "its record was deleted after its retention"
+		l.Why = "its record was deleted after its retention time"
 	}
 	return l, nil
 }

@@ -97,7 +97,7 @@ func (c *Controller) storePast(ctx context.Context) error {
 		return nil
 	}
 	if err := c.Timeline.PutTimeline(ctx, p.Due...); err != nil {
-		return fmt.Errorf("store %d rows of the past: %w", len(p.Due), err)
+		return fmt.Errorf("store %d rows of the history: %w", len(p.Due), err)
 	}
 	p.Due = nil
 	return nil

@@ -160,7 +160,7 @@ func (c *Controller) saveTraffic(ctx context.Context, now time.Time) error {
 func packTraffic(h *tally.History, p past, now time.Time) ([]byte, error) {
 	rows, err := json.Marshal(p)
 	if err != nil {
-		return nil, fmt.Errorf("encode the rows of the past: %w", err)
+		return nil, fmt.Errorf("encode the rows of the history: %w", err)
 	}
 	packed, err := packHistory(h, rows)
 	if err != nil || len(packed) <= mostTraffic {

@@ -114,7 +114,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, del platform.Delivery) bool {
 	err := d.answer(ctx, del)
 	if err != nil {
 		span.Fail("what became of it could not be stored")
-		d.Log.Warn("could not store what became of a query", "query", del.Message.ID, "error", err)
+		d.Log.Warn("could not store the result of a query", "query", del.Message.ID, "error", err)
 	}
 	return err == nil
 }

@@ -27,7 +27,7 @@ func (s *Service) parse(owner, text string) (signed.ID, error) {
 		return id, refuse(NotFound, "", "there is no such query")
 	}
 	if !s.Now().Before(id.ForgetAt) {
-		return id, refuse(Gone, "", "the query was deleted: its retention ended at %s", id.ForgetAt.Format("2006-01-02 15:04:05 MST"))
+		return id, refuse(Gone, "", "the query was deleted: its retention time ended at %s", id.ForgetAt.Format("2006-01-02 15:04:05 MST"))
 	}
 	return id, nil
 }
@@ -84,7 +84,7 @@ func (s *Service) expire(ctx context.Context, r query.Record) (query.Record, err
 // Recent returns an owner's newest finished stored queries, newest first.
 func (s *Service) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
 	if owner == "" { // would be everybody's
-		return nil, refuse(NotFound, "", "the request does not name its owner, whose queries would be listed")
+		return nil, refuse(NotFound, "", "the request has no caller whose queries could be listed")
 	}
 	rs, err := s.Records.ListRecords(ctx, owner, limit)
 	if err != nil {

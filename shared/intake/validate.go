@@ -163,7 +163,7 @@ func shares(w query.Weights) (query.Weights, error) {
 // CheckKey bounds an idempotency key to what fits a header and a log line.
 func CheckKey(key string) error {
 	if len(key) > maxKeyBytes {
-		return refuse(BadKey, "Idempotency-Key", "has %d characters", len(key)).withBound(maxKeyBytes)
+		return refuse(BadKey, "Idempotency-Key", "has %d characters; at most %d are allowed", len(key), maxKeyBytes).withBound(maxKeyBytes)
 	}
 	for _, c := range []byte(key) {
 		if c < ' ' || c > '~' {

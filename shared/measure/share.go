@@ -56,7 +56,7 @@ func makeGroup(parent string, limits map[string]string) (*Share, error) {
 // Add puts a process, and what it starts from now on, into the group.
 func (s *Share) Add(pid int) error {
 	if err := write(filepath.Join(s.dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
-		return fmt.Errorf("hold process %d to its share: %w", pid, err)
+		return fmt.Errorf("limit the CPU share of process %d: %w", pid, err)
 	}
 	return nil
 }

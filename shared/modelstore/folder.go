@@ -48,7 +48,7 @@ func (f *directory) Drafts() (string, error) {
 // Keep implements Place.
 func (f *directory) Keep(d Draft, name string) error {
 	if err := os.Rename(d.Path, f.file(name)); err != nil {
-		return fmt.Errorf("keep the model's file: %w", err)
+		return fmt.Errorf("store the model's file: %w", err)
 	}
 	return nil
 }

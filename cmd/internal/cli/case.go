@@ -63,7 +63,7 @@ func (f *CaseFlags) Add(fs *pflag.FlagSet) {
 	fs.Float64Var(&f.StrictShare, "strict-share", 0.5, "share of strict queries, 0 to 1")
 	fs.Float64Var(&f.strictMS, "strict-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.relaxedMS, "relaxed-ms", 10000, "latency bound of relaxed queries in milliseconds")
-	fs.Float64Var(&f.boot, "vm-boot-seconds", 100, "seconds from the start of a worker's instance until the worker serves; billed")
+	fs.Float64Var(&f.boot, "vm-boot-seconds", 100, "seconds from the start of a worker's instance until the worker serves; this time is billed")
 	fs.Float64Var(&f.delay, "metric-delay-seconds", 60, "seconds from an arrival until the controller's metrics contain it")
 	fs.Float64Var(&f.tick, "tick-seconds", 10, "seconds between two decisions of the controller")
 	fs.BoolVar(&f.coldStarts, "cold-starts", true, "simulate cold starts of functions")

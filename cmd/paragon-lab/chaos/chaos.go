@@ -115,7 +115,7 @@ func (r *run) prepare() error {
 		log, err = os.Create(r.Log)
 	}
 	if err != nil {
-		return fmt.Errorf("keep what the stage prints: %w", err)
+		return fmt.Errorf("create the file for the stage's log: %w", err)
 	}
 	r.stage = &up.Stage{Binary: r.Binary, Args: r.args(profiles), Log: log}
 	return r.connect()

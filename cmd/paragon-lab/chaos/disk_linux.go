@@ -9,7 +9,7 @@ import (
 // needs root.
 func mount(dir string, mb int) error {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", mb)); err != nil {
-		return fmt.Errorf("mount a file system that can be filled, which needs root: %w", err)
+		return fmt.Errorf("mount a small file system for the fault full disk, which needs root: %w", err)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ package chaos
 import "errors"
 
 func mount(string, int) error {
-	return errors.New("a file system that can be filled is made on Linux alone")
+	return errors.New("the fault full disk needs Linux")
 }
 
 func unmount(string) error { return nil }

@@ -141,14 +141,14 @@ func (p Promises) Broken(objective float64) []string {
 			out = append(out, fmt.Sprintf(format, args...))
 		}
 	}
-	check(p.Accepted > 0, "no query was accepted: nothing is shown")
+	check(p.Accepted > 0, "no query was accepted, so the run proves nothing")
 	check(p.Lost == 0, "%d accepted queries were lost", p.Lost)
-	check(p.Double == 0, "%d queries had two ends", p.Double)
-	check(p.RepeatsDiffering == 0, "%d repeats under a key got another answer than the first", p.RepeatsDiffering)
+	check(p.Double == 0, "%d queries ended twice", p.Double)
+	check(p.RepeatsDiffering == 0, "%d repeats with the same idempotency key got a different answer than the first query", p.RepeatsDiffering)
 	check(p.Expired == 0, "%d queries expired although functions could run", p.Expired)
 	check(p.Failed == 0, "%d queries failed", p.Failed)
 	check(p.StrictKeptPercent >= objective, "%.2f %% of the strict queries kept their bounds, below the objective of %g %%", p.StrictKeptPercent, objective)
-	check(p.LatestErrorSeconds <= errorsFor.Seconds(), "an error came %.1f s after the end of a fault, later than %g s", p.LatestErrorSeconds, errorsFor.Seconds())
+	check(p.LatestErrorSeconds <= errorsFor.Seconds(), "an error occurred %.1f s after the end of a fault; the limit is %g s", p.LatestErrorSeconds, errorsFor.Seconds())
 	return out
 }
 

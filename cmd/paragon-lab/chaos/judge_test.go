@@ -111,7 +111,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, printed := range []string{text.String(), r.Page()} {
-		for _, want := range []string{"kill a worker", "0; 2 not done: no root", "1 accepted queries were lost", "1 queries had two ends"} {
+		for _, want := range []string{"kill a worker", "0; 2 not done: no root", "1 accepted queries were lost", "1 queries ended twice"} {
 			if !strings.Contains(printed, want) {
 				t.Errorf("without %q:\n%s", want, printed)
 			}

@@ -130,7 +130,7 @@ func (m *Machine) serveGRPC(front http.Handler) (err error) {
 func (m *Machine) operators(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.operator.Shown(r) {
-			writeWrong(w, problemOf(api.NotOperator, "Only operators may do this", http.StatusForbidden, api.OperatorHeader, api.OperatorsOnly))
+			writeWrong(w, problemOf(api.NotOperator, "Only operators may send this request", http.StatusForbidden, api.OperatorHeader, api.OperatorsOnly))
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -164,7 +164,7 @@ func (m *Machine) tuned(ctx context.Context) (tuning.State, error) {
 // checkPage refuses what a web page of another origin sends: by a name of its own that
 // it points here, or to change something. The API refuses the same.
 func checkPage(r *http.Request) error {
-	const title = "The host is not served"
+	const title = "Requests to this host name or from this origin are not allowed"
 	if checkLoopback(r.Host) != nil {
 		return problemOf("wrong-host", title, http.StatusForbidden, "Host", "requests must use a loopback name of this machine, such as 127.0.0.1")
 	}
@@ -233,7 +233,7 @@ func (m *Machine) meterFleet(run context.Context, owner *sqlite.Backend) {
 		case <-changed:
 		case <-again.C:
 			if err := m.meter.publish(run, m.backend.Metrics); err != nil && run.Err() == nil {
-				m.log.Warn("what functions cost is not written yet", "error", err)
+				m.log.Warn("the cost of functions could not be stored; the next interval tries again", "error", err)
 			}
 		}
 	}

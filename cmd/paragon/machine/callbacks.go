@@ -42,7 +42,7 @@ func (m *Machine) reach() callback.Reach {
 func (m *Machine) newCallbacks(owner *sqlite.Backend) (*callbacks.Sender, error) {
 	key, err := callbackKey(filepath.Join(m.cfg.DataDir, callbackKeyFile))
 	if err != nil {
-		return nil, fmt.Errorf("the key of callbacks: %w", err)
+		return nil, fmt.Errorf("the key that signs callbacks: %w", err)
 	}
 	return callbacks.New(callbacks.Options{
 		Store: owner, Records: m.backend.Records, Settings: m.settings.Current, Key: key, Reach: m.reach(),
@@ -60,7 +60,7 @@ func callbackKey(path string) (callback.Key, error) {
 		return key, os.WriteFile(path, key, 0o600)
 	}
 	if err == nil && len(key) != callbackKeySize {
-		err = fmt.Errorf("%s has %d bytes, and a key has %d", path, len(key), callbackKeySize)
+		err = fmt.Errorf("%s has %d bytes; a key has %d bytes", path, len(key), callbackKeySize)
 	}
 	return key, err
 }

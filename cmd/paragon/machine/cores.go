@@ -26,7 +26,7 @@ type coreBound struct {
 func (c *coreBound) Invoke(ctx context.Context, function string, payload []byte) (platform.Invocation, error) {
 	busy, err := c.busy(ctx)
 	if err != nil {
-		return platform.Invocation{}, fmt.Errorf("count the workers' runs before function %s: %w: %w", function, platform.ErrThrottled, err)
+		return platform.Invocation{}, fmt.Errorf("count the inferences in progress on workers, before function %s runs: %w: %w", function, platform.ErrThrottled, err)
 	}
 	if !c.take(busy) {
 		return platform.Invocation{}, fmt.Errorf("function %s: none of %d cores is free: %w", function, c.cores, platform.ErrThrottled)

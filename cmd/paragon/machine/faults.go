@@ -42,7 +42,7 @@ func (d *faultHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = d.clear(r)
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", "DELETE, GET, POST")
-		err = mistaken(http.StatusMethodNotAllowed, "", "%s is not allowed here, only DELETE, GET and POST", r.Method)
+		err = mistaken(http.StatusMethodNotAllowed, "", "this path does not support the method %s, only DELETE, GET and POST", r.Method)
 	}
 	var now api.Faults
 	if err == nil {

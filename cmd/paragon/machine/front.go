@@ -153,7 +153,7 @@ func (f *front) checked(ctx context.Context, id string, failures int) {
 		f.log.Warn("a worker does not answer and is replaced", "worker", id, "checks", failures)
 		err = f.roster.MarkGone(ctx, id)
 	case failures > 0 && f.suspend(id, true):
-		f.log.Warn("a worker does not answer: what it holds goes to others", "worker", id)
+		f.log.Warn("a worker does not answer; its requests go to other workers", "worker", id)
 		err = f.roster.Suspend(ctx, id)
 	case failures == 0 && f.suspend(id, false):
 		f.log.Info("a worker answers again", "worker", id)
@@ -161,7 +161,7 @@ func (f *front) checked(ctx context.Context, id string, failures int) {
 	}
 	if err != nil && ctx.Err() == nil { // the next check tries again
 		f.suspend(id, failures == 0)
-		f.log.Error("how a worker stands could not be noted", "worker", id, "error", err)
+		f.log.Error("the state of a worker could not be stored; the next check tries again", "worker", id, "error", err)
 	}
 }
 

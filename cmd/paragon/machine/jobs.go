@@ -58,13 +58,13 @@ func (m *Machine) prune(run context.Context, owner *sqlite.Backend) {
 			m.log.Error("delete expired uploads", "error", err)
 		}
 		if _, err := owner.PruneMessages(run, time.Now()); err != nil && run.Err() == nil {
-			m.log.Error("delete messages that nobody needs", "error", err)
+			m.log.Error("delete messages of ended queries and old dead letters", "error", err)
 		}
 		if _, err := owner.PruneRecords(run, time.Now()); err != nil && run.Err() == nil {
-			m.log.Error("delete records past their retention", "error", err)
+			m.log.Error("delete records past their retention time", "error", err)
 		}
 		if err := owner.PruneTimeline(run, time.Now()); err != nil && run.Err() == nil {
-			m.log.Error("delete what is kept of the past for too long", "error", err)
+			m.log.Error("delete history past its retention time", "error", err)
 		}
 		m.forgetRetired()
 		select {

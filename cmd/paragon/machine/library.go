@@ -22,7 +22,7 @@ func Library() (string, error) {
 		err = onnxruntime.VerifyDigest(path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("find what runs the models: %w", err)
+		return "", fmt.Errorf("find the ONNX Runtime library: %w", err)
 	}
 	return path, nil
 }

@@ -193,7 +193,7 @@ func (m *Machine) dispatching(pump func(context.Context), endFunctions func(cont
 			select {
 			case <-ended:
 			case <-grace.Done():
-				m.log.Warn("functions hang and are ended; their queries go on at the next start")
+				m.log.Warn("functions did not stop in time and are killed; their queries continue at the next start")
 				_ = endFunctions(grace) // it kills them, as the grace is over
 			}
 		})
@@ -255,7 +255,7 @@ func (m *Machine) openBackend(ctx context.Context, invoker platform.Invoker) (*s
 	}
 	m.settings = tuning.New(m.backend.Settings)
 	if err := m.settings.Refresh(ctx); err != nil {
-		m.log.Warn("a setting is faulty and has its default", "error", err)
+		m.log.Warn("a stored setting is invalid, so its default is in force", "error", err)
 	}
 	return owner, nil
 }
@@ -346,7 +346,7 @@ const sharedBodies = 512 << 20
 func (m *Machine) shareBodies() {
 	shared, err := bodies.New(sharedBodies)
 	if err != nil {
-		m.log.Info("bodies are sent to workers, as they share no memory", "error", err)
+		m.log.Info("request bodies are sent to workers over HTTP, because memory cannot be shared with them", "error", err)
 		return
 	}
 	m.bodies = shared

@@ -117,7 +117,7 @@ func (d *Checker) inputOf(task string) profile.InputKind {
 func (d *Checker) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
 	raw, err := json.Marshal(ask)
 	if err != nil {
-		return r, 0, fmt.Errorf("ask for a check: %w", err)
+		return r, 0, fmt.Errorf("encode the request for a check: %w", err)
 	}
 	out, complaints := modelcheck.Limited{Left: mostReport}, modelcheck.Limited{Left: 4 << 10}
 	c := exec.CommandContext(ctx, d.Program, "model-check", draft.Path)
@@ -128,9 +128,9 @@ func (d *Checker) run(ctx context.Context, o api.ModelOrder, draft modelstore.Dr
 	took = time.Since(start)
 	switch {
 	case ctx.Err() != nil:
-		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked within %v, or its sender left", o.File, checkTime)
+		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked within %v, or its sender closed the connection", o.File, checkTime)
 	case err != nil:
-		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s took down the process that checked it: %v: %s", o.File, err, complaints.String())
+		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s crashed the process that checked it: %v: %s", o.File, err, complaints.String())
 	}
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		return r, took, fmt.Errorf("read the check's report: %w", err)
@@ -210,10 +210,10 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 		return profile.Source{Kind: kind, File: modelstore.MeasuredFile(draft.SHA256), Row: "name=" + o.Name, Column: column,
 			Hardware: hardware, Samples: samples, Date: file.Date, Note: note}
 	}
-	coldSource := source("measured", "cold_ms", coldStarts, "a process of its own, from its start to its first answer, less a warm run")
+	coldSource := source("measured", "cold_ms", coldStarts, "a separate process, from its start to its first answer, minus a warm run")
 	m := profile.Model{
 		Name: o.Name, Task: task.Name, Input: r.Picture, Text: r.Text, Signature: r.Signature, MemoryMB: r.MemoryMB,
-		MemorySource: source("measured", "memory_mb", 0, "of the process that checked it, at its highest"),
+		MemorySource: source("measured", "memory_mb", 0, "peak memory of the process that checked the model"),
 		Accuracy:     profile.Accuracy{Source: source(profile.UnknownAccuracy, "accuracy", 0, "not given and not measured; callers' feedback estimates it")},
 		Latency: []profile.Latency{{
 			Resource: "reference", Threads: 1, Batch: 1, MS: r.MS, ColdMS: &cold, ColdSource: &coldSource,

@@ -84,7 +84,7 @@ func (d *modelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case name != "" && r.Method == http.MethodDelete:
 		out, err = d.retire(name)
 	default:
-		err = unusable(http.StatusMethodNotAllowed, "", "%s is not allowed here, only GET, POST, DELETE of a model by its name, and POST to its rollout", r.Method)
+		err = unusable(http.StatusMethodNotAllowed, "", "this path does not support the method %s: list models with GET, add one with POST, remove one with DELETE and its name, and change its versions with POST to its name and %s", r.Method, rolloutSuffix)
 	}
 	if err != nil {
 		writeWrong(w, err)

@@ -151,7 +151,7 @@ func (p *prover) put(model, why string) {
 	}
 	if p.open {
 		if err := p.m.store.Withhold(maps.Clone(p.withheld)); err != nil {
-			p.m.log.Error("say which models are offered", "error", err)
+			p.m.log.Error("store which models get no queries", "error", err)
 		}
 	}
 	select {

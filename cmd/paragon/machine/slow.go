@@ -32,7 +32,7 @@ func SlowProfiles(dir, catalogue, model, instanceType string, serviceMS float64)
 	}
 	st, ok := c.OnVM(m, instanceType)
 	if !ok {
-		return nil, fmt.Errorf("nothing is known of %s on %s", model, instanceType)
+		return nil, fmt.Errorf("the catalogue has no service time of model %s on %s", model, instanceType)
 	}
 	if err := slowDown(filepath.Join(dir, catalogue, "catalogue.json"), serviceMS/st.MS.P50); err != nil {
 		return nil, err

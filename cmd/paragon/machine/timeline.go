@@ -87,7 +87,7 @@ func (m *Machine) openRows(ctx context.Context, owner *sqlite.Backend) map[time.
 	for _, step := range timeline.Steps {
 		rows, err := owner.Timeline(ctx, step, now.Truncate(step), now)
 		if err != nil {
-			m.log.Warn("the timeline cannot be read", "error", err)
+			m.log.Warn("the history of the current hour cannot be read; its counts begin at 0", "error", err)
 			continue
 		}
 		for _, r := range rows {
@@ -102,7 +102,7 @@ func (r *recorder) store(ctx context.Context, rows []timeline.Stored) {
 		return
 	}
 	if err := r.owner.PutTimeline(ctx, rows...); err != nil {
-		r.m.log.Warn("a minute of the timeline is not stored", "error", err)
+		r.m.log.Warn("a minute of the history could not be stored", "error", err)
 	}
 }
 

@@ -63,7 +63,7 @@ var Instant = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // ServeHTTP answers as the API would.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.Token != "" && r.Method != http.MethodPut && r.Header.Get("Authorization") != "Bearer "+a.Token {
-		refuse(w, http.StatusUnauthorized, "unauthenticated", "Authorization", "the request does not name its owner")
+		refuse(w, http.StatusUnauthorized, "unauthenticated", "Authorization", "the request has no caller: sign it, or send an API key")
 		return
 	}
 	mux := http.NewServeMux()

@@ -113,7 +113,7 @@ const (
 // machine says nothing of its boots, metrics and queues.
 func Deployment() Verdict {
 	return Verdict{
-		Why:  "`paragon-lab calibrate` measures a machine, and that does not vouch for a deployment, whose boots, metrics and queues are others",
+		Why:  "`paragon-lab calibrate` measures one machine; its result is not valid for a deployment, which has other boot times, metrics and queues",
 		Next: "compare with the account's bill before you change the scheme",
 	}
 }

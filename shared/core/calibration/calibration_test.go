@@ -68,7 +68,7 @@ func TestAnotherVersionCountsForNothing(t *testing.T) {
 }
 
 func TestADeploymentIsNotVouchedFor(t *testing.T) {
-	if v := calibration.Deployment(); v.Quoted || !strings.Contains(v.String(), "does not vouch for a deployment") {
+	if v := calibration.Deployment(); v.Quoted || !strings.Contains(v.String(), "is not valid for a deployment") {
 		t.Errorf("%+v", v)
 	}
 }

@@ -37,7 +37,7 @@ func VoteOn(r query.Record, owner string, o Opinion, labels []string, now time.T
 	v := Vote{Task: r.Need.Task, Model: r.Model, Owner: owner, At: now}
 	switch {
 	case (o.Correct == nil) == (o.Label == ""):
-		return Vote{}, errors.New("say either correct or label")
+		return Vote{}, errors.New("give either correct or label")
 	case o.Correct != nil:
 		v.Correct = *o.Correct
 	case !slices.Contains(labels, o.Label):

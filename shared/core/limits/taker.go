@@ -51,7 +51,7 @@ const (
 )
 
 // ErrUnknown says that the State could not be read or changed.
-var ErrUnknown = errors.New("the store did not answer for the limits on overflow")
+var ErrUnknown = errors.New("the store did not answer, so it is unknown whether the limits on overflow allow another query")
 
 // Query is what wants to run on a function.
 type Query struct {

@@ -75,14 +75,14 @@ func decode(codes []int64) ([]cell, error) {
 		return nil, nil
 	}
 	if len(codes) < 2 || codes[0] < 0 || codes[len(codes)-1] <= 0 || len(codes) > bucketCount+1 {
-		return nil, errors.New("want a place and then counts, of which the last is above 0")
+		return nil, errors.New("a histogram is the index of its first bucket and then counts, the last of which is above 0")
 	}
 	cells := make([]cell, 0, len(codes)-1)
 	at, total, skipped := codes[0], int64(0), true // a gap cannot follow the place, or a gap
 	for _, code := range codes[1:] {
 		switch {
 		case code == 0 || code < 0 && skipped || code > mostCounted-total || code < -bucketCount || at >= bucketCount:
-			return nil, fmt.Errorf("%d cannot stand at bucket %d of %d", code, at, bucketCount)
+			return nil, fmt.Errorf("count %d is not valid in bucket %d of %d", code, at, bucketCount)
 		case code < 0:
 			at -= code
 			skipped = true

@@ -27,7 +27,7 @@ func Fit(given []Tensor, want []Spec) error {
 			return &Misfit{i, clip(t.Name), "name", fmt.Sprintf("there is no such input, only: %s", List(want))}
 		}
 		if slices.IndexFunc(given, func(o Tensor) bool { return o.Name == t.Name }) != i {
-			return &Misfit{i, t.Name, "name", "comes twice"}
+			return &Misfit{i, t.Name, "name", "is given twice"}
 		}
 		if m := want[at].fit(t); m != nil {
 			m.Index = i

@@ -33,7 +33,7 @@ func (a *Answerer) RespondAny(ctx context.Context, req inference.Request) infere
 // pinned holds a request to the file that it pins.
 func (a *Answerer) pinned(req inference.Request) error {
 	if req.SHA256 == "" {
-		return fmt.Errorf("the request pins no file of model %q", req.Model)
+		return fmt.Errorf("the request does not name the file (SHA-256) of model %q", req.Model)
 	}
 	if a.has(req.Model, req.SHA256) {
 		return nil

@@ -31,7 +31,7 @@ type file struct {
 func Parse(raw []byte) (*Tokenizer, error) {
 	var f file
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, fmt.Errorf("is not a tokenizer.json: %w", err)
+		return nil, fmt.Errorf("is not a tokenizer.json file: %w", err)
 	}
 	t := &Tokenizer{}
 	var err error
@@ -59,7 +59,7 @@ func (t *Tokenizer) bounds(f file) error {
 		}
 		t.maxTokens = c.MaxLength
 		if t.maxTokens <= t.template.size() {
-			return fmt.Errorf("truncation.max_length is %d, and must be above %d, the number of special tokens around a text", t.maxTokens, t.template.size())
+			return fmt.Errorf("truncation.max_length is %d; it must be above %d, the number of special tokens added to each text", t.maxTokens, t.template.size())
 		}
 	}
 	if p := f.Padding; p != nil {
@@ -73,7 +73,7 @@ func (t *Tokenizer) bounds(f file) error {
 		t.padID = id
 	}
 	if t.maxTokens > profile.MaxTokens {
-		return fmt.Errorf("truncation.max_length is %d, above %d", t.maxTokens, profile.MaxTokens)
+		return fmt.Errorf("truncation.max_length is %d; at most %d tokens are supported", t.maxTokens, profile.MaxTokens)
 	}
 	return nil
 }

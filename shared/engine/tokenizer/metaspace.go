@@ -23,7 +23,7 @@ func parseMetaspace(field string, raw json.RawMessage) (splitter, error) {
 		Split       *bool  `json:"split"`
 	}
 	if err := json.Unmarshal(raw, &m); err != nil || utf8.RuneCountInString(m.Replacement) != 1 {
-		return nil, fmt.Errorf("%s.replacement is %.32q, not one character", field, m.Replacement)
+		return nil, fmt.Errorf("%s.replacement is %.32q; it must be one character", field, m.Replacement)
 	}
 	s := metaspace{mark: m.Replacement, where: "always", cut: m.Split == nil || *m.Split}
 	if m.Scheme != "" {
@@ -31,9 +31,9 @@ func parseMetaspace(field string, raw json.RawMessage) (splitter, error) {
 	}
 	switch {
 	case s.where != "always" && s.where != "first" && s.where != "never":
-		return nil, fmt.Errorf("%s.prepend_scheme is %.32q, not always, first or never", field, s.where)
+		return nil, fmt.Errorf("%s.prepend_scheme is %.32q; it must be always, first or never", field, s.where)
 	case m.Prefix != nil && !*m.Prefix && m.Scheme != "" && s.where != "never":
-		return nil, fmt.Errorf("%s.add_prefix_space is false, and prepend_scheme is %s", field, s.where)
+		return nil, fmt.Errorf("%s.add_prefix_space is false, so prepend_scheme must be never, and is %s", field, s.where)
 	case m.Prefix != nil && !*m.Prefix:
 		s.where = "never"
 	}

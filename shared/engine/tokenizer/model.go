@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// maxID is the highest id that a vocabulary may have.
+const maxID = 1 << 24
+
 // modelFile is the vocabulary of a tokenizer.json.
 type modelFile struct {
 	Type         string
@@ -34,8 +37,8 @@ func parseModel(raw json.RawMessage) (wordModel, error) {
 		return nil, fmt.Errorf("model.vocab is missing or cannot be read: %v", err)
 	}
 	for token, id := range m.Vocabulary {
-		if id < 0 || id > 1<<24 {
-			return nil, fmt.Errorf("model.vocab has id %d for %.40q", id, token)
+		if id < 0 || id > maxID {
+			return nil, fmt.Errorf("model.vocab has id %d for token %.40q; ids must be within 0 to %d", id, token, maxID)
 		}
 	}
 	if kind == "WordPiece" || kind == "" && m.Merges == nil {
@@ -69,14 +72,14 @@ func (m modelFile) wordPiece() (wordModel, error) {
 func (m modelFile) bytePairs() (wordModel, error) {
 	switch {
 	case m.Dropout != nil && *m.Dropout != 0:
-		return nil, fmt.Errorf("model.dropout is %v: ids would be random", *m.Dropout)
+		return nil, fmt.Errorf("model.dropout is %v; it must be 0, because dropout makes the ids of a text random", *m.Dropout)
 	case m.Prefix != nil && *m.Prefix != "" || m.Suffix != nil && *m.Suffix != "":
 		return nil, fmt.Errorf("model.continuing_subword_prefix and model.end_of_word_suffix are not supported for BPE")
 	}
 	b := &bytePairs{vocabulary: m.Vocabulary, merges: make(map[[2]int64]merge, len(m.Merges)), unknown: -1, fuse: m.Fuse, ignore: m.IgnoreMerges, fallback: m.ByteFallback}
 	for c := 0; c < 256 && m.ByteFallback; c++ {
 		if token := fmt.Sprintf("<0x%02X>", c); !m.has(token) {
-			return nil, fmt.Errorf("model.byte_fallback is true, but model.vocab lacks %s", token)
+			return nil, fmt.Errorf("model.byte_fallback is true, but model.vocab lacks the token %s", token)
 		}
 	}
 	if m.Unknown != nil {
@@ -92,7 +95,7 @@ func (m modelFile) bytePairs() (wordModel, error) {
 		r, okR := m.Vocabulary[right]
 		id, okM := m.Vocabulary[left+right]
 		if !ok || !okL || !okR || !okM {
-			return nil, fmt.Errorf("model.merges[%d] is not a pair of model.vocab's tokens that makes another", i)
+			return nil, fmt.Errorf("model.merges[%d] must be two tokens of model.vocab that together form a third token of model.vocab", i)
 		}
 		b.merges[[2]int64{l, r}] = merge{i, id}
 	}

@@ -146,7 +146,7 @@ func (p pattern) replace(field, by string) (normalizer, error) {
 	case p.String != nil && *p.String != "":
 		return func(text string) string { return strings.ReplaceAll(text, *p.String, by) }, nil
 	case p.Regex == nil || !simplePattern.MatchString(*p.Regex):
-		return nil, fmt.Errorf("%s.pattern is not supported: use a string, or a regular expression of characters and their number of repetitions", field)
+		return nil, fmt.Errorf("%s.pattern is not supported; supported are a string, and a regular expression of single characters, each with an optional + or {m,n}", field)
 	}
 	r, err := regexp.Compile(*p.Regex)
 	if err != nil {

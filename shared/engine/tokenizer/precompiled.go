@@ -30,11 +30,11 @@ func parsePrecompiled(field string, raw json.RawMessage) (normalizer, error) {
 	}
 	table, err := base64.StdEncoding.DecodeString(*f.Map)
 	if err != nil || len(table) < 4 {
-		return nil, fmt.Errorf("%s.precompiled_charsmap is not base64 of a table: %v", field, err)
+		return nil, fmt.Errorf("%s.precompiled_charsmap is not a table in base64: %v", field, err)
 	}
 	size := binary.LittleEndian.Uint32(table)
 	if table = table[4:]; size%4 != 0 || size == 0 || uint64(size) > uint64(len(table)) {
-		return nil, fmt.Errorf("%s.precompiled_charsmap says that its array has %d bytes, and has %d", field, size, len(table))
+		return nil, fmt.Errorf("%s.precompiled_charsmap begins with the size of its array, %d bytes, which must be a multiple of 4 above 0 and at most the %d bytes that follow", field, size, len(table))
 	}
 	p := precompiled{units: make([]uint32, size/4), texts: table[size:]}
 	for i := range p.units {

@@ -40,12 +40,12 @@ func (t *Tokenizer) parseTemplate(field string, raw json.RawMessage) (out templa
 			Cls []any `json:"cls"`
 		}
 		if err := json.Unmarshal(raw, &p); err != nil || len(p.Sep) != 2 || len(p.Cls) != 2 {
-			return out, fmt.Errorf("%s has no sep and cls", field)
+			return out, fmt.Errorf("%s needs sep and cls, each a token and its id", field)
 		}
 		sep, okS := p.Sep[1].(float64)
 		cls, okC := p.Cls[1].(float64)
 		if !okS || !okC {
-			return out, fmt.Errorf("%s.sep or cls has no id", field)
+			return out, fmt.Errorf("%s.sep or %[1]s.cls has no id", field)
 		}
 		return template{before: []int64{int64(cls)}, after: []int64{int64(sep)}, beforeType: []int64{0}, afterType: []int64{0}}, nil
 	case "TemplateProcessing":
@@ -69,7 +69,7 @@ func (t *Tokenizer) parseTemplates(field string, raw json.RawMessage) (out templ
 			return out, err
 		}
 		if one.size() > 0 && out.size() > 0 {
-			return out, fmt.Errorf("%s.processors has two that put tokens around a text", field)
+			return out, fmt.Errorf("%s.processors has two processors that add special tokens; only one is supported", field)
 		}
 		if one.size() > 0 {
 			out = one
@@ -108,11 +108,11 @@ func parseSingle(field string, raw json.RawMessage) (out template, err error) {
 				out.before, out.beforeType = append(out.before, ids...), append(out.beforeType, types...)
 			}
 		default:
-			return out, fmt.Errorf("%s.single[%d] is neither the text nor a special token", field, i)
+			return out, fmt.Errorf("%s.single[%d] must be a special token, or the text, which may appear only once", field, i)
 		}
 	}
 	if !seen {
-		return out, fmt.Errorf("%s.single has no place for the text", field)
+		return out, fmt.Errorf("%s.single does not contain the text", field)
 	}
 	return out, nil
 }

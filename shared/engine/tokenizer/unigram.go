@@ -43,7 +43,7 @@ func parseUnigram(raw json.RawMessage) (wordModel, error) {
 	for i, pair := range m.Vocabulary {
 		t := scored{id: int64(i)}
 		if json.Unmarshal(pair[0], &t.token) != nil || json.Unmarshal(pair[1], &t.score) != nil {
-			return nil, fmt.Errorf("model.vocab[%d] is not a token and its score", i)
+			return nil, fmt.Errorf("model.vocab[%d] must be a token and its score", i)
 		}
 		u.ids[t.token] = t.id // of equal tokens the last one counts
 		u.score = min(u.score, t.score)

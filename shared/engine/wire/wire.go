@@ -8,7 +8,7 @@ import (
 )
 
 // ErrFormat says that bytes are no protocol buffer.
-var ErrFormat = errors.New("the bytes are not of a protocol buffer")
+var ErrFormat = errors.New("the bytes are not a valid protocol buffer")
 
 // Field is one field of a message.
 type Field struct {

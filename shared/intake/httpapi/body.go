@@ -297,7 +297,7 @@ func requestFromURL(rawQuery string) (intake.Request, error) {
 		case word == nil && bound == nil && on == nil:
 			return r, refuse(unknownField, clip(name), "there is no such parameter; there are %s", parameterNames(words, bounds, flags))
 		case len(given) > 1:
-			return r, refuse(duplicateField, name, "comes twice")
+			return r, refuse(duplicateField, name, "is given twice")
 		case word != nil:
 			*word = given[0]
 		case on != nil:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -59,7 +60,7 @@ func decodeMembers(raw []byte, path string, f fields, unknown func(name string) 
 		name, _ := t.(string)
 		take, known := f[name]
 		if known && seen[name] {
-			return refuse(duplicateField, join(path, name), "comes twice")
+			return refuse(duplicateField, join(path, name), "is given twice")
 		}
 		seen[name] = true
 		var value json.RawMessage
@@ -142,7 +143,7 @@ func checkDepth(raw []byte, most int) error {
 		case c == '{' || c == '[':
 			if depth++; depth > most {
 				bound := float64(most)
-				return &intake.Refusal{Kind: tooDeep, Detail: "the JSON nests too deeply", Bound: &bound}
+				return &intake.Refusal{Kind: tooDeep, Detail: fmt.Sprintf("the JSON has more than %d levels of nested objects and lists", most), Bound: &bound}
 			}
 		case c == '}' || c == ']':
 			depth--

@@ -170,10 +170,10 @@ func (a *server) serve(byMethod route) http.HandlerFunc {
 		h, ok := byMethod[method]
 		switch {
 		case len(byMethod) == 0:
-			a.fail(w, r, refuse(intake.NotFound, "", "there is nothing at this path; GET /v1/openapi.yaml lists the paths"))
+			a.fail(w, r, refuse(intake.NotFound, "", "this path does not exist; GET /v1/openapi.yaml lists the paths"))
 		case !ok:
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			a.fail(w, r, refuse(wrongMethod, "", "%s is not allowed here, only %s", clip(r.Method), strings.Join(allowed, ", ")))
+			a.fail(w, r, refuse(wrongMethod, "", "this path does not support the method %s, only %s", clip(r.Method), strings.Join(allowed, ", ")))
 		default:
 			if err := h(w, r); err != nil {
 				a.fail(w, r, err)
@@ -187,5 +187,5 @@ func (a *server) owner(r *http.Request) (string, error) {
 	if o := a.Owner(r); o != "" {
 		return o, nil
 	}
-	return "", refuse(noOwner, "Authorization", "the request does not name its owner")
+	return "", refuse(noOwner, "Authorization", "the request has no caller: sign it, or send an API key")
 }

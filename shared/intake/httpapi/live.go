@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +94,7 @@ func readWatched(r *http.Request) ([]*url.URL, error) {
 	for i, g := range given {
 		u, err := url.ParseRequestURI(g)
 		if err != nil || watchable[u.Path] == 0 || u.Host != "" {
-			return nil, refuse(badField, "watch", "%q is no path that can be watched", clip(g))
+			return nil, refuse(badField, "watch", "%q cannot be watched; the paths are %s", clip(g), strings.Join(slices.Sorted(maps.Keys(watchable)), ", "))
 		}
 		watched[i] = u
 	}

@@ -155,7 +155,7 @@ func (w *oipWanted) takeParameters(raw json.RawMessage) error {
 		},
 		"classification": func(raw json.RawMessage) error {
 			if err := json.Unmarshal(raw, &w.top); err != nil || w.top < 0 {
-				return refuse(badField, at+"classification", "is not a number of classes, from 0 on")
+				return refuse(badField, at+"classification", "is not a whole number of classes, 0 or more")
 			}
 			return nil
 		},

@@ -98,7 +98,7 @@ func (in *oipInput) check() (int, error) {
 			"input %q: is %q, but the model takes FP32, or a picture as BYTES: data types are not converted", in.name, clip(in.datatype))
 	}
 	if len(in.shape) == 0 || len(in.shape) > maxRank {
-		return 0, refuse(intake.BadInput, "inputs[0].shape", "has %d dimensions", len(in.shape))
+		return 0, refuse(intake.BadInput, "inputs[0].shape", "has %d dimensions; 1 to %d are allowed", len(in.shape), maxRank)
 	}
 	n, err := tensor.Elements(in.shape)
 	if err != nil {

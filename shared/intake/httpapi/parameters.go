@@ -25,7 +25,7 @@ func readParameters(r *http.Request) (parameters, error) {
 	}
 	for name, given := range values {
 		if len(given) > 1 {
-			return parameters{}, refuse(duplicateField, clip(name), "comes twice")
+			return parameters{}, refuse(duplicateField, clip(name), "is given twice")
 		}
 	}
 	return parameters{values}, nil

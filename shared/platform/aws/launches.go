@@ -71,7 +71,7 @@ func (f *fleet) bootingSince(ctx context.Context, pool, id string) (time.Time, e
 		},
 	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("note the launch of %s: %w", id, err)
+		return time.Time{}, fmt.Errorf("store the launch of %s: %w", id, err)
 	}
 	return time.UnixMicro(numberOf(row, launchedAttribute)).UTC(), nil
 }

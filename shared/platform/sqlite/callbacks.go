@@ -82,7 +82,7 @@ func (h *Backend) RetryCallback(ctx context.Context, c platform.Callback) error 
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("put off the callback of query %s: %w", c.ID, err)
+		return fmt.Errorf("postpone the callback of query %s: %w", c.ID, err)
 	}
 	return nil
 }

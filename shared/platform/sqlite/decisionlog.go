@@ -34,7 +34,7 @@ func (c *consumer) AcquireLease(ctx context.Context, holder string, length time.
 		return err
 	})
 	if err != nil {
-		return platform.Lease{}, fmt.Errorf("claim the lease for %s: %w", holder, err)
+		return platform.Lease{}, fmt.Errorf("acquire the lease for %s: %w", holder, err)
 	}
 	return l, nil
 }
@@ -46,7 +46,7 @@ func (c *consumer) ReleaseLease(ctx context.Context, l platform.Lease) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("resign the lease of %s: %w", l.Holder, err)
+		return fmt.Errorf("release the lease of %s: %w", l.Holder, err)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (h *Backend) LaunchFailed(ctx context.Context, pool, why string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note a failed launch of pool %s: %w", pool, err)
+		return fmt.Errorf("store a failed launch of pool %s: %w", pool, err)
 	}
 	return nil
 }

@@ -208,6 +208,6 @@ func eachPair(list string, take func(name, value string)) error {
 // Warn reports each fault on a line of its own.
 func Warn(log *slog.Logger, faults []Fault) {
 	for _, f := range faults {
-		log.Warn("a variable of OpenTelemetry is left out", "variable", f.Variable, "reason", f.Why)
+		log.Warn("an OpenTelemetry environment variable is ignored, because its value is not valid", "variable", f.Variable, "reason", f.Why)
 	}
 }

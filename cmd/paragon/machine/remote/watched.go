@@ -41,7 +41,7 @@ func (w *watched[T]) get() (T, error) {
 		before := w.fault
 		w.fault = w.refresh()
 		if w.there && w.fault != nil && (before == nil || before.Error() != w.fault.Error()) {
-			w.log.Error("a changed file cannot be taken; what it said before still counts", "file", w.files[0], "error", w.fault)
+			w.log.Error("a changed file cannot be used; its previous content stays in force", "file", w.files[0], "error", w.fault)
 		}
 	}
 	if !w.there {

@@ -102,7 +102,7 @@ func (f *Front) Turn(ctx context.Context, toWorkers bool) error {
 	_, err = f.client.DeleteRule(ctx, &elb.DeleteRuleInput{RuleArn: rule.RuleArn})
 	var gone *types.RuleNotFoundException
 	if err != nil && !errors.As(err, &gone) {
-		return fmt.Errorf("turn requests away from the workers: %w", err)
+		return fmt.Errorf("delete the listener rule that routes requests to the workers: %w", err)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (f *Front) lead(ctx context.Context, rule *types.Rule) error {
 		_, err = f.client.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rule.RuleArn, Actions: actions})
 	}
 	if err != nil {
-		return fmt.Errorf("turn requests to the workers: %w", err)
+		return fmt.Errorf("create the listener rule that routes requests to the workers: %w", err)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (f *Front) lead(ctx context.Context, rule *types.Rule) error {
 func (f *Front) rule(ctx context.Context) (*types.Rule, error) {
 	out, err := f.client.DescribeRules(ctx, &elb.DescribeRulesInput{ListenerArn: &f.listener})
 	if err != nil {
-		return nil, fmt.Errorf("read where requests go: %w", err)
+		return nil, fmt.Errorf("read the rules of the listener: %w", err)
 	}
 	for i, r := range out.Rules {
 		if aws.ToString(r.Priority) == strconv.Itoa(names.WorkersPriority) {

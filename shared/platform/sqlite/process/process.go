@@ -128,7 +128,7 @@ func (c *Child) wait(out *lines) {
 	}
 	out.flush()
 	if err != nil && !c.asked.Load() && c.logger != nil {
-		c.logger.Warn("a process ended by itself", "name", c.name, "error", err, "last_line", out.last)
+		c.logger.Warn("a child process ended unexpectedly", "name", c.name, "error", err, "last_line", out.last)
 	}
 	c.err = err
 	close(c.done)

@@ -120,7 +120,7 @@ func callFault(ctx context.Context, name string, err error) error {
 // refusal is an answer that is an error.
 func refusal(name string, status int, body []byte) error {
 	if status == http.StatusNotFound {
-		return fmt.Errorf("%s: the local backend knows this process no more: %w", name, platform.ErrRevoked)
+		return fmt.Errorf("%s: the local backend no longer accepts calls of this process: %w", name, platform.ErrRevoked)
 	}
 	var f Fault
 	if err := json.Unmarshal(body, &f); err != nil || f.Text == "" {

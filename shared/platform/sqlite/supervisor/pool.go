@@ -75,15 +75,15 @@ func (p *pool) reconcile(ctx context.Context) error {
 	o := &p.s.opts
 	desired, err := o.Wanted.Desired(ctx, p.Name)
 	if err != nil {
-		return fmt.Errorf("read what is desired: %w", err)
+		return fmt.Errorf("read the desired number of workers: %w", err)
 	}
 	leaving, err := o.Wanted.Draining(ctx, p.Name)
 	if err != nil {
-		return fmt.Errorf("read who is leaving: %w", err)
+		return fmt.Errorf("list the draining workers: %w", err)
 	}
 	reports, err := o.Reporter.Workers(ctx, p.Name)
 	if err != nil {
-		return fmt.Errorf("read who is there: %w", err)
+		return fmt.Errorf("list the workers: %w", err)
 	}
 	p.dismiss(reports)
 	p.cancel(leaving)

@@ -177,7 +177,7 @@ func (s *Supervisor) Stop(ctx context.Context) {
 	})
 	s.running.Wait()
 	if err := os.RemoveAll(s.sockets); err != nil {
-		s.opts.Logger.Warn("the workers' sockets are left", "folder", s.sockets, "error", err)
+		s.opts.Logger.Warn("could not remove the workers' sockets", "folder", s.sockets, "error", err)
 	}
 	if s.spawner != nil {
 		s.spawner.Close()
