@@ -57,6 +57,10 @@ accuracy: build ## Put all 10,000 test pictures through the API for every model 
 	@dpkg -s dataset-fashion-mnist >/dev/null 2>&1 || $(call apt,dataset-fashion-mnist)
 	go test -count=1 -timeout 30m -tags accuracy -run TestFullAccuracy -v ./cmd/paragon/e2e
 
+.PHONY: pictures
+pictures: prereqs deps browser ## Make the pictures of the page that docs/page.md shows, with the page's browser test
+	PAGE_PICTURES=$(CURDIR)/docs go test -count=1 -run '^TestInABrowser$$' ./shared/page
+
 .PHONY: crowd
 crowd: build ## Play an hour with a tenfold crowd, with and without functions, and hold it to what is promised (15 minutes)
 	go test -count=1 -timeout 40m -tags crowd -run TestTheCrowdIsServed -v ./cmd/paragon/e2e

@@ -189,7 +189,11 @@ func greet(ctx context.Context, cl *client.Client, f *loadFlags) error {
 			return nil
 		}
 	}
-	return cli.Usagef("the server has no model %q of task %q; `paragon models` lists its models", f.model, f.task)
+	what := fmt.Sprintf("task %q", f.task)
+	if f.model != "" {
+		what = fmt.Sprintf("model %q of task %q", f.model, f.task)
+	}
+	return cli.Usagef("the server has no %s; `paragon models` lists its models and tasks", what)
 }
 
 // caller sends queries to a server, each once.

@@ -82,14 +82,14 @@ func TestBroken(t *testing.T) {
 		t.Errorf("kept, and broken: %v", b)
 	}
 	for word, change := range map[string]func(*Promises){
-		"nothing is shown": func(p *Promises) { p.Accepted = 0 },
-		"lost":             func(p *Promises) { p.Lost = 1 },
-		"two ends":         func(p *Promises) { p.Double = 1 },
-		"repeats":          func(p *Promises) { p.RepeatsDiffering = 1 },
-		"expired":          func(p *Promises) { p.Expired = 1 },
-		"failed":           func(p *Promises) { p.Failed = 1 },
-		"objective":        func(p *Promises) { p.StrictKeptPercent = 98.9 },
-		"error":            func(p *Promises) { p.LatestErrorSeconds = 15.1 },
+		"proves nothing": func(p *Promises) { p.Accepted = 0 },
+		"lost":           func(p *Promises) { p.Lost = 1 },
+		"ended twice":    func(p *Promises) { p.Double = 1 },
+		"repeats":        func(p *Promises) { p.RepeatsDiffering = 1 },
+		"expired":        func(p *Promises) { p.Expired = 1 },
+		"failed":         func(p *Promises) { p.Failed = 1 },
+		"objective":      func(p *Promises) { p.StrictKeptPercent = 98.9 },
+		"error":          func(p *Promises) { p.LatestErrorSeconds = 15.1 },
 	} {
 		bad := good
 		change(&bad)

@@ -39,7 +39,7 @@ func (a *API) history(w http.ResponseWriter, r *http.Request) {
 		}
 		k := float64(min(i%48, 48-i%48)) // swells and ebbs
 		h.At = append(h.At, h.From.Add(time.Duration(i)*step).Unix())
-		strict, relaxed = addStep(strict, i, k, 20), addStep(relaxed, i, k, 400)
+		strict, relaxed = addStep(strict, i, k, 20), addStep(relaxed, i, k/2, 400)
 		h.WorkersReady, h.WorkersWanted = append(h.WorkersReady, 2+k/4), append(h.WorkersWanted, 2+float64((i+3)%48)/6)
 		h.Queued, h.OldestMS = append(h.Queued, int(k)), append(h.OldestMS, 20*k)
 		h.CostUSD = append(h.CostUSD, 0.002+k/20000)

@@ -39,5 +39,5 @@ const head = (text, i) => Object.assign(element("th", i > 1 && i < 5 ? "num" : "
 function row(c) {
   const on = c.resource.memory_mb ? `function, ${c.resource.memory_mb} MB` : `worker, ${c.resource.name}`;
   const figures = [milliseconds(c.latency_ms), percent(c.accuracy, 2), dollars(1e6 * c.price_usd)].map((f) => element("td", "num", f));
-  return element("tr", c.feasible ? "" : "lost", Object.assign(element("th", "", c.model), { scope: "row" }), element("td", "", on), ...figures, element("td", "", c.reason));
+  return element("tr", c.feasible ? "" : "lost", Object.assign(element("th", "", c.model), { scope: "row" }), element("td", "", on), ...figures, element("td", "wrap", c.reason));
 }

@@ -34,10 +34,11 @@ func Text(w io.Writer, rows []Ran) error {
 
 // columnsText says what the columns are that have no unit of their own.
 const columnsText = `
-BILL $ is COMPUTE $ (workers and functions) and the machinery: gateway, store, queues, logs. FUNCTIONS is
-in $ too. STRICT % and RELAXED % are the queries of a class that missed their bound. COMPUTE $ is so many
-times (X) that of the scheme reactive, of a scheme that knows all arrivals beforehand (clairvoyant), and
-of workers that are busy all the time (lower bound); "-" where that was not played.
+BILL $ is COMPUTE $ (workers and functions) plus the machinery: gateway, store, queues, logs. FUNCTIONS is
+the part of COMPUTE $ for functions. STRICT % and RELAXED % are the shares of the queries of a class that
+missed their bound. The columns with X are COMPUTE $ divided by that of the scheme reactive, of a schedule
+that knows all arrivals (clairvoyant), and of workers that are always busy (lower bound); "-" means that
+this was not simulated.
 `
 
 // gapText says of each trace how near the clairvoyant is to what nothing can beat.
@@ -47,7 +48,7 @@ func gapText(w io.Writer, rows []Ran) error {
 		row := r.Row
 		if of := row.Trace + row.Catalogue; row.ClairvoyantGap > 0 && !printed[of] {
 			printed[of] = true
-			if _, err := fmt.Fprintf(w, "%s %s: clairvoyant $%.3f, %.3f of its linear programme's $%.3f\n", row.Trace, row.Catalogue, row.ClairvoyantUSD, row.ClairvoyantGap, row.LinearUSD); err != nil {
+			if _, err := fmt.Fprintf(w, "%s %s: clairvoyant $%.3f, which is %.3f times the cost of its linear program, $%.3f\n", row.Trace, row.Catalogue, row.ClairvoyantUSD, row.ClairvoyantGap, row.LinearUSD); err != nil {
 				return err
 			}
 		}

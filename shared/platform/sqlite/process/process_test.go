@@ -181,7 +181,7 @@ func TestOutputIsLoggedLineByLine(t *testing.T) {
 	if c.Err() == nil || c.Err().Error() != "exit status 3" {
 		t.Errorf("ended with %v, want exit status 3", c.Err())
 	}
-	want := []string{"kid: one", "kid: two", "kid: long" + strings.Repeat(".", 4092), "kid: last", "WARN a process ended by itself"}
+	want := []string{"kid: one", "kid: two", "kid: long" + strings.Repeat(".", 4092), "kid: last", "WARN a child process ended unexpectedly"}
 	if !slices.Equal(j.texts, want) {
 		t.Errorf("logged %.200q", j.texts)
 	}
