@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	unique "crypto/rand"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"time"

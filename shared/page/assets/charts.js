@@ -31,7 +31,7 @@ export class Chart {
     const { write, lines, least = 0, zoom = false } = this.spec;
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("rule"), width: 1 }, ticks: { stroke: colour("rule"), width: 1 }, font: "12px system-ui, sans-serif" };
     this.plot = new uPlot({
-      width: this.width(), height, padding: [8, 8, 0, 0],
+      width: this.width(), height, padding: [8, 26, 0, 0],
       scales: { x: { range: [from, to] }, y: { range: (_, low, most) => [zoom ? Math.max(0, Math.floor((low ?? least) - 1)) : 0, zoom ? least : Math.max(least, (most ?? 0) * 1.08) || 1] } },
       axes: [{ ...axis, space: 70 }, { ...axis, size: 66, space: 30, values: (_, ticks) => ticks.map(write) }],
       series: [{}, ...lines.map((l) => ({
