@@ -49,7 +49,7 @@ func (w *Worker) run(r schedule.Run[*lease]) {
 	if anyAnswered(answers) {
 		w.queue.Done(r.Ticket, w.Now())
 	} else {
-		w.queue.Abort(r.Ticket)
+		w.queue.Abort(r.Ticket, w.Now())
 	}
 	w.use.update(w.Now(), w.queue.Busy())
 	w.notifyLocked()

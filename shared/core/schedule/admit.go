@@ -79,15 +79,26 @@ func (q *Queue[T]) displaced(now time.Time, out *Prediction) {
 }
 
 // Admit adds a query if it is predicted to end by then, at its p99, and lets
-// others do so (see Fits). by is kept as its EndBy.
+// others do so (see Fits and latestFor). by is kept as its EndBy.
 func (q *Queue[T]) Admit(now time.Time, w Work, by time.Time, item T) (Prediction, bool) {
 	w.EndBy = by
 	p := q.Predict(now, w)
-	if !p.Fits(w.Class, by) {
+	if !p.Fits(w.Class, by) || !p.AtOnce && p.LatestAt.After(q.latestFor(now, &w, by)) {
 		return p, false
 	}
 	q.Add(w, item)
 	return p, true
+}
+
+// latestFor is when a query must end that waits. In company, half of the time until then is
+// kept free of the strict queries of an owner who is above its share. If they waited up to
+// their bounds, each query of another owner would make one of them late, and would not be
+// admitted for that.
+func (q *Queue[T]) latestFor(now time.Time, w *Work, by time.Time) time.Time {
+	if w.Class != query.Strict || !q.company.several(now) || q.uses.keeps(w.Owner, q.usedBy(now, w.Owner)) {
+		return by
+	}
+	return now.Add(by.Sub(now) / 2)
 }
 
 // NoSlot says that a worker has no slot for a query in time.

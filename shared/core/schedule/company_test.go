@@ -111,7 +111,7 @@ func TestTheKeptRunnerHasNoRoom(t *testing.T) {
 		q.Add(Work{Class: query.Relaxed, Owner: owner, DeadlineAt: after(1e6), P50MS: 1000, P99MS: 1000}, 0)
 		r, _ := q.Start(t0, 1)
 		if owner == "b" {
-			q.Abort(r.Ticket)
+			q.Abort(r.Ticket, t0)
 		}
 	}
 	if n, wait := q.Room(query.Relaxed, t0, 50*time.Millisecond, 1); n != 0 || wait != 950*time.Millisecond {

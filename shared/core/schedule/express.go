@@ -11,11 +11,18 @@ import (
 // may be long, and an owner that is kept to one runner waits there for its own queries,
 // too. So where no runner is free for it, the next strict query of an owner starts
 // nevertheless if the owner had less than its share of the runners (see uses) and has no
-// backlog, and another one whose query runs had more than it.
+// backlog, and another one whose query runs had more than it by expressCosts of that
+// query.
 //
 // The operating system divides the cores among the runs then. While there are more runs
 // than runners no other run starts when one ends, so that a worker does no more
-// work than its runners can: it is the others that wait.
+// work than its runners can: it is the others that wait. Predictions count the cores as
+// divided, and so do the measured paces.
+
+// expressCosts is how many times what a query takes another owner had more than its own,
+// so that owners who send about the same do not overtake each other: runs of one length
+// that divide a core all take longer than one after another.
+const expressCosts = 10
 
 // MostRuns is how many runs a worker of so many runners has at a time at most: its
 // runners', and as express runs what one owner would have beyond the runner that is kept
@@ -122,7 +129,7 @@ func (q *Queue[T]) onExpress(now time.Time, e *entry[T], mostMS float64) bool {
 		return false
 	}
 	used := q.usedBy(now, e.work.Owner)
-	return used < mostMS && q.uses.keeps(e.work.Owner, used)
+	return used+expressCosts*e.costMS <= mostMS && q.uses.keeps(e.work.Owner, used)
 }
 
 // mayStart reports whether a held query could start: a runner is free, or an express run
@@ -153,26 +160,35 @@ func (q *Queue[T]) fit(p *player, e *entry[T], left int) *slot {
 	if s.start <= 0 || p.express <= 0 || !q.onExpress(p.now, e, p.mostUsedMS) {
 		return s
 	}
-	*s = slot{runner: expressRunner, end: query.Duration(e.work.P50MS * ratio), latest: query.Duration(e.work.P99MS * ratio), first: &e.work, ratio: ratio, n: 1}
+	first, _ := p.next()
+	*s = slot{runner: expressRunner, end: p.shares(first, e.work.P50MS*ratio), latest: p.shares(first, e.work.P99MS*ratio), first: &e.work, ratio: ratio, n: 1}
 	return s
+}
+
+// shares predicts when an express run ends that would take so long alone: it has its part
+// of the cores, and ends no later than if it waited for the runner that comes free first.
+func (p *player) shares(first int, aloneMS float64) time.Duration {
+	runs, runners := p.most-p.express+1, len(p.free)
+	return min(query.Duration(aloneMS*float64(runs)/float64(runners)), p.free[first]+query.Duration(aloneMS))
 }
 
 // expressRunner is the runner of a slot that is an express run.
 const expressRunner = -1
 
-// takeExpress counts an express run: the runner that would come free first does not, as
-// so many others still run then.
+// takeExpress counts an express run: the runner that would come free first has its work
+// to do, too.
 func (p *player) takeExpress(s *slot) {
 	p.express--
 	p.last.most = 0
 	first, _ := p.next()
 	if s.end > p.free[first] {
-		p.free[first], p.owners[first] = s.end, s.first.Owner
+		p.owners[first] = s.first.Owner
 	}
+	p.free[first] += query.Duration(s.first.P50MS * s.ratio)
 }
 
 // leaveOut drops the runs that end first where there are more than runners, as no other
-// run starts when they end.
+// run starts when they end. What they still have to do is done by the next one's runner.
 func leaveOut(free []time.Duration, owners []string, runners int) ([]time.Duration, []string) {
 	for len(free) > max(runners, 1) {
 		first := 0
@@ -181,9 +197,30 @@ func leaveOut(free []time.Duration, owners []string, runners int) ([]time.Durati
 				first = i
 			}
 		}
-		last := len(free) - 1
+		last, left := len(free)-1, free[first]
 		free[first], owners[first] = free[last], owners[last]
 		free, owners = free[:last], owners[:last]
+		next := 0
+		for i := range free {
+			if free[i] < free[next] {
+				next = i
+			}
+		}
+		free[next] += left
 	}
 	return free, owners
+}
+
+// crowd is the time that runs lost as there were more of them than runners.
+type crowd struct {
+	lost time.Duration // by one that ran all the time
+	at   time.Time     // until when it is counted
+}
+
+// count counts until now, where so many ran.
+func (c *crowd) count(now time.Time, runs, runners int) {
+	if runs > runners && now.After(c.at) {
+		c.lost += now.Sub(c.at) * time.Duration(runs-runners) / time.Duration(runs)
+	}
+	c.at = now
 }

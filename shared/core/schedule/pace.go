@@ -59,13 +59,15 @@ func (p *pace) ratio(now time.Time) float64 {
 	return p.asked
 }
 
-// measure counts a run that took so long where the profile has expectedMS. A
-// model without a service time has no pace.
-func (p *pace) measure(now time.Time, tookMS, expectedMS float64) {
+// measure counts a run that took so long where the profile has expectedMS. Up to lostMS
+// of it may be due to express runs, as far as runs need a core all the time: between the
+// two it says nothing. A model without a service time has no pace.
+func (p *pace) measure(now time.Time, tookMS, lostMS, expectedMS float64) {
 	if expectedMS <= 0 {
 		return
 	}
 	before := p.ratio(now)
+	tookMS = max(tookMS-lostMS, min(tookMS, before*expectedMS))
 	measured := min(max(tookMS/expectedMS, leastPace, before/paceStep), mostPace, before*paceStep)
 	p.value, p.at = before+paceWeight*(measured-before), now
 	p.askedAt = time.Time{}

@@ -134,7 +134,7 @@ func TestPace(t *testing.T) {
 	ran := func(ms ...float64) *pace {
 		p := &pace{}
 		for _, m := range ms {
-			p.measure(t0, m, 1)
+			p.measure(t0, m, 0, 1)
 		}
 		return p
 	}
@@ -161,7 +161,7 @@ func TestPace(t *testing.T) {
 		}
 	}
 	p := &pace{}
-	p.measure(t0, 5, 0)
+	p.measure(t0, 5, 0, 0)
 	if got := p.ratio(t0); got != 1 {
 		t.Errorf("without a service time: %v", got)
 	}
@@ -186,7 +186,7 @@ func TestSlowRunsCountEverywhere(t *testing.T) {
 		admit bool
 	}{
 		{"slow", slow(func(q *Queue[int], ticket int) { q.Done(ticket, after(40)) }), false},
-		{"aborted", slow(func(q *Queue[int], ticket int) { q.Abort(ticket) }), true},
+		{"aborted", slow(func(q *Queue[int], ticket int) { q.Abort(ticket, t0) }), true},
 	} {
 		tc.q.Add(strictWork(20, 10, 10), 1)
 		tc.q.Add(strictWork(30, 10, 10), 2)

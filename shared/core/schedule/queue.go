@@ -60,6 +60,7 @@ type Queue[T any] struct {
 	fair     fairness
 	company  company
 	uses     uses
+	crowd    crowd
 
 	spare  []*entry[T]     // entries to be used again
 	merged []*entry[T]     // room for Add
@@ -88,8 +89,9 @@ type run struct {
 	class        query.Class
 	pace         *pace
 	startedAt    time.Time
-	p50MS, p99MS float64 // by the profile
-	costMS       float64 // as its owner was charged
+	lost         time.Duration // crowd.lost then
+	p50MS, p99MS float64       // by the profile
+	costMS       float64       // as its owner was charged
 }
 
 // NewQueue returns a queue of so many runners.
@@ -198,8 +200,9 @@ func (q *Queue[T]) Start(now time.Time, maxBatch int) (Run[T], bool) {
 	if n == 0 {
 		return Run[T]{}, false
 	}
+	q.crowd.count(now, len(q.running), q.runners)
 	first := q.held[at]
-	r := run{owner: first.work.Owner, class: first.work.Class, pace: first.pace, startedAt: now, p50MS: first.work.P50MS, p99MS: first.work.P99MS}
+	r := run{lost: q.crowd.lost, owner: first.work.Owner, class: first.work.Class, pace: first.pace, startedAt: now, p50MS: first.work.P50MS, p99MS: first.work.P99MS}
 	if n > 1 {
 		r.p50MS = float64(n) * first.work.BatchEachMS
 		r.p99MS = max(r.p50MS, r.p99MS)
@@ -264,21 +267,22 @@ func (q *Queue[T]) pick(now time.Time) (at, n int) {
 // Done frees the runner of a Run that ended now, learns from how long it ran,
 // and returns that; 0 for a ticket that does not run.
 func (q *Queue[T]) Done(ticket int, now time.Time) time.Duration {
-	r, ok := q.end(ticket)
+	r, ok := q.end(ticket, now)
 	if !ok {
 		return 0
 	}
 	took := now.Sub(r.startedAt)
 	q.uses.count(now, r.owner, max(0, query.Milliseconds(took)-r.costMS), q.runners)
-	r.pace.measure(now, query.Milliseconds(took), r.p50MS)
+	r.pace.measure(now, query.Milliseconds(took), query.Milliseconds(q.crowd.lost-r.lost), r.p50MS)
 	return took
 }
 
 // Abort frees the runner of a Run that says nothing of how long runs take: it
 // failed, or there was nothing left to run.
-func (q *Queue[T]) Abort(ticket int) { q.end(ticket) }
+func (q *Queue[T]) Abort(ticket int, now time.Time) { q.end(ticket, now) }
 
-func (q *Queue[T]) end(ticket int) (run, bool) {
+func (q *Queue[T]) end(ticket int, now time.Time) (run, bool) {
+	q.crowd.count(now, len(q.running), q.runners)
 	for i, r := range q.running {
 		if r.ticket != ticket {
 			continue
