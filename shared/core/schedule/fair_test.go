@@ -187,6 +187,20 @@ func TestOwnersAreForgotten(t *testing.T) {
 	}
 }
 
+// What owners used is forgotten once they have sent nothing for a while.
+func TestWhatOwnersUsedIsForgotten(t *testing.T) {
+	q, seconds := NewQueue[int](1), int(companyFor/time.Second)
+	for i := range 10 * seconds {
+		now := t0.Add(time.Duration(i) * time.Second)
+		q.Add(Work{Class: query.Strict, Owner: fmt.Sprint(i), DeadlineAt: now, P50MS: 1}, i)
+		r, _ := q.Start(now, 1)
+		q.Done(r.Ticket, now)
+		if n := len(q.uses.of); n > 2*seconds+1 {
+			t.Fatalf("%d owners are kept after %d s", n, i)
+		}
+	}
+}
+
 // Whatever is added, started and removed, the order is by the rules, and each
 // owner's own queries are in the order of their deadlines.
 func TestOrderHoldsUnderAnyUse(t *testing.T) {
