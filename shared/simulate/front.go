@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
@@ -154,9 +153,8 @@ func (e *engine) functionEnds(id int32) {
 // overflowExtraUS is by how much the way to a function is longer than that to a
 // worker. A query that its intake hands over itself goes the short way.
 func (e *engine) overflowExtraUS() int64 {
-	s := e.cfg.Settings
-	if e.cfg.AsDeployed == nil || s.OverflowPath == string(pricing.OverflowDirect) {
+	if e.cfg.AsDeployed == nil {
 		return 0
 	}
-	return max(0, micros(s.OverflowPathMS-s.PathMS))
+	return micros(e.cfg.Settings.OverflowQueueMS())
 }

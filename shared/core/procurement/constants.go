@@ -55,8 +55,9 @@ const (
 	spotLossesPerHour = 0.02
 	spotPriorHours    = 24
 	spotMemoryHours   = 24
-	// seasonDays is for how many days load is seen before a spike of each day has a floor.
-	seasonDays = 3
+	// seasonPeriods is for how many days, or hours, load is seen before a spike of each of them
+	// has a floor.
+	seasonPeriods = 3
 	// keepCandidates is how many numbers of workers on each side of the winner a
 	// decision keeps, with why they lost.
 	keepCandidates = 2
@@ -87,7 +88,7 @@ func hedgedConstants() []Constant {
 		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses of a spot instance that are assumed before any is observed", "our judgement, above AWS's Spot Advisor, which states an interruption frequency of below 5 % to above 20 % a month for most types; 0.02 is one loss in two days"},
 		{"spotPriorHours", spotPriorHours, "h", "weight of this assumption, as hours of observation", "our judgement: a day without a loss halves the assumed rate of losses"},
 		{"spotMemoryHours", spotMemoryHours, "h", "time for which observed losses count", "our judgement: the spot market of a day ago says little about today"},
-		{"seasonDays", seasonDays, "days", "days that are observed before a daily spike sets a minimum", "our judgement: a spike that came on three days at the same time will come again"},
+		{"seasonPeriods", seasonPeriods, "periods", "days, or hours, that are observed before a daily, or hourly, spike sets a minimum", "our judgement: a spike that came on three days, or in three hours, at the same time will come again"},
 		{"keepCandidates", keepCandidates, "workers", "numbers of workers, above and below the chosen one, that a decision record keeps", "enough for a reader of a decision record; the constant changes no decision"},
 	}
 }

@@ -15,6 +15,7 @@ type costs struct {
 	aloneUSD  float64 // of one while no worker is up, which its intake invokes
 	ratio     float64 // of that to a query's share of a worker that is always busy
 	functions float64 // what functions answer at most, queries a second
+	queued    float64 // and by the overflow queue, whose way holds a place, too
 	lostUSD   float64 // of a query beyond that
 	boot      float64 // seconds
 	horizon   float64 // seconds for which a change of the fleet must last to pay
@@ -28,6 +29,7 @@ func costsOf(s Snapshot, set settings.Settings, spot spotMarket) costs {
 		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD,
 		aloneUSD: s.FunctionUSD + s.UnaidedUSD, boot: set.VMBootSeconds,
 		functions: 1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS), set.MaxOverflowConcurrency),
+		queued:    1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS)+set.OverflowQueueMS(), set.MaxOverflowConcurrency),
 	}
 	if !spot.short() {
 		c.workerUSD = spot.usd

@@ -21,7 +21,7 @@ func (hedged) Name() string { return "hedged" }
 
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	st = st.read(now, s, set)
-	st.Season = st.Season.observe(st)
+	st.Day, st.Hour = st.Day.observe(st, minutesOfDay), st.Hour.observe(st, minutesOfHour)
 	have := s.Pool.Ready + s.Pool.Booting
 	if s.SpotUSDPerHour > 0 {
 		st.Spot = st.Spot.observe(now, s.Pool)
@@ -47,8 +47,10 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 		Reason: fmt.Sprintf("%s at an expected cost of %s per hour, for %s; a query costs %.1f times as much on a function as on a busy worker; %s",
 			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
 	}
-	if floor, why := st.Season.floor(now, set.TickSeconds, c, s.ColdLate); floor > won.workers {
-		won.workers, d.Reason = floor, d.Reason+why+fmt.Sprintf(", which needs at least %s", Count(floor))
+	for _, season := range []Season{st.Day, st.Hour} {
+		if floor, why := season.floor(now, set, c, s.ColdLate, won.workers); floor > won.workers {
+			won.workers, d.Reason = floor, d.Reason+why+fmt.Sprintf(", which needs at least %s", Count(floor))
+		}
 	}
 	d.Workers, d.Spot, st.Spot = c.mixed(won.workers, all[plans.Followed], s.Pool, st.Spot)
 	if c.spot.usd > 0 {

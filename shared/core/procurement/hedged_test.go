@@ -200,3 +200,20 @@ func TestRatesOfTicks(t *testing.T) {
 		t.Errorf("%v", rates)
 	}
 }
+
+// A query on its way through the overflow queue holds its place on the functions: they take
+// fewer than while no worker is up, when their callers' intake invokes them.
+func TestTheOverflowQueueTakesOfTheFunctions(t *testing.T) {
+	set := settings.Defaults()
+	set.MaxOverflowConcurrency, set.PathMS, set.OverflowPathMS = 10, 50, 150
+	s := viewOf(1, constantly(10), 10)
+	s.FunctionMS = 100
+	c := costsOf(s, set, spotMarket{})
+	if math.Abs(c.queued-50) > 1e-9 || math.Abs(c.functions-100) > 1e-9 {
+		t.Errorf("functions take %.1f queries/s beside workers and %.1f alone, want 50 and 100", c.queued, c.functions)
+	}
+	set.OverflowPath = "direct"
+	if c := costsOf(s, set, spotMarket{}); math.Abs(c.queued-100) > 1e-9 {
+		t.Errorf("functions that are invoked take %.1f queries/s, want 100", c.queued)
+	}
+}

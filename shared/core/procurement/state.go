@@ -37,8 +37,9 @@ type State struct {
 	Plans Plans `json:"plans,omitzero"`
 	// Spot is what hedged has seen of spot instances.
 	Spot SpotMemory `json:"spot,omitzero"`
-	// Season is how load moves over a day, as hedged has seen it.
-	Season Season `json:"season,omitzero"`
+	// Day and Hour are how load moves over a day and over an hour, as hedged has seen it.
+	Day  Season `json:"season,omitzero"`
+	Hour Season `json:"hour,omitzero"`
 	// Load is what paragon takes the load for.
 	Load Regime `json:"load,omitzero"`
 	// Memory is what a scheme that is none of All remembers, in its own form.

@@ -61,6 +61,15 @@ const settled = 2
 // metric_settle_seconds, since each write costs. At least every second counts.
 func (s Settings) ArrivalSeconds() float64 { return max(1, s.MetricSettleSeconds-settled) }
 
+// OverflowQueueMS is by how much the way of an overflowed query to its function is longer
+// than that to a worker; it holds its place on the functions for so long, too.
+func (s Settings) OverflowQueueMS() float64 {
+	if s.OverflowPath == "direct" {
+		return 0
+	}
+	return max(0, s.OverflowPathMS-s.PathMS)
+}
+
 // NextBootSeconds is how long the next worker of a group takes to serve, by how many
 // warm instances the group has.
 func (s Settings) NextBootSeconds(warm int) float64 {
