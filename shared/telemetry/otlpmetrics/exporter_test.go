@@ -210,7 +210,7 @@ func TestMetricsAreOffByDefault(t *testing.T) {
 		if e != nil {
 			t.Errorf("%s: metrics are on", name)
 		}
-		if faulty := name == "no address" || strings.Contains(name, "grpc"); faulty != strings.Contains(log.String(), "left out") {
+		if faulty := name == "no address" || strings.Contains(name, "grpc"); faulty != strings.Contains(log.String(), "is ignored") {
 			t.Errorf("%s: logged %q", name, log)
 		}
 	}
