@@ -129,7 +129,7 @@ func (q *Queue[T]) onExpress(now time.Time, e *entry[T], mostMS float64) bool {
 		return false
 	}
 	used := q.usedBy(now, e.work.Owner)
-	return used+expressCosts*e.costMS <= mostMS && q.uses.keeps(e.work.Owner, used)
+	return used < mostMS && used+expressCosts*e.costMS <= mostMS && q.uses.keeps(e.work.Owner, used)
 }
 
 // mayStart reports whether a held query could start: a runner is free, or an express run

@@ -294,3 +294,14 @@ func TestAFreeRunnerIsForAll(t *testing.T) {
 		t.Error("not admitted")
 	}
 }
+
+// The queries of a model without a service time take their turn behind their owner's own.
+func TestWithoutAServiceTimeAnOwnerTakesItsTurn(t *testing.T) {
+	q := NewQueue[int](1)
+	for i, want := range []bool{true, false} {
+		q.Add(Work{Class: query.Strict, Owner: "a", DeadlineAt: after(1e6)}, i)
+		if _, ok := q.Start(after(float64(50*i)), 1); ok != want {
+			t.Errorf("query %d starts: %v", i, ok)
+		}
+	}
+}
