@@ -11,9 +11,10 @@ const (
 	// how long it may have none: most are answered by then.
 	readAfter = 100 * time.Millisecond
 	// overdueProbe bounds the check of a target that holds an overdue request. The check
-	// begins overdueLead before the request is overdue: there is time left to hand it over.
+	// begins overdueLead before the request is overdue: there is time left to hand it over,
+	// also on a machine whose cores are busy.
 	overdueProbe = 100 * time.Millisecond
-	overdueLead  = 2 * overdueProbe
+	overdueLead  = 4 * overdueProbe
 )
 
 // Overdue says until when a request may be with a target that does not answer. A target
