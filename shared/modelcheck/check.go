@@ -133,7 +133,7 @@ func timesOn(ctx context.Context, threads int, onnx []byte, r Report) (times []t
 	if err != nil {
 		return nil, err
 	}
-	return checkTimes.of(ctx, answers(m, inputs))
+	return threadTimes.of(ctx, answers(m, inputs))
 }
 
 // answers makes inputs and runs them.
@@ -272,6 +272,10 @@ type timing struct {
 
 // checkTimes is enough for a first figure.
 var checkTimes = timing{warm: 5, least: 20, most: 500, usual: 1500 * time.Millisecond, longest: time.Minute, clock: measure.Wall}
+
+// threadTimes is enough to see whether more threads pay, and leaves time for the whole check
+// of a slow model.
+var threadTimes = timing{warm: 5, least: 20, most: 500, usual: time.Second, longest: 15 * time.Second, clock: measure.Wall}
 
 // of times runs one after another, on one thread.
 func (t timing) of(ctx context.Context, once func(context.Context) error) (times []time.Duration, err error) {
