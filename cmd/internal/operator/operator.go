@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/paragon-serving/paragon/shared/api"
+	"github.com/paragon-serving/paragon/shared/core/loopback"
 )
 
 // tokenFile is the file of the data folder that has the token.
@@ -126,7 +126,7 @@ func Folder(endpoint string) string {
 // at that address, or at all.
 func tokenPath(endpoint string) string {
 	u, err := url.Parse(endpoint)
-	if err != nil || !onLoopback(u.Hostname()) {
+	if err != nil || !loopback.Names(u.Hostname()) {
 		return ""
 	}
 	hosts := []string{u.Hostname(), "::", "0.0.0.0"}
@@ -143,9 +143,4 @@ func tokenPath(endpoint string) string {
 		}
 	}
 	return ""
-}
-
-func onLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
 }

@@ -165,11 +165,8 @@ func (m *Machine) tuned(ctx context.Context) (tuning.State, error) {
 // it points here, or to change something. The API refuses the same.
 func checkPage(r *http.Request) error {
 	const title = "Requests to this host name or from this origin are not allowed"
-	if checkLoopback(r.Host) != nil {
-		return problemOf("wrong-host", title, http.StatusForbidden, "Host", "requests must use a loopback name of this machine, such as 127.0.0.1")
-	}
-	if httpapi.CheckOrigin(r) != nil {
-		return problemOf("wrong-host", title, http.StatusForbidden, "Origin", "web pages of other origins may not call this service")
+	if no := httpapi.Foreign(r); no != nil {
+		return problemOf(string(no.Kind), title, http.StatusForbidden, no.Field, "%s", no.Detail)
 	}
 	return nil
 }

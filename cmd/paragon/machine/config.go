@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/paragon-serving/paragon/cmd/paragon/machine/remote"
+	"github.com/paragon-serving/paragon/shared/core/loopback"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 )
@@ -110,12 +110,12 @@ func (c Config) check() error {
 		return fmt.Errorf("set: %w", err)
 	}
 	if c.GRPCAddr != "" {
-		if err := checkLoopback(c.GRPCAddr); err != nil {
-			return fmt.Errorf("grpc-%w", err) // which begins with addr
+		if err := loopback.CheckAddr(c.GRPCAddr); err != nil {
+			return fmt.Errorf("grpc-addr %w", err)
 		}
 	}
-	if err := checkLoopback(c.Addr); err != nil {
-		return err
+	if err := loopback.CheckAddr(c.Addr); err != nil {
+		return fmt.Errorf("addr %w; other machines reach the API by --listen, with tokens", err)
 	}
 	return c.Remote.Check()
 }
@@ -134,19 +134,6 @@ func (c Config) first() map[string]string {
 	}
 	maps.Copy(out, c.Set)
 	return out
-}
-
-// checkLoopback refuses an address that other machines could reach: callers on this
-// machine need no token.
-func checkLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("addr %q is not HOST:PORT: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("addr %q is not a loopback address, such as 127.0.0.1:8080; other machines reach the API by --listen, with tokens", addr)
-	}
-	return nil
 }
 
 // binary returns the path of one of the binaries that this one starts.

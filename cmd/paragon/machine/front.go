@@ -98,7 +98,7 @@ func (m *Machine) newFrontOf(api http.Handler, svc *intake.Service, fleet fleetO
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A host that is no loopback name is a web page that points its own name here,
 	// and a page of another origin is none of this machine's: the API says so.
-	if r.Method == http.MethodPost && asksForAnswer(r.URL.Path) && checkLoopback(r.Host) == nil && httpapi.CheckOrigin(r) == nil {
+	if r.Method == http.MethodPost && asksForAnswer(r.URL.Path) && httpapi.Foreign(r) == nil {
 		if why := f.admits(r); why != nil {
 			f.api.ServeHTTP(w, httpapi.RefusedFor(r, why))
 			return

@@ -198,6 +198,8 @@ func TestWorkersAnswerWhatAsksForAnAnswer(t *testing.T) {
 		{"POST", "/v1/queries", forged, "worker for local"},
 		{"POST", "/v1/queries", http.Header{"Authorization": {"Bearer a"}}, "worker for key-ca978112ca1bbdcafac231b3"},
 		{"POST", "/v1/queries", http.Header{"Host": {"evil.example:80"}}, "own "},
+		{"POST", "/v1/queries", http.Header{"Host": {"127.0.0.1"}}, "worker for local"}, // as proxies and servers on port 80 send it
+		{"POST", "/v1/queries", http.Header{"Host": {"LOCALHOST"}}, "worker for local"},
 		{"POST", "/v2/models/m/infer", nil, "worker for local"},
 		{"POST", "/v2/models/m/versions/3/infer", nil, "worker for local"},
 		{"GET", "/v1/queries", nil, "own "},

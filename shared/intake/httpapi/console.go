@@ -59,7 +59,7 @@ func NewConsole(o ConsoleOptions) (http.Handler, error) {
 func (c *console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	switch no := foreign(r); {
+	switch no := Foreign(r); {
 	case no != nil:
 		c.fail(w, r, no)
 	case !c.Operator(r):

@@ -5,13 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/paragon-serving/paragon/shared/core/loopback"
 	"github.com/paragon-serving/paragon/shared/intake"
 	"github.com/paragon-serving/paragon/shared/platform"
 )
@@ -106,7 +105,7 @@ func (a *server) guard(next http.Handler) http.Handler {
 		a.hurry(w, r)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		if no := foreign(r); no != nil && !a.AnyHost {
+		if no := Foreign(r); no != nil && !a.AnyHost {
 			a.fail(w, r, no)
 			return
 		}
@@ -125,11 +124,11 @@ func (a *server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// foreign refuses what reaches a service on loopback by another name or from a page of
+// Foreign refuses what reaches a service on loopback by another name or from a page of
 // another origin.
-func foreign(r *http.Request) *intake.Refusal {
+func Foreign(r *http.Request) *intake.Refusal {
 	switch {
-	case !loopback(r.Host):
+	case !loopback.Names(r.Host):
 		return refuse(wrongHost, "Host", "requests must use a loopback name of this machine, such as 127.0.0.1")
 	case CheckOrigin(r) != nil:
 		return refuse(wrongHost, "Origin", "web pages of other origins may not call this service")
@@ -144,19 +143,6 @@ var crossOrigin = http.NewCrossOriginProtection()
 // something, or have something run. Content types do not keep it out where any is
 // taken.
 func CheckOrigin(r *http.Request) error { return crossOrigin.Check(r) }
-
-// loopback reports whether a Host header names this machine for itself.
-func loopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
 
 // serve picks the handler of the method. HEAD is GET without the body, which
 // the server leaves out.

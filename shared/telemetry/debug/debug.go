@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"github.com/paragon-serving/paragon/shared/core/loopback"
 )
 
 // Env names the variable with the address of a child process, such as
@@ -22,8 +24,8 @@ func Serve(addr string, log *slog.Logger) (stop func(), err error) {
 	if addr == "" {
 		return func() {}, nil
 	}
-	if err := checkLoopback(addr); err != nil {
-		return nil, err
+	if err := loopback.CheckAddr(addr); err != nil {
+		return nil, fmt.Errorf("debug address %w: profiles show what a process holds", err)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -58,18 +60,6 @@ func Child(addr string) string {
 		return ""
 	}
 	return "127.0.0.1:0"
-}
-
-// checkLoopback refuses an address that other machines could reach.
-func checkLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("debug address %q is no HOST:PORT: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("debug address %q is not a loopback address, such as 127.0.0.1:6060: profiles show what a process holds", addr)
-	}
-	return nil
 }
 
 // handler has its own routes: those that package pprof registers by itself are

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+
+	"github.com/paragon-serving/paragon/shared/core/loopback"
 )
 
 func TestOnlyLoopbackIsServed(t *testing.T) {
@@ -14,7 +16,7 @@ func TestOnlyLoopbackIsServed(t *testing.T) {
 		"0.0.0.0:0": false, ":0": false, "10.1.2.3:6060": false, "example.com:6060": false, "127.0.0.1": false,
 	} {
 		if addr == "[::1]:0" {
-			if checkLoopback(addr) != nil { // the machine may be without IPv6
+			if loopback.CheckAddr(addr) != nil { // the machine may be without IPv6
 				t.Errorf("%s is refused", addr)
 			}
 			continue

@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/paragon-serving/paragon/shared/core/loopback"
 )
 
 // service is what API Gateway is called in a signature.
@@ -43,7 +44,7 @@ func (k Keys) Sign(c *http.Client, endpoint string, now func() time.Time) (*http
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", endpoint, err)
 	}
-	if u.Scheme != "https" && !loopback(u.Hostname()) {
+	if u.Scheme != "https" && !loopback.Names(u.Hostname()) {
 		return nil, fmt.Errorf("endpoint %s must begin with https://, because its requests are signed", endpoint)
 	}
 	region, ok := Region(endpoint)
@@ -57,12 +58,6 @@ func (k Keys) Sign(c *http.Client, endpoint string, now func() time.Time) (*http
 	signed := *c
 	signed.Transport = &signer{base: base, host: u.Host, signature: NewSignature(k.sdk.Credentials, service, region, now)}
 	return &signed, nil
-}
-
-// loopback reports whether a host is this machine.
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Signature signs requests of one service in one region by AWS's Signature Version 4. It
