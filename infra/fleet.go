@@ -132,7 +132,7 @@ func (s *stack) scalingGroup(g group, t awsec2.LaunchTemplate, events awssns.Top
 	s.checkHealth(made)
 	s.warmPool(p, made)
 	cdknag.NagSuppressions_AddResourceSuppressions(made, &[]*cdknag.NagPackSuppression{excuse("CdkNagValidationFailure",
-		"the rule does not know mixed instances and cannot find the launch template, whose volumes are encrypted: a test holds it", "AwsSolutions-EC26")}, nil)
+		"the rule does not support a mixed instances policy and cannot find the launch template; its volumes are encrypted, which a test checks", "AwsSolutions-EC26")}, nil)
 	return made
 }
 

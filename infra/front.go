@@ -97,7 +97,7 @@ func (s *stack) loadBalancer() awselasticloadbalancingv2.CfnLoadBalancer {
 		},
 	})
 	cdknag.NagSuppressions_AddResourceSuppressions(lb, &[]*cdknag.NagPackSuppression{excuseAll("AwsSolutions-ELB2",
-		"it is internal, and the gateway before it, its only caller, logs every request")}, nil)
+		"the load balancer is internal, and API Gateway, its only caller, logs every request")}, nil)
 	return lb
 }
 
@@ -148,9 +148,9 @@ func (s *stack) turnTraffic() []permission {
 	return []permission{
 		allow(on(listener), "elasticloadbalancing:CreateRule"),
 		allow(on(text(rules)), "elasticloadbalancing:DeleteRule", "elasticloadbalancing:ModifyRule").
-			excused("Resource::"+rulesFinding(id), "the controller makes the rule, whose id is AWS's: the listener bounds the action"),
+			excused("Resource::"+rulesFinding(id), "the controller creates the rule and AWS chooses its id: the action is limited to rules of this listener"),
 		allow(on(text("*")), "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTargetHealth").
-			excused("Resource::*", "Elastic Load Balancing knows no resources for descriptions"),
+			excused("Resource::*", "Elastic Load Balancing has no resource-level permissions for Describe calls"),
 	}
 }
 

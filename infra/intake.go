@@ -92,7 +92,7 @@ func (s *stack) makeIntake() {
 		},
 	}))
 	s.functions.gateway = api
-	awscdk.NewCfnOutput(s.Stack, text("Endpoint"), &awscdk.CfnOutputProps{Value: api.ApiEndpoint(), Description: text("for paragon --endpoint")})
+	awscdk.NewCfnOutput(s.Stack, text("Endpoint"), &awscdk.CfnOutputProps{Value: api.ApiEndpoint(), Description: text("address of the API, for the flag --endpoint of paragon")})
 }
 
 // integration leads to the load balancer, or to the api function itself. Either

@@ -72,17 +72,17 @@ func (s *stack) alarms() []alarm {
 	f := s.functions
 	none := awscloudwatch.TreatMissingData_NOT_BREACHING
 	list := []alarm{
-		{"DeadLettersAlarm", "a query failed for good, or its message crashed too often: the dispatcher's and the workers' logs say why", s.waiting(platform.DeadLetters), 1, false, 1, none},
-		{"OverflowAgeAlarm", "strict queries wait for the dispatcher", s.age(platform.Overflow), 30, false, 3, none},
-		{"ApiFaultsAlarm", "the API answers 5xx", s.gatewayMetric("5xx", "Sum"), 5, false, 3, none},
-		{"ThrottlesAlarm", "Lambda refuses functions: the account's concurrency is used up", throttles(), 10, false, 3, none},
-		{"NoTickAlarm", "the controller has not ticked for 3 minutes: the fleet stands still", s.own(telemetry.Pulse, "", "Sum"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
-		{"ControllerFaultsAlarm", "the controller fails", f.controller.MetricErrors(minutely("Sum")), 1, false, 3, none},
-		{"DispatcherFaultsAlarm", "the dispatcher fails", f.dispatcher.MetricErrors(minutely("Sum")), 1, false, 3, none},
-		{"ApiErrorsAlarm", "the api function fails", f.api.MetricErrors(minutely("Sum")), 1, false, 3, none},
-		{"MissedAlarm", "more than 5 % of the queries miss their bound", s.own(telemetry.MissedShare, "", "Average"), 0.05, false, 10, none},
-		{"OverflowShareAlarm", "more than half of the queries overflow to functions", s.own(telemetry.OverflowShare, "", "Average"), 0.5, false, 15, none},
-		{"ExpiredAlarm", "more than 1 % of the queries expire", s.own(telemetry.ExpiredShare, "", "Average"), 0.01, false, 5, none},
+		{"DeadLettersAlarm", "the dead-letter queue has a message: a query failed on every attempt, or its message was received too often; the logs of the dispatcher and of the workers say why", s.waiting(platform.DeadLetters), 1, false, 1, none},
+		{"OverflowAgeAlarm", "the oldest message on the overflow queue is 30 s old: strict queries wait for the dispatcher", s.age(platform.Overflow), 30, false, 3, none},
+		{"ApiFaultsAlarm", "the API returns 5xx", s.gatewayMetric("5xx", "Sum"), 5, false, 3, none},
+		{"ThrottlesAlarm", "Lambda throttles invocations: the account's concurrency is used up", throttles(), 10, false, 3, none},
+		{"NoTickAlarm", "the controller has made no decision for 3 minutes: the number of workers does not change", s.own(telemetry.Pulse, "", "Sum"), 1, true, 3, awscloudwatch.TreatMissingData_BREACHING},
+		{"ControllerFaultsAlarm", "invocations of the controller fail", f.controller.MetricErrors(minutely("Sum")), 1, false, 3, none},
+		{"DispatcherFaultsAlarm", "invocations of the dispatcher fail", f.dispatcher.MetricErrors(minutely("Sum")), 1, false, 3, none},
+		{"ApiErrorsAlarm", "invocations of the api function fail", f.api.MetricErrors(minutely("Sum")), 1, false, 3, none},
+		{"MissedAlarm", "at least 5 % of the queries miss their latency bound", s.own(telemetry.MissedShare, "", "Average"), 0.05, false, 10, none},
+		{"OverflowShareAlarm", "at least half of the queries overflow to functions", s.own(telemetry.OverflowShare, "", "Average"), 0.5, false, 15, none},
+		{"ExpiredAlarm", "at least 1 % of the queries expire", s.own(telemetry.ExpiredShare, "", "Average"), 0.01, false, 5, none},
 	}
 	list = append(list, s.frontAlarms()...)
 	for _, f := range f.served() {
@@ -91,17 +91,17 @@ func (s *stack) alarms() []alarm {
 	for _, g := range s.groups {
 		name := pascal(g.pool.name)
 		for _, q := range s.queues.work[g.pool.name] {
-			list = append(list, alarm{"Age" + pascal(string(q)), "queries on " + string(q) + " wait long", s.age(q), 300, false, 5, none})
+			list = append(list, alarm{"Age" + pascal(string(q)), "the oldest message on the queue " + string(q) + " is 5 minutes old", s.age(q), 300, false, 5, none})
 		}
-		list = append(list, alarm{name + "AtMaxAlarm", "pool " + g.pool.name + " wants as many workers as it may have",
+		list = append(list, alarm{name + "AtMaxAlarm", "pool " + g.pool.name + " has its maximum number of workers as its desired capacity",
 			groupMetric(g, "GroupDesiredCapacity", "Maximum"), float64(g.pool.Max), false, 10, none})
 		list = append(list,
-			alarm{name + "LaunchesAlarm", "pool " + g.pool.name + " cannot launch workers, for want of capacity or quota: the newest decision has the reason",
+			alarm{name + "LaunchesAlarm", "pool " + g.pool.name + " cannot launch workers: the newest decision states the reason, such as missing EC2 capacity or a quota",
 				s.own(telemetry.LaunchFaults, g.pool.name, "Maximum"), 1, false, 3, none},
-			alarm{name + "MissingAlarm", "workers of pool " + g.pool.name + " that were asked for do not serve",
+			alarm{name + "MissingAlarm", "workers of pool " + g.pool.name + " that the controller requested do not serve",
 				s.own(telemetry.Missing, g.pool.name, "Minimum"), 1, false, missingMinutes, none})
 		if s.MonthlyBudgetUSD > 0 {
-			list = append(list, alarm{name + "BudgetAlarm", "this hour has cost twice what an hour of the month's budget is",
+			list = append(list, alarm{name + "BudgetAlarm", "this hour has cost at least twice an average hour of monthly_budget_usd",
 				s.own(telemetry.Spent, g.pool.name, "Maximum"), 2 * s.MonthlyBudgetUSD / hoursPerMonth, false, 1, none})
 		}
 	}
@@ -116,7 +116,7 @@ func (s *stack) frontAlarms() []alarm {
 	none := awscloudwatch.TreatMissingData_NOT_BREACHING
 	return []alarm{
 		{"UnhealthyAlarm", "workers fail the load balancer's health check", s.balancerMetric("UnHealthyHostCount", "Maximum"), 1, false, 10, none},
-		{"WorkerFaultsAlarm", "workers answer 5xx", s.balancerMetric("HTTPCode_Target_5XX_Count", "Sum"), 5, false, 3, none},
+		{"WorkerFaultsAlarm", "workers return 5xx", s.balancerMetric("HTTPCode_Target_5XX_Count", "Sum"), 5, false, 3, none},
 	}
 }
 

@@ -145,31 +145,31 @@ func (s *stack) useRecords() permission {
 
 // putMetrics lets Paragon's own metrics be written.
 func putMetrics() permission {
-	p := allow(on(text("*")), "cloudwatch:PutMetricData").excused("Resource::*", "CloudWatch knows no resources for metrics: the namespace bounds the action")
+	p := allow(on(text("*")), "cloudwatch:PutMetricData").excused("Resource::*", "CloudWatch has no resource-level permissions for metrics: a condition limits the action to the namespace")
 	p.condition = map[string]any{"StringEquals": map[string]any{"cloudwatch:namespace": names.Namespace}}
 	return p
 }
 
 // readMetrics lets metrics be read, for which CloudWatch knows no bound.
 func readMetrics() permission {
-	return allow(on(text("*")), "cloudwatch:GetMetricData").excused("Resource::*", "CloudWatch knows no resources for reading metrics")
+	return allow(on(text("*")), "cloudwatch:GetMetricData").excused("Resource::*", "CloudWatch has no resource-level permissions for reading metrics")
 }
 
 // openSessions lets the agent of Session Manager, which is on the machine image, open
 // the channels by which people come to a worker.
 func openSessions() permission {
 	return allow(on(text("*")), "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
-		"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel").excused("Resource::*", "Session Manager knows no resources for its agent's channels")
+		"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel").excused("Resource::*", "Session Manager has no resource-level permissions for its agent's channels")
 }
 
 // describeAlarms lets the states of alarms be read.
 func describeAlarms() permission {
-	return allow(on(text("*")), "cloudwatch:DescribeAlarms").excused("Resource::*", "CodeDeploy reads alarms by a call that names none")
+	return allow(on(text("*")), "cloudwatch:DescribeAlarms").excused("Resource::*", "CodeDeploy describes alarms without naming one")
 }
 
 // describeGroups lets the groups be read.
 func describeGroups(more ...string) permission {
-	return allow(on(text("*")), append([]string{"autoscaling:DescribeAutoScalingGroups"}, more...)...).excused("Resource::*", "Auto Scaling knows no resources for descriptions")
+	return allow(on(text("*")), append([]string{"autoscaling:DescribeAutoScalingGroups"}, more...)...).excused("Resource::*", "Auto Scaling has no resource-level permissions for Describe calls")
 }
 
 // changeGroup lets something be done to a pool's group.
@@ -178,17 +178,17 @@ func (s *stack) changeGroup(pool string, actions ...string) permission {
 	name := names.Group(s.Config.Stage, pool)
 	return allow(on(s.arn("autoscaling", end[1:]+name)), actions...).
 		excused("Resource::arn:<AWS::Partition>:autoscaling:<AWS::Region>:<AWS::AccountId>"+end+name,
-			"AWS makes up the id in the middle of a group's ARN: the name bounds the action")
+			"AWS chooses the id in the middle of a group's ARN: the name limits the action to this group")
 }
 
 // uploads lets something be done to the uploads, whose names are made up.
 func (s *stack) uploads(actions ...string) permission {
-	return s.objects(names.UploadPrefix, "uploads have names made up at random: the prefix bounds the action", actions...)
+	return s.objects(names.UploadPrefix, "uploads have random names: the action is limited to their prefix", actions...)
 }
 
 // inputs lets something be done to the inputs that are too large for a queue.
 func (s *stack) inputs(actions ...string) permission {
-	return s.objects(names.InputPrefix, "inputs are named after their queries: the prefix bounds the action", actions...)
+	return s.objects(names.InputPrefix, "inputs are named after their queries: the action is limited to their prefix", actions...)
 }
 
 // objects lets something be done below a prefix of the bucket.

@@ -61,7 +61,7 @@ func (s *stack) readProfiles(what string) []permission {
 	if err != nil {
 		panic(err) // checked with the context
 	}
-	const why = "the files of a profile are named by its maker: the prefix bounds the action"
+	const why = "the author of a profile chooses the names of its files: the action is limited to the prefix"
 	end := ":s3:::" + bucket + "/" + below + what
 	list := allow(on(text("arn:"+*awscdk.Aws_PARTITION()+":s3:::"+bucket)), "s3:ListBucket")
 	list.condition = map[string]any{"StringEquals": map[string]any{"s3:prefix": below}}
@@ -100,7 +100,7 @@ func (s *stack) ownFiles(what string, actions ...string) permission {
 	objects := allow(on(s.data.models.ArnForObjects(text(below))), actions...)
 	if what == everything {
 		bucket := *s.GetLogicalId(s.data.models.Node().DefaultChild().(awscdk.CfnElement))
-		objects = objects.excused("Resource::<"+bucket+".Arn>/"+below, "models are named by their digests: the prefix bounds the action")
+		objects = objects.excused("Resource::<"+bucket+".Arn>/"+below, "models are named by their digests: the action is limited to their prefix")
 	}
 	return objects
 }

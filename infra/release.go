@@ -67,7 +67,7 @@ func (s *stack) serve(m made) served {
 // releaseAlarm counts the failures of the version that is being turned to: an alarm of
 // a function as a whole would also keep out the version that mends it.
 func (s *stack) releaseAlarm(f served) alarm {
-	return alarm{f.id + "ReleaseAlarm", "the new version of the function fails: its deployment is rolled back", awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+	return alarm{f.id + "ReleaseAlarm", "the new version of the function fails: CodeDeploy rolls it back", awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
 		Namespace: text("AWS/Lambda"), MetricName: text("Errors"), Statistic: text("Sum"), Period: seconds(60),
 		DimensionsMap: &map[string]*string{
 			"FunctionName": f.FunctionName(), "Resource": text(*f.FunctionName() + ":" + liveAlias), "ExecutedVersion": f.alias.Version().Version(),

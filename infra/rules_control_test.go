@@ -13,14 +13,14 @@ import (
 
 func controlRules() []rule {
 	return []rule{
-		{"the controller starts every minute, once, or not at all", func(a assembly) (bad []string) {
+		{"the schedule invokes the controller once a minute", func(a assembly) (bad []string) {
 			s := a.schedule("tick")
 			if s.prop("ScheduleExpression") != "rate(1 minute)" || a.behind(s.prop("Target", "Arn")) != a.function("controller") || s.prop("State") == "DISABLED" {
 				bad = append(bad, "schedule")
 			}
 			return bad
 		}, func(a assembly) { a.schedule("tick").Properties["ScheduleExpression"] = "rate(5 minutes)" }},
-		{"a start that failed or is late is dropped", func(a assembly) (bad []string) {
+		{"an invocation of the controller that failed or is a minute late is not repeated", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Scheduler::Schedule") {
 				r := a.t.Resources[id].prop("Target", "RetryPolicy")
 				if number(at(r, "MaximumRetryAttempts")) != 0 || number(at(r, "MaximumEventAgeInSeconds")) != 60 {
@@ -39,7 +39,7 @@ func controlRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("Lambda::EventInvokeConfig")[0]].Properties["MaximumRetryAttempts"] = 2.0
 		}},
-		{"a run of the controller ends before the next but one begins", func(a assembly) (bad []string) {
+		{"the controller's timeout is longer than a minute, and shorter than two", func(a assembly) (bad []string) {
 			if n := number(a.function("controller").prop("Timeout")); n < 65 || n > 115 {
 				bad = append(bad, fmt.Sprintf("%v s", n))
 			}
@@ -50,7 +50,7 @@ func controlRules() []rule {
 
 func alarmRules() []rule {
 	return []rule{
-		{"what can go wrong raises an alarm", func(a assembly) (bad []string) {
+		{"every metric of a failure has an alarm", func(a assembly) (bad []string) {
 			want := map[string]bool{"AWS/SQS ApproximateNumberOfMessagesVisible": false, "AWS/SQS ApproximateAgeOfOldestMessage": false,
 				"AWS/ApiGateway 5xx": false, "AWS/Lambda Throttles": false, "AWS/Lambda Errors": false,
 				"AWS/AutoScaling GroupDesiredCapacity": false, names.Namespace + " " + telemetry.Pulse.Name: false,
@@ -72,15 +72,15 @@ func alarmRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.t.Resources[a.alarm("throttles-alarm")].Properties["MetricName"] = "Throttled" }},
-		{"paragon cost counts what the stack has", costFaults, func(a assembly) { // an alarm like another
+		{"paragon cost counts the same resources as the stack", costFaults, func(a assembly) { // an alarm like another
 			twin := *a.t.Resources[a.alarm("throttles-alarm")]
 			a.t.Resources["Twin"] = &twin
 		}},
-		{"alarms and dashboard name metrics of Paragon's own that CloudWatch has, and nothing makes more of logs", ownMetricFaults, func(a assembly) {
+		{"alarms and dashboard use only metrics that Paragon publishes, and no metric filter adds others", ownMetricFaults, func(a assembly) {
 			d := a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]]
 			d.Properties["DashboardBody"] = strings.ReplaceAll(flat(d.prop("DashboardBody")), telemetry.Wanted.Name, telemetry.Ready.Name)
 		}},
-		{"every alarm tells the topic", func(a assembly) (bad []string) {
+		{"every alarm notifies the topic", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("CloudWatch::Alarm") {
 				if topic := a.t.Resources[refers(at(a.t.Resources[id].Properties, "AlarmActions", 0))]; topic.prop("TopicName") != names.Prefix(a.cfg.Stage)+"alarms" {
 					bad = append(bad, id)
@@ -109,7 +109,7 @@ func alarmRules() []rule {
 				document["Statement"] = slices.DeleteFunc(list(document["Statement"]), func(s any) bool { return at(s, "Effect") == "Allow" })
 			}
 		}},
-		{"the dashboard shows latency, bounds kept, and the hour's cost beside its forecast", func(a assembly) (bad []string) {
+		{"the dashboard shows latency, the share of met bounds, and the hour's cost with its forecast", func(a assembly) (bad []string) {
 			body := flat(a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]].prop("DashboardBody"))
 			for _, part := range []string{`\"Latency\"`, "100 * (1 - missed)", telemetry.MissedShare.Name, telemetry.Spent.Name, "spentgeneral * 60 / (MINUTE(spentgeneral) + 1)"} {
 				if !strings.Contains(body, part) && !strings.Contains(body, strings.ReplaceAll(part, `\`, "")) {
@@ -120,7 +120,7 @@ func alarmRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]].Properties["DashboardBody"] = "{}"
 		}},
-		{"three minutes without a tick are an alarm, and so is silence", func(a assembly) (bad []string) {
+		{"three minutes without a tick, or without the metric, raise an alarm", func(a assembly) (bad []string) {
 			r := a.t.Resources[a.alarm("no-tick-alarm")]
 			if r.prop("TreatMissingData") != "breaching" || number(r.prop("EvaluationPeriods"))*number(r.prop("Period")) != 180 ||
 				at(r.Properties, "Dimensions", 0, "Value") != a.cfg.Stage {
@@ -130,11 +130,11 @@ func alarmRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.alarm("no-tick-alarm")].Properties["TreatMissingData"] = "notBreaching"
 		}},
-		{"the alarms on queries are the stage's, and those on launches and on workers that do not serve are each pool's", ownAlarmFaults, func(a assembly) {
+		{"alarms on queries are per stage, and alarms on launches and missing workers are per pool", ownAlarmFaults, func(a assembly) {
 			dimensions := list(a.t.Resources[a.alarm("general-missing-alarm")].prop("Dimensions"))
 			dimensions[0].(map[string]any)["Value"] = "another"
 		}},
-		{"desired at the maximum is an alarm for each pool", func(a assembly) (bad []string) {
+		{"each pool has an alarm for a desired capacity at its maximum", func(a assembly) (bad []string) {
 			for _, p := range a.plan.pools {
 				if r := a.t.Resources[a.alarm(p.name+"-at-max-alarm")]; number(r.prop("Threshold")) != float64(p.Max) ||
 					at(r.Properties, "Dimensions", 0, "Value") != names.Group(a.cfg.Stage, p.name) {

@@ -24,7 +24,7 @@ func dataRules() []rule {
 		}, func(a assembly) {
 			delete(a.table(names.RecordsTable).Properties, "TimeToLiveSpecification")
 		}},
-		{"the tables have the keys that the backend asks by, and no index", tableFaults, func(a assembly) {
+		{"the tables have the keys that the backend uses, and no index", tableFaults, func(a assembly) {
 			a.table(names.RecordsTable).Properties["GlobalSecondaryIndexes"] = []any{map[string]any{"IndexName": "owner"}}
 		}},
 	}
@@ -35,7 +35,7 @@ func keepRules() []rule {
 		{"functions and workers get the deployment's settings in their environment, and none is an SSM parameter", settingFaults, func(a assembly) {
 			variables(a.function("controller"))[names.Settings] = `{"tick_seconds":"1"}`
 		}},
-		{"a bucket is closed, and its objects do not stay", func(a assembly) (bad []string) {
+		{"every bucket blocks public access, and its objects expire, except added models", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("S3::Bucket") {
 				b := a.t.Resources[id]
 				closed := b.prop("PublicAccessBlockConfiguration")
@@ -48,7 +48,7 @@ func keepRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("S3::Bucket")[0]].prop("PublicAccessBlockConfiguration").(map[string]any)["BlockPublicPolicy"] = false
 		}},
-		{"the catalogue of added models can be had back, and what was replaced does not stay", func(a assembly) (bad []string) {
+		{"the bucket of added models is versioned, and replaced versions expire", func(a assembly) (bad []string) {
 			b := a.t.Resources[a.modelsID()]
 			if b.prop("VersioningConfiguration", "Status") != "Enabled" || b.prop("LifecycleConfiguration", "Rules", 0, "ExpirationInDays") != nil ||
 				number(b.prop("LifecycleConfiguration", "Rules", 0, "NoncurrentVersionExpiration", "NoncurrentDays")) != replacedDays {
@@ -58,7 +58,7 @@ func keepRules() []rule {
 		}, func(a assembly) {
 			delete(a.t.Resources[a.modelsID()].Properties, "VersioningConfiguration")
 		}},
-		{"what outlives the stack costs nothing, unless it was asked for", func(a assembly) (bad []string) {
+		{"only buckets, and the data of protected stages, are kept when the stack is deleted", func(a assembly) (bad []string) {
 			for _, id := range keys(a.t.Resources) {
 				r := a.t.Resources[id]
 				holds := r.Type == "AWS::DynamoDB::Table" || r.Type == "AWS::Logs::LogGroup" || r.Type == "AWS::SecretsManager::Secret"
@@ -92,11 +92,11 @@ func settingFaults(a assembly) (bad []string) {
 	}
 	for _, id := range a.t.of("Lambda::Function") {
 		if env := variables(a.t.Resources[id]); env[names.StateTable] != nil && env[names.Settings] != string(text) {
-			bad = append(bad, fmt.Sprintf("%s is told %v", id, env[names.Settings]))
+			bad = append(bad, fmt.Sprintf("%s has the settings %v", id, env[names.Settings]))
 		}
 	}
 	if data := flat(a.launch()["UserData"]); !strings.Contains(data, "\n"+names.Settings+"="+string(text)+"\n") {
-		bad = append(bad, "a machine is told others: "+data)
+		bad = append(bad, "the user data has other settings: "+data)
 	}
 	var d names.StageParameter
 	if err := json.Unmarshal([]byte(flat(a.stageParameter().prop("Value"))), &d); err == nil && !maps.Equal(d.Settings, want) {
@@ -111,7 +111,7 @@ func settingFaults(a assembly) (bad []string) {
 // inputRules are of inputs that are too large for a message.
 func inputRules() []rule {
 	return []rule{
-		{"large inputs are written by who takes queries in, read by who runs them, and gone in a day", inputFaults, func(a assembly) {
+		{"large inputs are written by the intake, read by what runs them, and deleted after a day", inputFaults, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "s3:PutObject", map[string]any{"Fn::Join": []any{"", []any{
 				map[string]any{"Fn::GetAtt": []any{a.uploadsID(), "Arn"}}, "/" + names.InputPrefix + "*"}}})
 		}},

@@ -8,12 +8,12 @@ import (
 
 func endpointRules() []rule {
 	return []rule{
-		{"an endpoint lets through what the workers may call, of this account's callers alone", endpointFaults, func(a assembly) {
+		{"an endpoint allows only the workers' calls, and only for callers of this account", endpointFaults, func(a assembly) {
 			for _, id := range a.t.of("EC2::VPCEndpoint") {
 				delete(a.t.Resources[id].Properties, "PolicyDocument")
 			}
 		}},
-		{"whoever may invoke a function says for which resource or account", func(a assembly) (bad []string) {
+		{"every permission to invoke a function names a resource or an account", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Lambda::Permission") {
 				p := a.t.Resources[id]
 				source := p.prop("SourceArn")

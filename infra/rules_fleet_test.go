@@ -10,7 +10,7 @@ import (
 
 func fleetRules() []rule {
 	return []rule{
-		{"no group says how many workers are desired", func(a assembly) (bad []string) {
+		{"no group has a desired capacity", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				if a.t.Resources[id].prop("DesiredCapacity") != nil {
 					bad = append(bad, id)
@@ -27,13 +27,13 @@ func fleetRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.group().Properties["MaxSize"] = "1000" }},
-		{"the binary that a machine fetches is for the architecture of its image", binaryFaults, func(a assembly) {
+		{"the worker's binary has the architecture of the machine image", binaryFaults, func(a assembly) {
 			a.of[a.workerAsset(a.t.of("EC2::LaunchTemplate")[0])] = elf.EM_AARCH64
 		}},
-		{"every instance type exists, and its architecture is the image's", archFaults, func(a assembly) {
+		{"every instance type exists and has the architecture of the machine image", archFaults, func(a assembly) {
 			at(a.group().Properties, "MixedInstancesPolicy", "LaunchTemplate", "Overrides", 0).(map[string]any)["InstanceType"] = "c7g.large"
 		}},
-		{"the base is on demand and the rest as much spot as asked", func(a assembly) (bad []string) {
+		{"each group has the on-demand base and the share of spot instances of its pool", func(a assembly) (bad []string) {
 			for i, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				d, p := a.t.Resources[id].prop("MixedInstancesPolicy", "InstancesDistribution"), a.plan.pools[i]
 				if number(at(d, "OnDemandBaseCapacity")) != float64(p.OnDemandBase) ||
@@ -50,7 +50,7 @@ func fleetRules() []rule {
 
 func drainRules() []rule {
 	return []rule{
-		{"a group runs the newest of its launch template and leaves rebalancing alone", func(a assembly) (bad []string) {
+		{"a group uses the latest version of its launch template, without capacity rebalancing", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				g := a.t.Resources[id]
 				v := g.prop("MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "Version", "Fn::GetAtt", 1)
@@ -60,7 +60,7 @@ func drainRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.group().Properties["CapacityRebalance"] = true }},
-		{"no group protects its machines from scale-in, or the stack could not be deleted while one runs", func(a assembly) (bad []string) {
+		{"no group protects its instances from scale-in, because the stack could then not be deleted", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				if a.t.Resources[id].prop("NewInstancesProtectedFromScaleIn") == true {
 					bad = append(bad, id)
@@ -68,7 +68,7 @@ func drainRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.group().Properties["NewInstancesProtectedFromScaleIn"] = true }},
-		{"a worker that is to end drains first", func(a assembly) (bad []string) {
+		{"a termination hook gives a worker time to drain", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				h := a.t.Resources[id].prop("LifecycleHookSpecificationList", 0)
 				if at(h, "LifecycleHookName") != names.TerminationHook || at(h, "LifecycleTransition") != "autoscaling:EC2_INSTANCE_TERMINATING" ||

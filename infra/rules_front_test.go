@@ -16,7 +16,7 @@ var loadBalancerTypes = []string{"ElasticLoadBalancingV2::LoadBalancer", "Elasti
 // frontRules hold of both fronts; balancerRules of a load balancer, where there is one.
 func frontRules() []rule {
 	return []rule{
-		{"a load balancer stands where the workers are the front, and nowhere else", func(a assembly) (bad []string) {
+		{"there is a load balancer exactly with front=workers", func(a assembly) (bad []string) {
 			want := 0
 			if a.cfg.onWorkers() {
 				want = 1
@@ -42,18 +42,18 @@ func frontRules() []rule {
 		}, func(a assembly) {
 			a.integration().Properties["RequestParameters"] = map[string]any{"append:header." + platform.OwnerHeader: "$context.identity.userArn"}
 		}},
-		{"the gateway waits as long as the longest wait, and a little more", func(a assembly) []string {
+		{"the gateway's timeout is slightly longer than the longest wait", func(a assembly) []string {
 			if ms := number(a.integration().prop("TimeoutInMillis")); ms < 1000*a.cfg.maxWait()+500 || ms > 1000*a.cfg.maxWait()+3000 || ms > 29000 {
 				return faultf("%v ms", ms)
 			}
 			return nil
 		}, func(a assembly) { a.integration().Properties["TimeoutInMillis"] = 29000.0 }},
-		{"the gateway asks the load balancer by its link, or the api function", func(a assembly) []string {
+		{"the gateway calls the load balancer over the VPC link, or the api function", func(a assembly) []string {
 			i := a.integration()
 			to, link := a.behind(i.prop("IntegrationUri")), a.t.Resources[refers(i.prop("ConnectionId"))]
 			private := to != nil && to == a.listener() && link != nil && i.prop("ConnectionType") == "VPC_LINK"
 			if private != a.cfg.onWorkers() || !private && to != a.function("api") || len(a.t.of("ApiGatewayV2::Integration")) != 1 {
-				return faultf("it asks %s", flat(i.prop("IntegrationUri")))
+				return faultf("it calls %s", flat(i.prop("IntegrationUri")))
 			}
 			return nil
 		}, func(a assembly) {
@@ -63,7 +63,7 @@ func frontRules() []rule {
 			a.t.Resources["Everybody"] = &resource{Type: "AWS::Lambda::Permission", Properties: map[string]any{
 				"Action": "lambda:InvokeFunction", "FunctionName": map[string]any{"Fn::GetAtt": []any{a.idOf("api"), "Arn"}}, "Principal": "*", "SourceAccount": map[string]any{"Ref": "AWS::AccountId"}}}
 		}},
-		{"who runs in the stage knows its front, and what turns the traffic the load balancer", func(a assembly) (bad []string) {
+		{"functions know the stage's front, and the controller knows the load balancer", func(a assembly) (bad []string) {
 			for _, name := range []string{"api", "dispatcher", "controller"} {
 				if variables(a.function(name))[names.Front] != a.cfg.Front {
 					bad = append(bad, name)
@@ -81,10 +81,10 @@ func frontRules() []rule {
 
 func balancerRules() []rule {
 	return withBalancer([]rule{
-		{"the listener's default is the api function, and no rule of the stack leads to the workers but the probe's", defaultFaults, func(a assembly) {
+		{"the listener's default is the api function, and only the probe's rule names the workers", defaultFaults, func(a assembly) {
 			a.t.Resources[a.t.of("ElasticLoadBalancingV2::ListenerRule")[0]].Properties["Priority"] = float64(names.WorkersPriority)
 		}},
-		{"the load balancer is internal, closes before the workers do, and drops what is no header", func(a assembly) []string {
+		{"the load balancer is internal, closes idle connections before the workers do, and drops invalid headers", func(a assembly) []string {
 			b := a.t.Resources[a.t.of("ElasticLoadBalancingV2::LoadBalancer")[0]]
 			set := attributesOf(b.prop("LoadBalancerAttributes"))
 			if b.prop("Scheme") != "internal" || set["idle_timeout.timeout_seconds"] != "60" || set["routing.http.drop_invalid_header_fields.enabled"] != "true" ||
@@ -95,7 +95,7 @@ func balancerRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("ElasticLoadBalancingV2::LoadBalancer")[0]].Properties["Scheme"] = "internet-facing"
 		}},
-		{"requests go to the worker with the fewest, and a worker that leaves answers what it has", func(a assembly) []string {
+		{"requests go to the worker with the fewest, and deregistration waits for open requests", func(a assembly) []string {
 			set := attributesOf(a.workerTargets().prop("TargetGroupAttributes"))
 			if set["load_balancing.algorithm.type"] != "least_outstanding_requests" || number(set["deregistration_delay.timeout_seconds"]) != a.cfg.maxWait()+5 ||
 				number(a.workerTargets().prop("Port")) != 8080 || a.workerTargets().prop("TargetType") != "instance" {
@@ -105,7 +105,7 @@ func balancerRules() []rule {
 		}, func(a assembly) {
 			list(a.workerTargets().prop("TargetGroupAttributes"))[0].(map[string]any)["Value"] = "300"
 		}},
-		{"a worker's health is its process's alone, and found out within ten seconds", func(a assembly) []string {
+		{"the health check depends on the worker's process only, and detects a failure within ten seconds", func(a assembly) []string {
 			g := a.workerTargets()
 			if g.prop("HealthCheckPath") != "/healthz" || number(g.prop("UnhealthyThresholdCount"))*number(g.prop("HealthCheckIntervalSeconds")) > 10 ||
 				g.prop("Matcher", "HttpCode") != "200" || number(g.prop("HealthCheckTimeoutSeconds")) >= number(g.prop("HealthCheckIntervalSeconds")) {
@@ -113,7 +113,7 @@ func balancerRules() []rule {
 			}
 			return nil
 		}, func(a assembly) { a.workerTargets().Properties["HealthCheckPath"] = "/readyz" }},
-		{"a group ends the workers that the load balancer cannot reach, once they have had time to start", func(a assembly) (bad []string) {
+		{"a group replaces workers that fail the load balancer's health check, after a grace period", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("AutoScaling::AutoScalingGroup") {
 				g := a.t.Resources[id]
 				if g.prop("HealthCheckType") != "ELB" || number(g.prop("HealthCheckGracePeriod")) < 120 || len(list(g.prop("TargetGroupARNs"))) != 1 ||
@@ -123,7 +123,7 @@ func balancerRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.group().Properties["HealthCheckType"] = "EC2" }},
-		{"workers listen and know the signing key", func(a assembly) (bad []string) {
+		{"workers listen on the network and have the name of the signing key's secret", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				script := flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))
 				for _, want := range []string{"\n" + environment.Listen + "=:8080\n", "\n" + names.SigningSecret + "=${SigningKey}\n", "\n" + names.Front + "=" + names.FrontWorkers + "\n"} {
@@ -141,10 +141,10 @@ func balancerRules() []rule {
 				}
 			}
 		}},
-		{"the controller turns the traffic of this listener alone", turnFaults, func(a assembly) {
+		{"the controller may change the rules of this listener only", turnFaults, func(a assembly) {
 			a.allow(a.roleOf("controller"), "elasticloadbalancing:DeleteRule", "arn:aws:elasticloadbalancing:us-east-1:1:listener-rule/app/another/1/2/*")
 		}},
-		{"a worker that leaves and a spot notice start the controller", lossFaults, func(a assembly) {
+		{"terminations and spot interruption warnings start the controller", lossFaults, func(a assembly) {
 			a.t.named("Events::Rule", "Name", names.Prefix(a.cfg.Stage)+"worker-left").prop("EventPattern", "detail").(map[string]any)["AutoScalingGroupName"] = []any{"another"}
 		}},
 	})

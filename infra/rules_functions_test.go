@@ -12,7 +12,7 @@ import (
 
 func functionRules() []rule {
 	return []rule{
-		{"there is an inference function for every model at every size that holds it, a generic one of each generic size, and no other", func(a assembly) (bad []string) {
+		{"there is an inference function for every model and size that fits, a generic one for each generic size, and no other", func(a assembly) (bad []string) {
 			var got []string
 			for _, id := range a.t.of("Lambda::Function") {
 				if f := a.t.Resources[id]; a.isInference(f) {
@@ -25,7 +25,7 @@ func functionRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.double("inference-cnn-512", "inference-cnn-513") }},
-		{"an inference function has the memory and the model of its name", func(a assembly) []string {
+		{"an inference function has the memory size and the model that its name states", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				want := fmt.Sprintf("inference-%v-%v", variables(f)[environment.Model], f.prop("MemorySize"))
 				if a.isGeneric(f) && variables(f)[environment.Model] == nil {
@@ -34,7 +34,7 @@ func functionRules() []rule {
 				return !a.isInference(f) || f.prop("FunctionName") == names.Function(a.cfg.Stage, want)
 			})
 		}, func(a assembly) { variables(a.function("inference-cnn-512"))[environment.Model] = "mlp" }},
-		{"functions are arm64, inference functions what the context says", func(a assembly) []string {
+		{"functions run on arm64, and inference functions on function_arch", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				want := machine
 				if a.isInference(f) {
@@ -59,7 +59,7 @@ func functionRules() []rule {
 
 func packageRules() []rule {
 	return []rule{
-		{"every function has the stage's name and logs to a group of its own", func(a assembly) []string {
+		{"every function's name begins with the stage's prefix, and it has its own log group", func(a assembly) []string {
 			seen := map[string]bool{}
 			return a.each(func(_ string, f *resource) bool {
 				name, _ := f.prop("FunctionName").(string)
@@ -69,7 +69,7 @@ func packageRules() []rule {
 				return strings.HasPrefix(name, names.Prefix(a.cfg.Stage)) && a.t.Resources[logs] != nil && first
 			})
 		}, func(a assembly) { a.function("api").prop("LoggingConfig").(map[string]any)["LogGroup"] = "shared" }},
-		{"Lambda logs no lines of its own about calls, but of those whose caller reads what was billed", func(a assembly) []string {
+		{"Lambda logs lines about calls only for inference functions, whose caller reads the billed time", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				level, format := f.prop("LoggingConfig", "SystemLogLevel"), f.prop("LoggingConfig", "LogFormat")
 				if a.isInference(f) {
@@ -80,7 +80,7 @@ func packageRules() []rule {
 		}, func(a assembly) {
 			a.function("dispatcher").prop("LoggingConfig").(map[string]any)["SystemLogLevel"] = "INFO"
 		}},
-		{"every log is kept for the days of the context", func(a assembly) (bad []string) {
+		{"every log group keeps its lines for log_days", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Logs::LogGroup") {
 				if number(a.t.Resources[id].prop("RetentionInDays")) != float64(a.cfg.LogDays) {
 					bad = append(bad, id)
@@ -88,11 +88,11 @@ func packageRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { delete(a.t.Resources[a.t.of("Logs::LogGroup")[0]].Properties, "RetentionInDays") }},
-		{"every asset of a function or worker holds a bootstrap", assetFaults, func(a assembly) {
+		{"the package of every function and worker contains a bootstrap", assetFaults, func(a assembly) {
 			key := a.function("api").prop("Code", "S3Key").(string)
 			a.assets[strings.TrimSuffix(key, ".zip")] = []string{"bootstrap.exe"}
 		}},
-		{"concurrency is reserved where the account's is known, and elsewhere not, as small accounts cannot", func(a assembly) []string {
+		{"concurrency is reserved only if account_concurrency is set", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				want := any(nil)
 				if n := a.cfg.AccountConcurrency; n > 0 && f == a.function("api") {
@@ -103,7 +103,7 @@ func packageRules() []rule {
 				return f.prop("ReservedConcurrentExecutions") == want
 			})
 		}, func(a assembly) { a.function("controller").Properties["ReservedConcurrentExecutions"] = 1.0 }},
-		{"a function is told where its stage is", func(a assembly) []string {
+		{"every function has the variables that name its stage's resources", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				if a.isInference(f) {
 					most := 3

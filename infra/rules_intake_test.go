@@ -24,9 +24,9 @@ func intakeRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("ApiGatewayV2::Route")[0]].Properties["AuthorizationType"] = "NONE"
 		}},
-		{"the api is told which roles are one owner, and of no other", func(a assembly) []string {
+		{"the api function has exactly the shared roles of the context", func(a assembly) []string {
 			if got, _ := variables(a.function("api"))[names.SharedRoles].(string); got != strings.Join(a.cfg.SharedRoles, " ") {
-				return faultf("it is told %q", got)
+				return faultf("it has the roles %q", got)
 			}
 			return nil
 		}, func(a assembly) { variables(a.function("api"))[names.SharedRoles] = "everybody" }},
@@ -58,7 +58,7 @@ func intakeRules() []rule {
 
 func answerRules() []rule {
 	return []rule{
-		{"the overflow comes in small batches, partly answered, and bounded at once", func(a assembly) (bad []string) {
+		{"the dispatcher receives batches of at most ten, reports failures per message, and has a concurrency limit", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Lambda::EventSourceMapping") {
 				m := a.t.Resources[id]
 				if n := number(m.prop("BatchSize")); n < 1 || n > 10 || at(m.Properties, "FunctionResponseTypes", 0) != "ReportBatchItemFailures" ||
@@ -73,7 +73,7 @@ func answerRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("Lambda::EventSourceMapping")[0]].Properties["BatchSize"] = 11.0
 		}},
-		{"an answer may take as long as the gateway waits", func(a assembly) (bad []string) {
+		{"the api function's timeout is longer than the longest wait", func(a assembly) (bad []string) {
 			s, err := settings.Parse(a.cfg.Settings)
 			if n := number(a.function("api").prop("Timeout")); err != nil || n <= s.MaxWaitSeconds || n > 30 {
 				bad = append(bad, fmt.Sprintf("%v s", n))

@@ -11,7 +11,7 @@ import (
 
 func machineRules() []rule {
 	return []rule{
-		{"a machine asks for its metadata by token alone", func(a assembly) (bad []string) {
+		{"instance metadata requires a token (IMDSv2)", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				m := a.t.Resources[id].prop("LaunchTemplateData", "MetadataOptions")
 				if at(m, "HttpTokens") != "required" || number(at(m, "HttpPutResponseHopLimit")) != 1 {
@@ -20,7 +20,7 @@ func machineRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.launch()["MetadataOptions"].(map[string]any)["HttpTokens"] = "optional" }},
-		{"a machine's disk is gp3, encrypted, and goes with it", func(a assembly) (bad []string) {
+		{"an instance's disk is gp3, encrypted, and deleted with the instance", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				e := a.t.Resources[id].prop("LaunchTemplateData", "BlockDeviceMappings", 0, "Ebs")
 				if at(e, "Encrypted") != true || at(e, "VolumeType") != "gp3" || at(e, "DeleteOnTermination") != true {
@@ -31,7 +31,7 @@ func machineRules() []rule {
 		}, func(a assembly) {
 			at(a.launch(), "BlockDeviceMappings", 0, "Ebs").(map[string]any)["Encrypted"] = false
 		}},
-		{"a machine and its disk carry the stage's tag", func(a assembly) (bad []string) {
+		{"an instance and its disk have the stage's tag", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				tagged := map[any]bool{}
 				for _, spec := range list(a.t.Resources[id].prop("LaunchTemplateData", "TagSpecifications")) {
@@ -47,7 +47,7 @@ func machineRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { delete(a.launch(), "TagSpecifications") }},
-		{"the user data keeps below 16 KB", func(a assembly) (bad []string) {
+		{"the user data is smaller than 16 KB", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::LaunchTemplate") {
 				if n := len(flat(a.t.Resources[id].prop("LaunchTemplateData", "UserData"))); n == 0 || n > 15<<10 {
 					bad = append(bad, fmt.Sprintf("%s: %d bytes", id, n))
@@ -58,7 +58,7 @@ func machineRules() []rule {
 			join := at(a.launch(), "UserData", "Fn::Base64", "Fn::Join").([]any)
 			join[1] = append(list(join[1]), strings.Repeat("#", 16<<10))
 		}},
-		{"the user data sets up a confined unit that knows its stage", userDataFaults, func(a assembly) {
+		{"the user data installs a sandboxed systemd unit with the stage's variables", userDataFaults, func(a assembly) {
 			join := at(a.launch(), "UserData", "Fn::Base64", "Fn::Join").([]any)
 			for i, part := range list(join[1]) {
 				if s, ok := part.(string); ok {
@@ -71,7 +71,7 @@ func machineRules() []rule {
 
 func networkRules() []rule {
 	return []rule{
-		{"nothing may come in from outside", func(a assembly) (bad []string) {
+		{"security groups admit no traffic from outside the stage", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("EC2::SecurityGroup") {
 				if len(list(a.t.Resources[id].prop("SecurityGroupIngress"))) > 0 {
 					bad = append(bad, id)
@@ -81,7 +81,7 @@ func networkRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("EC2::SecurityGroup")[0]].Properties["SecurityGroupIngress"] = []any{map[string]any{"CidrIp": "0.0.0.0/0"}}
 		}},
-		{"the network's default group is closed both ways", func(a assembly) (bad []string) {
+		{"schedules remove the rules of the default security group", func(a assembly) (bad []string) {
 			for name, action := range map[string]string{"close-ingress": "revokeSecurityGroupIngress", "close-egress": "revokeSecurityGroupEgress"} {
 				target := a.schedule(name).prop("Target")
 				group := refers(at(target, "Input", "Fn::Join", 1, 1))
@@ -95,7 +95,7 @@ func networkRules() []rule {
 		}, func(a assembly) {
 			a.schedule("close-egress").prop("Target").(map[string]any)["Input"] = "{}"
 		}},
-		{"private machines have no way out but the endpoints, public ones have addresses", networkFaults, func(a assembly) {
+		{"private workers reach only the endpoints, and public workers have public addresses", networkFaults, func(a assembly) {
 			a.t.Resources["Nat"] = &resource{Type: "AWS::EC2::NatGateway"}
 		}},
 	}
@@ -156,19 +156,19 @@ func userDataFaults(a assembly) (bad []string) {
 	return bad
 }
 
-// networkFaults counts the doors of each kind of network.
+// networkFaults counts the endpoints of each kind of network.
 func networkFaults(a assembly) (bad []string) {
-	doors := map[string]int{}
+	endpoints := map[string]int{}
 	for _, id := range a.t.of("EC2::VPCEndpoint") {
 		kind, _ := a.t.Resources[id].prop("VpcEndpointType").(string)
-		doors[kind]++
+		endpoints[kind]++
 	}
-	interfaceDoors, addresses := len(a.cfg.endpoints()), false
+	interfaceEndpoints, addresses := len(a.cfg.endpoints()), false
 	if a.cfg.Network == public {
-		interfaceDoors, addresses = 0, true
+		interfaceEndpoints, addresses = 0, true
 	}
-	if doors["Interface"] != interfaceDoors || doors["Gateway"] != 2 || len(a.t.of("EC2::NatGateway")) > 0 {
-		bad = append(bad, fmt.Sprintf("endpoints %v, want %d interfaces, 2 gateways and no NAT", doors, interfaceDoors))
+	if endpoints["Interface"] != interfaceEndpoints || endpoints["Gateway"] != 2 || len(a.t.of("EC2::NatGateway")) > 0 {
+		bad = append(bad, fmt.Sprintf("endpoints %v, want %d interfaces, 2 gateways and no NAT", endpoints, interfaceEndpoints))
 	}
 	if (len(a.t.of("EC2::InternetGateway")) > 0) != addresses {
 		bad = append(bad, "an internet gateway, or none, against the network option")

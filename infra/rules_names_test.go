@@ -20,13 +20,13 @@ var unnamed = map[string]string{
 
 func nameRules() []rule {
 	return []rule{
-		{"no name is the account's, whatever the region", func(a assembly) []string {
+		{"names that are unique in an account contain the region", func(a assembly) []string {
 			east, west := a.accountNames("us-east-1"), a.accountNames("eu-west-1")
 			return slices.DeleteFunc(east, func(name string) bool { return !slices.Contains(west, name) })
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("CloudWatch::Dashboard")[0]].Properties["DashboardName"] = "paragon-dev"
 		}},
-		{"what holds data has a name that is made up, so that a stage can be made again beside what is left of it", func(a assembly) (bad []string) {
+		{"resources with data have generated names, so that a stage can be created again while old ones remain", func(a assembly) (bad []string) {
 			for _, kind := range keys(unnamed) {
 				for _, id := range a.t.of(kind) {
 					if name := a.t.Resources[id].prop(unnamed[kind]); name != nil {

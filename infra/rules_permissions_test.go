@@ -30,12 +30,12 @@ func permissionRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.allow(a.roleOf("api"), "dynamodb:Scan", "*") }},
-		{"policies are written on their role, nowhere else", func(a assembly) []string {
+		{"roles have inline policies only", func(a assembly) []string {
 			return slices.Concat(a.t.of("IAM::Policy"), a.t.of("IAM::RolePolicy"), managed(a))
 		}, func(a assembly) {
 			a.t.Resources[a.roleOf("api")].Properties["ManagedPolicyArns"] = []any{"arn:aws:iam::aws:policy/AdministratorAccess"}
 		}},
-		{"metrics are written to Paragon's namespace alone", func(a assembly) (bad []string) {
+		{"metrics may be written to Paragon's namespace only", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				for _, s := range a.t.statements(id) {
 					if slices.Contains(words(s["Action"]), "cloudwatch:PutMetricData") && at(s, "Condition", "StringEquals", "cloudwatch:namespace") != names.Namespace {
@@ -68,7 +68,7 @@ func boundRules() []rule {
 		}, func(a assembly) {
 			a.allow(a.roleOf("inference-cnn-512"), "dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:1:table/x")
 		}},
-		{"the controller ends instances and reads why launches failed, and a worker ends none", func(a assembly) (bad []string) {
+		{"only the controller may terminate instances and read scaling activities", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				may := a.actions(id)
 				for _, action := range []string{"autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:DescribeScalingActivities"} {
@@ -85,7 +85,7 @@ func boundRules() []rule {
 				}
 			}
 		}},
-		{"sessions may be opened on workers where the context says so, and on nothing else", func(a assembly) (bad []string) {
+		{"sessions may be opened only on workers, and only with session_manager", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				worker := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0, "Principal", "Service") == "ec2.amazonaws.com"
 				if slices.Contains(a.actions(id), "ssmmessages:OpenDataChannel") != (worker && a.cfg.SessionManager) {
@@ -94,7 +94,7 @@ func boundRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.allow(a.roleOf("api"), "ssmmessages:OpenDataChannel", "*") }},
-		{"the controller alone has the address and may read the headers of a collector, where there is one", func(a assembly) (bad []string) {
+		{"only the controller has the collector's address and may read its headers", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Lambda::Function") {
 				to, _ := a.t.Resources[id].prop("Environment", "Variables", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT").(string)
 				role := refers(a.t.Resources[id].prop("Role"))
@@ -105,10 +105,10 @@ func boundRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.allow(a.roleOf("api"), "ssm:GetParameter", "arn:aws:ssm:us-east-1:1:parameter/x") }},
-		{"who answers overflow may invoke the inference functions and no other", overflowFaults, func(a assembly) {
+		{"what answers overflow may invoke the inference functions and no others", overflowFaults, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "lambda:InvokeFunction", map[string]any{"Fn::GetAtt": []any{"Controller8614283D", "Arn"}})
 		}},
-		{"only one service may take a role on", func(a assembly) (bad []string) {
+		{"each role may be assumed by one service only", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				trust := list(a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement"))
 				service, one := at(trust, 0, "Principal", "Service").(string)
@@ -120,7 +120,7 @@ func boundRules() []rule {
 		}, func(a assembly) {
 			at(a.t.Resources[a.roleOf("api")].Properties, "AssumeRolePolicyDocument", "Statement", 0).(map[string]any)["Principal"] = map[string]any{"AWS": "*"}
 		}},
-		{"a service takes a role on for this account's resources, where it says whose they are", func(a assembly) (bad []string) {
+		{"roles may be assumed for this account's resources only, if the service supports the condition", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				trust := a.t.Resources[id].prop("AssumeRolePolicyDocument", "Statement", 0)
 				service, _ := at(trust, "Principal", "Service").(string)
@@ -133,7 +133,7 @@ func boundRules() []rule {
 			role := refers(a.schedule("tick").prop("Target", "RoleArn"))
 			delete(at(a.t.Resources[role].Properties, "AssumeRolePolicyDocument", "Statement", 0).(map[string]any), "Condition")
 		}},
-		{"what a role may do fits into its policy", func(a assembly) (bad []string) {
+		{"every policy is within IAM's size limit", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				if n := len(flat(a.t.Resources[id].prop("Policies"))); n > 10240 {
 					bad = append(bad, fmt.Sprintf("%s: %d characters", id, n))

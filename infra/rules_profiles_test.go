@@ -16,7 +16,7 @@ import (
 
 func profileRules() []rule {
 	return []rule{
-		{"what needs the profiles is given where they are, and all are given the same", func(a assembly) (bad []string) {
+		{"everything that needs the profiles has their location, the same everywhere", func(a assembly) (bad []string) {
 			bad = a.each(func(_ string, f *resource) bool {
 				where, _ := variables(f)[environment.Profiles].(string)
 				return f == a.function("authorizer") || where == a.cfg.ProfilesPrefix
@@ -29,7 +29,7 @@ func profileRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { variables(a.function("api"))[environment.Profiles] = "s3://others/prod" }},
-		{"who chooses, decides or runs added models is given where they are, and the functions of other models are not", func(a assembly) (bad []string) {
+		{"only what selects or runs added models has the location of their bucket", func(a assembly) (bad []string) {
 			want := "s3://${" + a.modelsID() + "}/models"
 			bad = a.each(func(_ string, f *resource) bool {
 				given := flat(variables(f)[environment.Models])
@@ -45,7 +45,7 @@ func profileRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { variables(a.function("controller"))[environment.Models] = "s3://others/models" }},
-		{"buckets are read below uploads and inputs, below the profiles, and for the worker's package alone", bucketFaults, func(a assembly) {
+		{"roles may read only uploads, inputs, profiles, added models and the worker's package in buckets", bucketFaults, func(a assembly) {
 			a.allow(a.roleOf("api"), "s3:ListBucket", "arn:aws:s3:::elsewhere")
 		}},
 	}
@@ -179,6 +179,6 @@ func TestProfilesAreBounded(t *testing.T) {
 	}
 	env := maps.Clone(variables(a.function("controller")))
 	if env[environment.Profiles] != "s3://my-profiles/prod" {
-		t.Errorf("the controller is given %v", env[environment.Profiles])
+		t.Errorf("the controller has %v", env[environment.Profiles])
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 func queueRules() []rule {
 	return []rule{
-		{"every queue of the stage is there", func(a assembly) (bad []string) {
+		{"the stage has all its queues and no other", func(a assembly) (bad []string) {
 			want := []platform.QueueName{platform.Overflow, platform.DeadLetters}
 			for _, p := range a.plan.pools {
 				want = append(want, platform.WorkQueue(p.name, "strict"), platform.WorkQueue(p.name, "relaxed"))
@@ -25,7 +25,7 @@ func queueRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.queue(platform.Overflow).Properties["QueueName"] = "paragon-dev-overflows" }},
-		{"every queue but the dead letters has the dead letters behind it", func(a assembly) (bad []string) {
+		{"every queue except the dead-letter queue has the dead-letter queue", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
 				q := a.t.Resources[id]
 				dead := a.t.Resources[refers(q.prop("RedrivePolicy", "deadLetterTargetArn"))]
@@ -44,7 +44,7 @@ func queueRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.queue(platform.Overflow).Properties["SqsManagedSseEnabled"] = false }},
-		{"every queue, topic and bucket takes TLS alone", tlsFaults, func(a assembly) {
+		{"every queue, topic and bucket requires TLS", tlsFaults, func(a assembly) {
 			delete(a.t.Resources, a.t.of("SQS::QueuePolicy")[0])
 		}},
 	}
@@ -52,7 +52,7 @@ func queueRules() []rule {
 
 func messageRules() []rule {
 	return []rule{
-		{"a message is hidden for six times its consumer's time", func(a assembly) (bad []string) {
+		{"the visibility timeout is at least six times the consumer's timeout", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("Lambda::EventSourceMapping") {
 				m := a.t.Resources[id]
 				q, f := a.t.Resources[refers(m.prop("EventSourceArn"))], a.behind(m.prop("FunctionName"))
@@ -62,7 +62,7 @@ func messageRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.queue(platform.Overflow).Properties["VisibilityTimeout"] = 359.0 }},
-		{"a queue takes a message with the largest input that rides in one", func(a assembly) (bad []string) {
+		{"queues accept a message with the largest inline input", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SQS::Queue") {
 				if n := number(a.t.Resources[id].prop("MaximumMessageSize")); n < float64(platform.MessageInputBytes)*4/3+16<<10 {
 					bad = append(bad, fmt.Sprintf("%s: %v bytes", id, n))
@@ -70,7 +70,7 @@ func messageRules() []rule {
 			}
 			return bad
 		}, func(a assembly) { a.queue(platform.Overflow).Properties["MaximumMessageSize"] = float64(256 << 10) }},
-		{"giving back does not burn a message", func(a assembly) (bad []string) {
+		{"a message that is often returned to its queue does not become a dead letter", func(a assembly) (bad []string) {
 			for _, p := range a.plan.pools {
 				for _, q := range []platform.QueueName{platform.WorkQueue(p.name, "strict"), platform.WorkQueue(p.name, "relaxed")} {
 					if r := a.queue(q); r != nil && number(r.prop("RedrivePolicy", "maxReceiveCount")) < 50 {

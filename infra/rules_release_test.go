@@ -34,7 +34,7 @@ func releaseRules() []rule {
 		}, func(a assembly) {
 			at(a.group().UpdatePolicy, "AutoScalingInstanceRefresh", "Preferences").(map[string]any)["MaxHealthyPercentage"] = 110.0
 		}},
-		{"a group is deleted before what its workers drain by, and after what takes queries in or starts the controller", orderFaults, func(a assembly) {
+		{"a group is deleted after the intake and the controller's schedule, and before what its workers need to drain", orderFaults, func(a assembly) {
 			a.t.Resources[a.idOfSchedule("tick")].DependsOn = nil
 		}},
 		{"no resource depends on itself", func(a assembly) (bad []string) {

@@ -9,7 +9,7 @@ import (
 
 func secretRules() []rule {
 	return []rule{
-		{"there is one signing key, made once, of 48 bytes in base64", func(a assembly) (bad []string) {
+		{"there is one signing key, generated once, with 48 bytes in base64", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("SecretsManager::Secret") {
 				s := a.t.Resources[id]
 				g := s.prop("GenerateSecretString")
@@ -25,7 +25,7 @@ func secretRules() []rule {
 		}, func(a assembly) {
 			a.t.only("SecretsManager::Secret").prop("GenerateSecretString").(map[string]any)["ExcludePunctuation"] = false
 		}},
-		{"the signing key is read by those who take queries in, and nothing else of Secrets Manager", func(a assembly) (bad []string) {
+		{"only the intake may read the signing key, and no other secret", func(a assembly) (bad []string) {
 			for _, id := range a.t.of("IAM::Role") {
 				may := false
 				for _, s := range a.t.statements(id) {
@@ -45,7 +45,7 @@ func secretRules() []rule {
 		}, func(a assembly) {
 			a.allow(a.roleOf("dispatcher"), "secretsmanager:GetSecretValue", map[string]any{"Ref": a.t.of("SecretsManager::Secret")[0]})
 		}},
-		{"who may read the signing key knows where it is", func(a assembly) []string {
+		{"the api function has the name of the signing key's secret, and no other function has", func(a assembly) []string {
 			return a.each(func(_ string, f *resource) bool {
 				known := a.t.Resources[refers(variables(f)[names.SigningSecret])] != nil
 				return known == (f == a.function("api"))

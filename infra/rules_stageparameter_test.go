@@ -15,7 +15,7 @@ func (a assembly) stageParameter() *resource {
 
 func stageParameterRules() []rule {
 	return []rule{
-		{"a stage is found by its name", func(a assembly) []string {
+		{"the stage's parameter describes its resources", func(a assembly) []string {
 			var d names.StageParameter
 			if err := json.Unmarshal([]byte(flat(a.stageParameter().prop("Value"))), &d); err != nil {
 				return faultf("%v", err)
@@ -25,7 +25,7 @@ func stageParameterRules() []rule {
 				StateTable: flat(env[names.StateTable]), RecordsTable: flat(env[names.RecordsTable]), Bucket: flat(env[names.Bucket]), QueueURLPrefix: flat(env[names.QueueURLPrefix])}
 			if !slices.Equal(d.Pools, want.Pools) || d.Authorizer != want.Authorizer || d.StateTable != want.StateTable || d.RecordsTable != want.RecordsTable ||
 				!slices.Equal(d.FunctionMB, a.plan.sizes) || d.Models != flat(env[environment.Models]) || d.Catalogue != a.cfg.Catalogue || d.Profiles != a.cfg.ProfilesPrefix || d.Bucket != want.Bucket || d.QueueURLPrefix != want.QueueURLPrefix || d.Endpoint == "" {
-				return faultf("the door says %+v, the api is told %+v", d, want)
+				return faultf("the stage's parameter has %+v, and the api function %+v", d, want)
 			}
 			return nil
 		}, func(a assembly) {
@@ -46,7 +46,7 @@ func stageParameterRules() []rule {
 		}, func(a assembly) {
 			a.t.Resources[a.t.of("IAM::ManagedPolicy")[0]].Properties["Roles"] = []any{map[string]any{"Ref": a.roleOf("api")}}
 		}},
-		{"the API is called by the operator's policy where signatures are asked for", func(a assembly) []string {
+		{"the operators' policy allows calls of the API exactly with authorizer=iam", func(a assembly) []string {
 			may := slices.Contains(a.actions(a.t.of("IAM::ManagedPolicy")[0]), "execute-api:Invoke")
 			if may != (a.cfg.Authorizer == byIAM) {
 				return faultf("it may call: %v", may)

@@ -3,7 +3,7 @@ package infra
 // throughputRules hold the table of records to the throughput that the context asks
 // for, and the others to none.
 func throughputRules() []rule {
-	return []rule{{"the records are as warm as the context asks, and no other table is", func(a assembly) (bad []string) {
+	return []rule{{"only the records table has the warm throughput of the context", func(a assembly) (bad []string) {
 		for _, id := range a.t.of("DynamoDB::Table") {
 			w := a.cfg.WarmThroughput
 			if id != refers(variables(a.function("api"))["PARAGON_RECORDS_TABLE"]) {

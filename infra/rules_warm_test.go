@@ -9,7 +9,7 @@ import (
 // warmRules hold a pool's warm instances, with the group, its hooks, its machines and
 // the controller, which must all know of them.
 func warmRules() []rule {
-	return []rule{{"instances are in service once they serve; warm ones are stopped, of a fixed number, and known to the controller", warmFaults, func(a assembly) {
+	return []rule{{"the launch hook waits until a worker serves; warm instances are stopped, of a fixed number, and known to the controller", warmFaults, func(a assembly) {
 		hooks := a.group().Properties["LifecycleHookSpecificationList"].([]any)
 		a.group().Properties["LifecycleHookSpecificationList"] = hooks[:1]
 	}}}

@@ -25,7 +25,7 @@ func (s *stack) makeSecret() awssecretsmanager.CfnSecret {
 	})
 	secret.ApplyRemovalPolicy(s.kept(), &awscdk.RemovalPolicyOptions{ApplyToUpdateReplacePolicy: jsii.Bool(true)})
 	cdknag.NagSuppressions_AddResourceSuppressions(secret, &[]*cdknag.NagPackSuppression{excuseAll("AwsSolutions-SMG4",
-		"a key is changed by hand, the last one kept beside it for as long as its ids are in use")}, nil)
+		"an operator rotates the key by hand, and keeps the earlier key in the secret while ids signed with it are valid")}, nil)
 	return secret
 }
 

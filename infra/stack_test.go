@@ -64,12 +64,12 @@ func TestStack(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the same synth gives the same bytes", func(t *testing.T) {
+	t.Run("two runs of synth give the same bytes", func(t *testing.T) {
 		if again := synthesize(t, dist, nil); !bytes.Equal(first.raw, again.raw) {
 			t.Error("two templates from one context")
 		}
 	})
-	t.Run("bash reads the user data", func(t *testing.T) {
+	t.Run("bash parses the user data", func(t *testing.T) {
 		script := flat(at(first.launch(), "UserData"))
 		sh := exec.Command("bash", "-n")
 		sh.Stdin = strings.NewReader(script)
@@ -77,8 +77,8 @@ func TestStack(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
-	t.Run("every excuse of a rule names its finding and its reason", func(t *testing.T) { excuses(t, first) })
-	t.Run("the pages say how large it is, what operators may do, and when it alarms", func(t *testing.T) {
+	t.Run("every suppression of a cdk-nag rule names its finding and a reason", func(t *testing.T) { excuses(t, first) })
+	t.Run("the pages state the size of the template, the operators' permissions and the alarms", func(t *testing.T) {
 		holdCounts(t, first, false)
 		holdOperators(t, first)
 		holdAlarms(t, first)
@@ -121,7 +121,7 @@ func TestChoices(t *testing.T) {
 			continue // it traces nothing
 		}
 		if vars["OTEL_EXPORTER_OTLP_ENDPOINT"] != "https://collector.example:4318" || vars["OTEL_TRACES_SAMPLER_ARG"] != "0.01" {
-			t.Errorf("%s is not told where its spans go: %v", id, vars)
+			t.Errorf("%s has no address for its spans: %v", id, vars)
 		}
 	}
 	if len(a.t.of("Budgets::Budget")) != 1 || bytes.Contains(a.notes, []byte("paragon:budget")) {
@@ -175,7 +175,7 @@ func TestAddedModelsGetFunctions(t *testing.T) {
 	for _, who := range []string{"api", "dispatcher", "controller"} {
 		vars := variables(a.function(who))
 		if vars[names.OwnFunctions] != "iris="+digest[:16] || vars[names.GenericMemory] != "3538" {
-			t.Errorf("the %s is told of %v and %v", who, vars[names.OwnFunctions], vars[names.GenericMemory])
+			t.Errorf("the %s has %v and %v", who, vars[names.OwnFunctions], vars[names.GenericMemory])
 		}
 	}
 	if !bytes.Contains(a.raw, []byte("models/"+digest+".onnx")) {

@@ -45,7 +45,7 @@ func (s *stack) makeOperator() {
 		ManagedPolicyName: text(names.Operator(s.Config.Stage, *awscdk.Aws_REGION())), Description: text("to run the stage with the command line"), Statements: &statements,
 	})
 	cdknag.NagSuppressions_AddResourceSuppressions(policy, &excuses, jsii.Bool(false))
-	awscdk.NewCfnOutput(s.Stack, text("OperatorPolicy"), &awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: text("for those who run the stage")})
+	awscdk.NewCfnOutput(s.Stack, text("OperatorPolicy"), &awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: text("ARN of the policy for operators of the stage")})
 }
 
 // operatorMay is what the command line calls for those who run the stage.
@@ -54,7 +54,7 @@ func (s *stack) operatorMay() []permission {
 	may := append(s.readSettings(),
 		allow(on(s.arn("ssm", "parameter"+names.StageParameterPath(s.Config.Stage))), "ssm:GetParameter"),
 		allow(on(s.arn("ssm", path)), "ssm:GetParameterHistory", "ssm:PutParameter").
-			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "settings are many: their path bounds the action"),
+			excused("Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"+path, "there are many settings: the action is limited to their path"),
 		allow(on(s.data.state.TableArn()), "dynamodb:Query"),
 		allow(on(s.data.records.TableArn()), "dynamodb:GetItem", "dynamodb:PutItem"),
 		s.readKey(),
@@ -86,9 +86,9 @@ func (s *stack) doctorMay() []permission {
 	}
 	return []permission{
 		allow(on(text("*")), actions...).
-			excused("Resource::*", "what is described is the account's: most of these know no resources"),
+			excused("Resource::*", "these calls describe resources of the account, and most have no resource-level permissions"),
 		allow(on(s.arn("logs", logs)), "logs:FilterLogEvents").
-			excused("Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"+logs, "logs have names that are made up: the stage's prefix bounds the action"),
+			excused("Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:"+logs, "log groups have generated names: the action is limited to the stage's prefix"),
 	}
 }
 

@@ -20,7 +20,7 @@ const mostHours, mostSeeds = 24, 100
 func runCompareBills(ctx context.Context, term *cli.Terminal, f *compareFlags, args []string) error {
 	switch {
 	case !f.AsDeployed:
-		return cli.Usagef("--bills are as deployed, with the bills by definition beside them; give it without --as-stage=false")
+		return cli.Usagef("--bills compares bills as deployed, and also prints the bills by definition; leave --as-stage=false out")
 	case f.hours < 1 || f.hours > mostHours || f.seeds < 1 || f.seeds > mostSeeds:
 		return cli.Usagef("--hours are 1 to %d and --seeds 1 to %d", mostHours, mostSeeds)
 	case f.window != 0:

@@ -95,7 +95,7 @@ func runFairness(ctx context.Context, term *cli.Terminal, f *fairnessFlags) (err
 	if f.binary, err = binaryOr(f.binary); err != nil {
 		return err
 	}
-	page := fairness.Page{Machine: fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)}
+	page := fairness.Page{Date: time.Now().Format(time.DateOnly), Machine: fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)}
 	bar := term.Progress(len(fairnessStages()) * f.rounds * len(fairness.Neighbours))
 	defer bar.Finish()
 	for _, s := range fairnessStages() {

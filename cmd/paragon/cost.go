@@ -84,7 +84,7 @@ func newCostCommand(term *cli.Terminal) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return runCost(term, f) },
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.file, "cdk-json", "cdk.json", "file whose context describes the deployment")
+	fs.StringVar(&f.file, "cdk-json", "cdk.json", "path of cdk.json, whose context contains the options of the deployment")
 	fs.Float64Var(&f.rate, "rate", 0, "queries per second, on average over the month")
 	fs.Float64Var(&f.overflow, "overflow-share", 0.05, "share of the queries that inference functions answer")
 	fs.Float64Var(&f.busy, "busy", 0.7, "share of the time in which a worker computes, which sets how many workers the rate needs")

@@ -122,7 +122,7 @@ func printBill(term *cli.Terminal, b bill) {
 	}
 	term.Printf("Prices: %s. Network of the workers: %s. Front behind the gateway: %s. %s.\n",
 		b.Prices, b.Network, b.Front, idleMonth(b))
-	term.Printf("Workers as the front cost less than the api function as the front %s. If a worker runs anyway, they cost less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
+	term.Printf("If the gateway sends queries to workers (front=workers), the stage costs less than with front=lambda %s. If a worker runs all month anyway, it costs less %s.\n", from(b.BreakEven), from(b.BreakEvenAnyway))
 	if b.PerSecond > 0 {
 		printLoadOfBill(term, b)
 	}

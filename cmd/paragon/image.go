@@ -33,7 +33,7 @@ func newImageCommand(term *cli.Terminal) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return pinImage(c.Context(), term, file, update) },
 	}
-	c.Flags().StringVar(&file, "cdk-json", file, "file whose context describes the deployment")
+	c.Flags().StringVar(&file, "cdk-json", file, "path of cdk.json, whose context contains the options of the deployment")
 	c.Flags().BoolVar(&update, "update", false, "replace AMI ids that are already pinned by the newest ones")
 	return c
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const redriveLong = `Submit the queries of dead letters again. A dead letter is a queue message whose query
-failed for good, or whose runner crashed too often. First repair the cause of the failures,
+failed on every attempt, or whose runner crashed too often. First repair the cause of the failures,
 which paragon status and paragon logs show.
 
 A query that has failed or expired keeps that state, because its caller may have read the

@@ -57,7 +57,7 @@ func (f *arrivalFlags) span(now time.Time, sinceGiven bool) (from, to time.Time,
 		}
 	}
 	if !from.Before(to) || to.After(now) {
-		return from, to, cli.Usagef("from %s to %s is no time that has passed: --from must be before --to, and --to not in the future", from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return from, to, cli.Usagef("no arrivals can be read from %s to %s: --from must be before --to, and --to must not be in the future", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	return from, to, nil
 }

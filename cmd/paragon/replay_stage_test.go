@@ -58,7 +58,7 @@ func stageWith(t *testing.T, seconds int, from ...time.Time) {
 			}
 		}
 	}
-	for some := range slices.Chunk(points, 60) { // the stand-in is slow
+	for some := range slices.Chunk(points, 60) { // the test server is slow
 		if err := backend.Metrics.Put(t.Context(), some...); err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +123,8 @@ func TestWhatCannotBeReplayed(t *testing.T) {
 		{"--stage dev --since 12000h", "keeps metrics for 455 days", cli.ExitUsage},
 		{"--from yesterday", "neither a moment", cli.ExitUsage},
 		{"--from 1h --since 2h", "not both", cli.ExitUsage},
-		{"--from 1h --to 2h", "no time that has passed", cli.ExitUsage},
-		{"--to 2090-01-01T00:00:00Z", "no time that has passed", cli.ExitUsage},
+		{"--from 1h --to 2h", "no arrivals can be read", cli.ExitUsage},
+		{"--to 2090-01-01T00:00:00Z", "no arrivals can be read", cli.ExitUsage},
 	} {
 		term := newTerminal(t, http.NotFoundHandler())
 		code := term.Run(t.Context(), append([]string{"replay", "--task", "fashion"}, strings.Fields(c.args)...))

@@ -12,8 +12,8 @@ import (
 const takenDate = "2026-11-23"
 
 const (
-	singleRule = "one figure is published and no spread: p50, p95 and p99 are all of it"
-	kerasRule  = "published beside slots of a c5.xlarge and without its threads: taken as one thread on one vCPU; " + singleRule
+	singleRule = "one value is published, without a spread: p50, p95 and p99 all have this value"
+	kerasRule  = "published with the slots of a c5.xlarge, without the number of threads: taken as one thread on one vCPU; " + singleRule
 	wholeRule  = "measured one query at a time on the whole c5.large: one thread takes at most its 2 vCPUs times as long, " +
 		"which is the worst for the VM; " + singleRule
 	twiceRule  = "twice the weights: the loaded file and the packed copy"

@@ -14,7 +14,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform"
 )
 
-// lambda is a stand-in: so many environments, each cold once.
+// lambda is a test server: so many environments, each cold once.
 type lambda struct {
 	mu          sync.Mutex
 	most        int // environments
@@ -78,7 +78,7 @@ func (l *lambda) end() {
 func functionJob(l *lambda) FunctionJob {
 	return FunctionJob{
 		Invoker: l, Subjects: []Subject{{Name: "four", Pictures: [][]byte{{1}, {2}}, Type: "image/png"}}, MemoryMB: []int{512}, Arch: "arm64",
-		Plan: Plan{Warmup: 3, Samples: 300, Budget: time.Hour, Now: Wall}, Hardware: "a stand-in", File: "x/lambda.json",
+		Plan: Plan{Warmup: 3, Samples: 300, Budget: time.Hour, Now: Wall}, Hardware: "a test server", File: "x/lambda.json",
 		Today: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Tick: func(string) {},
 	}
 }

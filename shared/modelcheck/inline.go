@@ -114,7 +114,7 @@ func (in *inliner) read(w weight) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", w.location, err)
 	case int64(len(data)) > in.left:
-		return nil, badf("file", "and the weights beside it are larger than a model may be")
+		return nil, badf("file", "and its external weights are together larger than a model may be")
 	case w.length != "" && int64(len(data)) < length:
 		return nil, badf(part, "takes %d bytes of %s, which is shorter", length, quote(w.location))
 	}

@@ -221,7 +221,7 @@ test("recent queries open and stay open", async () => {
   assert.equal(await page.locator("#recent details[open]").count(), 1);
 });
 
-test("what the server refuses is told beside its field", async () => {
+test("a refusal of the server is shown next to its field", async () => {
   mayComplain = true; // the browser logs every answer of 422
   await page.fill("#latency", "1");
   await ask();

@@ -117,7 +117,7 @@ func (e *engine) wait(p *pool, q *queue, j job) {
 	e.arm(p)
 }
 
-// arm puts the next hand-over of a relaxed query on the agenda.
+// arm puts the next hand-over of a relaxed query into the event queue.
 func (e *engine) arm(p *pool) {
 	if p.armed || p.relaxed.n == 0 || p.control.relaxed != procurement.AtBound || !e.mayOverflow(p, p.relaxed.at(0)) {
 		return

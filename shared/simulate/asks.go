@@ -24,7 +24,7 @@ type Served struct {
 // validate refuses an ask that cannot be played.
 func (a Ask) validate(c *Config) error {
 	if len(c.Pools) != 1 {
-		return invalidf("queries that ask for something are played on one pool, not %d", len(c.Pools))
+		return invalidf("queries with their own bounds are simulated on exactly one pool, and the configuration has %d", len(c.Pools))
 	}
 	if !(a.BoundMS > c.Settings.PathMS) {
 		return invalidf("an ask's latency bound is %v ms, not above the way there of %v ms", a.BoundMS, c.Settings.PathMS)

@@ -66,7 +66,7 @@ type pool struct {
 
 	running   int   // runs in progress
 	endSum    int64 // of when they end
-	armed     bool  // a hand-over of a relaxed query is on the agenda
+	armed     bool  // a hand-over of a relaxed query is in the event queue
 	busyTo    int64 // how far busyUS was summed up
 	busyUS    int64 // runner time in use since the last tick
 	readyUS   int64 // runner time there was

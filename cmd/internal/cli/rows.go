@@ -39,9 +39,9 @@ func (t *Terminal) printEstimates(rows []comparison.Ran) {
 		switch {
 		case e == nil:
 		case e.Open == e.Decisions:
-			t.Printf("%s, %s: the scheme expected the load to stay static, and it did until the trace ended\n", r.Row.Trace, r.Row.Scheme)
+			t.Printf("%s, %s: the scheme's predictions of how long the load stays static cannot be checked, because each of them ends after the trace\n", r.Row.Trace, r.Row.Scheme)
 		default:
-			t.Printf("%s, %s: the scheme expected the load to stay static for %.0f s more (median of %d decisions), and it did for %.0f s; the error is %.0f s at the median and %.0f s at p90; %d more decisions are not counted, because the trace ended first\n",
+			t.Printf("%s, %s: the scheme predicted that the load stays static for %.0f s more (median of %d decisions), and it stayed static for %.0f s; the error is %.0f s at the median and %.0f s at p90; %d more decisions are not counted, because the trace ended first\n",
 				r.Row.Trace, r.Row.Scheme, e.MedianEstimate, e.Decisions-e.Open, e.MedianTrue, e.MedianError, e.P90Error, e.Open)
 		}
 	}

@@ -63,7 +63,7 @@ func TestJudge(t *testing.T) {
 			Promises{ServerErrors: map[int]int{500: 1}, LatestErrorSeconds: 20, StrictKeptPercent: 100}},
 		"an error without a fault": {observed{bad: []exchange{{34 * second, 500}}},
 			Promises{ServerErrors: map[int]int{500: 1}, LatestErrorSeconds: 34, StrictKeptPercent: 100}},
-		"an error beside a fault that was not done": {observed{faults: []Injected{{Kind: FullDisk, From: 30 * second, Until: 30 * second, Skipped: "no root"}},
+		"an error at the time of a fault that was not injected": {observed{faults: []Injected{{Kind: FullDisk, From: 30 * second, Until: 30 * second, Skipped: "no root"}},
 			bad: []exchange{{34 * second, 500}}}, Promises{ServerErrors: map[int]int{500: 1}, LatestErrorSeconds: 34, StrictKeptPercent: 100}},
 	} {
 		if tc.want.ServerErrors == nil {

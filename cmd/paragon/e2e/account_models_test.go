@@ -31,7 +31,7 @@ import (
 
 const stateTable = "state"
 
-// account is a stand-in with the stage dev: where it is, and its bucket of models.
+// account is a test server with the stage dev: where it is, and its bucket of models.
 func account(t *testing.T) {
 	t.Helper()
 	testserver.Bucket(t, "models")

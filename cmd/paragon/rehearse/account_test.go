@@ -20,7 +20,7 @@ func isAccountSettings(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/account-settings")
 }
 
-// answersOfAccount answers what doctor reads of an account and the stand-in does not
+// answersOfAccount answers what doctor reads of an account and the test server does not
 // know, and says whether it did. The account is a new one: few functions and vCPUs,
 // and alarms that have sent nothing.
 func answersOfAccount(w http.ResponseWriter, r *http.Request, body []byte) bool {
@@ -40,9 +40,9 @@ func answersOfAccount(w http.ResponseWriter, r *http.Request, body []byte) bool 
 	return true
 }
 
-// checksUp has doctor compare the stand-in with what a deployment assumes of an account.
+// checksUp has doctor compare the test server with what a deployment assumes of an account.
 // Each check can be made by the operator's policy, and finds what differs: a new account,
-// and a stand-in that runs no schedule.
+// and a test server that runs no schedule.
 func (term *terminal) checksUp(picture string) {
 	term.t.Helper()
 	term.until("a strict query runs at once", func() bool {
@@ -80,7 +80,7 @@ func (term *terminal) checksUp(picture string) {
 	}
 }
 
-// makeAlarms makes the alarms that the stack names, which the stand-in leaves out of it.
+// makeAlarms makes the alarms that the stack names, which the test server leaves out of it.
 func (p *play) makeAlarms() {
 	p.t.Helper()
 	for _, r := range p.stack.resources {

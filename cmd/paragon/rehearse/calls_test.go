@@ -13,7 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
-// arn is the address of something in the stand-in's account.
+// arn is the address of something in the test server's account.
 func arn(service, resource string) string {
 	return "arn:aws:" + service + ":" + testserver.Region + ":" + testserver.Account + ":" + resource
 }

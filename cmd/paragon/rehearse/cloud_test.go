@@ -29,14 +29,14 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/sqlite/lambdaemulator"
 )
 
-// stand is what the deployed binaries take for AWS: the stand-in with a Lambda
+// stand is what the deployed binaries take for AWS: the test server with a Lambda
 // that runs bootstraps before it. It writes down who calls what: every caller
 // has an access key of its own.
 type stand struct {
 	proxy     *httputil.ReverseProxy
 	scaling   *testserver.Groups      // before the faults
 	faults    *testserver.Faults      // before the tables
-	tables    *dynamo.Throttle        // before the stand-in
+	tables    *dynamo.Throttle        // before the test server
 	functions *lambdaemulator.Invoker // set once they are known
 	log       func(format string, args ...any)
 
@@ -64,7 +64,7 @@ func newStand(moto string, log func(format string, args ...any)) *stand {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: nil, ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() == nil {
-				log("the stand-in does not answer: %v", err)
+				log("the test server does not answer: %v", err)
 			}
 			w.WriteHeader(http.StatusBadGateway)
 		},
@@ -224,7 +224,7 @@ func (s *stand) note(who string, calls []policy.Call) {
 	}
 }
 
-// made are the calls of every caller but the test, which has the stand-in's key.
+// made are the calls of every caller but the test, which has the test server's key.
 func (s *stand) made() map[string][]policy.Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()

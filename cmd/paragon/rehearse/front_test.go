@@ -33,7 +33,7 @@ const (
 
 // front stands in for what is before the workers and the api function: API
 // Gateway as the stack made it and, with the front of workers, the load balancer,
-// whose rules and targets are those that the stand-in for AWS holds.
+// whose rules and targets are those that the test server for AWS holds.
 type front struct {
 	p *play
 	// Of the load balancer; empty where the gateway asks the api function itself.

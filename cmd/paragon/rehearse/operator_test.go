@@ -38,7 +38,7 @@ import (
 // operator is the access key of who runs the stage from a terminal.
 const operator = "operator"
 
-// apiID is what the gateway calls the API; the stand-in makes none.
+// apiID is what the gateway calls the API; the test server makes none.
 const apiID = "abcde12345"
 
 // terminal is the command line at the stage that is played.
@@ -502,7 +502,7 @@ func (term *terminal) checkOperator() {
 	term.t.Error("the stack has no policy for those who run it")
 }
 
-// operatorNames knows the API too, which the stand-in does not make.
+// operatorNames knows the API too, which the test server does not make.
 func (term *terminal) operatorNames(id, attribute string) (string, error) {
 	if term.stack.resources[id].Type == "AWS::ApiGatewayV2::Api" && attribute == "" {
 		return apiID, nil

@@ -40,7 +40,7 @@ var uncalled = map[string][]policy.Excuse{
 	},
 	"worker": {
 		{Action: "s3:GetObject", Resource: "*:cdk-*.zip", Why: "the machine fetches the worker before it runs"},
-		{Action: "logs:*", Why: "the process beside the worker sends the machine's journal"},
+		{Action: "logs:*", Why: "a second process on the worker's instance sends the journal"},
 		{Action: "sqs:ChangeMessageVisibility", Why: "renews leases of long runs"}, {Action: "sqs:SendMessage", Why: "bounces and gives back"},
 		{Action: "cloudwatch:PutMetricData", Why: late}, {Action: "ssm:GetParametersByPath", Why: onlyOne},
 		{Action: "dynamodb:UpdateItem", Resource: "*-State*", Why: onlyOne},
@@ -190,7 +190,7 @@ func (p *play) statements(role string) (out []policy.Statement) {
 	return out
 }
 
-// named is what a Ref or an attribute of the template is on the stand-in.
+// named is what a Ref or an attribute of the template is on the test server.
 func (p *play) named(id, attribute string) (string, error) {
 	pseudo := map[string]string{"AWS::Partition": "aws", "AWS::Region": testserver.Region, "AWS::AccountId": testserver.Account, "AWS::URLSuffix": "amazonaws.com"}
 	if v, ok := pseudo[id]; ok {

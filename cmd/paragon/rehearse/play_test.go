@@ -38,7 +38,7 @@ type play struct {
 	ctx     context.Context // of the whole play
 	t       *testing.T
 	stack   synthesized
-	moto    string // the stand-in itself
+	moto    string // the test server itself
 	url     string // the stand before it, which the binaries see
 	stand   *stand
 	made    map[string]string // physical ids of the stack's resources, by logical ones

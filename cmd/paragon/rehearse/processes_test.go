@@ -99,13 +99,13 @@ func (s *scenario) warm() {
 	s.first = s.stand.scaling.Warm(groupName, s.launch)
 }
 
-// askGroups makes a call about the group of the stand-in itself.
+// askGroups makes a call about the group of the test server itself.
 func (p *play) askGroups(action, name string, more ...string) string {
 	p.t.Helper()
 	return callStand(p.t, p.moto, "autoscaling", form(append([]string{"Action", action, "Version", "2011-01-01", name, groupName}, more...)...))
 }
 
-// instances are those that the stand-in itself has in the group.
+// instances are those that the test server itself has in the group.
 func (p *play) instances() (ids []string) {
 	p.t.Helper()
 	for _, m := range groupInstance.FindAllStringSubmatch(p.askGroups("DescribeAutoScalingGroups", "AutoScalingGroupNames.member.1"), -1) {
@@ -114,7 +114,7 @@ func (p *play) instances() (ids []string) {
 	return ids
 }
 
-// launch has the stand-in itself launch an instance for the group.
+// launch has the test server itself launch an instance for the group.
 func (s *scenario) launch() string {
 	s.t.Helper()
 	before := s.instances()

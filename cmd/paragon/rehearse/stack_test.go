@@ -53,7 +53,7 @@ type asset struct{ path, packaging, bucket, key string }
 
 const aliasType = "AWS::Lambda::Alias"
 
-// unplayed are the resources that the stand-in cannot make, and why.
+// unplayed are the resources that the test server cannot make, and why.
 var unplayed = map[string]string{
 	"AWS::CloudWatch::Dashboard":       "moto cannot resolve the alarms that it shows",
 	"AWS::SecretsManager::Secret":      "moto makes secrets, but not by CloudFormation",
@@ -137,9 +137,9 @@ func (a asset) pack() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// create makes the stack on the stand-in, less its outputs, its rules and what
-// the stand-in cannot make, and returns what each resource is called. The source of the dispatcher is made disabled: the
-// stand-in has nothing to run, and would burn good messages.
+// create makes the stack on the test server, less its outputs, its rules and what
+// the test server cannot make, and returns what each resource is called. The source of the dispatcher is made disabled: the
+// test server has nothing to run, and would burn good messages.
 func (s synthesized) create(t *testing.T, url string) map[string]string {
 	t.Helper()
 	delete(s.template, "Outputs")
@@ -174,10 +174,10 @@ func (s synthesized) create(t *testing.T, url string) map[string]string {
 	return nil
 }
 
-// endpoint stands for the gateway's, which the stand-in does not make.
+// endpoint stands for the gateway's, which the test server does not make.
 const endpoint = "https://gateway.example.com"
 
-// without gives a value what the stand-in's stack does not make: the gateway's
+// without gives a value what the test server's stack does not make: the gateway's
 // attributes, and the names of what was made before.
 func (s synthesized) without(v any, made map[string]string) any {
 	switch v := v.(type) {
@@ -207,7 +207,7 @@ func (s synthesized) without(v any, made map[string]string) any {
 	return v
 }
 
-// makeSecret makes the signing key as CloudFormation would, which the stand-in
+// makeSecret makes the signing key as CloudFormation would, which the test server
 // has no part for, and returns its ARN by its logical id.
 func (s synthesized) makeSecret(t *testing.T, url string) map[string]string {
 	t.Helper()

@@ -61,7 +61,7 @@ func TestAVersionOnTrialByHand(t *testing.T) {
 	s.TrialHours = 168
 	with := s.Bill(today).Fixed
 	reads, writes := 168*360*1.25e-7, 168*60*2*6.25e-7
-	if got := part(with, "reads of feedback votes on model versions on trial"); math.Abs(got-reads) > 1e-9 {
+	if got := part(with, "trials of model versions: reads of votes"); math.Abs(got-reads) > 1e-9 {
 		t.Errorf("reads of votes: $%v, want $%v", got, reads)
 	}
 	if got := Sum(with) - Sum(without.Fixed); math.Abs(got-reads-writes) > 1e-9 {

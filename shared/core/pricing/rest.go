@@ -207,8 +207,8 @@ func (r Rest) Busy(p profile.Prices, workersUp bool) []Line {
 func (r Rest) Trial(p profile.Prices, hours float64) []Line {
 	minutes := 60 * hours
 	return nonZero([]Line{
-		newLine("reads of feedback votes on model versions on trial", r.TrialReadsPerTick*r.TicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
-		newLine("writes of query counts of model versions on trial", r.TrialWritesPerMinute*minutes, "write units", p.DynamoDBPerWrite),
+		newLine("trials of model versions: reads of votes", r.TrialReadsPerTick*r.TicksPerMinute*minutes, "read units", p.DynamoDBPerRead),
+		newLine("trials of model versions: writes of query counts", r.TrialWritesPerMinute*minutes, "write units", p.DynamoDBPerWrite),
 	})
 }
 

@@ -9,7 +9,7 @@ type Constant struct {
 	Source  string // why it is this number
 }
 
-// The constants of hedged. HedgedConstants lists them with their sources.
+// The constants of hedged. hedgedConstants lists them with their sources.
 const (
 	// The expectation over the forecast's error band is a mean over so many equally
 	// likely parts, each at its middle.
@@ -85,9 +85,9 @@ func hedgedConstants() []Constant {
 		{"lostShare", lostShare, "share", "share of late queries from which another worker pays off", "the share of late queries that is accepted in each class"},
 		{"shortSeconds", shortSeconds, "s", "length of the scenario of the last 3 minutes", "the newsvendor rule, with which `hedged` is compared, uses the last three minutes"},
 		{"switchMargin", switchMargin, "share", "saving from which the scheme changes to another scenario", "our judgement: a change of scenario boots workers, and a smaller saving does not pay for these boots"},
-		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses of a spot instance that are assumed before any is observed", "our judgement, above AWS's Spot Advisor, which states an interruption frequency of below 5 % to above 20 % a month for most types; 0.02 is one loss in two days"},
+		{"spotLossesPerHour", spotLossesPerHour, "1/h", "losses per spot instance and hour, assumed before any loss is observed", "our judgement, above AWS's Spot Advisor, which states an interruption frequency of below 5 % to above 20 % a month for most types; 0.02 is one loss in two days"},
 		{"spotPriorHours", spotPriorHours, "h", "weight of this assumption, as hours of observation", "our judgement: a day without a loss halves the assumed rate of losses"},
-		{"spotMemoryHours", spotMemoryHours, "h", "time for which observed losses count", "our judgement: the spot market of a day ago says little about today"},
+		{"spotMemoryHours", spotMemoryHours, "h", "time constant of the exponential decay with which observed losses of spot instances are forgotten", "our judgement: the spot market of a day ago says little about today"},
 		{"seasonPeriods", seasonPeriods, "periods", "days, or hours, that are observed before a daily, or hourly, spike sets a minimum", "our judgement: a spike that came on three days, or in three hours, at the same time will come again"},
 		{"keepCandidates", keepCandidates, "workers", "numbers of workers, above and below the chosen one, that a decision record keeps", "enough for a reader of a decision record; the constant changes no decision"},
 	}

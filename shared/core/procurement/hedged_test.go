@@ -93,7 +93,7 @@ func TestWithoutWorkersTheWayIsCheaper(t *testing.T) {
 		have, least, most   int
 		perSecond, unaidedX float64 // of the way while workers are up
 	}{
-		{"one stays where the way is as dear", 1, 1, 1, 1.5, 1},
+		{"a worker stays where functions cost as much", 1, 1, 1, 1.5, 1},
 		{"one stops where it is cheaper", 1, 0, 0, 1.5, 0},
 		{"none starts for little", 0, 0, 0, 1.5, 0},
 		{"many start for much", 0, 6, 7, 60, 0},

@@ -164,7 +164,7 @@ func TestHedgedDependsOnThePrices(t *testing.T) {
 		}
 	}
 	if last < 6 {
-		t.Errorf("dear functions and %d workers for 80 queries/s", last)
+		t.Errorf("expensive functions and %d workers for 80 queries/s", last)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestChoice(t *testing.T) {
 		{"a cost bound holds for the price, not for the free slot", need(500, 0, 0.2), idlePool(), "small vm", false},
 		{"strict, no slot in time: a function", need(500, 85, 0), busy, "large lambda-x86_64 at 1769 MB", false},
 		{"strict, no worker: the cheapest function in time", need(50, 0, 0), empty, "small lambda-x86_64 at 1769 MB", false},
-		{"strict, too dear on functions: it waits", need(500, 85, 2), busy, "large vm", true},
+		{"strict, too expensive on functions: it waits", need(500, 85, 2), busy, "large vm", true},
 		{"strict, no functions: it waits", need(500, 85, 0), noFunctions, "large vm", true},
 		{"relaxed, no worker: it waits", need(10000, 85, 0), empty, "large vm", false},
 		{"relaxed under load: what is in time", need(2100, 0, 0), busy, "small vm", false},

@@ -24,7 +24,7 @@ func Figure(name string, cases []comparison.Case, rows []comparison.Ran) (figure
 	case "6":
 		return load(cases), nil
 	case "8":
-		return costAndViolations("figure-8", "Paragon beside mixed", rows, []string{"mixed", "mixed_predictive", "paragon", "hedged"}), nil
+		return costAndViolations("figure-8", "Paragon compared with mixed", rows, []string{"mixed", "mixed_predictive", "paragon", "hedged"}), nil
 	}
 	return figures.Figure{}, fmt.Errorf("there is no figure %q here, only %v", name, FigureNames())
 }
@@ -137,7 +137,7 @@ func peaks(trace string, windows []arrivals.WindowStat) figures.Finding {
 	}
 	out.Detail = strings.Join(details, ", ")
 	if len(details) == 0 {
-		out.Detail = "the trace is too short to tell"
+		out.Detail = "the trace is too short: it has no windows of an hour or a day"
 	}
 	return out
 }

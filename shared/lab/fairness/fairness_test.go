@@ -30,19 +30,19 @@ func TestFactorsAreOfTheSameRound(t *testing.T) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	if got, want := rows[1].P99Of, (Spread{1.2, 1.1, 5}); got != want {
-		t.Errorf("p99 beside large pictures is %v, want %v", got, want)
+		t.Errorf("p99 with large pictures is %v, want %v", got, want)
 	}
 	if got, want := rows[2].P50Of, (Spread{1, 1, 3}); got != want {
-		t.Errorf("p50 beside 20 times the share is %v, want %v", got, want)
+		t.Errorf("p50 with 20 times the share is %v, want %v", got, want)
 	}
 	if r := rows[0]; r.P99MS != (Spread{10, 10, 100}) || r.P99Of != (Spread{1, 1, 1}) || r.Sent != 30 || r.Answered != 27 || r.NoisySent != 0 {
-		t.Errorf("beside nobody: %+v", r)
+		t.Errorf("without a noisy caller: %+v", r)
 	}
 	if r := rows[1]; r.NoisySent != 15 || r.NoisyAnswered != 3 || r.NoisyRefused != 9 || r.NoisyFailed != 3 {
 		t.Errorf("the noisy caller: %+v", r)
 	}
-	page := Page{Machine: "a machine", Stages: []Stage{s}}.Markdown()
-	for _, want := range []string{"## fast", "| 60 large pictures | 2.0 (2.0 to 3.0) | 50.0 (11.0 to 120.0) | ", "| 2 | 20 times its share | 2.0 | 9.0 | 300.0 | 3.00 |"} {
+	page := Page{Date: "2026-11-28", Machine: "a machine", Stages: []Stage{s}}.Markdown()
+	for _, want := range []string{"2026-11-28", "## fast", "| 60 large pictures | 2.0 (2.0 to 3.0) | 50.0 (11.0 to 120.0) | ", "| 2 | 20 times its share | 2.0 | 9.0 | 300.0 | 3.00 |"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}

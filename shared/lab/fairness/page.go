@@ -7,6 +7,7 @@ import (
 
 // Page is what was measured, as a page.
 type Page struct {
+	Date    string  `json:"date"`    // day of the measurement, as 2026-11-28
 	Machine string  `json:"machine"` // what it ran on
 	Stages  []Stage `json:"stages"`
 }
@@ -14,11 +15,11 @@ type Page struct {
 const intro = `# Fairness on one machine
 
 ` + "`make fairness`" + ` generates this page. It measures how much the load of one caller (the noisy caller) slows down another caller (the quiet caller). The quiet caller sends small
-pictures at a constant rate. In each round it does so three times: alone, while the noisy caller sends 60 pictures of 16 megapixels, and while the noisy caller
-sends 20 times its share of small pictures. The order changes from round to round.
+pictures at a constant rate. Each round has three measurements: the quiet caller alone, the quiet caller while the noisy caller sends 60 pictures of 16 megapixels, and the quiet
+caller while the noisy caller sends 20 times its share of small pictures. The order of the measurements changes from round to round.
 
 The latency of a query counts from the time at which the query was due. A *factor* is the latency divided by the latency without a noisy caller in the same round. A cell has the median over the rounds, and in
-brackets the least and the greatest value. The goal is a p99 factor of at most %.2f. The machine is %s. The callers' programs run on the same machine, and the noisy
+brackets the least and the greatest value. The goal is a p99 factor of at most %.2f. It was measured on %s. The machine is %s. The callers' programs run on the same machine, and the noisy
 caller has a lower CPU priority.
 `
 
@@ -30,7 +31,7 @@ const (
 // Markdown is the page.
 func (p Page) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, intro, Aim, p.Machine)
+	fmt.Fprintf(&b, intro, Aim, p.Date, p.Machine)
 	for _, s := range p.Stages {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n%s", s.Name, s.About, columns)
 		for _, r := range s.Rows() {

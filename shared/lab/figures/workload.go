@@ -37,7 +37,7 @@ func Workload2(in Inputs) (Figure, error) {
 		return Figure{}, err
 	}
 	f := Figure{
-		Name: "workload-2", Title: "Constraint-aware selection beside naive",
+		Name: "workload-2", Title: "Constraint-aware and naive selection",
 		Columns: []string{"mix", "choice", "mean_service_ms", "mean_top1_percent", "outside_a_bound", "vms", "hour_usd", "of_naive_feasible", "of_naive_any"},
 	}
 	p := Panel{Title: f.Title, X: "mix", Y: "cost of the hour ($)"}

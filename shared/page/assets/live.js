@@ -84,7 +84,7 @@ async function events(mine, reader) {
   let text = "";
   for (;;) {
     const late = setTimeout(() => mine.abort(new Lost()), quietTime);
-    const { value, done } = await reader.read().catch((fault) => { throw mine.signal.aborted ? fault : new Lost("the stream broke"); }).finally(() => clearTimeout(late));
+    const { value, done } = await reader.read().catch((fault) => { throw mine.signal.aborted ? fault : new Lost("the server closed the connection"); }).finally(() => clearTimeout(late));
     if (done) return;
     const whole = (text + value).split("\n\n");
     text = whole.pop();

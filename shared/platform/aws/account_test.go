@@ -27,8 +27,8 @@ func TestOwnWays(t *testing.T) {
 		"an operator's settings are over the deployment's": settingsAreOverDeployed,
 		"settings read their own writes":                   settingsReadTheirWrites,
 		"a blob above the reader's limit":                  blobIsBounded,
-		"dead letters are put back from a desk":            deadLetters,
-		"settings are tuned at a desk":                     tuned,
+		"dead letters are redriven by the admin service":            deadLetters,
+		"settings are changed by the admin service":                     tuned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +94,7 @@ func (c *held) GetParametersByPath(ctx context.Context, in *ssm.GetParametersByP
 	return out, err
 }
 
-// A change is seen by whoever reads after it: while another process still reads SSM, and
+// A change is visible to every read after it: while another process still reads SSM, and
 // when it passes on what it read before the change.
 func settingsReadTheirWrites(t *testing.T, h *Backend) {
 	changes, slow := *h.Settings.(*settings), *h.Settings.(*settings)

@@ -81,7 +81,7 @@ type clients struct {
 func clientsOf(c aws.Config) clients {
 	call := within(callTimeout)
 	objects := s3.NewFromConfig(c, func(o *s3.Options) {
-		o.UsePathStyle = stoodIn(c) // a stand-in has no name for every bucket
+		o.UsePathStyle = stoodIn(c) // a test server has no name for every bucket
 	})
 	return clients{
 		queues: sqs.NewFromConfig(c, func(o *sqs.Options) { o.APIOptions = append(o.APIOptions, within(receiveTimeout)) }),
@@ -100,7 +100,7 @@ func clientsOf(c aws.Config) clients {
 	}
 }
 
-// MetricsClient makes a client of CloudWatch. Stand-ins know its older protocol alone.
+// MetricsClient makes a client of CloudWatch. Test servers support its older protocol only.
 func MetricsClient(c aws.Config, more ...func(*cloudwatch.Options)) *cloudwatch.Client {
 	return cloudwatch.NewFromConfig(c, append(more, func(o *cloudwatch.Options) {
 		if stoodIn(c) {

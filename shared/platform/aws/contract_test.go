@@ -22,7 +22,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/platformtest"
 )
 
-// TestContract holds the backend to the contract, on a stand-in.
+// TestContract holds the backend to the contract, on a test server.
 func TestContract(t *testing.T) {
 	ground := newGround(t)
 	platformtest.Run(t, platformtest.Features{
@@ -41,7 +41,7 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// ground is a stand-in with the SDK pointed at it.
+// ground is a test server with the SDK pointed at it.
 type ground struct {
 	url    string
 	sdk    aws.Config

@@ -37,7 +37,7 @@ func leaseIsOnes(t *testing.T, s *suite) {
 	}
 	must(t, l.ReleaseLease(t.Context(), platform.Lease{Holder: "bob", Token: first.Token}))
 	if _, err := l.AcquireLease(t.Context(), "bob", time.Minute); !errors.Is(err, platform.ErrLeaseLost) {
-		t.Errorf("a foreign resignation counted: %v", err)
+		t.Errorf("another holder released the lease: %v", err)
 	}
 	must(t, l.ReleaseLease(t.Context(), again))
 	second, err := l.AcquireLease(t.Context(), "bob", time.Minute)

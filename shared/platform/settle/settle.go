@@ -65,7 +65,7 @@ func Attempts(d platform.Delivery) int { return d.Message.Attempts + max(0, d.Re
 
 // Deadly is the failure of a query while which so many workers ended.
 func Deadly(deaths int) query.Failure {
-	return query.Failure{Code: query.TooOften, Detail: fmt.Sprintf("%d workers ended while they held the query, and it is given to no further one", deaths)}
+	return query.Failure{Code: query.TooOften, Detail: fmt.Sprintf("%d workers ended while they had the query, so no further worker gets it", deaths)}
 }
 
 // Runnable returns the deliveries that are still to be run, and ends the

@@ -153,10 +153,10 @@ var calls = map[string]handler{
 	"set": on(func(ctx context.Context, c *consumer, q rpc.SetCall) (rpc.None, error) {
 		return rpc.None{}, c.Set(ctx, q.Name, q.Value)
 	}),
-	"claim": on(func(ctx context.Context, c *consumer, q rpc.LeaseCall) (platform.Lease, error) {
+	"acquire-lease": on(func(ctx context.Context, c *consumer, q rpc.LeaseCall) (platform.Lease, error) {
 		return c.AcquireLease(ctx, q.Holder, q.Length)
 	}),
-	"resign": on(func(ctx context.Context, c *consumer, l platform.Lease) (rpc.None, error) {
+	"release-lease": on(func(ctx context.Context, c *consumer, l platform.Lease) (rpc.None, error) {
 		return rpc.None{}, c.ReleaseLease(ctx, l)
 	}),
 	"memory": on(func(ctx context.Context, c *consumer, pool string) ([]byte, error) {

@@ -47,7 +47,7 @@ type Row struct {
 	Seed               uint64   `json:"seed"`
 	Settings           Settings `json:"settings"`
 	RelativeToReactive float64  `json:"relative_to_reactive,omitempty"`
-	// StaticEstimate is how well paragon foretold how long static load lasts;
+	// StaticEstimate is how well paragon predicted how long static load lasts;
 	// nil for the other schemes.
 	StaticEstimate *simulate.StaticEstimate `json:"static_estimate,omitempty"`
 }

@@ -45,7 +45,7 @@ func Judge(may []Statement, did []Call, excuses []Excuse) (faults []string) {
 	}
 	for _, e := range excuses {
 		if !slices.ContainsFunc(all, e.covers) {
-			faults = append(faults, fmt.Sprintf("%s of %q is excused and not allowed: take it off the list", e.Action, e.Resource))
+			faults = append(faults, fmt.Sprintf("the list of grants that may stay unused has %s of %q, which the role does not allow: remove this entry", e.Action, e.Resource))
 		}
 	}
 	return faults

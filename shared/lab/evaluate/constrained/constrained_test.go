@@ -51,7 +51,7 @@ func play(t *testing.T, name string) []constrained.Row {
 		t.Fatal(err)
 	}
 	if ran != constrained.Runs(c, len(schemes)) || len(rows) != ran {
-		t.Fatalf("%d rows of %d runs, foretold were %d", len(rows), ran, constrained.Runs(c, len(schemes)))
+		t.Fatalf("%d rows of %d runs, and %d were predicted", len(rows), ran, constrained.Runs(c, len(schemes)))
 	}
 	return rows
 }

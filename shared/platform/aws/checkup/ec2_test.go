@@ -115,7 +115,7 @@ func TestARefusalOfEC2HasItsCode(t *testing.T) {
 	}
 }
 
-// Without a stand-in EC2 is where the region has it.
+// Without a test server EC2 is where the region has it.
 func TestTheEndpointOfEC2(t *testing.T) {
 	for region, want := range map[string]string{"eu-west-1": "https://ec2.eu-west-1.amazonaws.com/", "cn-north-1": "https://ec2.cn-north-1.amazonaws.com.cn/"} {
 		if got := (EC2Client{SDK: aws.Config{Region: region}}).endpoint(); got != want {

@@ -17,20 +17,20 @@ func code(err error) string {
 
 const (
 	signIn    = "sign in again: `aws sso login`, or new keys; `aws sts get-caller-identity` prints who you are"
-	whichKeys = "give some: AWS_PROFILE, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, `aws configure`, or `aws sso login`"
-	askFor    = "ask for the policy paragon-<stage>-operator-<region>, which the stack makes for those who run it (docs/deploy.md)"
+	whichKeys = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` or `aws sso login`"
+	askFor    = "ask for the policy paragon-<stage>-operator-<region>, which the stack creates for its operators (docs/deploy.md)"
 )
 
 // codes are what services call the errors that somebody at the terminal can mend.
 var codes = map[string]string{
 	"ExpiredToken": signIn, "ExpiredTokenException": signIn, "RequestExpired": signIn,
 	"UnrecognizedClientException": signIn, "InvalidClientTokenId": signIn, "IncompleteSignature": signIn,
-	"InvalidSignatureException": "the secret key is wrong, or this machine's clock is: `date -u` prints it",
-	"SignatureDoesNotMatch":     "the secret key is wrong, or this machine's clock is: `date -u` prints it",
+	"InvalidSignatureException": "the secret key or this machine's clock is wrong: `date -u` prints the time",
+	"SignatureDoesNotMatch":     "the secret key or this machine's clock is wrong: `date -u` prints the time",
 	"AccessDenied":              askFor, "AccessDeniedException": askFor, "UnauthorizedOperation": askFor,
-	"ResourceNotFoundException":               "the stack is not whole, or half destroyed: `make deploy` makes it whole",
-	"AWS.SimpleQueueService.NonExistentQueue": "the stack is not whole, or half destroyed: `make deploy` makes it whole",
-	"QueueDoesNotExist":                       "the stack is not whole, or half destroyed: `make deploy` makes it whole",
+	"ResourceNotFoundException":               "a part of the stack is missing, because a deployment or a deletion did not end: `make deploy` creates it",
+	"AWS.SimpleQueueService.NonExistentQueue": "a part of the stack is missing, because a deployment or a deletion did not end: `make deploy` creates it",
+	"QueueDoesNotExist":                       "a part of the stack is missing, because a deployment or a deletion did not end: `make deploy` creates it",
 }
 
 // Advice says what to do about an error on the way to a stage; empty when
@@ -40,7 +40,7 @@ func Advice(err error) string {
 	case errors.Is(err, ErrNoRegion):
 		return "set AWS_REGION to the region that the stage was deployed to"
 	case errors.Is(err, ErrNoStage):
-		return "is AWS_REGION the one that it was deployed to, and is the account the right one? `make deploy STAGE=<stage>` makes it"
+		return "check that AWS_REGION and the account are those of the deployment; `make deploy STAGE=<stage>` creates the stage"
 	}
 	if known := codes[code(err)]; known != "" {
 		return known

@@ -87,8 +87,8 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		{"no region", fault("x"), "dev", []string{"AWS_REGION"}, ErrNoRegion, "AWS_REGION"},
 		{"no credentials", fault("x"), "dev", []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, ErrNoCredentials, "AWS_PROFILE"},
 		{"no name of a stage", fault("x"), "Dev!", nil, nil, ""},
-		{"a door that says nothing", says(http.StatusOK, parameter("{}")), "dev", nil, nil, ""},
-		{"a door that cannot be read", says(http.StatusOK, parameter("{")), "dev", nil, nil, ""},
+		{"an empty stage parameter", says(http.StatusOK, parameter("{}")), "dev", nil, nil, ""},
+		{"a stage parameter that cannot be parsed", says(http.StatusOK, parameter("{")), "dev", nil, nil, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			account(t, tc.ssm)

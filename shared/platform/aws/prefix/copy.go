@@ -86,7 +86,7 @@ func connect(ctx context.Context) (*s3.Client, error) {
 		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
 	return s3.NewFromConfig(sdk, func(o *s3.Options) {
-		o.UsePathStyle = sdk.BaseEndpoint != nil           // a stand-in has no name for every bucket
+		o.UsePathStyle = sdk.BaseEndpoint != nil           // a test server has no name for every bucket
 		o.DisableLogOutputChecksumValidationSkipped = true // many objects have none; digests are held elsewhere
 	}), nil
 }

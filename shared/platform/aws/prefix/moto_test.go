@@ -13,7 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/platform/aws/testserver"
 )
 
-// fillBucket puts files below s3://profiles/prod on a stand-in.
+// fillBucket puts files below s3://profiles/prod on a test server.
 func fillBucket(t *testing.T, files fs.FS) (put func(name string, text []byte)) {
 	t.Helper()
 	object := testserver.Bucket(t, "profiles")

@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// bucket is a stand-in: objects by key, listed two a page.
+// bucket is a test server: objects by key, listed two a page.
 type bucket struct {
 	objects map[string]string
 	got     []string          // keys that were read

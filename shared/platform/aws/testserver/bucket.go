@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Bucket starts a stand-in with a bucket of S3, leads the test's own process to it, with
+// Bucket starts a test server with a bucket of S3, leads the test's own process to it, with
 // a cache of files that is empty, and returns what writes an object of the bucket.
 func Bucket(t *testing.T, name string) (put func(key string, content []byte)) {
 	t.Helper()

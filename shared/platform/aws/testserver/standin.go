@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Account and Region are those of the stand-in.
+// Account and Region are those of the test server.
 const (
 	Account = "123456789012"
 	Region  = "us-east-1"
@@ -58,7 +58,7 @@ func Start(t testing.TB) string {
 	return url
 }
 
-// Env is the environment by which the SDK reaches a stand-in.
+// Env is the environment by which the SDK reaches a test server.
 func Env(url string) []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=" + Region, "AWS_ACCESS_KEY_ID=testing", "AWS_SECRET_ACCESS_KEY=testing",

@@ -256,11 +256,11 @@ func (r *remote) Blob(ctx context.Context, owner, uri string, limit int) ([]byte
 }
 
 func (r *remote) AcquireLease(ctx context.Context, holder string, length time.Duration) (platform.Lease, error) {
-	return call[platform.Lease](ctx, r, "claim", LeaseCall{holder, length})
+	return call[platform.Lease](ctx, r, "acquire-lease", LeaseCall{holder, length})
 }
 
 func (r *remote) ReleaseLease(ctx context.Context, l platform.Lease) error {
-	_, err := call[None](ctx, r, "resign", l)
+	_, err := call[None](ctx, r, "release-lease", l)
 	return err
 }
 
