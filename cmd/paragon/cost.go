@@ -69,7 +69,7 @@ function). The bill also says from which rate on workers in front are cheaper, a
 a plain Lambda function behind the same gateway would cost less for this model and rate.
 
 The bill leaves out the AWS free tier and spot discounts, which would lower it, and the
-transfer of answers to the internet. docs/costs.md gives the source of each figure.`
+transfer of answers to the internet. docs/costs.md gives the source of each price and quantity.`
 
 const costExample = `  paragon cost                             # an idle month
   paragon cost --rate 100 --overflow-share 0.05

@@ -104,7 +104,7 @@ func newModelShowCommand(term *cli.Terminal) *cobra.Command {
 // newModelProfileCommand is `paragon model profile`.
 func newModelProfileCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
-		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile (its measured latencies) and where each figure was measured", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
+		Use: "profile NAME", Example: "  paragon model profile iris | jq .latency", Short: "Print a model's profile (its measured latencies) and where each of them was measured", Args: cobra.ExactArgs(1), ValidArgsFunction: completeOwnModels(term),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, _, err := ownModel(term, c, args[0])
 			if err != nil {

@@ -38,7 +38,7 @@ answer, minus the time of a warm run.
 excludes the time that other processes take. This clock works with one thread and one caller only.
 
 On an EC2 instance, --resource auto reads the instance type from the instance metadata, so
-that the figures are stored for this type and not for the catalogue's reference machine.
+that the measurements are stored for this type and not for the catalogue's reference machine.
 
 --lambda STAGE measures the inference functions of a stage in an account, with the
 credentials of the AWS SDK's usual chain, at the memory sizes of --memory (default all sizes
@@ -46,11 +46,11 @@ of the catalogue). Warm runs follow one after another and are timed by the funct
 cold starts come from --cold concurrent runs. --lambda local measures the same functions as
 child processes of this machine, where the memory size does not change the CPU share.
 
---out writes the figures to a measurement file, from which go generate ./profiles makes the
-catalogue. They replace the earlier figures of the same models. A file holds the figures of
+--out writes the measurements to a file, from which go generate ./profiles makes the
+catalogue. They replace the earlier measurements of the same models. A file holds the measurements of
 one resource: those of the reference machine in latency.json, others in latency-NAME.json.
---compare prints how the figures differ from an earlier file. The exit status is 1 if a
-figure has changed by more than 10 % and by more than its confidence interval.`
+--compare prints how the measurements differ from an earlier file. The exit status is 1 if a
+measurement has changed by more than 10 % and by more than its confidence interval.`
 
 const profileExample = `  paragon profile --catalogue fashion
   paragon profile --model cnn --batch 1,4,16 --concurrency 1,2,4
@@ -79,7 +79,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	fs.DurationVar(&f.budget, "budget", 10*time.Second, "longest time for each combination")
 	fs.IntVar(&f.cold, "cold", 20, "number of cold starts of each model")
 	fs.StringVar(&f.clock, "clock", "wall", `clock that times are measured with: "wall" for elapsed time, or "thread" for the CPU time of the thread`)
-	fs.StringVar(&f.out, "out", "", "measurement file to write the figures into")
+	fs.StringVar(&f.out, "out", "", "file to write the measurements into")
 	fs.StringVar(&f.compare, "compare", "", "measurement file to compare with")
 	fs.StringVar(&f.resource, "resource", "", `instance type of this machine, or "auto" to read it from the instance metadata (default the catalogue's reference machine)`)
 	fs.StringVar(&f.lambda, "lambda", "", `stage whose Lambda functions are measured instead of this machine, or "local" for functions that run on this machine as processes`)

@@ -27,7 +27,7 @@ func TestProfileRefusesWhatDoesNotGoTogether(t *testing.T) {
 		{"--lambda local --memory 77", "no function of 77 MB"},
 		{"--lambda local --cold -1", "--cold must be within 0 to 1000"},
 		{"--lambda Not_A_Stage", "--lambda"},
-		{"--lambda local --catalogue imagenet", "figures only"},
+		{"--lambda local --catalogue imagenet", "measurements only"},
 	} {
 		term := newTerminal(t, http.NotFoundHandler())
 		if code := term.Run(t.Context(), append([]string{"profile"}, strings.Fields(tt.args)...)); code != cli.ExitUsage || !strings.Contains(term.Err.String(), tt.says) {

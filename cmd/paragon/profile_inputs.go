@@ -47,7 +47,7 @@ func (f *profileFlags) subjects() ([]measure.Subject, error) {
 		out = append(out, measure.Subject{Name: m.Name, ONNX: onnx, Input: *m.Input, Pictures: pictures, Type: kind})
 	}
 	if len(out) == 0 {
-		return nil, cli.Usagef("catalogue %s has measured figures only; it has no model files to measure", f.catalogue)
+		return nil, cli.Usagef("catalogue %s has measurements only; it has no model files to measure", f.catalogue)
 	}
 	return out, nil
 }
@@ -85,7 +85,7 @@ func writeReport(file string, report measure.Report) error {
 		return err
 	}
 	if err == nil && old.Resource() != report.Resource() {
-		return cli.Usagef("%s holds figures of resource %s; write the figures of %s to another file", file, old.Resource(), report.Resource())
+		return cli.Usagef("%s has the measurements of %s; write those of %s to another file", file, old.Resource(), report.Resource())
 	}
 	raw, err := json.MarshalIndent(old.Merge(report), "", "  ")
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *Service) expire(ctx context.Context, r query.Record) (query.Record, err
 // Recent returns an owner's newest finished stored queries, newest first.
 func (s *Service) Recent(ctx context.Context, owner string, limit int) ([]query.Record, error) {
 	if owner == "" { // would be everybody's
-		return nil, refuse(NotFound, "", "the request has no caller whose queries could be listed")
+		return nil, refuse(NotFound, "", "the request has no known caller, so there are no queries to list")
 	}
 	rs, err := s.Records.ListRecords(ctx, owner, limit)
 	if err != nil {

@@ -307,7 +307,7 @@ func (s *Service) inRequest(ctx context.Context, q *submission, by time.Time, ru
 }
 
 // errWaited ends the wait for a worker when the caller does not wait any longer.
-var errWaited = errors.New("the caller waits no longer")
+var errWaited = errors.New("the caller no longer waits")
 
 // kind is how a query is kept that is answered in its request.
 func (q *submission) kind() signed.Kind {

@@ -154,10 +154,10 @@ func (c *contents) weight(message []byte) error {
 		return err
 	}
 	if w.external {
-		return badf("weight "+quote(w.name), "lies in another file, %s, which did not come with the model", quote(w.location))
+		return badf("weight "+quote(w.name), "is stored in another file, %s, which was not sent with the model", quote(w.location))
 	}
 	if i := w.firstNaN(); i >= 0 {
-		return badf("weight "+quote(w.name), "holds NaN, as element %d: whatever it is multiplied with is lost", i)
+		return badf("weight "+quote(w.name), "contains NaN as element %d: every result that is computed from it would be NaN", i)
 	}
 	return nil
 }

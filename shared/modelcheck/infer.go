@@ -52,7 +52,7 @@ func (r *Report) takes(m *engine.Model, onnx []byte, asked Request) (*answer.Tex
 	case r.Input == profile.Picture:
 		r.Picture = picture
 		if asked.Preprocess == "" && m.Inputs()[0].Datatype != tensors.Uint8 {
-			r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet does as ImageNet's nets want.", picture.Width, picture.Height)
+			r.note("Pixels become numbers from 0 to 1 and the picture is stretched to %d x %d; --preprocess imagenet prepares it as models trained on ImageNet expect.", picture.Width, picture.Height)
 		}
 	}
 	return nil, nil
@@ -77,7 +77,7 @@ func (r *Report) inferInput(m *engine.Model, asked Request, picture *profile.Inp
 // that its task has.
 func (r *Report) wrongInput(asked Request, why string) *Problem {
 	if asked.TaskInput {
-		return badf("option task", "names a task whose models take the input %s; give the model another task: %s", r.Input, why)
+		return badf("option task", "is a task whose models take the input %s; name another task for this model: %s", r.Input, why)
 	}
 	return badf("option input", "is %s: %s", r.Input, why)
 }

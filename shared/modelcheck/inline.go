@@ -92,14 +92,14 @@ func (in *inliner) tensor(message []byte) ([]byte, error) {
 func (in *inliner) read(w weight) ([]byte, error) {
 	part := "weight " + quote(w.name)
 	if !fs.ValidPath(w.location) || w.location == "." {
-		return nil, badf(part, "lies in %s, which is outside the model's folder", quote(w.location))
+		return nil, badf(part, "is stored in %s, which is outside the model's folder", quote(w.location))
 	}
 	f, err := in.folder.Open(w.location)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, badf(part, "lies in %s, which is not in the model's folder", quote(w.location))
+		return nil, badf(part, "is stored in %s, which is not in the model's folder", quote(w.location))
 	}
 	if err != nil {
-		return nil, badf(part, "lies in %s, which cannot be read: %v", quote(w.location), err)
+		return nil, badf(part, "is stored in %s, which cannot be read: %v", quote(w.location), err)
 	}
 	defer f.Close()
 	offset, length, err := span(w)
@@ -114,7 +114,7 @@ func (in *inliner) read(w weight) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", w.location, err)
 	case int64(len(data)) > in.left:
-		return nil, badf("file", "and its external weights are together larger than a model may be")
+		return nil, badf("file", "and its external weights together exceed the size limit of a model")
 	case w.length != "" && int64(len(data)) < length:
 		return nil, badf(part, "takes %d bytes of %s, which is shorter", length, quote(w.location))
 	}

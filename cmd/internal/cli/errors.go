@@ -142,7 +142,7 @@ func (t *Terminal) hint(err error) string {
 	case p.Kind() == "unsupported-input":
 		return "`paragon models` with --json prints what each model takes; `paragon submit --help` describes the files"
 	case p.Kind() == "answered-directly":
-		return "a direct answer is not stored, but itself says where the query ran and why (`paragon submit --json`); a query with --key is stored"
+		return "a direct answer is not stored, but its response says where the query ran and why (`paragon submit --json`); a query with --key is stored"
 	case p.Status == http.StatusRequestEntityTooLarge:
 		return "make the picture smaller"
 	}

@@ -34,7 +34,7 @@ const rounds = 5
 func TestMeasure(t *testing.T) {
 	c := profilestest.Shipped(t)
 	var page strings.Builder
-	fmt.Fprintf(&page, "# Measurements\n\nMade by `make bench` on %s: %d cores, %s/%s, %s. Single runs on a shared machine: compare ratios, not digits.\n",
+	fmt.Fprintf(&page, "# Measurements\n\n`make bench` generated this page on %s: %d cores, %s/%s, %s. Other programs used the machine too, so the ratios are more reliable than the absolute values.\n",
 		time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	small, large := extremes(c)
 	t.Run("latency", func(t *testing.T) { measureLatency(t, &page, c) })

@@ -94,7 +94,7 @@ func Judge(stored *Report, version, command string) Verdict {
 	v := Verdict{Quoted: true, ErrorPercent: max(cost, leastError), Why: fmt.Sprintf("on %d traces, calibrated on %s under %s, the simulation was off by at most %.1f %% in cost and %.1f %% in mean workers",
 		len(traces), day(stored.At), stored.Scheme, cost, workers)}
 	if len(traces) < FewestTraces {
-		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on %d traces at least: until then the error is taken to be that of the shipped runs, if that is larger", run, FewestTraces)
+		v.ErrorPercent, v.Next = max(v.ErrorPercent, shippedCost), fmt.Sprintf("%s on %d traces at least: until then, the error of the shipped runs is used if it is larger", run, FewestTraces)
 	}
 	if !(v.ErrorPercent < mostError) {
 		return Verdict{Why: v.Why, Next: run + " again while the machine does nothing else"}

@@ -133,7 +133,7 @@ func figure(c *profile.Catalogue, m *profile.Model, u Use, now time.Time) (Warni
 
 func age(days *float64) string {
 	if days == nil {
-		return "of no known date"
+		return "of unknown date"
 	}
 	return fmt.Sprintf("%.3g days old", *days)
 }

@@ -27,7 +27,7 @@ func ParseData(data json.RawMessage, d Datatype, shape []int64) ([]byte, error) 
 			i++
 		case ']':
 			if !p.close() {
-				return nil, fmt.Errorf("is not nested as its shape %v says", shape)
+				return nil, fmt.Errorf("is not nested as its shape %v requires", shape)
 			}
 			i++
 		default:
@@ -97,7 +97,7 @@ func (p *parser) close() bool {
 func (p *parser) add(word []byte) (err error) {
 	n := len(p.lengths)
 	if n == 0 || p.nested && n != len(p.shape) {
-		return errors.New("is not nested as the shape says")
+		return errors.New("is not nested as the shape requires")
 	}
 	if p.n == p.count {
 		return fmt.Errorf("is one element more than shape %v has", p.shape)

@@ -110,7 +110,7 @@ func (l *Library) wrapStrings(t tensors.Tensor, shape []int64, to *uintptr) erro
 	addresses := make([]unsafe.Pointer, len(texts))
 	for i, text := range texts {
 		if bytes.IndexByte(text, 0) >= 0 {
-			return fmt.Errorf("string %d holds a NUL byte, which no string of a model can", i)
+			return fmt.Errorf("string %d contains a NUL byte, which ONNX Runtime does not accept", i)
 		}
 		ended := append(append(make([]byte, 0, len(text)+1), text...), 0)
 		pin.Pin(unsafe.SliceData(ended))

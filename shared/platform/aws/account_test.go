@@ -27,8 +27,8 @@ func TestOwnWays(t *testing.T) {
 		"an operator's settings are over the deployment's": settingsAreOverDeployed,
 		"settings read their own writes":                   settingsReadTheirWrites,
 		"a blob above the reader's limit":                  blobIsBounded,
-		"dead letters are redriven by the admin service":            deadLetters,
-		"settings are changed by the admin service":                     tuned,
+		"dead letters are redriven by the admin service":   deadLetters,
+		"settings are changed by the admin service":        tuned,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -40,9 +40,9 @@ func (a Account) quotas(ctx context.Context) (out []Finding, err error) {
 	if s.AccountLimit != nil {
 		all, free := s.AccountLimit.ConcurrentExecutions, aws.ToInt32(s.AccountLimit.UnreservedConcurrentExecutions)
 		if all < fewFunctions {
-			out = append(out, warning("raise the quota \"Concurrent executions\" of Lambda before a load test", "%d functions may run at once, %d of them without a reservation", all, free))
+			out = append(out, warning("raise the quota \"Concurrent executions\" of Lambda before a load test", "%d functions may run at once; %d of these places are not reserved", all, free))
 		} else {
-			out = append(out, ok("%d functions may run at once, %d of them without a reservation", all, free))
+			out = append(out, ok("%d functions may run at once; %d of these places are not reserved", all, free))
 		}
 	}
 	q, err := a.Quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("ec2"), QuotaCode: aws.String(standardVCPUs)})
@@ -59,9 +59,9 @@ func (a Account) quotas(ctx context.Context) (out []Finding, err error) {
 	}
 	if vcpus := aws.ToFloat64(q.Quota.Value); vcpus < float64(2*most) {
 		return append(out, warning("raise the quota \"Running On-Demand Standard instances\" of EC2, or lower the pools' max",
-			"%.0f vCPUs of standard instances may run; the pools' %d machines have 2 or more each", vcpus, most)), nil
+			"%.0f vCPUs of standard instances may run; the pools have up to %d workers with 2 vCPUs or more each", vcpus, most)), nil
 	}
-	return append(out, ok("%.0f vCPUs of standard instances may run, for at most %d machines", aws.ToFloat64(q.Quota.Value), most)), nil
+	return append(out, ok("%.0f vCPUs of standard instances may run; the pools have up to %d workers", aws.ToFloat64(q.Quota.Value), most)), nil
 }
 
 // subnetsOf are the subnets of a group.
@@ -85,17 +85,17 @@ func (a Account) zones(ctx context.Context) (out []Finding, err error) {
 		for _, s := range subnets {
 			zone := s.Zone
 			if s.ZoneID == linksMissing {
-				out = append(out, fault("`-c zones` with two others; `aws ec2 describe-availability-zones` lists them", "%s is %s, where there are no VPC links", zone, linksMissing))
+				out = append(out, fault("deploy with two other zones (`-c 'zones=[…]'`); `aws ec2 describe-availability-zones` lists the zones", "%s is %s, a zone in which API Gateway has no VPC links", zone, linksMissing))
 			}
 			missing, err := a.missingTypes(ctx, g, zone)
 			if err != nil {
 				return out, err
 			}
 			if len(missing) > 0 {
-				out = append(out, warning("other zones, or other types in the pool", "%s: zone %s has none of %s", name, zone, strings.Join(missing, ", ")))
+				out = append(out, warning("deploy with other zones (`-c 'zones=[…]'`), or with other instance types in the pool", "%s: zone %s does not have the instance types %s", name, zone, strings.Join(missing, ", ")))
 				continue
 			}
-			out = append(out, ok("%s: zone %s (%s) has every type of the pool", name, zone, s.ZoneID))
+			out = append(out, ok("%s: zone %s (%s) has every instance type of the pool", name, zone, s.ZoneID))
 		}
 	}
 	return out, err
@@ -136,7 +136,7 @@ func (a Account) network(ctx context.Context) ([]Finding, error) {
 	}
 	for _, g := range defaults {
 		if n := len(g.Ingress) + len(g.Egress); n > 0 {
-			return []Finding{fault("the schedules close-ingress and close-egress take them away once a day: read their errors", "the default security group %s of %s has %d rules", g.ID, vpc, n)}, nil
+			return []Finding{fault("the EventBridge schedules close-ingress and close-egress remove these rules once a day: check whether they fail", "the default security group %s of %s has %d rules", g.ID, vpc, n)}, nil
 		}
 	}
 	return []Finding{ok("the default security group of %s has no rules", vpc)}, nil
@@ -150,7 +150,7 @@ func (a Account) alarms(ctx context.Context) (out []Finding, err error) {
 		return nil, fmt.Errorf("describe the alarms: %w", err)
 	}
 	if len(found.MetricAlarms) == 0 {
-		return []Finding{fault("`make deploy` makes them", "the stage has no alarms")}, nil
+		return []Finding{fault("`make deploy` creates the alarms", "the stage has no alarms")}, nil
 	}
 	var ringing []string
 	for _, alarm := range found.MetricAlarms {
@@ -159,13 +159,13 @@ func (a Account) alarms(ctx context.Context) (out []Finding, err error) {
 		}
 	}
 	if slices.Sort(ringing); len(ringing) > 0 {
-		out = append(out, warning("docs/operations.md says what to do about each", "%d of %d alarms ring: %s", len(ringing), len(found.MetricAlarms), strings.Join(ringing, ", ")))
+		out = append(out, warning("docs/operations.md describes what to do for each alarm", "%d of %d alarms ring: %s", len(ringing), len(found.MetricAlarms), strings.Join(ringing, ", ")))
 	} else {
-		out = append(out, ok("none of %d alarms rings", len(found.MetricAlarms)))
+		out = append(out, ok("none of the %d alarms rings", len(found.MetricAlarms)))
 	}
 	sent, err := a.Alarms.DescribeAlarmHistory(ctx, &cloudwatch.DescribeAlarmHistoryInput{HistoryItemType: cw.HistoryItemTypeAction, StartDate: aws.Time(a.Now().Add(-7 * 24 * time.Hour)), MaxRecords: aws.Int32(100)})
 	if err != nil {
-		return out, fmt.Errorf("read what the alarms did: %w", err)
+		return out, fmt.Errorf("read the history of the alarms: %w", err)
 	}
 	return append(out, a.actions(sent.AlarmHistoryItems)), nil
 }
@@ -185,11 +185,11 @@ func (a Account) actions(items []cw.AlarmHistoryItem) Finding {
 	}
 	switch {
 	case failed != "":
-		return fault("the topic's policy or its key refuses it", "an alarm could not send: %s", failed)
+		return fault("check the policy of the SNS topic, and its KMS key if it has one", "an alarm could not send its notification: %s", failed)
 	case taken == 0:
-		return warning("`aws cloudwatch set-alarm-state --alarm-name "+names.Prefix(a.Stage)+"throttles-alarm --state-value ALARM --state-reason test`: a mail comes to alarm_email", "no alarm has sent anything in a week")
+		return warning("`aws cloudwatch set-alarm-state --alarm-name "+names.Prefix(a.Stage)+"throttles-alarm --state-value ALARM --state-reason test` should send a mail to alarm_email", "no alarm has sent anything in a week")
 	}
-	return ok("what %d alarms sent in a week was taken", taken)
+	return ok("all %d notifications of alarms in the last week were sent", taken)
 }
 
 // permissions looks for calls that a role of the stage was refused.
@@ -212,11 +212,11 @@ func (a Account) permissions(ctx context.Context) (out []Finding, err error) {
 		}
 		searched++
 		for _, e := range found.Events {
-			out = append(out, fault("the stack's role, a permissions boundary or an organisation's policy refuses it", "%s: %s", name, strings.TrimSpace(aws.ToString(e.Message))))
+			out = append(out, fault("the role in the stack, a permissions boundary or a policy of the organisation does not allow the call", "%s: %s", name, strings.TrimSpace(aws.ToString(e.Message))))
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, ok("no call was refused in a day, in %d logs", searched))
+		out = append(out, ok("no call was refused in the last day, according to %d logs", searched))
 	}
 	return out, nil
 }

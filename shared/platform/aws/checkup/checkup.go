@@ -130,7 +130,7 @@ func unread(check string, err error) Finding {
 	if service := smithy.APIError(nil); errors.As(err, &service) {
 		switch service.ErrorCode() {
 		case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
-			f.Do = "ask for the policy paragon-<stage>-operator-<region>"
+			f.Do = "ask for the policy paragon-<stage>-operator-<region> (docs/deploy.md)"
 		}
 	}
 	return f
@@ -139,18 +139,18 @@ func unread(check string, err error) Finding {
 // Untried lists what a stage in an account is checked for by hand, and how.
 func Untried(stage string) []Finding {
 	out := []Finding{
-		{Check: "replacement", Found: "a worker that hangs, or never starts, is ended and replaced",
-			Do: "`paragon tune set boot_limit_seconds 10` with one worker desired: `paragon decisions --moves` says that one was replaced and why"},
-		{Check: "turning", Found: "no request is lost while the first worker comes and the last one goes",
-			Do: "`paragon-lab load` while `paragon tune set max_workers 0` and back: the gateway's 5xx on the dashboard stay at 0"},
-		{Check: "release", Found: "a deployment under load loses nothing, and a bad one is turned back",
-			Do: "`make deploy` during `paragon-lab load`; then a release whose functions fail: CodeDeploy stops it within the canary"},
-		{Check: "destruction", Found: "a stack with running workers can be deleted under load", Do: "`make destroy` during `paragon-lab load`, in a stage that is not needed"},
-		{Check: "arrivals", Found: "what functions take in arrives as metrics out of their logs", Do: "`paragon replay --stage " + stage + "` some minutes after queries: it plays their arrivals"},
-		{Check: "own models", Found: "a model that is added is served without a deployment", Do: "`paragon model add FILE.onnx --task T --stage " + stage + "`, then a query for it: a worker answers within half a minute; `paragon model remove` takes it back"},
-		{Check: "spot", Found: "spot machines drain within their two minutes", Do: "`spot_percent` above 0 for a day: the drains stay below two minutes, and the bill is as previewed"},
-		{Check: "crowd", Found: "functions take a load of ten times the rate", Do: "`paragon-lab load` at ten times the rate: the alarm on throttles does not ring and `paragon decisions` has a tick each tick_seconds"},
-		{Check: "budget", Found: "the budget counts the stage's costs", Do: "a day after the cost allocation tag paragon:stage was activated, the budget paragon-" + stage + "-monthly-<region> is above $0"},
+		{Check: "replacement", Found: "a worker that hangs or never starts is terminated and replaced",
+			Do: "run `paragon tune set boot_limit_seconds 10` while one worker is desired: `paragon decisions --moves` should show that a worker was replaced, and why"},
+		{Check: "routing", Found: "no request is lost when the first worker starts to serve or the last one stops",
+			Do: "while `paragon-lab load` runs, run `paragon tune set max_workers 0`, and later set the earlier value: the dashboard should show no 5xx of the gateway"},
+		{Check: "release", Found: "a deployment under load loses no query, and a bad release is rolled back",
+			Do: "run `make deploy` during `paragon-lab load`; then deploy a release whose functions fail: CodeDeploy should stop it during the canary"},
+		{Check: "destruction", Found: "a stack with running workers can be deleted under load", Do: "run `make destroy` during `paragon-lab load`, on a stage that you do not need"},
+		{Check: "arrivals", Found: "CloudWatch extracts arrivals from the log lines of the api function", Do: "`paragon replay --stage " + stage + "` some minutes after some queries should replay their arrivals"},
+		{Check: "own models", Found: "an added model is served without a deployment", Do: "run `paragon model add FILE.onnx --task T --stage " + stage + "`, then submit a query for it: a worker should answer within half a minute; `paragon model remove` removes the model"},
+		{Check: "spot", Found: "spot instances drain within the two minutes after their interruption notice", Do: "deploy with `spot_percent` above 0 for a day: each drain should take less than two minutes, and the bill should be as `paragon cost` predicts"},
+		{Check: "crowd", Found: "functions take over when the load rises tenfold at once", Do: "run `paragon-lab load` at ten times the usual rate: the alarm throttles-alarm should not ring, and `paragon decisions` should show a decision every tick_seconds"},
+		{Check: "budget", Found: "the AWS budget counts the cost of the stage", Do: "a day after you have activated the cost allocation tag paragon:stage, the budget paragon-" + stage + "-monthly-<region> should be above $0"},
 	}
 	for i := range out {
 		out[i].Level = ByHand

@@ -132,13 +132,13 @@ func TestEachCheckFindsItsFault(t *testing.T) {
 		{"few vCPUs", "quotas", "5 vCPUs", Warning, func(a *account) { a.vcpus = 5 }},
 		{"a zone without links", "zones", "no VPC links", Fault, func(a *account) { a.subnet.ZoneID = linksMissing }},
 		{"a zone without a type", "zones", "c5.large", Warning, func(a *account) { a.offered = nil }},
-		{"an old machine", "machines", "1 of 1 machines", Warning, func(a *account) { a.group.Instances[0].LaunchTemplate.Version = aws.String("1") }},
-		{"no machine", "machines", "no machine", Warning, func(a *account) { a.group.Instances = nil }},
+		{"an old machine", "machines", "1 of 1 instances", Warning, func(a *account) { a.group.Instances[0].LaunchTemplate.Version = aws.String("1") }},
+		{"no instance", "machines", "no instance", Warning, func(a *account) { a.group.Instances = nil }},
 		{"a launch that failed", "launches", "no capacity", Warning, func(a *account) {
 			a.activities = append(a.activities, asg.Activity{StatusCode: asg.ScalingActivityStatusCodeFailed, StatusMessage: aws.String("no capacity"), StartTime: aws.Time(now)})
 		}},
-		{"a hook that timed out", "drains", "1 of 1 machines", Fault, func(a *account) { a.activities[0].EndTime = aws.Time(now.Add(200 * time.Second)) }},
-		{"nobody has left", "drains", "no machine has left", Warning, func(a *account) { a.activities = nil }},
+		{"a hook that timed out", "drains", "1 of 1 terminations", Fault, func(a *account) { a.activities[0].EndTime = aws.Time(now.Add(200 * time.Second)) }},
+		{"nobody has left", "drains", "no worker has been terminated", Warning, func(a *account) { a.activities = nil }},
 		{"an unhealthy target", "targets", "i-1", Fault, func(a *account) { a.health = targets.TargetHealthStateEnumUnhealthy }},
 		{"rebalancing", "rebalancing", "not suspended", Fault, func(a *account) { a.group.SuspendedProcesses = nil }},
 		{"an open default group", "network", "1 rules", Fault, func(a *account) { a.rules = 1 }},

@@ -51,12 +51,12 @@ func (a Account) machines(ctx context.Context) (out []Finding, err error) {
 		}
 		switch {
 		case old > 0:
-			out = append(out, warning("`make deploy` again replaces them; `aws autoscaling describe-instance-refreshes` says why they were not",
-				"%s: %d of %d machines are of an earlier release than launch template version %s", name, old, len(g.Instances), newest))
+			out = append(out, warning("run `make deploy` again to replace them; `aws autoscaling describe-instance-refreshes` says why the last deployment did not",
+				"%s: %d of %d instances run an earlier release than launch template version %s", name, old, len(g.Instances), newest))
 		case len(g.Instances) == 0:
-			out = append(out, warning("`paragon tune set min_workers 1`, and run this again within five minutes", "%s: no machine is up, so that no start was tried", name))
+			out = append(out, warning("run `paragon tune set min_workers 1`, and run doctor again within five minutes", "%s: no instance runs, so the start of a worker could not be checked", name))
 		default:
-			out = append(out, ok("%s: %d of %d machines are in service, all of the newest release", name, serving, len(g.Instances)))
+			out = append(out, ok("%s: %d of %d instances are in service, and all run the newest release", name, serving, len(g.Instances)))
 		}
 	}
 	return out, err
@@ -90,11 +90,11 @@ func (a Account) launches(ctx context.Context) (out []Finding, err error) {
 			}
 		}
 		if len(failed) == 0 {
-			out = append(out, ok("%s: none of the newest %d activities failed", name, len(activities)))
+			out = append(out, ok("%s: none of the newest %d scaling activities failed", name, len(activities)))
 			continue
 		}
 		newest := failed[0]
-		out = append(out, warning("add instance types or zones, or raise the quota; queries overflow meanwhile", "%s: %d of the newest %d activities failed, the last at %s: %s",
+		out = append(out, warning("add instance types or zones, or raise the quota; until then queries overflow to functions", "%s: %d of the newest %d scaling activities failed, the last one at %s: %s",
 			name, len(failed), len(activities), aws.ToTime(newest.StartTime).Format(time.RFC3339), aws.ToString(newest.StatusMessage)))
 	}
 	return out, err
@@ -121,11 +121,11 @@ func (a Account) drains(ctx context.Context) (out []Finding, err error) {
 		}
 		switch {
 		case ended == 0:
-			out = append(out, warning("`paragon tune set max_workers 0` while `paragon-lab load` runs, and run this again", "%s: no machine has left yet, so that no drain was tried", name))
+			out = append(out, warning("run `paragon tune set max_workers 0` while `paragon-lab load` runs, and then run doctor again", "%s: no worker has been terminated yet, so draining could not be checked", name))
 		case late > 0:
-			out = append(out, fault("read what the worker logged last: a hook that nobody completes waits for its time to be over", "%s: %d of %d machines took more than %d s to leave", name, late, ended, hookSeconds))
+			out = append(out, fault("read the last lines of the worker's log: it did not complete the termination hook, so the group waited for the hook's timeout", "%s: %d of %d terminations took more than %d s", name, late, ended, hookSeconds))
 		default:
-			out = append(out, ok("%s: %d machines left, each within %d s", name, ended, hookSeconds))
+			out = append(out, ok("%s: %d terminations, each within %d s", name, ended, hookSeconds))
 		}
 	}
 	return out, err
@@ -155,7 +155,7 @@ func (a Account) targets(ctx context.Context) (out []Finding, err error) {
 			}
 		}
 		if slices.Sort(unwell); len(unwell) > 0 {
-			out = append(out, fault("read the worker's log; the group replaces it five minutes after it came into service at the earliest", "%s: unhealthy: %s", name, strings.Join(unwell, ", ")))
+			out = append(out, fault("read the worker's log; the group replaces the worker, but no earlier than five minutes after it came into service", "%s: unhealthy: %s", name, strings.Join(unwell, ", ")))
 			continue
 		}
 		out = append(out, ok("%s: none of %d targets is unhealthy", name, len(health.TargetHealthDescriptions)))
@@ -170,7 +170,7 @@ func (a Account) rebalancing(ctx context.Context) (out []Finding, err error) {
 	for _, g := range groups {
 		name := aws.ToString(g.AutoScalingGroupName)
 		if !slices.ContainsFunc(g.SuspendedProcesses, func(p asg.SuspendedProcess) bool { return aws.ToString(p.ProcessName) == "AZRebalance" }) {
-			out = append(out, fault("the schedule zones-<pool> suspends it every five minutes: read its errors", "%s: zone rebalancing is not suspended", name))
+			out = append(out, fault("the EventBridge schedule zones-<pool> suspends it every five minutes: check whether the schedule fails", "%s: zone rebalancing is not suspended", name))
 			continue
 		}
 		out = append(out, ok("%s: zone rebalancing is suspended", name))
