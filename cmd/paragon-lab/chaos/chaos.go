@@ -277,11 +277,11 @@ func (r *run) readAgain(ctx context.Context, rows []load.Row) map[string]string 
 func differs(a load.Answer, q api.Query, err error) string {
 	switch {
 	case err != nil:
-		return fmt.Sprintf("it was %s and cannot be read: %v", a.State, err)
+		return fmt.Sprintf("the caller got the state %s, and the record cannot be read: %v", a.State, err)
 	case q.State != a.State || q.FinishedAt == nil || !q.FinishedAt.Equal(a.EndedAt):
-		return fmt.Sprintf("it was %s at %v and is %s at %v", a.State, a.EndedAt, q.State, q.FinishedAt)
+		return fmt.Sprintf("the caller got the state %s at %v, and the record has %s at %v", a.State, a.EndedAt, q.State, q.FinishedAt)
 	case q.Result != nil && q.Result.Label != a.Label:
-		return fmt.Sprintf("its answer was %q and is %q", a.Label, q.Result.Label)
+		return fmt.Sprintf("the caller got the answer %q, and the record has %q", a.Label, q.Result.Label)
 	}
 	return ""
 }

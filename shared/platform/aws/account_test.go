@@ -195,6 +195,6 @@ func settingsAreShared(t *testing.T, h *Backend) {
 		t.Fatal(err)
 	}
 	readAll("12", 1)
-	now = now.Add(passOn)
+	now = now.Add(cacheTime)
 	readAll("13", 2)
 }

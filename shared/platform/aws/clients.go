@@ -81,7 +81,7 @@ type clients struct {
 func clientsOf(c aws.Config) clients {
 	call := within(callTimeout)
 	objects := s3.NewFromConfig(c, func(o *s3.Options) {
-		o.UsePathStyle = stoodIn(c) // a test server has no name for every bucket
+		o.UsePathStyle = onTestServer(c) // a test server has no name for every bucket
 	})
 	return clients{
 		queues: sqs.NewFromConfig(c, func(o *sqs.Options) { o.APIOptions = append(o.APIOptions, within(receiveTimeout)) }),
@@ -103,14 +103,14 @@ func clientsOf(c aws.Config) clients {
 // MetricsClient makes a client of CloudWatch. Test servers support its older protocol only.
 func MetricsClient(c aws.Config, more ...func(*cloudwatch.Options)) *cloudwatch.Client {
 	return cloudwatch.NewFromConfig(c, append(more, func(o *cloudwatch.Options) {
-		if stoodIn(c) {
+		if onTestServer(c) {
 			o.Protocol = awsquery.New(cwschemas.GraniteServiceVersion20100801)
 		}
 	})...)
 }
 
-// stoodIn reports whether another endpoint stands in for AWS.
-func stoodIn(c aws.Config) bool {
+// onTestServer reports whether the clients call a test server instead of AWS.
+func onTestServer(c aws.Config) bool {
 	return c.BaseEndpoint != nil
 }
 

@@ -33,8 +33,8 @@ type settings struct {
 	now      func() time.Time
 }
 
-// passOn is how long values are passed on before SSM is read again.
-const passOn = 5 * time.Second
+// cacheTime is the time to live of the cached values of SSM.
+const cacheTime = 5 * time.Second
 
 const askedAttribute = "asked" // when SSM was last read, in Unix milliseconds
 
@@ -74,7 +74,7 @@ func (s *settings) changed(ctx context.Context) (map[string]string, int64, error
 		return nil, 0, fmt.Errorf("read the settings: %w", err)
 	}
 	known := textOf(row, documentAttribute) != ""
-	if known && s.now().Sub(time.UnixMilli(numberOf(row, askedAttribute))) < passOn {
+	if known && s.now().Sub(time.UnixMilli(numberOf(row, askedAttribute))) < cacheTime {
 		return given(row)
 	}
 	claimed, mine, err := s.claim(ctx)
@@ -108,7 +108,7 @@ func (s *settings) claim(ctx context.Context) (at time.Time, mine bool, err erro
 		Key: settingsKey(), UpdateExpression: aws.String("SET #asked = :now"),
 		ConditionExpression:       aws.String("attribute_not_exists(#asked) OR #asked <= :before"),
 		ExpressionAttributeNames:  placeholders(askedAttribute),
-		ExpressionAttributeValues: item{":now": number(now.UnixMilli()), ":before": number(now.Add(-passOn).UnixMilli())},
+		ExpressionAttributeValues: item{":now": number(now.UnixMilli()), ":before": number(now.Add(-cacheTime).UnixMilli())},
 	})
 	return now, mine, err
 }

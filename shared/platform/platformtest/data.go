@@ -19,7 +19,7 @@ var dataCases = []contractCase{
 	{"settings are read as they were set", anyBackend, settingsAreKept},
 	{"an upload is its owner's alone", anyBackend, uploadIsOwners},
 	{"an upload keeps its bound", anyBackend, uploadIsBounded},
-	{"an input that is handed over is its owner's alone", anyBackend, inputIsOwners},
+	{"an input is readable by its owner only", anyBackend, inputIsOwners},
 }
 
 func seriesOfPeriods(t *testing.T, s *suite) {
