@@ -150,7 +150,7 @@ func printLoadOfBill(term *cli.Terminal, b bill) {
 	if b.PlainFunction.Cheaper {
 		verdict = "would cost less"
 	}
-	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. When no worker runs, a million queries cost $%.2f more with Paragon than with the plain function. With front %s, the whole bill of Paragon is lower than that of the plain function %s.\n",
+	term.Printf("A plain Lambda function behind the same gateway %s: $%.2f a month, $%.2f per million queries. When no worker runs, a million queries cost $%.2f more with Paragon than with the plain function. With front=%s, the whole bill of Paragon is lower than that of the plain function %s.\n",
 		verdict, b.PlainFunction.MonthUSD, b.PlainFunction.MillionUSD, b.PlainFunction.ExcessMillionUSD, b.Front, from(b.PlainFunction.BreakEven))
 }
 

@@ -24,7 +24,7 @@ minute for 15 days, per five minutes for 63 days and per hour for 455 days. With
 longer than a second, the simulation spreads the arrivals as a Poisson process. It also plays
 the arrivals of the --warmup before the first moment, but does not count them.
 
-The output has the error of the simulated costs. The error comes from the runs of paragon-lab
+The output states the margin of error of the simulated costs, which comes from the runs of paragon-lab
 calibrate in the data folder (--data), or from the runs that ship with Paragon. For a stage in an account, no such runs exist; with --uncalibrated, the command prints the costs without an error.
 The simulated controller applies the settings given by --set. Unless --set gives max_workers,
 the number of workers has no upper limit.

@@ -33,7 +33,7 @@ func (f *arrivalFlags) add(term *cli.Terminal, fs *pflag.FlagSet) {
 	fs.StringVarP(&f.task, "task", "t", "", "task whose arrivals are simulated")
 	f.since = 24 * time.Hour
 	fs.Var(cli.DurationValue(&f.since), "since", "length of the span that ends now; one machine keeps the arrivals of a day")
-	fs.StringVar(&f.from, "from", "", "begin of the span, instead of --since: a time such as 2026-05-01T12:00:00Z, or a duration before now such as 2h")
+	fs.StringVar(&f.from, "from", "", "start of the span, instead of --since: a time such as 2026-05-01T12:00:00Z, or a duration before now such as 2h")
 	fs.StringVar(&f.to, "to", "", "end of the span, in the same form as --from (default now)")
 }
 

@@ -148,9 +148,9 @@ func printSavings(term *cli.Terminal, s *api.Savings) {
 		return
 	}
 	for _, o := range s.Others {
-		term.Printf("instead   %s\n", comparedWith(o, s.CostUSD))
+		term.Printf("compared  %s\n", comparedWith(o, s.CostUSD))
 	}
-	term.Printf("error     the costs above are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
+	term.Printf("margin    the costs above are simulated, within ±%.1f %%: %s\n", s.ErrorPercent, cli.OneLine(s.Why))
 }
 
 // comparedWith compares another scheme's cost with what the stage cost.

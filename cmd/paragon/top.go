@@ -25,7 +25,7 @@ const (
 func newTopCommand(term *cli.Terminal) *cobra.Command {
 	return term.ServerCommand(&cobra.Command{
 		Use: "top", Short: "Watch classes, models and workers, until interrupted",
-		Long: `Print the share of latency bounds kept, the models used in the last hour and the workers,
+		Long: `Print the share of queries that met their latency bounds, the models used in the last hour and the workers,
 again every second until interrupted; with --json one line each time. For a stage in an account,
 the workers are counted by pool in ` + "`paragon status`" + `
 and listed by ` + "`paragon page`" + `.`,

@@ -29,7 +29,7 @@ func TestOptionsOfText(t *testing.T) {
 		asked      Request
 	}{
 		{"no tokenizer", "option input", enginetest.Tokens(-1), Request{Input: profile.TextIn}},
-		{"numbers for a task of pictures", "option task names a task whose models take the input picture", enginetest.Affine(1, 0, -1, 4), Request{}.Like(profile.Classify, profile.Picture, nil)},
+		{"numbers for a task of pictures", "option task is a task whose models take the input picture", enginetest.Affine(1, 0, -1, 4), Request{}.Like(profile.Classify, profile.Picture, nil)},
 		{"numbers as pictures", "option input is picture: the model takes", enginetest.Affine(1, 0, -1, 4), Request{Input: profile.Picture}.Like(profile.Classify, profile.Picture, nil)},
 		{"a tokenizer of tensors", "option tokenizer", attached(t, enginetest.Tokens(-1)), Request{Input: profile.TensorsIn}},
 		{"a tokenizer of numbers", "option input", attached(t, enginetest.Affine(1, 0, -1, 4)), Request{}},

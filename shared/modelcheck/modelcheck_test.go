@@ -118,7 +118,7 @@ func TestWeightsWithAModel(t *testing.T) {
 	if got, err := Run(t.Context(), external, Request{Once: true}); err != nil || got.Problem == nil || !strings.Contains(got.Problem.Error(), "w.bin") {
 		t.Errorf("without: %v, %v", got.Problem, err)
 	}
-	for name, limit := range map[string]int64{"larger": int64(len(external)) + 7} {
+	for name, limit := range map[string]int64{"exceed": int64(len(external)) + 7} {
 		if _, err := Inline(external, files, limit); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
