@@ -28,7 +28,7 @@ func TestSimulateScoresTheLoadMonitor(t *testing.T) {
 		t.Errorf("reactive %+v, paragon %+v", rows[0].StaticEstimate, e)
 	}
 	term = newTerminal(t, http.NotFoundHandler())
-	if code := term.Run(t.Context(), args); code != cli.ExitOK || !strings.Contains(term.Out.String(), "paragon: the scheme expected the load to stay static") {
+	if code := term.Run(t.Context(), args); code != cli.ExitOK || !strings.Contains(term.Out.String(), "step, paragon: the scheme predicted that the load stays static") {
 		t.Errorf("exit %d, said:\n%s", code, term.Out.String())
 	}
 }
