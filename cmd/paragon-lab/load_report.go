@@ -121,7 +121,7 @@ func (r *rows) close() error {
 
 // printReport prints a report as a table, a column a class.
 func printReport(out io.Writer, r load.Report) error {
-	fmt.Fprintf(out, "%.1f s, %d sent, %.1f/s; p99 of how late they were sent: %s\n", r.Seconds, r.All.Sent, r.SentPerS, cli.Milliseconds(r.LateMS))
+	fmt.Fprintf(out, "%.1f s, %d sent, %.1f/s; p99 of the delay with which they were sent: %s\n", r.Seconds, r.All.Sent, r.SentPerS, cli.Milliseconds(r.LateMS))
 	if r.HeldBack > 0 {
 		fmt.Fprintf(out, "%d were held back because --max-outstanding others had no answer yet; that counts as latency\n", r.HeldBack)
 	}

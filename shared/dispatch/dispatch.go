@@ -113,7 +113,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, del platform.Delivery) bool {
 	span.Query(del.Message)
 	err := d.answer(ctx, del)
 	if err != nil {
-		span.Fail("what became of it could not be stored")
+		span.Fail("its result could not be stored")
 		d.Log.Warn("could not store the result of a query", "query", del.Message.ID, "error", err)
 	}
 	return err == nil
