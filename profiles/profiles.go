@@ -255,12 +255,27 @@ func (s *Set) NetworkOf(catalogue string, m *profile.Model) ([]byte, error) {
 	return raw, nil
 }
 
-// Samples holds a few hundred labelled test pictures of the fashion task, with
-// labels.csv beside them.
-func (s *Set) Samples() fs.FS {
-	sub, err := fs.Sub(s.files, "fashion/testdata")
-	if err != nil {
-		panic("profiles: " + err.Error()) // the path is a constant, and valid
+// samplesOf are the folders in which the sample pictures of a catalogue may lie: beside it,
+// or where a pool has them.
+func samplesOf(catalogue string) []string { return []string{catalogue + "/testdata", "pictures"} }
+
+// Samples holds the sample pictures of a catalogue, and nothing where it has none. Of the
+// catalogue that ships they are a few hundred, with labels.csv beside them.
+func (s *Set) Samples(catalogue string) fs.FS {
+	for _, folder := range samplesOf(catalogue) {
+		if info, err := fs.Stat(s.files, folder); err == nil && info.IsDir() {
+			if sub, err := fs.Sub(s.files, folder); err == nil {
+				return sub
+			}
+		}
 	}
-	return sub
+	return none{}
+}
+
+// none is a folder that holds nothing.
+type none struct{}
+
+// Open implements fs.FS.
+func (none) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }

@@ -42,12 +42,36 @@ func TestEveryNetworkHasItsDigest(t *testing.T) {
 
 func TestSamplesAreThere(t *testing.T) {
 	s := embeddedSet(t)
-	if labels, err := fs.ReadFile(s.Samples(), "labels.csv"); err != nil || len(labels) == 0 {
+	if labels, err := fs.ReadFile(s.Samples("fashion"), "labels.csv"); err != nil || len(labels) == 0 {
 		t.Errorf("labels.csv: %d bytes, %v", len(labels), err)
 	}
-	pictures, err := fs.Glob(s.Samples(), "*.png")
+	pictures, err := fs.Glob(s.Samples("fashion"), "*.png")
 	if err != nil || len(pictures) < 100 {
 		t.Errorf("%d pictures, %v", len(pictures), err)
+	}
+}
+
+// The samples of a catalogue are its own, or a pool's pictures; another catalogue has none.
+func TestSamplesFollowTheCatalogue(t *testing.T) {
+	dir := copyTo(t)
+	for _, folder := range []string{"imagenet/testdata", "pictures"} {
+		set, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := fs.ReadDir(set.Samples("imagenet"), "."); err == nil || len(entries) != 0 {
+			t.Errorf("without any there are %v, error %v", entries, err)
+		}
+		path := filepath.Join(dir, folder)
+		if err := errors.Join(os.MkdirAll(path, 0o700), os.WriteFile(filepath.Join(path, "cat.jpg"), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := fs.ReadDir(set.Samples("imagenet"), "."); err != nil || len(entries) != 1 || entries[0].Name() != "cat.jpg" {
+			t.Errorf("%s: %v, error %v", folder, entries, err)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

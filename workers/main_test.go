@@ -39,11 +39,11 @@ func submit(t *testing.T, h *sqlite.Backend) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, err := fs.Glob(set.Samples(), "*-trouser.png")
+	names, err := fs.Glob(set.Samples("fashion"), "*-trouser.png")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no sample picture, error %v", err)
 	}
-	data, err := fs.ReadFile(set.Samples(), names[0])
+	data, err := fs.ReadFile(set.Samples("fashion"), names[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func liveBurst(ctx context.Context, term *cli.Terminal, page *burst.Page) error 
 	cfg := machine.Defaults()
 	cfg.Addr, cfg.DataDir, cfg.ProfilesDir, cfg.Log = "127.0.0.1:0", filepath.Join(dir, "data"), filepath.Join(dir, "profiles"), term.Logger(false)
 	cfg.Workers, cfg.Boot, cfg.MaxFunctions, cfg.Paced = burstWorkers, time.Second, 8, true
-	catalogue, err := machine.SlowProfiles(cfg.ProfilesDir, cfg.Catalogue, burstModel, cfg.InstanceType, burstServiceMS)
+	catalogue, err := machine.SlowProfiles(cfg.ProfilesDir, "", cfg.Catalogue, burstModel, cfg.InstanceType, burstServiceMS)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func awaitWorkers(ctx context.Context, cl *client.Client, workers int) error {
 
 // sendBurst sends a calm stretch and a burst, the same ones for each value.
 func sendBurst(ctx context.Context, term *cli.Terminal, cl *client.Client, round uint64, t *liveTally) error {
-	b, err := loadBodies(term, &loadFlags{task: machine.Defaults().Catalogue, latencyMS: burstLatencyMS, relaxedMS: 10 * burstLatencyMS, accuracy: burstAccuracy, optimize: query.Accuracy})
+	b, err := loadBodies(&loadFlags{task: machine.Defaults().Catalogue, latencyMS: burstLatencyMS, relaxedMS: 10 * burstLatencyMS, accuracy: burstAccuracy, optimize: query.Accuracy}, pictures)
 	if err != nil {
 		return err
 	}

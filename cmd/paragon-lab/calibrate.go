@@ -52,10 +52,11 @@ func newCalibrateCommand(term *cli.Terminal) *cobra.Command {
 	fs.DurationVar(&f.from, "from", 0, "time in the trace at which to begin")
 	fs.DurationVar(&f.length, "for", time.Hour, "length of the part of the trace that is played")
 	fs.Float64Var(&f.rate, "rate", 5, "lowest rate of the generated traces in queries per second")
-	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and pictures")
+	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and inputs")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	f.cfg.Functions, f.cfg.StrictShare, f.cfg.StrictMS, f.cfg.RelaxedMS = true, 0.5, 1000, 10000
-	f.cfg.ServiceMS, f.cfg.Model = 250, "cnn"
+	f.cfg.ServiceMS = 250
+	catalogueFlags(fs, &f.cfg)
 	return c
 }
 
@@ -73,16 +74,19 @@ type calibrated struct {
 }
 
 func runCalibrate(ctx context.Context, term *cli.Terminal, f *calibrateFlags) error {
+	if err := chooseModel(&f.cfg); err != nil {
+		return err
+	}
 	traces, err := f.toPlay()
 	if err != nil {
 		return err
 	}
 	f.cfg.Log = term.Logger(false)
-	f.cfg.Sender = func(url string) (load.Send, int, error) { return sender(term, &f.demoFlags, url) }
+	f.cfg.Sender = func(url string) (load.Send, int, error) { return sender(ctx, term, &f.demoFlags, url) }
 	if !term.JSON {
 		f.cfg.Progress = demoProgress(term)
 	}
-	kept := calibration.Report{Version: machine.Version, Scheme: f.cfg.Scheme, Catalogue: demo.Catalogue, TimeScale: f.cfg.TimeScale}
+	kept := calibration.Report{Version: machine.Version, Scheme: f.cfg.Scheme, Catalogue: f.cfg.Catalogue, TimeScale: f.cfg.TimeScale}
 	var runs []calibrated
 	for _, t := range traces {
 		f.cfg.Trace = t.trace

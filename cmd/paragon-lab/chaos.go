@@ -85,7 +85,7 @@ func runChaos(ctx context.Context, term *cli.Terminal, f *chaosFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	bodies, err := loadBodies(term, &loadFlags{model: chaos.Model, latencyMS: f.cfg.StrictMS, relaxedMS: f.cfg.RelaxedMS})
+	bodies, err := loadBodies(&loadFlags{model: chaos.Model, latencyMS: f.cfg.StrictMS, relaxedMS: f.cfg.RelaxedMS}, pictures)
 	if err != nil {
 		return err
 	}

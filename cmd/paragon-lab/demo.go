@@ -9,14 +9,18 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/cmd/paragon-lab/demo"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
+	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/procurement"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/lab/load"
 )
 
@@ -68,24 +72,71 @@ func newDemoCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.cfg.StrictMS, "latency-ms", 1000, "latency bound of strict queries in milliseconds")
 	fs.Float64Var(&f.cfg.RelaxedMS, "relaxed-latency-ms", 10000, "latency bound of relaxed queries in milliseconds")
 	fs.Float64Var(&f.cfg.ServiceMS, "service-ms", 250, "time in milliseconds to which each inference on a runner is padded")
-	fs.StringVarP(&f.cfg.Model, "model", "m", "cnn", "name of the model that answers the queries")
+	catalogueFlags(fs, &f.cfg)
 	fs.StringToStringVar(&f.cfg.Set, "set", nil, "settings as NAME=VALUE, which replace the values that result from --time-scale")
-	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and pictures")
+	fs.Uint64Var(&f.cfg.Seed, "seed", 1, "seed of arrivals, classes and inputs")
 	fs.BoolVar(&term.JSON, "json", false, "print JSON")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log the events of the stage")
 	return c
+}
+
+// catalogueFlags are which models are played.
+func catalogueFlags(fs *pflag.FlagSet, cfg *demo.Config) {
+	cli.ProfilesFlag(fs, &cfg.Profiles, cli.AndNetworks)
+	fs.StringVar(&cfg.Catalogue, "catalogue", machine.Defaults().Catalogue, "catalogue whose models are played")
+	fs.StringVarP(&cfg.Model, "model", "m", "", "name of the model that answers the queries (default cnn of the shipped catalogue, the slowest of another)")
+}
+
+// shippedModel answers the queries of a demonstration of the shipped catalogue.
+const shippedModel = "cnn"
+
+// chooseModel finds the model that is played, and refuses one that cannot be.
+func chooseModel(cfg *demo.Config) error {
+	set, err := profiles.Load(cfg.Profiles)
+	if err != nil {
+		return cli.Usagef("%v", err)
+	}
+	c, err := set.Catalogue(cfg.Catalogue)
+	if err != nil {
+		return cli.Usagef("--catalogue: %v", err)
+	}
+	if cfg.Model == "" && c.Name == machine.Defaults().Catalogue {
+		cfg.Model = shippedModel
+	}
+	if cfg.Model == "" {
+		cfg.Model = slowestOf(c)
+	}
+	if m, ok := c.Model(cfg.Model); !ok || !m.Runnable() {
+		return cli.Usagef("--model: catalogue %s has no file of a model %q", c.Name, cfg.Model)
+	}
+	return nil
+}
+
+// slowestOf is the model of a catalogue that takes the longest; empty where none has a file.
+func slowestOf(c *profile.Catalogue) (name string) {
+	slowest := 0.0
+	for i := range c.Models {
+		m := &c.Models[i]
+		if st, ok := c.OnVM(m, machine.Defaults().InstanceType); ok && m.Runnable() && st.MS.P50 > slowest {
+			name, slowest = m.Name, st.MS.P50
+		}
+	}
+	return name
 }
 
 func runDemo(ctx context.Context, term *cli.Terminal, f *demoFlags) error {
 	if _, err := procurement.Get(f.cfg.Scheme); err != nil {
 		return cli.Usagef("--scheme: %v", err)
 	}
-	var err error
+	err := chooseModel(&f.cfg)
+	if err != nil {
+		return err
+	}
 	if f.cfg.Trace, err = f.load(); err != nil {
 		return err
 	}
 	f.cfg.Log = term.Logger(f.verbose)
-	f.cfg.Sender = func(url string) (load.Send, int, error) { return sender(term, f, url) }
+	f.cfg.Sender = func(url string) (load.Send, int, error) { return sender(ctx, term, f, url) }
 	if !term.JSON {
 		f.cfg.Progress = demoProgress(term)
 	}
@@ -121,12 +172,18 @@ func (f *demoFlags) load() (arrivals.Trace, error) {
 }
 
 // sender sends queries of the demonstration's model.
-func sender(term *cli.Terminal, f *demoFlags, url string) (load.Send, int, error) {
-	b, err := loadBodies(term, &loadFlags{model: f.cfg.Model, task: "fashion", latencyMS: f.cfg.StrictMS, relaxedMS: f.cfg.RelaxedMS})
+func sender(ctx context.Context, term *cli.Terminal, f *demoFlags, url string) (load.Send, int, error) {
+	cl, err := client.New(client.Config{Endpoint: url, Attempts: 1, HTTP: client.NewHTTP(2000)})
 	if err != nil {
 		return nil, 0, err
 	}
-	cl, err := client.New(client.Config{Endpoint: url, Attempts: 1, HTTP: client.NewHTTP(2000)})
+	of := &loadFlags{model: f.cfg.Model, latencyMS: f.cfg.StrictMS, relaxedMS: f.cfg.RelaxedMS}
+	like, err := greet(ctx, cl, of)
+	if err != nil {
+		return nil, 0, err
+	}
+	of.task = like.Task
+	b, err := loadBodies(of, like)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -192,7 +192,7 @@ func (r *fairnessRun) play(ctx context.Context, neighbour fairness.Neighbour) (f
 // quietLoad sends from this process: what the noisy caller's program takes of its memory
 // or connections is none of it.
 func (r *fairnessRun) quietLoad(ctx context.Context) (load.Report, error) {
-	b, err := loadBodies(r.term, &loadFlags{task: machine.Defaults().Catalogue, model: r.model(), latencyMS: fairnessLatencyMS, relaxedMS: fairnessLatencyMS})
+	b, err := loadBodies(&loadFlags{task: machine.Defaults().Catalogue, model: r.model(), latencyMS: fairnessLatencyMS, relaxedMS: fairnessLatencyMS}, pictures)
 	if err != nil {
 		return load.Report{}, err
 	}
@@ -262,7 +262,7 @@ func (r *fairnessRun) upArgs() ([]string, error) {
 		"--workers", fmt.Sprint(fairnessWorkers), "--boot-seconds", "1", "--set", "max_pixels=20000000"}
 	if r.serviceMS > 0 {
 		profiles, d := filepath.Join(r.dir, "profiles"), machine.Defaults()
-		if _, err := machine.SlowProfiles(profiles, d.Catalogue, fairnessModel, d.InstanceType, r.serviceMS); err != nil {
+		if _, err := machine.SlowProfiles(profiles, "", d.Catalogue, fairnessModel, d.InstanceType, r.serviceMS); err != nil {
 			return nil, err
 		}
 		args = append(args, "--profiles", profiles)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/arrivals"
 	"github.com/paragon-serving/paragon/shared/core/query"
@@ -76,8 +77,8 @@ func newLoadCommand(term *cli.Terminal) *cobra.Command {
 	fs.Float64Var(&f.asyncShare, "async-share", 0, "share of queries that do not wait for their answer in the request, 0 to 1")
 	fs.Float64Var(&f.keyedShare, "keyed-share", 0, "share of queries with an idempotency key, 0 to 1")
 	fs.Float64Var(&f.repeatShare, "repeat-share", 0, "share of the answered queries with a key that are sent again, 0 to 1")
-	fs.StringVar(&f.files, "files", "", "folder of pictures from which to choose at random (default the shipped samples)")
-	fs.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, classes and pictures")
+	fs.StringVar(&f.files, "files", "", "folder of inputs from which to choose at random: pictures, .txt files, or .json files with /v2 requests, as the task takes (default the shipped pictures, a made-up text, or zeros)")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of arrivals, classes and inputs")
 	fs.IntVar(&f.outstanding, "max-outstanding", 2000, "number of unanswered queries above which sending pauses")
 	fs.StringVar(&f.out, "out", "", "CSV file for one row per query")
 	term.CompleteNames(c)
@@ -122,15 +123,16 @@ func runLoad(ctx context.Context, term *cli.Terminal, f *loadFlags) error {
 	if err != nil {
 		return err
 	}
-	bodies, err := loadBodies(term, f)
-	if err != nil {
-		return err
-	}
 	cl, err := term.Connect(ctx, client.Config{Attempts: 1, HTTP: client.NewHTTP(f.outstanding)})
 	if err != nil {
 		return err
 	}
-	if err := greet(ctx, cl, f); err != nil {
+	like, err := greet(ctx, cl, f)
+	if err != nil {
+		return err
+	}
+	bodies, err := loadBodies(f, like)
+	if err != nil {
 		return err
 	}
 	plan := load.Plan{
@@ -179,22 +181,23 @@ func grace(latencyMS float64) time.Duration {
 }
 
 // greet finds out before the first query whether the server is there and
-// knows what is asked, so that a mistake is one message and not thousands.
-func greet(ctx context.Context, cl *client.Client, f *loadFlags) error {
+// knows what is asked, so that a mistake is one message and not thousands. It returns a
+// model of those that are asked.
+func greet(ctx context.Context, cl *client.Client, f *loadFlags) (*api.Model, error) {
 	models, err := cl.Models(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, m := range models {
 		if (f.task == "" || m.Task == f.task) && (f.model == "" || m.Name == f.model) {
-			return nil
+			return &m, nil
 		}
 	}
 	what := fmt.Sprintf("task %q", f.task)
 	if f.model != "" {
 		what = fmt.Sprintf("model %q of task %q", f.model, f.task)
 	}
-	return cli.Usagef("the server has no %s; `paragon models` lists its models and tasks", what)
+	return nil, cli.Usagef("the server has no %s; `paragon models` lists its models and tasks", what)
 }
 
 // caller sends queries to a server, each once.

@@ -10,19 +10,25 @@ import (
 	"strings"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/lab/load"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
 
-// maxLoadInputs bounds the pictures that a load keeps in memory, encoded.
+// maxLoadInputs bounds the inputs that a load keeps in memory, encoded.
 const maxLoadInputs = 200
 
-// inputSuffixes are the files of a folder that are taken for inputs.
-var inputSuffixes = []string{".png", ".jpg", ".jpeg", ".f32"}
+// inputFiles are the files of a folder that are taken for inputs, by what a task takes.
+var inputFiles = map[profile.InputKind][]string{
+	profile.Picture: {".png", ".jpg", ".jpeg", ".f32"}, profile.TextIn: {".txt"}, profile.TensorsIn: {".json"},
+}
 
-// bodies are the requests of a load, encoded once: one a class and picture.
+// bodies are the requests of a load, encoded once: one a class and input.
 type bodies struct{ strict, relaxed [][]byte }
 
 func (b bodies) inputs() int { return len(b.strict) }
@@ -34,9 +40,9 @@ func (b bodies) of(s load.Shot) []byte {
 	return b.relaxed[s.Input]
 }
 
-// loadBodies reads the pictures and makes the requests.
-func loadBodies(term *cli.Terminal, f *loadFlags) (bodies, error) {
-	inputs, err := readPictures(term, f.files)
+// loadBodies reads the inputs and makes the requests, for models that take what one does.
+func loadBodies(f *loadFlags, like *api.Model) (bodies, error) {
+	inputs, err := loadInputs(f.files, like)
 	if err != nil {
 		return bodies{}, err
 	}
@@ -59,23 +65,30 @@ func loadBodies(term *cli.Terminal, f *loadFlags) (bodies, error) {
 	return b, nil
 }
 
-// readPictures reads the inputs of a folder, in order of name; without a folder,
-// the samples in the binary.
-func readPictures(term *cli.Terminal, folder string) ([]query.Input, error) {
+// pictures is what loads of the shipped catalogue are like.
+var pictures = &api.Model{Takes: profile.Picture}
+
+// loadInputs reads the inputs of a folder, in order of name. Without a folder they are the
+// pictures in the binary, or one input that is made up for a model that takes no pictures.
+func loadInputs(folder string, like *api.Model) ([]query.Input, error) {
+	if folder == "" && like.Takes != profile.Picture {
+		in, err := modelcheck.Sample(like.Takes, like.Input, like.Signature)
+		return []query.Input{in}, err
+	}
 	files, err := samples(folder)
 	if err != nil {
 		return nil, err
 	}
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
-		return nil, fmt.Errorf("read the pictures in %s: %w", folder, err)
+		return nil, fmt.Errorf("read the inputs in %s: %w", folder, err)
 	}
 	var out []query.Input
 	for _, e := range entries {
-		if e.IsDir() || !slices.Contains(inputSuffixes, path.Ext(e.Name())) {
+		if e.IsDir() || !slices.Contains(inputFiles[like.Takes], path.Ext(e.Name())) {
 			continue
 		}
-		in, err := pictureIn(files, e.Name())
+		in, err := inputIn(files, e.Name())
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +97,7 @@ func readPictures(term *cli.Terminal, folder string) ([]query.Input, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, cli.Usagef("there is no picture (%s) in %s", strings.Join(inputSuffixes, ", "), folder)
+		return nil, cli.Usagef("there is no %s (%s) in %s", like.Takes, strings.Join(inputFiles[like.Takes], ", "), folder)
 	}
 	return out, nil
 }
@@ -97,13 +110,13 @@ func samples(folder string) (fs.FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the sample pictures: %w", err)
 	}
-	return set.Samples(), nil
+	return set.Samples(machine.Defaults().Catalogue), nil
 }
 
-func pictureIn(files fs.FS, name string) (query.Input, error) {
+func inputIn(files fs.FS, name string) (query.Input, error) {
 	f, err := files.Open(name)
 	if err != nil {
-		return query.Input{}, fmt.Errorf("open a picture: %w", err)
+		return query.Input{}, fmt.Errorf("open an input: %w", err)
 	}
 	defer f.Close()
 	return cli.InputOf(name, f)

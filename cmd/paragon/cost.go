@@ -29,7 +29,7 @@ type costFlags struct {
 	settings            settings.Settings
 	catalogue           *profile.Catalogue
 	m                   *profile.Model
-	pools               []string // of the stage, in order of name
+	tasks, pools        []string // of the stage, with those of added models; in order of name
 	function            sizing.Size
 	serviceMS, capacity float64 // of a query on a worker; queries a second of one worker
 }
@@ -40,6 +40,8 @@ type deployed struct {
 	Profiles   string   `json:"profiles"` // folder, beside the file when it is relative
 	Tasks      []string `json:"tasks"`
 	Arch       string   `json:"function_arch"`
+	GenericMB  []int    `json:"generic_sizes"`
+	OwnModels  string   `json:"own_models"` // file, beside this one when it is relative
 	Network    string   `json:"network"`
 	Front      string   `json:"front"`
 	Authorizer string   `json:"authorizer"`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/core/sizing"
 	"github.com/paragon-serving/paragon/shared/platform/aws/names"
@@ -41,21 +43,65 @@ func (f *costFlags) load() error {
 	if f.settings, err = settings.Parse(f.stage.Settings); err != nil {
 		return cli.Usagef("%s: settings: %v", f.file, err)
 	}
-	folder := f.stage.Profiles
-	if folder != "" && !filepath.IsAbs(folder) {
-		folder = filepath.Join(filepath.Dir(f.file), folder)
-	}
-	set, err := profiles.Load(folder)
+	set, err := profiles.Load(f.beside(f.stage.Profiles))
 	if err != nil {
 		return cli.Usagef("%s: %v", f.file, err)
 	}
 	if f.catalogue, err = set.Catalogue(f.stage.Catalogue); err != nil {
 		return cli.Usagef("%s: %v", f.file, err)
 	}
+	f.tasks = f.stage.Tasks
+	if err := f.addOwn(); err != nil {
+		return cli.Usagef("%s: own_models: %v", f.file, err)
+	}
 	if err := f.findModel(); err != nil {
 		return err
 	}
 	return f.findTimes()
+}
+
+// beside is a path of the deployment's file, which is relative to its folder.
+func (f *costFlags) beside(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(f.file), path)
+}
+
+// addOwn adds the models that get functions of their own by the deployment's own_models.
+func (f *costFlags) addOwn() error {
+	if f.stage.OwnModels == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(f.beside(f.stage.OwnModels))
+	if err != nil {
+		return err
+	}
+	var list []profile.Model
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return fmt.Errorf("%s is not the output of `paragon model list --json`: %w", f.stage.OwnModels, err)
+	}
+	added, own := profile.Added{}, map[string]string{}
+	for _, m := range list {
+		if m.RetiredAt != "" {
+			continue
+		}
+		if !m.Runnable() || len(m.Latency) == 0 {
+			return fmt.Errorf("%s: model %.64q lacks its file or its latency; write the list again with `paragon model list --json`", f.stage.OwnModels, m.Name)
+		}
+		if !slices.Contains(f.tasks, m.Task) {
+			f.tasks = append(slices.Clone(f.tasks), m.Task)
+			added.Tasks = append(added.Tasks, profile.Task{Name: m.Task})
+		}
+		added.Models = append(added.Models, m)
+		if of, _ := profile.ParseVersion(m.Name); of == m.Name { // a version's name is not one of a function
+			own[m.Name] = m.SHA256
+		}
+	}
+	base := *f.catalogue
+	base.Deployed = &profile.Deployed{GenericMB: f.stage.GenericMB, Own: own}
+	f.catalogue, _ = base.With(added) // for its times: who adds a model validates it
+	return nil
 }
 
 // findModel takes the model that was named, or the slowest that deploys.
@@ -72,10 +118,10 @@ func (f *costFlags) findModel() error {
 		f.m = m
 		return nil
 	}
-	tasks := f.stage.Tasks
+	tasks := f.tasks
 	if f.task != "" {
-		if tasks = []string{f.task}; !slices.Contains(f.stage.Tasks, f.task) {
-			return cli.Usagef("--task is %q, and must be one of %s", f.task, strings.Join(f.stage.Tasks, ", "))
+		if tasks = []string{f.task}; !slices.Contains(f.tasks, f.task) {
+			return cli.Usagef("--task is %q, and must be one of %s", f.task, strings.Join(f.tasks, ", "))
 		}
 	}
 	slowest := 0.0

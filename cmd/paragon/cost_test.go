@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -191,6 +192,43 @@ func TestCostReadsTheProfilesOfTheDeployment(t *testing.T) {
 		if err := os.Remove(filepath.Join(folder, "mine", "prices.json")); err != nil && want == cli.ExitOK {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A model that gets functions of its own by own_models is priced as the catalogue's are, and
+// so is its task.
+func TestCostKnowsTheModelsOfTheDeployment(t *testing.T) {
+	shipped, err := os.ReadFile("../../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := profile.Percentiles{P50: 300, P95: 310, P99: 320}
+	list, err := json.Marshal([]profile.Model{
+		{Name: "oak", Task: "trees", File: "oak.onnx", SHA256: strings.Repeat("ab", 32), Text: &profile.Text{}, MemoryMB: 200, FileBytes: 1e6,
+			Latency: []profile.Latency{{Resource: "reference", Threads: 1, Batch: 1, MS: slow, ColdMS: &slow}}},
+		{Name: "elm", Task: "trees", RetiredAt: "2026-11-01T00:00:00Z"},
+	})
+	folder := t.TempDir()
+	file, bad := filepath.Join(folder, "cdk.json"), filepath.Join(folder, "bad.json")
+	with := func(own string) []byte {
+		return bytes.Replace(shipped, []byte(`"own_models": ""`), []byte(`"own_models": "`+own+`"`), 1)
+	}
+	if err := errors.Join(err, os.WriteFile(file, with("own.json"), 0o600), os.WriteFile(filepath.Join(folder, "own.json"), list, 0o600), os.WriteFile(bad, with("none.json"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--cdk-json", file, "--rate", "10", "--latency-ms", "2000"}
+	oak, quick := costOf(t, append(args, "--model", "oak")...), costOf(t, append(args, "--model", "mlp")...)
+	if oak.MonthUSD <= quick.MonthUSD || oak.PlainFunction.MonthUSD <= quick.PlainFunction.MonthUSD {
+		t.Errorf("oak costs $%.2f a month, mlp $%.2f", oak.MonthUSD, quick.MonthUSD)
+	}
+	for _, task := range [][]string{{"--task", "trees"}, nil} { // it is the slowest of all
+		if b := costOf(t, append(args, task...)...); b.MonthUSD != oak.MonthUSD {
+			t.Errorf("%v: $%.2f a month, and oak costs $%.2f", task, b.MonthUSD, oak.MonthUSD)
+		}
+	}
+	term := newTerminal(t, nil)
+	if code := term.Run(t.Context(), []string{"cost", "--cdk-json", bad}); code != cli.ExitUsage || !strings.Contains(term.Err.String(), "own_models") {
+		t.Errorf("without the list: exit %d, %s", code, term.Err.String())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,11 +23,10 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
+	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/modelcheck"
 )
-
-// samplePicture is the picture that a newcomer's first answer is about.
-const samplePicture = "0000-ankle-boot.png"
 
 // demoModel takes demoServiceMS on a worker in the demonstration, and the others
 // are slowed down alike: small networks are paced as large ones.
@@ -51,7 +51,7 @@ var phases = []phase{{"quiet", 8 * time.Second, 5}, {"burst", 18 * time.Second, 
 // first one until then: relaxed ones that may not wait for longer would be late.
 const (
 	demoStrictMS, demoRelaxedMS = 1500, 30_000
-	// Strict queries ask for the accuracy of the best model, relaxed ones for less.
+	// Of the shipped catalogue strict queries ask for the accuracy of demoModel, relaxed ones for less.
 	demoStrictAccuracy, demoRelaxedAccuracy = 92.3, 88
 	strictOfTen                             = 7
 )
@@ -68,6 +68,7 @@ func demoSettings() map[string]string {
 type demonstration struct {
 	term    *cli.Terminal
 	client  *client.Client
+	sends   demoQueries
 	bodies  map[query.Class][]byte
 	began   time.Time
 	sent    atomic.Int64
@@ -109,24 +110,73 @@ func prepareDemo(cfg *machine.Config, given func(flag string) bool) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("replace the demonstration's profiles: %w", err)
 	}
-	if _, err := machine.SlowProfiles(dir, "fashion", demoModel, cfg.InstanceType, demoServiceMS); err != nil {
+	if _, err := machine.SlowProfiles(dir, "", "fashion", demoModel, cfg.InstanceType, demoServiceMS); err != nil {
 		return err
 	}
 	cfg.ProfilesDir = dir
 	return nil
 }
 
+// demoQueries are what a demonstration sends.
+type demoQueries struct {
+	task            string
+	what            string // the first input, in words
+	input           query.Input
+	strict, relaxed query.Constraints
+	slowed          bool   // the models stand for larger ones
+	files           string // to submit, in an example
+}
+
 // demonstrate shows a machine at work.
-func demonstrate(ctx context.Context, term *cli.Terminal, m *machine.Machine) error {
-	picture, err := fs.ReadFile(m.Samples(), samplePicture)
+func demonstrate(ctx context.Context, term *cli.Terminal, m *machine.Machine, slowed bool) error {
+	q, err := demoOf(m.Catalogue(), m.Samples())
 	if err != nil {
-		return fmt.Errorf("read the sample picture: %w", err)
+		return err
 	}
-	d, err := newDemonstration(term, m.URL(), picture)
+	q.slowed = slowed
+	d, err := newDemonstration(term, m.URL(), q)
 	if err != nil {
 		return err
 	}
 	return d.run(ctx)
+}
+
+// demoOf is what is sent to a catalogue: to its first task that has a model which can be
+// run, with a sample picture or an input that is made up. Strict queries ask for the
+// accuracy of the best model, relaxed ones for that of the worst.
+func demoOf(c *profile.Catalogue, samples fs.FS) (q demoQueries, err error) {
+	i := slices.IndexFunc(c.Models, func(m profile.Model) bool { return m.Runnable() })
+	if i < 0 {
+		return q, cli.Usagef("catalogue %s has no model that can be run", c.Name)
+	}
+	m := &c.Models[i]
+	q = demoQueries{task: m.Task, what: "made up", files: "FILE", strict: query.Constraints{LatencyMS: demoStrictMS}, relaxed: query.Constraints{LatencyMS: demoRelaxedMS}}
+	if q.input, err = modelcheck.Sample(m.Takes(), m.Input, m.Signature); err != nil {
+		return q, err
+	}
+	q.strict.Accuracy, q.relaxed.Accuracy = accuraciesOf(c, m.Task)
+	if c.Name == machine.Defaults().Catalogue {
+		q.files, q.strict.Accuracy, q.relaxed.Accuracy = "profiles/fashion/testdata/*.png", demoStrictAccuracy, demoRelaxedAccuracy
+	}
+	pictures, err := picturesIn(samples)
+	if err == nil && m.Takes() == profile.Picture && len(pictures) > 0 {
+		q.input, q.what = pictures[0], "a sample picture"
+	}
+	return q, err
+}
+
+// accuraciesOf are the best and the least known accuracy of a task's models, in percent
+// rounded down to a tenth; 0 where none is known.
+func accuraciesOf(c *profile.Catalogue, task string) (best, least float64) {
+	for _, m := range c.Models {
+		if a := math.Floor(10*m.Accuracy.Top1Percent) / 10; m.Task == task && m.Runnable() && a > 0 {
+			best = max(best, a)
+			if least == 0 || a < least {
+				least = a
+			}
+		}
+	}
+	return best, least
 }
 
 // run answers the picture, drives the load and prints the bill.
@@ -143,20 +193,14 @@ func (d *demonstration) run(ctx context.Context) error {
 	return d.printBill(ctx)
 }
 
-func newDemonstration(term *cli.Terminal, url string, picture []byte) (*demonstration, error) {
+func newDemonstration(term *cli.Terminal, url string, q demoQueries) (*demonstration, error) {
 	c, err := client.New(client.Config{Endpoint: url, Attempts: 1, HTTP: client.NewHTTP(256)})
 	if err != nil {
 		return nil, err
 	}
-	d := &demonstration{term: term, client: c, bodies: map[query.Class][]byte{}, counts: demoCounts{models: map[string]int{}}}
-	for class, bounds := range map[query.Class]query.Constraints{
-		query.Strict:  {LatencyMS: demoStrictMS, Accuracy: demoStrictAccuracy},
-		query.Relaxed: {LatencyMS: demoRelaxedMS, Accuracy: demoRelaxedAccuracy},
-	} {
-		body, err := json.Marshal(client.Submission{
-			Task: "fashion", Class: class, Input: query.Input{ContentType: "image/png", Data: picture},
-			Constraints: bounds,
-		})
+	d := &demonstration{term: term, client: c, sends: q, bodies: map[query.Class][]byte{}, counts: demoCounts{models: map[string]int{}}}
+	for class, bounds := range map[query.Class]query.Constraints{query.Strict: q.strict, query.Relaxed: q.relaxed} {
+		body, err := json.Marshal(client.Submission{Task: q.task, Class: class, Input: q.input, Constraints: bounds})
 		if err != nil {
 			return nil, err
 		}
@@ -165,20 +209,20 @@ func newDemonstration(term *cli.Terminal, url string, picture []byte) (*demonstr
 	return d, nil
 }
 
-// answerFirst puts a picture through the API, as any caller would.
+// answerFirst puts an input through the API, as any caller would.
 func (d *demonstration) answerFirst(ctx context.Context) error {
 	q, err := d.client.SubmitJSON(ctx, d.bodies[query.Strict], client.Options{Wait: 10 * time.Second, Key: "demonstration-" + ulid.Make().String()})
 	if err != nil {
-		return fmt.Errorf("submit the sample picture: %w", err)
+		return fmt.Errorf("submit the first input: %w", err)
 	}
 	if q, err = d.client.Await(ctx, q, 10*time.Second); err != nil {
-		return fmt.Errorf("wait for the sample's answer: %w", err)
+		return fmt.Errorf("wait for the first answer: %w", err)
 	}
 	if q.Result == nil {
-		return fmt.Errorf("the sample picture was not answered: %s: %+v", q.State, q.Failure)
+		return fmt.Errorf("the first input was not answered: %s: %+v", q.State, q.Failure)
 	}
-	d.say("\nA first picture, %s, was answered in %s: %s, by model %s on a %s, at %s per million queries.\n",
-		samplePicture, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, pricing.Dollars(1e6*q.CostUSD))
+	d.say("\nA first input of task %s, %s, was answered in %s: %s, by model %s on a %s, at %s per million queries.\n",
+		d.sends.task, d.sends.what, cli.Milliseconds(orZero(q.LatencyMS)), answer(q.Result), q.Model, q.ServedBy.Kind, pricing.Dollars(1e6*q.CostUSD))
 	d.say("Now 46 seconds of load: 5 queries per second, then a burst of %d per second, then 5 again. Open %s in a browser to watch.\n\n", phases[1].perSecond, d.client.Endpoint())
 	d.say("%6s  %-12s %8s  %-22s %9s  %9s  %10s\n", "TIME", "LOAD", "ANSWERED", "WORKERS", "FUNCTIONS", "IN BOUND", "COST SO FAR")
 	d.began = d.term.Now()
@@ -333,19 +377,22 @@ func (d *demonstration) printMoves(ctx context.Context) error {
 	if d.client.Endpoint() != client.DefaultEndpoint {
 		at = " --endpoint " + d.client.Endpoint()
 	}
+	slowed := ""
+	if d.sends.slowed {
+		slowed = fmt.Sprintf("The demonstration slows the models down to stand for larger ones (%s takes %d ms); bin/paragon up\n--unpaced serves at full speed. ", demoModel, demoServiceMS)
+	}
 	d.say(`
 The demonstration sends no more queries. Workers that are idle for some seconds end, until as many are left
 as the setting min_workers says (default 0). Your next query is then answered by a function, or waits for
 a worker to boot if its latency bound allows that.
 
-The demonstration slows the models down to stand for larger ones (%[1]s takes %[2]d ms); bin/paragon up
---unpaced serves at full speed. Try in another terminal:
-  bin/paragon submit%[3]s --task fashion --latency-ms 1500 profiles/fashion/testdata/*.png
+%[1]sTry in another terminal:
+  bin/paragon submit%[3]s --task %[5]s --latency-ms 1500 %[2]s
   bin/paragon top%[3]s
   bin/paragon history%[3]s
 or open %[4]s in a browser. Ctrl-C stops the server.
 The settings of the demonstration, such as workers that end after 6 s without work, stay in this data folder:
 bin/paragon tune diff%[3]s lists them. With another folder (--data), paragon up has the default settings.
-`, demoModel, demoServiceMS, at, d.client.Endpoint())
+`, slowed, d.sends.files, at, d.client.Endpoint(), d.sends.task)
 	return nil
 }

@@ -12,7 +12,10 @@ import (
 
 	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/profiles"
+	"github.com/paragon-serving/paragon/profiles/profilestest"
 	"github.com/paragon-serving/paragon/shared/client/clienttest"
+	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
 )
 
 // The demonstration sends what its phases say, prints lines meanwhile, and ends
@@ -30,7 +33,7 @@ func TestTheDemonstration(t *testing.T) {
 		now = now.Add(d)
 		return nil
 	}
-	d, err := newDemonstration(term.Terminal.Terminal, server.URL, []byte("\x89PNG boot"))
+	d, err := newDemonstration(term.Terminal.Terminal, server.URL, demoQueries{task: "fashion", input: query.Input{ContentType: "image/png", Data: []byte("\x89PNG boot")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +54,27 @@ func TestTheDemonstration(t *testing.T) {
 	}
 	if !strings.Contains(term.Out.String(), "scheme reactive") {
 		t.Errorf("no bill in\n%s", &term.Out)
+	}
+}
+
+// What is sent follows the catalogue: its task, what its models take, and how accurate they
+// are.
+func TestTheDemonstrationFollowsTheCatalogue(t *testing.T) {
+	set, shipped := profilestest.Loaded(t)
+	q, err := demoOf(shipped, set.Samples("fashion"))
+	if err != nil || q.task != "fashion" || q.input.ContentType != "image/png" || q.strict.Accuracy != demoStrictAccuracy {
+		t.Errorf("%+v, error %v", q, err)
+	}
+	text := func(name string, percent float64) profile.Model {
+		return profile.Model{Name: name, Task: "mail", File: name, Text: &profile.Text{}, Accuracy: profile.Accuracy{Top1Percent: percent}}
+	}
+	c := &profile.Catalogue{Name: "mail", Models: []profile.Model{{Name: "figures", Task: "none"}, text("a", 95.27), text("b", 97.21), text("c", 0)}}
+	q, err = demoOf(c, set.Samples("mail"))
+	if err != nil || q.task != "mail" || q.input.ContentType != query.TextType || q.strict.Accuracy != 97.2 || q.relaxed.Accuracy != 95.2 {
+		t.Errorf("%+v, error %v", q, err)
+	}
+	if _, err := demoOf(&profile.Catalogue{Name: "figures", Models: c.Models[:1]}, set.Samples("mail")); err == nil {
+		t.Error("a catalogue of figures is played")
 	}
 }
 

@@ -191,13 +191,13 @@ func (s stageModels) job(holding []sizing.Holding) measure.FunctionJob {
 // byFunctions runs a model on each of the generic functions that hold it. A run that
 // gives no answer is a proof too; an error is of one that told nothing.
 func (s stageModels) byFunctions(ctx context.Context, in measure.Invoker, m *profile.Model, holding []sizing.Holding, now time.Time) (r measure.Report, why string, err error) {
-	sample, err := modelcheck.Sample(m)
+	sample, err := modelcheck.SampleOf(m, func() ([]byte, error) { return s.ONNX(m) })
 	if err != nil {
 		return r, "", err
 	}
 	j := s.job(holding)
 	j.Invoker, j.File, j.Today = in, modelstore.StageFile(m.SHA256), now
-	j.Subjects = []measure.Subject{{Name: m.Name, SHA256: m.SHA256, Type: sample.ContentType, Pictures: [][]byte{sample.Data}}}
+	j.Subjects = []measure.Subject{{Name: m.Name, SHA256: m.SHA256, Inputs: []query.Input{sample}}}
 	r, err = j.Run(ctx)
 	if errors.Is(err, platform.ErrFault) || errors.Is(err, measure.ErrNoAnswer) {
 		return r, err.Error(), nil

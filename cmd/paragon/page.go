@@ -96,7 +96,7 @@ func pageHandler(ctx context.Context, term *cli.Terminal, token operator.Token) 
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", page.Handler(set.Samples()))
+	mux.Handle("/", page.Handler(set.Samples("fashion")))
 	mux.Handle("/v1/", console)
 	mux.HandleFunc("GET /v1/openapi.yaml", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")

@@ -27,8 +27,8 @@ type profileFlags struct {
 	budget                                           time.Duration
 }
 
-const profileLong = `Measure the latency of a catalogue's models on this machine, from an encoded picture to
-the scores of its classes. The command measures one thread with one picture and one caller,
+const profileLong = `Measure the latency of a catalogue's models on this machine, from a query's input to the
+model's outputs. The command measures one thread with one input and one caller,
 and each combination with the given --threads, --batch and --concurrency. It prints the 50th,
 95th and 99th percentile with their 95 % confidence intervals. Cold starts are measured
 separately: the time to start a process, load the library and the model and give a first
@@ -70,7 +70,7 @@ func newProfileCommand(term *cli.Terminal) *cobra.Command {
 	cli.ProfilesFlag(fs, &f.folder, cli.AndNetworks)
 	fs.StringVar(&f.catalogue, "catalogue", "fashion", "catalogue whose models are measured")
 	fs.StringSliceVarP(&f.models, "model", "m", nil, "measure only these models")
-	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, or of JPEG pictures if it has no PNG (default the samples that come with Paragon)")
+	fs.StringVar(&f.pictures, "pictures", "", "folder of PNG pictures, or of JPEG pictures if it has no PNG (default the samples of the catalogue, or those that come with Paragon); other models are measured with a made-up text, or with the sample in their file or zeros")
 	fs.IntSliceVar(&f.threads, "threads", nil, "numbers of threads for one inference, besides 1")
 	fs.IntSliceVar(&f.batches, "batch", nil, "numbers of pictures in one inference, besides 1")
 	fs.IntSliceVar(&f.concurrency, "concurrency", nil, "numbers of concurrent callers, besides 1")

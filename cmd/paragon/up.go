@@ -135,7 +135,7 @@ func runUp(ctx context.Context, term *cli.Terminal, cfg machine.Config, demo boo
 	term.Printf("paragon is ready after %s at %s\n", cli.Milliseconds(query.Milliseconds(term.Now().Sub(started))), m.URL())
 	switch {
 	case demo:
-		if err := demonstrate(ctx, term, m); err != nil {
+		if err := demonstrate(ctx, term, m, cfg.ProfilesDir == filepath.Join(cfg.DataDir, demoProfiles)); err != nil {
 			return stopped(ctx, err)
 		}
 	case cfg.Workers > 0 && cfg.Boot > 0:

@@ -95,11 +95,11 @@ func TestAQueryThroughTheGatewayIsItsCallersAlone(t *testing.T) {
 
 // samplePicture is one of the test pictures that ship with the profiles.
 func samplePicture(set *profiles.Set) ([]byte, error) {
-	names, err := fs.Glob(set.Samples(), "*.png")
+	names, err := fs.Glob(set.Samples("fashion"), "*.png")
 	if err != nil || len(names) == 0 {
 		return nil, fmt.Errorf("no sample picture: %w", err)
 	}
-	return fs.ReadFile(set.Samples(), names[0])
+	return fs.ReadFile(set.Samples("fashion"), names[0])
 }
 
 // What was calibrated on one machine is not quoted for an account.

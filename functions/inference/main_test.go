@@ -99,11 +99,11 @@ func TestARunHasTheThreadsThatPay(t *testing.T) {
 // trouser is a sample picture.
 func trouser(t *testing.T, set *profiles.Set) []byte {
 	t.Helper()
-	names, err := fs.Glob(set.Samples(), "*-trouser.png")
+	names, err := fs.Glob(set.Samples("fashion"), "*-trouser.png")
 	if err != nil || len(names) == 0 {
 		t.Fatalf("no sample picture, error %v", err)
 	}
-	data, err := fs.ReadFile(set.Samples(), names[0])
+	data, err := fs.ReadFile(set.Samples("fashion"), names[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,10 +157,9 @@ func (m trainedModel) profile(trained trainedFile, measured measuredFile) profil
 	const way = ", text to answer, wall clock, of a text that fills the bound on tokens"
 	latency := []profile.Latency{{Resource: "reference", Threads: 1, Batch: 1, MS: got.MS,
 		Source: source(mailMeasured, "measured", "ms", got.Samples, "ONNX Runtime "+measured.Library+way)}}
-	for _, t := range got.Threads {
-		latency = append(latency, profile.Latency{Resource: "reference", Threads: t.Threads, Batch: 1, MS: t.MS,
-			Source: source(mailMeasured, "measured", "threads", t.Samples, fmt.Sprintf("on %d threads; ONNX Runtime %s%s", t.Threads, measured.Library, way))})
-	}
+	latency = append(latency, modelcheck.OnThreads(got.Threads, func(t modelcheck.Threaded) profile.Source {
+		return source(mailMeasured, "measured", "threads", t.Samples, fmt.Sprintf("on %d threads; ONNX Runtime %s%s", t.Threads, measured.Library, way))
+	})...)
 	return profile.Model{
 		Name: m.Name, Task: mailName, File: m.File, SHA256: m.SHA256, Text: &profile.Text{MaxTokens: m.MaxTokens}, Signature: got.Signature,
 		Accuracy: profile.Accuracy{

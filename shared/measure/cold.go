@@ -30,9 +30,9 @@ func RunCold(ctx context.Context, s Subject, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := e.Load(ctx, s.Name, s.ONNX, 1)
+	run, err := s.load(ctx, e, 1)
 	if err == nil {
-		err = runOnce(ctx, m, s, 1, 0)
+		err = run(ctx, 1, 0)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("cold run of %s: %w", s.Name, err), e.Close())

@@ -112,12 +112,12 @@ type coldRun struct{ initMS, computeMS float64 }
 // where that is no part of it.
 func startMS(inv platform.Invocation, res inference.Response) float64 { return inv.InitMS + res.LoadMS }
 
-// run asks once, with one picture after another.
+// run asks once, with one input after another.
 func (f *functionRuns) run(ctx context.Context, n int) (platform.Invocation, inference.Response, error) {
 	var res inference.Response
 	payload, err := json.Marshal(inference.Request{
 		Model: f.subject.Name, SHA256: f.subject.SHA256,
-		Input: query.Input{ContentType: f.subject.Type, Data: f.subject.Pictures[n%len(f.subject.Pictures)]},
+		Input: f.subject.input(n),
 	})
 	if err != nil {
 		return platform.Invocation{}, res, err

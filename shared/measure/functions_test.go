@@ -77,7 +77,7 @@ func (l *lambda) end() {
 
 func functionJob(l *lambda) FunctionJob {
 	return FunctionJob{
-		Invoker: l, Subjects: []Subject{{Name: "four", Pictures: [][]byte{{1}, {2}}, Type: "image/png"}}, MemoryMB: []int{512}, Arch: "arm64",
+		Invoker: l, Subjects: []Subject{{Name: "four", Inputs: []query.Input{{ContentType: "image/png", Data: []byte{1}}, {ContentType: "image/png", Data: []byte{2}}}}}, MemoryMB: []int{512}, Arch: "arm64",
 		Plan: Plan{Warmup: 3, Samples: 300, Budget: time.Hour, Now: Wall}, Hardware: "a test server", File: "x/lambda.json",
 		Today: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Tick: func(string) {},
 	}

@@ -1,5 +1,5 @@
 // Package measure finds out how long models take on this machine: the whole
-// way from an encoded picture to the class scores, with percentiles and how
+// way from a query's input to the model's outputs, with percentiles and how
 // sure they are, and a cold start apart from the warm runs.
 package measure
 
@@ -12,24 +12,27 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine"
+	"github.com/paragon-serving/paragon/shared/engine/answer"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 )
 
 // Subject is a model to be measured.
 type Subject struct {
-	Name     string
-	ONNX     []byte
-	Input    profile.Input
-	Pictures [][]byte // encoded, of the content type
-	Type     string   // content type of the pictures
-	SHA256   string   // of the file, of a model that runs on generic functions
+	Name    string
+	ONNX    []byte
+	Picture *profile.Input // of a model that takes pictures
+	Text    *profile.Text  // of one that takes text; one with neither takes tensors
+	Inputs  []query.Input  // one after another
+	SHA256  string         // of the file, of a model that runs on generic functions
 }
 
 // Setting is one way to run a model.
 type Setting struct {
 	Threads     int // of one inference
-	Batch       int // pictures of one inference
+	Batch       int // pictures of one inference; 1 of other inputs
 	Concurrency int // callers at once
 }
 
@@ -70,7 +73,7 @@ func Measure(ctx context.Context, s Subject, set Setting, p Plan) (profile.Laten
 
 // measureOn returns the time of each run and how long all took.
 func measureOn(ctx context.Context, e *engine.Engine, s Subject, set Setting, p Plan) ([]time.Duration, time.Duration, error) {
-	m, err := e.Load(ctx, s.Name, s.ONNX, set.Threads)
+	run, err := s.load(ctx, e, set.Threads)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -84,7 +87,7 @@ func measureOn(ctx context.Context, e *engine.Engine, s Subject, set Setting, p 
 		wg.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			results[i], errs[i] = caller(ctx, m, s, set, p, i)
+			results[i], errs[i] = caller(ctx, run, set, p, i)
 		})
 	}
 	wg.Wait()
@@ -96,8 +99,11 @@ func measureOn(ctx context.Context, e *engine.Engine, s Subject, set Setting, p 
 	return all, took, errors.Join(errs...)
 }
 
-// caller asks again and again, one picture or batch after another.
-func caller(ctx context.Context, m *engine.Model, s Subject, set Setting, p Plan, first int) ([]time.Duration, error) {
+// runs answers a batch of a model's inputs, beginning with that number.
+type runs func(ctx context.Context, batch, first int) error
+
+// caller asks again and again, one input or batch after another.
+func caller(ctx context.Context, run runs, set Setting, p Plan, first int) ([]time.Duration, error) {
 	share := max(leastSamples, p.Samples/set.Concurrency)
 	times := make([]time.Duration, 0, share)
 	began := time.Now()
@@ -106,7 +112,7 @@ func caller(ctx context.Context, m *engine.Model, s Subject, set Setting, p Plan
 			return nil, err
 		}
 		start := p.Now()
-		if err := runOnce(ctx, m, s, set.Batch, first+i+p.Warmup); err != nil {
+		if err := run(ctx, set.Batch, first+i+p.Warmup); err != nil {
 			return nil, err
 		}
 		if i >= 0 {
@@ -119,12 +125,44 @@ func caller(ctx context.Context, m *engine.Model, s Subject, set Setting, p Plan
 	return times, nil
 }
 
-// runOnce decodes a batch of pictures, beginning with that number, and infers.
-func runOnce(ctx context.Context, m *engine.Model, s Subject, batch, first int) error {
+// load loads the model, and returns how it answers.
+func (s Subject) load(ctx context.Context, e *engine.Engine, threads int) (runs, error) {
+	m, err := e.Load(ctx, s.Name, s.ONNX, threads)
+	if err != nil {
+		return nil, err
+	}
+	if s.Picture != nil {
+		return func(ctx context.Context, batch, first int) error { return s.pictures(ctx, m, batch, first) }, nil
+	}
+	inputs := func(in query.Input) ([]tensors.Tensor, error) { return tensors.Unpack(in.Data) }
+	if s.Text != nil {
+		text, err := answer.NewText(m.Takes(), s.ONNX, *s.Text)
+		if err != nil {
+			return nil, err
+		}
+		inputs = func(in query.Input) ([]tensors.Tensor, error) { return text.Inputs(in.Data) }
+	}
+	return func(ctx context.Context, batch, first int) error {
+		if batch != 1 {
+			return errors.New("only pictures are measured in batches")
+		}
+		in, err := inputs(s.input(first))
+		if err == nil {
+			_, err = m.RunNamed(ctx, in)
+		}
+		return err
+	}, nil
+}
+
+// input is that of a number, from the first again after the last.
+func (s Subject) input(n int) query.Input { return s.Inputs[n%len(s.Inputs)] }
+
+// pictures decodes a batch of pictures, and infers.
+func (s Subject) pictures(ctx context.Context, m *engine.Model, batch, first int) error {
 	var in engine.Tensor
 	for i := range batch {
-		picture := s.Pictures[(first*batch+i)%len(s.Pictures)]
-		one, err := preprocess.Decode(s.Type, picture, preprocess.Spec(s.Input), preprocess.Limits{})
+		picture := s.input(first*batch + i)
+		one, err := preprocess.Decode(picture.ContentType, picture.Data, preprocess.Spec(*s.Picture), preprocess.Limits{})
 		if err != nil {
 			return err
 		}
@@ -135,6 +173,13 @@ func runOnce(ctx context.Context, m *engine.Model, s Subject, batch, first int) 
 		in.Data = append(in.Data, one.Data...)
 		in.Shape[0] += one.Shape[0]
 	}
-	_, err := m.Run(ctx, in)
+	if m.Single() {
+		_, err := m.Run(ctx, in)
+		return err
+	}
+	x, err := tensors.Convert(tensors.FromFloats(m.InputName(), in.Shape, in.Data), m.Inputs()[0].Datatype)
+	if err == nil {
+		_, err = m.RunNamed(ctx, []tensors.Tensor{x})
+	}
 	return err
 }

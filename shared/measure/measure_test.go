@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
 )
 
@@ -25,8 +27,8 @@ func subject(t testing.TB) Subject {
 	}
 	weights := [][]float32{{1, 0, 0, 0}, {0, 1, 0, 0}}
 	return Subject{
-		Name: "four", ONNX: enginetest.Linear(weights, 1, 2, 2), Input: profile.Input{Width: 2, Height: 2, Channels: 1},
-		Pictures: [][]byte{b.Bytes()}, Type: "image/png",
+		Name: "four", ONNX: enginetest.Linear(weights, 1, 2, 2), Picture: &profile.Input{Width: 2, Height: 2, Channels: 1},
+		Inputs: []query.Input{{ContentType: "image/png", Data: b.Bytes()}},
 	}
 }
 
@@ -44,6 +46,27 @@ func TestMeasure(t *testing.T) {
 	}
 	if l.Source.Samples != 300 || l.MS != (profile.Percentiles{P50: 1, P95: 1, P99: 1}) || l.Batch != 2 || l.PerSecond <= 0 {
 		t.Errorf("%+v", l)
+	}
+}
+
+// Models that take text or tensors are measured with such inputs, one at a time.
+func TestModelsOfEveryKindAreMeasured(t *testing.T) {
+	x := tensors.FromFloats("x", []int64{1, 4}, []float32{1, 2, 3, 4})
+	for name, s := range map[string]Subject{
+		"text":    {ONNX: enginetest.Words(), Text: &profile.Text{}, Inputs: []query.Input{{ContentType: query.TextType, Data: []byte("yes")}}},
+		"tensors": {ONNX: enginetest.Affine(1, 0, -1, 4), Inputs: []query.Input{{ContentType: tensors.ContentType, Data: tensors.Pack([]tensors.Tensor{x})}}},
+	} {
+		l, err := Measure(t.Context(), s, Setting{1, 1, 1}, Plan{Samples: 300, Budget: time.Hour, Now: Wall})
+		if err != nil || l.Source.Samples != 300 {
+			t.Errorf("%s: %+v, error %v", name, l, err)
+		}
+		if _, err := Measure(t.Context(), s, Setting{1, 2, 1}, Plan{Samples: 300, Now: Wall}); err == nil {
+			t.Errorf("%s: a batch is measured", name)
+		}
+		var out bytes.Buffer
+		if err := RunCold(t.Context(), s, &out); err != nil || !strings.Contains(out.String(), "library") {
+			t.Errorf("%s: cold: %v %s", name, err, &out)
+		}
 	}
 }
 

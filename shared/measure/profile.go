@@ -115,6 +115,6 @@ func (j Job) source(model string, l profile.Latency, r Report) profile.Source {
 	return profile.Source{
 		Kind: "measured", File: j.File, Row: "name=" + model + "," + settingOf(l), Column: "ms",
 		Hardware: r.Hardware, Samples: l.Source.Samples, Date: r.Date,
-		Note: fmt.Sprintf("picture to scores, %s; load average %.1f; %s", clock, r.LoadAverage, r.Go),
+		Note: fmt.Sprintf("input to outputs, %s; load average %.1f; %s", clock, r.LoadAverage, r.Go),
 	}
 }

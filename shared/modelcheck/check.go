@@ -68,6 +68,15 @@ type Threaded struct {
 	Samples int                 `json:"samples"`
 }
 
+// OnThreads are the rows of a profile for times on more threads. source says where those of
+// one number of threads are found.
+func OnThreads(times []Threaded, source func(t Threaded) profile.Source) (rows []profile.Latency) {
+	for _, t := range times {
+		rows = append(rows, profile.Latency{Resource: "reference", Threads: t.Threads, Batch: 1, MS: t.MS, Source: source(t)})
+	}
+	return rows
+}
+
 // Run checks a model in this process, which a bad one may take down: it is for a
 // process of its own. A *Problem is part of the report; the error is of this
 // machine.
@@ -178,7 +187,7 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 	}
 	values, err := m.RunNamed(ctx, given)
 	if err != nil {
-		return out, cannotRun(given, err)
+		return out, cannotRun(out.Input, given, err)
 	}
 	c, err := inspect(onnx)
 	if err != nil {
@@ -192,11 +201,18 @@ func check(ctx context.Context, e *engine.Engine, onnx []byte, r Request) (Repor
 }
 
 // cannotRun says that the check's first run failed, and what would help.
-func cannotRun(given []tensors.Tensor, err error) error {
+func cannotRun(input profile.InputKind, given []tensors.Tensor, err error) error {
 	if bad, ok := errors.AsType[*engine.InputError](err); ok {
 		return badf("option sample", "%v", bad)
 	}
-	return badf("file", "cannot be run on the inputs of --sample, or on zeros without --sample (%s): %s", shapes(given), cause(err))
+	on := "the inputs of --sample, or on zeros without --sample"
+	switch input {
+	case profile.TextIn:
+		on = "a sample text"
+	case profile.Picture:
+		on = "a blank picture"
+	}
+	return badf("file", "cannot be run on %s (%s): %s", on, shapes(given), cause(err))
 }
 
 // cause is the library's own message, without who passed it on.

@@ -13,17 +13,20 @@ import (
 // The numbers of the fields of onnx.proto that are read.
 const (
 	modelGraph, modelOpset, modelFunctions          = 7, 8, 25
-	graphNode, graphInitializer, graphOutput        = 1, 5, 12
+	graphNode, graphInitializer, graphSparse        = 1, 5, 15
 	nodeOutput, nodeName, nodeOp, nodeAttribute     = 2, 3, 4, 5
 	nodeDomain                                      = 7
+	attributeFloat, attributeFloats                 = 2, 7
 	attributeTensor, attributeGraph                 = 5, 6
 	attributeTensors, attributeGraphs               = 10, 11
+	attributeSparse, sparseValues                   = 22, 1
 	tensorType, tensorFloats, tensorName            = 2, 4, 8
-	tensorRaw, tensorDoubles                        = 9, 10
+	tensorInts, tensorRaw, tensorDoubles            = 5, 9, 10
 	tensorExternal, tensorLocation                  = 13, 14
 	entryKey, entryValue                            = 1, 2
 	functionDomain, functionNode, maxDepth          = 10, 7, 16
-	elementFloat, elementDouble, elementHalf    int = 1, 11, 10
+	elementFloat, elementDouble                 int = 1, 11
+	elementHalf, elementBrain                   int = 10, 16
 )
 
 // libraryDomains are those of the operators that the library has.
@@ -63,12 +66,25 @@ func inspect(onnx []byte) (*contents, error) {
 		return nil, badf("file", "is not an ONNX model: %d bytes without a graph and an operator set", len(onnx))
 	}
 	err = wire.Each(onnx, func(f wire.Field) error {
-		if f.Number == modelGraph {
+		switch f.Number {
+		case modelGraph:
 			return c.graph(f.Bytes, 0)
+		case modelFunctions:
+			return c.function(f.Bytes)
 		}
 		return nil
 	})
 	return c, err
+}
+
+// function reads the nodes of an operator that the file itself defines.
+func (c *contents) function(message []byte) error {
+	return wire.Each(message, func(f wire.Field) error {
+		if f.Number == functionNode {
+			return c.node(f.Bytes, 0)
+		}
+		return nil
+	})
 }
 
 // graph reads one graph, and those within its nodes.
@@ -81,6 +97,18 @@ func (c *contents) graph(message []byte, depth int) error {
 		case graphNode:
 			return c.node(f.Bytes, depth)
 		case graphInitializer:
+			return c.weight(f.Bytes)
+		case graphSparse:
+			return c.sparse(f.Bytes)
+		}
+		return nil
+	})
+}
+
+// sparse reads the elements that a sparse tensor holds.
+func (c *contents) sparse(message []byte) error {
+	return wire.Each(message, func(f wire.Field) error {
+		if f.Number == sparseValues {
 			return c.weight(f.Bytes)
 		}
 		return nil
@@ -114,18 +142,33 @@ func (c *contents) node(message []byte, depth int) error {
 	for _, out := range outputs {
 		c.lastOps[out] = op
 	}
+	if name == "" {
+		name = strings.Join(outputs, ", ")
+	}
 	if !slices.Contains(libraryDomains, domain) && !slices.Contains(c.functions, domain) {
-		if name == "" {
-			name = strings.Join(outputs, ", ")
-		}
 		return badf("node "+quote(name), "is a custom operator, %s of %s: the library has only ONNX's own and those of com.microsoft", quote(op), quote(domain))
 	}
 	for _, f := range inner {
+		if op == "Constant" && holdsNaN(f.Bytes) {
+			return badf("node "+quote(name), "is a constant that holds NaN: whatever it is multiplied with is lost")
+		}
 		if err := c.attribute(f.Bytes, domain, depth); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// holdsNaN says whether an attribute is a number, or a list of them, with NaN in it.
+func holdsNaN(attribute []byte) bool {
+	var numbers []byte
+	err := wire.Each(attribute, func(f wire.Field) error {
+		if f.Number == attributeFloat || f.Number == attributeFloats {
+			numbers = append(numbers, f.Bytes...)
+		}
+		return nil
+	})
+	return err == nil && first(numbers, 4, nanFloat) >= 0
 }
 
 // treeDomain is that of trees, in whose tables NaN ends a set.
@@ -140,6 +183,8 @@ func (c *contents) attribute(message []byte, domain string, depth int) error {
 				return nil
 			}
 			return c.weight(f.Bytes)
+		case attributeSparse:
+			return c.sparse(f.Bytes)
 		case attributeGraph, attributeGraphs:
 			return c.graph(f.Bytes, depth+1)
 		}
@@ -168,6 +213,7 @@ type weight struct {
 	element         int
 	raw             []byte
 	floats, doubles []byte
+	shorts          []byte // of types of two bytes, which are listed as whole numbers
 	external        bool
 	location        string
 	offset, length  string
@@ -182,6 +228,8 @@ func readWeight(message []byte) (w weight, err error) {
 			w.element = int(f.Value)
 		case tensorRaw:
 			w.raw = f.Bytes
+		case tensorInts:
+			w.shorts = appendShorts(w.shorts, f)
 		case tensorFloats:
 			w.floats = append(w.floats, f.Bytes...)
 		case tensorDoubles:
@@ -194,6 +242,21 @@ func readWeight(message []byte) (w weight, err error) {
 		return nil
 	})
 	return w, err
+}
+
+// appendShorts appends whole numbers as two bytes each.
+func appendShorts(out []byte, f wire.Field) []byte {
+	if f.Bytes == nil {
+		return binary.LittleEndian.AppendUint16(out, uint16(f.Value))
+	}
+	for rest := f.Bytes; len(rest) > 0; {
+		v, size := binary.Uvarint(rest)
+		if size <= 0 {
+			return out
+		}
+		out, rest = binary.LittleEndian.AppendUint16(out, uint16(v)), rest[size:]
+	}
+	return out
 }
 
 // entry reads where external data lies.
@@ -223,11 +286,11 @@ func (w *weight) entry(message []byte) error {
 func (w weight) firstNaN() int {
 	switch w.element {
 	case elementFloat:
-		return first(append(w.raw[:len(w.raw):len(w.raw)], w.floats...), 4, func(b []byte) bool {
-			return binary.LittleEndian.Uint32(b)&0x7fffffff > 0x7f800000
-		})
+		return first(append(w.raw[:len(w.raw):len(w.raw)], w.floats...), 4, nanFloat)
 	case elementHalf:
-		return first(w.raw, 2, func(b []byte) bool { return binary.LittleEndian.Uint16(b)&0x7fff > 0x7c00 })
+		return first(append(w.raw[:len(w.raw):len(w.raw)], w.shorts...), 2, func(b []byte) bool { return binary.LittleEndian.Uint16(b)&0x7fff > 0x7c00 })
+	case elementBrain:
+		return first(append(w.raw[:len(w.raw):len(w.raw)], w.shorts...), 2, func(b []byte) bool { return binary.LittleEndian.Uint16(b)&0x7fff > 0x7f80 })
 	case elementDouble:
 		return first(append(w.raw[:len(w.raw):len(w.raw)], w.doubles...), 8, func(b []byte) bool {
 			return math.IsNaN(math.Float64frombits(binary.LittleEndian.Uint64(b)))
@@ -235,6 +298,9 @@ func (w weight) firstNaN() int {
 	}
 	return -1
 }
+
+// nanFloat says whether four bytes are a float32 that is not a number.
+func nanFloat(b []byte) bool { return binary.LittleEndian.Uint32(b)&0x7fffffff > 0x7f800000 }
 
 func first(data []byte, size int, is func([]byte) bool) int {
 	for i := 0; (i+1)*size <= len(data); i++ {

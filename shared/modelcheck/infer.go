@@ -151,11 +151,12 @@ func (r *Report) answers(asked Request, values []engine.Value, c *contents) erro
 	switch r.Kind {
 	case profile.Classify:
 		return r.classes(asked, values)
-	case profile.Embed:
-		return r.vector(values)
-	case profile.Tensors:
+	case profile.Embed, profile.Tensors:
 		if len(asked.Labels) > 0 {
-			return badf("option labels", "are for classify, and the kind is tensor")
+			return badf("option labels", "are for classify, and the kind is %s", r.Kind)
+		}
+		if r.Kind == profile.Embed {
+			return r.vector(values)
 		}
 		return nil
 	}
@@ -261,7 +262,7 @@ func finite(v engine.Value) error {
 	values, _ := v.Floats()
 	for i, x := range values {
 		if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
-			return badf("output "+quote(v.Name), "is %v as element %d, on an input of zeros", x, i)
+			return badf("output "+quote(v.Name), "is %v as element %d, in the answer to the first input of the check", x, i)
 		}
 	}
 	return nil

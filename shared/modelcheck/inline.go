@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strconv"
 
 	"github.com/paragon-serving/paragon/shared/engine/wire"
@@ -16,7 +17,7 @@ import (
 // bounds the whole, in bytes.
 func Inline(onnx []byte, folder fs.FS, limit int64) ([]byte, error) {
 	in := &inliner{folder: folder, left: limit - int64(len(onnx))}
-	out, err := in.message(onnx, map[int]rewrite{modelGraph: in.graph})
+	out, err := in.message(onnx, map[int]rewrite{modelGraph: in.graph, modelFunctions: in.function})
 	if err != nil || !in.found {
 		return onnx, err
 	}
@@ -58,6 +59,10 @@ func (in *inliner) graph(message []byte) ([]byte, error) {
 	return in.message(message, map[int]rewrite{graphInitializer: in.tensor, graphNode: in.node})
 }
 
+func (in *inliner) function(message []byte) ([]byte, error) {
+	return in.message(message, map[int]rewrite{functionNode: in.node})
+}
+
 func (in *inliner) node(message []byte) ([]byte, error) {
 	return in.message(message, map[int]rewrite{nodeAttribute: in.attribute})
 }
@@ -91,10 +96,11 @@ func (in *inliner) tensor(message []byte) ([]byte, error) {
 // read reads the data of a weight from its file.
 func (in *inliner) read(w weight) ([]byte, error) {
 	part := "weight " + quote(w.name)
-	if !fs.ValidPath(w.location) || w.location == "." {
+	location := path.Clean(w.location) // "./weights" is beside the model
+	if !fs.ValidPath(location) || location == "." {
 		return nil, badf(part, "is stored in %s, which is outside the model's folder", quote(w.location))
 	}
-	f, err := in.folder.Open(w.location)
+	f, err := in.folder.Open(location)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, badf(part, "is stored in %s, which is not in the model's folder", quote(w.location))
 	}
@@ -106,13 +112,13 @@ func (in *inliner) read(w weight) ([]byte, error) {
 	if err != nil {
 		return nil, badf(part, "%v", err)
 	}
-	if _, err := io.CopyN(io.Discard, f, offset); err != nil {
+	if err := skip(f, offset); err != nil {
 		return nil, badf(part, "begins at byte %d of %s, which is shorter", offset, quote(w.location))
 	}
 	data, err := io.ReadAll(io.LimitReader(f, min(length, in.left+1)))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read %s: %w", w.location, err)
+		return nil, badf(part, "is stored in %s, which cannot be read: %v", quote(w.location), err)
 	case int64(len(data)) > in.left:
 		return nil, badf("file", "and its external weights together exceed the size limit of a model")
 	case w.length != "" && int64(len(data)) < length:
@@ -120,6 +126,25 @@ func (in *inliner) read(w weight) ([]byte, error) {
 	}
 	in.left -= int64(len(data))
 	return data, nil
+}
+
+// skip goes to a byte of a file, which must not end before it. Each weight opens its file
+// anew: what lies before it is not read.
+func skip(f fs.File, offset int64) error {
+	s, ok := f.(io.Seeker)
+	if !ok {
+		_, err := io.CopyN(io.Discard, f, offset)
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < offset {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.Seek(offset, io.SeekStart)
+	return err
 }
 
 // span is which bytes of its file a weight is; without a length, all that follow.

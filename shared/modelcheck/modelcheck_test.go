@@ -1,9 +1,14 @@
 package modelcheck
 
 import (
+	"encoding/binary"
 	"errors"
+	"io"
+	"io/fs"
+	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -11,7 +16,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine/enginetest"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
 	"github.com/paragon-serving/paragon/shared/engine/wire"
 )
 
@@ -99,14 +106,19 @@ func TestAModelIsLikeThoseOfItsTask(t *testing.T) {
 	}
 }
 
+// beside is a model whose weight lies in another file.
+func beside(location string) []byte {
+	return enginetest.Graph{
+		Inputs: []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, 2}}}, Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, 2}}},
+		Weights: []enginetest.Weight{{Name: "w", Shape: []int64{2}, External: location}},
+		Nodes:   []enginetest.Node{{Op: "Add", Inputs: []string{"x", "w"}, Outputs: []string{"y"}}},
+	}.Bytes()
+}
+
 // Weights in files external to a model are put into it, and it then runs as if they had
 // always been there.
 func TestWeightsWithAModel(t *testing.T) {
-	external := enginetest.Graph{
-		Inputs: []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, 2}}}, Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, 2}}},
-		Weights: []enginetest.Weight{{Name: "w", Shape: []int64{2}, External: "w.bin"}},
-		Nodes:   []enginetest.Node{{Op: "Add", Inputs: []string{"x", "w"}, Outputs: []string{"y"}}},
-	}.Bytes()
+	external := beside("w.bin")
 	files := fstest.MapFS{"w.bin": {Data: make([]byte, 8)}}
 	whole, err := Inline(external, files, 1<<20)
 	if err != nil {
@@ -121,6 +133,12 @@ func TestWeightsWithAModel(t *testing.T) {
 	for name, limit := range map[string]int64{"exceed": int64(len(external)) + 7} {
 		if _, err := Inline(external, files, limit); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for location, says := range map[string]string{"./w.bin": "", "sub/../w.bin": "", "sub": "cannot be read", "../w.bin": "outside", "/w.bin": "outside"} {
+		files := fstest.MapFS{"w.bin": {Data: make([]byte, 8)}, "sub/other": {}}
+		if _, err := Inline(beside(location), files, 1<<20); (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `"w"`)) {
+			t.Errorf("at %q: %v", location, err)
 		}
 	}
 	if same, err := Inline(enginetest.Affine(1, 0, 1), files, 1); err != nil || !slices.Equal(same, enginetest.Affine(1, 0, 1)) {
@@ -153,5 +171,142 @@ func TestAMissingLocaleSaysWhatToDo(t *testing.T) {
 	missing, broken := notLoaded("Failed to construct locale with name:en_US.UTF-8"), notLoaded("no graph")
 	if !strings.Contains(missing.Reason, `"locale": "C"`) || strings.Contains(broken.Reason, "locale") || broken.Part != "file" {
 		t.Errorf("%v; %v", missing, broken)
+	}
+}
+
+// message appends a field with a length to a protocol buffer.
+func message(to []byte, number int, value ...byte) []byte { return wire.AppendBytes(to, number, value) }
+
+// number appends a field that is a whole number.
+func number(to []byte, number int, v uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(to, uint64(number)<<3), v)
+}
+
+// A constant that is no number is found however the file writes it, and so is a custom
+// operator within a function of the file's own. The sentence names the weight or the node.
+func TestWhatNoModelMayHoldIsFoundEverywhere(t *testing.T) {
+	nan := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.NaN())))
+	weight := func(element uint64, field int, data ...byte) []byte {
+		return message(message(number(nil, 2, element), 8, 'w'), field, data...)
+	}
+	single := func(element, v uint64) []byte { return number(message(number(nil, 2, element), 8, 'w'), 5, v) }
+	constant := func(attribute []byte) []byte {
+		return message(message(message(nil, 3, 'n'), 4, []byte("Constant")...), 5, attribute...)
+	}
+	custom := message(message(message(nil, 3, 'n'), 4, []byte("Mine")...), 7, []byte("com.example")...)
+	for name, tc := range map[string]struct {
+		field int // of the graph; 0 is a node of a function
+		value []byte
+		says  string // empty: it is let through
+	}{
+		"float32":                       {5, weight(1, 9, nan...), `weight "w" holds NaN`},
+		"half in a list":                {5, weight(10, 5, binary.AppendUvarint(nil, 0x7e00)...), `weight "w" holds NaN`},
+		"half, one by one":              {5, single(10, 0x7e00), `weight "w" holds NaN`},
+		"half that is infinite":         {5, single(10, 0x7c00), ""},
+		"bfloat16":                      {5, weight(16, 9, 0xc0, 0x7f), `weight "w" holds NaN`},
+		"bfloat16 in a list":            {5, weight(16, 5, binary.AppendUvarint(nil, 0x7fc0)...), `weight "w" holds NaN`},
+		"bfloat16 that is infinite":     {5, single(16, 0x7f80), ""},
+		"sparse":                        {15, message(nil, 1, weight(1, 9, nan...)...), `weight "w" holds NaN`},
+		"sparse constant":               {1, constant(message(nil, 22, message(nil, 1, weight(1, 9, nan...)...)...)), `weight "w" holds NaN`},
+		"one number of a constant":      {1, constant(append([]byte{2<<3 | 5}, nan...)), `node "n" is a constant that holds NaN`},
+		"numbers of a constant":         {1, constant(message(nil, 7, nan...)), `node "n" is a constant that holds NaN`},
+		"a constant number":             {1, constant(message(nil, 7, 0, 0, 0x80, 0x3f)), ""},
+		"custom":                        {1, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
+		"custom within a function":      {0, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
+		"a constant within a function":  {0, constant(message(nil, 5, weight(1, 9, nan...)...)), `weight "w" holds NaN`},
+		"beside, of a function's nodes": {0, constant(message(nil, 5, number(weight(1, 13, message(message(nil, 1, []byte("location")...), 2, 'f')...), 14, 1)...)), "which did not come with the model"},
+	} {
+		onnx, graph := message(nil, 8), []byte(nil)
+		if tc.field > 0 {
+			graph = message(nil, tc.field, tc.value...)
+		} else {
+			onnx = message(onnx, 25, message(message(nil, 10, []byte("own")...), 7, tc.value...)...)
+		}
+		_, err := inspect(message(onnx, 7, graph...))
+		if (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Of a large file that holds many weights, each byte is read once.
+func TestWeightsAreReadWhereTheyLie(t *testing.T) {
+	const each, count = 1 << 10, 64
+	var graph []byte
+	for i := range count {
+		entry := func(key, value string) []byte { return message(message(nil, 1, []byte(key)...), 2, []byte(value)...) }
+		w := number(number(message(number(nil, 1, each/4), 8, byte('a'+i%26)), 2, 1), 14, 1)
+		for key, value := range map[string]string{"location": "w.bin", "offset": strconv.Itoa(each * i), "length": strconv.Itoa(each)} {
+			w = message(w, 13, entry(key, value)...)
+		}
+		graph = message(graph, 5, w...)
+	}
+	files := &counted{FS: fstest.MapFS{"w.bin": {Data: make([]byte, each*count)}}}
+	if _, err := Inline(message(nil, 7, graph...), files, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if files.read != each*count {
+		t.Errorf("%d bytes were read of %d", files.read, each*count)
+	}
+}
+
+// counted counts what is read of a folder.
+type counted struct {
+	fs.FS
+	read int
+}
+
+func (c *counted) Open(name string) (fs.File, error) {
+	f, err := c.FS.Open(name)
+	return &countedFile{f, c}, err
+}
+
+type countedFile struct {
+	fs.File
+	of *counted
+}
+
+func (f *countedFile) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	f.of.read += n
+	return n, err
+}
+
+func (f *countedFile) Seek(offset int64, whence int) (int64, error) {
+	return f.File.(io.Seeker).Seek(offset, whence)
+}
+
+// What cannot go together is refused by the name of the option.
+func TestLabelsAreForClassify(t *testing.T) {
+	for _, kind := range []profile.TaskKind{profile.Embed, profile.Tensors} {
+		got, err := Run(t.Context(), enginetest.Affine(1, 0, -1, 4), Request{Kind: kind, Labels: []string{"a", "b", "c", "d"}, Once: true})
+		if err != nil || got.Problem == nil || got.Problem.Part != "option labels" || !strings.Contains(got.Problem.Reason, string(kind)) {
+			t.Errorf("%s: %+v, error %v", kind, got.Problem, err)
+		}
+	}
+}
+
+// A model that cannot be run on zeros is run on the sample in its file, wherever it is run
+// to see whether it can be offered.
+func TestTheSampleInAFileIsRun(t *testing.T) {
+	picky := enginetest.Picky()
+	if got, err := Run(t.Context(), picky, Request{Once: true}); err != nil || got.Problem == nil || !strings.Contains(got.Problem.Reason, "--sample") {
+		t.Fatalf("without a sample: %+v, error %v", got.Problem, err)
+	}
+	with, err := metadata.PutSample(picky, []tensors.Tensor{tensors.FromFloats("x", []int64{2}, []float32{1, 2})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Run(t.Context(), with, Request{Once: true})
+	if err != nil || got.Problem != nil {
+		t.Fatalf("with a sample: %+v, error %v", got.Problem, err)
+	}
+	c := &profile.Catalogue{Tasks: []profile.Task{{Name: "t", Kind: profile.Tensors}}, Models: []profile.Model{{Name: "picky", Task: "t", File: "picky.onnx", Signature: got.Signature}}}
+	timed := func(string) bool { return true }
+	if r, err := Once(t.Context(), c, onlyFile(with), "picky", timed); err != nil || r.Samples == 0 {
+		t.Errorf("%+v, error %v", r, err)
+	}
+	if _, err := Once(t.Context(), c, onlyFile(picky), "picky", timed); err == nil {
+		t.Error("without a sample it is run on zeros, which it cannot")
 	}
 }

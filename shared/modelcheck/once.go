@@ -13,6 +13,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/engine"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
+	"github.com/paragon-serving/paragon/shared/engine/metadata"
 	"github.com/paragon-serving/paragon/shared/engine/preprocess"
 	"github.com/paragon-serving/paragon/shared/measure"
 	"github.com/paragon-serving/paragon/shared/priority"
@@ -32,14 +33,14 @@ type Ran struct {
 var runTimes = timing{warm: 2, least: 20, most: 200, usual: 500 * time.Millisecond, longest: 20 * time.Second, clock: measure.ThreadCPU}
 
 // Once has a model of a catalogue answer in this process, as a worker does: a blank
-// picture, a sample text, or inputs of zeros. It answers once, and where timed says so of
+// picture, a sample text, or the sample in its file, else inputs of zeros. It answers once, and where timed says so of
 // its name, as often as its service time needs; nil times none. An error says why it cannot.
 func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, model string, timed func(model string) bool) (r Ran, err error) {
 	m, ok := c.Current().Model(model)
 	if !ok {
 		return r, fmt.Errorf("the catalogue has no model %q", model)
 	}
-	in, err := Sample(m)
+	in, err := SampleOf(m, func() ([]byte, error) { return files.ONNX(model) })
 	if err != nil {
 		return r, err
 	}
@@ -68,15 +69,33 @@ func Once(ctx context.Context, c profile.CatalogueSource, files answer.Models, m
 	return r, nil
 }
 
-// Sample is an input that every model of its kind can answer.
-func Sample(m *profile.Model) (query.Input, error) {
-	switch m.Takes() {
+// SampleOf is an input that a model can answer: of one that takes tensors the sample in its
+// file, which is read for that.
+func SampleOf(m *profile.Model, file func() ([]byte, error)) (query.Input, error) {
+	if m.Takes() != profile.TensorsIn {
+		return Sample(m.Takes(), m.Input, m.Signature)
+	}
+	onnx, err := file()
+	if err != nil {
+		return query.Input{}, err
+	}
+	given, err := metadata.Sample(onnx)
+	if err != nil || given == nil {
+		return Sample(m.Takes(), m.Input, m.Signature)
+	}
+	return query.Input{ContentType: tensors.ContentType, Data: tensors.Pack(given)}, nil
+}
+
+// Sample is an input that most models of a kind can answer: a sample text, inputs of zeros,
+// or a blank picture.
+func Sample(takes profile.InputKind, in *profile.Input, s *profile.Signature) (query.Input, error) {
+	switch takes {
 	case profile.TextIn:
 		return query.Input{ContentType: query.TextType, Data: []byte(sampleText)}, nil
 	case profile.TensorsIn:
-		return query.Input{ContentType: tensors.ContentType, Data: tensors.Pack(answer.Blank(m.Signature.Inputs))}, nil
+		return query.Input{ContentType: tensors.ContentType, Data: tensors.Pack(answer.Blank(s.Inputs))}, nil
 	}
-	spec := preprocess.Spec(*m.Input)
+	spec := preprocess.Spec(*in)
 	var encoded bytes.Buffer
 	if err := png.Encode(&encoded, image.NewRGBA(image.Rect(0, 0, spec.Width, spec.Height))); err != nil {
 		return query.Input{}, fmt.Errorf("generate a sample picture: %w", err)

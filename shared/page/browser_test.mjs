@@ -168,6 +168,29 @@ test("a sample is answered, with bars and the way it went", async () => {
   assert.match(await text("#answer .story"), /sent to overflow: a worker would take about 1210 ms/);
 });
 
+test("a task of texts is tried with a text", async () => {
+  const texts = async (route) => {
+    const response = await route.fetch();
+    const { models } = await response.json();
+    return route.fulfill({ response, json: { models: [...models, { ...models[0], name: "bag", task: "mail", takes: "text" }] } });
+  };
+  await page.route("**/v1/models", texts);
+  await page.reload();
+  await page.selectOption("#task", "mail");
+  assert.equal(await page.locator("#pictures").isVisible(), false);
+  await ask();
+  assert.match(await text("#answer .fault"), /write a text first/);
+  await page.fill("#text", "Dear friend");
+  const sent = page.waitForRequest((r) => r.url().endsWith("/v1/queries") && r.method() === "POST");
+  await ask();
+  const body = (await sent).postDataJSON();
+  assert.deepEqual([body.task, body.input], ["mail", { text: "Dear friend" }]);
+  await page.selectOption("#task", "fashion");
+  assert.equal(await page.locator("#text").isVisible(), false);
+  await page.unroute("**/v1/models", texts);
+  await page.reload();
+});
+
 test("feedback goes with the answer's receipt", async () => {
   const withReceipt = async (route) => {
     if (route.request().method() !== "POST") return route.fallback();

@@ -6,6 +6,7 @@ package page
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/http"
 	"path"
@@ -85,7 +86,7 @@ const maxSamples = 10
 // in "0000-ankle-boot.png".
 func list(w http.ResponseWriter, samples fs.FS) {
 	entries, err := fs.ReadDir(samples, ".")
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a catalogue may have none
 		http.Error(w, "could not read the sample pictures", http.StatusInternalServerError)
 		return
 	}

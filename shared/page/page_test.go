@@ -78,7 +78,7 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{api: &clienttest.API{Now: time.Now}, page: page.Handler(set.Samples())}
+	s := &stage{api: &clienttest.API{Now: time.Now}, page: page.Handler(set.Samples("fashion"))}
 	s.live, s.once = httpapi.NewLive(s, httpapi.Streams{Most: 8}), httpapi.NewLive(s, httpapi.Streams{})
 	return s
 }

@@ -104,7 +104,7 @@ func (r *run) prepare() error {
 		r.noDisk = err.Error()
 	}
 	profiles := filepath.Join(dir, "profiles")
-	if _, err := machine.SlowProfiles(profiles, Catalogue, Model, instanceType, r.ServiceMS); err != nil {
+	if _, err := machine.SlowProfiles(profiles, "", Catalogue, Model, instanceType, r.ServiceMS); err != nil {
 		return err
 	}
 	if r.address, err = up.FreeAddress(); err != nil {

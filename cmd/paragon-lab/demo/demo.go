@@ -36,10 +36,12 @@ type Config struct {
 	StrictShare         float64
 	StrictMS, RelaxedMS float64
 	ServiceMS           float64 // what the model is made to take on a runner
-	Model               string
-	Set                 map[string]string // settings that are not as the time scale makes them
-	Seed                uint64
-	DataDir             string // empty means a temporary one
+	// Profiles is the folder of the catalogue that is played, empty for those that ship,
+	// and Model the one of it that answers.
+	Profiles, Catalogue, Model string
+	Set                        map[string]string // settings that are not as the time scale makes them
+	Seed                       uint64
+	DataDir                    string // empty means a temporary one
 	// Sender returns what sends queries to a server, and how many inputs it draws from.
 	Sender func(url string) (load.Send, int, error)
 	// Progress, when set, is called with how far it is.

@@ -56,7 +56,7 @@ func TestSettingsKeepTheirRanges(t *testing.T) {
 
 func TestTheModelTakesWhatWasAsked(t *testing.T) {
 	dir := t.TempDir() + "/p"
-	slow, err := Config{Model: "cnn", ServiceMS: 250}.writeProfiles(dir)
+	slow, err := Config{Catalogue: "fashion", Model: "cnn", ServiceMS: 250}.writeProfiles(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestTheModelTakesWhatWasAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	as, _ := set.Catalogue(Catalogue)
+	as, _ := set.Catalogue("fashion")
 	quick, _ := as.Model("cnn")
 	a, _ := slow.OnFunction(m, "x86_64", 1769)
 	b, _ := as.OnFunction(quick, "x86_64", 1769)

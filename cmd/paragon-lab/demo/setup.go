@@ -11,9 +11,6 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// Catalogue is the one that is played, slowed down.
-const Catalogue = "fashion"
-
 const (
 	instanceType  = "c5.large"
 	bootSeconds   = 100 // of a VM
@@ -22,17 +19,17 @@ const (
 	leastView     = 0.2 // seconds, as a busy machine still keeps up with
 )
 
-// writeProfiles writes the shipped profiles into a folder, with the model that is
-// used at ServiceMS on a runner and the others slowed down alike.
+// writeProfiles writes the profiles into a folder, with the model that is used at
+// ServiceMS on a runner and the others slowed down alike.
 func (c Config) writeProfiles(dir string) (*profile.Catalogue, error) {
-	return machine.SlowProfiles(dir, Catalogue, c.Model, instanceType, c.ServiceMS)
+	return machine.SlowProfiles(dir, c.Profiles, c.Catalogue, c.Model, instanceType, c.ServiceMS)
 }
 
 // machine is the stage that is played against.
 func (c Config) machine(dir string) machine.Config {
 	cfg := machine.Defaults()
 	cfg.Addr, cfg.DataDir, cfg.Log = "127.0.0.1:0", filepath.Join(dir, "data"), c.Log
-	cfg.ProfilesDir, cfg.Catalogue, cfg.InstanceType = filepath.Join(dir, "profiles"), Catalogue, instanceType
+	cfg.ProfilesDir, cfg.Catalogue, cfg.InstanceType = filepath.Join(dir, "profiles"), c.Catalogue, instanceType
 	cfg.Workers, cfg.Scheme = c.Workers, c.Scheme
 	cfg.Boot = time.Duration(bootSeconds / c.TimeScale * float64(time.Second))
 	cfg.KeepAlive = c.keepAlive()

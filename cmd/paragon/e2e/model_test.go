@@ -183,6 +183,30 @@ func TestFunctionsRunAnAddedModel(t *testing.T) {
 	}
 }
 
+// A model that cannot be run on zeros is added with a sample of its inputs, and is there
+// after a restart.
+func TestAModelWithASampleOutlivesARestart(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=0", "--unpaced")
+	s.workersReady(1)
+	const request = `{"inputs":[{"name":"x","datatype":"FP32","shape":[2],"data":[1,2]}]}`
+	picky := file(t, "picky.onnx", enginetest.Picky())
+	if _, complaint, err := s.model("add", picky, "--task", "choosy"); err == nil || !strings.Contains(complaint, "--sample") {
+		t.Fatalf("without a sample: %v %s", err, complaint)
+	}
+	s.mustModel("add", picky, "--task", "choosy", "--sample", file(t, "sample.json", []byte(request)))
+	for range 2 {
+		if status, body := s.postWaiting("/v2/models/choosy/infer", request); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		s.stop()
+		s.restart()
+		s.workersReady(1)
+	}
+	if st, err := s.Status(t.Context()); err != nil || len(st.Withheld) != 0 {
+		t.Errorf("withheld are %+v, error %v", st.Withheld, err)
+	}
+}
+
 // What cannot be served is refused with a sentence that names file, node or field,
 // and nothing has changed.
 func TestModelsThatCannotBeServed(t *testing.T) {
@@ -219,6 +243,8 @@ func TestModelsThatCannotBeServed(t *testing.T) {
 		{"no picture", file(t, "picture.onnx", affine), []string{"--input", "picture"}, []string{"picture.onnx", "x FP32"}},
 		{"no such kind", file(t, "rank.onnx", affine), []string{"--kind", "rank"}, []string{"rank.onnx", `"rank"`}},
 		{"no name", file(t, "dots.onnx", affine), []string{"--name", "../dots"}, []string{"name", "../dots"}},
+		{"labels of a vector", file(t, "vector.onnx", affine), []string{"--kind", "embed", "--labels", file(t, "four.txt", []byte("a\nb\nc\nd\n"))}, []string{"vector.onnx", "labels", "embed"}},
+		{"more than all queries", file(t, "share.onnx", affine), []string{"--share", "1.5"}, []string{"share", "1.5"}},
 		{"more than all", file(t, "sure.onnx", affine), []string{"--accuracy", "101"}, []string{"accuracy", "101"}},
 	} {
 		args := append([]string{"add", tc.file, "--task", "own"}, tc.flags...)

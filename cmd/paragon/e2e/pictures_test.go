@@ -27,7 +27,7 @@ func pictures(t testing.TB) []picture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := set.Samples().Open("labels.csv")
+	file, err := set.Samples("fashion").Open("labels.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func pictures(t testing.TB) []picture {
 	}
 	var out []picture
 	for _, row := range rows[1:] {
-		data, err := fs.ReadFile(set.Samples(), row[0])
+		data, err := fs.ReadFile(set.Samples("fashion"), row[0])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func (m *Machine) serveAPI(owner *sqlite.Backend) error {
 	}
 	front := m.newFrontOf(api, svc, owner)
 	m.front.Store(front)
-	all := routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.set.Samples()))
+	all := routes(front, map[string]http.Handler{"/metrics": m.metrics, "/local/faults": m.operators(m.faults), ownModels: m.operators(m.modelsAt(svc)), ownCallbacks: m.operators(m.callbacksAt(owner, sender))}, page.Handler(m.Samples()))
 	m.serve("the API", httpapi.Bounded(m.listener, httpapi.MostConnections), all)
 	m.serveRemote(all)
 	m.onClose(func() { close(ending) }) // before the servers end, which wait for their requests

@@ -154,8 +154,11 @@ func (m *Machine) GRPCAddr() string {
 // Settings are the settings in force.
 func (m *Machine) Settings() settings.Settings { return m.settings.Current() }
 
-// Samples holds the labelled pictures that ship.
-func (m *Machine) Samples() fs.FS { return m.set.Samples() }
+// Samples holds the sample pictures of the catalogue.
+func (m *Machine) Samples() fs.FS { return m.set.Samples(m.catalogue.Name) }
+
+// Catalogue is what was started with, without the models that were added.
+func (m *Machine) Catalogue() *profile.Catalogue { return m.catalogue }
 
 // Close stops what was started, the last first.
 func (m *Machine) Close() {

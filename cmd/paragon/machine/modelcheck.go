@@ -220,10 +220,9 @@ func addition(o api.ModelOrder, draft modelstore.Draft, task profile.Task, r mod
 			Source: source("measured", "ms", r.Samples, "input to answer, wall clock, when it was added; a vCPU of this machine stands for the catalogue's reference"),
 		}},
 	}
-	for _, t := range r.Threads {
-		m.Latency = append(m.Latency, profile.Latency{Resource: "reference", Threads: t.Threads, Batch: 1, MS: t.MS,
-			Source: source("measured", "threads", t.Samples, fmt.Sprintf("on %d threads; input to answer, wall clock, when it was added", t.Threads))})
-	}
+	m.Latency = append(m.Latency, modelcheck.OnThreads(r.Threads, func(t modelcheck.Threaded) profile.Source {
+		return source("measured", "threads", t.Samples, fmt.Sprintf("on %d threads; input to answer, wall clock, when it was added", t.Threads))
+	})...)
 	if o.Accuracy > 0 {
 		m.Accuracy = profile.Accuracy{Top1Percent: o.Accuracy, Source: source(profile.StatedAccuracy, "accuracy", 0, "by who added it")}
 	}

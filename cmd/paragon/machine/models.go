@@ -225,6 +225,9 @@ func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 	if o.MaxTokens < 0 || o.MaxTokens > profile.MaxTokens {
 		return unusable(http.StatusUnprocessableEntity, "max_tokens", "%d is not within 0 to %d", o.MaxTokens, profile.MaxTokens)
 	}
+	if o.Share != nil && !(*o.Share >= 0 && *o.Share <= 1) {
+		return unusable(http.StatusUnprocessableEntity, "share", "%v is not within 0 to 1", *o.Share)
+	}
 	if t := o.Test; t != nil && (o.Accuracy != 0 || t.Correct < 1 || t.Correct > t.Total) {
 		return unusable(http.StatusUnprocessableEntity, "test", "has %d right answers of %d, and accuracy is %v: at least one answer must be right, and only one of test and accuracy may be given", t.Correct, t.Total, o.Accuracy)
 	}

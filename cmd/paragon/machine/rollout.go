@@ -86,9 +86,6 @@ func checkVersion(c *profile.Catalogue, o api.ModelOrder) error {
 			return unusable(http.StatusConflict, "name", "this file is version %d of model %s already", number, o.Name)
 		}
 	}
-	if o.Share != nil && !(*o.Share >= 0 && *o.Share <= 1) {
-		return unusable(http.StatusUnprocessableEntity, "share", "%v is not within 0 to 1", *o.Share)
-	}
 	return nil
 }
 

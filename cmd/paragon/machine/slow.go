@@ -10,12 +10,17 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 )
 
-// SlowProfiles writes the shipped profiles into a folder that does not exist yet,
-// with every model of a catalogue slowed down by the factor that makes one of them
-// take serviceMS on a runner of an instance type. Small networks stand for large
-// ones in this way: they really infer, and runners are then paced to the time.
-func SlowProfiles(dir, catalogue, model, instanceType string, serviceMS float64) (*profile.Catalogue, error) {
-	if err := os.CopyFS(dir, profiles.Embedded()); err != nil {
+// SlowProfiles writes the profiles of a folder, or the shipped ones where from is empty,
+// into a folder that does not exist yet, with every model of a catalogue slowed down by
+// the factor that makes one of them take serviceMS on a runner of an instance type. Small
+// networks stand for large ones in this way: they really infer, and runners are then
+// paced to the time.
+func SlowProfiles(dir, from, catalogue, model, instanceType string, serviceMS float64) (*profile.Catalogue, error) {
+	files := profiles.Embedded()
+	if from != "" {
+		files = os.DirFS(from)
+	}
+	if err := os.CopyFS(dir, files); err != nil {
 		return nil, fmt.Errorf("write the profiles: %w", err)
 	}
 	set, err := profiles.Load(dir)

@@ -42,11 +42,11 @@ func open(t testing.TB) (*engine.Engine, *profiles.Set, *profile.Catalogue) {
 
 func picture(t testing.TB, set *profiles.Set, nth int) query.Input {
 	t.Helper()
-	names, err := fs.Glob(set.Samples(), "*.png")
+	names, err := fs.Glob(set.Samples("fashion"), "*.png")
 	if err != nil || len(names) <= nth {
 		t.Fatalf("%d sample pictures, error %v", len(names), err)
 	}
-	data, err := fs.ReadFile(set.Samples(), names[nth])
+	data, err := fs.ReadFile(set.Samples("fashion"), names[nth])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,6 +94,21 @@ func forest(given string, features int64, threshold float32, labels [2]string) G
 	}
 }
 
+// Picky is y = 1 for each of two elements of x, and cannot be run on zeros: it wants both
+// elements to be another number.
+func Picky() []byte {
+	return Graph{
+		Inputs:  []Value{{Name: "x", Type: Float32, Shape: []int64{2}}},
+		Outputs: []Value{{Name: "y", Type: Float32, Shape: []int64{-1, -1}}},
+		Weights: []Weight{{Name: "table", Shape: []int64{2}, Data: []float32{1, 1}}, {Name: "two", Shape: []int64{2}, Data: []float32{0, 0}}},
+		Nodes: []Node{
+			{Op: "NonZero", Inputs: []string{"x"}, Outputs: []string{"places"}},
+			{Op: "Gather", Inputs: []string{"table", "places"}, Outputs: []string{"found"}},
+			{Op: "Add", Inputs: []string{"found", "two"}, Outputs: []string{"y"}},
+		},
+	}.Bytes()
+}
+
 // Identity passes one tensor of each type through: from in_TYPE to out_TYPE, in
 // ONNX's numbers of them, all of the shape.
 func Identity(types []ElementType, shape ...int64) []byte {

@@ -162,7 +162,7 @@ func (w *Workload) writeNetwork(set *profiles.Set, scratch string) error {
 
 // readInputs reads pictures, and makes tensors of them where those are asked for.
 func (w *Workload) readInputs(set *profiles.Set, folder string) error {
-	files := set.Samples()
+	files := set.Samples(w.Catalogue)
 	if folder != "" {
 		files = os.DirFS(folder)
 	}

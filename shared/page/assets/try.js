@@ -1,4 +1,5 @@
-// Trying a picture: one of the samples or one's own, with bounds on the answer.
+// Trying a task: with a picture, one of the samples or one's own, or with a text, and with
+// bounds on the answer.
 import { Lost, call, picture, submit, upload, vote } from "./api.js";
 import { candidates } from "./candidates.js";
 import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./words.js";
@@ -6,11 +7,12 @@ import { byId, dollars, element, milliseconds, percent, ranOn, story } from "./w
 const maxBytes = 10 * 1024 * 1024;
 const inlineBytes = 200 * 1024; // larger pictures are uploaded and named
 let own = null; // the picture that was dropped or chosen
+let takes = {}; // "picture" or "text", by task
 
 // fields are the parts of the request that the form shows, for its problems.
 const fields = {
   "constraints.latency_ms": "latency", "constraints.accuracy": "accuracy",
-  "constraints.cost_usd_per_million": "price", task: "task", input: "file",
+  "constraints.cost_usd_per_million": "price", task: "task", input: "file", "input.text": "text",
 };
 
 export function startTry() {
@@ -19,6 +21,7 @@ export function startTry() {
     ask();
   });
   byId("file").addEventListener("change", () => choose(byId("file").files[0]));
+  byId("task").addEventListener("change", showInput);
   startDrop();
 }
 
@@ -39,9 +42,18 @@ async function showSamples() {
 
 async function showTasks() {
   const { models } = await call("/v1/models");
-  const tasks = [...new Set(models.filter((m) => m.takes === "picture").map((m) => m.task))]; // others cannot be tried with one
+  takes = Object.fromEntries(models.filter((m) => m.takes === "picture" || m.takes === "text").map((m) => [m.task, m.takes])); // tensors need a program
+  const tasks = Object.keys(takes);
   byId("try").hidden = tasks.length === 0;
   byId("task").replaceChildren(...tasks.map((t) => element("option", "", t)));
+  showInput();
+}
+
+// showInput shows the part of the form for what the chosen task takes.
+function showInput() {
+  const text = takes[byId("task").value] === "text";
+  byId("text-of").hidden = !text;
+  byId("pictures").hidden = text;
 }
 
 function startDrop() {
@@ -67,8 +79,13 @@ function choose(file) {
   else byId("file").value = "";
 }
 
-// input reads the chosen picture as the API takes it.
+// input reads the text or the chosen picture as the API takes it.
 async function input() {
+  if (takes[byId("task").value] === "text") {
+    const text = byId("text").value;
+    if (text === "") throw new Error("write a text first");
+    return { text };
+  }
   let blob = own;
   if (!blob) {
     const chosen = document.querySelector("input[name=sample]:checked");
@@ -135,7 +152,9 @@ function showAnswer(query) {
     return;
   }
   const line = [query.model, ranOn(query), milliseconds(query.latency_ms) + (query.met_slo === false ? ", later than its latency bound" : ""), `${dollars(query.cost_usd * 1e6)} per million queries`];
-  show(element("p", "label", query.result.label), element("p", "note", line.join(" · ")), bars(query), feedback(query), story(query, false), candidates(query));
+  const { label, embedding, outputs } = query.result;
+  const answer = label ?? (embedding ? `a vector of ${embedding.length} numbers` : `the outputs ${(outputs ?? []).map((o) => o.name).join(", ")}`);
+  show(element("p", "label", answer), element("p", "note", line.join(" · ")), ...(label === undefined ? [] : [bars(query), feedback(query)]), story(query, false), candidates(query));
 }
 
 // feedback asks whether the answer is right.
