@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -141,6 +142,9 @@ func prepare(ctx context.Context, term *cli.Terminal, of served, f *addFlags, fi
 		Preprocess: f.preprocess, MaxTokens: f.maxTokens, Accuracy: f.accuracy, File: filepath.Base(file)}
 	if o.Name == "" {
 		o.Name = modelName(file)
+	}
+	if math.IsNaN(f.share) || math.IsNaN(f.accuracy) {
+		return o, nil, cli.Usagef("--share and --accuracy must be numbers")
 	}
 	if f.share >= 0 {
 		o.Share = &f.share

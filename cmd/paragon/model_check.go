@@ -50,7 +50,7 @@ func readModel(file string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder, not an ONNX file", file)
+		return nil, fmt.Errorf("%s is a folder, not a file", file)
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %s; at most %s are allowed", file, sizeText(info.Size()), sizeText(limit))

@@ -18,6 +18,8 @@ import (
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/proof"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
@@ -278,5 +280,35 @@ func TestFunctionsProveAModelThatAWorkerCannotRun(t *testing.T) {
 	p, err := s.proof(t.Context(), patient(), platform.Backend{Invoker: &genericFunctions{}, Shared: &proofs{book: book}, Fleet: viewed{ready: 1}}, m)
 	if err != nil || p.Why != "" || len(p.Latency) != 1 {
 		t.Errorf("%+v, error %v", p, err)
+	}
+}
+
+// What the stage would choose is shown for its ready workers and its functions: the model
+// that was added is among it once it is offered.
+func TestWhatAStageWouldChooseIsShown(t *testing.T) {
+	s, m := aStage(t, 1769)
+	for _, offered := range []bool{false, true} {
+		if offered {
+			if err := s.Prove("mine", m.SHA256, modelstore.Proof{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, pools := range map[string][]selection.Pool{"a worker": {{InstanceType: "c5.large", Runners: 2}}, "functions alone": nil} {
+			got := s.choicesOf("fashion", pools, settings.Defaults())
+			if len(got) == 0 {
+				t.Fatal("nothing is shown")
+			}
+			for _, c := range got {
+				if c.Chosen == nil || c.Why == "" || pools == nil && c.Chosen.Resource.MemoryMB == 0 {
+					t.Errorf("%s, %s: %+v, %s", name, c.Need, c.Chosen, c.Why)
+				}
+				if c.Chosen != nil && c.Chosen.Model == "mine" && !offered {
+					t.Errorf("%s, %s: the model is chosen before its proof", name, c.Need)
+				}
+			}
+		}
+	}
+	if got := s.choicesOf("nothing", nil, settings.Defaults()); got[0].Chosen != nil || !strings.Contains(got[0].Why, "nothing") {
+		t.Errorf("of no task: %+v", got[0])
 	}
 }

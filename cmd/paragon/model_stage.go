@@ -12,6 +12,8 @@ import (
 	"github.com/paragon-serving/paragon/profiles"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/profile"
+	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/selection"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/modelstore"
 	"github.com/paragon-serving/paragon/shared/platform/aws/discovery"
@@ -95,6 +97,9 @@ func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, fil
 	if err := store.begin(ctx, &added, f.share, term.Now()); err != nil {
 		return err
 	}
+	if added.Choices, err = store.choices(ctx, added.Task.Name); err != nil {
+		return err
+	}
 	if term.JSON {
 		term.PrintJSON(added)
 		return nil
@@ -106,6 +111,8 @@ func addToStage(ctx context.Context, term *cli.Terminal, f *addFlags, stage, fil
 	if added.Rollout != nil {
 		printRollout(term, *added.Rollout)
 	}
+	term.Printf("For a query of task %s, the stage would now choose (with its present workers and load):\n", added.Task.Name)
+	printChoices(term, added.Choices)
 	term.Printf("The model has run in stage %s. Within about ten seconds it answers at /v2/models/%s/infer.\n", stage, added.Task.Name)
 	term.Printf("Until a deployment creates functions for this model alone, its queries overflow to the stage's\ngeneric functions, if one has enough memory.\n")
 	return nil
@@ -184,6 +191,42 @@ func (s stageModels) begin(ctx context.Context, added *api.AddedModel, share flo
 		added.Model = *m // with what was measured
 	}
 	return nil
+}
+
+// choices is what would be chosen for some needs of a task of the stage now.
+func (s stageModels) choices(ctx context.Context, task string) ([]api.Choice, error) {
+	b, err := s.stage.Backend(ctx, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var pools []selection.Pool
+	if v, err := b.Fleet.View(ctx); err == nil { // before the controller's first view there are no workers
+		for _, p := range v.Pools {
+			if p.Workers > 0 {
+				pools = append(pools, selection.Pool{InstanceType: p.InstanceType, Runners: p.Runners, AheadMS: p.StrictMS})
+			}
+		}
+	}
+	return s.choicesOf(task, pools, set), nil
+}
+
+// choicesOf is what would be chosen with some pools of ready workers.
+func (s stageModels) choicesOf(task string, pools []selection.Pool, set settings.Settings) []api.Choice {
+	offer := selection.Offer{Catalogue: s.Current().Offered(), Pools: pools, Arch: s.stage.FunctionArch, PathMS: set.PathMS, OverflowPathMS: set.OverflowPathMS, StrictBelowMS: set.StrictBelowMS}
+	if c, err := offer.Catalogue.WithFunctionSizes(s.stage.FunctionMB); err == nil && len(s.stage.FunctionMB) > 0 {
+		offer.Catalogue = c
+	}
+	return machine.Choices(task, func(n query.Need) (selection.Candidate, error) {
+		ranked, err := selection.Choose(n, offer)
+		if err != nil {
+			return selection.Candidate{}, err
+		}
+		return ranked.Chosen(), nil
+	})
 }
 
 // settings are those of the stage that are in force.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 	"runtime"
 	"strings"
 	"time"
@@ -220,7 +221,42 @@ func cause(err error) string {
 	for next := err; next != nil; next = errors.Unwrap(next) {
 		err = next
 	}
-	return strings.TrimSpace(err.Error())
+	return withoutPlaces(strings.TrimSpace(err.Error()))
+}
+
+// sourceRoot begins the places in the library's own source that its messages have.
+const sourceRoot = "/onnxruntime_src/"
+
+// withoutPlaces takes such places out of a message: a file with a line, and the function
+// there with the types of its arguments.
+func withoutPlaces(message string) string {
+	for {
+		before, place, found := strings.Cut(message, sourceRoot)
+		if !found {
+			return message
+		}
+		end, depth := strings.IndexByte(place, ' '), 0 // of the file and line
+		for i, c := range []byte(place) {
+			if c == '(' {
+				depth++
+			} else if c == ')' {
+				if depth--; depth == 0 && !strings.HasPrefix(place[i+1:], "(") {
+					end = i + 1
+					break
+				}
+			}
+		}
+		if end < 0 {
+			return strings.TrimSpace(before)
+		}
+		rest := strings.TrimPrefix(strings.TrimSpace(place[end:]), "const ")
+		if strings.HasPrefix(rest, "[with ") {
+			if _, after, ok := strings.Cut(rest, "] "); ok {
+				rest = after
+			}
+		}
+		message = before + strings.TrimSpace(rest)
+	}
 }
 
 // notLoaded says why a file cannot be loaded, and what to do where that is known.
@@ -252,7 +288,10 @@ func (r *Report) inputs(m *engine.Model, text *answer.Text, onnx []byte) (func()
 		return nil, badf("option sample", "%v", err)
 	case sample != nil && r.Input != profile.TensorsIn:
 		return nil, badf("option sample", "is for tensors, and the model takes %s", r.Input)
-	case sample == nil:
+	case sample == nil && r.Input == profile.TensorsIn:
+		if err := small(m.Takes()); err != nil {
+			return nil, err
+		}
 		sample = answer.Blank(m.Takes())
 	}
 	if text != nil {
@@ -275,6 +314,23 @@ func (r *Report) inputs(m *engine.Model, text *answer.Text, onnx []byte) (func()
 		x, err := tensors.Convert(tensors.FromFloats(m.InputName(), t.Shape, t.Data), m.Inputs()[0].Datatype)
 		return []tensors.Tensor{x}, err
 	}, nil
+}
+
+// mostInputBytes bounds an input of zeros: no request holds so much.
+const mostInputBytes = 1 << 30
+
+// small wants inputs that a request can hold.
+func small(specs []tensors.Spec) error {
+	for _, s := range specs {
+		bytes := float64(max(1, s.Datatype.Size()))
+		for _, d := range s.Shape {
+			bytes *= math.Abs(float64(d))
+		}
+		if bytes > mostInputBytes {
+			return badf("input "+quote(s.Name), "is %s, which takes %.1f GB or more: a request holds at most %.1f GB", s, bytes/1e9, mostInputBytes/1e9)
+		}
+	}
+	return nil
 }
 
 // timing says how long a model is timed, and by which clock.

@@ -1,7 +1,9 @@
 package modelcheck
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -301,12 +303,46 @@ func TestTheSampleInAFileIsRun(t *testing.T) {
 	if err != nil || got.Problem != nil {
 		t.Fatalf("with a sample: %+v, error %v", got.Problem, err)
 	}
-	c := &profile.Catalogue{Tasks: []profile.Task{{Name: "t", Kind: profile.Tensors}}, Models: []profile.Model{{Name: "picky", Task: "t", File: "picky.onnx", Signature: got.Signature}}}
-	timed := func(string) bool { return true }
-	if r, err := Once(t.Context(), c, onlyFile(with), "picky", timed); err != nil || r.Samples == 0 {
-		t.Errorf("%+v, error %v", r, err)
+	for name, onnx := range map[string][]byte{"with a sample": with, "without": picky} {
+		sum := sha256.Sum256(onnx)
+		c := &profile.Catalogue{Tasks: []profile.Task{{Name: "t", Kind: profile.Tensors}},
+			Models: []profile.Model{{Name: "picky", Task: "t", File: "picky.onnx", SHA256: hex.EncodeToString(sum[:]), Signature: got.Signature}}}
+		r, err := Once(t.Context(), c, onlyFile(onnx), "picky", func(string) bool { return true })
+		if (err == nil) != (name == "with a sample") || err == nil && r.Samples == 0 {
+			t.Errorf("%s: %+v, error %v", name, r, err)
+		}
 	}
-	if _, err := Once(t.Context(), c, onlyFile(picky), "picky", timed); err == nil {
-		t.Error("without a sample it is run on zeros, which it cannot")
+}
+
+// Of a process nothing is kept beyond the bound, however its output is copied, and of a crash
+// one line.
+func TestWhatAProcessPrintsIsBounded(t *testing.T) {
+	out := Limited{Left: 40}
+	n, err := io.Copy(&out, strings.NewReader("\nSIGFPE: floating-point exception\nPC=0x7f58f1f2f345 m=3 sigcode=1\ngoroutine 1"))
+	if err != nil || n < 40 || len(out.Bytes()) != 40 || out.FirstLine() != "SIGFPE: floating-point exception" {
+		t.Errorf("%d copied, kept %q, first line %q, error %v", n, out.Bytes(), out.FirstLine(), err)
+	}
+}
+
+// The library's messages are passed on without the places in its source.
+func TestPlacesInTheLibrarysSourceAreLeftOut(t *testing.T) {
+	for message, want := range map[string]string{
+		"Node (plus) Op (Add) [ShapeInferenceError] Incompatible dimensions":                                                                                     "Node (plus) Op (Add) [ShapeInferenceError] Incompatible dimensions",
+		"/onnxruntime_src/onnxruntime/core/graph/model.cc:181 onnxruntime::Model::Model(onnx::ModelProto&&, const Map<std::string, int>&) Unsupported version: 99": "Unsupported version: 99",
+		"Name:'rs' Status: /onnxruntime_src/a/reshape_helper.h:45 o::ReshapeHelper::ReshapeHelper(const Shape&, (anonymous)) gsl (4) was false.":                   "Name:'rs' Status: gsl (4) was false.",
+		"during: /onnxruntime_src/a.cc:1 o::f::operator()(int) const [with T = float] it (x) failed":                                                               "during: it (x) failed",
+		"at /onnxruntime_src/a.cc:1": "at",
+	} {
+		if got := cause(errors.New(message)); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// An input that no request can hold is named before it is made up.
+func TestAnInputOfZerosIsBounded(t *testing.T) {
+	got, err := Run(t.Context(), enginetest.Affine(1, 0, 100_000, 100_000), Request{Once: true})
+	if err != nil || got.Problem == nil || got.Problem.Part != `input "x"` || !strings.Contains(got.Problem.Reason, "40.0 GB") {
+		t.Errorf("%+v, error %v", got.Problem, err)
 	}
 }

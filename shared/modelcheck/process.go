@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/engine/answer"
@@ -34,7 +35,7 @@ func RunProcess(c *exec.Cmd) (r Ran, err error) {
 	out, complaints := Limited{Left: mostOut}, Limited{Left: mostComplaints}
 	c.Stdout, c.Stderr = &out, &complaints
 	if err := c.Run(); err != nil {
-		return r, fmt.Errorf("the process that ran the model ended: %w: %s", err, bytes.TrimSpace(complaints.Bytes()))
+		return r, fmt.Errorf("the process that ran the model ended: %w: %s", err, complaints.FirstLine())
 	}
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		return r, fmt.Errorf("read the result of the model's test run: %w", err)
@@ -45,15 +46,27 @@ func RunProcess(c *exec.Cmd) (r Ran, err error) {
 	return r, nil
 }
 
-// Limited keeps the first Left bytes of what is written.
+// Limited keeps the first Left bytes of what is written. It has no other method that takes
+// bytes, so that nothing passes the bound by.
 type Limited struct {
-	bytes.Buffer
 	Left int
+	kept []byte
 }
 
+// Write implements io.Writer.
 func (l *Limited) Write(p []byte) (int, error) {
 	kept := p[:min(len(p), l.Left)]
 	l.Left -= len(kept)
-	_, err := l.Buffer.Write(kept)
-	return len(p), err
+	l.kept = append(l.kept, kept...)
+	return len(p), nil
+}
+
+// Bytes are what was kept.
+func (l *Limited) Bytes() []byte { return l.kept }
+
+// FirstLine is the first line that was written with anything on it: of a process that crashed
+// why it did, without its stacks.
+func (l *Limited) FirstLine() string {
+	line, _, _ := strings.Cut(string(bytes.TrimSpace(l.kept)), "\n")
+	return strings.TrimSpace(line)
 }

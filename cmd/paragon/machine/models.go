@@ -153,6 +153,9 @@ func (d *modelHandler) add(r *http.Request) (*api.AddedModel, error) {
 		return nil, err
 	}
 	defer func() { _ = draft.Discard() }() // of what was added nothing is left to remove
+	if order.SHA256 == "" {
+		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "the line before %s does not name the file's SHA-256", order.File)
+	}
 	if draft.SHA256 != order.SHA256 {
 		return nil, unusable(http.StatusUnprocessableEntity, "sha256", "%s was damaged on the way: it arrived with SHA-256 %s, and was sent with %.64s; send it again", order.File, draft.SHA256, order.SHA256)
 	}
@@ -234,21 +237,20 @@ func CheckOrder(c *profile.Catalogue, o api.ModelOrder) error {
 	return nil
 }
 
-// choices is what would be chosen for some needs of a task now.
-func (d *modelHandler) choices(ctx context.Context, task string) []api.Choice {
-	bound := func(ms float64) intake.Bounds { return intake.Bounds{LatencyMS: &ms} }
-	var out []api.Choice
-	for _, n := range []struct {
-		need string
-		r    intake.Request
-	}{
-		{"no bound", intake.Request{Task: task}},
-		{"the best accuracy", intake.Request{Task: task, Optimize: query.Accuracy}},
-		{"the least cost", intake.Request{Task: task, Optimize: query.Cost}},
-		{"within 500 ms", intake.Request{Task: task, Bounds: bound(500)}},
-	} {
-		c := api.Choice{Need: n.need}
-		chosen, err := d.chooser.Preview(ctx, n.r)
+// needs are those for which what would be chosen is shown.
+var needs = []struct {
+	words     string
+	optimize  query.Dimension
+	latencyMS float64
+}{
+	{"no bound", "", 0}, {"the best accuracy", query.Accuracy, 0}, {"the least cost", query.Cost, 0}, {"within 500 ms", "", 500},
+}
+
+// Choices is what would be chosen for some needs of a task, by a function that chooses.
+func Choices(task string, choose func(query.Need) (selection.Candidate, error)) (out []api.Choice) {
+	for _, n := range needs {
+		c := api.Choice{Need: n.words}
+		chosen, err := choose(query.Need{Task: task, Optimize: n.optimize, Constraints: query.Constraints{LatencyMS: n.latencyMS}})
 		if err != nil {
 			c.Why = err.Error()
 		} else {
@@ -257,4 +259,15 @@ func (d *modelHandler) choices(ctx context.Context, task string) []api.Choice {
 		out = append(out, c)
 	}
 	return out
+}
+
+// choices is what would be chosen for some needs of a task now.
+func (d *modelHandler) choices(ctx context.Context, task string) []api.Choice {
+	return Choices(task, func(n query.Need) (selection.Candidate, error) {
+		r := intake.Request{Task: n.Task, Optimize: n.Optimize}
+		if n.Constraints.LatencyMS > 0 {
+			r.Bounds.LatencyMS = &n.Constraints.LatencyMS
+		}
+		return d.chooser.Preview(ctx, r)
+	})
 }
