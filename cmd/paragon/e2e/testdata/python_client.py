@@ -61,6 +61,14 @@ def use_arrays():
     check(tensors([listed, array]).body == {"tensors": [listed, listed]}, "tensors of an array")
 
 
+def use_bytes(path):
+    """A picture's bytes may be in any of Python's types of bytes."""
+    with open(path, "rb") as f:
+        raw = f.read()
+    want = picture(path).body
+    check(all(picture(kind(raw)).body == want for kind in (bytes, bytearray, memoryview)), "kinds of bytes")
+
+
 def large(path):
     """The picture of a file with a comment of a megabyte in it: too large for a query."""
     with open(path, "rb") as f:
@@ -139,6 +147,7 @@ def retries(shoe):
 if __name__ == "__main__":
     url, _, path = sys.argv[1:]
     use_arrays()
+    use_bytes(path)
     use_client(url, picture(path))
     use_uploads(url, large(path))
     asyncio.run(use_async(url, picture(path)))

@@ -39,11 +39,12 @@ class Input:
     body: Json
 
 
-def picture(data: Union[bytes, str, "os.PathLike[str]"]) -> Input:
+def picture(data: Union[bytes, bytearray, memoryview, str, "os.PathLike[str]"]) -> Input:
     """A PNG or JPEG picture: its bytes, or the path of its file."""
-    raw = data
-    if not isinstance(raw, bytes):
-        with open(raw, "rb") as f:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        raw = bytes(data)
+    else:
+        with open(data, "rb") as f:
             raw = f.read()
     kind = "image/png" if raw.startswith(b"\x89PNG") else "image/jpeg"
     return Input({"content_type": kind, "data": base64.b64encode(raw).decode()})
@@ -65,7 +66,7 @@ def tensors(values: Sequence[Json]) -> Input:
 
 def _listed(value: Json) -> Json:
     """A tensor whose data are a list, where they may be an array."""
-    data = value.get("data")
+    data: Any = value.get("data")
     if not hasattr(data, "tolist"):
         return value
     return {"shape": list(data.shape), **value, "data": data.reshape(-1).tolist()}
