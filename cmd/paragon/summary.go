@@ -46,6 +46,16 @@ func inOneLine(q api.Query, where string) string {
 
 // answer is the best label and its score in percent.
 func answer(r *query.Result) string {
+	switch {
+	case r.Label == "" && len(r.Embedding) > 0:
+		return fmt.Sprintf("a vector of %d numbers", len(r.Embedding))
+	case r.Label == "" && len(r.Outputs) > 0:
+		names := make([]string, len(r.Outputs))
+		for i, t := range r.Outputs {
+			names[i] = t.Name
+		}
+		return "output " + cli.OneLine(strings.Join(names, ", "))
+	}
 	label := cmp.Or(r.Label, fmt.Sprintf("class %d", r.Index))
 	if len(r.Top) == 0 {
 		return label

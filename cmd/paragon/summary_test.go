@@ -8,6 +8,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 )
 
 // A step names where a query was sent on to, or where it failed: the words
@@ -53,6 +54,20 @@ func TestSeveralFilesAddUp(t *testing.T) {
 	for _, want := range []string{"3 of 4 answered", "2 on workers", "1 on functions", "1 late", "20.0 ms at p50", "30.0 ms at p99", "$2.00 per million", "slowed down"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+}
+
+// An answer without a label is said as what it is.
+func TestAnswersOfEveryKind(t *testing.T) {
+	for want, r := range map[string]query.Result{
+		"cat 90.0 %":             {Label: "cat", Top: []query.Score{{Label: "cat", Score: 0.9}}},
+		"class 7":                {Index: 7},
+		"a vector of 3 numbers":  {Embedding: []float32{1, 2, 3}},
+		"output logits, variety": {Outputs: []tensors.Tensor{{Name: "logits"}, {Name: "variety"}}},
+	} {
+		if got := answer(&r); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
