@@ -52,7 +52,7 @@ func TestSamplesAreThere(t *testing.T) {
 }
 
 // The samples of a catalogue are its own, or a pool's pictures; another catalogue has none.
-func TestSamplesFollowTheCatalogue(t *testing.T) {
+func TestSamplesAreTheCatalogues(t *testing.T) {
 	dir := copyTo(t)
 	for _, folder := range []string{"imagenet/testdata", "pictures"} {
 		set, err := Load(dir)

@@ -15,7 +15,7 @@ import (
 
 // Inputs are of the kind that the models take: the files of a folder that can be such, or
 // made up without one.
-func TestInputsFollowTheModel(t *testing.T) {
+func TestInputsAreOfTheModelsKind(t *testing.T) {
 	folder := t.TempDir()
 	for name, content := range map[string]string{"a.png": "\x89PNG\r\n\x1a\n", "b.txt": "dear friend", "c.json": `{"inputs":[{"name":"X","datatype":"FP32","shape":[1,2],"data":[1,7]}]}`} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {

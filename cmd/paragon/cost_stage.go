@@ -43,7 +43,7 @@ func (f *costFlags) load() error {
 	if f.settings, err = settings.Parse(f.stage.Settings); err != nil {
 		return cli.Usagef("%s: settings: %v", f.file, err)
 	}
-	set, err := profiles.Load(f.beside(f.stage.Profiles))
+	set, err := profiles.Load(f.relative(f.stage.Profiles))
 	if err != nil {
 		return cli.Usagef("%s: %v", f.file, err)
 	}
@@ -60,8 +60,8 @@ func (f *costFlags) load() error {
 	return f.findTimes()
 }
 
-// beside is a path of the deployment's file, which is relative to its folder.
-func (f *costFlags) beside(path string) string {
+// relative is a path of the deployment's file, which is relative to its folder.
+func (f *costFlags) relative(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
@@ -73,7 +73,7 @@ func (f *costFlags) addOwn() error {
 	if f.stage.OwnModels == "" {
 		return nil
 	}
-	raw, err := os.ReadFile(f.beside(f.stage.OwnModels))
+	raw, err := os.ReadFile(f.relative(f.stage.OwnModels))
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func TestTheDemonstration(t *testing.T) {
 
 // What is sent follows the catalogue: its task, what its models take, and how accurate they
 // are.
-func TestTheDemonstrationFollowsTheCatalogue(t *testing.T) {
+func TestTheDemonstrationSendsWhatTheCatalogueTakes(t *testing.T) {
 	set, shipped := profilestest.Loaded(t)
 	q, err := demoOf(shipped, set.Samples("fashion"))
 	if err != nil || q.task != "fashion" || q.input.ContentType != "image/png" || q.strict.Accuracy != demoStrictAccuracy {

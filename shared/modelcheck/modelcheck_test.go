@@ -108,8 +108,8 @@ func TestAModelIsLikeThoseOfItsTask(t *testing.T) {
 	}
 }
 
-// beside is a model whose weight lies in another file.
-func beside(location string) []byte {
+// external is a model whose weight lies in another file.
+func external(location string) []byte {
 	return enginetest.Graph{
 		Inputs: []enginetest.Value{{Name: "x", Type: enginetest.Float32, Shape: []int64{-1, 2}}}, Outputs: []enginetest.Value{{Name: "y", Type: enginetest.Float32, Shape: []int64{-1, 2}}},
 		Weights: []enginetest.Weight{{Name: "w", Shape: []int64{2}, External: location}},
@@ -120,26 +120,26 @@ func beside(location string) []byte {
 // Weights in files external to a model are put into it, and it then runs as if they had
 // always been there.
 func TestWeightsWithAModel(t *testing.T) {
-	external := beside("w.bin")
+	outside := external("w.bin")
 	files := fstest.MapFS{"w.bin": {Data: make([]byte, 8)}}
-	whole, err := Inline(external, files, 1<<20)
+	whole, err := Inline(outside, files, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, err := Run(t.Context(), whole, Request{Once: true}); err != nil || got.Problem != nil {
 		t.Errorf("with its weights: %v, %v", got.Problem, err)
 	}
-	if got, err := Run(t.Context(), external, Request{Once: true}); err != nil || got.Problem == nil || !strings.Contains(got.Problem.Error(), "w.bin") {
+	if got, err := Run(t.Context(), outside, Request{Once: true}); err != nil || got.Problem == nil || !strings.Contains(got.Problem.Error(), "w.bin") {
 		t.Errorf("without: %v, %v", got.Problem, err)
 	}
-	for name, limit := range map[string]int64{"exceed": int64(len(external)) + 7} {
-		if _, err := Inline(external, files, limit); err == nil || !strings.Contains(err.Error(), name) {
+	for name, limit := range map[string]int64{"exceed": int64(len(outside)) + 7} {
+		if _, err := Inline(outside, files, limit); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for location, says := range map[string]string{"./w.bin": "", "sub/../w.bin": "", "sub": "cannot be read", "../w.bin": "outside", "/w.bin": "outside"} {
 		files := fstest.MapFS{"w.bin": {Data: make([]byte, 8)}, "sub/other": {}}
-		if _, err := Inline(beside(location), files, 1<<20); (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `"w"`)) {
+		if _, err := Inline(external(location), files, 1<<20); (err == nil) != (says == "") || err != nil && (!strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `"w"`)) {
 			t.Errorf("at %q: %v", location, err)
 		}
 	}
@@ -201,22 +201,22 @@ func TestWhatNoModelMayHoldIsFoundEverywhere(t *testing.T) {
 		value []byte
 		says  string // empty: it is let through
 	}{
-		"float32":                       {5, weight(1, 9, nan...), `weight "w" holds NaN`},
-		"half in a list":                {5, weight(10, 5, binary.AppendUvarint(nil, 0x7e00)...), `weight "w" holds NaN`},
-		"half, one by one":              {5, single(10, 0x7e00), `weight "w" holds NaN`},
-		"half that is infinite":         {5, single(10, 0x7c00), ""},
-		"bfloat16":                      {5, weight(16, 9, 0xc0, 0x7f), `weight "w" holds NaN`},
-		"bfloat16 in a list":            {5, weight(16, 5, binary.AppendUvarint(nil, 0x7fc0)...), `weight "w" holds NaN`},
-		"bfloat16 that is infinite":     {5, single(16, 0x7f80), ""},
-		"sparse":                        {15, message(nil, 1, weight(1, 9, nan...)...), `weight "w" holds NaN`},
-		"sparse constant":               {1, constant(message(nil, 22, message(nil, 1, weight(1, 9, nan...)...)...)), `weight "w" holds NaN`},
-		"one number of a constant":      {1, constant(append([]byte{2<<3 | 5}, nan...)), `node "n" is a constant that holds NaN`},
-		"numbers of a constant":         {1, constant(message(nil, 7, nan...)), `node "n" is a constant that holds NaN`},
-		"a constant number":             {1, constant(message(nil, 7, 0, 0, 0x80, 0x3f)), ""},
-		"custom":                        {1, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
-		"custom within a function":      {0, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
-		"a constant within a function":  {0, constant(message(nil, 5, weight(1, 9, nan...)...)), `weight "w" holds NaN`},
-		"beside, of a function's nodes": {0, constant(message(nil, 5, number(weight(1, 13, message(message(nil, 1, []byte("location")...), 2, 'f')...), 14, 1)...)), "which did not come with the model"},
+		"float32":                         {5, weight(1, 9, nan...), `weight "w" holds NaN`},
+		"half in a list":                  {5, weight(10, 5, binary.AppendUvarint(nil, 0x7e00)...), `weight "w" holds NaN`},
+		"half, one by one":                {5, single(10, 0x7e00), `weight "w" holds NaN`},
+		"half that is infinite":           {5, single(10, 0x7c00), ""},
+		"bfloat16":                        {5, weight(16, 9, 0xc0, 0x7f), `weight "w" holds NaN`},
+		"bfloat16 in a list":              {5, weight(16, 5, binary.AppendUvarint(nil, 0x7fc0)...), `weight "w" holds NaN`},
+		"bfloat16 that is infinite":       {5, single(16, 0x7f80), ""},
+		"sparse":                          {15, message(nil, 1, weight(1, 9, nan...)...), `weight "w" holds NaN`},
+		"sparse constant":                 {1, constant(message(nil, 22, message(nil, 1, weight(1, 9, nan...)...)...)), `weight "w" holds NaN`},
+		"one number of a constant":        {1, constant(append([]byte{2<<3 | 5}, nan...)), `node "n" is a constant that holds NaN`},
+		"numbers of a constant":           {1, constant(message(nil, 7, nan...)), `node "n" is a constant that holds NaN`},
+		"a constant number":               {1, constant(message(nil, 7, 0, 0, 0x80, 0x3f)), ""},
+		"custom":                          {1, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
+		"custom within a function":        {0, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
+		"a constant within a function":    {0, constant(message(nil, 5, weight(1, 9, nan...)...)), `weight "w" holds NaN`},
+		"external, of a function's nodes": {0, constant(message(nil, 5, number(weight(1, 13, message(message(nil, 1, []byte("location")...), 2, 'f')...), 14, 1)...)), "which did not come with the model"},
 	} {
 		onnx, graph := message(nil, 8), []byte(nil)
 		if tc.field > 0 {
@@ -327,7 +327,7 @@ func TestWhatAProcessPrintsIsBounded(t *testing.T) {
 // The library's messages are passed on without the places in its source.
 func TestPlacesInTheLibrarysSourceAreLeftOut(t *testing.T) {
 	for message, want := range map[string]string{
-		"Node (plus) Op (Add) [ShapeInferenceError] Incompatible dimensions":                                                                                     "Node (plus) Op (Add) [ShapeInferenceError] Incompatible dimensions",
+		"Node (plus) Op (Add) [ShapeInferenceError] Incompatible dimensions":                                                                                       "Node (plus) Op (Add) [ShapeInferenceError] Incompatible dimensions",
 		"/onnxruntime_src/onnxruntime/core/graph/model.cc:181 onnxruntime::Model::Model(onnx::ModelProto&&, const Map<std::string, int>&) Unsupported version: 99": "Unsupported version: 99",
 		"Name:'rs' Status: /onnxruntime_src/a/reshape_helper.h:45 o::ReshapeHelper::ReshapeHelper(const Shape&, (anonymous)) gsl (4) was false.":                   "Name:'rs' Status: gsl (4) was false.",
 		"during: /onnxruntime_src/a.cc:1 o::f::operator()(int) const [with T = float] it (x) failed":                                                               "during: it (x) failed",

@@ -169,6 +169,7 @@ test("a sample is answered, with bars and the way it went", async () => {
 });
 
 test("a task of texts is tried with a text", async () => {
+  mayComplain = true; // the stage behind it has no such task, and the browser logs every answer of 422
   const texts = async (route) => {
     const response = await route.fetch();
     const { models } = await response.json();

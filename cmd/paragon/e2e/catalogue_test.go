@@ -81,10 +81,10 @@ func printed(t *testing.T, binary string, args ...string) string {
 	return string(out)
 }
 
-// Everything around a stage follows its catalogue, here one of two text classifiers: the
+// Everything around a stage works with another catalogue, here one of two text classifiers: the
 // measurement of its models, the demonstration of `make run`, the page, the load generator,
 // the demonstration of an hour and the calibration.
-func TestEverythingFollowsTheCatalogue(t *testing.T) {
+func TestEverythingWorksWithAnotherCatalogue(t *testing.T) {
 	dir := wordsProfiles(t)
 	own := []string{"--profiles", dir, "--catalogue", "words"}
 	with := func(args ...string) []string { return append(args, own...) }
