@@ -150,7 +150,7 @@ func (c *contents) node(message []byte, depth int) error {
 	}
 	for _, f := range inner {
 		if op == "Constant" && holdsNaN(f.Bytes) {
-			return badf("node "+quote(name), "is a constant that holds NaN: whatever it is multiplied with is lost")
+			return badf("node "+quote(name), "is a constant that contains NaN: every result that is computed from it would be NaN")
 		}
 		if err := c.attribute(f.Bytes, domain, depth); err != nil {
 			return err

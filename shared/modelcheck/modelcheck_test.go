@@ -201,22 +201,22 @@ func TestWhatNoModelMayHoldIsFoundEverywhere(t *testing.T) {
 		value []byte
 		says  string // empty: it is let through
 	}{
-		"float32":                         {5, weight(1, 9, nan...), `weight "w" holds NaN`},
-		"half in a list":                  {5, weight(10, 5, binary.AppendUvarint(nil, 0x7e00)...), `weight "w" holds NaN`},
-		"half, one by one":                {5, single(10, 0x7e00), `weight "w" holds NaN`},
+		"float32":                         {5, weight(1, 9, nan...), `weight "w" contains NaN`},
+		"half in a list":                  {5, weight(10, 5, binary.AppendUvarint(nil, 0x7e00)...), `weight "w" contains NaN`},
+		"half, one by one":                {5, single(10, 0x7e00), `weight "w" contains NaN`},
 		"half that is infinite":           {5, single(10, 0x7c00), ""},
-		"bfloat16":                        {5, weight(16, 9, 0xc0, 0x7f), `weight "w" holds NaN`},
-		"bfloat16 in a list":              {5, weight(16, 5, binary.AppendUvarint(nil, 0x7fc0)...), `weight "w" holds NaN`},
+		"bfloat16":                        {5, weight(16, 9, 0xc0, 0x7f), `weight "w" contains NaN`},
+		"bfloat16 in a list":              {5, weight(16, 5, binary.AppendUvarint(nil, 0x7fc0)...), `weight "w" contains NaN`},
 		"bfloat16 that is infinite":       {5, single(16, 0x7f80), ""},
-		"sparse":                          {15, message(nil, 1, weight(1, 9, nan...)...), `weight "w" holds NaN`},
-		"sparse constant":                 {1, constant(message(nil, 22, message(nil, 1, weight(1, 9, nan...)...)...)), `weight "w" holds NaN`},
-		"one number of a constant":        {1, constant(append([]byte{2<<3 | 5}, nan...)), `node "n" is a constant that holds NaN`},
-		"numbers of a constant":           {1, constant(message(nil, 7, nan...)), `node "n" is a constant that holds NaN`},
+		"sparse":                          {15, message(nil, 1, weight(1, 9, nan...)...), `weight "w" contains NaN`},
+		"sparse constant":                 {1, constant(message(nil, 22, message(nil, 1, weight(1, 9, nan...)...)...)), `weight "w" contains NaN`},
+		"one number of a constant":        {1, constant(append([]byte{2<<3 | 5}, nan...)), `node "n" is a constant that contains NaN`},
+		"numbers of a constant":           {1, constant(message(nil, 7, nan...)), `node "n" is a constant that contains NaN`},
 		"a constant number":               {1, constant(message(nil, 7, 0, 0, 0x80, 0x3f)), ""},
 		"custom":                          {1, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
 		"custom within a function":        {0, custom, `node "n" is a custom operator, "Mine" of "com.example"`},
-		"a constant within a function":    {0, constant(message(nil, 5, weight(1, 9, nan...)...)), `weight "w" holds NaN`},
-		"external, of a function's nodes": {0, constant(message(nil, 5, number(weight(1, 13, message(message(nil, 1, []byte("location")...), 2, 'f')...), 14, 1)...)), "which did not come with the model"},
+		"a constant within a function":    {0, constant(message(nil, 5, weight(1, 9, nan...)...)), `weight "w" contains NaN`},
+		"external, of a function's nodes": {0, constant(message(nil, 5, number(weight(1, 13, message(message(nil, 1, []byte("location")...), 2, 'f')...), 14, 1)...)), "which was not sent with the model"},
 	} {
 		onnx, graph := message(nil, 8), []byte(nil)
 		if tc.field > 0 {
