@@ -21,7 +21,7 @@ const mostMissed = 0.005
 
 // Document writes the tables with what they say of hedged.
 func Document(w io.Writer, rows []comparison.Ran) error {
-	if _, err := io.WriteString(w, documentIntro); err != nil {
+	if _, err := io.WriteString(w, documentIntro+"\n"+comparison.OfRules()+"\n## Every scheme on every trace\n"); err != nil {
 		return err
 	}
 	if err := writeMarkdown(w, rows); err != nil {
@@ -51,8 +51,6 @@ const documentIntro = `# Evaluation
 - The **clairvoyant** is the cheapest schedule that was found with knowledge of all arrivals. Its boots are billed, and its relaxed queries wait within
   their bound. **Without deferral**, it runs every query at once.
 - The **lower bound** assumes machines that start at once and for free, and that are paid by the runner. No scheme can cost less.
-
-## Every scheme on every trace
 `
 
 // keepers are the schemes that keep the bounds in each class on every trace of

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/paragon-serving/paragon/shared/simulate"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 const intro = `# Spot instances by recorded availability
@@ -25,7 +26,7 @@ AWS interrupts more often than the types that workers use, so they are a hard ca
 // Document writes a table for each trace and record.
 func Document(w io.Writer, tables []Table) error {
 	var b strings.Builder
-	b.WriteString(intro)
+	b.WriteString(intro + "\n" + comparison.OfRules())
 	for _, t := range tables {
 		t.write(&b)
 	}

@@ -3,6 +3,8 @@ package comparison
 import (
 	"fmt"
 	"io"
+
+	"github.com/paragon-serving/paragon/shared/core/procurement"
 )
 
 // RatioText writes a ratio, and a dash where there is nothing to relate to.
@@ -54,4 +56,9 @@ func gapText(w io.Writer, rows []Ran) error {
 		}
 	}
 	return nil
+}
+
+// OfRules says in a page of results by which version of the rules the schemes decided.
+func OfRules() string {
+	return fmt.Sprintf("The schemes decided by version %d of [their rules](../schemes.md#hedged).\n", procurement.Rules)
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/paragon-serving/paragon/shared/core/procurement"
 	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
@@ -33,7 +32,7 @@ const scheme = "hedged"
 func Document(w io.Writer, ws []Window) error {
 	var b strings.Builder
 	b.WriteString(intro)
-	fmt.Fprintf(&b, "\nThe schemes were played with version %d of their rules.\n", procurement.Rules)
+	b.WriteString("\n" + comparison.OfRules())
 	for _, catalogue := range catalogues(ws) {
 		of := slices.DeleteFunc(slices.Clone(ws), func(w Window) bool { return w.Catalogue != catalogue })
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", catalogue, conclusion(of))

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/paragon-serving/paragon/shared/lab/mixes"
+	"github.com/paragon-serving/paragon/shared/simulate/comparison"
 )
 
 // line is a mix under a scheme: the rows of the choices, by name.
@@ -79,7 +80,7 @@ rule](../selection.md), ` + "`naive_feasible`" + ` draws a model at random from 
 
 // Document writes the page of these tables.
 func Document(w io.Writer, rows []Row) error {
-	if _, err := io.WriteString(w, intro); err != nil {
+	if _, err := io.WriteString(w, intro+"\n"+comparison.OfRules()); err != nil {
 		return err
 	}
 	return writeMarkdown(w, rows)
