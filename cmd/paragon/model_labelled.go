@@ -4,16 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/paragon-serving/paragon/cmd/internal/cli"
+	"github.com/paragon-serving/paragon/cmd/paragon/machine"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
+	"github.com/paragon-serving/paragon/shared/modelstore"
 )
 
 // served says which models a server has.
@@ -21,7 +24,8 @@ type served interface {
 	Models(ctx context.Context) ([]api.Model, error)
 }
 
-// testModel measures a model's accuracy on labelled items, in this process.
+// testModel measures a model's accuracy on labelled items, in this process once another one
+// has run it.
 func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, o api.ModelOrder, from string) (*api.TestResult, error) {
 	ask := modelcheck.Request{Kind: o.Kind, Input: o.Input, Labels: o.Labels, Preprocess: o.Preprocess, MaxTokens: o.MaxTokens, Once: true}
 	models, err := of.Models(ctx)
@@ -34,12 +38,9 @@ func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, 
 			break
 		}
 	}
-	report, err := modelcheck.Run(ctx, onnx, ask)
-	if err == nil && report.Problem != nil {
-		err = report.Problem
-	}
+	report, err := checkOnce(ctx, onnx, o, ask)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.File, err)
+		return nil, err
 	}
 	items, digest, err := labelled(from, report.Input)
 	if err != nil {
@@ -52,6 +53,26 @@ func testModel(ctx context.Context, term *cli.Terminal, of served, onnx []byte, 
 		return nil, fmt.Errorf("%s: %w", o.File, err)
 	}
 	return &api.TestResult{Correct: right, Total: len(items), Data: filepath.Base(from), SHA256: digest}, nil
+}
+
+// checkOnce has a model answer once in a process of its own, which a bad one may take down.
+func checkOnce(ctx context.Context, onnx []byte, o api.ModelOrder, ask modelcheck.Request) (r modelcheck.Report, err error) {
+	checker, err := machine.NewChecker(nil)
+	if err != nil {
+		return r, err
+	}
+	f, err := os.CreateTemp("", "paragon-*.onnx")
+	if err != nil {
+		return r, fmt.Errorf("write a copy of the model for its check: %w", err)
+	}
+	draft := modelstore.Draft{Path: f.Name()}
+	defer func() { err = errors.Join(err, draft.Discard()) }()
+	_, err = f.Write(onnx)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return r, fmt.Errorf("write a copy of the model for its check: %w", err)
+	}
+	r, _, err = checker.Run(ctx, o, draft, ask)
+	return r, err
 }
 
 // labelled reads the items of a folder of folders, or of a CSV file, with a digest

@@ -86,10 +86,17 @@ var mistakes = []error{admin.ErrUnknown, admin.ErrBadSetting, admin.ErrBadQueue,
 // a value outside of its bounds, or a name of nothing.
 func refused(err error) bool {
 	var p *client.Problem
-	if !errors.As(err, &p) {
+	var here interface{ HTTPStatus() int } // refused by this process, as a server would
+	status := 0
+	switch {
+	case errors.As(err, &p):
+		status = p.Status
+	case errors.As(err, &here):
+		status = here.HTTPStatus()
+	default:
 		return slices.ContainsFunc(mistakes, func(kind error) bool { return errors.Is(err, kind) })
 	}
-	switch p.Status {
+	switch status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return true
 	}

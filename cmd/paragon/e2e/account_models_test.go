@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -131,6 +132,14 @@ func TestModelsOfAStageInAnAccount(t *testing.T) {
 	}
 	says("No model was added", false, "model", "list")
 	says("bad.onnx", true, "model", "add", file(t, "bad.onnx", []byte("no model")), "--task", "weather")
+	nan := enginetest.Affine(float32(math.NaN()), 0, -1, 4)
+	for _, more := range [][]string{nil, {"--test", file(t, "test.csv", []byte("yes,yes\n"))}} {
+		out, err := inAccount(t, append([]string{"model", "add", file(t, "nan.onnx", nan), "--task", "weather", "--stage", "dev"}, more...)...)
+		if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != 2 || !strings.Contains(out, `weight "factor": nan.onnx`) {
+			t.Errorf("%v: %v, said %s", more, err, out)
+		}
+	}
+	says("share", true, "model", "add", file(t, "good.onnx", enginetest.Affine(1, 0, -1, 4)), "--task", "weather", "--share", "2")
 	says("No model was added", false, "model", "list")
 	if out := addRun(t, "forest", file(t, "forest.onnx", enginetest.Forest(2, 0.5, labels))); !strings.Contains(out, "/v2/models/weather/infer") {
 		t.Errorf("it says %s", out)

@@ -193,7 +193,16 @@ type wrong struct {
 	Field  string `json:"field,omitempty"`
 }
 
-func (w *wrong) Error() string { return w.Detail }
+// Error is what is wrong in a line, for commands that check without a server.
+func (w *wrong) Error() string {
+	if w.Field == "" {
+		return w.Detail
+	}
+	return w.Field + ": " + w.Detail
+}
+
+// HTTPStatus is the status of the answer that it would be.
+func (w *wrong) HTTPStatus() int { return w.Status }
 
 func mistaken(status int, field, format string, args ...any) error {
 	return problemOf("bad-fault", "The fault cannot be injected", status, field, format, args...)

@@ -58,7 +58,7 @@ func (d *Checker) Check(ctx context.Context, o api.ModelOrder, draft modelstore.
 	if there {
 		ask = ask.Like(task.AnswerKind(), d.inputOf(task.Name), task.Labels)
 	}
-	report, _, err := d.run(ctx, o, draft, ask)
+	report, _, err := d.Run(ctx, o, draft, ask)
 	if err != nil {
 		return made, nil, err
 	}
@@ -112,9 +112,9 @@ func (d *Checker) inputOf(task string) profile.InputKind {
 	return ""
 }
 
-// run checks a draft in a process of its own, and returns how long it took from its
+// Run checks a draft in a process of its own, and returns how long it took from its
 // start to its first answer.
-func (d *Checker) run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
+func (d *Checker) Run(ctx context.Context, o api.ModelOrder, draft modelstore.Draft, ask modelcheck.Request) (r modelcheck.Report, took time.Duration, err error) {
 	raw, err := json.Marshal(ask)
 	if err != nil {
 		return r, 0, fmt.Errorf("encode the request for a check: %w", err)
@@ -146,7 +146,7 @@ func (d *Checker) cold(ctx context.Context, o api.ModelOrder, draft modelstore.D
 	ask.Once = true
 	var all []float64
 	for range coldStarts {
-		_, took, err := d.run(ctx, o, draft, ask)
+		_, took, err := d.Run(ctx, o, draft, ask)
 		if err != nil {
 			return profile.Percentiles{}, err
 		}
