@@ -129,11 +129,15 @@ type plan struct {
 
 func (*plan) Name() string { return "clairvoyant" }
 
+func (*plan) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.AtBound, procurement.AtBound
+}
+
 // Decide returns what was planned.
 func (p *plan) Decide(now time.Time, s procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
 	i := int((now.Sub(epoch) - p.begin) / p.step)
 	i = max(0, min(i, len(p.workers)-1))
-	return procurement.Decision{Workers: p.workers[i], Strict: procurement.AtBound, Relaxed: procurement.AtBound, Reason: "planned"}, st
+	return procurement.Decision{Workers: p.workers[i], Reason: "planned"}, st
 }
 
 // newPlan is a plan without workers for the steps of a demand.

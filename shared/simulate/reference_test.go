@@ -19,14 +19,13 @@ type atRandom struct{ random *rand.Rand }
 
 func (atRandom) Name() string { return "random" }
 
+func (a atRandom) Overflow() (strict, relaxed procurement.Overflow) {
+	rules := []procurement.Overflow{procurement.Never, procurement.AtBound}
+	return rules[a.random.IntN(2)], rules[a.random.IntN(2)]
+}
+
 func (a atRandom) Decide(_ time.Time, s procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
-	rule := func() procurement.Overflow {
-		if a.random.IntN(2) == 0 {
-			return procurement.Never
-		}
-		return procurement.AtBound
-	}
-	return procurement.Decision{Workers: a.random.IntN(8), Strict: rule(), Relaxed: rule(), Reason: "random"}, st
+	return procurement.Decision{Workers: a.random.IntN(8), Reason: "random"}, st
 }
 
 // Nothing beats the bound: random schedules, with machines that boot at once

@@ -212,8 +212,12 @@ type still struct{ workers int }
 
 func (still) Name() string { return "still" }
 
+func (still) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.Never, procurement.Never
+}
+
 func (s still) Decide(time.Time, procurement.Snapshot, settings.Settings, procurement.State) (procurement.Decision, procurement.State) {
-	return procurement.Decision{Workers: s.workers, Strict: procurement.Never, Relaxed: procurement.Never, Reason: "still"}, procurement.State{}
+	return procurement.Decision{Workers: s.workers, Reason: "still"}, procurement.State{}
 }
 
 // A scheme that never acts changes nothing: the tick's length and the metrics'

@@ -33,9 +33,13 @@ type fixedPlan struct {
 
 func (fixedPlan) Name() string { return "told" }
 
+func (fixedPlan) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.Never, procurement.Never
+}
+
 func (s fixedPlan) Decide(now time.Time, _ procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
 	at := now.Sub(time.Unix(0, 0).UTC())
-	return procurement.Decision{Workers: 4, Strict: procurement.Never, Relaxed: procurement.Never, StaticSeconds: s.left(at)}, st
+	return procurement.Decision{Workers: 4, StaticSeconds: s.left(at)}, st
 }
 
 func score(t *testing.T, s procurement.Scheme, tr arrivals.Trace, change func(*simulate.Config)) *simulate.StaticEstimate {

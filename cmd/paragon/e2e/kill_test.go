@@ -150,6 +150,21 @@ func (s *stage) sameAgain(qs []api.Query, want [][]byte) {
 	}
 }
 
+// A relaxed query that no worker can answer in time runs on a function, also if it is the
+// first of a new stage, whose workers still boot and whose fleet is fixed.
+func TestTheFirstRelaxedQueryKeepsItsBound(t *testing.T) {
+	s := up(t, t.TempDir(), "--workers=1", "--boot-seconds=600")
+	q, err := s.Submit(context.Background(), client.Submission{
+		Task: "fashion", Class: query.Relaxed, Constraints: query.Constraints{LatencyMS: 6000}, Input: query.Input{ContentType: "image/png", Data: pictures(t)[0].data},
+	}, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done := s.finish(q); done.State != query.Succeeded || done.ServedBy.Kind != query.OnFunction || !*done.MetSLO {
+		t.Errorf("%s by %+v, in time: %v", done.State, done.ServedBy, done.MetSLO)
+	}
+}
+
 // What was accepted and not answered when everything was killed is answered
 // after the next start.
 func TestYesterdaysQueriesGoOn(t *testing.T) {

@@ -212,7 +212,7 @@ func (c Case) action(to int, d procurement.Decision) Action {
 		a.BudgetLeftUSD = &left
 	}
 	if c.Settings.Fleet == settings.FleetFixed {
-		a.To, a.Strict, a.Relaxed = a.From, procurement.AtBound, procurement.Never
+		a.To = a.From
 		return a
 	}
 	a.Set = to != c.Group.Desired

@@ -83,6 +83,36 @@ func TestClamps(t *testing.T) {
 	}
 }
 
+// With a fixed fleet, before the first decision and in the safe mode it is still the
+// scheme that says which queries may overflow; strict ones always may where nothing was
+// decided.
+func TestTheSchemeDecidesWhatOverflows(t *testing.T) {
+	for name, change := range map[string]func(*decision.Case){
+		"a fixed fleet":             func(c *decision.Case) { c.Settings.Fleet = settings.FleetFixed },
+		"before the first decision": func(c *decision.Case) { c.Snapshot.Arrivals, c.Before = nil, decision.State{} },
+		"the safe mode": func(c *decision.Case) {
+			c.Snapshot.CoveredTo, c.Before = time.Time{}, decision.State{HeldFrom: noon.Add(-time.Hour)}
+		},
+	} {
+		for _, s := range procurement.All() {
+			in := steady()
+			in.Settings.Scheme = s.Name()
+			change(&in)
+			r, _, err := decision.Make(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			strict, relaxed := s.Overflow()
+			if r.Outcome != procurement.Decided {
+				strict = procurement.AtBound
+			}
+			if r.Action.Strict != strict || r.Action.Relaxed != relaxed {
+				t.Errorf("%s, %s (%s): strict %s, relaxed %s; want %s, %s", name, s.Name(), r.Outcome, r.Action.Strict, r.Action.Relaxed, strict, relaxed)
+			}
+		}
+	}
+}
+
 // A signal that cannot be trusted never reaches a scheme.
 func TestSignalsThatHold(t *testing.T) {
 	for _, c := range []struct {

@@ -14,11 +14,11 @@ import (
 // fleet holds, and after hold_limit_seconds it goes to the safe mode.
 func (c Case) choose(by procurement.Scheme) (procurement.Decision, State) {
 	if faults := c.faults(); faults != "" {
-		return c.hold(faults)
+		return c.hold(by, faults)
 	}
 	d, scheme := c.run(by)
 	if d.Outcome == procurement.Held {
-		return c.hold(d.Cause)
+		return c.hold(by, d.Cause)
 	}
 	after := c.Before
 	after.Scheme, after.HeldFrom = scheme, time.Time{}
@@ -36,20 +36,20 @@ func (c Case) gap() bool {
 }
 
 // hold keeps what there is, and what was asked for and has not come.
-func (c Case) hold(cause string) (procurement.Decision, State) {
+func (c Case) hold(by procurement.Scheme, cause string) (procurement.Decision, State) {
 	after := c.Before
 	after.LowerFrom, after.LowerMost = time.Time{}, 0
 	if after.HeldFrom.IsZero() || after.HeldFrom.After(c.At) {
 		after.HeldFrom = c.At
 	}
-	d := procurement.HoldWorkers(max(c.Have(), c.Group.Desired), c.Before.Scheme, cause)
+	d := procurement.HoldWorkers(by, max(c.Have(), c.Group.Desired), c.Before.Scheme, cause)
 	held := c.At.Sub(after.HeldFrom).Seconds()
 	if held < c.Settings.HoldLimitSeconds {
 		return d, after
 	}
 	peak, workers := c.lastPeak()
 	d.Outcome, d.Workers = procurement.SafeMode, max(d.Workers, workers)
-	d.Strict, d.Relaxed = procurement.AtBound, procurement.Never
+	d.Strict = procurement.AtBound
 	d.Reason = fmt.Sprintf("safe mode: workers for the last known peak of %.1f queries/s, and strict queries may overflow, because no decision was possible for %.0f s: %s", peak, held, cause)
 	return d, after
 }

@@ -15,6 +15,10 @@ type byBoot map[float64]int
 
 func (byBoot) Name() string { return "by_boot" }
 
+func (byBoot) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.Never, procurement.Never
+}
+
 func (w byBoot) Decide(_ time.Time, _ procurement.Snapshot, set settings.Settings, before procurement.State) (procurement.Decision, procurement.State) {
 	return procurement.Decision{Workers: w[set.VMBootSeconds], Reason: "wanted"}, before
 }

@@ -13,12 +13,14 @@ type exascale struct{}
 
 func (exascale) Name() string { return "exascale" }
 
+func (exascale) Overflow() (strict, relaxed Overflow) { return Never, Never }
+
 func (exascale) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	rate := observed(s, set, st)
 	band := expect(now, set, st)
 	above := max(rate, band.Expected) * set.Headroom
 	n := track(s, set, above)
-	return Decision{Workers: n, Strict: Never, Relaxed: Never,
+	return Decision{Workers: n,
 		Reason: fmt.Sprintf("%s for %.1f queries/s: the larger of the measured rate, %.1f queries/s, and %s, times the setting headroom",
 			Count(n), above, rate, forecastWords(band))}, st
 }

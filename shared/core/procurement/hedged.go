@@ -19,6 +19,8 @@ type hedged struct{}
 
 func (hedged) Name() string { return "hedged" }
 
+func (hedged) Overflow() (strict, relaxed Overflow) { return AtBound, AtBound }
+
 func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	st = st.read(now, s, set)
 	st.Day, st.Hour = st.Day.observe(st, minutesOfDay), st.Hour.observe(st, minutesOfHour)
@@ -43,7 +45,7 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 	st.Plans = plans.with(now, chosen, int(set.HedgeWindowSeconds/set.TickSeconds))
 	won := chosen[plans.Followed]
 	d := Decision{
-		Strict: AtBound, Relaxed: AtBound, Candidates: explained(won.candidates, won.workers),
+		Candidates: explained(won.candidates, won.workers),
 		Reason: fmt.Sprintf("%s at an expected cost of %s per hour, for %s; a query costs %.1f times as much on a function as on a busy worker; %s",
 			Count(won.workers), pricing.Dollars(won.usdPerHour), all[plans.Followed].why, c.ratio, compared(all, spent, plans.Followed)),
 	}

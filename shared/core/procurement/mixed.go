@@ -14,10 +14,10 @@ type mixed struct{}
 
 func (mixed) Name() string { return "mixed" }
 
+func (mixed) Overflow() (strict, relaxed Overflow) { return AtBound, AtBound }
+
 func (mixed) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
-	d, st := reactive{}.Decide(now, s, set, st)
-	d.Strict, d.Relaxed = AtBound, AtBound
-	return d, st
+	return reactive{}.Decide(now, s, set, st)
 }
 
 // mixedPredictive is Spock's second policy: a straight line through the last
@@ -27,11 +27,13 @@ type mixedPredictive struct{}
 
 func (mixedPredictive) Name() string { return "mixed_predictive" }
 
+func (mixedPredictive) Overflow() (strict, relaxed Overflow) { return AtBound, AtBound }
+
 func (mixedPredictive) Decide(now time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	if float64(len(st.History)) < set.RegressionSeconds {
 		return mixed{}.Decide(now, s, set, st) // a line through next to nothing points anywhere
 	}
-	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting, Strict: AtBound, Relaxed: AtBound}
+	d := Decision{Workers: s.Pool.Ready + s.Pool.Booting}
 	if st.PredictedAt.IsZero() || now.Sub(st.PredictedAt).Seconds() >= set.RegressionSeconds {
 		past := st.bins(1, set.RegressionArrivals)
 		ahead := int(now.Sub(st.KnownUntil).Seconds() + set.VMBootSeconds)

@@ -18,6 +18,8 @@ type paragon struct{}
 
 func (paragon) Name() string { return "paragon" }
 
+func (paragon) Overflow() (strict, relaxed Overflow) { return AtBound, Never }
+
 // Regime is what the load is taken for, and how long such phases lasted.
 type Regime struct {
 	Dynamic       bool    `json:"dynamic,omitempty"`
@@ -50,7 +52,7 @@ func (r Regime) lasts() float64 {
 func (paragon) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	ratio := arrivals.PeakToMedian(st.History[max(0, len(st.History)-int(set.PeakWindowSeconds)):])
 	st.Load = st.Load.next(ratio > set.PeakToMedian, set.TickSeconds)
-	d := Decision{Strict: AtBound, Relaxed: Never, PeakToMedian: ratio, Dynamic: st.Load.Dynamic, StaticSeconds: st.Load.lasts()}
+	d := Decision{PeakToMedian: ratio, Dynamic: st.Load.Dynamic, StaticSeconds: st.Load.lasts()}
 	backlog := s.Pool.QueuedMS / s.ServiceMS / set.BacklogSeconds
 	if st.Load.Dynamic {
 		rate := st.rate(int(set.TickSeconds)*6) + backlog

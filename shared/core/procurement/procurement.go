@@ -17,7 +17,7 @@ import (
 
 // Rules is the version of the schemes' rules and of the words that they put their
 // reasons in. A record holds that by which it was decided.
-const Rules = 8
+const Rules = 9
 
 // Second is what arrived in one second.
 type Second struct {
@@ -148,6 +148,9 @@ type Decision struct {
 // Scheme is a procurement scheme.
 type Scheme interface {
 	Name() string
+	// Overflow returns which queries may leave the workers for functions. Run puts it
+	// into each decision.
+	Overflow() (strict, relaxed Overflow)
 	// Decide returns what the scheme wants and what it must remember. It changes
 	// nothing that it is given.
 	Decide(now time.Time, s Snapshot, set settings.Settings, before State) (Decision, State)
@@ -193,31 +196,34 @@ func Run(scheme Scheme, now time.Time, s Snapshot, set settings.Settings, before
 	pool := s.Pool
 	s, faults := Check(now, s, before, set)
 	if len(faults) > 0 {
-		return hold(pool, before, reasons(faults)), before
+		return hold(scheme, pool, before, reasons(faults)), before
 	}
 	state := before.merge(s)
 	if len(state.History) == 0 {
-		return hold(pool, before, "no arrivals are known yet"), before
+		return hold(scheme, pool, before, "no arrivals are known yet"), before
 	}
 	d, after := scheme.Decide(now, s, set, state)
 	d.Outcome = Decided
+	d.Strict, d.Relaxed = scheme.Overflow()
 	after.Strict, after.Relaxed = d.Strict, d.Relaxed
 	return d, after
 }
 
 // hold keeps the fleet as it is.
-func hold(p Pool, before State, cause string) Decision {
-	d := HoldWorkers(p.Ready+p.Booting, before, cause)
+func hold(scheme Scheme, p Pool, before State, cause string) Decision {
+	d := HoldWorkers(scheme, p.Ready+p.Booting, before, cause)
 	d.Spot = p.SpotReady + p.SpotBooting
 	return d
 }
 
-// HoldWorkers keeps so many workers, and the rules of overflow as they were. Cause is
-// why.
-func HoldWorkers(workers int, before State, cause string) Decision {
+// HoldWorkers keeps so many workers, and the rules of overflow as they were. Before the
+// first decision they are the scheme's, but strict queries always may overflow: there may
+// be no worker. Cause is why.
+func HoldWorkers(scheme Scheme, workers int, before State, cause string) Decision {
 	d := Decision{Outcome: Held, Workers: workers, Strict: before.Strict, Relaxed: before.Relaxed, Cause: cause, Reason: "no change: " + cause}
 	if d.Strict == "" {
-		d.Strict, d.Relaxed = AtBound, Never // nothing was ever decided: the safe rules
+		_, d.Relaxed = scheme.Overflow()
+		d.Strict = AtBound
 	}
 	return d
 }

@@ -14,10 +14,12 @@ type reactive struct{}
 
 func (reactive) Name() string { return "reactive" }
 
+func (reactive) Overflow() (strict, relaxed Overflow) { return Never, Never }
+
 func (reactive) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	rate := observed(s, set, st)
 	n := track(s, set, rate)
-	return Decision{Workers: n, Strict: Never, Relaxed: Never, Reason: observedReason(rate, s, n)}, st
+	return Decision{Workers: n, Reason: observedReason(rate, s, n)}, st
 }
 
 // observed is the rate of the last window, which is as long as a tick, and the

@@ -76,10 +76,17 @@ func TestCheckIsIdempotent(t *testing.T) {
 
 func TestHoldKeepsWhatIsInForce(t *testing.T) {
 	before := procurement.State{Strict: procurement.Never, Relaxed: procurement.AtBound}
-	if d := procurement.HoldWorkers(4, before, "no news"); d.Outcome != procurement.Held || d.Workers != 4 || d.Strict != procurement.Never || d.Relaxed != procurement.AtBound {
+	hedged, err := procurement.Get("hedged")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := procurement.HoldWorkers(hedged, 4, before, "no news"); d.Outcome != procurement.Held || d.Workers != 4 || d.Strict != procurement.Never || d.Relaxed != procurement.AtBound {
 		t.Errorf("%+v", d)
 	}
-	if d := procurement.HoldWorkers(4, procurement.State{}, "no news"); d.Strict != procurement.AtBound || d.Relaxed != procurement.Never {
-		t.Errorf("without a decision before, the safe rules: %+v", d)
+	for _, s := range procurement.All() {
+		_, relaxed := s.Overflow()
+		if d := procurement.HoldWorkers(s, 4, procurement.State{}, "no news"); d.Strict != procurement.AtBound || d.Relaxed != relaxed {
+			t.Errorf("%s without a decision before: strict %s, relaxed %s, want at_bound and the scheme's %s", s.Name(), d.Strict, d.Relaxed, relaxed)
+		}
 	}
 }

@@ -13,12 +13,14 @@ type utilAware struct{}
 
 func (utilAware) Name() string { return "util_aware" }
 
+func (utilAware) Overflow() (strict, relaxed Overflow) { return Never, Never }
+
 // nowcastSeconds is the time between two of INFaaS's readings.
 const nowcastSeconds = 2
 
 func (utilAware) Decide(_ time.Time, s Snapshot, set settings.Settings, st State) (Decision, State) {
 	p := s.Pool
-	d := Decision{Workers: p.Ready + p.Booting, Strict: Never, Relaxed: Never}
+	d := Decision{Workers: p.Ready + p.Booting}
 	readings := max(1, int(set.TickSeconds/nowcastSeconds))
 	switch {
 	case p.Ready == 0 && p.Booting == 0 && (st.rate(int(set.TickSeconds)) > 0 || p.QueuedMS > 0):

@@ -97,7 +97,7 @@ type Settings struct {
 	HedgeWindowSeconds float64 `name:"hedge_window_seconds" default:"1800" min:"60" max:"3600" unit:"s" doc:"How much of the recent past hedged uses: for the detrended profile of the load, for the errors of the forecast, and to compare its scenarios."`
 
 	// What the controller keeps to, whatever the scheme wants: docs/control.md.
-	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"With moving, the controller changes the number of workers. With fixed, it only records what it would have done."`
+	Fleet               string  `name:"fleet" default:"moving" oneof:"moving fixed" doc:"With moving, the controller changes the number of workers. With fixed, it only records the number that it would have chosen; the scheme still decides which queries may overflow."`
 	MinWorkers          int     `name:"min_workers" default:"0" min:"0" max:"2000" unit:"workers" doc:"The fewest workers of a pool. max_step, max_workers and the budget take precedence."`
 	MaxWorkers          int     `name:"max_workers" default:"20" min:"0" max:"2000" unit:"workers" doc:"The most workers of a pool."`
 	MaxStep             int     `name:"max_step" default:"10" min:"1" max:"2000" unit:"workers" doc:"The largest change of the number of workers of a pool in one tick."`

@@ -16,13 +16,17 @@ type allFunctions struct{}
 
 func (allFunctions) Name() string { return "all_functions" }
 
+func (allFunctions) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.AtBound, procurement.AtBound
+}
+
 // Platform has functions alone.
 func (allFunctions) Platform() simulate.Platform {
 	return simulate.Platform{Serving: simulate.ByFunctions}
 }
 
 func (allFunctions) Decide(_ time.Time, _ procurement.Snapshot, _ settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
-	return procurement.Decision{Strict: procurement.AtBound, Relaxed: procurement.AtBound, Reason: "a function for each query"}, st
+	return procurement.Decision{Reason: "a function for each query"}, st
 }
 
 // managedInstances are Lambda Managed Instances: functions on EC2 instances that
@@ -34,6 +38,10 @@ func (allFunctions) Decide(_ time.Time, _ procurement.Snapshot, _ settings.Setti
 type managedInstances struct{}
 
 func (managedInstances) Name() string { return "managed_instances" }
+
+func (managedInstances) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.Never, procurement.Never
+}
 
 const (
 	managedLeast   = 3    // instances, one a zone
@@ -67,7 +75,7 @@ func (managedInstances) Decide(_ time.Time, s procurement.Snapshot, _ settings.S
 	}
 	n := max(managedLeast, int(math.Ceil(managedRoom*most-1e-9)))
 	return procurement.Decision{
-		Workers: n, Strict: procurement.Never, Relaxed: procurement.Never,
-		Reason: fmt.Sprintf("%.1f instances busy at most in five minutes: %d", most, n),
+		Workers: n,
+		Reason:  fmt.Sprintf("%.1f instances busy at most in five minutes: %d", most, n),
 	}, remember(st, m)
 }

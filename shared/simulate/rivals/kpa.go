@@ -21,6 +21,10 @@ type kpa struct{}
 
 func (kpa) Name() string { return "kpa" }
 
+func (kpa) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.Never, procurement.Never
+}
+
 const (
 	kpaTick        = 2   // seconds: tick-interval
 	kpaStable      = 60  // seconds: stable-window
@@ -58,7 +62,7 @@ func (kpa) Decide(now time.Time, s procurement.Snapshot, _ settings.Settings, st
 		m.Pods = max(m.Pods, n, bounded(sudden))
 		n = m.Pods
 	}
-	d := procurement.Decision{Workers: max(kpaPods, n), Strict: procurement.Never, Relaxed: procurement.Never}
+	d := procurement.Decision{Workers: max(kpaPods, n)}
 	d.Reason = fmt.Sprintf("%.1f queries/s, in the last seconds %.1f, %.2f a pod: %d pods", rate, short, target, d.Workers)
 	return d, remember(st, m)
 }

@@ -18,6 +18,10 @@ type quantile struct{}
 
 func (quantile) Name() string { return "quantile" }
 
+func (quantile) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.AtBound, procurement.AtBound
+}
+
 const (
 	quantileSeconds = 180 // of rates
 	quantileStep    = 10  // seconds of a rate: the reactive rule's window
@@ -36,8 +40,8 @@ func (quantile) Decide(_ time.Time, s procurement.Snapshot, _ settings.Settings,
 	}
 	n := int(math.Ceil(rate/s.Throughput() - 1e-9))
 	return procurement.Decision{
-		Workers: n, Strict: procurement.AtBound, Relaxed: procurement.AtBound,
-		Reason: fmt.Sprintf("%.1f queries/s are the quantile %.2f of the last three minutes: %d workers", rate, share, n),
+		Workers: n,
+		Reason:  fmt.Sprintf("%.1f queries/s are the quantile %.2f of the last three minutes: %d workers", rate, share, n),
 	}, st
 }
 

@@ -22,6 +22,10 @@ const spotHedgeExtra = 1
 
 func (spotHedge) Name() string { return "spothedge" }
 
+func (spotHedge) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.AtBound, procurement.AtBound
+}
+
 func (spotHedge) Decide(now time.Time, s procurement.Snapshot, set settings.Settings, st procurement.State) (procurement.Decision, procurement.State) {
 	d, st := quantile{}.Decide(now, s, set, st)
 	if s.SpotUSDPerHour <= 0 {

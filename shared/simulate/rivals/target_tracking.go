@@ -23,6 +23,10 @@ type targetTracking struct{}
 
 func (targetTracking) Name() string { return "target_tracking" }
 
+func (targetTracking) Overflow() (strict, relaxed procurement.Overflow) {
+	return procurement.Never, procurement.Never
+}
+
 const (
 	trackedTarget  = 0.70
 	trackedLow     = 0.7 * trackedTarget // of the low alarm
@@ -51,7 +55,7 @@ func (targetTracking) Decide(now time.Time, s procurement.Snapshot, _ settings.S
 	have := s.Pool.Ready + s.Pool.Booting
 	counted := max(1, s.Pool.Ready-len(m.WarmAt))
 	need := int(math.Ceil(float64(counted)*s.Pool.Used/trackedTarget - 1e-9))
-	d := procurement.Decision{Workers: have, Strict: procurement.Never, Relaxed: procurement.Never}
+	d := procurement.Decision{Workers: have}
 	switch {
 	case m.all(highMinutes, func(u float64) bool { return u > trackedTarget }):
 		d.Workers = max(have, need)
