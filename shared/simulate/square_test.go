@@ -27,6 +27,23 @@ func square(low, high float64, period, length time.Duration) arrivals.Trace {
 	return t
 }
 
+// Peaks of ten seconds that relaxed queries can wait out need no workers of their own: hedged
+// as deployed has fewer than the simple rule, which keeps workers for the peaks.
+func TestHedgedLetsRelaxedQueriesWaitOutShortPeaks(t *testing.T) {
+	tr := square(10, 40, 20*time.Second, 45*time.Minute)
+	usd := map[string]float64{}
+	for _, s := range []procurement.Scheme{must(procurement.Get("hedged")), must(rivals.Get("quantile"))} {
+		c := config(s, tr)
+		c.AsDeployed, c.From, c.Warmup = &simulate.AsDeployed{}, 25*time.Minute, 25*time.Minute
+		c.Settings.MaxOverflowConcurrency = 10000
+		r := run(t, c)
+		usd[s.Name()] = r.Bill.Total()
+	}
+	if usd["hedged"] > 0.9*usd["quantile"] {
+		t.Errorf("%v", usd)
+	}
+}
+
 // On a load that swings faster than workers boot hedged does not swing with it: as
 // deployed it costs at most a tenth more than the simple rule and than mixed.
 func TestHedgedDoesNotSwingWithSquareWaves(t *testing.T) {

@@ -2,6 +2,7 @@ package procurement
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/paragon-serving/paragon/shared/core/limits"
 	"github.com/paragon-serving/paragon/shared/core/settings"
@@ -19,15 +20,18 @@ type costs struct {
 	lostUSD   float64 // of a query beyond that
 	boot      float64 // seconds
 	horizon   float64 // seconds for which a change of the fleet must last to pay
+	strict    float64 // share of the queries that are strict
+	wait      int     // seconds for which a relaxed query may wait before it overflows
 
 	onDemandUSD float64 // an hour of a worker on demand
 	spot        spotMarket
 }
 
-func costsOf(s Snapshot, set settings.Settings, spot spotMarket) costs {
+func costsOf(s Snapshot, set settings.Settings, strictShare float64, spot spotMarket) costs {
 	c := costs{
 		mu: s.Throughput(), workerUSD: s.WorkerUSDPerHour, onDemandUSD: s.WorkerUSDPerHour, spot: spot, queryUSD: s.FunctionUSD + s.OverflowUSD,
 		aloneUSD: s.FunctionUSD + s.UnaidedUSD, boot: set.VMBootSeconds,
+		strict: strictShare, wait: int(max(0, s.DeferMS-set.LookAheadMS) / 1000),
 		functions: 1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS), set.MaxOverflowConcurrency),
 		queued:    1000 / limits.EachMS(cmp.Or(s.FunctionMS, s.ServiceMS)+set.OverflowQueueMS(), set.MaxOverflowConcurrency),
 	}
@@ -54,29 +58,75 @@ func horizon(ratio, boot float64) float64 {
 	return min(max(boot*ratio/(ratio-1), leastHorizon), longestHorizon)
 }
 
-// usdPerHour is the expected cost of running n workers when each of the rates, in
-// queries a second, is equally likely, overflow included.
-func (c costs) usdPerHour(n int, rates []float64) float64 {
-	overflow := 3600 * c.meanOverflowUSD(n, rates)
+// load is the rates of a scenario, in queries a second: series that are equally likely, each
+// of rates that last for so many seconds and come in this order.
+type load struct {
+	series [][]float64
+	step   int
+	waits  bool // whether it counts that relaxed queries wait
+}
+
+// top is the highest rate.
+func (l load) top() float64 {
+	top := 0.0
+	for _, rates := range l.series {
+		top = max(top, slices.Max(rates))
+	}
+	return top
+}
+
+// usdPerHour is the expected cost of running n workers under a load, overflow included.
+func (c costs) usdPerHour(n int, l load) float64 {
+	overflow := 3600 * c.meanOverflowUSD(n, l)
 	if c.spot.usd == 0 {
 		return float64(n)*c.workerUSD + overflow
 	}
-	_, workers := c.spotIn(n, rates)
+	_, workers := c.spotIn(n, l)
 	return workers + (1-c.spot.lostShare)*overflow
 }
 
-// meanOverflowUSD is what overflows beyond n workers in the mean of the rates, a second.
-func (c costs) meanOverflowUSD(n int, rates []float64) float64 {
-	usd := 0.0
-	for _, rate := range rates {
-		usd += c.overflowUSD(rate, n)
+// meanOverflowUSD is what overflows beyond n workers in the mean of a load, a second.
+func (c costs) meanOverflowUSD(n int, l load) float64 {
+	if !l.waits {
+		c.wait = 0
 	}
-	return usd / float64(max(1, len(rates)))
+	usd, seconds := 0.0, 0
+	for _, rates := range l.series {
+		usd += c.overflowUSD(rates, l.step, func(int) int { return n })
+		seconds += len(rates) * l.step
+	}
+	return usd / float64(max(1, seconds))
 }
 
-// overflowUSD is what queries beyond n workers cost a second, of so many.
-func (c costs) overflowUSD(rate float64, n int) float64 {
-	beyond, usd := max(0, rate-float64(n)*c.mu), c.queryUSD
+// overflowUSD is what overflows costs when each of the rates lasts for step seconds, and
+// ready(i) workers are up during the ith. Strict queries beyond the workers' throughput
+// overflow at once. Relaxed ones wait for what is left of it, the oldest first, and overflow
+// once they have waited as long as they may; those that still wait at the end overflow, too.
+func (c costs) overflowUSD(rates []float64, step int, ready func(i int) int) float64 {
+	usd := 0.0
+	came := make([]float64, 1, len(rates)*step+1) // relaxed ones up to each second
+	gone := 0.0                                   // those of them that wait no longer
+	for i, rate := range rates {
+		n, strict := ready(i), c.strict*rate
+		most := float64(n) * c.mu
+		for range step {
+			came = append(came, came[len(came)-1]+rate-strict)
+			gone = min(came[len(came)-1], gone+max(0, most-strict))
+			due := came[max(0, len(came)-1-c.wait)]
+			usd += c.beyondUSD(max(0, strict-most)+max(0, due-gone), n)
+			gone = max(gone, due)
+		}
+	}
+	if left := came[len(came)-1] - gone; left > 0 {
+		seconds := float64(max(1, c.wait))
+		usd += seconds * c.beyondUSD(left/seconds, ready(len(rates)-1))
+	}
+	return usd
+}
+
+// beyondUSD is what so many queries a second that n workers do not take cost a second.
+func (c costs) beyondUSD(beyond float64, n int) float64 {
+	usd := c.queryUSD
 	if n == 0 {
 		usd = c.aloneUSD
 	}

@@ -29,7 +29,7 @@ func (hedged) Decide(now time.Time, s Snapshot, set settings.Settings, st State)
 		st.Spot = st.Spot.observe(now, s.Pool)
 		have = st.Spot.counted(s.Pool)
 	}
-	c := costsOf(s, set, spotOf(s, set, st.Spot))
+	c := costsOf(s, set, st.strictShare(), spotOf(s, set, st.Spot))
 	all := scenarios(now, s, set, st.extended(now))
 	plans := st.Plans.before(now, set.TickSeconds, len(all), have)
 	spent := plans.spent(st, set, c)
@@ -89,7 +89,7 @@ type choice struct {
 func (c costs) choose(sc scenario, have int) choice {
 	best := choice{workers: max(1, have)}
 	cost := func(n int) float64 {
-		usd := c.usdPerHour(n, sc.rates) + c.changeUSD(n, have)
+		usd := c.usdPerHour(n, sc.load) + c.changeUSD(n, have)
 		best.candidates = append(best.candidates, Candidate{Workers: n, USDPerHour: usd})
 		return usd
 	}

@@ -2,6 +2,7 @@ package procurement
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -147,16 +148,15 @@ func TestTheCheapestScenarioIsFollowed(t *testing.T) {
 // than workers boot.
 func TestPlayedCountsBoots(t *testing.T) {
 	set := settings.Defaults()
-	c := costsOf(viewOf(1, constantly(1), 10), set, spotMarket{})
-	var rates []float64
+	c := costsOf(viewOf(1, constantly(1), 10), set, 0.5, spotMarket{})
+	var rates [][]float64
 	var stays, swings []int
 	for i := range 180 {
-		high := i/6%2 == 1
-		rates, stays = append(rates, 20), append(stays, 10)
-		swings = append(swings, 2)
-		if high {
-			rates[i], swings[i] = 100, 10
+		rate, swing := 20., 2
+		if i/6%2 == 1 {
+			rate, swing = 100, 10
 		}
+		rates, stays, swings = append(rates, slices.Repeat([]float64{rate}, 10)), append(stays, 10), append(swings, swing)
 	}
 	set.ScaleInWaitSeconds = 0
 	if a, b := c.played(stays, rates, set), c.played(swings, rates, set); a >= b {
@@ -165,6 +165,41 @@ func TestPlayedCountsBoots(t *testing.T) {
 	want := 180 * 10 * 10 * 0.09 / 3600
 	if a := c.played(stays, rates, set); math.Abs(a-want) > 1e-9 {
 		t.Errorf("a constant fleet that takes all costs $%v, want $%v", a, want)
+	}
+}
+
+// Relaxed queries that come in a peak wait for the workers that the time after it leaves free:
+// what overflows falls with the time that they may wait, to nothing while the workers are
+// enough in the mean. Strict ones overflow at once, and what still waits at the end is counted.
+func TestRelaxedQueriesWaitForFreeWorkers(t *testing.T) {
+	square := slices.Repeat(append(slices.Repeat([]float64{40}, 10), slices.Repeat([]float64{10}, 10)...), 10)
+	three := func(int) int { return 3 } // 30 queries/s
+	for _, tt := range []struct {
+		name   string
+		strict float64
+		wait   int
+		want   float64 // queries that overflow
+	}{
+		{"none may wait", 0.5, 0, 1000},
+		{"for as long as the backlog of 100 queries lasts", 0.5, 10, 0},
+		{"all are strict", 1, 10, 1000},
+		{"most are strict", 0.9, 10, 600},
+	} {
+		c := costs{mu: 10, queryUSD: 1, functions: 1e9, strict: tt.strict, wait: tt.wait}
+		if got := c.overflowUSD(square, 1, three); math.Abs(got-tt.want) > 1e-6 {
+			t.Errorf("%s: %.1f queries overflow, want %.0f", tt.name, got, tt.want)
+		}
+	}
+	c, last := costs{mu: 10, queryUSD: 1, functions: 1e9, strict: 0.5}, math.Inf(1)
+	for c.wait = range 12 {
+		got := c.overflowUSD(square, 1, three)
+		if got > last {
+			t.Errorf("waits of %d s: %.1f queries overflow, of 1 s less %.1f", c.wait, got, last)
+		}
+		last = got
+	}
+	if got := c.overflowUSD([]float64{50}, 10, three); math.Abs(got-200) > 1e-6 {
+		t.Errorf("%.1f queries of 200 that are too many overflow", got)
 	}
 }
 
@@ -196,7 +231,7 @@ func TestRatesOfTicks(t *testing.T) {
 	rates := p.rates(st)
 	// The first tick is 170 s ago, ten seconds before what is remembered; the last
 	// known one ends 60 s ago.
-	if len(rates) != 11 || rates[0] != -1 || rates[1] != 0 || rates[10] != 9 {
+	if len(rates) != 11 || rates[0] != nil || len(rates[1]) != 10 || rates[1][9] != 0 || rates[10][0] != 9 {
 		t.Errorf("%v", rates)
 	}
 }
@@ -208,12 +243,12 @@ func TestTheOverflowQueueTakesOfTheFunctions(t *testing.T) {
 	set.MaxOverflowConcurrency, set.PathMS, set.OverflowPathMS = 10, 50, 150
 	s := viewOf(1, constantly(10), 10)
 	s.FunctionMS = 100
-	c := costsOf(s, set, spotMarket{})
+	c := costsOf(s, set, 0.5, spotMarket{})
 	if math.Abs(c.queued-50) > 1e-9 || math.Abs(c.functions-100) > 1e-9 {
 		t.Errorf("functions take %.1f queries/s beside workers and %.1f alone, want 50 and 100", c.queued, c.functions)
 	}
 	set.OverflowPath = "direct"
-	if c := costsOf(s, set, spotMarket{}); math.Abs(c.queued-100) > 1e-9 {
+	if c := costsOf(s, set, 0.5, spotMarket{}); math.Abs(c.queued-100) > 1e-9 {
 		t.Errorf("functions that are invoked take %.1f queries/s, want 100", c.queued)
 	}
 }

@@ -62,37 +62,42 @@ func (p Plans) spent(st State, set settings.Settings, c costs) []float64 {
 	return out
 }
 
-// rates are the arrivals of each tick that is known, in queries a second, oldest
-// first; those of ticks before what is remembered are below 0.
-func (p Plans) rates(st State) []float64 {
+// rates are the arrivals of each second of each tick that is known, in queries a second,
+// oldest first; ticks before what is remembered have none.
+func (p Plans) rates(st State) [][]float64 {
 	n, tick := len(p.Workers[0]), int(p.TickSeconds)
 	at := len(st.History) - int(st.KnownUntil.Sub(p.At).Seconds()) - (n-1)*tick // of the first tick
-	var out []float64
+	var out [][]float64
 	for ; len(out) < n && at+tick <= len(st.History); at += tick {
-		rate := -1.0
+		var rate []float64
 		if at >= 0 {
-			rate = mean(st.History[at : at+tick])
+			rate = st.History[at : at+tick]
 		}
 		out = append(out, rate)
 	}
 	return out
 }
 
-// played is what so many workers a tick cost on so many queries a second. Workers
+// played is what so many workers a tick cost on so many queries in each second of
+// the ticks, of which relaxed ones wait for workers as long as they may. Workers
 // leave only when fewer were asked for during scale_in_wait_seconds, the last
 // started first, and serve once they have been there for a boot.
-func (c costs) played(workers []int, rates []float64, set settings.Settings) float64 {
+func (c costs) played(workers []int, rates [][]float64, set settings.Settings) float64 {
 	boot, wait := int(math.Ceil(c.boot/set.TickSeconds)), int(set.ScaleInWaitSeconds/set.TickSeconds)
-	have, usd := make([]int, len(rates)), 0.0
+	have, ready := make([]int, len(rates)), make([]int, len(rates))
+	known, usd := len(rates), 0.0
+	var seconds []float64
 	for i, rate := range rates {
 		have[i] = slices.Max(workers[max(0, i-wait) : i+1])
-		if rate < 0 {
+		ready[i] = slices.Min(have[max(0, i-boot) : i+1])
+		if rate == nil {
 			continue
 		}
-		ready := slices.Min(have[max(0, i-boot) : i+1])
-		usd += set.TickSeconds * (float64(have[i])*c.workerUSD/3600 + c.overflowUSD(rate, ready))
+		known = min(known, i)
+		seconds = append(seconds, rate...)
+		usd += set.TickSeconds * float64(have[i]) * c.workerUSD / 3600
 	}
-	return usd
+	return usd + c.overflowUSD(seconds, 1, func(i int) int { return ready[known+i/int(set.TickSeconds)] })
 }
 
 // cheapest is the scenario to follow: the one followed, unless another would have

@@ -2,18 +2,17 @@ package procurement
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
-// scenario is one view of the load to come: rates in queries a second, each as
-// likely as the others.
+// scenario is one view of the load to come.
 type scenario struct {
-	name  string
-	why   string // what it expects, in words
-	rates []float64
+	name   string
+	why    string // what it expects, in words
+	load   load
+	bursts bool // whether more came than was expected
 }
 
 // scenarios are those of hedged, the simple rule first. The state is the extended
@@ -27,7 +26,7 @@ func scenarios(now time.Time, s Snapshot, set settings.Settings, st State) []sce
 	for i := range out {
 		out[i].burst(s, set, st)
 	}
-	return out
+	return append(out, out[len(out)-1].waiting(int(set.HedgeWindowSeconds), st))
 }
 
 // lately expects the rates of the last seconds again. The number of workers that
@@ -38,9 +37,19 @@ func lately(seconds int, st State) scenario {
 		rates = []float64{st.rate(seconds)}
 	}
 	return scenario{
-		name: fmt.Sprintf("the last %d minutes", seconds/60), rates: rates,
+		name: fmt.Sprintf("the last %d minutes", seconds/60), load: load{[][]float64{rates}, binSeconds, false},
 		why: fmt.Sprintf("%.1f queries/s, the mean of the last %d s", st.rate(seconds), len(rates)*binSeconds),
 	}
+}
+
+// waiting is such a scenario where relaxed queries wait for workers as long as they may, which
+// takes of its peaks. A burst is planned for without that: nobody knows how long it lasts.
+func (sc scenario) waiting(seconds int, st State) scenario {
+	sc.name += " (relaxed queries wait)"
+	if rates := st.bins(1, seconds); !sc.bursts && len(rates) > 0 {
+		sc.load = load{[][]float64{rates}, 1, true}
+	}
+	return sc
 }
 
 // forecasted expects the forecast for when a worker that is started now serves, in
@@ -52,11 +61,11 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 	if len(shape) == 0 {
 		shape = []float64{1}
 	}
-	sc := scenario{name: "the forecast", why: forecastWords(band)}
-	for i := range bandParts {
+	sc := scenario{name: "the forecast", why: forecastWords(band), load: load{make([][]float64, bandParts), profileSeconds, false}}
+	for i := range sc.load.series {
 		level := band.Quantile(float64(2*i+1) / (2 * bandParts))
 		for _, v := range shape {
-			sc.rates = append(sc.rates, level*v)
+			sc.load.series[i] = append(sc.load.series[i], level*v)
 		}
 	}
 	return sc
@@ -67,7 +76,7 @@ func forecasted(now time.Time, set settings.Settings, st State) scenario {
 // when it takes the load far above, as more overflows then than was counted yet; it
 // need be worked off only within the time that relaxed queries may wait.
 func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
-	top := slices.Max(sc.rates)
+	top := sc.load.top()
 	seen := st.rate(burstSeconds)
 	within := set.BacklogSeconds
 	if s.DeferMS > 0 {
@@ -77,7 +86,7 @@ func (sc *scenario) burst(s Snapshot, set settings.Settings, st State) {
 		seen = with
 	}
 	if seen > top {
-		sc.rates, sc.why = []float64{seen}, fmt.Sprintf("a burst of %.1f queries/s", seen)
+		sc.bursts, sc.load, sc.why = true, load{[][]float64{{seen}}, binSeconds, false}, fmt.Sprintf("a burst of %.1f queries/s", seen)
 	}
 }
 

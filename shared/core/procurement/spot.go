@@ -72,9 +72,9 @@ func (m SpotMemory) counted(p Pool) int {
 // spotIn is how many of n workers are best bought as spot instances, and what all cost
 // an hour. Losses are correlated: all of them go at once, and until others have booted
 // the load is on the workers on demand and on functions.
-func (c costs) spotIn(n int, rates []float64) (spot int, usdPerHour float64) {
+func (c costs) spotIn(n int, l load) (spot int, usdPerHour float64) {
 	for s := min(n, c.spot.most); s >= 0; s-- {
-		usd := float64(s)*c.spot.usd + float64(n-s)*c.onDemandUSD + 3600*c.spot.lostShare*c.meanOverflowUSD(n-s, rates)
+		usd := float64(s)*c.spot.usd + float64(n-s)*c.onDemandUSD + 3600*c.spot.lostShare*c.meanOverflowUSD(n-s, l)
 		if s < min(n, c.spot.most) && usd >= usdPerHour {
 			break
 		}
@@ -89,11 +89,11 @@ func (c costs) mixed(n int, sc scenario, p Pool, m SpotMemory) (workers, spot in
 	if c.spot.usd == 0 {
 		return n, 0, m
 	}
-	is, _ := c.spotIn(n, sc.rates)
+	is, _ := c.spotIn(n, sc.load)
 	onDemand := n - is
 	m.OnDemand = onDemand
 	c.spot.most = math.MaxInt
-	spot, _ = c.spotIn(n, sc.rates)
+	spot, _ = c.spotIn(n, sc.load)
 	m.Asked = spot
 	there := p.Ready + p.Booting - p.SpotReady - p.SpotBooting
 	onDemand = max(onDemand, min(there, n-min(spot, p.SpotReady)))

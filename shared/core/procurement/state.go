@@ -2,6 +2,7 @@ package procurement
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -117,6 +118,11 @@ func (st *State) share() {
 		}
 	}
 	st.StrictLast = st.StrictLast[settled:]
+}
+
+// strictShare is StrictShare without the share that its mean begins with, 0.
+func (st State) strictShare() float64 {
+	return min(1, st.StrictShare/(1-math.Pow(1-1./shareMemory, float64(max(1, len(st.History))))))
 }
 
 // rate is the mean of the last seconds, in queries a second.
