@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ paragon explain, with the id of a decision, prints the whole decision.`,
 			}
 			printDecisions(term, ds)
 			if len(ds) == 0 && !term.JSON {
-				fmt.Fprintln(term.Err, "No such decision is stored. `paragon status` lists the pools.")
+				fmt.Fprintln(term.Err, noDecision(pool, moves))
 			}
 			return nil
 		},
@@ -54,6 +55,18 @@ paragon explain, with the id of a decision, prints the whole decision.`,
 	f.BoolVar(&moves, "moves", false, "list only the decisions that change the fleet")
 	f.IntVar(&limit, "limit", limit, "list at most this many decisions, 1 to 1000")
 	return term.ServerCommand(c)
+}
+
+// noDecision says why no decision is listed.
+func noDecision(pool string, moves bool) string {
+	what := "No decision"
+	if moves {
+		what = "No decision that changed the fleet"
+	}
+	if pool != "" {
+		return what + " of pool " + cli.OneLine(pool) + " is stored. `paragon status` lists the pools."
+	}
+	return what + " is stored."
 }
 
 func printDecisions(term *cli.Terminal, ds []api.Decision) {
@@ -70,6 +83,9 @@ func printDecisions(term *cli.Terminal, ds []api.Decision) {
 		term.Printf("\n")
 	}
 }
+
+// explanationIndent is where the text of a line of an explanation begins.
+const explanationIndent = 11
 
 // explainTick prints one decision of the controller.
 func explainTick(ctx context.Context, term *cli.Terminal, id string) error {
@@ -88,9 +104,12 @@ func explainTick(ctx context.Context, term *cli.Terminal, id string) error {
 		term.PrintJSON(d)
 		return nil
 	}
-	term.Printf("%s", d.Explanation)
+	text := d.Explanation
 	if d.Outcome != "" {
-		term.Printf("outcome    %s\n", cli.OneLine(d.Outcome))
+		text += "outcome    " + cli.OneLine(d.Outcome) + "\n"
+	}
+	for line := range strings.Lines(text) {
+		term.Printf("%s\n", cli.Wrap(strings.TrimRight(line, "\n"), explanationIndent))
 	}
 	return nil
 }

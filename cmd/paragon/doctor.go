@@ -144,6 +144,9 @@ func checkPools(s api.Status) (out []finding) {
 			out = append(out, ok("workers", "pool %s: workers ready: %d, runners busy: %d of %d", p.Name, p.Ready, p.Busy, p.Runners))
 		}
 	}
+	if e := s.WorkersEnded; e != nil {
+		out = append(out, warning("workers", "`paragon logs --level warn` prints when each ended, and `paragon list --state failed` whether queries failed with them; each is replaced", "%s", endedLine(e)))
+	}
 	return out
 }
 

@@ -4,10 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/paragon-serving/paragon/cmd/internal/cli"
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/breaker"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 	"github.com/paragon-serving/paragon/shared/platform/aws/checkup"
 )
 
@@ -77,6 +80,32 @@ func TestModelsThatCannotRunAreFound(t *testing.T) {
 			if !strings.Contains(got[0].Found, word) {
 				t.Errorf("%s: %q does not name %q", name, got[0].Found, word)
 			}
+		}
+	}
+}
+
+// Workers that ended unexpectedly are in the status and a warning of the doctor's.
+func TestUnexpectedEndsOfWorkersAreNamed(t *testing.T) {
+	e := api.WorkersEnded{Count: 3, Minutes: 10, At: time.Unix(1000, 0), Worker: "w-1", Why: "exit status 2: SIGFPE: floating-point exception"}
+	s := api.Status{Pools: []api.PoolStatus{{Name: "general", Ready: 1}}, BackendStatus: api.BackendStatus{WorkersEnded: &e}}
+	got := checkPools(s)
+	if last := got[len(got)-1]; len(got) != 2 || !strings.Contains(last.Found, "10 min: 3;") || !strings.Contains(last.Found, "w-1") || !strings.Contains(last.Found, "SIGFPE") {
+		t.Errorf("%+v", got)
+	}
+	s.WorkersEnded = nil
+	if got := checkPools(s); len(got) != 1 {
+		t.Errorf("without one: %+v", got)
+	}
+}
+
+func TestTheStatusNamesTheSchemeAndTheFleet(t *testing.T) {
+	for fleet, want := range map[string]string{settings.FleetMoving: "follows", settings.FleetFixed: "does not change"} {
+		var out strings.Builder
+		if err := printStatus(&cli.Terminal{Out: &out}, api.Status{Scheme: "mixed", Fleet: fleet}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "scheme    mixed; the number of workers "+want) {
+			t.Errorf("%s:\n%s", fleet, out.String())
 		}
 	}
 }

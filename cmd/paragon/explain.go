@@ -143,7 +143,11 @@ func printCandidates(out io.Writer, all []selection.Candidate, most int) error {
 			fmt.Fprintf(w, "... %d more candidates; --all prints them\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.2f %%\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), c.Accuracy, pricing.Dollars(c.PriceUSD*1e6), c.Reason)
+		accuracy := "unknown"
+		if c.Accuracy > 0 {
+			accuracy = fmt.Sprintf("%.2f %%", c.Accuracy)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Model, c.Resource, cli.Milliseconds(c.LatencyMS), accuracy, pricing.Dollars(c.PriceUSD*1e6), c.Reason)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the candidates: %w", err)

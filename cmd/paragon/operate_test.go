@@ -134,7 +134,7 @@ func TestDecisions(t *testing.T) {
 	term.says(t, cli.ExitOK, "equal, byte by byte", "replay-decision", id)
 	term.says(t, cli.ExitOK, `"same":true,"stored":{`, "replay-decision", "--json", id)
 	term.says(t, cli.ExitUsage, "--limit is 0, not within 1 to 1000", "decisions", "--limit", "0")
-	term.says(t, cli.ExitOK, "No such decision is stored", "decisions", "--pool", "none")
+	term.says(t, cli.ExitOK, "No decision of pool none is stored", "decisions", "--pool", "none")
 	term.says(t, cli.ExitUsage, `there is no decision "none"`, "replay-decision", "none")
 	term.says(t, cli.ExitUsage, "the id of a decision", "replay-decision")
 	term.says(t, cli.ExitOK, "[]", "decisions", "--moves", "--json")

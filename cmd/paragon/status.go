@@ -19,6 +19,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/client"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/settings"
 )
 
 // watchEvery is how often `paragon status --watch` reads anew.
@@ -116,6 +117,12 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the status: %w", err)
 	}
+	if s.Scheme != "" {
+		term.Printf("scheme    %s; %s\n", cli.OneLine(s.Scheme), fleetWords(s.Fleet))
+	}
+	if e := s.WorkersEnded; e != nil {
+		term.Printf("workers   %s\n", endedLine(e))
+	}
 	term.Printf("overflow  functions gave %.1f %% of the last hour's %d answers\n", 100*s.Overflow.Share, s.Overflow.Answered)
 	term.Printf("cost      %s", pricing.Dollars(s.CostUSD))
 	if !s.CostSince.IsZero() {
@@ -135,6 +142,20 @@ func printStatus(term *cli.Terminal, s api.Status) error {
 	printFailures(term, s)
 	printDoubts(term, s)
 	return nil
+}
+
+// fleetWords says what the setting fleet is good for.
+func fleetWords(fleet string) string {
+	if fleet == settings.FleetFixed {
+		return "the number of workers does not change (the setting fleet is fixed)"
+	}
+	return "the number of workers follows it"
+}
+
+// endedLine says how many workers ended unexpectedly, and how the newest did.
+func endedLine(e *api.WorkersEnded) string {
+	return fmt.Sprintf("workers that ended unexpectedly in the last %.0f min: %d; the newest, %s, at %s: %s",
+		e.Minutes, e.Count, cli.OneLine(e.Worker), e.At.Local().Format(time.TimeOnly), cli.OneLine(e.Why))
 }
 
 // printSavings prints what other schemes would have cost, as intervals, or why

@@ -11,6 +11,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
+	"github.com/paragon-serving/paragon/shared/core/tensors"
 	"github.com/paragon-serving/paragon/shared/measure"
 )
 
@@ -44,23 +45,43 @@ func inOneLine(q api.Query, where string) string {
 	return cli.OneLine(fmt.Sprintf("%s, not answered yet · `paragon get --wait 60 %s` waits for the answer", q.State, q.ID))
 }
 
-// answer is the best label and its score in percent.
+// answer is the best label and its score in percent; or the numbers of a result
+// without classes.
 func answer(r *query.Result) string {
 	switch {
 	case r.Label == "" && len(r.Embedding) > 0:
 		return fmt.Sprintf("a vector of %d numbers", len(r.Embedding))
-	case r.Label == "" && len(r.Outputs) > 0:
-		names := make([]string, len(r.Outputs))
-		for i, t := range r.Outputs {
-			names[i] = t.Name
-		}
-		return "output " + cli.OneLine(strings.Join(names, ", "))
+	case len(r.Outputs) > 0 && r.Label == "" && len(r.Top) == 0:
+		return outputs(r.Outputs)
 	}
 	label := cmp.Or(r.Label, fmt.Sprintf("class %d", r.Index))
 	if len(r.Top) == 0 {
 		return label
 	}
 	return fmt.Sprintf("%s %.1f %%", label, 100*r.Best())
+}
+
+const (
+	// mostOutputs and mostValues bound what is printed of a result in its line: how many
+	// outputs, and how many characters of one's values.
+	mostOutputs = 3
+	mostValues  = 60
+)
+
+// outputs are a model's own outputs with their values.
+func outputs(all []tensors.Tensor) string {
+	parts := make([]string, 0, len(all))
+	for _, t := range all[:min(len(all), mostOutputs)] {
+		values, ok := t.AppendData(nil)
+		if !ok {
+			values = fmt.Appendf(nil, "%v", t.Shape)
+		}
+		parts = append(parts, t.Name+" "+shortened(string(values), mostValues))
+	}
+	if more := len(all) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more outputs", more))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // ranOn reports where a query was answered.
@@ -156,17 +177,20 @@ var events = map[query.Event]string{
 	query.StepRan:      "ran on",
 }
 
+// storyIndent is where the text of a step begins.
+const storyIndent = 14
+
 // story describes a trail in words, a line a step, with the time since acceptance.
 func story(q api.Query) string {
 	var b strings.Builder
 	for _, s := range q.Trail {
 		ms := query.Milliseconds(s.At.Sub(q.AcceptedAt))
 		event := cmp.Or(events[s.Event], string(s.Event))
-		fmt.Fprintf(&b, "  %10s  %s %s", "+"+cli.Milliseconds(ms), event, path.Base(s.Where))
+		text := event + " " + path.Base(s.Where)
 		if s.Why != "" {
-			fmt.Fprintf(&b, ": %s", s.Why)
+			text += ": " + s.Why
 		}
-		b.WriteByte('\n')
+		b.WriteString(cli.Wrap(fmt.Sprintf("  %10s  %s", "+"+cli.Milliseconds(ms), text), storyIndent) + "\n")
 	}
 	return b.String()
 }

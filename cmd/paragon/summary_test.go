@@ -58,16 +58,39 @@ func TestSeveralFilesAddUp(t *testing.T) {
 	}
 }
 
-// An answer without a label is said as what it is.
-func TestAnswersOfEveryKind(t *testing.T) {
+// A result without classes is its numbers, and not a class.
+func TestAResultIsWhatTheModelGives(t *testing.T) {
 	for want, r := range map[string]query.Result{
-		"cat 90.0 %":             {Label: "cat", Top: []query.Score{{Label: "cat", Score: 0.9}}},
-		"class 7":                {Index: 7},
-		"a vector of 3 numbers":  {Embedding: []float32{1, 2, 3}},
-		"output logits, variety": {Outputs: []tensors.Tensor{{Name: "logits"}, {Name: "variety"}}},
+		"boot":                    {Label: "boot"},
+		"class 3":                 {Index: 3},
+		"variable [166.5]":        {Outputs: []tensors.Tensor{tensors.FromFloats("variable", []int64{1, 1}, []float32{166.5})}},
+		"boot 90.0 %":             {Label: "boot", Top: []query.Score{{Score: 0.9}}, Outputs: []tensors.Tensor{{Name: "x"}}},
+		"a vector of 384 numbers": {Embedding: make([]float32, 384)},
+		"a [1], b [1], c [1], and 1 more outputs": {Outputs: []tensors.Tensor{
+			tensors.FromFloats("a", nil, []float32{1}), tensors.FromFloats("b", nil, []float32{1}), tensors.FromFloats("c", nil, []float32{1}), tensors.FromFloats("d", nil, []float32{1}),
+		}},
 	} {
 		if got := answer(&r); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	long := query.Result{Outputs: []tensors.Tensor{tensors.FromFloats("y", []int64{1000}, make([]float32, 1000))}}
+	if got := answer(&long); len(got) > 80 {
+		t.Errorf("%d characters: %s", len(got), got)
+	}
+}
+
+// Long reasons are whole, on several lines.
+func TestALongReasonOfAStepIsWrapped(t *testing.T) {
+	at := time.Unix(1000, 0)
+	why := strings.Repeat("reason ", 16) + "end"
+	got := story(api.Query{AcceptedAt: at, Trail: query.Trail{}.Add(query.Step{At: at, Event: query.StepRetried, Where: "w-1", Why: why})})
+	if strings.Join(strings.Fields(got), " ") != "+0.00 ms a run failed on w-1: "+why {
+		t.Errorf("%s", got)
+	}
+	for line := range strings.Lines(got) {
+		if len(line) > 121 {
+			t.Errorf("%d characters in %q", len(line), line)
 		}
 	}
 }

@@ -16,7 +16,7 @@ const OperatorHeader = "Paragon-Operator"
 // where operators alone may do something, and OperatorsOnly what it says.
 const (
 	NotOperator   = "not-operator"
-	OperatorsOnly = "only operators may do this: run the `paragon` command as the user who runs the server, or send the content of the file operator-token in the data folder"
+	OperatorsOnly = "only operators may do this: on the server's machine, run the `paragon` command as the user who runs the server, or send the content of the file operator-token in the data folder; from another machine, send a token with the role operator"
 )
 
 // Setting is one tunable of a stage.

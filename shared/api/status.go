@@ -39,6 +39,10 @@ type Status struct {
 	Withheld []WithheldModel `json:"withheld,omitempty"`
 	// Shadows are what versions in shadow did in the last hour.
 	Shadows []tally.Shadow `json:"shadows,omitempty"`
+	// Scheme and Fleet are the settings of these names: which scheme decides, and
+	// whether the number of workers follows it.
+	Scheme string `json:"scheme,omitempty"`
+	Fleet  string `json:"fleet,omitempty"`
 	// OperatorToken is true where settings, faults and dead letters are for those who
 	// show an operator's token.
 	OperatorToken bool `json:"operator_token,omitempty"`
@@ -58,8 +62,20 @@ type BackendStatus struct {
 	SettingsFaults  []string `json:"settings_faults,omitempty"`
 	// Rollouts are the versions of the models that have several.
 	Rollouts []profile.Rollout `json:"rollouts,omitempty"`
-	Paced    bool              `json:"paced"` // runners are paced by their profiles' service times
-	Versions map[string]string `json:"versions,omitempty"`
+	// WorkersEnded are the worker processes that ended unexpectedly of late; absent
+	// without one, and on backends that do not know.
+	WorkersEnded *WorkersEnded     `json:"workers_ended,omitempty"`
+	Paced        bool              `json:"paced"` // runners are paced by their profiles' service times
+	Versions     map[string]string `json:"versions,omitempty"`
+}
+
+// WorkersEnded are worker processes that ended although nothing asked them to.
+type WorkersEnded struct {
+	Count   int       `json:"count"`   // in the last so many minutes
+	Minutes float64   `json:"minutes"` // see Count
+	At      time.Time `json:"at"`      // of the newest, as are the following
+	Worker  string    `json:"worker"`
+	Why     string    `json:"why"` // how the process ended, and the line of its output that says why
 }
 
 // Savings compares the cost so far with what other schemes would have cost on the

@@ -35,6 +35,8 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		s.addBroken(&st, ws)
 	}
 	s.addBrokenFunctions(&st)
+	set := s.Settings()
+	st.Scheme, st.Fleet = set.Scheme, set.Fleet
 	withheld := s.prepared().from.Withheld
 	for _, name := range slices.Sorted(maps.Keys(withheld)) {
 		st.Withheld = append(st.Withheld, api.WithheldModel{Model: name, Why: withheld[name]})

@@ -52,6 +52,20 @@ func TestFiguresHaveTheDigitsThatMatter(t *testing.T) {
 
 // nested is a tree with a command below a command.
 // What a stage refuses for what it was asked is the caller's mistake, as what is refused here.
+func TestLongLinesAreWrapped(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                       "",
+		"short":                  "short",
+		strings.Repeat("w", 200): strings.Repeat("w", 200),
+		"  two  spaces":          "  two  spaces",
+		"name  " + strings.Repeat("word ", 30) + "end": "name  " + strings.TrimSpace(strings.Repeat("word ", 23)) + "\n      " + strings.TrimSpace(strings.Repeat("word ", 7)) + " end",
+	} {
+		if got := cli.Wrap(line, 6); got != want {
+			t.Errorf("%q became\n%q, want\n%q", line, got, want)
+		}
+	}
+}
+
 func TestRefusalsAreTheCallersMistake(t *testing.T) {
 	refusals := map[error]int{
 		fmt.Errorf("set: %w", admin.ErrBadSetting): cli.ExitUsage,

@@ -139,7 +139,8 @@ func (t *Terminal) hint(err error) string {
 		return "these credentials may not call the API, have expired, or belong to another account: `aws sts get-caller-identity` prints their account and user; " +
 			"the policy paragon-<stage>-operator-<region> allows calls of the API"
 	case p.Kind() == api.NotOperator:
-		return "set PARAGON_OPERATOR_TOKEN to the content of the file operator-token in the server's data folder"
+		return "on the server's machine, set PARAGON_OPERATOR_TOKEN to the content of the file operator-token in the data folder; from another machine, give an operator's token with --token; " +
+			"`paragon usage --mine` needs no operator"
 	case p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden:
 		return "give a token with --token or PARAGON_TOKEN"
 	case p.Kind() == "not-found":

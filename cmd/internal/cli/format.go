@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Milliseconds writes a duration with the digits that matter, in the unit that
@@ -55,6 +56,31 @@ func OneLine(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// wrapColumns is how long a line is that Wrap makes.
+const wrapColumns = 120
+
+// Wrap breaks a line between words into lines of at most wrapColumns characters, of
+// which all but the first are indented by so many spaces.
+func Wrap(line string, indent int) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Split(line, " ") {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column > indent && column+1+n > wrapColumns:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			column = indent
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
 }
 
 // Duration is a length of time on the command line: a number of seconds, or with

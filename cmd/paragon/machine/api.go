@@ -16,6 +16,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/api"
 	"github.com/paragon-serving/paragon/shared/control"
 	"github.com/paragon-serving/paragon/shared/core/inference"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/signed"
 	"github.com/paragon-serving/paragon/shared/intake"
 	"github.com/paragon-serving/paragon/shared/intake/grpcapi"
@@ -23,6 +24,7 @@ import (
 	"github.com/paragon-serving/paragon/shared/page"
 	"github.com/paragon-serving/paragon/shared/platform"
 	"github.com/paragon-serving/paragon/shared/platform/sqlite"
+	"github.com/paragon-serving/paragon/shared/platform/sqlite/supervisor"
 	"github.com/paragon-serving/paragon/shared/platform/tuning"
 	"github.com/paragon-serving/paragon/shared/stage"
 )
@@ -204,6 +206,7 @@ func (m *Machine) status(owner *sqlite.Backend) func(context.Context) api.Backen
 		if n, err := owner.Desired(ctx, Pool); err == nil {
 			st.Desired = map[string]int{Pool: n}
 		}
+		st.WorkersEnded = endedOf(m.fleet.Ends(time.Now().Add(-endsShown)))
 		var fault *platform.StoreFault
 		if errors.As(owner.WriteFault(), &fault) {
 			st.StoreFault = fault.Reason
@@ -212,6 +215,23 @@ func (m *Machine) status(owner *sqlite.Backend) func(context.Context) api.Backen
 		st.SettingsVersion, st.SettingsFaults = tuned.Version, tuned.Faults()
 		return st
 	}
+}
+
+// endsShown is for how long the status shows that a worker ended unexpectedly.
+const endsShown = 10 * time.Minute
+
+// endedOf sums up unexpected ends of workers, oldest first. Callers read it: a line of a
+// process's output comes without the folders of this machine.
+func endedOf(ends []supervisor.End) *api.WorkersEnded {
+	if len(ends) == 0 {
+		return nil
+	}
+	newest := ends[len(ends)-1]
+	out := &api.WorkersEnded{Count: len(ends), Minutes: endsShown.Minutes(), At: newest.At, Worker: newest.Worker, Why: newest.Why}
+	if newest.LastLine != "" {
+		out.Why += ": " + query.WithoutFolders(newest.LastLine)
+	}
+	return out
 }
 
 // meterFleet prices the workers as they come and go.

@@ -73,6 +73,7 @@ type Machine struct {
 	boots          bootTimes
 	savings        savings
 	faults         *faultHandler
+	fleet          *supervisor.Supervisor
 	traces         *tracing.Source
 
 	listener  net.Listener    // of the API
@@ -335,6 +336,7 @@ func (m *Machine) startWorkers(ctx context.Context, owner *sqlite.Backend) error
 	if err != nil {
 		return fmt.Errorf("start the fleet: %w", err)
 	}
+	m.fleet = fleet
 	m.faults = &faultHandler{active: faults, fleet: fleet, backend: owner, most: m.cfg.groupMax()}
 	m.onClose(func() { within(stopGrace, fleet.Stop) })
 	return nil

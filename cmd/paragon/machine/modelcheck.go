@@ -130,7 +130,7 @@ func (d *Checker) Run(ctx context.Context, o api.ModelOrder, draft modelstore.Dr
 	case ctx.Err() != nil:
 		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s was not checked within %v, or its sender closed the connection", o.File, checkTime)
 	case err != nil:
-		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s crashed the process that checked it: %v: %s", o.File, err, complaints.FirstLine())
+		return r, took, unusable(http.StatusUnprocessableEntity, "file", "%s crashed the process that checked it: %v: %s; a model that cannot run on inputs of zeros needs sample inputs (--sample)", o.File, err, complaints.FirstLine())
 	}
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		return r, took, fmt.Errorf("read the check's report: %w", err)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/paragon-serving/paragon/shared/core/profile"
 	"github.com/paragon-serving/paragon/shared/core/proof"
+	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/engine/onnxruntime"
 	"github.com/paragon-serving/paragon/shared/environment"
 	"github.com/paragon-serving/paragon/shared/modelcheck"
@@ -146,7 +147,7 @@ func (p *prover) put(model, why string) {
 	defer p.mu.Unlock()
 	delete(p.withheld, model)
 	if why != "" {
-		p.withheld[model] = why
+		p.withheld[model] = query.WithoutFolders(why) // callers read it
 		p.m.log.Error("a model cannot be run and is not offered", "model", model, "error", why)
 	}
 	if p.open {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -65,12 +66,13 @@ func (m *Machine) updateSavings(run context.Context) {
 // says within which error their costs are known.
 func (m *Machine) weigh(ctx context.Context, now time.Time) api.Savings {
 	out := api.Savings{Verdict: JudgeCalibration(m.cfg.DataDir)}
+	out.Why, out.Next = query.WithoutFolders(out.Why), query.WithoutFolders(out.Next) // callers read them
 	if !out.Quoted {
 		return out
 	}
 	if now.Sub(m.meter.since) > savingsBack {
 		out.Verdict = calibration.Verdict{Why: fmt.Sprintf("the server has run longer than the %v for which it keeps arrivals", savingsBack),
-			Next: "run `paragon replay --data " + m.cfg.DataDir + "` to simulate the arrivals that are kept"}
+			Next: "run `paragon replay --data " + filepath.Base(m.cfg.DataDir) + "` to simulate the arrivals that are kept"}
 		return out
 	}
 	cost := m.meter.costUSD()

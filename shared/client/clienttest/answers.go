@@ -80,7 +80,7 @@ func succeed(q api.Query, s client.Submission) api.Query {
 	q.ServedBy = &query.Runner{Kind: query.OnWorker, Name: "worker-1", Resource: "c5.large", Paced: true}
 	where, why := q.Placement, "relaxed queries wait for a worker"
 	if q.Class == query.Strict {
-		q.Placement, where, why = "overflow", "overflow", "a worker would take about 1210 ms"
+		q.Placement, where, why = "overflow", "overflow", "a worker would take about 1210 ms, longer than the time that is left"
 		q.CostUSD = 1.9e-6
 		q.ServedBy = &query.Runner{Kind: query.OnFunction, Name: "inference-1024", Resource: "lambda-x86_64", MemoryMB: 1024, Cold: true}
 	}

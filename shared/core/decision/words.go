@@ -58,8 +58,7 @@ func (r Record) Explain() string {
 	line("workers", "%d ready, %d booting, %d draining", p.Ready, p.Booting, p.Draining)
 	line("load", "%d of %d runners are busy now; since the last tick they were busy for %.0f %% of the time; %.1f s of work is queued",
 		p.BusyRunners, p.Ready*p.RunnersEach, 100*p.Used, p.QueuedMS/1000)
-	line("prices", "a worker costs %s per hour; a query costs %s on a function, %.1f times as much as on a busy worker",
-		pricing.Dollars(c.Snapshot.WorkerUSDPerHour), pricing.Dollars(c.Snapshot.FunctionUSD), c.Snapshot.PriceRatio())
+	line("prices", "%s", c.Snapshot.Prices())
 	if c.Group.Warm > 0 {
 		line("warm", "%d stopped instances can serve %.0f s after they are started", c.Group.Warm, c.warmSettings().VMBootSeconds)
 	}

@@ -136,9 +136,9 @@ func predicted(a Ask, runners int, aheadMS float64) float64 {
 func (c Choice) String() string {
 	switch c.Reason {
 	case SlotInTime:
-		return fmt.Sprintf("a worker answers in about %.0f ms", c.PredictedMS)
+		return "a worker answers in about " + about(c.PredictedMS)
 	case NoSlotInTime:
-		return fmt.Sprintf("a worker would take about %.0f ms", c.PredictedMS)
+		return "a worker would take about " + about(c.PredictedMS) + ", longer than the time that is left"
 	case NoWorkers:
 		return "no worker is ready"
 	case RelaxedWaits:
@@ -147,4 +147,12 @@ func (c Choice) String() string {
 		return "overflow is off, so the query waits for a worker"
 	}
 	return string(c.Reason)
+}
+
+// about writes a prediction: whole milliseconds, or two digits of a short one.
+func about(ms float64) string {
+	if ms < 10 {
+		return fmt.Sprintf("%.2g ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", ms)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/paragon-serving/paragon/shared/core/forecast"
+	"github.com/paragon-serving/paragon/shared/core/pricing"
 	"github.com/paragon-serving/paragon/shared/core/query"
 	"github.com/paragon-serving/paragon/shared/core/settings"
 )
@@ -100,6 +101,18 @@ func (s Snapshot) PriceRatio() float64 {
 		return 0
 	}
 	return s.FunctionUSD * s.Throughput() * 3600 / s.WorkerUSDPerHour
+}
+
+// Prices describes what a worker and a query cost. A query that overflows pays for
+// its run on the function and, if the backend charges for it, for the path there.
+func (s Snapshot) Prices() string {
+	text := fmt.Sprintf("a worker costs %s per hour; the run of a query costs %s on a function, %.1f times as much as on a busy worker",
+		pricing.Dollars(s.WorkerUSDPerHour), pricing.Dollars(s.FunctionUSD), s.PriceRatio())
+	if s.OverflowUSD <= 0 || s.FunctionUSD <= 0 {
+		return text
+	}
+	all := s.FunctionUSD + s.OverflowUSD
+	return text + fmt.Sprintf("; with the queues and records on its path to the function, the query costs %s, %.1f times as much", pricing.Dollars(all), s.PriceRatio()*all/s.FunctionUSD)
 }
 
 // Overflow says when queries of a class may go to inference functions.

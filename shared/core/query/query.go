@@ -115,7 +115,7 @@ type Step struct {
 // rides in every message and terminal record.
 const (
 	maxTrail = 8
-	maxWhy   = 96
+	maxWhy   = 120
 )
 
 // Trail is the way a query went, oldest step first.

@@ -39,9 +39,9 @@ func (f *Fault) Unwrap() error { return f.Err }
 // else a model fault.
 func Failure(err error) query.Failure {
 	if f, ok := errors.AsType[*Fault](err); ok {
-		return query.Failure{Code: f.Code, Detail: f.Err.Error()}
+		return query.Failure{Code: f.Code, Detail: query.WithoutFolders(f.Err.Error())}
 	}
-	return query.Failure{Code: query.ModelFault, Detail: err.Error()}
+	return query.Failure{Code: query.ModelFault, Detail: query.WithoutFolders(err.Error())}
 }
 
 // Answered is what became of one input: a result with the scores of every

@@ -22,7 +22,8 @@ type lines struct {
 	name   string
 	logger *slog.Logger
 	rest   []byte // the line so far, of at most maxLine bytes
-	last   string // the last line that was not empty
+	last   string // the line that says why it crashed, or else the last one that was not empty
+	crash  bool   // last is the first line of a crash
 }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -46,12 +47,18 @@ func (l *lines) flush() {
 	if len(line) == 0 {
 		return
 	}
-	l.last = string(line)
+	if !l.crash {
+		l.last, l.crash = string(line), crashBegins.Match(line)
+	}
 	if l.logger != nil {
 		level, message, attributes := parse(line)
 		l.logger.LogAttrs(context.Background(), level, message, append(attributes, slog.String(Attribute, l.name))...)
 	}
 }
+
+// crashBegins is how the output of a crash of Go's runtime begins: with a signal, a
+// panic, or an error of the runtime. Stacks and registers follow.
+var crashBegins = regexp.MustCompile(`^(SIG[A-Z]+: |panic: |fatal error: )`)
 
 // plainLine is how slog's default logger writes: a date, a time, a level, a message.
 var plainLine = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (DEBUG|INFO|WARN|ERROR) (.*)$`)

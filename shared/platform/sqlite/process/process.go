@@ -118,7 +118,8 @@ type Child struct {
 	cmd    *exec.Cmd
 	asked  atomic.Bool // to end, by us
 	done   chan struct{}
-	err    error // set before done is closed
+	err    error  // set before done is closed, as last is
+	last   string // of its output
 }
 
 func (c *Child) wait(out *lines) {
@@ -130,7 +131,7 @@ func (c *Child) wait(out *lines) {
 	if err != nil && !c.asked.Load() && c.logger != nil {
 		c.logger.Warn("a child process ended unexpectedly", "name", c.name, "error", err, "last_line", out.last)
 	}
-	c.err = err
+	c.err, c.last = err, out.last
 	close(c.done)
 }
 
@@ -147,6 +148,17 @@ func (c *Child) Err() error {
 		return c.err
 	default:
 		return nil
+	}
+}
+
+// LastLine returns the line of the output that says why the process crashed, or else its
+// last line: nothing while it runs.
+func (c *Child) LastLine() string {
+	select {
+	case <-c.done:
+		return c.last
+	default:
+		return ""
 	}
 }
 

@@ -145,6 +145,8 @@ func (c *fakeChild) Err() error {
 	return c.err
 }
 
+func (c *fakeChild) LastLine() string { return "the last line" }
+
 func (c *fakeChild) Terminate() {
 	c.mu.Lock()
 	c.terminated = true

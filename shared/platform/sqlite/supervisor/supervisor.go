@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,6 +99,7 @@ type Supervisor struct {
 
 	mu       sync.Mutex // guards what follows
 	launches int
+	ends     []End // the unexpected ones, oldest first
 
 	quit     chan struct{}   // closed by Stop
 	stop     context.Context // Stop's; set before quit is closed
@@ -111,6 +113,7 @@ type child interface {
 	PID() int
 	Done() <-chan struct{}
 	Err() error
+	LastLine() string
 	Terminate()
 	Kill()
 	Stop(ctx context.Context)
@@ -181,6 +184,38 @@ func (s *Supervisor) Stop(ctx context.Context) {
 	}
 	if s.spawner != nil {
 		s.spawner.Close()
+	}
+}
+
+// End is the end of a worker's process that nobody asked for.
+type End struct {
+	Worker   string
+	At       time.Time
+	Why      string // how the process ended, such as "signal: killed"
+	LastLine string // of its output, or the first line of its crash
+}
+
+// mostEnds bounds how many ends are kept.
+const mostEnds = 1000
+
+// Ends returns the ends of workers that nobody asked for since a time, oldest first.
+func (s *Supervisor) Ends(since time.Time) []End {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.ends, func(e End) bool { return !e.At.Before(since) })
+	if i < 0 {
+		return nil
+	}
+	return slices.Clone(s.ends[i:])
+}
+
+// ended keeps an end that nobody asked for.
+func (s *Supervisor) ended(e End) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends = append(s.ends, e)
+	if more := len(s.ends) - mostEnds; more > 0 {
+		s.ends = slices.Delete(s.ends, 0, more)
 	}
 }
 

@@ -77,6 +77,32 @@ func TestADeadWorkerIsGoneAtOnceAndReplaced(t *testing.T) {
 	})
 }
 
+// The ends that nobody asked for are kept: a worker that is to leave, or that is stopped
+// with all, is none of them.
+func TestUnexpectedEndsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2, Options{BootDelay: boot, Fault: func(n int) Fault {
+			if n == 2 {
+				return Fault{DiesAfter: time.Minute}
+			}
+			return Fault{}
+		}})
+		defer f.close()
+		after(boot)
+		began, dead := time.Now(), f.running()[0]
+		dead.end(errors.New("signal: killed"))
+		f.running()[0].end(nil) // it drained
+		after(time.Hour)
+		ends := f.Ends(began)
+		if len(ends) != 2 || ends[0] != (End{Worker: dead.id(), At: began, Why: "signal: killed", LastLine: "the last line"}) || ends[1].At.Sub(began) != boot+time.Minute {
+			t.Errorf("%+v", ends)
+		}
+		if late := f.Ends(began.Add(time.Second)); len(late) != 1 || len(f.Ends(time.Now())) != 0 {
+			t.Errorf("since a second later: %+v", late)
+		}
+	})
+}
+
 func TestScaleInKillsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, 3, Options{BootDelay: boot})

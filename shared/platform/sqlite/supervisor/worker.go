@@ -41,8 +41,10 @@ func (w *worker) live(delay time.Duration) {
 	c, err := w.s.start(w.spec())
 	if err == nil {
 		w.s.opts.Logger.Info("worker started", "worker", w.id, "pool", w.pool.Name, "pid", c.PID())
-		w.run(c)
-		err = c.Err()
+		asked := w.run(c)
+		if err = c.Err(); err != nil && !asked {
+			w.s.ended(End{Worker: w.id, At: w.s.opts.Now(), Why: err.Error(), LastLine: c.LastLine()})
+		}
 	}
 	lived := w.s.opts.Now().Sub(began)
 	w.pool.count(lived, err)
@@ -67,17 +69,19 @@ func (w *worker) boot(delay time.Duration) bool {
 	return false
 }
 
-// run returns when the process has ended.
-func (w *worker) run(c child) {
+// run returns when the process has ended, and whether it was asked to end.
+func (w *worker) run(c child) (asked bool) {
 	dies, stop := timerOf(w.fault.DiesAfter)
 	defer stop()
 	taken, stop := timerOf(w.fault.SpotAfter)
 	defer stop()
 	select {
 	case <-c.Done():
+		return false
 	case <-dies:
 		c.Kill()
 		<-c.Done()
+		return false
 	case <-taken:
 		w.expel(c, SpotNotice)
 	case <-w.noticed:
@@ -87,6 +91,7 @@ func (w *worker) run(c child) {
 	case <-w.s.quit:
 		c.Stop(w.s.stop)
 	}
+	return true
 }
 
 // timerOf is a timer's channel, or nil for no time, and what stops it.
